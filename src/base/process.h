@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_BASE_PROCESS_H
+#define KT_BASE_PROCESS_H
+
+#include "base/error.h"
+#include "base/loop.h"
+
+/** struct process_result - what a finished child left behind */
+struct process_result {
+	int status; /* exit status, or 128 + signal */
+	char *out;  /* stdout, NUL-terminated; caller frees */
+	size_t out_len;
+	char *errout; /* stderr, NUL-terminated, cut at 4 KiB; caller frees */
+};
+
+/**
+ * process_run() - run @argv (found by PATH, no shell) and wait in the loop
+ * @env: extra "NAME=value" entries, NULL-terminated, or NULL
+ * @input: bytes for its stdin, or NULL for /dev/null
+ * @max_out: the most stdout that is accepted, bytes
+ * Return: 0 with @res filled (free with process_result_fini()), or -errno with
+ * @err. -ETIMEDOUT and -EINTR end the child with SIGKILL.
+ */
+KT_CHECK int process_run(struct loop *l, char *const argv[], char *const env[],
+			 const char *input, size_t max_out, int64_t timeout_ns,
+			 struct process_result *res, struct kt_error *err);
+void process_result_fini(struct process_result *res);
+
+#endif

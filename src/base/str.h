@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_BASE_STR_H
+#define KT_BASE_STR_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** str_to_long() - the whole of @s is a decimal number; 0 or -EINVAL */
+KT_CHECK int str_to_long(const char *s, long *v);
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+/** str_eq() - both NULL, or the same text */
+bool str_eq(const char *a, const char *b);
+
+/** struct strv - growing vector of owned strings, NULL-terminated when n > 0 */
+struct strv {
+	char **v;
+	size_t n;
+};
+
+void strv_add(struct strv *s, const char *text);
+void strv_take(struct strv *s, char *text); /* taken */
+bool strv_has(const struct strv *s, const char *text);
+/** strv_split() - the parts of @text between @sep, spaces trimmed, empty ones
+ *  left out */
+struct strv strv_split(const char *text, char sep);
+void strv_fini(struct strv *s);
+#define auto_strv __attribute__((cleanup(strv_fini)))
+
+/** str_random() - @n random lower-case letters and a NUL (getrandom) */
+void str_random(char *dst, size_t n);
+
+/** file_read() - a whole file, NUL-terminated; returned (caller frees), NULL
+ *  with errno; -EFBIG past @max bytes */
+char *file_read(const char *path, size_t max, size_t *len);
+
+#endif
