@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# The short way to everything; meson does the building.
+BUILD ?= build
+PREFIX ?= /usr/local
+ONLY ?=
+export KUBE
+
+.PHONY: all packages demo test unit fuzz e2e bench cluster-up cluster-down \
+	cluster-env install lint clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	tools/install-packages build
+	meson setup $(BUILD)
+
+packages:
+	tools/install-packages build test lint cluster
+
+demo:
+	demo/run
+
+test:
+	test/run all
+
+unit:
+	test/run unit
+
+fuzz:
+	test/run fuzz
+
+e2e:
+	test/run e2e $(ONLY)
+
+bench:
+	test/run bench
+
+cluster-up:
+	@tools/install-packages cluster
+	@test/cluster/up
+
+cluster-down:
+	@test/cluster/down --wipe
+
+cluster-env:
+	@test/cluster/env
+
+install: all
+	meson install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"
+
+lint:
+	tools/install-packages build test lint
+	tools/lint
+
+clean:
+	rm -rf $(BUILD) build-asan build-gcc build-clang
