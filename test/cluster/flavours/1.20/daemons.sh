@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The programs of Kubernetes 1.20 with their options. Sourced by ../../up,
+# which gives "start NAME CMD...".
+
+start_etcd() {
+  start etcd etcd --data-dir="$STATE/node/etcd" --logger=zap \
+    --log-outputs=stderr \
+    --listen-client-urls=http://127.0.0.1:2379 \
+    --advertise-client-urls=http://127.0.0.1:2379 \
+    --listen-peer-urls=http://127.0.0.1:2380 \
+    --initial-advertise-peer-urls=http://127.0.0.1:2380 \
+    --initial-cluster=default=http://127.0.0.1:2380 \
+    --heartbeat-interval=500 --election-timeout=2500
+}
+
+start_containerd() {
+  start containerd containerd --config "$STATE/etc/containerd.toml"
+}
+
+start_apiserver() {
+  local issuer=https://kubernetes.default.svc.cluster.local
+  start kube-apiserver kube-apiserver \
+    --etcd-servers=http://127.0.0.1:2379 --storage-backend=etcd3 \
+    --bind-address=0.0.0.0 --secure-port=6443 --insecure-port=0 \
+    --advertise-address="$NODE_IP" --allow-privileged=true \
+    --authorization-mode=Node,RBAC \
+    --enable-admission-plugins=NodeRestriction \
+    --client-ca-file="$PKI/ca.crt" \
+    --tls-cert-file="$PKI/apiserver.crt" \
+    --tls-private-key-file="$PKI/apiserver.key" \
+    --kubelet-client-certificate="$PKI/apiserver-kubelet-client.crt" \
+    --kubelet-client-key="$PKI/apiserver-kubelet-client.key" \
+    --kubelet-certificate-authority="$PKI/ca.crt" \
+    --kubelet-preferred-address-types=InternalIP \
+    --service-account-issuer=$issuer --api-audiences=$issuer \
+    --service-account-signing-key-file="$PKI/sa.key" \
+    --service-account-key-file="$PKI/sa.pub" \
+    --service-cluster-ip-range="$SERVICE_CIDR" \
+    --requestheader-client-ca-file="$PKI/ca.crt" \
+    --requestheader-allowed-names=front-proxy-client \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
+    --requestheader-group-headers=X-Remote-Group \
+    --requestheader-username-headers=X-Remote-User \
+    --proxy-client-cert-file="$PKI/front-proxy-client.crt" \
+    --proxy-client-key-file="$PKI/front-proxy-client.key" \
+    --profiling=false --v=1
+}
+
+start_controller_manager() {
+  local config=$PKI/controller-manager.kubeconfig
+  # node CIDRs: their controller would sleep 10 s first and hold up the others
+  start kube-controller-manager kube-controller-manager \
+    --kubeconfig="$config" --authentication-kubeconfig="$config" \
+    --authorization-kubeconfig="$config" \
+    --bind-address=127.0.0.1 --port=0 --leader-elect=false \
+    --allocate-node-cidrs=false --cluster-name=ktctl-test \
+    --service-cluster-ip-range="$SERVICE_CIDR" \
+    --root-ca-file="$PKI/ca.crt" \
+    --service-account-private-key-file="$PKI/sa.key" \
+    --use-service-account-credentials=true \
+    --cluster-signing-cert-file="$PKI/ca.crt" \
+    --cluster-signing-key-file="$PKI/ca.key" --v=1
+}
+
+start_scheduler() {
+  local config=$PKI/scheduler.kubeconfig
+  start kube-scheduler kube-scheduler \
+    --kubeconfig="$config" --authentication-kubeconfig="$config" \
+    --authorization-kubeconfig="$config" \
+    --bind-address=127.0.0.1 --port=0 --leader-elect=false --v=1
+}
+
+# the AWS variables spare it a search for a cloud's metadata server
+start_kubelet() {
+  start kubelet env AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x \
+    kubelet --config="$STATE/etc/kubelet.yaml" \
+    --kubeconfig="$PKI/kubelet.kubeconfig" --register-node=true \
+    --container-runtime=remote \
+    --container-runtime-endpoint=unix:///run/containerd/containerd.sock \
+    --pod-infra-container-image=kt.local/pause:1 \
+    --node-ip="$NODE_IP" --hostname-override="$NODE_NAME" --v=2
+}
+
+start_proxy() {
+  start kube-proxy kube-proxy --config="$STATE/etc/kube-proxy.yaml" --v=1
+}

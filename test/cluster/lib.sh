@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# lib.sh: what the scripts of the test cluster share. Source it.
+#
+# Every checkout has a cluster of its own. Whatever is visible on the whole
+# machine (network namespaces, links, addresses, cgroups, directories) carries
+# an id made from the checkout's path, so that two checkouts never meet.
+
+# shellcheck disable=SC2034 # the variables are for those who source this
+CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+CHECKOUT=$(cd "$CLUSTER_DIR/../.." && pwd -P)
+
+KUBE=${KUBE:-1.20.2}
+FLAVOUR_DIR=$CLUSTER_DIR/flavours/${KUBE%.*}
+
+STATE_ROOT=${KTCTL_STATE:-/var/lib/ktctl-test}
+CACHE_ROOT=${KTCTL_CACHE:-/var/cache/ktctl-test}
+CACHE=$CACHE_ROOT/kube-$KUBE
+
+ID=$(printf %s "$CHECKOUT" | sha256sum | cut -c1-6)
+STATE=$STATE_ROOT/$ID
+LOGS=$STATE/logs
+PKI=$STATE/pki
+NODE_NS=ktnode-$ID
+NODE_NAME=kt-node
+HOST_LINK=kt$ID # 15 characters at most
+CGROUP=ktctl-$ID
+
+POD_CIDR=10.244.0.0/16
+SERVICE_CIDR=10.96.0.0/12
+POD_CIDR6=fd00:244::/64
+SERVICE_CIDR6=fd00:96::/112
+DNS_IP=10.96.0.10
+
+STARTED=${EPOCHREALTIME/./}
+
+# say WORDS...: a progress line with the time since the script began
+say() {
+  local us=$((${EPOCHREALTIME/./} - STARTED))
+  printf '%4d.%02d s  %s\n' $((us / 1000000)) $((us % 1000000 / 10000)) "$*"
+}
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+need_root() { [ "$(id -u)" = 0 ] || die "must be root"; }
+
+# wait_for SECONDS CMD...: run CMD every 0.1 s until it succeeds
+wait_for() {
+  local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "${EPOCHREALTIME/./}" -lt $end ] || return 1
+    sleep 0.1
+  done
+}
+
+# What the build makes; flavours/*/build.sh says when BIN is to be made anew.
+BIN=$CACHE/bin-$(sed -n 's/^BUILD_VERSION=//p' "$FLAVOUR_DIR/build.sh")
+DNS=$CACHE/kt-dns-$(cat "$CLUSTER_DIR"/dns/*.go | sha256sum | cut -c1-12)
+
+# The node's address is chosen once per cluster and remembered.
+load_address() {
+  [ -f "$STATE/subnet" ] || return 1
+  SUBNET=$(cat "$STATE/subnet")
+  HOST_IP=172.31.$SUBNET.1
+  NODE_IP=172.31.$SUBNET.2
+  API=https://$NODE_IP:6443
+}
+
+# node_pid: print the pid of the node's init if it is alive and really ours
+node_pid() {
+  local pid
+  pid=$(cat "$STATE/init.pid" 2>/dev/null) || return 1
+  [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe")" = "$STATE/pause" ] &&
+    echo "$pid"
+}
+
+# node_exec CMD...: run CMD inside the node's namespaces
+node_exec() {
+  local pid
+  pid=$(node_pid) || die "the cluster of $CHECKOUT is not up"
+  nsenter -t "$pid" -m -n -p -u -i -- \
+    env PATH="$STATE/sbin:$BIN:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
+}
+
+kubectl() { "$BIN/kubectl" --kubeconfig "$STATE/kubeconfig" "$@"; }
+
+# api PATH [CURL-OPTIONS...]: ask the API server as admin (quicker than kubectl)
+api() {
+  local path=$1
+  shift
+  curl -sS --fail --max-time 5 --cacert "$PKI/ca.crt" \
+    --cert "$PKI/admin.crt" --key "$PKI/admin.key" "$API$path" "$@"
+}
+
+# One lock for what all clusters of the machine share (routes, addresses)
+# and one for each cluster, so that two `up` do not run at once. Directories
+# can be locked as well as files, and are there already.
+lock_machine() {
+  exec 8</run/lock
+  flock 8
+}
+unlock_machine() { exec 8<&-; }
+lock_cluster() {
+  exec 9<"$CLUSTER_DIR"
+  flock 9
+}
