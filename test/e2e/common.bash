@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What every end-to-end test uses. A test plays one or several developers, each
+# on a "laptop": network and mount namespaces of their own beside the cluster
+# (test/cluster/laptop). On a foreign cluster there is one laptop, this machine.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+KTCTL=${KTCTL:-$TOP/build/src/ktctl/ktctl}
+NS=${NS:-t}
+RUN=${BATS_FILE_TMPDIR:-/tmp}
+# set -u inside bats' own code is not safe; be strict in our functions instead
+
+kc() {
+  kubectl "$@"
+}
+
+# laptop NAME CMD...: run CMD on that developer's machine
+laptop() {
+  local name=$1
+  shift
+  if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
+    "$@"
+  else
+    "$TOP/test/cluster/laptop" "$name" -- "$@"
+  fi
+}
+
+# eventually SECONDS CMD...: until CMD succeeds; fails when the time is over
+eventually() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $end ] || { echo "not within the time: $*" >&2; return 1; }
+    sleep 0.1
+  done
+}
+
+# snapshot NAME FILE: all that `connect` could leave behind on a laptop
+snapshot() {
+  # shellcheck disable=SC2016
+  laptop "$1" sh -c '
+    ip -o link show | sed "s/^[0-9]*: //; s/ qlen.*//" | grep -v "@if" || true
+    ip rule; ip route show table all; ip -6 rule; ip -6 route show table all
+    nft list ruleset
+    md5sum /etc/resolv.conf /etc/hosts
+    ls "$HOME/.kt/pid" "$HOME/.kt/key" 2>/dev/null
+  ' >"$2" 2>&1
+}
+
+# no_objects [NAMESPACE]: nothing of ours is left in the cluster
+no_objects() {
+  local left
+  left=$(kc -n "${1:-$NS}" get pods,deployments,configmaps,services \
+    -l control-by=kt -o name --ignore-not-found \
+    --field-selector metadata.name!=none 2>/dev/null |
+    while read -r o; do
+      [ -n "$(kc -n "${1:-$NS}" get "$o" -o \
+        'jsonpath={.metadata.deletionTimestamp}' 2>/dev/null)" ] || echo "$o"
+    done)
+  [ -z "$left" ]
+}
+
+# connect_spawn LAPTOP FLAGS...: start `ktctl connect` in the background;
+# sets CONNECT_PID and CONNECT_LOG
+connect_spawn() {
+  local name=$1
+  shift
+  CONNECT_LOG=$RUN/connect-$name.log
+  : >"$CONNECT_LOG"
+  # fd 3 is bats' own; a child that holds it keeps bats from ending
+  if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
+    "$KTCTL" connect -n "$NS" "$@" >"$CONNECT_LOG" 2>&1 3>&- &
+  else
+    "$TOP/test/cluster/laptop" "$name" -- "$KTCTL" connect -n "$NS" "$@" \
+      >"$CONNECT_LOG" 2>&1 3>&- &
+  fi
+  CONNECT_PID=$!
+}
+
+connect_ready() {
+  grep -q 'All looks good' "$CONNECT_LOG"
+}
+
+# connect_start LAPTOP FLAGS...: as connect_spawn, and wait until it is ready
+connect_start() {
+  connect_spawn "$@"
+  local end=$((SECONDS + 60))
+  until connect_ready; do
+    if [ $SECONDS -ge $end ] || ! kill -0 "$CONNECT_PID" 2>/dev/null; then
+      echo "connect did not become ready:" >&2
+      cat "$CONNECT_LOG" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# connect_stop [SIGNAL]: ask it to leave; returns its exit status
+connect_stop() {
+  local rc=0
+  [ -n "${CONNECT_PID:-}" ] || return 0
+  kill "-${1:-INT}" "$CONNECT_PID" 2>/dev/null || true
+  wait "$CONNECT_PID" || rc=$?
+  CONNECT_PID=
+  return $rc
+}
+
+# connect_kill: the worst end, for tear-down; never fails
+connect_kill() {
+  [ -n "${CONNECT_PID:-}" ] || return 0
+  kill -TERM "$CONNECT_PID" 2>/dev/null || true
+  for _ in $(seq 50); do
+    kill -0 "$CONNECT_PID" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL "$CONNECT_PID" 2>/dev/null || true
+  wait "$CONNECT_PID" 2>/dev/null || true
+  CONNECT_PID=
+}
+
+pod_ip() { # POD [NAMESPACE]
+  kc -n "${2:-$NS}" get pod "$1" -o 'jsonpath={.status.podIP}'
+}
+
+pod_of() { # LABEL [NAMESPACE]: the first Pod's name
+  kc -n "${2:-$NS}" get pods -l "$1" -o 'jsonpath={.items[0].metadata.name}'
+}
+
+service_ip() { # SERVICE [NAMESPACE]
+  kc -n "${2:-$NS}" get service "$1" -o 'jsonpath={.spec.clusterIP}'
+}
+
+# shadow_pod: the name of the one connect shadow
+shadow_pod() {
+  kc -n "$NS" get pods -l kt-role=shadow-connect \
+    -o 'jsonpath={.items[0].metadata.name}'
+}
