@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_SIGNALS_H
+#define KT_KTCTL_SIGNALS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/**
+ * DOC: Signals
+ *
+ * INT, TERM, HUP and QUIT all mean "leave". They are blocked and read from a
+ * signalfd, so none is lost, whenever it comes: the first interrupts the loop
+ * (every loop_run_until() returns -EINTR). The command then calls
+ * signals_clean_up(): the loop may wait again, and one more INT or QUIT
+ * interrupts it for good, which ends slow clean-up. SIGPIPE is ignored.
+ */
+
+struct loop;
+struct signals;
+
+struct signals *signals_new(struct loop *l, struct kt_error *err);
+void signals_free(struct signals *s);
+
+/** signals_seen() - the first signal that arrived, 0 for none */
+int signals_seen(const struct signals *s);
+/** signals_name() - "SIGINT", ... */
+const char *signals_name(int signo);
+/** signals_clean_up() - from here on the loop waits for the clean-up */
+void signals_clean_up(struct signals *s);
+/** signals_forced() - a second signal came: leave at once */
+bool signals_forced(const struct signals *s);
+/** signals_leave() - end the command as if @signo had come (pid file gone) */
+void signals_leave(struct signals *s, int signo);
+
+#endif
