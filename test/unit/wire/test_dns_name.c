@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/mem.h"
+#include "wire/dns_name.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct dns_name name(const char *text)
+{
+	struct dns_name n = { 0 };
+
+	assert_int_equal(dns_name_parse(&n, text), 0);
+	return n;
+}
+
+static void parses_and_prints(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "web", "web" },
+		{ "Web.Demo.", "Web.Demo" },
+		{ ".", "." },
+		{ "a\\.b.c", "a\\.b.c" },
+		{ "a\\032b", "a\\032b" },
+		{ "_http._tcp.web", "_http._tcp.web" },
+		{ "\\097", "a" },
+	};
+	char buf[DNS_NAME_STRLEN];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct dns_name n = name(texts[i][0]);
+
+		assert_string_equal(dns_name_str(&n, buf), texts[i][1]);
+	}
+}
+
+static void refuses_bad_text(void **state)
+{
+	static const char *const bad[] = { "",	  "..",	   ".a",   "a..b",
+					   "a\\", "a\\25", "\\256" };
+	char label[65], longname[300];
+	struct dns_name n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(dns_name_parse(&n, bad[i]), -EINVAL);
+	memset(label, 'a', 64);
+	label[64] = '\0';
+	assert_int_equal(dns_name_parse(&n, label), -EINVAL);
+	label[63] = '\0';
+	assert_int_equal(dns_name_parse(&n, label), 0);
+	for (size_t i = 0; i < sizeof(longname); i++)
+		longname[i] = i % 2 ? '.' : 'a';
+	longname[254] = '\0'; /* 127 labels: 255 bytes on the wire */
+	assert_int_equal(dns_name_parse(&n, longname), 0);
+	assert_int_equal(n.len, 255);
+	longname[254] = 'a';
+	longname[256] = '\0';
+	assert_int_equal(dns_name_parse(&n, longname), -EINVAL);
+}
+
+static void compares(void **state)
+{
+	struct dns_name a = name("Web.Demo.Svc"), b = name("web.demo.svc");
+	struct dns_name zone = name("DEMO.svc"), root = name(".");
+	struct dns_name other = name("bdemo.svc");
+
+	(void)state;
+	assert_true(dns_name_eq(&a, &b));
+	assert_int_equal(dns_name_hash(&a), dns_name_hash(&b));
+	assert_true(dns_name_under(&a, &zone));
+	assert_true(dns_name_under(&zone, &zone));
+	assert_true(dns_name_under(&a, &root));
+	assert_false(dns_name_under(&zone, &a));
+	assert_false(dns_name_under(&other, &zone));
+	assert_int_equal(dns_name_labels(&a), 3);
+	assert_int_equal(dns_name_labels(&root), 0);
+	assert_true(dns_name_label_is(&a, 1, "demo"));
+	assert_false(dns_name_label_is(&a, 3, "demo"));
+}
+
+static void takes_apart_and_joins(void **state)
+{
+	struct dns_name n = name("a.b.c"), head, tail, whole;
+	char buf[DNS_NAME_STRLEN];
+
+	(void)state;
+	dns_name_head(&head, &n, 1);
+	dns_name_tail(&tail, &n, 1);
+	assert_string_equal(dns_name_str(&head, buf), "a");
+	assert_string_equal(dns_name_str(&tail, buf), "b.c");
+	assert_int_equal(dns_name_join(&whole, &head, &tail), 0);
+	assert_true(dns_name_eq(&whole, &n));
+	dns_name_tail(&tail, &n, 9);
+	assert_string_equal(dns_name_str(&tail, buf), ".");
+	assert_int_equal(dns_name_join(&n, &n, &tail), 0);
+	assert_string_equal(dns_name_str(&n, buf), "a.b.c");
+}
+
+static void join_refuses_too_long(void **state)
+{
+	struct dns_name n = name("0123456789012345678901234567890123456789");
+	struct dns_name once = n;
+	int rc = 0, times = 0;
+
+	(void)state;
+	while ((rc = dns_name_join(&n, &n, &once)) == 0)
+		times++;
+	assert_int_equal(rc, -ENAMETOOLONG);
+	assert_int_equal(times, 5); /* 6 * 41 + 1 = 247 bytes */
+}
+
+static void reads_compressed(void **state)
+{
+	static const uint8_t msg[] = { 3,   'c',  'o',	'm',  0,    3,	'w',
+				       'e', 'b',  0xc0, 0,    0xc0, 5,	0xc0,
+				       13,  0xc0, 20,	0x40, 5,    'a' };
+	struct dns_name n;
+	size_t pos = 11;
+	char buf[DNS_NAME_STRLEN];
+
+	(void)state;
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), 0);
+	assert_int_equal(pos, 13);
+	assert_string_equal(dns_name_str(&n, buf), "web.com");
+	pos = 13; /* points to itself */
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+	pos = 15; /* points forward */
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+	pos = 17; /* reserved label type */
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+	pos = 18; /* cut off */
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+	pos = sizeof(msg);
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+}
+
+static void refuses_two_pointers_in_a_ring(void **state)
+{
+	static const uint8_t msg[] = { 1, 'a', 0xc0, 4, 1, 'b', 0xc0, 0 };
+	struct dns_name n;
+	size_t pos = 4;
+
+	(void)state;
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+	pos = 0;
+	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parses_and_prints),
+		cmocka_unit_test(refuses_bad_text),
+		cmocka_unit_test(compares),
+		cmocka_unit_test(takes_apart_and_joins),
+		cmocka_unit_test(join_refuses_too_long),
+		cmocka_unit_test(reads_compressed),
+		cmocka_unit_test(refuses_two_pointers_in_a_ring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
