@@ -11,52 +11,113 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#define MAX_STDERR 4096
+
 struct pipe_in {
 	struct watch watch;
 	struct buf data;
-	size_t max;
-	struct run *run;
+	int fd;
+	struct process *p;
 };
 
-struct run {
+struct process {
+	struct loop *loop;
+	pid_t pid;
+	int pidfd;
 	struct watch pid_watch;
+	struct timer timer;
 	struct pipe_in out, err;
-	bool exited, done, too_big;
+	bool exited;
+	process_fn fn;
+	void *user;
 };
 
-static void check_done(struct run *r)
+/* Stops everything; the child, if it lives, is killed and waited for. */
+static int reap(struct process *p)
 {
-	r->done = r->too_big ||
-		  (r->exited && !r->out.watch.loop && !r->err.watch.loop);
+	int status = 0;
+
+	loop_timer_stop(&p->timer);
+	loop_watch_stop(&p->pid_watch);
+	loop_watch_stop(&p->out.watch);
+	loop_watch_stop(&p->err.watch);
+	if (!p->exited)
+		kill(p->pid, SIGKILL);
+	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void process_destroy(struct process *p)
+{
+	if (p->out.fd >= 0)
+		close(p->out.fd);
+	if (p->err.fd >= 0)
+		close(p->err.fd);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	buf_fini(&p->out.data);
+	buf_fini(&p->err.data);
+	loop_defer_free(p->loop, p);
+}
+
+static char *as_string(const struct buf *b)
+{
+	return xstrndup(b->len ? (char *)buf_data(b) : "", b->len);
+}
+
+static void finish(struct process *p, int rc)
+{
+	struct process_result res = { .status = reap(p) };
+
+	res.out = as_string(&p->out.data);
+	res.out_len = p->out.data.len;
+	res.errout = as_string(&p->err.data);
+	p->fn(p->user, rc, &res);
+	process_result_fini(&res);
+	process_destroy(p);
+}
+
+static void check_done(struct process *p)
+{
+	if (p->exited && !p->out.watch.loop && !p->err.watch.loop)
+		finish(p, 0);
 }
 
 static void on_pipe(struct watch *w, uint32_t events)
 {
 	struct pipe_in *in = container_of(w, struct pipe_in, watch);
+	struct process *p = in->p;
 	char tmp[4096];
 	ssize_t n = read(w->fd, tmp, sizeof(tmp));
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0)
+	if (n <= 0) {
 		loop_watch_stop(w);
-	else if (buf_put(&in->data, tmp, (size_t)n) < 0 && in == &in->run->out)
-		in->run->too_big = true;
-	check_done(in->run);
+		check_done(p);
+	} else if (buf_put(&in->data, tmp, (size_t)n) < 0 && in == &p->out) {
+		finish(p, -EFBIG);
+	}
 }
 
 static void on_exit_event(struct watch *w, uint32_t events)
 {
-	struct run *r = container_of(w, struct run, pid_watch);
+	struct process *p = container_of(w, struct process, pid_watch);
 
 	(void)events;
 	loop_watch_stop(w);
-	r->exited = true;
-	check_done(r);
+	p->exited = true;
+	check_done(p);
 }
 
-static void child_exec(char *const argv[], char *const env[], int in, int out,
+static void on_timeout(struct timer *t)
+{
+	finish(container_of(t, struct process, timer), -ETIMEDOUT);
+}
+
+static void child_exec(const struct process_spec *spec, int in, int out,
 		       int errfd)
 {
 	sigset_t none;
@@ -66,10 +127,10 @@ static void child_exec(char *const argv[], char *const env[], int in, int out,
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(errfd, 2) < 0)
 		_exit(127);
-	for (size_t i = 0; env && env[i]; i++)
-		putenv(env[i]);
-	execvp(argv[0], argv);
-	dprintf(2, "%s: %s", argv[0], strerror(errno));
+	for (size_t i = 0; spec->env && spec->env[i]; i++)
+		putenv(spec->env[i]);
+	execvp(spec->argv[0], spec->argv);
+	dprintf(2, "%s: %s", spec->argv[0], strerror(errno));
 	_exit(127);
 }
 
@@ -94,83 +155,129 @@ static int input_fd(const char *input)
 	return fds[0];
 }
 
-static char *as_string(struct buf *b)
+/* Forks; the parent keeps the read ends. */
+static int spawn(struct process *p, const struct process_spec *spec)
 {
-	char *s = xstrndup(b->len ? (char *)buf_data(b) : "", b->len);
+	auto_close int in = input_fd(spec->input);
+	int out[2], errp[2];
 
-	buf_fini(b);
-	return s;
+	if (in < 0 || pipe2(out, O_CLOEXEC) < 0)
+		return -errno;
+	p->out.fd = out[0];
+	if (pipe2(errp, O_CLOEXEC) < 0) {
+		close(out[1]);
+		return -errno;
+	}
+	p->err.fd = errp[0];
+	p->pid = fork();
+	if (p->pid == 0)
+		child_exec(spec, in, out[1], errp[1]);
+	close(out[1]);
+	close(errp[1]);
+	if (p->pid < 0)
+		return -EAGAIN;
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	fcntl(errp[0], F_SETFL, O_NONBLOCK);
+	return 0;
 }
 
-static int wait_child(struct loop *l, struct run *r, pid_t pid,
-		      int64_t timeout_ns, int *status)
+static int watch_child(struct process *p)
 {
-	int rc = loop_run_until(l, &r->done, timeout_ns);
+	int rc;
 
-	if (rc < 0 || r->too_big)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
-		;
-	return rc < 0 ? rc : r->too_big ? -EFBIG : 0;
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (p->pidfd < 0)
+		return -errno;
+	rc = loop_watch_start(p->loop, &p->pid_watch, p->pidfd, EPOLLIN,
+			      on_exit_event);
+	if (!rc)
+		rc = loop_watch_start(p->loop, &p->out.watch, p->out.fd,
+				      EPOLLIN, on_pipe);
+	if (!rc)
+		rc = loop_watch_start(p->loop, &p->err.watch, p->err.fd,
+				      EPOLLIN, on_pipe);
+	return rc;
+}
+
+int process_start(struct process **out, struct loop *l,
+		  const struct process_spec *spec, process_fn fn, void *user)
+{
+	struct process *p = xcalloc(1, sizeof(*p));
+	int rc;
+
+	*p = (struct process){ .loop = l,
+			       .pidfd = -1,
+			       .out = { .p = p, .fd = -1 },
+			       .err = { .p = p, .fd = -1 },
+			       .fn = fn,
+			       .user = user };
+	buf_init(&p->out.data, spec->max_out);
+	buf_init(&p->err.data, MAX_STDERR);
+	rc = spawn(p, spec);
+	if (!rc) {
+		rc = watch_child(p);
+		if (rc < 0)
+			reap(p);
+	}
+	if (rc < 0) {
+		process_destroy(p);
+		return rc;
+	}
+	if (spec->timeout_ns >= 0)
+		loop_timer_start(l, &p->timer, spec->timeout_ns, on_timeout);
+	*out = p;
+	return 0;
+}
+
+void process_cancel(struct process *p)
+{
+	if (!p)
+		return;
+	reap(p);
+	process_destroy(p);
+}
+
+/* --- and wait for it ---------------------------------------------------- */
+
+struct run {
+	struct process_result *res;
+	int rc;
+	bool done;
+};
+
+static void run_done(void *user, int rc, const struct process_result *res)
+{
+	struct run *r = user;
+
+	r->rc = rc;
+	r->done = true;
+	*r->res = (struct process_result){
+		.status = res->status,
+		.out = xstrndup(res->out, res->out_len),
+		.out_len = res->out_len,
+		.errout = xstrdup(res->errout),
+	};
 }
 
 int process_run(struct loop *l, char *const argv[], char *const env[],
 		const char *input, size_t max_out, int64_t timeout_ns,
 		struct process_result *res, struct kt_error *err)
 {
-	auto_close int in = input_fd(input);
-	int out[2] = { -1, -1 }, errp[2] = { -1, -1 };
-	struct run r = { .out.run = &r, .err.run = &r };
-	int rc, status = 0, pidfd;
-	pid_t pid;
+	const struct process_spec spec = { argv, env, input, max_out,
+					   timeout_ns };
+	struct run r = { .res = res };
+	struct process *p;
+	int rc;
 
 	*res = (struct process_result){ 0 };
-	if (in < 0)
-		return kt_fail(err, errno, "run %s: input: %s", argv[0],
-			       strerror(errno));
-	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errp, O_CLOEXEC) < 0) {
-		rc = errno;
-		if (out[0] >= 0) {
-			close(out[0]);
-			close(out[1]);
-		}
-		return kt_fail(err, rc, "run %s: pipe: %s", argv[0],
-			       strerror(rc));
-	}
-	buf_init(&r.out.data, max_out);
-	buf_init(&r.err.data, 4096);
-	pid = fork();
-	if (pid == 0)
-		child_exec(argv, env, in, out[1], errp[1]);
-	close(out[1]);
-	close(errp[1]);
-	pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-	rc = pid < 0 ? -EAGAIN : pidfd < 0 ? -errno : 0;
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	fcntl(errp[0], F_SETFL, O_NONBLOCK);
-	if (!rc)
-		rc = loop_watch_start(l, &r.pid_watch, pidfd, EPOLLIN,
-				      on_exit_event);
-	if (!rc)
-		rc = loop_watch_start(l, &r.out.watch, out[0], EPOLLIN,
-				      on_pipe);
-	if (!rc)
-		rc = loop_watch_start(l, &r.err.watch, errp[0], EPOLLIN,
-				      on_pipe);
-	if (!rc)
-		rc = wait_child(l, &r, pid, timeout_ns, &status);
-	loop_watch_stop(&r.pid_watch);
-	loop_watch_stop(&r.out.watch);
-	loop_watch_stop(&r.err.watch);
-	close(out[0]);
-	close(errp[0]);
-	if (pidfd >= 0)
-		close(pidfd);
-	res->out_len = r.out.data.len;
-	res->out = as_string(&r.out.data);
-	res->errout = as_string(&r.err.data);
-	res->status = WIFEXITED(status) ? WEXITSTATUS(status)
-					: 128 + WTERMSIG(status);
+	rc = process_start(&p, l, &spec, run_done, &r);
+	if (rc < 0)
+		return kt_fail(err, -rc, "run %s: %s", argv[0], strerror(-rc));
+	rc = loop_run_until(l, &r.done, -1);
+	if (rc < 0 && !r.done)
+		process_cancel(p);
+	if (r.done)
+		rc = r.rc;
 	if (rc < 0) {
 		process_result_fini(res);
 		return kt_fail(err, -rc, "run %s: %s", argv[0], strerror(-rc));

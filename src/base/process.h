@@ -13,6 +13,33 @@ struct process_result {
 	char *errout; /* stderr, NUL-terminated, cut at 4 KiB; caller frees */
 };
 
+/** struct process_spec - what to run; all borrowed during the call */
+struct process_spec {
+	char *const *argv;  /* found by PATH, no shell; NULL-terminated */
+	char *const *env;   /* extra "NAME=value" entries, or NULL */
+	const char *input;  /* bytes for its stdin, or NULL for /dev/null */
+	size_t max_out;	    /* the most stdout that is accepted, bytes */
+	int64_t timeout_ns; /* < 0: none */
+};
+
+struct process;
+
+/**
+ * process_fn - the child is gone
+ * @rc: 0, -ETIMEDOUT or -EFBIG (the child was killed)
+ * @res: borrowed during the call
+ */
+typedef void (*process_fn)(void *user, int rc,
+			   const struct process_result *res);
+
+/** process_start() - run a child in the background; @fn is called once, from
+ *  the loop, unless process_cancel() comes first; 0 or -errno */
+KT_CHECK int process_start(struct process **out, struct loop *l,
+			   const struct process_spec *spec, process_fn fn,
+			   void *user);
+/** process_cancel() - SIGKILL it and forget it; not after @fn was called */
+void process_cancel(struct process *p);
+
 /**
  * process_run() - run @argv (found by PATH, no shell) and wait in the loop
  * @env: extra "NAME=value" entries, NULL-terminated, or NULL

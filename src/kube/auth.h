@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KUBE_AUTH_H
+#define KT_KUBE_AUTH_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/str.h"
+#include "kube/kubeconfig.h"
+
+/**
+ * DOC: Credentials
+ *
+ * What a request needs to prove who it is. Static credentials are there at
+ * once; a token file is read again every few seconds; an exec plugin is run in
+ * the background when its last answer expired or was refused (401), and every
+ * request that comes meanwhile waits for that one run.
+ */
+
+struct kube_auth;
+
+/** kube_auth_fn - credentials are there (@err NULL), or cannot be had */
+typedef void (*kube_auth_fn)(void *user, const struct kt_error *err);
+
+/** struct kube_auth_wait - one who waits; starts zeroed, embedded by its owner
+ */
+struct kube_auth_wait {
+	struct list node;
+	bool waiting;
+	kube_auth_fn fn;
+	void *user;
+};
+
+/** kube_auth_new() - @cfg is borrowed and must live as long */
+struct kube_auth *kube_auth_new(struct loop *loop,
+				const struct kube_config *cfg);
+void kube_auth_free(struct kube_auth *a);
+
+/**
+ * kube_auth_want() - make sure that fresh credentials are there
+ * Return: 1 when they are; 0 when @fn will be called, from the loop.
+ */
+int kube_auth_want(struct kube_auth *a, struct kube_auth_wait *w,
+		   kube_auth_fn fn, void *user);
+/** kube_auth_cancel() - @w waits no longer; safe when it never did */
+void kube_auth_cancel(struct kube_auth_wait *w);
+
+/** kube_auth_refused() - the server said 401: forget what can be had anew;
+ *  true when there is such a thing, so that a second try makes sense */
+bool kube_auth_refused(struct kube_auth *a);
+
+/** kube_auth_headers() - append "Name: value" lines; secrets, do not log */
+void kube_auth_headers(struct kube_auth *a, struct strv *out);
+/** kube_auth_cert() - client certificate and key in PEM (borrowed), or NULL */
+void kube_auth_cert(const struct kube_auth *a, const char **cert,
+		    const char **key);
+
+#endif

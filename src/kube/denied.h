@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KUBE_DENIED_H
+#define KT_KUBE_DENIED_H
+
+#include <stdbool.h>
+
+/** struct denied - what an RBAC refusal says is missing */
+struct denied {
+	char user[256];
+	char verb[32];
+	char resource[96]; /* "pods/portforward" */
+	char group[128];   /* API group, "" for the core one */
+	char ns[64];	   /* "" at the cluster scope */
+};
+
+/** denied_parse() - find 'User "u" cannot VERB resource "r" in API group "g"
+ *  in the namespace "n"' in @message; false when it says something else */
+bool denied_parse(struct denied *d, const char *message);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KUBE_INTERNAL_H
+#define KT_KUBE_INTERNAL_H
+
+#include "base/list.h"
+#include "kube/auth.h"
+#include "kube/client.h"
+#include "kube/proxy.h"
+#include "kube/transfer.h"
+
+/** struct kube - inside; only files of src/kube see it */
+struct kube {
+	struct loop *loop;
+	const struct kube_config *cfg;
+	struct kube_auth *auth;
+	struct curl_loop curl;
+	struct url_host host;	    /* of the server */
+	char *proxy;		    /* in curl's spelling, or NULL */
+	struct url_host proxy_host; /* of @proxy */
+
+	kube_sock_fn sock_opt;
+	void *sock_user;
+
+	struct list ops;   /* struct kube_op, every one */
+	struct list ready; /* those with streamed bytes to deliver */
+
+	bool know_time;
+	int64_t skew; /* s: cluster's clock - ours */
+};
+
+/** kube_heard_date() - a reply's Date header came by */
+void kube_heard_date(struct kube *k, const char *value);
+
+#endif

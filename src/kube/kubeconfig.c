@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/kubeconfig.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/encode.h"
+#include "kube/kubeconfig_merge.h"
+#include "kube/yamltree.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+
+#define MAX_FILES 64
+#define MAX_PEM ((size_t)1 << 20)
+#define POD_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
+
+/* --- values of one entry ------------------------------------------------ */
+
+/* One cluster, user or context with what errors and paths need. */
+struct entry {
+	const char *kind, *name;
+	const char *dir, *file;
+	const json_t *value;
+};
+
+/* Text of a scalar, or NULL; numbers and booleans as they were written. */
+static char *text_of(const json_t *v)
+{
+	if (json_is_string(v))
+		return *json_string_value(v) ? xstrdup(json_string_value(v))
+					     : NULL;
+	if (json_is_integer(v))
+		return xasprintf("%lld", (long long)json_integer_value(v));
+	if (json_is_boolean(v))
+		return xstrdup(json_is_true(v) ? "true" : "false");
+	return NULL;
+}
+
+static char *get_text(const struct entry *e, const char *key)
+{
+	return text_of(json_object_get(e->value, key));
+}
+
+static bool get_bool(const struct entry *e, const char *key)
+{
+	auto_free char *s = get_text(e, key);
+
+	return s && (str_eq(s, "true") || str_eq(s, "yes") || str_eq(s, "on"));
+}
+
+static char *rooted(const struct entry *e, const char *path)
+{
+	return *path == '/' ? xstrdup(path) : xasprintf("%s/%s", e->dir, path);
+}
+
+static char *get_path(const struct entry *e, const char *key)
+{
+	auto_free char *s = get_text(e, key);
+
+	return s ? rooted(e, s) : NULL;
+}
+
+/* "KEY-data" (base64) or the file "KEY"; *out stays NULL when neither is. */
+static int get_pem(const struct entry *e, const char *key, char **out,
+		   struct kt_error *err)
+{
+	auto_free char *data_key = xasprintf("%s-data", key);
+	auto_free char *data = get_text(e, data_key);
+	auto_free char *path = get_path(e, key);
+	size_t len;
+
+	if (data) {
+		*out = base64_decode(data, &len);
+		if (!*out)
+			return kt_fail(err, EINVAL,
+				       "%s: %s '%s': %s is not base64", e->file,
+				       e->kind, e->name, data_key);
+		return 0;
+	}
+	if (!path)
+		return 0;
+	*out = file_read(path, MAX_PEM, &len);
+	if (!*out)
+		return kt_fail(err, errno, "%s: %s '%s': %s %s: %s", e->file,
+			       e->kind, e->name, key, path, strerror(errno));
+	return 0;
+}
+
+/* --- cluster ------------------------------------------------------------ */
+
+static int check_server(const char *s, const struct entry *e,
+			struct kt_error *err)
+{
+	if (!s)
+		return kt_fail(err, EINVAL, "%s: cluster '%s' has no server",
+			       e->file, e->name);
+	if (!str_starts(s, "https://") && !str_starts(s, "http://"))
+		return kt_fail(err, EINVAL,
+			       "%s: cluster '%s': server '%s' is not an "
+			       "http(s) URL",
+			       e->file, e->name, s);
+	return 0;
+}
+
+static char *server_url(const struct entry *e)
+{
+	auto_free char *s = get_text(e, "server");
+	size_t n;
+
+	if (!s)
+		return NULL;
+	for (n = strlen(s); n && s[n - 1] == '/';)
+		s[--n] = '\0';
+	return strstr(s, "://") ? steal_ptr(&s) : xasprintf("https://%s", s);
+}
+
+static int resolve_cluster(struct kube_config *c, const struct entry *e,
+			   struct kt_error *err)
+{
+	int rc;
+
+	c->server = server_url(e);
+	rc = check_server(c->server, e, err);
+	if (rc < 0)
+		return rc;
+	c->tls_server_name = get_text(e, "tls-server-name");
+	c->proxy_url = get_text(e, "proxy-url");
+	c->insecure = get_bool(e, "insecure-skip-tls-verify");
+	rc = get_pem(e, "certificate-authority", &c->ca_pem, err);
+	if (rc < 0)
+		return rc;
+	if (c->insecure && c->ca_pem)
+		return kt_fail(err, EINVAL,
+			       "%s: cluster '%s': a certificate-authority and "
+			       "insecure-skip-tls-verify exclude each other",
+			       e->file, e->name);
+	return 0;
+}
+
+/* --- user --------------------------------------------------------------- */
+
+static void add_env(struct strv *env, const json_t *list)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (list, i, e) {
+		auto_free char *name = text_of(json_object_get(e, "name"));
+		auto_free char *value = text_of(json_object_get(e, "value"));
+
+		if (name)
+			strv_take(env,
+				  xasprintf("%s=%s", name, value ? value : ""));
+	}
+}
+
+static void add_texts(struct strv *out, const json_t *list)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (list, i, e) {
+		char *s = text_of(e);
+
+		strv_take(out, s ? s : xstrdup(""));
+	}
+}
+
+/* spec.cluster of the plugin's request; its own data is the cluster's
+ * extension of this name */
+static json_t *exec_cluster(const struct kube_config *c,
+			    const struct entry *cluster)
+{
+	static const char ext_name[] = "client.authentication.k8s.io/exec";
+	json_t *out = json_pack("{s:s}", "server", c->server), *e;
+	size_t i;
+
+	if (c->tls_server_name)
+		json_object_set_new(out, "tls-server-name",
+				    json_string(c->tls_server_name));
+	if (c->insecure)
+		json_object_set_new(out, "insecure-skip-tls-verify",
+				    json_true());
+	if (c->ca_pem) {
+		auto_free char *b64 =
+			base64_encode(c->ca_pem, strlen(c->ca_pem));
+
+		json_object_set_new(out, "certificate-authority-data",
+				    json_string(b64));
+	}
+	if (c->proxy_url)
+		json_object_set_new(out, "proxy-url",
+				    json_string(c->proxy_url));
+	json_array_foreach (json_object_get(cluster->value, "extensions"), i,
+			    e) {
+		const json_t *name = json_object_get(e, "name");
+
+		if (str_eq(json_string_value(name), ext_name))
+			json_object_set(out, "config",
+					json_object_get(e, "extension"));
+	}
+	return out;
+}
+
+static void exec_free(struct kube_exec *x)
+{
+	if (!x)
+		return;
+	free(x->api_version);
+	free(x->command);
+	strv_fini(&x->args);
+	strv_fini(&x->env);
+	free(x->install_hint);
+	json_decref(x->cluster);
+	free(x);
+}
+
+static int resolve_exec(struct kube_config *c, const struct entry *user,
+			const struct entry *cluster, struct kt_error *err)
+{
+	struct entry e = *user;
+	auto_free char *command = NULL, *mode = NULL;
+	struct kube_exec *x;
+
+	e.value = json_object_get(user->value, "exec");
+	if (!json_is_object(e.value))
+		return 0;
+	x = c->exec = xcalloc(1, sizeof(*x));
+	x->api_version = get_text(&e, "apiVersion");
+	if (!str_eq(x->api_version, "client.authentication.k8s.io/v1") &&
+	    !str_eq(x->api_version, "client.authentication.k8s.io/v1beta1"))
+		return kt_fail(err, EINVAL,
+			       "%s: user '%s': exec plugin: apiVersion '%s' is "
+			       "not known (v1 and v1beta1 are)",
+			       e.file, e.name,
+			       x->api_version ? x->api_version : "");
+	command = get_text(&e, "command");
+	if (!command)
+		return kt_fail(err, EINVAL,
+			       "%s: user '%s': exec plugin without a command",
+			       e.file, e.name);
+	/* as kubectl: a bare name is looked up in PATH */
+	x->command =
+		strchr(command, '/') ? rooted(&e, command) : xstrdup(command);
+	x->install_hint = get_text(&e, "installHint");
+	x->provide_cluster_info = get_bool(&e, "provideClusterInfo");
+	mode = get_text(&e, "interactiveMode");
+	x->interactive = str_eq(mode, "Always");
+	add_texts(&x->args, json_object_get(e.value, "args"));
+	add_env(&x->env, json_object_get(e.value, "env"));
+	if (x->provide_cluster_info)
+		x->cluster = exec_cluster(c, cluster);
+	return 0;
+}
+
+/* The providers that kubectl had built in once kept their last token here. */
+static char *provider_token(const struct entry *e)
+{
+	const json_t *cfg = json_object_get(
+		json_object_get(e->value, "auth-provider"), "config");
+	char *token = text_of(json_object_get(cfg, "id-token"));
+
+	return token ? token : text_of(json_object_get(cfg, "access-token"));
+}
+
+static void resolve_impersonation(struct kube_config *c, const struct entry *e)
+{
+	json_t *extra = json_object_get(e->value, "as-user-extra");
+
+	c->as = get_text(e, "as");
+	c->as_uid = get_text(e, "as-uid");
+	add_texts(&c->as_groups, json_object_get(e->value, "as-groups"));
+	if (json_is_object(extra))
+		c->as_extra = json_incref(extra);
+}
+
+static int resolve_user(struct kube_config *c, const struct entry *e,
+			const struct entry *cluster, struct kt_error *err)
+{
+	int rc;
+
+	rc = get_pem(e, "client-certificate", &c->cert_pem, err);
+	if (!rc)
+		rc = get_pem(e, "client-key", &c->key_pem, err);
+	if (rc < 0)
+		return rc;
+	if (!c->cert_pem != !c->key_pem)
+		return kt_fail(err, EINVAL,
+			       "%s: user '%s': client-certificate and "
+			       "client-key must be given together",
+			       e->file, e->name);
+	c->token = get_text(e, "token");
+	c->token_file = get_path(e, "tokenFile");
+	c->username = get_text(e, "username");
+	c->password = get_text(e, "password");
+	if (!c->token && !c->token_file)
+		c->token = provider_token(e);
+	resolve_impersonation(c, e);
+	return resolve_exec(c, e, cluster, err);
+}
+
+/* --- context ------------------------------------------------------------ */
+
+static char *names_of(const json_t *map)
+{
+	char *out = xstrdup("");
+	const char *name;
+	json_t *v;
+
+	json_object_foreach ((json_t *)(uintptr_t)map, name, v) {
+		char *more = xasprintf("%s%s%s", out, *out ? ", " : "", name);
+
+		(void)v;
+		free(out);
+		out = more;
+	}
+	return out;
+}
+
+static bool entry_get(struct entry *e, const json_t *map, const char *kind,
+		      const char *name)
+{
+	const json_t *v = name ? json_object_get(map, name) : NULL;
+
+	*e = (struct entry){
+		.kind = kind,
+		.name = name,
+		.dir = json_string_value(json_object_get(v, "dir")),
+		.file = json_string_value(json_object_get(v, "file")),
+		.value = json_object_get(v, "value"),
+	};
+	return v;
+}
+
+static int no_context(const struct kube_merged *m, const char *name,
+		      struct kt_error *err)
+{
+	auto_free char *known = names_of(m->contexts);
+	const char *list = *known ? known : "none";
+
+	if (name && *name)
+		kt_fail(err, ENOENT,
+			"no context named '%s' in the kubeconfig (known: %s)",
+			name, list);
+	else
+		kt_fail(err, ENOENT,
+			"the kubeconfig has no current-context (known: %s)",
+			list);
+	kt_hint(err, "choose one with --context NAME, or with "
+		     "'kubectl config use-context NAME'");
+	return -ENOENT;
+}
+
+static int resolve(struct kube_config *c, const struct kube_merged *m,
+		   const char *context, struct kt_error *err)
+{
+	struct entry ctx, cluster, user;
+	int rc;
+
+	if (!context || !*context)
+		context = m->current;
+	if (!*context || !entry_get(&ctx, m->contexts, "context", context))
+		return no_context(m, context, err);
+	c->context = xstrdup(context);
+	c->cluster = get_text(&ctx, "cluster");
+	c->namespace_ = get_text(&ctx, "namespace");
+	if (!c->namespace_)
+		c->namespace_ = xstrdup("default");
+	if (!entry_get(&cluster, m->clusters, "cluster", c->cluster))
+		return kt_fail(err, ENOENT,
+			       "%s: context '%s' names cluster '%s', which no "
+			       "kubeconfig has",
+			       ctx.file, context, c->cluster ? c->cluster : "");
+	rc = resolve_cluster(c, &cluster, err);
+	if (rc < 0)
+		return rc;
+	auto_free char *name = get_text(&ctx, "user");
+
+	if (!name) /* anonymous access is allowed */
+		return 0;
+	if (!entry_get(&user, m->users, "user", name))
+		return kt_fail(err, ENOENT,
+			       "%s: context '%s' names user '%s', which no "
+			       "kubeconfig has",
+			       ctx.file, context, name);
+	return resolve_user(c, &user, &cluster, err);
+}
+
+/* --- files -------------------------------------------------------------- */
+
+/* Merges one file: 1 when it was there, 0 when it is missing. */
+static int add_file(struct kube_merged *m, const char *path,
+		    struct kt_error *err)
+{
+	size_t len;
+	auto_free char *text = file_read(path, YAML_MAX_SIZE, &len);
+	int rc;
+
+	if (!text && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!text)
+		return kt_fail(err, errno, "read kubeconfig %s: %s", path,
+			       strerror(errno));
+	rc = kube_merged_add(m, path, text, len, err);
+	return rc < 0 ? rc : 1;
+}
+
+static int add_files(struct kube_merged *m, const char *list,
+		     struct kt_error *err)
+{
+	auto_strv struct strv files = strv_split(list, ':');
+	int found = 0;
+
+	if (files.n > MAX_FILES)
+		return kt_fail(err, EINVAL, "more than %d kubeconfig files",
+			       MAX_FILES);
+	for (size_t i = 0; i < files.n; i++) {
+		int rc = add_file(m, files.v[i], err);
+
+		if (rc < 0)
+			return rc;
+		found += rc;
+	}
+	return found;
+}
+
+static int add_home(struct kube_merged *m, const char *home,
+		    struct kt_error *err)
+{
+	auto_free char *path = xasprintf("%s/.kube/config", home);
+
+	return add_file(m, path, err);
+}
+
+/* "sudo ktctl" has root's HOME; the caller's file is the one that is meant
+ * when root has none. */
+static int add_sudo_home(struct kube_merged *m, char **home,
+			 struct kt_error *err)
+{
+	const char *user = getenv("SUDO_USER");
+	const struct passwd *pw = user ? getpwnam(user) : NULL;
+	int rc;
+
+	if (!pw)
+		return 0;
+	rc = add_home(m, pw->pw_dir, err);
+	if (rc > 0) {
+		log_debug("kubeconfig: %s/.kube/config", pw->pw_dir);
+		*home = xstrdup(pw->pw_dir);
+	}
+	return rc;
+}
+
+/* How many files were merged, or -errno. */
+static int find_files(struct kube_merged *m,
+		      const struct kube_config_source *src, char **home,
+		      struct kt_error *err)
+{
+	const char *env = getenv("KUBECONFIG");
+	const char *own = getenv("HOME");
+	int rc;
+
+	if (src->files && *src->files) {
+		rc = add_files(m, src->files, err);
+		if (!rc)
+			return kt_fail(err, ENOENT,
+				       "kubeconfig %s does not exist",
+				       src->files);
+		return rc;
+	}
+	if (env && *env)
+		return add_files(m, env, err);
+	rc = own && *own ? add_home(m, own, err) : 0;
+	return rc ? rc : add_sudo_home(m, home, err);
+}
+
+/* --- inside a Pod ------------------------------------------------------- */
+
+static char *pod_file(const char *name)
+{
+	auto_free char *path = xasprintf("%s/%s", POD_DIR, name);
+	size_t len;
+
+	return file_read(path, MAX_PEM, &len);
+}
+
+static bool in_cluster(struct kube_config *c)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
+	const char *port = getenv("KUBERNETES_SERVICE_PORT");
+	bool v6 = host && strchr(host, ':');
+
+	if (!host || !*host || !port || !*port ||
+	    access(POD_DIR "/token", R_OK) < 0)
+		return false;
+	c->context = xstrdup("");
+	c->cluster = xstrdup("in-cluster");
+	c->server = xasprintf("https://%s%s%s:%s", v6 ? "[" : "", host,
+			      v6 ? "]" : "", port);
+	c->ca_pem = pod_file("ca.crt");
+	c->token_file = xstrdup(POD_DIR "/token");
+	c->namespace_ = pod_file("namespace");
+	if (!c->namespace_ || !*c->namespace_) {
+		free(c->namespace_);
+		c->namespace_ = xstrdup("default");
+	}
+	return true;
+}
+
+static int no_files(struct kt_error *err)
+{
+	const char *env = getenv("KUBECONFIG");
+
+	if (env && *env)
+		kt_fail(err, ENOENT,
+			"no kubeconfig: no file of KUBECONFIG=%s exists", env);
+	else
+		kt_fail(err, ENOENT,
+			"no kubeconfig: ~/.kube/config does not exist");
+	kt_hint(err, "name one with --kubeconfig FILE or KUBECONFIG; 'sudo' "
+		     "drops the variable: use 'sudo -E' or the option");
+	return -ENOENT;
+}
+
+int kube_config_load(struct kube_config **out,
+		     const struct kube_config_source *src, struct kt_error *err)
+{
+	struct kube_config *c = xcalloc(1, sizeof(*c));
+	struct kube_merged m;
+	int rc;
+
+	kube_merged_init(&m);
+	rc = find_files(&m, src, &c->home, err);
+	if (rc > 0)
+		rc = resolve(c, &m, src->context, err);
+	else if (!rc && (src->context || !in_cluster(c)))
+		rc = no_files(err);
+	kube_merged_fini(&m);
+	if (rc < 0) {
+		kube_config_free(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+/* Keys do not stay in freed memory. */
+static void free_secret(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+void kube_config_free(struct kube_config *c)
+{
+	if (!c)
+		return;
+	free(c->context);
+	free(c->cluster);
+	free(c->namespace_);
+	free(c->server);
+	free(c->tls_server_name);
+	free(c->proxy_url);
+	free(c->ca_pem);
+	free(c->cert_pem);
+	free_secret(c->key_pem);
+	free_secret(c->token);
+	free(c->token_file);
+	free(c->username);
+	free_secret(c->password);
+	exec_free(c->exec);
+	free(c->home);
+	free(c->as);
+	free(c->as_uid);
+	strv_fini(&c->as_groups);
+	json_decref(c->as_extra);
+	free(c);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KUBE_KUBECONFIG_H
+#define KT_KUBE_KUBECONFIG_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/**
+ * DOC: kubeconfig
+ *
+ * Read as kubectl reads it. The files are, first that exists: --kubeconfig
+ * (one path or a ':' list), $KUBECONFIG (a list), ~/.kube/config, and under
+ * sudo the calling user's ~/.kube/config. Missing files of a list are skipped.
+ * Files are merged per entry: the first file that has a cluster, user or
+ * context of that name wins, the first current-context that is not empty wins.
+ * Relative paths belong to the folder of the file that holds them. Without
+ * any file, inside a Pod, the Pod's ServiceAccount is used.
+ *
+ * The result is one resolved identity: certificate files are read now, a
+ * token file is re-read by auth.c, an exec plugin is run by auth.c.
+ */
+
+/** struct kube_exec - credential plugin (client.authentication.k8s.io) */
+struct kube_exec {
+	char *api_version;
+	char *command; /* absolute when it held a '/' */
+	struct strv args;
+	struct strv env; /* "NAME=value" */
+	bool provide_cluster_info;
+	bool interactive; /* interactiveMode: Always */
+	char *install_hint;
+	json_t *cluster; /* spec.cluster of the request, or NULL */
+};
+
+/** struct kube_config - one cluster, one user, one namespace; texts are NULL
+ *  when they are not given */
+struct kube_config {
+	char *context;	  /* name; "" in a cluster */
+	char *cluster;	  /* name of the cluster entry */
+	char *namespace_; /* of the context, or "default" */
+
+	char *server; /* URL without trailing '/', may have a path */
+	char *tls_server_name;
+	char *proxy_url;
+	char *ca_pem;
+	bool insecure; /* insecure-skip-tls-verify */
+
+	char *cert_pem, *key_pem;
+	char *token;
+	char *token_file;
+	char *username, *password;
+	struct kube_exec *exec;
+	char *home; /* HOME for an exec plugin, when not our own */
+
+	char *as, *as_uid;
+	struct strv as_groups;
+	json_t *as_extra; /* {"key": ["value", ...]} or NULL */
+};
+
+/** struct kube_config_source - where to look; all may be NULL */
+struct kube_config_source {
+	const char *files;   /* --kubeconfig: path or ':' list */
+	const char *context; /* --context */
+};
+
+/** kube_config_load() - find, merge and resolve; 0 with *@out (returned, free
+ *  with kube_config_free()), or -errno with @err */
+KT_CHECK int kube_config_load(struct kube_config **out,
+			      const struct kube_config_source *src,
+			      struct kt_error *err);
+void kube_config_free(struct kube_config *c);
+
+#endif

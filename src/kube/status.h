@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KUBE_STATUS_H
+#define KT_KUBE_STATUS_H
+
+#include "base/error.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+
+struct kube;
+
+/**
+ * status_fail() - make an error from a reply that is not 2xx
+ * @what: "GET /api/v1/..." for a reply that holds no Status
+ * @json: its body, or NULL; @text: the body as it came
+ * Return: -err->code
+ */
+int status_fail(struct kt_error *err, int http_status, const char *what,
+		const json_t *json, const char *text);
+
+/**
+ * curl_fail() - make an error from a transfer that gave no reply
+ * @problem: curl's own sentence, may be ""
+ * Return: -err->code
+ */
+int curl_fail(struct kt_error *err, const struct kube *k, CURL *easy,
+	      CURLcode rc, const char *problem);
+
+#endif
