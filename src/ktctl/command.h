@@ -26,6 +26,7 @@ struct options;
 enum value_type {
 	VALUE_BOOL,	/* bool */
 	VALUE_INT,	/* int, min..max of the row */
+	VALUE_FAMILY,	/* int, 4 or 6 */
 	VALUE_PORT,	/* uint16_t, 1..65535 */
 	VALUE_STRING,	/* char *, NULL when empty */
 	VALUE_STRINGS,	/* struct strv */

@@ -65,15 +65,18 @@ struct global_options {
 enum connect_mode { CONNECT_TUN2SOCKS, CONNECT_SSHUTTLE };
 enum dns_mode { DNS_MODE_LOCAL, DNS_MODE_POD, DNS_MODE_HOSTS };
 
+/** struct dns_option - --dnsMode */
+struct dns_option {
+	int kind; /* enum dns_mode */
+	/* localDNS: servers in order, as written ("cluster", "upstream",
+	 * "tcp:10.0.0.2:53"), never empty; hosts: the namespaces, empty for
+	 * the own one; podDNS: empty */
+	struct strv list;
+};
+
 struct connect_options {
 	int mode; /* enum connect_mode */
-	struct {
-		int kind; /* enum dns_mode */
-		/* localDNS: servers in order, as written ("cluster",
-		 * "upstream", "tcp:10.0.0.2:53"), never empty; hosts: the
-		 * namespaces, empty for the own one; podDNS: empty */
-		struct strv list;
-	} dns_mode;
+	struct dns_option dns_mode;
 	char *cluster_domain; /* lower case, no dots at the ends, never NULL */
 	struct prefixes include_ips;
 	struct prefixes exclude_ips;

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/home.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool env_id(const char *name, long *id)
+{
+	const char *text = getenv(name);
+
+	return text && str_to_long(text, id) == 0 && *id > 0;
+}
+
+/* Under sudo, with HOME set to root's: the caller's home directory */
+static const char *sudo_home(uid_t uid, const char *home)
+{
+	const struct passwd *pw = getpwuid(0);
+
+	if (home && pw && strcmp(home, pw->pw_dir) != 0)
+		return home;
+	pw = getpwuid(uid);
+	return pw && pw->pw_dir[0] == '/' ? pw->pw_dir : home;
+}
+
+void home_init(struct home *h)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *pw;
+	long uid, gid;
+
+	*h = (struct home){ .uid = geteuid(), .gid = getegid() };
+	if (h->uid == 0 && env_id("SUDO_UID", &uid)) {
+		h->uid = (uid_t)uid;
+		pw = getpwuid(h->uid);
+		if (env_id("SUDO_GID", &gid))
+			h->gid = (gid_t)gid;
+		else if (pw)
+			h->gid = pw->pw_gid;
+		home = sudo_home(h->uid, home);
+	}
+	if (!home || !*home) {
+		pw = getpwuid(h->uid);
+		home = pw ? pw->pw_dir : "/";
+	}
+	h->user = xstrdup(home);
+	h->dir = xasprintf("%s/.kt", strcmp(home, "/") == 0 ? "" : home);
+}
+
+void home_fini(struct home *h)
+{
+	free(h->user);
+	free(h->dir);
+	*h = (struct home){ 0 };
+}
+
+char *home_path(const struct home *h, const char *name)
+{
+	return xasprintf("%s/%s", h->dir, name);
+}
+
+void home_own(const struct home *h, int fd)
+{
+	/* best effort: a file of root's in the user's home is a nuisance,
+	 * not a failure */
+	if (geteuid() == 0 && h->uid != 0 && fchown(fd, h->uid, h->gid) < 0)
+		return;
+}
+
+/* The directory @name below @at, made when it is missing and @create */
+static int open_below(const struct home *h, int at, const char *name,
+		      int create)
+{
+	/* as root in another user's home, his links are not to be trusted */
+	const int trust = geteuid() == 0 && h->uid != 0 ? O_NOFOLLOW : 0;
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | trust;
+	int fd = openat(at, name, flags);
+
+	if (fd >= 0 || errno != ENOENT || !create)
+		return fd < 0 ? -errno : fd;
+	if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, name, flags);
+	if (fd < 0)
+		return -errno;
+	home_own(h, fd);
+	return fd;
+}
+
+int home_open_dir(const struct home *h, const char *sub, int create,
+		  struct kt_error *err)
+{
+	auto_close int user = -1;
+	auto_close int dir = -1;
+	int fd;
+
+	user = open(h->user, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (user < 0)
+		return kt_fail(err, errno, "open %s: %s", h->user,
+			       strerror(errno));
+	dir = open_below(h, user, ".kt", create);
+	if (dir < 0)
+		return kt_fail(err, -dir, "open %s: %s", h->dir,
+			       strerror(-dir));
+	if (!*sub)
+		return steal_fd(&dir);
+	fd = open_below(h, dir, sub, create);
+	if (fd < 0)
+		return kt_fail(err, -fd, "open %s/%s: %s", h->dir, sub,
+			       strerror(-fd));
+	return fd;
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_new(const struct home *h, int dir, const char *name,
+		     const void *data, size_t len, mode_t mode)
+{
+	auto_close int fd = openat(
+		dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		mode);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	home_own(h, fd);
+	rc = write_all(fd, data, len);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
+	return rc;
+}
+
+int home_write(const struct home *h, const char *sub, const char *name,
+	       const void *data, size_t len, mode_t mode, struct kt_error *err)
+{
+	auto_close int dir = home_open_dir(h, sub, 1, err);
+	char suffix[9];
+	auto_free char *temp = NULL;
+	int rc;
+
+	if (dir < 0)
+		return dir;
+	str_random(suffix, sizeof(suffix) - 1);
+	temp = xasprintf(".%s.%s", name, suffix);
+	rc = write_new(h, dir, temp, data, len, mode);
+	if (rc == 0 && renameat(dir, temp, dir, name) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		unlinkat(dir, temp, 0);
+		return kt_fail(err, -rc, "write %s/%s%s%s: %s", h->dir, sub,
+			       *sub ? "/" : "", name, strerror(-rc));
+	}
+	return 0;
+}
+
+/* The bytes of @fd, at most @max; NULL with errno */
+static char *read_fd(int fd, size_t max, size_t *len)
+{
+	struct stat st;
+	auto_free char *mem = NULL;
+	size_t got = 0;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size > max) {
+		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
+		return NULL;
+	}
+	mem = xmalloc((size_t)st.st_size + 1);
+	while (got < (size_t)st.st_size) {
+		ssize_t n = read(fd, mem + got, (size_t)st.st_size - got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return NULL;
+		if (!n)
+			break;
+		got += (size_t)n;
+	}
+	mem[got] = '\0';
+	*len = got;
+	return steal_ptr(&mem);
+}
+
+char *home_read(const struct home *h, const char *sub, const char *name,
+		size_t max, size_t *len, struct kt_error *err)
+{
+	auto_close int dir = home_open_dir(h, sub, 0, err);
+	auto_close int fd = -1;
+	char *mem = NULL;
+
+	if (dir < 0)
+		return NULL;
+	/* a user may well link his configuration to somewhere else, so links
+	 * are followed here: reading changes nothing, and who may call sudo
+	 * may read anything */
+	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		mem = read_fd(fd, max, len);
+	if (!mem)
+		kt_fail(err, errno, "read %s/%s%s%s: %s", h->dir, sub,
+			*sub ? "/" : "", name, strerror(errno));
+	return mem;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "ktctl/app.h"
+#include "ktctl/command.h"
+#include "ktctl/config.h"
+#include "ktctl/help.h"
+#include "ktctl/home.h"
+#include "ktctl/options.h"
+#include "ktctl/parse.h"
+#include "ktctl/progress.h"
+#include "ktctl/resolve.h"
+#include "ktctl/signals.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int run_in_loop(struct app *app)
+{
+	const struct command *c = app->options->command;
+	struct kt_error err = { 0 };
+	int status;
+
+	app->loop = loop_new();
+	if (!app->loop) {
+		kt_fail(&err, errno, "make an event loop: %s", strerror(errno));
+		return app_fail(app, -err.code, &err);
+	}
+	app->signals = signals_new(app->loop, &err);
+	if (app->signals) {
+		app->progress = progress_new(app->loop, stderr);
+		status = c->run(app, app->options);
+	} else {
+		status = app_fail(app, -err.code, &err);
+	}
+	progress_free(app->progress);
+	signals_free(app->signals);
+	loop_free(app->loop);
+	return status;
+}
+
+static int run(struct app *app, const struct invocation *inv,
+	       const struct config *cfg)
+{
+	struct kt_error err = { 0 };
+	struct options o;
+	int status;
+
+	if (options_resolve(&o, inv, cfg, &err) < 0) {
+		kt_hint(&err, "ktctl %s --help lists the flags",
+			inv->command->name);
+		status = app_usage(app, &err);
+	} else {
+		if (o.global.debug)
+			log_set_level(LOG_DEBUG);
+		app->options = &o;
+		status = inv->command->loop ? run_in_loop(app)
+					    : inv->command->run(app, &o);
+	}
+	options_fini(&o);
+	return status;
+}
+
+/* A damaged file is a warning only: it must not keep anybody from working,
+ * and the config commands report it themselves. */
+static void load_config(struct config *cfg, const struct home *h,
+			const struct command *c)
+{
+	struct kt_error err = { 0 };
+
+	if (config_load(cfg, h, "", "config", &err) < 0 &&
+	    !(c && strncmp(c->name, "config", 6) == 0))
+		log_warn("%s: ignored", err.msg);
+}
+
+static int serve(struct app *app, const struct invocation *inv)
+{
+	struct config cfg;
+	int status = EXIT_OK;
+
+	if (inv->version && !inv->help) {
+		printf("ktctl version %s\n", KT_VERSION);
+		return EXIT_OK;
+	}
+	load_config(&cfg, app->home, inv->command);
+	if (inv->help || !inv->command || !inv->command->run)
+		help_print(stdout, inv->command, &cfg);
+	else
+		status = run(app, inv, &cfg);
+	config_fini(&cfg);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct kt_error err = { 0 };
+	struct invocation inv;
+	struct app app = { 0 };
+	struct home home;
+	int status;
+
+	home_init(&home);
+	app.home = &home;
+	if (parse_argv(&inv, argc, argv, &err) < 0)
+		status = app_usage(&app, &err);
+	else
+		status = serve(&app, &inv);
+	if (fflush(stdout) != 0 && status == EXIT_OK) {
+		kt_fail(&err, errno, "write to stdout: %s", strerror(errno));
+		status = app_fail(&app, -err.code, &err);
+	}
+	invocation_fini(&inv);
+	home_fini(&home);
+	return status;
+}

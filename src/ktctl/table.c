@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/app.h"
+#include "ktctl/command.h"
+#include "ktctl/options.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#ifndef KT_IMAGE
+#define KT_IMAGE "kt.local/ktctl-shadow:v" KT_VERSION
+#endif
+
+#define GLOBAL(field) .offset = offsetof(struct options, global.field)
+#define CONNECT(field) .offset = offsetof(struct options, connect.field)
+#define CONFIG(field) .offset = offsetof(struct options, config.field)
+#define COMPLETION(field) .offset = offsetof(struct options, completion.field)
+
+/* clang-format off: one row, one block */
+const struct option global_option_table[] = {
+	{ "namespace", 'n', VALUE_STRING, "", "NAME",
+	  "namespace to work in; without it that of the kubeconfig context",
+	  GLOBAL(namespace) },
+	{ "kubeconfig", 'c', VALUE_STRING, "", "FILE",
+	  "kubeconfig file, or several separated by ':'; without it "
+	  "$KUBECONFIG, then ~/.kube/config",
+	  GLOBAL(kubeconfig) },
+	{ "context", 0, VALUE_STRING, "", "NAME",
+	  "kubeconfig context to use; without it the current one",
+	  GLOBAL(context) },
+	{ "image", 'i', VALUE_STRING, KT_IMAGE, "IMAGE",
+	  "image of the shadow Pod", GLOBAL(image), .not_empty = true },
+	{ "imagePullSecret", 0, VALUE_STRING, "", "NAME",
+	  "secret to pull the image with", GLOBAL(image_pull_secret) },
+	{ "serviceAccount", 0, VALUE_STRING, "default", "NAME",
+	  "service account of the Pods that are made", GLOBAL(service_account),
+	  .not_empty = true },
+	{ "nodeSelector", 0, VALUE_PAIRS, "", "K=V,...",
+	  "labels of the nodes the Pods may run on", GLOBAL(node_selector) },
+	{ "debug", 'd', VALUE_BOOL, "false", NULL,
+	  "log what a maintainer needs to see, on stderr", GLOBAL(debug) },
+	{ "withLabel", 'l', VALUE_PAIRS, "", "K=V,...",
+	  "more labels for the shadow Pod", GLOBAL(with_label) },
+	{ "withAnnotation", 0, VALUE_PAIRS, "", "K=V,...",
+	  "more annotations for the shadow Pod", GLOBAL(with_annotation) },
+	{ "portForwardTimeout", 0, VALUE_INT, "10", "SECONDS",
+	  "how long to wait for a port-forward", GLOBAL(port_forward_timeout),
+	  .min = 1, .max = 86400 },
+	{ "podCreationTimeout", 0, VALUE_INT, "60", "SECONDS",
+	  "how long to wait for a Pod to run", GLOBAL(pod_creation_timeout),
+	  .min = 1, .max = 86400 },
+	{ "useShadowDeployment", 0, VALUE_BOOL, "false", NULL,
+	  "make the shadow a Deployment instead of a Pod",
+	  GLOBAL(use_shadow_deployment) },
+	{ "useLocalTime", 0, VALUE_BOOL, "false", NULL,
+	  "take this machine's clock for heartbeats, not the cluster's",
+	  GLOBAL(use_local_time) },
+	{ "forceUpdate", 'f', VALUE_BOOL, "false", NULL,
+	  "pull the image even if the node has it", GLOBAL(force_update) },
+	{ "asWorker", 0, VALUE_BOOL, "false", NULL, "no effect",
+	  GLOBAL(as_worker), .hidden = true },
+	{ "podQuota", 0, VALUE_QUOTA, "", "QUOTA",
+	  "cpu and memory of the Pods, request and limit, e.g. 0.5c,512m",
+	  GLOBAL(pod_quota) },
+	{ "ipVersion", 0, VALUE_FAMILY, "4", "4|6",
+	  "address family to look for first when ranges are detected",
+	  GLOBAL(ip_version) },
+	{ 0 },
+};
+
+static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
+
+static const struct option connect_options[] = {
+	{ "mode", 0, VALUE_CHOICE, "tun2socks", "MODE",
+	  "how traffic is captured: tun2socks or sshuttle",
+	  .choices = connect_modes, CONNECT(mode) },
+	{ "dnsMode", 0, VALUE_DNS_MODE, "localDNS", "MODE",
+	  "how names are resolved: localDNS[:SERVER,...], podDNS or "
+	  "hosts[:NAMESPACE,...]",
+	  CONNECT(dns_mode) },
+	{ "shareShadow", 0, VALUE_BOOL, "false", NULL,
+	  "share one shadow Pod with everybody in the namespace",
+	  CONNECT(share_shadow) },
+	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
+	  "DNS suffix of the cluster", CONNECT(cluster_domain),
+	  .not_empty = true },
+	{ "disablePodIp", 0, VALUE_BOOL, "false", NULL,
+	  "no routes to Pod addresses, only to Services",
+	  CONNECT(disable_pod_ip) },
+	{ "skipCleanup", 0, VALUE_BOOL, "false", NULL,
+	  "leave expired objects of others alone at the start",
+	  CONNECT(skip_cleanup) },
+	{ "includeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
+	  "more addresses and ranges to route to the cluster",
+	  CONNECT(include_ips) },
+	{ "excludeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
+	  "addresses and ranges not to route to the cluster",
+	  CONNECT(exclude_ips) },
+	{ "ingressIp", 0, VALUE_ADDRESS, "", "ADDRESS",
+	  "address to answer for the host names of all Ingresses",
+	  CONNECT(ingress_ip) },
+	{ "disableTunDevice", 0, VALUE_BOOL, "false", NULL,
+	  "no device and no routes, only a SOCKS5 proxy; needs no root",
+	  CONNECT(disable_tun_device) },
+	{ "disableTunRoute", 0, VALUE_BOOL, "false", NULL,
+	  "make the device, but set no routes", CONNECT(disable_tun_route) },
+	{ "proxyPort", 0, VALUE_PORT, "2223", "PORT",
+	  "port of the SOCKS5 proxy", CONNECT(proxy_port) },
+	{ "proxyAddr", 0, VALUE_ADDRESS, "127.0.0.1", "ADDRESS",
+	  "address of the SOCKS5 proxy; another than a loopback address "
+	  "needs --disableTunDevice",
+	  CONNECT(proxy_addr), .not_empty = true },
+	{ "dnsCacheTtl", 0, VALUE_INT, "60", "SECONDS",
+	  "how long an answer of the cluster's DNS is kept, at most",
+	  CONNECT(dns_cache_ttl), .min = 0, .max = 86400 },
+	{ "dnsPort", 0, VALUE_PORT, "10053", "PORT",
+	  "local port of the resolver", CONNECT(dns_port) },
+	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
+	  "more domain suffixes that the cluster's DNS resolves",
+	  CONNECT(include_domains) },
+	{ 0 },
+};
+
+static const struct option all_unset_option[] = {
+	{ "all", 'a', VALUE_BOOL, "false", NULL,
+	  "also show the items that are not set", CONFIG(all),
+	  .no_config = true },
+	{ 0 },
+};
+
+static const struct option all_drop_option[] = {
+	{ "all", 'a', VALUE_BOOL, "false", NULL, "unset every item",
+	  CONFIG(all), .no_config = true },
+	{ 0 },
+};
+
+static const struct option dry_run_option[] = {
+	{ "dryRun", 0, VALUE_BOOL, "false", NULL,
+	  "print the profile, do not load it", CONFIG(dry_run),
+	  .no_config = true },
+	{ 0 },
+};
+/* clang-format on */
+
+static int run_connect(struct app *app, const struct options *o)
+{
+	return command_connect(app, &o->connect, &o->global);
+}
+
+const struct command command_table[] = {
+	{
+		.name = "connect",
+		.summary = "reach Pods, Services and names of the cluster",
+		.args = "",
+		.details = "Local programs reach Pods, Services and DNS names "
+			   "of the cluster as if they ran in a Pod.\n"
+			   "Ctrl-C ends it, and the machine is as before.",
+		.options = connect_options,
+		.group = "connect",
+		.loop = true,
+		.run = run_connect,
+	},
+	{
+		.name = "config",
+		.summary = "defaults for the flags of every command",
+		.args = "",
+		.details = "Values are kept in ~/.kt/config; a flag on the "
+			   "command line wins over them.",
+	},
+	{
+		.name = "config show",
+		.summary = "show the items that are set",
+		.args = "",
+		.options = all_unset_option,
+		.run = command_config_show,
+	},
+	{
+		.name = "config get",
+		.summary = "show some items",
+		.args = "<item>...",
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.run = command_config_get,
+	},
+	{
+		.name = "config set",
+		.summary = "set an item",
+		.args = "<item> <value> | <item>=<value>",
+		.min_args = 1,
+		.max_args = 3,
+		.run = command_config_set,
+	},
+	{
+		.name = "config unset",
+		.summary = "unset some items, or all",
+		.args = "<item>... | --all",
+		.options = all_drop_option,
+		.max_args = MAX_ARGS,
+		.run = command_config_unset,
+	},
+	{
+		.name = "config list-profile",
+		.summary = "list the saved profiles",
+		.args = "",
+		.run = command_config_list_profile,
+	},
+	{
+		.name = "config save-profile",
+		.summary = "save the present items as a profile",
+		.args = "<profile>",
+		.min_args = 1,
+		.max_args = 1,
+		.run = command_config_save_profile,
+	},
+	{
+		.name = "config load-profile",
+		.summary = "replace the present items by those of a profile",
+		.args = "<profile>",
+		.options = dry_run_option,
+		.min_args = 1,
+		.max_args = 1,
+		.run = command_config_load_profile,
+	},
+	{
+		.name = "config drop-profile",
+		.summary = "delete a profile",
+		.args = "<profile>",
+		.min_args = 1,
+		.max_args = 1,
+		.run = command_config_drop_profile,
+	},
+	{ 0 },
+};
+
+bool command_is_child(const struct command *c, const struct command *parent)
+{
+	size_t n = strlen(parent->name);
+
+	return strncmp(c->name, parent->name, n) == 0 && c->name[n] == ' ';
+}
+
+const struct command *command_find(const char *name)
+{
+	const struct command *c;
+
+	for_each_command (c)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+const char *command_word(const struct command *c)
+{
+	const char *space = strrchr(c->name, ' ');
+
+	return space ? space + 1 : c->name;
+}
+
+const struct option *option_find(const struct option *table, const char *name,
+				 size_t len)
+{
+	const struct option *opt;
+
+	for_each_option (opt, table)
+		if (strlen(opt->name) == len &&
+		    memcmp(opt->name, name, len) == 0)
+			return opt;
+	return NULL;
+}
+
+const struct option *option_find_letter(const struct option *table, char letter)
+{
+	const struct option *opt;
+
+	for_each_option (opt, table)
+		if (letter && opt->letter == letter)
+			return opt;
+	return NULL;
+}
+
+const char *option_item(const struct option *opt, char *dst, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *p = opt->name; *p && n + 2 < size; p++) {
+		if (isupper((unsigned char)*p))
+			dst[n++] = '-';
+		dst[n++] = (char)tolower((unsigned char)*p);
+	}
+	dst[n] = '\0';
+	return dst;
+}
+
+const char *option_env(const struct option *opt, const char *group, char *dst,
+		       size_t size)
+{
+	char item[ITEM_STRLEN];
+
+	option_item(opt, item, sizeof(item));
+	if (strcmp(group, "global") == 0)
+		snprintf(dst, size, "KTCTL_%s", item);
+	else
+		snprintf(dst, size, "KTCTL_%s_%s", group, item);
+	for (char *p = dst; *p; p++)
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	return dst;
+}
+
+static const struct option *find_item(const struct option *table,
+				      const char *item)
+{
+	const struct option *opt;
+	char name[ITEM_STRLEN];
+
+	for_each_option (opt, table)
+		if (!opt->no_config &&
+		    strcmp(option_item(opt, name, sizeof(name)), item) == 0)
+			return opt;
+	return NULL;
+}
+
+const struct option *option_by_item(const char *item)
+{
+	const struct command *c;
+
+	if (strncmp(item, "global.", 7) == 0)
+		return find_item(global_option_table, item + 7);
+	for_each_command (c) {
+		size_t n = c->group ? strlen(c->group) : 0;
+
+		if (n && strncmp(item, c->group, n) == 0 && item[n] == '.')
+			return find_item(c->options, item + n + 1);
+	}
+	return NULL;
+}
