@@ -150,6 +150,7 @@ cgroup_gone() {
 # stop_cluster: end it, whatever state it is in. The certificates, the
 # kubeconfig files and the logs stay.
 stop_cluster() {
+  remove_all_laptops
   stop_node
   remove_network
   remove_cgroups
