@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/http1.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_EMPTY_LINES 8
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_tchar(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_text(char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	return c == '\t' || (u >= 0x20 && u != 0x7f);
+}
+
+/* --- lines and words ----------------------------------------------------- */
+
+/*
+ * The next line without its CR LF: 0, -EAGAIN when it has no end yet, -EBADMSG
+ * for a control character (a bare CR among them) or a bare LF.
+ */
+static int next_line(struct rd *r, struct http1_str *line)
+{
+	const uint8_t *start = r->p;
+	uint8_t c;
+
+	while (rd_u8(r, &c)) {
+		size_t n = (size_t)(r->p - start) - 1;
+
+		if (c == '\r') {
+			if (!rd_u8(r, &c))
+				return -EAGAIN;
+			if (c != '\n')
+				return -EBADMSG;
+			*line = (struct http1_str){ (const char *)start, n };
+			return 0;
+		}
+		if (!is_text((char)c))
+			return -EBADMSG;
+	}
+	return -EAGAIN;
+}
+
+/* Cuts the word before @sep off @s; false when there is no @sep. */
+static bool cut(struct http1_str *s, char sep, struct http1_str *word)
+{
+	const char *p = s->n ? memchr(s->p, sep, s->n) : NULL;
+
+	if (!p)
+		return false;
+	*word = (struct http1_str){ s->p, (size_t)(p - s->p) };
+	s->n -= word->n + 1;
+	s->p = p + 1;
+	return true;
+}
+
+static struct http1_str trim(struct http1_str s)
+{
+	while (s.n && is_blank(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+static bool is_token(struct http1_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_tchar(s.p[i]))
+			return false;
+	return s.n;
+}
+
+static int version(struct http1_str s, unsigned int *minor)
+{
+	if (s.n != 8 || memcmp(s.p, "HTTP/1.", 7) != 0 ||
+	    (s.p[7] != '0' && s.p[7] != '1'))
+		return -EBADMSG;
+	*minor = (unsigned int)(s.p[7] - '0');
+	return 0;
+}
+
+/* --- start lines --------------------------------------------------------- */
+
+static int status_line(struct http1_head *h, struct http1_str line)
+{
+	struct http1_str v, code;
+
+	if (!cut(&line, ' ', &v) || version(v, &h->minor) < 0)
+		return -EBADMSG;
+	if (!cut(&line, ' ', &code)) { /* no reason and no blank before it */
+		code = line;
+		line.n = 0;
+	}
+	if (code.n != 3 || !is_digit(code.p[0]) || !is_digit(code.p[1]) ||
+	    !is_digit(code.p[2]) || code.p[0] == '0')
+		return -EBADMSG;
+	h->status = (unsigned int)((code.p[0] - '0') * 100 +
+				   (code.p[1] - '0') * 10 + code.p[2] - '0');
+	h->reason = line;
+	return 0;
+}
+
+static int request_line(struct http1_head *h, struct http1_str line)
+{
+	if (!cut(&line, ' ', &h->method) || !is_token(h->method) ||
+	    !cut(&line, ' ', &h->target) || !h->target.n ||
+	    memchr(h->target.p, '\t', h->target.n))
+		return -EBADMSG;
+	return version(line, &h->minor);
+}
+
+/* --- fields -------------------------------------------------------------- */
+
+static int field_line(struct http1_head *h, struct http1_str line)
+{
+	struct http1_field *f;
+
+	if (h->nfields == HTTP1_MAX_FIELDS)
+		return -E2BIG;
+	f = &h->fields[h->nfields];
+	/* a blank in the name: a folded line, or one before the colon */
+	if (!cut(&line, ':', &f->name) || !is_token(f->name))
+		return -EBADMSG;
+	f->value = trim(line);
+	h->nfields++;
+	return 0;
+}
+
+static ssize_t parse(struct http1_head *h, const void *data, size_t len,
+		     int (*start)(struct http1_head *h, struct http1_str line),
+		     int empty_lines)
+{
+	struct rd r =
+		rd_make(data, len < HTTP1_MAX_HEAD ? len : HTTP1_MAX_HEAD);
+	struct http1_str line;
+	int rc;
+
+	*h = (struct http1_head){ 0 };
+	do
+		rc = next_line(&r, &line);
+	while (!rc && !line.n && empty_lines-- > 0);
+	if (!rc)
+		rc = start(h, line);
+	while (!rc) {
+		rc = next_line(&r, &line);
+		if (!rc && !line.n)
+			return (ssize_t)(r.p - (const uint8_t *)data);
+		if (!rc)
+			rc = field_line(h, line);
+	}
+	if (rc == -EAGAIN && len >= HTTP1_MAX_HEAD)
+		return -E2BIG;
+	return rc;
+}
+
+ssize_t http1_parse_response(struct http1_head *h, const void *data, size_t len)
+{
+	return parse(h, data, len, status_line, 0);
+}
+
+ssize_t http1_parse_request(struct http1_head *h, const void *data, size_t len)
+{
+	return parse(h, data, len, request_line, MAX_EMPTY_LINES);
+}
+
+bool http1_str_eq(struct http1_str s, const char *text)
+{
+	return strlen(text) == s.n && strncasecmp(s.p, text, s.n) == 0;
+}
+
+const struct http1_field *http1_find(const struct http1_head *h,
+				     const char *name)
+{
+	for (size_t i = 0; i < h->nfields; i++)
+		if (http1_str_eq(h->fields[i].name, name))
+			return &h->fields[i];
+	return NULL;
+}
+
+static bool list_has(struct http1_str list, const char *token)
+{
+	struct http1_str word;
+
+	while (cut(&list, ',', &word))
+		if (http1_str_eq(trim(word), token))
+			return true;
+	return http1_str_eq(trim(list), token);
+}
+
+bool http1_has_token(const struct http1_head *h, const char *name,
+		     const char *token)
+{
+	for (size_t i = 0; i < h->nfields; i++)
+		if (http1_str_eq(h->fields[i].name, name) &&
+		    list_has(h->fields[i].value, token))
+			return true;
+	return false;
+}
+
+/* --- bodies -------------------------------------------------------------- */
+
+static int one_length(struct http1_str s, uint64_t *v)
+{
+	uint64_t n = 0;
+
+	if (!s.n || s.n > 18)
+		return -EBADMSG;
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_digit(s.p[i]))
+			return -EBADMSG;
+		n = n * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	*v = n;
+	return 0;
+}
+
+/* Every Content-Length says the same: 1 with *@length, 0 when there is none. */
+static int content_length(const struct http1_head *h, uint64_t *length)
+{
+	bool have = false;
+
+	for (size_t i = 0; i < h->nfields; i++) {
+		uint64_t v;
+
+		if (!http1_str_eq(h->fields[i].name, "content-length"))
+			continue;
+		if (one_length(h->fields[i].value, &v) < 0 ||
+		    (have && v != *length))
+			return -EBADMSG;
+		*length = v;
+		have = true;
+	}
+	return have;
+}
+
+/* 1 when the body is chunked, 0 without any transfer coding. Codings other
+ * than chunked alone are not for us. */
+static int chunked(const struct http1_head *h)
+{
+	int seen = 0;
+
+	for (size_t i = 0; i < h->nfields; i++) {
+		if (!http1_str_eq(h->fields[i].name, "transfer-encoding"))
+			continue;
+		if (seen || !http1_str_eq(h->fields[i].value, "chunked"))
+			return -EBADMSG;
+		seen = 1;
+	}
+	return seen && h->minor == 0 ? -EBADMSG : seen;
+}
+
+static int framing(const struct http1_head *h, uint64_t *length,
+		   enum http1_body otherwise)
+{
+	int te = chunked(h), cl = content_length(h, length);
+
+	if (te < 0 || cl < 0 || (te && cl))
+		return -EBADMSG;
+	if (te)
+		return HTTP1_CHUNKED;
+	if (!cl)
+		return otherwise;
+	return *length ? HTTP1_LENGTH : HTTP1_NO_BODY;
+}
+
+int http1_request_body(const struct http1_head *h, uint64_t *length)
+{
+	*length = 0;
+	return framing(h, length, HTTP1_NO_BODY);
+}
+
+int http1_response_body(const struct http1_head *h, bool to_head,
+			uint64_t *length)
+{
+	*length = 0;
+	if (to_head || h->status < 200 || h->status == 204 || h->status == 304)
+		return HTTP1_NO_BODY;
+	return framing(h, length, HTTP1_UNTIL_EOF);
+}
+
+/* --- chunked coding (RFC 9112 section 7.1) ---------------------------------
+ */
+
+enum {
+	C_SIZE,
+	C_EXT,
+	C_SIZE_LF,
+	C_DATA,
+	C_DATA_CR,
+	C_DATA_LF,
+	C_TRAILER,
+	C_TRAILER_LF
+};
+
+#define MAX_CHUNK_LINE 4096U
+
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static int size_byte(struct http1_chunks *c, uint8_t b)
+{
+	int v = hex_value(b);
+
+	if (v >= 0) {
+		if (++c->line > 15)
+			return -EBADMSG;
+		c->left = c->left * 16 + (uint64_t)v;
+		return 0;
+	}
+	if (!c->line || (b != '\r' && b != ';' && !is_blank((char)b)))
+		return -EBADMSG;
+	c->state = b == '\r' ? C_SIZE_LF : C_EXT;
+	return 0;
+}
+
+/* Trailer lines are skipped; @line counts the bytes of the present one. */
+static int trailer_byte(struct http1_chunks *c, uint8_t b)
+{
+	if (b == '\r')
+		c->state = C_TRAILER_LF;
+	else if (!is_text((char)b) || ++c->line > MAX_CHUNK_LINE)
+		return -EBADMSG;
+	return 0;
+}
+
+static int ext_byte(struct http1_chunks *c, uint8_t b)
+{
+	if (b == '\r')
+		c->state = C_SIZE_LF;
+	else if (!is_text((char)b) || ++c->line > MAX_CHUNK_LINE)
+		return -EBADMSG;
+	return 0;
+}
+
+static int chunk_byte(struct http1_chunks *c, uint8_t b)
+{
+	switch (c->state) {
+	case C_SIZE:
+		return size_byte(c, b);
+	case C_EXT:
+		return ext_byte(c, b);
+	case C_SIZE_LF:
+		c->state = c->left ? C_DATA : C_TRAILER;
+		c->line = 0;
+		return b == '\n' ? 0 : -EBADMSG;
+	case C_DATA_CR:
+		c->state = C_DATA_LF;
+		return b == '\r' ? 0 : -EBADMSG;
+	case C_DATA_LF:
+		c->state = C_SIZE;
+		return b == '\n' ? 0 : -EBADMSG;
+	case C_TRAILER:
+		return trailer_byte(c, b);
+	case C_TRAILER_LF:
+		c->done = !c->line;
+		c->line = 0;
+		c->state = C_TRAILER;
+		return b == '\n' ? 0 : -EBADMSG;
+	default:
+		return -EBADMSG;
+	}
+}
+
+ssize_t http1_chunks_next(struct http1_chunks *c, const void *data, size_t len,
+			  struct http1_str *out)
+{
+	struct rd r = rd_make(data, len);
+	uint8_t b;
+
+	*out = (struct http1_str){ data, 0 };
+	while (!c->done && c->state != C_DATA && rd_u8(&r, &b))
+		if (chunk_byte(c, b) < 0)
+			return -EBADMSG;
+	if (c->state == C_DATA && rd_left(&r)) {
+		out->n = rd_left(&r) < c->left ? rd_left(&r) : (size_t)c->left;
+		out->p = (const char *)rd_bytes(&r, out->n);
+		c->left -= out->n;
+		if (!c->left)
+			c->state = C_DATA_CR;
+	}
+	return (ssize_t)(len - rd_left(&r));
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_WIRE_HTTP1_H
+#define KT_WIRE_HTTP1_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/**
+ * DOC: HTTP/1 heads
+ *
+ * Start line and fields of a request or a response (RFC 9112), parsed in place:
+ * every text is a slice of the caller's bytes. Strict where two readers could
+ * differ (bare CR or LF, folded lines, blank before the colon, conflicting
+ * lengths are all refused), because a router that reads otherwise than its
+ * neighbour can be tricked.
+ */
+
+#define HTTP1_MAX_HEAD ((size_t)64 << 10)
+#define HTTP1_MAX_FIELDS 128
+
+/** struct http1_str - a slice; not NUL-terminated */
+struct http1_str {
+	const char *p;
+	size_t n;
+};
+
+struct http1_field {
+	struct http1_str name, value;
+};
+
+struct http1_head {
+	/* a request has method and target, a response status and reason */
+	struct http1_str method, target;
+	unsigned int status;
+	struct http1_str reason;
+	unsigned int minor; /* HTTP/1.minor: 0 or 1 */
+	struct http1_field fields[HTTP1_MAX_FIELDS];
+	size_t nfields;
+};
+
+/**
+ * http1_parse_response() - the head at the start of @data
+ * Return: its length with the empty line; -EAGAIN when it is not all there;
+ * -EBADMSG when it is no valid head; -E2BIG past a limit.
+ */
+KT_CHECK ssize_t http1_parse_response(struct http1_head *h, const void *data,
+				      size_t len);
+/** http1_parse_request() - likewise; empty lines before it are skipped and
+ *  counted (RFC 9112 section 2.2) */
+KT_CHECK ssize_t http1_parse_request(struct http1_head *h, const void *data,
+				     size_t len);
+
+/** http1_str_eq() - the same text, letters of either case */
+bool http1_str_eq(struct http1_str s, const char *text);
+/** http1_find() - the first field of that name, or NULL */
+const struct http1_field *http1_find(const struct http1_head *h,
+				     const char *name);
+/** http1_has_token() - a comma list in any field of that name holds @token */
+bool http1_has_token(const struct http1_head *h, const char *name,
+		     const char *token);
+
+enum http1_body {
+	HTTP1_NO_BODY,
+	HTTP1_LENGTH,	 /* exactly *length bytes */
+	HTTP1_CHUNKED,	 /* struct http1_chunks */
+	HTTP1_UNTIL_EOF, /* responses only */
+};
+
+/** http1_request_body(), http1_response_body() - how the body is framed
+ *  (RFC 9112 section 6.3); enum http1_body, or -EBADMSG when it is ambiguous.
+ *  @to_head: the response answers a HEAD request */
+KT_CHECK int http1_request_body(const struct http1_head *h, uint64_t *length);
+KT_CHECK int http1_response_body(const struct http1_head *h, bool to_head,
+				 uint64_t *length);
+
+/** struct http1_chunks - decoder of the chunked coding; starts zeroed */
+struct http1_chunks {
+	uint64_t left; /* of the present chunk */
+	unsigned int line, state;
+	bool done;
+};
+
+/**
+ * http1_chunks_next() - take the next bytes of a chunked body
+ * @out: payload found, a slice of @data; may be empty
+ * Return: bytes used (> 0 unless @len is 0 or @done), or -EBADMSG. Trailer
+ * fields are skipped; @done is set behind the last empty line.
+ */
+KT_CHECK ssize_t http1_chunks_next(struct http1_chunks *c, const void *data,
+				   size_t len, struct http1_str *out);
+
+#endif
