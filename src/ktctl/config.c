@@ -213,6 +213,8 @@ int config_parse(struct config *cfg, const char *text, size_t len,
 	int rc;
 
 	*cfg = (struct config){ 0 };
+	if (!len)
+		return 0;
 	root = yaml_parse(text, len, "config", err);
 	if (!root)
 		return -EINVAL;

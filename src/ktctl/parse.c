@@ -121,7 +121,8 @@ static void find_command(struct parser *p)
 
 /* --- second pass ------------------------------------------------------- */
 
-static int unknown_flag(struct parser *p, const char *flag, size_t len)
+static int unknown_flag(struct parser *p, const char *dashes, const char *flag,
+			size_t len)
 {
 	const struct command *c = p->inv->command;
 	const struct option *opt;
@@ -139,8 +140,8 @@ static int unknown_flag(struct parser *p, const char *flag, size_t len)
 	}
 	if (s.best)
 		kt_hint(p->err, "did you mean --%s?", s.best);
-	return kt_fail(p->err, EINVAL, "unknown flag: %s%.*s",
-		       len > 1 ? "--" : "-", (int)len, flag);
+	return kt_fail(p->err, EINVAL, "unknown flag: %s%.*s", dashes, (int)len,
+		       flag);
 }
 
 static const struct option *lookup(const struct parser *p, const char *name,
@@ -188,7 +189,7 @@ static int take_long(struct parser *p, const char *word)
 	const struct option *opt = lookup(p, name, len, 0);
 
 	if (!opt || !len)
-		return unknown_flag(p, name, len);
+		return unknown_flag(p, "--", name, len);
 	if (eq)
 		take_flag(p, opt, eq + 1);
 	else if (opt->type == VALUE_BOOL)
@@ -207,7 +208,7 @@ static int take_short(struct parser *p, const char *word)
 		const struct option *opt = lookup(p, NULL, 0, *s);
 
 		if (!opt)
-			return unknown_flag(p, s, 1);
+			return unknown_flag(p, "-", s, 1);
 		if (s[1] == '=') {
 			take_flag(p, opt, s + 2);
 			return 0;

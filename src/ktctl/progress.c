@@ -66,7 +66,8 @@ static size_t columns(const struct progress *p)
  */
 
 /* What comes from elsewhere (a Pod's reason) must not drive the terminal */
-static void set_text(char dst[TEXT_MAX], const char *fmt, va_list ap)
+static KT_PRINTF(2, 0) void set_text(char dst[TEXT_MAX], const char *fmt,
+				     va_list ap)
 {
 	vsnprintf(dst, TEXT_MAX, fmt, ap);
 	for (char *c = dst; *c; c++)

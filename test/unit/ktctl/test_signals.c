@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "ktctl/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+
+static struct signals *start(struct loop *l)
+{
+	struct kt_error err = { 0 };
+	struct signals *s = signals_new(l, &err);
+
+	assert_non_null(s);
+	return s;
+}
+
+static int wait_a_little(struct loop *l)
+{
+	return loop_sleep(l, 50 * NS_MS);
+}
+
+static void first_interrupts(void **state)
+{
+	static const int signos[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(signos); i++) {
+		struct loop *l = loop_new();
+		struct signals *s = start(l);
+
+		assert_int_equal(signals_seen(s), 0);
+		raise(signos[i]);
+		assert_int_equal(wait_a_little(l), -EINTR);
+		assert_int_equal(signals_seen(s), signos[i]);
+		assert_false(signals_forced(s));
+		assert_int_equal(wait_a_little(l), -EINTR);
+		signals_free(s);
+		loop_free(l);
+	}
+}
+
+static void second_forces(void **state)
+{
+	struct loop *l = loop_new();
+	struct signals *s = start(l);
+
+	(void)state;
+	raise(SIGTERM);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	raise(SIGINT); /* before the clean-up began: not impatience */
+	signals_clean_up(s);
+	assert_int_equal(loop_once(l, 0), 0);
+	loop_resume(l);
+	signals_free(s);
+	loop_free(l);
+
+	l = loop_new();
+	s = start(l);
+	raise(SIGINT);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	signals_clean_up(s);
+	assert_int_equal(wait_a_little(l), 0);
+	raise(SIGHUP); /* the terminal closes, the clean-up goes on */
+	assert_int_equal(wait_a_little(l), 0);
+	raise(SIGINT);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	assert_true(signals_forced(s));
+	assert_int_equal(signals_seen(s), SIGINT);
+	signals_free(s);
+	loop_free(l);
+}
+
+/* Clean-up after a failure is not ended by the first Ctrl-C */
+static void failure(void **state)
+{
+	struct loop *l = loop_new();
+	struct signals *s = start(l);
+
+	(void)state;
+	signals_clean_up(s);
+	raise(SIGINT);
+	assert_int_equal(wait_a_little(l), 0);
+	assert_false(signals_forced(s));
+	raise(SIGINT);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	assert_true(signals_forced(s));
+	signals_free(s);
+	loop_free(l);
+}
+
+static void leave(void **state)
+{
+	struct loop *l = loop_new();
+	struct signals *s = start(l);
+
+	(void)state;
+	signals_leave(s, SIGTERM);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	assert_int_equal(signals_seen(s), SIGTERM);
+	signals_free(s);
+	loop_free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_interrupts),
+		cmocka_unit_test(second_forces),
+		cmocka_unit_test(failure),
+		cmocka_unit_test(leave),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
