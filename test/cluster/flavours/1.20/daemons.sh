@@ -59,7 +59,6 @@ start_controller_manager() {
     --service-cluster-ip-range="$SERVICE_CIDR" \
     --root-ca-file="$PKI/ca.crt" \
     --service-account-private-key-file="$PKI/sa.key" \
-    --use-service-account-credentials=true \
     --cluster-signing-cert-file="$PKI/ca.crt" \
     --cluster-signing-key-file="$PKI/ca.key" --v=1
 }
