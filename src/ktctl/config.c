@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ktctl/command.h"
 #include "ktctl/home.h"
 #include "kube/yamltree.h"
 
@@ -144,6 +145,17 @@ void config_fini(struct config *cfg)
 
 /* --- text -> config ------------------------------------------------------ */
 
+static int check_name(const char *name, struct kt_error *err)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+	if (n && !name[n] && n < ITEM_STRLEN)
+		return 0;
+	return kt_fail(err, EINVAL, "'%.64s' is no name of a group or item",
+		       name);
+}
+
 static int take_value(struct config *cfg, const char *group, const char *item,
 		      const json_t *value, struct kt_error *err)
 {
@@ -164,6 +176,8 @@ static int take_value(struct config *cfg, const char *group, const char *item,
 	if (!text)
 		return kt_fail(err, EINVAL, "%s.%s is not a single value",
 			       group, item);
+	if (check_name(item, err) < 0)
+		return -EINVAL;
 	config_set(cfg, group, item, text);
 	return 0;
 }
@@ -174,6 +188,8 @@ static int take_group(struct config *cfg, const char *group, json_t *items,
 	const char *item;
 	json_t *value;
 
+	if (check_name(group, err) < 0)
+		return -EINVAL;
 	if (json_is_null(items)) /* "connect:" or "connect: {}" */
 		return 0;
 	if (!json_is_object(items))
@@ -227,19 +243,51 @@ int config_parse(struct config *cfg, const char *text, size_t len,
 
 /* --- config -> text ------------------------------------------------------ */
 
+/* The code point at @p, valid UTF-8 (jansson saw to it); its bytes in @n */
+static uint32_t code_point(const char *p, size_t *n)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	if (u[0] < 0x80) {
+		*n = 1;
+		return u[0];
+	}
+	if (u[0] < 0xe0) {
+		*n = 2;
+		return (u[0] & 0x1fu) << 6 | (u[1] & 0x3fu);
+	}
+	if (u[0] < 0xf0) {
+		*n = 3;
+		return (u[0] & 0x0fu) << 12 | (u[1] & 0x3fu) << 6 |
+		       (u[2] & 0x3fu);
+	}
+	*n = 4;
+	return (u[0] & 0x07u) << 18 | (u[1] & 0x3fu) << 12 |
+	       (u[2] & 0x3fu) << 6 | (u[3] & 0x3fu);
+}
+
+/* YAML 1.1 section 4.1: printable, and no line break (4.2) */
+static bool is_plain(uint32_t c)
+{
+	return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0x2028) ||
+	       (c > 0x2029 && c < 0xfeff) || (c > 0xfeff && c < 0xfffe) ||
+	       c > 0xffff;
+}
+
 static int print_quoted(struct buf *out, const char *text)
 {
 	int rc = buf_put(out, "\"", 1);
+	size_t n;
 
-	for (const char *p = text; *p && rc == 0; p++) {
-		unsigned char c = (unsigned char)*p;
+	for (const char *p = text; *p && rc == 0; p += n) {
+		uint32_t c = code_point(p, &n);
 
 		if (c == '"' || c == '\\')
-			rc = buf_printf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			rc = buf_printf(out, "\\x%02x", c);
+			rc = buf_printf(out, "\\%c", (char)c);
+		else if (is_plain(c))
+			rc = buf_put(out, p, n);
 		else
-			rc = buf_put(out, p, 1);
+			rc = buf_printf(out, "\\u%04x", (unsigned int)c);
 	}
 	return rc < 0 ? rc : buf_put(out, "\"", 1);
 }
@@ -252,20 +300,10 @@ static bool first_of_group(const struct config *cfg, size_t i)
 	return true;
 }
 
-static int print_key(struct buf *out, const char *key)
-{
-	/* a plain scalar for the names we know, quotes for foreign ones */
-	if (key[0] && strspn(key, "abcdefghijklmnopqrstuvwxyz-") == strlen(key))
-		return buf_put(out, key, strlen(key));
-	return print_quoted(out, key);
-}
-
 static int print_entry(struct buf *out, const struct config_entry *e)
 {
-	int rc = buf_put(out, "  ", 2);
+	int rc = buf_printf(out, "  %s: ", e->item);
 
-	rc = rc < 0 ? rc : print_key(out, e->item);
-	rc = rc < 0 ? rc : buf_put(out, ": ", 2);
 	rc = rc < 0 ? rc : print_quoted(out, e->value);
 	return rc < 0 ? rc : buf_put(out, "\n", 1);
 }
@@ -277,8 +315,7 @@ int config_print(const struct config *cfg, struct buf *out)
 	for (size_t i = 0; i < cfg->n && rc == 0; i++) {
 		if (!first_of_group(cfg, i))
 			continue;
-		rc = print_key(out, cfg->v[i].group);
-		rc = rc < 0 ? rc : buf_put(out, ":\n", 2);
+		rc = buf_printf(out, "%s:\n", cfg->v[i].group);
 		for (size_t j = i; j < cfg->n && rc == 0; j++)
 			if (strcmp(cfg->v[j].group, cfg->v[i].group) == 0)
 				rc = print_entry(out, &cfg->v[j]);

@@ -75,17 +75,26 @@ static void damaged(void **state)
 
 static void round_trip(void **state)
 {
-	static const char *const values[] = { "",     "a b",	  "\"q\" \\ '",
-					      "yes",  "0x10",	  "#no comment",
-					      "a: b", "\n\t\x01", "päth",
-					      "{}" };
+	static const char *const values[] = {
+		"",
+		"a b",
+		"\"q\" \\ '",
+		"yes",
+		"0x10",
+		"#no comment",
+		"a: b",
+		"\n\t\x01",
+		"päth",
+		"{}",
+		"\xc2\x85\xe2\x80\xa8\xef\xbb\xbf\xf0\x9f\x98\x80"
+	};
 	struct config cfg = { 0 }, again;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		auto_free char *item = xasprintf("item-%c", (char)('a' + i));
 
-		config_set(&cfg, i % 2 ? "connect" : "weird group: \"1\"", item,
+		config_set(&cfg, i % 2 ? "connect" : "Group_1.x", item,
 			   values[i]);
 	}
 	{
