@@ -47,6 +47,9 @@ static void hint_forbidden(struct kt_error *err)
 	} else if (strstr(err->msg, "exceeded quota")) {
 		kt_hint(err, "free something in the namespace, or ask for a "
 			     "larger ResourceQuota");
+	} else if (strstr(err->msg, "failed quota")) {
+		kt_hint(err, "the namespace wants every Pod to name its needs: "
+			     "--podQuota 0.5c,128m");
 	} else if (strstr(err->msg, "violates PodSecurity")) {
 		kt_hint(err, "the namespace's PodSecurity level forbids this "
 			     "Pod");

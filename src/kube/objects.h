@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KUBE_OBJECTS_H
+#define KT_KUBE_OBJECTS_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: The objects we make
+ *
+ * Names, labels and annotations are KT Connect's, so that its `clean` and
+ * `birdseye` and ours understand each other's objects. Everything else is
+ * ours: the Pod passes PodSecurity "restricted" (no root, no capability,
+ * read-only root, default seccomp profile) and holds no API token.
+ */
+
+#define KT_LABEL_CONTROL "control-by"
+#define KT_LABEL_CONTROL_VALUE "kt"
+#define KT_LABEL_ROLE "kt-role"
+#define KT_LABEL_TARGET "kt-target"
+#define KT_ANNOTATION_USER "kt-user"
+#define KT_ANNOTATION_HEARTBEAT "kt-last-heart-beat"
+#define KT_ANNOTATION_REFS "kt-ref-count"
+#define KT_ANNOTATION_CONFIG "kt-config"
+#define KT_ROLE_CONNECT "shadow-connect"
+#define KT_CONTAINER "standalone"
+
+#define KT_SHARED_SHADOW "kt-connect-shadow-daemon"
+#define SHADOW_NAME_LEN 32
+/** shadow_name_make() - "kt-connect-shadow-xxxxx", five random letters */
+void shadow_name_make(char dst[SHADOW_NAME_LEN]);
+
+/** struct shadow_spec - all borrowed; what is NULL or 0 is left out */
+struct shadow_spec {
+	const char *name;
+	const char *role; /* KT_ROLE_CONNECT */
+	const char *user; /* kt-user */
+	int64_t now;	  /* first heartbeat: kube_cluster_time() */
+
+	const char *image;
+	bool always_pull; /* --forceUpdate */
+	const char *image_pull_secret;
+	const char *service_account;
+	const json_t *node_selector; /* {"k": "v"} */
+	const json_t *labels;	     /* more, {"k": "v"}; ours win */
+	const json_t *annotations;   /* likewise */
+	const char *cpu, *memory;    /* quantities: request and limit */
+
+	const char *const *args; /* of the container, NULL-terminated */
+	uint16_t health_port;	 /* GET /healthz, on the Pod's address */
+};
+
+/** shadow_pod() - a bare Pod (returned, caller decrefs) */
+json_t *shadow_pod(const struct shadow_spec *s);
+/** shadow_deployment() - the same Pod as a Deployment of one replica; its Pods
+ *  carry kt-role and a random kt-target, as KT's do, but not control-by */
+json_t *shadow_deployment(const struct shadow_spec *s);
+
+/** object_label(), object_annotation() - value, or NULL; borrowed */
+const char *object_label(const json_t *obj, const char *key);
+const char *object_annotation(const json_t *obj, const char *key);
+
+#endif
