@@ -61,6 +61,8 @@ make_link() {
   # without a default route, processes of the node itself could not reach a
   # ClusterIP; node-init fences it off
   ip -n "$NODE_NS" route add default via "$HOST_IP"
+  ip -n "$NODE_NS" addr add "fd31::2/64" dev kt0 nodad
+  ip -n "$NODE_NS" route add default via fd31::1
 }
 
 # Start node-init as process 1 of new namespaces; remember its pid.

@@ -37,7 +37,8 @@ start_apiserver() {
     --service-account-issuer=$issuer --api-audiences=$issuer \
     --service-account-signing-key-file="$PKI/sa.key" \
     --service-account-key-file="$PKI/sa.pub" \
-    --service-cluster-ip-range="$SERVICE_CIDR" \
+    --service-cluster-ip-range="$SERVICE_CIDR,$SERVICE_CIDR6" \
+    --feature-gates=IPv6DualStack=true \
     --requestheader-client-ca-file="$PKI/ca.crt" \
     --requestheader-allowed-names=front-proxy-client \
     --requestheader-extra-headers-prefix=X-Remote-Extra- \
@@ -56,7 +57,8 @@ start_controller_manager() {
     --authorization-kubeconfig="$config" \
     --bind-address=127.0.0.1 --port=0 --leader-elect=false \
     --allocate-node-cidrs=false --cluster-name=ktctl-test \
-    --service-cluster-ip-range="$SERVICE_CIDR" \
+    --service-cluster-ip-range="$SERVICE_CIDR,$SERVICE_CIDR6" \
+    --feature-gates=IPv6DualStack=true \
     --root-ca-file="$PKI/ca.crt" \
     --service-account-private-key-file="$PKI/sa.key" \
     --cluster-signing-cert-file="$PKI/ca.crt" \
