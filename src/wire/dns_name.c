@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define FIRST_NAME 12 /* behind the header; nothing may point before it */
+
 static uint8_t lower(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
@@ -12,30 +14,34 @@ static uint8_t lower(uint8_t c)
 int dns_name_read(const uint8_t *msg, size_t len, size_t *pos,
 		  struct dns_name *out)
 {
-	size_t p = *pos, lowest = *pos, n = 0;
+	size_t p = *pos, start = *pos, end = len, n = 0;
 	bool jumped = false;
 
-	while (p < len) {
+	while (p < end) {
 		uint8_t c = msg[p];
 
 		if ((c & 0xc0) == 0xc0) {
 			size_t to;
 
-			if (p + 1 >= len)
+			if (p + 1 >= end)
 				return -EBADMSG;
 			to = (size_t)(c & 0x3f) << 8 | msg[p + 1];
 			if (!jumped)
 				*pos = p + 2;
-			/* each jump goes further back: it must end */
-			if (to >= lowest)
+			/*
+			 * To an earlier name, which is over before this one
+			 * begins: each jump goes further back, so it ends.
+			 */
+			if (to < FIRST_NAME || to >= start)
 				return -EBADMSG;
 			jumped = true;
-			p = lowest = to;
+			end = start;
+			p = start = to;
 			continue;
 		}
 		if (c & 0xc0)
 			return -EBADMSG;
-		if (p + 1 + c > len || n + 1 + c > DNS_NAME_MAX)
+		if (p + 1 + c > end || n + 1 + c > DNS_NAME_MAX)
 			return -EBADMSG;
 		memcpy(out->b + n, msg + p, (size_t)c + 1);
 		n += (size_t)c + 1;

@@ -114,38 +114,45 @@ static void join_refuses_too_long(void **state)
 
 static void reads_compressed(void **state)
 {
-	static const uint8_t msg[] = { 3,   'c',  'o',	'm',  0,    3,	'w',
-				       'e', 'b',  0xc0, 0,    0xc0, 5,	0xc0,
-				       13,  0xc0, 20,	0x40, 5,    'a' };
+	/* clang-format off */
+	static const uint8_t msg[] = {
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* header */
+		3, 'c', 'o', 'm', 0,		    /* 12 */
+		3, 'w', 'e', 'b', 0xc0, 12,	    /* 17 */
+		0xc0, 17,			    /* 23 */
+		0xc0, 25,			    /* 25: itself */
+		0xc0, 40,			    /* 27: forward */
+		0x40,				    /* 29: reserved */
+		0xc0, 4,			    /* 30: the header */
+		5, 'a', 0xc0, 32,		    /* 32: runs past itself */
+		5, 'a',				    /* 36: cut off */
+	};
+	/* clang-format on */
+	static const size_t bad[] = { 25, 27, 29, 30, 34, 36, sizeof(msg) };
 	struct dns_name n;
-	size_t pos = 11;
+	size_t pos = 23;
 	char buf[DNS_NAME_STRLEN];
 
 	(void)state;
 	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), 0);
-	assert_int_equal(pos, 13);
+	assert_int_equal(pos, 25);
 	assert_string_equal(dns_name_str(&n, buf), "web.com");
-	pos = 13; /* points to itself */
-	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
-	pos = 15; /* points forward */
-	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
-	pos = 17; /* reserved label type */
-	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
-	pos = 18; /* cut off */
-	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
-	pos = sizeof(msg);
-	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		pos = bad[i];
+		assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n),
+				 -EBADMSG);
+	}
 }
 
 static void refuses_two_pointers_in_a_ring(void **state)
 {
-	static const uint8_t msg[] = { 1, 'a', 0xc0, 4, 1, 'b', 0xc0, 0 };
+	uint8_t msg[20] = { [12] = 1, 'a', 0xc0, 16, 1, 'b', 0xc0, 12 };
 	struct dns_name n;
-	size_t pos = 4;
+	size_t pos = 16;
 
 	(void)state;
 	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
-	pos = 0;
+	pos = 12;
 	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
 }
 
