@@ -266,6 +266,13 @@ struct cut {
 	size_t opt, opt_len;
 };
 
+/* EDNS where it belongs, its name written as the one root byte */
+static bool is_opt(const uint8_t *msg, const struct dns_rr *rr)
+{
+	return rr->type == DNS_OPT && rr->section == DNS_ADDITIONAL &&
+	       msg[rr->start] == 0;
+}
+
 static int find_cut(struct cut *c, const uint8_t *msg, size_t len, size_t max)
 {
 	uint16_t count[4] = { 0 };
@@ -277,7 +284,7 @@ static int find_cut(struct cut *c, const uint8_t *msg, size_t len, size_t max)
 	/* first where EDNS is: its room must be kept */
 	rc = dns_walk_start(&w, msg, len);
 	while (rc >= 0 && (rc = dns_walk_next(&w, &rr)) > 0) {
-		if (rr.type == DNS_OPT) {
+		if (is_opt(msg, &rr)) {
 			c->opt = rr.start;
 			c->opt_len = rr.rdata + rr.rdlen - rr.start;
 		}
@@ -296,7 +303,7 @@ static int find_cut(struct cut *c, const uint8_t *msg, size_t len, size_t max)
 			memcpy(c->count, count, sizeof(count));
 		}
 		end = rr.rdata + rr.rdlen;
-		if (rr.type == DNS_OPT || end + c->opt_len > max) {
+		if (is_opt(msg, &rr) || end + c->opt_len > max) {
 			c->lost = rr.section != DNS_ADDITIONAL;
 			return 0;
 		}

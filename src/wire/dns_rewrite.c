@@ -65,7 +65,7 @@ static bool written_is(const struct out *o, size_t at, const uint8_t *name)
 	for (;;) {
 		while ((m[at] & 0xc0) == 0xc0) /* we wrote it: it points back */
 			at = (size_t)(m[at] & 0x3f) << 8 | m[at + 1];
-		if (memcmp(m + at, name, m[at] + 1u) != 0)
+		if (m[at] != name[0] || memcmp(m + at, name, m[at] + 1u) != 0)
 			return false;
 		if (m[at] == 0)
 			return true;

@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/resolver.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "dns/upstream.h"
+#include "wire/dns_rewrite.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TASKS_MAX 1024
+#define STEPS_MAX (DNS_CAND_MAX + DNS_ORDER_MAX)
+#define INGRESS_TTL 5
+/* how long a yes of another server waits for the cluster's: in round trips, and
+ * at least and at most so long */
+#define GRACE_RTTS 4
+#define GRACE_MIN (50 * NS_MS)
+#define GRACE_MAX (400 * NS_MS)
+
+enum step_state { STEP_IDLE, STEP_RUNNING, STEP_DONE };
+
+/* what a step brought, the more useful the later */
+enum result { GOT_NOTHING, GOT_ERROR, GOT_NXDOMAIN, GOT_NODATA, GOT_DATA };
+
+struct step {
+	struct task *task;
+	enum step_state state;
+	enum result result;
+	bool cluster, weak;
+	struct dns_name name;	  /* cluster: whom to ask for */
+	struct dns_server server; /* otherwise: whom to ask */
+	struct dns_waiter waiter;
+	struct dns_exchange *exchange;
+	uint8_t *reply;
+	size_t len;
+};
+
+struct task {
+	struct dns_resolver *r;
+	struct list node;
+	struct dns_from from;
+	dns_reply_fn fn;
+	struct dns_query q;
+	bool opaque; /* @q does not describe the message: pass it on */
+	bool sure;   /* the cluster first, then the others */
+	bool pass;   /* the one step's reply is the answer, whatever */
+	struct timer patience;
+	size_t n;
+	struct step step[STEPS_MAX];
+	size_t msg_len;
+	uint8_t msg[];
+};
+
+struct dns_resolver {
+	struct loop *loop;
+	struct dns_resolver_config cfg;
+	bool has_cluster, has_other; /* in the order list */
+	struct dns_lookup *lookup;
+	struct dns_upstream *upstream;
+	struct list tasks;
+	size_t ntasks;
+	struct ipaddr ingress_ip;
+	struct dns_name *ingress;
+	size_t ningress;
+	uint8_t scratch[DNS_MSG_MAX];
+};
+
+struct dns_resolver *dns_resolver_new(struct loop *l,
+				      const struct dns_resolver_config *cfg,
+				      const struct dns_cluster_ops *ops,
+				      void *ops_user)
+{
+	struct dns_resolver *r = xcalloc(1, sizeof(*r));
+
+	r->loop = l;
+	r->cfg = *cfg;
+	for (size_t i = 0; i < cfg->order.n; i++) {
+		if (cfg->order.v[i].via == DNS_VIA_CLUSTER)
+			r->has_cluster = true;
+		else
+			r->has_other = true;
+	}
+	/* nobody else is listed: then the cluster is asked for all names */
+	if (!r->has_other)
+		r->cfg.all_cluster = r->has_cluster = true;
+	r->lookup = dns_lookup_new(l, ops, ops_user, cfg->cache_ttl);
+	r->upstream = dns_upstream_new(l, cfg->mark);
+	list_init(&r->tasks);
+	return r;
+}
+
+static void task_free(struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		dns_lookup_cancel(&t->step[i].waiter);
+		dns_exchange_cancel(t->step[i].exchange);
+		free(t->step[i].reply);
+	}
+	loop_timer_stop(&t->patience);
+	list_del(&t->node);
+	t->r->ntasks--;
+	loop_defer_free(t->r->loop, t);
+}
+
+void dns_resolver_cancel(struct dns_resolver *r, const void *owner)
+{
+	struct list *p, *tmp;
+
+	list_for_each_safe (p, tmp, &r->tasks) {
+		struct task *t = container_of(p, struct task, node);
+
+		if (t->from.owner == owner)
+			task_free(t);
+	}
+}
+
+void dns_resolver_free(struct dns_resolver *r)
+{
+	struct list *p, *tmp;
+
+	if (!r)
+		return;
+	list_for_each_safe (p, tmp, &r->tasks)
+		task_free(container_of(p, struct task, node));
+	dns_lookup_free(r->lookup);
+	dns_upstream_free(r->upstream);
+	free(r->ingress);
+	loop_defer_free(r->loop, r);
+}
+
+void dns_resolver_flush(struct dns_resolver *r)
+{
+	dns_lookup_flush(r->lookup);
+}
+
+void dns_resolver_set_ingress(struct dns_resolver *r, const struct ipaddr *ip,
+			      const struct strv *hosts)
+{
+	free(r->ingress);
+	r->ingress = NULL;
+	r->ningress = 0;
+	if (!hosts || !hosts->n)
+		return;
+	r->ingress_ip = *ip;
+	r->ingress = xcalloc(hosts->n, sizeof(*r->ingress));
+	for (size_t i = 0; i < hosts->n; i++) {
+		if (dns_name_parse(&r->ingress[r->ningress], hosts->v[i]) == 0)
+			r->ningress++;
+	}
+}
+
+/* "*.x.y" stands for one label more, as in an Ingress rule */
+static bool ingress_has(const struct dns_resolver *r,
+			const struct dns_name *name)
+{
+	struct dns_name parent, rule_parent;
+
+	dns_name_tail(&parent, name, 1);
+	for (size_t i = 0; i < r->ningress; i++) {
+		const struct dns_name *rule = &r->ingress[i];
+
+		if (dns_name_eq(rule, name))
+			return true;
+		if (!dns_name_label_is(rule, 0, "*"))
+			continue;
+		dns_name_tail(&rule_parent, rule, 1);
+		if (name->len > 1 && dns_name_eq(&rule_parent, &parent))
+			return true;
+	}
+	return false;
+}
+
+/* Replies */
+
+static void deliver(struct task *t, const uint8_t *msg, size_t len)
+{
+	struct dns_from from = t->from;
+	dns_reply_fn fn = t->fn;
+
+	task_free(t);
+	fn(&from, msg, len);
+}
+
+static void deliver_error(struct task *t, unsigned int rcode)
+{
+	uint8_t *out = t->r->scratch;
+	ssize_t n;
+
+	if (t->opaque) {
+		deliver(t, out, dns_reply_raw(t->msg, t->msg_len, rcode, out));
+		return;
+	}
+	n = dns_reply_empty(&t->q, rcode, out, DNS_MSG_MAX);
+	deliver(t, out, n > 0 ? (size_t)n : 0);
+}
+
+/* the cluster's reply, said again for the client's question */
+static void deliver_cluster(struct task *t, const struct step *s)
+{
+	uint32_t cap = t->r->cfg.cache_ttl;
+	uint8_t *out = t->r->scratch;
+	ssize_t n = dns_rewrite(&t->q, &s->name, s->reply, s->len, out,
+				DNS_MSG_MAX);
+
+	if (n > 0 && cap)
+		dns_age(out, (size_t)n, 0, cap);
+	if (n > 0 && !t->from.tcp)
+		n = dns_truncate(out, (size_t)n, t->q.udp_size);
+	if (n <= 0)
+		deliver_error(t, DNS_SERVFAIL);
+	else
+		deliver(t, out, (size_t)n);
+}
+
+static void deliver_step(struct task *t, struct step *s)
+{
+	uint8_t *reply;
+	ssize_t n;
+
+	if (s->cluster) {
+		deliver_cluster(t, s);
+		return;
+	}
+	reply = steal_ptr(&s->reply); /* outlives the task */
+	/* a server asked by TCP gave more than this client takes */
+	n = t->opaque || t->from.tcp
+		    ? (ssize_t)s->len
+		    : dns_truncate(reply, s->len, t->q.udp_size);
+	if (n < 0)
+		deliver_error(t, DNS_SERVFAIL);
+	else
+		deliver(t, reply, (size_t)n);
+	free(reply);
+}
+
+/* Steps */
+
+static enum result classify(const uint8_t *msg, size_t len)
+{
+	struct dns_hdr h;
+
+	if (dns_hdr_read(&h, msg, len) < 0)
+		return GOT_NOTHING;
+	if (dns_hdr_rcode(&h) == DNS_NXDOMAIN)
+		return GOT_NXDOMAIN;
+	if (dns_hdr_rcode(&h) != DNS_NOERROR)
+		return GOT_ERROR;
+	/* cut to nothing: there is data, the client comes back by TCP */
+	return h.count[DNS_ANSWER] || h.flags & DNS_TC ? GOT_DATA : GOT_NODATA;
+}
+
+static void step_done(struct step *s, int rc, const uint8_t *msg, size_t len)
+{
+	s->state = STEP_DONE;
+	s->result = GOT_NOTHING;
+	if (rc < 0)
+		return;
+	s->reply = malloc(len);
+	if (!s->reply)
+		return;
+	memcpy(s->reply, msg, len);
+	s->len = len;
+	s->result = classify(msg, len);
+}
+
+static void task_progress(struct task *t);
+
+static void on_cluster(struct dns_waiter *w, int rc, const uint8_t *msg,
+		       size_t len)
+{
+	struct step *s = container_of(w, struct step, waiter);
+
+	step_done(s, rc, msg, len);
+	task_progress(s->task);
+}
+
+static void start_upstream(struct step *s, bool tcp);
+
+static void on_upstream(void *user, int rc, const uint8_t *msg, size_t len)
+{
+	struct step *s = user;
+
+	s->exchange = NULL;
+	/* "udp:" for a client that already came by TCP: a cut reply is of no
+	 * use to it */
+	if (rc == 0 && s->task->from.tcp && s->server.proto == DNS_PROTO_UDP &&
+	    msg[2] & (DNS_TC >> 8)) {
+		s->server.proto = DNS_PROTO_TCP;
+		start_upstream(s, true);
+	} else {
+		step_done(s, rc, msg, len);
+	}
+	task_progress(s->task);
+}
+
+static void start_cluster(struct step *s)
+{
+	struct task *t = s->task;
+	struct dns_resolver *r = t->r;
+	struct dns_query q = t->q;
+	/* podDNS: a name from outside may take its time */
+	bool ours = !r->cfg.all_cluster ||
+		    dns_name_under(&s->name, &r->cfg.view->domain);
+	const uint8_t *msg;
+	ssize_t n;
+
+	q.name = s->name;
+	s->state = STEP_RUNNING;
+	n = dns_lookup_ask(r->lookup, &q,
+			   ours ? DNS_CLUSTER_LIMIT : DNS_EXCHANGE_LIMIT,
+			   &s->waiter, on_cluster, &msg);
+	if (n)
+		step_done(s, n < 0 ? (int)n : 0, msg, n < 0 ? 0 : (size_t)n);
+}
+
+static bool upstream_addr(const struct task *t, const struct dns_server *sv,
+			  struct ipport *to)
+{
+	if (sv->via == DNS_VIA_ADDR) {
+		*to = sv->addr;
+		return true;
+	}
+	*to = t->from.orig.addr.family ? t->from.orig : t->r->cfg.fallback;
+	if (sv->addr.port)
+		to->port = sv->addr.port;
+	return to->addr.family;
+}
+
+static void start_upstream(struct step *s, bool tcp)
+{
+	struct task *t = s->task;
+	struct ipport to;
+	int rc;
+
+	s->state = STEP_RUNNING;
+	rc = upstream_addr(t, &s->server, &to)
+		     ? dns_exchange_start(t->r->upstream, &to, tcp, t->msg,
+					  t->msg_len, on_upstream, s,
+					  &s->exchange)
+		     : -ENOENT;
+	if (rc < 0)
+		step_done(s, rc, NULL, 0);
+}
+
+static void step_start(struct step *s)
+{
+	if (s->cluster)
+		start_cluster(s);
+	else if (s->server.proto == DNS_PROTO_ANY)
+		start_upstream(s, s->task->from.tcp);
+	else
+		start_upstream(s, s->server.proto == DNS_PROTO_TCP);
+}
+
+/* The task as a whole */
+
+/* may step @i begin? what stands before it may have to say no first */
+static bool may_start(const struct task *t, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		const struct step *before = &t->step[k];
+
+		if (before->state == STEP_DONE)
+			continue;
+		if (!before->cluster || (!t->step[i].cluster && t->sure))
+			return false;
+	}
+	return true;
+}
+
+static bool is_final(const struct step *s)
+{
+	return s->result == GOT_DATA ||
+	       (s->result == GOT_NODATA && s->cluster && !s->weak);
+}
+
+static void give_up_waiting(struct timer *timer)
+{
+	struct task *t = container_of(timer, struct task, patience);
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct step *s = &t->step[i];
+
+		if (s->cluster && s->state == STEP_RUNNING) {
+			dns_lookup_cancel(&s->waiter);
+			step_done(s, -ETIMEDOUT, NULL, 0);
+		}
+	}
+	task_progress(t);
+}
+
+/* another server said yes while the cluster still thinks */
+static void be_patient(struct task *t)
+{
+	int64_t rtt = dns_lookup_rtt(t->r->lookup);
+	int64_t grace = rtt ? rtt * GRACE_RTTS : GRACE_MAX;
+
+	if (t->sure || loop_timer_active(&t->patience))
+		return;
+	grace = MIN(MAX(grace, GRACE_MIN), GRACE_MAX);
+	if (dns_lookup_suspect(t->r->lookup))
+		grace = 0;
+	loop_timer_start(t->r->loop, &t->patience, grace, give_up_waiting);
+}
+
+/*
+ * Nobody said yes: which no is the answer? That of a server that was asked for
+ * the very name: a no to an expansion says nothing about the name itself.
+ */
+static void deliver_best(struct task *t)
+{
+	bool only_cluster = t->step[t->n - 1].cluster && t->step[0].cluster;
+	struct step *best = NULL;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct step *s = &t->step[i];
+		bool mute = s->result <= GOT_ERROR;
+
+		/* the cluster would know, but did not say: do not deny it */
+		if (s->cluster && !s->weak && t->sure && mute) {
+			deliver_error(t, DNS_SERVFAIL);
+			return;
+		}
+		if (s->reply && s->cluster == only_cluster &&
+		    (!best || s->result > best->result))
+			best = s;
+	}
+	if (best)
+		deliver_step(t, best);
+	else
+		deliver_error(t, DNS_SERVFAIL);
+}
+
+static void task_progress(struct task *t)
+{
+	bool waiting = false;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct step *s = &t->step[i];
+
+		if (s->state == STEP_IDLE && may_start(t, i))
+			step_start(s);
+		if (s->state != STEP_DONE) {
+			waiting = true;
+		} else if (is_final(s)) {
+			if (!waiting)
+				deliver_step(t, s);
+			else
+				be_patient(t);
+			return;
+		}
+	}
+	if (waiting)
+		return;
+	if (t->pass && t->step[0].reply)
+		deliver_step(t, &t->step[0]);
+	else
+		deliver_best(t);
+}
+
+/* From a query to its steps */
+
+static struct step *add_step(struct task *t, bool cluster)
+{
+	struct step *s = &t->step[t->n++];
+
+	s->task = t;
+	s->cluster = cluster;
+	return s;
+}
+
+static void add_cluster_step(struct task *t, const struct dns_name *name)
+{
+	add_step(t, true)->name = *name;
+}
+
+static void add_expansion(struct task *t, const struct dns_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct step *s = add_step(t, true);
+
+		s->name = plan->cand[i].name;
+		s->weak = plan->cand[i].weak;
+	}
+}
+
+/* @plan: NULL for what only the other servers are asked */
+static void add_steps(struct task *t, const struct dns_plan *plan)
+{
+	const struct dns_resolver *r = t->r;
+
+	for (size_t i = 0; i < r->cfg.order.n; i++) {
+		const struct dns_server *sv = &r->cfg.order.v[i];
+
+		if (sv->via != DNS_VIA_CLUSTER)
+			add_step(t, false)->server = *sv;
+		else if (plan)
+			add_expansion(t, plan);
+	}
+}
+
+static void plan_task(struct task *t)
+{
+	const struct dns_resolver *r = t->r;
+	struct dns_plan plan = { .route = DNS_ROUTE_UPSTREAM };
+	bool all = r->cfg.all_cluster && !t->opaque;
+
+	if (!t->opaque && r->has_cluster && t->q.klass == DNS_IN)
+		dns_names_plan(r->cfg.view, &t->q.name, &plan);
+	t->sure = all || plan.sure;
+	if (plan.route == DNS_ROUTE_CLUSTER) {
+		add_cluster_step(t, &t->q.name);
+	} else if (all) {
+		/* the name as it is, in place of the other servers */
+		add_expansion(t, &plan);
+		add_cluster_step(t, &t->q.name);
+	} else {
+		add_steps(t, plan.n ? &plan : NULL);
+	}
+	t->pass = t->n == 1;
+}
+
+static bool answer_ingress(struct task *t)
+{
+	const struct dns_resolver *r = t->r;
+	const struct ipaddr *ip = &r->ingress_ip;
+	uint16_t type = ip->family == AF_INET ? DNS_A : DNS_AAAA;
+	uint8_t *out = t->r->scratch;
+	ssize_t n;
+
+	if (t->opaque || t->q.klass != DNS_IN || !ingress_has(r, &t->q.name))
+		return false;
+	if (t->q.type == type || t->q.type == DNS_ANY)
+		n = dns_reply_addr(&t->q, ip->b, ipaddr_size(ip), INGRESS_TTL,
+				   out, DNS_MSG_MAX);
+	else
+		n = dns_reply_empty(&t->q, DNS_NOERROR, out, DNS_MSG_MAX);
+	deliver(t, out, n > 0 ? (size_t)n : 0);
+	return true;
+}
+
+/* what the cluster's side cannot be asked; true when answered */
+static bool refuse(struct task *t)
+{
+	bool cluster = t->n && t->step[0].cluster;
+
+	if (t->n == 0) {
+		deliver_error(t, t->opaque ? DNS_NOTIMP : DNS_REFUSED);
+		return true;
+	}
+	if (cluster && t->q.edns_version) {
+		deliver_error(t, DNS_BADVERS);
+		return true;
+	}
+	if (!t->opaque && (t->q.type == DNS_AXFR || t->q.type == DNS_IXFR)) {
+		deliver_error(t, cluster ? DNS_REFUSED : DNS_NOTIMP);
+		return true;
+	}
+	return false;
+}
+
+void dns_resolver_ask(struct dns_resolver *r, const struct dns_from *from,
+		      const uint8_t *msg, size_t len, dns_reply_fn fn)
+{
+	uint8_t raw[DNS_HDR_LEN];
+	struct dns_query q;
+	struct task *t;
+	int rc = dns_query_parse(&q, msg, len);
+
+	if (rc < 0 && rc != -EOPNOTSUPP) {
+		fn(from, raw, dns_reply_raw(msg, len, DNS_FORMERR, raw));
+		return;
+	}
+	t = r->ntasks < TASKS_MAX ? calloc(1, sizeof(*t) + len) : NULL;
+	if (!t) {
+		fn(from, raw, dns_reply_raw(msg, len, DNS_SERVFAIL, raw));
+		return;
+	}
+	t->r = r;
+	t->from = *from;
+	t->fn = fn;
+	t->q = q;
+	t->opaque = rc < 0; /* UPDATE, NOTIFY: for the server they are meant */
+	t->msg_len = len;
+	memcpy(t->msg, msg, len);
+	list_add_tail(&r->tasks, &t->node);
+	r->ntasks++;
+	if (answer_ingress(t))
+		return;
+	plan_task(t);
+	if (!refuse(t))
+		task_progress(t);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_DNS_RESOLVER_H
+#define KT_DNS_RESOLVER_H
+
+#include "base/ipaddr.h"
+#include "base/loop.h"
+#include "dns/lookup.h"
+#include "dns/names.h"
+#include "dns/order.h"
+
+/**
+ * DOC: The split resolver
+ *
+ * One query in, one reply out. dns_names_plan() says whose name it is; from
+ * that and from the order list a task gets its steps, best first:
+ *
+ *   cluster's name       one step to the cluster, passed on whatever it says
+ *   short name           a step per candidate, then the other servers
+ *   any other name       the other servers; one of them: passed on untouched
+ *
+ * Candidates are asked together. The other servers wait until these said no
+ * when the name's place in the cluster is sure to exist, else they are asked
+ * side by side and the cluster's yes still wins; a yes of theirs then waits for
+ * the cluster a few round trips only, and not at all while the tunnel is down.
+ * A reply with records ends the task; so does NODATA of a cluster's name.
+ *
+ * step: IDLE -> RUNNING -> DONE (with a reply or without)
+ */
+
+/* the cluster answers its own names from memory: later means it is gone */
+#define DNS_CLUSTER_LIMIT (900 * NS_MS)
+
+struct dns_resolver;
+
+struct dns_resolver_config {
+	const struct dns_view *view; /* borrowed; may change between events */
+	struct dns_order order;
+	bool all_cluster;	/* podDNS: every name is the cluster's */
+	uint32_t cache_ttl;	/* seconds; upper bound of TTLs; 0: no cache */
+	uint32_t mark;		/* SO_MARK of questions to other servers */
+	struct ipport fallback; /* for queries without a known destination */
+};
+
+/** struct dns_from - who asks; copied, given back with the reply */
+struct dns_from {
+	void *owner; /* for dns_resolver_cancel() */
+	struct ipport peer;
+	struct ipport orig; /* where it was sent to; family 0: unknown */
+	bool tcp;
+};
+
+/** dns_reply_fn - @len 0: there is no answer to be given (junk) */
+typedef void (*dns_reply_fn)(const struct dns_from *from, const uint8_t *msg,
+			     size_t len);
+
+struct dns_resolver *dns_resolver_new(struct loop *l,
+				      const struct dns_resolver_config *cfg,
+				      const struct dns_cluster_ops *ops,
+				      void *ops_user);
+/** dns_resolver_free() - tasks are dropped without a reply */
+void dns_resolver_free(struct dns_resolver *r);
+
+/**
+ * dns_resolver_ask() - answer one message
+ * @msg: borrowed
+ * @fn: called exactly once, perhaps before this returns, unless cancelled; the
+ *      reply is cut to what the client takes when it came over UDP
+ */
+void dns_resolver_ask(struct dns_resolver *r, const struct dns_from *from,
+		      const uint8_t *msg, size_t len, dns_reply_fn fn);
+/** dns_resolver_cancel() - no reply will be given for tasks of @owner */
+void dns_resolver_cancel(struct dns_resolver *r, const void *owner);
+
+/** dns_resolver_set_ingress() - --ingressIp: @hosts ("*.x.y" too, copied) have
+ *  the address @ip; NULL hosts: none */
+void dns_resolver_set_ingress(struct dns_resolver *r, const struct ipaddr *ip,
+			      const struct strv *hosts);
+/** dns_resolver_flush() - forget cached replies (Services changed) */
+void dns_resolver_flush(struct dns_resolver *r);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/server.h"
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dns/resolver.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CLIENTS_MAX 256
+#define PIPELINE_MAX 64	    /* questions of one TCP client in flight */
+#define OUT_MAX (4u << 17)  /* replies not yet taken by one TCP client */
+#define OUT_STOP (1u << 17) /* with so many, no further question is read */
+#define IDLE_LIMIT (10 * NS_SEC)
+#define BATCH 64 /* datagrams a turn: others must get theirs */
+#define PORT_TRIES 16
+
+struct udp {
+	struct dns_server_io *server;
+	struct watch watch;
+	struct ipport addr;
+	int fd;
+};
+
+struct tcp {
+	struct dns_server_io *server;
+	struct watch watch;
+	struct ipport addr;
+	int fd;
+};
+
+/* a TCP connection; closed when its client goes, or is idle */
+struct client {
+	struct dns_server_io *server;
+	struct list node;
+	struct watch watch;
+	struct timer idle;
+	struct dns_from from;
+	int fd;
+	size_t in_flight;
+	bool eof; /* no more questions; close when all is answered */
+	struct buf in, out;
+};
+
+struct dns_server_io {
+	struct loop *loop;
+	struct dns_resolver *resolver;
+	struct dns_server_config cfg;
+	struct udp udp[2];
+	struct tcp tcp[2];
+	struct list clients;
+	size_t nclients;
+	uint8_t scratch[DNS_MSG_MAX];
+};
+
+/* ask for the destination; our own address is none */
+static void find_original(const struct dns_server_io *s, bool tcp, int fd,
+			  const struct ipport *self, struct dns_from *from)
+{
+	int rc = -ENOENT;
+
+	if (s->cfg.original)
+		rc = s->cfg.original(s->cfg.user, tcp, fd, &from->peer,
+				     &from->orig);
+	if (rc < 0 || ipport_eq(&from->orig, self))
+		from->orig = (struct ipport){ 0 };
+}
+
+/* UDP */
+
+static void udp_reply(const struct dns_from *from, const uint8_t *msg,
+		      size_t len)
+{
+	const struct udp *u = from->owner;
+	struct sockaddr_storage ss;
+	socklen_t n = ipport_to_sockaddr(&from->peer, &ss);
+
+	/* a full socket loses the datagram, as a network does */
+	if (len && sendto(u->fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			  (struct sockaddr *)&ss, n) < 0)
+		log_debug("dns: reply to a local program: %s", strerror(errno));
+}
+
+static void udp_readable(struct watch *w, uint32_t events)
+{
+	struct udp *u = container_of(w, struct udp, watch);
+	struct dns_server_io *s = u->server;
+
+	(void)events;
+	for (int i = 0; i < BATCH; i++) {
+		struct dns_from from = { .owner = u };
+		struct sockaddr_storage ss;
+		socklen_t slen = sizeof(ss);
+		ssize_t n =
+			recvfrom(u->fd, s->scratch, sizeof(s->scratch),
+				 MSG_DONTWAIT, (struct sockaddr *)&ss, &slen);
+
+		if (n < 0)
+			return;
+		if (ipport_from_sockaddr(&from.peer, (struct sockaddr *)&ss) <
+		    0)
+			continue;
+		find_original(s, false, u->fd, &u->addr, &from);
+		dns_resolver_ask(s->resolver, &from, s->scratch, (size_t)n,
+				 udp_reply);
+	}
+}
+
+/* TCP */
+
+static void client_close(struct client *c)
+{
+	struct dns_server_io *s = c->server;
+
+	dns_resolver_cancel(s->resolver, c);
+	loop_watch_stop(&c->watch);
+	loop_timer_stop(&c->idle);
+	close(c->fd);
+	buf_fini(&c->in);
+	buf_fini(&c->out);
+	list_del(&c->node);
+	s->nclients--;
+	loop_defer_free(s->loop, c);
+}
+
+static void client_idle(struct timer *t)
+{
+	client_close(container_of(t, struct client, idle));
+}
+
+static bool client_may_read(const struct client *c)
+{
+	return !c->eof && c->in_flight < PIPELINE_MAX && c->out.len < OUT_STOP;
+}
+
+/* what to wait for now; false when the client is finished with */
+static bool client_update(struct client *c)
+{
+	if (c->eof && !c->in_flight && !c->out.len)
+		return false;
+	loop_watch_mod(&c->watch, (client_may_read(c) ? EPOLLIN : 0) |
+					  (c->out.len ? EPOLLOUT : 0));
+	loop_timer_start(c->server->loop, &c->idle, IDLE_LIMIT, client_idle);
+	return true;
+}
+
+static int client_write(struct client *c)
+{
+	while (c->out.len) {
+		ssize_t n = send(c->fd, buf_data(&c->out), c->out.len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		buf_take(&c->out, (size_t)n);
+	}
+	return 0;
+}
+
+/*
+ * Only the bytes are queued here: the reply may come from inside
+ * dns_resolver_ask(), where the client must stay. The loop's next EPOLLOUT
+ * sends them.
+ */
+static void tcp_reply(const struct dns_from *from, const uint8_t *msg,
+		      size_t len)
+{
+	struct client *c = from->owner;
+	uint8_t prefix[2] = { (uint8_t)(len >> 8), (uint8_t)len };
+
+	c->in_flight--;
+	if (len && c->out.len + len + 2 <= OUT_MAX) {
+		if (buf_put(&c->out, prefix, 2) < 0 ||
+		    buf_put(&c->out, msg, len) < 0)
+			c->eof = true; /* the stream is broken: end it */
+	}
+	loop_watch_mod(&c->watch, EPOLLOUT);
+}
+
+/* take whole questions from what was read */
+static void client_parse(struct client *c)
+{
+	struct dns_server_io *s = c->server;
+
+	while (c->in_flight < PIPELINE_MAX && c->out.len < OUT_STOP &&
+	       c->in.len >= 2) {
+		const uint8_t *p = buf_data(&c->in);
+		size_t len = (size_t)p[0] << 8 | p[1];
+
+		if (c->in.len < len + 2)
+			return;
+		c->in_flight++;
+		dns_resolver_ask(s->resolver, &c->from, p + 2, len, tcp_reply);
+		buf_take(&c->in, len + 2);
+	}
+}
+
+static int client_read(struct client *c)
+{
+	uint8_t *room = buf_reserve(&c->in, 4096);
+	ssize_t n;
+
+	if (!room) /* whole questions wait: they are parsed first */
+		return 0;
+	n = recv(c->fd, room, 4096, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		c->eof = true;
+	else
+		buf_commit(&c->in, (size_t)n);
+	return 0;
+}
+
+static void client_event(struct watch *w, uint32_t events)
+{
+	struct client *c = container_of(w, struct client, watch);
+	int rc = 0;
+
+	if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN))
+		rc = -ECONNRESET;
+	if (rc == 0 && client_may_read(c) && events & (EPOLLIN | EPOLLHUP))
+		rc = client_read(c);
+	if (rc == 0) {
+		client_parse(c);
+		rc = client_write(c);
+	}
+	if (rc < 0 || !client_update(c))
+		client_close(c);
+}
+
+static void tcp_acceptable(struct watch *w, uint32_t events)
+{
+	struct tcp *t = container_of(w, struct tcp, watch);
+	struct dns_server_io *s = t->server;
+	struct sockaddr_storage ss;
+	socklen_t slen = sizeof(ss);
+	auto_close int fd = accept4(t->fd, (struct sockaddr *)&ss, &slen,
+				    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c;
+
+	(void)events;
+	if (fd < 0 || s->nclients >= CLIENTS_MAX)
+		return; /* the client sees its connection closed */
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	c->server = s;
+	c->from.owner = c;
+	c->from.tcp = true;
+	buf_init(&c->in, 2 * (DNS_MSG_MAX + 2));
+	buf_init(&c->out, OUT_MAX);
+	if (ipport_from_sockaddr(&c->from.peer, (struct sockaddr *)&ss) < 0 ||
+	    loop_watch_start(s->loop, &c->watch, fd, EPOLLIN, client_event) <
+		    0) {
+		free(c);
+		return;
+	}
+	find_original(s, true, fd, &t->addr, &c->from);
+	c->fd = steal_fd(&fd);
+	list_add_tail(&s->clients, &c->node);
+	s->nclients++;
+	loop_timer_start(s->loop, &c->idle, IDLE_LIMIT, client_idle);
+}
+
+/* Opening */
+
+static int bind_socket(int type, struct ipport *addr)
+{
+	auto_close int fd = -1;
+	struct sockaddr_storage ss;
+	socklen_t n = ipport_to_sockaddr(addr, &ss);
+	int one = 1;
+
+	fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (type == SOCK_STREAM &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&ss, n) < 0)
+		return -errno;
+	if (type == SOCK_STREAM && listen(fd, 128) < 0)
+		return -errno;
+	n = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
+		return -errno;
+	return ipport_from_sockaddr(addr, (struct sockaddr *)&ss) < 0
+		       ? -EAFNOSUPPORT
+		       : steal_fd(&fd);
+}
+
+/* UDP and TCP on one port; an ephemeral one that is free for both */
+static int bind_pair(struct dns_server_io *s, int i, struct ipport *addr)
+{
+	uint16_t wanted = addr->port;
+
+	for (int tries = 0;; tries++) {
+		int udp, tcp;
+
+		addr->port = wanted;
+		udp = bind_socket(SOCK_DGRAM, addr);
+		if (udp < 0)
+			return udp;
+		tcp = bind_socket(SOCK_STREAM, addr);
+		if (tcp >= 0) {
+			s->udp[i].fd = udp;
+			s->tcp[i].fd = tcp;
+			s->udp[i].addr = s->tcp[i].addr = *addr;
+			return 0;
+		}
+		close(udp);
+		if (tcp != -EADDRINUSE || wanted || tries == PORT_TRIES)
+			return tcp;
+	}
+}
+
+static int open_family(struct dns_server_io *s, int i, const char *host,
+		       uint16_t *port)
+{
+	struct ipport addr = { .port = s->cfg.port };
+	int rc = ipaddr_parse(&addr.addr, host);
+
+	if (rc == 0)
+		rc = bind_pair(s, i, &addr);
+	if (rc == 0)
+		rc = loop_watch_start(s->loop, &s->udp[i].watch, s->udp[i].fd,
+				      EPOLLIN, udp_readable);
+	if (rc == 0)
+		rc = loop_watch_start(s->loop, &s->tcp[i].watch, s->tcp[i].fd,
+				      EPOLLIN, tcp_acceptable);
+	if (rc == 0)
+		*port = addr.port;
+	return rc;
+}
+
+int dns_server_open(struct dns_server_io **out, struct loop *l,
+		    struct dns_resolver *r, const struct dns_server_config *cfg,
+		    struct dns_server_ports *ports, struct kt_error *err)
+{
+	struct dns_server_io *s = xcalloc(1, sizeof(*s));
+	int rc;
+
+	s->loop = l;
+	s->resolver = r;
+	s->cfg = *cfg;
+	list_init(&s->clients);
+	for (int i = 0; i < 2; i++) {
+		s->udp[i].server = s->tcp[i].server = s;
+		s->udp[i].fd = s->tcp[i].fd = -1;
+	}
+	*ports = (struct dns_server_ports){ 0 };
+	rc = open_family(s, 0, "127.0.0.1", &ports->v4);
+	if (rc < 0) {
+		dns_server_close(s);
+		return kt_fail(err, -rc, "listen on 127.0.0.1 for DNS: %s",
+			       strerror(-rc));
+	}
+	if (!cfg->no_ipv6) {
+		rc = open_family(s, 1, "::1", &ports->v6);
+		if (rc < 0)
+			log_debug("dns: no listener on ::1: %s", strerror(-rc));
+	}
+	*out = s;
+	return 0;
+}
+
+void dns_server_close(struct dns_server_io *s)
+{
+	struct list *p, *tmp;
+
+	if (!s)
+		return;
+	list_for_each_safe (p, tmp, &s->clients)
+		client_close(container_of(p, struct client, node));
+	for (int i = 0; i < 2; i++) {
+		dns_resolver_cancel(s->resolver, &s->udp[i]);
+		loop_watch_stop(&s->udp[i].watch);
+		loop_watch_stop(&s->tcp[i].watch);
+		if (s->udp[i].fd >= 0)
+			close(s->udp[i].fd);
+		if (s->tcp[i].fd >= 0)
+			close(s->tcp[i].fd);
+	}
+	loop_defer_free(s->loop, s);
+}

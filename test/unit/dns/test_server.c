@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/mem.h"
+#include "base/process.h"
+#include "dns/resolver.h"
+#include "dns/server.h"
+#include "fake.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const struct fake_rr cluster_zone[] = {
+	{ "web.demo.svc.cluster.local", "10.96.0.1" },
+	{ "db.demo.svc.cluster.local", "10.96.0.2" },
+	{ 0 }
+};
+static const struct fake_rr upstream_zone[] = { { "www.test", "192.0.2.1" },
+						{ 0 } };
+
+struct fixture {
+	struct loop *loop;
+	struct fake_cluster cluster;
+	struct fake_upstream up;
+	struct dns_view view;
+	struct dns_resolver *r;
+	struct dns_server_io *server;
+	struct dns_server_ports ports;
+	struct ipport seen; /* the client that original() was asked for */
+	bool lost;	    /* original() does not know */
+};
+
+static int original(void *user, bool tcp, int fd, const struct ipport *client,
+		    struct ipport *orig)
+{
+	struct fixture *f = user;
+
+	(void)tcp;
+	assert_true(fd >= 0);
+	f->seen = *client;
+	*orig = f->up.addr;
+	return f->lost ? -ENOENT : 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct dns_resolver_config cfg = { .view = &f->view, .cache_ttl = 60 };
+	struct dns_server_config scfg = { .original = original, .user = f };
+	struct kt_error err = { 0 };
+
+	f->loop = loop_new();
+	assert_non_null(f->loop);
+	fake_cluster_init(&f->cluster, f->loop, cluster_zone);
+	fake_upstream_init(&f->up, f->loop, upstream_zone);
+	assert_int_equal(dns_view_init(&f->view, "cluster.local", "demo", &err),
+			 0);
+	assert_int_equal(dns_order_parse(&cfg.order, "cluster,upstream", &err),
+			 0);
+	f->r = dns_resolver_new(f->loop, &cfg, &fake_cluster_ops, &f->cluster);
+	assert_int_equal(dns_server_open(&f->server, f->loop, f->r, &scfg,
+					 &f->ports, &err),
+			 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	dns_server_close(f->server);
+	dns_resolver_free(f->r);
+	fake_cluster_fini(&f->cluster);
+	fake_upstream_fini(&f->up);
+	dns_view_fini(&f->view);
+	loop_once(f->loop, 0);
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+/* dig: an implementation that is not ours */
+static void dig(struct fixture *f, const char *server, uint16_t port,
+		const char *options, const char *expected)
+{
+	auto_strv struct strv argv = { 0 };
+	auto_strv struct strv more = strv_split(options, ' ');
+	struct process_result res = { 0 };
+	struct kt_error err = { 0 };
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", port);
+	strv_add(&argv, "dig");
+	strv_add(&argv, server);
+	strv_add(&argv, "-p");
+	strv_add(&argv, text);
+	strv_add(&argv, "+noall");
+	strv_add(&argv, "+answer");
+	strv_add(&argv, "+comments");
+	strv_add(&argv, "+tries=1");
+	strv_add(&argv, "+time=3");
+	for (size_t i = 0; i < more.n; i++)
+		strv_add(&argv, more.v[i]);
+	assert_int_equal(process_run(f->loop, argv.v, NULL, NULL, 1 << 20,
+				     10 * NS_SEC, &res, &err),
+			 0);
+	if (!strstr(res.out, expected))
+		print_message("dig %s said: %s\n", options, res.out);
+	assert_non_null(strstr(res.out, expected));
+	assert_null(strstr(res.out, "WARNING: recursion"));
+	assert_null(strstr(res.out, "extra bytes"));
+	assert_null(strstr(res.out, "malformed"));
+	process_result_fini(&res);
+}
+
+static void dig_agrees(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t v4 = f->ports.v4;
+
+	dig(f, "@127.0.0.1", v4, "web A", "10.96.0.1");
+	dig(f, "@127.0.0.1", v4, "web A +noedns", "10.96.0.1");
+	dig(f, "@127.0.0.1", v4, "web A +tcp", "10.96.0.1");
+	dig(f, "@127.0.0.1", v4, "web.demo.svc.cluster.local", "10.96.0.1");
+	dig(f, "@127.0.0.1", v4, "web AAAA", "status: NOERROR");
+	dig(f, "@127.0.0.1", v4, "nope A", "status: NXDOMAIN");
+	dig(f, "@127.0.0.1", v4, "nope A +tcp +dnssec", "status: NXDOMAIN");
+	dig(f, "@127.0.0.1", v4, "www.test A", "192.0.2.1");
+	dig(f, "@127.0.0.1", v4, "www.test A +tcp", "192.0.2.1");
+	if (f->ports.v6) {
+		dig(f, "@::1", f->ports.v6, "web A", "10.96.0.1");
+		dig(f, "@::1", f->ports.v6, "www.test A +tcp", "192.0.2.1");
+		assert_int_equal(f->seen.addr.family, AF_INET6);
+	}
+}
+
+static void unknown_destination(void **state)
+{
+	struct fixture *f = *state;
+
+	f->lost = true;
+	dig(f, "@127.0.0.1", f->ports.v4, "web A", "10.96.0.1");
+	dig(f, "@127.0.0.1", f->ports.v4, "www.x.test A", "SERVFAIL");
+}
+
+static int tcp_connect(const struct fixture *f)
+{
+	struct ipport to = { .addr = f->up.addr.addr, .port = f->ports.v4 };
+	struct sockaddr_storage ss;
+	socklen_t n = ipport_to_sockaddr(&to, &ss);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&ss, n), 0);
+	return fd;
+}
+
+static size_t frame(uint8_t *to, const char *name, uint16_t id)
+{
+	struct dns_query q = {
+		.id = id, .flags = DNS_RD, .type = DNS_A, .klass = DNS_IN
+	};
+	ssize_t n;
+
+	assert_int_equal(dns_name_parse(&q.name, name), 0);
+	n = dns_query_build(&q, to + 2, 512);
+	assert_true(n > 0);
+	to[0] = 0;
+	to[1] = (uint8_t)n;
+	return (size_t)n + 2;
+}
+
+/* whatever comes within the time, or until the end of the stream (*@eof) */
+static size_t collect(struct fixture *f, int fd, uint8_t *buf, size_t cap,
+		      size_t enough, bool *eof)
+{
+	int64_t end = clock_ns() + 3 * NS_SEC;
+	size_t got = 0;
+
+	*eof = false;
+	while (got < enough && !*eof && clock_ns() < end) {
+		ssize_t n;
+
+		loop_once(f->loop, 10 * NS_MS);
+		n = recv(fd, buf + got, cap - got, MSG_DONTWAIT);
+		if (n > 0)
+			got += (size_t)n;
+		*eof = n == 0;
+	}
+	return got;
+}
+
+static void pipelines_over_tcp(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t out[8192], in[65536];
+	size_t len = 0, got, seen = 0;
+	int fd = tcp_connect(f);
+	bool eof, ids[100] = { 0 };
+
+	/* 100 questions, in odd pieces, then the end of the stream */
+	for (uint16_t i = 0; i < 100; i++)
+		len += frame(out + len, i % 2 ? "web" : "nope.cluster.local",
+			     i);
+	for (size_t at = 0; at < len; at += 333) {
+		assert_true(send(fd, out + at, MIN(333, len - at), 0) > 0);
+		loop_once(f->loop, NS_MS);
+	}
+	shutdown(fd, SHUT_WR);
+	got = collect(f, fd, in, sizeof(in), SIZE_MAX, &eof);
+	assert_true(eof);
+	for (size_t at = 0; at + 2 <= got; seen++) {
+		uint16_t id = dns_get_id(in + at + 2);
+
+		assert_in_range(id, 0, 99);
+		assert_false(ids[id]);
+		ids[id] = true;
+		at += 2u + (size_t)(in[at] << 8 | in[at + 1]);
+	}
+	assert_int_equal(seen, 100);
+	close(fd);
+}
+
+static void a_client_that_goes_away(void **state)
+{
+	struct fixture *f = *state;
+	struct linger reset = { .l_onoff = 1 };
+	uint8_t out[512];
+	int fd = tcp_connect(f);
+	size_t len = frame(out, "web", 1);
+
+	f->cluster.delay = 100 * NS_MS;
+	assert_int_equal(send(fd, out, len, 0), len);
+	for (int i = 0; i < 5; i++)
+		loop_once(f->loop, 10 * NS_MS);
+	assert_int_equal(f->cluster.asked, 1);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	/* its reply comes now and finds nobody */
+	assert_int_equal(loop_sleep(f->loop, 200 * NS_MS), 0);
+	/* one in the middle of a message */
+	fd = tcp_connect(f);
+	assert_int_equal(send(fd, out, len - 1, 0), len - 1);
+	assert_int_equal(loop_sleep(f->loop, 50 * NS_MS), 0);
+	close(fd);
+	assert_int_equal(loop_sleep(f->loop, 50 * NS_MS), 0);
+	dig(f, "@127.0.0.1", f->ports.v4, "web A", "10.96.0.1");
+}
+
+static void junk_does_no_harm(void **state)
+{
+	struct fixture *f = *state;
+	struct ipport to = { .addr = f->up.addr.addr, .port = f->ports.v4 };
+	struct sockaddr_storage ss;
+	socklen_t n = ipport_to_sockaddr(&to, &ss);
+	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int tcp = tcp_connect(f);
+	uint8_t buf[512] = { 0 };
+	bool eof;
+
+	assert_true(udp >= 0);
+	for (size_t len = 0; len < sizeof(buf); len += 7) {
+		memset(buf, (int)len, sizeof(buf));
+		sendto(udp, buf, len, 0, (struct sockaddr *)&ss, n);
+	}
+	/* an empty message and one without sense */
+	assert_int_equal(send(tcp, "\0\0\0\3abc", 7, 0), 7);
+	shutdown(tcp, SHUT_WR);
+	collect(f, tcp, buf, sizeof(buf), SIZE_MAX, &eof);
+	assert_true(eof);
+	dig(f, "@127.0.0.1", f->ports.v4, "db A", "10.96.0.2");
+	close(udp);
+	close(tcp);
+}
+
+static void many_clients_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	int fd[300], closed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = tcp_connect(f);
+		for (int k = 0; k < 3; k++)
+			loop_once(f->loop, 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		char c;
+
+		closed += recv(fd[i], &c, 1, MSG_DONTWAIT) == 0;
+		close(fd[i]);
+	}
+	assert_int_equal(closed, 300 - 256);
+	assert_int_equal(loop_sleep(f->loop, 50 * NS_MS), 0);
+	dig(f, "@127.0.0.1", f->ports.v4, "db A +tcp", "10.96.0.2");
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(dig_agrees),	       T(unknown_destination),
+		T(pipelines_over_tcp), T(a_client_that_goes_away),
+		T(junk_does_no_harm),  T(many_clients_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
