@@ -58,25 +58,26 @@ static bool is_flag(const char *word)
 	return word[0] == '-' && word[1];
 }
 
-/* Does the flag @word take the next word as its value? */
-static bool takes_next(const char *word)
+/* The option of the flag @word that takes the next word as its value, or NULL
+ */
+static const struct option *takes_next(const char *word)
 {
 	const struct option *opt;
 
 	if (word[1] == '-') {
 		if (strchr(word, '='))
-			return false;
+			return NULL;
 		opt = option_anywhere(word + 2, strlen(word + 2), 0);
-		return opt && opt->type != VALUE_BOOL;
+		return opt && opt->type != VALUE_BOOL ? opt : NULL;
 	}
 	for (const char *p = word + 1; *p; p++) {
 		opt = option_anywhere(NULL, 0, *p);
 		if (!opt || p[1] == '=')
-			return false;
+			return NULL;
 		if (opt->type != VALUE_BOOL)
-			return !p[1];
+			return p[1] ? NULL : opt;
 	}
-	return false;
+	return NULL;
 }
 
 /* The sub-command of @parent (NULL: the command) whose word is @word */
@@ -106,7 +107,7 @@ static void find_command(struct parser *p)
 		if (strcmp(word, "--") == 0)
 			return;
 		if (is_flag(word)) {
-			i += takes_next(word);
+			i += takes_next(word) != NULL;
 			continue;
 		}
 		child = find_child(c, word);
@@ -331,6 +332,30 @@ int parse_argv(struct invocation *inv, int argc, char *const *argv,
 			inv->command ? inv->command->name : "",
 			inv->command ? " " : "");
 	return rc;
+}
+
+void parse_context(struct parse_context *ctx, int argc, char *const *argv)
+{
+	struct invocation inv = { 0 };
+	struct parser p = { .inv = &inv, .argv = argv, .argc = argc };
+
+	find_command(&p);
+	*ctx = (struct parse_context){ .command = inv.command };
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+
+		if (!ctx->flags_ended && strcmp(word, "--") == 0) {
+			ctx->flags_ended = true;
+		} else if (!ctx->flags_ended && is_flag(word)) {
+			const struct option *opt = takes_next(word);
+
+			if (opt && ++i == argc)
+				ctx->pending = opt;
+		} else if (i != p.words[0] && i != p.words[1]) {
+			if (!ctx->nargs++)
+				ctx->first = word;
+		}
+	}
 }
 
 void invocation_fini(struct invocation *inv)

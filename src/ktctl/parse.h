@@ -38,6 +38,19 @@ struct invocation {
  */
 KT_CHECK int parse_argv(struct invocation *inv, int argc, char *const *argv,
 			struct kt_error *err);
+
+/** struct parse_context - where the end of an unfinished command line is */
+struct parse_context {
+	const struct command *command; /* NULL: none yet */
+	const struct option *pending;  /* the next word is its value, or NULL */
+	size_t nargs;		       /* positional arguments so far */
+	const char *first;	       /* the first of them, or NULL */
+	bool flags_ended;	       /* "--" was there */
+};
+
+/** parse_context() - of the complete words @argv[1..], for completion */
+void parse_context(struct parse_context *ctx, int argc, char *const *argv);
+
 void invocation_fini(struct invocation *inv);
 
 #endif

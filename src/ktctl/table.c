@@ -141,12 +141,27 @@ static const struct option dry_run_option[] = {
 	  .no_config = true },
 	{ 0 },
 };
+
+static const struct option completion_options[] = {
+	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
+	  "complete without descriptions", COMPLETION(no_descriptions),
+	  .no_config = true },
+	{ 0 },
+};
 /* clang-format on */
 
 static int run_connect(struct app *app, const struct options *o)
 {
 	return command_connect(app, &o->connect, &o->global);
 }
+
+#define COMPLETION_ROW(shell)                                                  \
+	{                                                                      \
+		.name = "completion " shell,                                   \
+		.summary = "print the completion script of " shell,            \
+		.args = "", .options = completion_options,                     \
+		.run = command_completion,                                     \
+	}
 
 const struct command command_table[] = {
 	{
@@ -229,6 +244,33 @@ const struct command command_table[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.run = command_config_drop_profile,
+	},
+	{
+		.name = "completion",
+		.summary = "print the completion script of a shell",
+		.args = "",
+	},
+	COMPLETION_ROW("bash"),
+	COMPLETION_ROW("zsh"),
+	COMPLETION_ROW("fish"),
+	COMPLETION_ROW("powershell"),
+	{
+		.name = "__complete",
+		.summary = "candidates for a command line, for the scripts",
+		.args = "<word>...",
+		.max_args = MAX_ARGS,
+		.hidden = true,
+		.raw = true,
+		.run = command_complete,
+	},
+	{
+		.name = "__completeNoDesc",
+		.summary = "the same without descriptions",
+		.args = "<word>...",
+		.max_args = MAX_ARGS,
+		.hidden = true,
+		.raw = true,
+		.run = command_complete,
 	},
 	{ 0 },
 };

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# cli.sh KTCTL: the command line as a user meets it, without a cluster. TAP.
+set -u
+
+ktctl=$(realpath "$1")
+work=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-cli.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export HOME=$work PATH=${ktctl%/*}:$PATH
+unset SUDO_UID SUDO_GID SUDO_USER
+tests=0
+
+ok() { # STATUS NAME
+  tests=$((tests + 1))
+  if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
+}
+
+# run STATUS ARGS...: the output is in $out, stderr in $err
+run() {
+  local want=$1 got
+  shift
+  out=$("$ktctl" "$@" 2>"$work/stderr" </dev/null)
+  got=$?
+  err=$(cat "$work/stderr")
+  [ "$got" = "$want" ] && return 0
+  echo "# ktctl $*: status $got, not $want; $err"
+  return 1
+}
+
+# is GOT WANTED
+is() {
+  [ "$1" = "$2" ] && return 0
+  printf '# got:    %s\n# wanted: %s\n' "$1" "$2"
+  return 1
+}
+
+has() { # TEXT PART
+  [[ $1 == *"$2"* ]] && return 0
+  printf '# %s\n# is not in: %s\n' "$2" "$1"
+  return 1
+}
+
+# --- help, version, errors (T-C02, T-C03) ------------------------------------
+
+run 0 --version && [[ $out == "ktctl version "* ]]
+ok $? "--version"
+run 0 && has "$out" "Usage:" && has "$out" "connect" && is "$err" ""
+ok $? "without arguments: help on stdout"
+run 0 connect --help && has "$out" "--proxyPort PORT" && has "$out" "2223"
+ok $? "help of a command"
+run 2 --nonsense && is "$out" "" && has "$err" "ktctl: unknown flag: --nonsense"
+ok $? "unknown flag"
+run 2 conect && has "$err" "hint: did you mean connect?"
+ok $? "unknown command"
+run 2 connect --proxyPort x && has "$err" "--proxyPort: 'x' is not a whole"
+ok $? "wrong value"
+KTCTL_CONNECT_PROXY_PORT=y run 2 connect &&
+  has "$err" "environment variable KTCTL_CONNECT_PROXY_PORT: 'y'"
+ok $? "wrong value in the environment"
+"$ktctl" --help >/dev/full 2>/dev/null
+is "$?" 1
+ok $? "output that cannot be written is a failure"
+
+# --- config (T-C04) ------------------------------------------------------------
+
+run 0 config set connect.dns-mode hosts && run 0 config set global.debug = false &&
+  run 0 config set connect.include-ips=10.0.0.0/8,1.2.3.4 &&
+  run 0 config show &&
+  is "$out" "connect.include-ips = 10.0.0.0/8,1.2.3.4
+connect.dns-mode = hosts
+global.debug = false"
+ok $? "config set in three forms, show"
+run 0 config get connect.dns-mode connect.mode &&
+  is "$out" "connect.dns-mode = hosts
+connect.mode = <empty>"
+ok $? "config get"
+run 0 config show --all && has "$out" "connect.dns-mode = hosts" &&
+  has "$out" "
+connect.mode
+"
+ok $? "config show --all"
+run 0 connect --help && has "$out" "(default hosts,"
+ok $? "help shows the configured default"
+run 2 config set connect.excludeIps x && has "$err" "did you mean connect.exclude-ips?"
+ok $? "config set: the flag's name is not the item's"
+run 2 config set connect.proxy-port x && has "$err" "not a whole number"
+ok $? "config set: wrong value"
+run 2 config set connect.mode && has "$err" "there is no value"
+ok $? "config set: no value"
+run 1 config get nonsense && has "$err" "unknown item: nonsense"
+ok $? "config get: unknown item"
+run 0 config set clean.threshold-in-minus 7 &&
+  run 0 config get clean.threshold-in-minus &&
+  is "$out" "clean.threshold-in-minus = 7"
+ok $? "clean.threshold-in-minus"
+
+run 0 config save-profile one && run 0 config unset connect.dns-mode &&
+  run 0 config get connect.dns-mode && is "$out" "connect.dns-mode = <empty>" &&
+  run 0 config list-profile && [[ $out == 20*" one" ]] &&
+  run 0 config load-profile one --dryRun && has "$out" '  dns-mode: "hosts"' &&
+  run 0 config get connect.dns-mode && is "$out" "connect.dns-mode = <empty>" &&
+  run 0 config load-profile one && run 0 config get connect.dns-mode &&
+  is "$out" "connect.dns-mode = hosts" &&
+  run 0 config drop-profile one && run 0 config list-profile && is "$out" ""
+ok $? "profiles: save, list, load, drop"
+run 1 config load-profile gone && run 1 config drop-profile gone &&
+  run 2 config save-profile ../x
+ok $? "profiles that are not there, or not named well"
+run 0 config unset --all && run 0 config show && is "$out" ""
+ok $? "config unset --all"
+
+printf 'connect: [\n' >"$HOME/.kt/config"
+run 1 config show && has "$err" "is damaged" && run 1 config set connect.mode sshuttle &&
+  run 0 completion bash && has "$err" "warning:" && has "$err" "is damaged" &&
+  run 0 config unset --all && run 0 config show
+ok $? "a damaged file: config reports it, others warn"
+is "$(stat -c %a "$HOME/.kt/config")" 644 && is "$(ls -A "$HOME/.kt")" "config
+profile"
+ok $? "no temporary files are left"
+
+# --- completion (T-C05) -----------------------------------------------------------
+
+run 0 __complete connect --mode= && is "$out" "--mode=tun2socks
+--mode=sshuttle
+:4"
+ok $? "__complete: values"
+run 0 __completeNoDesc "" && is "$out" "connect
+config
+completion
+:4"
+ok $? "__completeNoDesc: commands"
+run 0 __complete config get "" && is "$out" ":4" &&
+  "$ktctl" config set connect.mode sshuttle &&
+  run 0 __complete config get "" && is "$out" "connect.mode	sshuttle
+:4"
+ok $? "__complete: items that are set"
+
+bash_try() { # LINE: the candidates
+  # shellcheck disable=SC2016
+  COMP_LINE=$1 bash --norc -c '
+    source <(ktctl completion bash --no-descriptions) || exit
+    COMP_POINT=${#COMP_LINE} COMP_TYPE=9
+    _ktctl
+    echo "${COMPREPLY[*]}"'
+}
+is "$(bash_try "ktctl con")" "connect config" &&
+  is "$(bash_try "ktctl connect --mode=s")" sshuttle &&
+  is "$(bash_try "ktctl config set connect.mode ")" "tun2socks sshuttle" &&
+  is "$(bash_try "ktctl -c $HOME/.k")" "$HOME/.kt"
+ok $? "bash script"
+
+if command -v zsh >/dev/null; then
+  "$ktctl" completion zsh >"$work/_ktctl"
+  # shellcheck disable=SC2016
+  is "$(zsh -f -c 'zmodload zsh/zpty; zpty z zsh -f -i
+    zpty -w z "PS1=; autoload -Uz compinit; compinit -u -D
+      source '"$work/_ktctl"'; print READY"
+    zpty -r -m z x "*READY*"; sleep 0.3; zpty -n -w z "ktctl connect --mode=s"$'"'\t'"'
+    zpty -r -m z x "*sshuttle*" && print found; zpty -d z')" found
+  ok $? "zsh script"
+else
+  ok 0 "zsh script # SKIP no zsh"
+fi
+if command -v fish >/dev/null; then
+  is "$(fish -N -c 'ktctl completion fish --no-descriptions | source
+    complete -C "ktctl connect --mode="')" "--mode=sshuttle
+--mode=tun2socks"
+  ok $? "fish script"
+else
+  ok 0 "fish script # SKIP no fish"
+fi
+run 0 completion powershell && has "$out" Register-ArgumentCompleter &&
+  has "$out" "'__complete'"
+ok $? "powershell script"
+
+echo "1..$tests"
