@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_NET_CAPTURE_LINK_H
+#define KT_NET_CAPTURE_LINK_H
+
+#include "net/capture.h"
+#include "net/netlink.h"
+
+/** struct capture_link - the kernel objects of a capture; see capture.c */
+struct capture_link {
+	char ifname[IF_NAMESIZE];
+	int ifindex;
+	int mtu;
+	bool ipv6;
+	bool ipv6_addr;		 /* the device has its IPv6 address */
+	struct ipaddr host[2];	 /* its addresses: IPv4, IPv6 */
+	struct ipaddr inner[2];	 /* the other end's: the gateway */
+	struct netlink *netlink; /* in the namespace of the programs */
+	int tun;		 /* in the inner namespace, as all below */
+	int tcp[2], udp[2];	 /* listeners: IPv4, IPv6; -1: none */
+};
+
+/** capture_link_open() - make them all; closes what it made on failure */
+KT_CHECK int capture_link_open(struct capture_link *l,
+			       const struct capture_config *cfg,
+			       struct kt_error *err);
+/** capture_link_close() - the namespace goes with the last descriptor */
+void capture_link_close(struct capture_link *l);
+KT_CHECK int capture_link_route(struct capture_link *l,
+				const struct ipprefix *p, bool add,
+				struct kt_error *err);
+
+static inline int capture_fam(int family)
+{
+	return family == AF_INET6;
+}
+
+#endif

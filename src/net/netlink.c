@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/netlink.h"
+
+#include "base/mem.h"
+#include "net/nlmsg.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <string.h>
+
+#define CREATE (NLM_F_CREATE | NLM_F_EXCL)
+
+struct netlink {
+	struct nlsock sock;
+};
+
+int netlink_open(struct netlink **out, struct kt_error *err)
+{
+	struct netlink *nl = malloc(sizeof(*nl));
+	int rc;
+
+	if (!nl)
+		return kt_fail(err, ENOMEM, "open netlink: out of memory");
+	rc = nlsock_open(&nl->sock, NETLINK_ROUTE);
+	if (rc < 0) {
+		free(nl);
+		return kt_fail(err, -rc, "open netlink: %s", strerror(-rc));
+	}
+	*out = nl;
+	return 0;
+}
+
+void netlink_close(struct netlink *nl)
+{
+	if (!nl)
+		return;
+	nlsock_close(&nl->sock);
+	free(nl);
+}
+
+/* Sends @m; a refusal becomes "@what @name: reason (the kernel's words)". */
+static int act(struct netlink *nl, struct nlmsg *m, struct kt_error *err,
+	       const char *what, const char *name)
+{
+	int rc = nlsock_call(&nl->sock, m, NULL, NULL);
+
+	if (rc == 0)
+		return 0;
+	if (nl->sock.extack[0])
+		return kt_fail(err, -rc, "%s %s: %s (%s)", what, name,
+			       strerror(-rc), nl->sock.extack);
+	return kt_fail(err, -rc, "%s %s: %s", what, name, strerror(-rc));
+}
+
+/* The name for a message; the index when the link is not in sight. */
+static const char *link_name(struct netlink *nl, int ifindex,
+			     char buf[IF_NAMESIZE]);
+
+/* --- links ---------------------------------------------------------------- */
+
+int netlink_veth_add(struct netlink *nl, const struct netlink_veth *v,
+		     struct kt_error *err)
+{
+	struct ifinfomsg peer = { 0 };
+	size_t info, data, end;
+	struct nlmsg m;
+
+	nlmsg_init(&m, RTM_NEWLINK, CREATE, sizeof(struct ifinfomsg));
+	nlmsg_put_str(&m, IFLA_IFNAME, v->name);
+	nlmsg_put_u32(&m, IFLA_MTU, (uint32_t)v->mtu);
+	nlmsg_put(&m, IFLA_ADDRESS, v->mac, NETLINK_MAC);
+	info = nlmsg_nest(&m, IFLA_LINKINFO);
+	nlmsg_put_str(&m, IFLA_INFO_KIND, "veth");
+	data = nlmsg_nest(&m, IFLA_INFO_DATA);
+	end = nlmsg_nest(&m, VETH_INFO_PEER);
+	nlmsg_append(&m, &peer, sizeof(peer));
+	nlmsg_put_str(&m, IFLA_IFNAME, v->peer);
+	nlmsg_put_u32(&m, IFLA_MTU, (uint32_t)v->mtu);
+	nlmsg_put(&m, IFLA_ADDRESS, v->peer_mac, NETLINK_MAC);
+	nlmsg_put_u32(&m, IFLA_NET_NS_FD, (uint32_t)v->peer_netns);
+	nlmsg_nest_end(&m, end);
+	nlmsg_nest_end(&m, data);
+	nlmsg_nest_end(&m, info);
+	return act(nl, &m, err, "create network device", v->name);
+}
+
+static void take_index(void *user, const struct nlmsghdr *h)
+{
+	struct ifinfomsg ifi;
+	int *index = user;
+
+	if (h->nlmsg_type != RTM_NEWLINK ||
+	    h->nlmsg_len < NLMSG_HDRLEN + sizeof(ifi))
+		return;
+	memcpy(&ifi, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(ifi));
+	*index = ifi.ifi_index;
+}
+
+int netlink_link_index(struct netlink *nl, const char *name)
+{
+	int index = -ENODEV;
+	struct nlmsg m;
+	int rc;
+
+	nlmsg_init(&m, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
+	nlmsg_put_str(&m, IFLA_IFNAME, name);
+	rc = nlsock_call(&nl->sock, &m, take_index, &index);
+	return rc < 0 ? rc : index;
+}
+
+static void take_name(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs, name;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return;
+	attrs = nlspan_payload(h, sizeof(struct ifinfomsg));
+	name = nlspan_find(attrs, IFLA_IFNAME);
+	snprintf(user, IF_NAMESIZE, "%.*s", (int)name.len,
+		 (const char *)name.p);
+}
+
+static const char *link_name(struct netlink *nl, int ifindex,
+			     char buf[IF_NAMESIZE])
+{
+	struct ifinfomsg *ifi;
+	struct nlmsg m;
+
+	buf[0] = '\0';
+	ifi = nlmsg_init(&m, RTM_GETLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = ifindex;
+	if (nlsock_call(&nl->sock, &m, take_name, buf) < 0)
+		buf[0] = '\0';
+	return buf;
+}
+
+int netlink_link_up(struct netlink *nl, int ifindex, int mtu, int txqlen,
+		    struct kt_error *err)
+{
+	char name[IF_NAMESIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsg m;
+
+	link_name(nl, ifindex, name);
+	ifi = nlmsg_init(&m, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = ifindex;
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	if (mtu)
+		nlmsg_put_u32(&m, IFLA_MTU, (uint32_t)mtu);
+	if (txqlen)
+		nlmsg_put_u32(&m, IFLA_TXQLEN, (uint32_t)txqlen);
+	return act(nl, &m, err, "bring up network device", name);
+}
+
+int netlink_link_alias(struct netlink *nl, int ifindex, const char *text,
+		       struct kt_error *err)
+{
+	char name[IF_NAMESIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsg m;
+
+	link_name(nl, ifindex, name);
+	ifi = nlmsg_init(&m, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = ifindex;
+	nlmsg_put(&m, IFLA_IFALIAS, text, strlen(text));
+	return act(nl, &m, err, "name network device", name);
+}
+
+int netlink_link_del(struct netlink *nl, const char *name, struct kt_error *err)
+{
+	struct nlmsg m;
+
+	nlmsg_init(&m, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
+	nlmsg_put_str(&m, IFLA_IFNAME, name);
+	return act(nl, &m, err, "delete network device", name);
+}
+
+/* --- addresses and neighbours --------------------------------------------- */
+
+int netlink_addr_add(struct netlink *nl, int ifindex, const struct ipaddr *addr,
+		     unsigned int len, struct kt_error *err)
+{
+	struct ifaddrmsg *ifa;
+	char text[IPADDR_STRLEN];
+	struct nlmsg m;
+
+	ifa = nlmsg_init(&m, RTM_NEWADDR, CREATE, sizeof(*ifa));
+	ifa->ifa_family = addr->family;
+	ifa->ifa_prefixlen = (uint8_t)len;
+	ifa->ifa_index = (uint32_t)ifindex;
+	if (addr->family == AF_INET6)
+		ifa->ifa_flags = IFA_F_NODAD;
+	nlmsg_put(&m, IFA_LOCAL, addr->b, ipaddr_size(addr));
+	nlmsg_put(&m, IFA_ADDRESS, addr->b, ipaddr_size(addr));
+	return act(nl, &m, err, "add address", ipaddr_str(addr, text));
+}
+
+int netlink_neigh_add(struct netlink *nl, int ifindex,
+		      const struct ipaddr *addr, const uint8_t mac[NETLINK_MAC],
+		      struct kt_error *err)
+{
+	char text[IPADDR_STRLEN];
+	struct ndmsg *nd;
+	struct nlmsg m;
+
+	nd = nlmsg_init(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,
+			sizeof(*nd));
+	nd->ndm_family = addr->family;
+	nd->ndm_ifindex = ifindex;
+	nd->ndm_state = NUD_PERMANENT;
+	nlmsg_put(&m, NDA_DST, addr->b, ipaddr_size(addr));
+	nlmsg_put(&m, NDA_LLADDR, mac, NETLINK_MAC);
+	return act(nl, &m, err, "add neighbour", ipaddr_str(addr, text));
+}
+
+/* --- routes and rules ----------------------------------------------------- */
+
+static void build_route(struct nlmsg *m, uint16_t type, uint16_t flags,
+			const struct netlink_route *r)
+{
+	size_t size = ipaddr_size(&r->dst.addr);
+	struct rtmsg *rt = nlmsg_init(m, type, flags, sizeof(*rt));
+
+	rt->rtm_family = r->dst.addr.family;
+	rt->rtm_dst_len = r->dst.len;
+	rt->rtm_table = RT_TABLE_UNSPEC; /* RTA_TABLE says it */
+	rt->rtm_protocol = RTPROT_STATIC;
+	rt->rtm_type = r->local ? RTN_LOCAL : RTN_UNICAST;
+	if (r->local)
+		rt->rtm_scope = RT_SCOPE_HOST;
+	else if (!r->via.family && rt->rtm_family == AF_INET)
+		rt->rtm_scope = RT_SCOPE_LINK;
+	else
+		rt->rtm_scope = RT_SCOPE_UNIVERSE;
+	if (type == RTM_DELROUTE)
+		rt->rtm_scope = RT_SCOPE_NOWHERE; /* any */
+	nlmsg_put_u32(m, RTA_TABLE, r->table ? r->table : RT_TABLE_MAIN);
+	if (r->dst.len)
+		nlmsg_put(m, RTA_DST, r->dst.addr.b, size);
+	if (r->ifindex)
+		nlmsg_put_u32(m, RTA_OIF, (uint32_t)r->ifindex);
+	if (r->via.family)
+		nlmsg_put(m, RTA_GATEWAY, r->via.b, ipaddr_size(&r->via));
+	if (r->src.family)
+		nlmsg_put(m, RTA_PREFSRC, r->src.b, ipaddr_size(&r->src));
+	if (r->metric)
+		nlmsg_put_u32(m, RTA_PRIORITY, r->metric);
+}
+
+int netlink_route_add(struct netlink *nl, const struct netlink_route *r,
+		      struct kt_error *err)
+{
+	char text[IPPREFIX_STRLEN];
+	struct nlmsg m;
+
+	build_route(&m, RTM_NEWROUTE, CREATE, r);
+	return act(nl, &m, err, "add route to", ipprefix_str(&r->dst, text));
+}
+
+int netlink_route_del(struct netlink *nl, const struct netlink_route *r,
+		      struct kt_error *err)
+{
+	char text[IPPREFIX_STRLEN];
+	struct nlmsg m;
+
+	build_route(&m, RTM_DELROUTE, 0, r);
+	return act(nl, &m, err, "delete route to", ipprefix_str(&r->dst, text));
+}
+
+int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r,
+		     struct kt_error *err)
+{
+	struct fib_rule_hdr *fr;
+	struct nlmsg m;
+
+	fr = nlmsg_init(&m, RTM_NEWRULE, CREATE, sizeof(*fr));
+	fr->family = (uint8_t)r->family;
+	fr->action = FR_ACT_TO_TBL;
+	nlmsg_put_u32(&m, FRA_TABLE, r->table);
+	nlmsg_put_u32(&m, FRA_PRIORITY, r->priority);
+	if (r->iif)
+		nlmsg_put_str(&m, FRA_IIFNAME, r->iif);
+	if (r->mark)
+		nlmsg_put_u32(&m, FRA_FWMARK, r->mark);
+	return act(nl, &m, err, "add routing rule for",
+		   r->iif ? r->iif : "marked packets");
+}
+
+/* --- lists ---------------------------------------------------------------- */
+
+struct each {
+	netlink_net_fn fn;
+	void *user;
+};
+
+static bool span_addr(struct nlspan s, int family, struct ipaddr *a)
+{
+	if (family == AF_INET && s.len == 4)
+		*a = ipaddr_v4(s.p);
+	else if (family == AF_INET6 && s.len == 16)
+		*a = ipaddr_v6(s.p);
+	else
+		return false;
+	return true;
+}
+
+static void take_addr(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs = nlspan_payload(h, sizeof(struct ifaddrmsg));
+	struct netlink_net n = { .direct = true };
+	struct each *each = user;
+	struct ifaddrmsg ifa;
+	struct ipaddr net;
+
+	if (h->nlmsg_type != RTM_NEWADDR || !attrs.p)
+		return;
+	memcpy(&ifa, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(ifa));
+	/* ADDRESS is the peer on a point-to-point link, LOCAL is ours */
+	if (!span_addr(nlspan_find(attrs, IFA_ADDRESS), ifa.ifa_family, &net))
+		return;
+	if (!span_addr(nlspan_find(attrs, IFA_LOCAL), ifa.ifa_family, &n.addr))
+		n.addr = net;
+	n.net = ipprefix_make(&net, ifa.ifa_prefixlen);
+	n.ifindex = (int)ifa.ifa_index;
+	each->fn(each->user, &n);
+}
+
+int netlink_addr_each(struct netlink *nl, netlink_net_fn fn, void *user)
+{
+	struct each each = { fn, user };
+	struct nlmsg m;
+
+	nlmsg_init(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
+	return nlsock_call(&nl->sock, &m, take_addr, &each);
+}
+
+static void take_route(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs = nlspan_payload(h, sizeof(struct rtmsg));
+	struct netlink_net n = { 0 };
+	struct each *each = user;
+	struct ipaddr dst = { 0 };
+	struct rtmsg rt;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || !attrs.p)
+		return;
+	memcpy(&rt, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(rt));
+	if (rt.rtm_type != RTN_UNICAST ||
+	    nlspan_u32(nlspan_find(attrs, RTA_TABLE), rt.rtm_table) !=
+		    RT_TABLE_MAIN)
+		return;
+	dst.family = rt.rtm_family; /* without RTA_DST it is the default */
+	if (rt.rtm_dst_len &&
+	    !span_addr(nlspan_find(attrs, RTA_DST), rt.rtm_family, &dst))
+		return;
+	n.net = ipprefix_make(&dst, rt.rtm_dst_len);
+	n.ifindex = (int)nlspan_u32(nlspan_find(attrs, RTA_OIF), 0);
+	n.direct = n.ifindex && !nlspan_find(attrs, RTA_GATEWAY).p &&
+		   !nlspan_find(attrs, RTA_VIA).p;
+	each->fn(each->user, &n);
+}
+
+int netlink_route_each(struct netlink *nl, netlink_net_fn fn, void *user)
+{
+	struct each each = { fn, user };
+	struct nlmsg m;
+
+	nlmsg_init(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(struct rtmsg));
+	return nlsock_call(&nl->sock, &m, take_route, &each);
+}
+
+static void take_hop(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs = nlspan_payload(h, sizeof(struct rtmsg));
+	struct netlink_hop *hop = user;
+	struct rtmsg rt;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || !attrs.p)
+		return;
+	memcpy(&rt, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(rt));
+	hop->ifindex = (int)nlspan_u32(nlspan_find(attrs, RTA_OIF), 0);
+	hop->local = rt.rtm_type == RTN_LOCAL;
+	(void)span_addr(nlspan_find(attrs, RTA_GATEWAY), rt.rtm_family,
+			&hop->via);
+	(void)span_addr(nlspan_find(attrs, RTA_PREFSRC), rt.rtm_family,
+			&hop->src);
+}
+
+int netlink_route_get(struct netlink *nl, const struct ipaddr *dst,
+		      struct netlink_hop *hop)
+{
+	struct rtmsg *rt;
+	struct nlmsg m;
+	int rc;
+
+	*hop = (struct netlink_hop){ 0 };
+	rt = nlmsg_init(&m, RTM_GETROUTE, 0, sizeof(*rt));
+	rt->rtm_family = dst->family;
+	rt->rtm_dst_len = (uint8_t)ipaddr_bits(dst);
+	nlmsg_put(&m, RTA_DST, dst->b, ipaddr_size(dst));
+	rc = nlsock_call(&nl->sock, &m, take_hop, hop);
+	if (rc < 0)
+		return rc;
+	if (!hop->ifindex)
+		return -ENETUNREACH;
+	link_name(nl, hop->ifindex, hop->ifname);
+	return 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_NET_NETLINK_H
+#define KT_NET_NETLINK_H
+
+#include "base/ipaddr.h"
+
+#include <net/if.h>
+
+/**
+ * DOC: Links, addresses, routes and rules (rtnetlink)
+ *
+ * A struct netlink works on the network namespace in which it was opened, for
+ * all its life, wherever the thread is later. Calls are synchronous and short.
+ */
+
+struct netlink;
+
+/** netlink_open() - in the present namespace; returned (netlink_close()) */
+KT_CHECK int netlink_open(struct netlink **out, struct kt_error *err);
+void netlink_close(struct netlink *nl);
+
+#define NETLINK_MAC 6
+
+/** struct netlink_veth - a pair to be made; the peer in another namespace */
+struct netlink_veth {
+	const char *name, *peer;
+	int peer_netns; /* borrowed descriptor of a namespace */
+	int mtu;
+	uint8_t mac[NETLINK_MAC], peer_mac[NETLINK_MAC];
+};
+
+/** netlink_veth_add() - -EEXIST when there is a link of that name already */
+KT_CHECK int netlink_veth_add(struct netlink *nl, const struct netlink_veth *v,
+			      struct kt_error *err);
+/** netlink_link_index() - the interface index (> 0), or -ENODEV, -errno */
+KT_CHECK int netlink_link_index(struct netlink *nl, const char *name);
+/** netlink_link_up() - @mtu and @txqlen: 0 to leave them */
+KT_CHECK int netlink_link_up(struct netlink *nl, int ifindex, int mtu,
+			     int txqlen, struct kt_error *err);
+/** netlink_link_alias() - the text that `ip link` shows beside the name */
+int netlink_link_alias(struct netlink *nl, int ifindex, const char *text,
+		       struct kt_error *err);
+int netlink_link_del(struct netlink *nl, const char *name,
+		     struct kt_error *err);
+/** netlink_addr_add() - usable at once: IPv6 without duplicate detection */
+KT_CHECK int netlink_addr_add(struct netlink *nl, int ifindex,
+			      const struct ipaddr *addr, unsigned int len,
+			      struct kt_error *err);
+/** netlink_neigh_add() - a permanent neighbour, so that nobody has to ask */
+KT_CHECK int netlink_neigh_add(struct netlink *nl, int ifindex,
+			       const struct ipaddr *addr,
+			       const uint8_t mac[NETLINK_MAC],
+			       struct kt_error *err);
+
+/** struct netlink_route - a route; unset members are left to the kernel */
+struct netlink_route {
+	struct ipprefix dst;
+	int ifindex;
+	struct ipaddr via, src; /* family 0: none */
+	uint32_t table;		/* 0: main */
+	uint32_t metric;
+	bool local; /* deliver to this namespace, whatever the address */
+};
+
+/** netlink_route_add() - -EEXIST when there is the same route already */
+KT_CHECK int netlink_route_add(struct netlink *nl,
+			       const struct netlink_route *r,
+			       struct kt_error *err);
+KT_CHECK int netlink_route_del(struct netlink *nl,
+			       const struct netlink_route *r,
+			       struct kt_error *err);
+
+/** struct netlink_rule - policy: which packets use @table */
+struct netlink_rule {
+	int family;
+	uint32_t priority, table;
+	const char *iif; /* NULL: any */
+	uint32_t mark;	 /* 0: any */
+};
+
+KT_CHECK int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r,
+			      struct kt_error *err);
+
+/** struct netlink_net - an address with its network, or a unicast route */
+struct netlink_net {
+	struct ipprefix net;
+	struct ipaddr addr; /* the address itself; family 0 for a route */
+	int ifindex;	    /* 0 when it has several */
+	bool direct;	    /* no gateway: the network is on the link */
+};
+
+typedef void (*netlink_net_fn)(void *user, const struct netlink_net *n);
+
+/** netlink_addr_each() - every address of every link, IPv4 and IPv6 */
+KT_CHECK int netlink_addr_each(struct netlink *nl, netlink_net_fn fn,
+			       void *user);
+/** netlink_route_each() - every unicast route of the table main */
+KT_CHECK int netlink_route_each(struct netlink *nl, netlink_net_fn fn,
+				void *user);
+
+/** struct netlink_hop - where a packet goes */
+struct netlink_hop {
+	int ifindex;
+	char ifname[IF_NAMESIZE]; /* "" when the device has gone meanwhile */
+	struct ipaddr via, src;	  /* family 0: none */
+	bool local;		  /* the address is one of this machine */
+};
+
+/** netlink_route_get() - the way to @dst; 0, -ENETUNREACH, ... */
+KT_CHECK int netlink_route_get(struct netlink *nl, const struct ipaddr *dst,
+			       struct netlink_hop *hop);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_NET_NFT_H
+#define KT_NET_NFT_H
+
+#include "base/error.h"
+
+/**
+ * DOC: nftables
+ *
+ * A thin face of libnftables. A struct nft works on the network namespace in
+ * which it was made. A table with `flags owner` lives as long as the struct
+ * nft that created it: the kernel removes it with the socket, also when the
+ * process is killed.
+ */
+
+struct nft;
+
+/** nft_new() - in the present namespace; returned (nft_free()) */
+KT_CHECK int nft_new(struct nft **out, struct kt_error *err);
+void nft_free(struct nft *n);
+
+/**
+ * nft_run() - apply a ruleset text in one transaction: all of it or nothing
+ * @what: names it for the message ("redirect port 53")
+ * Return: 0, or -errno with nft's first complaint in @err. Nothing is printed.
+ */
+KT_CHECK int nft_run(struct nft *n, const char *text, const char *what,
+		     struct kt_error *err);
+
+#endif
