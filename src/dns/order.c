@@ -40,12 +40,12 @@ static int parse_address(struct ipport *a, const char *text)
 	return 0;
 }
 
-static int parse_item(struct dns_server *s, const char *item,
+static int parse_item(struct dns_source *s, const char *item,
 		      struct kt_error *err)
 {
 	const char *rest = item;
 
-	*s = (struct dns_server){ .via = DNS_VIA_CLUSTER };
+	*s = (struct dns_source){ .via = DNS_VIA_CLUSTER };
 	if (str_eq(item, "cluster"))
 		return 0;
 	if (str_starts(rest, "udp:") || str_starts(rest, "tcp:")) {
@@ -83,7 +83,7 @@ static int parse_item(struct dns_server *s, const char *item,
 	return 0;
 }
 
-static bool same_server(const struct dns_server *a, const struct dns_server *b)
+static bool same_server(const struct dns_source *a, const struct dns_source *b)
 {
 	return a->via == b->via && a->proto == b->proto &&
 	       ipport_eq(&a->addr, &b->addr);
@@ -93,12 +93,18 @@ int dns_order_parse(struct dns_order *o, const char *text, struct kt_error *err)
 {
 	auto_strv struct strv items = strv_split(text, ',');
 
+	return dns_order_from(o, &items, err);
+}
+
+int dns_order_from(struct dns_order *o, const struct strv *items,
+		   struct kt_error *err)
+{
 	o->n = 0;
-	if (!items.n)
+	if (!items->n)
 		return kt_fail(err, EINVAL, "dnsMode: no server is listed");
-	for (size_t i = 0; i < items.n; i++) {
-		struct dns_server s;
-		int rc = parse_item(&s, items.v[i], err);
+	for (size_t i = 0; i < items->n; i++) {
+		struct dns_source s;
+		int rc = parse_item(&s, items->v[i], err);
 
 		if (rc < 0)
 			return rc;
@@ -106,7 +112,7 @@ int dns_order_parse(struct dns_order *o, const char *text, struct kt_error *err)
 			if (same_server(&o->v[k], &s))
 				return kt_fail(err, EINVAL,
 					       "dnsMode: '%s' is listed twice",
-					       items.v[i]);
+					       items->v[i]);
 		}
 		if (o->n == DNS_ORDER_MAX)
 			return kt_fail(err, EINVAL,
@@ -115,39 +121,4 @@ int dns_order_parse(struct dns_order *o, const char *text, struct kt_error *err)
 		o->v[o->n++] = s;
 	}
 	return 0;
-}
-
-int dns_mode_parse(struct dns_mode *m, const char *text, struct kt_error *err)
-{
-	const char *arg = strchr(text, ':');
-
-	*m = (struct dns_mode){ .kind = DNS_MODE_LOCAL };
-	if (str_eq(text, "localDNS"))
-		return dns_order_parse(&m->order, "cluster,upstream", err);
-	if (str_starts(text, "localDNS:"))
-		return dns_order_parse(&m->order, arg + 1, err);
-	if (str_eq(text, "podDNS")) {
-		m->kind = DNS_MODE_POD;
-		return dns_order_parse(&m->order, "cluster", err);
-	}
-	m->kind = DNS_MODE_HOSTS;
-	if (str_eq(text, "hosts"))
-		return 0;
-	if (str_starts(text, "hosts:")) {
-		m->namespaces = strv_split(arg + 1, ',');
-		if (m->namespaces.n)
-			return 0;
-		return kt_fail(err, EINVAL,
-			       "dnsMode: no namespace behind "
-			       "'hosts:'");
-	}
-	return kt_fail(err, EINVAL,
-		       "dnsMode '%s' is not localDNS[:order], podDNS or "
-		       "hosts[:namespaces]",
-		       text);
-}
-
-void dns_mode_fini(struct dns_mode *m)
-{
-	strv_fini(&m->namespaces);
 }

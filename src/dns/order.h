@@ -15,25 +15,16 @@ enum dns_via {
 
 enum dns_proto { DNS_PROTO_ANY, DNS_PROTO_UDP, DNS_PROTO_TCP };
 
-/** struct dns_server - one item of the order list */
-struct dns_server {
+/** struct dns_source - one item of the order list */
+struct dns_source {
 	enum dns_via via;
 	enum dns_proto proto; /* ANY: as the client asks */
 	struct ipport addr;   /* VIA_ADDR; VIA_UPSTREAM: only a port, or 0 */
 };
 
 struct dns_order {
-	struct dns_server v[DNS_ORDER_MAX];
+	struct dns_source v[DNS_ORDER_MAX];
 	size_t n;
-};
-
-enum dns_mode_kind { DNS_MODE_LOCAL, DNS_MODE_POD, DNS_MODE_HOSTS };
-
-/** struct dns_mode - the value of --dnsMode */
-struct dns_mode {
-	enum dns_mode_kind kind;
-	struct dns_order order; /* LOCAL; "cluster,upstream" unless given */
-	struct strv namespaces; /* HOSTS; empty: only the connected one */
 };
 
 /**
@@ -47,10 +38,8 @@ struct dns_mode {
 KT_CHECK int dns_order_parse(struct dns_order *o, const char *text,
 			     struct kt_error *err);
 
-/** dns_mode_parse() - localDNS[:order] | podDNS | hosts[:ns,...]; 0 or -EINVAL;
- *  free with dns_mode_fini() */
-KT_CHECK int dns_mode_parse(struct dns_mode *m, const char *text,
+/** dns_order_from() - the same from items that are already split */
+KT_CHECK int dns_order_from(struct dns_order *o, const struct strv *items,
 			    struct kt_error *err);
-void dns_mode_fini(struct dns_mode *m);
 
 #endif

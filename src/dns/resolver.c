@@ -29,7 +29,7 @@ struct step {
 	enum result result;
 	bool cluster, weak;
 	struct dns_name name;	  /* cluster: whom to ask for */
-	struct dns_server server; /* otherwise: whom to ask */
+	struct dns_source server; /* otherwise: whom to ask */
 	struct dns_waiter waiter;
 	struct dns_exchange *exchange;
 	uint8_t *reply;
@@ -314,7 +314,7 @@ static void start_cluster(struct step *s)
 		step_done(s, n < 0 ? (int)n : 0, msg, n < 0 ? 0 : (size_t)n);
 }
 
-static bool upstream_addr(const struct task *t, const struct dns_server *sv,
+static bool upstream_addr(const struct task *t, const struct dns_source *sv,
 			  struct ipport *to)
 {
 	if (sv->via == DNS_VIA_ADDR) {
@@ -491,7 +491,7 @@ static void add_steps(struct task *t, const struct dns_plan *plan)
 	const struct dns_resolver *r = t->r;
 
 	for (size_t i = 0; i < r->cfg.order.n; i++) {
-		const struct dns_server *sv = &r->cfg.order.v[i];
+		const struct dns_source *sv = &r->cfg.order.v[i];
 
 		if (sv->via != DNS_VIA_CLUSTER)
 			add_step(t, false)->server = *sv;

@@ -20,14 +20,14 @@
 #define PORT_TRIES 16
 
 struct udp {
-	struct dns_server_io *server;
+	struct dns_server *server;
 	struct watch watch;
 	struct ipport addr;
 	int fd;
 };
 
 struct tcp {
-	struct dns_server_io *server;
+	struct dns_server *server;
 	struct watch watch;
 	struct ipport addr;
 	int fd;
@@ -35,7 +35,7 @@ struct tcp {
 
 /* a TCP connection; closed when its client goes, or is idle */
 struct client {
-	struct dns_server_io *server;
+	struct dns_server *server;
 	struct list node;
 	struct watch watch;
 	struct timer idle;
@@ -46,7 +46,7 @@ struct client {
 	struct buf in, out;
 };
 
-struct dns_server_io {
+struct dns_server {
 	struct loop *loop;
 	struct dns_resolver *resolver;
 	struct dns_server_config cfg;
@@ -58,7 +58,7 @@ struct dns_server_io {
 };
 
 /* ask for the destination; our own address is none */
-static void find_original(const struct dns_server_io *s, bool tcp, int fd,
+static void find_original(const struct dns_server *s, bool tcp, int fd,
 			  const struct ipport *self, struct dns_from *from)
 {
 	int rc = -ENOENT;
@@ -88,7 +88,7 @@ static void udp_reply(const struct dns_from *from, const uint8_t *msg,
 static void udp_readable(struct watch *w, uint32_t events)
 {
 	struct udp *u = container_of(w, struct udp, watch);
-	struct dns_server_io *s = u->server;
+	struct dns_server *s = u->server;
 
 	(void)events;
 	for (int i = 0; i < BATCH; i++) {
@@ -114,7 +114,7 @@ static void udp_readable(struct watch *w, uint32_t events)
 
 static void client_close(struct client *c)
 {
-	struct dns_server_io *s = c->server;
+	struct dns_server *s = c->server;
 
 	dns_resolver_cancel(s->resolver, c);
 	loop_watch_stop(&c->watch);
@@ -184,7 +184,7 @@ static void tcp_reply(const struct dns_from *from, const uint8_t *msg,
 /* take whole questions from what was read */
 static void client_parse(struct client *c)
 {
-	struct dns_server_io *s = c->server;
+	struct dns_server *s = c->server;
 
 	while (c->in_flight < PIPELINE_MAX && c->out.len < OUT_STOP &&
 	       c->in.len >= 2) {
@@ -236,7 +236,7 @@ static void client_event(struct watch *w, uint32_t events)
 static void tcp_acceptable(struct watch *w, uint32_t events)
 {
 	struct tcp *t = container_of(w, struct tcp, watch);
-	struct dns_server_io *s = t->server;
+	struct dns_server *s = t->server;
 	struct sockaddr_storage ss;
 	socklen_t slen = sizeof(ss);
 	auto_close int fd = accept4(t->fd, (struct sockaddr *)&ss, &slen,
@@ -295,7 +295,7 @@ static int bind_socket(int type, struct ipport *addr)
 }
 
 /* UDP and TCP on one port; an ephemeral one that is free for both */
-static int bind_pair(struct dns_server_io *s, int i, struct ipport *addr)
+static int bind_pair(struct dns_server *s, int i, struct ipport *addr)
 {
 	uint16_t wanted = addr->port;
 
@@ -319,7 +319,7 @@ static int bind_pair(struct dns_server_io *s, int i, struct ipport *addr)
 	}
 }
 
-static int open_family(struct dns_server_io *s, int i, const char *host,
+static int open_family(struct dns_server *s, int i, const char *host,
 		       uint16_t *port)
 {
 	struct ipport addr = { .port = s->cfg.port };
@@ -338,11 +338,11 @@ static int open_family(struct dns_server_io *s, int i, const char *host,
 	return rc;
 }
 
-int dns_server_open(struct dns_server_io **out, struct loop *l,
+int dns_server_open(struct dns_server **out, struct loop *l,
 		    struct dns_resolver *r, const struct dns_server_config *cfg,
 		    struct dns_server_ports *ports, struct kt_error *err)
 {
-	struct dns_server_io *s = xcalloc(1, sizeof(*s));
+	struct dns_server *s = xcalloc(1, sizeof(*s));
 	int rc;
 
 	s->loop = l;
@@ -369,7 +369,7 @@ int dns_server_open(struct dns_server_io **out, struct loop *l,
 	return 0;
 }
 
-void dns_server_close(struct dns_server_io *s)
+void dns_server_close(struct dns_server *s)
 {
 	struct list *p, *tmp;
 

@@ -6,7 +6,7 @@
 #include "base/loop.h"
 
 struct dns_resolver;
-struct dns_server_io;
+struct dns_server;
 
 /** dns_original_fn - where a client's query was sent to before it was
  *  redirected to us; @fd is the listener's (UDP) or the client's (TCP); 0, or
@@ -36,12 +36,12 @@ struct dns_server_ports {
  * redirected, has no original destination.
  * Return: 0 with *@out set; -errno with @err (a machine without IPv6 is fine).
  */
-KT_CHECK int dns_server_open(struct dns_server_io **out, struct loop *l,
+KT_CHECK int dns_server_open(struct dns_server **out, struct loop *l,
 			     struct dns_resolver *r,
 			     const struct dns_server_config *cfg,
 			     struct dns_server_ports *ports,
 			     struct kt_error *err);
 /** dns_server_close() - queries in flight are dropped */
-void dns_server_close(struct dns_server_io *s);
+void dns_server_close(struct dns_server *s);
 
 #endif

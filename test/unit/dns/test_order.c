@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* an item said again: "udp upstream :0", "any 10.0.0.1:53" */
-static void describe(const struct dns_server *s, char *out, size_t n)
+static void describe(const struct dns_source *s, char *out, size_t n)
 {
 	static const char *const proto[] = { "any", "udp", "tcp" };
 	char addr[IPPORT_STRLEN];
@@ -92,37 +92,18 @@ static void refuses_bad_items(void **state)
 	}
 }
 
-static void reads_modes(void **state)
+static void keeps_the_order(void **state)
 {
 	struct kt_error err = { 0 };
-	struct dns_mode m;
+	struct dns_order o;
 
 	(void)state;
-	assert_int_equal(dns_mode_parse(&m, "localDNS", &err), 0);
-	assert_int_equal(m.kind, DNS_MODE_LOCAL);
-	assert_int_equal(m.order.n, 2);
-	assert_int_equal(m.order.v[0].via, DNS_VIA_CLUSTER);
-	assert_int_equal(m.order.v[1].via, DNS_VIA_UPSTREAM);
-	assert_int_equal(dns_mode_parse(&m, "localDNS:upstream,cluster", &err),
+	assert_int_equal(dns_order_parse(&o, "1.1.1.1,upstream,cluster", &err),
 			 0);
-	assert_int_equal(m.order.v[0].via, DNS_VIA_UPSTREAM);
-	assert_int_equal(dns_mode_parse(&m, "podDNS", &err), 0);
-	assert_int_equal(m.kind, DNS_MODE_POD);
-	assert_int_equal(dns_mode_parse(&m, "hosts", &err), 0);
-	assert_int_equal(m.kind, DNS_MODE_HOSTS);
-	assert_int_equal(m.namespaces.n, 0);
-	assert_int_equal(dns_mode_parse(&m, "hosts:a, b", &err), 0);
-	assert_int_equal(m.namespaces.n, 2);
-	assert_string_equal(m.namespaces.v[1], "b");
-	dns_mode_fini(&m);
-	for (const char *const *bad =
-		     (const char *const[]){ "", "localdns", "localDNSx",
-					    "localDNS:", "podDNS:x",
-					    "hosts:", "hostsx", NULL };
-	     *bad; bad++) {
-		assert_int_equal(dns_mode_parse(&m, *bad, &err), -EINVAL);
-		dns_mode_fini(&m);
-	}
+	assert_int_equal(o.n, 3);
+	assert_int_equal(o.v[0].via, DNS_VIA_ADDR);
+	assert_int_equal(o.v[1].via, DNS_VIA_UPSTREAM);
+	assert_int_equal(o.v[2].via, DNS_VIA_CLUSTER);
 }
 
 int main(void)
@@ -130,7 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_items),
 		cmocka_unit_test(refuses_bad_items),
-		cmocka_unit_test(reads_modes),
+		cmocka_unit_test(keeps_the_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ struct fixture {
 	struct fake_upstream up;
 	struct dns_view view;
 	struct dns_resolver *r;
-	struct dns_server_io *server;
+	struct dns_server *server;
 	struct dns_server_ports ports;
 	struct ipport seen; /* the client that original() was asked for */
 	bool lost;	    /* original() does not know */
