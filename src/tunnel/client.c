@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tunnel/client.h"
+
+#include "base/mem.h"
+#include "tunnel/internal.h"
+
+#include <errno.h>
+
+struct tunnel {
+	struct loop *loop;
+	struct session_config cfg;
+	const struct tunnel_events *ev;
+	void *user;
+	struct link *link; /* NULL: no session */
+	bool freed;
+};
+
+static void on_up(void *user, bool resumed)
+{
+	struct tunnel *t = user;
+	void (*fn)(void *) = resumed ? t->ev->resumed : t->ev->up;
+
+	if (fn)
+		fn(t->user);
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	struct tunnel *t = user;
+
+	if (t->ev->lost)
+		t->ev->lost(t->user, why);
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	struct tunnel *t = user;
+
+	link_free(steal_ptr(&t->link));
+	if (t->ev->dead)
+		t->ev->dead(t->user, why);
+}
+
+static const struct link_ops link_ops = {
+	.up = on_up,
+	.lost = on_lost,
+	.dead = on_dead,
+};
+
+struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
+			  const struct tunnel_events *ev, void *user)
+{
+	struct tunnel *t = xcalloc(1, sizeof(*t));
+
+	t->loop = loop;
+	t->cfg = cfg ? *cfg : session_config_default();
+	t->ev = ev;
+	t->user = user;
+	return t;
+}
+
+void tunnel_free(struct tunnel *t)
+{
+	struct link *l;
+
+	if (!t || t->freed)
+		return;
+	t->freed = true;
+	l = steal_ptr(&t->link);
+	if (l)
+		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
+	link_free(l);
+	loop_defer_free(t->loop, t);
+}
+
+void tunnel_attach(struct tunnel *t, struct carrier *c)
+{
+	struct mux_config mcfg = mux_config_default(false);
+
+	if (!t->link)
+		t->link = link_new(t->loop, &t->cfg, &mcfg, NULL, NULL,
+				   &link_ops, t);
+	if (t->link)
+		session_attach(link_session(t->link), c);
+	else
+		carrier_close(c);
+}
+
+enum tunnel_state tunnel_state(const struct tunnel *t)
+{
+	struct session_stats st;
+
+	if (!t->link)
+		return TUNNEL_DOWN;
+	switch (session_state(link_session(t->link))) {
+	case SESSION_UP:
+		return TUNNEL_UP;
+	case SESSION_DEAD:
+		return TUNNEL_DOWN;
+	default:
+		session_get_stats(link_session(t->link), &st);
+		return st.carriers ? TUNNEL_LOST : TUNNEL_CONNECTING;
+	}
+}
+
+void tunnel_stats(const struct tunnel *t, struct session_stats *st)
+{
+	*st = (struct session_stats){ 0 };
+	if (t->link)
+		session_get_stats(link_session(t->link), st);
+}
+
+size_t tunnel_streams(const struct tunnel *t)
+{
+	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link)) :
+					      0;
+}
+
+struct loop *tunnel_loop(const struct tunnel *t)
+{
+	return t->loop;
+}
+
+struct mux_stream *tunnel_open(struct tunnel *t, const struct mux_request *req,
+			       const struct mux_stream_ops *ops, void *user)
+{
+	if (t->freed || !t->link || !link_mux(t->link)) {
+		errno = ENOTCONN;
+		return NULL;
+	}
+	return mux_open(link_mux(t->link), req, ops, user);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TUNNEL_INTERNAL_H
+#define KT_TUNNEL_INTERNAL_H
+
+#include "tunnel/client.h"
+#include "tunnel/link.h"
+
+/* shared by the files behind tunnel/client.h */
+
+/** tunnel_open() - a stream of the present session; NULL with errno */
+struct mux_stream *tunnel_open(struct tunnel *t, const struct mux_request *req,
+			       const struct mux_stream_ops *ops, void *user);
+struct loop *tunnel_loop(const struct tunnel *t);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tunnel/link.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+
+struct link {
+	struct loop *loop;
+	struct session *session;
+	struct mux *mux;
+	const struct link_ops *ops;
+	void *user;
+	bool freed;
+};
+
+struct session *link_session(const struct link *l)
+{
+	return l->session;
+}
+
+struct mux *link_mux(const struct link *l)
+{
+	return l->mux;
+}
+
+/* --- the mux's transport ------------------------------------------------ */
+
+static uint8_t *tr_reserve(void *user, size_t min, size_t *got)
+{
+	struct link *l = user;
+
+	return session_reserve(l->session, min, got);
+}
+
+static void tr_commit(void *user, size_t n)
+{
+	struct link *l = user;
+
+	session_commit(l->session, n);
+}
+
+static void tr_kick(void *user)
+{
+	struct link *l = user;
+
+	session_kick(l->session);
+}
+
+static const struct mux_transport transport = {
+	.reserve = tr_reserve,
+	.commit = tr_commit,
+	.kick = tr_kick,
+};
+
+/* --- the session's owner ------------------------------------------------ */
+
+static int on_produce(void *user, size_t room)
+{
+	struct link *l = user;
+
+	return l->mux ? mux_produce(l->mux, room) : 0;
+}
+
+static int on_data(void *user, const uint8_t *p, size_t n)
+{
+	struct link *l = user;
+
+	return l->mux ? mux_receive(l->mux, p, n) : 0;
+}
+
+static void on_up(void *user, bool resumed)
+{
+	struct link *l = user;
+
+	if (l->ops->up)
+		l->ops->up(l->user, resumed);
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	struct link *l = user;
+
+	if (l->ops->lost)
+		l->ops->lost(l->user, why);
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	struct link *l = user;
+	struct mux *m = steal_ptr(&l->mux);
+
+	mux_free(m, -ENETRESET);
+	if (!l->freed && l->ops->dead)
+		l->ops->dead(l->user, why);
+}
+
+static const struct session_ops session_ops = {
+	.produce = on_produce,
+	.data = on_data,
+	.up = on_up,
+	.lost = on_lost,
+	.dead = on_dead,
+};
+
+struct link *link_new(struct loop *loop, const struct session_config *scfg,
+		      const struct mux_config *mcfg, const uint8_t *id,
+		      mux_request_fn on_request, const struct link_ops *ops,
+		      void *user)
+{
+	enum frame_role role = mcfg->server ? FRAME_ROLE_SERVER :
+					      FRAME_ROLE_CLIENT;
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->loop = loop;
+	l->ops = ops;
+	l->user = user;
+	l->session = session_new(loop, scfg, id, role, &session_ops, l);
+	if (l->session)
+		l->mux = mux_new(loop, mcfg, &transport, l, on_request, user);
+	if (!l->mux) {
+		session_free(l->session);
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void link_free(struct link *l)
+{
+	struct mux *m;
+
+	if (!l || l->freed)
+		return;
+	l->freed = true;
+	m = steal_ptr(&l->mux);
+	session_free(l->session);
+	mux_free(m, -ECANCELED);
+	loop_defer_free(l->loop, l);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tunnel/relay.h"
+
+#include "base/mem.h"
+#include "tunnel/mux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/**
+ * DOC: Theory of operation
+ *
+ * The socket is watched edge-triggered and the relay remembers what it knows
+ * of it (readable, writable), so that a running connection costs no epoll_ctl
+ * and no futile recv: the mux asks for bytes, they are received straight into
+ * the frame; when the socket is empty the stream sleeps until the next edge.
+ * Bytes from the stream are sent at once; what the socket does not take waits
+ * in @out, and its credit is given back only when it is gone. @out is bounded
+ * by the stream's window.
+ *
+ *   socket EOF         -> read() says 0: END_STREAM; rd_done
+ *   END_STREAM         -> when @out is empty: shutdown(SHUT_WR); wr_done
+ *   both               -> the stream closes (0); finish()
+ *   socket reset       -> the stream is reset
+ *   stream reset       -> when @out is empty: close with RST. What the peer
+ *                         sent before its reset is still delivered, as a
+ *                         kernel would deliver its receive queue.
+ *
+ * The stream may be over before the socket has taken everything: the relay
+ * then lives on without it (stream == NULL) until @out is empty.
+ */
+
+#define OUT_MAX (8 * 1024 * 1024) /* above the largest window of a stream */
+
+struct relay {
+	struct loop *loop;
+	struct watch watch; /* owns the fd */
+	struct mux_stream *stream;
+	const struct relay_hooks *hooks;
+	void *user;
+	struct buf out;
+	bool readable, writable;
+	bool hup;     /* the socket's end or error is to be read */
+	bool rd_done; /* end of file was read */
+	bool wr_done; /* SHUT_WR was done */
+	bool ended;   /* the stream's half is finished */
+	bool over;
+	int error; /* the stream was reset: -errno */
+};
+
+void fd_close_reset(int fd)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+static void relay_over(struct relay *r, int error)
+{
+	const struct relay_hooks *hooks = r->hooks;
+	int fd = r->watch.fd;
+
+	if (r->over)
+		return;
+	r->over = true;
+	loop_watch_stop(&r->watch);
+	buf_fini(&r->out);
+	if (error)
+		fd_close_reset(fd);
+	else if (hooks && hooks->finish)
+		hooks->finish(r->user, fd);
+	else
+		close(fd);
+	if (hooks && hooks->done)
+		hooks->done(r->user, error);
+	loop_defer_free(r->loop, r);
+}
+
+/* the socket is broken */
+static void relay_fail(struct relay *r, int error)
+{
+	if (r->stream)
+		mux_stream_reset(r->stream, -error);
+	r->stream = NULL;
+	relay_over(r, error);
+}
+
+/* @out is empty: do what was put off until then */
+static void drained(struct relay *r)
+{
+	if (r->error) {
+		relay_over(r, r->error);
+		return;
+	}
+	if (r->ended && !r->wr_done) {
+		r->wr_done = true;
+		shutdown(r->watch.fd, SHUT_WR);
+	}
+	if (!r->stream)
+		relay_over(r, r->rd_done ? 0 : -ECONNRESET);
+}
+
+/* bytes the socket took, or -errno */
+static ssize_t send_now(struct relay *r, const uint8_t *p, size_t n)
+{
+	size_t sent = 0;
+
+	while (sent < n && r->writable) {
+		ssize_t rc = send(r->watch.fd, p + sent, n - sent,
+				  MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (rc >= 0)
+			sent += (size_t)rc;
+		else if (errno == EAGAIN)
+			r->writable = false;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return (ssize_t)sent;
+}
+
+static void flush_out(struct relay *r)
+{
+	ssize_t n = send_now(r, buf_data(&r->out), r->out.len);
+
+	if (n < 0) {
+		relay_fail(r, (int)n);
+		return;
+	}
+	buf_take(&r->out, (size_t)n);
+	if (r->stream)
+		mux_stream_consume(r->stream, (size_t)n);
+	if (!r->out.len)
+		drained(r);
+}
+
+/* --- the stream's side -------------------------------------------------- */
+
+static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
+{
+	struct relay *r = user;
+	ssize_t n;
+
+	if (!r->readable)
+		return -EAGAIN;
+	do {
+		n = recv(r->watch.fd, buf, len, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		/* a short read emptied it, unless its end is to follow */
+		if ((size_t)n < len && !r->hup)
+			r->readable = false;
+		return n;
+	}
+	if (n == 0) {
+		r->rd_done = true;
+		return 0;
+	}
+	if (errno == EAGAIN)
+		r->readable = false;
+	return -errno;
+}
+
+static void relay_data(void *user, const uint8_t *p, size_t n)
+{
+	struct relay *r = user;
+	ssize_t sent = 0;
+
+	if (!r->out.len)
+		sent = send_now(r, p, n);
+	if (sent < 0) {
+		relay_fail(r, (int)sent);
+		return;
+	}
+	mux_stream_consume(r->stream, (size_t)sent);
+	if (buf_put(&r->out, p + sent, n - (size_t)sent) < 0)
+		relay_fail(r, -ENOBUFS);
+}
+
+static void relay_end(void *user)
+{
+	struct relay *r = user;
+
+	r->ended = true;
+	if (!r->out.len)
+		drained(r);
+}
+
+static void relay_close(void *user, int error)
+{
+	struct relay *r = user;
+
+	r->stream = NULL;
+	r->error = error;
+	if (!r->out.len)
+		drained(r);
+}
+
+static const struct mux_stream_ops stream_ops = {
+	.read = relay_read,
+	.data = relay_data,
+	.end = relay_end,
+	.close = relay_close,
+};
+
+/* --- the socket's side -------------------------------------------------- */
+
+static int socket_error(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || !error)
+		error = ECONNRESET;
+	return -error;
+}
+
+static void on_event(struct watch *w, uint32_t events)
+{
+	struct relay *r = container_of(w, struct relay, watch);
+
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		r->hup = true;
+	/* an error while somebody still reads is found by the read, after
+	 * the bytes that came before it */
+	if ((events & (EPOLLERR | EPOLLHUP)) && !r->wr_done &&
+	    (r->rd_done || !r->stream)) {
+		relay_fail(r, socket_error(w->fd));
+		return;
+	}
+	if (events & EPOLLOUT) {
+		r->writable = true;
+		if (r->out.len)
+			flush_out(r);
+	}
+	if (r->over || !(events & ~(uint32_t)EPOLLOUT))
+		return;
+	r->readable = true;
+	if (r->stream && !r->rd_done)
+		mux_stream_resume(r->stream);
+}
+
+static void take_early(struct relay *r, struct relay_early *early)
+{
+	if (!early)
+		return;
+	buf_fini(&r->out);
+	r->out = early->data;
+	r->out.max = OUT_MAX;
+	buf_init(&early->data, early->data.max);
+	r->ended = early->ended;
+	r->error = early->error;
+}
+
+static int begin(struct relay *r, bool accept)
+{
+	const int one = 1;
+	int fd = r->watch.fd;
+	int rc;
+
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	rc = loop_watch_start(r->loop, &r->watch, fd,
+			      EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+				      (uint32_t)EPOLLET,
+			      on_event);
+	if (rc < 0 || !r->stream)
+		return rc;
+	if (accept)
+		return mux_stream_accept(r->stream, NULL, &stream_ops, r);
+	mux_stream_set_ops(r->stream, &stream_ops, r);
+	mux_stream_resume(r->stream);
+	return 0;
+}
+
+int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
+		struct relay_early *early, const struct relay_hooks *hooks,
+		void *user)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+	int rc = -ENOMEM;
+
+	if (r) {
+		r->loop = loop;
+		r->watch.fd = fd;
+		r->stream = s;
+		r->hooks = hooks;
+		r->user = user;
+		r->readable = true;
+		r->writable = true;
+		buf_init(&r->out, OUT_MAX);
+		take_early(r, early);
+		rc = begin(r, accept);
+	}
+	if (rc < 0) {
+		if (s)
+			mux_stream_reset(s, -rc);
+		if (r) {
+			loop_watch_stop(&r->watch);
+			buf_fini(&r->out);
+		}
+		fd_close_reset(fd);
+		free(r);
+		return rc;
+	}
+	if (r->out.len)
+		flush_out(r);
+	else if (r->ended || !s)
+		drained(r);
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TUNNEL_SESSION_H
+#define KT_TUNNEL_SESSION_H
+
+#include "base/carrier.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: Session
+ *
+ * A byte stream, ordered and without loss, both ways, that outlives the
+ * carriers it runs over (theory and states: session.c). The side that opens
+ * the carriers calls session_attach(); the other side gets its sessions from
+ * tunnel/acceptor.h.
+ */
+
+struct session;
+
+enum session_state {
+	SESSION_DETACHED, /* no carrier (also: not yet) */
+	SESSION_HELLO,	  /* a carrier is there, its other end unproven */
+	SESSION_UP,
+	SESSION_DEAD, /* over; only session_free() is left */
+	SESSION_NSTATES_
+};
+
+struct session_config {
+	int64_t ping_ns;     /* silence before a PING */
+	int64_t dead_ns;     /* silence before the carrier is given up */
+	int64_t hello_ns;    /* time for HELLO and its answer */
+	int64_t detached_ns; /* time without carrier before the session dies */
+	int64_t ack_ns;	     /* the most an acknowledgement waits */
+	size_t replay_max;   /* bytes kept for replay */
+	size_t flight_max;   /* bytes in flight, <= replay_max */
+};
+
+/** session_config_default() - what both programs use if nothing else is said */
+struct session_config session_config_default(void);
+
+/** struct session_stats - what is known of the path; all of it may be 0 */
+struct session_stats {
+	uint64_t sent, acked, received; /* stream positions */
+	uint64_t flight;		/* bytes sent and not acknowledged */
+	int64_t rtt_min_ns;		/* of the last 10 s */
+	int64_t rtt_ns;			/* smoothed */
+	uint64_t rate;			/* delivered bytes/s, last sample */
+	unsigned int carriers;		/* how many it has had */
+};
+
+/** struct session_ops - the owner of the stream (tunnel/mux) */
+struct session_ops {
+	/** produce() - room for about @room bytes: write them with
+	 *  session_reserve(), session_commit(). < 0 ends the session. */
+	int (*produce)(void *user, size_t room);
+	/** data() - the next bytes of the stream, borrowed. < 0 ends it. */
+	int (*data)(void *user, const uint8_t *p, size_t n);
+	/** up() - the first carrier, or a later one, carries the session */
+	void (*up)(void *user, bool resumed);
+	/** lost() - the carrier is gone: attach another */
+	void (*lost)(void *user, const struct kt_error *why);
+	/** dead() - over; last call */
+	void (*dead)(void *user, const struct kt_error *why);
+};
+
+/**
+ * session_new() - a session without carrier
+ * @id: FRAME_ID_LEN bytes, or NULL for a random one (the opening side)
+ * @ops, @user: borrowed
+ * Return: NULL when memory is out.
+ */
+struct session *session_new(struct loop *loop, const struct session_config *cfg,
+			    const uint8_t *id, enum frame_role role,
+			    const struct session_ops *ops, void *user);
+/** session_free() - close the carrier, forget everything; no callback follows.
+ *  May be called from a callback. */
+void session_free(struct session *s);
+/** session_close() - tell the peer that it is over (CLOSE), as well as can be,
+ *  and be DEAD; no callback follows */
+void session_close(struct session *s, uint16_t code, const char *text);
+
+/** session_attach() - run over @c (taken) from now on; the present carrier, if
+ *  any, is closed. @c may still be opening. */
+void session_attach(struct session *s, struct carrier *c);
+/** session_adopt() - the accepting side: @c (taken) brought @hello with the
+ *  resume point @ack; answers it. 0, or -errno with @err when it cannot be
+ *  resumed (@c is not taken then) */
+KT_CHECK int session_adopt(struct session *s, struct carrier *c,
+			   const struct frame_hello *hello, uint64_t ack,
+			   struct kt_error *err);
+
+/** session_kick() - there is something to produce; sent after this batch */
+void session_kick(struct session *s);
+/** session_reserve() - in produce(): contiguous room of @min..*@got bytes */
+uint8_t *session_reserve(struct session *s, size_t min, size_t *got);
+void session_commit(struct session *s, size_t n);
+
+enum session_state session_state(const struct session *s);
+const uint8_t *session_id(const struct session *s);
+void session_get_stats(const struct session *s, struct session_stats *st);
+const char *session_state_name(enum session_state state);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "tunnel/internal.h"
+#include "tunnel/relay.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * A dial: a CONNECT stream (RFC 9113, section 8.5) until a relay takes it.
+ * Between the answer and the relay the far side may already send, finish, or
+ * reset: that is kept for the relay (bounded by the stream's window).
+ */
+struct tunnel_tcp {
+	struct tunnel *tunnel;
+	struct mux_stream *stream; /* NULL: closed */
+	void (*done)(void *user, int error);
+	void *user;
+	bool connected;
+	struct relay_early early;
+};
+
+#define EARLY_MAX (8 * 1024 * 1024) /* above any stream's window */
+
+static void tcp_free(struct tunnel_tcp *tcp)
+{
+	buf_fini(&tcp->early.data);
+	loop_defer_free(tunnel_loop(tcp->tunnel), tcp);
+}
+
+static ssize_t tcp_read(void *user, uint8_t *buf, size_t len)
+{
+	(void)user;
+	(void)buf;
+	(void)len;
+	return -EAGAIN; /* the relay resumes */
+}
+
+static void tcp_head(void *user, const struct mux_head *h)
+{
+	struct tunnel_tcp *tcp = user;
+
+	if (h->error)
+		return; /* close() follows */
+	tcp->connected = true;
+	tcp->done(tcp->user, 0);
+}
+
+static void tcp_data(void *user, const uint8_t *p, size_t n)
+{
+	struct tunnel_tcp *tcp = user;
+
+	if (buf_put(&tcp->early.data, p, n) == 0)
+		return;
+	mux_stream_reset(tcp->stream, ENOBUFS);
+	tcp->stream = NULL;
+	tcp->early.error = -ENOBUFS;
+}
+
+static void tcp_end(void *user)
+{
+	struct tunnel_tcp *tcp = user;
+
+	tcp->early.ended = true;
+}
+
+static void tcp_close(void *user, int error)
+{
+	struct tunnel_tcp *tcp = user;
+
+	tcp->stream = NULL;
+	tcp->early.error = error ? error : -ECONNRESET;
+	if (tcp->connected)
+		return; /* the relay will tell */
+	tcp->done(tcp->user, tcp->early.error);
+	tcp_free(tcp);
+}
+
+static const struct mux_stream_ops ops = {
+	.read = tcp_read,
+	.head = tcp_head,
+	.data = tcp_data,
+	.end = tcp_end,
+	.close = tcp_close,
+};
+
+static struct tunnel_tcp *dial(struct tunnel *t, const char *authority,
+			       void (*done)(void *user, int error), void *user)
+{
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = authority };
+	struct tunnel_tcp *tcp = calloc(1, sizeof(*tcp));
+
+	if (!tcp)
+		return NULL;
+	tcp->tunnel = t;
+	tcp->done = done;
+	tcp->user = user;
+	buf_init(&tcp->early.data, EARLY_MAX);
+	tcp->stream = tunnel_open(t, &req, &ops, tcp);
+	if (!tcp->stream) {
+		free(tcp);
+		return NULL;
+	}
+	return tcp;
+}
+
+struct tunnel_tcp *tunnel_tcp_dial(struct tunnel *t, const struct ipport *dst,
+				   void (*done)(void *user, int error),
+				   void *user)
+{
+	char authority[IPPORT_STRLEN];
+
+	return dial(t, ipport_str(dst, authority), done, user);
+}
+
+struct tunnel_tcp *tunnel_tcp_dial_name(struct tunnel *t, const char *host,
+					uint16_t port,
+					void (*done)(void *user, int error),
+					void *user)
+{
+	char authority[300];
+
+	/* the shadow checks the name; here only what would break the head */
+	if (strlen(host) > 255 || !*host ||
+	    strpbrk(host, " \t\r\n/@:[]") != NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	snprintf(authority, sizeof(authority), "%s:%u", host, port);
+	return dial(t, authority, done, user);
+}
+
+void tunnel_tcp_cancel(struct tunnel_tcp *tcp)
+{
+	if (!tcp)
+		return;
+	if (tcp->stream)
+		mux_stream_reset(tcp->stream, ECANCELED);
+	tcp_free(tcp);
+}
+
+int tunnel_tcp_relay(struct tunnel_tcp *tcp, int fd,
+		     const struct relay_hooks *hooks, void *user)
+{
+	int rc = relay_start(tunnel_loop(tcp->tunnel), fd, tcp->stream, false,
+			     &tcp->early, hooks, user);
+
+	tcp_free(tcp);
+	return rc;
+}
