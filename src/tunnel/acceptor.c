@@ -63,7 +63,7 @@ void acceptor_free(struct acceptor *a)
 
 	if (!a)
 		return;
-	list_for_each_safe(n, tmp, &a->pending) {
+	list_for_each_safe (n, tmp, &a->pending) {
 		pending_free(container_of(n, struct pending, node));
 	}
 	loop_defer_free(a->loop, a);

@@ -112,8 +112,8 @@ void tunnel_stats(const struct tunnel *t, struct session_stats *st)
 
 size_t tunnel_streams(const struct tunnel *t)
 {
-	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link)) :
-					      0;
+	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link))
+					    : 0;
 }
 
 struct loop *tunnel_loop(const struct tunnel *t)

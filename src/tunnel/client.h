@@ -104,25 +104,23 @@ struct tunnel_dns;
  * @done: once: 0 with the reply (borrowed), or -errno
  * Return: the handle, gone after done(); NULL with errno.
  */
-struct tunnel_dns *tunnel_dns_query(struct tunnel *t, const uint8_t *msg,
-				    size_t len, bool tcp,
-				    void (*done)(void *user, int error,
-						 const uint8_t *reply,
-						 size_t len),
-				    void *user);
+struct tunnel_dns *tunnel_dns_query(
+	struct tunnel *t, const uint8_t *msg, size_t len, bool tcp,
+	void (*done)(void *user, int error, const uint8_t *reply, size_t len),
+	void *user);
 void tunnel_dns_cancel(struct tunnel_dns *q);
 
 /* --- what the shadow sees ------------------------------------------------ */
 
 /** struct tunnel_info - what the Pod looks like from inside */
 struct tunnel_info {
-	char version[32];  /* of the shadow */
+	char version[32]; /* of the shadow */
 	char hostname[256];
 	char service_host[64]; /* KUBERNETES_SERVICE_HOST, or "" */
 	unsigned int ndots;
 	struct strv pod_ips;
-	struct strv prefixes;	 /* of its interfaces, "10.244.0.0/24" */
-	struct strv routes;	 /* "10.244.0.0/16" */
+	struct strv prefixes; /* of its interfaces, "10.244.0.0/24" */
+	struct strv routes;   /* "10.244.0.0/16" */
 	struct strv nameservers;
 	struct strv search;
 };
@@ -167,7 +165,7 @@ struct tunnel_ping;
 /** struct tunnel_echo - an echo request, or what came of it */
 struct tunnel_echo {
 	uint16_t id, seq;
-	uint8_t ttl; /* request: hop limit, 0 for the default */
+	uint8_t ttl;	    /* request: hop limit, 0 for the default */
 	uint8_t type, code; /* answer: ICMP type and code, of dst's family */
 	struct ipaddr from; /* answer: who sent it */
 	const uint8_t *payload; /* borrowed; of an error: empty */

@@ -108,8 +108,8 @@ struct link *link_new(struct loop *loop, const struct session_config *scfg,
 		      mux_request_fn on_request, const struct link_ops *ops,
 		      void *user)
 {
-	enum frame_role role = mcfg->server ? FRAME_ROLE_SERVER :
-					      FRAME_ROLE_CLIENT;
+	enum frame_role role =
+		mcfg->server ? FRAME_ROLE_SERVER : FRAME_ROLE_CLIENT;
 	struct link *l = calloc(1, sizeof(*l));
 
 	if (!l)

@@ -36,8 +36,8 @@
  * uses is freed after the batch of events.
  */
 
-#define HEAD_LEN 9	  /* of an HTTP/2 frame */
-#define READ_MIN 8192	  /* the least room worth a read() */
+#define HEAD_LEN 9    /* of an HTTP/2 frame */
+#define READ_MIN 8192 /* the least room worth a read() */
 #define CONNECTION_WINDOW (1 << 30)
 #define RECV_FRAME_MAX (256 * 1024)
 
@@ -53,8 +53,8 @@ struct mux {
 	size_t nstreams;
 	bool dead;
 
-	size_t room, made;  /* of the present mux_produce() */
-	uint8_t *reserved;  /* where the DATA frame under way begins */
+	size_t room, made; /* of the present mux_produce() */
+	uint8_t *reserved; /* where the DATA frame under way begins */
 };
 
 struct mux_stream {
@@ -212,10 +212,9 @@ void mux_stream_consume(struct mux_stream *s, size_t n)
 	s->taken += (uint32_t)n;
 	if (s->taken >= s->window) {
 		s->taken = 0;
-		if (bigger > s->window &&
-		    nghttp2_session_set_local_window_size(
-			    m->ng, NGHTTP2_FLAG_NONE, s->id,
-			    (int32_t)bigger) == 0)
+		if (bigger > s->window && nghttp2_session_set_local_window_size(
+						  m->ng, NGHTTP2_FLAG_NONE,
+						  s->id, (int32_t)bigger) == 0)
 			s->window = bigger;
 	}
 	if (nghttp2_session_want_write(m->ng))
@@ -404,8 +403,8 @@ static void take_answer(struct mux_stream *s)
 	if (s->ops && s->ops->head)
 		s->ops->head(s->user, &head);
 	if (head.error && !s->error)
-		stream_rst(s, head.error == ECONNRESET ? ECANCELED :
-							 head.error);
+		stream_rst(s,
+			   head.error == ECONNRESET ? ECANCELED : head.error);
 	if (head.error)
 		s->error = head.error;
 	free(mh);
@@ -511,9 +510,9 @@ static size_t request_fields(const struct mux_request *req, nghttp2_nv nv[8])
 		nv[n++] = field(":scheme", "http");
 		nv[n++] = field(":path", req->path);
 	}
-	nv[n++] = field(":authority", req->authority && *req->authority ?
-					      req->authority :
-					      "shadow");
+	nv[n++] = field(":authority", req->authority && *req->authority
+					      ? req->authority
+					      : "shadow");
 	if (req->content_type && *req->content_type)
 		nv[n++] = field("content-type", req->content_type);
 	if (req->protocol && *req->protocol)
@@ -631,10 +630,9 @@ static int submit_settings(struct mux *m)
 	nghttp2_settings_entry s[] = {
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, m->cfg.window },
 		{ NGHTTP2_SETTINGS_MAX_FRAME_SIZE, RECV_FRAME_MAX },
-		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-		  m->cfg.streams_max },
-		{ m->cfg.server ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL :
-				  NGHTTP2_SETTINGS_ENABLE_PUSH,
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, m->cfg.streams_max },
+		{ m->cfg.server ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL
+				: NGHTTP2_SETTINGS_ENABLE_PUSH,
 		  m->cfg.server ? 1 : 0 },
 	};
 
@@ -657,8 +655,8 @@ static int start(struct mux *m)
 			    const nghttp2_session_callbacks *, void *,
 			    const nghttp2_option *);
 
-		make = m->cfg.server ? nghttp2_session_server_new2 :
-				       nghttp2_session_client_new2;
+		make = m->cfg.server ? nghttp2_session_server_new2
+				     : nghttp2_session_client_new2;
 		if (make(&m->ng, cbs, m, opt) == 0)
 			rc = submit_settings(m);
 	}
@@ -705,8 +703,8 @@ void mux_free(struct mux *m, int error)
 		return;
 	m->dead = true;
 	while (!list_empty(&m->streams))
-		stream_closed(container_of(m->streams.next, struct mux_stream,
-					   node),
-			      error);
+		stream_closed(
+			container_of(m->streams.next, struct mux_stream, node),
+			error);
 	loop_defer(m->loop, destroy, m);
 }

@@ -71,10 +71,10 @@ struct mux_stream_ops {
 
 struct mux_config {
 	bool server;
-	uint32_t window;	 /* first credit of a stream, bytes */
-	uint32_t window_max;	 /* what it may grow to */
-	uint32_t frame_max;	 /* payload of one DATA frame */
-	uint32_t streams_max;	 /* open at once */
+	uint32_t window;      /* first credit of a stream, bytes */
+	uint32_t window_max;  /* what it may grow to */
+	uint32_t frame_max;   /* payload of one DATA frame */
+	uint32_t streams_max; /* open at once */
 };
 
 struct mux_config mux_config_default(bool server);

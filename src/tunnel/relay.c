@@ -264,10 +264,9 @@ static int begin(struct relay *r, bool accept)
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	rc = loop_watch_start(r->loop, &r->watch, fd,
-			      EPOLLIN | EPOLLOUT | EPOLLRDHUP |
-				      (uint32_t)EPOLLET,
-			      on_event);
+	rc = loop_watch_start(
+		r->loop, &r->watch, fd,
+		EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, on_event);
 	if (rc < 0 || !r->stream)
 		return rc;
 	if (accept)

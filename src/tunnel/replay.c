@@ -29,7 +29,7 @@ void replay_fini(struct replay *r)
 {
 	struct list *n, *tmp;
 
-	list_for_each_safe(n, tmp, &r->blocks) {
+	list_for_each_safe (n, tmp, &r->blocks) {
 		free(block_of(n));
 	}
 	list_init(&r->blocks);
@@ -91,7 +91,7 @@ void replay_release(struct replay *r, uint64_t upto)
 	struct list *n, *tmp;
 
 	r->start = upto;
-	list_for_each_safe(n, tmp, &r->blocks) {
+	list_for_each_safe (n, tmp, &r->blocks) {
 		struct replay_block *b = block_of(n);
 
 		if (b->base + b->len > upto)
@@ -107,7 +107,7 @@ int replay_iov(const struct replay *r, uint64_t from, size_t max,
 	int used = 0;
 
 	*len = 0;
-	list_for_each(n, &r->blocks) {
+	list_for_each (n, &r->blocks) {
 		struct replay_block *b = block_of(n);
 		size_t off, part;
 

@@ -339,8 +339,8 @@ static int add_cur(struct session *s, struct iovec *iov, int max)
 	if (!s->cur.active)
 		return 0;
 	if (s->cur.header_left) {
-		iov[n].iov_base = s->cur.header + FRAME_HEADER_LEN -
-				  s->cur.header_left;
+		iov[n].iov_base =
+			s->cur.header + FRAME_HEADER_LEN - s->cur.header_left;
 		iov[n++].iov_len = s->cur.header_left;
 	}
 	return n + replay_iov(&s->replay, s->next, s->cur.left, iov + n,
@@ -546,8 +546,8 @@ static void take_text(struct session *s, const struct frame_event *ev)
 		return;
 	}
 	kt_fail(&err, code == FRAME_CODE_VERSION ? EPROTONOSUPPORT : ECONNRESET,
-		refuse ? "tunnel refused by the other end: %s" :
-			 "tunnel closed by the other end: %s",
+		refuse ? "tunnel refused by the other end: %s"
+		       : "tunnel closed by the other end: %s",
 		text);
 	die(s, &err);
 }
@@ -762,8 +762,7 @@ static void tick_down(struct session *s)
 		kt_fail(&err, ETIMEDOUT, "no connection for %lld s",
 			(long long)(s->cfg.detached_ns / NS_SEC));
 		die(s, &err);
-	} else if (s->state == SESSION_HELLO &&
-		   s->silence >= s->cfg.hello_ns) {
+	} else if (s->state == SESSION_HELLO && s->silence >= s->cfg.hello_ns) {
 		kt_fail(&err, ETIMEDOUT, "no answer of the shadow for %lld s",
 			(long long)(s->cfg.hello_ns / NS_SEC));
 		carrier_failed(s, &err);

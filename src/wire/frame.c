@@ -197,10 +197,9 @@ int frame_parse(struct frame_parser *p, struct rd *in, struct frame_event *ev)
 	if (!n && p->got < p->hdr.len)
 		return 0;
 	b = rd_bytes(in, n);
-	*ev = (struct frame_event){ .hdr = p->hdr,
-				    .data = b,
-				    .len = n,
-				    .seq = p->hdr.seq + p->got };
+	*ev = (struct frame_event){
+		.hdr = p->hdr, .data = b, .len = n, .seq = p->hdr.seq + p->got
+	};
 	if (p->hdr.type != FRAME_DATA) {
 		if (n)
 			memcpy(p->ctl + p->got, b, n);

@@ -92,8 +92,8 @@ struct frame_hdr {
 struct frame_hello {
 	uint16_t version_min, version_max; /* equal in HELLO_ACK */
 	uint8_t id[FRAME_ID_LEN];
-	uint8_t role;  /* enum frame_role */
-	uint8_t flags; /* FRAME_FLAG_* */
+	uint8_t role;	 /* enum frame_role */
+	uint8_t flags;	 /* FRAME_FLAG_* */
 	uint32_t window; /* bytes the sender is ready to keep for replay */
 };
 
@@ -108,8 +108,7 @@ KT_CHECK int frame_put_hello(struct buf *out, struct frame_hdr h,
 KT_CHECK int frame_put_text(struct buf *out, struct frame_hdr h, uint16_t code,
 			    const char *text);
 /** frame_put_time() - append PING or PONG */
-KT_CHECK int frame_put_time(struct buf *out, struct frame_hdr h,
-			    uint64_t time);
+KT_CHECK int frame_put_time(struct buf *out, struct frame_hdr h, uint64_t time);
 /** frame_put_empty() - append a frame without payload (ACK) */
 KT_CHECK int frame_put_empty(struct buf *out, struct frame_hdr h);
 

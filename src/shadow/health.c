@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shadow/health.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "shadow/listener.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/*
+ * Anybody in the cluster can reach this port: a caller has a small fixed
+ * buffer, a few seconds, and there are few of them at once.
+ */
+#define CALLERS_MAX 16
+#define CALLER_NS (5 * NS_SEC)
+#define HEAD_MAX 1024
+
+struct health {
+	struct loop *loop;
+	struct listener listener;
+	struct list callers;
+	size_t ncallers;
+};
+
+struct caller {
+	struct list node;
+	struct health *health;
+	struct watch watch; /* owns the fd */
+	struct timer timer;
+	size_t len;
+	char head[HEAD_MAX + 1];
+};
+
+static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+			   "Connection: close\r\n\r\nok\n";
+static const char bad[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
+			  "Connection: close\r\n\r\n";
+
+static void caller_free(struct caller *c)
+{
+	loop_watch_stop(&c->watch);
+	loop_timer_stop(&c->timer);
+	close(c->watch.fd);
+	list_del(&c->node);
+	c->health->ncallers--;
+	loop_defer_free(c->health->loop, c);
+}
+
+static void on_timeout(struct timer *t)
+{
+	caller_free(container_of(t, struct caller, timer));
+}
+
+static void on_event(struct watch *w, uint32_t events)
+{
+	struct caller *c = container_of(w, struct caller, watch);
+	ssize_t n = recv(w->fd, c->head + c->len, HEAD_MAX - c->len, 0);
+	const char *answer = bad;
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		c->len += (size_t)n;
+		c->head[c->len] = 0;
+		if (!strstr(c->head, "\r\n\r\n") && c->len < HEAD_MAX)
+			return;
+		if (strncmp(c->head, "GET /healthz ", 13) == 0)
+			answer = good;
+		(void)!send(w->fd, answer, strlen(answer), MSG_NOSIGNAL);
+		shutdown(w->fd, SHUT_WR);
+	}
+	caller_free(c);
+}
+
+static void on_caller(void *user, int fd)
+{
+	struct health *h = user;
+	struct caller *c = NULL;
+
+	if (h->ncallers < CALLERS_MAX)
+		c = calloc(1, sizeof(*c));
+	if (!c || loop_watch_start(h->loop, &c->watch, fd, EPOLLIN, on_event)) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->health = h;
+	list_add_tail(&h->callers, &c->node);
+	h->ncallers++;
+	loop_timer_start(h->loop, &c->timer, CALLER_NS, on_timeout);
+}
+
+struct health *health_new(struct loop *loop, const struct ipport *at,
+			  struct kt_error *err)
+{
+	struct health *h = xcalloc(1, sizeof(*h));
+
+	h->loop = loop;
+	list_init(&h->callers);
+	if (listener_start(&h->listener, loop, at, on_caller, h, err) == 0)
+		return h;
+	free(h);
+	return NULL;
+}
+
+void health_free(struct health *h)
+{
+	struct list *n, *tmp;
+
+	if (!h)
+		return;
+	listener_stop(&h->listener);
+	list_for_each_safe (n, tmp, &h->callers) {
+		caller_free(container_of(n, struct caller, node));
+	}
+	loop_defer_free(h->loop, h);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the Pod looks like from inside, as "key=value" lines. */
+#include "base/buf.h"
+#include "base/ipaddr.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "shadow/reply.h"
+#include "shadow/shadow.h"
+#include "tunnel/mux.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <string.h>
+
+#define INFO_MAX (256 * 1024)
+#define FILE_MAX (1024 * 1024)
+
+/* a full buffer cuts the list short; what fits is still right */
+#define put(b, ...) ((void)!buf_printf(b, __VA_ARGS__))
+
+static unsigned int mask_len(const struct sockaddr *mask)
+{
+	struct ipport m;
+	unsigned int n = 0;
+
+	if (!mask || ipport_from_sockaddr(&m, mask) < 0)
+		return mask && mask->sa_family == AF_INET6 ? 128 : 32;
+	for (size_t i = 0; i < ipaddr_size(&m.addr); i++)
+		n += (unsigned int)__builtin_popcount(m.addr.b[i]);
+	return n;
+}
+
+static bool link_local(const struct ipaddr *a)
+{
+	return (a->family == AF_INET6 && a->b[0] == 0xfe &&
+		(a->b[1] & 0xc0) == 0x80) ||
+	       (a->family == AF_INET && a->b[0] == 169 && a->b[1] == 254);
+}
+
+static void put_address(struct buf *b, const struct ifaddrs *ifa)
+{
+	char text[IPADDR_STRLEN], ptext[IPPREFIX_STRLEN];
+	struct ipprefix p;
+	struct ipport at;
+	unsigned int len;
+
+	if (!ifa->ifa_addr || (ifa->ifa_flags & IFF_LOOPBACK) ||
+	    ipport_from_sockaddr(&at, ifa->ifa_addr) < 0 ||
+	    link_local(&at.addr))
+		return;
+	len = MIN(mask_len(ifa->ifa_netmask), ipaddr_bits(&at.addr));
+	p = ipprefix_make(&at.addr, len);
+	put(b, "pod_ip=%s\n", ipaddr_str(&at.addr, text));
+	put(b, "prefix=%s\n", ipprefix_str(&p, ptext));
+}
+
+static void put_addresses(struct buf *b)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (struct ifaddrs *i = all; i; i = i->ifa_next)
+		put_address(b, i);
+	freeifaddrs(all);
+}
+
+static void put_route4(struct buf *b, const char *line)
+{
+	char dev[32], text[IPPREFIX_STRLEN];
+	unsigned int dst, gw, flags, mask;
+	struct ipprefix p;
+	struct ipaddr a;
+
+	/* addresses are the kernel's words in host order of a network word */
+	if (sscanf(line, "%31s %x %x %x %*d %*d %*d %x", dev, &dst, &gw, &flags,
+		   &mask) != 5)
+		return;
+	a = ipaddr_v4(&dst);
+	p = ipprefix_make(&a, (unsigned int)__builtin_popcount(mask));
+	if (p.len)
+		put(b, "route=%s\n", ipprefix_str(&p, text));
+}
+
+static void put_route6(struct buf *b, const char *line)
+{
+	char hex[33], dev[32], text[IPPREFIX_STRLEN];
+	struct ipprefix p;
+	unsigned int len;
+	struct ipaddr a;
+	uint8_t bytes[16];
+
+	if (sscanf(line, "%32s %x %*s %*x %*s %*x %*x %*x %*x %31s", hex, &len,
+		   dev) != 3 ||
+	    strlen(hex) != 32 || strcmp(dev, "lo") == 0 || !len || len > 128)
+		return;
+	for (size_t i = 0; i < 16; i++) {
+		const char two[3] = { hex[2 * i], hex[2 * i + 1], 0 };
+
+		bytes[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	a = ipaddr_v6(bytes);
+	p = ipprefix_make(&a, len);
+	if (!link_local(&a) && a.b[0] != 0xff)
+		put(b, "route=%s\n", ipprefix_str(&p, text));
+}
+
+static void put_routes(struct buf *b, const char *path,
+		       void (*put_route)(struct buf *, const char *))
+{
+	auto_free char *text = file_read(path, FILE_MAX, NULL);
+	char *save = NULL;
+
+	if (!text)
+		return;
+	for (char *line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		put_route(b, line);
+}
+
+static void put_names(struct buf *b, const struct resolvconf *rc)
+{
+	char text[IPADDR_STRLEN];
+
+	for (size_t i = 0; i < rc->nservers; i++)
+		put(b, "nameserver=%s\n",
+		    ipaddr_str(&rc->server[i].addr, text));
+	for (size_t i = 0; i < rc->nsearch; i++)
+		put(b, "search=%s\n", rc->search[i]);
+	put(b, "ndots=%u\n", rc->ndots);
+}
+
+void info_serve(struct shadow *sh, struct mux_stream *s)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
+	const char *port = getenv("KUBERNETES_SERVICE_PORT");
+	char name[256] = "";
+	struct buf b;
+
+	buf_init(&b, INFO_MAX);
+	gethostname(name, sizeof(name) - 1);
+	put(&b, "version=%s\nhostname=%s\n", KT_VERSION, name);
+	if (host)
+		put(&b, "service_host=%s\n", host);
+	if (port)
+		put(&b, "service_port=%s\n", port);
+	put_names(&b, &sh->resolv);
+	put_addresses(&b);
+	put_routes(&b, "/proc/net/route", put_route4);
+	put_routes(&b, "/proc/net/ipv6_route", put_route6);
+	reply_send(sh->loop, s, "text/plain", buf_data(&b), b.len);
+	buf_fini(&b);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "shadow/server.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+/*
+ * Runs as pid 1 of a container: signals without a handler would be ignored
+ * there, so TERM and INT are read from a signalfd. No children, no files but
+ * resolv.conf, no name service of libc's.
+ */
+
+static const char usage[] =
+	"usage: shadow [options]\n"
+	"The far end of ktctl's tunnel; runs in a Pod.\n"
+	"\n"
+	"  --listen PORT      the tunnel, on 127.0.0.1 (SHADOW_LISTEN, 18022)\n"
+	"  --health PORT      GET /healthz, on every address (SHADOW_HEALTH,\n"
+	"                     0: none)\n"
+	"  --idle-exit SEC    exit when no client came back for so long\n"
+	"                     (SHADOW_IDLE_EXIT, 600; 0: never)\n"
+	"  --keep SEC         keep a lost client's session so long\n"
+	"                     (SHADOW_KEEP, 120)\n"
+	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
+	"  --resolv-conf FILE (/etc/resolv.conf)\n"
+	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
+	"  --version, --help\n";
+
+struct options {
+	long listen, health, idle, keep;
+	struct ipport nameserver;
+	const char *resolv_conf;
+	bool debug;
+};
+
+struct signals {
+	struct watch watch;
+	bool stop;
+};
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+	struct signals *sg = container_of(w, struct signals, watch);
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(w->fd, &si, sizeof(si)) == sizeof(si))
+		log_debug("signal %u", si.ssi_signo);
+	sg->stop = true;
+}
+
+static int start_signals(struct signals *sg, struct loop *loop)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return loop_watch_start(loop, &sg->watch, fd, EPOLLIN, on_signal);
+}
+
+static int number(const char *name, const char *text, long max, long *v)
+{
+	if (!text)
+		return 0;
+	if (str_to_long(text, v) == 0 && *v >= 0 && *v <= max)
+		return 0;
+	fprintf(stderr, "shadow: %s: '%s' is not a number from 0 to %ld\n",
+		name, text, max);
+	return -EINVAL;
+}
+
+static int from_env(struct options *o)
+{
+	const char *debug = getenv("SHADOW_DEBUG");
+
+	o->debug = debug && strcmp(debug, "1") == 0;
+	if (number("SHADOW_LISTEN", getenv("SHADOW_LISTEN"), 65535,
+		   &o->listen) < 0 ||
+	    number("SHADOW_HEALTH", getenv("SHADOW_HEALTH"), 65535,
+		   &o->health) < 0 ||
+	    number("SHADOW_IDLE_EXIT", getenv("SHADOW_IDLE_EXIT"), 1 << 30,
+		   &o->idle) < 0)
+		return -EINVAL;
+	return number("SHADOW_KEEP", getenv("SHADOW_KEEP"), 1 << 30, &o->keep);
+}
+
+/* 0: go on, 1: done, < 0: wrong usage */
+static int one_option(struct options *o, int c)
+{
+	switch (c) {
+	case 'l':
+		return number("--listen", optarg, 65535, &o->listen);
+	case 'H':
+		return number("--health", optarg, 65535, &o->health);
+	case 'i':
+		return number("--idle-exit", optarg, 1 << 30, &o->idle);
+	case 'k':
+		return number("--keep", optarg, 1 << 30, &o->keep);
+	case 'n':
+		return ipport_parse(&o->nameserver, optarg);
+	case 'r':
+		o->resolv_conf = optarg;
+		return 0;
+	case 'd':
+		o->debug = true;
+		return 0;
+	case 'v':
+		printf("shadow %s\n", KT_VERSION);
+		return 1;
+	case 'h':
+		fputs(usage, stdout);
+		return 1;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int parse(struct options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "listen", required_argument, NULL, 'l' },
+		{ "health", required_argument, NULL, 'H' },
+		{ "idle-exit", required_argument, NULL, 'i' },
+		{ "keep", required_argument, NULL, 'k' },
+		{ "nameserver", required_argument, NULL, 'n' },
+		{ "resolv-conf", required_argument, NULL, 'r' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c, rc = from_env(o);
+
+	while (rc == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		rc = one_option(o, c);
+	if (rc == 0 && optind < argc)
+		rc = -EINVAL;
+	if (rc < 0)
+		fputs("shadow: see shadow --help\n", stderr);
+	return rc;
+}
+
+static struct server_config config_of(const struct options *o)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+	static const uint8_t any[16] = { 0 };
+
+	return (struct server_config){
+		.listen = { ipaddr_v4(loopback), (uint16_t)o->listen },
+		.health = { ipaddr_v6(any), (uint16_t)o->health },
+		.nameserver = o->nameserver,
+		.resolv_conf = o->resolv_conf,
+		.idle_ns = o->idle * NS_SEC,
+		.keep_ns = MAX(o->keep, 1) * NS_SEC,
+	};
+}
+
+static int serve(struct loop *loop, struct server *sv, struct signals *sg)
+{
+	while (!sg->stop && !server_idle(sv)) {
+		int rc = loop_once(loop, NS_SEC);
+
+		if (rc < 0) {
+			log_err("event loop: %s", strerror(-rc));
+			return 1;
+		}
+	}
+	log_info("%s", sg->stop ? "told to end" : "no client for long: ending");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .listen = 18022,
+			     .idle = 600,
+			     .keep = 120,
+			     .resolv_conf = "/etc/resolv.conf" };
+	struct kt_error err = { 0 };
+	struct signals sg = { 0 };
+	struct server_config cfg;
+	struct server *sv = NULL;
+	struct loop *loop;
+	int rc = parse(&o, argc, argv);
+
+	if (rc)
+		return rc > 0 ? 0 : 2;
+	if (o.debug)
+		log_set_level(LOG_TRACE);
+	cfg = config_of(&o);
+	loop = loop_new();
+	if (loop && start_signals(&sg, loop) == 0)
+		sv = server_new(loop, &cfg, &err);
+	if (!sv) {
+		log_err("%s", err.code ? err.msg : strerror(errno));
+		loop_free(loop);
+		return 1;
+	}
+	log_info("shadow %s: tunnel on 127.0.0.1:%ld", KT_VERSION, o.listen);
+	rc = serve(loop, sv, &sg);
+	server_free(sv);
+	loop_watch_stop(&sg.watch);
+	close(sg.watch.fd);
+	loop_free(loop);
+	return rc;
+}

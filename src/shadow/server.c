@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shadow/server.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "shadow/health.h"
+#include "shadow/listener.h"
+#include "shadow/nameserver.h"
+#include "tunnel/acceptor.h"
+#include "tunnel/link.h"
+#include "tunnel/sockcarrier.h"
+#include "tunnel/status.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define KEPT_BACK 24 /* descriptors for listeners, carriers, DNS */
+
+struct server {
+	struct shadow sh; /* what the services see */
+	struct server_config cfg;
+	struct session_config session;
+	struct listener tunnel;
+	struct health *health;
+	int64_t idle_since; /* 0: somebody is here */
+};
+
+struct client {
+	struct list node;
+	struct server *server;
+	struct link *link;
+};
+
+/* --- services ------------------------------------------------------------ */
+
+void shadow_refuse(struct mux_stream *s, int error, const char *detail)
+{
+	mux_stream_refuse(s, status_http(error), error, detail);
+}
+
+int shadow_socket(struct shadow *sh, int family, int type, int protocol)
+{
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+	if (fd < 0)
+		return -errno;
+	if (fd < sh->fd_limit)
+		return fd;
+	close(fd);
+	return -EMFILE;
+}
+
+void shadow_request(void *user, struct mux_stream *s,
+		    const struct mux_request *req)
+{
+	struct client *c = user;
+	struct shadow *sh = &c->server->sh;
+	bool connect = strcmp(req->method, "CONNECT") == 0;
+	bool get = strcmp(req->method, "GET") == 0;
+	bool post = strcmp(req->method, "POST") == 0;
+
+	log_trace("stream %u: %s %s %s%s", mux_stream_id(s), req->method,
+		  req->protocol, req->authority, req->path);
+	if (connect && !*req->protocol)
+		dial_serve(sh, s, req->authority);
+	else if (post && strcmp(req->path, "/dns-query") == 0)
+		doh_serve(sh, s, false);
+	else if (post && strcmp(req->path, "/dns-query?transport=tcp") == 0)
+		doh_serve(sh, s, true);
+	else if (get && strcmp(req->path, "/.well-known/ktctl/info") == 0)
+		info_serve(sh, s);
+	else
+		mux_stream_refuse(s, 501, ENOTSUP,
+				  "this shadow has no such service");
+}
+
+/* --- clients -------------------------------------------------------------- */
+
+static void note_idle(struct server *sv)
+{
+	if (list_empty(&sv->sh.clients))
+		sv->idle_since = clock_ns();
+}
+
+static void client_free(struct client *c, const char *goodbye)
+{
+	struct server *sv = c->server;
+	struct session *s = link_session(c->link);
+
+	acceptor_remove(sv->sh.acceptor, s);
+	if (goodbye)
+		session_close(s, FRAME_CODE_BYE, goodbye);
+	link_free(c->link);
+	list_del(&c->node);
+	loop_defer_free(sv->sh.loop, c);
+	note_idle(sv);
+}
+
+static void on_up(void *user, bool resumed)
+{
+	(void)user;
+	log_debug("client %s", resumed ? "is back" : "is here");
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	(void)user;
+	log_debug("client lost: %s", why->msg);
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	log_debug("client gone: %s", why->msg);
+	client_free(user, NULL);
+}
+
+static const struct link_ops link_ops = {
+	.up = on_up,
+	.lost = on_lost,
+	.dead = on_dead,
+};
+
+static struct session *on_session(void *user, const struct frame_hello *hello)
+{
+	struct server *sv = user;
+	struct mux_config mcfg =
+		mux_config_default(hello->role == FRAME_ROLE_CLIENT);
+	struct client *c;
+
+	if (hello->role != FRAME_ROLE_CLIENT)
+		return NULL; /* inbound: not yet */
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->server = sv;
+	c->link = link_new(sv->sh.loop, &sv->session, &mcfg, hello->id,
+			   shadow_request, &link_ops, c);
+	if (!c->link) {
+		free(c);
+		return NULL;
+	}
+	list_add_tail(&sv->sh.clients, &c->node);
+	sv->idle_since = 0;
+	return link_session(c->link);
+}
+
+static const struct acceptor_ops acceptor_ops = { .session = on_session };
+
+static void on_carrier(void *user, int fd)
+{
+	struct server *sv = user;
+	struct carrier *c = sockcarrier_new(sv->sh.loop, fd);
+
+	if (c)
+		acceptor_take(sv->sh.acceptor, c);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static int raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 1024 - KEPT_BACK;
+	rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
+	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 1024 - KEPT_BACK;
+	return (int)MIN(rl.rlim_cur, (rlim_t)1 << 20) - KEPT_BACK;
+}
+
+static int start(struct server *sv, struct kt_error *err)
+{
+	struct shadow *sh = &sv->sh;
+	int rc;
+
+	sh->acceptor = acceptor_new(sh->loop, &sv->session, &acceptor_ops, sv);
+	sh->names = nameserver_new(sh->loop, sh->resolv.server,
+				   sh->resolv.nservers);
+	if (!sh->acceptor || !sh->names)
+		return kt_fail(err, ENOMEM, "out of memory");
+	rc = listener_start(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
+			    sv, err);
+	if (rc < 0 || !sv->cfg.health.port)
+		return rc;
+	sv->health = health_new(sh->loop, &sv->cfg.health, err);
+	return sv->health ? 0 : -err->code;
+}
+
+struct server *server_new(struct loop *loop, const struct server_config *cfg,
+			  struct kt_error *err)
+{
+	struct server *sv = xcalloc(1, sizeof(*sv));
+
+	sv->cfg = *cfg;
+	sv->session = session_config_default();
+	sv->session.detached_ns = cfg->keep_ns;
+	sv->sh.loop = loop;
+	sv->sh.fd_limit = raise_limit();
+	list_init(&sv->sh.clients);
+	resolvconf_read(&sv->sh.resolv, cfg->resolv_conf);
+	if (cfg->nameserver.port) {
+		sv->sh.resolv.server[0] = cfg->nameserver;
+		sv->sh.resolv.nservers = 1;
+	}
+	note_idle(sv);
+	if (start(sv, err) < 0) {
+		server_free(sv);
+		return NULL;
+	}
+	return sv;
+}
+
+bool server_idle(const struct server *sv)
+{
+	return sv->cfg.idle_ns && sv->idle_since &&
+	       clock_ns() - sv->idle_since >= sv->cfg.idle_ns;
+}
+
+void server_free(struct server *sv)
+{
+	struct list *n, *tmp;
+
+	listener_stop(&sv->tunnel);
+	health_free(sv->health);
+	list_for_each_safe (n, tmp, &sv->sh.clients) {
+		client_free(container_of(n, struct client, node),
+			    "the shadow ends");
+	}
+	acceptor_free(sv->sh.acceptor);
+	nameserver_free(sv->sh.names);
+	loop_defer_free(sv->sh.loop, sv);
+}

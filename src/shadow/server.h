@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_SERVER_H
+#define KT_SHADOW_SERVER_H
+
+#include "base/ipaddr.h"
+#include "base/loop.h"
+#include "shadow/shadow.h"
+
+struct server_config {
+	struct ipport listen;	  /* of the tunnel */
+	struct ipport health;	  /* port 0: none */
+	struct ipport nameserver; /* port 0: those of resolv.conf */
+	const char *resolv_conf;
+	int64_t idle_ns; /* exit after that long without a client; 0: never */
+	int64_t keep_ns; /* keep a client's session that long without it */
+};
+
+struct server;
+
+/** server_new() - listen and serve; NULL with @err */
+struct server *server_new(struct loop *loop, const struct server_config *cfg,
+			  struct kt_error *err);
+/** server_idle() - nobody came, or came back, for idle_ns */
+bool server_idle(const struct server *sv);
+/** server_free() - tell the clients goodbye and free everything */
+void server_free(struct server *sv);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_SHADOW_H
+#define KT_SHADOW_SHADOW_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "shadow/resolvconf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: The shadow
+ *
+ * The far end of the tunnel, one small static program in a Pod: it accepts
+ * carriers on 127.0.0.1, and does for each client's streams what a program in
+ * the Pod would do: connect, send datagrams, ping, ask the name servers.
+ */
+
+struct acceptor;
+struct mux_request;
+struct mux_stream;
+struct nameserver;
+
+struct shadow {
+	struct loop *loop;
+	struct acceptor *acceptor;
+	struct nameserver *names;
+	struct resolvconf resolv;
+	struct list clients; /* of struct client, server.c */
+	int fd_limit;	     /* descriptors from here on are kept back */
+};
+
+/** shadow_request() - a client's stream: hand it to whoever serves it */
+void shadow_request(void *user, struct mux_stream *s,
+		    const struct mux_request *req);
+
+/**
+ * shadow_socket() - a non-blocking socket, unless descriptors run short
+ * Return: the descriptor, or -errno (-EMFILE; a few are always kept back so
+ * that clients can come back).
+ */
+int shadow_socket(struct shadow *sh, int family, int type, int protocol);
+
+/** shadow_refuse() - refuse with @error (positive errno) and a text */
+void shadow_refuse(struct mux_stream *s, int error, const char *detail);
+
+/* the services; each takes the stream */
+void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority);
+void doh_serve(struct shadow *sh, struct mux_stream *s, bool tcp);
+void info_serve(struct shadow *sh, struct mux_stream *s);
+void udp_serve(struct shadow *sh, struct mux_stream *s, const char *path);
+void ping_serve(struct shadow *sh, struct mux_stream *s, const char *path);
+
+#endif

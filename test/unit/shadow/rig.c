@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "rig.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "tunnel/relay.h"
+#include "tunnel/sockcarrier.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+struct ipport local_port(uint16_t port)
+{
+	static const uint8_t lo[4] = { 127, 0, 0, 1 };
+
+	return (struct ipport){ ipaddr_v4(lo), port };
+}
+
+int local_listen(struct ipport *at)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(0x7f000001) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(fd, 4096), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	*at = local_port(ntohs(sin.sin_port));
+	return fd;
+}
+
+uint16_t free_port(void)
+{
+	struct ipport at;
+
+	close(local_listen(&at));
+	return at.port;
+}
+
+/* --- the shadow ---------------------------------------------------------- */
+
+static void run_shadow(const struct rig *r, char *const *args)
+{
+	char port[16];
+	char *argv[32] = { (char *)(uintptr_t) "shadow",
+			   (char *)(uintptr_t) "--listen", port };
+	const char *path = getenv("SHADOW");
+	int n = 3;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(port, sizeof(port), "%u", r->port);
+	while (args && *args && n < 31)
+		argv[n++] = *args++;
+	execv(path ? path : "src/shadow/shadow", argv);
+	perror("exec shadow (set SHADOW)");
+	_exit(127);
+}
+
+static int connect_shadow(const struct rig *r)
+{
+	struct sockaddr_storage ss;
+	struct ipport at = local_port(r->port);
+	socklen_t len = ipport_to_sockaddr(&at, &ss);
+
+	for (int i = 0; i < 500; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (connect(fd, (struct sockaddr *)&ss, len) == 0)
+			return fd;
+		close(fd);
+		usleep(10000);
+	}
+	fail_msg("the shadow does not listen");
+	return -1;
+}
+
+static void on_up(void *user)
+{
+	struct rig *r = user;
+
+	r->up = true;
+}
+
+static void on_resumed(void *user)
+{
+	struct rig *r = user;
+
+	r->resumed++;
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	struct rig *r = user;
+
+	r->lost = true;
+	snprintf(r->why, sizeof(r->why), "%.200s", why->msg);
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	struct rig *r = user;
+
+	r->dead = true;
+	r->dead_code = why->code;
+	snprintf(r->why, sizeof(r->why), "%.200s", why->msg);
+}
+
+static const struct tunnel_events events = {
+	.up = on_up,
+	.resumed = on_resumed,
+	.lost = on_lost,
+	.dead = on_dead,
+};
+
+void rig_connect(struct rig *r)
+{
+	struct carrier *c = sockcarrier_new(r->loop, connect_shadow(r));
+
+	assert_non_null(c);
+	tunnel_attach(r->tunnel, c);
+}
+
+void rig_wait(struct rig *r, const bool *done)
+{
+	assert_int_equal(loop_run_until(r->loop, done, 60 * NS_SEC), 0);
+}
+
+void rig_start(struct rig *r, char *const *args)
+{
+	*r = (struct rig){ .port = free_port() };
+	r->shadow = fork();
+	if (r->shadow == 0)
+		run_shadow(r, args);
+	r->loop = loop_new();
+	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
+	rig_connect(r);
+	rig_wait(r, &r->up);
+}
+
+void rig_stop(struct rig *r)
+{
+	int status;
+
+	tunnel_free(r->tunnel);
+	loop_free(r->loop);
+	kill(r->shadow, SIGTERM);
+	waitpid(r->shadow, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* --- connections ---------------------------------------------------------- */
+
+struct dialing {
+	bool done;
+	int error;
+};
+
+static void on_dialed(void *user, int error)
+{
+	struct dialing *d = user;
+
+	d->done = true;
+	d->error = error;
+}
+
+int rig_dial(struct rig *r, const struct ipport *dst, struct tunnel_tcp **tcp)
+{
+	struct dialing d = { 0 };
+
+	*tcp = tunnel_tcp_dial(r->tunnel, dst, on_dialed, &d);
+	assert_non_null(*tcp);
+	rig_wait(r, &d.done);
+	return d.error;
+}
+
+int rig_pair(struct rig *r, const struct ipport *dst)
+{
+	struct tunnel_tcp *tcp;
+	struct ipport at;
+	int l = local_listen(&at);
+	struct sockaddr_storage ss;
+	socklen_t len = ipport_to_sockaddr(&at, &ss);
+	int near = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(rig_dial(r, dst, &tcp), 0);
+	assert_int_equal(connect(near, (struct sockaddr *)&ss, len), 0);
+	assert_int_equal(
+		tunnel_tcp_relay(tcp, accept(l, NULL, NULL), NULL, NULL), 0);
+	close(l);
+	return near;
+}
+
+/* --- what it costs -------------------------------------------------------- */
+
+long rig_rss(const struct rig *r)
+{
+	char path[64];
+	auto_free char *text = NULL;
+	const char *p;
+	long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)r->shadow);
+	text = file_read(path, 65536, NULL);
+	p = text ? strstr(text, "VmRSS:") : NULL;
+	if (p)
+		sscanf(p, "VmRSS: %ld", &kib);
+	return kib;
+}
+
+int rig_fds(const struct rig *r)
+{
+	char path[64];
+	int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)r->shadow);
+	d = opendir(path);
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TEST_RIG_H
+#define KT_TEST_RIG_H
+
+#include "base/loop.h"
+#include "tunnel/client.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/**
+ * DOC: Rig
+ *
+ * The real shadow program beside the test, and a tunnel to it over a TCP
+ * connection to its port on 127.0.0.1, instead of the port-forward.
+ */
+
+struct rig {
+	struct loop *loop;
+	struct tunnel *tunnel;
+	pid_t shadow;
+	uint16_t port;
+	bool up, lost, dead;
+	unsigned int resumed;
+	int dead_code;
+	char why[256];
+};
+
+/** rig_start() - @args: more options for the shadow, NULL-terminated, or NULL;
+ *  the tunnel is up on return */
+void rig_start(struct rig *r, char *const *args);
+void rig_stop(struct rig *r);
+/** rig_connect() - a new carrier for the tunnel */
+void rig_connect(struct rig *r);
+/** rig_wait() - serve events until *@done; fails the test after 60 s */
+void rig_wait(struct rig *r, const bool *done);
+/** rig_dial() - dial and wait; 0 with *@tcp, or -errno */
+int rig_dial(struct rig *r, const struct ipport *dst, struct tunnel_tcp **tcp);
+/** rig_pair() - dial and relay: the near end of the connection, blocking */
+int rig_pair(struct rig *r, const struct ipport *dst);
+
+/** local_listen() - a listening TCP socket on 127.0.0.1 */
+int local_listen(struct ipport *at);
+/** free_port() - a TCP port of 127.0.0.1 that nobody listens on */
+uint16_t free_port(void);
+struct ipport local_port(uint16_t port);
+/** rig_rss() - resident KiB of the shadow; rig_fds() - its descriptors */
+long rig_rss(const struct rig *r);
+int rig_fds(const struct rig *r);
+
+#endif
