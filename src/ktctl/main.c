@@ -58,6 +58,7 @@ static int run(struct app *app, const struct invocation *inv,
 		status = inv->command->loop ? run_in_loop(app)
 					    : inv->command->run(app, &o);
 	}
+	app->options = NULL;
 	options_fini(&o);
 	return status;
 }

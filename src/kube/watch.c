@@ -13,8 +13,8 @@
 #define STREAM_GRACE (60 * NS_SEC) /* and we, when it forgot to */
 #define MIN_PAUSE (NS_SEC / 2)
 #define MAX_PAUSE (30 * NS_SEC)
-#define GOOD_STREAM (5 * NS_SEC) /* lived so long: the next may come at once   \
-				  */
+/* a stream that lived so long: the next may come at once */
+#define GOOD_STREAM (5 * NS_SEC)
 
 /*
  * LIST (page by page) -> STREAM -> STREAM ... ; 410 leads back to LIST. @op is

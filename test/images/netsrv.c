@@ -1094,10 +1094,10 @@ static void options(int argc, char **argv)
 			write_pattern(strtoull(optarg, NULL, 10));
 			break;
 		case 'l':
-			low_offset = atoi(optarg);
+			low_offset = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'o':
-			port_offset = atoi(optarg);
+			port_offset = (int)strtol(optarg, NULL, 10);
 			break;
 		default:
 			fprintf(stderr, "usage: netsrv [-o N] [-l N] [-b N]\n");

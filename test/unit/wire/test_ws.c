@@ -34,7 +34,8 @@ static const char *read_all(const uint8_t *data, size_t len, size_t step)
 			if (!found)
 				continue;
 			if (s.first)
-				n += (size_t)sprintf(out + n, "(%d:", s.op);
+				n += (size_t)snprintf(out + n, 16,
+						      "(%d:", s.op);
 			memcpy(out + n, s.data, s.len);
 			n += s.len;
 			if (s.last)
