@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The redirect of port 53 with a real kernel, in a namespace of its own. */
+#include "netns_test.h"
+
+#include "base/mem.h"
+#include "net/port53.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define MARK 0x6b74
+
+struct world {
+	struct port53 *p;
+	int udp[2], tcp[2]; /* our listeners */
+	struct ipport at[2][2];
+};
+
+static int open_at(int type, const char *addr, uint16_t port, struct ipport *at)
+{
+	struct ipport p = { .port = port };
+	struct sockaddr_storage ss;
+	struct timeval tv = { .tv_sec = 3 };
+	socklen_t len;
+	int fd;
+
+	assert_int_equal(ipaddr_parse(&p.addr, addr), 0);
+	len = ipport_to_sockaddr(&p, &ss);
+	fd = socket(ss.ss_family, type | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+	if (type == SOCK_STREAM)
+		assert_int_equal(listen(fd, 5), 0);
+	len = sizeof(ss);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	assert_int_equal(ipport_from_sockaddr(at, (struct sockaddr *)&ss), 0);
+	return fd;
+}
+
+static struct port53_config config(const struct world *w)
+{
+	return (struct port53_config){
+		.mark = MARK,
+		.udp4_port = w->at[0][0].port,
+		.tcp4_port = w->at[1][0].port,
+		.udp6_port = w->at[0][1].port,
+		.tcp6_port = w->at[1][1].port,
+	};
+}
+
+static int setup(void **state)
+{
+	static const char *const loopback[2] = { "127.0.0.1", "::1" };
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct port53_config cfg;
+	struct kt_error err = { 0 };
+
+	for (int f = 0; f < 2; f++) {
+		w->udp[f] = open_at(SOCK_DGRAM, loopback[f], 0, &w->at[0][f]);
+		w->tcp[f] = open_at(SOCK_STREAM, loopback[f], 0, &w->at[1][f]);
+	}
+	cfg = config(w);
+	if (port53_open(&w->p, &cfg, &err) < 0)
+		fail_msg("%s", err.msg);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	port53_close(w->p);
+	for (int f = 0; f < 2; f++) {
+		close(w->udp[f]);
+		close(w->tcp[f]);
+	}
+	free(w);
+	assert_int_equal(netns_test_shell("nft list tables | grep ktctl"), 1);
+	return 0;
+}
+
+static int ask(int type, const char *server, uint32_t mark)
+{
+	struct ipport p = { .port = 53 };
+	struct timeval tv = { .tv_sec = 3 };
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd;
+
+	assert_int_equal(ipaddr_parse(&p.addr, server), 0);
+	len = ipport_to_sockaddr(&p, &ss);
+	fd = socket(ss.ss_family, type | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	if (mark)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark,
+					    sizeof(mark)),
+				 0);
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0) {
+		close(fd);
+		return -1;
+	}
+	assert_int_equal(send(fd, "q", 1, MSG_NOSIGNAL), 1);
+	return fd;
+}
+
+static bool arrives(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 300) == 1;
+}
+
+static void answer_udp(struct world *w, int f, const char *server)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct ipport client, orig;
+	char text[IPPORT_STRLEN], want[IPPORT_STRLEN];
+	char c;
+
+	assert_int_equal(
+		recvfrom(w->udp[f], &c, 1, 0, (struct sockaddr *)&ss, &len), 1);
+	assert_int_equal(ipport_from_sockaddr(&client, (struct sockaddr *)&ss),
+			 0);
+	assert_int_equal(
+		port53_original_udp(w->p, &client, &w->at[0][f], &orig), 0);
+	snprintf(want, sizeof(want), f ? "[%s]:53" : "%s:53", server);
+	assert_string_equal(ipport_str(&orig, text), want);
+	assert_int_equal(
+		sendto(w->udp[f], "a", 1, 0, (struct sockaddr *)&ss, len), 1);
+}
+
+static void test_udp(void **state)
+{
+	static const char *const servers[2] = { "192.0.2.53", "fd01::53" };
+	struct world *w = *state;
+
+	for (int f = 0; f < 2; f++) {
+		int fd = ask(SOCK_DGRAM, servers[f], 0);
+		char c = 0;
+
+		answer_udp(w, f, servers[f]);
+		/* the socket is connected: the answer has the right sender */
+		assert_int_equal(recv(fd, &c, 1, 0), 1);
+		assert_int_equal(c, 'a');
+		close(fd);
+	}
+}
+
+/* musl asks all its servers from one socket at the same time */
+static void test_udp_one_port(void **state)
+{
+	static const char *const servers[2] = { "192.0.2.53", "192.0.2.54" };
+	struct world *w = *state;
+	struct ipport any, to = { .port = 53 };
+	int fd = open_at(SOCK_DGRAM, "192.0.2.1", 0, &any);
+
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len;
+
+		assert_int_equal(ipaddr_parse(&to.addr, servers[i]), 0);
+		len = ipport_to_sockaddr(&to, &ss);
+		assert_int_equal(
+			sendto(fd, "q", 1, 0, (struct sockaddr *)&ss, len), 1);
+	}
+	for (int i = 0; i < 2; i++)
+		answer_udp(w, 0, servers[i]);
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct ipport from;
+		char text[IPADDR_STRLEN];
+		char c;
+
+		assert_int_equal(
+			recvfrom(fd, &c, 1, 0, (struct sockaddr *)&ss, &len),
+			1);
+		assert_int_equal(
+			ipport_from_sockaddr(&from, (struct sockaddr *)&ss), 0);
+		assert_string_equal(ipaddr_str(&from.addr, text), servers[i]);
+	}
+	close(fd);
+}
+
+static void test_tcp(void **state)
+{
+	static const char *const servers[2] = { "192.0.2.53", "fd01::53" };
+	struct world *w = *state;
+
+	for (int f = 0; f < 2; f++) {
+		int fd = ask(SOCK_STREAM, servers[f], 0);
+		char text[IPADDR_STRLEN];
+		struct ipport orig;
+		int in;
+
+		assert_true(fd >= 0);
+		in = accept(w->tcp[f], NULL, NULL);
+		assert_true(in >= 0);
+		assert_int_equal(port53_original_tcp(in, &orig), 0);
+		assert_string_equal(ipaddr_str(&orig.addr, text), servers[f]);
+		assert_int_equal(orig.port, 53);
+		close(in);
+		close(fd);
+	}
+}
+
+static void test_mark(void **state)
+{
+	struct world *w = *state;
+	int fd = ask(SOCK_DGRAM, "192.0.2.53", MARK);
+
+	assert_false(arrives(w->udp[0]));
+	close(fd);
+}
+
+static void test_exempt(void **state)
+{
+	struct kt_error err = { 0 };
+	struct world *w = *state;
+	struct ipprefix list[4];
+	int fd;
+
+	assert_int_equal(ipprefix_parse(&list[0], "192.0.2.0/26"), 0);
+	assert_int_equal(ipprefix_parse(&list[1], "fd01::/64"), 0);
+	/* overlapping ones do not matter */
+	assert_int_equal(ipprefix_parse(&list[2], "192.0.2.53/32"), 0);
+	assert_int_equal(ipprefix_parse(&list[3], "192.0.2.0/24"), 0);
+	assert_int_equal(port53_set_exempt(w->p, list, 4, &err), 0);
+	fd = ask(SOCK_DGRAM, "192.0.2.53", 0);
+	assert_false(arrives(w->udp[0]));
+	close(fd);
+	fd = ask(SOCK_DGRAM, "fd01::53", 0);
+	assert_false(arrives(w->udp[1]));
+	close(fd);
+	/* again, others and fewer */
+	assert_int_equal(port53_set_exempt(w->p, list + 1, 1, &err), 0);
+	fd = ask(SOCK_DGRAM, "192.0.2.53", 0);
+	answer_udp(w, 0, "192.0.2.53");
+	close(fd);
+	assert_int_equal(port53_set_exempt(w->p, NULL, 0, &err), 0);
+	fd = ask(SOCK_DGRAM, "fd01::53", 0);
+	answer_udp(w, 1, "fd01::53");
+	close(fd);
+}
+
+static void test_not_redirected(void **state)
+{
+	struct world *w = *state;
+	struct ipport client, orig;
+	struct sockaddr_storage ss;
+	socklen_t len = ipport_to_sockaddr(&w->at[0][0], &ss);
+	int fd = open_at(SOCK_DGRAM, "127.0.0.1", 0, &client);
+	char c;
+
+	/* straight to the listener */
+	assert_int_equal(sendto(fd, "q", 1, 0, (struct sockaddr *)&ss, len), 1);
+	assert_int_equal(recv(w->udp[0], &c, 1, 0), 1);
+	assert_int_equal(
+		port53_original_udp(w->p, &client, &w->at[0][0], &orig),
+		-ENOENT);
+	close(fd);
+	/* another port of the same server */
+	assert_int_equal(ipport_parse(&orig, "192.0.2.53:54"), 0);
+	len = ipport_to_sockaddr(&orig, &ss);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(sendto(fd, "q", 1, 0, (struct sockaddr *)&ss, len), 1);
+	assert_false(arrives(w->udp[0]));
+	close(fd);
+}
+
+static void test_second(void **state)
+{
+	struct world *w = *state;
+	struct port53_config cfg = config(w);
+	struct kt_error err = { 0 };
+	struct port53 *second;
+
+	assert_true(port53_open(&second, &cfg, &err) < 0);
+	assert_non_null(strstr(err.hint, "hosts"));
+}
+
+static void test_others_untouched(void **state)
+{
+	static const char list[] = "nft list table inet foreign";
+
+	(void)state;
+	assert_int_equal(
+		netns_test_shell("%s > /tmp/.kt53.%d", list, (int)getpid()), 0);
+	setup(state);
+	teardown(state);
+	assert_int_equal(netns_test_shell("%s | cmp - /tmp/.kt53.%d", list,
+					  (int)getpid()),
+			 0);
+	netns_test_shell("rm /tmp/.kt53.%d", (int)getpid());
+}
+
+static void test_killed(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		void *inner;
+
+		setup(&inner);
+		if (netns_test_shell("nft list table inet ktctl") == 0)
+			raise(SIGKILL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	for (int i = 0; i < 100; i++)
+		if (netns_test_shell("nft list table inet ktctl"))
+			break;
+	assert_int_not_equal(netns_test_shell("nft list table inet ktctl"), 0);
+	assert_int_equal(netns_test_shell("nft list table inet foreign"), 0);
+}
+
+#define WORLD(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD(test_udp),
+		WORLD(test_udp_one_port),
+		WORLD(test_tcp),
+		WORLD(test_mark),
+		WORLD(test_exempt),
+		WORLD(test_not_redirected),
+		WORLD(test_second),
+		cmocka_unit_test(test_others_untouched),
+		cmocka_unit_test(test_killed),
+	};
+
+	netns_test_enter();
+	netns_test_shell("ip addr add 192.0.2.1/32 dev lo;"
+			 "ip route add 192.0.2.0/24 dev lo;"
+			 "ip addr add fd01::1/64 dev lo nodad;"
+			 "nft 'add table inet foreign; add chain inet foreign "
+			 "c { type nat hook output priority -100; }; add rule "
+			 "inet foreign c tcp dport 9 counter redirect to :10'");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
