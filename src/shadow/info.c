@@ -111,12 +111,9 @@ static void put_routes(struct buf *b, const char *path,
 		       void (*put_route)(struct buf *, const char *))
 {
 	auto_free char *text = file_read(path, FILE_MAX, NULL);
-	char *save = NULL;
+	char *rest = text, *line;
 
-	if (!text)
-		return;
-	for (char *line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
+	while ((line = strsep(&rest, "\n")))
 		put_route(b, line);
 }
 

@@ -9,6 +9,17 @@
 #define FILE_MAX (64 * 1024)
 #define BLANK " \t\r"
 
+/* the next word of a line, or NULL */
+static char *next_word(char **rest)
+{
+	char *word;
+
+	do {
+		word = strsep(rest, BLANK);
+	} while (word && !*word);
+	return word;
+}
+
 static void add_server(struct resolvconf *rc, const char *text)
 {
 	struct ipaddr a;
@@ -18,12 +29,12 @@ static void add_server(struct resolvconf *rc, const char *text)
 	rc->server[rc->nservers++] = (struct ipport){ a, 53 };
 }
 
-static void set_search(struct resolvconf *rc, char **save)
+static void set_search(struct resolvconf *rc, char **rest)
 {
 	char *word;
 
 	rc->nsearch = 0; /* the last line counts */
-	while ((word = strtok_r(NULL, BLANK, save))) {
+	while ((word = next_word(rest))) {
 		if (rc->nsearch == RESOLVCONF_SEARCH ||
 		    strlen(word) >= sizeof(rc->search[0]))
 			continue;
@@ -32,12 +43,12 @@ static void set_search(struct resolvconf *rc, char **save)
 	}
 }
 
-static void set_options(struct resolvconf *rc, char **save)
+static void set_options(struct resolvconf *rc, char **rest)
 {
 	char *word;
 	long n;
 
-	while ((word = strtok_r(NULL, BLANK, save)))
+	while ((word = next_word(rest)))
 		if (str_starts(word, "ndots:") &&
 		    str_to_long(word + 6, &n) == 0 && n >= 0)
 			rc->ndots = (unsigned int)MIN(n, 15);
@@ -45,31 +56,29 @@ static void set_options(struct resolvconf *rc, char **save)
 
 static void parse_line(struct resolvconf *rc, char *line)
 {
-	char *save = NULL;
-	char *word = strtok_r(line, BLANK, &save);
+	char *rest = line;
+	char *word = next_word(&rest);
 
 	if (!word || *word == '#' || *word == ';')
 		return;
 	if (strcmp(word, "nameserver") == 0) {
-		word = strtok_r(NULL, BLANK, &save);
+		word = next_word(&rest);
 		if (word)
 			add_server(rc, word);
 	} else if (strcmp(word, "search") == 0 || strcmp(word, "domain") == 0) {
-		set_search(rc, &save);
+		set_search(rc, &rest);
 	} else if (strcmp(word, "options") == 0) {
-		set_options(rc, &save);
+		set_options(rc, &rest);
 	}
 }
 
 void resolvconf_parse(struct resolvconf *rc, const char *text)
 {
 	auto_free char *copy = xstrdup(text);
-	char *save = NULL;
-	char *line;
+	char *rest = copy, *line;
 
 	*rc = (struct resolvconf){ .ndots = 1 };
-	for (line = strtok_r(copy, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
+	while ((line = strsep(&rest, "\n")))
 		parse_line(rc, line);
 }
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "tunnel/fetch.h"
+#include "tunnel/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define INFO_MAX (512 * 1024)
+
+struct info_request {
+	void (*done)(void *user, int error, const struct tunnel_info *info);
+	void *user;
+	struct loop *loop;
+};
+
+static void set_text(char *to, size_t size, const char *value)
+{
+	snprintf(to, size, "%s", value);
+}
+
+static void take_pair(struct tunnel_info *in, const char *key,
+		      const char *value)
+{
+	const struct {
+		const char *key;
+		struct strv *list;
+	} lists[] = {
+		{ "pod_ip", &in->pod_ips }, { "prefix", &in->prefixes },
+		{ "route", &in->routes },   { "nameserver", &in->nameservers },
+		{ "search", &in->search },
+	};
+	long n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (strcmp(key, lists[i].key) == 0)
+			strv_add(lists[i].list, value);
+	if (strcmp(key, "version") == 0)
+		set_text(in->version, sizeof(in->version), value);
+	else if (strcmp(key, "hostname") == 0)
+		set_text(in->hostname, sizeof(in->hostname), value);
+	else if (strcmp(key, "service_host") == 0)
+		set_text(in->service_host, sizeof(in->service_host), value);
+	else if (strcmp(key, "ndots") == 0 && str_to_long(value, &n) == 0)
+		in->ndots = (unsigned int)MAX(MIN(n, 15), 0);
+}
+
+/* "key=value" lines; keys that a newer shadow adds are passed over */
+static void parse(struct tunnel_info *in, const uint8_t *p, size_t len)
+{
+	auto_free char *text = xstrndup((const char *)p, len);
+	char *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n"))) {
+		char *value = strchr(line, '=');
+
+		if (!value)
+			continue;
+		*value++ = 0;
+		take_pair(in, line, value);
+	}
+}
+
+static void fini(struct tunnel_info *in)
+{
+	strv_fini(&in->pod_ips);
+	strv_fini(&in->prefixes);
+	strv_fini(&in->routes);
+	strv_fini(&in->nameservers);
+	strv_fini(&in->search);
+}
+
+static void on_answer(void *user, int error, const uint8_t *body, size_t len)
+{
+	struct info_request *r = user;
+	struct tunnel_info in = { .ndots = 1 };
+
+	if (!error && len)
+		parse(&in, body, len);
+	r->done(r->user, error, error ? NULL : &in);
+	fini(&in);
+	loop_defer_free(r->loop, r);
+}
+
+int tunnel_info_get(struct tunnel *t,
+		    void (*done)(void *user, int error,
+				 const struct tunnel_info *info),
+		    void *user)
+{
+	struct info_request *r = xcalloc(1, sizeof(*r));
+
+	r->done = done;
+	r->user = user;
+	r->loop = tunnel_loop(t);
+	if (fetch_start(t, "/.well-known/ktctl/info", NULL, NULL, 0, INFO_MAX,
+			on_answer, r))
+		return 0;
+	free(r);
+	return -errno;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names through the real shadow, with a little name server of our own. */
+#include "test.h"
+
+#include "rig.h"
+
+#include "base/mem.h"
+#include "wire/dns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define BIG 20000 /* bytes of a reply that needs TCP */
+
+static struct rig rig;
+static int udp_fd, tcp_fd;
+static char resolv_path[] = "/tmp/test-names-XXXXXX";
+
+/* --- the name server ------------------------------------------------------ */
+
+static bool starts(const struct dns_query *q, const char *text)
+{
+	char name[DNS_NAME_STRLEN];
+
+	return strcmp(dns_name_str(&q->name, name), text) == 0;
+}
+
+static size_t answer(const uint8_t *msg, size_t n, uint8_t *out, bool tcp)
+{
+	static const uint8_t lo[4] = { 127, 0, 0, 1 };
+	struct dns_query q;
+	ssize_t len;
+
+	if (dns_query_parse(&q, msg, n) < 0)
+		return 0;
+	if (starts(&q, "big.test") && tcp) {
+		len = dns_reply_empty(&q, DNS_NOERROR, out, BIG);
+		memset(out + len, 0, BIG - (size_t)len);
+		return BIG;
+	}
+	if (starts(&q, "web.demo.svc") && q.type == DNS_A)
+		len = dns_reply_addr(&q, lo, 4, 30, out, 512);
+	else
+		len = dns_reply_empty(&q,
+				      starts(&q, "web.demo.svc") ||
+						      starts(&q, "big.test")
+					      ? DNS_NOERROR
+					      : DNS_NXDOMAIN,
+				      out, 512);
+	if (starts(&q, "big.test"))
+		out[2] |= 0x02; /* TC */
+	return (size_t)len;
+}
+
+static void *serve_udp(void *arg)
+{
+	static uint8_t in[65536], out[65536];
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	ssize_t n;
+
+	(void)arg;
+	while ((n = recvfrom(udp_fd, in, sizeof(in), 0,
+			     (struct sockaddr *)&from, &len)) > 0) {
+		size_t m = answer(in, (size_t)n, out, false);
+
+		if (m)
+			sendto(udp_fd, out, m, 0, (struct sockaddr *)&from,
+			       len);
+	}
+	return NULL;
+}
+
+static void *serve_tcp(void *arg)
+{
+	static uint8_t in[65536], out[65536];
+	int fd;
+
+	(void)arg;
+	while ((fd = accept(tcp_fd, NULL, NULL)) >= 0) {
+		ssize_t n = recv(fd, in, sizeof(in), 0);
+		size_t m = n > 2 ? answer(in + 2, (size_t)n - 2, out + 2, true)
+				 : 0;
+
+		out[0] = (uint8_t)(m >> 8);
+		out[1] = (uint8_t)m;
+		(void)!send(fd, out, m + 2, MSG_NOSIGNAL);
+		close(fd);
+	}
+	return NULL;
+}
+
+static int start(void **state)
+{
+	static char server[32];
+	static char *args[] = { (char *)(uintptr_t) "--nameserver", server,
+				(char *)(uintptr_t) "--resolv-conf",
+				resolv_path, NULL };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct ipport at;
+	pthread_t t;
+	int f = mkstemp(resolv_path);
+
+	(void)state;
+	assert_true(f >= 0);
+	dprintf(f, "nameserver 10.96.0.10\nsearch x.svc demo.svc svc\n"
+		   "options ndots:5\n");
+	close(f);
+	tcp_fd = local_listen(&at);
+	udp_fd = socket(AF_INET, SOCK_DGRAM, 0);
+	sin.sin_port = htons(at.port);
+	sin.sin_addr.s_addr = htonl(0x7f000001);
+	assert_int_equal(bind(udp_fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	pthread_create(&t, NULL, serve_udp, NULL);
+	pthread_create(&t, NULL, serve_tcp, NULL);
+	snprintf(server, sizeof(server), "127.0.0.1:%u", at.port);
+	rig_start(&rig, args);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	rig_stop(&rig);
+	unlink(resolv_path);
+	return 0;
+}
+
+/* --- asking ----------------------------------------------------------------
+ */
+
+struct asked {
+	bool done;
+	int error;
+	size_t len;
+	uint8_t reply[65536];
+};
+
+static void on_reply(void *user, int error, const uint8_t *reply, size_t len)
+{
+	struct asked *a = user;
+
+	a->done = true;
+	a->error = error;
+	a->len = len;
+	if (len)
+		memcpy(a->reply, reply, len);
+}
+
+static void ask(struct asked *a, const char *name, uint16_t type, bool tcp)
+{
+	struct dns_query q = {
+		.id = 0x1234, .flags = DNS_RD, .type = type, .klass = DNS_IN
+	};
+	uint8_t msg[512];
+	ssize_t n;
+
+	a->done = false;
+	assert_int_equal(dns_name_parse(&q.name, name), 0);
+	n = dns_query_build(&q, msg, sizeof(msg));
+	assert_true(n > 0);
+	assert_non_null(
+		tunnel_dns_query(rig.tunnel, msg, (size_t)n, tcp, on_reply, a));
+	rig_wait(&rig, &a->done);
+}
+
+static void answers_queries(void **state)
+{
+	static struct asked a;
+	struct dns_hdr h;
+
+	(void)state;
+	for (int tcp = 0; tcp < 2; tcp++) {
+		ask(&a, "web.demo.svc", DNS_A, tcp);
+		assert_int_equal(a.error, 0);
+		assert_int_equal(dns_hdr_read(&h, a.reply, a.len), 0);
+		assert_int_equal(h.id, 0x1234);
+		assert_int_equal(h.count[1], 1);
+		ask(&a, "nobody.test", DNS_A, tcp);
+		assert_int_equal(a.error, 0);
+		assert_int_equal(dns_hdr_read(&h, a.reply, a.len), 0);
+		assert_int_equal(dns_hdr_rcode(&h), DNS_NXDOMAIN);
+	}
+	ask(&a, "big.test", DNS_TXT, false);
+	assert_int_equal(a.error, 0);
+	assert_int_equal(a.len, BIG);
+}
+
+static void refuses_nonsense(void **state)
+{
+	static struct asked a;
+
+	(void)state;
+	a.done = false;
+	assert_non_null(tunnel_dns_query(rig.tunnel, (const uint8_t *)"x", 1,
+					 false, on_reply, &a));
+	rig_wait(&rig, &a.done);
+	assert_int_equal(a.error, -EINVAL);
+}
+
+static void on_dialed(void *user, int error)
+{
+	int *rc = user;
+
+	*rc = error;
+}
+
+static int dial_name(const char *host, uint16_t port)
+{
+	struct tunnel_tcp *tcp;
+	int rc = 1;
+
+	tcp = tunnel_tcp_dial_name(rig.tunnel, host, port, on_dialed, &rc);
+	assert_non_null(tcp);
+	while (rc == 1)
+		loop_once(rig.loop, NS_SEC);
+	if (rc == 0)
+		tunnel_tcp_cancel(tcp);
+	return rc;
+}
+
+static void dials_names(void **state)
+{
+	struct ipport at;
+	int l = local_listen(&at);
+
+	(void)state;
+	assert_int_equal(dial_name("web", at.port), 0);
+	assert_int_equal(dial_name("web.demo", at.port), 0);
+	assert_int_equal(dial_name("web.demo.svc", at.port), 0);
+	assert_int_equal(dial_name("web.demo.svc.", at.port), 0);
+	assert_int_equal(dial_name("web", free_port()), -ECONNREFUSED);
+	assert_int_equal(dial_name("nobody", at.port), -ENOENT);
+	close(l);
+}
+
+static void on_info(void *user, int error, const struct tunnel_info *in)
+{
+	bool *done = user;
+
+	*done = true;
+	assert_int_equal(error, 0);
+	assert_string_equal(in->version, KT_VERSION);
+	assert_true(*in->hostname);
+	assert_int_equal(in->ndots, 5);
+	assert_int_equal(in->search.n, 3);
+	assert_string_equal(in->search.v[1], "demo.svc");
+	assert_int_equal(in->nameservers.n, 1);
+}
+
+static void tells_what_it_sees(void **state)
+{
+	bool done = false;
+
+	(void)state;
+	assert_int_equal(tunnel_info_get(rig.tunnel, on_info, &done), 0);
+	rig_wait(&rig, &done);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_queries),
+		cmocka_unit_test(refuses_nonsense),
+		cmocka_unit_test(dials_names),
+		cmocka_unit_test(tells_what_it_sees),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
