@@ -6,6 +6,7 @@
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 KTCTL=${KTCTL:-$TOP/build/src/ktctl/ktctl}
+CLUSTER=${KTCTL_TEST_CLUSTER:-$TOP/test/cluster} # perhaps another checkout's
 NS=${NS:-t}
 RUN=${BATS_FILE_TMPDIR:-/tmp}
 # set -u inside bats' own code is not safe; be strict in our functions instead
@@ -21,7 +22,7 @@ laptop() {
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$@"
   else
-    "$TOP/test/cluster/laptop" "$name" -- "$@"
+    "$CLUSTER/laptop" "$name" -- "$@"
   fi
 }
 
@@ -71,7 +72,7 @@ connect_spawn() {
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$KTCTL" connect -n "$NS" "$@" >"$CONNECT_LOG" 2>&1 3>&- &
   else
-    "$TOP/test/cluster/laptop" "$name" -- "$KTCTL" connect -n "$NS" "$@" \
+    "$CLUSTER/laptop" "$name" -- "$KTCTL" connect -n "$NS" "$@" \
       >"$CONNECT_LOG" 2>&1 3>&- &
   fi
   CONNECT_PID=$!
