@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# docs.sh KTCTL MAN-FOLDER: --help and the manual pages tell of the same
+# commands and flags (both ways), with the same short forms and defaults. TAP.
+set -u
+
+ktctl=$1
+man=$2
+HOME=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-docs.XXXXXX")
+export HOME
+trap 'rm -rf "$HOME"' EXIT
+tests=0
+
+ok() {
+  tests=$((tests + 1))
+  if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
+}
+
+words() { # WORDS...: sub-commands that completion offers
+  "$ktctl" __completeNoDesc "$@" "" | grep -v '^:'
+}
+
+# The part of a help text below a heading: one "short long" a line
+help_flags() { # HEADING COMMAND...
+  local heading=$1
+  shift
+  "$ktctl" "$@" --help | sed -n "/^$heading:/,/^$/p" |
+    sed -nE 's/^  (-.,|   ) (--[A-Za-z-]+).*/\1 \2/p' | tr -d ', ' |
+    sed -E 's/^(-[a-z])?(--)/\1 \2/' | sort -u
+}
+
+# The flags that a page describes: "*-n*, *--namespace* ..." at a line's start
+page_flags() { # PAGE
+  sed -nE 's/^\t?\*(-[a-zA-Z])\*, \*(--[A-Za-z-]+)\*.*/\1 \2/p
+    s/^\t?\*(--[A-Za-z-]+)\*.*/ \1/p' "$1" | sort -u
+}
+
+same() { # HELP PAGE
+  [ "$1" = "$2" ] && return 0
+  diff <(echo "$1") <(echo "$2") | sed 's/^</# only in --help:/
+    s/^>/# only in the page:/' | grep '^#'
+  return 1
+}
+
+same "$(help_flags 'Global flags')" "$(page_flags "$man/ktctl.1.scd")"
+ok $? "ktctl(1): the global flags"
+
+for c in $(words); do
+  page=$man/ktctl-$c.1.scd
+  [ -f "$page" ] && grep -q "^\*$c\*\$" "$man/ktctl.1.scd"
+  ok $? "$c has a page, and ktctl(1) names it"
+  flags=$(help_flags Flags "$c")
+  for sub in $(words "$c"); do
+    flags+=$'\n'$(help_flags Flags "$c" "$sub")
+    grep -q "\*$sub\*" "$page" || ok 1 "ktctl-$c(1) tells of $sub"
+  done
+  same "$(sed '/^$/d' <<<"$flags" | sort -u)" "$(page_flags "$page")"
+  ok $? "ktctl-$c(1): the flags"
+done
+
+# Default: *value* in the page of connect, (default value) in the help
+bad=0
+help=$("$ktctl" connect --help | tr -s ' \n' ' ')
+while read -r flag value; do
+  [[ $help == *"$flag "*"(default $value)"* ]] && continue
+  echo "# $flag: the page says $value"
+  bad=1
+done < <(sed -nE '/^\*(-., )?\*?--/{s/.*\*(--[A-Za-z]+)\*.*/\1/;h}
+  /Default: \*/{s/.*Default: \*([^*]+)\*.*/\1/;H;x;s/\n/ /p;x}' \
+  "$man/ktctl.1.scd" "$man/ktctl-connect.1.scd")
+ok $bad "defaults"
+
+if command -v scdoc >/dev/null; then
+  bad=0
+  for page in "$man"/*.scd; do
+    scdoc <"$page" >"$HOME/page" || bad=1
+    [ -z "$(MANWIDTH=80 man --warnings -l "$HOME/page" 2>&1 >/dev/null)" ] ||
+      bad=1
+  done
+  ok $bad "scdoc and man accept every page"
+else
+  ok 0 "scdoc and man accept every page # SKIP no scdoc"
+fi
+echo "1..$tests"
