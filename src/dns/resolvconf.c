@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/resolvconf.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NDOTS_MAX 15
+#define SEARCH_MAX 32
+
+void resolvconf_fini(struct resolvconf *rc)
+{
+	strv_fini(&rc->search);
+}
+
+static void add_server(struct resolvconf *rc, const char *text)
+{
+	struct ipport *s = &rc->servers[rc->nservers];
+
+	/* a zone ("fe80::1%eth0") cannot be carried on: not for us */
+	if (rc->nservers == RESOLVCONF_SERVERS ||
+	    ipaddr_parse(&s->addr, text) < 0)
+		return;
+	s->port = 53;
+	rc->nservers++;
+}
+
+static void set_search(struct resolvconf *rc, const struct strv *words,
+		       size_t max)
+{
+	strv_fini(&rc->search);
+	rc->search = (struct strv){ 0 };
+	for (size_t i = 1; i < words->n && rc->search.n < max; i++) {
+		if (!str_eq(words->v[i], "."))
+			strv_add(&rc->search, words->v[i]);
+	}
+}
+
+static void set_options(struct resolvconf *rc, const struct strv *words)
+{
+	long v;
+
+	for (size_t i = 1; i < words->n; i++) {
+		const char *w = words->v[i];
+
+		if (str_starts(w, "ndots:") &&
+		    str_to_long(w + strlen("ndots:"), &v) == 0 && v >= 0)
+			rc->ndots = (unsigned int)MIN(v, NDOTS_MAX);
+	}
+}
+
+static void parse_line(struct resolvconf *rc, char *line)
+{
+	auto_strv struct strv words = { 0 };
+
+	/* a comment begins a line, or ends one behind the values */
+	line[strcspn(line, "#;")] = '\0';
+	for (char *p = line; *p; p++) {
+		if (*p == '\t' || *p == '\r')
+			*p = ' ';
+	}
+	words = strv_split(line, ' ');
+	if (words.n < 2)
+		return;
+	if (str_eq(words.v[0], "nameserver"))
+		add_server(rc, words.v[1]);
+	else if (str_eq(words.v[0], "search"))
+		set_search(rc, &words, SEARCH_MAX);
+	else if (str_eq(words.v[0], "domain"))
+		set_search(rc, &words, 1);
+	else if (str_eq(words.v[0], "options"))
+		set_options(rc, &words);
+}
+
+void resolvconf_parse(struct resolvconf *rc, const char *text)
+{
+	auto_strv struct strv lines = strv_split(text, '\n');
+
+	*rc = (struct resolvconf){ .ndots = 1 };
+	for (size_t i = 0; i < lines.n; i++)
+		parse_line(rc, lines.v[i]);
+}
+
+static bool is_stub(const struct ipport *s)
+{
+	/* 127.0.0.53, and 127.0.0.54 which does not touch the messages */
+	return s->addr.family == AF_INET && s->addr.b[0] == 127 &&
+	       s->addr.b[1] == 0 && s->addr.b[2] == 0 &&
+	       (s->addr.b[3] == 53 || s->addr.b[3] == 54);
+}
+
+static void take_servers(struct resolvconf *rc, const char *path)
+{
+	struct resolvconf real;
+	auto_free char *text = file_read(path, RESOLVCONF_MAX, NULL);
+
+	if (!text)
+		return; /* the stub will do */
+	resolvconf_parse(&real, text);
+	if (real.nservers) {
+		memcpy(rc->servers, real.servers, sizeof(rc->servers));
+		rc->nservers = real.nservers;
+	}
+	resolvconf_fini(&real);
+}
+
+int resolvconf_load(struct resolvconf *rc, const char *path,
+		    struct kt_error *err)
+{
+	const char *file = path ? path : RESOLVCONF_PATH;
+	auto_free char *text = file_read(file, RESOLVCONF_MAX, NULL);
+
+	*rc = (struct resolvconf){ .ndots = 1 };
+	if (!text && errno != ENOENT)
+		return kt_fail(err, errno, "read %s: %s", file,
+			       strerror(errno));
+	resolvconf_parse(rc, text ? text : "");
+	if (!rc->nservers)
+		add_server(rc, "127.0.0.1");
+	rc->stub = is_stub(&rc->servers[0]);
+	if (rc->stub)
+		take_servers(rc, RESOLVCONF_REAL);
+	return 0;
+}
