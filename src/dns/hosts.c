@@ -12,7 +12,8 @@
 #include <sys/xattr.h>
 
 #define NOTE "hosts.block"
-#define LOCK "lock/hosts.lock"
+#define LOCK_DIR "lock"
+#define LOCK "hosts.lock"
 #define LOCK_STEP (20 * NS_MS)
 #define SELINUX "security.selinux"
 
@@ -154,24 +155,55 @@ void hosts_fini(struct hosts *h)
 	h->path = h->dir = NULL;
 }
 
-/* a file of ours in ~/.kt; never through a link that another user put there */
-static int open_own(const struct hosts *h, const char *name, int flags)
+/* ~/.kt, or @sub in it; never through a link that another user put there */
+static int open_dir(const struct hosts *h, const char *sub)
 {
-	auto_free char *path = xasprintf("%s/%s", h->dir, name);
-	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644);
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	auto_close int dir = open(h->dir, flags);
 
-	if (fd >= 0 && flags & O_CREAT && fchown(fd, h->uid, h->gid) < 0)
-		log_debug("hosts: chown %s: %s", path, strerror(errno));
-	return fd;
+	if (dir < 0)
+		return -errno;
+	if (sub) {
+		int fd = openat(dir, sub, flags);
+
+		return fd < 0 ? -errno : fd;
+	}
+	return steal_fd(&dir);
+}
+
+/* a file of ours that may be there already; a new one belongs to the user */
+static int open_own(const struct hosts *h, const char *sub, const char *name)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+	auto_close int dir = open_dir(h, sub);
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, flags | O_CREAT | O_EXCL, 0644);
+	if (fd >= 0 && fchown(fd, h->uid, h->gid) < 0)
+		log_debug("hosts: chown %s: %s", name, strerror(errno));
+	if (fd < 0 && errno == EEXIST)
+		fd = openat(dir, name, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+static int unlink_own(const struct hosts *h, const char *name)
+{
+	auto_close int dir = open_dir(h, NULL);
+
+	if (dir < 0)
+		return dir;
+	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static int take_lock(const struct hosts *h, struct kt_error *err)
 {
-	auto_close int fd = open_own(h, LOCK, O_RDWR | O_CREAT);
+	auto_close int fd = open_own(h, LOCK_DIR, LOCK);
 
 	if (fd < 0)
-		return kt_fail(err, errno, "open %s/" LOCK ": %s", h->dir,
-			       strerror(errno));
+		return kt_fail(err, -fd, "open %s/" LOCK_DIR "/" LOCK ": %s",
+			       h->dir, strerror(-fd));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return kt_fail(err, errno,
 			       "lock %s: another ktctl is changing it",
@@ -200,12 +232,12 @@ static int write_all(int fd, const void *data, size_t len)
 
 static int write_note(const struct hosts *h, struct kt_error *err)
 {
-	auto_close int fd = open_own(h, NOTE, O_WRONLY | O_CREAT | O_TRUNC);
-	int rc;
+	auto_close int fd = -1;
+	int rc = unlink_own(h, NOTE);
 
-	if (fd < 0)
-		rc = -errno;
-	else
+	if (rc == 0)
+		rc = fd = open_own(h, NULL, NOTE);
+	if (rc >= 0)
 		rc = write_all(fd, h->path, strlen(h->path));
 	if (rc == 0 && fsync(fd) < 0)
 		rc = -errno;
@@ -217,10 +249,11 @@ static int write_note(const struct hosts *h, struct kt_error *err)
 
 static void remove_note(const struct hosts *h)
 {
-	auto_free char *path = xasprintf("%s/" NOTE, h->dir);
+	int rc = unlink_own(h, NOTE);
 
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_debug("hosts: remove %s: %s", path, strerror(errno));
+	if (rc < 0)
+		log_debug("hosts: remove %s/" NOTE ": %s", h->dir,
+			  strerror(-rc));
 }
 
 /* The file */
