@@ -198,41 +198,52 @@ static int service_cidr_api(struct kube *k, struct prefixset *out,
 	return 0;
 }
 
-/* One dry run that must fail; its message names the range of that family. */
-static int dry_run(struct kube *k, const char *ns, const char *cluster_ip,
-		   const char *family, struct prefixset *out,
-		   struct kt_error *err)
+/*
+ * A Service that must be refused; the refusal names the range of that family.
+ * Servers of the first dual-stack versions do not allocate in a dry run, so it
+ * is asked in earnest then; should it be made after all, it is removed at once.
+ */
+static int provoke(struct kube *k, const char *ns, const char *cluster_ip,
+		   struct prefixset *out, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "services", ns, NULL, NULL);
+	auto_free char *made =
+		kube_path("v1", "services", ns, "kt-range-probe", NULL);
 	auto_json json_t *svc = json_pack(
-		"{s:s, s:s, s:{s:s}, s:{s:s, s:[s], s:[{s:i}]}}", "apiVersion",
-		"v1", "kind", "Service", "metadata", "name", "kt-range-probe",
-		"spec", "clusterIP", cluster_ip, "ipFamilies", family, "ports",
-		"port", 80);
-	struct kube_request req = { .method = "POST",
-				    .path = path,
-				    .query = "dryRun=All",
-				    .body = svc };
-	struct kt_error e = { 0 };
-	int rc = kube_call(k, &req, NULL, &e);
+		"{s:s, s:s, s:{s:s}, s:{s:s, s:[{s:i}]}}", "apiVersion", "v1",
+		"kind", "Service", "metadata", "name", "kt-range-probe", "spec",
+		"clusterIP", cluster_ip, "ports", "port", 80);
 
-	if (rc == 0 || is_answer(&e)) {
-		cidr_parse_valid_range(e.msg, out);
-		return 0;
+	for (int earnest = 0; earnest < 2; earnest++) {
+		struct kube_request req = { .method = "POST",
+					    .path = path,
+					    .query = earnest ? NULL
+							     : "dryRun=All",
+					    .body = svc };
+		struct kt_error e = { 0 };
+		int rc = kube_call(k, &req, NULL, &e);
+
+		if (rc < 0 && !is_answer(&e)) {
+			*err = e;
+			return rc;
+		}
+		if (rc < 0) {
+			cidr_parse_valid_range(e.msg, out);
+			return 0;
+		}
 	}
-	*err = e;
-	return rc;
+	return kube_delete(k, made, 0, err);
 }
 
 static int complaint(struct kube *k, const char *ns, struct prefixset *out,
 		     struct kt_error *err)
 {
 	/* documentation addresses (RFC 5737, 3849): in nobody's range */
-	int rc = dry_run(k, ns, "192.0.2.1", "IPv4", out, err);
+	int rc = provoke(k, ns, "192.0.2.1", out, err);
 
 	if (rc < 0 || !out->n)
 		return rc;
-	return dry_run(k, ns, "2001:db8::1", "IPv6", out, err);
+	return provoke(k, ns, "2001:db8::1", out, err);
 }
 
 static void collect_services(json_t *list, struct addrs *seen,
