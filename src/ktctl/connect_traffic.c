@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/connect_traffic.h"
+
+#include "base/log.h"
+#include "ktctl/flows.h"
+#include "tunnel/relay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UDP_IDLE (60 * NS_SEC)
+#define PING_IDLE (30 * NS_SEC)
+#define SWEEP (5 * NS_SEC)
+#define MAX_FLOWS 4096
+
+struct traffic {
+	struct loop *loop;
+	struct tunnel *tunnel;
+	struct capture *cap;
+	struct list waiting; /* struct attempt, without a dial */
+	struct flows udp, ping;
+	struct timer sweep;
+};
+
+/* --- TCP ------------------------------------------------------------------ */
+
+/*
+ * struct attempt - a program's connect(), until it is a relay
+ *
+ *   WAITING (no session; on the list) -> DIALLING -> ANSWERED -> relay
+ *   dial lost with the tunnel: back to WAITING
+ */
+struct attempt {
+	struct traffic *tr;
+	struct list node;
+	struct capture_tcp *c;
+	struct tunnel_tcp *dial; /* NULL while waiting */
+};
+
+static void dial(struct attempt *a);
+
+static void attempt_free(struct attempt *a)
+{
+	list_del(&a->node);
+	free(a);
+}
+
+static void on_dialled(void *user, int error)
+{
+	struct attempt *a = user;
+	struct traffic *tr = a->tr;
+
+	if (error == -ENETRESET) {
+		a->dial = NULL;
+		list_add_tail(&tr->waiting, &a->node);
+		return;
+	}
+	if (error) {
+		struct capture_tcp *c = a->c;
+
+		attempt_free(a);
+		capture_tcp_answer(tr->cap, c, -error);
+		return;
+	}
+	capture_tcp_answer(tr->cap, a->c, 0);
+}
+
+static void dial(struct attempt *a)
+{
+	struct traffic *tr = a->tr;
+
+	a->dial = tunnel_tcp_dial(tr->tunnel, &a->c->dst, on_dialled, a);
+	if (a->dial)
+		return;
+	if (errno == ENOTCONN) {
+		list_add_tail(&tr->waiting, &a->node);
+		return;
+	}
+	log_debug("dial: %s", strerror(errno));
+	capture_tcp_answer(tr->cap, a->c, ECONNREFUSED);
+	attempt_free(a);
+}
+
+static void on_tcp_open(void *user, struct capture_tcp *c)
+{
+	struct traffic *tr = user;
+	struct attempt *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		capture_tcp_answer(tr->cap, c, ECONNREFUSED);
+		return;
+	}
+	a->tr = tr;
+	a->c = c;
+	list_init(&a->node);
+	c->user = a;
+	dial(a);
+}
+
+static void on_tcp_gone(void *user, struct capture_tcp *c)
+{
+	struct attempt *a = c->user;
+
+	(void)user;
+	if (!a)
+		return;
+	if (a->dial)
+		tunnel_tcp_cancel(a->dial);
+	attempt_free(a);
+}
+
+static void on_relay_finish(void *user, int fd)
+{
+	struct traffic *tr = user;
+
+	if (tr->cap)
+		capture_tcp_finish(tr->cap, fd);
+	else
+		close(fd);
+}
+
+static void on_tcp_accepted(void *user, struct capture_tcp *c, int fd)
+{
+	static const struct relay_hooks hooks = { .finish = on_relay_finish };
+	struct attempt *a = c->user;
+	int rc = tunnel_tcp_relay(a->dial, fd, &hooks, user);
+
+	if (rc < 0)
+		log_debug("relay: %s", strerror(-rc));
+	attempt_free(a);
+}
+
+void traffic_tunnel_up(struct traffic *tr)
+{
+	struct list again;
+
+	list_init(&again);
+	while (!list_empty(&tr->waiting)) {
+		struct list *n = tr->waiting.next;
+
+		list_del(n);
+		list_add_tail(&again, n);
+	}
+	while (!list_empty(&again)) {
+		struct attempt *a =
+			container_of(again.next, struct attempt, node);
+
+		list_del(&a->node);
+		dial(a);
+	}
+}
+
+/* --- UDP ------------------------------------------------------------------ */
+
+struct udp_flow {
+	struct flow flow;
+	struct traffic *tr;
+	struct tunnel_udp *udp;
+};
+
+static void udp_flow_free(struct flow *f)
+{
+	struct udp_flow *u = container_of(f, struct udp_flow, flow);
+
+	if (u->udp)
+		tunnel_udp_close(u->udp);
+	free(u);
+}
+
+static void on_udp_back(void *user, const uint8_t *data, size_t len)
+{
+	struct udp_flow *u = user;
+	int rc = capture_udp_send(u->tr->cap, &u->flow.dst, &u->flow.src, data,
+				  len);
+
+	flows_touch(&u->tr->udp, &u->flow, loop_now(u->tr->loop));
+	if (rc < 0)
+		log_trace("datagram of %zu bytes dropped: %s", len,
+			  strerror(-rc));
+}
+
+static void on_udp_close(void *user, int error)
+{
+	struct udp_flow *u = user;
+
+	u->udp = NULL;
+	if (error && error != -ENETRESET && error != -ECANCELED)
+		capture_udp_error(u->tr->cap, &u->flow.src, &u->flow.dst,
+				  -error);
+	flows_remove(&u->tr->udp, &u->flow);
+}
+
+static struct udp_flow *udp_flow_open(struct traffic *tr,
+				      const struct ipport *src,
+				      const struct ipport *dst)
+{
+	static const struct tunnel_udp_ops ops = { .datagram = on_udp_back,
+						   .close = on_udp_close };
+	struct udp_flow *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->tr = tr;
+	u->udp = tunnel_udp_open(tr->tunnel, dst, &ops, u);
+	if (!u->udp) {
+		free(u);
+		return NULL;
+	}
+	flows_add(&tr->udp, &u->flow, src, dst, loop_now(tr->loop));
+	return u;
+}
+
+static void on_udp(void *user, const struct ipport *src,
+		   const struct ipport *dst, const uint8_t *data, size_t len)
+{
+	struct traffic *tr = user;
+	struct flow *f = flows_find(&tr->udp, src, dst);
+	struct udp_flow *u = f ? container_of(f, struct udp_flow, flow)
+			       : udp_flow_open(tr, src, dst);
+
+	if (!u) /* no session: as a network that loses a datagram */
+		return;
+	flows_touch(&tr->udp, &u->flow, loop_now(tr->loop));
+	tunnel_udp_send(u->udp, data, len);
+}
+
+/* --- ping ------------------------------------------------------------------
+ */
+
+struct ping_flow {
+	struct flow flow;
+	struct traffic *tr;
+	struct tunnel_ping *ping;
+};
+
+static void ping_flow_free(struct flow *f)
+{
+	struct ping_flow *p = container_of(f, struct ping_flow, flow);
+
+	if (p->ping)
+		tunnel_ping_close(p->ping);
+	free(p);
+}
+
+static bool is_echo_reply(const struct tunnel_echo *e, int family)
+{
+	return e->type == (family == AF_INET ? 0 : 129);
+}
+
+static void on_ping_answer(void *user, const struct tunnel_echo *e)
+{
+	struct ping_flow *p = user;
+	struct capture_echo back = { .src = p->flow.src.addr,
+				     .dst = p->flow.dst.addr,
+				     .id = e->id,
+				     .seq = e->seq,
+				     .ttl = e->ttl,
+				     .data = e->payload,
+				     .len = e->len };
+
+	if (!is_echo_reply(e, p->flow.dst.addr.family))
+		capture_echo_error(p->tr->cap, &back, EHOSTUNREACH);
+	else if (capture_echo_reply(p->tr->cap, &back) < 0)
+		log_trace("echo reply of %zu bytes dropped", e->len);
+}
+
+static void on_ping_close(void *user, int error)
+{
+	struct ping_flow *p = user;
+
+	if (error == -EACCES)
+		log_debug("the shadow Pod may not ping");
+	p->ping = NULL;
+	flows_remove(&p->tr->ping, &p->flow);
+}
+
+static void on_echo(void *user, const struct capture_echo *e)
+{
+	static const struct tunnel_ping_ops ops = { .answer = on_ping_answer,
+						    .close = on_ping_close };
+	struct traffic *tr = user;
+	struct ipport src = { .addr = e->src }, dst = { .addr = e->dst };
+	struct flow *f = flows_find(&tr->ping, &src, &dst);
+	struct tunnel_echo out = { .id = e->id,
+				   .seq = e->seq,
+				   .ttl = e->ttl,
+				   .payload = e->data,
+				   .len = e->len };
+	struct ping_flow *p;
+
+	if (f) {
+		p = container_of(f, struct ping_flow, flow);
+	} else {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		p->tr = tr;
+		p->ping = tunnel_ping_open(tr->tunnel, &e->dst, &ops, p);
+		if (!p->ping) {
+			free(p);
+			return;
+		}
+		flows_add(&tr->ping, &p->flow, &src, &dst, loop_now(tr->loop));
+	}
+	flows_touch(&tr->ping, &p->flow, loop_now(tr->loop));
+	tunnel_ping_send(p->ping, &out);
+}
+
+/* --- all of it --------------------------------------------------------------
+ */
+
+static void on_sweep(struct timer *t)
+{
+	struct traffic *tr = container_of(t, struct traffic, sweep);
+	int64_t now = loop_now(tr->loop);
+
+	flows_expire(&tr->udp, now - UDP_IDLE);
+	flows_expire(&tr->ping, now - PING_IDLE);
+	loop_timer_start(tr->loop, t, SWEEP, on_sweep);
+}
+
+int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
+		 const struct capture_config *cfg, struct kt_error *err)
+{
+	static const struct capture_ops ops = {
+		.tcp_open = on_tcp_open,
+		.tcp_gone = on_tcp_gone,
+		.tcp_accepted = on_tcp_accepted,
+		.udp = on_udp,
+		.icmp_echo = on_echo,
+	};
+	struct traffic *tr = xcalloc(1, sizeof(*tr));
+	int rc;
+
+	tr->loop = loop;
+	tr->tunnel = t;
+	list_init(&tr->waiting);
+	flows_init(&tr->udp, MAX_FLOWS, udp_flow_free);
+	flows_init(&tr->ping, MAX_FLOWS, ping_flow_free);
+	rc = capture_open(&tr->cap, loop, cfg, &ops, tr, err);
+	if (rc < 0) {
+		free(tr);
+		return rc;
+	}
+	loop_timer_start(loop, &tr->sweep, SWEEP, on_sweep);
+	*out = tr;
+	return 0;
+}
+
+struct capture *traffic_capture(struct traffic *tr)
+{
+	return tr->cap;
+}
+
+void traffic_close(struct traffic *tr)
+{
+	struct capture *cap;
+
+	if (!tr)
+		return;
+	loop_timer_stop(&tr->sweep);
+	flows_fini(&tr->udp);
+	flows_fini(&tr->ping);
+	cap = tr->cap;
+	capture_close(cap); /* tcp_gone() for each attempt, waiting ones too */
+	tr->cap = NULL;
+	loop_defer_free(tr->loop, tr);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/shadow.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/heartbeat.h"
+#include "kube/objects.h"
+#include "kube/podwait.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <time.h>
+
+struct shadow {
+	struct shadow_config cfg;
+	char name[64]; /* of the Pod or Deployment; "" before it is made */
+	char pod[256]; /* the running Pod */
+	char pod_ip[64];
+	char text[96]; /* shadow_describe() */
+	bool joined;   /* our reference is counted in the shared one */
+	struct heartbeat *beat;
+};
+
+const char *shadow_user(void)
+{
+	const char *sudo = getenv("SUDO_USER");
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (sudo && *sudo)
+		return sudo;
+	return pw ? pw->pw_name : "unknown";
+}
+
+static bool is_deployment(const struct shadow *s)
+{
+	return s->cfg.global->use_shadow_deployment;
+}
+
+static void set_name(struct shadow *s, const char *name)
+{
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->text, sizeof(s->text), "shadow %s %s",
+		 is_deployment(s) ? "Deployment" : "Pod", name);
+}
+
+static char *object_path(const struct shadow *s, const char *name)
+{
+	return is_deployment(s)
+		       ? kube_path("apps/v1", "deployments", s->cfg.ns, name,
+				   NULL)
+		       : kube_path("v1", "pods", s->cfg.ns, name, NULL);
+}
+
+static json_t *pairs_json(const struct pairs *p)
+{
+	json_t *o = p->n ? json_object() : NULL;
+
+	for (size_t i = 0; i < p->n; i++)
+		json_object_set_new(o, p->v[i].key, json_string(p->v[i].value));
+	return o;
+}
+
+static int64_t shadow_now(const struct shadow *s)
+{
+	return s->cfg.global->use_local_time ? time(NULL)
+					     : kube_cluster_time(s->cfg.kube);
+}
+
+static json_t *make_object(const struct shadow *s, const char *name)
+{
+	static const char *const args[] = { NULL };
+	const struct global_options *g = s->cfg.global;
+	auto_json json_t *selector = pairs_json(&g->node_selector);
+	auto_json json_t *labels = pairs_json(&g->with_label);
+	auto_json json_t *annotations = pairs_json(&g->with_annotation);
+	struct shadow_spec spec = {
+		.name = name,
+		.role = KT_ROLE_CONNECT,
+		.user = shadow_user(),
+		.now = shadow_now(s),
+		.image = g->image,
+		.always_pull = g->force_update,
+		.image_pull_secret = g->image_pull_secret,
+		.service_account = g->service_account,
+		.node_selector = selector,
+		.labels = labels,
+		.annotations = annotations,
+		.cpu = g->pod_quota.cpu,
+		.memory = g->pod_quota.memory,
+		.args = args,
+		.health_port = SHADOW_HEALTH_PORT,
+	};
+
+	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
+}
+
+static void report(struct shadow *s, const char *text)
+{
+	if (s->cfg.progress)
+		s->cfg.progress(s->cfg.user, text);
+}
+
+/* --- the shared one --------------------------------------------------------
+ */
+
+static bool is_ending(const json_t *obj)
+{
+	const char *phase = json_str(obj, "status", "phase", NULL);
+
+	return json_at(obj, "metadata", "deletionTimestamp", NULL) ||
+	       str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
+}
+
+/* Read, change the count, write; somebody else's write in between is a 409 and
+ * makes us read again. *@left: the new count. */
+static int change_refs(struct shadow *s, int by, long *left,
+		       struct kt_error *err)
+{
+	auto_free char *path = object_path(s, s->name);
+
+	for (int tries = 0;; tries++) {
+		auto_json json_t *obj = NULL;
+		auto_json json_t *patch = NULL;
+		char text[24];
+		const char *old;
+		int rc = kube_get(s->cfg.kube, path, &obj, err);
+
+		if (rc < 0)
+			return rc;
+		old = object_annotation(obj, KT_ANNOTATION_REFS);
+		if (!old || str_to_long(old, left) < 0)
+			*left = 1;
+		*left += by;
+		if (*left <= 0)
+			return 0;
+		snprintf(text, sizeof(text), "%ld", *left);
+		/* the version makes it a compare-and-swap */
+		patch = json_pack(
+			"{s:{s:s*, s:{s:s}}}", "metadata", "resourceVersion",
+			json_str(obj, "metadata", "resourceVersion", NULL),
+			"annotations", KT_ANNOTATION_REFS, text);
+		rc = kube_patch(s->cfg.kube, path, patch, NULL, err);
+		if (rc != -EBUSY || tries == 20)
+			return rc;
+		*err = (struct kt_error){ 0 };
+		rc = loop_sleep(kube_loop(s->cfg.kube),
+				(10 + 10 * tries) * NS_MS);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+}
+
+/* Join the shared shadow if there is a live one. 1: joined; 0: there is none;
+ * -EAGAIN: one is ending, look again. */
+static int try_join(struct shadow *s, struct kt_error *err)
+{
+	auto_free char *path = object_path(s, KT_SHARED_SHADOW);
+	auto_json json_t *obj = NULL;
+	struct kt_error e = { 0 };
+	long refs;
+	int rc = kube_get(s->cfg.kube, path, &obj, &e);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0 && is_ending(obj)) {
+		report(s, "the former shared shadow ends");
+		rc = kube_delete(s->cfg.kube, path, 0, &e);
+		return rc < 0 && rc != -ENOENT ? (*err = e, rc) : -EAGAIN;
+	}
+	if (rc == 0) {
+		set_name(s, KT_SHARED_SHADOW);
+		rc = change_refs(s, 1, &refs, &e);
+	}
+	if (rc == -ENOENT)
+		return -EAGAIN;
+	if (rc < 0) {
+		*err = e;
+		return rc;
+	}
+	s->joined = true;
+	log_debug("joined %s, %ld users", s->name, refs);
+	return 1;
+}
+
+static int create(struct shadow *s, const char *name, struct kt_error *err)
+{
+	auto_json json_t *obj = make_object(s, name);
+	auto_free char *path = object_path(s, NULL);
+	int rc = kube_create(s->cfg.kube, path, obj, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	set_name(s, name);
+	s->joined = true;
+	return 0;
+}
+
+static int join_or_create_shared(struct shadow *s, struct kt_error *err)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		int rc = try_join(s, err);
+
+		if (rc == 0) {
+			rc = create(s, KT_SHARED_SHADOW, err);
+			if (rc == -EEXIST) { /* another user was quicker */
+				*err = (struct kt_error){ 0 };
+				continue;
+			}
+		}
+		if (rc >= 0 || rc != -EAGAIN)
+			return rc < 0 ? rc : 0;
+		rc = loop_sleep(kube_loop(s->cfg.kube), 200 * NS_MS);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+	return kt_fail(err, EBUSY, "the former %s does not end",
+		       KT_SHARED_SHADOW);
+}
+
+/* --- the Pod -----------------------------------------------------------------
+ */
+
+static void forward_progress(void *user, const char *text)
+{
+	report(user, text);
+}
+
+static int wait_pod(struct shadow *s, struct kt_error *err)
+{
+	auto_free char *path = object_path(s, s->name);
+	auto_free char *selector = NULL;
+	auto_json json_t *deployment = NULL;
+	auto_json json_t *pod = NULL;
+	struct pod_wait w = {
+		.ns = s->cfg.ns,
+		.pod = s->name,
+		.timeout_ns = s->cfg.global->pod_creation_timeout * NS_SEC,
+		.progress = forward_progress,
+		.user = s,
+	};
+	const char *text;
+	int rc;
+
+	if (is_deployment(s)) {
+		rc = kube_get(s->cfg.kube, path, &deployment, err);
+		if (rc < 0)
+			return rc;
+		selector = pod_selector(deployment);
+		w.pod = NULL;
+		w.deployment = s->name;
+		w.selector = selector;
+	}
+	rc = pod_wait_running(s->cfg.kube, &w, &pod, err);
+	if (rc < 0)
+		return rc;
+	text = json_str(pod, "metadata", "name", NULL);
+	snprintf(s->pod, sizeof(s->pod), "%s", text ? text : s->name);
+	text = json_str(pod, "status", "podIP", NULL);
+	snprintf(s->pod_ip, sizeof(s->pod_ip), "%s", text ? text : "");
+	return 0;
+}
+
+int shadow_ensure(struct shadow *s, struct kt_error *err)
+{
+	auto_free char *path = NULL;
+	char name[SHADOW_NAME_LEN];
+	int rc = 0;
+
+	/* a Deployment that still exists makes the new Pod itself */
+	if (!(is_deployment(s) && s->joined)) {
+		heartbeat_stop(s->beat);
+		s->beat = NULL;
+		s->joined = false;
+		shadow_name_make(name);
+		rc = s->cfg.share ? join_or_create_shared(s, err)
+				  : create(s, name, err);
+	}
+	if (rc < 0)
+		return kt_wrap(err, rc, "make the shadow in namespace %s",
+			       s->cfg.ns);
+	path = object_path(s, s->name);
+	if (!s->beat)
+		s->beat = heartbeat_start(s->cfg.kube, path, HEARTBEAT_INTERVAL,
+					  s->cfg.global->use_local_time);
+	rc = wait_pod(s, err);
+	return rc < 0 ? kt_wrap(err, rc, "%s", shadow_describe(s)) : 0;
+}
+
+int shadow_check(struct shadow *s, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "pods", s->cfg.ns, s->pod, NULL);
+	auto_json json_t *pod = NULL;
+	int rc = kube_get(s->cfg.kube, path, &pod, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	return rc < 0 ? rc : !is_ending(pod);
+}
+
+int shadow_remove(struct shadow *s, struct kt_error *err)
+{
+	auto_free char *path = NULL;
+	long left = 0;
+	int rc = 0;
+
+	heartbeat_stop(s->beat);
+	s->beat = NULL;
+	if (!s->joined)
+		return 0;
+	s->joined = false;
+	if (s->cfg.share)
+		rc = change_refs(s, -1, &left, err);
+	path = object_path(s, s->name);
+	if (rc == 0 && left <= 0)
+		rc = kube_delete(s->cfg.kube, path, 0, err);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* --- small things
+ * -------------------------------------------------------------- */
+
+struct shadow *shadow_new(const struct shadow_config *cfg)
+{
+	struct shadow *s = xcalloc(1, sizeof(*s));
+
+	s->cfg = *cfg;
+	return s;
+}
+
+void shadow_free(struct shadow *s)
+{
+	if (!s)
+		return;
+	heartbeat_stop(s->beat);
+	free(s);
+}
+
+const char *shadow_pod_name(const struct shadow *s)
+{
+	return s->pod;
+}
+
+const char *shadow_pod_ip(const struct shadow *s)
+{
+	return s->pod_ip;
+}
+
+const char *shadow_describe(const struct shadow *s)
+{
+	return s->text;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_SHADOW_H
+#define KT_KTCTL_SHADOW_H
+
+#include "ktctl/options.h"
+#include "kube/client.h"
+
+/**
+ * DOC: The shadow object
+ *
+ * Makes, joins, finds again and removes the object in the cluster that the
+ * tunnel ends in: a Pod of our own, the Pod that a namespace's users share, or
+ * a Deployment (docs/design.md, 2.7). Sequential code: every function waits in
+ * the loop.
+ */
+
+#define SHADOW_TUNNEL_PORT 7070 /* on 127.0.0.1 of the Pod */
+#define SHADOW_HEALTH_PORT 7071 /* on the Pod's address */
+
+struct shadow;
+
+/** struct shadow_config - all borrowed for the shadow's life */
+struct shadow_config {
+	struct kube *kube;
+	const char *ns;
+	const struct global_options *global;
+	bool share; /* --shareShadow */
+	/** progress() - what is waited for; may be NULL */
+	void (*progress)(void *user, const char *text);
+	void *user;
+};
+
+struct shadow *shadow_new(const struct shadow_config *cfg);
+/** shadow_free() - forget it; the object stays (see shadow_remove()) */
+void shadow_free(struct shadow *s);
+
+/** shadow_ensure() - make or join the object and wait until its Pod runs */
+KT_CHECK int shadow_ensure(struct shadow *s, struct kt_error *err);
+/** shadow_check() - after trouble: 1: the Pod still runs; 0: it is gone or
+ *  ends, call shadow_ensure() again; -errno: could not ask */
+KT_CHECK int shadow_check(struct shadow *s, struct kt_error *err);
+/** shadow_remove() - leave the shared one, or delete what we made */
+KT_CHECK int shadow_remove(struct shadow *s, struct kt_error *err);
+
+/** shadow_pod_name() - the running Pod's name, after shadow_ensure() */
+const char *shadow_pod_name(const struct shadow *s);
+/** shadow_describe() - "shadow Pod NAME", for messages */
+const char *shadow_describe(const struct shadow *s);
+/** shadow_pod_ip() - of the running Pod, or "" */
+const char *shadow_pod_ip(const struct shadow *s);
+
+/** shadow_user() - the developer's name (annotation kt-user): SUDO_USER, or
+ *  that of the uid */
+const char *shadow_user(void);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/uplink.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/portforward.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RETRY_MIN (100 * NS_MS)
+#define RETRY_MAX (3 * NS_SEC)
+#define HEAL_PAUSE (3 * NS_SEC)
+#define FAILURES_BEFORE_HEAL 3
+
+struct uplink {
+	struct uplink_config cfg;
+	struct tunnel *tunnel;
+	struct timer retry;
+	unsigned int failures; /* since it was up */
+	bool up, was_up, warned;
+	bool attention; /* uplink_wait() is to return */
+	bool fatal;
+	struct kt_error why; /* of the last loss */
+};
+
+static void open_carrier(struct uplink *u);
+
+static void on_retry(struct timer *t)
+{
+	open_carrier(container_of(t, struct uplink, retry));
+}
+
+static void retry_later(struct uplink *u)
+{
+	int64_t pause = RETRY_MIN << MIN(u->failures, 8U);
+
+	loop_timer_start(u->cfg.loop, &u->retry, MIN(pause, RETRY_MAX),
+			 on_retry);
+}
+
+/* The API server answered, and the answer is about the Pod. */
+static bool blames_pod(const struct kt_error *why)
+{
+	return why->http_status == 404 || why->http_status == 400 ||
+	       why->http_status == 500;
+}
+
+static void failed(struct uplink *u, const struct kt_error *why)
+{
+	u->up = false;
+	u->why = *why;
+	if (u->was_up && !u->warned)
+		log_warn("connection to the cluster lost: %s; open connections "
+			 "wait",
+			 why->msg);
+	else
+		log_debug("tunnel: %s", why->msg);
+	u->warned = true;
+	u->failures++;
+	if (blames_pod(why) || u->failures % FAILURES_BEFORE_HEAL == 0)
+		u->attention = true;
+	retry_later(u);
+}
+
+static void open_carrier(struct uplink *u)
+{
+	static const struct carrier_handler none = { 0 };
+	struct kt_error err = { 0 };
+	struct carrier *c;
+	int rc = portforward_open(
+		&c, u->cfg.kube, u->cfg.ns, shadow_pod_name(u->cfg.shadow),
+		SHADOW_TUNNEL_PORT, u->cfg.open_timeout_ns, &none, NULL, &err);
+
+	if (rc < 0)
+		failed(u, &err);
+	else
+		tunnel_attach(u->tunnel, c);
+}
+
+static void is_up(struct uplink *u)
+{
+	if (u->warned)
+		log_info("connected to the cluster again");
+	u->warned = false;
+	u->up = true;
+	u->was_up = true;
+	u->failures = 0;
+	loop_timer_stop(&u->retry);
+}
+
+static void on_up(void *user)
+{
+	struct uplink *u = user;
+
+	is_up(u);
+	u->cfg.up(u->cfg.user);
+}
+
+static void on_resumed(void *user)
+{
+	is_up(user);
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	failed(user, why);
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	struct uplink *u = user;
+
+	if (u->was_up)
+		log_warn("open connections were reset: %s", why->msg);
+	failed(u, why);
+	if (why->code == EPROTONOSUPPORT) {
+		u->fatal = true;
+		u->attention = true;
+		loop_timer_stop(&u->retry);
+	}
+}
+
+struct uplink *uplink_new(const struct uplink_config *cfg)
+{
+	static const struct tunnel_events events = {
+		.up = on_up,
+		.resumed = on_resumed,
+		.lost = on_lost,
+		.dead = on_dead,
+	};
+	struct uplink *u = xcalloc(1, sizeof(*u));
+
+	u->cfg = *cfg;
+	u->tunnel = tunnel_new(cfg->loop, NULL, &events, u);
+	if (!u->tunnel)
+		abort();
+	return u;
+}
+
+void uplink_free(struct uplink *u)
+{
+	if (!u)
+		return;
+	loop_timer_stop(&u->retry);
+	tunnel_free(u->tunnel);
+	loop_defer_free(u->cfg.loop, u);
+}
+
+static int fatal(struct uplink *u, struct kt_error *err)
+{
+	*err = u->why;
+	kt_hint(err, "ktctl and the shadow image are of different versions: "
+		     "choose the image of this version with --image");
+	return -EPROTONOSUPPORT;
+}
+
+/* The first carrier may be early: the Pod runs a moment before it listens. So
+ * tries go on until the time is over; a refusal by the API server ends them. */
+int uplink_connect(struct uplink *u, struct kt_error *err)
+{
+	int64_t end = clock_ns() + u->cfg.open_timeout_ns;
+
+	u->failures = 0;
+	u->was_up = false;
+	open_carrier(u);
+	while (!u->up) {
+		int rc = loop_run_until(u->cfg.loop, &u->up, 50 * NS_MS);
+
+		if (rc == -EINTR)
+			return kt_fail(err, EINTR, "interrupted");
+		if (u->fatal)
+			return fatal(u, err);
+		if (u->up)
+			break;
+		if (u->why.http_status == 401 || u->why.http_status == 403) {
+			*err = u->why;
+			return kt_wrap(err, -EPERM, "port-forward to %s",
+				       shadow_describe(u->cfg.shadow));
+		}
+		if (clock_ns() >= end) {
+			if (u->why.code)
+				*err = u->why;
+			else
+				kt_fail(err, ETIMEDOUT, "no answer");
+			return kt_wrap(err, -ETIMEDOUT, "open the tunnel to %s",
+				       shadow_describe(u->cfg.shadow));
+		}
+	}
+	u->attention = false;
+	return 0;
+}
+
+int uplink_wait(struct uplink *u, struct kt_error *err)
+{
+	int rc = loop_run_until(u->cfg.loop, &u->attention, -1);
+
+	if (rc < 0)
+		return kt_fail(err, -rc, "interrupted");
+	u->attention = false;
+	return u->fatal ? fatal(u, err) : 0;
+}
+
+int uplink_heal(struct uplink *u, struct kt_error *err)
+{
+	struct kt_error e = { 0 };
+	int rc;
+
+	if (u->up)
+		return 0;
+	rc = shadow_check(u->cfg.shadow, &e);
+	if (rc == 0) {
+		log_warn("%s is gone: making another",
+			 shadow_describe(u->cfg.shadow));
+		loop_timer_stop(&u->retry);
+		rc = shadow_ensure(u->cfg.shadow, &e);
+		u->failures = 0;
+		if (rc == 0)
+			open_carrier(u);
+		else
+			retry_later(u);
+	}
+	if (rc == -EINTR)
+		return kt_fail(err, EINTR, "interrupted");
+	if (rc < 0) {
+		log_debug("%s", e.msg);
+		if (e.http_status)
+			log_warn("%s", e.msg);
+		rc = loop_sleep(u->cfg.loop, HEAL_PAUSE);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+	return 0;
+}
+
+struct tunnel *uplink_tunnel(struct uplink *u)
+{
+	return u->tunnel;
+}

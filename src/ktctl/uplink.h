@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_UPLINK_H
+#define KT_KTCTL_UPLINK_H
+
+#include "ktctl/shadow.h"
+#include "tunnel/client.h"
+
+/**
+ * DOC: The uplink: a tunnel that is kept up
+ *
+ * Opens a port-forward into the shadow's Pod, hands it to the tunnel, and opens
+ * the next one when it dies. A lost carrier is tried again with a growing pause
+ * (0.1 to 3 s); when the API server says that the Pod is not there any more,
+ * or tries keep failing, uplink_wait() returns so that the command can look
+ * after the Pod with uplink_heal().
+ *
+ *   CONNECTING -> UP -> LOST (tries go on) -> UP
+ *                       LOST -> needs healing -> CONNECTING
+ *                       any  -> FATAL (the shadow is of another version)
+ */
+
+struct uplink;
+
+struct uplink_config {
+	struct loop *loop;
+	struct kube *kube;
+	const char *ns;
+	struct shadow *shadow;
+	int64_t open_timeout_ns; /* --portForwardTimeout */
+	/** up() - a fresh session runs: streams may be opened */
+	void (*up)(void *user);
+	void *user;
+};
+
+struct uplink *uplink_new(const struct uplink_config *cfg);
+/** uplink_free() - end the tunnel; its streams are closed */
+void uplink_free(struct uplink *u);
+
+/** uplink_connect() - open the tunnel and wait until it is up */
+KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
+/** uplink_wait() - until the uplink needs healing (0) or the loop is
+ *  interrupted (-EINTR); other -errno with @err are fatal */
+KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
+/** uplink_heal() - look after the shadow: make another when it is gone. 0 also
+ *  when that did not work now: uplink_wait() will say so again. */
+KT_CHECK int uplink_heal(struct uplink *u, struct kt_error *err);
+
+struct tunnel *uplink_tunnel(struct uplink *u);
+
+#endif
