@@ -1,15 +1,429 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl connect: programs of this machine reach Pods, Services and cluster
+ * names. Top-down: command_connect() at the end runs the steps; each step is a
+ * function that waits in the loop; connect_undo() takes back what was done.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/cidr.h"
+#include "kube/denied.h"
+#include "kube/rest.h"
 #include "ktctl/app.h"
+#include "ktctl/connect_names.h"
+#include "ktctl/connect_proxy.h"
+#include "ktctl/connect_ranges.h"
+#include "ktctl/connect_traffic.h"
+#include "ktctl/home.h"
+#include "ktctl/pidfile.h"
+#include "ktctl/progress.h"
+#include "ktctl/signals.h"
+#include "ktctl/sweep.h"
+#include "ktctl/uplink.h"
 
 #include <errno.h>
+#include <string.h>
+
+#define STEPS 6
+#define INFO_TIMEOUT (10 * NS_SEC)
+#define MAX_HOLES 24
+
+/** struct connect - one run; a member is NULL until its step is done */
+struct connect {
+	struct app *app;
+	const struct connect_options *opt;
+	const struct global_options *global;
+
+	struct kube_config *config;
+	struct kube *kube;
+	const char *ns;
+	struct pidfile *pidfile;
+	struct shadow *shadow;
+	struct uplink *uplink;
+	struct traffic *traffic;
+	struct proxy *proxy;
+	struct names *names;
+
+	struct ipaddr holes[MAX_HOLES];
+	size_t nholes;
+	struct cidr_hints hints;
+	struct cidr_result found;
+	struct prefixset ranges; /* captured */
+};
+
+/* --- this machine -------------------------------------------------------- */
+
+static int check_alone(struct connect *c, struct kt_error *err)
+{
+	pid_t pid = pidfile_alive(c->app->home, "connect");
+
+	if (!pid)
+		return 0;
+	kt_hint(err, "leave it with: kill %d", (int)pid);
+	return kt_fail(err, EEXIST,
+		       "another ktctl connect runs on this machine (pid %d)",
+		       (int)pid);
+}
+
+static void on_uplink_up(void *user)
+{
+	struct connect *c = user;
+
+	if (c->traffic)
+		traffic_tunnel_up(c->traffic);
+}
+
+static void on_progress(void *user, const char *text)
+{
+	struct connect *c = user;
+
+	progress_detail(c->app->progress, "%s", text);
+}
+
+static void make_uplink(struct connect *c)
+{
+	struct shadow_config shadow = {
+		.kube = c->kube,
+		.ns = c->ns,
+		.global = c->global,
+		.share = c->opt->share_shadow,
+		.progress = on_progress,
+		.user = c,
+	};
+	struct uplink_config uplink = {
+		.loop = c->app->loop,
+		.kube = c->kube,
+		.ns = c->ns,
+		.open_timeout_ns = c->global->port_forward_timeout * NS_SEC,
+		.up = on_uplink_up,
+		.user = c,
+	};
+
+	c->shadow = shadow_new(&shadow);
+	uplink.shadow = c->shadow;
+	c->uplink = uplink_new(&uplink);
+}
+
+/* The device comes first: without the right to make it nothing is begun. */
+static int step_machine(struct connect *c, struct kt_error *err)
+{
+	struct capture_config cfg = { .ipv6 = true, .replace = true };
+	int rc;
+
+	progress_step(c->app->progress, "Prepare this machine");
+	if (c->opt->disable_tun_device)
+		rc = proxy_open(&c->proxy, c->app->loop,
+				uplink_tunnel(c->uplink), &c->opt->proxy_addr,
+				c->opt->proxy_port, err);
+	else
+		rc = traffic_open(&c->traffic, c->app->loop,
+				  uplink_tunnel(c->uplink), &cfg, err);
+	if (rc < 0)
+		return rc;
+	if (c->traffic)
+		progress_done(c->app->progress, "Device %s is ready",
+			      capture_ifname(traffic_capture(c->traffic)));
+	else
+		progress_done(c->app->progress, "SOCKS5 proxy is ready");
+	return 0;
+}
+
+/* --- the cluster ----------------------------------------------------------- */
+
+static int load_config(struct connect *c, struct kt_error *err)
+{
+	struct kube_config_source src = { .files = c->global->kubeconfig,
+					  .context = c->global->context };
+	int rc = kube_config_load(&c->config, &src, err);
+
+	if (rc < 0)
+		return rc;
+	c->ns = c->global->namespace ? c->global->namespace :
+				       c->config->namespace_;
+	return kube_new(&c->kube, c->app->loop, c->config, err);
+}
+
+static int step_cluster(struct connect *c, struct kt_error *err)
+{
+	auto_json json_t *version = NULL;
+	const char *git;
+	int n, rc;
+
+	progress_step(c->app->progress, "Reach cluster %s at %s",
+		      c->config->context, c->config->server);
+	n = kube_server_addrs(c->kube, c->holes, MAX_HOLES, err);
+	if (n < 0)
+		return n;
+	c->nholes = (size_t)n;
+	rc = kube_get(c->kube, "/version", &version, err);
+	if (rc < 0)
+		return rc;
+	git = json_str(version, "gitVersion", NULL);
+	progress_done(c->app->progress, "Cluster %s at %s, Kubernetes %s",
+		      c->config->context, c->config->server, git ? git : "?");
+	if (!c->opt->skip_cleanup)
+		sweep_start(c->kube, c->ns, c->global->use_local_time);
+	return 0;
+}
+
+static int step_shadow(struct connect *c, struct kt_error *err)
+{
+	int rc;
+
+	progress_step(c->app->progress, "Start the shadow Pod in namespace %s",
+		      c->ns);
+	rc = shadow_ensure(c->shadow, err);
+	if (rc < 0)
+		return rc;
+	progress_done(c->app->progress, "Shadow Pod %s/%s runs", c->ns,
+		      shadow_pod_name(c->shadow));
+	return 0;
+}
+
+/** struct info_wait - what the shadow told, once it did */
+struct info_wait {
+	struct connect *c;
+	bool done;
+	int error;
+};
+
+static void add_hint(struct ipaddr *list, size_t *n, size_t max,
+		     const char *text)
+{
+	if (*n < max && ipaddr_parse(&list[*n], text) == 0)
+		(*n)++;
+}
+
+static void on_info(void *user, int error, const struct tunnel_info *info)
+{
+	struct info_wait *w = user;
+	struct connect *c = w->c;
+	struct cidr_hints *h = &c->hints;
+
+	w->done = true;
+	w->error = error;
+	if (error)
+		return;
+	for (size_t i = 0; i < info->pod_ips.n; i++)
+		add_hint(h->pods, &h->npods, ARRAY_SIZE(h->pods),
+			 info->pod_ips.v[i]);
+	for (size_t i = 0; i < info->nameservers.n; i++)
+		add_hint(h->services, &h->nservices, ARRAY_SIZE(h->services),
+			 info->nameservers.v[i]);
+	if (ipaddr_parse(&h->kubernetes, info->service_host) < 0)
+		h->kubernetes = (struct ipaddr){ 0 };
+	names_set_pod(c->names, &info->search, info->ndots);
+	log_debug("shadow %s on %s", info->version, info->hostname);
+}
+
+static int step_tunnel(struct connect *c, struct kt_error *err)
+{
+	struct info_wait w = { .c = c };
+	int rc;
+
+	progress_step(c->app->progress, "Open the tunnel");
+	rc = uplink_connect(c->uplink, err);
+	if (rc < 0)
+		return rc;
+	rc = tunnel_info_get(uplink_tunnel(c->uplink), on_info, &w);
+	if (rc == 0)
+		rc = loop_run_until(c->app->loop, &w.done, INFO_TIMEOUT);
+	if (rc == 0)
+		rc = w.error;
+	if (rc < 0)
+		return kt_fail(err, -rc, "ask %s what it sees: %s",
+			       shadow_describe(c->shadow), strerror(-rc));
+	progress_done(c->app->progress, "The tunnel is up");
+	return 0;
+}
+
+/* --- routes and names ------------------------------------------------------ */
+
+static int add_routes(struct connect *c, struct kt_error *err)
+{
+	struct capture *cap = traffic_capture(c->traffic);
+	size_t failed = 0;
+
+	for (size_t i = 0; i < c->ranges.n; i++) {
+		const struct ipprefix *p = &c->ranges.v[i];
+		struct kt_error e = { 0 };
+
+		if (p->addr.family == AF_INET6 && !capture_has_ipv6(cap))
+			continue;
+		if (capture_route_add(cap, p, &e) == 0)
+			continue;
+		failed++;
+		log_warn("%s", e.msg);
+		*err = e;
+	}
+	if (failed && failed == c->ranges.n)
+		return -err->code;
+	err->code = 0;
+	err->msg[0] = '\0';
+	return 0;
+}
+
+static int step_ranges(struct connect *c, struct kt_error *err)
+{
+	char text[512];
+	int rc;
+
+	progress_step(c->app->progress, "Find the cluster's address ranges");
+	rc = cidr_discover(c->kube, c->ns, &c->hints, !c->opt->disable_pod_ip,
+			   &c->found, err);
+	if (rc < 0)
+		return rc;
+	log_debug("Service ranges from %s, Pod ranges from %s",
+		  c->found.services_from, c->found.pods_from);
+	if (c->found.warning[0])
+		log_warn("%s", c->found.warning);
+	c->nholes += names_servers(c->names, c->holes + c->nholes,
+				   MAX_HOLES - c->nholes);
+	connect_ranges(&c->found, c->opt, c->holes, c->nholes, &c->ranges);
+	connect_ranges_text(&c->ranges, text, sizeof(text));
+	if (c->traffic && !c->opt->disable_tun_route) {
+		rc = add_routes(c, err);
+		if (rc < 0)
+			return rc;
+		progress_done(c->app->progress, "Routes: %s", text);
+	} else {
+		progress_done(c->app->progress, "Ranges, without routes: %s",
+			      text);
+	}
+	return 0;
+}
+
+static int step_names(struct connect *c, struct kt_error *err)
+{
+	struct names_start start = {
+		.tunnel = uplink_tunnel(c->uplink),
+		.ranges = &c->ranges,
+		.namespaces = c->found.know_namespaces ? &c->found.namespaces :
+							 NULL,
+		.device = c->traffic ?
+				  capture_ifname(traffic_capture(c->traffic)) :
+				  NULL,
+		.device_addr = c->traffic ?
+				       capture_addr(traffic_capture(c->traffic),
+						    AF_INET) :
+				       (struct ipaddr){ 0 },
+	};
+	int rc;
+
+	progress_step(c->app->progress, "Set up names");
+	rc = names_start(c->names, &start, err);
+	if (rc < 0)
+		return rc;
+	progress_done(c->app->progress, "%s", names_describe(c->names));
+	return 0;
+}
+
+/* --- the run ------------------------------------------------------------------ */
+
+static int prepare(struct connect *c, struct kt_error *err)
+{
+	struct names_config names = { .loop = c->app->loop,
+				      .opt = c->opt };
+	int rc;
+
+	if (!c->opt->disable_tun_device) {
+		rc = check_alone(c, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = load_config(c, err);
+	if (rc < 0)
+		return rc;
+	names.kube = c->kube;
+	names.ns = c->ns;
+	names.home = c->app->home;
+	rc = names_new(&c->names, &names, err);
+	if (rc < 0)
+		return rc;
+	make_uplink(c);
+	c->pidfile = pidfile_new(c->app->loop, c->app->home, "connect",
+				 c->app->signals, err);
+	return c->pidfile ? 0 : -err->code;
+}
+
+static void say_ready(struct connect *c)
+{
+	char proxy[IPPORT_STRLEN];
+	struct ipport at = { c->opt->proxy_addr, c->opt->proxy_port };
+
+	if (c->traffic)
+		progress_note(c->app->progress,
+			      "All looks good: Pods, Services and names of the "
+			      "cluster can be reached from this machine, short "
+			      "names are those of namespace %s. Ctrl-C to leave.",
+			      c->ns);
+	else
+		progress_note(c->app->progress,
+			      "All looks good: the cluster can be reached "
+			      "through the proxy socks5h://%s. Ctrl-C to leave.",
+			      ipport_str(&at, proxy));
+}
+
+static int run(struct connect *c, struct kt_error *err)
+{
+	static int (*const step[])(struct connect *, struct kt_error *) = {
+		step_machine, step_cluster, step_shadow,
+		step_tunnel,  step_ranges,  step_names,
+	};
+	int rc = prepare(c, err);
+
+	progress_begin(c->app->progress, STEPS);
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(step); i++)
+		rc = step[i](c, err);
+	if (rc < 0)
+		return rc;
+	say_ready(c);
+	while (rc == 0) {
+		rc = uplink_wait(c->uplink, err);
+		if (rc == 0)
+			rc = uplink_heal(c->uplink, err);
+	}
+	return rc;
+}
+
+/* Take back what was done, last thing first; also after a failed step. */
+static void undo(struct connect *c)
+{
+	struct kt_error err = { 0 };
+
+	signals_clean_up(c->app->signals);
+	names_free(c->names);
+	proxy_close(c->proxy);
+	uplink_free(c->uplink);
+	traffic_close(c->traffic);
+	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
+		log_warn("%s was not removed: %s", shadow_describe(c->shadow),
+			 err.msg);
+	shadow_free(c->shadow);
+	cidr_fini(&c->found);
+	prefixset_fini(&c->ranges);
+	pidfile_free(c->pidfile);
+	if (c->kube) {
+		sweep_stop(c->kube);
+		kube_free(c->kube);
+	}
+	kube_config_free(c->config);
+}
 
 int command_connect(struct app *app, const struct connect_options *opt,
 		    const struct global_options *global)
 {
+	struct connect c = { .app = app, .opt = opt, .global = global };
 	struct kt_error err = { 0 };
+	int rc = run(&c, &err);
 
-	(void)opt;
-	(void)global;
-	kt_fail(&err, ENOSYS, "connect: not built yet");
-	return app_fail(app, -ENOSYS, &err);
+	if (rc != -EINTR)
+		progress_fail(app->progress);
+	undo(&c);
+	if (rc == -EINTR && signals_seen(app->signals)) {
+		log_info("left on %s",
+			 signals_name(signals_seen(app->signals)));
+		return EXIT_OK;
+	}
+	return app_fail(app, rc, &err);
 }
