@@ -6,9 +6,6 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "kube/cidr.h"
-#include "kube/denied.h"
-#include "kube/rest.h"
 #include "ktctl/app.h"
 #include "ktctl/connect_names.h"
 #include "ktctl/connect_proxy.h"
@@ -20,6 +17,9 @@
 #include "ktctl/signals.h"
 #include "ktctl/sweep.h"
 #include "ktctl/uplink.h"
+#include "kube/cidr.h"
+#include "kube/denied.h"
+#include "kube/rest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -128,7 +128,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/* --- the cluster ----------------------------------------------------------- */
+/* --- the cluster -----------------------------------------------------------
+ */
 
 static int load_config(struct connect *c, struct kt_error *err)
 {
@@ -138,8 +139,8 @@ static int load_config(struct connect *c, struct kt_error *err)
 
 	if (rc < 0)
 		return rc;
-	c->ns = c->global->namespace ? c->global->namespace :
-				       c->config->namespace_;
+	c->ns = c->global->namespace ? c->global->namespace
+				     : c->config->namespace_;
 	return kube_new(&c->kube, c->app->loop, c->config, err);
 }
 
@@ -237,7 +238,8 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/* --- routes and names ------------------------------------------------------ */
+/* --- routes and names ------------------------------------------------------
+ */
 
 static int add_routes(struct connect *c, struct kt_error *err)
 {
@@ -298,15 +300,15 @@ static int step_names(struct connect *c, struct kt_error *err)
 	struct names_start start = {
 		.tunnel = uplink_tunnel(c->uplink),
 		.ranges = &c->ranges,
-		.namespaces = c->found.know_namespaces ? &c->found.namespaces :
-							 NULL,
-		.device = c->traffic ?
-				  capture_ifname(traffic_capture(c->traffic)) :
-				  NULL,
-		.device_addr = c->traffic ?
-				       capture_addr(traffic_capture(c->traffic),
-						    AF_INET) :
-				       (struct ipaddr){ 0 },
+		.namespaces =
+			c->found.know_namespaces ? &c->found.namespaces : NULL,
+		.device = c->traffic
+				  ? capture_ifname(traffic_capture(c->traffic))
+				  : NULL,
+		.device_addr =
+			c->traffic ? capture_addr(traffic_capture(c->traffic),
+						  AF_INET)
+				   : (struct ipaddr){ 0 },
 	};
 	int rc;
 
@@ -318,12 +320,12 @@ static int step_names(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/* --- the run ------------------------------------------------------------------ */
+/* --- the run
+ * ------------------------------------------------------------------ */
 
 static int prepare(struct connect *c, struct kt_error *err)
 {
-	struct names_config names = { .loop = c->app->loop,
-				      .opt = c->opt };
+	struct names_config names = { .loop = c->app->loop, .opt = c->opt };
 	int rc;
 
 	if (!c->opt->disable_tun_device) {
@@ -352,16 +354,18 @@ static void say_ready(struct connect *c)
 	struct ipport at = { c->opt->proxy_addr, c->opt->proxy_port };
 
 	if (c->traffic)
-		progress_note(c->app->progress,
-			      "All looks good: Pods, Services and names of the "
-			      "cluster can be reached from this machine, short "
-			      "names are those of namespace %s. Ctrl-C to leave.",
-			      c->ns);
+		progress_note(
+			c->app->progress,
+			"All looks good: Pods, Services and names of the "
+			"cluster can be reached from this machine, short "
+			"names are those of namespace %s. Ctrl-C to leave.",
+			c->ns);
 	else
-		progress_note(c->app->progress,
-			      "All looks good: the cluster can be reached "
-			      "through the proxy socks5h://%s. Ctrl-C to leave.",
-			      ipport_str(&at, proxy));
+		progress_note(
+			c->app->progress,
+			"All looks good: the cluster can be reached "
+			"through the proxy socks5h://%s. Ctrl-C to leave.",
+			ipport_str(&at, proxy));
 }
 
 static int run(struct connect *c, struct kt_error *err)

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/connect_names.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "dns/names.h"
+#include "dns/order.h"
+#include "dns/resolvconf.h"
+#include "dns/resolver.h"
+#include "dns/server.h"
+#include "ktctl/objset.h"
+#include "kube/rest.h"
+#include "net/port53.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DNS_MARK 0x6b74 /* "kt": our own questions to name servers */
+
+struct names {
+	struct names_config cfg;
+	struct resolvconf resolvconf;
+	struct dns_order order;
+	struct dns_view view;
+	struct tunnel *tunnel;
+	struct dns_resolver *resolver;
+	struct dns_server *server;
+	struct port53 *port53;
+	struct objset *services, *namespaces;
+	char text[256];
+};
+
+/* --- before anything is made ------------------------------------------------
+ */
+
+static int read_order(struct names *n, struct kt_error *err)
+{
+	if (n->cfg.opt->dns_mode.kind != DNS_MODE_LOCAL)
+		return 0;
+	return dns_order_from(&n->order, &n->cfg.opt->dns_mode.list, err);
+}
+
+int names_new(struct names **out, const struct names_config *cfg,
+	      struct kt_error *err)
+{
+	struct names *n = xcalloc(1, sizeof(*n));
+	int rc;
+
+	n->cfg = *cfg;
+	rc = read_order(n, err);
+	if (rc == 0)
+		rc = resolvconf_load(&n->resolvconf, NULL, err);
+	if (rc == 0)
+		rc = dns_view_init(&n->view, cfg->opt->cluster_domain, cfg->ns,
+				   err);
+	if (rc < 0) {
+		names_free(n);
+		return rc;
+	}
+	dns_search_set(&n->view.laptop, &n->resolvconf.search,
+		       n->resolvconf.ndots);
+	*out = n;
+	return 0;
+}
+
+void names_set_pod(struct names *n, const struct strv *search,
+		   unsigned int ndots)
+{
+	if (search->n)
+		dns_search_set(&n->view.pod, search, ndots);
+}
+
+static bool is_loopback(const struct ipaddr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return a->family == AF_INET ? a->b[0] == 127
+				    : memcmp(a->b, one, 16) == 0;
+}
+
+size_t names_servers(const struct names *n, struct ipaddr *out, size_t max)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n->resolvconf.nservers && k < max; i++)
+		if (!is_loopback(&n->resolvconf.servers[i].addr))
+			out[k++] = n->resolvconf.servers[i].addr;
+	return k;
+}
+
+/* --- what is known of the cluster
+ * --------------------------------------------- */
+
+static void on_services(void *user)
+{
+	struct names *n = user;
+	struct strv names = { 0 };
+
+	objset_names(n->services, &names);
+	dns_view_set_services(&n->view, &names);
+	strv_fini(&names);
+	dns_resolver_flush(n->resolver);
+}
+
+static void on_namespaces(void *user)
+{
+	struct names *n = user;
+	struct strv names = { 0 };
+
+	objset_names(n->namespaces, &names);
+	dns_view_set_namespaces(&n->view, &names);
+	strv_fini(&names);
+}
+
+static void on_services_lost(void *user)
+{
+	struct names *n = user;
+
+	dns_view_set_services(&n->view, NULL);
+}
+
+static void on_namespaces_lost(void *user)
+{
+	struct names *n = user;
+
+	dns_view_set_namespaces(&n->view, NULL);
+}
+
+static void watch_cluster(struct names *n)
+{
+	static const struct objset_ops services = { .changed = on_services,
+						    .lost = on_services_lost };
+	static const struct objset_ops namespaces = {
+		.changed = on_namespaces, .lost = on_namespaces_lost
+	};
+	auto_free char *svc =
+		kube_path("v1", "services", n->cfg.ns, NULL, NULL);
+	auto_free char *ns = kube_path("v1", "namespaces", NULL, NULL, NULL);
+
+	n->services = objset_start(n->cfg.kube, svc, &services, n);
+	n->namespaces = objset_start(n->cfg.kube, ns, &namespaces, n);
+}
+
+/* --- the resolver
+ * --------------------------------------------------------------- */
+
+/** struct question - between the resolver and the tunnel */
+struct question {
+	dns_cluster_done_fn done;
+	void *arg;
+};
+
+static void on_answer(void *user, int error, const uint8_t *reply, size_t len)
+{
+	struct question *q = user;
+
+	q->done(q->arg, error, reply, len);
+	free(q);
+}
+
+static int ask_cluster(void *user, const uint8_t *msg, size_t len,
+		       dns_cluster_done_fn done, void *arg)
+{
+	struct names *n = user;
+	struct question *q = malloc(sizeof(*q));
+
+	if (!q)
+		return -ENOMEM;
+	*q = (struct question){ done, arg };
+	if (!tunnel_dns_query(n->tunnel, msg, len, false, on_answer, q)) {
+		int rc = -errno;
+
+		free(q);
+		return rc;
+	}
+	return 0;
+}
+
+static bool cluster_ready(void *user)
+{
+	struct names *n = user;
+
+	return tunnel_state(n->tunnel) == TUNNEL_UP;
+}
+
+static int original_server(void *user, bool tcp, int fd,
+			   const struct ipport *client, struct ipport *orig)
+{
+	struct names *n = user;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct ipport listener;
+
+	if (tcp)
+		return port53_original_tcp(fd, orig);
+	if (!n->port53 || getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    ipport_from_sockaddr(&listener, (struct sockaddr *)&ss) < 0)
+		return -ENOENT;
+	return port53_original_udp(n->port53, client, &listener, orig);
+}
+
+static int start_resolver(struct names *n, struct kt_error *err)
+{
+	static const struct dns_cluster_ops ops = { .query = ask_cluster,
+						    .ready = cluster_ready };
+	const struct connect_options *opt = n->cfg.opt;
+	struct dns_resolver_config cfg = {
+		.view = &n->view,
+		.order = n->order,
+		.all_cluster = opt->dns_mode.kind == DNS_MODE_POD,
+		.cache_ttl = (uint32_t)opt->dns_cache_ttl,
+		.mark = DNS_MARK,
+	};
+	struct dns_server_config server = {
+		.port = opt->dns_port_given ? opt->dns_port : 0,
+		.original = original_server,
+		.user = n,
+	};
+	struct dns_server_ports ports;
+	struct port53_config redirect = { .mark = DNS_MARK };
+	int rc;
+
+	if (n->resolvconf.nservers)
+		cfg.fallback = n->resolvconf.servers[0];
+	n->resolver = dns_resolver_new(n->cfg.loop, &cfg, &ops, n);
+	if (!n->resolver)
+		return kt_fail(err, ENOMEM, "start the resolver: no memory");
+	rc = dns_server_open(&n->server, n->cfg.loop, n->resolver, &server,
+			     &ports, err);
+	if (rc < 0)
+		return rc;
+	redirect.udp4_port = redirect.tcp4_port = ports.v4;
+	redirect.udp6_port = redirect.tcp6_port = ports.v6;
+	rc = port53_open(&n->port53, &redirect, err);
+	if (rc < 0)
+		kt_hint(err, "without nftables: ktctl connect --dnsMode hosts");
+	return rc;
+}
+
+int names_start(struct names *n, const struct names_start *start,
+		struct kt_error *err)
+{
+	int rc;
+
+	n->tunnel = start->tunnel;
+	if (n->cfg.opt->disable_tun_device) {
+		snprintf(n->text, sizeof(n->text),
+			 "Names are resolved by the proxy");
+		return 0;
+	}
+	dns_view_set_ranges(&n->view, start->ranges->v, start->ranges->n);
+	dns_view_set_namespaces(&n->view, start->namespaces);
+	rc = start_resolver(n, err);
+	if (rc == 0)
+		rc = port53_set_exempt(n->port53, start->ranges->v,
+				       start->ranges->n, err);
+	if (rc < 0)
+		return rc;
+	watch_cluster(n);
+	snprintf(n->text, sizeof(n->text),
+		 "Names: web, web.%s, web.%s.svc.%s, ...", n->cfg.ns, n->cfg.ns,
+		 n->cfg.opt->cluster_domain);
+	return 0;
+}
+
+const char *names_describe(const struct names *n)
+{
+	return n->text;
+}
+
+void names_free(struct names *n)
+{
+	if (!n)
+		return;
+	objset_stop(n->services);
+	objset_stop(n->namespaces);
+	port53_close(n->port53);
+	dns_server_close(n->server);
+	dns_resolver_free(n->resolver);
+	dns_view_fini(&n->view);
+	resolvconf_fini(&n->resolvconf);
+	free(n);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_CONNECT_NAMES_H
+#define KT_KTCTL_CONNECT_NAMES_H
+
+#include "base/prefixset.h"
+#include "ktctl/home.h"
+#include "ktctl/options.h"
+#include "kube/client.h"
+#include "tunnel/client.h"
+
+/**
+ * DOC: Names of the cluster on this machine
+ *
+ * Sets up what --dnsMode asks for: localDNS and podDNS (our resolver, behind a
+ * redirect of port 53) or hosts (a block in the hosts file). Live copies of
+ * the namespaces and Services, where they may be watched, keep foreign names
+ * from the cluster, and the hosts file fresh.
+ */
+
+struct names;
+
+/** struct names_config - borrowed for the life of struct names */
+struct names_config {
+	struct loop *loop;
+	struct kube *kube;
+	const char *ns;
+	const struct connect_options *opt;
+	const struct home *home;
+};
+
+/** names_new() - read and check what is known before anything is made: order
+ *  list, cluster domain, resolv.conf. Sets nothing up. */
+KT_CHECK int names_new(struct names **out, const struct names_config *cfg,
+		       struct kt_error *err);
+/** names_free() - undo what names_start() did; NULL is allowed */
+void names_free(struct names *n);
+
+/** names_set_pod() - the search list of the shadow's Pod */
+void names_set_pod(struct names *n, const struct strv *search,
+		   unsigned int ndots);
+/** names_servers() - this machine's name servers, those on loopback left out;
+ *  how many of @max were written to @out */
+size_t names_servers(const struct names *n, struct ipaddr *out, size_t max);
+
+/** struct names_start - what the earlier steps found */
+struct names_start {
+	struct tunnel *tunnel;
+	const struct prefixset *ranges; /* captured */
+	const struct strv *namespaces;	/* NULL: not known */
+	const char *device;		/* kt0, or NULL */
+	struct ipaddr device_addr;
+};
+
+KT_CHECK int names_start(struct names *n, const struct names_start *start,
+			 struct kt_error *err);
+/** names_describe() - one sentence for people */
+const char *names_describe(const struct names *n);
+
+#endif
