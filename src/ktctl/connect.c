@@ -18,7 +18,6 @@
 #include "ktctl/sweep.h"
 #include "ktctl/uplink.h"
 #include "kube/cidr.h"
-#include "kube/denied.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -163,7 +162,7 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 	progress_done(c->app->progress, "Cluster %s at %s, Kubernetes %s",
 		      c->config->context, c->config->server, git ? git : "?");
 	if (!c->opt->skip_cleanup)
-		sweep_start(c->kube, c->ns, c->global->use_local_time);
+		sweep_start(c->kube, c->ns);
 	return 0;
 }
 
@@ -407,10 +406,7 @@ static void undo(struct connect *c)
 	cidr_fini(&c->found);
 	prefixset_fini(&c->ranges);
 	pidfile_free(c->pidfile);
-	if (c->kube) {
-		sweep_stop(c->kube);
-		kube_free(c->kube);
-	}
+	kube_free(c->kube);
 	kube_config_free(c->config);
 }
 

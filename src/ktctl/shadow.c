@@ -70,7 +70,9 @@ static int64_t shadow_now(const struct shadow *s)
 
 static json_t *make_object(const struct shadow *s, const char *name)
 {
-	static const char *const args[] = { NULL };
+	static const char *const args[] = { "--listen", SHADOW_TUNNEL_TEXT,
+					    "--health", SHADOW_HEALTH_TEXT,
+					    NULL };
 	const struct global_options *g = s->cfg.global;
 	auto_json json_t *selector = pairs_json(&g->node_selector);
 	auto_json json_t *labels = pairs_json(&g->with_label);
