@@ -8,6 +8,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 KTCTL=${KTCTL:-$TOP/build/src/ktctl/ktctl}
 CLUSTER=${KTCTL_TEST_CLUSTER:-$TOP/test/cluster} # perhaps another checkout's
 NS=${NS:-t}
+OTHER=${OTHER:-other}
 RUN=${BATS_FILE_TMPDIR:-/tmp}
 # set -u inside bats' own code is not safe; be strict in our functions instead
 
