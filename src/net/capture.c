@@ -165,6 +165,8 @@ static void tick(struct timer *t)
 			cap->ops->tcp_gone(cap->user, &h->pub);
 		free(h);
 	}
+	for (int f = 0; f < 2; f++)
+		loop_watch_mod(&cap->tcp[f], EPOLLIN); /* accept_failed() */
 	if (!list_empty(&cap->held.all) && !cap->closed)
 		start_tick(cap);
 }
@@ -291,7 +293,17 @@ static struct held *find_accepted(struct capture *cap, int fd,
 	return h && h->state == HELD_INJECTED ? h : NULL;
 }
 
-static void accept_ready(struct capture *cap, int listener)
+/* Out of descriptors the listener stays ready: do not spin, tick() resumes. */
+static void accept_failed(struct capture *cap, struct watch *w)
+{
+	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+		return;
+	log_warn("capture: accept: %s", strerror(errno));
+	loop_watch_mod(w, 0);
+	start_tick(cap);
+}
+
+static void accept_ready(struct capture *cap, struct watch *w)
 {
 	for (int i = 0; i < BATCH_ACCEPT && !cap->closed; i++) {
 		struct sockaddr_storage ss = { 0 };
@@ -299,12 +311,10 @@ static void accept_ready(struct capture *cap, int listener)
 		struct held *h;
 		int fd;
 
-		fd = accept4(listener, (struct sockaddr *)&ss, &len,
+		fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != ECONNABORTED)
-				log_warn("capture: accept: %s",
-					 strerror(errno));
+			accept_failed(cap, w);
 			return;
 		}
 		h = find_accepted(cap, fd, &ss);
@@ -322,13 +332,13 @@ static void accept_ready(struct capture *cap, int listener)
 static void on_tcp4(struct watch *w, uint32_t events)
 {
 	(void)events;
-	accept_ready(container_of(w, struct capture, tcp[0]), w->fd);
+	accept_ready(container_of(w, struct capture, tcp[0]), w);
 }
 
 static void on_tcp6(struct watch *w, uint32_t events)
 {
 	(void)events;
-	accept_ready(container_of(w, struct capture, tcp[1]), w->fd);
+	accept_ready(container_of(w, struct capture, tcp[1]), w);
 }
 
 static bool all_taken(int fd)
