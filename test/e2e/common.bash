@@ -137,3 +137,40 @@ shadow_pod() {
   kc -n "$NS" get pods -l kt-role=shadow-connect \
     -o 'jsonpath={.items[0].metadata.name}'
 }
+
+# --- what went wrong, and how it was told -----------------------------------
+
+# ktctl_run LAPTOP ARGUMENTS...: ktctl to its end, within TIME (30) seconds;
+# sets status (124: it did not end) and output
+ktctl_run() {
+  local name=$1
+  shift
+  run laptop "$name" timeout -k 5 "${TIME:-30}" "$KTCTL" "$@"
+}
+
+# says TEXT...: each is part of $output; as one line, however it was wrapped
+says() {
+  local text
+  for text; do
+    if [[ $output != *"$text"* ]]; then
+      printf 'missing: %s\nin (status %s):\n%s\n' "$text" "${status:-}" \
+        "$output" >&2
+      return 1
+    fi
+  done
+}
+
+# ended_with STATUS [TEXT...]: the exit status, and what was said
+ended_with() {
+  if [ "$status" != "$1" ]; then
+    printf 'status %s instead of %s:\n%s\n' "$status" "$1" "$output" >&2
+    return 1
+  fi
+  shift
+  says "$@"
+}
+
+# same FILE FILE: two snapshots are equal; shows how they differ
+same() {
+  diff "$1" "$2" >&2
+}

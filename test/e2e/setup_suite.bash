@@ -29,13 +29,21 @@ suite_rollout() { # NAMESPACE KIND/NAME
   kc -n "$1" rollout status "$2" --timeout=60s
 }
 
+# A bare Pod is refused until its new namespace has a service account: twice.
+suite_apply() {
+  suite_fixture | kc apply -f - >"$BATS_SUITE_TMPDIR/apply.log" 2>&1
+}
+
 setup_suite() {
   load common
+  if [ -z "${KUBECONFIG:-}" ]; then
+    echo 'no cluster: make e2e, or eval "$(make -s cluster-env)" first' >&2
+    return 1
+  fi
   local image pid pids=()
   suite_images >&2 &
   image=$!
-  # a bare Pod is refused until its new namespace has a service account
-  eventually 20 eval 'suite_fixture | kc apply -f - >&2'
+  eventually 20 suite_apply || { cat "$BATS_SUITE_TMPDIR/apply.log" >&2; return 1; }
   suite_rollout "$NS" deployment/web >&2 & pids+=($!)
   suite_rollout "$NS" statefulset/db >&2 & pids+=($!)
   suite_rollout "$OTHER" deployment/far >&2 & pids+=($!)
