@@ -148,10 +148,11 @@ ktctl_run() {
   run laptop "$name" timeout -k 5 "${TIME:-30}" "$KTCTL" "$@"
 }
 
-# says TEXT...: each is part of $output; as one line, however it was wrapped
+# says TEXT...: each is part of $output
 says() {
   local text
   for text; do
+    # shellcheck disable=SC2154 # output comes from bats
     if [[ $output != *"$text"* ]]; then
       printf 'missing: %s\nin (status %s):\n%s\n' "$text" "${status:-}" \
         "$output" >&2

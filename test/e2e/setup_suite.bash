@@ -37,13 +37,16 @@ suite_apply() {
 setup_suite() {
   load common
   if [ -z "${KUBECONFIG:-}" ]; then
-    echo 'no cluster: make e2e, or eval "$(make -s cluster-env)" first' >&2
+    echo "no cluster: use make e2e, or load what make -s cluster-env says" >&2
     return 1
   fi
   local image pid pids=()
   suite_images >&2 &
   image=$!
-  eventually 20 suite_apply || { cat "$BATS_SUITE_TMPDIR/apply.log" >&2; return 1; }
+  eventually 20 suite_apply || {
+    cat "$BATS_SUITE_TMPDIR/apply.log" >&2
+    return 1
+  }
   suite_rollout "$NS" deployment/web >&2 & pids+=($!)
   suite_rollout "$NS" statefulset/db >&2 & pids+=($!)
   suite_rollout "$OTHER" deployment/far >&2 & pids+=($!)
