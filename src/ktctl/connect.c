@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ktctl/app.h"
+#include "ktctl/connect_hosts.h"
 #include "ktctl/connect_names.h"
 #include "ktctl/connect_proxy.h"
 #include "ktctl/connect_ranges.h"
@@ -52,11 +53,17 @@ struct connect {
 
 /* --- this machine -------------------------------------------------------- */
 
+/* One capture per machine; any number of proxies. Where no other connect is
+ * alive, a block in the hosts file is a dead one's. */
 static int check_alone(struct connect *c, struct kt_error *err)
 {
 	pid_t pid = pidfile_alive(c->app->home, "connect");
 
-	if (!pid)
+	if (!pid) {
+		hosts_mode_clean(c->app->loop, c->app->home);
+		return 0;
+	}
+	if (c->opt->disable_tun_device)
 		return 0;
 	kt_hint(err, "leave it with: kill %d", (int)pid);
 	return kt_fail(err, EEXIST,
@@ -70,6 +77,8 @@ static void on_uplink_up(void *user)
 
 	if (c->traffic)
 		traffic_tunnel_up(c->traffic);
+	if (c->proxy)
+		proxy_tunnel_up(c->proxy);
 }
 
 static void on_progress(void *user, const char *text)
@@ -107,13 +116,13 @@ static void make_uplink(struct connect *c)
 static int step_machine(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true, .replace = true };
+	struct ipport proxy = { c->opt->proxy_addr, c->opt->proxy_port };
 	int rc;
 
 	progress_step(c->app->progress, "Prepare this machine");
 	if (c->opt->disable_tun_device)
 		rc = proxy_open(&c->proxy, c->app->loop,
-				uplink_tunnel(c->uplink), &c->opt->proxy_addr,
-				c->opt->proxy_port, err);
+				uplink_tunnel(c->uplink), &proxy, err);
 	else
 		rc = traffic_open(&c->traffic, c->app->loop,
 				  uplink_tunnel(c->uplink), &cfg, err);
@@ -327,11 +336,9 @@ static int prepare(struct connect *c, struct kt_error *err)
 	struct names_config names = { .loop = c->app->loop, .opt = c->opt };
 	int rc;
 
-	if (!c->opt->disable_tun_device) {
-		rc = check_alone(c, err);
-		if (rc < 0)
-			return rc;
-	}
+	rc = check_alone(c, err);
+	if (rc < 0)
+		return rc;
 	rc = load_config(c, err);
 	if (rc < 0)
 		return rc;
@@ -396,8 +403,8 @@ static void undo(struct connect *c)
 
 	signals_clean_up(c->app->signals);
 	names_free(c->names);
-	proxy_close(c->proxy);
 	uplink_free(c->uplink);
+	proxy_close(c->proxy);
 	traffic_close(c->traffic);
 	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(c->shadow),

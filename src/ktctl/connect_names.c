@@ -6,8 +6,11 @@
 #include "dns/names.h"
 #include "dns/order.h"
 #include "dns/resolvconf.h"
+#include "dns/resolved.h"
 #include "dns/resolver.h"
 #include "dns/server.h"
+#include "ktctl/connect_hosts.h"
+#include "ktctl/ingress.h"
 #include "ktctl/objset.h"
 #include "kube/rest.h"
 #include "net/port53.h"
@@ -28,6 +31,8 @@ struct names {
 	struct dns_server *server;
 	struct port53 *port53;
 	struct objset *services, *namespaces;
+	struct hosts_mode *hosts;
+	char *resolved_link; /* kt0, when systemd-resolved was told of it */
 	char text[256];
 };
 
@@ -200,7 +205,8 @@ static int original_server(void *user, bool tcp, int fd,
 	return port53_original_udp(n->port53, client, &listener, orig);
 }
 
-static int start_resolver(struct names *n, struct kt_error *err)
+static int start_resolver(struct names *n, struct dns_server_ports *ports,
+			  struct kt_error *err)
 {
 	static const struct dns_cluster_ops ops = { .query = ask_cluster,
 						    .ready = cluster_ready };
@@ -217,7 +223,6 @@ static int start_resolver(struct names *n, struct kt_error *err)
 		.original = original_server,
 		.user = n,
 	};
-	struct dns_server_ports ports;
 	struct port53_config redirect = { .mark = DNS_MARK };
 	int rc;
 
@@ -227,41 +232,111 @@ static int start_resolver(struct names *n, struct kt_error *err)
 	if (!n->resolver)
 		return kt_fail(err, ENOMEM, "start the resolver: no memory");
 	rc = dns_server_open(&n->server, n->cfg.loop, n->resolver, &server,
-			     &ports, err);
+			     ports, err);
 	if (rc < 0)
 		return rc;
-	redirect.udp4_port = redirect.tcp4_port = ports.v4;
-	redirect.udp6_port = redirect.tcp6_port = ports.v6;
+	redirect.udp4_port = redirect.tcp4_port = ports->v4;
+	redirect.udp6_port = redirect.tcp6_port = ports->v6;
 	rc = port53_open(&n->port53, &redirect, err);
 	if (rc < 0)
 		kt_hint(err, "without nftables: ktctl connect --dnsMode hosts");
 	return rc;
 }
 
-int names_start(struct names *n, const struct names_start *start,
-		struct kt_error *err)
+/* --- systemd-resolved
+ * ------------------------------------------------------------ */
+
+static void strv_add_search(struct strv *out, const struct dns_search *list)
 {
+	char text[DNS_NAME_STRLEN];
+
+	for (size_t i = 0; i < list->n; i++)
+		strv_add(out, dns_name_str(&list->v[i], text));
+}
+
+/* Trouble here is no failure: what asks port 53 is served all the same. */
+static void tell_resolved(struct names *n, const struct names_start *start,
+			  uint16_t port)
+{
+	struct strv search = { 0 }, route = { 0 };
+	struct resolved_link link = {
+		.name = start->device,
+		.server = { start->device_addr, port },
+		.search = &search,
+		.route = &route,
+	};
+	struct kt_error err = { 0 };
+
+	if (!start->device || !resolved_is_running())
+		return;
+	strv_add_search(&search, &n->view.pod);
+	strv_add(&route, n->cfg.opt->cluster_domain);
+	for (size_t i = 0; i < start->ranges->n; i++)
+		resolved_add_reverse(&route, &start->ranges->v[i]);
+	if (resolved_setup(n->cfg.loop, &link, &err) < 0)
+		log_warn("%s", err.msg);
+	else
+		n->resolved_link = xstrdup(start->device);
+	strv_fini(&search);
+	strv_fini(&route);
+}
+
+/* --- all of it
+ * ---------------------------------------------------------------------- */
+
+static int start_hosts(struct names *n, struct kt_error *err)
+{
+	struct hosts_mode_config cfg = {
+		.loop = n->cfg.loop,
+		.kube = n->cfg.kube,
+		.home = n->cfg.home,
+		.own_ns = n->cfg.ns,
+		.domain = n->cfg.opt->cluster_domain,
+		.list = &n->cfg.opt->dns_mode.list,
+	};
+
+	snprintf(n->text, sizeof(n->text), "Names are in the hosts file");
+	return hosts_mode_start(&n->hosts, &cfg, err);
+}
+
+static int start_local(struct names *n, const struct names_start *start,
+		       struct kt_error *err)
+{
+	struct dns_server_ports ports;
 	int rc;
 
-	n->tunnel = start->tunnel;
-	if (n->cfg.opt->disable_tun_device) {
-		snprintf(n->text, sizeof(n->text),
-			 "Names are resolved by the proxy");
-		return 0;
-	}
 	dns_view_set_ranges(&n->view, start->ranges->v, start->ranges->n);
 	dns_view_set_namespaces(&n->view, start->namespaces);
-	rc = start_resolver(n, err);
+	rc = start_resolver(n, &ports, err);
 	if (rc == 0)
 		rc = port53_set_exempt(n->port53, start->ranges->v,
 				       start->ranges->n, err);
 	if (rc < 0)
 		return rc;
+	if (n->cfg.opt->ingress_ip.family)
+		ingress_load(n->cfg.kube, n->cfg.ns, &n->cfg.opt->ingress_ip,
+			     n->resolver);
+	tell_resolved(n, start, ports.v4);
 	watch_cluster(n);
 	snprintf(n->text, sizeof(n->text),
-		 "Names: web, web.%s, web.%s.svc.%s, ...", n->cfg.ns, n->cfg.ns,
+		 "Names: SERVICE, SERVICE.NAMESPACE, "
+		 "SERVICE.NAMESPACE.svc.%s",
 		 n->cfg.opt->cluster_domain);
 	return 0;
+}
+
+int names_start(struct names *n, const struct names_start *start,
+		struct kt_error *err)
+{
+	n->tunnel = start->tunnel;
+	if (n->cfg.opt->dns_mode.kind == DNS_MODE_HOSTS)
+		return start_hosts(n, err);
+	if (n->cfg.opt->disable_tun_device) {
+		snprintf(n->text, sizeof(n->text),
+			 "Names are resolved by the proxy");
+		return 0;
+	}
+	return start_local(n, start, err);
 }
 
 const char *names_describe(const struct names *n)
@@ -273,6 +348,10 @@ void names_free(struct names *n)
 {
 	if (!n)
 		return;
+	hosts_mode_stop(n->hosts);
+	if (n->resolved_link)
+		resolved_revert(n->cfg.loop, n->resolved_link);
+	free(n->resolved_link);
 	objset_stop(n->services);
 	objset_stop(n->namespaces);
 	port53_close(n->port53);

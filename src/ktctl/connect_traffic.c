@@ -2,8 +2,8 @@
 #include "ktctl/connect_traffic.h"
 
 #include "base/log.h"
+#include "ktctl/dialer.h"
 #include "ktctl/flows.h"
-#include "tunnel/relay.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,98 +16,36 @@
 
 struct traffic {
 	struct loop *loop;
-	struct tunnel *tunnel;
+	struct dialer dialer;
 	struct capture *cap;
-	struct list waiting; /* struct attempt, without a dial */
 	struct flows udp, ping;
 	struct timer sweep;
 };
 
 /* --- TCP ------------------------------------------------------------------ */
 
-/*
- * struct attempt - a program's connect(), until it is a relay
- *
- *   WAITING (no session; on the list) -> DIALLING -> ANSWERED -> relay
- *   dial lost with the tunnel: back to WAITING
- */
-struct attempt {
-	struct traffic *tr;
-	struct list node;
-	struct capture_tcp *c;
-	struct tunnel_tcp *dial; /* NULL while waiting */
-};
-
-static void dial(struct attempt *a);
-
-static void attempt_free(struct attempt *a)
+static void on_dialled(void *user, void *conn, int error)
 {
-	list_del(&a->node);
-	free(a);
-}
+	struct traffic *tr = user;
 
-static void on_dialled(void *user, int error)
-{
-	struct attempt *a = user;
-	struct traffic *tr = a->tr;
-
-	if (error == -ENETRESET) {
-		a->dial = NULL;
-		list_add_tail(&tr->waiting, &a->node);
-		return;
-	}
-	if (error) {
-		struct capture_tcp *c = a->c;
-
-		attempt_free(a);
-		capture_tcp_answer(tr->cap, c, -error);
-		return;
-	}
-	capture_tcp_answer(tr->cap, a->c, 0);
-}
-
-static void dial(struct attempt *a)
-{
-	struct traffic *tr = a->tr;
-
-	a->dial = tunnel_tcp_dial(tr->tunnel, &a->c->dst, on_dialled, a);
-	if (a->dial)
-		return;
-	if (errno == ENOTCONN) {
-		list_add_tail(&tr->waiting, &a->node);
-		return;
-	}
-	log_debug("dial: %s", strerror(errno));
-	capture_tcp_answer(tr->cap, a->c, ECONNREFUSED);
-	attempt_free(a);
+	capture_tcp_answer(tr->cap, conn, error);
 }
 
 static void on_tcp_open(void *user, struct capture_tcp *c)
 {
 	struct traffic *tr = user;
-	struct attempt *a = calloc(1, sizeof(*a));
 
-	if (!a) {
+	c->user = dialer_dial(&tr->dialer, NULL, &c->dst.addr, c->dst.port,
+			      on_dialled, tr, c);
+	if (!c->user)
 		capture_tcp_answer(tr->cap, c, ECONNREFUSED);
-		return;
-	}
-	a->tr = tr;
-	a->c = c;
-	list_init(&a->node);
-	c->user = a;
-	dial(a);
 }
 
 static void on_tcp_gone(void *user, struct capture_tcp *c)
 {
-	struct attempt *a = c->user;
-
 	(void)user;
-	if (!a)
-		return;
-	if (a->dial)
-		tunnel_tcp_cancel(a->dial);
-	attempt_free(a);
+	if (c->user)
+		dialer_cancel(c->user);
 }
 
 static void on_relay_finish(void *user, int fd)
@@ -123,32 +61,13 @@ static void on_relay_finish(void *user, int fd)
 static void on_tcp_accepted(void *user, struct capture_tcp *c, int fd)
 {
 	static const struct relay_hooks hooks = { .finish = on_relay_finish };
-	struct attempt *a = c->user;
-	int rc = tunnel_tcp_relay(a->dial, fd, &hooks, user);
 
-	if (rc < 0)
-		log_debug("relay: %s", strerror(-rc));
-	attempt_free(a);
+	dialer_relay(c->user, fd, &hooks, user);
 }
 
 void traffic_tunnel_up(struct traffic *tr)
 {
-	struct list again;
-
-	list_init(&again);
-	while (!list_empty(&tr->waiting)) {
-		struct list *n = tr->waiting.next;
-
-		list_del(n);
-		list_add_tail(&again, n);
-	}
-	while (!list_empty(&again)) {
-		struct attempt *a =
-			container_of(again.next, struct attempt, node);
-
-		list_del(&a->node);
-		dial(a);
-	}
+	dialer_tunnel_up(&tr->dialer);
 }
 
 /* --- UDP ------------------------------------------------------------------ */
@@ -202,7 +121,7 @@ static struct udp_flow *udp_flow_open(struct traffic *tr,
 	if (!u)
 		return NULL;
 	u->tr = tr;
-	u->udp = tunnel_udp_open(tr->tunnel, dst, &ops, u);
+	u->udp = tunnel_udp_open(tr->dialer.tunnel, dst, &ops, u);
 	if (!u->udp) {
 		free(u);
 		return NULL;
@@ -296,7 +215,7 @@ static void on_echo(void *user, const struct capture_echo *e)
 		if (!p)
 			return;
 		p->tr = tr;
-		p->ping = tunnel_ping_open(tr->tunnel, &e->dst, &ops, p);
+		p->ping = tunnel_ping_open(tr->dialer.tunnel, &e->dst, &ops, p);
 		if (!p->ping) {
 			free(p);
 			return;
@@ -334,8 +253,7 @@ int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
 	int rc;
 
 	tr->loop = loop;
-	tr->tunnel = t;
-	list_init(&tr->waiting);
+	dialer_init(&tr->dialer, t);
 	flows_init(&tr->udp, MAX_FLOWS, udp_flow_free);
 	flows_init(&tr->ping, MAX_FLOWS, ping_flow_free);
 	rc = capture_open(&tr->cap, loop, cfg, &ops, tr, err);
