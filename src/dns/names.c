@@ -213,6 +213,21 @@ static enum known cand_known(const struct dns_view *v,
 	return n == 1 ? KNOWN_MAYBE : KNOWN_NO;
 }
 
+/* the namespace or Service that a candidate which may exist hangs on */
+static void set_gate(const struct dns_view *v, const struct dns_name *typed,
+		     const struct dns_name *s, struct dns_name *gate)
+{
+	unsigned int n = dns_name_labels(typed);
+	unsigned int keep = dns_name_eq(s, &v->domain) ? 2 : 1;
+
+	gate->len = 0;
+	if (n <= keep || !dns_name_under(s, &v->domain))
+		return;
+	dns_name_tail(gate, typed, n - keep);
+	if (dns_name_join(gate, gate, s) < 0)
+		gate->len = 0;
+}
+
 /* @typed: what the user wrote; @stripped: the laptop's library added to it */
 static void add_candidates(const struct dns_view *v,
 			   const struct dns_name *typed, bool stripped,
@@ -234,8 +249,11 @@ static void add_candidates(const struct dns_view *v,
 		    dns_name_join(&c->name, typed, s) < 0)
 			continue;
 		plan->n++;
+		c->gate.len = 0;
 		if (k == KNOWN_YES)
 			plan->sure = true;
+		else
+			set_gate(v, typed, s, &c->gate);
 	}
 }
 

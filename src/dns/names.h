@@ -80,6 +80,8 @@ enum dns_route {
 struct dns_cand {
 	struct dns_name name;
 	bool weak; /* only a positive answer counts (not the cluster's zone) */
+	struct dns_name gate; /* what must exist for it; empty: nothing known
+				 about that */
 };
 
 struct dns_plan {

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "dns/absent.h"
 #include "dns/upstream.h"
 #include "wire/dns_rewrite.h"
 
@@ -29,6 +30,7 @@ struct step {
 	enum result result;
 	bool cluster, weak;
 	struct dns_name name;	  /* cluster: whom to ask for */
+	struct dns_name gate;	  /* what must exist for that; may be empty */
 	struct dns_source server; /* otherwise: whom to ask */
 	struct dns_waiter waiter;
 	struct dns_exchange *exchange;
@@ -57,6 +59,7 @@ struct dns_resolver {
 	struct dns_resolver_config cfg;
 	bool has_cluster, has_other; /* in the order list */
 	struct dns_lookup *lookup;
+	struct dns_absent *absent;
 	struct dns_upstream *upstream;
 	struct list tasks;
 	size_t ntasks;
@@ -85,6 +88,7 @@ struct dns_resolver *dns_resolver_new(struct loop *l,
 	if (!r->has_other)
 		r->cfg.all_cluster = r->has_cluster = true;
 	r->lookup = dns_lookup_new(l, ops, ops_user, cfg->cache_ttl);
+	r->absent = dns_absent_new(l, r->lookup);
 	r->upstream = dns_upstream_new(l, cfg->mark);
 	list_init(&r->tasks);
 	return r;
@@ -123,6 +127,7 @@ void dns_resolver_free(struct dns_resolver *r)
 		return;
 	list_for_each_safe (p, tmp, &r->tasks)
 		task_free(container_of(p, struct task, node));
+	dns_absent_free(r->absent);
 	dns_lookup_free(r->lookup);
 	dns_upstream_free(r->upstream);
 	free(r->ingress);
@@ -131,6 +136,7 @@ void dns_resolver_free(struct dns_resolver *r)
 
 void dns_resolver_flush(struct dns_resolver *r)
 {
+	dns_absent_flush(r->absent);
 	dns_lookup_flush(r->lookup);
 }
 
@@ -266,12 +272,19 @@ static void step_done(struct step *s, int rc, const uint8_t *msg, size_t len)
 
 static void task_progress(struct task *t);
 
+static void cluster_done(struct step *s, int rc, const uint8_t *msg, size_t len)
+{
+	step_done(s, rc, msg, len);
+	if (s->result == GOT_NXDOMAIN && s->gate.len)
+		dns_absent_probe(s->task->r->absent, &s->gate);
+}
+
 static void on_cluster(struct dns_waiter *w, int rc, const uint8_t *msg,
 		       size_t len)
 {
 	struct step *s = container_of(w, struct step, waiter);
 
-	step_done(s, rc, msg, len);
+	cluster_done(s, rc, msg, len);
 	task_progress(s->task);
 }
 
@@ -305,13 +318,18 @@ static void start_cluster(struct step *s)
 	const uint8_t *msg;
 	ssize_t n;
 
+	if (s->gate.len && dns_absent_has(r->absent, &s->gate)) {
+		s->state = STEP_DONE;
+		s->result = GOT_NXDOMAIN;
+		return;
+	}
 	q.name = s->name;
 	s->state = STEP_RUNNING;
 	n = dns_lookup_ask(r->lookup, &q,
 			   ours ? DNS_CLUSTER_LIMIT : DNS_EXCHANGE_LIMIT,
 			   &s->waiter, on_cluster, &msg);
 	if (n)
-		step_done(s, n < 0 ? (int)n : 0, msg, n < 0 ? 0 : (size_t)n);
+		cluster_done(s, n < 0 ? (int)n : 0, msg, n < 0 ? 0 : (size_t)n);
 }
 
 static bool upstream_addr(const struct task *t, const struct dns_source *sv,
@@ -482,6 +500,7 @@ static void add_expansion(struct task *t, const struct dns_plan *plan)
 
 		s->name = plan->cand[i].name;
 		s->weak = plan->cand[i].weak;
+		s->gate = plan->cand[i].gate;
 	}
 }
 

@@ -12,6 +12,7 @@ static const struct fake_rr cluster_zone[] = {
 	{ "web.demo.svc.cluster.local", "10.96.0.1" },
 	{ "web.other.svc.cluster.local", "10.96.0.2" },
 	{ "x.other.svc.cluster.local", "10.96.0.3" },
+	{ "other.svc.cluster.local", "" },
 	{ "p-0.db.demo.svc.cluster.local", "10.244.0.7" },
 	{ "v4only.demo.svc.cluster.local", "" },
 	{ "outside.test", "192.0.2.99" }, /* as a Pod would find it */
@@ -240,6 +241,34 @@ static void known_namespaces_spare_the_cluster(void **state)
 	assert_reply(f, "web.other", "10.96.0.2", 0);
 	assert_int_equal(f->cluster.asked, 1);
 	assert_int_equal(f->up.asked, 2);
+}
+
+static void learns_which_places_are_absent(void **state)
+{
+	struct fixture *f = *state;
+	int asked;
+
+	ask(f, "www.test");
+	assert_int_equal(loop_sleep(f->loop, 20 * NS_MS), 0);
+	/* two candidates, then "test.demo.svc..." and "test.svc..." */
+	assert_int_equal(f->cluster.asked, 4);
+	f->cluster.mute = true;
+	assert_in_range(ask(f, "deep.name.test"), 0, 200);
+	assert_reply(f, "deep.name.test", "192.0.2.4", 0);
+	assert_int_equal(f->cluster.asked, 4);
+	f->cluster.mute = false;
+	/* a place that exists is not forgotten */
+	ask(f, "nope.other");
+	assert_int_equal(loop_sleep(f->loop, 20 * NS_MS), 0);
+	asked = f->cluster.asked;
+	ask(f, "web.other");
+	assert_reply(f, "web.other", "10.96.0.2", 0);
+	assert_true(f->cluster.asked > asked);
+	/* the cluster changed */
+	dns_resolver_flush(f->r);
+	asked = f->cluster.asked;
+	ask(f, "www.test");
+	assert_true(f->cluster.asked > asked);
 }
 
 static void passes_the_message_unchanged(void **state)
@@ -551,6 +580,7 @@ int main(void)
 		T(short_names_as_in_a_pod),
 		T(the_clusters_yes_wins),
 		T(known_namespaces_spare_the_cluster),
+		T(learns_which_places_are_absent),
 		T(passes_the_message_unchanged),
 		T(tunnel_down),
 		T(tunnel_mute),
