@@ -46,6 +46,7 @@ struct task {
 	struct dns_query q;
 	bool opaque; /* @q does not describe the message: pass it on */
 	bool sure;   /* the cluster first, then the others */
+	bool stream; /* any number of replies: zone transfer */
 	bool pass;   /* the one step's reply is the answer, whatever */
 	struct timer patience;
 	size_t n;
@@ -290,10 +291,33 @@ static void on_cluster(struct dns_waiter *w, int rc, const uint8_t *msg,
 
 static void start_upstream(struct step *s, bool tcp);
 
+/* a zone transfer: pass every message on, say when it is over */
+static void on_stream(struct step *s, int rc, const uint8_t *msg, size_t len)
+{
+	struct task *t = s->task;
+
+	if (rc == 0) {
+		t->from.more = true;
+		t->fn(&t->from, msg, len);
+		return;
+	}
+	s->exchange = NULL;
+	if (t->from.more) {
+		t->from.more = false;
+		deliver(t, NULL, 0);
+	} else {
+		deliver_error(t, DNS_SERVFAIL);
+	}
+}
+
 static void on_upstream(void *user, int rc, const uint8_t *msg, size_t len)
 {
 	struct step *s = user;
 
+	if (s->task->stream) {
+		on_stream(s, rc, msg, len);
+		return;
+	}
 	s->exchange = NULL;
 	/* "udp:" for a client that already came by TCP: a cut reply is of no
 	 * use to it */
@@ -348,12 +372,15 @@ static bool upstream_addr(const struct task *t, const struct dns_source *sv,
 static void start_upstream(struct step *s, bool tcp)
 {
 	struct task *t = s->task;
+	enum dns_transport over = t->stream ? DNS_OVER_STREAM
+				  : tcp	    ? DNS_OVER_TCP
+					    : DNS_OVER_UDP;
 	struct ipport to;
 	int rc;
 
 	s->state = STEP_RUNNING;
 	rc = upstream_addr(t, &s->server, &to)
-		     ? dns_exchange_start(t->r->upstream, &to, tcp, t->msg,
+		     ? dns_exchange_start(t->r->upstream, &to, over, t->msg,
 					  t->msg_len, on_upstream, s,
 					  &s->exchange)
 		     : -ENOENT;
@@ -519,6 +546,11 @@ static void add_steps(struct task *t, const struct dns_plan *plan)
 	}
 }
 
+static bool is_transfer(const struct task *t)
+{
+	return !t->opaque && (t->q.type == DNS_AXFR || t->q.type == DNS_IXFR);
+}
+
 static void plan_task(struct task *t)
 {
 	const struct dns_resolver *r = t->r;
@@ -527,6 +559,8 @@ static void plan_task(struct task *t)
 
 	if (!t->opaque && r->has_cluster && t->q.klass == DNS_IN)
 		dns_names_plan(r->cfg.view, &t->q.name, &plan);
+	if (is_transfer(t) && plan.route == DNS_ROUTE_EXPAND)
+		plan = (struct dns_plan){ .route = DNS_ROUTE_UPSTREAM };
 	t->sure = all || plan.sure;
 	if (plan.route == DNS_ROUTE_CLUSTER) {
 		add_cluster_step(t, &t->q.name);
@@ -572,9 +606,14 @@ static bool refuse(struct task *t)
 		deliver_error(t, DNS_BADVERS);
 		return true;
 	}
-	if (!t->opaque && (t->q.type == DNS_AXFR || t->q.type == DNS_IXFR)) {
-		deliver_error(t, cluster ? DNS_REFUSED : DNS_NOTIMP);
-		return true;
+	if (is_transfer(t)) {
+		/* the cluster's zone is not for transfer */
+		if (cluster) {
+			deliver_error(t, DNS_REFUSED);
+			return true;
+		}
+		t->n = 1;
+		t->stream = t->from.tcp;
 	}
 	return false;
 }

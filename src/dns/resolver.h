@@ -47,9 +47,10 @@ struct dns_from {
 	struct ipport peer;
 	struct ipport orig; /* where it was sent to; family 0: unknown */
 	bool tcp;
+	bool more; /* in replies: another one follows (zone transfer) */
 };
 
-/** dns_reply_fn - @len 0: there is no answer to be given (junk) */
+/** dns_reply_fn - @len 0: there is no answer to be given (junk), or no more */
 typedef void (*dns_reply_fn)(const struct dns_from *from, const uint8_t *msg,
 			     size_t len);
 
@@ -63,8 +64,9 @@ void dns_resolver_free(struct dns_resolver *r);
 /**
  * dns_resolver_ask() - answer one message
  * @msg: borrowed
- * @fn: called exactly once, perhaps before this returns, unless cancelled; the
- *      reply is cut to what the client takes when it came over UDP
+ * @fn: called exactly once without from->more, perhaps before this returns,
+ *      unless cancelled; the reply is cut to what the client takes when it came
+ *      over UDP
  */
 void dns_resolver_ask(struct dns_resolver *r, const struct dns_from *from,
 		      const uint8_t *msg, size_t len, dns_reply_fn fn);

@@ -42,7 +42,8 @@ struct client {
 	struct dns_from from;
 	int fd;
 	size_t in_flight;
-	bool eof; /* no more questions; close when all is answered */
+	bool eof;    /* no more questions; close when all is answered */
+	bool broken; /* a reply is lost: close */
 	struct buf in, out;
 };
 
@@ -172,12 +173,11 @@ static void tcp_reply(const struct dns_from *from, const uint8_t *msg,
 	struct client *c = from->owner;
 	uint8_t prefix[2] = { (uint8_t)(len >> 8), (uint8_t)len };
 
-	c->in_flight--;
-	if (len && c->out.len + len + 2 <= OUT_MAX) {
-		if (buf_put(&c->out, prefix, 2) < 0 ||
-		    buf_put(&c->out, msg, len) < 0)
-			c->eof = true; /* the stream is broken: end it */
-	}
+	if (!from->more)
+		c->in_flight--;
+	if (len &&
+	    (buf_put(&c->out, prefix, 2) < 0 || buf_put(&c->out, msg, len) < 0))
+		c->broken = true; /* it does not read: end it, no gaps */
 	loop_watch_mod(&c->watch, EPOLLOUT);
 }
 
@@ -229,7 +229,7 @@ static void client_event(struct watch *w, uint32_t events)
 		client_parse(c);
 		rc = client_write(c);
 	}
-	if (rc < 0 || !client_update(c))
+	if (rc < 0 || c->broken || !client_update(c))
 		client_close(c);
 }
 

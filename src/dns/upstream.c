@@ -24,7 +24,7 @@ struct dns_exchange {
 	struct timer timer;
 	int64_t began, step; /* @step: until the next repetition */
 	int fd;
-	bool tcp;
+	bool tcp, stream;
 	uint16_t client_id;
 	dns_exchange_fn fn;
 	void *user;
@@ -146,6 +146,25 @@ static int tcp_read(struct dns_exchange *x)
 	}
 }
 
+/* one message of a stream; the time-out now counts for the next one */
+static void pass_on(struct dns_exchange *x)
+{
+	uint8_t *in = steal_ptr(&x->in);
+
+	dns_set_id(in, x->client_id);
+	x->done = 0;
+	x->began = clock_ns();
+	x->fn(x->user, 0, in, x->in_len);
+	free(in);
+}
+
+/* messages of a transfer behind the first need no question (RFC 5936 2.2.1) */
+static bool is_reply(const struct dns_exchange *x)
+{
+	return dns_reply_matches(x->in, x->in_len, x->out + 2, x->len) ||
+	       (x->stream && dns_get_id(x->in) == dns_get_id(x->out + 2));
+}
+
 static void on_event(struct watch *w, uint32_t events)
 {
 	struct dns_exchange *x = container_of(w, struct dns_exchange, watch);
@@ -158,9 +177,10 @@ static void on_event(struct watch *w, uint32_t events)
 	rc = events & EPOLLOUT ? tcp_write(x) : tcp_read(x);
 	if (rc < 0)
 		finish(x, rc, NULL, 0);
-	else if (rc > 0 &&
-		 !dns_reply_matches(x->in, x->in_len, x->out + 2, x->len))
+	else if (rc > 0 && !is_reply(x))
 		finish(x, -EBADMSG, NULL, 0);
+	else if (rc > 0 && x->stream)
+		pass_on(x);
 	else if (rc > 0)
 		finish(x, 0, x->in, x->in_len);
 }
@@ -229,8 +249,8 @@ static int send_first(struct dns_exchange *x)
 }
 
 int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
-		       bool tcp, const uint8_t *msg, size_t len,
-		       dns_exchange_fn fn, void *user,
+		       enum dns_transport transport, const uint8_t *msg,
+		       size_t len, dns_exchange_fn fn, void *user,
 		       struct dns_exchange **out)
 {
 	struct dns_exchange *x;
@@ -247,7 +267,8 @@ int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
 	if (!x)
 		return -ENOMEM;
 	x->up = u;
-	x->tcp = tcp;
+	x->tcp = transport != DNS_OVER_UDP;
+	x->stream = transport == DNS_OVER_STREAM;
 	x->fn = fn;
 	x->user = user;
 	x->began = clock_ns();
@@ -257,7 +278,7 @@ int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
 	memcpy(x->out + 2, msg, len);
 	x->client_id = dns_get_id(msg);
 	dns_set_id(x->out + 2, id);
-	x->fd = rc = open_socket(u, to, tcp);
+	x->fd = rc = open_socket(u, to, x->tcp);
 	if (rc < 0)
 		goto fail_alloc;
 	rc = send_first(x);

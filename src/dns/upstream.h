@@ -24,7 +24,8 @@ struct dns_exchange;
 /**
  * dns_exchange_fn - the end of an exchange
  * @rc: 0 with the reply (borrowed; its id is the client's again), or -errno
- * The exchange is gone afterwards.
+ * The exchange is gone afterwards; but a stream's lives on after @rc 0 and ends
+ * with a -errno (-ECONNRESET: the server closed, as it should at the end).
  */
 typedef void (*dns_exchange_fn)(void *user, int rc, const uint8_t *msg,
 				size_t len);
@@ -34,14 +35,20 @@ struct dns_upstream *dns_upstream_new(struct loop *l, uint32_t mark);
 /** dns_upstream_free() - every exchange must be over or cancelled */
 void dns_upstream_free(struct dns_upstream *u);
 
+enum dns_transport {
+	DNS_OVER_UDP,
+	DNS_OVER_TCP,	 /* RFC 7766 */
+	DNS_OVER_STREAM, /* TCP, any number of replies: zone transfers */
+};
+
 /**
  * dns_exchange_start() - ask @to
  * @msg: the client's message (copied), at least a header
- * @tcp: RFC 7766; a stream of replies (AXFR) ends with its first message
  * Return: 0, and @fn will be called from the loop; or -errno.
  */
 KT_CHECK int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
-				bool tcp, const uint8_t *msg, size_t len,
+				enum dns_transport transport,
+				const uint8_t *msg, size_t len,
 				dns_exchange_fn fn, void *user,
 				struct dns_exchange **out);
 void dns_exchange_cancel(struct dns_exchange *x);

@@ -168,6 +168,26 @@ static void udp_event(struct watch *w, uint32_t events)
 	sendto(u->udp_fd, out, len, 0, (struct sockaddr *)&ss, slen);
 }
 
+static void conn_close(struct fake_upstream *u)
+{
+	loop_watch_stop(&u->conn);
+	close(u->conn_fd);
+	u->conn_fd = -1;
+}
+
+/* three messages, the later ones without the question, and the end */
+static void send_transfer(struct fake_upstream *u, uint8_t *out, size_t len)
+{
+	for (int i = 0; i < 3; i++) {
+		out[0] = (uint8_t)(len >> 8);
+		out[1] = (uint8_t)len;
+		assert_int_equal(send(u->conn_fd, out, len + 2, 0), len + 2);
+		len = DNS_HDR_LEN;
+		memset(out + 2 + 4, 0, 8);
+	}
+	conn_close(u);
+}
+
 static void conn_event(struct watch *w, uint32_t events)
 {
 	static uint8_t in[1024], out[DNS_MSG_MAX + 2];
@@ -177,14 +197,16 @@ static void conn_event(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (n <= 2) {
-		loop_watch_stop(&u->conn);
-		close(u->conn_fd);
-		u->conn_fd = -1;
+		conn_close(u);
 		return;
 	}
 	u->asked_tcp++;
 	assert_int_equal(in[0] << 8 | in[1], n - 2);
 	len = fake_answer(u->zone, in + 2, (size_t)n - 2, out + 2);
+	if (in[n - 3] == DNS_AXFR) {
+		send_transfer(u, out, len);
+		return;
+	}
 	out[0] = (uint8_t)(len >> 8);
 	out[1] = (uint8_t)len;
 	/* in two parts, as networks like to */

@@ -223,6 +223,30 @@ static void pipelines_over_tcp(void **state)
 	close(fd);
 }
 
+static void zone_transfers_pass(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t out[512], in[4096];
+	int fd = tcp_connect(f);
+	size_t len = frame(out, "www.test", 5), got, seen = 0;
+	bool eof;
+
+	out[len - 3] = DNS_AXFR;
+	assert_int_equal(send(fd, out, len, 0), len);
+	shutdown(fd, SHUT_WR);
+	got = collect(f, fd, in, sizeof(in), SIZE_MAX, &eof);
+	assert_true(eof);
+	for (size_t at = 0; at + 2 <= got; seen++) {
+		assert_int_equal(dns_get_id(in + at + 2), 5);
+		at += 2u + (size_t)(in[at] << 8 | in[at + 1]);
+	}
+	assert_int_equal(seen, 3);
+	close(fd);
+	dig(f, "@127.0.0.1", f->ports.v4, "web +tcp", "10.96.0.1");
+	dig(f, "@127.0.0.1", f->ports.v4, "cluster.local AXFR",
+	    "Transfer failed");
+}
+
 static void a_client_that_goes_away(void **state)
 {
 	struct fixture *f = *state;
@@ -301,9 +325,13 @@ static void many_clients_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(dig_agrees),	       T(unknown_destination),
-		T(pipelines_over_tcp), T(a_client_that_goes_away),
-		T(junk_does_no_harm),  T(many_clients_are_bounded),
+		T(dig_agrees),
+		T(unknown_destination),
+		T(pipelines_over_tcp),
+		T(zone_transfers_pass),
+		T(a_client_that_goes_away),
+		T(junk_does_no_harm),
+		T(many_clients_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
