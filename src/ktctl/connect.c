@@ -49,6 +49,7 @@ struct connect {
 	struct cidr_hints hints;
 	struct cidr_result found;
 	struct prefixset ranges; /* captured */
+	bool ready;		 /* every step is done */
 };
 
 /* --- this machine -------------------------------------------------------- */
@@ -388,6 +389,7 @@ static int run(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	say_ready(c);
+	c->ready = true;
 	while (rc == 0) {
 		rc = uplink_wait(c->uplink, err);
 		if (rc == 0)
@@ -427,7 +429,9 @@ int command_connect(struct app *app, const struct connect_options *opt,
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	undo(&c);
-	if (rc == -EINTR && signals_seen(app->signals)) {
+	/* once all is ready, leaving is what the user does; before, the start
+	 * was broken off, and scripts want to know */
+	if (rc == -EINTR && c.ready && signals_seen(app->signals)) {
 		log_info("left on %s",
 			 signals_name(signals_seen(app->signals)));
 		return EXIT_OK;
