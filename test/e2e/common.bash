@@ -41,11 +41,11 @@ eventually() {
 snapshot() {
   # shellcheck disable=SC2016
   laptop "$1" sh -c '
-    ip -o link show | sed "s/^[0-9]*: //; s/ qlen.*//" | grep -v "@if" || true
+    ip -o link show | sed "s/^[0-9]*: //; s/ qlen.*//"
     ip rule; ip route show table all; ip -6 rule; ip -6 route show table all
     nft list ruleset
     md5sum /etc/resolv.conf /etc/hosts
-    ls "$HOME/.kt/pid" "$HOME/.kt/key" 2>/dev/null
+    find "$HOME/.kt/pid" "$HOME/.kt/key" -type f 2>/dev/null || true
   ' >"$2" 2>&1
 }
 
