@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl clean: undo what a ktctl left that was killed, on this machine and in
+ * the namespace. What is to be done is decided in clean_plan.c.
+ */
+#include "base/mem.h"
+#include "ktctl/app.h"
+#include "ktctl/clean_local.h"
+#include "ktctl/clean_plan.h"
+#include "ktctl/options.h"
+#include "ktctl/progress.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OURS "labelSelector=control-by%3Dkt"
+#define CONFLICT_TRIES 5
+
+struct clean {
+	struct app *app;
+	const struct clean_options *opt;
+	const struct global_options *global;
+
+	struct kube_config *config;
+	struct kube *kube;
+	const char *ns;
+	json_t *pods, *deployments, *configmaps, *services; /* Lists */
+	struct clean_plan plan;
+};
+
+static const char *name_of(const json_t *obj)
+{
+	const char *name = json_str(obj, "metadata", "name", NULL);
+
+	return name ? name : "";
+}
+
+/* --- looking --------------------------------------------------------------- */
+
+static int list(struct clean *c, const char *api, const char *resource,
+		const char *query, json_t **out, struct kt_error *err)
+{
+	auto_free char *path = kube_path(api, resource, c->ns, NULL, NULL);
+
+	return kube_list(c->kube, path, query, out, err);
+}
+
+/* What the user may not list cannot be cleaned; that is told, no failure */
+static int list_if_allowed(struct clean *c, const char *api,
+			   const char *resource, json_t **out,
+			   struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc = list(c, api, resource, OURS, out, &why);
+
+	if (rc == -EPERM || rc == -ENOENT) {
+		progress_note(c->app->progress, "%s are left out: %s", resource,
+			      why.msg);
+		return 0;
+	}
+	if (rc < 0)
+		*err = why;
+	return rc;
+}
+
+static int look(struct clean *c, struct kt_error *err)
+{
+	int rc = list(c, "v1", "pods", OURS, &c->pods, err);
+
+	if (rc == 0)
+		rc = list(c, "v1", "services", NULL, &c->services, err);
+	if (rc == 0)
+		rc = list_if_allowed(c, "apps/v1", "deployments",
+				     &c->deployments, err);
+	if (rc == 0)
+		rc = list_if_allowed(c, "v1", "configmaps", &c->configmaps,
+				     err);
+	return rc;
+}
+
+static void make_plan(struct clean *c)
+{
+	struct clean_input in = {
+		.pods = json_object_get(c->pods, "items"),
+		.deployments = json_object_get(c->deployments, "items"),
+		.configmaps = json_object_get(c->configmaps, "items"),
+		.services = json_object_get(c->services, "items"),
+		.now = c->global->use_local_time ? (int64_t)time(NULL) :
+						   kube_cluster_time(c->kube),
+		.age = (int64_t)c->opt->threshold_minutes * 60,
+	};
+
+	clean_plan_make(&c->plan, &in);
+}
+
+/* --- telling ----------------------------------------------------------------- */
+
+static void show(const char *what, const json_t *objects)
+{
+	const json_t *obj;
+	size_t i;
+
+	if (!json_array_size(objects))
+		return;
+	printf("%s (%zu):\n", what, json_array_size(objects));
+	json_array_foreach (objects, i, obj)
+		printf("  %s\n", name_of(obj));
+}
+
+static void show_plan(const struct clean *c)
+{
+	const struct clean_plan *p = &c->plan;
+
+	show("Services to recover", p->recover);
+	show("Deployments to scale back", p->scale);
+	show("Services to unlock", p->unlock);
+	show("Pods to remove", p->pods);
+	show("Deployments to remove", p->deployments);
+	show("Services to remove", p->services);
+	show("ConfigMaps to remove", p->configmaps);
+}
+
+static void show_kept(const struct clean *c)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach (c->plan.kept, i, text)
+		progress_note(c->app->progress, "left: %s",
+			      json_string_value(text));
+}
+
+/* --- doing --------------------------------------------------------------------- */
+
+/* Read, change, write back, until nobody wrote in between */
+static int change_service(struct clean *c, const char *name,
+			  json_t *(*change)(const json_t *service),
+			  struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "services", c->ns, name, NULL);
+	int rc = -EBUSY;
+
+	for (int i = 0; i < CONFLICT_TRIES && rc == -EBUSY; i++) {
+		auto_json json_t *now = NULL;
+		auto_json json_t *then = NULL;
+
+		rc = kube_get(c->kube, path, &now, err);
+		if (rc < 0)
+			break;
+		then = change(now);
+		if (!then)
+			return 0; /* somebody did it meanwhile */
+		rc = kube_replace(c->kube, path, then, NULL, err);
+	}
+	return rc;
+}
+
+static json_t *unlocked(const json_t *service)
+{
+	json_t *copy = json_deep_copy(service);
+
+	if (json_object_del(json_at(copy, "metadata", "annotations", NULL),
+			    "kt-lock") < 0) {
+		json_decref(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static int change_services(struct clean *c, const json_t *services,
+			   json_t *(*change)(const json_t *service),
+			   const char *done, struct kt_error *err)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (services, i, obj) {
+		int rc = change_service(c, name_of(obj), change, err);
+
+		if (rc < 0)
+			return kt_wrap(err, rc, "Service %s/%s", c->ns,
+				       name_of(obj));
+		printf("%s Service %s\n", done, name_of(obj));
+	}
+	return 0;
+}
+
+/* Only a Deployment that still stands at 0: else its owner has cared for it */
+static int scale_one(struct clean *c, const json_t *want, struct kt_error *err)
+{
+	auto_free char *path = kube_path("apps/v1", "deployments", c->ns,
+					 name_of(want), NULL);
+	auto_json json_t *now = NULL;
+	auto_json json_t *patch = NULL;
+	int rc = kube_get(c->kube, path, &now, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (json_integer_value(json_at(now, "spec", "replicas", NULL)) != 0)
+		return 0;
+	patch = json_pack("{s:{s:O}}", "spec", "replicas",
+			  json_object_get(want, "replicas"));
+	rc = kube_patch(c->kube, path, patch, NULL, err);
+	if (rc == 0)
+		printf("scaled Deployment %s back to %d\n", name_of(want),
+		       (int)json_integer_value(
+			       json_object_get(want, "replicas")));
+	return rc;
+}
+
+static int scale(struct clean *c, struct kt_error *err)
+{
+	const json_t *want;
+	size_t i;
+
+	json_array_foreach (c->plan.scale, i, want) {
+		int rc = scale_one(c, want, err);
+
+		if (rc < 0)
+			return kt_wrap(err, rc, "Deployment %s/%s", c->ns,
+				       name_of(want));
+	}
+	return 0;
+}
+
+/* Not an object that somebody has touched since it was listed */
+static int remove_one(struct clean *c, const char *api, const char *resource,
+		      const json_t *obj, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path(api, resource, c->ns, name_of(obj), NULL);
+	auto_json json_t *options = json_pack(
+		"{s:s, s:{s:s*, s:s*}}", "propagationPolicy", "Background",
+		"preconditions", "uid", json_str(obj, "metadata", "uid", NULL),
+		"resourceVersion",
+		json_str(obj, "metadata", "resourceVersion", NULL));
+	struct kube_request req = { .method = "DELETE",
+				    .path = path,
+				    .body = options };
+	int rc = kube_call(c->kube, &req, NULL, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == -EBUSY) {
+		progress_note(c->app->progress, "left: %s %s has changed",
+			      resource, name_of(obj));
+		return 0;
+	}
+	if (rc == 0)
+		printf("removed %s %s\n", resource, name_of(obj));
+	return rc;
+}
+
+static int remove_all(struct clean *c, const char *api, const char *resource,
+		      const json_t *objects, struct kt_error *err)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (objects, i, obj) {
+		int rc = remove_one(c, api, resource, obj, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int carry_out(struct clean *c, struct kt_error *err)
+{
+	const struct clean_plan *p = &c->plan;
+	int rc = change_services(c, p->recover, clean_recovered, "recovered",
+				 err);
+
+	if (rc == 0)
+		rc = scale(c, err);
+	if (rc == 0)
+		rc = change_services(c, p->unlock, unlocked, "unlocked", err);
+	if (rc == 0)
+		rc = remove_all(c, "v1", "pods", p->pods, err);
+	if (rc == 0)
+		rc = remove_all(c, "apps/v1", "deployments", p->deployments,
+				err);
+	if (rc == 0)
+		rc = remove_all(c, "v1", "services", p->services, err);
+	if (rc == 0)
+		rc = remove_all(c, "v1", "configmaps", p->configmaps, err);
+	return rc;
+}
+
+/* --- the two halves --------------------------------------------------------- */
+
+static int clean_cluster(struct clean *c, struct kt_error *err)
+{
+	struct kube_config_source src = { .files = c->global->kubeconfig,
+					  .context = c->global->context };
+	int rc = kube_config_load(&c->config, &src, err);
+
+	if (rc < 0)
+		return rc;
+	c->ns = c->global->namespace ? c->global->namespace :
+				       c->config->namespace_;
+	rc = kube_new(&c->kube, c->app->loop, c->config, err);
+	if (rc < 0)
+		return rc;
+	progress_step(c->app->progress, "Look for leftovers in namespace %s",
+		      c->ns);
+	rc = look(c, err);
+	if (rc < 0)
+		return rc;
+	make_plan(c);
+	progress_done(c->app->progress, NULL);
+	show_kept(c);
+	if (clean_plan_empty(&c->plan))
+		printf("Nothing to clean in namespace %s.\n", c->ns);
+	else if (c->opt->dry_run)
+		show_plan(c);
+	else
+		rc = carry_out(c, err);
+	return rc;
+}
+
+static void clean_fini(struct clean *c)
+{
+	clean_plan_fini(&c->plan);
+	json_decref(c->pods);
+	json_decref(c->deployments);
+	json_decref(c->configmaps);
+	json_decref(c->services);
+	kube_free(c->kube);
+	kube_config_free(c->config);
+}
+
+int command_clean(struct app *app, const struct options *o)
+{
+	struct clean c = { .app = app,
+			   .opt = &o->clean,
+			   .global = &o->global };
+	struct kt_error err = { 0 };
+	int rc = 0;
+
+	/* this machine first: it is what the user waits for, and works
+	 * without the cluster */
+	rc = clean_local(app, o->clean.dry_run, &err);
+	if (rc == 0 && !o->clean.local_only)
+		rc = clean_cluster(&c, &err);
+	clean_fini(&c);
+	return rc < 0 ? app_fail(app, rc, &err) : EXIT_OK;
+}

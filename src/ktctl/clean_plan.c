@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/clean_plan.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/objects.h"
+#include "kube/rest.h"
+
+#include <string.h>
+
+#define ANNOTATION_SELECTOR "kt-selector"
+#define ANNOTATION_LOCK "kt-lock"
+#define ROLE_ROUTER "router"
+#define ROLE_EXCHANGE "shadow-exchange"
+#define ROLE_MESH "shadow-mesh"
+#define STUNTMAN "-kt-stuntman"
+
+/* --- facts about one object ------------------------------------------------ */
+
+static const char *name_of(const json_t *obj)
+{
+	const char *name = json_str(obj, "metadata", "name", NULL);
+
+	return name ? name : "";
+}
+
+static bool is_role(const json_t *obj, const char *role)
+{
+	return str_eq(object_label(obj, KT_LABEL_ROLE), role);
+}
+
+/* Seconds since the time in the annotation @key; -1: there is none */
+static int64_t age_of(const json_t *obj, const char *key, int64_t now)
+{
+	const char *text = object_annotation(obj, key);
+	long at;
+
+	if (!text || str_to_long(text, &at) < 0)
+		return -1;
+	return now > at ? now - at : 0;
+}
+
+static bool has_expired(const struct clean_input *in, const json_t *obj)
+{
+	return age_of(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age;
+}
+
+/* The value of @key in the annotation kt-config ("k=v,k=v"): returned, caller
+ * frees; NULL when it is not there */
+static char *config_of(const json_t *obj, const char *key)
+{
+	const char *text = object_annotation(obj, KT_ANNOTATION_CONFIG);
+	struct strv parts = strv_split(text ? text : "", ',');
+	char *value = NULL;
+
+	for (size_t i = 0; i < parts.n && !value; i++) {
+		size_t n = strlen(key);
+
+		if (str_starts(parts.v[i], key) && parts.v[i][n] == '=')
+			value = xstrdup(parts.v[i] + n + 1);
+	}
+	strv_fini(&parts);
+	return value;
+}
+
+/* Labels of the Pods that @obj is, or makes */
+static const json_t *pod_labels(const json_t *obj)
+{
+	const json_t *of_template = json_at(obj, "spec", "template", "metadata",
+					    "labels", NULL);
+
+	return of_template ? of_template :
+			     json_at(obj, "metadata", "labels", NULL);
+}
+
+/* Does a Service with @selector lead to Pods with @labels? */
+static bool selects(const json_t *selector, const json_t *labels)
+{
+	json_t *sel = (json_t *)(uintptr_t)selector; /* only read */
+	bool all = json_object_size(selector) > 0;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (sel, key, value)
+		if (!json_equal(json_object_get(labels, key), value))
+			all = false;
+	return all;
+}
+
+/* --- who is alive ---------------------------------------------------------- */
+
+typedef bool (*object_test)(const struct clean_input *in, const json_t *obj,
+			    const void *arg);
+
+static bool any_of(const struct clean_input *in, const json_t *list,
+		   object_test test, const void *arg)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if (test(in, obj, arg))
+			return true;
+	return false;
+}
+
+static bool any_workload(const struct clean_input *in, object_test test,
+			 const void *arg)
+{
+	return any_of(in, in->pods, test, arg) ||
+	       any_of(in, in->deployments, test, arg);
+}
+
+static bool is_live_mesh_of(const struct clean_input *in, const json_t *obj,
+			    const void *prefix)
+{
+	return !has_expired(in, obj) && is_role(obj, ROLE_MESH) &&
+	       str_starts(name_of(obj), prefix);
+}
+
+/* KT renews a router's heartbeat only while its creator runs */
+static bool is_alive(const struct clean_input *in, const json_t *obj)
+{
+	auto_free char *service = NULL, *prefix = NULL;
+
+	if (!has_expired(in, obj))
+		return true;
+	service = is_role(obj, ROLE_ROUTER) ? config_of(obj, "service") : NULL;
+	if (!service)
+		return false;
+	prefix = xasprintf("%s-kt-mesh-", service);
+	return any_workload(in, is_live_mesh_of, prefix);
+}
+
+static bool is_live_target(const struct clean_input *in, const json_t *obj,
+			   const void *selector)
+{
+	return selects(selector, pod_labels(obj)) && is_alive(in, obj);
+}
+
+static bool is_live_name(const struct clean_input *in, const json_t *obj,
+			 const void *name)
+{
+	return strcmp(name_of(obj), name) == 0 && is_alive(in, obj);
+}
+
+static const json_t *selector_of(const json_t *service)
+{
+	return json_at(service, "spec", "selector", NULL);
+}
+
+/* Somebody alive answers for @service */
+static bool is_served(const struct clean_input *in, const json_t *service)
+{
+	return any_workload(in, is_live_target, selector_of(service));
+}
+
+/* --- Services ---------------------------------------------------------------- */
+
+static bool is_locked(const struct clean_input *in, const json_t *service)
+{
+	int64_t age = age_of(service, ANNOTATION_LOCK, in->now);
+
+	return age >= 0 && age <= CLEAN_LOCK_LIFE;
+}
+
+json_t *clean_recovered(const json_t *service)
+{
+	const char *text = object_annotation(service, ANNOTATION_SELECTOR);
+	json_t *selector = text ? json_loads(text, 0, NULL) : NULL;
+	json_t *copy, *annotations;
+
+	if (!json_is_object(selector)) {
+		json_decref(selector);
+		return NULL;
+	}
+	copy = json_deep_copy(service);
+	json_object_set_new(json_object_get(copy, "spec"), "selector",
+			    selector);
+	annotations = json_at(copy, "metadata", "annotations", NULL);
+	json_object_del(annotations, ANNOTATION_SELECTOR);
+	json_object_del(annotations, ANNOTATION_LOCK);
+	return copy;
+}
+
+/* A Service of the user's that something of ours has taken over */
+static bool is_taken(const json_t *service)
+{
+	return object_annotation(service, ANNOTATION_SELECTOR) ||
+	       (json_object_get(selector_of(service), KT_LABEL_ROLE) &&
+		!object_label(service, KT_LABEL_CONTROL));
+}
+
+static void keep(struct clean_plan *p, const char *fmt, const char *name)
+{
+	auto_free char *text = xasprintf("Service %s %s", name, fmt);
+
+	json_array_append_new(p->kept, json_string(text));
+}
+
+static void plan_user_service(struct clean_plan *p,
+			      const struct clean_input *in, json_t *service)
+{
+	json_t *whole;
+
+	if (is_locked(in, service))
+		return; /* somebody changes it at this moment */
+	if (is_taken(service) && !is_served(in, service)) {
+		whole = clean_recovered(service);
+		if (whole) {
+			json_array_append(p->recover, service);
+			json_decref(whole);
+			return;
+		}
+		keep(p,
+		     "points to a shadow whose user is gone, and its own "
+		     "selector is not known: set spec.selector by hand",
+		     name_of(service));
+	}
+	if (object_annotation(service, ANNOTATION_LOCK))
+		json_array_append(p->unlock, service);
+}
+
+static const json_t *find(const json_t *list, const char *name)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if (strcmp(name_of(obj), name) == 0)
+			return obj;
+	return NULL;
+}
+
+/* The Service whose stand-in (the origin) @service is, while it is meshed */
+static bool is_needed_stuntman(const struct clean_input *in,
+			       const json_t *service)
+{
+	auto_free char *name = xstrdup(name_of(service));
+	const json_t *owner;
+
+	if (!str_ends(name, STUNTMAN))
+		return false;
+	name[strlen(name) - strlen(STUNTMAN)] = '\0';
+	owner = find(in->services, name);
+	return owner && is_taken(owner) && is_served(in, owner);
+}
+
+static void plan_own_service(struct clean_plan *p, const struct clean_input *in,
+			     json_t *service)
+{
+	if (has_expired(in, service) && !is_needed_stuntman(in, service) &&
+	    !is_served(in, service))
+		json_array_append(p->services, service);
+}
+
+/* --- Pods, Deployments, ConfigMaps ---------------------------------------- */
+
+/* A Service that still leads to @obj and will not be recovered */
+static bool is_stuck_on(const struct clean_plan *p,
+			const struct clean_input *in, const json_t *obj)
+{
+	const json_t *service;
+	size_t i;
+
+	json_array_foreach (in->services, i, service)
+		if (is_taken(service) &&
+		    selects(selector_of(service), pod_labels(obj)) &&
+		    !find(p->recover, name_of(service)))
+			return true;
+	return false;
+}
+
+static void plan_scale(struct clean_plan *p, const json_t *obj)
+{
+	auto_free char *app = config_of(obj, "app");
+	auto_free char *replicas = config_of(obj, "replicas");
+	long n;
+
+	if (is_role(obj, ROLE_EXCHANGE) && app && replicas &&
+	    str_to_long(replicas, &n) == 0 && n > 0 && !find(p->scale, app))
+		json_array_append_new(p->scale,
+				      json_pack("{s:{s:s}, s:i}", "metadata",
+						"name", app, "replicas",
+						(int)MIN(n, 100000)));
+}
+
+static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
+			   const json_t *list, json_t *out)
+{
+	json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj) {
+		if (is_alive(in, obj) || is_stuck_on(p, in, obj) ||
+		    json_at(obj, "metadata", "deletionTimestamp", NULL))
+			continue;
+		plan_scale(p, obj);
+		json_array_append(out, obj);
+	}
+}
+
+static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
+{
+	json_t *obj;
+	size_t i;
+
+	json_array_foreach (in->configmaps, i, obj)
+		if (has_expired(in, obj) &&
+		    !any_workload(in, is_live_name, name_of(obj)))
+			json_array_append(p->configmaps, obj);
+}
+
+void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
+{
+	json_t *service;
+	size_t i;
+
+	*p = (struct clean_plan){
+		.recover = json_array(),
+		.scale = json_array(),
+		.unlock = json_array(),
+		.pods = json_array(),
+		.deployments = json_array(),
+		.services = json_array(),
+		.configmaps = json_array(),
+		.kept = json_array(),
+	};
+	json_array_foreach (in->services, i, service) {
+		if (str_eq(object_label(service, KT_LABEL_CONTROL),
+			   KT_LABEL_CONTROL_VALUE))
+			plan_own_service(p, in, service);
+		else
+			plan_user_service(p, in, service);
+	}
+	plan_workloads(p, in, in->pods, p->pods);
+	plan_workloads(p, in, in->deployments, p->deployments);
+	plan_configmaps(p, in);
+}
+
+void clean_plan_fini(struct clean_plan *p)
+{
+	json_decref(p->recover);
+	json_decref(p->scale);
+	json_decref(p->unlock);
+	json_decref(p->pods);
+	json_decref(p->deployments);
+	json_decref(p->services);
+	json_decref(p->configmaps);
+	json_decref(p->kept);
+	*p = (struct clean_plan){ 0 };
+}
+
+bool clean_plan_empty(const struct clean_plan *p)
+{
+	return !json_array_size(p->recover) && !json_array_size(p->scale) &&
+	       !json_array_size(p->unlock) && !json_array_size(p->pods) &&
+	       !json_array_size(p->deployments) &&
+	       !json_array_size(p->services) &&
+	       !json_array_size(p->configmaps);
+}

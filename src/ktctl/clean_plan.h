@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_CLEAN_PLAN_H
+#define KT_KTCTL_CLEAN_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: What clean does in the cluster
+ *
+ * An object that ktctl or KT Connect made (control-by=kt) has expired when its
+ * heartbeat is older than the threshold; without a heartbeat it never does. A
+ * router whose creator left is alive as long as one of its mesh users is.
+ *
+ * In this order, so that no Service ever points to nothing:
+ *   recover   Services whose selector was taken over (kt-selector) by something
+ *             that is dead or gone get their own selector back
+ *   scale     Deployments that an expired exchange had scaled down
+ *   unlock    Services with a lock (kt-lock) older than its life of 180 s
+ *   delete    the expired Pods, Deployments, Services and ConfigMaps
+ *
+ * What a Service points to and cannot be recovered from is kept, and told.
+ * This part is pure: lists in, lists out.
+ */
+
+#define CLEAN_LOCK_LIFE 180 /* seconds */
+
+/** struct clean_input - "items" of the lists, borrowed; NULL: not permitted */
+struct clean_input {
+	const json_t *pods;	   /* control-by=kt */
+	const json_t *deployments; /* control-by=kt */
+	const json_t *configmaps;  /* control-by=kt */
+	const json_t *services;	   /* all of the namespace */
+	int64_t now;		   /* cluster time, Unix seconds */
+	int64_t age;		   /* threshold, seconds */
+};
+
+/** struct clean_plan - arrays of the objects as they were listed */
+struct clean_plan {
+	json_t *recover;
+	json_t *scale; /* of {"name": "x", "replicas": n} */
+	json_t *unlock;
+	json_t *pods, *deployments, *services, *configmaps;
+	json_t *kept; /* sentences */
+};
+
+void clean_plan_make(struct clean_plan *p, const struct clean_input *in);
+void clean_plan_fini(struct clean_plan *p);
+/** clean_plan_empty() - there is nothing to do */
+bool clean_plan_empty(const struct clean_plan *p);
+
+/** clean_recovered() - @service with its own selector back and without our
+ *  annotations (returned, caller decrefs); NULL when kt-selector is missing or
+ *  makes no sense */
+json_t *clean_recovered(const json_t *service);
+
+#endif
