@@ -51,6 +51,7 @@ int app_usage(const struct app *app, const struct kt_error *err);
 /* The commands, one file each. */
 int command_connect(struct app *app, const struct connect_options *opt,
 		    const struct global_options *global);
+int command_clean(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);
 int command_config_get(struct app *app, const struct options *o);
 int command_config_set(struct app *app, const struct options *o);

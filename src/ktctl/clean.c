@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
 #define CONFLICT_TRIES 5
@@ -36,7 +37,8 @@ static const char *name_of(const json_t *obj)
 	return name ? name : "";
 }
 
-/* --- looking --------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------
+ */
 
 static int list(struct clean *c, const char *api, const char *resource,
 		const char *query, json_t **out, struct kt_error *err)
@@ -86,15 +88,16 @@ static void make_plan(struct clean *c)
 		.deployments = json_object_get(c->deployments, "items"),
 		.configmaps = json_object_get(c->configmaps, "items"),
 		.services = json_object_get(c->services, "items"),
-		.now = c->global->use_local_time ? (int64_t)time(NULL) :
-						   kube_cluster_time(c->kube),
+		.now = c->global->use_local_time ? (int64_t)time(NULL)
+						 : kube_cluster_time(c->kube),
 		.age = (int64_t)c->opt->threshold_minutes * 60,
 	};
 
 	clean_plan_make(&c->plan, &in);
 }
 
-/* --- telling ----------------------------------------------------------------- */
+/* --- telling -----------------------------------------------------------------
+ */
 
 static void show(const char *what, const json_t *objects)
 {
@@ -131,7 +134,8 @@ static void show_kept(const struct clean *c)
 			      json_string_value(text));
 }
 
-/* --- doing --------------------------------------------------------------------- */
+/* --- doing
+ * --------------------------------------------------------------------- */
 
 /* Read, change, write back, until nobody wrote in between */
 static int change_service(struct clean *c, const char *name,
@@ -189,8 +193,8 @@ static int change_services(struct clean *c, const json_t *services,
 /* Only a Deployment that still stands at 0: else its owner has cared for it */
 static int scale_one(struct clean *c, const json_t *want, struct kt_error *err)
 {
-	auto_free char *path = kube_path("apps/v1", "deployments", c->ns,
-					 name_of(want), NULL);
+	auto_free char *path =
+		kube_path("apps/v1", "deployments", c->ns, name_of(want), NULL);
 	auto_json json_t *now = NULL;
 	auto_json json_t *patch = NULL;
 	int rc = kube_get(c->kube, path, &now, err);
@@ -291,7 +295,8 @@ static int carry_out(struct clean *c, struct kt_error *err)
 	return rc;
 }
 
-/* --- the two halves --------------------------------------------------------- */
+/* --- the two halves ---------------------------------------------------------
+ */
 
 static int clean_cluster(struct clean *c, struct kt_error *err)
 {
@@ -301,8 +306,8 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 
 	if (rc < 0)
 		return rc;
-	c->ns = c->global->namespace ? c->global->namespace :
-				       c->config->namespace_;
+	c->ns = c->global->namespace ? c->global->namespace
+				     : c->config->namespace_;
 	rc = kube_new(&c->kube, c->app->loop, c->config, err);
 	if (rc < 0)
 		return rc;
@@ -336,9 +341,7 @@ static void clean_fini(struct clean *c)
 
 int command_clean(struct app *app, const struct options *o)
 {
-	struct clean c = { .app = app,
-			   .opt = &o->clean,
-			   .global = &o->global };
+	struct clean c = { .app = app, .opt = &o->clean, .global = &o->global };
 	struct kt_error err = { 0 };
 	int rc = 0;
 

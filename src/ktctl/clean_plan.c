@@ -15,7 +15,8 @@
 #define ROLE_MESH "shadow-mesh"
 #define STUNTMAN "-kt-stuntman"
 
-/* --- facts about one object ------------------------------------------------ */
+/* --- facts about one object ------------------------------------------------
+ */
 
 static const char *name_of(const json_t *obj)
 {
@@ -66,11 +67,11 @@ static char *config_of(const json_t *obj, const char *key)
 /* Labels of the Pods that @obj is, or makes */
 static const json_t *pod_labels(const json_t *obj)
 {
-	const json_t *of_template = json_at(obj, "spec", "template", "metadata",
-					    "labels", NULL);
+	const json_t *of_template =
+		json_at(obj, "spec", "template", "metadata", "labels", NULL);
 
-	return of_template ? of_template :
-			     json_at(obj, "metadata", "labels", NULL);
+	return of_template ? of_template
+			   : json_at(obj, "metadata", "labels", NULL);
 }
 
 /* Does a Service with @selector lead to Pods with @labels? */
@@ -87,7 +88,8 @@ static bool selects(const json_t *selector, const json_t *labels)
 	return all;
 }
 
-/* --- who is alive ---------------------------------------------------------- */
+/* --- who is alive ----------------------------------------------------------
+ */
 
 typedef bool (*object_test)(const struct clean_input *in, const json_t *obj,
 			    const void *arg);
@@ -155,7 +157,8 @@ static bool is_served(const struct clean_input *in, const json_t *service)
 	return any_workload(in, is_live_target, selector_of(service));
 }
 
-/* --- Services ---------------------------------------------------------------- */
+/* --- Services ----------------------------------------------------------------
+ */
 
 static bool is_locked(const struct clean_input *in, const json_t *service)
 {
@@ -356,6 +359,5 @@ bool clean_plan_empty(const struct clean_plan *p)
 	return !json_array_size(p->recover) && !json_array_size(p->scale) &&
 	       !json_array_size(p->unlock) && !json_array_size(p->pods) &&
 	       !json_array_size(p->deployments) &&
-	       !json_array_size(p->services) &&
-	       !json_array_size(p->configmaps);
+	       !json_array_size(p->services) && !json_array_size(p->configmaps);
 }

@@ -99,6 +99,12 @@ struct config_options {
 	bool dry_run; /* load-profile */
 };
 
+struct clean_options {
+	int threshold_minutes;
+	bool dry_run;
+	bool local_only;
+};
+
 struct completion_options {
 	bool no_descriptions;
 };
@@ -109,6 +115,7 @@ struct command;
 struct options {
 	struct global_options global;
 	struct connect_options connect;
+	struct clean_options clean;
 	struct config_options config;
 	struct completion_options completion;
 

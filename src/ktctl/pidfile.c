@@ -104,6 +104,7 @@ struct scan {
 	const char *component; /* NULL: all */
 	bool remove;	       /* files of dead processes */
 	int stale;
+	bool any;    /* one lives */
 	pid_t alive; /* one that lives in this network namespace */
 };
 
@@ -117,9 +118,11 @@ static void scan_entry(struct scan *s, int dir, const char *name)
 		s->stale++;
 		if (s->remove)
 			unlinkat(dir, name, 0);
-	} else if (same_network(pid)) {
-		s->alive = pid;
+		return;
 	}
+	s->any = true;
+	if (same_network(pid))
+		s->alive = pid;
 }
 
 static void scan_dir(struct scan *s, const struct home *h)
@@ -146,6 +149,14 @@ pid_t pidfile_alive(const struct home *h, const char *component)
 
 	scan_dir(&s, h);
 	return s.alive;
+}
+
+bool pidfile_any(const struct home *h, const char *component)
+{
+	struct scan s = { .component = component };
+
+	scan_dir(&s, h);
+	return s.any;
 }
 
 int pidfile_sweep(const struct home *h, int dry_run)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -24,6 +25,10 @@ struct loop;
 /** pidfile_alive() - pid of another live @component in this process's network
  *  namespace, or 0; files of dead processes are removed on the way */
 pid_t pidfile_alive(const struct home *h, const char *component);
+
+/** pidfile_any() - a live @component (NULL: any) in whatever network namespace
+ */
+bool pidfile_any(const struct home *h, const char *component);
 
 /** pidfile_new() - write the file and watch it: when it goes away,
  *  signals_leave(@s, SIGTERM); NULL with @err */

@@ -14,6 +14,7 @@
 
 #define GLOBAL(field) .offset = offsetof(struct options, global.field)
 #define CONNECT(field) .offset = offsetof(struct options, connect.field)
+#define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
@@ -122,6 +123,18 @@ static const struct option connect_options[] = {
 	{ 0 },
 };
 
+static const struct option clean_options[] = {
+	{ "thresholdInMinus", 0, VALUE_INT, "5", "MINUTES",
+	  "how long an object's heartbeat must have stopped",
+	  CLEAN(threshold_minutes), .min = 0, .max = 1000000 },
+	{ "dryRun", 0, VALUE_BOOL, "false", NULL,
+	  "only show what would be done", CLEAN(dry_run) },
+	{ "localOnly", 0, VALUE_BOOL, "false", NULL,
+	  "only clean this machine, do not ask the cluster",
+	  CLEAN(local_only) },
+	{ 0 },
+};
+
 static const struct option all_unset_option[] = {
 	{ "all", 'a', VALUE_BOOL, "false", NULL,
 	  "also show the items that are not set", CONFIG(all),
@@ -175,6 +188,18 @@ const struct command command_table[] = {
 		.group = "connect",
 		.loop = true,
 		.run = run_connect,
+	},
+	{
+		.name = "clean",
+		.summary = "undo what a killed ktctl left behind",
+		.args = "",
+		.details = "Removes objects whose user is gone from the "
+			   "namespace, gives Services back to their own\n"
+			   "Pods, and puts this machine in order.",
+		.options = clean_options,
+		.group = "clean",
+		.loop = true,
+		.run = command_clean,
 	},
 	{
 		.name = "config",

@@ -118,6 +118,30 @@ is "$(stat -c %a "$HOME/.kt/config")" 644 && is "$(ls -A "$HOME/.kt")" "config
 profile"
 ok $? "no temporary files are left"
 
+# --- clean, the local half ---------------------------------------------------------
+
+if [ "$(id -u)" = 0 ]; then
+  mkdir -p "$HOME/.kt/pid" "$HOME/.kt/key"
+  echo 4194999 >"$HOME/.kt/pid/connect-4194999.pid"
+  : >"$HOME/.kt/key/kt-connect-shadow-abcde.key"
+  printf '127.0.0.1 localhost\n# Kt Hosts Begin\n10.0.0.1 web\n# Kt Hosts End\n' \
+    >"$work/hosts"
+  export HOSTS_PATH=$work/hosts KUBECONFIG=/nonexistent
+  run 0 clean --localOnly --dryRun && has "$out" "would remove 1 stale pid file" &&
+    [ -e "$HOME/.kt/pid/connect-4194999.pid" ] && grep -q web "$work/hosts"
+  ok $? "clean --localOnly --dryRun"
+  run 0 clean --localOnly && has "$out" "removed 1 key file" &&
+    is "$(find "$HOME/.kt/pid" "$HOME/.kt/key" -type f)" "" &&
+    is "$(cat "$work/hosts")" "127.0.0.1 localhost"
+  ok $? "clean --localOnly, without a cluster"
+  run 0 clean --localOnly && is "$out" ""
+  ok $? "clean --localOnly: nothing left to do"
+  run 1 clean && has "$err" "ktctl: "
+  ok $? "clean without a cluster"
+  unset HOSTS_PATH KUBECONFIG
+  rm -rf "$HOME/.kt/pid" "$HOME/.kt/key" "$HOME/.kt/lock"
+fi
+
 # --- completion (T-C05) -----------------------------------------------------------
 
 run 0 __complete connect --mode= && is "$out" "--mode=tun2socks
@@ -125,6 +149,7 @@ run 0 __complete connect --mode= && is "$out" "--mode=tun2socks
 :4"
 ok $? "__complete: values"
 run 0 __completeNoDesc "" && is "$out" "connect
+clean
 config
 completion
 :4"

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/clean_local.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/str.h"
+#include "dns/hosts.h"
+#include "ktctl/app.h"
+#include "ktctl/home.h"
+#include "ktctl/pidfile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define RESOLV_CONF "/etc/resolv.conf"
+#define RESOLV_MAX 65536
+#define REMOVED " # Removed by KtConnect"
+#define ADDED "# Added by KtConnect"
+#define IPTABLES_LIMIT (5 * NS_SEC)
+#define IPTABLES_COPIES 16
+
+/* --- /etc/resolv.conf ---------------------------------------------------- */
+
+static bool line_ends(const char *line, size_t n, const char *with)
+{
+	size_t m = strlen(with);
+
+	return n >= m && memcmp(line + n - m, with, m) == 0;
+}
+
+int resolvconf_restore(struct buf *out, const char *old, size_t len)
+{
+	int changed = 0, rc = 0;
+
+	for (const char *p = old; p < old + len && rc == 0;) {
+		size_t left = (size_t)(old + len - p);
+		const char *nl = memchr(p, '\n', left);
+		size_t n = nl ? (size_t)(nl - p) : left, full = n + !!nl;
+		const char *line = p;
+
+		p += full;
+		if (line_ends(line, n, ADDED)) {
+			changed = 1;
+			continue;
+		}
+		if (n && line[0] == '#' && line_ends(line, n, REMOVED)) {
+			changed = 1;
+			rc = buf_put(out, line + 1, n - 1 - strlen(REMOVED));
+			if (rc == 0 && nl)
+				rc = buf_put(out, "\n", 1);
+			continue;
+		}
+		rc = buf_put(out, line, full);
+	}
+	return rc < 0 ? rc : changed;
+}
+
+/* In place, as KT wrote it: the file may be a link or a mount of its own */
+static int write_in_place(const char *path, const void *data, size_t len)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = pwrite(fd, data, len, 0);
+	if (n < 0 || (size_t)n != len)
+		return n < 0 ? -errno : -EIO;
+	return ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
+}
+
+/* KT's rule for its resolver; it came and went with the lines above */
+static void drop_iptables_rule(struct loop *l)
+{
+	static const char *const words[] = {
+		"iptables", "-w", "-t",	 "nat",	     "-D",
+		"OUTPUT",   "-p", "udp", "-d",	     "127.0.0.1/32",
+		"--dport",  "53", "-j",	 "REDIRECT", "--to-ports",
+		"10053",    NULL,
+	};
+	char *argv[ARRAY_SIZE(words)];
+
+	memcpy(argv, words, sizeof(argv));
+	for (int i = 0; i < IPTABLES_COPIES; i++) {
+		struct process_result res = { 0 };
+		struct kt_error err = { 0 };
+		int rc = process_run(l, argv, NULL, NULL, 4096, IPTABLES_LIMIT,
+				     &res, &err);
+		bool again = rc == 0 && res.status == 0;
+
+		if (rc < 0)
+			log_debug("iptables: %s", err.msg);
+		process_result_fini(&res);
+		if (!again)
+			return;
+		puts("removed KT Connect's iptables rule for port 53");
+	}
+}
+
+static int clean_resolv_conf(struct app *app, bool dry_run,
+			     struct kt_error *err)
+{
+	auto_free char *old = NULL;
+	struct buf fresh;
+	size_t len = 0;
+	int rc;
+
+	old = file_read(RESOLV_CONF, RESOLV_MAX, &len);
+	if (!old)
+		return 0; /* none, or none that KT could have written */
+	buf_init(&fresh, RESOLV_MAX);
+	rc = resolvconf_restore(&fresh, old, len);
+	if (rc == 1 && !dry_run)
+		rc = write_in_place(RESOLV_CONF, buf_data(&fresh), fresh.len)
+			     ?: 1;
+	buf_fini(&fresh);
+	if (rc < 0)
+		return kt_fail(err, -rc, "restore " RESOLV_CONF ": %s",
+			       strerror(-rc));
+	if (rc == 1)
+		printf("%s KT Connect's lines in " RESOLV_CONF "\n",
+		       dry_run ? "would remove" : "removed");
+	if (rc == 1 && !dry_run)
+		drop_iptables_rule(app->loop);
+	return 0;
+}
+
+/* --- /etc/hosts ------------------------------------------------------------
+ */
+
+static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
+{
+	const struct home *home = app->home;
+	struct hosts hosts;
+	int rc, lock;
+
+	lock = home_open_dir(home, "lock", 1, err);
+	if (lock < 0)
+		return lock;
+	close(lock);
+	hosts_init(&hosts, home->dir, home->uid, home->gid);
+	if (dry_run) {
+		auto_free char *text = file_read(hosts.path, HOSTS_MAX, NULL);
+
+		rc = text && strstr(text, HOSTS_BEGIN);
+	} else {
+		rc = hosts_remove_stale(&hosts, app->loop, err);
+	}
+	if (rc > 0)
+		printf("%s the block in %s\n",
+		       dry_run ? "would remove" : "removed", hosts.path);
+	hosts_fini(&hosts);
+	return rc < 0 ? rc : 0;
+}
+
+/* --- ~/.kt
+ * -------------------------------------------------------------------- */
+
+/* KT's keys of shadows; ours have none. Those of running processes are kept */
+static void clean_keys(const struct home *home, bool dry_run)
+{
+	int fd = home_open_dir(home, "key", 0, NULL), n = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		if (!str_ends(e->d_name, ".key"))
+			continue;
+		if (dry_run || unlinkat(dirfd(d), e->d_name, 0) == 0)
+			n++;
+	}
+	closedir(d);
+	if (n)
+		printf("%s %d key file%s\n",
+		       dry_run ? "would remove" : "removed", n,
+		       n == 1 ? "" : "s");
+}
+
+int clean_local(struct app *app, bool dry_run, struct kt_error *err)
+{
+	const struct home *home = app->home;
+	int stale = pidfile_sweep(home, dry_run), rc;
+
+	if (stale)
+		printf("%s %d stale pid file%s\n",
+		       dry_run ? "would remove" : "removed", stale,
+		       stale == 1 ? "" : "s");
+	if (!pidfile_any(home, NULL))
+		clean_keys(home, dry_run);
+	if (pidfile_any(home, "connect"))
+		return 0; /* what is there is in use */
+	if (geteuid() != 0) {
+		log_info("name resolution is not cleaned, for this run it "
+			 "with sudo");
+		return 0;
+	}
+	rc = clean_hosts(app, dry_run, err);
+	return rc < 0 ? rc : clean_resolv_conf(app, dry_run, err);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "ktctl/clean_local.h"
+#include "ktctl/clean_plan.h"
+
+#include <string.h>
+
+#define NOW 1000000
+#define OLD "999000"   /* 1000 s ago */
+#define FRESH "999990" /* 10 s ago */
+
+/* Short JSON with ' for "; the lists in the order of struct clean_input */
+static json_t *parse(const char *text)
+{
+	auto_free char *t = xstrdup(text);
+	json_error_t e;
+	json_t *v;
+
+	for (char *p = t; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	v = json_loads(t, 0, &e);
+	if (!v)
+		fail_msg("%s: %s", e.text, t);
+	return v;
+}
+
+struct fixture {
+	json_t *pods, *deployments, *configmaps, *services;
+	struct clean_plan plan;
+};
+
+static void plan(struct fixture *f, const char *pods, const char *deployments,
+		 const char *configmaps, const char *services)
+{
+	struct clean_input in = { .now = NOW, .age = 300 };
+
+	in.pods = f->pods = parse(pods);
+	in.deployments = f->deployments = parse(deployments);
+	in.configmaps = f->configmaps = parse(configmaps);
+	in.services = f->services = parse(services);
+	clean_plan_make(&f->plan, &in);
+}
+
+static void plan_fini(struct fixture *f)
+{
+	clean_plan_fini(&f->plan);
+	json_decref(f->pods);
+	json_decref(f->deployments);
+	json_decref(f->configmaps);
+	json_decref(f->services);
+}
+
+/* The names in @list, separated by blanks */
+static void expect(const json_t *list, const char *names)
+{
+	char got[256] = "";
+	const json_t *obj;
+	size_t i, n = 0;
+
+	json_array_foreach (list, i, obj)
+		n += (size_t)snprintf(
+			got + n, sizeof(got) - n, "%s%s", i ? " " : "",
+			json_string_value(json_object_get(
+				json_object_get(obj, "metadata"), "name")));
+	assert_string_equal(got, names);
+}
+
+#define OBJECT(name, role, beat, more)                                         \
+	"{'metadata': {'name': '" name "', 'labels': {'control-by': 'kt', "    \
+	"'kt-role': '" role "', 'kt-target': 'T" name "'}, "                   \
+	"'annotations': {'kt-last-heart-beat': '" beat "'" more "}}}"
+#define TAKEN(name, role, target, more)                                        \
+	"{'metadata': {'name': '" name "', 'annotations': {"                   \
+	"'kt-selector': '{\\'app\\':\\'" name "\\'}'" more "}}, "              \
+	"'spec': {'selector': {'kt-role': '" role "', 'kt-target': '" target   \
+	"'}}}"
+
+static void connect_shadows(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" OBJECT("old", "shadow-connect", OLD, "") "," OBJECT(
+		     "new", "shadow-connect", FRESH,
+		     "") ","
+			 "{'metadata': {'name': 'silent', "
+			 "'labels': {'control-by': 'kt'}}},"
+			 "{'metadata': {'name': 'odd', 'annotations': "
+			 "{'kt-last-heart-beat': 'x'}}},"
+			 "{'metadata': {'name': 'going', 'deletionTimestamp': "
+			 "'2026-01-01T00:00:00Z', 'annotations': "
+			 "{'kt-last-heart-beat': '1'}}}]",
+	     "[" OBJECT("dep", "shadow-connect", OLD, "") "]",
+	     "[" OBJECT("old", "shadow-connect", OLD,
+			"") "," OBJECT("new", "shadow-connect", OLD, "") "]",
+	     "[{'metadata': {'name': 'web'}, "
+	     "'spec': {'selector': {'app': 'w'}}},"
+	     "{'metadata': {'name': 'none'}, 'spec': {}}]");
+	expect(f.plan.pods, "old");
+	expect(f.plan.deployments, "dep");
+	expect(f.plan.configmaps, "old"); /* that of a live Pod stays */
+	expect(f.plan.services, "");
+	expect(f.plan.recover, "");
+	plan_fini(&f);
+}
+
+static void nothing(void **state)
+{
+	struct clean_input in = { .now = NOW, .age = 300 };
+	struct clean_plan p;
+
+	(void)state;
+	clean_plan_make(&p, &in); /* nothing may be listed */
+	assert_true(clean_plan_empty(&p));
+	clean_plan_fini(&p);
+}
+
+/* A Service is recovered when what took it over is dead or gone */
+static void exchanged(void **state)
+{
+	/* clang-format off */
+	static const char pods[] = "["
+		OBJECT("dead", "shadow-exchange", OLD,
+		       ", 'kt-config': 'service=a'") ","
+		OBJECT("live", "shadow-exchange", FRESH, "") "]";
+	static const char services[] = "["
+		TAKEN("a", "shadow-exchange", "Tdead", "") ","
+		TAKEN("b", "shadow-exchange", "Tgone", "") ","
+		TAKEN("c", "shadow-exchange", "Tlive", "") ","
+		/* being changed at this moment */
+		TAKEN("d", "shadow-exchange", "Tgone2",
+		      ", 'kt-lock': '" FRESH "'") "]";
+	/* clang-format on */
+	struct fixture f;
+
+	(void)state;
+	plan(&f, pods, "[]", "[]", services);
+	expect(f.plan.recover, "a b");
+	expect(f.plan.pods, "dead");
+	expect(f.plan.unlock, "");
+	plan_fini(&f);
+}
+
+/* What a Service leads to is not removed when the way back is not known */
+static void stuck(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" OBJECT("dead", "shadow-exchange", OLD,
+			"") "," OBJECT("dead2", "shadow-exchange", OLD, "") "]",
+	     "[]", "[]",
+	     "[{'metadata': {'name': 'a'}, 'spec': {'selector': "
+	     "{'kt-role': 'shadow-exchange', 'kt-target': 'Tdead'}}},"
+	     "{'metadata': {'name': 'b', 'annotations': {'kt-selector': '['}},"
+	     "'spec': {'selector': {'kt-role': 'shadow-exchange', "
+	     "'kt-target': 'Tdead2'}}}]");
+	expect(f.plan.recover, "");
+	expect(f.plan.pods, "");
+	assert_int_equal(json_array_size(f.plan.kept), 2);
+	plan_fini(&f);
+}
+
+/* The router's creator is gone, but a user of the mesh is there */
+static void mesh_in_use(void **state)
+{
+	static const char services[] = "[" TAKEN(
+		"web", "router", "Tweb-kt-router",
+		"") ","
+		    "{'metadata': {'name': 'web-kt-stuntman', 'labels': "
+		    "{'control-by': 'kt'}, 'annotations': "
+		    "{'kt-last-heart-beat': '" OLD "'}}, "
+		    "'spec': {'selector': {'app': 'web'}}},"
+		    "{'metadata': {'name': 'web-kt-mesh-b', 'labels': "
+		    "{'control-by': 'kt'}, 'annotations': "
+		    "{'kt-last-heart-beat': '" OLD "'}}, 'spec': {'selector': "
+		    "{'kt-role': 'shadow-mesh', "
+		    "'kt-target': 'Tweb-kt-mesh-b'}}}]";
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" OBJECT(
+		     "web-kt-router", "router", OLD,
+		     ", 'kt-config': 'service=web'") "," OBJECT("web-kt-mesh-b",
+								"shadow-mesh",
+								FRESH, "") "]",
+	     "[]", "[]", services);
+	assert_true(clean_plan_empty(&f.plan));
+	plan_fini(&f);
+
+	plan(&f,
+	     "[" OBJECT(
+		     "web-kt-router", "router", OLD,
+		     ", 'kt-config': 'service=web'") "," OBJECT("web-kt-mesh-b",
+								"shadow-mesh",
+								OLD, "") "]",
+	     "[]", "[]", services);
+	expect(f.plan.recover, "web");
+	expect(f.plan.pods, "web-kt-router web-kt-mesh-b");
+	expect(f.plan.services, "web-kt-stuntman web-kt-mesh-b");
+	plan_fini(&f);
+}
+
+static void scaled(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" OBJECT("e1", "shadow-exchange", OLD, ", 'kt-config': 'app=web,replicas=3'") "," OBJECT(
+		     "e2", "shadow-exchange", FRESH,
+		     ", 'kt-config': 'app=db,replicas=1'") "," OBJECT("e3",
+								      "shadow-"
+								      "exchang"
+								      "e",
+								      OLD,
+								      ", "
+								      "'kt-"
+								      "config':"
+								      " 'app=x,"
+								      "replicas"
+								      "=0'") "]",
+	     "[]", "[]",
+	     "[{'metadata': {'name': 's', 'annotations': {'kt-lock': "
+	     "'" OLD "'}}, 'spec': {'selector': {'app': 'web'}}}]");
+	expect(f.plan.scale, "web");
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_array_get(f.plan.scale, 0), "replicas")),
+			 3);
+	expect(f.plan.pods, "e1 e3");
+	expect(f.plan.unlock, "s");
+	plan_fini(&f);
+}
+
+static void recovered(void **state)
+{
+	json_t *s = parse("{'metadata': {'name': 'a', 'annotations': "
+			  "{'kt-selector': '{\\'app\\':\\'x\\'}', "
+			  "'kt-lock': '1', 'mine': 'm'}}, "
+			  "'spec': {'selector': {'kt-role': 'router'}, "
+			  "'ports': [1]}, 'unknown': true}");
+	json_t *want = parse("{'metadata': {'name': 'a', 'annotations': "
+			     "{'mine': 'm'}}, 'spec': {'selector': "
+			     "{'app': 'x'}, 'ports': [1]}, 'unknown': true}");
+	json_t *got = clean_recovered(s);
+
+	(void)state;
+	assert_true(json_equal(got, want));
+	assert_null(clean_recovered(want));
+	json_decref(s);
+	json_decref(want);
+	json_decref(got);
+}
+
+static void check_resolv(const char *old, const char *want)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 65536);
+	rc = resolvconf_restore(&b, old, strlen(old));
+	assert_int_equal(rc, strcmp(old, want) != 0);
+	assert_int_equal(b.len, strlen(want));
+	assert_memory_equal(b.len ? (char *)buf_data(&b) : "", want, b.len);
+	buf_fini(&b);
+}
+
+static void resolv_conf(void **state)
+{
+	(void)state;
+	check_resolv("search a\n#nameserver 1.1.1.1 # Removed by KtConnect\n"
+		     "# a comment\n"
+		     "nameserver 127.0.0.1 # Added by KtConnect\n",
+		     "search a\nnameserver 1.1.1.1\n# a comment\n");
+	check_resolv("#nameserver 9.9.9.9 # Removed by KtConnect",
+		     "nameserver 9.9.9.9");
+	check_resolv("nameserver 1.1.1.1\n", "nameserver 1.1.1.1\n");
+	check_resolv("", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(connect_shadows),
+		cmocka_unit_test(nothing),
+		cmocka_unit_test(exchanged),
+		cmocka_unit_test(stuck),
+		cmocka_unit_test(mesh_in_use),
+		cmocka_unit_test(scaled),
+		cmocka_unit_test(recovered),
+		cmocka_unit_test(resolv_conf),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
