@@ -65,6 +65,10 @@ void shadow_request(void *user, struct mux_stream *s,
 		  req->protocol, req->authority, req->path);
 	if (connect && !*req->protocol)
 		dial_serve(sh, s, req->authority);
+	else if (connect && strcmp(req->protocol, "connect-udp") == 0)
+		udp_serve(sh, s, req->path);
+	else if (connect && strcmp(req->protocol, "kt-echo") == 0)
+		ping_serve(sh, s, req->path);
 	else if (post && strcmp(req->path, "/dns-query") == 0)
 		doh_serve(sh, s, false);
 	else if (post && strcmp(req->path, "/dns-query?transport=tcp") == 0)
@@ -200,6 +204,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	sv->session.detached_ns = cfg->keep_ns;
 	sv->sh.loop = loop;
 	sv->sh.fd_limit = raise_limit();
+	sv->sh.scratch = xmalloc(SHADOW_SCRATCH);
 	list_init(&sv->sh.clients);
 	resolvconf_read(&sv->sh.resolv, cfg->resolv_conf);
 	if (cfg->nameserver.port) {
@@ -232,5 +237,6 @@ void server_free(struct server *sv)
 	}
 	acceptor_free(sv->sh.acceptor);
 	nameserver_free(sv->sh.names);
+	free(sv->sh.scratch);
 	loop_defer_free(sv->sh.loop, sv);
 }

@@ -24,6 +24,8 @@ struct mux_request;
 struct mux_stream;
 struct nameserver;
 
+#define SHADOW_SCRATCH 65536
+
 struct shadow {
 	struct loop *loop;
 	struct acceptor *acceptor;
@@ -31,6 +33,7 @@ struct shadow {
 	struct resolvconf resolv;
 	struct list clients; /* of struct client, server.c */
 	int fd_limit;	     /* descriptors from here on are kept back */
+	uint8_t *scratch;    /* SHADOW_SCRATCH bytes for one datagram */
 };
 
 /** shadow_request() - a client's stream: hand it to whoever serves it */

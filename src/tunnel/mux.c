@@ -432,7 +432,9 @@ static int frame_recv_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 		else
 			take_answer(s);
 	}
-	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && !s->ended) {
+	/* a refusal has no end: close() follows */
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && !s->ended &&
+	    !s->error) {
 		s->ended = true;
 		if (!m->dead && s->ops && s->ops->end)
 			s->ops->end(s->user);

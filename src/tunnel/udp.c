@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "tunnel/capstream.h"
+#include "tunnel/internal.h"
+#include "tunnel/target.h"
+
+#include <errno.h>
+
+#define UDP_MAX 65507
+
+/* connect-udp (RFC 9298) */
+struct tunnel_udp {
+	struct loop *loop;
+	struct mux_stream *stream;
+	const struct tunnel_udp_ops *ops;
+	void *user;
+	struct capstream cs;
+	bool closed;
+};
+
+static void udp_free(struct tunnel_udp *u)
+{
+	u->closed = true;
+	capstream_fini(&u->cs);
+	loop_defer_free(u->loop, u);
+}
+
+static void udp_over(struct tunnel_udp *u, int error)
+{
+	udp_free(u);
+	u->ops->close(u->user, error);
+}
+
+static ssize_t udp_read(void *user, uint8_t *buf, size_t len)
+{
+	struct tunnel_udp *u = user;
+
+	return capstream_read(&u->cs, buf, len);
+}
+
+static bool on_capsule(void *user, const struct capsule *c)
+{
+	struct tunnel_udp *u = user;
+
+	if (c->type == CAPSULE_ERROR) {
+		mux_stream_reset(u->stream, ECANCELED);
+		udp_over(u, -capstream_error(c));
+		return false;
+	}
+	if (c->type == CAPSULE_DATAGRAM && c->len >= 1 && c->value[0] == 0)
+		u->ops->datagram(u->user, c->value + 1, c->len - 1);
+	return !u->closed;
+}
+
+static void udp_data(void *user, const uint8_t *p, size_t n)
+{
+	struct tunnel_udp *u = user;
+	int rc = capstream_feed(&u->cs, p, n, on_capsule, u);
+
+	if (u->closed)
+		return;
+	mux_stream_consume(u->stream, n);
+	if (rc < 0) {
+		mux_stream_reset(u->stream, ENOMEM);
+		udp_over(u, rc);
+	}
+}
+
+static void udp_end(void *user)
+{
+	struct tunnel_udp *u = user;
+
+	mux_stream_reset(u->stream, ECANCELED);
+	udp_over(u, -ECONNRESET);
+}
+
+static void udp_close(void *user, int error)
+{
+	udp_over(user, error);
+}
+
+static const struct mux_stream_ops ops = {
+	.read = udp_read,
+	.data = udp_data,
+	.end = udp_end,
+	.close = udp_close,
+};
+
+struct tunnel_udp *tunnel_udp_open(struct tunnel *t, const struct ipport *dst,
+				   const struct tunnel_udp_ops *uops,
+				   void *user)
+{
+	char path[TARGET_PATH_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .protocol = "connect-udp",
+					 .path = path };
+	struct tunnel_udp *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	target_udp_path(path, dst);
+	u->loop = tunnel_loop(t);
+	u->ops = uops;
+	u->user = user;
+	capstream_init(&u->cs);
+	u->stream = tunnel_open(t, &req, &ops, u);
+	if (u->stream)
+		return u;
+	capstream_fini(&u->cs);
+	free(u);
+	return NULL;
+}
+
+int tunnel_udp_send(struct tunnel_udp *u, const uint8_t *data, size_t len)
+{
+	static const uint8_t context = 0;
+	int rc;
+
+	if (len > UDP_MAX)
+		return -EMSGSIZE;
+	rc = capstream_put(&u->cs, CAPSULE_DATAGRAM, &context, 1, data, len);
+	if (rc == 0)
+		mux_stream_resume(u->stream);
+	return rc;
+}
+
+void tunnel_udp_close(struct tunnel_udp *u)
+{
+	if (!u || u->closed)
+		return;
+	mux_stream_reset(u->stream, ECANCELED);
+	udp_free(u);
+}
