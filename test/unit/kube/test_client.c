@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "fake.h"
+
+#include "base/mem.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static char seen[4096]; /* the last request */
+
+static void note(const char *request)
+{
+	snprintf(seen, sizeof(seen), "%s", request);
+}
+
+static int get(struct world *w, json_t **out, struct kt_error *err)
+{
+	*err = (struct kt_error){ 0 };
+	return kube_get(w->kube, "/api/x", out, err);
+}
+
+/* --- good answers -------------------------------------------------------- */
+
+static void answer_ok(struct fake_conn *c, const char *request)
+{
+	note(request);
+	fake_reply(c, 200, "Date: Thu, 01 Jan 2032 00:00:00 GMT\r\n",
+		   "{\"a\":{\"b\":\"c\"}}");
+}
+
+static void sends_identity_and_reads_json(void **state)
+{
+	char token[] = "secret", as[] = "boss";
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	world_init(&w, answer_ok);
+	w.cfg.token = token;
+	w.cfg.as = as;
+	strv_add(&w.cfg.as_groups, "g1");
+	w.cfg.as_extra = json_pack("{s:[s]}", "k/x", "v");
+	assert_int_equal(get(&w, &out, &err), 0);
+	assert_string_equal(json_str(out, "a", "b", NULL), "c");
+	json_decref(out);
+	assert_non_null(strstr(seen, "GET /base/api/x HTTP/1.1\r\n"));
+	assert_non_null(strstr(seen, "Authorization: Bearer secret\r\n"));
+	assert_non_null(strstr(seen, "Impersonate-User: boss\r\n"));
+	assert_non_null(strstr(seen, "Impersonate-Group: g1\r\n"));
+	assert_non_null(strstr(seen, "Impersonate-Extra-k%2Fx: v\r\n"));
+	/* the cluster's clock is the Date's */
+	assert_true(kube_cluster_time(w.kube) - 1956528000 < 5);
+	assert_true(kube_clock_skew(w.kube) > 1000000);
+	strv_fini(&w.cfg.as_groups);
+	json_decref(w.cfg.as_extra);
+	world_fini(&w);
+}
+
+static void posts_and_patches(void **state)
+{
+	json_t *obj = json_pack("{s:s}", "kind", "X");
+	struct kt_error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, answer_ok);
+	assert_int_equal(kube_create(w.kube, "/p", obj, NULL, &err), 0);
+	assert_non_null(strstr(seen, "POST /base/p "));
+	assert_non_null(strstr(seen, "Content-Type: application/json\r\n"));
+	assert_non_null(strstr(seen, "\r\n\r\n{\"kind\":\"X\"}"));
+	assert_int_equal(kube_patch(w.kube, "/p", obj, NULL, &err), 0);
+	assert_non_null(strstr(seen, "PATCH /base/p "));
+	assert_non_null(strstr(seen, "application/merge-patch+json\r\n"));
+	assert_int_equal(kube_delete(w.kube, "/p", 0, &err), 0);
+	assert_non_null(strstr(seen, "DELETE /base/p "));
+	assert_non_null(strstr(seen, "\"gracePeriodSeconds\":0"));
+	json_decref(obj);
+	world_fini(&w);
+}
+
+static void answer_pages(struct fake_conn *c, const char *request)
+{
+	if (strstr(request, "continue=next%2F1"))
+		fake_reply(c, 200, "",
+			   "{\"metadata\":{},\"items\":[{\"n\":3}]}");
+	else
+		fake_reply(c, 200, "",
+			   "{\"metadata\":{\"continue\":\"next/1\"},"
+			   "\"items\":[{\"n\":1},{\"n\":2}]}");
+}
+
+static void lists_page_by_page(void **state)
+{
+	struct kt_error err = { 0 };
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	world_init(&w, answer_pages);
+	assert_int_equal(kube_list(w.kube, "/l", "a=b", &out, &err), 0);
+	assert_int_equal(json_array_size(json_object_get(out, "items")), 3);
+	json_decref(out);
+	world_fini(&w);
+}
+
+/* --- refusals ------------------------------------------------------------ */
+
+static void answer_forbidden(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	fake_reply(c, 403, "",
+		   "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":"
+		   "\"pods is forbidden: User \\\"u\\\" cannot list resource "
+		   "\\\"pods\\\" in API group \\\"\\\" in the namespace "
+		   "\\\"n\\\"\"}");
+}
+
+static void shows_status_verbatim(void **state)
+{
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	world_init(&w, answer_forbidden);
+	assert_int_equal(get(&w, &out, &err), -EPERM);
+	assert_null(out);
+	assert_int_equal(err.http_status, 403);
+	assert_string_equal(err.reason, "Forbidden");
+	assert_string_equal(err.msg,
+			    "pods is forbidden: User \"u\" cannot list "
+			    "resource \"pods\" in API group \"\" in the "
+			    "namespace \"n\"");
+	assert_string_equal(err.hint, "a Role in namespace n must allow 'list' "
+				      "on 'pods'");
+	world_fini(&w);
+}
+
+static int code; /* what answer_code() says */
+
+static void answer_code(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	fake_reply(c, code, "", "<html>\nno\n</html>");
+}
+
+static void maps_codes(void **state)
+{
+	static const int codes[][2] = { { 400, EINVAL }, { 401, EACCES },
+					{ 404, ENOENT }, { 409, EBUSY },
+					{ 410, ESTALE }, { 422, EINVAL } };
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	world_init(&w, answer_code);
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		code = codes[i][0];
+		assert_int_equal(get(&w, &out, &err), -codes[i][1]);
+		assert_int_equal(err.http_status, code);
+		assert_non_null(strstr(err.msg, "GET /api/x: HTTP status"));
+		assert_null(strstr(err.msg, "<html>"));
+	}
+	code = 404; /* what is gone need not be deleted */
+	assert_int_equal(kube_delete(w.kube, "/p", -1, &err), 0);
+	world_fini(&w);
+}
+
+/* --- busy servers -------------------------------------------------------- */
+
+static void answer_third(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	if (c->number < 3)
+		fake_reply(c, code, "", "busy");
+	else
+		fake_reply(c, 200, "", "{}");
+}
+
+static void tries_again_when_busy(void **state)
+{
+	json_t *obj = json_object(), *out = NULL;
+	struct kt_error err;
+	struct world w;
+
+	(void)state;
+	world_init(&w, answer_third);
+	code = 503;
+	assert_int_equal(get(&w, &out, &err), 0);
+	assert_int_equal(w.fake.requests, 3);
+	json_decref(out);
+	w.fake.requests = 0; /* a POST may have been done already */
+	assert_int_equal(kube_create(w.kube, "/p", obj, NULL, &err), -EIO);
+	assert_int_equal(w.fake.requests, 1);
+	code = 429; /* but not this one */
+	w.fake.requests = 0;
+	assert_int_equal(kube_create(w.kube, "/p", obj, NULL, &err), 0);
+	json_decref(obj);
+	world_fini(&w);
+}
+
+static void answer_retry_after(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	if (c->number == 1)
+		fake_reply(c, 429, "Retry-After: 1\r\n", "later");
+	else
+		fake_reply(c, 200, "", "{}");
+}
+
+static void honours_retry_after(void **state)
+{
+	struct kt_error err;
+	struct world w;
+	json_t *out = NULL;
+	int64_t start = clock_ns();
+
+	(void)state;
+	world_init(&w, answer_retry_after);
+	assert_int_equal(get(&w, &out, &err), 0);
+	assert_true(clock_ns() - start >= NS_SEC);
+	json_decref(out);
+	world_fini(&w);
+}
+
+static void answer_cut(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	if (c->number < 2)
+		fake_write(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+			   40);
+	else if (c->number == 2)
+		fake_reply(c, 200, "", "{}");
+	if (c->number != 2)
+		fake_close(c);
+}
+
+static void survives_a_lost_connection(void **state)
+{
+	struct kt_error err;
+	struct world w;
+	json_t *out = NULL;
+
+	(void)state;
+	world_init(&w, answer_cut);
+	assert_int_equal(get(&w, &out, &err), 0);
+	json_decref(out);
+	assert_int_equal(get(&w, &out, &err), -ECONNRESET); /* for good */
+	assert_non_null(strstr(err.msg, w.server));
+	world_fini(&w);
+}
+
+static void tells_an_unreachable_server(void **state)
+{
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+	int64_t start = clock_ns();
+
+	(void)state;
+	world_init(&w, answer_ok);
+	snprintf(w.server, sizeof(w.server), "http://127.0.0.1:1");
+	world_client(&w);
+	assert_int_equal(get(&w, &out, &err), -ECONNREFUSED);
+	assert_string_equal(err.msg, "API server http://127.0.0.1:1 cannot be "
+				     "reached: connection refused");
+	assert_true(err.hint[0]);
+	assert_true(clock_ns() - start < 3 * NS_SEC);
+	snprintf(w.server, sizeof(w.server), "http://no.such.host.invalid");
+	world_client(&w);
+	assert_true(get(&w, &out, &err) < 0);
+	assert_non_null(strstr(err.msg, "no.such.host.invalid"));
+	world_fini(&w);
+}
+
+static void answer_nothing(struct fake_conn *c, const char *request)
+{
+	(void)c;
+	(void)request;
+}
+
+static void ends_when_time_is_up_or_interrupted(void **state)
+{
+	const struct kube_request req = { .method = "GET",
+					  .path = "/",
+					  .timeout_ns = 100 * NS_MS };
+	struct kt_error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, answer_nothing);
+	assert_int_equal(kube_call(w.kube, &req, NULL, &err), -ETIMEDOUT);
+	loop_interrupt(w.loop);
+	assert_int_equal(kube_call(w.kube, &req, NULL, &err), -EINTR);
+	loop_resume(w.loop);
+	world_fini(&w);
+}
+
+static void must_not_be_called(void *user, const struct kube_reply *reply)
+{
+	(void)user;
+	(void)reply;
+	fail();
+}
+
+static void cancels_at_any_time(void **state)
+{
+	const struct kube_request req = { .method = "GET", .path = "/" };
+	struct kube_op *op;
+	struct world w;
+
+	(void)state;
+	world_init(&w, answer_nothing);
+	op = kube_request_start(w.kube, &req, must_not_be_called, NULL);
+	kube_request_cancel(op);
+	for (int turns = 0; turns < 6; turns++) {
+		op = kube_request_start(w.kube, &req, must_not_be_called, NULL);
+		for (int i = 0; i < turns / 2; i++)
+			assert_int_equal(loop_once(w.loop, 0), 0);
+		kube_request_cancel(op);
+	}
+	/* what is under way when the client ends is forgotten */
+	kube_request_start(w.kube, &req, must_not_be_called, NULL);
+	assert_int_equal(loop_sleep(w.loop, 20 * NS_MS), 0);
+	kube_request_start(w.kube, &req, must_not_be_called, NULL);
+	world_fini(&w);
+}
+
+/* --- credentials --------------------------------------------------------- */
+
+static void answer_token(struct fake_conn *c, const char *request)
+{
+	note(request);
+	if (strstr(request, "Bearer good"))
+		fake_reply(c, 200, "", "{}");
+	else
+		fake_reply(c, 401, "", "{}");
+}
+
+static void put(const char *path, const char *text)
+{
+	auto_fclose FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+}
+
+static void rereads_a_token_file(void **state)
+{
+	char path[] = "/tmp/ktctl-token-XXXXXX";
+	struct kt_error err;
+	struct world w;
+	json_t *out = NULL;
+
+	(void)state;
+	close(mkstemp(path));
+	world_init(&w, answer_token);
+	w.cfg.token_file = path;
+	put(path, "old\n");
+	assert_int_equal(get(&w, &out, &err), -EACCES);
+	assert_true(err.hint[0]);
+	put(path, "good\n");
+	assert_int_equal(get(&w, &out, &err), 0);
+	assert_int_equal(w.fake.requests, 4); /* each 401 is tried once more */
+	json_decref(out);
+	unlink(path);
+	world_fini(&w);
+}
+
+#define EXEC_API "client.authentication.k8s.io/v1"
+
+/* A plugin that counts its runs in a file and says what @script prints. */
+struct plugin {
+	struct kube_exec exec;
+	char dir[32];
+};
+
+static void plugin_init(struct plugin *p, const char *script)
+{
+	auto_free char *path = NULL, *text = NULL;
+
+	*p = (struct plugin){ .dir = "/tmp/ktctl-plugin-XXXXXX" };
+	assert_non_null(mkdtemp(p->dir));
+	path = xasprintf("%s/plugin", p->dir);
+	text = xasprintf("#!/bin/sh\ncd %s\necho run >>runs\n"
+			 "n=$(wc -l <runs)\n%s\n",
+			 p->dir, script);
+	put(path, text);
+	chmod(path, 0700);
+	p->exec.api_version = xstrdup(EXEC_API);
+	p->exec.command = steal_ptr(&path);
+}
+
+static int plugin_runs(const struct plugin *p)
+{
+	auto_free char *path = xasprintf("%s/runs", p->dir);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (int)(st.st_size / 4) : 0;
+}
+
+static void plugin_fini(struct plugin *p)
+{
+	auto_free char *a = xasprintf("%s/runs", p->dir);
+	auto_free char *b = xasprintf("%s/plugin", p->dir);
+
+	unlink(a);
+	unlink(b);
+	rmdir(p->dir);
+	free(p->exec.api_version);
+	free(p->exec.command);
+	free(p->exec.install_hint);
+	strv_fini(&p->exec.args);
+	strv_fini(&p->exec.env);
+}
+
+#define CRED(status)                                                           \
+	"echo '{\"apiVersion\":\"" EXEC_API "\",\"kind\":\"ExecCredential\","  \
+	"\"status\":{" status "}}'"
+
+static void runs_a_plugin_once_while_fresh(void **state)
+{
+	struct plugin p;
+	struct kt_error err;
+	struct world w;
+	json_t *out = NULL;
+
+	(void)state;
+	plugin_init(&p, "[ \"$K\" = v ] && [ \"$1\" = arg ] || exit 9\n"
+			"case $KUBERNETES_EXEC_INFO in "
+			"*ExecCredential*) ;; *) exit 8;; esac\n" CRED(
+				"\"token\":\"good\",\"expirationTimestamp\":"
+				"\"2099-01-01T00:00:00Z\""));
+	strv_add(&p.exec.args, "arg");
+	strv_add(&p.exec.env, "K=v");
+	world_init(&w, answer_token);
+	w.cfg.exec = &p.exec;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(get(&w, &out, &err), 0);
+		json_decref(out);
+	}
+	assert_int_equal(plugin_runs(&p), 1);
+	world_fini(&w);
+	plugin_fini(&p);
+}
+
+static void runs_a_plugin_again_when_refused_or_expired(void **state)
+{
+	struct plugin p, q;
+	struct kt_error err;
+	struct world w;
+	json_t *out = NULL;
+
+	(void)state;
+	plugin_init(&p, "[ $n = 1 ] && t=bad || t=good\n"
+			"echo '{\"apiVersion\":\"" EXEC_API "\","
+			"\"kind\":\"ExecCredential\",\"status\":{\"token\":"
+			"\"'$t'\"}}'");
+	world_init(&w, answer_token);
+	w.cfg.exec = &p.exec;
+	assert_int_equal(get(&w, &out, &err), 0);
+	assert_int_equal(plugin_runs(&p), 2);
+	json_decref(out);
+	plugin_init(&q, CRED("\"token\":\"good\",\"expirationTimestamp\":"
+			     "\"2001-01-01T00:00:00Z\""));
+	w.cfg.exec = &q.exec;
+	world_client(&w);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(get(&w, &out, &err), 0);
+		json_decref(out);
+	}
+	assert_int_equal(plugin_runs(&q), 2);
+	world_fini(&w);
+	plugin_fini(&p);
+	plugin_fini(&q);
+}
+
+static void plugin_error(const char *script, const char *want)
+{
+	struct plugin p;
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	plugin_init(&p, script);
+	p.exec.install_hint = xstrdup("get it at x");
+	world_init(&w, answer_token);
+	w.cfg.exec = &p.exec;
+	assert_true(get(&w, &out, &err) < 0);
+	assert_non_null(strstr(err.msg, want));
+	world_fini(&w);
+	plugin_fini(&p);
+}
+
+static void tells_what_a_plugin_did_wrong(void **state)
+{
+	char missing[] = "ktctl-no-such-plugin";
+	struct kube_exec exec = { .command = missing };
+	char api[] = EXEC_API, hint[] = "get it at x";
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	plugin_error("echo first; echo last words >&2; exit 4",
+		     "exit status 4: last words");
+	plugin_error("echo nonsense", "no ExecCredential");
+	plugin_error(CRED(""), "neither a token");
+	plugin_error("echo '{\"apiVersion\":\"v9\",\"kind\":"
+		     "\"ExecCredential\"}'",
+		     "apiVersion v9");
+	world_init(&w, answer_token);
+	exec.api_version = api;
+	exec.install_hint = hint;
+	w.cfg.exec = &exec;
+	assert_int_equal(get(&w, &out, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, missing));
+	assert_string_equal(err.hint, hint);
+	exec.interactive = true;
+	assert_int_equal(get(&w, &out, &err), -ENOTTY);
+	world_fini(&w);
+}
+
+/* --- sockets ------------------------------------------------------------- */
+
+static void count_socket(void *user, int fd)
+{
+	assert_true(fd >= 0);
+	++*(int *)user;
+}
+
+static void shows_sockets_and_addresses(void **state)
+{
+	struct kt_error err;
+	struct ipaddr a[4];
+	struct world w;
+	json_t *out = NULL;
+	int n = 0;
+	char text[IPADDR_STRLEN];
+
+	(void)state;
+	world_init(&w, answer_ok);
+	kube_set_sock_opt(w.kube, count_socket, &n);
+	assert_int_equal(get(&w, &out, &err), 0);
+	json_decref(out);
+	assert_int_equal(get(&w, &out, &err), 0);
+	json_decref(out);
+	assert_int_equal(n, 1); /* one connection served both */
+	assert_int_equal(kube_server_addrs(w.kube, a, 4, &err), 1);
+	assert_string_equal(ipaddr_str(&a[0], text), "127.0.0.1");
+	world_fini(&w);
+}
+
+static void answer_huge(struct fake_conn *c, const char *request)
+{
+	static char block[1 << 20];
+
+	(void)request;
+	memset(block, ' ', sizeof(block));
+	fake_write(c, "HTTP/1.1 200 OK\r\n\r\n", 19);
+	for (int i = 0; i < 66; i++)
+		fake_write(c, block, sizeof(block));
+	fake_close(c);
+}
+
+/* The server side blocks, so it runs in a child. */
+static void bounds_a_reply(void **state)
+{
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+	pid_t pid;
+
+	(void)state;
+	world_init(&w, answer_huge);
+	pid = fork();
+	if (pid == 0) {
+		struct loop *l = loop_new();
+		int fd = w.fake.watch.fd;
+
+		/* the parent's epoll is not ours */
+		w.fake.loop = l;
+		w.fake.watch.loop = NULL;
+		if (loop_watch_start(l, &w.fake.watch, fd, EPOLLIN,
+				     w.fake.watch.fn) < 0)
+			_exit(1);
+		while (loop_once(l, -1) == 0)
+			;
+		_exit(0);
+	}
+	loop_watch_stop(&w.fake.watch);
+	assert_int_equal(get(&w, &out, &err), -EFBIG);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	world_fini(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sends_identity_and_reads_json),
+		cmocka_unit_test(posts_and_patches),
+		cmocka_unit_test(lists_page_by_page),
+		cmocka_unit_test(shows_status_verbatim),
+		cmocka_unit_test(maps_codes),
+		cmocka_unit_test(tries_again_when_busy),
+		cmocka_unit_test(honours_retry_after),
+		cmocka_unit_test(survives_a_lost_connection),
+		cmocka_unit_test(tells_an_unreachable_server),
+		cmocka_unit_test(ends_when_time_is_up_or_interrupted),
+		cmocka_unit_test(cancels_at_any_time),
+		cmocka_unit_test(rereads_a_token_file),
+		cmocka_unit_test(runs_a_plugin_once_while_fresh),
+		cmocka_unit_test(runs_a_plugin_again_when_refused_or_expired),
+		cmocka_unit_test(tells_what_a_plugin_did_wrong),
+		cmocka_unit_test(shows_sockets_and_addresses),
+		cmocka_unit_test(bounds_a_reply),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
