@@ -18,6 +18,7 @@
 #include "ktctl/signals.h"
 #include "ktctl/sweep.h"
 #include "ktctl/uplink.h"
+#include "kube/authz.h"
 #include "kube/cidr.h"
 #include "kube/rest.h"
 
@@ -419,6 +420,18 @@ static void undo(struct connect *c)
 	kube_config_free(c->config);
 }
 
+/* After a refusal by RBAC: what somebody with the right to do so can apply. */
+static void offer_role(const struct kt_error *err)
+{
+	auto_free char *role = authz_role_for(err);
+
+	if (role)
+		fprintf(stderr,
+			"This would allow it (kubectl apply -f - by an "
+			"administrator):\n%s",
+			role);
+}
+
 int command_connect(struct app *app, const struct connect_options *opt,
 		    const struct global_options *global)
 {
@@ -436,5 +449,7 @@ int command_connect(struct app *app, const struct connect_options *opt,
 			 signals_name(signals_seen(app->signals)));
 		return EXIT_OK;
 	}
-	return app_fail(app, rc, &err);
+	rc = app_fail(app, rc, &err);
+	offer_role(&err);
+	return rc;
 }
