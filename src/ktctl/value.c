@@ -2,6 +2,7 @@
 #include "ktctl/value.h"
 
 #include "base/mem.h"
+#include "dns/order.h"
 #include "ktctl/command.h"
 #include "ktctl/options.h"
 
@@ -367,6 +368,22 @@ static void fini_dns_mode(void *field)
 	strv_fini(&m->list);
 }
 
+/* The servers of localDNS; the default order when @list is empty */
+static int check_order(struct strv *list, struct kt_error *err)
+{
+	struct dns_order order;
+	int rc;
+
+	if (!list->n) {
+		strv_add(list, "cluster");
+		strv_add(list, "upstream");
+	}
+	rc = dns_order_from(&order, list, err);
+	if (rc < 0)
+		strv_fini(list);
+	return rc;
+}
+
 static int set_dns_mode(void *field, const struct option *opt, const char *text,
 			struct kt_error *err)
 {
@@ -384,11 +401,7 @@ static int set_dns_mode(void *field, const struct option *opt, const char *text,
 			continue;
 		m->kind = i;
 		m->list = strv_split(text[n] ? text + n + 1 : "", ',');
-		if (i == DNS_MODE_LOCAL && !m->list.n) {
-			strv_add(&m->list, "cluster");
-			strv_add(&m->list, "upstream");
-		}
-		return 0;
+		return i == DNS_MODE_LOCAL ? check_order(&m->list, err) : 0;
 	}
 	return kt_fail(err, EINVAL,
 		       "'%s' is none of: localDNS, localDNS:SERVER,..., "

@@ -228,6 +228,7 @@ static void refused(void **state)
 		"--mode=",
 		"--dnsMode localdns",
 		"--dnsMode podDNS:x",
+		"--dnsMode localDNS:cluster,nonsense",
 		"--dnsMode podDNS",
 		"--dnsMode hostsx",
 		"--includeIps 10.0.0.0/33",
