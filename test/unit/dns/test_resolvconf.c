@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "dns/resolvconf.h"
 
@@ -40,19 +41,22 @@ static void reads_the_usual(void **state)
 
 static void bounds_everything(void **state)
 {
-	auto_free char *text = xcalloc(1, 200000);
 	struct resolvconf rc;
-	size_t used = 0;
+	struct buf text;
 
 	(void)state;
+	buf_init(&text, 200000);
 	for (int i = 0; i < 100; i++)
-		used += (size_t)sprintf(text + used, "nameserver 10.0.0.%d\n",
-					i);
-	used += (size_t)sprintf(text + used, "search");
+		assert_int_equal(buf_printf(&text, "nameserver 10.0.0.%d\n", i),
+				 0);
+	assert_int_equal(buf_printf(&text, "search"), 0);
 	for (int i = 0; i < 1000; i++)
-		used += (size_t)sprintf(text + used, " d%d", i);
-	sprintf(text + used, "\noptions ndots:99 ndots:x ndots:-1\n");
-	resolvconf_parse(&rc, text);
+		assert_int_equal(buf_printf(&text, " d%d", i), 0);
+	assert_int_equal(
+		buf_printf(&text, "\noptions ndots:99 ndots:x ndots:-1\n"), 0);
+	assert_int_equal(buf_put(&text, "", 1), 0);
+	resolvconf_parse(&rc, (const char *)buf_data(&text));
+	buf_fini(&text);
 	assert_int_equal(rc.nservers, RESOLVCONF_SERVERS);
 	assert_int_equal(rc.search.n, 32);
 	assert_int_equal(rc.ndots, 15);
