@@ -479,9 +479,12 @@ static int open_all(struct capture_link *l, const struct capture_config *cfg,
 		return ns;
 	if ((rc = netns_run(ns, set_up_inside, in, err)) < 0 ||
 	    (rc = make_pair(l, ns, cfg->replace, err)) < 0 ||
-	    (rc = connect_inside(l, in->nl, err)) < 0)
+	    (rc = connect_inside(l, in->nl, err)) < 0 ||
+	    (rc = connect_host(l, err)) < 0 ||
+	    (rc = netlink_link_wait(l->netlink, l->ifindex, err)) < 0)
 		return rc;
-	return connect_host(l, err);
+	return netlink_link_wait(in->nl, netlink_link_index(in->nl, INNER),
+				 err);
 }
 
 int capture_link_open(struct capture_link *l, const struct capture_config *cfg,

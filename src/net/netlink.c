@@ -10,8 +10,14 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <string.h>
+#include <time.h>
 
+#define WAIT_STEP_MS 2
+#define WAIT_MAX_MS 2000
 #define CREATE (NLM_F_CREATE | NLM_F_EXCL)
+
+/* <linux/if.h> has it, but not beside <net/if.h> */
+enum { IF_OPER_UNKNOWN = 0, IF_OPER_UP = 6 };
 
 struct netlink {
 	struct nlsock sock;
@@ -153,6 +159,44 @@ int netlink_link_up(struct netlink *nl, int ifindex, int mtu, int txqlen,
 	if (txqlen)
 		nlmsg_put_u32(&m, IFLA_TXQLEN, (uint32_t)txqlen);
 	return act(nl, &m, err, "bring up network device", name);
+}
+
+static void take_operstate(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs, state;
+	uint8_t *out = user;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return;
+	attrs = nlspan_payload(h, sizeof(struct ifinfomsg));
+	state = nlspan_find(attrs, IFLA_OPERSTATE);
+	if (state.len)
+		*out = state.p[0];
+}
+
+int netlink_link_wait(struct netlink *nl, int ifindex, struct kt_error *err)
+{
+	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
+	char name[IF_NAMESIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsg m;
+
+	for (int ms = 0; ms < WAIT_MAX_MS; ms += WAIT_STEP_MS) {
+		uint8_t state = IF_OPER_UNKNOWN;
+		int rc;
+
+		ifi = nlmsg_init(&m, RTM_GETLINK, 0, sizeof(*ifi));
+		ifi->ifi_index = ifindex;
+		rc = nlsock_call(&nl->sock, &m, take_operstate, &state);
+		if (rc < 0)
+			return kt_fail(err, -rc, "wait for network device: %s",
+				       strerror(-rc));
+		if (state == IF_OPER_UP)
+			return 0;
+		nanosleep(&step, NULL);
+	}
+	return kt_fail(err, ETIMEDOUT, "network device %s does not come up",
+		       link_name(nl, ifindex, name));
 }
 
 int netlink_link_alias(struct netlink *nl, int ifindex, const char *text,

@@ -37,6 +37,16 @@ KT_CHECK int netlink_link_index(struct netlink *nl, const char *name);
 /** netlink_link_up() - @mtu and @txqlen: 0 to leave them */
 KT_CHECK int netlink_link_up(struct netlink *nl, int ifindex, int mtu,
 			     int txqlen, struct kt_error *err);
+/**
+ * netlink_link_wait() - until a device that is up also sends
+ *
+ * The kernel begins to do so in the background, when it has seen the carrier
+ * of both ends; what is sent before is lost without a trace. Blocks, for some
+ * milliseconds as a rule, and never longer than 2 s.
+ * Return: 0, -ETIMEDOUT or -errno.
+ */
+KT_CHECK int netlink_link_wait(struct netlink *nl, int ifindex,
+			       struct kt_error *err);
 /** netlink_link_alias() - the text that `ip link` shows beside the name */
 int netlink_link_alias(struct netlink *nl, int ifindex, const char *text,
 		       struct kt_error *err);

@@ -512,8 +512,9 @@ static void test_udp(void **state)
 			/* only a jumbo frame of IPv6 could carry more */
 			if (f && sizes[i] > 65520 - 48)
 				continue;
-			assert_int_equal(
-				netns_test_client(w->loop, try_udp, &d), 0);
+			if (netns_test_client(w->loop, try_udp, &d))
+				fail_msg("IPv%d, %zu bytes", f ? 6 : 4,
+					 sizes[i]);
 		}
 	}
 }
