@@ -13,12 +13,12 @@
 #include "ktctl/connect_ranges.h"
 #include "ktctl/connect_traffic.h"
 #include "ktctl/home.h"
+#include "ktctl/offer_role.h"
 #include "ktctl/pidfile.h"
 #include "ktctl/progress.h"
 #include "ktctl/signals.h"
 #include "ktctl/sweep.h"
 #include "ktctl/uplink.h"
-#include "kube/authz.h"
 #include "kube/cidr.h"
 #include "kube/rest.h"
 
@@ -418,18 +418,6 @@ static void undo(struct connect *c)
 	pidfile_free(c->pidfile);
 	kube_free(c->kube);
 	kube_config_free(c->config);
-}
-
-/* After a refusal by RBAC: what somebody with the right to do so can apply. */
-static void offer_role(const struct kt_error *err)
-{
-	auto_free char *role = authz_role_for(err);
-
-	if (role)
-		fprintf(stderr,
-			"This would allow it (kubectl apply -f - by an "
-			"administrator):\n%s",
-			role);
 }
 
 int command_connect(struct app *app, const struct connect_options *opt,
