@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TEST_MUXRIG_H
+#define KT_TEST_MUXRIG_H
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "tunnel/mux.h"
+
+#include <stdbool.h>
+
+/**
+ * DOC: Two muxes, linked in memory
+ *
+ * For the unit test and the fuzz target. A flow is a stream seen from both of
+ * its ends; each end sends the bytes it was given, whose values follow from
+ * flow, end and position, and checks those it gets. abort() on a wrong one.
+ */
+
+#define MUXRIG_FLOWS 6000
+
+struct muxrig;
+
+struct flow_end {
+	struct muxrig *rig;
+	unsigned int flow;
+	bool server;
+	struct mux_stream *s;
+	size_t give, sent; /* bytes it may send, has sent */
+	bool fin, fin_sent;
+	size_t got, held; /* received; of these not consumed */
+	bool stalled;	  /* consumes nothing */
+	bool ended, closed, asked, answered;
+	int error, head_error;
+	int refuse; /* server: refuse with this errno */
+};
+
+struct muxrig_side {
+	struct muxrig *rig;
+	struct mux *m;
+	struct buf out;
+};
+
+struct muxrig {
+	struct loop *loop;
+	struct muxrig_side side[2]; /* client, server */
+	struct flow_end end[MUXRIG_FLOWS][2];
+	unsigned int nflows;
+	bool hold; /* requests wait for muxrig_accept() */
+};
+
+void muxrig_init(struct muxrig *r);
+void muxrig_fini(struct muxrig *r);
+/** muxrig_open() - a flow whose server end accepts, or refuses with @refuse;
+ *  NULL: no more */
+struct flow_end *muxrig_open(struct muxrig *r, int refuse);
+void muxrig_accept(struct flow_end *e);
+/** flow_give() - @n more bytes to send, and then the end if @fin */
+void flow_give(struct flow_end *e, size_t n, bool fin);
+void flow_reset(struct flow_end *e, int error);
+/** flow_consume() - take what is held, at most @n bytes */
+void flow_consume(struct flow_end *e, size_t n);
+struct flow_end *flow_peer(struct flow_end *e);
+/** muxrig_move() - one turn: produce and deliver about @n bytes from @side;
+ *  false when there was nothing */
+bool muxrig_move(struct muxrig *r, int side, size_t n);
+/** muxrig_run() - until nothing moves */
+void muxrig_run(struct muxrig *r);
+
+#endif

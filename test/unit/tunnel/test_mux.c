@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "muxrig.h"
+
+#include "base/mem.h"
+#include "tunnel/status.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct muxrig rig;
+
+static int setup(void **state)
+{
+	(void)state;
+	muxrig_init(&rig);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	muxrig_fini(&rig);
+	return 0;
+}
+
+static void finished(struct flow_end *e)
+{
+	assert_true(e->closed && e->ended && e->fin_sent);
+	assert_int_equal(e->error, 0);
+	assert_int_equal(e->got, flow_peer(e)->give);
+}
+
+static void half_closes(void **state)
+{
+	struct flow_end *c = muxrig_open(&rig, 0), *s = flow_peer(c);
+
+	(void)state;
+	muxrig_run(&rig);
+	assert_true(c->answered && s->asked);
+	flow_give(c, 1000, true);
+	muxrig_run(&rig);
+	assert_true(s->ended && !c->ended && !c->closed && !s->closed);
+	flow_give(s, 500000, true);
+	muxrig_run(&rig);
+	finished(c);
+	finished(s);
+	/* and the other end first */
+	c = muxrig_open(&rig, 0);
+	s = flow_peer(c);
+	flow_give(s, 7, true);
+	muxrig_run(&rig);
+	assert_true(c->ended && !s->ended && !c->closed);
+	flow_give(c, 300000, true);
+	muxrig_run(&rig);
+	finished(c);
+	finished(s);
+	assert_int_equal(mux_streams(rig.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.side[1].m), 0);
+}
+
+static void resets(void **state)
+{
+	static const int errors[][2] = { { ECONNRESET, -ECONNRESET },
+					 { ECANCELED, -ECANCELED },
+					 { ETIMEDOUT, -ECONNRESET },
+					 { ENOMEM, -ENOBUFS } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		for (int side = 0; side < 2; side++) {
+			struct flow_end *e = muxrig_open(&rig, 0);
+
+			muxrig_run(&rig);
+			e = side ? flow_peer(e) : e;
+			flow_give(e, 50000, false);
+			muxrig_run(&rig);
+			flow_reset(e, errors[i][0]);
+			muxrig_run(&rig);
+			assert_true(flow_peer(e)->closed);
+			assert_int_equal(flow_peer(e)->error, errors[i][1]);
+			assert_int_equal(flow_peer(e)->got, 50000);
+		}
+	}
+	assert_int_equal(mux_streams(rig.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.side[1].m), 0);
+}
+
+static void cancels_before_the_answer(void **state)
+{
+	struct flow_end *c;
+
+	(void)state;
+	rig.hold = true;
+	c = muxrig_open(&rig, 0);
+	flow_reset(c, ECANCELED); /* not even sent */
+	muxrig_run(&rig);
+	c = muxrig_open(&rig, 0);
+	muxrig_run(&rig);
+	assert_true(flow_peer(c)->asked && !flow_peer(c)->closed);
+	flow_reset(c, ECANCELED);
+	muxrig_run(&rig);
+	assert_true(flow_peer(c)->closed);
+	assert_int_equal(flow_peer(c)->error, -ECANCELED);
+	assert_int_equal(mux_streams(rig.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.side[1].m), 0);
+}
+
+static void tells_why_it_refuses(void **state)
+{
+	static const int errors[] = { ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH,
+				      ENETUNREACH,  EACCES,    ENOENT,
+				      ETIME,	    EMFILE,    EINVAL,
+				      EAFNOSUPPORT, ENOTSUP,   EADDRNOTAVAIL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct flow_end *c = muxrig_open(&rig, errors[i]);
+
+		muxrig_run(&rig);
+		assert_true(c->answered && c->closed);
+		assert_int_equal(c->head_error, errors[i]);
+		assert_int_equal(c->error, -errors[i]);
+	}
+	assert_int_equal(mux_streams(rig.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.side[1].m), 0);
+}
+
+static void a_stalled_reader_stalls_itself(void **state)
+{
+	struct flow_end *slow[50], *c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(slow); i++) {
+		slow[i] = muxrig_open(&rig, 0);
+		slow[i]->stalled = true;
+		flow_give(flow_peer(slow[i]), 10 << 20, true);
+	}
+	muxrig_run(&rig);
+	for (size_t i = 0; i < ARRAY_SIZE(slow); i++)
+		assert_int_equal(slow[i]->got, 256 * 1024);
+	c = muxrig_open(&rig, 0);
+	flow_give(flow_peer(c), 40 << 20, true);
+	flow_give(c, 40 << 20, true);
+	muxrig_run(&rig);
+	finished(c);
+	finished(flow_peer(c));
+	/* they wake up, one after the other */
+	for (size_t i = 0; i < ARRAY_SIZE(slow); i++) {
+		slow[i]->stalled = false;
+		flow_consume(slow[i], SIZE_MAX);
+		flow_give(slow[i], 0, true);
+		muxrig_run(&rig);
+		finished(slow[i]);
+	}
+}
+
+/* both send for ever: neither gets far ahead of the other */
+static void shares_alike(void **state)
+{
+	struct flow_end *a = muxrig_open(&rig, 0), *b = muxrig_open(&rig, 0);
+
+	(void)state;
+	muxrig_run(&rig);
+	flow_give(flow_peer(a), 20 << 20, false);
+	flow_give(flow_peer(b), 20 << 20, false);
+	for (int i = 0; i < 100; i++) {
+		muxrig_move(&rig, 1, 100000);
+		muxrig_move(&rig, 0, 100000);
+		assert_true(a->got < b->got + (300 << 10) &&
+			    b->got < a->got + (300 << 10));
+	}
+	/* a newcomer with little is through at once */
+	assert_true(a->got < 20 << 20);
+	a = muxrig_open(&rig, 0);
+	flow_give(flow_peer(a), 1000, true);
+	for (int i = 0; i < 6; i++) {
+		muxrig_move(&rig, 0, 100000);
+		muxrig_move(&rig, 1, 100000);
+	}
+	assert_true(a->ended);
+	assert_true(b->got < 20 << 20);
+}
+
+static void five_thousand(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5000; i++)
+		assert_non_null(muxrig_open(&rig, 0));
+	muxrig_run(&rig);
+	assert_int_equal(mux_streams(rig.side[1].m), 5000);
+	for (int i = 0; i < 5000; i++) {
+		flow_give(&rig.end[i][0], (size_t)i % 50 * 100, true);
+		flow_give(&rig.end[i][1], (size_t)i % 70 * 100, true);
+	}
+	muxrig_run(&rig);
+	for (int i = 0; i < 5000; i++) {
+		finished(&rig.end[i][0]);
+		finished(&rig.end[i][1]);
+	}
+	assert_int_equal(mux_streams(rig.side[0].m), 0);
+}
+
+static void garbage_ends_it(void **state)
+{
+	static const uint8_t junk[64] = { 1, 2, 3 };
+	int rc = 0;
+
+	(void)state;
+	muxrig_run(&rig);
+	for (int i = 0; i < 4 && rc == 0; i++) {
+		rc = mux_receive(rig.side[0].m, junk, sizeof(junk));
+		if (rc == 0)
+			rc = mux_produce(rig.side[0].m, 100000);
+	}
+	assert_int_equal(rc, -EPROTO);
+}
+
+static void proxy_status(void **state)
+{
+	char field[STATUS_FIELD_MAX], detail[64];
+	char huge[2000];
+
+	(void)state;
+	status_format(field, ECONNREFUSED, "say \"no\"\n");
+	assert_string_equal(field, "shadow; error=connection_refused; "
+				   "details=\"say 'no''\"");
+	assert_int_equal(
+		status_parse(field, strlen(field), detail, sizeof(detail)),
+		ECONNREFUSED);
+	assert_string_equal(detail, "say 'no''");
+	memset(huge, 'x', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = 0;
+	status_format(field, 12345, huge);
+	assert_int_equal(
+		status_parse(field, strlen(field), detail, sizeof(detail)),
+		EIO);
+	assert_int_equal(strlen(detail), sizeof(detail) - 1);
+	assert_int_equal(status_parse("x", 1, detail, sizeof(detail)), EPROTO);
+	assert_int_equal(status_parse("p; error=", 9, detail, sizeof(detail)),
+			 EPROTO);
+	assert_int_equal(status_parse("p; error=what", 13, detail, 0), EPROTO);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(half_closes),
+		T(resets),
+		T(cancels_before_the_answer),
+		T(tells_why_it_refuses),
+		T(a_stalled_reader_stalls_itself),
+		T(shares_alike),
+		T(five_thousand),
+		T(garbage_ends_it),
+		cmocka_unit_test(proxy_status),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
