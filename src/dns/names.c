@@ -276,6 +276,14 @@ static void add_stripped(const struct dns_view *v, const struct dns_name *name,
 	}
 }
 
+static bool is_included(const struct dns_view *v, const struct dns_name *name)
+{
+	for (size_t i = 0; i < v->more.n; i++)
+		if (dns_name_under(name, &v->more.v[i]))
+			return true;
+	return false;
+}
+
 void dns_names_plan(const struct dns_view *v, const struct dns_name *name,
 		    struct dns_plan *plan)
 {
@@ -284,7 +292,8 @@ void dns_names_plan(const struct dns_view *v, const struct dns_name *name,
 	plan->route = DNS_ROUTE_CLUSTER;
 	plan->n = 0;
 	plan->sure = true;
-	if (dns_name_under(name, &v->domain) || is_captured_reverse(v, name))
+	if (dns_name_under(name, &v->domain) || is_included(v, name) ||
+	    is_captured_reverse(v, name))
 		return;
 	plan->sure = false;
 	plan->route = DNS_ROUTE_UPSTREAM;

@@ -14,6 +14,7 @@
  * namespace would have found it in the cluster:
  *
  *   under the cluster domain        the cluster's, whatever it says
+ *   under --includeDomains          the same
  *   reverse name of a captured IP   the cluster's
  *   web                             web.NS.svc.DOMAIN, then the laptop's
  *   web.corp.test                   the same when corp.test is in the laptop's
@@ -44,6 +45,7 @@ struct dns_view {
 	struct dns_name own;	  /* NS.svc.cluster.local */
 	struct dns_search pod;	  /* of a Pod of the namespace */
 	struct dns_search laptop; /* of resolv.conf */
+	struct dns_search more;	  /* --includeDomains: the cluster's, too */
 	struct ipprefix *ranges;  /* captured addresses */
 	size_t nranges;
 	bool know_namespaces, know_services;

@@ -114,7 +114,8 @@ static void make_uplink(struct connect *c)
 	c->uplink = uplink_new(&uplink);
 }
 
-/* The device comes first: without the right to make it nothing is begun. */
+/* The device comes first: without the right to make it nothing is begun. The
+ * proxy is there as well, as KT Connect's was, if its port is free. */
 static int step_machine(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true, .replace = true };
@@ -122,12 +123,15 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Prepare this machine");
-	if (c->opt->disable_tun_device)
-		rc = proxy_open(&c->proxy, c->app->loop,
-				uplink_tunnel(c->uplink), &proxy, err);
-	else
+	rc = proxy_open(&c->proxy, c->app->loop, uplink_tunnel(c->uplink),
+			&proxy, err);
+	if (!c->opt->disable_tun_device) {
+		if (rc < 0)
+			log_debug("no proxy: %s", err->msg);
+		*err = (struct kt_error){ 0 };
 		rc = traffic_open(&c->traffic, c->app->loop,
 				  uplink_tunnel(c->uplink), &cfg, err);
+	}
 	if (rc < 0)
 		return rc;
 	if (c->traffic)

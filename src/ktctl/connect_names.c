@@ -63,6 +63,7 @@ int names_new(struct names **out, const struct names_config *cfg,
 		names_free(n);
 		return rc;
 	}
+	dns_search_set(&n->view.more, &cfg->opt->include_domains, 0);
 	dns_search_set(&n->view.laptop, &n->resolvconf.search,
 		       n->resolvconf.ndots);
 	*out = n;
@@ -219,7 +220,7 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		.mark = DNS_MARK,
 	};
 	struct dns_server_config server = {
-		.port = opt->dns_port_given ? opt->dns_port : 0,
+		.port = opt->dns_port,
 		.original = original_server,
 		.user = n,
 	};
@@ -233,6 +234,12 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		return kt_fail(err, ENOMEM, "start the resolver: no memory");
 	rc = dns_server_open(&n->server, n->cfg.loop, n->resolver, &server,
 			     ports, err);
+	if (rc == -EADDRINUSE && !opt->dns_port_given) {
+		server.port = 0;
+		*err = (struct kt_error){ 0 };
+		rc = dns_server_open(&n->server, n->cfg.loop, n->resolver,
+				     &server, ports, err);
+	}
 	if (rc < 0)
 		return rc;
 	redirect.udp4_port = redirect.tcp4_port = ports->v4;
@@ -271,6 +278,8 @@ static void tell_resolved(struct names *n, const struct names_start *start,
 		return;
 	strv_add_search(&search, &n->view.pod);
 	strv_add(&route, n->cfg.opt->cluster_domain);
+	for (size_t i = 0; i < n->cfg.opt->include_domains.n; i++)
+		strv_add(&route, n->cfg.opt->include_domains.v[i]);
 	for (size_t i = 0; i < start->ranges->n; i++)
 		resolved_add_reverse(&route, &start->ranges->v[i]);
 	if (resolved_setup(n->cfg.loop, &link, &err) < 0)

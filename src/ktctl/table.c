@@ -65,7 +65,7 @@ const struct option global_option_table[] = {
 	  "cpu and memory of the Pods, request and limit, e.g. 0.5c,512m",
 	  GLOBAL(pod_quota) },
 	{ "ipVersion", 0, VALUE_FAMILY, "4", "4|6",
-	  "address family to look for first when ranges are detected",
+	  "no effect: both address families are always captured",
 	  GLOBAL(ip_version) },
 	{ 0 },
 };

@@ -210,9 +210,28 @@ static void refuses_bad_parts(void **state)
 	assert_int_equal(dns_view_init(&v, "cluster.local", "", &err), -EINVAL);
 }
 
+static void included_domains_are_the_clusters(void **state)
+{
+	auto_strv struct strv more = strv_split("corp.internal", ',');
+	char text[4096];
+	struct dns_view v;
+
+	(void)state;
+	make_view(&v, NAMESPACES);
+	plan_text(&v, "db.corp.internal", text, sizeof(text));
+	assert_string_equal(text, "upstream");
+	dns_search_set(&v.more, &more, 0);
+	plan_text(&v, "db.corp.internal", text, sizeof(text));
+	assert_string_equal(text, "cluster");
+	plan_text(&v, "db.mycorp.internal", text, sizeof(text));
+	assert_string_equal(text, "upstream");
+	dns_view_fini(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(included_domains_are_the_clusters),
 		cmocka_unit_test(plans_every_row),
 		cmocka_unit_test(reverse_names_of_ipv6),
 		cmocka_unit_test(uses_the_pods_own_list),
