@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define MAX_TEXT (256 * 1024)
+#define OWN_ZONE 0x6b74 /* of conntrack: "kt" */
 #define HINT "--dnsMode hosts works without a redirect"
 
 struct port53 {
@@ -28,8 +29,25 @@ static int put_redirect(struct buf *b, const char *family, const char *proto,
 			  family, proto, port);
 }
 
+/*
+ * Our own questions leave from ports that a program may use next, or used just
+ * before, towards the same server: for conntrack one connection, and NAT is
+ * decided once for each. So ours are of a zone of their own; only in their own
+ * direction, for replies come without a mark.
+ */
+static int put_zone(struct buf *b, uint32_t mark)
+{
+	return buf_printf(b,
+			  "chain own {\n"
+			  "type filter hook output priority raw; "
+			  "policy accept;\n"
+			  "meta mark %u ct original zone set %u\n"
+			  "}\n",
+			  mark, OWN_ZONE);
+}
+
 /* "create" fails when the table exists, where "add" would share it. */
-static int put_table(struct buf *b, const struct port53_config *cfg)
+static int put_table(struct buf *b, const struct port53_config *cfg, bool zone)
 {
 	int rc;
 
@@ -54,18 +72,22 @@ static int put_table(struct buf *b, const struct port53_config *cfg)
 	    (rc = put_redirect(b, "ipv6", "udp", cfg->udp6_port)) < 0 ||
 	    (rc = put_redirect(b, "ipv6", "tcp", cfg->tcp6_port)) < 0)
 		return rc;
-	rc = buf_printf(b, "}\n}\n");
+	rc = buf_printf(b, "}\n");
+	if (rc >= 0 && zone)
+		rc = put_zone(b, cfg->mark);
+	if (rc >= 0)
+		rc = buf_printf(b, "}\n");
 	return rc < 0 ? rc : buf_put(b, "", 1);
 }
 
-static int load_table(struct port53 *p, const struct port53_config *cfg,
-		      struct kt_error *err)
+static int run_table(struct port53 *p, const struct port53_config *cfg,
+		     bool zone, struct kt_error *err)
 {
 	struct buf text;
 	int rc;
 
 	buf_init(&text, MAX_TEXT);
-	rc = put_table(&text, cfg);
+	rc = put_table(&text, cfg, zone);
 	if (rc < 0) {
 		buf_fini(&text);
 		return kt_fail(err, -rc, "redirect port 53: %s", strerror(-rc));
@@ -73,6 +95,21 @@ static int load_table(struct port53 *p, const struct port53_config *cfg,
 	rc = nft_run(p->nft, (const char *)buf_data(&text), "redirect port 53",
 		     err);
 	buf_fini(&text);
+	return rc;
+}
+
+static int load_table(struct port53 *p, const struct port53_config *cfg,
+		      struct kt_error *err)
+{
+	struct kt_error first = { 0 };
+	int rc = run_table(p, cfg, true, &first);
+
+	if (rc == -EOPNOTSUPP || rc == -ENOENT || rc == -EINVAL) {
+		log_debug("%s: once more without a zone", first.msg);
+		rc = run_table(p, cfg, false, err);
+	} else if (rc < 0) {
+		*err = first;
+	}
 	if (rc == -EEXIST || rc == -EBUSY)
 		kt_hint(err, "another ktctl connect redirects port 53 here "
 			     "already; " HINT);

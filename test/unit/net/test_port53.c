@@ -222,6 +222,40 @@ static void test_mark(void **state)
 	close(fd);
 }
 
+/* a question from the source port that another asker has just used */
+static void send_from(uint16_t port, uint32_t mark)
+{
+	struct ipport at, to = { .port = 53 };
+	struct sockaddr_storage ss;
+	int fd = open_at(SOCK_DGRAM, "192.0.2.1", port, &at);
+	socklen_t len;
+
+	if (mark)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark,
+					    sizeof(mark)),
+				 0);
+	assert_int_equal(ipaddr_parse(&to.addr, "192.0.2.53"), 0);
+	len = ipport_to_sockaddr(&to, &ss);
+	assert_int_equal(sendto(fd, "q", 1, 0, (struct sockaddr *)&ss, len), 1);
+	close(fd);
+}
+
+static void test_ports_used_again(void **state)
+{
+	struct world *w = *state;
+
+	/* ours, then a program's: that one is redirected all the same */
+	send_from(40001, MARK);
+	assert_false(arrives(w->udp[0]));
+	send_from(40001, 0);
+	answer_udp(w, 0, "192.0.2.53");
+	/* a program's, then ours: which does not come back to us */
+	send_from(40002, 0);
+	answer_udp(w, 0, "192.0.2.53");
+	send_from(40002, MARK);
+	assert_false(arrives(w->udp[0]));
+}
+
 static void test_exempt(void **state)
 {
 	struct kt_error err = { 0 };
@@ -335,6 +369,7 @@ int main(void)
 		WORLD(test_udp_one_port),
 		WORLD(test_tcp),
 		WORLD(test_mark),
+		WORLD(test_ports_used_again),
 		WORLD(test_exempt),
 		WORLD(test_not_redirected),
 		WORLD(test_second),
