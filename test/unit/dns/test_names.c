@@ -217,7 +217,7 @@ static void included_domains_are_the_clusters(void **state)
 	struct dns_view v;
 
 	(void)state;
-	make_view(&v, NAMESPACES);
+	make_view(&v, SERVICES);
 	plan_text(&v, "db.corp.internal", text, sizeof(text));
 	assert_string_equal(text, "upstream");
 	dns_search_set(&v.more, &more, 0);
