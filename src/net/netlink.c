@@ -161,6 +161,13 @@ int netlink_link_up(struct netlink *nl, int ifindex, int mtu, int txqlen,
 	return act(nl, &m, err, "bring up network device", name);
 }
 
+static void wait_step(void)
+{
+	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
+
+	nanosleep(&step, NULL);
+}
+
 static void take_operstate(void *user, const struct nlmsghdr *h)
 {
 	struct nlspan attrs, state;
@@ -176,7 +183,6 @@ static void take_operstate(void *user, const struct nlmsghdr *h)
 
 int netlink_link_wait(struct netlink *nl, int ifindex, struct kt_error *err)
 {
-	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
 	char name[IF_NAMESIZE];
 	struct ifinfomsg *ifi;
 	struct nlmsg m;
@@ -193,7 +199,7 @@ int netlink_link_wait(struct netlink *nl, int ifindex, struct kt_error *err)
 				       strerror(-rc));
 		if (state == IF_OPER_UP)
 			return 0;
-		nanosleep(&step, NULL);
+		wait_step();
 	}
 	return kt_fail(err, ETIMEDOUT, "network device %s does not come up",
 		       link_name(nl, ifindex, name));
@@ -230,6 +236,7 @@ int netlink_addr_add(struct netlink *nl, int ifindex, const struct ipaddr *addr,
 	struct ifaddrmsg *ifa;
 	char text[IPADDR_STRLEN];
 	struct nlmsg m;
+	int rc;
 
 	ifa = nlmsg_init(&m, RTM_NEWADDR, CREATE, sizeof(*ifa));
 	ifa->ifa_family = addr->family;
@@ -239,7 +246,18 @@ int netlink_addr_add(struct netlink *nl, int ifindex, const struct ipaddr *addr,
 		ifa->ifa_flags = IFA_F_NODAD;
 	nlmsg_put(&m, IFA_LOCAL, addr->b, ipaddr_size(addr));
 	nlmsg_put(&m, IFA_ADDRESS, addr->b, ipaddr_size(addr));
-	return act(nl, &m, err, "add address", ipaddr_str(addr, text));
+	rc = act(nl, &m, err, "add address", ipaddr_str(addr, text));
+	if (rc < 0)
+		return rc;
+	/* the kernel takes an IPv6 address into use in the background */
+	for (int ms = 0; ms < WAIT_MAX_MS; ms += WAIT_STEP_MS) {
+		struct netlink_hop hop;
+
+		if (netlink_route_get(nl, addr, &hop) == 0 && hop.local)
+			return 0;
+		wait_step();
+	}
+	return kt_fail(err, ETIMEDOUT, "address %s does not come up", text);
 }
 
 int netlink_neigh_add(struct netlink *nl, int ifindex,

@@ -52,7 +52,12 @@ int netlink_link_alias(struct netlink *nl, int ifindex, const char *text,
 		       struct kt_error *err);
 int netlink_link_del(struct netlink *nl, const char *name,
 		     struct kt_error *err);
-/** netlink_addr_add() - usable at once: IPv6 without duplicate detection */
+/**
+ * netlink_addr_add() - IPv6 without duplicate detection
+ *
+ * Waits, as netlink_link_wait(), until packets to it arrive; the device must
+ * be up.
+ */
 KT_CHECK int netlink_addr_add(struct netlink *nl, int ifindex,
 			      const struct ipaddr *addr, unsigned int len,
 			      struct kt_error *err);
