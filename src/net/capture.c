@@ -560,7 +560,7 @@ static int start_watches(struct capture *cap, struct loop *loop,
 	int rc;
 
 	rc = loop_watch_start(loop, &cap->tun, l->tun, EPOLLIN, on_tun);
-	for (int f = 0; rc == 0 && f <= l->ipv6; f++) {
+	for (int f = 0; rc == 0 && f < capture_link_families(l); f++) {
 		rc = loop_watch_start(loop, &cap->tcp[f], l->tcp[f], EPOLLIN,
 				      tcp_fn[f]);
 		if (rc == 0)

@@ -184,7 +184,7 @@ static int open_sockets(struct capture_link *l, unsigned int tcp_port[2],
 {
 	static const char *const loopback[2] = { "127.0.0.1", "::1" };
 
-	for (int f = 0; f <= l->ipv6; f++) {
+	for (int f = 0; f < capture_link_families(l); f++) {
 		struct ipport tcp = { 0 }, udp;
 		int family = f ? AF_INET6 : AF_INET;
 
@@ -288,7 +288,7 @@ struct inside {
 
 static int set_up_inside(void *user, struct kt_error *err)
 {
-	unsigned int tcp_port[2], udp_port[2];
+	unsigned int tcp_port[2] = { 0 }, udp_port[2] = { 0 };
 	struct inside *in = user;
 	struct capture_link *l = in->l;
 	int lo, tun, rc;
@@ -418,7 +418,7 @@ static int connect_inside(struct capture_link *l, struct netlink *nl,
 	if (kt1 < 0)
 		return kt_fail(err, -kt1, "find network device " INNER);
 	rc = netlink_link_up(nl, kt1, 0, 0, err);
-	for (int f = 0; rc == 0 && f <= l->ipv6; f++) {
+	for (int f = 0; rc == 0 && f < capture_link_families(l); f++) {
 		struct netlink_route back = {
 			.dst.addr.family = l->host[f].family,
 			.ifindex = kt1,

@@ -29,6 +29,12 @@ KT_CHECK int capture_link_route(struct capture_link *l,
 				const struct ipprefix *p, bool add,
 				struct kt_error *err);
 
+/** capture_link_families() - how many of the members [2] are in use */
+static inline int capture_link_families(const struct capture_link *l)
+{
+	return l->ipv6 ? 2 : 1;
+}
+
 static inline int capture_fam(int family)
 {
 	return family == AF_INET6;

@@ -266,18 +266,18 @@ static void hand_over(struct timer *t)
 		client_end(c);
 }
 
-void socks_answer(struct socks *s, struct socks_tcp *tcp, int errnum)
+void socks_answer(struct socks *s, struct socks_tcp *c, int errnum)
 {
-	struct client *c = container_of(tcp, struct client, tcp);
+	struct client *client = container_of(c, struct client, tcp);
 
-	if (c->state != DIALLING)
+	if (client->state != DIALLING)
 		return;
 	if (errnum) {
-		client_refuse(c, errnum);
+		client_refuse(client, errnum);
 		return;
 	}
-	c->state = ANSWERED;
-	loop_timer_start(s->loop, &c->timer, 0, hand_over);
+	client->state = ANSWERED;
+	loop_timer_start(s->loop, &client->timer, 0, hand_over);
 }
 
 /* The program has closed, or has half-closed behind data it sent early. */
