@@ -67,7 +67,11 @@ static int teardown(void **state)
 
 static void test_link(void **state)
 {
-	struct netlink_veth v = { .name = "a0", .peer = "b1", .mtu = 1500 };
+	struct netlink_veth v = { .name = "a0",
+				  .peer = "b1",
+				  .mtu = 1500,
+				  .mac = { 2, 0, 0, 0, 0, 3 },
+				  .peer_mac = { 2, 0, 0, 0, 0, 4 } };
 	struct kt_error err = { 0 };
 
 	(void)state;
