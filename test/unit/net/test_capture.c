@@ -784,6 +784,108 @@ static void test_close(void **state)
 	assert_int_equal(netns_test_shell("ip rule | grep -v lookup"), 1);
 }
 
+/* --- a host with rules of its own, and a container behind it -------------- */
+
+/* Strict reverse path filter, and a firewall that lets in nothing but
+ * answers: the usual hardening. */
+static void test_strict_host(void **state)
+{
+	static const char *const off = "nft delete table inet fw";
+	struct dial d = { .port = ECHO, .len = 100 };
+	struct world *w = *state;
+
+	netns_sysctl_try("ipv4/conf/all/rp_filter", "1");
+	netns_sysctl_try("ipv4/conf/kt0/rp_filter", "1");
+	assert_int_equal(
+		netns_test_shell("nft 'add table inet fw; add chain inet fw in "
+				 "{ type filter hook input priority 0; policy "
+				 "drop; }; add rule inet fw in ct state "
+				 "established,related accept'"),
+		0);
+	for (int f = 0; f < 2; f++) {
+		d = (struct dial){ .f = f, .port = ECHO, .len = 100000 };
+		assert_int_equal(netns_test_client(w->loop, try_echo, &d), 0);
+		d.len = 60000;
+		assert_int_equal(netns_test_client(w->loop, try_udp, &d), 0);
+		d.port = REFUSED;
+		assert_int_equal(netns_test_client(w->loop, try_connect, &d),
+				 -ECONNREFUSED);
+		assert_int_equal(netns_test_client(w->loop, try_udp, &d),
+				 -ECONNREFUSED);
+		d.port = HOST_UNREACHABLE;
+		assert_int_equal(netns_test_client(w->loop, try_connect, &d),
+				 -EHOSTUNREACH);
+	}
+	assert_int_equal(netns_test_shell("%s", off), 0);
+	netns_sysctl_try("ipv4/conf/all/rp_filter", "0");
+}
+
+struct inside {
+	int netns;
+	long (*fn)(void *arg);
+	void *arg;
+};
+
+static long run_inside(void *arg)
+{
+	const struct inside *in = arg;
+
+	if (setns(in->netns, CLONE_NEWNET) < 0)
+		return -errno;
+	return in->fn(in->arg);
+}
+
+/* A container with the usual MTU: its traffic is forwarded, its big datagrams
+ * come in fragments. */
+static void test_container(void **state)
+{
+	struct netlink_veth v = { .name = "v0",
+				  .peer = "c0",
+				  .mtu = 1500,
+				  .mac = { 2, 0, 0, 0, 1, 1 },
+				  .peer_mac = { 2, 0, 0, 0, 1, 2 } };
+	struct kt_error err = { 0 };
+	struct world *w = *state;
+	struct netlink *nl;
+	int rc;
+
+	v.peer_netns = netns_new(&err);
+	assert_true(v.peer_netns >= 0);
+	assert_int_equal(netlink_open(&nl, &err), 0);
+	assert_int_equal(netlink_veth_add(nl, &v, &err), 0);
+	rc = netns_test_shell(
+		"set -e; c='nsenter --net=/proc/%d/fd/%d';"
+		"ip addr add 172.30.0.1/24 dev v0; ip link set v0 up;"
+		"ip addr add fd30::1/64 dev v0 nodad;"
+		"$c ip link set c0 up; $c ip addr add 172.30.0.2/24 dev c0;"
+		"$c ip addr add fd30::2/64 dev c0 nodad;"
+		"$c ip route add default via 172.30.0.1;"
+		"$c ip route add default via fd30::1;"
+		"echo 1 > /proc/sys/net/ipv4/ip_forward;"
+		"echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; sleep 0.3",
+		(int)getpid(), v.peer_netns);
+	assert_int_equal(rc, 0);
+	for (int f = 0; f < 2; f++) {
+		struct dial d = { .f = f, .port = ECHO, .len = 1 << 20 };
+		struct inside in = { v.peer_netns, try_echo, &d };
+
+		assert_int_equal(netns_test_client(w->loop, run_inside, &in),
+				 0);
+		in.fn = try_udp;
+		/* IPv6 routers do not fragment: the answer must fit */
+		d.len = f ? 1400 : 60000;
+		assert_int_equal(netns_test_client(w->loop, run_inside, &in),
+				 0);
+		in.fn = try_connect;
+		d.port = REFUSED;
+		assert_int_equal(netns_test_client(w->loop, run_inside, &in),
+				 -ECONNREFUSED);
+	}
+	netlink_link_del(nl, "v0", &err);
+	netlink_close(nl);
+	close(v.peer_netns);
+}
+
 #define WORLD(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -800,6 +902,8 @@ int main(void)
 		WORLD(test_one_after_the_other),
 		WORLD(test_same_port),
 		WORLD(test_exists),
+		WORLD(test_strict_host),
+		WORLD(test_container),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_close),
 	};
