@@ -21,6 +21,7 @@
 #include "ktctl/uplink.h"
 #include "kube/cidr.h"
 #include "kube/rest.h"
+#include "net/netns.h"
 
 #include <errno.h>
 #include <string.h>
@@ -174,8 +175,16 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	git = json_str(version, "gitVersion", NULL);
+	if (!git) {
+		kt_hint(err, "is the server of context %s the right one?",
+			c->config->context);
+		return kt_fail(err, EPROTO,
+			       "%s does not answer like the API server of a "
+			       "Kubernetes cluster",
+			       c->config->server);
+	}
 	progress_done(c->app->progress, "Cluster %s at %s, Kubernetes %s",
-		      c->config->context, c->config->server, git ? git : "?");
+		      c->config->context, c->config->server, git);
 	if (!c->opt->skip_cleanup)
 		sweep_start(c->kube, c->ns);
 	return 0;
@@ -342,6 +351,12 @@ static int prepare(struct connect *c, struct kt_error *err)
 	struct names_config names = { .loop = c->app->loop, .opt = c->opt };
 	int rc;
 
+	/* before anything else, lest root's files are the first complaint */
+	if (!c->opt->disable_tun_device) {
+		rc = netns_check(err);
+		if (rc < 0)
+			return rc;
+	}
 	rc = check_alone(c, err);
 	if (rc < 0)
 		return rc;

@@ -286,8 +286,7 @@ int shadow_ensure(struct shadow *s, struct kt_error *err)
 	if (!s->beat)
 		s->beat = heartbeat_start(s->cfg.kube, path, HEARTBEAT_INTERVAL,
 					  s->cfg.global->use_local_time);
-	rc = wait_pod(s, err);
-	return rc < 0 ? kt_wrap(err, rc, "%s", shadow_describe(s)) : 0;
+	return wait_pod(s, err);
 }
 
 int shadow_check(struct shadow *s, struct kt_error *err)

@@ -480,6 +480,14 @@ static bool has_addr(const struct ipaddr *list, size_t n,
 	return false;
 }
 
+static int resolve_fail(struct kt_error *err, const struct kube *k,
+			const char *host, const char *why)
+{
+	auto_free char *text = xasprintf("resolve %s: %s", host, why);
+
+	return unreachable_fail(err, k, EHOSTUNREACH, text);
+}
+
 int kube_server_addrs(struct kube *k, struct ipaddr *out, size_t max,
 		      struct kt_error *err)
 {
@@ -490,8 +498,7 @@ int kube_server_addrs(struct kube *k, struct ipaddr *out, size_t max,
 	int rc = getaddrinfo(host, NULL, &want, &list);
 
 	if (rc)
-		return kt_fail(err, EHOSTUNREACH, "resolve %s: %s", host,
-			       gai_strerror(rc));
+		return resolve_fail(err, k, host, gai_strerror(rc));
 	for (ai = list; ai && n < max; ai = ai->ai_next) {
 		struct ipport p;
 

@@ -187,6 +187,10 @@ static void on_looked(void *user, const struct kube_reply *reply)
 		kt_fail(&err, EPERM, "deployment %s/%s: no pod is made: %s: %s",
 			w->what->ns, w->what->deployment, reason ? reason : "",
 			message ? message : "");
+		kt_hint(&err,
+			"'kubectl -n %s describe deployment %s' tells "
+			"what a Pod of it would need",
+			w->what->ns, w->what->deployment);
 		end_failed(w, &err);
 	}
 	if (!w->done)

@@ -50,6 +50,9 @@ static void hint_forbidden(struct kt_error *err)
 	} else if (strstr(err->msg, "failed quota")) {
 		kt_hint(err, "the namespace wants every Pod to name its needs: "
 			     "--podQuota 0.5c,128m");
+	} else if (strstr(err->msg, "error looking up service account")) {
+		kt_hint(err, "--serviceAccount must name one of the namespace; "
+			     "'default' is everywhere");
 	} else if (strstr(err->msg, "violates PodSecurity")) {
 		kt_hint(err, "the namespace's PodSecurity level forbids this "
 			     "Pod");
@@ -63,6 +66,9 @@ static void add_hint(struct kt_error *err)
 			     "log in again, or choose another --context");
 	else if (err->http_status == 403)
 		hint_forbidden(err);
+	else if (err->http_status == 404 && str_starts(err->msg, "namespaces "))
+		kt_hint(err, "choose another with --namespace; 'kubectl get "
+			     "namespaces' lists them");
 }
 
 /* A body that is no Status: its first line, if it is text at all. */
@@ -92,8 +98,10 @@ int status_fail(struct kt_error *err, int http_status, const char *what,
 	}
 	code = code_of(http_status, reason);
 	first_line(line, sizeof(line), text);
-	if (msg && *msg)
+	if (msg && *msg && strchr(msg, '"'))
 		kt_fail(err, code, "%s", msg);
+	else if (msg && *msg) /* it does not say about what */
+		kt_fail(err, code, "%s: %s", what, msg);
 	else
 		kt_fail(err, code, "%s: HTTP status %d%s%s", what, http_status,
 			line[0] ? ": " : "", line);
@@ -110,6 +118,9 @@ int status_fail(struct kt_error *err, int http_status, const char *what,
 static int certificate_fail(struct kt_error *err, const char *server,
 			    long verify, const char *problem)
 {
+	/* names are compared by curl, after OpenSSL's verdict */
+	if (strstr(problem, "subject name"))
+		verify = X509_V_OK;
 	switch (verify) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		kt_fail(err, EPROTO,
@@ -155,8 +166,8 @@ static int tls_fail(struct kt_error *err, const char *server,
 	return -EPROTO;
 }
 
-static int unreachable(struct kt_error *err, const struct kube *k, int code,
-		       const char *why)
+int unreachable_fail(struct kt_error *err, const struct kube *k, int code,
+		     const char *why)
 {
 	const char *server = k->cfg->server;
 
@@ -180,10 +191,12 @@ static int connect_fail(struct kt_error *err, const struct kube *k, CURL *easy,
 	curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os);
 	if (os <= 0)
 		os = ECONNREFUSED;
-	return unreachable(err, k, (int)os,
-			   os == ECONNREFUSED ? "connection refused"
-			   : *problem	      ? problem
-					      : strerror((int)os));
+	return unreachable_fail(err, k, (int)os,
+				os == ECONNREFUSED ? "connection refused"
+				: os == EHOSTUNREACH || os == ENETUNREACH ||
+						os == ETIMEDOUT || !*problem
+					? strerror((int)os)
+					: problem);
 }
 
 int curl_fail(struct kt_error *err, const struct kube *k, CURL *easy,
@@ -206,17 +219,17 @@ int curl_fail(struct kt_error *err, const struct kube *k, CURL *easy,
 		return tls_fail(err, server, problem);
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
-		return unreachable(err, k, EHOSTUNREACH, problem);
+		return unreachable_fail(err, k, EHOSTUNREACH, problem);
 	case CURLE_COULDNT_CONNECT:
 		return connect_fail(err, k, easy, problem);
 	case CURLE_OPERATION_TIMEDOUT:
-		return unreachable(err, k, ETIMEDOUT, problem);
+		return unreachable_fail(err, k, ETIMEDOUT, problem);
 	case CURLE_WRITE_ERROR:
 		return kt_fail(err, EFBIG, "API server %s: reply too large",
 			       server);
 	default:
 		if (strstr(problem, "alert"))
 			return tls_fail(err, server, problem);
-		return unreachable(err, k, ECONNRESET, problem);
+		return unreachable_fail(err, k, ECONNRESET, problem);
 	}
 }

@@ -18,6 +18,11 @@ struct kube;
 int status_fail(struct kt_error *err, int http_status, const char *what,
 		const json_t *json, const char *text);
 
+/** unreachable_fail() - the API server, or the proxy before it, cannot be
+ *  reached because of @why; returns -@code */
+int unreachable_fail(struct kt_error *err, const struct kube *k, int code,
+		     const char *why);
+
 /**
  * curl_fail() - make an error from a transfer that gave no reply
  * @problem: curl's own sentence, may be ""

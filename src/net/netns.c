@@ -6,8 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SELF "/proc/thread-self/ns/net"
@@ -99,6 +102,23 @@ void netns_sysctl_try(const char *name, const char *value)
 
 	if (netns_sysctl_set(name, value, &err) < 0)
 		log_debug("%s", err.msg);
+}
+
+int netns_check(struct kt_error *err)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	const uint32_t want = 1U << CAP_NET_ADMIN | 1U << CAP_SYS_ADMIN;
+
+	if (syscall(SYS_capget, &head, data) < 0 ||
+	    (data[0].effective & want) == want)
+		return 0;
+	kt_fail(err, EPERM,
+		"only root may change the routes and names of this machine");
+	netns_hint(err);
+	return -EPERM;
 }
 
 void netns_hint(struct kt_error *err)

@@ -41,6 +41,10 @@ KT_CHECK int netns_sysctl_set(const char *name, const char *value,
 /** netns_sysctl_try() - the same where success is not essential */
 void netns_sysctl_try(const char *name, const char *value);
 
+/** netns_check() - -EPERM with @err and a hint when this process has not got
+ *  the capabilities that a namespace and a device of our own need */
+KT_CHECK int netns_check(struct kt_error *err);
+
 /**
  * netns_hint() - explain a refusal for want of privileges
  *

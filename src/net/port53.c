@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_TEXT (256 * 1024)
 #define OWN_ZONE 0x6b74 /* of conntrack: "kt" */
@@ -113,8 +114,12 @@ static int load_table(struct port53 *p, const struct port53_config *cfg,
 	if (rc == -EEXIST || rc == -EBUSY)
 		kt_hint(err, "another ktctl connect redirects port 53 here "
 			     "already; " HINT);
+	else if ((rc == -EPERM || rc == -EACCES) && geteuid() == 0)
+		kt_hint(err, "another process has table inet ktctl (is it a "
+			     "ktctl connect?), or CAP_NET_ADMIN is "
+			     "missing; " HINT);
 	else if (rc == -EPERM || rc == -EACCES)
-		kt_hint(err, "run it as root (CAP_NET_ADMIN); " HINT);
+		kt_hint(err, "run it as root; " HINT);
 	else if (rc < 0)
 		kt_hint(err, "the kernel needs nf_tables with tables that have "
 			     "an owner (Linux 5.12); " HINT);

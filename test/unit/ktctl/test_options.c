@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- every row of KT's table -------------------------------------------- */
 
@@ -345,6 +346,20 @@ static void items(void **state)
 	assert_null(option_by_item("global."));
 }
 
+/* a shell that works with the test cluster has KTCTL_IMAGE */
+static void drop_environment(void)
+{
+	for (char **e = environ; *e;) {
+		size_t n = strcspn(*e, "=");
+		auto_free char *name = xstrndup(*e, n);
+
+		if (strncmp(name, "KTCTL_", 6) == 0 && unsetenv(name) == 0)
+			e = environ;
+		else
+			e++;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,5 +368,6 @@ int main(void)
 		cmocka_unit_test(precedence), cmocka_unit_test(items),
 	};
 
+	drop_environment();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
