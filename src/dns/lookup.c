@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define IN_FLIGHT_MAX 1024
+#define LATE_LIMIT (10 * NS_SEC) /* then it is given up for lost */
 
 /* one question on its way to the cluster; lives until done() was called */
 struct ask {
@@ -16,8 +17,9 @@ struct ask {
 	struct list node;
 	struct list waiters;
 	struct dns_key key;
-	struct timer timer;
+	struct timer timer; /* for the waiters */
 	int64_t sent;
+	bool late;
 };
 
 struct dns_lookup {
@@ -105,16 +107,12 @@ static void on_timeout(struct timer *t)
 	struct dns_lookup *lu = a->owner;
 
 	lu->suspect = true;
-	/* whoever asks now sends a new question */
-	list_del(&a->node);
-	list_add_tail(&lu->asks, &a->node);
-	a->sent = 0;
+	a->late = true;
 	call_waiters(a, -ETIMEDOUT, NULL, 0);
 }
 
 static void measure(struct dns_lookup *lu, int64_t took)
 {
-	lu->suspect = false;
 	lu->rtt = lu->rtt ? (lu->rtt * 7 + took) / 8 : took;
 }
 
@@ -150,8 +148,9 @@ static void on_done(void *arg, int rc, const uint8_t *msg, size_t len)
 	if (rc == 0) {
 		int64_t now = clock_ns();
 
-		if (a->sent)
+		if (!a->late)
 			measure(lu, now - a->sent);
+		lu->suspect = false;
 		dns_cache_put(lu->cache, &a->key, msg, len, now);
 	} else {
 		log_debug("dns: cluster gave no answer: %s", strerror(-rc));
@@ -160,6 +159,7 @@ static void on_done(void *arg, int rc, const uint8_t *msg, size_t len)
 	free(a);
 }
 
+/* a late question is still on its way: asking again would not be faster */
 static struct ask *find_ask(struct dns_lookup *lu, const struct dns_key *k)
 {
 	struct list *p;
@@ -167,14 +167,14 @@ static struct ask *find_ask(struct dns_lookup *lu, const struct dns_key *k)
 	list_for_each (p, &lu->asks) {
 		struct ask *a = container_of(p, struct ask, node);
 
-		if (a->sent && dns_key_eq(&a->key, k))
+		if (dns_key_eq(&a->key, k) && clock_ns() - a->sent < LATE_LIMIT)
 			return a;
 	}
 	return NULL;
 }
 
 static int start_ask(struct dns_lookup *lu, const struct dns_query *q,
-		     int64_t limit_ns, struct ask **out)
+		     struct ask **out)
 {
 	uint8_t msg[DNS_UDP_PLAIN];
 	struct dns_query ask = *q;
@@ -207,7 +207,6 @@ static int start_ask(struct dns_lookup *lu, const struct dns_query *q,
 	}
 	list_add_head(&lu->asks, &a->node);
 	lu->in_flight++;
-	loop_timer_start(lu->loop, &a->timer, limit_ns, on_timeout);
 	*out = a;
 	return 0;
 }
@@ -227,10 +226,12 @@ ssize_t dns_lookup_ask(struct dns_lookup *lu, const struct dns_query *q,
 	}
 	a = find_ask(lu, &key);
 	if (!a) {
-		rc = start_ask(lu, q, limit_ns, &a);
+		rc = start_ask(lu, q, &a);
 		if (rc < 0)
 			return rc;
 	}
+	if (!loop_timer_active(&a->timer))
+		loop_timer_start(lu->loop, &a->timer, limit_ns, on_timeout);
 	w->fn = fn;
 	list_add_tail(&a->waiters, &w->node);
 	return 0;

@@ -14,8 +14,9 @@
  * question; the resolver says them again for its client (wire/dns_rewrite.h).
  *
  * ask: IN FLIGHT -> answered (waiters called, freed)
- *                -> late (time-out: waiters called with -ETIMEDOUT; when the
- *                   reply does come it still goes into the cache; then freed)
+ *                -> LATE (time-out: waiters called with -ETIMEDOUT). The tunnel
+ *                   loses nothing: who asks again within 10 s waits for the
+ *                   same question; its reply goes into the cache. Freed then.
  */
 
 /** dns_cluster_done_fn - a reply (@rc 0, @msg borrowed), or @rc = -errno */
@@ -57,8 +58,8 @@ void dns_lookup_flush(struct dns_lookup *lu);
 
 /**
  * dns_lookup_ask() - ask the cluster @q
- * @limit_ns: give up after that long; a question already in flight keeps its
- * own limit
+ * @limit_ns: give up after that long; who joins a question that others wait
+ * for shares their limit
  * Return: > 0: the reply is at hand, so many bytes at *@msg (borrowed, until
  * the next call); 0: @w->fn will be called; -errno: nothing was sent
  * (-ENETDOWN: tunnel down).

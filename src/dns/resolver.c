@@ -331,14 +331,21 @@ static void on_upstream(void *user, int rc, const uint8_t *msg, size_t len)
 	task_progress(s->task);
 }
 
+static int64_t cluster_limit(const struct dns_resolver *r,
+			     const struct dns_name *name)
+{
+	/* podDNS: a name from outside may take its time */
+	if (r->cfg.all_cluster && !dns_name_under(name, &r->cfg.view->domain))
+		return DNS_EXCHANGE_LIMIT;
+	return dns_lookup_suspect(r->lookup) ? DNS_SUSPECT_LIMIT
+					     : DNS_CLUSTER_LIMIT;
+}
+
 static void start_cluster(struct step *s)
 {
 	struct task *t = s->task;
 	struct dns_resolver *r = t->r;
 	struct dns_query q = t->q;
-	/* podDNS: a name from outside may take its time */
-	bool ours = !r->cfg.all_cluster ||
-		    dns_name_under(&s->name, &r->cfg.view->domain);
 	const uint8_t *msg;
 	ssize_t n;
 
@@ -349,8 +356,7 @@ static void start_cluster(struct step *s)
 	}
 	q.name = s->name;
 	s->state = STEP_RUNNING;
-	n = dns_lookup_ask(r->lookup, &q,
-			   ours ? DNS_CLUSTER_LIMIT : DNS_EXCHANGE_LIMIT,
+	n = dns_lookup_ask(r->lookup, &q, cluster_limit(r, &s->name),
 			   &s->waiter, on_cluster, &msg);
 	if (n)
 		cluster_done(s, n < 0 ? (int)n : 0, msg, n < 0 ? 0 : (size_t)n);

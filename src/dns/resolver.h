@@ -29,6 +29,8 @@
 
 /* the cluster answers its own names from memory: later means it is gone */
 #define DNS_CLUSTER_LIMIT (900 * NS_MS)
+/* while it is suspected to be gone: long enough for a quick reconnect */
+#define DNS_SUSPECT_LIMIT (400 * NS_MS)
 
 struct dns_resolver;
 

@@ -186,8 +186,10 @@ static int ask_cluster(void *user, const uint8_t *msg, size_t len,
 static bool cluster_ready(void *user)
 {
 	struct names *n = user;
+	enum tunnel_state state = tunnel_state(n->tunnel);
 
-	return tunnel_state(n->tunnel) == TUNNEL_UP;
+	/* a lost carrier is soon replaced: its streams go on then */
+	return state == TUNNEL_UP || state == TUNNEL_LOST;
 }
 
 static int original_server(void *user, bool tcp, int fd,

@@ -310,6 +310,7 @@ static void tunnel_down(void **state)
 static void tunnel_mute(void **state)
 {
 	struct fixture *f = *state;
+	int asked;
 
 	f->cluster.mute = true;
 	assert_in_range(ask(f, "web.demo.svc.cluster.local"), 800, 999);
@@ -317,8 +318,12 @@ static void tunnel_mute(void **state)
 	/* from now on it is suspected: no wait for it */
 	assert_in_range(ask(f, "www.test"), 0, 100);
 	assert_reply(f, "www.test", "192.0.2.1", 0);
-	assert_in_range(ask(f, "web"), 800, 999);
+	assert_in_range(ask(f, "web"), 350, 600);
 	assert_reply(f, NULL, NULL, DNS_SERVFAIL);
+	/* who asks again does not ask the tunnel again */
+	asked = f->cluster.asked;
+	assert_in_range(ask(f, "web"), 350, 600);
+	assert_int_equal(f->cluster.asked, asked);
 }
 
 static void slow_cluster_does_not_slow_others_much(void **state)
