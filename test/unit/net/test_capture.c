@@ -771,6 +771,46 @@ static void test_killed(void **state)
 	die_of(SIGABRT);
 }
 
+/* A program's connection at the moment the capture is killed is reset; it does
+ * not hang. */
+static void test_killed_connection(void **state)
+{
+	struct dial d = { .port = ECHO };
+	int ready[2], status;
+	pid_t pid;
+	char c;
+	int fd;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		const bool never = false;
+		void *inner = NULL;
+
+		setup(&inner);
+		if (write(ready[1], "x", 1) < 0)
+			_exit(1);
+		_exit(-loop_run_until(((struct world *)inner)->loop, &never,
+				      30 * NS_SEC));
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	fd = dial(&d, SOCK_STREAM);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_int_equal(read(fd, &c, 1), 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(read(fd, &c, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	for (int i = 0; i < 200 && have_kt0(); i++)
+		usleep(10000);
+	assert_false(have_kt0());
+}
+
 static void test_close(void **state)
 {
 	void *inner = NULL;
@@ -905,6 +945,7 @@ int main(void)
 		WORLD(test_strict_host),
 		WORLD(test_container),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_killed_connection),
 		cmocka_unit_test(test_close),
 	};
 
