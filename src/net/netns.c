@@ -93,6 +93,7 @@ int netns_sysctl_set(const char *name, const char *value, struct kt_error *err)
 		kt_hint(err, "/proc/sys is read-only, as in an unprivileged "
 			     "container: run ktctl outside of it, or with "
 			     "--disableTunDevice as a SOCKS5 proxy");
+	netns_hint(err);
 	return rc;
 }
 
