@@ -69,6 +69,13 @@ struct mux_stream_ops {
 	void (*close)(void *user, int error);
 };
 
+/**
+ * struct mux_config - sizes
+ * A @window below HTTP/2's 65535 may only be used when the SETTINGS are
+ * exchanged before the first stream: what was taken under the larger credit
+ * would never be given back (nghttp2 looks at the new window with the next
+ * byte only).
+ */
 struct mux_config {
 	bool server;
 	uint32_t window;      /* first credit of a stream, bytes */

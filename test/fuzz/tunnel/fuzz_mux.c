@@ -21,7 +21,7 @@ static void on_flow(uint8_t op, struct flow_end *e, uint8_t arg)
 {
 	switch (op) {
 	case 0:
-		flow_give(e, (size_t)arg * arg * 9, false);
+		flow_give(e, (size_t)arg * arg / 4, false);
 		break;
 	case 1:
 		flow_give(e, arg, true);
@@ -33,7 +33,7 @@ static void on_flow(uint8_t op, struct flow_end *e, uint8_t arg)
 		e->stalled = arg & 1;
 		break;
 	case 4:
-		flow_consume(e, (size_t)arg * 1000);
+		flow_consume(e, (size_t)arg * 30);
 		break;
 	default:
 		if (e->server)
@@ -55,7 +55,7 @@ static void one(uint8_t op, uint8_t which, uint8_t arg)
 		break;
 	case 8:
 	case 9:
-		muxrig_move(&rig, which & 1, 1 + (size_t)arg * arg);
+		muxrig_move(&rig, which & 1, 1 + (size_t)arg * arg / 8);
 		break;
 	default:
 		if (e)
@@ -88,13 +88,15 @@ static void check(const struct flow_end *c, const struct flow_end *s)
 {
 	if (!c->closed || (s->asked && !s->closed))
 		abort();
-	if (!c->error && !c->refuse && (c->got != s->give || s->got != c->give))
+	/* a reset that crosses the peer's end is seen by one of them only */
+	if (!c->error && !s->error && !c->refuse &&
+	    (c->got != s->give || s->got != c->give))
 		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	muxrig_init(&rig);
+	muxrig_init(&rig, 5000);
 	for (size_t i = 0; i + 2 < size && i < 3000; i += 3)
 		one(data[i], data[i + 1], data[i + 2]);
 	finish_all();

@@ -15,8 +15,6 @@
 		}                                                              \
 	} while (0)
 
-#define WINDOW_MAX (4 * 1024 * 1024)
-
 static uint8_t byte_at(const struct flow_end *from, size_t i)
 {
 	return (uint8_t)(from->flow * 5 + from->server * 77 + i * 3 +
@@ -65,7 +63,7 @@ static void end_data(void *user, const uint8_t *p, size_t n)
 		CHECK(p[i] == byte_at(flow_peer(e), e->got + i));
 	e->got += n;
 	e->held += n;
-	CHECK(e->held <= WINDOW_MAX);
+	CHECK(e->held <= e->rig->window_max);
 	if (!e->stalled)
 		flow_consume(e, n);
 }
@@ -203,7 +201,7 @@ static void tr_kick(void *user)
 static const struct mux_transport transport = { tr_reserve, tr_commit,
 						tr_kick };
 
-void muxrig_init(struct muxrig *r)
+void muxrig_init(struct muxrig *r, uint32_t window)
 {
 	*r = (struct muxrig){ .loop = loop_new() };
 	CHECK(r->loop);
@@ -211,12 +209,19 @@ void muxrig_init(struct muxrig *r)
 		struct mux_config cfg = mux_config_default(i == 1);
 		struct muxrig_side *sd = &r->side[i];
 
+		if (window) {
+			cfg.window = window;
+			cfg.window_max = 3 * window;
+		}
+		r->window_max = cfg.window_max;
 		sd->rig = r;
 		buf_init(&sd->out, 64 << 20);
 		sd->m = mux_new(r->loop, &cfg, &transport, sd,
 				i ? on_request : NULL, r);
 		CHECK(sd->m);
 	}
+	if (window)
+		muxrig_run(r); /* see struct mux_config */
 }
 
 void muxrig_fini(struct muxrig *r)

@@ -46,9 +46,11 @@ struct muxrig {
 	struct flow_end end[MUXRIG_FLOWS][2];
 	unsigned int nflows;
 	bool hold; /* requests wait for muxrig_accept() */
+	uint32_t window_max;
 };
 
-void muxrig_init(struct muxrig *r);
+/** muxrig_init() - @window: first credit of a stream; 0: the default */
+void muxrig_init(struct muxrig *r, uint32_t window);
 void muxrig_fini(struct muxrig *r);
 /** muxrig_open() - a flow whose server end accepts, or refuses with @refuse;
  *  NULL: no more */

@@ -14,7 +14,7 @@ static struct muxrig rig;
 static int setup(void **state)
 {
 	(void)state;
-	muxrig_init(&rig);
+	muxrig_init(&rig, 0);
 	return 0;
 }
 
