@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -169,10 +170,29 @@ static struct server_config config_of(const struct options *o)
 	};
 }
 
+/* give the memory of a busy time back to the node when it is over */
+static void trim(struct server *sv, bool *busy, int64_t *since)
+{
+	int64_t now = clock_ns();
+
+	if (server_streams(sv)) {
+		*busy = true;
+		*since = now;
+	} else if (*busy && now - *since > 2 * NS_SEC) {
+		*busy = false;
+		malloc_trim(0);
+	}
+}
+
 static int serve(struct loop *loop, struct server *sv, struct signals *sg)
 {
+	int64_t since = 0;
+	bool busy = false;
+
 	while (!sg->stop && !server_idle(sv)) {
 		int rc = loop_once(loop, NS_SEC);
+
+		trim(sv, &busy, &since);
 
 		if (rc < 0) {
 			log_err("event loop: %s", strerror(-rc));

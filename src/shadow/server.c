@@ -219,6 +219,20 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	return sv;
 }
 
+size_t server_streams(const struct server *sv)
+{
+	struct list *n;
+	size_t all = 0;
+
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (link_mux(c->link))
+			all += mux_streams(link_mux(c->link));
+	}
+	return all;
+}
+
 bool server_idle(const struct server *sv)
 {
 	return sv->cfg.idle_ns && sv->idle_since &&

@@ -22,6 +22,8 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 			  struct kt_error *err);
 /** server_idle() - nobody came, or came back, for idle_ns */
 bool server_idle(const struct server *sv);
+/** server_streams() - open streams of all clients */
+size_t server_streams(const struct server *sv);
 /** server_free() - tell the clients goodbye and free everything */
 void server_free(struct server *sv);
 

@@ -136,16 +136,42 @@ void rig_wait(struct rig *r, const bool *done)
 	assert_int_equal(loop_run_until(r->loop, done, 60 * NS_SEC), 0);
 }
 
+static void open_tunnel(struct rig *r)
+{
+	r->loop = loop_new();
+	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
+	rig_connect(r);
+	rig_wait(r, &r->up);
+}
+
 void rig_start(struct rig *r, char *const *args)
 {
 	*r = (struct rig){ .port = free_port() };
 	r->shadow = fork();
 	if (r->shadow == 0)
 		run_shadow(r, args);
-	r->loop = loop_new();
-	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
-	rig_connect(r);
-	rig_wait(r, &r->up);
+	open_tunnel(r);
+}
+
+void rig_join(struct rig *r, const struct rig *of)
+{
+	*r = (struct rig){ .port = of->port };
+	open_tunnel(r);
+}
+
+void rig_leave(struct rig *r)
+{
+	tunnel_free(r->tunnel);
+	loop_free(r->loop);
+}
+
+int dead_socket(void)
+{
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	close(sv[1]);
+	return sv[0];
 }
 
 void rig_stop(struct rig *r)

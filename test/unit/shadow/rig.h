@@ -31,6 +31,11 @@ struct rig {
  *  the tunnel is up on return */
 void rig_start(struct rig *r, char *const *args);
 void rig_stop(struct rig *r);
+/** rig_join() - another client, with its own loop, of the shadow of @of */
+void rig_join(struct rig *r, const struct rig *of);
+void rig_leave(struct rig *r);
+/** dead_socket() - a stream socket whose other end is closed */
+int dead_socket(void);
 /** rig_connect() - a new carrier for the tunnel */
 void rig_connect(struct rig *r);
 /** rig_wait() - serve events until *@done; fails the test after 60 s */
