@@ -230,6 +230,9 @@ int curl_fail(struct kt_error *err, const struct kube *k, CURL *easy,
 	default:
 		if (strstr(problem, "alert"))
 			return tls_fail(err, server, problem);
+		/* curl asks a dead socket for its peer, and tells only that */
+		if (strstr(problem, "getpeername"))
+			problem = "connection reset";
 		return unreachable_fail(err, k, ECONNRESET, problem);
 	}
 }

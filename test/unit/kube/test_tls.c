@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A TLS server in a child process, with certificates right and wrong. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "kube/rest.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+struct identity {
+	EVP_PKEY *key;
+	X509 *cert;
+};
+
+static void add_ext(X509 *x, X509 *issuer, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *e;
+
+	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
+	e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	assert_non_null(e);
+	X509_add_ext(x, e, -1);
+	X509_EXTENSION_free(e);
+}
+
+/* @ca NULL: it signs itself and is an authority; valid until now + @days */
+static struct identity make(const char *name, const char *san, int days,
+			    const struct identity *ca)
+{
+	struct identity id = { EVP_EC_gen("P-256"), X509_new() };
+	X509_NAME *subject = X509_get_subject_name(id.cert);
+	const struct identity *by = ca ? ca : &id;
+	static long serial = 1;
+
+	X509_set_version(id.cert, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(id.cert), serial++);
+	X509_gmtime_adj(X509_getm_notBefore(id.cert), -86400L * 10);
+	X509_gmtime_adj(X509_getm_notAfter(id.cert), 86400L * days);
+	X509_set_pubkey(id.cert, id.key);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+				   (const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(id.cert, X509_get_subject_name(by->cert));
+	if (!ca)
+		add_ext(id.cert, id.cert, NID_basic_constraints,
+			"critical,CA:TRUE");
+	if (san)
+		add_ext(id.cert, by->cert, NID_subject_alt_name, san);
+	assert_true(X509_sign(id.cert, by->key, EVP_sha256()) > 0);
+	return id;
+}
+
+static void identity_free(struct identity *id)
+{
+	EVP_PKEY_free(id->key);
+	X509_free(id->cert);
+}
+
+static char *bio_text(BIO *b)
+{
+	char *p, *s;
+	long n = BIO_get_mem_data(b, &p);
+
+	s = xstrndup(p, (size_t)n);
+	BIO_free(b);
+	return s;
+}
+
+static char *cert_pem(const struct identity *id)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+
+	PEM_write_bio_X509(b, id->cert);
+	return bio_text(b);
+}
+
+static char *key_pem(const struct identity *id)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+
+	PEM_write_bio_PrivateKey(b, id->key, NULL, NULL, 0, NULL, NULL);
+	return bio_text(b);
+}
+
+/* --- the server ------------------------------------------------------------
+ */
+
+struct server {
+	pid_t pid;
+	int fd;
+	char url[64];
+};
+
+/* Answers with the name that the client gave in SNI and its Host line. */
+static void serve_one(SSL_CTX *ctx, int fd)
+{
+	SSL *ssl = SSL_new(ctx);
+	char in[4096], out[512], body[256];
+	const char *sni, *host;
+	int n;
+
+	SSL_set_fd(ssl, fd);
+	if (SSL_accept(ssl) == 1 &&
+	    (n = SSL_read(ssl, in, sizeof(in) - 1)) > 0) {
+		in[n] = '\0';
+		sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+		host = strstr(in, "Host: ");
+		snprintf(body, sizeof(body),
+			 "{\"sni\":\"%s\",\"host\":\"%.*s\"}", sni ? sni : "",
+			 host ? (int)strcspn(host + 6, "\r") : 0,
+			 host ? host + 6 : "");
+		n = snprintf(out, sizeof(out),
+			     "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+			     strlen(body), body);
+		SSL_write(ssl, out, n);
+		SSL_shutdown(ssl);
+	}
+	SSL_free(ssl);
+	close(fd);
+}
+
+static void serve(int fd, const struct identity *id,
+		  const struct identity *client_ca)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	if (SSL_CTX_use_certificate(ctx, id->cert) != 1 ||
+	    SSL_CTX_use_PrivateKey(ctx, id->key) != 1)
+		_exit(1);
+	if (client_ca) {
+		X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx),
+				    client_ca->cert);
+		SSL_CTX_set_verify(
+			ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+			NULL);
+	}
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+
+		if (c >= 0)
+			serve_one(ctx, c);
+	}
+}
+
+static struct server server_start(const struct identity *id,
+				  const struct identity *client_ca)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	struct server s = { .fd = socket(AF_INET, SOCK_STREAM, 0) };
+
+	assert_int_equal(bind(s.fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(s.fd, 16), 0);
+	getsockname(s.fd, (struct sockaddr *)&sin, &len);
+	snprintf(s.url, sizeof(s.url), "https://127.0.0.1:%u",
+		 ntohs(sin.sin_port));
+	s.pid = fork();
+	if (s.pid == 0)
+		serve(s.fd, id, client_ca);
+	return s;
+}
+
+static void server_stop(struct server *s)
+{
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	close(s->fd);
+}
+
+/* --- one request ------------------------------------------------------------
+ */
+
+static int ask(const struct kube_config *cfg, json_t **out,
+	       struct kt_error *err)
+{
+	struct loop *loop = loop_new();
+	struct kube *k;
+	int rc;
+
+	*err = (struct kt_error){ 0 };
+	assert_int_equal(kube_new(&k, loop, cfg, err), 0);
+	rc = kube_get(k, "/x", out, err);
+	kube_free(k);
+	loop_free(loop);
+	return rc;
+}
+
+static struct identity ca;
+static char *ca_text;
+
+static int setup(void **state)
+{
+	(void)state;
+	ca = make("test CA", NULL, 100, NULL);
+	ca_text = cert_pem(&ca);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	identity_free(&ca);
+	free(ca_text);
+	return 0;
+}
+
+static void accepts_its_authority(void **state)
+{
+	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
+	struct server s = server_start(&id, NULL);
+	struct kube_config cfg = { .server = s.url, .ca_pem = ca_text };
+	struct kt_error err;
+	json_t *out;
+
+	(void)state;
+	assert_int_equal(ask(&cfg, &out, &err), 0);
+	json_decref(out);
+	server_stop(&s);
+	identity_free(&id);
+}
+
+static void refused(const struct identity *id, char *authority,
+		    const char *want)
+{
+	struct server s = server_start(id, NULL);
+	struct kube_config cfg = { .server = s.url, .ca_pem = authority };
+	struct kt_error err;
+	json_t *out;
+
+	assert_int_equal(ask(&cfg, &out, &err), -EPROTO);
+	assert_non_null(strstr(err.msg, want));
+	assert_non_null(strstr(err.msg, s.url));
+	assert_true(err.hint[0]);
+	/* and without any check it would do */
+	cfg.ca_pem = NULL;
+	cfg.insecure = true;
+	assert_int_equal(ask(&cfg, &out, &err), 0);
+	json_decref(out);
+	server_stop(&s);
+}
+
+static void says_what_is_wrong_with_a_certificate(void **state)
+{
+	struct identity other = make("other CA", NULL, 100, NULL);
+	struct identity good = make("api", "IP:127.0.0.1", 10, &ca);
+	struct identity old = make("api", "IP:127.0.0.1", -1, &ca);
+	struct identity name = make("api", "DNS:api.internal", 10, &ca);
+	auto_free char *other_text = cert_pem(&other);
+
+	(void)state;
+	refused(&good, other_text, "unknown authority");
+	refused(&good, NULL, "unknown authority"); /* the system's */
+	refused(&old, ca_text, "has expired");
+	refused(&name, ca_text, "for another name");
+	identity_free(&other);
+	identity_free(&good);
+	identity_free(&old);
+	identity_free(&name);
+}
+
+static void uses_tls_server_name(void **state)
+{
+	char name[] = "api.internal";
+	struct identity id = make("api", "DNS:api.internal", 10, &ca);
+	struct server s = server_start(&id, NULL);
+	struct kube_config cfg = { .server = s.url,
+				   .ca_pem = ca_text,
+				   .tls_server_name = name };
+	struct kt_error err;
+	json_t *out;
+
+	(void)state;
+	assert_int_equal(ask(&cfg, &out, &err), 0);
+	assert_string_equal(json_str(out, "sni", NULL), name);
+	assert_string_equal(json_str(out, "host", NULL), s.url + 8);
+	json_decref(out);
+	server_stop(&s);
+	identity_free(&id);
+}
+
+static void shows_a_client_certificate(void **state)
+{
+	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
+	struct identity user = make("user", NULL, 10, &ca);
+	struct server s = server_start(&id, &ca);
+	struct kube_config cfg = { .server = s.url, .ca_pem = ca_text };
+	auto_free char *cert = cert_pem(&user), *key = key_pem(&user);
+	struct kt_error err;
+	json_t *out;
+
+	(void)state;
+	/* TLS 1.3 tells after the handshake: an alert, or just a reset */
+	assert_true(ask(&cfg, &out, &err) < 0);
+	assert_true(err.code == EPROTO || err.code == ECONNRESET);
+	assert_null(strstr(err.msg, "getpeername"));
+	cfg.cert_pem = cert;
+	cfg.key_pem = key;
+	assert_int_equal(ask(&cfg, &out, &err), 0);
+	json_decref(out);
+	server_stop(&s);
+	identity_free(&id);
+	identity_free(&user);
+}
+
+/* A server that answers in plain text on what is meant to be TLS. */
+static void notices_plain_text(void **state)
+{
+	struct kube_config cfg = { .ca_pem = ca_text };
+	struct server s = { .fd = -1 };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	struct kt_error err;
+	json_t *out;
+
+	(void)state;
+	s.fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(s.fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(s.fd, 16), 0);
+	getsockname(s.fd, (struct sockaddr *)&sin, &len);
+	snprintf(s.url, sizeof(s.url), "https://127.0.0.1:%u",
+		 ntohs(sin.sin_port));
+	s.pid = fork();
+	if (s.pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (s.pid == 0) {
+		int c = accept(s.fd, NULL, NULL);
+
+		if (write(c, "HTTP/1.1 400 no\r\n\r\n", 19) == 19)
+			shutdown(c, SHUT_WR);
+	}
+	cfg.server = s.url;
+	assert_int_equal(ask(&cfg, &out, &err), -EPROTO);
+	assert_non_null(strstr(err.hint, "does not speak TLS"));
+	server_stop(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(accepts_its_authority),
+		cmocka_unit_test(says_what_is_wrong_with_a_certificate),
+		cmocka_unit_test(uses_tls_server_name),
+		cmocka_unit_test(shows_a_client_certificate),
+		cmocka_unit_test(notices_plain_text),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
