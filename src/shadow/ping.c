@@ -120,7 +120,7 @@ static bool take_error(struct ping *p)
 	ee = find_error(&msg);
 	if (!ee || n < ICMP_HEAD || ee->ee_origin == SO_EE_ORIGIN_LOCAL)
 		return true;
-	if (ipport_from_sockaddr(&from, SO_EE_OFFENDER(ee)) == 0)
+	if (ipport_from_sockaddr(&from, (const void *)(ee + 1)) == 0)
 		a.from = from.addr;
 	a.type = ee->ee_type;
 	a.code = ee->ee_code;
