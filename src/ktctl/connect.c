@@ -328,10 +328,6 @@ static int step_names(struct connect *c, struct kt_error *err)
 		.device = c->traffic
 				  ? capture_ifname(traffic_capture(c->traffic))
 				  : NULL,
-		.device_addr =
-			c->traffic ? capture_addr(traffic_capture(c->traffic),
-						  AF_INET)
-				   : (struct ipaddr){ 0 },
 	};
 	int rc;
 

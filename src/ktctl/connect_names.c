@@ -270,7 +270,8 @@ static void tell_resolved(struct names *n, const struct names_start *start,
 	struct strv search = { 0 }, route = { 0 };
 	struct resolved_link link = {
 		.name = start->device,
-		.server = { start->device_addr, port },
+		/* resolved does not bind to the link for a loopback server */
+		.server = { { AF_INET, { 127, 0, 0, 1 } }, port },
 		.search = &search,
 		.route = &route,
 	};

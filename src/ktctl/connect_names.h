@@ -48,7 +48,6 @@ struct names_start {
 	const struct prefixset *ranges; /* captured */
 	const struct strv *namespaces;	/* NULL: not known */
 	const char *device;		/* kt0, or NULL */
-	struct ipaddr device_addr;
 };
 
 KT_CHECK int names_start(struct names *n, const struct names_start *start,
