@@ -257,11 +257,11 @@ static void writes_a_mount_point_in_place(void **state)
 
 	if (unshare(CLONE_NEWNS) < 0)
 		skip();
-	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL),
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL),
 			 0);
 	snprintf(source, sizeof(source), "%s/source", f->dir);
 	put(source, "127.0.0.1 a\n");
-	assert_int_equal(mount(source, f->path, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(source, f->path, "none", MS_BIND, NULL), 0);
 	assert_int_equal(stat(f->path, &before), 0);
 	assert_int_equal(hosts_update(&f->h, &f->list, &err), 0);
 	assert_file(source, "127.0.0.1 a\n" B LINES E);

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define TOO_MANY                                                               \
+	"1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5,6.6.6.6,7.7.7.7,8.8.8.8,::9"
+
 /* an item said again: "udp upstream :0", "any 10.0.0.1:53" */
 static void describe(const struct dns_source *s, char *out, size_t n)
 {
@@ -78,7 +81,7 @@ static void refuses_bad_items(void **state)
 		"cluster,cluster",
 		"1.2.3.4,foo",
 		"1.2.3.4,1.2.3.4:53",
-		"1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5,6.6.6.6,7.7.7.7,8.8.8.8,9.9.9.9",
+		TOO_MANY,
 	};
 
 	(void)state;

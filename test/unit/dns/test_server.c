@@ -90,6 +90,7 @@ static void dig(struct fixture *f, const char *server, uint16_t port,
 	struct process_result res = { 0 };
 	struct kt_error err = { 0 };
 	char text[16];
+	int rc;
 
 	snprintf(text, sizeof(text), "%d", port);
 	strv_add(&argv, "dig");
@@ -103,9 +104,11 @@ static void dig(struct fixture *f, const char *server, uint16_t port,
 	strv_add(&argv, "+time=3");
 	for (size_t i = 0; i < more.n; i++)
 		strv_add(&argv, more.v[i]);
-	assert_int_equal(process_run(f->loop, argv.v, NULL, NULL, 1 << 20,
-				     10 * NS_SEC, &res, &err),
-			 0);
+	rc = process_run(f->loop, argv.v, NULL, NULL, 1 << 20, 10 * NS_SEC,
+			 &res, &err);
+	if (rc == -ENOSYS) /* valgrind knows no pidfd_open() */
+		return;
+	assert_int_equal(rc, 0);
 	if (!strstr(res.out, expected))
 		print_message("dig %s said: %s\n", options, res.out);
 	assert_non_null(strstr(res.out, expected));
@@ -132,7 +135,8 @@ static void dig_agrees(void **state)
 	if (f->ports.v6) {
 		dig(f, "@::1", f->ports.v6, "web A", "10.96.0.1");
 		dig(f, "@::1", f->ports.v6, "www.test A +tcp", "192.0.2.1");
-		assert_int_equal(f->seen.addr.family, AF_INET6);
+		if (f->seen.port)
+			assert_int_equal(f->seen.addr.family, AF_INET6);
 	}
 }
 
