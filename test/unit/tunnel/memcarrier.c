@@ -16,7 +16,7 @@ struct memcarrier {
 	struct timer timer;
 	long *budget;
 	unsigned int seed;
-	bool dead, refused;
+	bool dead, refused, closed;
 };
 
 static struct memcarrier *mem_of(struct carrier *c)
@@ -28,7 +28,7 @@ static void on_timer(struct timer *t);
 
 static void wake(struct memcarrier *m)
 {
-	if (!loop_timer_active(&m->timer))
+	if (!m->closed && !loop_timer_active(&m->timer))
 		loop_timer_start(m->loop, &m->timer, 0, on_timer);
 }
 
@@ -111,6 +111,7 @@ static void mem_close(struct carrier *c)
 	struct memcarrier *m = mem_of(c);
 
 	m->dead = true;
+	m->closed = true; /* perhaps by a handler that on_timer() called */
 	loop_timer_stop(&m->timer);
 	if (m->peer) {
 		m->peer->peer = NULL;
