@@ -18,6 +18,7 @@
 #define IDLE_LIMIT (10 * NS_SEC)
 #define BATCH 64 /* datagrams a turn: others must get theirs */
 #define PORT_TRIES 16
+#define ACCEPT_REST (100 * NS_MS)
 
 struct udp {
 	struct dns_server *server;
@@ -29,6 +30,7 @@ struct udp {
 struct tcp {
 	struct dns_server *server;
 	struct watch watch;
+	struct timer rest; /* after a failed accept() */
 	struct ipport addr;
 	int fd;
 };
@@ -233,6 +235,11 @@ static void client_event(struct watch *w, uint32_t events)
 		client_close(c);
 }
 
+static void tcp_rested(struct timer *timer)
+{
+	loop_watch_mod(&container_of(timer, struct tcp, rest)->watch, EPOLLIN);
+}
+
 static void tcp_acceptable(struct watch *w, uint32_t events)
 {
 	struct tcp *t = container_of(w, struct tcp, watch);
@@ -244,6 +251,12 @@ static void tcp_acceptable(struct watch *w, uint32_t events)
 	struct client *c;
 
 	(void)events;
+	/* out of descriptors: the client stays in the queue, we must not spin
+	 */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		loop_watch_mod(w, 0);
+		loop_timer_start(s->loop, &t->rest, ACCEPT_REST, tcp_rested);
+	}
 	if (fd < 0 || s->nclients >= CLIENTS_MAX)
 		return; /* the client sees its connection closed */
 	c = calloc(1, sizeof(*c));
@@ -381,6 +394,7 @@ void dns_server_close(struct dns_server *s)
 		dns_resolver_cancel(s->resolver, &s->udp[i]);
 		loop_watch_stop(&s->udp[i].watch);
 		loop_watch_stop(&s->tcp[i].watch);
+		loop_timer_stop(&s->tcp[i].rest);
 		if (s->udp[i].fd >= 0)
 			close(s->udp[i].fd);
 		if (s->tcp[i].fd >= 0)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static const struct fake_rr cluster_zone[] = {
@@ -324,6 +325,31 @@ static void many_clients_are_bounded(void **state)
 	dig(f, "@127.0.0.1", f->ports.v4, "db A +tcp", "10.96.0.2");
 }
 
+static void out_of_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit old, few;
+	int fd = tcp_connect(f), turns = 0;
+	int64_t end;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (end = clock_ns() + 250 * NS_MS; clock_ns() < end; turns++)
+		loop_once(f->loop, 50 * NS_MS);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_in_range(turns, 1, 50);
+	/* the client was not lost */
+	end = clock_ns() + 200 * NS_MS;
+	while (clock_ns() < end)
+		loop_once(f->loop, 50 * NS_MS);
+	shutdown(fd, SHUT_WR);
+	assert_int_equal(loop_sleep(f->loop, 50 * NS_MS), 0);
+	assert_int_equal(recv(fd, &turns, 1, MSG_DONTWAIT), 0);
+	close(fd);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -336,6 +362,7 @@ int main(void)
 		T(a_client_that_goes_away),
 		T(junk_does_no_harm),
 		T(many_clients_are_bounded),
+		T(out_of_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
