@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #define MAX_STDERR 4096
+#define POLL_EXIT (10 * NS_MS)
 
 struct pipe_in {
 	struct watch watch;
@@ -26,6 +27,7 @@ struct process {
 	int pidfd;
 	struct watch pid_watch;
 	struct timer timer;
+	struct timer poll; /* in place of pid_watch: no pidfd here */
 	struct pipe_in out, err;
 	bool exited;
 	process_fn fn;
@@ -38,6 +40,7 @@ static int reap(struct process *p)
 	int status = 0;
 
 	loop_timer_stop(&p->timer);
+	loop_timer_stop(&p->poll);
 	loop_watch_stop(&p->pid_watch);
 	loop_watch_stop(&p->out.watch);
 	loop_watch_stop(&p->err.watch);
@@ -112,6 +115,20 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	check_done(p);
 }
 
+static void on_poll(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, poll);
+	siginfo_t si = { 0 };
+
+	if (waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    !si.si_pid) {
+		loop_timer_start(p->loop, t, POLL_EXIT, on_poll);
+		return;
+	}
+	p->exited = true;
+	check_done(p);
+}
+
 static void on_timeout(struct timer *t)
 {
 	finish(container_of(t, struct process, timer), -ETIMEDOUT);
@@ -181,15 +198,23 @@ static int spawn(struct process *p, const struct process_spec *spec)
 	return 0;
 }
 
+/* By pidfd; where there is none (valgrind, some sandboxes) by asking. */
+static int watch_exit(struct process *p)
+{
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (p->pidfd >= 0)
+		return loop_watch_start(p->loop, &p->pid_watch, p->pidfd,
+					EPOLLIN, on_exit_event);
+	if (errno != ENOSYS && errno != EPERM)
+		return -errno;
+	loop_timer_start(p->loop, &p->poll, POLL_EXIT, on_poll);
+	return 0;
+}
+
 static int watch_child(struct process *p)
 {
-	int rc;
+	int rc = watch_exit(p);
 
-	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-	if (p->pidfd < 0)
-		return -errno;
-	rc = loop_watch_start(p->loop, &p->pid_watch, p->pidfd, EPOLLIN,
-			      on_exit_event);
 	if (!rc)
 		rc = loop_watch_start(p->loop, &p->out.watch, p->out.fd,
 				      EPOLLIN, on_pipe);
