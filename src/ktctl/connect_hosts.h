@@ -32,7 +32,7 @@ KT_CHECK int hosts_mode_start(struct hosts_mode **out,
 			      const struct hosts_mode_config *cfg,
 			      struct kt_error *err);
 /** hosts_mode_stop() - take the block out; NULL is allowed */
-void hosts_mode_stop(struct hosts_mode *h);
+void hosts_mode_stop(struct hosts_mode *m);
 
 /** hosts_mode_clean() - take out what a killed run left behind */
 void hosts_mode_clean(struct loop *loop, const struct home *home);

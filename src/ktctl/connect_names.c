@@ -314,7 +314,7 @@ static int start_hosts(struct names *n, struct kt_error *err)
 static int start_local(struct names *n, const struct names_start *start,
 		       struct kt_error *err)
 {
-	struct dns_server_ports ports;
+	struct dns_server_ports ports = { 0 };
 	int rc;
 
 	dns_view_set_ranges(&n->view, start->ranges->v, start->ranges->n);

@@ -31,8 +31,8 @@ struct flows {
 	flow_free_fn free;
 };
 
-/** flows_init() - @free ends a flow that expired, was pushed out or removed */
-void flows_init(struct flows *t, size_t max, flow_free_fn free);
+/** flows_init() - @fn ends a flow that expired, was pushed out or removed */
+void flows_init(struct flows *t, size_t max, flow_free_fn fn);
 /** flows_fini() - end all flows */
 void flows_fini(struct flows *t);
 struct flow *flows_find(const struct flows *t, const struct ipport *src,

@@ -161,7 +161,7 @@ static int try_join(struct shadow *s, struct kt_error *err)
 	auto_free char *path = object_path(s, KT_SHARED_SHADOW);
 	auto_json json_t *obj = NULL;
 	struct kt_error e = { 0 };
-	long refs;
+	long refs = 0;
 	int rc = kube_get(s->cfg.kube, path, &obj, &e);
 
 	if (rc == -ENOENT)
@@ -211,7 +211,7 @@ static int join_or_create_shared(struct shadow *s, struct kt_error *err)
 				continue;
 			}
 		}
-		if (rc >= 0 || rc != -EAGAIN)
+		if (rc != -EAGAIN)
 			return rc < 0 ? rc : 0;
 		rc = loop_sleep(kube_loop(s->cfg.kube), 200 * NS_MS);
 		if (rc < 0)

@@ -98,7 +98,7 @@ struct fetch *fetch_start(struct tunnel *t, const char *path,
 	f->done = done;
 	f->user = user;
 	f->len = len;
-	if (len)
+	if (body && len)
 		memcpy(f->body, body, len);
 	buf_init(&f->answer, max);
 	f->stream = tunnel_open(t, &req, body ? &post_ops : &get_ops, f);

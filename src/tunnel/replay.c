@@ -66,13 +66,21 @@ static void block_drop(struct replay *r, struct replay_block *b)
 		free(b);
 }
 
+/* Room in the last block; there is one */
+static size_t room_left(const struct replay *r)
+{
+	const struct replay_block *last = block_of(r->blocks.prev);
+
+	return last->cap - last->len;
+}
+
 uint8_t *replay_reserve(struct replay *r, size_t min, size_t *got)
 {
-	struct replay_block *b = NULL;
+	struct replay_block *b;
 
-	if (!list_empty(&r->blocks))
+	if (!list_empty(&r->blocks) && room_left(r) >= min)
 		b = block_of(r->blocks.prev);
-	if (!b || b->cap - b->len < min)
+	else
 		b = block_new(r, min);
 	if (!b)
 		return NULL;
