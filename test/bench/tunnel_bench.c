@@ -228,6 +228,7 @@ static int by_value(const void *a, const void *b)
 static void rtt(const char *name, int n)
 {
 	auto_free int64_t *ns = xcalloc((size_t)n, sizeof(*ns));
+	size_t mid = (size_t)n / 2, late = (size_t)n * 99 / 100;
 	int fd = begin('e', 0);
 
 	for (int i = 0; i < n; i++) {
@@ -238,7 +239,7 @@ static void rtt(const char *name, int n)
 	}
 	qsort(ns, (size_t)n, sizeof(*ns), by_value);
 	printf("round trip %-16s median %.3f ms, p99 %.3f ms\n", name,
-	       (double)ns[n / 2] / 1e6, (double)ns[n * 99 / 100] / 1e6);
+	       (double)ns[mid] / 1e6, (double)ns[late] / 1e6);
 	close(fd);
 }
 
