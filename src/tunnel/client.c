@@ -35,8 +35,9 @@ static void on_lost(void *user, const struct kt_error *why)
 static void on_dead(void *user, const struct kt_error *why)
 {
 	struct tunnel *t = user;
+	struct link *l = steal_ptr(&t->link);
 
-	link_free(steal_ptr(&t->link));
+	link_free(l);
 	if (t->ev->dead)
 		t->ev->dead(t->user, why);
 }

@@ -49,7 +49,8 @@ static void on_timer(struct timer *t)
 		free(copy);
 		if (m->peer)
 			wake(m->peer);
-		wake(m);
+		if (!m->dead) /* closed by the handler */
+			wake(m);
 		return;
 	}
 	if (m->refused) {

@@ -174,13 +174,13 @@ static void echo_messages(void **state)
 	const struct echo_request q = { 0x1234, 0x5678, 64 };
 	struct echo_answer a = { 1, 2, 3, 4, { AF_INET6, { 0xfd, 1, 2 } } };
 	uint8_t req[ECHO_REQUEST_HEAD], ans[ECHO_ANSWER_HEAD];
-	struct echo_request q2;
+	struct echo_request q2 = { 0 };
 	struct echo_answer a2;
 
 	(void)state;
 	echo_put_request(req, &q);
 	assert_int_equal(echo_get_request(req, sizeof(req), &q2), 0);
-	assert_memory_equal(&q, &q2, sizeof(q));
+	assert_true(q2.id == q.id && q2.seq == q.seq && q2.ttl == q.ttl);
 	for (size_t n = 0; n < sizeof(req); n++)
 		assert_int_equal(echo_get_request(req, n, &q2), -EPROTO);
 	echo_put_answer(ans, &a);

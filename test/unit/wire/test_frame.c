@@ -46,7 +46,7 @@ static void see(struct seen *s, const struct frame_event *ev,
 		const uint8_t *data)
 {
 	char text[FRAME_TEXT_MAX + 1];
-	struct frame_hello h;
+	struct frame_hello h = { 0 };
 	uint16_t code;
 	uint64_t t;
 
