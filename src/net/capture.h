@@ -12,11 +12,17 @@
  * the owner: TCP as accepted sockets, UDP and ICMP echo as packets. A TCP
  * connection is held until the owner has answered, so a program's connect()
  * succeeds only after the far side has connected. How it is done is private
- * (see capture.c); nothing of it outlives the process.
+ * (see capture_ns.c); nothing of it outlives the process.
  *
  * Works on the network namespace of the thread that calls capture_open(), and
  * needs CAP_NET_ADMIN and CAP_SYS_ADMIN over it. All callbacks come from the
  * event loop. Any function here may be called from inside a callback.
+ *
+ * The second way, capture_config.redirect, is for machines that do not allow
+ * the first (a container with nothing but CAP_NET_ADMIN). It is less true: a
+ * program's connect() succeeds before the far side has connected, and a failure
+ * is a reset afterwards; UDP has no errors; ping is not captured; nor is what
+ * this machine only forwards. There is no device: capture_ifname() is NULL.
  */
 
 struct capture;
@@ -56,6 +62,8 @@ struct capture_ops {
 /** struct capture_config - zero means the default */
 struct capture_config {
 	const char *ifname; /* name of the device, "kt0" */
+	bool redirect;	    /* on this machine itself, without namespace, TUN
+			       and privileges but CAP_NET_ADMIN; see below */
 	bool ipv6;	    /* IPv6 too, where this machine has it */
 	bool replace;	    /* a device of that name is a dead one's: the caller
 			       knows that no other capture runs */
@@ -82,6 +90,7 @@ KT_CHECK int capture_open(struct capture **out, struct loop *loop,
  */
 void capture_close(struct capture *cap);
 
+/** capture_ifname() - NULL when there is no device */
 const char *capture_ifname(const struct capture *cap);
 int capture_ifindex(const struct capture *cap);
 /** capture_has_ipv6() - IPv6 prefixes can be added */

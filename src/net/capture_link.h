@@ -5,7 +5,7 @@
 #include "net/capture.h"
 #include "net/netlink.h"
 
-/** struct capture_link - the kernel objects of a capture; see capture.c */
+/** struct capture_link - the kernel objects of a capture; see capture_ns.c */
 struct capture_link {
 	char ifname[IF_NAMESIZE];
 	int ifindex;

@@ -236,9 +236,9 @@ static void add_route(struct capture *cap, const char *prefix)
 		fail_msg("%s", err.msg);
 }
 
-static int setup(void **state)
+static int setup_with(void **state, bool redirect)
 {
-	struct capture_config cfg = { .ipv6 = true };
+	struct capture_config cfg = { .ipv6 = true, .redirect = redirect };
 	struct world *w = xcalloc(1, sizeof(*w));
 	struct kt_error err = { 0 };
 
@@ -249,6 +249,11 @@ static int setup(void **state)
 	add_route(w->cap, "fd96::/64");
 	*state = w;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, false);
 }
 
 static int teardown(void **state)
@@ -926,6 +931,110 @@ static void test_container(void **state)
 	close(v.peer_netns);
 }
 
+/* --- the second way: a redirect on the machine itself ----------------------
+ */
+
+static int setup_redirect(void **state)
+{
+	/* there must be some way to the addresses, as a default route */
+	netns_test_shell("ip addr add 192.0.2.1/32 dev lo;"
+			 "ip addr add fd01::1/128 dev lo nodad;"
+			 "ip route add 10.96.0.0/12 dev lo src 192.0.2.1;"
+			 "ip -6 route add fd96::/64 dev lo");
+	return setup_with(state, true);
+}
+
+static int teardown_redirect(void **state)
+{
+	teardown(state);
+	assert_int_equal(netns_test_shell("nft list ruleset | grep ."), 1);
+	netns_test_shell("ip route del 10.96.0.0/12 dev lo;"
+			 "ip -6 route del fd96::/64 dev lo");
+	return 0;
+}
+
+/* connects at once, and learns the failure by a reset */
+static long try_reset_later(void *arg)
+{
+	const struct dial *d = arg;
+	auto_close int fd = dial(d, SOCK_STREAM);
+	char c;
+
+	if (fd < 0)
+		return fd;
+	return read(fd, &c, 1) < 0 ? -errno : 0;
+}
+
+static void test_redirect(void **state)
+{
+	static const size_t sizes[] = { 1, 1472, 60000 };
+	struct world *w = *state;
+
+	assert_null(capture_ifname(w->cap));
+	assert_int_equal(capture_addr(w->cap, AF_INET).family, 0);
+	for (int f = 0; f < 2; f++) {
+		struct dial d = { .f = f, .port = ECHO, .len = 1 << 20 };
+
+		assert_int_equal(netns_test_client(w->loop, try_echo, &d), 0);
+		d.port = LATE;
+		assert_int_equal(netns_test_client(w->loop, try_echo, &d), 0);
+		d.port = SLOW;
+		assert_int_equal(netns_test_client(w->loop, try_echo, &d), 0);
+		d.port = REFUSED;
+		assert_int_equal(
+			netns_test_client(w->loop, try_reset_later, &d),
+			-ECONNRESET);
+		d.port = ECHO;
+		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+			d.len = sizes[i];
+			assert_int_equal(
+				netns_test_client(w->loop, try_udp, &d), 0);
+		}
+	}
+	assert_int_equal(w->accepted, 6);
+	assert_int_equal(w->gone, 0);
+}
+
+static long leave_silent(void *arg)
+{
+	struct dial d = { .port = SILENT };
+	auto_close int fd = dial(&d, SOCK_STREAM);
+
+	(void)arg;
+	return fd < 0 ? fd : 0;
+}
+
+static void test_redirect_gone(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(netns_test_client(w->loop, leave_silent, NULL), 0);
+	for (int i = 0; i < 40 && !w->gone; i++)
+		assert_int_equal(loop_once(w->loop, 50 * NS_MS), 0);
+	assert_int_equal(w->gone, 1);
+}
+
+static void test_redirect_routes(void **state)
+{
+	struct dial d = { .port = ECHO, .len = 10 };
+	struct capture_config cfg = { .redirect = true };
+	struct kt_error err = { 0 };
+	struct world *w = *state;
+	struct capture *second;
+	struct ipprefix p;
+
+	assert_int_equal(ipprefix_parse(&p, "10.96.0.0/12"), 0);
+	assert_int_equal(capture_route_del(w->cap, &p, &err), 0);
+	assert_int_equal(netns_test_shell("nft list table inet ktctl_capture | "
+					  "grep 10.96"),
+			 1);
+	add_route(w->cap, "10.96.0.1/32");
+	add_route(w->cap, "10.96.0.0/16");
+	assert_int_equal(netns_test_client(w->loop, try_echo, &d), 0);
+	assert_true(capture_open(&second, w->loop, &cfg, &ops, w, &err) < 0);
+	assert_true(err.hint[0]);
+}
+
 #define WORLD(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -944,6 +1053,13 @@ int main(void)
 		WORLD(test_exists),
 		WORLD(test_strict_host),
 		WORLD(test_container),
+		cmocka_unit_test_setup_teardown(test_redirect, setup_redirect,
+						teardown_redirect),
+		cmocka_unit_test_setup_teardown(
+			test_redirect_gone, setup_redirect, teardown_redirect),
+		cmocka_unit_test_setup_teardown(test_redirect_routes,
+						setup_redirect,
+						teardown_redirect),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_killed_connection),
 		cmocka_unit_test(test_close),

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/capture_impl.h"
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conntrack.h"
+#include "net/nft.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+/**
+ * DOC: Capture by redirect
+ *
+ * A table of nftables with an owner, whose output chain redirects TCP and UDP
+ * for the captured prefixes to listeners on the loopback; connection tracking
+ * knows the original destinations. Everything is gone with the process, as the
+ * table belongs to its socket.
+ *
+ * The kernel accepts before the far side was asked: an attempt that fails is
+ * reset. Answers to a datagram must go out of the socket it came in by, to the
+ * address it came from; the kernel puts the original address back.
+ */
+
+#define TABLE "ktctl_capture"
+#define BATCH_ACCEPT 64
+#define BATCH_UDP 32
+#define DATAGRAM_ROOM 65536
+#define UDP_BUFFER (4 << 20)
+#define RESUME_TIME (200 * NS_MS)
+
+struct redirect {
+	struct capture base;
+	bool closed, ipv6;
+	struct nft *nft;
+	struct conntrack *conntrack;
+	int tcp[2], udp[2]; /* listeners: IPv4, IPv6; -1: none */
+	struct ipport udp_at[2];
+	struct watch tcp_watch[2], udp_watch[2];
+	struct timer resume; /* accepts again when descriptors ran out */
+	struct list attempts;
+	size_t nattempts, max;
+	uint64_t udp_in;
+	uint8_t *datagram; /* DATAGRAM_ROOM */
+};
+
+/* A connection that waits for the owner's answer. */
+struct attempt {
+	struct capture_tcp pub;
+	struct redirect *r;
+	struct list node;
+	struct watch watch;
+	struct timer timer;
+	int fd;
+	bool answered;
+};
+
+static struct redirect *redirect(struct capture *base)
+{
+	return container_of(base, struct redirect, base);
+}
+
+static const struct redirect *redirect_const(const struct capture *base)
+{
+	return (const void *)base; /* its first member */
+}
+
+static int set_int(int fd, int level, int opt, int v)
+{
+	return setsockopt(fd, level, opt, &v, sizeof(v));
+}
+
+/* --- attempts ------------------------------------------------------------- */
+
+/* Out of the list; the descriptor is closed, with a reset, if still there. */
+static void attempt_end(struct attempt *a)
+{
+	loop_watch_stop(&a->watch);
+	loop_timer_stop(&a->timer);
+	list_del(&a->node);
+	a->r->nattempts--;
+	if (a->fd >= 0)
+		close(a->fd);
+	a->fd = -1;
+	loop_defer_free(a->r->base.loop, a);
+}
+
+static void attempt_gone(struct attempt *a)
+{
+	attempt_end(a);
+	a->r->base.ops->tcp_gone(a->r->base.user, &a->pub);
+}
+
+static void hand_over(struct timer *t)
+{
+	struct attempt *a = container_of(t, struct attempt, timer);
+	int fd = steal_fd(&a->fd);
+
+	attempt_end(a);
+	a->r->base.ops->tcp_accepted(a->r->base.user, &a->pub, fd);
+}
+
+static void tcp_answer(struct capture *base, struct capture_tcp *c, int errnum)
+{
+	struct attempt *a = container_of(c, struct attempt, pub);
+
+	if (a->answered)
+		return;
+	a->answered = true;
+	if (!errnum) {
+		loop_watch_stop(&a->watch);
+		loop_timer_start(base->loop, &a->timer, 0, hand_over);
+		return;
+	}
+	attempt_end(a);
+}
+
+/* The program has closed; a half-close behind early data is no end. */
+static void on_hangup(struct watch *w, uint32_t events)
+{
+	struct attempt *a = container_of(w, struct attempt, watch);
+	char byte;
+
+	if (!(events & (EPOLLHUP | EPOLLERR)) &&
+	    recv(a->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		loop_watch_mod(w, 0);
+	else
+		attempt_gone(a);
+}
+
+/* close() is to be an abort, until tcp_finish() says otherwise. */
+static int set_options(int fd)
+{
+	struct linger abort = { .l_onoff = 1, .l_linger = 0 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)) < 0 ||
+	    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
+		return -errno;
+	return 0;
+}
+
+static void add_attempt(struct redirect *r, int fd,
+			const struct sockaddr_storage *peer)
+{
+	struct loop *loop = r->base.loop;
+	struct attempt *a = NULL;
+
+	if (r->nattempts < r->max)
+		a = calloc(1, sizeof(*a));
+	if (!a || set_options(fd) < 0 ||
+	    ipport_from_sockaddr(&a->pub.src, (const struct sockaddr *)peer) <
+		    0 ||
+	    conntrack_original_tcp(fd, &a->pub.dst) < 0 ||
+	    loop_watch_start(loop, &a->watch, fd, EPOLLRDHUP, on_hangup) < 0) {
+		close(fd);
+		free(a);
+		return;
+	}
+	a->r = r;
+	a->fd = fd;
+	list_add_tail(&r->attempts, &a->node);
+	r->nattempts++;
+	r->base.ops->tcp_open(r->base.user, &a->pub);
+}
+
+static void on_resume(struct timer *t)
+{
+	struct redirect *r = container_of(t, struct redirect, resume);
+
+	for (int f = 0; f < 2; f++)
+		loop_watch_mod(&r->tcp_watch[f], EPOLLIN);
+}
+
+static void accept_ready(struct redirect *r, struct watch *w)
+{
+	for (int i = 0; i < BATCH_ACCEPT && !r->closed; i++) {
+		struct sockaddr_storage ss = { 0 };
+		socklen_t len = sizeof(ss);
+		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			add_attempt(r, fd, &ss);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+			/* it stays ready: do not spin */
+			loop_watch_mod(w, 0);
+			loop_timer_start(r->base.loop, &r->resume, RESUME_TIME,
+					 on_resume);
+		}
+		return;
+	}
+}
+
+static void on_tcp4(struct watch *w, uint32_t events)
+{
+	(void)events;
+	accept_ready(container_of(w, struct redirect, tcp_watch[0]), w);
+}
+
+static void on_tcp6(struct watch *w, uint32_t events)
+{
+	(void)events;
+	accept_ready(container_of(w, struct redirect, tcp_watch[1]), w);
+}
+
+static void tcp_finish(struct capture *base, int fd)
+{
+	struct linger in_peace = { 0 };
+
+	(void)base;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &in_peace,
+			 sizeof(in_peace));
+	close(fd);
+}
+
+/* --- UDP ------------------------------------------------------------------ */
+
+static void udp_ready(struct redirect *r, int f)
+{
+	for (int i = 0; i < BATCH_UDP && !r->closed; i++) {
+		struct sockaddr_storage ss = { 0 };
+		socklen_t len = sizeof(ss);
+		struct ipport src, dst;
+		ssize_t n;
+
+		n = recvfrom(r->udp[f], r->datagram, DATAGRAM_ROOM,
+			     MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
+		if (n < 0)
+			return;
+		if (ipport_from_sockaddr(&src, (struct sockaddr *)&ss) < 0 ||
+		    conntrack_original_udp(r->conntrack, &src, &r->udp_at[f],
+					   &dst) < 0 ||
+		    ipport_eq(&dst, &r->udp_at[f]))
+			continue;
+		r->udp_in++;
+		r->base.ops->udp(r->base.user, &src, &dst, r->datagram,
+				 (size_t)n);
+	}
+}
+
+static void on_udp4(struct watch *w, uint32_t events)
+{
+	(void)events;
+	udp_ready(container_of(w, struct redirect, udp_watch[0]), 0);
+}
+
+static void on_udp6(struct watch *w, uint32_t events)
+{
+	(void)events;
+	udp_ready(container_of(w, struct redirect, udp_watch[1]), 1);
+}
+
+static int udp_send(struct capture *base, const struct ipport *from,
+		    const struct ipport *to, const uint8_t *data, size_t len)
+{
+	int fd = redirect(base)->udp[to->addr.family == AF_INET6];
+	struct sockaddr_storage ss = { 0 };
+	socklen_t sslen = ipport_to_sockaddr(to, &ss);
+
+	(void)from; /* connection tracking knows it */
+	if (sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		   (struct sockaddr *)&ss, sslen) < 0)
+		return -errno;
+	return 0;
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static int load_table(struct redirect *r, const uint16_t tcp[2],
+		      struct kt_error *err)
+{
+	char text[1536];
+	int rc;
+
+	snprintf(text, sizeof(text),
+		 "create table inet " TABLE " { flags owner; }\n"
+		 "table inet " TABLE " {\nflags owner\n"
+		 "set dst4 {\ntype ipv4_addr; flags interval; auto-merge\n}\n"
+		 "set dst6 {\ntype ipv6_addr; flags interval; auto-merge\n}\n"
+		 "chain output {\n"
+		 "type nat hook output priority -105; policy accept\n"
+		 "ip daddr @dst4 meta l4proto tcp redirect to :%u\n"
+		 "ip daddr @dst4 meta l4proto udp redirect to :%u\n",
+		 tcp[0], r->udp_at[0].port);
+	if (r->ipv6)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "ip6 daddr @dst6 meta l4proto tcp redirect to :%u\n"
+			 "ip6 daddr @dst6 meta l4proto udp redirect to :%u\n",
+			 tcp[1], r->udp_at[1].port);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "}\n}\n");
+	rc = nft_run(r->nft, text, "redirect of captured traffic", err);
+	if (rc == -EEXIST || rc == -EBUSY)
+		kt_hint(err, "another ktctl connect is running here; end it "
+			     "first");
+	else if (rc == -EPERM || rc == -EACCES)
+		kt_hint(err, "run it as root (CAP_NET_ADMIN), or with "
+			     "--disableTunDevice as a SOCKS5 proxy");
+	else if (rc < 0)
+		kt_hint(err, "the kernel needs nf_tables with nft_redir and "
+			     "tables that have an owner (Linux 5.12)");
+	return rc;
+}
+
+static int route(struct capture *base, const struct ipprefix *p, bool add,
+		 struct kt_error *err)
+{
+	struct redirect *r = redirect(base);
+	bool v6 = p->addr.family == AF_INET6;
+	char prefix[IPPREFIX_STRLEN], text[160];
+
+	if (v6 && !r->ipv6)
+		return kt_fail(err, EAFNOSUPPORT,
+			       "this machine has no IPv6 to capture");
+	snprintf(text, sizeof(text), "%s element inet " TABLE " dst%d { %s }",
+		 add ? "add" : "delete", v6 ? 6 : 4, ipprefix_str(p, prefix));
+	return nft_run(r->nft, text, "capture of a network", err);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static int open_listener(int family, int type, struct ipport *at)
+{
+	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	auto_close int fd = socket(family, type | flags, 0);
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len;
+
+	*at = (struct ipport){ .addr.family = (uint8_t)family };
+	if (family == AF_INET) {
+		at->addr.b[0] = 127;
+		at->addr.b[3] = 1;
+	} else {
+		at->addr.b[15] = 1;
+	}
+	len = ipport_to_sockaddr(at, &ss);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) < 0)
+		return -errno;
+	if (type == SOCK_STREAM && listen(fd, 4096) < 0)
+		return -errno;
+	if (type == SOCK_DGRAM &&
+	    set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER) < 0)
+		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+	len = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    ipport_from_sockaddr(at, (struct sockaddr *)&ss) < 0)
+		return -EADDRNOTAVAIL;
+	return steal_fd(&fd);
+}
+
+static int open_family(struct redirect *r, int f, uint16_t *tcp_port)
+{
+	static const watch_fn tcp_fn[2] = { on_tcp4, on_tcp6 };
+	static const watch_fn udp_fn[2] = { on_udp4, on_udp6 };
+	int family = f ? AF_INET6 : AF_INET;
+	struct loop *loop = r->base.loop;
+	struct ipport at;
+	int rc;
+
+	r->tcp[f] = open_listener(family, SOCK_STREAM, &at);
+	if (r->tcp[f] < 0)
+		return r->tcp[f];
+	*tcp_port = at.port;
+	r->udp[f] = open_listener(family, SOCK_DGRAM, &r->udp_at[f]);
+	if (r->udp[f] < 0)
+		return r->udp[f];
+	rc = loop_watch_start(loop, &r->tcp_watch[f], r->tcp[f], EPOLLIN,
+			      tcp_fn[f]);
+	if (rc < 0)
+		return rc;
+	return loop_watch_start(loop, &r->udp_watch[f], r->udp[f], EPOLLIN,
+				udp_fn[f]);
+}
+
+static int open_all(struct redirect *r, bool ipv6, struct kt_error *err)
+{
+	uint16_t tcp_port[2] = { 0 };
+	int rc;
+
+	rc = open_family(r, 0, &tcp_port[0]);
+	if (rc < 0)
+		return kt_fail(err, -rc, "open capture socket: %s",
+			       strerror(-rc));
+	/* without ::1 there is nothing to redirect to */
+	r->ipv6 = ipv6 && open_family(r, 1, &tcp_port[1]) == 0;
+	rc = conntrack_open(&r->conntrack);
+	if (rc < 0)
+		return kt_fail(err, -rc, "open connection tracking: %s",
+			       strerror(-rc));
+	rc = nft_new(&r->nft, err);
+	return rc < 0 ? rc : load_table(r, tcp_port, err);
+}
+
+static void free_now(void *user)
+{
+	struct redirect *r = user;
+
+	free(r->datagram);
+	free(r);
+}
+
+static void redirect_close(struct capture *base)
+{
+	struct redirect *r = redirect(base);
+
+	if (r->closed)
+		return;
+	r->closed = true;
+	nft_free(r->nft); /* the table goes with it */
+	conntrack_close(r->conntrack);
+	loop_timer_stop(&r->resume);
+	for (int f = 0; f < 2; f++) {
+		loop_watch_stop(&r->tcp_watch[f]);
+		loop_watch_stop(&r->udp_watch[f]);
+		if (r->tcp[f] >= 0)
+			close(r->tcp[f]);
+		if (r->udp[f] >= 0)
+			close(r->udp[f]);
+	}
+	while (!list_empty(&r->attempts))
+		attempt_gone(
+			container_of(r->attempts.next, struct attempt, node));
+	loop_defer(base->loop, free_now, r);
+}
+
+static bool has_ipv6(const struct capture *base)
+{
+	return redirect_const(base)->ipv6;
+}
+
+static void get_stats(const struct capture *base, struct capture_stats *s)
+{
+	s->held = redirect_const(base)->nattempts;
+	s->udp_in = redirect_const(base)->udp_in;
+}
+
+static const struct capture_impl redirect_impl = {
+	.close = redirect_close,
+	.has_ipv6 = has_ipv6,
+	.route = route,
+	.tcp_answer = tcp_answer,
+	.tcp_finish = tcp_finish,
+	.udp_send = udp_send,
+	.get_stats = get_stats,
+};
+
+int capture_redirect_open(struct capture **out, const struct capture *base,
+			  const struct capture_config *cfg,
+			  struct kt_error *err)
+{
+	struct redirect *r = xcalloc(1, sizeof(*r));
+	int rc;
+
+	r->base = *base;
+	r->base.impl = &redirect_impl;
+	r->max = cfg->max_held ? cfg->max_held : 32768;
+	r->datagram = xmalloc(DATAGRAM_ROOM);
+	r->tcp[0] = r->tcp[1] = r->udp[0] = r->udp[1] = -1;
+	list_init(&r->attempts);
+	rc = open_all(r, cfg->ipv6, err);
+	if (rc < 0) {
+		redirect_close(&r->base);
+		return rc;
+	}
+	*out = &r->base;
+	return 0;
+}
