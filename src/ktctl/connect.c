@@ -115,12 +115,38 @@ static void make_uplink(struct connect *c)
 	c->uplink = uplink_new(&uplink);
 }
 
+/* --mode sshuttle asks for a capture without a device. The one with it is
+ * truer, so that it is tried first all the same, where it is allowed. */
+static int open_capture(struct connect *c, struct kt_error *err)
+{
+	struct capture_config cfg = { .ipv6 = true, .replace = true };
+	struct tunnel *tunnel = uplink_tunnel(c->uplink);
+	struct kt_error why = { 0 };
+	int rc;
+
+	rc = traffic_open(&c->traffic, c->app->loop, tunnel, &cfg, &why);
+	if (rc >= 0)
+		return rc;
+	if (c->opt->mode != CONNECT_SSHUTTLE || rc == -EEXIST) {
+		*err = why;
+		return rc;
+	}
+	cfg.redirect = true;
+	rc = traffic_open(&c->traffic, c->app->loop, tunnel, &cfg, err);
+	if (rc >= 0)
+		log_warn("%s: connections are redirected on this machine; they "
+			 "seem to succeed before the cluster has answered, and "
+			 "there is no ping",
+			 why.msg);
+	return rc;
+}
+
 /* The device comes first: without the right to make it nothing is begun. The
  * proxy is there as well, as KT Connect's was, if its port is free. */
 static int step_machine(struct connect *c, struct kt_error *err)
 {
-	struct capture_config cfg = { .ipv6 = true, .replace = true };
 	struct ipport proxy = { c->opt->proxy_addr, c->opt->proxy_port };
+	const char *device = NULL;
 	int rc;
 
 	progress_step(c->app->progress, "Prepare this machine");
@@ -130,14 +156,16 @@ static int step_machine(struct connect *c, struct kt_error *err)
 		if (rc < 0)
 			log_debug("no proxy: %s", err->msg);
 		*err = (struct kt_error){ 0 };
-		rc = traffic_open(&c->traffic, c->app->loop,
-				  uplink_tunnel(c->uplink), &cfg, err);
+		rc = open_capture(c, err);
 	}
 	if (rc < 0)
 		return rc;
 	if (c->traffic)
-		progress_done(c->app->progress, "Device %s is ready",
-			      capture_ifname(traffic_capture(c->traffic)));
+		device = capture_ifname(traffic_capture(c->traffic));
+	if (device)
+		progress_done(c->app->progress, "Device %s is ready", device);
+	else if (c->traffic)
+		progress_done(c->app->progress, "Redirect is ready");
 	else
 		progress_done(c->app->progress, "SOCKS5 proxy is ready");
 	return 0;

@@ -101,7 +101,8 @@ static int open_tun(struct kt_error *err)
 		    err->code == ENXIO)
 			kt_hint(err, "load the module (modprobe tun); in a "
 				     "container pass --device /dev/net/tun; or "
-				     "use --disableTunDevice (SOCKS5 proxy)");
+				     "use --mode sshuttle, or "
+				     "--disableTunDevice (SOCKS5 proxy)");
 		netns_hint(err);
 		return -err->code;
 	}

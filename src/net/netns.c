@@ -92,7 +92,8 @@ int netns_sysctl_set(const char *name, const char *value, struct kt_error *err)
 	if (-rc == EROFS)
 		kt_hint(err, "/proc/sys is read-only, as in an unprivileged "
 			     "container: run ktctl outside of it, or with "
-			     "--disableTunDevice as a SOCKS5 proxy");
+			     "--mode sshuttle, or with --disableTunDevice as a "
+			     "SOCKS5 proxy");
 	netns_hint(err);
 	return rc;
 }
@@ -134,7 +135,8 @@ void netns_hint(struct kt_error *err)
 			kt_hint(err,
 				"root without the capabilities CAP_NET_ADMIN "
 				"and CAP_SYS_ADMIN, as in a container: run "
-				"ktctl outside of it, or with "
+				"ktctl outside of it, or with --mode sshuttle "
+				"(needs CAP_NET_ADMIN only), or with "
 				"--disableTunDevice as a SOCKS5 proxy");
 	} else if (err->code == ENOSPC || err->code == EUSERS) {
 		kt_hint(err, "the limit in /proc/sys/user/max_net_namespaces "

@@ -260,6 +260,9 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
+	/* the far side's half of what has just ended */
+	for (int i = 0; i < 20 && w->open_now; i++)
+		loop_once(w->loop, 50 * NS_MS);
 	for (size_t i = 0; i < w->nkept; i++)
 		close(w->kept[i]);
 	capture_close(w->cap);
