@@ -476,6 +476,37 @@ static void tells_why_it_did_not_open(void **state)
 	assert_non_null(strstr(e.msg, "no answer in time"));
 }
 
+static void answer_401_once(struct fake_conn *c, const char *request)
+{
+	if (c->number == 1)
+		fake_reply(c, 401, "", "{\"kind\":\"Status\"}");
+	else
+		answer_upgrade(c, request);
+}
+
+/* A token file may have been renewed meanwhile. */
+static void tries_again_with_a_new_token(void **state)
+{
+	char path[] = "/tmp/ktctl-token-XXXXXX";
+	struct owner o = { 0 };
+	struct world w;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, "tok\n", 4), 4);
+	close(fd);
+	setup(&w, answer_401_once);
+	w.cfg.token = NULL;
+	w.cfg.token_file = path;
+	open_carrier(&w, &o, 0);
+	wait_done(&w, &o);
+	assert_int_equal(o.opened, 1);
+	assert_int_equal(o.closed, 0);
+	assert_int_equal(w.fake.requests, 2);
+	unlink(path);
+	finish(&w, &o);
+}
+
 static void closes_at_any_time(void **state)
 {
 	(void)state;
@@ -503,6 +534,7 @@ int main(void)
 		cmocka_unit_test(ends_with_the_text_of_the_error_channel),
 		cmocka_unit_test(tells_why_it_ended),
 		cmocka_unit_test(tells_why_it_did_not_open),
+		cmocka_unit_test(tries_again_with_a_new_token),
 		cmocka_unit_test(closes_at_any_time),
 	};
 
