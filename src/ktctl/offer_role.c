@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "connect_role.h" /* deploy/rbac/connect.yaml as connect_yaml */
-#include "ktctl/shadow.h"
 #include "kube/authz.h"
 #include "kube/denied.h"
 
@@ -25,16 +24,16 @@ static bool is_plain(const char *s)
 static void print_published(const struct denied *d)
 {
 	bool account = str_starts(d->user, SA_PREFIX);
+	const char *name = d->user + (account ? strlen(SA_PREFIX) : 0);
 
 	fprintf(stderr,
 		"An administrator can allow all that connect needs:\n"
 		"\n"
 		"kubectl -n %s apply -f - <<'END'\n%sEND\n"
-		"kubectl -n %s create rolebinding ktctl-connect-%s "
+		"kubectl -n %s create rolebinding 'ktctl-connect-%s' "
 		"--role ktctl-connect --%s '%s'\n",
-		d->ns, connect_yaml, d->ns, shadow_user(),
-		account ? "serviceaccount" : "user",
-		account ? d->user + strlen(SA_PREFIX) : d->user);
+		d->ns, connect_yaml, d->ns, name,
+		account ? "serviceaccount" : "user", name);
 }
 
 void offer_role(const struct kt_error *err)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "kube/podstate.h"
 #include "kube/rest.h"
+#include "kube/status.h"
 #include "kube/watch.h"
 
 #include <errno.h>
@@ -187,10 +188,7 @@ static void on_looked(void *user, const struct kube_reply *reply)
 		kt_fail(&err, EPERM, "deployment %s/%s: no pod is made: %s: %s",
 			w->what->ns, w->what->deployment, reason ? reason : "",
 			message ? message : "");
-		kt_hint(&err,
-			"'kubectl -n %s describe deployment %s' tells "
-			"what a Pod of it would need",
-			w->what->ns, w->what->deployment);
+		status_hint_forbidden(&err);
 		end_failed(w, &err);
 	}
 	if (!w->done)

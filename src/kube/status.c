@@ -31,7 +31,7 @@ static int code_of(int http_status, const char *reason)
 	}
 }
 
-static void hint_forbidden(struct kt_error *err)
+void status_hint_forbidden(struct kt_error *err)
 {
 	struct denied d;
 
@@ -65,7 +65,7 @@ static void add_hint(struct kt_error *err)
 		kt_hint(err, "the API server does not accept the credentials: "
 			     "log in again, or choose another --context");
 	else if (err->http_status == 403)
-		hint_forbidden(err);
+		status_hint_forbidden(err);
 	else if (err->http_status == 404 && str_starts(err->msg, "namespaces "))
 		kt_hint(err, "choose another with --namespace; 'kubectl get "
 			     "namespaces' lists them");

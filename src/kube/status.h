@@ -18,6 +18,10 @@ struct kube;
 int status_fail(struct kt_error *err, int http_status, const char *what,
 		const json_t *json, const char *text);
 
+/** status_hint_forbidden() - say what to do about a refusal by RBAC, quota or
+ *  admission, as far as @err's sentence tells which it was */
+void status_hint_forbidden(struct kt_error *err);
+
 /** unreachable_fail() - the API server, or the proxy before it, cannot be
  *  reached because of @why; returns -@code */
 int unreachable_fail(struct kt_error *err, const struct kube *k, int code,
