@@ -27,6 +27,18 @@ laptop() {
   fi
 }
 
+# laptop_exec NAME CMD...: the same in place of this shell; "laptop_exec ... &"
+# is a background process whose pid is that of CMD
+laptop_exec() {
+  local name=$1
+  shift
+  if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
+    exec "$@"
+  else
+    exec "$CLUSTER/laptop" "$name" -- "$@"
+  fi
+}
+
 # eventually SECONDS CMD...: until CMD succeeds; fails when the time is over
 eventually() {
   local end=$((SECONDS + $1))
