@@ -63,9 +63,9 @@ struct ipport socks_addr(const struct socks *s);
 /**
  * socks_answer() - the far side has connected, or not
  * @errnum: 0: tcp_accepted() or tcp_gone() follows, never from inside this
- * call. Otherwise @tcp is dead, and the program is told with the nearest code.
+ * call. Otherwise @c is dead, and the program is told with the nearest code.
  */
-void socks_answer(struct socks *s, struct socks_tcp *tcp, int errnum);
+void socks_answer(struct socks *s, struct socks_tcp *c, int errnum);
 
 /** socks_udp_send() - a datagram from @from to the program; 0 or -errno */
 KT_CHECK int socks_udp_send(struct socks_udp *a, const struct ipport *from,
