@@ -91,6 +91,24 @@ static unsigned int alignment(const struct ipaddr *base)
 	return n;
 }
 
+/* Where a range begins tells, for the usual installers, how long it is. */
+static unsigned int usual_length(const struct ipaddr *start)
+{
+	static const char *const usual[] = {
+		"10.96.0.0/12",	   /* kubeadm, kind, minikube */
+		"34.118.224.0/20", /* GKE */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
+		struct ipprefix p;
+
+		if (ipprefix_parse(&p, usual[i]) == 0 &&
+		    ipaddr_eq(&p.addr, start))
+			return p.len;
+	}
+	return 0;
+}
+
 static void guess_family(const struct ipaddr *seen, size_t n,
 			 const struct ipaddr *first, int family,
 			 struct prefixset *out)
@@ -112,8 +130,11 @@ static void guess_family(const struct ipaddr *seen, size_t n,
 		return;
 	if (base == first) {
 		struct ipaddr start = *first;
+		unsigned int usual;
 
 		start.b[ipaddr_size(first) - 1] &= 0xfe;
+		usual = usual_length(&start);
+		len = usual ? MIN(len, usual) : len;
 		len = MAX(len, alignment(&start));
 	}
 	p = ipprefix_make(base, len);
