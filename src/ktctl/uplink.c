@@ -111,8 +111,10 @@ static void on_dead(void *user, const struct kt_error *why)
 {
 	struct uplink *u = user;
 
-	if (u->was_up)
+	if (u->was_up) {
 		log_warn("open connections were reset: %s", why->msg);
+		u->warned = true; /* they do not wait */
+	}
 	failed(u, why);
 	if (why->code == EPROTONOSUPPORT) {
 		u->fatal = true;
