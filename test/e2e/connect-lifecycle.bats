@@ -236,7 +236,8 @@ steps='\[1/ \[2/ \[3/ \[4/ \[5/ \[6/ All.looks'
   connect_start carol
   eventually 10 young_ones_are_left 2
   connect_stop
-  kc -n "$NS" delete pods -l control-by=kt --grace-period=0 >/dev/null 2>&1
+  kc -n "$NS" delete pods -l control-by=kt --grace-period=0 --wait=false \
+    >/dev/null 2>&1
   as_before
 }
 
