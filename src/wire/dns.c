@@ -260,7 +260,7 @@ bool dns_reply_matches(const uint8_t *reply, size_t rlen, const uint8_t *query,
 
 /* what dns_truncate() finds out in its one walk */
 struct cut {
-	size_t fits;	   /* end of the last whole RRset that fits */
+	size_t fits;	   /* end of the last thing that stays in */
 	uint16_t count[4]; /* records of each section up to there */
 	bool lost;	   /* an answer or authority record stays out */
 	size_t opt, opt_len;
@@ -297,8 +297,10 @@ static int find_cut(struct cut *c, const uint8_t *msg, size_t len, size_t max)
 			    rr.type == prev.type && rr.klass == prev.klass &&
 			    dns_name_eq(&rr.name, &prev.name);
 
-		/* a new RRset begins: everything before it is whole */
-		if (!same && end + c->opt_len <= max) {
+		/* a new RRset begins: everything before it is whole; answers
+		 * may be cut anywhere */
+		if ((!same || rr.section == DNS_ANSWER) &&
+		    end + c->opt_len <= max) {
 			c->fits = end;
 			memcpy(c->count, count, sizeof(count));
 		}

@@ -148,8 +148,10 @@ bool dns_reply_matches(const uint8_t *reply, size_t rlen, const uint8_t *query,
 
 /**
  * dns_truncate() - cut a reply down to @max bytes, in place
- * Whole RRsets stay out, EDNS stays in; TC is set unless only additional
- * records were left out (RFC 2181 section 9).
+ * As many answers stay in as fit, as CoreDNS does it: there are clients which
+ * do not ask again over TCP (musl's before 1.2.4). Of the other sections whole
+ * RRsets stay out, EDNS stays in; TC is set unless only additional records were
+ * left out (RFC 2181 section 9).
  * Return: the new length, or -EBADMSG.
  */
 KT_CHECK ssize_t dns_truncate(uint8_t *msg, size_t len, size_t max);

@@ -201,7 +201,7 @@ static void count_types(const uint8_t *msg, size_t len, int count[256])
 		count[rr.type]++;
 }
 
-static void truncates_whole_rrsets(void **state)
+static void truncates_after_what_fits(void **state)
 {
 	uint8_t msg[4096];
 	int count[256];
@@ -210,12 +210,12 @@ static void truncates_whole_rrsets(void **state)
 
 	(void)state;
 	assert_int_equal(n, len);
-	/* 10 A of 24 bytes fit into 300 bytes, 10 TXT more do not */
+	/* 10 A of 24 bytes fit into 320 bytes, 10 TXT more do not */
 	n = dns_truncate(msg, len, 320);
-	assert_in_range(n, 12, 320);
+	assert_in_range(n, 320 - 23, 320);
 	count_types(msg, (size_t)n, count);
 	assert_int_equal(count[DNS_A], 10);
-	assert_int_equal(count[DNS_TXT], 0);
+	assert_in_range(count[DNS_TXT], 1, 3);
 	assert_int_equal(count[DNS_OPT], 1);
 	assert_true(msg[2] & 2);
 
@@ -227,11 +227,12 @@ static void truncates_whole_rrsets(void **state)
 	assert_int_equal(count[DNS_OPT], 1);
 	assert_false(msg[2] & 2);
 
-	/* not even one RRset fits */
+	/* not even the one RRset fits */
 	len = big_reply(msg, sizeof(msg), 60, 0);
 	n = dns_truncate(msg, len, 512);
 	count_types(msg, (size_t)n, count);
-	assert_int_equal(count[DNS_A], 0);
+	assert_in_range(n, 512 - 23, 512);
+	assert_in_range(count[DNS_A], 15, 22);
 	assert_int_equal(count[DNS_OPT], 1);
 	assert_true(msg[2] & 2);
 }
@@ -320,7 +321,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_query),
 		cmocka_unit_test(own_replies),
 		cmocka_unit_test(matches_reply_to_query),
-		cmocka_unit_test(truncates_whole_rrsets),
+		cmocka_unit_test(truncates_after_what_fits),
 		cmocka_unit_test(ages_and_caps),
 		cmocka_unit_test(knows_lifetimes),
 		cmocka_unit_test(walk_notices_every_cut),
