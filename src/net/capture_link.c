@@ -24,8 +24,7 @@
 #define UDP_BUFFER (8 << 20)
 #define REPLACE_WAIT_MS 2000
 
-static const uint8_t host_mac[NETLINK_MAC] = { 0x02, 'k', 't', 'c', 't', 0 };
-static const uint8_t inner_mac[NETLINK_MAC] = { 0x02, 'k', 't', 'c', 't', 1 };
+static const uint8_t mac[NETLINK_MAC] = { 0x02, 'k', 't', 'c', 't', 'l' };
 
 #define N_SYSCTLS6 8
 /* What the inner namespace needs; the first column decides whether it is an
@@ -384,8 +383,7 @@ static int make_pair(struct capture_link *l, int ns, bool replace,
 	struct kt_error why;
 	int rc;
 
-	memcpy(v.mac, host_mac, sizeof(v.mac));
-	memcpy(v.peer_mac, inner_mac, sizeof(v.peer_mac));
+	memcpy(v.mac, mac, sizeof(v.mac));
 	for (int waited = 0;; waited += 10) {
 		why = (struct kt_error){ 0 };
 		rc = netlink_veth_add(l->netlink, &v, &why);
@@ -426,12 +424,9 @@ static int connect_inside(struct capture_link *l, struct netlink *nl,
 			.via = l->host[f],
 		};
 
-		if ((rc = netlink_addr_add(nl, kt1, &l->inner[f], f ? 126 : 30,
-					   err)) < 0 ||
-		    (rc = netlink_neigh_add(nl, kt1, &l->host[f], host_mac,
-					    err)) < 0)
-			return rc;
-		rc = netlink_route_add(nl, &back, err);
+		rc = netlink_addr_add(nl, kt1, &l->inner[f], f ? 126 : 30, err);
+		if (rc == 0)
+			rc = netlink_route_add(nl, &back, err);
 	}
 	return rc;
 }
@@ -453,12 +448,10 @@ static int connect_host(struct capture_link *l, struct kt_error *err)
 			 l->ifname);
 		netns_sysctl_try(text, "1");
 	}
-	if ((rc = netlink_link_up(l->netlink, l->ifindex, 0, 0, err)) < 0 ||
-	    (rc = netlink_addr_add(l->netlink, l->ifindex, &l->host[0], 30,
-				   err)) < 0)
+	rc = netlink_link_up(l->netlink, l->ifindex, 0, 0, err);
+	if (rc < 0)
 		return rc;
-	return netlink_neigh_add(l->netlink, l->ifindex, &l->inner[0],
-				 inner_mac, err);
+	return netlink_addr_add(l->netlink, l->ifindex, &l->host[0], 30, err);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -550,13 +543,9 @@ static int add_ipv6_addr(struct capture_link *l, struct kt_error *err)
 		return 0;
 	snprintf(name, sizeof(name), "ipv6/conf/%s/disable_ipv6", l->ifname);
 	netns_sysctl_try(name, "0");
-	if ((rc = netlink_addr_add(l->netlink, l->ifindex, &l->host[1], 126,
-				   err)) < 0 ||
-	    (rc = netlink_neigh_add(l->netlink, l->ifindex, &l->inner[1],
-				    inner_mac, err)) < 0)
-		return rc;
-	l->ipv6_addr = true;
-	return 0;
+	rc = netlink_addr_add(l->netlink, l->ifindex, &l->host[1], 126, err);
+	l->ipv6_addr = rc == 0;
+	return rc;
 }
 
 int capture_link_route(struct capture_link *l, const struct ipprefix *p,

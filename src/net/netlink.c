@@ -70,11 +70,14 @@ static const char *link_name(struct netlink *nl, int ifindex,
 int netlink_veth_add(struct netlink *nl, const struct netlink_veth *v,
 		     struct kt_error *err)
 {
-	struct ifinfomsg peer = { 0 };
+	struct ifinfomsg peer = { .ifi_flags = IFF_NOARP,
+				  .ifi_change = IFF_NOARP };
 	size_t info, data, end;
+	struct ifinfomsg *ifi;
 	struct nlmsg m;
 
-	nlmsg_init(&m, RTM_NEWLINK, CREATE, sizeof(struct ifinfomsg));
+	ifi = nlmsg_init(&m, RTM_NEWLINK, CREATE, sizeof(*ifi));
+	ifi->ifi_flags = ifi->ifi_change = IFF_NOARP;
 	nlmsg_put_str(&m, IFLA_IFNAME, v->name);
 	nlmsg_put_u32(&m, IFLA_MTU, (uint32_t)v->mtu);
 	nlmsg_put(&m, IFLA_ADDRESS, v->mac, NETLINK_MAC);
@@ -85,7 +88,7 @@ int netlink_veth_add(struct netlink *nl, const struct netlink_veth *v,
 	nlmsg_append(&m, &peer, sizeof(peer));
 	nlmsg_put_str(&m, IFLA_IFNAME, v->peer);
 	nlmsg_put_u32(&m, IFLA_MTU, (uint32_t)v->mtu);
-	nlmsg_put(&m, IFLA_ADDRESS, v->peer_mac, NETLINK_MAC);
+	nlmsg_put(&m, IFLA_ADDRESS, v->mac, NETLINK_MAC);
 	nlmsg_put_u32(&m, IFLA_NET_NS_FD, (uint32_t)v->peer_netns);
 	nlmsg_nest_end(&m, end);
 	nlmsg_nest_end(&m, data);
@@ -228,7 +231,7 @@ int netlink_link_del(struct netlink *nl, const char *name, struct kt_error *err)
 	return act(nl, &m, err, "delete network device", name);
 }
 
-/* --- addresses and neighbours --------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 int netlink_addr_add(struct netlink *nl, int ifindex, const struct ipaddr *addr,
 		     unsigned int len, struct kt_error *err)
@@ -258,24 +261,6 @@ int netlink_addr_add(struct netlink *nl, int ifindex, const struct ipaddr *addr,
 		wait_step();
 	}
 	return kt_fail(err, ETIMEDOUT, "address %s does not come up", text);
-}
-
-int netlink_neigh_add(struct netlink *nl, int ifindex,
-		      const struct ipaddr *addr, const uint8_t mac[NETLINK_MAC],
-		      struct kt_error *err)
-{
-	char text[IPADDR_STRLEN];
-	struct ndmsg *nd;
-	struct nlmsg m;
-
-	nd = nlmsg_init(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,
-			sizeof(*nd));
-	nd->ndm_family = addr->family;
-	nd->ndm_ifindex = ifindex;
-	nd->ndm_state = NUD_PERMANENT;
-	nlmsg_put(&m, NDA_DST, addr->b, ipaddr_size(addr));
-	nlmsg_put(&m, NDA_LLADDR, mac, NETLINK_MAC);
-	return act(nl, &m, err, "add neighbour", ipaddr_str(addr, text));
 }
 
 /* --- routes and rules ----------------------------------------------------- */

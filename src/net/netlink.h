@@ -21,12 +21,17 @@ void netlink_close(struct netlink *nl);
 
 #define NETLINK_MAC 6
 
-/** struct netlink_veth - a pair to be made; the peer in another namespace */
+/**
+ * struct netlink_veth - a pair to be made; the peer in another namespace
+ *
+ * Nobody asks for neighbours on it (NOARP), whatever the route: a frame is sent
+ * to the sender's own address, so both ends have the same.
+ */
 struct netlink_veth {
 	const char *name, *peer;
 	int peer_netns; /* borrowed descriptor of a namespace */
 	int mtu;
-	uint8_t mac[NETLINK_MAC], peer_mac[NETLINK_MAC];
+	uint8_t mac[NETLINK_MAC];
 };
 
 /** netlink_veth_add() - -EEXIST when there is a link of that name already */
@@ -61,11 +66,6 @@ int netlink_link_del(struct netlink *nl, const char *name,
 KT_CHECK int netlink_addr_add(struct netlink *nl, int ifindex,
 			      const struct ipaddr *addr, unsigned int len,
 			      struct kt_error *err);
-/** netlink_neigh_add() - a permanent neighbour, so that nobody has to ask */
-KT_CHECK int netlink_neigh_add(struct netlink *nl, int ifindex,
-			       const struct ipaddr *addr,
-			       const uint8_t mac[NETLINK_MAC],
-			       struct kt_error *err);
 
 /** struct netlink_route - a route; unset members are left to the kernel */
 struct netlink_route {

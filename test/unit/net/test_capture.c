@@ -890,8 +890,7 @@ static void test_container(void **state)
 	struct netlink_veth v = { .name = "v0",
 				  .peer = "c0",
 				  .mtu = 1500,
-				  .mac = { 2, 0, 0, 0, 1, 1 },
-				  .peer_mac = { 2, 0, 0, 0, 1, 2 } };
+				  .mac = { 2, 0, 0, 0, 1, 1 } };
 	struct kt_error err = { 0 };
 	struct world *w = *state;
 	struct netlink *nl;

@@ -34,8 +34,7 @@ static int setup(void **state)
 	struct netlink_veth v = { .name = "a0",
 				  .peer = "b0",
 				  .mtu = 1500,
-				  .mac = { 2, 0, 0, 0, 0, 1 },
-				  .peer_mac = { 2, 0, 0, 0, 0, 2 } };
+				  .mac = { 2, 0, 0, 0, 0, 1 } };
 	struct kt_error err = { 0 };
 	struct ipaddr a4 = addr("192.0.2.1"), a6 = addr("fd01::1");
 	int index;
@@ -70,8 +69,7 @@ static void test_link(void **state)
 	struct netlink_veth v = { .name = "a0",
 				  .peer = "b1",
 				  .mtu = 1500,
-				  .mac = { 2, 0, 0, 0, 0, 3 },
-				  .peer_mac = { 2, 0, 0, 0, 0, 4 } };
+				  .mac = { 2, 0, 0, 0, 0, 3 } };
 	struct kt_error err = { 0 };
 
 	(void)state;
