@@ -46,6 +46,21 @@ static inline void sha256_init(struct sha256 *s)
 	memcpy(s->h, start, sizeof(start));
 }
 
+/* One of 64 steps. Instead of moving the eight values, each step takes them
+ * under names moved on by one: @i is known when this is compiled. */
+#define SHA256_STEP(v, w, i)                                                   \
+	do {                                                                   \
+		uint32_t a = v[-(i)&7], b = v[(1 - (i)) & 7];                  \
+		uint32_t c = v[(2 - (i)) & 7], e = v[(4 - (i)) & 7];           \
+		uint32_t f = v[(5 - (i)) & 7], g = v[(6 - (i)) & 7];           \
+		uint32_t t = v[(7 - (i)) & 7] + sha256_k[i] + w[i];            \
+		t += sha256_ror(e, 6) ^ sha256_ror(e, 11) ^ sha256_ror(e, 25); \
+		t += (e & f) ^ (~e & g);                                       \
+		v[(3 - (i)) & 7] += t;                                         \
+		t += sha256_ror(a, 2) ^ sha256_ror(a, 13) ^ sha256_ror(a, 22); \
+		v[(7 - (i)) & 7] = t + ((a & b) ^ (a & c) ^ (b & c));          \
+	} while (0)
+
 static inline void sha256_block(struct sha256 *s, const uint8_t *p)
 {
 	uint32_t w[64], v[8];
@@ -60,16 +75,15 @@ static inline void sha256_block(struct sha256 *s, const uint8_t *p)
 		w[i] = w[i - 16] + a + w[i - 7] + b;
 	}
 	memcpy(v, s->h, sizeof(v));
-	for (int i = 0; i < 64; i++) {
-		uint32_t e = v[4], a = v[0], t1, t2;
-
-		t1 = sha256_ror(e, 6) ^ sha256_ror(e, 11) ^ sha256_ror(e, 25);
-		t1 += v[7] + ((e & v[5]) ^ (~e & v[6])) + sha256_k[i] + w[i];
-		t2 = sha256_ror(a, 2) ^ sha256_ror(a, 13) ^ sha256_ror(a, 22);
-		t2 += (a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]);
-		memmove(v + 1, v, 7 * sizeof(*v));
-		v[4] += t1;
-		v[0] = t1 + t2;
+	for (int i = 0; i < 64; i += 8) {
+		SHA256_STEP(v, w, i);
+		SHA256_STEP(v, w, i + 1);
+		SHA256_STEP(v, w, i + 2);
+		SHA256_STEP(v, w, i + 3);
+		SHA256_STEP(v, w, i + 4);
+		SHA256_STEP(v, w, i + 5);
+		SHA256_STEP(v, w, i + 6);
+		SHA256_STEP(v, w, i + 7);
 	}
 	for (int i = 0; i < 8; i++)
 		s->h[i] += v[i];
