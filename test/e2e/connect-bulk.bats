@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Much data, many connections, and nothing that grows. Laptop: alice.
+
+bats_require_minimum_version 1.5.0
+load common
+load net
+
+GIB=$((1 << 30))
+
+setup_file() {
+  # shellcheck source=test/e2e/common.bash
+  . "$BATS_TEST_DIRNAME/common.bash"
+  NET=$(service_ip net)
+  POD=$(pod_ip "$(pod_of app=web)")
+  DB=$(pod_ip db-0)
+  export NET POD DB
+  connect_start alice
+  export CONNECT_PID CONNECT_LOG
+}
+
+teardown_file() {
+  # shellcheck source=test/e2e/common.bash
+  . "$BATS_TEST_DIRNAME/common.bash"
+  connect_kill
+}
+
+# sizes: sets KB_HERE, KB_THERE (memory), FDS_HERE, FDS_THERE (descriptors) of
+# ktctl and the shadow
+sizes() {
+  KB_HERE=$(resident "$CONNECT_PID")
+  KB_THERE=$(shadow_resident)
+  FDS_HERE=$(descriptors "$CONNECT_PID")
+  FDS_THERE=$(shadow_descriptors)
+  echo "ktctl $KB_HERE kB, $FDS_HERE descriptors," \
+    "shadow $KB_THERE kB, $FDS_THERE descriptors"
+}
+
+# no more descriptors than were noted in fds_here and fds_there
+given_back() {
+  sizes >&2
+  [ "$FDS_HERE" -le $((fds_here + 5)) ] &&
+    [ "$FDS_THERE" -le $((fds_there + 5)) ]
+}
+
+crowd() {
+  laptop alice "$PYTHON" "$TOOLS/crowd.py" "$@"
+}
+
+@test "1 GiB down, the checksum is equal" {
+  want=$(toolbox sh -c "curl -sS http://$POD:8080/bytes/$GIB | sha256sum")
+  start=$SECONDS
+  got=$(laptop alice sh -c "curl -sS http://$POD:8080/bytes/$GIB | sha256sum")
+  echo "about $((1024 / (SECONDS - start + 1))) MiB/s"
+  [ "$got" = "$want" ]
+}
+
+@test "1 GiB up, the checksum is equal" {
+  # bytes that do not repeat, made quickly
+  # shellcheck disable=SC2016
+  laptop alice sh -c 'head -c '$GIB' /dev/zero |
+    openssl enc -aes-128-ctr -nosalt -K 6b74 -iv 00 2>/dev/null |
+    tee /dev/fd/3 | curl -sS -X POST -T - \
+      http://'"$POD"':8080/sink' 3> >(sha256sum >"$BATS_TEST_TMPDIR/sum") \
+    >"$BATS_TEST_TMPDIR/got"
+  eventually 20 test -s "$BATS_TEST_TMPDIR/sum"
+  cat "$BATS_TEST_TMPDIR"/{got,sum}
+  [ "$(cat "$BATS_TEST_TMPDIR/got")" = \
+    "$GIB $(cut -d' ' -f1 "$BATS_TEST_TMPDIR/sum")" ]
+}
+
+@test "5,000 connections at once, each alive" {
+  skip_on_foreign "the shadow's process"
+  run -0 crowd churn 200 "$NET:7007" "$POD:7007"
+  sizes
+  fds_here=$FDS_HERE fds_there=$FDS_THERE
+  run -0 crowd hold 5000 "$NET:7007" "$POD:7007" "$DB:7007"
+  echo "$output"
+  [[ $output == *"5000 held" ]]
+  eventually 20 given_back
+}
+
+@test "20,000 short connections in a row, nothing leaks" {
+  skip_on_foreign "the shadow's process"
+  targets=("$NET:7007" "$POD:7007" "$POD:7004" "$DB:7007" "$DB:7004")
+  run -0 crowd churn 4000 "${targets[@]}"
+  sleep 1
+  sizes
+  fds_here=$FDS_HERE fds_there=$FDS_THERE
+  kb_here=$KB_HERE kb_there=$KB_THERE
+  start=$SECONDS
+  run -0 crowd churn 20000 "${targets[@]}"
+  [ "$output" = "20000 done" ]
+  echo "about $((20000 / (SECONDS - start + 1))) connections/s"
+  eventually 20 given_back
+  # 20,000 connections that leave 100 bytes each would be 2 MB
+  [ "$KB_HERE" -le $((kb_here + 1500)) ]
+  [ "$KB_THERE" -le $((kb_there + 1500)) ]
+}
+
+@test "a stalled reader does not slow another stream" {
+  laptop alice "$PYTHON" "$TOOLS/stall.py" "$NET"
+}

@@ -1,0 +1,261 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Names during `ktctl connect`: the cluster's as a Pod sees them, the office's
+# as they were, each asked of nobody else. Laptop: alice.
+
+bats_require_minimum_version 1.5.0
+load common
+load net
+
+setup_file() {
+  # shellcheck source=test/e2e/common.bash
+  . "$BATS_TEST_DIRNAME/common.bash"
+  connect_start alice
+  export CONNECT_PID CONNECT_LOG
+}
+
+teardown_file() {
+  # shellcheck source=test/e2e/common.bash
+  . "$BATS_TEST_DIRNAME/common.bash"
+  connect_kill
+}
+
+# The name servers of a Pod and of the laptop
+pod_server() {
+  kc -n kube-system get service kube-dns -o 'jsonpath={.spec.clusterIP}'
+}
+
+laptop_server() {
+  laptop alice sed -n 's/^nameserver //p' /etc/resolv.conf | head -1
+}
+
+reverse4() { # ADDRESS
+  local IFS=. a
+  read -ra a <<<"$1"
+  echo "${a[3]}.${a[2]}.${a[1]}.${a[0]}.in-addr.arpa"
+}
+
+# cluster_names: more than 200 names under the cluster's domain, and reverse
+# ones, that are there or are not
+cluster_names() {
+  local s ns ip i
+  kc get services -A --no-headers -o custom-columns=:.metadata.name,:.metadata.namespace,:.spec.clusterIP |
+    grep -E " ($NS|$OTHER|default|kube-system) " |
+    while read -r s ns ip; do
+      printf '%s\n' {,_http._tcp.,_echo._tcp.,_echo-udp._udp.,_no._tcp.,no.,a.b.}"$s.$ns.svc.cluster.local"
+      [[ $ip == *.* ]] && reverse4 "$ip"
+    done
+  kc get pods -n "$NS" --no-headers -o custom-columns=:.status.podIP |
+    grep -F . | while read -r ip; do
+      printf '%s\n' "${ip//./-}."{web,webh,db}."$NS.svc.cluster.local" \
+        "${ip//./-}.$NS.pod.cluster.local"
+      reverse4 "$ip"
+    done
+  for i in 0 1 2; do
+    printf '%s\n' "db-$i.db.$NS.svc.cluster.local" "db-$i.webh.$NS.svc.cluster.local"
+  done
+  printf '%s\n' {,svc.,pod.,"$NS.svc.","$OTHER.svc.",nons.svc.,x.,dns-version.,"$NS.pod."}cluster.local \
+    "WEB.$NS.Svc.Cluster.LOCAL" "10-0-0-1.$NS.pod.cluster.local" "fd00--1.$NS.pod.cluster.local"
+  for i in $(seq 40); do
+    printf '%s\n' "missing-$i.$NS.svc.cluster.local" "web.missing-$i.svc.cluster.local"
+  done
+}
+
+questions() { # TYPES...
+  local name type
+  while read -r name; do
+    for type in "$@"; do
+      echo "$name $type"
+    done
+  done
+}
+
+from_laptop() { # OPTIONS... SERVER
+  laptop alice "$PYTHON" "$TOOLS/dnsask.py" "$@"
+}
+
+from_pod() {
+  in_pod toolbox "$PYTHON" "$TOOLS/dnsask.py" "$@"
+}
+
+TYPES=(A AAAA SRV PTR TXT MX CNAME NS)
+
+# compare OPTIONS: the questions in $BATS_TEST_TMPDIR/q, here and in a Pod
+compare() {
+  local dir=$BATS_TEST_TMPDIR
+  from_pod "$@" "$(pod_server)" <"$dir/q" >"$dir/pod"
+  from_laptop "$@" "$(laptop_server)" <"$dir/q" >"$dir/laptop"
+  [ "$(wc -l <"$dir/pod")" -eq "$(wc -l <"$dir/q")" ]
+  diff "$dir/pod" "$dir/laptop" >"$dir/diff" || {
+    echo "$(grep -c '^<' "$dir/diff") of $(wc -l <"$dir/q") differ:" >&2
+    head -20 "$dir/diff" >&2
+    return 1
+  }
+}
+
+@test "200 names of 8 types: what a Pod is told, over UDP and TCP" {
+  skip_on_foreign "a Pod to ask from"
+  cluster_names | sort -u >"$BATS_TEST_TMPDIR/names"
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 200 ]
+  questions "${TYPES[@]}" <"$BATS_TEST_TMPDIR/names" >"$BATS_TEST_TMPDIR/q"
+  compare --edns 1232
+  # not a comparison of nothings
+  [ "$(grep -c 'NOERROR.* an\[' "$BATS_TEST_TMPDIR/laptop")" -ge 40 ]
+  [ "$(grep -c 'NXDOMAIN.* ns\[.*SOA' "$BATS_TEST_TMPDIR/laptop")" -ge 600 ]
+  compare --tcp
+}
+
+@test "answers of more than 512 bytes, with EDNS and without, other types" {
+  skip_on_foreign "a Pod to ask from"
+  printf '%s\n' "net.$NS.svc.cluster.local SRV" "net.$NS.svc.cluster.local ANY" \
+    "web.$NS.svc.cluster.local HTTPS" "web.$NS.svc.cluster.local SVCB" \
+    "web.$NS.svc.cluster.local NAPTR" "web.$NS.svc.cluster.local CAA" \
+    "web.$NS.svc.cluster.local SOA" "cluster.local SOA" \
+    "web.$NS.svc.cluster.local TYPE65280" "wEb.$NS.SVC.cluster.LOCAL A" \
+    "missing.$NS.svc.cluster.local TYPE65281" >"$BATS_TEST_TMPDIR/q"
+  compare
+  grep -q 'net.* SRV: NOERROR qr+aa+tc' "$BATS_TEST_TMPDIR/laptop"
+  compare --edns 512
+  compare --edns 4096
+  run ! grep '+tc' "$BATS_TEST_TMPDIR/laptop"
+  compare --tcp
+  # the letters' case comes back as it was sent (0x20)
+  run ! grep 'asked:' "$BATS_TEST_TMPDIR/laptop"
+}
+
+# for each name: what dig finds, and in a second file what programs find
+# shellcheck disable=SC2016 # for another shell
+SHORT='for name; do
+  echo "$name: $(dig +search +short "$name" | sort | tr "\n" " ")"
+done'
+# shellcheck disable=SC2016
+PROGRAMS='for name; do
+  echo "$name: $(getent ahostsv4 "$name" | cut -d" " -f1 | sort -u | tr "\n" " ")"
+done'
+
+@test "short names are those of a Pod, for dig and for programs" {
+  names=(web webh net db-0.db "web.$NS" "far.$OTHER" "web.$NS.svc" far nope
+    "nope.$NS" web.nope outside)
+  toolbox sh -c "$SHORT" sh "${names[@]}" >"$BATS_TEST_TMPDIR/pod"
+  laptop alice sh -c "$SHORT" sh "${names[@]}" >"$BATS_TEST_TMPDIR/laptop"
+  diff "$BATS_TEST_TMPDIR/pod" "$BATS_TEST_TMPDIR/laptop"
+  grep -q '^web: [0-9.]* $' "$BATS_TEST_TMPDIR/laptop"
+  grep -q '^far: $' "$BATS_TEST_TMPDIR/laptop"
+  laptop alice sh -c "$PROGRAMS" sh "${names[@]}" >"$BATS_TEST_TMPDIR/programs"
+  diff <(sed 's/ far[^ ]*//' "$BATS_TEST_TMPDIR/pod") \
+    "$BATS_TEST_TMPDIR/programs"
+}
+
+@test "the office's names: each reply is what its server says, to the byte" {
+  skip_on_foreign "the office's name server"
+  # not the names of Services: SERVICE.corp.test is what a program asks that
+  # looks for SERVICE
+  printf '%s\n' {,www.,intra.,v6only.,alias.,chain.,api.,big.,huge.,mail.,_ldap._tcp.,nope.,a.b.c.,servfail.,refused.}corp.test \
+    {,www.,nope.}example.com 80.0.77.10.in-addr.arpa 81.0.77.10.in-addr.arpa \
+    nothing.test WwW.CoRp.TeSt localhost.corp.test . |
+    questions A AAAA SRV PTR TXT MX CNAME NS SOA HTTPS TYPE999 \
+      >"$BATS_TEST_TMPDIR/q"
+  for how in "" --tcp "--edns 1232" "--edns 4096"; do
+    # shellcheck disable=SC2086
+    "$CLUSTER/laptop" --office "$PYTHON" "$TOOLS/dnsask.py" --raw $how \
+      10.77.0.53 <"$BATS_TEST_TMPDIR/q" >"$BATS_TEST_TMPDIR/office"
+    # shellcheck disable=SC2086
+    from_laptop --raw $how 10.77.0.53 <"$BATS_TEST_TMPDIR/q" \
+      >"$BATS_TEST_TMPDIR/laptop"
+    diff "$BATS_TEST_TMPDIR/office" "$BATS_TEST_TMPDIR/laptop" |
+      cut -c-200 | head -20 >&2
+    cmp "$BATS_TEST_TMPDIR/office" "$BATS_TEST_TMPDIR/laptop"
+  done
+}
+
+@test "another name server than resolv.conf's is asked when a program asks it" {
+  skip_on_foreign "the office's name server"
+  run -0 laptop alice dig +short www.corp.test @fd77::53
+  [ "$output" = 10.77.0.80 ]
+  # cluster names are found there too: one does not have to know
+  run -0 laptop alice dig +short "web.$NS.svc.cluster.local" @fd77::53
+  [ "$output" = "$(service_ip web)" ]
+  # a server that is not there is not there
+  run laptop alice dig +tries=1 +time=2 www.corp.test @10.77.0.99
+  [ "$status" -ne 0 ]
+}
+
+@test "cluster names do not leave for the office, the office's not for the cluster" {
+  skip_on_foreign "the office's log"
+  log=$KTCTL_TEST_STATE/office/dns.log
+  ip=$(laptop alice ip -4 -o addr show dev eth0 | awk '{print $4}')
+  before=$(wc -l <"$log")
+  for name in web "web.$NS" "web.$NS.svc" "web.$NS.svc.cluster.local" \
+    "far.$OTHER" db-0.db webh; do
+    laptop alice getent ahosts "$name" || true
+  done
+  tail -n +$((before + 1)) "$log" | grep "^${ip%/*} " \
+    >"$BATS_TEST_TMPDIR/log" || true
+  run ! grep 'cluster\.local\| web\| far\| db-0' "$BATS_TEST_TMPDIR/log"
+  before=$(wc -l <"$log")
+  laptop alice getent ahosts www.corp.test
+  laptop alice getent ahosts www.example.com
+  tail -n +$((before + 1)) "$log" | grep -c 'www.corp.test'
+  # with the cluster out of reach they are found as quickly
+  cut_off alice
+  start=${EPOCHREALTIME/./}
+  run laptop alice getent ahosts intra.corp.test
+  took=$((${EPOCHREALTIME/./} - start))
+  no_cut alice
+  [ "$status" -eq 0 ]
+  echo "$took us"
+  [ $took -lt 700000 ]
+}
+
+@test "a resolver on 127.0.0.53, as systemd-resolved has it" {
+  skip_on_foreign "a resolver of the laptop"
+  laptop alice "$PYTHON" - >"$BATS_TEST_TMPDIR/stub" 2>&1 3>&- <<'END' &
+import signal, socket
+signal.alarm(30)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+while True:
+    q, client = s.recvfrom(4096)
+    up = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    up.settimeout(3)
+    up.connect(("10.77.0.53", 53))
+    up.send(q)
+    try:
+        s.sendto(up.recv(4096), client)
+    except OSError:
+        pass
+END
+  stub=$!
+  laptop alice cp /etc/resolv.conf /etc/resolv.conf.kept
+  laptop alice sh -c 'printf "%s\n" "nameserver 127.0.0.53" "search corp.test" \
+    "options edns0 trust-ad" >/etc/resolv.conf'
+  run laptop alice getent ahostsv4 web
+  cluster=$output
+  run laptop alice getent ahostsv4 www
+  office=$output
+  run laptop alice dig +tcp +short "web.$NS.svc.cluster.local"
+  tcp=$output
+  laptop alice mv /etc/resolv.conf.kept /etc/resolv.conf
+  kill "$stub"
+  [[ $cluster == "$(service_ip web) "* ]]
+  [[ $office == "10.77.0.80 "* ]]
+  [ "$tcp" = "$(service_ip web)" ]
+}
+
+@test "a thousand lookups at once" {
+  for i in $(seq 250); do
+    printf '%s\n' "web.$NS.svc.cluster.local A" "missing-$i.$NS.svc.cluster.local A" \
+      "far.$OTHER.svc.cluster.local AAAA" "webh.$NS.svc.cluster.local SRV"
+  done >"$BATS_TEST_TMPDIR/q"
+  pids=()
+  for i in 1 2 3; do
+    from_laptop "$(laptop_server)" <"$BATS_TEST_TMPDIR/q" \
+      >"$BATS_TEST_TMPDIR/$i.out" 3>&- &
+    pids+=($!)
+  done
+  for i in "${pids[@]}"; do
+    wait "$i"
+  done
+  [ "$(cat "$BATS_TEST_TMPDIR"/*.out | wc -l)" -eq 3000 ]
+  run ! grep -h 'no reply\|SERVFAIL' "$BATS_TEST_TMPDIR"/*.out
+}
