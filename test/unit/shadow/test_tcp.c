@@ -311,7 +311,7 @@ static void leaks_nothing(void **state)
 	print_message("# shadow: %ld KiB, was %ld; %d descriptors, was %d\n",
 		      rig_rss(&rig), rss, rig_fds(&rig), fds);
 	assert_true(rig_fds(&rig) <= fds);
-#ifndef __SANITIZE_ADDRESS__ /* its quarantine grows */
+#ifndef KT_SANITIZED /* its quarantine grows */
 	assert_true(rig_rss(&rig) < rss + 1024);
 #endif
 	short_one(&dst, "quit");
