@@ -35,7 +35,7 @@ suite_apply() {
 }
 
 setup_suite() {
-  load common
+  [ -z "${BATS_VERSION:-}" ] || load common
   if [ -z "${KUBECONFIG:-}" ]; then
     echo "no cluster: use make e2e, or load what make -s cluster-env says" >&2
     return 1
