@@ -48,6 +48,9 @@ struct connect {
 
 	struct ipaddr holes[MAX_HOLES];
 	size_t nholes;
+	/* the shadow's answer may come as late as undo(): so it lands here */
+	bool info_done;
+	int info_error;
 	struct cidr_hints hints;
 	struct cidr_result found;
 	struct prefixset ranges; /* captured */
@@ -232,13 +235,6 @@ static int step_shadow(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/** struct info_wait - what the shadow told, once it did */
-struct info_wait {
-	struct connect *c;
-	bool done;
-	int error;
-};
-
 static void add_hint(struct ipaddr *list, size_t *n, size_t max,
 		     const char *text)
 {
@@ -248,12 +244,11 @@ static void add_hint(struct ipaddr *list, size_t *n, size_t max,
 
 static void on_info(void *user, int error, const struct tunnel_info *info)
 {
-	struct info_wait *w = user;
-	struct connect *c = w->c;
+	struct connect *c = user;
 	struct cidr_hints *h = &c->hints;
 
-	w->done = true;
-	w->error = error;
+	c->info_done = true;
+	c->info_error = error;
 	if (error)
 		return;
 	for (size_t i = 0; i < info->pod_ips.n; i++)
@@ -270,18 +265,17 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 
 static int step_tunnel(struct connect *c, struct kt_error *err)
 {
-	struct info_wait w = { .c = c };
 	int rc;
 
 	progress_step(c->app->progress, "Open the tunnel");
 	rc = uplink_connect(c->uplink, err);
 	if (rc < 0)
 		return rc;
-	rc = tunnel_info_get(uplink_tunnel(c->uplink), on_info, &w);
+	rc = tunnel_info_get(uplink_tunnel(c->uplink), on_info, c);
 	if (rc == 0)
-		rc = loop_run_until(c->app->loop, &w.done, INFO_TIMEOUT);
+		rc = loop_run_until(c->app->loop, &c->info_done, INFO_TIMEOUT);
 	if (rc == 0)
-		rc = w.error;
+		rc = c->info_error;
 	if (rc < 0)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
 			       shadow_describe(c->shadow), strerror(-rc));

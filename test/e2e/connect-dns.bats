@@ -56,7 +56,7 @@ cluster_names() {
   done
   printf '%s\n' {,svc.,pod.,"$NS.svc.","$OTHER.svc.",nons.svc.,x.,dns-version.,"$NS.pod."}cluster.local \
     "WEB.$NS.Svc.Cluster.LOCAL" "10-0-0-1.$NS.pod.cluster.local" "fd00--1.$NS.pod.cluster.local"
-  for i in $(seq 40); do
+  for i in $(seq 60); do
     printf '%s\n' "missing-$i.$NS.svc.cluster.local" "web.missing-$i.svc.cluster.local"
   done
 }
