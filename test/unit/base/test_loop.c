@@ -69,13 +69,13 @@ static void timers_run_in_order_and_stop(void **state)
 		tick[i].order = order;
 		tick[i].n = &n;
 		tick[i].id = delay[i];
-		loop_timer_start(l, &tick[i].timer, delay[i] * NS_MS, on_tick);
+		loop_timer_start(l, &tick[i].timer, delay[i] * 10 * NS_MS, on_tick);
 	}
 	loop_timer_stop(&tick[4].timer); /* 5 */
 	loop_timer_stop(&tick[4].timer);
 	/* re-armed: 9 comes first now */
 	loop_timer_start(l, &tick[2].timer, 0, on_tick);
-	assert_int_equal(loop_sleep(l, 200 * NS_MS), 0);
+	assert_int_equal(loop_sleep(l, 300 * NS_MS), 0);
 	assert_int_equal(n, 8);
 	assert_int_equal(order[0], 9);
 	for (int i = 2; i < 8; i++)

@@ -271,10 +271,14 @@ static void receives_much_with_pauses(void **state)
 		for (size_t j = 0; j < sizeof(block); j++)
 			block[j] = pattern(i + j);
 		frame(server_end(&w), 0, block, sizeof(block));
-		assert_int_equal(loop_once(w.loop, 0), 0);
+		/* no more than the sockets hold: the server is in our loop */
+		do
+			assert_int_equal(loop_once(w.loop, NS_MS), 0);
+		while (o.got.len + 2 * sizeof(block) < i);
 	}
 	o.want = 20 * sizeof(block);
-	wait_done(&w, &o);
+	if (o.got.len < o.want)
+		wait_done(&w, &o);
 	for (size_t i = 0; i < o.got.len; i++)
 		if (buf_data(&o.got)[i] != pattern(i))
 			fail();
