@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#define UNSURE_PAUSE (300 * NS_MS)
+
 struct shadow {
 	struct shadow_config cfg;
 	char name[64]; /* of the Pod or Deployment; "" before it is made */
@@ -20,6 +22,7 @@ struct shadow {
 	char pod_ip[64];
 	char text[96]; /* shadow_describe() */
 	bool joined;   /* our reference is counted in the shared one */
+	bool unsure;   /* the request to make it got no answer */
 	struct heartbeat *beat;
 };
 
@@ -192,11 +195,13 @@ static int create(struct shadow *s, const char *name, struct kt_error *err)
 	auto_free char *path = object_path(s, NULL);
 	int rc = kube_create(s->cfg.kube, path, obj, NULL, err);
 
-	if (rc < 0)
-		return rc;
-	set_name(s, name);
-	s->joined = true;
-	return 0;
+	/* broken off without an answer: it may have been made all the same. The
+	 * shared one then is left to its idle end, it could be another's. */
+	s->unsure = rc < 0 && !err->http_status && !s->cfg.share;
+	s->joined = rc == 0 || s->unsure;
+	if (s->joined)
+		set_name(s, name);
+	return rc;
 }
 
 static int join_or_create_shared(struct shadow *s, struct kt_error *err)
@@ -313,6 +318,8 @@ int shadow_remove(struct shadow *s, struct kt_error *err)
 	if (!s->joined)
 		return 0;
 	s->joined = false;
+	if (s->unsure) /* the request may be on its way still */
+		rc = loop_sleep(kube_loop(s->cfg.kube), UNSURE_PAUSE);
 	if (s->cfg.share)
 		rc = change_refs(s, -1, &left, err);
 	path = object_path(s, s->name);
