@@ -69,7 +69,8 @@ static void timers_run_in_order_and_stop(void **state)
 		tick[i].order = order;
 		tick[i].n = &n;
 		tick[i].id = delay[i];
-		loop_timer_start(l, &tick[i].timer, delay[i] * 10 * NS_MS, on_tick);
+		loop_timer_start(l, &tick[i].timer, delay[i] * 10 * NS_MS,
+				 on_tick);
 	}
 	loop_timer_stop(&tick[4].timer); /* 5 */
 	loop_timer_stop(&tick[4].timer);
