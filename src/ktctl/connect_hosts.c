@@ -29,8 +29,7 @@ struct hosts_mode {
 	size_t nspaces;
 	struct timer retry;
 	bool written;
-	bool refused; /* a namespace's Services may not be watched */
-	bool ready;   /* written or refused: the start is over */
+	bool ready; /* written, or tried to: the start is over */
 };
 
 /* --- from objects to lines -------------------------------------------------
@@ -142,7 +141,6 @@ static void on_services_lost(void *user)
 	log_warn("the Services of namespace %s may not be watched: its names "
 		 "are not in the hosts file",
 		 s->ns);
-	s->mode->refused = true;
 	s->services_known = true;
 	write_when_known(s->mode);
 }

@@ -9,9 +9,10 @@
 /**
  * sweep_start() - remove connect shadows of @ns whose users are gone
  *
- * Asynchronous and silent; ends with kube_free() at the latest. Only objects
- * with the role of a connect shadow and an old heartbeat are touched: those of
- * exchange and mesh may still carry somebody's Service.
+ * Asynchronous; names what it removes, failures go to --debug. Ends with
+ * kube_free() at the latest. Only objects with the role of a connect shadow and
+ * an old heartbeat are touched: those of exchange and mesh may still carry
+ * somebody's Service.
  */
 void sweep_start(struct kube *k, const char *ns);
 
