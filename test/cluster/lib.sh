@@ -11,8 +11,13 @@
 CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 CHECKOUT=$(cd "$CLUSTER_DIR/../.." && pwd -P)
 
-KUBE=${KUBE:-1.20.2}
-FLAVOUR_DIR=$CLUSTER_DIR/flavours/${KUBE%.*}
+# KUBE=1.20 or 1.20.2: each flavour pins one version
+FLAVOUR_DIR=$CLUSTER_DIR/flavours/$(cut -d. -f1,2 <<<"${KUBE:-1.20}")
+[ -f "$FLAVOUR_DIR/version" ] || {
+  echo "KUBE=$KUBE: there is $(cd "$CLUSTER_DIR/flavours" && echo *)" >&2
+  exit 2
+}
+KUBE=$(cat "$FLAVOUR_DIR/version")
 
 STATE_ROOT=${KTCTL_STATE:-/var/lib/ktctl-test}
 CACHE_ROOT=${KTCTL_CACHE:-/var/cache/ktctl-test}

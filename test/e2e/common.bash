@@ -7,8 +7,10 @@
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 KTCTL=${KTCTL:-$TOP/build/src/ktctl/ktctl}
 CLUSTER=${KTCTL_TEST_CLUSTER:-$TOP/test/cluster} # perhaps another checkout's
-NS=${NS:-t}
-OTHER=${OTHER:-other}
+# Files run side by side in lanes: each has namespaces and laptops of its own.
+LANE=${LANE:-}
+NS=${NS:-t$LANE}
+OTHER=${OTHER:-other$LANE}
 RUN=${BATS_FILE_TMPDIR:-/tmp}
 # set -u inside bats' own code is not safe; be strict in our functions instead
 
@@ -23,7 +25,7 @@ laptop() {
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$@"
   else
-    "$CLUSTER/laptop" "$name" -- "$@"
+    "$CLUSTER/laptop" "$name$LANE" -- "$@"
   fi
 }
 
@@ -35,7 +37,7 @@ laptop_exec() {
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     exec "$@"
   else
-    exec "$CLUSTER/laptop" "$name" -- "$@"
+    exec "$CLUSTER/laptop" "$name$LANE" -- "$@"
   fi
 }
 
@@ -85,7 +87,7 @@ connect_spawn() {
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$KTCTL" connect -n "$NS" "$@" >"$CONNECT_LOG" 2>&1 3>&- &
   else
-    "$CLUSTER/laptop" "$name" -- "$KTCTL" connect -n "$NS" "$@" \
+    "$CLUSTER/laptop" "$name$LANE" -- "$KTCTL" connect -n "$NS" "$@" \
       >"$CONNECT_LOG" 2>&1 3>&- &
   fi
   CONNECT_PID=$!

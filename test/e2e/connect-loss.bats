@@ -34,7 +34,7 @@ teardown() {
 
 mend() {
   no_cut alice
-  "$CLUSTER/laptop" --office ip link set lp-alice up 2>/dev/null || true
+  "$CLUSTER/laptop" --office ip link set "lp-alice$LANE" up 2>/dev/null || true
 }
 
 reachable() {
@@ -47,7 +47,7 @@ reachable() {
 survives() {
   local seconds=$1 start
   shift
-  "$CLUSTER/laptop" alice "$PYTHON" "$TOOLS/idle.py" "$POD" "$SIZE" \
+  "$CLUSTER/laptop" "alice$LANE" "$PYTHON" "$TOOLS/idle.py" "$POD" "$SIZE" \
     >"$BATS_TEST_TMPDIR/idle" 2>&1 3>&- &
   client=$!
   eventually 10 grep -q running "$BATS_TEST_TMPDIR/idle"
@@ -68,5 +68,5 @@ survives() {
 }
 
 @test "the cable pulled for 8 s: streams survive, bytes are right" {
-  survives 8 "$CLUSTER/laptop" --office ip link set lp-alice down
+  survives 8 "$CLUSTER/laptop" --office ip link set "lp-alice$LANE" down
 }

@@ -261,7 +261,7 @@ END
   done
   CONNECT_LOG=$RUN/socks.log
   : >"$CONNECT_LOG"
-  "$CLUSTER/laptop" bob -- setpriv --reuid 65534 --regid 65534 --clear-groups \
+  "$CLUSTER/laptop" "bob$LANE" -- setpriv --reuid 65534 --regid 65534 --clear-groups \
     env HOME="$home" KUBECONFIG="$home/config" \
     "$KTCTL" connect -n "$NS" --disableTunDevice --proxyPort 3456 \
     --proxyAddr "${ip%/*}" >"$CONNECT_LOG" 2>&1 3>&- &

@@ -56,14 +56,14 @@ cut_off() {
   local ip
   ip=$(laptop "$1" ip -4 -o addr show dev eth0 | awk '{print $4}')
   "$CLUSTER/laptop" --office nft "
-    add table ip cut-$1
-    add chain ip cut-$1 f { type filter hook forward priority 0; }
-    add rule ip cut-$1 f ip saddr ${ip%/*} drop
-    add rule ip cut-$1 f ip daddr ${ip%/*} drop"
+    add table ip cut-$1$LANE
+    add chain ip cut-$1$LANE f { type filter hook forward priority 0; }
+    add rule ip cut-$1$LANE f ip saddr ${ip%/*} drop
+    add rule ip cut-$1$LANE f ip daddr ${ip%/*} drop"
 }
 
 no_cut() {
-  "$CLUSTER/laptop" --office nft delete table ip "cut-$1" 2>/dev/null || true
+  "$CLUSTER/laptop" --office nft delete table ip "cut-$1$LANE" 2>/dev/null || true
 }
 
 # resident PID / peak PID / descriptors PID: of a process of this machine

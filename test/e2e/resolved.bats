@@ -34,7 +34,7 @@ teardown_file() {
   load common
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   kill "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || true
-  "$CLUSTER/laptop" --down rita
+  "$CLUSTER/laptop" --down "rita$LANE"
 }
 
 setup() {
