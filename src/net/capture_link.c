@@ -238,7 +238,9 @@ static int add_policy(struct netlink *nl, int family, int tun, int lo,
 /*
  * A SYN from the programs (INNER) goes to the TUN and is held; the same SYN
  * coming back from there goes to the listener, whatever its address. Later
- * segments find their socket. UDP goes to a socket, which reassembles it.
+ * segments find their socket; one that we sent back, because it came too early
+ * for that, finds it now or is dropped. UDP goes to a socket, which reassembles
+ * it.
  */
 static int load_rules(const unsigned int tcp_port[2],
 		      const unsigned int udp_port[2], bool ipv6,
@@ -265,8 +267,12 @@ static int load_rules(const unsigned int tcp_port[2],
 		 "meta mark set %d accept\n"
 		 "iifname " TUN " meta nfproto ipv4 " SYN " "
 		 "tproxy ip to 127.0.0.1:%u meta mark set %d accept\n"
-		 "%s }\n}\n",
-		 udp_port[0], MARK, MARK, tcp_port[0], MARK, rules6);
+		 "iifname " TUN " meta l4proto tcp socket transparent 1 "
+		 "meta mark set %d accept\n"
+		 "%s"
+		 "iifname " TUN " tcp flags & (syn | rst) == 0 drop\n"
+		 " }\n}\n",
+		 udp_port[0], MARK, MARK, tcp_port[0], MARK, MARK, rules6);
 	rc = nft_new(&nft, err);
 	if (rc < 0)
 		return rc;

@@ -30,7 +30,7 @@
  *   later segments -> kt1 -"socket transparent"-> mark -> their socket
  *   UDP            -> kt1 -tproxy-> one socket: the kernel reassembles
  *   ICMP           -> t0
- *   stray segments -> t0 -> RST, as a host would send
+ *   stray segments -> t0 -> RST, as a host would send (or once more, held.h)
  *
  * tproxy, not redirect: the accepted socket has the address that the program
  * dialled, there is no connection tracking in N, hence no table to overflow,
@@ -269,6 +269,7 @@ static void take_tcp(struct ns_capture *cap, const struct ippkt *p)
 {
 	struct ippkt_tcp t;
 	uint8_t out[60];
+	struct held *h;
 
 	if (ippkt_tcp(p, &t) < 0)
 		return;
@@ -277,9 +278,15 @@ static void take_tcp(struct ns_capture *cap, const struct ippkt *p)
 		take_syn(cap, p, &t);
 		return;
 	}
-	/* it belongs to no socket of ours (any more) */
+	/* it belongs to no socket of ours: not yet, or not any more */
 	cap->stats.strays++;
-	if (!(t.flags & IPPKT_RST))
+	if (t.flags & IPPKT_RST)
+		return;
+	h = held_find(&cap->held, &(struct ipport){ p->src, t.sport },
+		      &(struct ipport){ p->dst, t.dport });
+	if (h && held_settling(h, loop_now(cap->base.loop)))
+		(void)inject(cap, p->whole, p->whole_len, NULL, 0);
+	else
 		(void)inject(cap, out, ippkt_build_rst(p, &t, out), NULL, 0);
 }
 

@@ -14,6 +14,7 @@
  * repetition in any queue. */
 #define NO_REPEAT (500 * NS_MS)
 #define LINGER (2 * NS_SEC)
+#define SETTLE (100 * NS_MS)
 
 int held_init(struct held_table *t, size_t max)
 {
@@ -128,15 +129,28 @@ void held_remove(struct held_table *t, struct held *h)
 	free(h);
 }
 
+/* How long an attempt that is over is remembered. */
+static int64_t linger(const struct held *h)
+{
+	if (h->answered - h->first >= NO_REPEAT)
+		return LINGER;
+	return h->errnum ? 0 : SETTLE;
+}
+
 void held_done(struct held_table *t, struct held *h, int64_t now)
 {
-	if (now - h->first < NO_REPEAT) {
-		held_remove(t, h);
-		return;
-	}
 	h->state = HELD_DONE;
 	h->answered = now;
 	h->pub.user = NULL;
+	if (linger(h) == 0)
+		held_remove(t, h);
+}
+
+bool held_settling(const struct held *h, int64_t now)
+{
+	return h->state == HELD_INJECTED ||
+	       (h->state == HELD_DONE && !h->errnum &&
+		now - h->answered <= SETTLE);
 }
 
 bool held_expired(const struct held *h, int64_t now)
@@ -148,7 +162,7 @@ bool held_expired(const struct held *h, int64_t now)
 	case HELD_INJECTED:
 		return now - MAX(h->answered, h->last) > ACCEPT_WAIT;
 	case HELD_DONE:
-		return now - h->answered > LINGER;
+		return now - h->answered > linger(h);
 	}
 	return true;
 }

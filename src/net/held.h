@@ -24,7 +24,8 @@
  * INJECTED  the SYN went back into the kernel, accept() is due
  * SILENT    the program is to run into its own time-out
  * DONE      over; kept for a moment, as a repetition of the same SYN may still
- *           be in a queue and must not become a second connection
+ *           be in a queue and must not become a second connection, and as the
+ *           kernel may not find the new socket yet (held_settling())
  *
  * A program that gives up sends nothing. It is noticed by the SYNs that do not
  * come any more: the kernel repeats them after 1 s, 2 s more, 4 s more, ... (or
@@ -73,6 +74,10 @@ void held_unlink(struct held_table *t, struct held *h);
 void held_remove(struct held_table *t, struct held *h);
 /** held_done() - no more needed: remove, or keep for repetitions */
 void held_done(struct held_table *t, struct held *h, int64_t now);
+/** held_settling() - the connection has been made just now: a segment that
+ *  found no socket met the moment in which the kernel puts the socket in the
+ *  place of its request (inet_ehash_insert()) */
+bool held_settling(const struct held *h, int64_t now);
 /** held_expired() - its time is over at @now */
 bool held_expired(const struct held *h, int64_t now);
 

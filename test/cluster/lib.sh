@@ -84,6 +84,16 @@ node_pid() {
     echo "$pid"
 }
 
+# Close what the caller had open (locks, the pipes of a test program, which
+# would wait for a daemon that holds one); for a subshell that becomes a daemon.
+close_inherited() {
+  local fd
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    [ "$fd" -le 2 ] || eval "exec $fd>&-"
+  done
+}
+
 # node_exec CMD...: run CMD inside the node's namespaces
 node_exec() {
   local pid

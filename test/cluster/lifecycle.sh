@@ -69,10 +69,11 @@ make_link() {
 make_node() {
   rm -f "$STATE/init.ok"
   ip netns exec "$NODE_NS" true # mounts nothing yet, but fails early
-  setsid nsenter --net="/run/netns/$NODE_NS" \
-    unshare -m -p -u -i -f --propagation private \
-    "$CLUSTER_DIR/node-init" </dev/null >"$LOGS/node-init.log" 2>&1 \
-    8>&- 9>&- &
+  (
+    close_inherited
+    exec setsid nsenter --net="/run/netns/$NODE_NS" \
+      unshare -m -p -u -i -f --propagation private "$CLUSTER_DIR/node-init"
+  ) </dev/null >"$LOGS/node-init.log" 2>&1 &
   local unshare=$!
   disown $unshare
   wait_for 10 test -f "$STATE/init.ok" || {

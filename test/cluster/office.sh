@@ -52,8 +52,9 @@ in_background() {
   shift 3
   (
     join_members "$group"
+    close_inherited
     exec setsid nsenter --net="/run/netns/$netns" "$@"
-  ) </dev/null >>"$log" 2>&1 8>&- 9>&- &
+  ) </dev/null >>"$log" 2>&1 &
   started=$!
   disown $started
 }

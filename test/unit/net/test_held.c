@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "net/held.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SEC NS_SEC
@@ -69,7 +70,8 @@ static void test_limits(void **state)
 	held_fini(&t);
 }
 
-/* Nothing of a quick attempt can be repeated; a slow one is remembered. */
+/* Nothing of a quick attempt can be repeated; a slow one is remembered, and a
+ * connection until the kernel surely finds its socket. */
 static void test_done(void **state)
 {
 	struct held_table t;
@@ -77,8 +79,20 @@ static void test_done(void **state)
 
 	(void)state;
 	assert_int_equal(held_init(&t, 3), 0);
-	held_done(&t, add(&t, 1, 0), SEC / 10);
+	h = add(&t, 1, 0);
+	h->errnum = ECONNREFUSED;
+	held_done(&t, h, SEC / 10);
 	assert_int_equal(t.n, 0);
+	h = add(&t, 1, 0);
+	assert_false(held_settling(h, 0));
+	h->state = HELD_INJECTED;
+	assert_true(held_settling(h, SEC / 20));
+	held_done(&t, h, SEC / 10);
+	assert_int_equal(t.n, 1);
+	assert_true(held_settling(h, SEC / 10));
+	assert_false(held_settling(h, SEC));
+	assert_true(held_expired(h, SEC / 2));
+	held_remove(&t, h);
 	h = add(&t, 1, 0);
 	held_done(&t, h, SEC);
 	assert_int_equal(t.n, 1);
