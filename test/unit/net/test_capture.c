@@ -646,7 +646,6 @@ static void test_one_after_the_other(void **state)
 		netns_test_client(w->loop, try_one_after_the_other, &n), 0);
 	assert_int_equal(loop_sleep(w->loop, 1100 * NS_MS), 0);
 	capture_get_stats(w->cap, &s);
-	fprintf(stderr, "strays %llu\n", (unsigned long long)s.strays);
 	assert_int_equal(s.held, 0);
 	assert_int_equal(s.finishing, 0);
 	assert_int_equal(w->accepted, 20000);
