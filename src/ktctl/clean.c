@@ -10,6 +10,7 @@
 #include "ktctl/options.h"
 #include "ktctl/progress.h"
 #include "kube/rest.h"
+#include "kube/takeover.h"
 
 #include <errno.h>
 #include <string.h>
@@ -276,7 +277,7 @@ static int remove_all(struct clean *c, const char *api, const char *resource,
 static int carry_out(struct clean *c, struct kt_error *err)
 {
 	const struct clean_plan *p = &c->plan;
-	int rc = change_services(c, p->recover, clean_recovered, "recovered",
+	int rc = change_services(c, p->recover, service_restored, "recovered",
 				 err);
 
 	if (rc == 0)

@@ -5,15 +5,13 @@
 #include "base/str.h"
 #include "kube/objects.h"
 #include "kube/rest.h"
+#include "kube/takeover.h"
 
 #include <string.h>
 
-#define ANNOTATION_SELECTOR "kt-selector"
-#define ANNOTATION_LOCK "kt-lock"
 #define ROLE_ROUTER "router"
 #define ROLE_EXCHANGE "shadow-exchange"
 #define ROLE_MESH "shadow-mesh"
-#define STUNTMAN "-kt-stuntman"
 
 /* --- facts about one object ------------------------------------------------
  */
@@ -74,20 +72,6 @@ static const json_t *pod_labels(const json_t *obj)
 			   : json_at(obj, "metadata", "labels", NULL);
 }
 
-/* Does a Service with @selector lead to Pods with @labels? */
-static bool selects(const json_t *selector, const json_t *labels)
-{
-	json_t *sel = (json_t *)(uintptr_t)selector; /* only read */
-	bool all = json_object_size(selector) > 0;
-	const char *key;
-	json_t *value;
-
-	json_object_foreach (sel, key, value)
-		if (!json_equal(json_object_get(labels, key), value))
-			all = false;
-	return all;
-}
-
 /* --- who is alive ----------------------------------------------------------
  */
 
@@ -137,7 +121,7 @@ static bool is_alive(const struct clean_input *in, const json_t *obj)
 static bool is_live_target(const struct clean_input *in, const json_t *obj,
 			   const void *selector)
 {
-	return selects(selector, pod_labels(obj)) && is_alive(in, obj);
+	return selector_matches(selector, pod_labels(obj)) && is_alive(in, obj);
 }
 
 static bool is_live_name(const struct clean_input *in, const json_t *obj,
@@ -162,34 +146,15 @@ static bool is_served(const struct clean_input *in, const json_t *service)
 
 static bool is_locked(const struct clean_input *in, const json_t *service)
 {
-	int64_t age = age_of(service, ANNOTATION_LOCK, in->now);
+	int64_t age = age_of(service, KT_ANNOTATION_LOCK, in->now);
 
-	return age >= 0 && age <= CLEAN_LOCK_LIFE;
-}
-
-json_t *clean_recovered(const json_t *service)
-{
-	const char *text = object_annotation(service, ANNOTATION_SELECTOR);
-	json_t *selector = text ? json_loads(text, 0, NULL) : NULL;
-	json_t *copy, *annotations;
-
-	if (!json_is_object(selector)) {
-		json_decref(selector);
-		return NULL;
-	}
-	copy = json_deep_copy(service);
-	json_object_set_new(json_object_get(copy, "spec"), "selector",
-			    selector);
-	annotations = json_at(copy, "metadata", "annotations", NULL);
-	json_object_del(annotations, ANNOTATION_SELECTOR);
-	json_object_del(annotations, ANNOTATION_LOCK);
-	return copy;
+	return age >= 0 && age <= KT_LOCK_LIFE;
 }
 
 /* A Service of the user's that something of ours has taken over */
 static bool is_taken(const json_t *service)
 {
-	return object_annotation(service, ANNOTATION_SELECTOR) ||
+	return object_annotation(service, KT_ANNOTATION_SELECTOR) ||
 	       (json_object_get(selector_of(service), KT_LABEL_ROLE) &&
 		!object_label(service, KT_LABEL_CONTROL));
 }
@@ -209,7 +174,7 @@ static void plan_user_service(struct clean_plan *p,
 	if (is_locked(in, service))
 		return; /* somebody changes it at this moment */
 	if (is_taken(service) && !is_served(in, service)) {
-		whole = clean_recovered(service);
+		whole = service_restored(service);
 		if (whole) {
 			json_array_append(p->recover, service);
 			json_decref(whole);
@@ -220,7 +185,7 @@ static void plan_user_service(struct clean_plan *p,
 		     "selector is not known: set spec.selector by hand",
 		     name_of(service));
 	}
-	if (object_annotation(service, ANNOTATION_LOCK))
+	if (object_annotation(service, KT_ANNOTATION_LOCK))
 		json_array_append(p->unlock, service);
 }
 
@@ -242,9 +207,9 @@ static bool is_needed_stuntman(const struct clean_input *in,
 	auto_free char *name = xstrdup(name_of(service));
 	const json_t *owner;
 
-	if (!str_ends(name, STUNTMAN))
+	if (!str_ends(name, KT_STUNTMAN))
 		return false;
-	name[strlen(name) - strlen(STUNTMAN)] = '\0';
+	name[strlen(name) - strlen(KT_STUNTMAN)] = '\0';
 	owner = find(in->services, name);
 	return owner && is_taken(owner) && is_served(in, owner);
 }
@@ -268,7 +233,7 @@ static bool is_stuck_on(const struct clean_plan *p,
 
 	json_array_foreach (in->services, i, service)
 		if (is_taken(service) &&
-		    selects(selector_of(service), pod_labels(obj)) &&
+		    selector_matches(selector_of(service), pod_labels(obj)) &&
 		    !find(p->recover, name_of(service)))
 			return true;
 	return false;

@@ -24,8 +24,6 @@
  * This part is pure: lists in, lists out.
  */
 
-#define CLEAN_LOCK_LIFE 180 /* seconds */
-
 /** struct clean_input - "items" of the lists, borrowed; NULL: not permitted */
 struct clean_input {
 	const json_t *pods;	   /* control-by=kt */
@@ -49,10 +47,5 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *in);
 void clean_plan_fini(struct clean_plan *p);
 /** clean_plan_empty() - there is nothing to do */
 bool clean_plan_empty(const struct clean_plan *p);
-
-/** clean_recovered() - @service with its own selector back and without our
- *  annotations (returned, caller decrefs); NULL when kt-selector is missing or
- *  makes no sense */
-json_t *clean_recovered(const json_t *service);
 
 #endif

@@ -11,7 +11,8 @@
 #include <sys/random.h>
 
 #define NOBODY 65534
-#define TARGET_LEN 20
+#define SERVE_GRACE 10 /* seconds: requests in flight end */
+#define TARGET_LEN (KT_TARGET_SIZE - 1)
 
 void shadow_name_make(char dst[SHADOW_NAME_LEN])
 {
@@ -22,7 +23,7 @@ void shadow_name_make(char dst[SHADOW_NAME_LEN])
 }
 
 /* Letters of both cases, as KT makes them. */
-static void random_target(char dst[TARGET_LEN + 1])
+void target_make(char dst[KT_TARGET_SIZE])
 {
 	uint32_t upper = 0;
 
@@ -56,6 +57,7 @@ static json_t *labels_of(const struct shadow_spec *s, bool control)
 	if (control)
 		set_text(l, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
 	set_text(l, KT_LABEL_ROLE, s->role);
+	set_text(l, KT_LABEL_TARGET, s->target);
 	return l;
 }
 
@@ -68,6 +70,7 @@ static json_t *annotations_of(const struct shadow_spec *s)
 	set_text(a, KT_ANNOTATION_USER, s->user);
 	set_text(a, KT_ANNOTATION_HEARTBEAT, now);
 	set_text(a, KT_ANNOTATION_REFS, "1");
+	set_text(a, KT_ANNOTATION_CONFIG, s->config);
 	return a;
 }
 
@@ -83,14 +86,32 @@ static json_t *container_security(void)
 			 "type", "RuntimeDefault");
 }
 
-/* ping_group_range: ICMP echo without a capability; a safe sysctl since 1.18 */
-static json_t *pod_security(void)
+static json_t *sysctl(const char *name, const char *value)
 {
-	return json_pack("{s:b,s:i,s:i,s:{s:s},s:[{s:s,s:s}]}", "runAsNonRoot",
-			 1, "runAsUser", NOBODY, "runAsGroup", NOBODY,
+	return json_pack("{s:s,s:s}", "name", name, "value", value);
+}
+
+/* Both are safe sysctls, allowed everywhere: ICMP echo without a capability
+ * (since 1.18), ports below 1024 likewise (since 1.22). */
+static json_t *sysctls(const struct shadow_spec *s)
+{
+	json_t *list = json_array();
+
+	json_array_append_new(
+		list, sysctl("net.ipv4.ping_group_range", "0 2147483647"));
+	if (s->low_ports)
+		json_array_append_new(
+			list,
+			sysctl("net.ipv4.ip_unprivileged_port_start", "0"));
+	return list;
+}
+
+static json_t *pod_security(const struct shadow_spec *s)
+{
+	return json_pack("{s:b,s:i,s:i,s:{s:s},s:o}", "runAsNonRoot", 1,
+			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
 			 "seccompProfile", "type", "RuntimeDefault", "sysctls",
-			 "name", "net.ipv4.ping_group_range", "value",
-			 "0 2147483647");
+			 sysctls(s));
 }
 
 static json_t *probe(uint16_t port)
@@ -125,6 +146,12 @@ static json_t *container(const struct shadow_spec *s)
 			json_array_append_new(args, json_string(s->args[i]));
 		json_object_set_new(c, "args", args);
 	}
+	if (s->serve)
+		json_object_set_new(c, "env",
+				    json_pack("[{s:s,s:s}]", "name",
+					      KT_ENV_SERVE, "value", s->serve));
+	if (s->ports)
+		json_object_set(c, "ports", (json_t *)(uintptr_t)s->ports);
 	if (s->health_port)
 		json_object_set_new(c, "readinessProbe", probe(s->health_port));
 	if (s->cpu || s->memory)
@@ -136,9 +163,10 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 {
 	json_t *p = json_pack(
 		"{s:[o],s:o,s:s,s:i,s:b,s:b}", "containers", container(s),
-		"securityContext", pod_security(), "restartPolicy", restart,
-		"terminationGracePeriodSeconds", 1,
-		"automountServiceAccountToken", 0, "enableServiceLinks", 0);
+		"securityContext", pod_security(s), "restartPolicy",
+		s->serve ? "Always" : restart, "terminationGracePeriodSeconds",
+		s->serve ? SERVE_GRACE : 1, "automountServiceAccountToken", 0,
+		"enableServiceLinks", 0);
 
 	set_text(p, "serviceAccountName", s->service_account);
 	if (s->image_pull_secret)
@@ -162,10 +190,11 @@ json_t *shadow_pod(const struct shadow_spec *s)
 json_t *shadow_deployment(const struct shadow_spec *s)
 {
 	json_t *pod_labels = labels_of(s, false), *labels;
-	char target[TARGET_LEN + 1];
+	char target[KT_TARGET_SIZE];
 
-	random_target(target);
-	set_text(pod_labels, KT_LABEL_TARGET, target);
+	target_make(target);
+	if (!s->target)
+		set_text(pod_labels, KT_LABEL_TARGET, target);
 	labels = json_copy(pod_labels);
 	set_text(labels, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
 	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},"

@@ -26,19 +26,30 @@
 #define KT_ANNOTATION_REFS "kt-ref-count"
 #define KT_ANNOTATION_CONFIG "kt-config"
 #define KT_ROLE_CONNECT "shadow-connect"
+#define KT_ROLE_EXCHANGE "shadow-exchange"
+#define KT_ROLE_MESH "shadow-mesh"
+#define KT_ROLE_PREVIEW "shadow-preview"
+#define KT_ROLE_ROUTER "router"
 #define KT_CONTAINER "standalone"
+#define KT_ENV_SERVE "SHADOW_SERVE"
 
 #define KT_SHARED_SHADOW "kt-connect-shadow-daemon"
 #define SHADOW_NAME_LEN 32
 /** shadow_name_make() - "kt-connect-shadow-xxxxx", five random letters */
 void shadow_name_make(char dst[SHADOW_NAME_LEN]);
 
+#define KT_TARGET_SIZE 21
+/** target_make() - a kt-target: twenty random letters */
+void target_make(char dst[KT_TARGET_SIZE]);
+
 /** struct shadow_spec - all borrowed; what is NULL or 0 is left out */
 struct shadow_spec {
 	const char *name;
-	const char *role; /* KT_ROLE_CONNECT */
-	const char *user; /* kt-user */
-	int64_t now;	  /* first heartbeat: kube_cluster_time() */
+	const char *role;   /* KT_ROLE_... */
+	const char *target; /* kt-target */
+	const char *config; /* kt-config */
+	const char *user;   /* kt-user */
+	int64_t now;	    /* first heartbeat: kube_cluster_time() */
 
 	const char *image;
 	bool always_pull; /* --forceUpdate */
@@ -51,6 +62,12 @@ struct shadow_spec {
 
 	const char *const *args; /* of the container, NULL-terminated */
 	uint16_t health_port;	 /* GET /healthz, on the Pod's address */
+
+	/* one that stands in front of a Service: it must stay for as long as
+	 * the Service leads to it, whoever is gone */
+	const char *serve;   /* SHADOW_SERVE */
+	const json_t *ports; /* of the container */
+	bool low_ports;	     /* some are below 1024: needs Kubernetes 1.22 */
 };
 
 /** shadow_pod() - a bare Pod (returned, caller decrefs) */

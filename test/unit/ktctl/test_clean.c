@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
+#include "kube/takeover.h"
 
 #include <string.h>
 
@@ -249,11 +250,11 @@ static void recovered(void **state)
 	json_t *want = parse("{'metadata': {'name': 'a', 'annotations': "
 			     "{'mine': 'm'}}, 'spec': {'selector': "
 			     "{'app': 'x'}, 'ports': [1]}, 'unknown': true}");
-	json_t *got = clean_recovered(s);
+	json_t *got = service_restored(s);
 
 	(void)state;
 	assert_true(json_equal(got, want));
-	assert_null(clean_recovered(want));
+	assert_null(service_restored(want));
 	json_decref(s);
 	json_decref(want);
 	json_decref(got);

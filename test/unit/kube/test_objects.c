@@ -146,6 +146,45 @@ static void names_are_kts(void **state)
 	assert_string_not_equal(a, b);
 }
 
+/* In front of a Service: ports, what is behind, and it never ends by itself */
+static void serving(void **state)
+{
+	json_t *ports = json_pack("[{s:i}]", "containerPort", 80);
+	struct shadow_spec spec = {
+		.name = "web-kt-exchange-abcde",
+		.role = KT_ROLE_EXCHANGE,
+		.target = "T",
+		.config = "service=web",
+		.image = "img:1",
+		.serve = "80=10.0.0.9:80~auto",
+		.ports = ports,
+		.low_ports = true,
+	};
+	json_t *pod = shadow_pod(&spec), *d = shadow_deployment(&spec);
+	json_t *c = json_array_get(json_at(pod, "spec", "containers", NULL), 0);
+	json_t *env = json_array_get(json_object_get(c, "env"), 0);
+	json_t *sysctls =
+		json_at(pod, "spec", "securityContext", "sysctls", NULL);
+
+	(void)state;
+	assert_string_equal(object_label(pod, "kt-target"), "T");
+	assert_string_equal(object_annotation(pod, "kt-config"), "service=web");
+	assert_string_equal(json_str(pod, "spec", "restartPolicy", NULL),
+			    "Always");
+	assert_string_equal(json_str(env, "name", NULL), "SHADOW_SERVE");
+	assert_string_equal(json_str(env, "value", NULL),
+			    "80=10.0.0.9:80~auto");
+	assert_true(json_equal(json_object_get(c, "ports"), ports));
+	assert_string_equal(json_str(json_array_get(sysctls, 1), "name", NULL),
+			    "net.ipv4.ip_unprivileged_port_start");
+	assert_string_equal(json_str(d, "spec", "selector", "matchLabels",
+				     "kt-target", NULL),
+			    "T");
+	json_decref(ports);
+	json_decref(pod);
+	json_decref(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +192,7 @@ int main(void)
 		cmocka_unit_test(flags_show_in_the_pod),
 		cmocka_unit_test(deployment_selects_its_pods),
 		cmocka_unit_test(names_are_kts),
+		cmocka_unit_test(serving),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
