@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ROUTER_BACKEND_H
+#define KT_ROUTER_BACKEND_H
+
+#include "base/ipaddr.h"
+#include "base/loop.h"
+#include "wire/rule.h"
+
+#include <stdint.h>
+
+/**
+ * DOC: Where requests go
+ *
+ * What the router asks of its surroundings: whose a request is, and a pipe to
+ * that backend. So it knows neither tunnel nor sockets.
+ */
+
+struct pipe;
+struct router_env;
+
+enum backend_kind {
+	BACKEND_NONE,	/* nobody: refuse it (502, reset) */
+	BACKEND_ORIGIN, /* the Service's own Pods */
+	BACKEND_CLIENT, /* a laptop */
+};
+
+/** struct backend_ref - one backend; two that are equal are the same one */
+struct backend_ref {
+	enum backend_kind kind;
+	uint64_t id; /* CLIENT: which; never used again for another one */
+};
+
+static inline bool backend_same(struct backend_ref a, struct backend_ref b)
+{
+	return a.kind == b.kind && a.id == b.id;
+}
+
+/** struct router_env - embed it; no operation may be NULL */
+struct router_env {
+	struct loop *loop;
+	/** choose() - who gets the request @req that came to @port, now; asked
+	 *  for each. @req NULL: a connection nobody looks into */
+	struct backend_ref (*choose)(struct router_env *env, uint16_t port,
+				     const struct rule_request *req);
+	/** open() - a new connection there, on behalf of the caller at @from;
+	 *  it is opening still, its handler's opened() or closed() tells.
+	 *  Return: the pipe (taken by the asker), or NULL with errno. */
+	struct pipe *(*open)(struct router_env *env, uint16_t port,
+			     struct backend_ref ref, const struct ipport *from);
+};
+
+#endif

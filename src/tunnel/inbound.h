@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TUNNEL_INBOUND_H
+#define KT_TUNNEL_INBOUND_H
+
+#include "base/carrier.h"
+#include "base/error.h"
+#include "base/ipaddr.h"
+#include "base/loop.h"
+#include "tunnel/session.h"
+#include "wire/rule.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: The laptop's end of the inbound way
+ *
+ * A session with the roles swapped: the shadow opens the streams, one for each
+ * caller, and the laptop connects each to a local port. As with the outbound
+ * tunnel the owner opens the carriers and hands each to inbound_attach(); when
+ * one dies, lost() asks for the next and the streams survive. When the session
+ * is dead, the next inbound_attach() begins a fresh one, which brings the rules
+ * again.
+ *
+ * The rules are in force from accepted() on, never before. While the carrier
+ * is away they stay so for the grace time, are then suspended, and are in force
+ * again when the session is resumed.
+ */
+
+struct inbound;
+
+/** struct inbound_port - callers of @remote (of the shadow) get @local. Nobody
+ *  listens at 127.0.0.1: ::1 is tried too */
+struct inbound_port {
+	uint16_t remote;
+	bool udp;
+	struct ipport local;
+};
+
+struct inbound_spec {
+	const char *user; /* whom a refusal of the same rule names */
+	unsigned int grace_s;
+	const struct rule *rules;
+	size_t nrules;
+	const struct inbound_port *ports;
+	size_t nports;
+};
+
+#define INBOUND_RULES_MAX 256
+
+struct inbound_caller {
+	struct ipport from; /* addr.family 0: not known */
+	uint16_t remote;
+	bool udp;
+	int error; /* 0: it was connected; -errno: refused with that */
+};
+
+/** struct inbound_events - any may be NULL. No event comes from inside a call
+ *  of this interface. inbound_free() is allowed in all of them. */
+struct inbound_events {
+	/** up() - a fresh session runs; accepted() or refused() follows */
+	void (*up)(void *user);
+	/** resumed() - the session goes on over another carrier */
+	void (*resumed)(void *user);
+	/** lost() - the carrier is gone: open another, inbound_attach() it */
+	void (*lost)(void *user, const struct kt_error *why);
+	/** dead() - the callers' connections are gone; EPROTONOSUPPORT: the
+	 *  shadow is of another version, do not try again */
+	void (*dead)(void *user, const struct kt_error *why);
+	/** accepted() - all rules are in force; once a session */
+	void (*accepted)(void *user);
+	/** refused() - none is: @holder ("": nobody) has the same one, or @text
+	 *  says what is wrong. Also later, when somebody took it while we were
+	 *  away for longer than the grace time. */
+	void (*refused)(void *user, const char *holder, const char *text);
+	/** caller() - somebody was connected, or could not be */
+	void (*caller)(void *user, const struct inbound_caller *c);
+};
+
+/** inbound_new() - @cfg (may be NULL: defaults) and @spec are copied, @ev is
+ *  borrowed; NULL with errno: E2BIG (more than INBOUND_RULES_MAX rules) */
+struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
+			    const struct inbound_spec *spec,
+			    const struct inbound_events *ev, void *user);
+/** inbound_attach() - use @c (taken; may be opening still) from now on */
+void inbound_attach(struct inbound *in, struct carrier *c);
+/** inbound_free() - say goodbye: the rules are gone at once, the callers'
+ *  connections are reset. No event follows. */
+void inbound_free(struct inbound *in);
+/** inbound_stats() - of the present session; zeroes when there is none */
+void inbound_stats(const struct inbound *in, struct session_stats *st);
+/** inbound_callers() - connections of callers that are open now */
+size_t inbound_callers(const struct inbound *in);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/rule.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const kinds[] = { "header", "path", "method", "baggage",
+				     "tracestate" };
+static_assert(ARRAY_SIZE(kinds) == RULE_NKINDS_, "one name each");
+
+/* --- words ---------------------------------------------------------------- */
+
+static bool is_plain(unsigned char c)
+{
+	return c > ' ' && c < 0x7f && c != '%';
+}
+
+int rule_encode(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *p = text; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (n + 4 > size)
+			return -EMSGSIZE;
+		n += (size_t)snprintf(out + n, 4, is_plain(c) ? "%c" : "%%%02X",
+				      c);
+	}
+	if (n >= size)
+		return -EMSGSIZE;
+	out[n] = 0;
+	return 0;
+}
+
+static int hex(unsigned char c)
+{
+	if (isdigit(c))
+		return c - '0';
+	return isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+}
+
+/* the byte that %XX at @p stands for, or -1; @n bytes are there */
+static int unescape(const char *p, size_t n)
+{
+	int hi = n > 2 ? hex((unsigned char)p[1]) : -1;
+	int lo = n > 2 ? hex((unsigned char)p[2]) : -1;
+
+	return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
+}
+
+int rule_decode(const char *text, size_t n, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int c = (unsigned char)text[i];
+
+		if (c == '%') {
+			c = unescape(text + i, n - i);
+			i += 2;
+		}
+		if (c < ' ' || c == 0x7f)
+			return -EINVAL;
+		if (len + 1 >= size)
+			return -EMSGSIZE;
+		out[len++] = (char)c;
+	}
+	if (!size)
+		return -EMSGSIZE;
+	out[len] = 0;
+	return 0;
+}
+
+/* --- terms ---------------------------------------------------------------- */
+
+static const char *name_of(const struct rule_match *m,
+			   const struct rule_term *t)
+{
+	return m->text + t->name;
+}
+
+static const char *value_of(const struct rule_match *m,
+			    const struct rule_term *t)
+{
+	return m->text + t->value;
+}
+
+static bool has_name(enum rule_kind kind)
+{
+	return kind != RULE_PATH && kind != RULE_METHOD;
+}
+
+/* token of RFC 9110, section 5.6.2; keys of tracestate may have "/" and "@" */
+static bool is_token(const char *p, size_t n, enum rule_kind kind)
+{
+	const char *more = kind == RULE_TRACESTATE ? "/@" : "";
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		if (!isalnum(c) && !strchr("!#$%&'*+-.^_`|~", c) &&
+		    !strchr(more, c))
+			return false;
+	}
+	return n > 0 && !memchr(p, 0, n);
+}
+
+static int check_value(enum rule_kind kind, const char *v, struct kt_error *err)
+{
+	size_t n = strlen(v);
+
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)v[i] < ' ' || v[i] == 0x7f)
+			return kt_fail(err, EINVAL,
+				       "a control character in '%s'",
+				       kinds[kind]);
+	if (n && (v[0] == ' ' || v[n - 1] == ' '))
+		return kt_fail(err, EINVAL, "'%s' begins or ends with a blank",
+			       v);
+	if (kind == RULE_PATH && v[0] != '/')
+		return kt_fail(err, EINVAL,
+			       "the path '%s' does not begin with "
+			       "a slash",
+			       v);
+	if (kind == RULE_METHOD && !is_token(v, n, kind))
+		return kt_fail(err, EINVAL, "'%s' is no method", v);
+	return 0;
+}
+
+/* split "KIND:NAME=VALUE"; the offsets are counted from @text */
+static int split(const char *text, enum rule_kind *kind, const char **name,
+		 size_t *namelen, const char **value, struct kt_error *err)
+{
+	const char *colon = strchr(text, ':'), *eq;
+	int k;
+
+	for (k = 0; colon && k < RULE_NKINDS_; k++)
+		if (strlen(kinds[k]) == (size_t)(colon - text) &&
+		    strncasecmp(text, kinds[k], strlen(kinds[k])) == 0)
+			break;
+	if (!colon || k == RULE_NKINDS_)
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is none of header:NAME=VALUE, "
+			       "path:PREFIX, method:METHOD, baggage:KEY=VALUE, "
+			       "tracestate:KEY=VALUE",
+			       text);
+	*kind = (enum rule_kind)k;
+	*name = colon + 1;
+	*namelen = 0;
+	*value = colon + 1;
+	if (!has_name(*kind))
+		return 0;
+	eq = strchr(colon, '=');
+	if (!eq)
+		return kt_fail(err, EINVAL, "no '=' in '%.80s'", text);
+	*namelen = (size_t)(eq - *name);
+	*value = eq + 1;
+	if (!is_token(*name, *namelen, *kind))
+		return kt_fail(err, EINVAL, "'%.*s' cannot be a name",
+			       (int)MIN(*namelen, (size_t)80), *name);
+	return 0;
+}
+
+static int term_cmp(const struct rule_match *m, const struct rule_term *a,
+		    const struct rule_term *b)
+{
+	int c;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	c = strcmp(name_of(m, a), name_of(m, b));
+	return c ? c : strcmp(value_of(m, a), value_of(m, b));
+}
+
+/* its length in the canonical text, a blank before or after it included */
+static size_t printed(const struct rule_match *m, const struct rule_term *t)
+{
+	size_t n = strlen(kinds[t->kind]) + 3;
+
+	for (const char *p = name_of(m, t); *p; p++)
+		n += is_plain((unsigned char)*p) ? 1 : 3;
+	for (const char *p = value_of(m, t); *p; p++)
+		n += is_plain((unsigned char)*p) ? 1 : 3;
+	return n;
+}
+
+static void put_text(struct rule_match *m, const char *p, size_t n,
+		     int (*change)(int))
+{
+	for (size_t i = 0; i < n; i++)
+		m->text[m->used++] =
+			change ? (char)change((unsigned char)p[i]) : p[i];
+	m->text[m->used++] = 0;
+}
+
+static void insert(struct rule_match *m, const struct rule_term *t)
+{
+	size_t at = 0;
+
+	while (at < m->n && term_cmp(m, &m->term[at], t) < 0)
+		at++;
+	if (at < m->n && term_cmp(m, &m->term[at], t) == 0)
+		return;
+	memmove(&m->term[at + 1], &m->term[at],
+		(m->n - at) * sizeof(m->term[0]));
+	m->term[at] = *t;
+	m->n++;
+}
+
+int rule_match_add(struct rule_match *m, const char *term, struct kt_error *err)
+{
+	struct rule_match to = *m;
+	const char *name = NULL, *value = NULL;
+	struct rule_term t = { 0 };
+	size_t namelen = 0, all = 0;
+	int rc = split(term, &t.kind, &name, &namelen, &value, err);
+
+	if (rc == 0)
+		rc = check_value(t.kind, value, err);
+	if (rc < 0)
+		return rc;
+	if (m->n == RULE_TERMS_MAX)
+		return kt_fail(err, E2BIG, "more than %d terms in one match",
+			       RULE_TERMS_MAX);
+	if (to.used + namelen + strlen(value) + 2 > sizeof(to.text))
+		return kt_fail(err, EMSGSIZE, "the match is too long");
+	t.name = (uint16_t)to.used;
+	put_text(&to, name, namelen, t.kind == RULE_HEADER ? tolower : NULL);
+	t.value = (uint16_t)to.used;
+	put_text(&to, value, strlen(value),
+		 t.kind == RULE_METHOD ? toupper : NULL);
+	insert(&to, &t);
+	for (size_t i = 0; i < to.n; i++)
+		all += printed(&to, &to.term[i]);
+	if (all >= RULE_MATCH_MAX)
+		return kt_fail(err, EMSGSIZE, "the match is too long");
+	*m = to;
+	return 0;
+}
+
+int rule_match_parse(struct rule_match *m, const char *text,
+		     struct kt_error *err)
+{
+	*m = (struct rule_match){ 0 };
+	if (strcmp(text, "all") == 0)
+		return 0;
+	do {
+		size_t n = strcspn(text, " ");
+		char word[RULE_MATCH_MAX];
+		int rc = rule_decode(text, n, word, sizeof(word));
+
+		if (rc < 0)
+			return kt_fail(err, -rc, "malformed match");
+		rc = rule_match_add(m, word, err);
+		if (rc < 0)
+			return rc;
+		text += n;
+	} while (*text++);
+	return 0;
+}
+
+const char *rule_match_print(const struct rule_match *m,
+			     char out[RULE_MATCH_MAX])
+{
+	size_t n = 0;
+
+	if (!m->n)
+		snprintf(out, RULE_MATCH_MAX, "all");
+	for (size_t i = 0; i < m->n; i++) {
+		const struct rule_term *t = &m->term[i];
+		char word[2][RULE_MATCH_MAX] = { "", "" };
+
+		/* rule_match_add() saw to it that there is room */
+		(void)!rule_encode(name_of(m, t), word[0], RULE_MATCH_MAX);
+		(void)!rule_encode(value_of(m, t), word[1], RULE_MATCH_MAX);
+		n += (size_t)snprintf(out + n, RULE_MATCH_MAX - n,
+				      "%s%s:%s%s%s", i ? " " : "",
+				      kinds[t->kind], word[0],
+				      has_name(t->kind) ? "=" : "", word[1]);
+	}
+	return out;
+}
+
+bool rule_match_same(const struct rule_match *a, const struct rule_match *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct rule_term *x = &a->term[i], *y = &b->term[i];
+
+		if (x->kind != y->kind ||
+		    strcmp(name_of(a, x), name_of(b, y)) != 0 ||
+		    strcmp(value_of(a, x), value_of(b, y)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* --- requests --------------------------------------------------------------
+ */
+
+static struct rule_str trim(struct rule_str s)
+{
+	while (s.n && (*s.p == ' ' || *s.p == '\t')) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+/* cut @s at the first @c: the part before it; @s goes on behind it */
+static struct rule_str cut(struct rule_str *s, char c)
+{
+	const char *at = s->n ? memchr(s->p, c, s->n) : NULL;
+	struct rule_str head = { s->p, at ? (size_t)(at - s->p) : s->n };
+
+	s->n -= at ? head.n + 1 : s->n;
+	s->p = at ? at + 1 : s->p;
+	return head;
+}
+
+static bool is(struct rule_str s, const char *text)
+{
+	return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
+}
+
+static bool is_nocase(struct rule_str s, const char *text)
+{
+	return strlen(text) == s.n && strncasecmp(s.p, text, s.n) == 0;
+}
+
+/* a value of baggage is percent-encoded; that of a rule is not */
+static bool is_encoded(struct rule_str s, const char *text)
+{
+	size_t i = 0;
+
+	for (; *text && i < s.n; text++, i++) {
+		int c = (unsigned char)s.p[i];
+
+		if (c == '%' && unescape(s.p + i, s.n - i) >= 0) {
+			c = unescape(s.p + i, s.n - i);
+			i += 2;
+		}
+		if (c != (unsigned char)*text)
+			return false;
+	}
+	return !*text && i == s.n;
+}
+
+/* "key=value;property, key=value" */
+static bool has_member(enum rule_kind kind, struct rule_str list,
+		       const char *name, const char *value)
+{
+	while (list.n) {
+		struct rule_str member = cut(&list, ',');
+		struct rule_str pair =
+			kind == RULE_BAGGAGE ? cut(&member, ';') : member;
+		struct rule_str key = trim(cut(&pair, '='));
+
+		if (!is(key, name))
+			continue;
+		pair = trim(pair);
+		if (kind == RULE_BAGGAGE ? is_encoded(pair, value)
+					 : is(pair, value))
+			return true;
+	}
+	return false;
+}
+
+static bool field_has(const struct rule_match *m, const struct rule_term *t,
+		      const struct rule_field *f)
+{
+	if (t->kind == RULE_HEADER)
+		return is_nocase(f->name, name_of(m, t)) &&
+		       is(trim(f->value), value_of(m, t));
+	return is_nocase(f->name, kinds[t->kind]) &&
+	       has_member(t->kind, f->value, name_of(m, t), value_of(m, t));
+}
+
+static bool term_has(const struct rule_match *m, const struct rule_term *t,
+		     const struct rule_request *req)
+{
+	const char *value = value_of(m, t);
+
+	if (t->kind == RULE_PATH)
+		return req->path.n >= strlen(value) &&
+		       memcmp(req->path.p, value, strlen(value)) == 0;
+	if (t->kind == RULE_METHOD)
+		return is_nocase(req->method, value);
+	for (size_t i = 0; i < req->nfields; i++)
+		if (field_has(m, t, &req->field[i]))
+			return true;
+	return false;
+}
+
+bool rule_match_has(const struct rule_match *m, const struct rule_request *req)
+{
+	if (!req)
+		return m->n == 0;
+	for (size_t i = 0; i < m->n; i++)
+		if (!term_has(m, &m->term[i], req))
+			return false;
+	return true;
+}
+
+/* --- rules -----------------------------------------------------------------
+ */
+
+int rule_parse(struct rule *r, const char *text, struct kt_error *err)
+{
+	size_t n = strcspn(text, " ");
+	char word[16];
+	long port;
+
+	*r = (struct rule){ 0 };
+	if (!text[n] || n >= sizeof(word))
+		return kt_fail(err, EINVAL, "'%.80s' is no rule", text);
+	memcpy(word, text, n);
+	word[n] = 0;
+	r->udp = str_ends(word, "/udp");
+	if (r->udp)
+		word[n - strlen("/udp")] = 0;
+	if (str_to_long(word, &port) < 0 || port < 1 || port > 65535)
+		return kt_fail(err, EINVAL, "'%.80s' is no rule", text);
+	r->port = (uint16_t)port;
+	if (r->udp && strcmp(text + n + 1, "all") != 0)
+		return kt_fail(err, EINVAL, "a rule for UDP can only be 'all'");
+	return rule_match_parse(&r->match, text + n + 1, err);
+}
+
+const char *rule_print(const struct rule *r, char out[RULE_TEXT_MAX])
+{
+	int n = snprintf(out, RULE_TEXT_MAX, "%u%s ", r->port,
+			 r->udp ? "/udp" : "");
+
+	rule_match_print(&r->match, out + n);
+	return out;
+}
+
+bool rule_same(const struct rule *a, const struct rule *b)
+{
+	return a->port == b->port && a->udp == b->udp &&
+	       rule_match_same(&a->match, &b->match);
+}

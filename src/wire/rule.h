@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_WIRE_RULE_H
+#define KT_WIRE_RULE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: Rules
+ *
+ * A rule says which requests that come to a port of the shadow go to a client:
+ *
+ *     rule  = PORT["/udp"] SP match
+ *     match = "all" / term *(SP term)             all terms must hold
+ *     term  = "header:" NAME "=" VALUE            any field NAME is VALUE
+ *           / "path:" PREFIX                      the request target begins so
+ *           / "method:" METHOD
+ *           / "baggage:" KEY "=" VALUE            a member (W3C Baggage)
+ *           / "tracestate:" KEY "=" VALUE         a member (W3C Trace Context)
+ *
+ * NAME and METHOD are compared without regard to case, the rest as it is. In
+ * the text of a match blanks, "%" and what is not printable ASCII stand as %XX.
+ * The canonical text (rule_match_print()) has the terms sorted and each once,
+ * so two matches are the same set exactly when it is the same text.
+ *
+ * Pure: no I/O, no allocation.
+ */
+
+#define RULE_TERMS_MAX 8
+#define RULE_MATCH_MAX 960 /* canonical text with its NUL */
+#define RULE_TEXT_MAX 984  /* of a whole rule, likewise */
+
+enum rule_kind {
+	RULE_HEADER,
+	RULE_PATH,
+	RULE_METHOD,
+	RULE_BAGGAGE,
+	RULE_TRACESTATE,
+	RULE_NKINDS_
+};
+
+struct rule_term {
+	enum rule_kind kind;
+	uint16_t name, value; /* offsets into text[]; name of PATH: "" */
+};
+
+/** struct rule_match - zeroed: everything matches ("all") */
+struct rule_match {
+	size_t n;
+	struct rule_term term[RULE_TERMS_MAX]; /* sorted, each once */
+	size_t used;
+	char text[RULE_MATCH_MAX];
+};
+
+struct rule {
+	uint16_t port; /* of the shadow */
+	bool udp;      /* with the match "all" only */
+	struct rule_match match;
+};
+
+/** struct rule_str - borrowed bytes */
+struct rule_str {
+	const char *p;
+	size_t n;
+};
+
+struct rule_field {
+	struct rule_str name, value;
+};
+
+/** struct rule_request - what a request looks like; borrowed */
+struct rule_request {
+	struct rule_str method;
+	struct rule_str path; /* with the query */
+	const struct rule_field *field;
+	size_t nfields;
+};
+
+/** rule_match_add() - one more @term, as a person types it (nothing is
+ *  percent-encoded); 0, or -errno with @err (may be NULL) and @m unchanged */
+KT_CHECK int rule_match_add(struct rule_match *m, const char *term,
+			    struct kt_error *err);
+/** rule_match_parse() - a match as text; 0 or -errno with @err (may be NULL) */
+KT_CHECK int rule_match_parse(struct rule_match *m, const char *text,
+			      struct kt_error *err);
+/** rule_match_print() - the canonical text; returns @out */
+const char *rule_match_print(const struct rule_match *m,
+			     char out[RULE_MATCH_MAX]);
+bool rule_match_same(const struct rule_match *a, const struct rule_match *b);
+/** rule_match_has() - @req matches; NULL: a connection nobody looks into, which
+ *  only "all" matches */
+bool rule_match_has(const struct rule_match *m, const struct rule_request *req);
+
+KT_CHECK int rule_parse(struct rule *r, const char *text, struct kt_error *err);
+const char *rule_print(const struct rule *r, char out[RULE_TEXT_MAX]);
+/** rule_same() - same port, protocol and match */
+bool rule_same(const struct rule *a, const struct rule *b);
+
+/** rule_encode() - @text with %XX for what a word of a line cannot have;
+ *  0 or -EMSGSIZE */
+KT_CHECK int rule_encode(const char *text, char *out, size_t size);
+/** rule_decode() - the reverse, of @n bytes; 0, -EINVAL (malformed, a control
+ *  character in it) or -EMSGSIZE */
+KT_CHECK int rule_decode(const char *text, size_t n, char *out, size_t size);
+
+#endif
