@@ -52,6 +52,7 @@ int app_usage(const struct app *app, const struct kt_error *err);
 int command_connect(struct app *app, const struct connect_options *opt,
 		    const struct global_options *global);
 int command_clean(struct app *app, const struct options *o);
+int command_recover(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);
 int command_config_get(struct app *app, const struct options *o);
 int command_config_set(struct app *app, const struct options *o);

@@ -4,20 +4,21 @@
  * the namespace. What is to be done is decided in clean_plan.c.
  */
 #include "base/mem.h"
+#include "base/str.h"
 #include "ktctl/app.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
+#include "ktctl/mend.h"
 #include "ktctl/options.h"
 #include "ktctl/progress.h"
+#include "kube/objects.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
-#define CONFLICT_TRIES 5
 
 struct clean {
 	struct app *app;
@@ -28,15 +29,9 @@ struct clean {
 	struct kube *kube;
 	const char *ns;
 	json_t *pods, *deployments, *configmaps, *services; /* Lists */
+	json_t *statefulsets;
 	struct clean_plan plan;
 };
-
-static const char *name_of(const json_t *obj)
-{
-	const char *name = json_str(obj, "metadata", "name", NULL);
-
-	return name ? name : "";
-}
 
 /* --- looking ---------------------------------------------------------------
  */
@@ -51,11 +46,11 @@ static int list(struct clean *c, const char *api, const char *resource,
 
 /* What the user may not list cannot be cleaned; that is told, no failure */
 static int list_if_allowed(struct clean *c, const char *api,
-			   const char *resource, json_t **out,
-			   struct kt_error *err)
+			   const char *resource, const char *query,
+			   json_t **out, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
-	int rc = list(c, api, resource, OURS, out, &why);
+	int rc = list(c, api, resource, query, out, &why);
 
 	if (rc == -EPERM || rc == -ENOENT) {
 		progress_note(c->app->progress, "%s are left out: %s", resource,
@@ -74,11 +69,14 @@ static int look(struct clean *c, struct kt_error *err)
 	if (rc == 0)
 		rc = list(c, "v1", "services", NULL, &c->services, err);
 	if (rc == 0)
-		rc = list_if_allowed(c, "apps/v1", "deployments",
+		rc = list_if_allowed(c, "apps/v1", "deployments", NULL,
 				     &c->deployments, err);
 	if (rc == 0)
-		rc = list_if_allowed(c, "v1", "configmaps", &c->configmaps,
-				     err);
+		rc = list_if_allowed(c, "apps/v1", "statefulsets", NULL,
+				     &c->statefulsets, err);
+	if (rc == 0)
+		rc = list_if_allowed(c, "v1", "configmaps", OURS,
+				     &c->configmaps, err);
 	return rc;
 }
 
@@ -87,6 +85,7 @@ static void make_plan(struct clean *c)
 	struct clean_input in = {
 		.pods = json_object_get(c->pods, "items"),
 		.deployments = json_object_get(c->deployments, "items"),
+		.statefulsets = json_object_get(c->statefulsets, "items"),
 		.configmaps = json_object_get(c->configmaps, "items"),
 		.services = json_object_get(c->services, "items"),
 		.now = c->global->use_local_time ? (int64_t)time(NULL)
@@ -109,7 +108,7 @@ static void show(const char *what, const json_t *objects)
 		return;
 	printf("%s (%zu):\n", what, json_array_size(objects));
 	json_array_foreach (objects, i, obj)
-		printf("  %s\n", name_of(obj));
+		printf("  %s\n", object_name(obj));
 }
 
 static void show_plan(const struct clean *c)
@@ -117,7 +116,7 @@ static void show_plan(const struct clean *c)
 	const struct clean_plan *p = &c->plan;
 
 	show("Services to recover", p->recover);
-	show("Deployments to scale back", p->scale);
+	show("Workloads to scale back", p->scale);
 	show("Services to unlock", p->unlock);
 	show("Pods to remove", p->pods);
 	show("Deployments to remove", p->deployments);
@@ -138,82 +137,38 @@ static void show_kept(const struct clean *c)
 /* --- doing
  * --------------------------------------------------------------------- */
 
-/* Read, change, write back, until nobody wrote in between */
-static int change_service(struct clean *c, const char *name,
-			  json_t *(*change)(const json_t *service),
-			  struct kt_error *err)
-{
-	auto_free char *path = kube_path("v1", "services", c->ns, name, NULL);
-	int rc = -EBUSY;
-
-	for (int i = 0; i < CONFLICT_TRIES && rc == -EBUSY; i++) {
-		auto_json json_t *now = NULL;
-		auto_json json_t *then = NULL;
-
-		rc = kube_get(c->kube, path, &now, err);
-		if (rc < 0)
-			break;
-		then = change(now);
-		if (!then)
-			return 0; /* somebody did it meanwhile */
-		rc = kube_replace(c->kube, path, then, NULL, err);
-	}
-	return rc;
-}
-
-static json_t *unlocked(const json_t *service)
-{
-	json_t *copy = json_deep_copy(service);
-
-	if (json_object_del(json_at(copy, "metadata", "annotations", NULL),
-			    "kt-lock") < 0) {
-		json_decref(copy);
-		return NULL;
-	}
-	return copy;
-}
-
-static int change_services(struct clean *c, const json_t *services,
-			   json_t *(*change)(const json_t *service),
-			   const char *done, struct kt_error *err)
+static int recover(struct clean *c, struct kt_error *err)
 {
 	const json_t *obj;
 	size_t i;
 
-	json_array_foreach (services, i, obj) {
-		int rc = change_service(c, name_of(obj), change, err);
+	json_array_foreach (c->plan.recover, i, obj) {
+		int rc = mend_restore(c->kube, c->ns, object_name(obj), err);
 
 		if (rc < 0)
 			return kt_wrap(err, rc, "Service %s/%s", c->ns,
-				       name_of(obj));
-		printf("%s Service %s\n", done, name_of(obj));
+				       object_name(obj));
+		if (rc > 0)
+			printf("recovered Service %s\n", object_name(obj));
 	}
 	return 0;
 }
 
-/* Only a Deployment that still stands at 0: else its owner has cared for it */
-static int scale_one(struct clean *c, const json_t *want, struct kt_error *err)
+static int unlock(struct clean *c, struct kt_error *err)
 {
-	auto_free char *path =
-		kube_path("apps/v1", "deployments", c->ns, name_of(want), NULL);
-	auto_json json_t *now = NULL;
-	auto_json json_t *patch = NULL;
-	int rc = kube_get(c->kube, path, &now, err);
+	const json_t *obj;
+	size_t i;
 
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0)
-		return rc;
-	if (json_integer_value(json_at(now, "spec", "replicas", NULL)) != 0)
-		return 0;
-	patch = json_pack("{s:{s:O}}", "spec", "replicas",
-			  json_object_get(want, "replicas"));
-	rc = kube_patch(c->kube, path, patch, NULL, err);
-	if (rc == 0)
-		printf("scaled Deployment %s back to %d\n", name_of(want),
-		       (int)json_integer_value(
-			       json_object_get(want, "replicas")));
-	return rc;
+	json_array_foreach (c->plan.unlock, i, obj) {
+		int rc = mend_unlock(c->kube, c->ns, object_name(obj), 0, err);
+
+		if (rc < 0)
+			return kt_wrap(err, rc, "Service %s/%s", c->ns,
+				       object_name(obj));
+		if (rc > 0)
+			printf("unlocked Service %s\n", object_name(obj));
+	}
+	return 0;
 }
 
 static int scale(struct clean *c, struct kt_error *err)
@@ -222,11 +177,23 @@ static int scale(struct clean *c, struct kt_error *err)
 	size_t i;
 
 	json_array_foreach (c->plan.scale, i, want) {
-		int rc = scale_one(c, want, err);
+		const char *kind = json_str(want, "kind", NULL);
+		int n, rc;
 
+		rc = mend_scale_back(c->kube, c->ns,
+				     str_eq(kind, "StatefulSet")
+					     ? "statefulsets"
+					     : "deployments",
+				     object_name(want),
+				     (int)json_integer_value(
+					     json_object_get(want, "replicas")),
+				     &n, err);
 		if (rc < 0)
-			return kt_wrap(err, rc, "Deployment %s/%s", c->ns,
-				       name_of(want));
+			return kt_wrap(err, rc, "%s %s/%s", kind, c->ns,
+				       object_name(want));
+		if (n)
+			printf("scaled %s %s back to %d\n", kind,
+			       object_name(want), n);
 	}
 	return 0;
 }
@@ -236,7 +203,7 @@ static int remove_one(struct clean *c, const char *api, const char *resource,
 		      const json_t *obj, struct kt_error *err)
 {
 	auto_free char *path =
-		kube_path(api, resource, c->ns, name_of(obj), NULL);
+		kube_path(api, resource, c->ns, object_name(obj), NULL);
 	auto_json json_t *options = json_pack(
 		"{s:s, s:{s:s*, s:s*}}", "propagationPolicy", "Background",
 		"preconditions", "uid", json_str(obj, "metadata", "uid", NULL),
@@ -251,11 +218,11 @@ static int remove_one(struct clean *c, const char *api, const char *resource,
 		return 0;
 	if (rc == -EBUSY) {
 		progress_note(c->app->progress, "left: %s %s has changed",
-			      resource, name_of(obj));
+			      resource, object_name(obj));
 		return 0;
 	}
 	if (rc == 0)
-		printf("removed %s %s\n", resource, name_of(obj));
+		printf("removed %s %s\n", resource, object_name(obj));
 	return rc;
 }
 
@@ -277,13 +244,12 @@ static int remove_all(struct clean *c, const char *api, const char *resource,
 static int carry_out(struct clean *c, struct kt_error *err)
 {
 	const struct clean_plan *p = &c->plan;
-	int rc = change_services(c, p->recover, service_restored, "recovered",
-				 err);
+	int rc = recover(c, err);
 
 	if (rc == 0)
 		rc = scale(c, err);
 	if (rc == 0)
-		rc = change_services(c, p->unlock, unlocked, "unlocked", err);
+		rc = unlock(c, err);
 	if (rc == 0)
 		rc = remove_all(c, "v1", "pods", p->pods, err);
 	if (rc == 0)
@@ -334,6 +300,7 @@ static void clean_fini(struct clean *c)
 	clean_plan_fini(&c->plan);
 	json_decref(c->pods);
 	json_decref(c->deployments);
+	json_decref(c->statefulsets);
 	json_decref(c->configmaps);
 	json_decref(c->services);
 	kube_free(c->kube);

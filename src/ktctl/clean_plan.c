@@ -9,67 +9,17 @@
 
 #include <string.h>
 
-#define ROLE_ROUTER "router"
-#define ROLE_EXCHANGE "shadow-exchange"
-#define ROLE_MESH "shadow-mesh"
-
 /* --- facts about one object ------------------------------------------------
  */
-
-static const char *name_of(const json_t *obj)
-{
-	const char *name = json_str(obj, "metadata", "name", NULL);
-
-	return name ? name : "";
-}
 
 static bool is_role(const json_t *obj, const char *role)
 {
 	return str_eq(object_label(obj, KT_LABEL_ROLE), role);
 }
 
-/* Seconds since the time in the annotation @key; -1: there is none */
-static int64_t age_of(const json_t *obj, const char *key, int64_t now)
-{
-	const char *text = object_annotation(obj, key);
-	long at;
-
-	if (!text || str_to_long(text, &at) < 0)
-		return -1;
-	return now > at ? now - at : 0;
-}
-
 static bool has_expired(const struct clean_input *in, const json_t *obj)
 {
-	return age_of(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age;
-}
-
-/* The value of @key in the annotation kt-config ("k=v,k=v"): returned, caller
- * frees; NULL when it is not there */
-static char *config_of(const json_t *obj, const char *key)
-{
-	const char *text = object_annotation(obj, KT_ANNOTATION_CONFIG);
-	struct strv parts = strv_split(text ? text : "", ',');
-	char *value = NULL;
-
-	for (size_t i = 0; i < parts.n && !value; i++) {
-		size_t n = strlen(key);
-
-		if (str_starts(parts.v[i], key) && parts.v[i][n] == '=')
-			value = xstrdup(parts.v[i] + n + 1);
-	}
-	strv_fini(&parts);
-	return value;
-}
-
-/* Labels of the Pods that @obj is, or makes */
-static const json_t *pod_labels(const json_t *obj)
-{
-	const json_t *of_template =
-		json_at(obj, "spec", "template", "metadata", "labels", NULL);
-
-	return of_template ? of_template
-			   : json_at(obj, "metadata", "labels", NULL);
+	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age;
 }
 
 /* --- who is alive ----------------------------------------------------------
@@ -78,6 +28,12 @@ static const json_t *pod_labels(const json_t *obj)
 typedef bool (*object_test)(const struct clean_input *in, const json_t *obj,
 			    const void *arg);
 
+static bool is_ours(const json_t *obj)
+{
+	return str_eq(object_label(obj, KT_LABEL_CONTROL),
+		      KT_LABEL_CONTROL_VALUE);
+}
+
 static bool any_of(const struct clean_input *in, const json_t *list,
 		   object_test test, const void *arg)
 {
@@ -85,7 +41,7 @@ static bool any_of(const struct clean_input *in, const json_t *list,
 	size_t i;
 
 	json_array_foreach (list, i, obj)
-		if (test(in, obj, arg))
+		if (is_ours(obj) && test(in, obj, arg))
 			return true;
 	return false;
 }
@@ -100,8 +56,8 @@ static bool any_workload(const struct clean_input *in, object_test test,
 static bool is_live_mesh_of(const struct clean_input *in, const json_t *obj,
 			    const void *prefix)
 {
-	return !has_expired(in, obj) && is_role(obj, ROLE_MESH) &&
-	       str_starts(name_of(obj), prefix);
+	return !has_expired(in, obj) && is_role(obj, KT_ROLE_MESH) &&
+	       str_starts(object_name(obj), prefix);
 }
 
 /* KT renews a router's heartbeat only while its creator runs */
@@ -111,23 +67,26 @@ static bool is_alive(const struct clean_input *in, const json_t *obj)
 
 	if (!has_expired(in, obj))
 		return true;
-	service = is_role(obj, ROLE_ROUTER) ? config_of(obj, "service") : NULL;
+	service = is_role(obj, KT_ROLE_ROUTER) ? object_config(obj, "service")
+					       : NULL;
 	if (!service)
 		return false;
-	prefix = xasprintf("%s-kt-mesh-", service);
-	return any_workload(in, is_live_mesh_of, prefix);
+	prefix = xasprintf("%s" KT_MESH, service);
+	return any_workload(in, is_live_mesh_of, prefix) ||
+	       any_of(in, in->services, is_live_mesh_of, prefix);
 }
 
 static bool is_live_target(const struct clean_input *in, const json_t *obj,
 			   const void *selector)
 {
-	return selector_matches(selector, pod_labels(obj)) && is_alive(in, obj);
+	return selector_matches(selector, object_pod_labels(obj)) &&
+	       is_alive(in, obj);
 }
 
 static bool is_live_name(const struct clean_input *in, const json_t *obj,
 			 const void *name)
 {
-	return strcmp(name_of(obj), name) == 0 && is_alive(in, obj);
+	return strcmp(object_name(obj), name) == 0 && is_alive(in, obj);
 }
 
 static const json_t *selector_of(const json_t *service)
@@ -146,7 +105,7 @@ static bool is_served(const struct clean_input *in, const json_t *service)
 
 static bool is_locked(const struct clean_input *in, const json_t *service)
 {
-	int64_t age = age_of(service, KT_ANNOTATION_LOCK, in->now);
+	int64_t age = service_lock_age(service, in->now);
 
 	return age >= 0 && age <= KT_LOCK_LIFE;
 }
@@ -183,7 +142,7 @@ static void plan_user_service(struct clean_plan *p,
 		keep(p,
 		     "points to a shadow whose user is gone, and its own "
 		     "selector is not known: set spec.selector by hand",
-		     name_of(service));
+		     object_name(service));
 	}
 	if (object_annotation(service, KT_ANNOTATION_LOCK))
 		json_array_append(p->unlock, service);
@@ -195,7 +154,7 @@ static const json_t *find(const json_t *list, const char *name)
 	size_t i;
 
 	json_array_foreach (list, i, obj)
-		if (strcmp(name_of(obj), name) == 0)
+		if (strcmp(object_name(obj), name) == 0)
 			return obj;
 	return NULL;
 }
@@ -204,7 +163,7 @@ static const json_t *find(const json_t *list, const char *name)
 static bool is_needed_stuntman(const struct clean_input *in,
 			       const json_t *service)
 {
-	auto_free char *name = xstrdup(name_of(service));
+	auto_free char *name = xstrdup(object_name(service));
 	const json_t *owner;
 
 	if (!str_ends(name, KT_STUNTMAN))
@@ -233,24 +192,61 @@ static bool is_stuck_on(const struct clean_plan *p,
 
 	json_array_foreach (in->services, i, service)
 		if (is_taken(service) &&
-		    selector_matches(selector_of(service), pod_labels(obj)) &&
-		    !find(p->recover, name_of(service)))
+		    selector_matches(selector_of(service),
+				     object_pod_labels(obj)) &&
+		    !find(p->recover, object_name(service)))
 			return true;
 	return false;
 }
 
+static void scale_add(struct clean_plan *p, const char *kind, const char *name,
+		      long replicas)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (p->scale, i, obj)
+		if (str_eq(json_str(obj, "kind", NULL), kind) &&
+		    strcmp(object_name(obj), name) == 0)
+			return;
+	json_array_append_new(p->scale,
+			      json_pack("{s:s, s:{s:s}, s:i}", "kind", kind,
+					"metadata", "name", name, "replicas",
+					(int)MIN(replicas, 100000)));
+}
+
+/* What the shadow of an exchange says that it has scaled down */
 static void plan_scale(struct clean_plan *p, const json_t *obj)
 {
-	auto_free char *app = config_of(obj, "app");
-	auto_free char *replicas = config_of(obj, "replicas");
+	auto_free char *app = object_config(obj, "app");
+	auto_free char *replicas = object_config(obj, "replicas");
 	long n;
 
-	if (is_role(obj, ROLE_EXCHANGE) && app && replicas &&
-	    str_to_long(replicas, &n) == 0 && n > 0 && !find(p->scale, app))
-		json_array_append_new(p->scale,
-				      json_pack("{s:{s:s}, s:i}", "metadata",
-						"name", app, "replicas",
-						(int)MIN(n, 100000)));
+	if (is_role(obj, KT_ROLE_EXCHANGE) && app && replicas &&
+	    str_to_long(replicas, &n) == 0 && n > 0)
+		scale_add(p, "Deployment", app, n);
+}
+
+static bool is_live_exchange_of(const struct clean_input *in, const json_t *obj,
+				const void *labels)
+{
+	return !has_expired(in, obj) && is_role(obj, KT_ROLE_EXCHANGE) &&
+	       selector_matches(labels, object_pod_labels(obj));
+}
+
+/* What says itself that it was scaled down, and no exchange of it lives */
+static void plan_recorded(struct clean_plan *p, const struct clean_input *in,
+			  const json_t *list, const char *kind)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if (object_annotation(obj, KT_ANNOTATION_REPLICAS) &&
+		    !any_workload(in, is_live_exchange_of,
+				  json_at(obj, "spec", "selector",
+					  "matchLabels", NULL)))
+			scale_add(p, kind, object_name(obj), 0);
 }
 
 static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
@@ -260,7 +256,8 @@ static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
 	size_t i;
 
 	json_array_foreach (list, i, obj) {
-		if (is_alive(in, obj) || is_stuck_on(p, in, obj) ||
+		if (!is_ours(obj) || is_alive(in, obj) ||
+		    is_stuck_on(p, in, obj) ||
 		    json_at(obj, "metadata", "deletionTimestamp", NULL))
 			continue;
 		plan_scale(p, obj);
@@ -275,7 +272,7 @@ static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
 
 	json_array_foreach (in->configmaps, i, obj)
 		if (has_expired(in, obj) &&
-		    !any_workload(in, is_live_name, name_of(obj)))
+		    !any_workload(in, is_live_name, object_name(obj)))
 			json_array_append(p->configmaps, obj);
 }
 
@@ -295,14 +292,15 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 		.kept = json_array(),
 	};
 	json_array_foreach (in->services, i, service) {
-		if (str_eq(object_label(service, KT_LABEL_CONTROL),
-			   KT_LABEL_CONTROL_VALUE))
+		if (is_ours(service))
 			plan_own_service(p, in, service);
 		else
 			plan_user_service(p, in, service);
 	}
 	plan_workloads(p, in, in->pods, p->pods);
 	plan_workloads(p, in, in->deployments, p->deployments);
+	plan_recorded(p, in, in->deployments, "Deployment");
+	plan_recorded(p, in, in->statefulsets, "StatefulSet");
 	plan_configmaps(p, in);
 }
 

@@ -26,18 +26,20 @@
 
 /** struct clean_input - "items" of the lists, borrowed; NULL: not permitted */
 struct clean_input {
-	const json_t *pods;	   /* control-by=kt */
-	const json_t *deployments; /* control-by=kt */
-	const json_t *configmaps;  /* control-by=kt */
-	const json_t *services;	   /* all of the namespace */
-	int64_t now;		   /* cluster time, Unix seconds */
-	int64_t age;		   /* threshold, seconds */
+	const json_t *pods;	    /* control-by=kt */
+	const json_t *deployments;  /* all of the namespace */
+	const json_t *statefulsets; /* all of the namespace */
+	const json_t *configmaps;   /* control-by=kt */
+	const json_t *services;	    /* all of the namespace */
+	int64_t now;		    /* cluster time, Unix seconds */
+	int64_t age;		    /* threshold, seconds */
 };
 
 /** struct clean_plan - arrays of the objects as they were listed */
 struct clean_plan {
 	json_t *recover;
-	json_t *scale; /* of {"name": "x", "replicas": n} */
+	json_t *scale; /* of {"kind": "Deployment", "metadata": {"name": "x"},
+			* "replicas": n}; 0: as recorded on it */
 	json_t *unlock;
 	json_t *pods, *deployments, *services, *configmaps;
 	json_t *kept; /* sentences */

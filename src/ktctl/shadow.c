@@ -17,12 +17,12 @@
 
 struct shadow {
 	struct shadow_config cfg;
-	char name[64]; /* of the Pod or Deployment; "" before it is made */
-	char pod[256]; /* the running Pod */
+	char name[256]; /* of the Pod or Deployment; "" before it is made */
+	char pod[256];	/* the running Pod */
 	char pod_ip[64];
-	char text[96]; /* shadow_describe() */
-	bool joined;   /* our reference is counted in the shared one */
-	bool unsure;   /* the request to make it got no answer */
+	char text[288]; /* shadow_describe() */
+	bool joined;	/* our reference is counted in the shared one */
+	bool unsure;	/* the request to make it got no answer */
 	struct heartbeat *beat;
 };
 
@@ -36,9 +36,33 @@ const char *shadow_user(void)
 	return pw ? pw->pw_name : "unknown";
 }
 
+/* A router's state is its users': it is always the one Pod of its name. */
+static bool is_router(const struct shadow *s)
+{
+	return s->cfg.face && s->cfg.share;
+}
+
 static bool is_deployment(const struct shadow *s)
 {
-	return s->cfg.global->use_shadow_deployment;
+	return s->cfg.global->use_shadow_deployment && !is_router(s);
+}
+
+static const char *shared_name(const struct shadow *s)
+{
+	return is_router(s) ? s->cfg.face->name : KT_SHARED_SHADOW;
+}
+
+static void make_name(const struct shadow *s, char dst[256])
+{
+	const struct shadow_face *f = s->cfg.face;
+	char tail[6];
+
+	str_random(tail, 5);
+	if (f && f->name)
+		snprintf(dst, 256, "%s", f->name);
+	else
+		snprintf(dst, 256, "%s%s", f ? f->prefix : KT_CONNECT_PREFIX,
+			 tail);
 }
 
 static void set_name(struct shadow *s, const char *name)
@@ -76,13 +100,28 @@ static json_t *make_object(const struct shadow *s, const char *name)
 	static const char *const args[] = { "--listen", SHADOW_TUNNEL_TEXT,
 					    "--health", SHADOW_HEALTH_TEXT,
 					    NULL };
+	/* a Service leads to it, so it never leaves by itself */
+	static const char *const stays[] = { "--listen",    SHADOW_TUNNEL_TEXT,
+					     "--health",    SHADOW_HEALTH_TEXT,
+					     "--idle-exit", "0",
+					     NULL };
+	static const struct shadow_face connect = { .role = KT_ROLE_CONNECT };
+	const struct shadow_face *f = s->cfg.face ? s->cfg.face : &connect;
 	const struct global_options *g = s->cfg.global;
 	auto_json json_t *selector = pairs_json(&g->node_selector);
 	auto_json json_t *labels = pairs_json(&g->with_label);
+	auto_json json_t *all = labels	    ? json_copy(labels)
+				: f->labels ? json_object()
+					    : NULL;
 	auto_json json_t *annotations = pairs_json(&g->with_annotation);
 	struct shadow_spec spec = {
 		.name = name,
-		.role = KT_ROLE_CONNECT,
+		.role = f->role,
+		.target = f->target,
+		.config = f->config,
+		.serve = f->serve,
+		.ports = f->ports,
+		.low_ports = f->low_ports,
 		.user = shadow_user(),
 		.now = shadow_now(s),
 		.image = g->image,
@@ -90,14 +129,16 @@ static json_t *make_object(const struct shadow *s, const char *name)
 		.image_pull_secret = g->image_pull_secret,
 		.service_account = g->service_account,
 		.node_selector = selector,
-		.labels = labels,
+		.labels = all,
 		.annotations = annotations,
 		.cpu = g->pod_quota.cpu,
 		.memory = g->pod_quota.memory,
-		.args = args,
+		.args = f->serve ? stays : args,
 		.health_port = SHADOW_HEALTH_PORT,
 	};
 
+	if (f->labels)
+		json_object_update(all, (json_t *)(uintptr_t)f->labels);
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
 }
 
@@ -161,7 +202,7 @@ static int change_refs(struct shadow *s, int by, long *left,
  * -EAGAIN: one is ending, look again. */
 static int try_join(struct shadow *s, struct kt_error *err)
 {
-	auto_free char *path = object_path(s, KT_SHARED_SHADOW);
+	auto_free char *path = object_path(s, shared_name(s));
 	auto_json json_t *obj = NULL;
 	struct kt_error e = { 0 };
 	long refs = 0;
@@ -170,12 +211,12 @@ static int try_join(struct shadow *s, struct kt_error *err)
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == 0 && is_ending(obj)) {
-		report(s, "the former shared shadow ends");
+		report(s, "the former one ends");
 		rc = kube_delete(s->cfg.kube, path, 0, &e);
 		return rc < 0 && rc != -ENOENT ? (*err = e, rc) : -EAGAIN;
 	}
 	if (rc == 0) {
-		set_name(s, KT_SHARED_SHADOW);
+		set_name(s, shared_name(s));
 		rc = change_refs(s, 1, &refs, &e);
 	}
 	if (rc == -ENOENT)
@@ -210,7 +251,7 @@ static int join_or_create_shared(struct shadow *s, struct kt_error *err)
 		int rc = try_join(s, err);
 
 		if (rc == 0) {
-			rc = create(s, KT_SHARED_SHADOW, err);
+			rc = create(s, shared_name(s), err);
 			if (rc == -EEXIST) { /* another user was quicker */
 				*err = (struct kt_error){ 0 };
 				continue;
@@ -223,7 +264,7 @@ static int join_or_create_shared(struct shadow *s, struct kt_error *err)
 			return kt_fail(err, -rc, "interrupted");
 	}
 	return kt_fail(err, EBUSY, "the former %s does not end",
-		       KT_SHARED_SHADOW);
+		       shared_name(s));
 }
 
 /* --- the Pod -----------------------------------------------------------------
@@ -243,6 +284,7 @@ static int wait_pod(struct shadow *s, struct kt_error *err)
 	struct pod_wait w = {
 		.ns = s->cfg.ns,
 		.pod = s->name,
+		.ready = s->cfg.face != NULL,
 		.timeout_ns = s->cfg.global->pod_creation_timeout * NS_SEC,
 		.progress = forward_progress,
 		.user = s,
@@ -272,7 +314,7 @@ static int wait_pod(struct shadow *s, struct kt_error *err)
 int shadow_ensure(struct shadow *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
-	char name[SHADOW_NAME_LEN];
+	char name[256];
 	int rc = 0;
 
 	/* a Deployment that still exists makes the new Pod itself */
@@ -280,13 +322,13 @@ int shadow_ensure(struct shadow *s, struct kt_error *err)
 		heartbeat_stop(s->beat);
 		s->beat = NULL;
 		s->joined = false;
-		shadow_name_make(name);
+		make_name(s, name);
 		rc = s->cfg.share ? join_or_create_shared(s, err)
 				  : create(s, name, err);
 	}
 	if (rc < 0)
-		return kt_wrap(err, rc, "make the shadow in namespace %s",
-			       s->cfg.ns);
+		return kt_wrap(err, rc, "make the %s in namespace %s",
+			       is_router(s) ? "router" : "shadow", s->cfg.ns);
 	path = object_path(s, s->name);
 	if (!s->beat)
 		s->beat = heartbeat_start(s->cfg.kube, path, HEARTBEAT_INTERVAL,
@@ -324,7 +366,24 @@ int shadow_remove(struct shadow *s, struct kt_error *err)
 		rc = change_refs(s, -1, &left, err);
 	path = object_path(s, s->name);
 	if (rc == 0 && left <= 0)
-		rc = kube_delete(s->cfg.kube, path, 0, err);
+		rc = kube_delete(s->cfg.kube, path, s->cfg.face ? -1 : 0, err);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int shadow_leave(struct shadow *s, bool last, struct kt_error *err)
+{
+	auto_free char *path = NULL;
+	long left = 0;
+	int rc = 0;
+
+	heartbeat_stop(s->beat);
+	s->beat = NULL;
+	if (!s->joined)
+		return 0;
+	s->joined = false;
+	path = object_path(s, s->name);
+	rc = last ? kube_delete(s->cfg.kube, path, -1, err)
+		  : change_refs(s, -1, &left, err);
 	return rc == -ENOENT ? 0 : rc;
 }
 

@@ -21,12 +21,26 @@
 
 struct shadow;
 
+/** struct shadow_face - what a shadow is for; all borrowed. See shadow_spec. */
+struct shadow_face {
+	const char *name;   /* the whole name, or */
+	const char *prefix; /* its beginning, five letters follow */
+	const char *role, *target, *config;
+	const json_t *labels;
+	const char *serve;
+	const json_t *ports;
+	bool low_ports;
+};
+
 /** struct shadow_config - all borrowed for the shadow's life */
 struct shadow_config {
 	struct kube *kube;
 	const char *ns;
 	const struct global_options *global;
-	bool share; /* --shareShadow */
+	const struct shadow_face *face; /* NULL: a connect shadow */
+	/* --shareShadow, or a router (face->name): join the one that is there,
+	 * with a reference count */
+	bool share;
 	/** progress() - what is waited for; may be NULL */
 	void (*progress)(void *user, const char *text);
 	void *user;
@@ -43,6 +57,10 @@ KT_CHECK int shadow_ensure(struct shadow *s, struct kt_error *err);
 KT_CHECK int shadow_check(struct shadow *s, struct kt_error *err);
 /** shadow_remove() - leave the shared one, or delete what we made */
 KT_CHECK int shadow_remove(struct shadow *s, struct kt_error *err);
+
+/** shadow_leave() - the same with the decision made elsewhere: @last deletes
+ *  the shared one whatever its count says, else it stays */
+KT_CHECK int shadow_leave(struct shadow *s, bool last, struct kt_error *err);
 
 /** shadow_pod_name() - the running Pod's name, after shadow_ensure() */
 const char *shadow_pod_name(const struct shadow *s);

@@ -14,14 +14,6 @@
 #define SERVE_GRACE 10 /* seconds: requests in flight end */
 #define TARGET_LEN (KT_TARGET_SIZE - 1)
 
-void shadow_name_make(char dst[SHADOW_NAME_LEN])
-{
-	char tail[6];
-
-	str_random(tail, 5);
-	snprintf(dst, SHADOW_NAME_LEN, "kt-connect-shadow-%s", tail);
-}
-
 /* Letters of both cases, as KT makes them. */
 void target_make(char dst[KT_TARGET_SIZE])
 {
@@ -215,4 +207,42 @@ const char *object_label(const json_t *obj, const char *key)
 const char *object_annotation(const json_t *obj, const char *key)
 {
 	return json_str(obj, "metadata", "annotations", key, NULL);
+}
+
+const char *object_name(const json_t *obj)
+{
+	const char *name = json_str(obj, "metadata", "name", NULL);
+
+	return name ? name : "";
+}
+
+char *object_config(const json_t *obj, const char *key)
+{
+	const char *text = object_annotation(obj, KT_ANNOTATION_CONFIG);
+	auto_strv struct strv parts = strv_split(text ? text : "", ',');
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < parts.n; i++)
+		if (str_starts(parts.v[i], key) && parts.v[i][n] == '=')
+			return xstrdup(parts.v[i] + n + 1);
+	return NULL;
+}
+
+const json_t *object_pod_labels(const json_t *obj)
+{
+	const json_t *of_template =
+		json_at(obj, "spec", "template", "metadata", "labels", NULL);
+
+	return of_template ? of_template
+			   : json_at(obj, "metadata", "labels", NULL);
+}
+
+int64_t object_age(const json_t *obj, const char *key, int64_t now)
+{
+	const char *text = object_annotation(obj, key);
+	long at;
+
+	if (!text || str_to_long(text, &at) < 0)
+		return -1;
+	return now > at ? now - at : 0;
 }

@@ -34,9 +34,7 @@
 #define KT_ENV_SERVE "SHADOW_SERVE"
 
 #define KT_SHARED_SHADOW "kt-connect-shadow-daemon"
-#define SHADOW_NAME_LEN 32
-/** shadow_name_make() - "kt-connect-shadow-xxxxx", five random letters */
-void shadow_name_make(char dst[SHADOW_NAME_LEN]);
+#define KT_CONNECT_PREFIX "kt-connect-shadow-" /* five letters follow */
 
 #define KT_TARGET_SIZE 21
 /** target_make() - a kt-target: twenty random letters */
@@ -79,5 +77,15 @@ json_t *shadow_deployment(const struct shadow_spec *s);
 /** object_label(), object_annotation() - value, or NULL; borrowed */
 const char *object_label(const json_t *obj, const char *key);
 const char *object_annotation(const json_t *obj, const char *key);
+/** object_name() - metadata.name, "" when there is none; borrowed */
+const char *object_name(const json_t *obj);
+/** object_config() - the value of @key in kt-config ("k=v,k=v"): returned,
+ *  caller frees; NULL when it is not there */
+char *object_config(const json_t *obj, const char *key);
+/** object_pod_labels() - labels of the Pods that @obj is, or makes; borrowed */
+const json_t *object_pod_labels(const json_t *obj);
+/** object_age() - seconds since the Unix time in the annotation @key; -1: there
+ *  is none */
+int64_t object_age(const json_t *obj, const char *key, int64_t now);
 
 #endif

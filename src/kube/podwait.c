@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "kube/podstate.h"
 #include "kube/rest.h"
 #include "kube/status.h"
@@ -51,6 +52,17 @@ static void tell(struct wait *w, const char *text)
 		w->what->progress(w->what->user, text);
 }
 
+static bool is_ready(const json_t *pod)
+{
+	const json_t *list = json_at(pod, "status", "conditions", NULL), *c;
+	size_t i;
+
+	json_array_foreach (list, i, c)
+		if (str_eq(json_str(c, "type", NULL), "Ready"))
+			return str_eq(json_str(c, "status", NULL), "True");
+	return false;
+}
+
 static void judge(struct wait *w, json_t *pod)
 {
 	struct pod_report r;
@@ -68,6 +80,10 @@ static void judge(struct wait *w, json_t *pod)
 		loop_timer_stop(&w->grace);
 	switch (r.state) {
 	case POD_RUNNING:
+		if (w->what->ready && !is_ready(pod)) {
+			tell(w, "it runs, but is not ready yet");
+			break;
+		}
 		w->pod = json_incref(pod);
 		w->done = true;
 		break;

@@ -10,6 +10,7 @@ struct pod_wait {
 	const char *pod;	/* this Pod, or NULL */
 	const char *deployment; /* else any Pod of this Deployment, */
 	const char *selector;	/* which has these labels ("k=v,k=v") */
+	bool ready;		/* its readiness probe has to succeed, too */
 	int64_t timeout_ns;	/* --podCreationTimeout */
 	/** progress() - the Pod's state changed; may be NULL */
 	void (*progress)(void *user, const char *text);

@@ -134,12 +134,7 @@ enum service_guard service_guard(const json_t *service, const json_t *selector,
 
 int64_t service_lock_age(const json_t *service, int64_t now)
 {
-	const char *text = object_annotation(service, KT_ANNOTATION_LOCK);
-	long at;
-
-	if (!text || str_to_long(text, &at) < 0)
-		return -1;
-	return now > at ? now - at : 0;
+	return object_age(service, KT_ANNOTATION_LOCK, now);
 }
 
 json_t *service_locked(const json_t *service, int64_t now)
@@ -164,6 +159,55 @@ json_t *service_unlocked(const json_t *service, int64_t since)
 	copy = json_deep_copy(service);
 	drop_annotation(copy, KT_ANNOTATION_LOCK);
 	return copy;
+}
+
+/* --- scaling -----------------------------------------------------------------
+ */
+
+#define MAX_REPLICAS 100000
+
+static json_t *scale_patch(const json_t *obj, json_t *record, int replicas)
+{
+	json_t *p =
+		json_pack("{s:{s:s*, s:{s:o}}}", "metadata", "resourceVersion",
+			  json_str(obj, "metadata", "resourceVersion", NULL),
+			  "annotations", KT_ANNOTATION_REPLICAS, record);
+
+	if (replicas >= 0)
+		json_object_set_new(p, "spec",
+				    json_pack("{s:i}", "replicas", replicas));
+	return p;
+}
+
+static int replicas_of(const json_t *obj)
+{
+	const json_t *n = json_at(obj, "spec", "replicas", NULL);
+
+	return json_is_integer(n) ? (int)json_integer_value(n) : 1;
+}
+
+json_t *workload_down(const json_t *obj)
+{
+	char text[16];
+
+	if (object_annotation(obj, KT_ANNOTATION_REPLICAS))
+		return NULL;
+	snprintf(text, sizeof(text), "%d", replicas_of(obj));
+	return scale_patch(obj, json_string(text), 0);
+}
+
+json_t *workload_up(const json_t *obj, int fallback)
+{
+	const char *text = object_annotation(obj, KT_ANNOTATION_REPLICAS);
+	long n = fallback;
+
+	if (text && (str_to_long(text, &n) < 0 || n < 0))
+		n = fallback;
+	if (replicas_of(obj) != 0 || n <= 0)
+		n = -1;
+	if (!text && n < 0)
+		return NULL;
+	return scale_patch(obj, json_null(), (int)MIN(n, MAX_REPLICAS));
 }
 
 /* --- the stuntman ------------------------------------------------------------

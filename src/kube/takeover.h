@@ -67,6 +67,23 @@ json_t *service_locked(const json_t *service, int64_t now);
  *  the one of @since (0: any) */
 json_t *service_unlocked(const json_t *service, int64_t since);
 
+#define KT_ANNOTATION_REPLICAS "kt-replicas"
+/**
+ * DOC: Scaled down
+ *
+ * A Deployment or StatefulSet that an exchange has scaled to 0 keeps its number
+ * in the annotation kt-replicas of its own, where nothing sweeps it.
+ */
+
+/** workload_down() - the merge patch that scales @obj to 0 (returned, caller
+ *  decrefs); NULL when it was scaled down before */
+json_t *workload_down(const json_t *obj);
+/** workload_up() - the merge patch that gives it its replicas back (returned,
+ *  caller decrefs), or only drops the record when it does not stand at 0;
+ *  @fallback: number when there is no record, 0 for none. NULL: nothing to do
+ */
+json_t *workload_up(const json_t *obj, int fallback);
+
 /** struct stuntman_spec - all borrowed */
 struct stuntman_spec {
 	const json_t *service; /* the user's */

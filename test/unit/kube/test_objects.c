@@ -134,15 +134,14 @@ static void deployment_selects_its_pods(void **state)
 	json_decref(d);
 }
 
-static void names_are_kts(void **state)
+static void targets_are_kts(void **state)
 {
-	char a[SHADOW_NAME_LEN], b[SHADOW_NAME_LEN];
+	char a[KT_TARGET_SIZE], b[KT_TARGET_SIZE];
 
 	(void)state;
-	shadow_name_make(a);
-	shadow_name_make(b);
-	assert_int_equal(strlen(a), strlen("kt-connect-shadow-xxxxx"));
-	assert_int_equal(strncmp(a, "kt-connect-shadow-", 18), 0);
+	target_make(a);
+	target_make(b);
+	assert_int_equal(strlen(a), 20);
 	assert_string_not_equal(a, b);
 }
 
@@ -191,7 +190,7 @@ int main(void)
 		cmocka_unit_test(pod_is_as_expected),
 		cmocka_unit_test(flags_show_in_the_pod),
 		cmocka_unit_test(deployment_selects_its_pods),
-		cmocka_unit_test(names_are_kts),
+		cmocka_unit_test(targets_are_kts),
 		cmocka_unit_test(serving),
 	};
 

@@ -216,6 +216,43 @@ static void test_stuntman(void **state)
 		json_str(json_array_get(ports, 1), "targetPort", NULL), "rpc");
 }
 
+static void scales(const char *object, int fallback, const char *want)
+{
+	auto_json json_t *obj = parse(object), *got = NULL, *expect = NULL;
+
+	got = fallback < 0 ? workload_down(obj) : workload_up(obj, fallback);
+	if (!want) {
+		assert_null(got);
+		return;
+	}
+	expect = parse(want);
+	if (!json_equal(got, expect))
+		fail_msg("%s: %s", object, json_dumps(got, 0));
+}
+
+static void test_scale(void **state)
+{
+#define MARKED "'annotations': {'kt-replicas': '3'}"
+	(void)state;
+	scales("{'metadata': {'resourceVersion': '5'}, 'spec': {'replicas': "
+	       "3}}",
+	       -1,
+	       "{'metadata': {'resourceVersion': '5', " MARKED "}, 'spec': "
+	       "{'replicas': 0}}");
+	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 0}}", -1, NULL);
+	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 0}}", 0,
+	       "{'metadata': {'annotations': {'kt-replicas': null}}, 'spec': "
+	       "{'replicas': 3}}");
+	/* its owner has scaled it meanwhile */
+	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 1}}", 2,
+	       "{'metadata': {'annotations': {'kt-replicas': null}}}");
+	/* as KT Connect leaves it: the number is elsewhere */
+	scales("{'metadata': {}, 'spec': {'replicas': 0}}", 2,
+	       "{'metadata': {'annotations': {'kt-replicas': null}}, 'spec': "
+	       "{'replicas': 2}}");
+	scales("{'metadata': {}, 'spec': {'replicas': 1}}", 2, NULL);
+}
+
 static void test_selector_query(void **state)
 {
 	auto_json json_t *one = parse("{'app': 'web', 'tier': 'a/b'}");
@@ -241,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_stuntman),
+		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_selector_query),
 	};
 

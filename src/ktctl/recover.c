@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl recover: a Service is as it was before exchange and mesh. What is to be
+ * done is decided in recover_plan.c.
+ */
+#include "ktctl/recover.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "ktctl/app.h"
+#include "ktctl/mend.h"
+#include "ktctl/offer_role.h"
+#include "ktctl/options.h"
+#include "ktctl/progress.h"
+#include "ktctl/recover_plan.h"
+#include "ktctl/subject.h"
+#include "kube/objects.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+
+#define OURS "labelSelector=control-by%3Dkt"
+#define SETTLE (NS_SEC) /* until every node knows the Service's new selector   \
+			 */
+
+struct recover {
+	struct kube *kube;
+	const char *ns, *name;
+	void (*say)(void *user, const char *text);
+	void *user;
+	json_t *service;
+	json_t *pods, *services, *configmaps, *deployments, *statefulsets;
+	struct recover_plan plan;
+};
+
+static void KT_PRINTF(2, 3) say(const struct recover *r, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!r->say)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r->say(r->user, text);
+}
+
+/* --- looking ---------------------------------------------------------------
+ */
+
+static int list(struct recover *r, const char *api, const char *resource,
+		const char *query, bool needed, json_t **out,
+		struct kt_error *err)
+{
+	auto_free char *path = kube_path(api, resource, r->ns, NULL, NULL);
+	struct kt_error why = { 0 };
+	int rc = kube_list(r->kube, path, query, out, &why);
+
+	if (rc < 0 && !needed && (rc == -EPERM || rc == -ENOENT)) {
+		say(r, "%s are left out: %s", resource, why.msg);
+		return 0;
+	}
+	if (rc < 0)
+		*err = why;
+	return rc;
+}
+
+static int look(struct recover *r, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "services", r->ns, r->name, NULL);
+	int rc = kube_get(r->kube, path, &r->service, err);
+
+	if (rc < 0)
+		return kt_wrap(err, rc, "Service %s/%s", r->ns, r->name);
+	rc = list(r, "v1", "pods", OURS, true, &r->pods, err);
+	if (rc == 0)
+		rc = list(r, "v1", "services", OURS, true, &r->services, err);
+	if (rc == 0)
+		rc = list(r, "apps/v1", "deployments", NULL, false,
+			  &r->deployments, err);
+	if (rc == 0)
+		rc = list(r, "apps/v1", "statefulsets", NULL, false,
+			  &r->statefulsets, err);
+	if (rc == 0)
+		rc = list(r, "v1", "configmaps", OURS, false, &r->configmaps,
+			  err);
+	return rc;
+}
+
+static void make_plan(struct recover *r)
+{
+	const struct recover_input in = {
+		.service = r->service,
+		.pods = json_object_get(r->pods, "items"),
+		.services = json_object_get(r->services, "items"),
+		.configmaps = json_object_get(r->configmaps, "items"),
+		.deployments = json_object_get(r->deployments, "items"),
+		.statefulsets = json_object_get(r->statefulsets, "items"),
+	};
+
+	recover_plan_make(&r->plan, &in);
+}
+
+/* --- doing ------------------------------------------------------------------
+ */
+
+static int scale(struct recover *r, struct kt_error *err)
+{
+	const json_t *want;
+	size_t i;
+
+	json_array_foreach (r->plan.scale, i, want) {
+		const char *kind = json_str(want, "kind", NULL);
+		const char *resource = str_eq(kind, "StatefulSet")
+					       ? "statefulsets"
+					       : "deployments";
+		int n, rc;
+
+		rc = mend_scale_back(r->kube, r->ns, resource,
+				     object_name(want),
+				     (int)json_integer_value(
+					     json_object_get(want, "replicas")),
+				     &n, err);
+		if (rc < 0)
+			return kt_wrap(err, rc, "%s %s/%s", kind, r->ns,
+				       object_name(want));
+		if (n)
+			say(r, "scaled %s %s back to %d", kind,
+			    object_name(want), n);
+	}
+	return 0;
+}
+
+static int give_back(struct recover *r, struct kt_error *err)
+{
+	int rc = 0;
+
+	if (r->plan.restore) {
+		rc = mend_restore(r->kube, r->ns, r->name, err);
+		if (rc > 0)
+			say(r, "recovered Service %s", r->name);
+	} else if (r->plan.unlock) {
+		rc = mend_unlock(r->kube, r->ns, r->name, 0, err);
+		if (rc > 0)
+			say(r, "unlocked Service %s", r->name);
+	}
+	if (rc > 0 && r->plan.restore && json_array_size(r->plan.pods)) {
+		rc = loop_sleep(kube_loop(r->kube), SETTLE);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+	return rc < 0 ? kt_wrap(err, rc, "Service %s/%s", r->ns, r->name) : 0;
+}
+
+static int remove_all(struct recover *r, const char *api, const char *resource,
+		      const json_t *objects, struct kt_error *err)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (objects, i, obj) {
+		auto_free char *path =
+			kube_path(api, resource, r->ns, object_name(obj), NULL);
+		int rc = kube_delete(r->kube, path, -1, err);
+
+		if (rc < 0)
+			return rc;
+		say(r, "removed %s %s", resource, object_name(obj));
+	}
+	return 0;
+}
+
+static int carry_out(struct recover *r, struct kt_error *err)
+{
+	const struct recover_plan *p = &r->plan;
+	int rc = scale(r, err);
+
+	if (rc == 0)
+		rc = give_back(r, err);
+	if (rc == 0)
+		rc = remove_all(r, "v1", "pods", p->pods, err);
+	if (rc == 0)
+		rc = remove_all(r, "apps/v1", "deployments", p->deployments,
+				err);
+	if (rc == 0)
+		rc = remove_all(r, "v1", "services", p->services, err);
+	if (rc == 0)
+		rc = remove_all(r, "v1", "configmaps", p->configmaps, err);
+	return rc;
+}
+
+static int recover_run(struct recover *r, struct kt_error *err)
+{
+	int rc = look(r, err);
+
+	if (rc < 0)
+		return rc;
+	make_plan(r);
+	if (r->plan.stuck) {
+		kt_hint(err,
+			"set spec.selector by hand: kubectl -n %s edit "
+			"service %s",
+			r->ns, r->name);
+		return kt_fail(err, ENODATA,
+			       "Service %s/%s leads to a shadow, and nothing "
+			       "says what its own selector was",
+			       r->ns, r->name);
+	}
+	if (recover_plan_empty(&r->plan))
+		return 0;
+	rc = carry_out(r, err);
+	return rc < 0 ? rc : 1;
+}
+
+int recover_service(struct kube *k, const char *ns, const char *name,
+		    void (*fn)(void *user, const char *text), void *user,
+		    struct kt_error *err)
+{
+	struct recover r = {
+		.kube = k, .ns = ns, .name = name, .say = fn, .user = user
+	};
+	int rc = recover_run(&r, err);
+
+	recover_plan_fini(&r.plan);
+	json_decref(r.service);
+	json_decref(r.pods);
+	json_decref(r.services);
+	json_decref(r.configmaps);
+	json_decref(r.deployments);
+	json_decref(r.statefulsets);
+	return rc;
+}
+
+/* --- the command ------------------------------------------------------------
+ */
+
+static void print_line(void *user, const char *text)
+{
+	(void)user;
+	printf("%s\n", text);
+}
+
+static int run(struct app *app, const struct options *o,
+	       const struct subject *subject, struct kt_error *err)
+{
+	struct kube_config_source src = { .files = o->global.kubeconfig,
+					  .context = o->global.context };
+	struct kube_config *config = NULL;
+	struct kube *kube = NULL;
+	const char *ns;
+	int rc = kube_config_load(&config, &src, err);
+
+	if (rc == 0)
+		rc = kube_new(&kube, app->loop, config, err);
+	if (rc == 0) {
+		ns = subject->ns[0]	   ? subject->ns
+		     : o->global.namespace ? o->global.namespace
+					   : config->namespace_;
+		rc = recover_service(kube, ns, subject->name, print_line, NULL,
+				     err);
+		if (rc == 0)
+			printf("Nothing to recover: no ktctl has changed "
+			       "Service %s/%s.\n",
+			       ns, subject->name);
+	}
+	kube_free(kube);
+	kube_config_free(config);
+	return rc;
+}
+
+int command_recover(struct app *app, const struct options *o)
+{
+	struct kt_error err = { 0 };
+	struct subject subject;
+	int rc = subject_parse(&subject, o->args[0], &err);
+
+	if (rc == 0 && subject.kind != SUBJECT_SERVICE)
+		rc = kt_fail(&err, EINVAL, "'%s': recover is for a Service",
+			     o->args[0]);
+	if (rc < 0)
+		return app_usage(app, &err);
+	rc = run(app, o, &subject, &err);
+	if (rc >= 0)
+		return EXIT_OK;
+	rc = app_fail(app, rc, &err);
+	offer_role(&err);
+	return rc;
+}

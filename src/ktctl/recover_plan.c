@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/recover_plan.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/objects.h"
+#include "kube/rest.h"
+#include "kube/takeover.h"
+
+#include <string.h>
+
+static bool is_ours(const json_t *obj)
+{
+	return str_eq(object_label(obj, KT_LABEL_CONTROL),
+		      KT_LABEL_CONTROL_VALUE);
+}
+
+static const char *role_of(const json_t *obj)
+{
+	return object_label(obj, KT_LABEL_ROLE);
+}
+
+/* "NAME-kt-mesh-..." with @middle = "-kt-mesh-" */
+static bool is_of(const json_t *obj, const char *name, const char *middle)
+{
+	size_t n = strlen(name);
+
+	return str_starts(object_name(obj), name) &&
+	       str_starts(object_name(obj) + n, middle);
+}
+
+/* Does @obj, one of our Pods or Deployments, serve the Service? By what it
+ * says, by its name, or because the Service leads to it. */
+static bool serves(const json_t *obj, const json_t *service,
+		   const json_t *original)
+{
+	const json_t *labels = object_pod_labels(obj);
+	const char *name = object_name(service), *role = role_of(obj);
+	auto_free char *config = object_config(obj, "service");
+
+	if (!role || (strcmp(role, KT_ROLE_EXCHANGE) != 0 &&
+		      strcmp(role, KT_ROLE_MESH) != 0 &&
+		      strcmp(role, KT_ROLE_ROUTER) != 0))
+		return false;
+	return (config && strcmp(config, name) == 0) ||
+	       is_of(obj, name, KT_MESH) ||
+	       selector_matches(json_at(service, "spec", "selector", NULL),
+				labels) ||
+	       selector_matches(original, labels);
+}
+
+static void scale_add(struct recover_plan *p, const char *kind,
+		      const char *name, long replicas)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (p->scale, i, obj)
+		if (str_eq(json_str(obj, "kind", NULL), kind) &&
+		    strcmp(object_name(obj), name) == 0)
+			return;
+	json_array_append_new(p->scale,
+			      json_pack("{s:s, s:{s:s}, s:i}", "kind", kind,
+					"metadata", "name", name, "replicas",
+					(int)MIN(replicas, 100000)));
+}
+
+static void scale_of_shadow(struct recover_plan *p, const json_t *obj)
+{
+	auto_free char *app = object_config(obj, "app");
+	auto_free char *text = object_config(obj, "replicas");
+	long n;
+
+	if (app && text && str_to_long(text, &n) == 0 && n > 0)
+		scale_add(p, "Deployment", app, n);
+}
+
+static void plan_shadows(struct recover_plan *p, const json_t *list,
+			 const struct recover_input *in, const json_t *original,
+			 json_t *out)
+{
+	json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj) {
+		if (!is_ours(obj) || !serves(obj, in->service, original))
+			continue;
+		scale_of_shadow(p, obj);
+		json_array_append(out, obj);
+	}
+}
+
+static void plan_recorded(struct recover_plan *p, const json_t *list,
+			  const char *kind, const json_t *original)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if (object_annotation(obj, KT_ANNOTATION_REPLICAS) &&
+		    selector_matches(original, object_pod_labels(obj)))
+			scale_add(p, kind, object_name(obj), 0);
+}
+
+static bool has(const json_t *list, const char *name)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if (strcmp(object_name(obj), name) == 0)
+			return true;
+	return false;
+}
+
+/* The users' records first, the origin last: the list keeps its order */
+static void plan_services(struct recover_plan *p,
+			  const struct recover_input *in)
+{
+	const char *name = object_name(in->service);
+	auto_free char *stuntman = xasprintf("%s" KT_STUNTMAN, name);
+	json_t *obj, *origin = NULL;
+	size_t i;
+
+	json_array_foreach (in->services, i, obj) {
+		if (!is_ours(obj))
+			continue;
+		if (strcmp(object_name(obj), stuntman) == 0)
+			origin = obj;
+		else if (is_of(obj, name, KT_MESH))
+			json_array_append(p->services, obj);
+	}
+	if (origin)
+		json_array_append(p->services, origin);
+}
+
+void recover_plan_make(struct recover_plan *p, const struct recover_input *in)
+{
+	auto_json json_t *original = service_original(in->service);
+	auto_json json_t *back = service_restored(in->service);
+	json_t *obj;
+	size_t i;
+
+	*p = (struct recover_plan){
+		.restore = back != NULL,
+		.unlock = !back &&
+			  object_annotation(in->service, KT_ANNOTATION_LOCK),
+		.stuck = !back && service_role(in->service) &&
+			 !is_ours(in->service),
+		.scale = json_array(),
+		.pods = json_array(),
+		.deployments = json_array(),
+		.services = json_array(),
+		.configmaps = json_array(),
+	};
+	if (is_ours(in->service))
+		return;
+	plan_shadows(p, in->pods, in, original, p->pods);
+	plan_shadows(p, in->deployments, in, original, p->deployments);
+	plan_recorded(p, in->deployments, "Deployment", original);
+	plan_recorded(p, in->statefulsets, "StatefulSet", original);
+	plan_services(p, in);
+	json_array_foreach (in->configmaps, i, obj)
+		if (is_ours(obj) && (has(p->pods, object_name(obj)) ||
+				     has(p->deployments, object_name(obj))))
+			json_array_append(p->configmaps, obj);
+}
+
+void recover_plan_fini(struct recover_plan *p)
+{
+	json_decref(p->scale);
+	json_decref(p->pods);
+	json_decref(p->deployments);
+	json_decref(p->services);
+	json_decref(p->configmaps);
+	*p = (struct recover_plan){ 0 };
+}
+
+bool recover_plan_empty(const struct recover_plan *p)
+{
+	return !p->restore && !p->unlock && !json_array_size(p->scale) &&
+	       !json_array_size(p->pods) && !json_array_size(p->deployments) &&
+	       !json_array_size(p->services) && !json_array_size(p->configmaps);
+}
