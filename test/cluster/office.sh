@@ -130,6 +130,8 @@ make_laptop() {
   mkdir -p "$dir"/{etc,etc.work,home} "$(members "laptop-$name")"
   echo "$number" >"$dir/number"
   ip netns add "$n"
+  # the link's own IPv6 address is there at once, not a second later
+  ip netns exec "$n" sysctl -qw net.ipv6.conf.default.accept_dad=0
   ip -n "$n" link set lo up
   ip -n "$n" link add eth0 type veth peer name "lp-$name" netns "$OFFICE_NS"
   ip -n "$OFFICE_NS" link set "lp-$name" master lan0 up

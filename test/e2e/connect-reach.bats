@@ -203,7 +203,9 @@ END
   office=$(laptop alice dig +tries=1 +time=5 www.corp.test)
   cluster=$(laptop alice dig +tries=1 +time=5 "no.$NS.svc.cluster.local")
   no_cut alice
+  echo "$office"
   [[ $office == *10.77.0.80* ]]
+  echo "$cluster"
   [[ $cluster == *"status: SERVFAIL"* ]]
   for reply in "$office" "$cluster"; do
     took=$(sed -n 's/.*Query time: \([0-9]*\) msec/\1/p' <<<"$reply")

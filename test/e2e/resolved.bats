@@ -35,6 +35,8 @@ teardown_file() {
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   kill "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || true
   "$CLUSTER/laptop" --down "rita$LANE"
+  # one test kills connect: nobody else is to find its Pod
+  kc -n "$NS" delete pods -l control-by=kt --now >/dev/null
 }
 
 setup() {
