@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 8
 # The command line itself: version, help, completion, configuration file.
 # shellcheck disable=SC2154 # status and output come from bats
 # shellcheck disable=SC2016 # $HOME is the laptop's

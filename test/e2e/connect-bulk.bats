@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 75
 # Much data, many connections, and nothing that grows. Laptop: alice.
 
 bats_require_minimum_version 1.5.0

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 20
 # Names during `ktctl connect`: the cluster's as a Pod sees them, the office's
 # as they were, each asked of nobody else. Laptop: alice.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 50
 # The network between the laptop and the cluster goes away and comes back:
 # connections wait and go on, nothing has to be done. Laptop: alice.
 

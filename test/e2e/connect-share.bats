@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 48
 # The shadow that several users share, the one that is a Deployment, and the
 # one that somebody deletes: traffic goes on.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 22
 # A laptop that runs the real systemd-resolved: programs that ask it over D-Bus
 # (nss-resolve does the same by a socket of its own) never send to port 53.
 # shellcheck disable=SC2154 # status and output come from bats
