@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "shadow/resolvconf.h"
+#include "tunnel/streams.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ struct mux_request;
 struct mux_stream;
 struct nameserver;
 
-#define SHADOW_SCRATCH 65536
+#define SHADOW_SCRATCH UDPSERVE_SCRATCH
 
 struct shadow {
 	struct loop *loop;

@@ -122,12 +122,19 @@ struct loop *tunnel_loop(const struct tunnel *t)
 	return t->loop;
 }
 
+struct mux *tunnel_mux(struct tunnel *t)
+{
+	struct mux *m = t->freed || !t->link ? NULL : link_mux(t->link);
+
+	if (!m)
+		errno = ENOTCONN;
+	return m;
+}
+
 struct mux_stream *tunnel_open(struct tunnel *t, const struct mux_request *req,
 			       const struct mux_stream_ops *ops, void *user)
 {
-	if (t->freed || !t->link || !link_mux(t->link)) {
-		errno = ENOTCONN;
-		return NULL;
-	}
-	return mux_open(link_mux(t->link), req, ops, user);
+	struct mux *m = tunnel_mux(t);
+
+	return m ? mux_open(m, req, ops, user) : NULL;
 }

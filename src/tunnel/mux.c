@@ -489,6 +489,24 @@ int mux_receive(struct mux *m, const uint8_t *p, size_t n)
 	return over(m);
 }
 
+void mux_end_streams(struct mux *m, const struct mux_stream *but, int error)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &m->streams) {
+		struct mux_stream *s = container_of(n, struct mux_stream, node);
+		const struct mux_stream_ops *ops = s->ops;
+
+		if (s == but || !ops)
+			continue;
+		mux_stream_reset(s, error);
+		if (ops->close)
+			ops->close(s->user, -error);
+		if (m->dead)
+			return; /* the list is gone */
+	}
+}
+
 /* --- opening and answering ---------------------------------------------- */
 
 static nghttp2_nv field(const char *name, const char *value)
@@ -519,6 +537,8 @@ static size_t request_fields(const struct mux_request *req, nghttp2_nv nv[8])
 		nv[n++] = field("content-type", req->content_type);
 	if (req->protocol && *req->protocol)
 		nv[n++] = field("capsule-protocol", "?1");
+	if (req->forwarded && *req->forwarded)
+		nv[n++] = field("forwarded", req->forwarded);
 	return n;
 }
 

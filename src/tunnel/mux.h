@@ -39,6 +39,7 @@ struct mux_request {
 	const char *authority;
 	const char *path;
 	const char *content_type;
+	const char *forwarded; /* RFC 7239 */
 };
 
 /** struct mux_head - the answer */
@@ -108,6 +109,9 @@ KT_CHECK int mux_produce(struct mux *m, size_t room);
 /** mux_receive() - bytes from the peer; 0, or -EPROTO, -ENOMEM: the end */
 KT_CHECK int mux_receive(struct mux *m, const uint8_t *p, size_t n);
 size_t mux_streams(const struct mux *m);
+/** mux_end_streams() - reset every stream but @but (or NULL); the user of each
+ *  gets close(-@error) now. @error: positive errno */
+void mux_end_streams(struct mux *m, const struct mux_stream *but, int error);
 
 /** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many) */
 struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,

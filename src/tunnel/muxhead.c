@@ -10,10 +10,18 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum field { METHOD, PROTOCOL, AUTHORITY, PATH, CONTENT_TYPE, NFIELDS_ };
+enum field {
+	METHOD,
+	PROTOCOL,
+	AUTHORITY,
+	PATH,
+	CONTENT_TYPE,
+	FORWARDED,
+	NFIELDS_
+};
 
-static const char *const names[] = { ":method", ":protocol", ":authority",
-				     ":path", "content-type" };
+static const char *const names[] = { ":method", ":protocol",	":authority",
+				     ":path",	"content-type", "forwarded" };
 static_assert(ARRAY_SIZE(names) == NFIELDS_, "one name per field");
 static_assert(ARRAY_SIZE(((struct muxhead *)0)->field) == NFIELDS_, "room");
 
@@ -78,6 +86,7 @@ void muxhead_request(const struct muxhead *h, struct mux_request *req)
 		.authority = h->text + h->field[AUTHORITY],
 		.path = h->text + h->field[PATH],
 		.content_type = h->text + h->field[CONTENT_TYPE],
+		.forwarded = h->text + h->field[FORWARDED],
 	};
 }
 

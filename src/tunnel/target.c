@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #define UDP_PREFIX "/.well-known/masque/udp/"
+#define INBOUND_UDP_PREFIX UDP_PREFIX "kt/"
 #define ECHO_PREFIX "/.well-known/ktctl/echo/"
 
 static void encode(char out[3 * IPADDR_STRLEN], const struct ipaddr *a)
@@ -60,24 +61,36 @@ void target_echo_path(char out[TARGET_PATH_MAX], const struct ipaddr *dst)
 	snprintf(out, TARGET_PATH_MAX, ECHO_PREFIX "%s/", addr);
 }
 
+static int port_of(const char *text, uint16_t *port)
+{
+	long v;
+
+	if (str_to_long(text, &v) < 0 || v < 1 || v > 65535)
+		return -EINVAL;
+	*port = (uint16_t)v;
+	return 0;
+}
+
+/* "PORT/" and nothing more */
+static int port_end(const char *p, uint16_t *port)
+{
+	size_t n = strcspn(p, "/");
+	char text[8];
+
+	if (p[n] != '/' || p[n + 1] || n >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, p, n);
+	text[n] = 0;
+	return port_of(text, port);
+}
+
 int target_udp_parse(const char *path, struct ipport *dst)
 {
-	char port[8];
 	const char *p = path + strlen(UDP_PREFIX);
-	size_t n;
-	long v;
 
 	if (!str_starts(path, UDP_PREFIX) || decode(&p, &dst->addr) < 0)
 		return -EINVAL;
-	n = strcspn(p, "/");
-	if (p[n] != '/' || p[n + 1] || n >= sizeof(port))
-		return -EINVAL;
-	memcpy(port, p, n);
-	port[n] = 0;
-	if (str_to_long(port, &v) < 0 || v < 1 || v > 65535)
-		return -EINVAL;
-	dst->port = (uint16_t)v;
-	return 0;
+	return port_end(p, &dst->port);
 }
 
 int target_echo_parse(const char *path, struct ipaddr *dst)
@@ -87,4 +100,51 @@ int target_echo_parse(const char *path, struct ipaddr *dst)
 	if (!str_starts(path, ECHO_PREFIX) || decode(&p, dst) < 0 || *p)
 		return -EINVAL;
 	return 0;
+}
+
+void target_inbound_authority(char out[TARGET_AUTHORITY_MAX], uint16_t port)
+{
+	snprintf(out, TARGET_AUTHORITY_MAX, "kt:%u", port);
+}
+
+int target_inbound_authority_parse(const char *s, uint16_t *port)
+{
+	return str_starts(s, "kt:") ? port_of(s + strlen("kt:"), port)
+				    : -EINVAL;
+}
+
+void target_inbound_udp_path(char out[TARGET_PATH_MAX], uint16_t port)
+{
+	snprintf(out, TARGET_PATH_MAX, INBOUND_UDP_PREFIX "%u/", port);
+}
+
+int target_inbound_udp_parse(const char *path, uint16_t *port)
+{
+	if (!str_starts(path, INBOUND_UDP_PREFIX))
+		return -EINVAL;
+	return port_end(path + strlen(INBOUND_UDP_PREFIX), port);
+}
+
+void target_forwarded(char out[TARGET_FORWARDED_MAX], const struct ipport *from)
+{
+	char text[IPPORT_STRLEN];
+
+	snprintf(out, TARGET_FORWARDED_MAX, "for=\"%s\"",
+		 ipport_str(from, text));
+}
+
+int target_forwarded_parse(const char *s, struct ipport *from)
+{
+	char text[IPPORT_STRLEN];
+	size_t n;
+
+	if (!str_starts(s, "for=\""))
+		return -EINVAL;
+	s += strlen("for=\"");
+	n = strcspn(s, "\"");
+	if (strcmp(s + n, "\"") != 0 || n >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, s, n);
+	text[n] = 0;
+	return ipport_parse(from, text);
 }

@@ -13,6 +13,8 @@
  *     /.well-known/masque/udp/ADDRESS/PORT/   (RFC 9298, section 2)
  *     /.well-known/ktctl/echo/ADDRESS/
  *
+ *     /.well-known/masque/udp/kt/PORT/        (inbound: of the shadow)
+ *
  * with the colons of an IPv6 address as %3A.
  */
 void target_udp_path(char out[TARGET_PATH_MAX], const struct ipport *dst);
@@ -20,5 +22,21 @@ void target_echo_path(char out[TARGET_PATH_MAX], const struct ipaddr *dst);
 /** target_udp_parse() - 0 or -EINVAL; addresses only, no names */
 KT_CHECK int target_udp_parse(const char *path, struct ipport *dst);
 KT_CHECK int target_echo_parse(const char *path, struct ipaddr *dst);
+
+/**
+ * DOC: Targets of inbound streams
+ *
+ * TCP: the authority "kt:PORT"; UDP: the path above; PORT is the shadow's. Who
+ * called stands in the field "forwarded" (RFC 7239): for="ADDRESS:PORT".
+ */
+#define TARGET_AUTHORITY_MAX 16
+#define TARGET_FORWARDED_MAX (IPPORT_STRLEN + 8)
+void target_inbound_authority(char out[TARGET_AUTHORITY_MAX], uint16_t port);
+KT_CHECK int target_inbound_authority_parse(const char *s, uint16_t *port);
+void target_inbound_udp_path(char out[TARGET_PATH_MAX], uint16_t port);
+KT_CHECK int target_inbound_udp_parse(const char *path, uint16_t *port);
+void target_forwarded(char out[TARGET_FORWARDED_MAX],
+		      const struct ipport *from);
+KT_CHECK int target_forwarded_parse(const char *s, struct ipport *from);
 
 #endif

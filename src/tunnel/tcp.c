@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "tunnel/internal.h"
 #include "tunnel/relay.h"
+#include "tunnel/streams.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,7 +13,7 @@
  * reset: that is kept for the relay (bounded by the stream's window).
  */
 struct tunnel_tcp {
-	struct tunnel *tunnel;
+	struct loop *loop;
 	struct mux_stream *stream; /* NULL: closed */
 	void (*done)(void *user, int error);
 	void *user;
@@ -25,7 +26,7 @@ struct tunnel_tcp {
 static void tcp_free(struct tunnel_tcp *tcp)
 {
 	buf_fini(&tcp->early.data);
-	loop_defer_free(tunnel_loop(tcp->tunnel), tcp);
+	loop_defer_free(tcp->loop, tcp);
 }
 
 static ssize_t tcp_read(void *user, uint8_t *buf, size_t len)
@@ -84,25 +85,35 @@ static const struct mux_stream_ops ops = {
 	.close = tcp_close,
 };
 
-static struct tunnel_tcp *dial(struct tunnel *t, const char *authority,
-			       void (*done)(void *user, int error), void *user)
+struct tunnel_tcp *tunnel_tcp_open(struct loop *loop, struct mux *m,
+				   const struct mux_request *req,
+				   void (*done)(void *user, int error),
+				   void *user)
 {
-	const struct mux_request req = { .method = "CONNECT",
-					 .authority = authority };
 	struct tunnel_tcp *tcp = calloc(1, sizeof(*tcp));
 
 	if (!tcp)
 		return NULL;
-	tcp->tunnel = t;
+	tcp->loop = loop;
 	tcp->done = done;
 	tcp->user = user;
 	buf_init(&tcp->early.data, EARLY_MAX);
-	tcp->stream = tunnel_open(t, &req, &ops, tcp);
+	tcp->stream = mux_open(m, req, &ops, tcp);
 	if (!tcp->stream) {
 		free(tcp);
 		return NULL;
 	}
 	return tcp;
+}
+
+static struct tunnel_tcp *dial(struct tunnel *t, const char *authority,
+			       void (*done)(void *user, int error), void *user)
+{
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = authority };
+	struct mux *m = tunnel_mux(t);
+
+	return m ? tunnel_tcp_open(tunnel_loop(t), m, &req, done, user) : NULL;
 }
 
 struct tunnel_tcp *tunnel_tcp_dial(struct tunnel *t, const struct ipport *dst,
@@ -143,8 +154,8 @@ void tunnel_tcp_cancel(struct tunnel_tcp *tcp)
 int tunnel_tcp_relay(struct tunnel_tcp *tcp, int fd,
 		     const struct relay_hooks *hooks, void *user)
 {
-	int rc = relay_start(tunnel_loop(tcp->tunnel), fd, tcp->stream, false,
-			     &tcp->early, hooks, user);
+	int rc = relay_start(tcp->loop, fd, tcp->stream, false, &tcp->early,
+			     hooks, user);
 
 	tcp_free(tcp);
 	return rc;

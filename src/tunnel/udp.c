@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "tunnel/capstream.h"
 #include "tunnel/internal.h"
+#include "tunnel/streams.h"
 #include "tunnel/target.h"
 
 #include <errno.h>
@@ -86,6 +87,27 @@ static const struct mux_stream_ops ops = {
 	.close = udp_close,
 };
 
+struct tunnel_udp *tunnel_udp_request(struct loop *loop, struct mux *m,
+				      const struct mux_request *req,
+				      const struct tunnel_udp_ops *uops,
+				      void *user)
+{
+	struct tunnel_udp *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->loop = loop;
+	u->ops = uops;
+	u->user = user;
+	capstream_init(&u->cs);
+	u->stream = mux_open(m, req, &ops, u);
+	if (u->stream)
+		return u;
+	capstream_fini(&u->cs);
+	free(u);
+	return NULL;
+}
+
 struct tunnel_udp *tunnel_udp_open(struct tunnel *t, const struct ipport *dst,
 				   const struct tunnel_udp_ops *uops,
 				   void *user)
@@ -94,21 +116,11 @@ struct tunnel_udp *tunnel_udp_open(struct tunnel *t, const struct ipport *dst,
 	const struct mux_request req = { .method = "CONNECT",
 					 .protocol = "connect-udp",
 					 .path = path };
-	struct tunnel_udp *u = calloc(1, sizeof(*u));
+	struct mux *m = tunnel_mux(t);
 
-	if (!u)
-		return NULL;
 	target_udp_path(path, dst);
-	u->loop = tunnel_loop(t);
-	u->ops = uops;
-	u->user = user;
-	capstream_init(&u->cs);
-	u->stream = tunnel_open(t, &req, &ops, u);
-	if (u->stream)
-		return u;
-	capstream_fini(&u->cs);
-	free(u);
-	return NULL;
+	return m ? tunnel_udp_request(tunnel_loop(t), m, &req, uops, user)
+		 : NULL;
 }
 
 int tunnel_udp_send(struct tunnel_udp *u, const uint8_t *data, size_t len)

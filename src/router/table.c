@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/table.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct client {
+	struct list node;
+	uint64_t id;
+	char user[TABLE_USER_MAX];
+	bool lost;
+	int64_t until; /* lost: when its rules are suspended */
+	int64_t grace_ns;
+	uint64_t order; /* of its commit */
+	struct rule *rules;
+	size_t n;
+};
+
+struct table {
+	struct list clients;
+	uint64_t last_id, commits;
+	size_t nrules;
+};
+
+struct table *table_new(void)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (t)
+		list_init(&t->clients);
+	return t;
+}
+
+static struct client *find(const struct table *t, uint64_t id)
+{
+	struct list *n;
+
+	list_for_each (n, &t->clients) {
+		struct client *c = container_of(n, struct client, node);
+
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+uint64_t table_join(struct table *t)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return 0;
+	c->id = ++t->last_id;
+	list_add_tail(&t->clients, &c->node);
+	return c->id;
+}
+
+static void drop_rules(struct table *t, struct client *c)
+{
+	t->nrules -= c->n;
+	free(c->rules);
+	c->rules = NULL;
+	c->n = 0;
+}
+
+void table_leave(struct table *t, uint64_t id)
+{
+	struct client *c = find(t, id);
+
+	if (!c)
+		return;
+	drop_rules(t, c);
+	list_del(&c->node);
+	free(c);
+}
+
+void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	while (!list_empty(&t->clients))
+		table_leave(
+			t,
+			container_of(t->clients.next, struct client, node)->id);
+	free(t);
+}
+
+static bool in_force(const struct client *c, int64_t now)
+{
+	return !c->lost || now < c->until;
+}
+
+static bool has(const struct client *c, const struct rule *r)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (rule_same(&c->rules[i], r))
+			return true;
+	return false;
+}
+
+/* somebody else's rule in force is one of these */
+static int conflict(const struct table *t, uint64_t id,
+		    const struct rule *rules, size_t nrules, int64_t now,
+		    struct table_conflict *out)
+{
+	struct list *n;
+
+	list_for_each (n, &t->clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (c->id == id || !in_force(c, now))
+			continue;
+		for (size_t i = 0; i < nrules; i++) {
+			if (!has(c, &rules[i]))
+				continue;
+			out->rule = rules[i];
+			memcpy(out->holder, c->user, sizeof(c->user));
+			out->free_ns = c->lost ? c->until - now : -1;
+			return -EEXIST;
+		}
+	}
+	return 0;
+}
+
+int table_commit(struct table *t, uint64_t id, const char *user,
+		 int64_t grace_ns, const struct rule *rules, size_t n,
+		 int64_t now, struct table_conflict *out)
+{
+	struct client *c = find(t, id);
+	struct rule *mine;
+	int rc = c ? conflict(t, id, rules, n, now, out) : -ENOENT;
+
+	if (rc < 0)
+		return rc;
+	if (t->nrules - c->n + n > TABLE_RULES_MAX)
+		return -ENOSPC;
+	mine = calloc(n ? n : 1, sizeof(*mine));
+	if (!mine)
+		return -ENOMEM;
+	if (n)
+		memcpy(mine, rules, n * sizeof(*mine));
+	drop_rules(t, c);
+	c->rules = mine;
+	c->n = n;
+	t->nrules += n;
+	c->order = ++t->commits;
+	c->grace_ns = grace_ns;
+	snprintf(c->user, sizeof(c->user), "%s", user);
+	return 0;
+}
+
+void table_lost(struct table *t, uint64_t id, int64_t now)
+{
+	struct client *c = find(t, id);
+
+	if (!c || c->lost)
+		return;
+	c->lost = true;
+	c->until = now + c->grace_ns;
+}
+
+int table_back(struct table *t, uint64_t id, int64_t now,
+	       struct table_conflict *out)
+{
+	struct client *c = find(t, id);
+	int rc;
+
+	if (!c || !c->lost)
+		return 0;
+	rc = in_force(c, now) ? 0 : conflict(t, id, c->rules, c->n, now, out);
+	c->lost = false;
+	if (rc < 0)
+		drop_rules(t, c);
+	return rc;
+}
+
+uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
+		      const struct rule_request *req, int64_t now)
+{
+	const struct client *best = NULL;
+	size_t terms = 0;
+	struct list *n;
+
+	list_for_each (n, &t->clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (!c->n || !in_force(c, now))
+			continue;
+		for (size_t i = 0; i < c->n; i++) {
+			const struct rule *r = &c->rules[i];
+			bool better =
+				!best || r->match.n > terms ||
+				(r->match.n == terms && c->order < best->order);
+
+			if (!better || r->port != port || r->udp != udp ||
+			    !rule_match_has(&r->match, req))
+				continue;
+			best = c;
+			terms = r->match.n;
+		}
+	}
+	return best ? best->id : 0;
+}

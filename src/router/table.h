@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ROUTER_TABLE_H
+#define KT_ROUTER_TABLE_H
+
+#include "base/error.h"
+#include "wire/rule.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: Rule table
+ *
+ * Whose is a request? Clients bring sets of rules; a set is taken as a whole or
+ * refused as a whole. A client is here, lost (its rules stay in force for its
+ * grace time), suspended (the grace time is over: as if there were no rules),
+ * here again, or gone. No two rules in force are the same: the second is
+ * refused; and whoever comes back to find his rule taken loses his set.
+ *
+ * Of several rules that match the one with the most terms wins, then the older.
+ *
+ * Pure: no I/O, no clock; @now is CLOCK_MONOTONIC in ns.
+ */
+
+#define TABLE_RULES_MAX 4096
+#define TABLE_USER_MAX 128
+
+struct table;
+
+/** struct table_conflict - why a set was refused */
+struct table_conflict {
+	struct rule rule;	     /* the one that is taken */
+	char holder[TABLE_USER_MAX]; /* by whom */
+	int64_t free_ns; /* until his grace time ends; < 0: he is here */
+};
+
+struct table *table_new(void); /* NULL: memory */
+void table_free(struct table *t);
+
+/** table_join() - a client without rules; its id (never 0, never used again),
+ *  or 0: memory */
+uint64_t table_join(struct table *t);
+/** table_leave() - it is gone, and its rules */
+void table_leave(struct table *t, uint64_t id);
+/**
+ * table_commit() - these are @id's rules from now on, instead of what it had
+ * @user, @rules: copied
+ * Return: 0; -EEXIST with @c; -ENOSPC; -ENOMEM. Nothing changes on failure.
+ */
+KT_CHECK int table_commit(struct table *t, uint64_t id, const char *user,
+			  int64_t grace_ns, const struct rule *rules, size_t n,
+			  int64_t now, struct table_conflict *c);
+/** table_lost() - @id has no carrier */
+void table_lost(struct table *t, uint64_t id, int64_t now);
+/** table_back() - @id is here again; 0, or -EEXIST with @c: its rules are gone
+ */
+KT_CHECK int table_back(struct table *t, uint64_t id, int64_t now,
+			struct table_conflict *c);
+/** table_choose() - whose @req is (NULL: nobody looks into it); 0: nobody's */
+uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
+		      const struct rule_request *req, int64_t now);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tunnel/inbound.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tunnel/inbound_call.h"
+#include "tunnel/link.h"
+#include "tunnel/status.h"
+#include "wire/ruleline.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * DOC: Theory of operation
+ *
+ * The laptop opens the carrier and is the server of HTTP/2. The shadow's first
+ * stream is "POST /rules", whose two bodies stay open: the control stream. We
+ * write our rules into it and read what became of them. Every further stream is
+ * a caller: inbound_call.c connects it.
+ *
+ * A verdict is told once: when the control stream ends without one, or with
+ * nonsense, that is a refusal by nobody.
+ */
+
+#define CONTROL_MAX (INBOUND_RULES_MAX * RULELINE_MAX + 4096)
+
+struct inbound {
+	struct loop *loop;
+	struct session_config cfg;
+	const struct inbound_events *ev;
+	void *user;
+	bool freed;
+	/* of the spec */
+	char *name;
+	unsigned int grace_s;
+	struct rule *rules;
+	size_t nrules;
+	struct inbound_calls calls;
+	/* of the present session */
+	struct link *link; /* NULL: none */
+	struct mux_stream *control;
+	struct buf out;
+	struct ruleline_reader in;
+	bool refused;
+};
+
+/* --- the control stream ----------------------------------------------------
+ */
+
+static int put_rules(struct inbound *in)
+{
+	int rc = ruleline_put_word(&in->out, RULELINE_USER, in->name);
+
+	if (rc == 0)
+		rc = ruleline_put_grace(&in->out, in->grace_s);
+	for (size_t i = 0; i < in->nrules && rc == 0; i++)
+		rc = ruleline_put_rule(&in->out, &in->rules[i]);
+	return rc < 0 ? rc : ruleline_put(&in->out, RULELINE_COMMIT);
+}
+
+static void tell_refused(struct inbound *in, const char *holder,
+			 const char *text)
+{
+	if (in->refused)
+		return;
+	in->refused = true;
+	if (in->ev->refused)
+		in->ev->refused(in->user, holder, text);
+}
+
+static void take_line(struct inbound *in, const char *line)
+{
+	struct kt_error err = { 0 };
+	struct ruleline l;
+
+	if (ruleline_parse(&l, line, &err) < 0)
+		tell_refused(in, "", err.msg);
+	else if (l.verb == RULELINE_VERSION)
+		log_debug("inbound: shadow %s", l.word);
+	else if (l.verb == RULELINE_REFUSED)
+		tell_refused(in, l.word, l.text);
+	else if (l.verb == RULELINE_ACCEPTED && in->ev->accepted)
+		in->ev->accepted(in->user);
+}
+
+static ssize_t control_read(void *user, uint8_t *buf, size_t len)
+{
+	struct inbound *in = user;
+	size_t n = MIN(len, in->out.len);
+
+	if (!n)
+		return -EAGAIN;
+	memcpy(buf, buf_data(&in->out), n);
+	buf_take(&in->out, n);
+	return (ssize_t)n;
+}
+
+static void control_data(void *user, const uint8_t *p, size_t n)
+{
+	struct inbound *in = user;
+	struct rd rd = rd_make(p, n);
+	int rc = 0;
+
+	mux_stream_consume(in->control, n);
+	while (!in->freed && in->control &&
+	       (rc = ruleline_read(&in->in, &rd)) == 1)
+		take_line(in, in->in.line);
+	if (rc >= 0 || in->freed || !in->control)
+		return;
+	mux_stream_reset(in->control, EPROTO);
+	in->control = NULL;
+	tell_refused(in, "", "the shadow's answer is malformed");
+}
+
+static void control_close(void *user, int error)
+{
+	struct inbound *in = user;
+
+	(void)error;
+	in->control = NULL;
+	if (!in->freed && in->link && link_mux(in->link))
+		tell_refused(in, "", "the shadow gave up the rules");
+}
+
+static const struct mux_stream_ops control_ops = {
+	.read = control_read,
+	.data = control_data,
+	.close = control_close,
+};
+
+static void control_serve(struct inbound *in, struct mux_stream *s)
+{
+	if (in->control || put_rules(in) < 0) {
+		mux_stream_refuse(s, 503, EIO, "one control stream");
+		return;
+	}
+	in->control = s;
+	if (mux_stream_accept(s, "text/plain", &control_ops, in) == 0)
+		return;
+	in->control = NULL;
+	mux_stream_reset(s, ENOMEM);
+}
+
+/* --- the session ------------------------------------------------------------
+ */
+
+static void on_request(void *user, struct mux_stream *s,
+		       const struct mux_request *req)
+{
+	struct inbound *in = user;
+	bool connect = strcmp(req->method, "CONNECT") == 0;
+
+	if (strcmp(req->method, "POST") == 0 &&
+	    strcmp(req->path, "/rules") == 0)
+		control_serve(in, s);
+	else if (connect && !*req->protocol)
+		inbound_call_tcp(&in->calls, s, req);
+	else if (connect && strcmp(req->protocol, "connect-udp") == 0)
+		inbound_call_udp(&in->calls, s, req);
+	else
+		mux_stream_refuse(s, 501, ENOTSUP, "no such service here");
+}
+
+static void on_up(void *user, bool resumed)
+{
+	struct inbound *in = user;
+	void (*fn)(void *) = resumed ? in->ev->resumed : in->ev->up;
+
+	if (fn)
+		fn(in->user);
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	struct inbound *in = user;
+
+	if (in->ev->lost)
+		in->ev->lost(in->user, why);
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	struct inbound *in = user;
+
+	link_free(steal_ptr(&in->link));
+	if (in->ev->dead)
+		in->ev->dead(in->user, why);
+}
+
+static const struct link_ops link_ops = {
+	.up = on_up,
+	.lost = on_lost,
+	.dead = on_dead,
+};
+
+static void on_caller(void *user, const struct inbound_caller *c)
+{
+	struct inbound *in = user;
+
+	if (in->ev->caller)
+		in->ev->caller(in->user, c);
+}
+
+static void *copy(const void *p, size_t n, size_t size)
+{
+	void *to = xcalloc(n ? n : 1, size);
+
+	if (n)
+		memcpy(to, p, n * size);
+	return to;
+}
+
+struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
+			    const struct inbound_spec *spec,
+			    const struct inbound_events *ev, void *user)
+{
+	struct inbound *in;
+
+	if (spec->nrules > INBOUND_RULES_MAX) {
+		errno = E2BIG;
+		return NULL;
+	}
+	in = xcalloc(1, sizeof(*in));
+	in->loop = loop;
+	in->cfg = cfg ? *cfg : session_config_default();
+	in->ev = ev;
+	in->user = user;
+	in->name = xstrndup(spec->user, RULELINE_WORD_MAX - 1);
+	in->grace_s = MIN(spec->grace_s, (unsigned int)RULELINE_GRACE_MAX);
+	in->rules = copy(spec->rules, spec->nrules, sizeof(*spec->rules));
+	in->nrules = spec->nrules;
+	buf_init(&in->out, CONTROL_MAX);
+	in->calls = (struct inbound_calls){
+		.loop = loop,
+		.ports = copy(spec->ports, spec->nports, sizeof(*spec->ports)),
+		.nports = spec->nports,
+		.scratch = xmalloc(UDPSERVE_SCRATCH),
+		.caller = on_caller,
+		.user = in,
+	};
+	return in;
+}
+
+void inbound_attach(struct inbound *in, struct carrier *c)
+{
+	struct mux_config mcfg = mux_config_default(true);
+
+	if (!in->link) {
+		buf_reset(&in->out);
+		in->in = (struct ruleline_reader){ 0 };
+		in->refused = false;
+		in->link = link_new(in->loop, &in->cfg, &mcfg, NULL, on_request,
+				    &link_ops, in);
+	}
+	if (in->link)
+		session_attach(link_session(in->link), c);
+	else
+		carrier_close(c);
+}
+
+void inbound_free(struct inbound *in)
+{
+	struct link *l;
+
+	if (!in || in->freed)
+		return;
+	in->freed = true;
+	l = steal_ptr(&in->link);
+	if (l)
+		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
+	link_free(l);
+	buf_fini(&in->out);
+	loop_defer_free(in->loop, in->name);
+	loop_defer_free(in->loop, in->rules);
+	loop_defer_free(in->loop, (void *)(uintptr_t)in->calls.ports);
+	loop_defer_free(in->loop, in->calls.scratch);
+	loop_defer_free(in->loop, in);
+}
+
+void inbound_stats(const struct inbound *in, struct session_stats *st)
+{
+	*st = (struct session_stats){ 0 };
+	if (in->link)
+		session_get_stats(link_session(in->link), st);
+}
+
+size_t inbound_callers(const struct inbound *in)
+{
+	struct mux *m = in->link ? link_mux(in->link) : NULL;
+
+	return m ? mux_streams(m) - (in->control ? 1 : 0) : 0;
+}

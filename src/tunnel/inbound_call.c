@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One caller of the inbound way: connected to a local port, or refused. */
+#include "tunnel/inbound_call.h"
+
+#include "base/mem.h"
+#include "tunnel/relay.h"
+#include "tunnel/status.h"
+#include "tunnel/target.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CONNECT_NS (10 * NS_SEC)
+
+/* connecting -> relay; the stream's close() ends it */
+struct call {
+	struct inbound_calls *calls;
+	struct mux_stream *stream;
+	struct watch watch;
+	struct timer timer;
+	int fd; /* -1: none */
+	struct ipport to;
+	struct inbound_caller who;
+	bool again; /* ::1 was tried */
+};
+
+static void call_free(struct call *c)
+{
+	loop_watch_stop(&c->watch);
+	loop_timer_stop(&c->timer);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	loop_defer_free(c->calls->loop, c);
+}
+
+static void tell(struct inbound_calls *cs, struct inbound_caller *who,
+		 int error)
+{
+	who->error = -error;
+	cs->caller(cs->user, who);
+}
+
+/* @error: positive errno */
+static void refuse(struct inbound_calls *cs, struct mux_stream *s,
+		   struct inbound_caller *who, const struct ipport *to,
+		   int error)
+{
+	char text[160], at[IPPORT_STRLEN];
+
+	if (to)
+		snprintf(text, sizeof(text), "connect %s: %s",
+			 ipport_str(to, at), strerror(error));
+	else
+		snprintf(text, sizeof(text), "nothing is exposed at port %u",
+			 who->remote);
+	mux_stream_refuse(s, status_http(error), error, text);
+	tell(cs, who, error);
+}
+
+/* the port and the caller that @req names, and where that is here */
+static const struct inbound_port *port_of(const struct inbound_calls *cs,
+					  const struct mux_request *req,
+					  bool udp, struct inbound_caller *who)
+{
+	int rc;
+
+	*who = (struct inbound_caller){ .udp = udp };
+	if (target_forwarded_parse(req->forwarded, &who->from) < 0)
+		who->from = (struct ipport){ 0 };
+	rc = udp ? target_inbound_udp_parse(req->path, &who->remote)
+		 : target_inbound_authority_parse(req->authority, &who->remote);
+	for (size_t i = 0; rc == 0 && i < cs->nports; i++)
+		if (cs->ports[i].remote == who->remote &&
+		    cs->ports[i].udp == udp)
+			return &cs->ports[i];
+	return NULL;
+}
+
+/* --- TCP --------------------------------------------------------------------
+ */
+
+static void try_connect(struct call *c);
+
+static bool is_localhost(const struct ipaddr *a)
+{
+	static const uint8_t lo[4] = { 127, 0, 0, 1 };
+	const struct ipaddr v4 = ipaddr_v4(lo);
+
+	return ipaddr_eq(a, &v4);
+}
+
+/* many servers of programmers listen at "localhost", and that is ::1 only */
+static bool try_v6(struct call *c, int error)
+{
+	static const uint8_t lo[16] = { [15] = 1 };
+
+	if (error != ECONNREFUSED || c->again || !is_localhost(&c->to.addr))
+		return false;
+	loop_watch_stop(&c->watch);
+	close(c->fd);
+	c->fd = -1;
+	c->again = true;
+	c->to.addr = ipaddr_v6(lo);
+	try_connect(c);
+	return true;
+}
+
+static void call_fail(struct call *c, int error)
+{
+	struct ipport to = c->to;
+
+	if (try_v6(c, error))
+		return;
+	if (c->again) { /* what the user knows of */
+		static const uint8_t v4[4] = { 127, 0, 0, 1 };
+
+		to.addr = ipaddr_v4(v4);
+		error = ECONNREFUSED;
+	}
+	call_free(c);
+	refuse(c->calls, c->stream, &c->who, &to, error);
+}
+
+static void call_connected(struct call *c)
+{
+	int fd = steal_fd(&c->fd);
+
+	call_free(c);
+	/* on failure the stream is reset already */
+	if (relay_start(c->calls->loop, fd, c->stream, true, NULL, NULL,
+			NULL) == 0)
+		tell(c->calls, &c->who, 0);
+}
+
+static void on_connect(struct watch *w, uint32_t events)
+{
+	struct call *c = container_of(w, struct call, watch);
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	(void)events;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error)
+		call_fail(c, error);
+	else
+		call_connected(c);
+}
+
+static void on_timeout(struct timer *t)
+{
+	call_fail(container_of(t, struct call, timer), ETIMEDOUT);
+}
+
+static void try_connect(struct call *c)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = ipport_to_sockaddr(&c->to, &ss);
+	int rc = 0;
+
+	c->fd = socket(c->to.addr.family,
+		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&ss, len) < 0 &&
+			  errno != EINPROGRESS))
+		rc = -errno;
+	if (rc == 0)
+		rc = loop_watch_start(c->calls->loop, &c->watch, c->fd,
+				      EPOLLOUT, on_connect);
+	if (rc < 0)
+		call_fail(c, -rc);
+}
+
+static void call_data(void *user, const uint8_t *p, size_t n)
+{
+	struct call *c = user;
+
+	(void)p;
+	(void)n;
+	/* the shadow waits for the answer; who does not is refused */
+	mux_stream_reset(c->stream, EPROTO);
+	call_free(c);
+}
+
+static void call_close(void *user, int error)
+{
+	(void)error;
+	call_free(user);
+}
+
+static const struct mux_stream_ops ops = {
+	.data = call_data,
+	.close = call_close,
+};
+
+void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
+		      const struct mux_request *req)
+{
+	struct inbound_caller who;
+	const struct inbound_port *port = port_of(cs, req, false, &who);
+	struct call *c = port ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		refuse(cs, s, &who, port ? &port->local : NULL,
+		       port ? ENOMEM : ECONNREFUSED);
+		return;
+	}
+	c->calls = cs;
+	c->stream = s;
+	c->to = port->local;
+	c->who = who;
+	mux_stream_set_ops(s, &ops, c);
+	loop_timer_start(cs->loop, &c->timer, CONNECT_NS, on_timeout);
+	try_connect(c);
+}
+
+/* --- UDP --------------------------------------------------------------------
+ */
+
+void inbound_call_udp(struct inbound_calls *cs, struct mux_stream *s,
+		      const struct mux_request *req)
+{
+	struct inbound_caller who;
+	const struct inbound_port *port = port_of(cs, req, true, &who);
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd, error = 0;
+
+	if (!port) {
+		refuse(cs, s, &who, NULL, ECONNREFUSED);
+		return;
+	}
+	len = ipport_to_sockaddr(&port->local, &ss);
+	fd = socket(port->local.addr.family,
+		    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0) {
+		error = errno;
+		if (fd >= 0)
+			close(fd);
+		refuse(cs, s, &who, &port->local, error);
+		return;
+	}
+	/* on failure the stream is refused already */
+	if (udpserve_start(cs->loop, fd, cs->scratch, s) == 0)
+		tell(cs, &who, 0);
+}

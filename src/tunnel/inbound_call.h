@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TUNNEL_INBOUND_CALL_H
+#define KT_TUNNEL_INBOUND_CALL_H
+
+#include "base/loop.h"
+#include "tunnel/inbound.h"
+#include "tunnel/mux.h"
+#include "tunnel/streams.h"
+
+/** struct inbound_calls - what connecting callers to local ports needs */
+struct inbound_calls {
+	struct loop *loop;
+	const struct inbound_port *ports;
+	size_t nports;
+	uint8_t *scratch; /* UDPSERVE_SCRATCH bytes */
+	void (*caller)(void *user, const struct inbound_caller *c);
+	void *user;
+};
+
+/** inbound_call_tcp() - a CONNECT to "kt:PORT"; takes the stream */
+void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
+		      const struct mux_request *req);
+/** inbound_call_udp() - a connect-udp; takes the stream */
+void inbound_call_udp(struct inbound_calls *cs, struct mux_stream *s,
+		      const struct mux_request *req);
+
+#endif

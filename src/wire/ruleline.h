@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_WIRE_RULELINE_H
+#define KT_WIRE_RULELINE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "wire/rule.h"
+
+/**
+ * DOC: Lines of the control stream
+ *
+ * By these lines a laptop tells the shadow its rules (wire/rule.h), and the
+ * shadow answers. A line ends in LF and has at most RULELINE_MAX bytes, no
+ * control character in it.
+ *
+ *     laptop: "user " WORD           shadow: "version " WORD
+ *             "grace " SECONDS               "accepted"
+ *             "rule " rule                   "refused " HOLDER [" " TEXT]
+ *             "commit"
+ *
+ * A WORD is percent-encoded as in rules; a HOLDER of "-" is nobody. Lines that
+ * begin with another word are passed over, so that some may be added.
+ */
+
+#define RULELINE_MAX 1024
+#define RULELINE_WORD_MAX 128
+#define RULELINE_GRACE_MAX 3600
+
+enum ruleline_verb {
+	RULELINE_OTHER,
+	RULELINE_USER,
+	RULELINE_GRACE,
+	RULELINE_RULE,
+	RULELINE_COMMIT,
+	RULELINE_VERSION,
+	RULELINE_ACCEPTED,
+	RULELINE_REFUSED,
+	RULELINE_NVERBS_
+};
+
+struct ruleline {
+	enum ruleline_verb verb;
+	char word[RULELINE_WORD_MAX]; /* user, version, holder; "" for "-" */
+	unsigned int seconds;
+	struct rule rule;
+	const char *text; /* of REFUSED; borrowed from the line */
+};
+
+/** ruleline_parse() - 0, or -errno with @err */
+KT_CHECK int ruleline_parse(struct ruleline *l, const char *line,
+			    struct kt_error *err);
+
+/** ruleline_put_word() - append "VERB WORD"; 0, -ENOBUFS, -ENOMEM, -EMSGSIZE */
+KT_CHECK int ruleline_put_word(struct buf *out, enum ruleline_verb verb,
+			       const char *word);
+KT_CHECK int ruleline_put_grace(struct buf *out, unsigned int seconds);
+KT_CHECK int ruleline_put_rule(struct buf *out, const struct rule *rule);
+/** ruleline_put() - a verb alone */
+KT_CHECK int ruleline_put(struct buf *out, enum ruleline_verb verb);
+/** ruleline_put_refused() - @text is cut to what a line can have */
+KT_CHECK int ruleline_put_refused(struct buf *out, const char *holder,
+				  const char *text);
+
+/** struct ruleline_reader - cuts bytes into lines; zero is its start state */
+struct ruleline_reader {
+	char line[RULELINE_MAX + 1];
+	size_t n;
+	bool whole;
+};
+
+/**
+ * ruleline_read() - take bytes from @in until a line is whole
+ * Return: 1: it is in @r->line, without LF; 0: all bytes were taken; -EMSGSIZE:
+ * too long; -EINVAL: a control character. An error is final.
+ */
+KT_CHECK int ruleline_read(struct ruleline_reader *r, struct rd *in);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "router/table.h"
+
+#include "base/loop.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GRACE (10 * NS_SEC)
+
+static struct table *t;
+static struct table_conflict why;
+
+static int begin(void **state)
+{
+	(void)state;
+	t = table_new();
+	why = (struct table_conflict){ 0 };
+	return t ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	table_free(t);
+	return 0;
+}
+
+static int commit(uint64_t id, const char *user, int64_t now, const char *a,
+		  const char *b)
+{
+	struct rule r[2];
+
+	assert_int_equal(rule_parse(&r[0], a, NULL), 0);
+	if (b)
+		assert_int_equal(rule_parse(&r[1], b, NULL), 0);
+	return table_commit(t, id, user, GRACE, r, b ? 2 : 1, now, &why);
+}
+
+static uint64_t marked(uint16_t port, const char *value, int64_t now)
+{
+	const struct rule_field f = { { "version", 7 },
+				      { value, strlen(value) } };
+	const struct rule_request req = { { "GET", 3 }, { "/", 1 }, &f, 1 };
+
+	return table_choose(t, port, false, &req, now);
+}
+
+static void by_port_and_match(void **state)
+{
+	uint64_t a = table_join(t), b = table_join(t), c = table_join(t);
+
+	(void)state;
+	assert_int_equal(marked(80, "x", 0), 0);
+	assert_int_equal(commit(a, "ann", 0, "80 header:version=a", "81 all"),
+			 0);
+	assert_int_equal(commit(b, "bob", 0, "80 header:version=b", NULL), 0);
+	assert_int_equal(marked(80, "a", 0), a);
+	assert_int_equal(marked(80, "b", 0), b);
+	assert_int_equal(marked(80, "c", 0), 0);
+	assert_int_equal(marked(81, "b", 0), a);
+	/* a connection nobody looks into: "all" only */
+	assert_int_equal(table_choose(t, 80, false, NULL, 0), 0);
+	assert_int_equal(table_choose(t, 81, false, NULL, 0), a);
+	assert_int_equal(table_choose(t, 81, true, NULL, 0), 0);
+	/* the narrower rule wins, whoever came first */
+	assert_int_equal(
+		commit(c, "cyd", 0, "80 all", "81 header:version=b method:GET"),
+		0);
+	assert_int_equal(marked(80, "a", 0), a);
+	assert_int_equal(marked(80, "z", 0), c);
+	assert_int_equal(marked(81, "b", 0), c);
+	table_leave(t, a);
+	assert_int_equal(marked(80, "a", 0), c);
+}
+
+static void the_second_is_refused(void **state)
+{
+	uint64_t a = table_join(t), b = table_join(t);
+
+	(void)state;
+	assert_int_equal(commit(a, "ann", 0, "80 header:version=x", NULL), 0);
+	assert_int_equal(commit(b, "bob", 0, "81 all", "80 header:Version=x"),
+			 -EEXIST);
+	assert_string_equal(why.holder, "ann");
+	assert_int_equal(why.rule.port, 80);
+	assert_int_equal(why.free_ns, -1);
+	/* nothing of the refused set is in force */
+	assert_int_equal(table_choose(t, 81, false, NULL, 0), 0);
+	/* one's own may be brought again, and instead of the old ones */
+	assert_int_equal(commit(a, "ann", 0, "80 header:version=x", "82 all"),
+			 0);
+	assert_int_equal(commit(a, "ann", 0, "82 all", NULL), 0);
+	assert_int_equal(marked(80, "x", 0), 0);
+	assert_int_equal(commit(b, "bob", 0, "80 header:version=x", NULL), 0);
+	/* the other protocol is another rule */
+	assert_int_equal(commit(b, "bob", 0, "82/udp all", NULL), 0);
+}
+
+static void grace_and_return(void **state)
+{
+	uint64_t a = table_join(t), b = table_join(t);
+
+	(void)state;
+	assert_int_equal(commit(a, "ann", 0, "80 all", NULL), 0);
+	table_lost(t, a, NS_SEC);
+	table_lost(t, a, 5 * NS_SEC); /* the first loss counts */
+	assert_int_equal(marked(80, "x", 11 * NS_SEC - 1), a);
+	assert_int_equal(commit(b, "bob", 4 * NS_SEC, "80 all", NULL), -EEXIST);
+	assert_int_equal(why.free_ns, 7 * NS_SEC);
+	assert_int_equal(marked(80, "x", 11 * NS_SEC), 0);
+	assert_int_equal(table_back(t, a, 60 * NS_SEC, &why), 0);
+	assert_int_equal(marked(80, "x", 60 * NS_SEC), a);
+	/* away again, back within the grace time */
+	table_lost(t, a, 70 * NS_SEC);
+	assert_int_equal(table_back(t, a, 71 * NS_SEC, &why), 0);
+	assert_int_equal(marked(80, "x", 99 * NS_SEC), a);
+}
+
+static void taken_while_away(void **state)
+{
+	uint64_t a = table_join(t), b = table_join(t);
+
+	(void)state;
+	assert_int_equal(commit(a, "ann", 0, "80 all", "81 all"), 0);
+	table_lost(t, a, 0);
+	assert_int_equal(commit(b, "bob", GRACE, "80 all", NULL), 0);
+	assert_int_equal(table_back(t, a, 2 * GRACE, &why), -EEXIST);
+	assert_string_equal(why.holder, "bob");
+	assert_int_equal(marked(80, "x", 2 * GRACE), b);
+	/* the whole set is gone, and may be brought anew */
+	assert_int_equal(marked(81, "x", 2 * GRACE), 0);
+	assert_int_equal(commit(a, "ann", 2 * GRACE, "81 all", NULL), 0);
+	assert_int_equal(marked(81, "x", 2 * GRACE), a);
+}
+
+static void limits(void **state)
+{
+	struct rule *many = calloc(TABLE_RULES_MAX + 1, sizeof(*many));
+	uint64_t a = table_join(t), b = table_join(t);
+
+	(void)state;
+	for (size_t i = 0; i <= TABLE_RULES_MAX; i++)
+		many[i].port = (uint16_t)(i + 1);
+	assert_int_equal(
+		table_commit(t, a, "a", 0, many, TABLE_RULES_MAX + 1, 0, &why),
+		-ENOSPC);
+	assert_int_equal(
+		table_commit(t, a, "a", 0, many, TABLE_RULES_MAX, 0, &why), 0);
+	assert_int_equal(commit(b, "b", 0, "50000 all", NULL), -ENOSPC);
+	table_leave(t, a);
+	assert_int_equal(commit(b, "b", 0, "50000 all", NULL), 0);
+	free(many);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(by_port_and_match, begin, end),
+		cmocka_unit_test_setup_teardown(the_second_is_refused, begin,
+						end),
+		cmocka_unit_test_setup_teardown(grace_and_return, begin, end),
+		cmocka_unit_test_setup_teardown(taken_while_away, begin, end),
+		cmocka_unit_test_setup_teardown(limits, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
