@@ -68,9 +68,10 @@ static void open_carrier(struct uplink *u)
 	static const struct carrier_handler none = { 0 };
 	struct kt_error err = { 0 };
 	struct carrier *c;
-	int rc = portforward_open(
-		&c, u->cfg.kube, u->cfg.ns, shadow_pod_name(u->cfg.shadow),
-		SHADOW_TUNNEL_PORT, u->cfg.open_timeout_ns, &none, NULL, &err);
+	int rc = portforward_open(&c, PF_WEBSOCKET, u->cfg.kube, u->cfg.ns,
+				  shadow_pod_name(u->cfg.shadow),
+				  SHADOW_TUNNEL_PORT, u->cfg.open_timeout_ns,
+				  &none, NULL, &err);
 
 	if (rc < 0)
 		failed(u, &err);

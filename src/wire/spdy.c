@@ -14,72 +14,45 @@
 
 /* What both ends know before the first header (draft, section 2.6.10.1). It
  * ends without a NUL. */
-/* clang-format off: a table */
+/* clang-format off */
 #define WORD(length, text) "\0\0\0" length text
-static const char dictionary[] = WORD("\7", "options") WORD("\4", "head") WORD(
-	"\4", "post") WORD("\3",
-			   "put") WORD("\6",
-				       "delete") WORD("\5",
-						      "trace") WORD("\6",
-								    "accept")
-	WORD("\16", "accept-charset") WORD("\17", "accept-encoding") WORD(
-		"\17", "accept-language") WORD("\15",
-					       "accept-ranges") WORD("\3",
-								     "age")
-		WORD("\5", "allow") WORD("\15", "authorization") WORD(
-			"\15", "cache-control") WORD("\12", "connection")
-			WORD("\14", "content-base") WORD(
-				"\20",
-				"content-encoding") WORD("\20",
-							 "content-language")
-				WORD("\16", "content-length") WORD(
-					"\20",
-					"content-location") WORD("\13",
-								 "content-md5")
-					WORD("\15", "content-range") WORD(
-						"\14", "content-type")
-						WORD("\4", "date") WORD("\4",
-									"etag")
-							WORD("\6", "expect")
-								WORD(
-									"\7",
-									"expire"
-									"s") WORD("\4", "from") WORD("\4", "host") WORD("\10", "if-match") WORD("\21", "if-modified-since") WORD("\15", "if-none-match") WORD("\10", "if-range") WORD("\23", "if-unmodified-since") WORD("\15", "last-modified") WORD("\10", "location") WORD("\14", "max-forwards") WORD("\6",
-																																											  "pragma") WORD("\22",
-																																													 "proxy-authenticate") WORD("\23", "proxy-authorization") WORD("\5",
-																																																				       "range") WORD("\7", "referer") WORD("\13",
-																																																									   "retry-after") WORD("\6", "server") WORD("\2", "te") WORD("\7", "trailer") WORD("\21",
-																																																																			   "transfer-encoding") WORD("\7",
-																																																																						     "upgrade") WORD("\12",
-																																																																								     "user-agent") WORD("\4",
-																																																																											"vary") WORD("\3",
-																																																																												     "via") WORD("\7",
-																																																																														 "warning") WORD("\20",
-																																																																																 "www-authenticate") WORD("\6", "method") WORD("\3",
-																																																																																					       "get") WORD("\6", "status") WORD("\6", "200 OK") WORD("\7", "version") WORD("\10", "HTTP/1.1") WORD("\3",
-																																																																																																		   "url") WORD("\6",
-																																																																																																			       "public") WORD("\12",
-																																																																																																					      "set-cookie")
-									WORD("\12",
-									     "k"
-									     "e"
-									     "e"
-									     "p"
-									     "-"
-									     "a"
-									     "l"
-									     "i"
-									     "v"
-									     "e") WORD("\6",
-										       "origin") "100101201202205206300302303304305306307402405406407408409410411412"
-												 "413414415416417502504505203 Non-Authoritative Information204 No "
-												 "Content301 Moved Permanently400 Bad Request401 Unauthorized403 "
-												 "Forbidden404 Not Found500 Internal Server Error501 Not "
-												 "Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug "
-												 "Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTch"
-												 "unked,text/html,image/png,image/jpg,image/gif,application/xml,appl"
-												 "ication/xhtml+xml,text/plain,text/javascript,publicprivatemax-age="
-												 "gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+static const char dictionary[] =
+	WORD("\7", "options") WORD("\4", "head") WORD("\4", "post")
+	WORD("\3", "put") WORD("\6", "delete") WORD("\5", "trace")
+	WORD("\6", "accept") WORD("\16", "accept-charset")
+	WORD("\17", "accept-encoding") WORD("\17", "accept-language")
+	WORD("\15", "accept-ranges") WORD("\3", "age") WORD("\5", "allow")
+	WORD("\15", "authorization") WORD("\15", "cache-control")
+	WORD("\12", "connection") WORD("\14", "content-base")
+	WORD("\20", "content-encoding") WORD("\20", "content-language")
+	WORD("\16", "content-length") WORD("\20", "content-location")
+	WORD("\13", "content-md5") WORD("\15", "content-range")
+	WORD("\14", "content-type") WORD("\4", "date") WORD("\4", "etag")
+	WORD("\6", "expect") WORD("\7", "expires") WORD("\4", "from")
+	WORD("\4", "host") WORD("\10", "if-match")
+	WORD("\21", "if-modified-since") WORD("\15", "if-none-match")
+	WORD("\10", "if-range") WORD("\23", "if-unmodified-since")
+	WORD("\15", "last-modified") WORD("\10", "location")
+	WORD("\14", "max-forwards") WORD("\6", "pragma")
+	WORD("\22", "proxy-authenticate") WORD("\23", "proxy-authorization")
+	WORD("\5", "range") WORD("\7", "referer") WORD("\13", "retry-after")
+	WORD("\6", "server") WORD("\2", "te") WORD("\7", "trailer")
+	WORD("\21", "transfer-encoding") WORD("\7", "upgrade")
+	WORD("\12", "user-agent") WORD("\4", "vary") WORD("\3", "via")
+	WORD("\7", "warning") WORD("\20", "www-authenticate")
+	WORD("\6", "method") WORD("\3", "get") WORD("\6", "status")
+	WORD("\6", "200 OK") WORD("\7", "version") WORD("\10", "HTTP/1.1")
+	WORD("\3", "url") WORD("\6", "public") WORD("\12", "set-cookie")
+	WORD("\12", "keep-alive") WORD("\6", "origin")
+	"100101201202205206300302303304305306307402405406407408409410411412"
+	"413414415416417502504505203 Non-Authoritative Information204 No "
+	"Content301 Moved Permanently400 Bad Request401 Unauthorized403 "
+	"Forbidden404 Not Found500 Internal Server Error501 Not "
+	"Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug "
+	"Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTch"
+	"unked,text/html,image/png,image/jpg,image/gif,application/xml,appl"
+	"ication/xhtml+xml,text/plain,text/javascript,publicprivatemax-age="
+	"gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
 #undef WORD
 /* clang-format on */
 #define DICTIONARY_LEN (sizeof(dictionary) - 1)

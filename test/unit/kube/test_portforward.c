@@ -1,112 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "fake.h"
+#include "pfrig.h"
 
 #include "base/mem.h"
-#include "kube/encode.h"
-#include "kube/portforward.h"
+#include "wire/ws.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <string.h>
 
 /* What came out of the client's frames, unmasked, and what is left of them */
 static struct buf client_bytes, wire_bytes;
 static size_t client_frames, biggest;
 
-/* What the carrier's owner saw. */
-struct owner {
-	struct carrier *c;
-	struct loop *loop;
-	struct buf got;
-	struct kt_error why;
-	int opened, closed, writable;
-	bool done, paused, pause_each;
-	size_t want; /* done at this many bytes */
-	struct timer resume;
-};
-
-static void on_resume(struct timer *t)
-{
-	struct owner *o = container_of(t, struct owner, resume);
-
-	o->paused = false;
-	carrier_pause(o->c, false);
-}
-
-static void on_opened(void *user)
-{
-	struct owner *o = user;
-
-	o->opened++;
-	if (!o->want)
-		o->done = true;
-}
-
-static void on_data(void *user, const uint8_t *data, size_t len)
-{
-	struct owner *o = user;
-
-	assert_false(o->paused);
-	assert_int_equal(buf_put(&o->got, data, len), 0);
-	if (o->want && o->got.len >= o->want)
-		o->done = true;
-	if (o->pause_each) {
-		o->paused = true;
-		carrier_pause(o->c, true);
-		loop_timer_start(o->loop, &o->resume, NS_MS / 10, on_resume);
-	}
-}
-
-static void on_writable(void *user)
-{
-	struct owner *o = user;
-
-	o->writable++;
-}
-
-static void on_closed(void *user, const struct kt_error *why)
-{
-	struct owner *o = user;
-
-	o->closed++;
-	o->why = *why;
-	o->done = true;
-}
-
-static const struct carrier_handler handler = { on_opened, on_data, on_writable,
-						on_closed };
-
-static void open_carrier(struct world *w, struct owner *o, int64_t timeout)
-{
-	struct kt_error err = { 0 };
-
-	o->loop = w->loop;
-	buf_init(&o->got, 64 << 20);
-	assert_int_equal(portforward_open(&o->c, w->kube, "ns", "pod", 7000,
-					  timeout, &handler, o, &err),
-			 0);
-}
-
-static void wait_done(struct world *w, struct owner *o)
-{
-	o->done = false;
-	assert_int_equal(loop_run_until(w->loop, &o->done, 10 * NS_SEC), 0);
-}
-
-static ssize_t send_text(struct owner *o, const char *text)
-{
-	const struct iovec v = { (void *)(uintptr_t)text, strlen(text) };
-
-	return carrier_send(o->c, &v, 1);
-}
-
 static void finish(struct world *w, struct owner *o)
 {
-	carrier_close(o->c);
-	loop_timer_stop(&o->resume);
-	buf_fini(&o->got);
+	owner_fini(o);
 	buf_fini(&client_bytes);
 	buf_fini(&wire_bytes);
 	world_fini(w);
@@ -118,22 +27,15 @@ static void finish(struct world *w, struct owner *o)
 static void accept_upgrade(struct fake_conn *c, const char *request,
 			   const char *spoil)
 {
-	const char *key = strstr(request, "Sec-WebSocket-Key: ");
-	auto_free char *joined = NULL, *b64 = NULL, *text = NULL;
-	uint8_t digest[20];
+	auto_free char *accept = ws_accept_line(request), *text = NULL;
 
-	assert_non_null(key);
-	joined = xasprintf("%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
-			   key + 19);
-	SHA1((uint8_t *)joined, strlen(joined), digest);
-	b64 = base64_encode(digest, 20);
 	text = xasprintf("HTTP/1.1 101 Switching Protocols\r\n"
 			 "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-			 "Sec-WebSocket-Accept: %s%s\r\n"
+			 "%s%s\r\n"
 			 "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n\r\n"
 			 /* the port on both channels, in the same segment */
 			 "\x82\x03",
-			 b64, spoil);
+			 accept, spoil);
 	fake_write(c, text, strlen(text));
 	fake_write(c, "\0\x58\x1b\x82\x03\1\x58\x1b", 8);
 	c->raw = true;
@@ -162,43 +64,23 @@ static void answer_upgrade(struct fake_conn *c, const char *request)
 	accept_upgrade(c, request, "");
 }
 
-/* One whole frame off the front of @b; false when it is not all there. */
 static bool take_frame(struct buf *b)
 {
-	const uint8_t *p = buf_data(b);
-	size_t head = 2, n, i;
+	struct buf one;
+	int op;
 
-	if (b->len < 14)
-		return false;
-	assert_int_equal(p[0] & 0x70, 0);
-	assert_true(p[0] & 0x80); /* never fragmented */
-	assert_true(p[1] & 0x80); /* masked */
-	n = p[1] & 0x7f;
-	if (n == 126) {
-		n = (size_t)p[2] << 8 | p[3];
-		head = 4;
-	} else if (n == 127) {
-		n = 0;
-		for (i = 2; i < 10; i++)
-			n = n << 8 | p[i];
-		head = 10;
-	}
-	if (b->len < head + 4 + n)
-		return false;
-	if ((p[0] & 0xf) == 2) {
-		const uint8_t *key = p + head, *data = key + 4;
-
-		assert_int_equal(data[0] ^ key[0], 0); /* channel 0 */
-		for (i = 1; i < n; i++) {
-			uint8_t v = data[i] ^ key[i & 3];
-
-			assert_int_equal(buf_put(&client_bytes, &v, 1), 0);
-		}
+	buf_init(&one, 1 << 20);
+	op = ws_take(b, &one);
+	if (op == WS_BINARY) {
+		assert_int_equal(buf_data(&one)[0], 0); /* channel 0 */
+		assert_int_equal(
+			buf_put(&client_bytes, buf_data(&one) + 1, one.len - 1),
+			0);
 		client_frames++;
-		biggest = MAX(biggest, n);
+		biggest = MAX(biggest, one.len);
 	}
-	buf_take(b, head + 4 + n);
-	return true;
+	buf_fini(&one);
+	return op >= 0;
 }
 
 static void raw_collect(struct fake_conn *c, const uint8_t *data, size_t len)
@@ -212,24 +94,11 @@ static void raw_collect(struct fake_conn *c, const uint8_t *data, size_t len)
 static void setup(struct world *w,
 		  void (*answer)(struct fake_conn *c, const char *request))
 {
-	static char token[] = "tok";
-
-	world_init(w, answer);
-	w->cfg.token = token;
+	world_pf(w, answer);
 	w->fake.raw = raw_collect;
 	buf_init(&client_bytes, 64 << 20);
 	buf_init(&wire_bytes, 64 << 20);
 	client_frames = biggest = 0;
-}
-
-static struct fake_conn *server_end(struct world *w)
-{
-	return container_of(w->fake.conns.next, struct fake_conn, node);
-}
-
-static uint8_t pattern(size_t i)
-{
-	return (uint8_t)(i * 31 + (i >> 8) * 7);
 }
 
 /* --- tests -----------------------------------------------------------------
@@ -242,8 +111,8 @@ static void receives_channel_zero_only(void **state)
 
 	(void)state;
 	setup(&w, answer_upgrade);
-	open_carrier(&w, &o, 0);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
+	owner_wait(&o);
 	assert_int_equal(o.opened, 1);
 	frame(server_end(&w), 0, "hello ", 6);
 	frame(server_end(&w), 5, "other", 5);
@@ -251,7 +120,7 @@ static void receives_channel_zero_only(void **state)
 	fake_write(server_end(&w), "\x82\0\x82\1\0", 5); /* empty messages */
 	frame(server_end(&w), 0, "world", 5);
 	o.want = 11;
-	wait_done(&w, &o);
+	owner_wait(&o);
 	assert_memory_equal(buf_data(&o.got), "hello world", 11);
 	assert_int_equal(o.closed, 0);
 	finish(&w, &o);
@@ -265,8 +134,8 @@ static void receives_much_with_pauses(void **state)
 
 	(void)state;
 	setup(&w, answer_upgrade);
-	open_carrier(&w, &o, 0);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
+	owner_wait(&o);
 	for (size_t i = 0; i < 20 * sizeof(block); i += sizeof(block)) {
 		for (size_t j = 0; j < sizeof(block); j++)
 			block[j] = pattern(i + j);
@@ -278,7 +147,7 @@ static void receives_much_with_pauses(void **state)
 	}
 	o.want = 20 * sizeof(block);
 	if (o.got.len < o.want)
-		wait_done(&w, &o);
+		owner_wait(&o);
 	for (size_t i = 0; i < o.got.len; i++)
 		if (buf_data(&o.got)[i] != pattern(i))
 			fail();
@@ -299,10 +168,10 @@ static void sends_until_full_and_goes_on(void **state)
 	for (size_t i = 0; i < total; i++)
 		data[i] = pattern(i);
 	setup(&w, answer_upgrade);
-	open_carrier(&w, &o, 0);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
 	assert_int_equal(carrier_send(o.c, &(struct iovec){ data, 1 }, 1),
 			 -EAGAIN); /* not open yet */
-	wait_done(&w, &o);
+	owner_wait(&o);
 	while (sent < total || client_bytes.len < total) {
 		struct iovec v[2] = { { data + sent, (total - sent) / 2 } };
 		ssize_t n;
@@ -332,10 +201,10 @@ static void gathers_small_sends(void **state)
 
 	(void)state;
 	setup(&w, answer_upgrade);
-	open_carrier(&w, &o, 0);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
+	owner_wait(&o);
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(send_text(&o, "abc"), 3);
+		assert_int_equal(owner_send(&o, "abc"), 3);
 	while (client_bytes.len < 300)
 		assert_int_equal(loop_once(w.loop, NS_MS), 0);
 	assert_int_equal(client_frames, 1);
@@ -349,15 +218,15 @@ static void ends_with_the_text_of_the_error_channel(void **state)
 
 	(void)state;
 	setup(&w, answer_upgrade);
-	open_carrier(&w, &o, 0);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
+	owner_wait(&o);
 	frame(server_end(&w), 1, "connection refused in pod", 25);
-	wait_done(&w, &o);
+	owner_wait(&o);
 	assert_int_equal(o.closed, 1);
 	assert_int_equal(o.why.code, ECONNREFUSED);
 	assert_string_equal(o.why.msg, "port-forward to pod ns/pod port 7000: "
 				       "connection refused in pod");
-	assert_int_equal(send_text(&o, "x"), -EPIPE);
+	assert_int_equal(owner_send(&o, "x"), -EPIPE);
 	finish(&w, &o);
 }
 
@@ -368,13 +237,13 @@ static void ended_by(const char *bytes, size_t n, int code, const char *text)
 	struct world w;
 
 	setup(&w, answer_upgrade);
-	open_carrier(&w, &o, 0);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
+	owner_wait(&o);
 	if (n)
 		fake_write(server_end(&w), bytes, n);
 	else
 		fake_close(server_end(&w));
-	wait_done(&w, &o);
+	owner_wait(&o);
 	assert_int_equal(o.closed, 1);
 	assert_int_equal(o.why.code, code);
 	assert_non_null(strstr(o.why.msg, text));
@@ -449,8 +318,8 @@ static struct kt_error refused_by(void (*answer)(struct fake_conn *c,
 	struct world w;
 
 	setup(&w, answer);
-	open_carrier(&w, &o, 200 * NS_MS);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 200 * NS_MS);
+	owner_wait(&o);
 	assert_int_equal(o.opened, 0);
 	assert_int_equal(o.closed, 1);
 	finish(&w, &o);
@@ -502,8 +371,8 @@ static void tries_again_with_a_new_token(void **state)
 	setup(&w, answer_401_once);
 	w.cfg.token = NULL;
 	w.cfg.token_file = path;
-	open_carrier(&w, &o, 0);
-	wait_done(&w, &o);
+	owner_open(&o, &w, PF_WEBSOCKET, 0);
+	owner_wait(&o);
 	assert_int_equal(o.opened, 1);
 	assert_int_equal(o.closed, 0);
 	assert_int_equal(w.fake.requests, 2);
@@ -519,11 +388,11 @@ static void closes_at_any_time(void **state)
 		struct world w;
 
 		setup(&w, answer_upgrade);
-		open_carrier(&w, &o, 0);
+		owner_open(&o, &w, PF_WEBSOCKET, 0);
 		for (int i = 0; i < turns; i++)
 			assert_int_equal(loop_once(w.loop, NS_MS), 0);
 		if (o.opened)
-			assert_true(send_text(&o, "x") == 1);
+			assert_true(owner_send(&o, "x") == 1);
 		finish(&w, &o);
 	}
 }
