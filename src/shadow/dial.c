@@ -3,20 +3,14 @@
 #include "base/ipaddr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "shadow/connector.h"
 #include "shadow/resolve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
 #include "tunnel/relay.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
-
-/* Longer than the kernel's own SYN retries (127 s): what ends a dial to a
- * silent address is the kernel's time-out, or the program's that gave up. */
-#define DIAL_NS (135 * NS_SEC)
 
 /*
  * resolving (a host name only) -> connecting, address by address -> relay.
@@ -26,118 +20,49 @@ struct dial {
 	struct shadow *sh;
 	struct mux_stream *stream;
 	struct resolve *resolve;
-	struct watch watch;
-	struct timer timer;
-	int fd; /* -1: none */
+	struct connector *connector;
 	uint16_t port;
-	struct ipaddr addr[RESOLVE_MAX];
-	size_t naddr, next;
 };
 
 static void dial_free(struct dial *d)
 {
 	if (d->resolve)
 		resolve_cancel(d->resolve);
-	loop_watch_stop(&d->watch);
-	loop_timer_stop(&d->timer);
-	if (d->fd >= 0)
-		close(d->fd);
-	d->fd = -1;
+	connector_cancel(d->connector);
 	loop_defer_free(d->sh->loop, d);
 }
 
 static void dial_refuse(struct dial *d, int error, const char *act)
 {
-	char text[160], at[IPPORT_STRLEN] = "";
-	struct ipport to;
+	char text[160];
 
-	if (d->next) {
-		to = (struct ipport){ d->addr[d->next - 1], d->port };
-		ipport_str(&to, at);
-	}
-	snprintf(text, sizeof(text), "%s%s%s: %s", act, *at ? " " : "", at,
-		 strerror(error));
+	snprintf(text, sizeof(text), "%s: %s", act, strerror(error));
 	shadow_refuse(d->stream, error, text);
 	dial_free(d);
 }
 
-/* A Pod that vanished without a word must not hold connections for ever: the
- * program's own keep-alive ends at the laptop's kernel. */
-static void set_keepalive(int fd)
+static void on_connected(void *user, int fd, const struct ipport *last)
 {
-	const int on = 1, idle = 60, every = 15, times = 4;
+	struct dial *d = user;
+	char at[IPPORT_STRLEN], act[IPPORT_STRLEN + 10];
 
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
-}
-
-static void dial_next(struct dial *d, int error);
-
-static void dial_connected(struct dial *d)
-{
-	struct mux_stream *s = d->stream;
-	struct loop *loop = d->sh->loop;
-	int fd = steal_fd(&d->fd);
-
-	loop_watch_stop(&d->watch);
-	dial_free(d);
-	/* on failure the stream is reset already */
-	(void)!relay_start(loop, fd, s, true, NULL, NULL, NULL);
-}
-
-static void on_connect(struct watch *w, uint32_t events)
-{
-	struct dial *d = container_of(w, struct dial, watch);
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	(void)events;
-	if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
-	if (error)
-		dial_next(d, error);
-	else
-		dial_connected(d);
-}
-
-static void on_timeout(struct timer *t)
-{
-	dial_refuse(container_of(t, struct dial, timer), ETIMEDOUT, "connect");
-}
-
-/* 0, or a positive errno */
-static int try_connect(struct dial *d, const struct ipaddr *addr)
-{
-	const struct ipport to = { *addr, d->port };
-	struct sockaddr_storage ss;
-	socklen_t len = ipport_to_sockaddr(&to, &ss);
-	int fd = shadow_socket(d->sh, addr->family, SOCK_STREAM, 0);
-
-	if (fd < 0)
-		return -fd;
-	d->fd = fd;
-	set_keepalive(fd);
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0 &&
-	    errno != EINPROGRESS)
-		return errno;
-	return -loop_watch_start(d->sh->loop, &d->watch, fd, EPOLLOUT,
-				 on_connect);
-}
-
-static void dial_next(struct dial *d, int error)
-{
-	while (d->next < d->naddr) {
-		loop_watch_stop(&d->watch);
-		if (d->fd >= 0)
-			close(d->fd);
-		d->fd = -1;
-		error = try_connect(d, &d->addr[d->next++]);
-		if (!error)
-			return;
+	d->connector = NULL;
+	if (fd < 0) {
+		snprintf(act, sizeof(act), "connect %s", ipport_str(last, at));
+		dial_refuse(d, -fd, act);
+		return;
 	}
-	dial_refuse(d, error, "connect");
+	/* on failure the stream is reset already */
+	(void)!relay_start(d->sh->loop, fd, d->stream, true, NULL, NULL, NULL);
+	dial_free(d);
+}
+
+static void dial_connect(struct dial *d, const struct ipaddr *addr, size_t n)
+{
+	d->connector =
+		connector_start(d->sh, addr, n, d->port, on_connected, d);
+	if (!d->connector)
+		dial_refuse(d, errno, "connect");
 }
 
 static void on_resolved(void *user, int error, const struct ipaddr *addr,
@@ -146,13 +71,10 @@ static void on_resolved(void *user, int error, const struct ipaddr *addr,
 	struct dial *d = user;
 
 	d->resolve = NULL;
-	if (error) {
+	if (error)
 		dial_refuse(d, -error, "resolve");
-		return;
-	}
-	d->naddr = MIN(n, ARRAY_SIZE(d->addr));
-	memcpy(d->addr, addr, d->naddr * sizeof(*addr));
-	dial_next(d, EHOSTUNREACH);
+	else
+		dial_connect(d, addr, n);
 }
 
 /* --- the stream before it is answered ----------------------------------- */
@@ -209,14 +131,10 @@ void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority)
 	}
 	d->sh = sh;
 	d->stream = s;
-	d->fd = -1;
 	mux_stream_set_ops(s, &ops, d);
-	loop_timer_start(sh->loop, &d->timer, DIAL_NS, on_timeout);
 	if (ipport_parse(&to, authority) == 0) {
-		d->addr[0] = to.addr;
-		d->naddr = 1;
 		d->port = to.port;
-		dial_next(d, EHOSTUNREACH);
+		dial_connect(d, &to.addr, 1);
 	} else {
 		dial_name(d, authority);
 	}

@@ -28,6 +28,8 @@ static const char usage[] =
 	"                     (SHADOW_IDLE_EXIT, 600; 0: never)\n"
 	"  --keep SEC         keep a lost client's session so long\n"
 	"                     (SHADOW_KEEP, 120)\n"
+	"  --serve ITEM,...   ports served in the place of a Service's Pods:\n"
+	"                     PORT[/udp][=ORIGIN:PORT][~PROTO] (SHADOW_SERVE)\n"
 	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
 	"  --resolv-conf FILE (/etc/resolv.conf)\n"
 	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
@@ -36,7 +38,7 @@ static const char usage[] =
 struct options {
 	long listen, health, idle, keep;
 	struct ipport nameserver;
-	const char *resolv_conf;
+	const char *resolv_conf, *serve;
 	bool debug;
 };
 
@@ -89,6 +91,7 @@ static int from_env(struct options *o)
 	const char *debug = getenv("SHADOW_DEBUG");
 
 	o->debug = debug && strcmp(debug, "1") == 0;
+	o->serve = getenv("SHADOW_SERVE");
 	if (number("SHADOW_LISTEN", getenv("SHADOW_LISTEN"), 65535,
 		   &o->listen) < 0 ||
 	    number("SHADOW_HEALTH", getenv("SHADOW_HEALTH"), 65535,
@@ -113,6 +116,9 @@ static int one_option(struct options *o, int c)
 		return number("--keep", optarg, 1 << 30, &o->keep);
 	case 'n':
 		return ipport_parse(&o->nameserver, optarg);
+	case 's':
+		o->serve = optarg;
+		return 0;
 	case 'r':
 		o->resolv_conf = optarg;
 		return 0;
@@ -137,6 +143,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "health", required_argument, NULL, 'H' },
 		{ "idle-exit", required_argument, NULL, 'i' },
 		{ "keep", required_argument, NULL, 'k' },
+		{ "serve", required_argument, NULL, 's' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
 		{ "debug", no_argument, NULL, 'd' },
@@ -221,6 +228,10 @@ int main(int argc, char **argv)
 	if (o.debug)
 		log_set_level(LOG_TRACE);
 	cfg = config_of(&o);
+	if (o.serve && servespec_parse(&cfg.serve, o.serve, &err) < 0) {
+		fprintf(stderr, "shadow: --serve: %s\n", err.msg);
+		return 2;
+	}
 	loop = loop_new();
 	if (loop && start_signals(&sg, loop) == 0)
 		sv = server_new(loop, &cfg, &err);

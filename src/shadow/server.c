@@ -3,9 +3,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "router/table.h"
 #include "shadow/health.h"
+#include "shadow/laptop.h"
 #include "shadow/listener.h"
 #include "shadow/nameserver.h"
+#include "shadow/serve.h"
 #include "tunnel/acceptor.h"
 #include "tunnel/link.h"
 #include "tunnel/sockcarrier.h"
@@ -31,6 +34,7 @@ struct client {
 	struct list node;
 	struct server *server;
 	struct link *link;
+	struct laptop *laptop; /* NULL: it opens the streams */
 };
 
 /* --- services ------------------------------------------------------------ */
@@ -94,6 +98,7 @@ static void client_free(struct client *c, const char *goodbye)
 	struct session *s = link_session(c->link);
 
 	acceptor_remove(sv->sh.acceptor, s);
+	laptop_free(c->laptop);
 	if (goodbye)
 		session_close(s, FRAME_CODE_BYE, goodbye);
 	link_free(c->link);
@@ -104,14 +109,20 @@ static void client_free(struct client *c, const char *goodbye)
 
 static void on_up(void *user, bool resumed)
 {
-	(void)user;
+	struct client *c = user;
+
 	log_debug("client %s", resumed ? "is back" : "is here");
+	if (c->laptop)
+		laptop_up(c->laptop, resumed);
 }
 
 static void on_lost(void *user, const struct kt_error *why)
 {
-	(void)user;
+	struct client *c = user;
+
 	log_debug("client lost: %s", why->msg);
+	if (c->laptop)
+		laptop_lost(c->laptop);
 }
 
 static void on_dead(void *user, const struct kt_error *why)
@@ -129,19 +140,19 @@ static const struct link_ops link_ops = {
 static struct session *on_session(void *user, const struct frame_hello *hello)
 {
 	struct server *sv = user;
-	struct mux_config mcfg =
-		mux_config_default(hello->role == FRAME_ROLE_CLIENT);
-	struct client *c;
+	bool inbound = hello->role == FRAME_ROLE_SERVER;
+	struct mux_config mcfg = mux_config_default(!inbound);
+	struct client *c = calloc(1, sizeof(*c));
 
-	if (hello->role != FRAME_ROLE_CLIENT)
-		return NULL; /* inbound: not yet */
-	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->server = sv;
 	c->link = link_new(sv->sh.loop, &sv->session, &mcfg, hello->id,
-			   shadow_request, &link_ops, c);
-	if (!c->link) {
+			   inbound ? NULL : shadow_request, &link_ops, c);
+	if (c->link && inbound)
+		c->laptop = laptop_new(&sv->sh, c->link);
+	if (!c->link || (inbound && !c->laptop)) {
+		link_free(c->link);
 		free(c);
 		return NULL;
 	}
@@ -184,12 +195,17 @@ static int start(struct server *sv, struct kt_error *err)
 	sh->acceptor = acceptor_new(sh->loop, &sv->session, &acceptor_ops, sv);
 	sh->names = nameserver_new(sh->loop, sh->resolv.server,
 				   sh->resolv.nservers);
-	if (!sh->acceptor || !sh->names)
+	sh->table = table_new();
+	if (!sh->acceptor || !sh->names || !sh->table)
 		return kt_fail(err, ENOMEM, "out of memory");
 	rc = listener_start(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
 			    sv, err);
+	if (rc == 0 && sv->cfg.serve.n) {
+		sh->serve = serve_new(sh, &sv->cfg.serve, err);
+		rc = sh->serve ? 0 : -err->code;
+	}
 	if (rc < 0 || !sv->cfg.health.port)
-		return rc;
+		return rc; /* health last: it says that all ports listen */
 	sv->health = health_new(sh->loop, &sv->cfg.health, err);
 	return sv->health ? 0 : -err->code;
 }
@@ -206,6 +222,9 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	sv->sh.fd_limit = raise_limit();
 	sv->sh.scratch = xmalloc(SHADOW_SCRATCH);
 	list_init(&sv->sh.clients);
+	list_init(&sv->sh.laptops);
+	if (servespec_has_origin(&cfg->serve))
+		sv->cfg.idle_ns = 0; /* nobody else passes its traffic on */
 	resolvconf_read(&sv->sh.resolv, cfg->resolv_conf);
 	if (cfg->nameserver.port) {
 		sv->sh.resolv.server[0] = cfg->nameserver;
@@ -228,7 +247,8 @@ size_t server_streams(const struct server *sv)
 		const struct client *c = container_of(n, struct client, node);
 
 		if (link_mux(c->link))
-			all += mux_streams(link_mux(c->link));
+			all += mux_streams(link_mux(c->link)) -
+			       laptop_controls(c->laptop);
 	}
 	return all;
 }
@@ -249,6 +269,8 @@ void server_free(struct server *sv)
 		client_free(container_of(n, struct client, node),
 			    "the shadow ends");
 	}
+	serve_free(sv->sh.serve);
+	table_free(sv->sh.table);
 	acceptor_free(sv->sh.acceptor);
 	nameserver_free(sv->sh.names);
 	free(sv->sh.scratch);

@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
+#include "shadow/servespec.h"
 #include "shadow/shadow.h"
 
 struct server_config {
@@ -11,7 +12,10 @@ struct server_config {
 	struct ipport health;	  /* port 0: none */
 	struct ipport nameserver; /* port 0: those of resolv.conf */
 	const char *resolv_conf;
-	int64_t idle_ns; /* exit after that long without a client; 0: never */
+	struct servespec serve;
+	/* exit after that long without a client; 0, or an origin to serve:
+	 * never */
+	int64_t idle_ns;
 	int64_t keep_ns; /* keep a client's session that long without it */
 };
 

@@ -17,13 +17,17 @@
  *
  * The far end of the tunnel, one small static program in a Pod: it accepts
  * carriers on 127.0.0.1, and does for each client's streams what a program in
- * the Pod would do: connect, send datagrams, ping, ask the name servers.
+ * the Pod would do: connect, send datagrams, ping, ask the name servers. In
+ * the place of a Service's Pods it also serves their ports (serve.h), and what
+ * comes there goes to the laptops that have rules for it (laptop.h).
  */
 
 struct acceptor;
 struct mux_request;
 struct mux_stream;
 struct nameserver;
+struct serve;
+struct table;
 
 #define SHADOW_SCRATCH UDPSERVE_SCRATCH
 
@@ -33,6 +37,9 @@ struct shadow {
 	struct nameserver *names;
 	struct resolvconf resolv;
 	struct list clients; /* of struct client, server.c */
+	struct serve *serve; /* NULL: no port is served */
+	struct table *table;
+	struct list laptops; /* of struct laptop */
 	int fd_limit;	     /* descriptors from here on are kept back */
 	uint8_t *scratch;    /* SHADOW_SCRATCH bytes for one datagram */
 };

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shadow/connector.h"
+
+#include "base/mem.h"
+#include "shadow/resolve.h"
+#include "shadow/shadow.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Longer than the kernel's own SYN retries (127 s): what ends a connect to a
+ * silent address is the kernel's time-out, or whoever waits gives up. */
+#define CONNECT_NS (135 * NS_SEC)
+
+struct connector {
+	struct shadow *sh;
+	struct watch watch;
+	struct timer timer; /* the whole; at first: the beginning */
+	int fd;		    /* -1: none */
+	uint16_t port;
+	struct ipaddr addr[RESOLVE_MAX];
+	size_t naddr, next;
+	void (*done)(void *user, int fd, const struct ipport *last);
+	void *user;
+};
+
+void socket_keepalive(int fd)
+{
+	const int on = 1, idle = 60, every = 15, times = 4;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
+static void drop_socket(struct connector *c)
+{
+	loop_watch_stop(&c->watch);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+void connector_cancel(struct connector *c)
+{
+	if (!c)
+		return;
+	drop_socket(c);
+	loop_timer_stop(&c->timer);
+	loop_defer_free(c->sh->loop, c);
+}
+
+/* @result: the socket or -errno */
+static void finish(struct connector *c, int result)
+{
+	const struct ipport last = {
+		.addr = c->addr[c->next ? c->next - 1 : 0],
+		.port = c->port,
+	};
+
+	connector_cancel(c);
+	c->done(c->user, result, &last);
+}
+
+static void try_next(struct connector *c, int error);
+
+static void on_connect(struct watch *w, uint32_t events)
+{
+	struct connector *c = container_of(w, struct connector, watch);
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	(void)events;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	loop_watch_stop(&c->watch);
+	if (error)
+		try_next(c, error);
+	else
+		finish(c, steal_fd(&c->fd));
+}
+
+static void on_timeout(struct timer *t)
+{
+	finish(container_of(t, struct connector, timer), -ETIMEDOUT);
+}
+
+/* 0, or a positive errno */
+static int try_one(struct connector *c, const struct ipaddr *addr)
+{
+	const struct ipport to = { *addr, c->port };
+	struct sockaddr_storage ss;
+	socklen_t len = ipport_to_sockaddr(&to, &ss);
+	int fd = shadow_socket(c->sh, addr->family, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return -fd;
+	c->fd = fd;
+	socket_keepalive(fd);
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0 &&
+	    errno != EINPROGRESS)
+		return errno;
+	return -loop_watch_start(c->sh->loop, &c->watch, fd, EPOLLOUT,
+				 on_connect);
+}
+
+static void try_next(struct connector *c, int error)
+{
+	while (c->next < c->naddr) {
+		drop_socket(c);
+		error = try_one(c, &c->addr[c->next++]);
+		if (!error)
+			return;
+	}
+	finish(c, -error);
+}
+
+/* done() must not come from inside connector_start() */
+static void on_begin(struct timer *t)
+{
+	struct connector *c = container_of(t, struct connector, timer);
+
+	loop_timer_start(c->sh->loop, &c->timer, CONNECT_NS, on_timeout);
+	try_next(c, EHOSTUNREACH);
+}
+
+struct connector *connector_start(
+	struct shadow *sh, const struct ipaddr *addr, size_t n, uint16_t port,
+	void (*done)(void *user, int fd, const struct ipport *last), void *user)
+{
+	struct connector *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->sh = sh;
+	c->fd = -1;
+	c->port = port;
+	c->naddr = MIN(n, ARRAY_SIZE(c->addr));
+	if (c->naddr)
+		memcpy(c->addr, addr, c->naddr * sizeof(*addr));
+	c->done = done;
+	c->user = user;
+	loop_timer_start(sh->loop, &c->timer, 0, on_begin);
+	return c;
+}

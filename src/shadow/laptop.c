@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shadow/laptop.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "router/table.h"
+#include "shadow/serve.h"
+#include "shadow/shadow.h"
+#include "tunnel/inbound.h"
+#include "tunnel/link.h"
+#include "wire/ruleline.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GRACE_DEFAULT_S 10
+#define OUT_MAX (64 * 1024) /* a client that does not read what we answer */
+
+struct laptop {
+	struct list node;
+	struct shadow *sh;
+	struct link *link;
+	uint64_t id; /* in the table */
+	char user[RULELINE_WORD_MAX];
+	unsigned int grace_s;
+	struct timer grace;
+	/* the control stream */
+	struct mux_stream *control;
+	struct buf out;
+	struct ruleline_reader in;
+	struct rule *rules; /* of the set that is coming */
+	size_t nrules;
+	bool broken; /* the set cannot be taken: says so at its end */
+	char why[256];
+};
+
+struct mux *laptop_mux(const struct shadow *sh, uint64_t id)
+{
+	struct list *n;
+
+	list_for_each (n, &sh->laptops) {
+		const struct laptop *l = container_of(n, struct laptop, node);
+
+		if (l->id == id)
+			return link_mux(l->link);
+	}
+	return NULL;
+}
+
+size_t laptop_controls(const struct laptop *l)
+{
+	return l && l->control ? 1 : 0;
+}
+
+/* --- answers ---------------------------------------------------------------
+ */
+
+static void answer(struct laptop *l, int rc)
+{
+	if (!l->control)
+		return;
+	if (rc == 0) {
+		mux_stream_resume(l->control);
+		return;
+	}
+	mux_stream_reset(l->control, ENOBUFS);
+	l->control = NULL;
+}
+
+static void refuse(struct laptop *l, const char *holder, const char *text)
+{
+	log_info("rules of %s are refused: %s", l->user, text);
+	answer(l, ruleline_put_refused(&l->out, holder, text));
+}
+
+static void refuse_taken(struct laptop *l, const struct table_conflict *c)
+{
+	char match[RULE_MATCH_MAX], when[80] = "", text[320];
+
+	if (c->free_ns >= 0)
+		snprintf(when, sizeof(when),
+			 ", whose connection is lost: free in %lld s",
+			 (long long)(c->free_ns / NS_SEC + 1));
+	rule_match_print(&c->rule.match, match);
+	snprintf(text, sizeof(text), "port %u (%.160s) is taken by %.64s%s",
+		 c->rule.port, match, c->holder, when);
+	refuse(l, c->holder, text);
+}
+
+/* --- the rules that come
+ * ------------------------------------------------------ */
+
+static void set_broken(struct laptop *l, const char *why)
+{
+	if (!l->broken)
+		snprintf(l->why, sizeof(l->why), "%.250s", why);
+	l->broken = true;
+}
+
+static void add_rule(struct laptop *l, const struct rule *r)
+{
+	char text[80];
+	struct rule *more;
+
+	if (!serve_has(l->sh, r->port, r->udp)) {
+		snprintf(text, sizeof(text),
+			 "this shadow does not serve port %u%s", r->port,
+			 r->udp ? "/udp" : "");
+		set_broken(l, text);
+		return;
+	}
+	more = l->nrules < INBOUND_RULES_MAX
+		       ? realloc(l->rules, (l->nrules + 1) * sizeof(*more))
+		       : NULL;
+	if (!more) {
+		set_broken(l, "too many rules");
+		return;
+	}
+	l->rules = more;
+	l->rules[l->nrules++] = *r;
+}
+
+static void commit(struct laptop *l)
+{
+	struct table_conflict c = { 0 };
+	int rc = 0;
+
+	if (l->broken) {
+		refuse(l, "", l->why);
+	} else {
+		rc = table_commit(l->sh->table, l->id, l->user,
+				  l->grace_s * NS_SEC, l->rules, l->nrules,
+				  clock_ns(), &c);
+		if (rc == -EEXIST)
+			refuse_taken(l, &c);
+		else if (rc < 0)
+			refuse(l, "", strerror(-rc));
+		else
+			answer(l, ruleline_put(&l->out, RULELINE_ACCEPTED));
+	}
+	if (!l->broken && rc == 0)
+		log_info("%s has %zu rule%s", l->user, l->nrules,
+			 l->nrules == 1 ? "" : "s");
+	l->nrules = 0;
+	l->broken = false;
+}
+
+static void take_line(struct laptop *l, const char *text)
+{
+	struct kt_error err = { 0 };
+	struct ruleline line;
+
+	if (ruleline_parse(&line, text, &err) < 0) {
+		set_broken(l, err.msg);
+		return;
+	}
+	switch (line.verb) {
+	case RULELINE_USER:
+		memcpy(l->user, line.word, sizeof(l->user));
+		break;
+	case RULELINE_GRACE:
+		l->grace_s = line.seconds;
+		break;
+	case RULELINE_RULE:
+		add_rule(l, &line.rule);
+		break;
+	case RULELINE_COMMIT:
+		commit(l);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- the control stream
+ * --------------------------------------------------------- */
+
+static ssize_t control_read(void *user, uint8_t *buf, size_t len)
+{
+	struct laptop *l = user;
+	size_t n = MIN(len, l->out.len);
+
+	if (!n)
+		return -EAGAIN;
+	memcpy(buf, buf_data(&l->out), n);
+	buf_take(&l->out, n);
+	return (ssize_t)n;
+}
+
+static void control_data(void *user, const uint8_t *p, size_t n)
+{
+	struct laptop *l = user;
+	struct rd in = rd_make(p, n);
+	int rc = 0;
+
+	mux_stream_consume(l->control, n);
+	while (l->control && (rc = ruleline_read(&l->in, &in)) == 1)
+		take_line(l, l->in.line);
+	if (rc >= 0 || !l->control)
+		return;
+	mux_stream_reset(l->control, EPROTO);
+	l->control = NULL;
+}
+
+static void control_close(void *user, int error)
+{
+	struct laptop *l = user;
+
+	(void)error;
+	l->control = NULL;
+}
+
+static const struct mux_stream_ops control_ops = {
+	.read = control_read,
+	.data = control_data,
+	.close = control_close,
+};
+
+static void open_control(struct laptop *l)
+{
+	static const struct mux_request req = { .method = "POST",
+						.path = "/rules",
+						.content_type = "text/plain" };
+	int rc = ruleline_put_word(&l->out, RULELINE_VERSION, KT_VERSION);
+
+	if (rc == 0)
+		l->control = mux_open(link_mux(l->link), &req, &control_ops, l);
+	if (!l->control)
+		log_warn("no control stream: %s", strerror(errno));
+}
+
+/* --- life
+ * ---------------------------------------------------------------------- */
+
+struct laptop *laptop_new(struct shadow *sh, struct link *link)
+{
+	struct laptop *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->id = table_join(sh->table);
+	if (!l || !l->id) {
+		free(l);
+		return NULL;
+	}
+	l->sh = sh;
+	l->link = link;
+	l->grace_s = GRACE_DEFAULT_S;
+	snprintf(l->user, sizeof(l->user), "somebody");
+	buf_init(&l->out, OUT_MAX);
+	list_add_tail(&sh->laptops, &l->node);
+	return l;
+}
+
+void laptop_free(struct laptop *l)
+{
+	if (!l)
+		return;
+	table_leave(l->sh->table, l->id);
+	list_del(&l->node);
+	loop_timer_stop(&l->grace);
+	if (l->control)
+		mux_stream_reset(l->control, ECANCELED);
+	buf_fini(&l->out);
+	free(l->rules);
+	loop_defer_free(l->sh->loop, l);
+}
+
+void laptop_up(struct laptop *l, bool resumed)
+{
+	struct table_conflict c = { 0 };
+
+	loop_timer_stop(&l->grace);
+	if (!resumed)
+		open_control(l);
+	else if (table_back(l->sh->table, l->id, clock_ns(), &c) < 0)
+		refuse_taken(l, &c);
+}
+
+/* nobody waits any longer; the stream users find another way, or reset */
+static void on_grace_over(struct timer *t)
+{
+	struct laptop *l = container_of(t, struct laptop, grace);
+
+	log_info("%s is away for more than %u s: rules suspended", l->user,
+		 l->grace_s);
+	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
+}
+
+void laptop_lost(struct laptop *l)
+{
+	/* when it is over it is over for the table too */
+	int64_t ns = l->grace_s * NS_SEC + NS_MS;
+
+	table_lost(l->sh->table, l->id, clock_ns());
+	loop_timer_start(l->sh->loop, &l->grace, ns, on_grace_over);
+}

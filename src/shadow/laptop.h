@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_LAPTOP_H
+#define KT_SHADOW_LAPTOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct laptop;
+struct link;
+struct mux;
+struct shadow;
+
+/**
+ * DOC: A client of the inbound way
+ *
+ * On its session the roles are swapped: we open the streams. The first is the
+ * control stream (wire/ruleline.h), by which its rules come into the table.
+ * When its carrier is lost they stay in force for the grace time; then they are
+ * suspended and every stream to it is ended, so that nobody waits longer than
+ * that. When it is back the rules are, if nobody took them.
+ */
+
+/** laptop_new() - for the session under @link (borrowed); NULL: memory */
+struct laptop *laptop_new(struct shadow *sh, struct link *link);
+/** laptop_free() - the session is over: its rules are gone */
+void laptop_free(struct laptop *l);
+void laptop_up(struct laptop *l, bool resumed);
+void laptop_lost(struct laptop *l);
+/** laptop_controls() - how many of its streams are no caller's; NULL: none */
+size_t laptop_controls(const struct laptop *l);
+
+/** laptop_mux() - where streams to the client @id of the table are opened, or
+ *  NULL: it is gone */
+struct mux *laptop_mux(const struct shadow *sh, uint64_t id);
+
+#endif

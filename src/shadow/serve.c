@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shadow/serve.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "router/table.h"
+#include "shadow/connector.h"
+#include "shadow/laptop.h"
+#include "shadow/listener.h"
+#include "shadow/origin.h"
+#include "shadow/shadow.h"
+#include "shadow/splice.h"
+#include "tunnel/mux.h"
+#include "tunnel/relay.h"
+#include "tunnel/target.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/**
+ * DOC: Theory of operation
+ *
+ * A caller at layer 4. Nothing is read from it before its way is open, so it
+ * may be sent another way until then:
+ *
+ *   accepted -> table: a laptop's   -> CONNECT stream -> 200: relay
+ *                                        refused there -> reset
+ *                                        laptop lost   -> table again
+ *               nobody's, an origin -> connect -> splice
+ *               nobody's at all     -> reset
+ *
+ * A caller that resets meanwhile ends it; one that half-closes does not.
+ */
+
+struct port {
+	struct serve *serve;
+	struct serve_item item;
+	struct origin *origin; /* NULL: none */
+	struct listener listener;
+	struct serve_udp *udp;
+};
+
+struct serve {
+	struct shadow *sh;
+	struct port *port[SERVESPEC_MAX];
+	size_t nports;
+	struct list callers;
+};
+
+struct caller {
+	struct list node;
+	struct port *port;
+	struct watch watch; /* while it waits */
+	struct timer again;
+	int fd; /* -1: given away */
+	struct ipport from;
+	struct tunnel_tcp *tcp;
+	struct origin_dial *dial;
+	struct splice *splice;
+};
+
+static void route(struct caller *c);
+
+bool serve_has(const struct shadow *sh, uint16_t port, bool udp)
+{
+	const struct serve *sv = sh->serve;
+
+	for (size_t i = 0; sv && i < sv->nports; i++)
+		if (sv->port[i]->item.port == port &&
+		    sv->port[i]->item.udp == udp)
+			return true;
+	return false;
+}
+
+/* --- callers
+ * ------------------------------------------------------------------ */
+
+static void caller_free(struct caller *c)
+{
+	loop_watch_stop(&c->watch);
+	loop_timer_stop(&c->again);
+	tunnel_tcp_cancel(c->tcp);
+	origin_cancel(c->dial);
+	splice_reset(c->splice);
+	if (c->fd >= 0)
+		fd_close_reset(c->fd);
+	list_del(&c->node);
+	loop_defer_free(c->port->serve->sh->loop, c);
+}
+
+static int give_fd(struct caller *c)
+{
+	loop_watch_stop(&c->watch);
+	return steal_fd(&c->fd);
+}
+
+static void on_again(struct timer *t)
+{
+	route(container_of(t, struct caller, again));
+}
+
+static void on_dialed(void *user, int error)
+{
+	struct caller *c = user;
+	struct tunnel_tcp *tcp = steal_ptr(&c->tcp);
+
+	if (error == -ENETRESET) {
+		/* the laptop is gone: whose is it now? When that is told
+		 * the table may not know it yet. */
+		loop_timer_start(c->port->serve->sh->loop, &c->again, 0,
+				 on_again);
+		return;
+	}
+	/* on failure both ends are reset already */
+	if (error == 0)
+		(void)!tunnel_tcp_relay(tcp, give_fd(c), NULL, NULL);
+	caller_free(c);
+}
+
+static bool to_laptop(struct caller *c, uint64_t id)
+{
+	struct shadow *sh = c->port->serve->sh;
+	struct mux *m = laptop_mux(sh, id);
+	char authority[TARGET_AUTHORITY_MAX], from[TARGET_FORWARDED_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = authority,
+					 .forwarded = from };
+
+	target_inbound_authority(authority, c->port->item.port);
+	target_forwarded(from, &c->from);
+	if (m)
+		c->tcp = tunnel_tcp_open(sh->loop, m, &req, on_dialed, c);
+	return c->tcp;
+}
+
+static void on_spliced(void *user)
+{
+	struct caller *c = user;
+
+	c->splice = NULL;
+	caller_free(c);
+}
+
+static void on_origin(void *user, int fd)
+{
+	struct caller *c = user;
+
+	c->dial = NULL;
+	if (fd >= 0)
+		c->splice = splice_start(c->port->serve->sh, give_fd(c), fd,
+					 on_spliced, c);
+	if (!c->splice)
+		caller_free(c);
+}
+
+static bool to_origin(struct caller *c)
+{
+	if (c->port->origin)
+		c->dial = origin_connect(c->port->origin, on_origin, c);
+	return c->dial;
+}
+
+static void route(struct caller *c)
+{
+	uint64_t id = table_choose(c->port->serve->sh->table,
+				   c->port->item.port, false, NULL, clock_ns());
+
+	if (!(id ? to_laptop(c, id) : to_origin(c)))
+		caller_free(c);
+}
+
+/* it gave up before its way was open */
+static void on_caller_event(struct watch *w, uint32_t events)
+{
+	struct caller *c = container_of(w, struct caller, watch);
+
+	if (events & (EPOLLERR | EPOLLHUP))
+		caller_free(c);
+}
+
+static void on_accepted(void *user, int fd)
+{
+	struct port *p = user;
+	struct shadow *sh = p->serve->sh;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct caller *c = fd < sh->fd_limit ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c || getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    ipport_from_sockaddr(&c->from, (struct sockaddr *)&ss) < 0 ||
+	    loop_watch_start(sh->loop, &c->watch, fd, 0, on_caller_event) < 0) {
+		fd_close_reset(fd);
+		free(c);
+		return;
+	}
+	c->port = p;
+	c->fd = fd;
+	socket_keepalive(fd);
+	list_add_tail(&p->serve->callers, &c->node);
+	route(c);
+}
+
+/* --- ports
+ * ---------------------------------------------------------------------- */
+
+static int port_start(struct port *p, struct kt_error *err)
+{
+	static const uint8_t any[16] = { 0 };
+	const struct ipport at = { ipaddr_v6(any), p->item.port };
+	struct shadow *sh = p->serve->sh;
+
+	if (p->item.host[0]) {
+		p->origin = origin_new(sh, p->item.host, p->item.origin_port);
+		if (!p->origin)
+			return kt_fail(err, ENOMEM, "out of memory");
+	}
+	if (!p->item.udp)
+		return listener_start(&p->listener, sh->loop, &at, on_accepted,
+				      p, err);
+	p->udp = serve_udp_new(sh, p->item.port, p->origin, err);
+	return p->udp ? 0 : -err->code;
+}
+
+struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
+			struct kt_error *err)
+{
+	struct serve *sv = xcalloc(1, sizeof(*sv));
+
+	sv->sh = sh;
+	list_init(&sv->callers);
+	for (size_t i = 0; i < spec->n; i++) {
+		struct port *p = xcalloc(1, sizeof(*p));
+
+		p->serve = sv;
+		p->item = spec->item[i];
+		sv->port[sv->nports++] = p;
+		if (port_start(p, err) < 0) {
+			serve_free(sv);
+			return NULL;
+		}
+	}
+	return sv;
+}
+
+void serve_free(struct serve *sv)
+{
+	if (!sv)
+		return;
+	for (size_t i = 0; i < sv->nports; i++)
+		listener_stop(&sv->port[i]->listener);
+	while (!list_empty(&sv->callers))
+		caller_free(
+			container_of(sv->callers.next, struct caller, node));
+	for (size_t i = 0; i < sv->nports; i++) {
+		serve_udp_free(sv->port[i]->udp);
+		origin_free(sv->port[i]->origin);
+		loop_defer_free(sv->sh->loop, sv->port[i]);
+	}
+	loop_defer_free(sv->sh->loop, sv);
+}

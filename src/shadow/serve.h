@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_SERVE_H
+#define KT_SHADOW_SERVE_H
+
+#include "base/error.h"
+#include "base/ipaddr.h"
+#include "base/loop.h"
+#include "shadow/servespec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct shadow;
+struct origin;
+
+/**
+ * DOC: Serve
+ *
+ * The shadow in the place of a Service's Pods: it listens on their ports, and
+ * each caller goes to the laptop whose rule it matches, or to the origin, or is
+ * reset.
+ */
+
+struct serve;
+
+/** serve_new() - listen on every port of @spec; NULL with @err */
+struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
+			struct kt_error *err);
+/** serve_free() - reset every caller; NULL is allowed */
+void serve_free(struct serve *sv);
+/** serve_has() - the shadow listens on this port */
+bool serve_has(const struct shadow *sh, uint16_t port, bool udp);
+
+/* --- UDP, serve_udp.c
+ * --------------------------------------------------------- */
+
+struct serve_udp;
+
+/** serve_udp_new() - datagrams to @port go by the rules; @origin (borrowed) may
+ *  be NULL; NULL with @err */
+struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
+				struct origin *origin, struct kt_error *err);
+void serve_udp_free(struct serve_udp *u);
+
+#endif

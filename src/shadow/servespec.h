@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_SERVESPEC_H
+#define KT_SHADOW_SERVESPEC_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: SHADOW_SERVE
+ *
+ *     ITEM,...     ITEM = PORT[/udp][=HOST:PORT][~PROTO]
+ *
+ * The ports that the shadow listens on in the place of a Service's Pods, the
+ * origin that has what no rule takes (without it that is refused), and what is
+ * spoken there: "auto" (the first bytes tell; the default), "http", "http2", or
+ * "tcp" (nobody looks inside). An IPv6 HOST stands in brackets.
+ */
+
+#define SERVESPEC_MAX 64 /* items */
+#define SERVESPEC_HOST_MAX 254
+
+enum serve_proto { SERVE_AUTO, SERVE_HTTP, SERVE_HTTP2, SERVE_TCP };
+
+struct serve_item {
+	uint16_t port;
+	bool udp;
+	enum serve_proto proto;
+	char host[SERVESPEC_HOST_MAX]; /* of the origin, or "" */
+	uint16_t origin_port;
+};
+
+struct servespec {
+	struct serve_item item[SERVESPEC_MAX];
+	size_t n;
+};
+
+/** servespec_parse() - 0, or -EINVAL with @err */
+KT_CHECK int servespec_parse(struct servespec *s, const char *text,
+			     struct kt_error *err);
+/** servespec_has_origin() - one of the ports has */
+bool servespec_has_origin(const struct servespec *s);
+
+#endif

@@ -1,0 +1,835 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inbound way, through the real shadow: callers of its ports reach local
+ * servers by the laptop's end, or the origin. */
+#include "test.h"
+
+#include "rig.h"
+
+#include "base/mem.h"
+#include "tunnel/inbound.h"
+#include "tunnel/sockcarrier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define ARG(s) ((char *)(uintptr_t)(s))
+
+static struct rig rig;
+static uint16_t port, port2; /* that the shadow serves */
+static int origin;	     /* listens */
+static char serve[160];
+
+/* --- a laptop ------------------------------------------------------------- */
+
+struct laptop {
+	struct inbound *in;
+	struct ipport local;
+	int listener;
+	bool up, accepted, lost, dead, refused;
+	unsigned int resumed, callers;
+	struct inbound_caller last;
+	char holder[64], text[256];
+};
+
+static void on_up(void *user)
+{
+	((struct laptop *)user)->up = true;
+}
+
+static void on_resumed(void *user)
+{
+	((struct laptop *)user)->resumed++;
+}
+
+static void on_lost(void *user, const struct kt_error *why)
+{
+	(void)why;
+	((struct laptop *)user)->lost = true;
+}
+
+static void on_dead(void *user, const struct kt_error *why)
+{
+	(void)why;
+	((struct laptop *)user)->dead = true;
+}
+
+static void on_accepted(void *user)
+{
+	((struct laptop *)user)->accepted = true;
+}
+
+static void on_refused(void *user, const char *holder, const char *text)
+{
+	struct laptop *l = user;
+
+	l->refused = true;
+	snprintf(l->holder, sizeof(l->holder), "%s", holder);
+	snprintf(l->text, sizeof(l->text), "%.250s", text);
+}
+
+static void on_caller(void *user, const struct inbound_caller *c)
+{
+	struct laptop *l = user;
+
+	l->callers++;
+	l->last = *c;
+}
+
+static const struct inbound_events events = {
+	.up = on_up,
+	.resumed = on_resumed,
+	.lost = on_lost,
+	.dead = on_dead,
+	.accepted = on_accepted,
+	.refused = on_refused,
+	.caller = on_caller,
+};
+
+static int connect_to(uint16_t to)
+{
+	struct sockaddr_storage ss;
+	struct ipport at = local_port(to);
+	socklen_t len = ipport_to_sockaddr(&at, &ss);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&ss, len), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return fd;
+}
+
+static void laptop_attach(struct laptop *l)
+{
+	struct carrier *c = sockcarrier_new(rig.loop, connect_to(rig.port));
+
+	assert_non_null(c);
+	inbound_attach(l->in, c);
+}
+
+/* the network is gone: the shadow sees the end of the carrier, we do too */
+static void laptop_cut(struct laptop *l)
+{
+	l->lost = false;
+	inbound_attach(l->in, sockcarrier_new(rig.loop, dead_socket()));
+	rig_wait(&rig, &l->lost);
+}
+
+static void laptop_new(struct laptop *l, const char *user, unsigned int grace,
+		       const char *a, const char *b)
+{
+	struct rule rules[2];
+	struct inbound_port ports[4];
+	struct inbound_spec spec = { .user = user,
+				     .grace_s = grace,
+				     .rules = rules,
+				     .nrules = b ? 2 : 1,
+				     .ports = ports,
+				     .nports = 4 };
+
+	*l = (struct laptop){ 0 };
+	l->listener = local_listen(&l->local);
+	fcntl(l->listener, F_SETFL, O_NONBLOCK);
+	assert_int_equal(rule_parse(&rules[0], a, NULL), 0);
+	if (b)
+		assert_int_equal(rule_parse(&rules[1], b, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		ports[i] = (struct inbound_port){ i % 2 ? port2 : port, i > 1,
+						  l->local };
+	l->in = inbound_new(rig.loop, NULL, &spec, &events, l);
+	assert_non_null(l->in);
+	laptop_attach(l);
+	while (!l->accepted && !l->refused)
+		assert_int_equal(loop_once(rig.loop, 10 * NS_SEC), 0);
+}
+
+static void laptop_free(struct laptop *l)
+{
+	inbound_free(l->in);
+	close(l->listener);
+}
+
+static const char *all(uint16_t p)
+{
+	static char text[2][32];
+	static int i;
+
+	i = !i;
+	snprintf(text[i], sizeof(text[i]), "%u all", p);
+	return text[i];
+}
+
+/* --- serving events meanwhile ------------------------------------------------
+ */
+
+#define LIMIT (20 * NS_SEC)
+
+static int accept_one(int l)
+{
+	int64_t start = clock_ns();
+	int fd;
+
+	while ((fd = accept4(l, NULL, NULL, SOCK_NONBLOCK)) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - start < LIMIT);
+	}
+	return fd;
+}
+
+static bool nobody_comes(int l)
+{
+	(void)!loop_sleep(rig.loop, 200 * NS_MS);
+	return accept4(l, NULL, NULL, 0) < 0 && errno == EAGAIN;
+}
+
+/* like recv(), or -errno */
+static ssize_t get(int fd, void *buf, size_t n)
+{
+	int64_t start = clock_ns();
+	ssize_t rc;
+
+	while ((rc = recv(fd, buf, n, MSG_DONTWAIT)) < 0 && errno == EAGAIN) {
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - start < LIMIT);
+	}
+	return rc < 0 ? -errno : rc;
+}
+
+static void say(int from, int to, const char *text)
+{
+	char buf[64] = "";
+	size_t n = strlen(text), got = 0;
+
+	assert_int_equal(send(from, text, n, MSG_NOSIGNAL), n);
+	while (got < n) {
+		ssize_t rc = get(to, buf + got, sizeof(buf) - got);
+
+		assert_true(rc > 0);
+		got += (size_t)rc;
+	}
+	assert_memory_equal(buf, text, n);
+}
+
+static void reset(int fd)
+{
+	const struct linger now = { 1, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+/* --- set-up ------------------------------------------------------------------
+ */
+
+static void start_with(const char *spec)
+{
+	static char *args[] = {
+		ARG("--serve"),	    serve,    ARG("--keep"), ARG("20"),
+		ARG("--idle-exit"), ARG("1"), NULL
+	};
+
+	snprintf(serve, sizeof(serve), "%s", spec);
+	rig_start(&rig, args);
+}
+
+static int start(void **state)
+{
+	struct ipport at;
+	char spec[160];
+
+	(void)state;
+	origin = local_listen(&at);
+	fcntl(origin, F_SETFL, O_NONBLOCK);
+	port = free_port();
+	port2 = free_port();
+	/* port2 has nothing behind it */
+	snprintf(spec, sizeof(spec), "%u=127.0.0.1:%u~tcp,%u~tcp", port,
+		 at.port, port2);
+	start_with(spec);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	rig_stop(&rig);
+	close(origin);
+	return 0;
+}
+
+/* --- tests -------------------------------------------------------------------
+ */
+
+static void callers_reach_the_laptop(void **state)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct ipport from;
+	struct laptop l;
+	int a, b;
+
+	(void)state;
+	laptop_new(&l, "ann", 1, all(port), all(port2));
+	assert_true(l.accepted);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "hello");
+	say(b, a, "welcome");
+	/* who it is */
+	assert_int_equal(getsockname(a, (struct sockaddr *)&sin, &len), 0);
+	assert_int_equal(ipport_from_sockaddr(&from, (struct sockaddr *)&sin),
+			 0);
+	assert_true(ipport_eq(&l.last.from, &from));
+	assert_int_equal(l.last.remote, port);
+	assert_int_equal(l.last.error, 0);
+	assert_int_equal(inbound_callers(l.in), 1);
+	close(a);
+	assert_int_equal(get(b, &len, 1), 0);
+	close(b);
+	/* a port without an origin works alike */
+	a = connect_to(port2);
+	b = accept_one(l.listener);
+	say(b, a, "first word");
+	assert_int_equal(l.last.remote, port2);
+	close(a);
+	close(b);
+	laptop_free(&l);
+}
+
+static void without_rule_the_origin(void **state)
+{
+	char c;
+	int a, b;
+
+	(void)state;
+	a = connect_to(port);
+	b = accept_one(origin);
+	say(a, b, "hello");
+	say(b, a, "welcome");
+	/* half-close, each way */
+	shutdown(a, SHUT_WR);
+	assert_int_equal(get(b, &c, 1), 0);
+	say(b, a, "still here");
+	close(b);
+	assert_int_equal(get(a, &c, 1), 0);
+	close(a);
+	a = connect_to(port);
+	b = accept_one(origin);
+	say(a, b, "x");
+	reset(b);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	close(a);
+	a = connect_to(port);
+	b = accept_one(origin);
+	say(a, b, "x");
+	reset(a);
+	assert_int_equal(get(b, &c, 1), -ECONNRESET);
+	close(b);
+	/* nothing behind it: refused */
+	a = connect_to(port2);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	close(a);
+}
+
+static void half_close_and_reset(void **state)
+{
+	struct laptop l;
+	char c;
+	int a, b;
+
+	(void)state;
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "x");
+	shutdown(a, SHUT_WR);
+	assert_int_equal(get(b, &c, 1), 0);
+	say(b, a, "still here");
+	close(b);
+	assert_int_equal(get(a, &c, 1), 0);
+	close(a);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	shutdown(b, SHUT_WR);
+	assert_int_equal(get(a, &c, 1), 0);
+	say(a, b, "still here");
+	reset(a);
+	assert_int_equal(get(b, &c, 1), -ECONNRESET);
+	close(b);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "x");
+	reset(b);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	close(a);
+	laptop_free(&l);
+}
+
+/* a reader that stalls stops the writer, and nothing is lost */
+static void stall(int from, int to)
+{
+	static uint8_t mem[1 << 16];
+	size_t sent = 0, got = 0;
+	int64_t quiet = clock_ns();
+
+	while (clock_ns() - quiet < 500 * NS_MS) {
+		ssize_t n = send(from, mem, sizeof(mem),
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			sent += (size_t)n;
+			quiet = clock_ns();
+		}
+		loop_once(rig.loop, 5 * NS_MS);
+		assert_true(sent < 64 * 1024 * 1024);
+	}
+	assert_true(sent > 100000);
+	while (got < sent) {
+		ssize_t n = get(to, mem, sizeof(mem));
+
+		assert_true(n > 0);
+		got += (size_t)n;
+	}
+}
+
+static void back_pressure(void **state)
+{
+	struct laptop l;
+	int a, b, c, d;
+
+	(void)state;
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	stall(a, b);
+	stall(b, a);
+	/* meanwhile others flow */
+	while (send(a, serve, sizeof(serve), MSG_DONTWAIT) > 0)
+		loop_once(rig.loop, 0);
+	c = connect_to(port);
+	d = accept_one(l.listener);
+	say(c, d, "ping");
+	say(d, c, "pong");
+	reset(a);
+	close(b);
+	close(c);
+	close(d);
+	laptop_free(&l);
+	/* and to the origin */
+	a = connect_to(port);
+	b = accept_one(origin);
+	stall(a, b);
+	stall(b, a);
+	close(a);
+	close(b);
+}
+
+static void refused_at_once(void **state)
+{
+	struct laptop l;
+	int64_t begin;
+	char c;
+	int a;
+
+	(void)state;
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	close(l.listener);
+	begin = clock_ns();
+	a = connect_to(port);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	assert_true(clock_ns() - begin < NS_SEC);
+	assert_int_equal(l.last.error, -ECONNREFUSED);
+	close(a);
+	l.listener = -1;
+	laptop_free(&l);
+}
+
+static void a_server_on_v6_only(void **state)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6,
+				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	const int one = 1;
+	struct laptop l;
+	int a, b;
+
+	(void)state;
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	close(l.listener);
+	l.listener = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	setsockopt(l.listener, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	six.sin6_port = htons(l.local.port);
+	if (bind(l.listener, (struct sockaddr *)&six, sizeof(six)) < 0) {
+		laptop_free(&l);
+		skip(); /* no IPv6 here */
+	}
+	assert_int_equal(listen(l.listener, 16), 0);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "six");
+	close(a);
+	close(b);
+	laptop_free(&l);
+}
+
+static void goodbye_gives_back_at_once(void **state)
+{
+	struct laptop l;
+	char c;
+	int a, b;
+
+	(void)state;
+	laptop_new(&l, "ann", 60, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "x");
+	laptop_free(&l);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	close(a);
+	close(b);
+	a = connect_to(port);
+	b = accept_one(origin);
+	say(a, b, "home");
+	close(a);
+	close(b);
+}
+
+static void lost_for_longer_than_the_grace(void **state)
+{
+	struct laptop l;
+	int64_t begin;
+	char c;
+	int old, a, b, k;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, all(port), all(port2));
+	old = connect_to(port);
+	k = accept_one(l.listener);
+	say(old, k, "x");
+	laptop_cut(&l);
+	begin = clock_ns();
+	/* within the grace time it is still the laptop's: it waits */
+	a = connect_to(port);
+	assert_true(nobody_comes(origin));
+	/* then it is the origin's, nothing was lost */
+	assert_int_equal(send(a, "early", 5, 0), 5);
+	b = accept_one(origin);
+	assert_in_range(clock_ns() - begin, 3 * NS_SEC / 2, 3 * NS_SEC);
+	assert_int_equal(get(b, serve, 5), 5);
+	assert_memory_equal(serve, "early", 5);
+	say(b, a, "late");
+	close(a);
+	close(b);
+	/* who was with the laptop does not wait any longer either */
+	assert_int_equal(get(old, &c, 1), -ECONNRESET);
+	assert_true(clock_ns() - begin < 3 * NS_SEC);
+	a = connect_to(port2);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	close(a);
+	/* back within the session: the rules are back at once */
+	laptop_attach(&l);
+	while (!l.resumed)
+		loop_once(rig.loop, NS_SEC);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "again");
+	assert_int_equal(get(k, &c, 1), -ECONNRESET);
+	assert_false(l.refused);
+	close(k);
+	close(old);
+	close(a);
+	close(b);
+	laptop_free(&l);
+}
+
+static void back_within_the_grace(void **state)
+{
+	struct laptop l;
+	int a, b, c, d;
+
+	(void)state;
+	laptop_new(&l, "ann", 10, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "x");
+	laptop_cut(&l);
+	assert_int_equal(send(a, "meanwhile", 9, 0), 9);
+	c = connect_to(port);
+	assert_true(nobody_comes(l.listener));
+	laptop_attach(&l);
+	/* the old one goes on, the new one comes through */
+	assert_int_equal(get(b, serve, 9), 9);
+	assert_memory_equal(serve, "meanwhile", 9);
+	d = accept_one(l.listener);
+	say(c, d, "y");
+	assert_int_equal(l.resumed, 1);
+	close(a);
+	close(b);
+	close(c);
+	close(d);
+	laptop_free(&l);
+}
+
+static void duplicates_are_refused(void **state)
+{
+	struct laptop ann, bob;
+	char text[80];
+	int a, b;
+
+	(void)state;
+	laptop_new(&ann, "ann", 1, all(port), NULL);
+	laptop_new(&bob, "bob", 1, all(port2), all(port));
+	assert_true(bob.refused);
+	assert_string_equal(bob.holder, "ann");
+	assert_non_null(strstr(bob.text, "taken by ann"));
+	/* nothing of the refused set is in force */
+	a = connect_to(port2);
+	assert_int_equal(get(a, text, 1), -ECONNRESET);
+	close(a);
+	laptop_free(&bob);
+	/* another rule for the same port is another matter */
+	snprintf(text, sizeof(text), "%u header:version=bob", port);
+	laptop_new(&bob, "bob", 1, text, all(port2));
+	assert_true(bob.accepted);
+	a = connect_to(port);
+	b = accept_one(ann.listener);
+	close(a);
+	close(b);
+	a = connect_to(port2);
+	b = accept_one(bob.listener);
+	close(a);
+	close(b);
+	laptop_free(&bob);
+	/* lost, not yet free; then free; then the first comes back */
+	laptop_cut(&ann);
+	laptop_new(&bob, "bob", 1, all(port), NULL);
+	assert_true(bob.refused);
+	assert_non_null(strstr(bob.text, "connection is lost: free in"));
+	laptop_free(&bob);
+	(void)!loop_sleep(rig.loop, 1500 * NS_MS);
+	laptop_new(&bob, "bob", 1, all(port), NULL);
+	assert_true(bob.accepted);
+	laptop_attach(&ann);
+	rig_wait(&rig, &ann.refused);
+	assert_string_equal(ann.holder, "bob");
+	a = connect_to(port);
+	b = accept_one(bob.listener);
+	close(a);
+	close(b);
+	laptop_free(&ann);
+	/* a port that is not served */
+	laptop_new(&ann, "ann", 1, all(free_port()), NULL);
+	assert_true(ann.refused);
+	assert_string_equal(ann.holder, "");
+	laptop_free(&ann);
+	laptop_free(&bob);
+}
+
+static void a_caller_that_gives_up(void **state)
+{
+	struct laptop l;
+	int fds, a[50];
+
+	(void)state;
+	laptop_new(&l, "ann", 10, all(port), NULL);
+	laptop_cut(&l);
+	(void)!loop_sleep(rig.loop, 200 * NS_MS);
+	fds = rig_fds(&rig);
+	for (int i = 0; i < 50; i++)
+		a[i] = connect_to(port);
+	(void)!loop_sleep(rig.loop, 300 * NS_MS);
+	assert_true(rig_fds(&rig) >= fds + 50);
+	for (int i = 0; i < 50; i++)
+		reset(a[i]);
+	(void)!loop_sleep(rig.loop, 300 * NS_MS);
+	assert_true(rig_fds(&rig) <= fds + 2);
+	laptop_attach(&l);
+	assert_true(nobody_comes(l.listener));
+	laptop_free(&l);
+}
+
+static void many_callers(void **state)
+{
+	enum { N = 300 };
+	static int a[N], b[N];
+	struct laptop l;
+	char c;
+
+	(void)state;
+	laptop_new(&l, "ann", 10, all(port), NULL);
+	for (int i = 0; i < N; i++) {
+		a[i] = connect_to(port);
+		assert_int_equal(send(a[i], &i, sizeof(i), 0), sizeof(i));
+	}
+	for (int i = 0; i < N; i++)
+		b[i] = accept_one(l.listener);
+	for (int i = 0; i < N; i++) {
+		int k;
+
+		assert_int_equal(get(b[i], &k, sizeof(k)), sizeof(k));
+		assert_int_equal(send(b[i], &k, sizeof(k), 0), sizeof(k));
+		close(b[i]);
+	}
+	for (int i = 0; i < N; i++) {
+		int k;
+
+		assert_int_equal(get(a[i], &k, sizeof(k)), sizeof(k));
+		assert_int_equal(k, i);
+		assert_int_equal(get(a[i], &c, 1), 0);
+		close(a[i]);
+	}
+	(void)!loop_sleep(rig.loop, 200 * NS_MS);
+	assert_int_equal(inbound_callers(l.in), 0);
+	laptop_free(&l);
+}
+
+/* --- UDP
+ * ------------------------------------------------------------------------ */
+
+static int udp_socket(struct ipport *at)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(0x7f000001),
+				   .sin_port = htons(at->port) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	*at = local_port(ntohs(sin.sin_port));
+	return fd;
+}
+
+static int udp_caller(uint16_t to)
+{
+	struct sockaddr_storage ss;
+	struct ipport at = local_port(to);
+	socklen_t len = ipport_to_sockaddr(&at, &ss);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&ss, len), 0);
+	return fd;
+}
+
+/* @a asks, @server hears it and answers */
+static void udp_talk(int a, int server, const char *text)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int64_t begin = clock_ns();
+	char buf[64] = "";
+	ssize_t n;
+
+	assert_true(send(a, text, strlen(text), 0) > 0);
+	while ((n = recvfrom(server, buf, sizeof(buf), 0,
+			     (struct sockaddr *)&sin, &len)) < 0) {
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - begin < LIMIT);
+	}
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(buf, text, (size_t)n);
+	assert_int_equal(
+		sendto(server, "answer", 6, 0, (struct sockaddr *)&sin, len),
+		6);
+	assert_int_equal(get(a, buf, sizeof(buf)), 6);
+}
+
+static void datagrams(void **state)
+{
+	struct ipport at = { 0 };
+	int home = udp_socket(&at), a, b, server;
+	char spec[160], text[40];
+	struct laptop l;
+
+	(void)state;
+	port = free_port();
+	snprintf(spec, sizeof(spec), "%u/udp=127.0.0.1:%u,%u/udp", port,
+		 at.port, port2);
+	start_with(spec);
+	a = udp_caller(port);
+	udp_talk(a, home, "to the origin");
+	snprintf(text, sizeof(text), "%u/udp all", port);
+	laptop_new(&l, "ann", 1, text, NULL);
+	assert_true(l.accepted);
+	server = udp_socket(&l.local);
+	/* the same caller goes to the laptop now, and another one too */
+	udp_talk(a, server, "to the laptop");
+	b = udp_caller(port);
+	udp_talk(b, server, "from another");
+	assert_int_equal(l.callers, 2);
+	assert_true(l.last.udp);
+	assert_int_equal(l.last.from.addr.family, AF_INET);
+	udp_talk(a, server, "once more");
+	assert_int_equal(l.callers, 2);
+	laptop_free(&l);
+	udp_talk(a, home, "and back");
+	close(a);
+	close(b);
+	close(server);
+	close(home);
+	rig_stop(&rig);
+}
+
+/* --- life
+ * ------------------------------------------------------------------------- */
+
+static bool still_runs(int64_t ns)
+{
+	(void)!loop_sleep(rig.loop, ns);
+	return waitpid(rig.shadow, NULL, WNOHANG) == 0;
+}
+
+static void lives_as_long_as_it_is_needed(void **state)
+{
+	char spec[80];
+	struct laptop l;
+	int64_t begin;
+
+	(void)state;
+	/* no origin: while a laptop is here */
+	port = free_port();
+	port2 = free_port();
+	snprintf(spec, sizeof(spec), "%u", port);
+	start_with(spec);
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	tunnel_free(rig.tunnel);
+	assert_true(still_runs(2500 * NS_MS));
+	laptop_free(&l);
+	begin = clock_ns();
+	while (still_runs(50 * NS_MS))
+		assert_true(clock_ns() - begin < 6 * NS_SEC);
+	loop_free(rig.loop);
+	/* an origin: for ever */
+	snprintf(spec, sizeof(spec), "%u=127.0.0.1:1", port);
+	start_with(spec);
+	tunnel_free(rig.tunnel);
+	assert_true(still_runs(3500 * NS_MS));
+	rig.tunnel = NULL;
+	rig_stop(&rig);
+}
+
+int main(void)
+{
+#define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
+	const struct CMUnitTest tests[] = {
+		WITH_ORIGIN(callers_reach_the_laptop),
+		WITH_ORIGIN(without_rule_the_origin),
+		WITH_ORIGIN(half_close_and_reset),
+		WITH_ORIGIN(back_pressure),
+		WITH_ORIGIN(refused_at_once),
+		WITH_ORIGIN(a_server_on_v6_only),
+		WITH_ORIGIN(goodbye_gives_back_at_once),
+		WITH_ORIGIN(lost_for_longer_than_the_grace),
+		WITH_ORIGIN(back_within_the_grace),
+		WITH_ORIGIN(duplicates_are_refused),
+		WITH_ORIGIN(a_caller_that_gives_up),
+		WITH_ORIGIN(many_callers),
+		cmocka_unit_test(datagrams),
+		cmocka_unit_test(lives_as_long_as_it_is_needed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
