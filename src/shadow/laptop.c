@@ -88,8 +88,7 @@ static void refuse_taken(struct laptop *l, const struct table_conflict *c)
 	refuse(l, c->holder, text);
 }
 
-/* --- the rules that come
- * ------------------------------------------------------ */
+/* --- the rules that come ----------------------------------------------- */
 
 static void set_broken(struct laptop *l, const char *why)
 {
@@ -173,8 +172,7 @@ static void take_line(struct laptop *l, const char *text)
 	}
 }
 
-/* --- the control stream
- * --------------------------------------------------------- */
+/* --- the control stream ------------------------------------------------ */
 
 static ssize_t control_read(void *user, uint8_t *buf, size_t len)
 {
@@ -230,8 +228,7 @@ static void open_control(struct laptop *l)
 		log_warn("no control stream: %s", strerror(errno));
 }
 
-/* --- life
- * ---------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------- */
 
 struct laptop *laptop_new(struct shadow *sh, struct link *link)
 {
@@ -287,11 +284,12 @@ static void on_grace_over(struct timer *t)
 	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
 }
 
-void laptop_lost(struct laptop *l)
+void laptop_lost(struct laptop *l, int64_t silent_ns)
 {
-	/* when it is over it is over for the table too */
-	int64_t ns = l->grace_s * NS_SEC + NS_MS;
+	int64_t ns = l->grace_s * NS_SEC - silent_ns;
 
-	table_lost(l->sh->table, l->id, clock_ns());
-	loop_timer_start(l->sh->loop, &l->grace, ns, on_grace_over);
+	table_lost(l->sh->table, l->id, clock_ns() - silent_ns);
+	/* when it is over it is over for the table too */
+	loop_timer_start(l->sh->loop, &l->grace, MAX(ns, 0) + NS_MS,
+			 on_grace_over);
 }

@@ -26,7 +26,8 @@ struct laptop *laptop_new(struct shadow *sh, struct link *link);
 /** laptop_free() - the session is over: its rules are gone */
 void laptop_free(struct laptop *l);
 void laptop_up(struct laptop *l, bool resumed);
-void laptop_lost(struct laptop *l);
+/** laptop_lost() - its carrier is gone, after @silent_ns without a word */
+void laptop_lost(struct laptop *l, int64_t silent_ns);
 /** laptop_controls() - how many of its streams are no caller's; NULL: none */
 size_t laptop_controls(const struct laptop *l);
 

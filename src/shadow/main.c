@@ -30,13 +30,15 @@ static const char usage[] =
 	"                     (SHADOW_KEEP, 120)\n"
 	"  --serve ITEM,...   ports served in the place of a Service's Pods:\n"
 	"                     PORT[/udp][=ORIGIN:PORT][~PROTO] (SHADOW_SERVE)\n"
+	"  --drain SEC        told to end, serve those ports so long while\n"
+	"                     somebody is connected (SHADOW_DRAIN, 8)\n"
 	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
 	"  --resolv-conf FILE (/etc/resolv.conf)\n"
 	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
 	"  --version, --help\n";
 
 struct options {
-	long listen, health, idle, keep;
+	long listen, health, idle, keep, drain;
 	struct ipport nameserver;
 	const char *resolv_conf, *serve;
 	bool debug;
@@ -96,6 +98,8 @@ static int from_env(struct options *o)
 		   &o->listen) < 0 ||
 	    number("SHADOW_HEALTH", getenv("SHADOW_HEALTH"), 65535,
 		   &o->health) < 0 ||
+	    number("SHADOW_DRAIN", getenv("SHADOW_DRAIN"), 1 << 30, &o->drain) <
+		    0 ||
 	    number("SHADOW_IDLE_EXIT", getenv("SHADOW_IDLE_EXIT"), 1 << 30,
 		   &o->idle) < 0)
 		return -EINVAL;
@@ -114,6 +118,8 @@ static int one_option(struct options *o, int c)
 		return number("--idle-exit", optarg, 1 << 30, &o->idle);
 	case 'k':
 		return number("--keep", optarg, 1 << 30, &o->keep);
+	case 'D':
+		return number("--drain", optarg, 1 << 30, &o->drain);
 	case 'n':
 		return ipport_parse(&o->nameserver, optarg);
 	case 's':
@@ -143,6 +149,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "health", required_argument, NULL, 'H' },
 		{ "idle-exit", required_argument, NULL, 'i' },
 		{ "keep", required_argument, NULL, 'k' },
+		{ "drain", required_argument, NULL, 'D' },
 		{ "serve", required_argument, NULL, 's' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
@@ -210,11 +217,32 @@ static int serve(struct loop *loop, struct server *sv, struct signals *sg)
 	return 0;
 }
 
+/* who is being removed gets callers still, from nodes that do not know yet; the
+ * second signal is obeyed at once */
+static void drain(struct loop *loop, struct server *sv, struct signals *sg,
+		  int64_t limit)
+{
+	int64_t now = clock_ns(), end = now + limit, quiet = now;
+
+	if (!server_callers(sv))
+		return;
+	sg->stop = false;
+	log_info("%zu connections: waiting for their end", server_callers(sv));
+	while (!sg->stop && now < end && now - quiet < NS_SEC) {
+		if (loop_once(loop, 100 * NS_MS) < 0)
+			return;
+		now = clock_ns();
+		if (server_callers(sv))
+			quiet = now;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .listen = 18022,
 			     .idle = 600,
 			     .keep = 120,
+			     .drain = 8,
 			     .resolv_conf = "/etc/resolv.conf" };
 	struct kt_error err = { 0 };
 	struct signals sg = { 0 };
@@ -242,6 +270,8 @@ int main(int argc, char **argv)
 	}
 	log_info("shadow %s: tunnel on 127.0.0.1:%ld", KT_VERSION, o.listen);
 	rc = serve(loop, sv, &sg);
+	if (sg.stop)
+		drain(loop, sv, &sg, o.drain * NS_SEC);
 	server_free(sv);
 	loop_watch_stop(&sg.watch);
 	close(sg.watch.fd);

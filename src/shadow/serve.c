@@ -47,6 +47,7 @@ struct serve {
 	struct port *port[SERVESPEC_MAX];
 	size_t nports;
 	struct list callers;
+	size_t ncallers;
 };
 
 struct caller {
@@ -74,8 +75,12 @@ bool serve_has(const struct shadow *sh, uint16_t port, bool udp)
 	return false;
 }
 
-/* --- callers
- * ------------------------------------------------------------------ */
+size_t serve_callers(const struct serve *sv)
+{
+	return sv ? sv->ncallers : 0;
+}
+
+/* --- callers ----------------------------------------------------------- */
 
 static void caller_free(struct caller *c)
 {
@@ -87,6 +92,7 @@ static void caller_free(struct caller *c)
 	if (c->fd >= 0)
 		fd_close_reset(c->fd);
 	list_del(&c->node);
+	c->port->serve->ncallers--;
 	loop_defer_free(c->port->serve->sh->loop, c);
 }
 
@@ -199,11 +205,11 @@ static void on_accepted(void *user, int fd)
 	c->fd = fd;
 	socket_keepalive(fd);
 	list_add_tail(&p->serve->callers, &c->node);
+	p->serve->ncallers++;
 	route(c);
 }
 
-/* --- ports
- * ---------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------- */
 
 static int port_start(struct port *p, struct kt_error *err)
 {

@@ -29,11 +29,13 @@ struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 			struct kt_error *err);
 /** serve_free() - reset every caller; NULL is allowed */
 void serve_free(struct serve *sv);
+/** serve_callers() - those that wait for their way, or are with the origin;
+ *  NULL: none */
+size_t serve_callers(const struct serve *sv);
 /** serve_has() - the shadow listens on this port */
 bool serve_has(const struct shadow *sh, uint16_t port, bool udp);
 
-/* --- UDP, serve_udp.c
- * --------------------------------------------------------- */
+/* --- UDP, serve_udp.c -------------------------------------------------- */
 
 struct serve_udp;
 

@@ -89,8 +89,7 @@ static void send_back(struct flow *f, const uint8_t *p, size_t n)
 	touch(f);
 }
 
-/* --- the client's end
- * ----------------------------------------------------------- */
+/* --- the client's end -------------------------------------------------- */
 
 static void on_datagram(void *user, const uint8_t *p, size_t n)
 {
@@ -126,8 +125,7 @@ static int open_stream(struct flow *f)
 	return f->stream ? 0 : -ENOTCONN;
 }
 
-/* --- the origin's end
- * ----------------------------------------------------------- */
+/* --- the origin's end -------------------------------------------------- */
 
 static void on_origin(struct watch *w, uint32_t events)
 {
@@ -171,8 +169,7 @@ static int open_origin(struct flow *f)
 	return rc;
 }
 
-/* --- flows
- * ------------------------------------------------------------------------ */
+/* --- flows ------------------------------------------------------------- */
 
 static struct list *bucket_of(struct serve_udp *u, const struct ipport *from)
 {
@@ -256,8 +253,7 @@ static void on_event(struct watch *w, uint32_t events)
 	}
 }
 
-/* --- life
- * -------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------- */
 
 static int bind_any(uint16_t port)
 {

@@ -37,7 +37,7 @@ struct client {
 	struct laptop *laptop; /* NULL: it opens the streams */
 };
 
-/* --- services ------------------------------------------------------------ */
+/* --- services ---------------------------------------------------------- */
 
 void shadow_refuse(struct mux_stream *s, int error, const char *detail)
 {
@@ -84,7 +84,7 @@ void shadow_request(void *user, struct mux_stream *s,
 				  "this shadow has no such service");
 }
 
-/* --- clients -------------------------------------------------------------- */
+/* --- clients ----------------------------------------------------------- */
 
 static void note_idle(struct server *sv)
 {
@@ -121,8 +121,11 @@ static void on_lost(void *user, const struct kt_error *why)
 	struct client *c = user;
 
 	log_debug("client lost: %s", why->msg);
+	/* a carrier that died of silence did so after some */
 	if (c->laptop)
-		laptop_lost(c->laptop);
+		laptop_lost(c->laptop, why->code == ETIMEDOUT
+					       ? c->server->session.dead_ns
+					       : 0);
 }
 
 static void on_dead(void *user, const struct kt_error *why)
@@ -172,7 +175,7 @@ static void on_carrier(void *user, int fd)
 		acceptor_take(sv->sh.acceptor, c);
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------- */
 
 static int raise_limit(void)
 {
@@ -247,6 +250,21 @@ size_t server_streams(const struct server *sv)
 		const struct client *c = container_of(n, struct client, node);
 
 		if (link_mux(c->link))
+			all += mux_streams(link_mux(c->link)) -
+			       laptop_controls(c->laptop);
+	}
+	return all;
+}
+
+size_t server_callers(const struct server *sv)
+{
+	struct list *n;
+	size_t all = serve_callers(sv->sh.serve);
+
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (c->laptop && link_mux(c->link))
 			all += mux_streams(link_mux(c->link)) -
 			       laptop_controls(c->laptop);
 	}

@@ -28,6 +28,8 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 bool server_idle(const struct server *sv);
 /** server_streams() - open streams of all clients */
 size_t server_streams(const struct server *sv);
+/** server_callers() - connections to the ports it serves */
+size_t server_callers(const struct server *sv);
 /** server_free() - tell the clients goodbye and free everything */
 void server_free(struct server *sv);
 

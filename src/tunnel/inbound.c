@@ -25,7 +25,7 @@
  * nonsense, that is a refusal by nobody.
  */
 
-#define CONTROL_MAX (INBOUND_RULES_MAX * RULELINE_MAX + 4096)
+#define CONTROL_MAX (4 * INBOUND_RULES_MAX * RULELINE_MAX)
 
 struct inbound {
 	struct loop *loop;
@@ -242,6 +242,23 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 		.user = in,
 	};
 	return in;
+}
+
+int inbound_set_rules(struct inbound *in, const struct rule *rules, size_t n)
+{
+	if (n > INBOUND_RULES_MAX)
+		return -E2BIG;
+	free(in->rules);
+	in->rules = copy(rules, n, sizeof(*rules));
+	in->nrules = n;
+	in->refused = false;
+	if (!in->control)
+		return 0; /* they go with the next session */
+	if (put_rules(in) == 0)
+		mux_stream_resume(in->control);
+	else /* the shadow reads nothing: it is not alive */
+		mux_stream_reset(steal_ptr(&in->control), ENOBUFS);
+	return 0;
 }
 
 void inbound_attach(struct inbound *in, struct carrier *c)

@@ -68,7 +68,7 @@ struct inbound_events {
 	/** dead() - the callers' connections are gone; EPROTONOSUPPORT: the
 	 *  shadow is of another version, do not try again */
 	void (*dead)(void *user, const struct kt_error *why);
-	/** accepted() - all rules are in force; once a session */
+	/** accepted() - all rules are in force */
 	void (*accepted)(void *user);
 	/** refused() - none is: @holder ("": nobody) has the same one, or @text
 	 *  says what is wrong. Also later, when somebody took it while we were
@@ -83,6 +83,11 @@ struct inbound_events {
 struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 			    const struct inbound_spec *spec,
 			    const struct inbound_events *ev, void *user);
+/** inbound_set_rules() - other rules (copied) from now on; none: callers go
+ *  elsewhere, connections that are open stay. accepted() or refused() follows,
+ *  now or with the next session. 0 or -E2BIG */
+KT_CHECK int inbound_set_rules(struct inbound *in, const struct rule *rules,
+			       size_t n);
 /** inbound_attach() - use @c (taken; may be opening still) from now on */
 void inbound_attach(struct inbound *in, struct carrier *c);
 /** inbound_free() - say goodbye: the rules are gone at once, the callers'

@@ -14,7 +14,7 @@ static const char *const kinds[] = { "header", "path", "method", "baggage",
 				     "tracestate" };
 static_assert(ARRAY_SIZE(kinds) == RULE_NKINDS_, "one name each");
 
-/* --- words ---------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------- */
 
 static bool is_plain(unsigned char c)
 {
@@ -78,7 +78,7 @@ int rule_decode(const char *text, size_t n, char *out, size_t size)
 	return 0;
 }
 
-/* --- terms ---------------------------------------------------------------- */
+/* --- terms ------------------------------------------------------------- */
 
 static const char *name_of(const struct rule_match *m,
 			   const struct rule_term *t)

@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -24,7 +25,7 @@ static uint16_t port, port2; /* that the shadow serves */
 static int origin;	     /* listens */
 static char serve[160];
 
-/* --- a laptop ------------------------------------------------------------- */
+/* --- a laptop ---------------------------------------------------------- */
 
 struct laptop {
 	struct inbound *in;
@@ -686,8 +687,136 @@ static void many_callers(void **state)
 	laptop_free(&l);
 }
 
-/* --- UDP
- * ------------------------------------------------------------------------ */
+static void rules_change(void **state)
+{
+	struct laptop l;
+	struct rule rule;
+	char c;
+	int a, b, k, d;
+
+	(void)state;
+	laptop_new(&l, "ann", 10, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "x");
+	/* none: new ones go home, the old one stays */
+	l.accepted = false;
+	assert_int_equal(inbound_set_rules(l.in, NULL, 0), 0);
+	rig_wait(&rig, &l.accepted);
+	k = connect_to(port);
+	d = accept_one(origin);
+	say(k, d, "home");
+	say(a, b, "still here");
+	close(k);
+	close(d);
+	l.accepted = false;
+	assert_int_equal(rule_parse(&rule, all(port2), NULL), 0);
+	assert_int_equal(inbound_set_rules(l.in, &rule, 1), 0);
+	rig_wait(&rig, &l.accepted);
+	k = connect_to(port2);
+	d = accept_one(l.listener);
+	say(k, d, "other port");
+	close(k);
+	close(d);
+	assert_int_equal(inbound_set_rules(l.in, &rule, INBOUND_RULES_MAX + 1),
+			 -E2BIG);
+	close(b);
+	assert_int_equal(get(a, &c, 1), 0);
+	close(a);
+	laptop_free(&l);
+}
+
+/* --- a laptop in a process of its own
+ * ------------------------------------------ */
+
+static pid_t laptop_process(unsigned int grace)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct laptop l;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		rig.loop = loop_new();
+		laptop_new(&l, "ann", grace, all(port), NULL);
+		if (!l.accepted || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			loop_once(rig.loop, NS_SEC);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void gone(int sig, unsigned int grace, int64_t limit)
+{
+	pid_t pid = laptop_process(grace);
+	int64_t begin = clock_ns();
+	int a, b, status;
+
+	kill(pid, sig);
+	(void)!loop_sleep(rig.loop, 100 * NS_MS);
+	a = connect_to(port);
+	assert_int_equal(send(a, "x", 1, 0), 1);
+	b = accept_one(origin);
+	assert_true(clock_ns() - begin > (int64_t)grace * NS_SEC - NS_SEC);
+	assert_true(clock_ns() - begin < limit);
+	say(b, a, "home");
+	close(a);
+	close(b);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
+static void killed(void **state)
+{
+	(void)state;
+	gone(SIGKILL, 2, 3 * NS_SEC);
+}
+
+/* nothing is closed: the silence must be noticed, and counts */
+static void asleep(void **state)
+{
+	(void)state;
+	gone(SIGSTOP, 9, 11 * NS_SEC);
+}
+
+static void told_to_end(void **state)
+{
+	int64_t begin;
+	int a, b, status;
+	char c;
+
+	(void)state;
+	a = connect_to(port);
+	b = accept_one(origin);
+	say(a, b, "question");
+	kill(rig.shadow, SIGTERM);
+	(void)!loop_sleep(rig.loop, 500 * NS_MS);
+	/* whoever is there may finish */
+	say(b, a, "answer");
+	shutdown(b, SHUT_WR);
+	assert_int_equal(get(a, &c, 1), 0);
+	close(a);
+	close(b);
+	begin = clock_ns();
+	while (waitpid(rig.shadow, &status, WNOHANG) == 0) {
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - begin < 3 * NS_SEC);
+	}
+	assert_true(WIFEXITED(status));
+	tunnel_free(rig.tunnel);
+	loop_free(rig.loop);
+	close(origin);
+}
+
+/* --- UDP --------------------------------------------------------------- */
 
 static int udp_socket(struct ipport *at)
 {
@@ -773,8 +902,7 @@ static void datagrams(void **state)
 	rig_stop(&rig);
 }
 
-/* --- life
- * ------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------- */
 
 static bool still_runs(int64_t ns)
 {
@@ -827,6 +955,10 @@ int main(void)
 		WITH_ORIGIN(duplicates_are_refused),
 		WITH_ORIGIN(a_caller_that_gives_up),
 		WITH_ORIGIN(many_callers),
+		WITH_ORIGIN(rules_change),
+		WITH_ORIGIN(killed),
+		WITH_ORIGIN(asleep),
+		cmocka_unit_test_setup(told_to_end, start),
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(lives_as_long_as_it_is_needed),
 	};
