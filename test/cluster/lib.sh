@@ -3,9 +3,9 @@
 #
 # lib.sh: what the scripts of the test cluster share. Source it.
 #
-# Every checkout has a cluster of its own. Whatever is visible on the whole
+# Every checkout has a cluster of its own, and one for each version. Whatever is visible on the whole
 # machine (network namespaces, links, addresses, cgroups, directories) carries
-# an id made from the checkout's path, so that two checkouts never meet.
+# an id made from the checkout's path and the version, so that they never meet.
 
 # shellcheck disable=SC2034 # the variables are for those who source this
 CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -23,7 +23,7 @@ STATE_ROOT=${KTCTL_STATE:-/var/lib/ktctl-test}
 CACHE_ROOT=${KTCTL_CACHE:-/var/cache/ktctl-test}
 CACHE=$CACHE_ROOT/kube-$KUBE
 
-ID=$(printf %s "$CHECKOUT" | sha256sum | cut -c1-6)
+ID=$(printf %s "$CHECKOUT${KUBE#1.20.*}" | sha256sum | cut -c1-6)
 STATE=$STATE_ROOT/$ID
 LOGS=$STATE/logs
 PKI=$STATE/pki
@@ -65,7 +65,8 @@ wait_for() {
 
 # What the build makes; flavours/*/build.sh says when BIN is to be made anew.
 BIN=$CACHE/bin-$(sed -n 's/^BUILD_VERSION=//p' "$FLAVOUR_DIR/build.sh")
-DNS=$CACHE/kt-dns-$(cat "$CLUSTER_DIR"/dns/*.go | sha256sum | cut -c1-12)
+DNS=$CACHE/dns-$(find "$CLUSTER_DIR/dns" "$FLAVOUR_DIR" -name '*.go' |
+  LC_ALL=C sort | xargs cat | sha256sum | cut -c1-12)
 
 # The node's address is chosen once per cluster and remembered.
 load_address() {

@@ -398,6 +398,7 @@ func sliceService(o interface{}) ([]string, error) {
 func main() {
 	listen := flag.String("listen", ":53", "address to listen on, UDP and TCP")
 	ready := flag.String("ready", ":8181", "address for the readiness probe")
+	flag.String("conf", "", "taken and not used: CoreDNS has it")
 	flag.Parse()
 	if err := watch(); err != nil {
 		log.Fatal(err)

@@ -1,8 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The programs of Kubernetes 1.20 with their options. Sourced by ../../up,
-# which gives "start NAME CMD...".
+# daemons.sh: the node's programs with their options; what only one version
+# wants is in its flavours/*/options.sh. Sourced by up, which gives
+# "start NAME CMD...".
+
+# shellcheck source=test/cluster/flavours/1.20/options.sh
+. "$FLAVOUR_DIR/options.sh"
 
 start_etcd() {
   start etcd etcd --data-dir="$STATE/node/etcd" --logger=zap \
@@ -23,7 +27,7 @@ start_apiserver() {
   local issuer=https://kubernetes.default.svc.cluster.local
   start kube-apiserver kube-apiserver \
     --etcd-servers=http://127.0.0.1:2379 --storage-backend=etcd3 \
-    --bind-address=0.0.0.0 --secure-port=6443 --insecure-port=0 \
+    --bind-address=0.0.0.0 --secure-port=6443 \
     --advertise-address="$NODE_IP" --allow-privileged=true \
     --authorization-mode=Node,RBAC \
     --enable-admission-plugins=NodeRestriction \
@@ -38,7 +42,6 @@ start_apiserver() {
     --service-account-signing-key-file="$PKI/sa.key" \
     --service-account-key-file="$PKI/sa.pub" \
     --service-cluster-ip-range="$SERVICE_CIDR,$SERVICE_CIDR6" \
-    --feature-gates=IPv6DualStack=true \
     --requestheader-client-ca-file="$PKI/ca.crt" \
     --requestheader-allowed-names=front-proxy-client \
     --requestheader-extra-headers-prefix=X-Remote-Extra- \
@@ -46,7 +49,7 @@ start_apiserver() {
     --requestheader-username-headers=X-Remote-User \
     --proxy-client-cert-file="$PKI/front-proxy-client.crt" \
     --proxy-client-key-file="$PKI/front-proxy-client.key" \
-    --profiling=false --v=1
+    --profiling=false --v=1 "${APISERVER_OPTIONS[@]}"
 }
 
 start_controller_manager() {
@@ -55,14 +58,14 @@ start_controller_manager() {
   start kube-controller-manager kube-controller-manager \
     --kubeconfig="$config" --authentication-kubeconfig="$config" \
     --authorization-kubeconfig="$config" \
-    --bind-address=127.0.0.1 --port=0 --leader-elect=false \
+    --bind-address=127.0.0.1 --leader-elect=false \
     --allocate-node-cidrs=false --cluster-name=ktctl-test \
     --service-cluster-ip-range="$SERVICE_CIDR,$SERVICE_CIDR6" \
-    --feature-gates=IPv6DualStack=true \
     --root-ca-file="$PKI/ca.crt" \
     --service-account-private-key-file="$PKI/sa.key" \
     --cluster-signing-cert-file="$PKI/ca.crt" \
-    --cluster-signing-key-file="$PKI/ca.key" --v=1
+    --cluster-signing-key-file="$PKI/ca.key" --v=1 \
+    "${CONTROLLER_MANAGER_OPTIONS[@]}"
 }
 
 start_scheduler() {
@@ -70,18 +73,17 @@ start_scheduler() {
   start kube-scheduler kube-scheduler \
     --kubeconfig="$config" --authentication-kubeconfig="$config" \
     --authorization-kubeconfig="$config" \
-    --bind-address=127.0.0.1 --port=0 --leader-elect=false --v=1
+    --bind-address=127.0.0.1 --leader-elect=false --v=1 \
+    "${SCHEDULER_OPTIONS[@]}"
 }
 
-# the AWS variables spare it a search for a cloud's metadata server
+# the AWS variables spare the old one a search for a cloud's metadata server
 start_kubelet() {
   start kubelet env AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x \
     kubelet --config="$STATE/etc/kubelet.yaml" \
     --kubeconfig="$PKI/kubelet.kubeconfig" --register-node=true \
-    --container-runtime=remote \
-    --container-runtime-endpoint=unix:///run/containerd/containerd.sock \
-    --pod-infra-container-image=kt.local/pause:1 \
-    --node-ip="$NODE_IP" --hostname-override="$NODE_NAME" --v=2
+    --node-ip="$NODE_IP" --hostname-override="$NODE_NAME" --v=2 \
+    "${KUBELET_OPTIONS[@]}"
 }
 
 start_proxy() {
