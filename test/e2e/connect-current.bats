@@ -5,6 +5,8 @@
 # "restricted", the ServiceCIDR API. Laptop: carol.
 # shellcheck disable=SC2154 # status and output come from bats
 
+bats_require_minimum_version 1.5.0
+
 setup_file() {
   load common
   export RNS=$NS-restricted
