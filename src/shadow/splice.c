@@ -24,7 +24,7 @@
  *   an error of either    -> both are reset
  */
 
-#define ROUNDS 8 /* bufferfuls in a row; then others have their turn */
+#define ROUNDS 2 /* bufferfuls in a row; then others have their turn */
 
 struct side {
 	struct watch watch; /* owns the fd */

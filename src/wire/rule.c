@@ -217,7 +217,7 @@ static void insert(struct rule_match *m, const struct rule_term *t)
 int rule_match_add(struct rule_match *m, const char *term, struct kt_error *err)
 {
 	struct rule_match to = *m;
-	const char *name = NULL, *value = NULL;
+	const char *name = "", *value = "";
 	struct rule_term t = { 0 };
 	size_t namelen = 0, all = 0;
 	int rc = split(term, &t.kind, &name, &namelen, &value, err);

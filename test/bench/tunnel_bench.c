@@ -2,13 +2,16 @@
 /*
  * tunnel_bench - the tunnel alone, over TCP on loopback, without a cluster
  *
- * usage: tunnel_bench SHADOW [direct]
+ * usage: tunnel_bench SHADOW [direct|inbound|origin]
  * One loop thread relays, as ktctl does; other threads are the program and the
- * server. "direct" leaves the tunnel out: what the machine does without it.
+ * server. "direct" leaves the tunnel out: what the machine does without it;
+ * "inbound" is the other way, a caller of the shadow's port whose server is the
+ * laptop's; "origin" a caller that the shadow passes on.
  */
 #include "base/loop.h"
 #include "base/mem.h"
 #include "tunnel/client.h"
+#include "tunnel/inbound.h"
 #include "tunnel/sockcarrier.h"
 
 #include <arpa/inet.h>
@@ -312,18 +315,44 @@ static void on_up(void *user)
 	tunnel_is_up = true;
 }
 
-static pid_t start_shadow(const char *path, struct ipport *at)
+static void on_accepted(void *user)
 {
-	char port[8];
+	(void)user;
+	tunnel_is_up = true;
+}
+
+static void run_inbound(const struct ipport *at)
+{
+	static const struct inbound_events ev = { .accepted = on_accepted };
+	const struct rule all = { .port = entrance.port };
+	const struct inbound_port port = { .remote = entrance.port,
+					   .local = server };
+	const struct inbound_spec spec = { .user = "bench",
+					   .rules = &all,
+					   .nrules = 1,
+					   .ports = &port,
+					   .nports = 1 };
+	struct inbound *in = inbound_new(loop, NULL, &spec, &ev, NULL);
+
+	if (in)
+		inbound_attach(in, sockcarrier_new(loop, dial(at)));
+}
+
+static pid_t start_shadow(const char *path, struct ipport *at, bool origin)
+{
+	char port[8], item[IPPORT_STRLEN + 16], to[IPPORT_STRLEN];
 	pid_t pid;
 
 	close(listen_local(at));
+	close(listen_local(&entrance));
+	snprintf(item, sizeof(item), "%u%s%s~tcp", entrance.port,
+		 origin ? "=" : "", origin ? ipport_str(&server, to) : "");
 	snprintf(port, sizeof(port), "%u", at->port);
 	pid = fork();
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execl(path, "shadow", "--listen", port, NULL);
+	execl(path, "shadow", "--listen", port, "--serve", item, NULL);
 	die(path);
 	return -1;
 }
@@ -357,29 +386,39 @@ static void print_usage_of(pid_t pid)
 int main(int argc, char **argv)
 {
 	static const struct tunnel_events ev = { .up = on_up };
-	bool direct = argc > 2 && strcmp(argv[2], "direct") == 0;
+	const char *mode = argc > 2 ? argv[2] : "";
+	bool direct = strcmp(mode, "direct") == 0;
+	bool inbound = strcmp(mode, "inbound") == 0;
+	bool origin = strcmp(mode, "origin") == 0;
 	struct ipport at;
 	pthread_t t;
 	pid_t shadow;
 
 	if (argc < 2) {
-		fputs("usage: tunnel_bench SHADOW [direct]\n", stderr);
+		fputs("usage: tunnel_bench SHADOW [direct|inbound|origin]\n",
+		      stderr);
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	shadow = start_shadow(argv[1], &at);
 	pthread_create(&t, NULL, serve,
 		       (void *)(intptr_t)listen_local(&server));
+	shadow = start_shadow(argv[1], &at, origin);
 	loop = loop_new();
 	tunnel = tunnel_new(loop, NULL, &ev, NULL);
-	tunnel_attach(tunnel, sockcarrier_new(loop, dial(&at)));
+	if (inbound)
+		run_inbound(&at);
+	else
+		tunnel_attach(tunnel, sockcarrier_new(loop, dial(&at)));
 	if (loop_run_until(loop, &tunnel_is_up, 10 * NS_SEC) < 0)
 		die("tunnel");
-	if (loop_watch_start(loop, &accept_watch, listen_local(&entrance),
-			     EPOLLIN | (uint32_t)EPOLLET, on_accept) < 0)
-		die("watch");
-	fcntl(accept_watch.fd, F_SETFL, O_NONBLOCK);
+	if (!inbound && !origin) {
+		if (loop_watch_start(
+			    loop, &accept_watch, listen_local(&entrance),
+			    EPOLLIN | (uint32_t)EPOLLET, on_accept) < 0)
+			die("watch");
+		fcntl(accept_watch.fd, F_SETFL, O_NONBLOCK);
+	}
 	if (direct)
 		entrance = server;
 	pthread_create(&t, NULL, measure, NULL);

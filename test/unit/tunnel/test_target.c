@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "tunnel/target.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+
+static void authorities(void **state)
+{
+	char out[TARGET_AUTHORITY_MAX];
+	uint16_t port;
+
+	(void)state;
+	target_inbound_authority(out, 65535);
+	assert_string_equal(out, "kt:65535");
+	assert_int_equal(target_inbound_authority_parse(out, &port), 0);
+	assert_int_equal(port, 65535);
+	assert_int_equal(target_inbound_authority_parse("kt:", &port), -EINVAL);
+	assert_int_equal(target_inbound_authority_parse("kt:0", &port),
+			 -EINVAL);
+	assert_int_equal(target_inbound_authority_parse("kt:65536", &port),
+			 -EINVAL);
+	assert_int_equal(target_inbound_authority_parse("kt:80x", &port),
+			 -EINVAL);
+	assert_int_equal(target_inbound_authority_parse("host:80", &port),
+			 -EINVAL);
+}
+
+static void udp_paths(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"/.well-known/masque/udp/kt/53",
+		"/.well-known/masque/udp/kt//",
+		"/.well-known/masque/udp/kt/0/",
+		"/.well-known/masque/udp/kt/53/x",
+		"/.well-known/masque/udp/kt/123456789/",
+		"/.well-known/masque/udp/10.0.0.1/53/",
+	};
+	char out[TARGET_PATH_MAX];
+	struct ipport at;
+	uint16_t port;
+
+	(void)state;
+	target_inbound_udp_path(out, 53);
+	assert_string_equal(out, "/.well-known/masque/udp/kt/53/");
+	assert_int_equal(target_inbound_udp_parse(out, &port), 0);
+	assert_int_equal(port, 53);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(target_inbound_udp_parse(bad[i], &port),
+				 -EINVAL);
+	/* "kt" is no address: the outbound way does not take it */
+	assert_int_equal(target_udp_parse(out, &at), -EINVAL);
+	assert_int_equal(target_udp_parse(bad[6], &at), 0);
+	assert_int_equal(at.port, 53);
+}
+
+static void forwarded(void **state)
+{
+	static const char *const all[] = { "10.1.2.3:4567", "[fd00::1]:80" };
+	static const char *const bad[] = {
+		"",
+		"for=10.1.2.3",
+		"for=\"\"",
+		"for=\"10.1.2.3\"",
+		"for=\"10.1.2.3:80",
+		"for=\"10.1.2.3:80\";proto=http",
+		"for=\"unknown\"",
+		"for=\"[fd00:0000:0000:0000:0000:0000:0000:0001%eth0000000]:"
+		"1\"",
+	};
+	char out[TARGET_FORWARDED_MAX];
+	struct ipport from, got;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		assert_int_equal(ipport_parse(&from, all[i]), 0);
+		target_forwarded(out, &from);
+		assert_int_equal(target_forwarded_parse(out, &got), 0);
+		assert_true(ipport_eq(&from, &got));
+	}
+	assert_string_equal(out, "for=\"[fd00::1]:80\"");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (target_forwarded_parse(bad[i], &got) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(authorities),
+		cmocka_unit_test(udp_paths),
+		cmocka_unit_test(forwarded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
