@@ -15,7 +15,8 @@
 
 struct uplink {
 	struct uplink_config cfg;
-	struct tunnel *tunnel;
+	struct tunnel *tunnel; /* one of the two */
+	struct inbound *inbound;
 	struct timer retry;
 	unsigned int failures; /* since it was up */
 	bool up, was_up, warned;
@@ -75,6 +76,8 @@ static void open_carrier(struct uplink *u)
 
 	if (rc < 0)
 		failed(u, &err);
+	else if (u->inbound)
+		inbound_attach(u->inbound, c);
 	else
 		tunnel_attach(u->tunnel, c);
 }
@@ -95,7 +98,8 @@ static void on_up(void *user)
 	struct uplink *u = user;
 
 	is_up(u);
-	u->cfg.up(u->cfg.user);
+	if (u->cfg.up)
+		u->cfg.up(u->cfg.user);
 }
 
 static void on_resumed(void *user)
@@ -108,6 +112,14 @@ static void on_lost(void *user, const struct kt_error *why)
 	failed(user, why);
 }
 
+/* No further try makes sense; u->why says why */
+static void end(struct uplink *u)
+{
+	u->fatal = true;
+	u->attention = true;
+	loop_timer_stop(&u->retry);
+}
+
 static void on_dead(void *user, const struct kt_error *why)
 {
 	struct uplink *u = user;
@@ -117,11 +129,31 @@ static void on_dead(void *user, const struct kt_error *why)
 		u->warned = true; /* they do not wait */
 	}
 	failed(u, why);
-	if (why->code == EPROTONOSUPPORT) {
-		u->fatal = true;
-		u->attention = true;
-		loop_timer_stop(&u->retry);
-	}
+	if (why->code == EPROTONOSUPPORT)
+		end(u);
+}
+
+static void on_refused(void *user, const char *holder, const char *text)
+{
+	struct uplink *u = user;
+
+	u->why = (struct kt_error){ 0 };
+	if (*holder)
+		kt_fail(&u->why, EEXIST, "%s has the same rule already",
+			holder);
+	else
+		kt_fail(&u->why, EINVAL, "the shadow refuses the rules: %s",
+			text);
+	u->up = false;
+	end(u);
+}
+
+static void on_caller(void *user, const struct inbound_caller *c)
+{
+	struct uplink *u = user;
+
+	if (u->cfg.caller)
+		u->cfg.caller(u->cfg.user, c);
 }
 
 struct uplink *uplink_new(const struct uplink_config *cfg)
@@ -132,11 +164,23 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.lost = on_lost,
 		.dead = on_dead,
 	};
+	static const struct inbound_events inbound_events = {
+		.accepted = on_up,
+		.resumed = on_resumed,
+		.lost = on_lost,
+		.dead = on_dead,
+		.refused = on_refused,
+		.caller = on_caller,
+	};
 	struct uplink *u = xcalloc(1, sizeof(*u));
 
 	u->cfg = *cfg;
-	u->tunnel = tunnel_new(cfg->loop, NULL, &events, u);
-	if (!u->tunnel)
+	if (cfg->inbound)
+		u->inbound = inbound_new(cfg->loop, NULL, cfg->inbound,
+					 &inbound_events, u);
+	else
+		u->tunnel = tunnel_new(cfg->loop, NULL, &events, u);
+	if (!u->tunnel && !u->inbound)
 		abort();
 	return u;
 }
@@ -146,16 +190,21 @@ void uplink_free(struct uplink *u)
 	if (!u)
 		return;
 	loop_timer_stop(&u->retry);
-	tunnel_free(u->tunnel);
+	if (u->tunnel)
+		tunnel_free(u->tunnel);
+	if (u->inbound)
+		inbound_free(u->inbound);
 	loop_defer_free(u->cfg.loop, u);
 }
 
 static int fatal(struct uplink *u, struct kt_error *err)
 {
 	*err = u->why;
-	kt_hint(err, "ktctl and the shadow image are of different versions: "
-		     "choose the image of this version with --image");
-	return -EPROTONOSUPPORT;
+	if (err->code == EPROTONOSUPPORT)
+		kt_hint(err, "ktctl and the shadow image are of different "
+			     "versions: choose the image of this version with "
+			     "--image");
+	return -err->code;
 }
 
 /* The first carrier may be early: the Pod runs a moment before it listens. So
@@ -212,6 +261,11 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 	if (u->up)
 		return 0;
 	rc = shadow_check(u->cfg.shadow, &e);
+	if (rc == 0 && u->cfg.renew) {
+		rc = u->cfg.renew(u->cfg.user, err);
+		if (rc < 0)
+			return rc;
+	}
 	if (rc == 0) {
 		log_warn("%s is gone: making another",
 			 shadow_describe(u->cfg.shadow));
@@ -239,4 +293,9 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 struct tunnel *uplink_tunnel(struct uplink *u)
 {
 	return u->tunnel;
+}
+
+struct inbound *uplink_inbound(struct uplink *u)
+{
+	return u->inbound;
 }

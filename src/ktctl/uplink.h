@@ -4,19 +4,24 @@
 
 #include "ktctl/shadow.h"
 #include "tunnel/client.h"
+#include "tunnel/inbound.h"
 
 /**
  * DOC: The uplink: a tunnel that is kept up
  *
- * Opens a port-forward into the shadow's Pod, hands it to the tunnel, and opens
- * the next one when it dies. A lost carrier is tried again with a growing pause
+ * Either way: outbound (tunnel/client.h), or inbound with rules
+ * (tunnel/inbound.h), which is up when its rules are in force. Opens a
+ * port-forward into the shadow's Pod, hands it to the tunnel, and opens the
+ * next one when it dies. A lost carrier is tried again with a growing pause
  * (0.1 to 3 s); when the API server says that the Pod is not there any more,
  * or tries keep failing, uplink_wait() returns so that the command can look
  * after the Pod with uplink_heal().
  *
  *   CONNECTING -> UP -> LOST (tries go on) -> UP
  *                       LOST -> needs healing -> CONNECTING
- *                       any  -> FATAL (the shadow is of another version)
+ *                       any  -> FATAL (the shadow is of another version,
+ *                               the rules are refused, the shadow is gone and
+ *                               shall not be made again)
  */
 
 struct uplink;
@@ -26,9 +31,15 @@ struct uplink_config {
 	struct kube *kube;
 	const char *ns;
 	struct shadow *shadow;
-	int64_t open_timeout_ns; /* --portForwardTimeout */
-	/** up() - a fresh session runs: streams may be opened */
+	int64_t open_timeout_ns;	    /* --portForwardTimeout */
+	const struct inbound_spec *inbound; /* or NULL: outbound */
+	/** up() - a fresh session runs: streams may be opened; may be NULL */
 	void (*up)(void *user);
+	/** caller() - of the inbound way; may be NULL */
+	void (*caller)(void *user, const struct inbound_caller *c);
+	/** renew() - the shadow is gone: 0: make another; -errno with @err:
+	 *  that ends it. Waits in the loop; may be NULL: always 0 */
+	int (*renew)(void *user, struct kt_error *err);
 	void *user;
 };
 
@@ -45,6 +56,8 @@ KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
  *  when that did not work now: uplink_wait() will say so again. */
 KT_CHECK int uplink_heal(struct uplink *u, struct kt_error *err);
 
+/** uplink_tunnel(), uplink_inbound() - NULL when it is the other way */
 struct tunnel *uplink_tunnel(struct uplink *u);
+struct inbound *uplink_inbound(struct uplink *u);
 
 #endif
