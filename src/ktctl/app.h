@@ -51,6 +51,9 @@ int app_usage(const struct app *app, const struct kt_error *err);
 /* The commands, one file each. */
 int command_connect(struct app *app, const struct connect_options *opt,
 		    const struct global_options *global);
+int command_exchange(struct app *app, const struct options *o);
+int command_mesh(struct app *app, const struct options *o);
+int command_preview(struct app *app, const struct options *o);
 int command_clean(struct app *app, const struct options *o);
 int command_recover(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);

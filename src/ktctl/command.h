@@ -38,6 +38,7 @@ enum value_type {
 	VALUE_PREFIXES, /* struct prefixes */
 	VALUE_QUOTA,	/* struct pod_quota */
 	VALUE_DNS_MODE, /* connect_options.dns_mode */
+	VALUE_EXPOSE,	/* struct expose */
 	VALUE_NTYPES_
 };
 

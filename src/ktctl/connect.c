@@ -475,6 +475,6 @@ int command_connect(struct app *app, const struct connect_options *opt,
 		return EXIT_OK;
 	}
 	rc = app_fail(app, rc, &err);
-	offer_role(&err);
+	offer_role(&err, "connect");
 	return rc;
 }

@@ -3,9 +3,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "connect_role.h" /* deploy/rbac/connect.yaml as connect_yaml */
 #include "kube/authz.h"
 #include "kube/denied.h"
+#include "roles.h" /* deploy/rbac/NAME.yaml as NAME_yaml */
 
 #include <ctype.h>
 #include <string.h>
@@ -21,36 +21,62 @@ static bool is_plain(const char *s)
 	return true;
 }
 
-static void print_published(const struct denied *d)
+/* Its text, when it grants @resource of @group */
+static const char *published(const char *role, const struct denied *d)
+{
+	static const struct {
+		const char *name, *text;
+		bool apps; /* grants workloads */
+	} roles[] = {
+		{ "connect", connect_yaml, false },
+		{ "exchange", exchange_yaml, false },
+		{ "exchange-scale", exchange_scale_yaml, true },
+		{ "mesh", mesh_yaml, false },
+		{ "preview", preview_yaml, false },
+		{ "recover", recover_yaml, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+		if (strcmp(roles[i].name, role) == 0 &&
+		    (!d->group[0] ||
+		     (roles[i].apps && strcmp(d->group, "apps") == 0)))
+			return roles[i].text;
+	return NULL;
+}
+
+static void print_published(const struct denied *d, const char *role,
+			    const char *text)
 {
 	bool account = str_starts(d->user, SA_PREFIX);
 	const char *name = d->user + (account ? strlen(SA_PREFIX) : 0);
 
 	fprintf(stderr,
-		"An administrator can allow all that connect needs:\n"
+		"An administrator can allow all that %s needs:\n"
 		"\n"
 		"kubectl -n %s apply -f - <<'END'\n%sEND\n"
-		"kubectl -n %s create rolebinding 'ktctl-connect-%s' "
-		"--role ktctl-connect --%s '%s'\n",
-		d->ns, connect_yaml, d->ns, name,
+		"kubectl -n %s create rolebinding 'ktctl-%s-%s' "
+		"--role ktctl-%s --%s '%s'\n",
+		role, d->ns, text, d->ns, role, name, role,
 		account ? "serviceaccount" : "user", name);
 }
 
-void offer_role(const struct kt_error *err)
+void offer_role(const struct kt_error *err, const char *role)
 {
-	auto_free char *role = NULL;
+	auto_free char *one = NULL;
+	const char *text;
 	struct denied d;
 
 	if (err->http_status != 403 || !denied_parse(&d, err->msg))
 		return;
-	if (d.ns[0] && !d.group[0] && is_plain(d.user) && is_plain(d.ns)) {
-		print_published(&d);
+	text = published(role, &d);
+	if (d.ns[0] && text && is_plain(d.user) && is_plain(d.ns)) {
+		print_published(&d, role, text);
 		return;
 	}
-	role = authz_role_for(err);
-	if (role)
+	one = authz_role_for(err);
+	if (one)
 		fprintf(stderr,
 			"An administrator can allow it with kubectl apply -f "
 			"- and:\n\n%s",
-			role);
+			one);
 }

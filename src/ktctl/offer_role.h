@@ -5,7 +5,8 @@
 #include "base/error.h"
 
 /** offer_role() - after a refusal by RBAC: print on stderr what an
- *  administrator can apply; nothing for other errors */
-void offer_role(const struct kt_error *err);
+ *  administrator can apply, deploy/rbac/@role.yaml where it is enough; nothing
+ *  for other errors */
+void offer_role(const struct kt_error *err, const char *role);
 
 #endif

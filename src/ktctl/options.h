@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/str.h"
+#include "ktctl/expose.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -94,6 +95,36 @@ struct connect_options {
 	bool disable_tun_route;
 };
 
+/** struct inward_options - of every command that brings traffic here */
+struct inward_options {
+	struct expose expose;
+	int grace_time; /* seconds */
+	bool skip_port_checking;
+};
+
+enum exchange_mode { EXCHANGE_SELECTOR, EXCHANGE_SCALE, EXCHANGE_EPHEMERAL };
+
+struct exchange_options {
+	struct inward_options in;
+	int mode;	       /* enum exchange_mode */
+	int recover_wait_time; /* seconds */
+};
+
+enum mesh_mode { MESH_AUTO, MESH_MANUAL };
+
+struct mesh_options {
+	struct inward_options in;
+	int mode;	    /* enum mesh_mode */
+	char *version_mark; /* or NULL */
+	char *match;	    /* a match of wire/rule.h, or NULL */
+	char *router_image; /* NULL: that of the shadow */
+};
+
+struct preview_options {
+	struct inward_options in;
+	bool external;
+};
+
 struct config_options {
 	bool all;     /* show, unset */
 	bool dry_run; /* load-profile */
@@ -115,6 +146,9 @@ struct command;
 struct options {
 	struct global_options global;
 	struct connect_options connect;
+	struct exchange_options exchange;
+	struct mesh_options mesh;
+	struct preview_options preview;
 	struct clean_options clean;
 	struct config_options config;
 	struct completion_options completion;

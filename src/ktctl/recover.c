@@ -20,8 +20,9 @@
 #include <errno.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
-#define SETTLE (NS_SEC) /* until every node knows the Service's new selector   \
-			 */
+#define SETTLE                                                                 \
+	(NS_SEC) /* until every node knows the Service's new selector          \
+		  */
 
 struct recover {
 	struct kube *kube;
@@ -285,6 +286,6 @@ int command_recover(struct app *app, const struct options *o)
 	if (rc >= 0)
 		return EXIT_OK;
 	rc = app_fail(app, rc, &err);
-	offer_role(&err);
+	offer_role(&err, "recover");
 	return rc;
 }

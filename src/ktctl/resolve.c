@@ -113,6 +113,27 @@ static int check_connect(const struct connect_options *c, struct kt_error *err)
 	return 0;
 }
 
+static const struct inward_options *inward_of(const struct options *o)
+{
+	const char *group = o->command->group;
+
+	if (strcmp(group, "exchange") == 0)
+		return &o->exchange.in;
+	if (strcmp(group, "mesh") == 0)
+		return &o->mesh.in;
+	return strcmp(group, "preview") == 0 ? &o->preview.in : NULL;
+}
+
+/* A default of the configuration file will do, so this is no parser's work */
+static int check_inward(const struct inward_options *in, struct kt_error *err)
+{
+	if (!in || in->expose.n)
+		return 0;
+	kt_hint(err, "for instance --expose 8080: the port of your program on "
+		     "this machine");
+	return kt_fail(err, EINVAL, "--expose is missing");
+}
+
 int options_resolve(struct options *o, const struct invocation *inv,
 		    const struct config *cfg, struct kt_error *err)
 {
@@ -136,7 +157,7 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
 		rc = check_connect(&o->connect, err);
 	}
-	return rc;
+	return rc < 0 ? rc : check_inward(inward_of(o), err);
 }
 
 void options_fini(struct options *o)

@@ -14,6 +14,9 @@
 
 #define GLOBAL(field) .offset = offsetof(struct options, global.field)
 #define CONNECT(field) .offset = offsetof(struct options, connect.field)
+#define EXCHANGE(field) .offset = offsetof(struct options, exchange.field)
+#define MESH(field) .offset = offsetof(struct options, mesh.field)
+#define PREVIEW(field) .offset = offsetof(struct options, preview.field)
 #define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
@@ -123,6 +126,80 @@ static const struct option connect_options[] = {
 	{ 0 },
 };
 
+/* of every command that brings traffic here; @S: EXCHANGE, MESH or PREVIEW */
+#define EXPOSE_ROW(S)                                                          \
+	{                                                                      \
+		"expose", 0, VALUE_EXPOSE, "", "PORT,...",                     \
+			"what is exposed: PORT, or LOCAL:REMOTE with a local " \
+			"port and a "                                          \
+			"port of the Service, its target or its name; /udp "   \
+			"behind it for UDP",                                   \
+			S(in.expose)                                           \
+	}
+#define INWARD_ROWS(S)                                                         \
+	{ "skipPortChecking",                                                  \
+	  0,                                                                   \
+	  VALUE_BOOL,                                                          \
+	  "false",                                                             \
+	  NULL,                                                                \
+	  "do not mind that nothing listens on the local port yet",            \
+	  S(in.skip_port_checking) },                                          \
+	{                                                                      \
+		"graceTime", 0, VALUE_INT, "10", "SECONDS",                    \
+			"how long requests may take to end when you leave, "   \
+			"and how long a "                                      \
+			"lost connection keeps its rules",                     \
+			S(in.grace_time), .min = 0, .max = 86400               \
+	}
+
+static const char *const exchange_modes[] = { "selector", "scale", "ephemeral",
+					      NULL };
+
+static const struct option exchange_options[] = {
+	EXPOSE_ROW(EXCHANGE),
+	{ "mode", 0, VALUE_CHOICE, "selector", "MODE",
+	  "selector: a shadow stands in front of the Service; scale: its Pods "
+	  "are scaled to 0; ephemeral: not there yet",
+	  .choices = exchange_modes, EXCHANGE(mode) },
+	{ "recoverWaitTime", 0, VALUE_INT, "120", "SECONDS",
+	  "mode scale: how long to wait for the original Pods when you leave",
+	  EXCHANGE(recover_wait_time), .min = 0, .max = 86400 },
+	INWARD_ROWS(EXCHANGE),
+	{ 0 },
+};
+
+static const char *const mesh_modes[] = { "auto", "manual", NULL };
+
+static const struct option mesh_options[] = {
+	EXPOSE_ROW(MESH),
+	{ "mode", 0, VALUE_CHOICE, "auto", "MODE",
+	  "auto: a router picks the marked requests; manual: a Pod with the "
+	  "mark as label, for the routes of a service mesh",
+	  .choices = mesh_modes, MESH(mode) },
+	{ "versionMark", 0, VALUE_STRING, "", "MARK",
+	  "the mark: VALUE, KEY:VALUE or KEY: of a header; without it "
+	  "'version' and a random value",
+	  MESH(version_mark) },
+	{ "match", 0, VALUE_STRING, "", "TERM...",
+	  "more that a request must have: header:NAME=VALUE, path:PREFIX, "
+	  "method:NAME, baggage:KEY=VALUE, tracestate:KEY=VALUE, separated by "
+	  "blanks",
+	  MESH(match) },
+	{ "routerImage", 0, VALUE_STRING, "", "IMAGE",
+	  "mode auto: image of the router; without it that of --image",
+	  MESH(router_image) },
+	INWARD_ROWS(MESH),
+	{ 0 },
+};
+
+static const struct option preview_options[] = {
+	EXPOSE_ROW(PREVIEW),
+	{ "external", 0, VALUE_BOOL, "false", NULL,
+	  "make a Service of type LoadBalancer", PREVIEW(external) },
+	INWARD_ROWS(PREVIEW),
+	{ 0 },
+};
+
 static const struct option clean_options[] = {
 	{ "thresholdInMinus", 0, VALUE_INT, "5", "MINUTES",
 	  "how long an object's heartbeat must have stopped",
@@ -188,6 +265,65 @@ const struct command command_table[] = {
 		.group = "connect",
 		.loop = true,
 		.run = run_connect,
+	},
+	{
+		.name = "exchange",
+		.summary = "everybody's requests to a Service come here",
+		.args = "<target>",
+		.details = "Requests to the Service of the target reach a "
+			   "program of this machine.\n"
+			   "The target is NAME, NAME.NAMESPACE, service/NAME, "
+			   "deployment/NAME or statefulset/NAME.\n"
+			   "Ctrl-C ends it, and the Service is as before.",
+		.options = exchange_options,
+		.group = "exchange",
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_exchange,
+	},
+	{
+		.name = "mesh",
+		.summary = "marked requests to a Service come here",
+		.args = "<target>",
+		.details = "Requests with the mark reach a program of this "
+			   "machine, all others the Service's own Pods.\n"
+			   "The target is NAME, NAME.NAMESPACE, service/NAME, "
+			   "deployment/NAME or statefulset/NAME.\n"
+			   "Ctrl-C ends it, and the Service is as before.",
+		.options = mesh_options,
+		.group = "mesh",
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.hidden = true, /* until its router speaks HTTP */
+		.run = command_mesh,
+	},
+	{
+		.name = "preview",
+		.summary = "a local program is a new Service",
+		.args = "<name>",
+		.details = "Makes a Service of that name; requests to it reach "
+			   "a program of this machine.\n"
+			   "Ctrl-C ends it, and the Service is gone.",
+		.options = preview_options,
+		.group = "preview",
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_preview,
+	},
+	{
+		.name = "recover",
+		.summary = "a Service is as before exchange and mesh",
+		.args = "<service>",
+		.details = "Gives a Service its own Pods back at once, whoever "
+			   "exchanges or meshes it,\n"
+			   "and removes what was made for that.",
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_recover,
 	},
 	{
 		.name = "clean",

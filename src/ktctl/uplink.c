@@ -253,6 +253,11 @@ int uplink_wait(struct uplink *u, struct kt_error *err)
 	return u->fatal ? fatal(u, err) : 0;
 }
 
+void uplink_wake(struct uplink *u)
+{
+	u->attention = true;
+}
+
 int uplink_heal(struct uplink *u, struct kt_error *err)
 {
 	struct kt_error e = { 0 };

@@ -52,6 +52,8 @@ KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
 /** uplink_wait() - until the uplink needs healing (0) or the loop is
  *  interrupted (-EINTR); other -errno with @err are fatal */
 KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
+/** uplink_wake() - make uplink_wait() return: there is other work */
+void uplink_wake(struct uplink *u);
 /** uplink_heal() - look after the shadow: make another when it is gone. 0 also
  *  when that did not work now: uplink_wait() will say so again. */
 KT_CHECK int uplink_heal(struct uplink *u, struct kt_error *err);

@@ -409,6 +409,18 @@ static int set_dns_mode(void *field, const struct option *opt, const char *text,
 		       text);
 }
 
+static int set_expose(void *field, const struct option *opt, const char *text,
+		      struct kt_error *err)
+{
+	(void)opt;
+	return expose_parse(field, text, err);
+}
+
+static void fini_expose(void *field)
+{
+	expose_fini(field);
+}
+
 static const struct {
 	set_fn set;
 	fini_fn fini;
@@ -430,6 +442,7 @@ static const struct {
 	[VALUE_QUOTA] = { set_quota, fini_quota, sizeof(struct pod_quota) },
 	[VALUE_DNS_MODE] = { set_dns_mode, fini_dns_mode,
 			     sizeof(struct dns_option) },
+	[VALUE_EXPOSE] = { set_expose, fini_expose, sizeof(struct expose) },
 };
 
 /* A value is built here before it replaces the old one. */
@@ -444,6 +457,7 @@ union scratch {
 	struct ipaddr address;
 	struct pod_quota quota;
 	struct dns_option dns;
+	struct expose expose;
 };
 
 static int make(const struct option *opt, union scratch *s, const char *text,

@@ -106,11 +106,13 @@ static json_t *pod_security(const struct shadow_spec *s)
 			 sysctls(s));
 }
 
-static json_t *probe(uint16_t port)
+/* Before it is ready no Service is switched to one that serves: ask often */
+static json_t *probe(const struct shadow_spec *s)
 {
 	return json_pack("{s:{s:s,s:i},s:i,s:i,s:i}", "httpGet", "path",
-			 "/healthz", "port", port, "periodSeconds", 2,
-			 "timeoutSeconds", 2, "failureThreshold", 3);
+			 "/healthz", "port", s->health_port, "periodSeconds",
+			 s->serve ? 1 : 2, "timeoutSeconds", 2,
+			 "failureThreshold", 3);
 }
 
 static json_t *resources(const struct shadow_spec *s)
@@ -145,7 +147,7 @@ static json_t *container(const struct shadow_spec *s)
 	if (s->ports)
 		json_object_set(c, "ports", (json_t *)(uintptr_t)s->ports);
 	if (s->health_port)
-		json_object_set_new(c, "readinessProbe", probe(s->health_port));
+		json_object_set_new(c, "readinessProbe", probe(s));
 	if (s->cpu || s->memory)
 		json_object_set_new(c, "resources", resources(s));
 	return c;

@@ -251,6 +251,13 @@ json_t *service_ports_containers(const struct service_ports *p)
 	return list;
 }
 
+void service_ports_raise(struct service_ports *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].target < 1024 && p->v[i].target_name[0])
+			p->v[i].target += SERVICE_PORT_RAISE;
+}
+
 bool service_ports_low(const struct service_ports *p)
 {
 	for (size_t i = 0; i < p->n; i++)

@@ -61,6 +61,9 @@ char *service_ports_serve(const struct service_ports *p, const char *origin);
 /** service_ports_containers() - the ports of the shadow's container (returned,
  *  caller decrefs) */
 json_t *service_ports_containers(const struct service_ports *p);
+#define SERVICE_PORT_RAISE 20000
+/** service_ports_raise() - named targets below 1024 get a number above */
+void service_ports_raise(struct service_ports *p);
 /** service_ports_low() - one of the targets is below 1024 */
 bool service_ports_low(const struct service_ports *p);
 

@@ -38,6 +38,7 @@ static const char *sample(const struct row *r)
 		{ "withAnnotation", "a=b" },  { "podQuota", "0.5c,512m" },
 		{ "includeIps", "10.0.0.1" }, { "excludeIps", "10.0.0.0/8" },
 		{ "ingressIp", "10.0.0.1" },  { "includeDomains", "corp.x" },
+		{ "expose", "8080:http" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(special); i++)
@@ -62,6 +63,8 @@ static const char *arguments(const struct command *c)
 {
 	if (!c->min_args)
 		return "";
+	if (option_find(c->options, "expose", 6))
+		return "a --expose 80"; /* it is required */
 	return strcmp(c->name, "config set") == 0 ? "a b" : "a";
 }
 
@@ -86,7 +89,9 @@ static void check_help(const struct row *r, const struct command *c)
 	at = strstr(help, r->flag);
 	assert_non_null(at);
 	if (strcmp(r->flag, "--namespace") == 0 ||
-	    strcmp(r->flag, "--image") == 0 || strcmp(r->type, "bool") == 0)
+	    strcmp(r->flag, "--image") == 0 ||
+	    strcmp(r->flag, "--routerImage") == 0 ||
+	    strcmp(r->type, "bool") == 0)
 		return; /* decided otherwise (docs/design.md), or not shown */
 	if (*r->fallback) {
 		/* the text is wrapped: the value alone is looked for */
@@ -146,11 +151,45 @@ static void every_row(void **state)
 		check_row(&r, c, c->name, arguments(c));
 		checked++;
 	}
-	assert_in_range(checked, 18 + 16 + 3, 1000);
+	assert_in_range(checked, 18 + 16 + 4 + 5 + 3 + 3, 1000);
 }
 
 /* --- values ------------------------------------------------------------------
  */
+
+static void inward(void **state)
+{
+	struct cli c;
+
+	(void)state;
+	cli_run(&c, "ktctl exchange web");
+	assert_int_equal(c.rc, -EINVAL);
+	assert_string_equal(c.err.msg, "--expose is missing");
+	cli_fini(&c);
+	cli_run(&c, "ktctl exchange web --expose 8080,53:dns/udp --mode scale "
+		    "--graceTime 3");
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.exchange.mode, EXCHANGE_SCALE);
+	assert_int_equal(c.o.exchange.in.expose.n, 2);
+	assert_int_equal(c.o.exchange.in.grace_time, 3);
+	assert_int_equal(c.o.exchange.recover_wait_time, 120);
+	assert_false(c.o.exchange.in.skip_port_checking);
+	cli_fini(&c);
+	cli_run(&c, "ktctl mesh web --expose 80 --versionMark me:x "
+		    "--match path:/api");
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.mesh.mode, MESH_AUTO);
+	assert_string_equal(c.o.mesh.version_mark, "me:x");
+	assert_string_equal(c.o.mesh.match, "path:/api");
+	assert_int_equal(c.o.mesh.in.grace_time, 10);
+	cli_fini(&c);
+	cli_run(&c, "ktctl preview new --expose x");
+	assert_int_equal(c.rc, -EINVAL);
+	cli_fini(&c);
+	cli_run(&c, "ktctl recover a b");
+	assert_int_equal(c.rc, -EINVAL);
+	cli_fini(&c);
+}
 
 static void defaults(void **state)
 {
@@ -363,9 +402,10 @@ static void drop_environment(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_row),  cmocka_unit_test(defaults),
-		cmocka_unit_test(typed),      cmocka_unit_test(refused),
-		cmocka_unit_test(precedence), cmocka_unit_test(items),
+		cmocka_unit_test(every_row), cmocka_unit_test(defaults),
+		cmocka_unit_test(inward),    cmocka_unit_test(typed),
+		cmocka_unit_test(refused),   cmocka_unit_test(precedence),
+		cmocka_unit_test(items),
 	};
 
 	drop_environment();

@@ -71,6 +71,12 @@ static void test_ports(void **state)
 	assert_string_equal(
 		json_str(json_array_get(containers, 1), "name", NULL), "rpc");
 	assert_false(service_ports_low(&p));
+	p.v[0].target = 80;
+	p.v[1].target = 81;
+	service_ports_raise(&p);
+	assert_int_equal(p.v[0].target, 80);
+	assert_int_equal(p.v[1].target, 20081);
+	assert_true(service_ports_low(&p));
 	service_ports_fini(&p);
 }
 

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl exchange: everybody's requests to a Service come to this machine. The
+ * shadow stands in front (mode selector), or the Service's own Pods are scaled
+ * away and the shadow has their labels (mode scale).
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ktctl/app.h"
+#include "ktctl/holder.h"
+#include "ktctl/inward.h"
+#include "ktctl/mend.h"
+#include "ktctl/progress.h"
+#include "ktctl/signals.h"
+#include "kube/rest.h"
+#include "kube/takeover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define STEPS_SELECTOR 5
+#define STEPS_SCALE 5
+#define SCALE_POLL NS_SEC
+
+struct exchange {
+	struct inward in;
+	const struct exchange_options *opt;
+
+	/* mode scale */
+	json_t *workload; /* as it was read */
+	const char *resource, *kind;
+	char *workload_name;
+	json_t *labels; /* of the shadow */
+	bool scaled;
+};
+
+static int step_service(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	int rc;
+
+	progress_step(in->app->progress, "Look at %s in namespace %s",
+		      in->subject.name, in->ns);
+	rc = inward_find(in, err);
+	if (rc == 0)
+		rc = inward_map(in, err);
+	if (rc == 0)
+		rc = inward_rules(in, NULL, err);
+	if (rc == 0)
+		rc = holder_check(in, false, err);
+	return rc;
+}
+
+static void name_shadow(struct inward *in, const char *what)
+{
+	in->prefix = xasprintf("%s-kt-exchange-", what);
+	in->face.prefix = in->prefix;
+	in->face.role = KT_ROLE_EXCHANGE;
+	in->face.config = in->config_text;
+}
+
+static void say_ready(const struct exchange *x, const char *kind,
+		      const char *name)
+{
+	auto_free char *ports = inward_text(&x->in);
+
+	progress_note(x->in.app->progress,
+		      "All looks good: %s %s/%s is redirected to local, %s. "
+		      "Ctrl-C to leave.",
+		      kind, x->in.ns, name, ports);
+}
+
+/* --- selector ---------------------------------------------------------------
+ */
+
+static int step_switch(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	int rc;
+
+	progress_step(in->app->progress, "Switch Service %s", in->name);
+	rc = inward_take(in, err);
+	if (rc < 0)
+		return rc;
+	progress_done(in->app->progress, "Service %s/%s leads to the shadow",
+		      in->ns, in->name);
+	inward_unlock(in);
+	return 0;
+}
+
+static int start_selector(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	int rc = step_service(x, err);
+
+	if (rc == 0)
+		rc = inward_lock(in, err);
+	if (rc == 0)
+		rc = holder_check(in, false,
+				  err); /* now nobody comes between */
+	if (rc == 0)
+		rc = inward_stuntman(in, err);
+	if (rc < 0)
+		return rc;
+	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
+	target_make(in->target);
+	in->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_EXCHANGE,
+				 KT_LABEL_TARGET, in->target);
+	in->face.target = in->target;
+	in->config_text = xasprintf("service=%s", in->name);
+	name_shadow(in, in->name);
+	rc = inward_shadow(in, false, err);
+	if (rc == 0)
+		rc = inward_tunnel(in, err);
+	if (rc == 0)
+		rc = step_switch(x, err);
+	if (rc == 0)
+		say_ready(x, "Service", in->name);
+	return rc;
+}
+
+static void undo_selector(struct exchange *x)
+{
+	struct inward *in = &x->in;
+
+	if (inward_give_back(in)) {
+		inward_drain(in);
+		inward_disconnect(in);
+		inward_remove_shadow(in);
+		inward_stuntman_remove(in);
+	}
+	inward_unlock(in);
+}
+
+/* --- scale ------------------------------------------------------------------
+ */
+
+static int first_matching(struct exchange *x, const char *resource,
+			  struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	auto_free char *path =
+		kube_path("apps/v1", resource, in->ns, NULL, NULL);
+	auto_json json_t *list = NULL;
+	json_t *obj;
+	size_t i;
+	int rc = kube_list(in->kube, path, NULL, &list, err);
+
+	if (rc < 0)
+		return rc;
+	json_array_foreach (json_object_get(list, "items"), i, obj)
+		if (selector_matches(in->original, object_pod_labels(obj)) &&
+		    !object_label(obj, KT_LABEL_CONTROL)) {
+			x->workload = json_incref(obj);
+			return 1;
+		}
+	return 0;
+}
+
+/* The Deployment or StatefulSet behind the Service, or the one that was named
+ */
+static int find_workload(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	enum subject_kind kind = in->subject.kind;
+	int rc;
+
+	if (kind == SUBJECT_DEPLOYMENT || kind == SUBJECT_STATEFULSET) {
+		x->workload = json_incref(in->named);
+		rc = 1;
+	} else {
+		kind = SUBJECT_DEPLOYMENT;
+		rc = first_matching(x, "deployments", err);
+		if (rc == 0) {
+			kind = SUBJECT_STATEFULSET;
+			rc = first_matching(x, "statefulsets", err);
+		}
+	}
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return kt_fail(err, ENOENT,
+			       "Service %s/%s: no Deployment or StatefulSet "
+			       "makes its Pods, so nothing can be scaled",
+			       in->ns, in->name);
+	x->kind = subject_kind_name(kind);
+	x->resource =
+		kind == SUBJECT_DEPLOYMENT ? "deployments" : "statefulsets";
+	x->workload_name = xstrdup(object_name(x->workload));
+	return 0;
+}
+
+/* Another's number would be lost: 0 would be recorded in its place */
+static int check_scaled(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	auto_free char *path = kube_path("v1", "pods", in->ns, NULL, NULL);
+	auto_json json_t *list = NULL, *by = json_array();
+	auto_free char *users = NULL;
+	json_t *pod;
+	size_t i;
+	int rc, n;
+
+	if (!object_annotation(x->workload, KT_ANNOTATION_REPLICAS))
+		return 0;
+	rc = kube_list(
+		in->kube, path,
+		"labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_EXCHANGE,
+		&list, err);
+	if (rc < 0)
+		return rc;
+	json_array_foreach (json_object_get(list, "items"), i, pod)
+		if (selector_matches(json_at(x->workload, "spec", "selector",
+					     "matchLabels", NULL),
+				     object_pod_labels(pod)) &&
+		    holder_is_alive(pod, inward_now(in)))
+			json_array_append(by, pod);
+	if (!json_array_size(by)) {
+		log_info("%s %s/%s was left scaled down by a ktctl that is "
+			 "gone",
+			 x->kind, in->ns, x->workload_name);
+		return mend_scale_back(in->kube, in->ns, x->resource,
+				       x->workload_name, 0, &n, err);
+	}
+	users = holder_users(by);
+	kt_hint(err,
+		"when their ktctl is gone, 'ktctl recover %s' gives it back",
+		in->name);
+	return kt_fail(err, EBUSY, "%s %s/%s is exchanged by %s", x->kind,
+		       in->ns, x->workload_name, users);
+}
+
+static json_t *down(const json_t *obj, void *arg)
+{
+	(void)arg;
+	return workload_down(obj);
+}
+
+static int step_scale(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	int rc;
+
+	progress_step(in->app->progress, "Scale %s %s to 0", x->kind,
+		      x->workload_name);
+	rc = mend_workload(in->kube, in->ns, x->resource, x->workload_name,
+			   down, NULL, NULL, err);
+	if (rc < 0)
+		return kt_wrap(err, rc, "scale %s %s/%s", x->kind, in->ns,
+			       x->workload_name);
+	if (rc == 0)
+		return kt_fail(err, EBUSY,
+			       "%s %s/%s was scaled down by somebody else in "
+			       "this moment",
+			       x->kind, in->ns, x->workload_name);
+	x->scaled = true;
+	progress_done(in->app->progress, "%s %s/%s is scaled to 0", x->kind,
+		      in->ns, x->workload_name);
+	return 0;
+}
+
+static void describe(struct exchange *x)
+{
+	struct inward *in = &x->in;
+	const json_t *n = json_at(x->workload, "spec", "replicas", NULL);
+	int replicas = json_is_integer(n) ? (int)json_integer_value(n) : 1;
+	json_t *match =
+		json_at(x->workload, "spec", "selector", "matchLabels", NULL);
+
+	/* as KT Connect writes it, which knows Deployments only */
+	in->config_text = xasprintf(
+		"%s=%s,replicas=%d",
+		strcmp(x->kind, "Deployment") == 0 ? "app" : "statefulset",
+		x->workload_name, replicas);
+	x->labels = json_copy(match);
+	json_object_update(x->labels, in->original);
+	in->face.labels = x->labels;
+	name_shadow(in, x->workload_name);
+}
+
+static int start_scale(struct exchange *x, struct kt_error *err)
+{
+	struct inward *in = &x->in;
+	int rc = step_service(x, err);
+
+	if (rc == 0)
+		rc = find_workload(x, err);
+	if (rc == 0)
+		rc = check_scaled(x, err);
+	if (rc < 0)
+		return rc;
+	progress_done(in->app->progress, "Service %s/%s, %s %s", in->ns,
+		      in->name, x->kind, x->workload_name);
+	describe(x);
+	rc = inward_shadow(in, false, err);
+	if (rc == 0)
+		rc = inward_tunnel(in, err);
+	if (rc == 0)
+		rc = step_scale(x, err);
+	if (rc == 0)
+		say_ready(x, x->kind, x->workload_name);
+	return rc;
+}
+
+static bool is_back(struct exchange *x, int replicas)
+{
+	auto_free char *path = kube_path("apps/v1", x->resource, x->in.ns,
+					 x->workload_name, NULL);
+	auto_json json_t *now = NULL;
+	struct kt_error err = { 0 };
+
+	return kube_get(x->in.kube, path, &now, &err) < 0 ||
+	       json_integer_value(json_at(now, "status", "readyReplicas",
+					  NULL)) >= replicas;
+}
+
+/* The shadow answers until the Pods do, but not for longer than was said */
+static void wait_back(struct exchange *x, int replicas)
+{
+	int64_t end = clock_ns() + x->opt->recover_wait_time * NS_SEC;
+
+	if (!is_back(x, replicas))
+		progress_note(x->in.app->progress,
+			      "Waiting for %d Pods of %s %s (Ctrl-C skips it)",
+			      replicas, x->kind, x->workload_name);
+	while (!is_back(x, replicas)) {
+		if (clock_ns() >= end) {
+			log_warn("%s %s/%s is not complete after %d s", x->kind,
+				 x->in.ns, x->workload_name,
+				 x->opt->recover_wait_time);
+			return;
+		}
+		if (loop_sleep(x->in.app->loop, SCALE_POLL) < 0)
+			return;
+	}
+}
+
+static void undo_scale(struct exchange *x)
+{
+	struct inward *in = &x->in;
+	struct kt_error err = { 0 };
+	int replicas = 0;
+
+	if (x->scaled) {
+		if (mend_scale_back(in->kube, in->ns, x->resource,
+				    x->workload_name, 0, &replicas, &err) < 0)
+			log_warn("%s %s/%s was not scaled back: %s; 'ktctl "
+				 "recover %s' does it",
+				 x->kind, in->ns, x->workload_name, err.msg,
+				 in->name);
+		else if (replicas)
+			wait_back(x, replicas);
+		inward_step_aside(in, x->labels);
+		inward_drain(in);
+	}
+	inward_disconnect(in);
+	inward_remove_shadow(in);
+}
+
+/* --- the command ------------------------------------------------------------
+ */
+
+static int run(struct exchange *x, const char *target, struct kt_error *err)
+{
+	bool scale = x->opt->mode == EXCHANGE_SCALE;
+	int rc;
+
+	progress_begin(x->in.app->progress,
+		       scale ? STEPS_SCALE : STEPS_SELECTOR);
+	rc = inward_open(&x->in, target, err);
+	if (rc == 0)
+		rc = scale ? start_scale(x, err) : start_selector(x, err);
+	return rc < 0 ? rc : inward_serve(&x->in, err);
+}
+
+int command_exchange(struct app *app, const struct options *o)
+{
+	struct exchange x = {
+		.in = { .app = app,
+			.global = &o->global,
+			.opt = &o->exchange.in,
+			.component = "exchange" },
+		.opt = &o->exchange,
+	};
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (x.opt->mode == EXCHANGE_EPHEMERAL) {
+		kt_hint(&err, "--mode selector does the same for the whole "
+			      "Service, and needs no right to change Pods");
+		kt_fail(&err, EOPNOTSUPP,
+			"--mode ephemeral is not there yet: it would put a "
+			"container into the Pods of %s",
+			o->args[0]);
+		return app_fail(app, -EOPNOTSUPP, &err);
+	}
+	rc = run(&x, o->args[0], &err);
+	if (rc != -EINTR)
+		progress_fail(app->progress);
+	signals_clean_up(app->signals);
+	if (x.opt->mode == EXCHANGE_SCALE)
+		undo_scale(&x);
+	else
+		undo_selector(&x);
+	rc = inward_end(&x.in, rc, &err,
+			x.opt->mode == EXCHANGE_SCALE ? "exchange-scale"
+						      : "exchange");
+	inward_close(&x.in);
+	json_decref(x.workload);
+	json_decref(x.labels);
+	free(x.workload_name);
+	return rc;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_GUARD_H
+#define KT_KTCTL_GUARD_H
+
+#include "kube/client.h"
+
+/**
+ * DOC: Guard
+ *
+ * Tells when a Service was perhaps changed: by a watch, or where that is not
+ * allowed every 5 s. What to do about it is the owner's, in sequential code.
+ */
+struct guard;
+
+struct guard *guard_start(struct kube *k, const char *ns, const char *service,
+			  void (*changed)(void *user), void *user);
+/** guard_stop() - NULL is allowed */
+void guard_stop(struct guard *g);
+
+#endif

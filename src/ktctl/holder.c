@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/holder.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ktctl/app.h"
+#include "ktctl/recover.h"
+#include "kube/rest.h"
+#include "kube/takeover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SECOND_LOOK (4 * NS_SEC) /* a lost Pod's owner makes another */
+
+/* Of this program, not KT Connect's */
+static bool is_of_ktctl(const json_t *obj)
+{
+	const json_t *of_template =
+		json_at(obj, "spec", "template", "spec", "containers", NULL);
+	const json_t *containers =
+		of_template ? of_template
+			    : json_at(obj, "spec", "containers", NULL);
+	const json_t *env =
+		json_object_get(json_array_get(containers, 0), "env");
+	const json_t *e;
+	size_t i;
+
+	if (!containers) /* a record */
+		return object_annotation(obj, KT_ANNOTATION_USER);
+	json_array_foreach (env, i, e)
+		if (str_eq(json_str(e, "name", NULL), KT_ENV_SERVE))
+			return true;
+	return false;
+}
+
+bool holder_is_alive(const json_t *obj, int64_t now)
+{
+	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, now);
+
+	return age < 0 ||
+	       age <= (is_of_ktctl(obj) ? HOLDER_DEAD : HOLDER_DEAD_KT);
+}
+
+char *holder_users(const json_t *objects)
+{
+	struct strv seen = { 0 };
+	char *text = xstrdup("");
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (objects, i, obj) {
+		const char *user = object_annotation(obj, KT_ANNOTATION_USER);
+		char *more;
+
+		if (!user || strv_has(&seen, user))
+			continue;
+		strv_add(&seen, user);
+		more = xasprintf("%s%s%s", text, *text ? ", " : "", user);
+		free(text);
+		text = more;
+	}
+	strv_fini(&seen);
+	if (!*text) {
+		free(text);
+		text = xstrdup("somebody");
+	}
+	return text;
+}
+
+static int list_labels(struct inward *in, const char *api, const char *resource,
+		       const json_t *labels, json_t **items,
+		       struct kt_error *err)
+{
+	auto_free char *path = kube_path(api, resource, in->ns, NULL, NULL);
+	auto_free char *query = selector_query(labels);
+	auto_json json_t *list = NULL;
+	int rc = kube_list(in->kube, path, query, &list, err);
+
+	if (rc == 0)
+		json_array_extend(*items, json_object_get(list, "items"));
+	return rc;
+}
+
+int holder_meshes(struct inward *in, const char *but, json_t **out,
+		  struct kt_error *err)
+{
+	auto_json json_t *labels =
+		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+			  KT_LABEL_ROLE, KT_ROLE_MESH);
+	auto_free char *prefix = xasprintf("%s" KT_MESH, in->name);
+	auto_json json_t *all = json_array();
+	json_t *obj, *live;
+	size_t i;
+	int rc = list_labels(in, "v1", "services", labels, &all, err);
+
+	if (rc < 0)
+		return rc;
+	live = json_array();
+	json_array_foreach (all, i, obj)
+		if (str_starts(object_name(obj), prefix) &&
+		    !str_eq(object_name(obj), but) &&
+		    holder_is_alive(obj, inward_now(in)))
+			json_array_append(live, obj);
+	*out = live;
+	return 0;
+}
+
+/* The Pods or the Deployment that the Service leads to. Who may not see
+ * Deployments is told of Pods only. */
+static int find_shadows(struct inward *in, json_t **out, struct kt_error *err)
+{
+	const json_t *selector = json_at(in->service, "spec", "selector", NULL);
+	struct kt_error ignored = { 0 };
+	int rc = list_labels(in, "v1", "pods", selector, out, err);
+
+	if (rc == 0 && service_role(in->service) &&
+	    list_labels(in, "apps/v1", "deployments", selector, out, &ignored))
+		log_debug("%s", ignored.msg);
+	return rc;
+}
+
+static bool any_alive(const struct inward *in, const json_t *objects)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (objects, i, obj)
+		if (holder_is_alive(obj, inward_now(in)) &&
+		    !json_at(obj, "metadata", "deletionTimestamp", NULL) &&
+		    object_annotation(obj, KT_ANNOTATION_HEARTBEAT))
+			return true;
+	return false;
+}
+
+static void say(void *user, const char *text)
+{
+	(void)user;
+	log_debug("%s", text);
+}
+
+static int take_from_dead(struct inward *in, struct kt_error *err)
+{
+	int rc;
+
+	log_info("Service %s/%s was left by a ktctl that is gone: it is "
+		 "recovered",
+		 in->ns, in->name);
+	rc = recover_service(in->kube, in->ns, in->name, say, NULL, err);
+	if (rc < 0)
+		return rc;
+	rc = inward_read(in, err);
+	if (rc == 0 && in->locked) /* recovering drops any lock */
+		rc = inward_lock(in, err);
+	return rc;
+}
+
+static int held(struct inward *in, const char *how, const json_t *by,
+		struct kt_error *err)
+{
+	auto_free char *users = holder_users(by);
+
+	kt_hint(err,
+		"when their ktctl is gone, 'ktctl recover %s' gives it back",
+		in->name);
+	return kt_fail(err, EBUSY, "Service %s/%s is %s by %s", in->ns,
+		       in->name, how, users);
+}
+
+static int check_router(struct inward *in, bool mesh, const json_t *routers,
+			struct kt_error *err)
+{
+	auto_json json_t *users = NULL;
+	const json_t *pod;
+	size_t i;
+	int rc = holder_meshes(in, NULL, &users, err);
+
+	if (rc < 0)
+		return rc;
+	json_array_foreach (routers, i, pod)
+		if (mesh && !is_of_ktctl(pod))
+			return kt_fail(err, EBUSY,
+				       "Service %s/%s is meshed with the "
+				       "router of KT Connect, which cannot be "
+				       "shared",
+				       in->ns, in->name);
+	if (mesh)
+		return 1;
+	if (json_array_size(users) || any_alive(in, routers))
+		return held(in, "meshed",
+			    json_array_size(users) ? users : routers, err);
+	return take_from_dead(in, err);
+}
+
+int holder_check(struct inward *in, bool mesh, struct kt_error *err)
+{
+	auto_json json_t *shadows = json_array();
+	const char *role = service_role(in->service);
+	bool record = object_annotation(in->service, KT_ANNOTATION_SELECTOR);
+	int rc;
+
+	if (!record && !role)
+		return 0;
+	if (!record) {
+		kt_hint(err,
+			"set spec.selector by hand: kubectl -n %s edit "
+			"service %s",
+			in->ns, in->name);
+		return kt_fail(err, EINVAL,
+			       "Service %s/%s leads to a shadow, and nothing "
+			       "says what its own selector was",
+			       in->ns, in->name);
+	}
+	rc = find_shadows(in, &shadows, err);
+	if (rc < 0)
+		return rc;
+	if (str_eq(role, KT_ROLE_ROUTER))
+		return check_router(in, mesh, shadows, err);
+	if (any_alive(in, shadows))
+		return held(in, "exchanged", shadows, err);
+	if (!json_array_size(shadows)) {
+		rc = loop_sleep(in->app->loop, SECOND_LOOK);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+		rc = find_shadows(in, &shadows, err);
+		if (rc < 0)
+			return rc;
+		if (any_alive(in, shadows))
+			return held(in, "exchanged", shadows, err);
+	}
+	return take_from_dead(in, err);
+}

@@ -1,0 +1,261 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 350
+# exchange: everybody's requests to a Service come to a developer's machine, and
+# go home by themselves. Laptops: alice, bob.
+# shellcheck disable=SC2154 # status, output, hammer come from elsewhere
+
+bats_require_minimum_version 1.5.0
+load common
+load net
+load inward
+
+setup_file() {
+  # shellcheck source=test/e2e/common.bash
+  . "$BATS_TEST_DIRNAME/common.bash"
+  # shellcheck source=test/e2e/inward.bash
+  . "$BATS_TEST_DIRNAME/inward.bash"
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
+  netsrv_build
+  spec_of web >"$RUN/web.json"
+  spec_of net >"$RUN/net.json"
+}
+
+setup() {
+  skip_on_foreign "callers in the node's network"
+  WEB=$(web)
+}
+
+teardown() {
+  background_end
+  KUBECONFIG=$KUBECONFIG "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  kc -n "$NS" scale deployment web --replicas=2 >/dev/null
+  kc -n "$NS" annotate deployment web kt-replicas- >/dev/null
+  kc -n "$NS" delete pods,services -l control-by=kt --now >/dev/null 2>&1
+  eventually 30 is_own "$WEB"
+}
+
+exchange() {
+  start exchange alice exchange web --expose 8080
+}
+
+@test "exchange: the Service leads to this machine while it runs, and is as before after" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  [[ $(selector_of web) == *'"kt-role":"shadow-exchange"'* ]]
+  [[ $(selector_of web) == *'"kt-target":"'* ]]
+  [ "$(annotation web kt-selector)" = '{"app":"web"}' ]
+  [ -z "$(annotation web kt-lock)" ]
+  local pod
+  pod=$(shadows shadow-exchange)
+  [[ $pod == web-kt-exchange-* ]]
+  [ "$(kc -n "$NS" get pod "$pod" -o \
+    'jsonpath={.metadata.annotations.kt-config}')" = service=web ]
+  for _ in $(seq 20); do asks local "http://$WEB/"; done
+  leave exchange
+  eventually 5 is_own "$WEB"
+  eventually 15 nothing_left
+}
+
+@test "exchange: constant requests over start and end: none fails" {
+  serve alice local
+  hammer_start probe -r 200 -t 120 "$WEB" 80
+  sleep 1
+  exchange
+  sleep 3
+  leave exchange
+  sleep 3
+  hammer_end probe
+  [ "$(of failed)" = 0 ]
+  [ "$(of by.local)" -gt 100 ]
+  [ "$(of sent)" -gt "$(($(of by.local) + 100))" ]
+  eventually 15 nothing_left
+}
+
+@test "exchange: the forms of targets and ports" {
+  serve alice local
+  serve alice second 100
+  start x alice exchange "svc/webn.$NS" --expose 8180:http
+  eventually 5 asks second "http://$(web webn)/"
+  leave x
+  start x alice exchange deployment/web --expose 8180:80
+  eventually 5 asks second "http://$WEB/"
+  leave x
+  # a port that is not exposed refuses; UDP; several ports
+  start x alice exchange net --expose 8080,14007:7007/udp,15004:7004 \
+    --skipPortChecking
+  serve alice peer 10000
+  eventually 5 asks local "http://$(web net):8080/"
+  [ "$(in_pod toolbox "$PYTHON" "$TOOLS/probe.py" udp-echo "$(web net)" 7007 100 2000)" = \
+    "ok 100 2000" ] || false
+  leave x
+}
+
+@test "exchange: what cannot be is told before anything is changed" {
+  serve alice local
+  ktctl_run alice exchange web -n "$NS" --expose 8080:9999
+  ended_with 1 "has no port 9999" "80 (target 8080)"
+  ktctl_run alice exchange web -n "$NS" --expose 18080:8080
+  ended_with 1 "nothing listens on port 18080" "--skipPortChecking"
+  ktctl_run alice exchange nosuch -n "$NS" --expose 8080
+  ended_with 1 "Service $NS/nosuch" "not found"
+  ktctl_run alice exchange deployment/nosuch -n "$NS" --expose 8080
+  ended_with 1 "Deployment $NS/nosuch"
+  ktctl_run alice exchange ingress/web -n "$NS" --expose 8080
+  ended_with 1 "ingress/web"
+  ktctl_run alice exchange a/b/c -n "$NS" --expose 8080
+  ended_with 1 "a/b/c"
+  ktctl_run alice exchange outside -n "$NS" --expose 8080
+  ended_with 1 "has no Pods whose place"
+  ktctl_run alice exchange web -n "$NS"
+  ended_with 2 "--expose is missing"
+  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral
+  ended_with 1 "ephemeral"
+  nothing_left
+}
+
+@test "exchange: a second user is refused with the first one's name" {
+  serve alice local
+  serve bob other
+  exchange
+  ktctl_run bob exchange web -n "$NS" --expose 8080
+  ended_with 1 "Service $NS/web is exchanged by root" "ktctl recover web"
+  ktctl_run bob mesh web -n "$NS" --expose 8080
+  ended_with 1 "is exchanged by root"
+  asks local "http://$WEB/"
+  leave exchange
+  eventually 15 nothing_left
+}
+
+@test "exchange: two who start in the same moment: one has it, one is refused" {
+  serve alice local
+  serve bob local
+  spawn one alice exchange web --expose 8080
+  spawn two bob exchange web --expose 8080
+  one_of_two() {
+    { is_ready one && grep -q 'exchanged by' "$RUN/two.log"; } ||
+      { is_ready two && grep -q 'exchanged by' "$RUN/one.log"; }
+  }
+  eventually 60 one_of_two
+  asks local "http://$WEB/"
+  background_end
+  eventually 20 nothing_left
+}
+
+@test "exchange: a live lock is waited for, then told; an old one is taken over" {
+  serve alice local
+  kc -n "$NS" annotate service web "kt-lock=$(date +%s)" >/dev/null
+  TIME=60 ktctl_run alice exchange web -n "$NS" --expose 8080
+  ended_with 1 "lock Service $NS/web" "somebody else is changing it"
+  kc -n "$NS" annotate --overwrite service web \
+    "kt-lock=$(($(date +%s) - 200))" >/dev/null
+  exchange
+  [ -z "$(annotation web kt-lock)" ]
+  leave exchange
+  eventually 15 nothing_left
+}
+
+@test "exchange: kubectl apply of the Service: the traffic keeps coming, the record follows" {
+  serve alice local
+  exchange
+  suite() {
+    # shellcheck source=test/e2e/setup_suite.bash
+    . "$BATS_TEST_DIRNAME/setup_suite.bash"
+    suite_fixture
+  }
+  suite | kc apply -f - >/dev/null
+  back() { [[ $(selector_of web) == '{"kt-role"'* ]]; }
+  eventually 10 back
+  eventually 5 asks local "http://$WEB/"
+  kc -n "$NS" patch service web -p '{"spec": {"selector": {"app": "db"}}}' >/dev/null
+  eventually 10 back
+  [ "$(annotation web kt-selector)" = '{"app":"db"}' ]
+  [ "$(kc -n "$NS" get service web-kt-stuntman -o 'jsonpath={.spec.selector}')" = \
+    '{"app":"db"}' ]
+  asks local "http://$WEB/"
+  leave exchange
+  [ "$(selector_of web)" = '{"app":"db"}' ]
+  kc -n "$NS" patch service web -p '{"spec": {"selector": {"app": "web"}}}' >/dev/null
+  eventually 15 nothing_left
+}
+
+@test "exchange: kill -9 of the client: the origin answers within 10 s" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  hammer_start probe -r 50 -t 60 "$WEB" 80
+  sleep 1
+  local at=$SECONDS
+  murder exchange
+  eventually 20 is_own "$WEB"
+  [ $((SECONDS - at)) -le 11 ]
+  sleep 2
+  hammer_end probe
+  [ "$(of slowest_ms)" -le 11000 ]
+  # who comes next puts the Service back; here by hand
+  ktctl_run alice recover web -n "$NS"
+  ended_with 0 "recovered Service web"
+  eventually 20 nothing_left
+}
+
+@test "exchange: the shadow Pod is deleted: service is back within 15 s" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  kc -n "$NS" delete pod "$(shadows shadow-exchange)" --now --wait=false >/dev/null
+  sleep 1
+  local at=$SECONDS
+  eventually 30 asks local "http://$WEB/"
+  [ $((SECONDS - at)) -le 15 ]
+  leave exchange
+  eventually 15 nothing_left
+}
+
+@test "exchange: the local program goes away and comes back" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  kill -KILL "$(pid_of serve-local)"
+  sleep 0.5
+  run ask "http://$WEB/"
+  [ "$status" != 0 ]
+  says "reset by peer" || says "502" || says "Empty reply"
+  serve alice local
+  eventually 5 asks local "http://$WEB/"
+  leave exchange
+}
+
+@test "exchange: scale: no Pod of its own answers, and all of them are back after" {
+  serve alice local
+  start exchange alice exchange web --expose 8080 --mode scale
+  [ "$(kc -n "$NS" get deployment web -o 'jsonpath={.spec.replicas}')" = 0 ]
+  [ "$(kc -n "$NS" get deployment web -o \
+    'jsonpath={.metadata.annotations.kt-replicas}')" = 2 ]
+  [[ $(kc -n "$NS" get pods -l kt-role=shadow-exchange -o \
+    'jsonpath={.items[0].metadata.annotations.kt-config}') == app=web,replicas=2 ]]
+  eventually 10 asks local "http://$WEB/"
+  serve bob local
+  ktctl_run bob exchange web -n "$NS" --expose 8080 --mode scale
+  ended_with 1 "Deployment $NS/web is exchanged by root"
+  leave exchange
+  [ "$(kc -n "$NS" get deployment web -o 'jsonpath={.status.readyReplicas}')" = 2 ]
+  [ -z "$(kc -n "$NS" get deployment web -o \
+    'jsonpath={.metadata.annotations.kt-replicas}')" ]
+  eventually 15 nothing_left
+}
+
+@test "exchange: the published Role is enough" {
+  serve carol local
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/exchange.yaml" >/dev/null
+  ktctl_run carol exchange web -n "$NS" --expose 8080 -c "$KUBECONFIG_DEV"
+  ended_with 1 "forbidden" "kind: Role" "name: ktctl-exchange"
+  kc -n "$NS" create rolebinding dev-exchange --role ktctl-exchange --user dev \
+    >/dev/null
+  start exchange carol exchange web --expose 8080 -c "$KUBECONFIG_DEV"
+  eventually 5 asks local "http://$WEB/"
+  leave exchange
+  [[ $(cat "$RUN/exchange.log") != *orbidden* ]]
+  kc -n "$NS" delete rolebinding/dev-exchange role/ktctl-exchange >/dev/null
+  eventually 15 nothing_left
+}

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For the tests of exchange, mesh, preview and recover: local programs, ktctl in
+# the background under a tag, callers inside the cluster.
+
+# What runs in the background: "TAG PID" lines, ended by background_end
+PIDS=$RUN/pids
+
+# netsrv_build: test/images/netsrv.c as a program of this machine
+netsrv_build() {
+  gcc -O1 -pthread -o "$RUN/netsrv" "$TOP/test/images/netsrv.c"
+}
+
+# serve LAPTOP NAME [OFFSET] [NEXT]: netsrv on the laptop, HTTP at 8080+OFFSET
+serve() {
+  (
+    export NAME=$2 NEXT=${4:-}
+    laptop_exec "$1" "$RUN/netsrv" -l 7000 -o "${3:-0}"
+  ) >/dev/null 2>&1 3>&- &
+  echo "serve-$2 $!" >>"$PIDS"
+  # shellcheck disable=SC2016
+  eventually 5 laptop "$1" sh -c 'curl -sf -o /dev/null localhost:$0/' \
+    "$((8080 + ${3:-0}))"
+}
+
+# spawn TAG LAPTOP ARGUMENTS...: ktctl in the background; its output is in
+# $RUN/TAG.log
+spawn() {
+  local tag=$1 name=$2
+  shift 2
+  : >"$RUN/$tag.log"
+  (laptop_exec "$name" "$KTCTL" "$@" -n "${KNS:-$NS}") \
+    >"$RUN/$tag.log" 2>&1 3>&- &
+  echo "$tag $!" >>"$PIDS"
+}
+
+pid_of() { # TAG
+  awk -v t="$1" '$1 == t {p = $2} END {print p}' "$PIDS"
+}
+
+is_ready() { # TAG
+  grep -q 'All looks good' "$RUN/$1.log"
+}
+
+# ready TAG [SECONDS]: wait until it says so
+ready() {
+  local end=$((SECONDS + ${2:-60}))
+  until is_ready "$1"; do
+    if [ $SECONDS -ge $end ] || ! kill -0 "$(pid_of "$1")" 2>/dev/null; then
+      echo "$1 did not become ready:" >&2
+      cat "$RUN/$1.log" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# start TAG LAPTOP ARGUMENTS...
+start() {
+  spawn "$@"
+  ready "$1"
+}
+
+# leave TAG [SIGNAL]: it must end well
+leave() {
+  local pid rc=0
+  pid=$(pid_of "$1")
+  kill "-${2:-INT}" "$pid"
+  wait "$pid" || rc=$?
+  sed -i "/^$1 /d" "$PIDS"
+  if [ $rc != 0 ]; then
+    echo "$1 ended with $rc:" >&2
+    cat "$RUN/$1.log" >&2
+  fi
+  return $rc
+}
+
+# murder TAG: kill -9
+murder() {
+  local pid
+  pid=$(pid_of "$1")
+  kill -KILL "$pid"
+  wait "$pid" 2>/dev/null || true
+  sed -i "/^$1 /d" "$PIDS"
+}
+
+# background_end: everything that spawn and serve have started; never fails
+background_end() {
+  local tag pid
+  [ -f "$PIDS" ] || return 0
+  while read -r tag pid; do
+    case $tag in
+      serve-*) ;;
+      *)
+        kill -TERM "$pid" 2>/dev/null || continue
+        for _ in $(seq 200); do
+          kill -0 "$pid" 2>/dev/null || break
+          sleep 0.1
+        done
+        ;;
+    esac
+  done <"$PIDS"
+  while read -r tag pid; do
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done <"$PIDS"
+  : >"$PIDS"
+}
+
+# ask URL [CURL-ARGUMENTS...]: what a Pod of the cluster gets
+ask() {
+  local url=$1
+  shift
+  in_pod toolbox curl -sS --max-time 10 "$@" "$url"
+}
+
+# asks WANTED URL [CURL-ARGUMENTS...]
+asks() {
+  local want=$1 got
+  shift
+  got=$(ask "$@" 2>&1)
+  [ "$got" = "$want" ] || { echo "got '$got', not '$want'" >&2; return 1; }
+}
+
+# web: the address of Service web; own: one of its own Pods answers
+web() {
+  service_ip "${1:-web}" "${KNS:-$NS}"
+}
+
+is_own() { # ADDRESS [CURL-ARGUMENTS...]
+  local at=$1
+  shift
+  [[ $(ask "http://$at/" "$@") == web-* ]]
+}
+
+# hammer_start TAG ARGUMENTS...: tools/hammer.py from a Pod
+hammer_start() {
+  local tag=$1
+  shift
+  in_pod toolbox true # the Pod's pid is looked up once
+  rm -f "$RUN/$tag.stop"
+  (in_pod toolbox "$PYTHON" "$TOOLS/hammer.py" -s "$RUN/$tag.stop" "$@") \
+    >"$RUN/$tag.json" 2>"$RUN/$tag.err" 3>&- &
+  echo "serve-$tag $!" >>"$PIDS"
+}
+
+# hammer_end TAG: stop it; what it says is in $hammer
+hammer_end() {
+  local pid
+  pid=$(pid_of "serve-$1")
+  : >"$RUN/$1.stop" # a signal would not reach into the node
+  wait "$pid" || true
+  sed -i "/^serve-$1 /d" "$PIDS"
+  # shellcheck disable=SC2034 # for the test
+  hammer=$(cat "$RUN/$1.json")
+  echo "# $1: $hammer" >&2
+  [ -n "$hammer" ]
+}
+
+# of FIELD-PATH: of $hammer, as python writes it
+of() {
+  "$PYTHON" -c 'import json, sys
+v = json.loads(sys.argv[1])
+for k in sys.argv[2].split("."):
+    v = v.get(k, 0)
+print(sum(v.values()) if isinstance(v, dict) else v)' "$hammer" "$1"
+}
+
+spec_of() { # SERVICE: all that its owner has written
+  kc -n "${KNS:-$NS}" get service "$1" -o json |
+    "$PYTHON" -c 'import json, sys
+o = json.load(sys.stdin)
+print(json.dumps([o["spec"], o["metadata"].get("annotations", {}),
+                  o["metadata"].get("labels", {})], sort_keys=True))'
+}
+
+annotation() { # SERVICE KEY
+  kc -n "${KNS:-$NS}" get service "$1" \
+    -o "jsonpath={.metadata.annotations.$2}"
+}
+
+selector_of() { # SERVICE
+  kc -n "${KNS:-$NS}" get service "$1" -o 'jsonpath={.spec.selector}'
+}
+
+# shadows ROLE: names of the Pods that are not ending
+shadows() {
+  kc -n "${KNS:-$NS}" get pods -l "kt-role=$1" -o json | "$PYTHON" -c '
+import json, sys
+for p in json.load(sys.stdin)["items"]:
+    if "deletionTimestamp" not in p["metadata"]:
+        print(p["metadata"]["name"])'
+}
+
+# nothing_left: no object of ours, Service web as before
+nothing_left() {
+  no_objects "${KNS:-$NS}" && [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""hammer.py [-k] [-r RATE] [-t SECONDS] [-s FILE] [-H NAME:VALUE] HOST PORT [PATH]
+
+A steady stream of HTTP requests until FILE exists or the time is over, each on a
+connection of its own (-k: on eight kept ones). Prints one line of JSON:
+  {"sent": N, "failed": {"ECONNREFUSED": N, ...}, "by": {"SERVER": N, ...},
+   "slowest_ms": N, "gap_ms": N}
+by: who answered (X-Served-By). gap_ms: the longest time without an answer.
+"""
+import argparse
+import asyncio
+import collections
+import errno
+import json
+import os
+import time
+
+TIMEOUT = 10
+
+
+class Hammer:
+    def __init__(self, opt):
+        self.opt = opt
+        self.failed = collections.Counter()
+        self.by = collections.Counter()
+        self.sent = 0
+        self.slowest = 0
+        self.gap = 0
+        self.last = time.monotonic()
+        self.stop = asyncio.Event()
+        fields = "".join(f"{h.replace(':', ': ', 1)}\r\n" for h in opt.header)
+        end = "keep-alive" if opt.keep else "close"
+        self.request = (f"GET {opt.path} HTTP/1.1\r\nHost: {opt.host}\r\n"
+                        f"{fields}Connection: {end}\r\n\r\n").encode()
+
+    async def answer(self, reader):
+        head = await reader.readuntil(b"\r\n\r\n")
+        status = head.split(b" ", 2)[1].decode()
+        fields = {}
+        for line in head.decode("latin1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            fields[name.lower()] = value.strip()
+        await reader.readexactly(int(fields.get("content-length", 0)))
+        if status != "200":
+            raise OSError(0, f"status {status}")
+        self.by[fields.get("x-served-by", "?")] += 1
+        now = time.monotonic()
+        self.gap = max(self.gap, now - self.last)
+        self.last = now
+        return fields.get("connection", "").lower() != "close"
+
+    async def ask(self, reader, writer):
+        start = time.monotonic()
+        writer.write(self.request)
+        again = await asyncio.wait_for(self.answer(reader), TIMEOUT)
+        self.slowest = max(self.slowest, time.monotonic() - start)
+        return again
+
+    def fail(self, error):
+        if isinstance(error, asyncio.TimeoutError):
+            word = "TIMEOUT"
+        elif isinstance(error, asyncio.IncompleteReadError):
+            word = "EOF" if not error.partial else "CUT"
+        else:
+            word = errno.errorcode.get(error.errno or 0, str(error))
+        self.failed[word] += 1
+
+    async def once(self):
+        writer = None
+        self.sent += 1
+        try:
+            reader, writer = await asyncio.wait_for(
+                asyncio.open_connection(self.opt.host, self.opt.port), TIMEOUT)
+            await self.ask(reader, writer)
+        except (OSError, asyncio.TimeoutError,
+                asyncio.IncompleteReadError) as e:
+            self.fail(e)
+        finally:
+            if writer:
+                writer.close()
+
+    async def kept(self, pause):
+        """One connection; a new one where the server has closed the old."""
+        reader = writer = None
+        while not self.stop.is_set():
+            self.sent += 1
+            try:
+                if not writer:
+                    reader, writer = await asyncio.open_connection(
+                        self.opt.host, self.opt.port)
+                if not await self.ask(reader, writer):
+                    writer.close()
+                    writer = None
+            except (OSError, asyncio.TimeoutError,
+                    asyncio.IncompleteReadError) as e:
+                self.fail(e)
+                if writer:
+                    writer.close()
+                writer = None
+            await asyncio.sleep(pause)
+
+    async def watch(self):
+        while not (self.opt.stop and os.path.exists(self.opt.stop)):
+            await asyncio.sleep(0.1)
+        self.stop.set()
+
+    async def run(self):
+        loop = asyncio.get_running_loop()
+        watch = asyncio.create_task(self.watch())
+        loop.call_later(self.opt.time, self.stop.set)
+        tasks = set()
+        if self.opt.keep:
+            tasks = {asyncio.create_task(self.kept(8 / self.opt.rate))
+                     for _ in range(8)}
+        due = time.monotonic()
+        while not self.stop.is_set():
+            if not self.opt.keep:
+                task = asyncio.create_task(self.once())
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            due += 1 / self.opt.rate
+            await asyncio.sleep(max(0, due - time.monotonic()))
+        watch.cancel()
+        await asyncio.gather(*tasks)
+        print(json.dumps({"sent": self.sent, "failed": self.failed,
+                          "by": self.by,
+                          "slowest_ms": round(self.slowest * 1000),
+                          "gap_ms": round(self.gap * 1000)}))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("-k", dest="keep", action="store_true")
+    p.add_argument("-r", dest="rate", type=float, default=200)
+    p.add_argument("-s", dest="stop")
+    p.add_argument("-t", dest="time", type=float, default=60)
+    p.add_argument("-H", dest="header", action="append", default=[])
+    p.add_argument("host")
+    p.add_argument("port", type=int)
+    p.add_argument("path", nargs="?", default="/")
+    asyncio.run(Hammer(p.parse_args()).run())
+
+
+main()
