@@ -65,6 +65,7 @@ const char *const config_items[] = {
 	"global.with-annotation",
 	"global.port-forward-timeout",
 	"global.pod-creation-timeout",
+	"global.carrier",
 	"global.use-shadow-deployment",
 	"global.force-update",
 	"global.use-local-time",

@@ -109,6 +109,8 @@ static void make_uplink(struct connect *c)
 		.kube = c->kube,
 		.ns = c->ns,
 		.open_timeout_ns = c->global->port_forward_timeout * NS_SEC,
+		.home = c->app->home,
+		.carrier = c->global->carrier,
 		.up = on_uplink_up,
 		.user = c,
 	};

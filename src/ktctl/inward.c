@@ -244,6 +244,8 @@ int inward_tunnel(struct inward *in, struct kt_error *err)
 		.ns = in->ns,
 		.shadow = in->shadow,
 		.open_timeout_ns = in->global->port_forward_timeout * NS_SEC,
+		.home = in->app->home,
+		.carrier = in->global->carrier,
 		.inbound = &in->spec,
 		.caller = on_caller,
 		.renew = on_renew,

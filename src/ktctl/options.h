@@ -56,11 +56,20 @@ struct global_options {
 	int port_forward_timeout; /* seconds, >= 1 */
 	int pod_creation_timeout; /* seconds, >= 1 */
 	int ip_version;		  /* 4 or 6 */
+	int carrier;		  /* enum carrier_option */
 	bool debug;
 	bool use_shadow_deployment;
 	bool use_local_time;
 	bool force_update;
 	bool as_worker; /* accepted for KT's sake, no effect */
+};
+
+/* --carrier: PF_* of kube/portforward.h come in this order behind AUTO */
+enum carrier_option {
+	CARRIER_AUTO,
+	CARRIER_SPDY,
+	CARRIER_SPDY_WEBSOCKET,
+	CARRIER_WEBSOCKET,
 };
 
 enum connect_mode { CONNECT_TUN2SOCKS, CONNECT_SSHUTTLE };

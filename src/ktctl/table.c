@@ -21,6 +21,9 @@
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
+static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
+					     "websocket", NULL };
+
 /* clang-format off: one row, one block */
 const struct option global_option_table[] = {
 	{ "namespace", 'n', VALUE_STRING, "", "NAME",
@@ -51,6 +54,10 @@ const struct option global_option_table[] = {
 	{ "portForwardTimeout", 0, VALUE_INT, "10", "SECONDS",
 	  "how long to wait for a port-forward", GLOBAL(port_forward_timeout),
 	  .min = 1, .max = 86400 },
+	{ "carrier", 0, VALUE_CHOICE, "auto", "FORM",
+	  "what the port-forward speaks: auto, spdy, spdy-websocket or "
+	  "websocket",
+	  .choices = carrier_names, GLOBAL(carrier) },
 	{ "podCreationTimeout", 0, VALUE_INT, "60", "SECONDS",
 	  "how long to wait for a Pod to run", GLOBAL(pod_creation_timeout),
 	  .min = 1, .max = 86400 },

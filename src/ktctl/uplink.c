@@ -18,8 +18,11 @@ struct uplink {
 	struct tunnel *tunnel; /* one of the two */
 	struct inbound *inbound;
 	struct timer retry;
+	struct carriers carriers;
 	unsigned int failures; /* since it was up */
+	int64_t deadline;      /* of uplink_connect() */
 	bool up, was_up, warned;
+	bool refused;	/* by the API server, in every form */
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
 	struct kt_error why; /* of the last loss */
@@ -47,10 +50,35 @@ static bool blames_pod(const struct kt_error *why)
 	       why->http_status == 500;
 }
 
+/* Nothing that time would change. */
+static bool is_refusal(const struct uplink *u, const struct kt_error *why)
+{
+	int status = why->http_status;
+
+	return status == 401 || status == 403 ||
+	       (carriers_forced(&u->carriers) && status >= 400 &&
+		status < 500 && status != 404 && status != 429);
+}
+
+/* One that never came up: another form may. */
+static bool try_another(struct uplink *u, const struct kt_error *why)
+{
+	if (!carriers_failed(&u->carriers, why))
+		return false;
+	u->deadline = clock_ns() + u->cfg.open_timeout_ns;
+	loop_timer_start(u->cfg.loop, &u->retry, 0, on_retry);
+	return true;
+}
+
 static void failed(struct uplink *u, const struct kt_error *why)
 {
+	bool was_up = u->up;
+
 	u->up = false;
 	u->why = *why;
+	if (!was_up && try_another(u, why))
+		return;
+	u->refused = is_refusal(u, why);
 	if (u->was_up && !u->warned)
 		log_warn("connection to the cluster lost: %s; open connections "
 			 "wait",
@@ -69,8 +97,8 @@ static void open_carrier(struct uplink *u)
 	static const struct carrier_handler none = { 0 };
 	struct kt_error err = { 0 };
 	struct carrier *c;
-	int rc = portforward_open(&c, PF_WEBSOCKET, u->cfg.kube, u->cfg.ns,
-				  shadow_pod_name(u->cfg.shadow),
+	int rc = portforward_open(&c, carriers_form(&u->carriers), u->cfg.kube,
+				  u->cfg.ns, shadow_pod_name(u->cfg.shadow),
 				  SHADOW_TUNNEL_PORT, u->cfg.open_timeout_ns,
 				  &none, NULL, &err);
 
@@ -87,6 +115,7 @@ static void is_up(struct uplink *u)
 	if (u->warned)
 		log_info("connected to the cluster again");
 	u->warned = false;
+	carriers_worked(&u->carriers);
 	u->up = true;
 	u->was_up = true;
 	u->failures = 0;
@@ -175,6 +204,8 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 	struct uplink *u = xcalloc(1, sizeof(*u));
 
 	u->cfg = *cfg;
+	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),
+		      cfg->carrier);
 	if (cfg->inbound)
 		u->inbound = inbound_new(cfg->loop, NULL, cfg->inbound,
 					 &inbound_events, u);
@@ -194,6 +225,7 @@ void uplink_free(struct uplink *u)
 		tunnel_free(u->tunnel);
 	if (u->inbound)
 		inbound_free(u->inbound);
+	carriers_fini(&u->carriers);
 	loop_defer_free(u->cfg.loop, u);
 }
 
@@ -211,9 +243,9 @@ static int fatal(struct uplink *u, struct kt_error *err)
  * tries go on until the time is over; a refusal by the API server ends them. */
 int uplink_connect(struct uplink *u, struct kt_error *err)
 {
-	int64_t end = clock_ns() + u->cfg.open_timeout_ns;
-
+	u->deadline = clock_ns() + u->cfg.open_timeout_ns;
 	u->failures = 0;
+	u->refused = false;
 	u->was_up = false;
 	open_carrier(u);
 	while (!u->up) {
@@ -225,12 +257,15 @@ int uplink_connect(struct uplink *u, struct kt_error *err)
 			return fatal(u, err);
 		if (u->up)
 			break;
-		if (u->why.http_status == 401 || u->why.http_status == 403) {
+		if (u->refused) {
 			*err = u->why;
-			return kt_wrap(err, -EPERM, "port-forward to %s",
+			if (carriers_forced(&u->carriers) && !err->hint[0])
+				kt_hint(err, "without --carrier, one that "
+					     "works is found");
+			return kt_wrap(err, -EPERM, "open the tunnel to %s",
 				       shadow_describe(u->cfg.shadow));
 		}
-		if (clock_ns() >= end) {
+		if (clock_ns() >= u->deadline) {
 			if (u->why.code)
 				*err = u->why;
 			else

@@ -2,6 +2,7 @@
 #ifndef KT_KTCTL_UPLINK_H
 #define KT_KTCTL_UPLINK_H
 
+#include "ktctl/carriers.h"
 #include "ktctl/shadow.h"
 #include "tunnel/client.h"
 #include "tunnel/inbound.h"
@@ -12,10 +13,10 @@
  * Either way: outbound (tunnel/client.h), or inbound with rules
  * (tunnel/inbound.h), which is up when its rules are in force. Opens a
  * port-forward into the shadow's Pod, hands it to the tunnel, and opens the
- * next one when it dies. A lost carrier is tried again with a growing pause
- * (0.1 to 3 s); when the API server says that the Pod is not there any more,
- * or tries keep failing, uplink_wait() returns so that the command can look
- * after the Pod with uplink_heal().
+ * next one when it dies, in the form that works (ktctl/carriers.h). A lost
+ * carrier is tried again with a growing pause (0.1 to 3 s); when the API server
+ * says that the Pod is not there any more, or tries keep failing, uplink_wait()
+ * returns so that the command can look after the Pod with uplink_heal().
  *
  *   CONNECTING -> UP -> LOST (tries go on) -> UP
  *                       LOST -> needs healing -> CONNECTING
@@ -31,7 +32,9 @@ struct uplink_config {
 	struct kube *kube;
 	const char *ns;
 	struct shadow *shadow;
-	int64_t open_timeout_ns;	    /* --portForwardTimeout */
+	int64_t open_timeout_ns; /* --portForwardTimeout */
+	const struct home *home; /* where it remembers which carrier works */
+	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
 	/** up() - a fresh session runs: streams may be opened; may be NULL */
 	void (*up)(void *user);

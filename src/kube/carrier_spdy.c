@@ -24,13 +24,15 @@
  * it has any (struct spdy_limit).
  *
  * The end: text on the error stream, then its FIN: the Pod's side could not be
- * connected or broke. FIN on the data stream: the Pod's side closed. GOAWAY:
- * as the streams it still serves go on, it says only why the end comes next.
+ * connected or broke. FIN on both without a text: the Pod's side closed.
+ * GOAWAY: as the streams it still serves go on, it says only why the end comes
+ * next.
  */
 
 #define PROTOCOL "portforward.k8s.io"
 #define TUNNEL_PROTOCOL "SPDY/3.1+" PROTOCOL
 #define WINDOW (64u << 20)
+#define LATE_TEXT (2 * NS_SEC)
 
 enum { ERROR_STREAM = 1, DATA_STREAM = 3 };
 
@@ -40,6 +42,8 @@ struct spdy_carrier {
 	struct spdy_rx *rx;
 	struct spdy_credit stream, session; /* what we grant */
 	struct spdy_limit limit;	    /* what the peer does */
+	bool data_over, error_over;	    /* FIN came */
+	struct timer late;		    /* waits for the error stream */
 };
 
 static struct spdy_carrier *spdy_of(struct portforward *pf)
@@ -79,6 +83,7 @@ static void fini(struct portforward *pf)
 {
 	struct spdy_carrier *s = spdy_of(pf);
 
+	loop_timer_stop(&s->late);
 	spdy_rx_free(s->rx);
 	s->rx = NULL;
 }
@@ -168,6 +173,29 @@ static void give_back(struct spdy_carrier *s, uint32_t stream,
 		c->taken += delta; /* later */
 }
 
+static void over(struct spdy_carrier *s)
+{
+	pf_end(&s->pf, ECONNRESET, "the Pod's end is gone");
+}
+
+static void on_late(struct timer *t)
+{
+	over(container_of(t, struct spdy_carrier, late));
+}
+
+/* containerd closes the data stream first, then it says why. */
+static void on_fin(struct spdy_carrier *s, uint32_t stream)
+{
+	if (stream == DATA_STREAM)
+		s->data_over = true;
+	else if (stream == ERROR_STREAM)
+		s->error_over = true;
+	if (s->error_over && (s->data_over || s->pf.reason.len))
+		over(s);
+	else if (s->data_over)
+		loop_timer_start(s->pf.loop, &s->late, LATE_TEXT, on_late);
+}
+
 static void on_data(struct spdy_carrier *s, const struct spdy_event *ev)
 {
 	struct portforward *pf = &s->pf;
@@ -181,11 +209,8 @@ static void on_data(struct spdy_carrier *s, const struct spdy_event *ev)
 	give_back(s, 0, &s->session, ev->len);
 	if (ev->stream == DATA_STREAM)
 		give_back(s, DATA_STREAM, &s->stream, ev->len);
-	if (!ev->fin)
-		return;
-	if (ev->stream == DATA_STREAM ||
-	    (ev->stream == ERROR_STREAM && pf->reason.len))
-		pf_end(pf, ECONNRESET, "the Pod's end is gone");
+	if (ev->fin)
+		on_fin(s, ev->stream);
 }
 
 static void on_goaway(struct spdy_carrier *s, const struct spdy_event *ev)

@@ -51,6 +51,7 @@ debug
 withLabel
 withAnnotation
 portForwardTimeout 10
+carrier auto
 podCreationTimeout 60
 useShadowDeployment
 useLocalTime

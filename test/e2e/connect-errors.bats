@@ -249,6 +249,7 @@ table_is_gone() { ! table_is_there; }
 --excludeIps 1.2.3|--excludeIps: '1.2.3'
 --ingressIp x|--ingressIp: 'x'
 --mode x|tun2socks, sshuttle
+--carrier x|auto, spdy, spdy-websocket, websocket
 --dnsMode podDNS|--dnsMode podDNS does not work with --mode tun2socks
 --dnsMode localDNS:cluster,nope|'nope'
 --dnsMode x|localDNS

@@ -500,6 +500,19 @@ static void end_error_and_close(void)
 	fake_close(conn);
 }
 
+/* As containerd does: the data's end comes before its reason. */
+static void end_text_late(void)
+{
+	send_data(3, SPDY_FLAG_FIN, "", 0);
+	send_data(1, 0, "refused", 7);
+	send_data(1, SPDY_FLAG_FIN, "", 0);
+}
+
+static void end_fin_only(void)
+{
+	send_data(3, SPDY_FLAG_FIN, "", 0); /* and never a word */
+}
+
 static void end_fin(void)
 {
 	send_data(1, SPDY_FLAG_FIN, "", 0); /* without a text: all is well */
@@ -560,6 +573,8 @@ static void tells_why_it_ended(void **state)
 		  "port-forward to pod ns/pod port 7000: "
 		  "connection refused in pod" },
 		{ end_error_and_close, ECONNREFUSED, "sandbox is gone" },
+		{ end_text_late, ECONNREFUSED, "refused" },
+		{ end_fin_only, ECONNRESET, "the Pod's end is gone" },
 		{ end_fin, ECONNRESET, "the Pod's end is gone" },
 		{ end_reset, ECONNRESET,
 		  "the data stream was reset: internal error" },

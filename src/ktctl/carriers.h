@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_CARRIERS_H
+#define KT_KTCTL_CARRIERS_H
+
+#include "ktctl/home.h"
+#include "ktctl/options.h"
+#include "kube/kubeconfig.h"
+#include "kube/portforward.h"
+
+/**
+ * DOC: Which form of port-forward
+ *
+ * The forms are tried in the order of docs/design.md 2.1, the next one as soon
+ * as one does not come up: the server does not know it, a proxy lets it not
+ * pass, the Role does not allow it. What came up is kept for this process, and
+ * for a day in ~/.kt/carrier, one file per API server and proxy. A form that
+ * was up is given up only after several failures in a row: then the trouble is
+ * rarely the form.
+ */
+
+/** struct carriers - the choice; carriers_init() and carriers_fini() */
+struct carriers {
+	const struct home *home;
+	char *server, *file;
+	enum pf_form order[PF_NFORMS_];
+	size_t n, at; /* n is 1 when the user forced it */
+	bool worked;  /* order[at] was up */
+	bool doubt;   /* a form was left for a reason that may pass */
+	unsigned int failures;
+};
+
+/** carriers_init() - @home is borrowed */
+void carriers_init(struct carriers *c, const struct home *home,
+		   const struct kube_config *cfg, int option);
+void carriers_fini(struct carriers *c);
+
+/** carriers_form() - the one to open now */
+enum pf_form carriers_form(const struct carriers *c);
+/** carriers_failed() - it did not come up, because of @why; true: there is
+ *  another one, try it at once; false: all were tried, or @why has nothing to
+ *  do with the form: wait, then open carriers_form() */
+bool carriers_failed(struct carriers *c, const struct kt_error *why);
+/** carriers_forced() - the user chose: there is no other */
+bool carriers_forced(const struct carriers *c);
+/** carriers_worked() - it came up */
+void carriers_worked(struct carriers *c);
+
+#endif

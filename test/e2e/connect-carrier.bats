@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 60
+# every flavour
+# The forms of the port-forward: each does the whole job; the one that works
+# is found, behind proxies and with half a Role, and remembered.
+# shellcheck disable=SC2154 # status and output come from bats
+# shellcheck disable=SC2016 # $HOME is that of the laptop
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  load common
+  load net
+  GATE=
+  laptop carol sh -c 'rm -rf "$HOME/.kt/carrier"'
+}
+
+teardown() {
+  connect_kill
+  [ -z "$GATE" ] || kill "$GATE" 2>/dev/null || true
+  [ -z "${KUBECONFIG_DEV:-}" ] ||
+    kc -n "$NS" delete role,rolebinding --all >/dev/null
+  eventually 10 no_objects
+}
+
+# SPDY inside WebSocket: on by default from 1.31
+tunnels() {
+  [ "$(kc version -o json | jq -r '.serverVersion.minor | sub("[^0-9].*"; "")
+    | tonumber')" -ge 31 ]
+}
+
+uses() { # FORM: what connect says it uses
+  grep -q "debug: carrier: $1\$" "$CONNECT_LOG" || {
+    echo "not $1:" >&2
+    grep carrier "$CONNECT_LOG" >&2
+    return 1
+  }
+}
+
+# both ways, more than any buffer holds
+works() {
+  local size=30000000
+  [ "$(laptop carol curl -sS --max-time 30 "http://web/bytes/$size" |
+    wc -c)" = $size ]
+  [ "$(head -c $size /dev/zero | laptop carol curl -sS --max-time 30 \
+    --data-binary @- http://web/discard)" = $size ]
+}
+
+@test "carrier: every form does the whole job" {
+  local form forms=(spdy websocket)
+  ! tunnels || forms+=(spdy-websocket)
+  for form in "${forms[@]}"; do
+    connect_start carol --debug --carrier "$form"
+    uses "$form"
+    works
+    connect_stop
+    eventually 10 no_objects
+  done
+}
+
+@test "carrier: one that the server does not have says so at once" {
+  ! tunnels || skip "this server has them all"
+  local started=$SECONDS
+  ktctl_run carol connect -n "$NS" --carrier spdy-websocket
+  ended_with 1 "open the tunnel" "400" "hint: without --carrier"
+  [ $((SECONDS - started)) -lt 9 ]
+}
+
+@test "carrier: auto takes SPDY, and remembers it" {
+  connect_start carol --debug
+  uses spdy
+  connect_stop
+  laptop carol sh -c 'cat "$HOME"/.kt/carrier/*' | grep -q '^spdy '
+  connect_start carol --debug
+  grep -q "spdy worked with this cluster before" "$CONNECT_LOG"
+  connect_stop
+}
+
+# gate MODE: a proxy on carol's machine, and a kubeconfig that leads there
+gate() {
+  local dir=$BATS_TEST_TMPDIR server
+  [ -n "${KUBECONFIG_TOKEN:-}" ] || skip "needs the test cluster's identities"
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/connect.yaml" >/dev/null
+  kc -n "$NS" create rolebinding token --role ktctl-connect \
+    --serviceaccount default:ktctl-token >/dev/null
+  openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=gate \
+    -keyout "$dir/key" -out "$dir/cert" 2>/dev/null
+  cat "$dir/cert" "$dir/key" >"$dir/both"
+  server=$(kubectl --kubeconfig "$KUBECONFIG_TOKEN" config view -o \
+    'jsonpath={.clusters[0].cluster.server}')
+  "$CLUSTER/laptop" "carol$LANE" -- "$PYTHON" "$TOP/test/e2e/tools/gate.py" \
+    6443 "${server#https://}" "$dir/both" "$1" "$dir/asked" 3>&- &
+  GATE=$!
+  kubectl --kubeconfig "$KUBECONFIG_TOKEN" config view --raw -o json |
+    jq '.clusters[0].cluster = {server: "https://127.0.0.1:6443",
+      "insecure-skip-tls-verify": true}' >"$dir/kubeconfig"
+  eventually 5 laptop carol nc -z 127.0.0.1 6443
+}
+
+through_gate() { # FLAGS...
+  KUBECONFIG=$BATS_TEST_TMPDIR/kubeconfig connect_start carol --debug "$@"
+}
+
+@test "carrier: a proxy that strips SPDY: another is found, and remembered" {
+  local next=websocket
+  ! tunnels || next=spdy-websocket
+  gate strip
+  through_gate
+  grep -q "carrier spdy: .*Upgrade request required; the next one is" "$CONNECT_LOG"
+  uses $next
+  works
+  connect_stop
+  grep -q '^POST SPDY' "$BATS_TEST_TMPDIR/asked"
+  eventually 10 no_objects
+
+  : >"$BATS_TEST_TMPDIR/asked"
+  through_gate
+  uses $next
+  run ! grep -q SPDY "$BATS_TEST_TMPDIR/asked"
+  connect_stop
+}
+
+@test "carrier: a proxy that swallows SPDY: another is found in time" {
+  gate swallow
+  through_gate --portForwardTimeout 2
+  grep -q "carrier spdy: .*no answer in time" "$CONNECT_LOG"
+  laptop carol curl -sS --max-time 5 -o /dev/null http://web
+  connect_stop
+}
+
+only() { # VERB: all that the developer may do with port-forwards
+  [ -n "${KUBECONFIG_DEV:-}" ] || skip "needs the test cluster's identities"
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/connect.yaml" >/dev/null
+  kc -n "$NS" patch role ktctl-connect --type json -p \
+    "[{\"op\": \"replace\", \"path\": \"/rules/1/verbs\", \"value\": [$1]}]" \
+    >/dev/null
+  kc -n "$NS" create rolebinding dev --role ktctl-connect --user dev >/dev/null
+}
+
+@test "carrier: a Role with one verb of the two is enough" {
+  local next=websocket
+  ! tunnels || next=spdy-websocket
+  only '"get"'
+  KUBECONFIG=$KUBECONFIG_DEV connect_start carol --debug
+  grep -q "carrier spdy: .*cannot create resource .*pods/portforward" \
+    "$CONNECT_LOG"
+  uses $next
+  connect_stop
+  kc -n "$NS" delete role,rolebinding --all >/dev/null
+  eventually 10 no_objects
+  only '"create"'
+  KUBECONFIG=$KUBECONFIG_DEV connect_start carol --debug --carrier spdy
+  uses spdy
+  connect_stop
+}
+
+@test "carrier: a Role with neither verb: what is missing" {
+  only '"list"'
+  KUBECONFIG=$KUBECONFIG_DEV ktctl_run carol connect -n "$NS"
+  ended_with 1 'resource "pods/portforward"' "hint:" "kind: Role"
+}
+
+@test "carrier: the server's own words when the Pod's end fails" {
+  local form forms=(spdy websocket) bare=$TOP/build/test/bench/bare-stream
+  ! tunnels || forms+=(spdy-websocket)
+  for form in "${forms[@]}"; do
+    run "$bare" "$form" "$NS" toolbox # listens on nothing
+    ended_with 1 "refused"
+    run "$bare" "$form" "$NS" nobody
+    ended_with 1 'pods "nobody" not found'
+  done
+}

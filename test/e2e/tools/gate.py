@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""gate.py PORT UPSTREAM CERT MODE LOG: a TLS proxy in front of an API server
+
+What a company may have there. CERT holds certificate and key. MODE says what
+becomes of a request to upgrade to SPDY:
+  strip    the header fields of the hop are taken out, as for any proxy that
+           does not know them; the rest is passed on
+  swallow  no answer ever comes
+  pass     nothing
+Each upgrade that is asked for is a line "METHOD PROTOCOL" in LOG.
+"""
+import socket
+import ssl
+import sys
+import threading
+
+
+def head_of(conn):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = conn.recv(65536)
+        if not part:
+            return None, b""
+        data += part
+    head, _, rest = data.partition(b"\r\n\r\n")
+    return head.split(b"\r\n"), rest
+
+
+def field(lines, name):
+    for line in lines[1:]:
+        key, _, value = line.partition(b":")
+        if key.strip().lower() == name:
+            return value.strip().decode()
+    return ""
+
+
+def relay(a, b):
+    try:
+        while True:
+            data = a.recv(65536)
+            if not data:
+                break
+            b.sendall(data)
+    except OSError:
+        pass
+    for s in (a, b):
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+def serve(conn, upstream, mode, log):
+    lines, rest = head_of(conn)
+    if not lines:
+        return
+    upgrade = field(lines, b"upgrade")
+    if upgrade:
+        log.write("%s %s\n" % (lines[0].split()[0].decode(), upgrade))
+        log.flush()
+    if upgrade.startswith("SPDY"):
+        if mode == "swallow":
+            conn.recv(1)
+            return
+        if mode == "strip":
+            lines = [x for x in lines if x.partition(b":")[0].lower()
+                     not in (b"upgrade", b"connection")]
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    plain.check_hostname = False
+    plain.verify_mode = ssl.CERT_NONE
+    far = plain.wrap_socket(socket.create_connection(upstream))
+    far.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+    threading.Thread(target=relay, args=(far, conn), daemon=True).start()
+    relay(conn, far)
+
+
+def guarded(raw, tls, *args):
+    try:
+        with tls.wrap_socket(raw, server_side=True) as conn:
+            serve(conn, *args)
+    except OSError:
+        pass
+
+
+def main():
+    port, upstream, cert, mode, path = sys.argv[1:]
+    host, _, there = upstream.rpartition(":")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert)
+    log = open(path, "a", encoding="utf-8")
+    server = socket.create_server(("127.0.0.1", int(port)))
+    while True:
+        raw, _ = server.accept()
+        threading.Thread(target=guarded, daemon=True, args=(
+            raw, tls, (host, int(there)), mode, log)).start()
+
+
+if __name__ == "__main__":
+    main()
