@@ -23,7 +23,7 @@ setup_file() {
 
 setup() {
   skip_on_foreign "callers in the node's network"
-  WEB=$(web)
+  WEB=$(web web)
 }
 
 teardown() {

@@ -149,6 +149,9 @@ run 0 __complete connect --mode= && is "$out" "--mode=tun2socks
 :4"
 ok $? "__complete: values"
 run 0 __completeNoDesc "" && is "$out" "connect
+exchange
+preview
+recover
 clean
 config
 completion
