@@ -311,8 +311,11 @@ enum {
 	C_DATA,
 	C_DATA_CR,
 	C_DATA_LF,
-	C_TRAILER,
-	C_TRAILER_LF
+	C_TRAILER, /* the field's name, or the empty line */
+	C_TRAILER_VALUE,
+	C_TRAILER_LF,
+	C_PAD, /* blanks behind the size */
+	C_LAST_LF,
 };
 
 #define MAX_CHUNK_LINE 4096U
@@ -328,6 +331,21 @@ static int hex_value(uint8_t c)
 	return -1;
 }
 
+/* blanks, then an extension or the end: nothing else, that a reader could take
+ * for a part of the size */
+static int after_size(struct http1_chunks *c, uint8_t b)
+{
+	if (b == '\r')
+		c->state = C_SIZE_LF;
+	else if (b == ';')
+		c->state = C_EXT;
+	else if (is_blank((char)b) && ++c->line <= MAX_CHUNK_LINE)
+		c->state = C_PAD;
+	else
+		return -EBADMSG;
+	return 0;
+}
+
 static int size_byte(struct http1_chunks *c, uint8_t b)
 {
 	int v = hex_value(b);
@@ -338,14 +356,22 @@ static int size_byte(struct http1_chunks *c, uint8_t b)
 		c->left = c->left * 16 + (uint64_t)v;
 		return 0;
 	}
-	if (!c->line || (b != '\r' && b != ';' && !is_blank((char)b)))
+	return c->line ? after_size(c, b) : -EBADMSG;
+}
+
+/* Trailer lines are checked and skipped; @line counts the bytes of one. */
+static int trailer_byte(struct http1_chunks *c, uint8_t b)
+{
+	if (b == '\r' && !c->line)
+		c->state = C_LAST_LF;
+	else if (b == ':' && c->line)
+		c->state = C_TRAILER_VALUE;
+	else if (!is_tchar((char)b) || ++c->line > MAX_CHUNK_LINE)
 		return -EBADMSG;
-	c->state = b == '\r' ? C_SIZE_LF : C_EXT;
 	return 0;
 }
 
-/* Trailer lines are skipped; @line counts the bytes of the present one. */
-static int trailer_byte(struct http1_chunks *c, uint8_t b)
+static int trailer_value_byte(struct http1_chunks *c, uint8_t b)
 {
 	if (b == '\r')
 		c->state = C_TRAILER_LF;
@@ -382,11 +408,17 @@ static int chunk_byte(struct http1_chunks *c, uint8_t b)
 		return b == '\n' ? 0 : -EBADMSG;
 	case C_TRAILER:
 		return trailer_byte(c, b);
+	case C_TRAILER_VALUE:
+		return trailer_value_byte(c, b);
 	case C_TRAILER_LF:
-		c->done = !c->line;
 		c->line = 0;
 		c->state = C_TRAILER;
 		return b == '\n' ? 0 : -EBADMSG;
+	case C_LAST_LF:
+		c->done = true;
+		return b == '\n' ? 0 : -EBADMSG;
+	case C_PAD:
+		return after_size(c, b);
 	default:
 		return -EBADMSG;
 	}
@@ -410,4 +442,42 @@ ssize_t http1_chunks_next(struct http1_chunks *c, const void *data, size_t len,
 			c->state = C_DATA_CR;
 	}
 	return (ssize_t)(len - rd_left(&r));
+}
+
+void http1_flow_start(struct http1_flow *f, int kind, uint64_t length)
+{
+	*f = (struct http1_flow){ .kind = kind, .left = length };
+	f->done = kind == HTTP1_NO_BODY || (kind == HTTP1_LENGTH && !length);
+}
+
+static ssize_t chunked_next(struct http1_flow *f, const uint8_t *p, size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && !f->chunks.done) {
+		struct http1_str payload;
+		ssize_t n = http1_chunks_next(&f->chunks, p + used, len - used,
+					      &payload);
+
+		if (n < 0)
+			return n;
+		used += (size_t)n;
+	}
+	f->done = f->chunks.done;
+	return (ssize_t)used;
+}
+
+ssize_t http1_flow_next(struct http1_flow *f, const void *data, size_t len)
+{
+	if (f->done)
+		return 0;
+	if (f->kind == HTTP1_CHUNKED)
+		return chunked_next(f, data, len);
+	if (f->kind == HTTP1_UNTIL_EOF)
+		return (ssize_t)len;
+	if (len > f->left)
+		len = (size_t)f->left;
+	f->left -= len;
+	f->done = !f->left;
+	return (ssize_t)len;
 }

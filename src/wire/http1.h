@@ -93,4 +93,21 @@ struct http1_chunks {
 KT_CHECK ssize_t http1_chunks_next(struct http1_chunks *c, const void *data,
 				   size_t len, struct http1_str *out);
 
+/** struct http1_flow - how far a body is; of bytes that are passed on as they
+ *  are, framing included */
+struct http1_flow {
+	int kind;      /* enum http1_body */
+	uint64_t left; /* HTTP1_LENGTH */
+	struct http1_chunks chunks;
+	bool done; /* never of HTTP1_UNTIL_EOF */
+};
+
+/** http1_flow_start() - a body of that @kind begins */
+void http1_flow_start(struct http1_flow *f, int kind, uint64_t length);
+/** http1_flow_next() - how many of the next bytes are the body's; they are
+ *  checked and count as passed. Fewer than @len only when it is @done.
+ *  -EBADMSG: the chunked coding is broken */
+KT_CHECK ssize_t http1_flow_next(struct http1_flow *f, const void *data,
+				 size_t len);
+
 #endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ROUTER_CONN_H
+#define KT_ROUTER_CONN_H
+
+#include "base/buf.h"
+#include "router/backend.h"
+#include "router/pipe.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: Inside of the router
+ *
+ * A connection is served by one part at a time (listen, http1, http2, join),
+ * which owns the caller's pipe and hands it to the next part with all that is
+ * known of it. Parts free their memory with loop_defer_free().
+ */
+
+struct router_conn {
+	struct router_env *env;
+	uint16_t port;
+	struct ipport from;
+	void *part;
+	void (*part_free)(void *part); /* resets what it owns */
+	void (*done)(void *user);
+	void *user;
+};
+
+/** struct conn_end - a pipe that is handed on, with what was received on it and
+ *  is not yet consumed */
+struct conn_end {
+	struct pipe *pipe; /* taken */
+	struct buf in;	   /* taken */
+	bool eof;	   /* eof() was called */
+	bool finished;	   /* pipe_finish() was called */
+};
+
+/* more than any pipe's window */
+#define CONN_BUF_MAX ((size_t)16 << 20)
+
+/** conn_become() - this part serves it now */
+static inline void conn_become(struct router_conn *rc, void *part,
+			       void (*part_free)(void *part))
+{
+	rc->part = part;
+	rc->part_free = part_free;
+}
+
+/** conn_over() - the part has ended and owns nothing any more */
+void conn_over(struct router_conn *rc);
+/** conn_end_reset() - end both halves now */
+void conn_end_reset(struct conn_end *e);
+
+/** join_start() - couple two open pipes until both ways are over: end of file
+ *  is passed on as such, a reset as a reset. On failure both are reset and the
+ *  connection is over. */
+void join_start(struct router_conn *rc, struct conn_end *a, struct conn_end *b);
+
+/** http1_start() - serve a caller that speaks it; as above.
+ *  @up: a connection to a backend that is open already and whose it is (@ref),
+ *  or NULL */
+void http1_start(struct router_conn *rc, struct conn_end *caller,
+		 struct conn_end *up, struct backend_ref ref);
+
+#endif

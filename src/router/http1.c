@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "router/conn.h"
+#include "router/http1_head.h"
+#include "router/http1_up.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * DOC: Theory of operation
+ *
+ * A caller that speaks HTTP/1. One request is under way at a time, the next one
+ * stays unread in the caller's pipe: so pipelined requests are answered in
+ * order, each from its own backend.
+ *
+ *   READING  -> a head is there; choose a backend
+ *   EXCHANGE -> request to the backend and response to the caller, side by
+ *               side: a response may begin, and end, before the request's body
+ *   LINGER   -> our half is finished; what the caller still sends is thrown
+ *               away for a moment, so that no reset overtakes the answer
+ *   101, or 2xx to CONNECT: the two pipes are joined
+ *
+ * Heads are read strictly (wire/http1) and bodies are followed byte by byte,
+ * but what goes on is what came: request heads get X-Forwarded-For, nothing
+ * else is changed. Only checked bytes are sent on, and bytes are given back to
+ * their pipe only when they were sent: one full side stops the other.
+ *
+ * A caller that finishes its half finishes the backend's too, as it would
+ * without us. A backend that breaks in the middle of a response breaks the
+ * caller's connection: what is cut off must not look complete. Before that the
+ * caller gets a 502. A request is tried on a second connection when the first
+ * was never opened and it is another's turn now, or when a reused connection
+ * had ended just before: if none of the request was sent, or if sending it
+ * twice is safe (RFC 9110 section 9.2.2) and it has no body.
+ */
+
+#define LINGER_NS (2 * NS_SEC)
+#define TRIES 2
+
+static const char too_large[] = "Request Header Fields Too Large";
+
+enum state { READING, EXCHANGE, LINGER };
+
+struct http1 {
+	struct router_conn *rc;
+	struct conn_end caller;
+	struct ups ups;
+	enum state state;
+	bool gone;
+	struct timer timer; /* route again; the end of LINGER */
+	struct buf out;	    /* an answer of ours */
+
+	/* the request */
+	struct buf head; /* as it goes on */
+	size_t head_sent;
+	struct http1_flow body;
+	size_t body_ok; /* checked, at the front of caller.in */
+	bool to_head, connect, upgrade, idempotent, old;
+	bool keep; /* the caller's connection, if the response agrees */
+	unsigned int tries;
+	struct backend_ref ref;
+	int error; /* of the backend's connection */
+
+	/* the response */
+	struct http1_flow answer;
+	size_t answer_ok; /* checked, at the front of up.in */
+	bool in_answer;	  /* behind the final head */
+	bool answered;	  /* some of the final response went to the caller */
+	bool heard;	  /* an interim response came */
+	bool answer_persists; /* the backend keeps its connection */
+};
+
+static void run(struct http1 *c);
+
+/* --- the end ------------------------------------------------------------- */
+
+static void http1_free(void *part)
+{
+	struct http1 *c = part;
+
+	c->gone = true;
+	loop_timer_stop(&c->timer);
+	conn_end_reset(&c->caller);
+	ups_fini(&c->ups);
+	buf_fini(&c->out);
+	buf_fini(&c->head);
+	loop_defer_free(c->rc->env->loop, c);
+}
+
+static void over(struct http1 *c, bool reset)
+{
+	struct router_conn *rc = c->rc;
+
+	if (c->caller.pipe)
+		pipe_close(c->caller.pipe, reset);
+	c->caller.pipe = NULL;
+	http1_free(c);
+	conn_over(rc);
+}
+
+static void on_lingered(struct timer *t)
+{
+	over(container_of(t, struct http1, timer), false);
+}
+
+static void linger(struct http1 *c)
+{
+	ups_drop(&c->ups, !c->in_answer);
+	c->state = LINGER;
+}
+
+/* an answer of ours is the last one on this connection */
+static void answer(struct http1 *c, int status, const char *reason,
+		   const char *text)
+{
+	int rc = -EPIPE;
+
+	if (!c->answered && !c->answer_ok)
+		rc = buf_printf(
+			&c->out,
+			"HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\n"
+			"Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
+			status, reason, strlen(text) + 1,
+			c->to_head ? "" : text);
+	if (rc < 0) {
+		over(c, true);
+		return;
+	}
+	if (c->to_head)
+		c->out.len--; /* the line's end */
+	log_debug("router: port %u: %d: %s", c->rc->port, status, text);
+	linger(c);
+}
+
+static void bad_gateway(struct http1 *c, const char *what)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s%s%s", what, c->error ? ": " : "",
+		 c->error ? strerror(-c->error) : "");
+	if (c->error == -ETIMEDOUT)
+		answer(c, 504, "Gateway Timeout", text);
+	else
+		answer(c, 502, "Bad Gateway", text);
+}
+
+static void take(struct conn_end *e, size_t n)
+{
+	buf_take(&e->in, n);
+	if (e->pipe)
+		pipe_consume(e->pipe, n);
+}
+
+static void run_linger(struct http1 *c)
+{
+	ssize_t n = 0;
+
+	if (c->out.len)
+		n = pipe_send(c->caller.pipe, buf_data(&c->out), c->out.len);
+	if (n < 0) {
+		over(c, true);
+		return;
+	}
+	buf_take(&c->out, (size_t)n);
+	take(&c->caller, c->caller.in.len);
+	if (c->out.len)
+		return;
+	if (c->caller.eof) {
+		over(c, false);
+	} else if (!c->caller.finished) {
+		c->caller.finished = true;
+		pipe_finish(c->caller.pipe);
+		loop_timer_start(c->rc->env->loop, &c->timer, LINGER_NS,
+				 on_lingered);
+	}
+}
+
+/* --- a request ----------------------------------------------------------- */
+
+static bool is_one_of(struct http1_str s, const char *const *names)
+{
+	for (; *names; names++)
+		if (strlen(*names) == s.n && memcmp(s.p, *names, s.n) == 0)
+			return true;
+	return false;
+}
+
+static size_t count(const struct http1_head *h, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->nfields; i++)
+		n += http1_str_eq(h->fields[i].name, name);
+	return n;
+}
+
+static void route(struct http1 *c)
+{
+	if (c->ref.kind == BACKEND_NONE) {
+		bad_gateway(c, "nobody serves this request");
+		return;
+	}
+	c->tries++;
+	c->error = ups_use(&c->ups, c->ref, !c->idempotent || !c->body.done);
+	if (c->error)
+		bad_gateway(c, "no connection to the backend");
+}
+
+/* whose is the request in c->head now? */
+static bool choose(struct http1 *c, const struct http1_head *h)
+{
+	struct rule_field field[HTTP1_MAX_FIELDS];
+	struct rule_request req;
+	struct router_env *env = c->rc->env;
+
+	http1_head_request(h, field, &req);
+	c->ref = env->choose(env, c->rc->port, &req);
+	return c->ref.kind != BACKEND_NONE;
+}
+
+static void on_again(struct timer *t)
+{
+	struct http1 *c = container_of(t, struct http1, timer);
+	struct backend_ref was = c->ref;
+	struct http1_head h;
+
+	if (http1_parse_request(&h, buf_data(&c->head), c->head.len) < 0) {
+		over(c, true);
+		return;
+	}
+	/* the same one would refuse again */
+	if (choose(c, &h) && backend_same(was, c->ref) && c->error)
+		bad_gateway(c, "no connection to the backend");
+	else
+		route(c);
+	run(c);
+}
+
+static void again(struct http1 *c)
+{
+	ups_drop(&c->ups, true);
+	c->head_sent = 0;
+	loop_timer_start(c->rc->env->loop, &c->timer, 0, on_again);
+}
+
+static void begin(struct http1 *c, const struct http1_head *h, size_t len)
+{
+	static const char *const idempotent[] = { "GET", "HEAD",   "OPTIONS",
+						  "PUT", "DELETE", "TRACE",
+						  NULL };
+	char ip[IPADDR_STRLEN];
+	uint64_t length;
+	int kind = http1_request_body(h, &length);
+	const char *start = (const char *)buf_data(&c->caller.in);
+
+	c->to_head = http1_str_eq(h->method, "HEAD");
+	if (kind < 0 || count(h, "host") > 1) {
+		answer(c, 400, "Bad Request", "the request is ambiguous");
+		return;
+	}
+	http1_flow_start(&c->body, kind, length);
+	c->connect = http1_str_eq(h->method, "CONNECT");
+	c->upgrade = http1_has_token(h, "connection", "upgrade") &&
+		     http1_find(h, "upgrade");
+	c->idempotent = is_one_of(h->method, idempotent);
+	c->keep = http1_head_persists(h);
+	c->old = h->minor == 0;
+	c->body_ok = c->answer_ok = c->head_sent = 0;
+	c->in_answer = c->answered = c->heard = false;
+	c->tries = 0;
+	c->error = 0;
+	buf_reset(&c->head);
+	ipaddr_str(&c->rc->from.addr, ip);
+	if (http1_head_forward(&c->head, h, start + len, ip) < 0) {
+		answer(c, 431, too_large, "the request's head is too large");
+		return;
+	}
+	c->state = EXCHANGE;
+	choose(c, h);
+	take(&c->caller, len);
+	route(c);
+}
+
+static void read_request(struct http1 *c)
+{
+	struct http1_head h;
+	ssize_t n = -EAGAIN;
+
+	if (c->caller.in.len)
+		n = http1_parse_request(&h, buf_data(&c->caller.in),
+					c->caller.in.len);
+	c->to_head = false;
+	c->answered = false;
+	if (n >= 0)
+		begin(c, &h, (size_t)n);
+	else if (n == -E2BIG)
+		answer(c, 431, too_large, "the request's head is too large");
+	else if (n != -EAGAIN)
+		answer(c, 400, "Bad Request", "the request is malformed");
+	else if (c->caller.eof)
+		over(c, false);
+}
+
+/* --- request to the backend ---------------------------------------------- */
+
+static bool request_sent(const struct http1 *c)
+{
+	return c->body.done && !c->body_ok && c->head_sent == c->head.len;
+}
+
+/* 1: all was taken; 0: later; -1: never */
+static int offer(struct up *up, const uint8_t *p, size_t len, size_t *done)
+{
+	ssize_t n = pipe_send(up->end.pipe, p, len);
+
+	*done = 0;
+	if (n < 0) {
+		up->deaf = true;
+		return -1;
+	}
+	*done = (size_t)n;
+	return *done == len;
+}
+
+static int check_body(struct http1 *c)
+{
+	struct buf *in = &c->caller.in;
+	ssize_t n;
+
+	if (c->body.done || in->len == c->body_ok)
+		return 0;
+	n = http1_flow_next(&c->body, buf_data(in) + c->body_ok,
+			    in->len - c->body_ok);
+	if (n < 0)
+		return -EBADMSG;
+	c->body_ok += (size_t)n;
+	return 0;
+}
+
+static void push(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	size_t n;
+
+	if (!up || !up->opened || !up->end.pipe || up->deaf)
+		return;
+	if (c->head_sent < c->head.len) {
+		int rc = offer(up, buf_data(&c->head) + c->head_sent,
+			       c->head.len - c->head_sent, &n);
+
+		c->head_sent += n;
+		if (rc <= 0)
+			return;
+	}
+	if (check_body(c) < 0) {
+		answer(c, 400, "Bad Request", "the request's body is broken");
+		return;
+	}
+	if (c->body_ok) {
+		offer(up, buf_data(&c->caller.in), c->body_ok, &n);
+		c->body_ok -= n;
+		take(&c->caller, n);
+	}
+	if (!c->caller.eof || c->caller.in.len || up->deaf)
+		return;
+	if (!request_sent(c)) { /* it will never be complete */
+		over(c, true);
+	} else if (!up->end.finished) {
+		up->end.finished = true;
+		pipe_finish(up->end.pipe);
+	}
+}
+
+/* --- response to the caller ---------------------------------------------- */
+
+/* the backend has ended without an answer */
+static void no_answer(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	bool unsent = !up->opened || (up->reused && !c->head_sent);
+	bool safe =
+		up->reused && c->idempotent && c->body.kind == HTTP1_NO_BODY;
+
+	c->error = up->error;
+	if (!up->end.in.len && !c->heard && c->tries < TRIES &&
+	    (unsent || safe)) {
+		if (up->opened)
+			c->error = 0; /* a new connection may do */
+		again(c);
+		return;
+	}
+	bad_gateway(c, up->opened ? "the backend sent no answer"
+				  : "no connection to the backend");
+}
+
+static void tunnel(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	struct router_conn *rc = c->rc;
+	struct conn_end a = c->caller, b = up->end;
+
+	c->caller = (struct conn_end){ 0 };
+	up->end = (struct conn_end){ 0 };
+	http1_free(c);
+	join_start(rc, &a, &b);
+}
+
+static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
+{
+	uint64_t length;
+	int kind = http1_response_body(h, c->to_head, &length);
+
+	if (kind < 0) {
+		bad_gateway(c, "the backend's answer is ambiguous");
+		return;
+	}
+	http1_flow_start(&c->answer, kind, length);
+	c->answer_ok = len;
+	c->in_answer = true;
+	c->answer_persists = kind != HTTP1_UNTIL_EOF && http1_head_persists(h);
+	c->keep = c->keep && c->answer_persists &&
+		  (!c->old || http1_has_token(h, "connection", "keep-alive"));
+}
+
+static void interim_head(struct http1 *c, size_t len)
+{
+	c->heard = true;
+	if (c->old) /* RFC 9110 section 15.2 */
+		take(&c->ups.used->end, len);
+	else
+		c->answer_ok = len;
+}
+
+/* false: there is none yet, or no answer at all */
+static bool read_head(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	struct http1_head h;
+	ssize_t n = -EAGAIN;
+
+	if (up->end.in.len)
+		n = http1_parse_response(&h, buf_data(&up->end.in),
+					 up->end.in.len);
+	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
+		no_answer(c);
+	if (n == -EAGAIN)
+		return false;
+	if (n < 0)
+		bad_gateway(c, "the backend's answer is malformed");
+	else if (c->connect && h.status / 100 == 2)
+		tunnel(c);
+	else if (h.status == 101 && c->upgrade && request_sent(c))
+		tunnel(c);
+	else if (h.status == 101)
+		bad_gateway(c, "the backend changed protocols");
+	else if (h.status < 200)
+		interim_head(c, (size_t)n);
+	else
+		final_head(c, &h, (size_t)n);
+	return !c->gone && c->state == EXCHANGE;
+}
+
+/* 1: it is complete; 0: later; -1: the connection is gone or lingers */
+static int read_body(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	struct buf *in = &up->end.in;
+	ssize_t n = 0;
+
+	if (in->len > c->answer_ok)
+		n = http1_flow_next(&c->answer, buf_data(in) + c->answer_ok,
+				    in->len - c->answer_ok);
+	if (n < 0) {
+		over(c, true);
+		return -1;
+	}
+	c->answer_ok += (size_t)n;
+	if (c->answer_ok)
+		return 0;
+	if (c->answer.done)
+		return 1;
+	if (c->answer.kind == HTTP1_UNTIL_EOF && up->end.eof)
+		return 1;
+	if (up->end.eof || !up->end.pipe) {
+		over(c, true); /* cut off */
+		return -1;
+	}
+	return 0;
+}
+
+/* 1: the response is complete; 0: later; -1: the connection is gone, lingers
+ * or waits for another backend */
+static int pull(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+
+	for (;;) {
+		if (c->in_answer) {
+			int rc = read_body(c);
+
+			if (rc)
+				return rc;
+		}
+		if (c->answer_ok) {
+			ssize_t n =
+				pipe_send(c->caller.pipe, buf_data(&up->end.in),
+					  c->answer_ok);
+			if (n < 0) {
+				over(c, true);
+				return -1;
+			}
+			if (c->in_answer && n)
+				c->answered = true;
+			c->answer_ok -= (size_t)n;
+			take(&up->end, (size_t)n);
+			if (c->answer_ok)
+				return 0;
+		} else if (c->in_answer) {
+			return 0;
+		} else if (!read_head(c)) {
+			return -1;
+		}
+	}
+}
+
+static void finish(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	bool usable = c->answer_persists && up->end.pipe && !up->end.eof &&
+		      !up->deaf && !up->end.finished && !up->end.in.len;
+
+	if (!request_sent(c)) {
+		if (!usable || !c->keep)
+			linger(c);
+		return; /* its body goes on */
+	}
+	if (usable)
+		ups_keep(&c->ups);
+	else
+		ups_drop(&c->ups, false);
+	buf_fini(&c->head);
+	if (c->keep)
+		c->state = READING;
+	else
+		linger(c);
+}
+
+static void exchange(struct http1 *c)
+{
+	if (c->ups.used)
+		push(c);
+	if (!c->gone && c->state == EXCHANGE && c->ups.used && pull(c) > 0)
+		finish(c);
+}
+
+static void run(struct http1 *c)
+{
+	enum state was;
+
+	do {
+		was = c->state;
+		if (was == READING)
+			read_request(c);
+		else if (was == EXCHANGE)
+			exchange(c);
+		else
+			run_linger(c);
+	} while (!c->gone && c->state != was);
+	/* an idle connection has no buffer */
+	if (!c->gone && !c->caller.in.len)
+		buf_fini(&c->caller.in);
+}
+
+/* --- the caller ---------------------------------------------------------- */
+
+static void on_opened(void *user)
+{
+	(void)user;
+}
+
+static void on_data(void *user, const uint8_t *p, size_t n)
+{
+	struct http1 *c = user;
+
+	if (buf_put(&c->caller.in, p, n) < 0)
+		over(c, true);
+	else
+		run(c);
+}
+
+static void on_eof(void *user)
+{
+	struct http1 *c = user;
+
+	c->caller.eof = true;
+	run(c);
+}
+
+static void on_writable(void *user)
+{
+	run(user);
+}
+
+static void on_closed(void *user, int error)
+{
+	struct http1 *c = user;
+
+	(void)error;
+	c->caller.pipe = NULL;
+	over(c, true);
+}
+
+static const struct pipe_handler handler = { on_opened, on_data, on_eof,
+					     on_writable, on_closed };
+
+static void on_up(void *user)
+{
+	run(user);
+}
+
+void http1_start(struct router_conn *rc, struct conn_end *caller,
+		 struct conn_end *up, struct backend_ref ref)
+{
+	struct http1 *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		conn_end_reset(caller);
+		if (up)
+			conn_end_reset(up);
+		conn_over(rc);
+		return;
+	}
+	c->rc = rc;
+	c->caller = *caller;
+	buf_init(&c->out, 1024);
+	buf_init(&c->head, HTTP1_MAX_HEAD + 256);
+	ups_init(&c->ups, rc, on_up, c);
+	conn_become(rc, c, http1_free);
+	pipe_set_handler(c->caller.pipe, &handler, c);
+	if (up)
+		ups_adopt(&c->ups, up, ref);
+	run(c);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ROUTER_HTTP1_HEAD_H
+#define KT_ROUTER_HTTP1_HEAD_H
+
+#include "base/buf.h"
+#include "wire/http1.h"
+#include "wire/rule.h"
+
+/** http1_head_request() - @h as the rules see it
+ *  @field: room for HTTP1_MAX_FIELDS; @req borrows it and the head's bytes */
+void http1_head_request(const struct http1_head *h, struct rule_field *field,
+			struct rule_request *req);
+
+/**
+ * http1_head_forward() - append the request head to @out, as it is but for
+ * X-Forwarded-For, to which @ip is appended. An offer to upgrade to h2c is left
+ * out: behind it no request could be seen (RFC 9113 section 3.1).
+ * @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
+ */
+KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,
+				const char *end, const char *ip);
+
+/** http1_head_persists() - the sender means to keep the connection
+ *  (RFC 9112 section 9.3) */
+bool http1_head_persists(const struct http1_head *h);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/router.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "router/conn.h"
+#include "router/detect.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * DOC: Theory of operation
+ *
+ * Nobody says beforehand what a caller speaks (ROUTER_AUTO), so its first bytes
+ * do. In some protocols the server speaks first: when the caller is silent for
+ * a while, the backend for all that is not HTTP is connected, and whoever
+ * speaks first decides:
+ *
+ *   caller: HTTP      -> http1, with that connection at hand
+ *   caller: not HTTP  -> join
+ *   backend           -> join
+ */
+
+#define SILENCE_NS (300 * NS_MS)
+
+struct listen {
+	struct router_conn *rc;
+	enum router_proto proto;
+	struct conn_end caller, up;
+	struct backend_ref ref;
+	bool opened, raw;
+	struct timer silence;
+};
+
+void conn_over(struct router_conn *rc)
+{
+	rc->part = NULL;
+	loop_defer_free(rc->env->loop, rc);
+	if (rc->done)
+		rc->done(rc->user);
+}
+
+void router_conn_free(struct router_conn *rc)
+{
+	if (!rc)
+		return;
+	rc->part_free(rc->part);
+	loop_defer_free(rc->env->loop, rc);
+}
+
+void conn_end_reset(struct conn_end *e)
+{
+	if (e->pipe)
+		pipe_close(e->pipe, true);
+	e->pipe = NULL;
+	buf_fini(&e->in);
+}
+
+static void listen_drop(struct listen *l)
+{
+	loop_timer_stop(&l->silence);
+	loop_defer_free(l->rc->env->loop, l);
+}
+
+static void listen_free(void *part)
+{
+	struct listen *l = part;
+
+	conn_end_reset(&l->caller);
+	conn_end_reset(&l->up);
+	listen_drop(l);
+}
+
+static void listen_reset(struct listen *l)
+{
+	struct router_conn *rc = l->rc;
+
+	listen_free(l);
+	conn_over(rc);
+}
+
+static const struct pipe_handler up_handler;
+
+/* true: it is being opened */
+static bool open_raw(struct listen *l)
+{
+	struct router_env *env = l->rc->env;
+
+	if (l->up.pipe)
+		return true;
+	l->ref = env->choose(env, l->rc->port, NULL);
+	if (l->ref.kind != BACKEND_NONE)
+		l->up.pipe = env->open(env, l->rc->port, l->ref, &l->rc->from);
+	if (!l->up.pipe)
+		return false;
+	pipe_set_handler(l->up.pipe, &up_handler, l);
+	return true;
+}
+
+static void go_raw(struct listen *l)
+{
+	struct router_conn *rc = l->rc;
+
+	l->raw = true;
+	if (!open_raw(l)) {
+		listen_reset(l);
+		return;
+	}
+	if (!l->opened)
+		return;
+	listen_drop(l);
+	join_start(rc, &l->caller, &l->up);
+}
+
+static void go_http1(struct listen *l)
+{
+	struct router_conn *rc = l->rc;
+	bool use = l->opened && !l->up.eof;
+
+	if (!use)
+		conn_end_reset(&l->up);
+	listen_drop(l);
+	http1_start(rc, &l->caller, use ? &l->up : NULL, l->ref);
+}
+
+static enum detect what(const struct listen *l)
+{
+	switch (l->proto) {
+	case ROUTER_HTTP1:
+		return DETECT_HTTP1;
+	case ROUTER_HTTP2:
+		return DETECT_HTTP2;
+	case ROUTER_TCP:
+		return DETECT_OTHER;
+	default:
+		return detect(buf_data(&l->caller.in), l->caller.in.len);
+	}
+}
+
+static void look(struct listen *l)
+{
+	if (l->raw)
+		return;
+	switch (what(l)) {
+	case DETECT_MORE:
+		if (l->caller.eof)
+			go_raw(l);
+		break;
+	case DETECT_HTTP1:
+		go_http1(l);
+		break;
+	case DETECT_HTTP2:
+	case DETECT_TLS:
+	case DETECT_OTHER:
+		go_raw(l);
+	}
+}
+
+static void on_opened(void *user)
+{
+	(void)user;
+}
+
+static void on_writable(void *user)
+{
+	(void)user;
+}
+
+static void on_data(void *user, const uint8_t *p, size_t n)
+{
+	struct listen *l = user;
+
+	if (buf_put(&l->caller.in, p, n) < 0)
+		listen_reset(l);
+	else
+		look(l);
+}
+
+static void on_eof(void *user)
+{
+	struct listen *l = user;
+
+	l->caller.eof = true;
+	look(l);
+}
+
+static void on_closed(void *user, int error)
+{
+	struct listen *l = user;
+
+	(void)error;
+	l->caller.pipe = NULL;
+	listen_reset(l);
+}
+
+static const struct pipe_handler caller_handler = { on_opened, on_data, on_eof,
+						    on_writable, on_closed };
+
+static void on_up_opened(void *user)
+{
+	struct listen *l = user;
+
+	l->opened = true;
+	if (l->raw)
+		go_raw(l);
+}
+
+static void on_up_data(void *user, const uint8_t *p, size_t n)
+{
+	struct listen *l = user;
+
+	if (buf_put(&l->up.in, p, n) < 0)
+		listen_reset(l);
+	else
+		go_raw(l);
+}
+
+static void on_up_eof(void *user)
+{
+	struct listen *l = user;
+
+	l->up.eof = true;
+	go_raw(l);
+}
+
+static void on_up_closed(void *user, int error)
+{
+	struct listen *l = user;
+
+	log_debug("router: port %u: backend: %s", l->rc->port,
+		  strerror(-error));
+	l->up.pipe = NULL;
+	listen_reset(l);
+}
+
+static const struct pipe_handler up_handler = { on_up_opened, on_up_data,
+						on_up_eof, on_writable,
+						on_up_closed };
+
+static void on_silence(struct timer *t)
+{
+	struct listen *l = container_of(t, struct listen, silence);
+
+	if (!open_raw(l))
+		listen_reset(l);
+}
+
+struct router_conn *router_http_take(struct router_env *env, uint16_t port,
+				     enum router_proto proto,
+				     struct pipe *caller,
+				     const struct ipport *from,
+				     void (*done)(void *user), void *user)
+{
+	struct router_conn *rc = calloc(1, sizeof(*rc));
+	struct listen *l = calloc(1, sizeof(*l));
+
+	if (!rc || !l) {
+		free(rc);
+		free(l);
+		pipe_close(caller, true);
+		errno = ENOMEM;
+		return NULL;
+	}
+	*rc = (struct router_conn){ .env = env,
+				    .port = port,
+				    .from = *from,
+				    .done = done,
+				    .user = user };
+	l->rc = rc;
+	l->proto = proto;
+	l->caller.pipe = caller;
+	buf_init(&l->caller.in, CONN_BUF_MAX);
+	buf_init(&l->up.in, CONN_BUF_MAX);
+	pipe_set_handler(caller, &caller_handler, l);
+	conn_become(rc, l, listen_free);
+	if (proto == ROUTER_AUTO || proto == ROUTER_TCP)
+		loop_timer_start(env->loop, &l->silence,
+				 proto == ROUTER_TCP ? 0 : SILENCE_NS,
+				 on_silence);
+	return rc;
+}

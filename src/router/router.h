@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ROUTER_ROUTER_H
+#define KT_ROUTER_ROUTER_H
+
+#include "router/backend.h"
+
+#include <stdint.h>
+
+/**
+ * DOC: Router
+ *
+ * A caller's connection from its first byte to its end: what it speaks is
+ * found out, then each HTTP request goes to the backend that env->choose()
+ * names. What is not HTTP goes as a whole where choose(NULL) says.
+ */
+
+struct router_conn;
+
+enum router_proto { ROUTER_AUTO, ROUTER_HTTP1, ROUTER_HTTP2, ROUTER_TCP };
+
+/**
+ * router_http_take() - serve a caller until its end
+ * @port: of ours, for the rules; @caller: taken, an open pipe nobody has read
+ * from, also on failure; @done: the last call, may be NULL; the handle is gone
+ * Return: the handle, or NULL with errno.
+ */
+struct router_conn *router_http_take(struct router_env *env, uint16_t port,
+				     enum router_proto proto,
+				     struct pipe *caller,
+				     const struct ipport *from,
+				     void (*done)(void *user), void *user);
+/** router_conn_free() - end it now, with resets; no callback; NULL is allowed
+ */
+void router_conn_free(struct router_conn *rc);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig.h"
+
+#include "base/mem.h"
+#include "router/pipe_fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static bool is(struct rule_str s, const char *text)
+{
+	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+}
+
+static struct backend_ref choose(struct router_env *env, uint16_t port,
+				 const struct rule_request *req)
+{
+	struct rig *r = container_of(env, struct rig, env);
+	struct backend_ref ref = { BACKEND_ORIGIN, 0 };
+
+	(void)port;
+	r->chosen++;
+	for (size_t i = 0; req && i < req->nfields; i++) {
+		struct rule_str v = req->field[i].value;
+
+		if (!is(req->field[i].name, "to"))
+			continue;
+		if (is(v, "a") || is(v, "b"))
+			ref = (struct backend_ref){ BACKEND_CLIENT,
+						    is(v, "a") ? 1 : 2 };
+		else if (is(v, "none"))
+			ref.kind = BACKEND_NONE;
+	}
+	return ref;
+}
+
+static void on_timer(struct timer *t)
+{
+	struct rig_open *o = container_of(t, struct rig_open, timer);
+	int sv[2];
+
+	if (o->error ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0) {
+		pipe_fd_opened(o->pipe, o->error);
+		return;
+	}
+	o->fd = sv[1];
+	pipe_fd_opened(o->pipe, sv[0]);
+}
+
+static void cancel(void *user)
+{
+	struct rig_open *o = user;
+
+	loop_timer_stop(&o->timer);
+}
+
+static struct pipe *do_open(struct router_env *env, uint16_t port,
+			    struct backend_ref ref, const struct ipport *from)
+{
+	struct rig *r = container_of(env, struct rig, env);
+	struct rig_open *o = &r->open[r->nopen];
+
+	(void)port;
+	(void)from;
+	if (r->nopen == RIG_OPENS) {
+		errno = EMFILE;
+		return NULL;
+	}
+	r->nopen++;
+	*o = (struct rig_open){
+		.ref = ref, .fd = -1, .error = r->refuse, .rig = r
+	};
+	o->pipe = pipe_fd_opening(env->loop, cancel, o);
+	loop_timer_start(env->loop, &o->timer, 0, on_timer);
+	return o->pipe;
+}
+
+static void on_done(void *user)
+{
+	struct rig *r = user;
+
+	r->conn = NULL;
+}
+
+void rig_init(struct rig *r, enum router_proto proto)
+{
+	struct ipport from = { .port = 5555 };
+	int sv[2];
+
+	memset(r, 0, sizeof(*r));
+	if (ipaddr_parse(&from.addr, "10.9.8.7") < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0)
+		abort();
+	r->env = (struct router_env){ loop_new(), choose, do_open };
+	r->caller = sv[1];
+	r->conn = router_http_take(&r->env, 80, proto,
+				   pipe_fd_new(r->env.loop, sv[0]), &from,
+				   on_done, r);
+}
+
+void rig_fini(struct rig *r)
+{
+	router_conn_free(r->conn);
+	rig_run(r);
+	if (r->caller >= 0)
+		close(r->caller);
+	for (unsigned int i = 0; i < r->nopen; i++)
+		if (r->open[i].fd >= 0)
+			close(r->open[i].fd);
+	loop_free(r->env.loop);
+}
+
+void rig_run(struct rig *r)
+{
+	for (int i = 0; i < 6; i++)
+		loop_once(r->env.loop, 0);
+}
+
+void rig_write(struct rig *r, int fd, const void *p, size_t n)
+{
+	const uint8_t *from = p;
+
+	for (int idle = 0; n && idle < 1000;) {
+		ssize_t rc = send(fd, from, n, MSG_NOSIGNAL);
+
+		if (rc < 0 && errno != EAGAIN)
+			return;
+		if (rc > 0) {
+			from += rc;
+			n -= (size_t)rc;
+			idle = 0;
+		}
+		idle++;
+		rig_run(r);
+	}
+	rig_run(r);
+}
+
+void rig_say(struct rig *r, int fd, const char *text)
+{
+	rig_write(r, fd, text, strlen(text));
+}
+
+ssize_t rig_read(struct rig *r, int fd, void *p, size_t n)
+{
+	ssize_t rc;
+
+	rig_run(r);
+	rc = recv(fd, p, n, 0);
+	if (rc > 0)
+		rig_run(r);
+	if (rc == 0)
+		return -1;
+	return rc > 0 ? rc : errno == EAGAIN ? 0 : -2;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_UNIT_ROUTER_RIG_H
+#define KT_UNIT_ROUTER_RIG_H
+
+#include "base/buf.h"
+#include "router/backend.h"
+#include "router/router.h"
+
+#include <stdbool.h>
+
+/**
+ * DOC: Rig
+ *
+ * A router between a caller and backends that are sockets in the test's hands.
+ * A request's field "to" chooses: "a" and "b" are clients 1 and 2, "none" is
+ * nobody, everything else is the origin (0).
+ */
+
+#define RIG_OPENS 64
+
+struct rig_open {
+	struct backend_ref ref;
+	int fd; /* our end; -1: closed */
+	struct pipe *pipe;
+	struct timer timer;
+	int error; /* it is refused */
+	struct rig *rig;
+};
+
+struct rig {
+	struct router_env env;
+	struct router_conn *conn; /* NULL: it is over */
+	int caller;
+	int refuse; /* openings get this -errno */
+	unsigned int chosen;
+	struct rig_open open[RIG_OPENS];
+	unsigned int nopen;
+};
+
+void rig_init(struct rig *r, enum router_proto proto);
+void rig_fini(struct rig *r);
+/** rig_run() - until nothing happens any more */
+void rig_run(struct rig *r);
+/** rig_write() - all of it, while the router runs */
+void rig_write(struct rig *r, int fd, const void *p, size_t n);
+void rig_say(struct rig *r, int fd, const char *text);
+/** rig_read() - what is there now; 0: nothing; -1: end; -2: reset */
+ssize_t rig_read(struct rig *r, int fd, void *p, size_t n);
+
+#endif
