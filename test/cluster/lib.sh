@@ -3,9 +3,10 @@
 #
 # lib.sh: what the scripts of the test cluster share. Source it.
 #
-# Every checkout has a cluster of its own, and one for each version. Whatever is visible on the whole
-# machine (network namespaces, links, addresses, cgroups, directories) carries
-# an id made from the checkout's path and the version, so that they never meet.
+# Every checkout has clusters of its own, one for each version of Kubernetes.
+# Whatever is visible on the whole machine (network namespaces, links, addresses,
+# cgroups, directories) carries an id made from the checkout's path and the
+# version, so that they never meet.
 
 # shellcheck disable=SC2034 # the variables are for those who source this
 CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 20
+# every flavour
 # Names during `ktctl connect`: the cluster's as a Pod sees them, the office's
 # as they were, each asked of nobody else. Laptop: alice.
 
@@ -108,14 +109,14 @@ compare() {
 
 @test "answers of more than 512 bytes, with EDNS and without, other types" {
   skip_on_foreign "a Pod to ask from"
-  printf '%s\n' "net.$NS.svc.cluster.local SRV" "net.$NS.svc.cluster.local ANY" \
+  printf '%s\n' "many.$NS.svc.cluster.local SRV" "net.$NS.svc.cluster.local ANY" \
     "web.$NS.svc.cluster.local HTTPS" "web.$NS.svc.cluster.local SVCB" \
     "web.$NS.svc.cluster.local NAPTR" "web.$NS.svc.cluster.local CAA" \
     "web.$NS.svc.cluster.local SOA" "cluster.local SOA" \
     "web.$NS.svc.cluster.local TYPE65280" "wEb.$NS.SVC.cluster.LOCAL A" \
     "missing.$NS.svc.cluster.local TYPE65281" >"$BATS_TEST_TMPDIR/q"
   compare
-  grep -q 'net.* SRV: NOERROR qr+aa+tc' "$BATS_TEST_TMPDIR/laptop"
+  grep -q 'many.* SRV: NOERROR qr+aa+tc' "$BATS_TEST_TMPDIR/laptop"
   compare --edns 512
   compare --edns 4096
   run ! grep '+tc' "$BATS_TEST_TMPDIR/laptop"
@@ -199,11 +200,10 @@ done'
   tail -n +$((before + 1)) "$log" | grep -c 'www.corp.test'
   # with the cluster out of reach they are found as quickly
   cut_off alice
-  start=${EPOCHREALTIME/./}
-  run laptop alice getent ahosts intra.corp.test
-  took=$((${EPOCHREALTIME/./} - start))
+  # shellcheck disable=SC2016
+  took=$(laptop alice bash -c 'start=${EPOCHREALTIME/./}
+    getent ahosts intra.corp.test >&2 && echo $((${EPOCHREALTIME/./} - start))')
   no_cut alice
-  [ "$status" -eq 0 ]
   echo "$took us"
   [ $took -lt 700000 ]
 }

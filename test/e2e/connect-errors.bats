@@ -168,17 +168,23 @@ in_time() {
     "deployments"
 }
 
+shadow_seen() {
+  kc -n "$NS" get pods -l kt-role=shadow-connect -o json |
+    jq -e '.items[0] | select(.)' >"$BATS_TEST_TMPDIR/pod"
+}
+
 @test "errors: the Pod: image, node, service account; --forceUpdate is seen" {
   local started=$SECONDS pod
   connect_spawn carol --forceUpdate --image kt.test/nope:1
-  eventually 10 eval '[ -n "$(shadow_pod 2>/dev/null)" ]'
-  pod=$(kc -n "$NS" get pods -l kt-role=shadow-connect -o json)
+  # it does not live long
+  eventually 10 shadow_seen
+  pod=$(cat "$BATS_TEST_TMPDIR/pod")
   status=0
   wait "$CONNECT_PID" || status=$?
   CONNECT_PID=
   output=$(cat "$CONNECT_LOG")
   ended_with 1 "image cannot be pulled" "kt.test/nope:1" "hint:" "--image"
-  [ "$(jq -r '.items[0].spec.containers[0] | .imagePullPolicy, .image' \
+  [ "$(jq -r '.spec.containers[0] | .imagePullPolicy, .image' \
     <<<"$pod" | xargs)" = "Always kt.test/nope:1" ]
 
   connect_with "$KUBECONFIG" --nodeSelector kt-test=nobody

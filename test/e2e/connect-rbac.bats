@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 14
+# every flavour
 # A developer who has the published Role in one namespace, and nothing else in
 # the cluster, does the whole job.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 35
+# every flavour
 # What a program of the laptop sees of the network is what it would see in a
 # Pod: where the cluster is our own, the same program is run in a Pod's network
 # and has to say the same. Laptop: alice.

@@ -4,8 +4,9 @@
 
 A question is a line "NAME TYPE", a type also a number. Prints one line for
 each, in the same order: rcode, flags, and the records of answer and authority
-in an order of their own without TTLs, so that what two resolvers say can be
-compared with diff.
+in an order of their own, so that what two resolvers say can be compared with
+diff: without TTLs, without the serial number of a zone (CoreDNS: the time), and
+in lower case (who has it in a cache may give another one's).
 
   --tcp      one connection, questions sent without waiting
   --edns N   with an OPT record which allows N bytes
@@ -69,8 +70,8 @@ def rdata(msg, kind, pos, size):
     if kind == "SOA":
         first, pos = decode(msg, pos)
         second, pos = decode(msg, pos)
-        return f"{first} {second} %d %d %d %d %d" % \
-            struct.unpack_from("!5I", msg, pos)
+        return f"{first} {second} %d %d %d %d" % \
+            struct.unpack_from("!4I", msg, pos + 4)
     return raw.hex()
 
 
@@ -105,7 +106,8 @@ class Reply:
             self.edns = True
         else:
             kind = KINDS.get(number, f"TYPE{number}")
-            records.append(f"{name} {kind} {rdata(msg, kind, pos, size)}")
+            data = rdata(msg, kind, pos, size)
+            records.append(f"{name.lower()} {kind} {data.lower()}")
             self.ttls.append(ttl)
         return pos + size
 
