@@ -31,8 +31,8 @@
 
 #define PROTOCOL "portforward.k8s.io"
 #define TUNNEL_PROTOCOL "SPDY/3.1+" PROTOCOL
-#define WINDOW (64u << 20)
-#define LATE_TEXT (2 * NS_SEC)
+#define WINDOW (32u << 20)
+#define LATE_TEXT (NS_SEC / 2)
 
 enum { ERROR_STREAM = 1, DATA_STREAM = 3 };
 

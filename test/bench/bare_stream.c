@@ -2,11 +2,11 @@
 /*
  * bare_stream - one port-forward stream, pushed by nothing but its carrier
  *
- * usage: bare_stream FORM NAMESPACE POD
+ * usage: bare_stream FORM NAMESPACE POD [down|up|rtt|connections|beside]...
  * FORM is one of --carrier; the Pod runs netsrv; the cluster is that of
- * KUBECONFIG. Prints measure.py's figures of it as JSON: what `ktctl connect`
- * could reach with this carrier if all else took no time. BENCH_BYTES is the
- * size of a transfer.
+ * KUBECONFIG. Without rows it measures all of them. Prints measure.py's figures
+ * of it as JSON: what `ktctl connect` could reach with this carrier if all else
+ * took no time. BENCH_BYTES is the size of a transfer.
  */
 #include "base/loop.h"
 #include "base/mem.h"
@@ -269,17 +269,48 @@ static void connections(void)
 	print("connections_per_s", n * 1e9 / (double)(now - start));
 }
 
-static void measure(void)
+static uint64_t size_of_bulk(void)
 {
 	const char *text = getenv("BENCH_BYTES");
-	uint64_t size = text ? strtoull(text, NULL, 10) : 512u << 20;
 
-	printf("{\"name\": \"bare stream, %s\"", pf_form_name(form));
-	bulk(false, size);
-	bulk(true, size);
+	return text ? strtoull(text, NULL, 10) : 512u << 20;
+}
+
+static void down(void)
+{
+	bulk(false, size_of_bulk());
+}
+
+static void up(void)
+{
+	bulk(true, size_of_bulk());
+}
+
+static void idle(void)
+{
 	round_trips("rtt_ms", "rtt_p99_ms", PINGS_NS);
-	connections();
-	beside();
+}
+
+static const struct {
+	const char *name;
+	void (*measure)(void);
+} rows[] = {
+	{ "down", down },     { "up", up },
+	{ "rtt", idle },      { "connections", connections },
+	{ "beside", beside },
+};
+
+static void measure(int n, char *const *names)
+{
+	printf("{\"name\": \"bare stream, %s\"", pf_form_name(form));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool wanted = !n;
+
+		for (int j = 0; j < n; j++)
+			wanted = wanted || strcmp(names[j], rows[i].name) == 0;
+		if (wanted)
+			rows[i].measure();
+	}
 	puts("}");
 }
 
@@ -289,12 +320,13 @@ int main(int argc, char **argv)
 	struct kube_config *cfg = NULL;
 	struct kt_error err = { 0 };
 
-	if (argc == 4)
+	if (argc >= 4)
 		while (form < PF_NFORMS_ &&
 		       strcmp(argv[1], pf_form_name(form)) != 0)
 			form++;
-	if (argc != 4 || form == PF_NFORMS_) {
-		fputs("usage: bare_stream FORM NAMESPACE POD\n", stderr);
+	if (argc < 4 || form == PF_NFORMS_) {
+		fputs("usage: bare_stream FORM NAMESPACE POD [ROW]...\n",
+		      stderr);
 		return 2;
 	}
 	ns = argv[2];
@@ -303,7 +335,7 @@ int main(int argc, char **argv)
 	if (kube_config_load(&cfg, &src, &err) < 0 ||
 	    kube_new(&kube, loop, cfg, &err) < 0)
 		die(err.msg);
-	measure();
+	measure(argc - 4, argv + 4);
 	kube_free(kube);
 	kube_config_free(cfg);
 	loop_free(loop);
