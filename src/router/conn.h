@@ -62,5 +62,7 @@ void join_start(struct router_conn *rc, struct conn_end *a, struct conn_end *b);
  *  or NULL */
 void http1_start(struct router_conn *rc, struct conn_end *caller,
 		 struct conn_end *up, struct backend_ref ref);
+/** http2_start() - serve a caller that speaks HTTP/2; as above */
+void http2_start(struct router_conn *rc, struct conn_end *caller);
 
 #endif

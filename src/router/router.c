@@ -124,6 +124,15 @@ static void go_http1(struct listen *l)
 	http1_start(rc, &l->caller, use ? &l->up : NULL, l->ref);
 }
 
+static void go_http2(struct listen *l)
+{
+	struct router_conn *rc = l->rc;
+
+	conn_end_reset(&l->up);
+	listen_drop(l);
+	http2_start(rc, &l->caller);
+}
+
 static enum detect what(const struct listen *l)
 {
 	switch (l->proto) {
@@ -151,6 +160,8 @@ static void look(struct listen *l)
 		go_http1(l);
 		break;
 	case DETECT_HTTP2:
+		go_http2(l);
+		break;
 	case DETECT_TLS:
 	case DETECT_OTHER:
 		go_raw(l);

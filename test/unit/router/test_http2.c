@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/mem.h"
+#include "rig.h"
+
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* --- a peer in the test's hands: the caller, or a backend ---------------- */
+
+#define STREAMS 64
+
+struct stream {
+	char head[1024];   /* "name: value\n" of the last head */
+	char trailer[256]; /* likewise, of what follows a body */
+	struct buf body;
+	bool ended;
+	int code; /* it was closed with; -1: it is open */
+	/* what we send: text, then the end, or nothing more for now */
+	const char *say;
+	size_t left; /* zeroes instead of text */
+	bool finish;
+	const char *say_trailer;
+};
+
+struct peer {
+	struct rig *rig;
+	int fd;
+	nghttp2_session *ng;
+	struct stream s[STREAMS];
+	bool hold; /* gives no credit back */
+	int goaway;
+	bool gone; /* the connection has ended */
+};
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *f,
+		     const uint8_t *name, size_t nname, const uint8_t *value,
+		     size_t nvalue, uint8_t flags, void *user)
+{
+	struct peer *p = user;
+	struct stream *s = &p->s[f->hd.stream_id];
+	char *to = s->body.len ? s->trailer : s->head;
+	size_t max = s->body.len ? sizeof(s->trailer) : sizeof(s->head);
+	size_t at = strlen(to);
+
+	(void)ng;
+	(void)flags;
+	snprintf(to + at, max - at, "%.*s: %.*s\n", (int)nname,
+		 (const char *)name, (int)nvalue, (const char *)value);
+	return 0;
+}
+
+static int on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *user)
+{
+	struct peer *p = user;
+
+	(void)ng;
+	if (f->hd.type == NGHTTP2_GOAWAY)
+		p->goaway = (int)f->goaway.error_code;
+	if (f->hd.stream_id && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+	    f->hd.type <= NGHTTP2_HEADERS)
+		p->s[f->hd.stream_id].ended = true;
+	return 0;
+}
+
+static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
+		   const uint8_t *data, size_t n, void *user)
+{
+	struct peer *p = user;
+
+	(void)flags;
+	if (!p->hold)
+		nghttp2_session_consume(ng, id, n);
+	return buf_put(&p->s[id].body, data, n);
+}
+
+static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *user)
+{
+	struct peer *p = user;
+
+	(void)ng;
+	p->s[id].code = (int)code;
+	return 0;
+}
+
+static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *to, size_t len,
+		       uint32_t *flags, nghttp2_data_source *src, void *user)
+{
+	struct stream *s = src->ptr;
+	size_t n = MIN(len, s->left);
+
+	(void)user;
+	if (s->say) {
+		n = strlen(s->say);
+		memcpy(to, s->say, n);
+		s->say = NULL;
+	} else {
+		memset(to, 0, n);
+		s->left -= n;
+	}
+	if (!s->left && s->finish) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (s->say_trailer) {
+			nghttp2_nv nv = { (uint8_t *)(uintptr_t) "grpc-status",
+					  (uint8_t *)(uintptr_t)s->say_trailer,
+					  11, strlen(s->say_trailer), 0 };
+
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			assert_int_equal(nghttp2_submit_trailer(ng, id, &nv, 1),
+					 0);
+		}
+		return (ssize_t)n;
+	}
+	return n ? (ssize_t)n : NGHTTP2_ERR_DEFERRED;
+}
+
+static void peer_init(struct peer *p, struct rig *r, int fd, bool server)
+{
+	nghttp2_session_callbacks *cbs;
+	nghttp2_option *opt;
+
+	memset(p, 0, sizeof(*p));
+	p->rig = r;
+	p->fd = fd;
+	p->goaway = -1;
+	for (size_t i = 0; i < STREAMS; i++) {
+		p->s[i].code = -1;
+		buf_init(&p->s[i].body, (size_t)64 << 20);
+	}
+	nghttp2_session_callbacks_new(&cbs);
+	nghttp2_option_new(&opt);
+	nghttp2_option_set_no_auto_window_update(opt, 1);
+	nghttp2_session_callbacks_set_on_header_callback(cbs, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(cbs, on_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cbs, on_data);
+	nghttp2_session_callbacks_set_on_stream_close_callback(cbs, on_close);
+	assert_int_equal(
+		server ? nghttp2_session_server_new2(&p->ng, cbs, p, opt)
+		       : nghttp2_session_client_new2(&p->ng, cbs, p, opt),
+		0);
+	nghttp2_option_del(opt);
+	nghttp2_session_callbacks_del(cbs);
+	assert_int_equal(nghttp2_submit_settings(p->ng, 0, NULL, 0), 0);
+}
+
+static void peer_fini(struct peer *p)
+{
+	for (size_t i = 0; i < STREAMS; i++)
+		buf_fini(&p->s[i].body);
+	nghttp2_session_del(p->ng);
+}
+
+static bool peer_turn(struct peer *p)
+{
+	static uint8_t mem[65536];
+	const uint8_t *out;
+	bool some = false;
+	ssize_t n;
+
+	if (p->gone)
+		return false;
+	while ((n = nghttp2_session_mem_send(p->ng, &out)) > 0) {
+		rig_write(p->rig, p->fd, out, (size_t)n);
+		some = true;
+	}
+	while ((n = rig_read(p->rig, p->fd, mem, sizeof(mem))) > 0) {
+		assert_int_equal(
+			nghttp2_session_mem_recv(p->ng, mem, (size_t)n), n);
+		some = true;
+	}
+	p->gone = n < 0;
+	return some;
+}
+
+/* until nobody has anything to say */
+static void turns(struct peer *a, struct peer *b, struct peer *c)
+{
+	bool some = true;
+
+	while (some) {
+		some = peer_turn(a);
+		some |= b && peer_turn(b);
+		some |= c && peer_turn(c);
+	}
+}
+
+static nghttp2_nv field(const char *name, const char *value)
+{
+	return (nghttp2_nv){ (uint8_t *)(uintptr_t)name,
+			     (uint8_t *)(uintptr_t)value, strlen(name),
+			     strlen(value), 0 };
+}
+
+static int32_t ask(struct peer *p, const char *to, const char *say, bool finish)
+{
+	const nghttp2_nv nv[] = {
+		field(":method", "POST"),	 field(":scheme", "http"),
+		field(":authority", "web.t:80"), field(":path", "/a?b"),
+		field("te", "trailers"),	 field("to", to)
+	};
+	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(p->ng);
+	nghttp2_data_provider dp = { { .ptr = &p->s[id] }, on_read };
+
+	p->s[id].say = say;
+	p->s[id].finish = finish;
+	assert_int_equal(nghttp2_submit_request(p->ng, NULL, nv, ARRAY_SIZE(nv),
+						say || !finish ? &dp : NULL,
+						NULL),
+			 id);
+	return id;
+}
+
+static void answer(struct peer *p, int32_t id, const char *say, bool finish)
+{
+	const nghttp2_nv nv[] = { field(":status", "200"),
+				  field("x-from", "backend") };
+	nghttp2_data_provider dp = { { .ptr = &p->s[id] }, on_read };
+
+	p->s[id].say = say;
+	p->s[id].finish = finish;
+	assert_int_equal(
+		nghttp2_submit_response(p->ng, id, nv, ARRAY_SIZE(nv), &dp), 0);
+}
+
+static void assert_body(const struct peer *p, int32_t id, const char *text)
+{
+	assert_int_equal(p->s[id].body.len, strlen(text));
+	assert_memory_equal(buf_data(&p->s[id].body), text, strlen(text));
+}
+
+/* --- tests --------------------------------------------------------------- */
+
+static struct rig rig;
+static struct peer caller, backend, other;
+
+static int set_up(void **state)
+{
+	(void)state;
+	rig_init(&rig, ROUTER_AUTO);
+	peer_init(&caller, &rig, rig.caller, false);
+	memset(&backend, 0, sizeof(backend));
+	memset(&other, 0, sizeof(other));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	peer_fini(&caller);
+	if (backend.rig)
+		peer_fini(&backend);
+	if (other.rig)
+		peer_fini(&other);
+	rig_fini(&rig);
+	return 0;
+}
+
+static void connect_backend(void)
+{
+	turns(&caller, NULL, NULL);
+	assert_int_equal(rig.nopen, 1);
+	peer_init(&backend, &rig, rig.open[0].fd, true);
+	turns(&caller, &backend, NULL);
+}
+
+static void each_stream_goes_its_own_way(void **state)
+{
+	int32_t one = ask(&caller, "a", "one", true);
+	int32_t two = ask(&caller, "x", "two", true);
+	int32_t three = ask(&caller, "a", "three", true);
+
+	(void)state;
+	turns(&caller, NULL, NULL);
+	assert_int_equal(rig.nopen, 2); /* one connection per backend */
+	assert_int_equal(rig.open[0].ref.kind, BACKEND_CLIENT);
+	assert_int_equal(rig.open[1].ref.kind, BACKEND_ORIGIN);
+	peer_init(&backend, &rig, rig.open[0].fd, true);
+	peer_init(&other, &rig, rig.open[1].fd, true);
+	turns(&caller, &backend, &other);
+	assert_string_equal(backend.s[1].head,
+			    ":method: POST\n:scheme: http\n"
+			    ":authority: web.t:80\n:path: /a?b\n"
+			    "te: trailers\nto: a\n"
+			    "x-forwarded-for: 10.9.8.7\n");
+	assert_body(&backend, 1, "one");
+	assert_body(&backend, 3, "three");
+	assert_body(&other, 1, "two");
+	/* the last one first */
+	answer(&backend, 3, "THREE", true);
+	turns(&caller, &backend, &other);
+	assert_body(&caller, three, "THREE");
+	assert_int_equal(caller.s[three].code, 0);
+	assert_int_equal(caller.s[one].code, -1);
+	answer(&other, 1, "TWO", true);
+	answer(&backend, 1, "ONE", true);
+	turns(&caller, &backend, &other);
+	assert_string_equal(caller.s[two].head,
+			    ":status: 200\nx-from: backend\n");
+	assert_body(&caller, one, "ONE");
+	assert_body(&caller, two, "TWO");
+	assert_int_equal(rig.chosen, 3);
+}
+
+static void talks_both_ways_and_ends_with_trailers(void **state)
+{
+	int32_t id = ask(&caller, "a", "ping", false);
+
+	(void)state;
+	connect_backend();
+	assert_body(&backend, 1, "ping");
+	answer(&backend, 1, "pong", false);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, id, "pong");
+	caller.s[id].say = "again";
+	nghttp2_session_resume_data(caller.ng, id);
+	turns(&caller, &backend, NULL);
+	assert_body(&backend, 1, "pingagain");
+	caller.s[id].finish = true;
+	caller.s[id].say_trailer = "x";
+	nghttp2_session_resume_data(caller.ng, id);
+	turns(&caller, &backend, NULL);
+	assert_true(backend.s[1].ended);
+	assert_string_equal(backend.s[1].trailer, "grpc-status: x\n");
+	backend.s[1].finish = true;
+	backend.s[1].say_trailer = "0";
+	nghttp2_session_resume_data(backend.ng, 1);
+	turns(&caller, &backend, NULL);
+	assert_string_equal(caller.s[id].trailer, "grpc-status: 0\n");
+	assert_int_equal(caller.s[id].code, 0);
+	assert_int_equal(backend.s[1].code, 0);
+}
+
+static void a_slow_caller_stops_its_backend_only(void **state)
+{
+	int32_t slow, fast;
+
+	(void)state;
+	caller.hold = true;
+	slow = ask(&caller, "a", NULL, true);
+	connect_backend();
+	backend.s[1].left = 8 << 20;
+	answer(&backend, 1, NULL, true);
+	turns(&caller, &backend, NULL);
+	/* what the caller allowed, and a window that waits */
+	assert_int_equal(caller.s[slow].body.len, 65535);
+	assert_in_range(backend.s[1].left, (8 << 20) - 65535 - 2 * (256 << 10),
+			(8 << 20) - 65535);
+	/* the caller's connection is full too: give that back */
+	nghttp2_session_consume_connection(caller.ng, 65535);
+	caller.hold = false;
+	fast = ask(&caller, "a", NULL, true);
+	turns(&caller, &backend, NULL);
+	answer(&backend, 3, "fast", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, fast, "fast");
+	nghttp2_session_consume_stream(caller.ng, slow, 65535);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(caller.s[slow].body.len, 8 << 20);
+	assert_int_equal(caller.s[slow].code, 0);
+}
+
+static void a_slow_backend_stops_its_caller(void **state)
+{
+	int32_t id = ask(&caller, "a", NULL, false);
+
+	(void)state;
+	caller.s[id].left = 8 << 20;
+	caller.s[id].finish = true;
+	turns(&caller, NULL, NULL);
+	peer_init(&backend, &rig, rig.open[0].fd, true);
+	backend.hold = true;
+	turns(&caller, &backend, NULL);
+	assert_int_equal(backend.s[1].body.len, 65535);
+	assert_in_range(caller.s[id].left, (8 << 20) - 65535 - 2 * (256 << 10),
+			(8 << 20) - 65535);
+	backend.hold = false;
+	nghttp2_session_consume(backend.ng, 1, 65535);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(backend.s[1].body.len, 8 << 20);
+	assert_true(backend.s[1].ended);
+}
+
+static void resets_go_over(void **state)
+{
+	int32_t one = ask(&caller, "a", "x", false);
+	int32_t two = ask(&caller, "a", "x", false);
+
+	(void)state;
+	connect_backend();
+	nghttp2_submit_rst_stream(caller.ng, 0, one, NGHTTP2_CANCEL);
+	nghttp2_submit_rst_stream(backend.ng, 0, 3, NGHTTP2_ENHANCE_YOUR_CALM);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(backend.s[1].code, NGHTTP2_CANCEL);
+	assert_int_equal(caller.s[two].code, NGHTTP2_ENHANCE_YOUR_CALM);
+	assert_false(caller.gone);
+}
+
+static void an_early_answer_cuts_the_request(void **state)
+{
+	int32_t id = ask(&caller, "a", "part", false);
+
+	(void)state;
+	connect_backend();
+	answer(&backend, 1, "enough", true);
+	turns(&caller, &backend, NULL);
+	nghttp2_submit_rst_stream(backend.ng, 0, 1, NGHTTP2_NO_ERROR);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, id, "enough");
+	assert_true(caller.s[id].ended);
+}
+
+static void nobody_there(void **state)
+{
+	int32_t one, two;
+
+	(void)state;
+	rig.refuse = -ECONNREFUSED;
+	one = ask(&caller, "a", "x", true);
+	two = ask(&caller, "none", "x", false);
+	turns(&caller, NULL, NULL);
+	assert_non_null(strstr(caller.s[one].head, ":status: 502\n"));
+	assert_non_null(strstr(caller.s[one].head, "text/plain"));
+	assert_non_null(strstr(caller.s[two].head, ":status: 502\n"));
+	assert_true(caller.s[two].ended);
+	assert_int_equal(caller.s[two].code, NGHTTP2_NO_ERROR);
+	assert_false(caller.gone);
+}
+
+static void a_backend_that_breaks(void **state)
+{
+	int32_t one = ask(&caller, "a", "x", true);
+	int32_t two = ask(&caller, "a", "x", true);
+
+	(void)state;
+	connect_backend();
+	answer(&backend, 1, "half", false);
+	turns(&caller, &backend, NULL);
+	shutdown(rig.open[0].fd, SHUT_RDWR);
+	turns(&caller, NULL, NULL);
+	assert_body(&caller, one, "half");
+	assert_int_equal(caller.s[one].code, NGHTTP2_INTERNAL_ERROR);
+	assert_non_null(strstr(caller.s[two].head, ":status: 502\n"));
+	/* and the next one gets a new connection */
+	ask(&caller, "a", "x", true);
+	turns(&caller, NULL, NULL);
+	assert_int_equal(rig.nopen, 2);
+}
+
+static void goaway_of_a_backend(void **state)
+{
+	int32_t one = ask(&caller, "a", "x", true), two;
+
+	(void)state;
+	connect_backend();
+	nghttp2_submit_goaway(backend.ng, 0, 1, NGHTTP2_NO_ERROR, NULL, 0);
+	turns(&caller, &backend, NULL);
+	two = ask(&caller, "a", "x", true);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(rig.nopen, 2);
+	answer(&backend, 1, "still", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, one, "still");
+	assert_int_equal(caller.s[two].code, -1);
+	assert_int_equal(caller.goaway, -1);
+}
+
+static void ping_is_answered(void **state)
+{
+	const uint8_t ping[] = { 0, 0, 8, 6, 0, 0, 0, 0, 0,
+				 1, 2, 3, 4, 5, 6, 7, 8 };
+	uint8_t mem[1024];
+	ssize_t n;
+
+	(void)state;
+	turns(&caller, NULL, NULL);
+	rig_write(&rig, rig.caller, ping, sizeof(ping));
+	n = rig_read(&rig, rig.caller, mem, sizeof(mem));
+	assert_int_equal(n, sizeof(ping));
+	assert_int_equal(mem[3], 6);
+	assert_int_equal(mem[4], 1);
+	assert_memory_equal(mem + 9, ping + 9, 8);
+}
+
+/* frames that RFC 9113 forbids: what the answer must be */
+struct wrong {
+	const char *what;
+	const char *bytes;
+	size_t n;
+	int type,
+		code; /* of the frame that answers; 7: GOAWAY, 3: RST_STREAM */
+};
+
+#define WRONG(what, bytes, type, code)                                         \
+	{                                                                      \
+		what, bytes, sizeof(bytes) - 1, type, code                     \
+	}
+
+/* :method GET, :scheme http, :path / */
+#define GET "\x82\x86\x84"
+
+static const struct wrong wrongs[] = {
+	WRONG("DATA on stream 0", "\0\0\1\0\0\0\0\0\0x", 7, 1),
+	WRONG("DATA on an idle stream", "\0\0\1\0\0\0\0\0\1x", 7, 1),
+	WRONG("HEADERS on stream 0", "\0\0\3\1\5\0\0\0\0" GET, 7, 1),
+	WRONG("HEADERS on an even stream", "\0\0\3\1\5\0\0\0\2" GET, 7, 1),
+	WRONG("a broken header block", "\0\0\1\1\5\0\0\0\1\xbf", 7, 9),
+	WRONG("PING of 7 bytes",
+	      "\0\0\7\6\0\0\0\0\0"
+	      "1234567",
+	      7, 6),
+	WRONG("SETTINGS of 5 bytes",
+	      "\0\0\5\4\0\0\0\0\0"
+	      "12345",
+	      7, 6),
+	WRONG("SETTINGS on a stream", "\0\0\0\4\0\0\0\0\1", 7, 1),
+	WRONG("ENABLE_PUSH 2", "\0\0\6\4\0\0\0\0\0\0\2\0\0\0\2", 7, 1),
+	WRONG("a window of 2^31", "\0\0\6\4\0\0\0\0\0\0\4\x80\0\0\0", 7, 3),
+	WRONG("WINDOW_UPDATE 0", "\0\0\4\x8\0\0\0\0\0\0\0\0\0", 7, 1),
+	WRONG("a window that overflows", "\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff",
+	      7, 3),
+	WRONG("RST_STREAM of an idle stream", "\0\0\4\3\0\0\0\0\1\0\0\0\0", 7,
+	      1),
+	WRONG("CONTINUATION alone", "\0\0\1\x9\4\0\0\0\1\x82", 7, 1),
+	WRONG("PUSH_PROMISE of a client", "\0\0\4\5\4\0\0\0\1\0\0\0\2", 7, 1),
+	WRONG("a frame too large", "\xff\xff\xff\0\0\0\0\0\1", 7, 6),
+	WRONG("no :path", "\0\0\2\1\5\0\0\0\1\x82\x86", 3, 1),
+	WRONG(":path twice", "\0\0\4\1\5\0\0\0\1" GET "\x84", 3, 1),
+	WRONG("a response's pseudo field", "\0\0\4\1\5\0\0\0\1" GET "\x88", 3,
+	      1),
+	WRONG("a field in capitals", "\0\0\x8\1\5\0\0\0\1" GET "\0\1X\1y", 3,
+	      1),
+	WRONG("a connection's own field",
+	      "\0\0\x15\1\5\0\0\0\1" GET "\0\12connection\5close", 3, 1),
+	WRONG("a pseudo field behind the others",
+	      "\0\0\x8\1\5\0\0\0\1\x82\x86\0\1x\1y\x84", 3, 1),
+	WRONG("fewer bytes than Content-Length",
+	      "\0\0\7\1\4\0\0\0\1" GET "\x0f\x0d\1"
+	      "9"
+	      "\0\0\1\0\1\0\0\0\1x",
+	      3, 1),
+};
+
+/* the first frame of that kind in what came */
+static int code_of(const uint8_t *p, size_t n, int type)
+{
+	while (n >= 9) {
+		size_t len = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
+
+		if (n < 9 + len)
+			break;
+		if (p[3] == type)
+			return p[9 + len - 1 - (type == 7 ? len - 8 : 0)];
+		p += 9 + len;
+		n -= 9 + len;
+	}
+	return -1;
+}
+
+static void what_is_forbidden_is_refused(void **state)
+{
+	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+				    "\0\0\0\4\0\0\0\0\0";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+		const struct wrong *w = &wrongs[i];
+		uint8_t mem[8192];
+		size_t at = 0;
+		struct rig r;
+		ssize_t n;
+		int code;
+
+		rig_init(&r, ROUTER_HTTP2);
+		rig_write(&r, r.caller, hello, sizeof(hello) - 1);
+		rig_write(&r, r.caller, w->bytes, w->n);
+		while (at < sizeof(mem) && (n = rig_read(&r, r.caller, mem + at,
+							 sizeof(mem) - at)) > 0)
+			at += (size_t)n;
+		code = code_of(mem, at, w->type);
+		if (code != w->code)
+			fail_msg("%s: code %d instead of %d", w->what, code,
+				 w->code);
+		if (w->type == 7 && n == 0)
+			fail_msg("%s: the connection stays", w->what);
+		rig_fini(&r);
+	}
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(each_stream_goes_its_own_way),
+		T(talks_both_ways_and_ends_with_trailers),
+		T(a_slow_caller_stops_its_backend_only),
+		T(a_slow_backend_stops_its_caller),
+		T(resets_go_over),
+		T(an_early_answer_cuts_the_request),
+		T(nobody_there),
+		T(a_backend_that_breaks),
+		T(goaway_of_a_backend),
+		T(ping_is_answered),
+		cmocka_unit_test(what_is_forbidden_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
