@@ -81,6 +81,7 @@ static void listen_reset(struct listen *l)
 }
 
 static const struct pipe_handler up_handler;
+static void on_silence(struct timer *t);
 
 /* true: it is being opened */
 static bool open_raw(struct listen *l)
@@ -242,7 +243,11 @@ static void on_up_closed(void *user, int error)
 	log_debug("router: port %u: backend: %s", l->rc->port,
 		  strerror(-error));
 	l->up.pipe = NULL;
-	listen_reset(l);
+	/* a laptop that did not come back in time: whose is it now? */
+	if (error == -ENETRESET && !l->opened)
+		loop_timer_start(l->rc->env->loop, &l->silence, 0, on_silence);
+	else
+		listen_reset(l);
 }
 
 static const struct pipe_handler up_handler = { on_up_opened, on_up_data,

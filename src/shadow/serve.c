@@ -4,11 +4,14 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "router/pipe_fd.h"
+#include "router/router.h"
 #include "router/table.h"
 #include "shadow/connector.h"
 #include "shadow/laptop.h"
 #include "shadow/listener.h"
 #include "shadow/origin.h"
+#include "shadow/serve_http.h"
 #include "shadow/shadow.h"
 #include "shadow/splice.h"
 #include "tunnel/mux.h"
@@ -22,8 +25,9 @@
 /**
  * DOC: Theory of operation
  *
- * A caller at layer 4. Nothing is read from it before its way is open, so it
- * may be sent another way until then:
+ * A caller of a port where nobody looks inside ("tcp"; the others go to the
+ * router, as soon as they are accepted). Nothing is read from it before its way
+ * is open, so it may be sent another way until then:
  *
  *   accepted -> table: a laptop's   -> CONNECT stream -> 200: relay
  *                                        refused there -> reset
@@ -46,6 +50,7 @@ struct serve {
 	struct shadow *sh;
 	struct port *port[SERVESPEC_MAX];
 	size_t nports;
+	struct serve_env env;
 	struct list callers;
 	size_t ncallers;
 };
@@ -60,9 +65,20 @@ struct caller {
 	struct tunnel_tcp *tcp;
 	struct origin_dial *dial;
 	struct splice *splice;
+	struct router_conn *router;
 };
 
 static void route(struct caller *c);
+
+struct origin *serve_origin(const struct shadow *sh, uint16_t port)
+{
+	const struct serve *sv = sh->serve;
+
+	for (size_t i = 0; sv && i < sv->nports; i++)
+		if (sv->port[i]->item.port == port && !sv->port[i]->item.udp)
+			return sv->port[i]->origin;
+	return NULL;
+}
 
 bool serve_has(const struct shadow *sh, uint16_t port, bool udp)
 {
@@ -89,6 +105,7 @@ static void caller_free(struct caller *c)
 	tunnel_tcp_cancel(c->tcp);
 	origin_cancel(c->dial);
 	splice_reset(c->splice);
+	router_conn_free(c->router);
 	if (c->fd >= 0)
 		fd_close_reset(c->fd);
 	list_del(&c->node);
@@ -177,6 +194,30 @@ static void route(struct caller *c)
 		caller_free(c);
 }
 
+/* --- into the router -------------------------------------------------- */
+
+static void on_routed(void *user)
+{
+	struct caller *c = user;
+
+	c->router = NULL;
+	caller_free(c);
+}
+
+/* requests are looked into: each goes its own way */
+static void hand_over(struct caller *c)
+{
+	struct serve *sv = c->port->serve;
+	struct pipe *p = pipe_fd_new(sv->sh->loop, give_fd(c));
+
+	if (p)
+		c->router = router_http_take(&sv->env.env, c->port->item.port,
+					     ROUTER_AUTO, p, &c->from,
+					     on_routed, c);
+	if (!c->router)
+		caller_free(c);
+}
+
 /* it gave up before its way was open */
 static void on_caller_event(struct watch *w, uint32_t events)
 {
@@ -206,7 +247,10 @@ static void on_accepted(void *user, int fd)
 	socket_keepalive(fd);
 	list_add_tail(&p->serve->callers, &c->node);
 	p->serve->ncallers++;
-	route(c);
+	if (p->item.proto == SERVE_TCP)
+		route(c);
+	else
+		hand_over(c);
 }
 
 /* --- ports ------------------------------------------------------------- */
@@ -235,6 +279,7 @@ struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 	struct serve *sv = xcalloc(1, sizeof(*sv));
 
 	sv->sh = sh;
+	serve_env_init(&sv->env, sh);
 	list_init(&sv->callers);
 	for (size_t i = 0; i < spec->n; i++) {
 		struct port *p = xcalloc(1, sizeof(*p));

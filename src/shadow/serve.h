@@ -32,6 +32,8 @@ void serve_free(struct serve *sv);
 /** serve_callers() - those that wait for their way, or are with the origin;
  *  NULL: none */
 size_t serve_callers(const struct serve *sv);
+/** serve_origin() - behind a TCP port; NULL: none */
+struct origin *serve_origin(const struct shadow *sh, uint16_t port);
 /** serve_has() - the shadow listens on this port */
 bool serve_has(const struct shadow *sh, uint16_t port, bool udp);
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_PIPE_STREAM_H
+#define KT_SHADOW_PIPE_STREAM_H
+
+#include "base/loop.h"
+
+struct mux;
+struct mux_request;
+struct pipe;
+
+/** pipe_stream_open() - a pipe (router/pipe.h) made of a CONNECT stream,
+ * opening still; closed() with -ENETRESET: the other end of @m is gone. NULL
+ * with errno. */
+struct pipe *pipe_stream_open(struct loop *loop, struct mux *m,
+			      const struct mux_request *req);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shadow/serve_http.h"
+
+#include "base/mem.h"
+#include "router/pipe.h"
+#include "router/pipe_fd.h"
+#include "router/table.h"
+#include "shadow/laptop.h"
+#include "shadow/origin.h"
+#include "shadow/pipe_stream.h"
+#include "shadow/serve.h"
+#include "shadow/shadow.h"
+#include "tunnel/mux.h"
+#include "tunnel/target.h"
+
+#include <errno.h>
+
+static struct shadow *shadow_of(struct router_env *env)
+{
+	return container_of(env, struct serve_env, env)->sh;
+}
+
+static struct backend_ref choose(struct router_env *env, uint16_t port,
+				 const struct rule_request *req)
+{
+	struct shadow *sh = shadow_of(env);
+	struct backend_ref ref = {
+		.kind = BACKEND_CLIENT,
+		.id = table_choose(sh->table, port, false, req, clock_ns()),
+	};
+
+	if (!ref.id)
+		ref.kind =
+			serve_origin(sh, port) ? BACKEND_ORIGIN : BACKEND_NONE;
+	return ref;
+}
+
+/* --- a laptop --------------------------------------------------------- */
+
+static struct pipe *open_laptop(struct shadow *sh, uint16_t port, uint64_t id,
+				const struct ipport *from)
+{
+	char authority[TARGET_AUTHORITY_MAX], forwarded[TARGET_FORWARDED_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = authority,
+					 .forwarded = forwarded };
+	struct mux *m = laptop_mux(sh, id);
+
+	target_inbound_authority(authority, port);
+	target_forwarded(forwarded, from);
+	errno = ENOTCONN;
+	return m ? pipe_stream_open(sh->loop, m, &req) : NULL;
+}
+
+/* --- the origin ------------------------------------------------------- */
+
+/* an origin's connection while it is opening */
+struct opening {
+	struct shadow *sh;
+	struct pipe *pipe;
+	struct origin_dial *dial;
+};
+
+static void on_cancel(void *user)
+{
+	struct opening *o = user;
+
+	origin_cancel(o->dial);
+	loop_defer_free(o->sh->loop, o);
+}
+
+static void on_connected(void *user, int fd)
+{
+	struct opening *o = user;
+
+	loop_defer_free(o->sh->loop, o);
+	pipe_fd_opened(o->pipe, fd);
+}
+
+static struct pipe *open_origin(struct shadow *sh, uint16_t port)
+{
+	struct origin *origin = serve_origin(sh, port);
+	struct opening *o = origin ? calloc(1, sizeof(*o)) : NULL;
+
+	if (!o)
+		return NULL;
+	o->sh = sh;
+	o->pipe = pipe_fd_opening(sh->loop, on_cancel, o);
+	if (o->pipe)
+		o->dial = origin_connect(origin, on_connected, o);
+	if (o->dial)
+		return o->pipe;
+	if (o->pipe)
+		pipe_close(o->pipe, true); /* frees it by on_cancel() */
+	else
+		free(o);
+	return NULL;
+}
+
+static struct pipe *open_backend(struct router_env *env, uint16_t port,
+				 struct backend_ref ref,
+				 const struct ipport *from)
+{
+	struct shadow *sh = shadow_of(env);
+
+	if (ref.kind == BACKEND_CLIENT)
+		return open_laptop(sh, port, ref.id, from);
+	return ref.kind == BACKEND_ORIGIN ? open_origin(sh, port) : NULL;
+}
+
+void serve_env_init(struct serve_env *e, struct shadow *sh)
+{
+	*e = (struct serve_env){ .env = { .loop = sh->loop,
+					  .choose = choose,
+					  .open = open_backend },
+				 .sh = sh };
+}

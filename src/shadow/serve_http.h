@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_SERVE_HTTP_H
+#define KT_SHADOW_SERVE_HTTP_H
+
+#include "router/backend.h"
+
+struct shadow;
+
+/** struct serve_env - what the router sees of the shadow: the rule table,
+ *  streams to laptops, connections to origins */
+struct serve_env {
+	struct router_env env;
+	struct shadow *sh;
+};
+
+void serve_env_init(struct serve_env *e, struct shadow *sh);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP through the real shadow: each request goes its own way. */
+#include "test.h"
+
+#include "inrig.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char text[4096];
+
+static void ask(int fd, const char *mark)
+{
+	int n = snprintf(text, sizeof(text),
+			 "GET /x HTTP/1.1\r\nHost: web\r\n%s%s%s\r\n",
+			 mark ? "Version: " : "", mark ? mark : "",
+			 mark ? "\r\n" : "");
+
+	assert_int_equal(send(fd, text, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+/* read up to the end of a head, or of a body that @end ends */
+static const char *hear(int fd, const char *end)
+{
+	size_t n = 0;
+
+	text[0] = 0;
+	while (!strstr(text, end)) {
+		ssize_t rc = get(fd, text + n, sizeof(text) - 1 - n);
+
+		if (rc <= 0)
+			fail_msg("%zd after: %s", rc, text);
+		n += (size_t)rc;
+		text[n] = 0;
+	}
+	return text;
+}
+
+static void answer(int fd, const char *who)
+{
+	char out[200];
+	int n = snprintf(out, sizeof(out),
+			 "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+			 strlen(who), who);
+
+	assert_int_equal(send(fd, out, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+static const char *rule(const char *value)
+{
+	static char r[64];
+
+	snprintf(r, sizeof(r), "%u header:version=%s", port, value);
+	return r;
+}
+
+static void each_request_its_own_way(void **state)
+{
+	struct laptop ann, bob;
+	int a, home, la, lb;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	laptop_new(&bob, "bob", 2, rule("bob"), NULL);
+	assert_true(ann.accepted && bob.accepted);
+	a = connect_to(port);
+	ask(a, "ann");
+	la = accept_one(ann.listener);
+	hear(la, "\r\n\r\n");
+	assert_non_null(strstr(text, "GET /x HTTP/1.1\r\n"));
+	assert_non_null(strstr(text, "Host: web\r\n"));
+	assert_non_null(strcasestr(text, "X-Forwarded-For: 127.0.0.1\r\n"));
+	assert_non_null(strcasestr(text, "Version: ann\r\n"));
+	answer(la, "from ann");
+	hear(a, "from ann");
+	/* the same connection of the caller */
+	ask(a, NULL);
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	ask(a, "bob");
+	lb = accept_one(bob.listener);
+	hear(lb, "\r\n\r\n");
+	answer(lb, "from bob");
+	hear(a, "from bob");
+	ask(a, "nobody");
+	close(a);
+	close(la);
+	close(lb);
+	close(home);
+	laptop_free(&ann);
+	laptop_free(&bob);
+}
+
+static void lost_and_back(void **state)
+{
+	struct laptop l;
+	int64_t begin;
+	int a, b, home;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, rule("ann"), NULL);
+	a = connect_to(port);
+	ask(a, "ann");
+	b = accept_one(l.listener);
+	hear(b, "\r\n\r\n");
+	laptop_cut(&l);
+	/* who waits for an answer does not wait longer than the grace time */
+	begin = clock_ns();
+	hear(a, "\r\n\r\n");
+	assert_non_null(strstr(text, "HTTP/1.1 502 "));
+	assert_in_range(clock_ns() - begin, NS_SEC, 3 * NS_SEC);
+	close(a);
+	/* then the origin has it */
+	a = connect_to(port);
+	ask(a, "ann");
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	close(b);
+	laptop_attach(&l);
+	while (!l.resumed)
+		loop_once(rig.loop, NS_SEC);
+	/* the same connection: the laptop's again */
+	ask(a, "ann");
+	b = accept_one(l.listener);
+	hear(b, "\r\n\r\n");
+	answer(b, "from ann");
+	hear(a, "from ann");
+	close(a);
+	close(b);
+	close(home);
+	laptop_free(&l);
+}
+
+static void waits_for_the_laptop_then_home(void **state)
+{
+	struct laptop l;
+	int a, home;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, all(port), NULL);
+	laptop_cut(&l);
+	a = connect_to(port);
+	ask(a, NULL);
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	close(a);
+	close(home);
+	laptop_free(&l);
+}
+
+static void a_body_of_any_size(void **state)
+{
+	enum { SIZE = 20 * 1024 * 1024 };
+	static uint8_t mem[1 << 16];
+	size_t sent = 0, got = 0;
+	struct laptop l;
+	int a, b, n;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, all(port), NULL);
+	a = connect_to(port);
+	n = snprintf(text, sizeof(text),
+		     "POST /x HTTP/1.1\r\nHost: web\r\nContent-Length: %d"
+		     "\r\n\r\n",
+		     SIZE);
+	assert_int_equal(send(a, text, (size_t)n, 0), n);
+	b = accept_one(l.listener);
+	/* the server reads nothing for a while: the caller is stopped */
+	for (int i = 0; i < 100; i++) {
+		ssize_t rc;
+
+		while ((rc = send(a, mem, MIN(sizeof(mem), SIZE - sent),
+				  MSG_DONTWAIT)) > 0 &&
+		       sent < SIZE)
+			sent += (size_t)rc;
+		loop_once(rig.loop, 5 * NS_MS);
+	}
+	assert_true(sent < SIZE);
+#ifndef KT_SANITIZED
+	assert_true(rig_rss(&rig) < 24 * 1024);
+#endif
+	while (got < SIZE) {
+		ssize_t rc = send(a, mem, MIN(sizeof(mem), SIZE - sent),
+				  MSG_DONTWAIT);
+
+		sent += rc > 0 ? (size_t)rc : 0;
+		rc = recv(b, mem, sizeof(mem), MSG_DONTWAIT);
+		got += rc > 0 ? (size_t)rc : 0;
+		loop_once(rig.loop, 0);
+	}
+	answer(b, "thanks");
+	hear(a, "thanks");
+	close(a);
+	close(b);
+	laptop_free(&l);
+}
+
+int main(void)
+{
+#define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
+	const struct CMUnitTest tests[] = {
+		WITH_ORIGIN(each_request_its_own_way),
+		WITH_ORIGIN(lost_and_back),
+		WITH_ORIGIN(waits_for_the_laptop_then_home),
+		WITH_ORIGIN(a_body_of_any_size),
+	};
+
+	setenv("SERVE_PROTO", "auto", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
