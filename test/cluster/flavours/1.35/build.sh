@@ -46,7 +46,8 @@ fetch_go() {
   rm -rf "$dir"
 }
 
-# Both programs in one go: they share most of their packages.
+# Both programs in one go: they share most of their packages. With GOGC the
+# compiler takes a third less time, and more memory.
 build_all() {
   local flags='-s -w' package var
   for package in client-go/pkg/version component-base/version; do
@@ -56,7 +57,10 @@ build_all() {
   done
   cd "$FLAVOUR_DIR" || return
   mkdir -p "$CACHE/out"
-  nice go build -trimpath -ldflags "$flags" -o "$CACHE/out/" ./kube ./coredns
+  GOGC=400 nice go build -trimpath -ldflags "$flags" -o "$CACHE/out/" \
+    ./kube ./coredns || return
+  # 6 GB of sources and objects
+  rm -rf "$GOPATH" "$GOCACHE"
 }
 
 # flavour_build DIR: put the programs into DIR; they are one (kube/main.go)
