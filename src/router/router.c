@@ -144,7 +144,9 @@ static enum detect what(const struct listen *l)
 	case ROUTER_TCP:
 		return DETECT_OTHER;
 	default:
-		return detect(buf_data(&l->caller.in), l->caller.in.len);
+		return l->caller.in.len ? detect(buf_data(&l->caller.in),
+						 l->caller.in.len)
+					: DETECT_MORE;
 	}
 }
 
