@@ -216,6 +216,7 @@ static int by_value(const void *a, const void *b)
 static void round_trips(const char *median, const char *late, int64_t how_long)
 {
 	struct stream s;
+	size_t mid, end;
 
 	open_stream(&s, ECHO_PORT);
 	s.pings = true;
@@ -225,8 +226,10 @@ static void round_trips(const char *median, const char *late, int64_t how_long)
 	run_until(&s, 60 * NS_SEC);
 	carrier_close(s.c);
 	qsort(s.took, s.n, sizeof(*s.took), by_value);
-	print(median, (double)s.took[s.n / 2] / 1e6);
-	print(late, (double)s.took[s.n * 99 / 100] / 1e6);
+	mid = s.n / 2;
+	end = s.n * 99 / 100;
+	print(median, (double)s.took[mid] / 1e6);
+	print(late, (double)s.took[end] / 1e6);
 	free(s.took);
 }
 
