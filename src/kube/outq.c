@@ -94,13 +94,15 @@ static void append(struct outq *q, struct out_frame *f, const void *data,
 static void seal(struct outq *q, struct out_frame *f, enum ws_op op)
 {
 	uint8_t head[WS_MAX_HEAD];
-	size_t n = 0;
 
-	if (q->websocket)
-		n = ws_put_head(head, op, f->len, f->key);
-	f->start = WS_MAX_HEAD - n;
+	f->start = WS_MAX_HEAD;
 	f->end = WS_MAX_HEAD + f->len;
-	memcpy(f->mem + f->start, head, n);
+	if (q->websocket) {
+		size_t n = ws_put_head(head, op, f->len, f->key);
+
+		f->start -= n;
+		memcpy(f->mem + f->start, head, n);
+	}
 	list_add_tail(&q->frames, &f->node);
 }
 
