@@ -469,6 +469,8 @@ void inward_drain(struct inward *in)
 
 void inward_disconnect(struct inward *in)
 {
+	guard_stop(in->guard); /* it wakes the uplink */
+	in->guard = NULL;
 	uplink_free(in->uplink);
 	in->uplink = NULL;
 }

@@ -303,7 +303,6 @@ const struct command command_table[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.loop = true,
-		.hidden = true, /* until its router speaks HTTP */
 		.run = command_mesh,
 	},
 	{

@@ -150,6 +150,7 @@ run 0 __complete connect --mode= && is "$out" "--mode=tun2socks
 ok $? "__complete: values"
 run 0 __completeNoDesc "" && is "$out" "connect
 exchange
+mesh
 preview
 recover
 clean
