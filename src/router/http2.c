@@ -539,17 +539,26 @@ static void down_closed(struct call *k, uint32_t code)
 	call_check(k);
 }
 
+/* the response is whole, the request is not wanted whole: say so behind the
+ * response, also when that is out already */
+static void cut(struct call *k)
+{
+	struct side *down = &k->c->down;
+
+	k->cut = true;
+	if (nghttp2_session_get_stream_local_close(down->ng, k->down_id) == 1)
+		rst(down, k->down_id, NGHTTP2_NO_ERROR);
+}
+
 static void up_closed(struct call *k, uint32_t code)
 {
 	k->up_id = 0; /* k->up stays: what is queued counts there */
 	drop_queue(&k->ask, &k->c->down, k->down_id);
-	if (k->down_id && (code || !k->answer.ended)) {
+	if (k->down_id && !k->answer.ended)
 		rst(&k->c->down, k->down_id,
 		    code ? code : NGHTTP2_INTERNAL_ERROR);
-	} else if (!k->ask.ended) {
-		/* the response is whole, the request is not wanted whole */
-		k->cut = true;
-	}
+	else if (k->down_id && !k->ask.ended)
+		cut(k);
 	call_check(k);
 }
 

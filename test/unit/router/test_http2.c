@@ -411,6 +411,40 @@ static void an_early_answer_cuts_the_request(void **state)
 	turns(&caller, &backend, NULL);
 	assert_body(&caller, id, "enough");
 	assert_true(caller.s[id].ended);
+	assert_int_equal(caller.s[id].code, NGHTTP2_NO_ERROR);
+}
+
+static size_t collect(struct peer *p, uint8_t mem[4096], size_t n)
+{
+	const uint8_t *out;
+	ssize_t rc;
+
+	while ((rc = nghttp2_session_mem_send(p->ng, &out)) > 0) {
+		assert_true(n + (size_t)rc <= 4096);
+		memcpy(mem + n, out, (size_t)rc);
+		n += (size_t)rc;
+	}
+	return n;
+}
+
+/* ... with whatever code the backend says so */
+static void a_whole_answer_comes_whole(void **state)
+{
+	int32_t id = ask(&caller, "a", "part", false);
+	uint8_t mem[4096];
+	size_t n;
+
+	(void)state;
+	connect_backend();
+	answer(&backend, 1, "enough", true);
+	n = collect(&backend, mem, 0);
+	nghttp2_submit_rst_stream(backend.ng, 0, 1, NGHTTP2_CANCEL);
+	n = collect(&backend, mem, n);
+	rig_write(&rig, backend.fd, mem, n); /* in one piece */
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, id, "enough");
+	assert_true(caller.s[id].ended);
+	assert_int_equal(caller.s[id].code, NGHTTP2_NO_ERROR);
 }
 
 static void nobody_there(void **state)
@@ -600,6 +634,7 @@ int main(void)
 		T(a_slow_backend_stops_its_caller),
 		T(resets_go_over),
 		T(an_early_answer_cuts_the_request),
+		T(a_whole_answer_comes_whole),
 		T(nobody_there),
 		T(a_backend_that_breaks),
 		T(goaway_of_a_backend),
