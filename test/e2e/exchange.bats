@@ -83,7 +83,7 @@ exchange() {
   eventually 5 asks second "http://$WEB/"
   leave x
   # a port that is not exposed refuses; UDP; several ports
-  start x alice exchange net --expose 8080,14007:7007/udp,15004:7004 \
+  start x alice exchange net --expose 8080,17007:7007/udp,17004:7004 \
     --skipPortChecking
   serve alice peer 10000
   eventually 5 asks local "http://$(web net):8080/"
