@@ -24,7 +24,7 @@ STATE_ROOT=${KTCTL_STATE:-/var/lib/ktctl-test}
 CACHE_ROOT=${KTCTL_CACHE:-/var/cache/ktctl-test}
 CACHE=$CACHE_ROOT/kube-$KUBE
 
-ID=$(printf %s "$CHECKOUT${KUBE#1.20.*}" | sha256sum | cut -c1-6)
+ID=$(printf %s "$CHECKOUT${KUBE##1.20.*}" | sha256sum | cut -c1-6)
 STATE=$STATE_ROOT/$ID
 LOGS=$STATE/logs
 PKI=$STATE/pki

@@ -205,7 +205,7 @@ done'
     getent ahosts intra.corp.test >&2 && echo $((${EPOCHREALTIME/./} - start))')
   no_cut alice
   echo "$took us"
-  [ $took -lt 700000 ]
+  [ "$took" -lt 700000 ]
 }
 
 @test "a resolver on 127.0.0.53, as systemd-resolved has it" {
