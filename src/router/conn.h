@@ -32,6 +32,7 @@ struct router_conn {
 struct conn_end {
 	struct pipe *pipe; /* taken */
 	struct buf in;	   /* taken */
+	size_t early;	   /* bytes at its front that are consumed already */
 	bool eof;	   /* eof() was called */
 	bool finished;	   /* pipe_finish() was called */
 };

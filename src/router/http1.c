@@ -149,8 +149,19 @@ static void bad_gateway(struct http1 *c, const char *what)
 static void take(struct conn_end *e, size_t n)
 {
 	buf_take(&e->in, n);
-	if (e->pipe)
-		pipe_consume(e->pipe, n);
+	if (!e->in.len)
+		buf_fini(&e->in);
+	if (e->pipe && n > e->early)
+		pipe_consume(e->pipe, n - e->early);
+	e->early -= MIN(n, e->early);
+}
+
+/* a head may be larger than a pipe's window */
+static void want_more(struct conn_end *e)
+{
+	if (e->pipe && e->in.len > e->early)
+		pipe_consume(e->pipe, e->in.len - e->early);
+	e->early = e->in.len;
 }
 
 static void run_linger(struct http1 *c)
@@ -301,6 +312,8 @@ static void read_request(struct http1 *c)
 		answer(c, 400, "Bad Request", "the request is malformed");
 	else if (c->caller.eof)
 		over(c, false);
+	else
+		want_more(&c->caller);
 }
 
 /* --- request to the backend ---------------------------------------------- */
@@ -445,6 +458,8 @@ static bool read_head(struct http1 *c)
 					 up->end.in.len);
 	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
 		no_answer(c);
+	else if (n == -EAGAIN)
+		want_more(&up->end);
 	if (n == -EAGAIN)
 		return false;
 	if (n < 0)

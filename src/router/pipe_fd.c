@@ -13,12 +13,15 @@
  * DOC: Theory of operation
  *
  * The socket is watched edge-triggered and registered once. What is read goes
- * to the user at once; when the user holds more than a window of it, nothing is
- * read until some is given back. An idle pipe has no buffer.
+ * to the user at once; when the user holds a window of it, nothing is read
+ * until some is given back. The window grows while the user takes what comes at
+ * once, and shrinks when something stays: hundreds of callers that read slowly
+ * hold little each, one that is fast is served in large pieces. An idle pipe
+ * has no buffer.
  */
 
-#define WINDOW ((size_t)64 << 10)
-#define READ_SIZE ((size_t)32 << 10)
+#define READ_MIN ((size_t)8 << 10)
+#define READ_MAX ((size_t)32 << 10)
 #define ROUNDS 8 /* reads in a row; then others have their turn */
 
 struct pipe_fd {
@@ -28,7 +31,9 @@ struct pipe_fd {
 	struct timer again;
 	void (*cancel)(void *user);
 	void *cancel_user;
+	size_t window;
 	size_t held;   /* given to the user and not yet back */
+	bool reading;  /* in data() */
 	bool readable; /* perhaps */
 	bool hup;      /* the end is in the socket, or an error */
 	bool ended;    /* eof() was called */
@@ -69,12 +74,14 @@ static void fail(struct pipe_fd *s, int error)
 /* 1: go on; 0: nothing more for now, or gone */
 static int read_some(struct pipe_fd *s)
 {
-	uint8_t mem[READ_SIZE];
+	uint8_t mem[READ_MAX];
+	size_t room;
 	ssize_t n;
 
-	if (s->ended || !s->readable || s->held >= WINDOW)
+	if (s->ended || !s->readable || s->held >= s->window)
 		return 0;
-	n = recv(s->watch.fd, mem, sizeof(mem), MSG_DONTWAIT);
+	room = s->window - s->held;
+	n = recv(s->watch.fd, mem, room, MSG_DONTWAIT);
 	if (n < 0 && errno == EINTR)
 		return 1;
 	if (n < 0) {
@@ -88,10 +95,16 @@ static int read_some(struct pipe_fd *s)
 		s->pipe.handler->eof(s->pipe.user);
 		return 0;
 	}
-	if ((size_t)n < sizeof(mem) && !s->hup)
+	if ((size_t)n < room && !s->hup)
 		s->readable = false; /* the next byte is an edge */
 	s->held += (size_t)n;
+	s->reading = true;
 	s->pipe.handler->data(s->pipe.user, mem, (size_t)n);
+	s->reading = false;
+	if (s->held)
+		s->window = MAX(s->window / 2, READ_MIN);
+	else if ((size_t)n == room)
+		s->window = MIN(s->window * 2, READ_MAX);
 	return !s->gone;
 }
 
@@ -128,7 +141,7 @@ static void on_event(struct watch *w, uint32_t events)
 	struct pipe_fd *s = container_of(w, struct pipe_fd, watch);
 
 	/* an error that no read will find (soon) */
-	if ((events & EPOLLERR) && (s->ended || s->held >= WINDOW)) {
+	if ((events & EPOLLERR) && (s->ended || s->held >= s->window)) {
 		fail(s, socket_error(w->fd));
 		return;
 	}
@@ -174,10 +187,10 @@ static void fd_finish(struct pipe *p)
 static void fd_consume(struct pipe *p, size_t n)
 {
 	struct pipe_fd *s = of(p);
-	bool full = s->held >= WINDOW;
+	bool full = s->held >= s->window && !s->reading;
 
 	s->held -= MIN(n, s->held);
-	if (full && s->held < WINDOW && s->readable && !s->ended)
+	if (full && s->held < s->window && s->readable && !s->ended)
 		loop_timer_start(s->loop, &s->again, 0, again);
 }
 
@@ -199,6 +212,7 @@ static int attach(struct pipe_fd *s, int fd)
 	s->watch.fd = fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	s->readable = true;
+	s->window = READ_MIN;
 	return loop_watch_start(
 		s->loop, &s->watch, fd,
 		EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, on_event);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The router alone: router-bench PORT ORIGINPORT CLIENTPORT [SECONDS]
+ * listens on 127.0.0.1:PORT; requests with "x-mark: 1" go to CLIENTPORT, all
+ * others to ORIGINPORT (both on 127.0.0.1). Ends by itself after SECONDS and
+ * says how much memory it took.
+ */
+#include "base/mem.h"
+#include "base/str.h"
+#include "router/pipe.h"
+#include "router/pipe_fd.h"
+#include "router/router.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+struct bench {
+	struct router_env env;
+	struct watch listener;
+	uint16_t port[2];
+	struct rule_match mark;
+};
+
+struct dial {
+	struct watch watch;
+	struct loop *loop;
+	struct pipe *pipe;
+};
+
+static struct backend_ref choose(struct router_env *env, uint16_t port,
+				 const struct rule_request *req)
+{
+	struct bench *b = container_of(env, struct bench, env);
+
+	(void)port;
+	if (rule_match_has(&b->mark, req))
+		return (struct backend_ref){ BACKEND_CLIENT, 1 };
+	return (struct backend_ref){ BACKEND_ORIGIN, 0 };
+}
+
+static void dial_end(struct dial *d)
+{
+	loop_watch_stop(&d->watch);
+	loop_defer_free(d->loop, d);
+}
+
+static void on_cancel(void *user)
+{
+	struct dial *d = user;
+
+	dial_end(d);
+	close(d->watch.fd);
+}
+
+static void on_connected(struct watch *w, uint32_t events)
+{
+	struct dial *d = container_of(w, struct dial, watch);
+	int error = 0, fd = w->fd;
+	socklen_t len = sizeof(error);
+
+	(void)events;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	dial_end(d);
+	if (error)
+		close(fd);
+	pipe_fd_opened(d->pipe, error ? -error : fd);
+}
+
+static struct sockaddr_in local(uint16_t port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons(port),
+				     .sin_addr.s_addr =
+					     htonl(INADDR_LOOPBACK) };
+}
+
+static struct pipe *open_backend(struct router_env *env, uint16_t port,
+				 struct backend_ref ref,
+				 const struct ipport *from)
+{
+	struct bench *b = container_of(env, struct bench, env);
+	struct sockaddr_in sa = local(b->port[ref.kind == BACKEND_CLIENT]);
+	struct dial *d = calloc(1, sizeof(*d));
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	(void)port;
+	(void)from;
+	if (!d || fd < 0)
+		abort();
+	d->loop = env->loop;
+	d->pipe = pipe_fd_opening(env->loop, on_cancel, d);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 &&
+	    errno != EINPROGRESS)
+		abort();
+	if (loop_watch_start(env->loop, &d->watch, fd, EPOLLOUT, on_connected) <
+	    0)
+		abort();
+	return d->pipe;
+}
+
+static void on_accept(struct watch *w, uint32_t events)
+{
+	struct bench *b = container_of(w, struct bench, listener);
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	struct ipport from;
+	struct pipe *p;
+	int fd;
+
+	(void)events;
+	fd = accept4(w->fd, (struct sockaddr *)&sa, &len,
+		     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 || ipport_from_sockaddr(&from, (struct sockaddr *)&sa) < 0)
+		return;
+	p = pipe_fd_new(b->env.loop, fd);
+	if (p)
+		(void)!router_http_take(&b->env, 80, ROUTER_AUTO, p, &from,
+					NULL, NULL);
+}
+
+static long number(const char *text)
+{
+	long v = 0;
+
+	if (str_to_long(text, &v) < 0)
+		exit(2);
+	return v;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { .env = { .choose = choose, .open = open_backend } };
+	const int one = 1;
+	bool never = false;
+	struct rusage ru;
+	struct sockaddr_in sa;
+	int fd, rc;
+
+	if (argc < 4)
+		return 2;
+	b.env.loop = loop_new();
+	b.port[0] = (uint16_t)number(argv[2]);
+	b.port[1] = (uint16_t)number(argv[3]);
+	if (rule_match_add(&b.mark, "header:x-mark=1", NULL) < 0)
+		return 1;
+	sa = local((uint16_t)number(argv[1]));
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	    listen(fd, 1024) < 0 ||
+	    loop_watch_start(b.env.loop, &b.listener, fd, EPOLLIN, on_accept) <
+		    0) {
+		perror("listen");
+		return 1;
+	}
+	rc = loop_run_until(b.env.loop, &never,
+			    argc > 4 ? number(argv[4]) * NS_SEC : -1);
+	getrusage(RUSAGE_SELF, &ru);
+	printf("largest resident size: %ld KiB\n", ru.ru_maxrss);
+	return rc == -ETIMEDOUT ? 0 : 1;
+}
