@@ -68,8 +68,7 @@ static void forwarded(void **state)
 		"for=\"10.1.2.3:80",
 		"for=\"10.1.2.3:80\";proto=http",
 		"for=\"unknown\"",
-		"for=\"[fd00:0000:0000:0000:0000:0000:0000:0001%eth0000000]:"
-		"1\"",
+		"for=\"[fd00:0:0:0:0:0:0:1%eth000000000000000000000000]:1\"",
 	};
 	char out[TARGET_FORWARDED_MAX];
 	struct ipport from, got;
