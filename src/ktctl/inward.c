@@ -175,7 +175,9 @@ int inward_shadow(struct inward *in, bool share, struct kt_error *err)
 	};
 	int rc;
 
-	in->serve = service_ports_serve(&in->ports, in->origin);
+	/* a shadow of one user has the rule "all" only: then a refused
+	 * connection is a refused one, whatever is spoken on it */
+	in->serve = service_ports_serve(&in->ports, in->origin, !share);
 	in->containers = service_ports_containers(&in->ports);
 	in->face.serve = in->serve;
 	in->face.ports = in->containers;

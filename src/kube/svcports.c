@@ -205,7 +205,8 @@ char *service_ports_text(const struct service_ports *p)
 	return take_text(&b);
 }
 
-char *service_ports_serve(const struct service_ports *p, const char *origin)
+char *service_ports_serve(const struct service_ports *p, const char *origin,
+			  bool whole)
 {
 	bool six = origin && strchr(origin, ':');
 	struct buf b;
@@ -213,6 +214,7 @@ char *service_ports_serve(const struct service_ports *p, const char *origin)
 	buf_init(&b, MAX_TEXT);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct service_port *sp = &p->v[i];
+		const char *proto = whole && !sp->udp ? "tcp" : sp->proto;
 
 		if (!is_first_of_target(p, i))
 			continue;
@@ -221,7 +223,7 @@ char *service_ports_serve(const struct service_ports *p, const char *origin)
 		    (origin &&
 		     buf_printf(&b, "=%s%s%s:%u", six ? "[" : "", origin,
 				six ? "]" : "", sp->port) < 0) ||
-		    (sp->proto && buf_printf(&b, "~%s", sp->proto) < 0))
+		    (proto && buf_printf(&b, "~%s", proto) < 0))
 			break;
 	}
 	return take_text(&b);

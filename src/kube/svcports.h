@@ -56,8 +56,10 @@ const struct service_port *service_ports_find(const struct service_ports *p,
  *  (returned, caller frees) */
 char *service_ports_text(const struct service_ports *p);
 /** service_ports_serve() - SHADOW_SERVE; @origin: host of the Service behind,
- *  or NULL (returned, caller frees) */
-char *service_ports_serve(const struct service_ports *p, const char *origin);
+ *  or NULL; @whole: connections go as a whole, nobody looks inside (returned,
+ *  caller frees) */
+char *service_ports_serve(const struct service_ports *p, const char *origin,
+			  bool whole);
 /** service_ports_containers() - the ports of the shadow's container (returned,
  *  caller decrefs) */
 json_t *service_ports_containers(const struct service_ports *p);
