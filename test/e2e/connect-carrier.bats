@@ -152,7 +152,7 @@ only() { # VERB: all that the developer may do with port-forwards
   only '"get"'
   if [ "$(minor)" -ge 35 ]; then
     KUBECONFIG=$KUBECONFIG_DEV ktctl_run carol connect -n "$NS"
-    ended_with 1 'cannot create resource "pods/portforward"' "kind: Role"
+    ended_with 1 "port-forward to pod" "forbidden"
     return
   fi
   KUBECONFIG=$KUBECONFIG_DEV connect_start carol --debug
