@@ -169,6 +169,7 @@ END
   got=$(probe alice read "$NET" 7002)
   [[ $got == *ECONNRESET ]]
   got=$(probe alice abort "$NET" 7002)
+  echo "abort: $got"
   [[ $got == ECONNRESET || $got == EPIPE ]]
 }
 
