@@ -150,8 +150,8 @@ def reset(host, port):
 
 
 def abort(host, port):
-    s = dial(host, port)
     try:
+        s = dial(host, port)  # the reset may come before this looks
         end = time.monotonic() + 10
         while time.monotonic() < end:
             s.send(b"x")
