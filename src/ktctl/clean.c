@@ -33,8 +33,7 @@ struct clean {
 	struct clean_plan plan;
 };
 
-/* --- looking ---------------------------------------------------------------
- */
+/* --- looking -------------------------------------------------------------- */
 
 static int list(struct clean *c, const char *api, const char *resource,
 		const char *query, json_t **out, struct kt_error *err)
@@ -96,8 +95,7 @@ static void make_plan(struct clean *c)
 	clean_plan_make(&c->plan, &in);
 }
 
-/* --- telling -----------------------------------------------------------------
- */
+/* --- telling -------------------------------------------------------------- */
 
 static void show(const char *what, const json_t *objects)
 {
@@ -262,8 +260,7 @@ static int carry_out(struct clean *c, struct kt_error *err)
 	return rc;
 }
 
-/* --- the two halves ---------------------------------------------------------
- */
+/* --- the two halves ------------------------------------------------------- */
 
 static int clean_cluster(struct clean *c, struct kt_error *err)
 {

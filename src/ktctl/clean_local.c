@@ -130,8 +130,7 @@ static int clean_resolv_conf(struct app *app, bool dry_run,
 	return 0;
 }
 
-/* --- /etc/hosts ------------------------------------------------------------
- */
+/* --- /etc/hosts ----------------------------------------------------------- */
 
 static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
 {

@@ -3,14 +3,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ktctl/scale_list.h"
 #include "kube/objects.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
 
 #include <string.h>
 
-/* --- facts about one object ------------------------------------------------
- */
+/* --- facts about one object ----------------------------------------------- */
 
 static bool is_role(const json_t *obj, const char *role)
 {
@@ -22,8 +22,7 @@ static bool has_expired(const struct clean_input *in, const json_t *obj)
 	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age;
 }
 
-/* --- who is alive ----------------------------------------------------------
- */
+/* --- who is alive --------------------------------------------------------- */
 
 typedef bool (*object_test)(const struct clean_input *in, const json_t *obj,
 			    const void *arg);
@@ -100,8 +99,7 @@ static bool is_served(const struct clean_input *in, const json_t *service)
 	return any_workload(in, is_live_target, selector_of(service));
 }
 
-/* --- Services ----------------------------------------------------------------
- */
+/* --- Services ------------------------------------------------------------- */
 
 static bool is_locked(const struct clean_input *in, const json_t *service)
 {
@@ -199,34 +197,6 @@ static bool is_stuck_on(const struct clean_plan *p,
 	return false;
 }
 
-static void scale_add(struct clean_plan *p, const char *kind, const char *name,
-		      long replicas)
-{
-	const json_t *obj;
-	size_t i;
-
-	json_array_foreach (p->scale, i, obj)
-		if (str_eq(json_str(obj, "kind", NULL), kind) &&
-		    strcmp(object_name(obj), name) == 0)
-			return;
-	json_array_append_new(p->scale,
-			      json_pack("{s:s, s:{s:s}, s:i}", "kind", kind,
-					"metadata", "name", name, "replicas",
-					(int)MIN(replicas, 100000)));
-}
-
-/* What the shadow of an exchange says that it has scaled down */
-static void plan_scale(struct clean_plan *p, const json_t *obj)
-{
-	auto_free char *app = object_config(obj, "app");
-	auto_free char *replicas = object_config(obj, "replicas");
-	long n;
-
-	if (is_role(obj, KT_ROLE_EXCHANGE) && app && replicas &&
-	    str_to_long(replicas, &n) == 0 && n > 0)
-		scale_add(p, "Deployment", app, n);
-}
-
 static bool is_live_exchange_of(const struct clean_input *in, const json_t *obj,
 				const void *labels)
 {
@@ -246,7 +216,7 @@ static void plan_recorded(struct clean_plan *p, const struct clean_input *in,
 		    !any_workload(in, is_live_exchange_of,
 				  json_at(obj, "spec", "selector",
 					  "matchLabels", NULL)))
-			scale_add(p, kind, object_name(obj), 0);
+			scale_list_add(p->scale, kind, object_name(obj), 0);
 }
 
 static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
@@ -260,7 +230,8 @@ static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
 		    is_stuck_on(p, in, obj) ||
 		    json_at(obj, "metadata", "deletionTimestamp", NULL))
 			continue;
-		plan_scale(p, obj);
+		if (is_role(obj, KT_ROLE_EXCHANGE))
+			scale_list_add_told(p->scale, obj);
 		json_array_append(out, obj);
 	}
 }

@@ -38,8 +38,7 @@ static void offer(const struct complete *c, const char *text, const char *about)
 	putchar('\n');
 }
 
-/* --- values ----------------------------------------------------------------
- */
+/* --- values --------------------------------------------------------------- */
 
 static void offer_values(struct complete *c, const struct option *opt)
 {
@@ -67,8 +66,7 @@ static void offer_values(struct complete *c, const struct option *opt)
 	}
 }
 
-/* --- flags -------------------------------------------------------------------
- */
+/* --- flags ---------------------------------------------------------------- */
 
 static void offer_flag(const struct complete *c, const char *name,
 		       const char *about)
@@ -110,8 +108,7 @@ static void offer_flag_value(struct complete *c, const struct command *cmd)
 	offer_values(c, opt);
 }
 
-/* --- words -------------------------------------------------------------------
- */
+/* --- words ---------------------------------------------------------------- */
 
 static void offer_commands(const struct complete *c,
 			   const struct command *parent)

@@ -328,8 +328,7 @@ int config_print(const struct config *cfg, struct buf *out)
 	return rc;
 }
 
-/* --- files -----------------------------------------------------------------
- */
+/* --- files ---------------------------------------------------------------- */
 
 int config_load(struct config *cfg, const struct home *h, const char *sub,
 		const char *name, struct kt_error *err)

@@ -32,8 +32,7 @@ struct hosts_mode {
 	bool ready; /* written, or tried to: the start is over */
 };
 
-/* --- from objects to lines -------------------------------------------------
- */
+/* --- from objects to lines ------------------------------------------------ */
 
 static bool selects(const json_t *selector, const json_t *pod)
 {

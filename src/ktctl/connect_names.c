@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "dns/names.h"
 #include "dns/order.h"
-#include "dns/resolvconf.h"
+#include "dns/resolvconf_file.h"
 #include "dns/resolved.h"
 #include "dns/resolver.h"
 #include "dns/server.h"
@@ -36,8 +36,7 @@ struct names {
 	char text[256];
 };
 
-/* --- before anything is made ------------------------------------------------
- */
+/* --- before anything is made ---------------------------------------------- */
 
 static int read_order(struct names *n, struct kt_error *err)
 {

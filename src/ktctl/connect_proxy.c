@@ -20,8 +20,7 @@ struct proxy {
 	struct timer sweep;
 };
 
-/* --- TCP --------------------------------------------------------------------
- */
+/* --- TCP ------------------------------------------------------------------ */
 
 static void on_dialled(void *user, void *conn, int error)
 {
@@ -53,8 +52,7 @@ static void on_accepted(void *user, struct socks_tcp *c, int fd)
 	dialer_relay(c->user, fd, NULL, NULL);
 }
 
-/* --- UDP --------------------------------------------------------------------
- */
+/* --- UDP ------------------------------------------------------------------ */
 
 struct proxy_flow {
 	struct flow flow;

@@ -144,8 +144,7 @@ static void on_udp(void *user, const struct ipport *src,
 	tunnel_udp_send(u->udp, data, len);
 }
 
-/* --- ping ------------------------------------------------------------------
- */
+/* --- ping ----------------------------------------------------------------- */
 
 struct ping_flow {
 	struct flow flow;
@@ -226,8 +225,7 @@ static void on_echo(void *user, const struct capture_echo *e)
 	tunnel_ping_send(p->ping, &out);
 }
 
-/* --- all of it --------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------ */
 
 static void on_sweep(struct timer *t)
 {

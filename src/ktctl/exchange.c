@@ -38,13 +38,8 @@ struct exchange {
 static int step_service(struct exchange *x, struct kt_error *err)
 {
 	struct inward *in = &x->in;
-	int rc;
+	int rc = inward_look(in, err);
 
-	progress_step(in->app->progress, "Look at %s in namespace %s",
-		      in->subject.name, in->ns);
-	rc = inward_find(in, err);
-	if (rc == 0)
-		rc = inward_map(in, err);
 	if (rc == 0)
 		rc = inward_rules(in, NULL, err);
 	if (rc == 0)
@@ -71,8 +66,7 @@ static void say_ready(const struct exchange *x, const char *kind,
 		      kind, x->in.ns, name, ports);
 }
 
-/* --- selector ---------------------------------------------------------------
- */
+/* --- selector ------------------------------------------------------------- */
 
 static int step_switch(struct exchange *x, struct kt_error *err)
 {
@@ -133,8 +127,7 @@ static void undo_selector(struct exchange *x)
 	inward_unlock(in);
 }
 
-/* --- scale ------------------------------------------------------------------
- */
+/* --- scale ---------------------------------------------------------------- */
 
 static int first_matching(struct exchange *x, const char *resource,
 			  struct kt_error *err)
@@ -358,8 +351,7 @@ static void undo_scale(struct exchange *x)
 	inward_remove_shadow(in);
 }
 
-/* --- the command ------------------------------------------------------------
- */
+/* --- the command ---------------------------------------------------------- */
 
 static int run(struct exchange *x, const char *target, struct kt_error *err)
 {

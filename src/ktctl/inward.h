@@ -17,7 +17,7 @@
  * What exchange, mesh and preview have in common, as steps in the order in
  * which a command takes them. Each is sequential code that waits in the loop:
  *
- *     open -> find (Service, ports) -> map (which local port)
+ *     open -> look (Service, ports, which local port)
  *          -> lock -> stuntman -> shadow -> tunnel -> take -> unlock -> serve
  *     give_back -> drain -> close
  *
@@ -78,8 +78,9 @@ struct inward {
 /** inward_open() - read the command line's target, reach the cluster */
 KT_CHECK int inward_open(struct inward *in, const char *target,
 			 struct kt_error *err);
-/** inward_find() - the Service that is meant, and its ports */
-KT_CHECK int inward_find(struct inward *in, struct kt_error *err);
+/** inward_look() - a step: the Service that is meant, its ports, and which
+ *  local ones they are coupled with */
+KT_CHECK int inward_look(struct inward *in, struct kt_error *err);
 /** inward_read() - the Service as it is now, into in->service */
 KT_CHECK int inward_read(struct inward *in, struct kt_error *err);
 /** inward_map() - couple the exposed ports with local ones; without
@@ -102,6 +103,9 @@ KT_CHECK int inward_shadow(struct inward *in, bool share, struct kt_error *err);
 KT_CHECK int inward_tunnel(struct inward *in, struct kt_error *err);
 /** inward_take() - the Service leads to the shadow, and is kept so */
 KT_CHECK int inward_take(struct inward *in, struct kt_error *err);
+/** inward_keep() - the Service was changed by somebody, perhaps: take it again,
+ *  and remember what it shall be. -ECANCELED: it was recovered. */
+KT_CHECK int inward_keep(struct inward *in, struct kt_error *err);
 /** inward_serve() - until a signal (-EINTR) or a fatal error */
 KT_CHECK int inward_serve(struct inward *in, struct kt_error *err);
 

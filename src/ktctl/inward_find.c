@@ -14,8 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- the cluster -----------------------------------------------------------
- */
+/* --- the cluster ---------------------------------------------------------- */
 
 static int load_config(struct inward *in, struct kt_error *err)
 {
@@ -76,8 +75,7 @@ int inward_open(struct inward *in, const char *target, struct kt_error *err)
 	return 0;
 }
 
-/* --- the Service ------------------------------------------------------------
- */
+/* --- the Service ---------------------------------------------------------- */
 
 static int read_named(struct inward *in, struct kt_error *err)
 {
@@ -194,7 +192,7 @@ static int read_ports(struct inward *in, struct kt_error *err)
 	return 0;
 }
 
-int inward_find(struct inward *in, struct kt_error *err)
+static int find_service(struct inward *in, struct kt_error *err)
 {
 	const char *type;
 	int rc = read_named(in, err);
@@ -229,8 +227,7 @@ int inward_find(struct inward *in, struct kt_error *err)
 	return read_ports(in, err);
 }
 
-/* --- local ports ------------------------------------------------------------
- */
+/* --- local ports ---------------------------------------------------------- */
 
 static bool tcp_listens(const struct ipport *at)
 {
@@ -328,8 +325,7 @@ char *inward_text(const struct inward *in)
 	return text;
 }
 
-/* --- rules ------------------------------------------------------------------
- */
+/* --- rules ---------------------------------------------------------------- */
 
 static void add_rule(struct inward *in, uint16_t port, bool udp,
 		     const struct rule_match *match)
@@ -343,6 +339,16 @@ static void add_rule(struct inward *in, uint16_t port, bool udp,
 		if (rule_same(&in->rules[i], r))
 			return;
 	in->nrules++;
+}
+
+int inward_look(struct inward *in, struct kt_error *err)
+{
+	int rc;
+
+	progress_step(in->app->progress, "Look at %s in namespace %s",
+		      in->subject.name, in->ns);
+	rc = find_service(in, err);
+	return rc < 0 ? rc : inward_map(in, err);
 }
 
 int inward_rules(struct inward *in, const struct rule_match *match,

@@ -57,8 +57,7 @@ int mend_restore(struct kube *k, const char *ns, const char *name,
 	return mend_service(k, ns, name, restored, NULL, err);
 }
 
-/* --- the lock ----------------------------------------------------------------
- */
+/* --- the lock ------------------------------------------------------------- */
 
 struct lock {
 	int64_t now;
@@ -122,8 +121,7 @@ int mend_unlock(struct kube *k, const char *ns, const char *name, int64_t since,
 	return mend_service(k, ns, name, unlocked, &since, err);
 }
 
-/* --- Deployments, StatefulSets ---------------------------------------------
- */
+/* --- Deployments, StatefulSets -------------------------------------------- */
 
 int mend_workload(struct kube *k, const char *ns, const char *resource,
 		  const char *name, workload_edit_fn edit, void *arg,

@@ -39,8 +39,7 @@ struct mesh {
 	json_t *labels;		    /* of a Pod made by hand */
 };
 
-/* --- the mark ---------------------------------------------------------------
- */
+/* --- the mark ------------------------------------------------------------- */
 
 static int read_mark(struct mesh *m, struct kt_error *err)
 {
@@ -100,21 +99,15 @@ static void warn_tls(const struct inward *in)
 static int step_service(struct mesh *m, struct kt_error *err)
 {
 	struct inward *in = &m->in;
-	int rc;
+	int rc = inward_look(in, err);
 
-	progress_step(in->app->progress, "Look at %s in namespace %s",
-		      in->subject.name, in->ns);
-	rc = inward_find(in, err);
-	if (rc == 0)
-		rc = inward_map(in, err);
 	if (rc < 0)
 		return rc;
 	mark_object_name(&m->mark, in->name, m->name);
 	return 0;
 }
 
-/* --- the record -------------------------------------------------------------
- */
+/* --- the record ----------------------------------------------------------- */
 
 static json_t *make_record(const struct mesh *m)
 {
@@ -208,8 +201,7 @@ static void remove_record(struct mesh *m)
 		log_warn("Service %s was not removed: %s", m->name, err.msg);
 }
 
-/* --- auto -------------------------------------------------------------------
- */
+/* --- auto ----------------------------------------------------------------- */
 
 static void face_router(struct mesh *m, bool join)
 {
@@ -353,8 +345,7 @@ static void undo_auto(struct mesh *m)
 	inward_unlock(in);
 }
 
-/* --- manual -----------------------------------------------------------------
- */
+/* --- manual --------------------------------------------------------------- */
 
 static int start_manual(struct mesh *m, struct kt_error *err)
 {
@@ -405,8 +396,7 @@ static void undo_manual(struct mesh *m)
 	inward_remove_shadow(&m->in);
 }
 
-/* --- the command ------------------------------------------------------------
- */
+/* --- the command ---------------------------------------------------------- */
 
 static int run(struct mesh *m, const char *target, struct kt_error *err)
 {

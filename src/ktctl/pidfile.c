@@ -26,8 +26,7 @@ struct pidfile {
 	ino_t ino;
 };
 
-/* --- whose is a pid --------------------------------------------------------
- */
+/* --- whose is a pid ------------------------------------------------------- */
 
 /* The target of /proc/@pid/@what, or -errno */
 static int proc_link(pid_t pid, const char *what, char dst[PATH_MAX])
@@ -97,8 +96,7 @@ static pid_t pid_of_name(const char *name, const char *component)
 		       : 0;
 }
 
-/* --- the directory -----------------------------------------------------------
- */
+/* --- the directory -------------------------------------------------------- */
 
 struct scan {
 	const char *component; /* NULL: all */

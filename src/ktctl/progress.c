@@ -62,8 +62,7 @@ static size_t columns(const struct progress *p)
 	return ws.ws_col;
 }
 
-/* --- lines ------------------------------------------------------------------
- */
+/* --- lines ---------------------------------------------------------------- */
 
 /* What comes from elsewhere (a Pod's reason) must not drive the terminal */
 static KT_PRINTF(2, 0) void set_text(char dst[TEXT_MAX], const char *fmt,

@@ -47,8 +47,7 @@ static void KT_PRINTF(2, 3) say(const struct recover *r, const char *fmt, ...)
 	r->say(r->user, text);
 }
 
-/* --- looking ---------------------------------------------------------------
- */
+/* --- looking -------------------------------------------------------------- */
 
 static int list(struct recover *r, const char *api, const char *resource,
 		const char *query, bool needed, json_t **out,
@@ -104,8 +103,7 @@ static void make_plan(struct recover *r)
 	recover_plan_make(&r->plan, &in);
 }
 
-/* --- doing ------------------------------------------------------------------
- */
+/* --- doing ---------------------------------------------------------------- */
 
 static int scale(struct recover *r, struct kt_error *err)
 {
@@ -234,8 +232,7 @@ int recover_service(struct kube *k, const char *ns, const char *name,
 	return rc;
 }
 
-/* --- the command ------------------------------------------------------------
- */
+/* --- the command ---------------------------------------------------------- */
 
 static void print_line(void *user, const char *text)
 {

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ktctl/scale_list.h"
 #include "kube/objects.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
@@ -49,32 +50,6 @@ static bool serves(const json_t *obj, const json_t *service,
 	       selector_matches(original, labels);
 }
 
-static void scale_add(struct recover_plan *p, const char *kind,
-		      const char *name, long replicas)
-{
-	const json_t *obj;
-	size_t i;
-
-	json_array_foreach (p->scale, i, obj)
-		if (str_eq(json_str(obj, "kind", NULL), kind) &&
-		    strcmp(object_name(obj), name) == 0)
-			return;
-	json_array_append_new(p->scale,
-			      json_pack("{s:s, s:{s:s}, s:i}", "kind", kind,
-					"metadata", "name", name, "replicas",
-					(int)MIN(replicas, 100000)));
-}
-
-static void scale_of_shadow(struct recover_plan *p, const json_t *obj)
-{
-	auto_free char *app = object_config(obj, "app");
-	auto_free char *text = object_config(obj, "replicas");
-	long n;
-
-	if (app && text && str_to_long(text, &n) == 0 && n > 0)
-		scale_add(p, "Deployment", app, n);
-}
-
 static void plan_shadows(struct recover_plan *p, const json_t *list,
 			 const struct recover_input *in, const json_t *original,
 			 json_t *out)
@@ -85,7 +60,7 @@ static void plan_shadows(struct recover_plan *p, const json_t *list,
 	json_array_foreach (list, i, obj) {
 		if (!is_ours(obj) || !serves(obj, in->service, original))
 			continue;
-		scale_of_shadow(p, obj);
+		scale_list_add_told(p->scale, obj);
 		json_array_append(out, obj);
 	}
 }
@@ -99,7 +74,7 @@ static void plan_recorded(struct recover_plan *p, const json_t *list,
 	json_array_foreach (list, i, obj)
 		if (object_annotation(obj, KT_ANNOTATION_REPLICAS) &&
 		    selector_matches(original, object_pod_labels(obj)))
-			scale_add(p, kind, object_name(obj), 0);
+			scale_list_add(p->scale, kind, object_name(obj), 0);
 }
 
 static bool has(const json_t *list, const char *name)

@@ -123,9 +123,9 @@ static void put_names(struct buf *b, const struct resolvconf *rc)
 
 	for (size_t i = 0; i < rc->nservers; i++)
 		put(b, "nameserver=%s\n",
-		    ipaddr_str(&rc->server[i].addr, text));
-	for (size_t i = 0; i < rc->nsearch; i++)
-		put(b, "search=%s\n", rc->search[i]);
+		    ipaddr_str(&rc->servers[i].addr, text));
+	for (size_t i = 0; i < rc->search.n; i++)
+		put(b, "search=%s\n", rc->search.v[i]);
 	put(b, "ndots=%u\n", rc->ndots);
 }
 

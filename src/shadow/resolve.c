@@ -46,7 +46,7 @@ static bool candidate(const struct resolve *r, size_t step, char out[512])
 	size_t len = strlen(r->host);
 	bool absolute = len && r->host[len - 1] == '.';
 	bool first = absolute || dots(r->host) >= rc->ndots;
-	size_t n = absolute ? 1 : rc->nsearch + 1;
+	size_t n = absolute ? 1 : rc->search.n + 1;
 
 	if (step >= n)
 		return false;
@@ -54,7 +54,7 @@ static bool candidate(const struct resolve *r, size_t step, char out[512])
 		snprintf(out, 512, "%s", r->host);
 	else
 		snprintf(out, 512, "%s.%s", r->host,
-			 rc->search[first ? step - 1 : step]);
+			 rc->search.v[first ? step - 1 : step]);
 	return true;
 }
 

@@ -190,13 +190,21 @@ static int raise_limit(void)
 	return (int)MIN(rl.rlim_cur, (rlim_t)1 << 20) - KEPT_BACK;
 }
 
+/* a missing file is an empty one */
+static void read_resolvconf(struct resolvconf *rc, const char *path)
+{
+	auto_free char *text = file_read(path, RESOLVCONF_MAX, NULL);
+
+	resolvconf_parse(rc, text ? text : "");
+}
+
 static int start(struct server *sv, struct kt_error *err)
 {
 	struct shadow *sh = &sv->sh;
 	int rc;
 
 	sh->acceptor = acceptor_new(sh->loop, &sv->session, &acceptor_ops, sv);
-	sh->names = nameserver_new(sh->loop, sh->resolv.server,
+	sh->names = nameserver_new(sh->loop, sh->resolv.servers,
 				   sh->resolv.nservers);
 	sh->table = table_new();
 	if (!sh->acceptor || !sh->names || !sh->table)
@@ -228,9 +236,9 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	list_init(&sv->sh.laptops);
 	if (servespec_has_origin(&cfg->serve))
 		sv->cfg.idle_ns = 0; /* nobody else passes its traffic on */
-	resolvconf_read(&sv->sh.resolv, cfg->resolv_conf);
+	read_resolvconf(&sv->sh.resolv, cfg->resolv_conf);
 	if (cfg->nameserver.port) {
-		sv->sh.resolv.server[0] = cfg->nameserver;
+		sv->sh.resolv.servers[0] = cfg->nameserver;
 		sv->sh.resolv.nservers = 1;
 	}
 	note_idle(sv);
@@ -291,6 +299,7 @@ void server_free(struct server *sv)
 	table_free(sv->sh.table);
 	acceptor_free(sv->sh.acceptor);
 	nameserver_free(sv->sh.names);
+	resolvconf_fini(&sv->sh.resolv);
 	free(sv->sh.scratch);
 	loop_defer_free(sv->sh.loop, sv);
 }

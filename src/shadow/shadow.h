@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/loop.h"
-#include "shadow/resolvconf.h"
 #include "tunnel/streams.h"
+#include "wire/resolvconf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -301,8 +301,7 @@ int http1_response_body(const struct http1_head *h, bool to_head,
 	return framing(h, length, HTTP1_UNTIL_EOF);
 }
 
-/* --- chunked coding (RFC 9112 section 7.1) ---------------------------------
- */
+/* --- chunked coding (RFC 9112 section 7.1) -------------------------------- */
 
 enum {
 	C_SIZE,

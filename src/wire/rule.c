@@ -303,8 +303,7 @@ bool rule_match_same(const struct rule_match *a, const struct rule_match *b)
 	return true;
 }
 
-/* --- requests --------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------- */
 
 static struct rule_str trim(struct rule_str s)
 {
@@ -412,8 +411,7 @@ bool rule_match_has(const struct rule_match *m, const struct rule_request *req)
 	return true;
 }
 
-/* --- rules -----------------------------------------------------------------
- */
+/* --- rules ---------------------------------------------------------------- */
 
 int rule_parse(struct rule *r, const char *text, struct kt_error *err)
 {

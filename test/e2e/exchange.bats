@@ -6,19 +6,10 @@
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
 
 bats_require_minimum_version 1.5.0
-load common
-load net
 load inward
 
 setup_file() {
-  # shellcheck source=test/e2e/common.bash
-  . "$BATS_TEST_DIRNAME/common.bash"
-  # shellcheck source=test/e2e/inward.bash
-  . "$BATS_TEST_DIRNAME/inward.bash"
-  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
-  netsrv_build
-  spec_of web >"$RUN/web.json"
-  spec_of net >"$RUN/net.json"
+  inward_prepare web net
 }
 
 setup() {

@@ -3,6 +3,20 @@
 # For the tests of exchange, mesh, preview and recover: local programs, ktctl in
 # the background under a tag, callers inside the cluster.
 
+load common
+load net
+
+# inward_prepare SERVICE...: for setup_file; what each one's owner has written is
+# kept in $RUN/SERVICE.json
+inward_prepare() {
+  local service
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
+  netsrv_build
+  for service in "$@"; do
+    spec_of "$service" >"$RUN/$service.json"
+  done
+}
+
 # What runs in the background: "TAG PID" lines, ended by background_end
 PIDS=$RUN/pids
 

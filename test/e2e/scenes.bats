@@ -6,18 +6,12 @@
 # shellcheck disable=SC2154 # status and output come from bats
 
 bats_require_minimum_version 1.5.0
-load common
-load net
 load inward
 
 setup_file() {
-  # shellcheck source=test/e2e/common.bash
-  . "$BATS_TEST_DIRNAME/common.bash"
-  # shellcheck source=test/e2e/inward.bash
-  . "$BATS_TEST_DIRNAME/inward.bash"
   export KNS=$NS-chain-$RANDOM # one that ends still is in the way
+  inward_prepare
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
-  netsrv_build
   sed "s/namespace: demo/namespace: $KNS/; s/{name: demo}/{name: $KNS}/; s/\.demo\b/.$KNS/" \
     "$TOP/demo/app.yaml" | kc apply -f - >/dev/null
   local d
@@ -27,7 +21,6 @@ setup_file() {
 }
 
 teardown_file() {
-  load common
   kc delete namespace "$KNS" --wait=false >/dev/null 2>&1
 }
 

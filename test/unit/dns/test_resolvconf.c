@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "dns/resolvconf.h"
+#include "dns/resolvconf_file.h"
 
 #include <errno.h>
 #include <stdio.h>

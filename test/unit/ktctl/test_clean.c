@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
 #include "test.h"
 
 #include "base/buf.h"
@@ -13,22 +14,6 @@
 #define OLD "999000"   /* 1000 s ago */
 #define FRESH "999990" /* 10 s ago */
 
-/* Short JSON with ' for "; the lists in the order of struct clean_input */
-static json_t *parse(const char *text)
-{
-	auto_free char *t = xstrdup(text);
-	json_error_t e;
-	json_t *v;
-
-	for (char *p = t; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	v = json_loads(t, 0, &e);
-	if (!v)
-		fail_msg("%s: %s", e.text, t);
-	return v;
-}
-
 struct fixture {
 	json_t *pods, *deployments, *configmaps, *services;
 	struct clean_plan plan;
@@ -39,10 +24,10 @@ static void plan(struct fixture *f, const char *pods, const char *deployments,
 {
 	struct clean_input in = { .now = NOW, .age = 300 };
 
-	in.pods = f->pods = parse(pods);
-	in.deployments = f->deployments = parse(deployments);
-	in.configmaps = f->configmaps = parse(configmaps);
-	in.services = f->services = parse(services);
+	in.pods = f->pods = json_quoted(pods);
+	in.deployments = f->deployments = json_quoted(deployments);
+	in.configmaps = f->configmaps = json_quoted(configmaps);
+	in.services = f->services = json_quoted(services);
 	clean_plan_make(&f->plan, &in);
 }
 
@@ -242,14 +227,15 @@ static void scaled(void **state)
 
 static void recovered(void **state)
 {
-	json_t *s = parse("{'metadata': {'name': 'a', 'annotations': "
-			  "{'kt-selector': '{\\'app\\':\\'x\\'}', "
-			  "'kt-lock': '1', 'mine': 'm'}}, "
-			  "'spec': {'selector': {'kt-role': 'router'}, "
-			  "'ports': [1]}, 'unknown': true}");
-	json_t *want = parse("{'metadata': {'name': 'a', 'annotations': "
-			     "{'mine': 'm'}}, 'spec': {'selector': "
-			     "{'app': 'x'}, 'ports': [1]}, 'unknown': true}");
+	json_t *s = json_quoted("{'metadata': {'name': 'a', 'annotations': "
+				"{'kt-selector': '{\\'app\\':\\'x\\'}', "
+				"'kt-lock': '1', 'mine': 'm'}}, "
+				"'spec': {'selector': {'kt-role': 'router'}, "
+				"'ports': [1]}, 'unknown': true}");
+	json_t *want =
+		json_quoted("{'metadata': {'name': 'a', 'annotations': "
+			    "{'mine': 'm'}}, 'spec': {'selector': "
+			    "{'app': 'x'}, 'ports': [1]}, 'unknown': true}");
 	json_t *got = service_restored(s);
 
 	(void)state;

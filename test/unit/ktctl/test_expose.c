@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- --expose --------------------------------------------------------------
- */
+/* --- --expose ------------------------------------------------------------- */
 
 static void item(const struct expose *e, size_t i, unsigned local,
 		 unsigned number, const char *name, enum expose_proto proto)

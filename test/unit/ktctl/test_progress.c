@@ -11,8 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-/* --- a pipe: plain lines ---------------------------------------------------
- */
+/* --- a pipe: plain lines -------------------------------------------------- */
 
 static void no_times(char *text)
 {
@@ -61,8 +60,7 @@ static void plain(void **state)
 	loop_free(l);
 }
 
-/* --- a terminal: spinner, marks, colours -------------------------------------
- */
+/* --- a terminal: spinner, marks, colours ---------------------------------- */
 
 struct terminal {
 	int master;

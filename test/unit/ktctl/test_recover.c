@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
 #include "test.h"
 
 #include "base/mem.h"
@@ -7,22 +8,6 @@
 #include "kube/rest.h"
 
 #include <string.h>
-
-/* Short JSON with ' for " */
-static json_t *parse(const char *text)
-{
-	auto_free char *t = xstrdup(text);
-	json_error_t e;
-	json_t *v;
-
-	for (char *p = t; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	v = json_loads(t, 0, &e);
-	if (!v)
-		fail_msg("%s: %s", e.text, t);
-	return v;
-}
 
 #define SERVICE(annotations, selector)                                         \
 	"{'metadata': {'name': 'web', 'annotations': {" annotations            \
@@ -54,7 +39,7 @@ static void plan(const char *const texts[6], const char *want)
 	char got[512] = "";
 
 	for (int i = 0; i < 6; i++)
-		v[i] = texts[i] ? parse(texts[i]) : NULL;
+		v[i] = texts[i] ? json_quoted(texts[i]) : NULL;
 	in = (struct recover_input){ v[0], v[1], v[2], v[3], v[4], v[5] };
 	recover_plan_make(&p, &in);
 	snprintf(got, sizeof(got), "%s%s%s", p.restore ? "restore" : "",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
 #include "test.h"
 
 #include "base/mem.h"
@@ -9,22 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-/* Short JSON with ' for " */
-static json_t *parse(const char *text)
-{
-	auto_free char *t = xstrdup(text);
-	json_error_t e;
-	json_t *v;
-
-	for (char *p = t; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	v = json_loads(t, 0, &e);
-	if (!v)
-		fail_msg("%s: %s", e.text, t);
-	return v;
-}
 
 #define PORTS                                                                  \
 	"{'metadata': {'name': 'web'}, 'spec': {'selector': {'app': 'web'},"   \
@@ -42,7 +27,8 @@ static json_t *parse(const char *text)
 
 static void test_ports(void **state)
 {
-	auto_json json_t *service = parse(PORTS), *pods = parse(PODS);
+	auto_json json_t *service = json_quoted(PORTS),
+			 *pods = json_quoted(PODS);
 	auto_json json_t *containers = NULL;
 	auto_free char *serve = NULL, *preview = NULL, *six = NULL;
 	auto_free char *whole = NULL;
@@ -94,7 +80,8 @@ static void found(const struct service_ports *p, uint16_t number,
 
 static void test_find(void **state)
 {
-	auto_json json_t *service = parse(PORTS), *pods = parse(PODS);
+	auto_json json_t *service = json_quoted(PORTS),
+			 *pods = json_quoted(PODS);
 	struct kt_error err = { 0 };
 	struct service_ports p;
 
@@ -118,7 +105,7 @@ static void test_find(void **state)
 
 static void test_no_ports(void **state)
 {
-	auto_json json_t *none = parse("{'spec': {}}");
+	auto_json json_t *none = json_quoted("{'spec': {}}");
 	struct kt_error err = { 0 };
 	struct service_ports p;
 
@@ -133,7 +120,7 @@ static void test_no_ports(void **state)
 
 static void test_take_and_restore(void **state)
 {
-	auto_json json_t *web = parse(WEB), *ours = parse(OURS);
+	auto_json json_t *web = json_quoted(WEB), *ours = json_quoted(OURS);
 	auto_json json_t *original = service_original(web);
 	auto_json json_t *taken = service_taken(web, ours, original);
 	auto_json json_t *back = NULL, *again = NULL, *other = NULL;
@@ -156,19 +143,19 @@ static void test_take_and_restore(void **state)
 static void guard(const char *selector, const char *annotations,
 		  enum service_guard want, const char *want_original)
 {
-	auto_json json_t *s = parse(WEB), *ours = parse(OURS);
+	auto_json json_t *s = json_quoted(WEB), *ours = json_quoted(OURS);
 	auto_json json_t *original = NULL, *expect = NULL;
 
 	json_object_set_new(json_object_get(s, "spec"), "selector",
-			    parse(selector));
+			    json_quoted(selector));
 	json_object_set_new(json_object_get(s, "metadata"), "annotations",
-			    parse(annotations));
+			    json_quoted(annotations));
 	assert_int_equal(service_guard(s, ours, &original), want);
 	if (!want_original) {
 		assert_null(original);
 		return;
 	}
-	expect = parse(want_original);
+	expect = json_quoted(want_original);
 	assert_true(json_equal(original, expect));
 }
 
@@ -188,7 +175,7 @@ static void test_guard(void **state)
 
 static void test_lock(void **state)
 {
-	auto_json json_t *web = parse(WEB);
+	auto_json json_t *web = json_quoted(WEB);
 	auto_json json_t *locked = service_locked(web, 1000);
 	auto_json json_t *open = NULL;
 
@@ -204,7 +191,7 @@ static void test_lock(void **state)
 
 static void test_stuntman(void **state)
 {
-	auto_json json_t *service = parse(PORTS);
+	auto_json json_t *service = json_quoted(PORTS);
 	auto_json json_t *original = service_original(service);
 	struct stuntman_spec spec = { service, original, "alice", 5 };
 	auto_json json_t *s = stuntman_service(&spec);
@@ -227,14 +214,15 @@ static void test_stuntman(void **state)
 
 static void scales(const char *object, int fallback, const char *want)
 {
-	auto_json json_t *obj = parse(object), *got = NULL, *expect = NULL;
+	auto_json json_t *obj = json_quoted(object), *got = NULL,
+			 *expect = NULL;
 
 	got = fallback < 0 ? workload_down(obj) : workload_up(obj, fallback);
 	if (!want) {
 		assert_null(got);
 		return;
 	}
-	expect = parse(want);
+	expect = json_quoted(want);
 	if (!json_equal(got, expect))
 		fail_msg("%s: %s", object, json_dumps(got, 0));
 }
@@ -264,8 +252,8 @@ static void test_scale(void **state)
 
 static void test_selector_query(void **state)
 {
-	auto_json json_t *one = parse("{'app': 'web', 'tier': 'a/b'}");
-	auto_json json_t *none = parse("{}");
+	auto_json json_t *one = json_quoted("{'app': 'web', 'tier': 'a/b'}");
+	auto_json json_t *none = json_quoted("{}");
 	auto_free char *q = selector_query(one);
 
 	(void)state;

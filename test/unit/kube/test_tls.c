@@ -91,8 +91,7 @@ static char *key_pem(const struct identity *id)
 	return bio_text(b);
 }
 
-/* --- the server ------------------------------------------------------------
- */
+/* --- the server ----------------------------------------------------------- */
 
 struct server {
 	pid_t pid;
@@ -179,8 +178,7 @@ static void server_stop(struct server *s)
 	close(s->fd);
 }
 
-/* --- one request ------------------------------------------------------------
- */
+/* --- one request ---------------------------------------------------------- */
 
 static int ask(const struct kube_config *cfg, json_t **out,
 	       struct kt_error *err)

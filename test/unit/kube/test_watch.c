@@ -189,8 +189,7 @@ static void makes_up_what_was_missed(void **state)
 	}
 }
 
-/* --- the rest --------------------------------------------------------------
- */
+/* --- the rest ------------------------------------------------------------- */
 
 static void answer_forbidden(struct fake_conn *c, const char *request)
 {

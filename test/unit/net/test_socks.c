@@ -122,8 +122,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- the program (a thread: no cmocka here) ---------------------------------
- */
+/* --- the program (a thread: no cmocka here) ------------------------------- */
 
 struct talk {
 	const struct ipport *at;
@@ -194,8 +193,7 @@ static void say(struct talk *t, int i, const char *bytes, size_t len,
 
 #define SAYS(t, i, s, want) say(t, i, s, sizeof(s) - 1, want)
 
-/* --- tests ------------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void test_connect(void **state)
 {

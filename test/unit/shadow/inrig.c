@@ -147,8 +147,7 @@ const char *all(uint16_t p)
 	return text[i];
 }
 
-/* --- serving events meanwhile ------------------------------------------------
- */
+/* --- serving events meanwhile --------------------------------------------- */
 
 #define LIMIT (20 * NS_SEC)
 
@@ -207,8 +206,7 @@ void reset(int fd)
 	close(fd);
 }
 
-/* --- set-up ------------------------------------------------------------------
- */
+/* --- set-up --------------------------------------------------------------- */
 
 void start_with(const char *spec)
 {

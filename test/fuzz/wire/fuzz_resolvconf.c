@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
-#include "dns/resolvconf.h"
+#include "wire/resolvconf.h"
 
 #include <stdint.h>
 
