@@ -35,14 +35,19 @@ static bool is_any(const char *text, const char *const *words)
 
 static const char *speaks(const char *text)
 {
-	static const char *const http2[] = { "http2", "h2c", "grpc",
-					     "kubernetes.io/h2c", NULL };
+	static const char *const http[] = { "http",
+					    "http2",
+					    "h2c",
+					    "grpc",
+					    "kubernetes.io/h2c",
+					    "kubernetes.io/ws",
+					    NULL };
 	static const char *const tcp[] = { "tcp",   "mysql", "smtp", "ftp",
 					   "ssh",   "imap",  "pop3", "amqp",
 					   "mongo", "redis", NULL };
 
-	if (is_any(text, http2))
-		return "http2";
+	if (is_any(text, http))
+		return "http";
 	if (is_any(text, tcp))
 		return "tcp";
 	return "auto";

@@ -24,7 +24,7 @@ struct service_port {
 	uint16_t target;      /* of the Pods */
 	char target_name[64]; /* when the Service names it so, or "" */
 	bool udp;
-	const char *proto; /* what is spoken: "auto", "tcp", "http2" */
+	const char *proto; /* what is spoken: "auto", "http", "tcp" */
 };
 
 struct service_ports {

@@ -35,9 +35,17 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 	return a.kind == b.kind && a.id == b.id;
 }
 
+/* how long a caller may take from the first byte of a request's head to its
+ * last, and keep a connection without any request; a caller that has said a few
+ * bytes, and nothing that would be HTTP, speaks something else */
+#define ROUTER_HEAD_NS (60 * NS_SEC)
+#define ROUTER_IDLE_NS (3600 * NS_SEC)
+#define ROUTER_DETECT_NS (3 * NS_SEC)
+
 /** struct router_env - embed it; no operation may be NULL */
 struct router_env {
 	struct loop *loop;
+	int64_t hurry; /* time-outs are shorter by this factor; 0: 1 */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */
 	struct backend_ref (*choose)(struct router_env *env, uint16_t port,
@@ -48,5 +56,10 @@ struct router_env {
 	struct pipe *(*open)(struct router_env *env, uint16_t port,
 			     struct backend_ref ref, const struct ipport *from);
 };
+
+static inline int64_t router_patience(const struct router_env *env, int64_t ns)
+{
+	return env->hurry ? ns / env->hurry : ns;
+}
 
 #endif

@@ -49,7 +49,8 @@ struct http1 {
 	struct ups ups;
 	enum state state;
 	bool gone;
-	struct timer timer; /* route again; the end of LINGER */
+	struct timer timer; /* route again; the end of LINGER; a slow caller */
+	bool hurried;	    /* some of a head is there: the timer runs */
 	struct buf out;	    /* an answer of ours */
 
 	/* the request */
@@ -294,16 +295,46 @@ static void begin(struct http1 *c, const struct http1_head *h, size_t len)
 	route(c);
 }
 
+static void on_slow(struct timer *t)
+{
+	struct http1 *c = container_of(t, struct http1, timer);
+
+	if (!c->caller.in.len) {
+		over(c, false);
+		return;
+	}
+	answer(c, 408, "Request Timeout", "the request's head did not come");
+	run(c);
+}
+
+/* the first byte of a head begins its time, or the last request idleness */
+static void wait_for_caller(struct http1 *c)
+{
+	struct router_env *env = c->rc->env;
+	bool some = c->caller.in.len > 0;
+
+	if (c->hurried == some && loop_timer_active(&c->timer))
+		return;
+	c->hurried = some;
+	loop_timer_start(
+		env->loop, &c->timer,
+		router_patience(env, some ? ROUTER_HEAD_NS : ROUTER_IDLE_NS),
+		on_slow);
+}
+
 static void read_request(struct http1 *c)
 {
 	struct http1_head h;
 	ssize_t n = -EAGAIN;
 
+	wait_for_caller(c);
 	if (c->caller.in.len)
 		n = http1_parse_request(&h, buf_data(&c->caller.in),
 					c->caller.in.len);
 	c->to_head = false;
 	c->answered = false;
+	if (n != -EAGAIN)
+		loop_timer_stop(&c->timer);
 	if (n >= 0)
 		begin(c, &h, (size_t)n);
 	else if (n == -E2BIG)

@@ -12,13 +12,14 @@
 /**
  * DOC: Theory of operation
  *
- * Nobody says beforehand what a caller speaks (ROUTER_AUTO), so its first bytes
- * do. In some protocols the server speaks first: when the caller is silent for
- * a while, the backend for all that is not HTTP is connected, and whoever
- * speaks first decides:
+ * Its first bytes say what a caller speaks. In some protocols the server speaks
+ * first: when the caller is silent for a while, the backend for all that is not
+ * HTTP is connected, and whoever speaks first decides (not so where it is known
+ * that HTTP is spoken):
  *
  *   caller: HTTP      -> http1, with that connection at hand
  *   caller: not HTTP  -> join
+ *   caller: so few bytes that nobody can tell, and then nothing  -> join
  *   backend           -> join
  */
 
@@ -26,11 +27,11 @@
 
 struct listen {
 	struct router_conn *rc;
-	enum router_proto proto;
 	struct conn_end caller, up;
 	struct backend_ref ref;
 	bool opened, raw;
 	struct timer silence;
+	struct timer slow; /* a beginning that tells nothing */
 };
 
 void conn_over(struct router_conn *rc)
@@ -60,6 +61,7 @@ void conn_end_reset(struct conn_end *e)
 static void listen_drop(struct listen *l)
 {
 	loop_timer_stop(&l->silence);
+	loop_timer_stop(&l->slow);
 	loop_defer_free(l->rc->env->loop, l);
 }
 
@@ -136,18 +138,9 @@ static void go_http2(struct listen *l)
 
 static enum detect what(const struct listen *l)
 {
-	switch (l->proto) {
-	case ROUTER_HTTP1:
-		return DETECT_HTTP1;
-	case ROUTER_HTTP2:
-		return DETECT_HTTP2;
-	case ROUTER_TCP:
-		return DETECT_OTHER;
-	default:
-		return l->caller.in.len ? detect(buf_data(&l->caller.in),
-						 l->caller.in.len)
-					: DETECT_MORE;
-	}
+	return l->caller.in.len
+		       ? detect(buf_data(&l->caller.in), l->caller.in.len)
+		       : DETECT_MORE;
 }
 
 static void look(struct listen *l)
@@ -171,6 +164,19 @@ static void look(struct listen *l)
 	}
 }
 
+/* these few bytes are all that it says: its backend knows what they mean */
+static void on_slow(struct timer *t)
+{
+	struct listen *l = container_of(t, struct listen, slow);
+
+	if (l->raw)
+		return;
+	if (l->caller.in.len)
+		go_raw(l);
+	else
+		listen_reset(l);
+}
+
 static void on_opened(void *user)
 {
 	(void)user;
@@ -184,7 +190,12 @@ static void on_writable(void *user)
 static void on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct listen *l = user;
+	struct router_env *env = l->rc->env;
 
+	if (!l->caller.in.len)
+		loop_timer_start(env->loop, &l->slow,
+				 router_patience(env, ROUTER_DETECT_NS),
+				 on_slow);
 	if (buf_put(&l->caller.in, p, n) < 0)
 		listen_reset(l);
 	else
@@ -286,15 +297,16 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 				    .done = done,
 				    .user = user };
 	l->rc = rc;
-	l->proto = proto;
 	l->caller.pipe = caller;
 	buf_init(&l->caller.in, CONN_BUF_MAX);
 	buf_init(&l->up.in, CONN_BUF_MAX);
 	pipe_set_handler(caller, &caller_handler, l);
 	conn_become(rc, l, listen_free);
-	if (proto == ROUTER_AUTO || proto == ROUTER_TCP)
-		loop_timer_start(env->loop, &l->silence,
-				 proto == ROUTER_TCP ? 0 : SILENCE_NS,
+	if (proto == ROUTER_AUTO)
+		loop_timer_start(env->loop, &l->silence, SILENCE_NS,
 				 on_silence);
+	else
+		loop_timer_start(env->loop, &l->slow,
+				 router_patience(env, ROUTER_IDLE_NS), on_slow);
 	return rc;
 }

@@ -16,7 +16,10 @@
 
 struct router_conn;
 
-enum router_proto { ROUTER_AUTO, ROUTER_HTTP1, ROUTER_HTTP2, ROUTER_TCP };
+enum router_proto {
+	ROUTER_AUTO, /* the first bytes tell; perhaps the server speaks first */
+	ROUTER_HTTP, /* a silent caller is waited for, and no backend asked */
+};
 
 /**
  * router_http_take() - serve a caller until its end

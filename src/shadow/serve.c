@@ -212,8 +212,10 @@ static void hand_over(struct caller *c)
 
 	if (p)
 		c->router = router_http_take(&sv->env.env, c->port->item.port,
-					     ROUTER_AUTO, p, &c->from,
-					     on_routed, c);
+					     c->port->item.proto == SERVE_HTTP
+						     ? ROUTER_HTTP
+						     : ROUTER_AUTO,
+					     p, &c->from, on_routed, c);
 	if (!c->router)
 		caller_free(c);
 }

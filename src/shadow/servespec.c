@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shadow/servespec.h"
 
+#include "base/ipaddr.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -22,7 +23,7 @@ static int port_of(const char *text, uint16_t *port)
 
 static int take_proto(struct serve_item *it, const char *text)
 {
-	static const char *const names[] = { "auto", "http", "http2", "tcp" };
+	static const char *const names[] = { "auto", "http", "tcp" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(text, names[i]) == 0) {
@@ -30,6 +31,18 @@ static int take_proto(struct serve_item *it, const char *text)
 			return 0;
 		}
 	return -EINVAL;
+}
+
+static bool is_host(const char *text)
+{
+	struct ipaddr a;
+
+	if (ipaddr_parse(&a, text) == 0)
+		return true;
+	for (const char *p = text; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("-_.", *p))
+			return false;
+	return text[0] != '.' && text[strlen(text) - 1] == '.';
 }
 
 static int take_origin(struct serve_item *it, char *text)
@@ -46,12 +59,8 @@ static int take_origin(struct serve_item *it, char *text)
 		text++;
 		n -= 2;
 	}
-	if (!n || n >= sizeof(it->host))
+	if (!n || n >= sizeof(it->host) || !is_host(text))
 		return -EINVAL;
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)text[i]) &&
-		    !strchr("-_.:", text[i]))
-			return -EINVAL;
 	memcpy(it->host, text, n + 1);
 	return 0;
 }

@@ -15,14 +15,17 @@
  *
  * The ports that the shadow listens on in the place of a Service's Pods, the
  * origin that has what no rule takes (without it that is refused), and what is
- * spoken there: "auto" (the first bytes tell; the default), "http", "http2", or
- * "tcp" (nobody looks inside). An IPv6 HOST stands in brackets.
+ * spoken there: "auto" (the first bytes tell; the default), "http" (likewise,
+ * but the server never speaks first: a caller that is silent costs the origin
+ * no connection), or "tcp" (nobody looks inside). HOST is an address, an IPv6
+ * one in brackets, or a name that is whole, with a dot at its end: no search
+ * list.
  */
 
 #define SERVESPEC_MAX 64 /* items */
 #define SERVESPEC_HOST_MAX 254
 
-enum serve_proto { SERVE_AUTO, SERVE_HTTP, SERVE_HTTP2, SERVE_TCP };
+enum serve_proto { SERVE_AUTO, SERVE_HTTP, SERVE_TCP };
 
 struct serve_item {
 	uint16_t port;

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	rig_init(&r, data[0] % 4);
+	rig_init(&r, data[0] & 1 ? ROUTER_HTTP : ROUTER_AUTO);
 	for (size_t i = 1; i + 2 < size;) {
 		size_t n = data[i + 1];
 

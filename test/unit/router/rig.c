@@ -28,8 +28,9 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 		if (!is(req->field[i].name, "to"))
 			continue;
 		if (is(v, "a") || is(v, "b"))
-			ref = (struct backend_ref){ BACKEND_CLIENT,
-						    is(v, "a") ? 1 : 2 };
+			ref = (struct backend_ref){
+				BACKEND_CLIENT, is(v, "a") && !r->moved ? 1 : 2
+			};
 		else if (is(v, "none"))
 			ref.kind = BACKEND_NONE;
 	}
@@ -41,6 +42,10 @@ static void on_timer(struct timer *t)
 	struct rig_open *o = container_of(t, struct rig_open, timer);
 	int sv[2];
 
+	if (o->error && o->rig->moves) {
+		o->rig->moved = true;
+		o->rig->refuse = 0;
+	}
 	if (o->error ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0) {
 		pipe_fd_opened(o->pipe, o->error);
@@ -94,7 +99,9 @@ void rig_init(struct rig *r, enum router_proto proto)
 	if (ipaddr_parse(&from.addr, "10.9.8.7") < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0)
 		abort();
-	r->env = (struct router_env){ loop_new(), choose, do_open };
+	r->env = (struct router_env){ .loop = loop_new(),
+				      .choose = choose,
+				      .open = do_open };
 	r->caller = sv[1];
 	r->conn = router_http_take(&r->env, 80, proto,
 				   pipe_fd_new(r->env.loop, sv[0]), &from,

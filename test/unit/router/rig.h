@@ -32,6 +32,8 @@ struct rig {
 	struct router_conn *conn; /* NULL: it is over */
 	int caller;
 	int refuse; /* openings get this -errno */
+	bool moves; /* once: then "a" is client 2, who accepts */
+	bool moved;
 	unsigned int chosen;
 	struct rig_open open[RIG_OPENS];
 	unsigned int nopen;

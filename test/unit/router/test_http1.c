@@ -462,6 +462,92 @@ static void silent_http(void **state)
 	assert_int_equal(r.nopen, 2);
 }
 
+static void wait_for(int64_t ns)
+{
+	int64_t end = clock_ns() + ns;
+
+	while (clock_ns() < end)
+		loop_once(r.env.loop, 5 * NS_MS);
+}
+
+static void slow_head(void **state)
+{
+	(void)state;
+	r.env.hurry = 1000; /* 60 ms */
+	ask("GET / HTTP/1.1\r\nx: ");
+	wait_for(30 * NS_MS);
+	ask("y");
+	wait_for(60 * NS_MS);
+	hear_status("408");
+	assert_int_equal(r.nopen, 0);
+}
+
+static void slow_second_head(void **state)
+{
+	(void)state;
+	r.env.hurry = 1000;
+	use_once("GET");
+	ask("GET ");
+	wait_for(100 * NS_MS);
+	hear_status("408");
+}
+
+static void slow_answer(void **state)
+{
+	(void)state;
+	r.env.hurry = 100000;
+	ask("GET / HTTP/1.1\r\n\r\n");
+	hear(up(0), "GET / HTTP/1.1\r\n" XFF "\r\n");
+	wait_for(100 * NS_MS);
+	rig_say(&r, up(0), OK2);
+	hear(r.caller, OK2);
+}
+
+static void idle_too_long(void **state)
+{
+	(void)state;
+	use_once("GET");
+	hear_nothing(r.caller);
+	r.env.hurry = 100000; /* 36 ms */
+	use_once("GET");
+	wait_for(80 * NS_MS);
+	hear_end(r.caller);
+}
+
+/* could be a method, but is all that is said */
+static void says_little(void **state)
+{
+	(void)state;
+	r.env.hurry = 100;
+	ask("PING");
+	assert_int_equal(r.nopen, 0);
+	wait_for(60 * NS_MS);
+	hear(up(0), "PING");
+	rig_say(&r, up(0), "PONG");
+	hear(r.caller, "PONG");
+}
+
+/* where HTTP is spoken a silent caller costs no connection, and not for ever */
+static void silent_where_http_is_known(void **state)
+{
+	struct rig s;
+	char c;
+
+	(void)state;
+	rig_init(&s, ROUTER_HTTP);
+	for (int i = 0; i < 40; i++)
+		loop_once(s.env.loop, 10 * NS_MS);
+	assert_int_equal(s.nopen, 0);
+	rig_say(&s, s.caller, "GET / HTTP/1.1\r\n\r\n");
+	assert_int_equal(s.nopen, 1);
+	rig_fini(&s);
+	rig_init(&s, ROUTER_HTTP);
+	rig_say(&s, s.caller, "\x16\x03\x01");
+	assert_int_equal(s.nopen, 1);
+	assert_int_equal(rig_read(&s, s.open[0].fd, &c, 1), 1);
+	rig_fini(&s);
+}
+
 /* each file of bad/: a request that is to be refused, perhaps with another one
  * inside */
 static void refuses(const char *path)
@@ -476,7 +562,12 @@ static void refuses(const char *path)
 	text = calloc(1, 100000);
 	len = fread(text, 1, 99999, f);
 	fclose(f);
-	rig_init(&r, ROUTER_HTTP1);
+	rig_init(&r, ROUTER_AUTO);
+	/* what comes first shows that it is HTTP */
+	ask("GET /first HTTP/1.1\r\n\r\n");
+	hear(up(0), "GET /first HTTP/1.1\r\n" XFF "\r\n");
+	rig_say(&r, up(0), OK2);
+	hear(r.caller, OK2);
 	rig_write(&r, r.caller, text, len);
 	n = rig_read(&r, r.caller, got, sizeof(got) - 1);
 	if (n <= 9 || memcmp(got, "HTTP/1.1 4", 10) != 0)
@@ -536,6 +627,12 @@ int main(void)
 		T(closed_when_idle),
 		T(tried_again),
 		T(backpressure),
+		T(slow_head),
+		T(slow_second_head),
+		T(slow_answer),
+		T(idle_too_long),
+		T(says_little),
+		cmocka_unit_test(silent_where_http_is_known),
 		T(not_http),
 		T(server_speaks_first),
 		T(silent_http),

@@ -464,6 +464,92 @@ static void nobody_there(void **state)
 	assert_false(caller.gone);
 }
 
+/* the way does not open: it is another's turn, with all that was said */
+static void a_way_that_never_opens(void **state)
+{
+	int32_t one = ask(&caller, "a", "body", false);
+	int32_t two = ask(&caller, "a", NULL, true);
+
+	(void)state;
+	rig.refuse = -ENETRESET;
+	rig.moves = true;
+	turns(&caller, NULL, NULL);
+	assert_int_equal(rig.nopen, 2);
+	assert_int_equal(rig.open[1].ref.id, 2);
+	assert_in_range(rig.chosen, 3, 4);
+	peer_init(&backend, &rig, rig.open[1].fd, true);
+	caller.s[one].say = " and more";
+	caller.s[one].finish = true;
+	nghttp2_session_resume_data(caller.ng, one);
+	turns(&caller, &backend, NULL);
+	assert_body(&backend, 1, "body and more");
+	assert_true(backend.s[1].ended);
+	assert_true(backend.s[3].ended);
+	assert_non_null(strstr(backend.s[3].head, "for: 10.9.8.7\n"));
+	answer(&backend, 1, "here", true);
+	answer(&backend, 3, "too", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, one, "here");
+	assert_body(&caller, two, "too");
+}
+
+static void a_way_that_never_opens_for_one_who_left(void **state)
+{
+	int32_t id = ask(&caller, "a", "body", false);
+
+	(void)state;
+	rig.refuse = -ENETRESET;
+	rig.moves = true;
+	nghttp2_submit_rst_stream(caller.ng, 0, id, NGHTTP2_CANCEL);
+	turns(&caller, NULL, NULL);
+	assert_false(caller.gone);
+}
+
+/* until the router ends the connection; false: it does not */
+static bool ends_soon(struct peer *p)
+{
+	for (int i = 0; i < 300 && !p->gone; i++) {
+		loop_once(rig.env.loop, 10 * NS_MS);
+		turns(p, NULL, NULL);
+	}
+	return p->gone;
+}
+
+static void a_head_that_never_ends(void **state)
+{
+	static const char begin[] = "\0\0\3\1\0\0\0\0\1\x82\x86\x84";
+
+	(void)state;
+	rig.env.hurry = 1000;
+	turns(&caller, NULL, NULL);
+	rig_write(&rig, rig.caller, begin, sizeof(begin) - 1);
+	assert_true(ends_soon(&caller));
+	assert_int_equal(caller.goaway, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void one_that_asks_nothing(void **state)
+{
+	(void)state;
+	rig.env.hurry = 100000;
+	turns(&caller, NULL, NULL);
+	assert_true(ends_soon(&caller));
+	assert_int_equal(caller.goaway, NGHTTP2_NO_ERROR);
+}
+
+/* what was refused owes nothing any more */
+static void one_that_was_refused(void **state)
+{
+	static const char wrong[] = "\0\0\2\1\5\0\0\0\1\x82\x86";
+
+	(void)state;
+	rig.env.hurry = 1000;
+	turns(&caller, NULL, NULL);
+	rig_write(&rig, rig.caller, wrong, sizeof(wrong) - 1);
+	for (int i = 0; i < 20; i++)
+		loop_once(rig.env.loop, 10 * NS_MS);
+	assert_non_null(rig.conn);
+}
+
 static void a_backend_that_breaks(void **state)
 {
 	int32_t one = ask(&caller, "a", "x", true);
@@ -608,7 +694,7 @@ static void what_is_forbidden_is_refused(void **state)
 		ssize_t n;
 		int code;
 
-		rig_init(&r, ROUTER_HTTP2);
+		rig_init(&r, ROUTER_HTTP);
 		rig_write(&r, r.caller, hello, sizeof(hello) - 1);
 		rig_write(&r, r.caller, w->bytes, w->n);
 		while (at < sizeof(mem) && (n = rig_read(&r, r.caller, mem + at,
@@ -636,6 +722,11 @@ int main(void)
 		T(an_early_answer_cuts_the_request),
 		T(a_whole_answer_comes_whole),
 		T(nobody_there),
+		T(a_way_that_never_opens),
+		T(a_way_that_never_opens_for_one_who_left),
+		T(a_head_that_never_ends),
+		T(one_that_asks_nothing),
+		T(one_that_was_refused),
 		T(a_backend_that_breaks),
 		T(goaway_of_a_backend),
 		T(ping_is_answered),

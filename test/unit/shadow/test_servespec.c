@@ -16,7 +16,7 @@ static void items(void **state)
 	assert_int_equal(
 		servespec_parse(&s,
 				"8080=web-kt-stuntman.t.svc.cluster.local.:80"
-				"~http2, 53/udp=10.96.0.10:53,8080/udp,"
+				"~http, 53/udp=10.96.0.10:53,8080/udp,"
 				"9=[fd00::1]:90,10~tcp",
 				NULL),
 		0);
@@ -26,7 +26,7 @@ static void items(void **state)
 	assert_string_equal(s.item[0].host,
 			    "web-kt-stuntman.t.svc.cluster.local.");
 	assert_int_equal(s.item[0].origin_port, 80);
-	assert_int_equal(s.item[0].proto, SERVE_HTTP2);
+	assert_int_equal(s.item[0].proto, SERVE_HTTP);
 	assert_true(s.item[1].udp);
 	assert_string_equal(s.item[1].host, "10.96.0.10");
 	assert_int_equal(s.item[1].proto, SERVE_AUTO);
@@ -45,11 +45,30 @@ static void items(void **state)
 static void malformed(void **state)
 {
 	static const char *const bad[] = {
-		"x",	      "0",	    "65536",	     "80/tcp",
-		"80=",	      "80=web",	    "80=web:",	     "80=web:0",
-		"80=:80",     "80=[]:80",   "80=a b:80",     "80~",
-		"80~ftp",     "80,80",	    "80=a:1,80~tcp", "80/udp,80/udp",
-		"80=a:1=b:2", "80~tcp=a:1",
+		"x",
+		"0",
+		"65536",
+		"80/tcp",
+		"80=",
+		"80=web",
+		"80=web:",
+		"80=web:0",
+		"80=:80",
+		"80=[]:80",
+		"80=a b:80",
+		"80~",
+		"80~ftp",
+		"80,80",
+		"80=a.:1,80~tcp",
+		"80/udp,80/udp",
+		"80=a.:1=b:2",
+		"80~tcp=a.:1",
+		"80=a.b:1",
+		"80=.:1",
+		"80=a.:1~http2",
+		"80=1.2.3:1",
+		"80=[fd00::1:1",
+		"80=.a.:1",
 	};
 	char text[1200] = "";
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ROUTER_HTTP2_H
+#define KT_ROUTER_HTTP2_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "router/conn.h"
+#include "router/http2_head.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: A caller that speaks HTTP/2
+ *
+ * We are its server, and the client of each backend its requests go to, over
+ * one connection per backend. A side is one of these HTTP/2 sessions with its
+ * pipe; a call is one request: a stream of the caller's side and one of a
+ * backend's. What comes on one stream is queued and goes out on the other.
+ *
+ *   credit of a stream      given back when the other side took the bytes, so a
+ *                           slow reader stops its own stream only
+ *   credit of a connection  at once while little is queued, else likewise: what
+ *                           one caller can make us hold is bounded
+ *   RST_STREAM              goes over to the other stream, with its code
+ *   trailers, 1xx           likewise
+ *   PING, SETTINGS          each connection's own
+ *   GOAWAY of a backend     its connection gets no new request; what it did not
+ *                           take is refused (the caller may repeat it safely)
+ *   a backend never reached whose is the request now? Another one's: there
+ *                           (nothing of it was sent); else 502
+ *   a broken backend        502 where no response has begun, else RST_STREAM
+ *   a broken caller         everything is reset
+ *
+ * Callbacks of nghttp2 only change state; http2_run() sends afterwards.
+ *
+ *   http2.c        life of the caller's connection, time-outs
+ *   http2_up.c     backends: which connection a call takes
+ *   http2_call.c   calls, their queues and the credit for them
+ *   http2_event.c  what nghttp2 tells of both sides
+ *   http2_side.c   an nghttp2 session and its pipe
+ */
+
+#define HTTP2_STREAM_WINDOW (256 << 10)
+
+struct http2;
+
+struct http2_side {
+	struct list node; /* of http2.ups */
+	struct http2 *c;
+	struct conn_end end; /* in: unused; pipe NULL: it broke */
+	nghttp2_session *ng;
+	struct backend_ref ref;
+	struct buf out;
+	size_t queued; /* bytes that came and have not gone on */
+	size_t owed;   /* connection credit held back */
+	bool opened, going, deaf;
+};
+
+/** struct http2_half - one way of a call; bytes wait in it for the stream they
+ *  go out on */
+struct http2_half {
+	struct buf q;
+	struct http2_head *trailer;
+	bool ended;    /* nothing more comes */
+	bool deferred; /* nghttp2 waits for bytes */
+};
+
+struct http2_call {
+	struct list node;
+	struct http2 *c;
+	struct http2_side *up;	/* NULL: none (any more) */
+	int32_t down_id, up_id; /* 0: closed */
+	struct http2_half ask, answer;
+	struct http2_head *head;  /* that comes in from the caller */
+	struct http2_head *sent;  /* the request's, until its way is open */
+	struct http2_head *reply; /* from the backend */
+	struct backend_ref ref;
+	unsigned int tries;
+	int error;  /* of the connection that did not open */
+	bool lost;  /* its way did not open: to be asked for again */
+	bool begun; /* the final response's head went to the caller */
+	bool cut;   /* reset the caller's stream behind the response */
+};
+
+struct http2 {
+	struct router_conn *rc;
+	struct http2_side down;
+	struct list ups, calls;
+	struct timer again; /* route those that are lost */
+	struct timer slow;  /* the caller owes a head, or is idle */
+	int32_t owes;	    /* a head on this stream; 0: none */
+	bool dead;
+};
+
+/* --- http2.c ----------------------------------------------------------- */
+
+/** http2_run() - send what there is; @c may be gone afterwards (dead) */
+void http2_run(struct http2 *c);
+/** http2_owes() - the caller has begun a head on stream @id */
+void http2_owes(struct http2 *c, int32_t id);
+/** http2_owes_not() - and it is whole now, or refused */
+void http2_owes_not(struct http2 *c, int32_t id);
+/** http2_rest() - there is no call any more */
+void http2_rest(struct http2 *c);
+
+/* --- http2_side.c ------------------------------------------------------ */
+
+/** http2_side_start() - a session; -ENOMEM: s->ng may be there all the same */
+KT_CHECK int http2_side_start(struct http2_side *s, bool server);
+/** http2_side_send() - 1: something went out; 0: nothing to send, or no room;
+ *  -errno */
+KT_CHECK int http2_side_send(struct http2_side *s);
+/** http2_side_finished() - it has nothing to say or to hear any more */
+bool http2_side_finished(const struct http2_side *s);
+static inline bool http2_is_down(const struct http2_side *s)
+{
+	return s == &s->c->down;
+}
+
+/* --- http2_event.c ----------------------------------------------------- */
+
+/** http2_events() - what nghttp2 tells comes here; user data is the side */
+void http2_events(nghttp2_session_callbacks *cbs);
+
+/* --- http2_up.c -------------------------------------------------------- */
+
+/** http2_route() - the request's head is there; @last: and no body follows */
+void http2_route(struct http2_call *k, bool last);
+/** http2_route_lost() - likewise, all that lost their way before it was open */
+void http2_route_lost(struct http2 *c);
+/** http2_up_broke() - its connection is over: so are the calls on it */
+void http2_up_broke(struct http2_side *s, int error);
+/** http2_up_free() - reset it; its calls are gone already */
+void http2_up_free(struct http2_side *s);
+
+/* --- http2_call.c ------------------------------------------------------ */
+
+struct http2_call *http2_call_new(struct http2_side *s, int32_t id);
+void http2_call_free(struct http2_call *k);
+/** http2_call_check() - free it when both streams are closed */
+void http2_call_check(struct http2_call *k);
+/** http2_refuse() - an answer of ours, if none has begun; else a reset */
+void http2_refuse(struct http2_call *k, const char *status, const char *text);
+/** http2_reply() - a head came from the backend */
+void http2_reply(struct http2_call *k, bool last);
+void http2_down_closed(struct http2_call *k, uint32_t code);
+void http2_up_closed(struct http2_call *k, uint32_t code);
+/** http2_drop() - what is queued is not wanted any more; it came on stream @id
+ *  of @s */
+void http2_drop(struct http2_half *h, struct http2_side *s, int32_t id);
+/** http2_give_back() - the connection credit that @s may have again */
+void http2_give_back(struct http2_side *s);
+void http2_rst(struct http2_side *s, int32_t id, uint32_t code);
+/** http2_resume() - there is more of @h for stream @id of @s */
+void http2_resume(struct http2_side *s, int32_t id, struct http2_half *h);
+/** http2_ask_source(), http2_answer_source() - for nghttp2 */
+nghttp2_data_provider http2_ask_source(struct http2_call *k);
+nghttp2_data_provider http2_answer_source(struct http2_call *k);
+/** http2_data_take() - @n bytes for stream @id of @s go out now, behind
+ *  @frame_head; 0 or -errno */
+KT_CHECK int http2_data_take(struct http2_side *s, struct http2_call *k,
+			     const uint8_t *frame_head, size_t n);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "router/http2.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TRIES 2
+
+static const struct pipe_handler up_handler;
+
+/* --- connections --------------------------------------------------------- */
+
+void http2_up_free(struct http2_side *s)
+{
+	list_del(&s->node);
+	if (s->end.pipe)
+		pipe_close(s->end.pipe, true);
+	s->end.pipe = NULL;
+	nghttp2_session_del(s->ng);
+	s->ng = NULL;
+	buf_fini(&s->out);
+	loop_defer_free(s->c->rc->env->loop, s);
+}
+
+static void on_again(struct timer *t)
+{
+	struct http2 *c = container_of(t, struct http2, again);
+
+	http2_route_lost(c);
+	http2_run(c);
+}
+
+/* nothing of it was sent: it may go another way */
+static bool is_lost(struct http2_call *k, int error)
+{
+	k->error = error;
+	k->lost = k->sent && k->tries < TRIES;
+	return k->lost;
+}
+
+void http2_up_broke(struct http2_side *s, int error)
+{
+	struct http2 *c = s->c;
+	struct list *n, *tmp;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: %s",
+		 s->opened ? "the backend sent no answer"
+			   : "no connection to the backend",
+		 strerror(error ? -error : ECONNRESET));
+	list_for_each_safe (n, tmp, &c->calls) {
+		struct http2_call *k = container_of(n, struct http2_call, node);
+
+		if (k->up != s)
+			continue;
+		k->up = NULL;
+		k->up_id = 0;
+		k->ask.deferred = false;
+		if (!s->opened && k->down_id && is_lost(k, error)) {
+			/* whose it is now is known a moment later */
+			loop_timer_start(c->rc->env->loop, &c->again, 0,
+					 on_again);
+			continue;
+		}
+		/* a response that was complete still goes out */
+		if (!(k->begun && k->answer.ended))
+			http2_refuse(k, error == -ETIMEDOUT ? "504" : "502",
+				     text);
+		http2_drop(&k->ask, &c->down, k->down_id);
+		http2_call_check(k);
+	}
+	http2_up_free(s);
+}
+
+static struct http2_side *up_open(struct http2 *c, struct backend_ref ref)
+{
+	struct router_env *env = c->rc->env;
+	struct http2_side *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->c = c;
+	s->ref = ref;
+	list_init(&s->node);
+	if (http2_side_start(s, false) == 0)
+		s->end.pipe = env->open(env, c->rc->port, ref, &c->rc->from);
+	if (!s->end.pipe) {
+		nghttp2_session_del(s->ng);
+		free(s);
+		return NULL;
+	}
+	pipe_set_handler(s->end.pipe, &up_handler, s);
+	list_add_tail(&c->ups, &s->node);
+	return s;
+}
+
+static struct http2_side *up_for(struct http2 *c, struct backend_ref ref)
+{
+	struct list *n;
+
+	list_for_each (n, &c->ups) {
+		struct http2_side *s = container_of(n, struct http2_side, node);
+
+		if (!s->going && !s->deaf && backend_same(s->ref, ref) &&
+		    nghttp2_session_check_request_allowed(s->ng))
+			return s;
+	}
+	return up_open(c, ref);
+}
+
+/* --- calls --------------------------------------------------------------- */
+
+static bool is_connect(const struct rule_request *req)
+{
+	return req->method.n == 7 && memcmp(req->method.p, "CONNECT", 7) == 0;
+}
+
+/* the head k->sent goes to the backend k->ref */
+static void submit(struct http2_call *k)
+{
+	const nghttp2_data_provider dp = http2_ask_source(k);
+	bool last = k->ask.ended && !k->ask.q.len && !k->ask.trailer;
+	nghttp2_nv nv[HTTP2_FIELDS_MAX];
+	size_t nnv = http2_head_nv(k->sent, nv);
+
+	k->tries++;
+	k->up = up_for(k->c, k->ref);
+	if (k->up)
+		k->up_id = nghttp2_submit_request(k->up->ng, NULL, nv, nnv,
+						  last ? NULL : &dp, k);
+	if (!k->up || k->up_id < 0) {
+		k->up = NULL;
+		k->up_id = 0;
+		http2_refuse(k, "502", "no connection to the backend");
+	}
+	if (!k->up || k->up->opened) {
+		http2_head_free(k->sent);
+		k->sent = NULL;
+	}
+}
+
+void http2_route(struct http2_call *k, bool last)
+{
+	struct router_conn *rc = k->c->rc;
+	struct rule_field field[HTTP2_FIELDS_MAX];
+	struct rule_request req;
+
+	k->ask.ended = last;
+	http2_head_rule(k->head, field, &req);
+	if (is_connect(&req)) {
+		http2_refuse(k, "405", "CONNECT is not for a Service");
+		return;
+	}
+	k->ref = rc->env->choose(rc->env, rc->port, &req);
+	if (k->ref.kind == BACKEND_NONE) {
+		http2_refuse(k, "502", "nobody serves this request");
+		return;
+	}
+	if (http2_head_forwarded(k->head, &rc->from) < 0) {
+		http2_refuse(k, "431", "the request's head is too large");
+		return;
+	}
+	k->sent = steal_ptr(&k->head);
+	submit(k);
+}
+
+static void route_again(struct http2_call *k)
+{
+	struct router_conn *rc = k->c->rc;
+	struct backend_ref was = k->ref;
+	struct rule_field field[HTTP2_FIELDS_MAX];
+	struct rule_request req;
+	char text[128];
+
+	k->lost = false;
+	http2_head_rule(k->sent, field, &req);
+	k->ref = rc->env->choose(rc->env, rc->port, &req);
+	/* the same one would not open again */
+	if (k->ref.kind != BACKEND_NONE && !backend_same(was, k->ref)) {
+		submit(k);
+		return;
+	}
+	snprintf(text, sizeof(text), "no connection to the backend: %s",
+		 strerror(k->error ? -k->error : ECONNRESET));
+	http2_refuse(k, k->error == -ETIMEDOUT ? "504" : "502", text);
+	http2_call_check(k);
+}
+
+void http2_route_lost(struct http2 *c)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &c->calls) {
+		struct http2_call *k = container_of(n, struct http2_call, node);
+
+		if (k->lost)
+			route_again(k);
+	}
+}
+
+/* --- pipes --------------------------------------------------------------- */
+
+static void on_opened(void *user)
+{
+	struct http2_side *s = user;
+	struct list *n;
+
+	s->opened = true;
+	list_for_each (n, &s->c->calls) {
+		struct http2_call *k = container_of(n, struct http2_call, node);
+
+		if (k->up != s)
+			continue;
+		http2_head_free(k->sent);
+		k->sent = NULL;
+	}
+	http2_run(s->c);
+}
+
+static void on_writable(void *user)
+{
+	struct http2_side *s = user;
+
+	http2_run(s->c);
+}
+
+static void on_data(void *user, const uint8_t *p, size_t n)
+{
+	struct http2_side *s = user;
+	struct http2 *c = s->c;
+	ssize_t rc = nghttp2_session_mem_recv(s->ng, p, n);
+
+	if (s->end.pipe)
+		pipe_consume(s->end.pipe, n);
+	if (rc < 0)
+		http2_up_broke(s, -EPROTO);
+	http2_run(c);
+}
+
+static void on_eof(void *user)
+{
+	struct http2_side *s = user;
+	struct http2 *c = s->c;
+
+	http2_up_broke(s, -ECONNRESET);
+	http2_run(c);
+}
+
+static void on_closed(void *user, int error)
+{
+	struct http2_side *s = user;
+	struct http2 *c = s->c;
+
+	s->end.pipe = NULL;
+	http2_up_broke(s, error);
+	http2_run(c);
+}
+
+static const struct pipe_handler up_handler = { on_opened, on_data, on_eof,
+						on_writable, on_closed };
