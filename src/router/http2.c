@@ -135,7 +135,7 @@ static void on_writable(void *user)
 static void on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
-	ssize_t rc = nghttp2_session_mem_recv(s->ng, p, n);
+	ssize_t rc = http2_receive(s->c, p, n);
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);
@@ -174,6 +174,7 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	if (c) {
 		c->rc = rc;
 		c->down.c = c;
+		http2_order_init(&c->order);
 		list_init(&c->ups);
 		list_init(&c->calls);
 		list_init(&c->down.node);

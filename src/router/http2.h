@@ -39,6 +39,7 @@
  *   http2.c        life of the caller's connection, time-outs
  *   http2_up.c     backends: which connection a call takes
  *   http2_call.c   calls, their queues and the credit for them
+ *   http2_order.c  frames on streams that are over
  *   http2_event.c  what nghttp2 tells of both sides
  *   http2_side.c   an nghttp2 session and its pipe
  */
@@ -85,6 +86,16 @@ struct http2_call {
 	bool cut;   /* reset the caller's stream behind the response */
 };
 
+/** struct http2_order - where the caller's frames begin, and which of its
+ *  streams are over */
+struct http2_order {
+	uint8_t head[9];
+	size_t nhead;
+	size_t rest;	/* of the frame's payload; at first, the preface */
+	int32_t newest; /* stream of the caller */
+	int32_t reset;	/* the newest that we have reset */
+};
+
 struct http2 {
 	struct router_conn *rc;
 	struct http2_side down;
@@ -92,6 +103,7 @@ struct http2 {
 	struct timer again; /* route those that are lost */
 	struct timer slow;  /* the caller owes a head, or is idle */
 	int32_t owes;	    /* a head on this stream; 0: none */
+	struct http2_order order;
 	bool dead;
 };
 
@@ -119,6 +131,13 @@ static inline bool http2_is_down(const struct http2_side *s)
 {
 	return s == &s->c->down;
 }
+
+/* --- http2_order.c ----------------------------------------------------- */
+
+void http2_order_init(struct http2_order *o);
+/** http2_receive() - what the caller says, to nghttp2; < 0: it is over, with
+ *  a GOAWAY if there is anything to say */
+KT_CHECK ssize_t http2_receive(struct http2 *c, const uint8_t *p, size_t n);
 
 /* --- http2_event.c ----------------------------------------------------- */
 

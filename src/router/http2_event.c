@@ -19,8 +19,10 @@ static int begin_headers_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 
 	(void)ng;
 	if (!k && http2_is_down(s) &&
-	    frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		s->c->order.newest = MAX(s->c->order.newest, id);
 		k = http2_call_new(s, id);
+	}
 	if (!k)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	h = http2_is_down(s) ? &k->head : &k->reply;
@@ -164,6 +166,8 @@ static int frame_send_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 	struct http2_call *k;
 
 	(void)ng;
+	if (http2_is_down(s) && frame->hd.type == NGHTTP2_RST_STREAM)
+		s->c->order.reset = MAX(s->c->order.reset, frame->hd.stream_id);
 	if (!http2_is_down(s) || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
 	    (frame->hd.type != NGHTTP2_HEADERS &&
 	     frame->hd.type != NGHTTP2_DATA))

@@ -550,6 +550,28 @@ static void one_that_was_refused(void **state)
 	assert_non_null(rig.conn);
 }
 
+/* what was under way when we reset a stream is no error, also not when others
+ * came meanwhile */
+static void data_that_crosses_a_reset(void **state)
+{
+	static const char data[] = "\0\0\1\0\0\0\0\0\1x"
+				   "\0\0\1\0\1\0\0\0\1x";
+	int32_t one = ask(&caller, "a", "part", false), two;
+
+	(void)state;
+	connect_backend();
+	two = ask(&caller, "a", NULL, true);
+	turns(&caller, &backend, NULL);
+	nghttp2_submit_rst_stream(backend.ng, 0, 1, NGHTTP2_INTERNAL_ERROR);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(caller.s[one].code, NGHTTP2_INTERNAL_ERROR);
+	rig_write(&rig, rig.caller, data, sizeof(data) - 1);
+	answer(&backend, 3, "still", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, two, "still");
+	assert_int_equal(caller.goaway, -1);
+}
+
 static void a_backend_that_breaks(void **state)
 {
 	int32_t one = ask(&caller, "a", "x", true);
@@ -647,6 +669,16 @@ static const struct wrong wrongs[] = {
 	WRONG("CONTINUATION alone", "\0\0\1\x9\4\0\0\0\1\x82", 7, 1),
 	WRONG("PUSH_PROMISE of a client", "\0\0\4\5\4\0\0\0\1\0\0\0\2", 7, 1),
 	WRONG("a frame too large", "\xff\xff\xff\0\0\0\0\0\1", 7, 6),
+	WRONG("HEADERS of a stream below the newest",
+	      "\0\0\3\1\4\0\0\0\5" GET "\0\0\3\1\4\0\0\0\3" GET, 7, 5),
+	WRONG("DATA on a stream that the caller has reset",
+	      "\0\0\3\1\4\0\0\0\1" GET "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
+	      "\0\0\1\0\0\0\0\0\1x",
+	      7, 5),
+	WRONG("HEADERS on a stream that the caller has reset",
+	      "\0\0\3\1\4\0\0\0\1" GET "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
+	      "\0\0\3\1\5\0\0\0\1" GET,
+	      7, 5),
 	WRONG("no :path", "\0\0\2\1\5\0\0\0\1\x82\x86", 3, 1),
 	WRONG(":path twice", "\0\0\4\1\5\0\0\0\1" GET "\x84", 3, 1),
 	WRONG("a response's pseudo field", "\0\0\4\1\5\0\0\0\1" GET "\x88", 3,
@@ -727,6 +759,7 @@ int main(void)
 		T(a_head_that_never_ends),
 		T(one_that_asks_nothing),
 		T(one_that_was_refused),
+		T(data_that_crosses_a_reset),
 		T(a_backend_that_breaks),
 		T(goaway_of_a_backend),
 		T(ping_is_answered),
