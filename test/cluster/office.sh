@@ -70,7 +70,9 @@ make_office() {
   ip netns add "$n"
   office_sysctls
   ip -n "$n" link set lo up
-  ip -n "$n" link add lan0 type bridge
+  # of its own address: else it has the lowest of its ports', and each laptop
+  # that comes or goes may change it, unknown to the others for half a minute
+  ip -n "$n" link add lan0 address 02:00:0a:4d:00:01 type bridge
   ip -n "$n" link set lan0 up
   for range in 1 53 80 81; do
     ip -n "$n" addr add "$LAN.$range/24" dev lan0

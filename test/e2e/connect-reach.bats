@@ -57,6 +57,10 @@ other_connect() {
   OWN_PID=$CONNECT_PID
 }
 
+lan_address() {
+  "$CLUSTER/laptop" --office ip -o link show lan0 | grep -o 'link/ether [^ ]*'
+}
+
 other_stop() {
   CONNECT_PID=$OWN_PID
   OWN_PID=
@@ -140,6 +144,18 @@ other_stop() {
   reaches http://www.corp.test:8080/ office
   [ "$(laptop alice cat /etc/resolv.conf)" = \
     "$(printf '%s\n' 'search corp.test' 'nameserver 10.77.0.53')" ]
+}
+
+# what the other lanes do all the time
+@test "the office's network is the same when another laptop comes" {
+  skip_on_foreign "the office"
+  local before
+  before=$(lan_address)
+  laptop zed true
+  "$CLUSTER/laptop" --office ip link set "lp-zed$LANE" address 00:16:3e:00:00:01
+  [ "$(lan_address)" = "$before" ]
+  "$CLUSTER/laptop" --down "zed$LANE"
+  [ "$(lan_address)" = "$before" ]
 }
 
 @test "the cluster's ranges lead into the device, the API server does not" {
