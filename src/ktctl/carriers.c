@@ -15,6 +15,7 @@
 #define REMEMBERED_S (24 * 3600)
 #define MAX_FILE 1024
 #define PATIENCE 3 /* failures of a form that was up before */
+#define FIRST_NS (3 * NS_SEC)
 
 /* By measurement: docs/design.md, 2.1 */
 static const enum pf_form best_first[] = { PF_SPDY, PF_SPDY_WEBSOCKET,
@@ -43,8 +44,7 @@ static char *file_name(const struct kube_config *cfg)
 			 d[3], d[4], d[5], d[6], d[7]);
 }
 
-/* "FORM SECONDS SERVER"; the form, or PF_NFORMS_ */
-static enum pf_form parse(const char *text, const char *server)
+enum pf_form carriers_parse(const char *text, const char *server, long now)
 {
 	char form[32], at[32];
 	enum pf_form f = 0;
@@ -55,8 +55,7 @@ static enum pf_form parse(const char *text, const char *server)
 	    strncmp(text + end, server, strlen(server)) != 0 ||
 	    str_to_long(at, &since) < 0)
 		return PF_NFORMS_;
-	since = (long)time(NULL) - since;
-	if (since < 0 || since > REMEMBERED_S)
+	if (since > now || since < now - REMEMBERED_S)
 		return PF_NFORMS_;
 	while (f < PF_NFORMS_ && strcmp(form, pf_form_name(f)) != 0)
 		f++;
@@ -70,7 +69,8 @@ static enum pf_form recall(const struct carriers *c)
 	auto_free char *text =
 		home_read(c->home, DIR_NAME, c->file, MAX_FILE, &len, &err);
 
-	return text ? parse(text, c->server) : PF_NFORMS_;
+	return text ? carriers_parse(text, c->server, (long)time(NULL))
+		    : PF_NFORMS_;
 }
 
 static void remember(const struct carriers *c)
@@ -128,6 +128,13 @@ enum pf_form carriers_form(const struct carriers *c)
 	return c->order[c->at];
 }
 
+int64_t carriers_patience(const struct carriers *c, int64_t whole_ns)
+{
+	bool first = !c->worked && !c->again && c->at + 1 < c->n;
+
+	return first ? MIN(whole_ns, FIRST_NS) : whole_ns;
+}
+
 bool carriers_forced(const struct carriers *c)
 {
 	return c->n == 1;
@@ -181,6 +188,7 @@ bool carriers_failed(struct carriers *c, const struct kt_error *why)
 	if (c->at)
 		return true;
 	c->doubt = false;
+	c->again = true;
 	return false;
 }
 

@@ -15,7 +15,8 @@
  * pass, the Role does not allow it. What came up is kept for this process, and
  * for a day in ~/.kt/carrier, one file per API server and proxy. A form that
  * was up is given up only after several failures in a row: then the trouble is
- * rarely the form.
+ * rarely the form. A proxy may swallow what it does not know: so as long as
+ * others were not tried, one that says nothing is waited for a short time only.
  */
 
 /** struct carriers - the choice; carriers_init() and carriers_fini() */
@@ -26,6 +27,7 @@ struct carriers {
 	size_t n, at; /* n is 1 when the user forced it */
 	bool worked;  /* order[at] was up */
 	bool doubt;   /* a form was left for a reason that may pass */
+	bool again;   /* all were tried */
 	unsigned int failures;
 };
 
@@ -36,6 +38,8 @@ void carriers_fini(struct carriers *c);
 
 /** carriers_form() - the one to open now */
 enum pf_form carriers_form(const struct carriers *c);
+/** carriers_patience() - how long to wait for carriers_form(), of @whole_ns */
+int64_t carriers_patience(const struct carriers *c, int64_t whole_ns);
 /** carriers_failed() - it did not come up, because of @why; true: there is
  *  another one, try it at once; false: all were tried, or @why has nothing to
  *  do with the form: wait, then open carriers_form() */
@@ -44,5 +48,10 @@ bool carriers_failed(struct carriers *c, const struct kt_error *why);
 bool carriers_forced(const struct carriers *c);
 /** carriers_worked() - it came up */
 void carriers_worked(struct carriers *c);
+
+/** carriers_parse() - what is remembered, "FORM SECONDS SERVER"
+ *  @now: seconds since 1970. Return: the form; PF_NFORMS_ when it is for
+ * another server, old, or none. */
+enum pf_form carriers_parse(const char *text, const char *server, long now);
 
 #endif

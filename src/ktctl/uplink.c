@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kube/denied.h"
 #include "kube/portforward.h"
 
 #include <errno.h>
@@ -70,12 +71,23 @@ static bool try_another(struct uplink *u, const struct kt_error *why)
 	return true;
 }
 
+/* Some servers refuse WebSocket without a word: the refusal of another form,
+ * which names the missing right, says more. */
+static bool says_less(const struct kt_error *why, const struct kt_error *before)
+{
+	struct denied d;
+
+	return why->http_status == 403 && before->http_status == 403 &&
+	       !denied_parse(&d, why->msg) && denied_parse(&d, before->msg);
+}
+
 static void failed(struct uplink *u, const struct kt_error *why)
 {
 	bool was_up = u->up;
 
 	u->up = false;
-	u->why = *why;
+	if (!says_less(why, &u->why))
+		u->why = *why;
 	if (!was_up && try_another(u, why))
 		return;
 	u->refused = is_refusal(u, why);
@@ -97,10 +109,11 @@ static void open_carrier(struct uplink *u)
 	static const struct carrier_handler none = { 0 };
 	struct kt_error err = { 0 };
 	struct carrier *c;
-	int rc = portforward_open(&c, carriers_form(&u->carriers), u->cfg.kube,
-				  u->cfg.ns, shadow_pod_name(u->cfg.shadow),
-				  SHADOW_TUNNEL_PORT, u->cfg.open_timeout_ns,
-				  &none, NULL, &err);
+	int rc = portforward_open(
+		&c, carriers_form(&u->carriers), u->cfg.kube, u->cfg.ns,
+		shadow_pod_name(u->cfg.shadow), SHADOW_TUNNEL_PORT,
+		carriers_patience(&u->carriers, u->cfg.open_timeout_ns), &none,
+		NULL, &err);
 
 	if (rc < 0)
 		failed(u, &err);

@@ -246,6 +246,30 @@ static void obeys(void **state)
 	assert_int_equal(first_form(), PF_WEBSOCKET); /* not written over */
 }
 
+/* as long as others were not tried, silence is waited for a short time only */
+static void is_soon_done_with_silence(void **state)
+{
+	const int64_t whole = 10 * NS_SEC;
+	struct carriers c;
+
+	(void)state;
+	begin(&c);
+	assert_true(carriers_patience(&c, whole) < 4 * NS_SEC);
+	assert_int_equal(carriers_patience(&c, NS_SEC), NS_SEC);
+	assert_true(fails(&c, 0, ETIMEDOUT));
+	assert_true(carriers_patience(&c, whole) < 4 * NS_SEC);
+	assert_true(fails(&c, 0, ETIMEDOUT));
+	assert_int_equal(carriers_patience(&c, whole), whole); /* the last */
+	assert_false(fails(&c, 0, ETIMEDOUT));
+	assert_int_equal(carriers_patience(&c, whole), whole); /* once more */
+	carriers_worked(&c);
+	assert_int_equal(carriers_patience(&c, whole), whole);
+	carriers_fini(&c);
+	carriers_init(&c, &home, &cfg, CARRIER_SPDY);
+	assert_int_equal(carriers_patience(&c, whole), whole);
+	carriers_fini(&c);
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -257,6 +281,7 @@ int main(void)
 		ROW(remembers_a_timeout_but_no_accident),
 		ROW(forgets),
 		ROW(obeys),
+		ROW(is_soon_done_with_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
