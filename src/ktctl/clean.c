@@ -11,6 +11,7 @@
 #include "ktctl/mend.h"
 #include "ktctl/options.h"
 #include "ktctl/progress.h"
+#include "ktctl/routing.h"
 #include "kube/objects.h"
 #include "kube/rest.h"
 
@@ -260,6 +261,50 @@ static int carry_out(struct clean *c, struct kt_error *err)
 	return rc;
 }
 
+/* --- routes
+ * -------------------------------------------------------------------
+ */
+
+static bool has(const json_t *list, const char *name, const char *annotation)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if ((!name || strcmp(object_name(obj), name) == 0) &&
+		    (!annotation || object_annotation(obj, annotation)))
+			return true;
+	return false;
+}
+
+static bool has_no_record(const char *record, void *arg)
+{
+	const struct clean *c = arg;
+
+	return !has(json_object_get(c->services, "items"), record, NULL) ||
+	       has(c->plan.services, record, NULL);
+}
+
+static void print_line(void *user, const char *text)
+{
+	(void)user;
+	printf("%s\n", text);
+}
+
+/* Entries whose records are gone, or go: how many objects had some */
+static int give_back_routes(struct clean *c, struct kt_error *err)
+{
+	struct routing_sweep s = {
+		.gone = has_no_record,
+		.arg = c,
+		.expected = has(c->plan.services, NULL, KT_ANNOTATION_ROUTE),
+		.dry_run = c->opt->dry_run,
+		.say = print_line,
+	};
+
+	return routing_sweep(c->kube, c->ns, &s, err);
+}
+
 /* --- the two halves ------------------------------------------------------- */
 
 static int clean_cluster(struct clean *c, struct kt_error *err)
@@ -283,12 +328,14 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 	make_plan(c);
 	progress_done(c->app->progress, NULL);
 	show_kept(c);
-	if (clean_plan_empty(&c->plan))
-		printf("Nothing to clean in namespace %s.\n", c->ns);
-	else if (c->opt->dry_run)
+	if (c->opt->dry_run)
 		show_plan(c);
 	else
 		rc = carry_out(c, err);
+	if (rc == 0)
+		rc = give_back_routes(c, err);
+	if (rc == 0 && clean_plan_empty(&c->plan))
+		printf("Nothing to clean in namespace %s.\n", c->ns);
 	return rc;
 }
 

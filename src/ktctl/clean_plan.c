@@ -6,6 +6,7 @@
 #include "ktctl/scale_list.h"
 #include "kube/objects.h"
 #include "kube/rest.h"
+#include "kube/route.h"
 #include "kube/takeover.h"
 
 #include <string.h>
@@ -56,6 +57,7 @@ static bool is_live_mesh_of(const struct clean_input *in, const json_t *obj,
 			    const void *prefix)
 {
 	return !has_expired(in, obj) && is_role(obj, KT_ROLE_MESH) &&
+	       !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
 	       str_starts(object_name(obj), prefix);
 }
 

@@ -39,6 +39,7 @@ const char *const config_items[] = {
 	"mesh.mode",
 	"mesh.expose",
 	"mesh.version-mark",
+	"mesh.route",
 	"mesh.router-image",
 	"mesh.skip-port-checking",
 	"mesh.match",

@@ -37,21 +37,17 @@ static void on_failed(void *user, const struct kt_error *why)
 {
 	struct guard *g = user;
 
-	log_debug("the Service cannot be watched, asking instead: %s",
-		  why->msg);
+	log_debug("it cannot be watched, asking instead: %s", why->msg);
 	loop_timer_start(g->loop, &g->poll, POLL, on_poll);
 }
 
-struct guard *guard_start(struct kube *k, const char *ns, const char *service,
+struct guard *guard_start(struct kube *k, const char *path, const char *query,
 			  void (*changed)(void *user), void *user)
 {
 	static const struct kube_watch_handler handler = {
 		.event = on_event,
 		.failed = on_failed,
 	};
-	auto_free char *path = kube_path("v1", "services", ns, NULL, NULL);
-	auto_free char *field = xasprintf("metadata.name=%s", service);
-	auto_free char *query = kube_query(NULL, "fieldSelector", field);
 	struct guard *g = xcalloc(1, sizeof(*g));
 
 	g->loop = kube_loop(k);

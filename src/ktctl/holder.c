@@ -7,6 +7,7 @@
 #include "ktctl/app.h"
 #include "ktctl/recover.h"
 #include "kube/rest.h"
+#include "kube/route.h"
 #include "kube/takeover.h"
 
 #include <errno.h>
@@ -101,6 +102,7 @@ int holder_meshes(struct inward *in, const char *but, json_t **out,
 	json_array_foreach (all, i, obj)
 		if (str_starts(object_name(obj), prefix) &&
 		    !str_eq(object_name(obj), but) &&
+		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
 		    holder_is_alive(obj, inward_now(in)))
 			json_array_append(live, obj);
 	*out = live;

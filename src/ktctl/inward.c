@@ -132,6 +132,8 @@ static int on_renew(void *user, struct kt_error *err)
 	auto_json json_t *service = NULL, *original = NULL;
 	struct kt_error why = { 0 };
 
+	if (in->attend)
+		return in->attend(in->attend_user, err);
 	if (!in->taken)
 		return 0;
 	path = kube_path("v1", "services", in->ns, in->name, NULL);
@@ -187,7 +189,8 @@ int inward_serve(struct inward *in, struct kt_error *err)
 		rc = uplink_wait(in->uplink, err);
 		if (rc == 0 && in->changed) {
 			in->changed = false;
-			rc = inward_keep(in, err);
+			rc = in->attend ? in->attend(in->attend_user, err)
+					: inward_keep(in, err);
 		}
 		if (rc == 0)
 			rc = uplink_heal(in->uplink, err);

@@ -73,6 +73,11 @@ struct inward {
 	bool ready;   /* serving */
 	bool changed; /* the Service, perhaps */
 	size_t refusals;
+
+	/** attend() - what the command watches has changed, or the Pod of the
+	 *  shadow is gone; in place of the guard of the Service. Waits. */
+	int (*attend)(void *user, struct kt_error *err);
+	void *attend_user;
 };
 
 /** inward_open() - read the command line's target, reach the cluster */
@@ -106,6 +111,9 @@ KT_CHECK int inward_take(struct inward *in, struct kt_error *err);
 /** inward_keep() - the Service was changed by somebody, perhaps: take it again,
  *  and remember what it shall be. -ECANCELED: it was recovered. */
 KT_CHECK int inward_keep(struct inward *in, struct kt_error *err);
+/** inward_attend() - something has changed: inward_serve() shall look; @user
+ *  is the inward */
+void inward_attend(void *user);
 /** inward_serve() - until a signal (-EINTR) or a fatal error */
 KT_CHECK int inward_serve(struct inward *in, struct kt_error *err);
 

@@ -185,7 +185,7 @@ int inward_keep(struct inward *in, struct kt_error *err)
 	return 0;
 }
 
-static void on_changed(void *user)
+void inward_attend(void *user)
 {
 	struct inward *in = user;
 
@@ -205,6 +205,15 @@ static json_t *take(const json_t *service, void *arg)
 	return service_taken(service, in->selector, original);
 }
 
+static void start_guard(struct inward *in)
+{
+	auto_free char *path = kube_path("v1", "services", in->ns, NULL, NULL);
+	auto_free char *field = xasprintf("metadata.name=%s", in->name);
+	auto_free char *query = kube_query(NULL, "fieldSelector", field);
+
+	in->guard = guard_start(in->kube, path, query, inward_attend, in);
+}
+
 int inward_take(struct inward *in, struct kt_error *err)
 {
 	int rc = mend_service(in->kube, in->ns, in->name, take, in, err);
@@ -222,7 +231,7 @@ int inward_take(struct inward *in, struct kt_error *err)
 			       "this moment",
 			       in->ns, in->name);
 	in->taken = true;
-	in->guard = guard_start(in->kube, in->ns, in->name, on_changed, in);
+	start_guard(in);
 	return 0;
 }
 

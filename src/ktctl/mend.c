@@ -11,11 +11,12 @@
 #define LOCK_POLL NS_SEC
 #define LOCK_WAIT 33 /* seconds: KT asks 11 times, every 3 s */
 
-/* Somebody wrote in between: a moment, then again */
-static int again(struct kube *k, int tries, int rc, struct kt_error *err)
+int mend_again(struct kube *k, int tries, int rc, struct kt_error *err)
 {
-	if (rc != -EBUSY || tries == TRIES)
+	if (rc != -EBUSY)
 		return rc;
+	if (tries >= TRIES)
+		return -EAGAIN;
 	*err = (struct kt_error){ 0 };
 	rc = loop_sleep(kube_loop(k), (10 + 10 * tries) * NS_MS);
 	return rc < 0 ? kt_fail(err, -rc, "interrupted") : -EBUSY;
@@ -39,8 +40,8 @@ int mend_service(struct kube *k, const char *ns, const char *name,
 		rc = kube_replace(k, path, then, NULL, err);
 		if (rc == 0)
 			return 1;
-		rc = again(k, tries, rc, err);
-		if (rc != -EBUSY || tries == TRIES)
+		rc = mend_again(k, tries, rc, err);
+		if (rc != -EBUSY)
 			return rc;
 	}
 }
@@ -142,8 +143,8 @@ int mend_workload(struct kube *k, const char *ns, const char *resource,
 		rc = kube_patch(k, path, patch, out, err);
 		if (rc == 0)
 			return 1;
-		rc = again(k, tries, rc, err);
-		if (rc != -EBUSY || tries == TRIES)
+		rc = mend_again(k, tries, rc, err);
+		if (rc != -EBUSY)
 			return rc;
 	}
 }

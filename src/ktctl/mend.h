@@ -11,6 +11,12 @@
  * in between, read again. Sequential code: every function waits in the loop.
  */
 
+/** mend_again() - after try number @tries (from 1) ended with @rc: -EBUSY when
+ *  somebody wrote in between and it is worth another try, a moment later; else
+ *  @rc, or -EAGAIN with @err as it was after too many */
+KT_CHECK int mend_again(struct kube *k, int tries, int rc,
+			struct kt_error *err);
+
 /** service_edit_fn - a changed copy (returned), or NULL: nothing to do */
 typedef json_t *(*service_edit_fn)(const json_t *service, void *arg);
 

@@ -16,6 +16,7 @@
 #include "ktctl/holder.h"
 #include "ktctl/inward.h"
 #include "ktctl/mark.h"
+#include "ktctl/mesh_route.h"
 #include "ktctl/progress.h"
 #include "ktctl/signals.h"
 #include "kube/rest.h"
@@ -27,6 +28,7 @@
 
 #define STEPS_AUTO 5
 #define STEPS_MANUAL 4
+#define STEPS_ROUTE 5
 
 struct mesh {
 	struct inward in;
@@ -36,6 +38,7 @@ struct mesh {
 	char name[OBJECT_NAME_LEN]; /* of the record, or the Pod */
 	char *router;		    /* of the router's Pod */
 	struct heartbeat *record;   /* of ours; NULL: there is none */
+	struct mesh_route route;    /* --route; api NULL: without */
 	json_t *labels;		    /* of a Pod made by hand */
 };
 
@@ -109,24 +112,36 @@ static int step_service(struct mesh *m, struct kt_error *err)
 
 /* --- the record ----------------------------------------------------------- */
 
+/* It leads nowhere, unless there are routes that lead to it */
+static json_t *record_selector(const struct mesh *m)
+{
+	char target[KT_TARGET_SIZE];
+
+	if (m->route.api)
+		return mesh_route_selector(&m->route);
+	target_make(target);
+	return json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_MESH,
+			 KT_LABEL_TARGET, target);
+}
+
 static json_t *make_record(const struct mesh *m)
 {
 	const struct inward *in = &m->in;
-	char now[24], target[KT_TARGET_SIZE], match[RULE_MATCH_MAX];
+	const char *route = m->route.api ? m->route.api->name : NULL;
+	char now[24], match[RULE_MATCH_MAX];
 
 	snprintf(now, sizeof(now), "%" PRId64, inward_now(in));
-	target_make(target);
-	return json_pack("{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s,s:s}},"
-			 "s:{s:{s:s,s:s},s:O}}",
-			 "apiVersion", "v1", "kind", "Service", "metadata",
-			 "name", m->name, "labels", KT_LABEL_CONTROL,
-			 KT_LABEL_CONTROL_VALUE, KT_LABEL_ROLE, KT_ROLE_MESH,
-			 "annotations", KT_ANNOTATION_HEARTBEAT, now,
-			 KT_ANNOTATION_USER, shadow_user(),
-			 KT_ANNOTATION_CONFIG, in->config_text, "kt-match",
-			 rule_match_print(&m->match, match), "spec", "selector",
-			 KT_LABEL_ROLE, KT_ROLE_MESH, KT_LABEL_TARGET, target,
-			 "ports", json_at(in->service, "spec", "ports", NULL));
+	return json_pack(
+		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s*,s:s,"
+		"s:s*}},s:{s:o,s:O}}",
+		"apiVersion", "v1", "kind", "Service", "metadata", "name",
+		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
+		KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER, shadow_user(),
+		KT_ANNOTATION_CONFIG, in->config_text, "kt-match",
+		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
+		"spec", "selector", record_selector(m), "ports",
+		json_at(in->service, "spec", "ports", NULL));
 }
 
 /* Ports without what only the original can have */
@@ -173,13 +188,14 @@ static int step_record(struct mesh *m, struct kt_error *err)
 	auto_free char *path =
 		kube_path("v1", "services", in->ns, m->name, NULL);
 	auto_json json_t *record = record_object(m);
-	int rc = kube_create(in->kube, all, record, NULL, err);
+	json_t **made = &m->route.made;
+	int rc = kube_create(in->kube, all, record, made, err);
 
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
 		rc = take_record(m, path, err);
 		if (rc == 0)
-			rc = kube_create(in->kube, all, record, NULL, err);
+			rc = kube_create(in->kube, all, record, made, err);
 	}
 	if (rc == 0)
 		m->record = heartbeat_start(in->kube, path, HEARTBEAT_INTERVAL,
@@ -347,10 +363,8 @@ static void undo_auto(struct mesh *m)
 
 /* --- manual --------------------------------------------------------------- */
 
-static int start_manual(struct mesh *m, struct kt_error *err)
+static int check_manual(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
-	auto_free char *ports = NULL;
 	int rc = step_service(m, err);
 
 	if (rc == 0 && m->opt->match)
@@ -361,8 +375,15 @@ static int start_manual(struct mesh *m, struct kt_error *err)
 		rc = kt_fail(err, EINVAL,
 			     "--versionMark %s:%s cannot be a label of a Pod",
 			     m->mark.key, m->mark.value);
-	if (rc == 0)
-		rc = inward_rules(in, NULL, err);
+	return rc == 0 ? inward_rules(&m->in, NULL, err) : rc;
+}
+
+static int start_manual(struct mesh *m, struct kt_error *err)
+{
+	struct inward *in = &m->in;
+	auto_free char *ports = NULL;
+	int rc = check_manual(m, err);
+
 	if (rc < 0)
 		return rc;
 	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
@@ -396,20 +417,112 @@ static void undo_manual(struct mesh *m)
 	inward_remove_shadow(&m->in);
 }
 
+/* --- manual, with the routes -------------------------------------------------
+ */
+
+static int start_route(struct mesh *m, struct kt_error *err)
+{
+	struct inward *in = &m->in;
+	auto_free char *ports = NULL;
+	char text[1200];
+	int rc = check_manual(m, err);
+
+	if (rc == 0)
+		rc = mesh_route_check(&m->route, err);
+	if (rc == 0)
+		rc = step_record(m, err);
+	if (rc == 0)
+		rc = mesh_route_origin(&m->route, err);
+	if (rc < 0)
+		return rc;
+	warn_tls(in);
+	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
+	m->labels = json_pack("{s:s}", m->mark.key, m->mark.value);
+	in->face.name = m->name;
+	in->face.role = KT_ROLE_MESH;
+	in->face.target = in->target;
+	in->face.labels = m->labels;
+	rc = inward_shadow(in, false, err);
+	if (rc == 0)
+		rc = inward_tunnel(in, err);
+	if (rc < 0)
+		return rc;
+	progress_step(in->app->progress, "Write the routes");
+	rc = mesh_route_start(&m->route, err);
+	if (rc < 0)
+		return rc;
+	progress_done(in->app->progress, "The %ss lead the mark to Service %s",
+		      m->route.api->kind, m->name);
+	ports = inward_text(in);
+	progress_note(in->app->progress,
+		      "All looks good: requests to Service %s/%s with %s are "
+		      "redirected to local, %s, by the routes of the service "
+		      "mesh; all others go where they went. Ctrl-C to leave.",
+		      in->ns, in->name, mark_text(m, text, sizeof(text)),
+		      ports);
+	return 0;
+}
+
+static void undo_route(struct mesh *m)
+{
+	bool left = mesh_route_leave(&m->route);
+
+	if (left && m->record) {
+		inward_drain(&m->in);
+		inward_disconnect(&m->in);
+		inward_remove_shadow(&m->in);
+		mesh_route_remove_origin(&m->route);
+		remove_record(m);
+	}
+	inward_disconnect(&m->in);
+	heartbeat_stop(m->record);
+	mesh_route_fini(&m->route);
+}
+
 /* --- the command ---------------------------------------------------------- */
+
+static int start(struct mesh *m, struct kt_error *err)
+{
+	if (m->opt->mode == MESH_AUTO)
+		return start_auto(m, err);
+	return m->route.api ? start_route(m, err) : start_manual(m, err);
+}
+
+static void undo(struct mesh *m)
+{
+	if (m->opt->mode == MESH_AUTO)
+		undo_auto(m);
+	else if (m->route.api)
+		undo_route(m);
+	else
+		undo_manual(m);
+}
 
 static int run(struct mesh *m, const char *target, struct kt_error *err)
 {
 	bool manual = m->opt->mode == MESH_MANUAL;
 	int rc = read_mark(m, err);
 
+	if (rc == 0 && m->opt->route && !manual)
+		rc = kt_fail(err, EINVAL,
+			     "--route is for --mode manual: in mode auto no "
+			     "service mesh is needed");
 	if (rc < 0)
 		return rc;
-	progress_begin(m->in.app->progress, manual ? STEPS_MANUAL : STEPS_AUTO);
+	progress_begin(m->in.app->progress, !manual	    ? STEPS_AUTO
+					    : m->opt->route ? STEPS_ROUTE
+							    : STEPS_MANUAL);
 	rc = inward_open(&m->in, target, err);
 	if (rc == 0)
-		rc = manual ? start_manual(m, err) : start_auto(m, err);
+		rc = start(m, err);
 	return rc < 0 ? rc : inward_serve(&m->in, err);
+}
+
+static const struct route_api *api_of(const struct mesh_options *o)
+{
+	return o->route == ROUTE_ISTIO	   ? &route_istio
+	       : o->route == ROUTE_GATEWAY ? &route_gateway
+					   : NULL;
 }
 
 int command_mesh(struct app *app, const struct options *o)
@@ -425,16 +538,17 @@ int command_mesh(struct app *app, const struct options *o)
 	struct kt_error err = { 0 };
 	int rc;
 
+	m.route.in = &m.in;
+	m.route.api = api_of(&o->mesh);
+	m.route.mark = &m.mark;
+	m.route.record = m.name;
 	if (o->mesh.router_image && o->mesh.mode == MESH_AUTO)
 		global.image = o->mesh.router_image;
 	rc = run(&m, o->args[0], &err);
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_clean_up(app->signals);
-	if (m.opt->mode == MESH_MANUAL)
-		undo_manual(&m);
-	else
-		undo_auto(&m);
+	undo(&m);
 	rc = inward_end(&m.in, rc, &err, "mesh");
 	inward_close(&m.in);
 	json_decref(m.labels);

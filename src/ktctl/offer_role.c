@@ -10,6 +10,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define ISTIO "networking.istio.io"
+#define GATEWAY "gateway.networking.k8s.io"
 #define SA_PREFIX "system:serviceaccount:"
 
 /* The name comes from the server and goes into a command for a shell. */
@@ -26,20 +28,21 @@ static const char *published(const char *role, const struct denied *d)
 {
 	static const struct {
 		const char *name, *text;
-		bool apps; /* grants workloads */
+		const char *group; /* of an API, that it grants as well */
 	} roles[] = {
-		{ "connect", connect_yaml, false },
-		{ "exchange", exchange_yaml, false },
-		{ "exchange-scale", exchange_scale_yaml, true },
-		{ "mesh", mesh_yaml, false },
-		{ "preview", preview_yaml, false },
-		{ "recover", recover_yaml, true },
+		{ "connect", connect_yaml, "" },
+		{ "exchange", exchange_yaml, "" },
+		{ "exchange-scale", exchange_scale_yaml, "apps" },
+		{ "mesh", mesh_yaml, "" },
+		{ "mesh-gateway", mesh_gateway_yaml, GATEWAY },
+		{ "mesh-istio", mesh_istio_yaml, ISTIO },
+		{ "preview", preview_yaml, "" },
+		{ "recover", recover_yaml, "apps" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
 		if (strcmp(roles[i].name, role) == 0 &&
-		    (!d->group[0] ||
-		     (roles[i].apps && strcmp(d->group, "apps") == 0)))
+		    (!d->group[0] || strcmp(d->group, roles[i].group) == 0))
 			return roles[i].text;
 	return NULL;
 }
@@ -68,6 +71,11 @@ void offer_role(const struct kt_error *err, const char *role)
 
 	if (err->http_status != 403 || !denied_parse(&d, err->msg))
 		return;
+	/* Roles of their own, for whoever mends what such a mesh has left, too
+	 */
+	role = strcmp(d.group, ISTIO) == 0     ? "mesh-istio"
+	       : strcmp(d.group, GATEWAY) == 0 ? "mesh-gateway"
+					       : role;
 	text = published(role, &d);
 	if (d.ns[0] && text && is_plain(d.user) && is_plain(d.ns)) {
 		print_published(&d, role, text);

@@ -120,10 +120,12 @@ struct exchange_options {
 };
 
 enum mesh_mode { MESH_AUTO, MESH_MANUAL };
+enum mesh_route_option { ROUTE_NONE, ROUTE_ISTIO, ROUTE_GATEWAY };
 
 struct mesh_options {
 	struct inward_options in;
 	int mode;	    /* enum mesh_mode */
+	int route;	    /* enum mesh_route_option */
 	char *version_mark; /* or NULL */
 	char *match;	    /* a match of wire/rule.h, or NULL */
 	char *router_image; /* NULL: that of the shadow */

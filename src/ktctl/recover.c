@@ -13,11 +13,14 @@
 #include "ktctl/options.h"
 #include "ktctl/progress.h"
 #include "ktctl/recover_plan.h"
+#include "ktctl/routing.h"
 #include "ktctl/subject.h"
 #include "kube/objects.h"
 #include "kube/rest.h"
+#include "kube/takeover.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
 #define SETTLE                                                                 \
@@ -171,6 +174,56 @@ static int remove_all(struct recover *r, const char *api, const char *resource,
 	return 0;
 }
 
+/* Records that routes lead to: before the routes and the Pods, so that a client
+ * which still runs knows why those vanish. They leave the plan: how many. */
+static int remove_routed(struct recover *r, struct kt_error *err)
+{
+	auto_json json_t *routed = json_array();
+	size_t i = 0;
+	int rc;
+
+	while (i < json_array_size(r->plan.services)) {
+		json_t *obj = json_array_get(r->plan.services, i);
+
+		if (!object_annotation(obj, KT_ANNOTATION_ROUTE)) {
+			i++;
+			continue;
+		}
+		json_array_append(routed, obj);
+		json_array_remove(r->plan.services, i);
+	}
+	rc = remove_all(r, "v1", "services", routed, err);
+	return rc < 0 ? rc : (int)json_array_size(routed);
+}
+
+static bool is_of_service(const char *record, void *arg)
+{
+	const struct recover *r = arg;
+
+	return str_starts(record, r->name) &&
+	       str_starts(record + strlen(r->name), KT_MESH);
+}
+
+static void say_text(void *user, const char *text)
+{
+	say(user, "%s", text);
+}
+
+/* 1 when something was changed */
+static int give_back_routes(struct recover *r, struct kt_error *err)
+{
+	int routed = remove_routed(r, err), rc = routed;
+	struct routing_sweep s = { .gone = is_of_service,
+				   .arg = r,
+				   .expected = routed > 0,
+				   .say = say_text,
+				   .user = r };
+
+	if (rc >= 0)
+		rc = routing_sweep(r->kube, r->ns, &s, err);
+	return rc < 0 ? rc : rc + routed > 0;
+}
+
 static int carry_out(struct recover *r, struct kt_error *err)
 {
 	const struct recover_plan *p = &r->plan;
@@ -179,6 +232,8 @@ static int carry_out(struct recover *r, struct kt_error *err)
 	if (rc == 0)
 		rc = give_back(r, err);
 	if (rc == 0)
+		rc = give_back_routes(r, err);
+	if (rc >= 0)
 		rc = remove_all(r, "v1", "pods", p->pods, err);
 	if (rc == 0)
 		rc = remove_all(r, "apps/v1", "deployments", p->deployments,
@@ -208,7 +263,7 @@ static int recover_run(struct recover *r, struct kt_error *err)
 			       r->ns, r->name);
 	}
 	if (recover_plan_empty(&r->plan))
-		return 0;
+		return give_back_routes(r, err);
 	rc = carry_out(r, err);
 	return rc < 0 ? rc : 1;
 }

@@ -177,12 +177,18 @@ static const struct option exchange_options[] = {
 
 static const char *const mesh_modes[] = { "auto", "manual", NULL };
 
+static const char *const mesh_routes[] = { "none", "istio", "gateway", NULL };
+
 static const struct option mesh_options[] = {
 	EXPOSE_ROW(MESH),
 	{ "mode", 0, VALUE_CHOICE, "auto", "MODE",
 	  "auto: a router picks the marked requests; manual: a Pod with the "
 	  "mark as label, for the routes of a service mesh",
 	  .choices = mesh_modes, MESH(mode) },
+	{ "route", 0, VALUE_CHOICE, "none", "API",
+	  "mode manual: write the routes for the mark as well, and remove them "
+	  "when you leave: istio (VirtualService) or gateway (HTTPRoute)",
+	  .choices = mesh_routes, MESH(route) },
 	{ "versionMark", 0, VALUE_STRING, "", "MARK",
 	  "the mark: VALUE, KEY:VALUE or KEY: of a header; without it "
 	  "'version' and a random value",

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/mesh_route.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/rest.h"
+#include "kube/takeover.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The ports of the Service that lead to exposed ones of the Pods */
+static int find_ports(struct mesh_route *r, struct kt_error *err)
+{
+	const struct inward *in = r->in;
+	size_t n = 0, all = 0;
+
+	r->ports = xcalloc(in->ports.n ? in->ports.n : 1, sizeof(*r->ports));
+	for (size_t i = 0; i < in->nlocal; i++)
+		if (in->local[i].udp)
+			return kt_fail(err, EINVAL,
+				       "port %u/udp: only requests of HTTP can "
+				       "be told apart by a mark",
+				       in->local[i].remote);
+	for (size_t i = 0; i < in->ports.n; i++) {
+		const struct service_port *p = &in->ports.v[i];
+
+		all += !p->udp;
+		for (size_t j = 0; j < in->nlocal && !p->udp; j++)
+			if (in->local[j].remote == p->target)
+				r->ports[n++] =
+					(struct route_port){ p->port, p->name };
+	}
+	r->spec.ports = r->ports;
+	r->spec.nports = n;
+	r->spec.all_ports = n == all;
+	return 0;
+}
+
+int mesh_route_check(struct mesh_route *r, struct kt_error *err)
+{
+	struct inward *in = r->in;
+	auto_free char *text = xasprintf("%s-kt-origin", in->name);
+	int rc = find_ports(r, err);
+
+	if (rc < 0)
+		return rc;
+	mark_object_name(r->mark, text, r->origin);
+	r->spec.ns = in->ns;
+	r->spec.service = in->name;
+	r->spec.record = r->record;
+	r->spec.header = r->mark->key;
+	r->spec.value = r->mark->value;
+	r->spec.user = shadow_user();
+	target_make(in->target);
+	return routing_open(&r->routing, in->kube, r->api, &r->spec, err);
+}
+
+json_t *mesh_route_selector(const struct mesh_route *r)
+{
+	return json_pack("{s:s, s:s, s:s}", KT_LABEL_ROLE, KT_ROLE_MESH,
+			 KT_LABEL_TARGET, r->in->target, r->mark->key,
+			 r->mark->value);
+}
+
+/* --- the origin --------------------------------------------------------------
+ */
+
+static char *origin_path(const struct mesh_route *r)
+{
+	return kube_path("v1", "services", r->in->ns, r->origin, NULL);
+}
+
+/* It belongs to the record: Kubernetes removes it when that is gone */
+static json_t *make_origin(const struct mesh_route *r)
+{
+	const struct stuntman_spec spec = { r->in->service, r->in->original,
+					    shadow_user(), inward_now(r->in) };
+	json_t *origin = stuntman_service(&spec);
+	json_t *meta = json_object_get(origin, "metadata");
+
+	json_object_set_new(meta, "name", json_string(r->origin));
+	json_object_del(json_object_get(meta, "annotations"),
+			KT_ANNOTATION_HEARTBEAT);
+	json_object_set_new(
+		meta, "ownerReferences",
+		json_pack("[{s:s, s:s, s:s, s:s*}]", "apiVersion", "v1", "kind",
+			  "Service", "name", r->record, "uid",
+			  json_str(r->made, "metadata", "uid", NULL)));
+	return origin;
+}
+
+int mesh_route_origin(struct mesh_route *r, struct kt_error *err)
+{
+	struct inward *in = r->in;
+	auto_free char *all = kube_path("v1", "services", in->ns, NULL, NULL);
+	auto_free char *path = origin_path(r);
+	auto_json json_t *want = make_origin(r), *got = NULL;
+	const char *ip;
+	int rc = kube_create(in->kube, all, want, &got, err);
+
+	if (rc == -EEXIST) { /* of one that was killed: not gone yet */
+		rc = kube_delete(in->kube, path, 0, err);
+		if (rc == 0)
+			rc = kube_create(in->kube, all, want, &got, err);
+	}
+	if (rc < 0)
+		return rc;
+	ip = json_str(got, "spec", "clusterIP", NULL);
+	if (!ip || !*ip)
+		return kt_fail(err, EPROTO, "%s has no address", path);
+	in->origin = xstrdup(ip);
+	return 0;
+}
+
+void mesh_route_remove_origin(struct mesh_route *r)
+{
+	auto_free char *path = origin_path(r);
+	struct kt_error err = { 0 };
+
+	if (r->in->origin && kube_delete(r->in->kube, path, -1, &err) < 0)
+		log_warn("Service %s was not removed: %s", r->origin, err.msg);
+}
+
+/* --- the routes --------------------------------------------------------------
+ */
+
+/* A route has changed, or the shadow's Pod is gone. Who recovers removes the
+ * record first. */
+static int attend(void *user, struct kt_error *err)
+{
+	struct mesh_route *r = user;
+	struct inward *in = r->in;
+	auto_free char *path =
+		kube_path("v1", "services", in->ns, r->record, NULL);
+	auto_json json_t *record = NULL;
+	int rc = kube_get(in->kube, path, &record, err);
+
+	if (rc == -ENOENT)
+		return kt_fail(err, ECANCELED,
+			       "Service %s/%s was recovered by somebody else",
+			       in->ns, in->name);
+	if (rc == 0)
+		rc = routing_join(r->routing, err);
+	if (rc == -EINTR)
+		return rc;
+	if (rc > 0)
+		log_warn("the routes of Service %s/%s were changed by "
+			 "somebody: marked requests keep coming here",
+			 in->ns, in->name);
+	else if (rc < 0)
+		log_warn("the routes of Service %s/%s: %s", in->ns, in->name,
+			 err->msg);
+	*err = (struct kt_error){ 0 };
+	return 0;
+}
+
+int mesh_route_start(struct mesh_route *r, struct kt_error *err)
+{
+	int rc;
+
+	r->spec.owner = r->made;
+	rc = routing_join(r->routing, err);
+	if (rc < 0)
+		return rc;
+	r->in->attend = attend;
+	r->in->attend_user = r;
+	routing_watch(r->routing, inward_attend, r->in);
+	return 0;
+}
+
+bool mesh_route_leave(struct mesh_route *r)
+{
+	struct kt_error err = { 0 };
+
+	r->in->attend = NULL;
+	if (!r->routing || routing_leave(r->routing, &err) == 0)
+		return true;
+	log_warn("the routes of Service %s/%s were not given back: %s; its own "
+		 "Pods answer marked requests through the shadow until 'ktctl "
+		 "recover %s'",
+		 r->in->ns, r->in->name, err.msg, r->in->name);
+	return false;
+}
+
+void mesh_route_fini(struct mesh_route *r)
+{
+	routing_free(r->routing);
+	json_decref(r->made);
+	free(r->ports);
+}
