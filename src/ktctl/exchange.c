@@ -239,6 +239,7 @@ static int step_scale(struct exchange *x, struct kt_error *err)
 		      x->workload_name);
 	rc = mend_workload(in->kube, in->ns, x->resource, x->workload_name,
 			   down, NULL, NULL, err);
+	x->scaled = in->unsure = rc < 0 && !err->http_status;
 	if (rc < 0)
 		return kt_wrap(err, rc, "scale %s %s/%s", x->kind, in->ns,
 			       x->workload_name);
@@ -336,6 +337,7 @@ static void undo_scale(struct exchange *x)
 	int replicas = 0;
 
 	if (x->scaled) {
+		inward_be_sure(in);
 		if (mend_scale_back(in->kube, in->ns, x->resource,
 				    x->workload_name, 0, &replicas, &err) < 0)
 			log_warn("%s %s/%s was not scaled back: %s; 'ktctl "

@@ -70,6 +70,7 @@ struct inward {
 	struct uplink *uplink;
 	struct guard *guard;
 	bool taken;   /* the Service leads to the shadow */
+	bool unsure;  /* a write into the user's object got no answer */
 	bool ready;   /* serving */
 	bool changed; /* the Service, perhaps */
 	size_t refusals;
@@ -117,6 +118,9 @@ void inward_attend(void *user);
 /** inward_serve() - until a signal (-EINTR) or a fatal error */
 KT_CHECK int inward_serve(struct inward *in, struct kt_error *err);
 
+/** inward_be_sure() - before undoing a write that got no answer: it may be on
+ *  its way still */
+void inward_be_sure(struct inward *in);
 /** inward_give_back() - the Service has its own selector again; false: it could
  *  not be done, and what it leads to has to stay */
 bool inward_give_back(struct inward *in);

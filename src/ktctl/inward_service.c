@@ -218,9 +218,11 @@ int inward_take(struct inward *in, struct kt_error *err)
 {
 	int rc = mend_service(in->kube, in->ns, in->name, take, in, err);
 
-	if (rc < 0)
+	if (rc < 0) {
+		in->taken = in->unsure = !err->http_status;
 		return kt_wrap(err, rc, "switch Service %s/%s", in->ns,
 			       in->name);
+	}
 	if (rc == 0 && inward_read(in, err) < 0)
 		return -err->code;
 	if (rc == 0 &&
@@ -237,6 +239,13 @@ int inward_take(struct inward *in, struct kt_error *err)
 
 /* --- the end -------------------------------------------------------------- */
 
+void inward_be_sure(struct inward *in)
+{
+	if (in->unsure)
+		(void)!loop_sleep(in->app->loop, UNSURE_PAUSE);
+	in->unsure = false;
+}
+
 bool inward_give_back(struct inward *in)
 {
 	struct kt_error err = { 0 };
@@ -246,6 +255,7 @@ bool inward_give_back(struct inward *in)
 	in->guard = NULL;
 	if (!in->taken)
 		return true;
+	inward_be_sure(in);
 	rc = mend_restore(in->kube, in->ns, in->name, &err);
 	if (rc < 0 && rc != -ENOENT) {
 		log_warn("Service %s/%s was not given back: %s; its own Pods "

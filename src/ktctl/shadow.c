@@ -13,8 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-#define UNSURE_PAUSE (300 * NS_MS)
-
 struct shadow {
 	struct shadow_config cfg;
 	char name[256]; /* of the Pod or Deployment; "" before it is made */

@@ -19,6 +19,9 @@
 #define SHADOW_HEALTH_PORT 7071 /* on the Pod's address */
 #define SHADOW_HEALTH_TEXT "7071"
 
+/* after a write that got no answer: it is carried out then, or never */
+#define UNSURE_PAUSE (300 * NS_MS)
+
 struct shadow;
 
 /** struct shadow_face - what a shadow is for; all borrowed. See shadow_spec. */

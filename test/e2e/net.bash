@@ -94,3 +94,33 @@ shadow_descriptors() {
   pid=$(pod_pid "$(shadow_pod)")
   node_exec find "/proc/$pid/fd" -mindepth 1 | wc -l
 }
+
+# gate ROLE MODE: the proxy tools/gate.py on carol's machine, and a kubeconfig that
+# leads there, $BATS_TEST_TMPDIR/kubeconfig, of somebody who has the Role; what
+# was asked of it is in .../asked; gate_end
+gate() {
+  local role=$1 mode=$2
+  local dir=$BATS_TEST_TMPDIR server
+  [ -n "${KUBECONFIG_TOKEN:-}" ] || skip "needs the test cluster's identities"
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/$role.yaml" >/dev/null
+  kc -n "$NS" create rolebinding token --role "ktctl-$role" \
+    --serviceaccount default:ktctl-token >/dev/null
+  openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=gate \
+    -keyout "$dir/key" -out "$dir/cert" 2>/dev/null
+  cat "$dir/cert" "$dir/key" >"$dir/both"
+  server=$(kubectl --kubeconfig "$KUBECONFIG_TOKEN" config view -o \
+    'jsonpath={.clusters[0].cluster.server}')
+  "$CLUSTER/laptop" "carol$LANE" -- "$PYTHON" "$TOP/test/e2e/tools/gate.py" \
+    6443 "${server#https://}" "$dir/both" "$mode" "$dir/asked" 3>&- &
+  GATE=$!
+  kubectl --kubeconfig "$KUBECONFIG_TOKEN" config view --raw -o json |
+    jq '.clusters[0].cluster = {server: "https://127.0.0.1:6443",
+      "insecure-skip-tls-verify": true}' >"$dir/kubeconfig"
+  eventually 20 laptop carol nc -z 127.0.0.1 6443
+}
+
+gate_end() {
+  [ -z "${GATE:-}" ] || kill "$GATE" 2>/dev/null || true
+  [ -z "${KUBECONFIG_DEV:-}" ] ||
+    kc -n "$NS" delete role,rolebinding --all >/dev/null
+}

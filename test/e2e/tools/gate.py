@@ -7,8 +7,10 @@ becomes of a request to upgrade to SPDY:
   strip    the header fields of the hop are taken out, as for any proxy that
            does not know them; the rest is passed on
   swallow  no answer ever comes
-  pass     nothing
-Each upgrade that is asked for is a line "METHOD PROTOCOL" in LOG.
+  hold     it is passed on; but a write that takes something over is carried
+           out, and its answer never comes
+Each upgrade that is asked for is a line "METHOD PROTOCOL" in LOG, and each
+answer that is held one "held METHOD".
 """
 import socket
 import ssl
@@ -51,6 +53,33 @@ def relay(a, b):
             pass
 
 
+TAKES_OVER = (b'"kt-selector":"', b'"kt-replicas":"')
+
+
+def whole(conn, lines, body):
+    """The rest of a request that says how long it is."""
+    while len(body) < int(field(lines, b"content-length") or 0):
+        body += conn.recv(65536)
+    return body
+
+
+def hold(conn, far, lines, body, log):
+    """One request of a connection; True: its answer was held."""
+    body = whole(conn, lines, body).replace(b'": "', b'":"')
+    method = lines[0].split()[0].decode()
+    lines[1:1] = [b"Connection: close"]
+    far.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
+    far.sendall(body)
+    if method not in ("PUT", "PATCH") or not any(x in body for x in TAKES_OVER):
+        return False
+    while far.recv(65536):
+        pass
+    log.write(f"held {method}\n")
+    log.flush()
+    conn.recv(1)
+    return True
+
+
 def serve(conn, upstream, mode, log):
     lines, rest = head_of(conn)
     if not lines:
@@ -70,7 +99,11 @@ def serve(conn, upstream, mode, log):
     plain.check_hostname = False
     plain.verify_mode = ssl.CERT_NONE
     far = plain.wrap_socket(socket.create_connection(upstream))
-    far.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+    if mode == "hold" and not upgrade:
+        if hold(conn, far, lines, rest, log):
+            return
+    else:
+        far.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
     threading.Thread(target=relay, args=(far, conn), daemon=True).start()
     relay(conn, far)
 
