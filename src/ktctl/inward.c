@@ -19,7 +19,8 @@
 #include <string.h>
 #include <time.h>
 
-#define STEADY (2 * NS_SEC) /* every node knows a Service's selector then */
+#define STEADY (2 * NS_SEC)	/* every node knows a Service's selector then */
+#define WITHDRAWN (300 * NS_MS) /* the shadow has heard of it then */
 #define DRAIN_POLL (50 * NS_MS)
 #define REFUSALS_TOLD 3
 
@@ -221,7 +222,8 @@ void inward_step_aside(struct inward *in, const json_t *labels)
 		log_debug("%s", err.msg);
 }
 
-void inward_drain(struct inward *in)
+/* @settle: until no new caller comes */
+static void drain(struct inward *in, int64_t settle)
 {
 	struct inbound *tunnel = in->uplink ? uplink_inbound(in->uplink) : NULL;
 	int64_t end = clock_ns() + in->opt->grace_time * NS_SEC;
@@ -230,11 +232,24 @@ void inward_drain(struct inward *in)
 		return;
 	progress_note(in->app->progress,
 		      "Requests under way end (Ctrl-C ends them now)");
-	if (loop_sleep(in->app->loop, STEADY) < 0)
+	if (loop_sleep(in->app->loop, settle) < 0)
 		return;
 	while (inbound_callers(tunnel) && clock_ns() < end)
 		if (loop_sleep(in->app->loop, DRAIN_POLL) < 0)
 			return;
+}
+
+void inward_drain(struct inward *in)
+{
+	drain(in, STEADY);
+}
+
+void inward_withdraw(struct inward *in)
+{
+	struct inbound *tunnel = in->uplink ? uplink_inbound(in->uplink) : NULL;
+
+	if (tunnel && inbound_set_rules(tunnel, NULL, 0) == 0)
+		drain(in, WITHDRAWN);
 }
 
 void inward_disconnect(struct inward *in)

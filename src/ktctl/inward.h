@@ -129,6 +129,9 @@ bool inward_give_back(struct inward *in);
 void inward_step_aside(struct inward *in, const json_t *labels);
 /** inward_drain() - let requests under way end, at most the grace time */
 void inward_drain(struct inward *in);
+/** inward_withdraw() - the same where the shadow goes on for others: our rules
+ *  are taken back, so that no new caller comes */
+void inward_withdraw(struct inward *in);
 /** inward_disconnect() - end the tunnel */
 void inward_disconnect(struct inward *in);
 /** inward_remove_shadow() - delete it, or with a warning not */

@@ -354,6 +354,7 @@ static void undo_auto(struct mesh *m)
 			inward_stuntman_remove(in);
 		}
 	} else {
+		inward_withdraw(in);
 		inward_disconnect(in);
 		leave_router(m, false);
 	}

@@ -125,7 +125,13 @@ has_refs() { # N
   has_refs 2
   eventually 5 asks of-alice "http://$WEB/" -H 'version: blue'
   eventually 5 asks of-bob "http://$WEB/" -H 'user: bob'
+  # who leaves while others stay lets requests under way end
+  ask "http://$WEB/sleep/1500" -H 'version: blue' -o /dev/null \
+    -w '%{http_code}' >"$RUN/slow" 2>&1 3>&- &
+  sleep 0.7
   leave a
+  wait $!
+  [ "$(cat "$RUN/slow")" = 200 ]
   has_refs 1
   asks of-bob "http://$WEB/" -H 'user: bob'
   is_own "$WEB" -H 'version: blue'
