@@ -236,6 +236,40 @@ exchange() {
   eventually 15 nothing_left
 }
 
+@test "exchange: scale: a StatefulSet, with the published Role only" {
+  serve carol local
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/exchange-scale.yaml" >/dev/null
+  kc -n "$NS" create rolebinding dev-scale --role ktctl-exchange-scale \
+    --user dev >/dev/null
+  start exchange carol exchange statefulset/db --expose 8080 --mode scale \
+    -c "$KUBECONFIG_DEV"
+  [ "$(kc -n "$NS" get statefulset db -o 'jsonpath={.spec.replicas}')" = 0 ]
+  [ "$(kc -n "$NS" get statefulset db -o \
+    'jsonpath={.metadata.annotations.kt-replicas}')" = 2 ]
+  # the Service is headless: its address is the shadow's
+  eventually 10 asks local "http://$(kc -n "$NS" get pods \
+    -l app=db,kt-role=shadow-exchange -o 'jsonpath={.items[0].status.podIP}'):8080/"
+  leave exchange
+  kc -n "$NS" delete rolebinding/dev-scale role/ktctl-exchange-scale >/dev/null
+  [[ $(cat "$RUN/exchange.log") != *orbidden* ]]
+  [ "$(kc -n "$NS" get statefulset db -o 'jsonpath={.status.readyReplicas}')" = 2 ]
+  eventually 15 nothing_left
+}
+
+@test "exchange: --useShadowDeployment: its Deployment replaces a lost Pod by itself" {
+  serve alice local
+  start exchange alice exchange web --expose 8080 --useShadowDeployment
+  eventually 5 asks local "http://$WEB/"
+  [ "$(kc -n "$NS" get deployment -l control-by=kt,kt-role=shadow-exchange \
+    -o name | grep -c .)" = 1 ]
+  kc -n "$NS" delete pod -l kt-role=shadow-exchange --now --wait=false >/dev/null
+  sleep 1
+  eventually 30 asks local "http://$WEB/"
+  leave exchange
+  eventually 15 nothing_left
+  [ -z "$(kc -n "$NS" get deployment -l control-by=kt -o name)" ]
+}
+
 @test "exchange: the published Role is enough" {
   serve carol local
   kc -n "$NS" apply -f "$TOP/deploy/rbac/exchange.yaml" >/dev/null
