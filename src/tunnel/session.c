@@ -60,7 +60,7 @@
 #define SEND_MAX (128 * 1024) /* payload of one DATA frame */
 #define ACK_BYTES (64 * 1024)
 #define CTL_MAX (16 * 1024)
-#define PUMP_ROUNDS 8
+#define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 #define IOV_MAX_ 16
 
 struct session {
@@ -77,6 +77,7 @@ struct session {
 
 	struct carrier *carrier;
 	bool blocked; /* waits for writable() */
+	struct timer more;
 	struct timer tick;
 	int64_t tick_ns;
 	int64_t silence; /* since the last byte of this carrier */
@@ -170,6 +171,7 @@ static void detach(struct session *s)
 	buf_reset(&s->ctl);
 	s->parser = (struct frame_parser){ 0 };
 	loop_timer_stop(&s->ack_timer);
+	loop_timer_stop(&s->more);
 	flight_reset(&s->flight);
 	carrier_close(c);
 }
@@ -417,6 +419,8 @@ static int send_some(struct session *s)
 	return !s->blocked;
 }
 
+static void pump_more(struct timer *t);
+
 static void pump(struct session *s)
 {
 	struct kt_error err = { 0 };
@@ -438,8 +442,14 @@ static void pump(struct session *s)
 		kt_fail(&err, -rc, "send to the shadow: %s", strerror(-rc));
 		carrier_failed(s, &err);
 	} else if (rc == 1) {
-		session_kick(s); /* others first, then on */
+		/* not session_kick(): that would still be in this batch */
+		loop_timer_start(s->loop, &s->more, 0, pump_more);
 	}
+}
+
+static void pump_more(struct timer *t)
+{
+	pump(container_of(t, struct session, more));
 }
 
 static void run_kick(void *user)
