@@ -104,16 +104,38 @@ static void failed(struct uplink *u, const struct kt_error *why)
 	retry_later(u);
 }
 
-static void open_carrier(struct uplink *u)
+static int open_forward(struct uplink *u, struct carrier **c,
+			struct kt_error *err)
 {
 	static const struct carrier_handler none = { 0 };
-	struct kt_error err = { 0 };
-	struct carrier *c;
-	int rc = portforward_open(
-		&c, carriers_form(&u->carriers), u->cfg.kube, u->cfg.ns,
+
+	return portforward_open(
+		c, carriers_form(&u->carriers), u->cfg.kube, u->cfg.ns,
 		shadow_pod_name(u->cfg.shadow), SHADOW_TUNNEL_PORT,
 		carriers_patience(&u->carriers, u->cfg.open_timeout_ns), &none,
-		NULL, &err);
+		NULL, err);
+}
+
+/* Nothing depends on it: no healing, no other form. */
+static struct carrier *open_bulk(void *user)
+{
+	struct uplink *u = user;
+	struct kt_error err = { 0 };
+	struct carrier *c = NULL;
+
+	if (!u->up)
+		return NULL;
+	if (open_forward(u, &c, &err) == 0)
+		return c;
+	log_debug("bulk: %s", err.msg);
+	return NULL;
+}
+
+static void open_carrier(struct uplink *u)
+{
+	struct kt_error err = { 0 };
+	struct carrier *c = NULL;
+	int rc = open_forward(u, &c, &err);
 
 	if (rc < 0)
 		failed(u, &err);
@@ -205,6 +227,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.resumed = on_resumed,
 		.lost = on_lost,
 		.dead = on_dead,
+		.bulk = open_bulk,
 	};
 	static const struct inbound_events inbound_events = {
 		.accepted = on_up,
@@ -213,6 +236,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.dead = on_dead,
 		.refused = on_refused,
 		.caller = on_caller,
+		.bulk = open_bulk,
 	};
 	struct uplink *u = xcalloc(1, sizeof(*u));
 

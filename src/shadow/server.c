@@ -10,9 +10,11 @@
 #include "shadow/nameserver.h"
 #include "shadow/serve.h"
 #include "tunnel/acceptor.h"
+#include "tunnel/lane.h"
 #include "tunnel/link.h"
 #include "tunnel/sockcarrier.h"
 #include "tunnel/status.h"
+#include "tunnel/target.h"
 
 #include <errno.h>
 #include <string.h>
@@ -56,6 +58,34 @@ int shadow_socket(struct shadow *sh, int family, int type, int protocol)
 	return -EMFILE;
 }
 
+/* Bulk of a client moves to another session of the same one: whoever names a
+ * session's id has it, as with resuming. */
+static void continue_serve(struct server *sv, struct mux_stream *s,
+			   const char *path)
+{
+	uint8_t id[FRAME_ID_LEN];
+	struct lane *lane = NULL;
+	struct list *n;
+	uint32_t stream;
+
+	if (target_continue_parse(path, id, &stream) < 0) {
+		shadow_refuse(s, EINVAL, "no such stream");
+		return;
+	}
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (memcmp(session_id(link_session(c->link)), id,
+			   FRAME_ID_LEN) == 0 &&
+		    link_mux(c->link))
+			lane = lane_find(link_mux(c->link), stream);
+	}
+	if (lane)
+		lane_continue(lane, s);
+	else
+		mux_stream_refuse(s, 404, ENOENT, "no such stream");
+}
+
 void shadow_request(void *user, struct mux_stream *s,
 		    const struct mux_request *req)
 {
@@ -65,6 +95,10 @@ void shadow_request(void *user, struct mux_stream *s,
 	bool get = strcmp(req->method, "GET") == 0;
 	bool post = strcmp(req->method, "POST") == 0;
 
+	if (connect && strcmp(req->protocol, "kt-continue") == 0) {
+		continue_serve(c->server, s, req->path); /* not to be logged */
+		return;
+	}
 	log_trace("stream %u: %s %s %s%s", mux_stream_id(s), req->method,
 		  req->protocol, req->authority, req->path);
 	if (connect && !*req->protocol)

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "tunnel/internal.h"
+#include "tunnel/lanes.h"
 
 #include <errno.h>
 
@@ -11,7 +12,8 @@ struct tunnel {
 	struct session_config cfg;
 	const struct tunnel_events *ev;
 	void *user;
-	struct link *link; /* NULL: no session */
+	struct link *link;   /* NULL: no session */
+	struct lanes *lanes; /* of the link; NULL: none */
 	bool freed;
 };
 
@@ -38,6 +40,7 @@ static void on_dead(void *user, const struct kt_error *why)
 	struct link *l = steal_ptr(&t->link);
 
 	link_free(l);
+	lanes_free(steal_ptr(&t->lanes));
 	if (t->ev->dead)
 		t->ev->dead(t->user, why);
 }
@@ -71,16 +74,24 @@ void tunnel_free(struct tunnel *t)
 	if (l)
 		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
 	link_free(l);
+	lanes_free(steal_ptr(&t->lanes));
 	loop_defer_free(t->loop, t);
+}
+
+static void open_link(struct tunnel *t)
+{
+	struct mux_config mcfg = mux_config_default(false);
+
+	t->link = link_new(t->loop, &t->cfg, &mcfg, NULL, NULL, &link_ops, t);
+	if (t->link && t->ev->bulk)
+		t->lanes = lanes_new(t->loop, &t->cfg, t->link, t->ev->bulk,
+				     t->user);
 }
 
 void tunnel_attach(struct tunnel *t, struct carrier *c)
 {
-	struct mux_config mcfg = mux_config_default(false);
-
 	if (!t->link)
-		t->link = link_new(t->loop, &t->cfg, &mcfg, NULL, NULL,
-				   &link_ops, t);
+		open_link(t);
 	if (t->link)
 		session_attach(link_session(t->link), c);
 	else
@@ -109,6 +120,11 @@ void tunnel_stats(const struct tunnel *t, struct session_stats *st)
 	*st = (struct session_stats){ 0 };
 	if (t->link)
 		session_get_stats(link_session(t->link), st);
+}
+
+void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st)
+{
+	lanes_bulk(t->lanes, st);
 }
 
 size_t tunnel_streams(const struct tunnel *t)

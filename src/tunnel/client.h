@@ -47,6 +47,9 @@ struct tunnel_events {
 	/** dead() - the streams are gone; @why->code EPROTONOSUPPORT: the
 	 *  shadow is of another version, do not try again */
 	void (*dead)(void *user, const struct kt_error *why);
+	/** bulk() - a carrier more, beside the attached one, for streams that
+	 *  carry much (tunnel/lanes.h); NULL: not now. May be NULL: never */
+	struct carrier *(*bulk)(void *user);
 };
 
 /** tunnel_new() - @cfg (copied) may be NULL: defaults; @ev borrowed */
@@ -60,6 +63,8 @@ void tunnel_attach(struct tunnel *t, struct carrier *c);
 enum tunnel_state tunnel_state(const struct tunnel *t);
 /** tunnel_stats() - of the present session; zeroes when there is none */
 void tunnel_stats(const struct tunnel *t, struct session_stats *st);
+/** tunnel_bulk_stats() - of the session for bulk; zeroes when there is none */
+void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st);
 size_t tunnel_streams(const struct tunnel *t);
 
 /* --- TCP ---------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tunnel/inbound_call.h"
-#include "tunnel/link.h"
+#include "tunnel/lanes.h"
 #include "tunnel/status.h"
 #include "wire/ruleline.h"
 
@@ -40,7 +40,8 @@ struct inbound {
 	size_t nrules;
 	struct inbound_calls calls;
 	/* of the present session */
-	struct link *link; /* NULL: none */
+	struct link *link;   /* NULL: none */
+	struct lanes *lanes; /* of the link; NULL: none */
 	struct mux_stream *control;
 	struct buf out;
 	struct ruleline_reader in;
@@ -186,6 +187,7 @@ static void on_dead(void *user, const struct kt_error *why)
 	struct inbound *in = user;
 
 	link_free(steal_ptr(&in->link));
+	lanes_free(steal_ptr(&in->lanes));
 	if (in->ev->dead)
 		in->ev->dead(in->user, why);
 }
@@ -261,17 +263,24 @@ int inbound_set_rules(struct inbound *in, const struct rule *rules, size_t n)
 	return 0;
 }
 
-void inbound_attach(struct inbound *in, struct carrier *c)
+static void open_link(struct inbound *in)
 {
 	struct mux_config mcfg = mux_config_default(true);
 
-	if (!in->link) {
-		buf_reset(&in->out);
-		in->in = (struct ruleline_reader){ 0 };
-		in->refused = false;
-		in->link = link_new(in->loop, &in->cfg, &mcfg, NULL, on_request,
-				    &link_ops, in);
-	}
+	buf_reset(&in->out);
+	in->in = (struct ruleline_reader){ 0 };
+	in->refused = false;
+	in->link = link_new(in->loop, &in->cfg, &mcfg, NULL, on_request,
+			    &link_ops, in);
+	if (in->link && in->ev->bulk)
+		in->lanes = lanes_new(in->loop, &in->cfg, in->link,
+				      in->ev->bulk, in->user);
+}
+
+void inbound_attach(struct inbound *in, struct carrier *c)
+{
+	if (!in->link)
+		open_link(in);
 	if (in->link)
 		session_attach(link_session(in->link), c);
 	else
@@ -289,6 +298,7 @@ void inbound_free(struct inbound *in)
 	if (l)
 		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
 	link_free(l);
+	lanes_free(steal_ptr(&in->lanes));
 	buf_fini(&in->out);
 	loop_defer_free(in->loop, in->name);
 	loop_defer_free(in->loop, in->rules);

@@ -76,6 +76,8 @@ struct inbound_events {
 	void (*refused)(void *user, const char *holder, const char *text);
 	/** caller() - somebody was connected, or could not be */
 	void (*caller)(void *user, const struct inbound_caller *c);
+	/** bulk() - see struct tunnel_events */
+	struct carrier *(*bulk)(void *user);
 };
 
 /** inbound_new() - @cfg (may be NULL: defaults) and @spec are copied, @ev is

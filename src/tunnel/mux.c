@@ -48,6 +48,7 @@ struct mux {
 	void *tr_user;
 	mux_request_fn on_request;
 	void *user;
+	struct lanes *lanes; /* only kept for others */
 	nghttp2_session *ng;
 	struct list streams;
 	size_t nstreams;
@@ -92,6 +93,16 @@ uint32_t mux_stream_id(const struct mux_stream *s)
 	return (uint32_t)s->id;
 }
 
+void mux_set_lanes(struct mux *m, struct lanes *lanes)
+{
+	m->lanes = lanes;
+}
+
+struct lanes *mux_stream_lanes(const struct mux_stream *s)
+{
+	return s->mux->lanes;
+}
+
 /* --- streams ------------------------------------------------------------ */
 
 static struct mux_stream *stream_new(struct mux *m, int32_t id,
@@ -132,37 +143,6 @@ static void stream_closed(struct mux_stream *s, int error)
 		ops->close(s->user, error);
 }
 
-static uint32_t code_of(int error)
-{
-	switch (error) {
-	case 0:
-		return NGHTTP2_NO_ERROR;
-	case ECANCELED:
-		return NGHTTP2_CANCEL;
-	case ENOMEM:
-	case ENOBUFS:
-		return NGHTTP2_REFUSED_STREAM;
-	case EPROTO:
-		return NGHTTP2_PROTOCOL_ERROR;
-	default:
-		return NGHTTP2_CONNECT_ERROR;
-	}
-}
-
-static int error_of(uint32_t code)
-{
-	switch (code) {
-	case NGHTTP2_NO_ERROR:
-		return 0;
-	case NGHTTP2_CANCEL:
-		return -ECANCELED;
-	case NGHTTP2_REFUSED_STREAM:
-		return -ENOBUFS;
-	default:
-		return -ECONNRESET;
-	}
-}
-
 static void kick(struct mux *m)
 {
 	if (!m->dead)
@@ -175,7 +155,7 @@ static void stream_rst(struct mux_stream *s, int error)
 	if (s->mux->dead)
 		return;
 	nghttp2_submit_rst_stream(s->mux->ng, NGHTTP2_FLAG_NONE, s->id,
-				  code_of(error));
+				  status_rst_code(error));
 	kick(s->mux);
 }
 
@@ -342,6 +322,15 @@ static struct mux_stream *stream_of(struct mux *m, int32_t id)
 	return nghttp2_session_get_stream_user_data(m->ng, id);
 }
 
+void *mux_find_user(struct mux *m, uint32_t id,
+		    const struct mux_stream_ops *ops)
+{
+	const struct mux_stream *s =
+		m->dead || id > INT32_MAX ? NULL : stream_of(m, (int32_t)id);
+
+	return s && s->ops == ops ? s->user : NULL;
+}
+
 static int begin_headers_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 			    void *user)
 {
@@ -467,7 +456,7 @@ static int stream_close_cb(nghttp2_session *ng, int32_t id, uint32_t code,
 
 	(void)ng;
 	if (s && !m->dead)
-		stream_closed(s, s->error ? -s->error : error_of(code));
+		stream_closed(s, s->error ? -s->error : status_rst_errno(code));
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 
 struct mux;
 struct mux_stream;
+struct lanes;
 
 /** struct mux_transport - where the produced bytes go (a session) */
 struct mux_transport {
@@ -112,6 +113,13 @@ size_t mux_streams(const struct mux *m);
 /** mux_end_streams() - reset every stream but @but (or NULL); the user of each
  *  gets close(-@error) now. @error: positive errno */
 void mux_end_streams(struct mux *m, const struct mux_stream *but, int error);
+/** mux_find_user() - the user of the open stream @id, if its ops are @ops */
+void *mux_find_user(struct mux *m, uint32_t id,
+		    const struct mux_stream_ops *ops);
+/** mux_set_lanes() - keep @lanes (borrowed, may be NULL) for the users of
+ *  streams, who get it from mux_stream_lanes() */
+void mux_set_lanes(struct mux *m, struct lanes *lanes);
+struct lanes *mux_stream_lanes(const struct mux_stream *s);
 
 /** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many) */
 struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,

@@ -2,7 +2,7 @@
 #include "tunnel/relay.h"
 
 #include "base/mem.h"
-#include "tunnel/mux.h"
+#include "tunnel/lane.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@
  *                         kernel would deliver its receive queue.
  *
  * The stream may be over before the socket has taken everything: the relay
- * then lives on without it (stream == NULL) until @out is empty.
+ * then lives on without it (lane_alive() is false) until @out is empty.
  */
 
 #define OUT_MAX (8 * 1024 * 1024) /* above the largest window of a stream */
@@ -38,7 +38,7 @@
 struct relay {
 	struct loop *loop;
 	struct watch watch; /* owns the fd */
-	struct mux_stream *stream;
+	struct lane lane;   /* the stream */
 	const struct relay_hooks *hooks;
 	void *user;
 	struct buf out;
@@ -83,9 +83,7 @@ static void relay_over(struct relay *r, int error)
 /* the socket is broken */
 static void relay_fail(struct relay *r, int error)
 {
-	if (r->stream)
-		mux_stream_reset(r->stream, -error);
-	r->stream = NULL;
+	lane_reset(&r->lane, -error);
 	relay_over(r, error);
 }
 
@@ -100,7 +98,7 @@ static void drained(struct relay *r)
 		r->wr_done = true;
 		shutdown(r->watch.fd, SHUT_WR);
 	}
-	if (!r->stream)
+	if (!lane_alive(&r->lane))
 		relay_over(r, r->rd_done ? 0 : -ECONNRESET);
 }
 
@@ -132,8 +130,7 @@ static void flush_out(struct relay *r)
 		return;
 	}
 	buf_take(&r->out, (size_t)n);
-	if (r->stream)
-		mux_stream_consume(r->stream, (size_t)n);
+	lane_consume(&r->lane, (size_t)n);
 	if (!r->out.len)
 		drained(r);
 }
@@ -176,7 +173,7 @@ static void relay_data(void *user, const uint8_t *p, size_t n)
 		relay_fail(r, (int)sent);
 		return;
 	}
-	mux_stream_consume(r->stream, (size_t)sent);
+	lane_consume(&r->lane, (size_t)sent);
 	if (buf_put(&r->out, p + sent, n - (size_t)sent) < 0)
 		relay_fail(r, -ENOBUFS);
 }
@@ -194,7 +191,6 @@ static void relay_close(void *user, int error)
 {
 	struct relay *r = user;
 
-	r->stream = NULL;
 	r->error = error;
 	if (!r->out.len)
 		drained(r);
@@ -228,7 +224,7 @@ static void on_event(struct watch *w, uint32_t events)
 	/* an error while somebody still reads is found by the read, after
 	 * the bytes that came before it */
 	if ((events & (EPOLLERR | EPOLLHUP)) && !r->wr_done &&
-	    (r->rd_done || !r->stream)) {
+	    (r->rd_done || !lane_alive(&r->lane))) {
 		relay_fail(r, socket_error(w->fd));
 		return;
 	}
@@ -240,8 +236,8 @@ static void on_event(struct watch *w, uint32_t events)
 	if (r->over || !(events & ~(uint32_t)EPOLLOUT))
 		return;
 	r->readable = true;
-	if (r->stream && !r->rd_done)
-		mux_stream_resume(r->stream);
+	if (!r->rd_done)
+		lane_resume(&r->lane);
 }
 
 static void take_early(struct relay *r, struct relay_early *early)
@@ -256,7 +252,7 @@ static void take_early(struct relay *r, struct relay_early *early)
 	r->error = early->error;
 }
 
-static int begin(struct relay *r, bool accept)
+static int begin(struct relay *r, struct mux_stream *s, bool accept)
 {
 	const int one = 1;
 	int fd = r->watch.fd;
@@ -267,12 +263,12 @@ static int begin(struct relay *r, bool accept)
 	rc = loop_watch_start(
 		r->loop, &r->watch, fd,
 		EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, on_event);
-	if (rc < 0 || !r->stream)
+	if (rc < 0 || !s)
 		return rc;
 	if (accept)
-		return mux_stream_accept(r->stream, NULL, &stream_ops, r);
-	mux_stream_set_ops(r->stream, &stream_ops, r);
-	mux_stream_resume(r->stream);
+		return lane_accept(&r->lane, r->loop, s, &stream_ops, r);
+	lane_begin(&r->lane, r->loop, s, r->out.len, r->ended, &stream_ops, r);
+	lane_resume(&r->lane);
 	return 0;
 }
 
@@ -286,14 +282,13 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 	if (r) {
 		r->loop = loop;
 		r->watch.fd = fd;
-		r->stream = s;
 		r->hooks = hooks;
 		r->user = user;
 		r->readable = true;
 		r->writable = true;
 		buf_init(&r->out, OUT_MAX);
 		take_early(r, early);
-		rc = begin(r, accept);
+		rc = begin(r, s, accept);
 	}
 	if (rc < 0) {
 		if (s)

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <nghttp2/nghttp2.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -145,4 +146,35 @@ int status_parse(const char *value, size_t len, char *detail, size_t size)
 		detail[dn] = 0;
 	}
 	return type ? error_of(type, n) : EPROTO;
+}
+
+uint32_t status_rst_code(int error)
+{
+	switch (error) {
+	case 0:
+		return NGHTTP2_NO_ERROR;
+	case ECANCELED:
+		return NGHTTP2_CANCEL;
+	case ENOMEM:
+	case ENOBUFS:
+		return NGHTTP2_REFUSED_STREAM;
+	case EPROTO:
+		return NGHTTP2_PROTOCOL_ERROR;
+	default:
+		return NGHTTP2_CONNECT_ERROR;
+	}
+}
+
+int status_rst_errno(uint32_t code)
+{
+	switch (code) {
+	case NGHTTP2_NO_ERROR:
+		return 0;
+	case NGHTTP2_CANCEL:
+		return -ECANCELED;
+	case NGHTTP2_REFUSED_STREAM:
+		return -ENOBUFS;
+	default:
+		return -ECONNRESET;
+	}
 }

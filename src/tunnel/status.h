@@ -3,6 +3,7 @@
 #define KT_TUNNEL_STATUS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /**
  * DOC: Failures on the wire
@@ -26,5 +27,11 @@ int status_parse(const char *value, size_t len, char *detail, size_t size);
 int status_http(int error);
 /** status_errno() - for an answer without Proxy-Status: by HTTP status */
 int status_errno(int http);
+
+/** status_rst_code() - the error code (RFC 9113, 7) of an RST_STREAM for @error
+ *  (positive errno, 0: NO_ERROR) */
+uint32_t status_rst_code(int error);
+/** status_rst_errno() - 0 or -errno for the code of one that came */
+int status_rst_errno(uint32_t code);
 
 #endif

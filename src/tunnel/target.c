@@ -11,6 +11,7 @@
 #define UDP_PREFIX "/.well-known/masque/udp/"
 #define INBOUND_UDP_PREFIX UDP_PREFIX "kt/"
 #define ECHO_PREFIX "/.well-known/ktctl/echo/"
+#define CONTINUE_PREFIX "/.well-known/ktctl/continue/"
 
 static void encode(char out[3 * IPADDR_STRLEN], const struct ipaddr *a)
 {
@@ -100,6 +101,61 @@ int target_echo_parse(const char *path, struct ipaddr *dst)
 	if (!str_starts(path, ECHO_PREFIX) || decode(&p, dst) < 0 || *p)
 		return -EINVAL;
 	return 0;
+}
+
+void target_continue_path(char out[TARGET_PATH_MAX],
+			  const uint8_t session[TARGET_SESSION_LEN],
+			  uint32_t stream)
+{
+	char hex[2 * TARGET_SESSION_LEN + 1];
+
+	for (int i = 0; i < TARGET_SESSION_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", session[i]);
+	snprintf(out, TARGET_PATH_MAX, CONTINUE_PREFIX "%s/%u/", hex, stream);
+}
+
+bool target_is_continue(const char *path)
+{
+	return str_starts(path, CONTINUE_PREFIX);
+}
+
+static int digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *p = c ? strchr(digits, c) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+/* "STREAM/" and nothing more */
+static int stream_end(const char *p, uint32_t *stream)
+{
+	uint64_t v = 0;
+	size_t n = 0;
+
+	for (; p[n] >= '0' && p[n] <= '9' && n < 10; n++)
+		v = v * 10 + (uint64_t)(p[n] - '0');
+	if (!n || strcmp(p + n, "/") != 0 || !v || v > INT32_MAX)
+		return -EINVAL;
+	*stream = (uint32_t)v;
+	return 0;
+}
+
+int target_continue_parse(const char *path, uint8_t session[TARGET_SESSION_LEN],
+			  uint32_t *stream)
+{
+	const char *p = path + strlen(CONTINUE_PREFIX);
+
+	if (!target_is_continue(path))
+		return -EINVAL;
+	for (int i = 0; i < TARGET_SESSION_LEN; i++, p += 2) {
+		int hi = digit(p[0]), lo = hi < 0 ? -1 : digit(p[1]);
+
+		if (lo < 0)
+			return -EINVAL;
+		session[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return *p == '/' ? stream_end(p + 1, stream) : -EINVAL;
 }
 
 void target_inbound_authority(char out[TARGET_AUTHORITY_MAX], uint16_t port)

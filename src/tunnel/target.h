@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include "base/ipaddr.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define TARGET_PATH_MAX 200
 
 /**
@@ -22,6 +25,18 @@ void target_echo_path(char out[TARGET_PATH_MAX], const struct ipaddr *dst);
 /** target_udp_parse() - 0 or -EINVAL; addresses only, no names */
 KT_CHECK int target_udp_parse(const char *path, struct ipport *dst);
 KT_CHECK int target_echo_parse(const char *path, struct ipaddr *dst);
+
+#define TARGET_SESSION_LEN 16
+/** target_continue_path() - "/.well-known/ktctl/continue/SESSION/STREAM/": the
+ *  stream of another session, whose id is 32 hexadecimal digits (a secret:
+ *  who knows it owns the session) */
+void target_continue_path(char out[TARGET_PATH_MAX],
+			  const uint8_t session[TARGET_SESSION_LEN],
+			  uint32_t stream);
+bool target_is_continue(const char *path);
+KT_CHECK int target_continue_parse(const char *path,
+				   uint8_t session[TARGET_SESSION_LEN],
+				   uint32_t *stream);
 
 /**
  * DOC: Targets of inbound streams

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 75
+# seconds: 80
 # Much data, many connections, and nothing that grows. Laptop: alice.
 
 bats_require_minimum_version 1.5.0
@@ -101,4 +101,23 @@ crowd() {
 
 @test "a stalled reader does not slow another stream" {
   laptop alice "$PYTHON" "$TOOLS/stall.py" "$NET"
+}
+
+# largest: bytes received by the laptop's connection that received most
+largest() {
+  laptop alice ss -tniH state established |
+    grep -o 'bytes_received:[0-9]*' | cut -d: -f2 | sort -n | tail -n 1
+}
+
+@test "a download has a port-forward of its own, small requests another" {
+  skip_on_foreign "this machine's connections"
+  laptop alice curl -sS -o /dev/null "http://$POD:8080/bytes/$((64 << 20))"
+  before=$(largest)
+  [ "$before" -gt $((40 << 20)) ]
+  for _ in 1 2 3; do
+    laptop alice curl -sS -o /dev/null "http://$POD:8080/bytes/30000"
+  done
+  after=$(largest)
+  echo "$before bytes, then $after"
+  [ $((after - before)) -lt 20000 ]
 }

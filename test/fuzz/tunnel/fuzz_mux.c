@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	finish_all();
 	for (unsigned int f = 0; f < rig.nflows; f++)
 		check(&rig.end[f][0], &rig.end[f][1]);
-	if (mux_streams(rig.side[0].m) || mux_streams(rig.side[1].m))
+	if (mux_streams(rig.link.side[0].m) || mux_streams(rig.link.side[1].m))
 		abort();
 	muxrig_fini(&rig);
 	return 0;

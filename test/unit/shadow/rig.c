@@ -133,11 +133,23 @@ static void on_dead(void *user, const struct kt_error *why)
 	snprintf(r->why, sizeof(r->why), "%.200s", why->msg);
 }
 
+static struct carrier *on_bulk(void *user)
+{
+	struct rig *r = user;
+
+	r->bulk_had++;
+	if (!r->bulk)
+		return NULL;
+	r->bulk_fd = connect_shadow(r);
+	return sockcarrier_new(r->loop, r->bulk_fd);
+}
+
 static const struct tunnel_events events = {
 	.up = on_up,
 	.resumed = on_resumed,
 	.lost = on_lost,
 	.dead = on_dead,
+	.bulk = on_bulk,
 };
 
 void rig_connect(struct rig *r)

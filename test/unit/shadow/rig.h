@@ -24,6 +24,9 @@ struct rig {
 	bool up, lost, dead;
 	unsigned int resumed;
 	int dead_code;
+	bool bulk;    /* give the tunnel carriers for bulk */
+	int bulk_fd;  /* of the last one */
+	int bulk_had; /* how many were asked for */
 	char why[256];
 };
 

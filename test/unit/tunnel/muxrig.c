@@ -2,18 +2,10 @@
 #include "muxrig.h"
 
 #include "base/mem.h"
+#include "tunnel/target.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define CHECK(x)                                                               \
-	do {                                                                   \
-		if (!(x)) {                                                    \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,     \
-				#x);                                           \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 static uint8_t byte_at(const struct flow_end *from, size_t i)
 {
@@ -24,6 +16,14 @@ static uint8_t byte_at(const struct flow_end *from, size_t i)
 struct flow_end *flow_peer(struct flow_end *e)
 {
 	return &e->rig->end[e->flow][!e->server];
+}
+
+static void resume(struct flow_end *e)
+{
+	if (e->rig->lanes)
+		lane_resume(&e->lane);
+	else
+		mux_stream_resume(e->s);
 }
 
 /* --- the streams' user ------------------------------------------------------
@@ -63,7 +63,7 @@ static void end_data(void *user, const uint8_t *p, size_t n)
 		CHECK(p[i] == byte_at(flow_peer(e), e->got + i));
 	e->got += n;
 	e->held += n;
-	CHECK(e->held <= e->rig->window_max);
+	CHECK(e->held <= (e->rig->lanes ? 2 : 1) * e->rig->link.window_max);
 	if (!e->stalled)
 		flow_consume(e, n);
 }
@@ -106,7 +106,11 @@ void muxrig_accept(struct flow_end *e)
 		mux_stream_refuse(s, 502, e->refuse, "as told");
 		return;
 	}
-	CHECK(mux_stream_accept(e->s, NULL, &end_ops, e) == 0);
+	if (e->rig->lanes)
+		CHECK(lane_accept(&e->lane, e->rig->loop, e->s, &end_ops, e) ==
+		      0);
+	else
+		CHECK(mux_stream_accept(e->s, NULL, &end_ops, e) == 0);
 }
 
 static void on_request(void *user, struct mux_stream *s,
@@ -127,6 +131,20 @@ static void on_request(void *user, struct mux_stream *s,
 		muxrig_accept(e);
 }
 
+static void open_flow(struct flow_end *e, const struct mux_request *req)
+{
+	struct mux *m = e->rig->link.side[0].m;
+
+	if (e->rig->lanes) {
+		CHECK(lane_open(&e->lane, e->rig->loop, m, req, &end_ops, e) ==
+		      0);
+		e->s = e->lane.first;
+	} else {
+		e->s = mux_open(m, req, &end_ops, e);
+	}
+	CHECK(e->s);
+}
+
 struct flow_end *muxrig_open(struct muxrig *r, int refuse)
 {
 	unsigned int n = r->nflows;
@@ -142,8 +160,7 @@ struct flow_end *muxrig_open(struct muxrig *r, int refuse)
 			.rig = r, .flow = n, .server = i == 1, .refuse = refuse
 		};
 	snprintf(authority, sizeof(authority), "%u.flow:1", n);
-	r->end[n][0].s = mux_open(r->side[0].m, &req, &end_ops, &r->end[n][0]);
-	CHECK(r->end[n][0].s);
+	open_flow(&r->end[n][0], &req);
 	return &r->end[n][0];
 }
 
@@ -154,14 +171,17 @@ void flow_give(struct flow_end *e, size_t n, bool fin)
 	e->give += n;
 	e->fin = fin;
 	if (e->s && (e->answered || !e->server))
-		mux_stream_resume(e->s);
+		resume(e);
 }
 
 void flow_reset(struct flow_end *e, int error)
 {
 	if (!e->s)
 		return;
-	mux_stream_reset(e->s, error);
+	if (e->rig->lanes && e->lane.ops)
+		lane_reset(&e->lane, error);
+	else
+		mux_stream_reset(e->s, error);
 	e->s = NULL;
 	e->closed = true;
 	e->error = -error;
@@ -171,65 +191,85 @@ void flow_consume(struct flow_end *e, size_t n)
 {
 	n = MIN(n, e->held);
 	e->held -= n;
-	if (e->s)
+	if (e->s && e->rig->lanes)
+		lane_consume(&e->lane, n);
+	else if (e->s)
 		mux_stream_consume(e->s, n);
 }
 
-/* --- the link ----------------------------------------------------------------
+/* --- moving -----------------------------------------------------------------
  */
 
-static uint8_t *tr_reserve(void *user, size_t min, size_t *got)
-{
-	struct muxrig_side *sd = user;
+static const uint8_t session[TARGET_SESSION_LEN] = { 0xab, 1, 2 };
 
-	*got = min + 100; /* little, so that frames are of all sizes */
-	return buf_reserve(&sd->out, *got);
+static void on_bulk_request(void *user, struct mux_stream *s,
+			    const struct mux_request *req)
+{
+	struct muxrig *r = user;
+	uint8_t id[TARGET_SESSION_LEN];
+	struct lane *l;
+	uint32_t stream;
+
+	CHECK(strcmp(req->protocol, "kt-continue") == 0);
+	CHECK(target_continue_parse(req->path, id, &stream) == 0);
+	CHECK(memcmp(id, session, sizeof(id)) == 0);
+	l = lane_find(r->link.side[!r->asker].m, stream);
+	if (l)
+		lane_continue(l, s);
+	else
+		mux_stream_refuse(s, 404, ENOENT, "no such stream");
 }
 
-static void tr_commit(void *user, size_t n)
+bool muxrig_ask(struct flow_end *e)
 {
-	struct muxrig_side *sd = user;
+	char path[TARGET_PATH_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .protocol = "kt-continue",
+					 .path = path };
+	struct muxrig *r = e->rig;
 
-	buf_commit(&sd->out, n);
+	if (e->server != r->asker || !lane_alive(&e->lane) || !e->lane.first ||
+	    !r->bulk.side[0].m)
+		return false;
+	target_continue_path(path, session, mux_stream_id(e->lane.first));
+	return lane_ask(&e->lane, r->bulk.side[0].m, &req) == 0;
 }
 
-static void tr_kick(void *user)
+void muxrig_cut(struct muxrig *r, int side)
 {
-	(void)user;
+	mux_free(steal_ptr(&r->bulk.side[side].m), -ENETRESET);
+	loop_once(r->loop, 0);
 }
 
-static const struct mux_transport transport = { tr_reserve, tr_commit,
-						tr_kick };
+bool muxrig_move_bulk(struct muxrig *r, int side, size_t n)
+{
+	return r->bulk.side[0].m && r->bulk.side[1].m &&
+	       muxlink_move(&r->bulk, side, n);
+}
+
+/* --- the rig ----------------------------------------------------------------
+ */
 
 void muxrig_init(struct muxrig *r, uint32_t window)
 {
 	*r = (struct muxrig){ .loop = loop_new() };
 	CHECK(r->loop);
-	for (int i = 0; i < 2; i++) {
-		struct mux_config cfg = mux_config_default(i == 1);
-		struct muxrig_side *sd = &r->side[i];
+	muxlink_init(&r->link, r->loop, window, on_request, r);
+}
 
-		if (window) {
-			cfg.window = window;
-			cfg.window_max = 3 * window;
-		}
-		r->window_max = cfg.window_max;
-		sd->rig = r;
-		buf_init(&sd->out, 64 << 20);
-		sd->m = mux_new(r->loop, &cfg, &transport, sd,
-				i ? on_request : NULL, r);
-		CHECK(sd->m);
-	}
-	if (window)
-		muxrig_run(r); /* see struct mux_config */
+void muxrig_init_lanes(struct muxrig *r, uint32_t window, int asker)
+{
+	muxrig_init(r, window);
+	r->lanes = true;
+	r->asker = asker;
+	muxlink_init(&r->bulk, r->loop, window, on_bulk_request, r);
 }
 
 void muxrig_fini(struct muxrig *r)
 {
-	for (int i = 0; i < 2; i++) {
-		mux_free(r->side[i].m, -ENETRESET);
-		buf_fini(&r->side[i].out);
-	}
+	muxlink_fini(&r->link);
+	if (r->lanes)
+		muxlink_fini(&r->bulk);
 	for (unsigned int f = 0; f < r->nflows; f++)
 		for (int i = 0; i < 2; i++)
 			CHECK(r->end[f][i].closed || !r->end[f][i].s);
@@ -238,22 +278,7 @@ void muxrig_fini(struct muxrig *r)
 
 bool muxrig_move(struct muxrig *r, int side, size_t n)
 {
-	struct muxrig_side *from = &r->side[side], *to = &r->side[!side];
-	size_t part;
-	uint8_t *copy;
-
-	if (from->out.len < n)
-		CHECK(mux_produce(from->m, n - from->out.len) == 0);
-	part = MIN(n, from->out.len);
-	if (!part)
-		return false;
-	copy = xmalloc(part);
-	memcpy(copy, buf_data(&from->out), part);
-	buf_take(&from->out, part);
-	CHECK(mux_receive(to->m, copy, part) == 0);
-	free(copy);
-	loop_once(r->loop, 0);
-	return true;
+	return muxlink_move(&r->link, side, n);
 }
 
 void muxrig_run(struct muxrig *r)
@@ -263,5 +288,7 @@ void muxrig_run(struct muxrig *r)
 	do {
 		moved = muxrig_move(r, 0, 100000);
 		moved |= muxrig_move(r, 1, 100000);
+		moved |= muxrig_move_bulk(r, 0, 100000);
+		moved |= muxrig_move_bulk(r, 1, 100000);
 	} while (moved);
 }

@@ -2,11 +2,9 @@
 #ifndef KT_TEST_MUXRIG_H
 #define KT_TEST_MUXRIG_H
 
-#include "base/buf.h"
-#include "base/loop.h"
-#include "tunnel/mux.h"
+#include "muxlink.h"
 
-#include <stdbool.h>
+#include "tunnel/lane.h"
 
 /**
  * DOC: Two muxes, linked in memory
@@ -14,6 +12,9 @@
  * For the unit test and the fuzz target. A flow is a stream seen from both of
  * its ends; each end sends the bytes it was given, whose values follow from
  * flow, end and position, and checks those it gets. abort() on a wrong one.
+ *
+ * With lanes (muxrig_init_lanes()) each end is a lane, and there is a second
+ * pair of muxes to which a flow may move.
  */
 
 #define MUXRIG_FLOWS 6000
@@ -24,7 +25,8 @@ struct flow_end {
 	struct muxrig *rig;
 	unsigned int flow;
 	bool server;
-	struct mux_stream *s;
+	struct mux_stream *s; /* with lanes: only says that it is open */
+	struct lane lane;
 	size_t give, sent; /* bytes it may send, has sent */
 	bool fin, fin_sent;
 	size_t got, held; /* received; of these not consumed */
@@ -34,23 +36,19 @@ struct flow_end {
 	int refuse; /* server: refuse with this errno */
 };
 
-struct muxrig_side {
-	struct muxrig *rig;
-	struct mux *m;
-	struct buf out;
-};
-
 struct muxrig {
 	struct loop *loop;
-	struct muxrig_side side[2]; /* client, server */
+	struct muxlink link, bulk;
+	bool lanes;
+	int asker; /* whose side of @link moves flows: 0 or 1 */
 	struct flow_end end[MUXRIG_FLOWS][2];
 	unsigned int nflows;
 	bool hold; /* requests wait for muxrig_accept() */
-	uint32_t window_max;
 };
 
 /** muxrig_init() - @window: first credit of a stream; 0: the default */
 void muxrig_init(struct muxrig *r, uint32_t window);
+void muxrig_init_lanes(struct muxrig *r, uint32_t window, int asker);
 void muxrig_fini(struct muxrig *r);
 /** muxrig_open() - a flow whose server end accepts, or refuses with @refuse;
  *  NULL: no more */
@@ -65,6 +63,12 @@ struct flow_end *flow_peer(struct flow_end *e);
 /** muxrig_move() - one turn: produce and deliver about @n bytes from @side;
  *  false when there was nothing */
 bool muxrig_move(struct muxrig *r, int side, size_t n);
+/** muxrig_ask() - have the flow of @e moved; true when that was asked for */
+bool muxrig_ask(struct flow_end *e);
+/** muxrig_cut() - the second pair dies, as its end @side sees it */
+void muxrig_cut(struct muxrig *r, int side);
+/** muxrig_move_bulk() - as muxrig_move(), of the second pair */
+bool muxrig_move_bulk(struct muxrig *r, int side, size_t n);
 /** muxrig_run() - until nothing moves */
 void muxrig_run(struct muxrig *r);
 

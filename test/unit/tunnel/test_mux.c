@@ -56,8 +56,8 @@ static void half_closes(void **state)
 	muxrig_run(&rig);
 	finished(c);
 	finished(s);
-	assert_int_equal(mux_streams(rig.side[0].m), 0);
-	assert_int_equal(mux_streams(rig.side[1].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[1].m), 0);
 }
 
 static void resets(void **state)
@@ -83,8 +83,8 @@ static void resets(void **state)
 			assert_int_equal(flow_peer(e)->got, 50000);
 		}
 	}
-	assert_int_equal(mux_streams(rig.side[0].m), 0);
-	assert_int_equal(mux_streams(rig.side[1].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[1].m), 0);
 }
 
 static void cancels_before_the_answer(void **state)
@@ -103,8 +103,8 @@ static void cancels_before_the_answer(void **state)
 	muxrig_run(&rig);
 	assert_true(flow_peer(c)->closed);
 	assert_int_equal(flow_peer(c)->error, -ECANCELED);
-	assert_int_equal(mux_streams(rig.side[0].m), 0);
-	assert_int_equal(mux_streams(rig.side[1].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[1].m), 0);
 }
 
 static void tells_why_it_refuses(void **state)
@@ -123,8 +123,8 @@ static void tells_why_it_refuses(void **state)
 		assert_int_equal(c->head_error, errors[i]);
 		assert_int_equal(c->error, -errors[i]);
 	}
-	assert_int_equal(mux_streams(rig.side[0].m), 0);
-	assert_int_equal(mux_streams(rig.side[1].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[1].m), 0);
 }
 
 static void a_stalled_reader_stalls_itself(void **state)
@@ -189,7 +189,7 @@ static void five_thousand(void **state)
 	for (int i = 0; i < 5000; i++)
 		assert_non_null(muxrig_open(&rig, 0));
 	muxrig_run(&rig);
-	assert_int_equal(mux_streams(rig.side[1].m), 5000);
+	assert_int_equal(mux_streams(rig.link.side[1].m), 5000);
 	for (int i = 0; i < 5000; i++) {
 		flow_give(&rig.end[i][0], (size_t)i % 50 * 100, true);
 		flow_give(&rig.end[i][1], (size_t)i % 70 * 100, true);
@@ -199,7 +199,7 @@ static void five_thousand(void **state)
 		finished(&rig.end[i][0]);
 		finished(&rig.end[i][1]);
 	}
-	assert_int_equal(mux_streams(rig.side[0].m), 0);
+	assert_int_equal(mux_streams(rig.link.side[0].m), 0);
 }
 
 static void garbage_ends_it(void **state)
@@ -210,9 +210,9 @@ static void garbage_ends_it(void **state)
 	(void)state;
 	muxrig_run(&rig);
 	for (int i = 0; i < 4 && rc == 0; i++) {
-		rc = mux_receive(rig.side[0].m, junk, sizeof(junk));
+		rc = mux_receive(rig.link.side[0].m, junk, sizeof(junk));
 		if (rc == 0)
-			rc = mux_produce(rig.side[0].m, 100000);
+			rc = mux_produce(rig.link.side[0].m, 100000);
 	}
 	assert_int_equal(rc, -EPROTO);
 }

@@ -57,6 +57,51 @@ static void udp_paths(void **state)
 	assert_int_equal(at.port, 53);
 }
 
+static void continue_paths(void **state)
+{
+	static const char *const bad[] = {
+		"/.well-known/ktctl/continue/",
+		"/.well-known/ktctl/continue//1/",
+		"/.well-known/ktctl/continue/00ff10/1/",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/"
+		"/",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/"
+		"0/",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/"
+		"1",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/"
+		"1x",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/"
+		"2147483648/",
+		"/.well-known/ktctl/continue/000102030405060708090a0b0c0d0eff/"
+		"18446744073709551617/",
+		"/.well-known/ktctl/continue/000102030405060708090A0B0C0D0EFF/"
+		"1/",
+		"/.well-known/ktctl/continue/00010203040506070809 "
+		"a0b0c0d0eff/1/",
+	};
+	uint8_t id[TARGET_SESSION_LEN], got[TARGET_SESSION_LEN];
+	char out[TARGET_PATH_MAX];
+	uint32_t stream = 0;
+
+	(void)state;
+	for (int i = 0; i < TARGET_SESSION_LEN; i++)
+		id[i] = (uint8_t)(i * 17);
+	target_continue_path(out, id, INT32_MAX);
+	assert_string_equal(out,
+			    "/.well-known/ktctl/continue/"
+			    "00112233445566778899aabbccddeeff/2147483647/");
+	assert_true(target_is_continue(out));
+	assert_int_equal(target_continue_parse(out, got, &stream), 0);
+	assert_memory_equal(got, id, sizeof(id));
+	assert_int_equal(stream, INT32_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(target_continue_parse(bad[i], got, &stream),
+				 -EINVAL);
+}
+
 static void forwarded(void **state)
 {
 	static const char *const all[] = { "10.1.2.3:4567", "[fd00::1]:80" };
@@ -91,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(authorities),
 		cmocka_unit_test(udp_paths),
+		cmocka_unit_test(continue_paths),
 		cmocka_unit_test(forwarded),
 	};
 

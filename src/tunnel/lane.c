@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tunnel/lane.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "tunnel/lanes.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * DOC: Theory of operation
+ *
+ * A lane begins on its *first* stream. To move it, the laptop's end opens a
+ * *second* stream, in another session, whose request names the first one; the
+ * other end accepts. From then on each end sends on the second only. There its
+ * first eight bytes say, in network order, how many bytes it had sent on the
+ * first; so the receiver knows when the first has brought everything, and holds
+ * back what the second brings before that (bounded by the second's window,
+ * which grows only with what was consumed).
+ *
+ *   laptop                             shadow
+ *     sends on the first                 sends on the first
+ *     asks on the second     ------->
+ *     sends on the first                 accepts; sends on the second
+ *                            <-------
+ *     sends on the second
+ *
+ * Nobody waits for anybody: each direction moves when its sender knows.
+ *
+ * An end of a half (END_STREAM) is the real one, on whichever stream it comes:
+ * who has moved does not end the first stream. That one stays open, idle, as
+ * the lane's anchor: when it is reset, or its session dies, the lane is over.
+ * In peace it is closed last, by RST_STREAM(NO_ERROR) of whoever is done; the
+ * other end may not be yet, and goes on with the second alone.
+ *
+ *   second refused, or lost before it was   -> the lane stays on the first
+ *   answered
+ *   second reset or lost after that         -> the lane is reset, when what
+ *                                              came before is delivered
+ *   first reset with an error               -> the lane is reset
+ */
+
+#define OFFSET_LEN 8
+#define HELD_MAX (8 * 1024 * 1024) /* above any stream's window */
+
+struct lane_move {
+	struct mux_stream *stream; /* the second; NULL: closed */
+	bool asking;		   /* not answered yet */
+	bool finished, ended;	   /* on it: our half, the peer's */
+	bool closed;
+	int error; /* with which it closed: 0 or -errno */
+	uint8_t in[OFFSET_LEN];
+	size_t in_got, out_sent;
+	uint64_t from; /* the peer's bytes on the first; when in_got is full */
+	struct buf held; /* of the second, until the first brought those */
+};
+
+static bool moved(const struct lane *l)
+{
+	return l->move && !l->move->asking;
+}
+
+/* the first stream's part of what we receive is known, and complete */
+static bool joined(const struct lane *l)
+{
+	const struct lane_move *m = l->move;
+
+	return m && m->in_got == OFFSET_LEN && m->from == l->received;
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+/* callbacks further up the stack may still look at it: freed after the batch */
+static void move_free(struct lane *l)
+{
+	struct lane_move *m = steal_ptr(&l->move);
+
+	if (!m)
+		return;
+	buf_fini(&m->held);
+	loop_defer_free(l->loop, m);
+}
+
+/* @first, @second: positive errno to reset them with, if they are open */
+static void drop(struct lane *l, int first, int second)
+{
+	struct mux_stream *s = steal_ptr(&l->first);
+
+	l->ops = NULL;
+	lanes_forget(l);
+	if (s)
+		mux_stream_reset(s, first);
+	if (l->move && l->move->stream)
+		mux_stream_reset(l->move->stream, second);
+	move_free(l);
+}
+
+/* @error: 0 or -errno, for the user */
+static void over(struct lane *l, int error, int first, int second)
+{
+	const struct mux_stream_ops *ops = l->ops;
+
+	drop(l, first, second);
+	if (ops)
+		ops->close(l->user, error);
+}
+
+/* the peer does not keep to the rules above */
+static void broken(struct lane *l)
+{
+	log_debug("lane: the other end breaks the rules of moving");
+	over(l, -EPROTO, EPROTO, EPROTO);
+}
+
+void lane_reset(struct lane *l, int error)
+{
+	bool second = moved(l) && l->move->stream;
+
+	if (!l->ops)
+		return;
+	/* the reset comes behind what was sent before it, where that is */
+	drop(l, second ? 0 : error, second ? error : ECANCELED);
+}
+
+/* --- receiving ---------------------------------------------------------- */
+
+static void end(struct lane *l)
+{
+	if (l->ended)
+		return;
+	l->ended = true;
+	l->ops->end(l->user);
+}
+
+/* the second stream is closed, and what it brought is delivered, or never will
+ * be */
+static void second_is_over(struct lane *l)
+{
+	const struct lane_move *m = l->move;
+	int error = m->error;
+	/* its session died, here: the peer may not know */
+	bool alone = error == -ENETRESET || error == -ECANCELED;
+
+	if (!error && !m->ended)
+		error = -ECONNRESET;
+	over(l, error, alone ? ECONNRESET : 0, 0);
+}
+
+/* after either stream brought something */
+static void join(struct lane *l)
+{
+	struct lane_move *m = l->move;
+
+	if (!joined(l))
+		return;
+	if (m->held.len) {
+		struct buf held = m->held;
+
+		buf_init(&m->held, HELD_MAX);
+		l->ops->data(l->user, buf_data(&held), held.len);
+		buf_fini(&held);
+	}
+	if (l->ops && m->ended)
+		end(l);
+	if (l->ops && m->closed)
+		second_is_over(l);
+}
+
+static void note(struct lane *l, struct mux_stream *s, size_t n)
+{
+	if (!l->move && !l->fixed)
+		lanes_note(mux_stream_lanes(s), l, n);
+}
+
+static void first_data(void *user, const uint8_t *p, size_t n)
+{
+	struct lane *l = user;
+	const struct lane_move *m = l->move;
+
+	l->received += n;
+	l->owed += n;
+	if (m && m->in_got == OFFSET_LEN && l->received > m->from) {
+		broken(l);
+		return;
+	}
+	note(l, l->first, n);
+	l->ops->data(l->user, p, n);
+	if (l->ops)
+		join(l);
+}
+
+static void first_end(void *user)
+{
+	struct lane *l = user;
+	const struct lane_move *m = l->move;
+
+	if (m && m->in_got == OFFSET_LEN && l->received != m->from)
+		broken(l);
+	else
+		end(l);
+}
+
+static void first_close(void *user, int error)
+{
+	struct lane *l = user;
+	const struct lane_move *m = l->move;
+
+	l->first = NULL;
+	if (!m || error || (l->ended && l->finished)) {
+		/* nothing is on the second, or all of it is void */
+		over(l, error, 0, error ? -error : ECANCELED);
+		return;
+	}
+	/* the peer has done with the first one */
+	if (m->in_got == OFFSET_LEN && !joined(l))
+		broken(l);
+	else if (!m->stream)
+		second_is_over(l);
+}
+
+/* true when the offset is complete; @p, @n: what follows it */
+static bool take_offset(struct lane *l, const uint8_t **p, size_t *n)
+{
+	struct lane_move *m = l->move;
+	size_t part = MIN(*n, OFFSET_LEN - m->in_got);
+	struct rd in = rd_make(m->in, OFFSET_LEN);
+
+	memcpy(m->in + m->in_got, *p, part);
+	m->in_got += part;
+	*p += part;
+	*n -= part;
+	mux_stream_consume(m->stream, part);
+	return m->in_got == OFFSET_LEN && rd_u64(&in, &m->from);
+}
+
+static void second_data(void *user, const uint8_t *p, size_t n)
+{
+	struct lane *l = user;
+	struct lane_move *m = l->move;
+
+	if (m->in_got < OFFSET_LEN && !take_offset(l, &p, &n))
+		return;
+	if (m->from < l->received ||
+	    (m->from != l->received && (!l->first || l->ended)) ||
+	    (n && l->ended)) {
+		broken(l);
+		return;
+	}
+	if (!n)
+		join(l);
+	else if (joined(l) && !m->held.len)
+		l->ops->data(l->user, p, n);
+	else if (buf_put(&m->held, p, n) < 0)
+		broken(l);
+}
+
+static void second_end(void *user)
+{
+	struct lane *l = user;
+
+	l->move->ended = true;
+	if (l->move->in_got < OFFSET_LEN)
+		broken(l);
+	else
+		join(l);
+}
+
+/* the first one goes on as if nothing had been */
+static void stay(struct lane *l)
+{
+	move_free(l);
+	if (!l->first)
+		over(l, -ECONNRESET, 0, 0);
+}
+
+static void second_head(void *user, const struct mux_head *h)
+{
+	struct lane *l = user;
+	struct lane_move *m = l->move;
+
+	lanes_answered(mux_stream_lanes(m->stream), h->status);
+	if (h->error) {
+		l->fixed = true;
+		return; /* close() follows */
+	}
+	log_trace("lane: stream %u moved after %llu bytes sent",
+		  l->first ? mux_stream_id(l->first) : 0,
+		  (unsigned long long)l->sent);
+	m->asking = false;
+	mux_stream_resume(m->stream);
+}
+
+static void second_close(void *user, int error)
+{
+	struct lane *l = user;
+	struct lane_move *m = l->move;
+
+	m->stream = NULL;
+	m->closed = true;
+	m->error = error;
+	if (m->asking ||
+	    (m->in_got < OFFSET_LEN && l->finished && !m->finished))
+		stay(l); /* nothing of ours, or of the peer's, was on it */
+	else if (joined(l) || m->in_got < OFFSET_LEN || !l->first)
+		second_is_over(l);
+	/* else: the first one brings what came before */
+}
+
+/* --- sending ------------------------------------------------------------ */
+
+static ssize_t read_user(struct lane *l, struct mux_stream *s, uint8_t *buf,
+			 size_t len)
+{
+	ssize_t n = l->ops->read(l->user, buf, len);
+
+	if (n == 0)
+		l->finished = true;
+	if (n > 0 && l->ops)
+		note(l, s, (size_t)n);
+	return n;
+}
+
+static ssize_t first_read(void *user, uint8_t *buf, size_t len)
+{
+	struct lane *l = user;
+	ssize_t n;
+
+	if (moved(l))
+		return -EAGAIN; /* for ever */
+	n = read_user(l, l->first, buf, len);
+	if (n > 0)
+		l->sent += (uint64_t)n;
+	return n;
+}
+
+static ssize_t put_offset(struct lane *l, uint8_t *buf, size_t len)
+{
+	struct lane_move *m = l->move;
+	size_t n = MIN(len, OFFSET_LEN - m->out_sent);
+	uint8_t out[OFFSET_LEN];
+	struct wr w = wr_make(out, sizeof(out));
+
+	wr_u64(&w, l->sent);
+	memcpy(buf, out + m->out_sent, n);
+	m->out_sent += n;
+	return (ssize_t)n;
+}
+
+static ssize_t second_read(void *user, uint8_t *buf, size_t len)
+{
+	struct lane *l = user;
+	ssize_t n;
+
+	if (!moved(l))
+		return -EAGAIN;
+	if (l->move->out_sent < OFFSET_LEN)
+		return put_offset(l, buf, len);
+	if (l->finished)
+		return 0; /* on the first */
+	n = read_user(l, l->move->stream, buf, len);
+	if (n == 0)
+		l->move->finished = true;
+	return n;
+}
+
+void lane_resume(struct lane *l)
+{
+	struct mux_stream *s = moved(l) ? l->move->stream : l->first;
+
+	if (s)
+		mux_stream_resume(s);
+}
+
+void lane_consume(struct lane *l, size_t n)
+{
+	size_t part = MIN(n, l->owed);
+
+	l->owed -= part;
+	if (part && l->first)
+		mux_stream_consume(l->first, part);
+	if (n > part && l->move && l->move->stream)
+		mux_stream_consume(l->move->stream, n - part);
+}
+
+/* --- beginning ---------------------------------------------------------- */
+
+static void first_head(void *user, const struct mux_head *h)
+{
+	struct lane *l = user;
+
+	if (l->ops->head)
+		l->ops->head(l->user, h);
+}
+
+static const struct mux_stream_ops first_ops = {
+	.read = first_read,
+	.head = first_head,
+	.data = first_data,
+	.end = first_end,
+	.close = first_close,
+};
+
+static const struct mux_stream_ops second_ops = {
+	.read = second_read,
+	.head = second_head,
+	.data = second_data,
+	.end = second_end,
+	.close = second_close,
+};
+
+static void init(struct lane *l, struct loop *loop,
+		 const struct mux_stream_ops *ops, void *user)
+{
+	*l = (struct lane){ .loop = loop, .ops = ops, .user = user };
+}
+
+void lane_begin(struct lane *l, struct loop *loop, struct mux_stream *s,
+		size_t received, bool ended, const struct mux_stream_ops *ops,
+		void *user)
+{
+	init(l, loop, ops, user);
+	l->first = s;
+	l->received = received;
+	l->owed = received;
+	l->ended = ended;
+	mux_stream_set_ops(s, &first_ops, l);
+}
+
+int lane_accept(struct lane *l, struct loop *loop, struct mux_stream *s,
+		const struct mux_stream_ops *ops, void *user)
+{
+	init(l, loop, ops, user);
+	l->first = s;
+	return mux_stream_accept(s, NULL, &first_ops, l);
+}
+
+int lane_open(struct lane *l, struct loop *loop, struct mux *m,
+	      const struct mux_request *req, const struct mux_stream_ops *ops,
+	      void *user)
+{
+	init(l, loop, ops, user);
+	l->first = mux_open(m, req, &first_ops, l);
+	return l->first ? 0 : -errno;
+}
+
+/* --- moving ------------------------------------------------------------- */
+
+struct lane *lane_find(struct mux *m, uint32_t id)
+{
+	return mux_find_user(m, id, &first_ops);
+}
+
+static struct lane_move *move_new(struct lane *l)
+{
+	struct lane_move *m = calloc(1, sizeof(*m));
+
+	if (m)
+		buf_init(&m->held, HELD_MAX);
+	l->move = m;
+	return m;
+}
+
+int lane_ask(struct lane *l, struct mux *mux, const struct mux_request *req)
+{
+	struct lane_move *m;
+
+	if (!l->ops || !l->first || l->move || l->fixed)
+		return -EALREADY;
+	m = move_new(l);
+	if (!m)
+		return -ENOMEM;
+	m->asking = true;
+	m->stream = mux_open(mux, req, &second_ops, l);
+	if (m->stream)
+		return 0;
+	move_free(l);
+	return -errno;
+}
+
+void lane_continue(struct lane *l, struct mux_stream *s)
+{
+	struct lane_move *m;
+
+	if (!l->ops || l->move || l->fixed) {
+		mux_stream_refuse(s, 409, EALREADY, "it has moved before");
+		return;
+	}
+	m = move_new(l);
+	if (m && mux_stream_accept(s, NULL, &second_ops, l) == 0) {
+		m->stream = s;
+		return;
+	}
+	move_free(l);
+	mux_stream_reset(s, ENOMEM);
+}

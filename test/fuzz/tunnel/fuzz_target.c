@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a request names, read by every reader of it. */
+#include "tunnel/target.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_continue(const char *path)
+{
+	uint8_t id[TARGET_SESSION_LEN];
+	char again[TARGET_PATH_MAX];
+	uint32_t stream, same;
+
+	if (target_continue_parse(path, id, &stream) < 0)
+		return;
+	target_continue_path(again, id, stream);
+	if (target_continue_parse(again, id, &same) < 0 || same != stream)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	struct ipaddr addr;
+	struct ipport at;
+	uint16_t port;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = 0;
+	(void)!target_udp_parse(text, &at);
+	(void)!target_echo_parse(text, &addr);
+	(void)!target_inbound_authority_parse(text, &port);
+	(void)!target_inbound_udp_parse(text, &port);
+	(void)!target_forwarded_parse(text, &at);
+	check_continue(text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bulk moves to a session of its own, with the real shadow: every byte is right
+ * whatever happens to that session's carrier, and nothing needs it. */
+#include "test.h"
+
+#include "rig.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static struct rig rig;
+static int near, far;
+
+/* one direction of the connection */
+struct way {
+	int from, to;
+	size_t total, sent, got;
+	uint8_t key;
+};
+
+static uint8_t byte_at(const struct way *w, size_t i)
+{
+	return (uint8_t)(w->key + i * 3 + (i >> 8) * 7 + (i >> 16) * 11);
+}
+
+static bool push(struct way *w)
+{
+	uint8_t mem[16384];
+	size_t chunk = 1 + (size_t)rand() % sizeof(mem);
+	size_t n = MIN(w->total - w->sent, chunk);
+	ssize_t rc;
+
+	for (size_t i = 0; i < n; i++)
+		mem[i] = byte_at(w, w->sent + i);
+	rc = n ? send(w->from, mem, n, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+	if (rc > 0)
+		w->sent += (size_t)rc;
+	return rc > 0;
+}
+
+static bool pull(struct way *w)
+{
+	uint8_t mem[65536];
+	ssize_t n = w->got < w->total
+			    ? recv(w->to, mem, sizeof(mem), MSG_DONTWAIT)
+			    : 0;
+
+	if (n < 0)
+		assert_int_equal(errno, EAGAIN);
+	for (ssize_t i = 0; i < n; i++)
+		assert_int_equal(mem[i], byte_at(w, w->got++));
+	return n > 0;
+}
+
+/* move @n bytes on each way; @turn is called now and then */
+static void exchange(struct way *a, struct way *b, size_t n,
+		     void (*turn)(unsigned int))
+{
+	int64_t end = clock_ns() + 60 * NS_SEC;
+	unsigned int turns = 0;
+	size_t next = 0;
+
+	a->total += n;
+	b->total += n;
+	while (a->got < a->total || b->got < b->total) {
+		bool moved = push(a);
+
+		moved |= push(b);
+		moved |= pull(a);
+		moved |= pull(b);
+
+		loop_once(rig.loop, moved ? 0 : NS_MS);
+		if (turn && a->got + b->got >= next) {
+			next += 1 << 20;
+			turn(turns++);
+		}
+		assert_true(clock_ns() < end);
+	}
+}
+
+static struct way down, up;
+
+static void begin(bool bulk)
+{
+	struct ipport dst;
+	int l = local_listen(&dst);
+
+	rig_start(&rig, NULL);
+	rig.bulk = bulk;
+	near = rig_pair(&rig, &dst);
+	far = accept(l, NULL, NULL);
+	assert_true(far >= 0);
+	close(l);
+	down = (struct way){ .from = far, .to = near, .key = 9 };
+	up = (struct way){ .from = near, .to = far, .key = 200 };
+}
+
+static bool over(int fd)
+{
+	char c;
+	int64_t end = clock_ns() + 10 * NS_SEC;
+	ssize_t n = -1;
+
+	while (n < 0 && clock_ns() < end) {
+		loop_once(rig.loop, NS_MS);
+		n = recv(fd, &c, 1, MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN)
+			return false;
+	}
+	return n == 0;
+}
+
+static void ends(void)
+{
+	/* half-close stays that */
+	shutdown(far, SHUT_WR);
+	assert_true(over(near));
+	up.total += 500000;
+	while (up.got < up.total) {
+		push(&up);
+		pull(&up);
+		loop_once(rig.loop, 0);
+	}
+	shutdown(near, SHUT_WR);
+	assert_true(over(far));
+	for (int i = 0; i < 1000 && tunnel_streams(rig.tunnel); i++)
+		loop_once(rig.loop, NS_MS);
+	assert_int_equal(tunnel_streams(rig.tunnel), 0);
+	close(near);
+	close(far);
+	rig_stop(&rig);
+}
+
+static uint64_t bulk_bytes(void)
+{
+	struct session_stats st;
+
+	tunnel_bulk_stats(rig.tunnel, &st);
+	return st.sent + st.received;
+}
+
+static void moves(void **state)
+{
+	(void)state;
+	begin(true);
+	/* little by little is not bulk */
+	for (int i = 0; i < 10; i++) {
+		exchange(&down, &up, 20000, NULL);
+		(void)!loop_sleep(rig.loop, 120 * NS_MS);
+	}
+	assert_int_equal(rig.bulk_had, 0);
+	exchange(&down, &up, 10 << 20, NULL);
+	assert_int_equal(rig.bulk_had, 1);
+	/* all but what was under way when it began */
+	assert_true(bulk_bytes() > 12 << 20);
+	exchange(&down, &up, 1, NULL);
+	ends();
+}
+
+static void cut(unsigned int turn)
+{
+	if (rig.bulk_had && turn % 3 == 2)
+		shutdown(rig.bulk_fd, SHUT_RDWR);
+}
+
+static void carrier_is_cut(void **state)
+{
+	(void)state;
+	begin(true);
+	exchange(&down, &up, 10 << 20, cut);
+	assert_true(rig.bulk_had > 2);
+	assert_true(bulk_bytes() > 12 << 20);
+	ends();
+}
+
+static void not_to_be_had(void **state)
+{
+	(void)state;
+	begin(false);
+	exchange(&down, &up, 5 << 20, NULL);
+	assert_int_equal(rig.bulk_had, 1);
+	assert_int_equal(bulk_bytes(), 0);
+	ends();
+}
+
+static void reset_after_move(void **state)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)state;
+	for (int who = 0; who < 2; who++) {
+		begin(true);
+		exchange(&down, &up, 2 << 20, NULL);
+		assert_int_equal(rig.bulk_had, 1);
+		setsockopt(who ? near : far, SOL_SOCKET, SO_LINGER, &now,
+			   sizeof(now));
+		close(who ? near : far);
+		assert_false(over(who ? far : near));
+		assert_int_equal(errno, ECONNRESET);
+		close(who ? far : near);
+		rig_stop(&rig);
+	}
+}
+
+static void quick_session_dies(void **state)
+{
+	(void)state;
+	begin(true);
+	exchange(&down, &up, 2 << 20, NULL);
+	tunnel_free(rig.tunnel);
+	/* both ends see it, though the bulk's carrier was well */
+	assert_false(over(near));
+	assert_false(over(far));
+	close(near);
+	close(far);
+	rig.tunnel = NULL;
+	rig_stop(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(moves),
+		cmocka_unit_test(carrier_is_cut),
+		cmocka_unit_test(not_to_be_had),
+		cmocka_unit_test(reset_after_move),
+		cmocka_unit_test(quick_session_dies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
