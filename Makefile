@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; meson does the building.
 BUILD ?= build
+BENCH ?=
 PREFIX ?= /usr/local
 ONLY ?=
 export KUBE
@@ -34,7 +35,7 @@ e2e:
 	test/run e2e $(ONLY)
 
 bench:
-	test/run bench
+	test/run bench $(BENCH)
 
 cluster-up:
 	@tools/install-packages cluster

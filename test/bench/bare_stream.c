@@ -2,11 +2,14 @@
 /*
  * bare_stream - one port-forward stream, pushed by nothing but its carrier
  *
- * usage: bare_stream FORM NAMESPACE POD [down|up|rtt|connections|beside]...
+ * usage: bare_stream FORM NAMESPACE POD [ROW]...
  * FORM is one of --carrier; the Pod runs netsrv; the cluster is that of
  * KUBECONFIG. Without rows it measures all of them. Prints measure.py's figures
  * of it as JSON: what `ktctl connect` could reach with this carrier if all else
- * took no time. BENCH_BYTES is the size of a transfer.
+ * took no time. ROW: down, up (one stream), down8, up8 (eight, each on a
+ * connection of its own), rtt, connections, beside. BENCH_BYTES is the size of
+ * a transfer; a download ends after BENCH_SECONDS (60), an upload after
+ * BENCH_LIMIT.
  */
 #include "base/loop.h"
 #include "base/mem.h"
@@ -111,8 +114,6 @@ static size_t skip_head(struct stream *s, const uint8_t *data, size_t len)
 	if (!strstr(s->head, " 200 "))
 		die(s->head);
 	s->in_body = true;
-	if (s->want > 1) /* a download: from here on */
-		s->start = clock_ns();
 	return len - ((size_t)(end + 4 - s->head) - before);
 }
 
@@ -177,13 +178,34 @@ static void print(const char *key, double v)
 	printf(", \"%s\": %.4f", key, v);
 }
 
-static void bulk(bool up, uint64_t size)
+static uint64_t number_of(const char *name, uint64_t otherwise)
 {
-	double cpu = cpu_seconds(), took;
-	struct stream s;
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static uint64_t size_of_bulk(void)
+{
+	return number_of("BENCH_BYTES", 512u << 20);
+}
+
+/* A download may end before its last byte; an upload has to be counted. */
+static int64_t seconds_of_bulk(bool up)
+{
+	return (int64_t)number_of(up ? "BENCH_LIMIT" : "BENCH_SECONDS", 60);
+}
+
+struct transfer {
+	bool up;
+	const char *speed, *cpu; /* keys; cpu may be NULL */
+	unsigned int streams;
+};
+
+static void ask(struct stream *s, bool up, uint64_t size)
+{
 	char text[160];
 
-	open_stream(&s, HTTP_PORT);
 	if (up)
 		snprintf(text, sizeof(text),
 			 "POST /discard HTTP/1.1\r\nHost: b\r\n"
@@ -193,17 +215,54 @@ static void bulk(bool up, uint64_t size)
 		snprintf(text, sizeof(text),
 			 "GET /bytes/%llu HTTP/1.1\r\nHost: b\r\n\r\n",
 			 (unsigned long long)size);
-	send_all(&s, text);
-	s.want = up ? 1 : size;
-	s.send_left = up ? size : 0;
-	s.start = clock_ns();
-	push(&s);
-	run_until(&s, 600 * NS_SEC);
-	took = (double)(clock_ns() - s.start) / 1e9;
-	carrier_close(s.c);
-	print(up ? "up_MBps" : "down_MBps", (double)size / 1e6 / took);
-	print(up ? "client_cpu_up_s_per_GB" : "client_cpu_down_s_per_GB",
-	      (cpu_seconds() - cpu) * 1e9 / (double)size);
+	s->done = false;
+	s->want = up ? 1 : size;
+	s->send_left = up ? size : 0;
+	send_all(s, text);
+	push(s);
+}
+
+/* Until all are done, or the time is over. */
+static void run_all(struct stream *s, unsigned int n, int64_t end)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		int64_t left = end - clock_ns();
+
+		if (left > 0 && !s[i].done)
+			(void)!loop_run_until(loop, &s[i].done, left);
+	}
+}
+
+/* An upload that was cut short: what the carrier has taken. */
+static uint64_t moved(const struct stream *s, bool up, uint64_t size)
+{
+	return up ? size - s->send_left : s->got;
+}
+
+static void bulk(const struct transfer *t)
+{
+	uint64_t size = size_of_bulk() / t->streams, sum = 0;
+	double cpu, took;
+	struct stream *s = xcalloc(t->streams, sizeof(*s));
+	int64_t start;
+
+	for (unsigned int i = 0; i < t->streams; i++)
+		open_stream(&s[i], HTTP_PORT);
+	cpu = cpu_seconds();
+	start = clock_ns();
+	for (unsigned int i = 0; i < t->streams; i++)
+		ask(&s[i], t->up, size);
+	run_all(s, t->streams, start + seconds_of_bulk(t->up) * NS_SEC);
+	took = (double)(clock_ns() - start) / 1e9;
+	for (unsigned int i = 0; i < t->streams; i++) {
+		sum += moved(&s[i], t->up, size);
+		carrier_close(s[i].c);
+	}
+	free(s);
+	print(t->speed, (double)sum / 1e6 / took);
+	if (t->cpu)
+		print(t->cpu,
+		      (cpu_seconds() - cpu) * (double)(1 << 30) / (double)sum);
 }
 
 static int by_value(const void *a, const void *b)
@@ -272,21 +331,26 @@ static void connections(void)
 	print("connections_per_s", n * 1e9 / (double)(now - start));
 }
 
-static uint64_t size_of_bulk(void)
-{
-	const char *text = getenv("BENCH_BYTES");
-
-	return text ? strtoull(text, NULL, 10) : 512u << 20;
-}
-
 static void down(void)
 {
-	bulk(false, size_of_bulk());
+	bulk(&(struct transfer){ false, "down_MBps",
+				 "cpu_client_down_s_per_GiB", 1 });
 }
 
 static void up(void)
 {
-	bulk(true, size_of_bulk());
+	bulk(&(struct transfer){ true, "up_MBps", "cpu_client_up_s_per_GiB",
+				 1 });
+}
+
+static void down8(void)
+{
+	bulk(&(struct transfer){ false, "down8_MBps", NULL, 8 });
+}
+
+static void up8(void)
+{
+	bulk(&(struct transfer){ true, "up8_MBps", NULL, 8 });
 }
 
 static void idle(void)
@@ -298,8 +362,8 @@ static const struct {
 	const char *name;
 	void (*measure)(void);
 } rows[] = {
-	{ "down", down },     { "up", up },
-	{ "rtt", idle },      { "connections", connections },
+	{ "down", down },     { "up", up },    { "down8", down8 },
+	{ "up8", up8 },	      { "rtt", idle }, { "connections", connections },
 	{ "beside", beside },
 };
 

@@ -1,9 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""measure.py NAME MAP: one way of reaching netsrv, measured; JSON on stdout.
+"""measure.py NAME MAP [ROW...] [--of SET=PROCESSES]...
+measure.py --first HOST:PORT SECONDS
 
-MAP is PORT=HOST:PORT,... : where each of netsrv's ports is reached that way.
+One way of reaching netsrv, measured; JSON on stdout. MAP is PORT=HOST:PORT,...:
+where each of netsrv's ports is reached that way. ROWs: see ROWS; without any,
+all. --of names the client's, the shadow's, the node's processes (procs.py),
+whose CPU time and memory are wanted as well. --first prints the time of day
+when the echo at HOST:PORT has given back a byte.
+
+BENCH_BYTES: the largest transfer. BENCH_SECONDS: how long one, and every other
+row, shall take.
+BENCH_ABORT=1: a download ends when its time is over, not with its last byte.
 """
+import argparse
 import json
 import os
 import socket
@@ -12,7 +22,12 @@ import sys
 import threading
 import time
 
-BULK = int(os.environ.get("BENCH_BYTES", 512 << 20)) >> 20 << 20
+import procs
+
+MIB = 1 << 20
+BULK = int(os.environ.get("BENCH_BYTES", 512 * MIB)) // MIB * MIB
+SECONDS = float(os.environ.get("BENCH_SECONDS", 3))
+ABORT = os.environ.get("BENCH_ABORT") == "1"
 
 
 def where(text):
@@ -44,41 +59,59 @@ def head(s):
     return rest
 
 
-def down(target, size=BULK, stop=None):
-    """bytes per second from the cluster; until @stop is set, if given"""
-    s = connect(target)
+def down(target, size, stop=lambda: False):
+    """bytes that came from the cluster, of @size; less if stop() says so"""
+    s = connect(target, timeout=120)
     s.sendall(b"GET /bytes/%d HTTP/1.1\r\nHost: b\r\n\r\n" % size)
     got = len(head(s))
-    buf = memoryview(bytearray(1 << 20))
-    start = time.monotonic()
-    while got < size and not (stop and stop.is_set()):
+    buf = memoryview(bytearray(MIB))
+    while got < size and not stop():
         n = s.recv_into(buf)
         if not n:
             raise OSError("ended after %d bytes" % got)
         got += n
     s.close()
-    return got / (time.monotonic() - start)
+    return got
 
 
-def up(target, size=BULK):
+def up(target, size):
     s = connect(target, timeout=120)
     s.sendall(b"POST /discard HTTP/1.1\r\nHost: b\r\nContent-Length: %d\r\n"
               b"\r\n" % size)
-    chunk = bytes(1 << 20)
-    start = time.monotonic()
-    for _ in range(size >> 20):
-        s.sendall(chunk)
+    chunk = bytes(MIB)
+    for at in range(0, size, MIB):
+        s.sendall(chunk[:min(MIB, size - at)])
     rest = head(s)
-    took = time.monotonic() - start
     while len(rest) < len(str(size)):
         rest += s.recv(100)
     if int(rest) != size:
         raise OSError("%d of %d bytes arrived" % (int(rest), size))
     s.close()
-    return size / took
+    return size
 
 
-def round_trips(target, seconds=2.0):
+def in_parallel(n, work):
+    """bytes per second of @n times work(), which returns bytes"""
+    done, failed = [], []
+
+    def one():
+        try:
+            done.append(work())
+        except OSError as e:
+            failed.append(e)
+
+    start = time.monotonic()
+    threads = [threading.Thread(target=one) for _ in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if failed:
+        raise failed[0]
+    return sum(done) / (time.monotonic() - start)
+
+
+def round_trips(target, seconds=SECONDS):
     """1-byte round trips, sorted, in ms"""
     s = connect(target)
     times = []
@@ -93,20 +126,6 @@ def round_trips(target, seconds=2.0):
     return sorted(times)
 
 
-def beside(bulk_target, ping_target):
-    """round trips while a download runs, and the download's speed"""
-    stop = threading.Event()
-    speed = []
-    t = threading.Thread(
-        target=lambda: speed.append(down(bulk_target, 1 << 40, stop)))
-    t.start()
-    time.sleep(1)
-    times = round_trips(ping_target, 4.0)
-    stop.set()
-    t.join()
-    return times, speed[0] if speed else 0
-
-
 def once(target):
     s = connect(target)
     s.sendall(b"x")
@@ -115,56 +134,149 @@ def once(target):
     s.close()
 
 
-def connections(target, parallel, seconds=3.0):
+def connections(target, parallel, seconds=SECONDS):
     """new connections a second: connect, one byte there and back, close"""
     end = time.monotonic() + seconds
-    counts = [0] * parallel
 
-    def work(i):
+    def work():
+        n = 0
         while time.monotonic() < end:
             once(target)
-            counts[i] += 1
+            n += 1
+        return n
 
-    start = time.monotonic()
-    threads = [threading.Thread(target=work, args=(i,))
-               for i in range(parallel)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return sum(counts) / (time.monotonic() - start)
+    return in_parallel(parallel, work)
 
 
 def p99(times):
     return times[min(len(times) - 1, int(len(times) * 0.99))]
 
 
-def main():
-    name, at = sys.argv[1], where(sys.argv[2])
-    out = {"name": name}
+class Way:
+    """one way of reaching netsrv, and its figures"""
 
-    def row(key, fn):
+    def __init__(self, name, at, sets):
+        self.http, self.echo = at[8080], at[7004]
+        self.sets = sets
+        self.out = {"name": name}
+        self.speed = 0
+
+    def size(self, direction):
+        """so much that it takes SECONDS"""
+        if not self.speed:
+            probe = 8 * MIB
+            self.speed = in_parallel(1, lambda: direction(self.http, probe))
+        return max(MIB // 4, min(BULK, int(self.speed * SECONDS)))
+
+    def bulk(self, key, direction, streams):
+        if direction is down and ABORT:
+            end = time.monotonic() + SECONDS
+            size = 1 << 40
+
+            def work():
+                return down(self.http, size, lambda: time.monotonic() > end)
+        else:
+            size = self.size(direction) // streams
+
+            def work():
+                return direction(self.http, size)
+        cpu, start = self.sets.cpu(), time.monotonic()
+        self.speed = in_parallel(streams, work)
+        gib = self.speed * (time.monotonic() - start) / (1 << 30)
+        self.out[f"{key}_MBps"] = self.speed / 1e6
+        for name, now in self.sets.cpu().items():
+            self.out[f"cpu_{name}_{key}_s_per_GiB"] = (now - cpu[name]) / gib
+
+    def rtt(self):
+        times = round_trips(self.echo)
+        self.out["rtt_ms"] = statistics.median(times)
+        self.out["rtt_p99_ms"] = p99(times)
+
+    def beside(self):
+        """round trips while a download runs, and the download's speed"""
+        stop = threading.Event()
+        speed = []
+
+        def work():
+            return down(self.http, 1 << 40, stop.is_set)
+
+        t = threading.Thread(
+            target=lambda: speed.append(in_parallel(1, work)))
+        t.start()
+        time.sleep(1)
         try:
-            out[key] = fn()
-        except (OSError, ValueError) as e:
-            print(f"{name}: {key}: {e}", file=sys.stderr)
-            out[key] = None
+            times = round_trips(self.echo)
+        finally:
+            stop.set()
+            t.join()
+        self.out["rtt_beside_ms"] = statistics.median(times)
+        self.out["rtt_beside_p99_ms"] = p99(times)
+        self.out["down_beside_MBps"] = speed[0] / 1e6
 
-    row("down_MBps", lambda: down(at[8080]) / 1e6)
-    row("up_MBps", lambda: up(at[8080]) / 1e6)
-    times = round_trips(at[7004])
-    out["rtt_ms"] = statistics.median(times)
-    out["rtt_p99_ms"] = p99(times)
-    row("connections_per_s", lambda: connections(at[7004], 1))
-    row("connections_per_s_32", lambda: connections(at[7004], 32))
-    try:
-        times, speed = beside(at[8080], at[7004])
-        out["rtt_beside_ms"] = statistics.median(times)
-        out["rtt_beside_p99_ms"] = p99(times)
-        out["down_beside_MBps"] = speed / 1e6
-    except OSError as e:
-        print(f"{name}: beside a download: {e}", file=sys.stderr)
-    json.dump(out, sys.stdout)
+    def idle(self):
+        once(self.echo)
+        time.sleep(1)
+        for name, v in self.sets.memory().items():
+            self.out[f"{name}_idle_MiB"] = v
+
+    def peak(self):
+        for name, v in self.sets.memory("VmHWM").items():
+            self.out[f"{name}_peak_MiB"] = v
+
+    def connections(self):
+        self.out["connections_per_s"] = connections(self.echo, 1)
+
+    def connections32(self):
+        self.out["connections_per_s_32"] = connections(self.echo, 32)
+
+
+ROWS = {
+    "idle": Way.idle,
+    "down": lambda w: w.bulk("down", down, 1),
+    "up": lambda w: w.bulk("up", up, 1),
+    "down8": lambda w: w.bulk("down8", down, 8),
+    "up8": lambda w: w.bulk("up8", up, 8),
+    "rtt": Way.rtt,
+    "connections": Way.connections,
+    "connections32": Way.connections32,
+    "beside": Way.beside,
+    "peak": Way.peak,
+}
+
+
+def first_byte(target, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            s = connect(target, 0.5)
+            s.sendall(b"x")
+            if s.recv(1):
+                return time.time()
+        except OSError:
+            pass
+        time.sleep(0.002)
+    raise SystemExit("measure: no byte from %s:%d" % target)
+
+
+def main():
+    p = argparse.ArgumentParser(usage=__doc__)
+    p.add_argument("--first", nargs=2)
+    p.add_argument("--of", action="append", default=[])
+    p.add_argument("name", nargs="?")
+    p.add_argument("map", nargs="?")
+    p.add_argument("rows", nargs="*")
+    a = p.parse_args()
+    if a.first:
+        host, _, port = a.first[0].rpartition(":")
+        print("%.4f" % first_byte((host, int(port)), float(a.first[1])))
+        return
+    way = Way(a.name, where(a.map), procs.Sets(a.of))
+    for row in a.rows or ROWS:
+        try:
+            ROWS[row](way)
+        except (OSError, ValueError, IndexError) as e:
+            print(f"{a.name}: {row}: {e}", file=sys.stderr)
+    json.dump(way.out, sys.stdout)
 
 
 if __name__ == "__main__":

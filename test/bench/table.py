@@ -1,12 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""table.py FILE.json...: one column a way, ratios of the first to the others"""
+"""table.py PART FILE.json...     the table of a part, and its bars
+table.py --json OUT FILE.json...  all figures of all parts as one object
+
+A file is PART.COLUMN.ROUND.json; of several rounds the median counts.
+"""
 import json
+import os
+import statistics
 import sys
 
-ROWS = [
+# key, title, more is better
+SPEED = [
     ("down_MBps", "bulk down, MB/s", True),
     ("up_MBps", "bulk up, MB/s", True),
+    ("down8_MBps", "bulk down, 8 streams, MB/s", True),
+    ("up8_MBps", "bulk up, 8 streams, MB/s", True),
     ("rtt_ms", "round trip idle, median ms", False),
     ("rtt_p99_ms", "round trip idle, p99 ms", False),
     ("rtt_beside_ms", "round trip beside a download, median ms", False),
@@ -14,9 +23,21 @@ ROWS = [
     ("down_beside_MBps", "that download, MB/s", True),
     ("connections_per_s", "new connections/s, one after the other", True),
     ("connections_per_s_32", "new connections/s, 32 in parallel", True),
-    ("client_rss_MB", "client memory, peak MB", False),
-    ("shadow_rss_MB", "shadow memory, peak MB", False),
-    ("start_s", "start to ready, s", False),
+    ("first_cold_s", "start to first byte, with Pod creation, s", False),
+    ("pod_ready_s", "of that, the cluster making the Pod, s", None),
+    ("first_warm_s", "start to first byte, Pod is there, s", False),
+    ("cpu_client_down_s_per_GiB", "client, CPU s/GiB down", False),
+    ("cpu_client_up_s_per_GiB", "client, CPU s/GiB up", False),
+    ("cpu_shadow_down_s_per_GiB", "shadow or sshd, CPU s/GiB down", False),
+    ("cpu_shadow_up_s_per_GiB", "shadow or sshd, CPU s/GiB up", False),
+    ("cpu_node_down_s_per_GiB",
+     "API server, kubelet, containerd, CPU s/GiB down", False),
+    ("cpu_node_up_s_per_GiB",
+     "API server, kubelet, containerd, CPU s/GiB up", False),
+    ("client_idle_MiB", "client, idle, MiB", False),
+    ("client_peak_MiB", "client, peak, MiB", False),
+    ("shadow_idle_MiB", "shadow or sshd, idle, MiB", False),
+    ("shadow_peak_MiB", "shadow or sshd, peak, MiB", False),
 ]
 
 
@@ -26,25 +47,247 @@ def text(v):
     return f"{v:.0f}" if v >= 100 else f"{v:.1f}" if v >= 10 else f"{v:.2f}"
 
 
-def main():
-    ways = [json.load(open(f, encoding="utf-8")) for f in sys.argv[1:]]
-    print("| | " + " | ".join(w["name"] for w in ways) + " | " +
-          " | ".join(f"x {w['name']}" for w in ways[1:]) + " |")
+def load(paths):
+    """columns in the order of their numbers, each the median of its rounds"""
+    rounds = {}
+    for path in paths:
+        column = int(os.path.basename(path).split(".")[1])
+        with open(path, encoding="utf-8") as f:
+            rounds.setdefault(column, []).append(json.load(f))
+    return [median_of(rounds[c]) for c in sorted(rounds)]
+
+
+def median_of(figures):
+    out = {"name": figures[0]["name"]}
+    for key in {k for f in figures for k in f} - {"name"}:
+        v = [f[key] for f in figures if f.get(key) is not None]
+        if v:
+            out[key] = statistics.median(v)
+    return out
+
+
+def print_row(*cells):
+    print("| " + " | ".join(cells) + " |")
+
+
+def print_table(rows, ways):
+    """ways side by side, and how many times better the first one is"""
+    print_row("", *[w["name"] for w in ways],
+              *[f"x {w['name']}" for w in ways[1:]])
     print("|---" * (2 * len(ways)) + "|")
-    for key, title, more_is_better in ROWS:
+    for key, title, more_is_better in rows:
         v = [w.get(key) for w in ways]
         if not any(v):
             continue
         ratios = []
         for other in v[1:]:
-            if not v[0] or not other:
+            if not v[0] or not other or more_is_better is None:
                 ratios.append("-")
                 continue
-            ratio = v[0] / other if more_is_better else other / v[0]
-            ratios.append(f"{ratio:.2f}")
-        print(f"| {title} | " + " | ".join(map(text, v)) + " | " +
-              " | ".join(ratios) + " |")
-    print("\nx: how many times better ktctl is (above 1) or worse (below 1).")
+            ratios.append(
+                f"{v[0] / other if more_is_better else other / v[0]:.2f}")
+        print_row(title, *map(text, v), *ratios)
+    print("\nx: how many times better the first one is (above 1) or worse "
+          "(below 1).\n")
+
+
+class Bars:
+    """what was aimed at, and whether it is reached"""
+
+    def __init__(self):
+        self.missed = 0
+        self.rows = []  # (title, value, limit, at least) to be checked later
+
+    def check(self, title, value, limit, at_least):
+        if value is None or limit is None:
+            print(f"- not measured: {title}")
+            return
+        met = value >= limit if at_least else value <= limit
+        self.missed += not met
+        print(f"- {'met' if met else '**missed**'}: {title}: {text(value)}, "
+              f"{'at least' if at_least else 'at most'} {text(limit)}")
+
+    def above(self, title, value, limit):
+        self.check(title, value, limit, True)
+
+    def below(self, title, value, limit):
+        self.check(title, value, limit, False)
+
+
+def times(factor, value):
+    return None if value is None else factor * value
+
+
+def over(ways, key, choose):
+    v = [w[key] for w in ways if w.get(key) is not None]
+    return choose(v) if v else None
+
+
+def bars_of_speed(ways):
+    by = {w["name"].split(",")[0]: w for w in ways}
+    me, bare = ways[0], by["bare stream"]
+    peers = [by[n] for n in ("kubectl port-forward", "ssh -L", "sshuttle")
+             if n in by]
+    forward = by["kubectl port-forward"]
+    b = Bars()
+    for way in ("down", "up", "down8", "up8"):
+        key = f"{way}_MBps"
+        b.above(f"bulk {way}, 0.85 of the bare stream, MB/s", me.get(key),
+                times(0.85, bare.get(key.replace("8", ""))))
+        b.above(f"bulk {way}, the best peer, MB/s", me.get(key),
+                over(peers, key, max))
+    b.below("round trip idle, 1.25 of the bare stream's, ms",
+            me.get("rtt_ms"), times(1.25, bare.get("rtt_ms")))
+    b.below("round trip idle, the best peer's, ms", me.get("rtt_ms"),
+            over(peers, "rtt_ms", min))
+    b.below("round trip beside a download, ms", me.get("rtt_beside_ms"), 3)
+    b.below("round trip beside a download, a tenth of port-forward's, ms",
+            me.get("rtt_beside_ms"), times(0.1, forward.get("rtt_beside_ms")))
+    b.above("that download, 0.8 of its speed alone, MB/s",
+            me.get("down_beside_MBps"), times(0.8, me.get("down_MBps")))
+    for key, title in (("connections_per_s", "one after the other"),
+                       ("connections_per_s_32", "32 in parallel")):
+        b.above(f"connections/s, {title}, 3 times the best peer",
+                me.get(key), times(3, over(peers, key, max)))
+    for way in ("down", "up"):
+        key = f"cpu_client_{way}_s_per_GiB"
+        b.below(f"client CPU s/GiB {way}, port-forward's", me.get(key),
+                forward.get(key))
+    ready = me.get("pod_ready_s")
+    b.below("first byte with Pod creation, Pod ready and 0.4 s",
+            me.get("first_cold_s"), None if ready is None else ready + 0.4)
+    b.below("first byte, Pod is there, s", me.get("first_warm_s"), 0.4)
+    b.below("client idle, MiB", me.get("client_idle_MiB"), 16)
+    b.below("shadow idle, MiB", me.get("shadow_idle_MiB"), 8)
+    print()
+
+
+def speed(paths):
+    ways = load(paths)
+    print_table(SPEED, ways)
+    bars_of_speed(ways)
+
+
+EXCHANGE = [
+    ("down_MBps", "bulk from the laptop, MB/s", True),
+    ("up_MBps", "bulk to the laptop, MB/s", True),
+] + SPEED[4:9]
+
+
+def exchange(paths):
+    ways = load(paths)
+    print_table(EXCHANGE, ways)
+    b, (me, ssh) = Bars(), ways
+    for key, title, _ in EXCHANGE[:2]:
+        b.above(f"{title}, twice ssh -R's", me.get(key), times(2, ssh[key]))
+    b.below("round trip idle, ssh -R's, ms", me.get("rtt_ms"), ssh["rtt_ms"])
+    print()
+
+
+def router(paths):
+    """requests/s, added latency: origin alone, nginx before it, the router"""
+    with open(paths[0], encoding="utf-8") as f:
+        figures = json.load(f)
+    rows = {k.rsplit(" ", 1)[0]: None for k in figures
+            if isinstance(figures[k], dict)}
+    print_row("", "requests/s alone", "nginx", "router",
+              "added median ms: nginx", "router", "added p99 ms: nginx",
+              "router", "CPU ms/request: nginx", "router")
+    print("|---" * 10 + "|")
+    b = Bars()
+    for row in rows:
+        alone, nginx, own = (figures[f"{row} {w}"]
+                             for w in ("none", "nginx", "router"))
+
+        def added(way, key, alone=alone):
+            if way[key] is None or alone[key] is None:
+                return None
+            return way[key] - alone[key]
+
+        cells = [alone["per_s"], nginx["per_s"], own["per_s"]]
+        for key in ("median_ms", "p99_ms"):
+            cells += [added(nginx, key), added(own, key)]
+        cells += [nginx["cpu_ms"], own["cpu_ms"]]
+        print_row(row, *map(text, cells))
+        b.rows.append((f"{row}: requests/s, nginx's", own["per_s"],
+                       nginx["per_s"], True))
+        b.rows.append((f"{row}: added p99, nginx's, ms",
+                       added(own, "p99_ms"), added(nginx, "p99_ms"), False))
+    print(f"\nPeak memory: nginx {text(figures['memory nginx'])} MiB, router "
+          f"{text(figures['memory router'])} MiB.\n")
+    for bar in b.rows:
+        b.check(*bar)
+    b.below("router's memory with 512 connections, MiB",
+            figures["memory router"], 10)
+    print()
+
+
+def distance(paths):
+    """a file is distance.CONDITION.ROUND.json with both ways' figures"""
+    conditions = []
+    for path in sorted(paths, key=lambda p: int(p.split(".")[-3])):
+        with open(path, encoding="utf-8") as f:
+            conditions.append(json.load(f))
+    print_row("round trip, loss", "down MB/s: bare", "ktctl", "up: bare",
+              "ktctl", "8 flows down: bare", "ktctl", "8 flows up: bare",
+              "ktctl", "round trip beside a download, ms",
+              "that download, MB/s")
+    print("|---" * 11 + "|")
+    b = Bars()
+    for c in conditions:
+        own, bare = c["ktctl"], c["bare"]
+        name = f"{c['rtt_ms']} ms, {c['loss']} %"
+        cells = []
+        for key in ("down", "up", "down8", "up8"):
+            key += "_MBps"
+            cells += [bare.get(key), own.get(key)]
+            b.rows.append((f"{name}: {key[:-5]}, 0.85 of the bare stream",
+                           own.get(key), times(0.85, bare.get(
+                               key.replace("8", ""))), True))
+        if c["rtt_ms"] == 20 and c["loss"] == 0:
+            b.rows.append((f"{name}: one flow, MB/s (250 Mbit/s)",
+                           own.get("down_MBps"), 31.25, True))
+        b.rows.append((f"{name}: round trip beside a download, ms",
+                       own.get("rtt_beside_ms"), 2 * c["rtt_ms"], False))
+        print_row(name, *map(text, cells + [own.get("rtt_beside_ms"),
+                                            own.get("down_beside_MBps")]))
+    print("\nEight bare streams are eight connections.\n")
+    for bar in b.rows:
+        b.check(*bar)
+    print()
+
+
+def growth(paths):
+    """a file is growth.NUMBER.1.json: {title, rows of {name: figure}}"""
+    for path in sorted(paths, key=lambda p: int(p.split(".")[-3])):
+        with open(path, encoding="utf-8") as f:
+            table = json.load(f)
+        names = list(table["rows"][0])
+        print_row(table["title"], *names[1:])
+        print("|---" * len(names) + "|")
+        for row in table["rows"]:
+            print_row(str(row[names[0]]), *[text(row.get(n))
+                                            for n in names[1:]])
+        print()
+
+
+def as_json(out, paths):
+    parts = {}
+    for path in paths:
+        name = os.path.basename(path)[:-len(".json")]
+        with open(path, encoding="utf-8") as f:
+            parts.setdefault(name.split(".")[0], {})[name] = json.load(f)
+    with open(out, "w", encoding="utf-8") as f:
+        json.dump(parts, f, indent=1)
+
+
+def main():
+    what, *rest = sys.argv[1:]
+    if what == "--json":
+        as_json(rest[0], rest[1:])
+    else:
+        {"speed": speed, "exchange": exchange, "router": router,
+         "distance": distance, "growth": growth}[what](rest)
 
 
 if __name__ == "__main__":

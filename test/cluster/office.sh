@@ -161,7 +161,7 @@ make_laptop() {
 # the last number of a laptop's address
 free_number() {
   local number
-  for number in {11..49}; do
+  for number in {11..49} {100..249}; do
     grep -qsx "$number" "$LAPTOPS"/*/number || break
   done
   echo "$number"

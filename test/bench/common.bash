@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the parts of the benchmark share: the cluster's fixture, ways of reaching
+# it from a laptop, started and ended, and what they cost.
+
+# shellcheck source=test/e2e/common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/common.bash"
+# shellcheck source=test/e2e/net.bash
+. "$TOP/test/e2e/net.bash"
+# shellcheck source=test/e2e/setup_suite.bash
+. "$TOP/test/e2e/setup_suite.bash"
+
+[ -z "${KTCTL_TEST_FOREIGN:-}" ] || {
+  echo "bench: needs the test cluster, whose node it measures in" >&2
+  exit 2
+}
+BENCH=$TOP/test/bench
+RUN=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-bench.XXXXXX")
+export BATS_SUITE_TMPDIR=$RUN # for setup_suite
+ID=$(basename "$KTCTL_TEST_STATE")
+STARTED=() # pids of the ways that run
+
+say() {
+  echo "bench: $*" >&2
+}
+
+# kill_tree PID [SIGNAL]: it and all below it, children last
+kill_tree() {
+  local child children
+  children=$(pgrep -P "$1" || true)
+  kill "-${2:-TERM}" "$1" 2>/dev/null || true
+  for child in $children; do
+    kill_tree "$child" "${2:-TERM}"
+  done
+}
+
+# bench_end: every way that still runs; never fails
+bench_end() {
+  local pid
+  for pid in "${STARTED[@]}"; do
+    way_end "$pid"
+  done
+  rm -rf "$RUN"
+}
+trap bench_end EXIT
+
+# way_start LAPTOP CMD...: CMD in the background on the laptop; sets WAY (its
+# pid), WAY_LOG, and writes the time it began into $RUN/started
+way_start() {
+  local name=$1
+  shift
+  WAY_LOG=$RUN/way-${#STARTED[@]}.log
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  laptop_exec "$name" sh -c 'date +%s.%N >"$0"; exec "$@"' \
+    "$RUN/started" "$@" >"$WAY_LOG" 2>&1 </dev/null &
+  WAY=$!
+  STARTED+=("$WAY")
+}
+
+# way_end PID: ktctl must have time to clean up
+way_end() {
+  local i
+  kill -TERM "$1" 2>/dev/null || return 0
+  for i in $(seq 100); do
+    kill -0 "$1" 2>/dev/null || break
+    [ "$i" != 20 ] || kill_tree "$1"
+    sleep 0.1
+  done
+  kill_tree "$1" KILL
+  wait "$1" 2>/dev/null || true
+}
+
+ktctl_start() { # LAPTOP FLAGS...
+  local name=$1
+  shift
+  way_start "$name" "$KTCTL" connect -n "$NS" "$@"
+}
+
+# ready_when SECONDS TEXT: the way has said TEXT
+ready_when() {
+  eventually "$1" grep -q "$2" "$WAY_LOG" || {
+    cat "$WAY_LOG" >&2
+    return 1
+  }
+}
+
+# first_byte LAPTOP HOST:PORT START...: seconds from the start of a way, which
+# START begins, to the first byte of an echo through it; sets FIRST
+first_byte() {
+  local name=$1 target=$2 poll
+  shift 2
+  laptop "$name" "$PYTHON" "$BENCH/measure.py" --first "$target" 60 \
+    >"$RUN/first" &
+  poll=$!
+  sleep 0.7 # it polls by now
+  "$@"
+  wait "$poll" || {
+    cat "$WAY_LOG" >&2
+    return 1
+  }
+  # shellcheck disable=SC2034 # for the parts
+  FIRST=$("$PYTHON" -c 'import sys
+print(float(open(sys.argv[1]).read()) - float(open(sys.argv[2]).read()))' \
+    "$RUN/first" "$RUN/started")
+}
+
+# note FILE KEY=NUMBER...: into the figures
+note() {
+  "$PYTHON" - "$@" <<'END'
+import json, sys
+path, *pairs = sys.argv[1:]
+with open(path, encoding="utf-8") as f:
+    figures = json.load(f)
+for pair in pairs:
+    key, _, value = pair.partition("=")
+    figures[key] = float(value)
+with open(path, "w", encoding="utf-8") as f:
+    json.dump(figures, f)
+END
+}
+
+# Sets of processes as procs.py names them.
+in_node() {
+  echo "net:$(stat -Lc %i "/run/netns/ktnode-$ID"):kube-apiserver+kubelet+containerd"
+}
+
+in_the_pod() { # POD PROGRAM+PROGRAM...
+  local net
+  net=$(node_exec readlink "/proc/$(pod_pid "$1")/ns/net")
+  net=${net#*\[}
+  echo "net:${net%\]}:$2"
+}
+
+# of_shadow: for measure.py
+of_shadow() {
+  echo "--of=shadow=$(in_the_pod "$(shadow_pod)" shadow)"
+}
+
+# measure LAPTOP FILE NAME MAP ARGUMENTS...: see measure.py
+measure() {
+  local name=$1 file=$2
+  shift 2
+  laptop "$name" "$PYTHON" "$BENCH/measure.py" "$@" >"$file"
+}

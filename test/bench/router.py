@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""router.py ORIGIN NGINX NGINX-PROCESSES ROUTER ROUTER-PROCESSES...
+
+h2load against the origin itself, nginx and the router before it; h2c is at
+each port + 10. JSON on stdout; ROUTER_SECONDS per row.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import procs
+
+SECONDS = os.environ.get("ROUTER_SECONDS", "2")
+ROWS = [(protocol, body, conns)
+        for protocol in ("h1", "h2c")
+        for body in ("1k", "1m")
+        for conns in (1, 64, 512)]
+
+
+def load(port, protocol, body, conns):
+    """(requests a second, median ms, p99 ms, failed)"""
+    with tempfile.NamedTemporaryFile("r") as log:
+        args = ["h2load", "-D", SECONDS, "-c", str(conns), "-m", "1",
+                "-H", "x-mark: 0", f"--log-file={log.name}"]
+        if protocol == "h1":
+            args.append("--h1")
+        else:
+            port += 10
+        args.append(f"http://127.0.0.1:{port}/{body}")
+        subprocess.run(args, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=60)
+        rows = [line.split() for line in log]
+    good = sorted(int(r[2]) for r in rows if r[1] == "200")
+    if not good:
+        return 0, None, None, len(rows)
+    n = len(good)
+    return (n / float(SECONDS), good[n // 2] / 1e3,
+            good[min(n - 1, n * 99 // 100)] / 1e3, len(rows) - n)
+
+
+def main():
+    ports = {"none": int(sys.argv[1]), "nginx": int(sys.argv[2]),
+             "router": int(sys.argv[4])}
+    sets = {"nginx": [sys.argv[3]], "router": sys.argv[5:]}
+    out = {"name": "router"}
+    for protocol, body, conns in ROWS:
+        for name, port in ports.items():
+            key = f"{protocol} {body} {conns} {name}"
+            cpu = sum(map(procs.cpu, sets.get(name, [])))
+            rate, median, late, failed = load(port, protocol, body, conns)
+            cpu = sum(map(procs.cpu, sets.get(name, []))) - cpu
+            out[key] = {"per_s": rate, "median_ms": median, "p99_ms": late,
+                        "failed": failed,
+                        "cpu_ms": cpu * 1e3 / (rate * float(SECONDS))
+                        if rate else None}
+            print(f"router: {key}: {rate:.0f}/s", file=sys.stderr)
+    for name, specs in sets.items():
+        out[f"memory {name}"] = max(procs.memory(s, "VmHWM") for s in specs)
+    json.dump(out, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
