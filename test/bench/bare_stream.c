@@ -178,22 +178,19 @@ static void print(const char *key, double v)
 	printf(", \"%s\": %.4f", key, v);
 }
 
-static uint64_t number_of(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static uint64_t size_of_bulk(void)
 {
-	return number_of("BENCH_BYTES", 512u << 20);
+	const char *text = getenv("BENCH_BYTES");
+
+	return text ? strtoull(text, NULL, 10) : 512u << 20;
 }
 
 /* A download may end before its last byte; an upload has to be counted. */
-static int64_t seconds_of_bulk(bool up)
+static int64_t time_of_bulk(bool up)
 {
-	return (int64_t)number_of(up ? "BENCH_LIMIT" : "BENCH_SECONDS", 60);
+	const char *text = getenv(up ? "BENCH_LIMIT" : "BENCH_SECONDS");
+
+	return text ? (int64_t)(strtod(text, NULL) * 1e9) : 60 * NS_SEC;
 }
 
 struct transfer {
@@ -252,7 +249,7 @@ static void bulk(const struct transfer *t)
 	start = clock_ns();
 	for (unsigned int i = 0; i < t->streams; i++)
 		ask(&s[i], t->up, size);
-	run_all(s, t->streams, start + seconds_of_bulk(t->up) * NS_SEC);
+	run_all(s, t->streams, start + time_of_bulk(t->up));
 	took = (double)(clock_ns() - start) / 1e9;
 	for (unsigned int i = 0; i < t->streams; i++) {
 		sum += moved(&s[i], t->up, size);
