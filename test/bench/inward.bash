@@ -145,7 +145,7 @@ part_exchange() {
   ssh_start alice -R "0.0.0.0:18080:127.0.0.1:8080" \
     -R "0.0.0.0:17004:127.0.0.1:7004"
   ip=$(pod_ip sshd)
-  eventually 20 in_pod toolbox nc -z "$ip" 17004
+  eventually 60 in_pod toolbox nc -z -w 2 "$ip" 17004
   from_pod "$RUN/exchange.2.1.json" "ssh -R" "$ip" 18080 17004
   way_end "$WAY"
   sshd_down
