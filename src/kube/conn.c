@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "kube/internal.h"
 #include "kube/status.h"
+#include "kube/tlsio.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -27,6 +28,7 @@ struct kube_conn {
 	struct timer limit; /* until 101 */
 	struct kube_auth_wait wait;
 	struct transfer transfer;
+	struct tlsio io;
 	struct watch watch;
 	bool refreshed; /* tried again after a 401 */
 
@@ -51,13 +53,19 @@ static void conn_kick(struct timer *t);
 
 /* --- the end ------------------------------------------------------------- */
 
+static void disconnect(struct kube_conn *c)
+{
+	loop_watch_stop(&c->watch);
+	transfer_stop(&c->transfer);
+	c->io = (struct tlsio){ 0 };
+}
+
 static void release(struct kube_conn *c)
 {
 	loop_timer_stop(&c->kick);
 	loop_timer_stop(&c->limit);
 	kube_auth_cancel(&c->wait);
-	loop_watch_stop(&c->watch);
-	transfer_stop(&c->transfer);
+	disconnect(c);
 }
 
 void kube_conn_close(struct kube_conn *c)
@@ -108,17 +116,6 @@ static void on_limit(struct timer *t)
 
 /* --- raw bytes ----------------------------------------------------------- */
 
-/* Bytes, 0 at the end, -EAGAIN, or -errno */
-static ssize_t raw_recv(struct kube_conn *c, void *data, size_t len)
-{
-	size_t n = 0;
-	CURLcode rc = curl_easy_recv(c->transfer.easy, data, len, &n);
-
-	if (rc == CURLE_AGAIN)
-		return -EAGAIN;
-	return rc == CURLE_OK ? (ssize_t)n : -ECONNRESET;
-}
-
 static void update_events(struct kube_conn *c)
 {
 	bool in = !c->paused || c->state != C_OPEN;
@@ -128,19 +125,44 @@ static void update_events(struct kube_conn *c)
 			       (c->want_write ? (uint32_t)EPOLLOUT : 0));
 }
 
+/* Bytes, 0 at the end, -EAGAIN, or -errno */
+static ssize_t raw_recv(struct kube_conn *c, void *data, size_t len)
+{
+	ssize_t n = tlsio_recv(&c->io, data, len);
+
+	if (!c->want_write && tlsio_pending(&c->io)) { /* TLS's own answer */
+		c->want_write = true;
+		update_events(c);
+	}
+	return n;
+}
+
 ssize_t kube_conn_send(struct kube_conn *c, const void *data, size_t len)
 {
-	size_t n = 0;
-	CURLcode rc;
+	ssize_t n;
 
 	if (c->state == C_DEAD)
 		return -EPIPE;
-	rc = curl_easy_send(c->transfer.easy, data, len, &n);
-	if (rc != CURLE_OK && rc != CURLE_AGAIN)
-		return -EPIPE;
-	c->want_write = rc == CURLE_AGAIN || n < len;
+	n = tlsio_send(&c->io, data, len);
+	if (n < 0 && n != -EAGAIN)
+		return n;
+	c->want_write = n < 0 || (size_t)n < len;
 	update_events(c);
-	return rc == CURLE_AGAIN ? -EAGAIN : (ssize_t)n;
+	return n;
+}
+
+int kube_conn_flush(struct kube_conn *c)
+{
+	int rc;
+
+	if (c->state == C_DEAD)
+		return -EPIPE;
+	rc = tlsio_flush(&c->io);
+	if (rc == -EAGAIN) {
+		c->want_write = true;
+		update_events(c);
+	}
+	return rc;
 }
 
 void kube_conn_pause(struct kube_conn *c, bool on)
@@ -208,8 +230,7 @@ static void conn_refused(struct kube_conn *c)
 	if (c->head->status == 401 && !c->refreshed &&
 	    kube_auth_refused(c->kube->auth)) {
 		c->refreshed = true;
-		loop_watch_stop(&c->watch);
-		transfer_stop(&c->transfer);
+		disconnect(c);
 		c->state = C_AUTH;
 		loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
 		return;
@@ -336,6 +357,7 @@ static void send_head(struct kube_conn *c)
 		}
 		buf_take(&c->out, (size_t)n);
 	}
+	tlsio_begin(&c->io, c->watch.fd, c->kube->proxy_host.tls);
 }
 
 static void on_watch(struct watch *w, uint32_t events)
@@ -352,6 +374,7 @@ static void on_watch(struct watch *w, uint32_t events)
 	}
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
+	tlsio_readable(&c->io);
 	/* epoll tells these two even to who does not listen: do not spin; the
 	 * rest is read when the pause is over */
 	if (c->paused && c->state == C_OPEN && (events & (EPOLLHUP | EPOLLERR)))
@@ -439,6 +462,7 @@ static void conn_connect(struct kube_conn *c)
 		curl_easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);
 		curl_easy_setopt(t->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
 		curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+		tlsio_init(&c->io, t->easy);
 		rc = transfer_start(t, conn_connected);
 	}
 	if (rc < 0)

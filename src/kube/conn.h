@@ -54,10 +54,14 @@ struct kube_conn *kube_conn_open(struct kube *k,
 /**
  * kube_conn_send() - bytes taken, -EAGAIN (writable() will come), or -errno
  *
- * After a short send the next call must begin with the very bytes, at the very
- * address, that were not taken (TLS has sealed a part of them).
+ * What was taken is on its way after kube_conn_flush() only. After a short send
+ * the next call must begin with the very bytes, at the very address, that were
+ * not taken (TLS has sealed a part of them).
  */
 ssize_t kube_conn_send(struct kube_conn *c, const void *data, size_t len);
+/** kube_conn_flush() - sends what kube_conn_send() took and gathered; 0,
+ * -EAGAIN (writable() will come: again then), or -errno */
+int kube_conn_flush(struct kube_conn *c);
 /** kube_conn_pause() - true: no data() until kube_conn_pause(false) */
 void kube_conn_pause(struct kube_conn *c, bool on);
 /** kube_conn_close() - no callback any more; NULL is allowed */

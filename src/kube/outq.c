@@ -180,7 +180,7 @@ int outq_flush(struct outq *q, struct kube_conn *c)
 		if (list_empty(&q->frames))
 			seal_filling(q);
 		if (list_empty(&q->frames))
-			return 0;
+			return kube_conn_flush(c);
 		f = first(q);
 		n = kube_conn_send(c, f->mem + f->start, f->end - f->start);
 		if (n < 0)

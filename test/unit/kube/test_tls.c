@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "kube/conn.h"
 #include "kube/rest.h"
 
 #include <arpa/inet.h>
@@ -99,6 +100,19 @@ struct server {
 	char url[64];
 };
 
+/* Everything comes back, in pieces that are no power of two. */
+static void echo(SSL *ssl)
+{
+	static const char ok[] =
+		"HTTP/1.1 101 Go on\r\nConnection: Upgrade\r\n\r\n";
+	char mem[9973];
+	int n;
+
+	SSL_write(ssl, ok, sizeof(ok) - 1);
+	while ((n = SSL_read(ssl, mem, sizeof(mem))) > 0)
+		SSL_write(ssl, mem, n);
+}
+
 /* Answers with the name that the client gave in SNI and its Host line. */
 static void serve_one(SSL_CTX *ctx, int fd)
 {
@@ -111,6 +125,8 @@ static void serve_one(SSL_CTX *ctx, int fd)
 	if (SSL_accept(ssl) == 1 &&
 	    (n = SSL_read(ssl, in, sizeof(in) - 1)) > 0) {
 		in[n] = '\0';
+		if (strstr(in, "Upgrade: echo"))
+			echo(ssl);
 		sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 		host = strstr(in, "Host: ");
 		snprintf(body, sizeof(body),
@@ -345,6 +361,111 @@ static void notices_plain_text(void **state)
 	server_stop(&s);
 }
 
+/* --- an upgraded connection -------------------------------------------------
+ */
+
+#define ECHO_SIZE ((size_t)8 << 20)
+
+struct echo {
+	struct kube_conn *c;
+	struct loop *loop;
+	struct timer resume;
+	uint8_t *out;
+	size_t sent, got;
+	int pauses;
+	bool over;
+};
+
+static void echo_push(void *user)
+{
+	struct echo *e = user;
+	ssize_t n = 1;
+
+	while (n > 0 && e->sent < ECHO_SIZE) {
+		n = kube_conn_send(e->c, e->out + e->sent, ECHO_SIZE - e->sent);
+		if (n > 0)
+			e->sent += (size_t)n;
+	}
+	n = kube_conn_flush(e->c);
+	assert_true(n == 0 || n == -EAGAIN);
+}
+
+static void echo_start(struct timer *t)
+{
+	echo_push(container_of(t, struct echo, resume));
+}
+
+static bool echo_opened(void *user, const struct http1_head *head,
+			struct kt_error *err)
+{
+	struct echo *e = user;
+
+	(void)head;
+	(void)err;
+	loop_timer_start(e->loop, &e->resume, 0, echo_start);
+	return true;
+}
+
+static void echo_resume(struct timer *t)
+{
+	kube_conn_pause(container_of(t, struct echo, resume)->c, false);
+}
+
+static size_t echo_data(void *user, const uint8_t *data, size_t len)
+{
+	struct echo *e = user;
+
+	assert_true(e->got + len <= ECHO_SIZE);
+	assert_memory_equal(data, e->out + e->got, len);
+	if (e->got / (1 << 20) != (e->got + len) / (1 << 20)) {
+		e->pauses++;
+		kube_conn_pause(e->c, true);
+		loop_timer_start(e->loop, &e->resume, NS_MS, echo_resume);
+	}
+	e->got += len;
+	e->over = e->got == ECHO_SIZE;
+	return len;
+}
+
+static void echo_failed(void *user, const struct kt_error *why)
+{
+	(void)user;
+	fail_msg("%s", why->msg);
+}
+
+/* more than every buffer on the way holds, both ways at once, with pauses */
+static void an_upgraded_connection_carries_all(void **state)
+{
+	static const struct kube_conn_handler handler = { echo_opened,
+							  echo_data, echo_push,
+							  echo_failed };
+	const struct kube_conn_request req = { .method = "GET",
+					       .path = "/x",
+					       .upgrade = "echo",
+					       .timeout_ns = 10 * NS_SEC };
+	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
+	struct server s = server_start(&id, NULL);
+	struct kube_config cfg = { .server = s.url, .ca_pem = ca_text };
+	struct echo e = { .loop = loop_new(), .out = malloc(ECHO_SIZE) };
+	struct kt_error err = { 0 };
+	struct kube *k;
+
+	(void)state;
+	for (size_t i = 0; i < ECHO_SIZE; i++)
+		e.out[i] = (uint8_t)(i * 31 + (i >> 8) * 7);
+	assert_int_equal(kube_new(&k, e.loop, &cfg, &err), 0);
+	e.c = kube_conn_open(k, &req, &handler, &e);
+	assert_int_equal(loop_run_until(e.loop, &e.over, 60 * NS_SEC), 0);
+	assert_int_equal(e.pauses, ECHO_SIZE >> 20);
+	loop_timer_stop(&e.resume);
+	kube_conn_close(e.c);
+	kube_free(k);
+	loop_free(e.loop);
+	free(e.out);
+	server_stop(&s);
+	identity_free(&id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +474,7 @@ int main(void)
 		cmocka_unit_test(uses_tls_server_name),
 		cmocka_unit_test(shows_a_client_certificate),
 		cmocka_unit_test(notices_plain_text),
+		cmocka_unit_test(an_upgraded_connection_carries_all),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
