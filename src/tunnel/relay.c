@@ -17,9 +17,11 @@
  * of it (readable, writable), so that a running connection costs no epoll_ctl
  * and no futile recv: the mux asks for bytes, they are received straight into
  * the frame; when the socket is empty the stream sleeps until the next edge.
- * Bytes from the stream are sent at once; what the socket does not take waits
- * in @out, and its credit is given back only when it is gone. @out is bounded
- * by the stream's window.
+ * Bytes from the stream come in the pieces in which the carrier cut them. They
+ * gather in @out until it is worth a send or the batch of events ends: what is
+ * sent in large pieces crosses the kernel in few packets. What the socket does
+ * not take waits there, too; credit is given back only for what it took. @out
+ * is bounded by the stream's window.
  *
  *   socket EOF         -> read() says 0: END_STREAM; rd_done
  *   END_STREAM         -> when @out is empty: shutdown(SHUT_WR); wr_done
@@ -34,6 +36,9 @@
  */
 
 #define OUT_MAX (8 * 1024 * 1024) /* above the largest window of a stream */
+#define GATHER ((size_t)64 << 10) /* the most that one packet carries */
+#define DIRECT ((size_t)32 << 10) /* a piece not worth the copy */
+#define KEEP ((size_t)4 << 10)	  /* of memory, while nothing waits */
 
 struct relay {
 	struct loop *loop;
@@ -43,10 +48,11 @@ struct relay {
 	void *user;
 	struct buf out;
 	bool readable, writable;
-	bool hup;     /* the socket's end or error is to be read */
-	bool rd_done; /* end of file was read */
-	bool wr_done; /* SHUT_WR was done */
-	bool ended;   /* the stream's half is finished */
+	bool flushing; /* deferred_flush() comes */
+	bool hup;      /* the socket's end or error is to be read */
+	bool rd_done;  /* end of file was read */
+	bool wr_done;  /* SHUT_WR was done */
+	bool ended;    /* the stream's half is finished */
 	bool over;
 	int error; /* the stream was reset: -errno */
 };
@@ -131,8 +137,31 @@ static void flush_out(struct relay *r)
 	}
 	buf_take(&r->out, (size_t)n);
 	lane_consume(&r->lane, (size_t)n);
-	if (!r->out.len)
-		drained(r);
+	if (r->out.len)
+		return;
+	if (r->out.cap > KEEP)
+		buf_fini(&r->out);
+	drained(r);
+}
+
+static void deferred_flush(void *user)
+{
+	struct relay *r = user;
+
+	r->flushing = false;
+	if (!r->over && r->out.len)
+		flush_out(r);
+}
+
+/* now, if it is much; else when the batch of events is over */
+static void flush_soon(struct relay *r)
+{
+	if (r->out.len >= GATHER)
+		flush_out(r);
+	if (r->over || !r->out.len || !r->writable || r->flushing)
+		return;
+	r->flushing = true;
+	loop_defer(r->loop, deferred_flush, r);
 }
 
 /* --- the stream's side -------------------------------------------------- */
@@ -167,15 +196,20 @@ static void relay_data(void *user, const uint8_t *p, size_t n)
 	struct relay *r = user;
 	ssize_t sent = 0;
 
-	if (!r->out.len)
+	if (!r->out.len && n >= DIRECT)
 		sent = send_now(r, p, n);
 	if (sent < 0) {
 		relay_fail(r, (int)sent);
 		return;
 	}
 	lane_consume(&r->lane, (size_t)sent);
-	if (buf_put(&r->out, p + sent, n - (size_t)sent) < 0)
+	n -= (size_t)sent;
+	if (n >= KEEP && !r->out.cap) /* once, not in steps */
+		(void)!buf_reserve(&r->out, GATHER + DIRECT);
+	if (buf_put(&r->out, p + sent, n) < 0)
 		relay_fail(r, -ENOBUFS);
+	else
+		flush_soon(r);
 }
 
 static void relay_end(void *user)

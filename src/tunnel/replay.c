@@ -6,10 +6,14 @@
 /* Room for two full HTTP/2 frames: the end of a block too small for the next
  * frame is wasted, at most half of it. */
 #define BLOCK_SIZE (160 * 1024)
+/* While bytes are outstanding, blocks are used again and again: memory given
+ * back to the system comes back page by page, each with a fault. */
+#define SPARES 32
 
 struct replay_block {
 	struct list node;
-	uint64_t base; /* position of mem[0] */
+	struct replay_block *next; /* of the spare ones */
+	uint64_t base;		   /* position of mem[0] */
 	size_t len, cap;
 	uint8_t mem[];
 };
@@ -25,6 +29,17 @@ void replay_init(struct replay *r)
 	list_init(&r->blocks);
 }
 
+static void keep_spares(struct replay *r, size_t max)
+{
+	while (r->nspare > max) {
+		struct replay_block *b = r->spare;
+
+		r->spare = b->next;
+		r->nspare--;
+		free(b);
+	}
+}
+
 void replay_fini(struct replay *r)
 {
 	struct list *n, *tmp;
@@ -33,8 +48,7 @@ void replay_fini(struct replay *r)
 		free(block_of(n));
 	}
 	list_init(&r->blocks);
-	free(r->spare);
-	r->spare = NULL;
+	keep_spares(r, 0);
 }
 
 static struct replay_block *block_new(struct replay *r, size_t min)
@@ -42,7 +56,8 @@ static struct replay_block *block_new(struct replay *r, size_t min)
 	struct replay_block *b = r->spare;
 
 	if (b && b->cap >= min) {
-		r->spare = NULL;
+		r->spare = b->next;
+		r->nspare--;
 	} else {
 		size_t cap = MAX(min, (size_t)BLOCK_SIZE);
 
@@ -60,10 +75,9 @@ static struct replay_block *block_new(struct replay *r, size_t min)
 static void block_drop(struct replay *r, struct replay_block *b)
 {
 	list_del(&b->node);
-	if (!r->spare)
-		r->spare = b;
-	else
-		free(b);
+	b->next = r->spare;
+	r->spare = b;
+	r->nspare++;
 }
 
 /* Room in the last block; there is one */
@@ -106,6 +120,7 @@ void replay_release(struct replay *r, uint64_t upto)
 			break;
 		block_drop(r, b);
 	}
+	keep_spares(r, list_empty(&r->blocks) ? 1 : SPARES);
 }
 
 int replay_iov(const struct replay *r, uint64_t from, size_t max,

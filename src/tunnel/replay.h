@@ -27,6 +27,7 @@ struct replay {
 	uint64_t start;	    /* first byte kept */
 	uint64_t end;	    /* next byte to be produced */
 	struct replay_block *spare;
+	size_t nspare;
 };
 
 void replay_init(struct replay *r);

@@ -58,7 +58,7 @@
  */
 
 #define SEND_MAX (128 * 1024) /* payload of one DATA frame */
-#define ACK_BYTES (64 * 1024)
+#define ACK_BYTES (512 * 1024)
 #define CTL_MAX (16 * 1024)
 #define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 #define IOV_MAX_ 16
