@@ -7,18 +7,22 @@
 #include "kube/portforward.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #define RETRY_MIN (100 * NS_MS)
 #define RETRY_MAX (3 * NS_SEC)
 #define HEAL_PAUSE (3 * NS_SEC)
 #define FAILURES_BEFORE_HEAL 3
+#define REST (2 * NS_SEC) /* without a byte: the busy time is over */
 
 struct uplink {
 	struct uplink_config cfg;
 	struct tunnel *tunnel; /* one of the two */
 	struct inbound *inbound;
-	struct timer retry;
+	struct timer retry, rest;
+	uint64_t moved; /* bytes, when @rest looked last */
+	bool busy;
 	struct carriers carriers;
 	unsigned int failures; /* since it was up */
 	int64_t deadline;      /* of uplink_connect() */
@@ -30,6 +34,23 @@ struct uplink {
 };
 
 static void open_carrier(struct uplink *u);
+
+/* Give the memory of a busy time back to the machine when it is over. */
+static void on_rest(struct timer *t)
+{
+	struct uplink *u = container_of(t, struct uplink, rest);
+	struct session_stats st;
+
+	if (u->tunnel)
+		tunnel_stats(u->tunnel, &st);
+	else
+		inbound_stats(u->inbound, &st);
+	if (u->busy && st.sent + st.received == u->moved)
+		malloc_trim(0);
+	u->busy = st.sent + st.received != u->moved;
+	u->moved = st.sent + st.received;
+	loop_timer_start(u->cfg.loop, t, REST, on_rest);
+}
 
 static void on_retry(struct timer *t)
 {
@@ -250,6 +271,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		u->tunnel = tunnel_new(cfg->loop, NULL, &events, u);
 	if (!u->tunnel && !u->inbound)
 		abort();
+	loop_timer_start(cfg->loop, &u->rest, REST, on_rest);
 	return u;
 }
 
@@ -258,6 +280,7 @@ void uplink_free(struct uplink *u)
 	if (!u)
 		return;
 	loop_timer_stop(&u->retry);
+	loop_timer_stop(&u->rest);
 	if (u->tunnel)
 		tunnel_free(u->tunnel);
 	if (u->inbound)
