@@ -44,14 +44,14 @@ static void test_ports(void **state)
 	assert_true(p.v[3].udp);
 	serve = service_ports_serve(&p, "10.0.0.9", false);
 	assert_string_equal(serve,
-			    "8080=10.0.0.9:80~auto,9091=10.0.0.9:9000~http2,"
+			    "8080=10.0.0.9:80~http,9091=10.0.0.9:9000~http,"
 			    "3306=10.0.0.9:3306~tcp,5353/udp=10.0.0.9:53");
 	preview = service_ports_serve(&p, NULL, false);
-	assert_string_equal(preview, "8080~auto,9091~http2,3306~tcp,5353/udp");
+	assert_string_equal(preview, "8080~http,9091~http,3306~tcp,5353/udp");
 	whole = service_ports_serve(&p, NULL, true);
 	assert_string_equal(whole, "8080~tcp,9091~tcp,3306~tcp,5353/udp");
 	six = service_ports_serve(&p, "fd00::9", false);
-	assert_non_null(strstr(six, "8080=[fd00::9]:80~auto"));
+	assert_non_null(strstr(six, "8080=[fd00::9]:80~http"));
 	containers = service_ports_containers(&p);
 	assert_int_equal(json_array_size(containers), 4);
 	assert_string_equal(
