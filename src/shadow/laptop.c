@@ -35,6 +35,15 @@ struct laptop {
 	char why[256];
 };
 
+/* How long its rules outlive it. A tenth, at most a second, of what was said is
+ * kept for the way to the origin: no caller waits longer than that. */
+static int64_t grace_ns(const struct laptop *l)
+{
+	int64_t ns = l->grace_s * NS_SEC;
+
+	return ns - MIN(ns / 10, NS_SEC);
+}
+
 struct mux *laptop_mux(const struct shadow *sh, uint64_t id)
 {
 	struct list *n;
@@ -128,9 +137,8 @@ static void commit(struct laptop *l)
 	if (l->broken) {
 		refuse(l, "", l->why);
 	} else {
-		rc = table_commit(l->sh->table, l->id, l->user,
-				  l->grace_s * NS_SEC, l->rules, l->nrules,
-				  clock_ns(), &c);
+		rc = table_commit(l->sh->table, l->id, l->user, grace_ns(l),
+				  l->rules, l->nrules, clock_ns(), &c);
 		if (rc == -EEXIST)
 			refuse_taken(l, &c);
 		else if (rc < 0)
@@ -279,14 +287,13 @@ static void on_grace_over(struct timer *t)
 {
 	struct laptop *l = container_of(t, struct laptop, grace);
 
-	log_info("%s is away for more than %u s: rules suspended", l->user,
-		 l->grace_s);
+	log_info("%s is away for %u s: rules suspended", l->user, l->grace_s);
 	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
 }
 
 void laptop_lost(struct laptop *l, int64_t silent_ns)
 {
-	int64_t ns = l->grace_s * NS_SEC - silent_ns;
+	int64_t ns = grace_ns(l) - silent_ns;
 
 	table_lost(l->sh->table, l->id, clock_ns() - silent_ns);
 	/* when it is over it is over for the table too */
