@@ -15,8 +15,8 @@ link_start() {
   STARTED+=("$LINK")
   eventually 5 ip -n "ktoffice-$ID" link set wan-alice up
   eventually 5 ip -n "ktlap-$ID-alice" link set wan0 up
-  ip -n "ktlap-$ID-alice" link set wan0 txqueuelen 20000
-  ip -n "ktoffice-$ID" link set wan-alice txqueuelen 20000
+  ip -n "ktlap-$ID-alice" link set wan0 txqueuelen 1000
+  ip -n "ktoffice-$ID" link set wan-alice txqueuelen 1000
   ip -n "ktlap-$ID-alice" route replace "$api/32" dev wan0 src "$ip"
   ip -n "ktoffice-$ID" route replace "$ip/32" dev wan-alice
 }

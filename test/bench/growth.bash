@@ -87,9 +87,9 @@ growth_clients() {
     kill "$n" || true
   done
   wait "${pids[@]}" || true
-  for n in $(seq "${BENCH_CLIENTS_MOST:-100}"); do
-    [ ! -d "$("$CLUSTER/laptop" --dir "c$n$LANE")" ] ||
-      "$CLUSTER/laptop" --down "c$n$LANE"
+  while [ $i -gt 0 ]; do
+    "$CLUSTER/laptop" --down "c$i$LANE"
+    i=$((i - 1))
   done
 }
 
