@@ -280,8 +280,11 @@ END
   routes web-routes | grep -q web-kt-mesh-red
   run ! grep -q web-kt-mesh-blue <(routes web-routes)
   asks of-bob "http://$(web web-kt-mesh-red)/"
-  # recover: whoever still runs says so and ends
+  # recover: whoever still runs says so and ends. It is held meanwhile: it
+  # would put its own routes right, too, and either may be first.
+  kill -STOP "$(pid_of b)"
   ktctl_run alice recover web -n "$NS"
+  kill -CONT "$(pid_of b)"
   ended_with 0 "removed services web-kt-mesh-red" \
     "put right virtualservices web-routes"
   eventually 20 ended b
