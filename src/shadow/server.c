@@ -21,7 +21,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#define KEPT_BACK 24 /* descriptors for listeners, carriers, DNS */
+#define KEPT_BACK 24	 /* descriptors for listeners, carriers, DNS */
+#define BULK_SESSIONS 16 /* more clients than that share less memory each */
 
 struct server {
 	struct shadow sh; /* what the services see */
@@ -174,17 +175,28 @@ static const struct link_ops link_ops = {
 	.dead = on_dead,
 };
 
+/* A client that keeps more for replay than usual opens it for bulk streams. */
+static bool wants_bulk(struct server *sv, const struct frame_hello *hello)
+{
+	return hello->window > sv->session.replay_max &&
+	       acceptor_sessions(sv->sh.acceptor) < BULK_SESSIONS;
+}
+
 static struct session *on_session(void *user, const struct frame_hello *hello)
 {
 	struct server *sv = user;
 	bool inbound = hello->role == FRAME_ROLE_SERVER;
-	struct mux_config mcfg = mux_config_default(!inbound);
+	bool bulk = wants_bulk(sv, hello);
+	struct session_config scfg =
+		bulk ? session_config_bulk(&sv->session) : sv->session;
+	struct mux_config mcfg =
+		bulk ? mux_config_bulk(!inbound) : mux_config_default(!inbound);
 	struct client *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->server = sv;
-	c->link = link_new(sv->sh.loop, &sv->session, &mcfg, hello->id,
+	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : shadow_request, &link_ops, c);
 	if (c->link && inbound)
 		c->laptop = laptop_new(&sv->sh, c->link);

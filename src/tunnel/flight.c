@@ -2,8 +2,11 @@
 #include "tunnel/flight.h"
 
 #include "base/loop.h"
+#include "base/mem.h"
 
-#define MIN_WINDOW (10 * NS_SEC) /* how long a smallest round trip counts */
+#define FLIGHT_QUEUE (150 * NS_MS)
+#define MIN_AGE (10 * NS_SEC)
+#define RATE_AGE (2 * NS_SEC)
 
 void flight_init(struct flight *f, size_t cap)
 {
@@ -20,17 +23,18 @@ void flight_sent(struct flight *f, uint64_t end, uint64_t acked, int64_t now)
 	if (f->sampling)
 		return;
 	f->sampling = true;
+	f->queued = end - acked > FLIGHT_MIN;
 	f->mark = end;
 	f->mark_acked = acked;
 	f->mark_time = now;
 }
 
-void flight_rtt(struct flight *f, int64_t ns, int64_t now)
+static void saw_rtt(struct flight *f, int64_t ns, bool queued, int64_t now)
 {
-	if (ns <= 0)
-		ns = 1;
 	f->rtt = f->rtt ? f->rtt + (ns - f->rtt) / 8 : ns;
-	if (now - f->min_since > MIN_WINDOW) {
+	if (queued && f->rtt_min && ns >= f->rtt_min)
+		return;
+	if (now - f->min_since > MIN_AGE) {
 		f->min_prev = f->min_cur;
 		f->min_cur = 0;
 		f->min_since = now;
@@ -42,20 +46,41 @@ void flight_rtt(struct flight *f, int64_t ns, int64_t now)
 		f->rtt_min = f->min_prev;
 }
 
+static void saw_rate(struct flight *f, uint64_t rate, int64_t now)
+{
+	f->rate = rate;
+	if (now - f->rate_since > RATE_AGE) {
+		f->rate_prev = f->rate_cur;
+		f->rate_cur = 0;
+		f->rate_since = now;
+	}
+	f->rate_cur = MAX(f->rate_cur, rate);
+}
+
+void flight_rtt(struct flight *f, int64_t ns, int64_t now)
+{
+	saw_rtt(f, MAX(ns, 1), false, now);
+}
+
 void flight_acked(struct flight *f, uint64_t ack, int64_t now)
 {
-	int64_t ns = now - f->mark_time;
+	int64_t ns = MAX(now - f->mark_time, 1);
 
 	if (!f->sampling || ack < f->mark)
 		return;
 	f->sampling = false;
-	flight_rtt(f, ns, now);
-	if (ns > 0)
-		f->rate = (uint64_t)((double)(ack - f->mark_acked) *
-				     (double)NS_SEC / (double)ns);
+	saw_rtt(f, ns, f->queued, now);
+	saw_rate(f,
+		 (uint64_t)((double)(ack - f->mark_acked) * (double)NS_SEC /
+			    (double)ns),
+		 now);
 }
 
 size_t flight_window(const struct flight *f)
 {
-	return f->cap;
+	double rate = (double)MAX(f->rate_cur, f->rate_prev);
+	double time = (double)(2 * f->rtt_min + FLIGHT_QUEUE) / (double)NS_SEC;
+
+	return (size_t)MIN(MAX(rate * time, (double)FLIGHT_MIN),
+			   (double)f->cap);
 }

@@ -43,7 +43,6 @@
  */
 
 #define OFFSET_LEN 8
-#define HELD_MAX (8 * 1024 * 1024) /* above any stream's window */
 
 struct lane_move {
 	struct mux_stream *stream; /* the second; NULL: closed */
@@ -158,7 +157,7 @@ static void join(struct lane *l)
 	if (m->held.len) {
 		struct buf held = m->held;
 
-		buf_init(&m->held, HELD_MAX);
+		buf_init(&m->held, MUX_HELD_MAX);
 		l->ops->data(l->user, buf_data(&held), held.len);
 		buf_fini(&held);
 	}
@@ -457,7 +456,7 @@ static struct lane_move *move_new(struct lane *l)
 	struct lane_move *m = calloc(1, sizeof(*m));
 
 	if (m)
-		buf_init(&m->held, HELD_MAX);
+		buf_init(&m->held, MUX_HELD_MAX);
 	l->move = m;
 	return m;
 }

@@ -159,10 +159,10 @@ static const struct link_ops link_ops = {
 
 static void start_bulk(struct lanes *ls)
 {
-	struct mux_config mcfg = mux_config_default(false);
+	struct session_config scfg = session_config_bulk(&ls->cfg);
+	struct mux_config mcfg = mux_config_bulk(false);
 
-	ls->bulk =
-		link_new(ls->loop, &ls->cfg, &mcfg, NULL, NULL, &link_ops, ls);
+	ls->bulk = link_new(ls->loop, &scfg, &mcfg, NULL, NULL, &link_ops, ls);
 	if (!ls->bulk)
 		return;
 	mux_set_lanes(link_mux(ls->bulk), ls);

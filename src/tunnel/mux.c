@@ -52,6 +52,7 @@ struct mux {
 	nghttp2_session *ng;
 	struct list streams;
 	size_t nstreams;
+	size_t windows; /* sum of the streams' */
 	bool dead;
 
 	size_t room, made; /* of the present mux_produce() */
@@ -78,9 +79,18 @@ struct mux_config mux_config_default(bool server)
 		.server = server,
 		.window = 256 * 1024,
 		.window_max = 4 * 1024 * 1024,
+		.window_more = 4 * 1024 * 1024,
 		.frame_max = 64 * 1024,
 		.streams_max = 100000,
 	};
+}
+
+struct mux_config mux_config_bulk(bool server)
+{
+	struct mux_config cfg = mux_config_default(server);
+
+	cfg.window_more = MUX_WINDOW_MAX;
+	return cfg;
 }
 
 size_t mux_streams(const struct mux *m)
@@ -118,6 +128,7 @@ static struct mux_stream *stream_new(struct mux *m, int32_t id,
 	s->ops = ops;
 	s->user = user;
 	s->window = m->cfg.window;
+	m->windows += s->window;
 	list_add_tail(&m->streams, &s->node);
 	m->nstreams++;
 	return s;
@@ -128,6 +139,7 @@ static void stream_free(struct mux_stream *s)
 {
 	list_del(&s->node);
 	s->mux->nstreams--;
+	s->mux->windows -= s->window;
 	free(s->head);
 	s->head = NULL;
 	loop_defer_free(s->mux->loop, s);
@@ -181,22 +193,33 @@ void mux_stream_resume(struct mux_stream *s)
 	kick(s->mux);
 }
 
+/* a window was taken in full: it is worth a larger one */
+static void grow_window(struct mux_stream *s)
+{
+	struct mux *m = s->mux;
+	bool few = m->windows + s->window <= MUX_WINDOWS;
+	uint32_t bigger = MIN(s->window * 2,
+			      few ? m->cfg.window_more : m->cfg.window_max);
+
+	s->taken = 0;
+	if (bigger <= s->window ||
+	    nghttp2_session_set_local_window_size(m->ng, NGHTTP2_FLAG_NONE,
+						  s->id, (int32_t)bigger) != 0)
+		return;
+	m->windows += bigger - s->window;
+	s->window = bigger;
+}
+
 void mux_stream_consume(struct mux_stream *s, size_t n)
 {
 	struct mux *m = s->mux;
-	uint32_t bigger = MIN(s->window * 2, m->cfg.window_max);
 
 	if (!n || m->dead)
 		return;
 	nghttp2_session_consume_stream(m->ng, s->id, n);
 	s->taken += (uint32_t)n;
-	if (s->taken >= s->window) {
-		s->taken = 0;
-		if (bigger > s->window && nghttp2_session_set_local_window_size(
-						  m->ng, NGHTTP2_FLAG_NONE,
-						  s->id, (int32_t)bigger) == 0)
-			s->window = bigger;
-	}
+	if (s->taken >= s->window)
+		grow_window(s);
 	if (nghttp2_session_want_write(m->ng))
 		kick(m);
 }

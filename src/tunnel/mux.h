@@ -19,6 +19,11 @@
  * and are brought bytes (data()). Theory: mux.c.
  */
 
+#define MUX_WINDOW_MAX ((uint32_t)16 * 1024 * 1024) /* of a stream, bytes */
+#define MUX_WINDOWS ((size_t)64 * 1024 * 1024)	    /* of all that are large */
+/* more than a stream may have brought that nobody took, on two lanes */
+#define MUX_HELD_MAX ((size_t)2 * MUX_WINDOW_MAX)
+
 struct mux;
 struct mux_stream;
 struct lanes;
@@ -73,6 +78,8 @@ struct mux_stream_ops {
 
 /**
  * struct mux_config - sizes
+ * A window is memory which the peer may fill, at whoever does not read; so few
+ * streams may have large ones.
  * A @window below HTTP/2's 65535 may only be used when the SETTINGS are
  * exchanged before the first stream: what was taken under the larger credit
  * would never be given back (nghttp2 looks at the new window with the next
@@ -81,12 +88,15 @@ struct mux_stream_ops {
 struct mux_config {
 	bool server;
 	uint32_t window;      /* first credit of a stream, bytes */
-	uint32_t window_max;  /* what it may grow to */
+	uint32_t window_max;  /* what it may grow to, <= MUX_WINDOW_MAX */
+	uint32_t window_more; /* while all windows are below MUX_WINDOWS */
 	uint32_t frame_max;   /* payload of one DATA frame */
 	uint32_t streams_max; /* open at once */
 };
 
 struct mux_config mux_config_default(bool server);
+/** mux_config_bulk() - for a session of bulk streams alone */
+struct mux_config mux_config_bulk(bool server);
 
 /**
  * mux_request_fn - a request came (server); @req is borrowed during the call

@@ -35,7 +35,6 @@
  * then lives on without it (lane_alive() is false) until @out is empty.
  */
 
-#define OUT_MAX (8 * 1024 * 1024) /* above the largest window of a stream */
 #define GATHER ((size_t)64 << 10) /* the most that one packet carries */
 #define DIRECT ((size_t)32 << 10) /* a piece not worth the copy */
 #define KEEP ((size_t)4 << 10)	  /* of memory, while nothing waits */
@@ -280,7 +279,7 @@ static void take_early(struct relay *r, struct relay_early *early)
 		return;
 	buf_fini(&r->out);
 	r->out = early->data;
-	r->out.max = OUT_MAX;
+	r->out.max = MUX_HELD_MAX;
 	buf_init(&early->data, early->data.max);
 	r->ended = early->ended;
 	r->error = early->error;
@@ -320,7 +319,7 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 		r->user = user;
 		r->readable = true;
 		r->writable = true;
-		buf_init(&r->out, OUT_MAX);
+		buf_init(&r->out, MUX_HELD_MAX);
 		take_early(r, early);
 		rc = begin(r, s, accept);
 	}

@@ -128,6 +128,15 @@ struct session_config session_config_default(void)
 	};
 }
 
+struct session_config session_config_bulk(const struct session_config *cfg)
+{
+	struct session_config bulk = *cfg;
+
+	bulk.replay_max = MAX(bulk.replay_max, (size_t)24 * 1024 * 1024);
+	bulk.flight_max = MAX(bulk.flight_max, (size_t)16 * 1024 * 1024);
+	return bulk;
+}
+
 enum session_state session_state(const struct session *s)
 {
 	return s->state;

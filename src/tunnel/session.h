@@ -42,6 +42,8 @@ struct session_config {
 
 /** session_config_default() - what both programs use if nothing else is said */
 struct session_config session_config_default(void);
+/** session_config_bulk() - @cfg for a session of bulk streams alone */
+struct session_config session_config_bulk(const struct session_config *cfg);
 
 /** struct session_stats - what is known of the path; all of it may be 0 */
 struct session_stats {

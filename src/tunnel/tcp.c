@@ -21,8 +21,6 @@ struct tunnel_tcp {
 	struct relay_early early;
 };
 
-#define EARLY_MAX (8 * 1024 * 1024) /* above any stream's window */
-
 static void tcp_free(struct tunnel_tcp *tcp)
 {
 	buf_fini(&tcp->early.data);
@@ -97,7 +95,7 @@ struct tunnel_tcp *tunnel_tcp_open(struct loop *loop, struct mux *m,
 	tcp->loop = loop;
 	tcp->done = done;
 	tcp->user = user;
-	buf_init(&tcp->early.data, EARLY_MAX);
+	buf_init(&tcp->early.data, MUX_HELD_MAX);
 	tcp->stream = mux_open(m, req, &ops, tcp);
 	if (!tcp->stream) {
 		free(tcp);

@@ -34,14 +34,15 @@ void muxlink_init(struct muxlink *l, struct loop *loop, uint32_t window,
 {
 	*l = (struct muxlink){ .loop = loop };
 	for (int i = 0; i < 2; i++) {
-		struct mux_config cfg = mux_config_default(i == 1);
+		struct mux_config cfg = mux_config_bulk(i == 1);
 		struct muxlink_side *sd = &l->side[i];
 
 		if (window) {
 			cfg.window = window;
 			cfg.window_max = 3 * window;
+			cfg.window_more = 3 * window;
 		}
-		l->window_max = cfg.window_max;
+		l->window_max = cfg.window_more;
 		buf_init(&sd->out, 64 << 20);
 		sd->m = mux_new(loop, &cfg, &transport, sd,
 				i ? on_request : NULL, user);

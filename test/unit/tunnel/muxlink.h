@@ -28,7 +28,8 @@ struct muxlink {
 	uint32_t window_max;
 };
 
-/** muxlink_init() - @window: first credit of a stream; 0: the default */
+/** muxlink_init() - for bulk; @window: first credit of a stream;
+ *  0: the default */
 void muxlink_init(struct muxlink *l, struct loop *loop, uint32_t window,
 		  mux_request_fn on_request, void *user);
 void muxlink_fini(struct muxlink *l);

@@ -156,6 +156,28 @@ static void a_stalled_reader_stalls_itself(void **state)
 	}
 }
 
+/* What the peer may send to who does not read: few windows are large. (Up to
+ * half of one is credit that was not yet given back.) */
+static void few_large_windows(void **state)
+{
+	size_t large = 0;
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct flow_end *c = muxrig_open(&rig, 0);
+
+		flow_give(flow_peer(c), 60 << 20, false);
+		muxrig_run(&rig);
+		assert_int_equal(c->got, 60 << 20);
+		c->stalled = true;
+		flow_give(flow_peer(c), 60 << 20, false);
+		muxrig_run(&rig);
+		assert_in_range(c->held, 2 << 20, MUX_WINDOW_MAX);
+		large += c->held > 4 << 20;
+	}
+	assert_in_range(large, 3, MUX_WINDOWS / MUX_WINDOW_MAX);
+}
+
 /* both send for ever: neither gets far ahead of the other */
 static void shares_alike(void **state)
 {
@@ -252,6 +274,7 @@ int main(void)
 		T(cancels_before_the_answer),
 		T(tells_why_it_refuses),
 		T(a_stalled_reader_stalls_itself),
+		T(few_large_windows),
 		T(shares_alike),
 		T(five_thousand),
 		T(garbage_ends_it),
