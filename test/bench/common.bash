@@ -24,13 +24,12 @@ say() {
   echo "bench: $*" >&2
 }
 
-# kill_tree PID [SIGNAL]: it and all below it, children last
-kill_tree() {
-  local child children
-  children=$(pgrep -P "$1" || true)
-  kill "-${2:-TERM}" "$1" 2>/dev/null || true
-  for child in $children; do
-    kill_tree "$child" "${2:-TERM}"
+# tree PID: it and all below it
+tree() {
+  local child
+  echo "$1"
+  for child in $(pgrep -P "$1" || true); do
+    tree "$child"
   done
 }
 
@@ -39,6 +38,9 @@ bench_end() {
   local pid
   for pid in "${STARTED[@]}"; do
     way_end "$pid"
+  done
+  for pid in $(jobs -p); do
+    kill "$pid" 2>/dev/null || true
   done
   rm -rf "$RUN"
 }
@@ -57,16 +59,27 @@ way_start() {
   STARTED+=("$WAY")
 }
 
-# way_end PID: ktctl must have time to clean up
+# any_lives PID...
+any_lives() {
+  local pid
+  for pid; do
+    if kill -0 "$pid" 2>/dev/null; then return 0; fi
+  done
+  return 1
+}
+
+# way_end PID: it is asked to end, after 2 s what it started, too; all of them
+# have time to clean up
 way_end() {
-  local i
+  local i all
+  mapfile -t all < <(tree "$1")
   kill -TERM "$1" 2>/dev/null || return 0
-  for i in $(seq 100); do
-    kill -0 "$1" 2>/dev/null || break
-    [ "$i" != 20 ] || kill_tree "$1"
+  for i in $(seq 150); do
+    any_lives "${all[@]}" || break
+    [ "$i" != 20 ] || kill -TERM "${all[@]:1}" 2>/dev/null || true
     sleep 0.1
   done
-  kill_tree "$1" KILL
+  kill -KILL "${all[@]}" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
 }
 
