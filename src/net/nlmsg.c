@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
@@ -193,7 +194,7 @@ static int take_answer(struct nlsock *s, size_t len, nlmsg_fn fn, void *user)
 		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > len - at)
 			return -EPROTO;
 		at += MIN((size_t)NLMSG_ALIGN(h->nlmsg_len), len - at);
-		if (h->nlmsg_seq != s->seq)
+		if (h->nlmsg_seq - s->first > s->seq - s->first)
 			continue; /* left over from an interrupted call */
 		if (h->nlmsg_type == NLMSG_ERROR) {
 			int rc = take_error(s, h);
@@ -208,23 +209,11 @@ static int take_answer(struct nlsock *s, size_t len, nlmsg_fn fn, void *user)
 	return 0;
 }
 
-int nlsock_call(struct nlsock *s, struct nlmsg *m, nlmsg_fn fn, void *user)
+/* Until the last answer, or the first refusal */
+static int receive(struct nlsock *s, nlmsg_fn fn, void *user)
 {
-	struct nlmsghdr h;
 	int rc;
 
-	s->extack[0] = '\0';
-	if (m->full)
-		return -EMSGSIZE;
-	memcpy(&h, m->buf, sizeof(h));
-	h.nlmsg_len = (uint32_t)m->len;
-	h.nlmsg_seq = ++s->seq;
-	/* a dump ends with DONE, everything else with an acknowledgement */
-	if ((h.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
-		h.nlmsg_flags |= NLM_F_ACK;
-	memcpy(m->buf, &h, sizeof(h));
-	if (send(s->fd, m->buf, m->len, 0) < 0)
-		return -errno;
 	do {
 		ssize_t n = recv(s->fd, s->buf, sizeof(s->buf), 0);
 
@@ -236,4 +225,53 @@ int nlsock_call(struct nlsock *s, struct nlmsg *m, nlmsg_fn fn, void *user)
 			rc = take_answer(s, (size_t)n, fn, user);
 	} while (rc == 0);
 	return rc < 0 ? rc : 0;
+}
+
+/* Length and number, now that the message is complete */
+static void finish(struct nlsock *s, struct nlmsg *m, uint16_t flags)
+{
+	struct nlmsghdr h;
+
+	memcpy(&h, m->buf, sizeof(h));
+	h.nlmsg_len = (uint32_t)m->len;
+	h.nlmsg_seq = ++s->seq;
+	h.nlmsg_flags |= flags;
+	memcpy(m->buf, &h, sizeof(h));
+}
+
+int nlsock_call(struct nlsock *s, struct nlmsg *m, nlmsg_fn fn, void *user)
+{
+	struct nlmsghdr h;
+
+	s->extack[0] = '\0';
+	if (m->full)
+		return -EMSGSIZE;
+	memcpy(&h, m->buf, sizeof(h));
+	/* a dump ends with DONE, everything else with an acknowledgement */
+	finish(s, m,
+	       (h.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP ? NLM_F_ACK : 0);
+	s->first = s->seq;
+	if (send(s->fd, m->buf, m->len, 0) < 0)
+		return -errno;
+	return receive(s, fn, user);
+}
+
+int nlsock_batch(struct nlsock *s, struct nlmsg *m, size_t n)
+{
+	struct iovec *iov = calloc(n, sizeof(*iov));
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n };
+	int rc = iov ? 0 : -ENOMEM;
+
+	s->extack[0] = '\0';
+	s->first = s->seq + 1;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		/* refusals come anyway; this one's answer says it is over */
+		finish(s, &m[i], i + 2 == n ? NLM_F_ACK : 0);
+		iov[i] = (struct iovec){ m[i].buf, m[i].len };
+		rc = m[i].full ? -EMSGSIZE : 0;
+	}
+	if (rc == 0 && sendmsg(s->fd, &msg, 0) < 0)
+		rc = -errno;
+	free(iov);
+	return rc < 0 ? rc : receive(s, NULL, NULL);
 }

@@ -56,7 +56,7 @@ uint32_t nlspan_u32(struct nlspan s, uint32_t otherwise);
 /** struct nlsock - a netlink socket; stays in the namespace it was opened in */
 struct nlsock {
 	int fd;
-	uint32_t seq;
+	uint32_t first, seq; /* of the requests that are being answered */
 	char extack[160]; /* the kernel's words about the last refusal, or "" */
 	_Alignas(NLMSG_ALIGNTO) uint8_t buf[32768];
 };
@@ -75,5 +75,11 @@ typedef void (*nlmsg_fn)(void *user, const struct nlmsghdr *h);
  */
 KT_CHECK int nlsock_call(struct nlsock *s, struct nlmsg *m, nlmsg_fn fn,
 			 void *user);
+/**
+ * nlsock_batch() - send @n messages as one, the first and the last of which are
+ * the brackets of nfnetlink: all of them are obeyed, or none
+ * Return: 0, or what the kernel said of the first that it refused.
+ */
+KT_CHECK int nlsock_batch(struct nlsock *s, struct nlmsg *m, size_t n);
 
 #endif
