@@ -146,6 +146,7 @@ static void commit(struct laptop *l)
 		else
 			answer(l, ruleline_put(&l->out, RULELINE_ACCEPTED));
 	}
+	serve_rules_changed(l->sh->serve);
 	if (!l->broken && rc == 0)
 		log_info("%s has %zu rule%s", l->user, l->nrules,
 			 l->nrules == 1 ? "" : "s");
@@ -262,6 +263,7 @@ void laptop_free(struct laptop *l)
 	if (!l)
 		return;
 	table_leave(l->sh->table, l->id);
+	serve_rules_changed(l->sh->serve);
 	list_del(&l->node);
 	loop_timer_stop(&l->grace);
 	if (l->control)
@@ -280,6 +282,7 @@ void laptop_up(struct laptop *l, bool resumed)
 		open_control(l);
 	else if (table_back(l->sh->table, l->id, clock_ns(), &c) < 0)
 		refuse_taken(l, &c);
+	serve_rules_changed(l->sh->serve);
 }
 
 /* nobody waits any longer; the stream users find another way, or reset */
@@ -288,6 +291,7 @@ static void on_grace_over(struct timer *t)
 	struct laptop *l = container_of(t, struct laptop, grace);
 
 	log_info("%s is away for %u s: rules suspended", l->user, l->grace_s);
+	serve_rules_changed(l->sh->serve);
 	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
 }
 

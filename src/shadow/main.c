@@ -29,7 +29,11 @@ static const char usage[] =
 	"  --keep SEC         keep a lost client's session so long\n"
 	"                     (SHADOW_KEEP, 120)\n"
 	"  --serve ITEM,...   ports served in the place of a Service's Pods:\n"
-	"                     PORT[/udp][=ORIGIN:PORT][~PROTO] (SHADOW_SERVE)\n"
+	"                     PORT[/udp][!][=ORIGIN:PORT][~PROTO]\n"
+	"                     (SHADOW_SERVE); \"!\": of another program here,\n"
+	"                     whose callers are led away (needs NET_ADMIN)\n"
+	"  --exempt ADDR,...  callers that are not led away\n"
+	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
 	"                     somebody is connected (SHADOW_DRAIN, 8)\n"
 	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
@@ -40,8 +44,8 @@ static const char usage[] =
 struct options {
 	long listen, health, idle, keep, drain;
 	struct ipport nameserver;
-	const char *resolv_conf, *serve;
-	bool debug;
+	const char *resolv_conf, *serve, *exempt;
+	bool debug, once;
 };
 
 struct signals {
@@ -125,6 +129,12 @@ static int one_option(struct options *o, int c)
 	case 's':
 		o->serve = optarg;
 		return 0;
+	case 'e':
+		o->exempt = optarg;
+		return 0;
+	case 'o':
+		o->once = true;
+		return 0;
 	case 'r':
 		o->resolv_conf = optarg;
 		return 0;
@@ -151,6 +161,8 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "keep", required_argument, NULL, 'k' },
 		{ "drain", required_argument, NULL, 'D' },
 		{ "serve", required_argument, NULL, 's' },
+		{ "exempt", required_argument, NULL, 'e' },
+		{ "once", no_argument, NULL, 'o' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
 		{ "debug", no_argument, NULL, 'd' },
@@ -181,6 +193,7 @@ static struct server_config config_of(const struct options *o)
 		.resolv_conf = o->resolv_conf,
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
+		.once = o->once,
 	};
 }
 
@@ -260,6 +273,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "shadow: --serve: %s\n", err.msg);
 		return 2;
 	}
+	if (o.exempt && exempt_parse(&cfg.exempt, o.exempt, &err) < 0) {
+		fprintf(stderr, "shadow: --exempt: %s\n", err.msg);
+		return 2;
+	}
 	loop = loop_new();
 	if (loop && start_signals(&sg, loop) == 0)
 		sv = server_new(loop, &cfg, &err);
@@ -270,7 +287,7 @@ int main(int argc, char **argv)
 	}
 	log_info("shadow %s: tunnel on 127.0.0.1:%ld", KT_VERSION, o.listen);
 	rc = serve(loop, sv, &sg);
-	if (sg.stop)
+	if (sg.stop || o.once)
 		drain(loop, sv, &sg, o.drain * NS_SEC);
 	server_free(sv);
 	loop_watch_stop(&sg.watch);

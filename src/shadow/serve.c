@@ -9,6 +9,7 @@
 #include "router/table.h"
 #include "shadow/connector.h"
 #include "shadow/laptop.h"
+#include "shadow/lead.h"
 #include "shadow/listener.h"
 #include "shadow/origin.h"
 #include "shadow/serve_http.h"
@@ -41,6 +42,7 @@
 struct port {
 	struct serve *serve;
 	struct serve_item item;
+	uint16_t bound;	       /* item.port, or where callers are led to */
 	struct origin *origin; /* NULL: none */
 	struct listener listener;
 	struct serve_udp *udp;
@@ -51,6 +53,7 @@ struct serve {
 	struct port *port[SERVESPEC_MAX];
 	size_t nports;
 	struct serve_env env;
+	struct lead *lead; /* NULL: no port is another's */
 	struct list callers;
 	size_t ncallers;
 };
@@ -260,23 +263,64 @@ static void on_accepted(void *user, int fd)
 static int port_start(struct port *p, struct kt_error *err)
 {
 	static const uint8_t any[16] = { 0 };
-	const struct ipport at = { ipaddr_v6(any), p->item.port };
+	struct ipport at = { ipaddr_v6(any), p->item.port };
 	struct shadow *sh = p->serve->sh;
+	int rc;
 
 	if (p->item.host[0]) {
 		p->origin = origin_new(sh, p->item.host, p->item.origin_port);
 		if (!p->origin)
 			return kt_fail(err, ENOMEM, "out of memory");
 	}
-	if (!p->item.udp)
-		return listener_start(&p->listener, sh->loop, &at, on_accepted,
-				      p, err);
-	p->udp = serve_udp_new(sh, p->item.port, p->origin, err);
-	return p->udp ? 0 : -err->code;
+	if (p->item.redirect)
+		at.port = 0;
+	p->bound = at.port;
+	if (p->item.udp) {
+		p->udp = serve_udp_new(sh, p->item.port, &p->bound, p->origin,
+				       err);
+		return p->udp ? 0 : -err->code;
+	}
+	rc = listener_start(&p->listener, sh->loop, &at, on_accepted, p, err);
+	if (rc < 0)
+		return rc;
+	rc = socket_port(p->listener.watch.fd, &p->bound);
+	return rc < 0 ? kt_fail(err, -rc, "%s", strerror(-rc)) : 0;
+}
+
+/* --- ports that are another's ------------------------------------------- */
+
+void serve_rules_changed(struct serve *sv)
+{
+	struct redirect_port v[SERVESPEC_MAX];
+	size_t n = 0;
+
+	if (!sv || !sv->lead)
+		return;
+	for (size_t i = 0; i < sv->nports; i++) {
+		const struct port *p = sv->port[i];
+
+		if (p->item.redirect &&
+		    table_choose(sv->sh->table, p->item.port, p->item.udp, NULL,
+				 clock_ns()))
+			v[n++] = (struct redirect_port){ p->item.port, p->bound,
+							 p->item.udp };
+	}
+	lead_set(sv->lead, v, n);
+}
+
+static int lead_start(struct serve *sv, const struct exempt *exempt,
+		      struct kt_error *err)
+{
+	for (size_t i = 0; i < sv->nports; i++)
+		if (sv->port[i]->item.redirect) {
+			sv->lead = lead_new(exempt, err);
+			return sv->lead ? 0 : -err->code;
+		}
+	return 0;
 }
 
 struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
-			struct kt_error *err)
+			const struct exempt *exempt, struct kt_error *err)
 {
 	struct serve *sv = xcalloc(1, sizeof(*sv));
 
@@ -294,6 +338,10 @@ struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 			return NULL;
 		}
 	}
+	if (lead_start(sv, exempt, err) < 0) {
+		serve_free(sv);
+		return NULL;
+	}
 	return sv;
 }
 
@@ -301,6 +349,7 @@ void serve_free(struct serve *sv)
 {
 	if (!sv)
 		return;
+	lead_free(sv->lead);
 	for (size_t i = 0; i < sv->nports; i++)
 		listener_stop(&sv->port[i]->listener);
 	while (!list_empty(&sv->callers))

@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct shadow;
+struct exempt;
 struct origin;
+struct shadow;
 
 /**
  * DOC: Serve
@@ -24,9 +25,12 @@ struct origin;
 
 struct serve;
 
-/** serve_new() - listen on every port of @spec; NULL with @err */
+/** serve_new() - listen on every port of @spec; @exempt: callers that are never
+ *  led away from a port that another program listens on; NULL with @err */
 struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
-			struct kt_error *err);
+			const struct exempt *exempt, struct kt_error *err);
+/** serve_rules_changed() - lead callers here, or no longer; NULL is allowed */
+void serve_rules_changed(struct serve *sv);
 /** serve_free() - reset every caller; NULL is allowed */
 void serve_free(struct serve *sv);
 /** serve_callers() - those that wait for their way, or are with the origin;
@@ -41,10 +45,12 @@ bool serve_has(const struct shadow *sh, uint16_t port, bool udp);
 
 struct serve_udp;
 
-/** serve_udp_new() - datagrams to @port go by the rules; @origin (borrowed) may
- *  be NULL; NULL with @err */
+/** serve_udp_new() - datagrams to @port go by the rules; they come in at
+ * *@bound (0: any, filled in); @origin (borrowed) may be NULL; NULL with @err
+ */
 struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
-				struct origin *origin, struct kt_error *err);
+				uint16_t *bound, struct origin *origin,
+				struct kt_error *err);
 void serve_udp_free(struct serve_udp *u);
 
 #endif

@@ -31,6 +31,7 @@ struct server {
 	struct listener tunnel;
 	struct health *health;
 	int64_t idle_since; /* 0: somebody is here */
+	bool came;
 };
 
 struct client {
@@ -207,6 +208,7 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	}
 	list_add_tail(&sv->sh.clients, &c->node);
 	sv->idle_since = 0;
+	sv->came = true;
 	return link_session(c->link);
 }
 
@@ -258,7 +260,7 @@ static int start(struct server *sv, struct kt_error *err)
 	rc = listener_start(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
 			    sv, err);
 	if (rc == 0 && sv->cfg.serve.n) {
-		sh->serve = serve_new(sh, &sv->cfg.serve, err);
+		sh->serve = serve_new(sh, &sv->cfg.serve, &sv->cfg.exempt, err);
 		rc = sh->serve ? 0 : -err->code;
 	}
 	if (rc < 0 || !sv->cfg.health.port)
@@ -327,6 +329,8 @@ size_t server_callers(const struct server *sv)
 
 bool server_idle(const struct server *sv)
 {
+	if (sv->cfg.once && sv->came && sv->idle_since)
+		return true;
 	return sv->cfg.idle_ns && sv->idle_since &&
 	       clock_ns() - sv->idle_since >= sv->cfg.idle_ns;
 }

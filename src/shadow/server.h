@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
+#include "shadow/lead.h"
 #include "shadow/servespec.h"
 #include "shadow/shadow.h"
 
@@ -13,6 +14,8 @@ struct server_config {
 	struct ipport nameserver; /* port 0: those of resolv.conf */
 	const char *resolv_conf;
 	struct servespec serve;
+	struct exempt exempt; /* see serve_new() */
+	bool once;	      /* exit when a client came and all have left */
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */
 	int64_t idle_ns;
@@ -24,7 +27,7 @@ struct server;
 /** server_new() - listen and serve; NULL with @err */
 struct server *server_new(struct loop *loop, const struct server_config *cfg,
 			  struct kt_error *err);
-/** server_idle() - nobody came, or came back, for idle_ns */
+/** server_idle() - nobody came, or came back, for idle_ns; or all have left */
 bool server_idle(const struct server *sv);
 /** server_streams() - open streams of all clients */
 size_t server_streams(const struct server *sv);

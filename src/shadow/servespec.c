@@ -80,6 +80,9 @@ static int take_item(struct serve_item *it, const char *text)
 	origin = strchr(copy, '=');
 	if (origin)
 		*origin++ = 0;
+	it->redirect = str_ends(copy, "!");
+	if (it->redirect)
+		copy[strlen(copy) - 1] = 0;
 	it->udp = str_ends(copy, "/udp");
 	if (it->udp)
 		copy[strlen(copy) - strlen("/udp")] = 0;
@@ -106,11 +109,12 @@ int servespec_parse(struct servespec *s, const char *text, struct kt_error *err)
 		struct serve_item it;
 
 		if (take_item(&it, v.v[i]) < 0 || is_there(s, &it))
-			return kt_fail(err, EINVAL,
-				       "'%.200s' is not "
-				       "PORT[/udp][=HOST:PORT][~PROTO], or the "
-				       "port is there twice",
-				       v.v[i]);
+			return kt_fail(
+				err, EINVAL,
+				"'%.200s' is not "
+				"PORT[/udp][!][=HOST:PORT][~PROTO], or the "
+				"port is there twice",
+				v.v[i]);
 		if (s->n == SERVESPEC_MAX)
 			return kt_fail(err, EINVAL, "more than %d ports",
 				       SERVESPEC_MAX);
@@ -122,7 +126,7 @@ int servespec_parse(struct servespec *s, const char *text, struct kt_error *err)
 bool servespec_has_origin(const struct servespec *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->item[i].host[0])
+		if (s->item[i].host[0] && !s->item[i].redirect)
 			return true;
 	return false;
 }

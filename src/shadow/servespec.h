@@ -11,7 +11,7 @@
 /**
  * DOC: SHADOW_SERVE
  *
- *     ITEM,...     ITEM = PORT[/udp][=HOST:PORT][~PROTO]
+ *     ITEM,...     ITEM = PORT[/udp][!][=HOST:PORT][~PROTO]
  *
  * The ports that the shadow listens on in the place of a Service's Pods, the
  * origin that has what no rule takes (without it that is refused), and what is
@@ -20,6 +20,9 @@
  * no connection), or "tcp" (nobody looks inside). HOST is an address, an IPv6
  * one in brackets, or a name that is whole, with a dot at its end: no search
  * list.
+ *
+ * "!": a program of this Pod listens there already. The shadow listens on any
+ * other port, and has callers led to it while a laptop wants them.
  */
 
 #define SERVESPEC_MAX 64 /* items */
@@ -29,7 +32,7 @@ enum serve_proto { SERVE_AUTO, SERVE_HTTP, SERVE_TCP };
 
 struct serve_item {
 	uint16_t port;
-	bool udp;
+	bool udp, redirect;
 	enum serve_proto proto;
 	char host[SERVESPEC_HOST_MAX]; /* of the origin, or "" */
 	uint16_t origin_port;
@@ -43,7 +46,8 @@ struct servespec {
 /** servespec_parse() - 0, or -EINVAL with @err */
 KT_CHECK int servespec_parse(struct servespec *s, const char *text,
 			     struct kt_error *err);
-/** servespec_has_origin() - one of the ports has */
+/** servespec_has_origin() - one of the ports has one that callers reach through
+ *  the shadow only */
 bool servespec_has_origin(const struct servespec *s);
 
 #endif

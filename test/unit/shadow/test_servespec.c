@@ -38,6 +38,12 @@ static void items(void **state)
 	assert_true(servespec_has_origin(&s));
 	assert_int_equal(servespec_parse(&s, "80,81/udp~auto", NULL), 0);
 	assert_false(servespec_has_origin(&s));
+	assert_int_equal(
+		servespec_parse(&s, "80!=10.0.0.1:80~tcp,81/udp!", NULL), 0);
+	assert_true(s.item[0].redirect && !s.item[0].udp);
+	assert_string_equal(s.item[0].host, "10.0.0.1");
+	assert_true(s.item[1].redirect && s.item[1].udp);
+	assert_false(servespec_has_origin(&s)); /* reached without it */
 	assert_int_equal(servespec_parse(&s, "", NULL), 0);
 	assert_int_equal(s.n, 0);
 }
@@ -69,6 +75,9 @@ static void malformed(void **state)
 		"80=1.2.3:1",
 		"80=[fd00::1:1",
 		"80=.a.:1",
+		"80!!",
+		"80!/udp",
+		"!",
 	};
 	char text[1200] = "";
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_LEAD_H
+#define KT_SHADOW_LEAD_H
+
+#include "base/error.h"
+#include "base/ipaddr.h"
+#include "net/redirect.h"
+
+#include <stddef.h>
+
+/**
+ * DOC: Lead: callers of somebody else's port come to the shadow
+ *
+ * In a Pod whose own program listens on the Service's port already (an
+ * ephemeral container). While a laptop wants the callers of a port, new ones
+ * are led to the shadow; else everything is as if there were no shadow.
+ */
+
+#define LEAD_EXEMPT_MAX 8
+
+/** struct exempt - callers that are never led away: the node's own addresses,
+ *  whose probes decide whether the Pod is well */
+struct exempt {
+	struct ipaddr addr[LEAD_EXEMPT_MAX];
+	size_t n;
+};
+
+/** exempt_parse() - "ADDRESS,..."; 0, or -EINVAL with @err */
+KT_CHECK int exempt_parse(struct exempt *e, const char *text,
+			  struct kt_error *err);
+
+struct lead;
+
+/** lead_new() - @exempt, and the gateways towards them; NULL with @err */
+struct lead *lead_new(const struct exempt *exempt, struct kt_error *err);
+/** lead_set() - callers of these ports, and of no others; what is so already
+ *  costs nothing */
+void lead_set(struct lead *l, const struct redirect_port *v, size_t n);
+/** lead_free() - NULL is allowed */
+void lead_free(struct lead *l);
+
+#endif
