@@ -2,17 +2,20 @@
 /*
  * ktctl exchange: everybody's requests to a Service come to this machine. The
  * shadow stands in front (mode selector), or the Service's own Pods are scaled
- * away and the shadow has their labels (mode scale).
+ * away and the shadow has their labels (mode scale), or each Pod has a shadow
+ * inside (mode ephemeral).
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/app.h"
 #include "ktctl/holder.h"
+#include "ktctl/inject.h"
 #include "ktctl/inward.h"
 #include "ktctl/mend.h"
 #include "ktctl/progress.h"
 #include "ktctl/signals.h"
+#include "kube/ephemeral.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
 
@@ -21,6 +24,7 @@
 
 #define STEPS_SELECTOR 5
 #define STEPS_SCALE 5
+#define STEPS_EPHEMERAL 3
 #define SCALE_POLL NS_SEC
 
 struct exchange {
@@ -33,6 +37,8 @@ struct exchange {
 	char *workload_name;
 	json_t *labels; /* of the shadow */
 	bool scaled;
+
+	struct injector *injector; /* mode ephemeral */
 };
 
 static int step_service(struct exchange *x, struct kt_error *err)
@@ -83,7 +89,7 @@ static int step_switch(struct exchange *x, struct kt_error *err)
 	return 0;
 }
 
-static int start_selector(struct exchange *x, struct kt_error *err)
+static int run_selector(struct exchange *x, struct kt_error *err)
 {
 	struct inward *in = &x->in;
 	int rc = step_service(x, err);
@@ -109,9 +115,10 @@ static int start_selector(struct exchange *x, struct kt_error *err)
 		rc = inward_tunnel(in, err);
 	if (rc == 0)
 		rc = step_switch(x, err);
-	if (rc == 0)
-		say_ready(x, "Service", in->name);
-	return rc;
+	if (rc < 0)
+		return rc;
+	say_ready(x, "Service", in->name);
+	return inward_serve(in, err);
 }
 
 static void undo_selector(struct exchange *x)
@@ -273,7 +280,7 @@ static void describe(struct exchange *x)
 	name_shadow(in, x->workload_name);
 }
 
-static int start_scale(struct exchange *x, struct kt_error *err)
+static int run_scale(struct exchange *x, struct kt_error *err)
 {
 	struct inward *in = &x->in;
 	int rc = step_service(x, err);
@@ -292,9 +299,10 @@ static int start_scale(struct exchange *x, struct kt_error *err)
 		rc = inward_tunnel(in, err);
 	if (rc == 0)
 		rc = step_scale(x, err);
-	if (rc == 0)
-		say_ready(x, x->kind, x->workload_name);
-	return rc;
+	if (rc < 0)
+		return rc;
+	say_ready(x, x->kind, x->workload_name);
+	return inward_serve(in, err);
 }
 
 static bool is_back(struct exchange *x, int replicas)
@@ -353,20 +361,64 @@ static void undo_scale(struct exchange *x)
 	inward_remove_shadow(in);
 }
 
-/* --- the command ---------------------------------------------------------- */
+/* --- ephemeral ------------------------------------------------------------ */
 
-static int run(struct exchange *x, const char *target, struct kt_error *err)
+static int run_ephemeral(struct exchange *x, struct kt_error *err)
 {
-	bool scale = x->opt->mode == EXCHANGE_SCALE;
+	struct inward *in = &x->in;
 	int rc;
 
-	progress_begin(x->in.app->progress,
-		       scale ? STEPS_SCALE : STEPS_SELECTOR);
-	rc = inward_open(&x->in, target, err);
-	if (rc == 0)
-		rc = scale ? start_scale(x, err) : start_selector(x, err);
-	return rc < 0 ? rc : inward_serve(&x->in, err);
+	if (in->minor && in->minor < EPHEMERAL_SINCE) {
+		kt_hint(err, "--mode selector does the same for the whole "
+			     "Service");
+		return kt_fail(err, EOPNOTSUPP,
+			       "--mode ephemeral: ephemeral containers are "
+			       "there from Kubernetes 1.%d on; this one is "
+			       "1.%d",
+			       EPHEMERAL_SINCE, in->minor);
+	}
+	rc = step_service(x, err);
+	if (rc < 0)
+		return rc;
+	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
+	progress_step(in->app->progress, "Add a container to each of its Pods");
+	x->injector = injector_new(in);
+	rc = injector_start(x->injector, err);
+	if (rc < 0)
+		return rc;
+	progress_done(in->app->progress, "Pods that lead here: %zu",
+		      injector_pods(x->injector));
+	in->ready = true;
+	say_ready(x, "Service", in->name);
+	return injector_serve(x->injector, err);
 }
+
+static void undo_ephemeral(struct exchange *x)
+{
+	if (!x->injector)
+		return;
+	if (x->in.ready)
+		progress_note(x->in.app->progress,
+			      "Requests under way end (Ctrl-C ends them now)");
+	injector_leave(x->injector);
+	injector_free(x->injector);
+}
+
+/* --- the command ---------------------------------------------------------- */
+
+static const struct mode {
+	unsigned int steps;
+	int (*run)(struct exchange *x, struct kt_error *err); /* to the end */
+	void (*undo)(struct exchange *x);
+	const char *role; /* of deploy/rbac */
+} modes[] = {
+	[EXCHANGE_SELECTOR] = { STEPS_SELECTOR, run_selector, undo_selector,
+				"exchange" },
+	[EXCHANGE_SCALE] = { STEPS_SCALE, run_scale, undo_scale,
+			     "exchange-scale" },
+	[EXCHANGE_EPHEMERAL] = { STEPS_EPHEMERAL, run_ephemeral, undo_ephemeral,
+				 "exchange-ephemeral" },
+};
 
 int command_exchange(struct app *app, const struct options *o)
 {
@@ -377,29 +429,19 @@ int command_exchange(struct app *app, const struct options *o)
 			.component = "exchange" },
 		.opt = &o->exchange,
 	};
+	const struct mode *mode = &modes[x.opt->mode];
 	struct kt_error err = { 0 };
 	int rc;
 
-	if (x.opt->mode == EXCHANGE_EPHEMERAL) {
-		kt_hint(&err, "--mode selector does the same for the whole "
-			      "Service, and needs no right to change Pods");
-		kt_fail(&err, EOPNOTSUPP,
-			"--mode ephemeral is not there yet: it would put a "
-			"container into the Pods of %s",
-			o->args[0]);
-		return app_fail(app, -EOPNOTSUPP, &err);
-	}
-	rc = run(&x, o->args[0], &err);
+	progress_begin(app->progress, mode->steps);
+	rc = inward_open(&x.in, o->args[0], &err);
+	if (rc == 0)
+		rc = mode->run(&x, &err);
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_clean_up(app->signals);
-	if (x.opt->mode == EXCHANGE_SCALE)
-		undo_scale(&x);
-	else
-		undo_selector(&x);
-	rc = inward_end(&x.in, rc, &err,
-			x.opt->mode == EXCHANGE_SCALE ? "exchange-scale"
-						      : "exchange");
+	mode->undo(&x);
+	rc = inward_end(&x.in, rc, &err, mode->role);
 	inward_close(&x.in);
 	json_decref(x.workload);
 	json_decref(x.labels);

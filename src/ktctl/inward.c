@@ -101,8 +101,7 @@ int inward_shadow(struct inward *in, bool share, struct kt_error *err)
 	return 0;
 }
 
-/* A program that was not started yet would be searched for elsewhere */
-static void on_caller(void *user, const struct inbound_caller *c)
+void inward_tell_caller(void *user, const struct inbound_caller *c)
 {
 	struct inward *in = user;
 	char from[IPPORT_STRLEN];
@@ -158,7 +157,7 @@ int inward_tunnel(struct inward *in, struct kt_error *err)
 		.home = in->app->home,
 		.carrier = in->global->carrier,
 		.inbound = &in->spec,
-		.caller = on_caller,
+		.caller = inward_tell_caller,
 		.renew = on_renew,
 		.user = in,
 	};

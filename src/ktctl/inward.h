@@ -107,6 +107,9 @@ void inward_stuntman_remove(struct inward *in);
 KT_CHECK int inward_shadow(struct inward *in, bool share, struct kt_error *err);
 /** inward_tunnel() - up, the rules are in force */
 KT_CHECK int inward_tunnel(struct inward *in, struct kt_error *err);
+/** inward_tell_caller() - uplink_config.caller of @user, a struct inward: a
+ * local program that was not started yet would be searched for elsewhere */
+void inward_tell_caller(void *user, const struct inbound_caller *c);
 /** inward_take() - the Service leads to the shadow, and is kept so */
 KT_CHECK int inward_take(struct inward *in, struct kt_error *err);
 /** inward_keep() - the Service was changed by somebody, perhaps: take it again,

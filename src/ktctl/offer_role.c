@@ -33,6 +33,7 @@ static const char *published(const char *role, const struct denied *d)
 		{ "connect", connect_yaml, "" },
 		{ "exchange", exchange_yaml, "" },
 		{ "exchange-scale", exchange_scale_yaml, "apps" },
+		{ "exchange-ephemeral", exchange_ephemeral_yaml, "apps" },
 		{ "mesh", mesh_yaml, "" },
 		{ "mesh-gateway", mesh_gateway_yaml, GATEWAY },
 		{ "mesh-istio", mesh_istio_yaml, ISTIO },

@@ -18,7 +18,8 @@ struct shadow {
 	char name[256]; /* of the Pod or Deployment; "" before it is made */
 	char pod[256];	/* the running Pod */
 	char pod_ip[64];
-	char text[288]; /* shadow_describe() */
+	char text[320]; /* shadow_describe() */
+	uint16_t port;	/* of the tunnel; 0: SHADOW_TUNNEL_PORT */
 	bool joined;	/* our reference is counted in the shared one */
 	bool unsure;	/* the request to make it got no answer */
 	struct heartbeat *beat;
@@ -402,6 +403,20 @@ void shadow_free(struct shadow *s)
 		return;
 	heartbeat_stop(s->beat);
 	free(s);
+}
+
+void shadow_adopt(struct shadow *s, const char *pod, const char *name,
+		  uint16_t port)
+{
+	snprintf(s->pod, sizeof(s->pod), "%s", pod);
+	snprintf(s->text, sizeof(s->text), "container %.32s of Pod %s", name,
+		 s->pod);
+	s->port = port;
+}
+
+uint16_t shadow_port(const struct shadow *s)
+{
+	return s->port ? s->port : SHADOW_TUNNEL_PORT;
 }
 
 const char *shadow_pod_name(const struct shadow *s)

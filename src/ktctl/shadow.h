@@ -53,6 +53,13 @@ struct shadow *shadow_new(const struct shadow_config *cfg);
 /** shadow_free() - forget it; the object stays (see shadow_remove()) */
 void shadow_free(struct shadow *s);
 
+/** shadow_adopt() - in place of shadow_ensure(): container @name of the running
+ *  Pod @pod, made and looked after by somebody else */
+void shadow_adopt(struct shadow *s, const char *pod, const char *name,
+		  uint16_t port);
+/** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */
+uint16_t shadow_port(const struct shadow *s);
+
 /** shadow_ensure() - make or join the object and wait until its Pod runs */
 KT_CHECK int shadow_ensure(struct shadow *s, struct kt_error *err);
 /** shadow_check() - after trouble: 1: the Pod still runs; 0: it is gone or

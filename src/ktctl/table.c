@@ -166,7 +166,7 @@ static const struct option exchange_options[] = {
 	EXPOSE_ROW(EXCHANGE),
 	{ "mode", 0, VALUE_CHOICE, "selector", "MODE",
 	  "selector: a shadow stands in front of the Service; scale: its Pods "
-	  "are scaled to 0; ephemeral: not there yet",
+	  "are scaled to 0; ephemeral: each Pod gets a shadow inside",
 	  .choices = exchange_modes, EXCHANGE(mode) },
 	{ "recoverWaitTime", 0, VALUE_INT, "120", "SECONDS",
 	  "mode scale: how long to wait for the original Pods when you leave",

@@ -121,7 +121,7 @@ static void failed(struct uplink *u, const struct kt_error *why)
 	u->warned = true;
 	u->failures++;
 	if (blames_pod(why) || u->failures % FAILURES_BEFORE_HEAL == 0)
-		u->attention = true;
+		uplink_wake(u);
 	retry_later(u);
 }
 
@@ -132,7 +132,7 @@ static int open_forward(struct uplink *u, struct carrier **c,
 
 	return portforward_open(
 		c, carriers_form(&u->carriers), u->cfg.kube, u->cfg.ns,
-		shadow_pod_name(u->cfg.shadow), SHADOW_TUNNEL_PORT,
+		shadow_pod_name(u->cfg.shadow), shadow_port(u->cfg.shadow),
 		carriers_patience(&u->carriers, u->cfg.open_timeout_ns), &none,
 		NULL, err);
 }
@@ -201,7 +201,7 @@ static void on_lost(void *user, const struct kt_error *why)
 static void end(struct uplink *u)
 {
 	u->fatal = true;
-	u->attention = true;
+	uplink_wake(u);
 	loop_timer_stop(&u->retry);
 }
 
@@ -289,7 +289,7 @@ void uplink_free(struct uplink *u)
 	loop_defer_free(u->cfg.loop, u);
 }
 
-static int fatal(struct uplink *u, struct kt_error *err)
+static int fatal(const struct uplink *u, struct kt_error *err)
 {
 	*err = u->why;
 	if (err->code == EPROTONOSUPPORT)
@@ -351,6 +351,13 @@ int uplink_wait(struct uplink *u, struct kt_error *err)
 void uplink_wake(struct uplink *u)
 {
 	u->attention = true;
+	if (u->cfg.woken)
+		u->cfg.woken(u->cfg.user);
+}
+
+int uplink_check(const struct uplink *u, struct kt_error *err)
+{
+	return u->fatal ? fatal(u, err) : 0;
 }
 
 int uplink_heal(struct uplink *u, struct kt_error *err)

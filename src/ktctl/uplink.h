@@ -43,6 +43,9 @@ struct uplink_config {
 	/** renew() - the shadow is gone: 0: make another; -errno with @err:
 	 *  that ends it. Waits in the loop; may be NULL: always 0 */
 	int (*renew)(void *user, struct kt_error *err);
+	/** woken() - there is something for uplink_check(), or uplink_wait()
+	 *  returns; may be NULL */
+	void (*woken)(void *user);
 	void *user;
 };
 
@@ -55,6 +58,8 @@ KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
 /** uplink_wait() - until the uplink needs healing (0) or the loop is
  *  interrupted (-EINTR); other -errno with @err are fatal */
 KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
+/** uplink_check() - 0, or why it will not come up again: -errno with @err */
+KT_CHECK int uplink_check(const struct uplink *u, struct kt_error *err);
 /** uplink_wake() - make uplink_wait() return: there is other work */
 void uplink_wake(struct uplink *u);
 /** uplink_heal() - look after the shadow: make another when it is gone. 0 also

@@ -117,6 +117,13 @@ static void judge_container(struct pod_report *r, const json_t *pod,
 	}
 }
 
+void pod_report_container(struct pod_report *r, const json_t *pod,
+			  const json_t *status)
+{
+	*r = (struct pod_report){ .state = POD_WAITING };
+	judge_container(r, pod, status);
+}
+
 /* Evicted, SysctlForbidden, NodeAffinity, ...: or its container just ended. */
 static void judge_over(struct pod_report *r, const json_t *pod)
 {

@@ -22,6 +22,10 @@ struct pod_report {
 			      * message are the Pod's own, verbatim */
 };
 
+/** pod_report_container() - judge one container of @pod by its @status (NULL:
+ *  there is none yet); pure */
+void pod_report_container(struct pod_report *r, const json_t *pod,
+			  const json_t *status);
 /** pod_report_make() - judge @pod (its first container); pure */
 void pod_report_make(struct pod_report *r, const json_t *pod);
 

@@ -210,8 +210,9 @@ char *service_ports_text(const struct service_ports *p)
 	return take_text(&b);
 }
 
-char *service_ports_serve(const struct service_ports *p, const char *origin,
-			  bool whole)
+/* @beside: the origin is a program of the same Pod */
+static char *serve_text(const struct service_ports *p, const char *origin,
+			bool whole, bool beside)
 {
 	bool six = origin && strchr(origin, ':');
 	struct buf b;
@@ -223,15 +224,28 @@ char *service_ports_serve(const struct service_ports *p, const char *origin,
 
 		if (!is_first_of_target(p, i))
 			continue;
-		if (buf_printf(&b, "%s%u%s", b.len ? "," : "", sp->target,
-			       sp->udp ? "/udp" : "") < 0 ||
+		if (buf_printf(&b, "%s%u%s%s", b.len ? "," : "", sp->target,
+			       sp->udp ? "/udp" : "", beside ? "!" : "") < 0 ||
 		    (origin &&
 		     buf_printf(&b, "=%s%s%s:%u", six ? "[" : "", origin,
-				six ? "]" : "", sp->port) < 0) ||
+				six ? "]" : "",
+				beside ? sp->target : sp->port) < 0) ||
 		    (proto && buf_printf(&b, "~%s", proto) < 0))
 			break;
 	}
 	return take_text(&b);
+}
+
+char *service_ports_serve(const struct service_ports *p, const char *origin,
+			  bool whole)
+{
+	return serve_text(p, origin, whole, false);
+}
+
+char *service_ports_serve_beside(const struct service_ports *p,
+				 const char *address)
+{
+	return serve_text(p, address, true, true);
 }
 
 json_t *service_ports_containers(const struct service_ports *p)

@@ -60,6 +60,10 @@ char *service_ports_text(const struct service_ports *p);
  *  caller frees) */
 char *service_ports_serve(const struct service_ports *p, const char *origin,
 			  bool whole);
+/** service_ports_serve_beside() - the same for a shadow beside the program that
+ *  listens at @address (returned, caller frees) */
+char *service_ports_serve_beside(const struct service_ports *p,
+				 const char *address);
 /** service_ports_containers() - the ports of the shadow's container (returned,
  *  caller decrefs) */
 json_t *service_ports_containers(const struct service_ports *p);

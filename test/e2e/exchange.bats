@@ -101,8 +101,6 @@ exchange() {
   ended_with 1 "has no Pods whose place"
   ktctl_run alice exchange web -n "$NS"
   ended_with 2 "--expose is missing"
-  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral
-  ended_with 1 "ephemeral"
   nothing_left
 }
 

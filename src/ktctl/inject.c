@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/inject.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ktctl/app.h"
+#include "ktctl/progress.h"
+#include "ktctl/uplink.h"
+#include "kube/ephemeral.h"
+#include "kube/rest.h"
+#include "kube/watch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define TRIES 4		     /* containers for one Pod, without success */
+#define AGAIN (5 * NS_SEC)   /* after a failure that may pass */
+#define SETTLE (300 * NS_MS) /* the shadow has heard of it then */
+#define ENDING (5 * NS_SEC)  /* for the containers to end */
+#define LISTEN_FIRST 20000   /* below the ports that programs get at random */
+#define LISTEN_PORTS 10000
+
+struct place {
+	struct list node;
+	struct injector *x;
+	char pod[256], uid[64];
+	char name[EPHEMERAL_NAME_SIZE]; /* of the container, or "" */
+	char bad[EPHEMERAL_NAME_SIZE];	/* one that was of no use */
+	uint16_t listen;
+	int tries;
+	struct service_ports ports; /* this Pod's numbers */
+	struct rule *rules;
+	struct inbound_port *local;
+	struct inbound_spec spec;
+	char *serve;
+	struct shadow *shadow;
+	struct uplink *uplink; /* NULL: the container does not run yet */
+	bool up;
+};
+
+struct injector {
+	struct inward *in;
+	struct kube_watch *watch;
+	json_t *pods; /* name: as it was seen last */
+	struct list places;
+	bool synced, changed;
+	struct kt_error lost; /* the watch ended */
+};
+
+/* --- Pods ----------------------------------------------------------------- */
+
+static void wake(struct injector *x)
+{
+	x->changed = true;
+}
+
+static void on_pod(void *user, enum kube_event type, json_t *obj)
+{
+	struct injector *x = user;
+
+	if (type == KUBE_SYNCED)
+		x->synced = true;
+	else if (type == KUBE_DELETED)
+		json_object_del(x->pods, object_name(obj));
+	else
+		json_object_set(x->pods, object_name(obj), obj);
+	wake(x);
+}
+
+static void on_failed(void *user, const struct kt_error *why)
+{
+	struct injector *x = user;
+
+	x->lost = *why;
+	wake(x);
+}
+
+static int start_watch(struct injector *x, struct kt_error *err)
+{
+	static const struct kube_watch_handler h = { on_pod, on_failed };
+	struct inward *in = x->in;
+	auto_free char *path = kube_path("v1", "pods", in->ns, NULL, NULL);
+	auto_free char *query = NULL;
+	auto_free char *one = NULL;
+
+	if (in->subject.kind == SUBJECT_POD) {
+		one = xasprintf("metadata.name=%s", in->subject.name);
+		query = kube_query(NULL, "fieldSelector", one);
+	} else {
+		query = selector_query(in->original);
+	}
+	x->watch = kube_watch_start(in->kube, path, query, &h, x);
+	while (!x->synced) {
+		int rc = loop_run_until(in->app->loop, &x->changed, -1);
+
+		x->changed = false;
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+		if (x->lost.code) {
+			*err = x->lost;
+			return -err->code;
+		}
+	}
+	return 0;
+}
+
+static json_t *pod_of(const struct place *p)
+{
+	json_t *pod = json_object_get(p->x->pods, p->pod);
+
+	return pod && str_eq(json_str(pod, "metadata", "uid", NULL), p->uid)
+		       ? pod
+		       : NULL;
+}
+
+/* --- a place: one Pod ----------------------------------------------------- */
+
+static void disconnect(struct place *p)
+{
+	uplink_free(p->uplink);
+	p->uplink = NULL;
+	shadow_free(p->shadow);
+	p->shadow = NULL;
+	p->up = false;
+}
+
+static void place_free(struct place *p)
+{
+	disconnect(p);
+	service_ports_fini(&p->ports);
+	free(p->rules);
+	free(p->local);
+	free(p->serve);
+	list_del(&p->node);
+	free(p);
+}
+
+/* The Service's ports have other numbers in other Pods, where it names them */
+static void map_ports(struct place *p)
+{
+	const struct inward *in = p->x->in;
+
+	p->rules = xcalloc(in->nlocal, sizeof(*p->rules));
+	p->local = xcalloc(in->nlocal, sizeof(*p->local));
+	for (size_t i = 0; i < in->nlocal; i++) {
+		p->local[i] = in->local[i];
+		for (size_t k = 0; k < in->ports.n && k < p->ports.n; k++)
+			if (in->ports.v[k].target == in->local[i].remote &&
+			    in->ports.v[k].udp == in->local[i].udp)
+				p->local[i].remote = p->ports.v[k].target;
+		p->rules[i] = (struct rule){ .port = p->local[i].remote,
+					     .udp = p->local[i].udp };
+	}
+	p->spec = (struct inbound_spec){
+		.user = shadow_user(),
+		.grace_s = (unsigned int)in->opt->grace_time,
+		.rules = p->rules,
+		.nrules = in->nlocal,
+		.ports = p->local,
+		.nports = in->nlocal,
+	};
+}
+
+static int place_new(struct injector *x, const json_t *pod,
+		     struct kt_error *err)
+{
+	auto_json json_t *alone = json_pack("[O]", pod);
+	const char *uid = json_str(pod, "metadata", "uid", NULL);
+	struct place *p = xcalloc(1, sizeof(*p));
+	int rc;
+
+	p->x = x;
+	snprintf(p->pod, sizeof(p->pod), "%s", object_name(pod));
+	snprintf(p->uid, sizeof(p->uid), "%s", uid ? uid : "");
+	list_add_tail(&x->places, &p->node);
+	rc = service_ports_make(&p->ports, x->in->service, alone, err);
+	if (rc < 0)
+		return rc;
+	p->serve = ephemeral_serve(&p->ports, pod);
+	map_ports(p);
+	return 0;
+}
+
+static bool has_place(const struct injector *x, const json_t *pod)
+{
+	struct list *n;
+
+	list_for_each (n, &x->places) {
+		const struct place *p = container_of(n, struct place, node);
+
+		if (pod_of(p) == pod)
+			return true;
+	}
+	return false;
+}
+
+/* --- its container -------------------------------------------------------- */
+
+static uint16_t random_port(void)
+{
+	uint16_t r = 0;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = 0;
+	return (uint16_t)(LISTEN_FIRST + r % LISTEN_PORTS);
+}
+
+static int add_container(struct place *p, const json_t *pod,
+			 struct kt_error *err)
+{
+	const struct inward *in = p->x->in;
+	auto_free char *path =
+		kube_path("v1", "pods", in->ns, p->pod, "ephemeralcontainers");
+	auto_json json_t *patch = NULL;
+	struct kube_request req = { .method = "PATCH",
+				    .path = path,
+				    .content = KUBE_STRATEGIC_PATCH };
+	int rc =
+		ephemeral_find(pod, p->serve, p->bad, p->name, &p->listen, err);
+
+	if (rc > 0)
+		wake(p->x); /* it runs: no event will say so */
+	if (rc)
+		return MIN(rc, 0);
+	if (p->tries++ == TRIES)
+		return kt_fail(err, EIO, "Pod %s/%s: %d containers have ended",
+			       in->ns, p->pod, TRIES);
+	snprintf(p->name, sizeof(p->name), EPHEMERAL_PREFIX);
+	str_random(p->name + strlen(EPHEMERAL_PREFIX), 5);
+	p->listen = random_port();
+	patch = ephemeral_patch(pod, p->name, in->global->image,
+				in->global->force_update, p->serve, p->listen);
+	req.body = patch;
+	rc = kube_call(in->kube, &req, NULL, err);
+	if (rc == 0)
+		return 0;
+	p->name[0] = '\0';
+	if (err->http_status == 403 && strstr(err->msg, "PodSecurity"))
+		kt_hint(err, "leading callers away needs NET_ADMIN in the Pod, "
+			     "which this namespace does not allow: --mode "
+			     "selector needs nothing of the kind");
+	return kt_wrap(err, rc, "add a container to Pod %s/%s", in->ns, p->pod);
+}
+
+static void on_woken(void *user)
+{
+	wake(user);
+}
+
+static void on_caller(void *user, const struct inbound_caller *c)
+{
+	const struct injector *x = user;
+
+	inward_tell_caller(x->in, c);
+}
+
+static int connect_place(struct place *p, struct kt_error *err)
+{
+	struct inward *in = p->x->in;
+	const struct shadow_config shadow = { .kube = in->kube,
+					      .ns = in->ns,
+					      .global = in->global };
+	struct uplink_config cfg = {
+		.loop = in->app->loop,
+		.kube = in->kube,
+		.ns = in->ns,
+		.open_timeout_ns = in->global->port_forward_timeout * NS_SEC,
+		.home = in->app->home,
+		.carrier = in->global->carrier,
+		.inbound = &p->spec,
+		.caller = on_caller,
+		.woken = on_woken,
+		.user = p->x,
+	};
+	int rc;
+
+	p->shadow = shadow_new(&shadow);
+	shadow_adopt(p->shadow, p->pod, p->name, p->listen);
+	cfg.shadow = p->shadow;
+	p->uplink = uplink_new(&cfg);
+	rc = uplink_connect(p->uplink, err);
+	if (rc < 0) {
+		disconnect(p);
+		memcpy(p->bad, p->name, sizeof(p->bad));
+		if (rc != -EEXIST && rc != -EINTR)
+			p->name[0] = '\0'; /* another one, perhaps */
+		return rc;
+	}
+	p->up = true;
+	p->tries = 0;
+	log_debug("Pod %s leads here", p->pod);
+	return 0;
+}
+
+/* One step; what may pass is a warning once it is serving */
+static int advance(struct place *p, const json_t *pod, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+
+	if (p->name[0])
+		switch (ephemeral_look(pod, p->name, &why)) {
+		case EPHEMERAL_RUNNING:
+			return p->uplink ? uplink_check(p->uplink, err)
+					 : connect_place(p, err);
+		case EPHEMERAL_FAILED:
+			*err = why;
+			return -why.code;
+		case EPHEMERAL_WAITING:
+			return 0;
+		case EPHEMERAL_ABSENT:
+			if (!why.code)
+				return 0; /* not seen yet */
+			log_debug("%s", why.msg);
+			disconnect(p);
+			p->name[0] = '\0';
+		}
+	return add_container(p, pod, err);
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static int add_places(struct injector *x, struct kt_error *err)
+{
+	auto_json json_t *pods = json_copy(x->pods); /* it changes meanwhile */
+	const char *name;
+	json_t *pod;
+	int rc = 0;
+
+	json_object_foreach (pods, name, pod)
+		if (rc == 0 && ephemeral_eligible(pod) && !has_place(x, pod))
+			rc = place_new(x, pod, err);
+	return rc;
+}
+
+static int step(struct injector *x, struct kt_error *err)
+{
+	struct list *n, *tmp;
+	int rc;
+
+	x->changed = false;
+	if (x->lost.code) {
+		*err = x->lost;
+		return -err->code;
+	}
+	rc = add_places(x, err);
+	list_for_each_safe (n, tmp, &x->places) {
+		struct place *p = container_of(n, struct place, node);
+		auto_json json_t *pod = json_incref(pod_of(p));
+
+		if (!pod || json_at(pod, "metadata", "deletionTimestamp", NULL))
+			place_free(p);
+		else if (rc == 0)
+			rc = advance(p, pod, err);
+	}
+	return rc;
+}
+
+size_t injector_pods(const struct injector *x)
+{
+	struct list *n;
+	size_t up = 0;
+
+	list_for_each (n, &x->places)
+		up += container_of(n, struct place, node)->up;
+	return up;
+}
+
+static bool all_up(const struct injector *x)
+{
+	struct list *n;
+
+	list_for_each (n, &x->places)
+		if (!container_of(n, struct place, node)->up)
+			return false;
+	return true;
+}
+
+static int nobody(const struct injector *x, struct kt_error *err)
+{
+	const struct inward *in = x->in;
+
+	if (in->subject.kind == SUBJECT_POD)
+		return kt_fail(err, ENOENT,
+			       "Pod %s/%s does not run with a network of its "
+			       "own",
+			       in->ns, in->subject.name);
+	return kt_fail(err, ENOENT,
+		       "Service %s/%s: no Pod behind it runs with a network of "
+		       "its own",
+		       in->ns, in->name);
+}
+
+int injector_start(struct injector *x, struct kt_error *err)
+{
+	struct inward *in = x->in;
+	int64_t end =
+		clock_ns() + in->global->pod_creation_timeout * (int64_t)NS_SEC;
+	int rc = start_watch(x, err);
+
+	while (rc == 0) {
+		rc = step(x, err);
+		if (rc < 0 || x->changed)
+			continue;
+		if (list_empty(&x->places))
+			return nobody(x, err);
+		if (all_up(x))
+			return 0;
+		rc = loop_run_until(in->app->loop, &x->changed,
+				    MAX(end - clock_ns(), 1));
+		if (rc == -ETIMEDOUT)
+			rc = kt_fail(err, ETIMEDOUT,
+				     "the containers in the Pods do not start");
+		else if (rc < 0)
+			kt_fail(err, -rc, "interrupted");
+	}
+	return rc;
+}
+
+int injector_serve(struct injector *x, struct kt_error *err)
+{
+	int64_t wait = -1;
+
+	for (;;) {
+		int rc = loop_run_until(x->in->app->loop, &x->changed, wait);
+
+		if (rc == -EINTR)
+			return kt_fail(err, EINTR, "interrupted");
+		rc = step(x, err);
+		if (rc == -EINTR || rc == -EEXIST || x->lost.code)
+			return rc;
+		wait = rc < 0 ? AGAIN : -1;
+		if (rc < 0)
+			log_warn("%s", err->msg);
+		*err = (struct kt_error){ 0 };
+	}
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static size_t callers(const struct injector *x)
+{
+	struct list *n;
+	size_t all = 0;
+
+	list_for_each (n, &x->places) {
+		const struct place *p = container_of(n, struct place, node);
+
+		if (p->uplink)
+			all += inbound_callers(uplink_inbound(p->uplink));
+	}
+	return all;
+}
+
+static bool all_ended(const struct injector *x)
+{
+	struct list *n;
+
+	list_for_each (n, &x->places) {
+		const struct place *p = container_of(n, struct place, node);
+		const json_t *pod = pod_of(p);
+
+		if (pod && p->name[0] &&
+		    ephemeral_look(pod, p->name, NULL) != EPHEMERAL_ABSENT)
+			return false;
+	}
+	return true;
+}
+
+/* Everybody's new callers go to the Pods before anybody's tunnel ends */
+static void drain(struct injector *x)
+{
+	struct loop *loop = x->in->app->loop;
+	int64_t end = clock_ns() + x->in->opt->grace_time * (int64_t)NS_SEC;
+	struct list *n;
+
+	list_for_each (n, &x->places) {
+		struct place *p = container_of(n, struct place, node);
+
+		if (p->uplink &&
+		    inbound_set_rules(uplink_inbound(p->uplink), NULL, 0) < 0)
+			log_debug("Pod %s: rules stay to the end", p->pod);
+	}
+	if (!injector_pods(x) || loop_sleep(loop, SETTLE) < 0)
+		return;
+	while (callers(x) && clock_ns() < end)
+		if (loop_sleep(loop, 50 * NS_MS) < 0)
+			return;
+}
+
+void injector_leave(struct injector *x)
+{
+	int64_t end = clock_ns() + ENDING;
+	bool was_up = injector_pods(x) > 0;
+	struct list *n;
+
+	drain(x);
+	list_for_each (n, &x->places)
+		disconnect(container_of(n, struct place, node));
+	while (was_up && !all_ended(x) && clock_ns() < end) {
+		x->changed = false;
+		if (loop_run_until(x->in->app->loop, &x->changed, NS_SEC) ==
+		    -EINTR)
+			return;
+	}
+}
+
+struct injector *injector_new(struct inward *in)
+{
+	struct injector *x = xcalloc(1, sizeof(*x));
+
+	x->in = in;
+	x->pods = json_object();
+	list_init(&x->places);
+	return x;
+}
+
+void injector_free(struct injector *x)
+{
+	if (!x)
+		return;
+	while (!list_empty(&x->places))
+		place_free(container_of(x->places.next, struct place, node));
+	kube_watch_stop(x->watch);
+	json_decref(x->pods);
+	free(x);
+}

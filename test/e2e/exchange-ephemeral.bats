@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 60
+# every flavour
+# exchange --mode ephemeral: a shadow inside each Pod of the Service, which leads
+# its callers away. Laptops: alice, bob.
+# shellcheck disable=SC2154 # status, output, hammer come from elsewhere
+
+bats_require_minimum_version 1.5.0
+load inward
+
+setup_file() {
+  inward_prepare web
+}
+
+# has_ephemeral: this Kubernetes has what the mode needs (from 1.25)
+has_ephemeral() {
+  kc get --raw /api/v1 | grep -q '"pods/ephemeralcontainers"' &&
+    [ "$(kc version -o json | "$PYTHON" -c 'import json, sys
+print(int(json.load(sys.stdin)["serverVersion"]["minor"].rstrip("+")) >= 25)')" = True ]
+}
+
+setup() {
+  skip_on_foreign "callers in the node's network"
+  WEB=$(web web)
+  case $BATS_TEST_DESCRIPTION in
+    *"older Kubernetes"*) ! has_ephemeral || skip "this one has it" ;;
+    *) has_ephemeral || skip "Kubernetes older than 1.25" ;;
+  esac
+}
+
+teardown() {
+  background_end
+  kc -n "$NS" scale deployment web --replicas=2 >/dev/null
+  kc -n "$NS" delete rolebinding/dev-ephemeral role/ktctl-exchange-ephemeral \
+    --ignore-not-found >/dev/null
+  eventually 30 all_own
+}
+
+# all_own: every Pod of the Service answers itself
+all_own() {
+  local ip
+  for ip in $(pods_of ip); do is_own "$ip:8080" || return 1; done
+  is_own "$WEB"
+}
+
+# all_here NAME: every Pod leads to the laptop
+all_here() {
+  local ip
+  for ip in $(pods_of ip); do asks "$1" "http://$ip:8080/" || return 1; done
+}
+
+# pods_of ip|uid|restarts|ephemeral: of the Service's Pods, sorted
+pods_of() {
+  kc -n "$NS" get pods -l app=web -o json | "$PYTHON" -c '
+import json, sys
+for p in json.load(sys.stdin)["items"]:
+    if "deletionTimestamp" in p["metadata"]:
+        continue
+    s = p["status"]
+    states = [c["state"] for c in s.get("ephemeralContainerStatuses", [])]
+    print({"ip": s.get("podIP", ""), "uid": p["metadata"]["uid"],
+           "restarts": [c["restartCount"] for c in s["containerStatuses"]],
+           "running": sum("running" in c for c in states),
+           "all": len(states)}[sys.argv[1]])' "$1" | sort
+}
+
+running() { # N: in each of two Pods
+  [ "$(pods_of running | xargs)" = "$1 $1" ]
+}
+
+ephemeral() {
+  start exchange "$1" exchange web --expose 8080 --mode ephemeral "${@:2}"
+}
+
+@test "ephemeral: every Pod leads here while it runs, with the published Role, and none is touched" {
+  local before
+  before=$(pods_of uid; pods_of restarts)
+  serve alice local
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/exchange-ephemeral.yaml" >/dev/null
+  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral \
+    -c "$KUBECONFIG_DEV"
+  ended_with 1 "forbidden" "name: ktctl-exchange-ephemeral"
+  kc -n "$NS" create rolebinding dev-ephemeral --role ktctl-exchange-ephemeral \
+    --user dev >/dev/null
+  hammer_start probe -r 100 -t 60 "$WEB" 80
+  ephemeral alice -c "$KUBECONFIG_DEV"
+  all_here local
+  for _ in $(seq 10); do asks local "http://$WEB/"; done
+  # ports that are not exposed stay the Pod's own
+  in_pod toolbox "$PYTHON" "$TOOLS/probe.py" udp-echo "$(web net)" 7007 10 500
+  [ "$(selector_of web)" = '{"app":"web"}' ]
+  leave exchange
+  all_own
+  hammer_end probe
+  [ "$(of failed)" = 0 ]
+  [ "$(of by.local)" -gt 20 ]
+  [ "$(pods_of uid; pods_of restarts)" = "$before" ]
+  eventually 10 running 0
+  [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
+}
+
+@test "ephemeral: kill -9: the Pods answer within 10 s, and the next client takes over what is there" {
+  local at all
+  serve alice local
+  ephemeral alice
+  all_here local
+  all=$(pods_of all)
+  hammer_start probe -r 50 -t 60 "$WEB" 80
+  sleep 0.5
+  at=$SECONDS
+  murder exchange
+  # who waits is served when the grace time is over
+  is_own "$WEB" --max-time 15
+  [ $((SECONDS - at)) -le 11 ]
+  all_own
+  hammer_end probe
+  [ "$(of slowest_ms)" -le 11000 ]
+  running 1
+  ephemeral alice
+  all_here local
+  [ "$(pods_of all)" = "$all" ] # no further container
+  serve bob other
+  ktctl_run bob exchange web -n "$NS" --expose 8080 --mode ephemeral
+  ended_with 1 "has the same rule already"
+  all_here local
+  leave exchange
+  eventually 10 running 0
+}
+
+@test "ephemeral: a Pod that comes later leads here too; one that is refused by the namespace says so" {
+  serve alice local
+  ephemeral alice
+  kc -n "$NS" scale deployment web --replicas=3 >/dev/null
+  three() { [ "$(pods_of ip | grep -c .)" = 3 ] && all_here local; }
+  eventually 30 three
+  kc -n "$NS" label namespace "$NS" \
+    pod-security.kubernetes.io/enforce=baseline >/dev/null
+  leave exchange
+  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral
+  kc -n "$NS" label namespace "$NS" \
+    pod-security.kubernetes.io/enforce- >/dev/null
+  ended_with 1 "PodSecurity" "NET_ADMIN" "--mode selector"
+}
+
+@test "ephemeral: an older Kubernetes is told, and nothing is changed" {
+  serve alice local
+  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral
+  ended_with 1 "from Kubernetes 1.25 on" "--mode selector"
+  nothing_left
+}
