@@ -18,10 +18,6 @@ static json_t *read_json(const char *text)
 	return v;
 }
 
-#define CONTAINER(name, serve)                                                 \
-	"{\"name\": \"" name "\", \"args\": [\"--listen\", \"23456\"],"        \
-	" \"env\": [{\"name\": \"SHADOW_SERVE\", \"value\": \"" serve "\"}]}"
-#define STATUS(name, state) "{\"name\": \"" name "\", \"state\": {" state "}}"
 #define POD(spec, more)                                                        \
 	"{\"metadata\": {\"name\": \"web-1\", \"namespace\": \"t\"},"          \
 	" \"spec\": {" spec "}, \"status\": {\"phase\": \"Running\","          \
@@ -91,25 +87,31 @@ static void patch(void **state)
 			    "NET_ADMIN");
 }
 
+/* A Pod with these containers and their states, written with ' for " */
+static json_t *pod_with(const char *containers, const char *states)
+{
+	auto_free char *text =
+		xasprintf("{'metadata': {'name': 'web-1', 'namespace': 't'},"
+			  " 'spec': {'ephemeralContainers': [%s]},"
+			  " 'status': {'ephemeralContainerStatuses': [%s]}}",
+			  containers, states);
+
+	for (char *c = text; *c; c++)
+		if (*c == '\'')
+			*c = '"';
+	return read_json(text);
+}
+
 static void look(void **state)
 {
-	auto_json json_t *pod = read_json(POD(
-		"\"ephemeralContainers\": [" CONTAINER("new", "") "," CONTAINER(
-			"runs", "") "," CONTAINER("ended",
-						  "") "," CONTAINER("stuck",
-								    "") "]",
-		", \"ephemeralContainerStatuses\": [" STATUS("runs", "\"running"
-								     "\": {}") "," STATUS(
-			"ended",
-			"\"terminated\": {\"exitCode\": 1, "
-			"\"message\": \"port is taken\"}") "," STATUS("stuck",
-								      "\"waitin"
-								      "g\": "
-								      "{\"reaso"
-								      "n\": "
-								      "\"ErrIma"
-								      "geNeverP"
-								      "ull\"}") "]"));
+	auto_json json_t *pod =
+		pod_with("{'name': 'new'}, {'name': 'runs'}, {'name': 'ended'},"
+			 "{'name': 'stuck'}",
+			 "{'name': 'runs', 'state': {'running': {}}},"
+			 "{'name': 'ended', 'state': {'terminated':"
+			 " {'exitCode': 1, 'message': 'port is taken'}}},"
+			 "{'name': 'stuck', 'state': {'waiting':"
+			 " {'reason': 'ErrImageNeverPull'}}}");
 	struct kt_error why = { 0 };
 
 	(void)state;
@@ -123,36 +125,33 @@ static void look(void **state)
 	assert_non_null(strstr(why.msg, "ErrImageNeverPull"));
 }
 
+#define TWO "80!=10.0.0.1:80~tcp,81!"
+
 static void find(void **state)
 {
-	auto_json json_t *pod = read_json(POD(
-		"\"ephemeralContainers\": [" CONTAINER("debugger-abcde", "80!") "," CONTAINER(
-			"kt-exchange-ended",
-			"80!=10.0.0.1:80~tcp") "," CONTAINER("kt-exchange-"
-							     "other",
-							     "80!=10.0.0.1:80~"
-							     "tcp,81!") "]",
-		", \"ephemeralContainerStatuses\": [" STATUS("debugger-abcde", "\"running\": {}") "," STATUS(
-			"kt-exchange-ended",
-			"\"terminated\": {}") "," STATUS("kt-exchange-other",
-							 "\"running\": {}") "]"));
-	char name[EPHEMERAL_NAME_SIZE];
+	auto_json json_t *pod = pod_with(
+		"{'name': 'debugger-abcde', 'args': ['--listen', '1'],"
+		" 'env': [{'name': 'SHADOW_SERVE', 'value': '80!'}]},"
+		"{'name': 'kt-exchange-ended', 'args': ['--listen', '1'],"
+		" 'env': [{'name': 'SHADOW_SERVE', 'value': '" TWO "'}]},"
+		"{'name': 'kt-exchange-other', 'args': ['--listen', '23456'],"
+		" 'env': [{'name': 'SHADOW_SERVE', 'value': '" TWO "'}]}",
+		"{'name': 'debugger-abcde', 'state': {'running': {}}},"
+		"{'name': 'kt-exchange-ended', 'state': {'terminated': {}}},"
+		"{'name': 'kt-exchange-other', 'state': {'running': {}}}");
+	char name[EPHEMERAL_NAME_SIZE], none[EPHEMERAL_NAME_SIZE];
 	struct kt_error err = { 0 };
 	uint16_t port = 0;
 
 	(void)state;
-	assert_int_equal(ephemeral_find(pod, "80!=10.0.0.1:80~tcp,81!", "",
-					name, &port, &err),
-			 1);
+	assert_int_equal(ephemeral_find(pod, TWO, "", name, &port, &err), 1);
 	assert_string_equal(name, "kt-exchange-other");
 	assert_int_equal(port, 23456);
-	assert_int_equal(ephemeral_find(pod, "80!=10.0.0.1:80~tcp,81!", name,
-					name, &port, &err),
-			 0);
+	assert_int_equal(ephemeral_find(pod, TWO, name, none, &port, &err), 0);
 	assert_int_equal(
-		ephemeral_find(pod, "8!,80/udp!,800!", "", name, &port, &err),
+		ephemeral_find(pod, "8!,80/udp!,800!", "", none, &port, &err),
 		0);
-	assert_int_equal(ephemeral_find(pod, "8!,80!", "", name, &port, &err),
+	assert_int_equal(ephemeral_find(pod, "8!,80!", "", none, &port, &err),
 			 -EBUSY);
 	assert_non_null(strstr(err.msg, "kt-exchange-other"));
 }
