@@ -19,7 +19,7 @@
 #define TRIES 4		     /* containers for one Pod, without success */
 #define AGAIN (5 * NS_SEC)   /* after a failure that may pass */
 #define SETTLE (300 * NS_MS) /* the shadow has heard of it then */
-#define ENDING (5 * NS_SEC)  /* for the containers to end */
+#define ENDING (8 * NS_SEC)  /* for the containers to end */
 #define LISTEN_FIRST 20000   /* below the ports that programs get at random */
 #define LISTEN_PORTS 10000
 

@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -271,6 +272,101 @@ int redirect_new(struct redirect **out, struct kt_error *err)
 	else
 		*out = r;
 	return rc;
+}
+
+/* --- connections that somebody led ---------------------------------------- */
+
+#define STALE_MAX 65536
+#define TUPLE_MAX 128
+
+struct tuple {
+	uint8_t family;
+	size_t len;
+	uint8_t bytes[TUPLE_MAX];
+};
+
+struct stale {
+	uint16_t port;
+	uint8_t proto;
+	struct tuple *v;
+	size_t n, room;
+};
+
+static uint16_t port_in(struct nlspan tuple, uint16_t attr, uint8_t *proto)
+{
+	struct nlspan p = nlspan_find(tuple, CTA_TUPLE_PROTO);
+	struct nlspan num = nlspan_find(p, CTA_PROTO_NUM);
+	struct nlspan port = nlspan_find(p, attr);
+	uint16_t be = 0;
+
+	*proto = num.len ? *num.p : 0;
+	if (port.len >= sizeof(be))
+		memcpy(&be, port.p, sizeof(be));
+	return ntohs(be);
+}
+
+static bool add_stale(struct stale *s, uint8_t family, struct nlspan tuple)
+{
+	struct tuple *more;
+
+	if (s->n == s->room) {
+		s->room = s->room ? 2 * s->room : 64;
+		more = realloc(s->v, s->room * sizeof(*more));
+		if (!more)
+			return false;
+		s->v = more;
+	}
+	s->v[s->n] = (struct tuple){ .family = family, .len = tuple.len };
+	memcpy(s->v[s->n++].bytes, tuple.p, tuple.len);
+	return true;
+}
+
+static void take_connection(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs = nlspan_payload(h, sizeof(struct nfgenmsg));
+	struct nlspan orig = nlspan_find(attrs, CTA_TUPLE_ORIG);
+	struct nlspan reply = nlspan_find(attrs, CTA_TUPLE_REPLY);
+	struct stale *s = user;
+	struct nfgenmsg g;
+	uint8_t proto, same;
+	uint16_t to;
+
+	if (!orig.p || !reply.p || orig.len > TUPLE_MAX || s->n == STALE_MAX ||
+	    port_in(orig, CTA_PROTO_DST_PORT, &proto) != s->port ||
+	    proto != s->proto)
+		return;
+	to = port_in(reply, CTA_PROTO_SRC_PORT, &same);
+	if (to == s->port || to < REDIRECT_FIRST ||
+	    to >= REDIRECT_FIRST + REDIRECT_PORTS)
+		return;
+	memcpy(&g, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(g));
+	(void)!add_stale(s, g.nfgen_family, orig);
+}
+
+int redirect_forget(struct redirect *r, uint16_t port, bool udp,
+		    struct kt_error *err)
+{
+	struct stale s = { .port = port,
+			   .proto = udp ? IPPROTO_UDP : IPPROTO_TCP };
+	struct nlmsg m;
+	int rc;
+
+	begin(&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, NLM_F_DUMP,
+	      AF_UNSPEC);
+	rc = nlsock_call(&r->sock, &m, take_connection, &s);
+	for (size_t i = 0; rc == 0 && i < s.n; i++) {
+		begin(&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0,
+		      s.v[i].family);
+		nlmsg_put(&m, CTA_TUPLE_ORIG | NLA_F_NESTED, s.v[i].bytes,
+			  s.v[i].len);
+		rc = nlsock_call(&r->sock, &m, NULL, NULL);
+		if (rc == -ENOENT)
+			rc = 0; /* its time was over */
+	}
+	free(s.v);
+	return rc < 0 ? kt_fail(err, -rc, "forget connections: %s",
+				strerror(-rc))
+		      : 0;
 }
 
 int redirect_exempt(struct redirect *r, const struct ipaddr *addr)

@@ -32,6 +32,18 @@ struct redirect_port {
 /** redirect_new() - in the present namespace, nothing is led anywhere yet;
  *  returned (redirect_free()); -EPERM, -EOPNOTSUPP, ... with @err */
 KT_CHECK int redirect_new(struct redirect **out, struct kt_error *err);
+/**
+ * redirect_forget() - connections that an ended one led from @port
+ *
+ * With its table the kernel stops to follow them, but keeps what it knew: who
+ * uses the same port again would be led where nobody listens. Theirs are those
+ * that were led to REDIRECT_FIRST and above, so that those of others (a service
+ * mesh) stay: lead only there.
+ */
+KT_CHECK int redirect_forget(struct redirect *r, uint16_t port, bool udp,
+			     struct kt_error *err);
+#define REDIRECT_FIRST 20000
+#define REDIRECT_PORTS 10000
 /** redirect_exempt() - callers from @addr are not led away, from the next
  *  redirect_set() on; -ENOSPC */
 KT_CHECK int redirect_exempt(struct redirect *r, const struct ipaddr *addr);

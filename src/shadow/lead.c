@@ -66,6 +66,11 @@ struct lead *lead_new(const struct exempt *exempt, struct kt_error *err)
 	return l;
 }
 
+int lead_forget(struct lead *l, uint16_t port, bool udp, struct kt_error *err)
+{
+	return redirect_forget(l->redirect, port, udp, err);
+}
+
 static bool is_same(const struct lead *l, const struct redirect_port *v,
 		    size_t n)
 {

@@ -33,6 +33,9 @@ struct lead;
 
 /** lead_new() - @exempt, and the gateways towards them; NULL with @err */
 struct lead *lead_new(const struct exempt *exempt, struct kt_error *err);
+/** lead_forget() - what an ended shadow led from @port (redirect_forget()) */
+KT_CHECK int lead_forget(struct lead *l, uint16_t port, bool udp,
+			 struct kt_error *err);
 /** lead_set() - callers of these ports, and of no others; what is so already
  *  costs nothing */
 void lead_set(struct lead *l, const struct redirect_port *v, size_t n);

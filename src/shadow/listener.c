@@ -102,18 +102,3 @@ void listener_stop(struct listener *l)
 	if (l->spare >= 0)
 		close(l->spare);
 }
-
-int socket_port(int fd, uint16_t *port)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct ipport at;
-	int rc = getsockname(fd, (struct sockaddr *)&ss, &len);
-
-	if (rc < 0)
-		return -errno;
-	rc = ipport_from_sockaddr(&at, (struct sockaddr *)&ss);
-	if (rc == 0)
-		*port = at.port;
-	return rc;
-}

@@ -22,7 +22,4 @@ KT_CHECK int listener_start(struct listener *l, struct loop *loop,
 			    struct kt_error *err);
 void listener_stop(struct listener *l);
 
-/** socket_port() - the port that @fd is bound to; 0 or -errno */
-KT_CHECK int socket_port(int fd, uint16_t *port);
-
 #endif

@@ -21,7 +21,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+
+#define PORT_TRIES 20
 
 /**
  * DOC: Theory of operation
@@ -260,31 +263,44 @@ static void on_accepted(void *user, int fd)
 
 /* --- ports ------------------------------------------------------------- */
 
-static int port_start(struct port *p, struct kt_error *err)
+static int listen_at(struct port *p, uint16_t number, struct kt_error *err)
 {
 	static const uint8_t any[16] = { 0 };
-	struct ipport at = { ipaddr_v6(any), p->item.port };
+	const struct ipport at = { ipaddr_v6(any), number };
 	struct shadow *sh = p->serve->sh;
-	int rc;
+
+	p->bound = number;
+	if (!p->item.udp)
+		return listener_start(&p->listener, sh->loop, &at, on_accepted,
+				      p, err);
+	p->udp = serve_udp_new(sh, p->item.port, number, p->origin, err);
+	return p->udp ? 0 : -err->code;
+}
+
+static uint16_t any_port(void)
+{
+	uint16_t r = 0;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = 0;
+	return (uint16_t)(REDIRECT_FIRST + r % REDIRECT_PORTS);
+}
+
+static int port_start(struct port *p, struct kt_error *err)
+{
+	int rc = -EADDRINUSE;
 
 	if (p->item.host[0]) {
-		p->origin = origin_new(sh, p->item.host, p->item.origin_port);
+		p->origin = origin_new(p->serve->sh, p->item.host,
+				       p->item.origin_port);
 		if (!p->origin)
 			return kt_fail(err, ENOMEM, "out of memory");
 	}
-	if (p->item.redirect)
-		at.port = 0;
-	p->bound = at.port;
-	if (p->item.udp) {
-		p->udp = serve_udp_new(sh, p->item.port, &p->bound, p->origin,
-				       err);
-		return p->udp ? 0 : -err->code;
-	}
-	rc = listener_start(&p->listener, sh->loop, &at, on_accepted, p, err);
-	if (rc < 0)
-		return rc;
-	rc = socket_port(p->listener.watch.fd, &p->bound);
-	return rc < 0 ? kt_fail(err, -rc, "%s", strerror(-rc)) : 0;
+	if (!p->item.redirect)
+		return listen_at(p, p->item.port, err);
+	for (int i = 0; i < PORT_TRIES && rc == -EADDRINUSE; i++)
+		rc = listen_at(p, any_port(), err);
+	return rc;
 }
 
 /* --- ports that are another's ------------------------------------------- */
@@ -311,12 +327,19 @@ void serve_rules_changed(struct serve *sv)
 static int lead_start(struct serve *sv, const struct exempt *exempt,
 		      struct kt_error *err)
 {
-	for (size_t i = 0; i < sv->nports; i++)
-		if (sv->port[i]->item.redirect) {
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sv->nports; i++) {
+		const struct serve_item *it = &sv->port[i]->item;
+
+		if (!it->redirect)
+			continue;
+		if (!sv->lead)
 			sv->lead = lead_new(exempt, err);
-			return sv->lead ? 0 : -err->code;
-		}
-	return 0;
+		rc = sv->lead ? lead_forget(sv->lead, it->port, it->udp, err)
+			      : -err->code;
+	}
+	return rc;
 }
 
 struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
@@ -349,12 +372,12 @@ void serve_free(struct serve *sv)
 {
 	if (!sv)
 		return;
-	lead_free(sv->lead);
 	for (size_t i = 0; i < sv->nports; i++)
 		listener_stop(&sv->port[i]->listener);
 	while (!list_empty(&sv->callers))
 		caller_free(
 			container_of(sv->callers.next, struct caller, node));
+	lead_free(sv->lead); /* now: resets find their way */
 	for (size_t i = 0; i < sv->nports; i++) {
 		serve_udp_free(sv->port[i]->udp);
 		origin_free(sv->port[i]->origin);

@@ -46,10 +46,10 @@ bool serve_has(const struct shadow *sh, uint16_t port, bool udp);
 struct serve_udp;
 
 /** serve_udp_new() - datagrams to @port go by the rules; they come in at
- * *@bound (0: any, filled in); @origin (borrowed) may be NULL; NULL with @err
- */
+ * @bound;
+ *  @origin (borrowed) may be NULL; NULL with @err */
 struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
-				uint16_t *bound, struct origin *origin,
+				uint16_t bound, struct origin *origin,
 				struct kt_error *err);
 void serve_udp_free(struct serve_udp *u);
 

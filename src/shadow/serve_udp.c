@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "router/table.h"
 #include "shadow/laptop.h"
-#include "shadow/listener.h"
 #include "shadow/origin.h"
 #include "shadow/serve.h"
 #include "shadow/shadow.h"
@@ -286,11 +285,11 @@ static int bind_any(uint16_t port)
 }
 
 struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
-				uint16_t *bound, struct origin *origin,
+				uint16_t bound, struct origin *origin,
 				struct kt_error *err)
 {
 	struct serve_udp *u = xcalloc(1, sizeof(*u));
-	int fd = bind_any(*bound);
+	int fd = bind_any(bound);
 	int rc = fd;
 
 	u->sh = sh;
@@ -302,14 +301,12 @@ struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
 		rc = loop_watch_start(sh->loop, &u->watch, fd, EPOLLIN,
 				      on_event);
 	if (rc >= 0)
-		rc = socket_port(fd, bound);
-	if (rc >= 0)
 		return u;
 	loop_watch_stop(&u->watch);
 	if (fd >= 0)
 		close(fd);
 	free(u);
-	kt_fail(err, -rc, "listen on UDP port %u: %s", *bound, strerror(-rc));
+	kt_fail(err, -rc, "listen on UDP port %u: %s", bound, strerror(-rc));
 	return NULL;
 }
 

@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#define LINGER (3 * NS_SEC) /* after the last client */
 #define KEPT_BACK 24	 /* descriptors for listeners, carriers, DNS */
 #define BULK_SESSIONS 16 /* more clients than that share less memory each */
 
@@ -329,7 +330,10 @@ size_t server_callers(const struct server *sv)
 
 bool server_idle(const struct server *sv)
 {
-	if (sv->cfg.once && sv->came && sv->idle_since)
+	/* what ends meanwhile is led still */
+	if (sv->cfg.once && sv->came && sv->idle_since &&
+	    clock_ns() - sv->idle_since >= LINGER &&
+	    !serve_callers(sv->sh.serve))
 		return true;
 	return sv->cfg.idle_ns && sv->idle_since &&
 	       clock_ns() - sv->idle_since >= sv->cfg.idle_ns;

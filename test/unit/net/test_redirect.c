@@ -74,7 +74,7 @@ static uint16_t port_of(int fd)
 static int setup(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	struct ipport own = at("::", PORT), any = at("::", 0);
+	struct ipport own = at("::", PORT), any = at("::", REDIRECT_FIRST + 1);
 	struct kt_error err = { 0 };
 
 	enter(server_ns);
@@ -214,6 +214,35 @@ static void udp(void **state)
 	close(fd);
 }
 
+/* Who uses a port again that a redirect before had led is led anew */
+static void forgets(void **state)
+{
+	struct world *w = *state;
+	struct ipport from = at("10.9.0.2", 40001);
+	struct ipport new_one = at("::", REDIRECT_FIRST + 77);
+	const struct linger hard = { .l_onoff = 1 };
+	struct kt_error err = { 0 };
+	int fd, peer;
+
+	set(w, 1);
+	enter(client_ns);
+	fd = call(&from, "10.9.0.1", w->other, &peer);
+	redirect_free(steal_ptr(&w->r));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	close(fd);
+	close(peer); /* nobody follows it any more */
+	enter(server_ns);
+	close(w->other);
+	w->other = open_socket(SOCK_STREAM, &new_one, NULL);
+	w->v[0].to = new_one.port;
+	assert_int_equal(redirect_new(&w->r, &err), 0);
+	assert_int_equal(redirect_forget(w->r, PORT, false, &err), 0);
+	set(w, 1);
+	enter(client_ns);
+	reaches(&from, "10.9.0.1", w->other);
+}
+
 static void nothing_stays(void **state)
 {
 	struct world *w = *state;
@@ -232,6 +261,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tcp, setup, teardown),
 		cmocka_unit_test_setup_teardown(exempt, setup, teardown),
 		cmocka_unit_test_setup_teardown(udp, setup, teardown),
+		cmocka_unit_test_setup_teardown(forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_stays, setup, teardown),
 	};
 	int rc;
