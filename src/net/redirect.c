@@ -208,6 +208,14 @@ static void rule_redirect(struct nlmsg *m, const struct redirect_port *p)
 	nlmsg_nest_end(m, nest);
 }
 
+/* No caller has this port. Only a rule that redirects keeps conntrack on in
+ * the namespace, and without it nothing is translated any more: those who were
+ * led here when the rules go would never hear of us again. */
+static void rule_hold(struct nlmsg *m)
+{
+	rule_redirect(m, &(struct redirect_port){ .port = 0, .to = 1 });
+}
+
 static void new_table(struct nlmsg *m)
 {
 	begin_nft(m, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
@@ -383,11 +391,12 @@ int redirect_exempt(struct redirect *r, const struct ipaddr *addr)
 int redirect_set(struct redirect *r, const struct redirect_port *v, size_t n,
 		 struct kt_error *err)
 {
-	size_t all = 3 + (n ? r->nexempt + n : 0), at = 1;
+	size_t all = 4 + (n ? r->nexempt + n : 0), at = 1;
 	struct nlmsg *m = xcalloc(all, sizeof(*m));
 	int rc;
 
 	no_rules(&m[at++]);
+	rule_hold(&m[at++]);
 	for (size_t i = 0; n && i < r->nexempt; i++)
 		rule_exempt(&m[at++], &r->exempt[i]);
 	for (size_t i = 0; i < n; i++)

@@ -25,6 +25,7 @@ struct laptop {
 	char user[RULELINE_WORD_MAX];
 	unsigned int grace_s;
 	struct timer grace;
+	bool suspended; /* it is over */
 	/* the control stream */
 	struct mux_stream *control;
 	struct buf out;
@@ -55,6 +56,11 @@ struct mux *laptop_mux(const struct shadow *sh, uint64_t id)
 			return link_mux(l->link);
 	}
 	return NULL;
+}
+
+bool laptop_is_suspended(const struct laptop *l)
+{
+	return l->suspended;
 }
 
 size_t laptop_controls(const struct laptop *l)
@@ -278,6 +284,7 @@ void laptop_up(struct laptop *l, bool resumed)
 	struct table_conflict c = { 0 };
 
 	loop_timer_stop(&l->grace);
+	l->suspended = false;
 	if (!resumed)
 		open_control(l);
 	else if (table_back(l->sh->table, l->id, clock_ns(), &c) < 0)
@@ -291,6 +298,7 @@ static void on_grace_over(struct timer *t)
 	struct laptop *l = container_of(t, struct laptop, grace);
 
 	log_info("%s is away for %u s: rules suspended", l->user, l->grace_s);
+	l->suspended = true;
 	serve_rules_changed(l->sh->serve);
 	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
 }

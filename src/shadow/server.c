@@ -22,8 +22,8 @@
 #include <sys/socket.h>
 
 #define LINGER (3 * NS_SEC) /* after the last client */
-#define KEPT_BACK 24	 /* descriptors for listeners, carriers, DNS */
-#define BULK_SESSIONS 16 /* more clients than that share less memory each */
+#define KEPT_BACK 24	    /* descriptors for listeners, carriers, DNS */
+#define BULK_SESSIONS 16    /* more clients than that share less memory each */
 
 struct server {
 	struct shadow sh; /* what the services see */
@@ -32,7 +32,7 @@ struct server {
 	struct listener tunnel;
 	struct health *health;
 	int64_t idle_since; /* 0: somebody is here */
-	bool came;
+	int64_t left;	    /* when the last one did; 0: nobody yet */
 };
 
 struct client {
@@ -129,6 +129,20 @@ static void note_idle(struct server *sv)
 		sv->idle_since = clock_ns();
 }
 
+/* Who is away for longer than its grace time is not waited for. */
+static bool nobody_is_here(const struct server *sv)
+{
+	struct list *n;
+
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (!c->laptop || !laptop_is_suspended(c->laptop))
+			return false;
+	}
+	return true;
+}
+
 static void client_free(struct client *c, const char *goodbye)
 {
 	struct server *sv = c->server;
@@ -141,6 +155,7 @@ static void client_free(struct client *c, const char *goodbye)
 	link_free(c->link);
 	list_del(&c->node);
 	loop_defer_free(sv->sh.loop, c);
+	sv->left = clock_ns();
 	note_idle(sv);
 }
 
@@ -209,7 +224,6 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	}
 	list_add_tail(&sv->sh.clients, &c->node);
 	sv->idle_since = 0;
-	sv->came = true;
 	return link_session(c->link);
 }
 
@@ -331,9 +345,8 @@ size_t server_callers(const struct server *sv)
 bool server_idle(const struct server *sv)
 {
 	/* what ends meanwhile is led still */
-	if (sv->cfg.once && sv->came && sv->idle_since &&
-	    clock_ns() - sv->idle_since >= LINGER &&
-	    !serve_callers(sv->sh.serve))
+	if (sv->cfg.once && sv->left && clock_ns() - sv->left >= LINGER &&
+	    nobody_is_here(sv) && !serve_callers(sv->sh.serve))
 		return true;
 	return sv->cfg.idle_ns && sv->idle_since &&
 	       clock_ns() - sv->idle_since >= sv->cfg.idle_ns;

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 60
-# every flavour
 # exchange --mode ephemeral: a shadow inside each Pod of the Service, which leads
 # its callers away. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -13,20 +12,9 @@ setup_file() {
   inward_prepare web
 }
 
-# has_ephemeral: this Kubernetes has what the mode needs (from 1.25)
-has_ephemeral() {
-  kc get --raw /api/v1 | grep -q '"pods/ephemeralcontainers"' &&
-    [ "$(kc version -o json | "$PYTHON" -c 'import json, sys
-print(int(json.load(sys.stdin)["serverVersion"]["minor"].rstrip("+")) >= 25)')" = True ]
-}
-
 setup() {
   skip_on_foreign "callers in the node's network"
   WEB=$(web web)
-  case $BATS_TEST_DESCRIPTION in
-    *"older Kubernetes"*) ! has_ephemeral || skip "this one has it" ;;
-    *) has_ephemeral || skip "Kubernetes older than 1.25" ;;
-  esac
 }
 
 teardown() {
@@ -128,24 +116,12 @@ ephemeral() {
   eventually 10 running 0
 }
 
-@test "ephemeral: a Pod that comes later leads here too; one that is refused by the namespace says so" {
+@test "ephemeral: a Pod that comes later leads here too, and none does after" {
   serve alice local
   ephemeral alice
   kc -n "$NS" scale deployment web --replicas=3 >/dev/null
   three() { [ "$(pods_of ip | grep -c .)" = 3 ] && all_here local; }
   eventually 30 three
-  kc -n "$NS" label namespace "$NS" \
-    pod-security.kubernetes.io/enforce=baseline >/dev/null
   leave exchange
-  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral
-  kc -n "$NS" label namespace "$NS" \
-    pod-security.kubernetes.io/enforce- >/dev/null
-  ended_with 1 "PodSecurity" "NET_ADMIN" "--mode selector"
-}
-
-@test "ephemeral: an older Kubernetes is told, and nothing is changed" {
-  serve alice local
-  ktctl_run alice exchange web -n "$NS" --expose 8080 --mode ephemeral
-  ended_with 1 "from Kubernetes 1.25 on" "--mode selector"
-  nothing_left
+  all_own
 }

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define PORT 8080
 
@@ -162,6 +163,7 @@ static void tcp(void **state)
 		set(w, 0);
 		enter(client_ns);
 		reaches(NULL, to[i], w->own);
+		usleep(300000);	       /* the kernel is done with it later */
 		passes(led, led_peer); /* likewise */
 		close(before);
 		close(before_peer);
