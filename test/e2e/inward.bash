@@ -206,6 +206,24 @@ for p in json.load(sys.stdin)["items"]:
         print(p["metadata"]["name"])'
 }
 
+# pod_ends WAY POD: it is deleted, evicted, deleted by force, or its program is
+# killed on the node
+pod_ends() {
+  local version=v1
+  case $1 in
+    delete) kc -n "$NS" delete pod "$2" --now --wait=false ;;
+    force) kc -n "$NS" delete pod "$2" --force --grace-period=0 2>&1 ;;
+    kill) node_exec kill -KILL "$(pod_pid "$2")" ;;
+    evict)
+      kc get --raw /apis/policy/v1 >/dev/null 2>&1 || version=v1beta1
+      kc create --raw "/api/v1/namespaces/$NS/pods/$2/eviction" -f - <<END
+{"apiVersion": "policy/$version", "kind": "Eviction",
+ "metadata": {"name": "$2", "namespace": "$NS"}}
+END
+      ;;
+  esac >/dev/null
+}
+
 # nothing_left: no object of ours, Service web as before
 nothing_left() {
   no_objects "${KNS:-$NS}" && [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]

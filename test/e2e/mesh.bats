@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 300
+# seconds: 340
 # mesh: marked requests come to the developer whose mark they carry, all others
 # reach the Service's own Pods. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -185,17 +185,21 @@ has_refs() { # N
   leave b
 }
 
-@test "mesh: the router Pod is deleted: rules are back within 15 s" {
+@test "mesh: the router Pod is deleted, evicted, killed: rules are back within 15 s" {
+  local at way
   serve alice local
   serve bob of-bob
   mesh a alice blue
   mesh b bob red
-  kc -n "$NS" delete pod web-kt-router --now >/dev/null
-  local at=$SECONDS
-  eventually 30 asks local "http://$WEB/" -H 'version: blue'
-  eventually 30 asks of-bob "http://$WEB/" -H 'version: red'
-  is_own "$WEB"
-  [ $((SECONDS - at)) -le 15 ]
+  for way in delete evict force kill; do
+    at=$SECONDS
+    pod_ends "$way" web-kt-router
+    sleep 1
+    eventually 30 asks local "http://$WEB/" -H 'version: blue'
+    eventually 30 asks of-bob "http://$WEB/" -H 'version: red'
+    is_own "$WEB"
+    [ $((SECONDS - at)) -le 15 ]
+  done
   leave a
   asks of-bob "http://$WEB/" -H 'version: red'
   leave b
