@@ -34,7 +34,7 @@ teardown() {
 # swarm ARGUMENTS...: what swarm.py says is in $hammer
 swarm() {
   # shellcheck disable=SC2016 # expanded by the inner shell
-  hammer=$(in_pod toolbox sh -c 'ulimit -n 65536; exec "$0" "$@"' \
+  hammer=$(in_pod toolbox sh -c 'ulimit -Sn "$(ulimit -Hn)"; exec "$0" "$@"' \
     "$PYTHON" "$TOOLS/swarm.py" "$@")
   echo "# swarm: $hammer" >&2
   [ -n "$hammer" ]
@@ -48,6 +48,7 @@ none_lost() {
 @test "exchange: thousands of requests at the same time" {
   serve alice local
   start x alice exchange web --expose 8080
+  eventually 5 asks local "http://$WEB/"
   swarm -c "$CONCURRENT" -n "$CONCURRENT" -o local "$WEB" 80 /sleep/2000
   none_lost "$CONCURRENT"
   # and again, over what is there already
@@ -59,6 +60,7 @@ none_lost() {
 @test "mesh: thousands of requests at the same time, to the laptop and to the origin" {
   serve alice u1
   start m alice mesh web --expose 8080 --versionMark u1
+  eventually 5 asks u1 "http://$WEB/" -H 'version: u1'
   swarm -c "$CONCURRENT" -n "$CONCURRENT" -m 1 -o web- "$WEB" 80 /sleep/2000
   none_lost "$CONCURRENT"
   [ "$(of by.u1)" -gt $((CONCURRENT / 3)) ]
