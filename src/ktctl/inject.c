@@ -471,6 +471,18 @@ static bool all_ended(const struct injector *x)
 	return true;
 }
 
+static void end_quiet(struct injector *x, int64_t ns)
+{
+	struct list *n;
+
+	list_for_each (n, &x->places) {
+		const struct place *p = container_of(n, struct place, node);
+
+		if (p->uplink)
+			inbound_end_quiet(uplink_inbound(p->uplink), ns);
+	}
+}
+
 /* Everybody's new callers go to the Pods before anybody's tunnel ends */
 static void drain(struct injector *x)
 {
@@ -487,9 +499,11 @@ static void drain(struct injector *x)
 	}
 	if (!injector_pods(x) || loop_sleep(loop, SETTLE) < 0)
 		return;
-	while (callers(x) && clock_ns() < end)
-		if (loop_sleep(loop, 50 * NS_MS) < 0)
+	while (callers(x) && clock_ns() < end) {
+		end_quiet(x, inward_quiet(end));
+		if (loop_sleep(loop, 20 * NS_MS) < 0)
 			return;
+	}
 }
 
 void injector_leave(struct injector *x)

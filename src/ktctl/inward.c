@@ -21,7 +21,11 @@
 
 #define STEADY (2 * NS_SEC)	/* every node knows a Service's selector then */
 #define WITHDRAWN (300 * NS_MS) /* the shadow has heard of it then */
-#define DRAIN_POLL (50 * NS_MS)
+#define DRAIN_POLL (20 * NS_MS)
+/* a connection so long quiet is an idle one; in the last second, one that might
+ * be */
+#define DRAIN_IDLE NS_SEC
+#define DRAIN_LULL (10 * NS_MS)
 #define REFUSALS_TOLD 3
 
 int64_t inward_now(const struct inward *in)
@@ -221,6 +225,11 @@ void inward_step_aside(struct inward *in, const json_t *labels)
 		log_debug("%s", err.msg);
 }
 
+int64_t inward_quiet(int64_t end)
+{
+	return end - clock_ns() > NS_SEC ? DRAIN_IDLE : DRAIN_LULL;
+}
+
 /* @settle: until no new caller comes */
 static void drain(struct inward *in, int64_t settle)
 {
@@ -233,13 +242,19 @@ static void drain(struct inward *in, int64_t settle)
 		      "Requests under way end (Ctrl-C ends them now)");
 	if (loop_sleep(in->app->loop, settle) < 0)
 		return;
-	while (inbound_callers(tunnel) && clock_ns() < end)
+	while (inbound_callers(tunnel) && clock_ns() < end) {
+		inbound_end_quiet(tunnel, inward_quiet(end));
 		if (loop_sleep(in->app->loop, DRAIN_POLL) < 0)
 			return;
+	}
 }
 
 void inward_drain(struct inward *in)
 {
+	struct inbound *tunnel = in->uplink ? uplink_inbound(in->uplink) : NULL;
+
+	if (tunnel && in->ready)
+		inbound_drain(tunnel);
 	drain(in, STEADY);
 }
 

@@ -130,6 +130,9 @@ bool inward_give_back(struct inward *in);
 /** inward_step_aside() - a shadow Pod with the Service's own @labels loses
  * them: no new caller comes */
 void inward_step_aside(struct inward *in, const json_t *labels);
+/** inward_quiet() - how long a connection must be quiet (ns) to be finished,
+ *  when all are over at @end (CLOCK_MONOTONIC) */
+int64_t inward_quiet(int64_t end);
 /** inward_drain() - let requests under way end, at most the grace time */
 void inward_drain(struct inward *in);
 /** inward_withdraw() - the same where the shadow goes on for others: our rules

@@ -35,6 +35,11 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 	return a.kind == b.kind && a.id == b.id;
 }
 
+/* told to drain: how long a caller's connection may stay without a request, and
+ * from the announcement that an HTTP/2 connection ends to its last request */
+#define ROUTER_DRAIN_NS (2 * NS_SEC)
+#define ROUTER_GOAWAY_NS NS_SEC
+
 /* how long a caller may take from the first byte of a request's head to its
  * last, and keep a connection without any request; a caller that has said a few
  * bytes, and nothing that would be HTTP, speaks something else */
@@ -55,6 +60,9 @@ struct router_env {
 	 *  Return: the pipe (taken by the asker), or NULL with errno. */
 	struct pipe *(*open)(struct router_env *env, uint16_t port,
 			     struct backend_ref ref, const struct ipport *from);
+	/** serves() - a later request may go there; else its idle connections
+	 *  are of no use */
+	bool (*serves)(struct router_env *env, struct backend_ref ref);
 };
 
 static inline int64_t router_patience(const struct router_env *env, int64_t ns)

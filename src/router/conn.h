@@ -17,12 +17,22 @@
  * known of it. Parts free their memory with loop_defer_free().
  */
 
+/** struct part_ops - what is asked of the part that serves a connection */
+struct part_ops {
+	void (*free)(void *part); /* resets what it owns */
+	/** drain() - conn->draining is set now; NULL: its end is not ours */
+	void (*drain)(void *part);
+	/** sweep() - some backend may serve no more; NULL: all are in use */
+	void (*sweep)(void *part);
+};
+
 struct router_conn {
 	struct router_env *env;
 	uint16_t port;
 	struct ipport from;
+	bool draining;
 	void *part;
-	void (*part_free)(void *part); /* resets what it owns */
+	const struct part_ops *ops;
 	void (*done)(void *user);
 	void *user;
 };
@@ -42,10 +52,10 @@ struct conn_end {
 
 /** conn_become() - this part serves it now */
 static inline void conn_become(struct router_conn *rc, void *part,
-			       void (*part_free)(void *part))
+			       const struct part_ops *ops)
 {
 	rc->part = part;
-	rc->part_free = part_free;
+	rc->ops = ops;
 }
 
 /** conn_over() - the part has ended and owns nothing any more */

@@ -51,7 +51,7 @@ struct http1 {
 	bool gone;
 	struct timer timer; /* route again; the end of LINGER; a slow caller */
 	bool hurried;	    /* some of a head is there: the timer runs */
-	struct buf out;	    /* an answer of ours */
+	struct buf out;	    /* an answer of ours, or a head of the backend's */
 
 	/* the request */
 	struct buf head; /* as it goes on */
@@ -118,7 +118,7 @@ static void answer(struct http1 *c, int status, const char *reason,
 {
 	int rc = -EPIPE;
 
-	if (!c->answered && !c->answer_ok)
+	if (!c->answered && !c->answer_ok && !c->out.len)
 		rc = buf_printf(
 			&c->out,
 			"HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\n"
@@ -165,7 +165,8 @@ static void want_more(struct conn_end *e)
 	e->early = e->in.len;
 }
 
-static void run_linger(struct http1 *c)
+/* 1: all of it is out; 0: later; -1: the connection is gone */
+static int send_out(struct http1 *c)
 {
 	ssize_t n = 0;
 
@@ -173,11 +174,20 @@ static void run_linger(struct http1 *c)
 		n = pipe_send(c->caller.pipe, buf_data(&c->out), c->out.len);
 	if (n < 0) {
 		over(c, true);
-		return;
+		return -1;
 	}
 	buf_take(&c->out, (size_t)n);
+	return !c->out.len;
+}
+
+static void run_linger(struct http1 *c)
+{
+	int rc = send_out(c);
+
+	if (rc < 0)
+		return;
 	take(&c->caller, c->caller.in.len);
-	if (c->out.len)
+	if (rc == 0)
 		return;
 	if (c->caller.eof) {
 		over(c, false);
@@ -299,11 +309,11 @@ static void on_slow(struct timer *t)
 {
 	struct http1 *c = container_of(t, struct http1, timer);
 
-	if (!c->caller.in.len) {
-		over(c, false);
-		return;
-	}
-	answer(c, 408, "Request Timeout", "the request's head did not come");
+	if (c->caller.in.len)
+		answer(c, 408, "Request Timeout",
+		       "the request's head did not come");
+	else
+		linger(c);
 	run(c);
 }
 
@@ -316,10 +326,23 @@ static void wait_for_caller(struct http1 *c)
 	if (c->hurried == some && loop_timer_active(&c->timer))
 		return;
 	c->hurried = some;
-	loop_timer_start(
-		env->loop, &c->timer,
-		router_patience(env, some ? ROUTER_HEAD_NS : ROUTER_IDLE_NS),
-		on_slow);
+	loop_timer_start(env->loop, &c->timer,
+			 router_patience(env, some ? ROUTER_HEAD_NS
+					      : c->rc->draining
+						      ? ROUTER_DRAIN_NS
+						      : ROUTER_IDLE_NS),
+			 on_slow);
+}
+
+/* who was silent for long gets a moment still: a request may be under way */
+static void http1_drain(void *part)
+{
+	struct http1 *c = part;
+
+	if (c->state != READING || c->caller.in.len)
+		return;
+	loop_timer_stop(&c->timer);
+	wait_for_caller(c);
 }
 
 static void read_request(struct http1 *c)
@@ -451,6 +474,21 @@ static void tunnel(struct http1 *c)
 	join_start(rc, &a, &b);
 }
 
+/* the caller is to know that this response is the last one */
+static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
+{
+	struct conn_end *up = &c->ups.used->end;
+	const char *start = (const char *)buf_data(&up->in);
+
+	c->keep = false;
+	if (http1_head_closing(&c->out, h, start, start + len) < 0) {
+		buf_reset(&c->out); /* as it was; the end comes unsaid */
+		return;
+	}
+	take(up, len);
+	c->answer_ok = 0;
+}
+
 static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	uint64_t length;
@@ -466,6 +504,8 @@ static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
 	c->answer_persists = kind != HTTP1_UNTIL_EOF && http1_head_persists(h);
 	c->keep = c->keep && c->answer_persists &&
 		  (!c->old || http1_has_token(h, "connection", "keep-alive"));
+	if (c->keep && c->rc->draining)
+		say_close(c, h, len);
 }
 
 static void interim_head(struct http1 *c, size_t len)
@@ -543,6 +583,13 @@ static int pull(struct http1 *c)
 	struct up *up = c->ups.used;
 
 	for (;;) {
+		if (c->out.len) {
+			int rc = send_out(c);
+
+			if (rc <= 0)
+				return rc;
+			c->answered = true;
+		}
 		if (c->in_answer) {
 			int rc = read_body(c);
 
@@ -661,6 +708,16 @@ static void on_closed(void *user, int error)
 static const struct pipe_handler handler = { on_opened, on_data, on_eof,
 					     on_writable, on_closed };
 
+static void http1_sweep(void *part)
+{
+	struct http1 *c = part;
+
+	ups_sweep(&c->ups);
+}
+
+static const struct part_ops part_ops = { http1_free, http1_drain,
+					  http1_sweep };
+
 static void on_up(void *user)
 {
 	run(user);
@@ -680,10 +737,10 @@ void http1_start(struct router_conn *rc, struct conn_end *caller,
 	}
 	c->rc = rc;
 	c->caller = *caller;
-	buf_init(&c->out, 1024);
+	buf_init(&c->out, HTTP1_MAX_HEAD + 256);
 	buf_init(&c->head, HTTP1_MAX_HEAD + 256);
 	ups_init(&c->ups, rc, on_up, c);
-	conn_become(rc, c, http1_free);
+	conn_become(rc, c, &part_ops);
 	pipe_set_handler(c->caller.pipe, &handler, c);
 	if (up)
 		ups_adopt(&c->ups, up, ref);

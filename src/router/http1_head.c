@@ -56,6 +56,54 @@ static int put(struct buf *out, const char *from, const char *to)
 	return buf_put(out, from, (size_t)(to - from));
 }
 
+/* the options of a Connection field that say nothing about its end */
+static int put_options(struct buf *out, struct http1_str v)
+{
+	const char *p = v.p, *end = v.p + v.n;
+	int rc = 0;
+
+	while (p < end && rc == 0) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		const char *next = comma ? comma + 1 : end;
+		struct http1_str s = { p, (size_t)((comma ? comma : end) - p) };
+
+		for (; s.n && strchr(" \t", *s.p); s.n--)
+			s.p++;
+		while (s.n && strchr(" \t", s.p[s.n - 1]))
+			s.n--;
+		if (s.n && !http1_str_eq(s, "close") &&
+		    !http1_str_eq(s, "keep-alive"))
+			rc = buf_printf(out, ", %.*s", (int)s.n, s.p);
+		p = next;
+	}
+	return rc;
+}
+
+int http1_head_closing(struct buf *out, const struct http1_head *h,
+		       const char *start, const char *end)
+{
+	const char *done = start; /* the bytes before it are out */
+	int rc = 0;
+
+	for (size_t i = 0; i < h->nfields && rc == 0; i++) {
+		const struct http1_field *f = &h->fields[i];
+
+		if (!http1_str_eq(f->name, "connection") &&
+		    !http1_str_eq(f->name, "keep-alive"))
+			continue;
+		rc = put(out, done, f->name.p);
+		done = i + 1 < h->nfields ? f[1].name.p : end - 2;
+	}
+	if (rc == 0)
+		rc = put(out, done, end - 2);
+	if (rc == 0)
+		rc = buf_printf(out, "Connection: close");
+	for (size_t i = 0; i < h->nfields && rc == 0; i++)
+		if (http1_str_eq(h->fields[i].name, "connection"))
+			rc = put_options(out, h->fields[i].value);
+	return rc ? rc : buf_put(out, "\r\n\r\n", 4);
+}
+
 int http1_head_forward(struct buf *out, const struct http1_head *h,
 		       const char *end, const char *ip)
 {

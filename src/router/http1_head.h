@@ -20,6 +20,14 @@ void http1_head_request(const struct http1_head *h, struct rule_field *field,
 KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,
 				const char *end, const char *ip);
 
+/**
+ * http1_head_closing() - append the response head to @out, as it is but for the
+ * fields of the connection: "close" is among its options, "keep-alive" is not
+ * @start, @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
+ */
+KT_CHECK int http1_head_closing(struct buf *out, const struct http1_head *h,
+				const char *start, const char *end);
+
 /** http1_head_persists() - the sender means to keep the connection
  *  (RFC 9112 section 9.3) */
 bool http1_head_persists(const struct http1_head *h);

@@ -170,9 +170,31 @@ void ups_adopt(struct ups *u, struct conn_end *end, struct backend_ref ref)
 	wait(u, up);
 }
 
+static bool is_of_use(const struct ups *u, const struct up *up)
+{
+	return u->rc->env->serves(u->rc->env, up->ref);
+}
+
 void ups_keep(struct ups *u)
 {
-	wait(u, steal_ptr(&u->used));
+	if (is_of_use(u, u->used))
+		wait(u, steal_ptr(&u->used));
+	else
+		ups_drop(u, false);
+}
+
+void ups_sweep(struct ups *u)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &u->idle) {
+		struct up *up = container_of(n, struct up, node);
+
+		if (is_of_use(u, up))
+			continue;
+		u->nidle--;
+		up_free(up, false);
+	}
 }
 
 void ups_drop(struct ups *u, bool reset)

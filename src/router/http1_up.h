@@ -43,9 +43,12 @@ void ups_fini(struct ups *u); /* reset them all */
 KT_CHECK int ups_use(struct ups *u, struct backend_ref ref, bool young);
 /** ups_adopt() - this open one waits; taken */
 void ups_adopt(struct ups *u, struct conn_end *end, struct backend_ref ref);
-/** ups_keep() - the one in use waits for the next request */
+/** ups_keep() - the one in use waits for the next request, if one may go there
+ */
 void ups_keep(struct ups *u);
 /** ups_drop() - close the one in use */
 void ups_drop(struct ups *u, bool reset);
+/** ups_sweep() - close those that wait for a backend that serves no more */
+void ups_sweep(struct ups *u);
 
 #endif

@@ -18,6 +18,7 @@ static void http2_free(void *part)
 			container_of(c->ups.next, struct http2_side, node));
 	loop_timer_stop(&c->again);
 	loop_timer_stop(&c->slow);
+	loop_timer_stop(&c->leave);
 	nghttp2_session_del(c->down.ng);
 	c->down.ng = NULL;
 	buf_fini(&c->down.out);
@@ -116,7 +117,48 @@ void http2_run(struct http2 *c)
 	while (some && !c->dead)
 		if (!send_all(c, &some))
 			return;
+	if (c->swept && !c->dead)
+		http2_up_sweep(c);
 }
+
+/* --- draining ------------------------------------------------------------ */
+
+static void on_leave(struct timer *t)
+{
+	struct http2 *c = container_of(t, struct http2, leave);
+
+	if (nghttp2_submit_goaway(
+		    c->down.ng, NGHTTP2_FLAG_NONE,
+		    nghttp2_session_get_last_proc_stream_id(c->down.ng),
+		    NGHTTP2_NO_ERROR, NULL, 0) != 0)
+		over(c, true);
+	else
+		http2_run(c);
+}
+
+static void http2_drain(void *part)
+{
+	struct http2 *c = part;
+	struct router_env *env = c->rc->env;
+
+	loop_timer_start(env->loop, &c->leave,
+			 router_patience(env, ROUTER_GOAWAY_NS), on_leave);
+	if (nghttp2_submit_shutdown_notice(c->down.ng) != 0)
+		over(c, true);
+	else
+		http2_run(c);
+}
+
+static void http2_sweep(void *part)
+{
+	struct http2 *c = part;
+
+	c->swept = true;
+	http2_up_sweep(c);
+}
+
+static const struct part_ops part_ops = { http2_free, http2_drain,
+					  http2_sweep };
 
 /* --- the caller's pipe --------------------------------------------------- */
 
@@ -190,7 +232,7 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	c->down.end.pipe = caller->pipe;
 	c->down.opened = true;
 	pipe_set_handler(caller->pipe, &handler, &c->down);
-	conn_become(rc, c, http2_free);
+	conn_become(rc, c, &part_ops);
 	http2_rest(c);
 	if (in.len)
 		on_data(&c->down, buf_data(&in), in.len);
@@ -199,4 +241,6 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	buf_fini(&in);
 	if (!c->dead && caller->eof)
 		over(c, false);
+	else if (!c->dead && rc->draining)
+		http2_drain(c);
 }

@@ -29,6 +29,8 @@
  *   PING, SETTINGS          each connection's own
  *   GOAWAY of a backend     its connection gets no new request; what it did not
  *                           take is refused (the caller may repeat it safely)
+ *   draining                GOAWAY twice, as RFC 9113 section 6.8 has it: all
+ *                           that was asked before the caller knew is answered
  *   a backend never reached whose is the request now? Another one's: there
  *                           (nothing of it was sent); else 502
  *   a broken backend        502 where no response has begun, else RST_STREAM
@@ -102,6 +104,8 @@ struct http2 {
 	struct list ups, calls;
 	struct timer again; /* route those that are lost */
 	struct timer slow;  /* the caller owes a head, or is idle */
+	struct timer leave; /* it was told of the end, which comes now */
+	bool swept;	    /* connections to backends may be of no use */
 	int32_t owes;	    /* a head on this stream; 0: none */
 	struct http2_order order;
 	bool dead;
@@ -154,6 +158,8 @@ void http2_route_lost(struct http2 *c);
 void http2_up_broke(struct http2_side *s, int error);
 /** http2_up_free() - reset it; its calls are gone already */
 void http2_up_free(struct http2_side *s);
+/** http2_up_sweep() - close those without calls whose backend serves no more */
+void http2_up_sweep(struct http2 *c);
 
 /* --- http2_call.c ------------------------------------------------------ */
 

@@ -24,6 +24,33 @@ void http2_up_free(struct http2_side *s)
 	loop_defer_free(s->c->rc->env->loop, s);
 }
 
+static bool has_calls(const struct http2_side *s)
+{
+	struct list *n;
+
+	list_for_each (n, &s->c->calls)
+		if (container_of(n, struct http2_call, node)->up == s)
+			return true;
+	return false;
+}
+
+void http2_up_sweep(struct http2 *c)
+{
+	struct router_env *env = c->rc->env;
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &c->ups) {
+		struct http2_side *s = container_of(n, struct http2_side, node);
+
+		if (env->serves(env, s->ref) || has_calls(s))
+			continue;
+		if (s->end.pipe)
+			pipe_close(s->end.pipe, false);
+		s->end.pipe = NULL;
+		http2_up_free(s);
+	}
+}
+
 static void on_again(struct timer *t)
 {
 	struct http2 *c = container_of(t, struct http2, again);

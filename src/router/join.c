@@ -131,6 +131,8 @@ static void side_init(struct join *j, struct side *s, struct side *other,
 	pipe_set_handler(s->end.pipe, &handler, s);
 }
 
+static const struct part_ops part_ops = { .free = join_free };
+
 void join_start(struct router_conn *rc, struct conn_end *a, struct conn_end *b)
 {
 	struct join *j = calloc(1, sizeof(*j));
@@ -144,7 +146,7 @@ void join_start(struct router_conn *rc, struct conn_end *a, struct conn_end *b)
 	j->rc = rc;
 	side_init(j, &j->a, &j->b, a);
 	side_init(j, &j->b, &j->a, b);
-	conn_become(rc, j, join_free);
+	conn_become(rc, j, &part_ops);
 	move(&j->a);
 	move(&j->b);
 	check_over(j);

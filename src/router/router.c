@@ -46,8 +46,23 @@ void router_conn_free(struct router_conn *rc)
 {
 	if (!rc)
 		return;
-	rc->part_free(rc->part);
+	rc->ops->free(rc->part);
 	loop_defer_free(rc->env->loop, rc);
+}
+
+void router_conn_drain(struct router_conn *rc)
+{
+	if (rc->draining)
+		return;
+	rc->draining = true;
+	if (rc->ops->drain)
+		rc->ops->drain(rc->part);
+}
+
+void router_conn_sweep(struct router_conn *rc)
+{
+	if (rc->ops->sweep)
+		rc->ops->sweep(rc->part);
 }
 
 void conn_end_reset(struct conn_end *e)
@@ -171,10 +186,12 @@ static void on_slow(struct timer *t)
 
 	if (l->raw)
 		return;
-	if (l->caller.in.len)
+	if (l->caller.in.len) {
 		go_raw(l);
-	else
-		listen_reset(l);
+		return;
+	}
+	pipe_close(steal_ptr(&l->caller.pipe), false);
+	listen_reset(l);
 }
 
 static void on_opened(void *user)
@@ -275,6 +292,20 @@ static void on_silence(struct timer *t)
 		listen_reset(l);
 }
 
+static void listen_drain(void *part)
+{
+	struct listen *l = part;
+	struct router_env *env = l->rc->env;
+
+	if (!l->raw && !l->caller.in.len)
+		loop_timer_start(env->loop, &l->slow,
+				 router_patience(env, ROUTER_DRAIN_NS),
+				 on_slow);
+}
+
+static const struct part_ops part_ops = { .free = listen_free,
+					  .drain = listen_drain };
+
 struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 				     enum router_proto proto,
 				     struct pipe *caller,
@@ -301,7 +332,7 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 	buf_init(&l->caller.in, CONN_BUF_MAX);
 	buf_init(&l->up.in, CONN_BUF_MAX);
 	pipe_set_handler(caller, &caller_handler, l);
-	conn_become(rc, l, listen_free);
+	conn_become(rc, l, &part_ops);
 	if (proto == ROUTER_AUTO)
 		loop_timer_start(env->loop, &l->silence, SILENCE_NS,
 				 on_silence);

@@ -32,6 +32,14 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 				     struct pipe *caller,
 				     const struct ipport *from,
 				     void (*done)(void *user), void *user);
+/** router_conn_drain() - end it when the request under way is answered, or
+ * after a moment without one, and tell the caller so: "Connection: close" (RFC
+ * 9112 section 9.6), GOAWAY (RFC 9113 section 6.8). What is not HTTP stays. The
+ *  handle may be gone afterwards. */
+void router_conn_drain(struct router_conn *rc);
+/** router_conn_sweep() - end the idle connections to backends that serve no
+ *  more (env->serves()), now and later */
+void router_conn_sweep(struct router_conn *rc);
 /** router_conn_free() - end it now, with resets; no callback; NULL is allowed
  */
 void router_conn_free(struct router_conn *rc);

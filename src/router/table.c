@@ -204,3 +204,10 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 	}
 	return best ? best->id : 0;
 }
+
+bool table_serves(const struct table *t, uint64_t id)
+{
+	const struct client *c = find(t, id);
+
+	return c && c->n > 0;
+}

@@ -153,6 +153,10 @@ static void commit(struct laptop *l)
 			answer(l, ruleline_put(&l->out, RULELINE_ACCEPTED));
 	}
 	serve_rules_changed(l->sh->serve);
+	if (l->nrules)
+		serve_drain(l->sh->serve, false);
+	else
+		serve_sweep(l->sh->serve);
 	if (!l->broken && rc == 0)
 		log_info("%s has %zu rule%s", l->user, l->nrules,
 			 l->nrules == 1 ? "" : "s");
@@ -181,6 +185,10 @@ static void take_line(struct laptop *l, const char *text)
 		break;
 	case RULELINE_COMMIT:
 		commit(l);
+		break;
+	case RULELINE_DRAIN:
+		log_info("%s: the Service leads elsewhere now", l->user);
+		serve_drain(l->sh->serve, true);
 		break;
 	default:
 		break;

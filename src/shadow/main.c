@@ -241,6 +241,7 @@ static void drain(struct loop *loop, struct server *sv, struct signals *sg,
 		return;
 	sg->stop = false;
 	log_info("%zu connections: waiting for their end", server_callers(sv));
+	server_drain(sv);
 	while (!sg->stop && now < end && now - quiet < NS_SEC) {
 		if (loop_once(loop, 100 * NS_MS) < 0)
 			return;

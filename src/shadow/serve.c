@@ -59,6 +59,7 @@ struct serve {
 	struct lead *lead; /* NULL: no port is another's */
 	struct list callers;
 	size_t ncallers;
+	bool draining;
 };
 
 struct caller {
@@ -224,6 +225,8 @@ static void hand_over(struct caller *c)
 					     p, &c->from, on_routed, c);
 	if (!c->router)
 		caller_free(c);
+	else if (sv->draining)
+		router_conn_drain(c->router);
 }
 
 /* it gave up before its way was open */
@@ -340,6 +343,35 @@ static int lead_start(struct serve *sv, const struct exempt *exempt,
 			      : -err->code;
 	}
 	return rc;
+}
+
+/* --- the end of callers ------------------------------------------------- */
+
+static void each_router(struct serve *sv, void (*fn)(struct router_conn *rc))
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &sv->callers) {
+		struct caller *c = container_of(n, struct caller, node);
+
+		if (c->router)
+			fn(c->router);
+	}
+}
+
+void serve_drain(struct serve *sv, bool on)
+{
+	if (!sv)
+		return;
+	sv->draining = on;
+	if (on)
+		each_router(sv, router_conn_drain);
+}
+
+void serve_sweep(struct serve *sv)
+{
+	if (sv)
+		each_router(sv, router_conn_sweep);
 }
 
 struct serve *serve_new(struct shadow *sh, const struct servespec *spec,

@@ -31,6 +31,12 @@ struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 			const struct exempt *exempt, struct kt_error *err);
 /** serve_rules_changed() - lead callers here, or no longer; NULL is allowed */
 void serve_rules_changed(struct serve *sv);
+/** serve_drain() - callers' HTTP connections end with their requests, those
+ *  that come included, until it is off again; NULL is allowed */
+void serve_drain(struct serve *sv, bool on);
+/** serve_sweep() - some laptop serves no more: idle connections to it end; NULL
+ *  is allowed */
+void serve_sweep(struct serve *sv);
 /** serve_free() - reset every caller; NULL is allowed */
 void serve_free(struct serve *sv);
 /** serve_callers() - those that wait for their way, or are with the origin;

@@ -35,6 +35,12 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	return ref;
 }
 
+static bool serves(struct router_env *env, struct backend_ref ref)
+{
+	return ref.kind != BACKEND_CLIENT ||
+	       table_serves(shadow_of(env)->table, ref.id);
+}
+
 /* --- a laptop --------------------------------------------------------- */
 
 static struct pipe *open_laptop(struct shadow *sh, uint16_t port, uint64_t id,
@@ -112,6 +118,7 @@ void serve_env_init(struct serve_env *e, struct shadow *sh)
 {
 	*e = (struct serve_env){ .env = { .loop = sh->loop,
 					  .choose = choose,
-					  .open = open_backend },
+					  .open = open_backend,
+					  .serves = serves },
 				 .sh = sh };
 }

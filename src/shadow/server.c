@@ -342,6 +342,11 @@ size_t server_callers(const struct server *sv)
 	return all;
 }
 
+void server_drain(struct server *sv)
+{
+	serve_drain(sv->sh.serve, true);
+}
+
 bool server_idle(const struct server *sv)
 {
 	/* what ends meanwhile is led still */

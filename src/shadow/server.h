@@ -33,6 +33,8 @@ bool server_idle(const struct server *sv);
 size_t server_streams(const struct server *sv);
 /** server_callers() - connections to the ports it serves */
 size_t server_callers(const struct server *sv);
+/** server_drain() - callers' HTTP connections end with their requests */
+void server_drain(struct server *sv);
 /** server_free() - tell the clients goodbye and free everything */
 void server_free(struct server *sv);
 

@@ -242,7 +242,9 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 		.scratch = xmalloc(UDPSERVE_SCRATCH),
 		.caller = on_caller,
 		.user = in,
+		.hooks = { .group = &in->calls.open },
 	};
+	relay_group_init(&in->calls.open);
 	return in;
 }
 
@@ -261,6 +263,17 @@ int inbound_set_rules(struct inbound *in, const struct rule *rules, size_t n)
 	else /* the shadow reads nothing: it is not alive */
 		mux_stream_reset(steal_ptr(&in->control), ENOBUFS);
 	return 0;
+}
+
+void inbound_drain(struct inbound *in)
+{
+	if (in->control && ruleline_put(&in->out, RULELINE_DRAIN) == 0)
+		mux_stream_resume(in->control);
+}
+
+void inbound_end_quiet(struct inbound *in, int64_t quiet_ns)
+{
+	relay_group_end_quiet(&in->calls.open, quiet_ns);
 }
 
 static void open_link(struct inbound *in)
@@ -299,6 +312,7 @@ void inbound_free(struct inbound *in)
 		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
 	link_free(l);
 	lanes_free(steal_ptr(&in->lanes));
+	relay_group_fini(&in->calls.open);
 	buf_fini(&in->out);
 	loop_defer_free(in->loop, in->name);
 	loop_defer_free(in->loop, in->rules);

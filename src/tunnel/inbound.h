@@ -90,6 +90,13 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
  *  now or with the next session. 0 or -E2BIG */
 KT_CHECK int inbound_set_rules(struct inbound *in, const struct rule *rules,
 			       size_t n);
+/** inbound_drain() - tell the shadow that the Service leads elsewhere now:
+ *  callers' HTTP connections are to end */
+void inbound_drain(struct inbound *in);
+/** inbound_end_quiet() - finish the connections on which the local program has
+ *  spoken last, and that for @quiet_ns. What is in the middle of a request
+ * stays (mostly: a program may pause in an answer). */
+void inbound_end_quiet(struct inbound *in, int64_t quiet_ns);
 /** inbound_attach() - use @c (taken; may be opening still) from now on */
 void inbound_attach(struct inbound *in, struct carrier *c);
 /** inbound_free() - say goodbye: the rules are gone at once, the callers'

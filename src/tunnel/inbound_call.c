@@ -3,7 +3,6 @@
 #include "tunnel/inbound_call.h"
 
 #include "base/mem.h"
-#include "tunnel/relay.h"
 #include "tunnel/status.h"
 #include "tunnel/target.h"
 
@@ -129,8 +128,8 @@ static void call_connected(struct call *c)
 
 	call_free(c);
 	/* on failure the stream is reset already */
-	if (relay_start(c->calls->loop, fd, c->stream, true, NULL, NULL,
-			NULL) == 0)
+	if (relay_start(c->calls->loop, fd, c->stream, true, NULL,
+			&c->calls->hooks, NULL) == 0)
 		tell(c->calls, &c->who, 0);
 }
 

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "tunnel/inbound.h"
 #include "tunnel/mux.h"
+#include "tunnel/relay.h"
 #include "tunnel/streams.h"
 
 /** struct inbound_calls - what connecting callers to local ports needs */
@@ -13,6 +14,8 @@ struct inbound_calls {
 	const struct inbound_port *ports;
 	size_t nports;
 	uint8_t *scratch; /* UDPSERVE_SCRATCH bytes */
+	struct relay_hooks hooks;
+	struct relay_group open; /* TCP connections to local ports */
 	void (*caller)(void *user, const struct inbound_caller *c);
 	void *user;
 };

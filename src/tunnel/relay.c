@@ -40,6 +40,7 @@
 #define KEEP ((size_t)4 << 10)	  /* of memory, while nothing waits */
 
 struct relay {
+	struct list node; /* of its group */
 	struct loop *loop;
 	struct watch watch; /* owns the fd */
 	struct lane lane;   /* the stream */
@@ -54,6 +55,10 @@ struct relay {
 	bool ended;    /* the stream's half is finished */
 	bool over;
 	int error; /* the stream was reset: -errno */
+	/* for relay_group_end_quiet() */
+	int64_t moved; /* when bytes last passed */
+	bool asked;    /* they came from the stream */
+	bool quit;     /* no more is read from the socket */
 };
 
 void fd_close_reset(int fd)
@@ -72,6 +77,7 @@ static void relay_over(struct relay *r, int error)
 	if (r->over)
 		return;
 	r->over = true;
+	list_del(&r->node);
 	loop_watch_stop(&r->watch);
 	buf_fini(&r->out);
 	if (error)
@@ -170,12 +176,18 @@ static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
 	struct relay *r = user;
 	ssize_t n;
 
+	if (r->quit) {
+		r->rd_done = true;
+		return 0;
+	}
 	if (!r->readable)
 		return -EAGAIN;
 	do {
 		n = recv(r->watch.fd, buf, len, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0) {
+		r->moved = loop_now(r->loop);
+		r->asked = false;
 		/* a short read emptied it, unless its end is to follow */
 		if ((size_t)n < len && !r->hup)
 			r->readable = false;
@@ -195,6 +207,8 @@ static void relay_data(void *user, const uint8_t *p, size_t n)
 	struct relay *r = user;
 	ssize_t sent = 0;
 
+	r->moved = loop_now(r->loop);
+	r->asked = true;
 	if (!r->out.len && n >= DIRECT)
 		sent = send_now(r, p, n);
 	if (sent < 0) {
@@ -273,6 +287,32 @@ static void on_event(struct watch *w, uint32_t events)
 		lane_resume(&r->lane);
 }
 
+void relay_group_fini(struct relay_group *g)
+{
+	while (!list_empty(&g->relays)) {
+		struct relay *r =
+			container_of(g->relays.next, struct relay, node);
+
+		r->hooks = NULL;
+		list_del(&r->node);
+	}
+}
+
+void relay_group_end_quiet(struct relay_group *g, int64_t quiet_ns)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &g->relays) {
+		struct relay *r = container_of(n, struct relay, node);
+
+		if (r->quit || r->rd_done || r->asked || r->out.len ||
+		    loop_now(r->loop) - r->moved < quiet_ns)
+			continue;
+		r->quit = true;
+		lane_resume(&r->lane);
+	}
+}
+
 static void take_early(struct relay *r, struct relay_early *early)
 {
 	if (!early)
@@ -319,6 +359,10 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 		r->user = user;
 		r->readable = true;
 		r->writable = true;
+		r->moved = loop_now(loop);
+		list_init(&r->node);
+		if (hooks && hooks->group)
+			list_add_tail(&hooks->group->relays, &r->node);
 		buf_init(&r->out, MUX_HELD_MAX);
 		take_early(r, early);
 		rc = begin(r, s, accept);
@@ -327,6 +371,7 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 		if (s)
 			mux_stream_reset(s, -rc);
 		if (r) {
+			list_del(&r->node);
 			loop_watch_stop(&r->watch);
 			buf_fini(&r->out);
 		}

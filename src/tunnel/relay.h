@@ -3,6 +3,7 @@
 #define KT_TUNNEL_RELAY_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/loop.h"
 
 #include <stdbool.h>
@@ -19,6 +20,8 @@ struct mux_stream;
 
 /** struct relay_hooks - all may be NULL, also the whole */
 struct relay_hooks {
+	/** group - of relays that are ended together (borrowed) */
+	struct relay_group *group;
 	/** finish() - both directions ended in peace; @fd is taken. Without
 	 *  it the socket is closed. */
 	void (*finish)(void *user, int fd);
@@ -44,6 +47,24 @@ struct relay_early {
 KT_CHECK int relay_start(struct loop *loop, int fd, struct mux_stream *s,
 			 bool accept, struct relay_early *early,
 			 const struct relay_hooks *hooks, void *user);
+
+/** struct relay_group - relays; relay_group_init() makes it an empty one */
+struct relay_group {
+	struct list relays;
+};
+
+static inline void relay_group_init(struct relay_group *g)
+{
+	list_init(&g->relays);
+}
+
+/** relay_group_fini() - its relays live on without it and without their hooks
+ */
+void relay_group_fini(struct relay_group *g);
+/** relay_group_end_quiet() - where the socket's program has spoken last and
+ *  nothing passed for @quiet_ns, or nothing ever did, act as if it had
+ *  finished its half */
+void relay_group_end_quiet(struct relay_group *g, int64_t quiet_ns);
 
 /** fd_close_reset() - close a TCP socket so that its peer sees a reset */
 void fd_close_reset(int fd);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 static const char *const verbs[] = {
-	"", "user", "grace", "rule", "commit", "version", "accepted", "refused"
+	"",	   "user",     "grace",	  "rule",  "commit",
+	"version", "accepted", "refused", "drain",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 

@@ -17,6 +17,10 @@
  *             "grace " SECONDS               "accepted"
  *             "rule " rule                   "refused " HOLDER [" " TEXT]
  *             "commit"
+ *             "drain"
+ *
+ * "drain" says that the Service leads elsewhere now: what callers have open
+ * here is to end.
  *
  * A WORD is percent-encoded as in rules; a HOLDER of "-" is nobody. Lines that
  * begin with another word are passed over, so that some may be added.
@@ -35,6 +39,7 @@ enum ruleline_verb {
 	RULELINE_VERSION,
 	RULELINE_ACCEPTED,
 	RULELINE_REFUSED,
+	RULELINE_DRAIN,
 	RULELINE_NVERBS_
 };
 

@@ -43,6 +43,13 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	return (struct backend_ref){ BACKEND_ORIGIN, 0 };
 }
 
+static bool serves(struct router_env *env, struct backend_ref ref)
+{
+	(void)env;
+	(void)ref;
+	return true;
+}
+
 static void dial_end(struct dial *d)
 {
 	loop_watch_stop(&d->watch);
@@ -134,7 +141,9 @@ static long number(const char *text)
 
 int main(int argc, char **argv)
 {
-	struct bench b = { .env = { .choose = choose, .open = open_backend } };
+	struct bench b = { .env = { .choose = choose,
+				    .open = open_backend,
+				    .serves = serves } };
 	const int one = 1;
 	bool never = false;
 	struct rusage ru;

@@ -64,6 +64,33 @@ exchange() {
   eventually 15 nothing_left
 }
 
+@test "exchange: kept connections over the end: none fails, idle ones are not waited for" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  hammer_start busy -k -r 200 -t 120 "$WEB" 80
+  sleep 2
+  leave exchange
+  sleep 1
+  hammer_end busy
+  [ "$(of failed)" = 0 ]
+  [ "$(of by.local)" -gt 100 ]
+  [ "$(of sent)" -gt "$(of by.local)" ]
+  eventually 15 nothing_left
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  hammer_start idle -k -r 2 -t 120 "$WEB" 80
+  sleep 1
+  local at=$SECONDS
+  leave exchange
+  [ $((SECONDS - at)) -lt 7 ]
+  sleep 4
+  hammer_end idle
+  [ "$(of failed)" = 0 ]
+  [ "$(of by.local)" -ge 8 ]
+  [ "$(of sent)" -gt "$(of by.local)" ]
+}
+
 @test "exchange: the forms of targets and ports" {
   serve alice local
   serve alice second 100

@@ -171,6 +171,33 @@ has_refs() { # N
   [ "$(of by.local)" -gt 50 ]
 }
 
+@test "mesh: kept connections over the end of one and of all: none fails, none is waited for" {
+  local tag at
+  serve alice blue
+  serve bob green
+  mesh a alice blue
+  mesh b bob green
+  eventually 5 asks blue "http://$WEB/" -H 'version: blue'
+  hammer_start plain -k -r 100 -t 120 "$WEB" 80
+  hammer_start blue -k -r 100 -t 120 -H version:blue "$WEB" 80
+  hammer_start green -k -r 100 -t 120 -H version:green "$WEB" 80
+  hammer_start idle -k -r 2 -t 120 -H version:green "$WEB" 80
+  sleep 2
+  for tag in a b; do
+    at=$SECONDS
+    leave "$tag"
+    [ $((SECONDS - at)) -lt 7 ]
+    sleep 1
+  done
+  sleep 3
+  for tag in plain blue green idle; do
+    hammer_end "$tag"
+    [ "$(of failed)" = 0 ]
+    [ "$(of again)" = 0 ] || [ "$tag" = idle ]
+    [ "$tag" = plain ] || [ "$(of sent)" -gt "$(of by.$tag)" ]
+  done
+}
+
 @test "mesh: kill -9 of a client: marked requests reach the origin within 10 s" {
   serve alice local
   serve bob of-bob

@@ -5,8 +5,10 @@
 A steady stream of HTTP requests until FILE exists or the time is over, each on a
 connection of its own (-k: on eight kept ones). Prints one line of JSON:
   {"sent": N, "failed": {"ECONNREFUSED": N, ...}, "by": {"SERVER": N, ...},
-   "slowest_ms": N, "gap_ms": N}
-by: who answered (X-Served-By). gap_ms: the longest time without an answer.
+   "again": N, "slowest_ms": N, "gap_ms": N}
+by: who answered (X-Served-By). again: of the sent, on kept connections that were
+closed at that moment, without a byte of an answer; repeated as HTTP clients do
+(RFC 9112 section 9.3.1). gap_ms: the longest time without an answer.
 """
 import argparse
 import asyncio
@@ -25,6 +27,7 @@ class Hammer:
         self.failed = collections.Counter()
         self.by = collections.Counter()
         self.sent = 0
+        self.again = 0
         self.slowest = 0
         self.gap = 0
         self.last = time.monotonic()
@@ -41,7 +44,10 @@ class Hammer:
         for line in head.decode("latin1").split("\r\n")[1:]:
             name, _, value = line.partition(":")
             fields[name.lower()] = value.strip()
-        await reader.readexactly(int(fields.get("content-length", 0)))
+        try:
+            await reader.readexactly(int(fields.get("content-length", 0)))
+        except asyncio.IncompleteReadError as e:
+            raise OSError(0, "CUT") from e
         if status != "200":
             raise OSError(0, f"status {status}")
         self.by[fields.get("x-served-by", "?")] += 1
@@ -81,19 +87,32 @@ class Hammer:
                 writer.close()
 
     async def kept(self, pause):
-        """One connection; a new one where the server has closed the old."""
+        """One connection; a new one where the server has closed the old, as far
+        as is known when the next request is due."""
         reader = writer = None
         while not self.stop.is_set():
             self.sent += 1
+            if writer and reader.at_eof():
+                writer.close()
+                writer = None
             try:
                 if not writer:
+                    used = False
                     reader, writer = await asyncio.open_connection(
                         self.opt.host, self.opt.port)
                 if not await self.ask(reader, writer):
                     writer.close()
                     writer = None
-            except (OSError, asyncio.TimeoutError,
-                    asyncio.IncompleteReadError) as e:
+                used = True
+            except (asyncio.IncompleteReadError, ConnectionResetError) as e:
+                if used and not getattr(e, "partial", b""):
+                    self.again += 1
+                else:
+                    self.fail(e)
+                writer.close()
+                writer = None
+                continue
+            except (OSError, asyncio.TimeoutError) as e:
                 self.fail(e)
                 if writer:
                     writer.close()
@@ -124,7 +143,7 @@ class Hammer:
         watch.cancel()
         await asyncio.gather(*tasks)
         print(json.dumps({"sent": self.sent, "failed": self.failed,
-                          "by": self.by,
+                          "by": self.by, "again": self.again,
                           "slowest_ms": round(self.slowest * 1000),
                           "gap_ms": round(self.gap * 1000)}))
 

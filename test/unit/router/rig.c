@@ -37,6 +37,13 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	return ref;
 }
 
+static bool serves(struct router_env *env, struct backend_ref ref)
+{
+	struct rig *r = container_of(env, struct rig, env);
+
+	return !r->gone || ref.id != r->gone;
+}
+
 static void on_timer(struct timer *t)
 {
 	struct rig_open *o = container_of(t, struct rig_open, timer);
@@ -101,7 +108,8 @@ void rig_init(struct rig *r, enum router_proto proto)
 		abort();
 	r->env = (struct router_env){ .loop = loop_new(),
 				      .choose = choose,
-				      .open = do_open };
+				      .open = do_open,
+				      .serves = serves };
 	r->caller = sv[1];
 	r->conn = router_http_take(&r->env, 80, proto,
 				   pipe_fd_new(r->env.loop, sv[0]), &from,

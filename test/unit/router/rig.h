@@ -34,6 +34,7 @@ struct rig {
 	int refuse; /* openings get this -errno */
 	bool moves; /* once: then "a" is client 2, who accepts */
 	bool moved;
+	uint64_t gone; /* client that serves no more; 0: none */
 	unsigned int chosen;
 	struct rig_open open[RIG_OPENS];
 	unsigned int nopen;

@@ -602,6 +602,110 @@ static void malformed(void **state)
 	assert_true(n > 30);
 }
 
+/* --- draining ------------------------------------------------------------ */
+
+static void drained_while_it_is_asked(void **state)
+{
+	static const char fields[] = "HTTP/1.1 200 OK\r\n"
+				     "Connection: Keep-Alive, x-hop, close\r\n"
+				     "Keep-Alive: timeout=5\r\nX-Hop: 1\r\n"
+				     "Content-Length: 2\r\n\r\nok";
+
+	(void)state;
+	ask("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+	hear(up(0), "GET /1 HTTP/1.1\r\n" XFF "\r\n");
+	router_conn_drain(r.conn);
+	/* an interim response is not the last one */
+	rig_say(&r, up(0), "HTTP/1.1 103 Early\r\n\r\n");
+	hear(r.caller, "HTTP/1.1 103 Early\r\n\r\n");
+	rig_say(&r, up(0), OK2);
+	hear(r.caller, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+		       "Connection: close\r\n\r\nok");
+	hear_end(r.caller);
+	assert_int_equal(r.chosen, 1); /* the second was not taken */
+	rig_fini(&r);
+	/* what the backend says of its own connection is not the caller's */
+	rig_init(&r, ROUTER_AUTO);
+	ask("HEAD /1 HTTP/1.1\r\n\r\n");
+	router_conn_drain(r.conn);
+	rig_say(&r, up(0),
+		"HTTP/1.1 200 OK\r\nConnection: keep-alive, "
+		"x-hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\n"
+		"Content-Length: 2\r\n\r\n");
+	hear(r.caller, "HTTP/1.1 200 OK\r\nX-Hop: 1\r\nContent-Length: "
+		       "2\r\nConnection: close, x-hop\r\n\r\n");
+	hear_end(r.caller);
+	rig_fini(&r);
+	/* who says the end himself has said it */
+	rig_init(&r, ROUTER_AUTO);
+	ask("GET /1 HTTP/1.1\r\n\r\n");
+	router_conn_drain(r.conn);
+	rig_say(&r, up(0), fields);
+	hear(r.caller, fields);
+	hear_end(r.caller);
+}
+
+static void drained_in_an_answer(void **state)
+{
+	(void)state;
+	ask("GET /1 HTTP/1.1\r\n\r\n");
+	rig_say(&r, up(0), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok");
+	hear(r.caller, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok");
+	router_conn_drain(r.conn);
+	rig_say(&r, up(0), "ok");
+	hear(r.caller, "ok");
+	hear_nothing(r.caller);
+	/* the next one gets to know it */
+	ask("GET /2 HTTP/1.1\r\n\r\n");
+	rig_say(&r, up(0), OK2);
+	hear(r.caller, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+		       "Connection: close\r\n\r\nok");
+	hear_end(r.caller);
+}
+
+static void drained_while_idle(void **state)
+{
+	(void)state;
+	ask("GET /1 HTTP/1.1\r\n\r\n");
+	rig_say(&r, up(0), OK2);
+	hear(r.caller, OK2);
+	r.env.hurry = 100;
+	router_conn_drain(r.conn);
+	hear_nothing(r.caller); /* a request may be under way */
+	wait_for(60 * NS_MS);
+	hear_end(r.caller);
+	rig_fini(&r);
+	/* nothing was ever said */
+	rig_init(&r, ROUTER_HTTP);
+	r.env.hurry = 100;
+	router_conn_drain(r.conn);
+	hear_nothing(r.caller);
+	wait_for(60 * NS_MS);
+	hear_end(r.caller);
+}
+
+static void swept(void **state)
+{
+	(void)state;
+	ask("GET /1 HTTP/1.1\r\nto: a\r\n\r\n");
+	hear(up(0), "GET /1 HTTP/1.1\r\nto: a\r\n" XFF "\r\n");
+	rig_say(&r, up(0), OK2);
+	ask("GET /2 HTTP/1.1\r\nto: b\r\n\r\n");
+	hear(up(1), "GET /2 HTTP/1.1\r\nto: b\r\n" XFF "\r\n");
+	/* the idle one goes, the one in use when it is answered */
+	r.gone = 1;
+	router_conn_sweep(r.conn);
+	hear_end(up(0));
+	r.gone = 2;
+	router_conn_sweep(r.conn);
+	hear_nothing(up(1));
+	rig_say(&r, up(1), OK2);
+	hear(r.caller, OK2 OK2);
+	hear_end(up(1));
+	ask("GET /3 HTTP/1.1\r\n\r\n");
+	hear(up(2), "GET /3 HTTP/1.1\r\n" XFF "\r\n");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -636,6 +740,10 @@ int main(void)
 		T(not_http),
 		T(server_speaks_first),
 		T(silent_http),
+		T(drained_while_it_is_asked),
+		T(drained_in_an_answer),
+		T(drained_while_idle),
+		T(swept),
 		cmocka_unit_test(malformed),
 	};
 

@@ -34,7 +34,8 @@ struct peer {
 	struct stream s[STREAMS];
 	bool hold; /* gives no credit back */
 	int goaway;
-	bool gone; /* the connection has ended */
+	int32_t last_id; /* of the last GOAWAY */
+	bool gone;	 /* the connection has ended */
 };
 
 static int on_header(nghttp2_session *ng, const nghttp2_frame *f,
@@ -59,8 +60,10 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *user)
 	struct peer *p = user;
 
 	(void)ng;
-	if (f->hd.type == NGHTTP2_GOAWAY)
+	if (f->hd.type == NGHTTP2_GOAWAY) {
 		p->goaway = (int)f->goaway.error_code;
+		p->last_id = f->goaway.last_stream_id;
+	}
 	if (f->hd.stream_id && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
 	    f->hd.type <= NGHTTP2_HEADERS)
 		p->s[f->hd.stream_id].ended = true;
@@ -697,6 +700,67 @@ static const struct wrong wrongs[] = {
 };
 
 /* the first frame of that kind in what came */
+/* until the second GOAWAY is there */
+static void wait_for_goaway(void)
+{
+	for (int i = 0; i < 100 && caller.last_id == INT32_MAX; i++) {
+		loop_once(rig.env.loop, 20 * NS_MS);
+		turns(&caller, &backend, NULL);
+	}
+}
+
+static void drained(void **state)
+{
+	int32_t one = ask(&caller, "a", "one", true);
+
+	(void)state;
+	connect_backend();
+	rig.env.hurry = 10;
+	router_conn_drain(rig.conn);
+	turns(&caller, &backend, NULL);
+	/* it ends, but what is under way to us counts */
+	assert_int_equal(caller.goaway, 0);
+	assert_int_equal(caller.last_id, INT32_MAX);
+	wait_for_goaway();
+	assert_int_equal(caller.last_id, one);
+	assert_false(caller.gone);
+	answer(&backend, 1, "ONE", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, one, "ONE");
+	assert_int_equal(caller.s[one].code, 0);
+	assert_true(caller.gone);
+}
+
+static void drained_while_idle(void **state)
+{
+	(void)state;
+	turns(&caller, NULL, NULL);
+	rig.env.hurry = 10;
+	router_conn_drain(rig.conn);
+	turns(&caller, NULL, NULL);
+	assert_int_equal(caller.last_id, INT32_MAX);
+	assert_false(caller.gone);
+	assert_true(ends_soon(&caller));
+	assert_int_equal(caller.goaway, 0);
+}
+
+static void swept(void **state)
+{
+	int32_t one = ask(&caller, "a", "one", true);
+
+	(void)state;
+	connect_backend();
+	rig.gone = 1;
+	router_conn_sweep(rig.conn);
+	turns(&caller, &backend, NULL);
+	assert_false(backend.gone);
+	answer(&backend, 1, "ONE", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, one, "ONE");
+	assert_true(backend.gone);
+	assert_false(caller.gone);
+}
+
 static int code_of(const uint8_t *p, size_t n, int type)
 {
 	while (n >= 9) {
@@ -763,6 +827,9 @@ int main(void)
 		T(a_backend_that_breaks),
 		T(goaway_of_a_backend),
 		T(ping_is_answered),
+		T(drained),
+		T(drained_while_idle),
+		T(swept),
 		cmocka_unit_test(what_is_forbidden_is_refused),
 	};
 

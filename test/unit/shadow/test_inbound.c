@@ -483,6 +483,63 @@ static void rules_change(void **state)
 	laptop_free(&l);
 }
 
+static void the_quiet_ones_end(void **state)
+{
+	struct laptop l;
+	char c;
+	int a, b, k, d;
+
+	(void)state;
+	laptop_new(&l, "ann", 10, all(port), all(port2));
+	/* one is answered, one waits for its answer */
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "question");
+	say(b, a, "answer");
+	k = connect_to(port2);
+	d = accept_one(l.listener);
+	say(k, d, "question");
+	inbound_end_quiet(l.in, 10 * NS_SEC);
+	say(a, b, "question");
+	say(b, a, "answer");
+	(void)!loop_sleep(rig.loop, 100 * NS_MS);
+	inbound_end_quiet(l.in, 50 * NS_MS);
+	assert_int_equal(get(a, &c, 1), 0);
+	close(a);
+	assert_int_equal(get(b, &c, 1), 0);
+	close(b);
+	say(d, k, "answer");
+	(void)!loop_sleep(rig.loop, 100 * NS_MS);
+	assert_int_equal(inbound_callers(l.in), 1);
+	inbound_end_quiet(l.in, 50 * NS_MS);
+	assert_int_equal(get(k, &c, 1), 0);
+	close(k);
+	assert_int_equal(get(d, &c, 1), 0);
+	close(d);
+	laptop_free(&l);
+}
+
+/* what the laptop's end still holds for a local program outlives it */
+static void the_end_with_much_unread(void **state)
+{
+	static char much[1 << 20];
+	struct laptop l;
+	int a, b;
+
+	(void)state;
+	laptop_new(&l, "ann", 10, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	while (send(a, much, sizeof(much), MSG_DONTWAIT) > 0)
+		(void)!loop_sleep(rig.loop, 20 * NS_MS);
+	laptop_free(&l);
+	(void)!loop_sleep(rig.loop, 50 * NS_MS);
+	while (get(b, much, sizeof(much)) > 0)
+		;
+	close(a);
+	close(b);
+}
+
 /* --- a laptop in a process of its own
  * ------------------------------------------ */
 
@@ -713,6 +770,8 @@ int main(void)
 		WITH_ORIGIN(a_caller_that_gives_up),
 		WITH_ORIGIN(many_callers),
 		WITH_ORIGIN(rules_change),
+		WITH_ORIGIN(the_quiet_ones_end),
+		WITH_ORIGIN(the_end_with_much_unread),
 		WITH_ORIGIN(killed),
 		WITH_ORIGIN(asleep),
 		cmocka_unit_test_setup(told_to_end, start),

@@ -28,6 +28,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ruleline_put_grace(&b, 10), 0);
 	assert_int_equal(ruleline_put_rule(&b, &rule), 0);
 	assert_int_equal(ruleline_put(&b, RULELINE_COMMIT), 0);
+	assert_int_equal(ruleline_put(&b, RULELINE_DRAIN), 0);
 	assert_int_equal(ruleline_put_refused(&b, "Ann B", "is first"), 0);
 	assert_int_equal(ruleline_put_refused(&b, "", "no such port"), 0);
 	in = rd_make(buf_data(&b), b.len);
@@ -47,6 +48,9 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ruleline_read(&r, &in), 1);
 	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
 	assert_int_equal(l.verb, RULELINE_COMMIT);
+	assert_int_equal(ruleline_read(&r, &in), 1);
+	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
+	assert_int_equal(l.verb, RULELINE_DRAIN);
 	assert_int_equal(ruleline_read(&r, &in), 1);
 	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
 	assert_int_equal(l.verb, RULELINE_REFUSED);
