@@ -9,9 +9,14 @@
 #define OUT_SIZE ((size_t)16 << 10)
 #define OUT_MAX ((size_t)128 << 10)
 
+/* Hundreds of callers, each with tables of fields for both sides, would be most
+ * of our memory. Towards the backends, where a laptop's line may be thin,
+ * requests are compressed with one; answers of both sides do without. */
 static int submit_settings(struct http2_side *s, bool server)
 {
 	const nghttp2_settings_entry e[] = {
+		{ NGHTTP2_SETTINGS_HEADER_TABLE_SIZE,
+		  server ? NGHTTP2_DEFAULT_HEADER_TABLE_SIZE : 0 },
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP2_HEAD_MAX },
 		{ server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS
@@ -39,6 +44,9 @@ int http2_side_start(struct http2_side *s, bool server)
 		http2_events(cbs);
 		nghttp2_option_set_no_auto_window_update(opt, 1);
 		nghttp2_option_set_no_closed_streams(opt, 1);
+		if (server)
+			nghttp2_option_set_max_deflate_dynamic_table_size(opt,
+									  0);
 		/* a caller may give up many requests at once */
 		nghttp2_option_set_stream_reset_rate_limit(opt, 10000, 1000);
 		rc = server ? nghttp2_session_server_new2(&s->ng, cbs, s, opt)

@@ -18,7 +18,9 @@ nginx_stop() {
   [ ! -s "$1/pid" ] || kill "$(cat "$1/pid")" 2>/dev/null || true
 }
 
-# The origin: one worker, HTTP/1.1 and, on the next port, h2c.
+# The origin: one worker, HTTP/1.1 and, ten ports on, h2c; that one without
+# sendfile, with which nginx gives head and body of an HTTP/2 response away in two
+# writes, and the second waits 40 ms for a delayed acknowledgement.
 nginx_origin() {
   local dir=$RUN/origin
   mkdir -p "$dir/html"
@@ -34,7 +36,12 @@ http {
   sendfile on;
   keepalive_requests 100000000;
   server { listen 127.0.0.1:$ORIGIN; root $dir/html; }
-  server { listen 127.0.0.1:$((ORIGIN + 10)) http2; root $dir/html; }
+  server {
+    listen 127.0.0.1:$((ORIGIN + 10)) http2;
+    root $dir/html;
+    sendfile off;
+    output_buffers 2 64k;
+  }
 }
 END
   nginx_start "$dir"

@@ -3,7 +3,8 @@
 """router.py ORIGIN NGINX NGINX-PROCESSES ROUTER ROUTER-PROCESSES...
 
 h2load against the origin itself, nginx and the router before it; h2c is at
-each port + 10. JSON on stdout; ROUTER_SECONDS per row.
+each port + 10. JSON on stdout; ROUTER_SECONDS per row; ROUTER_ROWS: the protocols
+to measure.
 """
 import json
 import os
@@ -13,17 +14,23 @@ import tempfile
 
 import procs
 
-SECONDS = os.environ.get("ROUTER_SECONDS", "2")
+SECONDS = float(os.environ.get("ROUTER_SECONDS", "2"))
 ROWS = [(protocol, body, conns)
-        for protocol in ("h1", "h2c")
+        for protocol in os.environ.get("ROUTER_ROWS", "h1 h2c").split()
         for body in ("1k", "1m")
         for conns in (1, 64, 512)]
+
+
+def seconds_of(body, conns):
+    """what is not complete at the end does not count: large ones need longer"""
+    return SECONDS * 4 if body == "1m" and conns > 64 else SECONDS
 
 
 def load(port, protocol, body, conns):
     """(requests a second, median ms, p99 ms, failed)"""
     with tempfile.NamedTemporaryFile("r") as log:
-        args = ["h2load", "-D", SECONDS, "-c", str(conns), "-m", "1",
+        seconds = seconds_of(body, conns)
+        args = ["h2load", "-D", f"{seconds:g}", "-c", str(conns), "-m", "1",
                 "-H", "x-mark: 0", f"--log-file={log.name}"]
         if protocol == "h1":
             args.append("--h1")
@@ -37,7 +44,7 @@ def load(port, protocol, body, conns):
     if not good:
         return 0, None, None, len(rows)
     n = len(good)
-    return (n / float(SECONDS), good[n // 2] / 1e3,
+    return (n / seconds, good[n // 2] / 1e3,
             good[min(n - 1, n * 99 // 100)] / 1e3, len(rows) - n)
 
 
@@ -54,7 +61,7 @@ def main():
             cpu = sum(map(procs.cpu, sets.get(name, []))) - cpu
             out[key] = {"per_s": rate, "median_ms": median, "p99_ms": late,
                         "failed": failed,
-                        "cpu_ms": cpu * 1e3 / (rate * float(SECONDS))
+                        "cpu_ms": cpu * 1e3 / rate / seconds_of(body, conns)
                         if rate else None}
             print(f"router: {key}: {rate:.0f}/s", file=sys.stderr)
     for name, specs in sets.items():
