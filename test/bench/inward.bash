@@ -136,16 +136,21 @@ from_pod() {
     "8080=$3:$4,7004=$3:$5" down up rtt beside >"$1"
 }
 
+laptop_serves() { # HOST:PORT
+  [ "$(in_pod toolbox curl -s "http://$1/")" = laptop ]
+}
+
 part_exchange() {
   local ip
   say "exchange"
   exchange_service
   in_pod toolbox true
   gcc -O1 -pthread -o "$RUN/netsrv" "$TOP/test/images/netsrv.c"
-  way_start alice "$RUN/netsrv" -l 7000
+  way_start alice env NAME=laptop "$RUN/netsrv" -l 7000
   way_start alice "$KTCTL" exchange bench -n "$NS" --expose 8080,7004
   ready_when 60 'All looks good'
   ip=$(service_ip bench)
+  eventually 10 laptop_serves "$ip:8080" # every node knows it
   from_pod "$RUN/exchange.1.1.json" "ktctl exchange" "$ip" 8080 7004
   way_end "$WAY"
   sshd_up

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """podready.py FILE: FILE grows by the events of `kubectl get pods --watch`;
-prints the seconds from the first Pod that appears to its being Ready, as a
-client sees them."""
+prints the seconds that the first one that becomes Ready took from its appearing,
+as a client sees them."""
 import json
 import sys
 import time
@@ -29,15 +29,14 @@ def is_ready(pod):
 
 
 def main():
-    name = start = None
+    began = {}
     with open(sys.argv[1], encoding="utf-8") as f:
         for now, event in events(f):
             pod = event["object"]
             if pod["metadata"].get("deletionTimestamp"):
                 continue
-            if name is None:
-                name, start = pod["metadata"]["name"], now
-            if pod["metadata"]["name"] == name and is_ready(pod):
+            start = began.setdefault(pod["metadata"]["uid"], now)
+            if is_ready(pod):
                 print("%.3f" % (now - start))
                 return
     raise SystemExit("podready: no Pod became ready")
