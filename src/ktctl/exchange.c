@@ -214,7 +214,7 @@ static int check_scaled(struct exchange *x, struct kt_error *err)
 		if (selector_matches(json_at(x->workload, "spec", "selector",
 					     "matchLabels", NULL),
 				     object_pod_labels(pod)) &&
-		    holder_is_alive(pod, inward_now(in)))
+		    holder_is_alive(in, pod))
 			json_array_append(by, pod);
 	if (!json_array_size(by)) {
 		log_info("%s %s/%s was left scaled down by a ktctl that is "

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/app.h"
+#include "ktctl/owner.h"
 #include "ktctl/recover.h"
 #include "kube/rest.h"
 #include "kube/route.h"
@@ -36,10 +37,13 @@ static bool is_of_ktctl(const json_t *obj)
 	return false;
 }
 
-bool holder_is_alive(const json_t *obj, int64_t now)
+bool holder_is_alive(const struct inward *in, const json_t *obj)
 {
-	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, now);
+	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, inward_now(in));
 
+	if (owner_is_dead(in->app->home,
+			  object_annotation(obj, KT_ANNOTATION_OWNER)))
+		return false;
 	return age < 0 ||
 	       age <= (is_of_ktctl(obj) ? HOLDER_DEAD : HOLDER_DEAD_KT);
 }
@@ -84,6 +88,31 @@ static int list_labels(struct inward *in, const char *api, const char *resource,
 	return rc;
 }
 
+int holder_clear_pods(struct inward *in, const json_t *labels,
+		      struct kt_error *err)
+{
+	auto_json json_t *all = json_copy((json_t *)(uintptr_t)labels);
+	auto_json json_t *pods = json_array();
+	json_t *pod;
+	size_t i;
+	int rc;
+
+	json_object_set_new(all, KT_LABEL_CONTROL,
+			    json_string(KT_LABEL_CONTROL_VALUE));
+	rc = list_labels(in, "v1", "pods", all, &pods, err);
+	json_array_foreach (pods, i, pod) {
+		auto_free char *path =
+			kube_path("v1", "pods", in->ns, object_name(pod), NULL);
+
+		if (rc < 0 || holder_is_alive(in, pod))
+			continue;
+		rc = kube_delete(in->kube, path, 0, err);
+		if (rc == -ENOENT)
+			rc = 0;
+	}
+	return rc;
+}
+
 int holder_meshes(struct inward *in, const char *but, json_t **out,
 		  struct kt_error *err)
 {
@@ -103,7 +132,7 @@ int holder_meshes(struct inward *in, const char *but, json_t **out,
 		if (str_starts(object_name(obj), prefix) &&
 		    !str_eq(object_name(obj), but) &&
 		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
-		    holder_is_alive(obj, inward_now(in)))
+		    holder_is_alive(in, obj))
 			json_array_append(live, obj);
 	*out = live;
 	return 0;
@@ -129,7 +158,7 @@ static bool any_alive(const struct inward *in, const json_t *objects)
 	size_t i;
 
 	json_array_foreach (objects, i, obj)
-		if (holder_is_alive(obj, inward_now(in)) &&
+		if (holder_is_alive(in, obj) &&
 		    !json_at(obj, "metadata", "deletionTimestamp", NULL) &&
 		    object_annotation(obj, KT_ANNOTATION_HEARTBEAT))
 			return true;

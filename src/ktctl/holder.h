@@ -17,8 +17,13 @@
  */
 KT_CHECK int holder_check(struct inward *in, bool mesh, struct kt_error *err);
 
-/** holder_is_alive() - by the heartbeat of one of our objects */
-bool holder_is_alive(const json_t *obj, int64_t now);
+/** holder_is_alive() - by the heartbeat of one of our objects, unless its owner
+ *  is known to be dead */
+bool holder_is_alive(const struct inward *in, const json_t *obj);
+/** holder_clear_pods() - delete the Pods with these labels that ktctl has made,
+ *  and whose holder is gone; 0 or -errno with @err */
+KT_CHECK int holder_clear_pods(struct inward *in, const json_t *labels,
+			       struct kt_error *err);
 /** holder_meshes() - the live users' records of the Service: list them (array,
  *  returned, caller decrefs), but for the one named @but (may be NULL) */
 KT_CHECK int holder_meshes(struct inward *in, const char *but, json_t **out,

@@ -8,6 +8,7 @@
 #include "ktctl/guard.h"
 #include "ktctl/mend.h"
 #include "ktctl/offer_role.h"
+#include "ktctl/owner.h"
 #include "ktctl/pidfile.h"
 #include "ktctl/progress.h"
 #include "ktctl/signals.h"
@@ -27,6 +28,7 @@
 #define DRAIN_IDLE NS_SEC
 #define DRAIN_LULL (10 * NS_MS)
 #define REFUSALS_TOLD 3
+#define HEIR_PATIENCE (15 * NS_SEC) /* longer than the usual grace time */
 
 int64_t inward_now(const struct inward *in)
 {
@@ -81,6 +83,7 @@ int inward_shadow(struct inward *in, bool share, struct kt_error *err)
 		.global = in->global,
 		.face = &in->face,
 		.share = share,
+		.owner = owner_token(in->owner),
 		.progress = on_progress,
 		.user = in,
 	};
@@ -150,6 +153,29 @@ static int on_renew(void *user, struct kt_error *err)
 		       in->name);
 }
 
+/* Who was killed has its rules for its grace time still. */
+static int connect_uplink(struct inward *in, const struct uplink_config *cfg,
+			  struct kt_error *err)
+{
+	int64_t end = clock_ns() + HEIR_PATIENCE;
+	int rc;
+
+	for (;;) {
+		in->uplink = uplink_new(cfg);
+		rc = uplink_connect(in->uplink, err);
+		if (rc != -EEXIST || !in->heir || clock_ns() >= end)
+			return rc;
+		progress_detail(in->app->progress,
+				"the rules of a killed ktctl are in force");
+		uplink_free(in->uplink);
+		in->uplink = NULL;
+		*err = (struct kt_error){ 0 };
+		rc = loop_sleep(in->app->loop, NS_SEC);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+}
+
 int inward_tunnel(struct inward *in, struct kt_error *err)
 {
 	struct uplink_config cfg = {
@@ -176,8 +202,7 @@ int inward_tunnel(struct inward *in, struct kt_error *err)
 		.nports = in->nlocal,
 	};
 	progress_step(in->app->progress, "Open the tunnel");
-	in->uplink = uplink_new(&cfg);
-	rc = uplink_connect(in->uplink, err);
+	rc = connect_uplink(in, &cfg, err);
 	if (rc < 0)
 		return rc;
 	progress_done(in->app->progress, "The tunnel is up");
@@ -302,6 +327,7 @@ void inward_close(struct inward *in)
 	free(in->config_text);
 	free(in->serve);
 	pidfile_free(in->pidfile);
+	owner_free(in->owner);
 	kube_free(in->kube);
 	kube_config_free(in->config);
 }

@@ -44,6 +44,7 @@ struct inward {
 	int minor; /* of the server: Kubernetes 1.MINOR */
 	char ns[64];
 	struct pidfile *pidfile;
+	struct owner *owner;	/* NULL: nobody will know that we died */
 	struct subject subject; /* what the user named */
 	json_t *named;		/* it, as it was read */
 	char name[64];		/* of the Service */
@@ -69,6 +70,7 @@ struct inward {
 	struct inbound_spec spec;
 	struct uplink *uplink;
 	struct guard *guard;
+	bool heir;    /* of somebody dead whose rules may be in force still */
 	bool taken;   /* the Service leads to the shadow */
 	bool unsure;  /* a write into the user's object got no answer */
 	bool ready;   /* serving */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/app.h"
+#include "ktctl/owner.h"
 #include "ktctl/pidfile.h"
 #include "ktctl/progress.h"
 #include "kube/rest.h"
@@ -47,6 +48,7 @@ static int minor_of(const json_t *version)
 int inward_open(struct inward *in, const char *target, struct kt_error *err)
 {
 	auto_json json_t *version = NULL;
+	struct kt_error why = { 0 };
 	const char *git;
 	int rc = subject_parse(&in->subject, target, err);
 
@@ -58,6 +60,9 @@ int inward_open(struct inward *in, const char *target, struct kt_error *err)
 				  in->app->signals, err);
 	if (!in->pidfile)
 		return -err->code;
+	in->owner = owner_new(in->app->home, &why);
+	if (!in->owner)
+		log_debug("%s", why.msg);
 	progress_step(in->app->progress, "Reach cluster %s at %s",
 		      in->config->context, in->config->server);
 	rc = kube_get(in->kube, "/version", &version, err);

@@ -17,6 +17,7 @@
 #include "ktctl/inward.h"
 #include "ktctl/mark.h"
 #include "ktctl/mesh_route.h"
+#include "ktctl/owner.h"
 #include "ktctl/progress.h"
 #include "ktctl/signals.h"
 #include "kube/rest.h"
@@ -133,14 +134,15 @@ static json_t *make_record(const struct mesh *m)
 	snprintf(now, sizeof(now), "%" PRId64, inward_now(in));
 	return json_pack(
 		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s*,s:s,"
-		"s:s*}},s:{s:o,s:O}}",
+		"s:s*,s:s*}},s:{s:o,s:O}}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
 		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
 		KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER, shadow_user(),
 		KT_ANNOTATION_CONFIG, in->config_text, "kt-match",
 		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
-		"spec", "selector", record_selector(m), "ports",
+		KT_ANNOTATION_OWNER, owner_token(in->owner), "spec", "selector",
+		record_selector(m), "ports",
 		json_at(in->service, "spec", "ports", NULL));
 }
 
@@ -171,7 +173,8 @@ static int take_record(struct mesh *m, const char *path, struct kt_error *err)
 	}
 	if (rc < 0)
 		return rc;
-	if (!holder_is_alive(record, inward_now(in)))
+	in->heir = !holder_is_alive(in, record);
+	if (in->heir)
 		return kube_delete(in->kube, path, 0, err);
 	json_array_append(list, record);
 	user = holder_users(list);
@@ -393,7 +396,9 @@ static int start_manual(struct mesh *m, struct kt_error *err)
 	in->face.name = m->name;
 	in->face.role = KT_ROLE_MESH;
 	in->face.labels = m->labels;
-	rc = inward_shadow(in, false, err);
+	rc = holder_clear_pods(in, m->labels, err);
+	if (rc == 0)
+		rc = inward_shadow(in, false, err);
 	if (rc == -EEXIST)
 		kt_hint(err, "choose another --versionMark");
 	if (rc == 0)
@@ -443,7 +448,9 @@ static int start_route(struct mesh *m, struct kt_error *err)
 	in->face.role = KT_ROLE_MESH;
 	in->face.target = in->target;
 	in->face.labels = m->labels;
-	rc = inward_shadow(in, false, err);
+	rc = holder_clear_pods(in, m->labels, err);
+	if (rc == 0)
+		rc = inward_shadow(in, false, err);
 	if (rc == 0)
 		rc = inward_tunnel(in, err);
 	if (rc < 0)

@@ -6,10 +6,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/app.h"
+#include "ktctl/holder.h"
 #include "ktctl/inward.h"
+#include "ktctl/owner.h"
 #include "ktctl/progress.h"
 #include "ktctl/signals.h"
 #include "kube/rest.h"
+#include "kube/takeover.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -52,13 +55,15 @@ static json_t *make_service(const struct preview *p)
 
 	snprintf(now, sizeof(now), "%" PRId64, inward_now(in));
 	return json_pack(
-		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s,s:s}},s:{s:s,s:O,s:o}}",
+		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s,s:s,s:s*}},s:{s:s,s:O,s:o}"
+		"}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
 		in->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		"annotations", KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER,
-		shadow_user(), KT_ANNOTATION_CONFIG, in->config_text, "spec",
-		"type", p->opt->external ? "LoadBalancer" : "ClusterIP",
-		"selector", in->selector, "ports",
+		shadow_user(), KT_ANNOTATION_CONFIG, in->config_text,
+		KT_ANNOTATION_OWNER, owner_token(in->owner), "spec", "type",
+		p->opt->external ? "LoadBalancer" : "ClusterIP", "selector",
+		in->selector, "ports",
 		make_ports(&p->opt->in.expose, in->minor));
 }
 
@@ -84,6 +89,25 @@ static int taken_name(const struct inward *in, struct kt_error *err)
 		       in->name);
 }
 
+/* The Service of a preview that was killed makes room for this one */
+static int clear_dead(struct inward *in, const char *path,
+		      const json_t *service, struct kt_error *err)
+{
+	const json_t *selector = json_at(service, "spec", "selector", NULL);
+	int rc;
+
+	if (!str_eq(object_label(service, KT_LABEL_CONTROL),
+		    KT_LABEL_CONTROL_VALUE) ||
+	    !str_eq(service_role(service), KT_ROLE_PREVIEW) ||
+	    holder_is_alive(in, service))
+		return taken_name(in, err);
+	log_info("Service %s/%s was left by a ktctl that is gone: it is "
+		 "removed",
+		 in->ns, in->name);
+	rc = kube_delete(in->kube, path, 0, err);
+	return rc < 0 ? rc : holder_clear_pods(in, selector, err);
+}
+
 static int step_plan(struct preview *p, struct kt_error *err)
 {
 	struct inward *in = &p->in;
@@ -99,8 +123,11 @@ static int step_plan(struct preview *p, struct kt_error *err)
 			       subject_kind_name(in->subject.kind));
 	snprintf(in->name, sizeof(in->name), "%.63s", in->subject.name);
 	path = kube_path("v1", "services", in->ns, in->name, NULL);
-	if (kube_get(in->kube, path, &found, &why) == 0)
-		return taken_name(in, err); /* told before anything is made */
+	if (kube_get(in->kube, path, &found, &why) == 0) {
+		rc = clear_dead(in, path, found, err);
+		if (rc < 0)
+			return rc; /* told before anything is made */
+	}
 	target_make(in->target);
 	in->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_PREVIEW,
 				 KT_LABEL_TARGET, in->target);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ktctl/owner.h"
 #include "kube/heartbeat.h"
 #include "kube/objects.h"
 #include "kube/podwait.h"
@@ -112,7 +113,8 @@ static json_t *make_object(const struct shadow *s, const char *name)
 	auto_json json_t *all = labels	    ? json_copy(labels)
 				: f->labels ? json_object()
 					    : NULL;
-	auto_json json_t *annotations = pairs_json(&g->with_annotation);
+	auto_json json_t *said = pairs_json(&g->with_annotation);
+	auto_json json_t *annotations = said ? json_copy(said) : json_object();
 	struct shadow_spec spec = {
 		.name = name,
 		.role = f->role,
@@ -136,6 +138,10 @@ static json_t *make_object(const struct shadow *s, const char *name)
 		.health_port = SHADOW_HEALTH_PORT,
 	};
 
+	/* what is shared has no owner */
+	if (s->cfg.owner && !s->cfg.share)
+		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
+				    json_string(s->cfg.owner));
 	if (f->labels)
 		json_object_update(all, (json_t *)(uintptr_t)f->labels);
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);

@@ -44,6 +44,7 @@ struct shadow_config {
 	/* --shareShadow, or a router (face->name): join the one that is there,
 	 * with a reference count */
 	bool share;
+	const char *owner; /* see owner.h; NULL: not said */
 	/** progress() - what is waited for; may be NULL */
 	void (*progress)(void *user, const char *text);
 	void *user;

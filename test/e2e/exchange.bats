@@ -215,6 +215,20 @@ exchange() {
   eventually 20 nothing_left
 }
 
+@test "exchange: killed, and started again at once" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  murder exchange
+  exchange
+  grep -q 'left by a ktctl that is gone' "$RUN/exchange.log"
+  eventually 5 asks local "http://$WEB/"
+  [ "$(shadows shadow-exchange | wc -w)" = 1 ]
+  leave exchange
+  eventually 5 is_own "$WEB"
+  eventually 15 nothing_left
+}
+
 @test "exchange: the shadow Pod is deleted, evicted, killed: service is back within 15 s" {
   local at way
   serve alice local

@@ -213,6 +213,26 @@ has_refs() { # N
   leave b
 }
 
+@test "mesh: killed, and started again at once" {
+  serve alice local
+  serve bob of-bob
+  mesh b bob red
+  mesh a alice blue
+  eventually 5 asks local "http://$WEB/" -H 'version: blue'
+  murder a
+  mesh a alice blue
+  eventually 5 asks local "http://$WEB/" -H 'version: blue'
+  asks of-bob "http://$WEB/" -H 'version: red'
+  leave b
+  leave a
+  eventually 20 nothing_left
+  # in mode manual the Pod has the mark in its name
+  mesh a alice blue --mode manual
+  murder a
+  mesh a alice blue --mode manual
+  leave a
+}
+
 @test "mesh: the router Pod is deleted, evicted, killed: rules are back within 15 s" {
   local at way
   serve alice local

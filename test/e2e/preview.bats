@@ -42,6 +42,17 @@ teardown() {
   [ "$status" != 0 ]
 }
 
+@test "preview: killed, and started again at once" {
+  serve alice local
+  start preview alice preview new --expose 8080:80
+  murder preview
+  start preview alice preview new --expose 8080:80
+  grep -q 'left by a ktctl that is gone' "$RUN/preview.log"
+  eventually 5 asks local "http://$(web new)/"
+  [ "$(shadows shadow-preview | wc -w)" = 1 ]
+  leave preview
+}
+
 @test "preview: --external; the Service is made for the world outside" {
   serve alice local
   start preview alice preview new --expose 8080 --external

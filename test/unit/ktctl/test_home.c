@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/home.h"
+#include "ktctl/owner.h"
 #include "ktctl/pidfile.h"
 #include "ktctl/signals.h"
 
@@ -33,7 +34,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	static const char *const files[] = { "/.kt/config", "/.kt/pid",
-					     "/.kt/profile", "/.kt" };
+					     "/.kt/owner", "/.kt/profile",
+					     "/.kt" };
 	auto_free char *dir = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -221,6 +223,54 @@ static void freed_with_file(void **state)
 	home_fini(&h);
 }
 
+/* who is killed is known to be dead, who lives or is unknown is not */
+static void owners(void **state)
+{
+	struct kt_error err = { 0 };
+	char token[64] = "", *dead = NULL;
+	struct owner *o;
+	struct home h;
+	int fd[2], status;
+	pid_t pid;
+
+	(void)state;
+	home_init(&h);
+	assert_false(owner_is_dead(&h, NULL));
+	assert_false(owner_is_dead(&h, "00112233445566778899aabbccddeeff"));
+	assert_int_equal(pipe(fd), 0);
+	pid = fork();
+	if (pid == 0) {
+		o = owner_new(&h, &err);
+		if (o && write(fd[1], owner_token(o), 33) == 33)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(fd[0], token, sizeof(token)), 33);
+	assert_int_equal(strlen(token), 32);
+	assert_false(owner_is_dead(&h, token));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(owner_is_dead(&h, token));
+	/* what is no token is none, wherever it leads to */
+	assert_false(owner_is_dead(&h, "../owner"));
+	dead = xasprintf("../owner/%s", token);
+	assert_false(owner_is_dead(&h, dead));
+	free(dead);
+	dead = xasprintf("%s/owner/%s", h.dir, token);
+	assert_int_equal(unlink(dead), 0);
+	free(dead);
+	/* one that ends well */
+	o = owner_new(&h, &err);
+	assert_non_null(o);
+	assert_string_not_equal(owner_token(o), token);
+	snprintf(token, sizeof(token), "%s", owner_token(o));
+	owner_free(o);
+	assert_false(owner_is_dead(&h, token));
+	close(fd[0]);
+	close(fd[1]);
+	home_fini(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sudo, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_home, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(owners, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(removal_leaves, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(freed_with_file, set_up,
