@@ -12,7 +12,8 @@
 /**
  * DOC: Inside of the router
  *
- * A connection is served by one part at a time (listen, http1, http2, join),
+ * A connection is served by one part at a time (listen, http1, http2, join,
+ * linger),
  * which owns the caller's pipe and hands it to the next part with all that is
  * known of it. Parts free their memory with loop_defer_free().
  */
@@ -67,6 +68,13 @@ void conn_end_reset(struct conn_end *e);
  *  is passed on as such, a reset as a reset. On failure both are reset and the
  *  connection is over. */
 void join_start(struct router_conn *rc, struct conn_end *a, struct conn_end *b);
+
+/* how long a caller may still say something behind our end */
+#define CONN_LINGER_NS (2 * NS_SEC)
+
+/** linger_start() - all was said to the open pipe @caller (taken): finish our
+ *  half, throw away what still comes, close it */
+void linger_start(struct router_conn *rc, struct pipe *caller);
 
 /** http1_start() - serve a caller that speaks it; as above.
  *  @up: a connection to a backend that is open already and whose it is (@ref),

@@ -36,7 +36,6 @@
  * twice is safe (RFC 9110 section 9.2.2) and it has no body.
  */
 
-#define LINGER_NS (2 * NS_SEC)
 #define TRIES 2
 
 static const char too_large[] = "Request Header Fields Too Large";
@@ -194,7 +193,7 @@ static void run_linger(struct http1 *c)
 	} else if (!c->caller.finished) {
 		c->caller.finished = true;
 		pipe_finish(c->caller.pipe);
-		loop_timer_start(c->rc->env->loop, &c->timer, LINGER_NS,
+		loop_timer_start(c->rc->env->loop, &c->timer, CONN_LINGER_NS,
 				 on_lingered);
 	}
 }

@@ -29,13 +29,18 @@ static void http2_free(void *part)
 static void over(struct http2 *c, bool reset)
 {
 	struct router_conn *rc = c->rc;
+	struct pipe *caller;
 
 	if (c->dead)
 		return;
-	if (c->down.end.pipe)
-		pipe_close(c->down.end.pipe, reset);
-	c->down.end.pipe = NULL;
+	caller = steal_ptr(&c->down.end.pipe);
 	http2_free(c);
+	if (caller && !reset && !c->down.end.eof) {
+		linger_start(rc, caller);
+		return;
+	}
+	if (caller)
+		pipe_close(caller, reset);
 	conn_over(rc);
 }
 
@@ -193,6 +198,7 @@ static void on_eof(void *user)
 {
 	struct http2_side *s = user;
 
+	s->end.eof = true;
 	over(s->c, false);
 }
 
@@ -239,6 +245,7 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	else
 		http2_run(c);
 	buf_fini(&in);
+	c->down.end.eof = caller->eof;
 	if (!c->dead && caller->eof)
 		over(c, false);
 	else if (!c->dead && rc->draining)

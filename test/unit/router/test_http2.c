@@ -744,6 +744,34 @@ static void drained_while_idle(void **state)
 	assert_int_equal(caller.goaway, 0);
 }
 
+/* what comes behind the end makes no reset, which could overtake an answer */
+static void goodbye_of_the_caller(void **state)
+{
+	static const char ping[] = "\0\0\x8\x6\0\0\0\0\0h2 ping.";
+	char mem[16384];
+	const uint8_t *out;
+	size_t at = 0;
+	ssize_t n;
+
+	(void)state;
+	turns(&caller, NULL, NULL);
+	assert_int_equal(nghttp2_submit_goaway(caller.ng, 0, 0, 0, NULL, 0), 0);
+	while ((n = nghttp2_session_mem_send(caller.ng, &out)) > 0)
+		for (memcpy(mem, out, (size_t)n), at = (size_t)n;
+		     at + sizeof(ping) < sizeof(mem); at += sizeof(ping) - 1)
+			memcpy(mem + at, ping, sizeof(ping) - 1);
+	/* more than is read at once */
+	assert_int_equal(send(rig.caller, mem, at, 0), at);
+	rig_run(&rig);
+	while ((n = rig_read(&rig, rig.caller, mem, sizeof(mem))) > 0)
+		;
+	assert_int_equal(n, -1);
+	close(rig.caller);
+	rig.caller = -1;
+	rig_run(&rig);
+	assert_null(rig.conn);
+}
+
 static void swept(void **state)
 {
 	int32_t one = ask(&caller, "a", "one", true);
@@ -829,6 +857,7 @@ int main(void)
 		T(ping_is_answered),
 		T(drained),
 		T(drained_while_idle),
+		T(goodbye_of_the_caller),
 		T(swept),
 		cmocka_unit_test(what_is_forbidden_is_refused),
 	};
