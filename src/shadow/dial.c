@@ -41,12 +41,38 @@ static void dial_refuse(struct dial *d, int error, const char *act)
 	dial_free(d);
 }
 
+static void dial_data(void *user, const uint8_t *p, size_t n);
+static void dial_close(void *user, int error);
+
+static ssize_t was_reset(void *user, uint8_t *buf, size_t len)
+{
+	(void)user;
+	(void)buf;
+	(void)len;
+	return -ECONNRESET;
+}
+
+/* A connection that was open, and was reset before we saw it: who is refused
+ * gets ECONNREFUSED. So it opens for the client, and is reset. */
+static int dial_was_open(struct dial *d)
+{
+	static const struct mux_stream_ops ops = {
+		.read = was_reset,
+		.data = dial_data,
+		.close = dial_close,
+	};
+
+	return mux_stream_accept(d->stream, NULL, &ops, d);
+}
+
 static void on_connected(void *user, int fd, const struct ipport *last)
 {
 	struct dial *d = user;
 	char at[IPPORT_STRLEN], act[IPPORT_STRLEN + 10];
 
 	d->connector = NULL;
+	if (fd == -ECONNRESET && dial_was_open(d) == 0)
+		return;
 	if (fd < 0) {
 		snprintf(act, sizeof(act), "connect %s", ipport_str(last, at));
 		dial_refuse(d, -fd, act);

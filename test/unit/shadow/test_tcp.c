@@ -135,6 +135,37 @@ static void passes_resets(void **state)
 	close(l);
 }
 
+static void *reset_all(void *user)
+{
+	int fd, l = *(int *)user;
+
+	while ((fd = accept(l, NULL, NULL)) >= 0)
+		reset(fd);
+	return NULL;
+}
+
+/* who was connected and then reset was not refused, however quick it was */
+static void resets_at_once(void **state)
+{
+	struct ipport dst;
+	int l = local_listen(&dst);
+	pthread_t server;
+	char buf[64];
+
+	(void)state;
+	assert_int_equal(pthread_create(&server, NULL, reset_all, &l), 0);
+	for (int i = 0; i < 500; i++) {
+		int near = rig_pair(&rig, &dst);
+
+		assert_int_equal(get(near, buf, sizeof(buf)), -1);
+		assert_int_equal(errno, ECONNRESET);
+		close(near);
+	}
+	shutdown(l, SHUT_RDWR);
+	pthread_join(server, NULL);
+	close(l);
+}
+
 /* --- bulk ----------------------------------------------------------------- */
 
 #define CHUNK (1 << 16)
@@ -365,6 +396,7 @@ int main(void)
 		cmocka_unit_test(is_unreachable),
 		cmocka_unit_test(echoes_and_half_closes),
 		cmocka_unit_test(passes_resets),
+		cmocka_unit_test(resets_at_once),
 		cmocka_unit_test(carries_bulk),
 		cmocka_unit_test(survives_carriers),
 		cmocka_unit_test(holds_many_at_once),
