@@ -135,14 +135,14 @@ static void a_stalled_reader_stalls_itself(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(slow); i++) {
 		slow[i] = muxrig_open(&rig, 0);
 		slow[i]->stalled = true;
-		flow_give(flow_peer(slow[i]), 10 << 20, true);
+		flow_give(flow_peer(slow[i]), 2 << 20, true);
 	}
 	muxrig_run(&rig);
 	for (size_t i = 0; i < ARRAY_SIZE(slow); i++)
 		assert_int_equal(slow[i]->got, 256 * 1024);
 	c = muxrig_open(&rig, 0);
-	flow_give(flow_peer(c), 40 << 20, true);
-	flow_give(c, 40 << 20, true);
+	flow_give(flow_peer(c), 20 << 20, true);
+	flow_give(c, 20 << 20, true);
 	muxrig_run(&rig);
 	finished(c);
 	finished(flow_peer(c));
@@ -163,14 +163,14 @@ static void few_large_windows(void **state)
 	size_t large = 0;
 
 	(void)state;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 6; i++) {
 		struct flow_end *c = muxrig_open(&rig, 0);
 
-		flow_give(flow_peer(c), 60 << 20, false);
+		flow_give(flow_peer(c), 30 << 20, false);
 		muxrig_run(&rig);
-		assert_int_equal(c->got, 60 << 20);
+		assert_int_equal(c->got, 30 << 20);
 		c->stalled = true;
-		flow_give(flow_peer(c), 60 << 20, false);
+		flow_give(flow_peer(c), 20 << 20, false);
 		muxrig_run(&rig);
 		assert_in_range(c->held, 2 << 20, MUX_WINDOW_MAX);
 		large += c->held > 4 << 20;
