@@ -669,18 +669,18 @@ static void drained_while_idle(void **state)
 	ask("GET /1 HTTP/1.1\r\n\r\n");
 	rig_say(&r, up(0), OK2);
 	hear(r.caller, OK2);
-	r.env.hurry = 100;
+	r.env.hurry = 20;
 	router_conn_drain(r.conn);
 	hear_nothing(r.caller); /* a request may be under way */
-	wait_for(60 * NS_MS);
+	wait_for(200 * NS_MS);
 	hear_end(r.caller);
 	rig_fini(&r);
 	/* nothing was ever said */
 	rig_init(&r, ROUTER_HTTP);
-	r.env.hurry = 100;
+	r.env.hurry = 20;
 	router_conn_drain(r.conn);
 	hear_nothing(r.caller);
-	wait_for(60 * NS_MS);
+	wait_for(200 * NS_MS);
 	hear_end(r.caller);
 }
 
