@@ -215,7 +215,7 @@ class Way:
 
     def idle(self):
         once(self.echo)
-        time.sleep(6)  # memory of a busy time is given back after some seconds
+        time.sleep(10)  # memory of a busy time is given back after some seconds
         for name, v in self.sets.memory().items():
             self.out[f"{name}_idle_MiB"] = v
 
