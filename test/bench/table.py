@@ -24,7 +24,7 @@ SPEED = [
     ("connections_per_s", "new connections/s, one after the other", True),
     ("connections_per_s_32", "new connections/s, 32 in parallel", True),
     ("first_cold_s", "start to first byte, with Pod creation, s", False),
-    ("pod_ready_s", "of that, the cluster making the Pod, s", None),
+    ("pod_ready_s", "the cluster calls the Pod Ready after, s", None),
     ("first_warm_s", "start to first byte, Pod is there, s", False),
     ("cpu_client_down_s_per_GiB", "client, CPU s/GiB down", False),
     ("cpu_client_up_s_per_GiB", "client, CPU s/GiB up", False),
