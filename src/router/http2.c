@@ -19,9 +19,7 @@ static void http2_free(void *part)
 	loop_timer_stop(&c->again);
 	loop_timer_stop(&c->slow);
 	loop_timer_stop(&c->leave);
-	nghttp2_session_del(c->down.ng);
-	c->down.ng = NULL;
-	buf_fini(&c->down.out);
+	http2_side_fini(&c->down);
 	conn_end_reset(&c->down.end);
 	loop_defer_free(c->rc->env->loop, c);
 }
@@ -51,12 +49,8 @@ static void on_slow(struct timer *t)
 	struct http2 *c = container_of(t, struct http2, slow);
 	bool idle = list_empty(&c->calls);
 
-	if (nghttp2_session_terminate_session(
-		    c->down.ng,
-		    idle ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM) != 0)
-		over(c, true);
-	else
-		http2_run(c);
+	h2_end(&c->down.h2, idle ? H2_NO_ERROR : H2_ENHANCE_YOUR_CALM);
+	http2_run(c);
 }
 
 static void wait_for_caller(struct http2 *c, int64_t ns)
@@ -132,13 +126,8 @@ static void on_leave(struct timer *t)
 {
 	struct http2 *c = container_of(t, struct http2, leave);
 
-	if (nghttp2_submit_goaway(
-		    c->down.ng, NGHTTP2_FLAG_NONE,
-		    nghttp2_session_get_last_proc_stream_id(c->down.ng),
-		    NGHTTP2_NO_ERROR, NULL, 0) != 0)
-		over(c, true);
-	else
-		http2_run(c);
+	h2_goaway(&c->down.h2, c->down.h2.taken, H2_NO_ERROR);
+	http2_run(c);
 }
 
 static void http2_drain(void *part)
@@ -148,10 +137,8 @@ static void http2_drain(void *part)
 
 	loop_timer_start(env->loop, &c->leave,
 			 router_patience(env, ROUTER_GOAWAY_NS), on_leave);
-	if (nghttp2_submit_shutdown_notice(c->down.ng) != 0)
-		over(c, true);
-	else
-		http2_run(c);
+	h2_goaway(&c->down.h2, H2_ID_MAX, H2_NO_ERROR);
+	http2_run(c);
 }
 
 static void http2_sweep(void *part)
@@ -164,6 +151,32 @@ static void http2_sweep(void *part)
 
 static const struct part_ops part_ops = { http2_free, http2_drain,
 					  http2_sweep };
+
+/* --- floods -------------------------------------------------------------- */
+
+/* streams that the caller gives up: so many at once, and each second (they
+ * cost us more than the caller, CVE-2023-44487) */
+#define RESETS_BURST 10000
+#define RESETS_RATE 1000
+
+static void look_at_resets(struct http2 *c)
+{
+	struct http2_resets *r = &c->resets;
+	size_t more = c->down.h2.resets - r->seen;
+	int64_t now = loop_now(c->rc->env->loop);
+	uint64_t gained;
+
+	if (!more)
+		return;
+	gained = (uint64_t)(now - r->at) / (NS_SEC / RESETS_RATE);
+	r->at = now;
+	r->seen += more;
+	r->left = MIN(r->left + gained, RESETS_BURST);
+	if (r->left < more)
+		h2_end(&c->down.h2, H2_ENHANCE_YOUR_CALM);
+	else
+		r->left -= more;
+}
 
 /* --- the caller's pipe --------------------------------------------------- */
 
@@ -182,11 +195,13 @@ static void on_writable(void *user)
 static void on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
-	ssize_t rc = http2_receive(s->c, p, n);
+	int rc = h2_receive(&s->h2, p, n);
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);
-	if (rc >= 0) {
+	if (rc == 0)
+		look_at_resets(s->c);
+	if (rc == 0) {
 		http2_run(s->c);
 		return;
 	}
@@ -222,14 +237,14 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	if (c) {
 		c->rc = rc;
 		c->down.c = c;
-		http2_order_init(&c->order);
+		c->resets.left = RESETS_BURST;
 		list_init(&c->ups);
 		list_init(&c->calls);
 		list_init(&c->down.node);
 	}
 	if (!c || http2_side_start(&c->down, true) < 0) {
 		if (c)
-			nghttp2_session_del(c->down.ng);
+			http2_side_fini(&c->down);
 		free(c);
 		conn_end_reset(caller);
 		conn_over(rc);

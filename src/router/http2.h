@@ -7,8 +7,8 @@
 #include "base/loop.h"
 #include "router/conn.h"
 #include "router/http2_head.h"
+#include "wire/h2.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,14 +36,13 @@
  *   a broken backend        502 where no response has begun, else RST_STREAM
  *   a broken caller         everything is reset
  *
- * Callbacks of nghttp2 only change state; http2_run() sends afterwards.
+ * Handlers of wire/h2 only change state; http2_run() sends afterwards.
  *
  *   http2.c        life of the caller's connection, time-outs
  *   http2_up.c     backends: which connection a call takes
  *   http2_call.c   calls, their queues and the credit for them
- *   http2_order.c  frames on streams that are over
- *   http2_event.c  what nghttp2 tells of both sides
- *   http2_side.c   an nghttp2 session and its pipe
+ *   http2_event.c  what is heard on both sides
+ *   http2_side.c   one end of an HTTP/2 connection and its pipe
  */
 
 #define HTTP2_STREAM_WINDOW (256 << 10)
@@ -54,12 +53,12 @@ struct http2_side {
 	struct list node; /* of http2.ups */
 	struct http2 *c;
 	struct conn_end end; /* in: unused; pipe NULL: it broke */
-	nghttp2_session *ng;
+	struct h2 h2;
 	struct backend_ref ref;
 	struct buf out;
 	size_t queued; /* bytes that came and have not gone on */
 	size_t owed;   /* connection credit held back */
-	bool opened, going, deaf;
+	bool opened, deaf;
 };
 
 /** struct http2_half - one way of a call; bytes wait in it for the stream they
@@ -67,35 +66,34 @@ struct http2_side {
 struct http2_half {
 	struct buf q;
 	struct http2_head *trailer;
-	bool ended;    /* nothing more comes */
-	bool deferred; /* nghttp2 waits for bytes */
+	bool ended; /* nothing more comes */
 };
 
 struct http2_call {
 	struct list node;
 	struct http2 *c;
-	struct http2_side *up;	/* NULL: none (any more) */
-	int32_t down_id, up_id; /* 0: closed */
+	struct http2_side *up;		/* NULL: none (any more) */
+	struct h2_stream *asked, *sent; /* of the caller, of the backend;
+					   NULL: closed */
 	struct http2_half ask, answer;
 	struct http2_head *head;  /* that comes in from the caller */
-	struct http2_head *sent;  /* the request's, until its way is open */
+	struct http2_head *kept;  /* the request's, until its way is open */
 	struct http2_head *reply; /* from the backend */
 	struct backend_ref ref;
 	unsigned int tries;
-	int error;  /* of the connection that did not open */
-	bool lost;  /* its way did not open: to be asked for again */
-	bool begun; /* the final response's head went to the caller */
-	bool cut;   /* reset the caller's stream behind the response */
+	int error;   /* of the connection that did not open */
+	bool routed; /* its head has come */
+	bool lost;   /* its way did not open: to be asked for again */
+	bool begun;  /* the final response's head went to the caller */
+	bool cut;    /* reset the caller's stream behind the response */
 };
 
-/** struct http2_order - where the caller's frames begin, and which of its
- *  streams are over */
-struct http2_order {
-	uint8_t head[9];
-	size_t nhead;
-	size_t rest;	/* of the frame's payload; at first, the preface */
-	int32_t newest; /* stream of the caller */
-	int32_t reset;	/* the newest that we have reset */
+/** struct http2_resets - how many streams the caller may still give up: many
+ *  at once, as who goes away does, but not for ever */
+struct http2_resets {
+	size_t seen;
+	uint64_t left;
+	int64_t at; /* ns, monotonic */
 };
 
 struct http2 {
@@ -107,7 +105,7 @@ struct http2 {
 	struct timer leave; /* it was told of the end, which comes now */
 	bool swept;	    /* connections to backends may be of no use */
 	int32_t owes;	    /* a head on this stream; 0: none */
-	struct http2_order order;
+	struct http2_resets resets;
 	bool dead;
 };
 
@@ -124,29 +122,21 @@ void http2_rest(struct http2 *c);
 
 /* --- http2_side.c ------------------------------------------------------ */
 
-/** http2_side_start() - a session; -ENOMEM: s->ng may be there all the same */
+/** http2_side_start() - its end of HTTP/2; -ENOMEM; http2_side_fini() in any
+ *  case */
 KT_CHECK int http2_side_start(struct http2_side *s, bool server);
+void http2_side_fini(struct http2_side *s);
 /** http2_side_send() - 1: something went out; 0: nothing to send, or no room;
  *  -errno */
 KT_CHECK int http2_side_send(struct http2_side *s);
 /** http2_side_finished() - it has nothing to say or to hear any more */
 bool http2_side_finished(const struct http2_side *s);
-static inline bool http2_is_down(const struct http2_side *s)
-{
-	return s == &s->c->down;
-}
-
-/* --- http2_order.c ----------------------------------------------------- */
-
-void http2_order_init(struct http2_order *o);
-/** http2_receive() - what the caller says, to nghttp2; < 0: it is over, with
- *  a GOAWAY if there is anything to say */
-KT_CHECK ssize_t http2_receive(struct http2 *c, const uint8_t *p, size_t n);
 
 /* --- http2_event.c ----------------------------------------------------- */
 
-/** http2_events() - what nghttp2 tells comes here; user data is the side */
-void http2_events(nghttp2_session_callbacks *cbs);
+/** http2_caller_handler, http2_backend_handler - of the two kinds of sides;
+ *  user data is the side */
+extern const struct h2_handler http2_caller_handler, http2_backend_handler;
 
 /* --- http2_up.c -------------------------------------------------------- */
 
@@ -163,7 +153,7 @@ void http2_up_sweep(struct http2 *c);
 
 /* --- http2_call.c ------------------------------------------------------ */
 
-struct http2_call *http2_call_new(struct http2_side *s, int32_t id);
+struct http2_call *http2_call_new(struct http2 *c, struct h2_stream *st);
 void http2_call_free(struct http2_call *k);
 /** http2_call_check() - free it when both streams are closed */
 void http2_call_check(struct http2_call *k);
@@ -171,22 +161,23 @@ void http2_call_check(struct http2_call *k);
 void http2_refuse(struct http2_call *k, const char *status, const char *text);
 /** http2_reply() - a head came from the backend */
 void http2_reply(struct http2_call *k, bool last);
-void http2_down_closed(struct http2_call *k, uint32_t code);
-void http2_up_closed(struct http2_call *k, uint32_t code);
-/** http2_drop() - what is queued is not wanted any more; it came on stream @id
+void http2_asked_closed(struct http2_call *k, uint32_t code);
+void http2_sent_closed(struct http2_call *k, uint32_t code);
+/** http2_drop() - what is queued is not wanted any more; it came on stream @st
  *  of @s */
-void http2_drop(struct http2_half *h, struct http2_side *s, int32_t id);
+void http2_drop(struct http2_half *h, struct http2_side *s,
+		struct h2_stream *st);
 /** http2_give_back() - the connection credit that @s may have again */
 void http2_give_back(struct http2_side *s);
-void http2_rst(struct http2_side *s, int32_t id, uint32_t code);
-/** http2_resume() - there is more of @h for stream @id of @s */
-void http2_resume(struct http2_side *s, int32_t id, struct http2_half *h);
-/** http2_ask_source(), http2_answer_source() - for nghttp2 */
-nghttp2_data_provider http2_ask_source(struct http2_call *k);
-nghttp2_data_provider http2_answer_source(struct http2_call *k);
-/** http2_data_take() - @n bytes for stream @id of @s go out now, behind
- *  @frame_head; 0 or -errno */
-KT_CHECK int http2_data_take(struct http2_side *s, struct http2_call *k,
-			     const uint8_t *frame_head, size_t n);
+/** http2_rst() - on one of the call's streams, or on none (NULL) */
+void http2_rst(struct http2_side *s, struct h2_stream *st, uint32_t code);
+/** http2_resume() - there is more for stream @st of @s, or for nobody */
+void http2_resume(struct http2_side *s, struct h2_stream *st);
+/** http2_piece() - the next of what goes out on stream @st of @s */
+void http2_piece(struct http2_half *h, struct h2_stream *st,
+		 struct http2_side *s, size_t max, struct h2_piece *out);
+/** http2_taken() - @n bytes of @h, which came on stream @st of @s, are gone */
+void http2_taken(struct http2_half *h, struct http2_side *s,
+		 struct h2_stream *st, size_t n);
 
 #endif

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define FRAME_HEAD 9
-
 /* --- queues and credit --------------------------------------------------- */
 
 static void half_fini(struct http2_half *h)
@@ -23,141 +21,83 @@ static void half_fini(struct http2_half *h)
 void http2_give_back(struct http2_side *s)
 {
 	if (s->owed && s->queued < QUEUE_MAX) {
-		nghttp2_session_consume_connection(s->ng, s->owed);
+		h2_consume_connection(&s->h2, s->owed);
 		s->owed = 0;
 	}
 }
 
-/* @n queued bytes that came on stream @id of @s are gone */
-static void taken(struct http2_side *s, int32_t id, size_t n)
+static void taken(struct http2_side *s, struct h2_stream *st, size_t n)
 {
-	if (!s || !s->ng)
+	if (!s)
 		return;
 	s->queued -= MIN(n, s->queued);
-	if (id)
-		nghttp2_session_consume_stream(s->ng, id, n);
+	if (st)
+		h2_consume(&s->h2, st, n);
 	http2_give_back(s);
 }
 
-void http2_drop(struct http2_half *h, struct http2_side *s, int32_t id)
+void http2_taken(struct http2_half *h, struct http2_side *s,
+		 struct h2_stream *st, size_t n)
+{
+	buf_take(&h->q, n);
+	if (!h->q.len)
+		buf_fini(&h->q);
+	taken(s, st, n);
+}
+
+void http2_drop(struct http2_half *h, struct http2_side *s,
+		struct h2_stream *st)
 {
 	size_t n = h->q.len;
 
 	buf_fini(&h->q);
 	if (n)
-		taken(s, id, n);
+		taken(s, st, n);
 }
 
-void http2_rst(struct http2_side *s, int32_t id, uint32_t code)
+void http2_rst(struct http2_side *s, struct h2_stream *st, uint32_t code)
 {
-	if (s && s->ng && id)
-		(void)!nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id,
-						 code);
+	if (s && st)
+		h2_reset(&s->h2, st, code);
 }
 
-void http2_resume(struct http2_side *s, int32_t id, struct http2_half *h)
+void http2_resume(struct http2_side *s, struct h2_stream *st)
 {
-	if (!h->deferred || !s || !s->ng || !id)
+	if (s && st)
+		h2_resume(&s->h2, st);
+}
+
+void http2_piece(struct http2_half *h, struct h2_stream *st,
+		 struct http2_side *s, size_t max, struct h2_piece *out)
+{
+	struct hpack_field f[HTTP2_FIELDS_MAX];
+
+	out->p = buf_data(&h->q);
+	out->n = MIN(max, h->q.len);
+	if (out->n < h->q.len || !h->ended)
 		return;
-	h->deferred = false;
-	(void)!nghttp2_session_resume_data(s->ng, id);
-}
-
-/* nghttp2 asks how much there is; http2_data_take() takes it */
-static ssize_t read_half(struct http2_half *h, nghttp2_session *ng, int32_t id,
-			 size_t len, uint32_t *flags)
-{
-	size_t n = MIN(len, h->q.len);
-
-	if (n < h->q.len || !h->ended) {
-		if (n) {
-			*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-			return (ssize_t)n;
-		}
-		h->deferred = true;
-		return NGHTTP2_ERR_DEFERRED;
-	}
-	*flags |= NGHTTP2_DATA_FLAG_NO_COPY | NGHTTP2_DATA_FLAG_EOF;
-	if (h->trailer) {
-		nghttp2_nv nv[HTTP2_FIELDS_MAX];
-		size_t nnv = http2_head_nv(h->trailer, nv);
-
-		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-		if (nghttp2_submit_trailer(ng, id, nv, nnv) != 0)
-			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	}
-	return (ssize_t)n;
-}
-
-static ssize_t read_ask(nghttp2_session *ng, int32_t id, uint8_t *buf,
-			size_t len, uint32_t *flags, nghttp2_data_source *src,
-			void *user)
-{
-	struct http2_call *k = src->ptr;
-
-	(void)buf;
-	(void)user;
-	return read_half(&k->ask, ng, id, len, flags);
-}
-
-static ssize_t read_answer(nghttp2_session *ng, int32_t id, uint8_t *buf,
-			   size_t len, uint32_t *flags,
-			   nghttp2_data_source *src, void *user)
-{
-	struct http2_call *k = src->ptr;
-
-	(void)buf;
-	(void)user;
-	return read_half(&k->answer, ng, id, len, flags);
-}
-
-nghttp2_data_provider http2_ask_source(struct http2_call *k)
-{
-	return (nghttp2_data_provider){ .source.ptr = k,
-					.read_callback = read_ask };
-}
-
-nghttp2_data_provider http2_answer_source(struct http2_call *k)
-{
-	return (nghttp2_data_provider){ .source.ptr = k,
-					.read_callback = read_answer };
-}
-
-int http2_data_take(struct http2_side *s, struct http2_call *k,
-		    const uint8_t *frame_head, size_t n)
-{
-	bool down = http2_is_down(s);
-	struct http2_half *h = down ? &k->answer : &k->ask;
-
-	if (h->q.len < n)
-		return -EPROTO;
-	if (!buf_reserve(&s->out, FRAME_HEAD + n) ||
-	    buf_put(&s->out, frame_head, FRAME_HEAD) < 0 ||
-	    buf_put(&s->out, buf_data(&h->q), n) < 0)
-		return -ENOMEM;
-	buf_take(&h->q, n);
-	if (!h->q.len)
-		buf_fini(&h->q);
-	if (n)
-		taken(down ? k->up : &k->c->down, down ? k->up_id : k->down_id,
-		      n);
-	return 0;
+	if (!h->trailer)
+		out->last = true;
+	else if (!out->n &&
+		 h2_head(&s->h2, st, f, http2_head_fields(h->trailer, f), true,
+			 false) < 0)
+		h2_reset(&s->h2, st, H2_INTERNAL_ERROR);
 }
 
 /* --- life ---------------------------------------------------------------- */
 
-struct http2_call *http2_call_new(struct http2_side *s, int32_t id)
+struct http2_call *http2_call_new(struct http2 *c, struct h2_stream *st)
 {
 	struct http2_call *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return NULL;
-	k->c = s->c;
-	k->down_id = id;
+	k->c = c;
+	k->asked = st;
+	st->user = k;
 	buf_init(&k->ask.q, HTTP2_STREAM_WINDOW);
 	buf_init(&k->answer.q, HTTP2_STREAM_WINDOW);
-	list_add_tail(&s->c->calls, &k->node);
-	nghttp2_session_set_stream_user_data(s->ng, id, k);
+	list_add_tail(&c->calls, &k->node);
 	return k;
 }
 
@@ -167,7 +107,7 @@ void http2_call_free(struct http2_call *k)
 	half_fini(&k->ask);
 	half_fini(&k->answer);
 	http2_head_free(k->head);
-	http2_head_free(k->sent);
+	http2_head_free(k->kept);
 	http2_head_free(k->reply);
 	if (list_empty(&k->c->calls))
 		http2_rest(k->c);
@@ -176,17 +116,17 @@ void http2_call_free(struct http2_call *k)
 
 void http2_call_check(struct http2_call *k)
 {
-	if (!k->down_id && !k->up_id)
+	if (!k->asked && !k->sent)
 		http2_call_free(k);
 }
 
-void http2_down_closed(struct http2_call *k, uint32_t code)
+void http2_asked_closed(struct http2_call *k, uint32_t code)
 {
-	k->down_id = 0;
-	http2_drop(&k->answer, k->up, k->up_id);
+	k->asked = NULL;
+	http2_drop(&k->answer, k->up, k->sent);
 	if (code || !k->ask.ended) {
-		http2_drop(&k->ask, &k->c->down, 0);
-		http2_rst(k->up, k->up_id, code ? code : NGHTTP2_CANCEL);
+		http2_drop(&k->ask, &k->c->down, NULL);
+		http2_rst(k->up, k->sent, code ? code : H2_CANCEL);
 	}
 	http2_call_check(k);
 }
@@ -195,82 +135,77 @@ void http2_down_closed(struct http2_call *k, uint32_t code)
  * response, also when that is out already */
 static void cut(struct http2_call *k)
 {
-	struct http2_side *down = &k->c->down;
-
 	k->cut = true;
-	if (nghttp2_session_get_stream_local_close(down->ng, k->down_id) == 1)
-		http2_rst(down, k->down_id, NGHTTP2_NO_ERROR);
+	if (k->asked->local_done)
+		http2_rst(&k->c->down, k->asked, H2_NO_ERROR);
 }
 
-void http2_up_closed(struct http2_call *k, uint32_t code)
+void http2_sent_closed(struct http2_call *k, uint32_t code)
 {
-	k->up_id = 0; /* k->up stays: what is queued counts there */
-	http2_drop(&k->ask, &k->c->down, k->down_id);
-	if (k->down_id && !k->answer.ended)
-		http2_rst(&k->c->down, k->down_id,
-			  code ? code : NGHTTP2_INTERNAL_ERROR);
-	else if (k->down_id && !k->ask.ended)
+	k->sent = NULL; /* k->up stays: what is queued counts there */
+	http2_drop(&k->ask, &k->c->down, k->asked);
+	if (k->asked && !k->answer.ended)
+		http2_rst(&k->c->down, k->asked,
+			  code ? code : H2_INTERNAL_ERROR);
+	else if (k->asked && !k->ask.ended)
 		cut(k);
 	http2_call_check(k);
 }
 
 /* --- answers ------------------------------------------------------------- */
 
+static struct hpack_field field(const char *name, const char *value)
+{
+	return (struct hpack_field){ (const uint8_t *)name,
+				     (const uint8_t *)value, strlen(name),
+				     strlen(value), false };
+}
+
 void http2_refuse(struct http2_call *k, const char *status, const char *text)
 {
-	const nghttp2_nv nv[] = {
-		{ (uint8_t *)(uintptr_t) ":status",
-		  (uint8_t *)(uintptr_t)status, 7, 3, 0 },
-		{ (uint8_t *)(uintptr_t) "content-type",
-		  (uint8_t *)(uintptr_t) "text/plain", 12, 10, 0 },
+	const struct hpack_field f[] = {
+		field(":status", status),
+		field("content-type", "text/plain"),
 	};
-	const nghttp2_data_provider dp = http2_answer_source(k);
+	struct http2_side *down = &k->c->down;
 
-	if (!k->down_id)
+	if (!k->asked)
 		return;
 	if (k->begun) {
-		http2_rst(&k->c->down, k->down_id, NGHTTP2_INTERNAL_ERROR);
+		http2_rst(down, k->asked, H2_INTERNAL_ERROR);
 		return;
 	}
 	log_debug("router: port %u: %s: %s", k->c->rc->port, status, text);
 	k->begun = true;
 	k->cut = true;
-	http2_drop(&k->ask, &k->c->down, k->down_id);
+	http2_drop(&k->ask, down, k->asked);
 	half_fini(&k->answer);
 	buf_init(&k->answer.q, HTTP2_STREAM_WINDOW);
 	k->answer.ended = true;
 	if (buf_printf(&k->answer.q, "%s\n", text) < 0 ||
-	    nghttp2_submit_response(k->c->down.ng, k->down_id, nv,
-				    ARRAY_SIZE(nv), &dp) != 0)
-		http2_rst(&k->c->down, k->down_id, NGHTTP2_INTERNAL_ERROR);
+	    h2_head(&down->h2, k->asked, f, ARRAY_SIZE(f), false, true) < 0)
+		http2_rst(down, k->asked, H2_INTERNAL_ERROR);
 }
 
 void http2_reply(struct http2_call *k, bool last)
 {
-	struct http2 *c = k->c;
+	struct http2_side *down = &k->c->down;
 	struct http2_head *h = steal_ptr(&k->reply);
-	const nghttp2_data_provider dp = http2_answer_source(k);
-	nghttp2_nv nv[HTTP2_FIELDS_MAX];
-	size_t nnv = http2_head_nv(h, nv);
-	int status = http2_head_status(h), rc = 0;
+	struct hpack_field f[HTTP2_FIELDS_MAX];
+	int rc = 0;
 
 	if (k->begun) { /* trailers */
 		http2_head_free(k->answer.trailer);
 		k->answer.trailer = h;
 		return;
 	}
-	k->begun = status >= 200;
+	k->begun = http2_head_status(h) >= 200;
 	if (k->begun)
 		k->answer.ended = last;
-	if (!k->down_id)
-		rc = 0;
-	else if (!k->begun)
-		rc = nghttp2_submit_headers(c->down.ng, NGHTTP2_FLAG_NONE,
-					    k->down_id, NULL, nv, nnv, NULL);
-	else
-		rc = nghttp2_submit_response(c->down.ng, k->down_id, nv, nnv,
-					     last ? NULL : &dp);
+	if (k->asked)
+		rc = h2_head(&down->h2, k->asked, f, http2_head_fields(h, f),
+			     last, k->begun && !last);
 	http2_head_free(h);
 	if (rc < 0)
-		http2_rst(&c->down, k->down_id, NGHTTP2_INTERNAL_ERROR);
+		http2_rst(down, k->asked, H2_INTERNAL_ERROR);
 }

@@ -2,194 +2,207 @@
 #include "base/mem.h"
 #include "router/http2.h"
 
-static struct http2_call *call_of(struct http2_side *s, int32_t id)
+#include <errno.h>
+
+/* --- the caller ---------------------------------------------------------- */
+
+static int new_head(struct http2_head **h)
 {
-	return nghttp2_session_get_stream_user_data(s->ng, id);
-}
-
-/* --- heads --------------------------------------------------------------- */
-
-static int begin_headers_cb(nghttp2_session *ng, const nghttp2_frame *frame,
-			    void *user)
-{
-	struct http2_side *s = user;
-	int32_t id = frame->hd.stream_id;
-	struct http2_call *k = call_of(s, id);
-	struct http2_head **h;
-
-	(void)ng;
-	if (!k && http2_is_down(s) &&
-	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-		s->c->order.newest = MAX(s->c->order.newest, id);
-		k = http2_call_new(s, id);
-	}
-	if (!k)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	h = http2_is_down(s) ? &k->head : &k->reply;
 	http2_head_free(*h);
 	*h = http2_head_new();
-	if (http2_is_down(s))
-		http2_owes(s->c, id);
-	return *h ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	return *h ? 0 : -ENOMEM;
 }
 
-static int header_cb(nghttp2_session *ng, const nghttp2_frame *frame,
-		     const uint8_t *name, size_t nname, const uint8_t *value,
-		     size_t nvalue, uint8_t flags, void *user)
+static int caller_begin(void *user, struct h2_stream *st)
 {
 	struct http2_side *s = user;
-	struct http2_call *k = call_of(s, frame->hd.stream_id);
-	struct http2_head *h = !k		  ? NULL
-			       : http2_is_down(s) ? k->head
-						  : k->reply;
+	struct http2_call *k = st->user;
 
-	(void)ng;
-	if (!h)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (http2_head_add(h, name, nname, value, nvalue,
-			   flags & NGHTTP2_NV_FLAG_NO_INDEX) < 0)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	return 0;
+	if (!k)
+		k = http2_call_new(s->c, st);
+	if (!k)
+		return -ENOMEM;
+	http2_owes(s->c, st->id);
+	return new_head(&k->head);
 }
 
-static void headers(struct http2_side *s, struct http2_call *k,
-		    const nghttp2_frame *frame)
+static int caller_field(void *user, struct h2_stream *st,
+			const struct hpack_field *f)
 {
-	bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	struct http2_call *k = st->user;
 
-	if (!http2_is_down(s)) {
-		if (k->reply)
-			http2_reply(k, last);
-		return;
-	}
-	http2_owes_not(s->c, frame->hd.stream_id);
-	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+	(void)user;
+	return http2_head_add(k->head, f);
+}
+
+static void caller_head(void *user, struct h2_stream *st, bool last)
+{
+	struct http2_side *s = user;
+	struct http2_call *k = st->user;
+
+	http2_owes_not(s->c, st->id);
+	if (!k->routed)
 		http2_route(k, last);
 	else
 		k->ask.trailer = steal_ptr(&k->head);
 }
 
-static int frame_recv_cb(nghttp2_session *ng, const nghttp2_frame *frame,
-			 void *user)
+static void put_body(struct http2_side *s, struct http2_half *h,
+		     const uint8_t *p, size_t n)
 {
-	struct http2_side *s = user;
-	struct http2_call *k;
-
-	(void)ng;
-	if (frame->hd.type == NGHTTP2_GOAWAY)
-		s->going = true;
-	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
-		return 0;
-	k = call_of(s, frame->hd.stream_id);
-	if (!k)
-		return 0;
-	if (frame->hd.type == NGHTTP2_HEADERS)
-		headers(s, k, frame);
-	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		return 0;
-	if (http2_is_down(s)) {
-		k->ask.ended = true;
-		http2_resume(k->up, k->up_id, &k->ask);
-	} else {
-		k->answer.ended = true;
-		http2_resume(&k->c->down, k->down_id, &k->answer);
+	if (buf_put(&h->q, p, n) < 0) { /* more than was allowed, or memory */
+		s->h2.error = -ENOMEM;
+		return;
 	}
-	return 0;
-}
-
-/* --- bodies -------------------------------------------------------------- */
-
-static int data_cb(nghttp2_session *ng, uint8_t flags, int32_t id,
-		   const uint8_t *p, size_t n, void *user)
-{
-	struct http2_side *s = user;
-	struct http2_call *k = call_of(s, id);
-	bool down = http2_is_down(s);
-	struct http2_half *h = !k ? NULL : down ? &k->ask : &k->answer;
-	bool taker =
-		k && (down ? (k->up_id && k->up) || k->lost : k->down_id != 0);
-
-	(void)flags;
-	if (!taker) { /* nobody wants it any more */
-		nghttp2_session_consume(ng, id, n);
-		return 0;
-	}
-	if (buf_put(&h->q, p, n) < 0)
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	s->queued += n;
 	s->owed += n;
 	http2_give_back(s);
-	if (down)
-		http2_resume(k->up, k->up_id, h);
-	else
-		http2_resume(&k->c->down, k->down_id, h);
-	return 0;
 }
 
-/* the bytes that a source has promised; nghttp2 holds none of them */
-static int send_data_cb(nghttp2_session *ng, nghttp2_frame *frame,
-			const uint8_t *head, size_t n, nghttp2_data_source *src,
-			void *user)
-{
-	(void)ng;
-	(void)frame;
-	if (http2_data_take(user, src->ptr, head, n) < 0)
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	return NGHTTP2_ERR_PAUSE; /* others look whether there is room */
-}
-
-/* --- ends ---------------------------------------------------------------- */
-
-static int stream_close_cb(nghttp2_session *ng, int32_t id, uint32_t code,
-			   void *user)
+static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
+			size_t n)
 {
 	struct http2_side *s = user;
-	struct http2_call *k = call_of(s, id);
+	struct http2_call *k = st->user;
 
-	(void)ng;
-	if (http2_is_down(s))
-		http2_owes_not(s->c, id);
-	if (!k)
-		return 0;
-	/* bytes of it that are queued are no longer owed to this stream */
-	if (http2_is_down(s))
-		http2_down_closed(k, code);
-	else
-		http2_up_closed(k, code);
-	return 0;
+	if (!(k->sent && k->up) && !k->lost) { /* nobody wants it any more */
+		h2_consume(&s->h2, st, n);
+		h2_consume_connection(&s->h2, n);
+		return;
+	}
+	put_body(s, &k->ask, p, n);
+	http2_resume(k->up, k->sent);
 }
 
-static int frame_send_cb(nghttp2_session *ng, const nghttp2_frame *frame,
-			 void *user)
+static void caller_end(void *user, struct h2_stream *st)
+{
+	struct http2_call *k = st->user;
+
+	(void)user;
+	k->ask.ended = true;
+	http2_resume(k->up, k->sent);
+}
+
+static void caller_piece(void *user, struct h2_stream *st, size_t max,
+			 struct h2_piece *out)
+{
+	struct http2_call *k = st->user;
+
+	http2_piece(&k->answer, st, user, max, out);
+}
+
+static void caller_sent(void *user, struct h2_stream *st, size_t n)
+{
+	struct http2_call *k = st->user;
+
+	(void)user;
+	http2_taken(&k->answer, k->up, k->sent, n);
+}
+
+static void caller_finished(void *user, struct h2_stream *st)
 {
 	struct http2_side *s = user;
-	struct http2_call *k;
+	struct http2_call *k = st->user;
 
-	(void)ng;
-	if (http2_is_down(s) && frame->hd.type == NGHTTP2_RST_STREAM)
-		s->c->order.reset = MAX(s->c->order.reset, frame->hd.stream_id);
-	if (!http2_is_down(s) || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
-	    (frame->hd.type != NGHTTP2_HEADERS &&
-	     frame->hd.type != NGHTTP2_DATA))
-		return 0;
-	k = call_of(s, frame->hd.stream_id);
 	/* RFC 9113 section 8.1 */
-	if (k && k->cut && !k->ask.ended)
-		http2_rst(s, frame->hd.stream_id, NGHTTP2_NO_ERROR);
-	return 0;
+	if (k->cut && !k->ask.ended)
+		h2_reset(&s->h2, st, H2_NO_ERROR);
 }
 
-void http2_events(nghttp2_session_callbacks *cbs)
+static void caller_closed(void *user, struct h2_stream *st)
 {
-	nghttp2_session_callbacks_set_on_begin_headers_callback(
-		cbs, begin_headers_cb);
-	nghttp2_session_callbacks_set_on_header_callback(cbs, header_cb);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(cbs,
-							     frame_recv_cb);
-	nghttp2_session_callbacks_set_on_frame_send_callback(cbs,
-							     frame_send_cb);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cbs, data_cb);
-	nghttp2_session_callbacks_set_send_data_callback(cbs, send_data_cb);
-	nghttp2_session_callbacks_set_on_stream_close_callback(cbs,
-							       stream_close_cb);
+	struct http2_side *s = user;
+	struct http2_call *k = st->user;
+
+	http2_owes_not(s->c, st->id);
+	if (k)
+		http2_asked_closed(k, st->code);
 }
+
+const struct h2_handler http2_caller_handler = {
+	caller_begin, caller_field, caller_head,     caller_data,  caller_end,
+	caller_piece, caller_sent,  caller_finished, caller_closed
+};
+
+/* --- a backend ----------------------------------------------------------- */
+
+static int backend_begin(void *user, struct h2_stream *st)
+{
+	struct http2_call *k = st->user;
+
+	(void)user;
+	return new_head(&k->reply);
+}
+
+static int backend_field(void *user, struct h2_stream *st,
+			 const struct hpack_field *f)
+{
+	struct http2_call *k = st->user;
+
+	(void)user;
+	return http2_head_add(k->reply, f);
+}
+
+static void backend_head(void *user, struct h2_stream *st, bool last)
+{
+	(void)user;
+	http2_reply(st->user, last);
+}
+
+static void backend_data(void *user, struct h2_stream *st, const uint8_t *p,
+			 size_t n)
+{
+	struct http2_side *s = user;
+	struct http2_call *k = st->user;
+
+	if (!k->asked) {
+		h2_consume(&s->h2, st, n);
+		h2_consume_connection(&s->h2, n);
+		return;
+	}
+	put_body(s, &k->answer, p, n);
+	http2_resume(&k->c->down, k->asked);
+}
+
+static void backend_end(void *user, struct h2_stream *st)
+{
+	struct http2_call *k = st->user;
+
+	(void)user;
+	k->answer.ended = true;
+	http2_resume(&k->c->down, k->asked);
+}
+
+static void backend_piece(void *user, struct h2_stream *st, size_t max,
+			  struct h2_piece *out)
+{
+	struct http2_call *k = st->user;
+
+	http2_piece(&k->ask, st, user, max, out);
+}
+
+static void backend_sent(void *user, struct h2_stream *st, size_t n)
+{
+	struct http2_call *k = st->user;
+
+	(void)user;
+	http2_taken(&k->ask, &k->c->down, k->asked, n);
+}
+
+static void backend_finished(void *user, struct h2_stream *st)
+{
+	(void)user;
+	(void)st;
+}
+
+static void backend_closed(void *user, struct h2_stream *st)
+{
+	(void)user;
+	http2_sent_closed(st->user, st->code);
+}
+
+const struct h2_handler http2_backend_handler = {
+	backend_begin, backend_field,	 backend_head,
+	backend_data,  backend_end,	 backend_piece,
+	backend_sent,  backend_finished, backend_closed
+};

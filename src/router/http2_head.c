@@ -45,23 +45,23 @@ static bool is(struct rule_str s, const char *text)
 	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
 
-int http2_head_add(struct http2_head *h, const uint8_t *name, size_t nname,
-		   const uint8_t *value, size_t nvalue, uint8_t flags)
+int http2_head_add(struct http2_head *h, const struct hpack_field *f)
 {
-	struct http2_field f = { .name = (uint32_t)h->text.len,
-				 .nname = (uint32_t)nname,
-				 .value = (uint32_t)(h->text.len + nname),
-				 .nvalue = (uint32_t)nvalue,
-				 .flags = flags };
+	size_t at = h->text.len;
 
-	if (h->n == HTTP2_FIELDS_MAX || nname > HTTP2_HEAD_MAX ||
-	    nvalue > HTTP2_HEAD_MAX ||
-	    h->text.len + nname + nvalue > HTTP2_HEAD_MAX)
+	if (h->n == HTTP2_FIELDS_MAX || f->nname > HTTP2_HEAD_MAX ||
+	    f->nvalue > HTTP2_HEAD_MAX ||
+	    at + f->nname + f->nvalue > HTTP2_HEAD_MAX)
 		return -E2BIG;
-	if (buf_put(&h->text, name, nname) < 0 ||
-	    buf_put(&h->text, value, nvalue) < 0)
+	if (buf_put(&h->text, f->name, f->nname) < 0 ||
+	    buf_put(&h->text, f->value, f->nvalue) < 0)
 		return -ENOMEM;
-	h->field[h->n++] = f;
+	h->field[h->n++] =
+		(struct http2_field){ .name = (uint32_t)at,
+				      .nname = (uint32_t)f->nname,
+				      .value = (uint32_t)(at + f->nname),
+				      .nvalue = (uint32_t)f->nvalue,
+				      .never = f->never };
 	return 0;
 }
 
@@ -77,8 +77,10 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 		if (is(name_of(h, i), XFF))
 			f = &h->field[i];
 	if (!f)
-		return http2_head_add(h, (const uint8_t *)XFF, strlen(XFF),
-				      (const uint8_t *)text + 2, n - 2, 0);
+		return http2_head_add(
+			h, &(struct hpack_field){ (const uint8_t *)XFF,
+						  (const uint8_t *)text + 2,
+						  strlen(XFF), n - 2, false });
 	if (start + f->nvalue + n > HTTP2_HEAD_MAX)
 		return -E2BIG;
 	/* the value is copied to the end, where it can grow */
@@ -92,16 +94,16 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 	return 0;
 }
 
-size_t http2_head_nv(const struct http2_head *h,
-		     nghttp2_nv nv[HTTP2_FIELDS_MAX])
+size_t http2_head_fields(const struct http2_head *h,
+			 struct hpack_field f[HTTP2_FIELDS_MAX])
 {
 	for (size_t i = 0; i < h->n; i++)
-		nv[i] = (nghttp2_nv){
+		f[i] = (struct hpack_field){
 			.name = buf_data(&h->text) + h->field[i].name,
-			.namelen = h->field[i].nname,
+			.nname = h->field[i].nname,
 			.value = buf_data(&h->text) + h->field[i].value,
-			.valuelen = h->field[i].nvalue,
-			.flags = h->field[i].flags,
+			.nvalue = h->field[i].nvalue,
+			.never = h->field[i].never,
 		};
 	return h->n;
 }

@@ -4,16 +4,15 @@
 
 #include "base/buf.h"
 #include "base/ipaddr.h"
+#include "wire/hpack.h"
 #include "wire/rule.h"
-
-#include <nghttp2/nghttp2.h>
 
 /**
  * DOC: HTTP/2 heads on their way
  *
  * The fields of one head or trailer while they come in, of bounded size, and
  * as they go on: all of them, in their order, with X-Forwarded-For appended to
- * a request's. What HTTP/2 forbids has been refused by nghttp2 already. Pure.
+ * a request's. What HTTP/2 forbids has been refused by wire/h2 already. Pure.
  */
 
 #define HTTP2_FIELDS_MAX 128
@@ -23,7 +22,7 @@ struct http2_head {
 	struct buf text;
 	struct http2_field {
 		uint32_t name, nname, value, nvalue; /* into text */
-		uint8_t flags;
+		bool never;			     /* to be indexed */
 	} field[HTTP2_FIELDS_MAX];
 	size_t n;
 };
@@ -31,15 +30,13 @@ struct http2_head {
 struct http2_head *http2_head_new(void); /* NULL: memory */
 void http2_head_free(struct http2_head *h);
 /** http2_head_add() - 0, -E2BIG or -ENOMEM */
-KT_CHECK int http2_head_add(struct http2_head *h, const uint8_t *name,
-			    size_t nname, const uint8_t *value, size_t nvalue,
-			    uint8_t flags);
+KT_CHECK int http2_head_add(struct http2_head *h, const struct hpack_field *f);
 /** http2_head_forwarded() - append the caller to X-Forwarded-For */
 KT_CHECK int http2_head_forwarded(struct http2_head *h,
 				  const struct ipport *from);
-/** http2_head_nv() - for nghttp2; borrows from @h; returns how many */
-size_t http2_head_nv(const struct http2_head *h,
-		     nghttp2_nv nv[HTTP2_FIELDS_MAX]);
+/** http2_head_fields() - borrows from @h; returns how many */
+size_t http2_head_fields(const struct http2_head *h,
+			 struct hpack_field f[HTTP2_FIELDS_MAX]);
 /** http2_head_status() - :status, or 0: these are trailers */
 int http2_head_status(const struct http2_head *h);
 /** http2_head_rule() - what the rules see; :authority is the field host.

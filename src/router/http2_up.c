@@ -18,9 +18,7 @@ void http2_up_free(struct http2_side *s)
 	if (s->end.pipe)
 		pipe_close(s->end.pipe, true);
 	s->end.pipe = NULL;
-	nghttp2_session_del(s->ng);
-	s->ng = NULL;
-	buf_fini(&s->out);
+	http2_side_fini(s);
 	loop_defer_free(s->c->rc->env->loop, s);
 }
 
@@ -63,7 +61,7 @@ static void on_again(struct timer *t)
 static bool is_lost(struct http2_call *k, int error)
 {
 	k->error = error;
-	k->lost = k->sent && k->tries < TRIES;
+	k->lost = k->kept && k->tries < TRIES;
 	return k->lost;
 }
 
@@ -83,9 +81,8 @@ void http2_up_broke(struct http2_side *s, int error)
 		if (k->up != s)
 			continue;
 		k->up = NULL;
-		k->up_id = 0;
-		k->ask.deferred = false;
-		if (!s->opened && k->down_id && is_lost(k, error)) {
+		k->sent = NULL;
+		if (!s->opened && k->asked && is_lost(k, error)) {
 			/* whose it is now is known a moment later */
 			loop_timer_start(c->rc->env->loop, &c->again, 0,
 					 on_again);
@@ -95,7 +92,7 @@ void http2_up_broke(struct http2_side *s, int error)
 		if (!(k->begun && k->answer.ended))
 			http2_refuse(k, error == -ETIMEDOUT ? "504" : "502",
 				     text);
-		http2_drop(&k->ask, &c->down, k->down_id);
+		http2_drop(&k->ask, &c->down, k->asked);
 		http2_call_check(k);
 	}
 	http2_up_free(s);
@@ -114,7 +111,7 @@ static struct http2_side *up_open(struct http2 *c, struct backend_ref ref)
 	if (http2_side_start(s, false) == 0)
 		s->end.pipe = env->open(env, c->rc->port, ref, &c->rc->from);
 	if (!s->end.pipe) {
-		nghttp2_session_del(s->ng);
+		http2_side_fini(s);
 		free(s);
 		return NULL;
 	}
@@ -130,8 +127,8 @@ static struct http2_side *up_for(struct http2 *c, struct backend_ref ref)
 	list_for_each (n, &c->ups) {
 		struct http2_side *s = container_of(n, struct http2_side, node);
 
-		if (!s->going && !s->deaf && backend_same(s->ref, ref) &&
-		    nghttp2_session_check_request_allowed(s->ng))
+		if (!s->deaf && backend_same(s->ref, ref) &&
+		    h2_may_request(&s->h2))
 			return s;
 	}
 	return up_open(c, ref);
@@ -144,27 +141,25 @@ static bool is_connect(const struct rule_request *req)
 	return req->method.n == 7 && memcmp(req->method.p, "CONNECT", 7) == 0;
 }
 
-/* the head k->sent goes to the backend k->ref */
+/* the head k->kept goes to the backend k->ref */
 static void submit(struct http2_call *k)
 {
-	const nghttp2_data_provider dp = http2_ask_source(k);
 	bool last = k->ask.ended && !k->ask.q.len && !k->ask.trailer;
-	nghttp2_nv nv[HTTP2_FIELDS_MAX];
-	size_t nnv = http2_head_nv(k->sent, nv);
+	struct hpack_field f[HTTP2_FIELDS_MAX];
+	size_t n = http2_head_fields(k->kept, f);
 
 	k->tries++;
 	k->up = up_for(k->c, k->ref);
 	if (k->up)
-		k->up_id = nghttp2_submit_request(k->up->ng, NULL, nv, nnv,
-						  last ? NULL : &dp, k);
-	if (!k->up || k->up_id < 0) {
+		k->sent = h2_request(&k->up->h2, f, n, last, k);
+	if (!k->sent) {
 		k->up = NULL;
-		k->up_id = 0;
 		http2_refuse(k, "502", "no connection to the backend");
 	}
+	http2_resume(k->up, k->sent); /* of its body, there may be some */
 	if (!k->up || k->up->opened) {
-		http2_head_free(k->sent);
-		k->sent = NULL;
+		http2_head_free(k->kept);
+		k->kept = NULL;
 	}
 }
 
@@ -174,6 +169,7 @@ void http2_route(struct http2_call *k, bool last)
 	struct rule_field field[HTTP2_FIELDS_MAX];
 	struct rule_request req;
 
+	k->routed = true;
 	k->ask.ended = last;
 	http2_head_rule(k->head, field, &req);
 	if (is_connect(&req)) {
@@ -189,7 +185,7 @@ void http2_route(struct http2_call *k, bool last)
 		http2_refuse(k, "431", "the request's head is too large");
 		return;
 	}
-	k->sent = steal_ptr(&k->head);
+	k->kept = steal_ptr(&k->head);
 	submit(k);
 }
 
@@ -202,7 +198,7 @@ static void route_again(struct http2_call *k)
 	char text[128];
 
 	k->lost = false;
-	http2_head_rule(k->sent, field, &req);
+	http2_head_rule(k->kept, field, &req);
 	k->ref = rc->env->choose(rc->env, rc->port, &req);
 	/* the same one would not open again */
 	if (k->ref.kind != BACKEND_NONE && !backend_same(was, k->ref)) {
@@ -240,8 +236,8 @@ static void on_opened(void *user)
 
 		if (k->up != s)
 			continue;
-		http2_head_free(k->sent);
-		k->sent = NULL;
+		http2_head_free(k->kept);
+		k->kept = NULL;
 	}
 	http2_run(s->c);
 }
@@ -257,7 +253,7 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
 	struct http2 *c = s->c;
-	ssize_t rc = nghttp2_session_mem_recv(s->ng, p, n);
+	int rc = h2_receive(&s->h2, p, n);
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);

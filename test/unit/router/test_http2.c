@@ -644,14 +644,14 @@ struct wrong {
 		what, bytes, sizeof(bytes) - 1, type, code                     \
 	}
 
-/* :method GET, :scheme http, :path / */
-#define GET "\x82\x86\x84"
+/* :method GET, :scheme http, :path /, :authority a */
+#define GET "\x82\x86\x84\1\1a"
 
 static const struct wrong wrongs[] = {
 	WRONG("DATA on stream 0", "\0\0\1\0\0\0\0\0\0x", 7, 1),
 	WRONG("DATA on an idle stream", "\0\0\1\0\0\0\0\0\1x", 7, 1),
-	WRONG("HEADERS on stream 0", "\0\0\3\1\5\0\0\0\0" GET, 7, 1),
-	WRONG("HEADERS on an even stream", "\0\0\3\1\5\0\0\0\2" GET, 7, 1),
+	WRONG("HEADERS on stream 0", "\0\0\6\1\5\0\0\0\0" GET, 7, 1),
+	WRONG("HEADERS on an even stream", "\0\0\6\1\5\0\0\0\2" GET, 7, 1),
 	WRONG("a broken header block", "\0\0\1\1\5\0\0\0\1\xbf", 7, 9),
 	WRONG("PING of 7 bytes",
 	      "\0\0\7\6\0\0\0\0\0"
@@ -673,27 +673,27 @@ static const struct wrong wrongs[] = {
 	WRONG("PUSH_PROMISE of a client", "\0\0\4\5\4\0\0\0\1\0\0\0\2", 7, 1),
 	WRONG("a frame too large", "\xff\xff\xff\0\0\0\0\0\1", 7, 6),
 	WRONG("HEADERS of a stream below the newest",
-	      "\0\0\3\1\4\0\0\0\5" GET "\0\0\3\1\4\0\0\0\3" GET, 7, 5),
+	      "\0\0\6\1\4\0\0\0\5" GET "\0\0\6\1\4\0\0\0\3" GET, 7, 5),
 	WRONG("DATA on a stream that the caller has reset",
-	      "\0\0\3\1\4\0\0\0\1" GET "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
+	      "\0\0\6\1\4\0\0\0\1" GET "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
 	      "\0\0\1\0\0\0\0\0\1x",
 	      7, 5),
 	WRONG("HEADERS on a stream that the caller has reset",
-	      "\0\0\3\1\4\0\0\0\1" GET "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
-	      "\0\0\3\1\5\0\0\0\1" GET,
+	      "\0\0\6\1\4\0\0\0\1" GET "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
+	      "\0\0\6\1\5\0\0\0\1" GET,
 	      7, 5),
-	WRONG("no :path", "\0\0\2\1\5\0\0\0\1\x82\x86", 3, 1),
-	WRONG(":path twice", "\0\0\4\1\5\0\0\0\1" GET "\x84", 3, 1),
-	WRONG("a response's pseudo field", "\0\0\4\1\5\0\0\0\1" GET "\x88", 3,
+	WRONG("no :path", "\0\0\5\1\5\0\0\0\1\x82\x86\1\1a", 3, 1),
+	WRONG(":path twice", "\0\0\7\1\5\0\0\0\1" GET "\x84", 3, 1),
+	WRONG("a response's pseudo field", "\0\0\7\1\5\0\0\0\1" GET "\x88", 3,
 	      1),
-	WRONG("a field in capitals", "\0\0\x8\1\5\0\0\0\1" GET "\0\1X\1y", 3,
+	WRONG("a field in capitals", "\0\0\xb\1\5\0\0\0\1" GET "\0\1X\1y", 3,
 	      1),
 	WRONG("a connection's own field",
-	      "\0\0\x15\1\5\0\0\0\1" GET "\0\12connection\5close", 3, 1),
+	      "\0\0\x18\1\5\0\0\0\1" GET "\0\12connection\5close", 3, 1),
 	WRONG("a pseudo field behind the others",
-	      "\0\0\x8\1\5\0\0\0\1\x82\x86\0\1x\1y\x84", 3, 1),
+	      "\0\0\xb\1\5\0\0\0\1\x82\x86\1\1a\0\1x\1y\x84", 3, 1),
 	WRONG("fewer bytes than Content-Length",
-	      "\0\0\7\1\4\0\0\0\1" GET "\x0f\x0d\1"
+	      "\0\0\xa\1\4\0\0\0\1" GET "\x0f\x0d\1"
 	      "9"
 	      "\0\0\1\0\1\0\0\0\1x",
 	      3, 1),
