@@ -27,7 +27,7 @@ void buf_fini(struct buf *b);
 void buf_reset(struct buf *b); /* drop the bytes, keep the memory */
 static inline uint8_t *buf_data(const struct buf *b)
 {
-	return b->mem + b->off;
+	return b->off ? b->mem + b->off : b->mem; /* mem may be NULL */
 }
 /** buf_reserve() - room for @n bytes at the end, or NULL (maximum, memory) */
 uint8_t *buf_reserve(struct buf *b, size_t n);

@@ -65,6 +65,18 @@ static int remote_end(struct h2 *h, struct h2_stream *st)
 
 /* --- DATA ---------------------------------------------------------------- */
 
+/* the frame's bytes are no more than content-length leaves */
+static int data_counts(struct h2 *h, struct h2_stream *st)
+{
+	int64_t n = (int64_t)h->left - h->unread;
+
+	if (st->expects >= 0 && n > st->expects)
+		return reset(h, st, H2_PROTOCOL_ERROR);
+	if (st->expects >= 0)
+		st->expects -= n;
+	return 0;
+}
+
 static int data_begins(struct h2 *h)
 {
 	struct h2_stream *st;
@@ -88,7 +100,7 @@ static int data_begins(struct h2 *h)
 	st->receive_window -= (int32_t)h->left;
 	if (st->receive_window < 0)
 		return reset(h, st, H2_FLOW_CONTROL_ERROR);
-	return 0;
+	return h->at == H2_AT_DATA ? data_counts(h, st) : 0;
 }
 
 /* bytes that nobody wants are credit at once */
@@ -103,31 +115,26 @@ static void unwanted(struct h2 *h, size_t n)
 
 static int data_padding(struct h2 *h, uint8_t n)
 {
+	struct h2_stream *st;
+
 	h->left--;
 	if (n > h->left)
 		return fail(h, H2_PROTOCOL_ERROR);
 	h->unread = n;
 	h->at = H2_AT_DATA;
 	unwanted(h, 1);
-	return 0;
+	st = h2_find(h, h->id);
+	return st && !st->remote_done ? data_counts(h, st) : 0;
 }
 
-static int data_bytes(struct h2 *h, const uint8_t *p, size_t n)
+static void data_bytes(struct h2 *h, const uint8_t *p, size_t n)
 {
 	struct h2_stream *st = h2_find(h, h->id);
 
-	if (!st || st->remote_done) {
+	if (st && !st->remote_done)
+		h->ops->data(h->user, st, p, n);
+	else
 		h2_consume_connection(h, n);
-		return 0;
-	}
-	if (st->expects >= 0 && (int64_t)n > st->expects) {
-		h2_consume_connection(h, n);
-		return reset(h, st, H2_PROTOCOL_ERROR);
-	}
-	if (st->expects >= 0)
-		st->expects -= (int64_t)n;
-	h->ops->data(h->user, st, p, n);
-	return 0;
 }
 
 static int data_ends(struct h2 *h)
@@ -555,10 +562,9 @@ static int data(struct h2 *h, const uint8_t **p, size_t *n)
 {
 	size_t body = h->left - h->unread;
 	size_t some = MIN(*n, body ? body : h->unread);
-	int rc = 0;
 
 	if (body && some)
-		rc = data_bytes(h, *p, some);
+		data_bytes(h, *p, some);
 	else if (some)
 		unwanted(h, some);
 	if (!body)
@@ -566,7 +572,7 @@ static int data(struct h2 *h, const uint8_t **p, size_t *n)
 	h->left -= (uint32_t)some;
 	*p += some;
 	*n -= some;
-	return rc == 0 && !h->left ? data_ends(h) : rc;
+	return h->left ? 0 : data_ends(h);
 }
 
 static int step(struct h2 *h, const uint8_t **p, size_t *n)
