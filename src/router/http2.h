@@ -126,6 +126,10 @@ void http2_rest(struct http2 *c);
  *  case */
 KT_CHECK int http2_side_start(struct http2_side *s, bool server);
 void http2_side_fini(struct http2_side *s);
+/** http2_side_write() - bytes of a body that may go out before others; returns
+ *  how many were taken: none, where there is no stream or it must wait */
+KT_CHECK size_t http2_side_write(struct http2_side *s, struct h2_stream *st,
+				 const uint8_t *p, size_t n);
 /** http2_side_send() - 1: something went out; 0: nothing to send, or no room;
  *  -errno */
 KT_CHECK int http2_side_send(struct http2_side *s);

@@ -47,9 +47,19 @@ static void caller_head(void *user, struct h2_stream *st, bool last)
 		k->ask.trailer = steal_ptr(&k->head);
 }
 
-static void put_body(struct http2_side *s, struct http2_half *h,
-		     const uint8_t *p, size_t n)
+/* a body goes on from stream @st of @s to stream @st_to of @to, or waits */
+static void put_body(struct http2_side *s, struct h2_stream *st,
+		     struct http2_half *h, struct http2_side *to,
+		     struct h2_stream *st_to, const uint8_t *p, size_t n)
 {
+	size_t gone = h->q.len ? 0 : http2_side_write(to, st_to, p, n);
+
+	h2_consume(&s->h2, st, gone);
+	h2_consume_connection(&s->h2, gone);
+	p += gone;
+	n -= gone;
+	if (!n)
+		return;
 	if (buf_put(&h->q, p, n) < 0) { /* more than was allowed, or memory */
 		s->h2.error = -ENOMEM;
 		return;
@@ -70,7 +80,7 @@ static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
 		h2_consume_connection(&s->h2, n);
 		return;
 	}
-	put_body(s, &k->ask, p, n);
+	put_body(s, st, &k->ask, k->up, k->sent, p, n);
 	http2_resume(k->up, k->sent);
 }
 
@@ -160,7 +170,7 @@ static void backend_data(void *user, struct h2_stream *st, const uint8_t *p,
 		h2_consume_connection(&s->h2, n);
 		return;
 	}
-	put_body(s, &k->answer, p, n);
+	put_body(s, st, &k->answer, &k->c->down, k->asked, p, n);
 	http2_resume(&k->c->down, k->asked);
 }
 

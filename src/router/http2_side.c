@@ -6,7 +6,7 @@
 
 /* what waits to be sent: bodies go on while there is less than OUT_SIZE; heads
  * of answers are written at once, hundreds of them if need be */
-#define OUT_SIZE ((size_t)16 << 10)
+#define OUT_SIZE ((size_t)64 << 10)
 #define OUT_MAX ((size_t)4 << 20)
 
 static const struct h2_limits limits = {
@@ -28,6 +28,14 @@ void http2_side_fini(struct http2_side *s)
 {
 	h2_fini(&s->h2);
 	buf_fini(&s->out);
+}
+
+size_t http2_side_write(struct http2_side *s, struct h2_stream *st,
+			const uint8_t *p, size_t n)
+{
+	if (!s || !st || !s->opened || s->deaf)
+		return 0;
+	return h2_write(&s->h2, st, p, n, OUT_SIZE);
 }
 
 int http2_side_send(struct http2_side *s)

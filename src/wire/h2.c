@@ -449,6 +449,26 @@ static bool put_piece(struct h2 *h, struct h2_stream *st)
 	return true;
 }
 
+size_t h2_write(struct h2 *h, struct h2_stream *st, const uint8_t *p, size_t n,
+		size_t enough)
+{
+	size_t sent = 0;
+
+	if (!st->source || st->closed || !list_empty(&h->ready))
+		return 0;
+	while (sent < n && h->out->len < enough) {
+		size_t some = MIN(n - sent, room(h, st));
+
+		if (!some ||
+		    put_frame(h, H2_DATA, 0, st->id, p + sent, some) < 0)
+			break;
+		h->send_window -= (int32_t)some;
+		st->send_window -= (int32_t)some;
+		sent += some;
+	}
+	return sent;
+}
+
 int h2_send(struct h2 *h, size_t enough)
 {
 	bool some = tell_closed(h);

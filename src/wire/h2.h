@@ -213,6 +213,10 @@ struct h2_stream *h2_request(struct h2 *h, const struct hpack_field *f,
 KT_CHECK int h2_head(struct h2 *h, struct h2_stream *st,
 		     const struct hpack_field *f, size_t n, bool last,
 		     bool source);
+/** h2_write() - bytes of a body that need not wait for h2_send(), because no
+ *  stream does, until the buffer has @enough. Return: how many were taken */
+KT_CHECK size_t h2_write(struct h2 *h, struct h2_stream *st, const uint8_t *p,
+			 size_t n, size_t enough);
 /** h2_resume() - piece() has something now */
 void h2_resume(struct h2 *h, struct h2_stream *st);
 /** h2_reset() - RST_STREAM; the stream is over */

@@ -26,6 +26,7 @@ struct end {
 	bool trailers;	/* behind them */
 	bool silent;	/* does not answer */
 	bool hold;	/* gives no credit back */
+	bool waits;	/* has nothing to say for now */
 };
 
 static void note(struct end *e, int32_t id, const char *what)
@@ -103,6 +104,8 @@ static void on_piece(void *user, struct h2_stream *st, size_t max,
 	struct end *e = user;
 
 	assert_in_range(max, 0, sizeof(zeroes));
+	if (e->waits)
+		return;
 	out->p = zeroes;
 	out->n = MIN(max, e->to_say);
 	if (out->n < e->to_say)
@@ -452,6 +455,31 @@ static void padding(void **state)
 	assert_string_equal(refusals(), "goaway(1)");
 }
 
+/* straight on, as long as nobody waits */
+static void bytes_that_need_not_wait(void **state)
+{
+	static const uint8_t zeroes[100000];
+	struct h2_stream *st;
+
+	(void)state;
+	client.waits = true;
+	ask(false);
+	st = ask(false);
+	assert_int_equal(h2_write(&client.h2, st, zeroes, 10, ENOUGH), 0);
+	talk(1 << 20);
+	assert_int_equal(h2_write(&client.h2, st, zeroes, 40000, 30000), 32768);
+	assert_int_equal(h2_write(&client.h2, st, zeroes, 40000, 30000), 0);
+	server.hold = true;
+	for (int i = 0; i < 4; i++) {
+		carry(&client, &server, 1 << 20);
+		(void)!h2_write(&client.h2, st, zeroes, 40000, 1 << 20);
+	}
+	/* as much as the stream may */
+	assert_int_equal(server.body, 100000);
+	h2_reset(&client.h2, st, H2_CANCEL);
+	assert_int_equal(h2_write(&client.h2, st, zeroes, 1, 1 << 20), 0);
+}
+
 /* --- streams ------------------------------------------------------------- */
 
 static void no_more_than_are_allowed(void **state)
@@ -594,6 +622,7 @@ int main(void)
 		TEST(windows_that_change),
 		TEST(more_than_was_allowed),
 		TEST(padding),
+		TEST(bytes_that_need_not_wait),
 		TEST(no_more_than_are_allowed),
 		TEST(a_head_that_is_too_much),
 		TEST(who_leaves_serves_what_is_there),
