@@ -102,7 +102,7 @@ static void sweep(int dir)
 {
 	DIR *d = fdopendir(dup(dir));
 	struct dirent *e;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (!d)
 		return;
