@@ -8,6 +8,9 @@
 
 #define TRIES 2
 
+/* connections to one backend, where it takes few streams on each */
+#define UPS_MAX 32
+
 static const struct pipe_handler up_handler;
 
 /* --- connections --------------------------------------------------------- */
@@ -123,15 +126,18 @@ static struct http2_side *up_open(struct http2 *c, struct backend_ref ref)
 static struct http2_side *up_for(struct http2 *c, struct backend_ref ref)
 {
 	struct list *n;
+	size_t full = 0;
 
 	list_for_each (n, &c->ups) {
 		struct http2_side *s = container_of(n, struct http2_side, node);
 
-		if (!s->deaf && backend_same(s->ref, ref) &&
-		    h2_may_request(&s->h2))
+		if (!backend_same(s->ref, ref))
+			continue;
+		if (!s->deaf && h2_may_request(&s->h2))
 			return s;
+		full++;
 	}
-	return up_open(c, ref);
+	return full < UPS_MAX ? up_open(c, ref) : NULL;
 }
 
 /* --- calls --------------------------------------------------------------- */

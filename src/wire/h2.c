@@ -120,7 +120,7 @@ static void free_streams(struct list *l)
 	}
 }
 
-static bool tell_closed(struct h2 *h)
+bool h2_tell_closed(struct h2 *h)
 {
 	bool some = !list_empty(&h->closed);
 
@@ -471,10 +471,8 @@ size_t h2_write(struct h2 *h, struct h2_stream *st, const uint8_t *p, size_t n,
 
 int h2_send(struct h2 *h, size_t enough)
 {
-	bool some = tell_closed(h);
+	bool some = h2_tell_closed(h);
 
-	if (!h->out->len)
-		h->answers = 0;
 	while (h->out->len < enough && !list_empty(&h->ready) && !h->ended &&
 	       !h->error) {
 		struct h2_stream *st =

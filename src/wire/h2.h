@@ -20,17 +20,19 @@
  *
  *   stream of a peer   begin, field*, head, (data | begin field* head)*, end
  *   a stream is over   both ends are done, or it was reset: closed() is called
- *                      by the next h2_send(), never from within another call,
- *                      and the stream is gone; until then it is there, takes
- *                      nothing and says nothing
+ *                      behind the frame that is received, or by the next
+ *                      h2_send(), never from within another call, and the
+ *                      stream is gone; until then it is there, takes nothing
+ *                      and says nothing
  *   credit             h2_consume(), h2_consume_connection(): when the handler
  *                      is done with bytes of data()
  *   a malformed head   (section 8.1.1) resets the stream: head() is not called
  *   a connection error the peer is sent GOAWAY, h2_receive() fails
  *
  * What is strict here beyond a peer's comfort: a stream the peer has ended
- * gets nothing more (section 5.1); floods of what must be answered
- * (RFC 9113 section 10.5), and heads in endless pieces, end the connection.
+ * gets nothing more (section 5.1); heads in endless pieces end the connection,
+ * and so does a full buffer: a peer that makes us answer and does not listen
+ * (section 10.5).
  *
  *   h2.c        life, sending
  *   h2_recv.c   receiving
@@ -155,12 +157,11 @@ struct h2 {
 	uint32_t peer_streams;	/* how many the peer takes at once */
 	struct hpack_decoder decoder;
 	bool said_no_table;
-	bool going;	/* the peer's GOAWAY came, or our last one went */
-	bool leaving;	/* our last one: new streams are not taken */
-	bool ended;	/* after an error: nothing is heard any more */
-	int error;	/* -errno: it cannot say what it has to */
-	size_t answers; /* frames that were answered since out was empty */
-	size_t resets;	/* of the peer; the owner's to look at */
+	bool going;    /* the peer's GOAWAY came, or our last one went */
+	bool leaving;  /* our last one: new streams are not taken */
+	bool ended;    /* after an error: nothing is heard any more */
+	int error;     /* -errno: it cannot say what it has to */
+	size_t resets; /* of the peer; the owner's to look at */
 	/* receiving */
 	enum {
 		H2_AT_MAGIC,
@@ -193,7 +194,7 @@ KT_CHECK int h2_init(struct h2 *h, bool server, const struct h2_limits *limits,
 void h2_fini(struct h2 *h);
 
 /** h2_receive() - from the peer. 0; -EPROTO: the connection is over, with a
- *  GOAWAY in the buffer; -ENOMEM */
+ *  GOAWAY in the buffer; -ENOMEM, -ENOBUFS */
 KT_CHECK int h2_receive(struct h2 *h, const uint8_t *p, size_t n);
 /** h2_send() - tell of closed streams, and write bodies until the buffer has
  *  @enough bytes. 1: there was something; 0; -errno: the connection is over */
@@ -239,6 +240,8 @@ struct h2_stream *h2_find(struct h2 *h, int32_t id);
 struct h2_stream *h2_stream_new(struct h2 *h, int32_t id);
 /** h2_stream_close() - it is over, with @code; closed() comes later */
 void h2_stream_close(struct h2 *h, struct h2_stream *st, uint32_t code);
+/** h2_tell_closed() - false: there was nothing to tell */
+bool h2_tell_closed(struct h2 *h);
 /** h2_control() - a frame that is no DATA */
 void h2_control(struct h2 *h, enum h2_type type, uint8_t flags, int32_t id,
 		const void *payload, size_t n);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ANSWERS_MAX 1000 /* that wait to be sent, to PING, SETTINGS, ... */
 #define BLOCK_FRAMES_MAX 64
 
 static int fail(struct h2 *h, uint32_t code)
@@ -14,17 +13,10 @@ static int fail(struct h2 *h, uint32_t code)
 	return -EPROTO;
 }
 
-/* something of the peer's has to be answered: it cannot ask without end and
- * never listen */
-static int answered(struct h2 *h)
-{
-	return ++h->answers > ANSWERS_MAX ? fail(h, H2_ENHANCE_YOUR_CALM) : 0;
-}
-
 static int reset(struct h2 *h, struct h2_stream *st, uint32_t code)
 {
 	h2_reset(h, st, code);
-	return answered(h);
+	return 0;
 }
 
 static uint32_t u32(const uint8_t *p)
@@ -186,7 +178,6 @@ static int head_ends(struct h2 *h, struct h2_stream *st,
 	if (!c->trailer && !interim) {
 		st->headed = true;
 		st->expects = body_length(st, c);
-		st->asks_head |= c->is_head;
 	}
 	if (last && st->expects > 0)
 		return reset(h, st, H2_PROTOCOL_ERROR);
@@ -394,7 +385,7 @@ static int on_settings(struct h2 *h, const uint8_t *p, size_t n)
 	if (rc < 0)
 		return rc;
 	h2_control(h, H2_SETTINGS, H2_ACK, 0, NULL, 0);
-	return answered(h);
+	return 0;
 }
 
 static int on_ping(struct h2 *h, const uint8_t *p, size_t n)
@@ -406,7 +397,7 @@ static int on_ping(struct h2 *h, const uint8_t *p, size_t n)
 	if (h->flags & H2_ACK)
 		return 0;
 	h2_control(h, H2_PING, H2_ACK, 0, p, n);
-	return answered(h);
+	return 0;
 }
 
 static int on_goaway(struct h2 *h, const uint8_t *p, size_t n)
@@ -620,7 +611,9 @@ int h2_receive(struct h2 *h, const uint8_t *p, size_t n)
 {
 	int rc = 0;
 
-	while (rc == 0 && (n || is_empty(h)) && !h->ended)
+	while (rc == 0 && (n || is_empty(h)) && !h->ended && !h->error) {
 		rc = step(h, &p, &n);
-	return rc;
+		(void)h2_tell_closed(h);
+	}
+	return rc < 0 ? rc : h->error;
 }
