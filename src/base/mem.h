@@ -25,8 +25,19 @@
 #define container_of(ptr, type, member)                                        \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+/* each side is looked at once: it may be a clock */
+#define MIN(a, b)                                                              \
+	({                                                                     \
+		__auto_type min_a_ = (a);                                      \
+		__auto_type min_b_ = (b);                                      \
+		min_a_ < min_b_ ? min_a_ : min_b_;                             \
+	})
+#define MAX(a, b)                                                              \
+	({                                                                     \
+		__auto_type max_a_ = (a);                                      \
+		__auto_type max_b_ = (b);                                      \
+		max_a_ > max_b_ ? max_a_ : max_b_;                             \
+	})
 
 static inline void mem_cleanup_free(void *p)
 {

@@ -28,7 +28,7 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 			size_t up = row[j];
 			size_t change = diagonal + !same(a[i - 1], b[j - 1]);
 
-			row[j] = MIN(change, MIN(up, row[j - 1]) + 1);
+			row[j] = MIN(MIN(up, row[j - 1]) + 1, change);
 			diagonal = up;
 		}
 	}

@@ -272,7 +272,7 @@ static ssize_t read_length_cb(nghttp2_session *ng, uint8_t type, int32_t id,
 	(void)ng;
 	(void)type;
 	(void)id;
-	return (ssize_t)MIN((uint32_t)n, MIN(frame_max, m->cfg.frame_max));
+	return (ssize_t)MIN(MIN(frame_max, m->cfg.frame_max), (uint32_t)n);
 }
 
 static int send_data_cb(nghttp2_session *ng, nghttp2_frame *frame,

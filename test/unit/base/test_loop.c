@@ -91,6 +91,35 @@ struct stopper {
 	bool done;
 };
 
+struct ticker {
+	struct timer timer;
+	struct loop *loop;
+	int left;
+	bool done;
+};
+
+static void on_ticker(struct timer *t)
+{
+	struct ticker *k = container_of(t, struct ticker, timer);
+
+	if (k->left-- == 0)
+		k->done = true;
+	else /* due while the loop works out how long to wait */
+		loop_timer_start(k->loop, t, k->left % 1000, on_ticker);
+}
+
+static void a_timer_that_is_due_right_now_is_not_missed(void **state)
+{
+	struct ticker k = { .loop = loop_new(), .left = 3000 };
+
+	(void)state;
+	loop_timer_start(k.loop, &k.timer, 0, on_ticker);
+	alarm(60);
+	assert_int_equal(loop_run_until(k.loop, &k.done, -1), 0);
+	alarm(0);
+	loop_free(k.loop);
+}
+
 static void on_stop(struct timer *t)
 {
 	struct stopper *s = container_of(t, struct stopper, timer);
@@ -148,6 +177,7 @@ int main(void)
 		cmocka_unit_test(
 			a_stopped_watch_is_not_called_in_the_same_batch),
 		cmocka_unit_test(timers_run_in_order_and_stop),
+		cmocka_unit_test(a_timer_that_is_due_right_now_is_not_missed),
 		cmocka_unit_test(waiting_ends_by_done_timeout_and_interrupt),
 		cmocka_unit_test(deferred_work_runs_once),
 	};
