@@ -47,7 +47,7 @@ eventually() {
   shift
   until "$@"; do
     [ $SECONDS -lt $end ] || { echo "not within the time: $*" >&2; return 1; }
-    sleep 0.1
+    sleep 0.25 # kubectl costs a tenth of a second of processor time
   done
 }
 
