@@ -699,7 +699,6 @@ static const struct wrong wrongs[] = {
 	      3, 1),
 };
 
-/* the first frame of that kind in what came */
 /* until the second GOAWAY is there */
 static void wait_for_goaway(void)
 {
@@ -789,6 +788,7 @@ static void swept(void **state)
 	assert_false(caller.gone);
 }
 
+/* the code of the first frame of that kind in what came */
 static int code_of(const uint8_t *p, size_t n, int type)
 {
 	while (n >= 9) {
@@ -834,6 +834,41 @@ static void what_is_forbidden_is_refused(void **state)
 	}
 }
 
+/* @n streams from @id on that the caller asks for and gives up in one breath;
+ * the code of the GOAWAY that follows, or -1 */
+static int give_up(struct rig *r, int32_t *id, int n)
+{
+	uint8_t pair[] = "\0\0\6\1\4\0\0\0\0" GET "\0\0\4\3\0\0\0\0\0\0\0\0\x8";
+	uint8_t mem[8192];
+	ssize_t len;
+
+	for (int i = 0; i < n; i++, *id += 2) {
+		pair[7] = pair[22] = (uint8_t)(*id >> 8);
+		pair[8] = pair[23] = (uint8_t)*id;
+		if (r->conn)
+			rig_write(r, r->caller, pair, sizeof(pair) - 1);
+	}
+	len = rig_read(r, r->caller, mem, sizeof(mem));
+	return len > 0 ? code_of(mem, (size_t)len, NGHTTP2_GOAWAY) : -1;
+}
+
+/* CVE-2023-44487 */
+static void who_gives_up_without_end_is_ended(void **state)
+{
+	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+				    "\0\0\0\4\0\0\0\0\0";
+	int32_t id = 1;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, ROUTER_HTTP);
+	rig_write(&r, r.caller, hello, sizeof(hello) - 1);
+	assert_int_equal(give_up(&r, &id, 9000), -1);
+	assert_int_equal(r.nopen, 1); /* one connection takes them all */
+	assert_int_equal(give_up(&r, &id, 5000), NGHTTP2_ENHANCE_YOUR_CALM);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -859,6 +894,7 @@ int main(void)
 		T(drained_while_idle),
 		T(goodbye_of_the_caller),
 		T(swept),
+		cmocka_unit_test(who_gives_up_without_end_is_ended),
 		cmocka_unit_test(what_is_forbidden_is_refused),
 	};
 
