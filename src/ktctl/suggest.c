@@ -28,7 +28,8 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 			size_t up = row[j];
 			size_t change = diagonal + !same(a[i - 1], b[j - 1]);
 
-			row[j] = MIN(MIN(up, row[j - 1]) + 1, change);
+			row[j] = MIN(up, row[j - 1]) + 1;
+			row[j] = MIN(row[j], change);
 			diagonal = up;
 		}
 	}

@@ -267,12 +267,13 @@ static ssize_t read_length_cb(nghttp2_session *ng, uint8_t type, int32_t id,
 			      uint32_t frame_max, void *user)
 {
 	const struct mux *m = user;
-	int32_t n = MIN(session_window, stream_window);
+	uint32_t n = (uint32_t)MIN(session_window, stream_window);
 
 	(void)ng;
 	(void)type;
 	(void)id;
-	return (ssize_t)MIN(MIN(frame_max, m->cfg.frame_max), (uint32_t)n);
+	n = MIN(n, frame_max);
+	return (ssize_t)MIN(n, m->cfg.frame_max);
 }
 
 static int send_data_cb(nghttp2_session *ng, nghttp2_frame *frame,

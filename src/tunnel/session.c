@@ -233,7 +233,8 @@ struct session *session_new(struct loop *loop, const struct session_config *cfg,
 		memcpy(s->id, id, FRAME_ID_LEN);
 	else if (getrandom(s->id, FRAME_ID_LEN, 0) != FRAME_ID_LEN)
 		abort();
-	s->tick_ns = MIN(MIN(cfg->ping_ns, cfg->hello_ns), cfg->detached_ns);
+	s->tick_ns = MIN(cfg->ping_ns, cfg->hello_ns);
+	s->tick_ns = MIN(s->tick_ns, cfg->detached_ns);
 	s->tick_ns = MAX(MIN(s->tick_ns / 2, NS_SEC), NS_MS);
 	replay_init(&s->replay);
 	flight_init(&s->flight, cfg->flight_max);

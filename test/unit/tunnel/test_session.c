@@ -39,9 +39,10 @@ static uint8_t byte_at(uint8_t key, size_t i)
 static int on_produce(void *user, size_t room)
 {
 	struct end *e = user;
-	size_t want = MIN(MIN(room, e->total - e->made), (size_t)331), got;
+	size_t want = MIN(room, e->total - e->made), got;
 	uint8_t *p;
 
+	want = MIN(want, (size_t)331);
 	if (!want)
 		return 0;
 	p = session_reserve(e->s, want, &got);
