@@ -49,9 +49,9 @@ crowd() {
 }
 
 @test "1 GiB down, the checksum is equal" {
-  want=$(toolbox sh -c "curl -sS http://$POD:8080/bytes/$GIB | cksum")
+  want=$(toolbox sh -c "curl -sS http://$POD:8080/bytes/$GIB | sha256sum")
   start=$SECONDS
-  got=$(laptop alice sh -c "curl -sS http://$POD:8080/bytes/$GIB | cksum")
+  got=$(laptop alice sh -c "curl -sS http://$POD:8080/bytes/$GIB | sha256sum")
   echo "about $((1024 / (SECONDS - start + 1))) MiB/s"
   [ "$got" = "$want" ]
 }

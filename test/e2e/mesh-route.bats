@@ -49,9 +49,14 @@ teardown() {
   eventually 20 nothing_left
 }
 
+# "kubectl wait" gives up where there is no condition at all yet
+established() {
+  kc wait --for=condition=Established crd/$VS crd/$HR --timeout=5s >/dev/null
+}
+
 install() {
   kc apply --server-side -f "$(cat "$RUN/crds")" >/dev/null
-  kc wait --for=condition=Established crd/$VS crd/$HR --timeout=30s >/dev/null
+  eventually 30 established
 }
 
 mesh() { # TAG LAPTOP API MARK [FLAGS...]

@@ -39,8 +39,8 @@ teardown() {
 bodies() {
   local want got
   eventually 5 asks local "http://$WEB/" "$@"
-  want=$(laptop alice sh -c "curl -sS localhost:8080/bytes/$BYTES | cksum")
-  got=$(in_pod toolbox curl -sS "$@" "http://$WEB/bytes/$BYTES" | cksum)
+  want=$(laptop alice sh -c "curl -sS localhost:8080/bytes/$BYTES | sha256sum")
+  got=$(in_pod toolbox curl -sS "$@" "http://$WEB/bytes/$BYTES" | sha256sum)
   [ "$got" = "$want" ]
   # shellcheck disable=SC2016
   got=$(in_pod toolbox sh -c 'url=$1 n=$2; shift 2

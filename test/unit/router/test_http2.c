@@ -838,15 +838,20 @@ static void what_is_forbidden_is_refused(void **state)
  * the code of the GOAWAY that follows, or -1 */
 static int give_up(struct rig *r, int32_t *id, int n)
 {
-	uint8_t pair[] = "\0\0\6\1\4\0\0\0\0" GET "\0\0\4\3\0\0\0\0\0\0\0\0\x8";
-	uint8_t mem[8192];
+	static const uint8_t pair[] =
+		"\0\0\6\1\4\0\0\0\0" GET "\0\0\4\3\0\0\0\0\0\0\0\0\x8";
+	enum { LEN = sizeof(pair) - 1, EACH = 500 };
+	uint8_t many[EACH * LEN], mem[8192];
 	ssize_t len;
 
-	for (int i = 0; i < n; i++, *id += 2) {
-		pair[7] = pair[22] = (uint8_t)(*id >> 8);
-		pair[8] = pair[23] = (uint8_t)*id;
-		if (r->conn)
-			rig_write(r, r->caller, pair, sizeof(pair) - 1);
+	for (int i = 0; i < n && r->conn; i += EACH) {
+		for (uint8_t *p = many; p < many + sizeof(many);
+		     p += LEN, *id += 2) {
+			memcpy(p, pair, LEN);
+			p[7] = p[22] = (uint8_t)(*id >> 8);
+			p[8] = p[23] = (uint8_t)*id;
+		}
+		rig_write(r, r->caller, many, sizeof(many));
 	}
 	len = rig_read(r, r->caller, mem, sizeof(mem));
 	return len > 0 ? code_of(mem, (size_t)len, NGHTTP2_GOAWAY) : -1;
