@@ -46,7 +46,7 @@ struct rd {
 
 static inline struct rd rd_make(const void *p, size_t n)
 {
-	return (struct rd){ p, (const uint8_t *)p + n };
+	return (struct rd){ p, n ? (const uint8_t *)p + n : p }; /* likewise */
 }
 static inline size_t rd_left(const struct rd *r)
 {

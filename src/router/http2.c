@@ -199,9 +199,8 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);
-	if (rc == 0)
-		look_at_resets(s->c);
 	if (rc == 0) {
+		look_at_resets(s->c);
 		http2_run(s->c);
 		return;
 	}

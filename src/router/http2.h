@@ -16,9 +16,11 @@
  * DOC: A caller that speaks HTTP/2
  *
  * We are its server, and the client of each backend its requests go to, over
- * one connection per backend. A side is one of these HTTP/2 sessions with its
- * pipe; a call is one request: a stream of the caller's side and one of a
- * backend's. What comes on one stream is queued and goes out on the other.
+ * one connection per backend, or a few where it takes few streams on each. A
+ * side is one end of such a connection with its pipe; a call is one request: a
+ * stream of the caller's side and one of a backend's. What comes on one stream
+ * goes out on the other, at once where nobody waits before it, else from a
+ * queue.
  *
  *   credit of a stream      given back when the other side took the bytes, so a
  *                           slow reader stops its own stream only

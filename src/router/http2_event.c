@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* --- the caller ---------------------------------------------------------- */
+/* --- of both ------------------------------------------------------------- */
 
 static int new_head(struct http2_head **h)
 {
@@ -12,6 +12,36 @@ static int new_head(struct http2_head **h)
 	*h = http2_head_new();
 	return *h ? 0 : -ENOMEM;
 }
+
+/* bytes that need not wait for anybody are credit at once */
+static void unwaited(struct http2_side *s, struct h2_stream *st, size_t n)
+{
+	h2_consume(&s->h2, st, n);
+	h2_consume_connection(&s->h2, n);
+}
+
+/* a body goes on from stream @st of @s to stream @st_to of @to, or waits */
+static void put_body(struct http2_side *s, struct h2_stream *st,
+		     struct http2_half *h, struct http2_side *to,
+		     struct h2_stream *st_to, const uint8_t *p, size_t n)
+{
+	size_t gone = h->q.len ? 0 : http2_side_write(to, st_to, p, n);
+
+	unwaited(s, st, gone);
+	p += gone;
+	n -= gone;
+	if (!n)
+		return;
+	if (buf_put(&h->q, p, n) < 0) { /* more than was allowed, or memory */
+		h2_end(&s->h2, H2_INTERNAL_ERROR);
+		return;
+	}
+	s->queued += n;
+	s->owed += n;
+	http2_give_back(s);
+}
+
+/* --- the caller ---------------------------------------------------------- */
 
 static int caller_begin(void *user, struct h2_stream *st)
 {
@@ -47,28 +77,6 @@ static void caller_head(void *user, struct h2_stream *st, bool last)
 		k->ask.trailer = steal_ptr(&k->head);
 }
 
-/* a body goes on from stream @st of @s to stream @st_to of @to, or waits */
-static void put_body(struct http2_side *s, struct h2_stream *st,
-		     struct http2_half *h, struct http2_side *to,
-		     struct h2_stream *st_to, const uint8_t *p, size_t n)
-{
-	size_t gone = h->q.len ? 0 : http2_side_write(to, st_to, p, n);
-
-	h2_consume(&s->h2, st, gone);
-	h2_consume_connection(&s->h2, gone);
-	p += gone;
-	n -= gone;
-	if (!n)
-		return;
-	if (buf_put(&h->q, p, n) < 0) { /* more than was allowed, or memory */
-		s->h2.error = -ENOMEM;
-		return;
-	}
-	s->queued += n;
-	s->owed += n;
-	http2_give_back(s);
-}
-
 static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
 			size_t n)
 {
@@ -76,8 +84,7 @@ static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
 	struct http2_call *k = st->user;
 
 	if (!(k->sent && k->up) && !k->lost) { /* nobody wants it any more */
-		h2_consume(&s->h2, st, n);
-		h2_consume_connection(&s->h2, n);
+		unwaited(s, st, n);
 		return;
 	}
 	put_body(s, st, &k->ask, k->up, k->sent, p, n);
@@ -166,8 +173,7 @@ static void backend_data(void *user, struct h2_stream *st, const uint8_t *p,
 	struct http2_call *k = st->user;
 
 	if (!k->asked) {
-		h2_consume(&s->h2, st, n);
-		h2_consume_connection(&s->h2, n);
+		unwaited(s, st, n);
 		return;
 	}
 	put_body(s, st, &k->answer, &k->c->down, k->asked, p, n);

@@ -13,31 +13,18 @@
 /* heads leave so much of the buffer to what has to be said */
 #define OUT_SPARE ((size_t)16 << 10)
 
-enum setting { /* section 6.5.2 */
-	       HEADER_TABLE_SIZE = 1,
-	       ENABLE_PUSH = 2,
-	       MAX_CONCURRENT_STREAMS = 3,
-	       INITIAL_WINDOW_SIZE = 4,
-	       MAX_HEADER_LIST_SIZE = 6,
-};
-
 /* --- frames -------------------------------------------------------------- */
-
-static void put_u32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (24 - 8 * i));
-}
 
 static void frame_head(uint8_t *p, size_t n, enum h2_type type, uint8_t flags,
 		       int32_t id)
 {
-	p[0] = (uint8_t)(n >> 16);
-	p[1] = (uint8_t)(n >> 8);
-	p[2] = (uint8_t)n;
-	p[3] = (uint8_t)type;
-	p[4] = flags;
-	put_u32(p + 5, (uint32_t)id);
+	struct wr w = wr_make(p, H2_FRAME_HEAD);
+
+	wr_u8(&w, (uint8_t)(n >> 16));
+	wr_u16(&w, (uint16_t)n);
+	wr_u8(&w, (uint8_t)type);
+	wr_u8(&w, flags);
+	wr_u32(&w, (uint32_t)id);
 }
 
 /* 0 or -errno, and nothing was written */
@@ -147,32 +134,29 @@ static void local_end(struct h2 *h, struct h2_stream *st)
 
 /* --- life ---------------------------------------------------------------- */
 
-static size_t put_setting(uint8_t *p, enum setting id, uint32_t v)
+static void put_setting(struct wr *w, enum h2_setting id, uint32_t v)
 {
-	p[0] = 0;
-	p[1] = (uint8_t)id;
-	put_u32(p + 2, v);
-	return 6;
+	wr_u16(w, (uint16_t)id);
+	wr_u32(w, v);
 }
 
 static void put_preface(struct h2 *h)
 {
 	const struct h2_limits *l = &h->limits;
 	uint8_t p[4 * 6];
-	size_t n = 0;
+	struct wr w = wr_make(p, sizeof(p));
 
 	if (!h->server && buf_put(h->out, H2_MAGIC, H2_MAGIC_LEN) < 0)
 		h->error = -ENOBUFS;
 	if (h->server) {
-		n += put_setting(p + n, MAX_CONCURRENT_STREAMS, l->streams_max);
+		put_setting(&w, H2_MAX_CONCURRENT_STREAMS, l->streams_max);
 	} else {
-		n += put_setting(p + n, ENABLE_PUSH, 0);
-		n += put_setting(p + n, HEADER_TABLE_SIZE, 0);
+		put_setting(&w, H2_ENABLE_PUSH, 0);
+		put_setting(&w, H2_HEADER_TABLE_SIZE, 0);
 	}
-	n += put_setting(p + n, INITIAL_WINDOW_SIZE,
-			 (uint32_t)l->stream_window);
-	n += put_setting(p + n, MAX_HEADER_LIST_SIZE, l->head_max);
-	h2_control(h, H2_SETTINGS, 0, 0, p, n);
+	put_setting(&w, H2_INITIAL_WINDOW_SIZE, (uint32_t)l->stream_window);
+	put_setting(&w, H2_MAX_HEADER_LIST_SIZE, l->head_max);
+	h2_control(h, H2_SETTINGS, 0, 0, p, wr_len(&w));
 	h->owed = l->connection_window - H2_WINDOW;
 	h->receive_window = H2_WINDOW;
 	h2_consume_connection(h, 0);
@@ -220,9 +204,10 @@ bool h2_is_over(const struct h2 *h)
 void h2_goaway(struct h2 *h, int32_t last, uint32_t code)
 {
 	uint8_t p[8];
+	struct wr w = wr_make(p, sizeof(p));
 
-	put_u32(p, (uint32_t)last);
-	put_u32(p + 4, code);
+	wr_u32(&w, (uint32_t)last);
+	wr_u32(&w, code);
 	h2_control(h, H2_GOAWAY, 0, 0, p, sizeof(p));
 	if (last != H2_ID_MAX)
 		h->leaving = h->going = true;
@@ -241,8 +226,9 @@ void h2_end(struct h2 *h, uint32_t code)
 static void put_window(struct h2 *h, int32_t id, int32_t *owed, int32_t *window)
 {
 	uint8_t p[4];
+	struct wr w = wr_make(p, sizeof(p));
 
-	put_u32(p, (uint32_t)*owed);
+	wr_u32(&w, (uint32_t)*owed);
 	h2_control(h, H2_WINDOW_UPDATE, 0, id, p, sizeof(p));
 	*window += *owed;
 	*owed = 0;
@@ -389,10 +375,11 @@ int h2_head(struct h2 *h, struct h2_stream *st, const struct hpack_field *f,
 void h2_reset(struct h2 *h, struct h2_stream *st, uint32_t code)
 {
 	uint8_t p[4];
+	struct wr w = wr_make(p, sizeof(p));
 
 	if (st->closed)
 		return;
-	put_u32(p, code);
+	wr_u32(&w, code);
 	h2_control(h, H2_RST_STREAM, 0, st->id, p, sizeof(p));
 	if (h->server)
 		h->newest_reset = MAX(h->newest_reset, st->id);

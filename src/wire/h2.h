@@ -67,6 +67,15 @@ enum h2_type { /* section 6 */
 	       H2_CONTINUATION,
 };
 
+enum h2_setting { /* section 6.5.2 */
+		  H2_HEADER_TABLE_SIZE = 1,
+		  H2_ENABLE_PUSH,
+		  H2_MAX_CONCURRENT_STREAMS,
+		  H2_INITIAL_WINDOW_SIZE,
+		  H2_MAX_FRAME_SIZE,
+		  H2_MAX_HEADER_LIST_SIZE,
+};
+
 #define H2_END_STREAM 0x1
 #define H2_ACK 0x1
 #define H2_END_HEADERS 0x4
@@ -254,7 +263,7 @@ void h2_unblock(struct h2 *h);
 struct h2_check {
 	bool response, trailer;
 	bool method, scheme, authority, path, status, host, regular;
-	bool is_head, is_connect, is_options, asterisk;
+	bool is_connect, is_options, asterisk;
 	bool bad; /* it is malformed */
 	unsigned int code;
 	int64_t length; /* content-length; -1: none */

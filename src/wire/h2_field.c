@@ -97,7 +97,6 @@ static bool request_pseudo(struct h2_check *c, const struct hpack_field *f)
 	size_t n = f->nvalue;
 
 	if (is(f->name, f->nname, ":method")) {
-		c->is_head = is(v, n, "HEAD");
 		c->is_connect = is(v, n, "CONNECT");
 		c->is_options = is(v, n, "OPTIONS");
 		return once(&c->method) && is_token(v, n, true);

@@ -35,7 +35,7 @@ static bool is_idle(const struct h2 *h, int32_t id)
 
 /* for DATA and HEADERS on a stream that is not there: 0, if the peer may not
  * have known (it crossed a reset of ours) */
-static int is_unexpected(struct h2 *h)
+static int not_there(struct h2 *h)
 {
 	if (is_idle(h, h->id))
 		return fail(h, H2_PROTOCOL_ERROR);
@@ -84,7 +84,7 @@ static int data_begins(struct h2 *h)
 	h->unread = 0;
 	st = h2_find(h, h->id);
 	if (!st)
-		return is_unexpected(h);
+		return not_there(h);
 	if (st->remote_done)
 		return reset(h, st, H2_STREAM_CLOSED);
 	if (!st->headed)
@@ -231,7 +231,7 @@ static int head_begins(struct h2 *h)
 	if (!st && h->server && (h->id & 1) && h->id > h->newest)
 		rc = stream_begins(h, &st);
 	else if (!st)
-		rc = is_unexpected(h);
+		rc = not_there(h);
 	else if (st->remote_done)
 		rc = reset(h, st, H2_STREAM_CLOSED);
 	if (rc < 0 || !st || st->closed)
@@ -347,16 +347,16 @@ static int change_window(struct h2 *h, int32_t window)
 static int on_setting(struct h2 *h, uint16_t id, uint32_t v)
 {
 	switch (id) {
-	case 2: /* SETTINGS_ENABLE_PUSH */
+	case H2_ENABLE_PUSH:
 		return v > (h->server ? 1u : 0u) ? fail(h, H2_PROTOCOL_ERROR)
 						 : 0;
-	case 3: /* SETTINGS_MAX_CONCURRENT_STREAMS */
+	case H2_MAX_CONCURRENT_STREAMS:
 		h->peer_streams = v;
 		return 0;
-	case 4: /* SETTINGS_INITIAL_WINDOW_SIZE */
+	case H2_INITIAL_WINDOW_SIZE:
 		return v > INT32_MAX ? fail(h, H2_FLOW_CONTROL_ERROR)
 				     : change_window(h, (int32_t)v);
-	case 5: /* SETTINGS_MAX_FRAME_SIZE: ours are the smallest there are */
+	case H2_MAX_FRAME_SIZE: /* ours are the smallest there are */
 		return v < H2_FRAME_MAX || v > (1u << 24) - 1
 			       ? fail(h, H2_PROTOCOL_ERROR)
 			       : 0;

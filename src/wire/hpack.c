@@ -284,7 +284,7 @@ int hpack_decode(struct hpack_decoder *d, const uint8_t *p, size_t n,
 		 void (*each)(void *user, const struct hpack_field *f),
 		 void *user)
 {
-	struct rd r = rd_make(n ? p : (const uint8_t *)"", n);
+	struct rd r = rd_make(p, n);
 	bool begun = false, keep, none;
 
 	while (rd_left(&r)) {

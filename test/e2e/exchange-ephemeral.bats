@@ -84,7 +84,7 @@ ephemeral() {
   [ "$(of failed)" = 0 ]
   [ "$(of by.local)" -gt 20 ]
   [ "$(pods_of uid; pods_of restarts)" = "$before" ]
-  eventually 20 running 0
+  eventually 10 running 0
   [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
 }
 
@@ -113,7 +113,7 @@ ephemeral() {
   ended_with 1 "has the same rule already"
   all_here local
   leave exchange
-  eventually 20 running 0
+  eventually 10 running 0
 }
 
 @test "ephemeral: a Pod that comes later leads here too, and none does after" {

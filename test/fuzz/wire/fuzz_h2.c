@@ -2,7 +2,7 @@
 /* One end of HTTP/2 hears anything, whole and in pieces: it must hear the same.
  * What it says are frames.
  *
- * Input: flags (server, requests of a client, answers), and the bytes. */
+ * Input: flags (which end, does it give up, does it hold credit), the bytes. */
 #include "base/mem.h"
 #include "wire/h2.h"
 
