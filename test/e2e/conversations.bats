@@ -65,6 +65,7 @@ conversations() {
 @test "exchange: gRPC and WebSocket" {
   serve alice local
   start x alice exchange web --expose 8080
+  eventually 5 asks local "http://$WEB/" # the node has switched
   local_end local
   conversations
   leave x
