@@ -75,13 +75,25 @@ static void on_event(struct watch *w, uint32_t events)
 	caller_free(c);
 }
 
+/* It has had its time: the kubelet asks as soon as it is connected. What it
+ * said meanwhile is answered. */
+static void health_drop_oldest(struct health *h)
+{
+	struct caller *c = container_of(h->callers.next, struct caller, node);
+	size_t n = h->ncallers;
+
+	on_event(&c->watch, EPOLLIN);
+	if (h->ncallers == n)
+		caller_free(c);
+}
+
 static void on_caller(void *user, int fd)
 {
 	struct health *h = user;
-	struct caller *c = NULL;
+	struct caller *c = calloc(1, sizeof(*c));
 
-	if (h->ncallers < CALLERS_MAX)
-		c = calloc(1, sizeof(*c));
+	if (c && h->ncallers >= CALLERS_MAX)
+		health_drop_oldest(h);
 	if (!c || loop_watch_start(h->loop, &c->watch, fd, EPOLLIN, on_event)) {
 		close(fd);
 		free(c);

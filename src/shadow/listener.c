@@ -50,7 +50,16 @@ static void on_event(struct watch *w, uint32_t events)
 	}
 }
 
-static int bind_listen(const struct ipport *at)
+/* a node that was booted with ipv6.disable=1 has no such sockets */
+static bool listener_is_any6(const struct ipport *at)
+{
+	static const uint8_t any[16] = { 0 };
+	const struct ipaddr six = ipaddr_v6(any);
+
+	return ipaddr_eq(&at->addr, &six);
+}
+
+static int listener_bind(const struct ipport *at)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(at, &ss);
@@ -58,6 +67,12 @@ static int bind_listen(const struct ipport *at)
 		at->addr.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const int one = 1, zero = 0;
 
+	if (fd < 0 && errno == EAFNOSUPPORT && listener_is_any6(at)) {
+		static const uint8_t any[4] = { 0 };
+		const struct ipport four = { ipaddr_v4(any), at->port };
+
+		return listener_bind(&four);
+	}
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -75,7 +90,7 @@ int listener_start(struct listener *l, struct loop *loop,
 		   struct kt_error *err)
 {
 	char text[IPPORT_STRLEN];
-	int fd = bind_listen(at);
+	int fd = listener_bind(at);
 	int rc = fd;
 
 	*l = (struct listener){ .spare = -1,

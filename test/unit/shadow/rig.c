@@ -12,10 +12,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 struct ipport local_port(uint16_t port)
@@ -67,6 +70,28 @@ uint16_t free_port(void)
 
 /* --- the shadow ---------------------------------------------------------- */
 
+/* from here on as on a node that was booted with ipv6.disable=1 */
+static void refuse_ipv6(void)
+{
+	struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog prog = { ARRAY_SIZE(f), f };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0) {
+		perror("seccomp");
+		_exit(127);
+	}
+}
+
 static void run_shadow(const struct rig *r, char *const *args)
 {
 	char port[16];
@@ -79,6 +104,8 @@ static void run_shadow(const struct rig *r, char *const *args)
 	snprintf(port, sizeof(port), "%u", r->port);
 	while (args && *args && n < 31)
 		argv[n++] = *args++;
+	if (r->no_ipv6)
+		refuse_ipv6();
 	execv(path ? path : "src/shadow/shadow", argv);
 	perror("exec shadow (set SHADOW)");
 	_exit(127);
@@ -173,13 +200,24 @@ static void open_tunnel(struct rig *r)
 	rig_wait(r, &r->up);
 }
 
-void rig_start(struct rig *r, char *const *args)
+static void rig_run(struct rig *r, char *const *args)
 {
-	*r = (struct rig){ .port = free_port() };
 	r->shadow = fork();
 	if (r->shadow == 0)
 		run_shadow(r, args);
 	open_tunnel(r);
+}
+
+void rig_start(struct rig *r, char *const *args)
+{
+	*r = (struct rig){ .port = free_port() };
+	rig_run(r, args);
+}
+
+void rig_start_without_ipv6(struct rig *r, char *const *args)
+{
+	*r = (struct rig){ .port = free_port(), .no_ipv6 = true };
+	rig_run(r, args);
 }
 
 void rig_join(struct rig *r, const struct rig *of)

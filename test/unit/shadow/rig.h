@@ -27,12 +27,15 @@ struct rig {
 	bool bulk;    /* give the tunnel carriers for bulk */
 	int bulk_fd;  /* of the last one */
 	int bulk_had; /* how many were asked for */
+	bool no_ipv6; /* the shadow has no AF_INET6 */
 	char why[256];
 };
 
 /** rig_start() - @args: more options for the shadow, NULL-terminated, or NULL;
  *  the tunnel is up on return */
 void rig_start(struct rig *r, char *const *args);
+/** rig_start_without_ipv6() - the same on a node without AF_INET6 */
+void rig_start_without_ipv6(struct rig *r, char *const *args);
 void rig_stop(struct rig *r);
 /** rig_join() - another client, with its own loop, of the shadow of @of */
 void rig_join(struct rig *r, const struct rig *of);

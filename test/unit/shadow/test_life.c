@@ -143,15 +143,22 @@ static void runs_short_of_descriptors(void **state)
 	close(l);
 }
 
-static int ask_health(uint16_t port, const char *request, char *buf, size_t n)
+static int connect_local(uint16_t port)
 {
 	struct ipport at = local_port(port);
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&at, &ss);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	ssize_t got;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&ss, len), 0);
+	return fd;
+}
+
+static int ask_health(uint16_t port, const char *request, char *buf, size_t n)
+{
+	int fd = connect_local(port);
+	ssize_t got;
+
 	assert_true(send(fd, request, strlen(request), 0) > 0);
 	got = recv(fd, buf, n - 1, MSG_WAITALL);
 	close(fd);
@@ -173,6 +180,55 @@ static void answers_the_probe(void **state)
 	assert_non_null(strstr(buf, "200 OK"));
 	ask_health(p, "GET /secret HTTP/1.1\r\n\r\n", buf, sizeof(buf));
 	assert_non_null(strstr(buf, "404"));
+	rig_stop(&rig);
+}
+
+/* callers that say nothing cannot keep the probe out: the oldest goes */
+static void answers_the_probe_among_the_silent(void **state)
+{
+	char port[8], buf[512] = "";
+	char *args[] = { ARG("--health"), port, NULL };
+	uint16_t p = free_port();
+	int fd[40];
+	char c;
+
+	(void)state;
+	snprintf(port, sizeof(port), "%u", p);
+	rig_start(&rig, args);
+	for (int i = 0; i < 40; i++)
+		fd[i] = connect_local(p);
+	ask_health(p, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", buf,
+		   sizeof(buf));
+	assert_non_null(strstr(buf, "200 OK"));
+	/* the first is closed, the last still waits */
+	assert_true(recv(fd[0], &c, 1, 0) <= 0);
+	assert_int_equal(recv(fd[39], &c, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	for (int i = 0; i < 40; i++)
+		close(fd[i]);
+	rig_stop(&rig);
+}
+
+/* booted with ipv6.disable=1: the ports are those of IPv4 */
+static void serves_without_ipv6(void **state)
+{
+	char health[8], serve[64], buf[512];
+	char *args[] = { ARG("--health"), health, ARG("--serve"), serve, NULL };
+	uint16_t p = free_port(), tcp = free_port(), udp = free_port();
+	char c;
+	int fd;
+
+	(void)state;
+	snprintf(health, sizeof(health), "%u", p);
+	snprintf(serve, sizeof(serve), "%u~tcp,%u/udp", tcp, udp);
+	rig_start_without_ipv6(&rig, args);
+	ask_health(p, "GET /healthz HTTP/1.1\r\n\r\n", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "200 OK"));
+	/* it listens; nobody has a rule for it, so it is reset */
+	fd = connect_local(tcp);
+	assert_int_equal(recv(fd, &c, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
 	rig_stop(&rig);
 }
 
@@ -215,6 +271,8 @@ int main(void)
 		cmocka_unit_test(forgets_who_stays_away),
 		cmocka_unit_test(runs_short_of_descriptors),
 		cmocka_unit_test(answers_the_probe),
+		cmocka_unit_test(answers_the_probe_among_the_silent),
+		cmocka_unit_test(serves_without_ipv6),
 		cmocka_unit_test(serves_several_clients),
 	};
 
