@@ -19,11 +19,13 @@
  *
  * Closed by its user without a reset it lives on (@handler NULL) until what was
  * sent is gone and the peer has ended too. A peer that goes on sending then, or
- * says nothing for LINGER_NS, is reset.
+ * says nothing for PIPE_STREAM_LINGER_NS, is reset.
  */
 
 #define OUT_MAX (128 * 1024)
-#define LINGER_NS (30 * NS_SEC)
+#ifndef PIPE_STREAM_LINGER_NS /* the unit test has less time */
+#define PIPE_STREAM_LINGER_NS (30 * NS_SEC)
+#endif
 
 struct pipe_stream {
 	struct pipe pipe;
@@ -170,9 +172,11 @@ static void pipe_close_(struct pipe *p, bool reset)
 	struct pipe_stream *s = container_of(p, struct pipe_stream, pipe);
 
 	s->left = true;
+	s->blocked = false; /* the timer is the linger time's from now on */
 	if (s->stream && !reset) {
 		pipe_finish_(p);
-		loop_timer_start(s->loop, &s->timer, LINGER_NS, on_linger);
+		loop_timer_start(s->loop, &s->timer, PIPE_STREAM_LINGER_NS,
+				 on_linger);
 		return;
 	}
 	if (s->stream)
