@@ -2,7 +2,7 @@
 #include "ktctl/app.h"
 
 #include "ktctl/progress.h"
-#include "ktctl/signals.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <stdio.h>

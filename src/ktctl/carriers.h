@@ -2,10 +2,10 @@
 #ifndef KT_KTCTL_CARRIERS_H
 #define KT_KTCTL_CARRIERS_H
 
-#include "ktctl/home.h"
 #include "ktctl/options.h"
 #include "kube/kubeconfig.h"
 #include "kube/portforward.h"
+#include "local/home.h"
 
 /**
  * DOC: Which form of port-forward

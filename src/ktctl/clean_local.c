@@ -9,8 +9,8 @@
 #include "base/str.h"
 #include "dns/hosts.h"
 #include "ktctl/app.h"
-#include "ktctl/home.h"
-#include "ktctl/pidfile.h"
+#include "local/home.h"
+#include "local/pidfile.h"
 
 #include <dirent.h>
 #include <errno.h>

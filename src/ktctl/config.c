@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/command.h"
-#include "ktctl/home.h"
 #include "kube/yamltree.h"
+#include "local/home.h"
 
 #include <errno.h>
 #include <string.h>

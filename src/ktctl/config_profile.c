@@ -2,9 +2,9 @@
 /* ktctl config list-profile, save-profile, load-profile, drop-profile */
 #include "ktctl/app.h"
 #include "ktctl/config.h"
-#include "ktctl/home.h"
 #include "ktctl/options.h"
 #include "ktctl/profile.h"
+#include "local/home.h"
 
 #include "base/mem.h"
 #include "base/str.h"

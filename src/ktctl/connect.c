@@ -12,15 +12,15 @@
 #include "ktctl/connect_proxy.h"
 #include "ktctl/connect_ranges.h"
 #include "ktctl/connect_traffic.h"
-#include "ktctl/home.h"
 #include "ktctl/offer_role.h"
-#include "ktctl/pidfile.h"
 #include "ktctl/progress.h"
-#include "ktctl/signals.h"
 #include "ktctl/sweep.h"
 #include "ktctl/uplink.h"
 #include "kube/cidr.h"
 #include "kube/rest.h"
+#include "local/home.h"
+#include "local/pidfile.h"
+#include "local/signals.h"
 #include "net/netns.h"
 
 #include <errno.h>

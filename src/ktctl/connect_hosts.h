@@ -3,8 +3,8 @@
 #define KT_KTCTL_CONNECT_HOSTS_H
 
 #include "base/str.h"
-#include "ktctl/home.h"
 #include "kube/client.h"
+#include "local/home.h"
 
 /**
  * DOC: --dnsMode hosts

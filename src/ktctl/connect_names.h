@@ -3,9 +3,9 @@
 #define KT_KTCTL_CONNECT_NAMES_H
 
 #include "base/prefixset.h"
-#include "ktctl/home.h"
 #include "ktctl/options.h"
 #include "kube/client.h"
+#include "local/home.h"
 #include "tunnel/client.h"
 
 /**

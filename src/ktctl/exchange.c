@@ -14,10 +14,10 @@
 #include "ktctl/inward.h"
 #include "ktctl/mend.h"
 #include "ktctl/progress.h"
-#include "ktctl/signals.h"
 #include "kube/ephemeral.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <string.h>

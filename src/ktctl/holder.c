@@ -5,11 +5,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ktctl/app.h"
-#include "ktctl/owner.h"
 #include "ktctl/recover.h"
 #include "kube/rest.h"
 #include "kube/route.h"
 #include "kube/takeover.h"
+#include "local/owner.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,13 +8,13 @@
 #include "ktctl/guard.h"
 #include "ktctl/mend.h"
 #include "ktctl/offer_role.h"
-#include "ktctl/owner.h"
-#include "ktctl/pidfile.h"
 #include "ktctl/progress.h"
-#include "ktctl/signals.h"
 #include "ktctl/uplink.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
+#include "local/owner.h"
+#include "local/pidfile.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <string.h>

@@ -6,12 +6,12 @@
 #include "ktctl/command.h"
 #include "ktctl/config.h"
 #include "ktctl/help.h"
-#include "ktctl/home.h"
 #include "ktctl/options.h"
 #include "ktctl/parse.h"
 #include "ktctl/progress.h"
 #include "ktctl/resolve.h"
-#include "ktctl/signals.h"
+#include "local/home.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <string.h>

@@ -17,11 +17,11 @@
 #include "ktctl/inward.h"
 #include "ktctl/mark.h"
 #include "ktctl/mesh_route.h"
-#include "ktctl/owner.h"
 #include "ktctl/progress.h"
-#include "ktctl/signals.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
+#include "local/owner.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>

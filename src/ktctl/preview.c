@@ -8,11 +8,11 @@
 #include "ktctl/app.h"
 #include "ktctl/holder.h"
 #include "ktctl/inward.h"
-#include "ktctl/owner.h"
 #include "ktctl/progress.h"
-#include "ktctl/signals.h"
 #include "kube/rest.h"
 #include "kube/takeover.h"
+#include "local/owner.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>

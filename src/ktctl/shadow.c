@@ -3,11 +3,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "ktctl/owner.h"
 #include "kube/heartbeat.h"
 #include "kube/objects.h"
 #include "kube/podwait.h"
 #include "kube/rest.h"
+#include "local/owner.h"
 
 #include <errno.h>
 #include <pwd.h>

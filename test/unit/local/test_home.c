@@ -4,10 +4,10 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "ktctl/home.h"
-#include "ktctl/owner.h"
-#include "ktctl/pidfile.h"
-#include "ktctl/signals.h"
+#include "local/home.h"
+#include "local/owner.h"
+#include "local/pidfile.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_OWNER_H
-#define KT_KTCTL_OWNER_H
+#ifndef KT_LOCAL_OWNER_H
+#define KT_LOCAL_OWNER_H
 
 #include "base/error.h"
 

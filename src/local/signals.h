@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_SIGNALS_H
-#define KT_KTCTL_SIGNALS_H
+#ifndef KT_LOCAL_SIGNALS_H
+#define KT_LOCAL_SIGNALS_H
 
 #include "base/error.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/pidfile.h"
+#include "local/pidfile.h"
 
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "ktctl/home.h"
-#include "ktctl/signals.h"
+#include "local/home.h"
+#include "local/signals.h"
 
 #include <dirent.h>
 #include <errno.h>

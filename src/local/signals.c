@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/signals.h"
+#include "local/signals.h"
 
 #include "base/log.h"
 #include "base/loop.h"

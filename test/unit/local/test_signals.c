@@ -3,7 +3,7 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
-#include "ktctl/signals.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_HOME_H
-#define KT_KTCTL_HOME_H
+#ifndef KT_LOCAL_HOME_H
+#define KT_LOCAL_HOME_H
 
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/home.h"
+#include "local/home.h"
 
 #include "base/buf.h"
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/owner.h"
+#include "local/owner.h"
 
 #include "base/mem.h"
-#include "ktctl/home.h"
+#include "local/home.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_PIDFILE_H
-#define KT_KTCTL_PIDFILE_H
+#ifndef KT_LOCAL_PIDFILE_H
+#define KT_LOCAL_PIDFILE_H
 
 #include "base/error.h"
 
