@@ -64,7 +64,7 @@ struct global_options {
 	bool as_worker; /* accepted for KT's sake, no effect */
 };
 
-/* --carrier: PF_* of kube/portforward.h come in this order behind AUTO */
+/* --carrier: PF_* of carrier/portforward.h come in this order behind AUTO */
 enum carrier_option {
 	CARRIER_AUTO,
 	CARRIER_SPDY,

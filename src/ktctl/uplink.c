@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "carrier/portforward.h"
 #include "kube/denied.h"
-#include "kube/portforward.h"
 
 #include <errno.h>
 #include <malloc.h>

@@ -2,7 +2,7 @@
 #ifndef KT_KTCTL_UPLINK_H
 #define KT_KTCTL_UPLINK_H
 
-#include "ktctl/carriers.h"
+#include "carrier/carriers.h"
 #include "ktctl/shadow.h"
 #include "tunnel/client.h"
 #include "tunnel/inbound.h"
@@ -13,7 +13,7 @@
  * Either way: outbound (tunnel/client.h), or inbound with rules
  * (tunnel/inbound.h), which is up when its rules are in force. Opens a
  * port-forward into the shadow's Pod, hands it to the tunnel, and opens the
- * next one when it dies, in the form that works (ktctl/carriers.h). A lost
+ * next one when it dies, in the form that works (carrier/carriers.h). A lost
  * carrier is tried again with a growing pause (0.1 to 3 s); when the API server
  * says that the Pod is not there any more, or tries keep failing, uplink_wait()
  * returns so that the command can look after the Pod with uplink_heal().

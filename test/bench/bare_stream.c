@@ -13,7 +13,7 @@
  */
 #include "base/loop.h"
 #include "base/mem.h"
-#include "kube/portforward.h"
+#include "carrier/portforward.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/wslink.h"
+#include "carrier/wslink.h"
 
 #include "base/mem.h"
 #include "kube/encode.h"

@@ -2,7 +2,7 @@
 /* What ~/.kt/carrier remembers: taken only for the server and the time that it
  * is for. */
 #include "base/mem.h"
-#include "ktctl/carriers.h"
+#include "carrier/carriers.h"
 
 #include <stdint.h>
 #include <string.h>

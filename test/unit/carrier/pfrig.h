@@ -4,7 +4,7 @@
 
 #include "fake.h"
 
-#include "kube/portforward.h"
+#include "carrier/portforward.h"
 
 /** struct owner - of a carrier under test: what it saw, and how it behaves */
 struct owner {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/tlsio.h"
+#include "carrier/tlsio.h"
 
 #include "base/buf.h"
 #include "base/mem.h"

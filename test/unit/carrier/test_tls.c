@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/mem.h"
-#include "kube/conn.h"
+#include "carrier/conn.h"
 #include "kube/rest.h"
 
 #include <arpa/inet.h>

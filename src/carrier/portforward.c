@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/portforward.h"
+#include "carrier/portforward.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "kube/pf.h"
+#include "carrier/pf.h"
 #include "kube/rest.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/outq.h"
+#include "carrier/outq.h"
 
 #include "base/mem.h"
 

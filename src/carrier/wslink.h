@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KUBE_WSLINK_H
-#define KT_KUBE_WSLINK_H
+#ifndef KT_CARRIER_WSLINK_H
+#define KT_CARRIER_WSLINK_H
 
-#include "kube/pf.h"
+#include "carrier/pf.h"
 #include "wire/http1.h"
 #include "wire/ws.h"
 

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/mem.h"
-#include "ktctl/carriers.h"
+#include "carrier/carriers.h"
 
 #include <dirent.h>
 #include <errno.h>

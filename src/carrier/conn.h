@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KUBE_CONN_H
-#define KT_KUBE_CONN_H
+#ifndef KT_CARRIER_CONN_H
+#define KT_CARRIER_CONN_H
 
 #include "kube/client.h"
 #include "wire/http1.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KUBE_OUTQ_H
-#define KT_KUBE_OUTQ_H
+#ifndef KT_CARRIER_OUTQ_H
+#define KT_CARRIER_OUTQ_H
 
 #include "base/list.h"
-#include "kube/conn.h"
+#include "carrier/conn.h"
 #include "wire/ws.h"
 
 #include <sys/types.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_CARRIERS_H
-#define KT_KTCTL_CARRIERS_H
+#ifndef KT_CARRIER_CARRIERS_H
+#define KT_CARRIER_CARRIERS_H
 
+#include "carrier/portforward.h"
 #include "ktctl/options.h"
 #include "kube/kubeconfig.h"
-#include "kube/portforward.h"
 #include "local/home.h"
 
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KUBE_PORTFORWARD_H
-#define KT_KUBE_PORTFORWARD_H
+#ifndef KT_CARRIER_PORTFORWARD_H
+#define KT_CARRIER_PORTFORWARD_H
 
 #include "base/carrier.h"
 #include "kube/client.h"

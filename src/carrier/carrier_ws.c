@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "base/str.h"
-#include "kube/pf.h"
-#include "kube/wslink.h"
+#include "carrier/pf.h"
+#include "carrier/wslink.h"
 
 #include <errno.h>
 

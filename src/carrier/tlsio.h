@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KUBE_TLSIO_H
-#define KT_KUBE_TLSIO_H
+#ifndef KT_CARRIER_TLSIO_H
+#define KT_CARRIER_TLSIO_H
 
 #include "base/error.h"
 

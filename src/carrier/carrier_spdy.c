@@ -2,8 +2,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "kube/pf.h"
-#include "kube/wslink.h"
+#include "carrier/pf.h"
+#include "carrier/wslink.h"
 #include "wire/spdy.h"
 
 #include <errno.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/conn.h"
+#include "carrier/conn.h"
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "carrier/tlsio.h"
 #include "kube/internal.h"
 #include "kube/status.h"
-#include "kube/tlsio.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KUBE_PF_H
-#define KT_KUBE_PF_H
+#ifndef KT_CARRIER_PF_H
+#define KT_CARRIER_PF_H
 
 #include "base/buf.h"
 #include "base/carrier.h"
-#include "kube/outq.h"
+#include "carrier/outq.h"
 
 /*
  * What the forms of a port-forward have in common; only portforward.c and the
