@@ -3,11 +3,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/objects.h"
+#include "cluster/route.h"
+#include "cluster/takeover.h"
 #include "ktctl/scale_list.h"
-#include "kube/objects.h"
 #include "kube/rest.h"
-#include "kube/route.h"
-#include "kube/takeover.h"
 
 #include <string.h>
 

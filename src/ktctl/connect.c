@@ -6,6 +6,8 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/cidr.h"
+#include "cluster/sweep.h"
 #include "ktctl/app.h"
 #include "ktctl/connect_hosts.h"
 #include "ktctl/connect_names.h"
@@ -14,9 +16,7 @@
 #include "ktctl/connect_traffic.h"
 #include "ktctl/offer_role.h"
 #include "ktctl/progress.h"
-#include "ktctl/sweep.h"
 #include "ktctl/uplink.h"
-#include "kube/cidr.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/pidfile.h"

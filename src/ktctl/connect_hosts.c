@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/objset.h"
 #include "dns/hosts.h"
-#include "ktctl/objset.h"
 #include "kube/rest.h"
 
 #include <errno.h>

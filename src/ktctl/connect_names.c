@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/objset.h"
 #include "dns/names.h"
 #include "dns/order.h"
 #include "dns/resolvconf_file.h"
@@ -11,7 +12,6 @@
 #include "dns/server.h"
 #include "ktctl/connect_hosts.h"
 #include "ktctl/ingress.h"
-#include "ktctl/objset.h"
 #include "kube/rest.h"
 #include "net/port53.h"
 

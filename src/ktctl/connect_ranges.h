@@ -3,8 +3,8 @@
 #define KT_KTCTL_CONNECT_RANGES_H
 
 #include "base/prefixset.h"
+#include "cluster/cidr.h"
 #include "ktctl/options.h"
-#include "kube/cidr.h"
 
 /**
  * connect_ranges() - what is captured

@@ -8,15 +8,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/ephemeral.h"
+#include "cluster/mend.h"
+#include "cluster/takeover.h"
 #include "ktctl/app.h"
 #include "ktctl/holder.h"
 #include "ktctl/inject.h"
 #include "ktctl/inward.h"
-#include "ktctl/mend.h"
 #include "ktctl/progress.h"
-#include "kube/ephemeral.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 #include "local/signals.h"
 
 #include <errno.h>

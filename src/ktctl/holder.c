@@ -4,11 +4,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/route.h"
+#include "cluster/takeover.h"
 #include "ktctl/app.h"
 #include "ktctl/recover.h"
 #include "kube/rest.h"
-#include "kube/route.h"
-#include "kube/takeover.h"
 #include "local/owner.h"
 
 #include <errno.h>

@@ -5,10 +5,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/ephemeral.h"
 #include "ktctl/app.h"
 #include "ktctl/progress.h"
 #include "ktctl/uplink.h"
-#include "kube/ephemeral.h"
 #include "kube/rest.h"
 #include "kube/watch.h"
 

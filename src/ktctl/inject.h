@@ -8,8 +8,8 @@
  * DOC: Inject: a shadow in each Pod of a Service
  *
  * For exchange --mode ephemeral: every Pod behind the Service, those that come
- * later too, gets a shadow as an ephemeral container (kube/ephemeral.h) and a
- * tunnel of its own. No object of the user's is changed otherwise. Such a
+ * later too, gets a shadow as an ephemeral container (cluster/ephemeral.h) and
+ * a tunnel of its own. No object of the user's is changed otherwise. Such a
  * container that runs already, of a ktctl that is gone, is used again.
  *
  *     Pod seen -> container added -> it runs -> tunnel up, rules in force

@@ -2,13 +2,13 @@
 #ifndef KT_KTCTL_INWARD_H
 #define KT_KTCTL_INWARD_H
 
+#include "cluster/heartbeat.h"
+#include "cluster/objects.h"
+#include "cluster/svcports.h"
 #include "ktctl/mark.h"
 #include "ktctl/options.h"
 #include "ktctl/shadow.h"
 #include "ktctl/subject.h"
-#include "kube/heartbeat.h"
-#include "kube/objects.h"
-#include "kube/svcports.h"
 #include "tunnel/inbound.h"
 
 /**

@@ -4,10 +4,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/takeover.h"
 #include "ktctl/app.h"
 #include "ktctl/progress.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
 

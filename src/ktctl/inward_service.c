@@ -3,13 +3,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/guard.h"
+#include "cluster/mend.h"
+#include "cluster/takeover.h"
 #include "ktctl/app.h"
-#include "ktctl/guard.h"
 #include "ktctl/inward.h"
-#include "ktctl/mend.h"
 #include "ktctl/uplink.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/takeover.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 
 #include <errno.h>
 #include <string.h>

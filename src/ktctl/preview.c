@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/takeover.h"
 #include "ktctl/app.h"
 #include "ktctl/holder.h"
 #include "ktctl/inward.h"
 #include "ktctl/progress.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 #include "local/owner.h"
 #include "local/signals.h"
 

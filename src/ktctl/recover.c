@@ -7,17 +7,17 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/mend.h"
+#include "cluster/objects.h"
+#include "cluster/routing.h"
+#include "cluster/takeover.h"
 #include "ktctl/app.h"
-#include "ktctl/mend.h"
 #include "ktctl/offer_role.h"
 #include "ktctl/options.h"
 #include "ktctl/progress.h"
 #include "ktctl/recover_plan.h"
-#include "ktctl/routing.h"
 #include "ktctl/subject.h"
-#include "kube/objects.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,10 +3,10 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/objects.h"
+#include "cluster/takeover.h"
 #include "ktctl/scale_list.h"
-#include "kube/objects.h"
 #include "kube/rest.h"
-#include "kube/takeover.h"
 
 #include <string.h>
 

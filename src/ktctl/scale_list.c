@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "kube/objects.h"
+#include "cluster/objects.h"
 #include "kube/rest.h"
 
 #include <string.h>

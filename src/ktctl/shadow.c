@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "kube/heartbeat.h"
-#include "kube/objects.h"
-#include "kube/podwait.h"
+#include "cluster/heartbeat.h"
+#include "cluster/objects.h"
+#include "cluster/podwait.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 

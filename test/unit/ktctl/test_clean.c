@@ -4,9 +4,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cluster/takeover.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
-#include "kube/takeover.h"
 
 #include <string.h>
 

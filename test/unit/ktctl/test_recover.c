@@ -3,8 +3,8 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "cluster/objects.h"
 #include "ktctl/recover_plan.h"
-#include "kube/objects.h"
 #include "kube/rest.h"
 
 #include <string.h>

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/ephemeral.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/objects.h"
+#include "cluster/podstate.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NOBODY_CAME "60" /* seconds: ends by itself */
+
+bool ephemeral_eligible(const json_t *pod)
+{
+	return str_eq(json_str(pod, "status", "phase", NULL), "Running") &&
+	       json_str(pod, "status", "podIP", NULL) &&
+	       !json_at(pod, "metadata", "deletionTimestamp", NULL) &&
+	       !json_is_true(json_at(pod, "spec", "hostNetwork", NULL)) &&
+	       !object_label(pod, KT_LABEL_ROLE);
+}
+
+char *ephemeral_serve(const struct service_ports *ports, const json_t *pod)
+{
+	const char *ip = json_str(pod, "status", "podIP", NULL);
+
+	return service_ports_serve_beside(ports, ip ? ip : "");
+}
+
+/* --- the container -------------------------------------------------------- */
+
+static bool has_probe(const json_t *containers)
+{
+	static const char *const kinds[] = { "livenessProbe", "readinessProbe",
+					     "startupProbe" };
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (containers, i, c)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+			const json_t *p = json_object_get(c, kinds[k]);
+
+			if (p && !json_object_get(p, "exec"))
+				return true;
+		}
+	return false;
+}
+
+/* The node's probes must find the Pod's own program: whose ends at the laptop
+ * would have the Pod restarted. Where there is none, no caller is spared. */
+static char *exempt(const json_t *pod)
+{
+	const json_t *all = json_at(pod, "status", "hostIPs", NULL), *ip;
+	const char *one = json_str(pod, "status", "hostIP", NULL);
+	char *text;
+	size_t i;
+
+	if (!has_probe(json_at(pod, "spec", "containers", NULL)) &&
+	    !has_probe(json_at(pod, "spec", "initContainers", NULL)))
+		return NULL;
+	text = xstrdup(one ? one : "");
+	json_array_foreach (all, i, ip) {
+		const char *more = json_str(ip, "ip", NULL);
+		char *longer;
+
+		if (!more || str_eq(more, one))
+			continue;
+		longer = xasprintf("%s%s%s", text, *text ? "," : "", more);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static json_t *security(void)
+{
+	return json_pack("{s:b,s:b,s:b,s:i,s:i,s:{s:[s],s:[s]},s:{s:s}}",
+			 "allowPrivilegeEscalation", 0,
+			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 0,
+			 "runAsUser", 0, "runAsGroup", 0, "capabilities",
+			 "drop", "ALL", "add", "NET_ADMIN", "seccompProfile",
+			 "type", "RuntimeDefault");
+}
+
+json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
+			bool always_pull, const char *serve, uint16_t listen)
+{
+	auto_free char *spare = exempt(pod);
+	char port[8];
+	json_t *args, *c;
+
+	snprintf(port, sizeof(port), "%u", listen);
+	args = json_pack("[s,s,s,s,s]", "--listen", port, "--once",
+			 "--idle-exit", NOBODY_CAME);
+	if (spare && *spare) {
+		json_array_append_new(args, json_string("--exempt"));
+		json_array_append_new(args, json_string(spare));
+	}
+	c = json_pack("{s:s,s:s,s:s,s:o,s:[{s:s,s:s}],s:o,s:s}", "name", name,
+		      "image", image, "imagePullPolicy",
+		      always_pull ? "Always" : "IfNotPresent", "args", args,
+		      "env", "name", KT_ENV_SERVE, "value", serve,
+		      "securityContext", security(), "terminationMessagePolicy",
+		      "FallbackToLogsOnError");
+	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
+}
+
+/* --- how it is with it ---------------------------------------------------- */
+
+static const json_t *by_name(const json_t *list, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach (list, i, o)
+		if (str_eq(json_str(o, "name", NULL), name))
+			return o;
+	return NULL;
+}
+
+enum ephemeral_state ephemeral_look(const json_t *pod, const char *name,
+				    struct kt_error *why)
+{
+	const json_t *spec = by_name(
+		json_at(pod, "spec", "ephemeralContainers", NULL), name);
+	const json_t *status = by_name(
+		json_at(pod, "status", "ephemeralContainerStatuses", NULL),
+		name);
+	const json_t *end = json_at(status, "state", "terminated", NULL);
+	const char *said = json_str(end, "message", NULL);
+	struct pod_report r;
+
+	if (!spec)
+		return EPHEMERAL_ABSENT;
+	if (end) {
+		kt_fail(why, EIO, "container %s of Pod %s has ended: %.700s",
+			name, object_name(pod),
+			said ? said : "it does not say why");
+		return EPHEMERAL_ABSENT;
+	}
+	pod_report_container(&r, pod, status);
+	if (r.state == POD_RUNNING)
+		return EPHEMERAL_RUNNING;
+	if (r.state != POD_FAILED)
+		return EPHEMERAL_WAITING;
+	if (why)
+		*why = r.why;
+	return EPHEMERAL_FAILED;
+}
+
+/* --- one that is there ---------------------------------------------------- */
+
+static const char *serve_of(const json_t *container)
+{
+	return json_str(
+		by_name(json_object_get(container, "env"), KT_ENV_SERVE),
+		"value", NULL);
+}
+
+static long listen_of(const json_t *container)
+{
+	const char *text = json_string_value(
+		json_array_get(json_object_get(container, "args"), 1));
+	long port;
+
+	return text && str_to_long(text, &port) == 0 && port > 0 && port < 65536
+		       ? port
+		       : 0;
+}
+
+/* "8080!" of "8080!=10.0.0.1:8080~tcp": the same in both? */
+static bool overlap(const char *a, const char *b)
+{
+	auto_strv struct strv v = strv_split(a, ',');
+	auto_strv struct strv w = strv_split(b, ',');
+	bool found = false;
+
+	for (size_t i = 0; i < v.n; i++)
+		for (size_t k = 0; k < w.n; k++) {
+			size_t n = strcspn(v.v[i], "!");
+
+			found |= n == strcspn(w.v[k], "!") &&
+				 strncmp(v.v[i], w.v[k], n) == 0;
+		}
+	return found;
+}
+
+int ephemeral_find(const json_t *pod, const char *serve, const char *but,
+		   char name[EPHEMERAL_NAME_SIZE], uint16_t *listen,
+		   struct kt_error *err)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (json_at(pod, "spec", "ephemeralContainers", NULL),
+			    i, c) {
+		const char *it = json_str(c, "name", NULL);
+		const char *its = serve_of(c);
+
+		if (!it || !its || !str_starts(it, EPHEMERAL_PREFIX) ||
+		    strlen(it) >= EPHEMERAL_NAME_SIZE || strcmp(it, but) == 0 ||
+		    ephemeral_look(pod, it, NULL) != EPHEMERAL_RUNNING)
+			continue;
+		if (strcmp(its, serve) == 0 && listen_of(c)) {
+			snprintf(name, EPHEMERAL_NAME_SIZE, "%s", it);
+			*listen = (uint16_t)listen_of(c);
+			return 1;
+		}
+		if (overlap(its, serve))
+			return kt_fail(err, EBUSY,
+				       "Pod %s: another exchange has some of "
+				       "these ports already (container %s)",
+				       object_name(pod), it);
+	}
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/guard.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/rest.h"
+#include "kube/watch.h"
+
+#define POLL (5 * NS_SEC)
+
+struct guard {
+	struct loop *loop;
+	struct kube_watch *watch;
+	struct timer poll;
+	void (*changed)(void *user);
+	void *user;
+};
+
+static void on_event(void *user, enum kube_event type, json_t *obj)
+{
+	struct guard *g = user;
+
+	(void)obj;
+	if (type != KUBE_SYNCED)
+		g->changed(g->user);
+}
+
+static void on_poll(struct timer *t)
+{
+	struct guard *g = container_of(t, struct guard, poll);
+
+	loop_timer_start(g->loop, t, POLL, on_poll);
+	g->changed(g->user);
+}
+
+static void on_failed(void *user, const struct kt_error *why)
+{
+	struct guard *g = user;
+
+	log_debug("it cannot be watched, asking instead: %s", why->msg);
+	loop_timer_start(g->loop, &g->poll, POLL, on_poll);
+}
+
+struct guard *guard_start(struct kube *k, const char *path, const char *query,
+			  void (*changed)(void *user), void *user)
+{
+	static const struct kube_watch_handler handler = {
+		.event = on_event,
+		.failed = on_failed,
+	};
+	struct guard *g = xcalloc(1, sizeof(*g));
+
+	g->loop = kube_loop(k);
+	g->changed = changed;
+	g->user = user;
+	g->watch = kube_watch_start(k, path, query, &handler, g);
+	return g;
+}
+
+void guard_stop(struct guard *g)
+{
+	if (!g)
+		return;
+	kube_watch_stop(g->watch);
+	loop_timer_stop(&g->poll);
+	loop_defer_free(g->loop, g);
+}

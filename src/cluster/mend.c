@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/mend.h"
+
+#include "base/mem.h"
+#include "cluster/takeover.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+
+#define TRIES 20
+#define LOCK_POLL NS_SEC
+#define LOCK_WAIT 33 /* seconds: KT asks 11 times, every 3 s */
+
+int mend_again(struct kube *k, int tries, int rc, struct kt_error *err)
+{
+	if (rc != -EBUSY)
+		return rc;
+	if (tries >= TRIES)
+		return -EAGAIN;
+	*err = (struct kt_error){ 0 };
+	rc = loop_sleep(kube_loop(k), (10 + 10 * tries) * NS_MS);
+	return rc < 0 ? kt_fail(err, -rc, "interrupted") : -EBUSY;
+}
+
+int mend_service(struct kube *k, const char *ns, const char *name,
+		 service_edit_fn edit, void *arg, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "services", ns, name, NULL);
+
+	for (int tries = 1;; tries++) {
+		auto_json json_t *now = NULL;
+		auto_json json_t *then = NULL;
+		int rc = kube_get(k, path, &now, err);
+
+		if (rc < 0)
+			return rc;
+		then = edit(now, arg);
+		if (!then)
+			return 0;
+		rc = kube_replace(k, path, then, NULL, err);
+		if (rc == 0)
+			return 1;
+		rc = mend_again(k, tries, rc, err);
+		if (rc != -EBUSY)
+			return rc;
+	}
+}
+
+static json_t *restored(const json_t *service, void *arg)
+{
+	(void)arg;
+	return service_restored(service);
+}
+
+int mend_restore(struct kube *k, const char *ns, const char *name,
+		 struct kt_error *err)
+{
+	return mend_service(k, ns, name, restored, NULL, err);
+}
+
+/* --- the lock ------------------------------------------------------------- */
+
+struct lock {
+	int64_t now;
+	int64_t age; /* of another's live one, -1: it is ours now */
+};
+
+static json_t *locked(const json_t *service, void *arg)
+{
+	struct lock *l = arg;
+
+	l->age = service_lock_age(service, l->now);
+	if (l->age >= 0 && l->age <= KT_LOCK_LIFE)
+		return NULL;
+	l->age = -1;
+	return service_locked(service, l->now);
+}
+
+int mend_lock(struct kube *k, const char *ns, const char *name, int64_t now,
+	      void (*wait)(void *user), void *user, int64_t *since,
+	      struct kt_error *err)
+{
+	struct lock l = { .now = now };
+
+	for (int tries = 0;; tries++) {
+		int rc = mend_service(k, ns, name, locked, &l, err);
+
+		if (rc < 0)
+			return rc;
+		if (l.age < 0)
+			break;
+		if (tries == 0 && wait)
+			wait(user);
+		if (tries == LOCK_WAIT) {
+			kt_hint(err,
+				"a lock ends by itself after %d s; 'ktctl "
+				"recover %s' drops it now",
+				KT_LOCK_LIFE, name);
+			return kt_fail(err, EBUSY,
+				       "somebody else is changing it since "
+				       "%lld s (annotation " KT_ANNOTATION_LOCK
+				       ")",
+				       (long long)l.age);
+		}
+		rc = loop_sleep(kube_loop(k), LOCK_POLL);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+		l.now++;
+	}
+	*since = l.now;
+	return 0;
+}
+
+static json_t *unlocked(const json_t *service, void *arg)
+{
+	return service_unlocked(service, *(int64_t *)arg);
+}
+
+int mend_unlock(struct kube *k, const char *ns, const char *name, int64_t since,
+		struct kt_error *err)
+{
+	return mend_service(k, ns, name, unlocked, &since, err);
+}
+
+/* --- Deployments, StatefulSets -------------------------------------------- */
+
+int mend_workload(struct kube *k, const char *ns, const char *resource,
+		  const char *name, workload_edit_fn edit, void *arg,
+		  json_t **out, struct kt_error *err)
+{
+	auto_free char *path = kube_path("apps/v1", resource, ns, name, NULL);
+
+	for (int tries = 1;; tries++) {
+		auto_json json_t *now = NULL;
+		auto_json json_t *patch = NULL;
+		int rc = kube_get(k, path, &now, err);
+
+		if (rc < 0)
+			return rc;
+		patch = edit(now, arg);
+		if (!patch)
+			return 0;
+		rc = kube_patch(k, path, patch, out, err);
+		if (rc == 0)
+			return 1;
+		rc = mend_again(k, tries, rc, err);
+		if (rc != -EBUSY)
+			return rc;
+	}
+}
+
+static json_t *scaled_back(const json_t *obj, void *arg)
+{
+	return workload_up(obj, *(int *)arg);
+}
+
+int mend_scale_back(struct kube *k, const char *ns, const char *resource,
+		    const char *name, int fallback, int *replicas,
+		    struct kt_error *err)
+{
+	auto_json json_t *after = NULL;
+	int rc = mend_workload(k, ns, resource, name, scaled_back, &fallback,
+			       &after, err);
+
+	*replicas = 0;
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	if (rc > 0)
+		*replicas = (int)json_integer_value(
+			json_at(after, "spec", "replicas", NULL));
+	return rc < 0 ? rc : 0;
+}

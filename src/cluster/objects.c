@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/objects.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/rest.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define NOBODY 65534
+#define SERVE_GRACE 10 /* seconds: requests in flight end */
+#define TARGET_LEN (KT_TARGET_SIZE - 1)
+
+/* Letters of both cases, as KT makes them. */
+void target_make(char dst[KT_TARGET_SIZE])
+{
+	uint32_t upper = 0;
+
+	str_random(dst, TARGET_LEN);
+	if (getrandom(&upper, sizeof(upper), 0) != sizeof(upper))
+		upper = 0;
+	for (size_t i = 0; i < TARGET_LEN; i++)
+		if (upper >> i & 1)
+			dst[i] = (char)toupper((unsigned char)dst[i]);
+}
+
+/* --- metadata ------------------------------------------------------------ */
+
+/* A copy of the user's map to put ours into; never NULL. */
+static json_t *copy_map(const json_t *map)
+{
+	return map ? json_copy((json_t *)(uintptr_t)map) : json_object();
+}
+
+static void set_text(json_t *obj, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(obj, key, json_string(value));
+}
+
+static json_t *labels_of(const struct shadow_spec *s, bool control)
+{
+	json_t *l = copy_map(s->labels);
+
+	json_object_del(l, KT_LABEL_CONTROL);
+	if (control)
+		set_text(l, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
+	set_text(l, KT_LABEL_ROLE, s->role);
+	set_text(l, KT_LABEL_TARGET, s->target);
+	return l;
+}
+
+static json_t *annotations_of(const struct shadow_spec *s)
+{
+	json_t *a = copy_map(s->annotations);
+	char now[24];
+
+	snprintf(now, sizeof(now), "%" PRId64, s->now);
+	set_text(a, KT_ANNOTATION_USER, s->user);
+	set_text(a, KT_ANNOTATION_HEARTBEAT, now);
+	set_text(a, KT_ANNOTATION_REFS, "1");
+	set_text(a, KT_ANNOTATION_CONFIG, s->config);
+	return a;
+}
+
+/* --- the Pod ------------------------------------------------------------- */
+
+static json_t *container_security(void)
+{
+	return json_pack("{s:b,s:b,s:b,s:i,s:i,s:{s:[s]},s:{s:s}}",
+			 "allowPrivilegeEscalation", 0,
+			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
+			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
+			 "capabilities", "drop", "ALL", "seccompProfile",
+			 "type", "RuntimeDefault");
+}
+
+static json_t *sysctl(const char *name, const char *value)
+{
+	return json_pack("{s:s,s:s}", "name", name, "value", value);
+}
+
+/* Both are safe sysctls, allowed everywhere: ICMP echo without a capability
+ * (since 1.18), ports below 1024 likewise (since 1.22). */
+static json_t *sysctls(const struct shadow_spec *s)
+{
+	json_t *list = json_array();
+
+	json_array_append_new(
+		list, sysctl("net.ipv4.ping_group_range", "0 2147483647"));
+	if (s->low_ports)
+		json_array_append_new(
+			list,
+			sysctl("net.ipv4.ip_unprivileged_port_start", "0"));
+	return list;
+}
+
+static json_t *pod_security(const struct shadow_spec *s)
+{
+	return json_pack("{s:b,s:i,s:i,s:{s:s},s:o}", "runAsNonRoot", 1,
+			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
+			 "seccompProfile", "type", "RuntimeDefault", "sysctls",
+			 sysctls(s));
+}
+
+/* Before it is ready no Service is switched to one that serves: ask often */
+static json_t *probe(const struct shadow_spec *s)
+{
+	return json_pack("{s:{s:s,s:i},s:i,s:i,s:i}", "httpGet", "path",
+			 "/healthz", "port", s->health_port, "periodSeconds",
+			 s->serve ? 1 : 2, "timeoutSeconds", 2,
+			 "failureThreshold", 3);
+}
+
+static json_t *resources(const struct shadow_spec *s)
+{
+	json_t *q = json_object();
+
+	set_text(q, "cpu", s->cpu);
+	set_text(q, "memory", s->memory);
+	return json_pack("{s:O,s:o}", "limits", q, "requests", q);
+}
+
+static json_t *container(const struct shadow_spec *s)
+{
+	json_t *c =
+		json_pack("{s:s,s:s,s:s,s:o,s:s}", "name", KT_CONTAINER,
+			  "image", s->image, "imagePullPolicy",
+			  s->always_pull ? "Always" : "IfNotPresent",
+			  "securityContext", container_security(),
+			  "terminationMessagePolicy", "FallbackToLogsOnError");
+
+	if (s->args) {
+		json_t *args = json_array();
+
+		for (size_t i = 0; s->args[i]; i++)
+			json_array_append_new(args, json_string(s->args[i]));
+		json_object_set_new(c, "args", args);
+	}
+	if (s->serve)
+		json_object_set_new(c, "env",
+				    json_pack("[{s:s,s:s}]", "name",
+					      KT_ENV_SERVE, "value", s->serve));
+	if (s->ports)
+		json_object_set(c, "ports", (json_t *)(uintptr_t)s->ports);
+	if (s->health_port)
+		json_object_set_new(c, "readinessProbe", probe(s));
+	if (s->cpu || s->memory)
+		json_object_set_new(c, "resources", resources(s));
+	return c;
+}
+
+static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
+{
+	json_t *p = json_pack(
+		"{s:[o],s:o,s:s,s:i,s:b,s:b}", "containers", container(s),
+		"securityContext", pod_security(s), "restartPolicy",
+		s->serve ? "Always" : restart, "terminationGracePeriodSeconds",
+		s->serve ? SERVE_GRACE : 1, "automountServiceAccountToken", 0,
+		"enableServiceLinks", 0);
+
+	set_text(p, "serviceAccountName", s->service_account);
+	if (s->image_pull_secret)
+		json_object_set_new(
+			p, "imagePullSecrets",
+			json_pack("[{s:s}]", "name", s->image_pull_secret));
+	if (s->node_selector && json_object_size(s->node_selector))
+		json_object_set_new(p, "nodeSelector",
+				    copy_map(s->node_selector));
+	return p;
+}
+
+json_t *shadow_pod(const struct shadow_spec *s)
+{
+	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},s:o}", "apiVersion", "v1",
+			 "kind", "Pod", "metadata", "name", s->name, "labels",
+			 labels_of(s, true), "annotations", annotations_of(s),
+			 "spec", pod_spec(s, "OnFailure"));
+}
+
+json_t *shadow_deployment(const struct shadow_spec *s)
+{
+	json_t *pod_labels = labels_of(s, false), *labels;
+	char target[KT_TARGET_SIZE];
+
+	target_make(target);
+	if (!s->target)
+		set_text(pod_labels, KT_LABEL_TARGET, target);
+	labels = json_copy(pod_labels);
+	set_text(labels, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
+	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},"
+			 "s:{s:i,s:{s:O},s:{s:{s:o},s:o}}}",
+			 "apiVersion", "apps/v1", "kind", "Deployment",
+			 "metadata", "name", s->name, "labels", labels,
+			 "annotations", annotations_of(s), "spec", "replicas",
+			 1, "selector", "matchLabels", pod_labels, "template",
+			 "metadata", "labels", pod_labels, "spec",
+			 pod_spec(s, "Always"));
+}
+
+const char *object_label(const json_t *obj, const char *key)
+{
+	return json_str(obj, "metadata", "labels", key, NULL);
+}
+
+const char *object_annotation(const json_t *obj, const char *key)
+{
+	return json_str(obj, "metadata", "annotations", key, NULL);
+}
+
+const char *object_name(const json_t *obj)
+{
+	const char *name = json_str(obj, "metadata", "name", NULL);
+
+	return name ? name : "";
+}
+
+char *object_config(const json_t *obj, const char *key)
+{
+	const char *text = object_annotation(obj, KT_ANNOTATION_CONFIG);
+	auto_strv struct strv parts = strv_split(text ? text : "", ',');
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < parts.n; i++)
+		if (str_starts(parts.v[i], key) && parts.v[i][n] == '=')
+			return xstrdup(parts.v[i] + n + 1);
+	return NULL;
+}
+
+const json_t *object_pod_labels(const json_t *obj)
+{
+	const json_t *of_template =
+		json_at(obj, "spec", "template", "metadata", "labels", NULL);
+
+	return of_template ? of_template
+			   : json_at(obj, "metadata", "labels", NULL);
+}
+
+int64_t object_age(const json_t *obj, const char *key, int64_t now)
+{
+	const char *text = object_annotation(obj, key);
+	long at;
+
+	if (!text || str_to_long(text, &at) < 0)
+		return -1;
+	return now > at ? now - at : 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_OBJECTS_H
+#define KT_CLUSTER_OBJECTS_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: The objects we make
+ *
+ * Names, labels and annotations are KT Connect's, so that its `clean` and
+ * `birdseye` and ours understand each other's objects. Everything else is
+ * ours: the Pod passes PodSecurity "restricted" (no root, no capability,
+ * read-only root, default seccomp profile) and holds no API token.
+ */
+
+#define KT_LABEL_CONTROL "control-by"
+#define KT_LABEL_CONTROL_VALUE "kt"
+#define KT_LABEL_ROLE "kt-role"
+#define KT_LABEL_TARGET "kt-target"
+#define KT_ANNOTATION_USER "kt-user"
+#define KT_ANNOTATION_HEARTBEAT "kt-last-heart-beat"
+#define KT_ANNOTATION_REFS "kt-ref-count"
+#define KT_ANNOTATION_CONFIG "kt-config"
+#define KT_ROLE_CONNECT "shadow-connect"
+#define KT_ROLE_EXCHANGE "shadow-exchange"
+#define KT_ROLE_MESH "shadow-mesh"
+#define KT_ROLE_PREVIEW "shadow-preview"
+#define KT_ROLE_ROUTER "router"
+#define KT_CONTAINER "standalone"
+#define KT_ENV_SERVE "SHADOW_SERVE"
+
+#define KT_SHARED_SHADOW "kt-connect-shadow-daemon"
+#define KT_CONNECT_PREFIX "kt-connect-shadow-" /* five letters follow */
+
+#define KT_TARGET_SIZE 21
+/** target_make() - a kt-target: twenty random letters */
+void target_make(char dst[KT_TARGET_SIZE]);
+
+/** struct shadow_spec - all borrowed; what is NULL or 0 is left out */
+struct shadow_spec {
+	const char *name;
+	const char *role;   /* KT_ROLE_... */
+	const char *target; /* kt-target */
+	const char *config; /* kt-config */
+	const char *user;   /* kt-user */
+	int64_t now;	    /* first heartbeat: kube_cluster_time() */
+
+	const char *image;
+	bool always_pull; /* --forceUpdate */
+	const char *image_pull_secret;
+	const char *service_account;
+	const json_t *node_selector; /* {"k": "v"} */
+	const json_t *labels;	     /* more, {"k": "v"}; ours win */
+	const json_t *annotations;   /* likewise */
+	const char *cpu, *memory;    /* quantities: request and limit */
+
+	const char *const *args; /* of the container, NULL-terminated */
+	uint16_t health_port;	 /* GET /healthz, on the Pod's address */
+
+	/* one that stands in front of a Service: it must stay for as long as
+	 * the Service leads to it, whoever is gone */
+	const char *serve;   /* SHADOW_SERVE */
+	const json_t *ports; /* of the container */
+	bool low_ports;	     /* some are below 1024: needs Kubernetes 1.22 */
+};
+
+/** shadow_pod() - a bare Pod (returned, caller decrefs) */
+json_t *shadow_pod(const struct shadow_spec *s);
+/** shadow_deployment() - the same Pod as a Deployment of one replica; its Pods
+ *  carry kt-role and a random kt-target, as KT's do, but not control-by */
+json_t *shadow_deployment(const struct shadow_spec *s);
+
+/** object_label(), object_annotation() - value, or NULL; borrowed */
+const char *object_label(const json_t *obj, const char *key);
+const char *object_annotation(const json_t *obj, const char *key);
+/** object_name() - metadata.name, "" when there is none; borrowed */
+const char *object_name(const json_t *obj);
+/** object_config() - the value of @key in kt-config ("k=v,k=v"): returned,
+ *  caller frees; NULL when it is not there */
+char *object_config(const json_t *obj, const char *key);
+/** object_pod_labels() - labels of the Pods that @obj is, or makes; borrowed */
+const json_t *object_pod_labels(const json_t *obj);
+/** object_age() - seconds since the Unix time in the annotation @key; -1: there
+ *  is none */
+int64_t object_age(const json_t *obj, const char *key, int64_t now);
+
+#endif

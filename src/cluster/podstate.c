@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/podstate.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MANY_RESTARTS 3
+
+/* Reasons of a waiting container that time alone does not cure. */
+static const struct {
+	const char *reason;
+	const char *act;
+	const char *hint;
+} stuck[] = {
+	{ "ErrImagePull", "its image cannot be pulled",
+	  "check --image and --imagePullSecret" },
+	{ "ImagePullBackOff", "its image cannot be pulled",
+	  "check --image and --imagePullSecret" },
+	{ "ErrImageNeverPull", "its image is not on the node",
+	  "check --image; the node may not pull it" },
+	{ "InvalidImageName", "its image has no valid name", "check --image" },
+	{ "ImageInspectError", "its image is damaged", "" },
+	{ "RegistryUnavailable", "its registry does not answer",
+	  "check --image" },
+	{ "CreateContainerConfigError", "its container cannot be made", "" },
+	{ "CreateContainerError", "its container cannot be made", "" },
+	{ "RunContainerError", "its container cannot be started", "" },
+	{ "CrashLoopBackOff", "its container ends again and again",
+	  "is --image a shadow image of this version?" },
+};
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static void set_failed(struct pod_report *r, const json_t *pod, int code,
+		       const char *act, const char *reason, const char *message)
+{
+	const char *ns = json_str(pod, "metadata", "namespace", NULL);
+	const char *name = json_str(pod, "metadata", "name", NULL);
+
+	r->state = POD_FAILED;
+	kt_fail(&r->why, code, "pod %s/%s: %s: %s%s%s", or_empty(ns),
+		or_empty(name), act, or_empty(reason),
+		reason && message ? ": " : "", or_empty(message));
+	snprintf(r->why.reason, sizeof(r->why.reason), "%s", or_empty(reason));
+}
+
+/* How a container ended: "exit status 1 (Error): its last words" */
+static void describe_end(char *dst, size_t size, const json_t *term)
+{
+	const char *said = json_str(term, "message", NULL);
+
+	snprintf(dst, size, "exit status %d%s%.700s",
+		 (int)json_integer_value(json_object_get(term, "exitCode")),
+		 said && *said ? ": " : "", or_empty(said));
+	for (size_t n = strlen(dst); n && dst[n - 1] == '\n';)
+		dst[--n] = '\0';
+}
+
+static void judge_waiting(struct pod_report *r, const json_t *pod,
+			  const json_t *status, const json_t *waiting)
+{
+	const char *reason = json_str(waiting, "reason", NULL);
+	const char *message = json_str(waiting, "message", NULL);
+	const json_t *last = json_at(status, "lastState", "terminated", NULL);
+	char end[800];
+
+	snprintf(r->text, sizeof(r->text), "%s", or_empty(reason));
+	for (size_t i = 0; reason && i < ARRAY_SIZE(stuck); i++) {
+		if (strcmp(stuck[i].reason, reason) != 0)
+			continue;
+		if (last) {
+			describe_end(end, sizeof(end), last);
+			message = end;
+		}
+		set_failed(r, pod, EIO, stuck[i].act, reason, message);
+		if (*stuck[i].hint)
+			kt_hint(&r->why, "%s", stuck[i].hint);
+		return;
+	}
+}
+
+static void judge_ended(struct pod_report *r, const json_t *pod,
+			const json_t *status, const json_t *term)
+{
+	json_t *restarts = json_object_get(status, "restartCount");
+	char end[800];
+
+	snprintf(r->text, sizeof(r->text), "container ended, is started again");
+	if (json_integer_value(restarts) < MANY_RESTARTS)
+		return;
+	describe_end(end, sizeof(end), term);
+	set_failed(r, pod, EIO, "its container ends again and again",
+		   json_str(term, "reason", NULL), end);
+}
+
+static void judge_container(struct pod_report *r, const json_t *pod,
+			    const json_t *status)
+{
+	const json_t *state = json_object_get(status, "state");
+	const json_t *v;
+
+	if (json_object_get(state, "running")) {
+		r->state = POD_RUNNING;
+		snprintf(r->text, sizeof(r->text), "running");
+	} else if ((v = json_object_get(state, "waiting"))) {
+		judge_waiting(r, pod, status, v);
+	} else if ((v = json_object_get(state, "terminated"))) {
+		judge_ended(r, pod, status, v);
+	}
+}
+
+void pod_report_container(struct pod_report *r, const json_t *pod,
+			  const json_t *status)
+{
+	*r = (struct pod_report){ .state = POD_WAITING };
+	judge_container(r, pod, status);
+}
+
+/* Evicted, SysctlForbidden, NodeAffinity, ...: or its container just ended. */
+static void judge_over(struct pod_report *r, const json_t *pod)
+{
+	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
+	const json_t *term =
+		json_at(json_array_get(list, 0), "state", "terminated", NULL);
+	const char *reason = json_str(pod, "status", "reason", NULL);
+	const char *message = json_str(pod, "status", "message", NULL);
+	char end[800];
+
+	if (!reason && term) {
+		describe_end(end, sizeof(end), term);
+		reason = json_str(term, "reason", NULL);
+		message = end;
+	}
+	set_failed(r, pod, EIO, "it has ended", reason, message);
+}
+
+static void judge_unscheduled(struct pod_report *r, const json_t *pod)
+{
+	const json_t *conds = json_at(pod, "status", "conditions", NULL);
+	json_t *c;
+	size_t i;
+
+	json_array_foreach (conds, i, c) {
+		const char *reason = json_str(c, "reason", NULL);
+
+		if (!str_eq(json_str(c, "type", NULL), "PodScheduled") ||
+		    !str_eq(json_str(c, "status", NULL), "False"))
+			continue;
+		set_failed(r, pod, EAGAIN, "no node takes it", reason,
+			   json_str(c, "message", NULL));
+		kt_hint(&r->why, "check --nodeSelector and --podQuota against "
+				 "the cluster's nodes");
+		r->state = POD_UNSCHEDULABLE;
+		snprintf(r->text, sizeof(r->text), "%s", or_empty(reason));
+		return;
+	}
+}
+
+void pod_report_make(struct pod_report *r, const json_t *pod)
+{
+	const char *phase = json_str(pod, "status", "phase", NULL);
+	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
+
+	*r = (struct pod_report){ .state = POD_WAITING };
+	snprintf(r->text, sizeof(r->text), "%s", or_empty(phase));
+	if (json_at(pod, "metadata", "deletionTimestamp", NULL))
+		set_failed(r, pod, ENOENT, "it is being deleted", NULL, NULL);
+	else if (str_eq(phase, "Failed") || str_eq(phase, "Succeeded"))
+		judge_over(r, pod);
+	else if (json_array_size(list))
+		judge_container(r, pod, json_array_get(list, 0));
+	else
+		judge_unscheduled(r, pod);
+}

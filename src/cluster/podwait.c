@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/podwait.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/podstate.h"
+#include "kube/rest.h"
+#include "kube/status.h"
+#include "kube/watch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define UNSCHEDULABLE_GRACE (4 * NS_SEC)
+#define POLL (1 * NS_SEC)
+#define CHECK_DEPLOYMENT (2 * NS_SEC)
+
+struct wait {
+	struct kube *kube;
+	const struct pod_wait *what;
+	char *path, *query;
+	struct kube_watch *watch;
+	struct kube_op *op;	  /* a poll, or a look at the Deployment */
+	struct timer poll, grace; /* @grace: the Pod is unschedulable */
+	struct timer look;	  /* at the Deployment: why is there no Pod? */
+	char text[160];		  /* told last */
+	json_t *pod;
+	struct kt_error why;
+	bool failed, done;
+};
+
+static void end_failed(struct wait *w, const struct kt_error *why)
+{
+	w->why = *why;
+	w->failed = w->done = true;
+}
+
+static void on_grace(struct timer *t)
+{
+	struct wait *w = container_of(t, struct wait, grace);
+
+	w->failed = w->done = true; /* @why was set when it began */
+}
+
+static void tell(struct wait *w, const char *text)
+{
+	if (!*text || strcmp(text, w->text) == 0)
+		return;
+	snprintf(w->text, sizeof(w->text), "%s", text);
+	if (w->what->progress)
+		w->what->progress(w->what->user, text);
+}
+
+static bool is_ready(const json_t *pod)
+{
+	const json_t *list = json_at(pod, "status", "conditions", NULL), *c;
+	size_t i;
+
+	json_array_foreach (list, i, c)
+		if (str_eq(json_str(c, "type", NULL), "Ready"))
+			return str_eq(json_str(c, "status", NULL), "True");
+	return false;
+}
+
+static void judge(struct wait *w, json_t *pod)
+{
+	struct pod_report r;
+
+	if (w->done)
+		return;
+	pod_report_make(&r, pod);
+	/* a Deployment's old Pod may go while the new one comes */
+	if (!w->what->pod &&
+	    json_at(pod, "metadata", "deletionTimestamp", NULL))
+		return;
+	loop_timer_stop(&w->look);
+	tell(w, r.text);
+	if (r.state != POD_UNSCHEDULABLE)
+		loop_timer_stop(&w->grace);
+	switch (r.state) {
+	case POD_RUNNING:
+		if (w->what->ready && !is_ready(pod)) {
+			tell(w, "it runs, but is not ready yet");
+			break;
+		}
+		w->pod = json_incref(pod);
+		w->done = true;
+		break;
+	case POD_FAILED:
+		end_failed(w, &r.why);
+		break;
+	case POD_UNSCHEDULABLE:
+		w->why = r.why;
+		if (!loop_timer_active(&w->grace))
+			loop_timer_start(kube_loop(w->kube), &w->grace,
+					 UNSCHEDULABLE_GRACE, on_grace);
+		break;
+	default:
+		break;
+	}
+}
+
+static void gone(struct wait *w)
+{
+	struct kt_error err = { 0 };
+
+	if (w->done || !w->what->pod)
+		return;
+	kt_fail(&err, ENOENT, "pod %s/%s was deleted", w->what->ns,
+		w->what->pod);
+	end_failed(w, &err);
+}
+
+/* --- watching ------------------------------------------------------------ */
+
+static void on_event(void *user, enum kube_event type, json_t *object)
+{
+	struct wait *w = user;
+
+	if (type == KUBE_DELETED)
+		gone(w);
+	else if (type != KUBE_SYNCED)
+		judge(w, object);
+}
+
+/* --- asking every second -------------------------------------------------- */
+
+static void poll_now(struct timer *t);
+
+static void on_polled(void *user, const struct kube_reply *reply)
+{
+	struct wait *w = user;
+	json_t *items, *pod;
+	size_t i;
+
+	w->op = NULL;
+	if (reply->status == 403 || reply->status == 404) {
+		end_failed(w, reply->err);
+		return;
+	}
+	items = json_object_get(reply->json, "items");
+	if (!reply->err && w->what->pod)
+		judge(w, reply->json);
+	else if (!reply->err)
+		json_array_foreach (items, i, pod)
+			judge(w, pod);
+	if (!w->done)
+		loop_timer_start(kube_loop(w->kube), &w->poll, POLL, poll_now);
+}
+
+static void poll_now(struct timer *t)
+{
+	struct wait *w = container_of(t, struct wait, poll);
+	auto_free char *one = w->what->pod
+				      ? kube_path("v1", "pods", w->what->ns,
+						  w->what->pod, NULL)
+				      : NULL;
+	const struct kube_request req = {
+		.method = "GET",
+		.path = one ? one : w->path,
+		.query = one ? NULL : w->query,
+	};
+
+	w->op = kube_request_start(w->kube, &req, on_polled, w);
+}
+
+static void on_watch_failed(void *user, const struct kt_error *why)
+{
+	struct wait *w = user;
+
+	log_debug("cannot watch the pod, ask instead: %s", why->msg);
+	loop_timer_start(kube_loop(w->kube), &w->poll, 0, poll_now);
+}
+
+static const struct kube_watch_handler watch_handler = {
+	.event = on_event,
+	.failed = on_watch_failed,
+};
+
+/* --- a Deployment without Pods -------------------------------------------- */
+
+static void look_again(struct timer *t);
+
+/* Quota and admission refuse the ReplicaSet's Pods: a condition says so. */
+static void on_looked(void *user, const struct kube_reply *reply)
+{
+	struct wait *w = user;
+	const json_t *conds =
+		json_at(reply->json, "status", "conditions", NULL);
+	struct kt_error err = { 0 };
+	json_t *c;
+	size_t i;
+
+	w->op = NULL;
+	json_array_foreach (conds, i, c) {
+		const char *reason = json_str(c, "reason", NULL);
+		const char *message = json_str(c, "message", NULL);
+
+		if (w->done ||
+		    !str_eq(json_str(c, "type", NULL), "ReplicaFailure") ||
+		    !str_eq(json_str(c, "status", NULL), "True"))
+			continue;
+		kt_fail(&err, EPERM, "deployment %s/%s: no pod is made: %s: %s",
+			w->what->ns, w->what->deployment, reason ? reason : "",
+			message ? message : "");
+		status_hint_forbidden(&err);
+		end_failed(w, &err);
+	}
+	if (!w->done)
+		loop_timer_start(kube_loop(w->kube), &w->look, CHECK_DEPLOYMENT,
+				 look_again);
+}
+
+static void look_again(struct timer *t)
+{
+	struct wait *w = container_of(t, struct wait, look);
+	auto_free char *path = kube_path("apps/v1", "deployments", w->what->ns,
+					 w->what->deployment, NULL);
+	const struct kube_request req = { .method = "GET", .path = path };
+
+	if (!w->op)
+		w->op = kube_request_start(w->kube, &req, on_looked, w);
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+static void start(struct wait *w)
+{
+	const struct pod_wait *what = w->what;
+	auto_free char *field =
+		xasprintf("metadata.name=%s", what->pod ? what->pod : "");
+
+	w->path = kube_path("v1", "pods", what->ns, NULL, NULL);
+	w->query = what->pod
+			   ? kube_query(NULL, "fieldSelector", field)
+			   : kube_query(NULL, "labelSelector", what->selector);
+	w->watch =
+		kube_watch_start(w->kube, w->path, w->query, &watch_handler, w);
+	if (what->deployment && !what->pod)
+		loop_timer_start(kube_loop(w->kube), &w->look, CHECK_DEPLOYMENT,
+				 look_again);
+}
+
+static void stop(struct wait *w)
+{
+	kube_watch_stop(w->watch);
+	kube_request_cancel(w->op);
+	loop_timer_stop(&w->poll);
+	loop_timer_stop(&w->grace);
+	loop_timer_stop(&w->look);
+	free(w->path);
+	free(w->query);
+}
+
+static int not_in_time(const struct wait *w, int rc, struct kt_error *err)
+{
+	const struct pod_wait *what = w->what;
+	const char *name = what->pod ? what->pod : what->deployment;
+
+	if (rc != -ETIMEDOUT)
+		return kt_fail(err, -rc, "wait for pod %s/%s: %s", what->ns,
+			       name,
+			       rc == -EINTR ? "interrupted" : strerror(-rc));
+	kt_fail(err, ETIMEDOUT, "pod %s/%s does not run after %lld s%s%s",
+		what->ns, name, (long long)(what->timeout_ns / NS_SEC),
+		*w->text ? ": " : "", w->text);
+	kt_hint(err,
+		"allow more with --podCreationTimeout, or look at "
+		"'kubectl -n %s describe pod %s'",
+		what->ns, name);
+	return -ETIMEDOUT;
+}
+
+int pod_wait_running(struct kube *k, const struct pod_wait *what, json_t **pod,
+		     struct kt_error *err)
+{
+	struct wait w = { .kube = k, .what = what };
+	int rc;
+
+	start(&w);
+	rc = loop_run_until(kube_loop(k), &w.done, what->timeout_ns);
+	stop(&w);
+	if (!w.done)
+		return not_in_time(&w, rc, err);
+	if (w.failed) {
+		if (err)
+			*err = w.why;
+		return -w.why.code;
+	}
+	*pod = w.pod;
+	return 0;
+}
+
+char *pod_selector(const json_t *deployment)
+{
+	json_t *labels =
+		json_at(deployment, "spec", "selector", "matchLabels", NULL);
+	char *out = xstrdup("");
+	const char *key;
+	json_t *v;
+
+	json_object_foreach (labels, key, v) {
+		char *more = xasprintf("%s%s%s=%s", out, *out ? "," : "", key,
+				       json_string_value(v));
+
+		free(out);
+		out = more;
+	}
+	return out;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_PODWAIT_H
+#define KT_CLUSTER_PODWAIT_H
+
+#include "kube/client.h"
+
+/** struct pod_wait - what to wait for; all borrowed */
+struct pod_wait {
+	const char *ns;
+	const char *pod;	/* this Pod, or NULL */
+	const char *deployment; /* else any Pod of this Deployment, */
+	const char *selector;	/* which has these labels ("k=v,k=v") */
+	bool ready;		/* its readiness probe has to succeed, too */
+	int64_t timeout_ns;	/* --podCreationTimeout */
+	/** progress() - the Pod's state changed; may be NULL */
+	void (*progress)(void *user, const char *text);
+	void *user;
+};
+
+/**
+ * pod_wait_running() - until the Pod's container runs; top-level code only
+ *
+ * Ends at once, with the Pod's own reason and message, when it cannot come:
+ * image, crash, quota, admission; a Pod that no node takes gets a few seconds.
+ * Watches where that is allowed, else asks every second.
+ * @pod: the object (returned, caller decrefs)
+ * Return: 0, or -errno with @err; -ETIMEDOUT, -EINTR
+ */
+KT_CHECK int pod_wait_running(struct kube *k, const struct pod_wait *w,
+			      json_t **pod, struct kt_error *err);
+
+/** pod_selector() - "k=v,k=v" of an object's spec.selector.matchLabels
+ *  (returned, caller frees) */
+char *pod_selector(const json_t *deployment);
+
+#endif

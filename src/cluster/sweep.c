@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/sweep.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/objects.h"
+#include "kube/rest.h"
+
+bool sweep_expired(const json_t *obj, int64_t now)
+{
+	const char *beat = object_annotation(obj, KT_ANNOTATION_HEARTBEAT);
+	long at;
+
+	return beat && str_to_long(beat, &at) == 0 && at < now - SWEEP_AGE;
+}
+
+static void on_deleted(void *user, const struct kube_reply *r)
+{
+	(void)user;
+	if (r->err)
+		log_debug("sweep: %s", r->err->msg);
+}
+
+static void delete_one(struct kube *k, const char *api, const char *resource,
+		       const json_t *obj)
+{
+	const char *ns = json_str(obj, "metadata", "namespace", NULL);
+	const char *name = json_str(obj, "metadata", "name", NULL);
+	auto_free char *path = kube_path(api, resource, ns, name, NULL);
+	/* not the object that somebody has touched meanwhile */
+	auto_json json_t *options = json_pack(
+		"{s:i, s:{s:s*, s:s*}}", "gracePeriodSeconds", 0,
+		"preconditions", "uid", json_str(obj, "metadata", "uid", NULL),
+		"resourceVersion",
+		json_str(obj, "metadata", "resourceVersion", NULL));
+	struct kube_request req = { .method = "DELETE",
+				    .path = path,
+				    .body = options };
+
+	log_info("removing %s %s/%s: its user is gone", resource, ns, name);
+	kube_request_start(k, &req, on_deleted, NULL);
+}
+
+static void sweep(struct kube *k, const struct kube_reply *r, const char *api,
+		  const char *resource)
+{
+	int64_t now = kube_cluster_time(k);
+	json_t *item;
+	size_t i;
+
+	if (r->err) {
+		log_debug("sweep: %s", r->err->msg);
+		return;
+	}
+	json_array_foreach (json_object_get(r->json, "items"), i, item)
+		if (sweep_expired(item, now))
+			delete_one(k, api, resource, item);
+}
+
+static void on_pods(void *user, const struct kube_reply *r)
+{
+	sweep(user, r, "v1", "pods");
+}
+
+static void on_deployments(void *user, const struct kube_reply *r)
+{
+	sweep(user, r, "apps/v1", "deployments");
+}
+
+void sweep_start(struct kube *k, const char *ns)
+{
+	static const char query[] = "labelSelector=control-by%3Dkt%2C"
+				    "kt-role%3D" KT_ROLE_CONNECT;
+	auto_free char *pods = kube_path("v1", "pods", ns, NULL, NULL);
+	auto_free char *deployments =
+		kube_path("apps/v1", "deployments", ns, NULL, NULL);
+	struct kube_request req = { .method = "GET",
+				    .path = pods,
+				    .query = query };
+
+	kube_request_start(k, &req, on_pods, k);
+	req.path = deployments;
+	kube_request_start(k, &req, on_deployments, k);
+}

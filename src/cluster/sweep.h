@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_SWEEP_H
+#define KT_CLUSTER_SWEEP_H
+
+#include "kube/client.h"
+
+#define SWEEP_AGE 300 /* seconds without heartbeat (clean's default) */
+
+/**
+ * sweep_start() - remove connect shadows of @ns whose users are gone
+ *
+ * Asynchronous; names what it removes, failures go to --debug. Ends with
+ * kube_free() at the latest. Only objects with the role of a connect shadow and
+ * an old heartbeat are touched: those of exchange and mesh may still carry
+ * somebody's Service.
+ */
+void sweep_start(struct kube *k, const char *ns);
+
+/** sweep_expired() - @obj has a heartbeat that is older than SWEEP_AGE at
+ *  @now (Unix seconds); without a heartbeat: false */
+bool sweep_expired(const json_t *obj, int64_t now);
+
+#endif

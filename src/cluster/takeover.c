@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/takeover.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/objects.h"
+#include "kube/rest.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static json_t *selector_of(const json_t *service)
+{
+	return json_at(service, "spec", "selector", NULL);
+}
+
+static json_t *recorded(const json_t *service)
+{
+	const char *text = object_annotation(service, KT_ANNOTATION_SELECTOR);
+	json_t *selector = text ? json_loads(text, 0, NULL) : NULL;
+
+	if (json_is_object(selector))
+		return selector;
+	json_decref(selector);
+	return NULL;
+}
+
+/* @selector without what a takeover put in: "apply" of a manifest merges */
+static json_t *without_ours(const json_t *selector, const json_t *ours)
+{
+	json_t *copy = json_copy((json_t *)(uintptr_t)selector);
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)(uintptr_t)ours, key, value)
+		if (json_equal(json_object_get(copy, key), value))
+			json_object_del(copy, key);
+	json_object_del(copy, KT_LABEL_ROLE);
+	json_object_del(copy, KT_LABEL_TARGET);
+	return copy;
+}
+
+json_t *service_original(const json_t *service)
+{
+	json_t *original = recorded(service), *selector = selector_of(service);
+
+	if (original)
+		return original;
+	if (!json_object_size(selector) || service_role(service))
+		return NULL;
+	return json_copy(selector);
+}
+
+const char *service_role(const json_t *service)
+{
+	return json_str(selector_of(service), KT_LABEL_ROLE, NULL);
+}
+
+const char *service_target(const json_t *service)
+{
+	return json_str(selector_of(service), KT_LABEL_TARGET, NULL);
+}
+
+static json_t *annotations_of(json_t *service)
+{
+	json_t *meta = json_object_get(service, "metadata");
+	json_t *a = json_object_get(meta, "annotations");
+
+	if (!json_is_object(a)) {
+		a = json_object();
+		json_object_set_new(meta, "annotations", a);
+	}
+	return a;
+}
+
+/* Without annotations the object is again what its owner wrote */
+static void drop_annotation(json_t *service, const char *key)
+{
+	json_t *a = annotations_of(service);
+
+	json_object_del(a, key);
+	if (!json_object_size(a))
+		json_object_del(json_object_get(service, "metadata"),
+				"annotations");
+}
+
+json_t *service_taken(const json_t *service, const json_t *selector,
+		      const json_t *original)
+{
+	json_t *copy = json_deep_copy(service);
+	auto_free char *text =
+		json_dumps(original, JSON_COMPACT | JSON_SORT_KEYS);
+
+	json_object_set_new(annotations_of(copy), KT_ANNOTATION_SELECTOR,
+			    json_string(text));
+	json_object_set(json_object_get(copy, "spec"), "selector",
+			(json_t *)(uintptr_t)selector);
+	return copy;
+}
+
+json_t *service_restored(const json_t *service)
+{
+	json_t *selector = recorded(service), *copy;
+
+	if (!selector)
+		return NULL;
+	copy = json_deep_copy(service);
+	json_object_set_new(json_object_get(copy, "spec"), "selector",
+			    selector);
+	drop_annotation(copy, KT_ANNOTATION_SELECTOR);
+	drop_annotation(copy, KT_ANNOTATION_LOCK);
+	return copy;
+}
+
+enum service_guard service_guard(const json_t *service, const json_t *selector,
+				 json_t **original)
+{
+	auto_json json_t *record = recorded(service);
+	auto_json json_t *rest = NULL;
+
+	*original = NULL;
+	if (json_equal(selector_of(service), selector) && record)
+		return SERVICE_OURS;
+	rest = without_ours(selector_of(service), selector);
+	if (json_object_size(rest))
+		*original = json_incref(rest);
+	else if (record)
+		*original = json_incref(record);
+	return record ? SERVICE_CHANGED : SERVICE_GIVEN_BACK;
+}
+
+/* --- the lock ----------------------------------------------------------------
+ */
+
+int64_t service_lock_age(const json_t *service, int64_t now)
+{
+	return object_age(service, KT_ANNOTATION_LOCK, now);
+}
+
+json_t *service_locked(const json_t *service, int64_t now)
+{
+	json_t *copy = json_deep_copy(service);
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, now);
+	json_object_set_new(annotations_of(copy), KT_ANNOTATION_LOCK,
+			    json_string(text));
+	return copy;
+}
+
+json_t *service_unlocked(const json_t *service, int64_t since)
+{
+	const char *text = object_annotation(service, KT_ANNOTATION_LOCK);
+	json_t *copy;
+	long at;
+
+	if (!text || (since && (str_to_long(text, &at) < 0 || at != since)))
+		return NULL;
+	copy = json_deep_copy(service);
+	drop_annotation(copy, KT_ANNOTATION_LOCK);
+	return copy;
+}
+
+/* --- scaling -----------------------------------------------------------------
+ */
+
+#define MAX_REPLICAS 100000
+
+static json_t *scale_patch(const json_t *obj, json_t *record, int replicas)
+{
+	json_t *p =
+		json_pack("{s:{s:s*, s:{s:o}}}", "metadata", "resourceVersion",
+			  json_str(obj, "metadata", "resourceVersion", NULL),
+			  "annotations", KT_ANNOTATION_REPLICAS, record);
+
+	if (replicas >= 0)
+		json_object_set_new(p, "spec",
+				    json_pack("{s:i}", "replicas", replicas));
+	return p;
+}
+
+static int replicas_of(const json_t *obj)
+{
+	const json_t *n = json_at(obj, "spec", "replicas", NULL);
+
+	return json_is_integer(n) ? (int)json_integer_value(n) : 1;
+}
+
+json_t *workload_down(const json_t *obj)
+{
+	char text[16];
+
+	if (object_annotation(obj, KT_ANNOTATION_REPLICAS))
+		return NULL;
+	snprintf(text, sizeof(text), "%d", replicas_of(obj));
+	return scale_patch(obj, json_string(text), 0);
+}
+
+json_t *workload_up(const json_t *obj, int fallback)
+{
+	const char *text = object_annotation(obj, KT_ANNOTATION_REPLICAS);
+	long n = fallback;
+
+	if (text && (str_to_long(text, &n) < 0 || n < 0))
+		n = fallback;
+	if (replicas_of(obj) != 0 || n <= 0)
+		n = -1;
+	if (!text && n < 0)
+		return NULL;
+	return scale_patch(obj, json_null(), (int)MIN(n, MAX_REPLICAS));
+}
+
+/* --- the stuntman ------------------------------------------------------------
+ */
+
+/* Its ports have KT's names, and no node ports */
+static json_t *stuntman_ports(const json_t *service)
+{
+	json_t *list = json_array();
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (json_at(service, "spec", "ports", NULL), i, port) {
+		const char *proto = json_str(port, "protocol", NULL);
+		bool tcp = !proto || strcmp(proto, "TCP") == 0;
+		int number =
+			(int)json_integer_value(json_object_get(port, "port"));
+		json_t *p = json_object();
+		char name[32];
+
+		snprintf(name, sizeof(name), "kt-%d%s", number,
+			 tcp			     ? ""
+			 : strcmp(proto, "UDP") == 0 ? "-udp"
+						     : "-sctp");
+		json_object_set_new(p, "name", json_string(name));
+		json_object_set_new(p, "port", json_integer(number));
+		json_object_set_new(p, "protocol",
+				    json_string(proto ? proto : "TCP"));
+		json_object_set(p, "targetPort",
+				json_object_get(port, "targetPort"));
+		json_array_append_new(list, p);
+	}
+	return list;
+}
+
+json_t *stuntman_service(const struct stuntman_spec *s)
+{
+	auto_free char *name =
+		xasprintf("%s" KT_STUNTMAN,
+			  json_str(s->service, "metadata", "name", NULL));
+	char now[24];
+
+	snprintf(now, sizeof(now), "%" PRId64, s->now);
+	return json_pack(
+		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s*}},s:{s:s,s:O,s:o}}",
+		"apiVersion", "v1", "kind", "Service", "metadata", "name", name,
+		"labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+		"annotations", KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER,
+		s->user, "spec", "type", "ClusterIP", "selector",
+		(json_t *)(uintptr_t)s->selector, "ports",
+		stuntman_ports(s->service));
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_TAKEOVER_H
+#define KT_CLUSTER_TAKEOVER_H
+
+#include "base/error.h"
+#include "cluster/svcports.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: Taking over a Service
+ *
+ * While a shadow stands in front of a Service, the Service's selector leads to
+ * the shadow (kt-role and kt-target) and the annotation kt-selector holds the
+ * selector it had, as KT Connect writes it. A second Service, the stuntman,
+ * has that selector: what it leads to is the origin. Who changes a Service
+ * first writes the time into kt-lock, which is good for 180 s.
+ *
+ * Everything here is pure: a Service in, a changed copy out, which goes back
+ * with the resourceVersion it came with, so that nobody's write is lost.
+ */
+
+#define KT_ANNOTATION_SELECTOR "kt-selector"
+#define KT_ANNOTATION_LOCK "kt-lock"
+#define KT_LOCK_LIFE 180 /* seconds */
+#define KT_STUNTMAN "-kt-stuntman"
+#define KT_ROUTER "-kt-router"
+#define KT_MESH "-kt-mesh-"
+
+/** service_original() - the selector without us: that of kt-selector, else the
+ *  present one (returned, caller decrefs); NULL when neither can be it */
+json_t *service_original(const json_t *service);
+/** service_role() - kt-role in its selector: "router", ..., or NULL */
+const char *service_role(const json_t *service);
+const char *service_target(const json_t *service);
+
+/** service_taken() - a copy that leads to @selector and remembers @original
+ *  (returned, caller decrefs) */
+json_t *service_taken(const json_t *service, const json_t *selector,
+		      const json_t *original);
+/** service_restored() - a copy with its own selector back and without our
+ *  annotations (returned, caller decrefs); NULL when kt-selector is missing or
+ *  makes no sense */
+json_t *service_restored(const json_t *service);
+
+enum service_guard {
+	SERVICE_OURS,	    /* as it should be */
+	SERVICE_CHANGED,    /* somebody wrote over it: take it again */
+	SERVICE_GIVEN_BACK, /* likewise, and the record is gone: perhaps
+			     * somebody's `recover` */
+};
+/**
+ * service_guard() - is @service still the one that was taken with @selector?
+ * @original: when it changed, the selector to remember from now on: what
+ * somebody wrote, or the recorded one (returned, caller decrefs)
+ */
+enum service_guard service_guard(const json_t *service, const json_t *selector,
+				 json_t **original);
+
+/** service_lock_age() - seconds since it was locked, -1: it is not */
+int64_t service_lock_age(const json_t *service, int64_t now);
+/** service_locked() - a copy with kt-lock = @now */
+json_t *service_locked(const json_t *service, int64_t now);
+/** service_unlocked() - a copy without the lock; NULL when it has none, or not
+ *  the one of @since (0: any) */
+json_t *service_unlocked(const json_t *service, int64_t since);
+
+#define KT_ANNOTATION_REPLICAS "kt-replicas"
+/**
+ * DOC: Scaled down
+ *
+ * A Deployment or StatefulSet that an exchange has scaled to 0 keeps its number
+ * in the annotation kt-replicas of its own, where nothing sweeps it.
+ */
+
+/** workload_down() - the merge patch that scales @obj to 0 (returned, caller
+ *  decrefs); NULL when it was scaled down before */
+json_t *workload_down(const json_t *obj);
+/** workload_up() - the merge patch that gives it its replicas back (returned,
+ *  caller decrefs), or only drops the record when it does not stand at 0;
+ *  @fallback: number when there is no record, 0 for none. NULL: nothing to do
+ */
+json_t *workload_up(const json_t *obj, int fallback);
+
+/** struct stuntman_spec - all borrowed */
+struct stuntman_spec {
+	const json_t *service; /* the user's */
+	const json_t *selector;
+	const char *user;
+	int64_t now;
+};
+/** stuntman_service() - "SERVICE-kt-stuntman" (returned, caller decrefs) */
+json_t *stuntman_service(const struct stuntman_spec *s);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "cluster/objects.h"
+#include "cluster/podwait.h"
+#include "kube/rest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const args[] = { "--port", "7000", NULL };
+
+static const char want_security[] =
+	"{\"allowPrivilegeEscalation\":false,"
+	"\"capabilities\":{\"drop\":[\"ALL\"]},"
+	"\"readOnlyRootFilesystem\":true,\"runAsGroup\":65534,"
+	"\"runAsNonRoot\":true,\"runAsUser\":65534,"
+	"\"seccompProfile\":{\"type\":\"RuntimeDefault\"}}";
+static const char want_pod[] =
+	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{"
+	"\"annotations\":{\"kt-last-heart-beat\":\"1795370400\","
+	"\"kt-ref-count\":\"1\",\"kt-user\":\"ann\"},"
+	"\"labels\":{\"control-by\":\"kt\",\"kt-role\":\"shadow-connect\"},"
+	"\"name\":\"kt-connect-shadow-abcde\"},"
+	"\"spec\":{\"automountServiceAccountToken\":false,\"containers\":[{"
+	"\"args\":[\"--port\",\"7000\"],\"image\":\"img:1\","
+	"\"imagePullPolicy\":\"IfNotPresent\",\"name\":\"standalone\","
+	"\"readinessProbe\":{\"failureThreshold\":3,"
+	"\"httpGet\":{\"path\":\"/healthz\",\"port\":7001},"
+	"\"periodSeconds\":2,\"timeoutSeconds\":2},"
+	"\"securityContext\":%s,"
+	"\"terminationMessagePolicy\":\"FallbackToLogsOnError\"}],"
+	"\"enableServiceLinks\":false,\"restartPolicy\":\"OnFailure\","
+	"\"securityContext\":{\"runAsGroup\":65534,\"runAsNonRoot\":true,"
+	"\"runAsUser\":65534,\"seccompProfile\":{\"type\":"
+	"\"RuntimeDefault\"},\"sysctls\":[{\"name\":"
+	"\"net.ipv4.ping_group_range\",\"value\":\"0 2147483647\"}]},"
+	"\"serviceAccountName\":\"default\","
+	"\"terminationGracePeriodSeconds\":1}}";
+
+static struct shadow_spec plain(void)
+{
+	return (struct shadow_spec){
+		.name = "kt-connect-shadow-abcde",
+		.role = KT_ROLE_CONNECT,
+		.user = "ann",
+		.now = 1795370400,
+		.image = "img:1",
+		.service_account = "default",
+		.args = args,
+		.health_port = 7001,
+	};
+}
+
+static void pod_is_as_expected(void **state)
+{
+	const struct shadow_spec s = plain();
+	char want[4096], *got;
+	json_t *pod = shadow_pod(&s);
+
+	(void)state;
+	snprintf(want, sizeof(want), want_pod, want_security);
+	got = json_dumps(pod, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(got, want);
+	free(got);
+	json_decref(pod);
+}
+
+static void flags_show_in_the_pod(void **state)
+{
+	json_t *labels =
+		json_pack("{s:s,s:s}", "team", "x", "control-by", "me");
+	json_t *notes = json_pack("{s:s}", "note", "n");
+	json_t *sel = json_pack("{s:s}", "disk", "ssd");
+	struct shadow_spec s = plain();
+	json_t *pod, *c;
+
+	(void)state;
+	s.labels = labels;
+	s.annotations = notes;
+	s.node_selector = sel;
+	s.always_pull = true;
+	s.image_pull_secret = "sec";
+	s.cpu = "0.5";
+	s.memory = "512Mi";
+	pod = shadow_pod(&s);
+	c = json_array_get(json_at(pod, "spec", "containers", NULL), 0);
+	assert_string_equal(object_label(pod, "team"), "x");
+	assert_string_equal(object_label(pod, "control-by"), "kt");
+	assert_string_equal(object_annotation(pod, "note"), "n");
+	assert_string_equal(json_str(pod, "spec", "nodeSelector", "disk", NULL),
+			    "ssd");
+	assert_string_equal(json_str(c, "imagePullPolicy", NULL), "Always");
+	assert_string_equal(json_str(c, "resources", "limits", "cpu", NULL),
+			    "0.5");
+	assert_string_equal(
+		json_str(c, "resources", "requests", "memory", NULL), "512Mi");
+	assert_string_equal(
+		json_str(json_array_get(
+				 json_at(pod, "spec", "imagePullSecrets", NULL),
+				 0),
+			 "name", NULL),
+		"sec");
+	assert_int_equal(json_object_size(labels), 2); /* not changed */
+	json_decref(pod);
+	json_decref(labels);
+	json_decref(notes);
+	json_decref(sel);
+}
+
+static void deployment_selects_its_pods(void **state)
+{
+	const struct shadow_spec s = plain();
+	json_t *d = shadow_deployment(&s);
+	const json_t *match =
+		json_at(d, "spec", "selector", "matchLabels", NULL);
+	const json_t *tmpl = json_at(d, "spec", "template", NULL);
+	char want[128], *selector = pod_selector(d);
+
+	(void)state;
+	assert_true(
+		json_equal(match, json_at(tmpl, "metadata", "labels", NULL)));
+	assert_int_equal(strlen(object_label(tmpl, "kt-target")), 20);
+	assert_null(object_label(tmpl, "control-by"));
+	assert_string_equal(object_label(d, "control-by"), "kt");
+	assert_string_equal(object_label(d, "kt-target"),
+			    object_label(tmpl, "kt-target"));
+	assert_string_equal(json_str(tmpl, "spec", "restartPolicy", NULL),
+			    "Always");
+	snprintf(want, sizeof(want), "kt-role=shadow-connect,kt-target=%s",
+		 object_label(tmpl, "kt-target"));
+	assert_string_equal(selector, want);
+	free(selector);
+	json_decref(d);
+}
+
+static void targets_are_kts(void **state)
+{
+	char a[KT_TARGET_SIZE], b[KT_TARGET_SIZE];
+
+	(void)state;
+	target_make(a);
+	target_make(b);
+	assert_int_equal(strlen(a), 20);
+	assert_string_not_equal(a, b);
+}
+
+/* In front of a Service: ports, what is behind, and it never ends by itself */
+static void serving(void **state)
+{
+	json_t *ports = json_pack("[{s:i}]", "containerPort", 80);
+	struct shadow_spec spec = {
+		.name = "web-kt-exchange-abcde",
+		.role = KT_ROLE_EXCHANGE,
+		.target = "T",
+		.config = "service=web",
+		.image = "img:1",
+		.serve = "80=10.0.0.9:80~auto",
+		.ports = ports,
+		.low_ports = true,
+	};
+	json_t *pod = shadow_pod(&spec), *d = shadow_deployment(&spec);
+	json_t *c = json_array_get(json_at(pod, "spec", "containers", NULL), 0);
+	json_t *env = json_array_get(json_object_get(c, "env"), 0);
+	json_t *sysctls =
+		json_at(pod, "spec", "securityContext", "sysctls", NULL);
+
+	(void)state;
+	assert_string_equal(object_label(pod, "kt-target"), "T");
+	assert_string_equal(object_annotation(pod, "kt-config"), "service=web");
+	assert_string_equal(json_str(pod, "spec", "restartPolicy", NULL),
+			    "Always");
+	assert_string_equal(json_str(env, "name", NULL), "SHADOW_SERVE");
+	assert_string_equal(json_str(env, "value", NULL),
+			    "80=10.0.0.9:80~auto");
+	assert_true(json_equal(json_object_get(c, "ports"), ports));
+	assert_string_equal(json_str(json_array_get(sysctls, 1), "name", NULL),
+			    "net.ipv4.ip_unprivileged_port_start");
+	assert_string_equal(json_str(d, "spec", "selector", "matchLabels",
+				     "kt-target", NULL),
+			    "T");
+	json_decref(ports);
+	json_decref(pod);
+	json_decref(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pod_is_as_expected),
+		cmocka_unit_test(flags_show_in_the_pod),
+		cmocka_unit_test(deployment_selects_its_pods),
+		cmocka_unit_test(targets_are_kts),
+		cmocka_unit_test(serving),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

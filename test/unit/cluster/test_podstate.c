@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "cluster/podstate.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Quotes are written ' in these objects. */
+static struct pod_report judge(const char *status)
+{
+	struct pod_report r;
+	char text[2048];
+	json_t *pod;
+
+	snprintf(text, sizeof(text),
+		 "{'metadata':{'namespace':'ns','name':'p'},'status':%s}",
+		 status);
+	for (char *p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	pod = json_loads(text, 0, NULL);
+	assert_non_null(pod);
+	pod_report_make(&r, pod);
+	json_decref(pod);
+	return r;
+}
+
+#define WAITING(reason, message)                                               \
+	"{'phase':'Pending','containerStatuses':[{'state':{'waiting':{"        \
+	"'reason':'" reason "','message':'" message "'}}}]}"
+
+static void waits_and_runs(void **state)
+{
+	struct pod_report r = judge("{'phase':'Pending'}");
+
+	(void)state;
+	assert_int_equal(r.state, POD_WAITING);
+	r = judge(WAITING("ContainerCreating", ""));
+	assert_int_equal(r.state, POD_WAITING);
+	assert_string_equal(r.text, "ContainerCreating");
+	r = judge("{'phase':'Running','containerStatuses':[{'state':"
+		  "{'running':{}}}]}");
+	assert_int_equal(r.state, POD_RUNNING);
+	r = judge("{}");
+	assert_int_equal(r.state, POD_WAITING);
+}
+
+static void tells_image_failures(void **state)
+{
+	static const char *const reasons[] = {
+		WAITING("ErrImagePull", "no such image"),
+		WAITING("ImagePullBackOff", "no such image"),
+		WAITING("ErrImageNeverPull", "no such image"),
+		WAITING("InvalidImageName", "no such image"),
+		WAITING("CreateContainerConfigError", "no such image"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		struct pod_report r = judge(reasons[i]);
+
+		assert_int_equal(r.state, POD_FAILED);
+		assert_non_null(strstr(r.why.msg, "pod ns/p: "));
+		assert_non_null(strstr(r.why.msg, "no such image"));
+		assert_non_null(strstr(reasons[i], r.why.reason));
+	}
+}
+
+static void tells_crashes_with_last_words(void **state)
+{
+	struct pod_report r = judge(
+		"{'phase':'Running','containerStatuses':[{'restartCount':2,"
+		"'state':{'waiting':{'reason':'CrashLoopBackOff','message':"
+		"'back-off 10s'}},'lastState':{'terminated':{'exitCode':3,"
+		"'reason':'Error','message':'cannot listen\\n'}}}]}");
+
+	(void)state;
+	assert_int_equal(r.state, POD_FAILED);
+	assert_non_null(strstr(r.why.msg, "CrashLoopBackOff: exit status 3: "
+					  "cannot listen"));
+	/* the first ends may be followed by a good start */
+	r = judge("{'phase':'Running','containerStatuses':[{'restartCount':0,"
+		  "'state':{'terminated':{'exitCode':1}}}]}");
+	assert_int_equal(r.state, POD_WAITING);
+	r = judge("{'phase':'Running','containerStatuses':[{'restartCount':3,"
+		  "'state':{'terminated':{'exitCode':1,'reason':'Error'}}}]}");
+	assert_int_equal(r.state, POD_FAILED);
+}
+
+static void tells_ends(void **state)
+{
+	struct pod_report r =
+		judge("{'phase':'Failed','reason':'SysctlForbidden',"
+		      "'message':'forbidden sysctl'}");
+
+	(void)state;
+	assert_int_equal(r.state, POD_FAILED);
+	assert_string_equal(r.why.reason, "SysctlForbidden");
+	assert_non_null(strstr(r.why.msg, "forbidden sysctl"));
+	r = judge("{'phase':'Succeeded','containerStatuses':[{'state':"
+		  "{'terminated':{'exitCode':0,'reason':'Completed'}}}]}");
+	assert_int_equal(r.state, POD_FAILED);
+	assert_non_null(strstr(r.why.msg, "Completed: exit status 0"));
+}
+
+static void tells_unscheduled(void **state)
+{
+	struct pod_report r =
+		judge("{'phase':'Pending','conditions':[{'type':'PodScheduled',"
+		      "'status':'False','reason':'Unschedulable','message':"
+		      "'0/1 nodes are available'}]}");
+
+	(void)state;
+	assert_int_equal(r.state, POD_UNSCHEDULABLE);
+	assert_non_null(strstr(r.why.msg, "Unschedulable: 0/1 nodes"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waits_and_runs),
+		cmocka_unit_test(tells_image_failures),
+		cmocka_unit_test(tells_crashes_with_last_words),
+		cmocka_unit_test(tells_ends),
+		cmocka_unit_test(tells_unscheduled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

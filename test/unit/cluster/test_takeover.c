@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
+#include "test.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/objects.h"
+#include "cluster/takeover.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PORTS                                                                  \
+	"{'metadata': {'name': 'web'}, 'spec': {'selector': {'app': 'web'},"   \
+	"'ports': ["                                                           \
+	"{'name': 'http', 'port': 80, 'targetPort': 8080},"                    \
+	"{'name': 'grpc-in', 'port': 9000, 'targetPort': 'rpc'},"              \
+	"{'name': 'db', 'port': 3306, 'appProtocol': 'mysql'},"                \
+	"{'name': 'dns', 'port': 53, 'protocol': 'UDP', 'targetPort': 5353},"  \
+	"{'name': 'alt', 'port': 8080, 'targetPort': 8080},"                   \
+	"{'name': 's', 'port': 7, 'protocol': 'SCTP'}]}}"
+#define PODS                                                                   \
+	"[{'spec': {'containers': [{'ports': [{'name': 'rpc',"                 \
+	"'containerPort': 5353, 'protocol': 'UDP'}]}, {'ports': ["             \
+	"{'name': 'rpc', 'containerPort': 9091}]}]}}]"
+
+static void test_ports(void **state)
+{
+	auto_json json_t *service = json_quoted(PORTS),
+			 *pods = json_quoted(PODS);
+	auto_json json_t *containers = NULL;
+	auto_free char *serve = NULL, *preview = NULL, *six = NULL;
+	auto_free char *whole = NULL;
+	struct kt_error err = { 0 };
+	struct service_ports p;
+
+	(void)state;
+	assert_int_equal(service_ports_make(&p, service, pods, &err), 0);
+	assert_int_equal(p.n, 5);
+	assert_int_equal(p.v[1].target, 9091);
+	assert_string_equal(p.v[1].target_name, "rpc");
+	assert_int_equal(p.v[2].target, 3306);
+	assert_true(p.v[3].udp);
+	serve = service_ports_serve(&p, "10.0.0.9", false);
+	assert_string_equal(serve,
+			    "8080=10.0.0.9:80~http,9091=10.0.0.9:9000~http,"
+			    "3306=10.0.0.9:3306~tcp,5353/udp=10.0.0.9:53");
+	preview = service_ports_serve(&p, NULL, false);
+	assert_string_equal(preview, "8080~http,9091~http,3306~tcp,5353/udp");
+	whole = service_ports_serve(&p, NULL, true);
+	assert_string_equal(whole, "8080~tcp,9091~tcp,3306~tcp,5353/udp");
+	six = service_ports_serve(&p, "fd00::9", false);
+	assert_non_null(strstr(six, "8080=[fd00::9]:80~http"));
+	containers = service_ports_containers(&p);
+	assert_int_equal(json_array_size(containers), 4);
+	assert_string_equal(
+		json_str(json_array_get(containers, 0), "name", NULL),
+		"kt-8080");
+	assert_string_equal(
+		json_str(json_array_get(containers, 1), "name", NULL), "rpc");
+	assert_false(service_ports_low(&p));
+	p.v[0].target = 80;
+	p.v[1].target = 81;
+	service_ports_raise(&p);
+	assert_int_equal(p.v[0].target, 80);
+	assert_int_equal(p.v[1].target, 20081);
+	assert_true(service_ports_low(&p));
+	service_ports_fini(&p);
+}
+
+static void found(const struct service_ports *p, uint16_t number,
+		  const char *name, int want)
+{
+	const struct service_port *sp =
+		service_ports_find(p, number, name, true, true);
+
+	assert_int_equal(sp ? sp->port : -1, want);
+}
+
+static void test_find(void **state)
+{
+	auto_json json_t *service = json_quoted(PORTS),
+			 *pods = json_quoted(PODS);
+	struct kt_error err = { 0 };
+	struct service_ports p;
+
+	(void)state;
+	assert_int_equal(service_ports_make(&p, service, pods, &err), 0);
+	found(&p, 8080, "", 80); /* the target wins */
+	found(&p, 80, "", 80);
+	found(&p, 9000, "", 9000);
+	found(&p, 9091, "", 9000);
+	found(&p, 0, "rpc", 9000);
+	found(&p, 0, "grpc-in", 9000);
+	found(&p, 0, "http", 80);
+	found(&p, 53, "", 53);
+	found(&p, 5353, "", 53);
+	found(&p, 7, "", -1);
+	found(&p, 0, "s", -1);
+	found(&p, 0, "", -1);
+	assert_null(service_ports_find(&p, 53, "", true, false));
+	service_ports_fini(&p);
+}
+
+static void test_no_ports(void **state)
+{
+	auto_json json_t *none = json_quoted("{'spec': {}}");
+	struct kt_error err = { 0 };
+	struct service_ports p;
+
+	(void)state;
+	assert_int_equal(service_ports_make(&p, none, NULL, &err), -EINVAL);
+}
+
+#define WEB                                                                    \
+	"{'metadata': {'name': 'web', 'resourceVersion': '7'},"                \
+	"'spec': {'selector': {'app': 'web'}, 'x': 1}}"
+#define OURS "{'kt-role': 'router', 'kt-target': 'abc'}"
+
+static void test_take_and_restore(void **state)
+{
+	auto_json json_t *web = json_quoted(WEB), *ours = json_quoted(OURS);
+	auto_json json_t *original = service_original(web);
+	auto_json json_t *taken = service_taken(web, ours, original);
+	auto_json json_t *back = NULL, *again = NULL, *other = NULL;
+
+	(void)state;
+	assert_string_equal(object_annotation(taken, "kt-selector"),
+			    "{\"app\":\"web\"}");
+	assert_string_equal(service_role(taken), "router");
+	assert_string_equal(service_target(taken), "abc");
+	assert_int_equal(service_guard(taken, ours, &other), SERVICE_OURS);
+	assert_null(other);
+	again = service_original(taken);
+	assert_true(json_equal(again, original));
+	back = service_restored(taken);
+	assert_true(json_equal(back, web));
+	assert_null(service_restored(web));
+}
+
+/* A manifest that was applied meanwhile: merged with ours, or in its place */
+static void guard(const char *selector, const char *annotations,
+		  enum service_guard want, const char *want_original)
+{
+	auto_json json_t *s = json_quoted(WEB), *ours = json_quoted(OURS);
+	auto_json json_t *original = NULL, *expect = NULL;
+
+	json_object_set_new(json_object_get(s, "spec"), "selector",
+			    json_quoted(selector));
+	json_object_set_new(json_object_get(s, "metadata"), "annotations",
+			    json_quoted(annotations));
+	assert_int_equal(service_guard(s, ours, &original), want);
+	if (!want_original) {
+		assert_null(original);
+		return;
+	}
+	expect = json_quoted(want_original);
+	assert_true(json_equal(original, expect));
+}
+
+static void test_guard(void **state)
+{
+#define RECORD "{'kt-selector': '{\\'app\\': \\'web\\'}'}"
+	(void)state;
+	guard(OURS, RECORD, SERVICE_OURS, NULL);
+	guard("{'app': 'web'}", RECORD, SERVICE_CHANGED, "{'app': 'web'}");
+	guard("{'app': 'w2', 'kt-role': 'router', 'kt-target': 'abc'}", RECORD,
+	      SERVICE_CHANGED, "{'app': 'w2'}");
+	guard("{'kt-role': 'shadow-exchange', 'kt-target': 'z'}", RECORD,
+	      SERVICE_CHANGED, "{'app': 'web'}");
+	guard("{'app': 'web'}", "{}", SERVICE_GIVEN_BACK, "{'app': 'web'}");
+	guard(OURS, "{}", SERVICE_GIVEN_BACK, NULL);
+}
+
+static void test_lock(void **state)
+{
+	auto_json json_t *web = json_quoted(WEB);
+	auto_json json_t *locked = service_locked(web, 1000);
+	auto_json json_t *open = NULL;
+
+	(void)state;
+	assert_int_equal(service_lock_age(web, 1000), -1);
+	assert_int_equal(service_lock_age(locked, 1010), 10);
+	assert_int_equal(service_lock_age(locked, 900), 0);
+	assert_null(service_unlocked(web, 0));
+	assert_null(service_unlocked(locked, 1001));
+	open = service_unlocked(locked, 1000);
+	assert_true(json_equal(open, web));
+}
+
+static void test_stuntman(void **state)
+{
+	auto_json json_t *service = json_quoted(PORTS);
+	auto_json json_t *original = service_original(service);
+	struct stuntman_spec spec = { service, original, "alice", 5 };
+	auto_json json_t *s = stuntman_service(&spec);
+	const json_t *ports = json_at(s, "spec", "ports", NULL);
+
+	(void)state;
+	assert_string_equal(json_str(s, "metadata", "name", NULL),
+			    "web-kt-stuntman");
+	assert_string_equal(object_label(s, "control-by"), "kt");
+	assert_string_equal(object_annotation(s, "kt-last-heart-beat"), "5");
+	assert_true(json_equal(json_at(s, "spec", "selector", NULL), original));
+	assert_int_equal(json_array_size(ports), 6);
+	assert_string_equal(json_str(json_array_get(ports, 0), "name", NULL),
+			    "kt-80");
+	assert_string_equal(json_str(json_array_get(ports, 3), "name", NULL),
+			    "kt-53-udp");
+	assert_string_equal(
+		json_str(json_array_get(ports, 1), "targetPort", NULL), "rpc");
+}
+
+static void scales(const char *object, int fallback, const char *want)
+{
+	auto_json json_t *obj = json_quoted(object), *got = NULL,
+			 *expect = NULL;
+
+	got = fallback < 0 ? workload_down(obj) : workload_up(obj, fallback);
+	if (!want) {
+		assert_null(got);
+		return;
+	}
+	expect = json_quoted(want);
+	if (!json_equal(got, expect))
+		fail_msg("%s: %s", object, json_dumps(got, 0));
+}
+
+static void test_scale(void **state)
+{
+#define MARKED "'annotations': {'kt-replicas': '3'}"
+	(void)state;
+	scales("{'metadata': {'resourceVersion': '5'}, 'spec': {'replicas': "
+	       "3}}",
+	       -1,
+	       "{'metadata': {'resourceVersion': '5', " MARKED "}, 'spec': "
+	       "{'replicas': 0}}");
+	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 0}}", -1, NULL);
+	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 0}}", 0,
+	       "{'metadata': {'annotations': {'kt-replicas': null}}, 'spec': "
+	       "{'replicas': 3}}");
+	/* its owner has scaled it meanwhile */
+	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 1}}", 2,
+	       "{'metadata': {'annotations': {'kt-replicas': null}}}");
+	/* as KT Connect leaves it: the number is elsewhere */
+	scales("{'metadata': {}, 'spec': {'replicas': 0}}", 2,
+	       "{'metadata': {'annotations': {'kt-replicas': null}}, 'spec': "
+	       "{'replicas': 2}}");
+	scales("{'metadata': {}, 'spec': {'replicas': 1}}", 2, NULL);
+}
+
+static void test_selector_query(void **state)
+{
+	auto_json json_t *one = json_quoted("{'app': 'web', 'tier': 'a/b'}");
+	auto_json json_t *none = json_quoted("{}");
+	auto_free char *q = selector_query(one);
+
+	(void)state;
+	assert_non_null(strstr(q, "labelSelector="));
+	assert_non_null(strstr(q, "app%3Dweb"));
+	assert_null(selector_query(none));
+	assert_true(selector_matches(one, one));
+	assert_false(selector_matches(none, one));
+	assert_false(selector_matches(one, none));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_no_ports),
+		cmocka_unit_test(test_take_and_restore),
+		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_stuntman),
+		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_selector_query),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
