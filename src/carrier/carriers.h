@@ -3,7 +3,7 @@
 #define KT_CARRIER_CARRIERS_H
 
 #include "carrier/portforward.h"
-#include "ktctl/options.h"
+#include "cli/options.h"
 #include "kube/kubeconfig.h"
 #include "local/home.h"
 

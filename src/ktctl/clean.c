@@ -5,14 +5,14 @@
  */
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/app.h"
+#include "cli/options.h"
+#include "cli/progress.h"
 #include "cluster/mend.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
-#include "ktctl/app.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
-#include "ktctl/options.h"
-#include "ktctl/progress.h"
 #include "kube/rest.h"
 
 #include <errno.h>

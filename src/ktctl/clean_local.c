@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "cli/app.h"
 #include "dns/hosts.h"
-#include "ktctl/app.h"
 #include "local/home.h"
 #include "local/pidfile.h"
 

@@ -3,7 +3,7 @@
 #define KT_KTCTL_CONNECT_NAMES_H
 
 #include "base/prefixset.h"
-#include "ktctl/options.h"
+#include "cli/options.h"
 #include "kube/client.h"
 #include "local/home.h"
 #include "tunnel/client.h"

@@ -3,8 +3,8 @@
 #define KT_KTCTL_CONNECT_RANGES_H
 
 #include "base/prefixset.h"
+#include "cli/options.h"
 #include "cluster/cidr.h"
-#include "ktctl/options.h"
 
 /**
  * connect_ranges() - what is captured

@@ -2,13 +2,13 @@
 #ifndef KT_KTCTL_INWARD_H
 #define KT_KTCTL_INWARD_H
 
+#include "cli/mark.h"
+#include "cli/options.h"
+#include "cli/subject.h"
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
-#include "ktctl/mark.h"
-#include "ktctl/options.h"
 #include "ktctl/shadow.h"
-#include "ktctl/subject.h"
 #include "tunnel/inbound.h"
 
 /**

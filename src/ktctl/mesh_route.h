@@ -2,9 +2,9 @@
 #ifndef KT_KTCTL_MESH_ROUTE_H
 #define KT_KTCTL_MESH_ROUTE_H
 
+#include "cli/mark.h"
 #include "cluster/routing.h"
 #include "ktctl/inward.h"
-#include "ktctl/mark.h"
 
 /**
  * DOC: mesh --mode manual --route: ktctl writes the routes, too

@@ -7,16 +7,16 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/app.h"
+#include "cli/offer_role.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/subject.h"
 #include "cluster/mend.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/takeover.h"
-#include "ktctl/app.h"
-#include "ktctl/offer_role.h"
-#include "ktctl/options.h"
-#include "ktctl/progress.h"
 #include "ktctl/recover_plan.h"
-#include "ktctl/subject.h"
 #include "kube/rest.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef KT_KTCTL_SHADOW_H
 #define KT_KTCTL_SHADOW_H
 
-#include "ktctl/options.h"
+#include "cli/options.h"
 #include "kube/client.h"
 
 /**

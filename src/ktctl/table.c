@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/app.h"
-#include "ktctl/command.h"
-#include "ktctl/options.h"
+#include "cli/app.h"
+#include "cli/command.h"
+#include "cli/options.h"
 
 #include "base/mem.h"
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/app.h"
+
+#include "cli/progress.h"
+#include "local/signals.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_error(const struct kt_error *err)
+{
+	fflush(stdout);
+	fprintf(stderr, "ktctl: %s\n", err->msg);
+	if (err->hint[0])
+		fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+int app_fail(const struct app *app, int rc, const struct kt_error *err)
+{
+	int signo = app->signals ? signals_seen(app->signals) : 0;
+
+	if (app->progress)
+		progress_fail(app->progress);
+	if (rc == -EINTR && signo) {
+		fprintf(stderr, "ktctl: interrupted by %s\n",
+			signals_name(signo));
+		return EXIT_INTERRUPTED;
+	}
+	print_error(err);
+	return EXIT_FAILED;
+}
+
+int app_usage(const struct app *app, const struct kt_error *err)
+{
+	if (app && app->progress)
+		progress_fail(app->progress);
+	print_error(err);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLI_APP_H
+#define KT_CLI_APP_H
+
+#include "base/error.h"
+
+struct connect_options;
+struct global_options;
+struct home;
+struct loop;
+struct options;
+struct progress;
+struct signals;
+
+/** Exit statuses of ktctl; every command function returns one of them. */
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_INTERRUPTED = 130,
+};
+
+/**
+ * struct app - what main() lends to a command
+ *
+ * loop, progress and signals are there for commands whose row says
+ * `.loop = true` (INT, TERM, HUP and QUIT then interrupt the loop), else NULL.
+ */
+struct app {
+	struct loop *loop;
+	struct progress *progress;
+	struct signals *signals;
+	const struct home *home;       /* ~/.kt */
+	const struct options *options; /* all of them */
+};
+
+/**
+ * app_fail() - tell the user why the command ends, on stderr
+ *
+ *	ktctl: <object: failed act: reason>
+ *	hint: <what to do>
+ *
+ * An interrupted command (-EINTR after a signal) says only that it was.
+ * Return: EXIT_FAILED or EXIT_INTERRUPTED.
+ */
+int app_fail(const struct app *app, int rc, const struct kt_error *err);
+
+/** app_usage() - the same for a wrong command line; returns EXIT_USAGE */
+int app_usage(const struct app *app, const struct kt_error *err);
+
+/* The commands, one file each. */
+int command_connect(struct app *app, const struct connect_options *opt,
+		    const struct global_options *global);
+int command_exchange(struct app *app, const struct options *o);
+int command_mesh(struct app *app, const struct options *o);
+int command_preview(struct app *app, const struct options *o);
+int command_clean(struct app *app, const struct options *o);
+int command_recover(struct app *app, const struct options *o);
+int command_config_show(struct app *app, const struct options *o);
+int command_config_get(struct app *app, const struct options *o);
+int command_config_set(struct app *app, const struct options *o);
+int command_config_unset(struct app *app, const struct options *o);
+int command_config_list_profile(struct app *app, const struct options *o);
+int command_config_save_profile(struct app *app, const struct options *o);
+int command_config_load_profile(struct app *app, const struct options *o);
+int command_config_drop_profile(struct app *app, const struct options *o);
+int command_completion(struct app *app, const struct options *o);
+int command_complete(struct app *app, const struct options *o);
+
+#endif

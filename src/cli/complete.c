@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/app.h"
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/options.h"
+#include "cli/parse.h"
+#include "cli/profile.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+
+/**
+ * DOC: Completion
+ *
+ * "ktctl __complete WORDS... CURRENT" prints what CURRENT may become, one per
+ * line with its description behind a tab, then ":4", or ":0" where files are
+ * wanted. KT Connect's scripts understand that as well.
+ */
+
+struct complete {
+	const struct home *home;
+	const char *current; /* what the candidates begin with */
+	const char *keep;    /* "--flag=" before a value, or "" */
+	size_t keep_len;
+	bool describe;
+	bool files;
+};
+
+static void offer(const struct complete *c, const char *text, const char *about)
+{
+	if (!str_starts(text, c->current))
+		return;
+	printf("%.*s%s", (int)c->keep_len, c->keep, text);
+	if (c->describe && about)
+		printf("\t%s", about);
+	putchar('\n');
+}
+
+/* --- values --------------------------------------------------------------- */
+
+static void offer_values(struct complete *c, const struct option *opt)
+{
+	switch (opt->type) {
+	case VALUE_CHOICE:
+		for (size_t i = 0; opt->choices[i]; i++)
+			offer(c, opt->choices[i], NULL);
+		break;
+	case VALUE_BOOL:
+		offer(c, "true", NULL);
+		offer(c, "false", NULL);
+		break;
+	case VALUE_FAMILY:
+		offer(c, "4", NULL);
+		offer(c, "6", NULL);
+		break;
+	case VALUE_DNS_MODE:
+		offer(c, "localDNS", "cluster names through a local resolver");
+		offer(c, "podDNS", "the cluster's DNS, with sshuttle only");
+		offer(c, "hosts", "names in /etc/hosts");
+		break;
+	default:
+		c->files = strcmp(opt->name, "kubeconfig") == 0;
+		break;
+	}
+}
+
+/* --- flags ---------------------------------------------------------------- */
+
+static void offer_flag(const struct complete *c, const char *name,
+		       const char *about)
+{
+	auto_free char *flag = xasprintf("--%s", name);
+
+	offer(c, flag, about);
+}
+
+static void offer_flags(const struct complete *c, const struct command *cmd)
+{
+	const struct option *opt;
+
+	for_each_option (opt, cmd ? cmd->options : NULL)
+		offer_flag(c, opt->name, opt->summary);
+	for_each_option (opt, global_option_table)
+		if (!opt->hidden)
+			offer_flag(c, opt->name, opt->summary);
+	offer_flag(c, "help", "show the help of a command");
+	if (!cmd)
+		offer_flag(c, "version", "show the version");
+}
+
+/* "--flag=val": the values of the flag, with "--flag=" kept in front */
+static void offer_flag_value(struct complete *c, const struct command *cmd)
+{
+	const char *name = c->current + 2, *eq = strchr(name, '=');
+	size_t len = (size_t)(eq - name);
+	const struct option *opt =
+		option_find(cmd ? cmd->options : NULL, name, len);
+
+	if (!opt)
+		opt = option_find(global_option_table, name, len);
+	if (!opt)
+		return;
+	c->keep = c->current;
+	c->keep_len = (size_t)(eq + 1 - c->current);
+	c->current = eq + 1;
+	offer_values(c, opt);
+}
+
+/* --- words ---------------------------------------------------------------- */
+
+static void offer_commands(const struct complete *c,
+			   const struct command *parent)
+{
+	const struct command *cmd;
+
+	for_each_command (cmd)
+		if (!cmd->hidden && (parent ? command_is_child(cmd, parent)
+					    : !strchr(cmd->name, ' ')))
+			offer(c, command_word(cmd), cmd->summary);
+}
+
+static void offer_known_items(const struct complete *c)
+{
+	for (size_t i = 0; config_items[i]; i++) {
+		const struct option *opt = option_by_item(config_items[i]);
+
+		offer(c, config_items[i], opt ? opt->summary : NULL);
+	}
+}
+
+static void offer_set_items(const struct complete *c)
+{
+	struct config cfg;
+
+	if (config_load(&cfg, c->home, "", "config", NULL) < 0)
+		return;
+	for (size_t i = 0; i < cfg.n; i++) {
+		auto_free char *name =
+			xasprintf("%s.%s", cfg.v[i].group, cfg.v[i].item);
+
+		offer(c, name, cfg.v[i].value);
+	}
+	config_fini(&cfg);
+}
+
+static void offer_profiles(const struct complete *c)
+{
+	auto_strv struct strv names = { 0 };
+
+	if (profile_list(c->home, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		offer(c, names.v[i], NULL);
+}
+
+static void offer_arguments(struct complete *c, const struct parse_context *ctx)
+{
+	const char *name = ctx->command->name;
+
+	if (strcmp(name, "config set") == 0 && ctx->nargs == 1) {
+		const struct option *opt = option_by_item(ctx->first);
+
+		if (opt)
+			offer_values(c, opt);
+	} else if (strcmp(name, "config set") == 0 && !ctx->nargs) {
+		offer_known_items(c);
+	} else if (strcmp(name, "config get") == 0 ||
+		   strcmp(name, "config unset") == 0) {
+		offer_set_items(c);
+	} else if (str_ends(name, "-profile") && !ctx->nargs &&
+		   ctx->command->max_args) {
+		offer_profiles(c);
+	}
+}
+
+int command_complete(struct app *app, const struct options *o)
+{
+	struct complete c = {
+		.home = app->home,
+		.current = o->nargs ? o->args[o->nargs - 1] : "",
+		.keep = "",
+		.describe = strcmp(o->command->name, "__complete") == 0,
+	};
+	auto_free char **words = xcalloc(o->nargs + 1, sizeof(*words));
+	struct parse_context ctx;
+
+	/* the words that are complete, behind the program's name */
+	for (size_t i = 0; i + 1 < o->nargs; i++)
+		words[i + 1] = o->args[i];
+	parse_context(&ctx, (int)MAX(o->nargs, 1), words);
+	if (ctx.pending)
+		offer_values(&c, ctx.pending);
+	else if (!ctx.flags_ended && str_starts(c.current, "--") &&
+		 strchr(c.current, '='))
+		offer_flag_value(&c, ctx.command);
+	else if (!ctx.flags_ended && c.current[0] == '-')
+		offer_flags(&c, ctx.command);
+	else if (!ctx.command || !ctx.command->run)
+		offer_commands(&c, ctx.command);
+	else
+		offer_arguments(&c, &ctx);
+	puts(c.files ? ":0" : ":4");
+	return EXIT_OK;
+}

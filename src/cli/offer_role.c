@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/offer_role.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/authz.h"
+#include "kube/denied.h"
+#include "roles.h" /* deploy/rbac/NAME.yaml as NAME_yaml */
+
+#include <ctype.h>
+#include <string.h>
+
+#define ISTIO "networking.istio.io"
+#define GATEWAY "gateway.networking.k8s.io"
+#define SA_PREFIX "system:serviceaccount:"
+
+/* The name comes from the server and goes into a command for a shell. */
+static bool is_plain(const char *s)
+{
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("-_.:@", *s))
+			return false;
+	return true;
+}
+
+/* Its text, when it grants @resource of @group */
+static const char *published(const char *role, const struct denied *d)
+{
+	static const struct {
+		const char *name, *text;
+		const char *group; /* of an API, that it grants as well */
+	} roles[] = {
+		{ "connect", connect_yaml, "" },
+		{ "exchange", exchange_yaml, "" },
+		{ "exchange-scale", exchange_scale_yaml, "apps" },
+		{ "exchange-ephemeral", exchange_ephemeral_yaml, "apps" },
+		{ "mesh", mesh_yaml, "" },
+		{ "mesh-gateway", mesh_gateway_yaml, GATEWAY },
+		{ "mesh-istio", mesh_istio_yaml, ISTIO },
+		{ "preview", preview_yaml, "" },
+		{ "recover", recover_yaml, "apps" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+		if (strcmp(roles[i].name, role) == 0 &&
+		    (!d->group[0] || strcmp(d->group, roles[i].group) == 0))
+			return roles[i].text;
+	return NULL;
+}
+
+static void print_published(const struct denied *d, const char *role,
+			    const char *text)
+{
+	bool account = str_starts(d->user, SA_PREFIX);
+	const char *name = d->user + (account ? strlen(SA_PREFIX) : 0);
+
+	fprintf(stderr,
+		"An administrator can allow all that %s needs:\n"
+		"\n"
+		"kubectl -n %s apply -f - <<'END'\n%sEND\n"
+		"kubectl -n %s create rolebinding 'ktctl-%s-%s' "
+		"--role ktctl-%s --%s '%s'\n",
+		role, d->ns, text, d->ns, role, name, role,
+		account ? "serviceaccount" : "user", name);
+}
+
+void offer_role(const struct kt_error *err, const char *role)
+{
+	auto_free char *one = NULL;
+	const char *text;
+	struct denied d;
+
+	if (err->http_status != 403 || !denied_parse(&d, err->msg))
+		return;
+	/* Roles of their own, for whoever mends what such a mesh has left, too
+	 */
+	role = strcmp(d.group, ISTIO) == 0     ? "mesh-istio"
+	       : strcmp(d.group, GATEWAY) == 0 ? "mesh-gateway"
+					       : role;
+	text = published(role, &d);
+	if (d.ns[0] && text && is_plain(d.user) && is_plain(d.ns)) {
+		print_published(&d, role, text);
+		return;
+	}
+	one = authz_role_for(err);
+	if (one)
+		fprintf(stderr,
+			"An administrator can allow it with kubectl apply -f "
+			"- and:\n\n%s",
+			one);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLI_OPTIONS_H
+#define KT_CLI_OPTIONS_H
+
+#include "base/ipaddr.h"
+#include "base/str.h"
+#include "cli/expose.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: Options
+ *
+ * What a command gets to see: plain, typed, validated values. They come from
+ * the rows of the option table (table.c), each from the first of these that
+ * says something: the command line, the environment (KTCTL_<ITEM>), the
+ * configuration file (~/.kt/config), the default text of the row.
+ *
+ * Strings and lists belong to struct options; options_fini() frees them. A
+ * string that was not given, or given empty, is NULL.
+ */
+
+/** struct pair - one k=v of a list such as --withLabel */
+struct pair {
+	char *key, *value;
+};
+
+struct pairs {
+	struct pair *v;
+	size_t n;
+};
+
+struct prefixes {
+	struct ipprefix *v;
+	size_t n;
+};
+
+/** struct pod_quota - Kubernetes quantities ("0.5", "512Mi"), or NULL */
+struct pod_quota {
+	char *cpu;
+	char *memory;
+};
+
+struct global_options {
+	char *namespace;	 /* NULL: that of the kubeconfig context */
+	char *kubeconfig;	 /* NULL: $KUBECONFIG or ~/.kube/config */
+	char *context;		 /* NULL: the current one */
+	char *image;		 /* never NULL */
+	char *image_pull_secret; /* or NULL */
+	char *service_account;	 /* never NULL */
+	struct pairs node_selector;
+	struct pairs with_label;
+	struct pairs with_annotation;
+	struct pod_quota pod_quota;
+	int port_forward_timeout; /* seconds, >= 1 */
+	int pod_creation_timeout; /* seconds, >= 1 */
+	int ip_version;		  /* 4 or 6 */
+	int carrier;		  /* enum carrier_option */
+	bool debug;
+	bool use_shadow_deployment;
+	bool use_local_time;
+	bool force_update;
+	bool as_worker; /* accepted for KT's sake, no effect */
+};
+
+/* --carrier: PF_* of carrier/portforward.h come in this order behind AUTO */
+enum carrier_option {
+	CARRIER_AUTO,
+	CARRIER_SPDY,
+	CARRIER_SPDY_WEBSOCKET,
+	CARRIER_WEBSOCKET,
+};
+
+enum connect_mode { CONNECT_TUN2SOCKS, CONNECT_SSHUTTLE };
+enum dns_mode { DNS_MODE_LOCAL, DNS_MODE_POD, DNS_MODE_HOSTS };
+
+/** struct dns_option - --dnsMode */
+struct dns_option {
+	int kind; /* enum dns_mode */
+	/* localDNS: servers in order, as written ("cluster", "upstream",
+	 * "tcp:10.0.0.2:53"), never empty; hosts: the namespaces, empty for
+	 * the own one; podDNS: empty */
+	struct strv list;
+};
+
+struct connect_options {
+	int mode; /* enum connect_mode */
+	struct dns_option dns_mode;
+	char *cluster_domain; /* lower case, no dots at the ends, never NULL */
+	struct prefixes include_ips;
+	struct prefixes exclude_ips;
+	struct ipaddr ingress_ip; /* family 0: not given */
+	struct ipaddr proxy_addr;
+	struct strv include_domains; /* lower case, no leading dot */
+	int dns_cache_ttl;	     /* seconds; 0: no cache */
+	uint16_t proxy_port;
+	uint16_t dns_port;
+	bool dns_port_given; /* else any other port will do when it is taken */
+	bool share_shadow;
+	bool disable_pod_ip;
+	bool skip_cleanup;
+	bool disable_tun_device;
+	bool disable_tun_route;
+};
+
+/** struct inward_options - of every command that brings traffic here */
+struct inward_options {
+	struct expose expose;
+	int grace_time; /* seconds */
+	bool skip_port_checking;
+};
+
+enum exchange_mode { EXCHANGE_SELECTOR, EXCHANGE_SCALE, EXCHANGE_EPHEMERAL };
+
+struct exchange_options {
+	struct inward_options in;
+	int mode;	       /* enum exchange_mode */
+	int recover_wait_time; /* seconds */
+};
+
+enum mesh_mode { MESH_AUTO, MESH_MANUAL };
+enum mesh_route_option { ROUTE_NONE, ROUTE_ISTIO, ROUTE_GATEWAY };
+
+struct mesh_options {
+	struct inward_options in;
+	int mode;	    /* enum mesh_mode */
+	int route;	    /* enum mesh_route_option */
+	char *version_mark; /* or NULL */
+	char *match;	    /* a match of wire/rule.h, or NULL */
+	char *router_image; /* NULL: that of the shadow */
+};
+
+struct preview_options {
+	struct inward_options in;
+	bool external;
+};
+
+struct config_options {
+	bool all;     /* show, unset */
+	bool dry_run; /* load-profile */
+};
+
+struct clean_options {
+	int threshold_minutes;
+	bool dry_run;
+	bool local_only;
+};
+
+struct completion_options {
+	bool no_descriptions;
+};
+
+struct command;
+
+/** struct options - everything one run of ktctl was asked to do */
+struct options {
+	struct global_options global;
+	struct connect_options connect;
+	struct exchange_options exchange;
+	struct mesh_options mesh;
+	struct preview_options preview;
+	struct clean_options clean;
+	struct config_options config;
+	struct completion_options completion;
+
+	const struct command *command;
+	char *const *args; /* positional arguments, borrowed from argv */
+	size_t nargs;
+};
+
+/** options_fini() - free what the rows of the table put in */
+void options_fini(struct options *o);
+
+#endif

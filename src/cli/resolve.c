@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/resolve.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/options.h"
+#include "cli/parse.h"
+#include "cli/value.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int set_default(struct options *o, const struct option *opt,
+		       struct kt_error *err)
+{
+	/* a type without an empty form (a path is empty, a port is not)
+	 * has a default text in its row */
+	return value_set(opt, o, opt->fallback, err);
+}
+
+static void set_from_config(struct options *o, const struct option *opt,
+			    const char *group, const struct config *cfg)
+{
+	struct kt_error bad = { 0 };
+	char item[ITEM_STRLEN];
+	const char *text;
+
+	option_item(opt, item, sizeof(item));
+	text = cfg ? config_value(cfg, group, item) : NULL;
+	if (text && value_set(opt, o, text, &bad) < 0)
+		log_warn("~/.kt/config: %s.%s is ignored: %s", group, item,
+			 bad.msg);
+}
+
+static int set_from_env(struct options *o, const struct option *opt,
+			const char *group, struct kt_error *err)
+{
+	char name[ITEM_STRLEN + 32];
+	const char *text = getenv(option_env(opt, group, name, sizeof(name)));
+	int rc;
+
+	if (!text || !*text)
+		return 0;
+	rc = value_set(opt, o, text, err);
+	return rc < 0 ? kt_wrap(err, rc, "environment variable %s", name) : 0;
+}
+
+static int set_table(struct options *o, const struct option *table,
+		     const char *group, const struct config *cfg,
+		     struct kt_error *err)
+{
+	const struct option *opt;
+
+	for_each_option (opt, table) {
+		int rc = set_default(o, opt, err);
+
+		if (rc < 0)
+			return kt_wrap(err, rc, "default of --%s", opt->name);
+		if (opt->no_config || !group)
+			continue;
+		set_from_config(o, opt, group, cfg);
+		rc = set_from_env(o, opt, group, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static bool was_given(const struct invocation *inv, const struct config *cfg,
+		      const char *name)
+{
+	const struct option *opt =
+		option_find(inv->command->options, name, strlen(name));
+	char item[ITEM_STRLEN], env[ITEM_STRLEN + 32];
+	const char *text;
+
+	for (size_t i = 0; i < inv->nflags; i++)
+		if (inv->flags[i].opt == opt)
+			return true;
+	option_item(opt, item, sizeof(item));
+	text = getenv(option_env(opt, inv->command->group, env, sizeof(env)));
+	return (text && *text) ||
+	       (cfg && config_value(cfg, inv->command->group, item));
+}
+
+static bool is_loopback(const struct ipaddr *a)
+{
+	static const struct ipaddr six = { AF_INET6, { [15] = 1 } };
+
+	return a->family == AF_INET ? a->b[0] == 127 : ipaddr_eq(a, &six);
+}
+
+static int check_connect(const struct connect_options *c, struct kt_error *err)
+{
+	char a[IPADDR_STRLEN];
+
+	if (c->dns_mode.kind == DNS_MODE_POD && c->mode == CONNECT_TUN2SOCKS) {
+		kt_hint(err, "use --dnsMode localDNS, or --mode sshuttle");
+		return kt_fail(err, EINVAL,
+			       "--dnsMode podDNS does not work with --mode "
+			       "tun2socks");
+	}
+	if (!is_loopback(&c->proxy_addr) && !c->disable_tun_device) {
+		kt_hint(err, "add --disableTunDevice, or leave it at "
+			     "127.0.0.1");
+		return kt_fail(err, EINVAL,
+			       "--proxyAddr %s opens the proxy to others, "
+			       "which needs --disableTunDevice",
+			       ipaddr_str(&c->proxy_addr, a));
+	}
+	return 0;
+}
+
+static const struct inward_options *inward_of(const struct options *o)
+{
+	const char *group = o->command->group;
+
+	if (strcmp(group, "exchange") == 0)
+		return &o->exchange.in;
+	if (strcmp(group, "mesh") == 0)
+		return &o->mesh.in;
+	return strcmp(group, "preview") == 0 ? &o->preview.in : NULL;
+}
+
+/* A default of the configuration file will do, so this is no parser's work */
+static int check_inward(const struct inward_options *in, struct kt_error *err)
+{
+	if (!in || in->expose.n)
+		return 0;
+	kt_hint(err, "for instance --expose 8080: the port of your program on "
+		     "this machine");
+	return kt_fail(err, EINVAL, "--expose is missing");
+}
+
+int options_resolve(struct options *o, const struct invocation *inv,
+		    const struct config *cfg, struct kt_error *err)
+{
+	const struct command *c = inv->command;
+	int rc;
+
+	*o = (struct options){ .command = c,
+			       .args = inv->args,
+			       .nargs = inv->nargs };
+	rc = set_table(o, global_option_table, "global", cfg, err);
+	if (rc == 0 && c)
+		rc = set_table(o, c->options, c->group, cfg, err);
+	for (size_t i = 0; rc == 0 && i < inv->nflags; i++) {
+		rc = value_set(inv->flags[i].opt, o, inv->flags[i].text, err);
+		if (rc < 0)
+			kt_wrap(err, rc, "--%s", inv->flags[i].opt->name);
+	}
+	if (rc < 0 || !c || !c->group)
+		return rc;
+	if (strcmp(c->group, "connect") == 0) {
+		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
+		rc = check_connect(&o->connect, err);
+	}
+	return rc < 0 ? rc : check_inward(inward_of(o), err);
+}
+
+void options_fini(struct options *o)
+{
+	const struct option *opt;
+
+	for_each_option (opt, global_option_table)
+		value_fini(opt, o);
+	for_each_option (opt, o->command ? o->command->options : NULL)
+		value_fini(opt, o);
+}
