@@ -16,12 +16,12 @@
 #include "ktctl/connect_proxy.h"
 #include "ktctl/connect_ranges.h"
 #include "ktctl/connect_traffic.h"
-#include "ktctl/uplink.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/pidfile.h"
 #include "local/signals.h"
 #include "net/netns.h"
+#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>

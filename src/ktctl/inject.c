@@ -8,9 +8,9 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/ephemeral.h"
-#include "ktctl/uplink.h"
 #include "kube/rest.h"
 #include "kube/watch.h"
+#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>

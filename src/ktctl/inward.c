@@ -10,11 +10,11 @@
 #include "cluster/guard.h"
 #include "cluster/mend.h"
 #include "cluster/takeover.h"
-#include "ktctl/uplink.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
 #include "local/signals.h"
+#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>

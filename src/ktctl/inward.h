@@ -8,8 +8,8 @@
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
-#include "ktctl/shadow.h"
 #include "tunnel/inbound.h"
+#include "uplink/shadow.h"
 
 /**
  * DOC: Inward: traffic of the cluster comes to this machine

@@ -8,8 +8,8 @@
 #include "cluster/mend.h"
 #include "cluster/takeover.h"
 #include "ktctl/inward.h"
-#include "ktctl/uplink.h"
 #include "kube/rest.h"
+#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>

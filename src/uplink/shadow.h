@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_SHADOW_H
-#define KT_KTCTL_SHADOW_H
+#ifndef KT_UPLINK_SHADOW_H
+#define KT_UPLINK_SHADOW_H
 
 #include "cli/options.h"
 #include "kube/client.h"

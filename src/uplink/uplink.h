@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_UPLINK_H
-#define KT_KTCTL_UPLINK_H
+#ifndef KT_UPLINK_UPLINK_H
+#define KT_UPLINK_UPLINK_H
 
 #include "carrier/carriers.h"
-#include "ktctl/shadow.h"
 #include "tunnel/client.h"
 #include "tunnel/inbound.h"
+#include "uplink/shadow.h"
 
 /**
  * DOC: The uplink: a tunnel that is kept up
