@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/connect_traffic.h"
+#include "connect/traffic.h"
 
 #include "base/log.h"
-#include "ktctl/dialer.h"
-#include "ktctl/flows.h"
+#include "connect/dialer.h"
+#include "connect/flows.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/connect_proxy.h"
+#include "connect/proxy.h"
 
 #include "base/mem.h"
-#include "ktctl/dialer.h"
-#include "ktctl/flows.h"
+#include "connect/dialer.h"
+#include "connect/flows.h"
 #include "net/socks.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/connect_ranges.h"
+#include "connect/ranges.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_CONNECT_HOSTS_H
-#define KT_KTCTL_CONNECT_HOSTS_H
+#ifndef KT_CONNECT_HOSTS_H
+#define KT_CONNECT_HOSTS_H
 
 #include "base/str.h"
 #include "kube/client.h"

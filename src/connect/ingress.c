@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/ingress.h"
+#include "connect/ingress.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/connect_hosts.h"
+#include "connect/hosts.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_CONNECT_TRAFFIC_H
-#define KT_KTCTL_CONNECT_TRAFFIC_H
+#ifndef KT_CONNECT_TRAFFIC_H
+#define KT_CONNECT_TRAFFIC_H
 
 #include "net/capture.h"
 #include "tunnel/client.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_INGRESS_H
-#define KT_KTCTL_INGRESS_H
+#ifndef KT_CONNECT_INGRESS_H
+#define KT_CONNECT_INGRESS_H
 
 #include "base/ipaddr.h"
 #include "kube/client.h"

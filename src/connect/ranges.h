@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_CONNECT_RANGES_H
-#define KT_KTCTL_CONNECT_RANGES_H
+#ifndef KT_CONNECT_RANGES_H
+#define KT_CONNECT_RANGES_H
 
 #include "base/prefixset.h"
 #include "cli/options.h"

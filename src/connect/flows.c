@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/flows.h"
+#include "connect/flows.h"
 
 static uint32_t hash_port(uint32_t h, const struct ipport *p)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_CONNECT_PROXY_H
-#define KT_KTCTL_CONNECT_PROXY_H
+#ifndef KT_CONNECT_PROXY_H
+#define KT_CONNECT_PROXY_H
 
 #include "base/ipaddr.h"
 #include "tunnel/client.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/dialer.h"
+#include "connect/dialer.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/connect_names.h"
+#include "connect/names.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/objset.h"
+#include "connect/hosts.h"
+#include "connect/ingress.h"
 #include "dns/names.h"
 #include "dns/order.h"
 #include "dns/resolvconf_file.h"
 #include "dns/resolved.h"
 #include "dns/resolver.h"
 #include "dns/server.h"
-#include "ktctl/connect_hosts.h"
-#include "ktctl/ingress.h"
 #include "kube/rest.h"
 #include "net/port53.h"
 
