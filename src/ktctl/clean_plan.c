@@ -6,7 +6,7 @@
 #include "cluster/objects.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
-#include "ktctl/scale_list.h"
+#include "inbound/scale_list.h"
 #include "kube/rest.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/mesh_route.h"
+#include "inbound/mesh_route.h"
 
 #include "base/log.h"
 #include "base/mem.h"

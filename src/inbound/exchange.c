@@ -13,9 +13,9 @@
 #include "cluster/ephemeral.h"
 #include "cluster/mend.h"
 #include "cluster/takeover.h"
-#include "ktctl/holder.h"
-#include "ktctl/inject.h"
-#include "ktctl/inward.h"
+#include "inbound/holder.h"
+#include "inbound/inject.h"
+#include "inbound/inward.h"
 #include "kube/rest.h"
 #include "local/signals.h"
 

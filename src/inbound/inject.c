@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/inject.h"
+#include "inbound/inject.h"
 
 #include "base/list.h"
 #include "base/log.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_INJECT_H
-#define KT_KTCTL_INJECT_H
+#ifndef KT_INBOUND_INJECT_H
+#define KT_INBOUND_INJECT_H
 
-#include "ktctl/inward.h"
+#include "inbound/inward.h"
 
 /**
  * DOC: Inject: a shadow in each Pod of a Service

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_SCALE_LIST_H
-#define KT_KTCTL_SCALE_LIST_H
+#ifndef KT_INBOUND_SCALE_LIST_H
+#define KT_INBOUND_SCALE_LIST_H
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_RECOVER_PLAN_H
-#define KT_KTCTL_RECOVER_PLAN_H
+#ifndef KT_INBOUND_RECOVER_PLAN_H
+#define KT_INBOUND_RECOVER_PLAN_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/inward.h"
+#include "inbound/inward.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_RECOVER_H
-#define KT_KTCTL_RECOVER_H
+#ifndef KT_INBOUND_RECOVER_H
+#define KT_INBOUND_RECOVER_H
 
 #include "kube/client.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/recover_plan.h"
+#include "inbound/recover_plan.h"
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
-#include "ktctl/scale_list.h"
+#include "inbound/scale_list.h"
 #include "kube/rest.h"
 
 #include <string.h>

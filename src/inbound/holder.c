@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/holder.h"
+#include "inbound/holder.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,7 +7,7 @@
 #include "cli/app.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
-#include "ktctl/recover.h"
+#include "inbound/recover.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_INWARD_H
-#define KT_KTCTL_INWARD_H
+#ifndef KT_INBOUND_INWARD_H
+#define KT_INBOUND_INWARD_H
 
 #include "cli/mark.h"
 #include "cli/options.h"

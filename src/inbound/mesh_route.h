@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_MESH_ROUTE_H
-#define KT_KTCTL_MESH_ROUTE_H
+#ifndef KT_INBOUND_MESH_ROUTE_H
+#define KT_INBOUND_MESH_ROUTE_H
 
 #include "cli/mark.h"
 #include "cluster/routing.h"
-#include "ktctl/inward.h"
+#include "inbound/inward.h"
 
 /**
  * DOC: mesh --mode manual --route: ktctl writes the routes, too

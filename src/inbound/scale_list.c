@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ktctl/scale_list.h"
+#include "inbound/scale_list.h"
 
 #include "base/mem.h"
 #include "base/str.h"

@@ -7,7 +7,7 @@
 #include "cluster/guard.h"
 #include "cluster/mend.h"
 #include "cluster/takeover.h"
-#include "ktctl/inward.h"
+#include "inbound/inward.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_KTCTL_HOLDER_H
-#define KT_KTCTL_HOLDER_H
+#ifndef KT_INBOUND_HOLDER_H
+#define KT_INBOUND_HOLDER_H
 
-#include "ktctl/inward.h"
+#include "inbound/inward.h"
 
 /** A client of ours renews its objects every 30 s, one of KT's every 120 s */
 #define HOLDER_DEAD 120	   /* seconds without a heartbeat */

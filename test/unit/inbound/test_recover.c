@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "cluster/objects.h"
-#include "ktctl/recover_plan.h"
+#include "inbound/recover_plan.h"
 #include "kube/rest.h"
 
 #include <string.h>

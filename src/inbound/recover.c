@@ -3,7 +3,7 @@
  * ktctl recover: a Service is as it was before exchange and mesh. What is to be
  * done is decided in recover_plan.c.
  */
-#include "ktctl/recover.h"
+#include "inbound/recover.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -16,7 +16,7 @@
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/takeover.h"
-#include "ktctl/recover_plan.h"
+#include "inbound/recover_plan.h"
 #include "kube/rest.h"
 
 #include <errno.h>
