@@ -36,4 +36,14 @@ void str_random(char *dst, size_t n);
  *  with errno; -EFBIG past @max bytes */
 char *file_read(const char *path, size_t max, size_t *len);
 
+/** struct pair - one k=v of a list */
+struct pair {
+	char *key, *value;
+};
+
+struct pairs {
+	struct pair *v;
+	size_t n;
+};
+
 #endif

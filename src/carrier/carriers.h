@@ -3,7 +3,6 @@
 #define KT_CARRIER_CARRIERS_H
 
 #include "carrier/portforward.h"
-#include "cli/options.h"
 #include "kube/kubeconfig.h"
 #include "local/home.h"
 
@@ -18,6 +17,15 @@
  * rarely the form. A proxy may swallow what it does not know: so as long as
  * others were not tried, one that says nothing is waited for a short time only.
  */
+
+/** enum carrier_option - what the user may ask for (--carrier): PF_* of
+ *  portforward.h come in this order behind AUTO */
+enum carrier_option {
+	CARRIER_AUTO,
+	CARRIER_SPDY,
+	CARRIER_SPDY_WEBSOCKET,
+	CARRIER_WEBSOCKET,
+};
 
 /** struct carriers - the choice; carriers_init() and carriers_fini() */
 struct carriers {

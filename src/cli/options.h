@@ -5,6 +5,7 @@
 #include "base/ipaddr.h"
 #include "base/str.h"
 #include "cli/expose.h"
+#include "cluster/pod_options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,55 +22,22 @@
  * string that was not given, or given empty, is NULL.
  */
 
-/** struct pair - one k=v of a list such as --withLabel */
-struct pair {
-	char *key, *value;
-};
-
-struct pairs {
-	struct pair *v;
-	size_t n;
-};
-
 struct prefixes {
 	struct ipprefix *v;
 	size_t n;
 };
 
-/** struct pod_quota - Kubernetes quantities ("0.5", "512Mi"), or NULL */
-struct pod_quota {
-	char *cpu;
-	char *memory;
-};
-
 struct global_options {
-	char *namespace;	 /* NULL: that of the kubeconfig context */
-	char *kubeconfig;	 /* NULL: $KUBECONFIG or ~/.kube/config */
-	char *context;		 /* NULL: the current one */
-	char *image;		 /* never NULL */
-	char *image_pull_secret; /* or NULL */
-	char *service_account;	 /* never NULL */
-	struct pairs node_selector;
-	struct pairs with_label;
-	struct pairs with_annotation;
-	struct pod_quota pod_quota;
+	char *namespace;  /* NULL: that of the kubeconfig context */
+	char *kubeconfig; /* NULL: $KUBECONFIG or ~/.kube/config */
+	char *context;	  /* NULL: the current one */
+	struct pod_options pod;
 	int port_forward_timeout; /* seconds, >= 1 */
-	int pod_creation_timeout; /* seconds, >= 1 */
 	int ip_version;		  /* 4 or 6 */
 	int carrier;		  /* enum carrier_option */
 	bool debug;
-	bool use_shadow_deployment;
 	bool use_local_time;
-	bool force_update;
 	bool as_worker; /* accepted for KT's sake, no effect */
-};
-
-/* --carrier: PF_* of carrier/portforward.h come in this order behind AUTO */
-enum carrier_option {
-	CARRIER_AUTO,
-	CARRIER_SPDY,
-	CARRIER_SPDY_WEBSOCKET,
-	CARRIER_WEBSOCKET,
 };
 
 enum connect_mode { CONNECT_TUN2SOCKS, CONNECT_SSHUTTLE };

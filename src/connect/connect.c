@@ -99,7 +99,8 @@ static void make_uplink(struct connect *c)
 	struct shadow_config shadow = {
 		.kube = c->kube,
 		.ns = c->ns,
-		.global = c->global,
+		.pod = &c->global->pod,
+		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
 		.progress = on_progress,
 		.user = c,

@@ -231,8 +231,9 @@ static int add_container(struct place *p, const json_t *pod,
 	snprintf(p->name, sizeof(p->name), EPHEMERAL_PREFIX);
 	str_random(p->name + strlen(EPHEMERAL_PREFIX), 5);
 	p->listen = random_port();
-	patch = ephemeral_patch(pod, p->name, in->global->image,
-				in->global->force_update, p->serve, p->listen);
+	patch = ephemeral_patch(pod, p->name, in->global->pod.image,
+				in->global->pod.force_update, p->serve,
+				p->listen);
 	req.body = patch;
 	rc = kube_call(in->kube, &req, NULL, err);
 	if (rc == 0)
@@ -264,7 +265,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 	struct inward *in = p->x->in;
 	const struct shadow_config shadow = { .kube = in->kube,
 					      .ns = in->ns,
-					      .global = in->global };
+					      .pod = &in->global->pod };
 	struct uplink_config cfg = {
 		.loop = in->app->loop,
 		.kube = in->kube,
@@ -399,7 +400,7 @@ int injector_start(struct injector *x, struct kt_error *err)
 {
 	struct inward *in = x->in;
 	int64_t end =
-		clock_ns() + in->global->pod_creation_timeout * (int64_t)NS_SEC;
+		clock_ns() + in->global->pod.creation_timeout * (int64_t)NS_SEC;
 	int rc = start_watch(x, err);
 
 	while (rc == 0) {

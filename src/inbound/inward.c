@@ -80,7 +80,8 @@ int inward_shadow(struct inward *in, bool share, struct kt_error *err)
 	struct shadow_config cfg = {
 		.kube = in->kube,
 		.ns = in->ns,
-		.global = in->global,
+		.pod = &in->global->pod,
+		.use_local_time = in->global->use_local_time,
 		.face = &in->face,
 		.share = share,
 		.owner = owner_token(in->owner),
@@ -238,7 +239,7 @@ void inward_step_aside(struct inward *in, const json_t *labels)
 	const char *key;
 
 	/* a Deployment would make another Pod in its place */
-	if (!in->ready || in->global->use_shadow_deployment)
+	if (!in->ready || in->global->pod.deployment)
 		return;
 	path = kube_path("v1", "pods", in->ns, shadow_pod_name(in->shadow),
 			 NULL);

@@ -551,7 +551,7 @@ int command_mesh(struct app *app, const struct options *o)
 	m.route.mark = &m.mark;
 	m.route.record = m.name;
 	if (o->mesh.router_image && o->mesh.mode == MESH_AUTO)
-		global.image = o->mesh.router_image;
+		global.pod.image = o->mesh.router_image;
 	rc = run(&m, o->args[0], &err);
 	if (rc != -EINTR)
 		progress_fail(app->progress);

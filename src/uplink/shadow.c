@@ -44,7 +44,7 @@ static bool is_router(const struct shadow *s)
 
 static bool is_deployment(const struct shadow *s)
 {
-	return s->cfg.global->use_shadow_deployment && !is_router(s);
+	return s->cfg.pod->deployment && !is_router(s);
 }
 
 static const char *shared_name(const struct shadow *s)
@@ -91,8 +91,8 @@ static json_t *pairs_json(const struct pairs *p)
 
 static int64_t shadow_now(const struct shadow *s)
 {
-	return s->cfg.global->use_local_time ? time(NULL)
-					     : kube_cluster_time(s->cfg.kube);
+	return s->cfg.use_local_time ? time(NULL)
+				     : kube_cluster_time(s->cfg.kube);
 }
 
 static json_t *make_object(const struct shadow *s, const char *name)
@@ -107,13 +107,13 @@ static json_t *make_object(const struct shadow *s, const char *name)
 					     NULL };
 	static const struct shadow_face connect = { .role = KT_ROLE_CONNECT };
 	const struct shadow_face *f = s->cfg.face ? s->cfg.face : &connect;
-	const struct global_options *g = s->cfg.global;
-	auto_json json_t *selector = pairs_json(&g->node_selector);
-	auto_json json_t *labels = pairs_json(&g->with_label);
+	const struct pod_options *o = s->cfg.pod;
+	auto_json json_t *selector = pairs_json(&o->node_selector);
+	auto_json json_t *labels = pairs_json(&o->labels);
 	auto_json json_t *all = labels	    ? json_copy(labels)
 				: f->labels ? json_object()
 					    : NULL;
-	auto_json json_t *said = pairs_json(&g->with_annotation);
+	auto_json json_t *said = pairs_json(&o->annotations);
 	auto_json json_t *annotations = said ? json_copy(said) : json_object();
 	struct shadow_spec spec = {
 		.name = name,
@@ -125,15 +125,15 @@ static json_t *make_object(const struct shadow *s, const char *name)
 		.low_ports = f->low_ports,
 		.user = shadow_user(),
 		.now = shadow_now(s),
-		.image = g->image,
-		.always_pull = g->force_update,
-		.image_pull_secret = g->image_pull_secret,
-		.service_account = g->service_account,
+		.image = o->image,
+		.always_pull = o->force_update,
+		.image_pull_secret = o->image_pull_secret,
+		.service_account = o->service_account,
 		.node_selector = selector,
 		.labels = all,
 		.annotations = annotations,
-		.cpu = g->pod_quota.cpu,
-		.memory = g->pod_quota.memory,
+		.cpu = o->quota.cpu,
+		.memory = o->quota.memory,
 		.args = f->serve ? stays : args,
 		.health_port = SHADOW_HEALTH_PORT,
 	};
@@ -290,7 +290,7 @@ static int wait_pod(struct shadow *s, struct kt_error *err)
 		.ns = s->cfg.ns,
 		.pod = s->name,
 		.ready = s->cfg.face != NULL,
-		.timeout_ns = s->cfg.global->pod_creation_timeout * NS_SEC,
+		.timeout_ns = s->cfg.pod->creation_timeout * NS_SEC,
 		.progress = forward_progress,
 		.user = s,
 	};
@@ -337,7 +337,7 @@ int shadow_ensure(struct shadow *s, struct kt_error *err)
 	path = object_path(s, s->name);
 	if (!s->beat)
 		s->beat = heartbeat_start(s->cfg.kube, path, HEARTBEAT_INTERVAL,
-					  s->cfg.global->use_local_time);
+					  s->cfg.use_local_time);
 	return wait_pod(s, err);
 }
 

@@ -2,7 +2,7 @@
 #ifndef KT_UPLINK_SHADOW_H
 #define KT_UPLINK_SHADOW_H
 
-#include "cli/options.h"
+#include "cluster/pod_options.h"
 #include "kube/client.h"
 
 /**
@@ -39,7 +39,8 @@ struct shadow_face {
 struct shadow_config {
 	struct kube *kube;
 	const char *ns;
-	const struct global_options *global;
+	const struct pod_options *pod;
+	bool use_local_time; /* for heartbeats, not the cluster's clock */
 	const struct shadow_face *face; /* NULL: a connect shadow */
 	/* --shareShadow, or a router (face->name): join the one that is there,
 	 * with a reference count */

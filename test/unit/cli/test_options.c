@@ -199,10 +199,10 @@ static void defaults(void **state)
 	cli_run(&c, "ktctl connect");
 	assert_int_equal(c.rc, 0);
 	assert_null(c.o.global.namespace);
-	assert_string_equal(c.o.global.service_account, "default");
-	assert_non_null(strstr(c.o.global.image, "ktctl-shadow"));
+	assert_string_equal(c.o.global.pod.service_account, "default");
+	assert_non_null(strstr(c.o.global.pod.image, "ktctl-shadow"));
 	assert_int_equal(c.o.global.port_forward_timeout, 10);
-	assert_int_equal(c.o.global.pod_creation_timeout, 60);
+	assert_int_equal(c.o.global.pod.creation_timeout, 60);
 	assert_int_equal(c.o.global.ip_version, 4);
 	k = &c.o.connect;
 	assert_int_equal(k->mode, CONNECT_TUN2SOCKS);
@@ -231,11 +231,11 @@ static void typed(void **state)
 		    "--includeDomains .a.B,c --ingressIp fd00::1 "
 		    "--disableTunDevice --proxyAddr 0.0.0.0");
 	assert_int_equal(c.rc, 0);
-	assert_string_equal(c.o.global.pod_quota.cpu, "0.5");
-	assert_string_equal(c.o.global.pod_quota.memory, "512Mi");
-	assert_int_equal(c.o.global.with_label.n, 2);
-	assert_string_equal(c.o.global.with_label.v[0].value, "2");
-	assert_string_equal(c.o.global.with_label.v[1].value, "");
+	assert_string_equal(c.o.global.pod.quota.cpu, "0.5");
+	assert_string_equal(c.o.global.pod.quota.memory, "512Mi");
+	assert_int_equal(c.o.global.pod.labels.n, 2);
+	assert_string_equal(c.o.global.pod.labels.v[0].value, "2");
+	assert_string_equal(c.o.global.pod.labels.v[1].value, "");
 	assert_int_equal(c.o.connect.include_ips.n, 2);
 	assert_string_equal(ipprefix_str(&c.o.connect.include_ips.v[1], s),
 			    "10.2.0.0/16");
@@ -326,7 +326,7 @@ static void precedence(void **state)
 	assert_int_equal(c.o.connect.dns_cache_ttl, 0);
 	assert_int_equal(c.o.connect.mode, CONNECT_TUN2SOCKS);
 	assert_false(c.o.global.debug);
-	assert_string_equal(c.o.global.service_account, "robot");
+	assert_string_equal(c.o.global.pod.service_account, "robot");
 	cli_fini(&c);
 
 	setenv("KTCTL_CONNECT_PROXY_PORT", "2", 1);
@@ -334,11 +334,11 @@ static void precedence(void **state)
 	setenv("KTCTL_CONNECT_MODE", "", 1);
 	cli_run_config(&c, "ktctl connect", &cfg);
 	assert_int_equal(c.o.connect.proxy_port, 2);
-	assert_string_equal(c.o.global.image, "other:1");
+	assert_string_equal(c.o.global.pod.image, "other:1");
 	cli_fini(&c);
 	cli_run_config(&c, "ktctl connect --proxyPort 3 -i x", &cfg);
 	assert_int_equal(c.o.connect.proxy_port, 3);
-	assert_string_equal(c.o.global.image, "x");
+	assert_string_equal(c.o.global.pod.image, "x");
 	cli_fini(&c);
 
 	setenv("KTCTL_CONNECT_PROXY_PORT", "x", 1);
