@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 
-struct connect_options;
-struct global_options;
 struct home;
 struct loop;
 struct options;
@@ -49,8 +47,7 @@ int app_fail(const struct app *app, int rc, const struct kt_error *err);
 int app_usage(const struct app *app, const struct kt_error *err);
 
 /* The commands, one file each. */
-int command_connect(struct app *app, const struct connect_options *opt,
-		    const struct global_options *global);
+int command_connect(struct app *app, const struct options *o);
 int command_exchange(struct app *app, const struct options *o);
 int command_mesh(struct app *app, const struct options *o);
 int command_preview(struct app *app, const struct options *o);

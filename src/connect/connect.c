@@ -460,10 +460,11 @@ static void undo(struct connect *c)
 	kube_config_free(c->config);
 }
 
-int command_connect(struct app *app, const struct connect_options *opt,
-		    const struct global_options *global)
+int command_connect(struct app *app, const struct options *o)
 {
-	struct connect c = { .app = app, .opt = opt, .global = global };
+	struct connect c = { .app = app,
+			     .opt = &o->connect,
+			     .global = &o->global };
 	struct kt_error err = { 0 };
 	int rc = run(&c, &err);
 

@@ -132,26 +132,11 @@ void inward_tell_caller(void *user, const struct inbound_caller *c)
 		}
 }
 
-/* The Pod is gone. Somebody's `recover`, or only the Pod? */
 static int on_renew(void *user, struct kt_error *err)
 {
 	struct inward *in = user;
-	auto_free char *path = NULL;
-	auto_json json_t *service = NULL, *original = NULL;
-	struct kt_error why = { 0 };
 
-	if (in->attend)
-		return in->attend(in->attend_user, err);
-	if (!in->taken)
-		return 0;
-	path = kube_path("v1", "services", in->ns, in->name, NULL);
-	if (kube_get(in->kube, path, &service, &why) < 0 ||
-	    service_guard(service, in->selector, &original) !=
-		    SERVICE_GIVEN_BACK)
-		return 0;
-	return kt_fail(err, ECANCELED,
-		       "Service %s/%s was recovered by somebody else", in->ns,
-		       in->name);
+	return in->renew ? in->renew(in->attend_user, err) : 0;
 }
 
 /* Who was killed has its rules for its grace time still. */
@@ -219,8 +204,8 @@ int inward_serve(struct inward *in, struct kt_error *err)
 		rc = uplink_wait(in->uplink, err);
 		if (rc == 0 && in->changed) {
 			in->changed = false;
-			rc = in->attend ? in->attend(in->attend_user, err)
-					: inward_keep(in, err);
+			if (in->attend)
+				rc = in->attend(in->attend_user, err);
 		}
 		if (rc == 0)
 			rc = uplink_heal(in->uplink, err);

@@ -77,9 +77,11 @@ struct inward {
 	bool changed; /* the Service, perhaps */
 	size_t refusals;
 
-	/** attend() - what the command watches has changed, or the Pod of the
-	 *  shadow is gone; in place of the guard of the Service. Waits. */
+	/** attend() - what the command watches has changed; may wait; NULL:
+	 *  nothing is watched. renew() - the Pod of the shadow is gone: 0: make
+	 *  another; NULL: always */
 	int (*attend)(void *user, struct kt_error *err);
+	int (*renew)(void *user, struct kt_error *err);
 	void *attend_user;
 };
 
@@ -112,11 +114,10 @@ KT_CHECK int inward_tunnel(struct inward *in, struct kt_error *err);
 /** inward_tell_caller() - uplink_config.caller of @user, a struct inward: a
  * local program that was not started yet would be searched for elsewhere */
 void inward_tell_caller(void *user, const struct inbound_caller *c);
-/** inward_take() - the Service leads to the shadow, and is kept so */
+/** inward_take() - the Service leads to the shadow, and is kept so: when
+ *  somebody changed it, it is taken again (attend()); -ECANCELED from there
+ *  when it was recovered */
 KT_CHECK int inward_take(struct inward *in, struct kt_error *err);
-/** inward_keep() - the Service was changed by somebody, perhaps: take it again,
- *  and remember what it shall be. -ECANCELED: it was recovered. */
-KT_CHECK int inward_keep(struct inward *in, struct kt_error *err);
 /** inward_attend() - something has changed: inward_serve() shall look; @user
  *  is the inward */
 void inward_attend(void *user);

@@ -146,8 +146,11 @@ static int follow(struct inward *in, const struct watchman *w,
 	return rc;
 }
 
-int inward_keep(struct inward *in, struct kt_error *err)
+/* The Service was changed by somebody, perhaps: take it again, and remember
+ * what it shall be. -ECANCELED: it was recovered. */
+static int keep(void *user, struct kt_error *err)
 {
+	struct inward *in = user;
 	struct watchman w = { .in = in };
 	int rc = mend_service(in->kube, in->ns, in->name, take_again, &w, err);
 
@@ -194,6 +197,24 @@ void inward_attend(void *user)
 		uplink_wake(in->uplink);
 }
 
+/* The Pod is gone. Somebody's `recover`, or only the Pod? */
+static int pod_is_gone(void *user, struct kt_error *err)
+{
+	struct inward *in = user;
+	auto_free char *path =
+		kube_path("v1", "services", in->ns, in->name, NULL);
+	auto_json json_t *service = NULL, *original = NULL;
+	struct kt_error why = { 0 };
+
+	if (kube_get(in->kube, path, &service, &why) < 0 ||
+	    service_guard(service, in->selector, &original) !=
+		    SERVICE_GIVEN_BACK)
+		return 0;
+	return kt_fail(err, ECANCELED,
+		       "Service %s/%s was recovered by somebody else", in->ns,
+		       in->name);
+}
+
 static json_t *take(const json_t *service, void *arg)
 {
 	struct inward *in = arg;
@@ -233,6 +254,9 @@ int inward_take(struct inward *in, struct kt_error *err)
 			       "this moment",
 			       in->ns, in->name);
 	in->taken = true;
+	in->attend = keep;
+	in->renew = pod_is_gone;
+	in->attend_user = in;
 	start_guard(in);
 	return 0;
 }
@@ -253,6 +277,7 @@ bool inward_give_back(struct inward *in)
 
 	guard_stop(in->guard);
 	in->guard = NULL;
+	in->attend = in->renew = NULL;
 	if (!in->taken)
 		return true;
 	inward_be_sure(in);

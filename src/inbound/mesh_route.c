@@ -164,7 +164,7 @@ int mesh_route_start(struct mesh_route *r, struct kt_error *err)
 	rc = routing_join(r->routing, err);
 	if (rc < 0)
 		return rc;
-	r->in->attend = attend;
+	r->in->attend = r->in->renew = attend;
 	r->in->attend_user = r;
 	routing_watch(r->routing, inward_attend, r->in);
 	return 0;
@@ -174,7 +174,7 @@ bool mesh_route_leave(struct mesh_route *r)
 {
 	struct kt_error err = { 0 };
 
-	r->in->attend = NULL;
+	r->in->attend = r->in->renew = NULL;
 	if (!r->routing || routing_leave(r->routing, &err) == 0)
 		return true;
 	log_warn("the routes of Service %s/%s were not given back: %s; its own "

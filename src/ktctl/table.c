@@ -254,11 +254,6 @@ static const struct option completion_options[] = {
 };
 /* clang-format on */
 
-static int run_connect(struct app *app, const struct options *o)
-{
-	return command_connect(app, &o->connect, &o->global);
-}
-
 #define COMPLETION_ROW(shell)                                                  \
 	{                                                                      \
 		.name = "completion " shell,                                   \
@@ -278,7 +273,7 @@ const struct command command_table[] = {
 		.options = connect_options,
 		.group = "connect",
 		.loop = true,
-		.run = run_connect,
+		.run = command_connect,
 	},
 	{
 		.name = "exchange",
