@@ -4,10 +4,9 @@
 #include "base/mem.h"
 #include "shadow/resolve.h"
 #include "shadow/shadow.h"
+#include "shadow/socket.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -26,16 +25,6 @@ struct connector {
 	void (*done)(void *user, int fd, const struct ipport *last);
 	void *user;
 };
-
-void socket_keepalive(int fd)
-{
-	const int on = 1, idle = 60, every = 15, times = 4;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
-}
 
 static void drop_socket(struct connector *c)
 {
@@ -95,7 +84,7 @@ static int try_one(struct connector *c, const struct ipaddr *addr)
 	const struct ipport to = { *addr, c->port };
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&to, &ss);
-	int fd = shadow_socket(c->sh, addr->family, SOCK_STREAM, 0);
+	int fd = socket_open(c->sh, addr->family, SOCK_STREAM, 0);
 
 	if (fd < 0)
 		return -fd;

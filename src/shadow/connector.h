@@ -23,8 +23,4 @@ struct connector *connector_start(struct shadow *sh, const struct ipaddr *addr,
 				  void *user);
 void connector_cancel(struct connector *c);
 
-/** socket_keepalive() - a peer that vanished without a word must not hold the
- *  connection for ever */
-void socket_keepalive(int fd);
-
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TCP for the clients: CONNECT (RFC 9113, section 8.5). */
+#include "shadow/dial.h"
+
 #include "base/ipaddr.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "shadow/connector.h"
+#include "shadow/reply.h"
 #include "shadow/resolve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
@@ -37,7 +40,7 @@ static void dial_refuse(struct dial *d, int error, const char *act)
 	char text[160];
 
 	snprintf(text, sizeof(text), "%s: %s", act, strerror(error));
-	shadow_refuse(d->stream, error, text);
+	reply_refuse(d->stream, error, text);
 	dial_free(d);
 }
 
@@ -152,7 +155,7 @@ void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority)
 	struct ipport to;
 
 	if (!d) {
-		shadow_refuse(s, ENOMEM, NULL);
+		reply_refuse(s, ENOMEM, NULL);
 		return;
 	}
 	d->sh = sh;

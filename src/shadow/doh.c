@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DNS queries of the clients, in the form of RFC 8484. */
+#include "shadow/doh.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "shadow/nameserver.h"
@@ -29,7 +31,7 @@ static void doh_free(struct doh *d)
 
 static void doh_refuse(struct doh *d, int error, const char *detail)
 {
-	shadow_refuse(d->stream, error, detail);
+	reply_refuse(d->stream, error, detail);
 	doh_free(d);
 }
 
@@ -86,7 +88,7 @@ void doh_serve(struct shadow *sh, struct mux_stream *s, bool tcp)
 	struct doh *d = calloc(1, sizeof(*d));
 
 	if (!d) {
-		shadow_refuse(s, ENOMEM, NULL);
+		reply_refuse(s, ENOMEM, NULL);
 		return;
 	}
 	d->sh = sh;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the Pod looks like from inside, as "key=value" lines. */
+#include "shadow/info.h"
+
 #include "base/buf.h"
 #include "base/ipaddr.h"
 #include "base/mem.h"

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/table.h"
-#include "shadow/serve.h"
 #include "shadow/shadow.h"
 #include "tunnel/inbound.h"
 #include "tunnel/link.h"
@@ -21,6 +20,8 @@ struct laptop {
 	struct list node;
 	struct shadow *sh;
 	struct link *link;
+	const struct laptop_ops *ops;
+	void *ops_user;
 	uint64_t id; /* in the table */
 	char user[RULELINE_WORD_MAX];
 	unsigned int grace_s;
@@ -117,7 +118,7 @@ static void add_rule(struct laptop *l, const struct rule *r)
 	char text[80];
 	struct rule *more;
 
-	if (!serve_has(l->sh, r->port, r->udp)) {
+	if (!l->ops->has(l->ops_user, r->port, r->udp)) {
 		snprintf(text, sizeof(text),
 			 "this shadow does not serve port %u%s", r->port,
 			 r->udp ? "/udp" : "");
@@ -152,11 +153,11 @@ static void commit(struct laptop *l)
 		else
 			answer(l, ruleline_put(&l->out, RULELINE_ACCEPTED));
 	}
-	serve_rules_changed(l->sh->serve);
+	l->ops->changed(l->ops_user);
 	if (l->nrules)
-		serve_drain(l->sh->serve, false);
+		l->ops->drain(l->ops_user, false);
 	else
-		serve_sweep(l->sh->serve);
+		l->ops->sweep(l->ops_user);
 	if (!l->broken && rc == 0)
 		log_info("%s has %zu rule%s", l->user, l->nrules,
 			 l->nrules == 1 ? "" : "s");
@@ -188,7 +189,7 @@ static void take_line(struct laptop *l, const char *text)
 		break;
 	case RULELINE_DRAIN:
 		log_info("%s: the Service leads elsewhere now", l->user);
-		serve_drain(l->sh->serve, true);
+		l->ops->drain(l->ops_user, true);
 		break;
 	default:
 		break;
@@ -253,7 +254,8 @@ static void open_control(struct laptop *l)
 
 /* --- life -------------------------------------------------------------- */
 
-struct laptop *laptop_new(struct shadow *sh, struct link *link)
+struct laptop *laptop_new(struct shadow *sh, struct link *link,
+			  const struct laptop_ops *ops, void *user)
 {
 	struct laptop *l = calloc(1, sizeof(*l));
 
@@ -265,6 +267,8 @@ struct laptop *laptop_new(struct shadow *sh, struct link *link)
 	}
 	l->sh = sh;
 	l->link = link;
+	l->ops = ops;
+	l->ops_user = user;
 	l->grace_s = GRACE_DEFAULT_S;
 	snprintf(l->user, sizeof(l->user), "somebody");
 	buf_init(&l->out, OUT_MAX);
@@ -277,7 +281,7 @@ void laptop_free(struct laptop *l)
 	if (!l)
 		return;
 	table_leave(l->sh->table, l->id);
-	serve_rules_changed(l->sh->serve);
+	l->ops->changed(l->ops_user);
 	list_del(&l->node);
 	loop_timer_stop(&l->grace);
 	if (l->control)
@@ -297,7 +301,7 @@ void laptop_up(struct laptop *l, bool resumed)
 		open_control(l);
 	else if (table_back(l->sh->table, l->id, clock_ns(), &c) < 0)
 		refuse_taken(l, &c);
-	serve_rules_changed(l->sh->serve);
+	l->ops->changed(l->ops_user);
 }
 
 /* nobody waits any longer; the stream users find another way, or reset */
@@ -307,7 +311,7 @@ static void on_grace_over(struct timer *t)
 
 	log_info("%s is away for %u s: rules suspended", l->user, l->grace_s);
 	l->suspended = true;
-	serve_rules_changed(l->sh->serve);
+	l->ops->changed(l->ops_user);
 	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
 }
 

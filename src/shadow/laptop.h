@@ -21,8 +21,22 @@ struct shadow;
  * that. When it is back the rules are, if nobody took them.
  */
 
-/** laptop_new() - for the session under @link (borrowed); NULL: memory */
-struct laptop *laptop_new(struct shadow *sh, struct link *link);
+/** struct laptop_ops - the ports that the rules are about; all are set */
+struct laptop_ops {
+	/** has() - the shadow listens on this port */
+	bool (*has)(void *user, uint16_t port, bool udp);
+	/** changed() - other rules are in force, or somebody drains */
+	void (*changed)(void *user);
+	/** drain() - the Service leads elsewhere, or here again */
+	void (*drain)(void *user, bool on);
+	/** sweep() - some laptop serves no more */
+	void (*sweep)(void *user);
+};
+
+/** laptop_new() - for the session under @link (borrowed, as @ops and @user);
+ *  NULL: memory */
+struct laptop *laptop_new(struct shadow *sh, struct link *link,
+			  const struct laptop_ops *ops, void *user);
 /** laptop_free() - the session is over: its rules are gone */
 void laptop_free(struct laptop *l);
 void laptop_up(struct laptop *l, bool resumed);

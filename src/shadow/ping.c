@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ICMP echo for the clients (wire/echo.h), by the kernel's ping sockets. */
+#include "shadow/ping.h"
+
 #include "base/mem.h"
+#include "shadow/reply.h"
 #include "shadow/shadow.h"
+#include "shadow/socket.h"
 #include "tunnel/capstream.h"
 #include "tunnel/mux.h"
 #include "tunnel/target.h"
@@ -235,8 +239,8 @@ static int open_socket(struct ping *p)
 	const int on = 1;
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&to, &ss);
-	int fd = shadow_socket(p->sh, p->dst.family, SOCK_DGRAM,
-			       v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	int fd = socket_open(p->sh, p->dst.family, SOCK_DGRAM,
+			     v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	int rc;
 
 	if (fd < 0)
@@ -273,7 +277,7 @@ void ping_serve(struct shadow *sh, struct mux_stream *s, const char *path)
 							     : open_socket(p);
 	}
 	if (error) {
-		shadow_refuse(s, error, why(error));
+		reply_refuse(s, error, why(error));
 		free(p);
 		return;
 	}

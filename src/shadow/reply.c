@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "tunnel/mux.h"
+#include "tunnel/status.h"
 
 #include <errno.h>
 #include <string.h>
@@ -55,4 +56,9 @@ void reply_send(struct loop *loop, struct mux_stream *s,
 		mux_stream_reset(s, ENOMEM);
 		free(r);
 	}
+}
+
+void reply_refuse(struct mux_stream *s, int error, const char *detail)
+{
+	mux_stream_refuse(s, status_http(error), error, detail);
 }

@@ -12,4 +12,7 @@ struct mux_stream;
 void reply_send(struct loop *loop, struct mux_stream *s,
 		const char *content_type, const void *body, size_t len);
 
+/** reply_refuse() - refuse with @error (positive errno) and a text */
+void reply_refuse(struct mux_stream *s, int error, const char *detail);
+
 #endif

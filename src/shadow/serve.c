@@ -7,13 +7,14 @@
 #include "router/pipe_fd.h"
 #include "router/router.h"
 #include "router/table.h"
-#include "shadow/connector.h"
 #include "shadow/laptop.h"
 #include "shadow/lead.h"
 #include "shadow/listener.h"
 #include "shadow/origin.h"
 #include "shadow/serve_http.h"
+#include "shadow/serve_udp.h"
 #include "shadow/shadow.h"
+#include "shadow/socket.h"
 #include "shadow/splice.h"
 #include "tunnel/mux.h"
 #include "tunnel/relay.h"
@@ -77,20 +78,16 @@ struct caller {
 
 static void route(struct caller *c);
 
-struct origin *serve_origin(const struct shadow *sh, uint16_t port)
+struct origin *serve_origin(const struct serve *sv, uint16_t port)
 {
-	const struct serve *sv = sh->serve;
-
 	for (size_t i = 0; sv && i < sv->nports; i++)
 		if (sv->port[i]->item.port == port && !sv->port[i]->item.udp)
 			return sv->port[i]->origin;
 	return NULL;
 }
 
-bool serve_has(const struct shadow *sh, uint16_t port, bool udp)
+bool serve_has(const struct serve *sv, uint16_t port, bool udp)
 {
-	const struct serve *sv = sh->serve;
-
 	for (size_t i = 0; sv && i < sv->nports; i++)
 		if (sv->port[i]->item.port == port &&
 		    sv->port[i]->item.udp == udp)
@@ -374,13 +371,18 @@ void serve_sweep(struct serve *sv)
 		each_router(sv, router_conn_sweep);
 }
 
+static struct origin *on_env_origin(void *user, uint16_t port)
+{
+	return serve_origin(user, port);
+}
+
 struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 			const struct exempt *exempt, struct kt_error *err)
 {
 	struct serve *sv = xcalloc(1, sizeof(*sv));
 
 	sv->sh = sh;
-	serve_env_init(&sv->env, sh);
+	serve_env_init(&sv->env, sh, on_env_origin, sv);
 	list_init(&sv->callers);
 	for (size_t i = 0; i < spec->n; i++) {
 		struct port *p = xcalloc(1, sizeof(*p));

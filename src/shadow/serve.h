@@ -43,20 +43,8 @@ void serve_free(struct serve *sv);
  *  NULL: none */
 size_t serve_callers(const struct serve *sv);
 /** serve_origin() - behind a TCP port; NULL: none */
-struct origin *serve_origin(const struct shadow *sh, uint16_t port);
+struct origin *serve_origin(const struct serve *sv, uint16_t port);
 /** serve_has() - the shadow listens on this port */
-bool serve_has(const struct shadow *sh, uint16_t port, bool udp);
-
-/* --- UDP, serve_udp.c -------------------------------------------------- */
-
-struct serve_udp;
-
-/** serve_udp_new() - datagrams to @port go by the rules; they come in at
- * @bound;
- *  @origin (borrowed) may be NULL; NULL with @err */
-struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
-				uint16_t bound, struct origin *origin,
-				struct kt_error *err);
-void serve_udp_free(struct serve_udp *u);
+bool serve_has(const struct serve *sv, uint16_t port, bool udp);
 
 #endif

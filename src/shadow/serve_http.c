@@ -8,7 +8,6 @@
 #include "shadow/laptop.h"
 #include "shadow/origin.h"
 #include "shadow/pipe_stream.h"
-#include "shadow/serve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
 #include "tunnel/target.h"
@@ -18,6 +17,13 @@
 static struct shadow *shadow_of(struct router_env *env)
 {
 	return container_of(env, struct serve_env, env)->sh;
+}
+
+static struct origin *origin_of(struct router_env *env, uint16_t port)
+{
+	const struct serve_env *e = container_of(env, struct serve_env, env);
+
+	return e->origin(e->user, port);
 }
 
 static struct backend_ref choose(struct router_env *env, uint16_t port,
@@ -30,8 +36,7 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	};
 
 	if (!ref.id)
-		ref.kind =
-			serve_origin(sh, port) ? BACKEND_ORIGIN : BACKEND_NONE;
+		ref.kind = origin_of(env, port) ? BACKEND_ORIGIN : BACKEND_NONE;
 	return ref;
 }
 
@@ -83,9 +88,8 @@ static void on_connected(void *user, int fd)
 	pipe_fd_opened(o->pipe, fd);
 }
 
-static struct pipe *open_origin(struct shadow *sh, uint16_t port)
+static struct pipe *open_origin(struct shadow *sh, struct origin *origin)
 {
-	struct origin *origin = serve_origin(sh, port);
 	struct opening *o = origin ? calloc(1, sizeof(*o)) : NULL;
 
 	if (!o)
@@ -111,14 +115,20 @@ static struct pipe *open_backend(struct router_env *env, uint16_t port,
 
 	if (ref.kind == BACKEND_CLIENT)
 		return open_laptop(sh, port, ref.id, from);
-	return ref.kind == BACKEND_ORIGIN ? open_origin(sh, port) : NULL;
+	return ref.kind == BACKEND_ORIGIN
+		       ? open_origin(sh, origin_of(env, port))
+		       : NULL;
 }
 
-void serve_env_init(struct serve_env *e, struct shadow *sh)
+void serve_env_init(struct serve_env *e, struct shadow *sh,
+		    struct origin *(*origin)(void *user, uint16_t port),
+		    void *user)
 {
 	*e = (struct serve_env){ .env = { .loop = sh->loop,
 					  .choose = choose,
 					  .open = open_backend,
 					  .serves = serves },
-				 .sh = sh };
+				 .sh = sh,
+				 .origin = origin,
+				 .user = user };
 }

@@ -4,6 +4,7 @@
 
 #include "router/backend.h"
 
+struct origin;
 struct shadow;
 
 /** struct serve_env - what the router sees of the shadow: the rule table,
@@ -11,8 +12,13 @@ struct shadow;
 struct serve_env {
 	struct router_env env;
 	struct shadow *sh;
+	struct origin *(*origin)(void *user, uint16_t port);
+	void *user;
 };
 
-void serve_env_init(struct serve_env *e, struct shadow *sh);
+/** serve_env_init() - @origin: who is behind a port; NULL: nobody */
+void serve_env_init(struct serve_env *e, struct shadow *sh,
+		    struct origin *(*origin)(void *user, uint16_t port),
+		    void *user);
 
 #endif

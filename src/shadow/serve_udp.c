@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UDP in the place of a Service's Pods: a flow for each caller. */
+#include "shadow/serve_udp.h"
+
 #include "base/list.h"
 #include "base/mem.h"
 #include "router/table.h"
 #include "shadow/laptop.h"
 #include "shadow/origin.h"
-#include "shadow/serve.h"
 #include "shadow/shadow.h"
+#include "shadow/socket.h"
 #include "tunnel/mux.h"
 #include "tunnel/streams.h"
 #include "tunnel/target.h"
@@ -155,7 +157,7 @@ static int open_origin(struct flow *f)
 	 * again by whoever sent them */
 	if (!f->udp->origin || !origin_addr(f->udp->origin, &at))
 		return -ENOENT;
-	fd = shadow_socket(sh, at.addr.family, SOCK_DGRAM, 0);
+	fd = socket_open(sh, at.addr.family, SOCK_DGRAM, 0);
 	if (fd < 0)
 		return fd;
 	len = ipport_to_sockaddr(&at, &ss);

@@ -4,16 +4,21 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/table.h"
+#include "shadow/dial.h"
+#include "shadow/doh.h"
 #include "shadow/health.h"
+#include "shadow/info.h"
 #include "shadow/laptop.h"
 #include "shadow/listener.h"
 #include "shadow/nameserver.h"
+#include "shadow/ping.h"
+#include "shadow/reply.h"
 #include "shadow/serve.h"
+#include "shadow/udp.h"
 #include "tunnel/acceptor.h"
 #include "tunnel/lane.h"
 #include "tunnel/link.h"
 #include "tunnel/sockcarrier.h"
-#include "tunnel/status.h"
 #include "tunnel/target.h"
 
 #include <errno.h>
@@ -30,6 +35,7 @@ struct server {
 	struct server_config cfg;
 	struct session_config session;
 	struct listener tunnel;
+	struct serve *serve; /* NULL: no port is served */
 	struct health *health;
 	int64_t idle_since; /* 0: somebody is here */
 	int64_t left;	    /* when the last one did; 0: nobody yet */
@@ -44,23 +50,6 @@ struct client {
 
 /* --- services ---------------------------------------------------------- */
 
-void shadow_refuse(struct mux_stream *s, int error, const char *detail)
-{
-	mux_stream_refuse(s, status_http(error), error, detail);
-}
-
-int shadow_socket(struct shadow *sh, int family, int type, int protocol)
-{
-	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-
-	if (fd < 0)
-		return -errno;
-	if (fd < sh->fd_limit)
-		return fd;
-	close(fd);
-	return -EMFILE;
-}
-
 /* Bulk of a client moves to another session of the same one: whoever names a
  * session's id has it, as with resuming. */
 static void continue_serve(struct server *sv, struct mux_stream *s,
@@ -72,7 +61,7 @@ static void continue_serve(struct server *sv, struct mux_stream *s,
 	uint32_t stream;
 
 	if (target_continue_parse(path, id, &stream) < 0) {
-		shadow_refuse(s, EINVAL, "no such stream");
+		reply_refuse(s, EINVAL, "no such stream");
 		return;
 	}
 	list_for_each (n, &sv->sh.clients) {
@@ -89,8 +78,8 @@ static void continue_serve(struct server *sv, struct mux_stream *s,
 		mux_stream_refuse(s, 404, ENOENT, "no such stream");
 }
 
-void shadow_request(void *user, struct mux_stream *s,
-		    const struct mux_request *req)
+static void server_request(void *user, struct mux_stream *s,
+			   const struct mux_request *req)
 {
 	struct client *c = user;
 	struct shadow *sh = &c->server->sh;
@@ -192,6 +181,45 @@ static const struct link_ops link_ops = {
 	.dead = on_dead,
 };
 
+/* --- ports -------------------------------------------------------------- */
+
+static bool on_has(void *user, uint16_t port, bool udp)
+{
+	const struct server *sv = user;
+
+	return serve_has(sv->serve, port, udp);
+}
+
+static void on_changed(void *user)
+{
+	struct server *sv = user;
+
+	serve_rules_changed(sv->serve);
+}
+
+static void on_drain(void *user, bool on)
+{
+	struct server *sv = user;
+
+	serve_drain(sv->serve, on);
+}
+
+static void on_sweep(void *user)
+{
+	struct server *sv = user;
+
+	serve_sweep(sv->serve);
+}
+
+static const struct laptop_ops laptop_ops = {
+	.has = on_has,
+	.changed = on_changed,
+	.drain = on_drain,
+	.sweep = on_sweep,
+};
+
+/* --- sessions ----------------------------------------------------------- */
+
 /* A client that keeps more for replay than usual opens it for bulk streams. */
 static bool wants_bulk(struct server *sv, const struct frame_hello *hello)
 {
@@ -214,9 +242,9 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 		return NULL;
 	c->server = sv;
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
-			   inbound ? NULL : shadow_request, &link_ops, c);
+			   inbound ? NULL : server_request, &link_ops, c);
 	if (c->link && inbound)
-		c->laptop = laptop_new(&sv->sh, c->link);
+		c->laptop = laptop_new(&sv->sh, c->link, &laptop_ops, sv);
 	if (!c->link || (inbound && !c->laptop)) {
 		link_free(c->link);
 		free(c);
@@ -275,8 +303,8 @@ static int start(struct server *sv, struct kt_error *err)
 	rc = listener_start(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
 			    sv, err);
 	if (rc == 0 && sv->cfg.serve.n) {
-		sh->serve = serve_new(sh, &sv->cfg.serve, &sv->cfg.exempt, err);
-		rc = sh->serve ? 0 : -err->code;
+		sv->serve = serve_new(sh, &sv->cfg.serve, &sv->cfg.exempt, err);
+		rc = sv->serve ? 0 : -err->code;
 	}
 	if (rc < 0 || !sv->cfg.health.port)
 		return rc; /* health last: it says that all ports listen */
@@ -330,7 +358,7 @@ size_t server_streams(const struct server *sv)
 size_t server_callers(const struct server *sv)
 {
 	struct list *n;
-	size_t all = serve_callers(sv->sh.serve);
+	size_t all = serve_callers(sv->serve);
 
 	list_for_each (n, &sv->sh.clients) {
 		const struct client *c = container_of(n, struct client, node);
@@ -344,14 +372,14 @@ size_t server_callers(const struct server *sv)
 
 void server_drain(struct server *sv)
 {
-	serve_drain(sv->sh.serve, true);
+	serve_drain(sv->serve, true);
 }
 
 bool server_idle(const struct server *sv)
 {
 	/* what ends meanwhile is led still */
 	if (sv->cfg.once && sv->left && clock_ns() - sv->left >= LINGER &&
-	    nobody_is_here(sv) && !serve_callers(sv->sh.serve))
+	    nobody_is_here(sv) && !serve_callers(sv->serve))
 		return true;
 	return sv->cfg.idle_ns && sv->idle_since &&
 	       clock_ns() - sv->idle_since >= sv->cfg.idle_ns;
@@ -367,7 +395,7 @@ void server_free(struct server *sv)
 		client_free(container_of(n, struct client, node),
 			    "the shadow ends");
 	}
-	serve_free(sv->sh.serve);
+	serve_free(sv->serve);
 	table_free(sv->sh.table);
 	acceptor_free(sv->sh.acceptor);
 	nameserver_free(sv->sh.names);

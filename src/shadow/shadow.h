@@ -26,7 +26,6 @@ struct acceptor;
 struct mux_request;
 struct mux_stream;
 struct nameserver;
-struct serve;
 struct table;
 
 #define SHADOW_SCRATCH UDPSERVE_SCRATCH
@@ -37,32 +36,10 @@ struct shadow {
 	struct nameserver *names;
 	struct resolvconf resolv;
 	struct list clients; /* of struct client, server.c */
-	struct serve *serve; /* NULL: no port is served */
 	struct table *table;
 	struct list laptops; /* of struct laptop */
 	int fd_limit;	     /* descriptors from here on are kept back */
 	uint8_t *scratch;    /* SHADOW_SCRATCH bytes for one datagram */
 };
-
-/** shadow_request() - a client's stream: hand it to whoever serves it */
-void shadow_request(void *user, struct mux_stream *s,
-		    const struct mux_request *req);
-
-/**
- * shadow_socket() - a non-blocking socket, unless descriptors run short
- * Return: the descriptor, or -errno (-EMFILE; a few are always kept back so
- * that clients can come back).
- */
-int shadow_socket(struct shadow *sh, int family, int type, int protocol);
-
-/** shadow_refuse() - refuse with @error (positive errno) and a text */
-void shadow_refuse(struct mux_stream *s, int error, const char *detail);
-
-/* the services; each takes the stream */
-void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority);
-void doh_serve(struct shadow *sh, struct mux_stream *s, bool tcp);
-void info_serve(struct shadow *sh, struct mux_stream *s);
-void udp_serve(struct shadow *sh, struct mux_stream *s, const char *path);
-void ping_serve(struct shadow *sh, struct mux_stream *s, const char *path);
 
 #endif

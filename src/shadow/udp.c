@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UDP for the clients: connect-udp (RFC 9298), one socket per stream. */
+#include "shadow/udp.h"
+
+#include "shadow/reply.h"
 #include "shadow/shadow.h"
+#include "shadow/socket.h"
 #include "tunnel/streams.h"
 #include "tunnel/target.h"
 
@@ -14,7 +18,7 @@ static int open_socket(struct shadow *sh, const struct ipport *dst)
 	const int big = 1 << 20;
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(dst, &ss);
-	int fd = shadow_socket(sh, dst->addr.family, SOCK_DGRAM, 0);
+	int fd = socket_open(sh, dst->addr.family, SOCK_DGRAM, 0);
 	int rc = 0;
 
 	if (fd < 0)
@@ -35,7 +39,7 @@ void udp_serve(struct shadow *sh, struct mux_stream *s, const char *path)
 						  : open_socket(sh, &dst);
 
 	if (fd < 0)
-		shadow_refuse(s, -fd, "UDP");
+		reply_refuse(s, -fd, "UDP");
 	else /* on failure the stream is refused already */
 		(void)!udpserve_start(sh->loop, fd, sh->scratch, s);
 }

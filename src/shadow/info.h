@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_INFO_H
+#define KT_SHADOW_INFO_H
+
+struct mux_stream;
+struct shadow;
+
+/** info_serve() - what the shadow knows of the Pod's network; @s is taken */
+void info_serve(struct shadow *sh, struct mux_stream *s);
+
+#endif

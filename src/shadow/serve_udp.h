@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_SERVE_UDP_H
+#define KT_SHADOW_SERVE_UDP_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct origin;
+struct serve_udp;
+struct shadow;
+
+/** serve_udp_new() - datagrams to @port go by the rules; they come in at
+ * @bound; @origin (borrowed) may be NULL; NULL with @err */
+struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
+				uint16_t bound, struct origin *origin,
+				struct kt_error *err);
+void serve_udp_free(struct serve_udp *u);
+
+#endif
