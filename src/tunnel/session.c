@@ -43,7 +43,8 @@
  * When a carrier dies its successor begins with HELLO and HELLO_ACK, each with
  * the next byte expected (the ack field of the header), and each end goes on
  * from exactly there. A resume point outside [acked, high] means that the
- * other end is not the one we talked to: the session dies.
+ * other end is not the one we talked to: the session dies. So does an
+ * acknowledgement beyond next, which this carrier has not been given yet.
  *
  * Liveness: silence is counted in ticks of the session's own timer, not in
  * wall-clock time, so that a stopped process does not take its own pause for
@@ -483,7 +484,9 @@ void session_kick(struct session *s)
 
 static int take_ack(struct session *s, uint64_t ack)
 {
-	if (ack > s->high)
+	/* not @high: what an earlier carrier had beyond the resume point did
+	 * not arrive, and is to be sent again first */
+	if (ack > s->next)
 		return -EPROTO;
 	if (ack <= s->acked)
 		return 0;
@@ -601,6 +604,26 @@ static void go_up(struct session *s)
 	s->ops->up(s->user, resumed);
 }
 
+/* the other end picked one version out of the range of our HELLO */
+static bool picked_ours(const struct frame_hello *h)
+{
+	return h->version_min == h->version_max &&
+	       h->version_max >= FRAME_VERSION_MIN &&
+	       h->version_max <= FRAME_VERSION_MAX;
+}
+
+static void wrong_version(struct session *s, const struct frame_hello *h)
+{
+	struct kt_error err = { 0 };
+
+	kt_fail(&err, EPROTONOSUPPORT,
+		"the other end answers with tunnel protocol %d to %d, this end "
+		"(version %s) speaks %d to %d",
+		h->version_min, h->version_max, KT_VERSION, FRAME_VERSION_MIN,
+		FRAME_VERSION_MAX);
+	die(s, &err);
+}
+
 static int take_hello_ack(struct session *s, const struct frame_event *ev)
 {
 	struct frame_hello h;
@@ -610,6 +633,10 @@ static int take_hello_ack(struct session *s, const struct frame_event *ev)
 		return -EPROTO;
 	if (memcmp(h.id, s->id, FRAME_ID_LEN) != 0)
 		return -EPROTO;
+	if (!picked_ours(&h)) {
+		wrong_version(s, &h);
+		return 0;
+	}
 	rc = resume_from(s, ev->hdr.ack);
 	if (rc < 0)
 		return rc;
@@ -731,14 +758,20 @@ int session_adopt(struct session *s, struct carrier *c,
 		  const struct frame_hello *hello, uint64_t ack,
 		  struct kt_error *err)
 {
+	uint16_t version =
+		frame_version_pick(FRAME_VERSION_MIN, FRAME_VERSION_MAX,
+				   hello->version_min, hello->version_max);
 	struct frame_hello answer = {
-		.version_min = FRAME_VERSION_MAX,
-		.version_max = FRAME_VERSION_MAX,
+		.version_min = version,
+		.version_max = version,
 		.role = (uint8_t)s->role,
 		.flags = hello->flags & FRAME_FLAG_RESUME,
 		.window = (uint32_t)s->cfg.replay_max,
 	};
 
+	if (!version)
+		return kt_fail(err, EPROTONOSUPPORT,
+			       "no version of the protocol in common");
 	if (s->state == SESSION_DEAD || ack < s->acked || ack > s->high)
 		return kt_fail(err, EPROTO, "nothing to resume from there");
 	take_carrier(s, c);

@@ -376,7 +376,8 @@ static void refuses_too_many(void **state)
 struct hand {
 	struct carrier *c;
 	struct frame_parser parser;
-	bool closed, refused;
+	bool closed, refused, welcome;
+	struct frame_hello answer;
 	char text[FRAME_TEXT_MAX + 1];
 };
 
@@ -393,6 +394,12 @@ static void hand_data(void *user, const uint8_t *p, size_t n)
 	uint16_t code;
 
 	while (frame_parse(&h->parser, &in, &ev) == 1) {
+		if (ev.hdr.type == FRAME_HELLO_ACK) {
+			h->welcome = true;
+			assert_int_equal(
+				frame_get_hello(ev.data, ev.len, &h->answer),
+				0);
+		}
 		if (ev.hdr.type != FRAME_REFUSE)
 			continue;
 		assert_int_equal(
@@ -506,16 +513,136 @@ static void ends_on_lies(void **state)
 	}
 }
 
+/* a carrier without a wire: the test calls its handler */
+static ssize_t full_send(struct carrier *c, const struct iovec *iov, int n)
+{
+	(void)c;
+	(void)iov;
+	(void)n;
+	return -EAGAIN;
+}
+
+static void bring(struct carrier *c, struct buf *b)
+{
+	c->handler->data(c->user, buf_data(b), b->len);
+	buf_take(b, b->len);
+}
+
+static void put_hello(struct buf *b, enum frame_type type, const uint8_t *id,
+		      uint16_t version, uint8_t flags)
+{
+	struct frame_hello hello = { .version_min = version,
+				     .version_max = version,
+				     .flags = flags };
+	struct frame_hdr hdr = { .type = (uint8_t)type };
+
+	memcpy(hello.id, id, FRAME_ID_LEN);
+	assert_int_equal(frame_put_hello(b, hdr, &hello), 0);
+}
+
+/* after a resume from 0 nothing is acknowledged that was not sent again */
+static void ends_on_an_ack_of_the_last_carrier(void **state)
+{
+	static const struct carrier_ops hole_ops = { hole_send, hole_pause,
+						     hole_close };
+	static const struct carrier_ops full_ops = { full_send, hole_pause,
+						     hole_close };
+	static const uint8_t id[FRAME_ID_LEN] = { 5 };
+	struct carrier hole = { .ops = &hole_ops }, full = { .ops = &full_ops };
+	struct frame_hdr ack = { .type = FRAME_ACK };
+	struct session_stats st;
+	struct buf b;
+
+	(void)state;
+	begin(TOTAL);
+	buf_init(&b, 4096);
+	acceptor_take(acceptor, &hole);
+	put_hello(&b, FRAME_HELLO, id, 1, 0);
+	bring(&hole, &b);
+	for (int i = 0; i < 100 && far.made < TOTAL; i++)
+		loop_once(loop, 0);
+	session_get_stats(far.s, &st);
+	assert_int_equal(st.sent, TOTAL);
+	acceptor_take(acceptor, &full);
+	put_hello(&b, FRAME_HELLO, id, 1, FRAME_FLAG_RESUME);
+	bring(&full, &b);
+	loop_once(loop, 0);
+	assert_int_equal(far.resumes, 1);
+	ack.ack = st.sent;
+	assert_int_equal(frame_put_empty(&b, ack), 0);
+	bring(&full, &b);
+	assert_true(far.dead);
+	buf_fini(&b);
+	finish();
+}
+
+/* the answer has to name one version, and one that this end speaks */
+static void checks_the_version_picked(void **state)
+{
+	static const struct carrier_ops hole_ops = { hole_send, hole_pause,
+						     hole_close };
+
+	(void)state;
+	for (uint16_t version = 0; version < 3; version++) {
+		struct carrier hole = { .ops = &hole_ops };
+		struct buf b;
+
+		begin(0);
+		buf_init(&b, 4096);
+		session_attach(near.s, &hole);
+		put_hello(&b, FRAME_HELLO_ACK, session_id(near.s), version, 0);
+		bring(&hole, &b);
+		assert_int_equal(near.up, version == 1);
+		assert_int_equal(near.dead, version != 1);
+		if (version != 1) {
+			assert_int_equal(near.code, EPROTONOSUPPORT);
+			assert_non_null(strstr(near.why, "speaks 1 to 1"));
+		}
+		buf_fini(&b);
+		finish();
+	}
+}
+
+/* what is answered is the highest version of both */
+static void answers_with_the_version_picked(void **state)
+{
+	struct frame_hello hello = { .version_min = 1, .version_max = 9 };
+	struct frame_hdr hdr = { .type = FRAME_HELLO };
+	struct hand h;
+	struct buf b;
+
+	(void)state;
+	begin(0);
+	buf_init(&b, 4096);
+	assert_int_equal(frame_put_hello(&b, hdr, &hello), 0);
+	hand_send(&h, &b);
+	wait_for(&h.welcome);
+	assert_int_equal(h.answer.version_min, 1);
+	assert_int_equal(h.answer.version_max, 1);
+	carrier_close(h.c);
+	buf_fini(&b);
+	finish();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(survives_a_cut_anywhere), T(survives_many_cuts),
-		T(takes_a_second_carrier),  T(bounds_what_it_keeps),
-		T(dies_when_away_too_long), T(notices_silence),
-		T(tells_of_the_end),	    T(refuses_the_unknown),
-		T(refuses_too_many),	    T(names_both_versions),
-		T(refuses_garbage),	    T(ends_on_lies),
+		T(survives_a_cut_anywhere),
+		T(survives_many_cuts),
+		T(takes_a_second_carrier),
+		T(bounds_what_it_keeps),
+		T(dies_when_away_too_long),
+		T(notices_silence),
+		T(tells_of_the_end),
+		T(refuses_the_unknown),
+		T(refuses_too_many),
+		T(names_both_versions),
+		T(refuses_garbage),
+		T(ends_on_lies),
+		T(ends_on_an_ack_of_the_last_carrier),
+		T(checks_the_version_picked),
+		T(answers_with_the_version_picked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
