@@ -14,7 +14,7 @@
  *
  * A lane begins on its *first* stream. To move it, the laptop's end opens a
  * *second* stream, in another session, whose request names the first one; the
- * other end accepts. From then on each end sends on the second only. There its
+ * other end accepts. In the end each end sends on the second only. There its
  * first eight bytes say, in network order, how many bytes it had sent on the
  * first; so the receiver knows when the first has brought everything, and holds
  * back what the second brings before that (bounded by the second's window,
@@ -23,11 +23,14 @@
  *   laptop                             shadow
  *     sends on the first                 sends on the first
  *     asks on the second     ------->
- *     sends on the first                 accepts; sends on the second
- *                            <-------
- *     sends on the second
+ *                            <-------    accepts; sends on the first
+ *     sends on the second    ------->
+ *                                        sends on the second
  *
- * Nobody waits for anybody: each direction moves when its sender knows.
+ * No sender stops for that: each direction moves when its sender knows. The
+ * shadow moves with the laptop's eight bytes, not with its own answer: should
+ * the second be lost before the answer has arrived, then nothing was on it,
+ * and both stay on the first.
  *
  * An end of a half (END_STREAM) is the real one, on whichever stream it comes:
  * who has moved does not end the first stream. That one stays open, idle, as
@@ -35,8 +38,8 @@
  * In peace it is closed last, by RST_STREAM(NO_ERROR) of whoever is done; the
  * other end may not be yet, and goes on with the second alone.
  *
- *   second refused, or lost before it was   -> the lane stays on the first
- *   answered
+ *   second refused, or lost before the      -> the lane stays on the first
+ *   answer arrived
  *   second reset or lost after that         -> the lane is reset, when what
  *                                              came before is delivered
  *   first reset with an error               -> the lane is reset
@@ -46,7 +49,8 @@
 
 struct lane_move {
 	struct mux_stream *stream; /* the second; NULL: closed */
-	bool asking;		   /* not answered yet */
+	bool asking;		   /* laptop: not answered yet */
+	bool answering;		   /* shadow: the peer may not know yet */
 	bool finished, ended;	   /* on it: our half, the peer's */
 	bool closed;
 	int error; /* with which it closed: 0 or -errno */
@@ -58,7 +62,7 @@ struct lane_move {
 
 static bool moved(const struct lane *l)
 {
-	return l->move && !l->move->asking;
+	return l->move && !l->move->asking && !l->move->answering;
 }
 
 /* the first stream's part of what we receive is known, and complete */
@@ -133,14 +137,19 @@ static void end(struct lane *l)
 	l->ops->end(l->user);
 }
 
+/* the error of a stream whose session died here: the peer may not know */
+static bool session_is_gone(int error)
+{
+	return error == -ENETRESET || error == -ECANCELED;
+}
+
 /* the second stream is closed, and what it brought is delivered, or never will
  * be */
 static void second_is_over(struct lane *l)
 {
 	const struct lane_move *m = l->move;
 	int error = m->error;
-	/* its session died, here: the peer may not know */
-	bool alone = error == -ENETRESET || error == -ECANCELED;
+	bool alone = session_is_gone(error);
 
 	if (!error && !m->ended)
 		error = -ECONNRESET;
@@ -241,6 +250,10 @@ static void second_data(void *user, const uint8_t *p, size_t n)
 
 	if (m->in_got < OFFSET_LEN && !take_offset(l, &p, &n))
 		return;
+	if (m->answering) {
+		m->answering = false;
+		mux_stream_resume(m->stream);
+	}
 	if (m->from < l->received ||
 	    (m->from != l->received && (!l->first || l->ended)) ||
 	    (n && l->ended)) {
@@ -291,6 +304,16 @@ static void second_head(void *user, const struct mux_head *h)
 	mux_stream_resume(m->stream);
 }
 
+/* it is lost, and nothing of ours, or of the peer's, was on it */
+static bool second_was_unused(const struct lane_move *m, const struct lane *l)
+{
+	if (m->asking)
+		return true;
+	if (m->answering)
+		return session_is_gone(m->error);
+	return m->in_got < OFFSET_LEN && l->finished && !m->finished;
+}
+
 static void second_close(void *user, int error)
 {
 	struct lane *l = user;
@@ -299,9 +322,8 @@ static void second_close(void *user, int error)
 	m->stream = NULL;
 	m->closed = true;
 	m->error = error;
-	if (m->asking ||
-	    (m->in_got < OFFSET_LEN && l->finished && !m->finished))
-		stay(l); /* nothing of ours, or of the peer's, was on it */
+	if (second_was_unused(m, l))
+		stay(l);
 	else if (joined(l) || m->in_got < OFFSET_LEN || !l->first)
 		second_is_over(l);
 	/* else: the first one brings what came before */
@@ -489,6 +511,7 @@ void lane_continue(struct lane *l, struct mux_stream *s)
 	m = move_new(l);
 	if (m && mux_stream_accept(s, NULL, &second_ops, l) == 0) {
 		m->stream = s;
+		m->answering = true;
 		return;
 	}
 	move_free(l);

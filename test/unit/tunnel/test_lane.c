@@ -207,8 +207,8 @@ static void second_dies(void **state)
 {
 	(void)state;
 	for (int when = 0; when < 3; when++)
-		for (int side = 0; side < 2; side++) {
-			begin(0);
+		for (int side = 0; side < 4; side++) {
+			begin(side >> 1);
 			assert_true(muxrig_ask(c));
 			if (when == 1) /* accepted, and nobody else knows */
 				while (muxrig_move_bulk(&rig, 0, 1000))
@@ -217,11 +217,15 @@ static void second_dies(void **state)
 				muxrig_run(&rig);
 			flow_give(s, 100000, false);
 			flow_give(c, 100000, false);
-			muxrig_cut(&rig, side);
+			if (when == 1) /* the answer is lost, not the bytes */
+				assert_int_equal(
+					mux_produce(rig.bulk.side[1].m, 50000),
+					0);
+			muxrig_cut(&rig, side & 1);
 			muxrig_run(&rig);
-			muxrig_cut(&rig, !side);
+			muxrig_cut(&rig, !(side & 1));
 			muxrig_run(&rig);
-			if (when == 0) { /* it stayed where it was */
+			if (when < 2) { /* it stayed where it was */
 				flow_give(s, 0, true);
 				flow_give(c, 0, true);
 				in_peace();
