@@ -47,10 +47,20 @@ static void tr_kick(void *user)
 	session_kick(l->session);
 }
 
+static void link_renew(void *user);
+
+static void tr_spent(void *user)
+{
+	struct link *l = user;
+
+	loop_defer(l->loop, link_renew, l);
+}
+
 static const struct mux_transport transport = {
 	.reserve = tr_reserve,
 	.commit = tr_commit,
 	.kick = tr_kick,
+	.spent = tr_spent,
 };
 
 /* --- the session's owner ------------------------------------------------ */
@@ -93,6 +103,20 @@ static void on_dead(void *user, const struct kt_error *why)
 	mux_free(m, -ENETRESET);
 	if (!l->freed && l->ops->dead)
 		l->ops->dead(l->user, why);
+}
+
+/* A session has 2^30 streams. Its owner begins a fresh one when it is dead. */
+static void link_renew(void *user)
+{
+	struct kt_error err = { 0 };
+	struct link *l = user;
+
+	if (l->freed || !l->mux)
+		return;
+	session_close(l->session, FRAME_CODE_BYE,
+		      "the stream ids of the session are used up");
+	kt_fail(&err, ENETRESET, "the stream ids of the session are used up");
+	on_dead(l, &err);
 }
 
 static const struct session_ops session_ops = {

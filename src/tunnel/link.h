@@ -9,7 +9,9 @@
  * DOC: Link
  *
  * A session with a mux on it: what both ends of a tunnel consist of. When the
- * session dies, dead() is called and every stream closes with -ENETRESET.
+ * session dies, dead() is called and every stream closes with -ENETRESET. The
+ * end that opens streams lets it die, and tells the other, when HTTP/2's stream
+ * ids are used up: a fresh session has all of them again.
  */
 
 struct link;

@@ -54,6 +54,7 @@ struct mux {
 	size_t nstreams;
 	size_t windows; /* sum of the streams' */
 	bool dead;
+	bool spent; /* no stream ids are left */
 
 	size_t room, made; /* of the present mux_produce() */
 	uint8_t *reserved; /* where the DATA frame under way begins */
@@ -555,6 +556,23 @@ static size_t request_fields(const struct mux_request *req, nghttp2_nv nv[8])
 	return n;
 }
 
+int mux_skip_ids(struct mux *m, uint32_t id)
+{
+	if (id > INT32_MAX ||
+	    nghttp2_session_set_next_stream_id(m->ng, (int32_t)id) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+static void mux_is_spent(struct mux *m)
+{
+	if (m->spent)
+		return;
+	m->spent = true;
+	log_debug("mux: the stream ids are used up");
+	m->tr->spent(m->tr_user);
+}
+
 struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,
 			    const struct mux_stream_ops *ops, void *user)
 {
@@ -577,6 +595,8 @@ struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,
 	if (id < 0) {
 		if (s)
 			stream_free(s);
+		if (s && id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
+			mux_is_spent(m);
 		errno = id == NGHTTP2_ERR_NOMEM || !s ? ENOMEM : ENOTCONN;
 		return NULL;
 	}

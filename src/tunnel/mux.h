@@ -35,6 +35,9 @@ struct mux_transport {
 	void (*commit)(void *user, size_t n);
 	/** kick() - there is something to produce */
 	void (*kick)(void *user);
+	/** spent() - no stream can be opened any more, the ids are used up (RFC
+	 *  9113, 5.1.1); called once, from inside mux_open() */
+	void (*spent)(void *user);
 };
 
 /** struct mux_request - what the opener of a stream asks for; "" or NULL for
@@ -131,9 +134,13 @@ void *mux_find_user(struct mux *m, uint32_t id,
 void mux_set_lanes(struct mux *m, struct lanes *lanes);
 struct lanes *mux_stream_lanes(const struct mux_stream *s);
 
-/** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many) */
+/** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many,
+ *  ENOTCONN: never again) */
 struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,
 			    const struct mux_stream_ops *ops, void *user);
+/** mux_skip_ids() - the next stream gets @id (odd), as after many; 0, -EINVAL
+ */
+KT_CHECK int mux_skip_ids(struct mux *m, uint32_t id);
 /** mux_stream_accept() - answer 200 with @content_type (or NULL); 0, -errno */
 KT_CHECK int mux_stream_accept(struct mux_stream *s, const char *content_type,
 			       const struct mux_stream_ops *ops, void *user);

@@ -26,8 +26,15 @@ static void tr_kick(void *user)
 	(void)user;
 }
 
-static const struct mux_transport transport = { tr_reserve, tr_commit,
-						tr_kick };
+static void tr_spent(void *user)
+{
+	struct muxlink_side *sd = user;
+
+	sd->spent++;
+}
+
+static const struct mux_transport transport = { tr_reserve, tr_commit, tr_kick,
+						tr_spent };
 
 void muxlink_init(struct muxlink *l, struct loop *loop, uint32_t window,
 		  mux_request_fn on_request, void *user)

@@ -24,7 +24,8 @@ struct muxlink {
 	struct muxlink_side {
 		struct mux *m;
 		struct buf out;
-	} side[2]; /* client, server */
+		unsigned int spent; /* calls */
+	} side[2];		    /* client, server */
 	uint32_t window_max;
 };
 

@@ -265,6 +265,33 @@ static void proxy_status(void **state)
 	assert_int_equal(status_parse("p; error=what", 13, detail, 0), EPROTO);
 }
 
+/* the last id is used, and it is told once that there is none after it */
+static void tells_when_ids_are_used_up(void **state)
+{
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = "x:1" };
+	static const struct mux_stream_ops no_ops = { 0 };
+	struct mux *m = rig.link.side[0].m;
+	struct flow_end *c = muxrig_open(&rig, 0);
+
+	(void)state;
+	muxrig_run(&rig);
+	assert_int_equal(mux_skip_ids(m, INT32_MAX), 0);
+	flow_give(muxrig_open(&rig, 0), 10, true);
+	assert_int_equal(rig.link.side[0].spent, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_null(mux_open(m, &req, &no_ops, NULL));
+		assert_int_equal(errno, ENOTCONN);
+		assert_int_equal(rig.link.side[0].spent, 1);
+	}
+	/* what is open goes on */
+	flow_give(c, 5000, true);
+	flow_give(flow_peer(c), 5000, true);
+	muxrig_run(&rig);
+	finished(c);
+	finished(flow_peer(c));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -277,6 +304,7 @@ int main(void)
 		T(few_large_windows),
 		T(shares_alike),
 		T(five_thousand),
+		T(tells_when_ids_are_used_up),
 		T(garbage_ends_it),
 		cmocka_unit_test(proxy_status),
 	};
