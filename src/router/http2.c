@@ -152,32 +152,6 @@ static void http2_sweep(void *part)
 static const struct part_ops part_ops = { http2_free, http2_drain,
 					  http2_sweep };
 
-/* --- floods -------------------------------------------------------------- */
-
-/* streams that the caller gives up: so many at once, and each second (they
- * cost us more than the caller, CVE-2023-44487) */
-#define RESETS_BURST 10000
-#define RESETS_RATE 1000
-
-static void look_at_resets(struct http2 *c)
-{
-	struct http2_resets *r = &c->resets;
-	size_t more = c->down.h2.resets - r->seen;
-	int64_t now = loop_now(c->rc->env->loop);
-	uint64_t gained;
-
-	if (!more)
-		return;
-	gained = (uint64_t)(now - r->at) / (NS_SEC / RESETS_RATE);
-	r->at = now;
-	r->seen += more;
-	r->left = MIN(r->left + gained, RESETS_BURST);
-	if (r->left < more)
-		h2_end(&c->down.h2, H2_ENHANCE_YOUR_CALM);
-	else
-		r->left -= more;
-}
-
 /* --- the caller's pipe --------------------------------------------------- */
 
 static void on_opened(void *user)
@@ -195,12 +169,11 @@ static void on_writable(void *user)
 static void on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
-	int rc = h2_receive(&s->h2, p, n);
+	int rc = h2_receive(&s->h2, loop_now(s->c->rc->env->loop), p, n);
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);
 	if (rc == 0) {
-		look_at_resets(s->c);
 		http2_run(s->c);
 		return;
 	}
@@ -236,7 +209,6 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	if (c) {
 		c->rc = rc;
 		c->down.c = c;
-		c->resets.left = RESETS_BURST;
 		list_init(&c->ups);
 		list_init(&c->calls);
 		list_init(&c->down.node);

@@ -90,14 +90,6 @@ struct http2_call {
 	bool cut;    /* reset the caller's stream behind the response */
 };
 
-/** struct http2_resets - how many streams the caller may still give up: many
- *  at once, as who goes away does, but not for ever */
-struct http2_resets {
-	size_t seen;
-	uint64_t left;
-	int64_t at; /* ns, monotonic */
-};
-
 struct http2 {
 	struct router_conn *rc;
 	struct http2_side down;
@@ -107,7 +99,6 @@ struct http2 {
 	struct timer leave; /* it was told of the end, which comes now */
 	bool swept;	    /* connections to backends may be of no use */
 	int32_t owes;	    /* a head on this stream; 0: none */
-	struct http2_resets resets;
 	bool dead;
 };
 

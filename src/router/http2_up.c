@@ -259,7 +259,7 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
 	struct http2 *c = s->c;
-	int rc = h2_receive(&s->h2, p, n);
+	int rc = h2_receive(&s->h2, loop_now(c->rc->env->loop), p, n);
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);

@@ -180,6 +180,7 @@ int h2_init(struct h2 *h, bool server, const struct h2_limits *limits,
 	list_init(&h->streams);
 	list_init(&h->ready);
 	list_init(&h->closed);
+	ratelim_init(&h->glitches, H2_GLITCH_BURST, H2_GLITCH_RATE);
 	hpack_decoder_init(&h->decoder);
 	buf_init(&h->in, H2_FRAME_MAX);
 	buf_init(&h->block, (size_t)limits->head_max + H2_FRAME_MAX);
@@ -219,6 +220,26 @@ void h2_end(struct h2 *h, uint32_t code)
 		return;
 	h2_goaway(h, h->taken, code);
 	h->ended = true;
+}
+
+int h2_fail(struct h2 *h, uint32_t code)
+{
+	h2_end(h, code);
+	return -EPROTO;
+}
+
+int h2_glitch(struct h2 *h, unsigned int cost)
+{
+	return ratelim_take(&h->glitches, h->now, cost)
+		       ? 0
+		       : h2_fail(h, H2_ENHANCE_YOUR_CALM);
+}
+
+int h2_refuse(struct h2 *h, struct h2_stream *st, uint32_t code,
+	      unsigned int cost)
+{
+	h2_reset(h, st, code);
+	return h2_glitch(h, cost);
 }
 
 /* --- credit -------------------------------------------------------------- */

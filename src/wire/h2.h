@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/ratelim.h"
 #include "wire/hpack.h"
 
 #include <stdbool.h>
@@ -13,10 +14,10 @@
  * DOC: HTTP/2, one end of a connection (RFC 9113)
  *
  * Bytes in, bytes out, no I/O and no clock: h2_receive() takes what the peer
- * said and tells the handler; everything that is said to the peer is appended
- * to a buffer of the owner. Heads, resets and credit are written at once, by
- * the call that asks for them; bodies are asked for in h2_send(), one piece of
- * each stream in turn, as far as the peer's windows go.
+ * said, and the time, and tells the handler; everything that is said to the
+ * peer is appended to a buffer of the owner. Heads, resets and credit are
+ * written at once, by the call that asks for them; bodies are asked for in
+ * h2_send(), one piece of each stream in turn, as far as the peer's windows go.
  *
  *   stream of a peer   begin, field*, head, (data | begin field* head)*, end
  *   a stream is over   both ends are done, or it was reset: closed() is called
@@ -34,9 +35,23 @@
  * and so does a full buffer: a peer that makes us answer and does not listen
  * (section 10.5).
  *
- *   h2.c        life, sending
- *   h2_recv.c   receiving
- *   h2_field.c  which fields and heads are well-formed
+ * Glitches: all that costs us more than the peer, or that only a broken peer
+ * does, is taken from one account, a burst and a rate (ratelim.h). When it is
+ * empty the connection ends with ENHANCE_YOUR_CALM. It does not matter by which
+ * frame a stream is made to end, the peer's RST_STREAM (CVE-2023-44487) or one
+ * of ours that it provokes (CVE-2025-8671). What each known attack costs:
+ * test/unit/wire/test_h2_attacks.c.
+ *
+ *   1   what sane peers do, now and then: RST_STREAM, SETTINGS, GOAWAY,
+ * PRIORITY, DATA without a byte, small WINDOW_UPDATE, streams above the limit
+ * or behind our GOAWAY, heads that are too large, interim answers 10  what
+ * makes us reset a stream: a malformed head, a broken window, frames on a
+ * stream that the peer has ended
+ *
+ *   h2.c          life, sending
+ *   h2_recv.c     receiving: frames, DATA, HEADERS
+ *   h2_control.c  receiving: all other frames
+ *   h2_field.c    which fields and heads are well-formed
  */
 
 enum h2_code { /* section 7 */
@@ -88,6 +103,15 @@ enum h2_setting { /* section 6.5.2 */
 #define H2_FRAME_MAX 16384 /* of a payload, both ways */
 #define H2_ID_MAX INT32_MAX
 #define H2_WINDOW 65535 /* before anybody says otherwise */
+
+/* glitches of a peer: so many at once, and each second */
+#define H2_GLITCH_BURST 10000
+#define H2_GLITCH_RATE 1000
+#define H2_GLITCH_ODD 1
+#define H2_GLITCH_WRONG 10
+
+/* a field list of so many times head_max ends the connection */
+#define H2_LIST_FACTOR 4
 
 struct h2_stream {
 	struct list node;
@@ -166,12 +190,13 @@ struct h2 {
 	uint32_t peer_streams;	/* how many the peer takes at once */
 	struct hpack_decoder decoder;
 	bool said_no_table;
-	bool going;    /* the peer's GOAWAY came, or our last one went */
-	bool leaving;  /* our last one: new streams are not taken */
-	bool ended;    /* after an error: nothing is heard any more */
-	int error;     /* -errno: it cannot say what it has to */
-	size_t resets; /* of the peer; the owner's to look at */
+	bool going;   /* the peer's GOAWAY came, or our last one went */
+	bool leaving; /* our last one: new streams are not taken */
+	bool ended;   /* after an error: nothing is heard any more */
+	int error;    /* -errno: it cannot say what it has to */
 	/* receiving */
+	int64_t now; /* ns, monotonic */
+	struct ratelim glitches;
 	enum {
 		H2_AT_MAGIC,
 		H2_AT_FRAME,
@@ -202,9 +227,9 @@ KT_CHECK int h2_init(struct h2 *h, bool server, const struct h2_limits *limits,
 /** h2_fini() - no handler is called for streams that are there still */
 void h2_fini(struct h2 *h);
 
-/** h2_receive() - from the peer. 0; -EPROTO: the connection is over, with a
- *  GOAWAY in the buffer; -ENOMEM, -ENOBUFS */
-KT_CHECK int h2_receive(struct h2 *h, const uint8_t *p, size_t n);
+/** h2_receive() - from the peer, at the time @now (ns, monotonic). 0; -EPROTO:
+ *  the connection is over, with a GOAWAY in the buffer; -ENOMEM, -ENOBUFS */
+KT_CHECK int h2_receive(struct h2 *h, int64_t now, const uint8_t *p, size_t n);
 /** h2_send() - tell of closed streams, and write bodies until the buffer has
  *  @enough bytes. 1: there was something; 0; -errno: the connection is over */
 KT_CHECK int h2_send(struct h2 *h, size_t enough);
@@ -241,7 +266,7 @@ void h2_goaway(struct h2 *h, int32_t last, uint32_t code);
 /** h2_end() - GOAWAY, and nothing after it */
 void h2_end(struct h2 *h, uint32_t code);
 
-/* --- for h2_recv.c ------------------------------------------------------- */
+/* --- for h2_recv.c, h2_control.c ----------------------------------------- */
 
 /** h2_find() - the open stream @id, or NULL */
 struct h2_stream *h2_find(struct h2 *h, int32_t id);
@@ -256,6 +281,24 @@ void h2_control(struct h2 *h, enum h2_type type, uint8_t flags, int32_t id,
 		const void *payload, size_t n);
 /** h2_unblock() - streams may have windows now */
 void h2_unblock(struct h2 *h);
+/** h2_fail() - a connection error; -EPROTO */
+int h2_fail(struct h2 *h, uint32_t code);
+/** h2_glitch() - of the peer; 0, or -EPROTO: it was one too many */
+int h2_glitch(struct h2 *h, unsigned int cost);
+/** h2_refuse() - reset the stream, for what the peer did; 0 or -EPROTO,
+ *  likewise */
+int h2_refuse(struct h2 *h, struct h2_stream *st, uint32_t code,
+	      unsigned int cost);
+/** h2_is_idle() - nobody has opened stream @id yet (section 5.1) */
+bool h2_is_idle(const struct h2 *h, int32_t id);
+
+/* --- h2_control.c: for h2_recv.c ----------------------------------------- */
+
+/** h2_control_begin() - the head of a frame other than DATA and HEADERS is
+ *  there: are size and stream right? 0 or -EPROTO; @h->at: how it goes on */
+int h2_control_begin(struct h2 *h);
+/** h2_control_frame() - its payload is there; not for CONTINUATION */
+int h2_control_frame(struct h2 *h, const uint8_t *p, size_t n);
 
 /* --- h2_field.c ---------------------------------------------------------- */
 

@@ -281,7 +281,7 @@ static int get_field(struct hpack_decoder *d, struct rd *r,
 }
 
 int hpack_decode(struct hpack_decoder *d, const uint8_t *p, size_t n,
-		 void (*each)(void *user, const struct hpack_field *f),
+		 int (*each)(void *user, const struct hpack_field *f),
 		 void *user)
 {
 	struct rd r = rd_make(p, n);
@@ -297,8 +297,8 @@ int hpack_decode(struct hpack_decoder *d, const uint8_t *p, size_t n,
 			rc = -EBADMSG;
 		if (rc == 0 && !none) {
 			begun = true;
-			each(user, &f);
-			if (keep)
+			rc = each(user, &f);
+			if (rc == 0 && keep)
 				rc = insert(d, &f);
 		}
 		free(mem[0]);

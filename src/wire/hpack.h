@@ -38,12 +38,12 @@ void hpack_decoder_fini(struct hpack_decoder *d);
 void hpack_decoder_limit(struct hpack_decoder *d, size_t limit);
 /**
  * hpack_decode() - a whole field block. @each gets every field, in order; the
- * texts are borrowed until it returns.
+ * texts are borrowed until it returns. It returns 0, or -errno: no more of it.
  * Return: 0; -EBADMSG: COMPRESSION_ERROR, the connection is of no use any more;
- * -ENOMEM likewise.
+ * -ENOMEM and what @each returned likewise.
  */
 KT_CHECK int hpack_decode(struct hpack_decoder *d, const uint8_t *p, size_t n,
-			  void (*each)(void *user, const struct hpack_field *f),
+			  int (*each)(void *user, const struct hpack_field *f),
 			  void *user);
 
 /* goes in front of the first block: the table is to be empty (section 6.3) */

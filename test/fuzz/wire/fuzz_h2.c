@@ -160,7 +160,7 @@ static int hear(struct end *e, uint8_t flags, const uint8_t *p, size_t n,
 
 	start(e, flags);
 	for (size_t at = 0; at < n && rc == 0; at += step)
-		rc = h2_receive(&e->h2, p + at, MIN(step, n - at));
+		rc = h2_receive(&e->h2, 0, p + at, MIN(step, n - at));
 	(void)!h2_send(&e->h2, (size_t)64 << 10);
 	list_for_each (l, &e->h2.streams)
 		open++;

@@ -15,7 +15,7 @@ struct seen {
 	bool full;
 };
 
-static void on_field(void *user, const struct hpack_field *f)
+static int on_field(void *user, const struct hpack_field *f)
 {
 	struct seen *s = user;
 	size_t n[2] = { f->nname, f->nvalue };
@@ -25,6 +25,7 @@ static void on_field(void *user, const struct hpack_field *f)
 	    buf_put(&s->text, f->value, f->nvalue) < 0 ||
 	    hpack_encode(&s->block, f) < 0)
 		s->full = true;
+	return 0;
 }
 
 static void seen_init(struct seen *s)

@@ -127,30 +127,40 @@ static void what_is_forbidden_is_refused(void **state)
 /* of the GOAWAY that came, or -1 */
 static int goaway(struct rig *r)
 {
-	uint8_t mem[8192];
-	ssize_t n = rig_read(r, r->caller, mem, sizeof(mem));
+	static uint8_t mem[64 << 10];
+	size_t at = 0;
+	ssize_t n;
 
-	return n > 0 ? code_of(mem, (size_t)n, NGHTTP2_GOAWAY) : -1;
+	while (at < sizeof(mem) &&
+	       (n = rig_read(r, r->caller, mem + at, sizeof(mem) - at)) > 0)
+		at += (size_t)n;
+	return code_of(mem, at, NGHTTP2_GOAWAY);
 }
 
-/* @n streams from @id on that the caller asks for and gives up in one breath */
-static void give_up(struct rig *r, int32_t *id, int n)
+/* @n streams from @id on, each by the two frames of @pair */
+static void repeat(struct rig *r, int32_t *id, int n, const void *pair)
 {
-	static const uint8_t pair[] =
-		"\0\0\6\1\4\0\0\0\0" GET "\0\0\4\3\0\0\0\0\0\0\0\0\x8";
-	enum { LEN = sizeof(pair) - 1, EACH = 500 };
+	enum { LEN = 28, EACH = 500 };
 	uint8_t many[EACH * LEN];
 
 	for (int i = 0; i < n && r->conn; i += EACH) {
 		for (uint8_t *p = many; p < many + sizeof(many);
 		     p += LEN, *id += 2) {
 			memcpy(p, pair, LEN);
+			p[6] = p[21] = (uint8_t)(*id >> 16);
 			p[7] = p[22] = (uint8_t)(*id >> 8);
 			p[8] = p[23] = (uint8_t)*id;
 		}
 		rig_write(r, r->caller, many, sizeof(many));
 	}
 }
+
+/* asked for and given up in one breath */
+static const char given_up[] =
+	"\0\0\6\1\4\0\0\0\0" GET "\0\0\4\3\0\0\0\0\0\0\0\0\x8";
+/* whole, and then a window that is broken on purpose */
+static const char made_to_reset[] =
+	"\0\0\6\1\5\0\0\0\0" GET "\0\0\4\x8\0\0\0\0\0\0\0\0\0";
 
 /* CVE-2023-44487 */
 static void who_gives_up_without_end_is_ended(void **state)
@@ -163,7 +173,7 @@ static void who_gives_up_without_end_is_ended(void **state)
 	(void)state;
 	rig_init(&r, ROUTER_HTTP);
 	rig_write(&r, r.caller, hello, sizeof(hello) - 1);
-	give_up(&r, &id, 9000);
+	repeat(&r, &id, 9000, given_up);
 	assert_int_equal(goaway(&r), -1);
 	assert_int_equal(r.nopen, 1); /* one connection takes them all */
 	/* a thousand a second are allowed beside the first ten thousand */
@@ -174,11 +184,29 @@ static void who_gives_up_without_end_is_ended(void **state)
 	rig_fini(&r);
 }
 
+/* CVE-2025-8671: it makes no difference who resets */
+static void who_makes_us_reset_is_ended(void **state)
+{
+	int32_t id = 1;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, ROUTER_HTTP);
+	rig_write(&r, r.caller, hello, sizeof(hello) - 1);
+	repeat(&r, &id, 200000, made_to_reset);
+	assert_int_equal(goaway(&r), NGHTTP2_ENHANCE_YOUR_CALM);
+	/* a hundred more for each second that this takes */
+	assert_in_range(r.chosen, 900, 1500);
+	assert_int_equal(r.nopen, 1);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_forbidden_is_refused),
 		cmocka_unit_test(who_gives_up_without_end_is_ended),
+		cmocka_unit_test(who_makes_us_reset_is_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
