@@ -377,8 +377,32 @@ static void sleep_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
+/* A pair that we make is known by its address from its first moment on. */
+static bool capture_link_foreign(struct capture_link *l,
+				 struct netlink_link *found)
+{
+	return netlink_link_look(l->netlink, l->ifname, found) == 0 &&
+	       (strcmp(found->kind, "veth") != 0 ||
+		memcmp(found->mac, mac, sizeof(mac)) != 0);
+}
+
+static int capture_link_taken(const struct capture_link *l,
+			      const struct netlink_link *found,
+			      struct kt_error *err)
+{
+	kt_hint(err,
+		"it is left alone; remove it (ip link del %s) or give it "
+		"another name (ip link set %s down name NEW), or use "
+		"--disableTunDevice (SOCKS5 proxy)",
+		l->ifname, l->ifname);
+	return kt_fail(err, EEXIST,
+		       "a network device %s that is not of ktctl (%s) exists "
+		       "already",
+		       l->ifname, found->kind[0] ? found->kind : "no veth");
+}
+
 /* The kernel takes a moment to bury the device of a killed process: wait. Told
- * that no other capture lives, push. */
+ * that no other capture lives, push. What is not ours is left alone. */
 static int make_pair(struct capture_link *l, int ns, bool replace,
 		     struct kt_error *err)
 {
@@ -386,6 +410,7 @@ static int make_pair(struct capture_link *l, int ns, bool replace,
 				  .peer = INNER,
 				  .peer_netns = ns,
 				  .mtu = l->mtu };
+	struct netlink_link found;
 	struct kt_error why;
 	int rc;
 
@@ -395,6 +420,8 @@ static int make_pair(struct capture_link *l, int ns, bool replace,
 		rc = netlink_veth_add(l->netlink, &v, &why);
 		if (rc != -EEXIST || waited >= REPLACE_WAIT_MS)
 			break;
+		if (capture_link_foreign(l, &found))
+			return capture_link_taken(l, &found, err);
 		if (replace)
 			netlink_link_del(l->netlink, l->ifname, NULL);
 		sleep_ms(10);

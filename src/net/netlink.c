@@ -120,6 +120,39 @@ int netlink_link_index(struct netlink *nl, const char *name)
 	return rc < 0 ? rc : index;
 }
 
+static void take_link(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs, kind, mac;
+	struct netlink_link *l = user;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return;
+	take_index(&l->ifindex, h);
+	attrs = nlspan_payload(h, sizeof(struct ifinfomsg));
+	kind = nlspan_find(nlspan_find(attrs, IFLA_LINKINFO), IFLA_INFO_KIND);
+	if (kind.p)
+		snprintf(l->kind, sizeof(l->kind), "%.*s", (int)kind.len,
+			 (const char *)kind.p);
+	mac = nlspan_find(attrs, IFLA_ADDRESS);
+	if (mac.len == sizeof(l->mac))
+		memcpy(l->mac, mac.p, sizeof(l->mac));
+}
+
+int netlink_link_look(struct netlink *nl, const char *name,
+		      struct netlink_link *out)
+{
+	struct nlmsg m;
+	int rc;
+
+	*out = (struct netlink_link){ .ifindex = -ENODEV };
+	nlmsg_init(&m, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
+	nlmsg_put_str(&m, IFLA_IFNAME, name);
+	rc = nlsock_call(&nl->sock, &m, take_link, out);
+	if (rc < 0)
+		return rc;
+	return out->ifindex < 0 ? out->ifindex : 0;
+}
+
 static void take_name(void *user, const struct nlmsghdr *h)
 {
 	struct nlspan attrs, name;

@@ -39,6 +39,16 @@ KT_CHECK int netlink_veth_add(struct netlink *nl, const struct netlink_veth *v,
 			      struct kt_error *err);
 /** netlink_link_index() - the interface index (> 0), or -ENODEV, -errno */
 KT_CHECK int netlink_link_index(struct netlink *nl, const char *name);
+/** struct netlink_link - what is known of a device */
+struct netlink_link {
+	int ifindex;
+	char kind[IF_NAMESIZE]; /* "veth", "tun", "bridge"; "": a real one */
+	uint8_t mac[NETLINK_MAC];
+};
+
+/** netlink_link_look() - 0, -ENODEV, -errno */
+KT_CHECK int netlink_link_look(struct netlink *nl, const char *name,
+			       struct netlink_link *out);
 /** netlink_link_up() - @mtu and @txqlen: 0 to leave them */
 KT_CHECK int netlink_link_up(struct netlink *nl, int ifindex, int mtu,
 			     int txqlen, struct kt_error *err);
