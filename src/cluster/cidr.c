@@ -259,10 +259,12 @@ static int provoke(struct kube *k, const char *ns, const char *cluster_ip,
 static int complaint(struct kube *k, const char *ns, struct prefixset *out,
 		     struct kt_error *err)
 {
-	/* documentation addresses (RFC 5737, 3849): in nobody's range */
+	/* documentation addresses (RFC 5737, 3849): in nobody's range. Each
+	 * family is asked for itself: a cluster may have either alone, and
+	 * says no more than that of the other. */
 	int rc = provoke(k, ns, "192.0.2.1", out, err);
 
-	if (rc < 0 || !out->n)
+	if (rc < 0)
 		return rc;
 	return provoke(k, ns, "2001:db8::1", out, err);
 }
