@@ -15,6 +15,9 @@
 #define UNSCHEDULABLE_GRACE (4 * NS_SEC)
 #define POLL (1 * NS_SEC)
 #define CHECK_DEPLOYMENT (2 * NS_SEC)
+/* a proxy that buffers gives a watch's events only when it ends: what is silent
+ * for so long is asked */
+#define SILENCE (2 * NS_SEC)
 
 struct wait {
 	struct kube *kube;
@@ -24,6 +27,8 @@ struct wait {
 	struct kube_op *op;	  /* a poll, or a look at the Deployment */
 	struct timer poll, grace; /* @grace: the Pod is unschedulable */
 	struct timer look;	  /* at the Deployment: why is there no Pod? */
+	struct timer silence;	  /* nothing came from the watch */
+	struct kube_op *ask;	  /* then: a look at the Pod */
 	char text[160];		  /* told last */
 	json_t *pod;
 	struct kt_error why;
@@ -114,10 +119,18 @@ static void gone(struct wait *w)
 
 /* --- watching ------------------------------------------------------------ */
 
+static void ask_once(struct timer *t);
+
+static void watch_spoke(struct wait *w)
+{
+	loop_timer_start(kube_loop(w->kube), &w->silence, SILENCE, ask_once);
+}
+
 static void on_event(void *user, enum kube_event type, json_t *object)
 {
 	struct wait *w = user;
 
+	watch_spoke(w);
 	if (type == KUBE_DELETED)
 		gone(w);
 	else if (type != KUBE_SYNCED)
@@ -128,30 +141,36 @@ static void on_event(void *user, enum kube_event type, json_t *object)
 
 static void poll_now(struct timer *t);
 
+static void judge_reply(struct wait *w, const struct kube_reply *reply)
+{
+	json_t *items = json_object_get(reply->json, "items"), *pod;
+	size_t i;
+
+	if (reply->err)
+		return;
+	if (w->what->pod)
+		judge(w, reply->json);
+	else
+		json_array_foreach (items, i, pod)
+			judge(w, pod);
+}
+
 static void on_polled(void *user, const struct kube_reply *reply)
 {
 	struct wait *w = user;
-	json_t *items, *pod;
-	size_t i;
 
 	w->op = NULL;
 	if (reply->status == 403 || reply->status == 404) {
 		end_failed(w, reply->err);
 		return;
 	}
-	items = json_object_get(reply->json, "items");
-	if (!reply->err && w->what->pod)
-		judge(w, reply->json);
-	else if (!reply->err)
-		json_array_foreach (items, i, pod)
-			judge(w, pod);
+	judge_reply(w, reply);
 	if (!w->done)
 		loop_timer_start(kube_loop(w->kube), &w->poll, POLL, poll_now);
 }
 
-static void poll_now(struct timer *t)
+static struct kube_op *ask_pod(struct wait *w, kube_reply_fn fn)
 {
-	struct wait *w = container_of(t, struct wait, poll);
 	auto_free char *one = w->what->pod
 				      ? kube_path("v1", "pods", w->what->ns,
 						  w->what->pod, NULL)
@@ -162,13 +181,40 @@ static void poll_now(struct timer *t)
 		.query = one ? NULL : w->query,
 	};
 
-	w->op = kube_request_start(w->kube, &req, on_polled, w);
+	return kube_request_start(w->kube, &req, fn, w);
+}
+
+static void poll_now(struct timer *t)
+{
+	struct wait *w = container_of(t, struct wait, poll);
+
+	w->op = ask_pod(w, on_polled);
+}
+
+/* The watch goes on meanwhile, and a refusal is its own matter. */
+static void on_asked(void *user, const struct kube_reply *reply)
+{
+	struct wait *w = user;
+
+	w->ask = NULL;
+	judge_reply(w, reply);
+	if (!w->done)
+		watch_spoke(w);
+}
+
+static void ask_once(struct timer *t)
+{
+	struct wait *w = container_of(t, struct wait, silence);
+
+	if (!w->done && !w->ask)
+		w->ask = ask_pod(w, on_asked);
 }
 
 static void on_watch_failed(void *user, const struct kt_error *why)
 {
 	struct wait *w = user;
 
+	loop_timer_stop(&w->silence);
 	log_debug("cannot watch the pod, ask instead: %s", why->msg);
 	loop_timer_start(kube_loop(w->kube), &w->poll, 0, poll_now);
 }
@@ -237,6 +283,7 @@ static void start(struct wait *w)
 			   : kube_query(NULL, "labelSelector", what->selector);
 	w->watch =
 		kube_watch_start(w->kube, w->path, w->query, &watch_handler, w);
+	watch_spoke(w);
 	if (what->deployment && !what->pod)
 		loop_timer_start(kube_loop(w->kube), &w->look, CHECK_DEPLOYMENT,
 				 look_again);
@@ -246,6 +293,8 @@ static void stop(struct wait *w)
 {
 	kube_watch_stop(w->watch);
 	kube_request_cancel(w->op);
+	kube_request_cancel(w->ask);
+	loop_timer_stop(&w->silence);
 	loop_timer_stop(&w->poll);
 	loop_timer_stop(&w->grace);
 	loop_timer_stop(&w->look);

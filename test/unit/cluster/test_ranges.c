@@ -4,7 +4,7 @@
 
 #include "fake.h"
 
-#include "kube/cidr.h"
+#include "cluster/cidr.h"
 
 #include <string.h>
 
