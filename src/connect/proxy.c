@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#define UDP_IDLE (60 * NS_SEC)
+#define UDP_IDLE (300 * NS_SEC) /* RFC 4787 REQ-5 */
 #define SWEEP (5 * NS_SEC)
 #define MAX_FLOWS 1024
 

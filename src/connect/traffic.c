@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UDP_IDLE (60 * NS_SEC)
+#define UDP_IDLE (300 * NS_SEC) /* RFC 4787 REQ-5 */
 #define PING_IDLE (30 * NS_SEC)
 #define SWEEP (5 * NS_SEC)
 #define MAX_FLOWS 4096
