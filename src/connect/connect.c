@@ -374,7 +374,7 @@ static int prepare(struct connect *c, struct kt_error *err)
 
 	/* before anything else, lest root's files are the first complaint */
 	if (!c->opt->disable_tun_device) {
-		rc = netns_check(err);
+		rc = netns_check(c->opt->mode != CONNECT_SSHUTTLE, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -106,13 +106,14 @@ void netns_sysctl_try(const char *name, const char *value)
 		log_debug("%s", err.msg);
 }
 
-int netns_check(struct kt_error *err)
+int netns_check(bool device, struct kt_error *err)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	const uint32_t want = 1U << CAP_NET_ADMIN | 1U << CAP_SYS_ADMIN;
+	const uint32_t want =
+		1U << CAP_NET_ADMIN | (device ? 1U << CAP_SYS_ADMIN : 0);
 
 	if (syscall(SYS_capget, &head, data) < 0 ||
 	    (data[0].effective & want) == want)

@@ -41,9 +41,13 @@ KT_CHECK int netns_sysctl_set(const char *name, const char *value,
 /** netns_sysctl_try() - the same where success is not essential */
 void netns_sysctl_try(const char *name, const char *value);
 
-/** netns_check() - -EPERM with @err and a hint when this process has not got
- *  the capabilities that a namespace and a device of our own need */
-KT_CHECK int netns_check(struct kt_error *err);
+/**
+ * netns_check() - has this process got the capabilities?
+ * @device: those for a namespace and a device of our own (CAP_SYS_ADMIN too),
+ * else those for rules of nftables (CAP_NET_ADMIN)
+ * Return: 0, or -EPERM with @err and a hint.
+ */
+KT_CHECK int netns_check(bool device, struct kt_error *err);
 
 /**
  * netns_hint() - explain a refusal for want of privileges

@@ -77,9 +77,10 @@ no_objects() {
 }
 
 # connect_spawn LAPTOP FLAGS...: start `ktctl connect` in the background;
-# sets CONNECT_PID and CONNECT_LOG
+# sets CONNECT_PID and CONNECT_LOG; CONNECT_WRAP: a command that starts it
 connect_spawn() {
-  local name=$1
+  local name=$1 wrap=()
+  [ -z "${CONNECT_WRAP:-}" ] || read -ra wrap <<<"$CONNECT_WRAP"
   shift
   CONNECT_LOG=$RUN/connect-$name.log
   : >"$CONNECT_LOG"
@@ -87,8 +88,8 @@ connect_spawn() {
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$KTCTL" connect -n "$NS" "$@" >"$CONNECT_LOG" 2>&1 3>&- &
   else
-    "$CLUSTER/laptop" "$name$LANE" -- "$KTCTL" connect -n "$NS" "$@" \
-      >"$CONNECT_LOG" 2>&1 3>&- &
+    "$CLUSTER/laptop" "$name$LANE" -- "${wrap[@]}" \
+      "$KTCTL" connect -n "$NS" "$@" >"$CONNECT_LOG" 2>&1 3>&- &
   fi
   CONNECT_PID=$!
 }

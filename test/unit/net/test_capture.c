@@ -13,11 +13,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define ECHO 80
@@ -716,6 +718,41 @@ static void test_exists(void **state)
 	capture_close(second);
 }
 
+/* Whatever else has the name stays as it is. */
+static void test_foreign(void **state)
+{
+	static const char *const make[] = {
+		"ip tuntap add kt0 mode tun",
+		"ip link add kt0 type bridge",
+		"ip link add kt0 type veth peer name other0",
+	};
+	struct capture_config cfg = { .replace = true };
+	struct world w = { .loop = loop_new() };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(make); i++) {
+		struct kt_error err = { 0 };
+		int64_t start = clock_ns();
+
+		assert_int_equal(netns_test_shell("%s && ip addr add "
+						  "10.99.0.1/24 dev kt0",
+						  make[i]),
+				 0);
+		assert_int_equal(
+			capture_open(&w.cap, w.loop, &cfg, &ops, &w, &err),
+			-EEXIST);
+		assert_non_null(strstr(err.msg, "kt0"));
+		assert_non_null(strstr(err.msg, "not of ktctl"));
+		assert_non_null(strstr(err.hint, "ip link"));
+		assert_in_range(clock_ns() - start, 0, NS_SEC);
+		assert_int_equal(netns_test_shell("ip addr show kt0 | "
+						  "grep -q 10.99.0.1/24"),
+				 0);
+		assert_int_equal(netns_test_shell("ip link del kt0"), 0);
+	}
+	loop_free(w.loop);
+}
+
 static bool have_kt0(void)
 {
 	return netns_test_shell("{ ip link; ip route; ip -6 route; } | "
@@ -1037,6 +1074,53 @@ static void test_redirect_routes(void **state)
 	assert_true(err.hint[0]);
 }
 
+/* as in a container that has nothing but CAP_NET_ADMIN */
+static int open_with_net_admin_only(struct world *w)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct capture_config cfg = { .ipv6 = true };
+	struct kt_error err = { 0 };
+	struct ipprefix p;
+
+	caps[0].effective = caps[0].permitted = 1U << CAP_NET_ADMIN;
+	if (syscall(SYS_capset, &head, caps) < 0)
+		return 1;
+	if (netns_check(true, &err) != -EPERM || !err.hint[0])
+		return 2;
+	if (netns_check(false, &err) != 0)
+		return 3;
+	if (capture_open(&w->cap, w->loop, &cfg, &ops, w, &err) != -EPERM)
+		return 4;
+	cfg.redirect = true;
+	if (capture_open(&w->cap, w->loop, &cfg, &ops, w, &err) != 0)
+		return 5;
+	if (ipprefix_parse(&p, "10.96.0.0/12") < 0 ||
+	    capture_route_add(w->cap, &p, &err) != 0)
+		return 6;
+	capture_close(w->cap);
+	return 0;
+}
+
+static void test_net_admin_only(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct world w = { .loop = loop_new() };
+
+		_exit(open_with_net_admin_only(&w));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define WORLD(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -1053,6 +1137,7 @@ int main(void)
 		WORLD(test_one_after_the_other),
 		WORLD(test_same_port),
 		WORLD(test_exists),
+		cmocka_unit_test(test_foreign),
 		WORLD(test_strict_host),
 		WORLD(test_container),
 		cmocka_unit_test_setup_teardown(test_redirect, setup_redirect,
@@ -1062,6 +1147,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_redirect_routes,
 						setup_redirect,
 						teardown_redirect),
+		cmocka_unit_test(test_net_admin_only),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_killed_connection),
 		cmocka_unit_test(test_close),
