@@ -79,7 +79,7 @@ int64_t loop_now(const struct loop *l)
 	return l->now;
 }
 
-/* --- watches --------------------------------------------------------- */
+/* --- watches -------------------------------------------------------------- */
 
 int loop_watch_start(struct loop *l, struct watch *w, int fd, uint32_t events,
 		     watch_fn fn)
@@ -118,7 +118,7 @@ void loop_watch_stop(struct watch *w)
 	w->loop = NULL;
 }
 
-/* --- timers: a binary heap, smallest due time first ------------------- */
+/* --- timers: a binary heap, smallest due time first ----------------------- */
 
 static void heap_put(struct loop *l, size_t i, struct timer *t)
 {
@@ -198,7 +198,7 @@ static void run_timers(struct loop *l)
 	}
 }
 
-/* --- deferred work ----------------------------------------------------- */
+/* --- deferred work -------------------------------------------------------- */
 
 void loop_defer(struct loop *l, defer_fn fn, void *user)
 {
@@ -214,7 +214,7 @@ void loop_defer_free(struct loop *l, void *mem)
 	loop_defer(l, free, mem);
 }
 
-/* --- the loop ---------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static int wait_ms(const struct loop *l, int64_t timeout_ns)
 {

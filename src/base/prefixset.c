@@ -29,8 +29,8 @@ static void insert_sorted(struct prefixset *s, const struct ipprefix *p)
 }
 
 /* The prefix that is one bit shorter, and whether @a and @b are its halves. */
-static bool join(const struct ipprefix *a, const struct ipprefix *b,
-		 struct ipprefix *whole)
+static bool prefixset_join(const struct ipprefix *a, const struct ipprefix *b,
+			   struct ipprefix *whole)
 {
 	if (a->len != b->len || !a->len || a->addr.family != b->addr.family)
 		return false;
@@ -49,7 +49,7 @@ void prefixset_add(struct prefixset *s, const struct ipprefix *p)
 		if (ipprefix_covers(p, &s->v[i]))
 			remove_at(s, i);
 	for (size_t i = 0; i < s->n; i++) {
-		if (!join(&s->v[i], p, &whole))
+		if (!prefixset_join(&s->v[i], p, &whole))
 			continue;
 		remove_at(s, i);
 		prefixset_add(s, &whole);

@@ -69,7 +69,7 @@ static char *as_string(const struct buf *b)
 	return xstrndup(b->len ? (char *)buf_data(b) : "", b->len);
 }
 
-static void finish(struct process *p, int rc)
+static void process_finish(struct process *p, int rc)
 {
 	struct process_result res = { .status = reap(p) };
 
@@ -84,7 +84,7 @@ static void finish(struct process *p, int rc)
 static void check_done(struct process *p)
 {
 	if (p->exited && !p->out.watch.loop && !p->err.watch.loop)
-		finish(p, 0);
+		process_finish(p, 0);
 }
 
 static void on_pipe(struct watch *w, uint32_t events)
@@ -101,7 +101,7 @@ static void on_pipe(struct watch *w, uint32_t events)
 		loop_watch_stop(w);
 		check_done(p);
 	} else if (buf_put(&in->data, tmp, (size_t)n) < 0 && in == &p->out) {
-		finish(p, -EFBIG);
+		process_finish(p, -EFBIG);
 	}
 }
 
@@ -115,23 +115,23 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	check_done(p);
 }
 
-static void on_poll(struct timer *t)
+static void process_on_poll(struct timer *t)
 {
 	struct process *p = container_of(t, struct process, poll);
 	siginfo_t si = { 0 };
 
 	if (waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    !si.si_pid) {
-		loop_timer_start(p->loop, t, POLL_EXIT, on_poll);
+		loop_timer_start(p->loop, t, POLL_EXIT, process_on_poll);
 		return;
 	}
 	p->exited = true;
 	check_done(p);
 }
 
-static void on_timeout(struct timer *t)
+static void process_on_timeout(struct timer *t)
 {
-	finish(container_of(t, struct process, timer), -ETIMEDOUT);
+	process_finish(container_of(t, struct process, timer), -ETIMEDOUT);
 }
 
 static void child_exec(const struct process_spec *spec, int in, int out,
@@ -207,7 +207,7 @@ static int watch_exit(struct process *p)
 					EPOLLIN, on_exit_event);
 	if (errno != ENOSYS && errno != EPERM)
 		return -errno;
-	loop_timer_start(p->loop, &p->poll, POLL_EXIT, on_poll);
+	loop_timer_start(p->loop, &p->poll, POLL_EXIT, process_on_poll);
 	return 0;
 }
 
@@ -249,7 +249,8 @@ int process_start(struct process **out, struct loop *l,
 		return rc;
 	}
 	if (spec->timeout_ns >= 0)
-		loop_timer_start(l, &p->timer, spec->timeout_ns, on_timeout);
+		loop_timer_start(l, &p->timer, spec->timeout_ns,
+				 process_on_timeout);
 	*out = p;
 	return 0;
 }
@@ -262,7 +263,7 @@ void process_cancel(struct process *p)
 	process_destroy(p);
 }
 
-/* --- and wait for it ---------------------------------------------------- */
+/* --- and wait for it ------------------------------------------------------ */
 
 struct run {
 	struct process_result *res;

@@ -58,7 +58,7 @@ static void put_data_head(uint8_t *dst, size_t data_len)
 	spdy_put_data_head(&w, DATA_STREAM, 0, (uint32_t)data_len);
 }
 
-static int init(struct portforward *pf, bool websocket)
+static int carrier_spdy_init(struct portforward *pf, bool websocket)
 {
 	struct spdy_carrier *s = spdy_of(pf);
 
@@ -71,15 +71,15 @@ static int init(struct portforward *pf, bool websocket)
 
 static int bare_init(struct portforward *pf)
 {
-	return init(pf, false);
+	return carrier_spdy_init(pf, false);
 }
 
-static int ws_init(struct portforward *pf)
+static int carrier_spdy_ws_init(struct portforward *pf)
 {
-	return init(pf, true);
+	return carrier_spdy_init(pf, true);
 }
 
-static void fini(struct portforward *pf)
+static void carrier_spdy_fini(struct portforward *pf)
 {
 	struct spdy_carrier *s = spdy_of(pf);
 
@@ -88,7 +88,7 @@ static void fini(struct portforward *pf)
 	s->rx = NULL;
 }
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static bool put_frames(struct portforward *pf, const struct wr *w)
 {
@@ -130,7 +130,7 @@ static int put_opening(struct portforward *pf)
 	return rc;
 }
 
-static size_t room(struct portforward *pf, size_t n)
+static size_t carrier_spdy_room(struct portforward *pf, size_t n)
 {
 	return MIN(n, spdy_limit_room(&spdy_of(pf)->limit));
 }
@@ -156,11 +156,11 @@ static void ws_bye(struct portforward *pf)
 	wslink_bye(pf);
 }
 
-/* --- receiving ----------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 /* Windows are given back when bytes were really taken: the owner has them. */
-static void give_back(struct spdy_carrier *s, uint32_t stream,
-		      struct spdy_credit *c, size_t n)
+static void carrier_spdy_give_back(struct spdy_carrier *s, uint32_t stream,
+				   struct spdy_credit *c, size_t n)
 {
 	uint32_t delta = spdy_credit_take(c, n);
 	uint8_t mem[16];
@@ -173,14 +173,14 @@ static void give_back(struct spdy_carrier *s, uint32_t stream,
 		c->taken += delta; /* later */
 }
 
-static void over(struct spdy_carrier *s)
+static void carrier_spdy_over(struct spdy_carrier *s)
 {
 	pf_end(&s->pf, ECONNRESET, "the Pod's end is gone");
 }
 
 static void on_late(struct timer *t)
 {
-	over(container_of(t, struct spdy_carrier, late));
+	carrier_spdy_over(container_of(t, struct spdy_carrier, late));
 }
 
 /* containerd closes the data stream first, then it says why. */
@@ -191,12 +191,13 @@ static void on_fin(struct spdy_carrier *s, uint32_t stream)
 	else if (stream == ERROR_STREAM)
 		s->error_over = true;
 	if (s->error_over && (s->data_over || s->pf.reason.len))
-		over(s);
+		carrier_spdy_over(s);
 	else if (s->data_over)
 		loop_timer_start(s->pf.loop, &s->late, LATE_TEXT, on_late);
 }
 
-static void on_data(struct spdy_carrier *s, const struct spdy_event *ev)
+static void carrier_spdy_on_data(struct spdy_carrier *s,
+				 const struct spdy_event *ev)
 {
 	struct portforward *pf = &s->pf;
 
@@ -206,14 +207,15 @@ static void on_data(struct spdy_carrier *s, const struct spdy_event *ev)
 		pf_reason(pf, ev->data, ev->len);
 	if (!pf->conn)
 		return;
-	give_back(s, 0, &s->session, ev->len);
+	carrier_spdy_give_back(s, 0, &s->session, ev->len);
 	if (ev->stream == DATA_STREAM)
-		give_back(s, DATA_STREAM, &s->stream, ev->len);
+		carrier_spdy_give_back(s, DATA_STREAM, &s->stream, ev->len);
 	if (ev->fin)
 		on_fin(s, ev->stream);
 }
 
-static void on_goaway(struct spdy_carrier *s, const struct spdy_event *ev)
+static void carrier_spdy_on_goaway(struct spdy_carrier *s,
+				   const struct spdy_event *ev)
 {
 	log_debug("port-forward to %s: GOAWAY, status %u, last stream %u",
 		  s->pf.name, ev->value, ev->stream);
@@ -242,7 +244,8 @@ static void on_window(struct spdy_carrier *s, const struct spdy_event *ev)
 		pf_may_send(&s->pf);
 }
 
-static void answer(struct spdy_carrier *s, const struct spdy_event *ev)
+static void carrier_spdy_answer(struct spdy_carrier *s,
+				const struct spdy_event *ev)
 {
 	uint8_t mem[32];
 	struct wr w = wr_make(mem, sizeof(mem));
@@ -255,21 +258,22 @@ static void answer(struct spdy_carrier *s, const struct spdy_event *ev)
 		(void)!put_frames(&s->pf, &w);
 }
 
-static void on_event(struct spdy_carrier *s, const struct spdy_event *ev)
+static void carrier_spdy_on_event(struct spdy_carrier *s,
+				  const struct spdy_event *ev)
 {
 	switch (ev->type) {
 	case SPDY_DATA:
-		on_data(s, ev);
+		carrier_spdy_on_data(s, ev);
 		break;
 	case SPDY_SYN_STREAM:
 	case SPDY_PING:
-		answer(s, ev);
+		carrier_spdy_answer(s, ev);
 		break;
 	case SPDY_RST_STREAM:
 		on_reset(s, ev);
 		break;
 	case SPDY_GOAWAY:
-		on_goaway(s, ev);
+		carrier_spdy_on_goaway(s, ev);
 		break;
 	case SPDY_SETTINGS:
 	case SPDY_WINDOW_UPDATE:
@@ -299,7 +303,7 @@ static size_t bare_data(struct portforward *pf, const uint8_t *data, size_t len)
 		}
 		used += (size_t)n;
 		if (found)
-			on_event(s, &ev);
+			carrier_spdy_on_event(s, &ev);
 	}
 	return used;
 }
@@ -319,7 +323,8 @@ static size_t message(struct spdy_carrier *s, const struct ws_rx *before,
 	return (size_t)ws_rx_next(&s->link.rx, data, n - back, &slice, &found);
 }
 
-static size_t ws_data(struct portforward *pf, const uint8_t *data, size_t len)
+static size_t carrier_spdy_ws_data(struct portforward *pf, const uint8_t *data,
+				   size_t len)
 {
 	struct spdy_carrier *s = spdy_of(pf);
 	size_t used = 0;
@@ -345,7 +350,7 @@ static size_t ws_data(struct portforward *pf, const uint8_t *data, size_t len)
 	return used;
 }
 
-/* --- opening ------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------- */
 
 static void bare_fields(struct portforward *pf, struct strv *fields)
 {
@@ -354,14 +359,14 @@ static void bare_fields(struct portforward *pf, struct strv *fields)
 	strv_add(fields, "Content-Length: 0");
 }
 
-static void ws_fields(struct portforward *pf, struct strv *fields)
+static void carrier_spdy_ws_fields(struct portforward *pf, struct strv *fields)
 {
 	strv_take(fields, wslink_key(&spdy_of(pf)->link));
 	strv_add(fields, "Sec-WebSocket-Version: 13");
 	strv_add(fields, "Sec-WebSocket-Protocol: " TUNNEL_PROTOCOL);
 }
 
-static bool begin(struct portforward *pf, struct kt_error *err)
+static bool carrier_spdy_begin(struct portforward *pf, struct kt_error *err)
 {
 	int rc = put_opening(pf);
 
@@ -378,14 +383,15 @@ static bool bare_opened(struct portforward *pf, const struct http1_head *h,
 		kt_fail(err, EPROTO, "the API server's upgrade is not valid");
 		return false;
 	}
-	return begin(pf, err);
+	return carrier_spdy_begin(pf, err);
 }
 
-static bool ws_opened(struct portforward *pf, const struct http1_head *h,
-		      struct kt_error *err)
+static bool carrier_spdy_ws_opened(struct portforward *pf,
+				   const struct http1_head *h,
+				   struct kt_error *err)
 {
 	return wslink_accepted(&spdy_of(pf)->link, h, TUNNEL_PROTOCOL, err) &&
-	       begin(pf, err);
+	       carrier_spdy_begin(pf, err);
 }
 
 const struct pf_ops pf_spdy_ops = {
@@ -393,11 +399,11 @@ const struct pf_ops pf_spdy_ops = {
 	.method = "POST",
 	.upgrade = "SPDY/3.1",
 	.init = bare_init,
-	.fini = fini,
+	.fini = carrier_spdy_fini,
 	.fields = bare_fields,
 	.opened = bare_opened,
 	.data = bare_data,
-	.room = room,
+	.room = carrier_spdy_room,
 	.sent = sent,
 	.bye = put_bye,
 };
@@ -406,12 +412,12 @@ const struct pf_ops pf_spdy_websocket_ops = {
 	.size = sizeof(struct spdy_carrier),
 	.method = "GET",
 	.upgrade = "websocket",
-	.init = ws_init,
-	.fini = fini,
-	.fields = ws_fields,
-	.opened = ws_opened,
-	.data = ws_data,
-	.room = room,
+	.init = carrier_spdy_ws_init,
+	.fini = carrier_spdy_fini,
+	.fields = carrier_spdy_ws_fields,
+	.opened = carrier_spdy_ws_opened,
+	.data = carrier_spdy_ws_data,
+	.room = carrier_spdy_room,
 	.sent = sent,
 	.bye = ws_bye,
 };

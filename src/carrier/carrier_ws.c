@@ -36,7 +36,7 @@ static void put_channel(uint8_t *dst, size_t data_len)
 	dst[0] = CH_DATA;
 }
 
-static int ws_init(struct portforward *pf)
+static int carrier_ws_ws_init(struct portforward *pf)
 {
 	outq_init(&pf->out, true, 1, put_channel);
 	ws_of(pf)->channel = CH_NONE;
@@ -48,15 +48,16 @@ static void ws_fini(struct portforward *pf)
 	(void)pf;
 }
 
-static void ws_fields(struct portforward *pf, struct strv *fields)
+static void carrier_ws_ws_fields(struct portforward *pf, struct strv *fields)
 {
 	strv_take(fields, wslink_key(&ws_of(pf)->link));
 	strv_add(fields, "Sec-WebSocket-Version: 13");
 	strv_add(fields, "Sec-WebSocket-Protocol: " PROTOCOL);
 }
 
-static bool ws_opened(struct portforward *pf, const struct http1_head *h,
-		      struct kt_error *err)
+static bool carrier_ws_ws_opened(struct portforward *pf,
+				 const struct http1_head *h,
+				 struct kt_error *err)
 {
 	return wslink_accepted(&ws_of(pf)->link, h, PROTOCOL, err);
 }
@@ -85,7 +86,8 @@ static void on_message(struct ws_carrier *w, struct ws_slice s)
 	}
 }
 
-static size_t ws_data(struct portforward *pf, const uint8_t *data, size_t len)
+static size_t carrier_ws_ws_data(struct portforward *pf, const uint8_t *data,
+				 size_t len)
 {
 	struct ws_carrier *w = ws_of(pf);
 	size_t used = 0;
@@ -114,10 +116,10 @@ const struct pf_ops pf_websocket_ops = {
 	.method = "GET",
 	.upgrade = "websocket",
 	.query = "ports=",
-	.init = ws_init,
+	.init = carrier_ws_ws_init,
 	.fini = ws_fini,
-	.fields = ws_fields,
-	.opened = ws_opened,
-	.data = ws_data,
+	.fields = carrier_ws_ws_fields,
+	.opened = carrier_ws_ws_opened,
+	.data = carrier_ws_ws_data,
 	.bye = wslink_bye,
 };

@@ -28,8 +28,7 @@ _Static_assert((int)CARRIER_SPDY == (int)PF_SPDY + 1 &&
 	       "--carrier and the forms");
 _Static_assert(ARRAY_SIZE(best_first) == PF_NFORMS_, "a form is missing");
 
-/* --- what worked before ----------------------------------------------------
- */
+/* --- what worked before --------------------------------------------------- */
 
 /* The proxy, which may hold a password, only as a part of the name */
 static char *file_name(const struct kube_config *cfg)
@@ -88,8 +87,7 @@ static void remember(const struct carriers *c)
 		log_debug("%s", err.msg);
 }
 
-/* --- the choice ------------------------------------------------------------
- */
+/* --- the choice ----------------------------------------------------------- */
 
 void carriers_init(struct carriers *c, const struct home *home,
 		   const struct kube_config *cfg, int option)

@@ -51,28 +51,28 @@ struct kube_conn {
 
 static void conn_kick(struct timer *t);
 
-/* --- the end ------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
-static void disconnect(struct kube_conn *c)
+static void conn_disconnect(struct kube_conn *c)
 {
 	loop_watch_stop(&c->watch);
 	transfer_stop(&c->transfer);
 	c->io = (struct tlsio){ 0 };
 }
 
-static void release(struct kube_conn *c)
+static void conn_release(struct kube_conn *c)
 {
 	loop_timer_stop(&c->kick);
 	loop_timer_stop(&c->limit);
 	kube_auth_cancel(&c->wait);
-	disconnect(c);
+	conn_disconnect(c);
 }
 
 void kube_conn_close(struct kube_conn *c)
 {
 	if (!c)
 		return;
-	release(c);
+	conn_release(c);
 	c->state = C_DEAD;
 	free(c->what);
 	free(c->path);
@@ -86,7 +86,7 @@ void kube_conn_close(struct kube_conn *c)
 
 static void conn_fail(struct kube_conn *c, const struct kt_error *why)
 {
-	release(c);
+	conn_release(c);
 	c->state = C_DEAD;
 	c->handler->failed(c->user, why);
 }
@@ -114,9 +114,9 @@ static void on_limit(struct timer *t)
 	conn_fail(c, &err);
 }
 
-/* --- raw bytes ----------------------------------------------------------- */
+/* --- raw bytes ------------------------------------------------------------ */
 
-static void update_events(struct kube_conn *c)
+static void conn_update_events(struct kube_conn *c)
 {
 	bool in = !c->paused || c->state != C_OPEN;
 
@@ -132,7 +132,7 @@ static ssize_t raw_recv(struct kube_conn *c, void *data, size_t len)
 
 	if (!c->want_write && tlsio_pending(&c->io)) { /* TLS's own answer */
 		c->want_write = true;
-		update_events(c);
+		conn_update_events(c);
 	}
 	return n;
 }
@@ -147,7 +147,7 @@ ssize_t kube_conn_send(struct kube_conn *c, const void *data, size_t len)
 	if (n < 0 && n != -EAGAIN)
 		return n;
 	c->want_write = n < 0 || (size_t)n < len;
-	update_events(c);
+	conn_update_events(c);
 	return n;
 }
 
@@ -160,7 +160,7 @@ int kube_conn_flush(struct kube_conn *c)
 	rc = tlsio_flush(&c->io);
 	if (rc == -EAGAIN) {
 		c->want_write = true;
-		update_events(c);
+		conn_update_events(c);
 	}
 	return rc;
 }
@@ -172,15 +172,15 @@ void kube_conn_pause(struct kube_conn *c, bool on)
 	c->paused = on;
 	if (c->state != C_OPEN)
 		return;
-	update_events(c);
+	conn_update_events(c);
 	if (!on) /* TLS may hold bytes that epoll cannot see */
 		loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
 }
 
-/* --- open: the pipe ------------------------------------------------------ */
+/* --- open: the pipe ------------------------------------------------------- */
 
 /* Hands over what is in rx[]; false when the owner paused or closed. */
-static bool deliver(struct kube_conn *c)
+static bool conn_deliver(struct kube_conn *c)
 {
 	while (c->rx_len) {
 		size_t n;
@@ -198,7 +198,7 @@ static void read_open(struct kube_conn *c)
 {
 	size_t total = 0;
 
-	while (deliver(c)) {
+	while (conn_deliver(c)) {
 		ssize_t n;
 
 		if (total >= TURN_BYTES) { /* others first */
@@ -220,7 +220,7 @@ static void read_open(struct kube_conn *c)
 	}
 }
 
-/* --- the answer ---------------------------------------------------------- */
+/* --- the answer ----------------------------------------------------------- */
 
 static void conn_refused(struct kube_conn *c)
 {
@@ -230,7 +230,7 @@ static void conn_refused(struct kube_conn *c)
 	if (c->head->status == 401 && !c->refreshed &&
 	    kube_auth_refused(c->kube->auth)) {
 		c->refreshed = true;
-		disconnect(c);
+		conn_disconnect(c);
 		c->state = C_AUTH;
 		loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
 		return;
@@ -287,12 +287,12 @@ static void conn_open(struct kube_conn *c, size_t head_len)
 	buf_fini(&c->in);
 	free(c->head);
 	c->head = NULL;
-	update_events(c);
+	conn_update_events(c);
 	read_open(c);
 }
 
 /* True when reading must go on. */
-static bool parse_head(struct kube_conn *c)
+static bool conn_parse_head(struct kube_conn *c)
 {
 	ssize_t n = http1_parse_response(c->head, buf_data(&c->in), c->in.len);
 	int framing;
@@ -310,7 +310,7 @@ static bool parse_head(struct kube_conn *c)
 	if (c->head->status < 200) { /* an interim answer: the next one counts
 				      */
 		buf_take(&c->in, (size_t)n);
-		return c->in.len ? parse_head(c) : true;
+		return c->in.len ? conn_parse_head(c) : true;
 	}
 	framing = http1_response_body(c->head, false, &c->body_left);
 	c->framing = framing < 0 ? HTTP1_NO_BODY : (enum http1_body)framing;
@@ -335,7 +335,7 @@ static void read_answer(struct kube_conn *c)
 			return;
 		}
 		buf_commit(&c->in, (size_t)n);
-		if (c->state == C_HEAD && !parse_head(c))
+		if (c->state == C_HEAD && !conn_parse_head(c))
 			return;
 		if (c->state == C_BODY && take_body(c))
 			break;
@@ -366,7 +366,7 @@ static void on_watch(struct watch *w, uint32_t events)
 
 	if (events & (EPOLLOUT | EPOLLERR)) {
 		c->want_write = false;
-		update_events(c);
+		conn_update_events(c);
 		if (c->state == C_OPEN)
 			c->handler->writable(c->user);
 		else if (c->state == C_HEAD)
@@ -385,7 +385,7 @@ static void on_watch(struct watch *w, uint32_t events)
 		read_answer(c);
 }
 
-/* --- connecting ---------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------- */
 
 static int put_line(struct buf *b, const char *line)
 {

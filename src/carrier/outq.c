@@ -121,7 +121,7 @@ static void seal_filling(struct outq *q)
 }
 
 /* Room in the frame being filled, a new one when needed; 0: none. */
-static size_t make_room(struct outq *q)
+static size_t outq_make_room(struct outq *q)
 {
 	size_t room = OUTQ_MAX - MIN(q->queued, OUTQ_MAX);
 
@@ -142,7 +142,7 @@ size_t outq_put(struct outq *q, const void *data, size_t n)
 	size_t left = n;
 
 	while (left) {
-		size_t k = MIN(make_room(q), left);
+		size_t k = MIN(outq_make_room(q), left);
 
 		if (!k)
 			break;

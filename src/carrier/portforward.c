@@ -29,7 +29,7 @@ const char *pf_form_name(enum pf_form form)
 	return forms[form].name;
 }
 
-/* --- the end ------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static void pf_closed(struct portforward *pf, const struct kt_error *why)
 {
@@ -56,7 +56,7 @@ void pf_end(struct portforward *pf, int code, const char *text)
 	pf_closed(pf, &err);
 }
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 /* From the loop only: it may call the owner. */
 static void pf_flush(struct portforward *pf)
@@ -78,7 +78,7 @@ static void pf_flush(struct portforward *pf)
 	}
 }
 
-static void deferred_flush(void *user)
+static void portforward_deferred_flush(void *user)
 {
 	struct portforward *pf = user;
 
@@ -91,7 +91,7 @@ void pf_flush_later(struct portforward *pf)
 	if (pf->flushing)
 		return;
 	pf->flushing = true;
-	loop_defer(pf->loop, deferred_flush, pf);
+	loop_defer(pf->loop, portforward_deferred_flush, pf);
 }
 
 void pf_may_send(struct portforward *pf)
@@ -100,7 +100,7 @@ void pf_may_send(struct portforward *pf)
 		pf_flush_later(pf);
 }
 
-static size_t put(struct portforward *pf, const struct iovec *v)
+static size_t portforward_put(struct portforward *pf, const struct iovec *v)
 {
 	size_t n = v->iov_len;
 
@@ -124,7 +124,7 @@ static ssize_t pf_send(struct carrier *carrier, const struct iovec *iov, int n)
 	if (!pf->open)
 		return -EAGAIN;
 	for (int i = 0; i < n && !cut; i++) {
-		size_t k = put(pf, &iov[i]);
+		size_t k = portforward_put(pf, &iov[i]);
 
 		total += k;
 		cut = k < iov[i].iov_len;
@@ -134,7 +134,7 @@ static ssize_t pf_send(struct carrier *carrier, const struct iovec *iov, int n)
 	return total ? (ssize_t)total : -EAGAIN;
 }
 
-/* --- receiving ----------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 void pf_give(struct portforward *pf, const uint8_t *data, size_t len)
 {
@@ -240,8 +240,9 @@ static const struct carrier_ops carrier_ops = {
 	.close = pf_close,
 };
 
-static void start(struct portforward *pf, struct kube *k, const char *ns,
-		  const char *pod, int64_t timeout_ns)
+static void portforward_start(struct portforward *pf, struct kube *k,
+			      const char *ns, const char *pod,
+			      int64_t timeout_ns)
 {
 	auto_free char *base = kube_path("v1", "pods", ns, pod, "portforward");
 	auto_free char *path =
@@ -284,7 +285,7 @@ int portforward_open(struct carrier **out, enum pf_form form, struct kube *k,
 	pf->name = xasprintf("pod %s/%s port %u", ns, pod, port);
 	pf->port = port;
 	buf_init(&pf->reason, MAX_REASON);
-	start(pf, k, ns, pod, timeout_ns);
+	portforward_start(pf, k, ns, pod, timeout_ns);
 	*out = &pf->carrier;
 	return 0;
 }

@@ -22,10 +22,10 @@ struct tls_bio {
 	struct buf out;
 };
 
-/* --- under OpenSSL ------------------------------------------------------- */
+/* --- under OpenSSL -------------------------------------------------------- */
 
 /* What the socket takes of @out. */
-static void drain(struct tls_bio *t)
+static void tlsio_drain(struct tls_bio *t)
 {
 	while (t->out.len && !t->broken) {
 		ssize_t n = send(t->fd, buf_data(&t->out), t->out.len,
@@ -47,7 +47,7 @@ static int bio_write(BIO *b, const char *data, int n)
 
 	BIO_clear_retry_flags(b);
 	if (t->out.len + len > OUT_MAX)
-		drain(t);
+		tlsio_drain(t);
 	if (t->broken)
 		return -1;
 	if (buf_put(&t->out, data, len) == 0)
@@ -82,7 +82,7 @@ static long bio_ctrl(BIO *b, int what, long number, void *p)
 	(void)p;
 	switch (what) {
 	case BIO_CTRL_FLUSH: /* what is left goes with the next flush */
-		drain(t);
+		tlsio_drain(t);
 		return 1;
 	case BIO_CTRL_WPENDING:
 		return (long)t->out.len;
@@ -120,7 +120,7 @@ static BIO *bio_new(struct tls_bio *t)
 	return b;
 }
 
-/* --- taking over --------------------------------------------------------- */
+/* --- taking over ---------------------------------------------------------- */
 
 static CURLcode on_context(CURL *easy, void *ctx, void *user)
 {
@@ -170,7 +170,7 @@ void tlsio_begin(struct tlsio *t, int fd, bool nested)
 	t->bio = io;
 }
 
-/* --- over it ------------------------------------------------------------- */
+/* --- over it -------------------------------------------------------------- */
 
 static ssize_t curl_result(CURLcode rc, size_t n, int broken)
 {
@@ -247,7 +247,7 @@ int tlsio_flush(struct tlsio *t)
 {
 	if (!t->bio)
 		return 0;
-	drain(t->bio);
+	tlsio_drain(t->bio);
 	if (t->bio->broken)
 		return -EPIPE;
 	return t->bio->out.len ? -EAGAIN : 0;

@@ -45,7 +45,7 @@ bool wslink_accepted(const struct wslink *l, const struct http1_head *h,
 	return true;
 }
 
-static void on_close(struct wslink *l, struct portforward *pf)
+static void wslink_on_close(struct wslink *l, struct portforward *pf)
 {
 	char text[64 + WS_MAX_CONTROL];
 
@@ -69,7 +69,7 @@ void wslink_control(struct wslink *l, const struct ws_slice *s,
 	if (!s->last)
 		return;
 	if (s->op == WS_CLOSE) {
-		on_close(l, pf);
+		wslink_on_close(l, pf);
 	} else if (s->op == WS_PING) {
 		(void)!outq_control(&pf->out, WS_PONG, l->control,
 				    l->control_len);

@@ -28,7 +28,8 @@ struct complete {
 	bool files;
 };
 
-static void offer(const struct complete *c, const char *text, const char *about)
+static void complete_offer(const struct complete *c, const char *text,
+			   const char *about)
 {
 	if (!str_starts(text, c->current))
 		return;
@@ -45,20 +46,22 @@ static void offer_values(struct complete *c, const struct option *opt)
 	switch (opt->type) {
 	case VALUE_CHOICE:
 		for (size_t i = 0; opt->choices[i]; i++)
-			offer(c, opt->choices[i], NULL);
+			complete_offer(c, opt->choices[i], NULL);
 		break;
 	case VALUE_BOOL:
-		offer(c, "true", NULL);
-		offer(c, "false", NULL);
+		complete_offer(c, "true", NULL);
+		complete_offer(c, "false", NULL);
 		break;
 	case VALUE_FAMILY:
-		offer(c, "4", NULL);
-		offer(c, "6", NULL);
+		complete_offer(c, "4", NULL);
+		complete_offer(c, "6", NULL);
 		break;
 	case VALUE_DNS_MODE:
-		offer(c, "localDNS", "cluster names through a local resolver");
-		offer(c, "podDNS", "the cluster's DNS, with sshuttle only");
-		offer(c, "hosts", "names in /etc/hosts");
+		complete_offer(c, "localDNS",
+			       "cluster names through a local resolver");
+		complete_offer(c, "podDNS",
+			       "the cluster's DNS, with sshuttle only");
+		complete_offer(c, "hosts", "names in /etc/hosts");
 		break;
 	default:
 		c->files = strcmp(opt->name, "kubeconfig") == 0;
@@ -73,7 +76,7 @@ static void offer_flag(const struct complete *c, const char *name,
 {
 	auto_free char *flag = xasprintf("--%s", name);
 
-	offer(c, flag, about);
+	complete_offer(c, flag, about);
 }
 
 static void offer_flags(const struct complete *c, const struct command *cmd)
@@ -118,7 +121,7 @@ static void offer_commands(const struct complete *c,
 	for_each_command (cmd)
 		if (!cmd->hidden && (parent ? command_is_child(cmd, parent)
 					    : !strchr(cmd->name, ' ')))
-			offer(c, command_word(cmd), cmd->summary);
+			complete_offer(c, command_word(cmd), cmd->summary);
 }
 
 static void offer_known_items(const struct complete *c)
@@ -126,7 +129,7 @@ static void offer_known_items(const struct complete *c)
 	for (size_t i = 0; config_items[i]; i++) {
 		const struct option *opt = option_by_item(config_items[i]);
 
-		offer(c, config_items[i], opt ? opt->summary : NULL);
+		complete_offer(c, config_items[i], opt ? opt->summary : NULL);
 	}
 }
 
@@ -140,7 +143,7 @@ static void offer_set_items(const struct complete *c)
 		auto_free char *name =
 			xasprintf("%s.%s", cfg.v[i].group, cfg.v[i].item);
 
-		offer(c, name, cfg.v[i].value);
+		complete_offer(c, name, cfg.v[i].value);
 	}
 	config_fini(&cfg);
 }
@@ -152,7 +155,7 @@ static void offer_profiles(const struct complete *c)
 	if (profile_list(c->home, &names, NULL) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++)
-		offer(c, names.v[i], NULL);
+		complete_offer(c, names.v[i], NULL);
 }
 
 static void offer_arguments(struct complete *c, const struct parse_context *ctx)

@@ -85,8 +85,8 @@ bool config_item_known(const char *item)
 	return false;
 }
 
-static struct config_entry *find(const struct config *cfg, const char *group,
-				 const char *item)
+static struct config_entry *config_find(const struct config *cfg,
+					const char *group, const char *item)
 {
 	for (size_t i = 0; i < cfg->n; i++)
 		if (strcmp(cfg->v[i].group, group) == 0 &&
@@ -98,7 +98,7 @@ static struct config_entry *find(const struct config *cfg, const char *group,
 const char *config_value(const struct config *cfg, const char *group,
 			 const char *item)
 {
-	const struct config_entry *e = find(cfg, group, item);
+	const struct config_entry *e = config_find(cfg, group, item);
 
 	return e ? e->value : NULL;
 }
@@ -106,7 +106,7 @@ const char *config_value(const struct config *cfg, const char *group,
 void config_set(struct config *cfg, const char *group, const char *item,
 		const char *value)
 {
-	struct config_entry *e = find(cfg, group, item);
+	struct config_entry *e = config_find(cfg, group, item);
 
 	if (e) {
 		free(e->value);
@@ -130,7 +130,7 @@ static void entry_fini(struct config_entry *e)
 
 bool config_unset(struct config *cfg, const char *group, const char *item)
 {
-	struct config_entry *e = find(cfg, group, item);
+	struct config_entry *e = config_find(cfg, group, item);
 
 	if (!e)
 		return false;
@@ -149,9 +149,9 @@ void config_fini(struct config *cfg)
 	*cfg = (struct config){ 0 };
 }
 
-/* --- text -> config ------------------------------------------------------ */
+/* --- text -> config ------------------------------------------------------- */
 
-static int check_name(const char *name, struct kt_error *err)
+static int config_check_name(const char *name, struct kt_error *err)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
 				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
@@ -162,8 +162,9 @@ static int check_name(const char *name, struct kt_error *err)
 		       name);
 }
 
-static int take_value(struct config *cfg, const char *group, const char *item,
-		      const json_t *value, struct kt_error *err)
+static int config_take_value(struct config *cfg, const char *group,
+			     const char *item, const json_t *value,
+			     struct kt_error *err)
 {
 	char number[32];
 	const char *text = NULL;
@@ -182,7 +183,7 @@ static int take_value(struct config *cfg, const char *group, const char *item,
 	if (!text)
 		return kt_fail(err, EINVAL, "%s.%s is not a single value",
 			       group, item);
-	if (check_name(item, err) < 0)
+	if (config_check_name(item, err) < 0)
 		return -EINVAL;
 	config_set(cfg, group, item, text);
 	return 0;
@@ -194,7 +195,7 @@ static int take_group(struct config *cfg, const char *group, json_t *items,
 	const char *item;
 	json_t *value;
 
-	if (check_name(group, err) < 0)
+	if (config_check_name(group, err) < 0)
 		return -EINVAL;
 	if (json_is_null(items)) /* "connect:" or "connect: {}" */
 		return 0;
@@ -202,7 +203,7 @@ static int take_group(struct config *cfg, const char *group, json_t *items,
 		return kt_fail(err, EINVAL, "%s is not a group of items",
 			       group);
 	json_object_foreach (items, item, value) {
-		int rc = take_value(cfg, group, item, value, err);
+		int rc = config_take_value(cfg, group, item, value, err);
 
 		if (rc < 0)
 			return rc;
@@ -247,7 +248,7 @@ int config_parse(struct config *cfg, const char *text, size_t len,
 	return rc;
 }
 
-/* --- config -> text ------------------------------------------------------ */
+/* --- config -> text ------------------------------------------------------- */
 
 /* The code point at @p, valid UTF-8 (jansson saw to it); its bytes in @n */
 static uint32_t code_point(const char *p, size_t *n)
@@ -273,7 +274,7 @@ static uint32_t code_point(const char *p, size_t *n)
 }
 
 /* YAML 1.1 section 4.1: printable, and no line break (4.2) */
-static bool is_plain(uint32_t c)
+static bool config_is_plain(uint32_t c)
 {
 	return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0x2028) ||
 	       (c > 0x2029 && c < 0xfeff) || (c > 0xfeff && c < 0xfffe) ||
@@ -290,7 +291,7 @@ static int print_quoted(struct buf *out, const char *text)
 
 		if (c == '"' || c == '\\')
 			rc = buf_printf(out, "\\%c", (char)c);
-		else if (is_plain(c))
+		else if (config_is_plain(c))
 			rc = buf_put(out, p, n);
 		else
 			rc = buf_printf(out, "\\u%04x", (unsigned int)c);

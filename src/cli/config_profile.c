@@ -27,7 +27,7 @@ static bool name_ok(const char *name)
 	return n && n <= NAME_MAX_LEN && !name[n] && name[0] != '.';
 }
 
-static int check_name(const char *name, struct kt_error *err)
+static int config_profile_check_name(const char *name, struct kt_error *err)
 {
 	if (name_ok(name))
 		return 0;
@@ -42,7 +42,7 @@ static int exists(int dir, const char *name)
 	return fstatat(dir, name, &st, 0) == 0 && S_ISREG(st.st_mode);
 }
 
-static int by_name(const void *a, const void *b)
+static int config_profile_by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -69,7 +69,8 @@ int profile_list(const struct home *h, struct strv *names, struct kt_error *err)
 			strv_add(names, e->d_name);
 	closedir(d);
 	if (names->n)
-		qsort(names->v, names->n, sizeof(*names->v), by_name);
+		qsort(names->v, names->n, sizeof(*names->v),
+		      config_profile_by_name);
 	return 0;
 }
 
@@ -120,7 +121,7 @@ int command_config_save_profile(struct app *app, const struct options *o)
 	auto_close int dir = -1;
 	int rc;
 
-	if (check_name(name, &err) < 0)
+	if (config_profile_check_name(name, &err) < 0)
 		return app_usage(app, &err);
 	dir = home_open_dir(app->home, "profile", 1, &err);
 	if (dir < 0)
@@ -152,7 +153,7 @@ int command_config_load_profile(struct app *app, const struct options *o)
 	size_t len = 0;
 	int rc;
 
-	if (check_name(name, &err) < 0)
+	if (config_profile_check_name(name, &err) < 0)
 		return app_usage(app, &err);
 	text = home_read(app->home, "profile", name, CONFIG_MAX_SIZE, &len,
 			 &why);
@@ -179,7 +180,7 @@ int command_config_drop_profile(struct app *app, const struct options *o)
 	struct kt_error err = { 0 };
 	auto_close int dir = -1;
 
-	if (check_name(name, &err) < 0)
+	if (config_profile_check_name(name, &err) < 0)
 		return app_usage(app, &err);
 	dir = home_open_dir(app->home, "profile", 0, NULL);
 	if (dir < 0 || !exists(dir, name))

@@ -76,8 +76,8 @@ static void put_option(FILE *out, const struct option *opt, const char *group,
 	put_row(out, left, text);
 }
 
-static void put_options(FILE *out, const struct option *table,
-			const char *group, const struct config *cfg)
+static void help_put_options(FILE *out, const struct option *table,
+			     const char *group, const struct config *cfg)
 {
 	const struct option *opt;
 
@@ -141,10 +141,10 @@ void help_print(FILE *out, const struct command *c, const struct config *cfg)
 		put_commands(out, c);
 	if (c && c->options && c->options->name) {
 		fputs("\nFlags:\n", out);
-		put_options(out, c->options, c->group, cfg);
+		help_put_options(out, c->options, c->group, cfg);
 	}
 	fputs("\nGlobal flags:\n", out);
-	put_options(out, global_option_table, "global", cfg);
+	help_put_options(out, global_option_table, "global", cfg);
 	put_row(out, "  -h, --help", "show the help of a command");
 	if (!c)
 		put_row(out, "  -v, --version", "show the version");

@@ -26,7 +26,7 @@ static bool is_key(const char *text, size_t n)
 }
 
 /* What a header field can carry, and survives the trim of its blanks */
-static bool is_value(const char *text)
+static bool mark_is_value(const char *text)
 {
 	size_t n = strlen(text);
 
@@ -54,7 +54,7 @@ int mark_parse(struct mark *m, const char *text, struct kt_error *err)
 		str_random(m->value, RANDOM_LEN);
 		return 0;
 	}
-	if (!is_value(value))
+	if (!mark_is_value(value))
 		return kt_fail(err, EINVAL,
 			       "'%s' cannot be the value of a header: 1 to 127 "
 			       "printable characters, no blank at its ends",

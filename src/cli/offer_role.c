@@ -15,7 +15,7 @@
 #define SA_PREFIX "system:serviceaccount:"
 
 /* The name comes from the server and goes into a command for a shell. */
-static bool is_plain(const char *s)
+static bool offer_role_is_plain(const char *s)
 {
 	for (; *s; s++)
 		if (!isalnum((unsigned char)*s) && !strchr("-_.:@", *s))
@@ -78,7 +78,8 @@ void offer_role(const struct kt_error *err, const char *role)
 	       : strcmp(d.group, GATEWAY) == 0 ? "mesh-gateway"
 					       : role;
 	text = published(role, &d);
-	if (d.ns[0] && text && is_plain(d.user) && is_plain(d.ns)) {
+	if (d.ns[0] && text && offer_role_is_plain(d.user) &&
+	    offer_role_is_plain(d.ns)) {
 		print_published(&d, role, text);
 		return;
 	}

@@ -72,8 +72,8 @@ struct connect_options {
 	bool disable_tun_route;
 };
 
-/** struct inward_options - of every command that brings traffic here */
-struct inward_options {
+/** struct inbound_options - of every command that brings traffic here */
+struct inbound_options {
 	struct expose expose;
 	int grace_time; /* seconds */
 	bool skip_port_checking;
@@ -82,7 +82,7 @@ struct inward_options {
 enum exchange_mode { EXCHANGE_SELECTOR, EXCHANGE_SCALE, EXCHANGE_EPHEMERAL };
 
 struct exchange_options {
-	struct inward_options in;
+	struct inbound_options in;
 	int mode;	       /* enum exchange_mode */
 	int recover_wait_time; /* seconds */
 };
@@ -91,7 +91,7 @@ enum mesh_mode { MESH_AUTO, MESH_MANUAL };
 enum mesh_route_option { ROUTE_NONE, ROUTE_ISTIO, ROUTE_GATEWAY };
 
 struct mesh_options {
-	struct inward_options in;
+	struct inbound_options in;
 	int mode;	    /* enum mesh_mode */
 	int route;	    /* enum mesh_route_option */
 	char *version_mark; /* or NULL */
@@ -100,7 +100,7 @@ struct mesh_options {
 };
 
 struct preview_options {
-	struct inward_options in;
+	struct inbound_options in;
 	bool external;
 };
 

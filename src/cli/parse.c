@@ -36,7 +36,7 @@ struct parser {
 	int words[2]; /* places of the words that name the command, or 0 */
 };
 
-/* --- first pass -------------------------------------------------------- */
+/* --- first pass ----------------------------------------------------------- */
 
 /* Any command's option of that name (or, without one, of that letter) */
 static const struct option *option_anywhere(const char *name, size_t len,
@@ -120,7 +120,7 @@ static void find_command(struct parser *p)
 	}
 }
 
-/* --- second pass ------------------------------------------------------- */
+/* --- second pass ---------------------------------------------------------- */
 
 static int unknown_flag(struct parser *p, const char *dashes, const char *flag,
 			size_t len)
@@ -249,7 +249,7 @@ static int unknown_command(struct parser *p, const char *word)
 		       parent ? parent->name : "", parent ? " " : "", word);
 }
 
-static int take_word(struct parser *p, int at)
+static int parse_take_word(struct parser *p, int at)
 {
 	struct invocation *inv = p->inv;
 
@@ -275,7 +275,7 @@ static int take_words(struct parser *p)
 			continue;
 		}
 		if (!flags || !is_flag(word))
-			rc = take_word(p, p->next - 1);
+			rc = parse_take_word(p, p->next - 1);
 		else if (word[1] == '-')
 			rc = take_long(p, word);
 		else

@@ -65,8 +65,8 @@ static size_t columns(const struct progress *p)
 /* --- lines ---------------------------------------------------------------- */
 
 /* What comes from elsewhere (a Pod's reason) must not drive the terminal */
-static KT_PRINTF(2, 0) void set_text(char dst[TEXT_MAX], const char *fmt,
-				     va_list ap)
+static KT_PRINTF(2, 0) void progress_set_text(char dst[TEXT_MAX],
+					      const char *fmt, va_list ap)
 {
 	vsnprintf(dst, TEXT_MAX, fmt, ap);
 	for (char *c = dst; *c; c++)
@@ -75,7 +75,7 @@ static KT_PRINTF(2, 0) void set_text(char dst[TEXT_MAX], const char *fmt,
 }
 
 /* Cut @line to @width characters (a code point counts as one column) */
-static void cut(char *line, size_t width)
+static void progress_cut(char *line, size_t width)
 {
 	size_t n = 0;
 
@@ -132,23 +132,23 @@ static void draw(struct progress *p)
 	snprintf(line, sizeof(line), "%s %s%s%s%s (%.0f s)", spinner(p),
 		 counter, p->text, p->detail[0] ? ": " : "", p->detail,
 		 elapsed(p));
-	cut(line, width - 1);
+	progress_cut(line, width - 1);
 	fprintf(p->out, "\r%s\033[K", line);
 	fflush(p->out);
 	p->drawn = true;
 }
 
-static void tick(struct timer *t)
+static void progress_tick(struct timer *t)
 {
 	struct progress *p = container_of(t, struct progress, timer);
 
 	p->frame++;
 	draw(p);
-	loop_timer_start(p->loop, t, FRAME_NS, tick);
+	loop_timer_start(p->loop, t, FRAME_NS, progress_tick);
 }
 
 /* The step's last line: "✔ [2/7] text (1.2 s)" */
-static void finish(struct progress *p, bool good)
+static void progress_finish(struct progress *p, bool good)
 {
 	const char *mark =
 		p->utf8 ? (good ? "✔ " : "✘ ") : (good ? "ok " : "failed ");
@@ -170,8 +170,7 @@ static void finish(struct progress *p, bool good)
 	fflush(p->out);
 }
 
-/* --- interface
- * ---------------------------------------------------------------- */
+/* --- interface * ---------------------------------------------------------- */
 
 struct progress *progress_new(struct loop *l, FILE *out)
 {
@@ -209,9 +208,9 @@ void progress_step(struct progress *p, const char *fmt, ...)
 	va_list ap;
 
 	if (p->running)
-		finish(p, true);
+		progress_finish(p, true);
 	va_start(ap, fmt);
-	set_text(p->text, fmt, ap);
+	progress_set_text(p->text, fmt, ap);
 	va_end(ap);
 	p->detail[0] = '\0';
 	p->number++;
@@ -221,7 +220,7 @@ void progress_step(struct progress *p, const char *fmt, ...)
 	if (!p->terminal)
 		return;
 	draw(p);
-	loop_timer_start(p->loop, &p->timer, FRAME_NS, tick);
+	loop_timer_start(p->loop, &p->timer, FRAME_NS, progress_tick);
 }
 
 void progress_detail(struct progress *p, const char *fmt, ...)
@@ -229,7 +228,7 @@ void progress_detail(struct progress *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	set_text(p->detail, fmt, ap);
+	progress_set_text(p->detail, fmt, ap);
 	va_end(ap);
 	if (p->running && p->terminal)
 		draw(p);
@@ -243,16 +242,16 @@ void progress_done(struct progress *p, const char *fmt, ...)
 		return;
 	if (fmt) {
 		va_start(ap, fmt);
-		set_text(p->text, fmt, ap);
+		progress_set_text(p->text, fmt, ap);
 		va_end(ap);
 	}
-	finish(p, true);
+	progress_finish(p, true);
 }
 
 void progress_fail(struct progress *p)
 {
 	if (p->running)
-		finish(p, false);
+		progress_finish(p, false);
 }
 
 void progress_note(struct progress *p, const char *fmt, ...)

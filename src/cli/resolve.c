@@ -85,7 +85,7 @@ static bool was_given(const struct invocation *inv, const struct config *cfg,
 	       (cfg && config_value(cfg, inv->command->group, item));
 }
 
-static bool is_loopback(const struct ipaddr *a)
+static bool resolve_is_loopback(const struct ipaddr *a)
 {
 	static const struct ipaddr six = { AF_INET6, { [15] = 1 } };
 
@@ -102,7 +102,7 @@ static int check_connect(const struct connect_options *c, struct kt_error *err)
 			       "--dnsMode podDNS does not work with --mode "
 			       "tun2socks");
 	}
-	if (!is_loopback(&c->proxy_addr) && !c->disable_tun_device) {
+	if (!resolve_is_loopback(&c->proxy_addr) && !c->disable_tun_device) {
 		kt_hint(err, "add --disableTunDevice, or leave it at "
 			     "127.0.0.1");
 		return kt_fail(err, EINVAL,
@@ -113,7 +113,7 @@ static int check_connect(const struct connect_options *c, struct kt_error *err)
 	return 0;
 }
 
-static const struct inward_options *inward_of(const struct options *o)
+static const struct inbound_options *job_of(const struct options *o)
 {
 	const char *group = o->command->group;
 
@@ -125,7 +125,7 @@ static const struct inward_options *inward_of(const struct options *o)
 }
 
 /* A default of the configuration file will do, so this is no parser's work */
-static int check_inward(const struct inward_options *in, struct kt_error *err)
+static int check_inward(const struct inbound_options *in, struct kt_error *err)
 {
 	if (!in || in->expose.n)
 		return 0;
@@ -157,7 +157,7 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
 		rc = check_connect(&o->connect, err);
 	}
-	return rc < 0 ? rc : check_inward(inward_of(o), err);
+	return rc < 0 ? rc : check_inward(job_of(o), err);
 }
 
 void options_fini(struct options *o)

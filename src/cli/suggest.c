@@ -8,7 +8,7 @@
 
 #define WORD_MAX 48
 
-static int same(char a, char b)
+static int suggest_same(char a, char b)
 {
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
@@ -26,7 +26,8 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
 			size_t up = row[j];
-			size_t change = diagonal + !same(a[i - 1], b[j - 1]);
+			size_t change =
+				diagonal + !suggest_same(a[i - 1], b[j - 1]);
 
 			row[j] = MIN(up, row[j - 1]) + 1;
 			row[j] = MIN(row[j], change);

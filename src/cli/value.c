@@ -51,8 +51,8 @@ static int parse_int(long *v, long min, long max, const char *text,
 	return 0;
 }
 
-static int set_int(void *field, const struct option *opt, const char *text,
-		   struct kt_error *err)
+static int value_set_int(void *field, const struct option *opt,
+			 const char *text, struct kt_error *err)
 {
 	int *v = field;
 	long n;
@@ -427,7 +427,7 @@ static const struct {
 	size_t size;
 } value_types[VALUE_NTYPES_] = {
 	[VALUE_BOOL] = { set_bool, NULL, sizeof(bool) },
-	[VALUE_INT] = { set_int, NULL, sizeof(int) },
+	[VALUE_INT] = { value_set_int, NULL, sizeof(int) },
 	[VALUE_FAMILY] = { set_family, NULL, sizeof(int) },
 	[VALUE_PORT] = { set_port, NULL, sizeof(uint16_t) },
 	[VALUE_STRING] = { set_string, fini_string, sizeof(char *) },

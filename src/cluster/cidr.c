@@ -36,7 +36,7 @@ static void add_prefix_text(struct prefixset *set, const char *text)
 		prefixset_add(set, &p);
 }
 
-/* --- pure parts ---------------------------------------------------------- */
+/* --- pure parts ----------------------------------------------------------- */
 
 size_t cidr_parse_valid_range(const char *message, struct prefixset *out)
 {
@@ -169,7 +169,7 @@ void cidr_guess_pods(const struct ipaddr *seen, size_t n, struct prefixset *out)
 	}
 }
 
-/* --- asking -------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------- */
 
 /* A refusal or a missing API is an answer here; the rest ends the discovery. */
 static bool is_answer(const struct kt_error *e)

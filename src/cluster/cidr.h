@@ -47,7 +47,7 @@ KT_CHECK int cidr_discover(struct kube *k, const char *ns,
 			   struct cidr_result *out, struct kt_error *err);
 void cidr_fini(struct cidr_result *r);
 
-/* --- pure parts, for cidr_discover() and the tests ----------------------- */
+/* --- pure parts, for cidr_discover() and the tests ------------------------ */
 
 /** cidr_parse_valid_range() - "The range of valid IPs is X" in a message of
  *  the API server (X may be a list); how many were added to @out */

@@ -108,7 +108,7 @@ json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 
 /* --- how it is with it ---------------------------------------------------- */
 
-static const json_t *by_name(const json_t *list, const char *name)
+static const json_t *ephemeral_by_name(const json_t *list, const char *name)
 {
 	const json_t *o;
 	size_t i;
@@ -122,9 +122,9 @@ static const json_t *by_name(const json_t *list, const char *name)
 enum ephemeral_state ephemeral_look(const json_t *pod, const char *name,
 				    struct kt_error *why)
 {
-	const json_t *spec = by_name(
+	const json_t *spec = ephemeral_by_name(
 		json_at(pod, "spec", "ephemeralContainers", NULL), name);
-	const json_t *status = by_name(
+	const json_t *status = ephemeral_by_name(
 		json_at(pod, "status", "ephemeralContainerStatuses", NULL),
 		name);
 	const json_t *end = json_at(status, "state", "terminated", NULL);
@@ -153,9 +153,9 @@ enum ephemeral_state ephemeral_look(const json_t *pod, const char *name,
 
 static const char *serve_of(const json_t *container)
 {
-	return json_str(
-		by_name(json_object_get(container, "env"), KT_ENV_SERVE),
-		"value", NULL);
+	return json_str(ephemeral_by_name(json_object_get(container, "env"),
+					  KT_ENV_SERVE),
+			"value", NULL);
 }
 
 static long listen_of(const json_t *container)

@@ -27,7 +27,7 @@ void target_make(char dst[KT_TARGET_SIZE])
 			dst[i] = (char)toupper((unsigned char)dst[i]);
 }
 
-/* --- metadata ------------------------------------------------------------ */
+/* --- metadata ------------------------------------------------------------- */
 
 /* A copy of the user's map to put ours into; never NULL. */
 static json_t *copy_map(const json_t *map)
@@ -35,7 +35,7 @@ static json_t *copy_map(const json_t *map)
 	return map ? json_copy((json_t *)(uintptr_t)map) : json_object();
 }
 
-static void set_text(json_t *obj, const char *key, const char *value)
+static void objects_set_text(json_t *obj, const char *key, const char *value)
 {
 	if (value)
 		json_object_set_new(obj, key, json_string(value));
@@ -47,26 +47,26 @@ static json_t *labels_of(const struct shadow_spec *s, bool control)
 
 	json_object_del(l, KT_LABEL_CONTROL);
 	if (control)
-		set_text(l, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
-	set_text(l, KT_LABEL_ROLE, s->role);
-	set_text(l, KT_LABEL_TARGET, s->target);
+		objects_set_text(l, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
+	objects_set_text(l, KT_LABEL_ROLE, s->role);
+	objects_set_text(l, KT_LABEL_TARGET, s->target);
 	return l;
 }
 
-static json_t *annotations_of(const struct shadow_spec *s)
+static json_t *objects_annotations_of(const struct shadow_spec *s)
 {
 	json_t *a = copy_map(s->annotations);
 	char now[24];
 
 	snprintf(now, sizeof(now), "%" PRId64, s->now);
-	set_text(a, KT_ANNOTATION_USER, s->user);
-	set_text(a, KT_ANNOTATION_HEARTBEAT, now);
-	set_text(a, KT_ANNOTATION_REFS, "1");
-	set_text(a, KT_ANNOTATION_CONFIG, s->config);
+	objects_set_text(a, KT_ANNOTATION_USER, s->user);
+	objects_set_text(a, KT_ANNOTATION_HEARTBEAT, now);
+	objects_set_text(a, KT_ANNOTATION_REFS, "1");
+	objects_set_text(a, KT_ANNOTATION_CONFIG, s->config);
 	return a;
 }
 
-/* --- the Pod ------------------------------------------------------------- */
+/* --- the Pod -------------------------------------------------------------- */
 
 static json_t *container_security(void)
 {
@@ -119,8 +119,8 @@ static json_t *resources(const struct shadow_spec *s)
 {
 	json_t *q = json_object();
 
-	set_text(q, "cpu", s->cpu);
-	set_text(q, "memory", s->memory);
+	objects_set_text(q, "cpu", s->cpu);
+	objects_set_text(q, "memory", s->memory);
 	return json_pack("{s:O,s:o}", "limits", q, "requests", q);
 }
 
@@ -162,7 +162,7 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 		s->serve ? SERVE_GRACE : 1, "automountServiceAccountToken", 0,
 		"enableServiceLinks", 0);
 
-	set_text(p, "serviceAccountName", s->service_account);
+	objects_set_text(p, "serviceAccountName", s->service_account);
 	if (s->image_pull_secret)
 		json_object_set_new(
 			p, "imagePullSecrets",
@@ -177,8 +177,9 @@ json_t *shadow_pod(const struct shadow_spec *s)
 {
 	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},s:o}", "apiVersion", "v1",
 			 "kind", "Pod", "metadata", "name", s->name, "labels",
-			 labels_of(s, true), "annotations", annotations_of(s),
-			 "spec", pod_spec(s, "OnFailure"));
+			 labels_of(s, true), "annotations",
+			 objects_annotations_of(s), "spec",
+			 pod_spec(s, "OnFailure"));
 }
 
 json_t *shadow_deployment(const struct shadow_spec *s)
@@ -188,16 +189,16 @@ json_t *shadow_deployment(const struct shadow_spec *s)
 
 	target_make(target);
 	if (!s->target)
-		set_text(pod_labels, KT_LABEL_TARGET, target);
+		objects_set_text(pod_labels, KT_LABEL_TARGET, target);
 	labels = json_copy(pod_labels);
-	set_text(labels, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
+	objects_set_text(labels, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
 	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},"
 			 "s:{s:i,s:{s:O},s:{s:{s:o},s:o}}}",
 			 "apiVersion", "apps/v1", "kind", "Deployment",
 			 "metadata", "name", s->name, "labels", labels,
-			 "annotations", annotations_of(s), "spec", "replicas",
-			 1, "selector", "matchLabels", pod_labels, "template",
-			 "metadata", "labels", pod_labels, "spec",
+			 "annotations", objects_annotations_of(s), "spec",
+			 "replicas", 1, "selector", "matchLabels", pod_labels,
+			 "template", "metadata", "labels", pod_labels, "spec",
 			 pod_spec(s, "Always"));
 }
 

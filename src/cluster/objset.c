@@ -38,7 +38,7 @@ static void apply(struct objset *s, enum kube_event type, json_t *obj)
 		json_object_set(s->items, key, obj);
 }
 
-static void on_event(void *user, enum kube_event type, json_t *obj)
+static void objset_on_event(void *user, enum kube_event type, json_t *obj)
 {
 	struct objset *s = user;
 
@@ -53,7 +53,7 @@ static void on_event(void *user, enum kube_event type, json_t *obj)
 	s->ops->changed(s->user);
 }
 
-static void on_failed(void *user, const struct kt_error *why)
+static void objset_on_failed(void *user, const struct kt_error *why)
 {
 	struct objset *s = user;
 
@@ -65,9 +65,9 @@ static void on_failed(void *user, const struct kt_error *why)
 struct objset *objset_start(struct kube *k, const char *path,
 			    const struct objset_ops *ops, void *user)
 {
-	static const struct kube_watch_handler handler = { .event = on_event,
-							   .failed =
-								   on_failed };
+	static const struct kube_watch_handler handler = {
+		.event = objset_on_event, .failed = objset_on_failed
+	};
 	struct objset *s = xcalloc(1, sizeof(*s));
 
 	s->loop = kube_loop(k);

@@ -48,7 +48,7 @@ static void on_grace(struct timer *t)
 	w->failed = w->done = true; /* @why was set when it began */
 }
 
-static void tell(struct wait *w, const char *text)
+static void podwait_tell(struct wait *w, const char *text)
 {
 	if (!*text || strcmp(text, w->text) == 0)
 		return;
@@ -80,13 +80,13 @@ static void judge(struct wait *w, json_t *pod)
 	    json_at(pod, "metadata", "deletionTimestamp", NULL))
 		return;
 	loop_timer_stop(&w->look);
-	tell(w, r.text);
+	podwait_tell(w, r.text);
 	if (r.state != POD_UNSCHEDULABLE)
 		loop_timer_stop(&w->grace);
 	switch (r.state) {
 	case POD_RUNNING:
 		if (w->what->ready && !is_ready(pod)) {
-			tell(w, "it runs, but is not ready yet");
+			podwait_tell(w, "it runs, but is not ready yet");
 			break;
 		}
 		w->pod = json_incref(pod);
@@ -117,7 +117,7 @@ static void gone(struct wait *w)
 	end_failed(w, &err);
 }
 
-/* --- watching ------------------------------------------------------------ */
+/* --- watching ------------------------------------------------------------- */
 
 static void ask_once(struct timer *t);
 
@@ -126,7 +126,7 @@ static void watch_spoke(struct wait *w)
 	loop_timer_start(kube_loop(w->kube), &w->silence, SILENCE, ask_once);
 }
 
-static void on_event(void *user, enum kube_event type, json_t *object)
+static void podwait_on_event(void *user, enum kube_event type, json_t *object)
 {
 	struct wait *w = user;
 
@@ -220,7 +220,7 @@ static void on_watch_failed(void *user, const struct kt_error *why)
 }
 
 static const struct kube_watch_handler watch_handler = {
-	.event = on_event,
+	.event = podwait_on_event,
 	.failed = on_watch_failed,
 };
 
@@ -271,7 +271,7 @@ static void look_again(struct timer *t)
 
 /* --- all of it ------------------------------------------------------------ */
 
-static void start(struct wait *w)
+static void podwait_start(struct wait *w)
 {
 	const struct pod_wait *what = w->what;
 	auto_free char *field =
@@ -327,7 +327,7 @@ int pod_wait_running(struct kube *k, const struct pod_wait *what, json_t **pod,
 	struct wait w = { .kube = k, .what = what };
 	int rc;
 
-	start(&w);
+	podwait_start(&w);
 	rc = loop_run_until(kube_loop(k), &w.done, what->timeout_ns);
 	stop(&w);
 	if (!w.done)

@@ -74,8 +74,7 @@ const char *route_version(const struct route_api *api, const json_t *group);
  *  that does not know a field drops it. */
 bool route_holds(const json_t *have, const json_t *want);
 
-/* --- for the two kinds -------------------------------------------------------
- */
+/* --- for the two kinds ---------------------------------------------------- */
 
 /** route_plan_add() - takes @object */
 void route_plan_add(json_t *plan, const char *verb, json_t *object);
@@ -88,8 +87,7 @@ bool route_exposes(const struct route_spec *s, json_int_t port);
 /** route_metadata() - of an object that we make (returned, caller decrefs) */
 json_t *route_metadata(const struct route_spec *s, const char *name);
 
-/* --- Istio, for its tests ----------------------------------------------------
- */
+/* --- Istio, for its tests ------------------------------------------------- */
 
 /** istio_merged() - a copy of VirtualService @vs with the entries of @s; in
  *  @places how many (returned, caller decrefs) */

@@ -24,8 +24,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- references --------------------------------------------------------------
- */
+/* --- references ----------------------------------------------------------- */
 
 /* A parent or a backend: is it the Service? Without @kind it is @fallback. */
 static bool is_service(const json_t *ref, const struct route_spec *s,
@@ -72,10 +71,9 @@ static json_t *parents(const json_t *route, const struct route_spec *s,
 	return out;
 }
 
-/* --- rules -------------------------------------------------------------------
- */
+/* --- rules ---------------------------------------------------------------- */
 
-static json_t *mark_header(const struct route_spec *s)
+static json_t *route_gateway_mark_header(const struct route_spec *s)
 {
 	return json_pack("{s:s, s:s, s:s}", "type", "Exact", "name", s->header,
 			 "value", s->value);
@@ -83,7 +81,8 @@ static json_t *mark_header(const struct route_spec *s)
 
 /* @match with the mark in addition; NULL: it has an opinion about that header
  * already, and none of ours would be more specific */
-static json_t *narrow(const json_t *match, const struct route_spec *s)
+static json_t *route_gateway_narrow(const json_t *match,
+				    const struct route_spec *s)
 {
 	json_t *copy = match ? json_deep_copy(match) : json_object();
 	json_t *headers = json_object_get(copy, "headers"), *header;
@@ -104,20 +103,21 @@ static json_t *narrow(const json_t *match, const struct route_spec *s)
 		headers = json_array();
 		json_object_set_new(copy, "headers", headers);
 	}
-	json_array_append_new(headers, mark_header(s));
+	json_array_append_new(headers, route_gateway_mark_header(s));
 	return copy;
 }
 
-static json_t *matches(const json_t *rule, const struct route_spec *s)
+static json_t *route_gateway_matches(const json_t *rule,
+				     const struct route_spec *s)
 {
 	const json_t *list = json_object_get(rule, "matches"), *match;
 	json_t *out = json_array(), *one;
 	size_t i;
 
 	if (!json_array_size(list))
-		json_array_append_new(out, narrow(NULL, s));
+		json_array_append_new(out, route_gateway_narrow(NULL, s));
 	json_array_foreach (list, i, match) {
-		one = narrow(match, s);
+		one = route_gateway_narrow(match, s);
 		if (one)
 			json_array_append_new(out, one);
 	}
@@ -178,7 +178,7 @@ static json_t *rules(const json_t *route, const struct route_spec *s, bool any)
 
 	json_array_foreach (json_at(route, "spec", "rules", NULL), i, rule) {
 		json_t *to = backend(rule, s, any);
-		json_t *match = matches(rule, s);
+		json_t *match = route_gateway_matches(rule, s);
 		json_t *copy = json_deep_copy(rule);
 
 		if (to && json_array_size(match) && filters(copy)) {
@@ -194,12 +194,12 @@ static json_t *rules(const json_t *route, const struct route_spec *s, bool any)
 	return out;
 }
 
-/* --- objects -----------------------------------------------------------------
- */
+/* --- objects -------------------------------------------------------------- */
 
 /* Takes @name and @spec */
-static void want(json_t *wanted, const char *api_version,
-		 const struct route_spec *s, char *name, json_t *spec)
+static void route_gateway_want(json_t *wanted, const char *api_version,
+			       const struct route_spec *s, char *name,
+			       json_t *spec)
 {
 	auto_free char *text = json_dumps(spec, JSON_COMPACT | JSON_SORT_KEYS);
 	json_t *meta = route_metadata(s, name);
@@ -234,10 +234,11 @@ static void want_copy(json_t *wanted, const char *api_version,
 	spec = json_pack("{s:O, s:O}", "parentRefs", to, "rules", what);
 	if (hosts)
 		json_object_set(spec, "hostnames", hosts);
-	want(wanted, api_version, s,
-	     xasprintf("%s.%s.%s", s->record, mesh ? "service" : "gateway",
-		       object_name(route)),
-	     spec);
+	route_gateway_want(wanted, api_version, s,
+			   xasprintf("%s.%s.%s", s->record,
+				     mesh ? "service" : "gateway",
+				     object_name(route)),
+			   spec);
 }
 
 /* For a port that no route of the user's is for */
@@ -249,11 +250,12 @@ static void want_own(json_t *wanted, const char *api_version,
 		"{s:[{s:s,s:i}]}]}",
 		"parentRefs", "group", "", "kind", "Service", "name",
 		s->service, "port", (int)port, "rules", "matches", "headers",
-		mark_header(s), "backendRefs", "name", s->record, "port",
-		(int)port, "backendRefs", "name", s->service, "port",
+		route_gateway_mark_header(s), "backendRefs", "name", s->record,
+		"port", (int)port, "backendRefs", "name", s->service, "port",
 		(int)port);
 
-	want(wanted, api_version, s, xasprintf("%s.%u", s->record, port), spec);
+	route_gateway_want(wanted, api_version, s,
+			   xasprintf("%s.%u", s->record, port), spec);
 }
 
 static bool has_route(const json_t *objects, const struct route_spec *s,
@@ -303,7 +305,7 @@ static json_t *wanted_of(const json_t *objects, const char *api_version,
 }
 
 /* "RECORD.WHAT" */
-static bool is_of(const json_t *route, const char *record)
+static bool route_gateway_is_of(const json_t *route, const char *record)
 {
 	size_t n = strlen(record);
 	const char *name = object_name(route);
@@ -332,7 +334,7 @@ static json_t *gateway_join(const json_t *objects, const char *api_version,
 		return NULL;
 	plan = json_array();
 	json_array_foreach (objects, i, route) {
-		if (!is_of(route, s->record))
+		if (!route_gateway_is_of(route, s->record))
 			continue;
 		object = json_object_get(wanted, object_name(route));
 		version = json_at(route, "metadata", "resourceVersion", NULL);

@@ -21,11 +21,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- whose is it -------------------------------------------------------------
- */
+/* --- whose is it ---------------------------------------------------------- */
 
 /* A name without dots is one of the object's own namespace */
-static bool is_host(const char *host, const struct route_spec *s)
+static bool route_istio_is_host(const char *host, const struct route_spec *s)
 {
 	size_t n = strlen(s->service), m = strlen(s->ns);
 
@@ -66,7 +65,7 @@ static bool is_for(const json_t *vs, const struct route_spec *s, bool exactly)
 	if (!is_for_mesh(vs))
 		return false;
 	json_array_foreach (json_at(vs, "spec", "hosts", NULL), i, host)
-		if (is_host(json_string_value(host), s) ||
+		if (route_istio_is_host(json_string_value(host), s) ||
 		    (!exactly && is_wider_host(json_string_value(host), s)))
 			return true;
 	return false;
@@ -77,8 +76,7 @@ static bool is_entry(const json_t *http)
 	return route_is_record(json_str(http, "name", NULL));
 }
 
-/* --- one entry ---------------------------------------------------------------
- */
+/* --- one entry ------------------------------------------------------------ */
 
 /* The destination whose place ours takes: the Service, or with @any the first
  */
@@ -89,7 +87,8 @@ static const json_t *place_of(const json_t *http, const struct route_spec *s,
 	size_t i;
 
 	json_array_foreach (routes, i, r)
-		if (is_host(json_str(r, "destination", "host", NULL), s))
+		if (route_istio_is_host(
+			    json_str(r, "destination", "host", NULL), s))
 			return r;
 	return any ? json_array_get(routes, 0) : NULL;
 }
@@ -106,7 +105,8 @@ static bool can_be(const json_t *want, const char *value)
 }
 
 /* @match, and the mark in addition; NULL: no request has both */
-static json_t *narrow(const json_t *match, const struct route_spec *s)
+static json_t *route_istio_narrow(const json_t *match,
+				  const struct route_spec *s)
 {
 	json_t *copy = match ? json_deep_copy(match) : json_object();
 	json_t *headers = json_object_get(copy, "headers"), *want;
@@ -145,7 +145,7 @@ static void add_matches(json_t *out, const json_t *match, bool known,
 			const struct route_spec *s)
 {
 	const json_t *port = json_object_get(match, "port");
-	json_t *one = narrow(match, s);
+	json_t *one = route_istio_narrow(match, s);
 
 	if (!one)
 		return;
@@ -164,8 +164,8 @@ static void add_matches(json_t *out, const json_t *match, bool known,
 	json_decref(one);
 }
 
-static json_t *matches(const json_t *http, bool known,
-		       const struct route_spec *s)
+static json_t *route_istio_matches(const json_t *http, bool known,
+				   const struct route_spec *s)
 {
 	const json_t *list = json_object_get(http, "match"), *match;
 	json_t *out = json_array();
@@ -207,7 +207,7 @@ static json_t *entry_of(const json_t *http, const struct route_spec *s,
 	if (!json_is_object(place) || json_object_get(http, "redirect") ||
 	    (number && !route_exposes(s, json_integer_value(number))))
 		return NULL;
-	match = matches(http, number != NULL, s);
+	match = route_istio_matches(http, number != NULL, s);
 	if (!match)
 		return NULL;
 	entry = json_deep_copy(http);
@@ -225,8 +225,7 @@ static json_t *entry_of(const json_t *http, const struct route_spec *s,
 	return entry;
 }
 
-/* --- one object --------------------------------------------------------------
- */
+/* --- one object ----------------------------------------------------------- */
 
 /* A copy whose spec.http is @http (taken) */
 static json_t *with_http(const json_t *vs, json_t *http)
@@ -252,7 +251,7 @@ json_t *istio_unmerged(const json_t *vs, route_gone_fn gone, void *arg)
 	return with_http(vs, out);
 }
 
-static bool is_same(const char *record, void *arg)
+static bool route_istio_is_same(const char *record, void *arg)
 {
 	return str_eq(record, arg);
 }
@@ -273,8 +272,8 @@ static void add_sorted(json_t *group, json_t *entry)
 json_t *istio_merged(const json_t *vs, const struct route_spec *s,
 		     size_t *places)
 {
-	auto_json json_t *base =
-		istio_unmerged(vs, is_same, (void *)(uintptr_t)s->record);
+	auto_json json_t *base = istio_unmerged(vs, route_istio_is_same,
+						(void *)(uintptr_t)s->record);
 	const json_t *list = json_at(base, "spec", "http", NULL);
 	auto_json json_t *group = json_array(); /* ours before a route */
 	bool any = is_for(vs, s, true);
@@ -303,8 +302,7 @@ json_t *istio_merged(const json_t *vs, const struct route_spec *s,
 	return with_http(base, out);
 }
 
-/* --- all of them -------------------------------------------------------------
- */
+/* --- all of them ---------------------------------------------------------- */
 
 static bool has_entries(const json_t *vs)
 {

@@ -3,9 +3,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cluster/guard.h"
-#include "cluster/mend.h"
+#include "cluster/object_watch.h"
 #include "cluster/objects.h"
+#include "cluster/update.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -16,12 +16,11 @@ struct routing {
 	const struct route_api *api;
 	const struct route_spec *spec;
 	char *version; /* "networking.istio.io/v1" */
-	struct guard *guard;
+	struct object_watch *watch;
 	bool joined;
 };
 
-/* --- the API -----------------------------------------------------------------
- */
+/* --- the API -------------------------------------------------------------- */
 
 /* "GROUP/VERSION" (returned, caller frees) in @out; -ENOENT: there is none */
 static int find_version(struct kube *k, const struct route_api *api, char **out,
@@ -42,9 +41,9 @@ static int find_version(struct kube *k, const struct route_api *api, char **out,
 	return 0;
 }
 
-static int list(struct kube *k, const struct route_api *api,
-		const char *version, const char *ns, json_t **out,
-		struct kt_error *err)
+static int routing_list(struct kube *k, const struct route_api *api,
+			const char *version, const char *ns, json_t **out,
+			struct kt_error *err)
 {
 	auto_free char *path =
 		kube_path(version, api->resource, ns, NULL, NULL);
@@ -52,8 +51,7 @@ static int list(struct kube *k, const struct route_api *api,
 	return kube_list(k, path, NULL, out, err);
 }
 
-/* --- writing -----------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------- */
 
 struct target {
 	struct kube *kube;
@@ -75,8 +73,8 @@ static int check_reply(const struct target *t, const json_t *object,
 		       t->version);
 }
 
-static int put(const struct target *t, const char *verb, const json_t *object,
-	       struct kt_error *err)
+static int routing_put(const struct target *t, const char *verb,
+		       const json_t *object, struct kt_error *err)
 {
 	bool fresh = strcmp(verb, "create") == 0;
 	auto_free char *path =
@@ -119,8 +117,8 @@ static int delete (const struct target *t, const json_t *object,
 	return rc;
 }
 
-static int carry_out(const struct target *t, const json_t *plan,
-		     struct kt_error *err)
+static int routing_carry_out(const struct target *t, const json_t *plan,
+			     struct kt_error *err)
 {
 	const json_t *step;
 	size_t i;
@@ -130,7 +128,7 @@ static int carry_out(const struct target *t, const json_t *plan,
 		const char *verb = json_str(step, "verb", NULL);
 		int rc = strcmp(verb, "delete") == 0
 				 ? delete (t, object, err)
-				 : put(t, verb, object, err);
+				 : routing_put(t, verb, object, err);
 
 		if (rc == -EEXIST) /* somebody else was quicker */
 			rc = -EBUSY;
@@ -153,8 +151,7 @@ static int may_delete(const struct target *t, const char *name,
 	return rc == -EBUSY ? 0 : rc;
 }
 
-/* --- joining, leaving --------------------------------------------------------
- */
+/* --- joining, leaving ----------------------------------------------------- */
 
 typedef json_t *(*plan_fn)(const json_t *objects, const struct target *t,
 			   void *arg, struct kt_error *err);
@@ -165,20 +162,21 @@ static int change(const struct target *t, plan_fn make, void *arg,
 	for (int tries = 1;; tries++) {
 		auto_json json_t *all = NULL;
 		auto_json json_t *plan = NULL;
-		int rc = list(t->kube, t->api, t->version, t->ns, &all, err);
+		int rc = routing_list(t->kube, t->api, t->version, t->ns, &all,
+				      err);
 
 		if (rc < 0)
 			return rc;
 		plan = make(json_object_get(all, "items"), t, arg, err);
 		if (!plan)
 			return -err->code;
-		rc = carry_out(t, plan, err);
+		rc = routing_carry_out(t, plan, err);
 		if (rc == 0) {
 			if (done)
 				*done = json_incref(plan);
 			return json_array_size(plan) > 0;
 		}
-		rc = mend_again(t->kube, tries, rc, err);
+		rc = update_retry(t->kube, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;
 	}
@@ -229,8 +227,8 @@ int routing_leave(struct routing *r, struct kt_error *err)
 	struct target t = target_of(r, false);
 	int rc;
 
-	guard_stop(r->guard);
-	r->guard = NULL;
+	object_watch_stop(r->watch);
+	r->watch = NULL;
 	if (!r->joined)
 		return 0;
 	rc = change(&t, plan_drop, &d, NULL, err);
@@ -239,8 +237,7 @@ int routing_leave(struct routing *r, struct kt_error *err)
 	return rc < 0 ? rc : 0;
 }
 
-/* --- life --------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------- */
 
 static int try_it(struct routing *r, struct kt_error *err)
 {
@@ -288,23 +285,22 @@ void routing_watch(struct routing *r, void (*changed)(void *user), void *user)
 	auto_free char *path = kube_path(r->version, r->api->resource,
 					 r->spec->ns, NULL, NULL);
 
-	r->guard = guard_start(r->kube, path, NULL, changed, user);
+	r->watch = object_watch_start(r->kube, path, NULL, changed, user);
 }
 
 void routing_free(struct routing *r)
 {
 	if (!r)
 		return;
-	guard_stop(r->guard);
+	object_watch_stop(r->watch);
 	free(r->version);
 	free(r);
 }
 
-/* --- what others have left ---------------------------------------------------
- */
+/* --- what others have left ------------------------------------------------ */
 
-static void tell(const struct routing_sweep *s, const struct route_api *api,
-		 const json_t *plan)
+static void routing_tell(const struct routing_sweep *s,
+			 const struct route_api *api, const json_t *plan)
 {
 	const json_t *step;
 	size_t i;
@@ -338,7 +334,7 @@ static int sweep_one(struct kube *k, const char *ns,
 		rc = change(&t, plan_drop, &d, &done, &why);
 	}
 	if (rc >= 0) {
-		tell(s, api, done);
+		routing_tell(s, api, done);
 		return (int)json_array_size(done);
 	}
 	if (rc == -EPERM && s->expected && s->say) {

@@ -25,7 +25,7 @@ static bool is_word(const char *text, const char *word)
 	return strncasecmp(text, word, n) == 0 && (!text[n] || text[n] == '-');
 }
 
-static bool is_any(const char *text, const char *const *words)
+static bool svcports_is_any(const char *text, const char *const *words)
 {
 	for (; *words; words++)
 		if (is_word(text, *words))
@@ -46,15 +46,14 @@ static const char *speaks(const char *text)
 					   "ssh",   "imap",  "pop3", "amqp",
 					   "mongo", "redis", NULL };
 
-	if (is_any(text, http))
+	if (svcports_is_any(text, http))
 		return "http";
-	if (is_any(text, tcp))
+	if (svcports_is_any(text, tcp))
 		return "tcp";
 	return "auto";
 }
 
-/* --- targets ----------------------------------------------------------------
- */
+/* --- targets -------------------------------------------------------------- */
 
 static bool container_port(const json_t *container, const char *name,
 			   const char *proto, uint16_t *number)
@@ -89,7 +88,7 @@ static bool named_port(const json_t *pods, const char *name, const char *proto,
 	return false;
 }
 
-static void set_text(char dst[64], const char *text)
+static void svcports_set_text(char dst[64], const char *text)
 {
 	snprintf(dst, 64, "%s", text ? text : "");
 }
@@ -100,13 +99,13 @@ static void port_make(struct service_port *p, const json_t *port,
 	const json_t *target = json_object_get(port, "targetPort");
 	const char *app = json_str(port, "appProtocol", NULL);
 
-	set_text(p->name, json_str(port, "name", NULL));
+	svcports_set_text(p->name, json_str(port, "name", NULL));
 	p->port = (uint16_t)json_integer_value(json_object_get(port, "port"));
 	p->udp = strcmp(proto, "UDP") == 0;
 	p->proto = p->udp ? NULL : speaks(app ? app : p->name);
 	p->target = (uint16_t)json_integer_value(target);
 	if (json_is_string(target))
-		set_text(p->target_name, json_string_value(target));
+		svcports_set_text(p->target_name, json_string_value(target));
 	if (!p->target &&
 	    (!p->target_name[0] ||
 	     !named_port(pods, p->target_name, proto, &p->target)))
@@ -144,8 +143,7 @@ void service_ports_fini(struct service_ports *p)
 	*p = (struct service_ports){ 0 };
 }
 
-/* --- finding one ------------------------------------------------------------
- */
+/* --- finding one ---------------------------------------------------------- */
 
 static bool is_meant(const struct service_port *p, uint16_t number,
 		     const char *name, bool by_target)
@@ -172,8 +170,7 @@ const struct service_port *service_ports_find(const struct service_ports *p,
 	return NULL;
 }
 
-/* --- texts ------------------------------------------------------------------
- */
+/* --- texts ---------------------------------------------------------------- */
 
 static bool is_first_of_target(const struct service_ports *p, size_t i)
 {
@@ -184,7 +181,7 @@ static bool is_first_of_target(const struct service_ports *p, size_t i)
 	return true;
 }
 
-static char *take_text(struct buf *b)
+static char *svcports_take_text(struct buf *b)
 {
 	char *text = xstrndup(b->len ? (char *)buf_data(b) : "", b->len);
 
@@ -207,7 +204,7 @@ char *service_ports_text(const struct service_ports *p)
 		    (sp->name[0] && buf_printf(&b, " %s", sp->name) < 0))
 			break;
 	}
-	return take_text(&b);
+	return svcports_take_text(&b);
 }
 
 /* @beside: the origin is a program of the same Pod */
@@ -233,7 +230,7 @@ static char *serve_text(const struct service_ports *p, const char *origin,
 		    (proto && buf_printf(&b, "~%s", proto) < 0))
 			break;
 	}
-	return take_text(&b);
+	return svcports_take_text(&b);
 }
 
 char *service_ports_serve(const struct service_ports *p, const char *origin,
@@ -287,8 +284,7 @@ bool service_ports_low(const struct service_ports *p)
 	return false;
 }
 
-/* --- selectors --------------------------------------------------------------
- */
+/* --- selectors ------------------------------------------------------------ */
 
 char *selector_query(const json_t *selector)
 {

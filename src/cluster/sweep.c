@@ -42,8 +42,8 @@ static void delete_one(struct kube *k, const char *api, const char *resource,
 	kube_request_start(k, &req, on_deleted, NULL);
 }
 
-static void sweep(struct kube *k, const struct kube_reply *r, const char *api,
-		  const char *resource)
+static void sweep_sweep(struct kube *k, const struct kube_reply *r,
+			const char *api, const char *resource)
 {
 	int64_t now = kube_cluster_time(k);
 	json_t *item;
@@ -58,14 +58,14 @@ static void sweep(struct kube *k, const struct kube_reply *r, const char *api,
 			delete_one(k, api, resource, item);
 }
 
-static void on_pods(void *user, const struct kube_reply *r)
+static void sweep_on_pods(void *user, const struct kube_reply *r)
 {
-	sweep(user, r, "v1", "pods");
+	sweep_sweep(user, r, "v1", "pods");
 }
 
 static void on_deployments(void *user, const struct kube_reply *r)
 {
-	sweep(user, r, "apps/v1", "deployments");
+	sweep_sweep(user, r, "apps/v1", "deployments");
 }
 
 void sweep_start(struct kube *k, const char *ns)
@@ -79,7 +79,7 @@ void sweep_start(struct kube *k, const char *ns)
 				    .path = pods,
 				    .query = query };
 
-	kube_request_start(k, &req, on_pods, k);
+	kube_request_start(k, &req, sweep_on_pods, k);
 	req.path = deployments;
 	kube_request_start(k, &req, on_deployments, k);
 }

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static json_t *selector_of(const json_t *service)
+static json_t *takeover_selector_of(const json_t *service)
 {
 	return json_at(service, "spec", "selector", NULL);
 }
@@ -42,7 +42,8 @@ static json_t *without_ours(const json_t *selector, const json_t *ours)
 
 json_t *service_original(const json_t *service)
 {
-	json_t *original = recorded(service), *selector = selector_of(service);
+	json_t *original = recorded(service),
+	       *selector = takeover_selector_of(service);
 
 	if (original)
 		return original;
@@ -53,15 +54,15 @@ json_t *service_original(const json_t *service)
 
 const char *service_role(const json_t *service)
 {
-	return json_str(selector_of(service), KT_LABEL_ROLE, NULL);
+	return json_str(takeover_selector_of(service), KT_LABEL_ROLE, NULL);
 }
 
 const char *service_target(const json_t *service)
 {
-	return json_str(selector_of(service), KT_LABEL_TARGET, NULL);
+	return json_str(takeover_selector_of(service), KT_LABEL_TARGET, NULL);
 }
 
-static json_t *annotations_of(json_t *service)
+static json_t *takeover_annotations_of(json_t *service)
 {
 	json_t *meta = json_object_get(service, "metadata");
 	json_t *a = json_object_get(meta, "annotations");
@@ -76,7 +77,7 @@ static json_t *annotations_of(json_t *service)
 /* Without annotations the object is again what its owner wrote */
 static void drop_annotation(json_t *service, const char *key)
 {
-	json_t *a = annotations_of(service);
+	json_t *a = takeover_annotations_of(service);
 
 	json_object_del(a, key);
 	if (!json_object_size(a))
@@ -91,8 +92,8 @@ json_t *service_taken(const json_t *service, const json_t *selector,
 	auto_free char *text =
 		json_dumps(original, JSON_COMPACT | JSON_SORT_KEYS);
 
-	json_object_set_new(annotations_of(copy), KT_ANNOTATION_SELECTOR,
-			    json_string(text));
+	json_object_set_new(takeover_annotations_of(copy),
+			    KT_ANNOTATION_SELECTOR, json_string(text));
 	json_object_set(json_object_get(copy, "spec"), "selector",
 			(json_t *)(uintptr_t)selector);
 	return copy;
@@ -112,16 +113,16 @@ json_t *service_restored(const json_t *service)
 	return copy;
 }
 
-enum service_guard service_guard(const json_t *service, const json_t *selector,
+enum service_state service_state(const json_t *service, const json_t *selector,
 				 json_t **original)
 {
 	auto_json json_t *record = recorded(service);
 	auto_json json_t *rest = NULL;
 
 	*original = NULL;
-	if (json_equal(selector_of(service), selector) && record)
+	if (json_equal(takeover_selector_of(service), selector) && record)
 		return SERVICE_OURS;
-	rest = without_ours(selector_of(service), selector);
+	rest = without_ours(takeover_selector_of(service), selector);
 	if (json_object_size(rest))
 		*original = json_incref(rest);
 	else if (record)
@@ -129,8 +130,7 @@ enum service_guard service_guard(const json_t *service, const json_t *selector,
 	return record ? SERVICE_CHANGED : SERVICE_GIVEN_BACK;
 }
 
-/* --- the lock ----------------------------------------------------------------
- */
+/* --- the lock ------------------------------------------------------------- */
 
 int64_t service_lock_age(const json_t *service, int64_t now)
 {
@@ -143,7 +143,7 @@ json_t *service_locked(const json_t *service, int64_t now)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRId64, now);
-	json_object_set_new(annotations_of(copy), KT_ANNOTATION_LOCK,
+	json_object_set_new(takeover_annotations_of(copy), KT_ANNOTATION_LOCK,
 			    json_string(text));
 	return copy;
 }
@@ -161,8 +161,7 @@ json_t *service_unlocked(const json_t *service, int64_t since)
 	return copy;
 }
 
-/* --- scaling -----------------------------------------------------------------
- */
+/* --- scaling -------------------------------------------------------------- */
 
 #define MAX_REPLICAS 100000
 
@@ -210,8 +209,7 @@ json_t *workload_up(const json_t *obj, int fallback)
 	return scale_patch(obj, json_null(), (int)MIN(n, MAX_REPLICAS));
 }
 
-/* --- the stuntman ------------------------------------------------------------
- */
+/* --- the stuntman --------------------------------------------------------- */
 
 /* Its ports have KT's names, and no node ports */
 static json_t *stuntman_ports(const json_t *service)

@@ -45,18 +45,18 @@ json_t *service_taken(const json_t *service, const json_t *selector,
  *  makes no sense */
 json_t *service_restored(const json_t *service);
 
-enum service_guard {
+enum service_state {
 	SERVICE_OURS,	    /* as it should be */
 	SERVICE_CHANGED,    /* somebody wrote over it: take it again */
 	SERVICE_GIVEN_BACK, /* likewise, and the record is gone: perhaps
 			     * somebody's `recover` */
 };
 /**
- * service_guard() - is @service still the one that was taken with @selector?
+ * service_state() - is @service still the one that was taken with @selector?
  * @original: when it changed, the selector to remember from now on: what
  * somebody wrote, or the recorded one (returned, caller decrefs)
  */
-enum service_guard service_guard(const json_t *service, const json_t *selector,
+enum service_state service_state(const json_t *service, const json_t *selector,
 				 json_t **original);
 
 /** service_lock_age() - seconds since it was locked, -1: it is not */

@@ -48,7 +48,8 @@ struct connect {
 
 	struct ipaddr holes[MAX_HOLES];
 	size_t nholes;
-	/* the shadow's answer may come as late as undo(): so it lands here */
+	/* the shadow's answer may come as late as connect_do_undo(): so it
+	 * lands here */
 	bool info_done;
 	int info_error;
 	struct cidr_hints hints;
@@ -57,7 +58,7 @@ struct connect {
 	bool ready;		 /* every step is done */
 };
 
-/* --- this machine -------------------------------------------------------- */
+/* --- this machine --------------------------------------------------------- */
 
 /* One capture per machine; any number of proxies. Where no other connect is
  * alive, a block in the hosts file is a dead one's. */
@@ -87,7 +88,7 @@ static void on_uplink_up(void *user)
 		proxy_tunnel_up(c->proxy);
 }
 
-static void on_progress(void *user, const char *text)
+static void connect_on_progress(void *user, const char *text)
 {
 	struct connect *c = user;
 
@@ -102,7 +103,7 @@ static void make_uplink(struct connect *c)
 		.pod = &c->global->pod,
 		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
-		.progress = on_progress,
+		.progress = connect_on_progress,
 		.user = c,
 	};
 	struct uplink_config uplink = {
@@ -177,10 +178,9 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/* --- the cluster -----------------------------------------------------------
- */
+/* --- the cluster ---------------------------------------------------------- */
 
-static int load_config(struct connect *c, struct kt_error *err)
+static int connect_load_config(struct connect *c, struct kt_error *err)
 {
 	struct kube_config_source src = { .files = c->global->kubeconfig,
 					  .context = c->global->context };
@@ -238,8 +238,8 @@ static int step_shadow(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-static void add_hint(struct ipaddr *list, size_t *n, size_t max,
-		     const char *text)
+static void connect_add_hint(struct ipaddr *list, size_t *n, size_t max,
+			     const char *text)
 {
 	if (*n < max && ipaddr_parse(&list[*n], text) == 0)
 		(*n)++;
@@ -255,11 +255,12 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 	if (error)
 		return;
 	for (size_t i = 0; i < info->pod_ips.n; i++)
-		add_hint(h->pods, &h->npods, ARRAY_SIZE(h->pods),
-			 info->pod_ips.v[i]);
+		connect_add_hint(h->pods, &h->npods, ARRAY_SIZE(h->pods),
+				 info->pod_ips.v[i]);
 	for (size_t i = 0; i < info->nameservers.n; i++)
-		add_hint(h->services, &h->nservices, ARRAY_SIZE(h->services),
-			 info->nameservers.v[i]);
+		connect_add_hint(h->services, &h->nservices,
+				 ARRAY_SIZE(h->services),
+				 info->nameservers.v[i]);
 	if (ipaddr_parse(&h->kubernetes, info->service_host) < 0)
 		h->kubernetes = (struct ipaddr){ 0 };
 	names_set_pod(c->names, &info->search, info->ndots);
@@ -286,8 +287,7 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/* --- routes and names ------------------------------------------------------
- */
+/* --- routes and names ----------------------------------------------------- */
 
 static int add_routes(struct connect *c, struct kt_error *err)
 {
@@ -364,8 +364,7 @@ static int step_names(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-/* --- the run
- * ------------------------------------------------------------------ */
+/* --- the run * ------------------------------------------------------------ */
 
 static int prepare(struct connect *c, struct kt_error *err)
 {
@@ -381,7 +380,7 @@ static int prepare(struct connect *c, struct kt_error *err)
 	rc = check_alone(c, err);
 	if (rc < 0)
 		return rc;
-	rc = load_config(c, err);
+	rc = connect_load_config(c, err);
 	if (rc < 0)
 		return rc;
 	names.kube = c->kube;
@@ -396,7 +395,7 @@ static int prepare(struct connect *c, struct kt_error *err)
 	return c->pidfile ? 0 : -err->code;
 }
 
-static void say_ready(struct connect *c)
+static void connect_say_ready(struct connect *c)
 {
 	char proxy[IPPORT_STRLEN];
 	struct ipport at = { c->opt->proxy_addr, c->opt->proxy_port };
@@ -416,7 +415,7 @@ static void say_ready(struct connect *c)
 			ipport_str(&at, proxy));
 }
 
-static int run(struct connect *c, struct kt_error *err)
+static int connect_run(struct connect *c, struct kt_error *err)
 {
 	static int (*const step[])(struct connect *, struct kt_error *) = {
 		step_machine, step_cluster, step_shadow,
@@ -429,7 +428,7 @@ static int run(struct connect *c, struct kt_error *err)
 		rc = step[i](c, err);
 	if (rc < 0)
 		return rc;
-	say_ready(c);
+	connect_say_ready(c);
 	c->ready = true;
 	while (rc == 0) {
 		rc = uplink_wait(c->uplink, err);
@@ -440,7 +439,7 @@ static int run(struct connect *c, struct kt_error *err)
 }
 
 /* Take back what was done, last thing first; also after a failed step. */
-static void undo(struct connect *c)
+static void connect_do_undo(struct connect *c)
 {
 	struct kt_error err = { 0 };
 
@@ -466,11 +465,11 @@ int command_connect(struct app *app, const struct options *o)
 			     .opt = &o->connect,
 			     .global = &o->global };
 	struct kt_error err = { 0 };
-	int rc = run(&c, &err);
+	int rc = connect_run(&c, &err);
 
 	if (rc != -EINTR)
 		progress_fail(app->progress);
-	undo(&c);
+	connect_do_undo(&c);
 	/* once all is ready, leaving is what the user does; before, the start
 	 * was broken off, and scripts want to know */
 	if (rc == -EINTR && c.ready && signals_seen(app->signals)) {

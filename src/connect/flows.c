@@ -10,7 +10,8 @@ static uint32_t hash_port(uint32_t h, const struct ipport *p)
 	return (h ^ (uint32_t)(p->port >> 8)) * 16777619U;
 }
 
-static size_t bucket_of(const struct ipport *src, const struct ipport *dst)
+static size_t connect_flows_bucket_of(const struct ipport *src,
+				      const struct ipport *dst)
 {
 	return hash_port(hash_port(2166136261U, src), dst) % FLOWS_BUCKETS;
 }
@@ -47,7 +48,7 @@ void flows_fini(struct flows *t)
 struct flow *flows_find(const struct flows *t, const struct ipport *src,
 			const struct ipport *dst)
 {
-	const struct list *head = &t->bucket[bucket_of(src, dst)];
+	const struct list *head = &t->bucket[connect_flows_bucket_of(src, dst)];
 	struct list *n;
 
 	list_for_each (n, head) {
@@ -67,7 +68,7 @@ void flows_add(struct flows *t, struct flow *f, const struct ipport *src,
 	f->src = *src;
 	f->dst = *dst;
 	f->used = now;
-	list_add_tail(&t->bucket[bucket_of(src, dst)], &f->chain);
+	list_add_tail(&t->bucket[connect_flows_bucket_of(src, dst)], &f->chain);
 	list_add_tail(&t->idle, &f->idle);
 	t->n++;
 }

@@ -81,7 +81,7 @@ static void add_service(struct hosts_list *list, const struct space *s,
 			       str_eq(s->ns, s->mode->own_ns));
 }
 
-static void on_retry(struct timer *t);
+static void connect_hosts_on_retry(struct timer *t);
 
 static void write_block(struct hosts_mode *m)
 {
@@ -103,7 +103,8 @@ static void write_block(struct hosts_mode *m)
 	rc = hosts_update(&m->file, &list, &err);
 	hosts_list_fini(&list);
 	if (rc == -EAGAIN) {
-		loop_timer_start(m->loop, &m->retry, RETRY, on_retry);
+		loop_timer_start(m->loop, &m->retry, RETRY,
+				 connect_hosts_on_retry);
 		return;
 	}
 	if (rc < 0)
@@ -112,7 +113,7 @@ static void write_block(struct hosts_mode *m)
 	m->ready = true;
 }
 
-static void on_retry(struct timer *t)
+static void connect_hosts_on_retry(struct timer *t)
 {
 	write_block(container_of(t, struct hosts_mode, retry));
 }
@@ -125,7 +126,7 @@ static void write_when_known(struct hosts_mode *m)
 	write_block(m);
 }
 
-static void on_services(void *user)
+static void connect_hosts_on_services(void *user)
 {
 	struct space *s = user;
 
@@ -133,7 +134,7 @@ static void on_services(void *user)
 	write_when_known(s->mode);
 }
 
-static void on_services_lost(void *user)
+static void connect_hosts_on_services_lost(void *user)
 {
 	struct space *s = user;
 
@@ -144,7 +145,7 @@ static void on_services_lost(void *user)
 	write_when_known(s->mode);
 }
 
-static void on_pods(void *user)
+static void connect_hosts_on_pods(void *user)
 {
 	struct space *s = user;
 
@@ -152,17 +153,19 @@ static void on_pods(void *user)
 	write_when_known(s->mode);
 }
 
-/* --- begin and end
- * ------------------------------------------------------------ */
+/* --- begin and end * ------------------------------------------------------ */
 
 static void start_space(struct hosts_mode *m, struct space *s, const char *ns,
 			struct kube *k)
 {
-	static const struct objset_ops services = { .changed = on_services,
-						    .lost = on_services_lost };
+	static const struct objset_ops services = {
+		.changed = connect_hosts_on_services,
+		.lost = connect_hosts_on_services_lost
+	};
 	/* without the Pods only the headless Services are missing */
-	static const struct objset_ops pods = { .changed = on_pods,
-						.lost = on_pods };
+	static const struct objset_ops pods = { .changed =
+							connect_hosts_on_pods,
+						.lost = connect_hosts_on_pods };
 	auto_free char *svc_path = kube_path("v1", "services", ns, NULL, NULL);
 	auto_free char *pod_path = kube_path("v1", "pods", ns, NULL, NULL);
 

@@ -76,7 +76,7 @@ void names_set_pod(struct names *n, const struct strv *search,
 		dns_search_set(&n->view.pod, search, ndots);
 }
 
-static bool is_loopback(const struct ipaddr *a)
+static bool connect_names_is_loopback(const struct ipaddr *a)
 {
 	static const uint8_t one[16] = { [15] = 1 };
 
@@ -89,15 +89,14 @@ size_t names_servers(const struct names *n, struct ipaddr *out, size_t max)
 	size_t k = 0;
 
 	for (size_t i = 0; i < n->resolvconf.nservers && k < max; i++)
-		if (!is_loopback(&n->resolvconf.servers[i].addr))
+		if (!connect_names_is_loopback(&n->resolvconf.servers[i].addr))
 			out[k++] = n->resolvconf.servers[i].addr;
 	return k;
 }
 
-/* --- what is known of the cluster
- * --------------------------------------------- */
+/* --- what is known of the cluster * --------------------------------------- */
 
-static void on_services(void *user)
+static void connect_names_on_services(void *user)
 {
 	struct names *n = user;
 	struct strv names = { 0 };
@@ -118,7 +117,7 @@ static void on_namespaces(void *user)
 	strv_fini(&names);
 }
 
-static void on_services_lost(void *user)
+static void connect_names_on_services_lost(void *user)
 {
 	struct names *n = user;
 
@@ -134,8 +133,10 @@ static void on_namespaces_lost(void *user)
 
 static void watch_cluster(struct names *n)
 {
-	static const struct objset_ops services = { .changed = on_services,
-						    .lost = on_services_lost };
+	static const struct objset_ops services = {
+		.changed = connect_names_on_services,
+		.lost = connect_names_on_services_lost
+	};
 	static const struct objset_ops namespaces = {
 		.changed = on_namespaces, .lost = on_namespaces_lost
 	};
@@ -147,8 +148,7 @@ static void watch_cluster(struct names *n)
 	n->namespaces = objset_start(n->cfg.kube, ns, &namespaces, n);
 }
 
-/* --- the resolver
- * --------------------------------------------------------------- */
+/* --- the resolver * ------------------------------------------------------- */
 
 /** struct question - between the resolver and the tunnel */
 struct question {
@@ -156,7 +156,8 @@ struct question {
 	void *arg;
 };
 
-static void on_answer(void *user, int error, const uint8_t *reply, size_t len)
+static void connect_names_on_answer(void *user, int error, const uint8_t *reply,
+				    size_t len)
 {
 	struct question *q = user;
 
@@ -173,7 +174,8 @@ static int ask_cluster(void *user, const uint8_t *msg, size_t len,
 	if (!q)
 		return -ENOMEM;
 	*q = (struct question){ done, arg };
-	if (!tunnel_dns_query(n->tunnel, msg, len, false, on_answer, q)) {
+	if (!tunnel_dns_query(n->tunnel, msg, len, false,
+			      connect_names_on_answer, q)) {
 		int rc = -errno;
 
 		free(q);
@@ -251,8 +253,7 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 	return rc;
 }
 
-/* --- systemd-resolved
- * ------------------------------------------------------------ */
+/* --- systemd-resolved * --------------------------------------------------- */
 
 static void strv_add_search(struct strv *out, const struct dns_search *list)
 {
@@ -292,8 +293,7 @@ static void tell_resolved(struct names *n, const struct names_start *start,
 	strv_fini(&route);
 }
 
-/* --- all of it
- * ---------------------------------------------------------------------- */
+/* --- all of it * ---------------------------------------------------------- */
 
 static int start_hosts(struct names *n, struct kt_error *err)
 {

@@ -22,7 +22,7 @@ struct proxy {
 
 /* --- TCP ------------------------------------------------------------------ */
 
-static void on_dialled(void *user, void *conn, int error)
+static void connect_proxy_on_dialled(void *user, void *conn, int error)
 {
 	struct proxy *p = user;
 
@@ -34,7 +34,7 @@ static void on_open(void *user, struct socks_tcp *c)
 	struct proxy *p = user;
 
 	c->user = dialer_dial(&p->dialer, c->dst.host, &c->dst.addr,
-			      c->dst.port, on_dialled, p, c);
+			      c->dst.port, connect_proxy_on_dialled, p, c);
 	if (!c->user)
 		socks_answer(p->socks, c, ECONNREFUSED);
 }
@@ -46,7 +46,7 @@ static void on_gone(void *user, struct socks_tcp *c)
 		dialer_cancel(c->user);
 }
 
-static void on_accepted(void *user, struct socks_tcp *c, int fd)
+static void connect_proxy_on_accepted(void *user, struct socks_tcp *c, int fd)
 {
 	(void)user;
 	dialer_relay(c->user, fd, NULL, NULL);
@@ -70,7 +70,8 @@ static void flow_end(struct flow *f)
 	free(u);
 }
 
-static void on_udp_back(void *user, const uint8_t *data, size_t len)
+static void connect_proxy_on_udp_back(void *user, const uint8_t *data,
+				      size_t len)
 {
 	struct proxy_flow *u = user;
 
@@ -80,7 +81,7 @@ static void on_udp_back(void *user, const uint8_t *data, size_t len)
 		return;
 }
 
-static void on_udp_close(void *user, int error)
+static void connect_proxy_on_udp_close(void *user, int error)
 {
 	struct proxy_flow *u = user;
 
@@ -92,8 +93,10 @@ static void on_udp_close(void *user, int error)
 static struct proxy_flow *flow_open(struct proxy *p, struct socks_udp *a,
 				    const struct ipport *dst)
 {
-	static const struct tunnel_udp_ops ops = { .datagram = on_udp_back,
-						   .close = on_udp_close };
+	static const struct tunnel_udp_ops ops = {
+		.datagram = connect_proxy_on_udp_back,
+		.close = connect_proxy_on_udp_close
+	};
 	struct proxy_flow *u = calloc(1, sizeof(*u));
 
 	if (!u)
@@ -109,8 +112,9 @@ static struct proxy_flow *flow_open(struct proxy *p, struct socks_udp *a,
 	return u;
 }
 
-static void on_udp(void *user, struct socks_udp *a, const struct socks_dst *dst,
-		   const uint8_t *data, size_t len)
+static void connect_proxy_on_udp(void *user, struct socks_udp *a,
+				 const struct socks_dst *dst,
+				 const uint8_t *data, size_t len)
 {
 	struct proxy *p = user;
 	struct ipport to = { dst->addr, dst->port };
@@ -140,15 +144,14 @@ static void on_udp_gone(void *user, struct socks_udp *a)
 	}
 }
 
-/* --- begin and end
- * ------------------------------------------------------------ */
+/* --- begin and end * ------------------------------------------------------ */
 
-static void on_sweep(struct timer *t)
+static void connect_proxy_on_sweep(struct timer *t)
 {
 	struct proxy *p = container_of(t, struct proxy, sweep);
 
 	flows_expire(&p->udp, loop_now(p->loop) - UDP_IDLE);
-	loop_timer_start(p->loop, t, SWEEP, on_sweep);
+	loop_timer_start(p->loop, t, SWEEP, connect_proxy_on_sweep);
 }
 
 int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
@@ -156,8 +159,9 @@ int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
 {
 	static const struct socks_ops ops = { .tcp_open = on_open,
 					      .tcp_gone = on_gone,
-					      .tcp_accepted = on_accepted,
-					      .udp = on_udp,
+					      .tcp_accepted =
+						      connect_proxy_on_accepted,
+					      .udp = connect_proxy_on_udp,
 					      .udp_gone = on_udp_gone };
 	struct proxy *p = xcalloc(1, sizeof(*p));
 	int rc;
@@ -170,7 +174,7 @@ int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
 		free(p);
 		return rc;
 	}
-	loop_timer_start(loop, &p->sweep, SWEEP, on_sweep);
+	loop_timer_start(loop, &p->sweep, SWEEP, connect_proxy_on_sweep);
 	*out = p;
 	return 0;
 }

@@ -24,7 +24,7 @@ struct traffic {
 
 /* --- TCP ------------------------------------------------------------------ */
 
-static void on_dialled(void *user, void *conn, int error)
+static void connect_traffic_on_dialled(void *user, void *conn, int error)
 {
 	struct traffic *tr = user;
 
@@ -36,7 +36,7 @@ static void on_tcp_open(void *user, struct capture_tcp *c)
 	struct traffic *tr = user;
 
 	c->user = dialer_dial(&tr->dialer, NULL, &c->dst.addr, c->dst.port,
-			      on_dialled, tr, c);
+			      connect_traffic_on_dialled, tr, c);
 	if (!c->user)
 		capture_tcp_answer(tr->cap, c, ECONNREFUSED);
 }
@@ -87,7 +87,8 @@ static void udp_flow_free(struct flow *f)
 	free(u);
 }
 
-static void on_udp_back(void *user, const uint8_t *data, size_t len)
+static void connect_traffic_on_udp_back(void *user, const uint8_t *data,
+					size_t len)
 {
 	struct udp_flow *u = user;
 	int rc = capture_udp_send(u->tr->cap, &u->flow.dst, &u->flow.src, data,
@@ -99,7 +100,7 @@ static void on_udp_back(void *user, const uint8_t *data, size_t len)
 			  strerror(-rc));
 }
 
-static void on_udp_close(void *user, int error)
+static void connect_traffic_on_udp_close(void *user, int error)
 {
 	struct udp_flow *u = user;
 
@@ -114,8 +115,10 @@ static struct udp_flow *udp_flow_open(struct traffic *tr,
 				      const struct ipport *src,
 				      const struct ipport *dst)
 {
-	static const struct tunnel_udp_ops ops = { .datagram = on_udp_back,
-						   .close = on_udp_close };
+	static const struct tunnel_udp_ops ops = {
+		.datagram = connect_traffic_on_udp_back,
+		.close = connect_traffic_on_udp_close
+	};
 	struct udp_flow *u = calloc(1, sizeof(*u));
 
 	if (!u)
@@ -130,8 +133,9 @@ static struct udp_flow *udp_flow_open(struct traffic *tr,
 	return u;
 }
 
-static void on_udp(void *user, const struct ipport *src,
-		   const struct ipport *dst, const uint8_t *data, size_t len)
+static void connect_traffic_on_udp(void *user, const struct ipport *src,
+				   const struct ipport *dst,
+				   const uint8_t *data, size_t len)
 {
 	struct traffic *tr = user;
 	struct flow *f = flows_find(&tr->udp, src, dst);
@@ -227,14 +231,14 @@ static void on_echo(void *user, const struct capture_echo *e)
 
 /* --- all of it ------------------------------------------------------------ */
 
-static void on_sweep(struct timer *t)
+static void connect_traffic_on_sweep(struct timer *t)
 {
 	struct traffic *tr = container_of(t, struct traffic, sweep);
 	int64_t now = loop_now(tr->loop);
 
 	flows_expire(&tr->udp, now - UDP_IDLE);
 	flows_expire(&tr->ping, now - PING_IDLE);
-	loop_timer_start(tr->loop, t, SWEEP, on_sweep);
+	loop_timer_start(tr->loop, t, SWEEP, connect_traffic_on_sweep);
 }
 
 int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
@@ -244,7 +248,7 @@ int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
 		.tcp_open = on_tcp_open,
 		.tcp_gone = on_tcp_gone,
 		.tcp_accepted = on_tcp_accepted,
-		.udp = on_udp,
+		.udp = connect_traffic_on_udp,
 		.icmp_echo = on_echo,
 	};
 	struct traffic *tr = xcalloc(1, sizeof(*tr));
@@ -259,7 +263,7 @@ int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
 		free(tr);
 		return rc;
 	}
-	loop_timer_start(loop, &tr->sweep, SWEEP, on_sweep);
+	loop_timer_start(loop, &tr->sweep, SWEEP, connect_traffic_on_sweep);
 	*out = tr;
 	return 0;
 }

@@ -70,8 +70,8 @@ static void learn(struct slot *s, int rc, const uint8_t *msg, size_t len)
 	s->until = clock_ns() + DNS_ABSENT_LIFE;
 }
 
-static void on_reply(struct dns_waiter *w, int rc, const uint8_t *msg,
-		     size_t len)
+static void absent_on_reply(struct dns_waiter *w, int rc, const uint8_t *msg,
+			    size_t len)
 {
 	learn(container_of(w, struct slot, waiter), rc, msg, len);
 }
@@ -90,7 +90,8 @@ void dns_absent_probe(struct dns_absent *a, const struct dns_name *name)
 	s->name = *name;
 	s->until = 0;
 	s->asking = true;
-	n = dns_lookup_ask(a->lookup, &q, LIMIT, &s->waiter, on_reply, &msg);
+	n = dns_lookup_ask(a->lookup, &q, LIMIT, &s->waiter, absent_on_reply,
+			   &msg);
 	if (n)
 		learn(s, n < 0 ? (int)n : 0, msg, n < 0 ? 0 : (size_t)n);
 }

@@ -90,14 +90,15 @@ size_t dns_cache_count(const struct dns_cache *c)
 	return c->count;
 }
 
-static struct list *bucket_of(struct dns_cache *c, const struct dns_key *k)
+static struct list *cache_bucket_of(struct dns_cache *c,
+				    const struct dns_key *k)
 {
 	return &c->buckets[dns_key_hash(k) % BUCKETS];
 }
 
-static struct entry *find(struct dns_cache *c, const struct dns_key *k)
+static struct entry *cache_find(struct dns_cache *c, const struct dns_key *k)
 {
-	struct list *p, *head = bucket_of(c, k);
+	struct list *p, *head = cache_bucket_of(c, k);
 
 	list_for_each (p, head) {
 		struct entry *e = container_of(p, struct entry, bucket);
@@ -111,7 +112,7 @@ static struct entry *find(struct dns_cache *c, const struct dns_key *k)
 void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
 		   const uint8_t *msg, size_t len, int64_t now)
 {
-	struct entry *e = find(c, k);
+	struct entry *e = cache_find(c, k);
 	uint32_t ttl;
 	bool negative;
 
@@ -135,7 +136,7 @@ void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
 	e->expires = now + ttl * NS_SEC;
 	e->len = len;
 	memcpy(e->msg, msg, len);
-	list_add_head(bucket_of(c, k), &e->bucket);
+	list_add_head(cache_bucket_of(c, k), &e->bucket);
 	list_add_tail(&c->used, &e->used);
 	c->count++;
 	c->bytes += sizeof(*e) + len;
@@ -144,7 +145,7 @@ void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
 ssize_t dns_cache_get(struct dns_cache *c, const struct dns_key *k, int64_t now,
 		      uint8_t *out)
 {
-	struct entry *e = find(c, k);
+	struct entry *e = cache_find(c, k);
 
 	if (!e)
 		return -ENOENT;

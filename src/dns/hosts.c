@@ -131,7 +131,7 @@ int hosts_render(struct buf *out, const char *old, size_t len,
 
 /* Where things are */
 
-static char *resolve(const char *path)
+static char *hosts_resolve(const char *path)
 {
 	char *real = realpath(path, NULL);
 
@@ -142,7 +142,7 @@ void hosts_init(struct hosts *h, const char *kt_dir, uid_t uid, gid_t gid)
 {
 	const char *env = getenv("HOSTS_PATH");
 
-	h->path = resolve(env && *env ? env : "/etc/hosts");
+	h->path = hosts_resolve(env && *env ? env : "/etc/hosts");
 	h->dir = xstrdup(kt_dir);
 	h->uid = uid;
 	h->gid = gid;
@@ -211,7 +211,7 @@ static int take_lock(const struct hosts *h, struct kt_error *err)
 	return steal_fd(&fd);
 }
 
-static int write_all(int fd, const void *data, size_t len)
+static int hosts_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;
 
@@ -238,7 +238,7 @@ static int write_note(const struct hosts *h, struct kt_error *err)
 	if (rc == 0)
 		rc = fd = open_own(h, NULL, NOTE);
 	if (rc >= 0)
-		rc = write_all(fd, h->path, strlen(h->path));
+		rc = hosts_write_all(fd, h->path, strlen(h->path));
 	if (rc == 0 && fsync(fd) < 0)
 		rc = -errno;
 	if (rc < 0)
@@ -287,7 +287,7 @@ static int replace_by_rename(const char *path, int old, const struct buf *text)
 		  0600);
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, buf_data(text), text->len);
+	rc = hosts_write_all(fd, buf_data(text), text->len);
 	if (rc == 0)
 		rc = copy_attributes(old, fd);
 	if (rc == 0 && fsync(fd) < 0)
@@ -304,7 +304,7 @@ static int replace_in_place(int fd, const struct buf *text)
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
 	/* written over before it is cut: no reader sees an empty file */
-	if (write_all(fd, buf_data(text), text->len) < 0 ||
+	if (hosts_write_all(fd, buf_data(text), text->len) < 0 ||
 	    ftruncate(fd, (off_t)text->len) < 0 || fsync(fd) < 0)
 		return -errno;
 	return 0;

@@ -101,7 +101,7 @@ static void call_waiters(struct ask *a, int rc, const uint8_t *msg, size_t len)
 	}
 }
 
-static void on_timeout(struct timer *t)
+static void lookup_on_timeout(struct timer *t)
 {
 	struct ask *a = container_of(t, struct ask, timer);
 	struct dns_lookup *lu = a->owner;
@@ -131,7 +131,7 @@ static bool is_reply_for(const struct dns_key *k, const uint8_t *msg,
 				   dns_name_eq(&n, &k->name));
 }
 
-static void on_done(void *arg, int rc, const uint8_t *msg, size_t len)
+static void lookup_on_done(void *arg, int rc, const uint8_t *msg, size_t len)
 {
 	struct ask *a = arg;
 	struct dns_lookup *lu = a->owner;
@@ -200,7 +200,7 @@ static int start_ask(struct dns_lookup *lu, const struct dns_query *q,
 	a->key = dns_key_of(&ask);
 	a->sent = clock_ns();
 	list_init(&a->waiters);
-	rc = lu->ops->query(lu->user, msg, (size_t)n, on_done, a);
+	rc = lu->ops->query(lu->user, msg, (size_t)n, lookup_on_done, a);
 	if (rc < 0) {
 		free(a);
 		return rc;
@@ -231,7 +231,8 @@ ssize_t dns_lookup_ask(struct dns_lookup *lu, const struct dns_query *q,
 			return rc;
 	}
 	if (!loop_timer_active(&a->timer))
-		loop_timer_start(lu->loop, &a->timer, limit_ns, on_timeout);
+		loop_timer_start(lu->loop, &a->timer, limit_ns,
+				 lookup_on_timeout);
 	w->fn = fn;
 	list_add_tail(&a->waiters, &w->node);
 	return 0;

@@ -86,7 +86,7 @@ void dns_view_set_services(struct dns_view *v, const struct strv *names)
 	v->know_services = replace_set(&v->services, names);
 }
 
-static int hex_value(uint8_t c)
+static int names_hex_value(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -126,7 +126,7 @@ int dns_names_reverse(const struct dns_name *name, struct ipprefix *p)
 		size_t len;
 		const uint8_t *l = dns_name_label(name, parts - 1 - i, &len);
 		int value = v4	       ? octet_value(l, len)
-			    : len == 1 ? hex_value(l[0])
+			    : len == 1 ? names_hex_value(l[0])
 				       : -1;
 
 		if (value < 0)

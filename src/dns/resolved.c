@@ -20,8 +20,8 @@ bool resolved_is_running(void)
 }
 
 /* resolvectl VERB LINK VALUES... */
-static int run(struct loop *l, const char *verb, const char *link,
-	       const struct strv *values, struct kt_error *err)
+static int resolved_run(struct loop *l, const char *verb, const char *link,
+			const struct strv *values, struct kt_error *err)
 {
 	struct process_result res = { 0 };
 	auto_strv struct strv argv = { 0 };
@@ -46,7 +46,7 @@ static int run_one(struct loop *l, const char *verb, const char *link,
 	auto_strv struct strv values = { 0 };
 
 	strv_add(&values, value);
-	return run(l, verb, link, &values, err);
+	return resolved_run(l, verb, link, &values, err);
 }
 
 static struct strv domain_list(const struct resolved_link *link)
@@ -86,7 +86,7 @@ int resolved_setup(struct loop *l, const struct resolved_link *link,
 	int rc;
 
 	set_extras(l, link->name);
-	rc = run(l, "domain", link->name, &domains, err);
+	rc = resolved_run(l, "domain", link->name, &domains, err);
 	if (rc == 0)
 		rc = run_one(l, "dns", link->name,
 			     ipport_str(&link->server, server), err);
@@ -101,7 +101,7 @@ void resolved_revert(struct loop *l, const char *name)
 {
 	struct kt_error err = { 0 };
 
-	if (run(l, "revert", name, NULL, &err) < 0)
+	if (resolved_run(l, "revert", name, NULL, &err) < 0)
 		log_debug("%s", err.msg);
 }
 

@@ -180,7 +180,7 @@ static bool ingress_has(const struct dns_resolver *r,
 
 /* Replies */
 
-static void deliver(struct task *t, const uint8_t *msg, size_t len)
+static void resolver_deliver(struct task *t, const uint8_t *msg, size_t len)
 {
 	struct dns_from from = t->from;
 	dns_reply_fn fn = t->fn;
@@ -195,11 +195,12 @@ static void deliver_error(struct task *t, unsigned int rcode)
 	ssize_t n;
 
 	if (t->opaque) {
-		deliver(t, out, dns_reply_raw(t->msg, t->msg_len, rcode, out));
+		resolver_deliver(t, out,
+				 dns_reply_raw(t->msg, t->msg_len, rcode, out));
 		return;
 	}
 	n = dns_reply_empty(&t->q, rcode, out, DNS_MSG_MAX);
-	deliver(t, out, n > 0 ? (size_t)n : 0);
+	resolver_deliver(t, out, n > 0 ? (size_t)n : 0);
 }
 
 /* the cluster's reply, said again for the client's question */
@@ -217,7 +218,7 @@ static void deliver_cluster(struct task *t, const struct step *s)
 	if (n <= 0)
 		deliver_error(t, DNS_SERVFAIL);
 	else
-		deliver(t, out, (size_t)n);
+		resolver_deliver(t, out, (size_t)n);
 }
 
 static void deliver_step(struct task *t, struct step *s)
@@ -237,7 +238,7 @@ static void deliver_step(struct task *t, struct step *s)
 	if (n < 0)
 		deliver_error(t, DNS_SERVFAIL);
 	else
-		deliver(t, reply, (size_t)n);
+		resolver_deliver(t, reply, (size_t)n);
 	free(reply);
 }
 
@@ -292,7 +293,8 @@ static void on_cluster(struct dns_waiter *w, int rc, const uint8_t *msg,
 static void start_upstream(struct step *s, bool tcp);
 
 /* a zone transfer: pass every message on, say when it is over */
-static void on_stream(struct step *s, int rc, const uint8_t *msg, size_t len)
+static void resolver_on_stream(struct step *s, int rc, const uint8_t *msg,
+			       size_t len)
 {
 	struct task *t = s->task;
 
@@ -304,7 +306,7 @@ static void on_stream(struct step *s, int rc, const uint8_t *msg, size_t len)
 	s->exchange = NULL;
 	if (t->from.more) {
 		t->from.more = false;
-		deliver(t, NULL, 0);
+		resolver_deliver(t, NULL, 0);
 	} else {
 		deliver_error(t, DNS_SERVFAIL);
 	}
@@ -315,7 +317,7 @@ static void on_upstream(void *user, int rc, const uint8_t *msg, size_t len)
 	struct step *s = user;
 
 	if (s->task->stream) {
-		on_stream(s, rc, msg, len);
+		resolver_on_stream(s, rc, msg, len);
 		return;
 	}
 	s->exchange = NULL;
@@ -420,7 +422,7 @@ static bool may_start(const struct task *t, size_t i)
 	return true;
 }
 
-static bool is_final(const struct step *s)
+static bool resolver_is_final(const struct step *s)
 {
 	return s->result == GOT_DATA ||
 	       (s->result == GOT_NODATA && s->cluster && !s->weak);
@@ -494,7 +496,7 @@ static void task_progress(struct task *t)
 			step_start(s);
 		if (s->state != STEP_DONE) {
 			waiting = true;
-		} else if (is_final(s)) {
+		} else if (resolver_is_final(s)) {
 			if (!waiting)
 				deliver_step(t, s);
 			else
@@ -595,12 +597,12 @@ static bool answer_ingress(struct task *t)
 				   out, DNS_MSG_MAX);
 	else
 		n = dns_reply_empty(&t->q, DNS_NOERROR, out, DNS_MSG_MAX);
-	deliver(t, out, n > 0 ? (size_t)n : 0);
+	resolver_deliver(t, out, n > 0 ? (size_t)n : 0);
 	return true;
 }
 
 /* what the cluster's side cannot be asked; true when answered */
-static bool refuse(struct task *t)
+static bool resolver_refuse(struct task *t)
 {
 	bool cluster = t->n && t->step[0].cluster;
 
@@ -653,6 +655,6 @@ void dns_resolver_ask(struct dns_resolver *r, const struct dns_from *from,
 	if (answer_ingress(t))
 		return;
 	plan_task(t);
-	if (!refuse(t))
+	if (!resolver_refuse(t))
 		task_progress(t);
 }

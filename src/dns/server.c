@@ -88,7 +88,7 @@ static void udp_reply(const struct dns_from *from, const uint8_t *msg,
 		log_debug("dns: reply to a local program: %s", strerror(errno));
 }
 
-static void udp_readable(struct watch *w, uint32_t events)
+static void server_udp_readable(struct watch *w, uint32_t events)
 {
 	struct udp *u = container_of(w, struct udp, watch);
 	struct dns_server *s = u->server;
@@ -332,8 +332,8 @@ static int bind_pair(struct dns_server *s, int i, struct ipport *addr)
 	}
 }
 
-static int open_family(struct dns_server *s, int i, const char *host,
-		       uint16_t *port)
+static int server_open_family(struct dns_server *s, int i, const char *host,
+			      uint16_t *port)
 {
 	struct ipport addr = { .port = s->cfg.port };
 	int rc = ipaddr_parse(&addr.addr, host);
@@ -342,7 +342,7 @@ static int open_family(struct dns_server *s, int i, const char *host,
 		rc = bind_pair(s, i, &addr);
 	if (rc == 0)
 		rc = loop_watch_start(s->loop, &s->udp[i].watch, s->udp[i].fd,
-				      EPOLLIN, udp_readable);
+				      EPOLLIN, server_udp_readable);
 	if (rc == 0)
 		rc = loop_watch_start(s->loop, &s->tcp[i].watch, s->tcp[i].fd,
 				      EPOLLIN, tcp_acceptable);
@@ -367,14 +367,14 @@ int dns_server_open(struct dns_server **out, struct loop *l,
 		s->udp[i].fd = s->tcp[i].fd = -1;
 	}
 	*ports = (struct dns_server_ports){ 0 };
-	rc = open_family(s, 0, "127.0.0.1", &ports->v4);
+	rc = server_open_family(s, 0, "127.0.0.1", &ports->v4);
 	if (rc < 0) {
 		dns_server_close(s);
 		return kt_fail(err, -rc, "listen on 127.0.0.1 for DNS: %s",
 			       strerror(-rc));
 	}
 	if (!cfg->no_ipv6) {
-		rc = open_family(s, 1, "::1", &ports->v6);
+		rc = server_open_family(s, 1, "::1", &ports->v6);
 		if (rc < 0)
 			log_debug("dns: no listener on ::1: %s", strerror(-rc));
 	}

@@ -63,7 +63,8 @@ void dns_exchange_cancel(struct dns_exchange *x)
 	loop_defer_free(x->up->loop, x);
 }
 
-static void finish(struct dns_exchange *x, int rc, uint8_t *msg, size_t len)
+static void upstream_finish(struct dns_exchange *x, int rc, uint8_t *msg,
+			    size_t len)
 {
 	dns_exchange_fn fn = x->fn;
 	void *user = x->user;
@@ -83,7 +84,7 @@ static bool is_transient(int e)
 	return e == EAGAIN || e == EINTR || e == ENOBUFS;
 }
 
-static void udp_readable(struct dns_exchange *x)
+static void upstream_udp_readable(struct dns_exchange *x)
 {
 	uint8_t *buf = x->up->scratch;
 
@@ -94,11 +95,11 @@ static void udp_readable(struct dns_exchange *x)
 		if (n < 0 && is_transient(errno))
 			return;
 		if (n < 0) {
-			finish(x, -errno, NULL, 0);
+			upstream_finish(x, -errno, NULL, 0);
 			return;
 		}
 		if (dns_reply_matches(buf, (size_t)n, x->out + 2, x->len)) {
-			finish(x, 0, buf, (size_t)n);
+			upstream_finish(x, 0, buf, (size_t)n);
 			return;
 		}
 	}
@@ -120,7 +121,7 @@ static int tcp_write(struct dns_exchange *x)
 }
 
 /* the length, then so many bytes; 1 when the reply is whole */
-static int tcp_read(struct dns_exchange *x)
+static int upstream_tcp_read(struct dns_exchange *x)
 {
 	for (;;) {
 		bool head = x->done < 2;
@@ -165,50 +166,50 @@ static bool is_reply(const struct dns_exchange *x)
 	       (x->stream && dns_get_id(x->in) == dns_get_id(x->out + 2));
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void upstream_on_event(struct watch *w, uint32_t events)
 {
 	struct dns_exchange *x = container_of(w, struct dns_exchange, watch);
 	int rc;
 
 	if (!x->tcp) {
-		udp_readable(x);
+		upstream_udp_readable(x);
 		return;
 	}
-	rc = events & EPOLLOUT ? tcp_write(x) : tcp_read(x);
+	rc = events & EPOLLOUT ? tcp_write(x) : upstream_tcp_read(x);
 	if (rc < 0)
-		finish(x, rc, NULL, 0);
+		upstream_finish(x, rc, NULL, 0);
 	else if (rc > 0 && !is_reply(x))
-		finish(x, -EBADMSG, NULL, 0);
+		upstream_finish(x, -EBADMSG, NULL, 0);
 	else if (rc > 0 && x->stream)
 		pass_on(x);
 	else if (rc > 0)
-		finish(x, 0, x->in, x->in_len);
+		upstream_finish(x, 0, x->in, x->in_len);
 }
 
-static void on_timer(struct timer *t)
+static void upstream_on_timer(struct timer *t)
 {
 	struct dns_exchange *x = container_of(t, struct dns_exchange, timer);
 	int64_t left = x->began + DNS_EXCHANGE_LIMIT - clock_ns();
 
 	if (left <= 0) {
-		finish(x, -ETIMEDOUT, NULL, 0);
+		upstream_finish(x, -ETIMEDOUT, NULL, 0);
 		return;
 	}
 	if (x->tcp) {
-		loop_timer_start(x->up->loop, t, left, on_timer);
+		loop_timer_start(x->up->loop, t, left, upstream_on_timer);
 		return;
 	}
 	if (send(x->fd, x->out + 2, x->len, MSG_NOSIGNAL) < 0 &&
 	    !is_transient(errno)) {
-		finish(x, -errno, NULL, 0);
+		upstream_finish(x, -errno, NULL, 0);
 		return;
 	}
 	x->step *= 2;
-	loop_timer_start(x->up->loop, t, MIN(x->step, left), on_timer);
+	loop_timer_start(x->up->loop, t, MIN(x->step, left), upstream_on_timer);
 }
 
-static int open_socket(const struct dns_upstream *u, const struct ipport *to,
-		       bool tcp)
+static int upstream_open_socket(const struct dns_upstream *u,
+				const struct ipport *to, bool tcp)
 {
 	auto_close int fd = -1;
 	struct sockaddr_storage ss;
@@ -233,7 +234,7 @@ static int send_first(struct dns_exchange *x)
 {
 	uint32_t events = x->tcp ? EPOLLOUT : EPOLLIN;
 	int rc = loop_watch_start(x->up->loop, &x->watch, x->fd, events,
-				  on_event);
+				  upstream_on_event);
 
 	if (rc < 0)
 		return rc;
@@ -244,7 +245,7 @@ static int send_first(struct dns_exchange *x)
 		return rc;
 	}
 	x->step = NS_SEC;
-	loop_timer_start(x->up->loop, &x->timer, x->step, on_timer);
+	loop_timer_start(x->up->loop, &x->timer, x->step, upstream_on_timer);
 	return 0;
 }
 
@@ -278,7 +279,7 @@ int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
 	memcpy(x->out + 2, msg, len);
 	x->client_id = dns_get_id(msg);
 	dns_set_id(x->out + 2, id);
-	x->fd = rc = open_socket(u, to, x->tcp);
+	x->fd = rc = upstream_open_socket(u, to, x->tcp);
 	if (rc < 0)
 		goto fail_alloc;
 	rc = send_first(x);

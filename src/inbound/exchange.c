@@ -11,11 +11,11 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/ephemeral.h"
-#include "cluster/mend.h"
 #include "cluster/takeover.h"
-#include "inbound/holder.h"
+#include "cluster/update.h"
 #include "inbound/inject.h"
-#include "inbound/inward.h"
+#include "inbound/job.h"
+#include "inbound/lease.h"
 #include "kube/rest.h"
 #include "local/signals.h"
 
@@ -28,7 +28,7 @@
 #define SCALE_POLL NS_SEC
 
 struct exchange {
-	struct inward in;
+	struct job job;
 	const struct exchange_options *opt;
 
 	/* mode scale */
@@ -41,97 +41,97 @@ struct exchange {
 	struct injector *injector; /* mode ephemeral */
 };
 
-static int step_service(struct exchange *x, struct kt_error *err)
+static int exchange_step_service(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
-	int rc = inward_look(in, err);
+	struct job *job = &x->job;
+	int rc = job_inspect(job, err);
 
 	if (rc == 0)
-		rc = inward_rules(in, NULL, err);
+		rc = job_rules(job, NULL, err);
 	if (rc == 0)
-		rc = holder_check(in, false, err);
+		rc = lease_check(job, false, err);
 	return rc;
 }
 
-static void name_shadow(struct inward *in, const char *what)
+static void name_shadow(struct job *job, const char *what)
 {
-	in->prefix = xasprintf("%s-kt-exchange-", what);
-	in->face.prefix = in->prefix;
-	in->face.role = KT_ROLE_EXCHANGE;
-	in->face.config = in->config_text;
+	job->prefix = xasprintf("%s-kt-exchange-", what);
+	job->face.prefix = job->prefix;
+	job->face.role = KT_ROLE_EXCHANGE;
+	job->face.config = job->config_text;
 }
 
-static void say_ready(const struct exchange *x, const char *kind,
-		      const char *name)
+static void exchange_say_ready(const struct exchange *x, const char *kind,
+			       const char *name)
 {
-	auto_free char *ports = inward_text(&x->in);
+	auto_free char *ports = job_text(&x->job);
 
-	progress_note(x->in.app->progress,
+	progress_note(x->job.app->progress,
 		      "All looks good: %s %s/%s is redirected to local, %s. "
 		      "Ctrl-C to leave.",
-		      kind, x->in.ns, name, ports);
+		      kind, x->job.ns, name, ports);
 }
 
 /* --- selector ------------------------------------------------------------- */
 
 static int step_switch(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 	int rc;
 
-	progress_step(in->app->progress, "Switch Service %s", in->name);
-	rc = inward_take(in, err);
+	progress_step(job->app->progress, "Switch Service %s", job->name);
+	rc = job_take(job, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s leads to the shadow",
-		      in->ns, in->name);
-	inward_unlock(in);
+	progress_done(job->app->progress, "Service %s/%s leads to the shadow",
+		      job->ns, job->name);
+	job_unlock(job);
 	return 0;
 }
 
 static int run_selector(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
-	int rc = step_service(x, err);
+	struct job *job = &x->job;
+	int rc = exchange_step_service(x, err);
 
 	if (rc == 0)
-		rc = inward_lock(in, err);
+		rc = job_lock(job, err);
 	if (rc == 0)
-		rc = holder_check(in, false,
-				  err); /* now nobody comes between */
+		rc = lease_check(job, false,
+				 err); /* now nobody comes between */
 	if (rc == 0)
-		rc = inward_stuntman(in, err);
+		rc = job_stuntman(job, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
-	target_make(in->target);
-	in->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_EXCHANGE,
-				 KT_LABEL_TARGET, in->target);
-	in->face.target = in->target;
-	in->config_text = xasprintf("service=%s", in->name);
-	name_shadow(in, in->name);
-	rc = inward_shadow(in, false, err);
+	progress_done(job->app->progress, "Service %s/%s", job->ns, job->name);
+	target_make(job->target);
+	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_EXCHANGE,
+				  KT_LABEL_TARGET, job->target);
+	job->face.target = job->target;
+	job->config_text = xasprintf("service=%s", job->name);
+	name_shadow(job, job->name);
+	rc = job_shadow(job, false, err);
 	if (rc == 0)
-		rc = inward_tunnel(in, err);
+		rc = job_tunnel(job, err);
 	if (rc == 0)
 		rc = step_switch(x, err);
 	if (rc < 0)
 		return rc;
-	say_ready(x, "Service", in->name);
-	return inward_serve(in, err);
+	exchange_say_ready(x, "Service", job->name);
+	return job_serve(job, err);
 }
 
 static void undo_selector(struct exchange *x)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 
-	if (inward_give_back(in)) {
-		inward_drain(in);
-		inward_disconnect(in);
-		inward_remove_shadow(in);
-		inward_stuntman_remove(in);
+	if (job_give_back(job)) {
+		job_drain(job);
+		job_disconnect(job);
+		job_remove_shadow(job);
+		job_stuntman_remove(job);
 	}
-	inward_unlock(in);
+	job_unlock(job);
 }
 
 /* --- scale ---------------------------------------------------------------- */
@@ -139,18 +139,18 @@ static void undo_selector(struct exchange *x)
 static int first_matching(struct exchange *x, const char *resource,
 			  struct kt_error *err)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 	auto_free char *path =
-		kube_path("apps/v1", resource, in->ns, NULL, NULL);
+		kube_path("apps/v1", resource, job->ns, NULL, NULL);
 	auto_json json_t *list = NULL;
 	json_t *obj;
 	size_t i;
-	int rc = kube_list(in->kube, path, NULL, &list, err);
+	int rc = kube_list(job->kube, path, NULL, &list, err);
 
 	if (rc < 0)
 		return rc;
 	json_array_foreach (json_object_get(list, "items"), i, obj)
-		if (selector_matches(in->original, object_pod_labels(obj)) &&
+		if (selector_matches(job->original, object_pod_labels(obj)) &&
 		    !object_label(obj, KT_LABEL_CONTROL)) {
 			x->workload = json_incref(obj);
 			return 1;
@@ -162,12 +162,12 @@ static int first_matching(struct exchange *x, const char *resource,
  */
 static int find_workload(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
-	enum subject_kind kind = in->subject.kind;
+	struct job *job = &x->job;
+	enum subject_kind kind = job->subject.kind;
 	int rc;
 
 	if (kind == SUBJECT_DEPLOYMENT || kind == SUBJECT_STATEFULSET) {
-		x->workload = json_incref(in->named);
+		x->workload = json_incref(job->named);
 		rc = 1;
 	} else {
 		kind = SUBJECT_DEPLOYMENT;
@@ -183,7 +183,7 @@ static int find_workload(struct exchange *x, struct kt_error *err)
 		return kt_fail(err, ENOENT,
 			       "Service %s/%s: no Deployment or StatefulSet "
 			       "makes its Pods, so nothing can be scaled",
-			       in->ns, in->name);
+			       job->ns, job->name);
 	x->kind = subject_kind_name(kind);
 	x->resource =
 		kind == SUBJECT_DEPLOYMENT ? "deployments" : "statefulsets";
@@ -194,8 +194,8 @@ static int find_workload(struct exchange *x, struct kt_error *err)
 /* Another's number would be lost: 0 would be recorded in its place */
 static int check_scaled(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
-	auto_free char *path = kube_path("v1", "pods", in->ns, NULL, NULL);
+	struct job *job = &x->job;
+	auto_free char *path = kube_path("v1", "pods", job->ns, NULL, NULL);
 	auto_json json_t *list = NULL, *by = json_array();
 	auto_free char *users = NULL;
 	json_t *pod;
@@ -205,7 +205,7 @@ static int check_scaled(struct exchange *x, struct kt_error *err)
 	if (!object_annotation(x->workload, KT_ANNOTATION_REPLICAS))
 		return 0;
 	rc = kube_list(
-		in->kube, path,
+		job->kube, path,
 		"labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_EXCHANGE,
 		&list, err);
 	if (rc < 0)
@@ -214,21 +214,21 @@ static int check_scaled(struct exchange *x, struct kt_error *err)
 		if (selector_matches(json_at(x->workload, "spec", "selector",
 					     "matchLabels", NULL),
 				     object_pod_labels(pod)) &&
-		    holder_is_alive(in, pod))
+		    lease_is_alive(job, pod))
 			json_array_append(by, pod);
 	if (!json_array_size(by)) {
 		log_info("%s %s/%s was left scaled down by a ktctl that is "
 			 "gone",
-			 x->kind, in->ns, x->workload_name);
-		return mend_scale_back(in->kube, in->ns, x->resource,
-				       x->workload_name, 0, &n, err);
+			 x->kind, job->ns, x->workload_name);
+		return update_scale_back(job->kube, job->ns, x->resource,
+					 x->workload_name, 0, &n, err);
 	}
-	users = holder_users(by);
+	users = lease_users(by);
 	kt_hint(err,
 		"when their ktctl is gone, 'ktctl recover %s' gives it back",
-		in->name);
+		job->name);
 	return kt_fail(err, EBUSY, "%s %s/%s is exchanged by %s", x->kind,
-		       in->ns, x->workload_name, users);
+		       job->ns, x->workload_name, users);
 }
 
 static json_t *down(const json_t *obj, void *arg)
@@ -239,51 +239,51 @@ static json_t *down(const json_t *obj, void *arg)
 
 static int step_scale(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 	int rc;
 
-	progress_step(in->app->progress, "Scale %s %s to 0", x->kind,
+	progress_step(job->app->progress, "Scale %s %s to 0", x->kind,
 		      x->workload_name);
-	rc = mend_workload(in->kube, in->ns, x->resource, x->workload_name,
-			   down, NULL, NULL, err);
-	x->scaled = in->unsure = rc < 0 && !err->http_status;
+	rc = update_workload(job->kube, job->ns, x->resource, x->workload_name,
+			     down, NULL, NULL, err);
+	x->scaled = job->maybe_changed = rc < 0 && !err->http_status;
 	if (rc < 0)
-		return kt_wrap(err, rc, "scale %s %s/%s", x->kind, in->ns,
+		return kt_wrap(err, rc, "scale %s %s/%s", x->kind, job->ns,
 			       x->workload_name);
 	if (rc == 0)
 		return kt_fail(err, EBUSY,
 			       "%s %s/%s was scaled down by somebody else in "
 			       "this moment",
-			       x->kind, in->ns, x->workload_name);
+			       x->kind, job->ns, x->workload_name);
 	x->scaled = true;
-	progress_done(in->app->progress, "%s %s/%s is scaled to 0", x->kind,
-		      in->ns, x->workload_name);
+	progress_done(job->app->progress, "%s %s/%s is scaled to 0", x->kind,
+		      job->ns, x->workload_name);
 	return 0;
 }
 
 static void describe(struct exchange *x)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 	const json_t *n = json_at(x->workload, "spec", "replicas", NULL);
 	int replicas = json_is_integer(n) ? (int)json_integer_value(n) : 1;
 	json_t *match =
 		json_at(x->workload, "spec", "selector", "matchLabels", NULL);
 
 	/* as KT Connect writes it, which knows Deployments only */
-	in->config_text = xasprintf(
+	job->config_text = xasprintf(
 		"%s=%s,replicas=%d",
 		strcmp(x->kind, "Deployment") == 0 ? "app" : "statefulset",
 		x->workload_name, replicas);
 	x->labels = json_copy(match);
-	json_object_update(x->labels, in->original);
-	in->face.labels = x->labels;
-	name_shadow(in, x->workload_name);
+	json_object_update(x->labels, job->original);
+	job->face.labels = x->labels;
+	name_shadow(job, x->workload_name);
 }
 
 static int run_scale(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
-	int rc = step_service(x, err);
+	struct job *job = &x->job;
+	int rc = exchange_step_service(x, err);
 
 	if (rc == 0)
 		rc = find_workload(x, err);
@@ -291,28 +291,28 @@ static int run_scale(struct exchange *x, struct kt_error *err)
 		rc = check_scaled(x, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s, %s %s", in->ns,
-		      in->name, x->kind, x->workload_name);
+	progress_done(job->app->progress, "Service %s/%s, %s %s", job->ns,
+		      job->name, x->kind, x->workload_name);
 	describe(x);
-	rc = inward_shadow(in, false, err);
+	rc = job_shadow(job, false, err);
 	if (rc == 0)
-		rc = inward_tunnel(in, err);
+		rc = job_tunnel(job, err);
 	if (rc == 0)
 		rc = step_scale(x, err);
 	if (rc < 0)
 		return rc;
-	say_ready(x, x->kind, x->workload_name);
-	return inward_serve(in, err);
+	exchange_say_ready(x, x->kind, x->workload_name);
+	return job_serve(job, err);
 }
 
 static bool is_back(struct exchange *x, int replicas)
 {
-	auto_free char *path = kube_path("apps/v1", x->resource, x->in.ns,
+	auto_free char *path = kube_path("apps/v1", x->resource, x->job.ns,
 					 x->workload_name, NULL);
 	auto_json json_t *now = NULL;
 	struct kt_error err = { 0 };
 
-	return kube_get(x->in.kube, path, &now, &err) < 0 ||
+	return kube_get(x->job.kube, path, &now, &err) < 0 ||
 	       json_integer_value(json_at(now, "status", "readyReplicas",
 					  NULL)) >= replicas;
 }
@@ -323,73 +323,74 @@ static void wait_back(struct exchange *x, int replicas)
 	int64_t end = clock_ns() + x->opt->recover_wait_time * NS_SEC;
 
 	if (!is_back(x, replicas))
-		progress_note(x->in.app->progress,
+		progress_note(x->job.app->progress,
 			      "Waiting for %d Pods of %s %s (Ctrl-C skips it)",
 			      replicas, x->kind, x->workload_name);
 	while (!is_back(x, replicas)) {
 		if (clock_ns() >= end) {
 			log_warn("%s %s/%s is not complete after %d s", x->kind,
-				 x->in.ns, x->workload_name,
+				 x->job.ns, x->workload_name,
 				 x->opt->recover_wait_time);
 			return;
 		}
-		if (loop_sleep(x->in.app->loop, SCALE_POLL) < 0)
+		if (loop_sleep(x->job.app->loop, SCALE_POLL) < 0)
 			return;
 	}
 }
 
 static void undo_scale(struct exchange *x)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 	struct kt_error err = { 0 };
 	int replicas = 0;
 
 	if (x->scaled) {
-		inward_be_sure(in);
-		if (mend_scale_back(in->kube, in->ns, x->resource,
-				    x->workload_name, 0, &replicas, &err) < 0)
+		job_await_write(job);
+		if (update_scale_back(job->kube, job->ns, x->resource,
+				      x->workload_name, 0, &replicas, &err) < 0)
 			log_warn("%s %s/%s was not scaled back: %s; 'ktctl "
 				 "recover %s' does it",
-				 x->kind, in->ns, x->workload_name, err.msg,
-				 in->name);
+				 x->kind, job->ns, x->workload_name, err.msg,
+				 job->name);
 		else if (replicas)
 			wait_back(x, replicas);
-		inward_step_aside(in, x->labels);
-		inward_drain(in);
+		job_step_aside(job, x->labels);
+		job_drain(job);
 	}
-	inward_disconnect(in);
-	inward_remove_shadow(in);
+	job_disconnect(job);
+	job_remove_shadow(job);
 }
 
 /* --- ephemeral ------------------------------------------------------------ */
 
 static int run_ephemeral(struct exchange *x, struct kt_error *err)
 {
-	struct inward *in = &x->in;
+	struct job *job = &x->job;
 	int rc;
 
-	if (in->minor && in->minor < EPHEMERAL_SINCE) {
+	if (job->minor && job->minor < EPHEMERAL_SINCE) {
 		kt_hint(err, "--mode selector does the same for the whole "
 			     "Service");
 		return kt_fail(err, EOPNOTSUPP,
 			       "--mode ephemeral: ephemeral containers are "
 			       "there from Kubernetes 1.%d on; this one is "
 			       "1.%d",
-			       EPHEMERAL_SINCE, in->minor);
+			       EPHEMERAL_SINCE, job->minor);
 	}
-	rc = step_service(x, err);
+	rc = exchange_step_service(x, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
-	progress_step(in->app->progress, "Add a container to each of its Pods");
-	x->injector = injector_new(in);
+	progress_done(job->app->progress, "Service %s/%s", job->ns, job->name);
+	progress_step(job->app->progress,
+		      "Add a container to each of its Pods");
+	x->injector = injector_new(job);
 	rc = injector_start(x->injector, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Pods that lead here: %zu",
+	progress_done(job->app->progress, "Pods that lead here: %zu",
 		      injector_pods(x->injector));
-	in->ready = true;
-	say_ready(x, "Service", in->name);
+	job->ready = true;
+	exchange_say_ready(x, "Service", job->name);
 	return injector_serve(x->injector, err);
 }
 
@@ -397,8 +398,8 @@ static void undo_ephemeral(struct exchange *x)
 {
 	if (!x->injector)
 		return;
-	if (x->in.ready)
-		progress_note(x->in.app->progress,
+	if (x->job.ready)
+		progress_note(x->job.app->progress,
 			      "Requests under way end (Ctrl-C ends them now)");
 	injector_leave(x->injector);
 	injector_free(x->injector);
@@ -423,10 +424,10 @@ static const struct mode {
 int command_exchange(struct app *app, const struct options *o)
 {
 	struct exchange x = {
-		.in = { .app = app,
-			.global = &o->global,
-			.opt = &o->exchange.in,
-			.component = "exchange" },
+		.job = { .app = app,
+			 .global = &o->global,
+			 .opt = &o->exchange.in,
+			 .component = "exchange" },
 		.opt = &o->exchange,
 	};
 	const struct mode *mode = &modes[x.opt->mode];
@@ -434,15 +435,15 @@ int command_exchange(struct app *app, const struct options *o)
 	int rc;
 
 	progress_begin(app->progress, mode->steps);
-	rc = inward_open(&x.in, o->args[0], &err);
+	rc = job_open(&x.job, o->args[0], &err);
 	if (rc == 0)
 		rc = mode->run(&x, &err);
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_clean_up(app->signals);
 	mode->undo(&x);
-	rc = inward_end(&x.in, rc, &err, mode->role);
-	inward_close(&x.in);
+	rc = job_end(&x.job, rc, &err, mode->role);
+	job_close(&x.job);
 	json_decref(x.workload);
 	json_decref(x.labels);
 	free(x.workload_name);

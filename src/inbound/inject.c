@@ -42,7 +42,7 @@ struct place {
 };
 
 struct injector {
-	struct inward *in;
+	struct job *job;
 	struct kube_watch *watch;
 	json_t *pods; /* name: as it was seen last */
 	struct list places;
@@ -70,7 +70,7 @@ static void on_pod(void *user, enum kube_event type, json_t *obj)
 	wake(x);
 }
 
-static void on_failed(void *user, const struct kt_error *why)
+static void inject_on_failed(void *user, const struct kt_error *why)
 {
 	struct injector *x = user;
 
@@ -80,21 +80,21 @@ static void on_failed(void *user, const struct kt_error *why)
 
 static int start_watch(struct injector *x, struct kt_error *err)
 {
-	static const struct kube_watch_handler h = { on_pod, on_failed };
-	struct inward *in = x->in;
-	auto_free char *path = kube_path("v1", "pods", in->ns, NULL, NULL);
+	static const struct kube_watch_handler h = { on_pod, inject_on_failed };
+	struct job *job = x->job;
+	auto_free char *path = kube_path("v1", "pods", job->ns, NULL, NULL);
 	auto_free char *query = NULL;
 	auto_free char *one = NULL;
 
-	if (in->subject.kind == SUBJECT_POD) {
-		one = xasprintf("metadata.name=%s", in->subject.name);
+	if (job->subject.kind == SUBJECT_POD) {
+		one = xasprintf("metadata.name=%s", job->subject.name);
 		query = kube_query(NULL, "fieldSelector", one);
 	} else {
-		query = selector_query(in->original);
+		query = selector_query(job->original);
 	}
-	x->watch = kube_watch_start(in->kube, path, query, &h, x);
+	x->watch = kube_watch_start(job->kube, path, query, &h, x);
 	while (!x->synced) {
-		int rc = loop_run_until(in->app->loop, &x->changed, -1);
+		int rc = loop_run_until(job->app->loop, &x->changed, -1);
 
 		x->changed = false;
 		if (rc < 0)
@@ -118,7 +118,7 @@ static json_t *pod_of(const struct place *p)
 
 /* --- a place: one Pod ----------------------------------------------------- */
 
-static void disconnect(struct place *p)
+static void inject_disconnect(struct place *p)
 {
 	uplink_free(p->uplink);
 	p->uplink = NULL;
@@ -129,7 +129,7 @@ static void disconnect(struct place *p)
 
 static void place_free(struct place *p)
 {
-	disconnect(p);
+	inject_disconnect(p);
 	service_ports_fini(&p->ports);
 	free(p->rules);
 	free(p->local);
@@ -141,26 +141,26 @@ static void place_free(struct place *p)
 /* The Service's ports have other numbers in other Pods, where it names them */
 static void map_ports(struct place *p)
 {
-	const struct inward *in = p->x->in;
+	const struct job *job = p->x->job;
 
-	p->rules = xcalloc(in->nlocal, sizeof(*p->rules));
-	p->local = xcalloc(in->nlocal, sizeof(*p->local));
-	for (size_t i = 0; i < in->nlocal; i++) {
-		p->local[i] = in->local[i];
-		for (size_t k = 0; k < in->ports.n && k < p->ports.n; k++)
-			if (in->ports.v[k].target == in->local[i].remote &&
-			    in->ports.v[k].udp == in->local[i].udp)
+	p->rules = xcalloc(job->nlocal, sizeof(*p->rules));
+	p->local = xcalloc(job->nlocal, sizeof(*p->local));
+	for (size_t i = 0; i < job->nlocal; i++) {
+		p->local[i] = job->local[i];
+		for (size_t k = 0; k < job->ports.n && k < p->ports.n; k++)
+			if (job->ports.v[k].target == job->local[i].remote &&
+			    job->ports.v[k].udp == job->local[i].udp)
 				p->local[i].remote = p->ports.v[k].target;
 		p->rules[i] = (struct rule){ .port = p->local[i].remote,
 					     .udp = p->local[i].udp };
 	}
 	p->spec = (struct inbound_spec){
 		.user = shadow_user(),
-		.grace_s = (unsigned int)in->opt->grace_time,
+		.grace_s = (unsigned int)job->opt->grace_time,
 		.rules = p->rules,
-		.nrules = in->nlocal,
+		.nrules = job->nlocal,
 		.ports = p->local,
-		.nports = in->nlocal,
+		.nports = job->nlocal,
 	};
 }
 
@@ -176,7 +176,7 @@ static int place_new(struct injector *x, const json_t *pod,
 	snprintf(p->pod, sizeof(p->pod), "%s", object_name(pod));
 	snprintf(p->uid, sizeof(p->uid), "%s", uid ? uid : "");
 	list_add_tail(&x->places, &p->node);
-	rc = service_ports_make(&p->ports, x->in->service, alone, err);
+	rc = service_ports_make(&p->ports, x->job->service, alone, err);
 	if (rc < 0)
 		return rc;
 	p->serve = ephemeral_serve(&p->ports, pod);
@@ -211,9 +211,9 @@ static uint16_t random_port(void)
 static int add_container(struct place *p, const json_t *pod,
 			 struct kt_error *err)
 {
-	const struct inward *in = p->x->in;
+	const struct job *job = p->x->job;
 	auto_free char *path =
-		kube_path("v1", "pods", in->ns, p->pod, "ephemeralcontainers");
+		kube_path("v1", "pods", job->ns, p->pod, "ephemeralcontainers");
 	auto_json json_t *patch = NULL;
 	struct kube_request req = { .method = "PATCH",
 				    .path = path,
@@ -227,15 +227,15 @@ static int add_container(struct place *p, const json_t *pod,
 		return MIN(rc, 0);
 	if (p->tries++ == TRIES)
 		return kt_fail(err, EIO, "Pod %s/%s: %d containers have ended",
-			       in->ns, p->pod, TRIES);
+			       job->ns, p->pod, TRIES);
 	snprintf(p->name, sizeof(p->name), EPHEMERAL_PREFIX);
 	str_random(p->name + strlen(EPHEMERAL_PREFIX), 5);
 	p->listen = random_port();
-	patch = ephemeral_patch(pod, p->name, in->global->pod.image,
-				in->global->pod.force_update, p->serve,
+	patch = ephemeral_patch(pod, p->name, job->global->pod.image,
+				job->global->pod.force_update, p->serve,
 				p->listen);
 	req.body = patch;
-	rc = kube_call(in->kube, &req, NULL, err);
+	rc = kube_call(job->kube, &req, NULL, err);
 	if (rc == 0)
 		return 0;
 	p->name[0] = '\0';
@@ -245,7 +245,8 @@ static int add_container(struct place *p, const json_t *pod,
 			     "which this namespace does not allow: --mode "
 			     "selector needs nothing of the kind");
 	}
-	return kt_wrap(err, rc, "add a container to Pod %s/%s", in->ns, p->pod);
+	return kt_wrap(err, rc, "add a container to Pod %s/%s", job->ns,
+		       p->pod);
 }
 
 static void on_woken(void *user)
@@ -253,28 +254,28 @@ static void on_woken(void *user)
 	wake(user);
 }
 
-static void on_caller(void *user, const struct inbound_caller *c)
+static void inject_on_caller(void *user, const struct inbound_caller *c)
 {
 	const struct injector *x = user;
 
-	inward_tell_caller(x->in, c);
+	job_tell_caller(x->job, c);
 }
 
 static int connect_place(struct place *p, struct kt_error *err)
 {
-	struct inward *in = p->x->in;
-	const struct shadow_config shadow = { .kube = in->kube,
-					      .ns = in->ns,
-					      .pod = &in->global->pod };
+	struct job *job = p->x->job;
+	const struct shadow_config shadow = { .kube = job->kube,
+					      .ns = job->ns,
+					      .pod = &job->global->pod };
 	struct uplink_config cfg = {
-		.loop = in->app->loop,
-		.kube = in->kube,
-		.ns = in->ns,
-		.open_timeout_ns = in->global->port_forward_timeout * NS_SEC,
-		.home = in->app->home,
-		.carrier = in->global->carrier,
+		.loop = job->app->loop,
+		.kube = job->kube,
+		.ns = job->ns,
+		.open_timeout_ns = job->global->port_forward_timeout * NS_SEC,
+		.home = job->app->home,
+		.carrier = job->global->carrier,
 		.inbound = &p->spec,
-		.caller = on_caller,
+		.caller = inject_on_caller,
 		.woken = on_woken,
 		.user = p->x,
 	};
@@ -286,7 +287,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 	p->uplink = uplink_new(&cfg);
 	rc = uplink_connect(p->uplink, err);
 	if (rc < 0) {
-		disconnect(p);
+		inject_disconnect(p);
 		memcpy(p->bad, p->name, sizeof(p->bad));
 		if (rc != -EEXIST && rc != -EINTR)
 			p->name[0] = '\0'; /* another one, perhaps */
@@ -317,7 +318,7 @@ static int advance(struct place *p, const json_t *pod, struct kt_error *err)
 			if (!why.code)
 				return 0; /* not seen yet */
 			log_debug("%s", why.msg);
-			disconnect(p);
+			inject_disconnect(p);
 			p->name[0] = '\0';
 		}
 	return add_container(p, pod, err);
@@ -338,7 +339,7 @@ static int add_places(struct injector *x, struct kt_error *err)
 	return rc;
 }
 
-static int step(struct injector *x, struct kt_error *err)
+static int inject_step(struct injector *x, struct kt_error *err)
 {
 	struct list *n, *tmp;
 	int rc;
@@ -383,35 +384,35 @@ static bool all_up(const struct injector *x)
 
 static int nobody(const struct injector *x, struct kt_error *err)
 {
-	const struct inward *in = x->in;
+	const struct job *job = x->job;
 
-	if (in->subject.kind == SUBJECT_POD)
+	if (job->subject.kind == SUBJECT_POD)
 		return kt_fail(err, ENOENT,
 			       "Pod %s/%s does not run with a network of its "
 			       "own",
-			       in->ns, in->subject.name);
+			       job->ns, job->subject.name);
 	return kt_fail(err, ENOENT,
 		       "Service %s/%s: no Pod behind it runs with a network of "
 		       "its own",
-		       in->ns, in->name);
+		       job->ns, job->name);
 }
 
 int injector_start(struct injector *x, struct kt_error *err)
 {
-	struct inward *in = x->in;
-	int64_t end =
-		clock_ns() + in->global->pod.creation_timeout * (int64_t)NS_SEC;
+	struct job *job = x->job;
+	int64_t end = clock_ns() +
+		      job->global->pod.creation_timeout * (int64_t)NS_SEC;
 	int rc = start_watch(x, err);
 
 	while (rc == 0) {
-		rc = step(x, err);
+		rc = inject_step(x, err);
 		if (rc < 0 || x->changed)
 			continue;
 		if (list_empty(&x->places))
 			return nobody(x, err);
 		if (all_up(x))
 			return 0;
-		rc = loop_run_until(in->app->loop, &x->changed,
+		rc = loop_run_until(job->app->loop, &x->changed,
 				    MAX(end - clock_ns(), 1));
 		if (rc == -ETIMEDOUT)
 			rc = kt_fail(err, ETIMEDOUT,
@@ -427,11 +428,11 @@ int injector_serve(struct injector *x, struct kt_error *err)
 	int64_t wait = -1;
 
 	for (;;) {
-		int rc = loop_run_until(x->in->app->loop, &x->changed, wait);
+		int rc = loop_run_until(x->job->app->loop, &x->changed, wait);
 
 		if (rc == -EINTR)
 			return kt_fail(err, EINTR, "interrupted");
-		rc = step(x, err);
+		rc = inject_step(x, err);
 		if (rc == -EINTR || rc == -EEXIST || x->lost.code)
 			return rc;
 		wait = rc < 0 ? AGAIN : -1;
@@ -485,10 +486,10 @@ static void end_quiet(struct injector *x, int64_t ns)
 }
 
 /* Everybody's new callers go to the Pods before anybody's tunnel ends */
-static void drain(struct injector *x)
+static void inject_drain(struct injector *x)
 {
-	struct loop *loop = x->in->app->loop;
-	int64_t end = clock_ns() + x->in->opt->grace_time * (int64_t)NS_SEC;
+	struct loop *loop = x->job->app->loop;
+	int64_t end = clock_ns() + x->job->opt->grace_time * (int64_t)NS_SEC;
 	struct list *n;
 
 	list_for_each (n, &x->places) {
@@ -501,7 +502,7 @@ static void drain(struct injector *x)
 	if (!injector_pods(x) || loop_sleep(loop, SETTLE) < 0)
 		return;
 	while (callers(x) && clock_ns() < end) {
-		end_quiet(x, inward_quiet(end));
+		end_quiet(x, job_quiet(end));
 		if (loop_sleep(loop, 20 * NS_MS) < 0)
 			return;
 	}
@@ -513,22 +514,22 @@ void injector_leave(struct injector *x)
 	bool was_up = injector_pods(x) > 0;
 	struct list *n;
 
-	drain(x);
+	inject_drain(x);
 	list_for_each (n, &x->places)
-		disconnect(container_of(n, struct place, node));
+		inject_disconnect(container_of(n, struct place, node));
 	while (was_up && !all_ended(x) && clock_ns() < end) {
 		x->changed = false;
-		if (loop_run_until(x->in->app->loop, &x->changed, NS_SEC) ==
+		if (loop_run_until(x->job->app->loop, &x->changed, NS_SEC) ==
 		    -EINTR)
 			return;
 	}
 }
 
-struct injector *injector_new(struct inward *in)
+struct injector *injector_new(struct job *job)
 {
 	struct injector *x = xcalloc(1, sizeof(*x));
 
-	x->in = in;
+	x->job = job;
 	x->pods = json_object();
 	list_init(&x->places);
 	return x;

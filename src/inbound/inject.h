@@ -2,7 +2,7 @@
 #ifndef KT_INBOUND_INJECT_H
 #define KT_INBOUND_INJECT_H
 
-#include "inbound/inward.h"
+#include "inbound/job.h"
 
 /**
  * DOC: Inject: a shadow in each Pod of a Service
@@ -20,8 +20,8 @@
 
 struct injector;
 
-/** injector_new() - @in (borrowed): inward_find() and inward_map() are done */
-struct injector *injector_new(struct inward *in);
+/** injector_new() - @in (borrowed): job_find() and job_map() are done */
+struct injector *injector_new(struct job *job);
 /** injector_start() - every Pod that runs now leads here */
 KT_CHECK int injector_start(struct injector *x, struct kt_error *err);
 /** injector_serve() - until a signal (-EINTR) or a fatal error */

@@ -16,8 +16,8 @@
 #include "cli/mark.h"
 #include "cli/progress.h"
 #include "cluster/takeover.h"
-#include "inbound/holder.h"
-#include "inbound/inward.h"
+#include "inbound/job.h"
+#include "inbound/lease.h"
 #include "inbound/mesh_route.h"
 #include "kube/rest.h"
 #include "local/owner.h"
@@ -32,7 +32,7 @@
 #define STEPS_ROUTE 5
 
 struct mesh {
-	struct inward in;
+	struct job job;
 	const struct mesh_options *opt;
 	struct mark mark;
 	struct rule_match match;
@@ -87,27 +87,27 @@ static const char *mark_text(const struct mesh *m, char *dst, size_t size)
 }
 
 /* A header cannot be seen in TLS */
-static void warn_tls(const struct inward *in)
+static void warn_tls(const struct job *job)
 {
-	for (size_t i = 0; i < in->ports.n; i++) {
-		const struct service_port *p = &in->ports.v[i];
+	for (size_t i = 0; i < job->ports.n; i++) {
+		const struct service_port *p = &job->ports.v[i];
 
 		if (strncmp(p->name, "https", 5) == 0 || p->port == 443)
 			log_warn("port %u of Service %s seems to be TLS, where "
 				 "no mark can be seen: all of it goes to the "
 				 "Service's own Pods",
-				 p->port, in->name);
+				 p->port, job->name);
 	}
 }
 
-static int step_service(struct mesh *m, struct kt_error *err)
+static int mesh_step_service(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
-	int rc = inward_look(in, err);
+	struct job *job = &m->job;
+	int rc = job_inspect(job, err);
 
 	if (rc < 0)
 		return rc;
-	mark_object_name(&m->mark, in->name, m->name);
+	mark_object_name(&m->mark, job->name, m->name);
 	return 0;
 }
 
@@ -127,11 +127,11 @@ static json_t *record_selector(const struct mesh *m)
 
 static json_t *make_record(const struct mesh *m)
 {
-	const struct inward *in = &m->in;
+	const struct job *job = &m->job;
 	const char *route = m->route.api ? m->route.api->name : NULL;
 	char now[24], match[RULE_MATCH_MAX];
 
-	snprintf(now, sizeof(now), "%" PRId64, inward_now(in));
+	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
 	return json_pack(
 		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s*,s:s,"
 		"s:s*,s:s*}},s:{s:o,s:O}}",
@@ -139,11 +139,11 @@ static json_t *make_record(const struct mesh *m)
 		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
 		KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER, shadow_user(),
-		KT_ANNOTATION_CONFIG, in->config_text, "kt-match",
+		KT_ANNOTATION_CONFIG, job->config_text, "kt-match",
 		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
-		KT_ANNOTATION_OWNER, owner_token(in->owner), "spec", "selector",
-		record_selector(m), "ports",
-		json_at(in->service, "spec", "ports", NULL));
+		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec",
+		"selector", record_selector(m), "ports",
+		json_at(job->service, "spec", "ports", NULL));
 }
 
 /* Ports without what only the original can have */
@@ -161,11 +161,11 @@ static json_t *record_object(const struct mesh *m)
 /* Somebody has it; whoever is gone does not count */
 static int take_record(struct mesh *m, const char *path, struct kt_error *err)
 {
-	struct inward *in = &m->in;
+	struct job *job = &m->job;
 	auto_json json_t *record = NULL, *list = json_array();
 	auto_free char *user = NULL;
 	char text[1200];
-	int rc = kube_get(in->kube, path, &record, err);
+	int rc = kube_get(job->kube, path, &record, err);
 
 	if (rc == -ENOENT) {
 		*err = (struct kt_error){ 0 };
@@ -173,50 +173,50 @@ static int take_record(struct mesh *m, const char *path, struct kt_error *err)
 	}
 	if (rc < 0)
 		return rc;
-	in->heir = !holder_is_alive(in, record);
-	if (in->heir)
-		return kube_delete(in->kube, path, 0, err);
+	job->successor = !lease_is_alive(job, record);
+	if (job->successor)
+		return kube_delete(job->kube, path, 0, err);
 	json_array_append(list, record);
-	user = holder_users(list);
+	user = lease_users(list);
 	kt_hint(err, "choose another --versionMark");
 	return kt_fail(err, EEXIST, "Service %s/%s is meshed with %s by %s",
-		       in->ns, in->name, mark_text(m, text, sizeof(text)),
+		       job->ns, job->name, mark_text(m, text, sizeof(text)),
 		       user);
 }
 
 static int step_record(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
-	auto_free char *all = kube_path("v1", "services", in->ns, NULL, NULL);
+	struct job *job = &m->job;
+	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_free char *path =
-		kube_path("v1", "services", in->ns, m->name, NULL);
+		kube_path("v1", "services", job->ns, m->name, NULL);
 	auto_json json_t *record = record_object(m);
 	json_t **made = &m->route.made;
-	int rc = kube_create(in->kube, all, record, made, err);
+	int rc = kube_create(job->kube, all, record, made, err);
 
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
 		rc = take_record(m, path, err);
 		if (rc == 0)
-			rc = kube_create(in->kube, all, record, made, err);
+			rc = kube_create(job->kube, all, record, made, err);
 	}
 	if (rc == 0)
-		m->record = heartbeat_start(in->kube, path, HEARTBEAT_INTERVAL,
-					    in->global->use_local_time);
+		m->record = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
+					    job->global->use_local_time);
 	return rc;
 }
 
 static void remove_record(struct mesh *m)
 {
 	auto_free char *path =
-		kube_path("v1", "services", m->in.ns, m->name, NULL);
+		kube_path("v1", "services", m->job.ns, m->name, NULL);
 	struct kt_error err = { 0 };
 
 	if (!m->record)
 		return;
 	heartbeat_stop(m->record);
 	m->record = NULL;
-	if (kube_delete(m->in.kube, path, -1, &err) < 0)
+	if (kube_delete(m->job.kube, path, -1, &err) < 0)
 		log_warn("Service %s was not removed: %s", m->name, err.msg);
 }
 
@@ -224,31 +224,32 @@ static void remove_record(struct mesh *m)
 
 static void face_router(struct mesh *m, bool join)
 {
-	struct inward *in = &m->in;
-	const char *target = join ? service_target(in->service) : NULL;
+	struct job *job = &m->job;
+	const char *target = join ? service_target(job->service) : NULL;
 
 	if (target)
-		snprintf(in->target, sizeof(in->target), "%s", target);
+		snprintf(job->target, sizeof(job->target), "%s", target);
 	else
-		target_make(in->target);
-	m->router = xasprintf("%s" KT_ROUTER, in->name);
-	in->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_ROUTER,
-				 KT_LABEL_TARGET, in->target);
-	in->face.name = m->router;
-	in->face.role = KT_ROLE_ROUTER;
-	in->face.target = in->target;
-	in->face.config = in->config_text;
+		target_make(job->target);
+	m->router = xasprintf("%s" KT_ROUTER, job->name);
+	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_ROUTER,
+				  KT_LABEL_TARGET, job->target);
+	job->face.name = m->router;
+	job->face.role = KT_ROLE_ROUTER;
+	job->face.target = job->target;
+	job->face.config = job->config_text;
 }
 
 /* A router that is there without a Service leading to it (its maker broke off)
  * has a target of its own */
 static int adopt_target(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
-	auto_free char *path = kube_path("v1", "pods", in->ns, m->router, NULL);
+	struct job *job = &m->job;
+	auto_free char *path =
+		kube_path("v1", "pods", job->ns, m->router, NULL);
 	auto_json json_t *pod = NULL;
 	const char *target;
-	int rc = kube_get(in->kube, path, &pod, err);
+	int rc = kube_get(job->kube, path, &pod, err);
 
 	if (rc == -ENOENT) {
 		*err = (struct kt_error){ 0 };
@@ -259,56 +260,57 @@ static int adopt_target(struct mesh *m, struct kt_error *err)
 	target = object_label(pod, KT_LABEL_TARGET);
 	if (json_at(pod, "metadata", "deletionTimestamp", NULL) || !target)
 		return 0;
-	snprintf(in->target, sizeof(in->target), "%s", target);
-	json_object_set_new(in->selector, KT_LABEL_TARGET, json_string(target));
+	snprintf(job->target, sizeof(job->target), "%s", target);
+	json_object_set_new(job->selector, KT_LABEL_TARGET,
+			    json_string(target));
 	return 0;
 }
 
 static int start_auto(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
+	struct job *job = &m->job;
 	auto_free char *ports = NULL;
 	char text[1200];
-	int rc = step_service(m, err), join = 0;
+	int rc = mesh_step_service(m, err), join = 0;
 
 	if (rc == 0)
-		rc = inward_rules(in, &m->match, err);
+		rc = job_rules(job, &m->match, err);
 	if (rc == 0)
-		rc = inward_lock(in, err);
+		rc = job_lock(job, err);
 	if (rc == 0)
-		rc = join = holder_check(in, true, err);
+		rc = join = lease_check(job, true, err);
 	if (rc < 0)
 		return rc;
-	warn_tls(in);
-	in->config_text = xasprintf("service=%s", in->name);
+	warn_tls(job);
+	job->config_text = xasprintf("service=%s", job->name);
 	face_router(m, join);
 	rc = step_record(m, err);
 	if (rc == 0)
-		rc = inward_stuntman(in, err);
+		rc = job_stuntman(job, err);
 	if (rc == 0 && !join)
 		rc = adopt_target(m, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s%s", in->ns, in->name,
+	progress_done(job->app->progress, "Service %s/%s%s", job->ns, job->name,
 		      join ? ", which has a router already" : "");
-	rc = inward_shadow(in, true, err);
+	rc = job_shadow(job, true, err);
 	if (rc == 0)
-		rc = inward_tunnel(in, err);
+		rc = job_tunnel(job, err);
 	if (rc < 0)
 		return rc;
-	progress_step(in->app->progress, "Switch Service %s", in->name);
-	rc = inward_take(in, err);
+	progress_step(job->app->progress, "Switch Service %s", job->name);
+	rc = job_take(job, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s leads to the router",
-		      in->ns, in->name);
-	inward_unlock(in);
-	ports = inward_text(in);
-	progress_note(in->app->progress,
+	progress_done(job->app->progress, "Service %s/%s leads to the router",
+		      job->ns, job->name);
+	job_unlock(job);
+	ports = job_text(job);
+	progress_note(job->app->progress,
 		      "All looks good: requests to Service %s/%s with %s are "
 		      "redirected to local, %s; all others reach its own "
 		      "Pods. Ctrl-C to leave.",
-		      in->ns, in->name, mark_text(m, text, sizeof(text)),
+		      job->ns, job->name, mark_text(m, text, sizeof(text)),
 		      ports);
 	return 0;
 }
@@ -319,8 +321,8 @@ static bool is_last(struct mesh *m)
 	auto_json json_t *others = NULL;
 	struct kt_error err = { 0 };
 
-	if (holder_meshes(&m->in, m->name, &others, &err) < 0) {
-		log_warn("the router of Service %s stays: %s", m->in.name,
+	if (lease_meshes(&m->job, m->name, &others, &err) < 0) {
+		log_warn("the router of Service %s stays: %s", m->job.name,
 			 err.msg);
 		return false;
 	}
@@ -331,45 +333,45 @@ static void leave_router(struct mesh *m, bool last)
 {
 	struct kt_error err = { 0 };
 
-	if (m->in.shadow && shadow_leave(m->in.shadow, last, &err) < 0)
-		log_warn("%s: %s", shadow_describe(m->in.shadow), err.msg);
+	if (m->job.shadow && shadow_leave(m->job.shadow, last, &err) < 0)
+		log_warn("%s: %s", shadow_describe(m->job.shadow), err.msg);
 }
 
 static void undo_auto(struct mesh *m)
 {
-	struct inward *in = &m->in;
+	struct job *job = &m->job;
 	struct kt_error err = { 0 };
 
 	if (!m->record) { /* nothing was made */
-		inward_unlock(in);
+		job_unlock(job);
 		return;
 	}
 	/* so that nobody joins what goes away; without the lock it is a risk,
 	 * but staying is none */
-	if (!in->locked && inward_lock(in, &err) < 0)
+	if (!job->locked && job_lock(job, &err) < 0)
 		log_debug("%s", err.msg);
 	if (is_last(m)) {
-		in->taken = true; /* by another of us, perhaps */
-		if (inward_give_back(in)) {
-			inward_drain(in);
-			inward_disconnect(in);
+		job->taken = true; /* by another of us, perhaps */
+		if (job_give_back(job)) {
+			job_drain(job);
+			job_disconnect(job);
 			leave_router(m, true);
-			inward_stuntman_remove(in);
+			job_stuntman_remove(job);
 		}
 	} else {
-		inward_withdraw(in);
-		inward_disconnect(in);
+		job_withdraw(job);
+		job_disconnect(job);
 		leave_router(m, false);
 	}
 	remove_record(m);
-	inward_unlock(in);
+	job_unlock(job);
 }
 
 /* --- manual --------------------------------------------------------------- */
 
 static int check_manual(struct mesh *m, struct kt_error *err)
 {
-	int rc = step_service(m, err);
+	int rc = mesh_step_service(m, err);
 
 	if (rc == 0 && m->opt->match)
 		rc = kt_fail(err, EINVAL,
@@ -379,56 +381,55 @@ static int check_manual(struct mesh *m, struct kt_error *err)
 		rc = kt_fail(err, EINVAL,
 			     "--versionMark %s:%s cannot be a label of a Pod",
 			     m->mark.key, m->mark.value);
-	return rc == 0 ? inward_rules(&m->in, NULL, err) : rc;
+	return rc == 0 ? job_rules(&m->job, NULL, err) : rc;
 }
 
 static int start_manual(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
+	struct job *job = &m->job;
 	auto_free char *ports = NULL;
 	int rc = check_manual(m, err);
 
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
-	m->labels = json_copy(in->original);
+	progress_done(job->app->progress, "Service %s/%s", job->ns, job->name);
+	m->labels = json_copy(job->original);
 	json_object_set_new(m->labels, m->mark.key, json_string(m->mark.value));
-	in->face.name = m->name;
-	in->face.role = KT_ROLE_MESH;
-	in->face.labels = m->labels;
-	rc = holder_clear_pods(in, m->labels, err);
+	job->face.name = m->name;
+	job->face.role = KT_ROLE_MESH;
+	job->face.labels = m->labels;
+	rc = lease_clear_pods(job, m->labels, err);
 	if (rc == 0)
-		rc = inward_shadow(in, false, err);
+		rc = job_shadow(job, false, err);
 	if (rc == -EEXIST)
 		kt_hint(err, "choose another --versionMark");
 	if (rc == 0)
-		rc = inward_tunnel(in, err);
+		rc = job_tunnel(job, err);
 	if (rc < 0)
 		return rc;
-	ports = inward_text(in);
-	progress_note(in->app->progress,
+	ports = job_text(job);
+	progress_note(job->app->progress,
 		      "All looks good: Pod %s is part of Service %s/%s, %s. "
 		      "Let the routes of your service mesh lead to the label "
 		      "'%s=%s'. Ctrl-C to leave.",
-		      m->name, in->ns, in->name, ports, m->mark.key,
+		      m->name, job->ns, job->name, ports, m->mark.key,
 		      m->mark.value);
 	return 0;
 }
 
 static void undo_manual(struct mesh *m)
 {
-	inward_step_aside(&m->in, m->labels);
-	inward_drain(&m->in);
-	inward_disconnect(&m->in);
-	inward_remove_shadow(&m->in);
+	job_step_aside(&m->job, m->labels);
+	job_drain(&m->job);
+	job_disconnect(&m->job);
+	job_remove_shadow(&m->job);
 }
 
-/* --- manual, with the routes -------------------------------------------------
- */
+/* --- manual, with the routes ---------------------------------------------- */
 
 static int start_route(struct mesh *m, struct kt_error *err)
 {
-	struct inward *in = &m->in;
+	struct job *job = &m->job;
 	auto_free char *ports = NULL;
 	char text[1200];
 	int rc = check_manual(m, err);
@@ -441,32 +442,32 @@ static int start_route(struct mesh *m, struct kt_error *err)
 		rc = mesh_route_origin(&m->route, err);
 	if (rc < 0)
 		return rc;
-	warn_tls(in);
-	progress_done(in->app->progress, "Service %s/%s", in->ns, in->name);
+	warn_tls(job);
+	progress_done(job->app->progress, "Service %s/%s", job->ns, job->name);
 	m->labels = json_pack("{s:s}", m->mark.key, m->mark.value);
-	in->face.name = m->name;
-	in->face.role = KT_ROLE_MESH;
-	in->face.target = in->target;
-	in->face.labels = m->labels;
-	rc = holder_clear_pods(in, m->labels, err);
+	job->face.name = m->name;
+	job->face.role = KT_ROLE_MESH;
+	job->face.target = job->target;
+	job->face.labels = m->labels;
+	rc = lease_clear_pods(job, m->labels, err);
 	if (rc == 0)
-		rc = inward_shadow(in, false, err);
+		rc = job_shadow(job, false, err);
 	if (rc == 0)
-		rc = inward_tunnel(in, err);
+		rc = job_tunnel(job, err);
 	if (rc < 0)
 		return rc;
-	progress_step(in->app->progress, "Write the routes");
+	progress_step(job->app->progress, "Write the routes");
 	rc = mesh_route_start(&m->route, err);
 	if (rc < 0)
 		return rc;
-	progress_done(in->app->progress, "The %ss lead the mark to Service %s",
+	progress_done(job->app->progress, "The %ss lead the mark to Service %s",
 		      m->route.api->kind, m->name);
-	ports = inward_text(in);
-	progress_note(in->app->progress,
+	ports = job_text(job);
+	progress_note(job->app->progress,
 		      "All looks good: requests to Service %s/%s with %s are "
 		      "redirected to local, %s, by the routes of the service "
 		      "mesh; all others go where they went. Ctrl-C to leave.",
-		      in->ns, in->name, mark_text(m, text, sizeof(text)),
+		      job->ns, job->name, mark_text(m, text, sizeof(text)),
 		      ports);
 	return 0;
 }
@@ -476,27 +477,27 @@ static void undo_route(struct mesh *m)
 	bool left = mesh_route_leave(&m->route);
 
 	if (left && m->record) {
-		inward_drain(&m->in);
-		inward_disconnect(&m->in);
-		inward_remove_shadow(&m->in);
+		job_drain(&m->job);
+		job_disconnect(&m->job);
+		job_remove_shadow(&m->job);
 		mesh_route_remove_origin(&m->route);
 		remove_record(m);
 	}
-	inward_disconnect(&m->in);
+	job_disconnect(&m->job);
 	heartbeat_stop(m->record);
 	mesh_route_fini(&m->route);
 }
 
 /* --- the command ---------------------------------------------------------- */
 
-static int start(struct mesh *m, struct kt_error *err)
+static int mesh_start(struct mesh *m, struct kt_error *err)
 {
 	if (m->opt->mode == MESH_AUTO)
 		return start_auto(m, err);
 	return m->route.api ? start_route(m, err) : start_manual(m, err);
 }
 
-static void undo(struct mesh *m)
+static void mesh_undo(struct mesh *m)
 {
 	if (m->opt->mode == MESH_AUTO)
 		undo_auto(m);
@@ -506,7 +507,7 @@ static void undo(struct mesh *m)
 		undo_manual(m);
 }
 
-static int run(struct mesh *m, const char *target, struct kt_error *err)
+static int mesh_run(struct mesh *m, const char *target, struct kt_error *err)
 {
 	bool manual = m->opt->mode == MESH_MANUAL;
 	int rc = read_mark(m, err);
@@ -517,13 +518,13 @@ static int run(struct mesh *m, const char *target, struct kt_error *err)
 			     "service mesh is needed");
 	if (rc < 0)
 		return rc;
-	progress_begin(m->in.app->progress, !manual	    ? STEPS_AUTO
-					    : m->opt->route ? STEPS_ROUTE
-							    : STEPS_MANUAL);
-	rc = inward_open(&m->in, target, err);
+	progress_begin(m->job.app->progress, !manual	     ? STEPS_AUTO
+					     : m->opt->route ? STEPS_ROUTE
+							     : STEPS_MANUAL);
+	rc = job_open(&m->job, target, err);
 	if (rc == 0)
-		rc = start(m, err);
-	return rc < 0 ? rc : inward_serve(&m->in, err);
+		rc = mesh_start(m, err);
+	return rc < 0 ? rc : job_serve(&m->job, err);
 }
 
 static const struct route_api *api_of(const struct mesh_options *o)
@@ -537,28 +538,28 @@ int command_mesh(struct app *app, const struct options *o)
 {
 	struct global_options global = o->global;
 	struct mesh m = {
-		.in = { .app = app,
-			.global = &global,
-			.opt = &o->mesh.in,
-			.component = "mesh" },
+		.job = { .app = app,
+			 .global = &global,
+			 .opt = &o->mesh.in,
+			 .component = "mesh" },
 		.opt = &o->mesh,
 	};
 	struct kt_error err = { 0 };
 	int rc;
 
-	m.route.in = &m.in;
+	m.route.job = &m.job;
 	m.route.api = api_of(&o->mesh);
 	m.route.mark = &m.mark;
 	m.route.record = m.name;
 	if (o->mesh.router_image && o->mesh.mode == MESH_AUTO)
 		global.pod.image = o->mesh.router_image;
-	rc = run(&m, o->args[0], &err);
+	rc = mesh_run(&m, o->args[0], &err);
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_clean_up(app->signals);
-	undo(&m);
-	rc = inward_end(&m.in, rc, &err, "mesh");
-	inward_close(&m.in);
+	mesh_undo(&m);
+	rc = job_end(&m.job, rc, &err, "mesh");
+	job_close(&m.job);
 	json_decref(m.labels);
 	free(m.router);
 	return rc;

@@ -13,22 +13,22 @@
 /* The ports of the Service that lead to exposed ones of the Pods */
 static int find_ports(struct mesh_route *r, struct kt_error *err)
 {
-	const struct inward *in = r->in;
+	const struct job *job = r->job;
 	size_t n = 0, all = 0;
 
-	r->ports = xcalloc(in->ports.n ? in->ports.n : 1, sizeof(*r->ports));
-	for (size_t i = 0; i < in->nlocal; i++)
-		if (in->local[i].udp)
+	r->ports = xcalloc(job->ports.n ? job->ports.n : 1, sizeof(*r->ports));
+	for (size_t i = 0; i < job->nlocal; i++)
+		if (job->local[i].udp)
 			return kt_fail(err, EINVAL,
 				       "port %u/udp: only requests of HTTP can "
 				       "be told apart by a mark",
-				       in->local[i].remote);
-	for (size_t i = 0; i < in->ports.n; i++) {
-		const struct service_port *p = &in->ports.v[i];
+				       job->local[i].remote);
+	for (size_t i = 0; i < job->ports.n; i++) {
+		const struct service_port *p = &job->ports.v[i];
 
 		all += !p->udp;
-		for (size_t j = 0; j < in->nlocal && !p->udp; j++)
-			if (in->local[j].remote == p->target)
+		for (size_t j = 0; j < job->nlocal && !p->udp; j++)
+			if (job->local[j].remote == p->target)
 				r->ports[n++] =
 					(struct route_port){ p->port, p->name };
 	}
@@ -40,43 +40,42 @@ static int find_ports(struct mesh_route *r, struct kt_error *err)
 
 int mesh_route_check(struct mesh_route *r, struct kt_error *err)
 {
-	struct inward *in = r->in;
-	auto_free char *text = xasprintf("%s-kt-origin", in->name);
+	struct job *job = r->job;
+	auto_free char *text = xasprintf("%s-kt-origin", job->name);
 	int rc = find_ports(r, err);
 
 	if (rc < 0)
 		return rc;
 	mark_object_name(r->mark, text, r->origin);
-	r->spec.ns = in->ns;
-	r->spec.service = in->name;
+	r->spec.ns = job->ns;
+	r->spec.service = job->name;
 	r->spec.record = r->record;
 	r->spec.header = r->mark->key;
 	r->spec.value = r->mark->value;
 	r->spec.user = shadow_user();
-	target_make(in->target);
-	return routing_open(&r->routing, in->kube, r->api, &r->spec, err);
+	target_make(job->target);
+	return routing_open(&r->routing, job->kube, r->api, &r->spec, err);
 }
 
 json_t *mesh_route_selector(const struct mesh_route *r)
 {
 	return json_pack("{s:s, s:s, s:s}", KT_LABEL_ROLE, KT_ROLE_MESH,
-			 KT_LABEL_TARGET, r->in->target, r->mark->key,
+			 KT_LABEL_TARGET, r->job->target, r->mark->key,
 			 r->mark->value);
 }
 
-/* --- the origin --------------------------------------------------------------
- */
+/* --- the origin ----------------------------------------------------------- */
 
 static char *origin_path(const struct mesh_route *r)
 {
-	return kube_path("v1", "services", r->in->ns, r->origin, NULL);
+	return kube_path("v1", "services", r->job->ns, r->origin, NULL);
 }
 
 /* It belongs to the record: Kubernetes removes it when that is gone */
 static json_t *make_origin(const struct mesh_route *r)
 {
-	const struct stuntman_spec spec = { r->in->service, r->in->original,
-					    shadow_user(), inward_now(r->in) };
+	const struct stuntman_spec spec = { r->job->service, r->job->original,
+					    shadow_user(), job_now(r->job) };
 	json_t *origin = stuntman_service(&spec);
 	json_t *meta = json_object_get(origin, "metadata");
 
@@ -93,24 +92,24 @@ static json_t *make_origin(const struct mesh_route *r)
 
 int mesh_route_origin(struct mesh_route *r, struct kt_error *err)
 {
-	struct inward *in = r->in;
-	auto_free char *all = kube_path("v1", "services", in->ns, NULL, NULL);
+	struct job *job = r->job;
+	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_free char *path = origin_path(r);
 	auto_json json_t *want = make_origin(r), *got = NULL;
 	const char *ip;
-	int rc = kube_create(in->kube, all, want, &got, err);
+	int rc = kube_create(job->kube, all, want, &got, err);
 
 	if (rc == -EEXIST) { /* of one that was killed: not gone yet */
-		rc = kube_delete(in->kube, path, 0, err);
+		rc = kube_delete(job->kube, path, 0, err);
 		if (rc == 0)
-			rc = kube_create(in->kube, all, want, &got, err);
+			rc = kube_create(job->kube, all, want, &got, err);
 	}
 	if (rc < 0)
 		return rc;
 	ip = json_str(got, "spec", "clusterIP", NULL);
 	if (!ip || !*ip)
 		return kt_fail(err, EPROTO, "%s has no address", path);
-	in->origin = xstrdup(ip);
+	job->origin = xstrdup(ip);
 	return 0;
 }
 
@@ -119,28 +118,27 @@ void mesh_route_remove_origin(struct mesh_route *r)
 	auto_free char *path = origin_path(r);
 	struct kt_error err = { 0 };
 
-	if (r->in->origin && kube_delete(r->in->kube, path, -1, &err) < 0)
+	if (r->job->origin && kube_delete(r->job->kube, path, -1, &err) < 0)
 		log_warn("Service %s was not removed: %s", r->origin, err.msg);
 }
 
-/* --- the routes --------------------------------------------------------------
- */
+/* --- the routes ----------------------------------------------------------- */
 
 /* A route has changed, or the shadow's Pod is gone. Who recovers removes the
  * record first. */
-static int attend(void *user, struct kt_error *err)
+static int mesh_route_on_change(void *user, struct kt_error *err)
 {
 	struct mesh_route *r = user;
-	struct inward *in = r->in;
+	struct job *job = r->job;
 	auto_free char *path =
-		kube_path("v1", "services", in->ns, r->record, NULL);
+		kube_path("v1", "services", job->ns, r->record, NULL);
 	auto_json json_t *record = NULL;
-	int rc = kube_get(in->kube, path, &record, err);
+	int rc = kube_get(job->kube, path, &record, err);
 
 	if (rc == -ENOENT)
 		return kt_fail(err, ECANCELED,
 			       "Service %s/%s was recovered by somebody else",
-			       in->ns, in->name);
+			       job->ns, job->name);
 	if (rc == 0)
 		rc = routing_join(r->routing, err);
 	if (rc == -EINTR)
@@ -148,9 +146,9 @@ static int attend(void *user, struct kt_error *err)
 	if (rc > 0)
 		log_warn("the routes of Service %s/%s were changed by "
 			 "somebody: marked requests keep coming here",
-			 in->ns, in->name);
+			 job->ns, job->name);
 	else if (rc < 0)
-		log_warn("the routes of Service %s/%s: %s", in->ns, in->name,
+		log_warn("the routes of Service %s/%s: %s", job->ns, job->name,
 			 err->msg);
 	*err = (struct kt_error){ 0 };
 	return 0;
@@ -164,9 +162,9 @@ int mesh_route_start(struct mesh_route *r, struct kt_error *err)
 	rc = routing_join(r->routing, err);
 	if (rc < 0)
 		return rc;
-	r->in->attend = r->in->renew = attend;
-	r->in->attend_user = r;
-	routing_watch(r->routing, inward_attend, r->in);
+	r->job->on_change = r->job->renew = mesh_route_on_change;
+	r->job->change_user = r;
+	routing_watch(r->routing, job_changed, r->job);
 	return 0;
 }
 
@@ -174,13 +172,13 @@ bool mesh_route_leave(struct mesh_route *r)
 {
 	struct kt_error err = { 0 };
 
-	r->in->attend = r->in->renew = NULL;
+	r->job->on_change = r->job->renew = NULL;
 	if (!r->routing || routing_leave(r->routing, &err) == 0)
 		return true;
 	log_warn("the routes of Service %s/%s were not given back: %s; its own "
 		 "Pods answer marked requests through the shadow until 'ktctl "
 		 "recover %s'",
-		 r->in->ns, r->in->name, err.msg, r->in->name);
+		 r->job->ns, r->job->name, err.msg, r->job->name);
 	return false;
 }
 

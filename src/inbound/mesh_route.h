@@ -4,7 +4,7 @@
 
 #include "cli/mark.h"
 #include "cluster/routing.h"
-#include "inbound/inward.h"
+#include "inbound/job.h"
 
 /**
  * DOC: mesh --mode manual --route: ktctl writes the routes, too
@@ -18,7 +18,7 @@
  *     leave -> (drain, shadow) -> remove_origin
  */
 struct mesh_route {
-	struct inward *in;
+	struct job *job;
 	const struct route_api *api;
 	const struct mark *mark;
 	const char *record; /* its name */

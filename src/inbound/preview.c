@@ -8,8 +8,8 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/takeover.h"
-#include "inbound/holder.h"
-#include "inbound/inward.h"
+#include "inbound/job.h"
+#include "inbound/lease.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/signals.h"
@@ -21,7 +21,7 @@
 #define STEPS 4
 
 struct preview {
-	struct inward in;
+	struct job job;
 	const struct preview_options *opt;
 	struct heartbeat *service; /* of the one that we made */
 };
@@ -50,21 +50,21 @@ static json_t *make_ports(const struct expose *e, int minor)
 
 static json_t *make_service(const struct preview *p)
 {
-	const struct inward *in = &p->in;
+	const struct job *job = &p->job;
 	char now[24];
 
-	snprintf(now, sizeof(now), "%" PRId64, inward_now(in));
+	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
 	return json_pack(
 		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s,s:s,s:s*}},s:{s:s,s:O,s:o}"
 		"}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
-		in->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+		job->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		"annotations", KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER,
-		shadow_user(), KT_ANNOTATION_CONFIG, in->config_text,
-		KT_ANNOTATION_OWNER, owner_token(in->owner), "spec", "type",
+		shadow_user(), KT_ANNOTATION_CONFIG, job->config_text,
+		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec", "type",
 		p->opt->external ? "LoadBalancer" : "ClusterIP", "selector",
-		in->selector, "ports",
-		make_ports(&p->opt->in.expose, in->minor));
+		job->selector, "ports",
+		make_ports(&p->opt->in.expose, job->minor));
 }
 
 static int check_expose(const struct preview *p, struct kt_error *err)
@@ -81,17 +81,17 @@ static int check_expose(const struct preview *p, struct kt_error *err)
 	return 0;
 }
 
-static int taken_name(const struct inward *in, struct kt_error *err)
+static int taken_name(const struct job *job, struct kt_error *err)
 {
 	kt_hint(err, "choose another name, or use 'ktctl exchange %s'",
-		in->name);
-	return kt_fail(err, EEXIST, "Service %s/%s exists already", in->ns,
-		       in->name);
+		job->name);
+	return kt_fail(err, EEXIST, "Service %s/%s exists already", job->ns,
+		       job->name);
 }
 
 /* The Service of a preview that was killed makes room for this one */
-static int clear_dead(struct inward *in, const char *path,
-		      const json_t *service, struct kt_error *err)
+static int clear_dead(struct job *job, const char *path, const json_t *service,
+		      struct kt_error *err)
 {
 	const json_t *selector = json_at(service, "spec", "selector", NULL);
 	int rc;
@@ -99,18 +99,18 @@ static int clear_dead(struct inward *in, const char *path,
 	if (!str_eq(object_label(service, KT_LABEL_CONTROL),
 		    KT_LABEL_CONTROL_VALUE) ||
 	    !str_eq(service_role(service), KT_ROLE_PREVIEW) ||
-	    holder_is_alive(in, service))
-		return taken_name(in, err);
+	    lease_is_alive(job, service))
+		return taken_name(job, err);
 	log_info("Service %s/%s was left by a ktctl that is gone: it is "
 		 "removed",
-		 in->ns, in->name);
-	rc = kube_delete(in->kube, path, 0, err);
-	return rc < 0 ? rc : holder_clear_pods(in, selector, err);
+		 job->ns, job->name);
+	rc = kube_delete(job->kube, path, 0, err);
+	return rc < 0 ? rc : lease_clear_pods(job, selector, err);
 }
 
 static int step_plan(struct preview *p, struct kt_error *err)
 {
-	struct inward *in = &p->in;
+	struct job *job = &p->job;
 	auto_free char *path = NULL;
 	auto_json json_t *found = NULL;
 	struct kt_error why = { 0 };
@@ -118,121 +118,122 @@ static int step_plan(struct preview *p, struct kt_error *err)
 
 	if (rc < 0)
 		return rc;
-	if (in->subject.kind != SUBJECT_SERVICE)
+	if (job->subject.kind != SUBJECT_SERVICE)
 		return kt_fail(err, EINVAL, "preview makes a Service, no %s",
-			       subject_kind_name(in->subject.kind));
-	snprintf(in->name, sizeof(in->name), "%.63s", in->subject.name);
-	path = kube_path("v1", "services", in->ns, in->name, NULL);
-	if (kube_get(in->kube, path, &found, &why) == 0) {
-		rc = clear_dead(in, path, found, err);
+			       subject_kind_name(job->subject.kind));
+	snprintf(job->name, sizeof(job->name), "%.63s", job->subject.name);
+	path = kube_path("v1", "services", job->ns, job->name, NULL);
+	if (kube_get(job->kube, path, &found, &why) == 0) {
+		rc = clear_dead(job, path, found, err);
 		if (rc < 0)
 			return rc; /* told before anything is made */
 	}
-	target_make(in->target);
-	in->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_PREVIEW,
-				 KT_LABEL_TARGET, in->target);
-	in->config_text = xasprintf("service=%s", in->name);
-	in->prefix = xasprintf("%s-kt-", in->name);
-	in->face = (struct shadow_face){
-		.prefix = in->prefix,
+	target_make(job->target);
+	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_PREVIEW,
+				  KT_LABEL_TARGET, job->target);
+	job->config_text = xasprintf("service=%s", job->name);
+	job->prefix = xasprintf("%s-kt-", job->name);
+	job->face = (struct shadow_face){
+		.prefix = job->prefix,
 		.role = KT_ROLE_PREVIEW,
-		.target = in->target,
-		.config = in->config_text,
+		.target = job->target,
+		.config = job->config_text,
 	};
-	in->service = make_service(p);
-	rc = service_ports_make(&in->ports, in->service, NULL, err);
+	job->service = make_service(p);
+	rc = service_ports_make(&job->ports, job->service, NULL, err);
 	if (rc == 0)
-		rc = inward_map(in, err);
-	return rc < 0 ? rc : inward_rules(in, NULL, err);
+		rc = job_map(job, err);
+	return rc < 0 ? rc : job_rules(job, NULL, err);
 }
 
-static int step_service(struct preview *p, struct kt_error *err)
+static int preview_step_service(struct preview *p, struct kt_error *err)
 {
-	struct inward *in = &p->in;
-	auto_free char *all = kube_path("v1", "services", in->ns, NULL, NULL);
+	struct job *job = &p->job;
+	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_free char *path =
-		kube_path("v1", "services", in->ns, in->name, NULL);
+		kube_path("v1", "services", job->ns, job->name, NULL);
 	auto_json json_t *service = make_service(p), *got = NULL;
 	const char *ip;
 	int rc;
 
-	progress_step(in->app->progress, "Make Service %s", in->name);
-	rc = kube_create(in->kube, all, service, &got, err);
+	progress_step(job->app->progress, "Make Service %s", job->name);
+	rc = kube_create(job->kube, all, service, &got, err);
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
-		return taken_name(in, err);
+		return taken_name(job, err);
 	}
 	if (rc < 0)
 		return rc;
-	p->service = heartbeat_start(in->kube, path, HEARTBEAT_INTERVAL,
-				     in->global->use_local_time);
+	p->service = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
+				     job->global->use_local_time);
 	ip = json_str(got, "spec", "clusterIP", NULL);
-	progress_done(in->app->progress, "Service %s/%s has the address %s",
-		      in->ns, in->name, ip ? ip : "?");
+	progress_done(job->app->progress, "Service %s/%s has the address %s",
+		      job->ns, job->name, ip ? ip : "?");
 	return 0;
 }
 
-static int run(struct preview *p, const char *target, struct kt_error *err)
+static int preview_run(struct preview *p, const char *target,
+		       struct kt_error *err)
 {
-	struct inward *in = &p->in;
+	struct job *job = &p->job;
 	auto_free char *ports = NULL;
 	int rc;
 
-	progress_begin(in->app->progress, STEPS);
-	rc = inward_open(in, target, err);
+	progress_begin(job->app->progress, STEPS);
+	rc = job_open(job, target, err);
 	if (rc == 0)
 		rc = step_plan(p, err);
 	if (rc == 0)
-		rc = inward_shadow(in, false, err);
+		rc = job_shadow(job, false, err);
 	if (rc == 0)
-		rc = inward_tunnel(in, err);
+		rc = job_tunnel(job, err);
 	if (rc == 0)
-		rc = step_service(p, err);
+		rc = preview_step_service(p, err);
 	if (rc < 0)
 		return rc;
-	ports = inward_text(in);
-	progress_note(in->app->progress,
+	ports = job_text(job);
+	progress_note(job->app->progress,
 		      "All looks good: Service '%s' in namespace %s is on "
 		      "this machine, %s. Ctrl-C to leave.",
-		      in->name, in->ns, ports);
-	return inward_serve(in, err);
+		      job->name, job->ns, ports);
+	return job_serve(job, err);
 }
 
-static void undo(struct preview *p)
+static void preview_undo(struct preview *p)
 {
-	struct inward *in = &p->in;
+	struct job *job = &p->job;
 	auto_free char *path =
-		kube_path("v1", "services", in->ns, in->name, NULL);
+		kube_path("v1", "services", job->ns, job->name, NULL);
 	struct kt_error err = { 0 };
 
 	if (p->service) {
 		heartbeat_stop(p->service);
-		if (kube_delete(in->kube, path, -1, &err) < 0)
-			log_warn("Service %s/%s was not removed: %s", in->ns,
-				 in->name, err.msg);
+		if (kube_delete(job->kube, path, -1, &err) < 0)
+			log_warn("Service %s/%s was not removed: %s", job->ns,
+				 job->name, err.msg);
 	}
-	inward_drain(in);
-	inward_disconnect(in);
-	inward_remove_shadow(in);
+	job_drain(job);
+	job_disconnect(job);
+	job_remove_shadow(job);
 }
 
 int command_preview(struct app *app, const struct options *o)
 {
 	struct preview p = {
-		.in = { .app = app,
-			.global = &o->global,
-			.opt = &o->preview.in,
-			.component = "preview" },
+		.job = { .app = app,
+			 .global = &o->global,
+			 .opt = &o->preview.in,
+			 .component = "preview" },
 		.opt = &o->preview,
 	};
 	struct kt_error err = { 0 };
-	int rc = run(&p, o->args[0], &err);
+	int rc = preview_run(&p, o->args[0], &err);
 
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_clean_up(app->signals);
-	undo(&p);
-	rc = inward_end(&p.in, rc, &err, "preview");
-	inward_close(&p.in);
+	preview_undo(&p);
+	rc = job_end(&p.job, rc, &err, "preview");
+	job_close(&p.job);
 	return rc;
 }

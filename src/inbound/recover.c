@@ -12,10 +12,10 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/subject.h"
-#include "cluster/mend.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/takeover.h"
+#include "cluster/update.h"
 #include "inbound/recover_plan.h"
 #include "kube/rest.h"
 
@@ -37,7 +37,8 @@ struct recover {
 	struct recover_plan plan;
 };
 
-static void KT_PRINTF(2, 3) say(const struct recover *r, const char *fmt, ...)
+static void KT_PRINTF(2, 3)
+	recover_say(const struct recover *r, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -52,16 +53,16 @@ static void KT_PRINTF(2, 3) say(const struct recover *r, const char *fmt, ...)
 
 /* --- looking -------------------------------------------------------------- */
 
-static int list(struct recover *r, const char *api, const char *resource,
-		const char *query, bool needed, json_t **out,
-		struct kt_error *err)
+static int recover_list(struct recover *r, const char *api,
+			const char *resource, const char *query, bool needed,
+			json_t **out, struct kt_error *err)
 {
 	auto_free char *path = kube_path(api, resource, r->ns, NULL, NULL);
 	struct kt_error why = { 0 };
 	int rc = kube_list(r->kube, path, query, out, &why);
 
 	if (rc < 0 && !needed && (rc == -EPERM || rc == -ENOENT)) {
-		say(r, "%s are left out: %s", resource, why.msg);
+		recover_say(r, "%s are left out: %s", resource, why.msg);
 		return 0;
 	}
 	if (rc < 0)
@@ -69,7 +70,7 @@ static int list(struct recover *r, const char *api, const char *resource,
 	return rc;
 }
 
-static int look(struct recover *r, struct kt_error *err)
+static int recover_look(struct recover *r, struct kt_error *err)
 {
 	auto_free char *path =
 		kube_path("v1", "services", r->ns, r->name, NULL);
@@ -77,24 +78,25 @@ static int look(struct recover *r, struct kt_error *err)
 
 	if (rc < 0)
 		return kt_wrap(err, rc, "Service %s/%s", r->ns, r->name);
-	rc = list(r, "v1", "pods", OURS, true, &r->pods, err);
+	rc = recover_list(r, "v1", "pods", OURS, true, &r->pods, err);
 	if (rc == 0)
-		rc = list(r, "v1", "services", OURS, true, &r->services, err);
+		rc = recover_list(r, "v1", "services", OURS, true, &r->services,
+				  err);
 	if (rc == 0)
-		rc = list(r, "apps/v1", "deployments", NULL, false,
-			  &r->deployments, err);
+		rc = recover_list(r, "apps/v1", "deployments", NULL, false,
+				  &r->deployments, err);
 	if (rc == 0)
-		rc = list(r, "apps/v1", "statefulsets", NULL, false,
-			  &r->statefulsets, err);
+		rc = recover_list(r, "apps/v1", "statefulsets", NULL, false,
+				  &r->statefulsets, err);
 	if (rc == 0)
-		rc = list(r, "v1", "configmaps", OURS, false, &r->configmaps,
-			  err);
+		rc = recover_list(r, "v1", "configmaps", OURS, false,
+				  &r->configmaps, err);
 	return rc;
 }
 
-static void make_plan(struct recover *r)
+static void recover_make_plan(struct recover *r)
 {
-	const struct recover_input in = {
+	const struct recover_input job = {
 		.service = r->service,
 		.pods = json_object_get(r->pods, "items"),
 		.services = json_object_get(r->services, "items"),
@@ -103,12 +105,12 @@ static void make_plan(struct recover *r)
 		.statefulsets = json_object_get(r->statefulsets, "items"),
 	};
 
-	recover_plan_make(&r->plan, &in);
+	recover_plan_make(&r->plan, &job);
 }
 
 /* --- doing ---------------------------------------------------------------- */
 
-static int scale(struct recover *r, struct kt_error *err)
+static int recover_scale(struct recover *r, struct kt_error *err)
 {
 	const json_t *want;
 	size_t i;
@@ -120,33 +122,33 @@ static int scale(struct recover *r, struct kt_error *err)
 					       : "deployments";
 		int n, rc;
 
-		rc = mend_scale_back(r->kube, r->ns, resource,
-				     object_name(want),
-				     (int)json_integer_value(
-					     json_object_get(want, "replicas")),
-				     &n, err);
+		rc = update_scale_back(r->kube, r->ns, resource,
+				       object_name(want),
+				       (int)json_integer_value(json_object_get(
+					       want, "replicas")),
+				       &n, err);
 		if (rc < 0)
 			return kt_wrap(err, rc, "%s %s/%s", kind, r->ns,
 				       object_name(want));
 		if (n)
-			say(r, "scaled %s %s back to %d", kind,
-			    object_name(want), n);
+			recover_say(r, "scaled %s %s back to %d", kind,
+				    object_name(want), n);
 	}
 	return 0;
 }
 
-static int give_back(struct recover *r, struct kt_error *err)
+static int recover_give_back(struct recover *r, struct kt_error *err)
 {
 	int rc = 0;
 
 	if (r->plan.restore) {
-		rc = mend_restore(r->kube, r->ns, r->name, err);
+		rc = update_restore(r->kube, r->ns, r->name, err);
 		if (rc > 0)
-			say(r, "recovered Service %s", r->name);
+			recover_say(r, "recovered Service %s", r->name);
 	} else if (r->plan.unlock) {
-		rc = mend_unlock(r->kube, r->ns, r->name, 0, err);
+		rc = update_unlock(r->kube, r->ns, r->name, 0, err);
 		if (rc > 0)
-			say(r, "unlocked Service %s", r->name);
+			recover_say(r, "unlocked Service %s", r->name);
 	}
 	if (rc > 0 && r->plan.restore && json_array_size(r->plan.pods)) {
 		rc = loop_sleep(kube_loop(r->kube), SETTLE);
@@ -156,8 +158,9 @@ static int give_back(struct recover *r, struct kt_error *err)
 	return rc < 0 ? kt_wrap(err, rc, "Service %s/%s", r->ns, r->name) : 0;
 }
 
-static int remove_all(struct recover *r, const char *api, const char *resource,
-		      const json_t *objects, struct kt_error *err)
+static int recover_remove_all(struct recover *r, const char *api,
+			      const char *resource, const json_t *objects,
+			      struct kt_error *err)
 {
 	const json_t *obj;
 	size_t i;
@@ -169,7 +172,7 @@ static int remove_all(struct recover *r, const char *api, const char *resource,
 
 		if (rc < 0)
 			return rc;
-		say(r, "removed %s %s", resource, object_name(obj));
+		recover_say(r, "removed %s %s", resource, object_name(obj));
 	}
 	return 0;
 }
@@ -192,7 +195,7 @@ static int remove_routed(struct recover *r, struct kt_error *err)
 		json_array_append(routed, obj);
 		json_array_remove(r->plan.services, i);
 	}
-	rc = remove_all(r, "v1", "services", routed, err);
+	rc = recover_remove_all(r, "v1", "services", routed, err);
 	return rc < 0 ? rc : (int)json_array_size(routed);
 }
 
@@ -206,11 +209,11 @@ static bool is_of_service(const char *record, void *arg)
 
 static void say_text(void *user, const char *text)
 {
-	say(user, "%s", text);
+	recover_say(user, "%s", text);
 }
 
 /* 1 when something was changed */
-static int give_back_routes(struct recover *r, struct kt_error *err)
+static int recover_give_back_routes(struct recover *r, struct kt_error *err)
 {
 	int routed = remove_routed(r, err), rc = routed;
 	struct routing_sweep s = { .gone = is_of_service,
@@ -224,34 +227,35 @@ static int give_back_routes(struct recover *r, struct kt_error *err)
 	return rc < 0 ? rc : rc + routed > 0;
 }
 
-static int carry_out(struct recover *r, struct kt_error *err)
+static int recover_carry_out(struct recover *r, struct kt_error *err)
 {
 	const struct recover_plan *p = &r->plan;
-	int rc = scale(r, err);
+	int rc = recover_scale(r, err);
 
 	if (rc == 0)
-		rc = give_back(r, err);
+		rc = recover_give_back(r, err);
 	if (rc == 0)
-		rc = give_back_routes(r, err);
+		rc = recover_give_back_routes(r, err);
 	if (rc >= 0)
-		rc = remove_all(r, "v1", "pods", p->pods, err);
+		rc = recover_remove_all(r, "v1", "pods", p->pods, err);
 	if (rc == 0)
-		rc = remove_all(r, "apps/v1", "deployments", p->deployments,
-				err);
+		rc = recover_remove_all(r, "apps/v1", "deployments",
+					p->deployments, err);
 	if (rc == 0)
-		rc = remove_all(r, "v1", "services", p->services, err);
+		rc = recover_remove_all(r, "v1", "services", p->services, err);
 	if (rc == 0)
-		rc = remove_all(r, "v1", "configmaps", p->configmaps, err);
+		rc = recover_remove_all(r, "v1", "configmaps", p->configmaps,
+					err);
 	return rc;
 }
 
 static int recover_run(struct recover *r, struct kt_error *err)
 {
-	int rc = look(r, err);
+	int rc = recover_look(r, err);
 
 	if (rc < 0)
 		return rc;
-	make_plan(r);
+	recover_make_plan(r);
 	if (r->plan.stuck) {
 		kt_hint(err,
 			"set spec.selector by hand: kubectl -n %s edit "
@@ -263,8 +267,8 @@ static int recover_run(struct recover *r, struct kt_error *err)
 			       r->ns, r->name);
 	}
 	if (recover_plan_empty(&r->plan))
-		return give_back_routes(r, err);
-	rc = carry_out(r, err);
+		return recover_give_back_routes(r, err);
+	rc = recover_carry_out(r, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -289,14 +293,14 @@ int recover_service(struct kube *k, const char *ns, const char *name,
 
 /* --- the command ---------------------------------------------------------- */
 
-static void print_line(void *user, const char *text)
+static void recover_print_line(void *user, const char *text)
 {
 	(void)user;
 	printf("%s\n", text);
 }
 
-static int run(struct app *app, const struct options *o,
-	       const struct subject *subject, struct kt_error *err)
+static int recover_do_run(struct app *app, const struct options *o,
+			  const struct subject *subject, struct kt_error *err)
 {
 	struct kube_config_source src = { .files = o->global.kubeconfig,
 					  .context = o->global.context };
@@ -311,8 +315,8 @@ static int run(struct app *app, const struct options *o,
 		ns = subject->ns[0]	   ? subject->ns
 		     : o->global.namespace ? o->global.namespace
 					   : config->namespace_;
-		rc = recover_service(kube, ns, subject->name, print_line, NULL,
-				     err);
+		rc = recover_service(kube, ns, subject->name,
+				     recover_print_line, NULL, err);
 		if (rc == 0)
 			printf("Nothing to recover: no ktctl has changed "
 			       "Service %s/%s.\n",
@@ -334,7 +338,7 @@ int command_recover(struct app *app, const struct options *o)
 			     o->args[0]);
 	if (rc < 0)
 		return app_usage(app, &err);
-	rc = run(app, o, &subject, &err);
+	rc = recover_do_run(app, o, &subject, &err);
 	if (rc >= 0)
 		return EXIT_OK;
 	rc = app_fail(app, rc, &err);

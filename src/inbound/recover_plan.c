@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static bool is_ours(const json_t *obj)
+static bool recover_plan_is_ours(const json_t *obj)
 {
 	return str_eq(object_label(obj, KT_LABEL_CONTROL),
 		      KT_LABEL_CONTROL_VALUE);
@@ -22,7 +22,8 @@ static const char *role_of(const json_t *obj)
 }
 
 /* "NAME-kt-mesh-..." with @middle = "-kt-mesh-" */
-static bool is_of(const json_t *obj, const char *name, const char *middle)
+static bool recover_plan_is_of(const json_t *obj, const char *name,
+			       const char *middle)
 {
 	size_t n = strlen(name);
 
@@ -32,8 +33,8 @@ static bool is_of(const json_t *obj, const char *name, const char *middle)
 
 /* Does @obj, one of our Pods or Deployments, serve the Service? By what it
  * says, by its name, or because the Service leads to it. */
-static bool serves(const json_t *obj, const json_t *service,
-		   const json_t *original)
+static bool recover_plan_serves(const json_t *obj, const json_t *service,
+				const json_t *original)
 {
 	const json_t *labels = object_pod_labels(obj);
 	const char *name = object_name(service), *role = role_of(obj);
@@ -44,29 +45,31 @@ static bool serves(const json_t *obj, const json_t *service,
 		      strcmp(role, KT_ROLE_ROUTER) != 0))
 		return false;
 	return (config && strcmp(config, name) == 0) ||
-	       is_of(obj, name, KT_MESH) ||
+	       recover_plan_is_of(obj, name, KT_MESH) ||
 	       selector_matches(json_at(service, "spec", "selector", NULL),
 				labels) ||
 	       selector_matches(original, labels);
 }
 
 static void plan_shadows(struct recover_plan *p, const json_t *list,
-			 const struct recover_input *in, const json_t *original,
-			 json_t *out)
+			 const struct recover_input *job,
+			 const json_t *original, json_t *out)
 {
 	json_t *obj;
 	size_t i;
 
 	json_array_foreach (list, i, obj) {
-		if (!is_ours(obj) || !serves(obj, in->service, original))
+		if (!recover_plan_is_ours(obj) ||
+		    !recover_plan_serves(obj, job->service, original))
 			continue;
 		scale_list_add_told(p->scale, obj);
 		json_array_append(out, obj);
 	}
 }
 
-static void plan_recorded(struct recover_plan *p, const json_t *list,
-			  const char *kind, const json_t *original)
+static void recover_plan_plan_recorded(struct recover_plan *p,
+				       const json_t *list, const char *kind,
+				       const json_t *original)
 {
 	const json_t *obj;
 	size_t i;
@@ -77,7 +80,7 @@ static void plan_recorded(struct recover_plan *p, const json_t *list,
 			scale_list_add(p->scale, kind, object_name(obj), 0);
 }
 
-static bool has(const json_t *list, const char *name)
+static bool recover_plan_has(const json_t *list, const char *name)
 {
 	const json_t *obj;
 	size_t i;
@@ -90,54 +93,56 @@ static bool has(const json_t *list, const char *name)
 
 /* The users' records first, the origin last: the list keeps its order */
 static void plan_services(struct recover_plan *p,
-			  const struct recover_input *in)
+			  const struct recover_input *job)
 {
-	const char *name = object_name(in->service);
+	const char *name = object_name(job->service);
 	auto_free char *stuntman = xasprintf("%s" KT_STUNTMAN, name);
 	json_t *obj, *origin = NULL;
 	size_t i;
 
-	json_array_foreach (in->services, i, obj) {
-		if (!is_ours(obj))
+	json_array_foreach (job->services, i, obj) {
+		if (!recover_plan_is_ours(obj))
 			continue;
 		if (strcmp(object_name(obj), stuntman) == 0)
 			origin = obj;
-		else if (is_of(obj, name, KT_MESH))
+		else if (recover_plan_is_of(obj, name, KT_MESH))
 			json_array_append(p->services, obj);
 	}
 	if (origin)
 		json_array_append(p->services, origin);
 }
 
-void recover_plan_make(struct recover_plan *p, const struct recover_input *in)
+void recover_plan_make(struct recover_plan *p, const struct recover_input *job)
 {
-	auto_json json_t *original = service_original(in->service);
-	auto_json json_t *back = service_restored(in->service);
+	auto_json json_t *original = service_original(job->service);
+	auto_json json_t *back = service_restored(job->service);
 	json_t *obj;
 	size_t i;
 
 	*p = (struct recover_plan){
 		.restore = back != NULL,
 		.unlock = !back &&
-			  object_annotation(in->service, KT_ANNOTATION_LOCK),
-		.stuck = !back && service_role(in->service) &&
-			 !is_ours(in->service),
+			  object_annotation(job->service, KT_ANNOTATION_LOCK),
+		.stuck = !back && service_role(job->service) &&
+			 !recover_plan_is_ours(job->service),
 		.scale = json_array(),
 		.pods = json_array(),
 		.deployments = json_array(),
 		.services = json_array(),
 		.configmaps = json_array(),
 	};
-	if (is_ours(in->service))
+	if (recover_plan_is_ours(job->service))
 		return;
-	plan_shadows(p, in->pods, in, original, p->pods);
-	plan_shadows(p, in->deployments, in, original, p->deployments);
-	plan_recorded(p, in->deployments, "Deployment", original);
-	plan_recorded(p, in->statefulsets, "StatefulSet", original);
-	plan_services(p, in);
-	json_array_foreach (in->configmaps, i, obj)
-		if (is_ours(obj) && (has(p->pods, object_name(obj)) ||
-				     has(p->deployments, object_name(obj))))
+	plan_shadows(p, job->pods, job, original, p->pods);
+	plan_shadows(p, job->deployments, job, original, p->deployments);
+	recover_plan_plan_recorded(p, job->deployments, "Deployment", original);
+	recover_plan_plan_recorded(p, job->statefulsets, "StatefulSet",
+				   original);
+	plan_services(p, job);
+	json_array_foreach (job->configmaps, i, obj)
+		if (recover_plan_is_ours(obj) &&
+		    (recover_plan_has(p->pods, object_name(obj)) ||
+		     recover_plan_has(p->deployments, object_name(obj))))
 			json_array_append(p->configmaps, obj);
 }
 

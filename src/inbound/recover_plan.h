@@ -33,7 +33,7 @@ struct recover_plan {
 	json_t *pods, *deployments, *services, *configmaps;
 };
 
-void recover_plan_make(struct recover_plan *p, const struct recover_input *in);
+void recover_plan_make(struct recover_plan *p, const struct recover_input *job);
 void recover_plan_fini(struct recover_plan *p);
 /** recover_plan_empty() - there is nothing to do */
 bool recover_plan_empty(const struct recover_plan *p);

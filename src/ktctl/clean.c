@@ -8,9 +8,9 @@
 #include "cli/app.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cluster/mend.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
+#include "cluster/update.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
 #include "kube/rest.h"
@@ -36,8 +36,8 @@ struct clean {
 
 /* --- looking -------------------------------------------------------------- */
 
-static int list(struct clean *c, const char *api, const char *resource,
-		const char *query, json_t **out, struct kt_error *err)
+static int clean_list(struct clean *c, const char *api, const char *resource,
+		      const char *query, json_t **out, struct kt_error *err)
 {
 	auto_free char *path = kube_path(api, resource, c->ns, NULL, NULL);
 
@@ -50,7 +50,7 @@ static int list_if_allowed(struct clean *c, const char *api,
 			   json_t **out, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
-	int rc = list(c, api, resource, query, out, &why);
+	int rc = clean_list(c, api, resource, query, out, &why);
 
 	if (rc == -EPERM || rc == -ENOENT) {
 		progress_note(c->app->progress, "%s are left out: %s", resource,
@@ -62,12 +62,12 @@ static int list_if_allowed(struct clean *c, const char *api,
 	return rc;
 }
 
-static int look(struct clean *c, struct kt_error *err)
+static int clean_look(struct clean *c, struct kt_error *err)
 {
-	int rc = list(c, "v1", "pods", OURS, &c->pods, err);
+	int rc = clean_list(c, "v1", "pods", OURS, &c->pods, err);
 
 	if (rc == 0)
-		rc = list(c, "v1", "services", NULL, &c->services, err);
+		rc = clean_list(c, "v1", "services", NULL, &c->services, err);
 	if (rc == 0)
 		rc = list_if_allowed(c, "apps/v1", "deployments", NULL,
 				     &c->deployments, err);
@@ -80,7 +80,7 @@ static int look(struct clean *c, struct kt_error *err)
 	return rc;
 }
 
-static void make_plan(struct clean *c)
+static void clean_make_plan(struct clean *c)
 {
 	struct clean_input in = {
 		.pods = json_object_get(c->pods, "items"),
@@ -133,8 +133,7 @@ static void show_kept(const struct clean *c)
 			      json_string_value(text));
 }
 
-/* --- doing
- * --------------------------------------------------------------------- */
+/* --- doing * -------------------------------------------------------------- */
 
 static int recover(struct clean *c, struct kt_error *err)
 {
@@ -142,7 +141,7 @@ static int recover(struct clean *c, struct kt_error *err)
 	size_t i;
 
 	json_array_foreach (c->plan.recover, i, obj) {
-		int rc = mend_restore(c->kube, c->ns, object_name(obj), err);
+		int rc = update_restore(c->kube, c->ns, object_name(obj), err);
 
 		if (rc < 0)
 			return kt_wrap(err, rc, "Service %s/%s", c->ns,
@@ -159,7 +158,8 @@ static int unlock(struct clean *c, struct kt_error *err)
 	size_t i;
 
 	json_array_foreach (c->plan.unlock, i, obj) {
-		int rc = mend_unlock(c->kube, c->ns, object_name(obj), 0, err);
+		int rc =
+			update_unlock(c->kube, c->ns, object_name(obj), 0, err);
 
 		if (rc < 0)
 			return kt_wrap(err, rc, "Service %s/%s", c->ns,
@@ -170,7 +170,7 @@ static int unlock(struct clean *c, struct kt_error *err)
 	return 0;
 }
 
-static int scale(struct clean *c, struct kt_error *err)
+static int clean_scale(struct clean *c, struct kt_error *err)
 {
 	const json_t *want;
 	size_t i;
@@ -179,14 +179,14 @@ static int scale(struct clean *c, struct kt_error *err)
 		const char *kind = json_str(want, "kind", NULL);
 		int n, rc;
 
-		rc = mend_scale_back(c->kube, c->ns,
-				     str_eq(kind, "StatefulSet")
-					     ? "statefulsets"
-					     : "deployments",
-				     object_name(want),
-				     (int)json_integer_value(
-					     json_object_get(want, "replicas")),
-				     &n, err);
+		rc = update_scale_back(c->kube, c->ns,
+				       str_eq(kind, "StatefulSet")
+					       ? "statefulsets"
+					       : "deployments",
+				       object_name(want),
+				       (int)json_integer_value(json_object_get(
+					       want, "replicas")),
+				       &n, err);
 		if (rc < 0)
 			return kt_wrap(err, rc, "%s %s/%s", kind, c->ns,
 				       object_name(want));
@@ -225,8 +225,9 @@ static int remove_one(struct clean *c, const char *api, const char *resource,
 	return rc;
 }
 
-static int remove_all(struct clean *c, const char *api, const char *resource,
-		      const json_t *objects, struct kt_error *err)
+static int clean_remove_all(struct clean *c, const char *api,
+			    const char *resource, const json_t *objects,
+			    struct kt_error *err)
 {
 	const json_t *obj;
 	size_t i;
@@ -240,32 +241,32 @@ static int remove_all(struct clean *c, const char *api, const char *resource,
 	return 0;
 }
 
-static int carry_out(struct clean *c, struct kt_error *err)
+static int clean_carry_out(struct clean *c, struct kt_error *err)
 {
 	const struct clean_plan *p = &c->plan;
 	int rc = recover(c, err);
 
 	if (rc == 0)
-		rc = scale(c, err);
+		rc = clean_scale(c, err);
 	if (rc == 0)
 		rc = unlock(c, err);
 	if (rc == 0)
-		rc = remove_all(c, "v1", "pods", p->pods, err);
+		rc = clean_remove_all(c, "v1", "pods", p->pods, err);
 	if (rc == 0)
-		rc = remove_all(c, "apps/v1", "deployments", p->deployments,
-				err);
+		rc = clean_remove_all(c, "apps/v1", "deployments",
+				      p->deployments, err);
 	if (rc == 0)
-		rc = remove_all(c, "v1", "services", p->services, err);
+		rc = clean_remove_all(c, "v1", "services", p->services, err);
 	if (rc == 0)
-		rc = remove_all(c, "v1", "configmaps", p->configmaps, err);
+		rc = clean_remove_all(c, "v1", "configmaps", p->configmaps,
+				      err);
 	return rc;
 }
 
-/* --- routes
- * -------------------------------------------------------------------
- */
+/* --- routes * ------------------------------------------------------------- */
 
-static bool has(const json_t *list, const char *name, const char *annotation)
+static bool clean_has(const json_t *list, const char *name,
+		      const char *annotation)
 {
 	const json_t *obj;
 	size_t i;
@@ -281,25 +282,27 @@ static bool has_no_record(const char *record, void *arg)
 {
 	const struct clean *c = arg;
 
-	return !has(json_object_get(c->services, "items"), record, NULL) ||
-	       has(c->plan.services, record, NULL);
+	return !clean_has(json_object_get(c->services, "items"), record,
+			  NULL) ||
+	       clean_has(c->plan.services, record, NULL);
 }
 
-static void print_line(void *user, const char *text)
+static void clean_print_line(void *user, const char *text)
 {
 	(void)user;
 	printf("%s\n", text);
 }
 
 /* Entries whose records are gone, or go: how many objects had some */
-static int give_back_routes(struct clean *c, struct kt_error *err)
+static int clean_give_back_routes(struct clean *c, struct kt_error *err)
 {
 	struct routing_sweep s = {
 		.gone = has_no_record,
 		.arg = c,
-		.expected = has(c->plan.services, NULL, KT_ANNOTATION_ROUTE),
+		.expected =
+			clean_has(c->plan.services, NULL, KT_ANNOTATION_ROUTE),
 		.dry_run = c->opt->dry_run,
-		.say = print_line,
+		.say = clean_print_line,
 	};
 
 	return routing_sweep(c->kube, c->ns, &s, err);
@@ -322,18 +325,18 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 		return rc;
 	progress_step(c->app->progress, "Look for leftovers in namespace %s",
 		      c->ns);
-	rc = look(c, err);
+	rc = clean_look(c, err);
 	if (rc < 0)
 		return rc;
-	make_plan(c);
+	clean_make_plan(c);
 	progress_done(c->app->progress, NULL);
 	show_kept(c);
 	if (c->opt->dry_run)
 		show_plan(c);
 	else
-		rc = carry_out(c, err);
+		rc = clean_carry_out(c, err);
 	if (rc == 0)
-		rc = give_back_routes(c, err);
+		rc = clean_give_back_routes(c, err);
 	if (rc == 0 && clean_plan_empty(&c->plan))
 		printf("Nothing to clean in namespace %s.\n", c->ns);
 	return rc;

@@ -24,7 +24,7 @@
 #define IPTABLES_LIMIT (5 * NS_SEC)
 #define IPTABLES_COPIES 16
 
-/* --- /etc/resolv.conf ---------------------------------------------------- */
+/* --- /etc/resolv.conf ----------------------------------------------------- */
 
 static bool line_ends(const char *line, size_t n, const char *with)
 {
@@ -157,8 +157,7 @@ static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
 	return rc < 0 ? rc : 0;
 }
 
-/* --- ~/.kt
- * -------------------------------------------------------------------- */
+/* --- ~/.kt * -------------------------------------------------------------- */
 
 /* KT's keys of shadows; ours have none. Those of running processes are kept */
 static void clean_keys(const struct home *home, bool dry_run)

@@ -28,7 +28,7 @@ static bool has_expired(const struct clean_input *in, const json_t *obj)
 typedef bool (*object_test)(const struct clean_input *in, const json_t *obj,
 			    const void *arg);
 
-static bool is_ours(const json_t *obj)
+static bool clean_plan_is_ours(const json_t *obj)
 {
 	return str_eq(object_label(obj, KT_LABEL_CONTROL),
 		      KT_LABEL_CONTROL_VALUE);
@@ -41,7 +41,7 @@ static bool any_of(const struct clean_input *in, const json_t *list,
 	size_t i;
 
 	json_array_foreach (list, i, obj)
-		if (is_ours(obj) && test(in, obj, arg))
+		if (clean_plan_is_ours(obj) && test(in, obj, arg))
 			return true;
 	return false;
 }
@@ -62,7 +62,7 @@ static bool is_live_mesh_of(const struct clean_input *in, const json_t *obj,
 }
 
 /* KT renews a router's heartbeat only while its creator runs */
-static bool is_alive(const struct clean_input *in, const json_t *obj)
+static bool clean_plan_is_alive(const struct clean_input *in, const json_t *obj)
 {
 	auto_free char *service = NULL, *prefix = NULL;
 
@@ -81,16 +81,17 @@ static bool is_live_target(const struct clean_input *in, const json_t *obj,
 			   const void *selector)
 {
 	return selector_matches(selector, object_pod_labels(obj)) &&
-	       is_alive(in, obj);
+	       clean_plan_is_alive(in, obj);
 }
 
 static bool is_live_name(const struct clean_input *in, const json_t *obj,
 			 const void *name)
 {
-	return strcmp(object_name(obj), name) == 0 && is_alive(in, obj);
+	return strcmp(object_name(obj), name) == 0 &&
+	       clean_plan_is_alive(in, obj);
 }
 
-static const json_t *selector_of(const json_t *service)
+static const json_t *clean_plan_selector_of(const json_t *service)
 {
 	return json_at(service, "spec", "selector", NULL);
 }
@@ -98,7 +99,8 @@ static const json_t *selector_of(const json_t *service)
 /* Somebody alive answers for @service */
 static bool is_served(const struct clean_input *in, const json_t *service)
 {
-	return any_workload(in, is_live_target, selector_of(service));
+	return any_workload(in, is_live_target,
+			    clean_plan_selector_of(service));
 }
 
 /* --- Services ------------------------------------------------------------- */
@@ -114,11 +116,13 @@ static bool is_locked(const struct clean_input *in, const json_t *service)
 static bool is_taken(const json_t *service)
 {
 	return object_annotation(service, KT_ANNOTATION_SELECTOR) ||
-	       (json_object_get(selector_of(service), KT_LABEL_ROLE) &&
+	       (json_object_get(clean_plan_selector_of(service),
+				KT_LABEL_ROLE) &&
 		!object_label(service, KT_LABEL_CONTROL));
 }
 
-static void keep(struct clean_plan *p, const char *fmt, const char *name)
+static void clean_plan_keep(struct clean_plan *p, const char *fmt,
+			    const char *name)
 {
 	auto_free char *text = xasprintf("Service %s %s", name, fmt);
 
@@ -139,16 +143,17 @@ static void plan_user_service(struct clean_plan *p,
 			json_decref(whole);
 			return;
 		}
-		keep(p,
-		     "points to a shadow whose user is gone, and its own "
-		     "selector is not known: set spec.selector by hand",
-		     object_name(service));
+		clean_plan_keep(
+			p,
+			"points to a shadow whose user is gone, and its own "
+			"selector is not known: set spec.selector by hand",
+			object_name(service));
 	}
 	if (object_annotation(service, KT_ANNOTATION_LOCK))
 		json_array_append(p->unlock, service);
 }
 
-static const json_t *find(const json_t *list, const char *name)
+static const json_t *clean_plan_find(const json_t *list, const char *name)
 {
 	const json_t *obj;
 	size_t i;
@@ -169,7 +174,7 @@ static bool is_needed_stuntman(const struct clean_input *in,
 	if (!str_ends(name, KT_STUNTMAN))
 		return false;
 	name[strlen(name) - strlen(KT_STUNTMAN)] = '\0';
-	owner = find(in->services, name);
+	owner = clean_plan_find(in->services, name);
 	return owner && is_taken(owner) && is_served(in, owner);
 }
 
@@ -192,9 +197,9 @@ static bool is_stuck_on(const struct clean_plan *p,
 
 	json_array_foreach (in->services, i, service)
 		if (is_taken(service) &&
-		    selector_matches(selector_of(service),
+		    selector_matches(clean_plan_selector_of(service),
 				     object_pod_labels(obj)) &&
-		    !find(p->recover, object_name(service)))
+		    !clean_plan_find(p->recover, object_name(service)))
 			return true;
 	return false;
 }
@@ -207,8 +212,9 @@ static bool is_live_exchange_of(const struct clean_input *in, const json_t *obj,
 }
 
 /* What says itself that it was scaled down, and no exchange of it lives */
-static void plan_recorded(struct clean_plan *p, const struct clean_input *in,
-			  const json_t *list, const char *kind)
+static void clean_plan_plan_recorded(struct clean_plan *p,
+				     const struct clean_input *in,
+				     const json_t *list, const char *kind)
 {
 	const json_t *obj;
 	size_t i;
@@ -228,7 +234,7 @@ static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
 	size_t i;
 
 	json_array_foreach (list, i, obj) {
-		if (!is_ours(obj) || is_alive(in, obj) ||
+		if (!clean_plan_is_ours(obj) || clean_plan_is_alive(in, obj) ||
 		    is_stuck_on(p, in, obj) ||
 		    json_at(obj, "metadata", "deletionTimestamp", NULL))
 			continue;
@@ -265,15 +271,15 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 		.kept = json_array(),
 	};
 	json_array_foreach (in->services, i, service) {
-		if (is_ours(service))
+		if (clean_plan_is_ours(service))
 			plan_own_service(p, in, service);
 		else
 			plan_user_service(p, in, service);
 	}
 	plan_workloads(p, in, in->pods, p->pods);
 	plan_workloads(p, in, in->deployments, p->deployments);
-	plan_recorded(p, in, in->deployments, "Deployment");
-	plan_recorded(p, in, in->statefulsets, "StatefulSet");
+	clean_plan_plan_recorded(p, in, in->deployments, "Deployment");
+	clean_plan_plan_recorded(p, in, in->statefulsets, "StatefulSet");
 	plan_configmaps(p, in);
 }
 

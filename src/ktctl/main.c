@@ -40,8 +40,8 @@ static int run_in_loop(struct app *app)
 	return status;
 }
 
-static int run(struct app *app, const struct invocation *inv,
-	       const struct config *cfg)
+static int ktctl_main_run(struct app *app, const struct invocation *inv,
+			  const struct config *cfg)
 {
 	struct kt_error err = { 0 };
 	struct options o;
@@ -65,8 +65,8 @@ static int run(struct app *app, const struct invocation *inv,
 
 /* A damaged file is a warning only: it must not keep anybody from working,
  * and the config commands report it themselves. */
-static void load_config(struct config *cfg, const struct home *h,
-			const struct command *c)
+static void ktctl_main_load_config(struct config *cfg, const struct home *h,
+				   const struct command *c)
 {
 	struct kt_error err = { 0 };
 
@@ -75,7 +75,7 @@ static void load_config(struct config *cfg, const struct home *h,
 		log_warn("%s: ignored", err.msg);
 }
 
-static int serve(struct app *app, const struct invocation *inv)
+static int ktctl_main_serve(struct app *app, const struct invocation *inv)
 {
 	struct config cfg;
 	int status = EXIT_OK;
@@ -84,11 +84,11 @@ static int serve(struct app *app, const struct invocation *inv)
 		printf("ktctl version %s\n", KT_VERSION);
 		return EXIT_OK;
 	}
-	load_config(&cfg, app->home, inv->command);
+	ktctl_main_load_config(&cfg, app->home, inv->command);
 	if (inv->help || !inv->command || !inv->command->run)
 		help_print(stdout, inv->command, &cfg);
 	else
-		status = run(app, inv, &cfg);
+		status = ktctl_main_run(app, inv, &cfg);
 	config_fini(&cfg);
 	return status;
 }
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 	if (parse_argv(&inv, argc, argv, &err) < 0)
 		status = app_usage(&app, &err);
 	else
-		status = serve(&app, &inv);
+		status = ktctl_main_serve(&app, &inv);
 	if (fflush(stdout) != 0 && status == EXIT_OK) {
 		kt_fail(&err, errno, "write to stdout: %s", strerror(errno));
 		status = app_fail(&app, -err.code, &err);

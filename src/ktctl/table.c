@@ -144,7 +144,7 @@ static const struct option connect_options[] = {
 			"behind it for UDP",                                   \
 			S(in.expose)                                           \
 	}
-#define INWARD_ROWS(S)                                                         \
+#define JOB_ROWS(S)                                                            \
 	{ "skipPortChecking",                                                  \
 	  0,                                                                   \
 	  VALUE_BOOL,                                                          \
@@ -172,7 +172,7 @@ static const struct option exchange_options[] = {
 	{ "recoverWaitTime", 0, VALUE_INT, "120", "SECONDS",
 	  "mode scale: how long to wait for the original Pods when you leave",
 	  EXCHANGE(recover_wait_time), .min = 0, .max = 86400 },
-	INWARD_ROWS(EXCHANGE),
+	JOB_ROWS(EXCHANGE),
 	{ 0 },
 };
 
@@ -202,7 +202,7 @@ static const struct option mesh_options[] = {
 	{ "routerImage", 0, VALUE_STRING, "", "IMAGE",
 	  "mode auto: image of the router; without it that of --image",
 	  MESH(router_image) },
-	INWARD_ROWS(MESH),
+	JOB_ROWS(MESH),
 	{ 0 },
 };
 
@@ -210,7 +210,7 @@ static const struct option preview_options[] = {
 	EXPOSE_ROW(PREVIEW),
 	{ "external", 0, VALUE_BOOL, "false", NULL,
 	  "make a Service of type LoadBalancer", PREVIEW(external) },
-	INWARD_ROWS(PREVIEW),
+	JOB_ROWS(PREVIEW),
 	{ 0 },
 };
 

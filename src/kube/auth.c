@@ -71,7 +71,7 @@ void kube_auth_free(struct kube_auth *a)
 	loop_defer_free(a->loop, a);
 }
 
-/* --- exec plugin: request and answer ------------------------------------ */
+/* --- exec plugin: request and answer -------------------------------------- */
 
 static char *exec_info(const struct kube_exec *x)
 {
@@ -166,7 +166,7 @@ static int plugin_failed(const struct kube_auth *a, int rc,
 	return -err->code;
 }
 
-/* --- exec plugin: running it -------------------------------------------- */
+/* --- exec plugin: running it ---------------------------------------------- */
 
 static void tell_waiters(struct kube_auth *a, const struct kt_error *err)
 {
@@ -297,7 +297,7 @@ bool kube_auth_refused(struct kube_auth *a)
 	return a->cfg->token_file;
 }
 
-/* --- what goes on the wire ---------------------------------------------- */
+/* --- what goes on the wire ------------------------------------------------ */
 
 /* The file's token; the last good one when it cannot be read just now. */
 static const char *token_from_file(struct kube_auth *a)

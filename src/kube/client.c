@@ -63,7 +63,7 @@ _Static_assert(ARRAY_SIZE(content_types) == KUBE_NCONTENT_, "names");
 
 static void op_run(struct timer *t);
 
-/* --- end of a request ---------------------------------------------------- */
+/* --- end of a request ----------------------------------------------------- */
 
 /* Takes @op out of everything; its memory goes after the batch. */
 static void op_destroy(struct kube_op *op)
@@ -113,7 +113,7 @@ static void op_finish(struct kube_op *op, int status)
 	json_decref(reply.json);
 }
 
-/* --- second tries -------------------------------------------------------- */
+/* --- second tries --------------------------------------------------------- */
 
 static bool idempotent(const struct kube_op *op)
 {
@@ -196,7 +196,7 @@ static void op_done(struct transfer *t, CURLcode rc)
 	op_finish(op, (int)status);
 }
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 /* curl: bytes of the body. They are kept until curl has returned. */
 static size_t on_body(char *data, size_t size, size_t n, void *user)
@@ -327,10 +327,10 @@ void kube_request_cancel(struct kube_op *op)
 		op_destroy(op);
 }
 
-/* --- streamed bodies ----------------------------------------------------- */
+/* --- streamed bodies ------------------------------------------------------ */
 
 /* curl has returned: hand over what it left in the streams' buffers. */
-static void deliver(void *user)
+static void client_deliver(void *user)
 {
 	struct kube *k = user;
 
@@ -347,7 +347,7 @@ static void deliver(void *user)
 	}
 }
 
-/* --- waiting ------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------- */
 
 struct call {
 	json_t *json;
@@ -393,7 +393,7 @@ int kube_call(struct kube *k, const struct kube_request *req, json_t **reply,
 	return 0;
 }
 
-/* --- the client ---------------------------------------------------------- */
+/* --- the client ----------------------------------------------------------- */
 
 static void ignore_sigpipe(void)
 {
@@ -426,7 +426,7 @@ int kube_new(struct kube **out, struct loop *loop,
 	list_init(&k->ops);
 	list_init(&k->ready);
 	ignore_sigpipe();
-	rc = curl_loop_init(&k->curl, loop, deliver, k);
+	rc = curl_loop_init(&k->curl, loop, client_deliver, k);
 	if (rc < 0)
 		kt_fail(err, -rc, "start libcurl: %s", strerror(-rc));
 	if (!rc && url_host_parse(&k->host, cfg->server) < 0)
@@ -510,7 +510,7 @@ int kube_server_addrs(struct kube *k, struct ipaddr *out, size_t max,
 	return (int)n;
 }
 
-/* --- the cluster's clock ------------------------------------------------- */
+/* --- the cluster's clock -------------------------------------------------- */
 
 void kube_heard_date(struct kube *k, const char *value)
 {

@@ -55,7 +55,7 @@ int64_t kube_cluster_time(const struct kube *k);
 /** kube_clock_skew() - seconds that the cluster is ahead of us */
 int64_t kube_clock_skew(const struct kube *k);
 
-/* --- one request --------------------------------------------------------- */
+/* --- one request ---------------------------------------------------------- */
 
 enum kube_content {
 	KUBE_JSON,

@@ -15,7 +15,7 @@
 #define MAX_PEM ((size_t)1 << 20)
 #define POD_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
 
-/* --- values of one entry ------------------------------------------------ */
+/* --- values of one entry -------------------------------------------------- */
 
 /* One cluster, user or context with what errors and paths need. */
 struct entry {
@@ -37,14 +37,14 @@ static char *text_of(const json_t *v)
 	return NULL;
 }
 
-static char *get_text(const struct entry *e, const char *key)
+static char *kubeconfig_get_text(const struct entry *e, const char *key)
 {
 	return text_of(json_object_get(e->value, key));
 }
 
 static bool get_bool(const struct entry *e, const char *key)
 {
-	auto_free char *s = get_text(e, key);
+	auto_free char *s = kubeconfig_get_text(e, key);
 
 	return s && (str_eq(s, "true") || str_eq(s, "yes") || str_eq(s, "on"));
 }
@@ -56,7 +56,7 @@ static char *rooted(const struct entry *e, const char *path)
 
 static char *get_path(const struct entry *e, const char *key)
 {
-	auto_free char *s = get_text(e, key);
+	auto_free char *s = kubeconfig_get_text(e, key);
 
 	return s ? rooted(e, s) : NULL;
 }
@@ -66,7 +66,7 @@ static int get_pem(const struct entry *e, const char *key, char **out,
 		   struct kt_error *err)
 {
 	auto_free char *data_key = xasprintf("%s-data", key);
-	auto_free char *data = get_text(e, data_key);
+	auto_free char *data = kubeconfig_get_text(e, data_key);
 	auto_free char *path = get_path(e, key);
 	size_t len;
 
@@ -87,7 +87,7 @@ static int get_pem(const struct entry *e, const char *key, char **out,
 	return 0;
 }
 
-/* --- cluster ------------------------------------------------------------ */
+/* --- cluster -------------------------------------------------------------- */
 
 static int check_server(const char *s, const struct entry *e,
 			struct kt_error *err)
@@ -105,7 +105,7 @@ static int check_server(const char *s, const struct entry *e,
 
 static char *server_url(const struct entry *e)
 {
-	auto_free char *s = get_text(e, "server");
+	auto_free char *s = kubeconfig_get_text(e, "server");
 	size_t n;
 
 	if (!s)
@@ -124,8 +124,8 @@ static int resolve_cluster(struct kube_config *c, const struct entry *e,
 	rc = check_server(c->server, e, err);
 	if (rc < 0)
 		return rc;
-	c->tls_server_name = get_text(e, "tls-server-name");
-	c->proxy_url = get_text(e, "proxy-url");
+	c->tls_server_name = kubeconfig_get_text(e, "tls-server-name");
+	c->proxy_url = kubeconfig_get_text(e, "proxy-url");
 	c->insecure = get_bool(e, "insecure-skip-tls-verify");
 	rc = get_pem(e, "certificate-authority", &c->ca_pem, err);
 	if (rc < 0)
@@ -138,7 +138,7 @@ static int resolve_cluster(struct kube_config *c, const struct entry *e,
 	return 0;
 }
 
-/* --- user --------------------------------------------------------------- */
+/* --- user ----------------------------------------------------------------- */
 
 static void add_env(struct strv *env, const json_t *list)
 {
@@ -227,7 +227,7 @@ static int resolve_exec(struct kube_config *c, const struct entry *user,
 	if (!json_is_object(e.value))
 		return 0;
 	x = c->exec = xcalloc(1, sizeof(*x));
-	x->api_version = get_text(&e, "apiVersion");
+	x->api_version = kubeconfig_get_text(&e, "apiVersion");
 	if (!str_eq(x->api_version, "client.authentication.k8s.io/v1") &&
 	    !str_eq(x->api_version, "client.authentication.k8s.io/v1beta1"))
 		return kt_fail(err, EINVAL,
@@ -235,7 +235,7 @@ static int resolve_exec(struct kube_config *c, const struct entry *user,
 			       "not known (v1 and v1beta1 are)",
 			       e.file, e.name,
 			       x->api_version ? x->api_version : "");
-	command = get_text(&e, "command");
+	command = kubeconfig_get_text(&e, "command");
 	if (!command)
 		return kt_fail(err, EINVAL,
 			       "%s: user '%s': exec plugin without a command",
@@ -243,9 +243,9 @@ static int resolve_exec(struct kube_config *c, const struct entry *user,
 	/* as kubectl: a bare name is looked up in PATH */
 	x->command =
 		strchr(command, '/') ? rooted(&e, command) : xstrdup(command);
-	x->install_hint = get_text(&e, "installHint");
+	x->install_hint = kubeconfig_get_text(&e, "installHint");
 	x->provide_cluster_info = get_bool(&e, "provideClusterInfo");
-	mode = get_text(&e, "interactiveMode");
+	mode = kubeconfig_get_text(&e, "interactiveMode");
 	x->interactive = str_eq(mode, "Always");
 	add_texts(&x->args, json_object_get(e.value, "args"));
 	add_env(&x->env, json_object_get(e.value, "env"));
@@ -268,8 +268,8 @@ static void resolve_impersonation(struct kube_config *c, const struct entry *e)
 {
 	json_t *extra = json_object_get(e->value, "as-user-extra");
 
-	c->as = get_text(e, "as");
-	c->as_uid = get_text(e, "as-uid");
+	c->as = kubeconfig_get_text(e, "as");
+	c->as_uid = kubeconfig_get_text(e, "as-uid");
 	add_texts(&c->as_groups, json_object_get(e->value, "as-groups"));
 	if (json_is_object(extra))
 		c->as_extra = json_incref(extra);
@@ -290,17 +290,17 @@ static int resolve_user(struct kube_config *c, const struct entry *e,
 			       "%s: user '%s': client-certificate and "
 			       "client-key must be given together",
 			       e->file, e->name);
-	c->token = get_text(e, "token");
+	c->token = kubeconfig_get_text(e, "token");
 	c->token_file = get_path(e, "tokenFile");
-	c->username = get_text(e, "username");
-	c->password = get_text(e, "password");
+	c->username = kubeconfig_get_text(e, "username");
+	c->password = kubeconfig_get_text(e, "password");
 	if (!c->token && !c->token_file)
 		c->token = provider_token(e);
 	resolve_impersonation(c, e);
 	return resolve_exec(c, e, cluster, err);
 }
 
-/* --- context ------------------------------------------------------------ */
+/* --- context -------------------------------------------------------------- */
 
 static char *names_of(const json_t *map)
 {
@@ -352,8 +352,9 @@ static int no_context(const struct kube_merged *m, const char *name,
 	return -ENOENT;
 }
 
-static int resolve(struct kube_config *c, const struct kube_merged *m,
-		   const char *context, struct kt_error *err)
+static int kubeconfig_resolve(struct kube_config *c,
+			      const struct kube_merged *m, const char *context,
+			      struct kt_error *err)
 {
 	struct entry ctx, cluster, user;
 	int rc;
@@ -363,8 +364,8 @@ static int resolve(struct kube_config *c, const struct kube_merged *m,
 	if (!*context || !entry_get(&ctx, m->contexts, "context", context))
 		return no_context(m, context, err);
 	c->context = xstrdup(context);
-	c->cluster = get_text(&ctx, "cluster");
-	c->namespace_ = get_text(&ctx, "namespace");
+	c->cluster = kubeconfig_get_text(&ctx, "cluster");
+	c->namespace_ = kubeconfig_get_text(&ctx, "namespace");
 	if (!c->namespace_)
 		c->namespace_ = xstrdup("default");
 	if (!entry_get(&cluster, m->clusters, "cluster", c->cluster))
@@ -375,7 +376,7 @@ static int resolve(struct kube_config *c, const struct kube_merged *m,
 	rc = resolve_cluster(c, &cluster, err);
 	if (rc < 0)
 		return rc;
-	auto_free char *name = get_text(&ctx, "user");
+	auto_free char *name = kubeconfig_get_text(&ctx, "user");
 
 	if (!name) /* anonymous access is allowed */
 		return 0;
@@ -387,7 +388,7 @@ static int resolve(struct kube_config *c, const struct kube_merged *m,
 	return resolve_user(c, &user, &cluster, err);
 }
 
-/* --- files -------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 /* Merges one file: 1 when it was there, 0 when it is missing. */
 static int add_file(struct kube_merged *m, const char *path,
@@ -475,7 +476,7 @@ static int find_files(struct kube_merged *m,
 	return rc ? rc : add_sudo_home(m, home, err);
 }
 
-/* --- inside a Pod ------------------------------------------------------- */
+/* --- inside a Pod --------------------------------------------------------- */
 
 static char *pod_file(const char *name)
 {
@@ -533,7 +534,7 @@ int kube_config_load(struct kube_config **out,
 	kube_merged_init(&m);
 	rc = find_files(&m, src, &c->home, err);
 	if (rc > 0)
-		rc = resolve(c, &m, src->context, err);
+		rc = kubeconfig_resolve(c, &m, src->context, err);
 	else if (!rc && (src->context || !in_cluster(c)))
 		rc = no_files(err);
 	kube_merged_fini(&m);

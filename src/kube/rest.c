@@ -12,7 +12,7 @@
 #define PAGE "500"
 #define MAX_PAGES 1000
 
-/* --- paths --------------------------------------------------------------- */
+/* --- paths ---------------------------------------------------------------- */
 
 /* "/" + @lit (literal) or @part (escaped); an overlong path is a bug or an
  * attack: it is cut, and the server answers 404. */
@@ -58,7 +58,7 @@ char *kube_query(char *q, const char *key, const char *value)
 	return out;
 }
 
-/* --- verbs --------------------------------------------------------------- */
+/* --- verbs ---------------------------------------------------------------- */
 
 static int simple(struct kube *k, const char *method, const char *path,
 		  const json_t *body, enum kube_content content, json_t **out,
@@ -172,7 +172,7 @@ int kube_list(struct kube *k, const char *path, const char *query, json_t **out,
 	return kt_fail(err, EFBIG, "list %s: too many pages", path);
 }
 
-/* --- trees --------------------------------------------------------------- */
+/* --- trees ---------------------------------------------------------------- */
 
 static json_t *walk(const json_t *obj, va_list ap)
 {

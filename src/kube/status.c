@@ -9,7 +9,7 @@
 #include <openssl/x509_vfy.h>
 #include <string.h>
 
-/* --- a reply that says no ------------------------------------------------ */
+/* --- a reply that says no ------------------------------------------------- */
 
 static int code_of(int http_status, const char *reason)
 {
@@ -59,7 +59,7 @@ void status_hint_forbidden(struct kt_error *err)
 	}
 }
 
-static void add_hint(struct kt_error *err)
+static void status_add_hint(struct kt_error *err)
 {
 	if (err->http_status == 401)
 		kt_hint(err, "the API server does not accept the credentials: "
@@ -109,11 +109,11 @@ int status_fail(struct kt_error *err, int http_status, const char *what,
 		return -code;
 	err->http_status = http_status;
 	snprintf(err->reason, sizeof(err->reason), "%s", reason ? reason : "");
-	add_hint(err);
+	status_add_hint(err);
 	return -code;
 }
 
-/* --- no reply ------------------------------------------------------------ */
+/* --- no reply ------------------------------------------------------------- */
 
 static int certificate_fail(struct kt_error *err, const char *server,
 			    long verify, const char *problem)

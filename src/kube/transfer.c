@@ -10,7 +10,7 @@
 
 #define CONNECT_TIMEOUT_MS 10000L
 
-/* --- curl on the loop ---------------------------------------------------- */
+/* --- curl on the loop ----------------------------------------------------- */
 
 /* One descriptor that curl waits for. */
 struct curl_sock {
@@ -43,7 +43,7 @@ static void turn(struct curl_loop *cl, curl_socket_t fd, int what)
 	tell_done(cl);
 }
 
-static void on_timer(struct timer *t)
+static void transfer_on_timer(struct timer *t)
 {
 	turn(container_of(t, struct curl_loop, timer), CURL_SOCKET_TIMEOUT, 0);
 }
@@ -113,7 +113,8 @@ static int want_timer(CURLM *multi, long ms, void *user)
 	if (ms < 0)
 		loop_timer_stop(&cl->timer);
 	else
-		loop_timer_start(cl->loop, &cl->timer, ms * NS_MS, on_timer);
+		loop_timer_start(cl->loop, &cl->timer, ms * NS_MS,
+				 transfer_on_timer);
 	return 0;
 }
 
@@ -142,7 +143,7 @@ void curl_loop_fini(struct curl_loop *cl)
 	curl_global_cleanup();
 }
 
-/* --- one transfer -------------------------------------------------------- */
+/* --- one transfer --------------------------------------------------------- */
 
 static int on_sockopt(void *user, curl_socket_t fd, curlsocktype purpose)
 {

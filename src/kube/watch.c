@@ -38,9 +38,9 @@ struct kube_watch {
 	struct jsonlines lines;
 };
 
-static void begin(struct kube_watch *w);
+static void watch_begin(struct kube_watch *w);
 
-/* --- what is known ------------------------------------------------------- */
+/* --- what is known -------------------------------------------------------- */
 
 static char *key_of(const json_t *obj)
 {
@@ -83,7 +83,7 @@ static bool emit(struct kube_watch *w, enum kube_event type, json_t *obj)
 	return !w->stopped;
 }
 
-/* --- listing ------------------------------------------------------------- */
+/* --- listing -------------------------------------------------------------- */
 
 static bool listed(struct kube_watch *w, json_t *obj, const json_t *list)
 {
@@ -143,26 +143,26 @@ static bool finish_list(struct kube_watch *w)
 	return emit(w, KUBE_SYNCED, NULL);
 }
 
-/* --- ends and pauses ----------------------------------------------------- */
+/* --- ends and pauses ------------------------------------------------------ */
 
 static void on_pause(struct timer *t)
 {
-	begin(container_of(t, struct kube_watch, pause));
+	watch_begin(container_of(t, struct kube_watch, pause));
 }
 
-static void again(struct kube_watch *w, int64_t pause)
+static void watch_again(struct kube_watch *w, int64_t pause)
 {
 	loop_timer_stop(&w->overdue);
 	loop_timer_start(kube_loop(w->kube), &w->pause, pause, on_pause);
 }
 
-static void again_later(struct kube_watch *w, const struct kt_error *why)
+static void watch_again_later(struct kube_watch *w, const struct kt_error *why)
 {
 	w->backoff = MIN(MAX(w->backoff * 2, MIN_PAUSE), MAX_PAUSE);
 	if (why)
 		log_debug("watch %s: %s; again in %lld ms", w->path, why->msg,
 			  (long long)(w->backoff / NS_MS));
-	again(w, w->backoff);
+	watch_again(w, w->backoff);
 }
 
 static void list_anew(struct kube_watch *w)
@@ -175,7 +175,7 @@ static void list_anew(struct kube_watch *w)
 }
 
 /* Forbidden or unknown: no back-off will help. */
-static bool is_final(const struct kt_error *e)
+static bool watch_is_final(const struct kt_error *e)
 {
 	switch (e->http_status) {
 	case 400:
@@ -195,15 +195,15 @@ static void on_error(struct kube_watch *w, const struct kt_error *why)
 	loop_timer_stop(&w->overdue);
 	if (why->http_status == 410) {
 		list_anew(w);
-		again_later(w, why);
-	} else if (is_final(why)) {
+		watch_again_later(w, why);
+	} else if (watch_is_final(why)) {
 		w->handler->failed(w->user, why);
 	} else {
-		again_later(w, why);
+		watch_again_later(w, why);
 	}
 }
 
-/* --- the stream ---------------------------------------------------------- */
+/* --- the stream ----------------------------------------------------------- */
 
 static bool on_object(struct kube_watch *w, enum kube_event type, json_t *obj)
 {
@@ -246,7 +246,7 @@ static void drop_request(struct kube_watch *w)
 	w->op = NULL;
 }
 
-static void on_stream(void *user, const char *data, size_t len)
+static void watch_on_stream(void *user, const char *data, size_t len)
 {
 	struct kube_watch *w = user;
 	int rc = jsonlines_feed(&w->lines, data, len, on_line, w);
@@ -256,7 +256,7 @@ static void on_stream(void *user, const char *data, size_t len)
 	drop_request(w);
 	if (w->relist || rc != -ECANCELED)
 		list_anew(w);
-	again_later(w, NULL);
+	watch_again_later(w, NULL);
 }
 
 static void on_overdue(struct timer *t)
@@ -264,7 +264,7 @@ static void on_overdue(struct timer *t)
 	struct kube_watch *w = container_of(t, struct kube_watch, overdue);
 
 	drop_request(w);
-	again_later(w, NULL);
+	watch_again_later(w, NULL);
 }
 
 static void on_stream_end(void *user, const struct kube_reply *reply)
@@ -279,9 +279,9 @@ static void on_stream_end(void *user, const struct kube_reply *reply)
 	/* the usual end after some minutes, unless it comes at once */
 	if (clock_ns() - w->began > GOOD_STREAM) {
 		w->backoff = 0;
-		again(w, 0);
+		watch_again(w, 0);
 	} else {
-		again_later(w, NULL);
+		watch_again_later(w, NULL);
 	}
 }
 
@@ -301,7 +301,7 @@ static void begin_stream(struct kube_watch *w)
 		.query = q,
 		.timeout_ns = -1,
 		.no_retry = true,
-		.stream = on_stream,
+		.stream = watch_on_stream,
 	};
 
 	jsonlines_fini(&w->lines);
@@ -312,7 +312,7 @@ static void begin_stream(struct kube_watch *w)
 			 STREAM_SECONDS * NS_SEC + STREAM_GRACE, on_overdue);
 }
 
-/* --- requests ------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------- */
 
 static void on_list(void *user, const struct kube_reply *reply)
 {
@@ -336,7 +336,7 @@ static void on_list(void *user, const struct kube_reply *reply)
 			return;
 	}
 	w->backoff = 0;
-	begin(w);
+	watch_begin(w);
 }
 
 static void begin_list(struct kube_watch *w)
@@ -364,7 +364,7 @@ static void begin_list(struct kube_watch *w)
 	w->op = kube_request_start(w->kube, &req, on_list, w);
 }
 
-static void begin(struct kube_watch *w)
+static void watch_begin(struct kube_watch *w)
 {
 	if (w->version)
 		begin_stream(w);
@@ -386,7 +386,7 @@ struct kube_watch *kube_watch_start(struct kube *k, const char *path,
 	w->query = query && *query ? xstrdup(query) : NULL;
 	w->known = json_object();
 	jsonlines_init(&w->lines);
-	begin(w);
+	watch_begin(w);
 	return w;
 }
 

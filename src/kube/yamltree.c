@@ -26,7 +26,8 @@ struct ctx {
 	struct kt_error *err;
 };
 
-static json_t *refuse(struct ctx *c, const yaml_mark_t *at, const char *what)
+static json_t *yamltree_refuse(struct ctx *c, const yaml_mark_t *at,
+			       const char *what)
 {
 	kt_fail(c->err, EINVAL, "%s:%zu: %s", c->name, at->line + 1, what);
 	return NULL;
@@ -73,12 +74,15 @@ static json_t *scalar(struct ctx *c, const yaml_event_t *ev)
 	json_t *v;
 
 	if (memchr(s, '\0', n))
-		return refuse(c, &ev->start_mark, "a NUL byte in a value");
+		return yamltree_refuse(c, &ev->start_mark,
+				       "a NUL byte in a value");
 	if (ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
 		v = scalar_plain(s);
 	else
 		v = json_stringn(s, n);
-	return v ? v : refuse(c, &ev->start_mark, "a value that is not UTF-8");
+	return v ? v
+		 : yamltree_refuse(c, &ev->start_mark,
+				   "a value that is not UTF-8");
 }
 
 static struct anchor *anchor_find(struct ctx *c, const char *name)
@@ -95,7 +99,8 @@ static json_t *alias(struct ctx *c, const yaml_event_t *ev)
 		anchor_find(c, (const char *)ev->data.alias.anchor);
 
 	if (!a)
-		return refuse(c, &ev->start_mark, "an alias without an anchor");
+		return yamltree_refuse(c, &ev->start_mark,
+				       "an alias without an anchor");
 	c->nodes += a->nodes;
 	return json_incref(a->value);
 }
@@ -155,7 +160,8 @@ static char *map_key(struct ctx *c, const yaml_event_t *ev)
 
 	if (ev->type != YAML_SCALAR_EVENT ||
 	    memchr(s, '\0', ev->data.scalar.length)) {
-		refuse(c, &ev->start_mark, "a key that is not a plain text");
+		yamltree_refuse(c, &ev->start_mark,
+				"a key that is not a plain text");
 		return NULL;
 	}
 	return xstrdup(s);
@@ -189,7 +195,7 @@ static int map_entry(struct ctx *c, json_t *obj, json_t *merges, int depth)
 	else
 		rc = json_object_set_new(obj, key, v);
 	if (rc < 0)
-		refuse(c, &ev.start_mark, "a key that is not UTF-8");
+		yamltree_refuse(c, &ev.start_mark, "a key that is not UTF-8");
 	yaml_event_delete(&ev);
 	return rc < 0 ? -1 : 0;
 }
@@ -219,7 +225,7 @@ static json_t *node(struct ctx *c, yaml_event_t *ev, int depth)
 	json_t *v;
 
 	if (depth > YAML_MAX_DEPTH)
-		return refuse(c, &ev->start_mark, "nested too deeply");
+		return yamltree_refuse(c, &ev->start_mark, "nested too deeply");
 	switch (ev->type) {
 	case YAML_ALIAS_EVENT:
 		v = alias(c, ev);
@@ -237,16 +243,16 @@ static json_t *node(struct ctx *c, yaml_event_t *ev, int depth)
 		v = mapping(c, depth + 1);
 		break;
 	default:
-		v = refuse(c, &ev->start_mark, "unexpected end");
+		v = yamltree_refuse(c, &ev->start_mark, "unexpected end");
 		break;
 	}
 	if (v && c->nodes > YAML_MAX_NODES) {
 		json_decref(v);
-		return refuse(c, &ev->start_mark, "too many values");
+		return yamltree_refuse(c, &ev->start_mark, "too many values");
 	}
 	if (v && anchor && !anchor_add(c, anchor, v, c->nodes - before)) {
 		json_decref(v);
-		return refuse(c, &ev->start_mark, "too many anchors");
+		return yamltree_refuse(c, &ev->start_mark, "too many anchors");
 	}
 	return v;
 }

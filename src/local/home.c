@@ -117,7 +117,7 @@ int home_open_dir(const struct home *h, const char *sub, int create,
 	return fd;
 }
 
-static int write_all(int fd, const char *p, size_t len)
+static int home_write_all(int fd, const char *p, size_t len)
 {
 	while (len) {
 		ssize_t n = write(fd, p, len);
@@ -143,7 +143,7 @@ static int write_new(const struct home *h, int dir, const char *name,
 	if (fd < 0)
 		return -errno;
 	home_own(h, fd);
-	rc = write_all(fd, data, len);
+	rc = home_write_all(fd, data, len);
 	if (rc == 0 && fsync(fd) < 0)
 		rc = -errno;
 	return rc;

@@ -24,7 +24,7 @@ struct owner {
 	char token[TOKEN_LEN + 1];
 };
 
-static bool is_token(const char *s)
+static bool owner_is_token(const char *s)
 {
 	return strlen(s) == TOKEN_LEN &&
 	       strspn(s, "0123456789abcdef") == TOKEN_LEN;
@@ -92,13 +92,13 @@ bool owner_is_dead(const struct home *h, const char *token)
 	auto_close int dir = -1;
 	struct stat st;
 
-	if (!token || !is_token(token))
+	if (!token || !owner_is_token(token))
 		return false;
 	dir = home_open_dir(h, DIR_NAME, 0, NULL);
 	return dir >= 0 && is_free(dir, token, &st) == 1;
 }
 
-static void sweep(int dir)
+static void owner_sweep(int dir)
 {
 	DIR *d = fdopendir(dup(dir));
 	struct dirent *e;
@@ -107,7 +107,8 @@ static void sweep(int dir)
 	if (!d)
 		return;
 	while ((e = readdir(d)))
-		if (is_token(e->d_name) && is_free(dir, e->d_name, &st) == 1 &&
+		if (owner_is_token(e->d_name) &&
+		    is_free(dir, e->d_name, &st) == 1 &&
 		    time(NULL) - st.st_mtime > LONG_DEAD)
 			unlinkat(dir, e->d_name, 0);
 	closedir(d);
@@ -121,7 +122,7 @@ void owner_free(struct owner *o)
 		unlinkat(o->dir, o->token, 0);
 		close(o->fd);
 	}
-	sweep(o->dir);
+	owner_sweep(o->dir);
 	close(o->dir);
 	free(o);
 }

@@ -58,7 +58,7 @@ static bool name_is_ours(pid_t pid)
 	return comm && strstr(comm, "ktctl");
 }
 
-static bool is_alive(pid_t pid)
+static bool pidfile_is_alive(pid_t pid)
 {
 	return (kill(pid, 0) == 0 || errno == EPERM) && name_is_ours(pid);
 }
@@ -112,7 +112,7 @@ static void scan_entry(struct scan *s, int dir, const char *name)
 
 	if (!pid || pid == getpid())
 		return;
-	if (!is_alive(pid)) {
+	if (!pidfile_is_alive(pid)) {
 		s->stale++;
 		if (s->remove)
 			unlinkat(dir, name, 0);
@@ -165,8 +165,7 @@ int pidfile_sweep(const struct home *h, int dry_run)
 	return s.stale;
 }
 
-/* --- our own file
- * ------------------------------------------------------------- */
+/* --- our own file * ------------------------------------------------------- */
 
 static bool still_there(const struct pidfile *p)
 {
@@ -176,7 +175,7 @@ static bool still_there(const struct pidfile *p)
 	       st.st_ino == p->ino;
 }
 
-static void on_change(struct watch *w, uint32_t events)
+static void pidfile_on_change(struct watch *w, uint32_t events)
 {
 	struct pidfile *p = container_of(w, struct pidfile, watch);
 	char junk[4096];
@@ -202,7 +201,8 @@ static int watch_file(struct pidfile *p, struct loop *l)
 	if (inotify_add_watch(p->inotify, path,
 			      IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF) < 0)
 		return -errno;
-	return loop_watch_start(l, &p->watch, p->inotify, EPOLLIN, on_change);
+	return loop_watch_start(l, &p->watch, p->inotify, EPOLLIN,
+				pidfile_on_change);
 }
 
 static int write_file(struct pidfile *p, const struct home *h,

@@ -25,7 +25,7 @@ static bool is_impatient(int signo)
 	return signo != SIGHUP;
 }
 
-static void take(struct signals *s, int signo)
+static void signals_take(struct signals *s, int signo)
 {
 	if (!s->seen) {
 		log_debug("signal %s", signals_name(signo));
@@ -40,14 +40,14 @@ static void take(struct signals *s, int signo)
 	}
 }
 
-static void on_signal(struct watch *w, uint32_t events)
+static void signals_on_signal(struct watch *w, uint32_t events)
 {
 	struct signals *s = container_of(w, struct signals, watch);
 	struct signalfd_siginfo si;
 
 	(void)events;
 	while (read(s->fd, &si, sizeof(si)) == sizeof(si))
-		take(s, (int)si.ssi_signo);
+		signals_take(s, (int)si.ssi_signo);
 }
 
 struct signals *signals_new(struct loop *l, struct kt_error *err)
@@ -67,7 +67,7 @@ struct signals *signals_new(struct loop *l, struct kt_error *err)
 	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	rc = s->fd < 0 ? -errno
 		       : loop_watch_start(l, &s->watch, s->fd, EPOLLIN,
-					  on_signal);
+					  signals_on_signal);
 	if (rc < 0) {
 		signals_free(s);
 		kt_fail(err, -rc, "take signals: %s", strerror(-rc));
@@ -121,5 +121,5 @@ bool signals_forced(const struct signals *s)
 
 void signals_leave(struct signals *s, int signo)
 {
-	take(s, signo);
+	signals_take(s, signo);
 }

@@ -114,7 +114,7 @@ static int open_tun(struct kt_error *err)
 	return steal_fd(&fd);
 }
 
-static int set_int(int fd, int level, int opt, int v)
+static int capture_link_set_int(int fd, int level, int opt, int v)
 {
 	return setsockopt(fd, level, opt, &v, sizeof(v));
 }
@@ -126,11 +126,11 @@ static int set_tcp_options(int fd)
 	struct linger abort = { .l_onoff = 1, .l_linger = 0 };
 
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)) < 0 ||
-	    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0 ||
-	    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 120) < 0 ||
-	    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 30) < 0 ||
-	    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4) < 0 ||
-	    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
+	    capture_link_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0 ||
+	    capture_link_set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 120) < 0 ||
+	    capture_link_set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 30) < 0 ||
+	    capture_link_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4) < 0 ||
+	    capture_link_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
 		return -errno;
 	return listen(fd, 65535) < 0 ? -errno : 0;
 }
@@ -140,13 +140,16 @@ static int set_udp_options(int fd, int family)
 	int rc;
 
 	if (family == AF_INET)
-		rc = set_int(fd, SOL_IP, IP_RECVORIGDSTADDR, 1);
+		rc = capture_link_set_int(fd, SOL_IP, IP_RECVORIGDSTADDR, 1);
 	else
-		rc = set_int(fd, SOL_IPV6, IPV6_RECVORIGDSTADDR, 1);
+		rc = capture_link_set_int(fd, SOL_IPV6, IPV6_RECVORIGDSTADDR,
+					  1);
 	if (rc < 0)
 		return -errno;
-	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER) < 0)
-		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+	if (capture_link_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER) <
+	    0)
+		(void)capture_link_set_int(fd, SOL_SOCKET, SO_RCVBUF,
+					   UDP_BUFFER);
 	return 0;
 }
 
@@ -162,9 +165,9 @@ static int open_transparent(int family, int type, struct ipport *at)
 	if (fd < 0)
 		return -errno;
 	if (family == AF_INET)
-		rc = set_int(fd, SOL_IP, IP_TRANSPARENT, 1);
+		rc = capture_link_set_int(fd, SOL_IP, IP_TRANSPARENT, 1);
 	else
-		rc = set_int(fd, SOL_IPV6, IPV6_TRANSPARENT, 1);
+		rc = capture_link_set_int(fd, SOL_IPV6, IPV6_TRANSPARENT, 1);
 	len = ipport_to_sockaddr(at, &ss);
 	if (rc < 0 || bind(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
@@ -489,8 +492,9 @@ static int connect_host(struct capture_link *l, struct kt_error *err)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int open_all(struct capture_link *l, const struct capture_config *cfg,
-		    struct inside *in, struct kt_error *err)
+static int capture_link_open_all(struct capture_link *l,
+				 const struct capture_config *cfg,
+				 struct inside *in, struct kt_error *err)
 {
 	auto_close int ns = -1;
 	int rc;
@@ -533,7 +537,7 @@ int capture_link_open(struct capture_link *l, const struct capture_config *cfg,
 	if (cfg->ifname && strlen(cfg->ifname) >= sizeof(l->ifname))
 		return kt_fail(err, EINVAL, "device name '%s' is too long",
 			       cfg->ifname);
-	rc = open_all(l, cfg, &in, &local);
+	rc = capture_link_open_all(l, cfg, &in, &local);
 	netlink_close(in.nl);
 	if (rc < 0) {
 		capture_link_close(l);

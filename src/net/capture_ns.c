@@ -141,15 +141,16 @@ static void inject_error(struct ns_capture *cap, const uint8_t *packet,
 
 /* --- TCP: attempts -------------------------------------------------------- */
 
-static void tick(struct timer *t);
+static void capture_ns_tick(struct timer *t);
 
-static void start_tick(struct ns_capture *cap)
+static void capture_ns_start_tick(struct ns_capture *cap)
 {
 	if (!loop_timer_active(&cap->tick))
-		loop_timer_start(cap->base.loop, &cap->tick, TICK, tick);
+		loop_timer_start(cap->base.loop, &cap->tick, TICK,
+				 capture_ns_tick);
 }
 
-static void tick(struct timer *t)
+static void capture_ns_tick(struct timer *t)
 {
 	struct ns_capture *cap = container_of(t, struct ns_capture, tick);
 	struct list *pos, *tmp;
@@ -174,9 +175,10 @@ static void tick(struct timer *t)
 		free(h);
 	}
 	for (int f = 0; f < 2; f++)
-		loop_watch_mod(&cap->tcp[f], EPOLLIN); /* accept_failed() */
+		loop_watch_mod(&cap->tcp[f],
+			       EPOLLIN); /* capture_ns_accept_failed() */
 	if (!list_empty(&cap->held.all) && !cap->closed)
-		start_tick(cap);
+		capture_ns_start_tick(cap);
 }
 
 /* Writes the answer to an attempt, which may be a repeated one. */
@@ -199,7 +201,8 @@ static void give_answer(struct ns_capture *cap, const struct held *h)
 		(void)inject(cap, out, ippkt_build_rst(&p, &t, out), NULL, 0);
 }
 
-static void tcp_answer(struct capture *base, struct capture_tcp *c, int errnum)
+static void capture_ns_tcp_answer(struct capture *base, struct capture_tcp *c,
+				  int errnum)
 {
 	struct ns_capture *cap = ns(base);
 	struct held *h = container_of(c, struct held, pub);
@@ -261,7 +264,7 @@ static void take_syn(struct ns_capture *cap, const struct ippkt *p,
 		cap->stats.refused_full++;
 		return;
 	}
-	start_tick(cap);
+	capture_ns_start_tick(cap);
 	cap->base.ops->tcp_open(cap->base.user, &h->pub);
 }
 
@@ -309,17 +312,18 @@ static struct held *find_accepted(struct ns_capture *cap, int fd,
 	return h && h->state == HELD_INJECTED ? h : NULL;
 }
 
-/* Out of descriptors the listener stays ready: do not spin, tick() resumes. */
-static void accept_failed(struct ns_capture *cap, struct watch *w)
+/* Out of descriptors the listener stays ready: do not spin, capture_ns_tick()
+ * resumes. */
+static void capture_ns_accept_failed(struct ns_capture *cap, struct watch *w)
 {
 	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
 		return;
 	log_warn("capture: accept: %s", strerror(errno));
 	loop_watch_mod(w, 0);
-	start_tick(cap);
+	capture_ns_start_tick(cap);
 }
 
-static void accept_ready(struct ns_capture *cap, struct watch *w)
+static void capture_ns_accept_ready(struct ns_capture *cap, struct watch *w)
 {
 	for (int i = 0; i < BATCH_ACCEPT && !cap->closed; i++) {
 		struct sockaddr_storage ss = { 0 };
@@ -330,7 +334,7 @@ static void accept_ready(struct ns_capture *cap, struct watch *w)
 		fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			accept_failed(cap, w);
+			capture_ns_accept_failed(cap, w);
 			return;
 		}
 		h = find_accepted(cap, fd, &ss);
@@ -345,16 +349,16 @@ static void accept_ready(struct ns_capture *cap, struct watch *w)
 	}
 }
 
-static void on_tcp4(struct watch *w, uint32_t events)
+static void capture_ns_on_tcp4(struct watch *w, uint32_t events)
 {
 	(void)events;
-	accept_ready(container_of(w, struct ns_capture, tcp[0]), w);
+	capture_ns_accept_ready(container_of(w, struct ns_capture, tcp[0]), w);
 }
 
-static void on_tcp6(struct watch *w, uint32_t events)
+static void capture_ns_on_tcp6(struct watch *w, uint32_t events)
 {
 	(void)events;
-	accept_ready(container_of(w, struct ns_capture, tcp[1]), w);
+	capture_ns_accept_ready(container_of(w, struct ns_capture, tcp[1]), w);
 }
 
 static bool all_taken(int fd)
@@ -385,7 +389,7 @@ static void finish_tick(struct timer *t)
 		loop_timer_start(cap->base.loop, t, FINISH_TICK, finish_tick);
 }
 
-static void tcp_finish(struct capture *base, int fd)
+static void capture_ns_tcp_finish(struct capture *base, int fd)
 {
 	struct ns_capture *cap = ns(base);
 	struct finishing *f;
@@ -439,7 +443,7 @@ static void udp_prepare(struct ns_capture *cap)
 	}
 }
 
-static void udp_ready(struct ns_capture *cap, int fd)
+static void capture_ns_udp_ready(struct ns_capture *cap, int fd)
 {
 	for (int round = 0; round < UDP_ROUNDS; round++) {
 		int n;
@@ -463,20 +467,21 @@ static void udp_ready(struct ns_capture *cap, int fd)
 	}
 }
 
-static void on_udp4(struct watch *w, uint32_t events)
+static void capture_ns_on_udp4(struct watch *w, uint32_t events)
 {
 	(void)events;
-	udp_ready(container_of(w, struct ns_capture, udp[0]), w->fd);
+	capture_ns_udp_ready(container_of(w, struct ns_capture, udp[0]), w->fd);
 }
 
-static void on_udp6(struct watch *w, uint32_t events)
+static void capture_ns_on_udp6(struct watch *w, uint32_t events)
 {
 	(void)events;
-	udp_ready(container_of(w, struct ns_capture, udp[1]), w->fd);
+	capture_ns_udp_ready(container_of(w, struct ns_capture, udp[1]), w->fd);
 }
 
-static int udp_send(struct capture *base, const struct ipport *from,
-		    const struct ipport *to, const uint8_t *data, size_t len)
+static int capture_ns_udp_send(struct capture *base, const struct ipport *from,
+			       const struct ipport *to, const uint8_t *data,
+			       size_t len)
 {
 	struct ns_capture *cap = ns(base);
 	uint8_t head[IPPKT_HEAD_MAX];
@@ -563,7 +568,7 @@ static void on_tun(struct watch *w, uint32_t events)
 
 /* --- life ----------------------------------------------------------------- */
 
-static void free_now(void *user)
+static void capture_ns_free_now(void *user)
 {
 	struct ns_capture *cap = user;
 
@@ -576,8 +581,10 @@ static void free_now(void *user)
 static int start_watches(struct ns_capture *cap, struct loop *loop,
 			 struct kt_error *err)
 {
-	static const watch_fn tcp_fn[2] = { on_tcp4, on_tcp6 };
-	static const watch_fn udp_fn[2] = { on_udp4, on_udp6 };
+	static const watch_fn tcp_fn[2] = { capture_ns_on_tcp4,
+					    capture_ns_on_tcp6 };
+	static const watch_fn udp_fn[2] = { capture_ns_on_udp4,
+					    capture_ns_on_udp6 };
 	struct capture_link *l = &cap->link;
 	int rc;
 
@@ -620,7 +627,7 @@ static void ns_close(struct capture *base)
 		free(f);
 	}
 	capture_link_close(&cap->link);
-	loop_defer(cap->base.loop, free_now, cap);
+	loop_defer(cap->base.loop, capture_ns_free_now, cap);
 }
 
 static const char *ifname(const struct capture *base)
@@ -633,7 +640,7 @@ static int ifindex(const struct capture *base)
 	return ns_const(base)->link.ifindex;
 }
 
-static bool has_ipv6(const struct capture *base)
+static bool capture_ns_has_ipv6(const struct capture *base)
 {
 	return ns_const(base)->link.ipv6;
 }
@@ -647,13 +654,14 @@ static struct ipaddr addr(const struct capture *base, int family)
 	return cap->link.host[capture_fam(family)];
 }
 
-static int route(struct capture *base, const struct ipprefix *p, bool add,
-		 struct kt_error *err)
+static int capture_ns_route(struct capture *base, const struct ipprefix *p,
+			    bool add, struct kt_error *err)
 {
 	return capture_link_route(&ns(base)->link, p, add, err);
 }
 
-static void get_stats(const struct capture *base, struct capture_stats *st)
+static void capture_ns_get_stats(const struct capture *base,
+				 struct capture_stats *st)
 {
 	const struct ns_capture *cap = ns_const(base);
 
@@ -665,16 +673,16 @@ static const struct capture_impl ns_impl = {
 	.close = ns_close,
 	.ifname = ifname,
 	.ifindex = ifindex,
-	.has_ipv6 = has_ipv6,
+	.has_ipv6 = capture_ns_has_ipv6,
 	.addr = addr,
-	.route = route,
-	.tcp_answer = tcp_answer,
-	.tcp_finish = tcp_finish,
-	.udp_send = udp_send,
+	.route = capture_ns_route,
+	.tcp_answer = capture_ns_tcp_answer,
+	.tcp_finish = capture_ns_tcp_finish,
+	.udp_send = capture_ns_udp_send,
 	.udp_error = udp_error,
 	.echo_reply = echo_reply,
 	.echo_error = echo_error,
-	.get_stats = get_stats,
+	.get_stats = capture_ns_get_stats,
 };
 
 int capture_ns_open(struct capture **out, const struct capture *base,
@@ -690,12 +698,12 @@ int capture_ns_open(struct capture **out, const struct capture *base,
 	cap->udp_mem = xmalloc((size_t)UDP_VLEN * PACKET_ROOM);
 	rc = held_init(&cap->held, cfg->max_held ? cfg->max_held : 32768);
 	if (rc < 0) {
-		free_now(cap);
+		capture_ns_free_now(cap);
 		return kt_fail(err, -rc, "capture: %s", strerror(-rc));
 	}
 	rc = capture_link_open(&cap->link, cfg, err);
 	if (rc < 0) {
-		free_now(cap);
+		capture_ns_free_now(cap);
 		return rc;
 	}
 	rc = start_watches(cap, base->loop, err);

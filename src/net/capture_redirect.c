@@ -68,7 +68,7 @@ static const struct redirect *redirect_const(const struct capture *base)
 	return (const void *)base; /* its first member */
 }
 
-static int set_int(int fd, int level, int opt, int v)
+static int capture_redirect_set_int(int fd, int level, int opt, int v)
 {
 	return setsockopt(fd, level, opt, &v, sizeof(v));
 }
@@ -94,7 +94,7 @@ static void attempt_gone(struct attempt *a)
 	a->r->base.ops->tcp_gone(a->r->base.user, &a->pub);
 }
 
-static void hand_over(struct timer *t)
+static void capture_redirect_hand_over(struct timer *t)
 {
 	struct attempt *a = container_of(t, struct attempt, timer);
 	int fd = steal_fd(&a->fd);
@@ -103,7 +103,8 @@ static void hand_over(struct timer *t)
 	a->r->base.ops->tcp_accepted(a->r->base.user, &a->pub, fd);
 }
 
-static void tcp_answer(struct capture *base, struct capture_tcp *c, int errnum)
+static void capture_redirect_tcp_answer(struct capture *base,
+					struct capture_tcp *c, int errnum)
 {
 	struct attempt *a = container_of(c, struct attempt, pub);
 
@@ -112,14 +113,15 @@ static void tcp_answer(struct capture *base, struct capture_tcp *c, int errnum)
 	a->answered = true;
 	if (!errnum) {
 		loop_watch_stop(&a->watch);
-		loop_timer_start(base->loop, &a->timer, 0, hand_over);
+		loop_timer_start(base->loop, &a->timer, 0,
+				 capture_redirect_hand_over);
 		return;
 	}
 	attempt_end(a);
 }
 
 /* The program has closed; a half-close behind early data is no end. */
-static void on_hangup(struct watch *w, uint32_t events)
+static void capture_redirect_on_hangup(struct watch *w, uint32_t events)
 {
 	struct attempt *a = container_of(w, struct attempt, watch);
 	char byte;
@@ -131,13 +133,14 @@ static void on_hangup(struct watch *w, uint32_t events)
 		attempt_gone(a);
 }
 
-/* close() is to be an abort, until tcp_finish() says otherwise. */
-static int set_options(int fd)
+/* close() is to be an abort, until capture_redirect_tcp_finish() says
+ * otherwise. */
+static int capture_redirect_set_options(int fd)
 {
 	struct linger abort = { .l_onoff = 1, .l_linger = 0 };
 
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)) < 0 ||
-	    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
+	    capture_redirect_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
 		return -errno;
 	return 0;
 }
@@ -150,11 +153,12 @@ static void add_attempt(struct redirect *r, int fd,
 
 	if (r->nattempts < r->max)
 		a = calloc(1, sizeof(*a));
-	if (!a || set_options(fd) < 0 ||
+	if (!a || capture_redirect_set_options(fd) < 0 ||
 	    ipport_from_sockaddr(&a->pub.src, (const struct sockaddr *)peer) <
 		    0 ||
 	    conntrack_original_tcp(fd, &a->pub.dst) < 0 ||
-	    loop_watch_start(loop, &a->watch, fd, EPOLLRDHUP, on_hangup) < 0) {
+	    loop_watch_start(loop, &a->watch, fd, EPOLLRDHUP,
+			     capture_redirect_on_hangup) < 0) {
 		close(fd);
 		free(a);
 		return;
@@ -166,7 +170,7 @@ static void add_attempt(struct redirect *r, int fd,
 	r->base.ops->tcp_open(r->base.user, &a->pub);
 }
 
-static void on_resume(struct timer *t)
+static void capture_redirect_on_resume(struct timer *t)
 {
 	struct redirect *r = container_of(t, struct redirect, resume);
 
@@ -174,7 +178,7 @@ static void on_resume(struct timer *t)
 		loop_watch_mod(&r->tcp_watch[f], EPOLLIN);
 }
 
-static void accept_ready(struct redirect *r, struct watch *w)
+static void capture_redirect_accept_ready(struct redirect *r, struct watch *w)
 {
 	for (int i = 0; i < BATCH_ACCEPT && !r->closed; i++) {
 		struct sockaddr_storage ss = { 0 };
@@ -190,25 +194,27 @@ static void accept_ready(struct redirect *r, struct watch *w)
 			/* it stays ready: do not spin */
 			loop_watch_mod(w, 0);
 			loop_timer_start(r->base.loop, &r->resume, RESUME_TIME,
-					 on_resume);
+					 capture_redirect_on_resume);
 		}
 		return;
 	}
 }
 
-static void on_tcp4(struct watch *w, uint32_t events)
+static void capture_redirect_on_tcp4(struct watch *w, uint32_t events)
 {
 	(void)events;
-	accept_ready(container_of(w, struct redirect, tcp_watch[0]), w);
+	capture_redirect_accept_ready(
+		container_of(w, struct redirect, tcp_watch[0]), w);
 }
 
-static void on_tcp6(struct watch *w, uint32_t events)
+static void capture_redirect_on_tcp6(struct watch *w, uint32_t events)
 {
 	(void)events;
-	accept_ready(container_of(w, struct redirect, tcp_watch[1]), w);
+	capture_redirect_accept_ready(
+		container_of(w, struct redirect, tcp_watch[1]), w);
 }
 
-static void tcp_finish(struct capture *base, int fd)
+static void capture_redirect_tcp_finish(struct capture *base, int fd)
 {
 	struct linger in_peace = { 0 };
 
@@ -220,7 +226,7 @@ static void tcp_finish(struct capture *base, int fd)
 
 /* --- UDP ------------------------------------------------------------------ */
 
-static void udp_ready(struct redirect *r, int f)
+static void capture_redirect_udp_ready(struct redirect *r, int f)
 {
 	for (int i = 0; i < BATCH_UDP && !r->closed; i++) {
 		struct sockaddr_storage ss = { 0 };
@@ -243,20 +249,24 @@ static void udp_ready(struct redirect *r, int f)
 	}
 }
 
-static void on_udp4(struct watch *w, uint32_t events)
+static void capture_redirect_on_udp4(struct watch *w, uint32_t events)
 {
 	(void)events;
-	udp_ready(container_of(w, struct redirect, udp_watch[0]), 0);
+	capture_redirect_udp_ready(
+		container_of(w, struct redirect, udp_watch[0]), 0);
 }
 
-static void on_udp6(struct watch *w, uint32_t events)
+static void capture_redirect_on_udp6(struct watch *w, uint32_t events)
 {
 	(void)events;
-	udp_ready(container_of(w, struct redirect, udp_watch[1]), 1);
+	capture_redirect_udp_ready(
+		container_of(w, struct redirect, udp_watch[1]), 1);
 }
 
-static int udp_send(struct capture *base, const struct ipport *from,
-		    const struct ipport *to, const uint8_t *data, size_t len)
+static int capture_redirect_udp_send(struct capture *base,
+				     const struct ipport *from,
+				     const struct ipport *to,
+				     const uint8_t *data, size_t len)
 {
 	int fd = redirect(base)->udp[to->addr.family == AF_INET6];
 	struct sockaddr_storage ss = { 0 };
@@ -271,8 +281,9 @@ static int udp_send(struct capture *base, const struct ipport *from,
 
 /* --- the table ------------------------------------------------------------ */
 
-static int load_table(struct redirect *r, const uint16_t tcp[2],
-		      struct kt_error *err)
+static int capture_redirect_load_table(struct redirect *r,
+				       const uint16_t tcp[2],
+				       struct kt_error *err)
 {
 	char text[1536];
 	int rc;
@@ -306,8 +317,9 @@ static int load_table(struct redirect *r, const uint16_t tcp[2],
 	return rc;
 }
 
-static int route(struct capture *base, const struct ipprefix *p, bool add,
-		 struct kt_error *err)
+static int capture_redirect_route(struct capture *base,
+				  const struct ipprefix *p, bool add,
+				  struct kt_error *err)
 {
 	struct redirect *r = redirect(base);
 	bool v6 = p->addr.family == AF_INET6;
@@ -343,8 +355,10 @@ static int open_listener(int family, int type, struct ipport *at)
 	if (type == SOCK_STREAM && listen(fd, 4096) < 0)
 		return -errno;
 	if (type == SOCK_DGRAM &&
-	    set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER) < 0)
-		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+	    capture_redirect_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE,
+				     UDP_BUFFER) < 0)
+		(void)capture_redirect_set_int(fd, SOL_SOCKET, SO_RCVBUF,
+					       UDP_BUFFER);
 	len = sizeof(ss);
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
 	    ipport_from_sockaddr(at, (struct sockaddr *)&ss) < 0)
@@ -352,10 +366,13 @@ static int open_listener(int family, int type, struct ipport *at)
 	return steal_fd(&fd);
 }
 
-static int open_family(struct redirect *r, int f, uint16_t *tcp_port)
+static int capture_redirect_open_family(struct redirect *r, int f,
+					uint16_t *tcp_port)
 {
-	static const watch_fn tcp_fn[2] = { on_tcp4, on_tcp6 };
-	static const watch_fn udp_fn[2] = { on_udp4, on_udp6 };
+	static const watch_fn tcp_fn[2] = { capture_redirect_on_tcp4,
+					    capture_redirect_on_tcp6 };
+	static const watch_fn udp_fn[2] = { capture_redirect_on_udp4,
+					    capture_redirect_on_udp6 };
 	int family = f ? AF_INET6 : AF_INET;
 	struct loop *loop = r->base.loop;
 	struct ipport at;
@@ -376,26 +393,27 @@ static int open_family(struct redirect *r, int f, uint16_t *tcp_port)
 				udp_fn[f]);
 }
 
-static int open_all(struct redirect *r, bool ipv6, struct kt_error *err)
+static int capture_redirect_open_all(struct redirect *r, bool ipv6,
+				     struct kt_error *err)
 {
 	uint16_t tcp_port[2] = { 0 };
 	int rc;
 
-	rc = open_family(r, 0, &tcp_port[0]);
+	rc = capture_redirect_open_family(r, 0, &tcp_port[0]);
 	if (rc < 0)
 		return kt_fail(err, -rc, "open capture socket: %s",
 			       strerror(-rc));
 	/* without ::1 there is nothing to redirect to */
-	r->ipv6 = ipv6 && open_family(r, 1, &tcp_port[1]) == 0;
+	r->ipv6 = ipv6 && capture_redirect_open_family(r, 1, &tcp_port[1]) == 0;
 	rc = conntrack_open(&r->conntrack);
 	if (rc < 0)
 		return kt_fail(err, -rc, "open connection tracking: %s",
 			       strerror(-rc));
 	rc = nft_new(&r->nft, err);
-	return rc < 0 ? rc : load_table(r, tcp_port, err);
+	return rc < 0 ? rc : capture_redirect_load_table(r, tcp_port, err);
 }
 
-static void free_now(void *user)
+static void capture_redirect_free_now(void *user)
 {
 	struct redirect *r = user;
 
@@ -424,15 +442,16 @@ static void redirect_close(struct capture *base)
 	while (!list_empty(&r->attempts))
 		attempt_gone(
 			container_of(r->attempts.next, struct attempt, node));
-	loop_defer(base->loop, free_now, r);
+	loop_defer(base->loop, capture_redirect_free_now, r);
 }
 
-static bool has_ipv6(const struct capture *base)
+static bool capture_redirect_has_ipv6(const struct capture *base)
 {
 	return redirect_const(base)->ipv6;
 }
 
-static void get_stats(const struct capture *base, struct capture_stats *s)
+static void capture_redirect_get_stats(const struct capture *base,
+				       struct capture_stats *s)
 {
 	s->held = redirect_const(base)->nattempts;
 	s->udp_in = redirect_const(base)->udp_in;
@@ -440,12 +459,12 @@ static void get_stats(const struct capture *base, struct capture_stats *s)
 
 static const struct capture_impl redirect_impl = {
 	.close = redirect_close,
-	.has_ipv6 = has_ipv6,
-	.route = route,
-	.tcp_answer = tcp_answer,
-	.tcp_finish = tcp_finish,
-	.udp_send = udp_send,
-	.get_stats = get_stats,
+	.has_ipv6 = capture_redirect_has_ipv6,
+	.route = capture_redirect_route,
+	.tcp_answer = capture_redirect_tcp_answer,
+	.tcp_finish = capture_redirect_tcp_finish,
+	.udp_send = capture_redirect_udp_send,
+	.get_stats = capture_redirect_get_stats,
 };
 
 int capture_redirect_open(struct capture **out, const struct capture *base,
@@ -461,7 +480,7 @@ int capture_redirect_open(struct capture **out, const struct capture *base,
 	r->datagram = xmalloc(DATAGRAM_ROOM);
 	r->tcp[0] = r->tcp[1] = r->udp[0] = r->udp[1] = -1;
 	list_init(&r->attempts);
-	rc = open_all(r, cfg->ipv6, err);
+	rc = capture_redirect_open_all(r, cfg->ipv6, err);
 	if (rc < 0) {
 		redirect_close(&r->base);
 		return rc;

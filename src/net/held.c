@@ -78,7 +78,7 @@ struct held *held_find(const struct held_table *t, const struct ipport *src,
 }
 
 /* A full table forgets what is over first. */
-static bool make_room(struct held_table *t)
+static bool held_make_room(struct held_table *t)
 {
 	struct list *pos, *tmp;
 
@@ -99,7 +99,7 @@ struct held *held_add(struct held_table *t, const struct ipport *src,
 {
 	struct held *h;
 
-	if (len > HELD_MAX_SYN || !make_room(t))
+	if (len > HELD_MAX_SYN || !held_make_room(t))
 		return NULL;
 	h = calloc(1, sizeof(*h) + len);
 	if (!h)
@@ -130,7 +130,7 @@ void held_remove(struct held_table *t, struct held *h)
 }
 
 /* How long an attempt that is over is remembered. */
-static int64_t linger(const struct held *h)
+static int64_t held_linger(const struct held *h)
 {
 	if (h->answered - h->first >= NO_REPEAT)
 		return LINGER;
@@ -142,7 +142,7 @@ void held_done(struct held_table *t, struct held *h, int64_t now)
 	h->state = HELD_DONE;
 	h->answered = now;
 	h->pub.user = NULL;
-	if (linger(h) == 0)
+	if (held_linger(h) == 0)
 		held_remove(t, h);
 }
 
@@ -162,7 +162,7 @@ bool held_expired(const struct held *h, int64_t now)
 	case HELD_INJECTED:
 		return now - MAX(h->answered, h->last) > ACCEPT_WAIT;
 	case HELD_DONE:
-		return now - h->answered > linger(h);
+		return now - h->answered > held_linger(h);
 	}
 	return true;
 }

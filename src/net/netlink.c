@@ -48,8 +48,8 @@ void netlink_close(struct netlink *nl)
 }
 
 /* Sends @m; a refusal becomes "@what @name: reason (the kernel's words)". */
-static int act(struct netlink *nl, struct nlmsg *m, struct kt_error *err,
-	       const char *what, const char *name)
+static int netlink_act(struct netlink *nl, struct nlmsg *m,
+		       struct kt_error *err, const char *what, const char *name)
 {
 	int rc = nlsock_call(&nl->sock, m, NULL, NULL);
 
@@ -93,7 +93,7 @@ int netlink_veth_add(struct netlink *nl, const struct netlink_veth *v,
 	nlmsg_nest_end(&m, end);
 	nlmsg_nest_end(&m, data);
 	nlmsg_nest_end(&m, info);
-	return act(nl, &m, err, "create network device", v->name);
+	return netlink_act(nl, &m, err, "create network device", v->name);
 }
 
 static void take_index(void *user, const struct nlmsghdr *h)
@@ -153,7 +153,7 @@ int netlink_link_look(struct netlink *nl, const char *name,
 	return out->ifindex < 0 ? out->ifindex : 0;
 }
 
-static void take_name(void *user, const struct nlmsghdr *h)
+static void netlink_take_name(void *user, const struct nlmsghdr *h)
 {
 	struct nlspan attrs, name;
 
@@ -174,7 +174,7 @@ static const char *link_name(struct netlink *nl, int ifindex,
 	buf[0] = '\0';
 	ifi = nlmsg_init(&m, RTM_GETLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = ifindex;
-	if (nlsock_call(&nl->sock, &m, take_name, buf) < 0)
+	if (nlsock_call(&nl->sock, &m, netlink_take_name, buf) < 0)
 		buf[0] = '\0';
 	return buf;
 }
@@ -194,7 +194,7 @@ int netlink_link_up(struct netlink *nl, int ifindex, int mtu, int txqlen,
 		nlmsg_put_u32(&m, IFLA_MTU, (uint32_t)mtu);
 	if (txqlen)
 		nlmsg_put_u32(&m, IFLA_TXQLEN, (uint32_t)txqlen);
-	return act(nl, &m, err, "bring up network device", name);
+	return netlink_act(nl, &m, err, "bring up network device", name);
 }
 
 static void wait_step(void)
@@ -252,7 +252,7 @@ int netlink_link_alias(struct netlink *nl, int ifindex, const char *text,
 	ifi = nlmsg_init(&m, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = ifindex;
 	nlmsg_put(&m, IFLA_IFALIAS, text, strlen(text));
-	return act(nl, &m, err, "name network device", name);
+	return netlink_act(nl, &m, err, "name network device", name);
 }
 
 int netlink_link_del(struct netlink *nl, const char *name, struct kt_error *err)
@@ -261,7 +261,7 @@ int netlink_link_del(struct netlink *nl, const char *name, struct kt_error *err)
 
 	nlmsg_init(&m, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
 	nlmsg_put_str(&m, IFLA_IFNAME, name);
-	return act(nl, &m, err, "delete network device", name);
+	return netlink_act(nl, &m, err, "delete network device", name);
 }
 
 /* --- addresses ------------------------------------------------------------ */
@@ -282,7 +282,7 @@ int netlink_addr_add(struct netlink *nl, int ifindex, const struct ipaddr *addr,
 		ifa->ifa_flags = IFA_F_NODAD;
 	nlmsg_put(&m, IFA_LOCAL, addr->b, ipaddr_size(addr));
 	nlmsg_put(&m, IFA_ADDRESS, addr->b, ipaddr_size(addr));
-	rc = act(nl, &m, err, "add address", ipaddr_str(addr, text));
+	rc = netlink_act(nl, &m, err, "add address", ipaddr_str(addr, text));
 	if (rc < 0)
 		return rc;
 	/* the kernel takes an IPv6 address into use in the background */
@@ -337,7 +337,8 @@ int netlink_route_add(struct netlink *nl, const struct netlink_route *r,
 	struct nlmsg m;
 
 	build_route(&m, RTM_NEWROUTE, CREATE, r);
-	return act(nl, &m, err, "add route to", ipprefix_str(&r->dst, text));
+	return netlink_act(nl, &m, err, "add route to",
+			   ipprefix_str(&r->dst, text));
 }
 
 int netlink_route_del(struct netlink *nl, const struct netlink_route *r,
@@ -347,7 +348,8 @@ int netlink_route_del(struct netlink *nl, const struct netlink_route *r,
 	struct nlmsg m;
 
 	build_route(&m, RTM_DELROUTE, 0, r);
-	return act(nl, &m, err, "delete route to", ipprefix_str(&r->dst, text));
+	return netlink_act(nl, &m, err, "delete route to",
+			   ipprefix_str(&r->dst, text));
 }
 
 int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r,
@@ -365,8 +367,8 @@ int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r,
 		nlmsg_put_str(&m, FRA_IIFNAME, r->iif);
 	if (r->mark)
 		nlmsg_put_u32(&m, FRA_FWMARK, r->mark);
-	return act(nl, &m, err, "add routing rule for",
-		   r->iif ? r->iif : "marked packets");
+	return netlink_act(nl, &m, err, "add routing rule for",
+			   r->iif ? r->iif : "marked packets");
 }
 
 /* --- lists ---------------------------------------------------------------- */

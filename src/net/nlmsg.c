@@ -163,7 +163,7 @@ void nlsock_close(struct nlsock *s)
 	s->fd = -1;
 }
 
-static int take_error(struct nlsock *s, const struct nlmsghdr *h)
+static int nlmsg_take_error(struct nlsock *s, const struct nlmsghdr *h)
 {
 	size_t head = sizeof(struct nlmsgerr);
 	struct nlspan attrs, text;
@@ -183,7 +183,8 @@ static int take_error(struct nlsock *s, const struct nlmsghdr *h)
 }
 
 /* One datagram of the answer; 1 when it was the last. */
-static int take_answer(struct nlsock *s, size_t len, nlmsg_fn fn, void *user)
+static int nlmsg_take_answer(struct nlsock *s, size_t len, nlmsg_fn fn,
+			     void *user)
 {
 	size_t at = 0;
 
@@ -197,7 +198,7 @@ static int take_answer(struct nlsock *s, size_t len, nlmsg_fn fn, void *user)
 		if (h->nlmsg_seq - s->first > s->seq - s->first)
 			continue; /* left over from an interrupted call */
 		if (h->nlmsg_type == NLMSG_ERROR) {
-			int rc = take_error(s, h);
+			int rc = nlmsg_take_error(s, h);
 
 			return rc < 0 ? rc : 1;
 		}
@@ -222,13 +223,13 @@ static int receive(struct nlsock *s, nlmsg_fn fn, void *user)
 		else if (n < 0)
 			return -errno;
 		else
-			rc = take_answer(s, (size_t)n, fn, user);
+			rc = nlmsg_take_answer(s, (size_t)n, fn, user);
 	} while (rc == 0);
 	return rc < 0 ? rc : 0;
 }
 
 /* Length and number, now that the message is complete */
-static void finish(struct nlsock *s, struct nlmsg *m, uint16_t flags)
+static void nlmsg_finish(struct nlsock *s, struct nlmsg *m, uint16_t flags)
 {
 	struct nlmsghdr h;
 
@@ -248,8 +249,9 @@ int nlsock_call(struct nlsock *s, struct nlmsg *m, nlmsg_fn fn, void *user)
 		return -EMSGSIZE;
 	memcpy(&h, m->buf, sizeof(h));
 	/* a dump ends with DONE, everything else with an acknowledgement */
-	finish(s, m,
-	       (h.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP ? NLM_F_ACK : 0);
+	nlmsg_finish(s, m,
+		     (h.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP ? NLM_F_ACK
+								: 0);
 	s->first = s->seq;
 	if (send(s->fd, m->buf, m->len, 0) < 0)
 		return -errno;
@@ -266,7 +268,7 @@ int nlsock_batch(struct nlsock *s, struct nlmsg *m, size_t n)
 	s->first = s->seq + 1;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		/* refusals come anyway; this one's answer says it is over */
-		finish(s, &m[i], i + 2 == n ? NLM_F_ACK : 0);
+		nlmsg_finish(s, &m[i], i + 2 == n ? NLM_F_ACK : 0);
 		iov[i] = (struct iovec){ m[i].buf, m[i].len };
 		rc = m[i].full ? -EMSGSIZE : 0;
 	}

@@ -99,8 +99,8 @@ static int run_table(struct port53 *p, const struct port53_config *cfg,
 	return rc;
 }
 
-static int load_table(struct port53 *p, const struct port53_config *cfg,
-		      struct kt_error *err)
+static int port53_load_table(struct port53 *p, const struct port53_config *cfg,
+			     struct kt_error *err)
 {
 	struct kt_error first = { 0 };
 	int rc = run_table(p, cfg, true, &first);
@@ -137,7 +137,7 @@ int port53_open(struct port53 **out, const struct port53_config *cfg,
 	p = xcalloc(1, sizeof(*p));
 	rc = nft_new(&p->nft, err);
 	if (rc == 0)
-		rc = load_table(p, cfg, err);
+		rc = port53_load_table(p, cfg, err);
 	if (rc < 0) {
 		port53_close(p);
 		return rc;

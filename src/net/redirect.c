@@ -35,8 +35,8 @@ static void put_be32(struct nlmsg *m, uint16_t attr, uint32_t v)
 	nlmsg_put_u32(m, attr, htonl(v));
 }
 
-static void begin(struct nlmsg *m, uint16_t type, uint16_t flags,
-		  uint8_t family)
+static void redirect_begin(struct nlmsg *m, uint16_t type, uint16_t flags,
+			   uint8_t family)
 {
 	struct nfgenmsg g = { .nfgen_family = family, .version = NFNETLINK_V0 };
 
@@ -45,8 +45,8 @@ static void begin(struct nlmsg *m, uint16_t type, uint16_t flags,
 
 static void begin_nft(struct nlmsg *m, int type, uint16_t flags)
 {
-	begin(m, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags,
-	      NFPROTO_INET);
+	redirect_begin(m, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags,
+		       NFPROTO_INET);
 }
 
 static void bracket(struct nlmsg *m, uint16_t type)
@@ -106,7 +106,8 @@ static void meta(struct nlmsg *m, uint32_t key)
 	expr_end(m, e);
 }
 
-static void payload(struct nlmsg *m, uint32_t base, uint32_t at, uint32_t len)
+static void redirect_payload(struct nlmsg *m, uint32_t base, uint32_t at,
+			     uint32_t len)
 {
 	struct expr e = expr_begin(m, "payload");
 
@@ -176,8 +177,8 @@ static void rule_exempt(struct nlmsg *m, const struct ipaddr *a)
 
 	meta(m, NFT_META_NFPROTO);
 	cmp(m, NFT_CMP_EQ, &family, sizeof(family));
-	payload(m, NFT_PAYLOAD_NETWORK_HEADER, four ? 12 : 8,
-		(uint32_t)ipaddr_size(a));
+	redirect_payload(m, NFT_PAYLOAD_NETWORK_HEADER, four ? 12 : 8,
+			 (uint32_t)ipaddr_size(a));
 	cmp(m, NFT_CMP_EQ, a->b, ipaddr_size(a));
 	accept_it(m);
 	nlmsg_nest_end(m, nest);
@@ -197,10 +198,11 @@ static void rule_redirect(struct nlmsg *m, const struct redirect_port *p)
 	cmp(m, NFT_CMP_EQ, &proto, sizeof(proto));
 	meta(m, NFT_META_IIF);
 	cmp(m, NFT_CMP_NEQ, &lo, sizeof(lo));
-	payload(m, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(be));
+	redirect_payload(m, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(be));
 	cmp(m, NFT_CMP_EQ, &be, sizeof(be));
 	if (!p->udp) {
-		payload(m, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT, 1);
+		redirect_payload(m, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT,
+				 1);
 		mask_byte(m, FIN_SYN_RST_ACK);
 		cmp(m, NFT_CMP_EQ, &syn, sizeof(syn));
 	}
@@ -246,8 +248,8 @@ static void no_rules(struct nlmsg *m)
 
 /* --- life ----------------------------------------------------------------- */
 
-static int run(struct redirect *r, struct nlmsg *m, size_t n, const char *what,
-	       struct kt_error *err)
+static int redirect_run(struct redirect *r, struct nlmsg *m, size_t n,
+			const char *what, struct kt_error *err)
 {
 	int rc;
 
@@ -272,7 +274,7 @@ int redirect_new(struct redirect **out, struct kt_error *err)
 	} else {
 		new_table(&m[1]);
 		new_chain(&m[2]);
-		rc = run(r, m, 4, "redirect ports", err);
+		rc = redirect_run(r, m, 4, "redirect ports", err);
 	}
 	free(m);
 	if (rc < 0)
@@ -359,12 +361,13 @@ int redirect_forget(struct redirect *r, uint16_t port, bool udp,
 	struct nlmsg m;
 	int rc;
 
-	begin(&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, NLM_F_DUMP,
-	      AF_UNSPEC);
+	redirect_begin(&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+		       NLM_F_DUMP, AF_UNSPEC);
 	rc = nlsock_call(&r->sock, &m, take_connection, &s);
 	for (size_t i = 0; rc == 0 && i < s.n; i++) {
-		begin(&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0,
-		      s.v[i].family);
+		redirect_begin(
+			&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+			0, s.v[i].family);
 		nlmsg_put(&m, CTA_TUPLE_ORIG | NLA_F_NESTED, s.v[i].bytes,
 			  s.v[i].len);
 		rc = nlsock_call(&r->sock, &m, NULL, NULL);
@@ -401,7 +404,7 @@ int redirect_set(struct redirect *r, const struct redirect_port *v, size_t n,
 		rule_exempt(&m[at++], &r->exempt[i]);
 	for (size_t i = 0; i < n; i++)
 		rule_redirect(&m[at++], &v[i]);
-	rc = run(r, m, all, "redirect ports", err);
+	rc = redirect_run(r, m, all, "redirect ports", err);
 	free(m);
 	return rc;
 }

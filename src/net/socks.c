@@ -95,12 +95,12 @@ static void client_end(struct client *c)
 		s->ops->tcp_gone(s->user, &c->tcp);
 }
 
-static void on_timeout(struct timer *t)
+static void socks_on_timeout(struct timer *t)
 {
 	client_end(container_of(t, struct client, timer));
 }
 
-static bool put(struct client *c, const void *data, size_t len)
+static bool socks_put(struct client *c, const void *data, size_t len)
 {
 	/* a fresh connection has room for some bytes */
 	return send(c->fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;
@@ -113,9 +113,9 @@ static bool put_reply(struct client *c, int errnum, const struct ipport *bound)
 
 	if (c->http) {
 		text = socks_http_reply(errnum);
-		return put(c, text, strlen(text));
+		return socks_put(c, text, strlen(text));
 	}
-	return put(c, out, socks_build_reply(errnum, bound, out));
+	return socks_put(c, out, socks_build_reply(errnum, bound, out));
 }
 
 /* Tells the failure and waits for the program to close. */
@@ -129,7 +129,8 @@ static void client_refuse(struct client *c, int errnum)
 		return;
 	}
 	loop_watch_mod(&c->watch, EPOLLIN);
-	loop_timer_start(c->socks->loop, &c->timer, CLOSING_TIME, on_timeout);
+	loop_timer_start(c->socks->loop, &c->timer, CLOSING_TIME,
+			 socks_on_timeout);
 }
 
 /* --- UDP ------------------------------------------------------------------ */
@@ -145,7 +146,7 @@ static bool from_owner(struct client *c, const struct ipport *src)
 	return src->port == c->udp_peer.port;
 }
 
-static void on_udp(struct watch *w, uint32_t events)
+static void socks_on_udp(struct watch *w, uint32_t events)
 {
 	struct client *c = container_of(w, struct client, udp_watch);
 	struct socks *s = c->socks;
@@ -217,7 +218,7 @@ static int open_udp(struct client *c, struct ipport *bound)
 	if (rc < 0)
 		return rc;
 	return loop_watch_start(c->socks->loop, &c->udp_watch, c->udp_fd,
-				EPOLLIN, on_udp);
+				EPOLLIN, socks_on_udp);
 }
 
 static void associate(struct client *c)
@@ -249,7 +250,7 @@ static void start_dial(struct client *c)
 	s->ops->tcp_open(s->user, &c->tcp);
 }
 
-static void hand_over(struct timer *t)
+static void socks_hand_over(struct timer *t)
 {
 	struct client *c = container_of(t, struct client, timer);
 	struct socks *s = c->socks;
@@ -277,11 +278,11 @@ void socks_answer(struct socks *s, struct socks_tcp *c, int errnum)
 		return;
 	}
 	client->state = ANSWERED;
-	loop_timer_start(s->loop, &client->timer, 0, hand_over);
+	loop_timer_start(s->loop, &client->timer, 0, socks_hand_over);
 }
 
 /* The program has closed, or has half-closed behind data it sent early. */
-static void on_hangup(struct client *c, uint32_t events)
+static void socks_on_hangup(struct client *c, uint32_t events)
 {
 	char byte;
 
@@ -294,7 +295,7 @@ static void on_hangup(struct client *c, uint32_t events)
 
 /* --- messages ------------------------------------------------------------- */
 
-static void take_request(struct client *c, const struct socks_request *r)
+static void socks_take_request(struct client *c, const struct socks_request *r)
 {
 	c->tcp.dst = r->dst;
 	if (r->command == SOCKS_CONNECT)
@@ -306,8 +307,8 @@ static void take_request(struct client *c, const struct socks_request *r)
 }
 
 /* How many bytes of c->msg are a message; 0: not yet; -errno. */
-static int parse(struct client *c, size_t len, struct socks_request *r,
-		 bool *no_auth)
+static int socks_parse(struct client *c, size_t len, struct socks_request *r,
+		       bool *no_auth)
 {
 	if (c->state == GREETING && len && c->msg[0] >= 'A' &&
 	    c->msg[0] <= 'Z') {
@@ -327,13 +328,14 @@ static int parse(struct client *c, size_t len, struct socks_request *r,
 	}
 }
 
-static void act(struct client *c, const struct socks_request *r, bool no_auth)
+static void socks_act(struct client *c, const struct socks_request *r,
+		      bool no_auth)
 {
 	if (c->state != GREETING) {
-		take_request(c, r);
+		socks_take_request(c, r);
 		return;
 	}
-	if (!put(c, no_auth ? "\5\0" : "\5\377", 2) || !no_auth)
+	if (!socks_put(c, no_auth ? "\5\0" : "\5\377", 2) || !no_auth)
 		client_end(c);
 	else
 		c->state = REQUEST;
@@ -356,7 +358,7 @@ static bool read_message(struct client *c)
 		client_end(c);
 		return false;
 	}
-	used = parse(c, c->have + (size_t)n, &r, &no_auth);
+	used = socks_parse(c, c->have + (size_t)n, &r, &no_auth);
 	/* a part of a message: all of it belongs to it */
 	take = used > 0 ? (size_t)used - c->have : (size_t)n;
 	if (recv(c->fd, c->msg + c->have, take, MSG_DONTWAIT) !=
@@ -374,12 +376,12 @@ static bool read_message(struct client *c)
 	}
 	if (used > 0) {
 		c->have = 0;
-		act(c, &r, no_auth);
+		socks_act(c, &r, no_auth);
 	}
 	return true;
 }
 
-static void drain(struct client *c)
+static void socks_drain(struct client *c)
 {
 	ssize_t n = recv(c->fd, c->msg, sizeof(c->msg), MSG_DONTWAIT);
 
@@ -403,11 +405,11 @@ static void on_client(struct watch *w, uint32_t events)
 		break;
 	case DIALLING:
 	case ANSWERED:
-		on_hangup(c, events);
+		socks_on_hangup(c, events);
 		break;
 	case ASSOCIATED: /* nothing is sent here: anything else is its end */
 	case CLOSING:
-		drain(c);
+		socks_drain(c);
 		break;
 	}
 }
@@ -433,23 +435,23 @@ static void add_client(struct socks *s, int fd, const struct ipport *src)
 	s->nclients++;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	loop_timer_start(s->loop, &c->timer, HANDSHAKE_TIME, on_timeout);
+	loop_timer_start(s->loop, &c->timer, HANDSHAKE_TIME, socks_on_timeout);
 	if (loop_watch_start(s->loop, &c->watch, fd, EPOLLIN, on_client) < 0)
 		client_end(c);
 }
 
-static void on_resume(struct timer *t)
+static void socks_on_resume(struct timer *t)
 {
 	loop_watch_mod(&container_of(t, struct socks, resume)->watch, EPOLLIN);
 }
 
 /* Out of descriptors the listener stays ready: do not spin. */
-static void accept_failed(struct socks *s)
+static void socks_accept_failed(struct socks *s)
 {
 	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return;
 	loop_watch_mod(&s->watch, 0);
-	loop_timer_start(s->loop, &s->resume, RESUME_TIME, on_resume);
+	loop_timer_start(s->loop, &s->resume, RESUME_TIME, socks_on_resume);
 }
 
 static void on_listener(struct watch *w, uint32_t events)
@@ -466,7 +468,7 @@ static void on_listener(struct watch *w, uint32_t events)
 		fd = accept4(s->fd, (struct sockaddr *)&ss, &len,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			accept_failed(s);
+			socks_accept_failed(s);
 			return;
 		}
 		if (ipport_from_sockaddr(&src, (struct sockaddr *)&ss) < 0)
@@ -476,7 +478,7 @@ static void on_listener(struct watch *w, uint32_t events)
 	}
 }
 
-static void free_now(void *user)
+static void socks_free_now(void *user)
 {
 	struct socks *s = user;
 
@@ -548,7 +550,7 @@ void socks_close(struct socks *s)
 		close(s->fd);
 	while (!list_empty(&s->clients))
 		client_end(container_of(s->clients.next, struct client, node));
-	loop_defer(s->loop, free_now, s);
+	loop_defer(s->loop, socks_free_now, s);
 }
 
 struct ipport socks_addr(const struct socks *s)

@@ -22,7 +22,7 @@ static bool method_char(char c)
 }
 
 /* METHOD SP ("/" | "*" | "http:" | "https:"), or CONNECT SP */
-static enum detect request_line(const char *p, size_t n)
+static enum detect detect_request_line(const char *p, size_t n)
 {
 	size_t m = 0;
 
@@ -64,5 +64,5 @@ enum detect detect(const void *data, size_t n)
 		p += MIN(n, (size_t)2);
 		n -= MIN(n, (size_t)2);
 	}
-	return n ? request_line(p, n) : DETECT_MORE;
+	return n ? detect_request_line(p, n) : DETECT_MORE;
 }

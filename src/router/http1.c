@@ -72,9 +72,9 @@ struct http1 {
 	bool answer_persists; /* the backend keeps its connection */
 };
 
-static void run(struct http1 *c);
+static void http1_run(struct http1 *c);
 
-/* --- the end ------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static void http1_free(void *part)
 {
@@ -89,7 +89,7 @@ static void http1_free(void *part)
 	loop_defer_free(c->rc->env->loop, c);
 }
 
-static void over(struct http1 *c, bool reset)
+static void http1_over(struct http1 *c, bool reset)
 {
 	struct router_conn *rc = c->rc;
 
@@ -102,18 +102,18 @@ static void over(struct http1 *c, bool reset)
 
 static void on_lingered(struct timer *t)
 {
-	over(container_of(t, struct http1, timer), false);
+	http1_over(container_of(t, struct http1, timer), false);
 }
 
-static void linger(struct http1 *c)
+static void http1_linger(struct http1 *c)
 {
 	ups_drop(&c->ups, !c->in_answer);
 	c->state = LINGER;
 }
 
 /* an answer of ours is the last one on this connection */
-static void answer(struct http1 *c, int status, const char *reason,
-		   const char *text)
+static void http1_answer(struct http1 *c, int status, const char *reason,
+			 const char *text)
 {
 	int rc = -EPIPE;
 
@@ -125,13 +125,13 @@ static void answer(struct http1 *c, int status, const char *reason,
 			status, reason, strlen(text) + 1,
 			c->to_head ? "" : text);
 	if (rc < 0) {
-		over(c, true);
+		http1_over(c, true);
 		return;
 	}
 	if (c->to_head)
 		c->out.len--; /* the line's end */
 	log_debug("router: port %u: %d: %s", c->rc->port, status, text);
-	linger(c);
+	http1_linger(c);
 }
 
 static void bad_gateway(struct http1 *c, const char *what)
@@ -141,12 +141,12 @@ static void bad_gateway(struct http1 *c, const char *what)
 	snprintf(text, sizeof(text), "%s%s%s", what, c->error ? ": " : "",
 		 c->error ? strerror(-c->error) : "");
 	if (c->error == -ETIMEDOUT)
-		answer(c, 504, "Gateway Timeout", text);
+		http1_answer(c, 504, "Gateway Timeout", text);
 	else
-		answer(c, 502, "Bad Gateway", text);
+		http1_answer(c, 502, "Bad Gateway", text);
 }
 
-static void take(struct conn_end *e, size_t n)
+static void http1_take(struct conn_end *e, size_t n)
 {
 	buf_take(&e->in, n);
 	if (!e->in.len)
@@ -172,7 +172,7 @@ static int send_out(struct http1 *c)
 	if (c->out.len)
 		n = pipe_send(c->caller.pipe, buf_data(&c->out), c->out.len);
 	if (n < 0) {
-		over(c, true);
+		http1_over(c, true);
 		return -1;
 	}
 	buf_take(&c->out, (size_t)n);
@@ -185,11 +185,11 @@ static void run_linger(struct http1 *c)
 
 	if (rc < 0)
 		return;
-	take(&c->caller, c->caller.in.len);
+	http1_take(&c->caller, c->caller.in.len);
 	if (rc == 0)
 		return;
 	if (c->caller.eof) {
-		over(c, false);
+		http1_over(c, false);
 	} else if (!c->caller.finished) {
 		c->caller.finished = true;
 		pipe_finish(c->caller.pipe);
@@ -198,7 +198,7 @@ static void run_linger(struct http1 *c)
 	}
 }
 
-/* --- a request ----------------------------------------------------------- */
+/* --- a request ------------------------------------------------------------ */
 
 static bool is_one_of(struct http1_str s, const char *const *names)
 {
@@ -217,7 +217,7 @@ static size_t count(const struct http1_head *h, const char *name)
 	return n;
 }
 
-static void route(struct http1 *c)
+static void http1_route(struct http1 *c)
 {
 	if (c->ref.kind == BACKEND_NONE) {
 		bad_gateway(c, "nobody serves this request");
@@ -230,7 +230,7 @@ static void route(struct http1 *c)
 }
 
 /* whose is the request in c->head now? */
-static bool choose(struct http1 *c, const struct http1_head *h)
+static bool http1_choose(struct http1 *c, const struct http1_head *h)
 {
 	struct rule_field field[HTTP1_MAX_FIELDS];
 	struct rule_request req;
@@ -241,32 +241,32 @@ static bool choose(struct http1 *c, const struct http1_head *h)
 	return c->ref.kind != BACKEND_NONE;
 }
 
-static void on_again(struct timer *t)
+static void http1_on_again(struct timer *t)
 {
 	struct http1 *c = container_of(t, struct http1, timer);
 	struct backend_ref was = c->ref;
 	struct http1_head h;
 
 	if (http1_parse_request(&h, buf_data(&c->head), c->head.len) < 0) {
-		over(c, true);
+		http1_over(c, true);
 		return;
 	}
 	/* the same one would refuse again */
-	if (choose(c, &h) && backend_same(was, c->ref) && c->error)
+	if (http1_choose(c, &h) && backend_same(was, c->ref) && c->error)
 		bad_gateway(c, "no connection to the backend");
 	else
-		route(c);
-	run(c);
+		http1_route(c);
+	http1_run(c);
 }
 
-static void again(struct http1 *c)
+static void http1_again(struct http1 *c)
 {
 	ups_drop(&c->ups, true);
 	c->head_sent = 0;
-	loop_timer_start(c->rc->env->loop, &c->timer, 0, on_again);
+	loop_timer_start(c->rc->env->loop, &c->timer, 0, http1_on_again);
 }
 
-static void begin(struct http1 *c, const struct http1_head *h, size_t len)
+static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	static const char *const idempotent[] = { "GET", "HEAD",   "OPTIONS",
 						  "PUT", "DELETE", "TRACE",
@@ -278,7 +278,7 @@ static void begin(struct http1 *c, const struct http1_head *h, size_t len)
 
 	c->to_head = http1_str_eq(h->method, "HEAD");
 	if (kind < 0 || count(h, "host") > 1) {
-		answer(c, 400, "Bad Request", "the request is ambiguous");
+		http1_answer(c, 400, "Bad Request", "the request is ambiguous");
 		return;
 	}
 	http1_flow_start(&c->body, kind, length);
@@ -295,29 +295,30 @@ static void begin(struct http1 *c, const struct http1_head *h, size_t len)
 	buf_reset(&c->head);
 	ipaddr_str(&c->rc->from.addr, ip);
 	if (http1_head_forward(&c->head, h, start + len, ip) < 0) {
-		answer(c, 431, too_large, "the request's head is too large");
+		http1_answer(c, 431, too_large,
+			     "the request's head is too large");
 		return;
 	}
 	c->state = EXCHANGE;
-	choose(c, h);
-	take(&c->caller, len);
-	route(c);
+	http1_choose(c, h);
+	http1_take(&c->caller, len);
+	http1_route(c);
 }
 
-static void on_slow(struct timer *t)
+static void http1_on_slow(struct timer *t)
 {
 	struct http1 *c = container_of(t, struct http1, timer);
 
 	if (c->caller.in.len)
-		answer(c, 408, "Request Timeout",
-		       "the request's head did not come");
+		http1_answer(c, 408, "Request Timeout",
+			     "the request's head did not come");
 	else
-		linger(c);
-	run(c);
+		http1_linger(c);
+	http1_run(c);
 }
 
 /* the first byte of a head begins its time, or the last request idleness */
-static void wait_for_caller(struct http1 *c)
+static void http1_wait_for_caller(struct http1 *c)
 {
 	struct router_env *env = c->rc->env;
 	bool some = c->caller.in.len > 0;
@@ -330,7 +331,7 @@ static void wait_for_caller(struct http1 *c)
 					      : c->rc->draining
 						      ? ROUTER_DRAIN_NS
 						      : ROUTER_IDLE_NS),
-			 on_slow);
+			 http1_on_slow);
 }
 
 /* who was silent for long gets a moment still: a request may be under way */
@@ -341,7 +342,7 @@ static void http1_drain(void *part)
 	if (c->state != READING || c->caller.in.len)
 		return;
 	loop_timer_stop(&c->timer);
-	wait_for_caller(c);
+	http1_wait_for_caller(c);
 }
 
 static void read_request(struct http1 *c)
@@ -349,7 +350,7 @@ static void read_request(struct http1 *c)
 	struct http1_head h;
 	ssize_t n = -EAGAIN;
 
-	wait_for_caller(c);
+	http1_wait_for_caller(c);
 	if (c->caller.in.len)
 		n = http1_parse_request(&h, buf_data(&c->caller.in),
 					c->caller.in.len);
@@ -358,18 +359,19 @@ static void read_request(struct http1 *c)
 	if (n != -EAGAIN)
 		loop_timer_stop(&c->timer);
 	if (n >= 0)
-		begin(c, &h, (size_t)n);
+		http1_begin(c, &h, (size_t)n);
 	else if (n == -E2BIG)
-		answer(c, 431, too_large, "the request's head is too large");
+		http1_answer(c, 431, too_large,
+			     "the request's head is too large");
 	else if (n != -EAGAIN)
-		answer(c, 400, "Bad Request", "the request is malformed");
+		http1_answer(c, 400, "Bad Request", "the request is malformed");
 	else if (c->caller.eof)
-		over(c, false);
+		http1_over(c, false);
 	else
 		want_more(&c->caller);
 }
 
-/* --- request to the backend ---------------------------------------------- */
+/* --- request to the backend ----------------------------------------------- */
 
 static bool request_sent(const struct http1 *c)
 {
@@ -377,13 +379,14 @@ static bool request_sent(const struct http1 *c)
 }
 
 /* 1: all was taken; 0: later; -1: never */
-static int offer(struct up *up, const uint8_t *p, size_t len, size_t *done)
+static int http1_offer(struct up *up, const uint8_t *p, size_t len,
+		       size_t *done)
 {
 	ssize_t n = pipe_send(up->end.pipe, p, len);
 
 	*done = 0;
 	if (n < 0) {
-		up->deaf = true;
+		up->write_failed = true;
 		return -1;
 	}
 	*done = (size_t)n;
@@ -410,36 +413,37 @@ static void push(struct http1 *c)
 	struct up *up = c->ups.used;
 	size_t n;
 
-	if (!up || !up->opened || !up->end.pipe || up->deaf)
+	if (!up || !up->opened || !up->end.pipe || up->write_failed)
 		return;
 	if (c->head_sent < c->head.len) {
-		int rc = offer(up, buf_data(&c->head) + c->head_sent,
-			       c->head.len - c->head_sent, &n);
+		int rc = http1_offer(up, buf_data(&c->head) + c->head_sent,
+				     c->head.len - c->head_sent, &n);
 
 		c->head_sent += n;
 		if (rc <= 0)
 			return;
 	}
 	if (check_body(c) < 0) {
-		answer(c, 400, "Bad Request", "the request's body is broken");
+		http1_answer(c, 400, "Bad Request",
+			     "the request's body is broken");
 		return;
 	}
 	if (c->body_ok) {
-		offer(up, buf_data(&c->caller.in), c->body_ok, &n);
+		http1_offer(up, buf_data(&c->caller.in), c->body_ok, &n);
 		c->body_ok -= n;
-		take(&c->caller, n);
+		http1_take(&c->caller, n);
 	}
-	if (!c->caller.eof || c->caller.in.len || up->deaf)
+	if (!c->caller.eof || c->caller.in.len || up->write_failed)
 		return;
 	if (!request_sent(c)) { /* it will never be complete */
-		over(c, true);
+		http1_over(c, true);
 	} else if (!up->end.finished) {
 		up->end.finished = true;
 		pipe_finish(up->end.pipe);
 	}
 }
 
-/* --- response to the caller ---------------------------------------------- */
+/* --- response to the caller ----------------------------------------------- */
 
 /* the backend has ended without an answer */
 static void no_answer(struct http1 *c)
@@ -454,7 +458,7 @@ static void no_answer(struct http1 *c)
 	    (unsent || safe)) {
 		if (up->opened)
 			c->error = 0; /* a new connection may do */
-		again(c);
+		http1_again(c);
 		return;
 	}
 	bad_gateway(c, up->opened ? "the backend sent no answer"
@@ -484,7 +488,7 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 		buf_reset(&c->out); /* as it was; the end comes unsaid */
 		return;
 	}
-	take(up, len);
+	http1_take(up, len);
 	c->answer_ok = 0;
 }
 
@@ -511,7 +515,7 @@ static void interim_head(struct http1 *c, size_t len)
 {
 	c->heard = true;
 	if (c->old) /* RFC 9110 section 15.2 */
-		take(&c->ups.used->end, len);
+		http1_take(&c->ups.used->end, len);
 	else
 		c->answer_ok = len;
 }
@@ -558,7 +562,7 @@ static int read_body(struct http1 *c)
 		n = http1_flow_next(&c->answer, buf_data(in) + c->answer_ok,
 				    in->len - c->answer_ok);
 	if (n < 0) {
-		over(c, true);
+		http1_over(c, true);
 		return -1;
 	}
 	c->answer_ok += (size_t)n;
@@ -569,7 +573,7 @@ static int read_body(struct http1 *c)
 	if (c->answer.kind == HTTP1_UNTIL_EOF && up->end.eof)
 		return 1;
 	if (up->end.eof || !up->end.pipe) {
-		over(c, true); /* cut off */
+		http1_over(c, true); /* cut off */
 		return -1;
 	}
 	return 0;
@@ -600,13 +604,13 @@ static int pull(struct http1 *c)
 				pipe_send(c->caller.pipe, buf_data(&up->end.in),
 					  c->answer_ok);
 			if (n < 0) {
-				over(c, true);
+				http1_over(c, true);
 				return -1;
 			}
 			if (c->in_answer && n)
 				c->answered = true;
 			c->answer_ok -= (size_t)n;
-			take(&up->end, (size_t)n);
+			http1_take(&up->end, (size_t)n);
 			if (c->answer_ok)
 				return 0;
 		} else if (c->in_answer) {
@@ -617,15 +621,15 @@ static int pull(struct http1 *c)
 	}
 }
 
-static void finish(struct http1 *c)
+static void http1_finish(struct http1 *c)
 {
 	struct up *up = c->ups.used;
 	bool usable = c->answer_persists && up->end.pipe && !up->end.eof &&
-		      !up->deaf && !up->end.finished && !up->end.in.len;
+		      !up->write_failed && !up->end.finished && !up->end.in.len;
 
 	if (!request_sent(c)) {
 		if (!usable || !c->keep)
-			linger(c);
+			http1_linger(c);
 		return; /* its body goes on */
 	}
 	if (usable)
@@ -636,7 +640,7 @@ static void finish(struct http1 *c)
 	if (c->keep)
 		c->state = READING;
 	else
-		linger(c);
+		http1_linger(c);
 }
 
 static void exchange(struct http1 *c)
@@ -644,10 +648,10 @@ static void exchange(struct http1 *c)
 	if (c->ups.used)
 		push(c);
 	if (!c->gone && c->state == EXCHANGE && c->ups.used && pull(c) > 0)
-		finish(c);
+		http1_finish(c);
 }
 
-static void run(struct http1 *c)
+static void http1_run(struct http1 *c)
 {
 	enum state was;
 
@@ -665,47 +669,48 @@ static void run(struct http1 *c)
 		buf_fini(&c->caller.in);
 }
 
-/* --- the caller ---------------------------------------------------------- */
+/* --- the caller ----------------------------------------------------------- */
 
-static void on_opened(void *user)
+static void http1_on_opened(void *user)
 {
 	(void)user;
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void http1_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http1 *c = user;
 
 	if (buf_put(&c->caller.in, p, n) < 0)
-		over(c, true);
+		http1_over(c, true);
 	else
-		run(c);
+		http1_run(c);
 }
 
-static void on_eof(void *user)
+static void http1_on_eof(void *user)
 {
 	struct http1 *c = user;
 
 	c->caller.eof = true;
-	run(c);
+	http1_run(c);
 }
 
-static void on_writable(void *user)
+static void http1_on_writable(void *user)
 {
-	run(user);
+	http1_run(user);
 }
 
-static void on_closed(void *user, int error)
+static void http1_on_closed(void *user, int error)
 {
 	struct http1 *c = user;
 
 	(void)error;
 	c->caller.pipe = NULL;
-	over(c, true);
+	http1_over(c, true);
 }
 
-static const struct pipe_handler handler = { on_opened, on_data, on_eof,
-					     on_writable, on_closed };
+static const struct pipe_handler handler = { http1_on_opened, http1_on_data,
+					     http1_on_eof, http1_on_writable,
+					     http1_on_closed };
 
 static void http1_sweep(void *part)
 {
@@ -717,9 +722,9 @@ static void http1_sweep(void *part)
 static const struct part_ops part_ops = { http1_free, http1_drain,
 					  http1_sweep };
 
-static void on_up(void *user)
+static void http1_on_up(void *user)
 {
-	run(user);
+	http1_run(user);
 }
 
 void http1_start(struct router_conn *rc, struct conn_end *caller,
@@ -738,10 +743,10 @@ void http1_start(struct router_conn *rc, struct conn_end *caller,
 	c->caller = *caller;
 	buf_init(&c->out, HTTP1_MAX_HEAD + 256);
 	buf_init(&c->head, HTTP1_MAX_HEAD + 256);
-	ups_init(&c->ups, rc, on_up, c);
+	ups_init(&c->ups, rc, http1_on_up, c);
 	conn_become(rc, c, &part_ops);
 	pipe_set_handler(c->caller.pipe, &handler, c);
 	if (up)
 		ups_adopt(&c->ups, up, ref);
-	run(c);
+	http1_run(c);
 }

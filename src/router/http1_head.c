@@ -51,13 +51,13 @@ static bool is_dropped(const struct http1_field *f)
 	       http1_str_eq(f->name, "http2-settings");
 }
 
-static int put(struct buf *out, const char *from, const char *to)
+static int http1_head_put(struct buf *out, const char *from, const char *to)
 {
 	return buf_put(out, from, (size_t)(to - from));
 }
 
 /* the options of a Connection field that say nothing about its end */
-static int put_options(struct buf *out, struct http1_str v)
+static int http1_head_put_options(struct buf *out, struct http1_str v)
 {
 	const char *p = v.p, *end = v.p + v.n;
 	int rc = 0;
@@ -91,16 +91,16 @@ int http1_head_closing(struct buf *out, const struct http1_head *h,
 		if (!http1_str_eq(f->name, "connection") &&
 		    !http1_str_eq(f->name, "keep-alive"))
 			continue;
-		rc = put(out, done, f->name.p);
+		rc = http1_head_put(out, done, f->name.p);
 		done = i + 1 < h->nfields ? f[1].name.p : end - 2;
 	}
 	if (rc == 0)
-		rc = put(out, done, end - 2);
+		rc = http1_head_put(out, done, end - 2);
 	if (rc == 0)
 		rc = buf_printf(out, "Connection: close");
 	for (size_t i = 0; i < h->nfields && rc == 0; i++)
 		if (http1_str_eq(h->fields[i].name, "connection"))
-			rc = put_options(out, h->fields[i].value);
+			rc = http1_head_put_options(out, h->fields[i].value);
 	return rc ? rc : buf_put(out, "\r\n\r\n", 4);
 }
 
@@ -121,10 +121,10 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 		const char *value_end = f->value.p + f->value.n;
 
 		if (h2c && is_dropped(f)) {
-			rc = put(out, done, f->name.p);
+			rc = http1_head_put(out, done, f->name.p);
 			done = next;
 		} else if (f == xff) {
-			rc = put(out, done, value_end);
+			rc = http1_head_put(out, done, value_end);
 			if (rc == 0)
 				rc = buf_printf(out, "%s%s",
 						f->value.n ? ", " : " ", ip);
@@ -132,7 +132,7 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 		}
 	}
 	if (rc == 0)
-		rc = put(out, done, end - 2);
+		rc = http1_head_put(out, done, end - 2);
 	if (rc == 0 && !xff)
 		rc = buf_printf(out, "X-Forwarded-For: %s\r\n", ip);
 	return rc ? rc : buf_put(out, "\r\n", 2);

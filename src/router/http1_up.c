@@ -30,7 +30,7 @@ static void event(struct up *up)
 	up_free(up, false);
 }
 
-static void on_opened(void *user)
+static void http1_up_on_opened(void *user)
 {
 	struct up *up = user;
 
@@ -38,7 +38,7 @@ static void on_opened(void *user)
 	event(up);
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void http1_up_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct up *up = user;
 
@@ -50,7 +50,7 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 	event(up);
 }
 
-static void on_eof(void *user)
+static void http1_up_on_eof(void *user)
 {
 	struct up *up = user;
 
@@ -58,7 +58,7 @@ static void on_eof(void *user)
 	event(up);
 }
 
-static void on_writable(void *user)
+static void http1_up_on_writable(void *user)
 {
 	struct up *up = user;
 
@@ -66,7 +66,7 @@ static void on_writable(void *user)
 		event(up);
 }
 
-static void on_closed(void *user, int error)
+static void http1_up_on_closed(void *user, int error)
 {
 	struct up *up = user;
 
@@ -75,8 +75,10 @@ static void on_closed(void *user, int error)
 	event(up);
 }
 
-static const struct pipe_handler handler = { on_opened, on_data, on_eof,
-					     on_writable, on_closed };
+static const struct pipe_handler handler = { http1_up_on_opened,
+					     http1_up_on_data, http1_up_on_eof,
+					     http1_up_on_writable,
+					     http1_up_on_closed };
 
 void ups_init(struct ups *u, struct router_conn *rc, void (*on_event)(void *),
 	      void *user)

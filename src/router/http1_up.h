@@ -22,7 +22,7 @@ struct up {
 	int error;     /* of closed() */
 	bool opened;
 	bool reused;
-	bool deaf; /* takes no more bytes */
+	bool write_failed; /* takes no more bytes */
 };
 
 struct ups {

@@ -24,7 +24,7 @@ static void http2_free(void *part)
 	loop_defer_free(c->rc->env->loop, c);
 }
 
-static void over(struct http2 *c, bool reset)
+static void http2_over(struct http2 *c, bool reset)
 {
 	struct router_conn *rc = c->rc;
 	struct pipe *caller;
@@ -42,9 +42,9 @@ static void over(struct http2 *c, bool reset)
 	conn_over(rc);
 }
 
-/* --- time ---------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
-static void on_slow(struct timer *t)
+static void http2_on_slow(struct timer *t)
 {
 	struct http2 *c = container_of(t, struct http2, slow);
 	bool idle = list_empty(&c->calls);
@@ -53,19 +53,19 @@ static void on_slow(struct timer *t)
 	http2_run(c);
 }
 
-static void wait_for_caller(struct http2 *c, int64_t ns)
+static void http2_wait_for_caller(struct http2 *c, int64_t ns)
 {
 	struct router_env *env = c->rc->env;
 
 	if (!c->dead)
 		loop_timer_start(env->loop, &c->slow, router_patience(env, ns),
-				 on_slow);
+				 http2_on_slow);
 }
 
 void http2_owes(struct http2 *c, int32_t id)
 {
 	c->owes = id;
-	wait_for_caller(c, ROUTER_HEAD_NS);
+	http2_wait_for_caller(c, ROUTER_HEAD_NS);
 }
 
 void http2_owes_not(struct http2 *c, int32_t id)
@@ -80,10 +80,10 @@ void http2_owes_not(struct http2 *c, int32_t id)
 
 void http2_rest(struct http2 *c)
 {
-	wait_for_caller(c, ROUTER_IDLE_NS);
+	http2_wait_for_caller(c, ROUTER_IDLE_NS);
 }
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 /* false: the caller's connection is over */
 static bool send_all(struct http2 *c, int *some)
@@ -91,8 +91,8 @@ static bool send_all(struct http2 *c, int *some)
 	struct list *n, *tmp;
 	int rc = http2_side_send(&c->down);
 
-	if (rc < 0 || c->down.deaf || http2_side_finished(&c->down)) {
-		over(c, rc < 0 || c->down.deaf);
+	if (rc < 0 || c->down.write_failed || http2_side_finished(&c->down)) {
+		http2_over(c, rc < 0 || c->down.write_failed);
 		return false;
 	}
 	*some = rc;
@@ -120,7 +120,7 @@ void http2_run(struct http2 *c)
 		http2_up_sweep(c);
 }
 
-/* --- draining ------------------------------------------------------------ */
+/* --- draining ------------------------------------------------------------- */
 
 static void on_leave(struct timer *t)
 {
@@ -152,21 +152,21 @@ static void http2_sweep(void *part)
 static const struct part_ops part_ops = { http2_free, http2_drain,
 					  http2_sweep };
 
-/* --- the caller's pipe --------------------------------------------------- */
+/* --- the caller's pipe ---------------------------------------------------- */
 
-static void on_opened(void *user)
+static void http2_on_opened(void *user)
 {
 	(void)user;
 }
 
-static void on_writable(void *user)
+static void http2_on_writable(void *user)
 {
 	struct http2_side *s = user;
 
 	http2_run(s->c);
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void http2_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
 	int rc = h2_receive(&s->h2, loop_now(s->c->rc->env->loop), p, n);
@@ -178,28 +178,29 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 		return;
 	}
 	(void)!http2_side_send(s);
-	over(s->c, false);
+	http2_over(s->c, false);
 }
 
-static void on_eof(void *user)
+static void http2_on_eof(void *user)
 {
 	struct http2_side *s = user;
 
 	s->end.eof = true;
-	over(s->c, false);
+	http2_over(s->c, false);
 }
 
-static void on_closed(void *user, int error)
+static void http2_on_closed(void *user, int error)
 {
 	struct http2_side *s = user;
 
 	(void)error;
 	s->end.pipe = NULL;
-	over(s->c, true);
+	http2_over(s->c, true);
 }
 
-static const struct pipe_handler handler = { on_opened, on_data, on_eof,
-					     on_writable, on_closed };
+static const struct pipe_handler handler = { http2_on_opened, http2_on_data,
+					     http2_on_eof, http2_on_writable,
+					     http2_on_closed };
 
 void http2_start(struct router_conn *rc, struct conn_end *caller)
 {
@@ -227,13 +228,13 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 	conn_become(rc, c, &part_ops);
 	http2_rest(c);
 	if (in.len)
-		on_data(&c->down, buf_data(&in), in.len);
+		http2_on_data(&c->down, buf_data(&in), in.len);
 	else
 		http2_run(c);
 	buf_fini(&in);
 	c->down.end.eof = caller->eof;
 	if (!c->dead && caller->eof)
-		over(c, false);
+		http2_over(c, false);
 	else if (!c->dead && rc->draining)
 		http2_drain(c);
 }

@@ -60,7 +60,7 @@ struct http2_side {
 	struct buf out;
 	size_t queued; /* bytes that came and have not gone on */
 	size_t owed;   /* connection credit held back */
-	bool opened, deaf;
+	bool opened, write_failed;
 };
 
 /** struct http2_half - one way of a call; bytes wait in it for the stream they
@@ -102,7 +102,7 @@ struct http2 {
 	bool dead;
 };
 
-/* --- http2.c ----------------------------------------------------------- */
+/* --- http2.c -------------------------------------------------------------- */
 
 /** http2_run() - send what there is; @c may be gone afterwards (dead) */
 void http2_run(struct http2 *c);
@@ -113,7 +113,7 @@ void http2_owes_not(struct http2 *c, int32_t id);
 /** http2_rest() - there is no call any more */
 void http2_rest(struct http2 *c);
 
-/* --- http2_side.c ------------------------------------------------------ */
+/* --- http2_side.c --------------------------------------------------------- */
 
 /** http2_side_start() - its end of HTTP/2; -ENOMEM; http2_side_fini() in any
  *  case */
@@ -129,13 +129,13 @@ KT_CHECK int http2_side_send(struct http2_side *s);
 /** http2_side_finished() - it has nothing to say or to hear any more */
 bool http2_side_finished(const struct http2_side *s);
 
-/* --- http2_event.c ----------------------------------------------------- */
+/* --- http2_event.c -------------------------------------------------------- */
 
 /** http2_caller_handler, http2_backend_handler - of the two kinds of sides;
  *  user data is the side */
 extern const struct h2_handler http2_caller_handler, http2_backend_handler;
 
-/* --- http2_up.c -------------------------------------------------------- */
+/* --- http2_up.c ----------------------------------------------------------- */
 
 /** http2_route() - the request's head is there; @last: and no body follows */
 void http2_route(struct http2_call *k, bool last);
@@ -148,7 +148,7 @@ void http2_up_free(struct http2_side *s);
 /** http2_up_sweep() - close those without calls whose backend serves no more */
 void http2_up_sweep(struct http2 *c);
 
-/* --- http2_call.c ------------------------------------------------------ */
+/* --- http2_call.c --------------------------------------------------------- */
 
 struct http2_call *http2_call_new(struct http2 *c, struct h2_stream *st);
 void http2_call_free(struct http2_call *k);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* --- queues and credit --------------------------------------------------- */
+/* --- queues and credit ---------------------------------------------------- */
 
 static void half_fini(struct http2_half *h)
 {
@@ -84,7 +84,7 @@ void http2_piece(struct http2_half *h, struct h2_stream *st,
 		h2_reset(&s->h2, st, H2_INTERNAL_ERROR);
 }
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 struct http2_call *http2_call_new(struct http2 *c, struct h2_stream *st)
 {
@@ -133,7 +133,7 @@ void http2_asked_closed(struct http2_call *k, uint32_t code)
 
 /* the response is whole, the request is not wanted whole: say so behind the
  * response, also when that is out already */
-static void cut(struct http2_call *k)
+static void http2_call_cut(struct http2_call *k)
 {
 	k->cut = true;
 	if (k->asked->local_done)
@@ -148,13 +148,13 @@ void http2_sent_closed(struct http2_call *k, uint32_t code)
 		http2_rst(&k->c->down, k->asked,
 			  code ? code : H2_INTERNAL_ERROR);
 	else if (k->asked && !k->ask.ended)
-		cut(k);
+		http2_call_cut(k);
 	http2_call_check(k);
 }
 
-/* --- answers ------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
-static struct hpack_field field(const char *name, const char *value)
+static struct hpack_field http2_call_field(const char *name, const char *value)
 {
 	return (struct hpack_field){ (const uint8_t *)name,
 				     (const uint8_t *)value, strlen(name),
@@ -164,8 +164,8 @@ static struct hpack_field field(const char *name, const char *value)
 void http2_refuse(struct http2_call *k, const char *status, const char *text)
 {
 	const struct hpack_field f[] = {
-		field(":status", status),
-		field("content-type", "text/plain"),
+		http2_call_field(":status", status),
+		http2_call_field("content-type", "text/plain"),
 	};
 	struct http2_side *down = &k->c->down;
 

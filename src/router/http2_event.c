@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* --- of both ------------------------------------------------------------- */
+/* --- of both -------------------------------------------------------------- */
 
 static int new_head(struct http2_head **h)
 {
@@ -41,7 +41,7 @@ static void put_body(struct http2_side *s, struct h2_stream *st,
 	http2_give_back(s);
 }
 
-/* --- the caller ---------------------------------------------------------- */
+/* --- the caller ----------------------------------------------------------- */
 
 static int caller_begin(void *user, struct h2_stream *st)
 {
@@ -141,7 +141,7 @@ const struct h2_handler http2_caller_handler = {
 	caller_piece, caller_sent,  caller_finished, caller_closed
 };
 
-/* --- a backend ----------------------------------------------------------- */
+/* --- a backend ------------------------------------------------------------ */
 
 static int backend_begin(void *user, struct h2_stream *st)
 {

@@ -26,21 +26,21 @@ void http2_head_free(struct http2_head *h)
 	free(h);
 }
 
-static struct rule_str name_of(const struct http2_head *h, size_t i)
+static struct rule_str http2_head_name_of(const struct http2_head *h, size_t i)
 {
 	return (struct rule_str){ (const char *)buf_data(&h->text) +
 					  h->field[i].name,
 				  h->field[i].nname };
 }
 
-static struct rule_str value_of(const struct http2_head *h, size_t i)
+static struct rule_str http2_head_value_of(const struct http2_head *h, size_t i)
 {
 	return (struct rule_str){ (const char *)buf_data(&h->text) +
 					  h->field[i].value,
 				  h->field[i].nvalue };
 }
 
-static bool is(struct rule_str s, const char *text)
+static bool http2_head_is(struct rule_str s, const char *text)
 {
 	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
@@ -74,7 +74,7 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 	ipaddr_str(&from->addr, text + 2);
 	n = strlen(text);
 	for (size_t i = 0; i < h->n; i++)
-		if (is(name_of(h, i), XFF))
+		if (http2_head_is(http2_head_name_of(h, i), XFF))
 			f = &h->field[i];
 	if (!f)
 		return http2_head_add(
@@ -111,9 +111,10 @@ size_t http2_head_fields(const struct http2_head *h,
 int http2_head_status(const struct http2_head *h)
 {
 	for (size_t i = 0; i < h->n; i++) {
-		struct rule_str v = value_of(h, i);
+		struct rule_str v = http2_head_value_of(h, i);
 
-		if (is(name_of(h, i), ":status") && v.n == 3)
+		if (http2_head_is(http2_head_name_of(h, i), ":status") &&
+		    v.n == 3)
 			return (v.p[0] - '0') * 100 + (v.p[1] - '0') * 10 +
 			       v.p[2] - '0';
 	}
@@ -125,13 +126,14 @@ void http2_head_rule(const struct http2_head *h, struct rule_field *field,
 {
 	*req = (struct rule_request){ .field = field };
 	for (size_t i = 0; i < h->n; i++) {
-		struct rule_str name = name_of(h, i), v = value_of(h, i);
+		struct rule_str name = http2_head_name_of(h, i),
+				v = http2_head_value_of(h, i);
 
-		if (is(name, ":method"))
+		if (http2_head_is(name, ":method"))
 			req->method = v;
-		else if (is(name, ":path"))
+		else if (http2_head_is(name, ":path"))
 			req->path = v;
-		else if (is(name, ":authority"))
+		else if (http2_head_is(name, ":authority"))
 			field[req->nfields++] =
 				(struct rule_field){ { "host", 4 }, v };
 		else if (name.n && name.p[0] != ':')

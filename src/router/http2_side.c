@@ -33,7 +33,7 @@ void http2_side_fini(struct http2_side *s)
 size_t http2_side_write(struct http2_side *s, struct h2_stream *st,
 			const uint8_t *p, size_t n)
 {
-	if (!s || !st || !s->opened || s->deaf)
+	if (!s || !st || !s->opened || s->write_failed)
 		return 0;
 	return h2_write(&s->h2, st, p, n, OUT_SIZE);
 }
@@ -43,14 +43,14 @@ int http2_side_send(struct http2_side *s)
 	/* before it is open, bodies wait where they can go another way */
 	int some = h2_send(&s->h2, s->opened ? OUT_SIZE : 0);
 
-	while (some >= 0 && s->opened && s->end.pipe && !s->deaf &&
+	while (some >= 0 && s->opened && s->end.pipe && !s->write_failed &&
 	       s->out.len) {
 		ssize_t n =
 			pipe_send(s->end.pipe, buf_data(&s->out), s->out.len);
 		int rc;
 
 		if (n < 0) {
-			s->deaf = true;
+			s->write_failed = true;
 			break;
 		}
 		some |= n > 0;

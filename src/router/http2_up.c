@@ -13,7 +13,7 @@
 
 static const struct pipe_handler up_handler;
 
-/* --- connections --------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------- */
 
 void http2_up_free(struct http2_side *s)
 {
@@ -52,7 +52,7 @@ void http2_up_sweep(struct http2 *c)
 	}
 }
 
-static void on_again(struct timer *t)
+static void http2_up_on_again(struct timer *t)
 {
 	struct http2 *c = container_of(t, struct http2, again);
 
@@ -88,7 +88,7 @@ void http2_up_broke(struct http2_side *s, int error)
 		if (!s->opened && k->asked && is_lost(k, error)) {
 			/* whose it is now is known a moment later */
 			loop_timer_start(c->rc->env->loop, &c->again, 0,
-					 on_again);
+					 http2_up_on_again);
 			continue;
 		}
 		/* a response that was complete still goes out */
@@ -133,14 +133,14 @@ static struct http2_side *up_for(struct http2 *c, struct backend_ref ref)
 
 		if (!backend_same(s->ref, ref))
 			continue;
-		if (!s->deaf && h2_may_request(&s->h2))
+		if (!s->write_failed && h2_may_request(&s->h2))
 			return s;
 		full++;
 	}
 	return full < UPS_MAX ? up_open(c, ref) : NULL;
 }
 
-/* --- calls --------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 static bool is_connect(const struct rule_request *req)
 {
@@ -229,9 +229,9 @@ void http2_route_lost(struct http2 *c)
 	}
 }
 
-/* --- pipes --------------------------------------------------------------- */
+/* --- pipes ---------------------------------------------------------------- */
 
-static void on_opened(void *user)
+static void http2_up_on_opened(void *user)
 {
 	struct http2_side *s = user;
 	struct list *n;
@@ -248,14 +248,14 @@ static void on_opened(void *user)
 	http2_run(s->c);
 }
 
-static void on_writable(void *user)
+static void http2_up_on_writable(void *user)
 {
 	struct http2_side *s = user;
 
 	http2_run(s->c);
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void http2_up_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct http2_side *s = user;
 	struct http2 *c = s->c;
@@ -268,7 +268,7 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 	http2_run(c);
 }
 
-static void on_eof(void *user)
+static void http2_up_on_eof(void *user)
 {
 	struct http2_side *s = user;
 	struct http2 *c = s->c;
@@ -277,7 +277,7 @@ static void on_eof(void *user)
 	http2_run(c);
 }
 
-static void on_closed(void *user, int error)
+static void http2_up_on_closed(void *user, int error)
 {
 	struct http2_side *s = user;
 	struct http2 *c = s->c;
@@ -287,5 +287,7 @@ static void on_closed(void *user, int error)
 	http2_run(c);
 }
 
-static const struct pipe_handler up_handler = { on_opened, on_data, on_eof,
-						on_writable, on_closed };
+static const struct pipe_handler up_handler = {
+	http2_up_on_opened, http2_up_on_data, http2_up_on_eof,
+	http2_up_on_writable, http2_up_on_closed
+};

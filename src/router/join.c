@@ -70,12 +70,12 @@ static void check_over(struct join *j)
 	conn_over(rc);
 }
 
-static void on_opened(void *user)
+static void join_on_opened(void *user)
 {
 	(void)user;
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void join_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct side *s = user;
 	ssize_t sent = 0;
@@ -91,7 +91,7 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 		join_reset(s->join);
 }
 
-static void on_eof(void *user)
+static void join_on_eof(void *user)
 {
 	struct side *s = user;
 
@@ -100,7 +100,7 @@ static void on_eof(void *user)
 	check_over(s->join);
 }
 
-static void on_writable(void *user)
+static void join_on_writable(void *user)
 {
 	struct side *s = user;
 
@@ -110,7 +110,7 @@ static void on_writable(void *user)
 	check_over(s->join);
 }
 
-static void on_closed(void *user, int error)
+static void join_on_closed(void *user, int error)
 {
 	struct side *s = user;
 
@@ -119,8 +119,9 @@ static void on_closed(void *user, int error)
 	join_reset(s->join);
 }
 
-static const struct pipe_handler handler = { on_opened, on_data, on_eof,
-					     on_writable, on_closed };
+static const struct pipe_handler handler = { join_on_opened, join_on_data,
+					     join_on_eof, join_on_writable,
+					     join_on_closed };
 
 static void side_init(struct join *j, struct side *s, struct side *other,
 		      const struct conn_end *end)

@@ -28,7 +28,7 @@ static void linger_free(void *part)
 	loop_defer_free(l->rc->env->loop, l);
 }
 
-static void over(struct lingering *l)
+static void linger_over(struct lingering *l)
 {
 	struct router_conn *rc = l->rc;
 
@@ -41,7 +41,7 @@ static void over(struct lingering *l)
 
 static void on_time(struct timer *t)
 {
-	over(container_of(t, struct lingering, timer));
+	linger_over(container_of(t, struct lingering, timer));
 }
 
 static void on_nothing(void *user)
@@ -49,7 +49,7 @@ static void on_nothing(void *user)
 	(void)user;
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void linger_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct lingering *l = user;
 
@@ -57,22 +57,23 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 	pipe_consume(l->pipe, n);
 }
 
-static void on_eof(void *user)
+static void linger_on_eof(void *user)
 {
-	over(user);
+	linger_over(user);
 }
 
-static void on_closed(void *user, int error)
+static void linger_on_closed(void *user, int error)
 {
 	struct lingering *l = user;
 
 	(void)error;
 	l->pipe = NULL;
-	over(l);
+	linger_over(l);
 }
 
-static const struct pipe_handler handler = { on_nothing, on_data, on_eof,
-					     on_nothing, on_closed };
+static const struct pipe_handler handler = { on_nothing, linger_on_data,
+					     linger_on_eof, on_nothing,
+					     linger_on_closed };
 static const struct part_ops part_ops = { .free = linger_free };
 
 void linger_start(struct router_conn *rc, struct pipe *caller)

@@ -46,7 +46,7 @@ static struct pipe_fd *of(struct pipe *p)
 	return container_of(p, struct pipe_fd, pipe);
 }
 
-static void release(struct pipe_fd *s, bool reset)
+static void pipe_fd_release(struct pipe_fd *s, bool reset)
 {
 	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
@@ -61,18 +61,18 @@ static void release(struct pipe_fd *s, bool reset)
 	loop_defer_free(s->loop, s);
 }
 
-static void fail(struct pipe_fd *s, int error)
+static void pipe_fd_fail(struct pipe_fd *s, int error)
 {
 	const struct pipe_handler *h = s->pipe.handler;
 	void *user = s->pipe.user;
 
-	release(s, true);
+	pipe_fd_release(s, true);
 	if (h)
 		h->closed(user, error);
 }
 
 /* 1: go on; 0: nothing more for now, or gone */
-static int read_some(struct pipe_fd *s)
+static int pipe_fd_read_some(struct pipe_fd *s)
 {
 	uint8_t mem[READ_MAX];
 	size_t room;
@@ -87,7 +87,7 @@ static int read_some(struct pipe_fd *s)
 	if (n < 0) {
 		s->readable = false;
 		if (errno != EAGAIN)
-			fail(s, -errno);
+			pipe_fd_fail(s, -errno);
 		return 0;
 	}
 	if (n == 0) {
@@ -108,26 +108,26 @@ static int read_some(struct pipe_fd *s)
 	return !s->gone;
 }
 
-static void again(struct timer *t);
+static void pipe_fd_again(struct timer *t);
 
-static void run(struct pipe_fd *s)
+static void pipe_fd_run(struct pipe_fd *s)
 {
 	int more = 1;
 
 	if (!s->pipe.handler)
 		return;
 	for (int i = 0; i < ROUNDS && more; i++)
-		more = read_some(s);
+		more = pipe_fd_read_some(s);
 	if (more)
-		loop_timer_start(s->loop, &s->again, 0, again);
+		loop_timer_start(s->loop, &s->again, 0, pipe_fd_again);
 }
 
-static void again(struct timer *t)
+static void pipe_fd_again(struct timer *t)
 {
-	run(container_of(t, struct pipe_fd, again));
+	pipe_fd_run(container_of(t, struct pipe_fd, again));
 }
 
-static int socket_error(int fd)
+static int pipe_fd_socket_error(int fd)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -136,13 +136,13 @@ static int socket_error(int fd)
 	return error ? -error : -ECONNRESET;
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void pipe_fd_on_event(struct watch *w, uint32_t events)
 {
 	struct pipe_fd *s = container_of(w, struct pipe_fd, watch);
 
 	/* an error that no read will find (soon) */
 	if ((events & EPOLLERR) && (s->ended || s->held >= s->window)) {
-		fail(s, socket_error(w->fd));
+		pipe_fd_fail(s, pipe_fd_socket_error(w->fd));
 		return;
 	}
 	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
@@ -154,11 +154,10 @@ static void on_event(struct watch *w, uint32_t events)
 		s->pipe.handler->writable(s->pipe.user);
 	}
 	if (!s->gone)
-		run(s);
+		pipe_fd_run(s);
 }
 
-/* --- the pipe -------------------------------------------------------------
- */
+/* --- the pipe ------------------------------------------------------------- */
 
 static ssize_t fd_send(struct pipe *p, const void *data, size_t n)
 {
@@ -191,7 +190,7 @@ static void fd_consume(struct pipe *p, size_t n)
 
 	s->held -= MIN(n, s->held);
 	if (full && s->held < s->window && s->readable && !s->ended)
-		loop_timer_start(s->loop, &s->again, 0, again);
+		loop_timer_start(s->loop, &s->again, 0, pipe_fd_again);
 }
 
 static void fd_close(struct pipe *p, bool reset)
@@ -200,12 +199,12 @@ static void fd_close(struct pipe *p, bool reset)
 
 	if (s->watch.fd < 0 && s->cancel)
 		s->cancel(s->cancel_user);
-	release(s, reset);
+	pipe_fd_release(s, reset);
 }
 
 static const struct pipe_ops ops = { fd_send, fd_finish, fd_consume, fd_close };
 
-static int attach(struct pipe_fd *s, int fd)
+static int pipe_fd_attach(struct pipe_fd *s, int fd)
 {
 	const int one = 1;
 
@@ -213,9 +212,10 @@ static int attach(struct pipe_fd *s, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	s->readable = true;
 	s->window = READ_MIN;
-	return loop_watch_start(
-		s->loop, &s->watch, fd,
-		EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, on_event);
+	return loop_watch_start(s->loop, &s->watch, fd,
+				EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+					(uint32_t)EPOLLET,
+				pipe_fd_on_event);
 }
 
 struct pipe *pipe_fd_opening(struct loop *l, void (*cancel)(void *user),
@@ -236,10 +236,10 @@ struct pipe *pipe_fd_opening(struct loop *l, void (*cancel)(void *user),
 void pipe_fd_opened(struct pipe *p, int fd)
 {
 	struct pipe_fd *s = of(p);
-	int rc = fd < 0 ? fd : attach(s, fd);
+	int rc = fd < 0 ? fd : pipe_fd_attach(s, fd);
 
 	if (rc < 0) {
-		fail(s, rc);
+		pipe_fd_fail(s, rc);
 		return;
 	}
 	s->pipe.handler->opened(s->pipe.user);
@@ -255,7 +255,7 @@ struct pipe *pipe_fd_new(struct loop *l, int fd)
 		errno = ENOMEM;
 		return NULL;
 	}
-	rc = attach(of(p), fd);
+	rc = pipe_fd_attach(of(p), fd);
 	if (rc == 0)
 		return p;
 	fd_close(p, true);

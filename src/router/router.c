@@ -158,7 +158,7 @@ static enum detect what(const struct listen *l)
 		       : DETECT_MORE;
 }
 
-static void look(struct listen *l)
+static void router_look(struct listen *l)
 {
 	if (l->raw)
 		return;
@@ -180,7 +180,7 @@ static void look(struct listen *l)
 }
 
 /* these few bytes are all that it says: its backend knows what they mean */
-static void on_slow(struct timer *t)
+static void router_on_slow(struct timer *t)
 {
 	struct listen *l = container_of(t, struct listen, slow);
 
@@ -194,17 +194,17 @@ static void on_slow(struct timer *t)
 	listen_reset(l);
 }
 
-static void on_opened(void *user)
+static void router_on_opened(void *user)
 {
 	(void)user;
 }
 
-static void on_writable(void *user)
+static void router_on_writable(void *user)
 {
 	(void)user;
 }
 
-static void on_data(void *user, const uint8_t *p, size_t n)
+static void router_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct listen *l = user;
 	struct router_env *env = l->rc->env;
@@ -212,22 +212,22 @@ static void on_data(void *user, const uint8_t *p, size_t n)
 	if (!l->caller.in.len)
 		loop_timer_start(env->loop, &l->slow,
 				 router_patience(env, ROUTER_DETECT_NS),
-				 on_slow);
+				 router_on_slow);
 	if (buf_put(&l->caller.in, p, n) < 0)
 		listen_reset(l);
 	else
-		look(l);
+		router_look(l);
 }
 
-static void on_eof(void *user)
+static void router_on_eof(void *user)
 {
 	struct listen *l = user;
 
 	l->caller.eof = true;
-	look(l);
+	router_look(l);
 }
 
-static void on_closed(void *user, int error)
+static void router_on_closed(void *user, int error)
 {
 	struct listen *l = user;
 
@@ -236,8 +236,10 @@ static void on_closed(void *user, int error)
 	listen_reset(l);
 }
 
-static const struct pipe_handler caller_handler = { on_opened, on_data, on_eof,
-						    on_writable, on_closed };
+static const struct pipe_handler caller_handler = {
+	router_on_opened, router_on_data, router_on_eof, router_on_writable,
+	router_on_closed
+};
 
 static void on_up_opened(void *user)
 {
@@ -281,7 +283,7 @@ static void on_up_closed(void *user, int error)
 }
 
 static const struct pipe_handler up_handler = { on_up_opened, on_up_data,
-						on_up_eof, on_writable,
+						on_up_eof, router_on_writable,
 						on_up_closed };
 
 static void on_silence(struct timer *t)
@@ -300,7 +302,7 @@ static void listen_drain(void *part)
 	if (!l->raw && !l->caller.in.len)
 		loop_timer_start(env->loop, &l->slow,
 				 router_patience(env, ROUTER_DRAIN_NS),
-				 on_slow);
+				 router_on_slow);
 }
 
 static const struct part_ops part_ops = { .free = listen_free,
@@ -338,6 +340,7 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 				 on_silence);
 	else
 		loop_timer_start(env->loop, &l->slow,
-				 router_patience(env, ROUTER_IDLE_NS), on_slow);
+				 router_patience(env, ROUTER_IDLE_NS),
+				 router_on_slow);
 	return rc;
 }

@@ -34,7 +34,7 @@ struct table *table_new(void)
 	return t;
 }
 
-static struct client *find(const struct table *t, uint64_t id)
+static struct client *table_find(const struct table *t, uint64_t id)
 {
 	struct list *n;
 
@@ -68,7 +68,7 @@ static void drop_rules(struct table *t, struct client *c)
 
 void table_leave(struct table *t, uint64_t id)
 {
-	struct client *c = find(t, id);
+	struct client *c = table_find(t, id);
 
 	if (!c)
 		return;
@@ -93,7 +93,7 @@ static bool in_force(const struct client *c, int64_t now)
 	return !c->lost || now < c->until;
 }
 
-static bool has(const struct client *c, const struct rule *r)
+static bool table_has(const struct client *c, const struct rule *r)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (rule_same(&c->rules[i], r))
@@ -114,7 +114,7 @@ static int conflict(const struct table *t, uint64_t id,
 		if (c->id == id || !in_force(c, now))
 			continue;
 		for (size_t i = 0; i < nrules; i++) {
-			if (!has(c, &rules[i]))
+			if (!table_has(c, &rules[i]))
 				continue;
 			out->rule = rules[i];
 			memcpy(out->holder, c->user, sizeof(c->user));
@@ -129,7 +129,7 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 		 int64_t grace_ns, const struct rule *rules, size_t n,
 		 int64_t now, struct table_conflict *out)
 {
-	struct client *c = find(t, id);
+	struct client *c = table_find(t, id);
 	struct rule *mine;
 	int rc = c ? conflict(t, id, rules, n, now, out) : -ENOENT;
 
@@ -154,7 +154,7 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 
 void table_lost(struct table *t, uint64_t id, int64_t now)
 {
-	struct client *c = find(t, id);
+	struct client *c = table_find(t, id);
 
 	if (!c || c->lost)
 		return;
@@ -165,7 +165,7 @@ void table_lost(struct table *t, uint64_t id, int64_t now)
 int table_back(struct table *t, uint64_t id, int64_t now,
 	       struct table_conflict *out)
 {
-	struct client *c = find(t, id);
+	struct client *c = table_find(t, id);
 	int rc;
 
 	if (!c || !c->lost)
@@ -207,7 +207,7 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 
 bool table_serves(const struct table *t, uint64_t id)
 {
-	const struct client *c = find(t, id);
+	const struct client *c = table_find(t, id);
 
 	return c && c->n > 0;
 }

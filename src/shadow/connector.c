@@ -44,7 +44,7 @@ void connector_cancel(struct connector *c)
 }
 
 /* @result: the socket or -errno */
-static void finish(struct connector *c, int result)
+static void connector_finish(struct connector *c, int result)
 {
 	const struct ipport last = {
 		.addr = c->addr[c->next ? c->next - 1 : 0],
@@ -57,7 +57,7 @@ static void finish(struct connector *c, int result)
 
 static void try_next(struct connector *c, int error);
 
-static void on_connect(struct watch *w, uint32_t events)
+static void connector_on_connect(struct watch *w, uint32_t events)
 {
 	struct connector *c = container_of(w, struct connector, watch);
 	socklen_t len = sizeof(int);
@@ -70,12 +70,12 @@ static void on_connect(struct watch *w, uint32_t events)
 	if (error)
 		try_next(c, error);
 	else
-		finish(c, steal_fd(&c->fd));
+		connector_finish(c, steal_fd(&c->fd));
 }
 
-static void on_timeout(struct timer *t)
+static void connector_on_timeout(struct timer *t)
 {
-	finish(container_of(t, struct connector, timer), -ETIMEDOUT);
+	connector_finish(container_of(t, struct connector, timer), -ETIMEDOUT);
 }
 
 /* 0, or a positive errno */
@@ -94,7 +94,7 @@ static int try_one(struct connector *c, const struct ipaddr *addr)
 	    errno != EINPROGRESS)
 		return errno;
 	return -loop_watch_start(c->sh->loop, &c->watch, fd, EPOLLOUT,
-				 on_connect);
+				 connector_on_connect);
 }
 
 static void try_next(struct connector *c, int error)
@@ -105,15 +105,16 @@ static void try_next(struct connector *c, int error)
 		if (!error)
 			return;
 	}
-	finish(c, -error);
+	connector_finish(c, -error);
 }
 
 /* done() must not come from inside connector_start() */
-static void on_begin(struct timer *t)
+static void connector_on_begin(struct timer *t)
 {
 	struct connector *c = container_of(t, struct connector, timer);
 
-	loop_timer_start(c->sh->loop, &c->timer, CONNECT_NS, on_timeout);
+	loop_timer_start(c->sh->loop, &c->timer, CONNECT_NS,
+			 connector_on_timeout);
 	try_next(c, EHOSTUNREACH);
 }
 
@@ -133,6 +134,6 @@ struct connector *connector_start(
 		memcpy(c->addr, addr, c->naddr * sizeof(*addr));
 	c->done = done;
 	c->user = user;
-	loop_timer_start(sh->loop, &c->timer, 0, on_begin);
+	loop_timer_start(sh->loop, &c->timer, 0, connector_on_begin);
 	return c;
 }

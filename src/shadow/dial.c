@@ -27,7 +27,7 @@ struct dial {
 	uint16_t port;
 };
 
-static void dial_free(struct dial *d)
+static void dial_dial_free(struct dial *d)
 {
 	if (d->resolve)
 		resolve_cancel(d->resolve);
@@ -41,7 +41,7 @@ static void dial_refuse(struct dial *d, int error, const char *act)
 
 	snprintf(text, sizeof(text), "%s: %s", act, strerror(error));
 	reply_refuse(d->stream, error, text);
-	dial_free(d);
+	dial_dial_free(d);
 }
 
 static void dial_data(void *user, const uint8_t *p, size_t n);
@@ -68,7 +68,7 @@ static int dial_was_open(struct dial *d)
 	return mux_stream_accept(d->stream, NULL, &ops, d);
 }
 
-static void on_connected(void *user, int fd, const struct ipport *last)
+static void dial_on_connected(void *user, int fd, const struct ipport *last)
 {
 	struct dial *d = user;
 	char at[IPPORT_STRLEN], act[IPPORT_STRLEN + 10];
@@ -83,19 +83,19 @@ static void on_connected(void *user, int fd, const struct ipport *last)
 	}
 	/* on failure the stream is reset already */
 	(void)!relay_start(d->sh->loop, fd, d->stream, true, NULL, NULL, NULL);
-	dial_free(d);
+	dial_dial_free(d);
 }
 
 static void dial_connect(struct dial *d, const struct ipaddr *addr, size_t n)
 {
 	d->connector =
-		connector_start(d->sh, addr, n, d->port, on_connected, d);
+		connector_start(d->sh, addr, n, d->port, dial_on_connected, d);
 	if (!d->connector)
 		dial_refuse(d, errno, "connect");
 }
 
-static void on_resolved(void *user, int error, const struct ipaddr *addr,
-			size_t n)
+static void dial_on_resolved(void *user, int error, const struct ipaddr *addr,
+			     size_t n)
 {
 	struct dial *d = user;
 
@@ -106,7 +106,7 @@ static void on_resolved(void *user, int error, const struct ipaddr *addr,
 		dial_connect(d, addr, n);
 }
 
-/* --- the stream before it is answered ----------------------------------- */
+/* --- the stream before it is answered ------------------------------------- */
 
 static void dial_data(void *user, const uint8_t *p, size_t n)
 {
@@ -116,13 +116,13 @@ static void dial_data(void *user, const uint8_t *p, size_t n)
 	(void)n;
 	/* our client waits for the answer; whoever does not is refused */
 	mux_stream_reset(d->stream, EPROTO);
-	dial_free(d);
+	dial_dial_free(d);
 }
 
 static void dial_close(void *user, int error)
 {
 	(void)error;
-	dial_free(user);
+	dial_dial_free(user);
 }
 
 static const struct mux_stream_ops ops = {
@@ -144,7 +144,7 @@ static void dial_name(struct dial *d, const char *authority)
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - authority),
 		 authority);
 	d->port = (uint16_t)port;
-	d->resolve = resolve_start(d->sh, host, on_resolved, d);
+	d->resolve = resolve_start(d->sh, host, dial_on_resolved, d);
 	if (!d->resolve)
 		dial_refuse(d, errno, "resolve");
 }

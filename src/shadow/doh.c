@@ -35,7 +35,7 @@ static void doh_refuse(struct doh *d, int error, const char *detail)
 	doh_free(d);
 }
 
-static void on_reply(void *user, int err, const uint8_t *reply, size_t len)
+static void doh_on_reply(void *user, int err, const uint8_t *reply, size_t len)
 {
 	struct doh *d = user;
 
@@ -64,7 +64,7 @@ static void doh_end(void *user)
 	struct doh *d = user;
 
 	d->query = nameserver_ask(d->sh->names, buf_data(&d->msg), d->msg.len,
-				  d->tcp, on_reply, d);
+				  d->tcp, doh_on_reply, d);
 	if (!d->query)
 		doh_refuse(d, errno == EBADMSG ? EINVAL : errno,
 			   errno == ENOENT ? "the Pod has no name server"

@@ -38,7 +38,7 @@ static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
 static const char bad[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
 			  "Connection: close\r\n\r\n";
 
-static void caller_free(struct caller *c)
+static void health_caller_free(struct caller *c)
 {
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->timer);
@@ -48,12 +48,12 @@ static void caller_free(struct caller *c)
 	loop_defer_free(c->health->loop, c);
 }
 
-static void on_timeout(struct timer *t)
+static void health_on_timeout(struct timer *t)
 {
-	caller_free(container_of(t, struct caller, timer));
+	health_caller_free(container_of(t, struct caller, timer));
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void health_on_event(struct watch *w, uint32_t events)
 {
 	struct caller *c = container_of(w, struct caller, watch);
 	ssize_t n = recv(w->fd, c->head + c->len, HEAD_MAX - c->len, 0);
@@ -72,7 +72,7 @@ static void on_event(struct watch *w, uint32_t events)
 		(void)!send(w->fd, answer, strlen(answer), MSG_NOSIGNAL);
 		shutdown(w->fd, SHUT_WR);
 	}
-	caller_free(c);
+	health_caller_free(c);
 }
 
 /* It has had its time: the kubelet asks as soon as it is connected. What it
@@ -82,19 +82,20 @@ static void health_drop_oldest(struct health *h)
 	struct caller *c = container_of(h->callers.next, struct caller, node);
 	size_t n = h->ncallers;
 
-	on_event(&c->watch, EPOLLIN);
+	health_on_event(&c->watch, EPOLLIN);
 	if (h->ncallers == n)
-		caller_free(c);
+		health_caller_free(c);
 }
 
-static void on_caller(void *user, int fd)
+static void health_on_caller(void *user, int fd)
 {
 	struct health *h = user;
 	struct caller *c = calloc(1, sizeof(*c));
 
 	if (c && h->ncallers >= CALLERS_MAX)
 		health_drop_oldest(h);
-	if (!c || loop_watch_start(h->loop, &c->watch, fd, EPOLLIN, on_event)) {
+	if (!c || loop_watch_start(h->loop, &c->watch, fd, EPOLLIN,
+				   health_on_event)) {
 		close(fd);
 		free(c);
 		return;
@@ -102,7 +103,7 @@ static void on_caller(void *user, int fd)
 	c->health = h;
 	list_add_tail(&h->callers, &c->node);
 	h->ncallers++;
-	loop_timer_start(h->loop, &c->timer, CALLER_NS, on_timeout);
+	loop_timer_start(h->loop, &c->timer, CALLER_NS, health_on_timeout);
 }
 
 struct health *health_new(struct loop *loop, const struct ipport *at,
@@ -112,7 +113,8 @@ struct health *health_new(struct loop *loop, const struct ipport *at,
 
 	h->loop = loop;
 	list_init(&h->callers);
-	if (listener_start(&h->listener, loop, at, on_caller, h, err) == 0)
+	if (listener_start(&h->listener, loop, at, health_on_caller, h, err) ==
+	    0)
 		return h;
 	free(h);
 	return NULL;
@@ -126,7 +128,7 @@ void health_free(struct health *h)
 		return;
 	listener_stop(&h->listener);
 	list_for_each_safe (n, tmp, &h->callers) {
-		caller_free(container_of(n, struct caller, node));
+		health_caller_free(container_of(n, struct caller, node));
 	}
 	loop_defer_free(h->loop, h);
 }

@@ -69,10 +69,9 @@ size_t laptop_controls(const struct laptop *l)
 	return l && l->control ? 1 : 0;
 }
 
-/* --- answers ---------------------------------------------------------------
- */
+/* --- answers -------------------------------------------------------------- */
 
-static void answer(struct laptop *l, int rc)
+static void laptop_answer(struct laptop *l, int rc)
 {
 	if (!l->control)
 		return;
@@ -84,10 +83,11 @@ static void answer(struct laptop *l, int rc)
 	l->control = NULL;
 }
 
-static void refuse(struct laptop *l, const char *holder, const char *text)
+static void laptop_refuse(struct laptop *l, const char *holder,
+			  const char *text)
 {
 	log_info("rules of %s are refused: %s", l->user, text);
-	answer(l, ruleline_put_refused(&l->out, holder, text));
+	laptop_answer(l, ruleline_put_refused(&l->out, holder, text));
 }
 
 static void refuse_taken(struct laptop *l, const struct table_conflict *c)
@@ -101,10 +101,10 @@ static void refuse_taken(struct laptop *l, const struct table_conflict *c)
 	rule_match_print(&c->rule.match, match);
 	snprintf(text, sizeof(text), "port %u (%.160s) is taken by %.64s%s",
 		 c->rule.port, match, c->holder, when);
-	refuse(l, c->holder, text);
+	laptop_refuse(l, c->holder, text);
 }
 
-/* --- the rules that come ----------------------------------------------- */
+/* --- the rules that come -------------------------------------------------- */
 
 static void set_broken(struct laptop *l, const char *why)
 {
@@ -113,7 +113,7 @@ static void set_broken(struct laptop *l, const char *why)
 	l->broken = true;
 }
 
-static void add_rule(struct laptop *l, const struct rule *r)
+static void laptop_add_rule(struct laptop *l, const struct rule *r)
 {
 	char text[80];
 	struct rule *more;
@@ -142,16 +142,17 @@ static void commit(struct laptop *l)
 	int rc = 0;
 
 	if (l->broken) {
-		refuse(l, "", l->why);
+		laptop_refuse(l, "", l->why);
 	} else {
 		rc = table_commit(l->sh->table, l->id, l->user, grace_ns(l),
 				  l->rules, l->nrules, clock_ns(), &c);
 		if (rc == -EEXIST)
 			refuse_taken(l, &c);
 		else if (rc < 0)
-			refuse(l, "", strerror(-rc));
+			laptop_refuse(l, "", strerror(-rc));
 		else
-			answer(l, ruleline_put(&l->out, RULELINE_ACCEPTED));
+			laptop_answer(l,
+				      ruleline_put(&l->out, RULELINE_ACCEPTED));
 	}
 	l->ops->changed(l->ops_user);
 	if (l->nrules)
@@ -165,7 +166,7 @@ static void commit(struct laptop *l)
 	l->broken = false;
 }
 
-static void take_line(struct laptop *l, const char *text)
+static void laptop_take_line(struct laptop *l, const char *text)
 {
 	struct kt_error err = { 0 };
 	struct ruleline line;
@@ -182,7 +183,7 @@ static void take_line(struct laptop *l, const char *text)
 		l->grace_s = line.seconds;
 		break;
 	case RULELINE_RULE:
-		add_rule(l, &line.rule);
+		laptop_add_rule(l, &line.rule);
 		break;
 	case RULELINE_COMMIT:
 		commit(l);
@@ -196,9 +197,9 @@ static void take_line(struct laptop *l, const char *text)
 	}
 }
 
-/* --- the control stream ------------------------------------------------ */
+/* --- the control stream --------------------------------------------------- */
 
-static ssize_t control_read(void *user, uint8_t *buf, size_t len)
+static ssize_t laptop_control_read(void *user, uint8_t *buf, size_t len)
 {
 	struct laptop *l = user;
 	size_t n = MIN(len, l->out.len);
@@ -210,7 +211,7 @@ static ssize_t control_read(void *user, uint8_t *buf, size_t len)
 	return (ssize_t)n;
 }
 
-static void control_data(void *user, const uint8_t *p, size_t n)
+static void laptop_control_data(void *user, const uint8_t *p, size_t n)
 {
 	struct laptop *l = user;
 	struct rd in = rd_make(p, n);
@@ -218,14 +219,14 @@ static void control_data(void *user, const uint8_t *p, size_t n)
 
 	mux_stream_consume(l->control, n);
 	while (l->control && (rc = ruleline_read(&l->in, &in)) == 1)
-		take_line(l, l->in.line);
+		laptop_take_line(l, l->in.line);
 	if (rc >= 0 || !l->control)
 		return;
 	mux_stream_reset(l->control, EPROTO);
 	l->control = NULL;
 }
 
-static void control_close(void *user, int error)
+static void laptop_control_close(void *user, int error)
 {
 	struct laptop *l = user;
 
@@ -234,9 +235,9 @@ static void control_close(void *user, int error)
 }
 
 static const struct mux_stream_ops control_ops = {
-	.read = control_read,
-	.data = control_data,
-	.close = control_close,
+	.read = laptop_control_read,
+	.data = laptop_control_data,
+	.close = laptop_control_close,
 };
 
 static void open_control(struct laptop *l)
@@ -252,7 +253,7 @@ static void open_control(struct laptop *l)
 		log_warn("no control stream: %s", strerror(errno));
 }
 
-/* --- life -------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 struct laptop *laptop_new(struct shadow *sh, struct link *link,
 			  const struct laptop_ops *ops, void *user)

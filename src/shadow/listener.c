@@ -30,7 +30,7 @@ static void drop_one(struct listener *l)
 	l->spare = open_spare();
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void listener_on_event(struct watch *w, uint32_t events)
 {
 	struct listener *l = container_of(w, struct listener, watch);
 
@@ -97,7 +97,8 @@ int listener_start(struct listener *l, struct loop *loop,
 				.accepted = accepted,
 				.user = user };
 	if (fd >= 0)
-		rc = loop_watch_start(loop, &l->watch, fd, EPOLLIN, on_event);
+		rc = loop_watch_start(loop, &l->watch, fd, EPOLLIN,
+				      listener_on_event);
 	if (rc < 0) {
 		if (fd >= 0)
 			close(fd);

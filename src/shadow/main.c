@@ -53,7 +53,7 @@ struct signals {
 	bool stop;
 };
 
-static void on_signal(struct watch *w, uint32_t events)
+static void shadow_main_on_signal(struct watch *w, uint32_t events)
 {
 	struct signals *sg = container_of(w, struct signals, watch);
 	struct signalfd_siginfo si;
@@ -78,7 +78,8 @@ static int start_signals(struct signals *sg, struct loop *loop)
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return loop_watch_start(loop, &sg->watch, fd, EPOLLIN, on_signal);
+	return loop_watch_start(loop, &sg->watch, fd, EPOLLIN,
+				shadow_main_on_signal);
 }
 
 static int number(const char *name, const char *text, long max, long *v)
@@ -152,7 +153,7 @@ static int one_option(struct options *o, int c)
 	}
 }
 
-static int parse(struct options *o, int argc, char **argv)
+static int shadow_main_parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "listen", required_argument, NULL, 'l' },
@@ -198,7 +199,7 @@ static struct server_config config_of(const struct options *o)
 }
 
 /* give the memory of a busy time back to the node when it is over */
-static void trim(struct server *sv, bool *busy, int64_t *since)
+static void shadow_main_trim(struct server *sv, bool *busy, int64_t *since)
 {
 	int64_t now = clock_ns();
 
@@ -211,7 +212,8 @@ static void trim(struct server *sv, bool *busy, int64_t *since)
 	}
 }
 
-static int serve(struct loop *loop, struct server *sv, struct signals *sg)
+static int shadow_main_serve(struct loop *loop, struct server *sv,
+			     struct signals *sg)
 {
 	int64_t since = 0;
 	bool busy = false;
@@ -219,7 +221,7 @@ static int serve(struct loop *loop, struct server *sv, struct signals *sg)
 	while (!sg->stop && !server_idle(sv)) {
 		int rc = loop_once(loop, NS_SEC);
 
-		trim(sv, &busy, &since);
+		shadow_main_trim(sv, &busy, &since);
 
 		if (rc < 0) {
 			log_err("event loop: %s", strerror(-rc));
@@ -263,7 +265,7 @@ int main(int argc, char **argv)
 	struct server_config cfg;
 	struct server *sv = NULL;
 	struct loop *loop;
-	int rc = parse(&o, argc, argv);
+	int rc = shadow_main_parse(&o, argc, argv);
 
 	if (rc)
 		return rc > 0 ? 0 : 2;
@@ -287,7 +289,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	log_info("shadow %s: tunnel on 127.0.0.1:%ld", KT_VERSION, o.listen);
-	rc = serve(loop, sv, &sg);
+	rc = shadow_main_serve(loop, sv, &sg);
 	if (sg.stop || o.once)
 		drain(loop, sv, &sg, o.drain * NS_SEC);
 	server_free(sv);

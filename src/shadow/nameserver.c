@@ -97,7 +97,7 @@ static void next_try(struct nameserver_query *q, int err)
 	start_try(q);
 }
 
-static void on_timeout(struct timer *t)
+static void nameserver_on_timeout(struct timer *t)
 {
 	next_try(container_of(t, struct nameserver_query, timer), -ETIMEDOUT);
 }
@@ -109,7 +109,7 @@ static void switch_to_tcp(struct nameserver_query *q)
 	start_try(q);
 }
 
-static void on_udp(struct nameserver_query *q)
+static void nameserver_on_udp(struct nameserver_query *q)
 {
 	uint8_t reply[DNS_MSG_MAX];
 	ssize_t n = recv(q->fd, reply, sizeof(reply), 0);
@@ -177,7 +177,7 @@ static void on_tcp(struct nameserver_query *q, uint32_t events)
 	}
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void nameserver_on_event(struct watch *w, uint32_t events)
 {
 	struct nameserver_query *q =
 		container_of(w, struct nameserver_query, watch);
@@ -185,7 +185,7 @@ static void on_event(struct watch *w, uint32_t events)
 	if (q->tcp)
 		on_tcp(q, events);
 	else
-		on_udp(q);
+		nameserver_on_udp(q);
 }
 
 static int open_try(struct nameserver_query *q)
@@ -211,7 +211,7 @@ static int open_try(struct nameserver_query *q)
 		return -errno;
 	return loop_watch_start(q->ns->loop, &q->watch, q->fd,
 				q->tcp ? EPOLLIN | EPOLLOUT : EPOLLIN,
-				on_event);
+				nameserver_on_event);
 }
 
 /* A try that fails at once is followed by the next one from the timer, so that
@@ -230,7 +230,7 @@ static void start_try(struct nameserver_query *q)
 		q->last_error = rc;
 		wait = 0;
 	}
-	loop_timer_start(q->ns->loop, &q->timer, wait, on_timeout);
+	loop_timer_start(q->ns->loop, &q->timer, wait, nameserver_on_timeout);
 }
 
 struct nameserver_query *nameserver_ask(struct nameserver *ns,

@@ -34,7 +34,7 @@ struct origin_dial {
 	void *user;
 };
 
-static void dial_free(struct origin_dial *d)
+static void origin_dial_free(struct origin_dial *d)
 {
 	list_del(&d->node);
 	connector_cancel(d->connector);
@@ -44,16 +44,16 @@ static void dial_free(struct origin_dial *d)
 void origin_cancel(struct origin_dial *d)
 {
 	if (d)
-		dial_free(d);
+		origin_dial_free(d);
 }
 
-static void finish(struct origin_dial *d, int result)
+static void origin_finish(struct origin_dial *d, int result)
 {
-	dial_free(d);
+	origin_dial_free(d);
 	d->done(d->user, result);
 }
 
-static void on_connected(void *user, int fd, const struct ipport *last)
+static void origin_on_connected(void *user, int fd, const struct ipport *last)
 {
 	struct origin_dial *d = user;
 	char at[IPPORT_STRLEN];
@@ -64,20 +64,20 @@ static void on_connected(void *user, int fd, const struct ipport *last)
 			  ipport_str(last, at), strerror(-fd));
 		d->origin->asked = 0; /* perhaps it is elsewhere now */
 	}
-	finish(d, fd);
+	origin_finish(d, fd);
 }
 
-static int start(struct origin_dial *d)
+static int origin_start(struct origin_dial *d)
 {
 	struct origin *o = d->origin;
 
 	d->connector = connector_start(o->sh, o->addr, o->naddr, o->port,
-				       on_connected, d);
+				       origin_on_connected, d);
 	return d->connector ? 0 : -errno;
 }
 
-static void on_resolved(void *user, int error, const struct ipaddr *addr,
-			size_t n)
+static void origin_on_resolved(void *user, int error, const struct ipaddr *addr,
+			       size_t n)
 {
 	struct origin *o = user;
 
@@ -96,9 +96,9 @@ static void on_resolved(void *user, int error, const struct ipaddr *addr,
 		int rc;
 
 		list_del(&d->node);
-		rc = o->naddr ? start(d) : error;
+		rc = o->naddr ? origin_start(d) : error;
 		if (rc < 0)
-			finish(d, rc);
+			origin_finish(d, rc);
 	}
 }
 
@@ -108,7 +108,7 @@ static int refresh(struct origin *o)
 	if (o->literal || o->resolve ||
 	    (o->asked && loop_now(o->sh->loop) - o->asked < FRESH_NS))
 		return 0;
-	o->resolve = resolve_start(o->sh, o->host, on_resolved, o);
+	o->resolve = resolve_start(o->sh, o->host, origin_on_resolved, o);
 	return o->resolve ? 0 : -errno;
 }
 
@@ -134,8 +134,9 @@ void origin_free(struct origin *o)
 	if (!o)
 		return;
 	while (!list_empty(&o->waiting))
-		finish(container_of(o->waiting.next, struct origin_dial, node),
-		       -ECANCELED);
+		origin_finish(
+			container_of(o->waiting.next, struct origin_dial, node),
+			-ECANCELED);
 	if (o->resolve)
 		resolve_cancel(o->resolve);
 	free(o->host);
@@ -156,7 +157,7 @@ struct origin_dial *origin_connect(struct origin *o,
 	list_init(&d->node);
 	rc = refresh(o);
 	if (o->naddr)
-		rc = start(d);
+		rc = origin_start(d);
 	else if (rc == 0)
 		list_add_tail(&o->waiting, &d->node);
 	if (rc == 0)

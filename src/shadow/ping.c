@@ -41,7 +41,7 @@ struct ping {
 	struct slot slot[SLOTS];
 };
 
-static void ping_free(struct ping *p)
+static void ping_ping_free(struct ping *p)
 {
 	loop_watch_stop(&p->watch);
 	close(p->watch.fd);
@@ -49,8 +49,8 @@ static void ping_free(struct ping *p)
 	loop_defer_free(p->sh->loop, p);
 }
 
-static void answer(struct ping *p, uint16_t wire, struct echo_answer *a,
-		   const uint8_t *payload, size_t len)
+static void ping_answer(struct ping *p, uint16_t wire, struct echo_answer *a,
+			const uint8_t *payload, size_t len)
 {
 	struct slot *sl = &p->slot[wire % SLOTS];
 	uint8_t head[ECHO_ANSWER_HEAD];
@@ -70,7 +70,7 @@ static uint16_t seq_of(const uint8_t *icmp)
 }
 
 /* a reply: the ICMP message from its header on; false when there is none */
-static bool take_reply(struct ping *p)
+static bool ping_take_reply(struct ping *p)
 {
 	uint8_t *mem = p->sh->scratch;
 	struct sockaddr_storage ss;
@@ -90,7 +90,7 @@ static bool take_reply(struct ping *p)
 	a = (struct echo_answer){ .type = mem[0],
 				  .code = mem[1],
 				  .from = from.addr };
-	answer(p, seq_of(mem), &a, mem + ICMP_HEAD, (size_t)n - ICMP_HEAD);
+	ping_answer(p, seq_of(mem), &a, mem + ICMP_HEAD, (size_t)n - ICMP_HEAD);
 	return true;
 }
 
@@ -106,7 +106,7 @@ static const struct sock_extended_err *find_error(struct msghdr *msg)
 }
 
 /* an ICMP error about one of our requests; false when there is none */
-static bool take_error(struct ping *p)
+static bool ping_take_error(struct ping *p)
 {
 	uint8_t sent[256], ctl[512] __attribute__((aligned(8)));
 	struct iovec iov = { sent, sizeof(sent) };
@@ -128,24 +128,23 @@ static bool take_error(struct ping *p)
 		a.from = from.addr;
 	a.type = ee->ee_type;
 	a.code = ee->ee_code;
-	answer(p, seq_of(sent), &a, NULL, 0);
+	ping_answer(p, seq_of(sent), &a, NULL, 0);
 	return true;
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void ping_on_event(struct watch *w, uint32_t events)
 {
 	struct ping *p = container_of(w, struct ping, watch);
 
-	while (events & EPOLLERR && take_error(p))
+	while (events & EPOLLERR && ping_take_error(p))
 		;
-	while (take_reply(p))
+	while (ping_take_reply(p))
 		;
 	if (p->cs.out.len)
 		mux_stream_resume(p->stream);
 }
 
-/* --- the stream ------------------------------------------------------------
- */
+/* --- the stream ----------------------------------------------------------- */
 
 static void set_hops(struct ping *p, struct msghdr *msg, void *ctl, int ttl)
 {
@@ -183,7 +182,7 @@ static void send_echo(struct ping *p, const struct echo_request *e,
 		(void)!sendmsg(p->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static bool on_capsule(void *user, const struct capsule *c)
+static bool ping_on_capsule(void *user, const struct capsule *c)
 {
 	struct echo_request e;
 
@@ -194,23 +193,23 @@ static bool on_capsule(void *user, const struct capsule *c)
 	return true;
 }
 
-static ssize_t ping_read(void *user, uint8_t *buf, size_t len)
+static ssize_t ping_ping_read(void *user, uint8_t *buf, size_t len)
 {
 	struct ping *p = user;
 
 	return capstream_read(&p->cs, buf, len);
 }
 
-static void ping_data(void *user, const uint8_t *data, size_t n)
+static void ping_ping_data(void *user, const uint8_t *data, size_t n)
 {
 	struct ping *p = user;
 
 	mux_stream_consume(p->stream, n);
-	if (capstream_feed(&p->cs, data, n, on_capsule, p) < 0)
+	if (capstream_feed(&p->cs, data, n, ping_on_capsule, p) < 0)
 		capstream_end(&p->cs, ENOMEM, NULL);
 }
 
-static void ping_end(void *user)
+static void ping_ping_end(void *user)
 {
 	struct ping *p = user;
 
@@ -218,21 +217,21 @@ static void ping_end(void *user)
 	mux_stream_resume(p->stream);
 }
 
-static void ping_close(void *user, int error)
+static void ping_ping_close(void *user, int error)
 {
 	(void)error;
-	ping_free(user);
+	ping_ping_free(user);
 }
 
 static const struct mux_stream_ops ops = {
-	.read = ping_read,
-	.data = ping_data,
-	.end = ping_end,
-	.close = ping_close,
+	.read = ping_ping_read,
+	.data = ping_ping_data,
+	.end = ping_ping_end,
+	.close = ping_ping_close,
 };
 
 /* 0, or a positive errno */
-static int open_socket(struct ping *p)
+static int ping_open_socket(struct ping *p)
 {
 	const struct ipport to = { p->dst, 0 };
 	bool v6 = p->dst.family == AF_INET6;
@@ -250,7 +249,8 @@ static int open_socket(struct ping *p)
 	rc = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 	if (rc == 0)
 		rc = loop_watch_start(p->sh->loop, &p->watch, fd,
-				      EPOLLIN | (uint32_t)EPOLLET, on_event);
+				      EPOLLIN | (uint32_t)EPOLLET,
+				      ping_on_event);
 	p->watch.fd = fd;
 	if (rc < 0)
 		close(fd);
@@ -273,8 +273,9 @@ void ping_serve(struct shadow *sh, struct mux_stream *s, const char *path)
 	if (p) {
 		p->sh = sh;
 		p->stream = s;
-		error = target_echo_parse(path, &p->dst) < 0 ? EINVAL
-							     : open_socket(p);
+		error = target_echo_parse(path, &p->dst) < 0
+				? EINVAL
+				: ping_open_socket(p);
 	}
 	if (error) {
 		reply_refuse(s, error, why(error));
@@ -284,6 +285,6 @@ void ping_serve(struct shadow *sh, struct mux_stream *s, const char *path)
 	capstream_init(&p->cs);
 	if (mux_stream_accept(s, NULL, &ops, p) < 0) {
 		mux_stream_reset(s, ENOMEM);
-		ping_free(p);
+		ping_ping_free(p);
 	}
 }

@@ -37,14 +37,14 @@ struct pipe_stream {
 	bool finishing, ended, left;
 };
 
-static void stream_free(struct pipe_stream *s)
+static void pipe_stream_stream_free(struct pipe_stream *s)
 {
 	loop_timer_stop(&s->timer);
 	buf_fini(&s->out);
 	loop_defer_free(s->loop, s);
 }
 
-/* --- the stream's side ------------------------------------------------ */
+/* --- the stream's side ---------------------------------------------------- */
 
 static void on_room(struct timer *t)
 {
@@ -87,10 +87,10 @@ static void stream_data(void *user, const uint8_t *p, size_t n)
 		return;
 	}
 	mux_stream_reset(s->stream, ECONNRESET);
-	stream_free(s);
+	pipe_stream_stream_free(s);
 }
 
-static void stream_end(void *user)
+static void pipe_stream_stream_end(void *user)
 {
 	struct pipe_stream *s = user;
 
@@ -106,12 +106,12 @@ static void stream_close(void *user, int error)
 
 	s->stream = NULL;
 	if (s->left) {
-		stream_free(s);
+		pipe_stream_stream_free(s);
 		return;
 	}
 	if (error == 0 && s->ended && s->finishing)
 		return; /* both halves are over; its user closes it */
-	stream_free(s);
+	pipe_stream_stream_free(s);
 	h->closed(s->pipe.user, error ? error : -ECONNRESET);
 }
 
@@ -119,11 +119,11 @@ static const struct mux_stream_ops stream_ops = {
 	.read = stream_read,
 	.head = stream_head,
 	.data = stream_data,
-	.end = stream_end,
+	.end = pipe_stream_stream_end,
 	.close = stream_close,
 };
 
-/* --- the user's side -------------------------------------------------- */
+/* --- the user's side ------------------------------------------------------ */
 
 static ssize_t pipe_send_(struct pipe *p, const void *data, size_t n)
 {
@@ -164,7 +164,7 @@ static void on_linger(struct timer *t)
 	struct pipe_stream *s = container_of(t, struct pipe_stream, timer);
 
 	mux_stream_reset(s->stream, ECONNRESET);
-	stream_free(s);
+	pipe_stream_stream_free(s);
 }
 
 static void pipe_close_(struct pipe *p, bool reset)
@@ -181,7 +181,7 @@ static void pipe_close_(struct pipe *p, bool reset)
 	}
 	if (s->stream)
 		mux_stream_reset(s->stream, ECONNRESET);
-	stream_free(s);
+	pipe_stream_stream_free(s);
 }
 
 static const struct pipe_ops pipe_ops = {
@@ -204,6 +204,6 @@ struct pipe *pipe_stream_open(struct loop *loop, struct mux *m,
 	s->stream = mux_open(m, req, &stream_ops, s);
 	if (s->stream)
 		return &s->pipe;
-	stream_free(s);
+	pipe_stream_stream_free(s);
 	return NULL;
 }

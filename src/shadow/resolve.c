@@ -67,8 +67,8 @@ void resolve_cancel(struct resolve *r)
 	loop_defer_free(r->sh->loop, r);
 }
 
-static void take_reply(struct resolve *r, int i, const uint8_t *reply,
-		       size_t len)
+static void resolve_take_reply(struct resolve *r, int i, const uint8_t *reply,
+			       size_t len)
 {
 	struct dns_walk w;
 	struct dns_rr rr;
@@ -94,7 +94,7 @@ static void take_reply(struct resolve *r, int i, const uint8_t *reply,
 
 static void resolve_step(struct resolve *r);
 
-static void finish(struct resolve *r)
+static void resolve_finish(struct resolve *r)
 {
 	struct ipaddr all[RESOLVE_MAX];
 	size_t n = 0;
@@ -106,34 +106,34 @@ static void finish(struct resolve *r)
 	loop_defer_free(r->sh->loop, r);
 }
 
-static void on_reply(struct resolve *r, int i, int err, const uint8_t *reply,
-		     size_t len)
+static void resolve_on_reply(struct resolve *r, int i, int err,
+			     const uint8_t *reply, size_t len)
 {
 	r->query[i] = NULL;
 	if (err)
 		r->error = -ETIME;
 	else
-		take_reply(r, i, reply, len);
+		resolve_take_reply(r, i, reply, len);
 	if (r->query[0] || r->query[1])
 		return;
 	if (r->n[0] || r->n[1])
-		finish(r);
+		resolve_finish(r);
 	else
 		resolve_step(r);
 }
 
 static void on_a(void *user, int err, const uint8_t *reply, size_t len)
 {
-	on_reply(user, 0, err, reply, len);
+	resolve_on_reply(user, 0, err, reply, len);
 }
 
 static void on_aaaa(void *user, int err, const uint8_t *reply, size_t len)
 {
-	on_reply(user, 1, err, reply, len);
+	resolve_on_reply(user, 1, err, reply, len);
 }
 
-static struct nameserver_query *ask(struct resolve *r, int i,
-				    const struct dns_name *name)
+static struct nameserver_query *resolve_ask(struct resolve *r, int i,
+					    const struct dns_name *name)
 {
 	struct dns_query q = { .flags = DNS_RD,
 			       .name = *name,
@@ -157,17 +157,17 @@ static void resolve_step(struct resolve *r)
 		if (dns_name_parse(&name, text) < 0)
 			continue;
 		for (int i = 0; i < 2; i++)
-			r->query[i] = ask(r, i, &name);
+			r->query[i] = resolve_ask(r, i, &name);
 		if (r->query[0] || r->query[1])
 			return;
 		r->error = -ETIME;
 	}
-	finish(r);
+	resolve_finish(r);
 }
 
 /* done() must not come from inside resolve_start(): a name that fails at once
  * would call it there */
-static void on_begin(struct timer *t)
+static void resolve_on_begin(struct timer *t)
 {
 	resolve_step(container_of(t, struct resolve, begin));
 }
@@ -191,6 +191,6 @@ struct resolve *resolve_start(struct shadow *sh, const char *host,
 	r->user = user;
 	r->error = -ENOENT;
 	snprintf(r->host, sizeof(r->host), "%s", host);
-	loop_timer_start(sh->loop, &r->begin, 0, on_begin);
+	loop_timer_start(sh->loop, &r->begin, 0, resolve_on_begin);
 	return r;
 }

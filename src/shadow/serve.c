@@ -8,9 +8,9 @@
 #include "router/router.h"
 #include "router/table.h"
 #include "shadow/laptop.h"
-#include "shadow/lead.h"
 #include "shadow/listener.h"
 #include "shadow/origin.h"
+#include "shadow/redirector.h"
 #include "shadow/serve_http.h"
 #include "shadow/serve_udp.h"
 #include "shadow/shadow.h"
@@ -57,7 +57,7 @@ struct serve {
 	struct port *port[SERVESPEC_MAX];
 	size_t nports;
 	struct serve_env env;
-	struct lead *lead; /* NULL: no port is another's */
+	struct redirector *redirector; /* NULL: no port is another's */
 	struct list callers;
 	size_t ncallers;
 	bool draining;
@@ -76,7 +76,7 @@ struct caller {
 	struct router_conn *router;
 };
 
-static void route(struct caller *c);
+static void serve_route(struct caller *c);
 
 struct origin *serve_origin(const struct serve *sv, uint16_t port)
 {
@@ -100,9 +100,9 @@ size_t serve_callers(const struct serve *sv)
 	return sv ? sv->ncallers : 0;
 }
 
-/* --- callers ----------------------------------------------------------- */
+/* --- callers -------------------------------------------------------------- */
 
-static void caller_free(struct caller *c)
+static void serve_caller_free(struct caller *c)
 {
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->again);
@@ -123,9 +123,9 @@ static int give_fd(struct caller *c)
 	return steal_fd(&c->fd);
 }
 
-static void on_again(struct timer *t)
+static void serve_on_again(struct timer *t)
 {
-	route(container_of(t, struct caller, again));
+	serve_route(container_of(t, struct caller, again));
 }
 
 static void on_dialed(void *user, int error)
@@ -137,13 +137,13 @@ static void on_dialed(void *user, int error)
 		/* the laptop is gone: whose is it now? When that is told
 		 * the table may not know it yet. */
 		loop_timer_start(c->port->serve->sh->loop, &c->again, 0,
-				 on_again);
+				 serve_on_again);
 		return;
 	}
 	/* on failure both ends are reset already */
 	if (error == 0)
 		(void)!tunnel_tcp_relay(tcp, give_fd(c), NULL, NULL);
-	caller_free(c);
+	serve_caller_free(c);
 }
 
 static bool to_laptop(struct caller *c, uint64_t id)
@@ -167,10 +167,10 @@ static void on_spliced(void *user)
 	struct caller *c = user;
 
 	c->splice = NULL;
-	caller_free(c);
+	serve_caller_free(c);
 }
 
-static void on_origin(void *user, int fd)
+static void serve_on_origin(void *user, int fd)
 {
 	struct caller *c = user;
 
@@ -179,37 +179,37 @@ static void on_origin(void *user, int fd)
 		c->splice = splice_start(c->port->serve->sh, give_fd(c), fd,
 					 on_spliced, c);
 	if (!c->splice)
-		caller_free(c);
+		serve_caller_free(c);
 }
 
 static bool to_origin(struct caller *c)
 {
 	if (c->port->origin)
-		c->dial = origin_connect(c->port->origin, on_origin, c);
+		c->dial = origin_connect(c->port->origin, serve_on_origin, c);
 	return c->dial;
 }
 
-static void route(struct caller *c)
+static void serve_route(struct caller *c)
 {
 	uint64_t id = table_choose(c->port->serve->sh->table,
 				   c->port->item.port, false, NULL, clock_ns());
 
 	if (!(id ? to_laptop(c, id) : to_origin(c)))
-		caller_free(c);
+		serve_caller_free(c);
 }
 
-/* --- into the router -------------------------------------------------- */
+/* --- into the router ------------------------------------------------------ */
 
 static void on_routed(void *user)
 {
 	struct caller *c = user;
 
 	c->router = NULL;
-	caller_free(c);
+	serve_caller_free(c);
 }
 
 /* requests are looked into: each goes its own way */
-static void hand_over(struct caller *c)
+static void serve_hand_over(struct caller *c)
 {
 	struct serve *sv = c->port->serve;
 	struct pipe *p = pipe_fd_new(sv->sh->loop, give_fd(c));
@@ -221,7 +221,7 @@ static void hand_over(struct caller *c)
 						     : ROUTER_AUTO,
 					     p, &c->from, on_routed, c);
 	if (!c->router)
-		caller_free(c);
+		serve_caller_free(c);
 	else if (sv->draining)
 		router_conn_drain(c->router);
 }
@@ -232,10 +232,10 @@ static void on_caller_event(struct watch *w, uint32_t events)
 	struct caller *c = container_of(w, struct caller, watch);
 
 	if (events & (EPOLLERR | EPOLLHUP))
-		caller_free(c);
+		serve_caller_free(c);
 }
 
-static void on_accepted(void *user, int fd)
+static void serve_on_accepted(void *user, int fd)
 {
 	struct port *p = user;
 	struct shadow *sh = p->serve->sh;
@@ -256,12 +256,12 @@ static void on_accepted(void *user, int fd)
 	list_add_tail(&p->serve->callers, &c->node);
 	p->serve->ncallers++;
 	if (p->item.proto == SERVE_TCP)
-		route(c);
+		serve_route(c);
 	else
-		hand_over(c);
+		serve_hand_over(c);
 }
 
-/* --- ports ------------------------------------------------------------- */
+/* --- ports ---------------------------------------------------------------- */
 
 static int listen_at(struct port *p, uint16_t number, struct kt_error *err)
 {
@@ -271,8 +271,8 @@ static int listen_at(struct port *p, uint16_t number, struct kt_error *err)
 
 	p->bound = number;
 	if (!p->item.udp)
-		return listener_start(&p->listener, sh->loop, &at, on_accepted,
-				      p, err);
+		return listener_start(&p->listener, sh->loop, &at,
+				      serve_on_accepted, p, err);
 	p->udp = serve_udp_new(sh, p->item.port, number, p->origin, err);
 	return p->udp ? 0 : -err->code;
 }
@@ -303,14 +303,14 @@ static int port_start(struct port *p, struct kt_error *err)
 	return rc;
 }
 
-/* --- ports that are another's ------------------------------------------- */
+/* --- ports that are another's --------------------------------------------- */
 
 void serve_rules_changed(struct serve *sv)
 {
 	struct redirect_port v[SERVESPEC_MAX];
 	size_t n = 0;
 
-	if (!sv || !sv->lead)
+	if (!sv || !sv->redirector)
 		return;
 	for (size_t i = 0; i < sv->nports; i++) {
 		const struct port *p = sv->port[i];
@@ -321,11 +321,11 @@ void serve_rules_changed(struct serve *sv)
 			v[n++] = (struct redirect_port){ p->item.port, p->bound,
 							 p->item.udp };
 	}
-	lead_set(sv->lead, v, n);
+	redirector_set(sv->redirector, v, n);
 }
 
-static int lead_start(struct serve *sv, const struct exempt *exempt,
-		      struct kt_error *err)
+static int redirector_start(struct serve *sv, const struct exempt *exempt,
+			    struct kt_error *err)
 {
 	int rc = 0;
 
@@ -334,15 +334,16 @@ static int lead_start(struct serve *sv, const struct exempt *exempt,
 
 		if (!it->redirect)
 			continue;
-		if (!sv->lead)
-			sv->lead = lead_new(exempt, err);
-		rc = sv->lead ? lead_forget(sv->lead, it->port, it->udp, err)
-			      : -err->code;
+		if (!sv->redirector)
+			sv->redirector = redirector_new(exempt, err);
+		rc = sv->redirector ? redirector_forget(sv->redirector,
+							it->port, it->udp, err)
+				    : -err->code;
 	}
 	return rc;
 }
 
-/* --- the end of callers ------------------------------------------------- */
+/* --- the end of callers --------------------------------------------------- */
 
 static void each_router(struct serve *sv, void (*fn)(struct router_conn *rc))
 {
@@ -395,7 +396,7 @@ struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 			return NULL;
 		}
 	}
-	if (lead_start(sv, exempt, err) < 0) {
+	if (redirector_start(sv, exempt, err) < 0) {
 		serve_free(sv);
 		return NULL;
 	}
@@ -409,9 +410,9 @@ void serve_free(struct serve *sv)
 	for (size_t i = 0; i < sv->nports; i++)
 		listener_stop(&sv->port[i]->listener);
 	while (!list_empty(&sv->callers))
-		caller_free(
+		serve_caller_free(
 			container_of(sv->callers.next, struct caller, node));
-	lead_free(sv->lead); /* now: resets find their way */
+	redirector_free(sv->redirector); /* now: resets find their way */
 	for (size_t i = 0; i < sv->nports; i++) {
 		serve_udp_free(sv->port[i]->udp);
 		origin_free(sv->port[i]->origin);

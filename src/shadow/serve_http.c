@@ -26,8 +26,9 @@ static struct origin *origin_of(struct router_env *env, uint16_t port)
 	return e->origin(e->user, port);
 }
 
-static struct backend_ref choose(struct router_env *env, uint16_t port,
-				 const struct rule_request *req)
+static struct backend_ref serve_http_choose(struct router_env *env,
+					    uint16_t port,
+					    const struct rule_request *req)
 {
 	struct shadow *sh = shadow_of(env);
 	struct backend_ref ref = {
@@ -40,13 +41,13 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	return ref;
 }
 
-static bool serves(struct router_env *env, struct backend_ref ref)
+static bool serve_http_serves(struct router_env *env, struct backend_ref ref)
 {
 	return ref.kind != BACKEND_CLIENT ||
 	       table_serves(shadow_of(env)->table, ref.id);
 }
 
-/* --- a laptop --------------------------------------------------------- */
+/* --- a laptop ------------------------------------------------------------- */
 
 static struct pipe *open_laptop(struct shadow *sh, uint16_t port, uint64_t id,
 				const struct ipport *from)
@@ -63,7 +64,7 @@ static struct pipe *open_laptop(struct shadow *sh, uint16_t port, uint64_t id,
 	return m ? pipe_stream_open(sh->loop, m, &req) : NULL;
 }
 
-/* --- the origin ------------------------------------------------------- */
+/* --- the origin ----------------------------------------------------------- */
 
 /* an origin's connection while it is opening */
 struct opening {
@@ -80,7 +81,7 @@ static void on_cancel(void *user)
 	loop_defer_free(o->sh->loop, o);
 }
 
-static void on_connected(void *user, int fd)
+static void serve_http_on_connected(void *user, int fd)
 {
 	struct opening *o = user;
 
@@ -88,7 +89,8 @@ static void on_connected(void *user, int fd)
 	pipe_fd_opened(o->pipe, fd);
 }
 
-static struct pipe *open_origin(struct shadow *sh, struct origin *origin)
+static struct pipe *serve_http_open_origin(struct shadow *sh,
+					   struct origin *origin)
 {
 	struct opening *o = origin ? calloc(1, sizeof(*o)) : NULL;
 
@@ -97,7 +99,7 @@ static struct pipe *open_origin(struct shadow *sh, struct origin *origin)
 	o->sh = sh;
 	o->pipe = pipe_fd_opening(sh->loop, on_cancel, o);
 	if (o->pipe)
-		o->dial = origin_connect(origin, on_connected, o);
+		o->dial = origin_connect(origin, serve_http_on_connected, o);
 	if (o->dial)
 		return o->pipe;
 	if (o->pipe)
@@ -116,7 +118,7 @@ static struct pipe *open_backend(struct router_env *env, uint16_t port,
 	if (ref.kind == BACKEND_CLIENT)
 		return open_laptop(sh, port, ref.id, from);
 	return ref.kind == BACKEND_ORIGIN
-		       ? open_origin(sh, origin_of(env, port))
+		       ? serve_http_open_origin(sh, origin_of(env, port))
 		       : NULL;
 }
 
@@ -125,9 +127,9 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 		    void *user)
 {
 	*e = (struct serve_env){ .env = { .loop = sh->loop,
-					  .choose = choose,
+					  .choose = serve_http_choose,
 					  .open = open_backend,
-					  .serves = serves },
+					  .serves = serve_http_serves },
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };

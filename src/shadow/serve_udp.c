@@ -59,14 +59,15 @@ static void flow_free(struct flow *f)
 	loop_defer_free(f->udp->sh->loop, f);
 }
 
-static void on_idle(struct timer *t)
+static void serve_udp_on_idle(struct timer *t)
 {
 	flow_free(container_of(t, struct flow, idle));
 }
 
 static void touch(struct flow *f)
 {
-	loop_timer_start(f->udp->sh->loop, &f->idle, IDLE_NS, on_idle);
+	loop_timer_start(f->udp->sh->loop, &f->idle, IDLE_NS,
+			 serve_udp_on_idle);
 }
 
 /* to the caller; what finds no room is lost, as in a network */
@@ -91,14 +92,14 @@ static void send_back(struct flow *f, const uint8_t *p, size_t n)
 	touch(f);
 }
 
-/* --- the client's end -------------------------------------------------- */
+/* --- the client's end ----------------------------------------------------- */
 
 static void on_datagram(void *user, const uint8_t *p, size_t n)
 {
 	send_back(user, p, n);
 }
 
-static void on_close(void *user, int error)
+static void serve_udp_on_close(void *user, int error)
 {
 	struct flow *f = user;
 
@@ -108,7 +109,7 @@ static void on_close(void *user, int error)
 }
 
 static const struct tunnel_udp_ops ops = { .datagram = on_datagram,
-					   .close = on_close };
+					   .close = serve_udp_on_close };
 
 static int open_stream(struct flow *f)
 {
@@ -127,9 +128,9 @@ static int open_stream(struct flow *f)
 	return f->stream ? 0 : -ENOTCONN;
 }
 
-/* --- the origin's end -------------------------------------------------- */
+/* --- the origin's end ----------------------------------------------------- */
 
-static void on_origin(struct watch *w, uint32_t events)
+static void serve_udp_on_origin(struct watch *w, uint32_t events)
 {
 	struct flow *f = container_of(w, struct flow, watch);
 	uint8_t *mem = f->udp->sh->scratch;
@@ -145,7 +146,7 @@ static void on_origin(struct watch *w, uint32_t events)
 	}
 }
 
-static int open_origin(struct flow *f)
+static int serve_udp_open_origin(struct flow *f)
 {
 	struct shadow *sh = f->udp->sh;
 	struct sockaddr_storage ss;
@@ -165,15 +166,16 @@ static int open_origin(struct flow *f)
 		rc = -errno;
 	if (rc == 0)
 		rc = loop_watch_start(sh->loop, &f->watch, fd, EPOLLIN,
-				      on_origin);
+				      serve_udp_on_origin);
 	if (rc < 0)
 		close(fd);
 	return rc;
 }
 
-/* --- flows ------------------------------------------------------------- */
+/* --- flows ---------------------------------------------------------------- */
 
-static struct list *bucket_of(struct serve_udp *u, const struct ipport *from)
+static struct list *serve_udp_bucket_of(struct serve_udp *u,
+					const struct ipport *from)
 {
 	uint32_t h = 2166136261U;
 
@@ -194,9 +196,9 @@ static struct flow *flow_new(struct serve_udp *u, const struct ipport *from,
 	f->udp = u;
 	f->from = *from;
 	f->id = id;
-	list_add_tail(bucket_of(u, from), &f->node);
+	list_add_tail(serve_udp_bucket_of(u, from), &f->node);
 	u->nflows++;
-	if ((id ? open_stream(f) : open_origin(f)) == 0)
+	if ((id ? open_stream(f) : serve_udp_open_origin(f)) == 0)
 		return f;
 	flow_free(f);
 	return NULL;
@@ -206,7 +208,7 @@ static struct flow *flow_of(struct serve_udp *u, const struct ipport *from)
 {
 	uint64_t id =
 		table_choose(u->sh->table, u->port, true, NULL, clock_ns());
-	struct list *n, *tmp, *b = bucket_of(u, from);
+	struct list *n, *tmp, *b = serve_udp_bucket_of(u, from);
 
 	list_for_each_safe (n, tmp, b) {
 		struct flow *f = container_of(n, struct flow, node);
@@ -220,8 +222,8 @@ static struct flow *flow_of(struct serve_udp *u, const struct ipport *from)
 	return flow_new(u, from, id);
 }
 
-static void take(struct serve_udp *u, const struct ipport *from,
-		 const uint8_t *p, size_t n)
+static void serve_udp_take(struct serve_udp *u, const struct ipport *from,
+			   const uint8_t *p, size_t n)
 {
 	struct flow *f = flow_of(u, from);
 
@@ -234,7 +236,7 @@ static void take(struct serve_udp *u, const struct ipport *from,
 		(void)!send(f->watch.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void serve_udp_on_event(struct watch *w, uint32_t events)
 {
 	struct serve_udp *u = container_of(w, struct serve_udp, watch);
 	uint8_t *mem = u->sh->scratch;
@@ -251,11 +253,11 @@ static void on_event(struct watch *w, uint32_t events)
 			return;
 		if (n >= 0 &&
 		    ipport_from_sockaddr(&from, (struct sockaddr *)&ss) == 0)
-			take(u, &from, mem, (size_t)n);
+			serve_udp_take(u, &from, mem, (size_t)n);
 	}
 }
 
-/* --- life -------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static int bind_any(uint16_t port)
 {
@@ -301,7 +303,7 @@ struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
 		list_init(&u->bucket[i]);
 	if (fd >= 0)
 		rc = loop_watch_start(sh->loop, &u->watch, fd, EPOLLIN,
-				      on_event);
+				      serve_udp_on_event);
 	if (rc >= 0)
 		return u;
 	loop_watch_stop(&u->watch);

@@ -16,10 +16,10 @@
 #include "shadow/serve.h"
 #include "shadow/udp.h"
 #include "tunnel/acceptor.h"
-#include "tunnel/lane.h"
 #include "tunnel/link.h"
 #include "tunnel/sockcarrier.h"
 #include "tunnel/target.h"
+#include "tunnel/tunnel_stream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,7 +48,7 @@ struct client {
 	struct laptop *laptop; /* NULL: it opens the streams */
 };
 
-/* --- services ---------------------------------------------------------- */
+/* --- services ------------------------------------------------------------- */
 
 /* Bulk of a client moves to another session of the same one: whoever names a
  * session's id has it, as with resuming. */
@@ -56,7 +56,7 @@ static void continue_serve(struct server *sv, struct mux_stream *s,
 			   const char *path)
 {
 	uint8_t id[FRAME_ID_LEN];
-	struct lane *lane = NULL;
+	struct tunnel_stream *tunnel_stream = NULL;
 	struct list *n;
 	uint32_t stream;
 
@@ -70,10 +70,11 @@ static void continue_serve(struct server *sv, struct mux_stream *s,
 		if (memcmp(session_id(link_session(c->link)), id,
 			   FRAME_ID_LEN) == 0 &&
 		    link_mux(c->link))
-			lane = lane_find(link_mux(c->link), stream);
+			tunnel_stream =
+				tunnel_stream_find(link_mux(c->link), stream);
 	}
-	if (lane)
-		lane_continue(lane, s);
+	if (tunnel_stream)
+		tunnel_stream_continue(tunnel_stream, s);
 	else
 		mux_stream_refuse(s, 404, ENOENT, "no such stream");
 }
@@ -110,7 +111,7 @@ static void server_request(void *user, struct mux_stream *s,
 				  "this shadow has no such service");
 }
 
-/* --- clients ----------------------------------------------------------- */
+/* --- clients -------------------------------------------------------------- */
 
 static void note_idle(struct server *sv)
 {
@@ -148,7 +149,7 @@ static void client_free(struct client *c, const char *goodbye)
 	note_idle(sv);
 }
 
-static void on_up(void *user, bool resumed)
+static void server_on_up(void *user, bool resumed)
 {
 	struct client *c = user;
 
@@ -157,7 +158,7 @@ static void on_up(void *user, bool resumed)
 		laptop_up(c->laptop, resumed);
 }
 
-static void on_lost(void *user, const struct kt_error *why)
+static void server_on_lost(void *user, const struct kt_error *why)
 {
 	struct client *c = user;
 
@@ -169,19 +170,19 @@ static void on_lost(void *user, const struct kt_error *why)
 					       : 0);
 }
 
-static void on_dead(void *user, const struct kt_error *why)
+static void server_on_dead(void *user, const struct kt_error *why)
 {
 	log_debug("client gone: %s", why->msg);
 	client_free(user, NULL);
 }
 
 static const struct link_ops link_ops = {
-	.up = on_up,
-	.lost = on_lost,
-	.dead = on_dead,
+	.up = server_on_up,
+	.lost = server_on_lost,
+	.dead = server_on_dead,
 };
 
-/* --- ports -------------------------------------------------------------- */
+/* --- ports ---------------------------------------------------------------- */
 
 static bool on_has(void *user, uint16_t port, bool udp)
 {
@@ -204,7 +205,7 @@ static void on_drain(void *user, bool on)
 	serve_drain(sv->serve, on);
 }
 
-static void on_sweep(void *user)
+static void server_on_sweep(void *user)
 {
 	struct server *sv = user;
 
@@ -215,10 +216,10 @@ static const struct laptop_ops laptop_ops = {
 	.has = on_has,
 	.changed = on_changed,
 	.drain = on_drain,
-	.sweep = on_sweep,
+	.sweep = server_on_sweep,
 };
 
-/* --- sessions ----------------------------------------------------------- */
+/* --- sessions ------------------------------------------------------------- */
 
 /* A client that keeps more for replay than usual opens it for bulk streams. */
 static bool wants_bulk(struct server *sv, const struct frame_hello *hello)
@@ -266,7 +267,7 @@ static void on_carrier(void *user, int fd)
 		acceptor_take(sv->sh.acceptor, c);
 }
 
-/* --- life -------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static int raise_limit(void)
 {
@@ -289,7 +290,7 @@ static void read_resolvconf(struct resolvconf *rc, const char *path)
 	resolvconf_parse(rc, text ? text : "");
 }
 
-static int start(struct server *sv, struct kt_error *err)
+static int server_start(struct server *sv, struct kt_error *err)
 {
 	struct shadow *sh = &sv->sh;
 	int rc;
@@ -333,7 +334,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 		sv->sh.resolv.nservers = 1;
 	}
 	note_idle(sv);
-	if (start(sv, err) < 0) {
+	if (server_start(sv, err) < 0) {
 		server_free(sv);
 		return NULL;
 	}

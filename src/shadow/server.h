@@ -4,7 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
-#include "shadow/lead.h"
+#include "shadow/redirector.h"
 #include "shadow/servespec.h"
 #include "shadow/shadow.h"
 

@@ -11,7 +11,7 @@
 
 #define ITEM_MAX 320
 
-static int port_of(const char *text, uint16_t *port)
+static int servespec_port_of(const char *text, uint16_t *port)
 {
 	long v;
 
@@ -33,7 +33,7 @@ static int take_proto(struct serve_item *it, const char *text)
 	return -EINVAL;
 }
 
-static bool is_host(const char *text)
+static bool servespec_is_host(const char *text)
 {
 	struct ipaddr a;
 
@@ -50,7 +50,7 @@ static int take_origin(struct serve_item *it, char *text)
 	char *colon = strrchr(text, ':');
 	size_t n;
 
-	if (!colon || port_of(colon + 1, &it->origin_port) < 0)
+	if (!colon || servespec_port_of(colon + 1, &it->origin_port) < 0)
 		return -EINVAL;
 	*colon = 0;
 	n = strlen(text);
@@ -59,7 +59,7 @@ static int take_origin(struct serve_item *it, char *text)
 		text++;
 		n -= 2;
 	}
-	if (!n || n >= sizeof(it->host) || !is_host(text))
+	if (!n || n >= sizeof(it->host) || !servespec_is_host(text))
 		return -EINVAL;
 	memcpy(it->host, text, n + 1);
 	return 0;
@@ -86,7 +86,7 @@ static int take_item(struct serve_item *it, const char *text)
 	it->udp = str_ends(copy, "/udp");
 	if (it->udp)
 		copy[strlen(copy) - strlen("/udp")] = 0;
-	rc = port_of(copy, &it->port);
+	rc = servespec_port_of(copy, &it->port);
 	if (rc == 0 && origin)
 		rc = take_origin(it, origin);
 	return rc == 0 && proto ? take_proto(it, proto) : rc;

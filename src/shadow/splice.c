@@ -55,7 +55,7 @@ static void side_close(struct side *s, bool reset)
 		close(s->watch.fd);
 }
 
-static void end(struct splice *s, bool reset)
+static void splice_end(struct splice *s, bool reset)
 {
 	s->over = true;
 	loop_timer_stop(&s->again);
@@ -64,9 +64,9 @@ static void end(struct splice *s, bool reset)
 	loop_defer_free(s->sh->loop, s);
 }
 
-static void over(struct splice *s, bool reset)
+static void splice_over(struct splice *s, bool reset)
 {
-	end(s, reset);
+	splice_end(s, reset);
 	if (s->done)
 		s->done(s->user);
 }
@@ -74,11 +74,11 @@ static void over(struct splice *s, bool reset)
 void splice_reset(struct splice *s)
 {
 	if (s && !s->over)
-		end(s, true);
+		splice_end(s, true);
 }
 
 /* bytes that @to took, or -errno */
-static ssize_t put(struct side *to, const uint8_t *p, size_t n)
+static ssize_t splice_put(struct side *to, const uint8_t *p, size_t n)
 {
 	size_t sent = 0;
 
@@ -104,7 +104,7 @@ static int move_one(struct side *from)
 	ssize_t n, sent;
 
 	if (to->out.len) {
-		sent = put(to, buf_data(&to->out), to->out.len);
+		sent = splice_put(to, buf_data(&to->out), to->out.len);
 		if (sent < 0)
 			return (int)sent;
 		buf_take(&to->out, (size_t)sent);
@@ -127,16 +127,16 @@ static int move_one(struct side *from)
 		from->ended = true;
 		return 1;
 	}
-	sent = put(to, mem, (size_t)n);
+	sent = splice_put(to, mem, (size_t)n);
 	if (sent < 0)
 		return (int)sent;
 	return buf_put(&to->out, mem + sent, (size_t)(n - sent)) < 0 ? -ENOMEM
 								     : 1;
 }
 
-static void again(struct timer *t);
+static void splice_again(struct timer *t);
 
-static void run(struct splice *s)
+static void splice_run(struct splice *s)
 {
 	int rc[2] = { 1, 1 };
 
@@ -146,35 +146,35 @@ static void run(struct splice *s)
 		if (rc[1] > 0)
 			rc[1] = move_one(&s->b);
 		if (rc[0] < 0 || rc[1] < 0) {
-			over(s, true);
+			splice_over(s, true);
 			return;
 		}
 	}
 	if (s->a.shut && s->b.shut)
-		over(s, false);
+		splice_over(s, false);
 	else if (rc[0] > 0 || rc[1] > 0)
-		loop_timer_start(s->sh->loop, &s->again, 0, again);
+		loop_timer_start(s->sh->loop, &s->again, 0, splice_again);
 }
 
-static void again(struct timer *t)
+static void splice_again(struct timer *t)
 {
-	run(container_of(t, struct splice, again));
+	splice_run(container_of(t, struct splice, again));
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void splice_on_event(struct watch *w, uint32_t events)
 {
 	struct side *s = container_of(w, struct side, watch);
 
 	/* an error that no read will find any more */
 	if ((events & EPOLLERR) && s->ended) {
-		over(s->splice, true);
+		splice_over(s->splice, true);
 		return;
 	}
 	if (events & EPOLLOUT)
 		s->writable = true;
 	if (events & ~(uint32_t)EPOLLOUT)
 		s->readable = true;
-	run(s->splice);
+	splice_run(s->splice);
 }
 
 static int side_start(struct splice *s, struct side *side, struct side *other)
@@ -186,9 +186,10 @@ static int side_start(struct splice *s, struct side *side, struct side *other)
 	side->readable = true;
 	side->writable = true;
 	setsockopt(side->watch.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	return loop_watch_start(
-		s->sh->loop, &side->watch, side->watch.fd,
-		EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, on_event);
+	return loop_watch_start(s->sh->loop, &side->watch, side->watch.fd,
+				EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+					(uint32_t)EPOLLET,
+				splice_on_event);
 }
 
 struct splice *splice_start(struct shadow *sh, int a, int b,
@@ -214,10 +215,10 @@ struct splice *splice_start(struct shadow *sh, int a, int b,
 	if (rc == 0)
 		rc = side_start(s, &s->b, &s->a);
 	if (rc == 0) /* bytes may be there already: no edge tells */
-		loop_timer_start(sh->loop, &s->again, 0, again);
+		loop_timer_start(sh->loop, &s->again, 0, splice_again);
 	if (rc == 0)
 		return s;
-	end(s, true);
+	splice_end(s, true);
 	errno = -rc;
 	return NULL;
 }

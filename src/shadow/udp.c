@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* the descriptor, or -errno */
-static int open_socket(struct shadow *sh, const struct ipport *dst)
+static int udp_open_socket(struct shadow *sh, const struct ipport *dst)
 {
 	const int big = 1 << 20;
 	struct sockaddr_storage ss;
@@ -36,7 +36,7 @@ void udp_serve(struct shadow *sh, struct mux_stream *s, const char *path)
 {
 	struct ipport dst;
 	int fd = target_udp_parse(path, &dst) < 0 ? -EINVAL
-						  : open_socket(sh, &dst);
+						  : udp_open_socket(sh, &dst);
 
 	if (fd < 0)
 		reply_refuse(s, -fd, "UDP");

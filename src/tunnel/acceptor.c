@@ -84,7 +84,7 @@ void acceptor_remove(struct acceptor *a, const struct session *s)
 	}
 }
 
-static struct session *find(struct acceptor *a, const uint8_t *id)
+static struct session *acceptor_find(struct acceptor *a, const uint8_t *id)
 {
 	for (size_t i = 0; i < a->nsessions; i++)
 		if (memcmp(session_id(a->sessions[i]), id, FRAME_ID_LEN) == 0)
@@ -92,7 +92,7 @@ static struct session *find(struct acceptor *a, const uint8_t *id)
 	return NULL;
 }
 
-/* --- refusing ----------------------------------------------------------- */
+/* --- refusing ------------------------------------------------------------- */
 
 static void flush_refusal(struct pending *p)
 {
@@ -106,7 +106,7 @@ static void flush_refusal(struct pending *p)
 		pending_free(p);
 }
 
-static void refuse(struct pending *p, uint16_t code, const char *text)
+static void acceptor_refuse(struct pending *p, uint16_t code, const char *text)
 {
 	struct frame_hdr h = { .type = FRAME_REFUSE };
 
@@ -127,28 +127,28 @@ static void refuse_version(struct pending *p, const struct frame_hello *h)
 		 "other %d to %d: use a shadow image of ktctl's own version",
 		 KT_VERSION, FRAME_VERSION_MIN, FRAME_VERSION_MAX,
 		 h->version_min, h->version_max);
-	refuse(p, FRAME_CODE_VERSION, text);
+	acceptor_refuse(p, FRAME_CODE_VERSION, text);
 }
 
-/* --- the HELLO ---------------------------------------------------------- */
+/* --- the HELLO ------------------------------------------------------------ */
 
 static struct session *session_for(struct pending *p,
 				   const struct frame_hello *hello)
 {
 	struct acceptor *a = p->acceptor;
-	struct session *s = find(a, hello->id);
+	struct session *s = acceptor_find(a, hello->id);
 
 	if (s)
 		return s;
 	if (hello->flags & FRAME_FLAG_RESUME) {
-		refuse(p, FRAME_CODE_UNKNOWN,
-		       "the session is not known here (any more)");
+		acceptor_refuse(p, FRAME_CODE_UNKNOWN,
+				"the session is not known here (any more)");
 		return NULL;
 	}
 	if (a->nsessions < MAX_SESSIONS)
 		s = a->ops->session(a->user, hello);
 	if (!s) {
-		refuse(p, FRAME_CODE_LIMIT, "too many clients");
+		acceptor_refuse(p, FRAME_CODE_LIMIT, "too many clients");
 		return NULL;
 	}
 	a->sessions[a->nsessions++] = s;
@@ -164,7 +164,8 @@ static bool take_hello(struct pending *p, const struct frame_event *ev)
 
 	if (ev->hdr.type != FRAME_HELLO ||
 	    frame_get_hello(ev->data, ev->len, &hello) < 0) {
-		refuse(p, FRAME_CODE_PROTOCOL, "the first frame is no HELLO");
+		acceptor_refuse(p, FRAME_CODE_PROTOCOL,
+				"the first frame is no HELLO");
 		return false;
 	}
 	if (!frame_version_pick(FRAME_VERSION_MIN, FRAME_VERSION_MAX,
@@ -176,14 +177,14 @@ static bool take_hello(struct pending *p, const struct frame_event *ev)
 	if (!s)
 		return false;
 	if (session_adopt(s, p->carrier, &hello, ev->hdr.ack, &err) < 0) {
-		refuse(p, FRAME_CODE_UNKNOWN, err.msg);
+		acceptor_refuse(p, FRAME_CODE_UNKNOWN, err.msg);
 		return false;
 	}
 	p->carrier = NULL;
 	return true;
 }
 
-static void on_data(void *user, const uint8_t *data, size_t len)
+static void acceptor_on_data(void *user, const uint8_t *data, size_t len)
 {
 	struct pending *p = user;
 	struct carrier *c = p->carrier;
@@ -195,7 +196,7 @@ static void on_data(void *user, const uint8_t *data, size_t len)
 		return;
 	rc = frame_parse(&p->parser, &in, &ev);
 	if (rc < 0) {
-		refuse(p, FRAME_CODE_PROTOCOL, "not our protocol");
+		acceptor_refuse(p, FRAME_CODE_PROTOCOL, "not our protocol");
 		return;
 	}
 	if (rc == 0 || !take_hello(p, &ev))
@@ -206,7 +207,7 @@ static void on_data(void *user, const uint8_t *data, size_t len)
 		c->handler->data(c->user, in.p, rd_left(&in));
 }
 
-static void on_writable(void *user)
+static void acceptor_on_writable(void *user)
 {
 	struct pending *p = user;
 
@@ -214,7 +215,7 @@ static void on_writable(void *user)
 		flush_refusal(p);
 }
 
-static void on_closed(void *user, const struct kt_error *why)
+static void acceptor_on_closed(void *user, const struct kt_error *why)
 {
 	struct pending *p = user;
 
@@ -222,16 +223,16 @@ static void on_closed(void *user, const struct kt_error *why)
 	pending_free(p);
 }
 
-static void on_timeout(struct timer *t)
+static void acceptor_on_timeout(struct timer *t)
 {
 	pending_free(container_of(t, struct pending, timer));
 }
 
 static const struct carrier_handler handler = {
-	.opened = on_writable,
-	.data = on_data,
-	.writable = on_writable,
-	.closed = on_closed,
+	.opened = acceptor_on_writable,
+	.data = acceptor_on_data,
+	.writable = acceptor_on_writable,
+	.closed = acceptor_on_closed,
 };
 
 void acceptor_take(struct acceptor *a, struct carrier *c)
@@ -251,5 +252,6 @@ void acceptor_take(struct acceptor *a, struct carrier *c)
 	a->npending++;
 	c->handler = &handler;
 	c->user = p;
-	loop_timer_start(a->loop, &p->timer, a->cfg.hello_ns, on_timeout);
+	loop_timer_start(a->loop, &p->timer, a->cfg.hello_ns,
+			 acceptor_on_timeout);
 }

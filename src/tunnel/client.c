@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "tunnel/internal.h"
-#include "tunnel/lanes.h"
+#include "tunnel/scheduler.h"
 
 #include <errno.h>
 
@@ -12,12 +12,12 @@ struct tunnel {
 	struct session_config cfg;
 	const struct tunnel_events *ev;
 	void *user;
-	struct link *link;   /* NULL: no session */
-	struct lanes *lanes; /* of the link; NULL: none */
+	struct link *link;	     /* NULL: no session */
+	struct scheduler *scheduler; /* of the link; NULL: none */
 	bool freed;
 };
 
-static void on_up(void *user, bool resumed)
+static void client_on_up(void *user, bool resumed)
 {
 	struct tunnel *t = user;
 	void (*fn)(void *) = resumed ? t->ev->resumed : t->ev->up;
@@ -26,7 +26,7 @@ static void on_up(void *user, bool resumed)
 		fn(t->user);
 }
 
-static void on_lost(void *user, const struct kt_error *why)
+static void client_on_lost(void *user, const struct kt_error *why)
 {
 	struct tunnel *t = user;
 
@@ -34,21 +34,21 @@ static void on_lost(void *user, const struct kt_error *why)
 		t->ev->lost(t->user, why);
 }
 
-static void on_dead(void *user, const struct kt_error *why)
+static void client_on_dead(void *user, const struct kt_error *why)
 {
 	struct tunnel *t = user;
 	struct link *l = steal_ptr(&t->link);
 
 	link_free(l);
-	lanes_free(steal_ptr(&t->lanes));
+	scheduler_free(steal_ptr(&t->scheduler));
 	if (t->ev->dead)
 		t->ev->dead(t->user, why);
 }
 
 static const struct link_ops link_ops = {
-	.up = on_up,
-	.lost = on_lost,
-	.dead = on_dead,
+	.up = client_on_up,
+	.lost = client_on_lost,
+	.dead = client_on_dead,
 };
 
 struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
@@ -74,24 +74,24 @@ void tunnel_free(struct tunnel *t)
 	if (l)
 		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
 	link_free(l);
-	lanes_free(steal_ptr(&t->lanes));
+	scheduler_free(steal_ptr(&t->scheduler));
 	loop_defer_free(t->loop, t);
 }
 
-static void open_link(struct tunnel *t)
+static void client_open_link(struct tunnel *t)
 {
 	struct mux_config mcfg = mux_config_default(false);
 
 	t->link = link_new(t->loop, &t->cfg, &mcfg, NULL, NULL, &link_ops, t);
 	if (t->link && t->ev->bulk)
-		t->lanes = lanes_new(t->loop, &t->cfg, t->link, t->ev->bulk,
-				     t->user);
+		t->scheduler = scheduler_new(t->loop, &t->cfg, t->link,
+					     t->ev->bulk, t->user);
 }
 
 void tunnel_attach(struct tunnel *t, struct carrier *c)
 {
 	if (!t->link)
-		open_link(t);
+		client_open_link(t);
 	if (t->link)
 		session_attach(link_session(t->link), c);
 	else
@@ -124,7 +124,7 @@ void tunnel_stats(const struct tunnel *t, struct session_stats *st)
 
 void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st)
 {
-	lanes_bulk(t->lanes, st);
+	scheduler_bulk(t->scheduler, st);
 }
 
 size_t tunnel_streams(const struct tunnel *t)

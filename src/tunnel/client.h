@@ -48,7 +48,8 @@ struct tunnel_events {
 	 *  shadow is of another version, do not try again */
 	void (*dead)(void *user, const struct kt_error *why);
 	/** bulk() - a carrier more, beside the attached one, for streams that
-	 *  carry much (tunnel/lanes.h); NULL: not now. May be NULL: never */
+	 *  carry much (tunnel/scheduler.h); NULL: not now. May be NULL: never
+	 */
 	struct carrier *(*bulk)(void *user);
 };
 
@@ -67,7 +68,7 @@ void tunnel_stats(const struct tunnel *t, struct session_stats *st);
 void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st);
 size_t tunnel_streams(const struct tunnel *t);
 
-/* --- TCP ---------------------------------------------------------------- */
+/* --- TCP ------------------------------------------------------------------ */
 
 struct tunnel_tcp;
 
@@ -98,7 +99,7 @@ struct relay_hooks;
 KT_CHECK int tunnel_tcp_relay(struct tunnel_tcp *tcp, int fd,
 			      const struct relay_hooks *hooks, void *user);
 
-/* --- DNS ---------------------------------------------------------------- */
+/* --- DNS ------------------------------------------------------------------ */
 
 struct tunnel_dns;
 
@@ -115,7 +116,7 @@ struct tunnel_dns *tunnel_dns_query(
 	void *user);
 void tunnel_dns_cancel(struct tunnel_dns *q);
 
-/* --- what the shadow sees ------------------------------------------------ */
+/* --- what the shadow sees ------------------------------------------------- */
 
 /** struct tunnel_info - what the Pod looks like from inside */
 struct tunnel_info {
@@ -140,7 +141,7 @@ KT_CHECK int tunnel_info_get(struct tunnel *t,
 					  const struct tunnel_info *info),
 			     void *user);
 
-/* --- UDP ---------------------------------------------------------------- */
+/* --- UDP ------------------------------------------------------------------ */
 
 struct tunnel_udp;
 
@@ -163,7 +164,7 @@ int tunnel_udp_send(struct tunnel_udp *u, const uint8_t *data, size_t len);
 /** tunnel_udp_close() - no callback follows; frees the handle */
 void tunnel_udp_close(struct tunnel_udp *u);
 
-/* --- ICMP echo ----------------------------------------------------------- */
+/* --- ICMP echo ------------------------------------------------------------ */
 
 struct tunnel_ping;
 

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tunnel/inbound_call.h"
-#include "tunnel/lanes.h"
+#include "tunnel/scheduler.h"
 #include "tunnel/status.h"
 #include "wire/ruleline.h"
 
@@ -40,16 +40,15 @@ struct inbound {
 	size_t nrules;
 	struct inbound_calls calls;
 	/* of the present session */
-	struct link *link;   /* NULL: none */
-	struct lanes *lanes; /* of the link; NULL: none */
+	struct link *link;	     /* NULL: none */
+	struct scheduler *scheduler; /* of the link; NULL: none */
 	struct mux_stream *control;
 	struct buf out;
 	struct ruleline_reader in;
 	bool refused;
 };
 
-/* --- the control stream ----------------------------------------------------
- */
+/* --- the control stream --------------------------------------------------- */
 
 static int put_rules(struct inbound *in)
 {
@@ -72,7 +71,7 @@ static void tell_refused(struct inbound *in, const char *holder,
 		in->ev->refused(in->user, holder, text);
 }
 
-static void take_line(struct inbound *in, const char *line)
+static void inbound_take_line(struct inbound *in, const char *line)
 {
 	struct kt_error err = { 0 };
 	struct ruleline l;
@@ -87,7 +86,7 @@ static void take_line(struct inbound *in, const char *line)
 		in->ev->accepted(in->user);
 }
 
-static ssize_t control_read(void *user, uint8_t *buf, size_t len)
+static ssize_t inbound_control_read(void *user, uint8_t *buf, size_t len)
 {
 	struct inbound *in = user;
 	size_t n = MIN(len, in->out.len);
@@ -99,7 +98,7 @@ static ssize_t control_read(void *user, uint8_t *buf, size_t len)
 	return (ssize_t)n;
 }
 
-static void control_data(void *user, const uint8_t *p, size_t n)
+static void inbound_control_data(void *user, const uint8_t *p, size_t n)
 {
 	struct inbound *in = user;
 	struct rd rd = rd_make(p, n);
@@ -108,7 +107,7 @@ static void control_data(void *user, const uint8_t *p, size_t n)
 	mux_stream_consume(in->control, n);
 	while (!in->freed && in->control &&
 	       (rc = ruleline_read(&in->in, &rd)) == 1)
-		take_line(in, in->in.line);
+		inbound_take_line(in, in->in.line);
 	if (rc >= 0 || in->freed || !in->control)
 		return;
 	mux_stream_reset(in->control, EPROTO);
@@ -116,7 +115,7 @@ static void control_data(void *user, const uint8_t *p, size_t n)
 	tell_refused(in, "", "the shadow's answer is malformed");
 }
 
-static void control_close(void *user, int error)
+static void inbound_control_close(void *user, int error)
 {
 	struct inbound *in = user;
 
@@ -127,9 +126,9 @@ static void control_close(void *user, int error)
 }
 
 static const struct mux_stream_ops control_ops = {
-	.read = control_read,
-	.data = control_data,
-	.close = control_close,
+	.read = inbound_control_read,
+	.data = inbound_control_data,
+	.close = inbound_control_close,
 };
 
 static void control_serve(struct inbound *in, struct mux_stream *s)
@@ -145,8 +144,7 @@ static void control_serve(struct inbound *in, struct mux_stream *s)
 	mux_stream_reset(s, ENOMEM);
 }
 
-/* --- the session ------------------------------------------------------------
- */
+/* --- the session ---------------------------------------------------------- */
 
 static void on_request(void *user, struct mux_stream *s,
 		       const struct mux_request *req)
@@ -165,7 +163,7 @@ static void on_request(void *user, struct mux_stream *s,
 		mux_stream_refuse(s, 501, ENOTSUP, "no such service here");
 }
 
-static void on_up(void *user, bool resumed)
+static void inbound_on_up(void *user, bool resumed)
 {
 	struct inbound *in = user;
 	void (*fn)(void *) = resumed ? in->ev->resumed : in->ev->up;
@@ -174,7 +172,7 @@ static void on_up(void *user, bool resumed)
 		fn(in->user);
 }
 
-static void on_lost(void *user, const struct kt_error *why)
+static void inbound_on_lost(void *user, const struct kt_error *why)
 {
 	struct inbound *in = user;
 
@@ -182,23 +180,23 @@ static void on_lost(void *user, const struct kt_error *why)
 		in->ev->lost(in->user, why);
 }
 
-static void on_dead(void *user, const struct kt_error *why)
+static void inbound_on_dead(void *user, const struct kt_error *why)
 {
 	struct inbound *in = user;
 
 	link_free(steal_ptr(&in->link));
-	lanes_free(steal_ptr(&in->lanes));
+	scheduler_free(steal_ptr(&in->scheduler));
 	if (in->ev->dead)
 		in->ev->dead(in->user, why);
 }
 
 static const struct link_ops link_ops = {
-	.up = on_up,
-	.lost = on_lost,
-	.dead = on_dead,
+	.up = inbound_on_up,
+	.lost = inbound_on_lost,
+	.dead = inbound_on_dead,
 };
 
-static void on_caller(void *user, const struct inbound_caller *c)
+static void inbound_on_caller(void *user, const struct inbound_caller *c)
 {
 	struct inbound *in = user;
 
@@ -240,7 +238,7 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 		.ports = copy(spec->ports, spec->nports, sizeof(*spec->ports)),
 		.nports = spec->nports,
 		.scratch = xmalloc(UDPSERVE_SCRATCH),
-		.caller = on_caller,
+		.caller = inbound_on_caller,
 		.user = in,
 		.hooks = { .group = &in->calls.open },
 	};
@@ -276,7 +274,7 @@ void inbound_end_quiet(struct inbound *in, int64_t quiet_ns)
 	relay_group_end_quiet(&in->calls.open, quiet_ns);
 }
 
-static void open_link(struct inbound *in)
+static void inbound_open_link(struct inbound *in)
 {
 	struct mux_config mcfg = mux_config_default(true);
 
@@ -286,14 +284,14 @@ static void open_link(struct inbound *in)
 	in->link = link_new(in->loop, &in->cfg, &mcfg, NULL, on_request,
 			    &link_ops, in);
 	if (in->link && in->ev->bulk)
-		in->lanes = lanes_new(in->loop, &in->cfg, in->link,
-				      in->ev->bulk, in->user);
+		in->scheduler = scheduler_new(in->loop, &in->cfg, in->link,
+					      in->ev->bulk, in->user);
 }
 
 void inbound_attach(struct inbound *in, struct carrier *c)
 {
 	if (!in->link)
-		open_link(in);
+		inbound_open_link(in);
 	if (in->link)
 		session_attach(link_session(in->link), c);
 	else
@@ -311,7 +309,7 @@ void inbound_free(struct inbound *in)
 	if (l)
 		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
 	link_free(l);
-	lanes_free(steal_ptr(&in->lanes));
+	scheduler_free(steal_ptr(&in->scheduler));
 	relay_group_fini(&in->calls.open);
 	buf_fini(&in->out);
 	loop_defer_free(in->loop, in->name);

@@ -34,17 +34,17 @@ static void call_free(struct call *c)
 	loop_defer_free(c->calls->loop, c);
 }
 
-static void tell(struct inbound_calls *cs, struct inbound_caller *who,
-		 int error)
+static void inbound_call_tell(struct inbound_calls *cs,
+			      struct inbound_caller *who, int error)
 {
 	who->error = -error;
 	cs->caller(cs->user, who);
 }
 
 /* @error: positive errno */
-static void refuse(struct inbound_calls *cs, struct mux_stream *s,
-		   struct inbound_caller *who, const struct ipport *to,
-		   int error)
+static void inbound_call_refuse(struct inbound_calls *cs, struct mux_stream *s,
+				struct inbound_caller *who,
+				const struct ipport *to, int error)
 {
 	char text[160], at[IPPORT_STRLEN];
 
@@ -55,13 +55,14 @@ static void refuse(struct inbound_calls *cs, struct mux_stream *s,
 		snprintf(text, sizeof(text), "nothing is exposed at port %u",
 			 who->remote);
 	mux_stream_refuse(s, status_http(error), error, text);
-	tell(cs, who, error);
+	inbound_call_tell(cs, who, error);
 }
 
 /* the port and the caller that @req names, and where that is here */
-static const struct inbound_port *port_of(const struct inbound_calls *cs,
-					  const struct mux_request *req,
-					  bool udp, struct inbound_caller *who)
+static const struct inbound_port *
+inbound_call_port_of(const struct inbound_calls *cs,
+		     const struct mux_request *req, bool udp,
+		     struct inbound_caller *who)
 {
 	int rc;
 
@@ -77,8 +78,7 @@ static const struct inbound_port *port_of(const struct inbound_calls *cs,
 	return NULL;
 }
 
-/* --- TCP --------------------------------------------------------------------
- */
+/* --- TCP ------------------------------------------------------------------ */
 
 static void try_connect(struct call *c);
 
@@ -119,7 +119,7 @@ static void call_fail(struct call *c, int error)
 		error = ECONNREFUSED;
 	}
 	call_free(c);
-	refuse(c->calls, c->stream, &c->who, &to, error);
+	inbound_call_refuse(c->calls, c->stream, &c->who, &to, error);
 }
 
 static void call_connected(struct call *c)
@@ -130,10 +130,10 @@ static void call_connected(struct call *c)
 	/* on failure the stream is reset already */
 	if (relay_start(c->calls->loop, fd, c->stream, true, NULL,
 			&c->calls->hooks, NULL) == 0)
-		tell(c->calls, &c->who, 0);
+		inbound_call_tell(c->calls, &c->who, 0);
 }
 
-static void on_connect(struct watch *w, uint32_t events)
+static void inbound_call_on_connect(struct watch *w, uint32_t events)
 {
 	struct call *c = container_of(w, struct call, watch);
 	socklen_t len = sizeof(int);
@@ -148,7 +148,7 @@ static void on_connect(struct watch *w, uint32_t events)
 		call_connected(c);
 }
 
-static void on_timeout(struct timer *t)
+static void inbound_call_on_timeout(struct timer *t)
 {
 	call_fail(container_of(t, struct call, timer), ETIMEDOUT);
 }
@@ -166,7 +166,7 @@ static void try_connect(struct call *c)
 		rc = -errno;
 	if (rc == 0)
 		rc = loop_watch_start(c->calls->loop, &c->watch, c->fd,
-				      EPOLLOUT, on_connect);
+				      EPOLLOUT, inbound_call_on_connect);
 	if (rc < 0)
 		call_fail(c, -rc);
 }
@@ -197,12 +197,13 @@ void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req)
 {
 	struct inbound_caller who;
-	const struct inbound_port *port = port_of(cs, req, false, &who);
+	const struct inbound_port *port =
+		inbound_call_port_of(cs, req, false, &who);
 	struct call *c = port ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
-		refuse(cs, s, &who, port ? &port->local : NULL,
-		       port ? ENOMEM : ECONNREFUSED);
+		inbound_call_refuse(cs, s, &who, port ? &port->local : NULL,
+				    port ? ENOMEM : ECONNREFUSED);
 		return;
 	}
 	c->calls = cs;
@@ -210,24 +211,25 @@ void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 	c->to = port->local;
 	c->who = who;
 	mux_stream_set_ops(s, &ops, c);
-	loop_timer_start(cs->loop, &c->timer, CONNECT_NS, on_timeout);
+	loop_timer_start(cs->loop, &c->timer, CONNECT_NS,
+			 inbound_call_on_timeout);
 	try_connect(c);
 }
 
-/* --- UDP --------------------------------------------------------------------
- */
+/* --- UDP ------------------------------------------------------------------ */
 
 void inbound_call_udp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req)
 {
 	struct inbound_caller who;
-	const struct inbound_port *port = port_of(cs, req, true, &who);
+	const struct inbound_port *port =
+		inbound_call_port_of(cs, req, true, &who);
 	struct sockaddr_storage ss;
 	socklen_t len;
 	int fd, error = 0;
 
 	if (!port) {
-		refuse(cs, s, &who, NULL, ECONNREFUSED);
+		inbound_call_refuse(cs, s, &who, NULL, ECONNREFUSED);
 		return;
 	}
 	len = ipport_to_sockaddr(&port->local, &ss);
@@ -237,10 +239,10 @@ void inbound_call_udp(struct inbound_calls *cs, struct mux_stream *s,
 		error = errno;
 		if (fd >= 0)
 			close(fd);
-		refuse(cs, s, &who, &port->local, error);
+		inbound_call_refuse(cs, s, &who, &port->local, error);
 		return;
 	}
 	/* on failure the stream is refused already */
 	if (udpserve_start(cs->loop, fd, cs->scratch, s) == 0)
-		tell(cs, &who, 0);
+		inbound_call_tell(cs, &who, 0);
 }

@@ -14,7 +14,7 @@ struct info_request {
 	struct loop *loop;
 };
 
-static void set_text(char *to, size_t size, const char *value)
+static void info_set_text(char *to, size_t size, const char *value)
 {
 	snprintf(to, size, "%s", value);
 }
@@ -36,17 +36,18 @@ static void take_pair(struct tunnel_info *in, const char *key,
 		if (strcmp(key, lists[i].key) == 0)
 			strv_add(lists[i].list, value);
 	if (strcmp(key, "version") == 0)
-		set_text(in->version, sizeof(in->version), value);
+		info_set_text(in->version, sizeof(in->version), value);
 	else if (strcmp(key, "hostname") == 0)
-		set_text(in->hostname, sizeof(in->hostname), value);
+		info_set_text(in->hostname, sizeof(in->hostname), value);
 	else if (strcmp(key, "service_host") == 0)
-		set_text(in->service_host, sizeof(in->service_host), value);
+		info_set_text(in->service_host, sizeof(in->service_host),
+			      value);
 	else if (strcmp(key, "ndots") == 0 && str_to_long(value, &n) == 0)
 		in->ndots = (unsigned int)MAX(MIN(n, 15), 0);
 }
 
 /* "key=value" lines; keys that a newer shadow adds are passed over */
-static void parse(struct tunnel_info *in, const uint8_t *p, size_t len)
+static void info_parse(struct tunnel_info *in, const uint8_t *p, size_t len)
 {
 	auto_free char *text = xstrndup((const char *)p, len);
 	char *rest = text, *line;
@@ -61,7 +62,7 @@ static void parse(struct tunnel_info *in, const uint8_t *p, size_t len)
 	}
 }
 
-static void fini(struct tunnel_info *in)
+static void info_fini(struct tunnel_info *in)
 {
 	strv_fini(&in->pod_ips);
 	strv_fini(&in->prefixes);
@@ -70,15 +71,16 @@ static void fini(struct tunnel_info *in)
 	strv_fini(&in->search);
 }
 
-static void on_answer(void *user, int error, const uint8_t *body, size_t len)
+static void info_on_answer(void *user, int error, const uint8_t *body,
+			   size_t len)
 {
 	struct info_request *r = user;
 	struct tunnel_info in = { .ndots = 1 };
 
 	if (!error && len)
-		parse(&in, body, len);
+		info_parse(&in, body, len);
 	r->done(r->user, error, error ? NULL : &in);
-	fini(&in);
+	info_fini(&in);
 	loop_defer_free(r->loop, r);
 }
 
@@ -93,7 +95,7 @@ int tunnel_info_get(struct tunnel *t,
 	r->user = user;
 	r->loop = tunnel_loop(t);
 	if (fetch_start(t, "/.well-known/ktctl/info", NULL, NULL, 0, INFO_MAX,
-			on_answer, r))
+			info_on_answer, r))
 		return 0;
 	free(r);
 	return -errno;

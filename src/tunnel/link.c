@@ -24,7 +24,7 @@ struct mux *link_mux(const struct link *l)
 	return l->mux;
 }
 
-/* --- the mux's transport ------------------------------------------------ */
+/* --- the mux's transport -------------------------------------------------- */
 
 static uint8_t *tr_reserve(void *user, size_t min, size_t *got)
 {
@@ -63,7 +63,7 @@ static const struct mux_transport transport = {
 	.spent = tr_spent,
 };
 
-/* --- the session's owner ------------------------------------------------ */
+/* --- the session's owner -------------------------------------------------- */
 
 static int on_produce(void *user, size_t room)
 {
@@ -72,14 +72,14 @@ static int on_produce(void *user, size_t room)
 	return l->mux ? mux_produce(l->mux, room) : 0;
 }
 
-static int on_data(void *user, const uint8_t *p, size_t n)
+static int link_on_data(void *user, const uint8_t *p, size_t n)
 {
 	struct link *l = user;
 
 	return l->mux ? mux_receive(l->mux, p, n) : 0;
 }
 
-static void on_up(void *user, bool resumed)
+static void link_on_up(void *user, bool resumed)
 {
 	struct link *l = user;
 
@@ -87,7 +87,7 @@ static void on_up(void *user, bool resumed)
 		l->ops->up(l->user, resumed);
 }
 
-static void on_lost(void *user, const struct kt_error *why)
+static void link_on_lost(void *user, const struct kt_error *why)
 {
 	struct link *l = user;
 
@@ -95,7 +95,7 @@ static void on_lost(void *user, const struct kt_error *why)
 		l->ops->lost(l->user, why);
 }
 
-static void on_dead(void *user, const struct kt_error *why)
+static void link_on_dead(void *user, const struct kt_error *why)
 {
 	struct link *l = user;
 	struct mux *m = steal_ptr(&l->mux);
@@ -116,15 +116,15 @@ static void link_renew(void *user)
 	session_close(l->session, FRAME_CODE_BYE,
 		      "the stream ids of the session are used up");
 	kt_fail(&err, ENETRESET, "the stream ids of the session are used up");
-	on_dead(l, &err);
+	link_on_dead(l, &err);
 }
 
 static const struct session_ops session_ops = {
 	.produce = on_produce,
-	.data = on_data,
-	.up = on_up,
-	.lost = on_lost,
-	.dead = on_dead,
+	.data = link_on_data,
+	.up = link_on_up,
+	.lost = link_on_lost,
+	.dead = link_on_dead,
 };
 
 struct link *link_new(struct loop *loop, const struct session_config *scfg,

@@ -48,7 +48,7 @@ struct mux {
 	void *tr_user;
 	mux_request_fn on_request;
 	void *user;
-	struct lanes *lanes; /* only kept for others */
+	struct scheduler *scheduler; /* only kept for others */
 	nghttp2_session *ng;
 	struct list streams;
 	size_t nstreams;
@@ -104,17 +104,17 @@ uint32_t mux_stream_id(const struct mux_stream *s)
 	return (uint32_t)s->id;
 }
 
-void mux_set_lanes(struct mux *m, struct lanes *lanes)
+void mux_set_lanes(struct mux *m, struct scheduler *scheduler)
 {
-	m->lanes = lanes;
+	m->scheduler = scheduler;
 }
 
-struct lanes *mux_stream_lanes(const struct mux_stream *s)
+struct scheduler *mux_stream_lanes(const struct mux_stream *s)
 {
-	return s->mux->lanes;
+	return s->mux->scheduler;
 }
 
-/* --- streams ------------------------------------------------------------ */
+/* --- streams -------------------------------------------------------------- */
 
 static struct mux_stream *stream_new(struct mux *m, int32_t id,
 				     const struct mux_stream_ops *ops,
@@ -136,7 +136,7 @@ static struct mux_stream *stream_new(struct mux *m, int32_t id,
 }
 
 /* callbacks further up the stack may still hold it: freed after the batch */
-static void stream_free(struct mux_stream *s)
+static void mux_stream_free(struct mux_stream *s)
 {
 	list_del(&s->node);
 	s->mux->nstreams--;
@@ -151,7 +151,7 @@ static void stream_closed(struct mux_stream *s, int error)
 	const struct mux_stream_ops *ops = s->ops;
 
 	s->ops = NULL;
-	stream_free(s);
+	mux_stream_free(s);
 	if (ops && ops->close)
 		ops->close(s->user, error);
 }
@@ -225,7 +225,7 @@ void mux_stream_consume(struct mux_stream *s, size_t n)
 		kick(m);
 }
 
-/* --- sending ------------------------------------------------------------ */
+/* --- sending -------------------------------------------------------------- */
 
 static ssize_t read_cb(nghttp2_session *ng, int32_t id, uint8_t *buf,
 		       size_t length, uint32_t *flags, nghttp2_data_source *src,
@@ -292,7 +292,7 @@ static int send_data_cb(nghttp2_session *ng, nghttp2_frame *frame,
 	return m->made < m->room ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
-static int put(struct mux *m, const uint8_t *p, size_t n)
+static int mux_put(struct mux *m, const uint8_t *p, size_t n)
 {
 	while (n) {
 		size_t got, part;
@@ -310,7 +310,7 @@ static int put(struct mux *m, const uint8_t *p, size_t n)
 	return 0;
 }
 
-static int over(const struct mux *m)
+static int mux_over(const struct mux *m)
 {
 	if (nghttp2_session_want_read(m->ng) ||
 	    nghttp2_session_want_write(m->ng))
@@ -333,14 +333,14 @@ int mux_produce(struct mux *m, size_t room)
 		}
 		if (n == 0)
 			break;
-		rc = put(m, p, (size_t)n);
+		rc = mux_put(m, p, (size_t)n);
 		if (rc < 0)
 			return rc;
 	}
-	return m->dead ? 0 : over(m);
+	return m->dead ? 0 : mux_over(m);
 }
 
-/* --- receiving ---------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 static struct mux_stream *stream_of(struct mux *m, int32_t id)
 {
@@ -393,7 +393,7 @@ static int header_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 	return 0;
 }
 
-static void take_request(struct mux *m, struct mux_stream *s)
+static void mux_take_request(struct mux *m, struct mux_stream *s)
 {
 	struct muxhead *head = steal_ptr(&s->head);
 	struct mux_request req;
@@ -403,7 +403,7 @@ static void take_request(struct mux *m, struct mux_stream *s)
 	free(head);
 }
 
-static void take_answer(struct mux_stream *s)
+static void mux_take_answer(struct mux_stream *s)
 {
 	struct muxhead *mh = steal_ptr(&s->head);
 	struct mux_head head;
@@ -442,9 +442,9 @@ static int frame_recv_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && s->head) {
 		if (m->cfg.server)
-			take_request(m, s);
+			mux_take_request(m, s);
 		else
-			take_answer(s);
+			mux_take_answer(s);
 	}
 	/* a refusal has no end: close() follows */
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && !s->ended &&
@@ -500,7 +500,7 @@ int mux_receive(struct mux *m, const uint8_t *p, size_t n)
 	}
 	if (nghttp2_session_want_write(m->ng))
 		kick(m);
-	return over(m);
+	return mux_over(m);
 }
 
 void mux_end_streams(struct mux *m, const struct mux_stream *but, int error)
@@ -521,9 +521,9 @@ void mux_end_streams(struct mux *m, const struct mux_stream *but, int error)
 	}
 }
 
-/* --- opening and answering ---------------------------------------------- */
+/* --- opening and answering ------------------------------------------------ */
 
-static nghttp2_nv field(const char *name, const char *value)
+static nghttp2_nv mux_field(const char *name, const char *value)
 {
 	return (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)name,
 			     .value = (uint8_t *)(uintptr_t)value,
@@ -537,22 +537,22 @@ static size_t request_fields(const struct mux_request *req, nghttp2_nv nv[8])
 			     (!req->protocol || !*req->protocol);
 	size_t n = 0;
 
-	nv[n++] = field(":method", req->method);
+	nv[n++] = mux_field(":method", req->method);
 	if (req->protocol && *req->protocol)
-		nv[n++] = field(":protocol", req->protocol);
+		nv[n++] = mux_field(":protocol", req->protocol);
 	if (!plain_connect) {
-		nv[n++] = field(":scheme", "http");
-		nv[n++] = field(":path", req->path);
+		nv[n++] = mux_field(":scheme", "http");
+		nv[n++] = mux_field(":path", req->path);
 	}
-	nv[n++] = field(":authority", req->authority && *req->authority
-					      ? req->authority
-					      : "shadow");
+	nv[n++] = mux_field(":authority", req->authority && *req->authority
+						  ? req->authority
+						  : "shadow");
 	if (req->content_type && *req->content_type)
-		nv[n++] = field("content-type", req->content_type);
+		nv[n++] = mux_field("content-type", req->content_type);
 	if (req->protocol && *req->protocol)
-		nv[n++] = field("capsule-protocol", "?1");
+		nv[n++] = mux_field("capsule-protocol", "?1");
 	if (req->forwarded && *req->forwarded)
-		nv[n++] = field("forwarded", req->forwarded);
+		nv[n++] = mux_field("forwarded", req->forwarded);
 	return n;
 }
 
@@ -594,7 +594,7 @@ struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,
 	}
 	if (id < 0) {
 		if (s)
-			stream_free(s);
+			mux_stream_free(s);
 		if (s && id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
 			mux_is_spent(m);
 		errno = id == NGHTTP2_ERR_NOMEM || !s ? ENOMEM : ENOTCONN;
@@ -614,9 +614,9 @@ int mux_stream_accept(struct mux_stream *s, const char *content_type,
 	size_t n = 0;
 	int rc;
 
-	nv[n++] = field(":status", "200");
+	nv[n++] = mux_field(":status", "200");
 	if (content_type)
-		nv[n++] = field("content-type", content_type);
+		nv[n++] = mux_field("content-type", content_type);
 	mux_stream_set_ops(s, ops, user);
 	s->answered = true;
 	rc = nghttp2_submit_response(s->mux->ng, s->id, nv, n,
@@ -635,17 +635,18 @@ void mux_stream_refuse(struct mux_stream *s, int status, int error,
 
 	snprintf(code, sizeof(code), "%d", status);
 	status_format(why, error, detail);
-	nv[0] = field(":status", code);
-	nv[1] = field("proxy-status", why);
+	nv[0] = mux_field(":status", code);
+	nv[1] = mux_field("proxy-status", why);
 	s->ops = NULL;
 	s->answered = true;
-	/* our half ends here; the client resets the other (take_answer()) */
+	/* our half ends here; the client resets the other (mux_take_answer())
+	 */
 	if (nghttp2_submit_response(s->mux->ng, s->id, nv, 2, NULL) < 0)
 		stream_rst(s, ENOMEM);
 	kick(s->mux);
 }
 
-/* --- life --------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static int set_callbacks(nghttp2_session_callbacks **cbs)
 {
@@ -666,7 +667,7 @@ static int set_callbacks(nghttp2_session_callbacks **cbs)
 	return 0;
 }
 
-static int set_options(nghttp2_option **opt, const struct mux_config *cfg)
+static int mux_set_options(nghttp2_option **opt, const struct mux_config *cfg)
 {
 	if (nghttp2_option_new(opt) != 0)
 		return -ENOMEM;
@@ -699,13 +700,13 @@ static int submit_settings(struct mux *m)
 	return 0;
 }
 
-static int start(struct mux *m)
+static int mux_start(struct mux *m)
 {
 	nghttp2_session_callbacks *cbs = NULL;
 	nghttp2_option *opt = NULL;
 	int rc = -ENOMEM;
 
-	if (set_callbacks(&cbs) == 0 && set_options(&opt, &m->cfg) == 0) {
+	if (set_callbacks(&cbs) == 0 && mux_set_options(&opt, &m->cfg) == 0) {
 		int (*make)(nghttp2_session **,
 			    const nghttp2_session_callbacks *, void *,
 			    const nghttp2_option *);
@@ -735,7 +736,7 @@ struct mux *mux_new(struct loop *loop, const struct mux_config *cfg,
 	m->on_request = on_request;
 	m->user = user;
 	list_init(&m->streams);
-	if (start(m) < 0) {
+	if (mux_start(m) < 0) {
 		nghttp2_session_del(m->ng);
 		free(m);
 		return NULL;

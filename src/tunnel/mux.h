@@ -26,7 +26,7 @@
 
 struct mux;
 struct mux_stream;
-struct lanes;
+struct scheduler;
 
 /** struct mux_transport - where the produced bytes go (a session) */
 struct mux_transport {
@@ -131,8 +131,8 @@ void *mux_find_user(struct mux *m, uint32_t id,
 		    const struct mux_stream_ops *ops);
 /** mux_set_lanes() - keep @lanes (borrowed, may be NULL) for the users of
  *  streams, who get it from mux_stream_lanes() */
-void mux_set_lanes(struct mux *m, struct lanes *lanes);
-struct lanes *mux_stream_lanes(const struct mux_stream *s);
+void mux_set_lanes(struct mux *m, struct scheduler *scheduler);
+struct scheduler *mux_stream_lanes(const struct mux_stream *s);
 
 /** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many,
  *  ENOTCONN: never again) */

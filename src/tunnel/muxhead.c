@@ -39,8 +39,8 @@ static bool named(const char *want, const uint8_t *name, size_t n)
 	return strlen(want) == n && memcmp(want, name, n) == 0;
 }
 
-static int keep(struct muxhead *h, enum field f, const uint8_t *value,
-		size_t len)
+static int muxhead_keep(struct muxhead *h, enum field f, const uint8_t *value,
+			size_t len)
 {
 	if (len >= sizeof(h->text) - h->used || memchr(value, 0, len))
 		return -EMSGSIZE;
@@ -74,7 +74,7 @@ int muxhead_add(struct muxhead *h, const uint8_t *name, size_t namelen,
 	}
 	for (int f = 0; f < NFIELDS_; f++)
 		if (named(names[f], name, namelen))
-			return keep(h, (enum field)f, value, len);
+			return muxhead_keep(h, (enum field)f, value, len);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct tunnel_ping {
 	bool closed;
 };
 
-static void ping_free(struct tunnel_ping *p)
+static void ping_ping_free(struct tunnel_ping *p)
 {
 	p->closed = true;
 	capstream_fini(&p->cs);
@@ -26,18 +26,18 @@ static void ping_free(struct tunnel_ping *p)
 
 static void ping_over(struct tunnel_ping *p, int error)
 {
-	ping_free(p);
+	ping_ping_free(p);
 	p->ops->close(p->user, error);
 }
 
-static ssize_t ping_read(void *user, uint8_t *buf, size_t len)
+static ssize_t ping_ping_read(void *user, uint8_t *buf, size_t len)
 {
 	struct tunnel_ping *p = user;
 
 	return capstream_read(&p->cs, buf, len);
 }
 
-static bool on_capsule(void *user, const struct capsule *c)
+static bool ping_on_capsule(void *user, const struct capsule *c)
 {
 	struct tunnel_ping *p = user;
 	struct echo_answer a;
@@ -62,10 +62,10 @@ static bool on_capsule(void *user, const struct capsule *c)
 	return !p->closed;
 }
 
-static void ping_data(void *user, const uint8_t *data, size_t n)
+static void ping_ping_data(void *user, const uint8_t *data, size_t n)
 {
 	struct tunnel_ping *p = user;
-	int rc = capstream_feed(&p->cs, data, n, on_capsule, p);
+	int rc = capstream_feed(&p->cs, data, n, ping_on_capsule, p);
 
 	if (p->closed)
 		return;
@@ -76,7 +76,7 @@ static void ping_data(void *user, const uint8_t *data, size_t n)
 	}
 }
 
-static void ping_end(void *user)
+static void ping_ping_end(void *user)
 {
 	struct tunnel_ping *p = user;
 
@@ -84,16 +84,16 @@ static void ping_end(void *user)
 	ping_over(p, -ECONNRESET);
 }
 
-static void ping_close(void *user, int error)
+static void ping_ping_close(void *user, int error)
 {
 	ping_over(user, error);
 }
 
 static const struct mux_stream_ops ops = {
-	.read = ping_read,
-	.data = ping_data,
-	.end = ping_end,
-	.close = ping_close,
+	.read = ping_ping_read,
+	.data = ping_ping_data,
+	.end = ping_ping_end,
+	.close = ping_ping_close,
 };
 
 struct tunnel_ping *tunnel_ping_open(struct tunnel *t, const struct ipaddr *dst,
@@ -142,5 +142,5 @@ void tunnel_ping_close(struct tunnel_ping *p)
 	if (!p || p->closed)
 		return;
 	mux_stream_reset(p->stream, ECANCELED);
-	ping_free(p);
+	ping_ping_free(p);
 }

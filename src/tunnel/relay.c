@@ -2,7 +2,7 @@
 #include "tunnel/relay.h"
 
 #include "base/mem.h"
-#include "tunnel/lane.h"
+#include "tunnel/tunnel_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,8 @@
  *                         kernel would deliver its receive queue.
  *
  * The stream may be over before the socket has taken everything: the relay
- * then lives on without it (lane_alive() is false) until @out is empty.
+ * then lives on without it (tunnel_stream_alive() is false) until @out is
+ * empty.
  */
 
 #define GATHER ((size_t)64 << 10) /* the most that one packet carries */
@@ -42,13 +43,13 @@
 struct relay {
 	struct list node; /* of its group */
 	struct loop *loop;
-	struct watch watch; /* owns the fd */
-	struct lane lane;   /* the stream */
+	struct watch watch;		    /* owns the fd */
+	struct tunnel_stream tunnel_stream; /* the stream */
 	const struct relay_hooks *hooks;
 	void *user;
 	struct buf out;
 	bool readable, writable;
-	bool flushing; /* deferred_flush() comes */
+	bool flushing; /* relay_deferred_flush() comes */
 	bool hup;      /* the socket's end or error is to be read */
 	bool rd_done;  /* end of file was read */
 	bool wr_done;  /* SHUT_WR was done */
@@ -94,7 +95,7 @@ static void relay_over(struct relay *r, int error)
 /* the socket is broken */
 static void relay_fail(struct relay *r, int error)
 {
-	lane_reset(&r->lane, -error);
+	tunnel_stream_reset(&r->tunnel_stream, -error);
 	relay_over(r, error);
 }
 
@@ -109,7 +110,7 @@ static void drained(struct relay *r)
 		r->wr_done = true;
 		shutdown(r->watch.fd, SHUT_WR);
 	}
-	if (!lane_alive(&r->lane))
+	if (!tunnel_stream_alive(&r->tunnel_stream))
 		relay_over(r, r->rd_done ? 0 : -ECONNRESET);
 }
 
@@ -141,7 +142,7 @@ static void flush_out(struct relay *r)
 		return;
 	}
 	buf_take(&r->out, (size_t)n);
-	lane_consume(&r->lane, (size_t)n);
+	tunnel_stream_consume(&r->tunnel_stream, (size_t)n);
 	if (r->out.len)
 		return;
 	if (r->out.cap > KEEP)
@@ -149,7 +150,7 @@ static void flush_out(struct relay *r)
 	drained(r);
 }
 
-static void deferred_flush(void *user)
+static void relay_deferred_flush(void *user)
 {
 	struct relay *r = user;
 
@@ -166,10 +167,10 @@ static void flush_soon(struct relay *r)
 	if (r->over || !r->out.len || !r->writable || r->flushing)
 		return;
 	r->flushing = true;
-	loop_defer(r->loop, deferred_flush, r);
+	loop_defer(r->loop, relay_deferred_flush, r);
 }
 
-/* --- the stream's side -------------------------------------------------- */
+/* --- the stream's side ---------------------------------------------------- */
 
 static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
 {
@@ -215,7 +216,7 @@ static void relay_data(void *user, const uint8_t *p, size_t n)
 		relay_fail(r, (int)sent);
 		return;
 	}
-	lane_consume(&r->lane, (size_t)sent);
+	tunnel_stream_consume(&r->tunnel_stream, (size_t)sent);
 	n -= (size_t)sent;
 	if (n >= KEEP && !r->out.cap) /* once, not in steps */
 		(void)!buf_reserve(&r->out, GATHER + DIRECT);
@@ -250,9 +251,9 @@ static const struct mux_stream_ops stream_ops = {
 	.close = relay_close,
 };
 
-/* --- the socket's side -------------------------------------------------- */
+/* --- the socket's side ---------------------------------------------------- */
 
-static int socket_error(int fd)
+static int relay_socket_error(int fd)
 {
 	socklen_t len = sizeof(int);
 	int error = 0;
@@ -262,7 +263,7 @@ static int socket_error(int fd)
 	return -error;
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void relay_on_event(struct watch *w, uint32_t events)
 {
 	struct relay *r = container_of(w, struct relay, watch);
 
@@ -271,8 +272,8 @@ static void on_event(struct watch *w, uint32_t events)
 	/* an error while somebody still reads is found by the read, after
 	 * the bytes that came before it */
 	if ((events & (EPOLLERR | EPOLLHUP)) && !r->wr_done &&
-	    (r->rd_done || !lane_alive(&r->lane))) {
-		relay_fail(r, socket_error(w->fd));
+	    (r->rd_done || !tunnel_stream_alive(&r->tunnel_stream))) {
+		relay_fail(r, relay_socket_error(w->fd));
 		return;
 	}
 	if (events & EPOLLOUT) {
@@ -284,7 +285,7 @@ static void on_event(struct watch *w, uint32_t events)
 		return;
 	r->readable = true;
 	if (!r->rd_done)
-		lane_resume(&r->lane);
+		tunnel_stream_resume(&r->tunnel_stream);
 }
 
 void relay_group_fini(struct relay_group *g)
@@ -309,7 +310,7 @@ void relay_group_end_quiet(struct relay_group *g, int64_t quiet_ns)
 		    loop_now(r->loop) - r->moved < quiet_ns)
 			continue;
 		r->quit = true;
-		lane_resume(&r->lane);
+		tunnel_stream_resume(&r->tunnel_stream);
 	}
 }
 
@@ -325,7 +326,7 @@ static void take_early(struct relay *r, struct relay_early *early)
 	r->error = early->error;
 }
 
-static int begin(struct relay *r, struct mux_stream *s, bool accept)
+static int relay_begin(struct relay *r, struct mux_stream *s, bool accept)
 {
 	const int one = 1;
 	int fd = r->watch.fd;
@@ -333,15 +334,18 @@ static int begin(struct relay *r, struct mux_stream *s, bool accept)
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	rc = loop_watch_start(
-		r->loop, &r->watch, fd,
-		EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, on_event);
+	rc = loop_watch_start(r->loop, &r->watch, fd,
+			      EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+				      (uint32_t)EPOLLET,
+			      relay_on_event);
 	if (rc < 0 || !s)
 		return rc;
 	if (accept)
-		return lane_accept(&r->lane, r->loop, s, &stream_ops, r);
-	lane_begin(&r->lane, r->loop, s, r->out.len, r->ended, &stream_ops, r);
-	lane_resume(&r->lane);
+		return tunnel_stream_accept(&r->tunnel_stream, r->loop, s,
+					    &stream_ops, r);
+	tunnel_stream_begin(&r->tunnel_stream, r->loop, s, r->out.len, r->ended,
+			    &stream_ops, r);
+	tunnel_stream_resume(&r->tunnel_stream);
 	return 0;
 }
 
@@ -365,7 +369,7 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 			list_add_tail(&hooks->group->relays, &r->node);
 		buf_init(&r->out, MUX_HELD_MAX);
 		take_early(r, early);
-		rc = begin(r, s, accept);
+		rc = relay_begin(r, s, accept);
 	}
 	if (rc < 0) {
 		if (s)

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tunnel/flight.h"
+#include "tunnel/inflight.h"
 #include "tunnel/replay.h"
 
 #include <assert.h>
@@ -26,7 +26,7 @@
  *   replay.end  the next byte that the owner will produce
  *
  * The owner is asked for bytes (produce()) only when the carrier takes them
- * and the window (flight_window(), replay_max) has room, so nothing queues up
+ * and the window (inflight_window(), replay_max) has room, so nothing queues up
  * here that could wait in a socket or in HTTP/2 instead.
  *
  * States, and what may happen in each:
@@ -88,7 +88,7 @@ struct session {
 	/* outgoing */
 	struct replay replay;
 	uint64_t acked, next, high;
-	struct flight flight;
+	struct inflight inflight;
 	struct buf ctl; /* control frames to send, before any new DATA */
 	struct {
 		uint8_t header[FRAME_HEADER_LEN];
@@ -125,7 +125,7 @@ struct session_config session_config_default(void)
 		.detached_ns = 120 * NS_SEC,
 		.ack_ns = 4 * NS_MS,
 		.replay_max = 8 * 1024 * 1024,
-		.flight_max = 4 * 1024 * 1024,
+		.inflight_max = 4 * 1024 * 1024,
 	};
 }
 
@@ -134,7 +134,7 @@ struct session_config session_config_bulk(const struct session_config *cfg)
 	struct session_config bulk = *cfg;
 
 	bulk.replay_max = MAX(bulk.replay_max, (size_t)24 * 1024 * 1024);
-	bulk.flight_max = MAX(bulk.flight_max, (size_t)16 * 1024 * 1024);
+	bulk.inflight_max = MAX(bulk.inflight_max, (size_t)16 * 1024 * 1024);
 	return bulk;
 }
 
@@ -154,17 +154,17 @@ void session_get_stats(const struct session *s, struct session_stats *st)
 		.sent = s->high,
 		.acked = s->acked,
 		.received = s->received,
-		.flight = s->next - s->acked,
-		.rtt_min_ns = s->flight.rtt_min,
-		.rtt_ns = s->flight.rtt,
-		.rate = s->flight.rate,
+		.inflight = s->next - s->acked,
+		.rtt_min_ns = s->inflight.rtt_min,
+		.rtt_ns = s->inflight.rtt,
+		.rate = s->inflight.rate,
 		.carriers = s->carriers,
 	};
 }
 
-/* --- life and death ----------------------------------------------------- */
+/* --- life and death ------------------------------------------------------- */
 
-static void start_tick(struct session *s)
+static void session_start_tick(struct session *s)
 {
 	loop_timer_start(s->loop, &s->tick, s->tick_ns, tick_fn);
 }
@@ -182,7 +182,7 @@ static void detach(struct session *s)
 	s->parser = (struct frame_parser){ 0 };
 	loop_timer_stop(&s->ack_timer);
 	loop_timer_stop(&s->more);
-	flight_reset(&s->flight);
+	inflight_reset(&s->inflight);
 	carrier_close(c);
 }
 
@@ -208,7 +208,7 @@ static void carrier_failed(struct session *s, const struct kt_error *why)
 }
 
 /* protocol errors: the bytes cannot be trusted, so nothing can be resumed */
-static void broken(struct session *s, int rc, const char *what)
+static void session_broken(struct session *s, int rc, const char *what)
 {
 	struct kt_error err = { 0 };
 
@@ -238,9 +238,9 @@ struct session *session_new(struct loop *loop, const struct session_config *cfg,
 	s->tick_ns = MIN(s->tick_ns, cfg->detached_ns);
 	s->tick_ns = MAX(MIN(s->tick_ns / 2, NS_SEC), NS_MS);
 	replay_init(&s->replay);
-	flight_init(&s->flight, cfg->flight_max);
+	inflight_init(&s->inflight, cfg->inflight_max);
 	buf_init(&s->ctl, CTL_MAX);
-	start_tick(s);
+	session_start_tick(s);
 	return s;
 }
 
@@ -276,13 +276,13 @@ void session_close(struct session *s, uint16_t code, const char *text)
 	detach(s);
 }
 
-/* --- sending ------------------------------------------------------------ */
+/* --- sending -------------------------------------------------------------- */
 
 /* bytes that may be produced or sent beyond @from */
 static size_t room_from(const struct session *s, uint64_t from)
 {
 	uint64_t used = from - s->acked;
-	uint64_t max = MIN(flight_window(&s->flight), s->cfg.replay_max);
+	uint64_t max = MIN(inflight_window(&s->inflight), s->cfg.replay_max);
 
 	return used < max ? (size_t)(max - used) : 0;
 }
@@ -311,7 +311,7 @@ static void begin_data(struct session *s)
 	s->ack_sent = s->received;
 	s->ack_due = false;
 	loop_timer_stop(&s->ack_timer);
-	flight_sent(&s->flight, s->next + n, s->acked, clock_ns());
+	inflight_sent(&s->inflight, s->next + n, s->acked, clock_ns());
 }
 
 static void put_ack(struct session *s)
@@ -442,7 +442,7 @@ static void pump(struct session *s)
 			return;
 		rc = fill(s);
 		if (rc < 0) {
-			broken(s, rc, "cannot produce the stream");
+			session_broken(s, rc, "cannot produce the stream");
 			return;
 		}
 		if (!s->carrier || s->freed)
@@ -480,7 +480,7 @@ void session_kick(struct session *s)
 	loop_defer(s->loop, run_kick, s);
 }
 
-/* --- receiving ---------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 static int take_ack(struct session *s, uint64_t ack)
 {
@@ -492,7 +492,7 @@ static int take_ack(struct session *s, uint64_t ack)
 		return 0;
 	s->acked = ack;
 	replay_release(&s->replay, ack);
-	flight_acked(&s->flight, ack, clock_ns());
+	inflight_acked(&s->inflight, ack, clock_ns());
 	session_kick(s);
 	return 0;
 }
@@ -548,7 +548,7 @@ static int take_time(struct session *s, const struct frame_event *ev)
 		int64_t now = clock_ns();
 
 		if (t <= (uint64_t)now)
-			flight_rtt(&s->flight, now - (int64_t)t, now);
+			inflight_rtt(&s->inflight, now - (int64_t)t, now);
 		return 0;
 	}
 	/* a peer that only pings and never reads gets no more pongs: no room */
@@ -557,7 +557,7 @@ static int take_time(struct session *s, const struct frame_event *ev)
 	return 0;
 }
 
-static void take_text(struct session *s, const struct frame_event *ev)
+static void session_take_text(struct session *s, const struct frame_event *ev)
 {
 	bool refuse = ev->hdr.type == FRAME_REFUSE;
 	char text[FRAME_TEXT_MAX + 1];
@@ -565,7 +565,7 @@ static void take_text(struct session *s, const struct frame_event *ev)
 	uint16_t code;
 
 	if (frame_get_text(ev->data, ev->len, &code, text) < 0) {
-		broken(s, -EPROTO, "malformed end of session");
+		session_broken(s, -EPROTO, "malformed end of session");
 		return;
 	}
 	kt_fail(&err, code == FRAME_CODE_VERSION ? EPROTONOSUPPORT : ECONNRESET,
@@ -651,7 +651,7 @@ static int take_event(struct session *s, const struct frame_event *ev)
 	if (ev->hdr.type == FRAME_HELLO_ACK)
 		return take_hello_ack(s, ev);
 	if (ev->hdr.type == FRAME_REFUSE || ev->hdr.type == FRAME_CLOSE) {
-		take_text(s, ev);
+		session_take_text(s, ev);
 		return 0;
 	}
 	if (s->state != SESSION_UP)
@@ -672,7 +672,7 @@ static int take_event(struct session *s, const struct frame_event *ev)
 	}
 }
 
-static void on_data(void *user, const uint8_t *data, size_t len)
+static void session_on_data(void *user, const uint8_t *data, size_t len)
 {
 	struct session *s = user;
 	struct carrier *c = s->carrier;
@@ -692,16 +692,17 @@ static void on_data(void *user, const uint8_t *data, size_t len)
 	if (s->carrier != c || s->freed)
 		return; /* over, or on another carrier: the rest is void */
 	if (rc < 0) {
-		broken(s, rc, "the other end does not speak our protocol");
+		session_broken(s, rc,
+			       "the other end does not speak our protocol");
 		return;
 	}
 	if (s->state == SESSION_UP)
 		note_received(s);
 }
 
-/* --- carriers ----------------------------------------------------------- */
+/* --- carriers ------------------------------------------------------------- */
 
-static void on_writable(void *user)
+static void session_on_writable(void *user)
 {
 	struct session *s = user;
 
@@ -709,7 +710,7 @@ static void on_writable(void *user)
 	session_kick(s);
 }
 
-static void on_closed(void *user, const struct kt_error *why)
+static void session_on_closed(void *user, const struct kt_error *why)
 {
 	struct session *s = user;
 
@@ -717,10 +718,10 @@ static void on_closed(void *user, const struct kt_error *why)
 }
 
 static const struct carrier_handler handler = {
-	.opened = on_writable,
-	.data = on_data,
-	.writable = on_writable,
-	.closed = on_closed,
+	.opened = session_on_writable,
+	.data = session_on_data,
+	.writable = session_on_writable,
+	.closed = session_on_closed,
 };
 
 static void take_carrier(struct session *s, struct carrier *c)
@@ -749,7 +750,7 @@ void session_attach(struct session *s, struct carrier *c)
 	s->state = SESSION_HELLO;
 	memcpy(hello.id, s->id, FRAME_ID_LEN);
 	if (frame_put_hello(&s->ctl, header(s, FRAME_HELLO), &hello) < 0)
-		broken(s, -ENOMEM, "out of memory");
+		session_broken(s, -ENOMEM, "out of memory");
 	else
 		session_kick(s);
 }
@@ -779,14 +780,14 @@ int session_adopt(struct session *s, struct carrier *c,
 		return kt_fail(err, EPROTO, "nothing to resume from there");
 	memcpy(answer.id, s->id, FRAME_ID_LEN);
 	if (frame_put_hello(&s->ctl, header(s, FRAME_HELLO_ACK), &answer) < 0) {
-		broken(s, -ENOMEM, "out of memory");
+		session_broken(s, -ENOMEM, "out of memory");
 		return 0;
 	}
 	go_up(s);
 	return 0;
 }
 
-/* --- time --------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 static void tick_up(struct session *s)
 {
@@ -826,7 +827,7 @@ static void tick_fn(struct timer *t)
 {
 	struct session *s = container_of(t, struct session, tick);
 
-	start_tick(s);
+	session_start_tick(s);
 	s->silence += s->tick_ns;
 	if (s->state == SESSION_UP)
 		tick_up(s);

@@ -37,7 +37,7 @@ struct session_config {
 	int64_t detached_ns; /* time without carrier before the session dies */
 	int64_t ack_ns;	     /* the most an acknowledgement waits */
 	size_t replay_max;   /* bytes kept for replay */
-	size_t flight_max;   /* bytes in flight, <= replay_max */
+	size_t inflight_max; /* bytes in flight, <= replay_max */
 };
 
 /** session_config_default() - what both programs use if nothing else is said */
@@ -48,7 +48,7 @@ struct session_config session_config_bulk(const struct session_config *cfg);
 /** struct session_stats - what is known of the path; all of it may be 0 */
 struct session_stats {
 	uint64_t sent, acked, received; /* stream positions */
-	uint64_t flight;		/* bytes sent and not acknowledged */
+	uint64_t inflight;		/* bytes sent and not acknowledged */
 	int64_t rtt_min_ns;		/* of the last 10 s */
 	int64_t rtt_ns;			/* smoothed */
 	uint64_t rate;			/* delivered bytes/s, last sample */

@@ -26,7 +26,7 @@ static struct sockcarrier *sock_of(struct carrier *c)
 	return container_of(c, struct sockcarrier, base);
 }
 
-static void update_events(struct sockcarrier *s)
+static void sockcarrier_update_events(struct sockcarrier *s)
 {
 	uint32_t events = s->paused ? 0 : EPOLLIN;
 
@@ -35,7 +35,7 @@ static void update_events(struct sockcarrier *s)
 	loop_watch_mod(&s->watch, events);
 }
 
-static void fail(struct sockcarrier *s, int code, const char *what)
+static void sockcarrier_fail(struct sockcarrier *s, int code, const char *what)
 {
 	struct kt_error err = { 0 };
 
@@ -51,7 +51,7 @@ static void fail(struct sockcarrier *s, int code, const char *what)
 		s->base.handler->closed(s->base.user, &err);
 }
 
-static void read_some(struct sockcarrier *s)
+static void sockcarrier_read_some(struct sockcarrier *s)
 {
 	for (int i = 0; i < READ_ROUNDS && !s->dead && !s->paused; i++) {
 		ssize_t n = recv(s->watch.fd, s->mem, READ_SIZE, 0);
@@ -59,7 +59,8 @@ static void read_some(struct sockcarrier *s)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
-			fail(s, n < 0 ? errno : 0, "connection closed");
+			sockcarrier_fail(s, n < 0 ? errno : 0,
+					 "connection closed");
 			return;
 		}
 		s->base.handler->data(s->base.user, s->mem, (size_t)n);
@@ -68,7 +69,7 @@ static void read_some(struct sockcarrier *s)
 	}
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static void sockcarrier_on_event(struct watch *w, uint32_t events)
 {
 	struct sockcarrier *s = container_of(w, struct sockcarrier, watch);
 	bool was_open = s->opened;
@@ -76,14 +77,14 @@ static void on_event(struct watch *w, uint32_t events)
 	if (events & EPOLLOUT) {
 		s->opened = true;
 		s->full = false;
-		update_events(s);
+		sockcarrier_update_events(s);
 		if (was_open)
 			s->base.handler->writable(s->base.user);
 		else
 			s->base.handler->opened(s->base.user);
 	}
 	if (!s->dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		read_some(s);
+		sockcarrier_read_some(s);
 }
 
 static ssize_t sock_send(struct carrier *c, const struct iovec *iov, int n)
@@ -107,7 +108,7 @@ static ssize_t sock_send(struct carrier *c, const struct iovec *iov, int n)
 		return -errno;
 	if (sent < 0 || (size_t)sent < want) {
 		s->full = true;
-		update_events(s);
+		sockcarrier_update_events(s);
 	}
 	return sent < 0 ? -EAGAIN : sent;
 }
@@ -118,7 +119,7 @@ static void sock_pause(struct carrier *c, bool on)
 
 	s->paused = on;
 	if (!s->dead)
-		update_events(s);
+		sockcarrier_update_events(s);
 }
 
 static void sock_free(void *user)
@@ -166,7 +167,7 @@ struct carrier *sockcarrier_new(struct loop *loop, int fd)
 		/* not a TCP socket: no delay to switch off */
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		rc = loop_watch_start(loop, &s->watch, fd, EPOLLIN | EPOLLOUT,
-				      on_event);
+				      sockcarrier_on_event);
 	}
 	if (rc == 0)
 		return &s->base;

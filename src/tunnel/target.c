@@ -13,7 +13,7 @@
 #define ECHO_PREFIX "/.well-known/ktctl/echo/"
 #define CONTINUE_PREFIX "/.well-known/ktctl/continue/"
 
-static void encode(char out[3 * IPADDR_STRLEN], const struct ipaddr *a)
+static void target_encode(char out[3 * IPADDR_STRLEN], const struct ipaddr *a)
 {
 	char text[IPADDR_STRLEN];
 	size_t n = 0;
@@ -50,7 +50,7 @@ void target_udp_path(char out[TARGET_PATH_MAX], const struct ipport *dst)
 {
 	char addr[3 * IPADDR_STRLEN] = "";
 
-	encode(addr, &dst->addr);
+	target_encode(addr, &dst->addr);
 	snprintf(out, TARGET_PATH_MAX, UDP_PREFIX "%s/%u/", addr, dst->port);
 }
 
@@ -58,11 +58,11 @@ void target_echo_path(char out[TARGET_PATH_MAX], const struct ipaddr *dst)
 {
 	char addr[3 * IPADDR_STRLEN] = "";
 
-	encode(addr, dst);
+	target_encode(addr, dst);
 	snprintf(out, TARGET_PATH_MAX, ECHO_PREFIX "%s/", addr);
 }
 
-static int port_of(const char *text, uint16_t *port)
+static int target_port_of(const char *text, uint16_t *port)
 {
 	long v;
 
@@ -82,7 +82,7 @@ static int port_end(const char *p, uint16_t *port)
 		return -EINVAL;
 	memcpy(text, p, n);
 	text[n] = 0;
-	return port_of(text, port);
+	return target_port_of(text, port);
 }
 
 int target_udp_parse(const char *path, struct ipport *dst)
@@ -128,7 +128,7 @@ static int digit(char c)
 }
 
 /* "STREAM/" and nothing more */
-static int stream_end(const char *p, uint32_t *stream)
+static int target_stream_end(const char *p, uint32_t *stream)
 {
 	uint64_t v = 0;
 	size_t n = 0;
@@ -155,7 +155,7 @@ int target_continue_parse(const char *path, uint8_t session[TARGET_SESSION_LEN],
 			return -EINVAL;
 		session[i] = (uint8_t)(hi << 4 | lo);
 	}
-	return *p == '/' ? stream_end(p + 1, stream) : -EINVAL;
+	return *p == '/' ? target_stream_end(p + 1, stream) : -EINVAL;
 }
 
 void target_inbound_authority(char out[TARGET_AUTHORITY_MAX], uint16_t port)
@@ -165,7 +165,7 @@ void target_inbound_authority(char out[TARGET_AUTHORITY_MAX], uint16_t port)
 
 int target_inbound_authority_parse(const char *s, uint16_t *port)
 {
-	return str_starts(s, "kt:") ? port_of(s + strlen("kt:"), port)
+	return str_starts(s, "kt:") ? target_port_of(s + strlen("kt:"), port)
 				    : -EINVAL;
 }
 

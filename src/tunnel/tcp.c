@@ -27,7 +27,7 @@ static void tcp_free(struct tunnel_tcp *tcp)
 	loop_defer_free(tcp->loop, tcp);
 }
 
-static ssize_t tcp_read(void *user, uint8_t *buf, size_t len)
+static ssize_t tcp_tcp_read(void *user, uint8_t *buf, size_t len)
 {
 	(void)user;
 	(void)buf;
@@ -76,7 +76,7 @@ static void tcp_close(void *user, int error)
 }
 
 static const struct mux_stream_ops ops = {
-	.read = tcp_read,
+	.read = tcp_tcp_read,
 	.head = tcp_head,
 	.data = tcp_data,
 	.end = tcp_end,
@@ -104,8 +104,9 @@ struct tunnel_tcp *tunnel_tcp_open(struct loop *loop, struct mux *m,
 	return tcp;
 }
 
-static struct tunnel_tcp *dial(struct tunnel *t, const char *authority,
-			       void (*done)(void *user, int error), void *user)
+static struct tunnel_tcp *tcp_dial(struct tunnel *t, const char *authority,
+				   void (*done)(void *user, int error),
+				   void *user)
 {
 	const struct mux_request req = { .method = "CONNECT",
 					 .authority = authority };
@@ -120,7 +121,7 @@ struct tunnel_tcp *tunnel_tcp_dial(struct tunnel *t, const struct ipport *dst,
 {
 	char authority[IPPORT_STRLEN];
 
-	return dial(t, ipport_str(dst, authority), done, user);
+	return tcp_dial(t, ipport_str(dst, authority), done, user);
 }
 
 struct tunnel_tcp *tunnel_tcp_dial_name(struct tunnel *t, const char *host,
@@ -137,7 +138,7 @@ struct tunnel_tcp *tunnel_tcp_dial_name(struct tunnel *t, const char *host,
 		return NULL;
 	}
 	snprintf(authority, sizeof(authority), "%s:%u", host, port);
-	return dial(t, authority, done, user);
+	return tcp_dial(t, authority, done, user);
 }
 
 void tunnel_tcp_cancel(struct tunnel_tcp *tcp)

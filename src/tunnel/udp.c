@@ -19,7 +19,7 @@ struct tunnel_udp {
 	bool closed;
 };
 
-static void udp_free(struct tunnel_udp *u)
+static void udp_udp_free(struct tunnel_udp *u)
 {
 	u->closed = true;
 	capstream_fini(&u->cs);
@@ -28,18 +28,18 @@ static void udp_free(struct tunnel_udp *u)
 
 static void udp_over(struct tunnel_udp *u, int error)
 {
-	udp_free(u);
+	udp_udp_free(u);
 	u->ops->close(u->user, error);
 }
 
-static ssize_t udp_read(void *user, uint8_t *buf, size_t len)
+static ssize_t udp_udp_read(void *user, uint8_t *buf, size_t len)
 {
 	struct tunnel_udp *u = user;
 
 	return capstream_read(&u->cs, buf, len);
 }
 
-static bool on_capsule(void *user, const struct capsule *c)
+static bool udp_on_capsule(void *user, const struct capsule *c)
 {
 	struct tunnel_udp *u = user;
 
@@ -53,10 +53,10 @@ static bool on_capsule(void *user, const struct capsule *c)
 	return !u->closed;
 }
 
-static void udp_data(void *user, const uint8_t *p, size_t n)
+static void udp_udp_data(void *user, const uint8_t *p, size_t n)
 {
 	struct tunnel_udp *u = user;
-	int rc = capstream_feed(&u->cs, p, n, on_capsule, u);
+	int rc = capstream_feed(&u->cs, p, n, udp_on_capsule, u);
 
 	if (u->closed)
 		return;
@@ -67,7 +67,7 @@ static void udp_data(void *user, const uint8_t *p, size_t n)
 	}
 }
 
-static void udp_end(void *user)
+static void udp_udp_end(void *user)
 {
 	struct tunnel_udp *u = user;
 
@@ -75,16 +75,16 @@ static void udp_end(void *user)
 	udp_over(u, -ECONNRESET);
 }
 
-static void udp_close(void *user, int error)
+static void udp_udp_close(void *user, int error)
 {
 	udp_over(user, error);
 }
 
 static const struct mux_stream_ops ops = {
-	.read = udp_read,
-	.data = udp_data,
-	.end = udp_end,
-	.close = udp_close,
+	.read = udp_udp_read,
+	.data = udp_udp_data,
+	.end = udp_udp_end,
+	.close = udp_udp_close,
 };
 
 struct tunnel_udp *tunnel_udp_request(struct loop *loop, struct mux *m,
@@ -141,5 +141,5 @@ void tunnel_udp_close(struct tunnel_udp *u)
 	if (!u || u->closed)
 		return;
 	mux_stream_reset(u->stream, ECANCELED);
-	udp_free(u);
+	udp_udp_free(u);
 }

@@ -24,7 +24,7 @@ struct udp {
 	struct capstream cs;
 };
 
-static void udp_free(struct udp *u)
+static void udpserve_udp_free(struct udp *u)
 {
 	u->over = true;
 	loop_watch_stop(&u->watch);
@@ -61,7 +61,7 @@ static bool take_one(struct udp *u)
 	return true;
 }
 
-static ssize_t udp_read(void *user, uint8_t *buf, size_t len)
+static ssize_t udpserve_udp_read(void *user, uint8_t *buf, size_t len)
 {
 	struct udp *u = user;
 
@@ -71,7 +71,7 @@ static ssize_t udp_read(void *user, uint8_t *buf, size_t len)
 	return capstream_read(&u->cs, buf, len);
 }
 
-static bool on_capsule(void *user, const struct capsule *c)
+static bool udpserve_on_capsule(void *user, const struct capsule *c)
 {
 	struct udp *u = user;
 
@@ -84,16 +84,16 @@ static bool on_capsule(void *user, const struct capsule *c)
 	return true;
 }
 
-static void udp_data(void *user, const uint8_t *p, size_t n)
+static void udpserve_udp_data(void *user, const uint8_t *p, size_t n)
 {
 	struct udp *u = user;
 
 	mux_stream_consume(u->stream, n);
-	if (capstream_feed(&u->cs, p, n, on_capsule, u) < 0)
+	if (capstream_feed(&u->cs, p, n, udpserve_on_capsule, u) < 0)
 		udp_fail(u, ENOMEM);
 }
 
-static void udp_end(void *user)
+static void udpserve_udp_end(void *user)
 {
 	struct udp *u = user;
 
@@ -101,20 +101,20 @@ static void udp_end(void *user)
 	mux_stream_resume(u->stream);
 }
 
-static void udp_close(void *user, int error)
+static void udpserve_udp_close(void *user, int error)
 {
 	(void)error;
-	udp_free(user);
+	udpserve_udp_free(user);
 }
 
 static const struct mux_stream_ops ops = {
-	.read = udp_read,
-	.data = udp_data,
-	.end = udp_end,
-	.close = udp_close,
+	.read = udpserve_udp_read,
+	.data = udpserve_udp_data,
+	.end = udpserve_udp_end,
+	.close = udpserve_udp_close,
 };
 
-static void on_event(struct watch *w, uint32_t events)
+static void udpserve_on_event(struct watch *w, uint32_t events)
 {
 	struct udp *u = container_of(w, struct udp, watch);
 
@@ -131,7 +131,8 @@ int udpserve_start(struct loop *loop, int fd, uint8_t *scratch,
 
 	if (u)
 		rc = loop_watch_start(loop, &u->watch, fd,
-				      EPOLLIN | (uint32_t)EPOLLET, on_event);
+				      EPOLLIN | (uint32_t)EPOLLET,
+				      udpserve_on_event);
 	if (rc < 0) {
 		mux_stream_refuse(s, status_http(-rc), -rc, "UDP");
 		close(fd);
@@ -145,7 +146,7 @@ int udpserve_start(struct loop *loop, int fd, uint8_t *scratch,
 	rc = mux_stream_accept(s, NULL, &ops, u);
 	if (rc < 0) {
 		mux_stream_reset(s, ENOMEM);
-		udp_free(u);
+		udpserve_udp_free(u);
 	}
 	return rc;
 }

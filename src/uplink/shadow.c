@@ -19,10 +19,10 @@ struct shadow {
 	char name[256]; /* of the Pod or Deployment; "" before it is made */
 	char pod[256];	/* the running Pod */
 	char pod_ip[64];
-	char text[320]; /* shadow_describe() */
-	uint16_t port;	/* of the tunnel; 0: SHADOW_TUNNEL_PORT */
-	bool joined;	/* our reference is counted in the shared one */
-	bool unsure;	/* the request to make it got no answer */
+	char text[320];	    /* shadow_describe() */
+	uint16_t port;	    /* of the tunnel; 0: SHADOW_TUNNEL_PORT */
+	bool joined;	    /* our reference is counted in the shared one */
+	bool maybe_changed; /* the request to make it got no answer */
 	struct heartbeat *beat;
 };
 
@@ -153,8 +153,7 @@ static void report(struct shadow *s, const char *text)
 		s->cfg.progress(s->cfg.user, text);
 }
 
-/* --- the shared one --------------------------------------------------------
- */
+/* --- the shared one ------------------------------------------------------- */
 
 static bool is_ending(const json_t *obj)
 {
@@ -243,8 +242,8 @@ static int create(struct shadow *s, const char *name, struct kt_error *err)
 
 	/* broken off without an answer: it may have been made all the same. The
 	 * shared one then is left to its idle end, it could be another's. */
-	s->unsure = rc < 0 && !err->http_status && !s->cfg.share;
-	s->joined = rc == 0 || s->unsure;
+	s->maybe_changed = rc < 0 && !err->http_status && !s->cfg.share;
+	s->joined = rc == 0 || s->maybe_changed;
 	if (s->joined)
 		set_name(s, name);
 	return rc;
@@ -272,8 +271,7 @@ static int join_or_create_shared(struct shadow *s, struct kt_error *err)
 		       shared_name(s));
 }
 
-/* --- the Pod -----------------------------------------------------------------
- */
+/* --- the Pod -------------------------------------------------------------- */
 
 static void forward_progress(void *user, const char *text)
 {
@@ -365,8 +363,8 @@ int shadow_remove(struct shadow *s, struct kt_error *err)
 	if (!s->joined)
 		return 0;
 	s->joined = false;
-	if (s->unsure) /* the request may be on its way still */
-		rc = loop_sleep(kube_loop(s->cfg.kube), UNSURE_PAUSE);
+	if (s->maybe_changed) /* the request may be on its way still */
+		rc = loop_sleep(kube_loop(s->cfg.kube), MAYBE_PAUSE);
 	if (s->cfg.share)
 		rc = change_refs(s, -1, &left, err);
 	path = object_path(s, s->name);
@@ -392,8 +390,7 @@ int shadow_leave(struct shadow *s, bool last, struct kt_error *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* --- small things
- * -------------------------------------------------------------- */
+/* --- small things * ------------------------------------------------------- */
 
 struct shadow *shadow_new(const struct shadow_config *cfg)
 {

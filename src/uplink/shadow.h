@@ -20,7 +20,7 @@
 #define SHADOW_HEALTH_TEXT "7071"
 
 /* after a write that got no answer: it is carried out then, or never */
-#define UNSURE_PAUSE (300 * NS_MS)
+#define MAYBE_PAUSE (300 * NS_MS)
 
 struct shadow;
 

@@ -52,7 +52,7 @@ static void on_rest(struct timer *t)
 	loop_timer_start(u->cfg.loop, t, REST, on_rest);
 }
 
-static void on_retry(struct timer *t)
+static void uplink_on_retry(struct timer *t)
 {
 	open_carrier(container_of(t, struct uplink, retry));
 }
@@ -62,7 +62,7 @@ static void retry_later(struct uplink *u)
 	int64_t pause = RETRY_MIN << MIN(u->failures, 8U);
 
 	loop_timer_start(u->cfg.loop, &u->retry, MIN(pause, RETRY_MAX),
-			 on_retry);
+			 uplink_on_retry);
 }
 
 /* The API server answered, and the answer is about the Pod. */
@@ -88,7 +88,7 @@ static bool try_another(struct uplink *u, const struct kt_error *why)
 	if (!carriers_failed(&u->carriers, why))
 		return false;
 	u->deadline = clock_ns() + u->cfg.open_timeout_ns;
-	loop_timer_start(u->cfg.loop, &u->retry, 0, on_retry);
+	loop_timer_start(u->cfg.loop, &u->retry, 0, uplink_on_retry);
 	return true;
 }
 
@@ -178,7 +178,7 @@ static void is_up(struct uplink *u)
 	loop_timer_stop(&u->retry);
 }
 
-static void on_up(void *user)
+static void uplink_on_up(void *user)
 {
 	struct uplink *u = user;
 
@@ -192,20 +192,20 @@ static void on_resumed(void *user)
 	is_up(user);
 }
 
-static void on_lost(void *user, const struct kt_error *why)
+static void uplink_on_lost(void *user, const struct kt_error *why)
 {
 	failed(user, why);
 }
 
 /* No further try makes sense; u->why says why */
-static void end(struct uplink *u)
+static void uplink_end(struct uplink *u)
 {
 	u->fatal = true;
 	uplink_wake(u);
 	loop_timer_stop(&u->retry);
 }
 
-static void on_dead(void *user, const struct kt_error *why)
+static void uplink_on_dead(void *user, const struct kt_error *why)
 {
 	struct uplink *u = user;
 
@@ -215,7 +215,7 @@ static void on_dead(void *user, const struct kt_error *why)
 	}
 	failed(u, why);
 	if (why->code == EPROTONOSUPPORT)
-		end(u);
+		uplink_end(u);
 }
 
 static void on_refused(void *user, const char *holder, const char *text)
@@ -230,10 +230,10 @@ static void on_refused(void *user, const char *holder, const char *text)
 		kt_fail(&u->why, EINVAL, "the shadow refuses the rules: %s",
 			text);
 	u->up = false;
-	end(u);
+	uplink_end(u);
 }
 
-static void on_caller(void *user, const struct inbound_caller *c)
+static void uplink_on_caller(void *user, const struct inbound_caller *c)
 {
 	struct uplink *u = user;
 
@@ -244,19 +244,19 @@ static void on_caller(void *user, const struct inbound_caller *c)
 struct uplink *uplink_new(const struct uplink_config *cfg)
 {
 	static const struct tunnel_events events = {
-		.up = on_up,
+		.up = uplink_on_up,
 		.resumed = on_resumed,
-		.lost = on_lost,
-		.dead = on_dead,
+		.lost = uplink_on_lost,
+		.dead = uplink_on_dead,
 		.bulk = open_bulk,
 	};
 	static const struct inbound_events inbound_events = {
-		.accepted = on_up,
+		.accepted = uplink_on_up,
 		.resumed = on_resumed,
-		.lost = on_lost,
-		.dead = on_dead,
+		.lost = uplink_on_lost,
+		.dead = uplink_on_dead,
 		.refused = on_refused,
-		.caller = on_caller,
+		.caller = uplink_on_caller,
 		.bulk = open_bulk,
 	};
 	struct uplink *u = xcalloc(1, sizeof(*u));

@@ -80,7 +80,7 @@ void capsule_parser_fini(struct capsule_parser *p)
 }
 
 /* true when type and length are known */
-static bool take_head(struct capsule_parser *p, struct rd *in)
+static bool capsule_take_head(struct capsule_parser *p, struct rd *in)
 {
 	uint8_t b;
 
@@ -100,8 +100,8 @@ static bool take_head(struct capsule_parser *p, struct rd *in)
 	return false;
 }
 
-static int take_value(struct capsule_parser *p, struct rd *in,
-		      struct capsule *c)
+static int capsule_take_value(struct capsule_parser *p, struct rd *in,
+			      struct capsule *c)
 {
 	size_t n = (size_t)MIN((uint64_t)rd_left(in), p->left);
 	const uint8_t *b = rd_bytes(in, n);
@@ -136,9 +136,9 @@ int capsule_parse(struct capsule_parser *p, struct rd *in, struct capsule *c)
 	for (;;) {
 		int rc;
 
-		if (!p->in_value && !take_head(p, in))
+		if (!p->in_value && !capsule_take_head(p, in))
 			return 0;
-		rc = take_value(p, in, c);
+		rc = capsule_take_value(p, in, c);
 		if (rc || !rd_left(in))
 			return rc;
 	}

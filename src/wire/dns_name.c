@@ -57,7 +57,7 @@ int dns_name_read(const uint8_t *msg, size_t len, size_t *pos,
 }
 
 /* one character of presentation form; the bytes used of @s, 0 when wrong */
-static size_t unescape(const char *s, uint8_t *c)
+static size_t dns_name_unescape(const char *s, uint8_t *c)
 {
 	unsigned int v;
 
@@ -100,7 +100,7 @@ int dns_name_parse(struct dns_name *n, const char *text)
 			text++;
 			continue;
 		}
-		used = unescape(text, &c);
+		used = dns_name_unescape(text, &c);
 		if (!used || len >= DNS_NAME_MAX ||
 		    len - label - 1 >= DNS_LABEL_MAX)
 			return -EINVAL;

@@ -33,7 +33,8 @@ void frame_put_header(uint8_t out[FRAME_HEADER_LEN], const struct frame_hdr *h)
 }
 
 /* room for one whole frame; the header is written, the payload to be filled */
-static uint8_t *put_frame(struct buf *out, struct frame_hdr *h, size_t len)
+static uint8_t *frame_put_frame(struct buf *out, struct frame_hdr *h,
+				size_t len)
 {
 	uint8_t *p = buf_reserve(out, FRAME_HEADER_LEN + len);
 
@@ -48,7 +49,7 @@ static uint8_t *put_frame(struct buf *out, struct frame_hdr *h, size_t len)
 int frame_put_hello(struct buf *out, struct frame_hdr h,
 		    const struct frame_hello *hello)
 {
-	uint8_t *p = put_frame(out, &h, HELLO_LEN);
+	uint8_t *p = frame_put_frame(out, &h, HELLO_LEN);
 	struct wr w;
 
 	if (!p)
@@ -69,7 +70,7 @@ int frame_put_text(struct buf *out, struct frame_hdr h, uint16_t code,
 		   const char *text)
 {
 	size_t n = strnlen(text, FRAME_TEXT_MAX);
-	uint8_t *p = put_frame(out, &h, 2 + n);
+	uint8_t *p = frame_put_frame(out, &h, 2 + n);
 	struct wr w;
 
 	if (!p)
@@ -82,7 +83,7 @@ int frame_put_text(struct buf *out, struct frame_hdr h, uint16_t code,
 
 int frame_put_time(struct buf *out, struct frame_hdr h, uint64_t time)
 {
-	uint8_t *p = put_frame(out, &h, 8);
+	uint8_t *p = frame_put_frame(out, &h, 8);
 	struct wr w;
 
 	if (!p)
@@ -94,7 +95,7 @@ int frame_put_time(struct buf *out, struct frame_hdr h, uint64_t time)
 
 int frame_put_empty(struct buf *out, struct frame_hdr h)
 {
-	return put_frame(out, &h, 0) ? 0 : -ENOBUFS;
+	return frame_put_frame(out, &h, 0) ? 0 : -ENOBUFS;
 }
 
 int frame_get_hello(const uint8_t *p, size_t n, struct frame_hello *hello)

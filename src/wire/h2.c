@@ -13,7 +13,7 @@
 /* heads leave so much of the buffer to what has to be said */
 #define OUT_SPARE ((size_t)16 << 10)
 
-/* --- frames -------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------- */
 
 static void frame_head(uint8_t *p, size_t n, enum h2_type type, uint8_t flags,
 		       int32_t id)
@@ -28,8 +28,8 @@ static void frame_head(uint8_t *p, size_t n, enum h2_type type, uint8_t flags,
 }
 
 /* 0 or -errno, and nothing was written */
-static int put_frame(struct h2 *h, enum h2_type type, uint8_t flags, int32_t id,
-		     const void *payload, size_t n)
+static int h2_put_frame(struct h2 *h, enum h2_type type, uint8_t flags,
+			int32_t id, const void *payload, size_t n)
 {
 	uint8_t *p = buf_reserve(h->out, H2_FRAME_HEAD + n);
 
@@ -45,11 +45,11 @@ static int put_frame(struct h2 *h, enum h2_type type, uint8_t flags, int32_t id,
 void h2_control(struct h2 *h, enum h2_type type, uint8_t flags, int32_t id,
 		const void *payload, size_t n)
 {
-	if (put_frame(h, type, flags, id, payload, n) < 0)
+	if (h2_put_frame(h, type, flags, id, payload, n) < 0)
 		h->error = -ENOBUFS;
 }
 
-/* --- streams ------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------- */
 
 struct h2_stream *h2_find(struct h2 *h, int32_t id)
 {
@@ -132,7 +132,7 @@ static void local_end(struct h2 *h, struct h2_stream *st)
 		h2_stream_close(h, st, H2_NO_ERROR);
 }
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static void put_setting(struct wr *w, enum h2_setting id, uint32_t v)
 {
@@ -242,7 +242,7 @@ int h2_refuse(struct h2 *h, struct h2_stream *st, uint32_t code,
 	return h2_glitch(h, cost);
 }
 
-/* --- credit -------------------------------------------------------------- */
+/* --- credit --------------------------------------------------------------- */
 
 static void put_window(struct h2 *h, int32_t id, int32_t *owed, int32_t *window)
 {
@@ -271,9 +271,9 @@ void h2_consume_connection(struct h2 *h, size_t n)
 		put_window(h, 0, &h->owed, &h->receive_window);
 }
 
-/* --- heads --------------------------------------------------------------- */
+/* --- heads ---------------------------------------------------------------- */
 
-static int encode(struct h2 *h, const struct hpack_field *f, size_t n)
+static int h2_encode(struct h2 *h, const struct hpack_field *f, size_t n)
 {
 	const uint8_t no_table = HPACK_NO_TABLE;
 	int rc = 0;
@@ -286,7 +286,7 @@ static int encode(struct h2 *h, const struct hpack_field *f, size_t n)
 }
 
 /* the block of @n bytes at the buffer's end is too long for a frame */
-static int split(struct h2 *h, int32_t id, uint8_t flags, size_t n)
+static int h2_split(struct h2 *h, int32_t id, uint8_t flags, size_t n)
 {
 	auto_free uint8_t *block = malloc(n);
 	size_t len = h->out->len - n - H2_FRAME_HEAD;
@@ -301,7 +301,7 @@ static int split(struct h2 *h, int32_t id, uint8_t flags, size_t n)
 		size_t some = MIN(n - at, H2_FRAME_MAX);
 		uint8_t end = at + some == n ? H2_END_HEADERS : 0;
 
-		rc = put_frame(h, type, end | flags, id, block + at, some);
+		rc = h2_put_frame(h, type, end | flags, id, block + at, some);
 		at += some;
 		flags = 0;
 	}
@@ -318,12 +318,12 @@ static int put_head(struct h2 *h, int32_t id, const struct hpack_field *f,
 	int rc = buf_put(h->out, none, sizeof(none));
 
 	if (rc == 0)
-		rc = encode(h, f, n);
+		rc = h2_encode(h, f, n);
 	len = h->out->len - start - H2_FRAME_HEAD;
 	if (rc == 0 && h->out->len + OUT_SPARE > h->out->max)
 		rc = -ENOBUFS;
 	if (rc == 0 && len > H2_FRAME_MAX)
-		rc = split(h, id, flags, len);
+		rc = h2_split(h, id, flags, len);
 	else if (rc == 0)
 		frame_head(buf_data(h->out) + start, len, H2_HEADERS,
 			   flags | H2_END_HEADERS, id);
@@ -407,7 +407,7 @@ void h2_reset(struct h2 *h, struct h2_stream *st, uint32_t code)
 	h2_stream_close(h, st, code);
 }
 
-/* --- bodies -------------------------------------------------------------- */
+/* --- bodies --------------------------------------------------------------- */
 
 void h2_resume(struct h2 *h, struct h2_stream *st)
 {
@@ -424,7 +424,7 @@ void h2_unblock(struct h2 *h)
 }
 
 /* how much of a body may go out now */
-static size_t room(const struct h2 *h, const struct h2_stream *st)
+static size_t h2_room(const struct h2 *h, const struct h2_stream *st)
 {
 	int32_t n = MIN(h->send_window, st->send_window);
 
@@ -436,13 +436,13 @@ static bool put_piece(struct h2 *h, struct h2_stream *st)
 {
 	struct h2_piece piece = { 0 };
 
-	h->ops->piece(h->user, st, room(h, st), &piece);
+	h->ops->piece(h->user, st, h2_room(h, st), &piece);
 	if (st->closed || st->local_done)
 		return true;
 	if (!piece.n && !piece.last)
 		return false;
-	if (put_frame(h, H2_DATA, piece.last ? H2_END_STREAM : 0, st->id,
-		      piece.p, piece.n) < 0) {
+	if (h2_put_frame(h, H2_DATA, piece.last ? H2_END_STREAM : 0, st->id,
+			 piece.p, piece.n) < 0) {
 		h->error = -ENOBUFS;
 		return false;
 	}
@@ -465,10 +465,10 @@ size_t h2_write(struct h2 *h, struct h2_stream *st, const uint8_t *p, size_t n,
 	if (!st->source || st->closed || !list_empty(&h->ready))
 		return 0;
 	while (sent < n && h->out->len < enough) {
-		size_t some = MIN(n - sent, room(h, st));
+		size_t some = MIN(n - sent, h2_room(h, st));
 
 		if (!some ||
-		    put_frame(h, H2_DATA, 0, st->id, p + sent, some) < 0)
+		    h2_put_frame(h, H2_DATA, 0, st->id, p + sent, some) < 0)
 			break;
 		h->send_window -= (int32_t)some;
 		st->send_window -= (int32_t)some;

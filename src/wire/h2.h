@@ -266,7 +266,7 @@ void h2_goaway(struct h2 *h, int32_t last, uint32_t code);
 /** h2_end() - GOAWAY, and nothing after it */
 void h2_end(struct h2 *h, uint32_t code);
 
-/* --- for h2_recv.c, h2_control.c ----------------------------------------- */
+/* --- for h2_recv.c, h2_control.c ------------------------------------------ */
 
 /** h2_find() - the open stream @id, or NULL */
 struct h2_stream *h2_find(struct h2 *h, int32_t id);
@@ -292,7 +292,7 @@ int h2_refuse(struct h2 *h, struct h2_stream *st, uint32_t code,
 /** h2_is_idle() - nobody has opened stream @id yet (section 5.1) */
 bool h2_is_idle(const struct h2 *h, int32_t id);
 
-/* --- h2_control.c: for h2_recv.c ----------------------------------------- */
+/* --- h2_control.c: for h2_recv.c ------------------------------------------ */
 
 /** h2_control_begin() - the head of a frame other than DATA and HEADERS is
  *  there: are size and stream right? 0 or -EPROTO; @h->at: how it goes on */
@@ -300,7 +300,7 @@ int h2_control_begin(struct h2 *h);
 /** h2_control_frame() - its payload is there; not for CONTINUATION */
 int h2_control_frame(struct h2 *h, const uint8_t *p, size_t n);
 
-/* --- h2_field.c ---------------------------------------------------------- */
+/* --- h2_field.c ----------------------------------------------------------- */
 
 /** struct h2_check - what is known of a head so far */
 struct h2_check {

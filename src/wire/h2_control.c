@@ -28,7 +28,7 @@ bool h2_is_idle(const struct h2 *h, int32_t id)
 	return !(id & 1) || id >= h->next_id;
 }
 
-/* --- PRIORITY, RST_STREAM ------------------------------------------------ */
+/* --- PRIORITY, RST_STREAM ------------------------------------------------- */
 
 /* we have no tree of streams: it means nothing (section 5.3.2) */
 static int on_priority(struct h2 *h, const uint8_t *p, size_t n)
@@ -50,7 +50,7 @@ static int on_rst_stream(struct h2 *h, const uint8_t *p, size_t n)
 	return st && !h->server ? 0 : h2_glitch(h, H2_GLITCH_ODD);
 }
 
-/* --- SETTINGS ------------------------------------------------------------ */
+/* --- SETTINGS ------------------------------------------------------------- */
 
 /* all streams get what new ones have now more, or less (section 6.9.2) */
 static int change_window(struct h2 *h, int32_t window)
@@ -114,7 +114,7 @@ static int on_settings(struct h2 *h, const uint8_t *p, size_t n)
 	return rc;
 }
 
-/* --- PING, GOAWAY -------------------------------------------------------- */
+/* --- PING, GOAWAY --------------------------------------------------------- */
 
 /* an answer costs us what the question costs the peer, and those that it does
  * not fetch fill the buffer */
@@ -126,7 +126,7 @@ static int on_ping(struct h2 *h, const uint8_t *p, size_t n)
 	return 0;
 }
 
-static int on_goaway(struct h2 *h, const uint8_t *p, size_t n)
+static int h2_control_on_goaway(struct h2 *h, const uint8_t *p, size_t n)
 {
 	int32_t last = (int32_t)(u32(p) & INT32_MAX);
 	struct list *l, *tmp;
@@ -143,7 +143,7 @@ static int on_goaway(struct h2 *h, const uint8_t *p, size_t n)
 	return h2_glitch(h, H2_GLITCH_ODD);
 }
 
-/* --- WINDOW_UPDATE ------------------------------------------------------- */
+/* --- WINDOW_UPDATE -------------------------------------------------------- */
 
 static int stream_window(struct h2 *h, struct h2_stream *st, uint32_t more)
 {
@@ -185,7 +185,7 @@ static int on_window_update(struct h2 *h, const uint8_t *p, size_t n)
 	return st ? stream_window(h, st, more) : 0;
 }
 
-/* --- all of them --------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------- */
 
 #define ON_CONNECTION 1
 #define ON_STREAM 2
@@ -204,7 +204,8 @@ static const struct control {
 	/* we have said no, and clients may not */
 	[H2_PUSH_PROMISE] = { 0 },
 	[H2_PING] = { ON_CONNECTION, 8, 0, 8, on_ping },
-	[H2_GOAWAY] = { ON_CONNECTION, 8, 0, H2_FRAME_MAX, on_goaway },
+	[H2_GOAWAY] = { ON_CONNECTION, 8, 0, H2_FRAME_MAX,
+			h2_control_on_goaway },
 	[H2_WINDOW_UPDATE] = { ON_CONNECTION | ON_STREAM, 4, 0, 4,
 			       on_window_update },
 	/* whose block it belongs to is known already */

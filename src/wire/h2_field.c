@@ -10,23 +10,23 @@
  * something else, above all one that goes on as HTTP/1, is malformed.
  */
 
-static bool is(const uint8_t *p, size_t n, const char *text)
+static bool h2_field_is(const uint8_t *p, size_t n, const char *text)
 {
 	return n == strlen(text) && memcmp(p, text, n) == 0;
 }
 
-static bool is_any(const uint8_t *p, size_t n, const char *const *names,
-		   size_t count)
+static bool h2_field_is_any(const uint8_t *p, size_t n,
+			    const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is(p, n, names[i]))
+		if (h2_field_is(p, n, names[i]))
 			return true;
 	return false;
 }
 
-/* --- characters ---------------------------------------------------------- */
+/* --- characters ----------------------------------------------------------- */
 
-static bool is_token(const uint8_t *p, size_t n, bool upper)
+static bool h2_field_is_token(const uint8_t *p, size_t n, bool upper)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint8_t c = p[i];
@@ -43,7 +43,7 @@ static bool is_token(const uint8_t *p, size_t n, bool upper)
 /* RFC 9110 section 5.5. Blanks at the ends, which RFC 9113 section 8.2.1 does
  * not allow either, are said by programs in use and mislead nobody: they go on.
  */
-static bool is_value(const uint8_t *p, size_t n)
+static bool h2_field_is_value(const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((p[i] < ' ' && p[i] != '\t') || p[i] == 0x7f)
@@ -65,7 +65,7 @@ static bool is_path(const uint8_t *p, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (p[i] <= ' ' || p[i] == 0x7f)
 			return false;
-	return n > 0 && (p[0] == '/' || is(p, n, "*"));
+	return n > 0 && (p[0] == '/' || h2_field_is(p, n, "*"));
 }
 
 static bool is_scheme(const uint8_t *p, size_t n)
@@ -81,7 +81,7 @@ static bool is_scheme(const uint8_t *p, size_t n)
 	return n > 0;
 }
 
-/* --- pseudo-header fields ------------------------------------------------ */
+/* --- pseudo-header fields ------------------------------------------------- */
 
 static bool once(bool *seen)
 {
@@ -96,17 +96,17 @@ static bool request_pseudo(struct h2_check *c, const struct hpack_field *f)
 	const uint8_t *v = f->value;
 	size_t n = f->nvalue;
 
-	if (is(f->name, f->nname, ":method")) {
-		c->is_connect = is(v, n, "CONNECT");
-		c->is_options = is(v, n, "OPTIONS");
-		return once(&c->method) && is_token(v, n, true);
+	if (h2_field_is(f->name, f->nname, ":method")) {
+		c->is_connect = h2_field_is(v, n, "CONNECT");
+		c->is_options = h2_field_is(v, n, "OPTIONS");
+		return once(&c->method) && h2_field_is_token(v, n, true);
 	}
-	if (is(f->name, f->nname, ":scheme"))
+	if (h2_field_is(f->name, f->nname, ":scheme"))
 		return once(&c->scheme) && is_scheme(v, n);
-	if (is(f->name, f->nname, ":authority"))
+	if (h2_field_is(f->name, f->nname, ":authority"))
 		return once(&c->authority) && is_authority(v, n);
-	if (is(f->name, f->nname, ":path")) {
-		c->asterisk = is(v, n, "*");
+	if (h2_field_is(f->name, f->nname, ":path")) {
+		c->asterisk = h2_field_is(v, n, "*");
 		return once(&c->path) && is_path(v, n);
 	}
 	return false;
@@ -116,7 +116,7 @@ static bool response_pseudo(struct h2_check *c, const struct hpack_field *f)
 {
 	const uint8_t *v = f->value;
 
-	if (!is(f->name, f->nname, ":status") || !once(&c->status) ||
+	if (!h2_field_is(f->name, f->nname, ":status") || !once(&c->status) ||
 	    f->nvalue != 3)
 		return false;
 	for (size_t i = 0; i < 3; i++) {
@@ -128,7 +128,7 @@ static bool response_pseudo(struct h2_check *c, const struct hpack_field *f)
 	return c->code >= 100 && c->code != 101;
 }
 
-/* --- fields -------------------------------------------------------------- */
+/* --- fields --------------------------------------------------------------- */
 
 static bool is_length(struct h2_check *c, const uint8_t *p, size_t n)
 {
@@ -156,14 +156,16 @@ static bool is_fit(struct h2_check *c, const struct hpack_field *f)
 						 "transfer-encoding",
 						 "upgrade" };
 
-	if (is_any(f->name, f->nname, forbidden, ARRAY_SIZE(forbidden)))
+	if (h2_field_is_any(f->name, f->nname, forbidden,
+			    ARRAY_SIZE(forbidden)))
 		return false;
-	if (is(f->name, f->nname, "te"))
+	if (h2_field_is(f->name, f->nname, "te"))
 		return f->nvalue == 8 &&
 		       strncasecmp((const char *)f->value, "trailers", 8) == 0;
-	if (is(f->name, f->nname, "content-length"))
+	if (h2_field_is(f->name, f->nname, "content-length"))
 		return !c->trailer && is_length(c, f->value, f->nvalue);
-	if (is(f->name, f->nname, "host") && !c->response && !c->trailer)
+	if (h2_field_is(f->name, f->nname, "host") && !c->response &&
+	    !c->trailer)
 		return once(&c->host) && is_authority(f->value, f->nvalue);
 	return true;
 }
@@ -178,8 +180,8 @@ void h2_check_field(struct h2_check *c, const struct hpack_field *f)
 				   : request_pseudo(c, f));
 	} else {
 		c->regular = true;
-		fit = is_token(f->name, f->nname, false) &&
-		      is_value(f->value, f->nvalue) && is_fit(c, f);
+		fit = h2_field_is_token(f->name, f->nname, false) &&
+		      h2_field_is_value(f->value, f->nvalue) && is_fit(c, f);
 	}
 	if (!fit)
 		c->bad = true;

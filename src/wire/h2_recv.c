@@ -35,7 +35,7 @@ static int remote_end(struct h2 *h, struct h2_stream *st)
 	return 0;
 }
 
-/* --- DATA ---------------------------------------------------------------- */
+/* --- DATA ----------------------------------------------------------------- */
 
 /* the frame's bytes are no more than content-length leaves */
 static int data_counts(struct h2 *h, struct h2_stream *st)
@@ -135,7 +135,7 @@ static int data_ends(struct h2 *h)
 	return st && !st->remote_done ? remote_end(h, st) : 0;
 }
 
-/* --- HEADERS, CONTINUATION ----------------------------------------------- */
+/* --- HEADERS, CONTINUATION ------------------------------------------------ */
 
 struct block {
 	struct h2 *h;
@@ -314,7 +314,7 @@ static int on_continuation(struct h2 *h, const uint8_t *p, size_t n)
 	return rc;
 }
 
-/* --- frames -------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------- */
 
 static int frame_begins(struct h2 *h, const uint8_t *p)
 {
@@ -374,7 +374,7 @@ static const uint8_t *gather(struct h2 *h, const uint8_t **p, size_t *n,
 	return h->head;
 }
 
-static int payload(struct h2 *h, const uint8_t **p, size_t *n)
+static int h2_recv_payload(struct h2 *h, const uint8_t **p, size_t *n)
 {
 	size_t some = MIN(*n, h->left);
 	const uint8_t *at = *p;
@@ -411,7 +411,7 @@ static int data(struct h2 *h, const uint8_t **p, size_t *n)
 	return h->left ? 0 : data_ends(h);
 }
 
-static int step(struct h2 *h, const uint8_t **p, size_t *n)
+static int h2_recv_step(struct h2 *h, const uint8_t **p, size_t *n)
 {
 	const uint8_t *head;
 
@@ -432,7 +432,7 @@ static int step(struct h2 *h, const uint8_t **p, size_t *n)
 	case H2_AT_DATA:
 		return data(h, p, n);
 	case H2_AT_PAYLOAD:
-		return payload(h, p, n);
+		return h2_recv_payload(h, p, n);
 	case H2_AT_REST:
 		break;
 	}
@@ -458,7 +458,7 @@ int h2_receive(struct h2 *h, int64_t now, const uint8_t *p, size_t n)
 
 	h->now = now;
 	while (rc == 0 && (n || is_empty(h)) && !h->ended && !h->error) {
-		rc = step(h, &p, &n);
+		rc = h2_recv_step(h, &p, &n);
 		(void)h2_tell_closed(h);
 	}
 	return rc < 0 ? rc : h->error;

@@ -7,7 +7,7 @@
 #define ENTRY_OVERHEAD 32 /* section 4.1 */
 #define INTEGER_MAX ((size_t)1 << 24)
 
-/* --- tables -------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------- */
 
 struct text {
 	const char *name, *value;
@@ -108,7 +108,7 @@ static void shrink(struct hpack_decoder *d, size_t size)
 	}
 }
 
-static int insert(struct hpack_decoder *d, const struct hpack_field *f)
+static int hpack_insert(struct hpack_decoder *d, const struct hpack_field *f)
 {
 	size_t size = f->nname + f->nvalue + ENTRY_OVERHEAD;
 	struct entry *e;
@@ -179,7 +179,7 @@ void hpack_decoder_limit(struct hpack_decoder *d, size_t limit)
 	shrink(d, d->max);
 }
 
-/* --- decoding ------------------------------------------------------------ */
+/* --- decoding ------------------------------------------------------------- */
 
 /* section 5.1, with a prefix of @bits */
 static int get_integer(struct rd *r, unsigned int bits, size_t *v)
@@ -203,7 +203,8 @@ static int get_integer(struct rd *r, unsigned int bits, size_t *v)
 }
 
 /* section 5.2; *mem: to be freed, if the text had to be decoded */
-static int get_text(struct rd *r, const uint8_t **p, size_t *n, uint8_t **mem)
+static int hpack_get_text(struct rd *r, const uint8_t **p, size_t *n,
+			  uint8_t **mem)
 {
 	const uint8_t *raw;
 	size_t nraw, room;
@@ -243,9 +244,9 @@ static int get_literal(struct hpack_decoder *d, struct rd *r, unsigned int bits,
 	if (rc == 0 && index)
 		rc = look_up(d, index, f);
 	else if (rc == 0)
-		rc = get_text(r, &f->name, &f->nname, &mem[0]);
+		rc = hpack_get_text(r, &f->name, &f->nname, &mem[0]);
 	if (rc == 0)
-		rc = get_text(r, &f->value, &f->nvalue, &mem[1]);
+		rc = hpack_get_text(r, &f->value, &f->nvalue, &mem[1]);
 	return rc;
 }
 
@@ -299,7 +300,7 @@ int hpack_decode(struct hpack_decoder *d, const uint8_t *p, size_t n,
 			begun = true;
 			rc = each(user, &f);
 			if (rc == 0 && keep)
-				rc = insert(d, &f);
+				rc = hpack_insert(d, &f);
 		}
 		free(mem[0]);
 		free(mem[1]);
@@ -309,7 +310,7 @@ int hpack_decode(struct hpack_decoder *d, const uint8_t *p, size_t n,
 	return 0;
 }
 
-/* --- encoding ------------------------------------------------------------ */
+/* --- encoding ------------------------------------------------------------- */
 
 static int put_integer(struct buf *out, uint8_t first, unsigned int bits,
 		       size_t v)
@@ -329,20 +330,21 @@ static int put_integer(struct buf *out, uint8_t first, unsigned int bits,
 	return buf_put(out, text, n);
 }
 
-static int put_text(struct buf *out, const uint8_t *p, size_t n)
+static int hpack_put_text(struct buf *out, const uint8_t *p, size_t n)
 {
 	int rc = put_integer(out, 0, 7, n);
 
 	return rc < 0 ? rc : buf_put(out, p, n);
 }
 
-static bool same(const uint8_t *p, size_t n, const char *text, size_t ntext)
+static bool hpack_same(const uint8_t *p, size_t n, const char *text,
+		       size_t ntext)
 {
 	return n == ntext && (n == 0 || memcmp(p, text, n) == 0);
 }
 
 /* the index of name and value (*whole), or of the name, or 0 */
-static size_t find(const struct hpack_field *f, bool *whole)
+static size_t hpack_find(const struct hpack_field *f, bool *whole)
 {
 	size_t index = 0;
 
@@ -350,9 +352,9 @@ static size_t find(const struct hpack_field *f, bool *whole)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed) && !*whole; i++) {
 		const struct text *t = &fixed[i];
 
-		if (!same(f->name, f->nname, t->name, t->nname))
+		if (!hpack_same(f->name, f->nname, t->name, t->nname))
 			continue;
-		*whole = same(f->value, f->nvalue, t->value, t->nvalue);
+		*whole = hpack_same(f->value, f->nvalue, t->value, t->nvalue);
 		if (!index || *whole)
 			index = i + 1;
 	}
@@ -362,15 +364,15 @@ static size_t find(const struct hpack_field *f, bool *whole)
 int hpack_encode(struct buf *out, const struct hpack_field *f)
 {
 	bool whole;
-	size_t index = find(f, &whole);
+	size_t index = hpack_find(f, &whole);
 	int rc;
 
 	if (whole && !f->never)
 		return put_integer(out, 0x80, 7, index);
 	rc = put_integer(out, f->never ? 0x10 : 0, 4, index);
 	if (rc == 0 && !index)
-		rc = put_text(out, f->name, f->nname);
+		rc = hpack_put_text(out, f->name, f->nname);
 	if (rc == 0)
-		rc = put_text(out, f->value, f->nvalue);
+		rc = hpack_put_text(out, f->value, f->nvalue);
 	return rc;
 }

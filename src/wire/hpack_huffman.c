@@ -43,7 +43,8 @@ static const uint8_t symbol[256] = {
 
 /* the symbol whose code @bits begins with (its first bit is the highest), and
  * how long the code is; -1: EOS, or only a part of a code is there */
-static int find(uint32_t bits, unsigned int have, unsigned int *len)
+static int hpack_huffman_find(uint32_t bits, unsigned int have,
+			      unsigned int *len)
 {
 	uint32_t first = 0, at = 0;
 
@@ -75,7 +76,7 @@ ssize_t hpack_huffman_decode(const uint8_t *p, size_t n, uint8_t *to,
 			bits |= (uint64_t)*p++ << (56 - have);
 			have += 8;
 		}
-		c = find((uint32_t)(bits >> 32), have, &len);
+		c = hpack_huffman_find((uint32_t)(bits >> 32), have, &len);
 		if (c < 0)
 			break;
 		if (out == room)

@@ -33,7 +33,7 @@ static bool is_text(char c)
 	return c == '\t' || (u >= 0x20 && u != 0x7f);
 }
 
-/* --- lines and words ----------------------------------------------------- */
+/* --- lines and words ------------------------------------------------------ */
 
 /*
  * The next line without its CR LF: 0, -EAGAIN when it has no end yet, -EBADMSG
@@ -62,7 +62,7 @@ static int next_line(struct rd *r, struct http1_str *line)
 }
 
 /* Cuts the word before @sep off @s; false when there is no @sep. */
-static bool cut(struct http1_str *s, char sep, struct http1_str *word)
+static bool http1_cut(struct http1_str *s, char sep, struct http1_str *word)
 {
 	const char *p = s->n ? memchr(s->p, sep, s->n) : NULL;
 
@@ -74,7 +74,7 @@ static bool cut(struct http1_str *s, char sep, struct http1_str *word)
 	return true;
 }
 
-static struct http1_str trim(struct http1_str s)
+static struct http1_str http1_trim(struct http1_str s)
 {
 	while (s.n && is_blank(s.p[0])) {
 		s.p++;
@@ -85,7 +85,7 @@ static struct http1_str trim(struct http1_str s)
 	return s;
 }
 
-static bool is_token(struct http1_str s)
+static bool http1_is_token(struct http1_str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!is_tchar(s.p[i]))
@@ -102,15 +102,16 @@ static int version(struct http1_str s, unsigned int *minor)
 	return 0;
 }
 
-/* --- start lines --------------------------------------------------------- */
+/* --- start lines ---------------------------------------------------------- */
 
 static int status_line(struct http1_head *h, struct http1_str line)
 {
 	struct http1_str v, code;
 
-	if (!cut(&line, ' ', &v) || version(v, &h->minor) < 0)
+	if (!http1_cut(&line, ' ', &v) || version(v, &h->minor) < 0)
 		return -EBADMSG;
-	if (!cut(&line, ' ', &code)) { /* no reason and no blank before it */
+	if (!http1_cut(&line, ' ',
+		       &code)) { /* no reason and no blank before it */
 		code = line;
 		line.n = 0;
 	}
@@ -123,16 +124,16 @@ static int status_line(struct http1_head *h, struct http1_str line)
 	return 0;
 }
 
-static int request_line(struct http1_head *h, struct http1_str line)
+static int http1_request_line(struct http1_head *h, struct http1_str line)
 {
-	if (!cut(&line, ' ', &h->method) || !is_token(h->method) ||
-	    !cut(&line, ' ', &h->target) || !h->target.n ||
+	if (!http1_cut(&line, ' ', &h->method) || !http1_is_token(h->method) ||
+	    !http1_cut(&line, ' ', &h->target) || !h->target.n ||
 	    memchr(h->target.p, '\t', h->target.n))
 		return -EBADMSG;
 	return version(line, &h->minor);
 }
 
-/* --- fields -------------------------------------------------------------- */
+/* --- fields --------------------------------------------------------------- */
 
 static int field_line(struct http1_head *h, struct http1_str line)
 {
@@ -142,16 +143,17 @@ static int field_line(struct http1_head *h, struct http1_str line)
 		return -E2BIG;
 	f = &h->fields[h->nfields];
 	/* a blank in the name: a folded line, or one before the colon */
-	if (!cut(&line, ':', &f->name) || !is_token(f->name))
+	if (!http1_cut(&line, ':', &f->name) || !http1_is_token(f->name))
 		return -EBADMSG;
-	f->value = trim(line);
+	f->value = http1_trim(line);
 	h->nfields++;
 	return 0;
 }
 
-static ssize_t parse(struct http1_head *h, const void *data, size_t len,
-		     int (*start)(struct http1_head *h, struct http1_str line),
-		     int empty_lines)
+static ssize_t http1_parse(struct http1_head *h, const void *data, size_t len,
+			   int (*start)(struct http1_head *h,
+					struct http1_str line),
+			   int empty_lines)
 {
 	struct rd r =
 		rd_make(data, len < HTTP1_MAX_HEAD ? len : HTTP1_MAX_HEAD);
@@ -178,12 +180,12 @@ static ssize_t parse(struct http1_head *h, const void *data, size_t len,
 
 ssize_t http1_parse_response(struct http1_head *h, const void *data, size_t len)
 {
-	return parse(h, data, len, status_line, 0);
+	return http1_parse(h, data, len, status_line, 0);
 }
 
 ssize_t http1_parse_request(struct http1_head *h, const void *data, size_t len)
 {
-	return parse(h, data, len, request_line, MAX_EMPTY_LINES);
+	return http1_parse(h, data, len, http1_request_line, MAX_EMPTY_LINES);
 }
 
 bool http1_str_eq(struct http1_str s, const char *text)
@@ -204,10 +206,10 @@ static bool list_has(struct http1_str list, const char *token)
 {
 	struct http1_str word;
 
-	while (cut(&list, ',', &word))
-		if (http1_str_eq(trim(word), token))
+	while (http1_cut(&list, ',', &word))
+		if (http1_str_eq(http1_trim(word), token))
 			return true;
-	return http1_str_eq(trim(list), token);
+	return http1_str_eq(http1_trim(list), token);
 }
 
 bool http1_has_token(const struct http1_head *h, const char *name,
@@ -220,7 +222,7 @@ bool http1_has_token(const struct http1_head *h, const char *name,
 	return false;
 }
 
-/* --- bodies -------------------------------------------------------------- */
+/* --- bodies --------------------------------------------------------------- */
 
 static int one_length(struct http1_str s, uint64_t *v)
 {
@@ -319,7 +321,7 @@ enum {
 
 #define MAX_CHUNK_LINE 4096U
 
-static int hex_value(uint8_t c)
+static int http1_hex_value(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -347,7 +349,7 @@ static int after_size(struct http1_chunks *c, uint8_t b)
 
 static int size_byte(struct http1_chunks *c, uint8_t b)
 {
-	int v = hex_value(b);
+	int v = http1_hex_value(b);
 
 	if (v >= 0) {
 		if (++c->line > 15)

@@ -20,7 +20,7 @@
 #define EXT_FRAGMENT 44
 #define EXT_DSTOPTS 60
 
-/* --- checksum (RFC 1071) ------------------------------------------------ */
+/* --- checksum (RFC 1071) -------------------------------------------------- */
 
 /* Adds 16-bit words in memory order; the fold makes the width irrelevant. */
 static uint64_t sum_add(uint64_t sum, const void *data, size_t len)

@@ -36,7 +36,8 @@ static void set_search(struct resolvconf *rc, const struct strv *words,
 	}
 }
 
-static void set_options(struct resolvconf *rc, const struct strv *words)
+static void resolvconf_set_options(struct resolvconf *rc,
+				   const struct strv *words)
 {
 	long v;
 
@@ -69,7 +70,7 @@ static void parse_line(struct resolvconf *rc, char *line)
 	else if (str_eq(words.v[0], "domain"))
 		set_search(rc, &words, 1);
 	else if (str_eq(words.v[0], "options"))
-		set_options(rc, &words);
+		resolvconf_set_options(rc, &words);
 }
 
 void resolvconf_parse(struct resolvconf *rc, const char *text)

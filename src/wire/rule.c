@@ -14,9 +14,9 @@ static const char *const kinds[] = { "header", "path", "method", "baggage",
 				     "tracestate" };
 static_assert(ARRAY_SIZE(kinds) == RULE_NKINDS_, "one name each");
 
-/* --- words ------------------------------------------------------------- */
+/* --- words ---------------------------------------------------------------- */
 
-static bool is_plain(unsigned char c)
+static bool rule_is_plain(unsigned char c)
 {
 	return c > ' ' && c < 0x7f && c != '%';
 }
@@ -30,8 +30,8 @@ int rule_encode(const char *text, char *out, size_t size)
 
 		if (n + 4 > size)
 			return -EMSGSIZE;
-		n += (size_t)snprintf(out + n, 4, is_plain(c) ? "%c" : "%%%02X",
-				      c);
+		n += (size_t)snprintf(out + n, 4,
+				      rule_is_plain(c) ? "%c" : "%%%02X", c);
 	}
 	if (n >= size)
 		return -EMSGSIZE;
@@ -47,7 +47,7 @@ static int hex(unsigned char c)
 }
 
 /* the byte that %XX at @p stands for, or -1; @n bytes are there */
-static int unescape(const char *p, size_t n)
+static int rule_unescape(const char *p, size_t n)
 {
 	int hi = n > 2 ? hex((unsigned char)p[1]) : -1;
 	int lo = n > 2 ? hex((unsigned char)p[2]) : -1;
@@ -63,7 +63,7 @@ int rule_decode(const char *text, size_t n, char *out, size_t size)
 		int c = (unsigned char)text[i];
 
 		if (c == '%') {
-			c = unescape(text + i, n - i);
+			c = rule_unescape(text + i, n - i);
 			i += 2;
 		}
 		if (c < ' ' || c == 0x7f)
@@ -78,16 +78,16 @@ int rule_decode(const char *text, size_t n, char *out, size_t size)
 	return 0;
 }
 
-/* --- terms ------------------------------------------------------------- */
+/* --- terms ---------------------------------------------------------------- */
 
-static const char *name_of(const struct rule_match *m,
-			   const struct rule_term *t)
+static const char *rule_name_of(const struct rule_match *m,
+				const struct rule_term *t)
 {
 	return m->text + t->name;
 }
 
-static const char *value_of(const struct rule_match *m,
-			    const struct rule_term *t)
+static const char *rule_value_of(const struct rule_match *m,
+				 const struct rule_term *t)
 {
 	return m->text + t->value;
 }
@@ -98,7 +98,7 @@ static bool has_name(enum rule_kind kind)
 }
 
 /* token of RFC 9110, section 5.6.2; keys of tracestate may have "/" and "@" */
-static bool is_token(const char *p, size_t n, enum rule_kind kind)
+static bool rule_is_token(const char *p, size_t n, enum rule_kind kind)
 {
 	const char *more = kind == RULE_TRACESTATE ? "/@" : "";
 
@@ -129,14 +129,14 @@ static int check_value(enum rule_kind kind, const char *v, struct kt_error *err)
 			       "the path '%s' does not begin with "
 			       "a slash",
 			       v);
-	if (kind == RULE_METHOD && !is_token(v, n, kind))
+	if (kind == RULE_METHOD && !rule_is_token(v, n, kind))
 		return kt_fail(err, EINVAL, "'%s' is no method", v);
 	return 0;
 }
 
 /* split "KIND:NAME=VALUE"; the offsets are counted from @text */
-static int split(const char *text, enum rule_kind *kind, const char **name,
-		 size_t *namelen, const char **value, struct kt_error *err)
+static int rule_split(const char *text, enum rule_kind *kind, const char **name,
+		      size_t *namelen, const char **value, struct kt_error *err)
 {
 	const char *colon = strchr(text, ':'), *eq;
 	int k;
@@ -162,7 +162,7 @@ static int split(const char *text, enum rule_kind *kind, const char **name,
 		return kt_fail(err, EINVAL, "no '=' in '%.80s'", text);
 	*namelen = (size_t)(eq - *name);
 	*value = eq + 1;
-	if (!is_token(*name, *namelen, *kind))
+	if (!rule_is_token(*name, *namelen, *kind))
 		return kt_fail(err, EINVAL, "'%.*s' cannot be a name",
 			       (int)MIN(*namelen, (size_t)80), *name);
 	return 0;
@@ -175,8 +175,8 @@ static int term_cmp(const struct rule_match *m, const struct rule_term *a,
 
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
-	c = strcmp(name_of(m, a), name_of(m, b));
-	return c ? c : strcmp(value_of(m, a), value_of(m, b));
+	c = strcmp(rule_name_of(m, a), rule_name_of(m, b));
+	return c ? c : strcmp(rule_value_of(m, a), rule_value_of(m, b));
 }
 
 /* its length in the canonical text, a blank before or after it included */
@@ -184,15 +184,15 @@ static size_t printed(const struct rule_match *m, const struct rule_term *t)
 {
 	size_t n = strlen(kinds[t->kind]) + 3;
 
-	for (const char *p = name_of(m, t); *p; p++)
-		n += is_plain((unsigned char)*p) ? 1 : 3;
-	for (const char *p = value_of(m, t); *p; p++)
-		n += is_plain((unsigned char)*p) ? 1 : 3;
+	for (const char *p = rule_name_of(m, t); *p; p++)
+		n += rule_is_plain((unsigned char)*p) ? 1 : 3;
+	for (const char *p = rule_value_of(m, t); *p; p++)
+		n += rule_is_plain((unsigned char)*p) ? 1 : 3;
 	return n;
 }
 
-static void put_text(struct rule_match *m, const char *p, size_t n,
-		     int (*change)(int))
+static void rule_put_text(struct rule_match *m, const char *p, size_t n,
+			  int (*change)(int))
 {
 	for (size_t i = 0; i < n; i++)
 		m->text[m->used++] =
@@ -200,7 +200,7 @@ static void put_text(struct rule_match *m, const char *p, size_t n,
 	m->text[m->used++] = 0;
 }
 
-static void insert(struct rule_match *m, const struct rule_term *t)
+static void rule_insert(struct rule_match *m, const struct rule_term *t)
 {
 	size_t at = 0;
 
@@ -220,7 +220,7 @@ int rule_match_add(struct rule_match *m, const char *term, struct kt_error *err)
 	const char *name = "", *value = "";
 	struct rule_term t = { 0 };
 	size_t namelen = 0, all = 0;
-	int rc = split(term, &t.kind, &name, &namelen, &value, err);
+	int rc = rule_split(term, &t.kind, &name, &namelen, &value, err);
 
 	if (rc == 0)
 		rc = check_value(t.kind, value, err);
@@ -232,11 +232,12 @@ int rule_match_add(struct rule_match *m, const char *term, struct kt_error *err)
 	if (to.used + namelen + strlen(value) + 2 > sizeof(to.text))
 		return kt_fail(err, EMSGSIZE, "the match is too long");
 	t.name = (uint16_t)to.used;
-	put_text(&to, name, namelen, t.kind == RULE_HEADER ? tolower : NULL);
+	rule_put_text(&to, name, namelen,
+		      t.kind == RULE_HEADER ? tolower : NULL);
 	t.value = (uint16_t)to.used;
-	put_text(&to, value, strlen(value),
-		 t.kind == RULE_METHOD ? toupper : NULL);
-	insert(&to, &t);
+	rule_put_text(&to, value, strlen(value),
+		      t.kind == RULE_METHOD ? toupper : NULL);
+	rule_insert(&to, &t);
 	for (size_t i = 0; i < to.n; i++)
 		all += printed(&to, &to.term[i]);
 	if (all >= RULE_MATCH_MAX)
@@ -278,8 +279,9 @@ const char *rule_match_print(const struct rule_match *m,
 		char word[2][RULE_MATCH_MAX] = { "", "" };
 
 		/* rule_match_add() saw to it that there is room */
-		(void)!rule_encode(name_of(m, t), word[0], RULE_MATCH_MAX);
-		(void)!rule_encode(value_of(m, t), word[1], RULE_MATCH_MAX);
+		(void)!rule_encode(rule_name_of(m, t), word[0], RULE_MATCH_MAX);
+		(void)!rule_encode(rule_value_of(m, t), word[1],
+				   RULE_MATCH_MAX);
 		n += (size_t)snprintf(out + n, RULE_MATCH_MAX - n,
 				      "%s%s:%s%s%s", i ? " " : "",
 				      kinds[t->kind], word[0],
@@ -296,8 +298,8 @@ bool rule_match_same(const struct rule_match *a, const struct rule_match *b)
 		const struct rule_term *x = &a->term[i], *y = &b->term[i];
 
 		if (x->kind != y->kind ||
-		    strcmp(name_of(a, x), name_of(b, y)) != 0 ||
-		    strcmp(value_of(a, x), value_of(b, y)) != 0)
+		    strcmp(rule_name_of(a, x), rule_name_of(b, y)) != 0 ||
+		    strcmp(rule_value_of(a, x), rule_value_of(b, y)) != 0)
 			return false;
 	}
 	return true;
@@ -305,7 +307,7 @@ bool rule_match_same(const struct rule_match *a, const struct rule_match *b)
 
 /* --- requests ------------------------------------------------------------- */
 
-static struct rule_str trim(struct rule_str s)
+static struct rule_str rule_trim(struct rule_str s)
 {
 	while (s.n && (*s.p == ' ' || *s.p == '\t')) {
 		s.p++;
@@ -317,7 +319,7 @@ static struct rule_str trim(struct rule_str s)
 }
 
 /* cut @s at the first @c: the part before it; @s goes on behind it */
-static struct rule_str cut(struct rule_str *s, char c)
+static struct rule_str rule_cut(struct rule_str *s, char c)
 {
 	const char *at = s->n ? memchr(s->p, c, s->n) : NULL;
 	struct rule_str head = { s->p, at ? (size_t)(at - s->p) : s->n };
@@ -327,7 +329,7 @@ static struct rule_str cut(struct rule_str *s, char c)
 	return head;
 }
 
-static bool is(struct rule_str s, const char *text)
+static bool rule_is(struct rule_str s, const char *text)
 {
 	return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
 }
@@ -345,8 +347,8 @@ static bool is_encoded(struct rule_str s, const char *text)
 	for (; *text && i < s.n; text++, i++) {
 		int c = (unsigned char)s.p[i];
 
-		if (c == '%' && unescape(s.p + i, s.n - i) >= 0) {
-			c = unescape(s.p + i, s.n - i);
+		if (c == '%' && rule_unescape(s.p + i, s.n - i) >= 0) {
+			c = rule_unescape(s.p + i, s.n - i);
 			i += 2;
 		}
 		if (c != (unsigned char)*text)
@@ -360,16 +362,16 @@ static bool has_member(enum rule_kind kind, struct rule_str list,
 		       const char *name, const char *value)
 {
 	while (list.n) {
-		struct rule_str member = cut(&list, ',');
+		struct rule_str member = rule_cut(&list, ',');
 		struct rule_str pair =
-			kind == RULE_BAGGAGE ? cut(&member, ';') : member;
-		struct rule_str key = trim(cut(&pair, '='));
+			kind == RULE_BAGGAGE ? rule_cut(&member, ';') : member;
+		struct rule_str key = rule_trim(rule_cut(&pair, '='));
 
-		if (!is(key, name))
+		if (!rule_is(key, name))
 			continue;
-		pair = trim(pair);
+		pair = rule_trim(pair);
 		if (kind == RULE_BAGGAGE ? is_encoded(pair, value)
-					 : is(pair, value))
+					 : rule_is(pair, value))
 			return true;
 	}
 	return false;
@@ -379,16 +381,17 @@ static bool field_has(const struct rule_match *m, const struct rule_term *t,
 		      const struct rule_field *f)
 {
 	if (t->kind == RULE_HEADER)
-		return is_nocase(f->name, name_of(m, t)) &&
-		       is(trim(f->value), value_of(m, t));
+		return is_nocase(f->name, rule_name_of(m, t)) &&
+		       rule_is(rule_trim(f->value), rule_value_of(m, t));
 	return is_nocase(f->name, kinds[t->kind]) &&
-	       has_member(t->kind, f->value, name_of(m, t), value_of(m, t));
+	       has_member(t->kind, f->value, rule_name_of(m, t),
+			  rule_value_of(m, t));
 }
 
 static bool term_has(const struct rule_match *m, const struct rule_term *t,
 		     const struct rule_request *req)
 {
-	const char *value = value_of(m, t);
+	const char *value = rule_value_of(m, t);
 
 	if (t->kind == RULE_PATH)
 		return req->path.n >= strlen(value) &&

@@ -22,7 +22,8 @@ static enum ruleline_verb verb_of(const char *line, size_t n)
 	return RULELINE_OTHER;
 }
 
-static int take_word(struct ruleline *l, const char *arg, struct kt_error *err)
+static int ruleline_take_word(struct ruleline *l, const char *arg,
+			      struct kt_error *err)
 {
 	size_t n = strcspn(arg, " ");
 	int rc = rule_decode(arg, n, l->word, sizeof(l->word));
@@ -59,7 +60,7 @@ int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 	case RULELINE_USER:
 	case RULELINE_VERSION:
 	case RULELINE_REFUSED:
-		return take_word(l, arg, err);
+		return ruleline_take_word(l, arg, err);
 	case RULELINE_GRACE:
 		return take_seconds(l, arg, err);
 	case RULELINE_RULE:

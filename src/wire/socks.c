@@ -35,7 +35,7 @@ int socks_parse_greeting(const uint8_t *data, size_t len, bool *no_auth)
 }
 
 /* A name becomes a string; one with a NUL in it would be another name. */
-static int take_name(struct rd *r, struct socks_dst *dst)
+static int socks_take_name(struct rd *r, struct socks_dst *dst)
 {
 	const uint8_t *name;
 	uint8_t n;
@@ -81,7 +81,7 @@ static int take_dst(struct rd *r, struct socks_dst *dst)
 		dst->addr = ipaddr_v6(b);
 		break;
 	case ATYP_NAME:
-		rc = take_name(r, dst);
+		rc = socks_take_name(r, dst);
 		if (rc <= 0)
 			return rc;
 		break;

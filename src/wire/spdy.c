@@ -75,7 +75,7 @@ struct spdy_tx {
 	z_stream z;
 };
 
-/* --- header blocks ------------------------------------------------------- */
+/* --- header blocks -------------------------------------------------------- */
 
 static int inflate_dictionary(z_stream *z)
 {
@@ -103,7 +103,7 @@ static ssize_t read_block(struct spdy_rx *rx, const uint8_t *data, size_t len)
 	return (ssize_t)(sizeof(rx->block) - z->avail_out);
 }
 
-static bool take_text(struct rd *r, const char **text, size_t *len)
+static bool spdy_take_text(struct rd *r, const char **text, size_t *len)
 {
 	uint32_t n;
 
@@ -116,8 +116,8 @@ static bool take_text(struct rd *r, const char **text, size_t *len)
 
 bool spdy_field_next(struct rd *r, struct spdy_field *f)
 {
-	return take_text(r, &f->name, &f->name_len) &&
-	       take_text(r, &f->value, &f->value_len);
+	return spdy_take_text(r, &f->name, &f->name_len) &&
+	       spdy_take_text(r, &f->value, &f->value_len);
 }
 
 struct rd spdy_fields(const struct spdy_event *ev)
@@ -157,7 +157,7 @@ static int take_fields(struct spdy_rx *rx, struct rd *r, struct spdy_event *ev)
 	return 0;
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 struct spdy_rx *spdy_rx_new(void)
 {
@@ -243,7 +243,7 @@ static int read_control(struct spdy_rx *rx, const uint8_t *body, uint32_t len,
 	return rc < 0 ? rc : 1;
 }
 
-static int parse_head(struct spdy_rx *rx)
+static int spdy_parse_head(struct spdy_rx *rx)
 {
 	struct rd r = rd_make(rx->head, sizeof(rx->head));
 	uint32_t first, second;
@@ -273,7 +273,7 @@ static void frame_over(struct spdy_rx *rx)
 	rx->have = 0;
 }
 
-static void slice(struct spdy_rx *rx, struct rd *r, struct spdy_event *ev)
+static void spdy_slice(struct spdy_rx *rx, struct rd *r, struct spdy_event *ev)
 {
 	size_t n = rd_left(r) < rx->left ? rd_left(r) : rx->left;
 
@@ -321,13 +321,13 @@ ssize_t spdy_rx_next(struct spdy_rx *rx, const uint8_t *data, size_t len,
 				rx->head[rx->have++] = b;
 			if (rx->have < SPDY_HEAD_LEN)
 				break;
-			if (parse_head(rx) < 0)
+			if (spdy_parse_head(rx) < 0)
 				return -EPROTO;
 		}
 		if (rx->left && !rd_left(&r))
 			break;
 		if (!rx->control) {
-			slice(rx, &r, ev);
+			spdy_slice(rx, &r, ev);
 			*found = true;
 			break;
 		}
@@ -339,7 +339,7 @@ ssize_t spdy_rx_next(struct spdy_rx *rx, const uint8_t *data, size_t len,
 	return (ssize_t)(len - rd_left(&r));
 }
 
-/* --- writing ------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 struct spdy_tx *spdy_tx_new(void)
 {
@@ -372,7 +372,7 @@ static void put_control(struct wr *w, enum spdy_type type, uint8_t flags,
 	wr_u32(w, (uint32_t)flags << 24 | len);
 }
 
-static void put_text(struct wr *w, const char *text)
+static void spdy_put_text(struct wr *w, const char *text)
 {
 	size_t n = strlen(text);
 
@@ -394,7 +394,7 @@ static ssize_t put_block(struct spdy_tx *tx, struct wr *w,
 		n++;
 	wr_u32(&p, n);
 	for (uint32_t i = 0; i < 2 * n; i++)
-		put_text(&p, names[i]);
+		spdy_put_text(&p, names[i]);
 	if (p.full || w->full)
 		return -ENOBUFS;
 	z->next_in = plain;
@@ -487,7 +487,7 @@ const char *spdy_rst_text(uint32_t status)
 						       : "unknown reason";
 }
 
-/* --- windows ------------------------------------------------------------- */
+/* --- windows -------------------------------------------------------------- */
 
 uint32_t spdy_credit_take(struct spdy_credit *c, size_t n)
 {

@@ -51,7 +51,7 @@ static int check_frame(struct ws_rx *rx)
 }
 
 /* RFC 6455 section 5.2 */
-static int parse_head(struct ws_rx *rx)
+static int ws_parse_head(struct ws_rx *rx)
 {
 	struct rd r = rd_make(rx->head, rx->have);
 	uint8_t b0, b1;
@@ -77,7 +77,7 @@ static int parse_head(struct ws_rx *rx)
 }
 
 /* True when the head is complete. */
-static bool take_head(struct ws_rx *rx, struct rd *r)
+static bool ws_take_head(struct ws_rx *rx, struct rd *r)
 {
 	uint8_t b;
 
@@ -86,7 +86,7 @@ static bool take_head(struct ws_rx *rx, struct rd *r)
 	return rx->have >= 2 && rx->have == head_size(rx);
 }
 
-static void slice(struct ws_rx *rx, struct rd *r, struct ws_slice *out)
+static void ws_do_slice(struct ws_rx *rx, struct rd *r, struct ws_slice *out)
 {
 	bool control = rx->op >= WS_CLOSE, end;
 	size_t n = rd_left(r) < rx->left ? rd_left(r) : (size_t)rx->left;
@@ -115,10 +115,10 @@ ssize_t ws_rx_next(struct ws_rx *rx, const uint8_t *data, size_t len,
 	struct rd r = rd_make(data, len);
 
 	*found = false;
-	if (!rx->in_payload && take_head(rx, &r) && parse_head(rx) < 0)
+	if (!rx->in_payload && ws_take_head(rx, &r) && ws_parse_head(rx) < 0)
 		return -EPROTO;
 	if (rx->in_payload && (rd_left(&r) || !rx->left)) {
-		slice(rx, &r, out);
+		ws_do_slice(rx, &r, out);
 		*found = true;
 	}
 	return (ssize_t)(len - rd_left(&r));

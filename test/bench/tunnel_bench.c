@@ -72,8 +72,7 @@ static int dial(const struct ipport *to)
 	return -1;
 }
 
-/* --- the server: 'd' bytes, 'u' bytes, 'e'cho --------------------------------
- */
+/* --- the server: 'd' bytes, 'u' bytes, 'e'cho ----------------------------- */
 
 static void source(int fd, uint64_t n)
 {
@@ -143,8 +142,7 @@ static void *serve(void *arg)
 	}
 }
 
-/* --- the entrance: like ktctl's captured sockets
- * ------------------------------ */
+/* --- the entrance: like ktctl's captured sockets * ------------------------ */
 
 struct entering {
 	struct tunnel_tcp *tcp;
@@ -180,8 +178,7 @@ static void on_accept(struct watch *w, uint32_t events)
 	}
 }
 
-/* --- measuring
- * ------------------------------------------------------------------ */
+/* --- measuring * ---------------------------------------------------------- */
 
 static int begin(char what, uint64_t n)
 {
@@ -306,8 +303,7 @@ static void *measure(void *arg)
 	return NULL;
 }
 
-/* --- set-up
- * ---------------------------------------------------------------------- */
+/* --- set-up * ------------------------------------------------------------- */
 
 static void on_up(void *user)
 {

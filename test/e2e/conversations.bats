@@ -7,13 +7,13 @@
 bats_require_minimum_version 1.5.0
 load common
 load net
-load inward
+load inbound
 
 setup_file() {
   # shellcheck source=test/e2e/common.bash
   . "$BATS_TEST_DIRNAME/common.bash"
-  # shellcheck source=test/e2e/inward.bash
-  . "$BATS_TEST_DIRNAME/inward.bash"
+  # shellcheck source=test/e2e/inbound.bash
+  . "$BATS_TEST_DIRNAME/inbound.bash"
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   netsrv_build
 }

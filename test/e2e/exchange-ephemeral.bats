@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
 
 bats_require_minimum_version 1.5.0
-load inward
+load inbound
 
 setup_file() {
   inward_prepare web

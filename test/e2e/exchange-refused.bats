@@ -7,7 +7,7 @@
 # shellcheck disable=SC2154 # status and output are bats'
 
 bats_require_minimum_version 1.5.0
-load inward
+load inbound
 
 setup_file() {
   inward_prepare web

@@ -9,7 +9,7 @@
 bats_require_minimum_version 1.5.0
 load common
 load net
-load inward
+load inbound
 
 CONCURRENT=${LOAD_CONCURRENT:-2000}
 USERS=${LOAD_USERS:-20}

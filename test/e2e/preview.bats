@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154 # status and output come from bats
 
 bats_require_minimum_version 1.5.0
-load inward
+load inbound
 
 setup_file() {
   inward_prepare

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154 # status and output come from bats
 
 bats_require_minimum_version 1.5.0
-load inward
+load inbound
 
 setup_file() {
   export KNS=$NS-chain-$RANDOM # one that ends still is in the way

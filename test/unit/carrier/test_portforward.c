@@ -21,8 +21,7 @@ static void finish(struct world *w, struct owner *o)
 	world_fini(w);
 }
 
-/* --- the server's side -----------------------------------------------------
- */
+/* --- the server's side ---------------------------------------------------- */
 
 static void accept_upgrade(struct fake_conn *c, const char *request,
 			   const char *spoil)
@@ -101,8 +100,7 @@ static void setup(struct world *w,
 	client_frames = biggest = 0;
 }
 
-/* --- tests -----------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void receives_channel_zero_only(void **state)
 {

@@ -37,8 +37,7 @@ static void hear(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* --- the server writes -----------------------------------------------------
- */
+/* --- the server writes ---------------------------------------------------- */
 
 /* Plain, or as one message whose length needs @n < 64 KiB */
 static void emit(const void *data, size_t n)
@@ -89,8 +88,7 @@ static void send_reply(uint32_t stream)
 	emit(mem, wr_len(&w));
 }
 
-/* --- the server reads ------------------------------------------------------
- */
+/* --- the server reads ----------------------------------------------------- */
 
 static void heard_syn(const struct spdy_event *ev)
 {
@@ -189,8 +187,7 @@ static void on_raw(struct fake_conn *c, const uint8_t *data, size_t len)
 		;
 }
 
-/* --- the upgrade -----------------------------------------------------------
- */
+/* --- the upgrade ---------------------------------------------------------- */
 
 static void upgrade_spdy(struct fake_conn *c, const char *request)
 {
@@ -270,8 +267,7 @@ static void until_heard(struct world *w, const char *text)
 #define EACH_FORM(form)                                                        \
 	for (enum pf_form form = PF_SPDY; form <= PF_SPDY_WEBSOCKET; form++)
 
-/* --- tests -----------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void opens_two_streams_and_says_bye(void **state)
 {
@@ -465,8 +461,7 @@ static void keeps_to_the_windows_of_a_server(void **state)
 	finish(&w, &o);
 }
 
-/* --- the end -----------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------- */
 
 /* @end is what the server does; what closed() says. */
 static struct kt_error ended_by(enum pf_form form, void (*end)(void))
@@ -649,8 +644,7 @@ static void refuses_streams_of_the_server(void **state)
 	finish(&w, &o);
 }
 
-/* --- an upgrade that is none -------------------------------------------------
- */
+/* --- an upgrade that is none ---------------------------------------------- */
 
 static void answer_stripped(struct fake_conn *c, const char *request)
 {

@@ -361,8 +361,7 @@ static void notices_plain_text(void **state)
 	server_stop(&s);
 }
 
-/* --- an upgraded connection -------------------------------------------------
- */
+/* --- an upgraded connection ----------------------------------------------- */
 
 #define ECHO_SIZE ((size_t)8 << 20)
 

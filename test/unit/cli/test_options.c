@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- every row of KT's table -------------------------------------------- */
+/* --- every row of KT's table ---------------------------------------------- */
 
 struct row {
 	char *command, *flag, *letter, *type, *fallback;
@@ -156,7 +156,7 @@ static void every_row(void **state)
 
 /* --- values --------------------------------------------------------------- */
 
-static void inward(void **state)
+static void job(void **state)
 {
 	struct cli c;
 
@@ -402,7 +402,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row), cmocka_unit_test(defaults),
-		cmocka_unit_test(inward),    cmocka_unit_test(typed),
+		cmocka_unit_test(job),	     cmocka_unit_test(typed),
 		cmocka_unit_test(refused),   cmocka_unit_test(precedence),
 		cmocka_unit_test(items),
 	};

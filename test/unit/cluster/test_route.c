@@ -86,8 +86,7 @@ static json_t *object_of(const json_t *plan, size_t i)
 	return json_object_get(json_array_get(plan, i), "object");
 }
 
-/* --- versions, replies -------------------------------------------------------
- */
+/* --- versions, replies ---------------------------------------------------- */
 
 static void test_version(void **state)
 {
@@ -128,8 +127,7 @@ static void test_holds(void **state)
 	}
 }
 
-/* --- Istio -------------------------------------------------------------------
- */
+/* --- Istio ---------------------------------------------------------------- */
 
 #define VS(hosts, gateways, http)                                              \
 	"{'metadata': {'name': 'x', 'resourceVersion': '7'}, 'spec': {"        \
@@ -360,8 +358,7 @@ static void test_istio_closed(void **state)
 	assert_non_null(strstr(err.msg, "VirtualService t/x decides"));
 }
 
-/* --- Gateway API -------------------------------------------------------------
- */
+/* --- Gateway API ---------------------------------------------------------- */
 
 #define HR(name, parents, rules)                                               \
 	"{'metadata': {'name': '" name "', 'resourceVersion': '3'}, 'spec': {" \

@@ -130,7 +130,7 @@ static void test_take_and_restore(void **state)
 			    "{\"app\":\"web\"}");
 	assert_string_equal(service_role(taken), "router");
 	assert_string_equal(service_target(taken), "abc");
-	assert_int_equal(service_guard(taken, ours, &other), SERVICE_OURS);
+	assert_int_equal(service_state(taken, ours, &other), SERVICE_OURS);
 	assert_null(other);
 	again = service_original(taken);
 	assert_true(json_equal(again, original));
@@ -140,8 +140,8 @@ static void test_take_and_restore(void **state)
 }
 
 /* A manifest that was applied meanwhile: merged with ours, or in its place */
-static void guard(const char *selector, const char *annotations,
-		  enum service_guard want, const char *want_original)
+static void watch(const char *selector, const char *annotations,
+		  enum service_state want, const char *want_original)
 {
 	auto_json json_t *s = json_quoted(WEB), *ours = json_quoted(OURS);
 	auto_json json_t *original = NULL, *expect = NULL;
@@ -150,7 +150,7 @@ static void guard(const char *selector, const char *annotations,
 			    json_quoted(selector));
 	json_object_set_new(json_object_get(s, "metadata"), "annotations",
 			    json_quoted(annotations));
-	assert_int_equal(service_guard(s, ours, &original), want);
+	assert_int_equal(service_state(s, ours, &original), want);
 	if (!want_original) {
 		assert_null(original);
 		return;
@@ -163,14 +163,14 @@ static void test_guard(void **state)
 {
 #define RECORD "{'kt-selector': '{\\'app\\': \\'web\\'}'}"
 	(void)state;
-	guard(OURS, RECORD, SERVICE_OURS, NULL);
-	guard("{'app': 'web'}", RECORD, SERVICE_CHANGED, "{'app': 'web'}");
-	guard("{'app': 'w2', 'kt-role': 'router', 'kt-target': 'abc'}", RECORD,
+	watch(OURS, RECORD, SERVICE_OURS, NULL);
+	watch("{'app': 'web'}", RECORD, SERVICE_CHANGED, "{'app': 'web'}");
+	watch("{'app': 'w2', 'kt-role': 'router', 'kt-target': 'abc'}", RECORD,
 	      SERVICE_CHANGED, "{'app': 'w2'}");
-	guard("{'kt-role': 'shadow-exchange', 'kt-target': 'z'}", RECORD,
+	watch("{'kt-role': 'shadow-exchange', 'kt-target': 'z'}", RECORD,
 	      SERVICE_CHANGED, "{'app': 'web'}");
-	guard("{'app': 'web'}", "{}", SERVICE_GIVEN_BACK, "{'app': 'web'}");
-	guard(OURS, "{}", SERVICE_GIVEN_BACK, NULL);
+	watch("{'app': 'web'}", "{}", SERVICE_GIVEN_BACK, "{'app': 'web'}");
+	watch(OURS, "{}", SERVICE_GIVEN_BACK, NULL);
 }
 
 static void test_lock(void **state)

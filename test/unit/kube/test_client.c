@@ -26,7 +26,7 @@ static int get(struct world *w, json_t **out, struct kt_error *err)
 	return kube_get(w->kube, "/api/x", out, err);
 }
 
-/* --- good answers -------------------------------------------------------- */
+/* --- good answers --------------------------------------------------------- */
 
 static void answer_ok(struct fake_conn *c, const char *request)
 {
@@ -111,7 +111,7 @@ static void lists_page_by_page(void **state)
 	world_fini(&w);
 }
 
-/* --- refusals ------------------------------------------------------------ */
+/* --- refusals ------------------------------------------------------------- */
 
 static void answer_forbidden(struct fake_conn *c, const char *request)
 {
@@ -175,7 +175,7 @@ static void maps_codes(void **state)
 	world_fini(&w);
 }
 
-/* --- busy servers -------------------------------------------------------- */
+/* --- busy servers --------------------------------------------------------- */
 
 static void answer_third(struct fake_conn *c, const char *request)
 {
@@ -335,7 +335,7 @@ static void cancels_at_any_time(void **state)
 	world_fini(&w);
 }
 
-/* --- credentials --------------------------------------------------------- */
+/* --- credentials ---------------------------------------------------------- */
 
 static void answer_token(struct fake_conn *c, const char *request)
 {
@@ -530,7 +530,7 @@ static void tells_what_a_plugin_did_wrong(void **state)
 	world_fini(&w);
 }
 
-/* --- sockets ------------------------------------------------------------- */
+/* --- sockets -------------------------------------------------------------- */
 
 static void count_socket(void *user, int fd)
 {

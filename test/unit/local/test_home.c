@@ -112,8 +112,7 @@ static void no_home(void **state)
 	setenv("HOME", dir, 1);
 }
 
-/* --- pid files
- * ---------------------------------------------------------------- */
+/* --- pid files * ---------------------------------------------------------- */
 
 /* A process that sleeps under the name @name */
 static pid_t sleeper(const char *name)

@@ -273,8 +273,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- the programs' side (threads: no cmocka here) ---------------------------
- */
+/* --- the programs' side (threads: no cmocka here) ------------------------- */
 
 static const char *const servers[2] = { "10.96.0.1", "fd96::1" };
 
@@ -405,8 +404,7 @@ static long try_ping(void *arg)
 	return netns_test_shell("ping -c1 -W2 %s", (const char *)arg);
 }
 
-/* --- tests ------------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void test_refusals(void **state)
 {
@@ -970,8 +968,7 @@ static void test_container(void **state)
 	close(v.peer_netns);
 }
 
-/* --- the second way: a redirect on the machine itself ----------------------
- */
+/* --- the second way: a redirect on the machine itself --------------------- */
 
 static int setup_redirect(void **state)
 {

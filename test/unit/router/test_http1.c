@@ -602,7 +602,7 @@ static void malformed(void **state)
 	assert_true(n > 30);
 }
 
-/* --- draining ------------------------------------------------------------ */
+/* --- draining ------------------------------------------------------------- */
 
 static void drained_while_it_is_asked(void **state)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- a peer in the test's hands: the caller, or a backend ---------------- */
+/* --- a peer in the test's hands: the caller, or a backend ----------------- */
 
 #define STREAMS 64
 
@@ -235,7 +235,7 @@ static void assert_body(const struct peer *p, int32_t id, const char *text)
 	assert_memory_equal(buf_data(&p->s[id].body), text, strlen(text));
 }
 
-/* --- tests --------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------- */
 
 static struct rig rig;
 static struct peer caller, backend, other;

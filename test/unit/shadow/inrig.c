@@ -19,7 +19,7 @@ int origin;
 static char serve[160];
 static const char *proto = "tcp";
 
-/* --- a laptop ---------------------------------------------------------- */
+/* --- a laptop ------------------------------------------------------------- */
 
 static void on_up(void *user)
 {

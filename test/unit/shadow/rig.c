@@ -68,7 +68,7 @@ uint16_t free_port(void)
 	return 0;
 }
 
-/* --- the shadow ---------------------------------------------------------- */
+/* --- the shadow ----------------------------------------------------------- */
 
 /* from here on as on a node that was booted with ipv6.disable=1 */
 static void refuse_ipv6(void)

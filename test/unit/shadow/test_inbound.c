@@ -540,8 +540,7 @@ static void the_end_with_much_unread(void **state)
 	close(b);
 }
 
-/* --- a laptop in a process of its own
- * ------------------------------------------ */
+/* --- a laptop in a process of its own * ----------------------------------- */
 
 static pid_t laptop_process(unsigned int grace)
 {
@@ -630,7 +629,7 @@ static void told_to_end(void **state)
 	close(origin);
 }
 
-/* --- UDP --------------------------------------------------------------- */
+/* --- UDP ------------------------------------------------------------------ */
 
 static int udp_socket(struct ipport *at)
 {
@@ -716,7 +715,7 @@ static void datagrams(void **state)
 	rig_stop(&rig);
 }
 
-/* --- life -------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static bool still_runs(int64_t ns)
 {

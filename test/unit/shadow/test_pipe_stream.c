@@ -28,7 +28,7 @@ static void move_all(void)
 		;
 }
 
-/* --- the far end ------------------------------------------------------ */
+/* --- the far end ---------------------------------------------------------- */
 
 static ssize_t far_read(void *user, uint8_t *buf, size_t len)
 {
@@ -72,7 +72,7 @@ static void on_request(void *user, struct mux_stream *s,
 	assert_int_equal(mux_stream_accept(s, NULL, &far_ops, NULL), 0);
 }
 
-/* --- the pipe's user -------------------------------------------------- */
+/* --- the pipe's user ------------------------------------------------------ */
 
 static void on_opened(void *user)
 {
@@ -104,7 +104,7 @@ static const struct pipe_handler handler = {
 	.closed = on_closed,
 };
 
-/* --- set-up ----------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------- */
 
 static int set_up(void **state)
 {
@@ -156,7 +156,7 @@ static void fill(void)
 	t.writable = 0;
 }
 
-/* --- tests ------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------- */
 
 static void says_when_there_is_room(void **state)
 {

@@ -20,14 +20,13 @@ struct flow_end *flow_peer(struct flow_end *e)
 
 static void resume(struct flow_end *e)
 {
-	if (e->rig->lanes)
-		lane_resume(&e->lane);
+	if (e->rig->scheduler)
+		tunnel_stream_resume(&e->tunnel_stream);
 	else
 		mux_stream_resume(e->s);
 }
 
-/* --- the streams' user ------------------------------------------------------
- */
+/* --- the streams' user ---------------------------------------------------- */
 
 static ssize_t end_read(void *user, uint8_t *buf, size_t len)
 {
@@ -63,7 +62,7 @@ static void end_data(void *user, const uint8_t *p, size_t n)
 		CHECK(p[i] == byte_at(flow_peer(e), e->got + i));
 	e->got += n;
 	e->held += n;
-	CHECK(e->held <= (e->rig->lanes ? 2 : 1) * e->rig->link.window_max);
+	CHECK(e->held <= (e->rig->scheduler ? 2 : 1) * e->rig->link.window_max);
 	if (!e->stalled)
 		flow_consume(e, n);
 }
@@ -106,9 +105,9 @@ void muxrig_accept(struct flow_end *e)
 		mux_stream_refuse(s, 502, e->refuse, "as told");
 		return;
 	}
-	if (e->rig->lanes)
-		CHECK(lane_accept(&e->lane, e->rig->loop, e->s, &end_ops, e) ==
-		      0);
+	if (e->rig->scheduler)
+		CHECK(tunnel_stream_accept(&e->tunnel_stream, e->rig->loop,
+					   e->s, &end_ops, e) == 0);
 	else
 		CHECK(mux_stream_accept(e->s, NULL, &end_ops, e) == 0);
 }
@@ -135,10 +134,10 @@ static void open_flow(struct flow_end *e, const struct mux_request *req)
 {
 	struct mux *m = e->rig->link.side[0].m;
 
-	if (e->rig->lanes) {
-		CHECK(lane_open(&e->lane, e->rig->loop, m, req, &end_ops, e) ==
-		      0);
-		e->s = e->lane.first;
+	if (e->rig->scheduler) {
+		CHECK(tunnel_stream_open(&e->tunnel_stream, e->rig->loop, m,
+					 req, &end_ops, e) == 0);
+		e->s = e->tunnel_stream.first;
 	} else {
 		e->s = mux_open(m, req, &end_ops, e);
 	}
@@ -178,8 +177,8 @@ void flow_reset(struct flow_end *e, int error)
 {
 	if (!e->s)
 		return;
-	if (e->rig->lanes && e->lane.ops)
-		lane_reset(&e->lane, error);
+	if (e->rig->scheduler && e->tunnel_stream.ops)
+		tunnel_stream_reset(&e->tunnel_stream, error);
 	else
 		mux_stream_reset(e->s, error);
 	e->s = NULL;
@@ -191,14 +190,13 @@ void flow_consume(struct flow_end *e, size_t n)
 {
 	n = MIN(n, e->held);
 	e->held -= n;
-	if (e->s && e->rig->lanes)
-		lane_consume(&e->lane, n);
+	if (e->s && e->rig->scheduler)
+		tunnel_stream_consume(&e->tunnel_stream, n);
 	else if (e->s)
 		mux_stream_consume(e->s, n);
 }
 
-/* --- moving -----------------------------------------------------------------
- */
+/* --- moving --------------------------------------------------------------- */
 
 static const uint8_t session[TARGET_SESSION_LEN] = { 0xab, 1, 2 };
 
@@ -207,15 +205,15 @@ static void on_bulk_request(void *user, struct mux_stream *s,
 {
 	struct muxrig *r = user;
 	uint8_t id[TARGET_SESSION_LEN];
-	struct lane *l;
+	struct tunnel_stream *l;
 	uint32_t stream;
 
 	CHECK(strcmp(req->protocol, "kt-continue") == 0);
 	CHECK(target_continue_parse(req->path, id, &stream) == 0);
 	CHECK(memcmp(id, session, sizeof(id)) == 0);
-	l = lane_find(r->link.side[!r->asker].m, stream);
+	l = tunnel_stream_find(r->link.side[!r->asker].m, stream);
 	if (l)
-		lane_continue(l, s);
+		tunnel_stream_continue(l, s);
 	else
 		mux_stream_refuse(s, 404, ENOENT, "no such stream");
 }
@@ -228,11 +226,13 @@ bool muxrig_ask(struct flow_end *e)
 					 .path = path };
 	struct muxrig *r = e->rig;
 
-	if (e->server != r->asker || !lane_alive(&e->lane) || !e->lane.first ||
-	    !r->bulk.side[0].m)
+	if (e->server != r->asker || !tunnel_stream_alive(&e->tunnel_stream) ||
+	    !e->tunnel_stream.first || !r->bulk.side[0].m)
 		return false;
-	target_continue_path(path, session, mux_stream_id(e->lane.first));
-	return lane_ask(&e->lane, r->bulk.side[0].m, &req) == 0;
+	target_continue_path(path, session,
+			     mux_stream_id(e->tunnel_stream.first));
+	return tunnel_stream_ask(&e->tunnel_stream, r->bulk.side[0].m, &req) ==
+	       0;
 }
 
 void muxrig_cut(struct muxrig *r, int side)
@@ -247,8 +247,7 @@ bool muxrig_move_bulk(struct muxrig *r, int side, size_t n)
 	       muxlink_move(&r->bulk, side, n);
 }
 
-/* --- the rig ----------------------------------------------------------------
- */
+/* --- the rig -------------------------------------------------------------- */
 
 void muxrig_init(struct muxrig *r, uint32_t window)
 {
@@ -260,7 +259,7 @@ void muxrig_init(struct muxrig *r, uint32_t window)
 void muxrig_init_lanes(struct muxrig *r, uint32_t window, int asker)
 {
 	muxrig_init(r, window);
-	r->lanes = true;
+	r->scheduler = true;
 	r->asker = asker;
 	muxlink_init(&r->bulk, r->loop, window, on_bulk_request, r);
 }
@@ -268,7 +267,7 @@ void muxrig_init_lanes(struct muxrig *r, uint32_t window, int asker)
 void muxrig_fini(struct muxrig *r)
 {
 	muxlink_fini(&r->link);
-	if (r->lanes)
+	if (r->scheduler)
 		muxlink_fini(&r->bulk);
 	for (unsigned int f = 0; f < r->nflows; f++)
 		for (int i = 0; i < 2; i++)

@@ -4,7 +4,7 @@
 
 #include "muxlink.h"
 
-#include "tunnel/lane.h"
+#include "tunnel/tunnel_stream.h"
 
 /**
  * DOC: Two muxes, linked in memory
@@ -26,7 +26,7 @@ struct flow_end {
 	unsigned int flow;
 	bool server;
 	struct mux_stream *s; /* with lanes: only says that it is open */
-	struct lane lane;
+	struct tunnel_stream tunnel_stream;
 	size_t give, sent; /* bytes it may send, has sent */
 	bool fin, fin_sent;
 	size_t got, held; /* received; of these not consumed */
@@ -39,7 +39,7 @@ struct flow_end {
 struct muxrig {
 	struct loop *loop;
 	struct muxlink link, bulk;
-	bool lanes;
+	bool scheduler;
 	int asker; /* whose side of @link moves flows: 0 or 1 */
 	struct flow_end end[MUXRIG_FLOWS][2];
 	unsigned int nflows;

@@ -31,8 +31,7 @@ static ssize_t stays_open(void *user, uint8_t *buf, size_t len)
 	return -EAGAIN;
 }
 
-/* --- the shadow's end ------------------------------------------------------
- */
+/* --- the shadow's end ----------------------------------------------------- */
 
 static void on_request(void *user, struct mux_stream *s,
 		       const struct mux_request *req)
@@ -69,8 +68,7 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 
 static const struct acceptor_ops acceptor_ops = { on_session };
 
-/* --- the laptop's ----------------------------------------------------------
- */
+/* --- the laptop's --------------------------------------------------------- */
 
 static void attach(void)
 {

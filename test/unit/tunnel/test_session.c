@@ -166,8 +166,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* --- tests -----------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------- */
 
 static long bytes_on_the_wire(void)
 {
@@ -248,7 +247,7 @@ static void bounds_what_it_keeps(void **state)
 	long never = -1;
 
 	(void)state;
-	cfg.flight_max = 10000;
+	cfg.inflight_max = 10000;
 	begin(1 << 20);
 	join(&never, 1);
 	while (!all_there()) {
@@ -370,8 +369,7 @@ static void refuses_too_many(void **state)
 	finish();
 }
 
-/* --- a peer written by hand ------------------------------------------------
- */
+/* --- a peer written by hand ----------------------------------------------- */
 
 struct hand {
 	struct carrier *c;

@@ -14,7 +14,7 @@
 #define ENOUGH ((size_t)16 << 10)
 #define BODY_MAX ((size_t)8 << 20)
 
-/* --- an end that writes down what it hears ------------------------------- */
+/* --- an end that writes down what it hears -------------------------------- */
 
 struct end {
 	struct h2 h2;
@@ -216,7 +216,7 @@ static struct h2_stream *ask(bool last)
 	return st;
 }
 
-/* --- a server that hears frames made by hand ----------------------------- */
+/* --- a server that hears frames made by hand ------------------------------ */
 
 #define PREFACE H2_MAGIC "\0\0\0\4\0\0\0\0\0"
 /* POST http://a/ */
@@ -248,7 +248,7 @@ static const char *refusals(void)
 	return text;
 }
 
-/* --- messages ------------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------- */
 
 static void a_request_and_its_answer(void **state)
 {
@@ -362,7 +362,7 @@ static void interim_answers(void **state)
 	assert_int_equal(client.body, 5);
 }
 
-/* --- credit -------------------------------------------------------------- */
+/* --- credit --------------------------------------------------------------- */
 
 static void who_holds_credit_stops_the_other(void **state)
 {
@@ -480,7 +480,7 @@ static void bytes_that_need_not_wait(void **state)
 	assert_int_equal(h2_write(&client.h2, st, zeroes, 1, 1 << 20), 0);
 }
 
-/* --- streams ------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------- */
 
 static void no_more_than_are_allowed(void **state)
 {
@@ -558,7 +558,7 @@ static void goaway_gives_back_what_was_not_taken(void **state)
 	assert_true(h2_is_over(&client.h2));
 }
 
-/* --- floods -------------------------------------------------------------- */
+/* --- floods --------------------------------------------------------------- */
 
 static void pings_that_nobody_reads(void **state)
 {

@@ -34,7 +34,7 @@ static const struct h2_limits limits = { .stream_window = 20,
 /* streams, and a table of fields */
 #define STATE_MAX (STREAMS_MAX * sizeof(struct h2_stream) + HPACK_TABLE_SIZE)
 
-/* --- the end that is attacked -------------------------------------------- */
+/* --- the end that is attacked --------------------------------------------- */
 
 struct end {
 	struct h2 h2;
@@ -117,7 +117,7 @@ static const struct h2_handler handler = { on_begin, on_field, on_head,
 					   on_data,  on_event, on_piece,
 					   on_sent,  on_event, on_event };
 
-/* --- attacks ------------------------------------------------------------- */
+/* --- attacks -------------------------------------------------------------- */
 
 #define BYTES(s) s, sizeof(s) - 1
 
@@ -320,7 +320,7 @@ static const struct attack attacks[] = {
 	  0, STATE_MAX, 1 },
 };
 
-/* --- the attacker -------------------------------------------------------- */
+/* --- the attacker --------------------------------------------------------- */
 
 static struct end end;
 
@@ -464,7 +464,7 @@ static void what_attacks_cost(void **state)
 	}
 }
 
-/* --- HPACK bombs --------------------------------------------------------- */
+/* --- HPACK bombs ---------------------------------------------------------- */
 
 /* fields of 4,000 bytes that cost the peer @n bytes each */
 static void bomb(const char *each, size_t n, size_t most)
@@ -512,7 +512,7 @@ static void a_bomb_of_copies(void **state)
 	bomb("\x7e\0", 2, LIST_MAX);
 }
 
-/* --- what is not an attack ----------------------------------------------- */
+/* --- what is not an attack ------------------------------------------------ */
 
 /* after the burst, so many a second, for ever */
 static void who_keeps_to_the_rate_goes_on(void **state)

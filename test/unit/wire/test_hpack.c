@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- what was read, as text ---------------------------------------------- */
+/* --- what was read, as text ----------------------------------------------- */
 
 struct text {
 	char s[65536];
@@ -57,7 +57,7 @@ static const char *read_block(struct hpack_decoder *d, const uint8_t *p,
 #define READ(d, bytes)                                                         \
 	read_block(d, (const uint8_t *)(bytes), sizeof(bytes) - 1)
 
-/* --- appendix C ---------------------------------------------------------- */
+/* --- appendix C ----------------------------------------------------------- */
 
 static void requests_of_the_rfc(void **state)
 {
@@ -141,7 +141,7 @@ static void a_name_that_goes(void **state)
 	hpack_decoder_fini(&d);
 }
 
-/* --- beside nghttp2 ------------------------------------------------------ */
+/* --- beside nghttp2 ------------------------------------------------------- */
 
 static bool inflate(nghttp2_hd_inflater *inf, const uint8_t *p, size_t n,
 		    struct text *t)
@@ -297,7 +297,7 @@ static void short_for_what_everybody_says(void **state)
 	buf_fini(&block);
 }
 
-/* --- wrong --------------------------------------------------------------- */
+/* --- wrong ---------------------------------------------------------------- */
 
 #define WRONG(bytes)                                                           \
 	{                                                                      \

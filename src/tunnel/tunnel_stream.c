@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tunnel/lane.h"
+#include "tunnel/tunnel_stream.h"
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tunnel/lanes.h"
+#include "tunnel/scheduler.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,7 +47,7 @@
 
 #define OFFSET_LEN 8
 
-struct lane_move {
+struct tunnel_stream_move {
 	struct mux_stream *stream; /* the second; NULL: closed */
 	bool asking;		   /* laptop: not answered yet */
 	bool answering;		   /* shadow: the peer may not know yet */
@@ -60,25 +60,25 @@ struct lane_move {
 	struct buf held; /* of the second, until the first brought those */
 };
 
-static bool moved(const struct lane *l)
+static bool moved(const struct tunnel_stream *l)
 {
 	return l->move && !l->move->asking && !l->move->answering;
 }
 
 /* the first stream's part of what we receive is known, and complete */
-static bool joined(const struct lane *l)
+static bool joined(const struct tunnel_stream *l)
 {
-	const struct lane_move *m = l->move;
+	const struct tunnel_stream_move *m = l->move;
 
 	return m && m->in_got == OFFSET_LEN && m->from == l->received;
 }
 
-/* --- the end ------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------- */
 
 /* callbacks further up the stack may still look at it: freed after the batch */
-static void move_free(struct lane *l)
+static void move_free(struct tunnel_stream *l)
 {
-	struct lane_move *m = steal_ptr(&l->move);
+	struct tunnel_stream_move *m = steal_ptr(&l->move);
 
 	if (!m)
 		return;
@@ -87,12 +87,12 @@ static void move_free(struct lane *l)
 }
 
 /* @first, @second: positive errno to reset them with, if they are open */
-static void drop(struct lane *l, int first, int second)
+static void drop(struct tunnel_stream *l, int first, int second)
 {
 	struct mux_stream *s = steal_ptr(&l->first);
 
 	l->ops = NULL;
-	lanes_forget(l);
+	scheduler_forget(l);
 	if (s)
 		mux_stream_reset(s, first);
 	if (l->move && l->move->stream)
@@ -101,7 +101,8 @@ static void drop(struct lane *l, int first, int second)
 }
 
 /* @error: 0 or -errno, for the user */
-static void over(struct lane *l, int error, int first, int second)
+static void tunnel_stream_over(struct tunnel_stream *l, int error, int first,
+			       int second)
 {
 	const struct mux_stream_ops *ops = l->ops;
 
@@ -111,13 +112,13 @@ static void over(struct lane *l, int error, int first, int second)
 }
 
 /* the peer does not keep to the rules above */
-static void broken(struct lane *l)
+static void tunnel_stream_broken(struct tunnel_stream *l)
 {
 	log_debug("lane: the other end breaks the rules of moving");
-	over(l, -EPROTO, EPROTO, EPROTO);
+	tunnel_stream_over(l, -EPROTO, EPROTO, EPROTO);
 }
 
-void lane_reset(struct lane *l, int error)
+void tunnel_stream_reset(struct tunnel_stream *l, int error)
 {
 	bool second = moved(l) && l->move->stream;
 
@@ -127,9 +128,9 @@ void lane_reset(struct lane *l, int error)
 	drop(l, second ? 0 : error, second ? error : ECANCELED);
 }
 
-/* --- receiving ---------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
-static void end(struct lane *l)
+static void tunnel_stream_end(struct tunnel_stream *l)
 {
 	if (l->ended)
 		return;
@@ -145,21 +146,21 @@ static bool session_is_gone(int error)
 
 /* the second stream is closed, and what it brought is delivered, or never will
  * be */
-static void second_is_over(struct lane *l)
+static void second_is_over(struct tunnel_stream *l)
 {
-	const struct lane_move *m = l->move;
+	const struct tunnel_stream_move *m = l->move;
 	int error = m->error;
 	bool alone = session_is_gone(error);
 
 	if (!error && !m->ended)
 		error = -ECONNRESET;
-	over(l, error, alone ? ECONNRESET : 0, 0);
+	tunnel_stream_over(l, error, alone ? ECONNRESET : 0, 0);
 }
 
 /* after either stream brought something */
-static void join(struct lane *l)
+static void tunnel_stream_join(struct tunnel_stream *l)
 {
-	struct lane_move *m = l->move;
+	struct tunnel_stream_move *m = l->move;
 
 	if (!joined(l))
 		return;
@@ -171,67 +172,67 @@ static void join(struct lane *l)
 		buf_fini(&held);
 	}
 	if (l->ops && m->ended)
-		end(l);
+		tunnel_stream_end(l);
 	if (l->ops && m->closed)
 		second_is_over(l);
 }
 
-static void note(struct lane *l, struct mux_stream *s, size_t n)
+static void note(struct tunnel_stream *l, struct mux_stream *s, size_t n)
 {
 	if (!l->move && !l->fixed)
-		lanes_note(mux_stream_lanes(s), l, n);
+		scheduler_note(mux_stream_lanes(s), l, n);
 }
 
 static void first_data(void *user, const uint8_t *p, size_t n)
 {
-	struct lane *l = user;
-	const struct lane_move *m = l->move;
+	struct tunnel_stream *l = user;
+	const struct tunnel_stream_move *m = l->move;
 
 	l->received += n;
 	l->owed += n;
 	if (m && m->in_got == OFFSET_LEN && l->received > m->from) {
-		broken(l);
+		tunnel_stream_broken(l);
 		return;
 	}
 	note(l, l->first, n);
 	l->ops->data(l->user, p, n);
 	if (l->ops)
-		join(l);
+		tunnel_stream_join(l);
 }
 
 static void first_end(void *user)
 {
-	struct lane *l = user;
-	const struct lane_move *m = l->move;
+	struct tunnel_stream *l = user;
+	const struct tunnel_stream_move *m = l->move;
 
 	if (m && m->in_got == OFFSET_LEN && l->received != m->from)
-		broken(l);
+		tunnel_stream_broken(l);
 	else
-		end(l);
+		tunnel_stream_end(l);
 }
 
 static void first_close(void *user, int error)
 {
-	struct lane *l = user;
-	const struct lane_move *m = l->move;
+	struct tunnel_stream *l = user;
+	const struct tunnel_stream_move *m = l->move;
 
 	l->first = NULL;
 	if (!m || error || (l->ended && l->finished)) {
 		/* nothing is on the second, or all of it is void */
-		over(l, error, 0, error ? -error : ECANCELED);
+		tunnel_stream_over(l, error, 0, error ? -error : ECANCELED);
 		return;
 	}
 	/* the peer has done with the first one */
 	if (m->in_got == OFFSET_LEN && !joined(l))
-		broken(l);
+		tunnel_stream_broken(l);
 	else if (!m->stream)
 		second_is_over(l);
 }
 
 /* true when the offset is complete; @p, @n: what follows it */
-static bool take_offset(struct lane *l, const uint8_t **p, size_t *n)
+static bool take_offset(struct tunnel_stream *l, const uint8_t **p, size_t *n)
 {
-	struct lane_move *m = l->move;
+	struct tunnel_stream_move *m = l->move;
 	size_t part = MIN(*n, OFFSET_LEN - m->in_got);
 	struct rd in = rd_make(m->in, OFFSET_LEN);
 
@@ -245,8 +246,8 @@ static bool take_offset(struct lane *l, const uint8_t **p, size_t *n)
 
 static void second_data(void *user, const uint8_t *p, size_t n)
 {
-	struct lane *l = user;
-	struct lane_move *m = l->move;
+	struct tunnel_stream *l = user;
+	struct tunnel_stream_move *m = l->move;
 
 	if (m->in_got < OFFSET_LEN && !take_offset(l, &p, &n))
 		return;
@@ -257,42 +258,42 @@ static void second_data(void *user, const uint8_t *p, size_t n)
 	if (m->from < l->received ||
 	    (m->from != l->received && (!l->first || l->ended)) ||
 	    (n && l->ended)) {
-		broken(l);
+		tunnel_stream_broken(l);
 		return;
 	}
 	if (!n)
-		join(l);
+		tunnel_stream_join(l);
 	else if (joined(l) && !m->held.len)
 		l->ops->data(l->user, p, n);
 	else if (buf_put(&m->held, p, n) < 0)
-		broken(l);
+		tunnel_stream_broken(l);
 }
 
 static void second_end(void *user)
 {
-	struct lane *l = user;
+	struct tunnel_stream *l = user;
 
 	l->move->ended = true;
 	if (l->move->in_got < OFFSET_LEN)
-		broken(l);
+		tunnel_stream_broken(l);
 	else
-		join(l);
+		tunnel_stream_join(l);
 }
 
 /* the first one goes on as if nothing had been */
-static void stay(struct lane *l)
+static void stay(struct tunnel_stream *l)
 {
 	move_free(l);
 	if (!l->first)
-		over(l, -ECONNRESET, 0, 0);
+		tunnel_stream_over(l, -ECONNRESET, 0, 0);
 }
 
 static void second_head(void *user, const struct mux_head *h)
 {
-	struct lane *l = user;
-	struct lane_move *m = l->move;
+	struct tunnel_stream *l = user;
+	struct tunnel_stream_move *m = l->move;
 
-	lanes_answered(mux_stream_lanes(m->stream), h->status);
+	scheduler_answered(mux_stream_lanes(m->stream), h->status);
 	if (h->error) {
 		l->fixed = true;
 		return; /* close() follows */
@@ -305,7 +306,8 @@ static void second_head(void *user, const struct mux_head *h)
 }
 
 /* it is lost, and nothing of ours, or of the peer's, was on it */
-static bool second_was_unused(const struct lane_move *m, const struct lane *l)
+static bool second_was_unused(const struct tunnel_stream_move *m,
+			      const struct tunnel_stream *l)
 {
 	if (m->asking)
 		return true;
@@ -316,8 +318,8 @@ static bool second_was_unused(const struct lane_move *m, const struct lane *l)
 
 static void second_close(void *user, int error)
 {
-	struct lane *l = user;
-	struct lane_move *m = l->move;
+	struct tunnel_stream *l = user;
+	struct tunnel_stream_move *m = l->move;
 
 	m->stream = NULL;
 	m->closed = true;
@@ -329,10 +331,10 @@ static void second_close(void *user, int error)
 	/* else: the first one brings what came before */
 }
 
-/* --- sending ------------------------------------------------------------ */
+/* --- sending -------------------------------------------------------------- */
 
-static ssize_t read_user(struct lane *l, struct mux_stream *s, uint8_t *buf,
-			 size_t len)
+static ssize_t read_user(struct tunnel_stream *l, struct mux_stream *s,
+			 uint8_t *buf, size_t len)
 {
 	ssize_t n = l->ops->read(l->user, buf, len);
 
@@ -345,7 +347,7 @@ static ssize_t read_user(struct lane *l, struct mux_stream *s, uint8_t *buf,
 
 static ssize_t first_read(void *user, uint8_t *buf, size_t len)
 {
-	struct lane *l = user;
+	struct tunnel_stream *l = user;
 	ssize_t n;
 
 	if (moved(l))
@@ -356,9 +358,9 @@ static ssize_t first_read(void *user, uint8_t *buf, size_t len)
 	return n;
 }
 
-static ssize_t put_offset(struct lane *l, uint8_t *buf, size_t len)
+static ssize_t put_offset(struct tunnel_stream *l, uint8_t *buf, size_t len)
 {
-	struct lane_move *m = l->move;
+	struct tunnel_stream_move *m = l->move;
 	size_t n = MIN(len, OFFSET_LEN - m->out_sent);
 	uint8_t out[OFFSET_LEN];
 	struct wr w = wr_make(out, sizeof(out));
@@ -371,7 +373,7 @@ static ssize_t put_offset(struct lane *l, uint8_t *buf, size_t len)
 
 static ssize_t second_read(void *user, uint8_t *buf, size_t len)
 {
-	struct lane *l = user;
+	struct tunnel_stream *l = user;
 	ssize_t n;
 
 	if (!moved(l))
@@ -386,7 +388,7 @@ static ssize_t second_read(void *user, uint8_t *buf, size_t len)
 	return n;
 }
 
-void lane_resume(struct lane *l)
+void tunnel_stream_resume(struct tunnel_stream *l)
 {
 	struct mux_stream *s = moved(l) ? l->move->stream : l->first;
 
@@ -394,7 +396,7 @@ void lane_resume(struct lane *l)
 		mux_stream_resume(s);
 }
 
-void lane_consume(struct lane *l, size_t n)
+void tunnel_stream_consume(struct tunnel_stream *l, size_t n)
 {
 	size_t part = MIN(n, l->owed);
 
@@ -405,11 +407,11 @@ void lane_consume(struct lane *l, size_t n)
 		mux_stream_consume(l->move->stream, n - part);
 }
 
-/* --- beginning ---------------------------------------------------------- */
+/* --- beginning ------------------------------------------------------------ */
 
 static void first_head(void *user, const struct mux_head *h)
 {
-	struct lane *l = user;
+	struct tunnel_stream *l = user;
 
 	if (l->ops->head)
 		l->ops->head(l->user, h);
@@ -431,17 +433,17 @@ static const struct mux_stream_ops second_ops = {
 	.close = second_close,
 };
 
-static void init(struct lane *l, struct loop *loop,
-		 const struct mux_stream_ops *ops, void *user)
+static void tunnel_stream_init(struct tunnel_stream *l, struct loop *loop,
+			       const struct mux_stream_ops *ops, void *user)
 {
-	*l = (struct lane){ .loop = loop, .ops = ops, .user = user };
+	*l = (struct tunnel_stream){ .loop = loop, .ops = ops, .user = user };
 }
 
-void lane_begin(struct lane *l, struct loop *loop, struct mux_stream *s,
-		size_t received, bool ended, const struct mux_stream_ops *ops,
-		void *user)
+void tunnel_stream_begin(struct tunnel_stream *l, struct loop *loop,
+			 struct mux_stream *s, size_t received, bool ended,
+			 const struct mux_stream_ops *ops, void *user)
 {
-	init(l, loop, ops, user);
+	tunnel_stream_init(l, loop, ops, user);
 	l->first = s;
 	l->received = received;
 	l->owed = received;
@@ -449,33 +451,34 @@ void lane_begin(struct lane *l, struct loop *loop, struct mux_stream *s,
 	mux_stream_set_ops(s, &first_ops, l);
 }
 
-int lane_accept(struct lane *l, struct loop *loop, struct mux_stream *s,
-		const struct mux_stream_ops *ops, void *user)
+int tunnel_stream_accept(struct tunnel_stream *l, struct loop *loop,
+			 struct mux_stream *s, const struct mux_stream_ops *ops,
+			 void *user)
 {
-	init(l, loop, ops, user);
+	tunnel_stream_init(l, loop, ops, user);
 	l->first = s;
 	return mux_stream_accept(s, NULL, &first_ops, l);
 }
 
-int lane_open(struct lane *l, struct loop *loop, struct mux *m,
-	      const struct mux_request *req, const struct mux_stream_ops *ops,
-	      void *user)
+int tunnel_stream_open(struct tunnel_stream *l, struct loop *loop,
+		       struct mux *m, const struct mux_request *req,
+		       const struct mux_stream_ops *ops, void *user)
 {
-	init(l, loop, ops, user);
+	tunnel_stream_init(l, loop, ops, user);
 	l->first = mux_open(m, req, &first_ops, l);
 	return l->first ? 0 : -errno;
 }
 
-/* --- moving ------------------------------------------------------------- */
+/* --- moving --------------------------------------------------------------- */
 
-struct lane *lane_find(struct mux *m, uint32_t id)
+struct tunnel_stream *tunnel_stream_find(struct mux *m, uint32_t id)
 {
 	return mux_find_user(m, id, &first_ops);
 }
 
-static struct lane_move *move_new(struct lane *l)
+static struct tunnel_stream_move *move_new(struct tunnel_stream *l)
 {
-	struct lane_move *m = calloc(1, sizeof(*m));
+	struct tunnel_stream_move *m = calloc(1, sizeof(*m));
 
 	if (m)
 		buf_init(&m->held, MUX_HELD_MAX);
@@ -483,9 +486,10 @@ static struct lane_move *move_new(struct lane *l)
 	return m;
 }
 
-int lane_ask(struct lane *l, struct mux *mux, const struct mux_request *req)
+int tunnel_stream_ask(struct tunnel_stream *l, struct mux *mux,
+		      const struct mux_request *req)
 {
-	struct lane_move *m;
+	struct tunnel_stream_move *m;
 
 	if (!l->ops || !l->first || l->move || l->fixed)
 		return -EALREADY;
@@ -500,9 +504,9 @@ int lane_ask(struct lane *l, struct mux *mux, const struct mux_request *req)
 	return -errno;
 }
 
-void lane_continue(struct lane *l, struct mux_stream *s)
+void tunnel_stream_continue(struct tunnel_stream *l, struct mux_stream *s)
 {
-	struct lane_move *m;
+	struct tunnel_stream_move *m;
 
 	if (!l->ops || l->move || l->fixed) {
 		mux_stream_refuse(s, 409, EALREADY, "it has moved before");

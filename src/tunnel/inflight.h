@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_TUNNEL_FLIGHT_H
-#define KT_TUNNEL_FLIGHT_H
+#ifndef KT_TUNNEL_INFLIGHT_H
+#define KT_TUNNEL_INFLIGHT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,8 @@
  * under way waits. So there is a queue, bounded in time: it costs what comes
  * after it that much, on a slow path as on a fast one. (BBR's twice the
  * bandwidth-delay product, draft-ietf-ccwg-bbr, is too little for the chain:
- * half the throughput.) What must not wait goes beside it, see tunnel/lanes.h.
+ * half the throughput.) What must not wait goes beside it, see
+ * tunnel/scheduler.h.
  *
  *   rate     the largest sample of the last RATE_AGE to twice that. A sender
  *            with little to say makes it small; with FLIGHT_MIN it is found
@@ -33,9 +34,9 @@
  * Pure: the session tells what happened and when, in ns of CLOCK_MONOTONIC.
  */
 
-#define FLIGHT_MIN ((size_t)512 * 1024) /* bytes */
+#define INFLIGHT_MIN ((size_t)512 * 1024) /* bytes */
 
-struct flight {
+struct inflight {
 	size_t cap;	     /* bytes */
 	bool sampling;	     /* one sample is under way */
 	bool queued;	     /* it began behind more than FLIGHT_MIN */
@@ -52,17 +53,19 @@ struct flight {
 	int64_t rate_since;
 };
 
-/** flight_init() - @cap: the most that may be in flight, bytes */
-void flight_init(struct flight *f, size_t cap);
-/** flight_sent() - the stream is sent up to @end; @acked of it acknowledged */
-void flight_sent(struct flight *f, uint64_t end, uint64_t acked, int64_t now);
-/** flight_acked() - everything before @ack was delivered */
-void flight_acked(struct flight *f, uint64_t ack, int64_t now);
-/** flight_rtt() - one round trip of @ns was seen without a queue (a PONG) */
-void flight_rtt(struct flight *f, int64_t ns, int64_t now);
-/** flight_reset() - another carrier: what was measured is void */
-void flight_reset(struct flight *f);
-/** flight_window() - bytes that may be in flight */
-size_t flight_window(const struct flight *f);
+/** inflight_init() - @cap: the most that may be in flight, bytes */
+void inflight_init(struct inflight *f, size_t cap);
+/** inflight_sent() - the stream is sent up to @end; @acked of it acknowledged
+ */
+void inflight_sent(struct inflight *f, uint64_t end, uint64_t acked,
+		   int64_t now);
+/** inflight_acked() - everything before @ack was delivered */
+void inflight_acked(struct inflight *f, uint64_t ack, int64_t now);
+/** inflight_rtt() - one round trip of @ns was seen without a queue (a PONG) */
+void inflight_rtt(struct inflight *f, int64_t ns, int64_t now);
+/** inflight_reset() - another carrier: what was measured is void */
+void inflight_reset(struct inflight *f);
+/** inflight_window() - bytes that may be in flight */
+size_t inflight_window(const struct inflight *f);
 
 #endif

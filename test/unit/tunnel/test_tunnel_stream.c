@@ -102,7 +102,7 @@ static void second_is_faster(void **state)
 	       muxrig_move_bulk(&rig, 0, 1000))
 		;
 	assert_in_range(c->got, 0, 8192);
-	assert_int_equal(c->lane.received, c->got);
+	assert_int_equal(c->tunnel_stream.received, c->got);
 	assert_false(c->ended);
 	assert_true(s->got == c->give && s->ended);
 	assert_true(s->closed && !c->closed);
@@ -191,12 +191,12 @@ static void refused(void **state)
 {
 	(void)state;
 	begin(0);
-	s->lane.fixed = true;
+	s->tunnel_stream.fixed = true;
 	assert_true(muxrig_ask(c));
 	muxrig_run(&rig);
 	/* it stays, and works */
-	assert_true(c->lane.fixed);
-	assert_null(c->lane.move);
+	assert_true(c->tunnel_stream.fixed);
+	assert_null(c->tunnel_stream.move);
 	assert_false(muxrig_ask(c));
 	flow_give(c, 100000, true);
 	flow_give(s, 100000, true);

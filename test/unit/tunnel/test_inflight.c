@@ -5,7 +5,7 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
-#include "tunnel/flight.h"
+#include "tunnel/inflight.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@
 #define QUEUE (150 * NS_MS) /* the window's own, as flight.h says */
 
 struct path {
-	struct flight f;
+	struct inflight f;
 	int64_t now, busy; /* the bottleneck works until then */
 	double rate;	   /* bytes/s */
 	int64_t rtt;	   /* ns, without the queue */
@@ -31,19 +31,19 @@ static struct path path_make(double mb_per_s, double rtt_ms)
 			  .rtt = (int64_t)(rtt_ms * 1e6),
 			  .now = 1000 * NS_SEC };
 
-	flight_init(&p.f, CAP);
+	inflight_init(&p.f, CAP);
 	return p;
 }
 
 static void send_all(struct path *p)
 {
-	while (p->sent - p->acked + CHUNK <= flight_window(&p->f)) {
+	while (p->sent - p->acked + CHUNK <= inflight_window(&p->f)) {
 		p->busy = MAX(p->busy, p->now) +
 			  (int64_t)((double)CHUNK / p->rate * 1e9);
 		p->sent += CHUNK;
 		p->ack_at[p->sent / CHUNK % CHUNKS] = p->busy + p->rtt;
 		p->longest = MAX(p->longest, p->busy + p->rtt - p->now);
-		flight_sent(&p->f, p->sent, p->acked, p->now);
+		inflight_sent(&p->f, p->sent, p->acked, p->now);
 	}
 }
 
@@ -59,7 +59,7 @@ static void run(struct path *p, double seconds)
 		p->now = p->ack_at[(p->acked / CHUNK + 1) % CHUNKS];
 		p->acked += CHUNK;
 		p->delivered += CHUNK;
-		flight_acked(&p->f, p->acked, p->now);
+		inflight_acked(&p->f, p->acked, p->now);
 	}
 }
 
@@ -67,7 +67,7 @@ static void run(struct path *p, double seconds)
  * FLIGHT_MIN, and once more as it is taken for the path */
 static void assert_good(struct path *p, double seconds)
 {
-	int64_t least = (int64_t)((double)FLIGHT_MIN / p->rate * 1e9);
+	int64_t least = (int64_t)((double)INFLIGHT_MIN / p->rate * 1e9);
 
 	run(p, seconds);
 	assert_true((double)p->delivered > 0.95 * p->rate * seconds);
@@ -135,38 +135,38 @@ static void test_little_to_send(void **state)
 	for (int i = 0; i < 1000; i++) {
 		p.now += p.rtt;
 		p.acked = p.sent;
-		flight_acked(&p.f, p.acked, p.now);
+		inflight_acked(&p.f, p.acked, p.now);
 		p.sent += CHUNK;
 		p.ack_at[p.sent / CHUNK % CHUNKS] = p.now + p.rtt;
-		flight_sent(&p.f, p.sent, p.acked, p.now);
+		inflight_sent(&p.f, p.sent, p.acked, p.now);
 	}
-	assert_true(flight_window(&p.f) >= FLIGHT_MIN);
+	assert_true(inflight_window(&p.f) >= INFLIGHT_MIN);
 	run(&p, 1);
 	assert_good(&p, 2);
 }
 
 static void test_limits(void **state)
 {
-	struct flight f;
+	struct inflight f;
 
 	(void)state;
-	flight_init(&f, 1000);
-	assert_int_equal(flight_window(&f), 1000);
-	flight_init(&f, CAP);
-	flight_rtt(&f, -5, 1); /* a clock that went back */
+	inflight_init(&f, 1000);
+	assert_int_equal(inflight_window(&f), 1000);
+	inflight_init(&f, CAP);
+	inflight_rtt(&f, -5, 1); /* a clock that went back */
 	assert_int_equal(f.rtt_min, 1);
-	flight_sent(&f, 10, 0, 100);
-	flight_acked(&f, 5, 200); /* not yet */
+	inflight_sent(&f, 10, 0, 100);
+	inflight_acked(&f, 5, 200); /* not yet */
 	assert_int_equal(f.rate, 0);
-	flight_acked(&f, 10, 100); /* in no time */
-	assert_int_equal(flight_window(&f), CAP);
-	flight_sent(&f, 1ull << 60, 10, 300);
-	flight_acked(&f, 1ull << 60, 301);
+	inflight_acked(&f, 10, 100); /* in no time */
+	assert_int_equal(inflight_window(&f), CAP);
+	inflight_sent(&f, 1ull << 60, 10, 300);
+	inflight_acked(&f, 1ull << 60, 301);
 	f.rtt_min = 3600 * NS_SEC;
-	assert_int_equal(flight_window(&f), CAP);
-	flight_reset(&f);
+	assert_int_equal(inflight_window(&f), CAP);
+	inflight_reset(&f);
 	assert_int_equal(f.rtt_min, 0);
-	assert_int_equal(flight_window(&f), FLIGHT_MIN);
+	assert_int_equal(inflight_window(&f), INFLIGHT_MIN);
 }
 
 int main(void)

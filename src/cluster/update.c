@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cluster/mend.h"
+#include "cluster/update.h"
 
 #include "base/mem.h"
 #include "cluster/takeover.h"
@@ -11,7 +11,7 @@
 #define LOCK_POLL NS_SEC
 #define LOCK_WAIT 33 /* seconds: KT asks 11 times, every 3 s */
 
-int mend_again(struct kube *k, int tries, int rc, struct kt_error *err)
+int update_retry(struct kube *k, int tries, int rc, struct kt_error *err)
 {
 	if (rc != -EBUSY)
 		return rc;
@@ -22,8 +22,8 @@ int mend_again(struct kube *k, int tries, int rc, struct kt_error *err)
 	return rc < 0 ? kt_fail(err, -rc, "interrupted") : -EBUSY;
 }
 
-int mend_service(struct kube *k, const char *ns, const char *name,
-		 service_edit_fn edit, void *arg, struct kt_error *err)
+int update_service(struct kube *k, const char *ns, const char *name,
+		   service_edit_fn edit, void *arg, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "services", ns, name, NULL);
 
@@ -40,7 +40,7 @@ int mend_service(struct kube *k, const char *ns, const char *name,
 		rc = kube_replace(k, path, then, NULL, err);
 		if (rc == 0)
 			return 1;
-		rc = mend_again(k, tries, rc, err);
+		rc = update_retry(k, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;
 	}
@@ -52,10 +52,10 @@ static json_t *restored(const json_t *service, void *arg)
 	return service_restored(service);
 }
 
-int mend_restore(struct kube *k, const char *ns, const char *name,
-		 struct kt_error *err)
+int update_restore(struct kube *k, const char *ns, const char *name,
+		   struct kt_error *err)
 {
-	return mend_service(k, ns, name, restored, NULL, err);
+	return update_service(k, ns, name, restored, NULL, err);
 }
 
 /* --- the lock ------------------------------------------------------------- */
@@ -76,14 +76,14 @@ static json_t *locked(const json_t *service, void *arg)
 	return service_locked(service, l->now);
 }
 
-int mend_lock(struct kube *k, const char *ns, const char *name, int64_t now,
-	      void (*wait)(void *user), void *user, int64_t *since,
-	      struct kt_error *err)
+int update_lock(struct kube *k, const char *ns, const char *name, int64_t now,
+		void (*wait)(void *user), void *user, int64_t *since,
+		struct kt_error *err)
 {
 	struct lock l = { .now = now };
 
 	for (int tries = 0;; tries++) {
-		int rc = mend_service(k, ns, name, locked, &l, err);
+		int rc = update_service(k, ns, name, locked, &l, err);
 
 		if (rc < 0)
 			return rc;
@@ -116,17 +116,17 @@ static json_t *unlocked(const json_t *service, void *arg)
 	return service_unlocked(service, *(int64_t *)arg);
 }
 
-int mend_unlock(struct kube *k, const char *ns, const char *name, int64_t since,
-		struct kt_error *err)
+int update_unlock(struct kube *k, const char *ns, const char *name,
+		  int64_t since, struct kt_error *err)
 {
-	return mend_service(k, ns, name, unlocked, &since, err);
+	return update_service(k, ns, name, unlocked, &since, err);
 }
 
 /* --- Deployments, StatefulSets -------------------------------------------- */
 
-int mend_workload(struct kube *k, const char *ns, const char *resource,
-		  const char *name, workload_edit_fn edit, void *arg,
-		  json_t **out, struct kt_error *err)
+int update_workload(struct kube *k, const char *ns, const char *resource,
+		    const char *name, workload_edit_fn edit, void *arg,
+		    json_t **out, struct kt_error *err)
 {
 	auto_free char *path = kube_path("apps/v1", resource, ns, name, NULL);
 
@@ -143,7 +143,7 @@ int mend_workload(struct kube *k, const char *ns, const char *resource,
 		rc = kube_patch(k, path, patch, out, err);
 		if (rc == 0)
 			return 1;
-		rc = mend_again(k, tries, rc, err);
+		rc = update_retry(k, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;
 	}
@@ -154,13 +154,13 @@ static json_t *scaled_back(const json_t *obj, void *arg)
 	return workload_up(obj, *(int *)arg);
 }
 
-int mend_scale_back(struct kube *k, const char *ns, const char *resource,
-		    const char *name, int fallback, int *replicas,
-		    struct kt_error *err)
+int update_scale_back(struct kube *k, const char *ns, const char *resource,
+		      const char *name, int fallback, int *replicas,
+		      struct kt_error *err)
 {
 	auto_json json_t *after = NULL;
-	int rc = mend_workload(k, ns, resource, name, scaled_back, &fallback,
-			       &after, err);
+	int rc = update_workload(k, ns, resource, name, scaled_back, &fallback,
+				 &after, err);
 
 	*replicas = 0;
 	if (rc == -ENOENT) {

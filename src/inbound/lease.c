@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "inbound/holder.h"
+#include "inbound/lease.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -37,18 +37,18 @@ static bool is_of_ktctl(const json_t *obj)
 	return false;
 }
 
-bool holder_is_alive(const struct inward *in, const json_t *obj)
+bool lease_is_alive(const struct job *job, const json_t *obj)
 {
-	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, inward_now(in));
+	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, job_now(job));
 
-	if (owner_is_dead(in->app->home,
+	if (owner_is_dead(job->app->home,
 			  object_annotation(obj, KT_ANNOTATION_OWNER)))
 		return false;
 	return age < 0 ||
-	       age <= (is_of_ktctl(obj) ? HOLDER_DEAD : HOLDER_DEAD_KT);
+	       age <= (is_of_ktctl(obj) ? LEASE_DEAD : LEASE_DEAD_KT);
 }
 
-char *holder_users(const json_t *objects)
+char *lease_users(const json_t *objects)
 {
 	struct strv seen = { 0 };
 	char *text = xstrdup("");
@@ -74,22 +74,22 @@ char *holder_users(const json_t *objects)
 	return text;
 }
 
-static int list_labels(struct inward *in, const char *api, const char *resource,
+static int list_labels(struct job *job, const char *api, const char *resource,
 		       const json_t *labels, json_t **items,
 		       struct kt_error *err)
 {
-	auto_free char *path = kube_path(api, resource, in->ns, NULL, NULL);
+	auto_free char *path = kube_path(api, resource, job->ns, NULL, NULL);
 	auto_free char *query = selector_query(labels);
 	auto_json json_t *list = NULL;
-	int rc = kube_list(in->kube, path, query, &list, err);
+	int rc = kube_list(job->kube, path, query, &list, err);
 
 	if (rc == 0)
 		json_array_extend(*items, json_object_get(list, "items"));
 	return rc;
 }
 
-int holder_clear_pods(struct inward *in, const json_t *labels,
-		      struct kt_error *err)
+int lease_clear_pods(struct job *job, const json_t *labels,
+		     struct kt_error *err)
 {
 	auto_json json_t *all = json_copy((json_t *)(uintptr_t)labels);
 	auto_json json_t *pods = json_array();
@@ -99,31 +99,31 @@ int holder_clear_pods(struct inward *in, const json_t *labels,
 
 	json_object_set_new(all, KT_LABEL_CONTROL,
 			    json_string(KT_LABEL_CONTROL_VALUE));
-	rc = list_labels(in, "v1", "pods", all, &pods, err);
+	rc = list_labels(job, "v1", "pods", all, &pods, err);
 	json_array_foreach (pods, i, pod) {
-		auto_free char *path =
-			kube_path("v1", "pods", in->ns, object_name(pod), NULL);
+		auto_free char *path = kube_path("v1", "pods", job->ns,
+						 object_name(pod), NULL);
 
-		if (rc < 0 || holder_is_alive(in, pod))
+		if (rc < 0 || lease_is_alive(job, pod))
 			continue;
-		rc = kube_delete(in->kube, path, 0, err);
+		rc = kube_delete(job->kube, path, 0, err);
 		if (rc == -ENOENT)
 			rc = 0;
 	}
 	return rc;
 }
 
-int holder_meshes(struct inward *in, const char *but, json_t **out,
-		  struct kt_error *err)
+int lease_meshes(struct job *job, const char *but, json_t **out,
+		 struct kt_error *err)
 {
 	auto_json json_t *labels =
 		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 			  KT_LABEL_ROLE, KT_ROLE_MESH);
-	auto_free char *prefix = xasprintf("%s" KT_MESH, in->name);
+	auto_free char *prefix = xasprintf("%s" KT_MESH, job->name);
 	auto_json json_t *all = json_array();
 	json_t *obj, *live;
 	size_t i;
-	int rc = list_labels(in, "v1", "services", labels, &all, err);
+	int rc = list_labels(job, "v1", "services", labels, &all, err);
 
 	if (rc < 0)
 		return rc;
@@ -132,7 +132,7 @@ int holder_meshes(struct inward *in, const char *but, json_t **out,
 		if (str_starts(object_name(obj), prefix) &&
 		    !str_eq(object_name(obj), but) &&
 		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
-		    holder_is_alive(in, obj))
+		    lease_is_alive(job, obj))
 			json_array_append(live, obj);
 	*out = live;
 	return 0;
@@ -140,72 +140,74 @@ int holder_meshes(struct inward *in, const char *but, json_t **out,
 
 /* The Pods or the Deployment that the Service leads to. Who may not see
  * Deployments is told of Pods only. */
-static int find_shadows(struct inward *in, json_t **out, struct kt_error *err)
+static int find_shadows(struct job *job, json_t **out, struct kt_error *err)
 {
-	const json_t *selector = json_at(in->service, "spec", "selector", NULL);
+	const json_t *selector =
+		json_at(job->service, "spec", "selector", NULL);
 	struct kt_error ignored = { 0 };
-	int rc = list_labels(in, "v1", "pods", selector, out, err);
+	int rc = list_labels(job, "v1", "pods", selector, out, err);
 
-	if (rc == 0 && service_role(in->service) &&
-	    list_labels(in, "apps/v1", "deployments", selector, out, &ignored))
+	if (rc == 0 && service_role(job->service) &&
+	    list_labels(job, "apps/v1", "deployments", selector, out, &ignored))
 		log_debug("%s", ignored.msg);
 	return rc;
 }
 
-static bool any_alive(const struct inward *in, const json_t *objects)
+static bool any_alive(const struct job *job, const json_t *objects)
 {
 	const json_t *obj;
 	size_t i;
 
 	json_array_foreach (objects, i, obj)
-		if (holder_is_alive(in, obj) &&
+		if (lease_is_alive(job, obj) &&
 		    !json_at(obj, "metadata", "deletionTimestamp", NULL) &&
 		    object_annotation(obj, KT_ANNOTATION_HEARTBEAT))
 			return true;
 	return false;
 }
 
-static void say(void *user, const char *text)
+static void lease_say(void *user, const char *text)
 {
 	(void)user;
 	log_debug("%s", text);
 }
 
-static int take_from_dead(struct inward *in, struct kt_error *err)
+static int take_from_dead(struct job *job, struct kt_error *err)
 {
 	int rc;
 
 	log_info("Service %s/%s was left by a ktctl that is gone: it is "
 		 "recovered",
-		 in->ns, in->name);
-	rc = recover_service(in->kube, in->ns, in->name, say, NULL, err);
+		 job->ns, job->name);
+	rc = recover_service(job->kube, job->ns, job->name, lease_say, NULL,
+			     err);
 	if (rc < 0)
 		return rc;
-	rc = inward_read(in, err);
-	if (rc == 0 && in->locked) /* recovering drops any lock */
-		rc = inward_lock(in, err);
+	rc = job_read(job, err);
+	if (rc == 0 && job->locked) /* recovering drops any lock */
+		rc = job_lock(job, err);
 	return rc;
 }
 
-static int held(struct inward *in, const char *how, const json_t *by,
+static int held(struct job *job, const char *how, const json_t *by,
 		struct kt_error *err)
 {
-	auto_free char *users = holder_users(by);
+	auto_free char *users = lease_users(by);
 
 	kt_hint(err,
 		"when their ktctl is gone, 'ktctl recover %s' gives it back",
-		in->name);
-	return kt_fail(err, EBUSY, "Service %s/%s is %s by %s", in->ns,
-		       in->name, how, users);
+		job->name);
+	return kt_fail(err, EBUSY, "Service %s/%s is %s by %s", job->ns,
+		       job->name, how, users);
 }
 
-static int check_router(struct inward *in, bool mesh, const json_t *routers,
+static int check_router(struct job *job, bool mesh, const json_t *routers,
 			struct kt_error *err)
 {
 	auto_json json_t *users = NULL;
 	const json_t *pod;
 	size_t i;
-	int rc = holder_meshes(in, NULL, &users, err);
+	int rc = lease_meshes(job, NULL, &users, err);
 
 	if (rc < 0)
 		return rc;
@@ -215,20 +217,20 @@ static int check_router(struct inward *in, bool mesh, const json_t *routers,
 				       "Service %s/%s is meshed with the "
 				       "router of KT Connect, which cannot be "
 				       "shared",
-				       in->ns, in->name);
+				       job->ns, job->name);
 	if (mesh)
 		return 1;
-	if (json_array_size(users) || any_alive(in, routers))
-		return held(in, "meshed",
+	if (json_array_size(users) || any_alive(job, routers))
+		return held(job, "meshed",
 			    json_array_size(users) ? users : routers, err);
-	return take_from_dead(in, err);
+	return take_from_dead(job, err);
 }
 
-int holder_check(struct inward *in, bool mesh, struct kt_error *err)
+int lease_check(struct job *job, bool mesh, struct kt_error *err)
 {
 	auto_json json_t *shadows = json_array();
-	const char *role = service_role(in->service);
-	bool record = object_annotation(in->service, KT_ANNOTATION_SELECTOR);
+	const char *role = service_role(job->service);
+	bool record = object_annotation(job->service, KT_ANNOTATION_SELECTOR);
 	int rc;
 
 	if (!record && !role)
@@ -237,28 +239,28 @@ int holder_check(struct inward *in, bool mesh, struct kt_error *err)
 		kt_hint(err,
 			"set spec.selector by hand: kubectl -n %s edit "
 			"service %s",
-			in->ns, in->name);
+			job->ns, job->name);
 		return kt_fail(err, EINVAL,
 			       "Service %s/%s leads to a shadow, and nothing "
 			       "says what its own selector was",
-			       in->ns, in->name);
+			       job->ns, job->name);
 	}
-	rc = find_shadows(in, &shadows, err);
+	rc = find_shadows(job, &shadows, err);
 	if (rc < 0)
 		return rc;
 	if (str_eq(role, KT_ROLE_ROUTER))
-		return check_router(in, mesh, shadows, err);
-	if (any_alive(in, shadows))
-		return held(in, "exchanged", shadows, err);
+		return check_router(job, mesh, shadows, err);
+	if (any_alive(job, shadows))
+		return held(job, "exchanged", shadows, err);
 	if (!json_array_size(shadows)) {
-		rc = loop_sleep(in->app->loop, SECOND_LOOK);
+		rc = loop_sleep(job->app->loop, SECOND_LOOK);
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
-		rc = find_shadows(in, &shadows, err);
+		rc = find_shadows(job, &shadows, err);
 		if (rc < 0)
 			return rc;
-		if (any_alive(in, shadows))
-			return held(in, "exchanged", shadows, err);
+		if (any_alive(job, shadows))
+			return held(job, "exchanged", shadows, err);
 	}
-	return take_from_dead(in, err);
+	return take_from_dead(job, err);
 }

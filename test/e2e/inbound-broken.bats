@@ -5,7 +5,7 @@
 # user's, which is carried out all the same: it is taken back. Laptop: carol.
 
 bats_require_minimum_version 1.5.0
-load inward
+load inbound
 
 setup_file() {
   inward_prepare web

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "inbound/inward.h"
+#include "inbound/job.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,25 +17,25 @@
 
 /* --- the cluster ---------------------------------------------------------- */
 
-static int load_config(struct inward *in, struct kt_error *err)
+static int job_find_load_config(struct job *job, struct kt_error *err)
 {
-	struct kube_config_source src = { .files = in->global->kubeconfig,
-					  .context = in->global->context };
-	int rc = kube_config_load(&in->config, &src, err);
+	struct kube_config_source src = { .files = job->global->kubeconfig,
+					  .context = job->global->context };
+	int rc = kube_config_load(&job->config, &src, err);
 
 	if (rc < 0)
 		return rc;
-	if (in->subject.ns[0] && in->global->namespace &&
-	    strcmp(in->subject.ns, in->global->namespace) != 0)
+	if (job->subject.ns[0] && job->global->namespace &&
+	    strcmp(job->subject.ns, job->global->namespace) != 0)
 		return kt_fail(err, EINVAL,
 			       "two namespaces are named: %s and --namespace "
 			       "%s",
-			       in->subject.ns, in->global->namespace);
-	snprintf(in->ns, sizeof(in->ns), "%s",
-		 in->subject.ns[0]	 ? in->subject.ns
-		 : in->global->namespace ? in->global->namespace
-					 : in->config->namespace_);
-	return kube_new(&in->kube, in->app->loop, in->config, err);
+			       job->subject.ns, job->global->namespace);
+	snprintf(job->ns, sizeof(job->ns), "%s",
+		 job->subject.ns[0]	  ? job->subject.ns
+		 : job->global->namespace ? job->global->namespace
+					  : job->config->namespace_);
+	return kube_new(&job->kube, job->app->loop, job->config, err);
 }
 
 static int minor_of(const json_t *version)
@@ -45,27 +45,27 @@ static int minor_of(const json_t *version)
 	return text ? (int)strtol(text, NULL, 10) : 0; /* "22+" */
 }
 
-int inward_open(struct inward *in, const char *target, struct kt_error *err)
+int job_open(struct job *job, const char *target, struct kt_error *err)
 {
 	auto_json json_t *version = NULL;
 	struct kt_error why = { 0 };
 	const char *git;
-	int rc = subject_parse(&in->subject, target, err);
+	int rc = subject_parse(&job->subject, target, err);
 
 	if (rc == 0)
-		rc = load_config(in, err);
+		rc = job_find_load_config(job, err);
 	if (rc < 0)
 		return rc;
-	in->pidfile = pidfile_new(in->app->loop, in->app->home, in->component,
-				  in->app->signals, err);
-	if (!in->pidfile)
+	job->pidfile = pidfile_new(job->app->loop, job->app->home,
+				   job->component, job->app->signals, err);
+	if (!job->pidfile)
 		return -err->code;
-	in->owner = owner_new(in->app->home, &why);
-	if (!in->owner)
+	job->owner = owner_new(job->app->home, &why);
+	if (!job->owner)
 		log_debug("%s", why.msg);
-	progress_step(in->app->progress, "Reach cluster %s at %s",
-		      in->config->context, in->config->server);
-	rc = kube_get(in->kube, "/version", &version, err);
+	progress_step(job->app->progress, "Reach cluster %s at %s",
+		      job->config->context, job->config->server);
+	rc = kube_get(job->kube, "/version", &version, err);
 	if (rc < 0)
 		return rc;
 	git = json_str(version, "gitVersion", NULL);
@@ -73,16 +73,16 @@ int inward_open(struct inward *in, const char *target, struct kt_error *err)
 		return kt_fail(err, EPROTO,
 			       "%s does not answer like the API server of a "
 			       "Kubernetes cluster",
-			       in->config->server);
-	in->minor = minor_of(version);
-	progress_done(in->app->progress, "Cluster %s at %s, Kubernetes %s",
-		      in->config->context, in->config->server, git);
+			       job->config->server);
+	job->minor = minor_of(version);
+	progress_done(job->app->progress, "Cluster %s at %s, Kubernetes %s",
+		      job->config->context, job->config->server, git);
 	return 0;
 }
 
 /* --- the Service ---------------------------------------------------------- */
 
-static int read_named(struct inward *in, struct kt_error *err)
+static int read_named(struct job *job, struct kt_error *err)
 {
 	static const struct {
 		const char *api, *resource;
@@ -92,19 +92,19 @@ static int read_named(struct inward *in, struct kt_error *err)
 		[SUBJECT_STATEFULSET] = { "apps/v1", "statefulsets" },
 		[SUBJECT_POD] = { "v1", "pods" },
 	};
-	enum subject_kind kind = in->subject.kind;
+	enum subject_kind kind = job->subject.kind;
 	auto_free char *path = kube_path(where[kind].api, where[kind].resource,
-					 in->ns, in->subject.name, NULL);
+					 job->ns, job->subject.name, NULL);
 	int rc;
 
-	json_decref(in->named);
-	in->named = NULL;
-	rc = kube_get(in->kube, path, &in->named, err);
+	json_decref(job->named);
+	job->named = NULL;
+	rc = kube_get(job->kube, path, &job->named, err);
 	if (rc == -ENOENT)
 		kt_hint(err, "'kubectl -n %s get %s' shows what there is",
-			in->ns, where[kind].resource);
+			job->ns, where[kind].resource);
 	return rc < 0 ? kt_wrap(err, rc, "%s %s/%s", subject_kind_name(kind),
-				in->ns, in->subject.name)
+				job->ns, job->subject.name)
 		      : 0;
 }
 
@@ -119,117 +119,118 @@ static bool leads_to(const json_t *service, const json_t *labels)
 
 /* The Service that leads to the Pods of what was named: the one of its name,
  * else the first */
-static int find_service_of(struct inward *in, struct kt_error *err)
+static int find_service_of(struct job *job, struct kt_error *err)
 {
-	auto_free char *path = kube_path("v1", "services", in->ns, NULL, NULL);
+	auto_free char *path = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_json json_t *list = NULL;
 	json_t *service;
 	size_t i;
-	int rc = kube_list(in->kube, path, NULL, &list, err);
+	int rc = kube_list(job->kube, path, NULL, &list, err);
 
 	if (rc < 0)
 		return rc;
 	json_array_foreach (json_object_get(list, "items"), i, service) {
-		bool same = strcmp(object_name(service), in->subject.name) == 0;
+		bool same =
+			strcmp(object_name(service), job->subject.name) == 0;
 
-		if ((in->service && !same) ||
-		    !leads_to(service, object_pod_labels(in->named)))
+		if ((job->service && !same) ||
+		    !leads_to(service, object_pod_labels(job->named)))
 			continue;
-		json_decref(in->service);
-		in->service = json_incref(service);
+		json_decref(job->service);
+		job->service = json_incref(service);
 	}
-	if (in->service)
+	if (job->service)
 		return 0;
 	return kt_fail(err, ENOENT, "%s %s/%s: no Service leads to its Pods",
-		       subject_kind_name(in->subject.kind), in->ns,
-		       in->subject.name);
+		       subject_kind_name(job->subject.kind), job->ns,
+		       job->subject.name);
 }
 
-int inward_read(struct inward *in, struct kt_error *err)
+int job_read(struct job *job, struct kt_error *err)
 {
 	auto_free char *path =
-		kube_path("v1", "services", in->ns, in->name, NULL);
+		kube_path("v1", "services", job->ns, job->name, NULL);
 	json_t *now = NULL;
-	int rc = kube_get(in->kube, path, &now, err);
+	int rc = kube_get(job->kube, path, &now, err);
 
 	if (rc < 0)
-		return kt_wrap(err, rc, "Service %s/%s", in->ns, in->name);
-	json_decref(in->service);
-	in->service = now;
-	json_decref(in->original);
-	in->original = service_original(now);
+		return kt_wrap(err, rc, "Service %s/%s", job->ns, job->name);
+	json_decref(job->service);
+	job->service = now;
+	json_decref(job->original);
+	job->original = service_original(now);
 	return 0;
 }
 
 /* A named target's number is in its Pods */
-static int read_ports(struct inward *in, struct kt_error *err)
+static int read_ports(struct job *job, struct kt_error *err)
 {
-	auto_free char *path = kube_path("v1", "pods", in->ns, NULL, NULL);
-	auto_free char *query = selector_query(in->original);
+	auto_free char *path = kube_path("v1", "pods", job->ns, NULL, NULL);
+	auto_free char *query = selector_query(job->original);
 	auto_json json_t *pods = NULL;
 	const json_t *port;
 	bool named = false;
 	size_t i;
 	int rc = 0;
 
-	json_array_foreach (json_at(in->service, "spec", "ports", NULL), i,
+	json_array_foreach (json_at(job->service, "spec", "ports", NULL), i,
 			    port)
 		if (json_is_string(json_object_get(port, "targetPort")))
 			named = true;
 	if (named && query)
-		rc = kube_list(in->kube, path, query, &pods, err);
+		rc = kube_list(job->kube, path, query, &pods, err);
 	if (rc < 0)
 		return rc;
-	service_ports_fini(&in->ports);
-	rc = service_ports_make(&in->ports, in->service,
+	service_ports_fini(&job->ports);
+	rc = service_ports_make(&job->ports, job->service,
 				json_object_get(pods, "items"), err);
 	if (rc < 0)
-		return kt_wrap(err, rc, "Service %s/%s", in->ns, in->name);
-	if (in->minor && in->minor < LOW_PORTS_SINCE)
-		service_ports_raise(&in->ports);
-	if (service_ports_low(&in->ports) && in->minor &&
-	    in->minor < LOW_PORTS_SINCE)
+		return kt_wrap(err, rc, "Service %s/%s", job->ns, job->name);
+	if (job->minor && job->minor < LOW_PORTS_SINCE)
+		service_ports_raise(&job->ports);
+	if (service_ports_low(&job->ports) && job->minor &&
+	    job->minor < LOW_PORTS_SINCE)
 		return kt_fail(err, EACCES,
 			       "Service %s/%s: its Pods listen on a port below "
 			       "1024, which a Pod without root can do from "
 			       "Kubernetes 1.%d on; this one is 1.%d",
-			       in->ns, in->name, LOW_PORTS_SINCE, in->minor);
+			       job->ns, job->name, LOW_PORTS_SINCE, job->minor);
 	return 0;
 }
 
-static int find_service(struct inward *in, struct kt_error *err)
+static int find_service(struct job *job, struct kt_error *err)
 {
 	const char *type;
-	int rc = read_named(in, err);
+	int rc = read_named(job, err);
 
-	if (rc == 0 && in->subject.kind == SUBJECT_SERVICE)
-		in->service = json_incref(in->named);
+	if (rc == 0 && job->subject.kind == SUBJECT_SERVICE)
+		job->service = json_incref(job->named);
 	else if (rc == 0)
-		rc = find_service_of(in, err);
+		rc = find_service_of(job, err);
 	if (rc < 0)
 		return rc;
-	snprintf(in->name, sizeof(in->name), "%s", object_name(in->service));
-	in->original = service_original(in->service);
-	type = json_str(in->service, "spec", "type", NULL);
+	snprintf(job->name, sizeof(job->name), "%s", object_name(job->service));
+	job->original = service_original(job->service);
+	type = json_str(job->service, "spec", "type", NULL);
 	if (str_eq(type, "ExternalName"))
 		return kt_fail(
 			err, EINVAL,
 			"Service %s/%s is only another name of %s: it "
 			"has no Pods whose place could be taken",
-			in->ns, in->name,
-			json_str(in->service, "spec", "externalName", NULL));
-	if (str_eq(object_label(in->service, KT_LABEL_CONTROL),
+			job->ns, job->name,
+			json_str(job->service, "spec", "externalName", NULL));
+	if (str_eq(object_label(job->service, KT_LABEL_CONTROL),
 		   KT_LABEL_CONTROL_VALUE))
 		return kt_fail(
 			err, EINVAL,
 			"Service %s/%s is one that ktctl has made itself",
-			in->ns, in->name);
-	if (!json_object_size(json_at(in->service, "spec", "selector", NULL)))
+			job->ns, job->name);
+	if (!json_object_size(json_at(job->service, "spec", "selector", NULL)))
 		return kt_fail(err, EINVAL,
 			       "Service %s/%s has no selector: its addresses "
 			       "are kept by somebody else",
-			       in->ns, in->name);
-	return read_ports(in, err);
+			       job->ns, job->name);
+	return read_ports(job, err);
 }
 
 /* --- local ports ---------------------------------------------------------- */
@@ -269,57 +270,57 @@ static int check_local(const struct inbound_port *p, struct kt_error *err)
 		       p->local.port, p->udp ? "/udp" : "");
 }
 
-static int map_one(struct inward *in, const struct expose_item *e,
+static int map_one(struct job *job, const struct expose_item *e,
 		   struct kt_error *err)
 {
 	const struct service_port *sp = service_ports_find(
-		&in->ports, e->number, e->name, e->proto != EXPOSE_UDP,
+		&job->ports, e->number, e->name, e->proto != EXPOSE_UDP,
 		e->proto != EXPOSE_TCP);
 	static const uint8_t loopback[] = { 127, 0, 0, 1 };
-	struct inbound_port *p = &in->local[in->nlocal];
+	struct inbound_port *p = &job->local[job->nlocal];
 	auto_free char *text = NULL;
 	char number[8];
 
 	snprintf(number, sizeof(number), "%u", e->number);
 	if (!sp) {
-		text = service_ports_text(&in->ports);
+		text = service_ports_text(&job->ports);
 		return kt_fail(
 			err, ENOENT, "Service %s/%s has no port %s; it has %s",
-			in->ns, in->name, e->number ? number : e->name, text);
+			job->ns, job->name, e->number ? number : e->name, text);
 	}
 	*p = (struct inbound_port){
 		.remote = sp->target,
 		.udp = sp->udp,
 		.local = { .addr = ipaddr_v4(loopback), .port = e->local },
 	};
-	for (size_t i = 0; i < in->nlocal; i++)
-		if (in->local[i].remote == p->remote &&
-		    in->local[i].udp == p->udp)
+	for (size_t i = 0; i < job->nlocal; i++)
+		if (job->local[i].remote == p->remote &&
+		    job->local[i].udp == p->udp)
 			return kt_fail(err, EINVAL,
 				       "--expose names port %u of the Pods "
 				       "twice",
 				       p->remote);
-	in->nlocal++;
-	return in->opt->skip_port_checking ? 0 : check_local(p, err);
+	job->nlocal++;
+	return job->opt->skip_port_checking ? 0 : check_local(p, err);
 }
 
-int inward_map(struct inward *in, struct kt_error *err)
+int job_map(struct job *job, struct kt_error *err)
 {
-	const struct expose *e = &in->opt->expose;
+	const struct expose *e = &job->opt->expose;
 	int rc = 0;
 
-	in->local = xcalloc(e->n ? e->n : 1, sizeof(*in->local));
+	job->local = xcalloc(e->n ? e->n : 1, sizeof(*job->local));
 	for (size_t i = 0; rc == 0 && i < e->n; i++)
-		rc = map_one(in, &e->v[i], err);
+		rc = map_one(job, &e->v[i], err);
 	return rc;
 }
 
-char *inward_text(const struct inward *in)
+char *job_text(const struct job *job)
 {
 	char *text = xstrdup("");
 
-	for (size_t i = 0; i < in->nlocal; i++) {
-		const struct inbound_port *p = &in->local[i];
+	for (size_t i = 0; i < job->nlocal; i++) {
+		const struct inbound_port *p = &job->local[i];
 		char *more = xasprintf("%s%s%u%s to localhost:%u", text,
 				       i ? ", " : "", p->remote,
 				       p->udp ? "/udp" : "", p->local.port);
@@ -332,48 +333,49 @@ char *inward_text(const struct inward *in)
 
 /* --- rules ---------------------------------------------------------------- */
 
-static void add_rule(struct inward *in, uint16_t port, bool udp,
-		     const struct rule_match *match)
+static void job_find_add_rule(struct job *job, uint16_t port, bool udp,
+			      const struct rule_match *match)
 {
-	struct rule *r = &in->rules[in->nrules];
+	struct rule *r = &job->rules[job->nrules];
 
 	*r = (struct rule){ .port = port, .udp = udp };
 	if (match)
 		r->match = *match;
-	for (size_t i = 0; i < in->nrules; i++)
-		if (rule_same(&in->rules[i], r))
+	for (size_t i = 0; i < job->nrules; i++)
+		if (rule_same(&job->rules[i], r))
 			return;
-	in->nrules++;
+	job->nrules++;
 }
 
-int inward_look(struct inward *in, struct kt_error *err)
+int job_inspect(struct job *job, struct kt_error *err)
 {
 	int rc;
 
-	progress_step(in->app->progress, "Look at %s in namespace %s",
-		      in->subject.name, in->ns);
-	rc = find_service(in, err);
-	return rc < 0 ? rc : inward_map(in, err);
+	progress_step(job->app->progress, "Look at %s in namespace %s",
+		      job->subject.name, job->ns);
+	rc = find_service(job, err);
+	return rc < 0 ? rc : job_map(job, err);
 }
 
-int inward_rules(struct inward *in, const struct rule_match *match,
-		 struct kt_error *err)
+int job_rules(struct job *job, const struct rule_match *match,
+	      struct kt_error *err)
 {
-	size_t n = match ? in->nlocal : in->ports.n;
+	size_t n = match ? job->nlocal : job->ports.n;
 
 	if (n > INBOUND_RULES_MAX)
 		return kt_fail(err, E2BIG, "%zu ports are more than %d", n,
 			       INBOUND_RULES_MAX);
-	in->rules = xcalloc(n ? n : 1, sizeof(*in->rules));
+	job->rules = xcalloc(n ? n : 1, sizeof(*job->rules));
 	for (size_t i = 0; i < n && !match; i++)
-		add_rule(in, in->ports.v[i].target, in->ports.v[i].udp, NULL);
+		job_find_add_rule(job, job->ports.v[i].target,
+				  job->ports.v[i].udp, NULL);
 	for (size_t i = 0; i < n && match; i++) {
-		if (in->local[i].udp)
+		if (job->local[i].udp)
 			return kt_fail(err, EINVAL,
 				       "port %u/udp: only requests of HTTP can "
 				       "be told apart by a mark",
-				       in->local[i].remote);
-		add_rule(in, in->local[i].remote, false, match);
+				       job->local[i].remote);
+		job_find_add_rule(job, job->local[i].remote, false, match);
 	}
 	return 0;
 }

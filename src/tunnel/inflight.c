@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tunnel/flight.h"
+#include "tunnel/inflight.h"
 
 #include "base/loop.h"
 #include "base/mem.h"
 
-#define FLIGHT_QUEUE (150 * NS_MS)
+#define INFLIGHT_QUEUE (150 * NS_MS)
 #define MIN_AGE (10 * NS_SEC)
 #define RATE_AGE (2 * NS_SEC)
 
-void flight_init(struct flight *f, size_t cap)
+void inflight_init(struct inflight *f, size_t cap)
 {
-	*f = (struct flight){ .cap = cap };
+	*f = (struct inflight){ .cap = cap };
 }
 
-void flight_reset(struct flight *f)
+void inflight_reset(struct inflight *f)
 {
-	flight_init(f, f->cap);
+	inflight_init(f, f->cap);
 }
 
-void flight_sent(struct flight *f, uint64_t end, uint64_t acked, int64_t now)
+void inflight_sent(struct inflight *f, uint64_t end, uint64_t acked,
+		   int64_t now)
 {
 	if (f->sampling)
 		return;
 	f->sampling = true;
-	f->queued = end - acked > FLIGHT_MIN;
+	f->queued = end - acked > INFLIGHT_MIN;
 	f->mark = end;
 	f->mark_acked = acked;
 	f->mark_time = now;
 }
 
-static void saw_rtt(struct flight *f, int64_t ns, bool queued, int64_t now)
+static void saw_rtt(struct inflight *f, int64_t ns, bool queued, int64_t now)
 {
 	f->rtt = f->rtt ? f->rtt + (ns - f->rtt) / 8 : ns;
 	if (queued && f->rtt_min && ns >= f->rtt_min)
@@ -46,7 +47,7 @@ static void saw_rtt(struct flight *f, int64_t ns, bool queued, int64_t now)
 		f->rtt_min = f->min_prev;
 }
 
-static void saw_rate(struct flight *f, uint64_t rate, int64_t now)
+static void saw_rate(struct inflight *f, uint64_t rate, int64_t now)
 {
 	f->rate = rate;
 	if (now - f->rate_since > RATE_AGE) {
@@ -57,12 +58,12 @@ static void saw_rate(struct flight *f, uint64_t rate, int64_t now)
 	f->rate_cur = MAX(f->rate_cur, rate);
 }
 
-void flight_rtt(struct flight *f, int64_t ns, int64_t now)
+void inflight_rtt(struct inflight *f, int64_t ns, int64_t now)
 {
 	saw_rtt(f, MAX(ns, 1), false, now);
 }
 
-void flight_acked(struct flight *f, uint64_t ack, int64_t now)
+void inflight_acked(struct inflight *f, uint64_t ack, int64_t now)
 {
 	int64_t ns = MAX(now - f->mark_time, 1);
 
@@ -76,11 +77,12 @@ void flight_acked(struct flight *f, uint64_t ack, int64_t now)
 		 now);
 }
 
-size_t flight_window(const struct flight *f)
+size_t inflight_window(const struct inflight *f)
 {
 	double rate = (double)MAX(f->rate_cur, f->rate_prev);
-	double time = (double)(2 * f->rtt_min + FLIGHT_QUEUE) / (double)NS_SEC;
+	double time =
+		(double)(2 * f->rtt_min + INFLIGHT_QUEUE) / (double)NS_SEC;
 
-	return (size_t)MIN(MAX(rate * time, (double)FLIGHT_MIN),
+	return (size_t)MIN(MAX(rate * time, (double)INFLIGHT_MIN),
 			   (double)f->cap);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shadow/lead.h"
+#include "shadow/redirector.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-struct lead {
+struct redirector {
 	struct redirect *redirect;
 	struct redirect_port now[SERVESPEC_MAX];
 	size_t n;
@@ -22,9 +22,9 @@ int exempt_parse(struct exempt *e, const char *text, struct kt_error *err)
 
 	e->n = 0;
 	for (size_t i = 0; i < v.n; i++) {
-		if (e->n == LEAD_EXEMPT_MAX)
+		if (e->n == REDIRECT_EXEMPT_MAX)
 			return kt_fail(err, EINVAL, "more than %d addresses",
-				       LEAD_EXEMPT_MAX);
+				       REDIRECT_EXEMPT_MAX);
 		if (ipaddr_parse(&e->addr[e->n], v.v[i]) < 0)
 			return kt_fail(err, EINVAL, "'%.60s' is not an address",
 				       v.v[i]);
@@ -35,7 +35,7 @@ int exempt_parse(struct exempt *e, const char *text, struct kt_error *err)
 
 /* Many networks give the node another address towards its Pods: the one that
  * is their gateway */
-static int exempt_all(struct lead *l, const struct exempt *e,
+static int exempt_all(struct redirector *l, const struct exempt *e,
 		      struct kt_error *err)
 {
 	struct netlink *nl = NULL;
@@ -54,25 +54,27 @@ static int exempt_all(struct lead *l, const struct exempt *e,
 	return rc;
 }
 
-struct lead *lead_new(const struct exempt *exempt, struct kt_error *err)
+struct redirector *redirector_new(const struct exempt *exempt,
+				  struct kt_error *err)
 {
-	struct lead *l = xcalloc(1, sizeof(*l));
+	struct redirector *l = xcalloc(1, sizeof(*l));
 
 	if (redirect_new(&l->redirect, err) < 0 ||
 	    exempt_all(l, exempt, err) < 0) {
-		lead_free(l);
+		redirector_free(l);
 		return NULL;
 	}
 	return l;
 }
 
-int lead_forget(struct lead *l, uint16_t port, bool udp, struct kt_error *err)
+int redirector_forget(struct redirector *l, uint16_t port, bool udp,
+		      struct kt_error *err)
 {
 	return redirect_forget(l->redirect, port, udp, err);
 }
 
-static bool is_same(const struct lead *l, const struct redirect_port *v,
-		    size_t n)
+static bool redirector_is_same(const struct redirector *l,
+			       const struct redirect_port *v, size_t n)
 {
 	if (n != l->n)
 		return false;
@@ -82,11 +84,12 @@ static bool is_same(const struct lead *l, const struct redirect_port *v,
 	return true;
 }
 
-void lead_set(struct lead *l, const struct redirect_port *v, size_t n)
+void redirector_set(struct redirector *l, const struct redirect_port *v,
+		    size_t n)
 {
 	struct kt_error err = { 0 };
 
-	if (n > SERVESPEC_MAX || is_same(l, v, n))
+	if (n > SERVESPEC_MAX || redirector_is_same(l, v, n))
 		return;
 	if (redirect_set(l->redirect, v, n, &err) < 0) {
 		log_err("%s", err.msg);
@@ -98,7 +101,7 @@ void lead_set(struct lead *l, const struct redirect_port *v, size_t n)
 	log_info("callers of %zu port%s are led here", n, n == 1 ? "" : "s");
 }
 
-void lead_free(struct lead *l)
+void redirector_free(struct redirector *l)
 {
 	if (!l)
 		return;

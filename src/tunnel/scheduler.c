@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tunnel/lanes.h"
+#include "tunnel/scheduler.h"
 
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tunnel/lane.h"
 #include "tunnel/target.h"
+#include "tunnel/tunnel_stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,11 +21,11 @@
 
 static_assert(TARGET_SESSION_LEN == FRAME_ID_LEN, "session ids");
 
-struct lanes {
+struct scheduler {
 	struct loop *loop;
 	struct session_config cfg;
 	uint8_t quick[FRAME_ID_LEN]; /* the session's id */
-	lanes_open_fn open;
+	scheduler_open_fn open;
 	void *user;
 	struct link *bulk;   /* NULL: none */
 	struct list waiting; /* of struct lane, until it is up */
@@ -38,15 +38,15 @@ struct lanes {
 	bool unknown; /* the other end is too old for it */
 };
 
-static void stop_waiting(struct lanes *ls)
+static void stop_waiting(struct scheduler *ls)
 {
 	while (!list_empty(&ls->waiting))
-		lanes_forget(
-			container_of(ls->waiting.next, struct lane, waiting));
+		scheduler_forget(container_of(ls->waiting.next,
+					      struct tunnel_stream, waiting));
 }
 
 /* the link is NONE */
-static void forget_bulk(struct lanes *ls, int64_t pause)
+static void forget_bulk(struct scheduler *ls, int64_t pause)
 {
 	struct link *l = steal_ptr(&ls->bulk);
 
@@ -57,7 +57,7 @@ static void forget_bulk(struct lanes *ls, int64_t pause)
 	link_free(l);
 }
 
-static void ask(struct lanes *ls, struct lane *l)
+static void scheduler_ask(struct scheduler *ls, struct tunnel_stream *l)
 {
 	char path[TARGET_PATH_MAX];
 	const struct mux_request req = { .method = "CONNECT",
@@ -68,47 +68,49 @@ static void ask(struct lanes *ls, struct lane *l)
 
 	target_continue_path(path, ls->quick, mux_stream_id(l->first));
 	if (m)
-		rc = lane_ask(l, m, &req);
+		rc = tunnel_stream_ask(l, m, &req);
 	if (rc < 0)
 		log_debug("bulk: a stream stays: %s", strerror(-rc));
 }
 
-/* --- the bulk link ------------------------------------------------------ */
+/* --- the bulk link -------------------------------------------------------- */
 
-static void attach(struct lanes *ls);
+static void scheduler_attach(struct scheduler *ls);
 
-static void on_again(struct timer *t)
+static void scheduler_on_again(struct timer *t)
 {
-	attach(container_of(t, struct lanes, again));
+	scheduler_attach(container_of(t, struct scheduler, again));
 }
 
-static void again_later(struct lanes *ls)
+static void scheduler_again_later(struct scheduler *ls)
 {
 	int64_t pause = AGAIN_MIN << MIN(ls->failures++, 8U);
 
-	loop_timer_start(ls->loop, &ls->again, MIN(pause, AGAIN_MAX), on_again);
+	loop_timer_start(ls->loop, &ls->again, MIN(pause, AGAIN_MAX),
+			 scheduler_on_again);
 }
 
-static void attach(struct lanes *ls)
+static void scheduler_attach(struct scheduler *ls)
 {
 	struct carrier *c = ls->open(ls->user);
 
 	if (c)
 		session_attach(link_session(ls->bulk), c);
 	else if (ls->was_up)
-		again_later(ls);
+		scheduler_again_later(ls);
 	else
 		forget_bulk(ls, RETRY_NS);
 }
 
-static void on_idle(struct timer *t)
+static void scheduler_on_idle(struct timer *t)
 {
-	struct lanes *ls = container_of(t, struct lanes, idle);
+	struct scheduler *ls = container_of(t, struct scheduler, idle);
 	struct mux *m = link_mux(ls->bulk);
 
 	ls->idle_ns = m && mux_streams(m) ? 0 : ls->idle_ns + IDLE_TICK;
 	if (ls->idle_ns < IDLE_NS) {
-		loop_timer_start(ls->loop, &ls->idle, IDLE_TICK, on_idle);
+		loop_timer_start(ls->loop, &ls->idle, IDLE_TICK,
+				 scheduler_on_idle);
 		return;
 	}
 	log_debug("bulk: not used: closed");
@@ -116,48 +118,48 @@ static void on_idle(struct timer *t)
 	forget_bulk(ls, 0);
 }
 
-static void on_up(void *user, bool resumed)
+static void scheduler_on_up(void *user, bool resumed)
 {
-	struct lanes *ls = user;
+	struct scheduler *ls = user;
 
 	log_debug("bulk: %s", resumed ? "resumed" : "up");
 	ls->was_up = true;
 	ls->failures = 0;
 	while (!list_empty(&ls->waiting)) {
-		struct lane *l =
-			container_of(ls->waiting.next, struct lane, waiting);
+		struct tunnel_stream *l = container_of(
+			ls->waiting.next, struct tunnel_stream, waiting);
 
-		lanes_forget(l);
-		ask(ls, l);
+		scheduler_forget(l);
+		scheduler_ask(ls, l);
 	}
 }
 
-static void on_lost(void *user, const struct kt_error *why)
+static void scheduler_on_lost(void *user, const struct kt_error *why)
 {
-	struct lanes *ls = user;
+	struct scheduler *ls = user;
 
 	log_debug("bulk: carrier lost: %s", why->msg);
 	if (ls->was_up)
-		again_later(ls);
+		scheduler_again_later(ls);
 	else
 		forget_bulk(ls, RETRY_NS);
 }
 
-static void on_dead(void *user, const struct kt_error *why)
+static void scheduler_on_dead(void *user, const struct kt_error *why)
 {
-	struct lanes *ls = user;
+	struct scheduler *ls = user;
 
 	log_debug("bulk: session dead: %s", why->msg);
 	forget_bulk(ls, RETRY_NS);
 }
 
 static const struct link_ops link_ops = {
-	.up = on_up,
-	.lost = on_lost,
-	.dead = on_dead,
+	.up = scheduler_on_up,
+	.lost = scheduler_on_lost,
+	.dead = scheduler_on_dead,
 };
 
-static void start_bulk(struct lanes *ls)
+static void start_bulk(struct scheduler *ls)
 {
 	struct session_config scfg = session_config_bulk(&ls->cfg);
 	struct mux_config mcfg = mux_config_bulk(false);
@@ -169,18 +171,18 @@ static void start_bulk(struct lanes *ls)
 	ls->was_up = false;
 	ls->failures = 0;
 	ls->idle_ns = 0;
-	loop_timer_start(ls->loop, &ls->idle, IDLE_TICK, on_idle);
-	attach(ls);
+	loop_timer_start(ls->loop, &ls->idle, IDLE_TICK, scheduler_on_idle);
+	scheduler_attach(ls);
 }
 
-/* --- the streams -------------------------------------------------------- */
+/* --- the streams ---------------------------------------------------------- */
 
-static void want(struct lanes *ls, struct lane *l)
+static void scheduler_want(struct scheduler *ls, struct tunnel_stream *l)
 {
 	if (ls->unknown || (!ls->bulk && loop_now(ls->loop) < ls->not_before))
 		return;
 	if (ls->bulk && session_state(link_session(ls->bulk)) == SESSION_UP) {
-		ask(ls, l);
+		scheduler_ask(ls, l);
 		return;
 	}
 	list_add_tail(&ls->waiting, &l->waiting);
@@ -189,7 +191,7 @@ static void want(struct lanes *ls, struct lane *l)
 		start_bulk(ls);
 }
 
-void lanes_note(struct lanes *ls, struct lane *l, size_t n)
+void scheduler_note(struct scheduler *ls, struct tunnel_stream *l, size_t n)
 {
 	int64_t now;
 
@@ -203,17 +205,17 @@ void lanes_note(struct lanes *ls, struct lane *l, size_t n)
 	if (l->burst < BULK_BYTES)
 		return;
 	l->burst = 0; /* if it has to stay, ask again after as much */
-	want(ls, l);
+	scheduler_want(ls, l);
 }
 
-void lanes_forget(struct lane *l)
+void scheduler_forget(struct tunnel_stream *l)
 {
 	if (l->queued)
 		list_del(&l->waiting);
 	l->queued = false;
 }
 
-void lanes_answered(struct lanes *ls, int status)
+void scheduler_answered(struct scheduler *ls, int status)
 {
 	if (!ls || status != 501)
 		return;
@@ -221,12 +223,14 @@ void lanes_answered(struct lanes *ls, int status)
 	ls->unknown = true;
 }
 
-/* --- life --------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
-struct lanes *lanes_new(struct loop *loop, const struct session_config *cfg,
-			struct link *quick, lanes_open_fn open, void *user)
+struct scheduler *scheduler_new(struct loop *loop,
+				const struct session_config *cfg,
+				struct link *quick, scheduler_open_fn open,
+				void *user)
 {
-	struct lanes *ls = calloc(1, sizeof(*ls));
+	struct scheduler *ls = calloc(1, sizeof(*ls));
 
 	if (!ls)
 		return NULL;
@@ -240,7 +244,7 @@ struct lanes *lanes_new(struct loop *loop, const struct session_config *cfg,
 	return ls;
 }
 
-void lanes_free(struct lanes *ls)
+void scheduler_free(struct scheduler *ls)
 {
 	if (!ls)
 		return;
@@ -251,7 +255,7 @@ void lanes_free(struct lanes *ls)
 	loop_defer_free(ls->loop, ls);
 }
 
-void lanes_bulk(const struct lanes *ls, struct session_stats *st)
+void scheduler_bulk(const struct scheduler *ls, struct session_stats *st)
 {
 	*st = (struct session_stats){ 0 };
 	if (ls && ls->bulk)

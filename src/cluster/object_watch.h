@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_OBJECT_WATCH_H
+#define KT_CLUSTER_OBJECT_WATCH_H
+
+#include "kube/client.h"
+
+/**
+ * DOC: Guard
+ *
+ * Tells when an object was perhaps changed: by a watch, or where that is not
+ * allowed every 5 s. What to do about it is the owner's, in sequential code.
+ */
+struct object_watch;
+
+/** object_watch_start() - @path: of the collection; @query: what of it, or NULL
+ */
+struct object_watch *object_watch_start(struct kube *k, const char *path,
+					const char *query,
+					void (*changed)(void *user),
+					void *user);
+/** object_watch_stop() - NULL is allowed */
+void object_watch_stop(struct object_watch *g);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_UPDATE_H
+#define KT_CLUSTER_UPDATE_H
+
+#include "kube/client.h"
+
+/**
+ * DOC: Changing what belongs to the user
+ *
+ * Read, change, write back with the version that was read; when somebody wrote
+ * in between, read again. Sequential code: every function waits in the loop.
+ */
+
+/** update_retry() - after try number @tries (from 1) ended with @rc: -EBUSY
+ * when somebody wrote in between and it is worth another try, a moment later;
+ * else
+ *  @rc, or -EAGAIN with @err as it was after too many */
+KT_CHECK int update_retry(struct kube *k, int tries, int rc,
+			  struct kt_error *err);
+
+/** service_edit_fn - a changed copy (returned), or NULL: nothing to do */
+typedef json_t *(*service_edit_fn)(const json_t *service, void *arg);
+
+/** update_service() - 1: written; 0: nothing to do; -errno with @err */
+KT_CHECK int update_service(struct kube *k, const char *ns, const char *name,
+			    service_edit_fn edit, void *arg,
+			    struct kt_error *err);
+/** update_restore() - a Service gets its own selector back (takeover.h) */
+KT_CHECK int update_restore(struct kube *k, const char *ns, const char *name,
+			    struct kt_error *err);
+/**
+ * update_lock() - write kt-lock; waits for another's as long as KT Connect does
+ * (33 s), at most until it is too old
+ * @wait: told once when there is another; may be NULL
+ * @since: what update_unlock() wants
+ */
+KT_CHECK int update_lock(struct kube *k, const char *ns, const char *name,
+			 int64_t now, void (*wait)(void *user), void *user,
+			 int64_t *since, struct kt_error *err);
+/** update_unlock() - drop the lock of @since; 0: any */
+KT_CHECK int update_unlock(struct kube *k, const char *ns, const char *name,
+			   int64_t since, struct kt_error *err);
+
+/** workload_edit_fn - a merge patch (returned), or NULL: nothing to do */
+typedef json_t *(*workload_edit_fn)(const json_t *obj, void *arg);
+/** update_workload() - the same for "deployments" or "statefulsets"; 1 with the
+ *  patched object in @out (may be NULL) */
+KT_CHECK int update_workload(struct kube *k, const char *ns,
+			     const char *resource, const char *name,
+			     workload_edit_fn edit, void *arg, json_t **out,
+			     struct kt_error *err);
+/** update_scale_back() - workload_up() with @fallback; 0 also when the object
+ * is gone; the replicas in @replicas (0: nothing was done) */
+KT_CHECK int update_scale_back(struct kube *k, const char *ns,
+			       const char *resource, const char *name,
+			       int fallback, int *replicas,
+			       struct kt_error *err);
+
+#endif

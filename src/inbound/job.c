@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inbound/job.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/offer_role.h"
+#include "cli/progress.h"
+#include "cluster/object_watch.h"
+#include "cluster/takeover.h"
+#include "cluster/update.h"
+#include "kube/rest.h"
+#include "local/owner.h"
+#include "local/pidfile.h"
+#include "local/signals.h"
+#include "uplink/uplink.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define STEADY (2 * NS_SEC)	/* every node knows a Service's selector then */
+#define WITHDRAWN (300 * NS_MS) /* the shadow has heard of it then */
+#define DRAIN_POLL (20 * NS_MS)
+/* a connection so long quiet is an idle one; in the last second, one that might
+ * be */
+#define DRAIN_IDLE NS_SEC
+#define DRAIN_LULL (10 * NS_MS)
+#define REFUSALS_TOLD 3
+#define HEIR_PATIENCE (15 * NS_SEC) /* longer than the usual grace time */
+
+int64_t job_now(const struct job *job)
+{
+	return job->global->use_local_time ? (int64_t)time(NULL)
+					   : kube_cluster_time(job->kube);
+}
+
+/* --- the lock ------------------------------------------------------------- */
+
+static void on_lock_wait(void *user)
+{
+	struct job *job = user;
+
+	progress_detail(job->app->progress, "somebody else is changing it");
+}
+
+int job_lock(struct job *job, struct kt_error *err)
+{
+	int rc = update_lock(job->kube, job->ns, job->name, job_now(job),
+			     on_lock_wait, job, &job->locked, err);
+
+	if (rc < 0)
+		return kt_wrap(err, rc, "lock Service %s/%s", job->ns,
+			       job->name);
+	return job_read(job, err);
+}
+
+void job_unlock(struct job *job)
+{
+	struct kt_error err = { 0 };
+
+	if (job->locked &&
+	    update_unlock(job->kube, job->ns, job->name, job->locked, &err) < 0)
+		log_warn("Service %s/%s stays locked for %d s: %s", job->ns,
+			 job->name, KT_LOCK_LIFE, err.msg);
+	job->locked = 0;
+}
+
+/* --- shadow and tunnel ---------------------------------------------------- */
+
+static void job_on_progress(void *user, const char *text)
+{
+	struct job *job = user;
+
+	progress_detail(job->app->progress, "%s", text);
+}
+
+int job_shadow(struct job *job, bool share, struct kt_error *err)
+{
+	struct shadow_config cfg = {
+		.kube = job->kube,
+		.ns = job->ns,
+		.pod = &job->global->pod,
+		.use_local_time = job->global->use_local_time,
+		.face = &job->face,
+		.share = share,
+		.owner = owner_token(job->owner),
+		.progress = job_on_progress,
+		.user = job,
+	};
+	int rc;
+
+	/* a shadow of one user has the rule "all" only: then a refused
+	 * connection is a refused one, whatever is spoken on it */
+	job->serve = service_ports_serve(&job->ports, job->origin, !share);
+	job->containers = service_ports_containers(&job->ports);
+	job->face.serve = job->serve;
+	job->face.ports = job->containers;
+	job->face.low_ports = service_ports_low(&job->ports);
+	progress_step(job->app->progress, "Start the %s Pod in namespace %s",
+		      share ? "router" : "shadow", job->ns);
+	job->shadow = shadow_new(&cfg);
+	rc = shadow_ensure(job->shadow, err);
+	if (rc < 0)
+		return rc;
+	progress_done(job->app->progress, "%s Pod %s/%s is ready",
+		      share ? "Router" : "Shadow", job->ns,
+		      shadow_pod_name(job->shadow));
+	return 0;
+}
+
+void job_tell_caller(void *user, const struct inbound_caller *c)
+{
+	struct job *job = user;
+	char from[IPPORT_STRLEN];
+
+	log_debug("caller %s of port %u: %s",
+		  c->from.addr.family ? ipport_str(&c->from, from) : "",
+		  c->remote, c->error ? strerror(-c->error) : "connected");
+	if (!c->error || job->refusals >= REFUSALS_TOLD)
+		return;
+	for (size_t i = 0; i < job->nlocal; i++)
+		if (job->local[i].remote == c->remote &&
+		    job->local[i].udp == c->udp) {
+			job->refusals++;
+			log_warn("a caller could not be connected to "
+				 "localhost:%u: %s%s",
+				 job->local[i].local.port, strerror(-c->error),
+				 job->refusals == REFUSALS_TOLD
+					 ? " (further ones are not told)"
+					 : "");
+		}
+}
+
+static int on_renew(void *user, struct kt_error *err)
+{
+	struct job *job = user;
+
+	return job->renew ? job->renew(job->change_user, err) : 0;
+}
+
+/* Who was killed has its rules for its grace time still. */
+static int connect_uplink(struct job *job, const struct uplink_config *cfg,
+			  struct kt_error *err)
+{
+	int64_t end = clock_ns() + HEIR_PATIENCE;
+	int rc;
+
+	for (;;) {
+		job->uplink = uplink_new(cfg);
+		rc = uplink_connect(job->uplink, err);
+		if (rc != -EEXIST || !job->successor || clock_ns() >= end)
+			return rc;
+		progress_detail(job->app->progress,
+				"the rules of a killed ktctl are in force");
+		uplink_free(job->uplink);
+		job->uplink = NULL;
+		*err = (struct kt_error){ 0 };
+		rc = loop_sleep(job->app->loop, NS_SEC);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+}
+
+int job_tunnel(struct job *job, struct kt_error *err)
+{
+	struct uplink_config cfg = {
+		.loop = job->app->loop,
+		.kube = job->kube,
+		.ns = job->ns,
+		.shadow = job->shadow,
+		.open_timeout_ns = job->global->port_forward_timeout * NS_SEC,
+		.home = job->app->home,
+		.carrier = job->global->carrier,
+		.inbound = &job->spec,
+		.caller = job_tell_caller,
+		.renew = on_renew,
+		.user = job,
+	};
+	int rc;
+
+	job->spec = (struct inbound_spec){
+		.user = shadow_user(),
+		.grace_s = (unsigned int)job->opt->grace_time,
+		.rules = job->rules,
+		.nrules = job->nrules,
+		.ports = job->local,
+		.nports = job->nlocal,
+	};
+	progress_step(job->app->progress, "Open the tunnel");
+	rc = connect_uplink(job, &cfg, err);
+	if (rc < 0)
+		return rc;
+	progress_done(job->app->progress, "The tunnel is up");
+	return 0;
+}
+
+int job_serve(struct job *job, struct kt_error *err)
+{
+	int rc = 0;
+
+	job->ready = true;
+	while (rc == 0) {
+		rc = uplink_wait(job->uplink, err);
+		if (rc == 0 && job->changed) {
+			job->changed = false;
+			if (job->on_change)
+				rc = job->on_change(job->change_user, err);
+		}
+		if (rc == 0)
+			rc = uplink_heal(job->uplink, err);
+	}
+	return rc;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+void job_step_aside(struct job *job, const json_t *labels)
+{
+	auto_free char *path = NULL;
+	auto_json json_t *patch = NULL;
+	struct kt_error err = { 0 };
+	json_t *none, *value;
+	const char *key;
+
+	/* a Deployment would make another Pod in its place */
+	if (!job->ready || job->global->pod.deployment)
+		return;
+	path = kube_path("v1", "pods", job->ns, shadow_pod_name(job->shadow),
+			 NULL);
+	none = json_object();
+	json_object_foreach ((json_t *)(uintptr_t)labels, key, value)
+		json_object_set_new(none, key, json_null());
+	patch = json_pack("{s:{s:o}}", "metadata", "labels", none);
+	if (kube_patch(job->kube, path, patch, NULL, &err) < 0)
+		log_debug("%s", err.msg);
+}
+
+int64_t job_quiet(int64_t end)
+{
+	return end - clock_ns() > NS_SEC ? DRAIN_IDLE : DRAIN_LULL;
+}
+
+/* @settle: until no new caller comes */
+static void job_do_drain(struct job *job, int64_t settle)
+{
+	struct inbound *tunnel =
+		job->uplink ? uplink_inbound(job->uplink) : NULL;
+	int64_t end = clock_ns() + job->opt->grace_time * NS_SEC;
+
+	if (!tunnel || !job->ready)
+		return;
+	progress_note(job->app->progress,
+		      "Requests under way end (Ctrl-C ends them now)");
+	if (loop_sleep(job->app->loop, settle) < 0)
+		return;
+	while (inbound_callers(tunnel) && clock_ns() < end) {
+		inbound_end_quiet(tunnel, job_quiet(end));
+		if (loop_sleep(job->app->loop, DRAIN_POLL) < 0)
+			return;
+	}
+}
+
+void job_drain(struct job *job)
+{
+	struct inbound *tunnel =
+		job->uplink ? uplink_inbound(job->uplink) : NULL;
+
+	if (tunnel && job->ready)
+		inbound_drain(tunnel);
+	job_do_drain(job, STEADY);
+}
+
+void job_withdraw(struct job *job)
+{
+	struct inbound *tunnel =
+		job->uplink ? uplink_inbound(job->uplink) : NULL;
+
+	if (tunnel && inbound_set_rules(tunnel, NULL, 0) == 0)
+		job_do_drain(job, WITHDRAWN);
+}
+
+void job_disconnect(struct job *job)
+{
+	object_watch_stop(job->watch); /* it wakes the uplink */
+	job->watch = NULL;
+	uplink_free(job->uplink);
+	job->uplink = NULL;
+}
+
+void job_remove_shadow(struct job *job)
+{
+	struct kt_error err = { 0 };
+
+	if (job->shadow && shadow_remove(job->shadow, &err) < 0)
+		log_warn("%s was not removed: %s", shadow_describe(job->shadow),
+			 err.msg);
+}
+
+void job_close(struct job *job)
+{
+	object_watch_stop(job->watch);
+	heartbeat_stop(job->stuntman_beat);
+	uplink_free(job->uplink);
+	shadow_free(job->shadow);
+	service_ports_fini(&job->ports);
+	json_decref(job->named);
+	json_decref(job->service);
+	json_decref(job->original);
+	json_decref(job->selector);
+	json_decref(job->containers);
+	free(job->local);
+	free(job->rules);
+	free(job->origin);
+	free(job->prefix);
+	free(job->config_text);
+	free(job->serve);
+	pidfile_free(job->pidfile);
+	owner_free(job->owner);
+	kube_free(job->kube);
+	kube_config_free(job->config);
+}
+
+int job_end(struct job *job, int rc, const struct kt_error *err,
+	    const char *role)
+{
+	struct app *app = job->app;
+
+	if (rc == -EINTR && job->ready && signals_seen(app->signals)) {
+		log_info("left on %s",
+			 signals_name(signals_seen(app->signals)));
+		return EXIT_OK;
+	}
+	rc = app_fail(app, rc, err);
+	offer_role(err, role);
+	return rc;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exchange, mesh: what is written into the user's Service and beside it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cluster/object_watch.h"
+#include "cluster/takeover.h"
+#include "cluster/update.h"
+#include "inbound/job.h"
+#include "kube/rest.h"
+#include "uplink/uplink.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RECOVERED_PAUSE (3 * NS_SEC)
+
+/* --- the origin ----------------------------------------------------------- */
+
+static char *stuntman_path(const struct job *job)
+{
+	auto_free char *name = xasprintf("%s" KT_STUNTMAN, job->name);
+
+	return kube_path("v1", "services", job->ns, name, NULL);
+}
+
+/* A merge patch: what is not named stays, what is null goes */
+static json_t *selector_patch(const json_t *old, const json_t *selector)
+{
+	json_t *s = json_copy((json_t *)(uintptr_t)selector), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)(uintptr_t)old, key, value)
+		if (!json_object_get(s, key))
+			json_object_set_new(s, key, json_null());
+	return json_pack("{s:{s:o}}", "spec", "selector", s);
+}
+
+/* One that is there must be ours; its selector may be of former times */
+static int adopt_stuntman(struct job *job, const char *path, json_t **out,
+			  struct kt_error *err)
+{
+	auto_json json_t *patch = NULL;
+	int rc = kube_get(job->kube, path, out, err);
+
+	if (rc < 0)
+		return rc;
+	if (!str_eq(object_label(*out, KT_LABEL_CONTROL),
+		    KT_LABEL_CONTROL_VALUE))
+		return kt_fail(err, EEXIST,
+			       "Service %s/%s" KT_STUNTMAN
+			       " exists, and ktctl has not made it",
+			       job->ns, job->name);
+	if (json_equal(json_at(*out, "spec", "selector", NULL), job->original))
+		return 0;
+	patch = selector_patch(json_at(*out, "spec", "selector", NULL),
+			       job->original);
+	json_decref(*out);
+	*out = NULL;
+	return kube_patch(job->kube, path, patch, out, err);
+}
+
+int job_stuntman(struct job *job, struct kt_error *err)
+{
+	auto_free char *path = stuntman_path(job);
+	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
+	const struct stuntman_spec spec = { job->service, job->original,
+					    shadow_user(), job_now(job) };
+	auto_json json_t *want = stuntman_service(&spec), *got = NULL;
+	const char *ip;
+	int rc;
+
+	if (strlen(job->name) + strlen(KT_STUNTMAN) > 63)
+		return kt_fail(err, ENAMETOOLONG,
+			       "Service %s/%s: %s" KT_STUNTMAN
+			       " is too long a name for a second Service",
+			       job->ns, job->name, job->name);
+	rc = kube_create(job->kube, all, want, &got, err);
+	if (rc == -EEXIST) {
+		*err = (struct kt_error){ 0 };
+		rc = adopt_stuntman(job, path, &got, err);
+	}
+	if (rc < 0)
+		return rc;
+	job->stuntman = true;
+	ip = json_str(got, "spec", "clusterIP", NULL);
+	if (!ip || !*ip)
+		return kt_fail(err, EPROTO, "%s has no address", path);
+	job->origin = xstrdup(ip);
+	job->stuntman_beat =
+		heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
+				job->global->use_local_time);
+	return 0;
+}
+
+void job_stuntman_remove(struct job *job)
+{
+	auto_free char *path = stuntman_path(job);
+	struct kt_error err = { 0 };
+
+	heartbeat_stop(job->stuntman_beat);
+	job->stuntman_beat = NULL;
+	if (job->stuntman && kube_delete(job->kube, path, -1, &err) < 0)
+		log_warn("Service %s" KT_STUNTMAN " was not removed: %s",
+			 job->name, err.msg);
+	job->stuntman = false;
+}
+
+/* --- the switch, and what keeps it ---------------------------------------- */
+
+struct watchman {
+	struct job *job;
+	enum service_state state;
+	bool force; /* retake one that was given back */
+	json_t *original;
+};
+
+static json_t *take_again(const json_t *service, void *arg)
+{
+	struct watchman *w = arg;
+
+	json_decref(w->original);
+	w->state = service_state(service, w->job->selector, &w->original);
+	if (w->state == SERVICE_OURS ||
+	    (w->state == SERVICE_GIVEN_BACK && !w->force))
+		return NULL;
+	return service_taken(service, w->job->selector,
+			     w->original ? w->original : w->job->original);
+}
+
+/* The record has changed: the origin is what somebody says now */
+static int follow(struct job *job, const struct watchman *w,
+		  struct kt_error *err)
+{
+	auto_free char *path = stuntman_path(job);
+	json_t *got = NULL;
+	int rc = 0;
+
+	if (!w->original || json_equal(w->original, job->original))
+		return 0;
+	json_decref(job->original);
+	job->original = json_incref(w->original);
+	if (job->stuntman)
+		rc = adopt_stuntman(job, path, &got, err);
+	json_decref(got);
+	return rc;
+}
+
+/* The Service was changed by somebody, perhaps: take it again, and remember
+ * what it shall be. -ECANCELED: it was recovered. */
+static int job_service_keep(void *user, struct kt_error *err)
+{
+	struct job *job = user;
+	struct watchman w = { .job = job };
+	int rc = update_service(job->kube, job->ns, job->name, take_again, &w,
+				err);
+
+	if (rc == 0 && w.state == SERVICE_GIVEN_BACK) {
+		/* who recovers removes the Pod next; who only replaced the
+		 * object does not */
+		rc = loop_sleep(job->app->loop, RECOVERED_PAUSE);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+		w.force = shadow_check(job->shadow, err) > 0;
+		if (!w.force) {
+			json_decref(w.original);
+			return kt_fail(err, ECANCELED,
+				       "Service %s/%s was recovered by "
+				       "somebody else",
+				       job->ns, job->name);
+		}
+		rc = update_service(job->kube, job->ns, job->name, take_again,
+				    &w, err);
+	}
+	if (rc > 0) {
+		log_warn("Service %s/%s was changed by somebody: requests keep "
+			 "coming here, and what it shall be is remembered",
+			 job->ns, job->name);
+		rc = follow(job, &w, err);
+	}
+	json_decref(w.original);
+	if (rc == -ENOENT)
+		log_warn("Service %s/%s was deleted", job->ns, job->name);
+	else if (rc < 0 && rc != -EINTR)
+		log_warn("Service %s/%s: %s", job->ns, job->name, err->msg);
+	if (rc == -EINTR)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	return 0;
+}
+
+void job_changed(void *user)
+{
+	struct job *job = user;
+
+	job->changed = true;
+	if (job->uplink)
+		uplink_wake(job->uplink);
+}
+
+/* The Pod is gone. Somebody's `recover`, or only the Pod? */
+static int pod_is_gone(void *user, struct kt_error *err)
+{
+	struct job *job = user;
+	auto_free char *path =
+		kube_path("v1", "services", job->ns, job->name, NULL);
+	auto_json json_t *service = NULL, *original = NULL;
+	struct kt_error why = { 0 };
+
+	if (kube_get(job->kube, path, &service, &why) < 0 ||
+	    service_state(service, job->selector, &original) !=
+		    SERVICE_GIVEN_BACK)
+		return 0;
+	return kt_fail(err, ECANCELED,
+		       "Service %s/%s was recovered by somebody else", job->ns,
+		       job->name);
+}
+
+static json_t *job_service_take(const json_t *service, void *arg)
+{
+	struct job *job = arg;
+	auto_json json_t *original = service_original(service);
+
+	if (object_annotation(service, KT_ANNOTATION_SELECTOR) ||
+	    service_role(service))
+		return NULL; /* somebody was quicker */
+	return service_taken(service, job->selector, original);
+}
+
+static void start_guard(struct job *job)
+{
+	auto_free char *path = kube_path("v1", "services", job->ns, NULL, NULL);
+	auto_free char *field = xasprintf("metadata.name=%s", job->name);
+	auto_free char *query = kube_query(NULL, "fieldSelector", field);
+
+	job->watch =
+		object_watch_start(job->kube, path, query, job_changed, job);
+}
+
+int job_take(struct job *job, struct kt_error *err)
+{
+	int rc = update_service(job->kube, job->ns, job->name, job_service_take,
+				job, err);
+
+	if (rc < 0) {
+		job->taken = job->maybe_changed = !err->http_status;
+		return kt_wrap(err, rc, "switch Service %s/%s", job->ns,
+			       job->name);
+	}
+	if (rc == 0 && job_read(job, err) < 0)
+		return -err->code;
+	if (rc == 0 &&
+	    !json_equal(json_at(job->service, "spec", "selector", NULL),
+			job->selector))
+		return kt_fail(err, EBUSY,
+			       "Service %s/%s was taken by somebody else in "
+			       "this moment",
+			       job->ns, job->name);
+	job->taken = true;
+	job->on_change = job_service_keep;
+	job->renew = pod_is_gone;
+	job->change_user = job;
+	start_guard(job);
+	return 0;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+void job_await_write(struct job *job)
+{
+	if (job->maybe_changed)
+		(void)!loop_sleep(job->app->loop, MAYBE_PAUSE);
+	job->maybe_changed = false;
+}
+
+bool job_give_back(struct job *job)
+{
+	struct kt_error err = { 0 };
+	int rc;
+
+	object_watch_stop(job->watch);
+	job->watch = NULL;
+	job->on_change = job->renew = NULL;
+	if (!job->taken)
+		return true;
+	job_await_write(job);
+	rc = update_restore(job->kube, job->ns, job->name, &err);
+	if (rc < 0 && rc != -ENOENT) {
+		log_warn("Service %s/%s was not given back: %s; its own Pods "
+			 "answer through the shadow until 'ktctl recover %s'",
+			 job->ns, job->name, err.msg, job->name);
+		return false;
+	}
+	job->taken = false;
+	return true;
+}
