@@ -3,8 +3,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "kube/encode.h"
+#include "kube/kubeconfig_entry.h"
 #include "kube/kubeconfig_merge.h"
+#include "kube/kubeconfig_user.h"
 #include "kube/yamltree.h"
 
 #include <errno.h>
@@ -12,80 +13,7 @@
 #include <string.h>
 
 #define MAX_FILES 64
-#define MAX_PEM ((size_t)1 << 20)
 #define POD_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
-
-/* --- values of one entry -------------------------------------------------- */
-
-/* One cluster, user or context with what errors and paths need. */
-struct entry {
-	const char *kind, *name;
-	const char *dir, *file;
-	const json_t *value;
-};
-
-/* Text of a scalar, or NULL; numbers and booleans as they were written. */
-static char *text_of(const json_t *v)
-{
-	if (json_is_string(v))
-		return *json_string_value(v) ? xstrdup(json_string_value(v))
-					     : NULL;
-	if (json_is_integer(v))
-		return xasprintf("%lld", (long long)json_integer_value(v));
-	if (json_is_boolean(v))
-		return xstrdup(json_is_true(v) ? "true" : "false");
-	return NULL;
-}
-
-static char *kubeconfig_get_text(const struct entry *e, const char *key)
-{
-	return text_of(json_object_get(e->value, key));
-}
-
-static bool get_bool(const struct entry *e, const char *key)
-{
-	auto_free char *s = kubeconfig_get_text(e, key);
-
-	return s && (str_eq(s, "true") || str_eq(s, "yes") || str_eq(s, "on"));
-}
-
-static char *rooted(const struct entry *e, const char *path)
-{
-	return *path == '/' ? xstrdup(path) : xasprintf("%s/%s", e->dir, path);
-}
-
-static char *get_path(const struct entry *e, const char *key)
-{
-	auto_free char *s = kubeconfig_get_text(e, key);
-
-	return s ? rooted(e, s) : NULL;
-}
-
-/* "KEY-data" (base64) or the file "KEY"; *out stays NULL when neither is. */
-static int get_pem(const struct entry *e, const char *key, char **out,
-		   struct kt_error *err)
-{
-	auto_free char *data_key = xasprintf("%s-data", key);
-	auto_free char *data = kubeconfig_get_text(e, data_key);
-	auto_free char *path = get_path(e, key);
-	size_t len;
-
-	if (data) {
-		*out = base64_decode(data, &len);
-		if (!*out)
-			return kt_fail(err, EINVAL,
-				       "%s: %s '%s': %s is not base64", e->file,
-				       e->kind, e->name, data_key);
-		return 0;
-	}
-	if (!path)
-		return 0;
-	*out = file_read(path, MAX_PEM, &len);
-	if (!*out)
-		return kt_fail(err, errno, "%s: %s '%s': %s %s: %s", e->file,
-			       e->kind, e->name, key, path, strerror(errno));
-	return 0;
-}
 
 /* --- cluster -------------------------------------------------------------- */
 
@@ -105,7 +33,7 @@ static int check_server(const char *s, const struct entry *e,
 
 static char *server_url(const struct entry *e)
 {
-	auto_free char *s = kubeconfig_get_text(e, "server");
+	auto_free char *s = entry_text(e, "server");
 	size_t n;
 
 	if (!s)
@@ -124,10 +52,10 @@ static int resolve_cluster(struct kube_config *c, const struct entry *e,
 	rc = check_server(c->server, e, err);
 	if (rc < 0)
 		return rc;
-	c->tls_server_name = kubeconfig_get_text(e, "tls-server-name");
-	c->proxy_url = kubeconfig_get_text(e, "proxy-url");
-	c->insecure = get_bool(e, "insecure-skip-tls-verify");
-	rc = get_pem(e, "certificate-authority", &c->ca_pem, err);
+	c->tls_server_name = entry_text(e, "tls-server-name");
+	c->proxy_url = entry_text(e, "proxy-url");
+	c->insecure = entry_bool(e, "insecure-skip-tls-verify");
+	rc = entry_pem(e, "certificate-authority", &c->ca_pem, err);
 	if (rc < 0)
 		return rc;
 	if (c->insecure && c->ca_pem)
@@ -136,168 +64,6 @@ static int resolve_cluster(struct kube_config *c, const struct entry *e,
 			       "insecure-skip-tls-verify exclude each other",
 			       e->file, e->name);
 	return 0;
-}
-
-/* --- user ----------------------------------------------------------------- */
-
-static void add_env(struct strv *env, const json_t *list)
-{
-	json_t *e;
-	size_t i;
-
-	json_array_foreach (list, i, e) {
-		auto_free char *name = text_of(json_object_get(e, "name"));
-		auto_free char *value = text_of(json_object_get(e, "value"));
-
-		if (name)
-			strv_take(env,
-				  xasprintf("%s=%s", name, value ? value : ""));
-	}
-}
-
-static void add_texts(struct strv *out, const json_t *list)
-{
-	json_t *e;
-	size_t i;
-
-	json_array_foreach (list, i, e) {
-		char *s = text_of(e);
-
-		strv_take(out, s ? s : xstrdup(""));
-	}
-}
-
-/* spec.cluster of the plugin's request; its own data is the cluster's
- * extension of this name */
-static json_t *exec_cluster(const struct kube_config *c,
-			    const struct entry *cluster)
-{
-	static const char ext_name[] = "client.authentication.k8s.io/exec";
-	json_t *out = json_pack("{s:s}", "server", c->server), *e;
-	size_t i;
-
-	if (c->tls_server_name)
-		json_object_set_new(out, "tls-server-name",
-				    json_string(c->tls_server_name));
-	if (c->insecure)
-		json_object_set_new(out, "insecure-skip-tls-verify",
-				    json_true());
-	if (c->ca_pem) {
-		auto_free char *b64 =
-			base64_encode(c->ca_pem, strlen(c->ca_pem));
-
-		json_object_set_new(out, "certificate-authority-data",
-				    json_string(b64));
-	}
-	if (c->proxy_url)
-		json_object_set_new(out, "proxy-url",
-				    json_string(c->proxy_url));
-	json_array_foreach (json_object_get(cluster->value, "extensions"), i,
-			    e) {
-		const json_t *name = json_object_get(e, "name");
-
-		if (str_eq(json_string_value(name), ext_name))
-			json_object_set(out, "config",
-					json_object_get(e, "extension"));
-	}
-	return out;
-}
-
-static void exec_free(struct kube_exec *x)
-{
-	if (!x)
-		return;
-	free(x->api_version);
-	free(x->command);
-	strv_fini(&x->args);
-	strv_fini(&x->env);
-	free(x->install_hint);
-	json_decref(x->cluster);
-	free(x);
-}
-
-static int resolve_exec(struct kube_config *c, const struct entry *user,
-			const struct entry *cluster, struct kt_error *err)
-{
-	struct entry e = *user;
-	auto_free char *command = NULL, *mode = NULL;
-	struct kube_exec *x;
-
-	e.value = json_object_get(user->value, "exec");
-	if (!json_is_object(e.value))
-		return 0;
-	x = c->exec = xcalloc(1, sizeof(*x));
-	x->api_version = kubeconfig_get_text(&e, "apiVersion");
-	if (!str_eq(x->api_version, "client.authentication.k8s.io/v1") &&
-	    !str_eq(x->api_version, "client.authentication.k8s.io/v1beta1"))
-		return kt_fail(err, EINVAL,
-			       "%s: user '%s': exec plugin: apiVersion '%s' is "
-			       "not known (v1 and v1beta1 are)",
-			       e.file, e.name,
-			       x->api_version ? x->api_version : "");
-	command = kubeconfig_get_text(&e, "command");
-	if (!command)
-		return kt_fail(err, EINVAL,
-			       "%s: user '%s': exec plugin without a command",
-			       e.file, e.name);
-	/* as kubectl: a bare name is looked up in PATH */
-	x->command =
-		strchr(command, '/') ? rooted(&e, command) : xstrdup(command);
-	x->install_hint = kubeconfig_get_text(&e, "installHint");
-	x->provide_cluster_info = get_bool(&e, "provideClusterInfo");
-	mode = kubeconfig_get_text(&e, "interactiveMode");
-	x->interactive = str_eq(mode, "Always");
-	add_texts(&x->args, json_object_get(e.value, "args"));
-	add_env(&x->env, json_object_get(e.value, "env"));
-	if (x->provide_cluster_info)
-		x->cluster = exec_cluster(c, cluster);
-	return 0;
-}
-
-/* The providers that kubectl had built in once kept their last token here. */
-static char *provider_token(const struct entry *e)
-{
-	const json_t *cfg = json_object_get(
-		json_object_get(e->value, "auth-provider"), "config");
-	char *token = text_of(json_object_get(cfg, "id-token"));
-
-	return token ? token : text_of(json_object_get(cfg, "access-token"));
-}
-
-static void resolve_impersonation(struct kube_config *c, const struct entry *e)
-{
-	json_t *extra = json_object_get(e->value, "as-user-extra");
-
-	c->as = kubeconfig_get_text(e, "as");
-	c->as_uid = kubeconfig_get_text(e, "as-uid");
-	add_texts(&c->as_groups, json_object_get(e->value, "as-groups"));
-	if (json_is_object(extra))
-		c->as_extra = json_incref(extra);
-}
-
-static int resolve_user(struct kube_config *c, const struct entry *e,
-			const struct entry *cluster, struct kt_error *err)
-{
-	int rc;
-
-	rc = get_pem(e, "client-certificate", &c->cert_pem, err);
-	if (!rc)
-		rc = get_pem(e, "client-key", &c->key_pem, err);
-	if (rc < 0)
-		return rc;
-	if (!c->cert_pem != !c->key_pem)
-		return kt_fail(err, EINVAL,
-			       "%s: user '%s': client-certificate and "
-			       "client-key must be given together",
-			       e->file, e->name);
-	c->token = kubeconfig_get_text(e, "token");
-	c->token_file = get_path(e, "tokenFile");
-	c->username = kubeconfig_get_text(e, "username");
-	c->password = kubeconfig_get_text(e, "password");
-	if (!c->token && !c->token_file)
-		c->token = provider_token(e);
-	resolve_impersonation(c, e);
-	return resolve_exec(c, e, cluster, err);
 }
 
 /* --- context -------------------------------------------------------------- */
@@ -364,8 +130,8 @@ static int kubeconfig_resolve(struct kube_config *c,
 	if (!*context || !entry_get(&ctx, m->contexts, "context", context))
 		return no_context(m, context, err);
 	c->context = xstrdup(context);
-	c->cluster = kubeconfig_get_text(&ctx, "cluster");
-	c->namespace_ = kubeconfig_get_text(&ctx, "namespace");
+	c->cluster = entry_text(&ctx, "cluster");
+	c->namespace_ = entry_text(&ctx, "namespace");
 	if (!c->namespace_)
 		c->namespace_ = xstrdup("default");
 	if (!entry_get(&cluster, m->clusters, "cluster", c->cluster))
@@ -376,7 +142,7 @@ static int kubeconfig_resolve(struct kube_config *c,
 	rc = resolve_cluster(c, &cluster, err);
 	if (rc < 0)
 		return rc;
-	auto_free char *name = kubeconfig_get_text(&ctx, "user");
+	auto_free char *name = entry_text(&ctx, "user");
 
 	if (!name) /* anonymous access is allowed */
 		return 0;
@@ -385,7 +151,7 @@ static int kubeconfig_resolve(struct kube_config *c,
 			       "%s: context '%s' names user '%s', which no "
 			       "kubeconfig has",
 			       ctx.file, context, name);
-	return resolve_user(c, &user, &cluster, err);
+	return kubeconfig_user(c, &user, &cluster, err);
 }
 
 /* --- files ---------------------------------------------------------------- */
@@ -483,7 +249,7 @@ static char *pod_file(const char *name)
 	auto_free char *path = xasprintf("%s/%s", POD_DIR, name);
 	size_t len;
 
-	return file_read(path, MAX_PEM, &len);
+	return file_read(path, KUBE_MAX_PEM, &len);
 }
 
 static bool in_cluster(struct kube_config *c)
@@ -571,7 +337,7 @@ void kube_config_free(struct kube_config *c)
 	free(c->token_file);
 	free(c->username);
 	free_secret(c->password);
-	exec_free(c->exec);
+	kube_exec_free(c->exec);
 	free(c->home);
 	free(c->as);
 	free(c->as_uid);
