@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define ANONYMOUS "system:anonymous"
+
 /* Copies what stands between @before and @after; the place behind, or NULL. */
 static const char *between(const char *s, const char *before, const char *after,
 			   char *dst, size_t size)
@@ -24,11 +26,18 @@ static const char *between(const char *s, const char *before, const char *after,
 	return end + strlen(after);
 }
 
+bool denied_anonymous(const char *message)
+{
+	return message && strstr(message, "User \"" ANONYMOUS "\"");
+}
+
 bool denied_parse(struct denied *d, const char *message)
 {
 	const char *p;
 
 	*d = (struct denied){ 0 };
+	if (denied_anonymous(message))
+		return false;
 	p = between(message, "User \"", "\" cannot ", d->user, sizeof(d->user));
 	p = between(p, "", " resource \"", d->verb, sizeof(d->verb));
 	p = between(p, "", "\"", d->resource, sizeof(d->resource));

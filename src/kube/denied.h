@@ -13,8 +13,12 @@ struct denied {
 	char ns[64];	   /* "" at the cluster scope */
 };
 
+/** denied_anonymous() - @message refuses somebody who is not logged in */
+bool denied_anonymous(const char *message);
+
 /** denied_parse() - find 'User "u" cannot VERB resource "r" in API group "g"
- *  in the namespace "n"' in @message; false when it says something else */
+ *  in the namespace "n"' in @message; false when it says something else, or
+ *  when the user is system:anonymous: to give that one a right is no remedy */
 bool denied_parse(struct denied *d, const char *message);
 
 #endif

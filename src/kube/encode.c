@@ -42,6 +42,27 @@ char *base64_encode(const void *data, size_t len)
 	return out;
 }
 
+char *blank_trim(char *s)
+{
+	size_t n = strlen(s), redirector = 0;
+
+	while (n && isspace((unsigned char)s[n - 1]))
+		n--;
+	while (redirector < n && isspace((unsigned char)s[redirector]))
+		redirector++;
+	memmove(s, s + redirector, n - redirector);
+	s[n - redirector] = '\0';
+	return s;
+}
+
+bool field_value_ok(const char *s)
+{
+	for (; *s; s++)
+		if ((*s != '\t' && (unsigned char)*s < 0x20) || *s == 0x7f)
+			return false;
+	return true;
+}
+
 int uri_put(struct buf *b, const char *s)
 {
 	static const char hex[] = "0123456789ABCDEF";

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** base64_decode() - white space allowed; returned (caller frees), NUL-ended
@@ -12,6 +13,12 @@
 char *base64_decode(const char *text, size_t *len);
 /** base64_encode() - returned (caller frees) */
 char *base64_encode(const void *data, size_t len);
+
+/** blank_trim() - white space off both ends, in place; returns @s */
+char *blank_trim(char *s);
+/** field_value_ok() - @s can be the value of an HTTP field (RFC 9110, 5.5): no
+ *  control character but a tab */
+bool field_value_ok(const char *s);
 
 /** uri_put() - append @s with every byte but RFC 3986 unreserved ones as %XX */
 KT_CHECK int uri_put(struct buf *b, const char *s);

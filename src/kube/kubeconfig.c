@@ -6,10 +6,12 @@
 #include "kube/kubeconfig_entry.h"
 #include "kube/kubeconfig_merge.h"
 #include "kube/kubeconfig_user.h"
+#include "kube/roots.h"
 #include "kube/yamltree.h"
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <string.h>
 
 #define MAX_FILES 64
@@ -43,6 +45,13 @@ static char *server_url(const struct entry *e)
 	return strstr(s, "://") ? steal_ptr(&s) : xasprintf("https://%s", s);
 }
 
+static int kubeconfig_roots(struct kube_config *c, struct kt_error *err)
+{
+	if (c->ca_pem || c->insecure || !str_starts(c->server, "https://"))
+		return 0;
+	return roots_from_env(&c->roots_pem, &c->roots_alone, err);
+}
+
 static int resolve_cluster(struct kube_config *c, const struct entry *e,
 			   struct kt_error *err)
 {
@@ -63,7 +72,7 @@ static int resolve_cluster(struct kube_config *c, const struct entry *e,
 			       "%s: cluster '%s': a certificate-authority and "
 			       "insecure-skip-tls-verify exclude each other",
 			       e->file, e->name);
-	return 0;
+	return kubeconfig_roots(c, err);
 }
 
 /* --- context -------------------------------------------------------------- */
@@ -144,8 +153,10 @@ static int kubeconfig_resolve(struct kube_config *c,
 		return rc;
 	auto_free char *name = entry_text(&ctx, "user");
 
-	if (!name) /* anonymous access is allowed */
+	if (!name) { /* anonymous access is allowed */
+		c->user = xstrdup("");
 		return 0;
+	}
 	if (!entry_get(&user, m->users, "user", name))
 		return kt_fail(err, ENOENT,
 			       "%s: context '%s' names user '%s', which no "
@@ -263,6 +274,7 @@ static bool in_cluster(struct kube_config *c)
 		return false;
 	c->context = xstrdup("");
 	c->cluster = xstrdup("in-cluster");
+	c->user = xstrdup("in-cluster");
 	c->server = xasprintf("https://%s%s%s:%s", v6 ? "[" : "", host,
 			      v6 ? "]" : "", port);
 	c->ca_pem = pod_file("ca.crt");
@@ -331,6 +343,8 @@ void kube_config_free(struct kube_config *c)
 	free(c->tls_server_name);
 	free(c->proxy_url);
 	free(c->ca_pem);
+	free(c->roots_pem);
+	free(c->user);
 	free(c->cert_pem);
 	free_secret(c->key_pem);
 	free_secret(c->token);

@@ -46,8 +46,11 @@ struct kube_config {
 	char *tls_server_name;
 	char *proxy_url;
 	char *ca_pem;
-	bool insecure; /* insecure-skip-tls-verify */
+	char *roots_pem;  /* in place of the system's, where ca_pem is NULL */
+	bool roots_alone; /* without the system's directory */
+	bool insecure;	  /* insecure-skip-tls-verify */
 
+	char *user; /* name of the user entry, "" when there is none */
 	char *cert_pem, *key_pem;
 	char *token;
 	char *token_file;

@@ -2,6 +2,7 @@
 #include "kube/kubeconfig_merge.h"
 
 #include "base/mem.h"
+#include "kube/kubeconfig_entry.h"
 #include "kube/yamltree.h"
 
 #include <errno.h>
@@ -48,8 +49,7 @@ static int add_list(json_t *into, const json_t *doc, const char *list,
 	if (arr && !json_is_array(arr) && !json_is_null(arr))
 		rc = kt_fail(err, EINVAL, "%s: '%s' is not a list", path, list);
 	json_array_foreach (arr, i, e) {
-		const char *name =
-			json_string_value(json_object_get(e, "name"));
+		auto_free char *name = kube_text_of(json_object_get(e, "name"));
 		json_t *value = json_object_get(e, item);
 
 		if (!json_is_object(e) ||
@@ -59,7 +59,7 @@ static int add_list(json_t *into, const json_t *doc, const char *list,
 			break;
 		}
 		if (!name)
-			name = "";
+			name = xstrdup("");
 		if (json_object_get(seen, name)) {
 			rc = kt_fail(err, EINVAL,
 				     "%s: two entries named '%s' in %s", path,
@@ -82,8 +82,8 @@ static int add_list(json_t *into, const json_t *doc, const char *list,
 static int add_doc(struct kube_merged *m, const json_t *doc, const char *path,
 		   struct kt_error *err)
 {
-	const char *current =
-		json_string_value(json_object_get(doc, "current-context"));
+	auto_free char *current =
+		kube_text_of(json_object_get(doc, "current-context"));
 	int rc;
 
 	if (json_is_null(doc)) /* an empty file is an empty configuration */
@@ -96,9 +96,9 @@ static int add_doc(struct kube_merged *m, const json_t *doc, const char *path,
 	if (!rc)
 		rc = add_list(m->contexts, doc, "contexts", "context", path,
 			      err);
-	if (!rc && current && *current && !*m->current) {
+	if (!rc && current && !*m->current) {
 		free(m->current);
-		m->current = xstrdup(current);
+		m->current = steal_ptr(&current);
 	}
 	return rc;
 }

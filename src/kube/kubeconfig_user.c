@@ -5,7 +5,57 @@
 #include "kube/encode.h"
 
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <string.h>
+
+/* --- keys and tokens ------------------------------------------------------ */
+
+/* OpenSSL: it wants a pass phrase. There is nobody to ask. */
+static int on_passphrase(char *buf, int size, int writing, void *asked)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	*(bool *)asked = true;
+	return -1;
+}
+
+int kube_key_check(const char *key_pem, const char *whose, struct kt_error *err)
+{
+	BIO *b = BIO_new_mem_buf(key_pem, -1);
+	bool asked = false;
+
+	if (b)
+		EVP_PKEY_free(PEM_read_bio_PrivateKey(b, NULL, on_passphrase,
+						      &asked));
+	BIO_free(b);
+	ERR_clear_error();
+	if (!asked)
+		return 0;
+	kt_fail(err, EINVAL,
+		"%s: the client key is encrypted with a pass "
+		"phrase",
+		whose);
+	kt_hint(err, "no Kubernetes client can use such a key: write a plain "
+		     "one with 'openssl pkey -in KEY -out NEW', or let an exec "
+		     "plugin give it");
+	return -EINVAL;
+}
+
+int kube_token_check(char *token, const char *whose, struct kt_error *err)
+{
+	if (field_value_ok(blank_trim(token)))
+		return 0;
+	kt_fail(err, EINVAL,
+		"%s: the token holds a line break or another "
+		"control character",
+		whose);
+	kt_hint(err, "a token is one line: was it cut or pasted together?");
+	return -EINVAL;
+}
+
+/* --- exec plugin ---------------------------------------------------------- */
 
 static void add_env(struct strv *env, const json_t *list)
 {
@@ -122,6 +172,8 @@ static int resolve_exec(struct kube_config *c, const struct entry *user,
 	return 0;
 }
 
+/* --- user ----------------------------------------------------------------- */
+
 /* The providers that kubectl had built in once kept their last token here. */
 static char *provider_token(const struct entry *e)
 {
@@ -133,22 +185,52 @@ static char *provider_token(const struct entry *e)
 		     : kube_text_of(json_object_get(cfg, "access-token"));
 }
 
-static void resolve_impersonation(struct kube_config *c, const struct entry *e)
+/* A value that cannot be sent is an error: without it the request would be
+ * somebody else's. */
+static int resolve_impersonation(struct kube_config *c, const struct entry *e,
+				 struct kt_error *err)
 {
-	json_t *extra = json_object_get(e->value, "as-user-extra");
+	json_t *extra = json_object_get(e->value, "as-user-extra"), *list;
+	const char *key;
+	bool ok = true;
+	size_t i;
 
 	c->as = entry_text(e, "as");
 	c->as_uid = entry_text(e, "as-uid");
 	add_texts(&c->as_groups, json_object_get(e->value, "as-groups"));
 	if (json_is_object(extra))
-		c->as_extra = json_incref(extra);
+		c->as_extra = json_object();
+	json_object_foreach (extra, key, list) {
+		struct strv texts = { 0 };
+		json_t *out = json_array();
+
+		add_texts(&texts, list);
+		for (i = 0; i < texts.n; i++) {
+			ok = ok && field_value_ok(texts.v[i]);
+			json_array_append_new(out, json_string(texts.v[i]));
+		}
+		json_object_set_new(c->as_extra, key, out);
+		strv_fini(&texts);
+	}
+	ok = ok && (!c->as || field_value_ok(c->as)) &&
+	     (!c->as_uid || field_value_ok(c->as_uid));
+	for (i = 0; i < c->as_groups.n; i++)
+		ok = ok && field_value_ok(c->as_groups.v[i]);
+	if (!ok)
+		return kt_fail(err, EINVAL,
+			       "%s: user '%s': a value to impersonate holds a "
+			       "control character",
+			       e->file, e->name);
+	return 0;
 }
 
 int kubeconfig_user(struct kube_config *c, const struct entry *e,
 		    const struct entry *cluster, struct kt_error *err)
 {
+	auto_free char *whose = xasprintf("%s: user '%s'", e->file, e->name);
 	int rc;
 
+	c->user = xstrdup(e->name);
 	rc = entry_pem(e, "client-certificate", &c->cert_pem, err);
 	if (!rc)
 		rc = entry_pem(e, "client-key", &c->key_pem, err);
@@ -159,12 +241,19 @@ int kubeconfig_user(struct kube_config *c, const struct entry *e,
 			       "%s: user '%s': client-certificate and "
 			       "client-key must be given together",
 			       e->file, e->name);
+	if (c->key_pem)
+		rc = kube_key_check(c->key_pem, whose, err);
+	if (rc < 0)
+		return rc;
 	c->token = entry_text(e, "token");
 	c->token_file = entry_path(e, "tokenFile");
 	c->username = entry_text(e, "username");
 	c->password = entry_text(e, "password");
 	if (!c->token && !c->token_file)
 		c->token = provider_token(e);
-	resolve_impersonation(c, e);
-	return resolve_exec(c, e, cluster, err);
+	if (c->token)
+		rc = kube_token_check(c->token, whose, err);
+	if (!rc)
+		rc = resolve_impersonation(c, e, err);
+	return rc ? rc : resolve_exec(c, e, cluster, err);
 }

@@ -35,7 +35,11 @@ void status_hint_forbidden(struct kt_error *err)
 {
 	struct denied d;
 
-	if (denied_parse(&d, err->msg)) {
+	if (denied_anonymous(err->msg)) {
+		kt_hint(err, "you are not logged in: the API server got no "
+			     "credentials that it knows; log in, or choose "
+			     "another --context");
+	} else if (denied_parse(&d, err->msg)) {
 		if (d.ns[0])
 			kt_hint(err,
 				"a Role in namespace %s must allow '%s' on "
@@ -115,9 +119,23 @@ int status_fail(struct kt_error *err, int http_status, const char *what,
 
 /* --- no reply ------------------------------------------------------------- */
 
-static int certificate_fail(struct kt_error *err, const char *server,
+static void hint_authority(struct kt_error *err, const struct kube_config *c)
+{
+	if (c->ca_pem)
+		kt_hint(err, "certificate-authority in the kubeconfig must be "
+			     "the authority of this cluster");
+	else
+		kt_hint(err, "the kubeconfig names no certificate-authority: "
+			     "add it there, or name its file in SSL_CERT_FILE "
+			     "or its directory in SSL_CERT_DIR ('sudo' drops "
+			     "both: use 'sudo -E')");
+}
+
+static int certificate_fail(struct kt_error *err, const struct kube_config *c,
 			    long verify, const char *problem)
 {
+	const char *server = c->server;
+
 	/* names are compared by curl, after OpenSSL's verdict */
 	if (strstr(problem, "subject name"))
 		verify = X509_V_OK;
@@ -147,8 +165,7 @@ static int certificate_fail(struct kt_error *err, const char *server,
 			"the certificate of API server %s is signed by an "
 			"unknown authority (%s)",
 			server, X509_verify_cert_error_string(verify));
-		kt_hint(err, "certificate-authority in the kubeconfig must be "
-			     "the authority of this cluster");
+		hint_authority(err, c);
 		break;
 	}
 	return -EPROTO;
@@ -210,7 +227,7 @@ int curl_fail(struct kt_error *err, const struct kube *k, CURL *easy,
 	switch (rc) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 		curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verify);
-		return certificate_fail(err, server, verify, problem);
+		return certificate_fail(err, k->cfg, verify, problem);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:

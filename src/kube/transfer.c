@@ -168,10 +168,12 @@ static void set_tls(struct transfer *t, struct kube *k)
 	const struct kube_config *c = k->cfg;
 	const char *cert, *key;
 
-	if (c->ca_pem) { /* this authority alone, not the system's as well */
-		set_blob(t->easy, CURLOPT_CAINFO_BLOB, c->ca_pem);
+	if (c->ca_pem || c->roots_pem)
+		set_blob(t->easy, CURLOPT_CAINFO_BLOB,
+			 c->ca_pem ? c->ca_pem : c->roots_pem);
+	/* these authorities alone, not the system's as well */
+	if (c->ca_pem || c->roots_alone)
 		curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
-	}
 	if (c->insecure) {
 		curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -183,6 +185,8 @@ static void set_tls(struct transfer *t, struct kube *k)
 	curl_easy_setopt(t->easy, CURLOPT_SSLKEYTYPE, "PEM");
 	set_blob(t->easy, CURLOPT_SSLCERT_BLOB, cert);
 	set_blob(t->easy, CURLOPT_SSLKEY_BLOB, key);
+	/* without one libcurl reads a pass phrase from a null pointer */
+	curl_easy_setopt(t->easy, CURLOPT_KEYPASSWD, "");
 }
 
 static char *host_port(const struct url_host *h, const char *name)

@@ -284,6 +284,94 @@ static void says_what_is_wrong_with_a_certificate(void **state)
 	identity_free(&name);
 }
 
+/* A kubeconfig without a certificate-authority */
+static int ask_by_file(const struct server *s, json_t **out,
+		       struct kt_error *err)
+{
+	char path[] = "/tmp/ktctl-kubeconfig-XXXXXX";
+	const struct kube_config_source src = { .files = path };
+	struct kube_config *cfg = NULL;
+	int fd = mkstemp(path), rc;
+
+	*err = (struct kt_error){ 0 };
+	*out = NULL;
+	dprintf(fd,
+		"current-context: x\ncontexts:\n- name: x\n"
+		"  context: {cluster: x}\nclusters:\n- name: x\n"
+		"  cluster: {server: '%s'}\n",
+		s->url);
+	close(fd);
+	rc = kube_config_load(&cfg, &src, err);
+	unlink(path);
+	if (!rc)
+		rc = ask(cfg, out, err);
+	kube_config_free(cfg);
+	json_decref(*out);
+	return rc;
+}
+
+static void takes_authorities_of_the_environment(void **state)
+{
+	char dir[] = "/tmp/ktctl-roots-XXXXXX";
+	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
+	struct server s = server_start(&id, NULL);
+	struct kt_error err;
+	json_t *out;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	auto_free char *file = xasprintf("%s/some name", dir);
+	auto_free char *list = xasprintf("/none:%s", dir);
+	auto_free char *gone = xasprintf("%s/gone", dir);
+	auto_fclose FILE *f = fopen(file, "w");
+
+	fputs(ca_text, f);
+	fflush(f);
+	assert_int_equal(ask_by_file(&s, &out, &err), -EPROTO);
+	assert_non_null(strstr(err.msg, "unknown authority"));
+	assert_non_null(strstr(err.hint, "SSL_CERT_FILE"));
+	assert_non_null(strstr(err.hint, "SSL_CERT_DIR"));
+	setenv("SSL_CERT_FILE", file, 1);
+	assert_int_equal(ask_by_file(&s, &out, &err), 0);
+	setenv("SSL_CERT_FILE", gone, 1);
+	assert_int_equal(ask_by_file(&s, &out, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, gone));
+	unsetenv("SSL_CERT_FILE");
+	setenv("SSL_CERT_DIR", list, 1);
+	assert_int_equal(ask_by_file(&s, &out, &err), 0);
+	unlink(file);
+	assert_int_equal(ask_by_file(&s, &out, &err), -EPROTO);
+	unsetenv("SSL_CERT_DIR");
+	rmdir(dir);
+	server_stop(&s);
+	identity_free(&id);
+}
+
+/* Whoever made the configuration: libcurl must not look for a pass phrase */
+static void survives_an_encrypted_key(void **state)
+{
+	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
+	struct identity user = make("user", NULL, 10, &ca);
+	struct server s = server_start(&id, &ca);
+	struct kube_config cfg = { .server = s.url, .ca_pem = ca_text };
+	auto_free char *cert = cert_pem(&user), *key = NULL;
+	unsigned char phrase[] = "x";
+	BIO *b = BIO_new(BIO_s_mem());
+	struct kt_error err;
+	json_t *out;
+
+	(void)state;
+	PEM_write_bio_PrivateKey(b, user.key, EVP_aes_128_cbc(), phrase, 1,
+				 NULL, NULL);
+	key = bio_text(b);
+	cfg.cert_pem = cert;
+	cfg.key_pem = key;
+	assert_int_equal(ask(&cfg, &out, &err), -EPROTO);
+	server_stop(&s);
+	identity_free(&id);
+	identity_free(&user);
+}
+
 static void uses_tls_server_name(void **state)
 {
 	char name[] = "api.internal";
@@ -470,6 +558,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepts_its_authority),
 		cmocka_unit_test(says_what_is_wrong_with_a_certificate),
+		cmocka_unit_test(takes_authorities_of_the_environment),
+		cmocka_unit_test(survives_an_encrypted_key),
 		cmocka_unit_test(uses_tls_server_name),
 		cmocka_unit_test(shows_a_client_certificate),
 		cmocka_unit_test(notices_plain_text),

@@ -4,6 +4,7 @@
 #include "fake.h"
 
 #include "base/mem.h"
+#include "kube/authz.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -141,6 +142,30 @@ static void shows_status_verbatim(void **state)
 			    "namespace \"n\"");
 	assert_string_equal(err.hint, "a Role in namespace n must allow 'list' "
 				      "on 'pods'");
+	world_fini(&w);
+}
+
+static void answer_anonymous(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	fake_reply(c, 403, "",
+		   "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":"
+		   "\"pods is forbidden: User \\\"system:anonymous\\\" cannot "
+		   "list resource \\\"pods\\\" in API group \\\"\\\" in the "
+		   "namespace \\\"n\\\"\"}");
+}
+
+static void gives_anonymous_no_right(void **state)
+{
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	world_init(&w, answer_anonymous);
+	assert_int_equal(get(&w, &out, &err), -EPERM);
+	assert_non_null(strstr(err.hint, "you are not logged in"));
+	assert_null(authz_role_for(&err));
 	world_fini(&w);
 }
 
@@ -611,6 +636,7 @@ int main(void)
 		cmocka_unit_test(posts_and_patches),
 		cmocka_unit_test(lists_page_by_page),
 		cmocka_unit_test(shows_status_verbatim),
+		cmocka_unit_test(gives_anonymous_no_right),
 		cmocka_unit_test(maps_codes),
 		cmocka_unit_test(tries_again_when_busy),
 		cmocka_unit_test(honours_retry_after),

@@ -285,14 +285,109 @@ static void reads_exec_plugins(void **state)
 	kube_config_free(c);
 }
 
+/* EC keys of which nobody knows the pass phrase */
+static const char pkcs8_encrypted[] =
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+	"MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjJbF0Cj1BMUQICCAAw\n"
+	"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEPVe90bVmzXBIpsB18+mUIIEgZCj\n"
+	"VjueHod+PHeWJP31W5TkP46RmCNxzFcH6rEuz64X5FimLe4j4BL1zHOjLm7b5U+I\n"
+	"BJRkduol97leLVizMM1Og/QY58eLEFj8d4iUeKkinZEpwI94gLZKo48QjOB+AnXF\n"
+	"jgOjiNtszbGyv5gWuKsbYT4z1fL2Sbi93eHOoEhlEab1eW8/LKEpsn+UHOxlZ/U=\n"
+	"-----END ENCRYPTED PRIVATE KEY-----\n";
+static const char pem_encrypted[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"Proc-Type: 4,ENCRYPTED\n"
+	"DEK-Info: AES-128-CBC,ABDABD1CC5BD375E882576C3C883CDFE\n"
+	"\n"
+	"hpsUi99wuVJStq51WsnXYgT1lpdUEuaeTZR9EnKhJ8UEl/N3MsoxKcCck7O4vJ6W\n"
+	"Scf18SNAya7vX9ICcUEwJS0OppZertlqxnjWliIvFCFx2HshOyv2uz257K/wihem\n"
+	"GmlxvzZKwe5SvdN9Fj2UypRhz+73LasgMCw1BCqYfM0=\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static void names_the_user_of_an_encrypted_key(void **state)
+{
+	static const char cfg[] = USER("    client-certificate-data: Q0VSVA==\n"
+				       "    client-key: key.pem\n");
+
+	(void)state;
+	put("key.pem", pkcs8_encrypted);
+	assert_non_null(strstr(refusal(cfg), "user 'x': the client key is "
+					     "encrypted"));
+	put("key.pem", pem_encrypted);
+	assert_non_null(strstr(refusal(cfg), "user 'x': the client key is "
+					     "encrypted"));
+}
+
+static void cuts_blanks_off_tokens(void **state)
+{
+	struct kt_error err = { 0 };
+	auto_free char *path = at("cfg");
+	struct kube_config *c;
+
+	(void)state;
+	put("cfg", USER("    token: |2\n       abc\n\n"));
+	c = load(path, NULL, &err);
+	assert_string_equal(c->token, "abc");
+	assert_string_equal(c->user, "x");
+	kube_config_free(c);
+	assert_non_null(strstr(refusal(USER("    token: \"a\\nb\"\n")),
+			       "user 'x': the token holds a line break"));
+	assert_non_null(strstr(refusal(USER("    token: \"a\\x7fb\"\n")),
+			       "user 'x': the token holds"));
+	assert_non_null(strstr(refusal(USER("    as: \"a\\nb\"\n")),
+			       "user 'x': a value to impersonate"));
+	assert_non_null(strstr(refusal(USER("    as-groups: [\"a\\nb\"]\n")),
+			       "user 'x': a value to impersonate"));
+	assert_non_null(
+		strstr(refusal(USER("    as-user-extra: {k: [\"a\\r\"]}\n")),
+		       "user 'x': a value to impersonate"));
+}
+
+static void takes_scalars_as_text(void **state)
+{
+	struct kt_error err = { 0 };
+	auto_free char *path = at("cfg");
+	struct kube_config *c;
+
+	(void)state;
+	put("cfg", "current-context: 100000123456\n"
+		   "contexts:\n- name: 100000123456\n"
+		   "  context: {cluster: 007, user: 100000123456,"
+		   " namespace: 12}\n"
+		   "clusters:\n- name: 007\n  cluster: {server: 'http://x'}\n"
+		   "users:\n- name: 5\n  user: {token: 1}\n"
+		   "- name: 100000123456\n  user: {token: 1e3,"
+		   " as-user-extra: {k: [7, true]}}\n");
+	c = load(path, NULL, &err);
+	assert_non_null(c);
+	assert_string_equal(c->context, "100000123456");
+	assert_string_equal(c->cluster, "007");
+	assert_string_equal(c->user, "100000123456");
+	assert_string_equal(c->namespace_, "12");
+	assert_string_equal(c->token, "1e3");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(c->as_extra, "k"), 1)),
+			    "true");
+	kube_config_free(c);
+	c = load(path, "100000123456", &err); /* --context */
+	assert_non_null(c);
+	kube_config_free(c);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(merges_a_list),	  T(names_unknown_contexts),
-		T(finds_home_or_says_so), T(refuses_with_file_and_line),
-		T(reads_credentials),	  T(refuses_broken_credentials),
+		T(merges_a_list),
+		T(names_unknown_contexts),
+		T(finds_home_or_says_so),
+		T(refuses_with_file_and_line),
+		T(reads_credentials),
+		T(refuses_broken_credentials),
 		T(reads_exec_plugins),
+		T(names_the_user_of_an_encrypted_key),
+		T(cuts_blanks_off_tokens),
+		T(takes_scalars_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/roots.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#define MAX_ROOTS ((size_t)16 << 20)
+
+/* The file that the system has, as libcurl was built to find it; NULL: nothing
+ */
+static char *roots_default(void)
+{
+	CURL *easy = curl_easy_init();
+	char *path = NULL, *copy;
+
+	if (easy)
+		curl_easy_getinfo(easy, CURLINFO_CAINFO, &path);
+	copy = path ? xstrdup(path) : NULL;
+	curl_easy_cleanup(easy);
+	return copy;
+}
+
+static int roots_put(struct buf *b, const char *path)
+{
+	size_t len;
+	auto_free char *text = file_read(path, MAX_ROOTS, &len);
+	int rc;
+
+	if (!text)
+		return -errno;
+	if (!strstr(text, "-----BEGIN CERTIFICATE-----"))
+		return 0;
+	rc = buf_put(b, text, len);
+	return rc ? rc : buf_put(b, "\n", 1);
+}
+
+/* Files that are no certificates, or cannot be read, are not meant. */
+static int roots_put_dir(struct buf *b, const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+	int rc = 0;
+
+	if (!d)
+		return 0;
+	while (rc != -ENOBUFS && (e = readdir(d))) {
+		auto_free char *file = xasprintf("%s/%s", path, e->d_name);
+
+		if (e->d_name[0] != '.')
+			rc = roots_put(b, file);
+	}
+	closedir(d);
+	return rc == -ENOBUFS ? rc : 0;
+}
+
+int roots_from_env(char **pem, bool *alone, struct kt_error *err)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+	const char *dir = getenv("SSL_CERT_DIR");
+	auto_strv struct strv dirs = strv_split(dir ? dir : "", ':');
+	auto_free char *own = NULL;
+	struct buf b;
+	int rc = 0;
+
+	*pem = NULL;
+	*alone = dirs.n;
+	file = file && *file ? file : NULL;
+	if (!file && !dirs.n)
+		return 0;
+	buf_init(&b, MAX_ROOTS);
+	if (file)
+		rc = roots_put(&b, file);
+	else if ((own = roots_default()))
+		(void)!roots_put(&b, own); /* where there is none: none */
+	if (rc < 0)
+		kt_fail(err, -rc, "SSL_CERT_FILE=%s: %s", file, strerror(-rc));
+	for (size_t i = 0; !rc && i < dirs.n; i++)
+		rc = roots_put_dir(&b, dirs.v[i]);
+	if (rc == -ENOBUFS)
+		rc = kt_fail(err, EFBIG, "SSL_CERT_DIR=%s: more than 16 MiB",
+			     dir);
+	else if (!rc && !b.len)
+		rc = kt_fail(err, ENOENT, "%s=%s: no certificate there",
+			     file ? "SSL_CERT_FILE" : "SSL_CERT_DIR",
+			     file ? file : dir);
+	if (!rc)
+		*pem = xstrndup((char *)buf_data(&b), b.len);
+	buf_fini(&b);
+	return rc;
+}
