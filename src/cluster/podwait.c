@@ -24,11 +24,13 @@ struct wait {
 	const struct pod_wait *what;
 	char *path, *query;
 	struct kube_watch *watch;
-	struct kube_op *op;	  /* a poll, or a look at the Deployment */
+	struct kube_op *polled;	  /* a poll */
+	struct kube_op *looked;	  /* a look at the Deployment */
 	struct timer poll, grace; /* @grace: the Pod is unschedulable */
 	struct timer look;	  /* at the Deployment: why is there no Pod? */
 	struct timer silence;	  /* nothing came from the watch */
 	struct kube_op *ask;	  /* then: a look at the Pod */
+	bool seen;		  /* there is a Pod */
 	char text[160];		  /* told last */
 	json_t *pod;
 	struct kt_error why;
@@ -79,6 +81,7 @@ static void judge(struct wait *w, json_t *pod)
 	if (!w->what->pod &&
 	    json_at(pod, "metadata", "deletionTimestamp", NULL))
 		return;
+	w->seen = true;
 	loop_timer_stop(&w->look);
 	podwait_tell(w, r.text);
 	if (r.state != POD_UNSCHEDULABLE)
@@ -106,12 +109,28 @@ static void judge(struct wait *w, json_t *pod)
 	}
 }
 
+static void look_again(struct timer *t);
+
+/* Is it worth asking the Deployment why there is no Pod? */
+static void look_later(struct wait *w)
+{
+	if (!w->done && !w->seen && w->what->deployment && !w->what->pod)
+		loop_timer_start(kube_loop(w->kube), &w->look, CHECK_DEPLOYMENT,
+				 look_again);
+}
+
 static void gone(struct wait *w)
 {
 	struct kt_error err = { 0 };
 
-	if (w->done || !w->what->pod)
+	if (w->done)
 		return;
+	if (!w->what->pod) {
+		w->seen = false;
+		if (!w->looked)
+			look_later(w);
+		return;
+	}
 	kt_fail(&err, ENOENT, "pod %s/%s was deleted", w->what->ns,
 		w->what->pod);
 	end_failed(w, &err);
@@ -159,7 +178,7 @@ static void on_polled(void *user, const struct kube_reply *reply)
 {
 	struct wait *w = user;
 
-	w->op = NULL;
+	w->polled = NULL;
 	if (reply->status == 403 || reply->status == 404) {
 		end_failed(w, reply->err);
 		return;
@@ -188,7 +207,7 @@ static void poll_now(struct timer *t)
 {
 	struct wait *w = container_of(t, struct wait, poll);
 
-	w->op = ask_pod(w, on_polled);
+	w->polled = ask_pod(w, on_polled);
 }
 
 /* The watch goes on meanwhile, and a refusal is its own matter. */
@@ -226,8 +245,6 @@ static const struct kube_watch_handler watch_handler = {
 
 /* --- a Deployment without Pods -------------------------------------------- */
 
-static void look_again(struct timer *t);
-
 /* Quota and admission refuse the ReplicaSet's Pods: a condition says so. */
 static void on_looked(void *user, const struct kube_reply *reply)
 {
@@ -238,12 +255,12 @@ static void on_looked(void *user, const struct kube_reply *reply)
 	json_t *c;
 	size_t i;
 
-	w->op = NULL;
+	w->looked = NULL;
 	json_array_foreach (conds, i, c) {
 		const char *reason = json_str(c, "reason", NULL);
 		const char *message = json_str(c, "message", NULL);
 
-		if (w->done ||
+		if (w->done || w->seen ||
 		    !str_eq(json_str(c, "type", NULL), "ReplicaFailure") ||
 		    !str_eq(json_str(c, "status", NULL), "True"))
 			continue;
@@ -253,9 +270,7 @@ static void on_looked(void *user, const struct kube_reply *reply)
 		status_hint_forbidden(&err);
 		end_failed(w, &err);
 	}
-	if (!w->done)
-		loop_timer_start(kube_loop(w->kube), &w->look, CHECK_DEPLOYMENT,
-				 look_again);
+	look_later(w);
 }
 
 static void look_again(struct timer *t)
@@ -265,8 +280,7 @@ static void look_again(struct timer *t)
 					 w->what->deployment, NULL);
 	const struct kube_request req = { .method = "GET", .path = path };
 
-	if (!w->op)
-		w->op = kube_request_start(w->kube, &req, on_looked, w);
+	w->looked = kube_request_start(w->kube, &req, on_looked, w);
 }
 
 /* --- all of it ------------------------------------------------------------ */
@@ -284,15 +298,14 @@ static void podwait_start(struct wait *w)
 	w->watch =
 		kube_watch_start(w->kube, w->path, w->query, &watch_handler, w);
 	watch_spoke(w);
-	if (what->deployment && !what->pod)
-		loop_timer_start(kube_loop(w->kube), &w->look, CHECK_DEPLOYMENT,
-				 look_again);
+	look_later(w);
 }
 
 static void stop(struct wait *w)
 {
 	kube_watch_stop(w->watch);
-	kube_request_cancel(w->op);
+	kube_request_cancel(w->polled);
+	kube_request_cancel(w->looked);
 	kube_request_cancel(w->ask);
 	loop_timer_stop(&w->silence);
 	loop_timer_stop(&w->poll);
