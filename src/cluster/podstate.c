@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/objects.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -124,12 +125,59 @@ void pod_report_container(struct pod_report *r, const json_t *pod,
 	judge_container(r, pod, status);
 }
 
+/* A service mesh puts containers of its own beside ours, or before it. */
+static const json_t *our_status(const json_t *pod)
+{
+	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
+	const json_t *status;
+	size_t i;
+
+	json_array_foreach (list, i, status)
+		if (str_eq(json_str(status, "name", NULL), KT_CONTAINER))
+			return status;
+	return NULL;
+}
+
+static const char *state_reason(const json_t *status)
+{
+	static const char *const states[] = { "waiting", "terminated" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		const char *reason =
+			json_str(status, "state", states[i], "reason", NULL);
+
+		if (reason)
+			return reason;
+	}
+	return "";
+}
+
+/* Ours cannot start before the init containers that somebody put in */
+static void describe_init(struct pod_report *r, const json_t *pod)
+{
+	const json_t *list =
+		json_at(pod, "status", "initContainerStatuses", NULL);
+	const json_t *status;
+	size_t i;
+
+	json_array_foreach (list, i, status) {
+		const char *name = json_str(status, "name", NULL);
+		const char *reason = state_reason(status);
+
+		if (json_is_true(json_object_get(status, "started")) ||
+		    strcmp(reason, "Completed") == 0)
+			continue;
+		snprintf(r->text, sizeof(r->text), "init container %s%s%s",
+			 or_empty(name), *reason ? ": " : " runs", reason);
+		return;
+	}
+}
+
 /* Evicted, SysctlForbidden, NodeAffinity, ...: or its container just ended. */
 static void judge_over(struct pod_report *r, const json_t *pod)
 {
-	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
 	const json_t *term =
-		json_at(json_array_get(list, 0), "state", "terminated", NULL);
+		json_at(our_status(pod), "state", "terminated", NULL);
 	const char *reason = json_str(pod, "status", "reason", NULL);
 	const char *message = json_str(pod, "status", "message", NULL);
 	char end[800];
@@ -167,7 +215,7 @@ static void judge_unscheduled(struct pod_report *r, const json_t *pod)
 void pod_report_make(struct pod_report *r, const json_t *pod)
 {
 	const char *phase = json_str(pod, "status", "phase", NULL);
-	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
+	const json_t *status = our_status(pod);
 
 	*r = (struct pod_report){ .state = POD_WAITING };
 	snprintf(r->text, sizeof(r->text), "%s", or_empty(phase));
@@ -175,8 +223,10 @@ void pod_report_make(struct pod_report *r, const json_t *pod)
 		set_failed(r, pod, ENOENT, "it is being deleted", NULL, NULL);
 	else if (str_eq(phase, "Failed") || str_eq(phase, "Succeeded"))
 		judge_over(r, pod);
-	else if (json_array_size(list))
-		judge_container(r, pod, json_array_get(list, 0));
+	else if (status)
+		judge_container(r, pod, status);
 	else
 		judge_unscheduled(r, pod);
+	if (r->state == POD_WAITING)
+		describe_init(r, pod);
 }

@@ -26,7 +26,7 @@ struct pod_report {
  *  there is none yet); pure */
 void pod_report_container(struct pod_report *r, const json_t *pod,
 			  const json_t *status);
-/** pod_report_make() - judge @pod (its first container); pure */
+/** pod_report_make() - judge @pod, one of ours, by our container; pure */
 void pod_report_make(struct pod_report *r, const json_t *pod);
 
 #endif

@@ -70,6 +70,27 @@ static bool is_ready(const json_t *pod)
 	return false;
 }
 
+/* Not ours only: an injected one keeps the Pod from being Ready, too */
+static void podwait_tell_unready(struct wait *w, const json_t *pod)
+{
+	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
+	const json_t *status;
+	char text[160];
+	size_t i;
+
+	json_array_foreach (list, i, status) {
+		const char *name = json_str(status, "name", NULL);
+
+		if (!name || json_is_true(json_object_get(status, "ready")))
+			continue;
+		snprintf(text, sizeof(text), "container %s is not ready yet",
+			 name);
+		podwait_tell(w, text);
+		return;
+	}
+	podwait_tell(w, "it runs, but is not ready yet");
+}
+
 static void judge(struct wait *w, json_t *pod)
 {
 	struct pod_report r;
@@ -89,7 +110,7 @@ static void judge(struct wait *w, json_t *pod)
 	switch (r.state) {
 	case POD_RUNNING:
 		if (w->what->ready && !is_ready(pod)) {
-			podwait_tell(w, "it runs, but is not ready yet");
+			podwait_tell_unready(w, pod);
 			break;
 		}
 		w->pod = json_incref(pod);

@@ -24,16 +24,16 @@ static bool is_of_ktctl(const json_t *obj)
 	const json_t *containers =
 		of_template ? of_template
 			    : json_at(obj, "spec", "containers", NULL);
-	const json_t *env =
-		json_object_get(json_array_get(containers, 0), "env");
-	const json_t *e;
-	size_t i;
+	const json_t *c, *e;
+	size_t i, k;
 
 	if (!containers) /* a record */
 		return object_annotation(obj, KT_ANNOTATION_USER);
-	json_array_foreach (env, i, e)
-		if (str_eq(json_str(e, "name", NULL), KT_ENV_SERVE))
-			return true;
+	/* a service mesh may have put its own before ours */
+	json_array_foreach (containers, i, c)
+		json_array_foreach (json_object_get(c, "env"), k, e)
+			if (str_eq(json_str(e, "name", NULL), KT_ENV_SERVE))
+				return true;
 	return false;
 }
 

@@ -27,7 +27,8 @@ static struct pod_report judge(const char *status)
 }
 
 #define WAITING(reason, message)                                               \
-	"{'phase':'Pending','containerStatuses':[{'state':{'waiting':{"        \
+	"{'phase':'Pending','containerStatuses':[{'name':'standalone','state'" \
+	":{'waiting':{"                                                        \
 	"'reason':'" reason "','message':'" message "'}}}]}"
 
 static void waits_and_runs(void **state)
@@ -39,7 +40,8 @@ static void waits_and_runs(void **state)
 	r = judge(WAITING("ContainerCreating", ""));
 	assert_int_equal(r.state, POD_WAITING);
 	assert_string_equal(r.text, "ContainerCreating");
-	r = judge("{'phase':'Running','containerStatuses':[{'state':"
+	r = judge("{'phase':'Running','containerStatuses':[{'name':'standalone'"
+		  ",'state':"
 		  "{'running':{}}}]}");
 	assert_int_equal(r.state, POD_RUNNING);
 	r = judge("{}");
@@ -70,7 +72,8 @@ static void tells_image_failures(void **state)
 static void tells_crashes_with_last_words(void **state)
 {
 	struct pod_report r = judge(
-		"{'phase':'Running','containerStatuses':[{'restartCount':2,"
+		"{'phase':'Running','containerStatuses':[{'name':'standalone','"
+		"restartCount':2,"
 		"'state':{'waiting':{'reason':'CrashLoopBackOff','message':"
 		"'back-off 10s'}},'lastState':{'terminated':{'exitCode':3,"
 		"'reason':'Error','message':'cannot listen\\n'}}}]}");
@@ -80,10 +83,12 @@ static void tells_crashes_with_last_words(void **state)
 	assert_non_null(strstr(r.why.msg, "CrashLoopBackOff: exit status 3: "
 					  "cannot listen"));
 	/* the first ends may be followed by a good start */
-	r = judge("{'phase':'Running','containerStatuses':[{'restartCount':0,"
+	r = judge("{'phase':'Running','containerStatuses':[{'name':'standalone'"
+		  ",'restartCount':0,"
 		  "'state':{'terminated':{'exitCode':1}}}]}");
 	assert_int_equal(r.state, POD_WAITING);
-	r = judge("{'phase':'Running','containerStatuses':[{'restartCount':3,"
+	r = judge("{'phase':'Running','containerStatuses':[{'name':'standalone'"
+		  ",'restartCount':3,"
 		  "'state':{'terminated':{'exitCode':1,'reason':'Error'}}}]}");
 	assert_int_equal(r.state, POD_FAILED);
 }
@@ -98,7 +103,8 @@ static void tells_ends(void **state)
 	assert_int_equal(r.state, POD_FAILED);
 	assert_string_equal(r.why.reason, "SysctlForbidden");
 	assert_non_null(strstr(r.why.msg, "forbidden sysctl"));
-	r = judge("{'phase':'Succeeded','containerStatuses':[{'state':"
+	r = judge("{'phase':'Succeeded','containerStatuses':[{'name':'"
+		  "standalone','state':"
 		  "{'terminated':{'exitCode':0,'reason':'Completed'}}}]}");
 	assert_int_equal(r.state, POD_FAILED);
 	assert_non_null(strstr(r.why.msg, "Completed: exit status 0"));
@@ -116,6 +122,55 @@ static void tells_unscheduled(void **state)
 	assert_non_null(strstr(r.why.msg, "Unschedulable: 0/1 nodes"));
 }
 
+/* istio-proxy sorts before standalone */
+#define BESIDE(state, ours)                                                    \
+	"{'phase':'Running','containerStatuses':[{'name':'istio-proxy',"       \
+	"'restartCount':7,'state':" state "},{'name':'standalone',"            \
+	"'restartCount':0,'state':" ours "}]}"
+
+static void knows_its_own_container(void **state)
+{
+	struct pod_report r = judge(
+		BESIDE("{'running':{}}",
+		       "{'waiting':{'reason':'ErrImagePull','message':'no'}}"));
+
+	(void)state;
+	assert_int_equal(r.state, POD_FAILED);
+	assert_string_equal(r.why.reason, "ErrImagePull");
+	r = judge(BESIDE("{'terminated':{'exitCode':1,'reason':'Error'}}",
+			 "{'running':{}}"));
+	assert_int_equal(r.state, POD_RUNNING);
+	r = judge(BESIDE("{'waiting':{'reason':'CrashLoopBackOff'}}",
+			 "{'waiting':{'reason':'ContainerCreating'}}"));
+	assert_int_equal(r.state, POD_WAITING);
+	assert_string_equal(r.text, "ContainerCreating");
+	r = judge("{'phase':'Failed','containerStatuses':["
+		  "{'name':'istio-proxy','state':{'terminated':{'exitCode':0,"
+		  "'reason':'Completed'}}},{'name':'standalone','state':"
+		  "{'terminated':{'exitCode':9,'reason':'Error'}}}]}");
+	assert_non_null(strstr(r.why.msg, "Error: exit status 9"));
+	/* ours is not there yet, whatever the other does */
+	r = judge("{'phase':'Running','containerStatuses':["
+		  "{'name':'istio-proxy','state':{'running':{}}}]}");
+	assert_int_equal(r.state, POD_WAITING);
+}
+
+static void tells_init_containers(void **state)
+{
+	struct pod_report r =
+		judge("{'phase':'Pending','initContainerStatuses':["
+		      "{'name':'done','state':{'terminated':{'exitCode':0,"
+		      "'reason':'Completed'}}},{'name':'istio-init','state':"
+		      "{'waiting':{'reason':'ImagePullBackOff'}}}],"
+		      "'containerStatuses':[{'name':'standalone','state':"
+		      "{'waiting':{'reason':'PodInitializing'}}}]}");
+
+	(void)state;
+	assert_int_equal(r.state, POD_WAITING);
+	assert_string_equal(r.text,
+			    "init container istio-init: ImagePullBackOff");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +179,8 @@ int main(void)
 		cmocka_unit_test(tells_crashes_with_last_words),
 		cmocka_unit_test(tells_ends),
 		cmocka_unit_test(tells_unscheduled),
+		cmocka_unit_test(knows_its_own_container),
+		cmocka_unit_test(tells_init_containers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
