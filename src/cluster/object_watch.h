@@ -5,7 +5,7 @@
 #include "kube/client.h"
 
 /**
- * DOC: Guard
+ * DOC: Watching one object
  *
  * Tells when an object was perhaps changed: by a watch, or where that is not
  * allowed every 5 s. What to do about it is the owner's, in sequential code.

@@ -12,7 +12,7 @@
 #include "uplink/shadow.h"
 
 /**
- * DOC: Inward: traffic of the cluster comes to this machine
+ * DOC: A job: traffic of the cluster comes to this machine
  *
  * What exchange, mesh and preview have in common, as steps in the order in
  * which a command takes them. Each is sequential code that waits in the loop:
@@ -111,7 +111,7 @@ void job_stuntman_remove(struct job *job);
 KT_CHECK int job_shadow(struct job *job, bool share, struct kt_error *err);
 /** job_tunnel() - up, the rules are in force */
 KT_CHECK int job_tunnel(struct job *job, struct kt_error *err);
-/** job_tell_caller() - uplink_config.caller of @user, a struct inward: a
+/** job_tell_caller() - uplink_config.caller of @user, a struct job: a
  * local program that was not started yet would be searched for elsewhere */
 void job_tell_caller(void *user, const struct inbound_caller *c);
 /** job_take() - the Service leads to the shadow, and is kept so: when
@@ -119,7 +119,7 @@ void job_tell_caller(void *user, const struct inbound_caller *c);
  *  when it was recovered */
 KT_CHECK int job_take(struct job *job, struct kt_error *err);
 /** job_changed() - something has changed: job_serve() shall look; @user
- *  is the inward */
+ *  is the job */
 void job_changed(void *user);
 /** job_serve() - until a signal (-EINTR) or a fatal error */
 KT_CHECK int job_serve(struct job *job, struct kt_error *err);

@@ -109,7 +109,7 @@ void job_stuntman_remove(struct job *job)
 
 /* --- the switch, and what keeps it ---------------------------------------- */
 
-struct watchman {
+struct retake {
 	struct job *job;
 	enum service_state state;
 	bool force; /* retake one that was given back */
@@ -118,7 +118,7 @@ struct watchman {
 
 static json_t *take_again(const json_t *service, void *arg)
 {
-	struct watchman *w = arg;
+	struct retake *w = arg;
 
 	json_decref(w->original);
 	w->state = service_state(service, w->job->selector, &w->original);
@@ -130,8 +130,7 @@ static json_t *take_again(const json_t *service, void *arg)
 }
 
 /* The record has changed: the origin is what somebody says now */
-static int follow(struct job *job, const struct watchman *w,
-		  struct kt_error *err)
+static int follow(struct job *job, const struct retake *w, struct kt_error *err)
 {
 	auto_free char *path = stuntman_path(job);
 	json_t *got = NULL;
@@ -152,7 +151,7 @@ static int follow(struct job *job, const struct watchman *w,
 static int job_service_keep(void *user, struct kt_error *err)
 {
 	struct job *job = user;
-	struct watchman w = { .job = job };
+	struct retake w = { .job = job };
 	int rc = update_service(job->kube, job->ns, job->name, take_again, &w,
 				err);
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /**
- * DOC: Lead: callers of somebody else's port come to the shadow
+ * DOC: Redirector: callers of another program's port come to the shadow
  *
  * In a Pod whose own program listens on the Service's port already (an
  * ephemeral container). While a laptop wants the callers of a port, new ones

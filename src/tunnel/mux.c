@@ -104,7 +104,7 @@ uint32_t mux_stream_id(const struct mux_stream *s)
 	return (uint32_t)s->id;
 }
 
-void mux_set_lanes(struct mux *m, struct scheduler *scheduler)
+void mux_set_scheduler(struct mux *m, struct scheduler *scheduler)
 {
 	m->scheduler = scheduler;
 }

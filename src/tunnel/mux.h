@@ -21,7 +21,7 @@
 
 #define MUX_WINDOW_MAX ((uint32_t)16 * 1024 * 1024) /* of a stream, bytes */
 #define MUX_WINDOWS ((size_t)64 * 1024 * 1024)	    /* of all that are large */
-/* more than a stream may have brought that nobody took, on two lanes */
+/* more than a stream may have brought that nobody took, in two sessions */
 #define MUX_HELD_MAX ((size_t)2 * MUX_WINDOW_MAX)
 
 struct mux;
@@ -129,9 +129,9 @@ void mux_end_streams(struct mux *m, const struct mux_stream *but, int error);
 /** mux_find_user() - the user of the open stream @id, if its ops are @ops */
 void *mux_find_user(struct mux *m, uint32_t id,
 		    const struct mux_stream_ops *ops);
-/** mux_set_lanes() - keep @lanes (borrowed, may be NULL) for the users of
- *  streams, who get it from mux_stream_lanes() */
-void mux_set_lanes(struct mux *m, struct scheduler *scheduler);
+/** mux_set_scheduler() - keep @scheduler (borrowed, may be NULL) for the users
+ * of streams, who get it from mux_stream_lanes() */
+void mux_set_scheduler(struct mux *m, struct scheduler *scheduler);
 struct scheduler *mux_stream_lanes(const struct mux_stream *s);
 
 /** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many,

@@ -28,7 +28,7 @@ struct scheduler {
 	scheduler_open_fn open;
 	void *user;
 	struct link *bulk;   /* NULL: none */
-	struct list waiting; /* of struct lane, until it is up */
+	struct list waiting; /* of struct tunnel_stream, until it is up */
 	struct timer again;  /* open another carrier */
 	struct timer idle;
 	int64_t idle_ns;    /* since it was used */
@@ -167,7 +167,7 @@ static void start_bulk(struct scheduler *ls)
 	ls->bulk = link_new(ls->loop, &scfg, &mcfg, NULL, NULL, &link_ops, ls);
 	if (!ls->bulk)
 		return;
-	mux_set_lanes(link_mux(ls->bulk), ls);
+	mux_set_scheduler(link_mux(ls->bulk), ls);
 	ls->was_up = false;
 	ls->failures = 0;
 	ls->idle_ns = 0;
@@ -240,7 +240,7 @@ struct scheduler *scheduler_new(struct loop *loop,
 	ls->user = user;
 	memcpy(ls->quick, session_id(link_session(quick)), FRAME_ID_LEN);
 	list_init(&ls->waiting);
-	mux_set_lanes(link_mux(quick), ls);
+	mux_set_scheduler(link_mux(quick), ls);
 	return ls;
 }
 

@@ -6,7 +6,7 @@
 #include "tunnel/link.h"
 
 /**
- * DOC: Lanes
+ * DOC: Scheduling streams over two sessions
  *
  * The laptop's end of a tunnel has a link for everything (the quick one) and,
  * while there is bulk, a second one for that, with a session and a carrier of

@@ -12,13 +12,13 @@
 /**
  * DOC: Theory of operation
  *
- * A lane begins on its *first* stream. To move it, the laptop's end opens a
- * *second* stream, in another session, whose request names the first one; the
- * other end accepts. In the end each end sends on the second only. There its
- * first eight bytes say, in network order, how many bytes it had sent on the
- * first; so the receiver knows when the first has brought everything, and holds
- * back what the second brings before that (bounded by the second's window,
- * which grows only with what was consumed).
+ * A stream of the tunnel begins on its *first* stream. To move it, the laptop's
+ * end opens a *second* stream, in another session, whose request names the
+ * first one; the other end accepts. In the end each end sends on the second
+ * only. There its first eight bytes say, in network order, how many bytes it
+ * had sent on the first; so the receiver knows when the first has brought
+ * everything, and holds back what the second brings before that (bounded by the
+ * second's window, which grows only with what was consumed).
  *
  *   laptop                             shadow
  *     sends on the first                 sends on the first
@@ -34,15 +34,15 @@
  *
  * An end of a half (END_STREAM) is the real one, on whichever stream it comes:
  * who has moved does not end the first stream. That one stays open, idle, as
- * the lane's anchor: when it is reset, or its session dies, the lane is over.
+ * its anchor: when it is reset, or its session dies, it is over.
  * In peace it is closed last, by RST_STREAM(NO_ERROR) of whoever is done; the
  * other end may not be yet, and goes on with the second alone.
  *
- *   second refused, or lost before the      -> the lane stays on the first
+ *   second refused, or lost before the      -> it stays on the first
  *   answer arrived
- *   second reset or lost after that         -> the lane is reset, when what
+ *   second reset or lost after that         -> it is reset, when what
  *                                              came before is delivered
- *   first reset with an error               -> the lane is reset
+ *   first reset with an error               -> it is reset
  */
 
 #define OFFSET_LEN 8
@@ -114,7 +114,7 @@ static void tunnel_stream_over(struct tunnel_stream *l, int error, int first,
 /* the peer does not keep to the rules above */
 static void tunnel_stream_broken(struct tunnel_stream *l)
 {
-	log_debug("lane: the other end breaks the rules of moving");
+	log_debug("tunnel: the other end breaks the rules of moving");
 	tunnel_stream_over(l, -EPROTO, EPROTO, EPROTO);
 }
 
@@ -298,7 +298,7 @@ static void second_head(void *user, const struct mux_head *h)
 		l->fixed = true;
 		return; /* close() follows */
 	}
-	log_trace("lane: stream %u moved after %llu bytes sent",
+	log_trace("tunnel: stream %u moved after %llu bytes sent",
 		  l->first ? mux_stream_id(l->first) : 0,
 		  (unsigned long long)l->sent);
 	m->asking = false;

@@ -11,20 +11,20 @@
 #include <stdint.h>
 
 /**
- * DOC: Lane
+ * DOC: A stream of the tunnel
  *
  * A stream of bytes that begins as a stream of one mux and may move, while
  * bytes flow, to a stream of another: bulk goes to a session, and so a carrier,
  * of its own, where nobody waits behind it (tunnel/scheduler.h). Its user sees
  * none of that: the functions are those of mux_stream, with the same rules.
- * Theory: lane.c.
+ * Theory: tunnel_stream.c.
  */
 
 struct scheduler;
 struct tunnel_stream_move;
 
-/** struct lane - embed it; what is in it is lane.c's. The memory must stay
- *  until the batch of events in which it is over has ended. */
+/** struct tunnel_stream - embed it; only tunnel_stream.c looks inside. The
+ * memory must stay until the batch of events in which it is over has ended. */
 struct tunnel_stream {
 	struct loop *loop;
 	const struct mux_stream_ops *ops; /* NULL: over */
@@ -71,7 +71,7 @@ void tunnel_stream_reset(struct tunnel_stream *l, int error);
 
 /* --- moving, for tunnel/scheduler and the shadow -------------------------- */
 
-/** tunnel_stream_find() - the lane that began as stream @id of @m, or NULL */
+/** tunnel_stream_find() - the one that began as stream @id of @m, or NULL */
 struct tunnel_stream *tunnel_stream_find(struct mux *m, uint32_t id);
 /** tunnel_stream_ask() - have the peer continue it on a new stream of @m
  * (client), opened with @req; 0, -errno. scheduler_answered() tells how it
@@ -79,7 +79,7 @@ struct tunnel_stream *tunnel_stream_find(struct mux *m, uint32_t id);
 KT_CHECK int tunnel_stream_ask(struct tunnel_stream *l, struct mux *m,
 			       const struct mux_request *req);
 /** tunnel_stream_continue() - the peer asked for that: @s (taken) is the new
- * stream; it is accepted, or refused when the lane moved before */
+ * stream; it is accepted, or refused when it moved before */
 void tunnel_stream_continue(struct tunnel_stream *l, struct mux_stream *s);
 
 #endif
