@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "router/backend.h"
-#include "router/pipe.h"
+#include "pipe/pipe.h"
 
 #include <stdbool.h>
 #include <stdint.h>

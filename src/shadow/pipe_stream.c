@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "router/pipe.h"
+#include "pipe/pipe.h"
 #include "tunnel/mux.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "router/pipe_fd.h"
+#include "pipe/pipe_fd.h"
 #include "router/router.h"
 #include "router/table.h"
 #include "shadow/laptop.h"

@@ -2,8 +2,8 @@
 #include "shadow/serve_http.h"
 
 #include "base/mem.h"
-#include "router/pipe.h"
-#include "router/pipe_fd.h"
+#include "pipe/pipe.h"
+#include "pipe/pipe_fd.h"
 #include "router/table.h"
 #include "shadow/laptop.h"
 #include "shadow/origin.h"

@@ -7,8 +7,8 @@
  */
 #include "base/mem.h"
 #include "base/str.h"
-#include "router/pipe.h"
-#include "router/pipe_fd.h"
+#include "pipe/pipe.h"
+#include "pipe/pipe_fd.h"
 #include "router/router.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 #include "rig.h"
 
 #include "base/mem.h"
-#include "router/pipe_fd.h"
+#include "pipe/pipe_fd.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include "shadow/pipe_stream.h"
 
 #include "../tunnel/muxlink.h"
-#include "router/pipe.h"
+#include "pipe/pipe.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_ROUTER_PIPE_FD_H
-#define KT_ROUTER_PIPE_FD_H
+#ifndef KT_PIPE_FD_H
+#define KT_PIPE_FD_H
 
 #include "base/loop.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "router/pipe_fd.h"
+#include "pipe/pipe_fd.h"
 
 #include "base/mem.h"
-#include "router/pipe.h"
+#include "pipe/pipe.h"
 
 #include <errno.h>
 #include <netinet/in.h>
