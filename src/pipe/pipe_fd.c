@@ -38,6 +38,7 @@ struct pipe_fd {
 	bool hup;      /* the end is in the socket, or an error */
 	bool ended;    /* eof() was called */
 	bool blocked;  /* writable() is owed */
+	int lost;      /* -errno that a send has taken from the socket */
 	bool gone;
 };
 
@@ -88,6 +89,10 @@ static int pipe_fd_read_some(struct pipe_fd *s)
 		s->readable = false;
 		if (errno != EAGAIN)
 			pipe_fd_fail(s, -errno);
+		return 0;
+	}
+	if (n == 0 && s->lost) {
+		pipe_fd_fail(s, s->lost);
 		return 0;
 	}
 	if (n == 0) {
@@ -159,6 +164,17 @@ static void pipe_fd_on_event(struct watch *w, uint32_t events)
 
 /* --- the pipe ------------------------------------------------------------- */
 
+/*
+ * A reset is told once, and what was sent has heard it now: to the next read it
+ * would look like the far side's end. Not so EPIPE, before which that end came.
+ */
+static int pipe_fd_lost(struct pipe_fd *s, int error)
+{
+	if (error != -EPIPE)
+		s->lost = error;
+	return error;
+}
+
 static ssize_t fd_send(struct pipe *p, const void *data, size_t n)
 {
 	struct pipe_fd *s = of(p);
@@ -173,7 +189,7 @@ static ssize_t fd_send(struct pipe *p, const void *data, size_t n)
 		else if (errno == EAGAIN)
 			s->blocked = true;
 		else if (errno != EINTR)
-			return -errno;
+			return pipe_fd_lost(s, -errno);
 	}
 	return (ssize_t)sent;
 }

@@ -44,7 +44,7 @@ enum state { READING, EXCHANGE, LINGER };
 
 struct http1 {
 	struct router_conn *rc;
-	struct conn_end caller;
+	struct pipe_end caller;
 	struct ups ups;
 	enum state state;
 	bool gone;
@@ -82,7 +82,7 @@ static void http1_free(void *part)
 
 	c->gone = true;
 	loop_timer_stop(&c->timer);
-	conn_end_reset(&c->caller);
+	pipe_end_reset(&c->caller);
 	ups_fini(&c->ups);
 	buf_fini(&c->out);
 	buf_fini(&c->head);
@@ -146,24 +146,6 @@ static void bad_gateway(struct http1 *c, const char *what)
 		http1_answer(c, 502, "Bad Gateway", text);
 }
 
-static void http1_take(struct conn_end *e, size_t n)
-{
-	buf_take(&e->in, n);
-	if (!e->in.len)
-		buf_fini(&e->in);
-	if (e->pipe && n > e->early)
-		pipe_consume(e->pipe, n - e->early);
-	e->early -= MIN(n, e->early);
-}
-
-/* a head may be larger than a pipe's window */
-static void want_more(struct conn_end *e)
-{
-	if (e->pipe && e->in.len > e->early)
-		pipe_consume(e->pipe, e->in.len - e->early);
-	e->early = e->in.len;
-}
-
 /* 1: all of it is out; 0: later; -1: the connection is gone */
 static int send_out(struct http1 *c)
 {
@@ -185,7 +167,7 @@ static void run_linger(struct http1 *c)
 
 	if (rc < 0)
 		return;
-	http1_take(&c->caller, c->caller.in.len);
+	pipe_end_take(&c->caller, c->caller.in.len);
 	if (rc == 0)
 		return;
 	if (c->caller.eof) {
@@ -301,7 +283,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	}
 	c->state = EXCHANGE;
 	http1_choose(c, h);
-	http1_take(&c->caller, len);
+	pipe_end_take(&c->caller, len);
 	http1_route(c);
 }
 
@@ -368,7 +350,7 @@ static void read_request(struct http1 *c)
 	else if (c->caller.eof)
 		http1_over(c, false);
 	else
-		want_more(&c->caller);
+		pipe_end_more(&c->caller);
 }
 
 /* --- request to the backend ----------------------------------------------- */
@@ -431,7 +413,7 @@ static void push(struct http1 *c)
 	if (c->body_ok) {
 		http1_offer(up, buf_data(&c->caller.in), c->body_ok, &n);
 		c->body_ok -= n;
-		http1_take(&c->caller, n);
+		pipe_end_take(&c->caller, n);
 	}
 	if (!c->caller.eof || c->caller.in.len || up->write_failed)
 		return;
@@ -469,18 +451,18 @@ static void tunnel(struct http1 *c)
 {
 	struct up *up = c->ups.used;
 	struct router_conn *rc = c->rc;
-	struct conn_end a = c->caller, b = up->end;
+	struct pipe_end a = c->caller, b = up->end;
 
-	c->caller = (struct conn_end){ 0 };
-	up->end = (struct conn_end){ 0 };
+	c->caller = (struct pipe_end){ 0 };
+	up->end = (struct pipe_end){ 0 };
 	http1_free(c);
-	join_start(rc, &a, &b);
+	conn_join(rc, &a, &b);
 }
 
 /* the caller is to know that this response is the last one */
 static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 {
-	struct conn_end *up = &c->ups.used->end;
+	struct pipe_end *up = &c->ups.used->end;
 	const char *start = (const char *)buf_data(&up->in);
 
 	c->keep = false;
@@ -488,7 +470,7 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 		buf_reset(&c->out); /* as it was; the end comes unsaid */
 		return;
 	}
-	http1_take(up, len);
+	pipe_end_take(up, len);
 	c->answer_ok = 0;
 }
 
@@ -515,7 +497,7 @@ static void interim_head(struct http1 *c, size_t len)
 {
 	c->heard = true;
 	if (c->old) /* RFC 9110 section 15.2 */
-		http1_take(&c->ups.used->end, len);
+		pipe_end_take(&c->ups.used->end, len);
 	else
 		c->answer_ok = len;
 }
@@ -533,7 +515,7 @@ static bool read_head(struct http1 *c)
 	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
 		no_answer(c);
 	else if (n == -EAGAIN)
-		want_more(&up->end);
+		pipe_end_more(&up->end);
 	if (n == -EAGAIN)
 		return false;
 	if (n < 0)
@@ -610,7 +592,7 @@ static int pull(struct http1 *c)
 			if (c->in_answer && n)
 				c->answered = true;
 			c->answer_ok -= (size_t)n;
-			http1_take(&up->end, (size_t)n);
+			pipe_end_take(&up->end, (size_t)n);
 			if (c->answer_ok)
 				return 0;
 		} else if (c->in_answer) {
@@ -727,15 +709,15 @@ static void http1_on_up(void *user)
 	http1_run(user);
 }
 
-void http1_start(struct router_conn *rc, struct conn_end *caller,
-		 struct conn_end *up, struct backend_ref ref)
+void http1_start(struct router_conn *rc, struct pipe_end *caller,
+		 struct pipe_end *up, struct backend_ref ref)
 {
 	struct http1 *c = calloc(1, sizeof(*c));
 
 	if (!c) {
-		conn_end_reset(caller);
+		pipe_end_reset(caller);
 		if (up)
-			conn_end_reset(up);
+			pipe_end_reset(up);
 		conn_over(rc);
 		return;
 	}

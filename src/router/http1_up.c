@@ -95,7 +95,7 @@ void ups_fini(struct ups *u)
 	u->nidle = 0;
 }
 
-static struct up *up_new(struct ups *u, const struct conn_end *end,
+static struct up *up_new(struct ups *u, const struct pipe_end *end,
 			 struct backend_ref ref)
 {
 	struct up *up = calloc(1, sizeof(*up));
@@ -129,7 +129,7 @@ int ups_use(struct ups *u, struct backend_ref ref, bool young)
 {
 	struct router_env *env = u->rc->env;
 	struct up *up = find_idle(u, ref, young);
-	struct conn_end end = { 0 };
+	struct pipe_end end = { 0 };
 
 	if (up) {
 		list_del(&up->node);
@@ -141,7 +141,7 @@ int ups_use(struct ups *u, struct backend_ref ref, bool young)
 	end.pipe = env->open(env, u->rc->port, ref, &u->rc->from);
 	if (!end.pipe)
 		return errno ? -errno : -ECONNREFUSED;
-	buf_init(&end.in, CONN_BUF_MAX);
+	buf_init(&end.in, PIPE_END_MAX);
 	u->used = up_new(u, &end, ref);
 	if (u->used)
 		return 0;
@@ -160,12 +160,12 @@ static void wait(struct ups *u, struct up *up)
 	up_free(container_of(u->idle.prev, struct up, node), false);
 }
 
-void ups_adopt(struct ups *u, struct conn_end *end, struct backend_ref ref)
+void ups_adopt(struct ups *u, struct pipe_end *end, struct backend_ref ref)
 {
 	struct up *up = up_new(u, end, ref);
 
 	if (!up) {
-		conn_end_reset(end);
+		pipe_end_reset(end);
 		return;
 	}
 	up->opened = true;

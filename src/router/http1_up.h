@@ -16,7 +16,7 @@
 struct up {
 	struct list node;
 	struct ups *ups;
-	struct conn_end end; /* pipe NULL: it broke */
+	struct pipe_end end; /* pipe NULL: it broke */
 	struct backend_ref ref;
 	int64_t since; /* it waits */
 	int error;     /* of closed() */
@@ -42,7 +42,7 @@ void ups_fini(struct ups *u); /* reset them all */
  *  it was used just now. 0 or -errno */
 KT_CHECK int ups_use(struct ups *u, struct backend_ref ref, bool young);
 /** ups_adopt() - this open one waits; taken */
-void ups_adopt(struct ups *u, struct conn_end *end, struct backend_ref ref);
+void ups_adopt(struct ups *u, struct pipe_end *end, struct backend_ref ref);
 /** ups_keep() - the one in use waits for the next request, if one may go there
  */
 void ups_keep(struct ups *u);

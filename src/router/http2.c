@@ -20,7 +20,7 @@ static void http2_free(void *part)
 	loop_timer_stop(&c->slow);
 	loop_timer_stop(&c->leave);
 	http2_side_fini(&c->down);
-	conn_end_reset(&c->down.end);
+	pipe_end_reset(&c->down.end);
 	loop_defer_free(c->rc->env->loop, c);
 }
 
@@ -202,7 +202,7 @@ static const struct pipe_handler handler = { http2_on_opened, http2_on_data,
 					     http2_on_eof, http2_on_writable,
 					     http2_on_closed };
 
-void http2_start(struct router_conn *rc, struct conn_end *caller)
+void http2_start(struct router_conn *rc, struct pipe_end *caller)
 {
 	struct http2 *c = calloc(1, sizeof(*c));
 	struct buf in = caller->in;
@@ -218,7 +218,7 @@ void http2_start(struct router_conn *rc, struct conn_end *caller)
 		if (c)
 			http2_side_fini(&c->down);
 		free(c);
-		conn_end_reset(caller);
+		pipe_end_reset(caller);
 		conn_over(rc);
 		return;
 	}

@@ -40,6 +40,9 @@
  *
  * Handlers of wire/h2 only change state; http2_run() sends afterwards.
  *
+ * It is one object in five files, which call each other in a circle: no other
+ * files of the router do.
+ *
  *   http2.c        life of the caller's connection, time-outs
  *   http2_up.c     backends: which connection a call takes
  *   http2_call.c   calls, their queues and the credit for them
@@ -54,7 +57,7 @@ struct http2;
 struct http2_side {
 	struct list node; /* of http2.ups */
 	struct http2 *c;
-	struct conn_end end; /* in: unused; pipe NULL: it broke */
+	struct pipe_end end; /* in: unused; pipe NULL: it broke */
 	struct h2 h2;
 	struct backend_ref ref;
 	struct buf out;

@@ -27,20 +27,12 @@
 
 struct listen {
 	struct router_conn *rc;
-	struct conn_end caller, up;
+	struct pipe_end caller, up;
 	struct backend_ref ref;
 	bool opened, raw;
 	struct timer silence;
 	struct timer slow; /* a beginning that tells nothing */
 };
-
-void conn_over(struct router_conn *rc)
-{
-	rc->part = NULL;
-	loop_defer_free(rc->env->loop, rc);
-	if (rc->done)
-		rc->done(rc->user);
-}
 
 void router_conn_free(struct router_conn *rc)
 {
@@ -65,14 +57,6 @@ void router_conn_sweep(struct router_conn *rc)
 		rc->ops->sweep(rc->part);
 }
 
-void conn_end_reset(struct conn_end *e)
-{
-	if (e->pipe)
-		pipe_close(e->pipe, true);
-	e->pipe = NULL;
-	buf_fini(&e->in);
-}
-
 static void listen_drop(struct listen *l)
 {
 	loop_timer_stop(&l->silence);
@@ -84,8 +68,8 @@ static void listen_free(void *part)
 {
 	struct listen *l = part;
 
-	conn_end_reset(&l->caller);
-	conn_end_reset(&l->up);
+	pipe_end_reset(&l->caller);
+	pipe_end_reset(&l->up);
 	listen_drop(l);
 }
 
@@ -128,7 +112,7 @@ static void go_raw(struct listen *l)
 	if (!l->opened)
 		return;
 	listen_drop(l);
-	join_start(rc, &l->caller, &l->up);
+	conn_join(rc, &l->caller, &l->up);
 }
 
 static void go_http1(struct listen *l)
@@ -137,7 +121,7 @@ static void go_http1(struct listen *l)
 	bool use = l->opened && !l->up.eof;
 
 	if (!use)
-		conn_end_reset(&l->up);
+		pipe_end_reset(&l->up);
 	listen_drop(l);
 	http1_start(rc, &l->caller, use ? &l->up : NULL, l->ref);
 }
@@ -146,7 +130,7 @@ static void go_http2(struct listen *l)
 {
 	struct router_conn *rc = l->rc;
 
-	conn_end_reset(&l->up);
+	pipe_end_reset(&l->up);
 	listen_drop(l);
 	http2_start(rc, &l->caller);
 }
@@ -331,8 +315,8 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 				    .user = user };
 	l->rc = rc;
 	l->caller.pipe = caller;
-	buf_init(&l->caller.in, CONN_BUF_MAX);
-	buf_init(&l->up.in, CONN_BUF_MAX);
+	buf_init(&l->caller.in, PIPE_END_MAX);
+	buf_init(&l->up.in, PIPE_END_MAX);
 	pipe_set_handler(caller, &caller_handler, l);
 	conn_become(rc, l, &part_ops);
 	if (proto == ROUTER_AUTO)

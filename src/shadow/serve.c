@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pipe/join.h"
 #include "pipe/pipe_fd.h"
 #include "router/router.h"
 #include "router/table.h"
@@ -15,7 +16,6 @@
 #include "shadow/serve_udp.h"
 #include "shadow/shadow.h"
 #include "shadow/socket.h"
-#include "shadow/splice.h"
 #include "tunnel/mux.h"
 #include "tunnel/relay.h"
 #include "tunnel/target.h"
@@ -37,7 +37,7 @@
  *   accepted -> table: a laptop's   -> CONNECT stream -> 200: relay
  *                                        refused there -> reset
  *                                        laptop lost   -> table again
- *               nobody's, an origin -> connect -> splice
+ *               nobody's, an origin -> connect -> join
  *               nobody's at all     -> reset
  *
  * A caller that resets meanwhile ends it; one that half-closes does not.
@@ -72,7 +72,7 @@ struct caller {
 	struct ipport from;
 	struct tunnel_tcp *tcp;
 	struct origin_dial *dial;
-	struct splice *splice;
+	struct join *join; /* with the origin */
 	struct router_conn *router;
 };
 
@@ -108,7 +108,7 @@ static void serve_caller_free(struct caller *c)
 	loop_timer_stop(&c->again);
 	tunnel_tcp_cancel(c->tcp);
 	origin_cancel(c->dial);
-	splice_reset(c->splice);
+	join_reset(c->join);
 	router_conn_free(c->router);
 	if (c->fd >= 0)
 		fd_close_reset(c->fd);
@@ -162,11 +162,11 @@ static bool to_laptop(struct caller *c, uint64_t id)
 	return c->tcp;
 }
 
-static void on_spliced(void *user)
+static void serve_on_joined(void *user)
 {
 	struct caller *c = user;
 
-	c->splice = NULL;
+	c->join = NULL;
 	serve_caller_free(c);
 }
 
@@ -176,9 +176,9 @@ static void serve_on_origin(void *user, int fd)
 
 	c->dial = NULL;
 	if (fd >= 0)
-		c->splice = splice_start(c->port->serve->sh, give_fd(c), fd,
-					 on_spliced, c);
-	if (!c->splice)
+		c->join = join_sockets(c->port->serve->sh->loop, give_fd(c), fd,
+				       serve_on_joined, c);
+	if (!c->join)
 		serve_caller_free(c);
 }
 
