@@ -3,6 +3,7 @@
 #define KT_SHADOW_SERVESPEC_H
 
 #include "base/error.h"
+#include "wire/rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@
  * other port, and has callers led to it while a laptop wants them.
  */
 
-#define SERVESPEC_MAX 64 /* items */
+#define SERVESPEC_MAX SHADOW_PORTS_MAX /* items */
 #define SERVESPEC_HOST_MAX 254
 
 enum serve_proto { SERVE_AUTO, SERVE_HTTP, SERVE_TCP };

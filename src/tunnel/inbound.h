@@ -47,7 +47,7 @@ struct inbound_spec {
 	size_t nports;
 };
 
-#define INBOUND_RULES_MAX 256
+#define INBOUND_RULES_MAX SHADOW_PORTS_MAX
 
 struct inbound_caller {
 	struct ipport from; /* addr.family 0: not known */

@@ -29,6 +29,8 @@
  * Pure: no I/O, no allocation.
  */
 
+/* that one shadow serves; likewise the rules of one client */
+#define SHADOW_PORTS_MAX 256
 #define RULE_TERMS_MAX 8
 #define RULE_MATCH_MAX 960 /* canonical text with its NUL */
 #define RULE_TEXT_MAX 984  /* of a whole rule, likewise */

@@ -79,20 +79,24 @@ static void malformed(void **state)
 		"80!/udp",
 		"!",
 	};
-	char text[1200] = "";
+	struct kt_error err = { 0 };
+	char text[2000] = "";
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct kt_error err = { 0 };
-
+		err = (struct kt_error){ 0 };
 		if (servespec_parse(&s, bad[i], &err) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);
 		assert_true(err.msg[0]);
 	}
-	for (int i = 1; i <= SERVESPEC_MAX + 1; i++)
+	for (int i = 1; i <= SERVESPEC_MAX; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-			 "%d,", i);
-	assert_int_equal(servespec_parse(&s, text, NULL), -EINVAL);
+			 "%s%d", i > 1 ? "," : "", i);
+	assert_int_equal(servespec_parse(&s, text, NULL), 0);
+	assert_int_equal(s.n, 256);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), ",9999");
+	assert_int_equal(servespec_parse(&s, text, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "more than 256"));
 }
 
 int main(void)
