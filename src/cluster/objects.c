@@ -10,6 +10,23 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* What Kubernetes calls the machine that we are built for, and the image */
+#if defined(__x86_64__)
+#define KT_ARCH "amd64"
+#elif defined(__aarch64__)
+#define KT_ARCH "arm64"
+#elif defined(__arm__)
+#define KT_ARCH "arm"
+#elif defined(__i386__)
+#define KT_ARCH "386"
+#elif defined(__riscv) && __riscv_xlen == 64
+#define KT_ARCH "riscv64"
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define KT_ARCH "ppc64le"
+#elif defined(__s390x__)
+#define KT_ARCH "s390x"
+#endif
+
 #define NOBODY 65534
 #define SERVE_GRACE 10 /* seconds: requests in flight end */
 #define TARGET_LEN (KT_TARGET_SIZE - 1)
@@ -124,52 +141,92 @@ static json_t *resources(const struct shadow_spec *s)
 	return json_pack("{s:O,s:o}", "limits", q, "requests", q);
 }
 
-static json_t *container(const struct shadow_spec *s)
+static json_t *objects_texts(const char *const *texts)
 {
-	json_t *c =
-		json_pack("{s:s,s:s,s:s,s:o,s:s}", "name", KT_CONTAINER,
-			  "image", s->image, "imagePullPolicy",
-			  s->always_pull ? "Always" : "IfNotPresent",
-			  "securityContext", container_security(),
-			  "terminationMessagePolicy", "FallbackToLogsOnError");
+	json_t *list = json_array();
 
-	if (s->args) {
-		json_t *args = json_array();
+	for (size_t i = 0; texts[i]; i++)
+		json_array_append_new(list, json_string(texts[i]));
+	return list;
+}
 
-		for (size_t i = 0; s->args[i]; i++)
-			json_array_append_new(args, json_string(s->args[i]));
-		json_object_set_new(c, "args", args);
-	}
-	if (s->serve)
-		json_object_set_new(c, "env",
-				    json_pack("[{s:s,s:s}]", "name",
-					      KT_ENV_SERVE, "value", s->serve));
-	if (s->ports)
-		json_object_set(c, "ports", (json_t *)(uintptr_t)s->ports);
-	if (s->health_port)
-		json_object_set_new(c, "readinessProbe", probe(s));
+/* What all of the Pod's containers have */
+static json_t *objects_container(const struct shadow_spec *s, const char *name,
+				 const char *const *args, const json_t *ports)
+{
+	json_t *c = json_pack(
+		"{s:s,s:s,s:s,s:o,s:s}", "name", name, "image", s->image,
+		"imagePullPolicy", s->always_pull ? "Always" : "IfNotPresent",
+		"securityContext", container_security(),
+		"terminationMessagePolicy", "FallbackToLogsOnError");
+
+	if (args)
+		json_object_set_new(c, "args", objects_texts(args));
+	if (ports)
+		json_object_set(c, "ports", (json_t *)(uintptr_t)ports);
 	if (s->cpu || s->memory)
 		json_object_set_new(c, "resources", resources(s));
 	return c;
 }
 
+static json_t *objects_serving(const struct shadow_spec *s)
+{
+	json_t *c = objects_container(s, KT_CONTAINER, s->args,
+				      json_array_get(s->ports, 0));
+
+	if (s->serve)
+		json_object_set_new(c, "env",
+				    json_pack("[{s:s,s:s}]", "name",
+					      KT_ENV_SERVE, "value", s->serve));
+	if (s->health_port)
+		json_object_set_new(c, "readinessProbe", probe(s));
+	return c;
+}
+
+/* It does nothing: two ports of one name need two containers */
+static json_t *objects_containers(const struct shadow_spec *s)
+{
+	static const char *const idle[] = { "--listen", "0", "--idle-exit", "0",
+					    NULL };
+	json_t *list = json_pack("[o]", objects_serving(s));
+
+	for (size_t i = 1; i < json_array_size(s->ports); i++)
+		json_array_append_new(
+			list, objects_container(s, KT_CONTAINER_PORTS, idle,
+						json_array_get(s->ports, i)));
+	return list;
+}
+
+/* A cluster may have nodes that cannot run our program; the user knows better
+ */
+static json_t *objects_nodes(const struct shadow_spec *s)
+{
+	json_t *nodes = json_pack("{s:s}", "kubernetes.io/os", "linux");
+
+#ifdef KT_ARCH
+	objects_set_text(nodes, "kubernetes.io/arch", KT_ARCH);
+#endif
+	if (s->node_selector)
+		json_object_update(nodes,
+				   (json_t *)(uintptr_t)s->node_selector);
+	return nodes;
+}
+
 static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 {
 	json_t *p = json_pack(
-		"{s:[o],s:o,s:s,s:i,s:b,s:b}", "containers", container(s),
-		"securityContext", pod_security(s), "restartPolicy",
-		s->serve ? "Always" : restart, "terminationGracePeriodSeconds",
-		s->serve ? SERVE_GRACE : 1, "automountServiceAccountToken", 0,
-		"enableServiceLinks", 0);
+		"{s:o,s:o,s:s,s:i,s:b,s:b}", "containers",
+		objects_containers(s), "securityContext", pod_security(s),
+		"restartPolicy", s->serve ? "Always" : restart,
+		"terminationGracePeriodSeconds", s->serve ? SERVE_GRACE : 1,
+		"automountServiceAccountToken", 0, "enableServiceLinks", 0);
 
 	objects_set_text(p, "serviceAccountName", s->service_account);
 	if (s->image_pull_secret)
 		json_object_set_new(
 			p, "imagePullSecrets",
 			json_pack("[{s:s}]", "name", s->image_pull_secret));
-	if (s->node_selector && json_object_size(s->node_selector))
-		json_object_set_new(p, "nodeSelector",
-				    copy_map(s->node_selector));
+	json_object_set_new(p, "nodeSelector", objects_nodes(s));
 	return p;
 }
 
@@ -193,14 +250,60 @@ json_t *shadow_deployment(const struct shadow_spec *s)
 	labels = json_copy(pod_labels);
 	objects_set_text(labels, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
 	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},"
-			 "s:{s:i,s:{s:O},s:{s:{s:o},s:o}}}",
+			 "s:{s:i,s:{s:O},s:{s:{s:o,s:o},s:o}}}",
 			 "apiVersion", "apps/v1", "kind", "Deployment",
 			 "metadata", "name", s->name, "labels", labels,
 			 "annotations", objects_annotations_of(s), "spec",
 			 "replicas", 1, "selector", "matchLabels", pod_labels,
-			 "template", "metadata", "labels", pod_labels, "spec",
+			 "template", "metadata", "labels", pod_labels,
+			 "annotations", copy_map(s->annotations), "spec",
 			 pod_spec(s, "Always"));
 }
+
+/* --- what the user wants on all of them ----------------------------------- */
+
+json_t *objects_pairs(const struct pairs *p)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < p->n; i++)
+		json_object_set_new(o, p->v[i].key, json_string(p->v[i].value));
+	return o;
+}
+
+/* Ours win, also those that an object has none of */
+static void objects_add(json_t *meta, const char *key, const struct pairs *p)
+{
+	static const char *const ours[] = { KT_LABEL_CONTROL, KT_LABEL_ROLE,
+					    KT_LABEL_TARGET };
+	json_t *to = json_object_get(meta, key);
+
+	if (!to && p->n) {
+		to = json_object();
+		json_object_set_new(meta, key, to);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		bool reserved = json_object_get(to, p->v[i].key);
+
+		for (size_t k = 0; k < ARRAY_SIZE(ours); k++)
+			reserved |= strcmp(p->v[i].key, ours[k]) == 0;
+		if (!reserved)
+			json_object_set_new(to, p->v[i].key,
+					    json_string(p->v[i].value));
+	}
+}
+
+void object_add_options(json_t *obj, const struct pod_options *o)
+{
+	json_t *meta = json_object_get(obj, "metadata");
+
+	if (!o)
+		return;
+	objects_add(meta, "labels", &o->labels);
+	objects_add(meta, "annotations", &o->annotations);
+}
+
+/* --- reading them --------------------------------------------------------- */
 
 const char *object_label(const json_t *obj, const char *key)
 {

@@ -3,6 +3,7 @@
 #define KT_CLUSTER_OBJECTS_H
 
 #include "base/error.h"
+#include "cluster/pod_options.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -31,6 +32,7 @@
 #define KT_ROLE_PREVIEW "shadow-preview"
 #define KT_ROLE_ROUTER "router"
 #define KT_CONTAINER "standalone"
+#define KT_CONTAINER_PORTS "ports" /* beside it, where names want it */
 #define KT_ENV_SERVE "SHADOW_SERVE"
 
 #define KT_SHARED_SHADOW "kt-connect-shadow-daemon"
@@ -53,7 +55,7 @@ struct shadow_spec {
 	bool always_pull; /* --forceUpdate */
 	const char *image_pull_secret;
 	const char *service_account;
-	const json_t *node_selector; /* {"k": "v"} */
+	const json_t *node_selector; /* {"k": "v"}; wins over our own */
 	const json_t *labels;	     /* more, {"k": "v"}; ours win */
 	const json_t *annotations;   /* likewise */
 	const char *cpu, *memory;    /* quantities: request and limit */
@@ -63,9 +65,11 @@ struct shadow_spec {
 
 	/* one that stands in front of a Service: it must stay for as long as
 	 * the Service leads to it, whoever is gone */
-	const char *serve;   /* SHADOW_SERVE */
-	const json_t *ports; /* of the container */
-	bool low_ports;	     /* some are below 1024: needs Kubernetes 1.22 */
+	const char *serve; /* SHADOW_SERVE */
+	/* service_ports_containers(): of the container, and of one beside it
+	 * that only declares what has the same name there */
+	const json_t *ports;
+	bool low_ports; /* some are below 1024: needs Kubernetes 1.22 */
 };
 
 /** shadow_pod() - a bare Pod (returned, caller decrefs) */
@@ -73,6 +77,12 @@ json_t *shadow_pod(const struct shadow_spec *s);
 /** shadow_deployment() - the same Pod as a Deployment of one replica; its Pods
  *  carry kt-role and a random kt-target, as KT's do, but not control-by */
 json_t *shadow_deployment(const struct shadow_spec *s);
+
+/** objects_pairs() - {"k": "v"} (returned, caller decrefs) */
+json_t *objects_pairs(const struct pairs *p);
+/** object_add_options() - --withLabel and --withAnnotation, on @obj that we
+ * make beside the shadow; what it has already stays. @o may be NULL */
+void object_add_options(json_t *obj, const struct pod_options *o);
 
 /** object_label(), object_annotation() - value, or NULL; borrowed */
 const char *object_label(const json_t *obj, const char *key);

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_TEXT 16384
+#define MAX_TEXT (SHADOW_PORTS_MAX * 128)
 
 /* --- what a port speaks -----------------------------------------------------
  *
@@ -74,17 +74,32 @@ static bool container_port(const json_t *container, const char *name,
 	return false;
 }
 
+/* Init containers that stay come after all others, as in Kubernetes */
+static bool svcports_pod_port(const json_t *pod, const char *name,
+			      const char *proto, uint16_t *number)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (json_at(pod, "spec", "containers", NULL), i, c)
+		if (container_port(c, name, proto, number))
+			return true;
+	json_array_foreach (json_at(pod, "spec", "initContainers", NULL), i, c)
+		if (str_eq(json_str(c, "restartPolicy", NULL), "Always") &&
+		    container_port(c, name, proto, number))
+			return true;
+	return false;
+}
+
 static bool named_port(const json_t *pods, const char *name, const char *proto,
 		       uint16_t *number)
 {
-	const json_t *pod, *container;
-	size_t i, k;
+	const json_t *pod;
+	size_t i;
 
 	json_array_foreach (pods, i, pod)
-		json_array_foreach (json_at(pod, "spec", "containers", NULL), k,
-				    container)
-			if (container_port(container, name, proto, number))
-				return true;
+		if (svcports_pod_port(pod, name, proto, number))
+			return true;
 	return false;
 }
 
@@ -106,9 +121,10 @@ static void port_make(struct service_port *p, const json_t *port,
 	p->target = (uint16_t)json_integer_value(target);
 	if (json_is_string(target))
 		svcports_set_text(p->target_name, json_string_value(target));
-	if (!p->target &&
-	    (!p->target_name[0] ||
-	     !named_port(pods, p->target_name, proto, &p->target)))
+	if (p->target_name[0])
+		p->unknown =
+			!named_port(pods, p->target_name, proto, &p->target);
+	if (!p->target)
 		p->target = p->port;
 }
 
@@ -132,6 +148,13 @@ int service_ports_make(struct service_ports *out, const json_t *service,
 	if (!p.n) {
 		free(p.v);
 		return kt_fail(err, EINVAL, "it has no TCP or UDP port");
+	}
+	if (p.n > SHADOW_PORTS_MAX) {
+		kt_fail(err, E2BIG,
+			"it has %zu ports; a shadow serves %d at most", p.n,
+			SHADOW_PORTS_MAX);
+		free(p.v);
+		return -E2BIG;
 	}
 	*out = p;
 	return 0;
@@ -245,28 +268,72 @@ char *service_ports_serve_beside(const struct service_ports *p,
 	return serve_text(p, address, true, true);
 }
 
+static bool svcports_lists(const json_t *list, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach (list, i, o)
+		if (str_eq(json_str(o, "name", NULL), name))
+			return true;
+	return false;
+}
+
+static bool is_target_name(const struct service_ports *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->v[i].target_name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Several ports of the Service may lead to one target by its name */
+static bool is_first_of_name(const struct service_ports *p, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (p->v[k].udp == p->v[i].udp &&
+		    strcmp(p->v[k].target_name, p->v[i].target_name) == 0)
+			return false;
+	return true;
+}
+
+/* In the first container where that name is free */
+static void svcports_declare(json_t *all, const char *name,
+			     const struct service_port *sp)
+{
+	json_t *list = json_array_get(all, 0);
+
+	if (svcports_lists(list, name)) {
+		if (json_array_size(all) < 2)
+			json_array_append_new(all, json_array());
+		list = json_array_get(all, 1);
+	}
+	json_array_append_new(list,
+			      json_pack("{s:s, s:i, s:s}", "name", name,
+					"containerPort", (int)sp->target,
+					"protocol", sp->udp ? "UDP" : "TCP"));
+}
+
 json_t *service_ports_containers(const struct service_ports *p)
 {
-	json_t *list = json_array();
+	json_t *all = json_pack("[[]]");
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct service_port *sp = &p->v[i];
 		char name[64];
 
-		/* a number may have several names, each only once */
-		if (!sp->target_name[0] && !is_first_of_target(p, i))
+		if (sp->target_name[0]) {
+			if (is_first_of_name(p, i))
+				svcports_declare(all, sp->target_name, sp);
 			continue;
-		if (sp->target_name[0])
-			snprintf(name, sizeof(name), "%s", sp->target_name);
-		else
-			snprintf(name, sizeof(name), "kt-%u%s", sp->target,
-				 sp->udp ? "-udp" : "");
-		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:s}", "name", name,
-					"containerPort", (int)sp->target,
-					"protocol", sp->udp ? "UDP" : "TCP"));
+		}
+		snprintf(name, sizeof(name), "kt-%u%s", sp->target,
+			 sp->udp ? "-udp" : "");
+		/* only for people: nothing asks for it by that name */
+		if (is_first_of_target(p, i) && !is_target_name(p, name))
+			svcports_declare(all, name, sp);
 	}
-	return list;
+	return all;
 }
 
 void service_ports_raise(struct service_ports *p)

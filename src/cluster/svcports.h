@@ -3,6 +3,7 @@
 #define KT_CLUSTER_SVCPORTS_H
 
 #include "base/error.h"
+#include "wire/rule.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct service_port {
 	uint16_t port;	      /* of the Service */
 	uint16_t target;      /* of the Pods */
 	char target_name[64]; /* when the Service names it so, or "" */
+	bool unknown;	      /* no Pod that was seen has a port of that name */
 	bool udp;
 	const char *proto; /* what is spoken: "auto", "http", "tcp" */
 };
@@ -35,7 +37,8 @@ struct service_ports {
 /**
  * service_ports_make() - of @service (borrowed)
  * @pods: array of the Pods behind it, for the names of ports; may be NULL
- * SCTP ports are left out. -EINVAL with @err when nothing is left.
+ * SCTP ports are left out. -EINVAL with @err when nothing is left, -E2BIG when
+ * more than SHADOW_PORTS_MAX are.
  */
 KT_CHECK int service_ports_make(struct service_ports *out,
 				const json_t *service, const json_t *pods,
@@ -64,8 +67,13 @@ char *service_ports_serve(const struct service_ports *p, const char *origin,
  *  listens at @address (returned, caller frees) */
 char *service_ports_serve_beside(const struct service_ports *p,
 				 const char *address);
-/** service_ports_containers() - the ports of the shadow's container (returned,
- *  caller decrefs) */
+/**
+ * service_ports_containers() - what the shadow's containers declare: an array
+ * of lists of ports, one for each container (returned, caller decrefs)
+ *
+ * A container has each name once, and two original ones may have the same name
+ * for TCP and for UDP: then there is a second list, else never.
+ */
 json_t *service_ports_containers(const struct service_ports *p);
 #define SERVICE_PORT_RAISE 20000
 /** service_ports_raise() - named targets below 1024 get a number above */

@@ -138,6 +138,18 @@ static void place_free(struct place *p)
 	free(p);
 }
 
+/* Where the Pod has no port of the name, the Service leads nobody to it */
+static void inject_tell_unknown(const struct place *p, size_t port)
+{
+	const struct service_port *sp = &p->ports.v[port];
+
+	if (sp->unknown)
+		log_warn("Pod %s has no port named '%s' (%s): nobody comes by "
+			 "port %u of the Service",
+			 p->pod, sp->target_name, sp->udp ? "UDP" : "TCP",
+			 sp->port);
+}
+
 /* The Service's ports have other numbers in other Pods, where it names them */
 static void map_ports(struct place *p)
 {
@@ -149,8 +161,10 @@ static void map_ports(struct place *p)
 		p->local[i] = job->local[i];
 		for (size_t k = 0; k < job->ports.n && k < p->ports.n; k++)
 			if (job->ports.v[k].target == job->local[i].remote &&
-			    job->ports.v[k].udp == job->local[i].udp)
+			    job->ports.v[k].udp == job->local[i].udp) {
 				p->local[i].remote = p->ports.v[k].target;
+				inject_tell_unknown(p, k);
+			}
 		p->rules[i] = (struct rule){ .port = p->local[i].remote,
 					     .udp = p->local[i].udp };
 	}

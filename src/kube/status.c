@@ -57,6 +57,11 @@ void status_hint_forbidden(struct kt_error *err)
 	} else if (strstr(err->msg, "error looking up service account")) {
 		kt_hint(err, "--serviceAccount must name one of the namespace; "
 			     "'default' is everywhere");
+	} else if (strstr(err->msg, "must be in the ranges")) {
+		kt_hint(err, "the shadow runs as user 65534, which the "
+			     "namespace's range of user ids leaves out: let "
+			     "--serviceAccount name one that may use it (on "
+			     "OpenShift with the constraint nonroot-v2)");
 	} else if (strstr(err->msg, "violates PodSecurity")) {
 		kt_hint(err, "the namespace's PodSecurity level forbids this "
 			     "Pod");

@@ -80,15 +80,6 @@ static char *object_path(const struct shadow *s, const char *name)
 		       : kube_path("v1", "pods", s->cfg.ns, name, NULL);
 }
 
-static json_t *pairs_json(const struct pairs *p)
-{
-	json_t *o = p->n ? json_object() : NULL;
-
-	for (size_t i = 0; i < p->n; i++)
-		json_object_set_new(o, p->v[i].key, json_string(p->v[i].value));
-	return o;
-}
-
 static int64_t shadow_now(const struct shadow *s)
 {
 	return s->cfg.use_local_time ? time(NULL)
@@ -108,13 +99,9 @@ static json_t *make_object(const struct shadow *s, const char *name)
 	static const struct shadow_face connect = { .role = KT_ROLE_CONNECT };
 	const struct shadow_face *f = s->cfg.face ? s->cfg.face : &connect;
 	const struct pod_options *o = s->cfg.pod;
-	auto_json json_t *selector = pairs_json(&o->node_selector);
-	auto_json json_t *labels = pairs_json(&o->labels);
-	auto_json json_t *all = labels	    ? json_copy(labels)
-				: f->labels ? json_object()
-					    : NULL;
-	auto_json json_t *said = pairs_json(&o->annotations);
-	auto_json json_t *annotations = said ? json_copy(said) : json_object();
+	auto_json json_t *selector = objects_pairs(&o->node_selector);
+	auto_json json_t *labels = objects_pairs(&o->labels);
+	auto_json json_t *annotations = objects_pairs(&o->annotations);
 	struct shadow_spec spec = {
 		.name = name,
 		.role = f->role,
@@ -130,7 +117,7 @@ static json_t *make_object(const struct shadow *s, const char *name)
 		.image_pull_secret = o->image_pull_secret,
 		.service_account = o->service_account,
 		.node_selector = selector,
-		.labels = all,
+		.labels = labels,
 		.annotations = annotations,
 		.cpu = o->quota.cpu,
 		.memory = o->quota.memory,
@@ -143,7 +130,7 @@ static json_t *make_object(const struct shadow *s, const char *name)
 		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
 				    json_string(s->cfg.owner));
 	if (f->labels)
-		json_object_update(all, (json_t *)(uintptr_t)f->labels);
+		json_object_update(labels, (json_t *)(uintptr_t)f->labels);
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
 }
 

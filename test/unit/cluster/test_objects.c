@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 static const char *const args[] = { "--port", "7000", NULL };
 
@@ -30,13 +31,30 @@ static const char want_pod[] =
 	"\"periodSeconds\":2,\"timeoutSeconds\":2},"
 	"\"securityContext\":%s,"
 	"\"terminationMessagePolicy\":\"FallbackToLogsOnError\"}],"
-	"\"enableServiceLinks\":false,\"restartPolicy\":\"OnFailure\","
+	"\"enableServiceLinks\":false,\"nodeSelector\":{"
+	"\"kubernetes.io/arch\":\"%s\",\"kubernetes.io/os\":\"linux\"},"
+	"\"restartPolicy\":\"OnFailure\","
 	"\"securityContext\":{\"runAsGroup\":65534,\"runAsNonRoot\":true,"
 	"\"runAsUser\":65534,\"seccompProfile\":{\"type\":"
 	"\"RuntimeDefault\"},\"sysctls\":[{\"name\":"
 	"\"net.ipv4.ping_group_range\",\"value\":\"0 2147483647\"}]},"
 	"\"serviceAccountName\":\"default\","
 	"\"terminationGracePeriodSeconds\":1}}";
+
+/* As Kubernetes calls it: what uname says is not the same word */
+static const char *node_arch(void)
+{
+	static const char *const names[][2] = { { "x86_64", "amd64" },
+						{ "aarch64", "arm64" } };
+	struct utsname u;
+
+	assert_int_equal(uname(&u), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(u.machine, names[i][0]) == 0)
+			return names[i][1];
+	fail_msg("%s is not in the list", u.machine);
+	return "";
+}
 
 static struct shadow_spec plain(void)
 {
@@ -59,7 +77,7 @@ static void pod_is_as_expected(void **state)
 	json_t *pod = shadow_pod(&s);
 
 	(void)state;
-	snprintf(want, sizeof(want), want_pod, want_security);
+	snprintf(want, sizeof(want), want_pod, want_security, node_arch());
 	got = json_dumps(pod, JSON_COMPACT | JSON_SORT_KEYS);
 	assert_string_equal(got, want);
 	free(got);
@@ -71,7 +89,8 @@ static void flags_show_in_the_pod(void **state)
 	json_t *labels =
 		json_pack("{s:s,s:s}", "team", "x", "control-by", "me");
 	json_t *notes = json_pack("{s:s}", "note", "n");
-	json_t *sel = json_pack("{s:s}", "disk", "ssd");
+	json_t *sel = json_pack("{s:s,s:s}", "disk", "ssd",
+				"kubernetes.io/arch", "mine");
 	struct shadow_spec s = plain();
 	json_t *pod, *c;
 
@@ -90,6 +109,12 @@ static void flags_show_in_the_pod(void **state)
 	assert_string_equal(object_annotation(pod, "note"), "n");
 	assert_string_equal(json_str(pod, "spec", "nodeSelector", "disk", NULL),
 			    "ssd");
+	assert_string_equal(
+		json_str(pod, "spec", "nodeSelector", "kubernetes.io/os", NULL),
+		"linux");
+	assert_string_equal(json_str(pod, "spec", "nodeSelector",
+				     "kubernetes.io/arch", NULL),
+			    "mine"); /* what the user says wins */
 	assert_string_equal(json_str(c, "imagePullPolicy", NULL), "Always");
 	assert_string_equal(json_str(c, "resources", "limits", "cpu", NULL),
 			    "0.5");
@@ -148,7 +173,7 @@ static void targets_are_kts(void **state)
 /* In front of a Service: ports, what is behind, and it never ends by itself */
 static void serving(void **state)
 {
-	json_t *ports = json_pack("[{s:i}]", "containerPort", 80);
+	json_t *ports = json_pack("[[{s:i}]]", "containerPort", 80);
 	struct shadow_spec spec = {
 		.name = "web-kt-exchange-abcde",
 		.role = KT_ROLE_EXCHANGE,
@@ -173,7 +198,10 @@ static void serving(void **state)
 	assert_string_equal(json_str(env, "name", NULL), "SHADOW_SERVE");
 	assert_string_equal(json_str(env, "value", NULL),
 			    "80=10.0.0.9:80~auto");
-	assert_true(json_equal(json_object_get(c, "ports"), ports));
+	assert_true(json_equal(json_object_get(c, "ports"),
+			       json_array_get(ports, 0)));
+	assert_int_equal(
+		json_array_size(json_at(pod, "spec", "containers", NULL)), 1);
 	assert_string_equal(json_str(json_array_get(sysctls, 1), "name", NULL),
 			    "net.ipv4.ip_unprivileged_port_start");
 	assert_string_equal(json_str(d, "spec", "selector", "matchLabels",
@@ -184,6 +212,82 @@ static void serving(void **state)
 	json_decref(d);
 }
 
+/* dns/UDP and dns/TCP: a container has a name once */
+static void two_ports_of_one_name(void **state)
+{
+	json_t *ports =
+		json_pack("[[{s:s}], [{s:s}]]", "name", "dns", "name", "dns");
+	struct shadow_spec s = plain();
+	json_t *pod, *list, *c;
+
+	(void)state;
+	s.ports = ports;
+	s.serve = "53/udp,53";
+	s.memory = "64Mi";
+	pod = shadow_pod(&s);
+	list = json_at(pod, "spec", "containers", NULL);
+	assert_int_equal(json_array_size(list), 2);
+	c = json_array_get(list, 1);
+	assert_string_not_equal(json_str(c, "name", NULL), KT_CONTAINER);
+	assert_true(json_equal(json_object_get(c, "ports"),
+			       json_array_get(ports, 1)));
+	assert_null(json_object_get(c, "env")); /* it serves nothing */
+	assert_non_null(json_object_get(c, "securityContext"));
+	assert_non_null(json_object_get(c, "resources"));
+	json_decref(pod);
+	json_decref(ports);
+}
+
+/* Also where a Deployment makes the Pod */
+static void annotations_reach_the_pod(void **state)
+{
+	json_t *notes = json_pack("{s:s}", "sidecar.istio.io/inject", "false");
+	struct shadow_spec s = plain();
+	json_t *d;
+
+	(void)state;
+	s.annotations = notes;
+	d = shadow_deployment(&s);
+	assert_string_equal(object_annotation(d, "sidecar.istio.io/inject"),
+			    "false");
+	assert_string_equal(
+		object_annotation(json_at(d, "spec", "template", NULL),
+				  "sidecar.istio.io/inject"),
+		"false");
+	json_decref(d);
+	json_decref(notes);
+}
+
+static void options_reach_other_objects(void **state)
+{
+	char team[] = "team", x[] = "x", control[] = "control-by", me[] = "me";
+	char role[] = "kt-role", router[] = "router", note_[] = "note";
+	char n[] = "n", user[] = "kt-user", eve[] = "eve";
+	struct pair label[] = { { team, x },
+				{ control, me },
+				{ role, router } };
+	struct pair note[] = { { note_, n }, { user, eve } };
+	struct pod_options o = { .labels = { label, 3 },
+				 .annotations = { note, 2 } };
+	json_t *obj =
+		json_pack("{s:{s:{s:s},s:{s:s}}}", "metadata", "labels",
+			  "control-by", "kt", "annotations", "kt-user", "ann");
+	json_t *bare = json_pack("{s:{}}", "metadata");
+
+	(void)state;
+	object_add_options(obj, &o);
+	object_add_options(bare, &o);
+	object_add_options(bare, NULL);
+	assert_string_equal(object_label(obj, "team"), "x");
+	assert_string_equal(object_label(obj, "control-by"), "kt");
+	assert_null(object_label(obj, "kt-role"));
+	assert_string_equal(object_annotation(obj, "note"), "n");
+	assert_string_equal(object_annotation(obj, "kt-user"), "ann");
+	assert_string_equal(object_label(bare, "team"), "x");
+	json_decref(obj);
+	json_decref(bare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +296,9 @@ int main(void)
 		cmocka_unit_test(deployment_selects_its_pods),
 		cmocka_unit_test(targets_are_kts),
 		cmocka_unit_test(serving),
+		cmocka_unit_test(two_ports_of_one_name),
+		cmocka_unit_test(annotations_reach_the_pod),
+		cmocka_unit_test(options_reach_other_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

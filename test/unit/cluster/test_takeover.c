@@ -7,6 +7,7 @@
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
 #include "kube/rest.h"
+#include "shadow/servespec.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static void test_ports(void **state)
 	auto_json json_t *service = json_quoted(PORTS),
 			 *pods = json_quoted(PODS);
 	auto_json json_t *containers = NULL;
+	const json_t *list;
 	auto_free char *serve = NULL, *preview = NULL, *six = NULL;
 	auto_free char *whole = NULL;
 	struct kt_error err = { 0 };
@@ -53,12 +55,13 @@ static void test_ports(void **state)
 	six = service_ports_serve(&p, "fd00::9", false);
 	assert_non_null(strstr(six, "8080=[fd00::9]:80~http"));
 	containers = service_ports_containers(&p);
-	assert_int_equal(json_array_size(containers), 4);
-	assert_string_equal(
-		json_str(json_array_get(containers, 0), "name", NULL),
-		"kt-8080");
-	assert_string_equal(
-		json_str(json_array_get(containers, 1), "name", NULL), "rpc");
+	assert_int_equal(json_array_size(containers), 1);
+	list = json_array_get(containers, 0);
+	assert_int_equal(json_array_size(list), 4);
+	assert_string_equal(json_str(json_array_get(list, 0), "name", NULL),
+			    "kt-8080");
+	assert_string_equal(json_str(json_array_get(list, 1), "name", NULL),
+			    "rpc");
 	assert_false(service_ports_low(&p));
 	p.v[0].target = 80;
 	p.v[1].target = 81;
@@ -111,6 +114,114 @@ static void test_no_ports(void **state)
 
 	(void)state;
 	assert_int_equal(service_ports_make(&p, none, NULL, &err), -EINVAL);
+}
+
+/* @want: the names in each container's list, "a b/c" */
+static void declares(const char *service_text, const char *pods_text,
+		     const char *want)
+{
+	auto_json json_t *service = json_quoted(service_text);
+	auto_json json_t *pods = json_quoted(pods_text), *all = NULL;
+	struct kt_error err = { 0 };
+	struct service_ports p;
+	const json_t *list, *port;
+	char got[256] = "";
+	size_t i, k;
+
+	assert_int_equal(service_ports_make(&p, service, pods, &err), 0);
+	all = service_ports_containers(&p);
+	json_array_foreach (all, i, list)
+		json_array_foreach (list, k, port)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got),
+				 "%s%s:%d",
+				 k   ? " "
+				 : i ? "/"
+				     : "",
+				 json_str(port, "name", NULL),
+				 (int)json_integer_value(json_object_get(
+					 port, "containerPort")));
+	assert_string_equal(got, want);
+	service_ports_fini(&p);
+}
+
+static void test_names_once(void **state)
+{
+	(void)state;
+	/* 80 and 443 to one named port */
+	declares("{'spec': {'ports': [{'name': 'a', 'port': 80,"
+		 "'targetPort': 'web'}, {'name': 'b', 'port': 443,"
+		 "'targetPort': 'web'}, {'name': 'c', 'port': 81}]}}",
+		 "[{'spec': {'containers': [{'ports': [{'name': 'web',"
+		 "'containerPort': 8080}]}]}}]",
+		 "web:8080 kt-81:81");
+	/* two containers with a port of one name */
+	declares("{'spec': {'ports': [{'port': 53, 'protocol': 'UDP',"
+		 "'targetPort': 'dns'}, {'port': 53, 'targetPort': 'dns'},"
+		 "{'port': 54, 'targetPort': 'dns'}]}}",
+		 "[{'spec': {'containers': [{'ports': [{'name': 'dns',"
+		 "'containerPort': 5353, 'protocol': 'UDP'}]}, {'ports': ["
+		 "{'name': 'dns', 'containerPort': 5354}]}]}}]",
+		 "dns:5353/dns:5354");
+	/* theirs is called as ours would be */
+	declares("{'spec': {'ports': [{'port': 9, 'targetPort': 9},"
+		 "{'port': 10, 'targetPort': 'kt-9'}]}}",
+		 "[]", "kt-9:10");
+}
+
+/* An init container that stays; one that ends has no port for long */
+static void test_sidecar(void **state)
+{
+	auto_json json_t *service = json_quoted(
+		"{'spec': {'ports': [{'port': 80, 'targetPort': 'web'}]}}");
+	auto_json json_t *stays = json_quoted(
+		"[{'spec': {'containers': [{}], 'initContainers': [{"
+		"'restartPolicy': 'Always', 'ports': [{'name': 'web',"
+		"'containerPort': 8080}]}]}}]");
+	auto_json json_t *ends = json_quoted(
+		"[{'spec': {'containers': [{}], 'initContainers': [{"
+		"'ports': [{'name': 'web', 'containerPort': 8080}]}]}}]");
+	struct kt_error err = { 0 };
+	struct service_ports p;
+
+	(void)state;
+	assert_int_equal(service_ports_make(&p, service, stays, &err), 0);
+	assert_int_equal(p.v[0].target, 8080);
+	assert_false(p.v[0].unknown);
+	service_ports_fini(&p);
+	assert_int_equal(service_ports_make(&p, service, ends, &err), 0);
+	assert_int_equal(p.v[0].target, 80);
+	assert_true(p.v[0].unknown);
+	service_ports_fini(&p);
+}
+
+/* What is let through here the shadow takes, and all of it */
+static void test_many_ports(void **state)
+{
+	auto_json json_t *list = json_array();
+	auto_json json_t *service =
+		json_pack("{s:{s:O}}", "spec", "ports", list);
+	static const char longest[] =
+		"[fd00:1111:2222:3333:4444:5555:6666:7777]";
+	static struct servespec spec;
+	auto_free char *serve = NULL;
+	struct kt_error err = { 0 };
+	struct service_ports p;
+
+	(void)state;
+	for (int i = 0; i < SHADOW_PORTS_MAX; i++)
+		json_array_append_new(list,
+				      json_pack("{s:i}", "port", 60000 + i));
+	assert_int_equal(service_ports_make(&p, service, NULL, &err), 0);
+	assert_int_equal(p.n, 256);
+	serve = service_ports_serve(
+		&p, "fd00:1111:2222:3333:4444:5555:6666:7777", true);
+	assert_non_null(strstr(serve, longest));
+	assert_int_equal(servespec_parse(&spec, serve, &err), 0);
+	assert_int_equal(spec.n, 256);
+	service_ports_fini(&p);
+	json_array_append_new(list, json_pack("{s:i}", "port", 1));
+	assert_int_equal(service_ports_make(&p, service, NULL, &err), -E2BIG);
+	assert_non_null(strstr(err.msg, "257 ports"));
 }
 
 #define WEB                                                                    \
@@ -271,6 +382,9 @@ int main(void)
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_no_ports),
+		cmocka_unit_test(test_names_once),
+		cmocka_unit_test(test_sidecar),
+		cmocka_unit_test(test_many_ports),
 		cmocka_unit_test(test_take_and_restore),
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_lock),

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "kube/authz.h"
 #include "kube/denied.h"
+#include "kube/status.h"
 #include "kube/yamltree.h"
 
 #include <string.h>
@@ -74,12 +75,33 @@ static void prints_nothing_else(void **state)
 			     403));
 }
 
+/* Whoever gives out user ids says so in words of its own; no Role would help */
+static void shows_user_id_ranges(void **state)
+{
+	static const char said[] =
+		"pods \"p\" is forbidden: unable to validate against any "
+		"security context constraint: [provider restricted-v2: "
+		".containers[0].runAsUser: Invalid value: 65534: must be in "
+		"the ranges: [1000660000, 1000669999]]";
+	json_t *status = json_pack("{s:s, s:s, s:s}", "kind", "Status",
+				   "reason", "Forbidden", "message", said);
+	struct kt_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(status_fail(&err, 403, "POST /x", status, ""), -1);
+	assert_string_equal(err.msg, said);
+	assert_non_null(strstr(err.hint, "65534"));
+	assert_null(strstr(err.hint, "Role"));
+	json_decref(status);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parses_refusals),
 		cmocka_unit_test(prints_a_role),
 		cmocka_unit_test(prints_nothing_else),
+		cmocka_unit_test(shows_user_id_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
