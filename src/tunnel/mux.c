@@ -48,7 +48,7 @@ struct mux {
 	void *tr_user;
 	mux_request_fn on_request;
 	void *user;
-	struct scheduler *scheduler; /* only kept for others */
+	struct stream_mover *mover; /* only kept for others */
 	nghttp2_session *ng;
 	struct list streams;
 	size_t nstreams;
@@ -104,14 +104,14 @@ uint32_t mux_stream_id(const struct mux_stream *s)
 	return (uint32_t)s->id;
 }
 
-void mux_set_scheduler(struct mux *m, struct scheduler *scheduler)
+void mux_set_mover(struct mux *m, struct stream_mover *mover)
 {
-	m->scheduler = scheduler;
+	m->mover = mover;
 }
 
-struct scheduler *mux_stream_lanes(const struct mux_stream *s)
+struct stream_mover *mux_stream_mover(const struct mux_stream *s)
 {
-	return s->mux->scheduler;
+	return s->mux->mover;
 }
 
 /* --- streams -------------------------------------------------------------- */

@@ -26,7 +26,7 @@
 
 struct mux;
 struct mux_stream;
-struct scheduler;
+struct stream_mover;
 
 /** struct mux_transport - where the produced bytes go (a session) */
 struct mux_transport {
@@ -129,10 +129,10 @@ void mux_end_streams(struct mux *m, const struct mux_stream *but, int error);
 /** mux_find_user() - the user of the open stream @id, if its ops are @ops */
 void *mux_find_user(struct mux *m, uint32_t id,
 		    const struct mux_stream_ops *ops);
-/** mux_set_scheduler() - keep @scheduler (borrowed, may be NULL) for the users
- * of streams, who get it from mux_stream_lanes() */
-void mux_set_scheduler(struct mux *m, struct scheduler *scheduler);
-struct scheduler *mux_stream_lanes(const struct mux_stream *s);
+/** mux_set_mover() - keep @mover (borrowed, may be NULL) for the users of
+ *  streams, who get it from mux_stream_mover() */
+void mux_set_mover(struct mux *m, struct stream_mover *mover);
+struct stream_mover *mux_stream_mover(const struct mux_stream *s);
 
 /** mux_open() - a new stream (client); NULL with errno (EAGAIN: too many,
  *  ENOTCONN: never again) */

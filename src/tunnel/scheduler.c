@@ -22,6 +22,7 @@
 static_assert(TARGET_SESSION_LEN == FRAME_ID_LEN, "session ids");
 
 struct scheduler {
+	struct stream_mover mover; /* of the streams of both links */
 	struct loop *loop;
 	struct session_config cfg;
 	uint8_t quick[FRAME_ID_LEN]; /* the session's id */
@@ -38,11 +39,28 @@ struct scheduler {
 	bool unknown; /* the other end is too old for it */
 };
 
-static void stop_waiting(struct scheduler *ls)
+static struct scheduler *scheduler_of(struct stream_mover *mv)
 {
-	while (!list_empty(&ls->waiting))
-		scheduler_forget(container_of(ls->waiting.next,
-					      struct tunnel_stream, waiting));
+	return container_of(mv, struct scheduler, mover);
+}
+
+static void scheduler_forget(struct stream_mover *mv, struct tunnel_stream *l)
+{
+	(void)mv;
+	list_del(&l->waiting);
+	l->queued = NULL;
+}
+
+/* the next that waits, and now no more; NULL: none */
+static struct tunnel_stream *scheduler_take(struct scheduler *ls)
+{
+	struct tunnel_stream *l;
+
+	if (list_empty(&ls->waiting))
+		return NULL;
+	l = container_of(ls->waiting.next, struct tunnel_stream, waiting);
+	scheduler_forget(&ls->mover, l);
+	return l;
 }
 
 /* the link is NONE */
@@ -52,7 +70,8 @@ static void forget_bulk(struct scheduler *ls, int64_t pause)
 
 	loop_timer_stop(&ls->again);
 	loop_timer_stop(&ls->idle);
-	stop_waiting(ls);
+	while (scheduler_take(ls))
+		;
 	ls->not_before = clock_ns() + pause;
 	link_free(l);
 }
@@ -121,17 +140,13 @@ static void scheduler_on_idle(struct timer *t)
 static void scheduler_on_up(void *user, bool resumed)
 {
 	struct scheduler *ls = user;
+	struct tunnel_stream *l;
 
 	log_debug("bulk: %s", resumed ? "resumed" : "up");
 	ls->was_up = true;
 	ls->failures = 0;
-	while (!list_empty(&ls->waiting)) {
-		struct tunnel_stream *l = container_of(
-			ls->waiting.next, struct tunnel_stream, waiting);
-
-		scheduler_forget(l);
+	while ((l = scheduler_take(ls)))
 		scheduler_ask(ls, l);
-	}
 }
 
 static void scheduler_on_lost(void *user, const struct kt_error *why)
@@ -167,7 +182,7 @@ static void start_bulk(struct scheduler *ls)
 	ls->bulk = link_new(ls->loop, &scfg, &mcfg, NULL, NULL, &link_ops, ls);
 	if (!ls->bulk)
 		return;
-	mux_set_scheduler(link_mux(ls->bulk), ls);
+	mux_set_mover(link_mux(ls->bulk), &ls->mover);
 	ls->was_up = false;
 	ls->failures = 0;
 	ls->idle_ns = 0;
@@ -186,16 +201,17 @@ static void scheduler_want(struct scheduler *ls, struct tunnel_stream *l)
 		return;
 	}
 	list_add_tail(&ls->waiting, &l->waiting);
-	l->queued = true;
+	l->queued = &ls->mover;
 	if (!ls->bulk)
 		start_bulk(ls);
 }
 
-void scheduler_note(struct scheduler *ls, struct tunnel_stream *l, size_t n)
+static void scheduler_note(struct stream_mover *mv, struct tunnel_stream *l,
+			   size_t n)
 {
 	int64_t now;
 
-	if (!ls || l->queued)
+	if (l->queued)
 		return;
 	now = loop_now(l->loop);
 	if (now - l->last > PAUSE_NS)
@@ -205,23 +221,24 @@ void scheduler_note(struct scheduler *ls, struct tunnel_stream *l, size_t n)
 	if (l->burst < BULK_BYTES)
 		return;
 	l->burst = 0; /* if it has to stay, ask again after as much */
-	scheduler_want(ls, l);
+	scheduler_want(scheduler_of(mv), l);
 }
 
-void scheduler_forget(struct tunnel_stream *l)
+static void scheduler_answered(struct stream_mover *mv, int status)
 {
-	if (l->queued)
-		list_del(&l->waiting);
-	l->queued = false;
-}
+	struct scheduler *ls = scheduler_of(mv);
 
-void scheduler_answered(struct scheduler *ls, int status)
-{
-	if (!ls || status != 501)
+	if (status != 501)
 		return;
 	log_debug("bulk: the other end does not know how to move streams");
 	ls->unknown = true;
 }
+
+static const struct stream_mover_ops mover_ops = {
+	.note = scheduler_note,
+	.forget = scheduler_forget,
+	.answered = scheduler_answered,
+};
 
 /* --- life ----------------------------------------------------------------- */
 
@@ -234,13 +251,14 @@ struct scheduler *scheduler_new(struct loop *loop,
 
 	if (!ls)
 		return NULL;
+	ls->mover.ops = &mover_ops;
 	ls->loop = loop;
 	ls->cfg = *cfg;
 	ls->open = open;
 	ls->user = user;
 	memcpy(ls->quick, session_id(link_session(quick)), FRAME_ID_LEN);
 	list_init(&ls->waiting);
-	mux_set_scheduler(link_mux(quick), ls);
+	mux_set_mover(link_mux(quick), &ls->mover);
 	return ls;
 }
 

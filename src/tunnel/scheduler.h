@@ -21,7 +21,6 @@
  *           UP, LOST -> NONE            dead, or idle
  */
 
-struct tunnel_stream;
 struct scheduler;
 
 /** scheduler_open_fn - another carrier to the other end of the quick link
@@ -43,16 +42,5 @@ void scheduler_free(struct scheduler *ls);
 
 /** scheduler_bulk() - the bulk session's figures; zeroes when there is none */
 void scheduler_bulk(const struct scheduler *ls, struct session_stats *st);
-
-/* --- for tunnel/tunnel_stream --------------------------------------------- */
-
-/** scheduler_note() - @l, which has not moved, carried @n bytes; @ls may be
- * NULL */
-void scheduler_note(struct scheduler *ls, struct tunnel_stream *l, size_t n);
-/** scheduler_forget() - @l is over, or waits no more */
-void scheduler_forget(struct tunnel_stream *l);
-/** scheduler_answered() - the other end answered a request to move with @status
- */
-void scheduler_answered(struct scheduler *ls, int status);
 
 #endif

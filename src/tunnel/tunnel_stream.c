@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tunnel/scheduler.h"
 
 #include <errno.h>
 #include <string.h>
@@ -92,7 +91,8 @@ static void drop(struct tunnel_stream *l, int first, int second)
 	struct mux_stream *s = steal_ptr(&l->first);
 
 	l->ops = NULL;
-	scheduler_forget(l);
+	if (l->queued)
+		l->queued->ops->forget(l->queued, l);
 	if (s)
 		mux_stream_reset(s, first);
 	if (l->move && l->move->stream)
@@ -179,8 +179,10 @@ static void tunnel_stream_join(struct tunnel_stream *l)
 
 static void note(struct tunnel_stream *l, struct mux_stream *s, size_t n)
 {
-	if (!l->move && !l->fixed)
-		scheduler_note(mux_stream_lanes(s), l, n);
+	struct stream_mover *mv = mux_stream_mover(s);
+
+	if (mv && !l->move && !l->fixed)
+		mv->ops->note(mv, l, n);
 }
 
 static void first_data(void *user, const uint8_t *p, size_t n)
@@ -292,8 +294,10 @@ static void second_head(void *user, const struct mux_head *h)
 {
 	struct tunnel_stream *l = user;
 	struct tunnel_stream_move *m = l->move;
+	struct stream_mover *mv = mux_stream_mover(m->stream);
 
-	scheduler_answered(mux_stream_lanes(m->stream), h->status);
+	if (mv)
+		mv->ops->answered(mv, h->status);
 	if (h->error) {
 		l->fixed = true;
 		return; /* close() follows */

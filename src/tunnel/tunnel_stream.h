@@ -15,13 +15,33 @@
  *
  * A stream of bytes that begins as a stream of one mux and may move, while
  * bytes flow, to a stream of another: bulk goes to a session, and so a carrier,
- * of its own, where nobody waits behind it (tunnel/scheduler.h). Its user sees
- * none of that: the functions are those of mux_stream, with the same rules.
- * Theory: tunnel_stream.c.
+ * of its own, where nobody waits behind it. Which one moves, and when, is
+ * decided by the mover (tunnel/scheduler), which is told what it has to know
+ * for that. Its user sees none of it: the functions are those of
+ * mux_stream, with the same rules. Theory: tunnel_stream.c.
  */
 
-struct scheduler;
+struct tunnel_stream;
 struct tunnel_stream_move;
+struct stream_mover;
+
+/** struct stream_mover_ops - what a mover is told */
+struct stream_mover_ops {
+	/** note() - @l, which has not moved, carried @n bytes */
+	void (*note)(struct stream_mover *mv, struct tunnel_stream *l,
+		     size_t n);
+	/** forget() - @l, whose @queued it is, is over */
+	void (*forget)(struct stream_mover *mv, struct tunnel_stream *l);
+	/** answered() - the other end answered a request to move with @status
+	 */
+	void (*answered)(struct stream_mover *mv, int status);
+};
+
+/** struct stream_mover - embed it; the mux of a stream has one, or NULL
+ */
+struct stream_mover {
+	const struct stream_mover_ops *ops;
+};
 
 /** struct tunnel_stream - embed it; only tunnel_stream.c looks inside. The
  * memory must stay until the batch of events in which it is over has ended. */
@@ -31,15 +51,15 @@ struct tunnel_stream {
 	void *user;
 	struct mux_stream *first;
 	struct tunnel_stream_move *move; /* NULL: it has not moved */
-	struct list waiting;		 /* of tunnel/scheduler */
+	struct list waiting;		 /* of @queued */
 	uint64_t received, sent;	 /* bytes of @first */
-	size_t owed;	/* of these, received and not consumed */
-	uint64_t burst; /* bytes since it was idle, both ways */
-	int64_t last;	/* when it was not */
-	bool queued;	/* is in a list of tunnel/scheduler */
-	bool ended;	/* the peer's half: end() was called */
-	bool finished;	/* our half: read() said 0 */
-	bool fixed;	/* moves no more */
+	size_t owed;		     /* of these, received and not consumed */
+	uint64_t burst;		     /* bytes since it was idle, both ways */
+	int64_t last;		     /* when it was not */
+	struct stream_mover *queued; /* in whose list it is, or NULL */
+	bool ended;		     /* the peer's half: end() was called */
+	bool finished;		     /* our half: read() said 0 */
+	bool fixed;		     /* moves no more */
 };
 
 /**
@@ -69,13 +89,14 @@ void tunnel_stream_resume(struct tunnel_stream *l);
 void tunnel_stream_consume(struct tunnel_stream *l, size_t n);
 void tunnel_stream_reset(struct tunnel_stream *l, int error);
 
-/* --- moving, for tunnel/scheduler and the shadow -------------------------- */
+/* --- moving, for the mover and the shadow --------------------------------- */
 
 /** tunnel_stream_find() - the one that began as stream @id of @m, or NULL */
 struct tunnel_stream *tunnel_stream_find(struct mux *m, uint32_t id);
 /** tunnel_stream_ask() - have the peer continue it on a new stream of @m
- * (client), opened with @req; 0, -errno. scheduler_answered() tells how it
- * ended. */
+ * (client), opened with @req; 0, -errno. The mover's answered() tells how it
+ * ended.
+ */
 KT_CHECK int tunnel_stream_ask(struct tunnel_stream *l, struct mux *m,
 			       const struct mux_request *req);
 /** tunnel_stream_continue() - the peer asked for that: @s (taken) is the new
