@@ -39,8 +39,6 @@ struct carrier_handler {
 struct carrier_ops {
 	/** send() - bytes taken (may be short), -EAGAIN, or another -errno */
 	ssize_t (*send)(struct carrier *c, const struct iovec *iov, int n);
-	/** pause() - true: no more data() until pause(false) */
-	void (*pause)(struct carrier *c, bool on);
 	/** close() - end the pipe and free @c (after the batch of events) */
 	void (*close)(struct carrier *c);
 };
@@ -56,11 +54,6 @@ static inline ssize_t carrier_send(struct carrier *c, const struct iovec *iov,
 				   int n)
 {
 	return c->ops->send(c, iov, n);
-}
-
-static inline void carrier_pause(struct carrier *c, bool on)
-{
-	c->ops->pause(c, on);
 }
 
 static inline void carrier_close(struct carrier *c)

@@ -285,13 +285,12 @@ static void carrier_spdy_on_event(struct spdy_carrier *s,
 	}
 }
 
-/* Returns how many bytes were used: fewer after a pause. */
-static size_t bare_data(struct portforward *pf, const uint8_t *data, size_t len)
+static void bare_data(struct portforward *pf, const uint8_t *data, size_t len)
 {
 	struct spdy_carrier *s = spdy_of(pf);
 	size_t used = 0;
 
-	while (used < len && pf->conn && !pf->paused) {
+	while (used < len && pf->conn) {
 		struct spdy_event ev;
 		bool found;
 		ssize_t n = spdy_rx_next(s->rx, data + used, len - used, &ev,
@@ -299,38 +298,21 @@ static size_t bare_data(struct portforward *pf, const uint8_t *data, size_t len)
 
 		if (n < 0) {
 			pf_end(pf, EPROTO, "not a SPDY frame");
-			return len;
+			return;
 		}
 		used += (size_t)n;
 		if (found)
 			carrier_spdy_on_event(s, &ev);
 	}
-	return used;
 }
 
-/* A slice of a message may hold several SPDY frames, and the owner may pause
- * between two of them: then the WebSocket reader goes back to that place. */
-static size_t message(struct spdy_carrier *s, const struct ws_rx *before,
-		      const uint8_t *data, size_t n, struct ws_slice slice)
-{
-	size_t used = bare_data(&s->pf, slice.data, slice.len);
-	size_t back = slice.len - used;
-	bool found;
-
-	if (!s->pf.conn || !back)
-		return n;
-	s->link.rx = *before;
-	return (size_t)ws_rx_next(&s->link.rx, data, n - back, &slice, &found);
-}
-
-static size_t carrier_spdy_ws_data(struct portforward *pf, const uint8_t *data,
-				   size_t len)
+static void carrier_spdy_ws_data(struct portforward *pf, const uint8_t *data,
+				 size_t len)
 {
 	struct spdy_carrier *s = spdy_of(pf);
 	size_t used = 0;
 
-	while (used < len && pf->conn && !pf->paused) {
-		const struct ws_rx before = s->link.rx;
+	while (used < len && pf->conn) {
 		struct ws_slice slice;
 		bool found;
 		ssize_t n = ws_rx_next(&s->link.rx, data + used, len - used,
@@ -338,16 +320,14 @@ static size_t carrier_spdy_ws_data(struct portforward *pf, const uint8_t *data,
 
 		if (n < 0) {
 			pf_end(pf, EPROTO, "not a WebSocket frame");
-			return len;
+			return;
 		}
+		used += (size_t)n;
 		if (found && slice.op >= WS_CLOSE)
 			wslink_control(&s->link, &slice, pf);
 		else if (found)
-			n = (ssize_t)message(s, &before, data + used, (size_t)n,
-					     slice);
-		used += (size_t)n;
+			bare_data(pf, slice.data, slice.len);
 	}
-	return used;
 }
 
 /* --- opening -------------------------------------------------------------- */

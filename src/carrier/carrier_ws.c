@@ -86,13 +86,13 @@ static void on_message(struct ws_carrier *w, struct ws_slice s)
 	}
 }
 
-static size_t carrier_ws_ws_data(struct portforward *pf, const uint8_t *data,
-				 size_t len)
+static void carrier_ws_ws_data(struct portforward *pf, const uint8_t *data,
+			       size_t len)
 {
 	struct ws_carrier *w = ws_of(pf);
 	size_t used = 0;
 
-	while (used < len && pf->conn && !pf->paused) {
+	while (used < len && pf->conn) {
 		struct ws_slice s;
 		bool found;
 		ssize_t n = ws_rx_next(&w->link.rx, data + used, len - used, &s,
@@ -100,7 +100,7 @@ static size_t carrier_ws_ws_data(struct portforward *pf, const uint8_t *data,
 
 		if (n < 0) {
 			pf_end(pf, EPROTO, "not a WebSocket frame");
-			return len;
+			return;
 		}
 		used += (size_t)n;
 		if (found && s.op >= WS_CLOSE)
@@ -108,7 +108,6 @@ static size_t carrier_ws_ws_data(struct portforward *pf, const uint8_t *data,
 		else if (found)
 			on_message(w, s);
 	}
-	return used;
 }
 
 const struct pf_ops pf_websocket_ops = {

@@ -44,8 +44,7 @@ struct kube_conn {
 	struct http1_chunks chunks;
 	struct buf body;
 
-	bool paused, want_write;
-	size_t rx_off, rx_len; /* bytes of rx[] not yet used */
+	bool want_write;
 	uint8_t rx[RX_SIZE];
 };
 
@@ -118,11 +117,8 @@ static void on_limit(struct timer *t)
 
 static void conn_update_events(struct kube_conn *c)
 {
-	bool in = !c->paused || c->state != C_OPEN;
-
 	loop_watch_mod(&c->watch,
-		       (in ? (uint32_t)EPOLLIN : 0) |
-			       (c->want_write ? (uint32_t)EPOLLOUT : 0));
+		       EPOLLIN | (c->want_write ? (uint32_t)EPOLLOUT : 0));
 }
 
 /* Bytes, 0 at the end, -EAGAIN, or -errno */
@@ -165,40 +161,13 @@ int kube_conn_flush(struct kube_conn *c)
 	return rc;
 }
 
-void kube_conn_pause(struct kube_conn *c, bool on)
-{
-	if (c->paused == on)
-		return;
-	c->paused = on;
-	if (c->state != C_OPEN)
-		return;
-	conn_update_events(c);
-	if (!on) /* TLS may hold bytes that epoll cannot see */
-		loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
-}
-
 /* --- open: the pipe ------------------------------------------------------- */
-
-/* Hands over what is in rx[]; false when the owner paused or closed. */
-static bool conn_deliver(struct kube_conn *c)
-{
-	while (c->rx_len) {
-		size_t n;
-
-		if (c->state != C_OPEN || c->paused)
-			return false;
-		n = c->handler->data(c->user, c->rx + c->rx_off, c->rx_len);
-		c->rx_off += n;
-		c->rx_len -= n;
-	}
-	return c->state == C_OPEN && !c->paused;
-}
 
 static void read_open(struct kube_conn *c)
 {
 	size_t total = 0;
 
-	while (conn_deliver(c)) {
+	while (c->state == C_OPEN) {
 		ssize_t n;
 
 		if (total >= TURN_BYTES) { /* others first */
@@ -214,9 +183,8 @@ static void read_open(struct kube_conn *c)
 				       "lost");
 			return;
 		}
-		c->rx_off = 0;
-		c->rx_len = (size_t)n;
 		total += (size_t)n;
+		c->handler->data(c->user, c->rx, (size_t)n);
 	}
 }
 
@@ -270,6 +238,7 @@ static bool take_body(struct kube_conn *c)
 static void conn_open(struct kube_conn *c, size_t head_len)
 {
 	struct kt_error err = { 0 };
+	size_t beyond;
 
 	loop_timer_stop(&c->limit);
 	if (!c->handler->opened(c->user, c->head, &err)) {
@@ -280,14 +249,15 @@ static void conn_open(struct kube_conn *c, size_t head_len)
 		return;
 	c->state = C_OPEN;
 	buf_take(&c->in, head_len);
-	c->rx_off = 0;
-	c->rx_len = c->in.len; /* bytes read beyond the head */
-	if (c->rx_len)
-		memcpy(c->rx, buf_data(&c->in), c->rx_len);
+	beyond = c->in.len; /* bytes read beyond the head */
+	if (beyond)
+		memcpy(c->rx, buf_data(&c->in), beyond);
 	buf_fini(&c->in);
 	free(c->head);
 	c->head = NULL;
 	conn_update_events(c);
+	if (beyond)
+		c->handler->data(c->user, c->rx, beyond);
 	read_open(c);
 }
 
@@ -375,10 +345,6 @@ static void on_watch(struct watch *w, uint32_t events)
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
 	tlsio_readable(&c->io);
-	/* epoll tells these two even to who does not listen: do not spin; the
-	 * rest is read when the pause is over */
-	if (c->paused && c->state == C_OPEN && (events & (EPOLLHUP | EPOLLERR)))
-		loop_watch_stop(w);
 	if (c->state == C_OPEN)
 		read_open(c);
 	else if (c->state == C_HEAD || c->state == C_BODY)

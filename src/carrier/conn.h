@@ -30,9 +30,8 @@ struct kube_conn_handler {
 	 */
 	bool (*opened)(void *user, const struct http1_head *head,
 		       struct kt_error *err);
-	/** data() - bytes; returns how many were used, fewer than @len only
-	 *  after kube_conn_pause(): the rest comes again later */
-	size_t (*data)(void *user, const uint8_t *data, size_t len);
+	/** data() - bytes; all are used */
+	void (*data)(void *user, const uint8_t *data, size_t len);
 	/** writable() - after a short kube_conn_send() */
 	void (*writable)(void *user);
 	/** failed() - it is over; @why->code ECONNRESET when the peer closed */
@@ -62,8 +61,6 @@ ssize_t kube_conn_send(struct kube_conn *c, const void *data, size_t len);
 /** kube_conn_flush() - sends what kube_conn_send() took and gathered; 0,
  * -EAGAIN (writable() will come: again then), or -errno */
 int kube_conn_flush(struct kube_conn *c);
-/** kube_conn_pause() - true: no data() until kube_conn_pause(false) */
-void kube_conn_pause(struct kube_conn *c, bool on);
 /** kube_conn_close() - no callback any more; NULL is allowed */
 void kube_conn_close(struct kube_conn *c);
 

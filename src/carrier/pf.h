@@ -27,7 +27,7 @@ struct pf_ops {
 	bool (*opened)(struct portforward *pf, const struct http1_head *h,
 		       struct kt_error *err);
 	/** data() - as kube_conn_handler's */
-	size_t (*data)(struct portforward *pf, const uint8_t *data, size_t len);
+	void (*data)(struct portforward *pf, const uint8_t *data, size_t len);
 	/** room() - how much of @n may be sent now; NULL: all */
 	size_t (*room)(struct portforward *pf, size_t n);
 	/** sent() - @n bytes were queued; NULL: nobody counts */
@@ -46,7 +46,6 @@ struct portforward {
 	char *name;		/* "pod ns/name port N" */
 	uint16_t port;
 	bool open, closed, closing;
-	bool paused;	   /* data() stops in the middle of its bytes */
 	struct buf reason; /* the server's text about the Pod's end */
 	struct outq out;
 	bool flushing; /* a flush is deferred */

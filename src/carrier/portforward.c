@@ -150,14 +150,11 @@ void pf_reason(struct portforward *pf, const uint8_t *data, size_t len)
 		log_debug("port-forward to %s: reason lost", pf->name);
 }
 
-static size_t conn_data(void *user, const uint8_t *data, size_t len)
+static void conn_data(void *user, const uint8_t *data, size_t len)
 {
 	struct portforward *pf = user;
-	size_t used;
 
-	pf->paused = false;
-	used = pf->ops->data(pf, data, len);
-	return pf->conn ? used : len;
+	pf->ops->data(pf, data, len);
 }
 
 static void conn_writable(void *user)
@@ -200,16 +197,6 @@ static const struct kube_conn_handler conn_handler = {
 	.failed = conn_failed,
 };
 
-static void pf_pause(struct carrier *carrier, bool on)
-{
-	struct portforward *pf =
-		container_of(carrier, struct portforward, carrier);
-
-	pf->paused = on;
-	if (pf->conn)
-		kube_conn_pause(pf->conn, on);
-}
-
 static void pf_close(struct carrier *carrier)
 {
 	struct portforward *pf =
@@ -236,7 +223,6 @@ static void pf_close(struct carrier *carrier)
 
 static const struct carrier_ops carrier_ops = {
 	.send = pf_send,
-	.pause = pf_pause,
 	.close = pf_close,
 };
 

@@ -17,7 +17,7 @@ struct sockcarrier {
 	struct carrier base;
 	struct loop *loop;
 	struct watch watch; /* owns the fd */
-	bool opened, paused, full, dead;
+	bool opened, full, dead;
 	uint8_t *mem; /* READ_SIZE */
 };
 
@@ -28,7 +28,7 @@ static struct sockcarrier *sock_of(struct carrier *c)
 
 static void sockcarrier_update_events(struct sockcarrier *s)
 {
-	uint32_t events = s->paused ? 0 : EPOLLIN;
+	uint32_t events = EPOLLIN;
 
 	if (s->full || !s->opened)
 		events |= EPOLLOUT;
@@ -53,7 +53,7 @@ static void sockcarrier_fail(struct sockcarrier *s, int code, const char *what)
 
 static void sockcarrier_read_some(struct sockcarrier *s)
 {
-	for (int i = 0; i < READ_ROUNDS && !s->dead && !s->paused; i++) {
+	for (int i = 0; i < READ_ROUNDS && !s->dead; i++) {
 		ssize_t n = recv(s->watch.fd, s->mem, READ_SIZE, 0);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -113,15 +113,6 @@ static ssize_t sock_send(struct carrier *c, const struct iovec *iov, int n)
 	return sent < 0 ? -EAGAIN : sent;
 }
 
-static void sock_pause(struct carrier *c, bool on)
-{
-	struct sockcarrier *s = sock_of(c);
-
-	s->paused = on;
-	if (!s->dead)
-		sockcarrier_update_events(s);
-}
-
 static void sock_free(void *user)
 {
 	struct sockcarrier *s = user;
@@ -148,7 +139,6 @@ static void sock_close(struct carrier *c)
 
 static const struct carrier_ops ops = {
 	.send = sock_send,
-	.pause = sock_pause,
 	.close = sock_close,
 };
 

@@ -9,14 +9,6 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-static void on_resume(struct timer *t)
-{
-	struct owner *o = container_of(t, struct owner, resume);
-
-	o->paused = false;
-	carrier_pause(o->c, false);
-}
-
 static void on_opened(void *user)
 {
 	struct owner *o = user;
@@ -30,15 +22,9 @@ static void on_data(void *user, const uint8_t *data, size_t len)
 {
 	struct owner *o = user;
 
-	assert_false(o->paused);
 	assert_int_equal(buf_put(&o->got, data, len), 0);
 	if (o->want && o->got.len >= o->want)
 		o->done = true;
-	if (o->pause_each) {
-		o->paused = true;
-		carrier_pause(o->c, true);
-		loop_timer_start(o->loop, &o->resume, NS_MS / 10, on_resume);
-	}
 }
 
 static void on_writable(void *user)
@@ -88,7 +74,6 @@ ssize_t owner_send(struct owner *o, const char *text)
 void owner_fini(struct owner *o)
 {
 	carrier_close(o->c);
-	loop_timer_stop(&o->resume);
 	buf_fini(&o->got);
 }
 

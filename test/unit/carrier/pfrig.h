@@ -13,9 +13,8 @@ struct owner {
 	struct buf got;
 	struct kt_error why;
 	int opened, closed, writable;
-	bool done, paused, pause_each;
+	bool done;
 	size_t want; /* done at this many bytes */
-	struct timer resume;
 };
 
 /** owner_open() - a port-forward to pod ns/pod port 7000 */

@@ -124,10 +124,10 @@ static void receives_channel_zero_only(void **state)
 	finish(&w, &o);
 }
 
-static void receives_much_with_pauses(void **state)
+static void receives_much(void **state)
 {
 	static uint8_t block[30000];
-	struct owner o = { .pause_each = true };
+	struct owner o = { 0 };
 	struct world w;
 
 	(void)state;
@@ -399,7 +399,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(receives_channel_zero_only),
-		cmocka_unit_test(receives_much_with_pauses),
+		cmocka_unit_test(receives_much),
 		cmocka_unit_test(sends_until_full_and_goes_on),
 		cmocka_unit_test(gathers_small_sends),
 		cmocka_unit_test(ends_with_the_text_of_the_error_channel),

@@ -101,12 +101,6 @@ static ssize_t mem_send(struct carrier *c, const struct iovec *iov, int n)
 	return total ? total : -EAGAIN;
 }
 
-static void mem_pause(struct carrier *c, bool on)
-{
-	(void)c;
-	(void)on;
-}
-
 static void mem_close(struct carrier *c)
 {
 	struct memcarrier *m = mem_of(c);
@@ -122,7 +116,7 @@ static void mem_close(struct carrier *c)
 	loop_defer_free(m->loop, m);
 }
 
-static const struct carrier_ops ops = { mem_send, mem_pause, mem_close };
+static const struct carrier_ops ops = { mem_send, mem_close };
 
 void memcarrier_pair(struct loop *loop, long *budget, unsigned int seed,
 		     struct carrier *out[2])

@@ -286,12 +286,6 @@ static ssize_t hole_send(struct carrier *c, const struct iovec *iov, int n)
 	return all;
 }
 
-static void hole_pause(struct carrier *c, bool on)
-{
-	(void)c;
-	(void)on;
-}
-
 static void hole_close(struct carrier *c)
 {
 	(void)c;
@@ -299,8 +293,7 @@ static void hole_close(struct carrier *c)
 
 static void notices_silence(void **state)
 {
-	static const struct carrier_ops hole_ops = { hole_send, hole_pause,
-						     hole_close };
+	static const struct carrier_ops hole_ops = { hole_send, hole_close };
 	struct carrier hole = { .ops = &hole_ops };
 	long budget = -1;
 	int64_t start;
@@ -541,10 +534,8 @@ static void put_hello(struct buf *b, enum frame_type type, const uint8_t *id,
 /* after a resume from 0 nothing is acknowledged that was not sent again */
 static void ends_on_an_ack_of_the_last_carrier(void **state)
 {
-	static const struct carrier_ops hole_ops = { hole_send, hole_pause,
-						     hole_close };
-	static const struct carrier_ops full_ops = { full_send, hole_pause,
-						     hole_close };
+	static const struct carrier_ops hole_ops = { hole_send, hole_close };
+	static const struct carrier_ops full_ops = { full_send, hole_close };
 	static const uint8_t id[FRAME_ID_LEN] = { 5 };
 	struct carrier hole = { .ops = &hole_ops }, full = { .ops = &full_ops };
 	struct frame_hdr ack = { .type = FRAME_ACK };
@@ -577,8 +568,7 @@ static void ends_on_an_ack_of_the_last_carrier(void **state)
 /* the answer has to name one version, and one that this end speaks */
 static void checks_the_version_picked(void **state)
 {
-	static const struct carrier_ops hole_ops = { hole_send, hole_pause,
-						     hole_close };
+	static const struct carrier_ops hole_ops = { hole_send, hole_close };
 
 	(void)state;
 	for (uint16_t version = 0; version < 3; version++) {
