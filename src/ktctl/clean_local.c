@@ -74,36 +74,44 @@ static int write_in_place(const char *path, const void *data, size_t len)
 	return ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
 }
 
-/* KT's rule for its resolver; it came and went with the lines above */
-static void drop_iptables_rule(struct loop *l)
+/* KT's rule for its resolver. @act: "-C", is it there?, or "-D", delete one;
+ * true: it was. iptables' table and chain, which it makes, stay. */
+static bool iptables_rule(struct loop *l, const char *act)
 {
-	static const char *const words[] = {
-		"iptables", "-w", "-t",	 "nat",	     "-D",
+	const char *const words[] = {
+		"iptables", "-w", "-t",	 "nat",	     act,
 		"OUTPUT",   "-p", "udp", "-d",	     "127.0.0.1/32",
 		"--dport",  "53", "-j",	 "REDIRECT", "--to-ports",
 		"10053",    NULL,
 	};
 	char *argv[ARRAY_SIZE(words)];
+	struct process_result res = { 0 };
+	struct kt_error err = { 0 };
+	int rc;
 
 	memcpy(argv, words, sizeof(argv));
-	for (int i = 0; i < IPTABLES_COPIES; i++) {
-		struct process_result res = { 0 };
-		struct kt_error err = { 0 };
-		int rc = process_run(l, argv, NULL, NULL, 4096, IPTABLES_LIMIT,
-				     &res, &err);
-		bool again = rc == 0 && res.status == 0;
+	rc = process_run(l, argv, NULL, NULL, 4096, IPTABLES_LIMIT, &res, &err);
+	if (rc < 0)
+		log_debug("iptables: %s", err.msg);
+	rc = rc == 0 && res.status == 0;
+	process_result_fini(&res);
+	return rc;
+}
 
-		if (rc < 0)
-			log_debug("iptables: %s", err.msg);
-		process_result_fini(&res);
-		if (!again)
+static void clean_iptables(struct app *app, bool dry_run)
+{
+	static const char what[] = "KT Connect's iptables rule for port 53";
+
+	if (dry_run && iptables_rule(app->loop, "-C"))
+		printf("would remove %s\n", what);
+	for (int i = 0; !dry_run && i < IPTABLES_COPIES; i++) {
+		if (!iptables_rule(app->loop, "-D"))
 			return;
-		puts("removed KT Connect's iptables rule for port 53");
+		printf("removed %s\n", what);
 	}
 }
 
-static int clean_resolv_conf(struct app *app, bool dry_run,
-			     struct kt_error *err)
+static int clean_resolv_conf(bool dry_run, struct kt_error *err)
 {
 	auto_free char *old = NULL;
 	struct buf fresh;
@@ -125,8 +133,6 @@ static int clean_resolv_conf(struct app *app, bool dry_run,
 	if (rc == 1)
 		printf("%s KT Connect's lines in " RESOLV_CONF "\n",
 		       dry_run ? "would remove" : "removed");
-	if (rc == 1 && !dry_run)
-		drop_iptables_rule(app->loop);
 	return 0;
 }
 
@@ -160,7 +166,7 @@ static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
 /* --- ~/.kt * -------------------------------------------------------------- */
 
 /* KT's keys of shadows; ours have none. Those of running processes are kept */
-static void clean_keys(const struct home *home, bool dry_run)
+static int clean_keys(const struct home *home, bool dry_run)
 {
 	int fd = home_open_dir(home, "key", 0, NULL), n = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -169,7 +175,7 @@ static void clean_keys(const struct home *home, bool dry_run)
 	if (!d) {
 		if (fd >= 0)
 			close(fd);
-		return;
+		return 0;
 	}
 	while ((e = readdir(d))) {
 		if (!str_ends(e->d_name, ".key"))
@@ -178,6 +184,19 @@ static void clean_keys(const struct home *home, bool dry_run)
 			n++;
 	}
 	closedir(d);
+	return n;
+}
+
+/* Under sudo also those in root's home, where KT Connect puts them then */
+static void clean_all_keys(const struct home *home, bool dry_run)
+{
+	struct home root;
+	int n = clean_keys(home, dry_run);
+
+	if (home_init_root(&root, home)) {
+		n += clean_keys(&root, dry_run);
+		home_fini(&root);
+	}
 	if (n)
 		printf("%s %d key file%s\n",
 		       dry_run ? "would remove" : "removed", n,
@@ -194,7 +213,7 @@ int clean_local(struct app *app, bool dry_run, struct kt_error *err)
 		       dry_run ? "would remove" : "removed", stale,
 		       stale == 1 ? "" : "s");
 	if (!pidfile_any(home, NULL))
-		clean_keys(home, dry_run);
+		clean_all_keys(home, dry_run);
 	if (pidfile_any(home, "connect"))
 		return 0; /* what is there is in use */
 	if (geteuid() != 0) {
@@ -203,5 +222,8 @@ int clean_local(struct app *app, bool dry_run, struct kt_error *err)
 		return 0;
 	}
 	rc = clean_hosts(app, dry_run, err);
-	return rc < 0 ? rc : clean_resolv_conf(app, dry_run, err);
+	if (rc == 0)
+		rc = clean_resolv_conf(dry_run, err);
+	clean_iptables(app, dry_run);
+	return rc;
 }

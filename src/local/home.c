@@ -53,6 +53,17 @@ void home_init(struct home *h)
 	h->dir = xasprintf("%s/.kt", strcmp(home, "/") == 0 ? "" : home);
 }
 
+bool home_init_root(struct home *root, const struct home *h)
+{
+	const struct passwd *pw = geteuid() == 0 ? getpwuid(0) : NULL;
+
+	if (!pw || pw->pw_dir[0] != '/' || strcmp(pw->pw_dir, h->user) == 0)
+		return false;
+	*root = (struct home){ .user = xstrdup(pw->pw_dir),
+			       .dir = xasprintf("%s/.kt", pw->pw_dir) };
+	return true;
+}
+
 void home_fini(struct home *h)
 {
 	free(h->user);

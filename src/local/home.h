@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -25,6 +26,9 @@ struct home {
 /** home_init() - find it; makes nothing */
 void home_init(struct home *h);
 void home_fini(struct home *h);
+/** home_init_root() - under sudo with a home of the caller's: root's own, where
+ *  KT Connect keeps its files then; false: that is @h, or not ours to read */
+bool home_init_root(struct home *root, const struct home *h);
 
 /** home_path() - <dir>/<name>, for messages; returned (caller frees) */
 char *home_path(const struct home *h, const char *name);

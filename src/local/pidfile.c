@@ -141,11 +141,22 @@ static void scan_dir(struct scan *s, const struct home *h)
 	closedir(d);
 }
 
+static void scan_homes(struct scan *s, const struct home *h)
+{
+	struct home root;
+
+	scan_dir(s, h);
+	if (!home_init_root(&root, h))
+		return;
+	scan_dir(s, &root);
+	home_fini(&root);
+}
+
 pid_t pidfile_alive(const struct home *h, const char *component)
 {
 	struct scan s = { .component = component, .remove = true };
 
-	scan_dir(&s, h);
+	scan_homes(&s, h);
 	return s.alive;
 }
 
@@ -153,7 +164,7 @@ bool pidfile_any(const struct home *h, const char *component)
 {
 	struct scan s = { .component = component };
 
-	scan_dir(&s, h);
+	scan_homes(&s, h);
 	return s.any;
 }
 
@@ -161,7 +172,7 @@ int pidfile_sweep(const struct home *h, int dry_run)
 {
 	struct scan s = { .remove = !dry_run };
 
-	scan_dir(&s, h);
+	scan_homes(&s, h);
 	return s.stale;
 }
 

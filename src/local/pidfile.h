@@ -14,7 +14,8 @@
  * and removing or renaming it makes the process leave. A pid file is alive
  * when its process runs an executable whose name contains "ktctl". Processes of
  * another network namespace do not count as a second instance: they capture
- * another machine's traffic, so to speak.
+ * another machine's traffic, so to speak. Under sudo, KT Connect's lie in
+ * root's home: who asks is told of both.
  */
 
 struct home;

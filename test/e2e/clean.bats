@@ -151,3 +151,49 @@ selector() { # SERVICE
   ktctl_run alice clean --localOnly -c /nonexistent
   ended_with 0
 }
+
+# What KT Connect leaves on a machine when it runs under sudo: root's home.
+kt_leavings() {
+  laptop alice sh -c '
+    mkdir -p /root/.kt/pid /root/.kt/key && echo secret >/root/.kt/key/x.key
+    iptables -w -t nat -A OUTPUT -p udp -d 127.0.0.1/32 --dport 53 \
+      -j REDIRECT --to-ports 10053'
+}
+
+# under_sudo ARGUMENTS...: as sudo does it, for a user with a home of his own
+under_sudo() {
+  run laptop alice env HOME=/root SUDO_UID=12345 SUDO_GID=12345 "$KTCTL" "$@"
+}
+
+@test "clean: what KT Connect left in root's home and in iptables" {
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "not on your machine"
+  kt_leavings
+  under_sudo clean --localOnly --dryRun
+  ended_with 0 "would remove 1 key file" "would remove KT Connect's iptables rule"
+  under_sudo clean --localOnly
+  ended_with 0 "removed 1 key file" "removed KT Connect's iptables rule"
+  ! laptop alice sh -c 'ls /root/.kt/key/x.key; iptables -t nat -S | grep 10053' ||
+    false
+  under_sudo clean --localOnly
+  ended_with 0
+  [[ $output != *removed* ]]
+}
+
+@test "clean: what belongs to a running KT Connect in root's home stays" {
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "not on your machine"
+  kt_leavings
+  cp "$(command -v sleep)" "$RUN/ktctl-kt"
+  laptop_exec alice "$RUN/ktctl-kt" 60 3>&- &
+  local pid=$!
+  laptop alice sh -c "echo $pid >/root/.kt/pid/connect-$pid.pid"
+  eventually 5 grep -q ktctl-kt "/proc/$pid/comm"
+  under_sudo clean --localOnly
+  local rc=$status out=$output
+  kill "$pid"
+  laptop alice sh -c '
+    test -e /root/.kt/key/x.key && iptables -t nat -S | grep 10053'
+  [ "$rc" = 0 ]
+  [[ $out != *removed* ]]
+  laptop alice sh -c 'rm -r /root/.kt; iptables -w -t nat -D OUTPUT -p udp \
+    -d 127.0.0.1/32 --dport 53 -j REDIRECT --to-ports 10053'
+}
