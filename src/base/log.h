@@ -22,6 +22,16 @@ bool log_enabled(enum log_level level);
 /** log_set_hook() - @fn(user) runs before a line is printed (clears a
  * spinner)*/
 void log_set_hook(void (*fn)(void *user), void *user);
+/** log_pass() - what another program says, at once and as it comes; control
+ *  characters that could drive the terminal are shown as '?' */
+void log_pass(const char *data, size_t len);
+/** log_hold() - another program has the terminal itself until log_pass_end() */
+void log_hold(void);
+/** log_pass_end() - it says no more: what follows begins a line */
+void log_pass_end(void);
+/** log_line_open() - the screen's last line is somebody's who is not done with
+ *  it: nothing may be drawn over it */
+bool log_line_open(void);
 void log_write(enum log_level level, const char *fmt, ...) KT_PRINTF(2, 3);
 
 #define log_at(level, ...)                                                     \

@@ -2,10 +2,12 @@
 #include "base/process.h"
 
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -30,6 +32,7 @@ struct process {
 	struct timer poll; /* in place of pid_watch: no pidfd here */
 	struct pipe_in out, err;
 	bool exited;
+	void (*errout)(void *user, const char *data, size_t len);
 	process_fn fn;
 	void *user;
 };
@@ -87,11 +90,24 @@ static void check_done(struct process *p)
 		process_finish(p, 0);
 }
 
+/* Of what it says on stderr the end counts: programs fail with their last
+ * words. */
+static void process_keep_errout(struct process *p, const char *data, size_t n)
+{
+	struct buf *b = &p->err.data;
+
+	if (b->len + n > MAX_STDERR)
+		buf_take(b, MIN(b->len, b->len + n - MAX_STDERR));
+	(void)!buf_put(b, data, n);
+	if (p->errout)
+		p->errout(p->user, data, n);
+}
+
 static void on_pipe(struct watch *w, uint32_t events)
 {
 	struct pipe_in *in = container_of(w, struct pipe_in, watch);
 	struct process *p = in->p;
-	char tmp[4096];
+	char tmp[MAX_STDERR];
 	ssize_t n = read(w->fd, tmp, sizeof(tmp));
 
 	(void)events;
@@ -100,7 +116,9 @@ static void on_pipe(struct watch *w, uint32_t events)
 	if (n <= 0) {
 		loop_watch_stop(w);
 		check_done(p);
-	} else if (buf_put(&in->data, tmp, (size_t)n) < 0 && in == &p->out) {
+	} else if (in == &p->err) {
+		process_keep_errout(p, tmp, (size_t)n);
+	} else if (buf_put(&in->data, tmp, (size_t)n) < 0) {
 		process_finish(p, -EFBIG);
 	}
 }
@@ -134,6 +152,15 @@ static void process_on_timeout(struct timer *t)
 	process_finish(container_of(t, struct process, timer), -ETIMEDOUT);
 }
 
+/* For good: the groups first, while that is still allowed. */
+static int process_become(const struct caller *c)
+{
+	if (setgroups(c->ngroups, c->groups) < 0 || setgid(c->gid) < 0 ||
+	    setuid(c->uid) < 0)
+		return -errno;
+	return 0;
+}
+
 static void child_exec(const struct process_spec *spec, int in, int out,
 		       int errfd)
 {
@@ -142,8 +169,13 @@ static void child_exec(const struct process_spec *spec, int in, int out,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(errfd, 2) < 0)
+	if (dup2(out, 1) < 0 ||
+	    (!spec->terminal && (dup2(in, 0) < 0 || dup2(errfd, 2) < 0)))
 		_exit(127);
+	if (spec->as && process_become(spec->as) < 0) {
+		dprintf(2, "run as %s: %s", spec->as->name, strerror(errno));
+		_exit(127);
+	}
 	for (size_t i = 0; spec->env && spec->env[i]; i++)
 		putenv(spec->env[i]);
 	execvp(spec->argv[0], spec->argv);
@@ -234,6 +266,7 @@ int process_start(struct process **out, struct loop *l,
 			       .pidfd = -1,
 			       .out = { .p = p, .fd = -1 },
 			       .err = { .p = p, .fd = -1 },
+			       .errout = spec->errout,
 			       .fn = fn,
 			       .user = user };
 	buf_init(&p->out.data, spec->max_out);
@@ -289,8 +322,13 @@ int process_run(struct loop *l, char *const argv[], char *const env[],
 		const char *input, size_t max_out, int64_t timeout_ns,
 		struct process_result *res, struct kt_error *err)
 {
-	const struct process_spec spec = { argv, env, input, max_out,
-					   timeout_ns };
+	const struct process_spec spec = {
+		.argv = argv,
+		.env = env,
+		.input = input,
+		.max_out = max_out,
+		.timeout_ns = timeout_ns,
+	};
 	struct run r = { .res = res };
 	struct process *p;
 	int rc;

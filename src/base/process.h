@@ -5,21 +5,30 @@
 #include "base/error.h"
 #include "base/loop.h"
 
+#include <stdbool.h>
+
+struct caller;
+
 /** struct process_result - what a finished child left behind */
 struct process_result {
 	int status; /* exit status, or 128 + signal */
 	char *out;  /* stdout, NUL-terminated; caller frees */
 	size_t out_len;
-	char *errout; /* stderr, NUL-terminated, cut at 4 KiB; caller frees */
+	char *errout; /* the last 4 KiB of stderr, NUL-terminated; caller frees */
 };
 
 /** struct process_spec - what to run; all borrowed during the call */
 struct process_spec {
 	char *const *argv;  /* found by PATH, no shell; NULL-terminated */
-	char *const *env;   /* extra "NAME=value" entries, or NULL */
+	char *const *env;   /* extra "NAME=value" entries, or NULL; "NAME" alone
+			       takes that variable away */
 	const char *input;  /* bytes for its stdin, or NULL for /dev/null */
 	size_t max_out;	    /* the most stdout that is accepted, bytes */
 	int64_t timeout_ns; /* < 0: none */
+	bool terminal;	    /* it gets our stdin and our stderr */
+	const struct caller *as; /* it runs as this user, or NULL: as we do */
+	/** errout() - what it says on stderr, as it comes; or NULL */
+	void (*errout)(void *user, const char *data, size_t len);
 };
 
 struct process;

@@ -31,6 +31,7 @@ struct kube_conn {
 	struct tlsio io;
 	struct watch watch;
 	bool refreshed; /* tried again after a 401 */
+	unsigned int round; /* of the credentials that were sent */
 
 	char *what; /* "GET /api/..." */
 	char *path;
@@ -195,14 +196,17 @@ static void conn_refused(struct kube_conn *c)
 	struct kt_error err = { 0 };
 	json_t *json;
 
+	kube_heard_status(c->kube, c->round, (int)c->head->status);
 	if (c->head->status == 401 && !c->refreshed &&
-	    kube_auth_refused(c->kube->auth)) {
+	    kube_auth_refused(c->kube->auth, c->round)) {
 		c->refreshed = true;
 		conn_disconnect(c);
 		c->state = C_AUTH;
 		loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
 		return;
 	}
+	if (c->head->status == 401)
+		kube_auth_denied(c->kube->auth);
 	if (buf_put(&c->body, "", 1) < 0)
 		buf_reset(&c->body);
 	json = c->body.len ? json_loadb((char *)buf_data(&c->body),
@@ -274,6 +278,7 @@ static bool conn_parse_head(struct kube_conn *c)
 		return false;
 	}
 	if (c->head->status == 101) {
+		kube_heard_status(c->kube, c->round, 101);
 		conn_open(c, (size_t)n);
 		return false;
 	}
@@ -380,6 +385,7 @@ static int make_head(struct kube_conn *c)
 		rc = put_line(&c->out, "Connection: Upgrade");
 	for (size_t i = 0; !rc && i < c->fields.n; i++)
 		rc = put_line(&c->out, c->fields.v[i]);
+	c->round = kube_auth_round(c->kube->auth);
 	kube_auth_headers(c->kube->auth, &auth);
 	for (size_t i = 0; !rc && i < auth.n; i++)
 		rc = put_line(&c->out, auth.v[i]);

@@ -128,6 +128,8 @@ static void draw(struct progress *p)
 	char line[LINE_MAX_BYTES], counter[32];
 	size_t width = columns(p);
 
+	if (log_line_open()) /* a plugin asks something */
+		return;
 	put_counter(p, counter, sizeof(counter));
 	snprintf(line, sizeof(line), "%s %s%s%s%s (%.0f s)", spinner(p),
 		 counter, p->text, p->detail[0] ? ": " : "", p->detail,

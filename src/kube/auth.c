@@ -3,51 +3,45 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "kube/encode.h"
+#include "kube/kubeconfig_user.h"
+#include "kube/plugin.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <time.h>
 
-#define EXEC_TIMEOUT (120 * NS_SEC)
-#define EXEC_MAX_OUT ((size_t)1 << 20)
 #define EXPIRY_SLACK 5 /* s: older than this before its end is too old */
 #define TOKEN_FILE_AGE (10 * NS_SEC)
 #define MAX_TOKEN ((size_t)64 << 10)
-
-/* What the plugin said last. */
-struct exec_creds {
-	char *token, *cert, *key;
-	int64_t expires; /* Unix seconds, 0: never */
-	bool valid;
-};
+/* between two runs of a plugin whose credentials are not accepted: each may
+ * open a page in somebody's browser */
+#define RUN_MIN_PAUSE (30 * NS_SEC)
+#define RUN_MAX_PAUSE (600 * NS_SEC)
+#define RELOAD_AGE (2 * NS_SEC)
 
 struct kube_auth {
 	struct loop *loop;
-	const struct kube_config *cfg;
-	struct exec_creds creds;
-	struct process *plugin; /* running, or NULL */
-	struct list waiters;	/* struct kube_auth_wait */
-	struct timer failed;	/* tells a failure to start from the loop */
-	struct kt_error failure;
+	const struct kube_config *cfg; /* the caller's, or @fresh */
+	struct kube_config *fresh;     /* the kubeconfig, read anew */
+	int64_t loaded_at;
+	unsigned int round; /* counts the credentials we had */
+	bool accepted;	    /* the server has taken some of them */
+	bool warned;
+
+	struct plugin_creds creds;
+	bool have;	       /* @creds is something */
+	bool refused;	       /* it was answered 401 */
+	struct plugin *plugin; /* running, or NULL */
+	int64_t pause, next_run;
+	int runs; /* since the server took what one gave */
+
+	struct list waiters;	 /* struct kube_auth_wait */
+	struct timer failed;	 /* tells @failure from the loop */
+	struct kt_error failure; /* why there are no credentials */
 	char *file_token;
 	int64_t file_read_at; /* 0: read it now */
 };
-
-static void creds_fini(struct exec_creds *c)
-{
-	if (c->token)
-		explicit_bzero(c->token, strlen(c->token));
-	if (c->key)
-		explicit_bzero(c->key, strlen(c->key));
-	free(c->token);
-	free(c->cert);
-	free(c->key);
-	*c = (struct exec_creds){ 0 };
-}
 
 struct kube_auth *kube_auth_new(struct loop *loop,
 				const struct kube_config *cfg)
@@ -64,109 +58,23 @@ void kube_auth_free(struct kube_auth *a)
 {
 	if (!a)
 		return;
-	process_cancel(a->plugin);
+	plugin_cancel(a->plugin);
 	loop_timer_stop(&a->failed);
-	creds_fini(&a->creds);
+	plugin_creds_fini(&a->creds);
+	kube_config_free(a->fresh);
 	free(a->file_token);
 	loop_defer_free(a->loop, a);
 }
 
-/* --- exec plugin: request and answer -------------------------------------- */
-
-static char *exec_info(const struct kube_exec *x)
+/* " of user 'NAME'", or "" where there is no name; returned (caller frees) */
+static char *auth_of_user(const struct kube_auth *a)
 {
-	json_t *spec = json_pack("{s:b}", "interactive", 0), *info;
-	char *text;
+	const char *name = a->cfg->user;
 
-	if (x->cluster)
-		json_object_set(spec, "cluster", x->cluster);
-	info = json_pack("{s:s,s:s,s:o}", "apiVersion", x->api_version, "kind",
-			 "ExecCredential", "spec", spec);
-	text = json_dumps(info, JSON_COMPACT);
-	json_decref(info);
-	return text;
+	return name && *name ? xasprintf(" of user '%s'", name) : xstrdup("");
 }
 
-static char *dup_text(const json_t *obj, const char *key)
-{
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	return s && *s ? xstrdup(s) : NULL;
-}
-
-/* The ExecCredential that the plugin printed. */
-static int parse_answer(struct kube_auth *a, const json_t *doc,
-			struct kt_error *err)
-{
-	const struct kube_exec *x = a->cfg->exec;
-	const char *api = json_string_value(json_object_get(doc, "apiVersion"));
-	const char *kind = json_string_value(json_object_get(doc, "kind"));
-	const json_t *st = json_object_get(doc, "status");
-	auto_free char *expires = dup_text(st, "expirationTimestamp");
-	struct exec_creds *c = &a->creds;
-
-	if (!str_eq(kind, "ExecCredential"))
-		return kt_fail(
-			err, EPROTO,
-			"exec plugin %s: no ExecCredential in its output",
-			x->command);
-	if (!str_eq(api, x->api_version))
-		return kt_fail(err, EPROTO,
-			       "exec plugin %s answers in apiVersion %s, the "
-			       "kubeconfig says %s",
-			       x->command, api ? api : "(none)",
-			       x->api_version);
-	creds_fini(c);
-	c->token = dup_text(st, "token");
-	c->cert = dup_text(st, "clientCertificateData");
-	c->key = dup_text(st, "clientKeyData");
-	if ((!c->token && !c->cert) || !c->cert != !c->key) {
-		creds_fini(c);
-		return kt_fail(err, EPROTO,
-			       "exec plugin %s gave neither a token nor a "
-			       "certificate with its key",
-			       x->command);
-	}
-	if (expires)
-		c->expires = MAX(rfc3339_parse(expires), 0);
-	c->valid = true;
-	return 0;
-}
-
-/* The last line that says something: programs print their error last. */
-static const char *last_line(char *text)
-{
-	size_t n = strlen(text);
-	char *nl;
-
-	while (n && isspace((unsigned char)text[n - 1]))
-		text[--n] = '\0';
-	nl = strrchr(text, '\n');
-	return nl ? nl + 1 : text;
-}
-
-static int plugin_failed(const struct kube_auth *a, int rc,
-			 const struct process_result *res, struct kt_error *err)
-{
-	const struct kube_exec *x = a->cfg->exec;
-	auto_free char *said = xstrdup(res->errout);
-
-	if (rc < 0)
-		kt_fail(err, -rc, "exec plugin %s: %s", x->command,
-			rc == -ETIMEDOUT ? "no answer in 120 s"
-					 : strerror(-rc));
-	else if (res->status == 127)
-		kt_fail(err, ENOENT, "exec plugin %s cannot be run: %s",
-			x->command, last_line(said));
-	else
-		kt_fail(err, EACCES, "exec plugin %s: exit status %d: %s",
-			x->command, res->status, last_line(said));
-	if (x->install_hint)
-		kt_hint(err, "%s", x->install_hint);
-	return -err->code;
-}
-
-/* --- exec plugin: running it ---------------------------------------------- */
+/* --- those who wait ------------------------------------------------------ */
 
 static void tell_waiters(struct kube_auth *a, const struct kt_error *err)
 {
@@ -189,23 +97,6 @@ static void tell_waiters(struct kube_auth *a, const struct kt_error *err)
 	}
 }
 
-static void on_plugin(void *user, int rc, const struct process_result *res)
-{
-	struct kube_auth *a = user;
-	struct kt_error err = { 0 };
-	json_t *doc = NULL;
-
-	a->plugin = NULL;
-	if (rc < 0 || res->status) {
-		rc = plugin_failed(a, rc, res, &err);
-	} else {
-		doc = json_loadb(res->out, res->out_len, 0, NULL);
-		rc = parse_answer(a, doc, &err);
-	}
-	json_decref(doc);
-	tell_waiters(a, rc < 0 ? &err : NULL);
-}
-
 static void on_start_failed(struct timer *t)
 {
 	struct kube_auth *a = container_of(t, struct kube_auth, failed);
@@ -214,70 +105,21 @@ static void on_start_failed(struct timer *t)
 	tell_waiters(a, &err);
 }
 
-static void plugin_env(const struct kube_auth *a, struct strv *env)
+static int auth_wait(struct kube_auth *a, struct kube_auth_wait *w,
+		     kube_auth_fn fn, void *user)
 {
-	const struct kube_exec *x = a->cfg->exec;
-	auto_free char *info = exec_info(x);
-
-	if (a->cfg->home)
-		strv_take(env, xasprintf("HOME=%s", a->cfg->home));
-	for (size_t i = 0; i < x->env.n; i++)
-		strv_add(env, x->env.v[i]);
-	strv_take(env,
-		  xasprintf("KUBERNETES_EXEC_INFO=%s", info ? info : "{}"));
-}
-
-static void plugin_start(struct kube_auth *a)
-{
-	const struct kube_exec *x = a->cfg->exec;
-	auto_strv struct strv argv = { 0 }, env = { 0 };
-	struct process_spec spec = { .max_out = EXEC_MAX_OUT,
-				     .timeout_ns = EXEC_TIMEOUT };
-	int rc;
-
-	a->failure = (struct kt_error){ 0 };
-	strv_add(&argv, x->command);
-	for (size_t i = 0; i < x->args.n; i++)
-		strv_add(&argv, x->args.v[i]);
-	plugin_env(a, &env);
-	spec.argv = argv.v;
-	spec.env = env.v;
-	log_debug("run exec plugin %s", x->command);
-	if (x->interactive)
-		rc = kt_fail(&a->failure, ENOTTY,
-			     "exec plugin %s wants a terminal "
-			     "(interactiveMode: Always)",
-			     x->command);
-	else
-		rc = process_start(&a->plugin, a->loop, &spec, on_plugin, a);
-	if (rc == 0)
-		return;
-	if (!a->failure.code)
-		kt_fail(&a->failure, -rc, "exec plugin %s: %s", x->command,
-			strerror(-rc));
-	loop_timer_start(a->loop, &a->failed, 0, on_start_failed);
-}
-
-static bool exec_fresh(const struct kube_auth *a)
-{
-	return a->creds.valid &&
-	       (!a->creds.expires ||
-		a->creds.expires > (int64_t)time(NULL) + EXPIRY_SLACK);
-}
-
-int kube_auth_want(struct kube_auth *a, struct kube_auth_wait *w,
-		   kube_auth_fn fn, void *user)
-{
-	if (!a->cfg->exec || exec_fresh(a))
-		return 1;
 	w->fn = fn;
 	w->user = user;
 	w->waiting = true;
 	list_init(&w->node);
 	list_add_tail(&a->waiters, &w->node);
-	if (!a->plugin && !loop_timer_active(&a->failed))
-		plugin_start(a);
 	return 0;
+}
+
+static void auth_fail_soon(struct kube_auth *a)
+{
+	if (!loop_timer_active(&a->failed))
+		loop_timer_start(a->loop, &a->failed, 0, on_start_failed);
 }
 
 void kube_auth_cancel(struct kube_auth_wait *w)
@@ -287,58 +129,246 @@ void kube_auth_cancel(struct kube_auth_wait *w)
 	w->waiting = false;
 }
 
-bool kube_auth_refused(struct kube_auth *a)
+/* --- exec plugin --------------------------------------------------------- */
+
+/* The next run is not due before a pause, which doubles. */
+static void auth_space_runs(struct kube_auth *a)
 {
-	if (a->cfg->exec) {
-		creds_fini(&a->creds);
-		return true;
+	a->pause = MIN(MAX(a->pause * 2, RUN_MIN_PAUSE), RUN_MAX_PAUSE);
+	a->next_run = clock_ns() + a->pause;
+}
+
+static void auth_run_failed(struct kube_auth *a, const struct kt_error *err)
+{
+	a->failure = *err;
+	auth_space_runs(a);
+	if (!a->accepted || a->warned)
+		return;
+	a->warned = true;
+	log_warn("%s; it is run again in %d s, then less and less often",
+		 err->msg, (int)(a->pause / NS_SEC));
+}
+
+static void on_plugin(void *user, struct plugin_creds *creds,
+		      const struct kt_error *err)
+{
+	struct kube_auth *a = user;
+
+	a->plugin = NULL;
+	a->runs++;
+	if (err) {
+		auth_run_failed(a, err);
+	} else {
+		plugin_creds_fini(&a->creds);
+		a->creds = *creds;
+		a->have = true;
+		a->refused = false;
+		a->round++;
 	}
+	tell_waiters(a, err);
+}
+
+static bool exec_fresh(const struct kube_auth *a)
+{
+	return a->have && !a->refused &&
+	       (!a->creds.expires ||
+		a->creds.expires > (int64_t)time(NULL) + EXPIRY_SLACK);
+}
+
+static int exec_want(struct kube_auth *a, struct kube_auth_wait *w,
+		     kube_auth_fn fn, void *user)
+{
+	struct kt_error err = { 0 };
+	bool soon = clock_ns() < a->next_run;
+
+	/* until the next run is due, what there is: the server may take it
+	 * again */
+	if (exec_fresh(a) || (a->have && soon && !a->plugin))
+		return 1;
+	auth_wait(a, w, fn, user);
+	if (a->plugin)
+		return 0;
+	if (soon) {
+		auth_fail_soon(a);
+	} else if (plugin_start(&a->plugin, a->loop, a->cfg, on_plugin, a,
+				&err) < 0) {
+		auth_run_failed(a, &err);
+		auth_fail_soon(a);
+	}
+	return 0;
+}
+
+/* True when another run may bring something better at once: a first one, since
+ * what was refused may have been old. */
+static bool exec_refused(struct kube_auth *a)
+{
+	if (!a->refused && a->runs > 1)
+		auth_space_runs(a);
+	a->refused = true;
+	return clock_ns() >= a->next_run;
+}
+
+/* --- token file ---------------------------------------------------------- */
+
+static int token_file_fail(struct kube_auth *a, const char *why)
+{
+	auto_free char *of = auth_of_user(a);
+
+	return kt_fail(&a->failure, EACCES, "token file %s%s: %s",
+		       a->cfg->token_file, of, why);
+}
+
+/* The file's token, in @text; or the reason, in a->failure */
+static int token_file_read(struct kube_auth *a, char **text)
+{
+	auto_free char *of = auth_of_user(a);
+	auto_free char *whose =
+		xasprintf("token file %s%s", a->cfg->token_file, of);
+	size_t n;
+
+	a->failure = (struct kt_error){ 0 };
+	*text = file_read(a->cfg->token_file, MAX_TOKEN, &n);
+	if (!*text)
+		return token_file_fail(a, strerror(errno));
+	if (strlen(*text) != n)
+		return token_file_fail(a, "it holds a NUL byte");
+	if (kube_token_check(*text, whose, &a->failure) < 0)
+		return -EINVAL;
+	return **text ? 0 : token_file_fail(a, "it is empty");
+}
+
+/* 1 with a token to send: the file's, the last good one when it cannot be read
+ * just now, or the one beside it in the kubeconfig; else -errno. */
+static int token_file_want(struct kube_auth *a)
+{
+	auto_free char *text = NULL;
+	int64_t now = clock_ns();
+
+	if (a->file_read_at && now - a->file_read_at < TOKEN_FILE_AGE)
+		return 1;
+	if (token_file_read(a, &text) == 0) {
+		a->file_read_at = now;
+		a->round += !str_eq(text, a->file_token);
+		free(a->file_token);
+		a->file_token = steal_ptr(&text);
+		return 1;
+	}
+	log_debug("%s", a->failure.msg);
+	return a->file_token || a->cfg->token ? 1 : -a->failure.code;
+}
+
+/* --- credentials that stand in the kubeconfig ---------------------------- */
+
+static bool auth_same(const struct kube_config *a, const struct kube_config *b)
+{
+	return str_eq(a->token, b->token) && str_eq(a->cert_pem, b->cert_pem) &&
+	       str_eq(a->key_pem, b->key_pem) &&
+	       str_eq(a->username, b->username) &&
+	       str_eq(a->password, b->password) && !b->exec && !b->token_file;
+}
+
+/* Somebody may have logged in again: a program that writes the new token, or
+ * certificate, into the kubeconfig. True when it holds others. */
+static bool auth_reload(struct kube_auth *a)
+{
+	struct kube_config *c = NULL;
+	struct kt_error err = { 0 };
+	int64_t now = clock_ns();
+
+	if (a->loaded_at && now - a->loaded_at < RELOAD_AGE)
+		return false;
+	a->loaded_at = now;
+	if (kube_config_reload(&c, a->cfg, &err) < 0) {
+		log_debug("kubeconfig: %s", err.msg);
+		return false;
+	}
+	if (!c || !str_eq(c->server, a->cfg->server) || auth_same(a->cfg, c)) {
+		kube_config_free(c);
+		return false;
+	}
+	log_debug("the kubeconfig has other credentials now");
+	kube_config_free(a->fresh);
+	a->cfg = a->fresh = c;
+	a->round++;
+	return true;
+}
+
+/* --- what the server thinks of them -------------------------------------- */
+
+int kube_auth_want(struct kube_auth *a, struct kube_auth_wait *w,
+		   kube_auth_fn fn, void *user)
+{
+	if (a->cfg->exec)
+		return exec_want(a, w, fn, user);
+	if (!a->cfg->token_file || token_file_want(a) == 1)
+		return 1;
+	auth_fail_soon(a);
+	return auth_wait(a, w, fn, user);
+}
+
+unsigned int kube_auth_round(const struct kube_auth *a)
+{
+	return a->round;
+}
+
+bool kube_auth_refused(struct kube_auth *a, unsigned int round)
+{
+	if (round != a->round) /* there are others by now */
+		return true;
+	if (a->cfg->exec)
+		return exec_refused(a);
+	if (!a->cfg->token_file)
+		return auth_reload(a);
 	a->file_read_at = 0;
-	return a->cfg->token_file;
+	return true;
+}
+
+void kube_auth_denied(struct kube_auth *a)
+{
+	auto_free char *of = auth_of_user(a);
+
+	if (!a->accepted || a->warned)
+		return;
+	a->warned = true;
+	log_warn("the API server does not accept the credentials%s any more: "
+		 "log in again, all goes on by itself then",
+		 of);
+}
+
+void kube_auth_accepted(struct kube_auth *a, unsigned int round)
+{
+	if (round != a->round)
+		return;
+	if (a->warned) {
+		auto_free char *of = auth_of_user(a);
+
+		log_info("the API server accepts the credentials%s again", of);
+	}
+	a->accepted = true;
+	a->warned = a->refused = false;
+	a->runs = 0;
+	a->pause = a->next_run = 0;
+}
+
+bool kube_auth_was_accepted(const struct kube_auth *a)
+{
+	return a->accepted;
 }
 
 /* --- what goes on the wire ------------------------------------------------ */
 
-/* The file's token; the last good one when it cannot be read just now. */
-static const char *token_from_file(struct kube_auth *a)
+static const char *bearer(const struct kube_auth *a)
 {
-	auto_free char *text = NULL;
-	int64_t now = clock_ns();
-	size_t n;
-
-	if (a->file_read_at && now - a->file_read_at < TOKEN_FILE_AGE)
-		return a->file_token;
-	text = file_read(a->cfg->token_file, MAX_TOKEN, &n);
-	if (!text) {
-		log_debug("token file %s: %s", a->cfg->token_file,
-			  strerror(errno));
-		return a->file_token;
-	}
-	while (n && isspace((unsigned char)text[n - 1]))
-		text[--n] = '\0';
-	a->file_read_at = now;
-	if (n) {
-		free(a->file_token);
-		a->file_token = steal_ptr(&text);
-	}
-	return a->file_token;
-}
-
-static const char *bearer(struct kube_auth *a)
-{
-	const char *t = NULL;
-
 	if (a->creds.token)
 		return a->creds.token;
-	if (a->cfg->token_file)
-		t = token_from_file(a);
-	return t ? t : a->cfg->token;
+	return a->cfg->token_file && a->file_token ? a->file_token
+						   : a->cfg->token;
 }
 
-/* A value that would break out of its header line is not sent. */
+/* No value breaks out of its line: each was looked at when it came. */
 static void add_header(struct strv *out, const char *name, const char *value)
 {
-	if (!strpbrk(value, "\r\n"))
+	if (field_value_ok(value))
 		strv_take(out, xasprintf("%s: %s", name, value));
 }
 

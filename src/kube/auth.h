@@ -15,6 +15,12 @@
  * once; a token file is read again every few seconds; an exec plugin is run in
  * the background when its last answer expired or was refused (401), and every
  * request that comes meanwhile waits for that one run.
+ *
+ * A 401 may pass: the token has run out over night, and somebody will log in
+ * again. The token file and the kubeconfig are read anew then, and the plugin
+ * is run again, once at once, then after 30 s and at doubling distances, each
+ * run may open a page in a browser; until then what there is is sent. What
+ * the user sees is one warning, and one line when all is well again.
  */
 
 struct kube_auth;
@@ -45,9 +51,18 @@ int kube_auth_want(struct kube_auth *a, struct kube_auth_wait *w,
 /** kube_auth_cancel() - @w waits no longer; safe when it never did */
 void kube_auth_cancel(struct kube_auth_wait *w);
 
-/** kube_auth_refused() - the server said 401: forget what can be had anew;
- *  true when there is such a thing, so that a second try makes sense */
-bool kube_auth_refused(struct kube_auth *a);
+/** kube_auth_round() - which credentials kube_auth_headers() gives now */
+unsigned int kube_auth_round(const struct kube_auth *a);
+/** kube_auth_refused() - the server said 401 to those of @round: forget what
+ *  can be had anew; true when there is such a thing, or there are others by
+ *  now, so that a second try makes sense */
+bool kube_auth_refused(struct kube_auth *a, unsigned int round);
+/** kube_auth_denied() - and the second try, if there was one, is over */
+void kube_auth_denied(struct kube_auth *a);
+/** kube_auth_accepted() - the server took those of @round */
+void kube_auth_accepted(struct kube_auth *a, unsigned int round);
+/** kube_auth_was_accepted() - it has taken some: a 401 may pass */
+bool kube_auth_was_accepted(const struct kube_auth *a);
 
 /** kube_auth_headers() - append "Name: value" lines; secrets, do not log */
 void kube_auth_headers(struct kube_auth *a, struct strv *out);

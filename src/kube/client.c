@@ -42,6 +42,7 @@ struct kube_op {
 	enum kube_content content;
 	int64_t timeout_ns, deadline; /* deadline 0: none yet or none at all */
 	bool no_retry, refreshed;
+	unsigned int round; /* of the credentials that were sent */
 	int tries;
 
 	struct buf in;
@@ -162,8 +163,10 @@ static bool op_again(struct kube_op *op, int max_tries, int64_t after)
 
 static bool op_again_refreshed(struct kube_op *op)
 {
-	if (op->refreshed || !kube_auth_refused(op->kube->auth))
+	if (op->refreshed || !kube_auth_refused(op->kube->auth, op->round)) {
+		kube_auth_denied(op->kube->auth);
 		return false;
+	}
 	op->refreshed = true;
 	transfer_stop(&op->transfer);
 	buf_reset(&op->in);
@@ -190,6 +193,7 @@ static void op_done(struct transfer *t, CURLcode rc)
 	log_trace("%s %s: %ld", op->method, op->path, status);
 	if (status == 401 && op_again_refreshed(op))
 		return;
+	kube_heard_status(op->kube, op->round, (int)status);
 	after = MIN(MAX(after, 0), MAX_RETRY_AFTER / NS_SEC);
 	if (busy_status(op, status) && op_again(op, MAX_TRIES, after * NS_SEC))
 		return;
@@ -207,6 +211,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 	if (buf_put(&op->in, data, size * n) < 0)
 		return 0; /* too large */
 	curl_easy_getinfo(op->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+	kube_heard_status(op->kube, op->round, (int)status);
 	if (op->stream && status >= 200 && status <= 299 &&
 	    list_empty(&op->ready_node))
 		list_add_tail(&op->kube->ready, &op->ready_node);
@@ -255,6 +260,7 @@ static void op_send(struct kube_op *op)
 	int rc = transfer_init(t, op->kube, op->path);
 
 	if (!rc) {
+		op->round = kube_auth_round(op->kube->auth);
 		kube_auth_headers(op->kube->auth, &auth);
 		for (size_t i = 0; i < auth.n; i++)
 			transfer_header(t, auth.v[i]);
@@ -508,6 +514,18 @@ int kube_server_addrs(struct kube *k, struct ipaddr *out, size_t max,
 	}
 	freeaddrinfo(list);
 	return (int)n;
+}
+
+bool kube_was_accepted(const struct kube *k)
+{
+	return kube_auth_was_accepted(k->auth);
+}
+
+/* A 403 is somebody the server knows; a 5xx may be a proxy's. */
+void kube_heard_status(struct kube *k, unsigned int round, int status)
+{
+	if (status >= 100 && status < 500 && status != 401 && status != 407)
+		kube_auth_accepted(k->auth, round);
 }
 
 /* --- the cluster's clock -------------------------------------------------- */

@@ -49,6 +49,9 @@ void kube_set_sock_opt(struct kube *k, kube_sock_fn fn, void *user);
  *  Return: how many were written to @out (at most @max), or -errno with @err */
 KT_CHECK int kube_server_addrs(struct kube *k, struct ipaddr *out, size_t max,
 			       struct kt_error *err);
+/** kube_was_accepted() - the server has taken our credentials before: a 401
+ *  may pass, everything goes on by itself when they are good again */
+bool kube_was_accepted(const struct kube *k);
 /** kube_cluster_time() - Unix seconds by the API server's clock, as far as its
  *  Date headers told (else our own) */
 int64_t kube_cluster_time(const struct kube *k);

@@ -28,6 +28,9 @@ struct kube {
 	int64_t skew; /* s: cluster's clock - ours */
 };
 
+/** kube_heard_status() - the answer to a request with the credentials of
+ *  @round (kube_auth_round()) */
+void kube_heard_status(struct kube *k, unsigned int round, int status);
 /** kube_heard_date() - a reply's Date header came by */
 void kube_heard_date(struct kube *k, const char *value);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kubeconfig.h"
 
+#include "base/caller.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/kubeconfig_entry.h"
@@ -213,26 +214,30 @@ static int add_home(struct kube_merged *m, const char *home,
 
 /* "sudo ktctl" has root's HOME; the caller's file is the one that is meant
  * when root has none. */
-static int add_sudo_home(struct kube_merged *m, char **home,
-			 struct kt_error *err)
+static int add_sudo_home(struct kube_merged *m, struct kt_error *err)
 {
-	const char *user = getenv("SUDO_USER");
-	const struct passwd *pw = user ? getpwnam(user) : NULL;
+	struct caller caller;
 	int rc;
 
-	if (!pw)
+	if (!caller_get(&caller))
 		return 0;
-	rc = add_home(m, pw->pw_dir, err);
-	if (rc > 0) {
-		log_debug("kubeconfig: %s/.kube/config", pw->pw_dir);
-		*home = xstrdup(pw->pw_dir);
-	}
+	rc = add_home(m, caller.home, err);
+	if (rc > 0)
+		log_debug("kubeconfig: %s/.kube/config", caller.home);
+	caller_fini(&caller);
 	return rc;
+}
+
+static bool is_root_home(const char *home)
+{
+	const struct passwd *root = geteuid() == 0 ? getpwuid(0) : NULL;
+
+	return root && str_eq(home, root->pw_dir);
 }
 
 /* How many files were merged, or -errno. */
 static int find_files(struct kube_merged *m,
-		      const struct kube_config_source *src, char **home,
+		      const struct kube_config_source *src, bool *of_root,
 		      struct kt_error *err)
 {
 	const char *env = getenv("KUBECONFIG");
@@ -250,7 +255,8 @@ static int find_files(struct kube_merged *m,
 	if (env && *env)
 		return add_files(m, env, err);
 	rc = own && *own ? add_home(m, own, err) : 0;
-	return rc ? rc : add_sudo_home(m, home, err);
+	*of_root = rc > 0 && is_root_home(own);
+	return rc ? rc : add_sudo_home(m, err);
 }
 
 /* --- inside a Pod --------------------------------------------------------- */
@@ -310,10 +316,11 @@ int kube_config_load(struct kube_config **out,
 	int rc;
 
 	kube_merged_init(&m);
-	rc = find_files(&m, src, &c->home, err);
-	if (rc > 0)
+	rc = find_files(&m, src, &c->of_root, err);
+	if (rc > 0) {
+		c->files = xstrdup(src->files ? src->files : "");
 		rc = kubeconfig_resolve(c, &m, src->context, err);
-	else if (!rc && (src->context || !in_cluster(c)))
+	} else if (!rc && (src->context || !in_cluster(c)))
 		rc = no_files(err);
 	kube_merged_fini(&m);
 	if (rc < 0) {
@@ -322,6 +329,15 @@ int kube_config_load(struct kube_config **out,
 	}
 	*out = c;
 	return 0;
+}
+
+int kube_config_reload(struct kube_config **out, const struct kube_config *c,
+		       struct kt_error *err)
+{
+	const struct kube_config_source src = { c->files, c->context };
+
+	*out = NULL;
+	return c->files ? kube_config_load(out, &src, err) : 0;
 }
 
 /* Keys do not stay in freed memory. */
@@ -336,6 +352,7 @@ void kube_config_free(struct kube_config *c)
 {
 	if (!c)
 		return;
+	free(c->files);
 	free(c->context);
 	free(c->cluster);
 	free(c->namespace_);
@@ -352,7 +369,6 @@ void kube_config_free(struct kube_config *c)
 	free(c->username);
 	free_secret(c->password);
 	kube_exec_free(c->exec);
-	free(c->home);
 	free(c->as);
 	free(c->as_uid);
 	strv_fini(&c->as_groups);

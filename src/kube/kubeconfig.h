@@ -23,6 +23,13 @@
  * token file is re-read by auth.c, an exec plugin is run by auth.c.
  */
 
+/** enum kube_interactive - does the plugin want the terminal? */
+enum kube_interactive {
+	KUBE_EXEC_NEVER,
+	KUBE_EXEC_IF_AVAILABLE,
+	KUBE_EXEC_ALWAYS,
+};
+
 /** struct kube_exec - credential plugin (client.authentication.k8s.io) */
 struct kube_exec {
 	char *api_version;
@@ -30,7 +37,7 @@ struct kube_exec {
 	struct strv args;
 	struct strv env; /* "NAME=value" */
 	bool provide_cluster_info;
-	bool interactive; /* interactiveMode: Always */
+	enum kube_interactive interactive;
 	char *install_hint;
 	json_t *cluster; /* spec.cluster of the request, or NULL */
 };
@@ -38,6 +45,7 @@ struct kube_exec {
 /** struct kube_config - one cluster, one user, one namespace; texts are NULL
  *  when they are not given */
 struct kube_config {
+	char *files; /* where it was found: --kubeconfig, or "" for the rest */
 	char *context;	  /* name; "" in a cluster */
 	char *cluster;	  /* name of the cluster entry */
 	char *namespace_; /* of the context, or "default" */
@@ -56,7 +64,7 @@ struct kube_config {
 	char *token_file;
 	char *username, *password;
 	struct kube_exec *exec;
-	char *home; /* HOME for an exec plugin, when not our own */
+	bool of_root; /* found in the home of root, who runs us */
 
 	char *as, *as_uid;
 	struct strv as_groups;
@@ -74,6 +82,11 @@ struct kube_config_source {
 KT_CHECK int kube_config_load(struct kube_config **out,
 			      const struct kube_config_source *src,
 			      struct kt_error *err);
+/** kube_config_reload() - the same context of the same files, read again; *@out
+ *  is NULL for a configuration that came from no file */
+KT_CHECK int kube_config_reload(struct kube_config **out,
+				const struct kube_config *c,
+				struct kt_error *err);
 void kube_config_free(struct kube_config *c);
 
 #endif

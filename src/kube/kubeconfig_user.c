@@ -134,11 +134,36 @@ void kube_exec_free(struct kube_exec *x)
 	free(x);
 }
 
+/* As kubectl: v1 wants the field, v1beta1 does not know it yet. */
+static int exec_interactive(struct kube_exec *x, const struct entry *e,
+			    struct kt_error *err)
+{
+	auto_free char *mode = entry_text(e, "interactiveMode");
+
+	if (!mode && str_ends(x->api_version, "/v1"))
+		return kt_fail(err, EINVAL,
+			       "%s: user '%s': exec plugin %s: "
+			       "interactiveMode is missing (Never, IfAvailable "
+			       "or Always)",
+			       e->file, e->name, x->command);
+	if (!mode || str_eq(mode, "IfAvailable"))
+		x->interactive = KUBE_EXEC_IF_AVAILABLE;
+	else if (str_eq(mode, "Always"))
+		x->interactive = KUBE_EXEC_ALWAYS;
+	else if (!str_eq(mode, "Never"))
+		return kt_fail(err, EINVAL,
+			       "%s: user '%s': exec plugin %s: interactiveMode "
+			       "'%s' is not known (Never, IfAvailable and "
+			       "Always are)",
+			       e->file, e->name, x->command, mode);
+	return 0;
+}
+
 static int resolve_exec(struct kube_config *c, const struct entry *user,
 			const struct entry *cluster, struct kt_error *err)
 {
 	struct entry e = *user;
-	auto_free char *command = NULL, *mode = NULL;
+	auto_free char *command = NULL;
 	struct kube_exec *x;
 
 	e.value = json_object_get(user->value, "exec");
@@ -163,13 +188,11 @@ static int resolve_exec(struct kube_config *c, const struct entry *user,
 					  : xstrdup(command);
 	x->install_hint = entry_text(&e, "installHint");
 	x->provide_cluster_info = entry_bool(&e, "provideClusterInfo");
-	mode = entry_text(&e, "interactiveMode");
-	x->interactive = str_eq(mode, "Always");
 	add_texts(&x->args, json_object_get(e.value, "args"));
 	add_env(&x->env, json_object_get(e.value, "env"));
 	if (x->provide_cluster_info)
 		x->cluster = exec_cluster(c, cluster);
-	return 0;
+	return exec_interactive(x, &e, err);
 }
 
 /* --- user ----------------------------------------------------------------- */

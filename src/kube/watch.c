@@ -175,11 +175,12 @@ static void list_anew(struct kube_watch *w)
 }
 
 /* Forbidden or unknown: no back-off will help. */
-static bool watch_is_final(const struct kt_error *e)
+static bool watch_is_final(const struct kube_watch *w, const struct kt_error *e)
 {
 	switch (e->http_status) {
-	case 400:
 	case 401:
+		return !kube_was_accepted(w->kube);
+	case 400:
 	case 403:
 	case 404:
 	case 405:
@@ -196,7 +197,7 @@ static void on_error(struct kube_watch *w, const struct kt_error *why)
 	if (why->http_status == 410) {
 		list_anew(w);
 		watch_again_later(w, why);
-	} else if (watch_is_final(why)) {
+	} else if (watch_is_final(w, why)) {
 		w->handler->failed(w->user, why);
 	} else {
 		watch_again_later(w, why);

@@ -2,6 +2,7 @@
 #include "local/home.h"
 
 #include "base/buf.h"
+#include "base/caller.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -11,45 +12,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool env_id(const char *name, long *id)
-{
-	const char *text = getenv(name);
-
-	return text && str_to_long(text, id) == 0 && *id > 0;
-}
-
-/* Under sudo, with HOME set to root's: the caller's home directory */
-static const char *sudo_home(uid_t uid, const char *home)
-{
-	const struct passwd *pw = getpwuid(0);
-
-	if (home && pw && strcmp(home, pw->pw_dir) != 0)
-		return home;
-	pw = getpwuid(uid);
-	return pw && pw->pw_dir[0] == '/' ? pw->pw_dir : home;
-}
-
 void home_init(struct home *h)
 {
 	const char *home = getenv("HOME");
 	const struct passwd *pw;
-	long uid, gid;
+	struct caller caller;
 
 	*h = (struct home){ .uid = geteuid(), .gid = getegid() };
-	if (h->uid == 0 && env_id("SUDO_UID", &uid)) {
-		h->uid = (uid_t)uid;
+	if (caller_get(&caller)) {
+		h->uid = caller.uid;
+		h->gid = caller.gid;
+		h->user = steal_ptr(&caller.home);
+		caller_fini(&caller);
+	} else if (home && *home) {
+		h->user = xstrdup(home);
+	} else {
 		pw = getpwuid(h->uid);
-		if (env_id("SUDO_GID", &gid))
-			h->gid = (gid_t)gid;
-		else if (pw)
-			h->gid = pw->pw_gid;
-		home = sudo_home(h->uid, home);
+		h->user = xstrdup(pw ? pw->pw_dir : "/");
 	}
-	if (!home || !*home) {
-		pw = getpwuid(h->uid);
-		home = pw ? pw->pw_dir : "/";
-	}
-	h->user = xstrdup(home);
+	home = h->user;
 	h->dir = xasprintf("%s/.kt", strcmp(home, "/") == 0 ? "" : home);
 }
 

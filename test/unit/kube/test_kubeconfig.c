@@ -285,6 +285,46 @@ static void reads_exec_plugins(void **state)
 	kube_config_free(c);
 }
 
+static enum kube_interactive interactive_of(const char *text)
+{
+	struct kt_error err = { 0 };
+	auto_free char *path = at("cfg");
+	struct kube_config *c;
+	enum kube_interactive mode;
+
+	put("cfg", text);
+	c = load(path, NULL, &err);
+	assert_non_null(c);
+	mode = c->exec->interactive;
+	kube_config_free(c);
+	return mode;
+}
+
+#define EXEC(version, more)                                                    \
+	USER("    exec: {apiVersion: client.authentication.k8s.io/" version    \
+	     ", command: x" more "}\n")
+
+static void knows_who_wants_the_terminal(void **state)
+{
+	(void)state;
+	assert_int_equal(interactive_of(EXEC("v1beta1", "")),
+			 KUBE_EXEC_IF_AVAILABLE);
+	assert_int_equal(
+		interactive_of(EXEC("v1beta1", ", interactiveMode: Never")),
+		KUBE_EXEC_NEVER);
+	assert_int_equal(
+		interactive_of(EXEC("v1", ", interactiveMode: IfAvailable")),
+		KUBE_EXEC_IF_AVAILABLE);
+	assert_int_equal(
+		interactive_of(EXEC("v1", ", interactiveMode: Always")),
+		KUBE_EXEC_ALWAYS);
+	assert_non_null(strstr(refusal(EXEC("v1", "")),
+			       "user 'x': exec plugin x: interactiveMode is "
+			       "missing"));
+	assert_non_null(strstr(refusal(EXEC("v1", ", interactiveMode: never")),
+			       "interactiveMode 'never' is not known"));
+}
+
 /* EC keys of which nobody knows the pass phrase */
 static const char pkcs8_encrypted[] =
 	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
@@ -384,6 +424,7 @@ int main(void)
 		T(refuses_with_file_and_line),
 		T(reads_credentials),
 		T(refuses_broken_credentials),
+		T(knows_who_wants_the_terminal),
 		T(reads_exec_plugins),
 		T(names_the_user_of_an_encrypted_key),
 		T(cuts_blanks_off_tokens),

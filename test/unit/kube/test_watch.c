@@ -272,6 +272,39 @@ static void lives_through_faults(void **state)
 	world_fini(&w);
 }
 
+static void answer_expired(struct fake_conn *c, const char *request)
+{
+	if (c->number == 2 || c->number == 3)
+		fake_reply(c, 401, "", "{}");
+	else
+		answer_plain(c, request);
+}
+
+static void answer_unknown(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	fake_reply(c, 401, "", "{}");
+}
+
+/* A token that runs out comes back; one that was never good does not. */
+static void lives_through_a_passing_401(void **state)
+{
+	struct seen s = { .until = "Dtwo" }, never = { 0 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, answer_expired);
+	run(&w, &s);
+	assert_false(s.failed);
+	assert_string_equal(s.text, "Aone Atwo S Athree Mone Dtwo ");
+	world_fini(&w);
+	world_init(&w, answer_unknown);
+	run(&w, &never);
+	assert_true(never.failed);
+	assert_int_equal(never.why.http_status, 401);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +314,7 @@ int main(void)
 		cmocka_unit_test(stops_inside_its_own_event),
 		cmocka_unit_test(takes_pages),
 		cmocka_unit_test(lives_through_faults),
+		cmocka_unit_test(lives_through_a_passing_401),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
