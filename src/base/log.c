@@ -35,6 +35,13 @@ static void log_run_hook(void)
 		logger.hook(logger.user);
 }
 
+void log_fresh_line(void)
+{
+	if (logger.line_open)
+		putc('\n', stderr);
+	logger.line_open = false;
+}
+
 void log_pass(const char *data, size_t len)
 {
 	if (!len)
@@ -59,9 +66,8 @@ void log_hold(void)
 
 void log_pass_end(void)
 {
-	if (logger.line_open)
-		putc('\n', stderr);
-	logger.line_open = logger.held = false;
+	log_fresh_line();
+	logger.held = false;
 }
 
 bool log_line_open(void)
@@ -84,9 +90,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 
 	log_run_hook();
-	if (logger.line_open)
-		putc('\n', stderr);
-	logger.line_open = false;
+	log_fresh_line();
 	clock_gettime(CLOCK_REALTIME, &ts);
 	localtime_r(&ts.tv_sec, &tm);
 	fprintf(stderr, "%02d:%02d:%02d.%03ld %s: %s\n", tm.tm_hour, tm.tm_min,

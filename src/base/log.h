@@ -32,6 +32,8 @@ void log_pass_end(void);
 /** log_line_open() - the screen's last line is somebody's who is not done with
  *  it: nothing may be drawn over it */
 bool log_line_open(void);
+/** log_fresh_line() - end an unfinished line of somebody's, if there is one */
+void log_fresh_line(void);
 void log_write(enum log_level level, const char *fmt, ...) KT_PRINTF(2, 3);
 
 #define log_at(level, ...)                                                     \

@@ -160,6 +160,7 @@ static void progress_finish(struct progress *p, bool good)
 	p->running = false;
 	loop_timer_stop(&p->timer);
 	clear_spinner(p);
+	log_fresh_line();
 	put_counter(p, counter, sizeof(counter));
 	if (!p->terminal)
 		fprintf(p->out, "%s%s%s (%.1f s)\n", counter, p->text,
@@ -265,6 +266,7 @@ void progress_note(struct progress *p, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	clear_spinner(p);
+	log_fresh_line();
 	fprintf(p->out, "%s\n", text);
 	fflush(p->out);
 	if (p->running && p->terminal)

@@ -164,6 +164,41 @@ static void log_clears(void **state)
 	loop_free(l);
 }
 
+/* Nothing is drawn over a question of a plugin, or while it has the terminal */
+static void plugin_asks(void **state)
+{
+	struct loop *l = loop_new();
+	struct progress *p;
+	struct terminal t;
+	char got[8192];
+
+	(void)state;
+	setenv("TERM", "xterm", 1);
+	terminal_open(&t, 80);
+	p = progress_new(l, t.out);
+	progress_step(p, "Pod");
+	terminal_read(&t, got, sizeof(got));
+	log_pass("enter: ", 7);
+	terminal_read(&t, got, sizeof(got));
+	assert_string_equal(got, "\r\033[K");
+	assert_int_equal(loop_sleep(l, 150 * NS_MS), 0);
+	terminal_read(&t, got, sizeof(got));
+	assert_string_equal(got, "");
+	log_pass_end();
+	assert_int_equal(loop_sleep(l, 150 * NS_MS), 0);
+	terminal_read(&t, got, sizeof(got));
+	assert_non_null(strstr(got, "Pod"));
+	log_hold();
+	terminal_read(&t, got, sizeof(got));
+	assert_int_equal(loop_sleep(l, 150 * NS_MS), 0);
+	terminal_read(&t, got, sizeof(got));
+	assert_string_equal(got, "");
+	log_pass_end();
+	progress_free(p);
+	terminal_close(&t);
+	loop_free(l);
+}
+
 static void dumb(void **state)
 {
 	struct loop *l = loop_new();
@@ -188,9 +223,8 @@ static void dumb(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain),
-		cmocka_unit_test(spinner),
-		cmocka_unit_test(log_clears),
+		cmocka_unit_test(plain),      cmocka_unit_test(spinner),
+		cmocka_unit_test(log_clears), cmocka_unit_test(plugin_asks),
 		cmocka_unit_test(dumb),
 	};
 
