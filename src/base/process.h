@@ -14,7 +14,8 @@ struct process_result {
 	int status; /* exit status, or 128 + signal */
 	char *out;  /* stdout, NUL-terminated; caller frees */
 	size_t out_len;
-	char *errout; /* the last 4 KiB of stderr, NUL-terminated; caller frees */
+	char *errout; /* the last 4 KiB of stderr, NUL-terminated; caller frees
+		       */
 };
 
 /** struct process_spec - what to run; all borrowed during the call */

@@ -30,7 +30,7 @@ struct kube_conn {
 	struct transfer transfer;
 	struct tlsio io;
 	struct watch watch;
-	bool refreshed; /* tried again after a 401 */
+	bool refreshed;	    /* tried again after a 401 */
 	unsigned int round; /* of the credentials that were sent */
 
 	char *what; /* "GET /api/..." */
