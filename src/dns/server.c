@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/resolver.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,7 +19,6 @@
 #define IDLE_LIMIT (10 * NS_SEC)
 #define BATCH 64 /* datagrams a turn: others must get theirs */
 #define PORT_TRIES 16
-#define ACCEPT_REST (100 * NS_MS)
 
 struct udp {
 	struct dns_server *server;
@@ -29,10 +29,8 @@ struct udp {
 
 struct tcp {
 	struct dns_server *server;
-	struct watch watch;
-	struct timer rest; /* after a failed accept() */
+	struct listener listener;
 	struct ipport addr;
-	int fd;
 };
 
 /* a TCP connection; closed when its client goes, or is idle */
@@ -235,29 +233,15 @@ static void client_event(struct watch *w, uint32_t events)
 		client_close(c);
 }
 
-static void tcp_rested(struct timer *timer)
+static void dns_server_accepted(void *user, int taken,
+				const struct ipport *peer)
 {
-	loop_watch_mod(&container_of(timer, struct tcp, rest)->watch, EPOLLIN);
-}
-
-static void tcp_acceptable(struct watch *w, uint32_t events)
-{
-	struct tcp *t = container_of(w, struct tcp, watch);
+	struct tcp *t = user;
 	struct dns_server *s = t->server;
-	struct sockaddr_storage ss;
-	socklen_t slen = sizeof(ss);
-	auto_close int fd = accept4(t->fd, (struct sockaddr *)&ss, &slen,
-				    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	auto_close int fd = taken;
 	struct client *c;
 
-	(void)events;
-	/* out of descriptors: the client stays in the queue, we must not spin
-	 */
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-		loop_watch_mod(w, 0);
-		loop_timer_start(s->loop, &t->rest, ACCEPT_REST, tcp_rested);
-	}
-	if (fd < 0 || s->nclients >= CLIENTS_MAX)
+	if (s->nclients >= CLIENTS_MAX)
 		return; /* the client sees its connection closed */
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -265,11 +249,11 @@ static void tcp_acceptable(struct watch *w, uint32_t events)
 	c->server = s;
 	c->from.owner = c;
 	c->from.tcp = true;
+	c->from.peer = *peer;
 	buf_init(&c->in, 2 * (DNS_MSG_MAX + 2));
 	buf_init(&c->out, OUT_MAX);
-	if (ipport_from_sockaddr(&c->from.peer, (struct sockaddr *)&ss) < 0 ||
-	    loop_watch_start(s->loop, &c->watch, fd, EPOLLIN, client_event) <
-		    0) {
+	if (loop_watch_start(s->loop, &c->watch, fd, EPOLLIN, client_event) <
+	    0) {
 		free(c);
 		return;
 	}
@@ -282,22 +266,14 @@ static void tcp_acceptable(struct watch *w, uint32_t events)
 
 /* Opening */
 
-static int bind_socket(int type, struct ipport *addr)
+static int dns_server_bind_udp(struct ipport *addr)
 {
 	auto_close int fd = -1;
 	struct sockaddr_storage ss;
 	socklen_t n = ipport_to_sockaddr(addr, &ss);
-	int one = 1;
 
-	fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (type == SOCK_STREAM &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&ss, n) < 0)
-		return -errno;
-	if (type == SOCK_STREAM && listen(fd, 128) < 0)
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, n) < 0)
 		return -errno;
 	n = sizeof(ss);
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
@@ -308,7 +284,8 @@ static int bind_socket(int type, struct ipport *addr)
 }
 
 /* UDP and TCP on one port; an ephemeral one that is free for both */
-static int bind_pair(struct dns_server *s, int i, struct ipport *addr)
+static int dns_server_open_pair(struct dns_server *s, int i,
+				struct ipport *addr)
 {
 	uint16_t wanted = addr->port;
 
@@ -316,15 +293,15 @@ static int bind_pair(struct dns_server *s, int i, struct ipport *addr)
 		int udp, tcp;
 
 		addr->port = wanted;
-		udp = bind_socket(SOCK_DGRAM, addr);
+		udp = dns_server_bind_udp(addr);
 		if (udp < 0)
 			return udp;
-		tcp = bind_socket(SOCK_STREAM, addr);
+		tcp = listener_bind(addr);
 		if (tcp >= 0) {
 			s->udp[i].fd = udp;
-			s->tcp[i].fd = tcp;
 			s->udp[i].addr = s->tcp[i].addr = *addr;
-			return 0;
+			return listener_start(&s->tcp[i].listener, s->loop, tcp,
+					      dns_server_accepted, &s->tcp[i]);
 		}
 		close(udp);
 		if (tcp != -EADDRINUSE || wanted || tries == PORT_TRIES)
@@ -339,13 +316,10 @@ static int server_open_family(struct dns_server *s, int i, const char *host,
 	int rc = ipaddr_parse(&addr.addr, host);
 
 	if (rc == 0)
-		rc = bind_pair(s, i, &addr);
+		rc = dns_server_open_pair(s, i, &addr);
 	if (rc == 0)
 		rc = loop_watch_start(s->loop, &s->udp[i].watch, s->udp[i].fd,
 				      EPOLLIN, server_udp_readable);
-	if (rc == 0)
-		rc = loop_watch_start(s->loop, &s->tcp[i].watch, s->tcp[i].fd,
-				      EPOLLIN, tcp_acceptable);
 	if (rc == 0)
 		*port = addr.port;
 	return rc;
@@ -364,7 +338,7 @@ int dns_server_open(struct dns_server **out, struct loop *l,
 	list_init(&s->clients);
 	for (int i = 0; i < 2; i++) {
 		s->udp[i].server = s->tcp[i].server = s;
-		s->udp[i].fd = s->tcp[i].fd = -1;
+		s->udp[i].fd = -1;
 	}
 	*ports = (struct dns_server_ports){ 0 };
 	rc = server_open_family(s, 0, "127.0.0.1", &ports->v4);
@@ -393,12 +367,9 @@ void dns_server_close(struct dns_server *s)
 	for (int i = 0; i < 2; i++) {
 		dns_resolver_cancel(s->resolver, &s->udp[i]);
 		loop_watch_stop(&s->udp[i].watch);
-		loop_watch_stop(&s->tcp[i].watch);
-		loop_timer_stop(&s->tcp[i].rest);
+		listener_stop(&s->tcp[i].listener);
 		if (s->udp[i].fd >= 0)
 			close(s->udp[i].fd);
-		if (s->tcp[i].fd >= 0)
-			close(s->tcp[i].fd);
 	}
 	loop_defer_free(s->loop, s);
 }

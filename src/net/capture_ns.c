@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "net/capture_link.h"
 #include "net/held.h"
+#include "net/listener.h"
 #include "wire/ippkt.h"
 
 #include <errno.h>
@@ -45,7 +46,6 @@
  */
 
 #define BATCH_PACKETS 64
-#define BATCH_ACCEPT 64
 #define UDP_VLEN 8
 #define UDP_ROUNDS 4
 #define PACKET_ROOM 65536
@@ -64,7 +64,8 @@ struct ns_capture {
 	bool closed; /* freed after the batch; callbacks must stop */
 
 	struct capture_link link;
-	struct watch tun, tcp[2], udp[2];
+	struct watch tun, udp[2];
+	struct listener tcp[2];
 	struct held_table held;
 	struct timer tick;
 	struct list finishing;
@@ -174,9 +175,6 @@ static void capture_ns_tick(struct timer *t)
 			cap->base.ops->tcp_gone(cap->base.user, &h->pub);
 		free(h);
 	}
-	for (int f = 0; f < 2; f++)
-		loop_watch_mod(&cap->tcp[f],
-			       EPOLLIN); /* capture_ns_accept_failed() */
 	if (!list_empty(&cap->held.all) && !cap->closed)
 		capture_ns_start_tick(cap);
 }
@@ -297,68 +295,33 @@ static void take_tcp(struct ns_capture *cap, const struct ippkt *p)
 
 /* One accepted socket; the attempt it belongs to, or NULL. */
 static struct held *find_accepted(struct ns_capture *cap, int fd,
-				  const struct sockaddr_storage *peer)
+				  const struct ipport *src)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
-	struct ipport src, dst;
+	struct ipport dst;
 	struct held *h;
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    ipport_from_sockaddr(&dst, (struct sockaddr *)&ss) < 0 ||
-	    ipport_from_sockaddr(&src, (const struct sockaddr *)peer) < 0)
+	    ipport_from_sockaddr(&dst, (struct sockaddr *)&ss) < 0)
 		return NULL;
-	h = held_find(&cap->held, &src, &dst);
+	h = held_find(&cap->held, src, &dst);
 	return h && h->state == HELD_INJECTED ? h : NULL;
 }
 
-/* Out of descriptors the listener stays ready: do not spin, capture_ns_tick()
- * resumes. */
-static void capture_ns_accept_failed(struct ns_capture *cap, struct watch *w)
+static void capture_ns_accepted(void *user, int fd, const struct ipport *peer)
 {
-	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+	struct ns_capture *cap = user;
+	struct held *h = find_accepted(cap, fd, peer);
+
+	if (!h) {
+		close(fd);
 		return;
-	log_warn("capture: accept: %s", strerror(errno));
-	loop_watch_mod(w, 0);
-	capture_ns_start_tick(cap);
-}
-
-static void capture_ns_accept_ready(struct ns_capture *cap, struct watch *w)
-{
-	for (int i = 0; i < BATCH_ACCEPT && !cap->closed; i++) {
-		struct sockaddr_storage ss = { 0 };
-		socklen_t len = sizeof(ss);
-		struct held *h;
-		int fd;
-
-		fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
-			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			capture_ns_accept_failed(cap, w);
-			return;
-		}
-		h = find_accepted(cap, fd, &ss);
-		if (!h) {
-			close(fd);
-			continue;
-		}
-		h->state = HELD_DONE;
-		cap->base.ops->tcp_accepted(cap->base.user, &h->pub, fd);
-		if (!cap->closed) /* that frees the attempts */
-			held_done(&cap->held, h, loop_now(cap->base.loop));
 	}
-}
-
-static void capture_ns_on_tcp4(struct watch *w, uint32_t events)
-{
-	(void)events;
-	capture_ns_accept_ready(container_of(w, struct ns_capture, tcp[0]), w);
-}
-
-static void capture_ns_on_tcp6(struct watch *w, uint32_t events)
-{
-	(void)events;
-	capture_ns_accept_ready(container_of(w, struct ns_capture, tcp[1]), w);
+	h->state = HELD_DONE;
+	cap->base.ops->tcp_accepted(cap->base.user, &h->pub, fd);
+	if (!cap->closed) /* that frees the attempts */
+		held_done(&cap->held, h, loop_now(cap->base.loop));
 }
 
 static bool all_taken(int fd)
@@ -581,8 +544,6 @@ static void capture_ns_free_now(void *user)
 static int start_watches(struct ns_capture *cap, struct loop *loop,
 			 struct kt_error *err)
 {
-	static const watch_fn tcp_fn[2] = { capture_ns_on_tcp4,
-					    capture_ns_on_tcp6 };
 	static const watch_fn udp_fn[2] = { capture_ns_on_udp4,
 					    capture_ns_on_udp6 };
 	struct capture_link *l = &cap->link;
@@ -590,8 +551,8 @@ static int start_watches(struct ns_capture *cap, struct loop *loop,
 
 	rc = loop_watch_start(loop, &cap->tun, l->tun, EPOLLIN, on_tun);
 	for (int f = 0; rc == 0 && f < capture_link_families(l); f++) {
-		rc = loop_watch_start(loop, &cap->tcp[f], l->tcp[f], EPOLLIN,
-				      tcp_fn[f]);
+		rc = listener_start(&cap->tcp[f], loop, steal_fd(&l->tcp[f]),
+				    capture_ns_accepted, cap);
 		if (rc == 0)
 			rc = loop_watch_start(loop, &cap->udp[f], l->udp[f],
 					      EPOLLIN, udp_fn[f]);
@@ -610,7 +571,7 @@ static void ns_close(struct capture *base)
 	cap->closed = true;
 	loop_watch_stop(&cap->tun);
 	for (int f = 0; f < 2; f++) {
-		loop_watch_stop(&cap->tcp[f]);
+		listener_stop(&cap->tcp[f]);
 		loop_watch_stop(&cap->udp[f]);
 	}
 	loop_timer_stop(&cap->tick);

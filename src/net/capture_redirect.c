@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conntrack.h"
+#include "net/listener.h"
 #include "net/nft.h"
 
 #include <errno.h>
@@ -26,21 +27,19 @@
  */
 
 #define TABLE "ktctl_capture"
-#define BATCH_ACCEPT 64
 #define BATCH_UDP 32
 #define DATAGRAM_ROOM 65536
 #define UDP_BUFFER (4 << 20)
-#define RESUME_TIME (200 * NS_MS)
 
 struct redirect {
 	struct capture base;
 	bool closed, ipv6;
 	struct nft *nft;
 	struct conntrack *conntrack;
-	int tcp[2], udp[2]; /* listeners: IPv4, IPv6; -1: none */
+	struct listener tcp[2]; /* IPv4, IPv6 */
+	int udp[2];		/* the same; -1: none */
 	struct ipport udp_at[2];
-	struct watch tcp_watch[2], udp_watch[2];
-	struct timer resume; /* accepts again when descriptors ran out */
+	struct watch udp_watch[2];
 	struct list attempts;
 	size_t nattempts, max;
 	uint64_t udp_in;
@@ -145,17 +144,15 @@ static int capture_redirect_set_options(int fd)
 	return 0;
 }
 
-static void add_attempt(struct redirect *r, int fd,
-			const struct sockaddr_storage *peer)
+static void redirect_accepted(void *user, int fd, const struct ipport *peer)
 {
+	struct redirect *r = user;
 	struct loop *loop = r->base.loop;
 	struct attempt *a = NULL;
 
 	if (r->nattempts < r->max)
 		a = calloc(1, sizeof(*a));
 	if (!a || capture_redirect_set_options(fd) < 0 ||
-	    ipport_from_sockaddr(&a->pub.src, (const struct sockaddr *)peer) <
-		    0 ||
 	    conntrack_original_tcp(fd, &a->pub.dst) < 0 ||
 	    loop_watch_start(loop, &a->watch, fd, EPOLLRDHUP,
 			     capture_redirect_on_hangup) < 0) {
@@ -165,53 +162,10 @@ static void add_attempt(struct redirect *r, int fd,
 	}
 	a->r = r;
 	a->fd = fd;
+	a->pub.src = *peer;
 	list_add_tail(&r->attempts, &a->node);
 	r->nattempts++;
 	r->base.ops->tcp_open(r->base.user, &a->pub);
-}
-
-static void capture_redirect_on_resume(struct timer *t)
-{
-	struct redirect *r = container_of(t, struct redirect, resume);
-
-	for (int f = 0; f < 2; f++)
-		loop_watch_mod(&r->tcp_watch[f], EPOLLIN);
-}
-
-static void capture_redirect_accept_ready(struct redirect *r, struct watch *w)
-{
-	for (int i = 0; i < BATCH_ACCEPT && !r->closed; i++) {
-		struct sockaddr_storage ss = { 0 };
-		socklen_t len = sizeof(ss);
-		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			add_attempt(r, fd, &ss);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-			/* it stays ready: do not spin */
-			loop_watch_mod(w, 0);
-			loop_timer_start(r->base.loop, &r->resume, RESUME_TIME,
-					 capture_redirect_on_resume);
-		}
-		return;
-	}
-}
-
-static void capture_redirect_on_tcp4(struct watch *w, uint32_t events)
-{
-	(void)events;
-	capture_redirect_accept_ready(
-		container_of(w, struct redirect, tcp_watch[0]), w);
-}
-
-static void capture_redirect_on_tcp6(struct watch *w, uint32_t events)
-{
-	(void)events;
-	capture_redirect_accept_ready(
-		container_of(w, struct redirect, tcp_watch[1]), w);
 }
 
 static void capture_redirect_tcp_finish(struct capture *base, int fd)
@@ -335,27 +289,29 @@ static int capture_redirect_route(struct capture *base,
 
 /* --- life ----------------------------------------------------------------- */
 
-static int open_listener(int family, int type, struct ipport *at)
+static struct ipport redirect_loopback(int family)
 {
-	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-	auto_close int fd = socket(family, type | flags, 0);
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len;
+	struct ipport at = { .addr.family = (uint8_t)family };
 
-	*at = (struct ipport){ .addr.family = (uint8_t)family };
 	if (family == AF_INET) {
-		at->addr.b[0] = 127;
-		at->addr.b[3] = 1;
+		at.addr.b[0] = 127;
+		at.addr.b[3] = 1;
 	} else {
-		at->addr.b[15] = 1;
+		at.addr.b[15] = 1;
 	}
-	len = ipport_to_sockaddr(at, &ss);
+	return at;
+}
+
+static int redirect_open_udp(struct ipport *at)
+{
+	auto_close int fd = socket(
+		at->addr.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = ipport_to_sockaddr(at, &ss);
+
 	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
-	if (type == SOCK_STREAM && listen(fd, 4096) < 0)
-		return -errno;
-	if (type == SOCK_DGRAM &&
-	    capture_redirect_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE,
+	if (capture_redirect_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE,
 				     UDP_BUFFER) < 0)
 		(void)capture_redirect_set_int(fd, SOL_SOCKET, SO_RCVBUF,
 					       UDP_BUFFER);
@@ -369,28 +325,25 @@ static int open_listener(int family, int type, struct ipport *at)
 static int capture_redirect_open_family(struct redirect *r, int f,
 					uint16_t *tcp_port)
 {
-	static const watch_fn tcp_fn[2] = { capture_redirect_on_tcp4,
-					    capture_redirect_on_tcp6 };
 	static const watch_fn udp_fn[2] = { capture_redirect_on_udp4,
 					    capture_redirect_on_udp6 };
-	int family = f ? AF_INET6 : AF_INET;
 	struct loop *loop = r->base.loop;
-	struct ipport at;
+	struct ipport at = redirect_loopback(f ? AF_INET6 : AF_INET);
 	int rc;
 
-	r->tcp[f] = open_listener(family, SOCK_STREAM, &at);
-	if (r->tcp[f] < 0)
-		return r->tcp[f];
-	*tcp_port = at.port;
-	r->udp[f] = open_listener(family, SOCK_DGRAM, &r->udp_at[f]);
+	r->udp_at[f] = at;
+	r->udp[f] = redirect_open_udp(&r->udp_at[f]);
 	if (r->udp[f] < 0)
 		return r->udp[f];
-	rc = loop_watch_start(loop, &r->tcp_watch[f], r->tcp[f], EPOLLIN,
-			      tcp_fn[f]);
+	rc = loop_watch_start(loop, &r->udp_watch[f], r->udp[f], EPOLLIN,
+			      udp_fn[f]);
 	if (rc < 0)
 		return rc;
-	return loop_watch_start(loop, &r->udp_watch[f], r->udp[f], EPOLLIN,
-				udp_fn[f]);
+	rc = listener_bind(&at);
+	if (rc >= 0)
+		rc = listener_start(&r->tcp[f], loop, rc, redirect_accepted, r);
+	*tcp_port = at.port;
+	return rc;
 }
 
 static int capture_redirect_open_all(struct redirect *r, bool ipv6,
@@ -430,12 +383,9 @@ static void redirect_close(struct capture *base)
 	r->closed = true;
 	nft_free(r->nft); /* the table goes with it */
 	conntrack_close(r->conntrack);
-	loop_timer_stop(&r->resume);
 	for (int f = 0; f < 2; f++) {
-		loop_watch_stop(&r->tcp_watch[f]);
+		listener_stop(&r->tcp[f]);
 		loop_watch_stop(&r->udp_watch[f]);
-		if (r->tcp[f] >= 0)
-			close(r->tcp[f]);
 		if (r->udp[f] >= 0)
 			close(r->udp[f]);
 	}
@@ -478,7 +428,7 @@ int capture_redirect_open(struct capture **out, const struct capture *base,
 	r->base.impl = &redirect_impl;
 	r->max = cfg->max_held ? cfg->max_held : 32768;
 	r->datagram = xmalloc(DATAGRAM_ROOM);
-	r->tcp[0] = r->tcp[1] = r->udp[0] = r->udp[1] = -1;
+	r->udp[0] = r->udp[1] = -1;
 	list_init(&r->attempts);
 	rc = capture_redirect_open_all(r, cfg->ipv6, err);
 	if (rc < 0) {

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -29,12 +30,10 @@
  */
 
 #define MAX_CLIENTS 4096
-#define BATCH_ACCEPT 64
 #define BATCH_UDP 32
 #define HANDSHAKE_TIME (30 * NS_SEC)
 #define CLOSING_TIME (2 * NS_SEC)
 #define DATAGRAM_ROOM 65536
-#define RESUME_TIME (200 * NS_MS)
 
 enum state { GREETING, REQUEST, HTTP, DIALLING, ANSWERED, ASSOCIATED, CLOSING };
 
@@ -61,9 +60,7 @@ struct socks {
 	const struct socks_ops *ops;
 	void *user;
 	struct ipport at;
-	int fd;
-	struct watch watch;
-	struct timer resume; /* accepts again when descriptors ran out */
+	struct listener listener;
 	struct list clients;
 	size_t nclients;
 	bool closed;
@@ -416,8 +413,9 @@ static void on_client(struct watch *w, uint32_t events)
 
 /* --- the listener --------------------------------------------------------- */
 
-static void add_client(struct socks *s, int fd, const struct ipport *src)
+static void socks_accepted(void *user, int fd, const struct ipport *src)
 {
+	struct socks *s = user;
 	struct client *c =
 		s->nclients < MAX_CLIENTS ? malloc(sizeof(*c)) : NULL;
 	int on = 1;
@@ -440,44 +438,6 @@ static void add_client(struct socks *s, int fd, const struct ipport *src)
 		client_end(c);
 }
 
-static void socks_on_resume(struct timer *t)
-{
-	loop_watch_mod(&container_of(t, struct socks, resume)->watch, EPOLLIN);
-}
-
-/* Out of descriptors the listener stays ready: do not spin. */
-static void socks_accept_failed(struct socks *s)
-{
-	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
-		return;
-	loop_watch_mod(&s->watch, 0);
-	loop_timer_start(s->loop, &s->resume, RESUME_TIME, socks_on_resume);
-}
-
-static void on_listener(struct watch *w, uint32_t events)
-{
-	struct socks *s = container_of(w, struct socks, watch);
-
-	(void)events;
-	for (int i = 0; i < BATCH_ACCEPT; i++) {
-		struct sockaddr_storage ss = { 0 };
-		socklen_t len = sizeof(ss);
-		struct ipport src;
-		int fd;
-
-		fd = accept4(s->fd, (struct sockaddr *)&ss, &len,
-			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			socks_accept_failed(s);
-			return;
-		}
-		if (ipport_from_sockaddr(&src, (struct sockaddr *)&ss) < 0)
-			close(fd);
-		else
-			add_client(s, fd, &src);
-	}
-}
-
 static void socks_free_now(void *user)
 {
 	struct socks *s = user;
@@ -486,32 +446,10 @@ static void socks_free_now(void *user)
 	free(s);
 }
 
-static int start_listener(struct socks *s)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = ipport_to_sockaddr(&s->at, &ss);
-	int on = 1;
-
-	s->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		       0);
-	if (s->fd < 0 ||
-	    setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(s->fd, (struct sockaddr *)&ss, len) < 0 ||
-	    listen(s->fd, 1024) < 0)
-		return -errno;
-	len = sizeof(ss);
-	if (getsockname(s->fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    ipport_from_sockaddr(&s->at, (struct sockaddr *)&ss) < 0)
-		return -EADDRNOTAVAIL;
-	return loop_watch_start(s->loop, &s->watch, s->fd, EPOLLIN,
-				on_listener);
-}
-
 int socks_open(struct socks **out, struct loop *loop, const struct ipport *at,
 	       const struct socks_ops *ops, void *user, struct kt_error *err)
 {
 	struct socks *s = xcalloc(1, sizeof(*s));
-	char text[IPPORT_STRLEN];
 	int rc;
 
 	s->loop = loop;
@@ -520,10 +458,8 @@ int socks_open(struct socks **out, struct loop *loop, const struct ipport *at,
 	s->user = user;
 	s->datagram = xmalloc(DATAGRAM_ROOM);
 	list_init(&s->clients);
-	rc = start_listener(s);
+	rc = listener_open(&s->listener, loop, &s->at, socks_accepted, s, err);
 	if (rc < 0) {
-		kt_fail(err, -rc, "listen on %s: %s", ipport_str(at, text),
-			strerror(-rc));
 		if (rc == -EADDRINUSE)
 			kt_hint(err, "choose another port with --proxyPort");
 		else if (rc == -EADDRNOTAVAIL)
@@ -544,10 +480,7 @@ void socks_close(struct socks *s)
 	if (!s || s->closed)
 		return;
 	s->closed = true;
-	loop_watch_stop(&s->watch);
-	loop_timer_stop(&s->resume);
-	if (s->fd >= 0)
-		close(s->fd);
+	listener_stop(&s->listener);
 	while (!list_empty(&s->clients))
 		client_end(container_of(s->clients.next, struct client, node));
 	loop_defer(s->loop, socks_free_now, s);

@@ -3,7 +3,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "shadow/listener.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <string.h>
@@ -87,11 +87,12 @@ static void health_drop_oldest(struct health *h)
 		health_caller_free(c);
 }
 
-static void health_on_caller(void *user, int fd)
+static void health_on_caller(void *user, int fd, const struct ipport *peer)
 {
 	struct health *h = user;
 	struct caller *c = calloc(1, sizeof(*c));
 
+	(void)peer;
 	if (c && h->ncallers >= CALLERS_MAX)
 		health_drop_oldest(h);
 	if (!c || loop_watch_start(h->loop, &c->watch, fd, EPOLLIN,
@@ -110,11 +111,12 @@ struct health *health_new(struct loop *loop, const struct ipport *at,
 			  struct kt_error *err)
 {
 	struct health *h = xcalloc(1, sizeof(*h));
+	struct ipport where = *at;
 
 	h->loop = loop;
 	list_init(&h->callers);
-	if (listener_start(&h->listener, loop, at, health_on_caller, h, err) ==
-	    0)
+	if (listener_open(&h->listener, loop, &where, health_on_caller, h,
+			  err) == 0)
 		return h;
 	free(h);
 	return NULL;

@@ -4,12 +4,12 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/listener.h"
 #include "pipe/join.h"
 #include "pipe/pipe_fd.h"
 #include "router/router.h"
 #include "router/table.h"
 #include "shadow/laptop.h"
-#include "shadow/listener.h"
 #include "shadow/origin.h"
 #include "shadow/redirector.h"
 #include "shadow/serve_http.h"
@@ -235,16 +235,13 @@ static void on_caller_event(struct watch *w, uint32_t events)
 		serve_caller_free(c);
 }
 
-static void serve_on_accepted(void *user, int fd)
+static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 {
 	struct port *p = user;
 	struct shadow *sh = p->serve->sh;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	struct caller *c = fd < sh->fd_limit ? calloc(1, sizeof(*c)) : NULL;
 
-	if (!c || getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    ipport_from_sockaddr(&c->from, (struct sockaddr *)&ss) < 0 ||
+	if (!c ||
 	    loop_watch_start(sh->loop, &c->watch, fd, 0, on_caller_event) < 0) {
 		fd_close_reset(fd);
 		free(c);
@@ -252,6 +249,7 @@ static void serve_on_accepted(void *user, int fd)
 	}
 	c->port = p;
 	c->fd = fd;
+	c->from = *peer;
 	socket_keepalive(fd);
 	list_add_tail(&p->serve->callers, &c->node);
 	p->serve->ncallers++;
@@ -266,13 +264,13 @@ static void serve_on_accepted(void *user, int fd)
 static int listen_at(struct port *p, uint16_t number, struct kt_error *err)
 {
 	static const uint8_t any[16] = { 0 };
-	const struct ipport at = { ipaddr_v6(any), number };
+	struct ipport at = { ipaddr_v6(any), number };
 	struct shadow *sh = p->serve->sh;
 
 	p->bound = number;
 	if (!p->item.udp)
-		return listener_start(&p->listener, sh->loop, &at,
-				      serve_on_accepted, p, err);
+		return listener_open(&p->listener, sh->loop, &at,
+				     serve_on_accepted, p, err);
 	p->udp = serve_udp_new(sh, p->item.port, number, p->origin, err);
 	return p->udp ? 0 : -err->code;
 }

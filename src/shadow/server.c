@@ -3,13 +3,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/listener.h"
 #include "router/table.h"
 #include "shadow/dial.h"
 #include "shadow/doh.h"
 #include "shadow/health.h"
 #include "shadow/info.h"
 #include "shadow/laptop.h"
-#include "shadow/listener.h"
 #include "shadow/nameserver.h"
 #include "shadow/ping.h"
 #include "shadow/reply.h"
@@ -258,11 +258,12 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 
 static const struct acceptor_ops acceptor_ops = { .session = on_session };
 
-static void on_carrier(void *user, int fd)
+static void on_carrier(void *user, int fd, const struct ipport *peer)
 {
 	struct server *sv = user;
 	struct carrier *c = sockcarrier_new(sv->sh.loop, fd);
 
+	(void)peer;
 	if (c)
 		acceptor_take(sv->sh.acceptor, c);
 }
@@ -301,8 +302,8 @@ static int server_start(struct server *sv, struct kt_error *err)
 	sh->table = table_new();
 	if (!sh->acceptor || !sh->names || !sh->table)
 		return kt_fail(err, ENOMEM, "out of memory");
-	rc = listener_start(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
-			    sv, err);
+	rc = listener_open(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
+			   sv, err);
 	if (rc == 0 && sv->cfg.serve.n) {
 		sv->serve = serve_new(sh, &sv->cfg.serve, &sv->cfg.exempt, err);
 		rc = sv->serve ? 0 : -err->code;
