@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/absent.h"
-#include "dns/upstream.h"
+#include "dns/client.h"
 #include "wire/dns_rewrite.h"
 
 #include <errno.h>
@@ -13,6 +13,9 @@
 #define TASKS_MAX 1024
 #define STEPS_MAX (DNS_CAND_MAX + DNS_ORDER_MAX)
 #define INGRESS_TTL 5
+#define EXCHANGES_MAX 512
+#define EXCHANGE_LIMIT (5 * NS_SEC)
+
 /* how long a yes of another server waits for the cluster's: in round trips, and
  * at least and at most so long */
 #define GRACE_RTTS 4
@@ -61,7 +64,7 @@ struct dns_resolver {
 	bool has_cluster, has_other; /* in the order list */
 	struct dns_lookup *lookup;
 	struct dns_absent *absent;
-	struct dns_upstream *upstream;
+	struct dns_client *upstream;
 	struct list tasks;
 	size_t ntasks;
 	struct ipaddr ingress_ip;
@@ -75,6 +78,12 @@ struct dns_resolver *dns_resolver_new(struct loop *l,
 				      const struct dns_cluster_ops *ops,
 				      void *ops_user)
 {
+	const struct dns_client_config to_servers = {
+		.mark = cfg->mark,
+		.limit_ns = EXCHANGE_LIMIT,
+		.repeat_ns = NS_SEC,
+		.max = EXCHANGES_MAX,
+	};
 	struct dns_resolver *r = xcalloc(1, sizeof(*r));
 
 	r->loop = l;
@@ -90,7 +99,7 @@ struct dns_resolver *dns_resolver_new(struct loop *l,
 		r->cfg.all_cluster = r->has_cluster = true;
 	r->lookup = dns_lookup_new(l, ops, ops_user, cfg->cache_ttl);
 	r->absent = dns_absent_new(l, r->lookup);
-	r->upstream = dns_upstream_new(l, cfg->mark);
+	r->upstream = dns_client_new(l, &to_servers);
 	list_init(&r->tasks);
 	return r;
 }
@@ -130,7 +139,7 @@ void dns_resolver_free(struct dns_resolver *r)
 		task_free(container_of(p, struct task, node));
 	dns_absent_free(r->absent);
 	dns_lookup_free(r->lookup);
-	dns_upstream_free(r->upstream);
+	dns_client_free(r->upstream);
 	free(r->ingress);
 	loop_defer_free(r->loop, r);
 }
@@ -338,7 +347,7 @@ static int64_t cluster_limit(const struct dns_resolver *r,
 {
 	/* podDNS: a name from outside may take its time */
 	if (r->cfg.all_cluster && !dns_name_under(name, &r->cfg.view->domain))
-		return DNS_EXCHANGE_LIMIT;
+		return EXCHANGE_LIMIT;
 	return dns_lookup_suspect(r->lookup) ? DNS_SUSPECT_LIMIT
 					     : DNS_CLUSTER_LIMIT;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dns/upstream.h"
+#include "dns/client.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,22 +9,22 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#define IN_FLIGHT_MAX 512
-
-struct dns_upstream {
+struct dns_client {
 	struct loop *loop;
-	uint32_t mark;
+	struct dns_client_config cfg;
 	size_t in_flight;
 	uint8_t scratch[DNS_MSG_MAX];
 };
 
 struct dns_exchange {
-	struct dns_upstream *up;
+	struct dns_client *client;
+	struct ipport to;
 	struct watch watch;
 	struct timer timer;
 	int64_t began, step; /* @step: until the next repetition */
 	int fd;
 	bool tcp, stream;
+	bool again; /* over TCP when the reply is cut */
 	uint16_t client_id;
 	dns_exchange_fn fn;
 	void *user;
@@ -36,19 +36,20 @@ struct dns_exchange {
 	uint8_t out[]; /* TCP length prefix, then the message */
 };
 
-struct dns_upstream *dns_upstream_new(struct loop *l, uint32_t mark)
+struct dns_client *dns_client_new(struct loop *l,
+				  const struct dns_client_config *cfg)
 {
-	struct dns_upstream *u = xcalloc(1, sizeof(*u));
+	struct dns_client *c = xcalloc(1, sizeof(*c));
 
-	u->loop = l;
-	u->mark = mark;
-	return u;
+	c->loop = l;
+	c->cfg = *cfg;
+	return c;
 }
 
-void dns_upstream_free(struct dns_upstream *u)
+void dns_client_free(struct dns_client *c)
 {
-	if (u)
-		loop_defer_free(u->loop, u);
+	if (c)
+		loop_defer_free(c->loop, c);
 }
 
 void dns_exchange_cancel(struct dns_exchange *x)
@@ -57,13 +58,14 @@ void dns_exchange_cancel(struct dns_exchange *x)
 		return;
 	loop_watch_stop(&x->watch);
 	loop_timer_stop(&x->timer);
-	close(x->fd);
+	if (x->fd >= 0)
+		close(x->fd);
 	free(x->in);
-	x->up->in_flight--;
-	loop_defer_free(x->up->loop, x);
+	x->client->in_flight--;
+	loop_defer_free(x->client->loop, x);
 }
 
-static void upstream_finish(struct dns_exchange *x, int rc, uint8_t *msg,
+static void exchange_finish(struct dns_exchange *x, int rc, uint8_t *msg,
 			    size_t len)
 {
 	dns_exchange_fn fn = x->fn;
@@ -79,39 +81,44 @@ static void upstream_finish(struct dns_exchange *x, int rc, uint8_t *msg,
 }
 
 /* errors of a socket that say nothing about the server */
-static bool is_transient(int e)
+static bool exchange_is_transient(int e)
 {
 	return e == EAGAIN || e == EINTR || e == ENOBUFS;
 }
 
-static void upstream_udp_readable(struct dns_exchange *x)
+static void exchange_over_tcp(struct dns_exchange *x);
+
+static void exchange_udp_readable(struct dns_exchange *x)
 {
-	uint8_t *buf = x->up->scratch;
+	uint8_t *buf = x->client->scratch;
 
 	/* a datagram that is not the reply: wait on, but do not spin */
 	for (int i = 0; i < 8; i++) {
 		ssize_t n = recv(x->fd, buf, DNS_MSG_MAX, MSG_DONTWAIT);
 
-		if (n < 0 && is_transient(errno))
+		if (n < 0 && exchange_is_transient(errno))
 			return;
 		if (n < 0) {
-			upstream_finish(x, -errno, NULL, 0);
+			exchange_finish(x, -errno, NULL, 0);
 			return;
 		}
-		if (dns_reply_matches(buf, (size_t)n, x->out + 2, x->len)) {
-			upstream_finish(x, 0, buf, (size_t)n);
-			return;
-		}
+		if (!dns_reply_matches(buf, (size_t)n, x->out + 2, x->len))
+			continue;
+		if (x->again && buf[2] & (DNS_TC >> 8))
+			exchange_over_tcp(x);
+		else
+			exchange_finish(x, 0, buf, (size_t)n);
+		return;
 	}
 }
 
-static int tcp_write(struct dns_exchange *x)
+static int exchange_tcp_write(struct dns_exchange *x)
 {
 	ssize_t n = send(x->fd, x->out + x->done, x->len + 2 - x->done,
 			 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (n < 0)
-		return is_transient(errno) ? 0 : -errno;
+		return exchange_is_transient(errno) ? 0 : -errno;
 	x->done += (size_t)n;
 	if (x->done == x->len + 2) {
 		x->done = 0;
@@ -121,7 +128,7 @@ static int tcp_write(struct dns_exchange *x)
 }
 
 /* the length, then so many bytes; 1 when the reply is whole */
-static int upstream_tcp_read(struct dns_exchange *x)
+static int exchange_tcp_read(struct dns_exchange *x)
 {
 	for (;;) {
 		bool head = x->done < 2;
@@ -130,7 +137,7 @@ static int upstream_tcp_read(struct dns_exchange *x)
 		ssize_t n = recv(x->fd, to, want, MSG_DONTWAIT);
 
 		if (n < 0)
-			return is_transient(errno) ? 0 : -errno;
+			return exchange_is_transient(errno) ? 0 : -errno;
 		if (n == 0)
 			return -ECONNRESET;
 		x->done += (size_t)n;
@@ -148,7 +155,7 @@ static int upstream_tcp_read(struct dns_exchange *x)
 }
 
 /* one message of a stream; the time-out now counts for the next one */
-static void pass_on(struct dns_exchange *x)
+static void exchange_pass_on(struct dns_exchange *x)
 {
 	uint8_t *in = steal_ptr(&x->in);
 
@@ -160,55 +167,56 @@ static void pass_on(struct dns_exchange *x)
 }
 
 /* messages of a transfer behind the first need no question (RFC 5936 2.2.1) */
-static bool is_reply(const struct dns_exchange *x)
+static bool exchange_is_reply(const struct dns_exchange *x)
 {
 	return dns_reply_matches(x->in, x->in_len, x->out + 2, x->len) ||
 	       (x->stream && dns_get_id(x->in) == dns_get_id(x->out + 2));
 }
 
-static void upstream_on_event(struct watch *w, uint32_t events)
+static void exchange_on_event(struct watch *w, uint32_t events)
 {
 	struct dns_exchange *x = container_of(w, struct dns_exchange, watch);
 	int rc;
 
 	if (!x->tcp) {
-		upstream_udp_readable(x);
+		exchange_udp_readable(x);
 		return;
 	}
-	rc = events & EPOLLOUT ? tcp_write(x) : upstream_tcp_read(x);
+	rc = events & EPOLLOUT ? exchange_tcp_write(x) : exchange_tcp_read(x);
 	if (rc < 0)
-		upstream_finish(x, rc, NULL, 0);
-	else if (rc > 0 && !is_reply(x))
-		upstream_finish(x, -EBADMSG, NULL, 0);
+		exchange_finish(x, rc, NULL, 0);
+	else if (rc > 0 && !exchange_is_reply(x))
+		exchange_finish(x, -EBADMSG, NULL, 0);
 	else if (rc > 0 && x->stream)
-		pass_on(x);
+		exchange_pass_on(x);
 	else if (rc > 0)
-		upstream_finish(x, 0, x->in, x->in_len);
+		exchange_finish(x, 0, x->in, x->in_len);
 }
 
-static void upstream_on_timer(struct timer *t)
+static void exchange_on_timer(struct timer *t)
 {
 	struct dns_exchange *x = container_of(t, struct dns_exchange, timer);
-	int64_t left = x->began + DNS_EXCHANGE_LIMIT - clock_ns();
+	int64_t left = x->began + x->client->cfg.limit_ns - clock_ns();
 
 	if (left <= 0) {
-		upstream_finish(x, -ETIMEDOUT, NULL, 0);
+		exchange_finish(x, -ETIMEDOUT, NULL, 0);
 		return;
 	}
 	if (x->tcp) {
-		loop_timer_start(x->up->loop, t, left, upstream_on_timer);
+		loop_timer_start(x->client->loop, t, left, exchange_on_timer);
 		return;
 	}
 	if (send(x->fd, x->out + 2, x->len, MSG_NOSIGNAL) < 0 &&
-	    !is_transient(errno)) {
-		upstream_finish(x, -errno, NULL, 0);
+	    !exchange_is_transient(errno)) {
+		exchange_finish(x, -errno, NULL, 0);
 		return;
 	}
 	x->step *= 2;
-	loop_timer_start(x->up->loop, t, MIN(x->step, left), upstream_on_timer);
+	loop_timer_start(x->client->loop, t, MIN(x->step, left),
+			 exchange_on_timer);
 }
 
-static int upstream_open_socket(const struct dns_upstream *u,
+static int exchange_open_socket(const struct dns_client *c,
 				const struct ipport *to, bool tcp)
 {
 	auto_close int fd = -1;
@@ -222,34 +230,51 @@ static int upstream_open_socket(const struct dns_upstream *u,
 	if (fd < 0)
 		return -errno;
 	/* without the mark our question would come back to us for ever */
-	if (u->mark &&
-	    setsockopt(fd, SOL_SOCKET, SO_MARK, &u->mark, sizeof(u->mark)) < 0)
+	if (c->cfg.mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &c->cfg.mark,
+				      sizeof(c->cfg.mark)) < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return steal_fd(&fd);
 }
 
-static int send_first(struct dns_exchange *x)
+static int exchange_send_first(struct dns_exchange *x)
 {
+	const struct dns_client_config *cfg = &x->client->cfg;
 	uint32_t events = x->tcp ? EPOLLOUT : EPOLLIN;
-	int rc = loop_watch_start(x->up->loop, &x->watch, x->fd, events,
-				  upstream_on_event);
+	int rc = loop_watch_start(x->client->loop, &x->watch, x->fd, events,
+				  exchange_on_event);
 
 	if (rc < 0)
 		return rc;
 	if (!x->tcp && send(x->fd, x->out + 2, x->len, MSG_NOSIGNAL) < 0 &&
-	    !is_transient(errno)) {
+	    !exchange_is_transient(errno)) {
 		rc = -errno;
 		loop_watch_stop(&x->watch);
 		return rc;
 	}
-	x->step = NS_SEC;
-	loop_timer_start(x->up->loop, &x->timer, x->step, upstream_on_timer);
+	x->began = clock_ns();
+	x->step = x->tcp || !cfg->repeat_ns ? cfg->limit_ns : cfg->repeat_ns;
+	loop_timer_start(x->client->loop, &x->timer, x->step,
+			 exchange_on_timer);
 	return 0;
 }
 
-int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
+static void exchange_over_tcp(struct dns_exchange *x)
+{
+	int rc;
+
+	loop_watch_stop(&x->watch);
+	close(x->fd);
+	x->tcp = true;
+	x->fd = rc = exchange_open_socket(x->client, &x->to, true);
+	if (rc >= 0)
+		rc = exchange_send_first(x);
+	if (rc < 0)
+		exchange_finish(x, rc, NULL, 0);
+}
+
+int dns_exchange_start(struct dns_client *c, const struct ipport *to,
 		       enum dns_transport transport, const uint8_t *msg,
 		       size_t len, dns_exchange_fn fn, void *user,
 		       struct dns_exchange **out)
@@ -260,32 +285,33 @@ int dns_exchange_start(struct dns_upstream *u, const struct ipport *to,
 
 	if (len < DNS_HDR_LEN || len > DNS_MSG_MAX || !to->port)
 		return -EINVAL;
-	if (u->in_flight >= IN_FLIGHT_MAX)
+	if (c->in_flight >= c->cfg.max)
 		return -EBUSY;
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		return -EIO;
 	x = calloc(1, sizeof(*x) + 2 + len);
 	if (!x)
 		return -ENOMEM;
-	x->up = u;
-	x->tcp = transport != DNS_OVER_UDP;
+	x->client = c;
+	x->to = *to;
+	x->tcp = transport == DNS_OVER_TCP || transport == DNS_OVER_STREAM;
 	x->stream = transport == DNS_OVER_STREAM;
+	x->again = transport == DNS_OVER_ANY;
 	x->fn = fn;
 	x->user = user;
-	x->began = clock_ns();
 	x->len = len;
 	x->out[0] = (uint8_t)(len >> 8);
 	x->out[1] = (uint8_t)len;
 	memcpy(x->out + 2, msg, len);
 	x->client_id = dns_get_id(msg);
 	dns_set_id(x->out + 2, id);
-	x->fd = rc = upstream_open_socket(u, to, x->tcp);
+	x->fd = rc = exchange_open_socket(c, to, x->tcp);
 	if (rc < 0)
 		goto fail_alloc;
-	rc = send_first(x);
+	rc = exchange_send_first(x);
 	if (rc < 0)
 		goto fail_socket;
-	u->in_flight++;
+	c->in_flight++;
 	*out = x;
 	return 0;
 
