@@ -130,7 +130,8 @@ int64_t carriers_patience(const struct carriers *c, int64_t whole_ns)
 {
 	bool first = !c->worked && !c->again && c->at + 1 < c->n;
 
-	return first ? MIN(whole_ns, FIRST_NS) : whole_ns;
+	/* one that is swallowed leaves the others their time */
+	return first ? MIN(whole_ns / (int64_t)c->n, FIRST_NS) : whole_ns;
 }
 
 bool carriers_forced(const struct carriers *c)
@@ -169,11 +170,29 @@ static bool may_pass(const struct kt_error *why)
 				: why->code == ECONNRESET;
 }
 
+/* The answer to the upgrade is no, and no pause would change that. 404, 500
+ * and most 400 are about the Pod, 429 about the moment. */
+static bool is_no(const struct kt_error *why)
+{
+	switch (why->http_status) {
+	case 0:
+	case 404:
+	case 429:
+	case 500:
+		return false;
+	case 400:
+		return strcasestr(why->msg, "upgrade");
+	default:
+		return true;
+	}
+}
+
 bool carriers_failed(struct carriers *c, const struct kt_error *why)
 {
 	enum pf_form was = carriers_form(c);
 
 	c->failures++;
+	c->refusals = is_no(why) ? c->refusals + 1 : 0;
 	if (carriers_forced(c) || says_nothing_of_form(why) ||
 	    (c->worked && c->failures < PATIENCE))
 		return false;
@@ -190,9 +209,15 @@ bool carriers_failed(struct carriers *c, const struct kt_error *why)
 	return false;
 }
 
+bool carriers_refused(const struct carriers *c)
+{
+	return c->refusals >= c->n;
+}
+
 void carriers_worked(struct carriers *c)
 {
 	c->failures = 0;
+	c->refusals = 0;
 	if (c->worked)
 		return;
 	c->worked = true;

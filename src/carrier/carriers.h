@@ -37,6 +37,7 @@ struct carriers {
 	bool doubt;   /* a form was left for a reason that may pass */
 	bool again;   /* all were tried */
 	unsigned int failures;
+	size_t refusals; /* forms in a row that were answered with a no */
 };
 
 /** carriers_init() - @home is borrowed */
@@ -52,6 +53,9 @@ int64_t carriers_patience(const struct carriers *c, int64_t whole_ns);
  *  another one, try it at once; false: all were tried, or @why has nothing to
  *  do with the form: wait, then open carriers_form() */
 bool carriers_failed(struct carriers *c, const struct kt_error *why);
+/** carriers_refused() - every form got an answer that is a plain no: the API
+ *  server, or a proxy before it, does not let a port-forward through */
+bool carriers_refused(const struct carriers *c);
 /** carriers_forced() - the user chose: there is no other */
 bool carriers_forced(const struct carriers *c);
 /** carriers_worked() - it came up */

@@ -78,6 +78,7 @@ static bool is_refusal(const struct uplink *u, const struct kt_error *why)
 	int status = why->http_status;
 
 	return status == 401 || status == 403 ||
+	       carriers_refused(&u->carriers) ||
 	       (carriers_forced(&u->carriers) && status >= 400 &&
 		status < 500 && status != 404 && status != 429);
 }
@@ -87,17 +88,18 @@ static bool try_another(struct uplink *u, const struct kt_error *why)
 {
 	if (!carriers_failed(&u->carriers, why))
 		return false;
-	u->deadline = clock_ns() + u->cfg.open_timeout_ns;
 	loop_timer_start(u->cfg.loop, &u->retry, 0, uplink_on_retry);
 	return true;
 }
 
 /* Some servers refuse WebSocket without a word: the refusal of another form,
- * which names the missing right, says more. */
+ * which names the missing right, says more. Any answer says more than none. */
 static bool says_less(const struct kt_error *why, const struct kt_error *before)
 {
 	struct denied d;
 
+	if (!why->http_status && why->code == ETIMEDOUT && before->http_status)
+		return true;
 	return why->http_status == 403 && before->http_status == 403 &&
 	       !denied_parse(&d, why->msg) && denied_parse(&d, before->msg);
 }
@@ -299,14 +301,35 @@ static int fatal(const struct uplink *u, struct kt_error *err)
 	return -err->code;
 }
 
+/* What the user can do about a port-forward that does not come up. */
+static void hint_at_the_way(const struct uplink *u, struct kt_error *err)
+{
+	bool silent = !err->http_status &&
+		      (err->code == ETIMEDOUT || err->code == ECONNRESET);
+
+	if (err->hint[0])
+		return;
+	if (carriers_forced(&u->carriers))
+		kt_hint(err, "without --carrier, one that works is found");
+	else if (err->http_status == 401 || err->http_status == 403)
+		return;
+	else if (silent || carriers_refused(&u->carriers))
+		kt_hint(err, "a port-forward needs HTTP Upgrade (SPDY or "
+			     "WebSocket), which a proxy or load balancer "
+			     "before the API server may not let through; try "
+			     "\"kubectl port-forward\" the same way");
+}
+
 /* The first carrier may be early: the Pod runs a moment before it listens. So
- * tries go on until the time is over; a refusal by the API server ends them. */
+ * tries go on until the time is over; when the API server, or who is before it,
+ * refuses every form, they end at once. */
 int uplink_connect(struct uplink *u, struct kt_error *err)
 {
 	u->deadline = clock_ns() + u->cfg.open_timeout_ns;
 	u->failures = 0;
 	u->refused = false;
 	u->was_up = false;
+	u->why = (struct kt_error){ 0 };
 	open_carrier(u);
 	while (!u->up) {
 		int rc = loop_run_until(u->cfg.loop, &u->up, 50 * NS_MS);
@@ -319,9 +342,7 @@ int uplink_connect(struct uplink *u, struct kt_error *err)
 			break;
 		if (u->refused) {
 			*err = u->why;
-			if (carriers_forced(&u->carriers) && !err->hint[0])
-				kt_hint(err, "without --carrier, one that "
-					     "works is found");
+			hint_at_the_way(u, err);
 			return kt_wrap(err, -EPERM, "open the tunnel to %s",
 				       shadow_describe(u->cfg.shadow));
 		}
@@ -330,6 +351,7 @@ int uplink_connect(struct uplink *u, struct kt_error *err)
 				*err = u->why;
 			else
 				kt_fail(err, ETIMEDOUT, "no answer");
+			hint_at_the_way(u, err);
 			return kt_wrap(err, -ETIMEDOUT, "open the tunnel to %s",
 				       shadow_describe(u->cfg.shadow));
 		}

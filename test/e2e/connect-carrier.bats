@@ -113,6 +113,17 @@ through_gate() { # FLAGS...
   connect_stop
 }
 
+@test "carrier: a proxy that refuses every form: its words, at once" {
+  local started
+  gate connect refuse
+  started=$SECONDS
+  KUBECONFIG=$BATS_TEST_TMPDIR/kubeconfig ktctl_run carol connect -n "$NS" \
+    --portForwardTimeout 60
+  ended_with 1 "open the tunnel" "502" "says the old one" "hint:" "HTTP Upgrade"
+  [ $((SECONDS - started)) -lt 30 ]
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/asked")" = 3 ]
+}
+
 only() { # VERB: all that the developer may do with port-forwards
   [ -n "${KUBECONFIG_DEV:-}" ] || skip "needs the test cluster's identities"
   kc -n "$NS" apply -f "$TOP/deploy/rbac/connect.yaml" >/dev/null

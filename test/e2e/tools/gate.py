@@ -7,6 +7,7 @@ becomes of a request to upgrade to SPDY:
   strip    the header fields of the hop are taken out, as for any proxy that
            does not know them; the rest is passed on
   swallow  no answer ever comes
+  refuse   every upgrade, in whatever form, gets 502
   hold     it is passed on; but a write that takes something over is carried
            out, and its answer never comes
 Each upgrade that is asked for is a line "METHOD PROTOCOL" in LOG, and each
@@ -88,6 +89,10 @@ def serve(conn, upstream, mode, log):
     if upgrade:
         log.write("%s %s\n" % (lines[0].split()[0].decode(), upgrade))
         log.flush()
+    if upgrade and mode == "refuse":
+        conn.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 16\r\n"
+                     b"Connection: close\r\n\r\nsays the old one")
+        return
     if upgrade.startswith("SPDY"):
         if mode == "swallow":
             conn.recv(1)
