@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/caller.h"
+#include "base/fdlimit.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -169,6 +170,7 @@ static void child_exec(const struct process_spec *spec, int in, int out,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	fdlimit_restore(); /* it may use select() */
 	if (dup2(out, 1) < 0 ||
 	    (!spec->terminal && (dup2(in, 0) < 0 || dup2(errfd, 2) < 0)))
 		_exit(127);

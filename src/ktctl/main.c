@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
 	struct home home;
 	int status;
 
+	fdlimit_raise();
 	home_init(&home);
 	app.home = &home;
 	if (parse_argv(&inv, argc, argv, &err) < 0)

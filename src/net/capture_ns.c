@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/capture_impl.h"
 
+#include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/capture_link.h"
@@ -9,6 +10,7 @@
 #include "wire/ippkt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -41,6 +43,10 @@
  * The listeners sit on the loopback addresses, so that a program that dials
  * their port number on a cluster address does not reach them directly.
  *
+ * What the kernel has accepted cannot be taken back. So a descriptor is
+ * reserved before a SYN goes there; when none is left the SYN stays where it
+ * is, and the program waits, as before a full queue.
+ *
  * Accepted sockets have SO_LINGER 0: close() resets and leaves no orphan that
  * would keep N, and so kt0, alive after a kill -9.
  */
@@ -71,6 +77,10 @@ struct ns_capture {
 	struct list finishing;
 	struct timer finish_tick;
 	struct capture_stats stats;
+	int *spare; /* descriptors: one for each HELD_INJECTED */
+	size_t nspare, spare_cap;
+	bool short_told; /* of descriptors: said once */
+	bool waiting;	 /* an attempt may be HELD_WAITING */
 
 	uint8_t *packet;  /* PACKET_ROOM */
 	uint8_t *udp_mem; /* UDP_VLEN * PACKET_ROOM */
@@ -140,9 +150,60 @@ static void inject_error(struct ns_capture *cap, const uint8_t *packet,
 		(void)inject(cap, out, (size_t)n, NULL, 0);
 }
 
+/* --- TCP: descriptors for what the kernel accepts ------------------------- */
+
+static bool spare_add(struct ns_capture *cap)
+{
+	int fd = fdlimit_reserve(cap->link.tun);
+
+	if (fd < 0)
+		return false;
+	if (cap->nspare == cap->spare_cap) {
+		cap->spare_cap = MAX(2 * cap->spare_cap, (size_t)64);
+		cap->spare = xrealloc(cap->spare,
+				      cap->spare_cap * sizeof(*cap->spare));
+	}
+	cap->spare[cap->nspare++] = fd;
+	return true;
+}
+
+/* Whichever: they are all the same. false: there is none */
+static bool spare_drop(struct ns_capture *cap)
+{
+	if (!cap->nspare)
+		return false;
+	close(cap->spare[--cap->nspare]);
+	return true;
+}
+
 /* --- TCP: attempts -------------------------------------------------------- */
 
 static void capture_ns_tick(struct timer *t);
+static void let_in(struct ns_capture *cap, struct held *h);
+
+static bool is_wanted(const struct held *h)
+{
+	return h->state == HELD_DIALLING || h->state == HELD_WAITING ||
+	       h->state == HELD_INJECTED;
+}
+
+/* Those that wait for a descriptor, in the order in which they came. */
+static void let_in_waiting(struct ns_capture *cap)
+{
+	struct list *pos, *tmp;
+
+	if (!cap->waiting)
+		return;
+	cap->waiting = false; /* let_in() says if it is still so */
+	list_for_each_safe (pos, tmp, &cap->held.all) {
+		struct held *h = container_of(pos, struct held, in_table);
+
+		if (h->state == HELD_WAITING)
+			let_in(cap, h);
+		if (cap->waiting)
+			return;
+	}
+}
 
 static void capture_ns_start_tick(struct ns_capture *cap)
 {
@@ -171,10 +232,14 @@ static void capture_ns_tick(struct timer *t)
 		struct held *h = container_of(over.next, struct held, in_table);
 
 		list_del(&h->in_table);
-		if (h->state == HELD_DIALLING || h->state == HELD_INJECTED)
+		if (h->state == HELD_INJECTED)
+			spare_drop(cap);
+		if (is_wanted(h))
 			cap->base.ops->tcp_gone(cap->base.user, &h->pub);
 		free(h);
 	}
+	if (!cap->closed)
+		let_in_waiting(cap);
 	if (!list_empty(&cap->held.all) && !cap->closed)
 		capture_ns_start_tick(cap);
 }
@@ -199,6 +264,25 @@ static void give_answer(struct ns_capture *cap, const struct held *h)
 		(void)inject(cap, out, ippkt_build_rst(&p, &t, out), NULL, 0);
 }
 
+/* The far side has connected: the SYN goes back into the kernel, which accepts,
+ * once there is a descriptor for what it accepts. */
+static void let_in(struct ns_capture *cap, struct held *h)
+{
+	h->state = HELD_WAITING;
+	if (!spare_add(cap)) {
+		cap->waiting = true;
+		if (!cap->short_told)
+			log_warn("the limit of descriptors (ulimit -Hn) is "
+				 "reached, %d are for connections: others wait",
+				 fdlimit_usable());
+		cap->short_told = true;
+		return;
+	}
+	h->state = HELD_INJECTED;
+	h->answered = loop_now(cap->base.loop);
+	give_answer(cap, h);
+}
+
 static void capture_ns_tcp_answer(struct capture *base, struct capture_tcp *c,
 				  int errnum)
 {
@@ -213,17 +297,20 @@ static void capture_ns_tcp_answer(struct capture *base, struct capture_tcp *c,
 		h->state = HELD_SILENT;
 		return;
 	}
-	if (errnum == 0)
-		h->state = HELD_INJECTED;
+	if (errnum == 0) {
+		let_in(cap, h);
+		return;
+	}
 	give_answer(cap, h);
-	if (errnum)
-		held_done(&cap->held, h, h->answered);
+	held_done(&cap->held, h, h->answered);
 }
 
 static void repeated_syn(struct ns_capture *cap, struct held *h)
 {
 	cap->stats.repeated++;
 	h->last = loop_now(cap->base.loop);
+	if (h->state == HELD_WAITING)
+		let_in(cap, h);
 	/* the kernel may have dropped the first: full queue, busy socket */
 	if (h->state == HELD_INJECTED || (h->state == HELD_DONE && h->errnum))
 		give_answer(cap, h);
@@ -232,8 +319,10 @@ static void repeated_syn(struct ns_capture *cap, struct held *h)
 /* The program does not want it any more. */
 static void give_up(struct ns_capture *cap, struct held *h)
 {
-	bool wanted = h->state == HELD_DIALLING || h->state == HELD_INJECTED;
+	bool wanted = is_wanted(h);
 
+	if (h->state == HELD_INJECTED)
+		spare_drop(cap);
 	held_unlink(&cap->held, h); /* whatever the callback does */
 	if (wanted)
 		cap->base.ops->tcp_gone(cap->base.user, &h->pub);
@@ -309,6 +398,22 @@ static struct held *find_accepted(struct ns_capture *cap, int fd,
 	return h && h->state == HELD_INJECTED ? h : NULL;
 }
 
+/* The accepted socket gets the number of its reserved one, so that those kept
+ * back stay free. */
+static int take_place(struct ns_capture *cap, int fd)
+{
+	int low;
+
+	spare_drop(cap);
+	if (fd < fdlimit_usable())
+		return fd;
+	low = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (low < 0)
+		return fd;
+	close(fd);
+	return low;
+}
+
 static void capture_ns_accepted(void *user, int fd, const struct ipport *peer)
 {
 	struct ns_capture *cap = user;
@@ -319,7 +424,8 @@ static void capture_ns_accepted(void *user, int fd, const struct ipport *peer)
 		return;
 	}
 	h->state = HELD_DONE;
-	cap->base.ops->tcp_accepted(cap->base.user, &h->pub, fd);
+	cap->base.ops->tcp_accepted(cap->base.user, &h->pub,
+				    take_place(cap, fd));
 	if (!cap->closed) /* that frees the attempts */
 		held_done(&cap->held, h, loop_now(cap->base.loop));
 }
@@ -536,6 +642,9 @@ static void capture_ns_free_now(void *user)
 	struct ns_capture *cap = user;
 
 	held_fini(&cap->held);
+	while (spare_drop(cap))
+		;
+	free(cap->spare);
 	free(cap->packet);
 	free(cap->udp_mem);
 	free(cap);

@@ -157,6 +157,7 @@ bool held_expired(const struct held *h, int64_t now)
 {
 	switch (h->state) {
 	case HELD_DIALLING:
+	case HELD_WAITING:
 	case HELD_SILENT:
 		return now - h->last > FIRST_GAP + 2 * (h->last - h->first);
 	case HELD_INJECTED:

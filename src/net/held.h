@@ -15,12 +15,14 @@
  * without a kernel.
  *
  *   DIALLING --answer(0)--> INJECTED --accepted--> DONE
+ *       |  '--answer(0)--> WAITING --'
  *       |                       '--nobody there--> gone
  *       |--answer(refused, unreachable)----------> DONE
  *       |--answer(timed out)--> SILENT --quiet---> gone
  *       '--quiet-------------------------------- > gone
  *
  * DIALLING  the owner of the capture dials; repeated SYNs are ignored
+ * WAITING   the far side has connected, but no descriptor is left for it here
  * INJECTED  the SYN went back into the kernel, accept() is due
  * SILENT    the program is to run into its own time-out
  * DONE      over; kept for a moment, as a repetition of the same SYN may still
@@ -33,7 +35,13 @@
  * took since the first, plus 3 s.
  */
 
-enum held_state { HELD_DIALLING, HELD_INJECTED, HELD_SILENT, HELD_DONE };
+enum held_state {
+	HELD_DIALLING,
+	HELD_WAITING,
+	HELD_INJECTED,
+	HELD_SILENT,
+	HELD_DONE
+};
 
 /** struct held - one attempt; @pub is what the outside sees */
 struct held {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shadow/server.h"
 
+#include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -23,11 +24,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define LINGER (3 * NS_SEC) /* after the last client */
-#define KEPT_BACK 24	    /* descriptors for listeners, carriers, DNS */
 #define BULK_SESSIONS 16    /* more clients than that share less memory each */
 
 struct server {
@@ -270,19 +269,6 @@ static void on_carrier(void *user, int fd, const struct ipport *peer)
 
 /* --- life ----------------------------------------------------------------- */
 
-static int raise_limit(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return 1024 - KEPT_BACK;
-	rl.rlim_cur = rl.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
-	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return 1024 - KEPT_BACK;
-	return (int)MIN(rl.rlim_cur, (rlim_t)1 << 20) - KEPT_BACK;
-}
-
 /* a missing file is an empty one */
 static void read_resolvconf(struct resolvconf *rc, const char *path)
 {
@@ -323,7 +309,8 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	sv->session = session_config_default();
 	sv->session.detached_ns = cfg->keep_ns;
 	sv->sh.loop = loop;
-	sv->sh.fd_limit = raise_limit();
+	fdlimit_raise();
+	sv->sh.fd_limit = fdlimit_usable();
 	sv->sh.scratch = xmalloc(SHADOW_SCRATCH);
 	list_init(&sv->sh.clients);
 	list_init(&sv->sh.laptops);
