@@ -9,6 +9,7 @@
 
 #define MAX_SESSIONS 256
 #define MAX_PENDING 64
+#define HELLO_NS (5 * NS_SEC)
 
 /* a carrier whose HELLO has not come yet, or that is being refused */
 struct pending {
@@ -237,10 +238,15 @@ static const struct carrier_handler handler = {
 
 void acceptor_take(struct acceptor *a, struct carrier *c)
 {
-	struct pending *p = NULL;
+	struct pending *p;
 
-	if (a->npending < MAX_PENDING)
-		p = calloc(1, sizeof(*p));
+	/* The oldest has had its time: who has something to say does so at
+	 * once. All come from 127.0.0.1, by the kubelet: whose is whose cannot
+	 * be told. */
+	if (a->npending >= MAX_PENDING)
+		pending_free(
+			container_of(a->pending.next, struct pending, node));
+	p = calloc(1, sizeof(*p));
 	if (!p) {
 		carrier_close(c);
 		return;
@@ -252,6 +258,6 @@ void acceptor_take(struct acceptor *a, struct carrier *c)
 	a->npending++;
 	c->handler = &handler;
 	c->user = p;
-	loop_timer_start(a->loop, &p->timer, a->cfg.hello_ns,
+	loop_timer_start(a->loop, &p->timer, MIN(a->cfg.hello_ns, HELLO_NS),
 			 acceptor_on_timeout);
 }

@@ -183,6 +183,31 @@ static void answers_the_probe(void **state)
 	rig_stop(&rig);
 }
 
+/* carriers that say nothing cannot keep a client out: the oldest goes */
+static void takes_a_client_among_the_silent(void **state)
+{
+	struct rig other;
+	int fd[100];
+	char c;
+
+	(void)state;
+	rig_start(&rig, NULL);
+	for (int i = 0; i < 100; i++)
+		fd[i] = connect_local(rig.port);
+	rig_join(&other, &rig);
+	assert_false(other.lost);
+	assert_true(recv(fd[0], &c, 1, 0) <= 0);
+	assert_int_equal(recv(fd[99], &c, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	/* and their time is short */
+	(void)!loop_sleep(rig.loop, 6 * NS_SEC);
+	assert_int_not_equal(recv(fd[99], &c, 1, MSG_DONTWAIT), -1);
+	for (int i = 0; i < 100; i++)
+		close(fd[i]);
+	rig_leave(&other);
+	rig_stop(&rig);
+}
+
 /* callers that say nothing cannot keep the probe out: the oldest goes */
 static void answers_the_probe_among_the_silent(void **state)
 {
@@ -272,6 +297,7 @@ int main(void)
 		cmocka_unit_test(runs_short_of_descriptors),
 		cmocka_unit_test(answers_the_probe),
 		cmocka_unit_test(answers_the_probe_among_the_silent),
+		cmocka_unit_test(takes_a_client_among_the_silent),
 		cmocka_unit_test(serves_without_ipv6),
 		cmocka_unit_test(serves_several_clients),
 	};
