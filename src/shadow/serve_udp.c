@@ -22,8 +22,6 @@
  * socket); each datagram asks the table whether it still should. What comes
  * back leaves by the port's own socket.
  */
-#define IDLE_NS (60 * NS_SEC)
-#define FLOWS_MAX 4096
 #define BUCKETS 256
 #define ROUNDS 64
 
@@ -33,11 +31,12 @@ struct serve_udp {
 	struct origin *origin;
 	struct watch watch; /* owns the fd */
 	struct list bucket[BUCKETS];
+	struct list recent; /* flows, the longest silent first */
 	size_t nflows;
 };
 
 struct flow {
-	struct list node;
+	struct list node, recent;
 	struct serve_udp *udp;
 	struct ipport from;
 	uint64_t id;		   /* of the client; 0: the origin */
@@ -55,6 +54,7 @@ static void flow_free(struct flow *f)
 	}
 	tunnel_udp_close(f->stream);
 	list_del(&f->node);
+	list_del(&f->recent);
 	f->udp->nflows--;
 	loop_defer_free(f->udp->sh->loop, f);
 }
@@ -66,7 +66,9 @@ static void serve_udp_on_idle(struct timer *t)
 
 static void touch(struct flow *f)
 {
-	loop_timer_start(f->udp->sh->loop, &f->idle, IDLE_NS,
+	list_del(&f->recent);
+	list_add_tail(&f->udp->recent, &f->recent);
+	loop_timer_start(f->udp->sh->loop, &f->idle, SERVE_UDP_IDLE_NS,
 			 serve_udp_on_idle);
 }
 
@@ -189,14 +191,18 @@ static struct list *serve_udp_bucket_of(struct serve_udp *u,
 static struct flow *flow_new(struct serve_udp *u, const struct ipport *from,
 			     uint64_t id)
 {
-	struct flow *f = u->nflows < FLOWS_MAX ? calloc(1, sizeof(*f)) : NULL;
+	struct flow *f;
 
+	if (u->nflows >= SERVE_UDP_FLOWS)
+		flow_free(container_of(u->recent.next, struct flow, recent));
+	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->udp = u;
 	f->from = *from;
 	f->id = id;
 	list_add_tail(serve_udp_bucket_of(u, from), &f->node);
+	list_add_tail(&u->recent, &f->recent);
 	u->nflows++;
 	if ((id ? open_stream(f) : serve_udp_open_origin(f)) == 0)
 		return f;
@@ -299,6 +305,7 @@ struct serve_udp *serve_udp_new(struct shadow *sh, uint16_t port,
 	u->sh = sh;
 	u->port = port;
 	u->origin = origin;
+	list_init(&u->recent);
 	for (size_t i = 0; i < BUCKETS; i++)
 		list_init(&u->bucket[i]);
 	if (fd >= 0)

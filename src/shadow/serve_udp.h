@@ -3,8 +3,14 @@
 #define KT_SHADOW_SERVE_UDP_H
 
 #include "base/error.h"
+#include "base/loop.h"
 
 #include <stdint.h>
+
+/* a caller's port is kept so long without a datagram (RFC 4787 REQ-5; RFC 9298
+ * section 3.1: not below two minutes) */
+#define SERVE_UDP_IDLE_NS (300 * NS_SEC)
+#define SERVE_UDP_FLOWS 4096 /* of a port; then the longest silent one goes */
 
 struct origin;
 struct serve_udp;
