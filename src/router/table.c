@@ -211,3 +211,16 @@ bool table_serves(const struct table *t, uint64_t id)
 
 	return c && c->n > 0;
 }
+
+bool table_has_port(const struct table *t, uint64_t id, uint16_t port, bool udp,
+		    int64_t now)
+{
+	const struct client *c = table_find(t, id);
+
+	if (!c || !in_force(c, now))
+		return false;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->rules[i].port == port && c->rules[i].udp == udp)
+			return true;
+	return false;
+}

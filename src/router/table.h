@@ -60,6 +60,9 @@ KT_CHECK int table_back(struct table *t, uint64_t id, int64_t now,
 /** table_choose() - whose @req is (NULL: nobody looks into it); 0: nobody's */
 uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 		      const struct rule_request *req, int64_t now);
+/** table_has_port() - @id has a rule in force for the port */
+bool table_has_port(const struct table *t, uint64_t id, uint16_t port, bool udp,
+		    int64_t now);
 /** table_serves() - @id has rules, be they suspended */
 bool table_serves(const struct table *t, uint64_t id);
 

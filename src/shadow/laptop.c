@@ -27,6 +27,8 @@ struct laptop {
 	unsigned int grace_s;
 	struct timer grace;
 	bool suspended; /* it is over */
+	bool draining;	/* the Service leads elsewhere, as far as it knows */
+	bool waits;	/* for another shadow */
 	/* the control stream */
 	struct mux_stream *control;
 	struct buf out;
@@ -57,6 +59,24 @@ struct mux *laptop_mux(const struct shadow *sh, uint64_t id)
 			return link_mux(l->link);
 	}
 	return NULL;
+}
+
+enum port_use laptop_port_use(const struct shadow *sh, uint16_t port, bool udp)
+{
+	enum port_use use = PORT_UNUSED;
+	int64_t now = clock_ns();
+	struct list *n;
+
+	list_for_each (n, &sh->laptops) {
+		const struct laptop *l = container_of(n, struct laptop, node);
+
+		if (!table_has_port(sh->table, l->id, port, udp, now))
+			continue;
+		if (!l->draining)
+			return PORT_SERVED;
+		use = PORT_DRAINED;
+	}
+	return use;
 }
 
 bool laptop_is_suspended(const struct laptop *l)
@@ -154,10 +174,10 @@ static void commit(struct laptop *l)
 			laptop_answer(l,
 				      ruleline_put(&l->out, RULELINE_ACCEPTED));
 	}
+	if (!l->broken && rc == 0)
+		l->draining = false; /* they are for what comes now */
 	l->ops->changed(l->ops_user);
-	if (l->nrules)
-		l->ops->drain(l->ops_user, false);
-	else
+	if (!l->nrules)
 		l->ops->sweep(l->ops_user);
 	if (!l->broken && rc == 0)
 		log_info("%s has %zu rule%s", l->user, l->nrules,
@@ -190,11 +210,41 @@ static void laptop_take_line(struct laptop *l, const char *text)
 		break;
 	case RULELINE_DRAIN:
 		log_info("%s: the Service leads elsewhere now", l->user);
-		l->ops->drain(l->ops_user, true);
+		l->draining = true;
+		l->ops->changed(l->ops_user);
+		break;
+	case RULELINE_WAIT:
+		l->waits = true;
 		break;
 	default:
 		break;
 	}
+}
+
+size_t laptop_tell_ending(struct shadow *sh)
+{
+	struct list *n;
+	size_t told = 0;
+
+	list_for_each (n, &sh->laptops) {
+		struct laptop *l = container_of(n, struct laptop, node);
+
+		if (!l->control)
+			continue;
+		told++;
+		laptop_answer(l, ruleline_put(&l->out, RULELINE_ENDING));
+	}
+	return told;
+}
+
+bool laptop_waits(const struct shadow *sh)
+{
+	struct list *n;
+
+	list_for_each (n, &sh->laptops)
+		if (container_of(n, struct laptop, node)->waits)
+			return true;
+	return false;
 }
 
 /* --- the control stream --------------------------------------------------- */

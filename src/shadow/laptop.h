@@ -25,10 +25,9 @@ struct shadow;
 struct laptop_ops {
 	/** has() - the shadow listens on this port */
 	bool (*has)(void *user, uint16_t port, bool udp);
-	/** changed() - other rules are in force, or somebody drains */
+	/** changed() - other rules are in force, or somebody drains: see
+	 *  laptop_port_use() */
 	void (*changed)(void *user);
-	/** drain() - the Service leads elsewhere, or here again */
-	void (*drain)(void *user, bool on);
 	/** sweep() - some laptop serves no more */
 	void (*sweep)(void *user);
 };
@@ -46,6 +45,23 @@ void laptop_lost(struct laptop *l, int64_t silent_ns);
 bool laptop_is_suspended(const struct laptop *l);
 /** laptop_controls() - how many of its streams are no caller's; NULL: none */
 size_t laptop_controls(const struct laptop *l);
+
+enum port_use {
+	PORT_UNUSED,  /* nobody has a rule in force for it */
+	PORT_DRAINED, /* who has said that the Service leads elsewhere */
+	PORT_SERVED,
+};
+
+/** laptop_port_use() - what the laptops want of a port; one that drains speaks
+ *  for its own rules alone */
+enum port_use laptop_port_use(const struct shadow *sh, uint16_t port, bool udp);
+
+/** laptop_tell_ending() - tell every laptop that the shadow was told to end;
+ *  how many were told */
+size_t laptop_tell_ending(struct shadow *sh);
+/** laptop_waits() - some laptop makes another shadow and wants this one to
+ *  serve meanwhile */
+bool laptop_waits(const struct shadow *sh);
 
 /** laptop_mux() - where streams to the client @id of the table are opened, or
  *  NULL: it is gone */

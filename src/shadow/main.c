@@ -35,7 +35,8 @@ static const char usage[] =
 	"  --exempt ADDR,...  callers that are not led away\n"
 	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
-	"                     somebody is connected (SHADOW_DRAIN, 8)\n"
+	"                     somebody is connected, or a client waits for\n"
+	"                     another shadow (SHADOW_DRAIN, 8)\n"
 	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
 	"  --resolv-conf FILE (/etc/resolv.conf)\n"
 	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
@@ -232,23 +233,25 @@ static int shadow_main_serve(struct loop *loop, struct server *sv,
 	return 0;
 }
 
-/* who is being removed gets callers still, from nodes that do not know yet; the
- * second signal is obeyed at once */
+/* Who is being removed gets callers still, from nodes that do not know yet, and
+ * a laptop may want it to serve until another shadow is ready. The second
+ * signal is obeyed at once. */
 static void drain(struct loop *loop, struct server *sv, struct signals *sg,
 		  int64_t limit)
 {
 	int64_t now = clock_ns(), end = now + limit, quiet = now;
+	size_t laptops = server_end(sv);
 
-	if (!server_callers(sv))
+	if (!server_callers(sv) && !laptops)
 		return;
 	sg->stop = false;
-	log_info("%zu connections: waiting for their end", server_callers(sv));
-	server_drain(sv);
+	log_info("%zu connections, %zu clients: waiting for their end",
+		 server_callers(sv), laptops);
 	while (!sg->stop && now < end && now - quiet < NS_SEC) {
 		if (loop_once(loop, 100 * NS_MS) < 0)
 			return;
 		now = clock_ns();
-		if (server_callers(sv))
+		if (server_callers(sv) || server_waits(sv))
 			quiet = now;
 	}
 }

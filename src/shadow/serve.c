@@ -50,6 +50,7 @@ struct port {
 	struct origin *origin; /* NULL: none */
 	struct listener listener;
 	struct serve_udp *udp;
+	bool draining; /* the Service leads elsewhere */
 };
 
 struct serve {
@@ -60,7 +61,7 @@ struct serve {
 	struct redirector *redirector; /* NULL: no port is another's */
 	struct list callers;
 	size_t ncallers;
-	bool draining;
+	bool ending;
 };
 
 struct caller {
@@ -222,7 +223,7 @@ static void serve_hand_over(struct caller *c)
 					     p, &c->from, on_routed, c);
 	if (!c->router)
 		serve_caller_free(c);
-	else if (sv->draining)
+	else if (sv->ending || c->port->draining)
 		router_conn_drain(c->router);
 }
 
@@ -303,25 +304,6 @@ static int port_start(struct port *p, struct kt_error *err)
 
 /* --- ports that are another's --------------------------------------------- */
 
-void serve_rules_changed(struct serve *sv)
-{
-	struct redirect_port v[SERVESPEC_MAX];
-	size_t n = 0;
-
-	if (!sv || !sv->redirector)
-		return;
-	for (size_t i = 0; i < sv->nports; i++) {
-		const struct port *p = sv->port[i];
-
-		if (p->item.redirect &&
-		    table_choose(sv->sh->table, p->item.port, p->item.udp, NULL,
-				 clock_ns()))
-			v[n++] = (struct redirect_port){ p->item.port, p->bound,
-							 p->item.udp };
-	}
-	redirector_set(sv->redirector, v, n);
-}
-
 static int redirector_start(struct serve *sv, const struct exempt *exempt,
 			    struct kt_error *err)
 {
@@ -343,31 +325,73 @@ static int redirector_start(struct serve *sv, const struct exempt *exempt,
 
 /* --- the end of callers --------------------------------------------------- */
 
-static void each_router(struct serve *sv, void (*fn)(struct router_conn *rc))
+/* @port: NULL: of all */
+static void each_router(struct serve *sv, const struct port *port,
+			void (*fn)(struct router_conn *rc))
 {
 	struct list *n, *tmp;
 
 	list_for_each_safe (n, tmp, &sv->callers) {
 		struct caller *c = container_of(n, struct caller, node);
 
-		if (c->router)
+		if (c->router && (!port || c->port == port))
 			fn(c->router);
 	}
 }
 
-void serve_drain(struct serve *sv, bool on)
+/* --- what the laptops want ------------------------------------------------ */
+
+static void serve_redirect(struct serve *sv)
+{
+	struct redirect_port v[SERVESPEC_MAX];
+	size_t n = 0;
+
+	if (!sv->redirector)
+		return;
+	for (size_t i = 0; i < sv->nports; i++) {
+		const struct port *p = sv->port[i];
+
+		if (p->item.redirect &&
+		    table_choose(sv->sh->table, p->item.port, p->item.udp, NULL,
+				 clock_ns()))
+			v[n++] = (struct redirect_port){ p->item.port, p->bound,
+							 p->item.udp };
+	}
+	redirector_set(sv->redirector, v, n);
+}
+
+void serve_rules_changed(struct serve *sv)
 {
 	if (!sv)
 		return;
-	sv->draining = on;
-	if (on)
-		each_router(sv, router_conn_drain);
+	serve_redirect(sv);
+	for (size_t i = 0; i < sv->nports; i++) {
+		struct port *p = sv->port[i];
+		enum port_use use =
+			laptop_port_use(sv->sh, p->item.port, p->item.udp);
+
+		/* whoever has left may have said it: it holds until somebody
+		 * serves the port again */
+		if (use == PORT_UNUSED || p->draining == (use == PORT_DRAINED))
+			continue;
+		p->draining = use == PORT_DRAINED;
+		if (p->draining)
+			each_router(sv, p, router_conn_drain);
+	}
+}
+
+void serve_end(struct serve *sv)
+{
+	if (!sv)
+		return;
+	sv->ending = true;
+	each_router(sv, NULL, router_conn_drain);
 }
 
 void serve_sweep(struct serve *sv)
 {
 	if (sv)
-		each_router(sv, router_conn_sweep);
+		each_router(sv, NULL, router_conn_sweep);
 }
 
 static struct origin *on_env_origin(void *user, uint16_t port)

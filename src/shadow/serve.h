@@ -29,11 +29,13 @@ struct serve;
  *  led away from a port that another program listens on; NULL with @err */
 struct serve *serve_new(struct shadow *sh, const struct servespec *spec,
 			const struct exempt *exempt, struct kt_error *err);
-/** serve_rules_changed() - lead callers here, or no longer; NULL is allowed */
+/** serve_rules_changed() - callers of a port whose laptops drain end with their
+ *  requests, until one serves it again; lead callers here, or no longer. NULL
+ *  is allowed */
 void serve_rules_changed(struct serve *sv);
-/** serve_drain() - callers' HTTP connections end with their requests, those
- *  that come included, until it is off again; NULL is allowed */
-void serve_drain(struct serve *sv, bool on);
+/** serve_end() - the shadow was told to end: all callers' HTTP connections end
+ *  with their requests, those that come included; NULL is allowed */
+void serve_end(struct serve *sv);
 /** serve_sweep() - some laptop serves no more: idle connections to it end; NULL
  *  is allowed */
 void serve_sweep(struct serve *sv);

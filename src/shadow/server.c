@@ -197,13 +197,6 @@ static void on_changed(void *user)
 	serve_rules_changed(sv->serve);
 }
 
-static void on_drain(void *user, bool on)
-{
-	struct server *sv = user;
-
-	serve_drain(sv->serve, on);
-}
-
 static void server_on_sweep(void *user)
 {
 	struct server *sv = user;
@@ -214,7 +207,6 @@ static void server_on_sweep(void *user)
 static const struct laptop_ops laptop_ops = {
 	.has = on_has,
 	.changed = on_changed,
-	.drain = on_drain,
 	.sweep = server_on_sweep,
 };
 
@@ -359,9 +351,15 @@ size_t server_callers(const struct server *sv)
 	return all;
 }
 
-void server_drain(struct server *sv)
+size_t server_end(struct server *sv)
 {
-	serve_drain(sv->serve, true);
+	serve_end(sv->serve);
+	return laptop_tell_ending(&sv->sh);
+}
+
+bool server_waits(const struct server *sv)
+{
+	return laptop_waits(&sv->sh);
 }
 
 bool server_idle(const struct server *sv)

@@ -33,8 +33,12 @@ bool server_idle(const struct server *sv);
 size_t server_streams(const struct server *sv);
 /** server_callers() - connections to the ports it serves */
 size_t server_callers(const struct server *sv);
-/** server_drain() - callers' HTTP connections end with their requests */
-void server_drain(struct server *sv);
+/** server_end() - it was told to end: callers' HTTP connections end with their
+ *  requests, and the laptops are told; how many of these there are */
+size_t server_end(struct server *sv);
+/** server_waits() - a laptop has asked for the time until another shadow is
+ *  there */
+bool server_waits(const struct server *sv);
 /** server_free() - tell the clients goodbye and free everything */
 void server_free(struct server *sv);
 

@@ -82,6 +82,8 @@ static void inbound_take_line(struct inbound *in, const char *line)
 		log_debug("inbound: shadow %s", l.word);
 	else if (l.verb == RULELINE_REFUSED)
 		tell_refused(in, l.word, l.text);
+	else if (l.verb == RULELINE_ENDING && in->ev->ending)
+		in->ev->ending(in->user);
 	else if (l.verb == RULELINE_ACCEPTED && in->ev->accepted)
 		in->ev->accepted(in->user);
 }
@@ -263,10 +265,20 @@ int inbound_set_rules(struct inbound *in, const struct rule *rules, size_t n)
 	return 0;
 }
 
+static void inbound_say(struct inbound *in, enum ruleline_verb verb)
+{
+	if (in->control && ruleline_put(&in->out, verb) == 0)
+		mux_stream_resume(in->control);
+}
+
 void inbound_drain(struct inbound *in)
 {
-	if (in->control && ruleline_put(&in->out, RULELINE_DRAIN) == 0)
-		mux_stream_resume(in->control);
+	inbound_say(in, RULELINE_DRAIN);
+}
+
+void inbound_wait(struct inbound *in)
+{
+	inbound_say(in, RULELINE_WAIT);
 }
 
 void inbound_end_quiet(struct inbound *in, int64_t quiet_ns)

@@ -74,6 +74,9 @@ struct inbound_events {
 	 *  says what is wrong. Also later, when somebody took it while we were
 	 *  away for longer than the grace time. */
 	void (*refused)(void *user, const char *holder, const char *text);
+	/** ending() - the shadow was told to end; it serves for some seconds
+	 *  more. Another is needed: inbound_wait() when one is being made */
+	void (*ending)(void *user);
 	/** caller() - somebody was connected, or could not be */
 	void (*caller)(void *user, const struct inbound_caller *c);
 	/** bulk() - see struct tunnel_events */
@@ -93,6 +96,9 @@ KT_CHECK int inbound_set_rules(struct inbound *in, const struct rule *rules,
 /** inbound_drain() - tell the shadow that the Service leads elsewhere now:
  *  callers' HTTP connections are to end */
 void inbound_drain(struct inbound *in);
+/** inbound_wait() - in answer to ending(): the shadow is to serve until
+ *  inbound_free(), as long as it may */
+void inbound_wait(struct inbound *in);
 /** inbound_end_quiet() - finish the connections on which the local program has
  *  spoken last, and that for @quiet_ns. What is in the middle of a request
  * stays (mostly: a program may pause in an answer). */

@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const char *const verbs[] = {
-	"",	   "user",     "grace",	  "rule",  "commit",
-	"version", "accepted", "refused", "drain",
+	"",	    "user",    "grace", "rule",	  "commit", "version",
+	"accepted", "refused", "drain", "ending", "wait",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 

@@ -17,10 +17,14 @@
  *             "grace " SECONDS               "accepted"
  *             "rule " rule                   "refused " HOLDER [" " TEXT]
  *             "commit"
- *             "drain"
+ *             "drain"                        "ending"
+ *             "wait"
  *
- * "drain" says that the Service leads elsewhere now: what callers have open
- * here is to end.
+ * "drain" says that the Service leads elsewhere now: what callers of the ports
+ * it has rules for have open here is to end. "ending": the shadow was told to
+ * end (SIGTERM), another one is needed; "wait" is the answer of a laptop that
+ * sees to it: the old one goes on serving until this laptop leaves, or its
+ * time is over.
  *
  * A WORD is percent-encoded as in rules; a HOLDER of "-" is nobody. Lines that
  * begin with another word are passed over, so that some may be added.
@@ -40,6 +44,8 @@ enum ruleline_verb {
 	RULELINE_ACCEPTED,
 	RULELINE_REFUSED,
 	RULELINE_DRAIN,
+	RULELINE_ENDING,
+	RULELINE_WAIT,
 	RULELINE_NVERBS_
 };
 

@@ -111,7 +111,12 @@ static void grace_and_return(void **state)
 	assert_int_equal(marked(80, "x", 11 * NS_SEC - 1), a);
 	assert_int_equal(commit(b, "bob", 4 * NS_SEC, "80 all", NULL), -EEXIST);
 	assert_int_equal(why.free_ns, 7 * NS_SEC);
+	assert_true(table_has_port(t, a, 80, false, 11 * NS_SEC - 1));
+	assert_false(table_has_port(t, a, 80, true, 11 * NS_SEC - 1));
+	assert_false(table_has_port(t, a, 81, false, 11 * NS_SEC - 1));
+	assert_false(table_has_port(t, b, 80, false, 11 * NS_SEC - 1));
 	assert_int_equal(marked(80, "x", 11 * NS_SEC), 0);
+	assert_false(table_has_port(t, a, 80, false, 11 * NS_SEC));
 	assert_int_equal(table_back(t, a, 60 * NS_SEC, &why), 0);
 	assert_int_equal(marked(80, "x", 60 * NS_SEC), a);
 	/* away again, back within the grace time */

@@ -65,12 +65,22 @@ static void on_caller(void *user, const struct inbound_caller *c)
 	l->last = *c;
 }
 
+static void on_ending(void *user)
+{
+	struct laptop *l = user;
+
+	l->ending = true;
+	if (l->wait)
+		inbound_wait(l->in);
+}
+
 static const struct inbound_events events = {
 	.up = on_up,
 	.resumed = on_resumed,
 	.lost = on_lost,
 	.dead = on_dead,
 	.accepted = on_accepted,
+	.ending = on_ending,
 	.refused = on_refused,
 	.caller = on_caller,
 };

@@ -22,7 +22,8 @@ struct laptop {
 	struct inbound *in;
 	struct ipport local;
 	int listener; /* at local, which has both ports' callers */
-	bool up, accepted, lost, dead, refused;
+	bool up, accepted, lost, dead, refused, ending;
+	bool wait; /* told that the shadow ends: have it wait */
 	unsigned int resumed, callers;
 	struct inbound_caller last;
 	char holder[64], text[256];

@@ -5,11 +5,14 @@
 
 #include "inrig.h"
 
+#include "shadow/serve_udp.h"
+
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -629,6 +632,72 @@ static void told_to_end(void **state)
 	close(origin);
 }
 
+static void gone_within(int64_t limit)
+{
+	int64_t begin = clock_ns();
+	int status;
+
+	while (waitpid(rig.shadow, &status, WNOHANG) == 0) {
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - begin < limit);
+	}
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void after_the_shadow(void)
+{
+	tunnel_free(rig.tunnel);
+	loop_free(rig.loop);
+	close(origin);
+}
+
+static void wait_ending(struct laptop *l)
+{
+	int64_t begin = clock_ns();
+
+	kill(rig.shadow, SIGTERM);
+	while (!l->ending) {
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - begin < 5 * NS_SEC);
+	}
+}
+
+/* A laptop that makes another shadow keeps this one until it leaves it. */
+static void told_to_end_and_waits(void **state)
+{
+	struct laptop l;
+	int a, b;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, all(port), NULL);
+	l.wait = true;
+	wait_ending(&l);
+	(void)!loop_sleep(rig.loop, 2500 * NS_MS);
+	assert_false(l.dead || l.lost);
+	a = connect_to(port);
+	b = accept_one(l.listener);
+	say(a, b, "still served");
+	say(b, a, "so it is");
+	close(a);
+	close(b);
+	laptop_free(&l);
+	gone_within(5 * NS_SEC);
+	after_the_shadow();
+}
+
+static void told_to_end_and_nobody_waits(void **state)
+{
+	struct laptop l;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, all(port), NULL);
+	wait_ending(&l);
+	gone_within(5 * NS_SEC); /* with a laptop that waits it is 8 s */
+	laptop_free(&l);
+	after_the_shadow();
+}
+
 /* --- UDP ------------------------------------------------------------------ */
 
 static int udp_socket(struct ipport *at)
@@ -715,6 +784,49 @@ static void datagrams(void **state)
 	rig_stop(&rig);
 }
 
+/* A caller that is heard of keeps its port; of more callers than there is room
+ * for, the longest silent one loses its. */
+static void more_callers_than_room(void **state)
+{
+	struct ipport at = { 0 }, seen, first = { 0 };
+	int home = udp_socket(&at), a;
+	const int big = 4 << 20;
+	char spec[80], buf[64];
+
+	(void)state;
+	assert_true(SERVE_UDP_IDLE_NS >= 120 * NS_SEC);	   /* RFC 9298 3.1 */
+	assert_int_equal(SERVE_UDP_IDLE_NS, 300 * NS_SEC); /* RFC 4787 */
+	setsockopt(home, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
+	port = free_port();
+	snprintf(spec, sizeof(spec), "%u/udp=127.0.0.1:%u", port, at.port);
+	start_with(spec);
+	a = udp_caller(port);
+	for (int i = 0; i < SERVE_UDP_FLOWS + 500; i++) {
+		struct pollfd p = { .fd = home, .events = POLLIN };
+		bool again = i % 500 == 0;
+		int fd = again ? a : udp_caller(port);
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+
+		assert_int_equal(send(fd, "x", 1, 0), 1);
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		assert_int_equal(recvfrom(home, buf, sizeof(buf), 0,
+					  (struct sockaddr *)&ss, &len),
+				 1);
+		assert_int_equal(
+			ipport_from_sockaddr(&seen, (struct sockaddr *)&ss), 0);
+		if (i == 0)
+			first = seen;
+		if (again)
+			assert_true(ipport_eq(&first, &seen));
+		else
+			close(fd);
+	}
+	close(a);
+	close(home);
+	rig_stop(&rig);
+}
+
 /* --- life ----------------------------------------------------------------- */
 
 static bool still_runs(int64_t ns)
@@ -774,7 +886,10 @@ int main(void)
 		WITH_ORIGIN(killed),
 		WITH_ORIGIN(asleep),
 		cmocka_unit_test_setup(told_to_end, start),
+		cmocka_unit_test_setup(told_to_end_and_waits, start),
+		cmocka_unit_test_setup(told_to_end_and_nobody_waits, start),
 		cmocka_unit_test(datagrams),
+		cmocka_unit_test(more_callers_than_room),
 		cmocka_unit_test(lives_as_long_as_it_is_needed),
 	};
 

@@ -98,6 +98,54 @@ static void each_request_its_own_way(void **state)
 	laptop_free(&bob);
 }
 
+/* a new caller without a mark: is its connection ended with the answer? */
+static bool is_drained(void)
+{
+	int a, home;
+
+	(void)!loop_sleep(rig.loop, 100 * NS_MS);
+	a = connect_to(port);
+	ask(a, NULL);
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	close(a);
+	close(home);
+	return strcasestr(text, "connection: close");
+}
+
+/* One client cannot drain what another serves, nor end what it drains. */
+static void draining_is_for_own_rules(void **state)
+{
+	struct laptop ann, bob, cat, dan;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	laptop_new(&bob, "bob", 2, rule("bob"), NULL);
+	assert_true(ann.accepted && bob.accepted);
+	inbound_drain(ann.in);
+	assert_false(is_drained());
+	inbound_drain(bob.in);
+	assert_true(is_drained());
+	/* rules that are refused say nothing about the Service */
+	laptop_new(&cat, "cat", 2, rule("bob"), NULL);
+	assert_true(cat.refused);
+	assert_true(is_drained());
+	/* it holds when they have left, until somebody serves the port */
+	laptop_free(&ann);
+	laptop_free(&bob);
+	assert_true(is_drained());
+	laptop_new(&dan, "dan", 2, rule("dan"), NULL);
+	assert_true(dan.accepted);
+	assert_false(is_drained());
+	/* without a rule in force: nothing */
+	inbound_drain(cat.in);
+	assert_false(is_drained());
+	laptop_free(&cat);
+	laptop_free(&dan);
+}
+
 static void lost_and_back(void **state)
 {
 	struct laptop l;
@@ -211,6 +259,7 @@ int main(void)
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
 		WITH_ORIGIN(each_request_its_own_way),
+		WITH_ORIGIN(draining_is_for_own_rules),
 		WITH_ORIGIN(lost_and_back),
 		WITH_ORIGIN(waits_for_the_laptop_then_home),
 		WITH_ORIGIN(a_body_of_any_size),

@@ -29,6 +29,8 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ruleline_put_rule(&b, &rule), 0);
 	assert_int_equal(ruleline_put(&b, RULELINE_COMMIT), 0);
 	assert_int_equal(ruleline_put(&b, RULELINE_DRAIN), 0);
+	assert_int_equal(ruleline_put(&b, RULELINE_ENDING), 0);
+	assert_int_equal(ruleline_put(&b, RULELINE_WAIT), 0);
 	assert_int_equal(ruleline_put_refused(&b, "Ann B", "is first"), 0);
 	assert_int_equal(ruleline_put_refused(&b, "", "no such port"), 0);
 	in = rd_make(buf_data(&b), b.len);
@@ -51,6 +53,12 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ruleline_read(&r, &in), 1);
 	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
 	assert_int_equal(l.verb, RULELINE_DRAIN);
+	assert_int_equal(ruleline_read(&r, &in), 1);
+	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
+	assert_int_equal(l.verb, RULELINE_ENDING);
+	assert_int_equal(ruleline_read(&r, &in), 1);
+	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
+	assert_int_equal(l.verb, RULELINE_WAIT);
 	assert_int_equal(ruleline_read(&r, &in), 1);
 	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
 	assert_int_equal(l.verb, RULELINE_REFUSED);
