@@ -41,7 +41,7 @@ typedef void (*dns_exchange_fn)(void *user, int rc, const uint8_t *msg,
 struct dns_client *dns_client_new(struct loop *l,
 				  const struct dns_client_config *cfg);
 /** dns_client_free() - every exchange must be over or cancelled */
-void dns_client_free(struct dns_client *u);
+void dns_client_free(struct dns_client *c);
 
 enum dns_transport {
 	DNS_OVER_UDP,	 /* a cut reply (TC) is a reply */
@@ -55,7 +55,7 @@ enum dns_transport {
  * @msg: the client's message (copied), at least a header
  * Return: 0, and @fn will be called from the loop; or -errno.
  */
-KT_CHECK int dns_exchange_start(struct dns_client *u, const struct ipport *to,
+KT_CHECK int dns_exchange_start(struct dns_client *c, const struct ipport *to,
 				enum dns_transport transport,
 				const uint8_t *msg, size_t len,
 				dns_exchange_fn fn, void *user,
