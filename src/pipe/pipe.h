@@ -46,6 +46,8 @@ struct pipe_ops {
 	void (*finish)(struct pipe *p);
 	void (*consume)(struct pipe *p, size_t n);
 	void (*close)(struct pipe *p, bool reset);
+	/* NULL: nobody knows more than the handler was told */
+	bool (*is_quiet)(struct pipe *p);
 };
 
 /** struct pipe - embedded by what implements it */
@@ -85,6 +87,13 @@ static inline void pipe_finish(struct pipe *p)
 static inline void pipe_consume(struct pipe *p, size_t n)
 {
 	p->ops->consume(p, n);
+}
+
+/** pipe_is_quiet() - an idle pipe's far side has said nothing and has not
+ * ended, as far as is known here, also what the handler will only be told */
+static inline bool pipe_is_quiet(struct pipe *p)
+{
+	return !p->ops->is_quiet || p->ops->is_quiet(p);
 }
 
 /** pipe_close() - end it; what was sent still goes out unless @reset. No

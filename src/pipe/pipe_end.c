@@ -21,6 +21,25 @@ void pipe_end_take(struct pipe_end *e, size_t n)
 	e->early -= MIN(n, e->early);
 }
 
+int pipe_end_put_back(struct pipe_end *e, const void *data, size_t n)
+{
+	struct buf in;
+	int rc;
+
+	buf_init(&in, e->in.max);
+	rc = buf_put(&in, data, n);
+	if (rc == 0 && e->in.len)
+		rc = buf_put(&in, buf_data(&e->in), e->in.len);
+	if (rc < 0) {
+		buf_fini(&in);
+		return rc;
+	}
+	buf_fini(&e->in);
+	e->in = in;
+	e->early += n;
+	return 0;
+}
+
 void pipe_end_more(struct pipe_end *e)
 {
 	if (e->pipe && e->in.len > e->early)

@@ -26,6 +26,10 @@ void pipe_end_reset(struct pipe_end *e);
 /** pipe_end_take() - @n bytes of what was received are gone: credit for all of
  *  them that had none yet */
 void pipe_end_take(struct pipe_end *e, size_t n);
+/** pipe_end_put_back() - put @n bytes to the front of what was received, in the
+ *  place of some that were taken; there is credit for them already
+ *  Return: 0, -ENOBUFS or -ENOMEM, and nothing has changed. */
+KT_CHECK int pipe_end_put_back(struct pipe_end *e, const void *data, size_t n);
 /** pipe_end_more() - what was received is too little: credit for it, so that
  *  more comes than a pipe's window */
 void pipe_end_more(struct pipe_end *e);

@@ -218,7 +218,16 @@ static void fd_close(struct pipe *p, bool reset)
 	pipe_fd_release(s, reset);
 }
 
-static const struct pipe_ops ops = { fd_send, fd_finish, fd_consume, fd_close };
+static bool pipe_fd_is_quiet(struct pipe *p)
+{
+	char c;
+
+	return recv(of(p)->watch.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == EAGAIN || errno == EINTR);
+}
+
+static const struct pipe_ops ops = { fd_send, fd_finish, fd_consume, fd_close,
+				     pipe_fd_is_quiet };
 
 static int pipe_fd_attach(struct pipe_fd *s, int fd)
 {

@@ -22,10 +22,12 @@
  *               away for a moment, so that no reset overtakes the answer
  *   101, or 2xx to CONNECT: the two pipes are joined
  *
- * Heads are read strictly (wire/http1) and bodies are followed byte by byte,
+ * Requests are read strictly (wire/http1) and bodies are followed byte by byte,
  * but what goes on is what came: request heads get X-Forwarded-For, nothing
- * else is changed. Only checked bytes are sent on, and bytes are given back to
- * their pipe only when they were sent: one full side stops the other.
+ * else is changed. A response's head that is not as it should be is put right
+ * (wire/http1_repair.c), and goes on so. Only checked bytes are sent on, and
+ * bytes are given back to their pipe only when they were sent: one full side
+ * stops the other.
  *
  * A caller that finishes its half finishes the backend's too, as it would
  * without us. A backend that breaks in the middle of a response breaks the
@@ -33,12 +35,18 @@
  * caller gets a 502. A request is tried on a second connection when the first
  * was never opened and it is another's turn now, or when a reused connection
  * had ended just before: if none of the request was sent, or if sending it
- * twice is safe (RFC 9110 section 9.2.2) and it has no body.
+ * twice is safe (RFC 9110 section 9.2.2) and it has no body. Others end the
+ * caller's connection without an answer, as that backend would have. What has a
+ * safe method and no answer when its laptop does not come back goes to whoever
+ * has it then.
  */
 
 #define TRIES 2
 
 static const char too_large[] = "Request Header Fields Too Large";
+
+/* one at a time, as long as a handler looks at it: it is large */
+static struct http1_head scratch;
 
 enum state { READING, EXCHANGE, LINGER };
 
@@ -57,7 +65,7 @@ struct http1 {
 	size_t head_sent;
 	struct http1_flow body;
 	size_t body_ok; /* checked, at the front of caller.in */
-	bool to_head, connect, upgrade, idempotent, old;
+	bool to_head, connect, upgrade, safe, idempotent, old;
 	bool keep; /* the caller's connection, if the response agrees */
 	unsigned int tries;
 	struct backend_ref ref;
@@ -102,13 +110,18 @@ static void http1_over(struct http1 *c, bool reset)
 
 static void on_lingered(struct timer *t)
 {
-	http1_over(container_of(t, struct http1, timer), false);
+	http1_over(container_of(t, struct http1, timer), true);
 }
 
+/* a caller that does not take an answer of ours is not waited for for ever */
 static void http1_linger(struct http1 *c)
 {
+	struct router_env *env = c->rc->env;
+
 	ups_drop(&c->ups, !c->in_answer);
 	c->state = LINGER;
+	loop_timer_start(env->loop, &c->timer,
+			 router_patience(env, ROUTER_HEAD_NS), on_lingered);
 }
 
 /* an answer of ours is the last one on this connection */
@@ -163,21 +176,22 @@ static int send_out(struct http1 *c)
 
 static void run_linger(struct http1 *c)
 {
-	int rc = send_out(c);
+	struct router_conn *rc = c->rc;
+	struct pipe *caller;
+	int sent = send_out(c);
 
-	if (rc < 0)
+	if (sent < 0)
 		return;
 	pipe_end_take(&c->caller, c->caller.in.len);
-	if (rc == 0)
+	if (sent == 0)
 		return;
 	if (c->caller.eof) {
 		http1_over(c, false);
-	} else if (!c->caller.finished) {
-		c->caller.finished = true;
-		pipe_finish(c->caller.pipe);
-		loop_timer_start(c->rc->env->loop, &c->timer, CONN_LINGER_NS,
-				 on_lingered);
+		return;
 	}
+	caller = steal_ptr(&c->caller.pipe);
+	http1_free(c);
+	linger_start(rc, caller);
 }
 
 /* --- a request ------------------------------------------------------------ */
@@ -214,7 +228,7 @@ static void http1_route(struct http1 *c)
 /* whose is the request in c->head now? */
 static bool http1_choose(struct http1 *c, const struct http1_head *h)
 {
-	struct rule_field field[HTTP1_MAX_FIELDS];
+	static struct rule_field field[HTTP1_MAX_FIELDS + 1];
 	struct rule_request req;
 	struct router_env *env = c->rc->env;
 
@@ -227,14 +241,13 @@ static void http1_on_again(struct timer *t)
 {
 	struct http1 *c = container_of(t, struct http1, timer);
 	struct backend_ref was = c->ref;
-	struct http1_head h;
 
-	if (http1_parse_request(&h, buf_data(&c->head), c->head.len) < 0) {
+	if (http1_parse_passed(&scratch, buf_data(&c->head), c->head.len) < 0) {
 		http1_over(c, true);
 		return;
 	}
 	/* the same one would refuse again */
-	if (http1_choose(c, &h) && backend_same(was, c->ref) && c->error)
+	if (http1_choose(c, &scratch) && backend_same(was, c->ref) && c->error)
 		bad_gateway(c, "no connection to the backend");
 	else
 		http1_route(c);
@@ -250,9 +263,10 @@ static void http1_again(struct http1 *c)
 
 static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 {
-	static const char *const idempotent[] = { "GET", "HEAD",   "OPTIONS",
-						  "PUT", "DELETE", "TRACE",
-						  NULL };
+	/* RFC 9110 sections 9.2.1, 9.2.2 */
+	static const char *const safe[] = { "GET", "HEAD", "OPTIONS", "TRACE",
+					    NULL };
+	static const char *const idempotent[] = { "PUT", "DELETE", NULL };
 	char ip[IPADDR_STRLEN];
 	uint64_t length;
 	int kind = http1_request_body(h, &length);
@@ -267,7 +281,8 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->connect = http1_str_eq(h->method, "CONNECT");
 	c->upgrade = http1_has_token(h, "connection", "upgrade") &&
 		     http1_find(h, "upgrade");
-	c->idempotent = is_one_of(h->method, idempotent);
+	c->safe = is_one_of(h->method, safe);
+	c->idempotent = c->safe || is_one_of(h->method, idempotent);
 	c->keep = http1_head_persists(h);
 	c->old = h->minor == 0;
 	c->body_ok = c->answer_ok = c->head_sent = 0;
@@ -329,19 +344,19 @@ static void http1_drain(void *part)
 
 static void read_request(struct http1 *c)
 {
-	struct http1_head h;
+	struct http1_head *h = &scratch;
 	ssize_t n = -EAGAIN;
 
 	http1_wait_for_caller(c);
 	if (c->caller.in.len)
-		n = http1_parse_request(&h, buf_data(&c->caller.in),
+		n = http1_parse_request(h, buf_data(&c->caller.in),
 					c->caller.in.len);
 	c->to_head = false;
 	c->answered = false;
 	if (n != -EAGAIN)
 		loop_timer_stop(&c->timer);
 	if (n >= 0)
-		http1_begin(c, &h, (size_t)n);
+		http1_begin(c, h, (size_t)n);
 	else if (n == -E2BIG)
 		http1_answer(c, 431, too_large,
 			     "the request's head is too large");
@@ -427,20 +442,40 @@ static void push(struct http1 *c)
 
 /* --- response to the caller ----------------------------------------------- */
 
+/* it may go another way, or the same way again */
+static bool may_go_again(const struct http1 *c)
+{
+	const struct up *up = c->ups.used;
+	bool bare = c->body.kind == HTTP1_NO_BODY;
+
+	if (up->end.in.len || c->heard || c->tries >= TRIES)
+		return false;
+	if (!up->opened || (up->reused && !c->head_sent))
+		return true; /* nothing of it was sent */
+	/* a laptop that did not come back in time will not answer */
+	return bare && ((up->reused && c->idempotent) ||
+			(up->error == -ENETRESET && c->safe));
+}
+
 /* the backend has ended without an answer */
 static void no_answer(struct http1 *c)
 {
 	struct up *up = c->ups.used;
-	bool unsent = !up->opened || (up->reused && !c->head_sent);
-	bool safe =
-		up->reused && c->idempotent && c->body.kind == HTTP1_NO_BODY;
+	bool lost = up->error == -ENETRESET;
 
 	c->error = up->error;
-	if (!up->end.in.len && !c->heard && c->tries < TRIES &&
-	    (unsent || safe)) {
-		if (up->opened)
+	if (may_go_again(c)) {
+		if (up->opened && !lost)
 			c->error = 0; /* a new connection may do */
 		http1_again(c);
+		return;
+	}
+	/* The backend has closed an idle connection as the request came:
+	 * between the caller and it, this would have been a connection that
+	 * ends. What to do then callers know (RFC 9112 section 9.3.1). */
+	if (up->reused && !up->end.in.len && !c->heard && !lost &&
+	    up->error != -ETIMEDOUT) {
+		http1_over(c, false);
 		return;
 	}
 	bad_gateway(c, up->opened ? "the backend sent no answer"
@@ -477,13 +512,14 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	uint64_t length;
-	int kind = http1_response_body(h, c->to_head, &length);
+	int kind = http1_passed_body(h, c->to_head, &length);
 
 	if (kind < 0) {
 		bad_gateway(c, "the backend's answer is ambiguous");
 		return;
 	}
 	http1_flow_start(&c->answer, kind, length);
+	c->answer.chunks.lenient = true;
 	c->answer_ok = len;
 	c->in_answer = true;
 	c->answer_persists = kind != HTTP1_UNTIL_EOF && http1_head_persists(h);
@@ -502,34 +538,72 @@ static void interim_head(struct http1 *c, size_t len)
 		c->answer_ok = len;
 }
 
+/* the head at the front of @e is put right; 0, -EAGAIN or another -errno */
+static int repair(struct pipe_end *e)
+{
+	struct buf head;
+	ssize_t n;
+	int rc;
+
+	buf_init(&head, 2 * HTTP1_MAX_HEAD);
+	n = http1_repair(&head, buf_data(&e->in), e->in.len);
+	rc = n < 0 ? (int)n : 0;
+	if (rc == 0) {
+		pipe_end_take(e, (size_t)n);
+		rc = pipe_end_put_back(e, buf_data(&head), head.len);
+	}
+	buf_fini(&head);
+	return rc;
+}
+
+/* the length of a head, or -errno */
+static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
+{
+	ssize_t n = http1_parse_response(h, buf_data(&e->in), e->in.len);
+	int rc;
+
+	if (n != -EBADMSG && (n < 0 || !http1_is_odd(h)))
+		return n;
+	rc = repair(e);
+	return rc < 0 ? rc
+		      : http1_parse_response(h, buf_data(&e->in), e->in.len);
+}
+
+static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
+{
+	if (c->connect && h->status / 100 == 2)
+		tunnel(c);
+	else if (h->status == 101 && c->upgrade && request_sent(c))
+		tunnel(c);
+	else if (h->status == 101)
+		bad_gateway(c, "the backend changed protocols");
+	else if (h->status < 200)
+		interim_head(c, len);
+	else
+		final_head(c, h, len);
+}
+
 /* false: there is none yet, or no answer at all */
 static bool read_head(struct http1 *c)
 {
 	struct up *up = c->ups.used;
-	struct http1_head h;
 	ssize_t n = -EAGAIN;
 
 	if (up->end.in.len)
-		n = http1_parse_response(&h, buf_data(&up->end.in),
-					 up->end.in.len);
+		n = parse_answer(&scratch, &up->end);
 	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
 		no_answer(c);
 	else if (n == -EAGAIN)
 		pipe_end_more(&up->end);
 	if (n == -EAGAIN)
 		return false;
-	if (n < 0)
+	if (n == -E2BIG)
+		bad_gateway(c, "the head of the backend's answer is larger "
+			       "than 256 KiB");
+	else if (n < 0)
 		bad_gateway(c, "the backend's answer is malformed");
-	else if (c->connect && h.status / 100 == 2)
-		tunnel(c);
-	else if (h.status == 101 && c->upgrade && request_sent(c))
-		tunnel(c);
-	else if (h.status == 101)
-		bad_gateway(c, "the backend changed protocols");
-	else if (h.status < 200)
-		interim_head(c, (size_t)n);
 	else
-		final_head(c, &h, (size_t)n);
+		on_head(c, &scratch, (size_t)n);
 	return !c->gone && c->state == EXCHANGE;
 }
 
@@ -723,8 +797,8 @@ void http1_start(struct router_conn *rc, struct pipe_end *caller,
 	}
 	c->rc = rc;
 	c->caller = *caller;
-	buf_init(&c->out, HTTP1_MAX_HEAD + 256);
-	buf_init(&c->head, HTTP1_MAX_HEAD + 256);
+	buf_init(&c->out, HTTP1_MAX_HEAD + HTTP1_OWN_FIELD);
+	buf_init(&c->head, HTTP1_MAX_HEAD + HTTP1_OWN_FIELD);
 	ups_init(&c->ups, rc, http1_on_up, c);
 	conn_become(rc, c, &part_ops);
 	pipe_set_handler(c->caller.pipe, &handler, c);

@@ -119,7 +119,8 @@ static struct up *find_idle(struct ups *u, struct backend_ref ref, bool young)
 		struct up *up = container_of(n, struct up, node);
 
 		if (backend_same(up->ref, ref) &&
-		    (!young || up->since >= oldest))
+		    (!young || up->since >= oldest) &&
+		    pipe_is_quiet(up->end.pipe))
 			return up;
 	}
 	return NULL;

@@ -139,8 +139,6 @@ static int field_line(struct http1_head *h, struct http1_str line)
 {
 	struct http1_field *f;
 
-	if (h->nfields == HTTP1_MAX_FIELDS)
-		return -E2BIG;
 	f = &h->fields[h->nfields];
 	/* a blank in the name: a folded line, or one before the colon */
 	if (!http1_cut(&line, ':', &f->name) || !http1_is_token(f->name))
@@ -150,17 +148,20 @@ static int field_line(struct http1_head *h, struct http1_str line)
 	return 0;
 }
 
+struct http1_max {
+	size_t bytes, fields;
+};
+
 static ssize_t http1_parse(struct http1_head *h, const void *data, size_t len,
 			   int (*start)(struct http1_head *h,
 					struct http1_str line),
-			   int empty_lines)
+			   int empty_lines, struct http1_max max)
 {
-	struct rd r =
-		rd_make(data, len < HTTP1_MAX_HEAD ? len : HTTP1_MAX_HEAD);
+	struct rd r = rd_make(data, len < max.bytes ? len : max.bytes);
 	struct http1_str line;
 	int rc;
 
-	*h = (struct http1_head){ 0 };
+	memset(h, 0, offsetof(struct http1_head, fields));
 	do
 		rc = next_line(&r, &line);
 	while (!rc && !line.n && empty_lines-- > 0);
@@ -171,21 +172,34 @@ static ssize_t http1_parse(struct http1_head *h, const void *data, size_t len,
 		if (!rc && !line.n)
 			return (ssize_t)(r.p - (const uint8_t *)data);
 		if (!rc)
-			rc = field_line(h, line);
+			rc = h->nfields < max.fields ? field_line(h, line)
+						     : -E2BIG;
 	}
-	if (rc == -EAGAIN && len >= HTTP1_MAX_HEAD)
+	if (rc == -EAGAIN && len >= max.bytes)
 		return -E2BIG;
 	return rc;
 }
 
+static const struct http1_max usual = { HTTP1_MAX_HEAD, HTTP1_MAX_FIELDS };
+
 ssize_t http1_parse_response(struct http1_head *h, const void *data, size_t len)
 {
-	return http1_parse(h, data, len, status_line, 0);
+	return http1_parse(h, data, len, status_line, 0, usual);
 }
 
 ssize_t http1_parse_request(struct http1_head *h, const void *data, size_t len)
 {
-	return http1_parse(h, data, len, http1_request_line, MAX_EMPTY_LINES);
+	return http1_parse(h, data, len, http1_request_line, MAX_EMPTY_LINES,
+			   usual);
+}
+
+ssize_t http1_parse_passed(struct http1_head *h, const void *data, size_t len)
+{
+	const struct http1_max more = { HTTP1_MAX_HEAD + HTTP1_OWN_FIELD,
+					HTTP1_MAX_FIELDS + 1 };
+
+	return http1_parse(h, data, len, http1_request_line, MAX_EMPTY_LINES,
+			   more);
 }
 
 bool http1_str_eq(struct http1_str s, const char *text)
@@ -301,6 +315,41 @@ int http1_response_body(const struct http1_head *h, bool to_head,
 	if (to_head || h->status < 200 || h->status == 204 || h->status == 304)
 		return HTTP1_NO_BODY;
 	return framing(h, length, HTTP1_UNTIL_EOF);
+}
+
+/* the last coding of the last Transfer-Encoding field is chunked */
+static bool ends_chunked(const struct http1_head *h)
+{
+	struct http1_str v = { 0 }, word;
+
+	for (size_t i = 0; i < h->nfields; i++)
+		if (http1_str_eq(h->fields[i].name, "transfer-encoding"))
+			v = h->fields[i].value;
+	while (http1_cut(&v, ',', &word))
+		continue;
+	return http1_str_eq(http1_trim(v), "chunked");
+}
+
+int http1_passed_body(const struct http1_head *h, bool to_head,
+		      uint64_t *length)
+{
+	if (!http1_find(h, "transfer-encoding") || to_head || h->status < 200 ||
+	    h->status == 204 || h->status == 304)
+		return http1_response_body(h, to_head, length);
+	*length = 0;
+	if (http1_find(h, "content-length"))
+		return -EBADMSG;
+	return ends_chunked(h) && h->minor ? HTTP1_CHUNKED : HTTP1_UNTIL_EOF;
+}
+
+bool http1_is_odd(const struct http1_head *h)
+{
+	uint64_t length;
+
+	if (!http1_find(h, "transfer-encoding"))
+		return content_length(h, &length) < 0;
+	return http1_find(h, "content-length") ||
+	       http1_has_token(h, "transfer-encoding", "identity");
 }
 
 /* --- chunked coding (RFC 9112 section 7.1) -------------------------------- */
@@ -425,6 +474,17 @@ static int chunk_byte(struct http1_chunks *c, uint8_t b)
 	}
 }
 
+/* a bare LF where a CR may be is both */
+static int any_chunk_byte(struct http1_chunks *c, uint8_t b)
+{
+	bool at_lf = c->state == C_SIZE_LF || c->state == C_DATA_LF ||
+		     c->state == C_TRAILER_LF || c->state == C_LAST_LF;
+
+	if (c->lenient && b == '\n' && !at_lf && chunk_byte(c, '\r') < 0)
+		return -EBADMSG;
+	return chunk_byte(c, b);
+}
+
 ssize_t http1_chunks_next(struct http1_chunks *c, const void *data, size_t len,
 			  struct http1_str *out)
 {
@@ -433,7 +493,7 @@ ssize_t http1_chunks_next(struct http1_chunks *c, const void *data, size_t len,
 
 	*out = (struct http1_str){ data, 0 };
 	while (!c->done && c->state != C_DATA && rd_u8(&r, &b))
-		if (chunk_byte(c, b) < 0)
+		if (any_chunk_byte(c, b) < 0)
 			return -EBADMSG;
 	if (c->state == C_DATA && rd_left(&r)) {
 		out->n = rd_left(&r) < c->left ? rd_left(&r) : (size_t)c->left;

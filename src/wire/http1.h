@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct buf;
+
 /**
  * DOC: HTTP/1 heads
  *
@@ -16,11 +18,14 @@
  * every text is a slice of the caller's bytes. Strict where two readers could
  * differ (bare CR or LF, folded lines, blank before the colon, conflicting
  * lengths are all refused), because a router that reads otherwise than its
- * neighbour can be tricked.
+ * neighbour can be tricked. What a response may have wrong all the same, and
+ * how a proxy puts it right, is in http1_repair.c.
  */
 
-#define HTTP1_MAX_HEAD ((size_t)64 << 10)
-#define HTTP1_MAX_FIELDS 128
+/* bytes of a head, and what they come to when each field counts 32 more, as it
+ * does in HTTP/2 (RFC 9113 section 6.5.2) */
+#define HTTP1_MAX_HEAD ((size_t)256 << 10)
+#define HTTP1_MAX_FIELDS (HTTP1_MAX_HEAD / 32)
 
 /** struct http1_str - a slice; not NUL-terminated */
 struct http1_str {
@@ -38,8 +43,9 @@ struct http1_head {
 	unsigned int status;
 	struct http1_str reason;
 	unsigned int minor; /* HTTP/1.minor: 0 or 1 */
-	struct http1_field fields[HTTP1_MAX_FIELDS];
 	size_t nfields;
+	/* large: only those that are used cost memory */
+	struct http1_field fields[HTTP1_MAX_FIELDS + 1];
 };
 
 /**
@@ -53,6 +59,11 @@ KT_CHECK ssize_t http1_parse_response(struct http1_head *h, const void *data,
  *  counted (RFC 9112 section 2.2) */
 KT_CHECK ssize_t http1_parse_request(struct http1_head *h, const void *data,
 				     size_t len);
+/** http1_parse_passed() - likewise, a request that was taken and got a field
+ *  more, of up to HTTP1_OWN_FIELD bytes */
+KT_CHECK ssize_t http1_parse_passed(struct http1_head *h, const void *data,
+				    size_t len);
+#define HTTP1_OWN_FIELD ((size_t)256)
 
 /** http1_str_eq() - the same text, letters of either case */
 bool http1_str_eq(struct http1_str s, const char *text);
@@ -77,10 +88,30 @@ KT_CHECK int http1_request_body(const struct http1_head *h, uint64_t *length);
 KT_CHECK int http1_response_body(const struct http1_head *h, bool to_head,
 				 uint64_t *length);
 
+/** http1_passed_body() - likewise, of a response that is passed on as it came:
+ *  codings before the last one mean nothing to who does that */
+KT_CHECK int http1_passed_body(const struct http1_head *h, bool to_head,
+			       uint64_t *length);
+
+/* --- http1_repair.c --------------------------------------------------------
+ */
+
+/** http1_is_odd() - a response says in more than one way, or in none that is
+ *  sure, where its body ends: http1_repair() first */
+bool http1_is_odd(const struct http1_head *h);
+/**
+ * http1_repair() - append to @out the response head at the start of @data as it
+ * should have been (RFC 9112 sections 2.2, 5.1, 5.2, 6.3)
+ * Return: the bytes of @data that are the head; -EAGAIN; -EBADMSG: it is none;
+ * -E2BIG, -ENOMEM, -ENOBUFS
+ */
+KT_CHECK ssize_t http1_repair(struct buf *out, const void *data, size_t len);
+
 /** struct http1_chunks - decoder of the chunked coding; starts zeroed */
 struct http1_chunks {
 	uint64_t left; /* of the present chunk */
 	unsigned int line, state;
+	bool lenient; /* a bare LF ends a line (RFC 9112 section 2.2) */
 	bool done;
 };
 
