@@ -100,10 +100,12 @@ static bool send_all(struct http2 *c, int *some)
 		struct http2_side *s = container_of(n, struct http2_side, node);
 
 		rc = http2_side_send(s);
-		if (rc < 0 || http2_side_finished(s))
+		if (rc < 0 || http2_side_finished(s)) {
 			http2_up_broke(s, rc < 0 ? rc : -ECONNRESET);
-		else
+			*some = 1; /* answers of ours are to go out */
+		} else {
 			*some |= rc;
+		}
 	}
 	return true;
 }

@@ -35,6 +35,11 @@
  *                           that was asked before the caller knew is answered
  *   a backend never reached whose is the request now? Another one's: there
  *                           (nothing of it was sent); else 502
+ *   a laptop that does not come back   what is safe, without a body and without
+ *                           any answer is asked of whoever has it then
+ *   extended CONNECT        (RFC 8441) for WebSocket: goes on where the backend
+ *                           has it, which its SETTINGS say; else 501
+ *   a head that is too large   431 for the request, 502 for the answer
  *   a broken backend        502 where no response has begun, else RST_STREAM
  *   a broken caller         everything is reset
  *
@@ -63,6 +68,7 @@ struct http2_side {
 	struct buf out;
 	size_t queued; /* bytes that came and have not gone on */
 	size_t owed;   /* connection credit held back */
+	bool greeted;  /* its SETTINGS have come */
 	bool opened, write_failed;
 };
 
@@ -82,15 +88,19 @@ struct http2_call {
 					   NULL: closed */
 	struct http2_half ask, answer;
 	struct http2_head *head;  /* that comes in from the caller */
-	struct http2_head *kept;  /* the request's, until its way is open */
+	struct http2_head *kept;  /* the request's, until its way is open, or
+				     there is some answer */
 	struct http2_head *reply; /* from the backend */
 	struct backend_ref ref;
 	unsigned int tries;
-	int error;   /* of the connection that did not open */
-	bool routed; /* its head has come */
-	bool lost;   /* its way did not open: to be asked for again */
-	bool begun;  /* the final response's head went to the caller */
-	bool cut;    /* reset the caller's stream behind the response */
+	int error;     /* of the connection that did not open */
+	bool routed;   /* its head has come */
+	bool lost;     /* its way did not open: to be asked for again */
+	bool waits;    /* for what its backend says it can (RFC 8441) */
+	bool again;    /* it may be asked twice, as long as it has no answer */
+	bool extended; /* CONNECT with :protocol */
+	bool begun;    /* the final response's head went to the caller */
+	bool cut;      /* reset the caller's stream behind the response */
 };
 
 struct http2 {

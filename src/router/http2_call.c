@@ -70,18 +70,20 @@ void http2_resume(struct http2_side *s, struct h2_stream *st)
 void http2_piece(struct http2_half *h, struct h2_stream *st,
 		 struct http2_side *s, size_t max, struct h2_piece *out)
 {
-	struct hpack_field f[HTTP2_FIELDS_MAX];
+	const struct hpack_field *f;
+	size_t n;
 
 	out->p = buf_data(&h->q);
 	out->n = MIN(max, h->q.len);
 	if (out->n < h->q.len || !h->ended)
 		return;
-	if (!h->trailer)
+	if (!h->trailer) {
 		out->last = true;
-	else if (!out->n &&
-		 h2_head(&s->h2, st, f, http2_head_fields(h->trailer, f), true,
-			 false) < 0)
-		h2_reset(&s->h2, st, H2_INTERNAL_ERROR);
+	} else if (!out->n) {
+		f = http2_head_fields(h->trailer, &n);
+		if (h2_head(&s->h2, st, f, n, true, false) < 0)
+			h2_reset(&s->h2, st, H2_INTERNAL_ERROR);
+	}
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -191,8 +193,20 @@ void http2_reply(struct http2_call *k, bool last)
 {
 	struct http2_side *down = &k->c->down;
 	struct http2_head *h = steal_ptr(&k->reply);
-	struct hpack_field f[HTTP2_FIELDS_MAX];
+	const struct hpack_field *f;
+	size_t n;
 	int rc = 0;
+
+	/* it was heard: nobody else is asked any more */
+	http2_head_free(k->kept);
+	k->kept = NULL;
+	if (!h) {
+		http2_refuse(k, "502",
+			     "the head of the backend's answer is "
+			     "larger than 256 KiB");
+		http2_rst(k->up, k->sent, H2_CANCEL);
+		return;
+	}
 
 	if (k->begun) { /* trailers */
 		http2_head_free(k->answer.trailer);
@@ -202,9 +216,10 @@ void http2_reply(struct http2_call *k, bool last)
 	k->begun = http2_head_status(h) >= 200;
 	if (k->begun)
 		k->answer.ended = last;
+	f = http2_head_fields(h, &n);
 	if (k->asked)
-		rc = h2_head(&down->h2, k->asked, f, http2_head_fields(h, f),
-			     last, k->begun && !last);
+		rc = h2_head(&down->h2, k->asked, f, n, last,
+			     k->begun && !last);
 	http2_head_free(h);
 	if (rc < 0)
 		http2_rst(down, k->asked, H2_INTERNAL_ERROR);

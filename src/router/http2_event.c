@@ -56,13 +56,27 @@ static int caller_begin(void *user, struct h2_stream *st)
 	return new_head(&k->head);
 }
 
+/* a head that is too large is thrown away (NULL), and answered when it is
+ * whole: other streams go on. Trailers have no answer: < 0. */
+static int add_field(struct http2_head **h, const struct hpack_field *f,
+		     bool trailer)
+{
+	int rc = *h ? http2_head_add(*h, f) : 0;
+
+	if (rc != -E2BIG || trailer)
+		return rc;
+	http2_head_free(*h);
+	*h = NULL;
+	return 0;
+}
+
 static int caller_field(void *user, struct h2_stream *st,
 			const struct hpack_field *f)
 {
 	struct http2_call *k = st->user;
 
 	(void)user;
-	return http2_head_add(k->head, f);
+	return add_field(&k->head, f, k->routed);
 }
 
 static void caller_head(void *user, struct h2_stream *st, bool last)
@@ -83,7 +97,8 @@ static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
 	struct http2_side *s = user;
 	struct http2_call *k = st->user;
 
-	if (!(k->sent && k->up) && !k->lost) { /* nobody wants it any more */
+	if (!(k->sent && k->up) && !k->lost &&
+	    !k->waits) { /* nobody wants it any more */
 		unwaited(s, st, n);
 		return;
 	}
@@ -157,7 +172,7 @@ static int backend_field(void *user, struct h2_stream *st,
 	struct http2_call *k = st->user;
 
 	(void)user;
-	return http2_head_add(k->reply, f);
+	return add_field(&k->reply, f, k->begun);
 }
 
 static void backend_head(void *user, struct h2_stream *st, bool last)

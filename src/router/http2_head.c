@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define XFF "x-forwarded-for"
+#define FIELD_OVERHEAD 32
+#define OWN_FIELD ((size_t)256)
 
 struct http2_head *http2_head_new(void)
 {
@@ -14,15 +16,23 @@ struct http2_head *http2_head_new(void)
 
 	if (!h)
 		return NULL;
+	h->field = h->few;
 	h->n = 0;
-	buf_init(&h->text, HTTP2_HEAD_MAX);
+	h->room = HTTP2_FEW;
+	h->size = 0;
+	h->cookie = false;
+	/* twice: X-Forwarded-For is copied to where it can grow */
+	buf_init(&h->text, 2 * HTTP2_HEAD_MAX + OWN_FIELD);
 	return h;
 }
 
 void http2_head_free(struct http2_head *h)
 {
-	if (h)
-		buf_fini(&h->text);
+	if (!h)
+		return;
+	buf_fini(&h->text);
+	if (h->field != h->few)
+		free(h->field);
 	free(h);
 }
 
@@ -45,15 +55,29 @@ static bool http2_head_is(struct rule_str s, const char *text)
 	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
 
-int http2_head_add(struct http2_head *h, const struct hpack_field *f)
+static int http2_head_grow(struct http2_head *h)
+{
+	struct http2_field *more;
+
+	if (h->n < h->room)
+		return 0;
+	more = malloc(2 * h->room * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	memcpy(more, h->field, h->n * sizeof(*more));
+	if (h->field != h->few)
+		free(h->field);
+	h->field = more;
+	h->room *= 2;
+	return 0;
+}
+
+static int http2_head_put(struct http2_head *h, const struct hpack_field *f)
 {
 	size_t at = h->text.len;
 
-	if (h->n == HTTP2_FIELDS_MAX || f->nname > HTTP2_HEAD_MAX ||
-	    f->nvalue > HTTP2_HEAD_MAX ||
-	    at + f->nname + f->nvalue > HTTP2_HEAD_MAX)
-		return -E2BIG;
-	if (buf_put(&h->text, f->name, f->nname) < 0 ||
+	if (http2_head_grow(h) < 0 ||
+	    buf_put(&h->text, f->name, f->nname) < 0 ||
 	    buf_put(&h->text, f->value, f->nvalue) < 0)
 		return -ENOMEM;
 	h->field[h->n++] =
@@ -63,6 +87,20 @@ int http2_head_add(struct http2_head *h, const struct hpack_field *f)
 				      .nvalue = (uint32_t)f->nvalue,
 				      .never = f->never };
 	return 0;
+}
+
+int http2_head_add(struct http2_head *h, const struct hpack_field *f)
+{
+	bool cookie = f->nname == 6 && memcmp(f->name, "cookie", 6) == 0;
+	size_t size = f->nname + f->nvalue + FIELD_OVERHEAD;
+
+	if (cookie && h->cookie) /* the next crumb: "; " and itself */
+		size = f->nvalue + 2;
+	if (h->n == HTTP2_FIELDS_MAX || size > HTTP2_HEAD_MAX - h->size)
+		return -E2BIG;
+	h->size += size;
+	h->cookie |= cookie;
+	return http2_head_put(h, f);
 }
 
 int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
@@ -77,12 +115,10 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 		if (http2_head_is(http2_head_name_of(h, i), XFF))
 			f = &h->field[i];
 	if (!f)
-		return http2_head_add(
+		return http2_head_put(
 			h, &(struct hpack_field){ (const uint8_t *)XFF,
 						  (const uint8_t *)text + 2,
 						  strlen(XFF), n - 2, false });
-	if (start + f->nvalue + n > HTTP2_HEAD_MAX)
-		return -E2BIG;
 	/* the value is copied to the end, where it can grow */
 	if (!buf_reserve(&h->text, f->nvalue + n))
 		return -ENOMEM;
@@ -94,9 +130,11 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 	return 0;
 }
 
-size_t http2_head_fields(const struct http2_head *h,
-			 struct hpack_field f[HTTP2_FIELDS_MAX])
+const struct hpack_field *http2_head_fields(const struct http2_head *h,
+					    size_t *n)
 {
+	static struct hpack_field f[HTTP2_FIELDS_MAX + 1];
+
 	for (size_t i = 0; i < h->n; i++)
 		f[i] = (struct hpack_field){
 			.name = buf_data(&h->text) + h->field[i].name,
@@ -105,7 +143,8 @@ size_t http2_head_fields(const struct http2_head *h,
 			.nvalue = h->field[i].nvalue,
 			.never = h->field[i].never,
 		};
-	return h->n;
+	*n = h->n;
+	return f;
 }
 
 int http2_head_status(const struct http2_head *h)
@@ -121,9 +160,39 @@ int http2_head_status(const struct http2_head *h)
 	return 0;
 }
 
-void http2_head_rule(const struct http2_head *h, struct rule_field *field,
-		     struct rule_request *req)
+bool http2_head_is_extended(const struct http2_head *h)
 {
+	for (size_t i = 0; i < h->n; i++)
+		if (http2_head_is(http2_head_name_of(h, i), ":protocol"))
+			return true;
+	return false;
+}
+
+/* one more crumb of @*all, whose bytes are borrowed until there are two */
+static void http2_head_join(struct rule_str *all, struct rule_str crumb)
+{
+	static char joined[2 * HTTP2_HEAD_MAX];
+
+	if (!all->p) {
+		*all = crumb;
+		return;
+	}
+	if (all->n + crumb.n + 2 > sizeof(joined))
+		return; /* more than http2_head_add() takes */
+	if (all->p != joined) {
+		memcpy(joined, all->p, all->n);
+		all->p = joined;
+	}
+	memcpy(joined + all->n, "; ", 2);
+	memcpy(joined + all->n + 2, crumb.p, crumb.n);
+	all->n += crumb.n + 2;
+}
+
+void http2_head_rule(const struct http2_head *h, struct rule_request *req)
+{
+	static struct rule_field field[HTTP2_FIELDS_MAX + 2];
+	struct rule_str cookie = { NULL, 0 };
+
 	*req = (struct rule_request){ .field = field };
 	for (size_t i = 0; i < h->n; i++) {
 		struct rule_str name = http2_head_name_of(h, i),
@@ -136,7 +205,12 @@ void http2_head_rule(const struct http2_head *h, struct rule_field *field,
 		else if (http2_head_is(name, ":authority"))
 			field[req->nfields++] =
 				(struct rule_field){ { "host", 4 }, v };
+		else if (http2_head_is(name, "cookie"))
+			http2_head_join(&cookie, v);
 		else if (name.n && name.p[0] != ':')
 			field[req->nfields++] = (struct rule_field){ name, v };
 	}
+	if (cookie.p)
+		field[req->nfields++] =
+			(struct rule_field){ { "cookie", 6 }, cookie };
 }

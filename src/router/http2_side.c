@@ -14,6 +14,7 @@ static const struct h2_limits limits = {
 	.connection_window = 1 << 20,
 	.streams_max = 256,
 	.head_max = HTTP2_HEAD_MAX,
+	.block_max = 2 * HTTP2_HEAD_MAX,
 };
 
 int http2_side_start(struct http2_side *s, bool server)

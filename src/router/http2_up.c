@@ -60,7 +60,7 @@ static void http2_up_on_again(struct timer *t)
 	http2_run(c);
 }
 
-/* nothing of it was sent: it may go another way */
+/* nothing of it was sent, or it may be asked twice: it may go another way */
 static bool is_lost(struct http2_call *k, int error)
 {
 	k->error = error;
@@ -85,7 +85,9 @@ void http2_up_broke(struct http2_side *s, int error)
 			continue;
 		k->up = NULL;
 		k->sent = NULL;
-		if (!s->opened && k->asked && is_lost(k, error)) {
+		k->waits = false;
+		if ((!s->opened || (k->again && error == -ENETRESET)) &&
+		    k->asked && is_lost(k, error)) {
 			/* whose it is now is known a moment later */
 			loop_timer_start(c->rc->env->loop, &c->again, 0,
 					 http2_up_on_again);
@@ -147,41 +149,107 @@ static bool is_connect(const struct rule_request *req)
 	return req->method.n == 7 && memcmp(req->method.p, "CONNECT", 7) == 0;
 }
 
-/* the head k->kept goes to the backend k->ref */
-static void submit(struct http2_call *k)
+static void drop_kept(struct http2_call *k)
+{
+	http2_head_free(k->kept);
+	k->kept = NULL;
+}
+
+/* the head k->kept goes out on k->up; false: it cannot */
+static bool send_head(struct http2_call *k)
 {
 	bool last = k->ask.ended && !k->ask.q.len && !k->ask.trailer;
-	struct hpack_field f[HTTP2_FIELDS_MAX];
-	size_t n = http2_head_fields(k->kept, f);
+	size_t n;
+	const struct hpack_field *f = http2_head_fields(k->kept, &n);
+
+	k->sent = h2_request(&k->up->h2, f, n, last, k);
+	http2_resume(k->up, k->sent); /* of its body, there may be some */
+	return k->sent;
+}
+
+/* what its backend can is known; false: it cannot take this one */
+static bool send_extended(struct http2_call *k)
+{
+	k->waits = false;
+	if (k->up->h2.peer_connect)
+		return send_head(k);
+	k->up = NULL;
+	http2_refuse(k, "501", "the backend does not take :protocol");
+	return true;
+}
+
+/* it goes to the backend k->ref */
+static void submit(struct http2_call *k)
+{
+	bool sent = false;
 
 	k->tries++;
 	k->up = up_for(k->c, k->ref);
+	if (k->up && k->extended && !k->up->greeted) {
+		k->waits = true;
+		return;
+	}
 	if (k->up)
-		k->sent = h2_request(&k->up->h2, f, n, last, k);
-	if (!k->sent) {
+		sent = k->extended ? send_extended(k) : send_head(k);
+	if (!sent) {
 		k->up = NULL;
 		http2_refuse(k, "502", "no connection to the backend");
 	}
-	http2_resume(k->up, k->sent); /* of its body, there may be some */
-	if (!k->up || k->up->opened) {
-		http2_head_free(k->kept);
-		k->kept = NULL;
+	if (!k->up || (k->up->opened && !k->again))
+		drop_kept(k);
+}
+
+/* SETTINGS have come: some waited for them */
+static void greeted(struct http2_side *s)
+{
+	struct list *n, *tmp;
+
+	s->greeted = true;
+	list_for_each_safe (n, tmp, &s->c->calls) {
+		struct http2_call *k = container_of(n, struct http2_call, node);
+
+		if (k->up != s || !k->waits)
+			continue;
+		if (!send_extended(k)) {
+			k->up = NULL;
+			http2_refuse(k, "502", "no connection to the backend");
+		}
+		drop_kept(k);
+		http2_call_check(k);
 	}
+}
+
+/* RFC 9110 section 9.2.1 */
+static bool http2_is_safe(const struct rule_request *req)
+{
+	static const char *const safe[] = { "GET", "HEAD", "OPTIONS", "TRACE" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(safe); i++)
+		if (req->method.n == strlen(safe[i]) &&
+		    memcmp(req->method.p, safe[i], req->method.n) == 0)
+			return true;
+	return false;
 }
 
 void http2_route(struct http2_call *k, bool last)
 {
 	struct router_conn *rc = k->c->rc;
-	struct rule_field field[HTTP2_FIELDS_MAX];
 	struct rule_request req;
 
 	k->routed = true;
 	k->ask.ended = last;
-	http2_head_rule(k->head, field, &req);
-	if (is_connect(&req)) {
+	if (!k->head) {
+		http2_refuse(k, "431",
+			     "the request's head is larger than 256 KiB");
+		return;
+	}
+	http2_head_rule(k->head, &req);
+	k->extended = http2_head_is_extended(k->head);
+	if (is_connect(&req) && !k->extended) {
 		http2_refuse(k, "405", "CONNECT is not for a Service");
 		return;
 	}
+	k->again = last && http2_is_safe(&req);
 	k->ref = rc->env->choose(rc->env, rc->port, &req);
 	if (k->ref.kind == BACKEND_NONE) {
 		http2_refuse(k, "502", "nobody serves this request");
@@ -199,12 +267,11 @@ static void route_again(struct http2_call *k)
 {
 	struct router_conn *rc = k->c->rc;
 	struct backend_ref was = k->ref;
-	struct rule_field field[HTTP2_FIELDS_MAX];
 	struct rule_request req;
 	char text[128];
 
 	k->lost = false;
-	http2_head_rule(k->kept, field, &req);
+	http2_head_rule(k->kept, &req);
 	k->ref = rc->env->choose(rc->env, rc->port, &req);
 	/* the same one would not open again */
 	if (k->ref.kind != BACKEND_NONE && !backend_same(was, k->ref)) {
@@ -240,10 +307,8 @@ static void http2_up_on_opened(void *user)
 	list_for_each (n, &s->c->calls) {
 		struct http2_call *k = container_of(n, struct http2_call, node);
 
-		if (k->up != s)
-			continue;
-		http2_head_free(k->kept);
-		k->kept = NULL;
+		if (k->up == s && !k->again && !k->waits)
+			drop_kept(k);
 	}
 	http2_run(s->c);
 }
@@ -263,6 +328,8 @@ static void http2_up_on_data(void *user, const uint8_t *p, size_t n)
 
 	if (s->end.pipe)
 		pipe_consume(s->end.pipe, n);
+	if (rc == 0 && s->h2.settled && !s->greeted)
+		greeted(s);
 	if (rc < 0)
 		http2_up_broke(s, -EPROTO);
 	http2_run(c);

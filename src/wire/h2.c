@@ -143,13 +143,14 @@ static void put_setting(struct wr *w, enum h2_setting id, uint32_t v)
 static void put_preface(struct h2 *h)
 {
 	const struct h2_limits *l = &h->limits;
-	uint8_t p[4 * 6];
+	uint8_t p[5 * 6];
 	struct wr w = wr_make(p, sizeof(p));
 
 	if (!h->server && buf_put(h->out, H2_MAGIC, H2_MAGIC_LEN) < 0)
 		h->error = -ENOBUFS;
 	if (h->server) {
 		put_setting(&w, H2_MAX_CONCURRENT_STREAMS, l->streams_max);
+		put_setting(&w, H2_ENABLE_CONNECT_PROTOCOL, 1);
 	} else {
 		put_setting(&w, H2_ENABLE_PUSH, 0);
 		put_setting(&w, H2_HEADER_TABLE_SIZE, 0);
@@ -183,7 +184,9 @@ int h2_init(struct h2 *h, bool server, const struct h2_limits *limits,
 	ratelim_init(&h->glitches, H2_GLITCH_BURST, H2_GLITCH_RATE);
 	hpack_decoder_init(&h->decoder);
 	buf_init(&h->in, H2_FRAME_MAX);
-	buf_init(&h->block, (size_t)limits->head_max + H2_FRAME_MAX);
+	buf_init(&h->block, limits->block_max
+				    ? limits->block_max
+				    : (size_t)limits->head_max + H2_FRAME_MAX);
 	put_preface(h);
 	return h->error;
 }

@@ -89,6 +89,7 @@ enum h2_setting { /* section 6.5.2 */
 		  H2_INITIAL_WINDOW_SIZE,
 		  H2_MAX_FRAME_SIZE,
 		  H2_MAX_HEADER_LIST_SIZE,
+		  H2_ENABLE_CONNECT_PROTOCOL = 8, /* RFC 8441 */
 };
 
 #define H2_END_STREAM 0x1
@@ -169,6 +170,9 @@ struct h2_limits {
 	int32_t stream_window, connection_window; /* bytes */
 	uint32_t streams_max;			  /* of the peer, at once */
 	uint32_t head_max;			  /* bytes */
+	/* bytes of an encoded head that are waited for; 0: a frame more than
+	 * that. A head between the two is refused, and ends no connection. */
+	uint32_t block_max;
 };
 
 struct h2 {
@@ -190,10 +194,11 @@ struct h2 {
 	uint32_t peer_streams;	/* how many the peer takes at once */
 	struct hpack_decoder decoder;
 	bool said_no_table;
-	bool going;   /* the peer's GOAWAY came, or our last one went */
-	bool leaving; /* our last one: new streams are not taken */
-	bool ended;   /* after an error: nothing is heard any more */
-	int error;    /* -errno: it cannot say what it has to */
+	bool peer_connect; /* the peer takes :protocol (RFC 8441) */
+	bool going;	   /* the peer's GOAWAY came, or our last one went */
+	bool leaving;	   /* our last one: new streams are not taken */
+	bool ended;	   /* after an error: nothing is heard any more */
+	int error;	   /* -errno: it cannot say what it has to */
 	/* receiving */
 	int64_t now; /* ns, monotonic */
 	struct ratelim glitches;
@@ -306,6 +311,7 @@ int h2_control_frame(struct h2 *h, const uint8_t *p, size_t n);
 struct h2_check {
 	bool response, trailer;
 	bool method, scheme, authority, path, status, host, regular;
+	bool protocol; /* RFC 8441 section 4 */
 	bool is_connect, is_options, asterisk;
 	bool bad; /* it is malformed */
 	unsigned int code;

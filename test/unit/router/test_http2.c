@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "rig.h"
 
+#include "pipe/pipe_fd.h"
+#include "router/http2.h"
+
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
@@ -121,8 +124,13 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *to, size_t len,
 	return n ? (ssize_t)n : NGHTTP2_ERR_DEFERRED;
 }
 
+static bool large, can_connect; /* of peers that begin now */
+
 static void peer_init(struct peer *p, struct rig *r, int fd, bool server)
 {
+	const nghttp2_settings_entry can = {
+		NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1
+	};
 	nghttp2_session_callbacks *cbs;
 	nghttp2_option *opt;
 
@@ -137,6 +145,8 @@ static void peer_init(struct peer *p, struct rig *r, int fd, bool server)
 	nghttp2_session_callbacks_new(&cbs);
 	nghttp2_option_new(&opt);
 	nghttp2_option_set_no_auto_window_update(opt, 1);
+	if (large)
+		nghttp2_option_set_max_send_header_block_length(opt, 1 << 20);
 	nghttp2_session_callbacks_set_on_header_callback(cbs, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cbs, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cbs, on_data);
@@ -147,7 +157,8 @@ static void peer_init(struct peer *p, struct rig *r, int fd, bool server)
 		0);
 	nghttp2_option_del(opt);
 	nghttp2_session_callbacks_del(cbs);
-	assert_int_equal(nghttp2_submit_settings(p->ng, 0, NULL, 0), 0);
+	assert_int_equal(nghttp2_submit_settings(p->ng, 0, &can, can_connect),
+			 0);
 }
 
 static void peer_fini(struct peer *p)
@@ -243,6 +254,7 @@ static struct peer caller, backend, other;
 static int set_up(void **state)
 {
 	(void)state;
+	large = can_connect = false;
 	rig_init(&rig, ROUTER_AUTO);
 	peer_init(&caller, &rig, rig.caller, false);
 	memset(&backend, 0, sizeof(backend));
@@ -719,6 +731,195 @@ static void swept(void **state)
 	assert_false(caller.gone);
 }
 
+/* --- heads
+ * ---------------------------------------------------------------- */
+
+/* a GET with some fields more */
+static int32_t ask_more(const nghttp2_nv *more, size_t n)
+{
+	static nghttp2_nv nv[1200];
+	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(caller.ng);
+
+	nv[0] = field(":method", "GET");
+	nv[1] = field(":scheme", "http");
+	nv[2] = field(":authority", "h");
+	nv[3] = field(":path", "/");
+	assert_true(n + 4 <= ARRAY_SIZE(nv));
+	memcpy(nv + 4, more, n * sizeof(*more));
+	assert_int_equal(
+		nghttp2_submit_request(caller.ng, NULL, nv, n + 4, NULL, NULL),
+		id);
+	return id;
+}
+
+static void crumbs_are_one_cookie(void **state)
+{
+	nghttp2_nv nv[1000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(nv); i++)
+		nv[i] = field("cookie", "some=cookie");
+	ask_more(nv, ARRAY_SIZE(nv));
+	connect_backend();
+	assert_int_equal(rig.open[0].ref.kind, BACKEND_ORIGIN);
+	assert_non_null(strstr(backend.s[1].head, "cookie: some=cookie\n"));
+	/* the rules see them as one */
+	nv[0] = field("cookie", "x=y");
+	nv[1] = field("cookie", "to=a");
+	ask_more(nv, 2);
+	turns(&caller, NULL, NULL);
+	assert_int_equal(rig.nopen, 2);
+	assert_int_equal(rig.open[1].ref.id, 1);
+}
+
+/* a head of @n fields with 60,000 bytes each, beside another stream */
+static int32_t ask_large(size_t n)
+{
+	static char value[60001];
+	nghttp2_nv nv[10];
+
+	memset(value, 'v', sizeof(value) - 1);
+	for (size_t i = 0; i < n; i++)
+		nv[i] = field("x", value);
+	return ask_more(nv, n);
+}
+
+static void large_heads(void **state)
+{
+	int32_t one, two, three;
+
+	(void)state;
+	nghttp2_session_del(caller.ng);
+	large = true;
+	peer_init(&caller, &rig, rig.caller, false);
+	one = ask(&caller, "x", "one", true);
+	turns(&caller, NULL, NULL);
+	peer_init(&backend, &rig, rig.open[0].fd, true);
+	turns(&caller, &backend, NULL);
+	two = ask_large(2); /* nghttp2 takes no more frames */
+	turns(&caller, &backend, NULL);
+	assert_int_equal(caller.s[two].code, -1);
+	assert_non_null(strstr(backend.s[3].head, ":path: /"));
+	/* more than there may be: this one alone */
+	three = ask_large(5);
+	turns(&caller, &backend, NULL);
+	assert_non_null(strstr(caller.s[three].head, ":status: 431\n"));
+	assert_int_equal(caller.goaway, -1);
+	answer(&backend, 1, "ONE", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, one, "ONE");
+}
+
+/* --- a second way
+ * ---------------------------------------------------------- */
+
+static void lose(unsigned int i)
+{
+	rig.moved = true;
+	pipe_fd_opened(rig.open[i].pipe, -ENETRESET);
+	rig_run(&rig);
+}
+
+static void asked_again_elsewhere(void **state)
+{
+	nghttp2_nv to = field("to", "a");
+	int32_t one = ask_more(&to, 1), two;
+
+	(void)state;
+	connect_backend();
+	two = ask(&caller, "a", "x", true); /* POST */
+	turns(&caller, &backend, NULL);
+	lose(0);
+	turns(&caller, NULL, NULL);
+	assert_non_null(strstr(caller.s[two].head, ":status: 502\n"));
+	assert_int_equal(rig.nopen, 2);
+	assert_int_equal(rig.open[1].ref.id, 2);
+	peer_init(&other, &rig, rig.open[1].fd, true);
+	turns(&caller, &other, NULL);
+	answer(&other, 1, "one", true);
+	turns(&caller, &other, NULL);
+	assert_body(&caller, one, "one");
+}
+
+/* a connection that cannot be written to any more: the answer comes
+ * now, and not with the next thing that happens */
+static void told_at_once(void **state)
+{
+	int32_t one = ask(&caller, "a", "x", true);
+	struct http2 *c;
+
+	(void)state;
+	connect_backend();
+	c = rig.conn->part;
+	container_of(c->ups.next, struct http2_side, node)->h2.error = -ENOBUFS;
+	http2_run(c);
+	peer_turn(&caller);
+	assert_non_null(strstr(caller.s[one].head, ":status: 502\n"));
+}
+
+/* --- RFC 8441
+ * -------------------------------------------------------------- */
+
+static int32_t ask_extended(const char *say)
+{
+	const nghttp2_nv nv[] = {
+		field(":method", "CONNECT"), field(":protocol", "websocket"),
+		field(":scheme", "http"),    field(":path", "/chat"),
+		field(":authority", "h"),    field("to", "a")
+	};
+	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(caller.ng);
+	nghttp2_data_provider dp = { { .ptr = &caller.s[id] }, on_read };
+
+	caller.s[id].say = say;
+	assert_int_equal(nghttp2_submit_request(caller.ng, NULL, nv,
+						ARRAY_SIZE(nv), &dp, NULL),
+			 id);
+	return id;
+}
+
+static void extended_connect(void **state)
+{
+	int32_t id;
+
+	(void)state;
+	ask(&caller, "a", "x", true);
+	turns(&caller, NULL, NULL);
+	assert_int_equal(
+		nghttp2_session_get_remote_settings(
+			caller.ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL),
+		1);
+	/* it waits for what the backend can; what is said behind it
+	 * waits */
+	id = ask_extended("hello");
+	turns(&caller, NULL, NULL);
+	assert_int_equal(caller.s[id].code, -1);
+	can_connect = true;
+	peer_init(&backend, &rig, rig.open[0].fd, true);
+	turns(&caller, &backend, NULL);
+	assert_non_null(strstr(backend.s[3].head, ":protocol: websocket\n"));
+	assert_body(&backend, 3, "hello");
+	answer(&backend, 3, "welcome", false);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, id, "welcome");
+	assert_int_equal(caller.s[id].code, -1);
+}
+
+static void backend_without_it(void **state)
+{
+	int32_t id;
+
+	(void)state;
+	ask(&caller, "a", "x", true);
+	turns(&caller, NULL, NULL);
+	id = ask_extended(NULL);
+	connect_backend();
+	assert_non_null(strstr(caller.s[id].head, ":status: 501\n"));
+	/* known from now on */
+	id = ask_extended(NULL);
+	turns(&caller, &backend, NULL);
+	assert_non_null(strstr(caller.s[id].head, ":status: 501\n"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -744,6 +945,12 @@ int main(void)
 		T(drained_while_idle),
 		T(goodbye_of_the_caller),
 		T(swept),
+		T(crumbs_are_one_cookie),
+		T(large_heads),
+		T(asked_again_elsewhere),
+		T(told_at_once),
+		T(extended_connect),
+		T(backend_without_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

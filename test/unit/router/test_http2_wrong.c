@@ -65,6 +65,8 @@ static const struct wrong wrongs[] = {
 	      "\0\0\6\1\5\0\0\0\1" GET,
 	      7, 5),
 	WRONG("no :path", "\0\0\5\1\5\0\0\0\1\x82\x86\1\1a", 3, 1),
+	WRONG(":protocol of a GET",
+	      "\0\0\x13\1\5\0\0\0\1" GET "\0\x9:protocol\1x", 3, 1),
 	WRONG(":path twice", "\0\0\7\1\5\0\0\0\1" GET "\x84", 3, 1),
 	WRONG("a response's pseudo field", "\0\0\7\1\5\0\0\0\1" GET "\x88", 3,
 	      1),
