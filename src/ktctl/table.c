@@ -196,8 +196,8 @@ static const struct option mesh_options[] = {
 	  MESH(version_mark) },
 	{ "match", 0, VALUE_STRING, "", "TERM...",
 	  "more that a request must have: header:NAME=VALUE, path:PREFIX, "
-	  "method:NAME, baggage:KEY=VALUE, tracestate:KEY=VALUE, separated by "
-	  "blanks",
+	  "method:NAME, baggage:KEY=VALUE, tracestate:KEY=VALUE, "
+	  "cookie:NAME=VALUE, separated by blanks",
 	  MESH(match) },
 	{ "routerImage", 0, VALUE_STRING, "", "IMAGE",
 	  "mode auto: image of the router; without it that of --image",

@@ -19,6 +19,7 @@
  *
  *   caller: HTTP      -> http1, with that connection at hand
  *   caller: not HTTP  -> join
+ *   caller: a line as HTTP has it  -> its version tells
  *   caller: so few bytes that nobody can tell, and then nothing  -> join
  *   backend           -> join
  */
@@ -30,6 +31,7 @@ struct listen {
 	struct pipe_end caller, up;
 	struct backend_ref ref;
 	bool opened, raw;
+	bool line; /* a request line has begun */
 	struct timer silence;
 	struct timer slow; /* a beginning that tells nothing */
 };
@@ -142,11 +144,34 @@ static enum detect what(const struct listen *l)
 		       : DETECT_MORE;
 }
 
+static void router_on_slow(struct timer *t);
+
+/* what it speaks is in its last word; lines may be longer than a window */
+static void router_wait_for_line(struct listen *l)
+{
+	struct router_env *env = l->rc->env;
+
+	if (l->caller.eof) {
+		go_raw(l);
+		return;
+	}
+	pipe_end_more(&l->caller);
+	if (l->line)
+		return;
+	l->line = true;
+	loop_timer_stop(&l->silence);
+	loop_timer_start(env->loop, &l->slow,
+			 router_patience(env, ROUTER_HEAD_NS), router_on_slow);
+}
+
 static void router_look(struct listen *l)
 {
 	if (l->raw)
 		return;
 	switch (what(l)) {
+	case DETECT_LINE:
+		router_wait_for_line(l);
+		break;
 	case DETECT_MORE:
 		if (l->caller.eof)
 			go_raw(l);
@@ -170,7 +195,7 @@ static void router_on_slow(struct timer *t)
 
 	if (l->raw)
 		return;
-	if (l->caller.in.len) {
+	if (l->caller.in.len && !l->line) {
 		go_raw(l);
 		return;
 	}

@@ -93,12 +93,18 @@ static bool in_force(const struct client *c, int64_t now)
 	return !c->lost || now < c->until;
 }
 
-static bool table_has(const struct client *c, const struct rule *r)
+/* the rule of @c that @r takes something from; NULL: none */
+static const struct rule *find_overlap(const struct client *c,
+				       const struct rule *r)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (rule_same(&c->rules[i], r))
-			return true;
-	return false;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct rule *mine = &c->rules[i];
+
+		if (mine->port == r->port && mine->udp == r->udp &&
+		    rule_match_overlaps(&mine->match, &r->match))
+			return mine;
+	}
+	return NULL;
 }
 
 /* somebody else's rule in force is one of these */
@@ -114,9 +120,11 @@ static int conflict(const struct table *t, uint64_t id,
 		if (c->id == id || !in_force(c, now))
 			continue;
 		for (size_t i = 0; i < nrules; i++) {
-			if (!table_has(c, &rules[i]))
+			const struct rule *theirs = find_overlap(c, &rules[i]);
+
+			if (!theirs)
 				continue;
-			out->rule = rules[i];
+			out->rule = *theirs;
 			memcpy(out->holder, c->user, sizeof(c->user));
 			out->free_ns = c->lost ? c->until - now : -1;
 			return -EEXIST;
@@ -142,11 +150,12 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 		return -ENOMEM;
 	if (n)
 		memcpy(mine, rules, n * sizeof(*mine));
+	if (!c->n)
+		c->order = ++t->commits;
 	drop_rules(t, c);
 	c->rules = mine;
 	c->n = n;
 	t->nrules += n;
-	c->order = ++t->commits;
 	c->grace_ns = grace_ns;
 	snprintf(c->user, sizeof(c->user), "%s", user);
 	return 0;
@@ -181,7 +190,7 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 		      const struct rule_request *req, int64_t now)
 {
 	const struct client *best = NULL;
-	size_t terms = 0;
+	bool best_all = false;
 	struct list *n;
 
 	list_for_each (n, &t->clients) {
@@ -191,15 +200,16 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 			continue;
 		for (size_t i = 0; i < c->n; i++) {
 			const struct rule *r = &c->rules[i];
+			bool all = !r->match.n;
 			bool better =
-				!best || r->match.n > terms ||
-				(r->match.n == terms && c->order < best->order);
+				!best || (!all && best_all) ||
+				(all == best_all && c->order < best->order);
 
 			if (!better || r->port != port || r->udp != udp ||
 			    !rule_match_has(&r->match, req))
 				continue;
 			best = c;
-			terms = r->match.n;
+			best_all = all;
 		}
 	}
 	return best ? best->id : 0;

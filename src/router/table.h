@@ -15,10 +15,13 @@
  * Whose is a request? Clients bring sets of rules; a set is taken as a whole or
  * refused as a whole. A client is here, lost (its rules stay in force for its
  * grace time), suspended (the grace time is over: as if there were no rules),
- * here again, or gone. No two rules in force are the same: the second is
- * refused; and whoever comes back to find his rule taken loses his set.
+ * here again, or gone. No two rules in force of two clients overlap
+ * (rule_match_overlaps()): the second is refused; and whoever comes back to
+ * find his rule taken loses his set.
  *
- * Of several rules that match the one with the most terms wins, then the older.
+ * "all" is for what no other rule matches; of several others that match the one
+ * of the client who came first wins: whoever has a mark keeps it, however many
+ * terms somebody else's rule has.
  *
  * Pure: no I/O, no clock; @now is CLOCK_MONOTONIC in ns.
  */
@@ -30,7 +33,7 @@ struct table;
 
 /** struct table_conflict - why a set was refused */
 struct table_conflict {
-	struct rule rule;	     /* the one that is taken */
+	struct rule rule;	     /* the one that is there */
 	char holder[TABLE_USER_MAX]; /* by whom */
 	int64_t free_ns; /* until his grace time ends; < 0: he is here */
 };

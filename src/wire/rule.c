@@ -10,8 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const kinds[] = { "header", "path", "method", "baggage",
-				     "tracestate" };
+static const char *const kinds[] = { "header",	"path",	      "method",
+				     "baggage", "tracestate", "cookie" };
 static_assert(ARRAY_SIZE(kinds) == RULE_NKINDS_, "one name each");
 
 /* --- words ---------------------------------------------------------------- */
@@ -124,6 +124,9 @@ static int check_value(enum rule_kind kind, const char *v, struct kt_error *err)
 	if (n && (v[0] == ' ' || v[n - 1] == ' '))
 		return kt_fail(err, EINVAL, "'%s' begins or ends with a blank",
 			       v);
+	if (kind == RULE_COOKIE && strchr(v, ';'))
+		return kt_fail(err, EINVAL,
+			       "no cookie has a ';' in it: '%.80s'", v);
 	if (kind == RULE_PATH && v[0] != '/')
 		return kt_fail(err, EINVAL,
 			       "the path '%s' does not begin with "
@@ -149,7 +152,7 @@ static int rule_split(const char *text, enum rule_kind *kind, const char **name,
 		return kt_fail(err, EINVAL,
 			       "'%.80s' is none of header:NAME=VALUE, "
 			       "path:PREFIX, method:METHOD, baggage:KEY=VALUE, "
-			       "tracestate:KEY=VALUE",
+			       "tracestate:KEY=VALUE, cookie:NAME=VALUE",
 			       text);
 	*kind = (enum rule_kind)k;
 	*name = colon + 1;
@@ -305,6 +308,94 @@ bool rule_match_same(const struct rule_match *a, const struct rule_match *b)
 	return true;
 }
 
+/* --- two matches ---------------------------------------------------------- */
+
+struct rule_pair {
+	const struct rule_match *a, *b;
+	const struct rule_term *x, *y; /* one of each */
+};
+
+static bool same_name(const struct rule_pair *p)
+{
+	return p->x->kind == p->y->kind &&
+	       strcmp(rule_name_of(p->a, p->x), rule_name_of(p->b, p->y)) == 0;
+}
+
+static bool same_value(const struct rule_pair *p)
+{
+	return strcmp(rule_value_of(p->a, p->x), rule_value_of(p->b, p->y)) ==
+	       0;
+}
+
+/* no request has both */
+static bool excludes(const struct rule_pair *p)
+{
+	const char *v = rule_value_of(p->a, p->x),
+		   *w = rule_value_of(p->b, p->y);
+
+	if (!same_name(p))
+		return false;
+	if (p->x->kind == RULE_PATH)
+		return !str_starts(v, w) && !str_starts(w, v);
+	return strcmp(v, w) != 0;
+}
+
+/* what has y has x */
+static bool follows(const struct rule_pair *p)
+{
+	const char *v = rule_value_of(p->a, p->x);
+
+	if (p->x->kind == RULE_PATH && strcmp(v, "/") == 0)
+		return true;
+	if (!same_name(p))
+		return false;
+	return p->x->kind == RULE_PATH
+		       ? str_starts(rule_value_of(p->b, p->y), v)
+		       : same_value(p);
+}
+
+/* both have a mark that is the same; path and method are none */
+static bool same_mark(const struct rule_pair *p)
+{
+	return p->x->kind != RULE_PATH && p->x->kind != RULE_METHOD &&
+	       same_name(p) && same_value(p);
+}
+
+static bool any_pair(const struct rule_match *a, const struct rule_match *b,
+		     bool (*is)(const struct rule_pair *p))
+{
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t j = 0; j < b->n; j++)
+			if (is(&(struct rule_pair){ a, b, &a->term[i],
+						    &b->term[j] }))
+				return true;
+	return false;
+}
+
+/* whatever @b matches @a matches */
+static bool contains(const struct rule_match *a, const struct rule_match *b)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		bool some = false;
+
+		for (size_t j = 0; j < b->n; j++)
+			some |= follows(&(struct rule_pair){ a, b, &a->term[i],
+							     &b->term[j] });
+		if (!some)
+			return false;
+	}
+	return true;
+}
+
+bool rule_match_overlaps(const struct rule_match *a, const struct rule_match *b)
+{
+	if (!a->n || !b->n)
+		return a->n == b->n;
+	if (any_pair(a, b, excludes))
+		return false;
+	return any_pair(a, b, same_mark) || contains(a, b) || contains(b, a);
+}
+
 /* --- requests ------------------------------------------------------------- */
 
 static struct rule_str rule_trim(struct rule_str s)
@@ -357,6 +448,20 @@ static bool is_encoded(struct rule_str s, const char *text)
 	return !*text && i == s.n;
 }
 
+/* "name=value; name=value" (RFC 6265 section 4.2) */
+static bool has_cookie(struct rule_str list, const char *name,
+		       const char *value)
+{
+	while (list.n) {
+		struct rule_str pair = rule_cut(&list, ';');
+		struct rule_str key = rule_trim(rule_cut(&pair, '='));
+
+		if (rule_is(key, name) && rule_is(rule_trim(pair), value))
+			return true;
+	}
+	return false;
+}
+
 /* "key=value;property, key=value" */
 static bool has_member(enum rule_kind kind, struct rule_str list,
 		       const char *name, const char *value)
@@ -383,9 +488,49 @@ static bool field_has(const struct rule_match *m, const struct rule_term *t,
 	if (t->kind == RULE_HEADER)
 		return is_nocase(f->name, rule_name_of(m, t)) &&
 		       rule_is(rule_trim(f->value), rule_value_of(m, t));
+	if (t->kind == RULE_COOKIE)
+		return is_nocase(f->name, "cookie") &&
+		       has_cookie(f->value, rule_name_of(m, t),
+				  rule_value_of(m, t));
 	return is_nocase(f->name, kinds[t->kind]) &&
 	       has_member(t->kind, f->value, rule_name_of(m, t),
 			  rule_value_of(m, t));
+}
+
+/*
+ * A preflight (Fetch, section 3.2) never carries the header itself: it names
+ * it, and goes where the request that it asks for will go. Not for headers that
+ * browsers' programs send anyhow: everybody's preflights would come along.
+ */
+static bool is_named_ahead(const struct rule_request *req, const char *name)
+{
+	static const char *const usual[] = { "accept",	     "authorization",
+					     "baggage",	     "cache-control",
+					     "content-type", "pragma",
+					     "range",	     "sentry-trace",
+					     "traceparent",  "tracestate",
+					     "user-agent",   "x-requested-with",
+					     "x-csrf-token", "x-xsrf-token" };
+	bool preflight = false, named = false;
+
+	if (!rule_is(req->method, "OPTIONS"))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+		if (strcmp(usual[i], name) == 0)
+			return false;
+	for (size_t i = 0; i < req->nfields; i++) {
+		const struct rule_field *f = &req->field[i];
+		struct rule_str list = f->value;
+
+		if (is_nocase(f->name, "access-control-request-method"))
+			preflight = true;
+		if (!is_nocase(f->name, "access-control-request-headers"))
+			continue;
+		while (list.n)
+			named |= is_nocase(rule_trim(rule_cut(&list, ',')),
+					   name);
+	}
+	return preflight && named;
 }
 
 static bool term_has(const struct rule_match *m, const struct rule_term *t,
@@ -401,7 +546,8 @@ static bool term_has(const struct rule_match *m, const struct rule_term *t,
 	for (size_t i = 0; i < req->nfields; i++)
 		if (field_has(m, t, &req->field[i]))
 			return true;
-	return false;
+	return t->kind == RULE_HEADER &&
+	       is_named_ahead(req, rule_name_of(m, t));
 }
 
 bool rule_match_has(const struct rule_match *m, const struct rule_request *req)

@@ -20,11 +20,13 @@
  *           / "method:" METHOD
  *           / "baggage:" KEY "=" VALUE            a member (W3C Baggage)
  *           / "tracestate:" KEY "=" VALUE         a member (W3C Trace Context)
+ *           / "cookie:" NAME "=" VALUE            a cookie (RFC 6265)
  *
- * NAME and METHOD are compared without regard to case, the rest as it is. In
- * the text of a match blanks, "%" and what is not printable ASCII stand as %XX.
- * The canonical text (rule_match_print()) has the terms sorted and each once,
- * so two matches are the same set exactly when it is the same text.
+ * NAME of a header and METHOD are compared without regard to case, the rest as
+ * it is. In the text of a match blanks, "%" and what is not printable ASCII
+ * stand as %XX. The canonical text (rule_match_print()) has the terms sorted
+ * and each once, so two matches are the same set exactly when it is the same
+ * text.
  *
  * Pure: no I/O, no allocation.
  */
@@ -41,6 +43,7 @@ enum rule_kind {
 	RULE_METHOD,
 	RULE_BAGGAGE,
 	RULE_TRACESTATE,
+	RULE_COOKIE,
 	RULE_NKINDS_
 };
 
@@ -92,8 +95,13 @@ KT_CHECK int rule_match_parse(struct rule_match *m, const char *text,
 const char *rule_match_print(const struct rule_match *m,
 			     char out[RULE_MATCH_MAX]);
 bool rule_match_same(const struct rule_match *a, const struct rule_match *b);
-/** rule_match_has() - @req matches; NULL: a connection nobody looks into, which
- *  only "all" matches */
+/** rule_match_overlaps() - of two people's rules: one takes what the other's
+ * is, because both ask for the same mark, or all that one matches the other
+ *  matches. "all" does so only with itself: a mark is an exception from it. */
+bool rule_match_overlaps(const struct rule_match *a,
+			 const struct rule_match *b);
+/** rule_match_has() - @req matches; a preflight that names a header as if it
+ * had it; NULL: a connection nobody looks into, which only "all" matches */
 bool rule_match_has(const struct rule_match *m, const struct rule_request *req);
 
 KT_CHECK int rule_parse(struct rule *r, const char *text, struct kt_error *err);

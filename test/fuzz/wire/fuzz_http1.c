@@ -2,6 +2,8 @@
 /* Heads of both kinds, their body framing, and the chunked coding in pieces */
 #include "wire/http1.h"
 
+#include "base/buf.h"
+
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +32,32 @@ static void chunks(const uint8_t *data, size_t size, size_t step)
 	}
 }
 
+/* what is repaired a strict reader takes, or it is too large; and once is
+ * enough */
+static void repair(struct http1_head *h, const uint8_t *data, size_t size)
+{
+	struct buf once, twice;
+	ssize_t n;
+
+	buf_init(&once, 4 * HTTP1_MAX_HEAD);
+	buf_init(&twice, 4 * HTTP1_MAX_HEAD);
+	n = http1_repair(&once, data, size);
+	if (n > 0) {
+		if ((size_t)n > size)
+			abort();
+		n = http1_parse_response(h, buf_data(&once), once.len);
+		/* the digits of the status are left to it */
+		if (n > 0 && (size_t)n != once.len)
+			abort();
+		if (n > 0 &&
+		    (http1_repair(&twice, buf_data(&once), once.len) != n ||
+		     twice.len != once.len))
+			abort();
+	}
+	buf_fini(&once);
+	buf_fini(&twice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct http1_head h;
@@ -49,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_head(&h, n, size);
 	if (n > 0 && http1_request_body(&h, &length) == HTTP1_LENGTH && !length)
 		abort();
+	repair(&h, data, size);
 	chunks(data, size, 1);
 	chunks(data, size, size ? size : 1);
 	return 0;

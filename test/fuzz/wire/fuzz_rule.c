@@ -17,14 +17,24 @@ static void match(const struct rule_match *m, const char *p, size_t n)
 		{ { p, third }, { p + third, third } },
 		{ { "baggage", 7 }, { p, n } },
 		{ { "tracestate", 10 }, { p + third, n - third } },
+		{ { "cookie", 6 }, { p, n } },
+		{ { "access-control-request-method", 29 }, { p, third } },
+		{ { "access-control-request-headers", 30 }, { p, n } },
 	};
 	const struct rule_request req = {
 		{ p, third }, { p + third, third }, f, ARRAY_SIZE(f)
 	};
 
+	const struct rule_request preflight = {
+		{ "OPTIONS", 7 }, { p, third }, f, ARRAY_SIZE(f)
+	};
+
 	if (!m->n && !rule_match_has(m, &req))
 		abort();
+	if (!rule_match_overlaps(m, m))
+		abort();
 	(void)rule_match_has(m, &req);
+	(void)rule_match_has(m, &preflight);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

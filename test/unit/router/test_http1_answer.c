@@ -316,6 +316,55 @@ static void largest_head_goes_another_way(void **state)
 	assert_int_equal(strlen(got), HTTP1_MAX_HEAD + strlen(XFF));
 }
 
+/* --- what looks like HTTP and is not ----------------------------------------
+ */
+
+static void other_versions_go_untouched(void **state)
+{
+	static const char *const texts[] = {
+		"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+		"SOURCE /live ICE/1.0\r\n\r\n",
+		"GET /old\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(texts); i++) {
+		const char *text = texts[i / 2];
+
+		rig_init(&r, i % 2 ? ROUTER_HTTP : ROUTER_AUTO);
+		for (size_t k = 0; k < strlen(text); k++)
+			rig_write(&r, r.caller, text + k, 1);
+		assert_int_equal(r.nopen, 1);
+		hear(up(0), text);
+		rig_say(&r, up(0), "its answer");
+		hear(r.caller, "its answer");
+		rig_fini(&r);
+	}
+}
+
+/* a target longer than a pipe's window; and one that never ends */
+static void long_lines(void **state)
+{
+	static char text[100000];
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	memcpy(text, "GET /", 5);
+	rig_say(&r, r.caller, text);
+	rig_say(&r, r.caller, " HTTP/1.1\r\n\r\n");
+	hear_all(up(0));
+	assert_int_equal(strlen(got),
+			 sizeof(text) - 1 + strlen(" HTTP/1.1\r\n" XFF "\r\n"));
+	rig_fini(&r);
+	rig_init(&r, ROUTER_AUTO);
+	r.env.hurry = 1000;
+	rig_say(&r, r.caller, text);
+	for (int i = 0; i < 100 && r.conn; i++)
+		loop_once(r.env.loop, 5 * NS_MS);
+	assert_null(r.conn);
+	assert_int_equal(r.nopen, 0);
+}
+
 /* --- backends that go -------------------------------------------------------
  */
 
@@ -455,6 +504,8 @@ int main(void)
 		T(too_large_heads),
 		T(many_fields),
 		T(largest_head_goes_another_way),
+		cmocka_unit_test(other_versions_go_untouched),
+		T(long_lines),
 		T(asked_again_elsewhere),
 		cmocka_unit_test(not_asked_again),
 		T(ended_before_it_is_used),

@@ -42,9 +42,10 @@ static int commit(uint64_t id, const char *user, int64_t now, const char *a,
 
 static uint64_t marked(uint16_t port, const char *value, int64_t now)
 {
-	const struct rule_field f = { { "version", 7 },
-				      { value, strlen(value) } };
-	const struct rule_request req = { { "GET", 3 }, { "/", 1 }, &f, 1 };
+	const struct rule_field f[] = { { { "version", 7 },
+					  { value, strlen(value) } },
+					{ { "host", 4 }, { "h", 1 } } };
+	const struct rule_request req = { { "GET", 3 }, { "/", 1 }, f, 2 };
 
 	return table_choose(t, port, false, &req, now);
 }
@@ -98,6 +99,43 @@ static void the_second_is_refused(void **state)
 	assert_int_equal(commit(b, "bob", 0, "80 header:version=x", NULL), 0);
 	/* the other protocol is another rule */
 	assert_int_equal(commit(b, "bob", 0, "82/udp all", NULL), 0);
+}
+
+/* a mark is its owner's, whatever else somebody's rule asks for */
+static void a_mark_is_not_taken(void **state)
+{
+	static const char *const taking[] = {
+		"80 header:version=m1 path:/",
+		"80 header:Version=m1 method:GET",
+		"80 header:version=m1 cookie:user=bob",
+		"80 path:/api/v2",
+		"80 path:/ap",
+		"80 path:/",
+		"80 path:/api header:version=m2",
+	};
+	uint64_t a = table_join(t), b = table_join(t);
+
+	(void)state;
+	assert_int_equal(
+		commit(a, "ann", 0, "80 header:version=m1", "80 path:/api"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(taking); i++) {
+		assert_int_equal(commit(b, "bob", 0, taking[i], NULL), -EEXIST);
+		assert_string_equal(why.holder, "ann");
+		assert_int_equal(why.rule.match.n, 1);
+	}
+	/* other ports, other marks, and everything else are free */
+	assert_int_equal(commit(b, "bob", 0, "81 path:/api", "80 all"), 0);
+	assert_int_equal(commit(b, "bob", 0, "80 header:version=m2",
+				"80 cookie:user=bob path:/web"),
+			 0);
+	/* of two that know nothing of each other the first wins, however many
+	 * terms the other has */
+	assert_int_equal(
+		commit(b, "bob", 0, "80 method:GET header:host=h", NULL), 0);
+	assert_int_equal(marked(80, "m1", 0), a);
+	/* also when it says its rules anew */
+	assert_int_equal(commit(a, "ann", 0, "80 header:version=m1", NULL), 0);
+	assert_int_equal(marked(80, "m1", 0), a);
 }
 
 static void grace_and_return(void **state)
@@ -166,6 +204,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(by_port_and_match, begin, end),
 		cmocka_unit_test_setup_teardown(the_second_is_refused, begin,
+						end),
+		cmocka_unit_test_setup_teardown(a_mark_is_not_taken, begin,
 						end),
 		cmocka_unit_test_setup_teardown(grace_and_return, begin, end),
 		cmocka_unit_test_setup_teardown(taken_while_away, begin, end),

@@ -66,7 +66,7 @@ static void malformed(void **state)
 		"path:",
 		"method:",
 		"method:G%20T",
-		"cookie:a=b",
+		"crumb:a=b",
 		"headers:a=b",
 		"header",
 	};
@@ -147,6 +147,92 @@ static void requests(void **state)
 	assert_false(has("header:x-user=ann method:GET", &req));
 }
 
+static void cookies(void **state)
+{
+	const struct rule_field f[] = {
+		{ str("Cookie"), str("a=1; user=ann;b=x=y ;c") },
+		{ str("X"), str("user=bob") },
+	};
+	const struct rule_request req = { str("GET"), str("/"), f,
+					  ARRAY_SIZE(f) };
+	struct kt_error err = { 0 };
+	struct rule_match m = { 0 };
+
+	(void)state;
+	assert_true(has("cookie:user=ann", &req));
+	assert_true(has("cookie:a=1 cookie:b=x=y", &req));
+	assert_false(has("cookie:User=ann", &req));
+	assert_false(has("cookie:user=an", &req));
+	assert_false(has("cookie:user=bob", &req));
+	assert_false(has("cookie:c=1", &req));
+	assert_true(has("header:cookie=a=1;%20user=ann;b=x=y%20;c", &req));
+	assert_int_equal(rule_match_add(&m, "cookie:a=b;c", &err), -EINVAL);
+	assert_string_equal(canonical("cookie:a=b baggage:k=v"),
+			    "baggage:k=v cookie:a=b");
+}
+
+/* a preflight goes where the request will go that it asks for */
+static void preflights(void **state)
+{
+	const struct rule_field f[] = {
+		{ str("Origin"), str("http://a") },
+		{ str("Access-Control-Request-Method"), str("POST") },
+		{ str("Access-Control-Request-Headers"),
+		  str("content-type, version,authorization,baggage") },
+	};
+	const struct rule_request ask = { str("OPTIONS"), str("/api"), f, 3 };
+	const struct rule_request get = { str("GET"), str("/api"), f, 3 };
+	const struct rule_request other = { str("OPTIONS"), str("/api"), f, 2 };
+	const struct rule_request no_method = { str("OPTIONS"), str("/api"),
+						f + 2, 1 };
+
+	(void)state;
+	assert_true(has("header:VERSION=m1", &ask));
+	assert_true(has("header:VERSION=m1 path:/api", &ask));
+	assert_false(has("header:VERSION=m1 path:/x", &ask));
+	assert_false(has("header:ver=m1", &ask));
+	assert_false(has("header:VERSION=m1", &get));
+	assert_false(has("header:VERSION=m1", &other));
+	assert_false(has("header:VERSION=m1", &no_method));
+	/* what all programs send: everybody's would come along */
+	assert_false(has("header:authorization=x", &ask));
+	assert_false(has("header:baggage=x", &ask));
+	assert_false(has("baggage:a=b", &ask));
+	assert_false(has("cookie:a=b", &ask));
+}
+
+static bool overlap(const char *a, const char *b)
+{
+	struct rule_match x, y;
+
+	assert_int_equal(rule_match_parse(&x, a, NULL), 0);
+	assert_int_equal(rule_match_parse(&y, b, NULL), 0);
+	assert_int_equal(rule_match_overlaps(&x, &y),
+			 rule_match_overlaps(&y, &x));
+	return rule_match_overlaps(&x, &y);
+}
+
+static void overlaps(void **state)
+{
+	(void)state;
+	assert_true(overlap("all", "all"));
+	assert_false(overlap("all", "header:v=1"));
+	assert_true(overlap("header:v=1", "header:V=1"));
+	assert_true(overlap("header:v=1", "header:v=1 path:/"));
+	assert_true(overlap("header:v=1 method:GET", "header:v=1 path:/"));
+	assert_false(
+		overlap("header:v=1 method:GET", "header:v=1 method:POST"));
+	assert_false(overlap("header:v=1", "header:v=2"));
+	assert_false(overlap("header:v=1 path:/", "header:v=2 path:/"));
+	assert_false(overlap("header:v=1", "cookie:v=1"));
+	assert_true(overlap("path:/api", "path:/api/v2"));
+	assert_false(overlap("path:/api", "path:/web"));
+	assert_true(overlap("path:/", "header:v=1"));
+	assert_false(overlap("path:/api", "header:v=1"));
+	assert_true(overlap("path:/api", "header:v=1 path:/api"));
+	assert_false(overlap("baggage:k=1", "baggage:k=2"));
+}
+
 static void whole_rules(void **state)
 {
 	struct rule a, b;
@@ -191,8 +277,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(canonical_text), cmocka_unit_test(malformed),
-		cmocka_unit_test(requests),	  cmocka_unit_test(whole_rules),
-		cmocka_unit_test(as_typed),
+		cmocka_unit_test(requests),	  cmocka_unit_test(cookies),
+		cmocka_unit_test(preflights),	  cmocka_unit_test(overlaps),
+		cmocka_unit_test(whole_rules),	  cmocka_unit_test(as_typed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
