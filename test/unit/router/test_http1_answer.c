@@ -192,8 +192,8 @@ static void hopeless_answers(void **state)
 		"HTTP/1.1 20 OK\r\n\r\n",
 		"HTTP/1.1 2000 OK\r\n\r\n",
 		"HTTP/2.0 200 OK\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
-		"Content-Length: 6\r\n\r\nhello",
+		("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+		 "Content-Length: 6\r\n\r\nhello"),
 		"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
 	};
 
