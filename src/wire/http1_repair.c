@@ -192,12 +192,14 @@ static void repair_put_field(struct repair *r, struct http1_str line)
 	bool folded = repair_is_blank(*line.p);
 	struct http1_field f;
 
-	if (folded && r->open) {
+	if (folded) {
+		line = repair_trim(line);
+		if (!r->open || !line.n)
+			return;
 		repair_put_text(r, " ");
-		repair_put(r, repair_trim(line));
-	}
-	if (folded)
+		repair_put(r, line);
 		return;
+	}
 	if (r->open)
 		repair_put_text(r, "\r\n");
 	r->open = false;

@@ -389,8 +389,10 @@ static bool contains(const struct rule_match *a, const struct rule_match *b)
 
 bool rule_match_overlaps(const struct rule_match *a, const struct rule_match *b)
 {
+	if (rule_match_same(a, b))
+		return true;
 	if (!a->n || !b->n)
-		return a->n == b->n;
+		return false;
 	if (any_pair(a, b, excludes))
 		return false;
 	return any_pair(a, b, same_mark) || contains(a, b) || contains(b, a);

@@ -231,6 +231,8 @@ static void overlaps(void **state)
 	assert_false(overlap("path:/api", "header:v=1"));
 	assert_true(overlap("path:/api", "header:v=1 path:/api"));
 	assert_false(overlap("baggage:k=1", "baggage:k=2"));
+	/* a field may be there twice */
+	assert_true(overlap("header:v=1 header:v=2", "header:v=1 header:v=2"));
 }
 
 static void whole_rules(void **state)
