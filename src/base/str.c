@@ -104,6 +104,17 @@ void str_random(char *dst, size_t n)
 	dst[n] = '\0';
 }
 
+char *str_shorten(const char *text, size_t max)
+{
+	uint32_t h = 2166136261U; /* FNV-1a */
+
+	if (strlen(text) <= max)
+		return xstrdup(text);
+	for (const char *p = text; *p; p++)
+		h = (h ^ (unsigned char)*p) * 16777619U;
+	return xasprintf("%.*s-%05x", (int)(max - 6), text, h & 0xfffff);
+}
+
 char *file_read(const char *path, size_t max, size_t *len)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -32,6 +32,11 @@ void strv_fini(struct strv *s);
 /** str_random() - @n random lower-case letters and a NUL (getrandom) */
 void str_random(char *dst, size_t n);
 
+/** str_shorten() - @text, or when it is longer than @max (at least 8): its
+ *  beginning, "-" and a hash of all of it, @max long (returned, caller frees)
+ */
+char *str_shorten(const char *text, size_t max);
+
 /** file_read() - a whole file, NUL-terminated; returned (caller frees), NULL
  *  with errno; -EFBIG past @max bytes */
 char *file_read(const char *path, size_t max, size_t *len);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/mark.h"
 
+#include "base/mem.h"
 #include "base/str.h"
+#include "cluster/takeover.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -104,11 +106,12 @@ static uint32_t hash(const char *a, const char *b)
 const char *mark_object_name(const struct mark *m, const char *service,
 			     char dst[OBJECT_NAME_LEN])
 {
+	auto_free char *of = str_shorten(service, KT_MESH_SERVICE_MAX);
 	bool exact = strcmp(m->key, MARK_KEY) == 0;
 	char text[256];
 	size_t head, n;
 
-	head = (size_t)snprintf(text, sizeof(text), "%s-kt-mesh-", service);
+	head = (size_t)snprintf(text, sizeof(text), "%s" KT_MESH, of);
 	n = head +
 	    (size_t)snprintf(text + head, sizeof(text) - head, "%s", m->value);
 	for (size_t i = head; i < n; i++) {

@@ -77,6 +77,7 @@ struct inbound_options {
 	struct expose expose;
 	int grace_time; /* seconds */
 	bool skip_port_checking;
+	bool force; /* though Pods lose the names that a Service gives them */
 };
 
 enum exchange_mode { EXCHANGE_SELECTOR, EXCHANGE_SCALE, EXCHANGE_EPHEMERAL };

@@ -69,8 +69,12 @@ bool route_exposes(const struct route_spec *s, json_int_t port)
 
 json_t *route_metadata(const struct route_spec *s, const char *name)
 {
-	return json_pack("{s:s, s:s, s:{s:s}, s:{s:s*}}", "name", name,
-			 "namespace", s->ns, "labels", KT_LABEL_CONTROL,
-			 KT_LABEL_CONTROL_VALUE, "annotations",
-			 KT_ANNOTATION_USER, s->user);
+	auto_json json_t *obj =
+		json_pack("{s:{s:s, s:s, s:{s:s}, s:{s:s*}}}", "metadata",
+			  "name", name, "namespace", s->ns, "labels",
+			  KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+			  "annotations", KT_ANNOTATION_USER, s->user);
+
+	object_add_options(obj, s->options);
+	return json_incref(json_object_get(obj, "metadata"));
 }

@@ -3,6 +3,7 @@
 #define KT_CLUSTER_ROUTE_H
 
 #include "base/error.h"
+#include "cluster/pod_options.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -40,8 +41,9 @@ struct route_spec {
 	const char *value;
 	const struct route_port *ports;
 	size_t nports;
-	bool all_ports;	     /* the Service has no other ones */
-	const char *user;    /* kt-user of what is made */
+	bool all_ports;			   /* the Service has no other ones */
+	const char *user;		   /* kt-user of what is made */
+	const struct pod_options *options; /* its labels, annotations; NULL */
 	const json_t *owner; /* the record as it was made, NULL: not yet */
 };
 

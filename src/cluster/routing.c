@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/managers.h"
 #include "cluster/object_watch.h"
 #include "cluster/objects.h"
 #include "cluster/update.h"
@@ -73,9 +74,22 @@ static int check_reply(const struct target *t, const json_t *object,
 		       t->version);
 }
 
-static int routing_put(const struct target *t, const char *verb,
-		       const json_t *object, struct kt_error *err)
+static const json_t *routing_find(const json_t *items, const char *name)
 {
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (items, i, obj)
+		if (strcmp(object_name(obj), name) == 0)
+			return obj;
+	return NULL;
+}
+
+/* @items: as they were read. The user's routes stay the user's. */
+static int routing_put(const struct target *t, const char *verb, json_t *object,
+		       const json_t *items, struct kt_error *err)
+{
+	static const struct update_fields all = { NULL, false };
 	bool fresh = strcmp(verb, "create") == 0;
 	auto_free char *path =
 		kube_path(t->version, t->api->resource, t->ns,
@@ -88,9 +102,17 @@ static int routing_put(const struct target *t, const char *verb,
 						     : "fieldValidation=Strict",
 				    .body = object };
 	auto_json json_t *reply = NULL;
-	int rc = kube_call(t->kube, &req, &reply, err);
+	int rc;
 
-	return rc < 0 ? rc : check_reply(t, object, reply, err);
+	if (!fresh)
+		managers_record(object,
+				routing_find(items, object_name(object)), NULL);
+	rc = kube_call(t->kube, &req, &reply, err);
+	if (rc < 0)
+		return rc;
+	if (!fresh && !t->dry_run)
+		update_managers(t->kube, path, reply, &all);
+	return check_reply(t, object, reply, err);
 }
 
 /* Not one that somebody has touched meanwhile */
@@ -118,17 +140,17 @@ static int delete (const struct target *t, const json_t *object,
 }
 
 static int routing_carry_out(const struct target *t, const json_t *plan,
-			     struct kt_error *err)
+			     const json_t *items, struct kt_error *err)
 {
 	const json_t *step;
 	size_t i;
 
 	json_array_foreach (plan, i, step) {
-		const json_t *object = json_object_get(step, "object");
+		json_t *object = json_object_get(step, "object");
 		const char *verb = json_str(step, "verb", NULL);
 		int rc = strcmp(verb, "delete") == 0
 				 ? delete (t, object, err)
-				 : routing_put(t, verb, object, err);
+				 : routing_put(t, verb, object, items, err);
 
 		if (rc == -EEXIST) /* somebody else was quicker */
 			rc = -EBUSY;
@@ -170,7 +192,8 @@ static int change(const struct target *t, plan_fn make, void *arg,
 		plan = make(json_object_get(all, "items"), t, arg, err);
 		if (!plan)
 			return -err->code;
-		rc = routing_carry_out(t, plan, err);
+		rc = routing_carry_out(t, plan, json_object_get(all, "items"),
+				       err);
 		if (rc == 0) {
 			if (done)
 				*done = json_incref(plan);

@@ -241,20 +241,137 @@ static json_t *stuntman_ports(const json_t *service)
 	return list;
 }
 
+#define LABEL_MAX 63 /* RFC 1035: a Service's name is a label of DNS */
+
+char *stuntman_name(const char *service)
+{
+	auto_free char *of =
+		str_shorten(service, LABEL_MAX - strlen(KT_STUNTMAN));
+
+	return xasprintf("%s" KT_STUNTMAN, of);
+}
+
+char *mesh_record_prefix(const char *service)
+{
+	auto_free char *of = str_shorten(service, KT_MESH_SERVICE_MAX);
+
+	return xasprintf("%s" KT_MESH, of);
+}
+
+/* Who answers, on which kind of address, and who answers whom */
+static const char *const takeover_kept[] = { "publishNotReadyAddresses",
+					     "ipFamilies", "ipFamilyPolicy",
+					     "sessionAffinity",
+					     "sessionAffinityConfig" };
+
+static json_t *stuntman_spec_of(const struct stuntman_spec *s)
+{
+	json_t *spec = json_pack("{s:s,s:O,s:o}", "type", "ClusterIP",
+				 "selector", (json_t *)(uintptr_t)s->selector,
+				 "ports", stuntman_ports(s->service));
+
+	for (size_t i = 0; i < ARRAY_SIZE(takeover_kept); i++) {
+		json_t *v = json_at(s->service, "spec", takeover_kept[i], NULL);
+
+		if (v)
+			json_object_set(spec, takeover_kept[i], v);
+	}
+	return spec;
+}
+
 json_t *stuntman_service(const struct stuntman_spec *s)
 {
-	auto_free char *name =
-		xasprintf("%s" KT_STUNTMAN,
-			  json_str(s->service, "metadata", "name", NULL));
+	auto_free char *name = stuntman_name(object_name(s->service));
+	json_t *obj;
 	char now[24];
 
 	snprintf(now, sizeof(now), "%" PRId64, s->now);
-	return json_pack(
-		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s*}},s:{s:s,s:O,s:o}}",
-		"apiVersion", "v1", "kind", "Service", "metadata", "name", name,
-		"labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
-		"annotations", KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER,
-		s->user, "spec", "type", "ClusterIP", "selector",
-		(json_t *)(uintptr_t)s->selector, "ports",
-		stuntman_ports(s->service));
+	obj = json_pack("{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s*}},s:o}",
+			"apiVersion", "v1", "kind", "Service", "metadata",
+			"name", name, "labels", KT_LABEL_CONTROL,
+			KT_LABEL_CONTROL_VALUE, "annotations",
+			KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER,
+			s->user, "spec", stuntman_spec_of(s));
+	object_add_options(obj, s->options);
+	return obj;
+}
+
+/* RFC 7396: what is null goes */
+static void takeover_merge(json_t *patch, const char *key, const json_t *old,
+			   json_t *want)
+{
+	json_object_set_new(patch, key,
+			    want  ? json_incref(want)
+			    : old ? json_null()
+				  : NULL);
+}
+
+json_t *stuntman_patch(const json_t *old, const json_t *want)
+{
+	const json_t *was = json_at(old, "spec", "selector", NULL);
+	const json_t *shall = json_at(want, "spec", NULL);
+	json_t *selector = json_object(), *spec, *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)(uintptr_t)was, key, value)
+		json_object_set_new(selector, key, json_null());
+	json_object_update(selector, json_object_get(shall, "selector"));
+	spec = json_pack("{s:o, s:O}", "selector", selector, "ports",
+			 json_object_get(shall, "ports"));
+	for (size_t i = 0; i < ARRAY_SIZE(takeover_kept); i++)
+		/* the first address's family is for ever */
+		if (!str_starts(takeover_kept[i], "ipFamil"))
+			takeover_merge(
+				spec, takeover_kept[i],
+				json_at(old, "spec", takeover_kept[i], NULL),
+				json_object_get(shall, takeover_kept[i]));
+	return json_pack("{s:o}", "spec", spec);
+}
+
+/* --- what is not the same meanwhile ----------------------------------------
+ */
+
+char *service_named_pod(const json_t *service, const json_t *pods)
+{
+	const char *name = object_name(service);
+	const json_t *pod;
+	size_t i;
+
+	if (!str_eq(json_str(service, "spec", "clusterIP", NULL), "None"))
+		return NULL;
+	json_array_foreach (pods, i, pod) {
+		const char *host = json_str(pod, "spec", "hostname", NULL);
+
+		if (host &&
+		    str_eq(json_str(pod, "spec", "subdomain", NULL), name))
+			return xasprintf("%s.%s", host, name);
+	}
+	return NULL;
+}
+
+const char *service_caveat(const json_t *service, bool origin, size_t n)
+{
+	static const struct {
+		const char *field, *value;
+		bool origin;
+		const char *text;
+	} all[] = {
+		{ "internalTrafficPolicy", "Local", false,
+		  "internalTrafficPolicy is Local: only callers on the "
+		  "shadow's node reach it" },
+		{ "externalTrafficPolicy", "Local", false,
+		  "externalTrafficPolicy is Local: callers from outside reach "
+		  "it only by the shadow's node" },
+		{ "sessionAffinity", "ClientIP", true,
+		  "sessionAffinity is ClientIP: callers without the mark stay "
+		  "with one of its Pods, all with the same one" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if ((origin || !all[i].origin) &&
+		    str_eq(json_str(service, "spec", all[i].field, NULL),
+			   all[i].value) &&
+		    n-- == 0)
+			return all[i].text;
+	return NULL;
 }

@@ -3,6 +3,7 @@
 #define KT_CLUSTER_TAKEOVER_H
 
 #include "base/error.h"
+#include "cluster/pod_options.h"
 #include "cluster/svcports.h"
 
 #include <jansson.h>
@@ -28,6 +29,14 @@
 #define KT_STUNTMAN "-kt-stuntman"
 #define KT_ROUTER "-kt-router"
 #define KT_MESH "-kt-mesh-"
+#define KT_MESH_SERVICE_MAX 48 /* of a Service's name; then it is cut */
+
+/** stuntman_name() - SERVICE-kt-stuntman, made fit for a DNS label (returned,
+ *  caller frees) */
+char *stuntman_name(const char *service);
+/** mesh_record_prefix() - what the names of the Service's records begin with,
+ *  SERVICE-kt-mesh-; see mark_object_name() (returned, caller frees) */
+char *mesh_record_prefix(const char *service);
 
 /** service_original() - the selector without us: that of kt-selector, else the
  *  present one (returned, caller decrefs); NULL when neither can be it */
@@ -90,8 +99,23 @@ struct stuntman_spec {
 	const json_t *selector;
 	const char *user;
 	int64_t now;
+	const struct pod_options *options; /* labels, annotations; or NULL */
 };
-/** stuntman_service() - "SERVICE-kt-stuntman" (returned, caller decrefs) */
+/** stuntman_service() - it has all of the Service's that decides which Pods
+ *  answer, and how; always an address of its own (returned, caller decrefs) */
 json_t *stuntman_service(const struct stuntman_spec *s);
+/** stuntman_patch() - a merge patch that makes of @old, a stuntman of former
+ *  times, what @want is (returned, caller decrefs) */
+json_t *stuntman_patch(const json_t *old, const json_t *want);
+
+/** service_named_pod() - the name (with the Service's behind it, as in
+ *  "db-0.db") that one of @pods has by a headless @service, and which nobody
+ *  can resolve while a shadow stands in its place (returned, caller frees);
+ *  NULL: none */
+char *service_named_pod(const json_t *service, const json_t *pods);
+/** service_caveat() - what is not as it was for callers of @service while it
+ *  leads to one Pod, the @n'th such thing; NULL: no more. @origin: those
+ * without a mark go on to its own Pods */
+const char *service_caveat(const json_t *service, bool origin, size_t n);
 
 #endif

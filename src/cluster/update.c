@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster/update.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "cluster/managers.h"
+#include "cluster/objects.h"
 #include "cluster/takeover.h"
 #include "kube/rest.h"
 
@@ -22,6 +25,79 @@ int update_retry(struct kube *k, int tries, int rc, struct kt_error *err)
 	return rc < 0 ? kt_fail(err, -rc, "interrupted") : -EBUSY;
 }
 
+/* --- the second write: whose the fields are --------------------------------
+ */
+
+static json_t *update_whole(const json_t *obj, json_t *managers)
+{
+	json_t *copy = json_deep_copy(obj);
+	json_t *meta = json_object_get(copy, "metadata");
+	json_t *notes = json_object_get(meta, "annotations");
+
+	json_object_set(meta, "managedFields", managers);
+	json_object_del(notes, KT_ANNOTATION_MANAGERS);
+	if (!json_object_size(notes))
+		json_object_del(meta, "annotations");
+	return copy;
+}
+
+static json_t *update_patch_of(const json_t *obj, json_t *managers)
+{
+	return json_pack("{s:{s:s*, s:{s:n}, s:O}}", "metadata",
+			 "resourceVersion",
+			 json_str(obj, "metadata", "resourceVersion", NULL),
+			 "annotations", KT_ANNOTATION_MANAGERS, "managedFields",
+			 managers);
+}
+
+static int update_once(struct kube *k, const char *path, const json_t *obj,
+		       const struct update_fields *f, struct kt_error *err)
+{
+	auto_json json_t *managers = managers_restored(obj, f->field);
+	auto_json json_t *body = NULL;
+
+	if (!managers)
+		return 0;
+	body = f->patch ? update_patch_of(obj, managers)
+			: update_whole(obj, managers);
+	return f->patch ? kube_patch(k, path, body, NULL, err)
+			: kube_replace(k, path, body, NULL, err);
+}
+
+void update_managers(struct kube *k, const char *path, const json_t *obj,
+		     const struct update_fields *f)
+{
+	auto_json json_t *now = json_incref((json_t *)(uintptr_t)obj);
+	struct kt_error err = { 0 };
+	int rc;
+
+	for (int tries = 1;; tries++) {
+		rc = update_once(k, path, now, f, &err);
+		rc = update_retry(k, tries, rc, &err);
+		if (rc != -EBUSY)
+			break;
+		json_decref(now);
+		now = NULL;
+		rc = kube_get(k, path, &now, &err);
+		if (rc < 0)
+			break;
+	}
+	if (rc < 0 && rc != -ENOENT)
+		log_debug("%s: fields stay in our name: %s", path, err.msg);
+}
+
+/* --- Services ------------------------------------------------------------- */
+
+static const struct update_fields update_selector = { "selector", false };
+
+/* What one that was killed between its two writes has left */
+static void update_finish(struct kube *k, const char *path, const json_t *obj,
+			  const struct update_fields *f)
+{
+	if (object_annotation(obj, KT_ANNOTATION_MANAGERS))
+		update_managers(k, path, obj, f);
+}
+
 int update_service(struct kube *k, const char *ns, const char *name,
 		   service_edit_fn edit, void *arg, struct kt_error *err)
 {
@@ -30,16 +106,22 @@ int update_service(struct kube *k, const char *ns, const char *name,
 	for (int tries = 1;; tries++) {
 		auto_json json_t *now = NULL;
 		auto_json json_t *then = NULL;
+		auto_json json_t *done = NULL;
 		int rc = kube_get(k, path, &now, err);
 
 		if (rc < 0)
 			return rc;
 		then = edit(now, arg);
-		if (!then)
+		if (!then) {
+			update_finish(k, path, now, &update_selector);
 			return 0;
-		rc = kube_replace(k, path, then, NULL, err);
-		if (rc == 0)
+		}
+		managers_record(then, now, update_selector.field);
+		rc = kube_replace(k, path, then, &done, err);
+		if (rc == 0) {
+			update_managers(k, path, done, &update_selector);
 			return 1;
+		}
 		rc = update_retry(k, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;
@@ -124,6 +206,8 @@ int update_unlock(struct kube *k, const char *ns, const char *name,
 
 /* --- Deployments, StatefulSets -------------------------------------------- */
 
+static const struct update_fields update_replicas = { "replicas", true };
+
 int update_workload(struct kube *k, const char *ns, const char *resource,
 		    const char *name, workload_edit_fn edit, void *arg,
 		    json_t **out, struct kt_error *err)
@@ -133,16 +217,24 @@ int update_workload(struct kube *k, const char *ns, const char *resource,
 	for (int tries = 1;; tries++) {
 		auto_json json_t *now = NULL;
 		auto_json json_t *patch = NULL;
+		auto_json json_t *done = NULL;
 		int rc = kube_get(k, path, &now, err);
 
 		if (rc < 0)
 			return rc;
 		patch = edit(now, arg);
-		if (!patch)
+		if (!patch) {
+			update_finish(k, path, now, &update_replicas);
 			return 0;
-		rc = kube_patch(k, path, patch, out, err);
-		if (rc == 0)
+		}
+		managers_record(patch, now, update_replicas.field);
+		rc = kube_patch(k, path, patch, &done, err);
+		if (rc == 0) {
+			update_managers(k, path, done, &update_replicas);
+			if (out)
+				*out = json_incref(done);
 			return 1;
+		}
 		rc = update_retry(k, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;

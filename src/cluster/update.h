@@ -18,6 +18,18 @@
 KT_CHECK int update_retry(struct kube *k, int tries, int rc,
 			  struct kt_error *err);
 
+/** struct update_fields - what was changed below spec (managers.h), NULL: any
+ * of it; @patch: the object is patched, not replaced */
+struct update_fields {
+	const char *field;
+	bool patch;
+};
+/** update_managers() - after a write, which gave @obj: the fields are whose
+ * they were. What cannot be done is no failure: the next write makes up for it.
+ */
+void update_managers(struct kube *k, const char *path, const json_t *obj,
+		     const struct update_fields *f);
+
 /** service_edit_fn - a changed copy (returned), or NULL: nothing to do */
 typedef json_t *(*service_edit_fn)(const json_t *service, void *arg);
 

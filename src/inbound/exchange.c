@@ -95,6 +95,8 @@ static int run_selector(struct exchange *x, struct kt_error *err)
 	int rc = exchange_step_service(x, err);
 
 	if (rc == 0)
+		rc = job_check_callers(job, false, err);
+	if (rc == 0)
 		rc = job_lock(job, err);
 	if (rc == 0)
 		rc = lease_check(job, false,

@@ -101,6 +101,15 @@ KT_CHECK int job_map(struct job *job, struct kt_error *err);
 KT_CHECK int job_rules(struct job *job, const struct rule_match *match,
 		       struct kt_error *err);
 
+/**
+ * job_check_callers() - may the Service lead to one Pod of ours? Not without
+ * --force, where its own ones lose names by it (-ENOTUNIQ with @err); what else
+ * will be different is a warning
+ * @origin: callers without a mark go on to its own Pods
+ */
+KT_CHECK int job_check_callers(struct job *job, bool origin,
+			       struct kt_error *err);
+
 KT_CHECK int job_lock(struct job *job, struct kt_error *err);
 void job_unlock(struct job *job);
 /** job_stuntman() - the origin: a Service with the original selector */

@@ -198,6 +198,47 @@ static int read_ports(struct job *job, struct kt_error *err)
 	return 0;
 }
 
+static int job_check_names(struct job *job, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "pods", job->ns, NULL, NULL);
+	auto_free char *query = selector_query(job->original);
+	auto_json json_t *pods = NULL;
+	auto_free char *name = NULL;
+	int rc;
+
+	if (!query ||
+	    !str_eq(json_str(job->service, "spec", "clusterIP", NULL), "None"))
+		return 0;
+	rc = kube_list(job->kube, path, query, &pods, err);
+	if (rc < 0)
+		return rc;
+	name = service_named_pod(job->service, json_object_get(pods, "items"));
+	if (!name)
+		return 0;
+	if (job->opt->force) {
+		log_warn("nobody can resolve %s, and the like, until you leave",
+			 name);
+		return 0;
+	}
+	kt_hint(err, "'exchange --mode ephemeral' leaves the names as they "
+		     "are; --force takes the Service all the same");
+	return kt_fail(err, ENOTUNIQ,
+		       "Service %s/%s gives its Pods names (%s), which nobody "
+		       "could resolve while it leads here",
+		       job->ns, job->name, name);
+}
+
+int job_check_callers(struct job *job, bool origin, struct kt_error *err)
+{
+	int rc = service_role(job->service) ? 0 : job_check_names(job, err);
+	const char *text;
+
+	for (size_t i = 0;
+	     rc == 0 && (text = service_caveat(job->service, origin, i)); i++)
+		log_warn("Service %s/%s: %s", job->ns, job->name, text);
+	return rc;
+}
+
 static int find_service(struct job *job, struct kt_error *err)
 {
 	const char *type;

@@ -20,42 +20,36 @@
 
 static char *stuntman_path(const struct job *job)
 {
-	auto_free char *name = xasprintf("%s" KT_STUNTMAN, job->name);
+	auto_free char *name = stuntman_name(job->name);
 
 	return kube_path("v1", "services", job->ns, name, NULL);
 }
 
-/* A merge patch: what is not named stays, what is null goes */
-static json_t *selector_patch(const json_t *old, const json_t *selector)
+static json_t *make_stuntman(const struct job *job)
 {
-	json_t *s = json_copy((json_t *)(uintptr_t)selector), *value;
-	const char *key;
+	const struct stuntman_spec spec = { job->service, job->original,
+					    shadow_user(), job_now(job),
+					    &job->global->pod };
 
-	json_object_foreach ((json_t *)(uintptr_t)old, key, value)
-		if (!json_object_get(s, key))
-			json_object_set_new(s, key, json_null());
-	return json_pack("{s:{s:o}}", "spec", "selector", s);
+	return stuntman_service(&spec);
 }
 
-/* One that is there must be ours; its selector may be of former times */
+/* One that is there must be ours; what it is may be of former times */
 static int adopt_stuntman(struct job *job, const char *path, json_t **out,
 			  struct kt_error *err)
 {
-	auto_json json_t *patch = NULL;
+	auto_json json_t *want = make_stuntman(job), *patch = NULL;
 	int rc = kube_get(job->kube, path, out, err);
 
 	if (rc < 0)
 		return rc;
 	if (!str_eq(object_label(*out, KT_LABEL_CONTROL),
 		    KT_LABEL_CONTROL_VALUE))
-		return kt_fail(err, EEXIST,
-			       "Service %s/%s" KT_STUNTMAN
-			       " exists, and ktctl has not made it",
-			       job->ns, job->name);
-	if (json_equal(json_at(*out, "spec", "selector", NULL), job->original))
-		return 0;
-	patch = selector_patch(json_at(*out, "spec", "selector", NULL),
-			       job->original);
+		return kt_fail(
+			err, EEXIST,
+			"Service %s/%s exists, and ktctl has not made it",
+			job->ns, object_name(*out));
+	patch = stuntman_patch(*out, want);
 	json_decref(*out);
 	*out = NULL;
 	return kube_patch(job->kube, path, patch, out, err);
@@ -65,24 +59,18 @@ int job_stuntman(struct job *job, struct kt_error *err)
 {
 	auto_free char *path = stuntman_path(job);
 	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
-	const struct stuntman_spec spec = { job->service, job->original,
-					    shadow_user(), job_now(job) };
-	auto_json json_t *want = stuntman_service(&spec), *got = NULL;
+	auto_json json_t *want = make_stuntman(job), *got = NULL;
 	const char *ip;
 	int rc;
 
-	if (strlen(job->name) + strlen(KT_STUNTMAN) > 63)
-		return kt_fail(err, ENAMETOOLONG,
-			       "Service %s/%s: %s" KT_STUNTMAN
-			       " is too long a name for a second Service",
-			       job->ns, job->name, job->name);
 	rc = kube_create(job->kube, all, want, &got, err);
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
 		rc = adopt_stuntman(job, path, &got, err);
 	}
 	if (rc < 0)
-		return rc;
+		return kt_wrap(err, rc, "make a second Service of %s/%s",
+			       job->ns, job->name);
 	job->stuntman = true;
 	ip = json_str(got, "spec", "clusterIP", NULL);
 	if (!ip || !*ip)
@@ -102,8 +90,7 @@ void job_stuntman_remove(struct job *job)
 	heartbeat_stop(job->stuntman_beat);
 	job->stuntman_beat = NULL;
 	if (job->stuntman && kube_delete(job->kube, path, -1, &err) < 0)
-		log_warn("Service %s" KT_STUNTMAN " was not removed: %s",
-			 job->name, err.msg);
+		log_warn("%s was not removed: %s", path, err.msg);
 	job->stuntman = false;
 }
 

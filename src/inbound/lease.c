@@ -119,7 +119,7 @@ int lease_meshes(struct job *job, const char *but, json_t **out,
 	auto_json json_t *labels =
 		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 			  KT_LABEL_ROLE, KT_ROLE_MESH);
-	auto_free char *prefix = xasprintf("%s" KT_MESH, job->name);
+	auto_free char *prefix = mesh_record_prefix(job->name);
 	auto_json json_t *all = json_array();
 	json_t *obj, *live;
 	size_t i;

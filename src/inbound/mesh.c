@@ -153,6 +153,7 @@ static json_t *record_object(const struct mesh *m)
 	json_t *copy = json_deep_copy(all), *port;
 	size_t i;
 
+	object_add_options(copy, &m->job.global->pod);
 	json_array_foreach (json_at(copy, "spec", "ports", NULL), i, port)
 		json_object_del(port, "nodePort");
 	return copy;
@@ -275,6 +276,8 @@ static int start_auto(struct mesh *m, struct kt_error *err)
 
 	if (rc == 0)
 		rc = job_rules(job, &m->match, err);
+	if (rc == 0)
+		rc = job_check_callers(job, true, err);
 	if (rc == 0)
 		rc = job_lock(job, err);
 	if (rc == 0)

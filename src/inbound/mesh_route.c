@@ -53,6 +53,7 @@ int mesh_route_check(struct mesh_route *r, struct kt_error *err)
 	r->spec.header = r->mark->key;
 	r->spec.value = r->mark->value;
 	r->spec.user = shadow_user();
+	r->spec.options = &job->global->pod;
 	target_make(job->target);
 	return routing_open(&r->routing, job->kube, r->api, &r->spec, err);
 }
@@ -75,7 +76,8 @@ static char *origin_path(const struct mesh_route *r)
 static json_t *make_origin(const struct mesh_route *r)
 {
 	const struct stuntman_spec spec = { r->job->service, r->job->original,
-					    shadow_user(), job_now(r->job) };
+					    shadow_user(), job_now(r->job),
+					    &r->job->global->pod };
 	json_t *origin = stuntman_service(&spec);
 	json_t *meta = json_object_get(origin, "metadata");
 

@@ -51,10 +51,11 @@ static json_t *make_ports(const struct expose *e, int minor)
 static json_t *make_service(const struct preview *p)
 {
 	const struct job *job = &p->job;
+	json_t *service;
 	char now[24];
 
 	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
-	return json_pack(
+	service = json_pack(
 		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s,s:s,s:s,s:s*}},s:{s:s,s:O,s:o}"
 		"}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
@@ -65,6 +66,8 @@ static json_t *make_service(const struct preview *p)
 		p->opt->external ? "LoadBalancer" : "ClusterIP", "selector",
 		job->selector, "ports",
 		make_ports(&p->opt->in.expose, job->minor));
+	object_add_options(service, &job->global->pod);
+	return service;
 }
 
 static int check_expose(const struct preview *p, struct kt_error *err)

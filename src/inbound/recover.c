@@ -203,8 +203,9 @@ static bool is_of_service(const char *record, void *arg)
 {
 	const struct recover *r = arg;
 
-	return str_starts(record, r->name) &&
-	       str_starts(record + strlen(r->name), KT_MESH);
+	auto_free char *prefix = mesh_record_prefix(r->name);
+
+	return str_starts(record, prefix);
 }
 
 static void say_text(void *user, const char *text)

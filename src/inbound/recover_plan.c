@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/managers.h"
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
 #include "inbound/scale_list.h"
@@ -21,14 +22,12 @@ static const char *role_of(const json_t *obj)
 	return object_label(obj, KT_LABEL_ROLE);
 }
 
-/* "NAME-kt-mesh-..." with @middle = "-kt-mesh-" */
-static bool recover_plan_is_of(const json_t *obj, const char *name,
-			       const char *middle)
+/* "NAME-kt-mesh-..." of the Service @name */
+static bool recover_plan_is_of(const json_t *obj, const char *name)
 {
-	size_t n = strlen(name);
+	auto_free char *prefix = mesh_record_prefix(name);
 
-	return str_starts(object_name(obj), name) &&
-	       str_starts(object_name(obj) + n, middle);
+	return str_starts(object_name(obj), prefix);
 }
 
 /* Does @obj, one of our Pods or Deployments, serve the Service? By what it
@@ -45,7 +44,7 @@ static bool recover_plan_serves(const json_t *obj, const json_t *service,
 		      strcmp(role, KT_ROLE_ROUTER) != 0))
 		return false;
 	return (config && strcmp(config, name) == 0) ||
-	       recover_plan_is_of(obj, name, KT_MESH) ||
+	       recover_plan_is_of(obj, name) ||
 	       selector_matches(json_at(service, "spec", "selector", NULL),
 				labels) ||
 	       selector_matches(original, labels);
@@ -75,7 +74,8 @@ static void recover_plan_plan_recorded(struct recover_plan *p,
 	size_t i;
 
 	json_array_foreach (list, i, obj)
-		if (object_annotation(obj, KT_ANNOTATION_REPLICAS) &&
+		if ((object_annotation(obj, KT_ANNOTATION_REPLICAS) ||
+		     object_annotation(obj, KT_ANNOTATION_MANAGERS)) &&
 		    selector_matches(original, object_pod_labels(obj)))
 			scale_list_add(p->scale, kind, object_name(obj), 0);
 }
@@ -96,7 +96,7 @@ static void plan_services(struct recover_plan *p,
 			  const struct recover_input *job)
 {
 	const char *name = object_name(job->service);
-	auto_free char *stuntman = xasprintf("%s" KT_STUNTMAN, name);
+	auto_free char *stuntman = stuntman_name(name);
 	json_t *obj, *origin = NULL;
 	size_t i;
 
@@ -105,7 +105,7 @@ static void plan_services(struct recover_plan *p,
 			continue;
 		if (strcmp(object_name(obj), stuntman) == 0)
 			origin = obj;
-		else if (recover_plan_is_of(obj, name, KT_MESH))
+		else if (recover_plan_is_of(obj, name))
 			json_array_append(p->services, obj);
 	}
 	if (origin)
@@ -121,8 +121,10 @@ void recover_plan_make(struct recover_plan *p, const struct recover_input *job)
 
 	*p = (struct recover_plan){
 		.restore = back != NULL,
-		.unlock = !back &&
-			  object_annotation(job->service, KT_ANNOTATION_LOCK),
+		.unlock = !back && (object_annotation(job->service,
+						      KT_ANNOTATION_LOCK) ||
+				    object_annotation(job->service,
+						      KT_ANNOTATION_MANAGERS)),
 		.stuck = !back && service_role(job->service) &&
 			 !recover_plan_is_ours(job->service),
 		.scale = json_array(),

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/managers.h"
 #include "cluster/objects.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
@@ -72,7 +73,7 @@ static bool clean_plan_is_alive(const struct clean_input *in, const json_t *obj)
 					       : NULL;
 	if (!service)
 		return false;
-	prefix = xasprintf("%s" KT_MESH, service);
+	prefix = mesh_record_prefix(service);
 	return any_workload(in, is_live_mesh_of, prefix) ||
 	       any_of(in, in->services, is_live_mesh_of, prefix);
 }
@@ -149,7 +150,8 @@ static void plan_user_service(struct clean_plan *p,
 			"selector is not known: set spec.selector by hand",
 			object_name(service));
 	}
-	if (object_annotation(service, KT_ANNOTATION_LOCK))
+	if (object_annotation(service, KT_ANNOTATION_LOCK) ||
+	    object_annotation(service, KT_ANNOTATION_MANAGERS))
 		json_array_append(p->unlock, service);
 }
 
@@ -164,18 +166,22 @@ static const json_t *clean_plan_find(const json_t *list, const char *name)
 	return NULL;
 }
 
-/* The Service whose stand-in (the origin) @service is, while it is meshed */
+/* Is @service the stand-in (the origin) of one that is taken? */
 static bool is_needed_stuntman(const struct clean_input *in,
 			       const json_t *service)
 {
-	auto_free char *name = xstrdup(object_name(service));
 	const json_t *owner;
+	size_t i;
 
-	if (!str_ends(name, KT_STUNTMAN))
+	if (!str_ends(object_name(service), KT_STUNTMAN))
 		return false;
-	name[strlen(name) - strlen(KT_STUNTMAN)] = '\0';
-	owner = clean_plan_find(in->services, name);
-	return owner && is_taken(owner) && is_served(in, owner);
+	json_array_foreach (in->services, i, owner) {
+		auto_free char *name = stuntman_name(object_name(owner));
+
+		if (strcmp(name, object_name(service)) == 0)
+			return is_taken(owner) && is_served(in, owner);
+	}
+	return false;
 }
 
 static void plan_own_service(struct clean_plan *p, const struct clean_input *in,
@@ -220,7 +226,8 @@ static void clean_plan_plan_recorded(struct clean_plan *p,
 	size_t i;
 
 	json_array_foreach (list, i, obj)
-		if (object_annotation(obj, KT_ANNOTATION_REPLICAS) &&
+		if ((object_annotation(obj, KT_ANNOTATION_REPLICAS) ||
+		     object_annotation(obj, KT_ANNOTATION_MANAGERS)) &&
 		    !any_workload(in, is_live_exchange_of,
 				  json_at(obj, "spec", "selector",
 					  "matchLabels", NULL)))

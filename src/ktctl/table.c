@@ -144,6 +144,14 @@ static const struct option connect_options[] = {
 			"behind it for UDP",                                   \
 			S(in.expose)                                           \
 	}
+#define FORCE_ROW(S)                                                           \
+	{                                                                      \
+		"force", 0, VALUE_BOOL, "false", NULL,                         \
+			"also a headless Service that gives its Pods names "   \
+			"(db-0.db), which "                                    \
+			"nobody can resolve meanwhile",                        \
+			S(in.force)                                            \
+	}
 #define JOB_ROWS(S)                                                            \
 	{ "skipPortChecking",                                                  \
 	  0,                                                                   \
@@ -172,6 +180,7 @@ static const struct option exchange_options[] = {
 	{ "recoverWaitTime", 0, VALUE_INT, "120", "SECONDS",
 	  "mode scale: how long to wait for the original Pods when you leave",
 	  EXCHANGE(recover_wait_time), .min = 0, .max = 86400 },
+	FORCE_ROW(EXCHANGE),
 	JOB_ROWS(EXCHANGE),
 	{ 0 },
 };
@@ -202,6 +211,7 @@ static const struct option mesh_options[] = {
 	{ "routerImage", 0, VALUE_STRING, "", "IMAGE",
 	  "mode auto: image of the router; without it that of --image",
 	  MESH(router_image) },
+	FORCE_ROW(MESH),
 	JOB_ROWS(MESH),
 	{ 0 },
 };

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/mark.h"
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
 #include "kube/rest.h"
@@ -323,6 +324,122 @@ static void test_stuntman(void **state)
 		json_str(json_array_get(ports, 1), "targetPort", NULL), "rpc");
 }
 
+#define LONG63 "a234567890b234567890c234567890d234567890e234567890f234567890abc"
+
+static void test_long_names(void **state)
+{
+	auto_free char *one = stuntman_name(LONG63), *two = NULL, *fit = NULL;
+	auto_free char *prefix = mesh_record_prefix(LONG63);
+	struct mark m = { .key = MARK_KEY, .value = "a" };
+	struct mark other = { .key = MARK_KEY, .value = "b" };
+	char record[OBJECT_NAME_LEN], another[OBJECT_NAME_LEN];
+	char name[64] = LONG63;
+
+	(void)state;
+	assert_int_equal(strlen(name), 63);
+	assert_int_equal(strlen(one), 63);
+	assert_true(str_ends(one, KT_STUNTMAN));
+	name[62] = 'd'; /* the hash is of all of it */
+	two = stuntman_name(name);
+	assert_string_not_equal(one, two);
+	name[51] = 0;
+	fit = stuntman_name(name);
+	assert_int_equal(strlen(fit), 63);
+	assert_true(str_starts(fit, name));
+	/* a record is found by its Service's prefix */
+	mark_object_name(&m, LONG63, record);
+	mark_object_name(&other, LONG63, another);
+	assert_true(strlen(record) <= 63);
+	assert_true(str_starts(record, prefix));
+	assert_string_not_equal(record, another);
+	name[50] = 0;
+	free(prefix);
+	prefix = mesh_record_prefix(name);
+	mark_object_name(&m, name, record);
+	assert_true(str_starts(record, prefix));
+}
+
+/* Which Pods answer, on which address, and who answers whom */
+static void test_stuntman_keeps(void **state)
+{
+	static const char *const kept[] = { "publishNotReadyAddresses",
+					    "ipFamilies", "ipFamilyPolicy",
+					    "sessionAffinity",
+					    "sessionAffinityConfig" };
+	auto_json json_t *service = json_quoted(
+		"{'metadata': {'name': 'web'}, 'spec': {'clusterIP': 'None',"
+		"'selector': {'app': 'web'}, 'publishNotReadyAddresses': true,"
+		"'ipFamilies': ['IPv6'], 'ipFamilyPolicy': 'SingleStack',"
+		"'sessionAffinity': 'ClientIP', 'sessionAffinityConfig':"
+		"{'clientIP': {'timeoutSeconds': 5}},"
+		"'ports': [{'port': 80}]}}");
+	auto_json json_t *plain =
+		json_quoted("{'metadata': {'name': 'web'}, 'spec': {'selector':"
+			    "{'app': 'new'}, 'ports': [{'port': 81}]}}");
+	struct stuntman_spec spec = {
+		service, json_at(service, "spec", "selector", NULL), "alice", 5
+	};
+	auto_json json_t *s = stuntman_service(&spec), *next = NULL,
+			 *patch = NULL, *want = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		assert_true(
+			json_equal(json_at(s, "spec", kept[i], NULL),
+				   json_at(service, "spec", kept[i], NULL)));
+	/* the router calls it by an address */
+	assert_null(json_at(s, "spec", "clusterIP", NULL));
+	/* one of former times becomes what it shall be now */
+	spec.service = plain;
+	spec.selector = json_at(plain, "spec", "selector", NULL);
+	next = stuntman_service(&spec);
+	patch = stuntman_patch(s, next);
+	want = json_quoted(
+		"{'spec': {'selector': {'app': 'new'}, 'ports': [{'name':"
+		"'kt-81', 'port': 81, 'protocol': 'TCP'}],"
+		"'publishNotReadyAddresses': null, 'sessionAffinity': null,"
+		"'sessionAffinityConfig': null}}");
+	assert_true(json_equal(patch, want));
+}
+
+static void test_named_pods(void **state)
+{
+	auto_json json_t *headless = json_quoted(
+		"{'metadata': {'name': 'db'}, 'spec': {'clusterIP': 'None'}}");
+	auto_json json_t *plain = json_quoted(
+		"{'metadata': {'name': 'db'}, 'spec': {'clusterIP': "
+		"'10.0.0.1'}}");
+	auto_json json_t *pods = json_quoted(
+		"[{'spec': {}}, {'spec': {'hostname': 'x', 'subdomain':"
+		"'other'}}, {'spec': {'hostname': 'db-0', 'subdomain':"
+		"'db'}}]");
+	auto_json json_t *unnamed = json_quoted("[{'spec': {}}]");
+	auto_free char *name = service_named_pod(headless, pods);
+
+	(void)state;
+	assert_string_equal(name, "db-0.db");
+	assert_null(service_named_pod(plain, pods));
+	assert_null(service_named_pod(headless, unnamed));
+	assert_null(service_named_pod(headless, NULL));
+}
+
+static void test_caveats(void **state)
+{
+	auto_json json_t *s =
+		json_quoted("{'spec': {'sessionAffinity': 'ClientIP',"
+			    "'internalTrafficPolicy': 'Local'}}");
+	auto_json json_t *plain =
+		json_quoted("{'spec': {'sessionAffinity': 'None',"
+			    "'internalTrafficPolicy': 'Cluster'}}");
+
+	(void)state;
+	assert_non_null(strstr(service_caveat(s, true, 0), "Local"));
+	assert_non_null(strstr(service_caveat(s, true, 1), "ClientIP"));
+	assert_null(service_caveat(s, true, 2));
+	assert_null(service_caveat(s, false, 1));
+	assert_null(service_caveat(plain, true, 0));
+}
+
 static void scales(const char *object, int fallback, const char *want)
 {
 	auto_json json_t *obj = json_quoted(object), *got = NULL,
@@ -389,6 +506,10 @@ int main(void)
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_stuntman),
+		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_stuntman_keeps),
+		cmocka_unit_test(test_named_pods),
+		cmocka_unit_test(test_caveats),
 		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_selector_query),
 	};
