@@ -67,7 +67,7 @@ apply() {
   kc apply --server-side -f - 2>&1
 }
 
-# is_refused_nothing: whoever owns the manifests may change what we have lent
+# selector_changes: whoever owns the manifest may change it
 selector_changes() {
   service fields web2 "$HTTP" | apply
   [ "$(selector_of fields)" = '{"app":"web2"}' ]
@@ -117,10 +117,11 @@ selector_changes() {
 # many_ports N: two to one name, the others to numbers
 many_ports() {
   local i
-  printf '"ports": [{"name": "a", "port": 80, "targetPort": "http"},'
-  printf '{"name": "b", "port": 443, "targetPort": "http"}'
+  printf '"ports": [{"name": "a", "port": 80, "targetPort": "http", '
+  printf '"protocol": "TCP"}, {"name": "b", "port": 443, "targetPort": "http", '
+  printf '"protocol": "TCP"}'
   for i in $(seq 3 "$1"); do
-    printf ', {"name": "p%d", "port": %d}' "$i" $((30000 + i))
+    printf ', {"name": "p%d", "port": %d, "protocol": "TCP"}' "$i" $((30000 + i))
   done
   printf ']'
 }

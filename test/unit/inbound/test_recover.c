@@ -159,10 +159,24 @@ static void half(void **state)
 {
 	const char *const locked[6] = { SERVICE("'kt-lock': '5'",
 						"'app': 'web'") };
+	/* killed between the write that restored it and the one after that */
+	const char *const managers[6] = { SERVICE("'kt-managers': '[]'",
+						  "'app': 'web'") };
+	const char *const scaled[6] = {
+		SERVICE("", "'app': 'web'"),
+		NULL,
+		NULL,
+		NULL,
+		"[{'metadata': {'name': 'web', 'annotations': {'kt-managers': "
+		"'[]'}}, 'spec': {'template': {'metadata': {'labels': "
+		"{'app': 'web'}}}}}]",
+	};
 	const char *const stuck[6] = { SERVICE("", "'kt-role': 'router'") };
 
 	(void)state;
 	plan(locked, "unlock/////");
+	plan(managers, "unlock/////");
+	plan(scaled, "/ web////");
 	plan(stuck, "stuck/////");
 }
 

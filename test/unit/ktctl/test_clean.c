@@ -225,6 +225,20 @@ static void scaled(void **state)
 	plan_fini(&f);
 }
 
+/* Killed between the two writes: only whose the fields are is left to do */
+static void managers_left(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	plan(&f, "[]", "[]", "[]",
+	     "[{'metadata': {'name': 's', 'annotations': {'kt-managers': "
+	     "'[]'}}, 'spec': {'selector': {'app': 'web'}}}]");
+	expect(f.plan.recover, "");
+	expect(f.plan.unlock, "s");
+	plan_fini(&f);
+}
+
 static void recovered(void **state)
 {
 	json_t *s = json_quoted("{'metadata': {'name': 'a', 'annotations': "
@@ -275,13 +289,10 @@ static void resolv_conf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(connect_shadows),
-		cmocka_unit_test(nothing),
-		cmocka_unit_test(exchanged),
-		cmocka_unit_test(stuck),
-		cmocka_unit_test(mesh_in_use),
-		cmocka_unit_test(scaled),
-		cmocka_unit_test(recovered),
+		cmocka_unit_test(connect_shadows), cmocka_unit_test(nothing),
+		cmocka_unit_test(exchanged),	   cmocka_unit_test(stuck),
+		cmocka_unit_test(mesh_in_use),	   cmocka_unit_test(scaled),
+		cmocka_unit_test(managers_left),   cmocka_unit_test(recovered),
 		cmocka_unit_test(resolv_conf),
 	};
 
