@@ -114,6 +114,11 @@ selector_changes() {
   [ "$(kc -n "$NS" get deployment fields -o 'jsonpath={.spec.replicas}')" = 1 ]
 }
 
+minor() {
+  kc version -o json | "$PYTHON" -c 'import json, sys
+print(json.load(sys.stdin)["serverVersion"]["minor"].rstrip("+"))'
+}
+
 # many_ports N: two to one name, the others to numbers
 many_ports() {
   local i
@@ -127,19 +132,21 @@ many_ports() {
 }
 
 @test "services: many ports, and two to one name" {
-  local ip
+  local ip most=256
+  # the endpoints of an old one end at 100, whoever is behind
+  [ "$(minor)" -ge 25 ] || most=100
   serve alice local
   service many-ports web "$(many_ports 257)" | apply
   ktctl_run alice exchange many-ports -n "$NS" --expose 8080:http
   ended_with 1 "257 ports" "256"
   no_objects
   kc -n "$NS" delete service many-ports >/dev/null
-  service many-ports web "$(many_ports 256)" | apply
+  service many-ports web "$(many_ports $most)" | apply
   ip=$(service_ip many-ports)
   start exchange alice exchange many-ports --expose 8080:http
   eventually 5 asks local "http://$ip/"
   asks local "http://$ip:443/"
-  run ask "http://$ip:30256/" # served, and by nobody
+  run ask "http://$ip:$((30000 + most))/" # served, and by nobody
   [[ $output == *"reset by peer"* || $output == *refused* ]]
   leave exchange
   eventually 15 no_objects
