@@ -103,6 +103,33 @@ static void each_request_its_own_way(void **state)
 	laptop_free(&bob);
 }
 
+/* nobody takes a mark from its owner by a narrower match */
+static void a_narrower_rule_is_refused(void **state)
+{
+	struct laptop ann, bob;
+	char narrow[100];
+	int a, b;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	assert_true(ann.accepted);
+	snprintf(narrow, sizeof(narrow), "%s path:/", rule("ann"));
+	laptop_new(&bob, "bob", 2, narrow, NULL);
+	assert_true(bob.refused);
+	assert_string_equal(bob.holder, "ann");
+	assert_non_null(strstr(bob.text, "is taken by ann"));
+	a = connect_to(port);
+	ask(a, "ann");
+	b = accept_one(ann.listener);
+	hear(b, "\r\n\r\n");
+	answer(b, "from ann");
+	hear(a, "from ann");
+	close(a);
+	close(b);
+	laptop_free(&ann);
+	laptop_free(&bob);
+}
+
 /* a new caller without a mark: is its connection ended with the answer? */
 static bool is_drained(void)
 {
@@ -269,6 +296,7 @@ int main(void)
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
 		WITH_ORIGIN(each_request_its_own_way),
+		WITH_ORIGIN(a_narrower_rule_is_refused),
 		WITH_ORIGIN(draining_is_for_own_rules),
 		WITH_ORIGIN(lost_and_back),
 		WITH_ORIGIN(waits_for_the_laptop_then_home),
