@@ -33,6 +33,7 @@ struct global_options {
 	char *context;	  /* NULL: the current one */
 	struct pod_options pod;
 	int port_forward_timeout; /* seconds, >= 1 */
+	int buffer_limit;	  /* MiB; 0: by the machine */
 	int ip_version;		  /* 4 or 6 */
 	int carrier;		  /* enum carrier_option */
 	bool debug;

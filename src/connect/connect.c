@@ -111,6 +111,7 @@ static void make_uplink(struct connect *c)
 		.kube = c->kube,
 		.ns = c->ns,
 		.open_timeout_ns = c->global->port_forward_timeout * NS_SEC,
+		.buffers = (size_t)c->global->buffer_limit << 20,
 		.home = c->app->home,
 		.carrier = c->global->carrier,
 		.up = on_uplink_up,

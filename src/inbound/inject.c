@@ -286,6 +286,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 		.kube = job->kube,
 		.ns = job->ns,
 		.open_timeout_ns = job->global->port_forward_timeout * NS_SEC,
+		.buffers = (size_t)job->global->buffer_limit << 20,
 		.home = job->app->home,
 		.carrier = job->global->carrier,
 		.inbound = &p->spec,

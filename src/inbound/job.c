@@ -171,6 +171,7 @@ int job_tunnel(struct job *job, struct kt_error *err)
 		.ns = job->ns,
 		.shadow = job->shadow,
 		.open_timeout_ns = job->global->port_forward_timeout * NS_SEC,
+		.buffers = (size_t)job->global->buffer_limit << 20,
 		.home = job->app->home,
 		.carrier = job->global->carrier,
 		.inbound = &job->spec,

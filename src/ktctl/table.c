@@ -59,6 +59,9 @@ const struct option global_option_table[] = {
 	  "what the port-forward speaks: auto, spdy, spdy-websocket or "
 	  "websocket",
 	  .choices = carrier_names, GLOBAL(carrier) },
+	{ "bufferLimit", 0, VALUE_INT, "0", "MIB",
+	  "memory for what programs do not read; 0: as this machine allows",
+	  GLOBAL(buffer_limit), .min = 0, .max = 4096 },
 	{ "podCreationTimeout", 0, VALUE_INT, "60", "SECONDS",
 	  "how long to wait for a Pod to run", GLOBAL(pod.creation_timeout),
 	  .min = 1, .max = 86400 },

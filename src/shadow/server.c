@@ -299,6 +299,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 
 	sv->cfg = *cfg;
 	sv->session = session_config_default();
+	session_config_limit(&sv->session, 0);
 	sv->session.detached_ns = cfg->keep_ns;
 	sv->sh.loop = loop;
 	fdlimit_raise();

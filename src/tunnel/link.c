@@ -135,15 +135,17 @@ struct link *link_new(struct loop *loop, const struct session_config *scfg,
 	enum frame_role role =
 		mcfg->server ? FRAME_ROLE_SERVER : FRAME_ROLE_CLIENT;
 	struct link *l = calloc(1, sizeof(*l));
+	struct mux_config cfg = *mcfg;
 
 	if (!l)
 		return NULL;
 	l->loop = loop;
 	l->ops = ops;
 	l->user = user;
+	mux_config_limit(&cfg, scfg->buffers);
 	l->session = session_new(loop, scfg, id, role, &session_ops, l);
 	if (l->session)
-		l->mux = mux_new(loop, mcfg, &transport, l, on_request, user);
+		l->mux = mux_new(loop, &cfg, &transport, l, on_request, user);
 	if (!l->mux) {
 		session_free(l->session);
 		free(l);

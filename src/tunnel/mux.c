@@ -22,12 +22,14 @@
  * have something by bytes already sent, so they share alike and a stream that
  * was silent goes first.
  *
- * Receiving is pushed. Credit of the whole connection is given back at once
- * and is practically unlimited; what bounds memory is each stream's own
- * window, given back only for bytes that the stream's user really took. So a
- * stalled reader stops its own stream when its window is full, and no other.
- * A stream starts with a small window, which doubles each time its user took
- * a windowful, up to a maximum: only streams that flow get the large one.
+ * Receiving is pushed. Credit is given back for bytes that the stream's user
+ * really took. A stalled reader stops its own stream when its window is full,
+ * and no other, as the window of the connection has room for many. That one
+ * bounds the memory of all. When those who do not read hold three eighths of it
+ * (nghttp2 tells the peer of new credit by halves), the one that holds the most
+ * and took nothing for long is reset, and so on: else all would stand
+ * still. A stream starts with a small window, which doubles each time its user
+ * took a windowful, up to a maximum: only streams that flow get the large one.
  *
  * States of a stream: its user is set (ops), or gone (after
  * mux_stream_reset(), mux_stream_refuse()). When nghttp2 closes the stream the
@@ -36,9 +38,13 @@
  * uses is freed after the batch of events.
  */
 
-#define HEAD_LEN 9    /* of an HTTP/2 frame */
-#define READ_MIN 8192 /* the least room worth a read() */
-#define CONNECTION_WINDOW (1 << 30)
+#define HEAD_LEN 9	       /* of an HTTP/2 frame */
+#define READ_MIN 8192	       /* the least room worth a read() */
+#define HELD_DEFAULT (1 << 30) /* of a mux without a session: no bound */
+#define HELD_MAX (1 << 30)
+#define HELD_MIN (256 << 10)
+#define STALL_NS (10 * NS_SEC) /* a stream of which nothing is taken */
+#define SHORT_TICKS 10	       /* looks in stall_ns */
 #define RECV_FRAME_MAX (256 * 1024)
 
 struct mux {
@@ -53,6 +59,9 @@ struct mux {
 	struct list streams;
 	size_t nstreams;
 	size_t windows; /* sum of the streams' */
+	size_t held;	/* bytes received and not taken */
+	struct timer short_tick;
+	bool short_told;
 	bool dead;
 	bool spent; /* no stream ids are left */
 
@@ -68,7 +77,9 @@ struct mux_stream {
 	void *user;
 	struct muxhead *head; /* while one comes in */
 	uint32_t window, taken;
-	int error; /* why we ended it (positive errno), or 0 */
+	size_t held;
+	int64_t moved; /* when something was taken, or all was */
+	int error;     /* why we ended it (positive errno), or 0 */
 	bool deferred;
 	bool answered; /* head() was called, or we answered */
 	bool ended;    /* end() was called */
@@ -83,6 +94,8 @@ struct mux_config mux_config_default(bool server)
 		.window_more = 4 * 1024 * 1024,
 		.frame_max = 64 * 1024,
 		.streams_max = 100000,
+		.stall_ns = STALL_NS,
+		.share = 1,
 	};
 }
 
@@ -91,7 +104,19 @@ struct mux_config mux_config_bulk(bool server)
 	struct mux_config cfg = mux_config_default(server);
 
 	cfg.window_more = MUX_WINDOW_MAX;
+	cfg.share = 3;
 	return cfg;
+}
+
+void mux_config_limit(struct mux_config *cfg, size_t buffers)
+{
+	size_t n = MIN(buffers / 4 * cfg->share, (size_t)HELD_MAX);
+
+	cfg->held_max = MAX((uint32_t)n, (uint32_t)HELD_MIN);
+	/* no stream alone takes it all */
+	cfg->window_more = MIN(cfg->window_more, cfg->held_max / 4);
+	cfg->window_max = MIN(cfg->window_max, cfg->held_max / 4);
+	cfg->window = MIN(cfg->window, MAX(cfg->held_max / 8, 65536U));
 }
 
 size_t mux_streams(const struct mux *m)
@@ -135,9 +160,31 @@ static struct mux_stream *stream_new(struct mux *m, int32_t id,
 	return s;
 }
 
+static void kick(struct mux *m)
+{
+	if (!m->dead)
+		m->tr->kick(m->tr_user);
+}
+
+/* what it held is nobody's now */
+static void mux_stream_give_back(struct mux_stream *s)
+{
+	struct mux *m = s->mux;
+
+	if (!s->held)
+		return;
+	m->held -= s->held;
+	if (!m->dead) {
+		nghttp2_session_consume_connection(m->ng, s->held);
+		kick(m);
+	}
+	s->held = 0;
+}
+
 /* callbacks further up the stack may still hold it: freed after the batch */
 static void mux_stream_free(struct mux_stream *s)
 {
+	mux_stream_give_back(s);
 	list_del(&s->node);
 	s->mux->nstreams--;
 	s->mux->windows -= s->window;
@@ -154,12 +201,6 @@ static void stream_closed(struct mux_stream *s, int error)
 	mux_stream_free(s);
 	if (ops && ops->close)
 		ops->close(s->user, error);
-}
-
-static void kick(struct mux *m)
-{
-	if (!m->dead)
-		m->tr->kick(m->tr_user);
 }
 
 static void stream_rst(struct mux_stream *s, int error)
@@ -215,9 +256,13 @@ void mux_stream_consume(struct mux_stream *s, size_t n)
 {
 	struct mux *m = s->mux;
 
+	n = MIN(n, s->held);
 	if (!n || m->dead)
 		return;
-	nghttp2_session_consume_stream(m->ng, s->id, n);
+	s->held -= n;
+	m->held -= n;
+	s->moved = loop_now(m->loop);
+	nghttp2_session_consume(m->ng, s->id, n);
 	s->taken += (uint32_t)n;
 	if (s->taken >= s->window)
 		grow_window(s);
@@ -456,6 +501,59 @@ static int frame_recv_cb(nghttp2_session *ng, const nghttp2_frame *frame,
 	return 0;
 }
 
+static bool mux_is_short(const struct mux *m)
+{
+	return m->held > m->cfg.held_max / 8 * 3;
+}
+
+/* The one that holds the most of those of which nothing is taken. */
+static struct mux_stream *mux_find_stalled(struct mux *m)
+{
+	int64_t before = loop_now(m->loop) - m->cfg.stall_ns;
+	struct mux_stream *most = NULL;
+	struct list *n;
+
+	list_for_each (n, &m->streams) {
+		struct mux_stream *s = container_of(n, struct mux_stream, node);
+
+		if (s->ops && s->held && s->moved <= before &&
+		    (!most || s->held > most->held))
+			most = s;
+	}
+	return most;
+}
+
+static void mux_on_short(struct timer *t)
+{
+	struct mux *m = container_of(t, struct mux, short_tick);
+	struct mux_stream *s;
+
+	while (!m->dead && mux_is_short(m) && (s = mux_find_stalled(m))) {
+		const struct mux_stream_ops *ops = s->ops;
+
+		if (!m->short_told)
+			log_warn("connections of which nobody reads hold "
+				 "%zu MiB, of %u: those that stand still are "
+				 "reset (--bufferLimit)",
+				 m->held >> 20, m->cfg.held_max >> 20);
+		m->short_told = true;
+		mux_stream_give_back(s);
+		mux_stream_reset(s, ENOBUFS);
+		if (ops->close)
+			ops->close(s->user, -ENOBUFS);
+	}
+	if (!m->dead && mux_is_short(m))
+		loop_timer_start(m->loop, t, m->cfg.stall_ns / SHORT_TICKS,
+				 mux_on_short);
+}
+
+static void mux_watch_held(struct mux *m)
+{
+	if (mux_is_short(m) && !loop_timer_active(&m->short_tick))
+		loop_timer_start(m->loop, &m->short_tick,
+				 m->cfg.stall_ns / SHORT_TICKS, mux_on_short);
+}
+
 static int data_cb(nghttp2_session *ng, uint8_t flags, int32_t id,
 		   const uint8_t *p, size_t n, void *user)
 {
@@ -465,11 +563,16 @@ static int data_cb(nghttp2_session *ng, uint8_t flags, int32_t id,
 	(void)flags;
 	if (m->dead)
 		return 0;
-	nghttp2_session_consume_connection(ng, n);
-	if (s && s->ops && s->ops->data)
-		s->ops->data(s->user, p, n);
-	else
-		nghttp2_session_consume_stream(ng, id, n);
+	if (!s || !s->ops || !s->ops->data) {
+		nghttp2_session_consume(ng, id, n);
+		return 0;
+	}
+	if (!s->held)
+		s->moved = loop_now(m->loop);
+	s->held += n;
+	m->held += n;
+	mux_watch_held(m);
+	s->ops->data(s->user, p, n);
 	return 0;
 }
 
@@ -694,8 +797,8 @@ static int submit_settings(struct mux *m)
 
 	if (nghttp2_submit_settings(m->ng, NGHTTP2_FLAG_NONE, s,
 				    ARRAY_SIZE(s)) != 0 ||
-	    nghttp2_session_set_local_window_size(m->ng, NGHTTP2_FLAG_NONE, 0,
-						  CONNECTION_WINDOW) != 0)
+	    nghttp2_session_set_local_window_size(
+		    m->ng, NGHTTP2_FLAG_NONE, 0, (int32_t)m->cfg.held_max) != 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -731,6 +834,8 @@ struct mux *mux_new(struct loop *loop, const struct mux_config *cfg,
 		return NULL;
 	m->loop = loop;
 	m->cfg = *cfg;
+	if (!m->cfg.held_max)
+		m->cfg.held_max = HELD_DEFAULT;
 	m->tr = tr;
 	m->tr_user = tr_user;
 	m->on_request = on_request;
@@ -758,6 +863,7 @@ void mux_free(struct mux *m, int error)
 	if (!m || m->dead)
 		return;
 	m->dead = true;
+	loop_timer_stop(&m->short_tick);
 	while (!list_empty(&m->streams))
 		stream_closed(
 			container_of(m->streams.next, struct mux_stream, node),

@@ -81,6 +81,10 @@ struct mux_stream_ops {
 
 /**
  * struct mux_config - sizes
+ * @held_max bounds the memory that the peer can fill, whatever the streams'
+ * windows: it is the window of the connection. Where streams that nobody reads
+ * hold much of it, those that stand still for long are reset (ENOBUFS), or all
+ * would stand still.
  * A window is memory which the peer may fill, at whoever does not read; so few
  * streams may have large ones.
  * A @window below HTTP/2's 65535 may only be used when the SETTINGS are
@@ -95,9 +99,16 @@ struct mux_config {
 	uint32_t window_more; /* while all windows are below MUX_WINDOWS */
 	uint32_t frame_max;   /* payload of one DATA frame */
 	uint32_t streams_max; /* open at once */
+	int64_t stall_ns;     /* a stream of which nothing is taken for so long
+				 may be reset when memory is short */
+	unsigned int share;   /* of the buffers, in quarters */
+	uint32_t held_max;    /* bytes received and not taken, of all streams;
+				 0: see mux_config_limit() */
 };
 
 struct mux_config mux_config_default(bool server);
+/** mux_config_limit() - @cfg's share of @buffers bytes in all */
+void mux_config_limit(struct mux_config *cfg, size_t buffers);
 /** mux_config_bulk() - for a session of bulk streams alone */
 struct mux_config mux_config_bulk(bool server);
 

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memlimit.h"
 #include "tunnel/inflight.h"
 #include "tunnel/replay.h"
 
@@ -63,6 +64,8 @@
 #define CTL_MAX (16 * 1024)
 #define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 #define IOV_MAX_ 16
+#define BUFFERS_MAX ((size_t)128 << 20)
+#define BUFFERS_MIN ((size_t)4 << 20)
 
 struct session {
 	struct loop *loop;
@@ -126,7 +129,20 @@ struct session_config session_config_default(void)
 		.ack_ns = 4 * NS_MS,
 		.replay_max = 8 * 1024 * 1024,
 		.inflight_max = 4 * 1024 * 1024,
+		.buffers = BUFFERS_MAX,
 	};
+}
+
+void session_config_limit(struct session_config *cfg, size_t buffers)
+{
+	uint64_t memory = buffers ? 0 : memlimit_get();
+
+	if (!buffers)
+		buffers = memory ? (size_t)MIN(memory / 4, BUFFERS_MAX)
+				 : BUFFERS_MAX;
+	cfg->buffers = MAX(buffers, BUFFERS_MIN);
+	cfg->replay_max = MIN(cfg->replay_max, cfg->buffers / 2);
+	cfg->inflight_max = MIN(cfg->inflight_max, cfg->replay_max);
 }
 
 struct session_config session_config_bulk(const struct session_config *cfg)
@@ -134,7 +150,11 @@ struct session_config session_config_bulk(const struct session_config *cfg)
 	struct session_config bulk = *cfg;
 
 	bulk.replay_max = MAX(bulk.replay_max, (size_t)24 * 1024 * 1024);
+	/* more than the other's, which tells the shadow what it is */
+	bulk.replay_max = MIN(bulk.replay_max,
+			      MAX(bulk.buffers / 2, cfg->replay_max + 1));
 	bulk.inflight_max = MAX(bulk.inflight_max, (size_t)16 * 1024 * 1024);
+	bulk.inflight_max = MIN(bulk.inflight_max, bulk.replay_max);
 	return bulk;
 }
 

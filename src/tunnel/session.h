@@ -38,10 +38,16 @@ struct session_config {
 	int64_t ack_ns;	     /* the most an acknowledgement waits */
 	size_t replay_max;   /* bytes kept for replay */
 	size_t inflight_max; /* bytes in flight, <= replay_max */
+	size_t buffers;	     /* bytes received that nobody took yet, of this
+				session and the bulk one together */
 };
 
 /** session_config_default() - what both programs use if nothing else is said */
 struct session_config session_config_default(void);
+/** session_config_limit() - keep no more than @buffers bytes of what programs
+ *  do not read, and in proportion of what is to be sent; 0: the default, a
+ *  quarter of the memory that this process may have, 128 MiB at most */
+void session_config_limit(struct session_config *cfg, size_t buffers);
 /** session_config_bulk() - @cfg for a session of bulk streams alone */
 struct session_config session_config_bulk(const struct session_config *cfg);
 

@@ -261,16 +261,18 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.caller = uplink_on_caller,
 		.bulk = open_bulk,
 	};
+	struct session_config session = session_config_default();
 	struct uplink *u = xcalloc(1, sizeof(*u));
 
+	session_config_limit(&session, cfg->buffers);
 	u->cfg = *cfg;
 	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),
 		      cfg->carrier);
 	if (cfg->inbound)
-		u->inbound = inbound_new(cfg->loop, NULL, cfg->inbound,
+		u->inbound = inbound_new(cfg->loop, &session, cfg->inbound,
 					 &inbound_events, u);
 	else
-		u->tunnel = tunnel_new(cfg->loop, NULL, &events, u);
+		u->tunnel = tunnel_new(cfg->loop, &session, &events, u);
 	if (!u->tunnel && !u->inbound)
 		abort();
 	loop_timer_start(cfg->loop, &u->rest, REST, on_rest);

@@ -33,6 +33,7 @@ struct uplink_config {
 	const char *ns;
 	struct shadow *shadow;
 	int64_t open_timeout_ns; /* --portForwardTimeout */
+	size_t buffers;		 /* --bufferLimit, bytes; 0: the default */
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+struct muxlink_limit muxlink_limit;
+
 static uint8_t *tr_reserve(void *user, size_t min, size_t *got)
 {
 	struct muxlink_side *sd = user;
@@ -49,6 +51,9 @@ void muxlink_init(struct muxlink *l, struct loop *loop, uint32_t window,
 			cfg.window_max = 3 * window;
 			cfg.window_more = 3 * window;
 		}
+		cfg.held_max = muxlink_limit.held_max;
+		if (muxlink_limit.stall_ns)
+			cfg.stall_ns = muxlink_limit.stall_ns;
 		l->window_max = cfg.window_more;
 		buf_init(&sd->out, 64 << 20);
 		sd->m = mux_new(loop, &cfg, &transport, sd,

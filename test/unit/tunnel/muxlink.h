@@ -29,6 +29,13 @@ struct muxlink {
 	uint32_t window_max;
 };
 
+/** muxlink_limit - further links hold no more bytes, and know a stalled stream
+ *  after so long; 0: the defaults */
+extern struct muxlink_limit {
+	uint32_t held_max;
+	int64_t stall_ns;
+} muxlink_limit;
+
 /** muxlink_init() - for bulk; @window: first credit of a stream;
  *  0: the default */
 void muxlink_init(struct muxlink *l, struct loop *loop, uint32_t window,

@@ -292,6 +292,71 @@ static void tells_when_ids_are_used_up(void **state)
 	finished(flow_peer(c));
 }
 
+/* Many of which nobody reads hold no more than all may; then those that stand
+ * still go, so that the others go on. */
+static void stalled_readers_are_bounded(void **state)
+{
+	struct flow_end *e[21];
+	size_t held = 0, gone = 0;
+
+	(void)state;
+	muxlink_limit.held_max = 1 << 20;
+	muxlink_limit.stall_ns = 100 * NS_MS;
+	muxrig_init(&rig, 0);
+	for (int i = 0; i < 20; i++) {
+		e[i] = muxrig_open(&rig, 0);
+		e[i]->stalled = true;
+		muxrig_run(&rig);
+		flow_give(flow_peer(e[i]), 1 << 20, true);
+		muxrig_run(&rig);
+	}
+	for (int i = 0; i < 20; i++)
+		held += e[i]->held;
+	assert_in_range(held, 512 << 10, 1 << 20);
+	/* one that reads: at once, or when somebody has gone */
+	e[20] = muxrig_open(&rig, 0);
+	flow_give(flow_peer(e[20]), 3 << 20, true);
+	for (int i = 0; i < 200 && !e[20]->ended; i++) {
+		muxrig_run(&rig);
+		loop_once(rig.loop, 10 * NS_MS);
+	}
+	assert_true(e[20]->ended);
+	assert_int_equal(e[20]->got, 3 << 20);
+	for (int i = 0; i < 20; i++) {
+		if (!e[i]->closed)
+			continue;
+		assert_int_equal(e[i]->error, -ENOBUFS);
+		assert_true(flow_peer(e[i])->closed);
+		gone++;
+	}
+	assert_in_range(gone, 1, 20);
+	muxrig_fini(&rig);
+	muxlink_limit = (struct muxlink_limit){ 0 };
+}
+
+/* what was held by those who have gone, or take it late, is credit again */
+static void credit_comes_back(void **state)
+{
+	(void)state;
+	muxlink_limit.held_max = 1 << 20;
+	muxrig_init(&rig, 0);
+	for (int i = 0; i < 40; i++) {
+		struct flow_end *c = muxrig_open(&rig, 0);
+
+		c->stalled = true;
+		muxrig_run(&rig);
+		flow_give(flow_peer(c), 200000, true);
+		muxrig_run(&rig);
+		assert_int_equal(c->got, 200000);
+		if (i & 1)
+			flow_consume(c, 200000);
+		flow_reset(i & 2 ? c : flow_peer(c), ECONNRESET);
+		muxrig_run(&rig);
+	}
+	muxrig_fini(&rig);
+	muxlink_limit = (struct muxlink_limit){ 0 };
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -306,6 +371,8 @@ int main(void)
 		T(five_thousand),
 		T(tells_when_ids_are_used_up),
 		T(garbage_ends_it),
+		cmocka_unit_test(stalled_readers_are_bounded),
+		cmocka_unit_test(credit_comes_back),
 		cmocka_unit_test(proxy_status),
 	};
 
