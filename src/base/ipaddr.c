@@ -157,6 +157,7 @@ int ipport_parse(struct ipport *p, const char *s)
 		return -EINVAL;
 	}
 	p->port = (uint16_t)port;
+	p->scope = 0;
 	return 0;
 }
 
@@ -164,6 +165,11 @@ const char *ipport_str(const struct ipport *p, char buf[IPPORT_STRLEN])
 {
 	char addr[IPADDR_STRLEN];
 
+	if (p->scope) {
+		snprintf(buf, IPPORT_STRLEN, "[%s%%%u]:%u",
+			 ipaddr_str(&p->addr, addr), p->scope, p->port);
+		return buf;
+	}
 	snprintf(buf, IPPORT_STRLEN,
 		 p->addr.family == AF_INET6 ? "[%s]:%u" : "%s:%u",
 		 ipaddr_str(&p->addr, addr), p->port);
@@ -172,7 +178,8 @@ const char *ipport_str(const struct ipport *p, char buf[IPPORT_STRLEN])
 
 bool ipport_eq(const struct ipport *a, const struct ipport *b)
 {
-	return a->port == b->port && ipaddr_eq(&a->addr, &b->addr);
+	return a->port == b->port && ipaddr_eq(&a->addr, &b->addr) &&
+	       (a->scope == b->scope || !a->scope || !b->scope);
 }
 
 socklen_t ipport_to_sockaddr(const struct ipport *p,
@@ -192,11 +199,13 @@ socklen_t ipport_to_sockaddr(const struct ipport *p,
 	in6->sin6_family = AF_INET6;
 	in6->sin6_port = htons(p->port);
 	memcpy(&in6->sin6_addr, p->addr.b, 16);
+	in6->sin6_scope_id = p->scope;
 	return sizeof(*in6);
 }
 
 int ipport_from_sockaddr(struct ipport *p, const struct sockaddr *sa)
 {
+	p->scope = 0;
 	if (sa->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)sa;
 
@@ -211,6 +220,8 @@ int ipport_from_sockaddr(struct ipport *p, const struct sockaddr *sa)
 			p->addr = ipaddr_v4(in6->sin6_addr.s6_addr + 12);
 		else
 			p->addr = ipaddr_v6(&in6->sin6_addr);
+		if (ipaddr_is_link_local(&p->addr))
+			p->scope = in6->sin6_scope_id;
 		p->port = ntohs(in6->sin6_port);
 		return 0;
 	}

@@ -26,11 +26,12 @@ struct ipprefix {
 struct ipport {
 	struct ipaddr addr;
 	uint16_t port;
+	uint32_t scope; /* link-local IPv6 (RFC 4007): interface index, or 0 */
 };
 
 #define IPADDR_STRLEN 46
 #define IPPREFIX_STRLEN 50
-#define IPPORT_STRLEN 56 /* "[addr]:port" */
+#define IPPORT_STRLEN 68 /* "[addr%scope]:port" */
 
 /** ipaddr_parse() - dotted quad or RFC 4291 text, no zone; 0 or -EINVAL */
 KT_CHECK int ipaddr_parse(struct ipaddr *a, const char *s);
@@ -46,6 +47,12 @@ static inline unsigned int ipaddr_bits(const struct ipaddr *a)
 static inline size_t ipaddr_size(const struct ipaddr *a)
 {
 	return a->family == AF_INET ? 4 : 16;
+}
+/** ipaddr_is_link_local() - fe80::/10: means nothing without its link */
+static inline bool ipaddr_is_link_local(const struct ipaddr *a)
+{
+	return a->family == AF_INET6 && a->b[0] == 0xfe &&
+	       (a->b[1] & 0xc0) == 0x80;
 }
 
 /** ipprefix_parse() - "10.0.0.0/8"; a bare address is a host prefix; host bits
@@ -67,6 +74,7 @@ size_t ipprefix_subtract(const struct ipprefix *from,
 /** ipport_parse() - "1.2.3.4:80" or "[::1]:80"; 0 or -EINVAL */
 KT_CHECK int ipport_parse(struct ipport *p, const char *s);
 const char *ipport_str(const struct ipport *p, char buf[IPPORT_STRLEN]);
+/** ipport_eq() - a scope that one of them does not know makes no difference */
 bool ipport_eq(const struct ipport *a, const struct ipport *b);
 /** ipport_to_sockaddr() - returns the length of the address */
 socklen_t ipport_to_sockaddr(const struct ipport *p,

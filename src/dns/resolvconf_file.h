@@ -17,4 +17,7 @@
 KT_CHECK int resolvconf_load(struct resolvconf *rc, const char *path,
 			     struct kt_error *err);
 
+/** resolvconf_is_kt() - has KT Connect's resolver been put into the file? */
+bool resolvconf_is_kt(const char *path);
+
 #endif

@@ -266,7 +266,7 @@ static void read_resolvconf(struct resolvconf *rc, const char *path)
 {
 	auto_free char *text = file_read(path, RESOLVCONF_MAX, NULL);
 
-	resolvconf_parse(rc, text ? text : "");
+	resolvconf_parse(rc, text ? text : "", NULL);
 }
 
 static int server_start(struct server *sv, struct kt_error *err)

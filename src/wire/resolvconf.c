@@ -13,16 +13,25 @@ void resolvconf_fini(struct resolvconf *rc)
 	strv_fini(&rc->search);
 }
 
-static void add_server(struct resolvconf *rc, const char *text)
+/* "fe80::1%eth0": an address of a link is of no use without it */
+static void add_server(struct resolvconf *rc, char *text,
+		       resolvconf_zone_fn zone)
 {
-	struct ipport *s = &rc->servers[rc->nservers];
+	struct ipport s = { .port = 53 };
+	char *link = strchr(text, '%');
 
-	/* a zone ("fe80::1%eth0") cannot be carried on: not for us */
+	if (link)
+		*link++ = '\0';
 	if (rc->nservers == RESOLVCONF_SERVERS ||
-	    ipaddr_parse(&s->addr, text) < 0)
+	    ipaddr_parse(&s.addr, text) < 0)
 		return;
-	s->port = 53;
-	rc->nservers++;
+	if (link)
+		s.scope = zone && *link ? zone(link) : 0;
+	if (!s.scope && (link || ipaddr_is_link_local(&s.addr)))
+		return;
+	if (!ipaddr_is_link_local(&s.addr))
+		s.scope = 0;
+	rc->servers[rc->nservers++] = s;
 }
 
 static void set_search(struct resolvconf *rc, const struct strv *words,
@@ -50,7 +59,8 @@ static void resolvconf_set_options(struct resolvconf *rc,
 	}
 }
 
-static void parse_line(struct resolvconf *rc, char *line)
+static void parse_line(struct resolvconf *rc, char *line,
+		       resolvconf_zone_fn zone)
 {
 	auto_strv struct strv words = { 0 };
 
@@ -64,7 +74,7 @@ static void parse_line(struct resolvconf *rc, char *line)
 	if (words.n < 2)
 		return;
 	if (str_eq(words.v[0], "nameserver"))
-		add_server(rc, words.v[1]);
+		add_server(rc, words.v[1], zone);
 	else if (str_eq(words.v[0], "search"))
 		set_search(rc, &words, SEARCH_MAX);
 	else if (str_eq(words.v[0], "domain"))
@@ -73,11 +83,12 @@ static void parse_line(struct resolvconf *rc, char *line)
 		resolvconf_set_options(rc, &words);
 }
 
-void resolvconf_parse(struct resolvconf *rc, const char *text)
+void resolvconf_parse(struct resolvconf *rc, const char *text,
+		      resolvconf_zone_fn zone)
 {
 	auto_strv struct strv lines = strv_split(text, '\n');
 
 	*rc = (struct resolvconf){ .ndots = 1 };
 	for (size_t i = 0; i < lines.n; i++)
-		parse_line(rc, lines.v[i]);
+		parse_line(rc, lines.v[i], zone);
 }

@@ -20,9 +20,16 @@ struct resolvconf {
 			     * resolvconf_load() finds out */
 };
 
+/** resolvconf_zone_fn - the interface index of a zone ("eth0", "2"); 0: none
+ *  of that name */
+typedef uint32_t (*resolvconf_zone_fn)(const char *zone);
+
 /** resolvconf_parse() - read text as resolv.conf(5) says; lines that make no
- *  sense are passed over, as the library does; free with resolvconf_fini() */
-void resolvconf_parse(struct resolvconf *rc, const char *text);
+ *  sense are passed over, as the library does; free with resolvconf_fini()
+ *  @zone: for servers of a link ("fe80::1%eth0"), which are left out where
+ *  their link is not known; NULL: all of them */
+void resolvconf_parse(struct resolvconf *rc, const char *text,
+		      resolvconf_zone_fn zone);
 void resolvconf_fini(struct resolvconf *rc);
 
 #endif

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_free char *text = xstrndup((const char *)data, size);
 	struct resolvconf rc;
 
-	resolvconf_parse(&rc, text);
+	resolvconf_parse(&rc, text, NULL);
 	if (rc.nservers > RESOLVCONF_SERVERS || rc.ndots > 15)
 		abort();
 	for (size_t i = 0; i < rc.nservers; i++) {
