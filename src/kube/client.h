@@ -29,8 +29,9 @@
 
 struct kube;
 
-/** kube_sock_fn - sees every socket to the API server before it connects */
-typedef void (*kube_sock_fn)(void *user, int fd);
+/** kube_sock_fn - sees every socket to the API server (or its proxy) before it
+ *  connects to @to; 0, or -errno: it does not */
+typedef int (*kube_sock_fn)(void *user, int fd, const struct ipport *to);
 
 /** kube_new() - a client; no traffic yet. @cfg is borrowed and must live as
  *  long. SIGPIPE is set to be ignored. 0 or -errno with @err */
@@ -42,7 +43,8 @@ void kube_free(struct kube *k);
 
 const struct kube_config *kube_config_of(const struct kube *k);
 struct loop *kube_loop(const struct kube *k);
-/** kube_set_sock_opt() - a hook for SO_BINDTODEVICE, SO_MARK and the like */
+/** kube_set_sock_opt() - a hook for SO_BINDTODEVICE, SO_MARK and the like, from
+ *  now on; NULL: none */
 void kube_set_sock_opt(struct kube *k, kube_sock_fn fn, void *user);
 /** kube_server_addrs() - where our sockets lead: the API server's addresses,
  *  or those of the proxy in front of it. Blocking (DNS): top level only.

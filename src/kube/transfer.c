@@ -145,13 +145,25 @@ void curl_loop_fini(struct curl_loop *cl)
 
 /* --- one transfer --------------------------------------------------------- */
 
-static int on_sockopt(void *user, curl_socket_t fd, curlsocktype purpose)
+static curl_socket_t on_open_socket(void *user, curlsocktype purpose,
+				    struct curl_sockaddr *to)
 {
 	const struct kube *k = user;
+	auto_close int fd =
+		socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	struct ipport at;
+	int rc = 0;
 
-	if (purpose == CURLSOCKTYPE_IPCXN && k->sock_opt)
-		k->sock_opt(k->sock_user, fd);
-	return CURL_SOCKOPT_OK;
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	if (purpose == CURLSOCKTYPE_IPCXN && k->sock_opt &&
+	    ipport_from_sockaddr(&at, &to->addr) == 0)
+		rc = k->sock_opt(k->sock_user, fd, &at);
+	if (rc < 0) {
+		log_debug("socket to the API server: %s", strerror(-rc));
+		return CURL_SOCKET_BAD;
+	}
+	return steal_fd(&fd);
 }
 
 static void set_blob(CURL *easy, CURLoption opt, const char *pem)
@@ -252,8 +264,8 @@ int transfer_init(struct transfer *t, struct kube *k, const char *path)
 	curl_easy_setopt(t->easy, CURLOPT_TCP_KEEPIDLE, 30L);
 	curl_easy_setopt(t->easy, CURLOPT_TCP_KEEPINTVL, 10L);
 	curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "ktctl/" KT_VERSION);
-	curl_easy_setopt(t->easy, CURLOPT_SOCKOPTFUNCTION, on_sockopt);
-	curl_easy_setopt(t->easy, CURLOPT_SOCKOPTDATA, k);
+	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, k);
 	/* the environment was read by proxy_for(): curl shall not do it again
 	 */
 	curl_easy_setopt(t->easy, CURLOPT_PROXY, k->proxy ? k->proxy : "");

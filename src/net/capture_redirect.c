@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/bypass.h"
 #include "net/conntrack.h"
 #include "net/listener.h"
 #include "net/nft.h"
@@ -249,9 +250,10 @@ static int capture_redirect_load_table(struct redirect *r,
 		 "set dst6 {\ntype ipv6_addr; flags interval; auto-merge\n}\n"
 		 "chain output {\n"
 		 "type nat hook output priority -105; policy accept\n"
+		 "meta mark %d accept\n"
 		 "ip daddr @dst4 meta l4proto tcp redirect to :%u\n"
 		 "ip daddr @dst4 meta l4proto udp redirect to :%u\n",
-		 tcp[0], r->udp_at[0].port);
+		 BYPASS_MARK, tcp[0], r->udp_at[0].port);
 	if (r->ipv6)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 "ip6 daddr @dst6 meta l4proto tcp redirect to :%u\n"

@@ -376,6 +376,7 @@ int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r,
 struct each {
 	netlink_net_fn fn;
 	void *user;
+	uint32_t table;
 };
 
 static bool span_addr(struct nlspan s, int family, struct ipaddr *a)
@@ -412,11 +413,21 @@ static void take_addr(void *user, const struct nlmsghdr *h)
 
 int netlink_addr_each(struct netlink *nl, netlink_net_fn fn, void *user)
 {
-	struct each each = { fn, user };
+	struct each each = { fn, user, 0 };
 	struct nlmsg m;
 
 	nlmsg_init(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
 	return nlsock_call(&nl->sock, &m, take_addr, &each);
+}
+
+static int first_hop(struct nlspan multipath)
+{
+	struct rtnexthop hop;
+
+	if (multipath.len < sizeof(hop))
+		return 0;
+	memcpy(&hop, multipath.p, sizeof(hop));
+	return hop.rtnh_ifindex;
 }
 
 static void take_route(void *user, const struct nlmsghdr *h)
@@ -430,9 +441,9 @@ static void take_route(void *user, const struct nlmsghdr *h)
 	if (h->nlmsg_type != RTM_NEWROUTE || !attrs.p)
 		return;
 	memcpy(&rt, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(rt));
-	if (rt.rtm_type != RTN_UNICAST ||
-	    nlspan_u32(nlspan_find(attrs, RTA_TABLE), rt.rtm_table) !=
-		    RT_TABLE_MAIN)
+	n.table = nlspan_u32(nlspan_find(attrs, RTA_TABLE), rt.rtm_table);
+	if (rt.rtm_type != RTN_UNICAST || n.table == RT_TABLE_LOCAL ||
+	    (each->table != NETLINK_ALL_TABLES && each->table != n.table))
 		return;
 	dst.family = rt.rtm_family; /* without RTA_DST it is the default */
 	if (rt.rtm_dst_len &&
@@ -440,14 +451,23 @@ static void take_route(void *user, const struct nlmsghdr *h)
 		return;
 	n.net = ipprefix_make(&dst, rt.rtm_dst_len);
 	n.ifindex = (int)nlspan_u32(nlspan_find(attrs, RTA_OIF), 0);
-	n.direct = n.ifindex && !nlspan_find(attrs, RTA_GATEWAY).p &&
+	if (!n.ifindex)
+		n.ifindex = first_hop(nlspan_find(attrs, RTA_MULTIPATH));
+	n.direct = n.ifindex && !nlspan_find(attrs, RTA_MULTIPATH).p &&
+		   !nlspan_find(attrs, RTA_GATEWAY).p &&
 		   !nlspan_find(attrs, RTA_VIA).p;
 	each->fn(each->user, &n);
 }
 
 int netlink_route_each(struct netlink *nl, netlink_net_fn fn, void *user)
 {
-	struct each each = { fn, user };
+	return netlink_table_each(nl, RT_TABLE_MAIN, fn, user);
+}
+
+int netlink_table_each(struct netlink *nl, uint32_t table, netlink_net_fn fn,
+		       void *user)
+{
+	struct each each = { fn, user, table };
 	struct nlmsg m;
 
 	nlmsg_init(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(struct rtmsg));
@@ -464,6 +484,7 @@ static void take_hop(void *user, const struct nlmsghdr *h)
 		return;
 	memcpy(&rt, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(rt));
 	hop->ifindex = (int)nlspan_u32(nlspan_find(attrs, RTA_OIF), 0);
+	hop->table = nlspan_u32(nlspan_find(attrs, RTA_TABLE), rt.rtm_table);
 	hop->local = rt.rtm_type == RTN_LOCAL;
 	(void)span_addr(nlspan_find(attrs, RTA_GATEWAY), rt.rtm_family,
 			&hop->via);
@@ -474,6 +495,12 @@ static void take_hop(void *user, const struct nlmsghdr *h)
 int netlink_route_get(struct netlink *nl, const struct ipaddr *dst,
 		      struct netlink_hop *hop)
 {
+	return netlink_route_by(nl, dst, 0, hop);
+}
+
+int netlink_route_by(struct netlink *nl, const struct ipaddr *dst, int ifindex,
+		     struct netlink_hop *hop)
+{
 	struct rtmsg *rt;
 	struct nlmsg m;
 	int rc;
@@ -482,7 +509,10 @@ int netlink_route_get(struct netlink *nl, const struct ipaddr *dst,
 	rt = nlmsg_init(&m, RTM_GETROUTE, 0, sizeof(*rt));
 	rt->rtm_family = dst->family;
 	rt->rtm_dst_len = (uint8_t)ipaddr_bits(dst);
+	rt->rtm_flags = RTM_F_LOOKUP_TABLE;
 	nlmsg_put(&m, RTA_DST, dst->b, ipaddr_size(dst));
+	if (ifindex)
+		nlmsg_put_u32(&m, RTA_OIF, (uint32_t)ifindex);
 	rc = nlsock_call(&nl->sock, &m, take_hop, hop);
 	if (rc < 0)
 		return rc;

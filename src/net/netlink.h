@@ -110,7 +110,8 @@ KT_CHECK int netlink_rule_add(struct netlink *nl, const struct netlink_rule *r,
 struct netlink_net {
 	struct ipprefix net;
 	struct ipaddr addr; /* the address itself; family 0 for a route */
-	int ifindex;	    /* 0 when it has several */
+	int ifindex;	    /* of several next hops, the first's */
+	uint32_t table;	    /* of a route */
 	bool direct;	    /* no gateway: the network is on the link */
 };
 
@@ -119,7 +120,12 @@ typedef void (*netlink_net_fn)(void *user, const struct netlink_net *n);
 /** netlink_addr_each() - every address of every link, IPv4 and IPv6 */
 KT_CHECK int netlink_addr_each(struct netlink *nl, netlink_net_fn fn,
 			       void *user);
-/** netlink_route_each() - every unicast route of the table main */
+#define NETLINK_ALL_TABLES 0 /* but that of local addresses */
+
+/** netlink_table_each() - every unicast route of @table */
+KT_CHECK int netlink_table_each(struct netlink *nl, uint32_t table,
+				netlink_net_fn fn, void *user);
+/** netlink_route_each() - the same of the table main */
 KT_CHECK int netlink_route_each(struct netlink *nl, netlink_net_fn fn,
 				void *user);
 
@@ -128,11 +134,15 @@ struct netlink_hop {
 	int ifindex;
 	char ifname[IF_NAMESIZE]; /* "" when the device has gone meanwhile */
 	struct ipaddr via, src;	  /* family 0: none */
+	uint32_t table;		  /* whose route it is */
 	bool local;		  /* the address is one of this machine */
 };
 
 /** netlink_route_get() - the way to @dst; 0, -ENETUNREACH, ... */
 KT_CHECK int netlink_route_get(struct netlink *nl, const struct ipaddr *dst,
 			       struct netlink_hop *hop);
+/** netlink_route_by() - the same for a socket that is bound to @ifindex */
+KT_CHECK int netlink_route_by(struct netlink *nl, const struct ipaddr *dst,
+			      int ifindex, struct netlink_hop *hop);
 
 #endif

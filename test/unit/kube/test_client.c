@@ -361,10 +361,22 @@ static void cancels_at_any_time(void **state)
 
 /* --- sockets -------------------------------------------------------------- */
 
-static void count_socket(void *user, int fd)
+static int count_socket(void *user, int fd, const struct ipport *to)
 {
+	char text[IPADDR_STRLEN];
+
 	assert_true(fd >= 0);
+	assert_string_equal(ipaddr_str(&to->addr, text), "127.0.0.1");
 	++*(int *)user;
+	return 0;
+}
+
+static int refuse_socket(void *user, int fd, const struct ipport *to)
+{
+	(void)fd;
+	(void)to;
+	++*(int *)user;
+	return -ENETUNREACH;
 }
 
 static void shows_sockets_and_addresses(void **state)
@@ -386,6 +398,12 @@ static void shows_sockets_and_addresses(void **state)
 	assert_int_equal(n, 1); /* one connection served both */
 	assert_int_equal(kube_server_addrs(w.kube, a, 4, &err), 1);
 	assert_string_equal(ipaddr_str(&a[0], text), "127.0.0.1");
+	/* a socket that may not go there does not */
+	n = 0;
+	world_client(&w);
+	kube_set_sock_opt(w.kube, refuse_socket, &n);
+	assert_true(get(&w, &out, &err) < 0);
+	assert_true(n > 0);
 	world_fini(&w);
 }
 
