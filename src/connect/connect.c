@@ -15,11 +15,13 @@
 #include "connect/names.h"
 #include "connect/proxy.h"
 #include "connect/ranges.h"
+#include "connect/routes.h"
 #include "connect/traffic.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/pidfile.h"
 #include "local/signals.h"
+#include "net/bypass.h"
 #include "net/netns.h"
 #include "uplink/uplink.h"
 
@@ -43,18 +45,20 @@ struct connect {
 	struct shadow *shadow;
 	struct uplink *uplink;
 	struct traffic *traffic;
+	struct bypass *bypass; /* our own sockets past the capture */
+	struct routes routes;
 	struct proxy *proxy;
 	struct names *names;
 
 	struct ipaddr holes[MAX_HOLES];
-	size_t nholes;
+	size_t nholes; /* of these, those of the API server */
 	/* the shadow's answer may come as late as connect_do_undo(): so it
 	 * lands here */
 	bool info_done;
 	int info_error;
 	struct cidr_hints hints;
 	struct cidr_result found;
-	struct prefixset ranges; /* captured */
+	struct prefixset ranges; /* captured, as far as they could be had */
 	bool ready;		 /* every step is done */
 };
 
@@ -149,6 +153,14 @@ static int open_capture(struct connect *c, struct kt_error *err)
 	return rc;
 }
 
+static int open_bypass(struct connect *c, struct kt_error *err)
+{
+	struct capture *cap = traffic_capture(c->traffic);
+	int ifindex = capture_ifname(cap) ? capture_ifindex(cap) : 0;
+
+	return bypass_open(&c->bypass, ifindex, err);
+}
+
 /* The device comes first: without the right to make it nothing is begun. The
  * proxy is there as well, as KT Connect's was, if its port is free. */
 static int step_machine(struct connect *c, struct kt_error *err)
@@ -166,6 +178,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 		*err = (struct kt_error){ 0 };
 		rc = open_capture(c, err);
 	}
+	if (rc == 0 && c->traffic)
+		rc = open_bypass(c, err);
 	if (rc < 0)
 		return rc;
 	if (c->traffic)
@@ -181,6 +195,13 @@ static int step_machine(struct connect *c, struct kt_error *err)
 
 /* --- the cluster ---------------------------------------------------------- */
 
+static int on_kube_socket(void *user, int fd, const struct ipport *to)
+{
+	struct connect *c = user;
+
+	return c->bypass ? bypass_socket(c->bypass, fd, &to->addr) : 0;
+}
+
 static int connect_load_config(struct connect *c, struct kt_error *err)
 {
 	struct kube_config_source src = { .files = c->global->kubeconfig,
@@ -191,7 +212,10 @@ static int connect_load_config(struct connect *c, struct kt_error *err)
 		return rc;
 	c->ns = c->global->namespace ? c->global->namespace
 				     : c->config->namespace_;
-	return kube_new(&c->kube, c->app->loop, c->config, err);
+	rc = kube_new(&c->kube, c->app->loop, c->config, err);
+	if (rc == 0)
+		kube_set_sock_opt(c->kube, on_kube_socket, c);
+	return rc;
 }
 
 static int step_cluster(struct connect *c, struct kt_error *err)
@@ -250,6 +274,8 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 {
 	struct connect *c = user;
 	struct cidr_hints *h = &c->hints;
+	struct ipaddr server[8];
+	size_t nserver = 0;
 
 	c->info_done = true;
 	c->info_error = error;
@@ -265,6 +291,10 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 	if (ipaddr_parse(&h->kubernetes, info->service_host) < 0)
 		h->kubernetes = (struct ipaddr){ 0 };
 	names_set_pod(c->names, &info->search, info->ndots);
+	for (size_t i = 0; i < info->nameservers.n; i++)
+		connect_add_hint(server, &nserver, ARRAY_SIZE(server),
+				 info->nameservers.v[i]);
+	names_set_cluster_servers(c->names, server, nserver);
 	log_debug("shadow %s on %s", info->version, info->hostname);
 }
 
@@ -290,32 +320,49 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 
 /* --- routes and names ----------------------------------------------------- */
 
-static int add_routes(struct connect *c, struct kt_error *err)
+/* What is to be captured: all that was found, without the holes. */
+static void wanted_ranges(struct connect *c, struct prefixset *out)
 {
-	struct capture *cap = traffic_capture(c->traffic);
-	size_t failed = 0;
+	struct ipaddr holes[MAX_HOLES];
+	size_t n = c->nholes;
 
-	for (size_t i = 0; i < c->ranges.n; i++) {
-		const struct ipprefix *p = &c->ranges.v[i];
-		struct kt_error e = { 0 };
+	memcpy(holes, c->holes, n * sizeof(*holes));
+	n += names_servers(c->names, holes + n, MAX_HOLES - n);
+	connect_ranges(&c->found, c->opt, holes, n, out);
+}
 
-		if (p->addr.family == AF_INET6 && !capture_has_ipv6(cap))
-			continue;
-		if (capture_route_add(cap, p, &e) == 0)
-			continue;
-		failed++;
-		log_warn("%s", e.msg);
-		*err = e;
+static int set_ranges(struct connect *c, struct kt_error *err)
+{
+	struct prefixset want;
+	int rc = 0;
+
+	wanted_ranges(c, &want);
+	prefixset_fini(&c->ranges);
+	if (!c->traffic || c->opt->disable_tun_route) {
+		c->ranges = want;
+		return 0;
 	}
-	if (failed && failed == c->ranges.n)
-		return -err->code;
-	err->code = 0;
-	err->msg[0] = '\0';
-	return 0;
+	c->routes.cap = traffic_capture(c->traffic);
+	rc = routes_set(&c->routes, &want, err);
+	prefixset_fini(&want);
+	c->ranges = routes_captured(&c->routes);
+	return rc;
+}
+
+/* A name server in a range is this machine's: it came with a VPN, or went. */
+static void on_servers_changed(void *user)
+{
+	struct connect *c = user;
+	struct kt_error err = { 0 };
+
+	if (set_ranges(c, &err) < 0)
+		log_warn("%s", err.msg);
+	names_set_ranges(c->names, &c->ranges);
 }
 
 static int step_ranges(struct connect *c, struct kt_error *err)
 {
+	bool routes = c->traffic && !c->opt->disable_tun_route;
 	char text[512];
 	int rc;
 
@@ -328,19 +375,12 @@ static int step_ranges(struct connect *c, struct kt_error *err)
 		  c->found.services_from, c->found.pods_from);
 	if (c->found.warning[0])
 		log_warn("%s", c->found.warning);
-	c->nholes += names_servers(c->names, c->holes + c->nholes,
-				   MAX_HOLES - c->nholes);
-	connect_ranges(&c->found, c->opt, c->holes, c->nholes, &c->ranges);
+	rc = set_ranges(c, err);
+	if (rc < 0)
+		return rc;
 	connect_ranges_text(&c->ranges, text, sizeof(text));
-	if (c->traffic && !c->opt->disable_tun_route) {
-		rc = add_routes(c, err);
-		if (rc < 0)
-			return rc;
-		progress_done(c->app->progress, "Routes: %s", text);
-	} else {
-		progress_done(c->app->progress, "Ranges, without routes: %s",
-			      text);
-	}
+	progress_done(c->app->progress, "%s: %s",
+		      routes ? "Routes" : "Ranges, without routes", text);
 	return 0;
 }
 
@@ -354,6 +394,7 @@ static int step_names(struct connect *c, struct kt_error *err)
 		.device = c->traffic
 				  ? capture_ifname(traffic_capture(c->traffic))
 				  : NULL,
+		.bypass = c->bypass,
 	};
 	int rc;
 
@@ -387,6 +428,8 @@ static int prepare(struct connect *c, struct kt_error *err)
 	names.kube = c->kube;
 	names.ns = c->ns;
 	names.home = c->app->home;
+	names.servers_changed = on_servers_changed;
+	names.user = c;
 	rc = names_new(&c->names, &names, err);
 	if (rc < 0)
 		return rc;
@@ -455,8 +498,10 @@ static void connect_do_undo(struct connect *c)
 	shadow_free(c->shadow);
 	cidr_fini(&c->found);
 	prefixset_fini(&c->ranges);
+	routes_fini(&c->routes);
 	pidfile_free(c->pidfile);
 	kube_free(c->kube);
+	bypass_close(c->bypass);
 	kube_config_free(c->config);
 }
 

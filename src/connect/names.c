@@ -9,6 +9,7 @@
 #include "dns/names.h"
 #include "dns/order.h"
 #include "dns/resolvconf_file.h"
+#include "dns/resolvconf_follow.h"
 #include "dns/resolved.h"
 #include "dns/resolver.h"
 #include "dns/server.h"
@@ -27,12 +28,16 @@ struct names {
 	struct dns_order order;
 	struct dns_view view;
 	struct tunnel *tunnel;
+	struct bypass *bypass;
+	struct resolvconf_follow *follow;
 	struct dns_resolver *resolver;
 	struct dns_server *server;
 	struct port53 *port53;
 	struct objset *services, *namespaces;
 	struct hosts_mode *hosts;
-	char *resolved_link; /* kt0, when systemd-resolved was told of it */
+	char *resolved_link;  /* kt0, when systemd-resolved was told of it */
+	struct strv clashes;  /* names that were warned of */
+	unsigned long looped; /* questions that came back to us */
 	char text[256];
 };
 
@@ -62,6 +67,11 @@ int names_new(struct names **out, const struct names_config *cfg,
 		names_free(n);
 		return rc;
 	}
+	if (resolvconf_is_kt(NULL))
+		log_warn(RESOLVCONF_PATH
+			 " has lines of KT Connect: if it does "
+			 "not run any more, other names fail until they are "
+			 "removed: sudo ktctl clean --localOnly");
 	dns_search_set(&n->view.more, &cfg->opt->include_domains, 0);
 	dns_search_set(&n->view.laptop, &n->resolvconf.search,
 		       n->resolvconf.ndots);
@@ -74,6 +84,17 @@ void names_set_pod(struct names *n, const struct strv *search,
 {
 	if (search->n)
 		dns_search_set(&n->view.pod, search, ndots);
+}
+
+void names_set_cluster_servers(struct names *n, const struct ipaddr *servers,
+			       size_t nservers)
+{
+	dns_view_set_servers(&n->view, servers, nservers);
+}
+
+void names_set_ranges(struct names *n, const struct prefixset *captured)
+{
+	dns_view_set_ranges(&n->view, captured->v, captured->n);
 }
 
 static bool connect_names_is_loopback(const struct ipaddr *a)
@@ -193,20 +214,64 @@ static bool cluster_ready(void *user)
 	return state == TUNNEL_UP || state == TUNNEL_LOST;
 }
 
-static int original_server(void *user, bool tcp, int fd,
-			   const struct ipport *client, struct ipport *orig)
+static int original_server(void *user, int fd, const struct dns_from *from,
+			   struct ipport *orig)
 {
 	struct names *n = user;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct ipport listener;
+	int rc;
 
-	if (tcp)
-		return port53_original_tcp(fd, orig);
-	if (!n->port53 || getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    ipport_from_sockaddr(&listener, (struct sockaddr *)&ss) < 0)
+	if (!n->port53)
 		return -ENOENT;
-	return port53_original_udp(n->port53, client, &listener, orig);
+	rc = from->tcp ? port53_original_tcp(fd, orig)
+		       : port53_original_udp(n->port53, &from->peer,
+					     &from->self, orig);
+	/* a server of a link: of that which the question came from */
+	if (rc == 0 && ipaddr_is_link_local(&orig->addr) && !orig->scope)
+		orig->scope = from->peer.scope;
+	return rc;
+}
+
+static int names_past_capture(void *user, int fd, const struct ipport *to)
+{
+	struct names *n = user;
+
+	return n->bypass ? bypass_socket(n->bypass, fd, &to->addr) : 0;
+}
+
+/* Once with the remedy; how often it was, in the end. */
+static void names_on_looped(void *user, const struct ipport *to)
+{
+	struct names *n = user;
+	char text[IPPORT_STRLEN];
+
+	if (n->looped++)
+		return;
+	log_warn("the question to name server %s came back to ktctl: something "
+		 "else on this machine redirects port 53 (iptables -t nat -S, "
+		 "nft list ruleset), and names that are not the cluster's "
+		 "fail. What KT Connect left is removed by: sudo ktctl clean "
+		 "--localOnly",
+		 ipport_str(to, text));
+}
+
+#define CLASHES_MAX 32 /* names that are warned of */
+
+static void names_on_clash(void *user, const struct dns_name *name,
+			   const struct dns_name *service)
+{
+	struct names *n = user;
+	char text[DNS_NAME_STRLEN], full[DNS_NAME_STRLEN];
+
+	dns_name_str(name, text);
+	for (size_t i = 0; i < n->clashes.n; i++)
+		if (strcasecmp(n->clashes.v[i], text) == 0)
+			return;
+	if (n->clashes.n == CLASHES_MAX)
+		return;
+	strv_add(&n->clashes, text);
+	log_warn("%s is a name of this machine's own network, and that is what "
+		 "its short form leads to; the cluster's is %s",
+		 text, dns_name_str(service, full));
 }
 
 static int start_resolver(struct names *n, struct dns_server_ports *ports,
@@ -220,14 +285,21 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		.order = n->order,
 		.all_cluster = opt->dns_mode.kind == DNS_MODE_POD,
 		.cache_ttl = (uint32_t)opt->dns_cache_ttl,
-		.mark = DNS_MARK,
+		.upstream = { .mark = DNS_MARK,
+			      .past = names_past_capture,
+			      .user = n },
+		.looped = names_on_looped,
+		.clash = names_on_clash,
+		.user = n,
 	};
 	struct dns_server_config server = {
 		.port = opt->dns_port,
+		.any = true,
 		.original = original_server,
 		.user = n,
 	};
-	struct port53_config redirect = { .mark = DNS_MARK };
+	struct port53_config redirect = { .mark = DNS_MARK,
+					  .past_mark = BYPASS_MARK };
 	int rc;
 
 	if (n->resolvconf.nservers)
@@ -247,6 +319,8 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		return rc;
 	redirect.udp4_port = redirect.tcp4_port = ports->v4;
 	redirect.udp6_port = redirect.tcp6_port = ports->v6;
+	redirect.any4_port = ports->any4;
+	redirect.any6_port = ports->any6;
 	rc = port53_open(&n->port53, &redirect, err);
 	if (rc < 0)
 		kt_hint(err, "without nftables: ktctl connect --dnsMode hosts");
@@ -310,6 +384,50 @@ static int start_hosts(struct names *n, struct kt_error *err)
 	return hosts_mode_start(&n->hosts, &cfg, err);
 }
 
+/* Servers that have an address of a link only. */
+static void names_set_links(struct names *n)
+{
+	struct port53_link link[RESOLVCONF_SERVERS];
+	struct kt_error err = { 0 };
+	size_t k = 0;
+
+	for (size_t i = 0; i < n->resolvconf.nservers; i++) {
+		const struct ipport *s = &n->resolvconf.servers[i];
+		char text[IPPORT_STRLEN];
+
+		if (!s->scope)
+			continue;
+		if (port53_find_link(s->scope, &link[k]) == 0)
+			k++;
+		else
+			log_warn("name server %s is left alone, its link has "
+				 "no address: whoever asks it does not find "
+				 "names of the cluster",
+				 ipport_str(s, text));
+	}
+	if (port53_set_links(n->port53, link, k, &err) < 0)
+		log_warn("%s: name servers of a link are left alone", err.msg);
+}
+
+static void names_on_resolvconf(void *user, const struct resolvconf *rc)
+{
+	struct names *n = user;
+	struct resolvconf fresh;
+
+	(void)rc;
+	if (resolvconf_load(&fresh, NULL, NULL) < 0)
+		return;
+	log_debug(RESOLVCONF_PATH " has changed");
+	resolvconf_fini(&n->resolvconf);
+	n->resolvconf = fresh;
+	dns_search_set(&n->view.laptop, &fresh.search, fresh.ndots);
+	if (fresh.nservers)
+		dns_resolver_set_fallback(n->resolver, &fresh.servers[0]);
+	names_set_links(n);
+	if (n->cfg.servers_changed)
+		n->cfg.servers_changed(n->cfg.user);
+}
+
 static int start_local(struct names *n, const struct names_start *start,
 		       struct kt_error *err)
 {
@@ -319,11 +437,14 @@ static int start_local(struct names *n, const struct names_start *start,
 	dns_view_set_ranges(&n->view, start->ranges->v, start->ranges->n);
 	dns_view_set_namespaces(&n->view, start->namespaces);
 	rc = start_resolver(n, &ports, err);
-	if (rc == 0)
-		rc = port53_set_exempt(n->port53, start->ranges->v,
-				       start->ranges->n, err);
 	if (rc < 0)
 		return rc;
+	names_set_links(n);
+	rc = resolvconf_follow_start(&n->follow, n->cfg.loop, NULL,
+				     names_on_resolvconf, n);
+	if (rc < 0)
+		log_warn("changes of " RESOLVCONF_PATH " are not followed: %s",
+			 strerror(-rc));
 	if (n->cfg.opt->ingress_ip.family)
 		ingress_load(n->cfg.kube, n->cfg.ns, &n->cfg.opt->ingress_ip,
 			     n->resolver);
@@ -340,6 +461,7 @@ int names_start(struct names *n, const struct names_start *start,
 		struct kt_error *err)
 {
 	n->tunnel = start->tunnel;
+	n->bypass = start->bypass;
 	if (n->cfg.opt->dns_mode.kind == DNS_MODE_HOSTS)
 		return start_hosts(n, err);
 	if (n->cfg.opt->disable_tun_device) {
@@ -365,10 +487,15 @@ void names_free(struct names *n)
 	free(n->resolved_link);
 	objset_stop(n->services);
 	objset_stop(n->namespaces);
+	resolvconf_follow_stop(n->follow);
+	if (n->looped > 1)
+		log_warn("%lu questions to name servers came back to ktctl",
+			 n->looped);
 	port53_close(n->port53);
 	dns_server_close(n->server);
 	dns_resolver_free(n->resolver);
 	dns_view_fini(&n->view);
+	strv_fini(&n->clashes);
 	resolvconf_fini(&n->resolvconf);
 	free(n);
 }

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "kube/client.h"
 #include "local/home.h"
+#include "net/bypass.h"
 #include "tunnel/client.h"
 
 /**
@@ -26,6 +27,9 @@ struct names_config {
 	const char *ns;
 	const struct connect_options *opt;
 	const struct home *home;
+	/** servers_changed() - resolv.conf is another: names_servers(), too */
+	void (*servers_changed)(void *user);
+	void *user;
 };
 
 /** names_new() - read and check what is known before anything is made: order
@@ -38,6 +42,11 @@ void names_free(struct names *n);
 /** names_set_pod() - the search list of the shadow's Pod */
 void names_set_pod(struct names *n, const struct strv *search,
 		   unsigned int ndots);
+/** names_set_cluster_servers() - the name servers of the shadow's Pod */
+void names_set_cluster_servers(struct names *n, const struct ipaddr *servers,
+			       size_t nservers);
+/** names_set_ranges() - what is captured, from now on */
+void names_set_ranges(struct names *n, const struct prefixset *captured);
 /** names_servers() - this machine's name servers, those on loopback left out;
  *  how many of @max were written to @out */
 size_t names_servers(const struct names *n, struct ipaddr *out, size_t max);
@@ -48,6 +57,8 @@ struct names_start {
 	const struct prefixset *ranges; /* captured */
 	const struct strv *namespaces;	/* NULL: not known */
 	const char *device;		/* kt0, or NULL */
+	struct bypass *bypass;		/* past the capture; NULL: there is
+					   none */
 };
 
 KT_CHECK int names_start(struct names *n, const struct names_start *start,

@@ -12,13 +12,16 @@
 struct dns_client {
 	struct loop *loop;
 	struct dns_client_config cfg;
+	struct list exchanges;
 	size_t in_flight;
 	uint8_t scratch[DNS_MSG_MAX];
 };
 
 struct dns_exchange {
 	struct dns_client *client;
+	struct list node;
 	struct ipport to;
+	enum dns_way way;
 	struct watch watch;
 	struct timer timer;
 	int64_t began, step; /* @step: until the next repetition */
@@ -26,6 +29,7 @@ struct dns_exchange {
 	bool tcp, stream;
 	bool again; /* over TCP when the reply is cut */
 	uint16_t client_id;
+	uint16_t port; /* ours */
 	dns_exchange_fn fn;
 	void *user;
 	size_t done; /* TCP: bytes written of @out, then read into @in */
@@ -43,6 +47,7 @@ struct dns_client *dns_client_new(struct loop *l,
 
 	c->loop = l;
 	c->cfg = *cfg;
+	list_init(&c->exchanges);
 	return c;
 }
 
@@ -61,6 +66,7 @@ void dns_exchange_cancel(struct dns_exchange *x)
 	if (x->fd >= 0)
 		close(x->fd);
 	free(x->in);
+	list_del(&x->node);
 	x->client->in_flight--;
 	loop_defer_free(x->client->loop, x);
 }
@@ -217,11 +223,13 @@ static void exchange_on_timer(struct timer *t)
 }
 
 static int exchange_open_socket(const struct dns_client *c,
-				const struct ipport *to, bool tcp)
+				const struct ipport *to, bool tcp,
+				enum dns_way way)
 {
 	auto_close int fd = -1;
 	struct sockaddr_storage ss;
 	socklen_t n = ipport_to_sockaddr(to, &ss);
+	int rc = 0;
 
 	fd = socket(ss.ss_family,
 		    (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC |
@@ -233,9 +241,25 @@ static int exchange_open_socket(const struct dns_client *c,
 	if (c->cfg.mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &c->cfg.mark,
 				      sizeof(c->cfg.mark)) < 0)
 		return -errno;
+	if (way == DNS_WAY_PAST && c->cfg.past)
+		rc = c->cfg.past(c->cfg.user, fd, to);
+	if (rc < 0)
+		return rc;
 	if (connect(fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return steal_fd(&fd);
+}
+
+static uint16_t exchange_port(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	struct ipport p;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0 ||
+	    ipport_from_sockaddr(&p, (struct sockaddr *)&ss) < 0)
+		return 0;
+	return p.port;
 }
 
 static int exchange_send_first(struct dns_exchange *x)
@@ -267,7 +291,8 @@ static void exchange_over_tcp(struct dns_exchange *x)
 	loop_watch_stop(&x->watch);
 	close(x->fd);
 	x->tcp = true;
-	x->fd = rc = exchange_open_socket(x->client, &x->to, true);
+	x->fd = rc = exchange_open_socket(x->client, &x->to, true, x->way);
+	x->port = rc < 0 ? 0 : exchange_port(x->fd);
 	if (rc >= 0)
 		rc = exchange_send_first(x);
 	if (rc < 0)
@@ -275,9 +300,9 @@ static void exchange_over_tcp(struct dns_exchange *x)
 }
 
 int dns_exchange_start(struct dns_client *c, const struct ipport *to,
-		       enum dns_transport transport, const uint8_t *msg,
-		       size_t len, dns_exchange_fn fn, void *user,
-		       struct dns_exchange **out)
+		       enum dns_transport transport, enum dns_way way,
+		       const uint8_t *msg, size_t len, dns_exchange_fn fn,
+		       void *user, struct dns_exchange **out)
 {
 	struct dns_exchange *x;
 	uint16_t id;
@@ -305,12 +330,15 @@ int dns_exchange_start(struct dns_client *c, const struct ipport *to,
 	memcpy(x->out + 2, msg, len);
 	x->client_id = dns_get_id(msg);
 	dns_set_id(x->out + 2, id);
-	x->fd = rc = exchange_open_socket(c, to, x->tcp);
+	x->way = way;
+	x->fd = rc = exchange_open_socket(c, to, x->tcp, way);
 	if (rc < 0)
 		goto fail_alloc;
+	x->port = exchange_port(x->fd);
 	rc = exchange_send_first(x);
 	if (rc < 0)
 		goto fail_socket;
+	list_add_tail(&c->exchanges, &x->node);
 	c->in_flight++;
 	*out = x;
 	return 0;
@@ -320,4 +348,24 @@ fail_socket:
 fail_alloc:
 	free(x);
 	return rc;
+}
+
+bool dns_client_returned(struct dns_client *c, const struct ipport *from,
+			 bool tcp, const uint8_t *msg, size_t len)
+{
+	struct list *p;
+
+	if (len < DNS_HDR_LEN)
+		return false;
+	list_for_each (p, &c->exchanges) {
+		struct dns_exchange *x =
+			container_of(p, struct dns_exchange, node);
+
+		if (x->tcp != tcp || x->port != from->port || len != x->len ||
+		    memcmp(msg, x->out + 2, len) != 0)
+			continue;
+		exchange_finish(x, -ELOOP, NULL, 0);
+		return true;
+	}
+	return false;
 }

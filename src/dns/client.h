@@ -14,6 +14,9 @@
  * the server's datagrams reach it and its ICMP errors end it at once. What does
  * not answer the question is passed over. One exchange is with one server:
  * whom to ask next is the owner's matter.
+ *
+ * Whatever else redirects port 53 on this machine may bring a question of ours
+ * back to us: dns_client_returned() knows it by its port and bytes.
  */
 
 struct dns_client;
@@ -27,6 +30,10 @@ struct dns_client_config {
 	int64_t repeat_ns; /* UDP: say it again, then after twice as long, ...;
 			      0: never */
 	size_t max;	   /* exchanges at once */
+	/** past() - lead @fd, not yet connected, past the capture of addresses;
+	 *  0 or -errno. NULL: nothing is captured */
+	int (*past)(void *user, int fd, const struct ipport *to);
+	void *user;
 };
 
 /**
@@ -50,16 +57,29 @@ enum dns_transport {
 	DNS_OVER_STREAM, /* TCP, any number of replies: zone transfers */
 };
 
+/** enum dns_way - to a server whose address is captured */
+enum dns_way {
+	DNS_WAY_PAST,	 /* as if there was no capture */
+	DNS_WAY_THROUGH, /* into the cluster, as any program's traffic */
+};
+
 /**
  * dns_exchange_start() - ask @to
  * @msg: the client's message (copied), at least a header
  * Return: 0, and @fn will be called from the loop; or -errno.
  */
 KT_CHECK int dns_exchange_start(struct dns_client *c, const struct ipport *to,
-				enum dns_transport transport,
+				enum dns_transport transport, enum dns_way way,
 				const uint8_t *msg, size_t len,
 				dns_exchange_fn fn, void *user,
 				struct dns_exchange **out);
 void dns_exchange_cancel(struct dns_exchange *x);
+
+/**
+ * dns_client_returned() - is this message a question of our own?
+ * If so, its exchange ends with -ELOOP before this returns.
+ */
+bool dns_client_returned(struct dns_client *c, const struct ipport *from,
+			 bool tcp, const uint8_t *msg, size_t len);
 
 #endif

@@ -76,6 +76,13 @@ static bool replace_set(struct strv *set, const struct strv *names)
 	return names;
 }
 
+void dns_view_set_servers(struct dns_view *v, const struct ipaddr *servers,
+			  size_t n)
+{
+	v->nservers = MIN(n, ARRAY_SIZE(v->servers));
+	memcpy(v->servers, servers, v->nservers * sizeof(*servers));
+}
+
 void dns_view_set_namespaces(struct dns_view *v, const struct strv *names)
 {
 	v->know_namespaces = replace_set(&v->namespaces, names);
@@ -228,12 +235,14 @@ static void set_gate(const struct dns_view *v, const struct dns_name *typed,
 		gate->len = 0;
 }
 
-/* @typed: what the user wrote; @stripped: the laptop's library added to it */
+/* @typed: what the user wrote; @suffix: what the laptop's library may have
+ * added to it, or NULL */
 static void add_candidates(const struct dns_view *v,
-			   const struct dns_name *typed, bool stripped,
-			   struct dns_plan *plan)
+			   const struct dns_name *typed,
+			   const struct dns_name *suffix, struct dns_plan *plan)
 {
 	unsigned int n = dns_name_labels(typed);
+	bool stripped = suffix != NULL;
 
 	for (size_t i = 0; i < v->pod.n && plan->n < DNS_CAND_MAX; i++) {
 		const struct dns_name *s = &v->pod.v[i];
@@ -250,6 +259,9 @@ static void add_candidates(const struct dns_view *v,
 			continue;
 		plan->n++;
 		c->gate.len = 0;
+		c->suffix.len = 0;
+		if (suffix)
+			c->suffix = *suffix;
 		if (k == KNOWN_YES)
 			plan->sure = true;
 		else
@@ -272,7 +284,7 @@ static void add_stripped(const struct dns_view *v, const struct dns_name *name,
 		if (labels - tail - 1 >= v->laptop.ndots && labels - tail > 1)
 			continue;
 		dns_name_head(&typed, name, labels - tail);
-		add_candidates(v, &typed, true, plan);
+		add_candidates(v, &typed, s, plan);
 	}
 }
 
@@ -301,7 +313,7 @@ void dns_names_plan(const struct dns_view *v, const struct dns_name *name,
 	    dns_name_label_is(name, labels - 1, "localhost"))
 		return;
 	if (labels <= DNS_LABELS_MAX)
-		add_candidates(v, name, false, plan);
+		add_candidates(v, name, NULL, plan);
 	add_stripped(v, name, labels, plan);
 	if (plan->n)
 		plan->route = DNS_ROUTE_EXPAND;

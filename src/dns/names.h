@@ -17,8 +17,10 @@
  *   under --includeDomains          the same
  *   reverse name of a captured IP   the cluster's
  *   web                             web.NS.svc.DOMAIN, then the laptop's
- *   web.corp.test                   the same when corp.test is in the laptop's
- *                                   search list and its library tries it first
+ *   web.corp.test                   the laptop's if its server knows the name,
+ *                                   else as "web", when corp.test is in the
+ *                                   laptop's search list and its library tries
+ *                                   it first
  *   web.other  p-0.db  web.ns.svc   through the Pod's search list
  *   anything else                   the laptop's
  *
@@ -48,6 +50,8 @@ struct dns_view {
 	struct dns_search more;	  /* --includeDomains: the cluster's, too */
 	struct ipprefix *ranges;  /* captured addresses */
 	size_t nranges;
+	struct ipaddr servers[8]; /* the cluster's own name servers */
+	size_t nservers;
 	bool know_namespaces, know_services;
 	struct strv namespaces; /* of the cluster */
 	struct strv services;	/* of the own namespace */
@@ -66,6 +70,9 @@ void dns_search_set(struct dns_search *s, const struct strv *names,
 /** dns_view_set_ranges() - the captured ranges (copied) */
 void dns_view_set_ranges(struct dns_view *v, const struct ipprefix *p,
 			 size_t n);
+/** dns_view_set_servers() - those of the cluster (copied) */
+void dns_view_set_servers(struct dns_view *v, const struct ipaddr *servers,
+			  size_t n);
 /** dns_view_set_namespaces() - those of the cluster (copied), NULL: unknown.
  *  Keep it up to date, or leave it unknown. */
 void dns_view_set_namespaces(struct dns_view *v, const struct strv *names);
@@ -82,8 +89,10 @@ enum dns_route {
 struct dns_cand {
 	struct dns_name name;
 	bool weak; /* only a positive answer counts (not the cluster's zone) */
-	struct dns_name gate; /* what must exist for it; empty: nothing known
-				 about that */
+	struct dns_name gate;	/* what must exist for it; empty: nothing known
+				   about that */
+	struct dns_name suffix; /* of the laptop's search list, which was taken
+				   off; empty: none */
 };
 
 struct dns_plan {

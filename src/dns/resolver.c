@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "dns/absent.h"
 #include "dns/client.h"
+#include "dns/wildcard.h"
 #include "wire/dns_rewrite.h"
 
 #include <errno.h>
@@ -21,11 +22,21 @@
 #define GRACE_RTTS 4
 #define GRACE_MIN (50 * NS_MS)
 #define GRACE_MAX (400 * NS_MS)
+/* how long the cluster's yes waits for the server of the laptop's domain, and
+ * for one that did not answer in time before */
+#define OWN_WAIT (1000 * NS_MS)
+#define OWN_WAIT_MUTE (50 * NS_MS)
 
 enum step_state { STEP_IDLE, STEP_RUNNING, STEP_DONE };
 
 /* what a step brought, the more useful the later */
 enum result { GOT_NOTHING, GOT_ERROR, GOT_NXDOMAIN, GOT_NODATA, GOT_DATA };
+
+/** struct asked - a server, on one of the ways to it (enum dns_way) */
+struct asked {
+	struct step *step;
+	struct dns_exchange *exchange; /* NULL: not running */
+};
 
 struct step {
 	struct task *task;
@@ -34,9 +45,10 @@ struct step {
 	bool cluster, weak;
 	struct dns_name name;	  /* cluster: whom to ask for */
 	struct dns_name gate;	  /* what must exist for that; may be empty */
+	struct dns_name suffix;	  /* the laptop's, taken off; may be empty */
 	struct dns_source server; /* otherwise: whom to ask */
 	struct dns_waiter waiter;
-	struct dns_exchange *exchange;
+	struct asked asked[2]; /* by enum dns_way */
 	uint8_t *reply;
 	size_t len;
 };
@@ -51,6 +63,9 @@ struct task {
 	bool sure;   /* the cluster first, then the others */
 	bool stream; /* any number of replies: zone transfer */
 	bool pass;   /* the one step's reply is the answer, whatever */
+	bool own;   /* may be a name of the laptop's domain: its server first */
+	bool alone; /* that server was waited for long enough */
+	struct dns_wildcard_waiter wildcard;
 	struct timer patience;
 	size_t n;
 	struct step step[STEPS_MAX];
@@ -65,6 +80,8 @@ struct dns_resolver {
 	struct dns_lookup *lookup;
 	struct dns_absent *absent;
 	struct dns_client *upstream;
+	struct dns_wildcards *wildcards;
+	bool own_mute; /* the laptop's server was waited for in vain */
 	struct list tasks;
 	size_t ntasks;
 	struct ipaddr ingress_ip;
@@ -78,14 +95,12 @@ struct dns_resolver *dns_resolver_new(struct loop *l,
 				      const struct dns_cluster_ops *ops,
 				      void *ops_user)
 {
-	const struct dns_client_config to_servers = {
-		.mark = cfg->mark,
-		.limit_ns = EXCHANGE_LIMIT,
-		.repeat_ns = NS_SEC,
-		.max = EXCHANGES_MAX,
-	};
+	struct dns_client_config to_servers = cfg->upstream;
 	struct dns_resolver *r = xcalloc(1, sizeof(*r));
 
+	to_servers.limit_ns = EXCHANGE_LIMIT;
+	to_servers.repeat_ns = NS_SEC;
+	to_servers.max = EXCHANGES_MAX;
 	r->loop = l;
 	r->cfg = *cfg;
 	for (size_t i = 0; i < cfg->order.n; i++) {
@@ -100,18 +115,28 @@ struct dns_resolver *dns_resolver_new(struct loop *l,
 	r->lookup = dns_lookup_new(l, ops, ops_user, cfg->cache_ttl);
 	r->absent = dns_absent_new(l, r->lookup);
 	r->upstream = dns_client_new(l, &to_servers);
+	r->wildcards = dns_wildcards_new(l, r->upstream);
 	list_init(&r->tasks);
 	return r;
+}
+
+static void step_cancel_upstream(struct step *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->asked); i++) {
+		dns_exchange_cancel(s->asked[i].exchange);
+		s->asked[i].exchange = NULL;
+	}
 }
 
 static void task_free(struct task *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		dns_lookup_cancel(&t->step[i].waiter);
-		dns_exchange_cancel(t->step[i].exchange);
+		step_cancel_upstream(&t->step[i]);
 		free(t->step[i].reply);
 	}
 	loop_timer_stop(&t->patience);
+	dns_wildcard_cancel(&t->wildcard);
 	list_del(&t->node);
 	t->r->ntasks--;
 	loop_defer_free(t->r->loop, t);
@@ -139,6 +164,7 @@ void dns_resolver_free(struct dns_resolver *r)
 		task_free(container_of(p, struct task, node));
 	dns_absent_free(r->absent);
 	dns_lookup_free(r->lookup);
+	dns_wildcards_free(r->wildcards);
 	dns_client_free(r->upstream);
 	free(r->ingress);
 	loop_defer_free(r->loop, r);
@@ -148,6 +174,14 @@ void dns_resolver_flush(struct dns_resolver *r)
 {
 	dns_absent_flush(r->absent);
 	dns_lookup_flush(r->lookup);
+}
+
+void dns_resolver_set_fallback(struct dns_resolver *r,
+			       const struct ipport *server)
+{
+	r->cfg.fallback = *server;
+	r->own_mute = false;
+	dns_wildcards_flush(r->wildcards);
 }
 
 void dns_resolver_set_ingress(struct dns_resolver *r, const struct ipaddr *ip,
@@ -302,17 +336,17 @@ static void on_cluster(struct dns_waiter *w, int rc, const uint8_t *msg,
 static void start_upstream(struct step *s, bool tcp);
 
 /* a zone transfer: pass every message on, say when it is over */
-static void resolver_on_stream(struct step *s, int rc, const uint8_t *msg,
+static void resolver_on_stream(struct asked *a, int rc, const uint8_t *msg,
 			       size_t len)
 {
-	struct task *t = s->task;
+	struct task *t = a->step->task;
 
 	if (rc == 0) {
 		t->from.more = true;
 		t->fn(&t->from, msg, len);
 		return;
 	}
-	s->exchange = NULL;
+	a->exchange = NULL;
 	if (t->from.more) {
 		t->from.more = false;
 		resolver_deliver(t, NULL, 0);
@@ -321,15 +355,27 @@ static void resolver_on_stream(struct step *s, int rc, const uint8_t *msg,
 	}
 }
 
+static bool upstream_addr(const struct task *t, const struct dns_source *sv,
+			  struct ipport *to);
+
 static void on_upstream(void *user, int rc, const uint8_t *msg, size_t len)
 {
-	struct step *s = user;
+	struct asked *a = user;
+	struct step *s = a->step;
+	const struct dns_resolver *r = s->task->r;
+	struct ipport to;
 
+	if (rc == -ELOOP && r->cfg.looped &&
+	    upstream_addr(s->task, &s->server, &to))
+		r->cfg.looped(r->cfg.user, &to);
 	if (s->task->stream) {
-		resolver_on_stream(s, rc, msg, len);
+		resolver_on_stream(a, rc, msg, len);
 		return;
 	}
-	s->exchange = NULL;
+	a->exchange = NULL;
+	if (rc < 0 && (s->asked[0].exchange || s->asked[1].exchange))
+		return; /* it may be at the end of the other way */
+	step_cancel_upstream(s);
 	/* "udp:" for a client that already came by TCP: a cut reply is of no
 	 * use to it */
 	if (rc == 0 && s->task->from.tcp && s->server.proto == DNS_PROTO_UDP &&
@@ -386,23 +432,59 @@ static bool upstream_addr(const struct task *t, const struct dns_source *sv,
 	return to->addr.family;
 }
 
-static void start_upstream(struct step *s, bool tcp)
+/* is @addr where programs of this machine are led into the cluster? */
+static bool is_captured(const struct dns_view *v, const struct ipaddr *addr)
+{
+	for (size_t i = 0; i < v->nranges; i++)
+		if (ipprefix_has(&v->ranges[i], addr))
+			return true;
+	return false;
+}
+
+static bool is_cluster_server(const struct dns_view *v,
+			      const struct ipaddr *addr)
+{
+	for (size_t i = 0; i < v->nservers; i++)
+		if (ipaddr_eq(&v->servers[i], addr))
+			return true;
+	return false;
+}
+
+static int ask_way(struct step *s, const struct ipport *to, bool tcp,
+		   enum dns_way way)
 {
 	struct task *t = s->task;
+	struct asked *a = &s->asked[way];
 	enum dns_transport over = t->stream ? DNS_OVER_STREAM
 				  : tcp	    ? DNS_OVER_TCP
 					    : DNS_OVER_UDP;
+
+	a->step = s;
+	return dns_exchange_start(t->r->upstream, to, over, way, t->msg,
+				  t->msg_len, on_upstream, a, &a->exchange);
+}
+
+static void start_upstream(struct step *s, bool tcp)
+{
+	const struct task *t = s->task;
+	const struct dns_view *v = t->r->cfg.view;
+	int past = -ENOENT, through = -ENOENT;
 	struct ipport to;
-	int rc;
+	bool in, own;
 
 	s->state = STEP_RUNNING;
-	rc = upstream_addr(t, &s->server, &to)
-		     ? dns_exchange_start(t->r->upstream, &to, over, t->msg,
-					  t->msg_len, on_upstream, s,
-					  &s->exchange)
-		     : -ENOENT;
-	if (rc < 0)
-		step_done(s, rc, NULL, 0);
+	if (!upstream_addr(t, &s->server, &to)) {
+		step_done(s, -ENOENT, NULL, 0);
+		return;
+	}
+	in = is_captured(v, &to.addr);
+	own = in && (t->stream || is_cluster_server(v, &to.addr));
+	if (in)
+		through = ask_way(s, &to, tcp, DNS_WAY_THROUGH);
+	if (!own)
+		past = ask_way(s, &to, tcp, DNS_WAY_PAST);
+	if (past < 0 && through < 0)
+		step_done(s, past, NULL, 0);
 }
 
 static void step_start(struct step *s)
@@ -425,7 +507,8 @@ static bool may_start(const struct task *t, size_t i)
 
 		if (before->state == STEP_DONE)
 			continue;
-		if (!before->cluster || (!t->step[i].cluster && t->sure))
+		if (!before->cluster ||
+		    (!t->step[i].cluster && t->sure && !t->own))
 			return false;
 	}
 	return true;
@@ -494,6 +577,81 @@ static void deliver_best(struct task *t)
 		deliver_error(t, DNS_SERVFAIL);
 }
 
+static void own_gave_up(struct timer *timer)
+{
+	struct task *t = container_of(timer, struct task, patience);
+
+	t->alone = true;
+	t->r->own_mute = true;
+	task_progress(t);
+}
+
+static void own_wildcard_known(struct dns_wildcard_waiter *w)
+{
+	task_progress(container_of(w, struct task, wildcard));
+}
+
+static struct step *own_step(struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!t->step[i].cluster)
+			return &t->step[i];
+	return NULL;
+}
+
+/* Is there a wildcard? false: not known yet, @t goes on when it is. */
+static bool own_wildcard(struct task *t, const struct step *own,
+			 const struct dns_name *suffix, bool *yes)
+{
+	struct dns_wildcards *ws = t->r->wildcards;
+	enum dns_wildcard w = dns_wildcard_of(ws, suffix);
+	struct ipport server;
+
+	*yes = w == DNS_WILDCARD_YES;
+	if (w != DNS_WILDCARD_UNKNOWN)
+		return true;
+	if (t->wildcard.node.next)
+		return false;
+	return !upstream_addr(t, &own->server, &server) ||
+	       dns_wildcard_ask(ws, suffix, &server, &t->wildcard,
+				own_wildcard_known) < 0;
+}
+
+/*
+ * The cluster's yes @s is for a name that may be one of the laptop's domain.
+ * true: it is not, or not yet, the answer.
+ */
+static bool own_decides(struct task *t, struct step *s)
+{
+	struct step *own = s->cluster && s->suffix.len ? own_step(t) : NULL;
+	struct dns_resolver *r = t->r;
+	bool wildcard;
+
+	if (!own || t->alone)
+		return false;
+	if (own->state == STEP_IDLE)
+		step_start(own);
+	if (own->state != STEP_DONE) {
+		if (!loop_timer_active(&t->patience))
+			loop_timer_start(r->loop, &t->patience,
+					 r->own_mute ? OWN_WAIT_MUTE : OWN_WAIT,
+					 own_gave_up);
+		return true;
+	}
+	loop_timer_stop(&t->patience);
+	r->own_mute = r->own_mute && own->result == GOT_NOTHING;
+	if (own->result < GOT_NODATA)
+		return false;
+	if (!own_wildcard(t, own, &s->suffix, &wildcard))
+		return true;
+	if (wildcard)
+		return false;
+	if (r->cfg.clash)
+		r->cfg.clash(r->cfg.user, &t->q.name, &s->name);
+	deliver_step(t, own);
+	return true;
+}
+
 static void task_progress(struct task *t)
 {
 	bool waiting = false;
@@ -506,6 +664,8 @@ static void task_progress(struct task *t)
 		if (s->state != STEP_DONE) {
 			waiting = true;
 		} else if (resolver_is_final(s)) {
+			if (!waiting && own_decides(t, s))
+				return;
 			if (!waiting)
 				deliver_step(t, s);
 			else
@@ -545,6 +705,8 @@ static void add_expansion(struct task *t, const struct dns_plan *plan)
 		s->name = plan->cand[i].name;
 		s->weak = plan->cand[i].weak;
 		s->gate = plan->cand[i].gate;
+		s->suffix = plan->cand[i].suffix;
+		t->own = t->own || s->suffix.len;
 	}
 }
 
@@ -645,6 +807,11 @@ void dns_resolver_ask(struct dns_resolver *r, const struct dns_from *from,
 
 	if (rc < 0 && rc != -EOPNOTSUPP) {
 		fn(from, raw, dns_reply_raw(msg, len, DNS_FORMERR, raw));
+		return;
+	}
+	if (dns_client_returned(r->upstream, &from->peer, from->tcp, msg,
+				len)) {
+		fn(from, raw, 0);
 		return;
 	}
 	t = r->ntasks < TASKS_MAX ? calloc(1, sizeof(*t) + len) : NULL;

@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
+#include "dns/client.h"
 #include "dns/lookup.h"
 #include "dns/names.h"
 #include "dns/order.h"
@@ -24,6 +25,16 @@
  * the cluster a few round trips only, and not at all while the tunnel is down.
  * A reply with records ends the task; so does NODATA of a cluster's name.
  *
+ * A name that the laptop's library may have completed ("web.corp.test" from
+ * "web") may also be meant as it is. So the server is asked at once as well,
+ * and if it knows the name its word counts, whatever the cluster says; unless
+ * it knows every name (dns/wildcard.h). A silent one is not waited for long.
+ *
+ * Where a server is does not matter, but for the way to it. One whose address
+ * is in a captured range may be a Pod or Service, or a server of this machine's
+ * own network (of a VPN, of dnsmasq) that has such an address: it is asked both
+ * ways, and who answers first is it. The cluster's own name servers are known.
+ *
  * step: IDLE -> RUNNING -> DONE (with a reply or without)
  */
 
@@ -37,16 +48,27 @@ struct dns_resolver;
 struct dns_resolver_config {
 	const struct dns_view *view; /* borrowed; may change between events */
 	struct dns_order order;
-	bool all_cluster;	/* podDNS: every name is the cluster's */
-	uint32_t cache_ttl;	/* seconds; upper bound of TTLs; 0: no cache */
-	uint32_t mark;		/* SO_MARK of questions to other servers */
+	bool all_cluster;   /* podDNS: every name is the cluster's */
+	uint32_t cache_ttl; /* seconds; upper bound of TTLs; 0: no cache */
+	struct dns_client_config upstream; /* mark and past(), for questions
+					      to other servers */
 	struct ipport fallback; /* for queries without a known destination */
+	/** looped() - a question to @to came back to us: something on this
+	 *  machine redirects port 53. NULL: nobody wants to know */
+	void (*looped)(void *user, const struct ipport *to);
+	/** clash() - @name, known to this machine's own server, is also how a
+	 *  program would find @service, known to the cluster; the former was
+	 *  taken. NULL: nobody wants to know */
+	void (*clash)(void *user, const struct dns_name *name,
+		      const struct dns_name *service);
+	void *user;
 };
 
 /** struct dns_from - who asks; copied, given back with the reply */
 struct dns_from {
 	void *owner; /* for dns_resolver_cancel() */
 	struct ipport peer;
+	struct ipport self; /* ours, which the answer comes from */
 	struct ipport orig; /* where it was sent to; family 0: unknown */
 	bool tcp;
 	bool more; /* in replies: another one follows (zone transfer) */
@@ -79,6 +101,9 @@ void dns_resolver_cancel(struct dns_resolver *r, const void *owner);
  *  the address @ip; NULL hosts: none */
 void dns_resolver_set_ingress(struct dns_resolver *r, const struct ipaddr *ip,
 			      const struct strv *hosts);
+/** dns_resolver_set_fallback() - from now on, in place of the former one */
+void dns_resolver_set_fallback(struct dns_resolver *r,
+			       const struct ipport *server);
 /** dns_resolver_flush() - forget cached replies (Services changed) */
 void dns_resolver_flush(struct dns_resolver *r);
 

@@ -20,11 +20,18 @@
 #define BATCH 64 /* datagrams a turn: others must get theirs */
 #define PORT_TRIES 16
 
+/* where the listeners are; from ANY on: on every address */
+static const char *const dns_server_hosts[] = { "127.0.0.1", "::1", "0.0.0.0",
+						"::" };
+#define LISTENERS ARRAY_SIZE(dns_server_hosts)
+#define ANY 2
+
 struct udp {
 	struct dns_server *server;
 	struct watch watch;
 	struct ipport addr;
 	int fd;
+	bool any; /* on every address: each datagram tells which */
 };
 
 struct tcp {
@@ -51,39 +58,89 @@ struct dns_server {
 	struct loop *loop;
 	struct dns_resolver *resolver;
 	struct dns_server_config cfg;
-	struct udp udp[2];
-	struct tcp tcp[2];
+	struct udp udp[LISTENERS];
+	struct tcp tcp[LISTENERS];
 	struct list clients;
 	size_t nclients;
 	uint8_t scratch[DNS_MSG_MAX];
 };
 
 /* ask for the destination; our own address is none */
-static void find_original(const struct dns_server *s, bool tcp, int fd,
-			  const struct ipport *self, struct dns_from *from)
+static void find_original(const struct dns_server *s, int fd,
+			  struct dns_from *from)
 {
 	int rc = -ENOENT;
 
 	if (s->cfg.original)
-		rc = s->cfg.original(s->cfg.user, tcp, fd, &from->peer,
-				     &from->orig);
-	if (rc < 0 || ipport_eq(&from->orig, self))
+		rc = s->cfg.original(s->cfg.user, fd, from, &from->orig);
+	if (rc < 0 || ipport_eq(&from->orig, &from->self))
 		from->orig = (struct ipport){ 0 };
 }
 
 /* UDP */
+
+union control {
+	uint8_t room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct cmsghdr align;
+};
+
+/* The address of ours that the datagram came to: the answer comes from it. */
+static void server_take_self(struct msghdr *m, struct ipport *self)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		struct in6_pktinfo in6;
+		struct in_pktinfo in;
+
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&in, CMSG_DATA(c), sizeof(in));
+			self->addr = ipaddr_v4(&in.ipi_addr);
+		} else if (c->cmsg_level == IPPROTO_IPV6 &&
+			   c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&in6, CMSG_DATA(c), sizeof(in6));
+			self->addr = ipaddr_v6(&in6.ipi6_addr);
+		}
+	}
+}
+
+static void server_put_self(struct msghdr *m, union control *ctl,
+			    const struct dns_from *from)
+{
+	const struct ipaddr *self = &from->self.addr;
+	bool four = self->family == AF_INET;
+	struct in6_pktinfo in6 = { .ipi6_ifindex = from->peer.scope };
+	struct in_pktinfo in = { 0 };
+	size_t len = four ? sizeof(in) : sizeof(in6);
+	struct cmsghdr *c;
+
+	m->msg_control = ctl->room;
+	m->msg_controllen = CMSG_SPACE(len);
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = four ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = four ? IP_PKTINFO : IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(&in.ipi_spec_dst, self->b, sizeof(in.ipi_spec_dst));
+	memcpy(&in6.ipi6_addr, self->b, sizeof(in6.ipi6_addr));
+	memcpy(CMSG_DATA(c), four ? (void *)&in : (void *)&in6, len);
+}
 
 static void udp_reply(const struct dns_from *from, const uint8_t *msg,
 		      size_t len)
 {
 	const struct udp *u = from->owner;
 	struct sockaddr_storage ss;
-	socklen_t n = ipport_to_sockaddr(&from->peer, &ss);
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)msg,
+			     .iov_len = len };
+	struct msghdr m = { .msg_name = &ss,
+			    .msg_namelen = ipport_to_sockaddr(&from->peer, &ss),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1 };
+	union control ctl = { 0 };
 
+	if (u->any)
+		server_put_self(&m, &ctl, from);
 	/* a full socket loses the datagram, as a network does */
-	if (len && sendto(u->fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-			  (struct sockaddr *)&ss, n) < 0)
-		log_debug("dns: reply to a local program: %s", strerror(errno));
+	if (len && sendmsg(u->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("dns: reply to a program: %s", strerror(errno));
 }
 
 static void server_udp_readable(struct watch *w, uint32_t events)
@@ -93,19 +150,27 @@ static void server_udp_readable(struct watch *w, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < BATCH; i++) {
-		struct dns_from from = { .owner = u };
+		struct dns_from from = { .owner = u, .self = u->addr };
 		struct sockaddr_storage ss;
-		socklen_t slen = sizeof(ss);
-		ssize_t n =
-			recvfrom(u->fd, s->scratch, sizeof(s->scratch),
-				 MSG_DONTWAIT, (struct sockaddr *)&ss, &slen);
+		union control ctl;
+		struct iovec iov = { .iov_base = s->scratch,
+				     .iov_len = sizeof(s->scratch) };
+		struct msghdr m = { .msg_name = &ss,
+				    .msg_namelen = sizeof(ss),
+				    .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = ctl.room,
+				    .msg_controllen = sizeof(ctl.room) };
+		ssize_t n = recvmsg(u->fd, &m, MSG_DONTWAIT);
 
 		if (n < 0)
 			return;
 		if (ipport_from_sockaddr(&from.peer, (struct sockaddr *)&ss) <
 		    0)
 			continue;
-		find_original(s, false, u->fd, &u->addr, &from);
+		if (u->any)
+			server_take_self(&m, &from.self);
+		find_original(s, u->fd, &from);
 		dns_resolver_ask(s->resolver, &from, s->scratch, (size_t)n,
 				 udp_reply);
 	}
@@ -239,6 +304,8 @@ static void dns_server_accepted(void *user, int taken,
 	struct tcp *t = user;
 	struct dns_server *s = t->server;
 	auto_close int fd = taken;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
 	struct client *c;
 
 	if (s->nclients >= CLIENTS_MAX)
@@ -257,7 +324,11 @@ static void dns_server_accepted(void *user, int taken,
 		free(c);
 		return;
 	}
-	find_original(s, true, fd, &t->addr, &c->from);
+	c->from.self = t->addr;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		(void)!ipport_from_sockaddr(&c->from.self,
+					    (struct sockaddr *)&ss);
+	find_original(s, fd, &c->from);
 	c->fd = steal_fd(&fd);
 	list_add_tail(&s->clients, &c->node);
 	s->nclients++;
@@ -271,9 +342,15 @@ static int dns_server_bind_udp(struct ipport *addr)
 	auto_close int fd = -1;
 	struct sockaddr_storage ss;
 	socklen_t n = ipport_to_sockaddr(addr, &ss);
+	int one = 1;
 
 	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, n) < 0)
+	if (fd < 0)
+		return -errno;
+	if (ss.ss_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&ss, n) < 0)
 		return -errno;
 	n = sizeof(ss);
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
@@ -281,6 +358,19 @@ static int dns_server_bind_udp(struct ipport *addr)
 	return ipport_from_sockaddr(addr, (struct sockaddr *)&ss) < 0
 		       ? -EAFNOSUPPORT
 		       : steal_fd(&fd);
+}
+
+/* told where a datagram came to; IPv6 alone, as there is one for IPv4 */
+static int server_set_any(int fd, int family)
+{
+	bool four = family == AF_INET;
+	int one = 1;
+
+	if (four)
+		return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one,
+				  sizeof(one));
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one,
+			  sizeof(one));
 }
 
 /* UDP and TCP on one port; an ephemeral one that is free for both */
@@ -309,20 +399,37 @@ static int dns_server_open_pair(struct dns_server *s, int i,
 	}
 }
 
-static int server_open_family(struct dns_server *s, int i, const char *host,
-			      uint16_t *port)
+static int server_open_family(struct dns_server *s, int i, uint16_t *port)
 {
-	struct ipport addr = { .port = s->cfg.port };
-	int rc = ipaddr_parse(&addr.addr, host);
+	struct ipport addr = { .port = i < ANY ? s->cfg.port : 0 };
+	int rc = ipaddr_parse(&addr.addr, dns_server_hosts[i]);
 
 	if (rc == 0)
 		rc = dns_server_open_pair(s, i, &addr);
+	if (rc == 0 && i >= ANY) {
+		s->udp[i].any = true;
+		if (server_set_any(s->udp[i].fd, addr.addr.family) < 0)
+			rc = -errno;
+	}
 	if (rc == 0)
 		rc = loop_watch_start(s->loop, &s->udp[i].watch, s->udp[i].fd,
 				      EPOLLIN, server_udp_readable);
 	if (rc == 0)
 		*port = addr.port;
 	return rc;
+}
+
+/* for more askers, not for this machine's own: it goes on without */
+static void server_open_any(struct dns_server *s,
+			    struct dns_server_ports *ports)
+{
+	int rc = server_open_family(s, ANY, &ports->any4);
+
+	if (rc == 0 && ports->v6)
+		rc = server_open_family(s, ANY + 1, &ports->any6);
+	if (rc < 0)
+		log_debug("dns: no listener on every address: %s",
+			  strerror(-rc));
 }
 
 int dns_server_open(struct dns_server **out, struct loop *l,
@@ -336,22 +443,24 @@ int dns_server_open(struct dns_server **out, struct loop *l,
 	s->resolver = r;
 	s->cfg = *cfg;
 	list_init(&s->clients);
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < LISTENERS; i++) {
 		s->udp[i].server = s->tcp[i].server = s;
 		s->udp[i].fd = -1;
 	}
 	*ports = (struct dns_server_ports){ 0 };
-	rc = server_open_family(s, 0, "127.0.0.1", &ports->v4);
+	rc = server_open_family(s, 0, &ports->v4);
 	if (rc < 0) {
 		dns_server_close(s);
 		return kt_fail(err, -rc, "listen on 127.0.0.1 for DNS: %s",
 			       strerror(-rc));
 	}
 	if (!cfg->no_ipv6) {
-		rc = server_open_family(s, 1, "::1", &ports->v6);
+		rc = server_open_family(s, 1, &ports->v6);
 		if (rc < 0)
 			log_debug("dns: no listener on ::1: %s", strerror(-rc));
 	}
+	if (cfg->any)
+		server_open_any(s, ports);
 	*out = s;
 	return 0;
 }
@@ -364,7 +473,7 @@ void dns_server_close(struct dns_server *s)
 		return;
 	list_for_each_safe (p, tmp, &s->clients)
 		client_close(container_of(p, struct client, node));
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < LISTENERS; i++) {
 		dns_resolver_cancel(s->resolver, &s->udp[i]);
 		loop_watch_stop(&s->udp[i].watch);
 		listener_stop(&s->tcp[i].listener);

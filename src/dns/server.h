@@ -8,16 +8,18 @@
 struct dns_resolver;
 struct dns_server;
 
-/** dns_original_fn - where a client's query was sent to before it was
- *  redirected to us; @fd is the listener's (UDP) or the client's (TCP); 0, or
- *  -errno when unknown */
-typedef int (*dns_original_fn)(void *user, bool tcp, int fd,
-			       const struct ipport *client,
+struct dns_from;
+
+/** dns_original_fn - where the query of @from was sent to before it was
+ *  redirected to @from->self; @fd is the listener's (UDP) or the client's
+ *  (TCP); 0, or -errno when unknown */
+typedef int (*dns_original_fn)(void *user, int fd, const struct dns_from *from,
 			       struct ipport *orig);
 
 struct dns_server_config {
 	uint16_t port;		  /* 0: ephemeral, the same for UDP and TCP */
 	bool no_ipv6;		  /* do not try ::1 */
+	bool any;		  /* on every address, too: see any4, any6 */
 	dns_original_fn original; /* NULL: never known */
 	void *user;
 };
@@ -25,12 +27,15 @@ struct dns_server_config {
 /** struct dns_server_ports - where the listeners are; 0: none (no IPv6) */
 struct dns_server_ports {
 	uint16_t v4, v6; /* on 127.0.0.1 and ::1; UDP and TCP alike */
+	/* on every address, for what can only be redirected to one of a link;
+	 * the caller sees to it that nothing else gets there */
+	uint16_t any4, any6;
 };
 
 /**
  * dns_server_open() - UDP and TCP listeners on 127.0.0.1 and ::1
  * @r: borrowed; must outlive the server
- * Only local programs reach them. Over TCP several questions may be in flight,
+ * Only local programs reach those. Over TCP several questions may be in flight,
  * replies come as they are ready (RFC 7766 section 6.2.1.1); a client that is
  * idle for 10 s is closed. A query that was sent to the listener itself, not
  * redirected, has no original destination.

@@ -86,8 +86,9 @@ static void nameserver_try(struct nameserver_query *q)
 		return;
 	}
 	rc = dns_exchange_start(ns->client, &ns->server[i % ns->nservers],
-				q->tcp ? DNS_OVER_TCP : DNS_OVER_ANY, q->msg,
-				q->len, nameserver_on_end, q, &q->exchange);
+				q->tcp ? DNS_OVER_TCP : DNS_OVER_ANY,
+				DNS_WAY_PAST, q->msg, q->len, nameserver_on_end,
+				q, &q->exchange);
 	if (rc == 0)
 		return;
 	q->last_error = rc;

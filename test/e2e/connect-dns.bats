@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 20
+# seconds: 30
 # every flavour
 # Names during `ktctl connect`: the cluster's as a Pod sees them, the office's
 # as they were, each asked of nobody else. Laptop: alice.
@@ -137,7 +137,7 @@ done'
 
 @test "short names are those of a Pod, for dig and for programs" {
   names=(web webh net db-0.db "web.$NS" "far.$OTHER" "web.$NS.svc" far nope
-    "nope.$NS" web.nope outside)
+    "nope.$NS" web.nope "outside.$NS")
   toolbox sh -c "$SHORT" sh "${names[@]}" >"$BATS_TEST_TMPDIR/pod"
   laptop alice sh -c "$SHORT" sh "${names[@]}" >"$BATS_TEST_TMPDIR/laptop"
   diff "$BATS_TEST_TMPDIR/pod" "$BATS_TEST_TMPDIR/laptop"
@@ -191,8 +191,10 @@ done'
     "far.$OTHER" db-0.db webh; do
     laptop alice getent ahosts "$name" || true
   done
-  tail -n +$((before + 1)) "$log" | grep "^${ip%/*} " \
-    >"$BATS_TEST_TMPDIR/log" || true
+  # SERVICE.corp.test may be a host of the office: its server is asked
+  tail -n +$((before + 1)) "$log" | grep "^${ip%/*} " |
+    grep -vE ' (web|webh|far|db-0.db)(\.[^ ]*)?\.corp\.test' \
+      >"$BATS_TEST_TMPDIR/log" || true
   run ! grep 'cluster\.local\| web\| far\| db-0' "$BATS_TEST_TMPDIR/log"
   before=$(wc -l <"$log")
   laptop alice getent ahosts www.corp.test
@@ -206,6 +208,106 @@ done'
   no_cut alice
   echo "$took us"
   [ "$took" -lt 700000 ]
+}
+
+@test "a host of the office with the name of a Service stays what it was" {
+  skip_on_foreign "the office's name server"
+  kc -n "$NS" create service clusterip www --tcp=80:8080 >&2
+  for _ in $(seq 50); do
+    run laptop alice dig +short www
+    [ "$output" != "$(service_ip www)" ] || break
+    sleep 0.1
+  done
+  # in full, and as the library completes the short form
+  run -0 laptop alice dig +short www.corp.test
+  [ "$output" = 10.77.0.80 ]
+  run -0 laptop alice getent ahostsv4 www
+  [[ $output == "10.77.0.80 "* ]]
+  run -0 laptop alice dig +short "www.$NS"
+  [ "$output" = "$(service_ip www)" ]
+  # an alias of the office, a Service of type ExternalName
+  run -0 laptop alice dig +search +short outside
+  [[ $output == *www.example.com.* ]]
+  kc -n "$NS" delete service www >&2
+  # said once
+  [ "$(grep -c 'www.corp.test is a name of this machine' "$CONNECT_LOG")" = 1 ]
+}
+
+# a name server of the laptop's own at ADDRESS, which asks SERVER
+own_server() { # ADDRESS SERVER
+  laptop alice "$PYTHON" - "$@" >/dev/null 2>&1 3>&- <<'END' &
+import signal, socket, sys
+signal.alarm(30)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 53))
+while True:
+    q, client = s.recvfrom(4096)
+    up = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    up.settimeout(3)
+    up.connect((sys.argv[2], 53))
+    up.send(q)
+    try:
+        s.sendto(up.recv(4096), client)
+    except OSError:
+        pass
+END
+  OWN_SERVER=$!
+}
+
+resolv_conf() { # LINE...: by a rename, as most programs do
+  laptop alice sh -c 'printf "%s\n" "$@" >/etc/resolv.conf.new &&
+    mv /etc/resolv.conf.new /etc/resolv.conf' sh "$@"
+  sleep 0.5
+}
+
+@test "a name server whose address is in a captured range: before and while" {
+  skip_on_foreign "the office's name server"
+  laptop alice cp /etc/resolv.conf /etc/resolv.conf.kept
+  laptop bob cp /etc/resolv.conf /etc/resolv.conf.kept
+  # dnsmasq's case: its own server is captured, and nobody knows of that
+  local pid=$CONNECT_PID log=$CONNECT_LOG
+  laptop bob sh -c 'echo nameserver 10.77.0.1 >/etc/resolv.conf'
+  connect_start bob --includeIps 10.77.0.48/28
+  routed=$(laptop bob ip route get 10.77.0.53)
+  office=$(laptop bob dig +tries=1 +time=4 +short www.corp.test @10.77.0.53)
+  cluster=$(laptop bob dig +tries=1 +time=4 +short "web.$NS" @10.77.0.53)
+  # now it is the laptop's: the range has a hole for it
+  laptop bob sh -c 'echo nameserver 10.77.0.53 >/etc/resolv.conf'
+  sleep 0.5
+  hole=$(laptop bob ip route get 10.77.0.53)
+  beside=$(laptop bob ip route get 10.77.0.54)
+  program=$(laptop bob getent ahostsv4 www.corp.test)
+  laptop bob sh -c 'echo nameserver 10.77.0.1 >/etc/resolv.conf'
+  sleep 0.5
+  closed=$(laptop bob ip route get 10.77.0.53)
+  laptop bob mv /etc/resolv.conf.kept /etc/resolv.conf
+  connect_stop INT
+  CONNECT_PID=$pid CONNECT_LOG=$log
+  [[ $routed == *"dev kt0"* ]]
+  [ "$office" = 10.77.0.80 ]
+  [ "$cluster" = "$(service_ip web)" ]
+  [[ $hole != *kt0* ]]
+  [[ $beside == *"dev kt0"* ]]
+  [[ $program == "10.77.0.80 "* ]]
+  [[ $closed == *"dev kt0"* ]]
+}
+
+@test "resolv.conf is followed: another server, another search list" {
+  skip_on_foreign "the office's name server"
+  laptop alice cp /etc/resolv.conf /etc/resolv.conf.kept
+  own_server 127.0.0.77 10.77.0.53
+  resolv_conf "nameserver 127.0.0.77" "search other.test"
+  run laptop alice getent ahostsv4 www.corp.test
+  office=$output
+  run laptop alice dig +short web.other.test
+  completed=$output
+  run laptop alice getent ahostsv4 web
+  short=$output
+  kill "$OWN_SERVER"
+  laptop alice mv /etc/resolv.conf.kept /etc/resolv.conf
+  [[ $office == "10.77.0.80 "* ]]
+  [ "$completed" = "$(service_ip web)" ]
+  [[ $short == "$(service_ip web) "* ]]
 }
 
 @test "a resolver on 127.0.0.53, as systemd-resolved has it" {

@@ -111,7 +111,7 @@ other_stop() {
 }
 
 @test "an ExternalName is followed" {
-  reaches http://outside/ 'far-*'
+  reaches "http://outside.$NS/" 'far-*'
   reaches "http://outside.$NS.svc.cluster.local/" 'far-*'
 }
 

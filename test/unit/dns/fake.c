@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 static const struct fake_rr *find(const struct fake_rr *zone, const char *name)
 {
 	for (; zone->name; zone++) {
-		if (strcasecmp(zone->name, name) == 0)
+		if (strcasecmp(zone->name, name) == 0 ||
+		    (zone->name[0] == '*' && str_ends(name, zone->name + 1)))
 			return zone;
 	}
 	return NULL;

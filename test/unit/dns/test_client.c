@@ -77,8 +77,8 @@ static int tear_down(void **state)
 static int start(enum dns_transport over)
 {
 	memset(&got, 0, sizeof(got));
-	return dns_exchange_start(client, &server.addr, over, query, query_len,
-				  on_end, &got, &exchange);
+	return dns_exchange_start(client, &server.addr, over, DNS_WAY_PAST,
+				  query, query_len, on_end, &got, &exchange);
 }
 
 static void ask(enum dns_transport over)
@@ -186,8 +186,9 @@ static void so_many_at_once(void **state)
 		dns_exchange_cancel(x[i]);
 	dns_exchange_cancel(NULL);
 	assert_int_equal(dns_exchange_start(client, &server.addr, DNS_OVER_UDP,
-					    query, DNS_HDR_LEN - 1, on_end,
-					    &got, &exchange),
+					    DNS_WAY_PAST, query,
+					    DNS_HDR_LEN - 1, on_end, &got,
+					    &exchange),
 			 -EINVAL);
 }
 

@@ -36,19 +36,47 @@ struct fixture {
 	struct dns_resolver *r;
 	struct dns_resolver_config cfg;
 	bool done;
-	int replies;
+	int replies, past;
+	int past_rc; /* of the way past the capture */
+	int clashes;
 	uint8_t reply[4096];
 	size_t len;
 };
 
 static struct fixture *fix; /* the reply callback has only its owner */
 
+static int past(void *user, int fd, const struct ipport *to)
+{
+	struct fixture *f = user;
+
+	assert_true(fd >= 0 && to->port);
+	f->past++;
+	return f->past_rc;
+}
+
+static void clash(void *user, const struct dns_name *name,
+		  const struct dns_name *service)
+{
+	struct fixture *f = user;
+	char text[DNS_NAME_STRLEN];
+
+	assert_string_equal(dns_name_str(name, text), "www.corp.test");
+	assert_string_equal(dns_name_str(service, text),
+			    "www.demo.svc.cluster.local");
+	f->clashes++;
+}
+
 static void start(struct fixture *f, const char *order, uint32_t ttl)
 {
 	struct kt_error err = { 0 };
 
-	f->cfg = (struct dns_resolver_config){ .view = &f->view,
-					       .cache_ttl = ttl };
+	f->cfg = (struct dns_resolver_config){
+		.view = &f->view,
+		.cache_ttl = ttl,
+		.upstream = { .past = past, .user = f },
+		.clash = clash,
+		.user = f,
+	};
 	assert_int_equal(dns_order_parse(&f->cfg.order, order, &err), 0);
 	f->r = dns_resolver_new(f->loop, &f->cfg, &fake_cluster_ops,
 				&f->cluster);
@@ -576,6 +604,132 @@ static void cancelled_tasks_stay_silent(void **state)
 	send_raw(f, false, msg, build("web.demo", DNS_A, msg));
 }
 
+static const struct fake_rr office_zone[] = {
+	{ "www.corp.test", "192.0.2.80" },
+	{ 0 },
+};
+static const struct fake_rr office_cluster[] = {
+	{ "www.demo.svc.cluster.local", "10.96.0.80" },
+	{ "web.demo.svc.cluster.local", "10.96.0.1" },
+	{ 0 },
+};
+static const struct fake_rr wildcard_zone[] = {
+	{ "www.corp.test", "192.0.2.80" },
+	{ "*.corp.test", "192.0.2.99" },
+	{ 0 },
+};
+
+static void office(struct fixture *f)
+{
+	auto_strv struct strv services = strv_split("www,web", ',');
+	auto_strv struct strv search = strv_split("corp.test", ',');
+
+	f->up.zone = office_zone;
+	f->cluster.zone = office_cluster;
+	know_namespaces(f);
+	dns_view_set_services(&f->view, &services);
+	dns_search_set(&f->view.laptop, &search, 1);
+}
+
+/* A host of the office with the name of a Service stays what it was. */
+static void the_own_domains_hosts(void **state)
+{
+	struct fixture *f = *state;
+
+	office(f);
+	/* not a host there: the Service, completed by the library */
+	ask(f, "web.corp.test");
+	assert_reply(f, "web.corp.test", "10.96.0.1", 0);
+	assert_int_equal(f->clashes, 0);
+	/* a host, even when the cluster is much faster; for each type */
+	ask(f, "www.corp.test");
+	assert_reply(f, "www.corp.test", "192.0.2.80", 0);
+	ask_as(f, false, "www.corp.test", DNS_AAAA);
+	assert_reply(f, NULL, NULL, DNS_NOERROR);
+	ask_as(f, true, "www.corp.test", DNS_A);
+	assert_reply(f, "www.corp.test", "192.0.2.80", 0);
+	assert_true(f->clashes >= 2);
+	/* the Service's own name is not in question */
+	ask(f, "www");
+	assert_reply(f, "www", "10.96.0.80", 0);
+	/* the server listed alone is asked alone */
+	f->cluster.asked = 0;
+	ask(f, "other.corp.test");
+	assert_reply(f, NULL, NULL, DNS_NXDOMAIN);
+	assert_int_equal(f->cluster.asked, 0);
+}
+
+/* Who knows every name knows none. */
+static void a_wildcard_in_the_own_domain(void **state)
+{
+	struct fixture *f = *state;
+
+	office(f);
+	f->up.zone = wildcard_zone;
+	ask(f, "web.corp.test");
+	assert_reply(f, "web.corp.test", "10.96.0.1", 0);
+	ask(f, "nobody.corp.test");
+	assert_reply(f, "nobody.corp.test", "192.0.2.99", 0);
+	f->up.asked = 0; /* it was learnt */
+	ask(f, "www.corp.test");
+	assert_reply(f, "www.corp.test", "10.96.0.80", 0);
+	assert_int_equal(f->up.asked, 1);
+	assert_int_equal(f->clashes, 0);
+}
+
+/* Away from the office its server is silent: Services are found all the same */
+static void the_own_domains_server_is_silent(void **state)
+{
+	struct fixture *f = *state;
+
+	office(f);
+	f->up.mute = true;
+	assert_in_range(ask(f, "web.corp.test"), 500, 1500);
+	assert_reply(f, "web.corp.test", "10.96.0.1", 0);
+	assert_in_range(ask(f, "www.corp.test"), 0, 300);
+	assert_reply(f, "www.corp.test", "10.96.0.80", 0);
+	/* back in the office */
+	f->up.mute = false;
+	ask(f, "www.corp.test");
+	assert_reply(f, "www.corp.test", "192.0.2.80", 0);
+}
+
+/* Where a server is says nothing about whose it is. */
+static void servers_in_a_captured_range(void **state)
+{
+	struct fixture *f = *state;
+	struct ipprefix range;
+
+	know_namespaces(f);
+	/* not captured: our own sockets go past the capture anyway */
+	ask_as(f, false, "www.test", DNS_A);
+	assert_int_equal(f->past, 1);
+	assert_int_equal(f->up.asked, 1);
+	/* captured: both ways, the first answer is it */
+	assert_int_equal(ipprefix_parse(&range, "127.0.0.0/8"), 0);
+	dns_view_set_ranges(&f->view, &range, 1);
+	ask_as(f, false, "www.test", DNS_A);
+	assert_int_equal(f->past, 2);
+	assert_true(f->len > DNS_HDR_LEN);
+	assert_int_equal(f->reply[3] & 0x0f, DNS_NOERROR);
+	assert_int_equal(loop_sleep(f->loop, 20 * NS_MS), 0);
+	assert_int_equal(f->up.asked, 3);
+	/* no other way: that into the cluster is left */
+	f->past_rc = -ENETUNREACH;
+	ask_as(f, false, "www.test", DNS_A);
+	assert_int_equal(f->past, 3);
+	assert_int_equal(f->reply[3] & 0x0f, DNS_NOERROR);
+	ask_as(f, true, "www.test", DNS_A);
+	assert_int_equal(f->past, 4);
+	assert_int_equal(f->reply[3] & 0x0f, DNS_NOERROR);
+	/* the cluster's own: no other way is tried */
+	dns_view_set_servers(&f->view, &f->up.addr.addr, 1);
+	ask_as(f, false, "www.test", DNS_A);
+	assert_int_equal(f->past, 4);
+	assert_int_equal(f->reply[3] & 0x0f, DNS_NOERROR);
+	dns_view_set_ranges(&f->view, NULL, 0);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -601,6 +755,10 @@ int main(void)
 		T(dead_servers_end_in_servfail),
 		T(ingress_hosts),
 		T(unusual_messages),
+		T(the_own_domains_hosts),
+		T(a_wildcard_in_the_own_domain),
+		T(the_own_domains_server_is_silent),
+		T(servers_in_a_captured_range),
 		T(cancelled_tasks_stay_silent),
 	};
 

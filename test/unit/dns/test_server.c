@@ -30,25 +30,41 @@ struct fixture {
 	struct dns_server_ports ports;
 	struct ipport seen; /* the client that original() was asked for */
 	bool lost;	    /* original() does not know */
+	bool looping;	    /* what goes to the server comes back to us */
+	int looped;
 };
 
-static int original(void *user, bool tcp, int fd, const struct ipport *client,
+static int original(void *user, int fd, const struct dns_from *from,
 		    struct ipport *orig)
 {
 	struct fixture *f = user;
 
-	(void)tcp;
 	assert_true(fd >= 0);
-	f->seen = *client;
+	f->seen = from->peer;
 	*orig = f->up.addr;
+	if (f->looping)
+		orig->port = f->ports.any4;
 	return f->lost ? -ENOENT : 0;
+}
+
+static void count_looped(void *user, const struct ipport *to)
+{
+	struct fixture *f = user;
+
+	assert_int_equal(to->port, f->ports.any4);
+	f->looped++;
 }
 
 static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct dns_resolver_config cfg = { .view = &f->view, .cache_ttl = 60 };
-	struct dns_server_config scfg = { .original = original, .user = f };
+	struct dns_resolver_config cfg = { .view = &f->view,
+					   .cache_ttl = 60,
+					   .looped = count_looped,
+					   .user = f };
+	struct dns_server_config scfg = { .original = original,
+					  .user = f,
+					  .any = true };
 	struct kt_error err = { 0 };
 
 	f->loop = loop_new();
@@ -148,6 +164,32 @@ static void unknown_destination(void **state)
 	f->lost = true;
 	dig(f, "@127.0.0.1", f->ports.v4, "web A", "10.96.0.1");
 	dig(f, "@127.0.0.1", f->ports.v4, "www.x.test A", "SERVFAIL");
+}
+
+/* Some other redirect brings our question back: it ends at once. */
+static void a_question_of_our_own(void **state)
+{
+	struct fixture *f = *state;
+	int64_t start = clock_ns();
+
+	f->looping = true;
+	dig(f, "@127.0.0.1", f->ports.v4, "www.x.test A", "SERVFAIL");
+	dig(f, "@127.0.0.1", f->ports.v4, "+tcp www.x.test A", "SERVFAIL");
+	assert_int_equal(f->looped, 2);
+	assert_in_range(clock_ns() - start, 0, 2 * NS_SEC);
+	dig(f, "@127.0.0.1", f->ports.v4, "web A", "10.96.0.1");
+	f->looping = false;
+	dig(f, "@127.0.0.1", f->ports.v4, "www.test A", "192.0.2.1");
+}
+
+/* dig takes an answer only from the address that it has asked */
+static void answers_from_the_address_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	dig(f, "@127.0.0.2", f->ports.any4, "web A", "10.96.0.1");
+	dig(f, "@127.0.0.3", f->ports.any4, "+tcp web A", "10.96.0.1");
+	dig(f, "@::1", f->ports.any6, "web A", "10.96.0.1");
 }
 
 static int tcp_connect(const struct fixture *f)
@@ -357,6 +399,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(dig_agrees),
 		T(unknown_destination),
+		T(a_question_of_our_own),
+		T(answers_from_the_address_asked),
 		T(pipelines_over_tcp),
 		T(zone_transfers_pass),
 		T(a_client_that_goes_away),

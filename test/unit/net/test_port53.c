@@ -3,6 +3,8 @@
 #include "netns_test.h"
 
 #include "base/mem.h"
+#include "net/netlink.h"
+#include "net/netns.h"
 #include "net/port53.h"
 
 #include <errno.h>
@@ -17,7 +19,11 @@ struct world {
 	struct port53 *p;
 	int udp[2], tcp[2]; /* our listeners */
 	struct ipport at[2][2];
+	int any_udp[2], any_tcp[2]; /* on every address */
+	struct ipport any_at[2][2];
 };
+
+static int peer_ns;
 
 static int open_at(int type, const char *addr, uint16_t port, struct ipport *at)
 {
@@ -33,6 +39,9 @@ static int open_at(int type, const char *addr, uint16_t port, struct ipport *at)
 	assert_true(fd >= 0);
 	assert_int_equal(
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), 0);
+	if (p.addr.family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 },
+			   sizeof(int));
 	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
 	if (type == SOCK_STREAM)
 		assert_int_equal(listen(fd, 5), 0);
@@ -50,12 +59,15 @@ static struct port53_config config(const struct world *w)
 		.tcp4_port = w->at[1][0].port,
 		.udp6_port = w->at[0][1].port,
 		.tcp6_port = w->at[1][1].port,
+		.any4_port = w->any_at[0][0].port,
+		.any6_port = w->any_at[0][1].port,
 	};
 }
 
 static int setup(void **state)
 {
 	static const char *const loopback[2] = { "127.0.0.1", "::1" };
+	static const char *const any[2] = { "0.0.0.0", "::" };
 	struct world *w = xcalloc(1, sizeof(*w));
 	struct port53_config cfg;
 	struct kt_error err = { 0 };
@@ -63,6 +75,10 @@ static int setup(void **state)
 	for (int f = 0; f < 2; f++) {
 		w->udp[f] = open_at(SOCK_DGRAM, loopback[f], 0, &w->at[0][f]);
 		w->tcp[f] = open_at(SOCK_STREAM, loopback[f], 0, &w->at[1][f]);
+		w->any_udp[f] =
+			open_at(SOCK_DGRAM, any[f], 0, &w->any_at[0][f]);
+		w->any_tcp[f] = open_at(SOCK_STREAM, any[f],
+					w->any_at[0][f].port, &w->any_at[1][f]);
 	}
 	cfg = config(w);
 	if (port53_open(&w->p, &cfg, &err) < 0)
@@ -79,6 +95,8 @@ static int teardown(void **state)
 	for (int f = 0; f < 2; f++) {
 		close(w->udp[f]);
 		close(w->tcp[f]);
+		close(w->any_udp[f]);
+		close(w->any_tcp[f]);
 	}
 	free(w);
 	assert_int_equal(netns_test_shell("nft list tables | grep ktctl"), 1);
@@ -256,34 +274,153 @@ static void test_ports_used_again(void **state)
 	assert_false(arrives(w->udp[0]));
 }
 
-static void test_exempt(void **state)
+static int in_peer(const char *cmd)
 {
+	return netns_test_shell("nsenter --net=/proc/%d/fd/%d %s",
+				(int)getpid(), peer_ns, cmd);
+}
+
+/* A link with a router behind it, as at home. */
+static uint32_t make_link(const char *name)
+{
+	struct netlink_veth v = { .name = name,
+				  .peer = "r0",
+				  .mtu = 1500,
+				  .mac = { 2, 0, 0, 0, 0, 9 } };
 	struct kt_error err = { 0 };
-	struct world *w = *state;
-	struct ipprefix list[4];
+	struct netlink *nl;
+
+	assert_int_equal(netlink_open(&nl, &err), 0);
+	peer_ns = netns_new(&err);
+	assert_true(peer_ns >= 0);
+	v.peer_netns = peer_ns;
+	assert_int_equal(netlink_veth_add(nl, &v, &err), 0);
+	netlink_close(nl);
+	/* no address of its own making */
+	assert_int_equal(
+		netns_test_shell("ip link set %s addrgenmode none up", name),
+		0);
+	assert_int_equal(in_peer("ip link set r0 up"), 0);
+	return if_nametoindex(name);
+}
+
+static void remove_link(const char *name)
+{
+	assert_int_equal(netns_test_shell("ip link del %s", name), 0);
+	close(peer_ns);
+}
+
+static int ask_link(int type, uint32_t scope)
+{
+	struct ipport to = { .port = 53, .scope = scope };
+	struct sockaddr_storage ss;
+	socklen_t len;
 	int fd;
 
-	assert_int_equal(ipprefix_parse(&list[0], "192.0.2.0/26"), 0);
-	assert_int_equal(ipprefix_parse(&list[1], "fd01::/64"), 0);
-	/* overlapping ones do not matter */
-	assert_int_equal(ipprefix_parse(&list[2], "192.0.2.53/32"), 0);
-	assert_int_equal(ipprefix_parse(&list[3], "192.0.2.0/24"), 0);
-	assert_int_equal(port53_set_exempt(w->p, list, 4, &err), 0);
-	fd = ask(SOCK_DGRAM, "192.0.2.53", 0);
-	assert_false(arrives(w->udp[0]));
-	close(fd);
-	fd = ask(SOCK_DGRAM, "fd01::53", 0);
+	assert_int_equal(ipaddr_parse(&to.addr, "fe80::1"), 0);
+	len = ipport_to_sockaddr(&to, &ss);
+	fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	/* as a resolver library does */
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0)
+		assert_int_equal(errno, EINPROGRESS);
+	if (type == SOCK_DGRAM)
+		assert_int_equal(send(fd, "q", 1, MSG_NOSIGNAL), 1);
+	return fd;
+}
+
+/* nameserver fe80::1%v0 */
+static void test_server_of_a_link(void **state)
+{
+	struct world *w = *state;
+	struct port53_link link;
+	struct kt_error err = { 0 };
+	struct sockaddr_storage ss;
+	struct ipport client, orig, self = w->any_at[0][1];
+	socklen_t len = sizeof(ss);
+	char text[IPADDR_STRLEN], c;
+	uint32_t scope = make_link("v0");
+	int fd, in;
+
+	assert_int_equal(port53_find_link(scope, &link), -ENOENT);
+	assert_int_equal(netns_test_shell("ip addr add fe80::2/64 dev v0 "
+					  "nodad"),
+			 0);
+	/* what cannot be carried stays as it is */
+	fd = ask_link(SOCK_DGRAM, scope);
 	assert_false(arrives(w->udp[1]));
+	assert_false(arrives(w->any_udp[1]));
 	close(fd);
-	/* again, others and fewer */
-	assert_int_equal(port53_set_exempt(w->p, list + 1, 1, &err), 0);
-	fd = ask(SOCK_DGRAM, "192.0.2.53", 0);
-	answer_udp(w, 0, "192.0.2.53");
+	assert_int_equal(port53_find_link(scope, &link), 0);
+	assert_string_equal(link.ifname, "v0");
+	assert_int_equal(port53_set_links(w->p, &link, 1, &err), 0);
+	fd = ask_link(SOCK_DGRAM, scope);
+	assert_true(arrives(w->any_udp[1]));
+	assert_int_equal(
+		recvfrom(w->any_udp[1], &c, 1, 0, (struct sockaddr *)&ss, &len),
+		1);
+	assert_int_equal(ipport_from_sockaddr(&client, (struct sockaddr *)&ss),
+			 0);
+	assert_int_equal(client.scope, scope);
+	self.addr = link.addr;
+	assert_int_equal(port53_original_udp(w->p, &client, &self, &orig), 0);
+	assert_string_equal(ipaddr_str(&orig.addr, text), "fe80::1");
+	assert_int_equal(
+		sendto(w->any_udp[1], "a", 1, 0, (struct sockaddr *)&ss, len),
+		1);
+	assert_true(arrives(fd)); /* connected: from the right sender */
 	close(fd);
-	assert_int_equal(port53_set_exempt(w->p, NULL, 0, &err), 0);
-	fd = ask(SOCK_DGRAM, "fd01::53", 0);
-	answer_udp(w, 1, "fd01::53");
+	fd = ask_link(SOCK_STREAM, scope);
+	assert_true(arrives(w->any_tcp[1]));
+	in = accept(w->any_tcp[1], NULL, NULL);
+	assert_true(in >= 0);
+	assert_int_equal(port53_original_tcp(in, &orig), 0);
+	assert_string_equal(ipaddr_str(&orig.addr, text), "fe80::1");
+	close(in);
 	close(fd);
+	remove_link("v0");
+}
+
+/* Containers behind a bridge, as those of Docker. */
+static void test_forwarded(void **state)
+{
+	static const char ask4[] =
+		"sh -c 'echo q | timeout 1 nc -u -w1 192.0.2.53 53'";
+	struct world *w = *state;
+	struct sockaddr_storage ss;
+	struct ipport client, orig, self = w->any_at[0][0];
+	socklen_t len = sizeof(ss);
+	char text[IPADDR_STRLEN], c[8];
+
+	make_link("v0");
+	assert_int_equal(
+		netns_test_shell("ip link add br0 type bridge && "
+				 "ip link set v0 master br0 && "
+				 "ip addr add 172.30.0.1/24 dev br0 && "
+				 "ip link set br0 up"),
+		0);
+	assert_int_equal(in_peer("ip addr add 172.30.0.2/24 dev r0"), 0);
+	assert_int_equal(in_peer("ip route add default via 172.30.0.1"), 0);
+	in_peer(ask4);
+	assert_true(arrives(w->any_udp[0]));
+	assert_true(recvfrom(w->any_udp[0], c, sizeof(c), 0,
+			     (struct sockaddr *)&ss, &len) >= 1);
+	assert_int_equal(ipport_from_sockaddr(&client, (struct sockaddr *)&ss),
+			 0);
+	assert_string_equal(ipaddr_str(&client.addr, text), "172.30.0.2");
+	assert_int_equal(ipaddr_parse(&self.addr, "172.30.0.1"), 0);
+	assert_int_equal(port53_original_udp(w->p, &client, &self, &orig), 0);
+	assert_string_equal(ipaddr_str(&orig.addr, text), "192.0.2.53");
+	/* a server of the bridge itself keeps its clients */
+	in_peer("sh -c 'echo q | timeout 1 nc -u -w1 172.30.0.1 53'");
+	assert_false(arrives(w->any_udp[0]));
+	/* and nobody gets to our listener but by the redirect */
+	netns_test_shell("nsenter --net=/proc/%d/fd/%d sh -c 'echo q | timeout "
+			 "1 nc -u -w1 172.30.0.1 %u'",
+			 (int)getpid(), peer_ns, w->any_at[0][0].port);
+	assert_false(arrives(w->any_udp[0]));
+	assert_int_equal(netns_test_shell("ip link del br0"), 0);
+	remove_link("v0");
 }
 
 static void test_not_redirected(void **state)
@@ -370,7 +507,8 @@ int main(void)
 		WORLD(test_tcp),
 		WORLD(test_mark),
 		WORLD(test_ports_used_again),
-		WORLD(test_exempt),
+		WORLD(test_server_of_a_link),
+		WORLD(test_forwarded),
 		WORLD(test_not_redirected),
 		WORLD(test_second),
 		cmocka_unit_test(test_others_untouched),
