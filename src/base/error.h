@@ -35,6 +35,11 @@ int kt_fail(struct kt_error *err, int code, const char *fmt, ...)
 /** kt_wrap() - put "context: " in front of the sentence; returns @rc */
 int kt_wrap(struct kt_error *err, int rc, const char *fmt, ...) KT_PRINTF(3, 4);
 
+/** kt_hint_errno() - say what to do about @err->code, where that is the same
+ *  whatever failed: no descriptors left, a disk that is full or read-only. The
+ *  first kind kt_fail() adds by itself. */
+void kt_hint_errno(struct kt_error *err);
+
 /** kt_hint() - say what to do about it; keeps the first hint given */
 void kt_hint(struct kt_error *err, const char *fmt, ...) KT_PRINTF(2, 3);
 

@@ -434,9 +434,9 @@ static int prepare(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	make_uplink(c);
-	c->pidfile = pidfile_new(c->app->loop, c->app->home, "connect",
-				 c->app->signals, err);
-	return c->pidfile ? 0 : -err->code;
+	c->pidfile = pidfile_try(c->app->loop, c->app->home, "connect",
+				 c->app->signals);
+	return 0;
 }
 
 static void connect_say_ready(struct connect *c)

@@ -348,7 +348,9 @@ static int change_file(const char *path, const struct hosts_list *list,
 	}
 	buf_fini(&text);
 	if (rc < 0)
-		return kt_fail(err, -rc, "write %s: %s", path, strerror(-rc));
+		kt_fail(err, -rc, "write %s: %s", path, strerror(-rc));
+	if (rc < 0)
+		kt_hint_errno(err);
 	return rc;
 }
 

@@ -56,10 +56,8 @@ int job_open(struct job *job, const char *target, struct kt_error *err)
 		rc = job_find_load_config(job, err);
 	if (rc < 0)
 		return rc;
-	job->pidfile = pidfile_new(job->app->loop, job->app->home,
-				   job->component, job->app->signals, err);
-	if (!job->pidfile)
-		return -err->code;
+	job->pidfile = pidfile_try(job->app->loop, job->app->home,
+				   job->component, job->app->signals);
 	job->owner = owner_new(job->app->home, &why);
 	if (!job->owner)
 		log_debug("%s", why.msg);

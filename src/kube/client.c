@@ -94,6 +94,18 @@ static void op_fail(struct kube_op *op, const struct kt_error *err)
 	op_tell(op, &(struct kube_reply){ .text = "", .err = err });
 }
 
+/* Whoever reads fields of what is no object finds none, and draws his
+ * conclusions. */
+static void op_not_json(struct kube_op *op, int status, const char *text,
+			struct kt_error *err)
+{
+	auto_free char *what = xasprintf("%s %s", op->method, op->path);
+	const char *type = NULL;
+
+	curl_easy_getinfo(op->transfer.easy, CURLINFO_CONTENT_TYPE, &type);
+	status_not_json(err, status, what, type, text);
+}
+
 static void op_finish(struct kube_op *op, int status)
 {
 	struct kt_error err = { 0 };
@@ -108,6 +120,10 @@ static void op_finish(struct kube_op *op, int status)
 		auto_free char *what = xasprintf("%s %s", op->method, op->path);
 
 		status_fail(&err, status, what, reply.json, reply.text);
+		reply.err = &err;
+	} else if (!op->stream && status != 204 &&
+		   !json_is_object(reply.json)) {
+		op_not_json(op, status, reply.text, &err);
 		reply.err = &err;
 	}
 	op_tell(op, &reply);

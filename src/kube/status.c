@@ -122,6 +122,37 @@ int status_fail(struct kt_error *err, int http_status, const char *what,
 	return -code;
 }
 
+/* What a body that we cannot use begins with, on one line and harmless: an HTML
+ * page by its title. */
+static void begins_with(char *dst, size_t size, const char *text)
+{
+	const char *title = strcasestr(text, "<title>");
+	const char *p = title ? title + strlen("<title>") : text;
+	size_t n = 0;
+
+	p += strspn(p, " \t\r\n");
+	while (n + 1 < size && *p && *p != '\n' && !(title && *p == '<')) {
+		dst[n++] = (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p;
+		p++;
+	}
+	dst[n] = '\0';
+}
+
+int status_not_json(struct kt_error *err, int http_status, const char *what,
+		    const char *type, const char *text)
+{
+	char line[120];
+
+	begins_with(line, sizeof(line), text);
+	kt_fail(err, EPROTO, "%s: HTTP status %d, but the answer is %s%s%s%s%s",
+		what, http_status, *text ? "no JSON object" : "empty",
+		type ? ", it is " : "", type ? type : "", line[0] ? ": " : "",
+		line);
+	kt_hint(err, "something between here and the API server answers in its "
+		     "place (a proxy, a login page): check server and proxy");
+	return -EPROTO;
+}
+
 /* --- no reply ------------------------------------------------------------- */
 
 static void hint_authority(struct kt_error *err, const struct kube_config *c)

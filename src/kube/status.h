@@ -18,6 +18,14 @@ struct kube;
 int status_fail(struct kt_error *err, int http_status, const char *what,
 		const json_t *json, const char *text);
 
+/**
+ * status_not_json() - make an error from a 2xx answer that holds no JSON object
+ * @type: its Content-Type, or NULL; @text: the body as it came
+ * Return: -EPROTO
+ */
+int status_not_json(struct kt_error *err, int http_status, const char *what,
+		    const char *type, const char *text);
+
 /** status_hint_forbidden() - say what to do about a refusal by RBAC, quota or
  *  admission, as far as @err's sentence tells which it was */
 void status_hint_forbidden(struct kt_error *err);

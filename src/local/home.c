@@ -85,8 +85,8 @@ static int open_below(const struct home *h, int at, const char *name,
 	return fd;
 }
 
-int home_open_dir(const struct home *h, const char *sub, int create,
-		  struct kt_error *err)
+static int home_walk(const struct home *h, const char *sub, int create,
+		     struct kt_error *err)
 {
 	auto_close int user = -1;
 	auto_close int dir = -1;
@@ -107,6 +107,26 @@ int home_open_dir(const struct home *h, const char *sub, int create,
 		return kt_fail(err, -fd, "open %s/%s: %s", h->dir, sub,
 			       strerror(-fd));
 	return fd;
+}
+
+/* What to do about a home that nothing can be written to; returns @rc */
+static int home_hint(const struct home *h, int rc, struct kt_error *err)
+{
+	kt_hint_errno(err);
+	if (rc == -ENOENT || rc == -EACCES || rc == -EPERM || rc == -ENOTDIR)
+		kt_hint(err,
+			"HOME must name a directory that can be written; it is "
+			"%s",
+			h->user);
+	return rc;
+}
+
+int home_open_dir(const struct home *h, const char *sub, int create,
+		  struct kt_error *err)
+{
+	int fd = home_walk(h, sub, create, err);
+
+	return fd < 0 && create ? home_hint(h, fd, err) : fd;
 }
 
 static int home_write_all(int fd, const char *p, size_t len)
@@ -158,8 +178,9 @@ int home_write(const struct home *h, const char *sub, const char *name,
 		rc = -errno;
 	if (rc < 0) {
 		unlinkat(dir, temp, 0);
-		return kt_fail(err, -rc, "write %s/%s%s%s: %s", h->dir, sub,
-			       *sub ? "/" : "", name, strerror(-rc));
+		kt_fail(err, -rc, "write %s/%s%s%s: %s", h->dir, sub,
+			*sub ? "/" : "", name, strerror(-rc));
+		return home_hint(h, rc, err);
 	}
 	return 0;
 }

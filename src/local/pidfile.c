@@ -258,6 +258,20 @@ struct pidfile *pidfile_new(struct loop *l, const struct home *h,
 	return p;
 }
 
+struct pidfile *pidfile_try(struct loop *l, const struct home *h,
+			    const char *component, struct signals *s)
+{
+	struct kt_error err = { 0 };
+	struct pidfile *p = pidfile_new(l, h, component, s, &err);
+
+	if (!p)
+		log_warn("%s; goes on without a pid file: another ktctl on "
+			 "this machine does not see this one%s%s%s",
+			 err.msg, err.hint[0] ? " (" : "", err.hint,
+			 err.hint[0] ? ")" : "");
+	return p;
+}
+
 void pidfile_free(struct pidfile *p)
 {
 	if (!p)

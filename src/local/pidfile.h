@@ -36,6 +36,10 @@ bool pidfile_any(const struct home *h, const char *component);
 struct pidfile *pidfile_new(struct loop *l, const struct home *h,
 			    const char *component, struct signals *s,
 			    struct kt_error *err);
+/** pidfile_try() - the same, for whom it is no reason to stop that nothing can
+ *  be written to the home: NULL after a warning */
+struct pidfile *pidfile_try(struct loop *l, const struct home *h,
+			    const char *component, struct signals *s);
 /** pidfile_free() - remove the file, stop to watch it */
 void pidfile_free(struct pidfile *p);
 

@@ -168,6 +168,41 @@ static void gives_anonymous_no_right(void **state)
 	world_fini(&w);
 }
 
+static const char *odd_body, *odd_fields;
+
+static void answer_odd(struct fake_conn *c, const char *request)
+{
+	(void)request;
+	fake_reply(c, 200, odd_fields, odd_body);
+}
+
+static void says_what_came_in_place_of_json(void **state)
+{
+	static const char *const bodies[] = { "", "\"text\"", "[1]", "null",
+					      "{\"cut\":" };
+	struct kt_error err;
+	struct world w;
+	json_t *out;
+
+	(void)state;
+	world_init(&w, answer_odd);
+	odd_fields = "Content-Type: text/html\r\n";
+	odd_body = "<html>\n<head><TITLE>\n Log\033 in</TITLE>";
+	assert_int_equal(get(&w, &out, &err), -EPROTO);
+	assert_null(out);
+	assert_string_equal(err.msg,
+			    "GET /api/x: HTTP status 200, but the answer is no "
+			    "JSON object, it is text/html: Log  in");
+	assert_non_null(strstr(err.hint, "proxy"));
+	assert_int_equal(err.http_status, 0); /* who knows what was done */
+	odd_fields = "";
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		odd_body = bodies[i];
+		assert_int_equal(get(&w, &out, &err), -EPROTO);
+	}
+	world_fini(&w);
+}
+
 static int code; /* what answer_code() says */
 
 static void answer_code(struct fake_conn *c, const char *request)
@@ -459,6 +494,7 @@ int main(void)
 		cmocka_unit_test(lists_page_by_page),
 		cmocka_unit_test(shows_status_verbatim),
 		cmocka_unit_test(gives_anonymous_no_right),
+		cmocka_unit_test(says_what_came_in_place_of_json),
 		cmocka_unit_test(maps_codes),
 		cmocka_unit_test(tries_again_when_busy),
 		cmocka_unit_test(honours_retry_after),

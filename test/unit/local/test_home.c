@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -97,6 +98,49 @@ static void sudo(void **state)
 	home_fini(&h);
 }
 
+/* The first hint is about the kind of failure, whatever came to pass */
+static void hints_by_kind(void **state)
+{
+	static const struct {
+		int code;
+		const char *want;
+	} kind[] = { { EMFILE, "ulimit -n" },
+		     { ENFILE, "file-max" },
+		     { ENOSPC, "full" },
+		     { EDQUOT, "full" },
+		     { EROFS, "read-only" } };
+	auto_free char *dir = xstrdup(getenv("HOME"));
+	struct kt_error err = { 0 };
+	struct rlimit old, low;
+	struct home h;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kind); i++) {
+		err = (struct kt_error){ 0 };
+		kt_fail(&err, kind[i].code, "x");
+		kt_hint_errno(&err);
+		assert_non_null(strstr(err.hint, kind[i].want));
+	}
+	err = (struct kt_error){ 0 };
+	home_init(&h);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = (struct rlimit){ 0, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(home_write(&h, "", "config", "a", 1, 0644, &err),
+			 -EMFILE);
+	kt_hint(&err, "is /proc mounted?");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_non_null(strstr(err.hint, "ulimit -n"));
+	setenv("HOME", "/proc", 1); /* takes nothing */
+	home_fini(&h);
+	home_init(&h);
+	err = (struct kt_error){ 0 };
+	assert_true(home_write(&h, "", "config", "a", 1, 0644, &err) < 0);
+	assert_non_null(strstr(err.hint, "/proc"));
+	home_fini(&h);
+	setenv("HOME", dir, 1);
+}
+
 static void no_home(void **state)
 {
 	struct kt_error err = { 0 };
@@ -108,6 +152,9 @@ static void no_home(void **state)
 	home_init(&h);
 	assert_int_equal(home_write(&h, "", "config", "a", 1, 0644, &err),
 			 -ENOENT);
+	assert_non_null(strstr(err.hint, "HOME must name a directory"));
+	assert_non_null(strstr(err.hint, "/nonexistent/there"));
+	assert_null(pidfile_try(NULL, &h, "connect", NULL)); /* warns */
 	home_fini(&h);
 	setenv("HOME", dir, 1);
 }
@@ -276,6 +323,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(write_and_read, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(sudo, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hints_by_kind, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(no_home, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(owners, set_up, tear_down),
