@@ -144,10 +144,12 @@ static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
 	struct hosts hosts;
 	int rc, lock;
 
-	lock = home_open_dir(home, "lock", 1, err);
-	if (lock < 0)
-		return lock;
-	close(lock);
+	if (!dry_run) {
+		lock = home_open_dir(home, "lock", 1, err);
+		if (lock < 0)
+			return lock;
+		close(lock);
+	}
 	hosts_init(&hosts, home->dir, home->uid, home->gid);
 	if (dry_run) {
 		auto_free char *text = file_read(hosts.path, HOSTS_MAX, NULL);

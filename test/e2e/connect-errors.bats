@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 20
+# seconds: 25
 # What `connect` says when it cannot: the object, the reason, what to do, an
 # exit status that scripts see; and nothing is left, half-done or behind.
 # shellcheck disable=SC2154 # status and output come from bats
@@ -79,6 +79,18 @@ in_time() {
   ended_with 1 "$configs/damaged:"
   connect_with "$configs/good" --context nope
   ended_with 1 "nope" "known:" "hint:" "--context"
+}
+
+@test "errors: a HOME that is missing or read-only does not stop it" {
+  local log=$BATS_TEST_TMPDIR/log home
+  for home in /nowhere /proc; do
+    laptop_exec carol env "HOME=$home" "KUBECONFIG=$configs/good" "$KTCTL" \
+      connect -n "$NS" >"$log" 2>&1 3>&- &
+    CONNECT_PID=$! CONNECT_LOG=$log
+    eventually 30 connect_ready
+    connect_stop
+    [ "$(grep -c 'without a pid file' "$log")" -eq 1 ]
+  done
 }
 
 @test "errors: API server: refused, without route, without name, no API server" {
