@@ -299,7 +299,9 @@ void job_remove_shadow(struct job *job)
 			 err.msg);
 }
 
-void job_close(struct job *job)
+/* --- the command ---------------------------------------------------------- */
+
+static void job_close(struct job *job)
 {
 	object_watch_stop(job->watch);
 	heartbeat_stop(job->stuntman_beat);
@@ -323,8 +325,9 @@ void job_close(struct job *job)
 	kube_config_free(job->config);
 }
 
-int job_end(struct job *job, int rc, const struct kt_error *err,
-	    const char *role)
+/* The exit status, after everything was undone */
+static int job_end(const struct job *job, int rc, const struct kt_error *err,
+		   const char *role)
 {
 	struct app *app = job->app;
 
@@ -335,5 +338,29 @@ int job_end(struct job *job, int rc, const struct kt_error *err,
 	}
 	rc = app_fail(app, rc, err);
 	offer_role(err, role);
+	return rc;
+}
+
+int job_run(struct job *job, const struct job_job *job)
+{
+	struct app *app = job->app;
+	struct kt_error err = { 0 };
+	int steps = 0, rc = 0;
+
+	while (steps < JOB_STEPS && job->step[steps])
+		steps++;
+	progress_begin(app->progress, steps);
+	for (int i = 0; rc == 0 && i < steps; i++)
+		rc = job->step[i](job, &err);
+	if (rc == 0) {
+		job->ready(job);
+		rc = job->serve(job, &err);
+	}
+	if (rc != -EINTR)
+		progress_fail(app->progress);
+	signals_clean_up(app->signals);
+	job->undo(job);
+	rc = job_end(job, rc, &err, job->role);
+	job_close(job);
 	return rc;
 }

@@ -37,6 +37,7 @@ struct job {
 	struct app *app;
 	const struct global_options *global;
 	const struct inbound_options *opt;
+	const char *asked;     /* the Service, as it was typed */
 	const char *component; /* "exchange": of the pid file */
 
 	struct kube_config *config;
@@ -85,9 +86,29 @@ struct job {
 	void *change_user;
 };
 
-/** job_open() - read the command line's target, reach the cluster */
-KT_CHECK int job_open(struct job *job, const char *target,
-		      struct kt_error *err);
+/** job_step_fn - one step of a command; it waits in the loop */
+typedef int job_step_fn(struct job *job, struct kt_error *err);
+
+#define JOB_STEPS 5
+
+/** struct job_job - what a command does, in order. Each step is one of
+ *  progress.h. */
+struct job_job {
+	job_step_fn *step[JOB_STEPS];	/* NULL: there are fewer */
+	void (*ready)(struct job *job); /* says so */
+	job_step_fn *serve;		/* until it ends */
+	/* take back what was done, last thing first; also after a failed step
+	 */
+	void (*undo)(struct job *job);
+	const char *role; /* the one of deploy/rbac that it needs */
+};
+
+/** job_run() - the whole command; @in is finished. Returns the exit status.
+ */
+int job_run(struct job *job, const struct job_job *job);
+
+/** job_open() - a step: read the command line's target, reach the cluster */
+KT_CHECK int job_open(struct job *job, struct kt_error *err);
 /** job_inspect() - a step: the Service that is meant, its ports, and which
  *  local ones they are coupled with */
 KT_CHECK int job_inspect(struct job *job, struct kt_error *err);
@@ -154,14 +175,8 @@ void job_withdraw(struct job *job);
 void job_disconnect(struct job *job);
 /** job_remove_shadow() - delete it, or with a warning not */
 void job_remove_shadow(struct job *job);
-void job_close(struct job *job);
-
 /** job_now() - Unix seconds for annotations */
 int64_t job_now(const struct job *job);
-/** job_end() - the exit status, after everything was undone; errors are
- *  printed, with the Role of @role when RBAC refused something */
-int job_end(struct job *job, int rc, const struct kt_error *err,
-	    const char *role);
 /** job_text() - "localhost:8080 (port 80)", ... of what is exposed
  * (returned, caller frees) */
 char *job_text(const struct job *job);

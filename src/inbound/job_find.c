@@ -45,12 +45,12 @@ static int minor_of(const json_t *version)
 	return text ? (int)strtol(text, NULL, 10) : 0; /* "22+" */
 }
 
-int job_open(struct job *job, const char *target, struct kt_error *err)
+int job_open(struct job *job, struct kt_error *err)
 {
 	auto_json json_t *version = NULL;
 	struct kt_error why = { 0 };
 	const char *git;
-	int rc = subject_parse(&job->subject, target, err);
+	int rc = subject_parse(&job->subject, job->asked, err);
 
 	if (rc == 0)
 		rc = job_find_load_config(job, err);

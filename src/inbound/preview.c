@@ -12,13 +12,10 @@
 #include "inbound/lease.h"
 #include "kube/rest.h"
 #include "local/owner.h"
-#include "local/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define STEPS 4
 
 struct preview {
 	struct job job;
@@ -26,7 +23,12 @@ struct preview {
 	struct heartbeat *service; /* of the one that we made */
 };
 
-static json_t *make_ports(const struct expose *e, int minor)
+static struct preview *preview_of(struct job *job)
+{
+	return container_of(job, struct preview, job);
+}
+
+static json_t *preview_ports(const struct expose *e, int minor)
 {
 	bool low = !minor || minor >= LOW_PORTS_SINCE;
 	json_t *list = json_array();
@@ -48,7 +50,7 @@ static json_t *make_ports(const struct expose *e, int minor)
 	return list;
 }
 
-static json_t *make_service(const struct preview *p)
+static json_t *preview_make(const struct preview *p)
 {
 	const struct job *job = &p->job;
 	json_t *service;
@@ -65,12 +67,12 @@ static json_t *make_service(const struct preview *p)
 		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec", "type",
 		p->opt->external ? "LoadBalancer" : "ClusterIP", "selector",
 		job->selector, "ports",
-		make_ports(&p->opt->in.expose, job->minor));
+		preview_ports(&p->opt->in.expose, job->minor));
 	object_add_options(service, &job->global->pod);
 	return service;
 }
 
-static int check_expose(const struct preview *p, struct kt_error *err)
+static int preview_check_expose(const struct preview *p, struct kt_error *err)
 {
 	const struct expose *e = &p->opt->in.expose;
 
@@ -84,7 +86,7 @@ static int check_expose(const struct preview *p, struct kt_error *err)
 	return 0;
 }
 
-static int taken_name(const struct job *job, struct kt_error *err)
+static int preview_name_taken(const struct job *job, struct kt_error *err)
 {
 	kt_hint(err, "choose another name, or use 'ktctl exchange %s'",
 		job->name);
@@ -93,8 +95,8 @@ static int taken_name(const struct job *job, struct kt_error *err)
 }
 
 /* The Service of a preview that was killed makes room for this one */
-static int clear_dead(struct job *job, const char *path, const json_t *service,
-		      struct kt_error *err)
+static int preview_clear_dead(struct job *job, const char *path,
+			      const json_t *service, struct kt_error *err)
 {
 	const json_t *selector = json_at(service, "spec", "selector", NULL);
 	int rc;
@@ -103,7 +105,7 @@ static int clear_dead(struct job *job, const char *path, const json_t *service,
 		    KT_LABEL_CONTROL_VALUE) ||
 	    !str_eq(service_role(service), KT_ROLE_PREVIEW) ||
 	    lease_is_alive(job, service))
-		return taken_name(job, err);
+		return preview_name_taken(job, err);
 	log_info("Service %s/%s was left by a ktctl that is gone: it is "
 		 "removed",
 		 job->ns, job->name);
@@ -111,13 +113,13 @@ static int clear_dead(struct job *job, const char *path, const json_t *service,
 	return rc < 0 ? rc : lease_clear_pods(job, selector, err);
 }
 
-static int step_plan(struct preview *p, struct kt_error *err)
+static int preview_plan(struct preview *p, struct kt_error *err)
 {
 	struct job *job = &p->job;
 	auto_free char *path = NULL;
 	auto_json json_t *found = NULL;
 	struct kt_error why = { 0 };
-	int rc = check_expose(p, err);
+	int rc = preview_check_expose(p, err);
 
 	if (rc < 0)
 		return rc;
@@ -127,7 +129,7 @@ static int step_plan(struct preview *p, struct kt_error *err)
 	snprintf(job->name, sizeof(job->name), "%.63s", job->subject.name);
 	path = kube_path("v1", "services", job->ns, job->name, NULL);
 	if (kube_get(job->kube, path, &found, &why) == 0) {
-		rc = clear_dead(job, path, found, err);
+		rc = preview_clear_dead(job, path, found, err);
 		if (rc < 0)
 			return rc; /* told before anything is made */
 	}
@@ -142,20 +144,32 @@ static int step_plan(struct preview *p, struct kt_error *err)
 		.target = job->target,
 		.config = job->config_text,
 	};
-	job->service = make_service(p);
+	job->service = preview_make(p);
 	rc = service_ports_make(&job->ports, job->service, NULL, err);
 	if (rc == 0)
 		rc = job_map(job, err);
 	return rc < 0 ? rc : job_rules(job, NULL, err);
 }
 
-static int preview_step_service(struct preview *p, struct kt_error *err)
+static int preview_open(struct job *job, struct kt_error *err)
 {
-	struct job *job = &p->job;
+	int rc = job_open(job, err);
+
+	return rc < 0 ? rc : preview_plan(preview_of(job), err);
+}
+
+static int preview_shadow(struct job *job, struct kt_error *err)
+{
+	return job_shadow(job, false, err);
+}
+
+static int preview_service(struct job *job, struct kt_error *err)
+{
+	struct preview *p = preview_of(job);
 	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_free char *path =
 		kube_path("v1", "services", job->ns, job->name, NULL);
-	auto_json json_t *service = make_service(p), *got = NULL;
+	auto_json json_t *service = preview_make(p), *got = NULL;
 	const char *ip;
 	int rc;
 
@@ -163,7 +177,7 @@ static int preview_step_service(struct preview *p, struct kt_error *err)
 	rc = kube_create(job->kube, all, service, &got, err);
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
-		return taken_name(job, err);
+		return preview_name_taken(job, err);
 	}
 	if (rc < 0)
 		return rc;
@@ -175,36 +189,19 @@ static int preview_step_service(struct preview *p, struct kt_error *err)
 	return 0;
 }
 
-static int preview_run(struct preview *p, const char *target,
-		       struct kt_error *err)
+static void preview_ready(struct job *job)
 {
-	struct job *job = &p->job;
-	auto_free char *ports = NULL;
-	int rc;
+	auto_free char *ports = job_text(job);
 
-	progress_begin(job->app->progress, STEPS);
-	rc = job_open(job, target, err);
-	if (rc == 0)
-		rc = step_plan(p, err);
-	if (rc == 0)
-		rc = job_shadow(job, false, err);
-	if (rc == 0)
-		rc = job_tunnel(job, err);
-	if (rc == 0)
-		rc = preview_step_service(p, err);
-	if (rc < 0)
-		return rc;
-	ports = job_text(job);
 	progress_note(job->app->progress,
 		      "All looks good: Service '%s' in namespace %s is on "
 		      "this machine, %s. Ctrl-C to leave.",
 		      job->name, job->ns, ports);
-	return job_serve(job, err);
 }
 
-static void preview_undo(struct preview *p)
+static void preview_undo(struct job *job)
 {
-	struct job *job = &p->job;
+	struct preview *p = preview_of(job);
 	auto_free char *path =
 		kube_path("v1", "services", job->ns, job->name, NULL);
 	struct kt_error err = { 0 };
@@ -220,23 +217,24 @@ static void preview_undo(struct preview *p)
 	job_remove_shadow(job);
 }
 
+static const struct job_job preview_job = {
+	.step = { preview_open, preview_shadow, job_tunnel, preview_service },
+	.ready = preview_ready,
+	.serve = job_serve,
+	.undo = preview_undo,
+	.role = "preview",
+};
+
 int command_preview(struct app *app, const struct options *o)
 {
 	struct preview p = {
 		.job = { .app = app,
 			 .global = &o->global,
 			 .opt = &o->preview.in,
+			 .asked = o->args[0],
 			 .component = "preview" },
 		.opt = &o->preview,
 	};
-	struct kt_error err = { 0 };
-	int rc = preview_run(&p, o->args[0], &err);
 
-	if (rc != -EINTR)
-		progress_fail(app->progress);
-	signals_clean_up(app->signals);
-	preview_undo(&p);
-	rc = job_end(&p.job, rc, &err, "preview");
-	job_close(&p.job);
-	return rc;
+	return job_run(&p.job, &preview_job);
 }

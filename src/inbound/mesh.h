@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_INBOUND_MESH_H
+#define KT_INBOUND_MESH_H
+
+#include "cli/mark.h"
+#include "cli/options.h"
+#include "inbound/job.h"
+#include "inbound/mesh_route.h"
+
+/**
+ * DOC: mesh
+ *
+ * mesh.c has the command, its tables of steps and the mode manual;
+ * mesh_router.c has the mode auto, mesh_record.c the users' records,
+ * mesh_route.c the routes of a service mesh.
+ *
+ * Each user of a router has a record, the Service NAME-kt-mesh-VALUE, whose
+ * heartbeat says that its user is there; the last one to leave takes the router
+ * away. Joining and leaving happen under the Service's lock.
+ */
+struct mesh {
+	struct job job;
+	const struct mesh_options *opt;
+	struct mark mark;
+	struct rule_match match;
+	char name[OBJECT_NAME_LEN]; /* of the record, or the Pod */
+	char *router;		    /* of the router's Pod */
+	struct heartbeat *record;   /* of ours; NULL: there is none */
+	struct mesh_route route;    /* --route; api NULL: without */
+	json_t *labels;		    /* of a Pod made by hand */
+};
+
+static inline struct mesh *mesh_of(struct job *job)
+{
+	return container_of(job, struct mesh, job);
+}
+
+/** mesh_look() - the Service, and the name that our record has beside it */
+KT_CHECK int mesh_look(struct mesh *m, struct kt_error *err);
+/** mesh_mark_text() - what callers have to say, for people; returns @dst */
+const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size);
+/** mesh_warn_tls() - a header cannot be seen in TLS */
+void mesh_warn_tls(const struct job *job);
+
+/** mesh_record_make() - in place of a dead user's, if need be */
+KT_CHECK int mesh_record_make(struct mesh *m, struct kt_error *err);
+/** mesh_record_remove() - when there is one of ours */
+void mesh_record_remove(struct mesh *m);
+
+/* the steps of mode auto */
+KT_CHECK int mesh_router_claim(struct job *job, struct kt_error *err);
+KT_CHECK int mesh_router_start(struct job *job, struct kt_error *err);
+KT_CHECK int mesh_router_switch(struct job *job, struct kt_error *err);
+void mesh_router_undo(struct job *job);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cluster/takeover.h"
+#include "inbound/lease.h"
+#include "inbound/mesh.h"
+#include "kube/rest.h"
+#include "local/owner.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* It leads nowhere, unless there are routes that lead to it */
+static json_t *record_selector(const struct mesh *m)
+{
+	char target[KT_TARGET_SIZE];
+
+	if (m->route.api)
+		return mesh_route_selector(&m->route);
+	target_make(target);
+	return json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_MESH,
+			 KT_LABEL_TARGET, target);
+}
+
+static json_t *record_make(const struct mesh *m)
+{
+	const struct job *job = &m->job;
+	const char *route = m->route.api ? m->route.api->name : NULL;
+	char now[24], match[RULE_MATCH_MAX];
+
+	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
+	return json_pack(
+		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s*,s:s,"
+		"s:s*,s:s*}},s:{s:o,s:O}}",
+		"apiVersion", "v1", "kind", "Service", "metadata", "name",
+		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
+		KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER, shadow_user(),
+		KT_ANNOTATION_CONFIG, job->config_text, "kt-match",
+		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
+		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec",
+		"selector", record_selector(m), "ports",
+		json_at(job->service, "spec", "ports", NULL));
+}
+
+/* Ports without what only the original can have */
+static json_t *record_object(const struct mesh *m)
+{
+	auto_json json_t *all = record_make(m);
+	json_t *copy = json_deep_copy(all), *port;
+	size_t i;
+
+	object_add_options(copy, &m->job.global->pod);
+	json_array_foreach (json_at(copy, "spec", "ports", NULL), i, port)
+		json_object_del(port, "nodePort");
+	return copy;
+}
+
+/* Somebody has it; whoever is gone does not count */
+static int record_take(struct mesh *m, const char *path, struct kt_error *err)
+{
+	struct job *job = &m->job;
+	auto_json json_t *record = NULL, *list = json_array();
+	auto_free char *user = NULL;
+	char text[1200];
+	int rc = kube_get(job->kube, path, &record, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	job->successor = !lease_is_alive(job, record);
+	if (job->successor)
+		return kube_delete(job->kube, path, 0, err);
+	json_array_append(list, record);
+	user = lease_users(list);
+	kt_hint(err, "choose another --versionMark");
+	return kt_fail(err, EEXIST, "Service %s/%s is meshed with %s by %s",
+		       job->ns, job->name,
+		       mesh_mark_text(m, text, sizeof(text)), user);
+}
+
+int mesh_record_make(struct mesh *m, struct kt_error *err)
+{
+	struct job *job = &m->job;
+	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
+	auto_free char *path =
+		kube_path("v1", "services", job->ns, m->name, NULL);
+	auto_json json_t *record = record_object(m);
+	json_t **made = &m->route.made;
+	int rc = kube_create(job->kube, all, record, made, err);
+
+	if (rc == -EEXIST) {
+		*err = (struct kt_error){ 0 };
+		rc = record_take(m, path, err);
+		if (rc == 0)
+			rc = kube_create(job->kube, all, record, made, err);
+	}
+	if (rc == 0)
+		m->record = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
+					    job->global->use_local_time);
+	return rc;
+}
+
+void mesh_record_remove(struct mesh *m)
+{
+	auto_free char *path =
+		kube_path("v1", "services", m->job.ns, m->name, NULL);
+	struct kt_error err = { 0 };
+
+	if (!m->record)
+		return;
+	heartbeat_stop(m->record);
+	m->record = NULL;
+	if (kube_delete(m->job.kube, path, -1, &err) < 0)
+		log_warn("Service %s was not removed: %s", m->name, err.msg);
+}

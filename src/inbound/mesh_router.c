@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mesh --mode auto: one router stands in front of the Service for all its
+ * users. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/app.h"
+#include "cli/progress.h"
+#include "cluster/takeover.h"
+#include "inbound/lease.h"
+#include "inbound/mesh.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+
+static void router_face(struct mesh *m, bool join)
+{
+	struct job *job = &m->job;
+	const char *target = join ? service_target(job->service) : NULL;
+
+	if (target)
+		snprintf(job->target, sizeof(job->target), "%s", target);
+	else
+		target_make(job->target);
+	m->router = xasprintf("%s" KT_ROUTER, job->name);
+	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_ROUTER,
+				  KT_LABEL_TARGET, job->target);
+	job->face.name = m->router;
+	job->face.role = KT_ROLE_ROUTER;
+	job->face.target = job->target;
+	job->face.config = job->config_text;
+}
+
+/* A router that is there without a Service leading to it (its maker broke off)
+ * has a target of its own */
+static int router_adopt_target(struct mesh *m, struct kt_error *err)
+{
+	struct job *job = &m->job;
+	auto_free char *path =
+		kube_path("v1", "pods", job->ns, m->router, NULL);
+	auto_json json_t *pod = NULL;
+	const char *target;
+	int rc = kube_get(job->kube, path, &pod, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	target = object_label(pod, KT_LABEL_TARGET);
+	if (json_at(pod, "metadata", "deletionTimestamp", NULL) || !target)
+		return 0;
+	snprintf(job->target, sizeof(job->target), "%s", target);
+	json_object_set_new(job->selector, KT_LABEL_TARGET,
+			    json_string(target));
+	return 0;
+}
+
+int mesh_router_claim(struct job *job, struct kt_error *err)
+{
+	struct mesh *m = mesh_of(job);
+	int rc = mesh_look(m, err), join = 0;
+
+	if (rc == 0)
+		rc = job_rules(job, &m->match, err);
+	if (rc == 0)
+		rc = job_check_callers(job, true, err);
+	if (rc == 0)
+		rc = job_lock(job, err);
+	if (rc == 0)
+		rc = join = lease_check(job, true, err);
+	if (rc < 0)
+		return rc;
+	mesh_warn_tls(job);
+	job->config_text = xasprintf("service=%s", job->name);
+	router_face(m, join);
+	rc = mesh_record_make(m, err);
+	if (rc == 0)
+		rc = job_stuntman(job, err);
+	if (rc == 0 && !join)
+		rc = router_adopt_target(m, err);
+	if (rc < 0)
+		return rc;
+	progress_done(job->app->progress, "Service %s/%s%s", job->ns, job->name,
+		      join ? ", which has a router already" : "");
+	return 0;
+}
+
+int mesh_router_start(struct job *job, struct kt_error *err)
+{
+	return job_shadow(job, true, err);
+}
+
+int mesh_router_switch(struct job *job, struct kt_error *err)
+{
+	int rc;
+
+	progress_step(job->app->progress, "Switch Service %s", job->name);
+	rc = job_take(job, err);
+	if (rc < 0)
+		return rc;
+	progress_done(job->app->progress, "Service %s/%s leads to the router",
+		      job->ns, job->name);
+	job_unlock(job);
+	return 0;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/* Am I the last one? When nobody can say, it is better to stay. */
+static bool router_is_last(struct mesh *m)
+{
+	auto_json json_t *others = NULL;
+	struct kt_error err = { 0 };
+
+	if (lease_meshes(&m->job, m->name, &others, &err) < 0) {
+		log_warn("the router of Service %s stays: %s", m->job.name,
+			 err.msg);
+		return false;
+	}
+	return !json_array_size(others);
+}
+
+static void router_leave(struct mesh *m, bool last)
+{
+	struct kt_error err = { 0 };
+
+	if (m->job.shadow && shadow_leave(m->job.shadow, last, &err) < 0)
+		log_warn("%s: %s", shadow_describe(m->job.shadow), err.msg);
+}
+
+void mesh_router_undo(struct job *job)
+{
+	struct mesh *m = mesh_of(job);
+	struct kt_error err = { 0 };
+
+	if (!m->record) { /* nothing was made */
+		job_unlock(job);
+		return;
+	}
+	/* so that nobody joins what goes away; without the lock it is a risk,
+	 * but staying is none */
+	if (!job->locked && job_lock(job, &err) < 0)
+		log_debug("%s", err.msg);
+	if (router_is_last(m)) {
+		job->taken = true; /* by another of us, perhaps */
+		if (job_give_back(job)) {
+			job_drain(job);
+			job_disconnect(job);
+			router_leave(m, true);
+			job_stuntman_remove(job);
+		}
+	} else {
+		job_withdraw(job);
+		job_disconnect(job);
+		router_leave(m, false);
+	}
+	mesh_record_remove(m);
+	job_unlock(job);
+}
