@@ -98,8 +98,8 @@ int kube_patch(struct kube *k, const char *path, const json_t *patch,
 	return simple(k, "PATCH", path, patch, KUBE_MERGE_PATCH, out, err);
 }
 
-int kube_delete(struct kube *k, const char *path, int grace_s,
-		struct kt_error *err)
+int kube_delete_as(struct kube *k, const char *path, const json_t *obj,
+		   int grace_s, struct kt_error *err)
 {
 	auto_json json_t *opt = NULL;
 	struct kt_error e = { 0 };
@@ -111,12 +111,26 @@ int kube_delete(struct kube *k, const char *path, int grace_s,
 	if (grace_s >= 0)
 		json_object_set_new(opt, "gracePeriodSeconds",
 				    json_integer(grace_s));
+	if (obj)
+		json_object_set_new(
+			opt, "preconditions",
+			json_pack("{s:s*,s:s*}", "uid",
+				  json_str(obj, "metadata", "uid", NULL),
+				  "resourceVersion",
+				  json_str(obj, "metadata", "resourceVersion",
+					   NULL)));
 	rc = simple(k, "DELETE", path, opt, KUBE_JSON, NULL, &e);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0 && err)
 		*err = e;
 	return rc;
+}
+
+int kube_delete(struct kube *k, const char *path, int grace_s,
+		struct kt_error *err)
+{
+	return kube_delete_as(k, path, NULL, grace_s, err);
 }
 
 static int list_page(struct kube *k, const char *path, const char *query,

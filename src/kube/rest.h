@@ -42,6 +42,11 @@ KT_CHECK int kube_patch(struct kube *k, const char *path, const json_t *patch,
 KT_CHECK int kube_delete(struct kube *k, const char *path, int grace_s,
 			 struct kt_error *err);
 
+/** kube_delete_as() - kube_delete() of @obj as it was read: when somebody has
+ *  written since, it stays, and the error is -EBUSY */
+KT_CHECK int kube_delete_as(struct kube *k, const char *path, const json_t *obj,
+			    int grace_s, struct kt_error *err);
+
 /** json_str() - the text at @keys (NULL-terminated path), or NULL; borrowed */
 const char *json_str(const json_t *obj, ...) __attribute__((sentinel));
 /** json_at() - the value at @keys (NULL-terminated path), or NULL; borrowed */

@@ -150,17 +150,34 @@ static bool is_ending(const json_t *obj)
 	       str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
 }
 
+/* Write the count, or delete what has no user left: in either case as @obj was
+ * read, so that nobody has joined or left since (-EBUSY) */
+static int write_refs(struct shadow *s, const char *path, const json_t *obj,
+		      long refs, struct kt_error *err)
+{
+	auto_json json_t *patch = NULL;
+	char text[24];
+
+	if (refs <= 0)
+		return kube_delete_as(s->cfg.kube, path, obj,
+				      s->cfg.face ? -1 : 0, err);
+	snprintf(text, sizeof(text), "%ld", refs);
+	patch = json_pack("{s:{s:s*, s:{s:s}}}", "metadata", "resourceVersion",
+			  json_str(obj, "metadata", "resourceVersion", NULL),
+			  "annotations", KT_ANNOTATION_REFS, text);
+	return kube_patch(s->cfg.kube, path, patch, NULL, err);
+}
+
 /* Read, change the count, write; somebody else's write in between is a 409 and
- * makes us read again. *@left: the new count. */
-static int change_refs(struct shadow *s, int by, long *left,
+ * makes us read again. Without a user it is deleted, or left as it is (@stay).
+ * *@left: the new count. */
+static int change_refs(struct shadow *s, int by, bool stay, long *left,
 		       struct kt_error *err)
 {
 	auto_free char *path = object_path(s, s->name);
 
 	for (int tries = 0;; tries++) {
 		auto_json json_t *obj = NULL;
-		auto_json json_t *patch = NULL;
-		char text[24];
 		const char *old;
 		int rc = kube_get(s->cfg.kube, path, &obj, err);
 
@@ -170,15 +187,9 @@ static int change_refs(struct shadow *s, int by, long *left,
 		if (!old || str_to_long(old, left) < 0)
 			*left = 1;
 		*left += by;
-		if (*left <= 0)
+		if (*left <= 0 && stay)
 			return 0;
-		snprintf(text, sizeof(text), "%ld", *left);
-		/* the version makes it a compare-and-swap */
-		patch = json_pack(
-			"{s:{s:s*, s:{s:s}}}", "metadata", "resourceVersion",
-			json_str(obj, "metadata", "resourceVersion", NULL),
-			"annotations", KT_ANNOTATION_REFS, text);
-		rc = kube_patch(s->cfg.kube, path, patch, NULL, err);
+		rc = write_refs(s, path, obj, *left, err);
 		if (rc != -EBUSY || tries == 20)
 			return rc;
 		*err = (struct kt_error){ 0 };
@@ -208,7 +219,7 @@ static int try_join(struct shadow *s, struct kt_error *err)
 	}
 	if (rc == 0) {
 		set_name(s, shared_name(s));
-		rc = change_refs(s, 1, &refs, &e);
+		rc = change_refs(s, 1, true, &refs, &e);
 	}
 	if (rc == -ENOENT)
 		return -EAGAIN;
@@ -352,10 +363,10 @@ int shadow_remove(struct shadow *s, struct kt_error *err)
 	s->joined = false;
 	if (s->maybe_changed) /* the request may be on its way still */
 		rc = loop_sleep(kube_loop(s->cfg.kube), MAYBE_PAUSE);
-	if (s->cfg.share)
-		rc = change_refs(s, -1, &left, err);
 	path = object_path(s, s->name);
-	if (rc == 0 && left <= 0)
+	if (rc == 0 && s->cfg.share)
+		rc = change_refs(s, -1, false, &left, err);
+	else if (rc == 0)
 		rc = kube_delete(s->cfg.kube, path, s->cfg.face ? -1 : 0, err);
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -373,7 +384,7 @@ int shadow_leave(struct shadow *s, bool last, struct kt_error *err)
 	s->joined = false;
 	path = object_path(s, s->name);
 	rc = last ? kube_delete(s->cfg.kube, path, -1, err)
-		  : change_refs(s, -1, &left, err);
+		  : change_refs(s, -1, true, &left, err);
 	return rc == -ENOENT ? 0 : rc;
 }
 
