@@ -16,7 +16,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define TRIES 4		     /* containers for one Pod, without success */
+/* Containers for one Pod that were of no use. They cannot be removed from it,
+ * so there is an end; one that served for STEADY_NS was of use. */
+#define TRIES 4
+#define STEADY_NS (60 * NS_SEC)
 #define AGAIN (5 * NS_SEC)   /* after a failure that may pass */
 #define SETTLE (300 * NS_MS) /* the shadow has heard of it then */
 #define ENDING (8 * NS_SEC)  /* for the containers to end */
@@ -31,6 +34,8 @@ struct place {
 	char bad[EPHEMERAL_NAME_SIZE];	/* one that was of no use */
 	uint16_t listen;
 	int tries;
+	int64_t since;		    /* it is up; CLOCK_MONOTONIC */
+	bool given_up;		    /* TRIES were of no use */
 	struct service_ports ports; /* this Pod's numbers */
 	struct rule *rules;
 	struct inbound_port *local;
@@ -239,9 +244,14 @@ static int add_container(struct place *p, const json_t *pod,
 		wake(p->x); /* it runs: no event will say so */
 	if (rc)
 		return MIN(rc, 0);
-	if (p->tries++ == TRIES)
-		return kt_fail(err, EIO, "Pod %s/%s: %d containers have ended",
+	if (p->tries >= TRIES) {
+		p->given_up = true;
+		return kt_fail(err, EIO,
+			       "Pod %s/%s: %d containers have ended, no more "
+			       "are added: its callers do not come here",
 			       job->ns, p->pod, TRIES);
+	}
+	p->tries++;
 	snprintf(p->name, sizeof(p->name), EPHEMERAL_PREFIX);
 	str_random(p->name + strlen(EPHEMERAL_PREFIX), 5);
 	p->listen = random_port();
@@ -309,7 +319,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 		return rc;
 	}
 	p->up = true;
-	p->tries = 0;
+	p->since = clock_ns();
 	log_debug("Pod %s leads here", p->pod);
 	return 0;
 }
@@ -319,6 +329,8 @@ static int advance(struct place *p, const json_t *pod, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
 
+	if (p->given_up)
+		return 0;
 	if (p->name[0])
 		switch (ephemeral_look(pod, p->name, &why)) {
 		case EPHEMERAL_RUNNING:
@@ -333,6 +345,8 @@ static int advance(struct place *p, const json_t *pod, struct kt_error *err)
 			if (!why.code)
 				return 0; /* not seen yet */
 			log_debug("%s", why.msg);
+			if (p->up && clock_ns() - p->since >= STEADY_NS)
+				p->tries = 0;
 			inject_disconnect(p);
 			p->name[0] = '\0';
 		}
@@ -387,6 +401,17 @@ size_t injector_pods(const struct injector *x)
 	return up;
 }
 
+/* There are Pods, and no more can be done for any of them */
+static bool all_given_up(const struct injector *x)
+{
+	struct list *n;
+
+	list_for_each (n, &x->places)
+		if (!container_of(n, struct place, node)->given_up)
+			return false;
+	return !list_empty(&x->places);
+}
+
 static bool all_up(const struct injector *x)
 {
 	struct list *n;
@@ -410,6 +435,20 @@ static int nobody(const struct injector *x, struct kt_error *err)
 		       "Service %s/%s: no Pod behind it runs with a network of "
 		       "its own",
 		       job->ns, job->name);
+}
+
+static int nobody_left(const struct injector *x, struct kt_error *err)
+{
+	const struct job *job = x->job;
+
+	kt_hint(err,
+		"'kubectl -n %s describe pod' shows the containers that "
+		"have ended",
+		job->ns);
+	return kt_fail(err, EIO,
+		       "Service %s/%s: no Pod leads here any more: %d "
+		       "containers have ended in each",
+		       job->ns, job->name, TRIES);
 }
 
 int injector_start(struct injector *x, struct kt_error *err)
@@ -450,6 +489,8 @@ int injector_serve(struct injector *x, struct kt_error *err)
 		rc = inject_step(x, err);
 		if (rc == -EINTR || rc == -EEXIST || x->lost.code)
 			return rc;
+		if (all_given_up(x))
+			return rc < 0 ? rc : nobody_left(x, err);
 		wait = rc < 0 ? AGAIN : -1;
 		if (rc < 0)
 			log_warn("%s", err->msg);
