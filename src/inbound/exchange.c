@@ -163,7 +163,7 @@ static void exchange_undo_pods(struct job *job)
 
 /* --- the command ---------------------------------------------------------- */
 
-static const struct job_job exchange_job[] = {
+static const struct job_plan exchange_plan[] = {
 	[EXCHANGE_SELECTOR] = {
 		.step = { job_open, exchange_claim, exchange_shadow,
 			  job_tunnel, exchange_switch },
@@ -199,7 +199,7 @@ int command_exchange(struct app *app, const struct options *o)
 			 .component = "exchange" },
 		.opt = &o->exchange,
 	};
-	int rc = job_run(&x.job, &exchange_job[o->exchange.mode]);
+	int rc = job_run(&x.job, &exchange_plan[o->exchange.mode]);
 
 	json_decref(x.workload);
 	json_decref(x.labels);

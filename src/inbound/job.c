@@ -341,26 +341,26 @@ static int job_end(const struct job *job, int rc, const struct kt_error *err,
 	return rc;
 }
 
-int job_run(struct job *job, const struct job_job *job)
+int job_run(struct job *job, const struct job_plan *plan)
 {
 	struct app *app = job->app;
 	struct kt_error err = { 0 };
 	int steps = 0, rc = 0;
 
-	while (steps < JOB_STEPS && job->step[steps])
+	while (steps < JOB_STEPS && plan->step[steps])
 		steps++;
 	progress_begin(app->progress, steps);
 	for (int i = 0; rc == 0 && i < steps; i++)
-		rc = job->step[i](job, &err);
+		rc = plan->step[i](job, &err);
 	if (rc == 0) {
-		job->ready(job);
-		rc = job->serve(job, &err);
+		plan->ready(job);
+		rc = plan->serve(job, &err);
 	}
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_clean_up(app->signals);
-	job->undo(job);
-	rc = job_end(job, rc, &err, job->role);
+	plan->undo(job);
+	rc = job_end(job, rc, &err, plan->role);
 	job_close(job);
 	return rc;
 }

@@ -91,9 +91,9 @@ typedef int job_step_fn(struct job *job, struct kt_error *err);
 
 #define JOB_STEPS 5
 
-/** struct job_job - what a command does, in order. Each step is one of
+/** struct job_plan - what a command does, in order. Each step is one of
  *  progress.h. */
-struct job_job {
+struct job_plan {
 	job_step_fn *step[JOB_STEPS];	/* NULL: there are fewer */
 	void (*ready)(struct job *job); /* says so */
 	job_step_fn *serve;		/* until it ends */
@@ -103,9 +103,9 @@ struct job_job {
 	const char *role; /* the one of deploy/rbac that it needs */
 };
 
-/** job_run() - the whole command; @in is finished. Returns the exit status.
+/** job_run() - the whole command; @job is finished. Returns the exit status.
  */
-int job_run(struct job *job, const struct job_job *job);
+int job_run(struct job *job, const struct job_plan *plan);
 
 /** job_open() - a step: read the command line's target, reach the cluster */
 KT_CHECK int job_open(struct job *job, struct kt_error *err);

@@ -242,7 +242,7 @@ static void mesh_undo_routes(struct job *job)
 
 /* --- the command ---------------------------------------------------------- */
 
-static const struct job_job mesh_auto = {
+static const struct job_plan mesh_auto = {
 	.step = { mesh_open, mesh_router_claim, mesh_router_start, job_tunnel,
 		  mesh_router_switch },
 	.ready = mesh_ready,
@@ -251,7 +251,7 @@ static const struct job_job mesh_auto = {
 	.role = "mesh",
 };
 
-static const struct job_job mesh_manual = {
+static const struct job_plan mesh_manual = {
 	.step = { mesh_open, mesh_find, mesh_pod, job_tunnel },
 	.ready = mesh_ready_manual,
 	.serve = job_serve,
@@ -259,7 +259,7 @@ static const struct job_job mesh_manual = {
 	.role = "mesh",
 };
 
-static const struct job_job mesh_routes = {
+static const struct job_plan mesh_routes = {
 	.step = { mesh_open, mesh_find_routes, mesh_pod, job_tunnel,
 		  mesh_write_routes },
 	.ready = mesh_ready_routes,
@@ -268,7 +268,7 @@ static const struct job_job mesh_routes = {
 	.role = "mesh",
 };
 
-static const struct job_job *mesh_job(const struct mesh *m)
+static const struct job_plan *mesh_plan(const struct mesh *m)
 {
 	if (m->opt->mode == MESH_AUTO)
 		return &mesh_auto;
@@ -301,7 +301,7 @@ int command_mesh(struct app *app, const struct options *o)
 
 	if (o->mesh.router_image && o->mesh.mode == MESH_AUTO)
 		global.pod.image = o->mesh.router_image;
-	rc = job_run(&m.job, mesh_job(&m));
+	rc = job_run(&m.job, mesh_plan(&m));
 	json_decref(m.labels);
 	free(m.router);
 	return rc;

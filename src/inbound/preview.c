@@ -217,7 +217,7 @@ static void preview_undo(struct job *job)
 	job_remove_shadow(job);
 }
 
-static const struct job_job preview_job = {
+static const struct job_plan preview_steps = {
 	.step = { preview_open, preview_shadow, job_tunnel, preview_service },
 	.ready = preview_ready,
 	.serve = job_serve,
@@ -236,5 +236,5 @@ int command_preview(struct app *app, const struct options *o)
 		.opt = &o->preview,
 	};
 
-	return job_run(&p.job, &preview_job);
+	return job_run(&p.job, &preview_steps);
 }
