@@ -17,12 +17,45 @@ struct signals {
 	int seen;      /* the first signal, or 0 */
 	bool cleaning; /* signals_clean_up() was called */
 	bool forced;
+	bool patient; /* signals_give_back(): the second one hurries only */
+	bool waiting; /* in signals_wait() */
+	bool ended;   /* no more waits at all */
+	struct timer hurry;
 };
 
 /* HUP during the clean-up is the closing terminal, not impatience */
 static bool is_impatient(int signo)
 {
 	return signo != SIGHUP;
+}
+
+static void signals_end(struct signals *s)
+{
+	s->ended = true;
+	loop_interrupt(s->loop);
+}
+
+static void signals_on_hurry(struct timer *t)
+{
+	struct signals *s = container_of(t, struct signals, hurry);
+
+	log_debug("the clean-up is broken off");
+	signals_end(s);
+}
+
+/* Somebody is impatient */
+static void signals_press(struct signals *s)
+{
+	bool again = s->forced;
+
+	s->forced = true;
+	if (!s->patient || again) {
+		signals_end(s);
+		return;
+	}
+	loop_timer_start(s->loop, &s->hurry, SIGNALS_HURRY, signals_on_hurry);
+	if (s->waiting)
+		loop_interrupt(s->loop);
 }
 
 static void signals_take(struct signals *s, int signo)
@@ -35,8 +68,7 @@ static void signals_take(struct signals *s, int signo)
 			loop_interrupt(s->loop);
 	} else if (s->cleaning && is_impatient(signo)) {
 		log_debug("signal %s again", signals_name(signo));
-		s->forced = true;
-		loop_interrupt(s->loop);
+		signals_press(s);
 	}
 }
 
@@ -81,6 +113,7 @@ void signals_free(struct signals *s)
 	if (!s)
 		return;
 	loop_watch_stop(&s->watch);
+	loop_timer_stop(&s->hurry);
 	if (s->fd >= 0)
 		close(s->fd);
 	/* The signals stay blocked: one that is pending now would kill the
@@ -112,6 +145,34 @@ void signals_clean_up(struct signals *s)
 {
 	s->cleaning = true;
 	loop_resume(s->loop);
+}
+
+void signals_give_back(struct signals *s)
+{
+	s->patient = true;
+	signals_clean_up(s);
+}
+
+int signals_wait(struct signals *s, bool *done, int64_t timeout_ns)
+{
+	int rc;
+
+	if (s->forced)
+		return -EINTR;
+	s->waiting = true;
+	rc = loop_run_until(s->loop, done, timeout_ns);
+	s->waiting = false;
+	if (rc == -EINTR && !s->ended)
+		loop_resume(s->loop); /* for what cannot be skipped */
+	return rc;
+}
+
+int signals_sleep(struct signals *s, int64_t ns)
+{
+	bool never = false;
+	int rc = signals_wait(s, &never, ns);
+
+	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
 bool signals_forced(const struct signals *s)

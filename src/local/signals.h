@@ -3,6 +3,7 @@
 #define KT_LOCAL_SIGNALS_H
 
 #include "base/error.h"
+#include "base/loop.h"
 
 #include <stdbool.h>
 
@@ -14,9 +15,15 @@
  * (every loop_run_until() returns -EINTR). The command then calls
  * signals_clean_up(): the loop may wait again, and one more INT or QUIT
  * interrupts it for good, which ends slow clean-up. SIGPIPE is ignored.
+ *
+ * What belongs to others is given back also when somebody is impatient
+ * (signals_give_back()): the second signal ends the waits of signals_sleep()
+ * and signals_wait(), and leaves SIGNALS_HURRY for the rest; the third
+ * interrupts the loop for good.
  */
 
-struct loop;
+#define SIGNALS_HURRY (5 * NS_SEC)
+
 struct signals;
 
 struct signals *signals_new(struct loop *l, struct kt_error *err);
@@ -28,6 +35,13 @@ int signals_seen(const struct signals *s);
 const char *signals_name(int signo);
 /** signals_clean_up() - from here on the loop waits for the clean-up */
 void signals_clean_up(struct signals *s);
+/** signals_give_back() - the same, and a second signal hurries only */
+void signals_give_back(struct signals *s);
+/** signals_wait() - loop_run_until() of the clean-up that may be skipped:
+ *  -EINTR when somebody is impatient, also if that was before */
+KT_CHECK int signals_wait(struct signals *s, bool *done, int64_t timeout_ns);
+/** signals_sleep() - the same without anything to wait for: 0 after @ns */
+KT_CHECK int signals_sleep(struct signals *s, int64_t ns);
 /** signals_forced() - a second signal came: leave at once */
 bool signals_forced(const struct signals *s);
 /** signals_leave() - end the command as if @signo had come (pid file gone) */

@@ -91,6 +91,48 @@ static void failure(void **state)
 	loop_free(l);
 }
 
+/* What is given back is given back: the second signal ends waits, the third
+ * everything */
+static void second_hurries(void **state)
+{
+	struct loop *l = loop_new();
+	struct signals *s = start(l);
+	int64_t began;
+
+	(void)state;
+	raise(SIGTERM);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	signals_give_back(s);
+	assert_int_equal(signals_sleep(s, 20 * NS_MS), 0);
+	raise(SIGTERM);
+	assert_int_equal(wait_a_little(l), 0); /* as a request would */
+	assert_true(signals_forced(s));
+	began = clock_ns();
+	assert_int_equal(signals_sleep(s, 10 * NS_SEC), -EINTR);
+	assert_true(clock_ns() - began < NS_SEC);
+	assert_int_equal(wait_a_little(l), 0);
+	raise(SIGTERM);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	signals_free(s);
+	loop_free(l);
+}
+
+static void second_ends_a_wait(void **state)
+{
+	struct loop *l = loop_new();
+	struct signals *s = start(l);
+
+	(void)state;
+	raise(SIGTERM);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	signals_give_back(s);
+	raise(SIGTERM);
+	assert_int_equal(signals_sleep(s, 10 * NS_SEC), -EINTR);
+	assert_int_equal(wait_a_little(l), 0);
+	signals_free(s);
+	loop_free(l);
+}
+
 static void leave(void **state)
 {
 	struct loop *l = loop_new();
@@ -110,6 +152,8 @@ int main(void)
 		cmocka_unit_test(first_interrupts),
 		cmocka_unit_test(second_forces),
 		cmocka_unit_test(failure),
+		cmocka_unit_test(second_hurries),
+		cmocka_unit_test(second_ends_a_wait),
 		cmocka_unit_test(leave),
 	};
 
