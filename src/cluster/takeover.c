@@ -109,6 +109,7 @@ json_t *service_restored(const json_t *service)
 	json_object_set_new(json_object_get(copy, "spec"), "selector",
 			    selector);
 	drop_annotation(copy, KT_ANNOTATION_SELECTOR);
+	drop_annotation(copy, KT_ANNOTATION_LOCK_OWNER);
 	drop_annotation(copy, KT_ANNOTATION_LOCK);
 	return copy;
 }
@@ -137,15 +138,39 @@ int64_t service_lock_age(const json_t *service, int64_t now)
 	return object_age(service, KT_ANNOTATION_LOCK, now);
 }
 
-json_t *service_locked(const json_t *service, int64_t now)
+json_t *service_locked(const json_t *service, int64_t now, const char *owner)
 {
 	json_t *copy = json_deep_copy(service);
-	char text[24];
+	json_t *a = takeover_annotations_of(copy);
+	auto_free char *text = xasprintf("%" PRId64, now);
+	auto_free char *who =
+		owner ? xasprintf("%s@%" PRId64, owner, now) : NULL;
 
-	snprintf(text, sizeof(text), "%" PRId64, now);
-	json_object_set_new(takeover_annotations_of(copy), KT_ANNOTATION_LOCK,
-			    json_string(text));
+	json_object_set_new(a, KT_ANNOTATION_LOCK, json_string(text));
+	if (who)
+		json_object_set_new(a, KT_ANNOTATION_LOCK_OWNER,
+				    json_string(who));
+	else
+		json_object_del(a, KT_ANNOTATION_LOCK_OWNER);
 	return copy;
+}
+
+/* Another program may have written its own kt-lock over ours */
+char *service_lock_owner(const json_t *service)
+{
+	const char *lock = object_annotation(service, KT_ANNOTATION_LOCK);
+	const char *who = object_annotation(service, KT_ANNOTATION_LOCK_OWNER);
+	const char *at = who ? strchr(who, '@') : NULL;
+
+	return lock && at && strcmp(at + 1, lock) == 0
+		       ? xstrndup(who, (size_t)(at - who))
+		       : NULL;
+}
+
+static void drop_lock(json_t *service)
+{
+	drop_annotation(service, KT_ANNOTATION_LOCK_OWNER);
+	drop_annotation(service, KT_ANNOTATION_LOCK);
 }
 
 json_t *service_unlocked(const json_t *service, int64_t since)
@@ -157,7 +182,7 @@ json_t *service_unlocked(const json_t *service, int64_t since)
 	if (!text || (since && (str_to_long(text, &at) < 0 || at != since)))
 		return NULL;
 	copy = json_deep_copy(service);
-	drop_annotation(copy, KT_ANNOTATION_LOCK);
+	drop_lock(copy);
 	return copy;
 }
 

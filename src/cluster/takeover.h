@@ -17,7 +17,8 @@
  * the shadow (kt-role and kt-target) and the annotation kt-selector holds the
  * selector it had, as KT Connect writes it. A second Service, the stuntman,
  * has that selector: what it leads to is the origin. Who changes a Service
- * first writes the time into kt-lock, which is good for 180 s.
+ * first writes the time into kt-lock, which is good for 180 s; kt-lock-owner
+ * says whose it is, "TOKEN@TIME", with the time of the lock that it is about.
  *
  * Everything here is pure: a Service in, a changed copy out, which goes back
  * with the resourceVersion it came with, so that nobody's write is lost.
@@ -26,6 +27,7 @@
 #define KT_ANNOTATION_SELECTOR "kt-selector"
 #define KT_ANNOTATION_LOCK "kt-lock"
 #define KT_LOCK_LIFE 180 /* seconds */
+#define KT_ANNOTATION_LOCK_OWNER "kt-lock-owner"
 #define KT_STUNTMAN "-kt-stuntman"
 #define KT_ROUTER "-kt-router"
 #define KT_MESH "-kt-mesh-"
@@ -70,8 +72,12 @@ enum service_state service_state(const json_t *service, const json_t *selector,
 
 /** service_lock_age() - seconds since it was locked, -1: it is not */
 int64_t service_lock_age(const json_t *service, int64_t now);
-/** service_locked() - a copy with kt-lock = @now */
-json_t *service_locked(const json_t *service, int64_t now);
+/** service_locked() - a copy with kt-lock = @now; @owner: who has it, see
+ *  local/owner.h, or NULL */
+json_t *service_locked(const json_t *service, int64_t now, const char *owner);
+/** service_lock_owner() - of the lock that is there (returned, caller frees);
+ *  NULL: it does not say */
+char *service_lock_owner(const json_t *service);
 /** service_unlocked() - a copy without the lock; NULL when it has none, or not
  *  the one of @since (0: any) */
 json_t *service_unlocked(const json_t *service, int64_t since);

@@ -3,12 +3,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cluster/managers.h"
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
 #include "kube/rest.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define TRIES 20
 #define LOCK_POLL NS_SEC
@@ -142,37 +144,54 @@ int update_restore(struct kube *k, const char *ns, const char *name,
 
 /* --- the lock ------------------------------------------------------------- */
 
-struct lock {
+struct lock_use {
+	const struct update_lock *l;
 	int64_t now;
 	int64_t age; /* of another's live one, -1: it is ours now */
 };
 
-static json_t *locked(const json_t *service, void *arg)
+/* May the lock that is there be taken over? */
+static bool update_lock_is_free(const struct lock_use *u, const json_t *service)
 {
-	struct lock *l = arg;
+	const struct update_lock *l = u->l;
+	const char *text = object_annotation(service, KT_ANNOTATION_LOCK);
+	auto_free char *owner = service_lock_owner(service);
+	long at;
 
-	l->age = service_lock_age(service, l->now);
-	if (l->age >= 0 && l->age <= KT_LOCK_LIFE)
-		return NULL;
-	l->age = -1;
-	return service_locked(service, l->now);
+	if (u->age < 0 || u->age > KT_LOCK_LIFE)
+		return true;
+	if (owner && l->owner && strcmp(owner, l->owner) == 0)
+		return true;
+	if (owner && l->dead && l->dead(l->user, owner))
+		return true;
+	return l->since && str_to_long(text, &at) == 0 && at == l->since;
 }
 
-int update_lock(struct kube *k, const char *ns, const char *name, int64_t now,
-		void (*wait)(void *user), void *user, int64_t *since,
-		struct kt_error *err)
+static json_t *update_locked(const json_t *service, void *arg)
 {
-	struct lock l = { .now = now };
+	struct lock_use *u = arg;
+
+	u->age = service_lock_age(service, u->now);
+	if (!update_lock_is_free(u, service))
+		return NULL;
+	u->age = -1;
+	return service_locked(service, u->now, u->l->owner);
+}
+
+int update_lock(struct kube *k, const char *ns, const char *name,
+		struct update_lock *l, struct kt_error *err)
+{
+	struct lock_use u = { .l = l, .now = l->now };
 
 	for (int tries = 0;; tries++) {
-		int rc = update_service(k, ns, name, locked, &l, err);
+		int rc = update_service(k, ns, name, update_locked, &u, err);
 
 		if (rc < 0)
 			return rc;
-		if (l.age < 0)
+		if (u.age < 0)
 			break;
-		if (tries == 0 && wait)
-			wait(user);
+		if (tries == 0 && l->wait)
+			l->wait(l->user);
 		if (tries == LOCK_WAIT) {
 			kt_hint(err,
 				"a lock ends by itself after %d s; 'ktctl "
@@ -182,14 +201,14 @@ int update_lock(struct kube *k, const char *ns, const char *name, int64_t now,
 				       "somebody else is changing it since "
 				       "%lld s (annotation " KT_ANNOTATION_LOCK
 				       ")",
-				       (long long)l.age);
+				       (long long)u.age);
 		}
 		rc = loop_sleep(kube_loop(k), LOCK_POLL);
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
-		l.now++;
+		u.now++;
 	}
-	*since = l.now;
+	l->since = u.now;
 	return 0;
 }
 

@@ -40,15 +40,25 @@ KT_CHECK int update_service(struct kube *k, const char *ns, const char *name,
 /** update_restore() - a Service gets its own selector back (takeover.h) */
 KT_CHECK int update_restore(struct kube *k, const char *ns, const char *name,
 			    struct kt_error *err);
+/** struct update_lock - whose lock it will be; borrowed but for @since */
+struct update_lock {
+	int64_t now;
+	const char *owner; /* our token; NULL: the lock will not say */
+	/* dead() - is the owner of another's lock known to be gone? may be NULL
+	 */
+	bool (*dead)(void *user, const char *owner);
+	void (*wait)(void *user); /* told once when there is another; or NULL */
+	void *user;
+	int64_t since; /* what update_unlock() wants; 0: we have none */
+};
+
 /**
  * update_lock() - write kt-lock; waits for another's as long as KT Connect does
- * (33 s), at most until it is too old
- * @wait: told once when there is another; may be NULL
- * @since: what update_unlock() wants
+ * (33 s), at most until it is too old. One that is ours (@since or @owner) or a
+ * dead one's is no hindrance.
  */
 KT_CHECK int update_lock(struct kube *k, const char *ns, const char *name,
-			 int64_t now, void (*wait)(void *user), void *user,
-			 int64_t *since, struct kt_error *err);
+			 struct update_lock *l, struct kt_error *err);
 /** update_unlock() - drop the lock of @since; 0: any */
 KT_CHECK int update_unlock(struct kube *k, const char *ns, const char *name,
 			   int64_t since, struct kt_error *err);

@@ -9,6 +9,7 @@
 #include "inbound/exchange.h"
 #include "inbound/lease.h"
 #include "kube/rest.h"
+#include "local/signals.h"
 
 #include <errno.h>
 #include <string.h>
@@ -204,7 +205,7 @@ static void scale_wait(struct exchange *x, int replicas)
 				 x->opt->recover_wait_time);
 			return;
 		}
-		if (loop_sleep(x->job.app->loop, SCALE_POLL) < 0)
+		if (signals_sleep(x->job.app->signals, SCALE_POLL) < 0)
 			return;
 	}
 }
@@ -219,10 +220,12 @@ void exchange_scale_undo(struct job *job)
 		job_await_write(job);
 		if (update_scale_back(job->kube, job->ns, x->resource,
 				      x->workload_name, 0, &replicas, &err) < 0)
-			log_warn("%s %s/%s was not scaled back: %s; 'ktctl "
-				 "recover %s' does it",
-				 x->kind, job->ns, x->workload_name, err.msg,
-				 job->name);
+			job_unfinished(
+				job,
+				"%s %s/%s was not scaled back: %s; 'ktctl "
+				"recover %s' does it",
+				x->kind, job->ns, x->workload_name, err.msg,
+				job->name);
 		else if (replicas)
 			scale_wait(x, replicas);
 		job_step_aside(job, x->labels);

@@ -10,6 +10,7 @@
 #include "cluster/ephemeral.h"
 #include "kube/rest.h"
 #include "kube/watch.h"
+#include "local/signals.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -544,7 +545,7 @@ static void end_quiet(struct injector *x, int64_t ns)
 /* Everybody's new callers go to the Pods before anybody's tunnel ends */
 static void inject_drain(struct injector *x)
 {
-	struct loop *loop = x->job->app->loop;
+	struct signals *signals = x->job->app->signals;
 	int64_t end = clock_ns() + x->job->opt->grace_time * (int64_t)NS_SEC;
 	struct list *n;
 
@@ -555,11 +556,11 @@ static void inject_drain(struct injector *x)
 		    inbound_set_rules(uplink_inbound(p->uplink), NULL, 0) < 0)
 			log_debug("Pod %s: rules stay to the end", p->pod);
 	}
-	if (!injector_pods(x) || loop_sleep(loop, SETTLE) < 0)
+	if (!injector_pods(x) || signals_sleep(signals, SETTLE) < 0)
 		return;
 	while (callers(x) && clock_ns() < end) {
 		end_quiet(x, job_quiet(end));
-		if (loop_sleep(loop, 20 * NS_MS) < 0)
+		if (signals_sleep(signals, 20 * NS_MS) < 0)
 			return;
 	}
 }
@@ -575,7 +576,7 @@ void injector_leave(struct injector *x)
 		inject_disconnect(container_of(n, struct place, node));
 	while (was_up && !all_ended(x) && clock_ns() < end) {
 		x->changed = false;
-		if (loop_run_until(x->job->app->loop, &x->changed, NS_SEC) ==
+		if (signals_wait(x->job->app->signals, &x->changed, NS_SEC) ==
 		    -EINTR)
 			return;
 	}

@@ -43,28 +43,54 @@ static void on_lock_wait(void *user)
 	struct job *job = user;
 
 	progress_detail(job->app->progress, "somebody else is changing it");
+	if (job->leaving)
+		progress_note(job->app->progress,
+			      "Somebody else is changing Service %s: waiting "
+			      "for it (Ctrl-C skips it)",
+			      job->name);
+}
+
+static bool job_owner_is_dead(void *user, const char *owner)
+{
+	const struct job *job = user;
+
+	return owner_is_dead(job->app->home, owner);
 }
 
 int job_lock(struct job *job, struct kt_error *err)
 {
-	int rc = update_lock(job->kube, job->ns, job->name, job_now(job),
-			     on_lock_wait, job, &job->locked, err);
+	struct update_lock l = { .now = job_now(job),
+				 .owner = owner_token(job->owner),
+				 .dead = job_owner_is_dead,
+				 .wait = on_lock_wait,
+				 .user = job,
+				 .since = job->locked };
+	int rc = update_lock(job->kube, job->ns, job->name, &l, err);
 
 	if (rc < 0)
 		return kt_wrap(err, rc, "lock Service %s/%s", job->ns,
 			       job->name);
+	job->locked = l.since;
 	return job_read(job, err);
 }
 
+/* One that could not be dropped is ours still: who leaves then has it */
 void job_unlock(struct job *job)
 {
 	struct kt_error err = { 0 };
+	int rc;
 
-	if (job->locked &&
-	    update_unlock(job->kube, job->ns, job->name, job->locked, &err) < 0)
+	if (!job->locked)
+		return;
+	rc = update_unlock(job->kube, job->ns, job->name, job->locked, &err);
+	if (rc >= 0 || rc == -ENOENT)
+		job->locked = 0;
+	else if (job->leaving)
 		log_warn("Service %s/%s stays locked for %d s: %s", job->ns,
 			 job->name, KT_LOCK_LIFE, err.msg);
-	job->locked = 0;
+	else
+		log_debug("Service %s/%s is locked still: %s", job->ns,
+			  job->name, err.msg);
 }
 
 /* --- shadow and tunnel ---------------------------------------------------- */
@@ -217,6 +243,18 @@ int job_serve(struct job *job, struct kt_error *err)
 
 /* --- the end -------------------------------------------------------------- */
 
+void job_unfinished(struct job *job, const char *fmt, ...)
+{
+	char text[1200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_warn("%s", text);
+	job->unfinished = true;
+}
+
 void job_step_aside(struct job *job, const json_t *labels)
 {
 	auto_free char *path = NULL;
@@ -254,11 +292,11 @@ static void job_do_drain(struct job *job, int64_t settle)
 		return;
 	progress_note(job->app->progress,
 		      "Requests under way end (Ctrl-C ends them now)");
-	if (loop_sleep(job->app->loop, settle) < 0)
+	if (signals_sleep(job->app->signals, settle) < 0)
 		return;
 	while (inbound_callers(tunnel) && clock_ns() < end) {
 		inbound_end_quiet(tunnel, job_quiet(end));
-		if (loop_sleep(job->app->loop, DRAIN_POLL) < 0)
+		if (signals_sleep(job->app->signals, DRAIN_POLL) < 0)
 			return;
 	}
 }
@@ -295,8 +333,8 @@ void job_remove_shadow(struct job *job)
 	struct kt_error err = { 0 };
 
 	if (job->shadow && shadow_remove(job->shadow, &err) < 0)
-		log_warn("%s was not removed: %s", shadow_describe(job->shadow),
-			 err.msg);
+		job_unfinished(job, "%s was not removed: %s",
+			       shadow_describe(job->shadow), err.msg);
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -334,7 +372,7 @@ static int job_end(const struct job *job, int rc, const struct kt_error *err,
 	if (rc == -EINTR && job->ready && signals_seen(app->signals)) {
 		log_info("left on %s",
 			 signals_name(signals_seen(app->signals)));
-		return EXIT_OK;
+		return job->unfinished ? EXIT_FAILED : EXIT_OK;
 	}
 	rc = app_fail(app, rc, err);
 	offer_role(err, role);
@@ -358,7 +396,8 @@ int job_run(struct job *job, const struct job_plan *plan)
 	}
 	if (rc != -EINTR)
 		progress_fail(app->progress);
-	signals_clean_up(app->signals);
+	signals_give_back(app->signals);
+	job->leaving = true;
 	plan->undo(job);
 	rc = job_end(job, rc, &err, plan->role);
 	job_close(job);

@@ -74,6 +74,8 @@ struct job {
 	bool successor; /* of somebody dead whose rules may be in force still */
 	bool taken;	/* the Service leads to the shadow */
 	bool maybe_changed; /* a write into the user's object got no answer */
+	bool leaving;	    /* what was done is taken back */
+	bool unfinished;    /* and some of it could not be */
 	bool ready;	    /* serving */
 	bool changed;	    /* the Service, perhaps */
 	size_t refusals;
@@ -160,6 +162,9 @@ void job_await_write(struct job *job);
 /** job_give_back() - the Service has its own selector again; false: it could
  *  not be done, and what it leads to has to stay */
 bool job_give_back(struct job *job);
+/** job_unfinished() - a warning: something was not given back or removed, so
+ *  that the command has failed */
+void job_unfinished(struct job *job, const char *fmt, ...) KT_PRINTF(2, 3);
 /** job_step_aside() - a shadow Pod with the Service's own @labels loses
  * them: no new caller comes */
 void job_step_aside(struct job *job, const json_t *labels);

@@ -90,7 +90,7 @@ void job_stuntman_remove(struct job *job)
 	heartbeat_stop(job->stuntman_beat);
 	job->stuntman_beat = NULL;
 	if (job->stuntman && kube_delete(job->kube, path, -1, &err) < 0)
-		log_warn("%s was not removed: %s", path, err.msg);
+		job_unfinished(job, "%s was not removed: %s", path, err.msg);
 	job->stuntman = false;
 }
 
@@ -273,9 +273,11 @@ bool job_give_back(struct job *job)
 	job_await_write(job);
 	rc = update_restore(job->kube, job->ns, job->name, &err);
 	if (rc < 0 && rc != -ENOENT) {
-		log_warn("Service %s/%s was not given back: %s; its own Pods "
-			 "answer through the shadow until 'ktctl recover %s'",
-			 job->ns, job->name, err.msg, job->name);
+		job_unfinished(
+			job,
+			"Service %s/%s was not given back: %s; its own Pods "
+			"answer through the shadow until 'ktctl recover %s'",
+			job->ns, job->name, err.msg, job->name);
 		return false;
 	}
 	job->taken = false;

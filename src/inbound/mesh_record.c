@@ -116,5 +116,6 @@ void mesh_record_remove(struct mesh *m)
 	heartbeat_stop(m->record);
 	m->record = NULL;
 	if (kube_delete(m->job.kube, path, -1, &err) < 0)
-		log_warn("Service %s was not removed: %s", m->name, err.msg);
+		job_unfinished(&m->job, "Service %s was not removed: %s",
+			       m->name, err.msg);
 }

@@ -121,7 +121,8 @@ void mesh_route_remove_origin(struct mesh_route *r)
 	struct kt_error err = { 0 };
 
 	if (r->job->origin && kube_delete(r->job->kube, path, -1, &err) < 0)
-		log_warn("Service %s was not removed: %s", r->origin, err.msg);
+		job_unfinished(r->job, "Service %s was not removed: %s",
+			       r->origin, err.msg);
 }
 
 /* --- the routes ----------------------------------------------------------- */
@@ -177,10 +178,12 @@ bool mesh_route_leave(struct mesh_route *r)
 	r->job->on_change = r->job->renew = NULL;
 	if (!r->routing || routing_leave(r->routing, &err) == 0)
 		return true;
-	log_warn("the routes of Service %s/%s were not given back: %s; its own "
-		 "Pods answer marked requests through the shadow until 'ktctl "
-		 "recover %s'",
-		 r->job->ns, r->job->name, err.msg, r->job->name);
+	job_unfinished(
+		r->job,
+		"the routes of Service %s/%s were not given back: %s; its own "
+		"Pods answer marked requests through the shadow until 'ktctl "
+		"recover %s'",
+		r->job->ns, r->job->name, err.msg, r->job->name);
 	return false;
 }
 

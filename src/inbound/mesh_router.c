@@ -126,7 +126,8 @@ static void router_leave(struct mesh *m, bool last)
 	struct kt_error err = { 0 };
 
 	if (m->job.shadow && shadow_leave(m->job.shadow, last, &err) < 0)
-		log_warn("%s: %s", shadow_describe(m->job.shadow), err.msg);
+		job_unfinished(&m->job, "%s: %s",
+			       shadow_describe(m->job.shadow), err.msg);
 }
 
 void mesh_router_undo(struct job *job)
@@ -140,7 +141,7 @@ void mesh_router_undo(struct job *job)
 	}
 	/* so that nobody joins what goes away; without the lock it is a risk,
 	 * but staying is none */
-	if (!job->locked && job_lock(job, &err) < 0)
+	if (job_lock(job, &err) < 0)
 		log_debug("%s", err.msg);
 	if (router_is_last(m)) {
 		job->taken = true; /* by another of us, perhaps */

@@ -209,8 +209,8 @@ static void preview_undo(struct job *job)
 	if (p->service) {
 		heartbeat_stop(p->service);
 		if (kube_delete(job->kube, path, -1, &err) < 0)
-			log_warn("Service %s/%s was not removed: %s", job->ns,
-				 job->name, err.msg);
+			job_unfinished(job, "Service %s/%s was not removed: %s",
+				       job->ns, job->name, err.msg);
 	}
 	job_drain(job);
 	job_disconnect(job);

@@ -285,10 +285,28 @@ static void test_guard(void **state)
 	watch(OURS, "{}", SERVICE_GIVEN_BACK, NULL);
 }
 
+static void test_lock_owner(void **state)
+{
+	auto_json json_t *web = json_quoted(WEB);
+	auto_json json_t *locked = service_locked(web, 1000, "abc");
+	auto_json json_t *open = service_unlocked(locked, 1000);
+	auto_json json_t *kt = json_deep_copy(locked);
+	auto_free char *owner = service_lock_owner(locked);
+
+	(void)state;
+	assert_string_equal(owner, "abc");
+	assert_null(service_lock_owner(web));
+	assert_true(json_equal(open, web));
+	/* KT Connect's, written over it: nobody's we know */
+	json_object_set_new(json_at(kt, "metadata", "annotations", NULL),
+			    KT_ANNOTATION_LOCK, json_string("1100"));
+	assert_null(service_lock_owner(kt));
+}
+
 static void test_lock(void **state)
 {
 	auto_json json_t *web = json_quoted(WEB);
-	auto_json json_t *locked = service_locked(web, 1000);
+	auto_json json_t *locked = service_locked(web, 1000, NULL);
 	auto_json json_t *open = NULL;
 
 	(void)state;
@@ -505,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_take_and_restore),
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_lock_owner),
 		cmocka_unit_test(test_stuntman),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_stuntman_keeps),
