@@ -7,6 +7,8 @@
 #include "cluster/objects.h"
 #include "kube/rest.h"
 
+#define QUERY "labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_CONNECT
+
 bool sweep_expired(const json_t *obj, int64_t now)
 {
 	const char *beat = object_annotation(obj, KT_ANNOTATION_HEARTBEAT);
@@ -68,16 +70,47 @@ static void on_deployments(void *user, const struct kube_reply *r)
 	sweep_sweep(user, r, "apps/v1", "deployments");
 }
 
+static void sweep_dead_of(struct kube *k, const char *ns, const char *api,
+			  const char *resource,
+			  bool (*dead)(void *user, const json_t *obj),
+			  void *user)
+{
+	auto_free char *path = kube_path(api, resource, ns, NULL, NULL);
+	auto_json json_t *list = NULL;
+	struct kt_error err = { 0 };
+	json_t *obj;
+	size_t i;
+
+	if (kube_list(k, path, QUERY, &list, &err) < 0)
+		log_debug("sweep: %s", err.msg);
+	json_array_foreach (json_object_get(list, "items"), i, obj) {
+		auto_free char *one =
+			kube_path(api, resource, ns, object_name(obj), NULL);
+
+		if (!dead(user, obj))
+			continue;
+		log_info("removing %s %s/%s, which a killed ktctl has left",
+			 resource, ns, object_name(obj));
+		if (kube_delete_as(k, one, obj, 0, &err) < 0)
+			log_debug("sweep: %s", err.msg);
+	}
+}
+
+void sweep_dead(struct kube *k, const char *ns,
+		bool (*dead)(void *user, const json_t *obj), void *user)
+{
+	sweep_dead_of(k, ns, "v1", "pods", dead, user);
+	sweep_dead_of(k, ns, "apps/v1", "deployments", dead, user);
+}
+
 void sweep_start(struct kube *k, const char *ns)
 {
-	static const char query[] = "labelSelector=control-by%3Dkt%2C"
-				    "kt-role%3D" KT_ROLE_CONNECT;
 	auto_free char *pods = kube_path("v1", "pods", ns, NULL, NULL);
 	auto_free char *deployments =
 		kube_path("apps/v1", "deployments", ns, NULL, NULL);
 	struct kube_request req = { .method = "GET",
 				    .path = pods,
-				    .query = query };
+				    .query = QUERY };
 
 	kube_request_start(k, &req, sweep_on_pods, k);
 	req.path = deployments;

@@ -20,4 +20,10 @@ void sweep_start(struct kube *k, const char *ns);
  *  @now (Unix seconds); without a heartbeat: false */
 bool sweep_expired(const json_t *obj, int64_t now);
 
+/** sweep_dead() - waits until the Pods and Deployments of connect are removed
+ *  that @dead knows to be left by somebody who is gone. What goes wrong is not
+ *  told: a later sweep finds it. */
+void sweep_dead(struct kube *k, const char *ns,
+		bool (*dead)(void *user, const json_t *obj), void *user);
+
 #endif

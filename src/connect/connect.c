@@ -10,6 +10,7 @@
 #include "cli/offer_role.h"
 #include "cli/progress.h"
 #include "cluster/cidr.h"
+#include "cluster/objects.h"
 #include "cluster/sweep.h"
 #include "connect/hosts.h"
 #include "connect/names.h"
@@ -19,6 +20,7 @@
 #include "connect/traffic.h"
 #include "kube/rest.h"
 #include "local/home.h"
+#include "local/owner.h"
 #include "local/pidfile.h"
 #include "local/signals.h"
 #include "net/bypass.h"
@@ -42,6 +44,7 @@ struct connect {
 	struct kube *kube;
 	const char *ns;
 	struct pidfile *pidfile;
+	struct owner *owner; /* NULL: nobody will know that we died */
 	struct shadow *shadow;
 	struct uplink *uplink;
 	struct traffic *traffic;
@@ -107,6 +110,7 @@ static void make_uplink(struct connect *c)
 		.pod = &c->global->pod,
 		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
+		.owner = owner_token(c->owner),
 		.progress = connect_on_progress,
 		.user = c,
 	};
@@ -218,6 +222,23 @@ static int connect_load_config(struct connect *c, struct kt_error *err)
 	return rc;
 }
 
+static bool connect_is_left(void *user, const json_t *obj)
+{
+	const struct connect *c = user;
+
+	return owner_is_dead(c->app->home,
+			     object_annotation(obj, KT_ANNOTATION_OWNER));
+}
+
+/* Our own predecessor's Pod goes before ours is made: there may be room for one
+ * only. Others' are found by their age, meanwhile. */
+static void connect_sweep(struct connect *c)
+{
+	if (owner_any_dead(c->app->home))
+		sweep_dead(c->kube, c->ns, connect_is_left, c);
+	sweep_start(c->kube, c->ns);
+}
+
 static int step_cluster(struct connect *c, struct kt_error *err)
 {
 	auto_json json_t *version = NULL;
@@ -245,7 +266,7 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 	progress_done(c->app->progress, "Cluster %s at %s, Kubernetes %s",
 		      c->config->context, c->config->server, git);
 	if (!c->opt->skip_cleanup)
-		sweep_start(c->kube, c->ns);
+		connect_sweep(c);
 	return 0;
 }
 
@@ -411,6 +432,7 @@ static int step_names(struct connect *c, struct kt_error *err)
 static int prepare(struct connect *c, struct kt_error *err)
 {
 	struct names_config names = { .loop = c->app->loop, .opt = c->opt };
+	struct kt_error why = { 0 };
 	int rc;
 
 	/* before anything else, lest root's files are the first complaint */
@@ -433,6 +455,9 @@ static int prepare(struct connect *c, struct kt_error *err)
 	rc = names_new(&c->names, &names, err);
 	if (rc < 0)
 		return rc;
+	c->owner = owner_new(c->app->home, &why);
+	if (!c->owner)
+		log_debug("%s", why.msg);
 	make_uplink(c);
 	c->pidfile = pidfile_try(c->app->loop, c->app->home, "connect",
 				 c->app->signals);
@@ -500,6 +525,7 @@ static void connect_do_undo(struct connect *c)
 	prefixset_fini(&c->ranges);
 	routes_fini(&c->routes);
 	pidfile_free(c->pidfile);
+	owner_free(c->owner);
 	kube_free(c->kube);
 	bypass_close(c->bypass);
 	kube_config_free(c->config);

@@ -14,6 +14,7 @@
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
 #include "kube/rest.h"
+#include "local/owner.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,6 +81,13 @@ static int clean_look(struct clean *c, struct kt_error *err)
 	return rc;
 }
 
+static bool clean_owner_is_dead(void *user, const char *owner)
+{
+	const struct app *app = user;
+
+	return owner_is_dead(app->home, owner);
+}
+
 static void clean_make_plan(struct clean *c)
 {
 	struct clean_input in = {
@@ -91,6 +99,8 @@ static void clean_make_plan(struct clean *c)
 		.now = c->global->use_local_time ? (int64_t)time(NULL)
 						 : kube_cluster_time(c->kube),
 		.age = (int64_t)c->opt->threshold_minutes * 60,
+		.dead = clean_owner_is_dead,
+		.user = c->app,
 	};
 
 	clean_plan_make(&c->plan, &in);

@@ -9,6 +9,7 @@
 #include "cluster/takeover.h"
 #include "inbound/scale_list.h"
 #include "kube/rest.h"
+#include "local/owner.h"
 
 #include <string.h>
 
@@ -21,7 +22,10 @@ static bool is_role(const json_t *obj, const char *role)
 
 static bool has_expired(const struct clean_input *in, const json_t *obj)
 {
-	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age;
+	const char *owner = object_annotation(obj, KT_ANNOTATION_OWNER);
+
+	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age ||
+	       (owner && in->dead && in->dead(in->user, owner));
 }
 
 /* --- who is alive --------------------------------------------------------- */
@@ -109,8 +113,10 @@ static bool is_served(const struct clean_input *in, const json_t *service)
 static bool is_locked(const struct clean_input *in, const json_t *service)
 {
 	int64_t age = service_lock_age(service, in->now);
+	auto_free char *owner = service_lock_owner(service);
 
-	return age >= 0 && age <= KT_LOCK_LIFE;
+	return age >= 0 && age <= MIN(KT_LOCK_LIFE, in->age) &&
+	       !(owner && in->dead && in->dead(in->user, owner));
 }
 
 /* A Service of the user's that something of ours has taken over */

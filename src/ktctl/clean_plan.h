@@ -10,14 +10,16 @@
  * DOC: What clean does in the cluster
  *
  * An object that ktctl or KT Connect made (control-by=kt) has expired when its
- * heartbeat is older than the threshold; without a heartbeat it never does. A
+ * heartbeat is older than the threshold (without a heartbeat it never does), or
+ * when its owner is known to be gone, which is so on the owner's machine. A
  * router whose creator left is alive as long as one of its mesh users is.
  *
  * In this order, so that no Service ever points to nothing:
  *   recover   Services whose selector was taken over (kt-selector) by something
  *             that is dead or gone get their own selector back
  *   scale     Deployments that an expired exchange had scaled down
- *   unlock    Services with a lock (kt-lock) older than its life of 180 s
+ *   unlock    Services with a lock (kt-lock) older than its life of 180 s, or
+ *             than the threshold, or of an owner that is gone
  *   delete    the expired Pods, Deployments, Services and ConfigMaps
  *
  * What a Service points to and cannot be recovered from is kept, and told.
@@ -33,6 +35,9 @@ struct clean_input {
 	const json_t *services;	    /* all of the namespace */
 	int64_t now;		    /* cluster time, Unix seconds */
 	int64_t age;		    /* threshold, seconds */
+	/* dead() - is the owner (kt-owner) known to be gone? NULL: of none */
+	bool (*dead)(void *user, const char *owner);
+	void *user;
 };
 
 /** struct clean_plan - arrays of the objects as they were listed */

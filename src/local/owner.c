@@ -98,6 +98,26 @@ bool owner_is_dead(const struct home *h, const char *token)
 	return dir >= 0 && is_free(dir, token, &st) == 1;
 }
 
+bool owner_any_dead(const struct home *h)
+{
+	int dir = home_open_dir(h, DIR_NAME, 0, NULL);
+	DIR *d = dir >= 0 ? fdopendir(dir) : NULL;
+	bool found = false;
+	struct dirent *e;
+	struct stat st;
+
+	if (!d) {
+		if (dir >= 0)
+			close(dir);
+		return false;
+	}
+	while (!found && (e = readdir(d)))
+		found = owner_is_token(e->d_name) &&
+			is_free(dir, e->d_name, &st) == 1;
+	closedir(d);
+	return found;
+}
+
 static void owner_sweep(int dir)
 {
 	DIR *d = fdopendir(dup(dir));

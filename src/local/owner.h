@@ -9,11 +9,12 @@
 /**
  * DOC: Who made it
  *
- * Who takes a Service has a file ~/.kt/owner/TOKEN and holds it locked
- * (flock(2)); what it makes in the cluster carries the token in the annotation
- * kt-owner. So a successor on the same machine knows that the process is dead,
- * long before the heartbeat says so: the file is there, and not locked. A token
- * without a file is another machine's, of which nothing is known.
+ * Who runs connect or takes a Service has a file ~/.kt/owner/TOKEN and holds it
+ * locked (flock(2)); what it makes in the cluster carries the token in the
+ * annotation kt-owner. So a successor on the same machine knows that the
+ * process is dead, long before the heartbeat says so: the file is there, and
+ * not locked. A token without a file is another machine's, of which nothing is
+ * known.
  */
 
 #define KT_ANNOTATION_OWNER "kt-owner"
@@ -32,5 +33,7 @@ void owner_free(struct owner *o);
 /** owner_is_dead() - @token (NULL: unknown) is of a process of this user on
  * this machine that ended without owner_free() */
 bool owner_is_dead(const struct home *h, const char *token);
+/** owner_any_dead() - is there one at all? */
+bool owner_any_dead(const struct home *h);
 
 #endif

@@ -7,6 +7,7 @@
 #include "cluster/takeover.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
+#include "kube/rest.h"
 
 #include <string.h>
 
@@ -19,10 +20,16 @@ struct fixture {
 	struct clean_plan plan;
 };
 
+static bool is_dead(void *user, const char *owner)
+{
+	(void)user;
+	return strcmp(owner, "dead") == 0;
+}
+
 static void plan(struct fixture *f, const char *pods, const char *deployments,
 		 const char *configmaps, const char *services)
 {
-	struct clean_input in = { .now = NOW, .age = 300 };
+	struct clean_input in = { .now = NOW, .age = 300, .dead = is_dead };
 
 	in.pods = f->pods = json_quoted(pods);
 	in.deployments = f->deployments = json_quoted(deployments);
@@ -93,6 +100,49 @@ static void connect_shadows(void **state)
 	expect(f.plan.services, "");
 	expect(f.plan.recover, "");
 	plan_fini(&f);
+}
+
+/* Who was killed on this machine is known to be gone, heartbeat or not */
+static void dead_owner(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" OBJECT("mine", "shadow-connect", FRESH,
+			", 'kt-owner': 'dead'") "," OBJECT("hers",
+							   "shadow-connect",
+							   FRESH,
+							   ", 'kt-owner': "
+							   "'alive'") "]",
+	     "[]", "[]",
+	     "[{'metadata': {'name': 'web', 'annotations': {"
+	     "'kt-lock': '" FRESH "', 'kt-lock-owner': 'dead@" FRESH "'}}},"
+	     "{'metadata': {'name': 'other', 'annotations': {"
+	     "'kt-lock': '" FRESH "', 'kt-lock-owner': 'alive@" FRESH "'}}}]");
+	expect(f.plan.pods, "mine");
+	expect(f.plan.unlock, "web");
+	plan_fini(&f);
+}
+
+/* A threshold below the life of a lock is meant for locks, too */
+static void threshold_of_locks(void **state)
+{
+	auto_json json_t *services =
+		json_quoted("[{'metadata': {'name': 'web', 'annotations': {"
+			    "'kt-lock': '" FRESH "'}}}]");
+	struct clean_input in = { .now = NOW, .age = 300 };
+	struct clean_plan p;
+
+	(void)state;
+	in.services = services;
+	clean_plan_make(&p, &in);
+	expect(p.unlock, "");
+	clean_plan_fini(&p);
+	in.age = 0;
+	clean_plan_make(&p, &in);
+	expect(p.unlock, "web");
+	clean_plan_fini(&p);
 }
 
 static void nothing(void **state)
@@ -289,10 +339,16 @@ static void resolv_conf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(connect_shadows), cmocka_unit_test(nothing),
-		cmocka_unit_test(exchanged),	   cmocka_unit_test(stuck),
-		cmocka_unit_test(mesh_in_use),	   cmocka_unit_test(scaled),
-		cmocka_unit_test(managers_left),   cmocka_unit_test(recovered),
+		cmocka_unit_test(connect_shadows),
+		cmocka_unit_test(dead_owner),
+		cmocka_unit_test(threshold_of_locks),
+		cmocka_unit_test(nothing),
+		cmocka_unit_test(exchanged),
+		cmocka_unit_test(stuck),
+		cmocka_unit_test(mesh_in_use),
+		cmocka_unit_test(scaled),
+		cmocka_unit_test(recovered),
+		cmocka_unit_test(managers_left),
 		cmocka_unit_test(resolv_conf),
 	};
 
