@@ -14,7 +14,7 @@ all: $(BUILD)/build.ninja
 
 $(BUILD)/build.ninja:
 	tools/install-packages build
-	meson setup $(BUILD)
+	meson setup $(BUILD) --prefix "$(PREFIX)"
 
 packages:
 	tools/install-packages build test lint cluster
@@ -47,7 +47,10 @@ cluster-down:
 cluster-env:
 	@test/cluster/env
 
-install: all
+# the manual pages' and completions' places follow the prefix, too
+install: $(BUILD)/build.ninja
+	meson configure $(BUILD) --prefix "$(PREFIX)"
+	ninja -C $(BUILD)
 	meson install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"
 
 lint:
