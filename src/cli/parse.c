@@ -38,18 +38,27 @@ struct parser {
 
 /* --- first pass ----------------------------------------------------------- */
 
-/* Any command's option of that name (or, without one, of that letter) */
-static const struct option *option_anywhere(const char *name, size_t len,
+static const struct option *option_of(const struct option *table,
+				      const char *name, size_t len, char letter)
+{
+	return name ? option_find(table, name, len)
+		    : option_find_letter(table, letter);
+}
+
+/* The option of @cmd (NULL: not known) of that name (or, without one, of that
+ * letter), else any command's: it may stand before the command */
+static const struct option *option_anywhere(const struct command *cmd,
+					    const char *name, size_t len,
 					    char letter)
 {
-	const struct option *opt;
+	const struct option *opt =
+		option_of(cmd ? cmd->options : NULL, name, len, letter);
 	const struct command *c;
 
-	opt = name ? option_find(global_option_table, name, len)
-		   : option_find_letter(global_option_table, letter);
+	if (!opt)
+		opt = option_of(global_option_table, name, len, letter);
 	for (c = command_table; !opt && c->name; c++)
-		opt = name ? option_find(c->options, name, len)
-			   : option_find_letter(c->options, letter);
+		opt = option_of(c->options, name, len, letter);
 	return opt;
 }
 
@@ -60,18 +69,19 @@ static bool is_flag(const char *word)
 
 /* The option of the flag @word that takes the next word as its value, or NULL
  */
-static const struct option *takes_next(const char *word)
+static const struct option *takes_next(const struct command *cmd,
+				       const char *word)
 {
 	const struct option *opt;
 
 	if (word[1] == '-') {
 		if (strchr(word, '='))
 			return NULL;
-		opt = option_anywhere(word + 2, strlen(word + 2), 0);
+		opt = option_anywhere(cmd, word + 2, strlen(word + 2), 0);
 		return opt && opt->type != VALUE_BOOL ? opt : NULL;
 	}
 	for (const char *p = word + 1; *p; p++) {
-		opt = option_anywhere(NULL, 0, *p);
+		opt = option_anywhere(cmd, NULL, 0, *p);
 		if (!opt || p[1] == '=')
 			return NULL;
 		if (opt->type != VALUE_BOOL)
@@ -107,7 +117,7 @@ static void find_command(struct parser *p)
 		if (strcmp(word, "--") == 0)
 			return;
 		if (is_flag(word)) {
-			i += takes_next(word) != NULL;
+			i += takes_next(c, word) != NULL;
 			continue;
 		}
 		child = find_child(c, word);
@@ -347,7 +357,8 @@ void parse_context(struct parse_context *ctx, int argc, char *const *argv)
 		if (!ctx->flags_ended && strcmp(word, "--") == 0) {
 			ctx->flags_ended = true;
 		} else if (!ctx->flags_ended && is_flag(word)) {
-			const struct option *opt = takes_next(word);
+			const struct option *opt =
+				takes_next(inv.command, word);
 
 			if (opt && ++i == argc)
 				ctx->pending = opt;

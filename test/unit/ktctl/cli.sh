@@ -148,6 +148,12 @@ run 0 __complete connect --mode= && is "$out" "--mode=tun2socks
 --mode=sshuttle
 :4"
 ok $? "__complete: values"
+run 0 __complete exchange --mode "" && has "$out" "selector" &&
+  has "$out" "ephemeral" && run 0 __complete exchange --mode= &&
+  has "$out" "--mode=scale" && run 0 __complete mesh web --mode "" &&
+  has "$out" "manual" && run 0 __complete connect --mode "" &&
+  has "$out" "sshuttle"
+ok $? "__complete: a flag of one name has the values of its command"
 run 0 __completeNoDesc "" && is "$out" "connect
 exchange
 mesh
