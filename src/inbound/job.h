@@ -182,7 +182,7 @@ void job_disconnect(struct job *job);
 void job_remove_shadow(struct job *job);
 /** job_now() - Unix seconds for annotations */
 int64_t job_now(const struct job *job);
-/** job_text() - "localhost:8080 (port 80)", ... of what is exposed
+/** job_text() - "80 to localhost:8080", ... of what is exposed
  * (returned, caller frees) */
 char *job_text(const struct job *job);
 

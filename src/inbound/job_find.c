@@ -354,15 +354,18 @@ int job_map(struct job *job, struct kt_error *err)
 	return rc;
 }
 
+/* As it was typed: what the Pods listen on is another number, perhaps */
 char *job_text(const struct job *job)
 {
+	const struct expose *e = &job->opt->expose;
 	char *text = xstrdup("");
 
-	for (size_t i = 0; i < job->nlocal; i++) {
-		const struct inbound_port *p = &job->local[i];
-		char *more = xasprintf("%s%s%u%s to localhost:%u", text,
-				       i ? ", " : "", p->remote,
-				       p->udp ? "/udp" : "", p->local.port);
+	for (size_t i = 0; i < job->nlocal && i < e->n; i++) {
+		auto_free char *number = xasprintf("%u", e->v[i].number);
+		char *more = xasprintf(
+			"%s%s%s%s to localhost:%u", text, i ? ", " : "",
+			e->v[i].number ? number : e->v[i].name,
+			job->local[i].udp ? "/udp" : "", e->v[i].local);
 
 		free(text);
 		text = more;
