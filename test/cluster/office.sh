@@ -61,7 +61,44 @@ in_background() {
 
 # --- the office ---
 
-office_up() { [ -e "/run/netns/$OFFICE_NS" ] && [ -f "$OFFICE/ok" ]; }
+office_up() {
+  [ -e "/run/netns/$OFFICE_NS" ] && [ -f "$OFFICE/ok" ] && office_runs
+}
+
+# Both daemons live. What killed them (memory ran out, somebody's broad kill)
+# left the network as it was.
+office_runs() {
+  local pid
+  for pid in "$OFFICE/dns.pid" "$OFFICE/web.pid"; do
+    kill -0 "$(cat "$pid" 2>/dev/null || echo none)" 2>/dev/null || return 1
+  done
+}
+
+# mend_office: start again what has died; laptops stay as they are
+mend_office() {
+  if [ ! -f "$OFFICE/ok" ] || office_runs; then return; fi
+  say "the office's daemons were dead: started again"
+  start_office
+}
+
+start_office() {
+  kill_office_daemons
+  in_background office "$OFFICE_NS" "$OFFICE/dns.err" \
+    "$CLUSTER_DIR/corpdns.py" "$OFFICE/dns.log" "$NODE_IP" \
+    "$LAN.53" "$LAN6:53"
+  echo "$started" >"$OFFICE/dns.pid"
+  in_background office "$OFFICE_NS" "$OFFICE/web.err" \
+    env NAME=office "$STATE/netsrv"
+  echo "$started" >"$OFFICE/web.pid"
+  wait_for 10 dig +time=1 +tries=1 +short corp.test "@$LAN.53" || true
+}
+
+kill_office_daemons() {
+  local pid
+  for pid in "$OFFICE/dns.pid" "$OFFICE/web.pid"; do
+    [ ! -f "$pid" ] || kill -9 "$(cat "$pid")" 2>/dev/null || true
+  done
+}
 
 make_office() {
   local n=$OFFICE_NS range
@@ -89,12 +126,7 @@ make_office() {
   for range in "$POD_CIDR" "$SERVICE_CIDR" "172.31.$SUBNET.0/24"; do
     ip -n "$n" route add unreachable "$range"
   done
-  in_background office "$n" "$OFFICE/dns.err" \
-    "$CLUSTER_DIR/corpdns.py" "$OFFICE/dns.log" "$NODE_IP" \
-    "$LAN.53" "$LAN6:53"
-  in_background office "$n" "$OFFICE/web.err" \
-    env NAME=office "$STATE/netsrv"
-  wait_for 10 dig +time=1 +tries=1 +short corp.test "@$LAN.53" || true
+  start_office
   touch "$OFFICE/ok"
 }
 
