@@ -222,13 +222,41 @@ steps='\[1/ \[2/ \[3/ \[4/ \[5/ \[6/ All.looks'
   connect_start carol
   laptop carol curl -sS --max-time 5 "http://web.$NS" >/dev/null
 
-  # those Pods are still young: somebody might come back to them
-  [ "$(kc -n "$NS" get pods -l control-by=kt -o name | wc -l)" -gt 1 ]
+  # what they left is known to be their own: it made room before this one
+  young_ones_are_left 1
   connect_stop
-  machine_as_before 2
+  as_before
+}
 
-  # a while later the next connect of anybody removes them
+@test "lifecycle: with a quota of one Pod the next connect after kill -9 works" {
+  local pods
+  pods=$(kc -n "$NS" get pods -o name | wc -l)
+  kc -n "$NS" create quota one --hard=pods=$((pods + 1)) >/dev/null
+  for _ in 1 2 3; do
+    connect_start carol || { kc -n "$NS" delete quota one; return 1; }
+    kill -9 "$CONNECT_PID"
+    wait "$CONNECT_PID" || true
+  done
+  kc -n "$NS" delete quota one >/dev/null
+  run -0 laptop carol "$KTCTL" clean -n "$NS"
+  [[ $output == *"removed pods kt-connect-shadow-"* ]]
+  run -0 laptop carol "$KTCTL" clean -n "$NS"
+  [[ $output == *"Nothing to clean"* ]]
+  as_before
+}
+
+@test "lifecycle: what others have left goes when it is old" {
   local pod n=0
+  for _ in 1 2; do
+    connect_start dave
+    kill -9 "$CONNECT_PID"
+    wait "$CONNECT_PID" || true
+    # on another machine nothing is known of that process
+    laptop dave sh -c 'rm -rf "$HOME/.kt/owner"'
+  done
+  connect_start carol
+  young_ones_are_left 3 # somebody might come back to them
+  connect_stop
   for pod in $(kc -n "$NS" get pods -l control-by=kt -o name); do
     [ $((n++)) = 0 ] || # one is left as young as it is
       kc -n "$NS" annotate --overwrite "$pod" \
@@ -241,7 +269,6 @@ steps='\[1/ \[2/ \[3/ \[4/ \[5/ \[6/ All.looks'
     >/dev/null 2>&1
   as_before
 }
-
 young_ones_are_left() {
   [ "$(kc -n "$NS" get pods -l control-by=kt -o json | jq '[.items[] |
     select(.metadata.deletionTimestamp == null)] | length')" = "$1" ]

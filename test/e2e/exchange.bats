@@ -159,6 +159,35 @@ exchange() {
   eventually 20 nothing_left
 }
 
+@test "exchange: two signals at once, as timeout(1) sends: it is given back" {
+  serve alice local
+  for _ in 1 2 3; do
+    exchange
+    kill -TERM "$(pid_of exchange)"
+    sleep 0.02
+    leave exchange TERM # the status is 0
+    ! grep -q warning "$RUN/exchange.log"
+    eventually 15 nothing_left
+  done
+}
+
+@test "exchange: a lock that a killed one has left is no hindrance" {
+  local token
+  serve alice local
+  exchange
+  token=$(kc -n "$NS" get pods -l kt-role=shadow-exchange -o \
+    'jsonpath={.items[0].metadata.annotations.kt-owner}')
+  [ -n "$token" ]
+  murder exchange
+  kc -n "$NS" annotate --overwrite service web "kt-lock=$(date +%s)" >/dev/null
+  kc -n "$NS" annotate --overwrite service web \
+    "kt-lock-owner=$token@$(annotation web kt-lock)" >/dev/null
+  TIME=20 exchange
+  [ -z "$(annotation web kt-lock-owner)" ]
+  leave exchange
+  eventually 15 nothing_left
+}
+
 @test "exchange: a live lock is waited for, then told; an old one is taken over" {
   serve alice local
   kc -n "$NS" annotate service web "kt-lock=$(date +%s)" >/dev/null

@@ -233,6 +233,23 @@ has_refs() { # N
   leave a
 }
 
+@test "mesh: left at the last step of the start: it does not wait for itself" {
+  local i
+  serve alice local
+  for i in 1 2 3 4; do
+    spawn a alice mesh web --expose 8080 --versionMark blue
+    for _ in $(seq 600); do
+      ! grep -qF '[5/5]' "$RUN/a.log" || break
+      sleep 0.02
+    done
+    sleep "0.0$((i - 1))"
+    local at=$SECONDS
+    leave a || true # 130 when that was before it was ready
+    [ $((SECONDS - at)) -le 15 ] || { cat "$RUN/a.log" >&2; return 1; }
+    eventually 15 nothing_left
+  done
+}
+
 @test "mesh: the router Pod is deleted, evicted, killed: rules are back within 15 s" {
   local at way
   serve alice local
