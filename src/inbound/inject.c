@@ -54,6 +54,7 @@ struct injector {
 	struct list places;
 	bool synced, changed;
 	struct kt_error lost; /* the watch ended */
+	struct repeat told;
 };
 
 /* --- Pods ----------------------------------------------------------------- */
@@ -494,7 +495,7 @@ int injector_serve(struct injector *x, struct kt_error *err)
 			return rc < 0 ? rc : nobody_left(x, err);
 		wait = rc < 0 ? AGAIN : -1;
 		if (rc < 0)
-			log_warn("%s", err->msg);
+			repeat_warn(&x->told, "%s", err->msg);
 		*err = (struct kt_error){ 0 };
 	}
 }

@@ -2,6 +2,7 @@
 #ifndef KT_INBOUND_JOB_H
 #define KT_INBOUND_JOB_H
 
+#include "base/repeat.h"
 #include "cli/mark.h"
 #include "cli/options.h"
 #include "cli/subject.h"
@@ -79,6 +80,7 @@ struct job {
 	bool ready;	    /* serving */
 	bool changed;	    /* the Service, perhaps */
 	size_t refusals;
+	struct repeat told; /* of what is watched */
 
 	/** attend() - what the command watches has changed; may wait; NULL:
 	 *  nothing is watched. renew() - the Pod of the shadow is gone: 0: make
@@ -165,6 +167,9 @@ bool job_give_back(struct job *job);
 /** job_unfinished() - a warning: something was not given back or removed, so
  *  that the command has failed */
 void job_unfinished(struct job *job, const char *fmt, ...) KT_PRINTF(2, 3);
+/** job_settle() - wait until every node knows what the Service's endpoints are
+ *  now; what is not knowable is how long that takes: two seconds */
+KT_CHECK int job_settle(struct job *job);
 /** job_step_aside() - a shadow Pod with the Service's own @labels loses
  * them: no new caller comes */
 void job_step_aside(struct job *job, const json_t *labels);

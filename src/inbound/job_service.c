@@ -100,7 +100,7 @@ struct retake {
 	struct job *job;
 	enum service_state state;
 	bool force; /* retake one that was given back */
-	json_t *original;
+	json_t *original, *now;
 };
 
 static json_t *take_again(const json_t *service, void *arg)
@@ -108,6 +108,8 @@ static json_t *take_again(const json_t *service, void *arg)
 	struct retake *w = arg;
 
 	json_decref(w->original);
+	json_decref(w->now);
+	w->now = json_incref((json_t *)(uintptr_t)service);
 	w->state = service_state(service, w->job->selector, &w->original);
 	if (w->state == SERVICE_OURS ||
 	    (w->state == SERVICE_GIVEN_BACK && !w->force))
@@ -133,6 +135,23 @@ static int follow(struct job *job, const struct retake *w, struct kt_error *err)
 	return rc;
 }
 
+/* The record is gone, and the shadow with it: whose doing was that? */
+static int job_service_lost(const struct job *job, const json_t *now,
+			    struct kt_error *err)
+{
+	const char *uid = json_str(now, "metadata", "uid", NULL);
+
+	if (uid &&
+	    !str_eq(uid, json_str(job->service, "metadata", "uid", NULL)))
+		return kt_fail(err, ECANCELED,
+			       "Service %s/%s was deleted and made anew, and "
+			       "the shadow is gone",
+			       job->ns, job->name);
+	return kt_fail(err, ECANCELED,
+		       "Service %s/%s was recovered by somebody else", job->ns,
+		       job->name);
+}
+
 /* The Service was changed by somebody, perhaps: take it again, and remember
  * what it shall be. -ECANCELED: it was recovered. */
 static int job_service_keep(void *user, struct kt_error *err)
@@ -151,25 +170,29 @@ static int job_service_keep(void *user, struct kt_error *err)
 		w.force = shadow_check(job->shadow, err) > 0;
 		if (!w.force) {
 			json_decref(w.original);
-			return kt_fail(err, ECANCELED,
-				       "Service %s/%s was recovered by "
-				       "somebody else",
-				       job->ns, job->name);
+			rc = job_service_lost(job, w.now, err);
+			json_decref(w.now);
+			return rc;
 		}
 		rc = update_service(job->kube, job->ns, job->name, take_again,
 				    &w, err);
 	}
 	if (rc > 0) {
-		log_warn("Service %s/%s was changed by somebody: requests keep "
-			 "coming here, and what it shall be is remembered",
-			 job->ns, job->name);
+		repeat_warn(
+			&job->told,
+			"Service %s/%s was changed by somebody: requests keep "
+			"coming here, and what it shall be is remembered",
+			job->ns, job->name);
 		rc = follow(job, &w, err);
 	}
 	json_decref(w.original);
+	json_decref(w.now);
 	if (rc == -ENOENT)
-		log_warn("Service %s/%s was deleted", job->ns, job->name);
+		repeat_warn(&job->told, "Service %s/%s was deleted", job->ns,
+			    job->name);
 	else if (rc < 0 && rc != -EINTR)
-		log_warn("Service %s/%s: %s", job->ns, job->name, err->msg);
+		repeat_warn(&job->told, "Service %s/%s: %s", job->ns, job->name,
+			    err->msg);
 	if (rc == -EINTR)
 		return rc;
 	*err = (struct kt_error){ 0 };
@@ -198,9 +221,7 @@ static int pod_is_gone(void *user, struct kt_error *err)
 	    service_state(service, job->selector, &original) !=
 		    SERVICE_GIVEN_BACK)
 		return 0;
-	return kt_fail(err, ECANCELED,
-		       "Service %s/%s was recovered by somebody else", job->ns,
-		       job->name);
+	return job_service_lost(job, service, err);
 }
 
 static json_t *job_service_take(const json_t *service, void *arg)

@@ -147,12 +147,13 @@ static int mesh_route_on_change(void *user, struct kt_error *err)
 	if (rc == -EINTR)
 		return rc;
 	if (rc > 0)
-		log_warn("the routes of Service %s/%s were changed by "
-			 "somebody: marked requests keep coming here",
-			 job->ns, job->name);
+		repeat_warn(&job->told,
+			    "the routes of Service %s/%s were changed by "
+			    "somebody: marked requests keep coming here",
+			    job->ns, job->name);
 	else if (rc < 0)
-		log_warn("the routes of Service %s/%s: %s", job->ns, job->name,
-			 err->msg);
+		repeat_warn(&job->told, "the routes of Service %s/%s: %s",
+			    job->ns, job->name, err->msg);
 	*err = (struct kt_error){ 0 };
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/repeat.h"
 #include "carrier/portforward.h"
 #include "kube/denied.h"
 
@@ -30,7 +31,8 @@ struct uplink {
 	bool refused;	/* by the API server, in every form */
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
-	struct kt_error why; /* of the last loss */
+	struct kt_error why;	  /* of the last loss */
+	struct repeat gone, heal; /* what uplink_heal() says */
 };
 
 static void open_carrier(struct uplink *u);
@@ -173,6 +175,8 @@ static void is_up(struct uplink *u)
 	if (u->warned)
 		log_info("connected to the cluster again");
 	u->warned = false;
+	repeat_over(&u->gone);
+	repeat_over(&u->heal);
 	carriers_worked(&u->carriers);
 	u->up = true;
 	u->was_up = true;
@@ -398,8 +402,8 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 			return rc;
 	}
 	if (rc == 0) {
-		log_warn("%s is gone: making another",
-			 shadow_describe(u->cfg.shadow));
+		repeat_warn(&u->gone, "%s is gone: making another",
+			    shadow_describe(u->cfg.shadow));
 		loop_timer_stop(&u->retry);
 		rc = shadow_ensure(u->cfg.shadow, &e);
 		u->failures = 0;
@@ -413,7 +417,7 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 	if (rc < 0) {
 		log_debug("%s", e.msg);
 		if (e.http_status)
-			log_warn("%s", e.msg);
+			repeat_warn(&u->heal, "%s", e.msg);
 		rc = loop_sleep(u->cfg.loop, HEAL_PAUSE);
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
