@@ -124,6 +124,11 @@ int exchange_scale_down(struct job *job, struct kt_error *err)
 
 	progress_step(job->app->progress, "Scale %s %s to 0", x->kind,
 		      x->workload_name);
+	/* the shadow is one of the Service's Pods now, and no node may learn
+	 * that later than that the others are gone */
+	rc = job_settle(job);
+	if (rc < 0)
+		return kt_fail(err, -rc, "interrupted");
 	rc = update_workload(job->kube, job->ns, x->resource, x->workload_name,
 			     scale_zero, NULL, NULL, err);
 	x->scaled = job->maybe_changed = rc < 0 && !err->http_status;
@@ -189,8 +194,9 @@ static bool scale_is_back(struct exchange *x, int replicas)
 					  NULL)) >= replicas;
 }
 
-/* The shadow answers until the Pods do, but not for longer than was said */
-static void scale_wait(struct exchange *x, int replicas)
+/* The shadow answers until the Pods do, but not for longer than was said. true:
+ * they do */
+static bool scale_wait(struct exchange *x, int replicas)
 {
 	int64_t end = clock_ns() + x->opt->recover_wait_time * NS_SEC;
 
@@ -203,11 +209,12 @@ static void scale_wait(struct exchange *x, int replicas)
 			log_warn("%s %s/%s is not complete after %d s", x->kind,
 				 x->job.ns, x->workload_name,
 				 x->opt->recover_wait_time);
-			return;
+			return false;
 		}
 		if (signals_sleep(x->job.app->signals, SCALE_POLL) < 0)
-			return;
+			return false;
 	}
+	return true;
 }
 
 void exchange_scale_undo(struct job *job)
@@ -226,8 +233,8 @@ void exchange_scale_undo(struct job *job)
 				"recover %s' does it",
 				x->kind, job->ns, x->workload_name, err.msg,
 				job->name);
-		else if (replicas)
-			scale_wait(x, replicas);
+		else if (replicas && scale_wait(x, replicas))
+			(void)!job_settle(job); /* nodes know them */
 		job_step_aside(job, x->labels);
 		job_drain(job);
 	}

@@ -255,6 +255,12 @@ void job_unfinished(struct job *job, const char *fmt, ...)
 	job->unfinished = true;
 }
 
+int job_settle(struct job *job)
+{
+	return job->leaving ? signals_sleep(job->app->signals, STEADY)
+			    : loop_sleep(job->app->loop, STEADY);
+}
+
 void job_step_aside(struct job *job, const json_t *labels)
 {
 	auto_free char *path = NULL;
