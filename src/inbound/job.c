@@ -10,6 +10,7 @@
 #include "cluster/object_watch.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
+#include "inbound/probe.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
@@ -219,6 +220,7 @@ int job_tunnel(struct job *job, struct kt_error *err)
 	rc = connect_uplink(job, &cfg, err);
 	if (rc < 0)
 		return rc;
+	probe_origin(job);
 	progress_done(job->app->progress, "The tunnel is up");
 	return 0;
 }

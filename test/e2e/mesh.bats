@@ -233,6 +233,27 @@ has_refs() { # N
   leave a
 }
 
+@test "mesh: a shadow that cannot reach the Service's own Pods is told" {
+  local ip ips
+  serve alice local
+  mesh a alice blue
+  ! grep -q NetworkPolicy "$RUN/a.log"
+  leave a
+  eventually 15 nothing_left
+  # as a policy drops it: all but what the node itself sends
+  ips=$(kc -n "$NS" get pods -l app=web -o 'jsonpath={.items[*].status.podIP}')
+  for ip in $ips; do
+    node_exec iptables -I FORWARD -d "$ip" -p tcp --dport 8080 -j DROP
+  done
+  mesh a alice blue || true
+  for ip in $ips; do
+    node_exec iptables -D FORWARD -d "$ip" -p tcp --dport 8080 -j DROP
+  done
+  grep -q "cannot reach the Pods of Service $NS/web.*NetworkPolicy" "$RUN/a.log"
+  leave a
+  eventually 15 nothing_left
+}
+
 @test "mesh: left at the last step of the start: it does not wait for itself" {
   local i
   serve alice local
