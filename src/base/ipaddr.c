@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ipaddr.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -69,12 +70,15 @@ struct ipprefix ipprefix_make(const struct ipaddr *a, unsigned int len)
 int ipprefix_parse(struct ipprefix *p, const char *s)
 {
 	const char *slash = strchr(s, '/');
+	size_t n = slash ? (size_t)(slash - s) : strlen(s);
 	char addr[IPADDR_STRLEN];
 	struct ipaddr a;
 	long len;
 
-	snprintf(addr, sizeof(addr), "%.*s",
-		 slash ? (int)(slash - s) : (int)strlen(s), s);
+	if (n >= sizeof(addr))
+		return -EINVAL;
+	memcpy(addr, s, n);
+	addr[n] = '\0';
 	if (ipaddr_parse(&a, addr) < 0)
 		return -EINVAL;
 	len = ipaddr_bits(&a);
@@ -180,6 +184,22 @@ bool ipport_eq(const struct ipport *a, const struct ipport *b)
 {
 	return a->port == b->port && ipaddr_eq(&a->addr, &b->addr) &&
 	       (a->scope == b->scope || !a->scope || !b->scope);
+}
+
+uint64_t ipport_hash(const struct ipport *a, const struct ipport *b)
+{
+	const struct ipport *all[] = { a, b };
+	uint8_t key[2 * (sizeof(a->addr.b) + 3)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all) && all[i]; i++) {
+		key[n++] = (uint8_t)all[i]->addr.family;
+		key[n++] = (uint8_t)(all[i]->port >> 8);
+		key[n++] = (uint8_t)all[i]->port;
+		memcpy(key + n, all[i]->addr.b, sizeof(a->addr.b));
+		n += sizeof(a->addr.b);
+	}
+	return hash_bytes(key, n);
 }
 
 socklen_t ipport_to_sockaddr(const struct ipport *p,

@@ -76,6 +76,8 @@ KT_CHECK int ipport_parse(struct ipport *p, const char *s);
 const char *ipport_str(const struct ipport *p, char buf[IPPORT_STRLEN]);
 /** ipport_eq() - a scope that one of them does not know makes no difference */
 bool ipport_eq(const struct ipport *a, const struct ipport *b);
+/** ipport_hash() - of one or (@b not NULL) a pair, for tables (base/hash.h) */
+uint64_t ipport_hash(const struct ipport *a, const struct ipport *b);
 /** ipport_to_sockaddr() - returns the length of the address */
 socklen_t ipport_to_sockaddr(const struct ipport *p,
 			     struct sockaddr_storage *ss);

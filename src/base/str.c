@@ -26,6 +26,16 @@ int str_to_long(const char *s, long *v)
 	return 0;
 }
 
+int str_to_port(const char *s, uint16_t *port)
+{
+	long v;
+
+	if (str_to_long(s, &v) < 0 || v < 1 || v > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t)v;
+	return 0;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;

@@ -6,9 +6,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** str_to_long() - the whole of @s is a decimal number; 0 or -EINVAL */
 KT_CHECK int str_to_long(const char *s, long *v);
+/** str_to_port() - the whole of @s is a port, 1 to 65535; 0 or -EINVAL */
+KT_CHECK int str_to_port(const char *s, uint16_t *port);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /** str_eq() - both NULL, or the same text */

@@ -8,17 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-static bool port_number(const char *text, uint16_t *port)
-{
-	long n;
-
-	if (!isdigit((unsigned char)text[0]) || str_to_long(text, &n) < 0 ||
-	    n < 1 || n > 65535)
-		return false;
-	*port = (uint16_t)n;
-	return true;
-}
-
 /* An IANA service name, as Kubernetes wants it, or a Service's port name. */
 static bool is_port_name(const char *text)
 {
@@ -63,12 +52,12 @@ static int item_parse(struct expose_item *it, const char *text,
 		*remote++ = '\0';
 	else
 		remote = copy;
-	if (!port_number(copy, &it->local))
+	if (str_to_port(copy, &it->local) < 0)
 		return kt_fail(err, EINVAL,
 			       "'%s' is not of the form LOCAL or LOCAL:REMOTE, "
 			       "ports from 1 to 65535",
 			       text);
-	if (port_number(remote, &it->number))
+	if (str_to_port(remote, &it->number) == 0)
 		return 0;
 	if (!is_port_name(remote) ||
 	    strspn(remote, "0123456789") == strlen(remote))

@@ -90,7 +90,7 @@ bool mark_is_label(const struct mark *m)
 	return true;
 }
 
-/* FNV-1a */
+/* FNV-1a: the same on every machine, it is part of an object's name */
 static uint32_t hash(const char *a, const char *b)
 {
 	uint32_t h = 2166136261U;

@@ -2,6 +2,7 @@
 #include "cli/subject.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -44,6 +45,12 @@ static int no_name(const char *name, enum subject_kind kind,
 		       subject_kind_name(kind));
 }
 
+/* "", ".svc" or ".svc.cluster.domain" */
+static bool is_rest(const char *s)
+{
+	return !*s || (str_starts(s, ".svc") && (!s[4] || s[4] == '.'));
+}
+
 static int service_name(struct subject *s, const char *text,
 			struct kt_error *err)
 {
@@ -53,7 +60,7 @@ static int service_name(struct subject *s, const char *text,
 
 	if (!is_name(text, n, 63, false) ||
 	    (ns && !is_name(ns, ns_len, 63, false)) ||
-	    (ns && ns[ns_len] && strncmp(ns + ns_len, ".svc", 4) != 0))
+	    (ns && !is_rest(ns + ns_len)))
 		return no_name(text, SUBJECT_SERVICE, err);
 	snprintf(s->name, sizeof(s->name), "%.*s", (int)n, text);
 	snprintf(s->ns, sizeof(s->ns), "%.*s", (int)ns_len, ns ? ns : "");

@@ -158,15 +158,14 @@ static const char *serve_of(const json_t *container)
 			"value", NULL);
 }
 
-static long listen_of(const json_t *container)
+/* 0: none */
+static uint16_t listen_of(const json_t *container)
 {
 	const char *text = json_string_value(
 		json_array_get(json_object_get(container, "args"), 1));
-	long port;
+	uint16_t port;
 
-	return text && str_to_long(text, &port) == 0 && port > 0 && port < 65536
-		       ? port
-		       : 0;
+	return text && str_to_port(text, &port) == 0 ? port : 0;
 }
 
 /* "8080!" of "8080!=10.0.0.1:8080~tcp": the same in both? */

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "connect/flows.h"
 
-static uint32_t hash_port(uint32_t h, const struct ipport *p)
-{
-	/* FNV-1a */
-	for (size_t i = 0; i < sizeof(p->addr.b); i++)
-		h = (h ^ p->addr.b[i]) * 16777619U;
-	h = (h ^ (p->port & 0xff)) * 16777619U;
-	return (h ^ (uint32_t)(p->port >> 8)) * 16777619U;
-}
-
 static size_t connect_flows_bucket_of(const struct ipport *src,
 				      const struct ipport *dst)
 {
-	return hash_port(hash_port(2166136261U, src), dst) % FLOWS_BUCKETS;
+	return ipport_hash(src, dst) % FLOWS_BUCKETS;
 }
 
 void flows_init(struct flows *t, size_t max, flow_free_fn fn)

@@ -44,7 +44,7 @@ bool dns_key_eq(const struct dns_key *a, const struct dns_key *b)
 	       a->dnssec_ok == b->dnssec_ok && dns_name_eq(&a->name, &b->name);
 }
 
-uint32_t dns_key_hash(const struct dns_key *k)
+uint64_t dns_key_hash(const struct dns_key *k)
 {
 	return dns_name_hash(&k->name) ^ k->type * 2654435761u;
 }

@@ -29,7 +29,7 @@ struct dns_key {
 
 struct dns_key dns_key_of(const struct dns_query *q);
 bool dns_key_eq(const struct dns_key *a, const struct dns_key *b);
-uint32_t dns_key_hash(const struct dns_key *k);
+uint64_t dns_key_hash(const struct dns_key *k);
 
 /** dns_cache_new() - @max_ttl: seconds, 0 stores nothing */
 struct dns_cache *dns_cache_new(uint32_t max_ttl);

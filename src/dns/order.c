@@ -8,16 +8,6 @@
 
 #define DNS_PORT 53
 
-static int parse_port(const char *text, uint16_t *port)
-{
-	long v;
-
-	if (str_to_long(text, &v) < 0 || v < 1 || v > 65535)
-		return -EINVAL;
-	*port = (uint16_t)v;
-	return 0;
-}
-
 /* "[v6]", "[v6]:port", "v6", "v4" or "v4:port" */
 static int parse_address(struct ipport *a, const char *text)
 {
@@ -63,7 +53,7 @@ static int parse_item(struct dns_source *s, const char *item,
 	}
 	if (str_starts(rest, "upstream:")) {
 		s->via = DNS_VIA_UPSTREAM;
-		if (parse_port(rest + strlen("upstream:"), &s->addr.port) < 0)
+		if (str_to_port(rest + strlen("upstream:"), &s->addr.port) < 0)
 			return kt_fail(err, EINVAL,
 				       "dnsMode: '%s' is no port (1-65535)",
 				       rest + strlen("upstream:"));

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define NBUCKETS 16384
 #define FIRST_GAP (3 * NS_SEC)
@@ -25,8 +24,6 @@ int held_init(struct held_table *t, size_t max)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->nbuckets; i++)
 		list_init(&t->buckets[i]);
-	if (getrandom(&t->seed, sizeof(t->seed), GRND_NONBLOCK) < 0)
-		t->seed = (uint64_t)clock_ns();
 	return 0;
 }
 
@@ -41,25 +38,10 @@ void held_fini(struct held_table *t)
 	t->buckets = NULL;
 }
 
-static uint64_t mix(uint64_t h, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 0x100000001b3;
-	return h;
-}
-
 static struct list *bucket(const struct held_table *t, const struct ipport *src,
 			   const struct ipport *dst)
 {
-	uint64_t h = t->seed;
-
-	h = mix(h, src->addr.b, ipaddr_size(&src->addr));
-	h = mix(h, &src->port, sizeof(src->port));
-	h = mix(h, dst->addr.b, ipaddr_size(&dst->addr));
-	h = mix(h, &dst->port, sizeof(dst->port));
-	return &t->buckets[(h ^ h >> 32) % t->nbuckets];
+	return &t->buckets[ipport_hash(src, dst) % t->nbuckets];
 }
 
 struct held *held_find(const struct held_table *t, const struct ipport *src,

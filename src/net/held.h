@@ -61,7 +61,6 @@ struct held_table {
 	struct list *buckets;
 	struct list all;
 	size_t nbuckets, n, max;
-	uint64_t seed;
 };
 
 #define HELD_MAX_SYN 2048 /* bytes of a SYN with options and early data */

@@ -134,16 +134,14 @@ static void dial_name(struct dial *d, const char *authority)
 {
 	const char *colon = strrchr(authority, ':');
 	char host[256];
-	long port;
 
 	if (!colon || (size_t)(colon - authority) >= sizeof(host) ||
-	    str_to_long(colon + 1, &port) < 0 || port < 1 || port > 65535) {
+	    str_to_port(colon + 1, &d->port) < 0) {
 		dial_refuse(d, EINVAL, "read the address");
 		return;
 	}
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - authority),
 		 authority);
-	d->port = (uint16_t)port;
 	d->resolve = resolve_start(d->sh, host, dial_on_resolved, d);
 	if (!d->resolve)
 		dial_refuse(d, errno, "resolve");

@@ -179,13 +179,7 @@ static int serve_udp_open_origin(struct flow *f)
 static struct list *serve_udp_bucket_of(struct serve_udp *u,
 					const struct ipport *from)
 {
-	uint32_t h = 2166136261U;
-
-	for (size_t i = 0; i < ipaddr_size(&from->addr); i++)
-		h = (h ^ from->addr.b[i]) * 16777619U;
-	h = (h ^ (from->port & 0xff)) * 16777619U;
-	h = (h ^ (from->port >> 8)) * 16777619U;
-	return &u->bucket[(h ^ h >> 16) % BUCKETS];
+	return &u->bucket[ipport_hash(from, NULL) % BUCKETS];
 }
 
 static struct flow *flow_new(struct serve_udp *u, const struct ipport *from,

@@ -11,16 +11,6 @@
 
 #define ITEM_MAX 320
 
-static int servespec_port_of(const char *text, uint16_t *port)
-{
-	long v;
-
-	if (str_to_long(text, &v) < 0 || v < 1 || v > 65535)
-		return -EINVAL;
-	*port = (uint16_t)v;
-	return 0;
-}
-
 static int take_proto(struct serve_item *it, const char *text)
 {
 	static const char *const names[] = { "auto", "http", "tcp" };
@@ -50,7 +40,7 @@ static int take_origin(struct serve_item *it, char *text)
 	char *colon = strrchr(text, ':');
 	size_t n;
 
-	if (!colon || servespec_port_of(colon + 1, &it->origin_port) < 0)
+	if (!colon || str_to_port(colon + 1, &it->origin_port) < 0)
 		return -EINVAL;
 	*colon = 0;
 	n = strlen(text);
@@ -86,7 +76,7 @@ static int take_item(struct serve_item *it, const char *text)
 	it->udp = str_ends(copy, "/udp");
 	if (it->udp)
 		copy[strlen(copy) - strlen("/udp")] = 0;
-	rc = servespec_port_of(copy, &it->port);
+	rc = str_to_port(copy, &it->port);
 	if (rc == 0 && origin)
 		rc = take_origin(it, origin);
 	return rc == 0 && proto ? take_proto(it, proto) : rc;

@@ -62,16 +62,6 @@ void target_echo_path(char out[TARGET_PATH_MAX], const struct ipaddr *dst)
 	snprintf(out, TARGET_PATH_MAX, ECHO_PREFIX "%s/", addr);
 }
 
-static int target_port_of(const char *text, uint16_t *port)
-{
-	long v;
-
-	if (str_to_long(text, &v) < 0 || v < 1 || v > 65535)
-		return -EINVAL;
-	*port = (uint16_t)v;
-	return 0;
-}
-
 /* "PORT/" and nothing more */
 static int port_end(const char *p, uint16_t *port)
 {
@@ -82,7 +72,7 @@ static int port_end(const char *p, uint16_t *port)
 		return -EINVAL;
 	memcpy(text, p, n);
 	text[n] = 0;
-	return target_port_of(text, port);
+	return str_to_port(text, port);
 }
 
 int target_udp_parse(const char *path, struct ipport *dst)
@@ -165,7 +155,7 @@ void target_inbound_authority(char out[TARGET_AUTHORITY_MAX], uint16_t port)
 
 int target_inbound_authority_parse(const char *s, uint16_t *port)
 {
-	return str_starts(s, "kt:") ? target_port_of(s + strlen("kt:"), port)
+	return str_starts(s, "kt:") ? str_to_port(s + strlen("kt:"), port)
 				    : -EINVAL;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/dns_name.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -187,13 +189,12 @@ unsigned int dns_name_labels(const struct dns_name *n)
 	return count;
 }
 
-uint32_t dns_name_hash(const struct dns_name *n)
+uint64_t dns_name_hash(const struct dns_name *n)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
+	struct dns_name low = *n;
 
-	for (size_t i = 0; i < n->len; i++)
-		h = (h ^ lower(n->b[i])) * 16777619u;
-	return h;
+	dns_name_lower(&low);
+	return hash_bytes(low.b, low.len);
 }
 
 void dns_name_lower(struct dns_name *n)

@@ -46,8 +46,9 @@ bool dns_name_eq(const struct dns_name *a, const struct dns_name *b);
 bool dns_name_under(const struct dns_name *n, const struct dns_name *zone);
 /** dns_name_labels() - how many labels, the root not counted */
 unsigned int dns_name_labels(const struct dns_name *n);
-/** dns_name_hash() - the same for names that are dns_name_eq() */
-uint32_t dns_name_hash(const struct dns_name *n);
+/** dns_name_hash() - for tables (base/hash.h); the same for names that are
+ *  dns_name_eq() */
+uint64_t dns_name_hash(const struct dns_name *n);
 void dns_name_lower(struct dns_name *n);
 
 /** dns_name_join() - @head followed by @tail; 0 or -ENAMETOOLONG */

@@ -568,7 +568,6 @@ int rule_parse(struct rule *r, const char *text, struct kt_error *err)
 {
 	size_t n = strcspn(text, " ");
 	char word[16];
-	long port;
 
 	*r = (struct rule){ 0 };
 	if (!text[n] || n >= sizeof(word))
@@ -578,9 +577,8 @@ int rule_parse(struct rule *r, const char *text, struct kt_error *err)
 	r->udp = str_ends(word, "/udp");
 	if (r->udp)
 		word[n - strlen("/udp")] = 0;
-	if (str_to_long(word, &port) < 0 || port < 1 || port > 65535)
+	if (str_to_port(word, &r->port) < 0)
 		return kt_fail(err, EINVAL, "'%.80s' is no rule", text);
-	r->port = (uint16_t)port;
 	if (r->udp && strcmp(text + n + 1, "all") != 0)
 		return kt_fail(err, EINVAL, "a rule for UDP can only be 'all'");
 	return rule_match_parse(&r->match, text + n + 1, err);

@@ -18,10 +18,14 @@ static void parses_and_prints(void **state)
 	static const char *const good[] = { "10.0.0.0/8", "0.0.0.0/0",
 					    "1.2.3.4/32", "fd00:96::/112",
 					    "::/0" };
-	static const char *const bad[] = { "",		"10.0.0.0/33",
-					   "10.0.0/8",	"1.2.3.4/",
-					   "::/129",	"x",
-					   "1.2.3.4/-1" };
+	static const char *const bad[] = { "", "10.0.0.0/33", "10.0.0/8",
+					   "1.2.3.4/", "::/129", "x",
+					   "1.2.3.4/-1",
+					   /* 45 characters, and more */
+					   "0000:0000:0000:0000:0000:ffff:"
+					   "255.255.255.255x",
+					   "0000:0000:0000:0000:0000:ffff:"
+					   "255.255.255.255 and more/8" };
 	char buf[IPPREFIX_STRLEN];
 	struct ipprefix p;
 
@@ -34,6 +38,8 @@ static void parses_and_prints(void **state)
 		assert_int_not_equal(ipprefix_parse(&p, bad[i]), 0);
 	p = prefix("10.1.2.3/8");
 	assert_string_equal(ipprefix_str(&p, buf), "10.0.0.0/8");
+	p = prefix("0000:0000:0000:0000:0000:ffff:255.255.255.255/128");
+	assert_int_equal(p.len, 128);
 	p = prefix("10.1.2.3");
 	assert_int_equal(p.len, 32);
 }

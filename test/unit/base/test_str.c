@@ -21,6 +21,22 @@ static void numbers_are_whole(void **state)
 		assert_int_equal(str_to_long(bad[i], &v), -EINVAL);
 }
 
+static void ports(void **state)
+{
+	static const char *const bad[] = { "",	  "0",	 "-1",	 "65536",
+					   "80 ", "80x", "http", "4294967376" };
+	uint16_t port = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(str_to_port(bad[i], &port), -EINVAL);
+	assert_int_equal(port, 7);
+	assert_int_equal(str_to_port("1", &port), 0);
+	assert_int_equal(port, 1);
+	assert_int_equal(str_to_port("65535", &port), 0);
+	assert_int_equal(port, 65535);
+}
+
 static void splits_and_trims(void **state)
 {
 	auto_strv struct strv s = strv_split(" a, b ,,c,", ',');
@@ -79,6 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_whole),
+		cmocka_unit_test(ports),
 		cmocka_unit_test(splits_and_trims),
 		cmocka_unit_test(prefixes_and_suffixes),
 		cmocka_unit_test(random_text_is_letters),

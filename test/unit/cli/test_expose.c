@@ -102,9 +102,9 @@ static void test_subject(void **state)
 static void test_subject_refuses(void **state)
 {
 	static const char *const bad[] = {
-		"",	  "a/b/c",   "ingress/web", "svc/",   "/web",
-		"-web",	  "Web",     "web.",	    "web..x", "a.b.c",
-		"svc//w", "service", "deploy/-x",
+		"",	    "a/b/c",  "ingress/web", "svc/",	  "/web",
+		"-web",	    "Web",    "web.",	     "web..x",	  "a.b.c",
+		"a.b.svcx", "svc//w", "service",     "deploy/-x",
 	};
 	struct subject s;
 
