@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include "base/print.h"
+
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* The logger is the one piece of global mutable state (docs/design.md). */
@@ -82,18 +85,19 @@ void log_write(enum log_level level, const char *fmt, ...)
 	int saved = errno;
 	struct timespec ts;
 	struct tm tm;
-	char line[2048];
+	char line[2048], clean[4096];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 
+	print_clean(clean, sizeof(clean), line, strlen(line));
 	log_run_hook();
 	log_fresh_line();
 	clock_gettime(CLOCK_REALTIME, &ts);
 	localtime_r(&ts.tv_sec, &tm);
 	fprintf(stderr, "%02d:%02d:%02d.%03ld %s: %s\n", tm.tm_hour, tm.tm_min,
-		tm.tm_sec, ts.tv_nsec / 1000000, name[level], line);
+		tm.tm_sec, ts.tv_nsec / 1000000, name[level], clean);
 	errno = saved;
 }

@@ -11,7 +11,8 @@
  *
  * Messages for people go to stderr; results go to stdout by printf() in the
  * commands. The level is tested before anything is formatted. errno survives a
- * log call. Never log tokens, keys, certificates or bodies.
+ * log call. Never log tokens, keys, certificates or bodies. What others wrote
+ * may be in a line: it is filtered (print.h).
  */
 
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };

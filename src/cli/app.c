@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/app.h"
 
+#include "base/print.h"
+
 #include "cli/progress.h"
 #include "local/signals.h"
 
@@ -11,9 +13,9 @@
 static void print_error(const struct kt_error *err)
 {
 	fflush(stdout);
-	fprintf(stderr, "ktctl: %s\n", err->msg);
+	print_line(stderr, "ktctl: %s", err->msg);
 	if (err->hint[0])
-		fprintf(stderr, "hint: %s\n", err->hint);
+		print_line(stderr, "hint: %s", err->hint);
 }
 
 int app_fail(const struct app *app, int rc, const struct kt_error *err)
@@ -23,8 +25,8 @@ int app_fail(const struct app *app, int rc, const struct kt_error *err)
 	if (app->progress)
 		progress_fail(app->progress);
 	if (rc == -EINTR && signo) {
-		fprintf(stderr, "ktctl: interrupted by %s\n",
-			signals_name(signo));
+		print_line(stderr, "ktctl: interrupted by %s",
+			   signals_name(signo));
 		return EXIT_INTERRUPTED;
 	}
 	print_error(err);

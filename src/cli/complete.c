@@ -7,6 +7,7 @@
 #include "cli/profile.h"
 
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -33,10 +34,9 @@ static void complete_offer(const struct complete *c, const char *text,
 {
 	if (!str_starts(text, c->current))
 		return;
-	printf("%.*s%s", (int)c->keep_len, c->keep, text);
-	if (c->describe && about)
-		printf("\t%s", about);
-	putchar('\n');
+	about = c->describe ? about : NULL;
+	print_line(stdout, "%.*s%s%s%s", (int)c->keep_len, c->keep, text,
+		   about ? "\t" : "", about ? about : "");
 }
 
 /* --- values --------------------------------------------------------------- */
@@ -204,6 +204,6 @@ int command_complete(struct app *app, const struct options *o)
 		offer_commands(&c, ctx.command);
 	else
 		offer_arguments(&c, &ctx);
-	puts(c.files ? ":0" : ":4");
+	print_line(stdout, "%s", c.files ? ":0" : ":4");
 	return EXIT_OK;
 }

@@ -8,6 +8,7 @@
 #include "cli/value.h"
 
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ static void print_foreign(const struct config *cfg)
 		auto_free char *name = xasprintf("%s.%s", e->group, e->item);
 
 		if (!config_item_known(name))
-			printf("%s = %s\n", name, e->value);
+			print_line(stdout, "%s = %s", name, e->value);
 	}
 }
 
@@ -70,10 +71,10 @@ int command_config_show(struct app *app, const struct options *o)
 		return app_fail(app, -err.code, &err);
 	for (size_t i = 0; config_items[i]; i++) {
 		if (is_set(&cfg, config_items[i], &value))
-			printf("%s = %s\n", config_items[i], value);
+			print_line(stdout, "%s = %s", config_items[i], value);
 		else if (o->config.all &&
 			 strcmp(config_items[i], "global.as-worker") != 0)
-			printf("%s\n", config_items[i]);
+			print_line(stdout, "%s", config_items[i]);
 	}
 	print_foreign(&cfg);
 	config_fini(&cfg);
@@ -89,9 +90,9 @@ int command_config_get(struct app *app, const struct options *o)
 
 	for (size_t i = 0; rc == 0 && i < o->nargs; i++) {
 		if (is_set(&cfg, o->args[i], &value))
-			printf("%s = %s\n", o->args[i], value);
+			print_line(stdout, "%s = %s", o->args[i], value);
 		else if (config_item_known(o->args[i]))
-			printf("%s = <empty>\n", o->args[i]);
+			print_line(stdout, "%s = <empty>", o->args[i]);
 		else
 			rc = unknown_item(o->args[i], &err);
 	}

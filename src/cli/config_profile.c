@@ -7,6 +7,7 @@
 #include "local/home.h"
 
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -82,7 +83,7 @@ static void print_profile(int dir, const char *name)
 
 	if (fstatat(dir, name, &st, 0) == 0 && localtime_r(&st.st_mtime, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-	printf("%s  %s\n", when, name);
+	print_line(stdout, "%s  %s", when, name);
 }
 
 int command_config_list_profile(struct app *app, const struct options *o)
@@ -162,7 +163,7 @@ int command_config_load_profile(struct app *app, const struct options *o)
 	if (!text)
 		return app_fail(app, -why.code, &why);
 	if (o->config.dry_run) {
-		fwrite(text, 1, len, stdout);
+		print_text(stdout, text, len);
 		return EXIT_OK;
 	}
 	rc = config_parse(&cfg, text, len, &err);

@@ -2,6 +2,7 @@
 #include "cli/offer_role.h"
 
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 #include "kube/authz.h"
 #include "kube/denied.h"
@@ -84,9 +85,10 @@ void offer_role(const struct kt_error *err, const char *role)
 		return;
 	}
 	one = authz_role_for(err);
-	if (one)
-		fprintf(stderr,
-			"An administrator can allow it with kubectl apply -f "
-			"- and:\n\n%s",
-			one);
+	if (one) {
+		fputs("An administrator can allow it with kubectl apply -f "
+		      "- and:\n\n",
+		      stderr);
+		print_text(stderr, one, strlen(one));
+	}
 }

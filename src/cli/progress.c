@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -64,14 +64,13 @@ static size_t columns(const struct progress *p)
 
 /* --- lines ---------------------------------------------------------------- */
 
-/* What comes from elsewhere (a Pod's reason) must not drive the terminal */
 static KT_PRINTF(2, 0) void progress_set_text(char dst[TEXT_MAX],
 					      const char *fmt, va_list ap)
 {
-	vsnprintf(dst, TEXT_MAX, fmt, ap);
-	for (char *c = dst; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = ' ';
+	char text[LINE_MAX_BYTES];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	print_clean(dst, TEXT_MAX, text, strlen(text));
 }
 
 /* Cut @line to @width characters (a code point counts as one column) */
@@ -267,7 +266,7 @@ void progress_note(struct progress *p, const char *fmt, ...)
 	va_end(ap);
 	clear_spinner(p);
 	log_fresh_line();
-	fprintf(p->out, "%s\n", text);
+	print_line(p->out, "%s", text);
 	fflush(p->out);
 	if (p->running && p->terminal)
 		draw(p);

@@ -6,6 +6,7 @@
 #include "inbound/recover.h"
 
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/offer_role.h"
@@ -297,7 +298,7 @@ int recover_service(struct kube *k, const char *ns, const char *name,
 static void recover_print_line(void *user, const char *text)
 {
 	(void)user;
-	printf("%s\n", text);
+	print_line(stdout, "%s", text);
 }
 
 static int recover_do_run(struct app *app, const struct options *o,
@@ -319,9 +320,10 @@ static int recover_do_run(struct app *app, const struct options *o,
 		rc = recover_service(kube, ns, subject->name,
 				     recover_print_line, NULL, err);
 		if (rc == 0)
-			printf("Nothing to recover: no ktctl has changed "
-			       "Service %s/%s.\n",
-			       ns, subject->name);
+			print_line(stdout,
+				   "Nothing to recover: no ktctl has changed "
+				   "Service %s/%s.",
+				   ns, subject->name);
 	}
 	kube_free(kube);
 	kube_config_free(config);

@@ -4,6 +4,7 @@
  * the namespace. What is to be done is decided in clean_plan.c.
  */
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/options.h"
@@ -115,9 +116,9 @@ static void show(const char *what, const json_t *objects)
 
 	if (!json_array_size(objects))
 		return;
-	printf("%s (%zu):\n", what, json_array_size(objects));
+	print_line(stdout, "%s (%zu):", what, json_array_size(objects));
 	json_array_foreach (objects, i, obj)
-		printf("  %s\n", object_name(obj));
+		print_line(stdout, "  %s", object_name(obj));
 }
 
 static void show_plan(const struct clean *c)
@@ -157,7 +158,8 @@ static int recover(struct clean *c, struct kt_error *err)
 			return kt_wrap(err, rc, "Service %s/%s", c->ns,
 				       object_name(obj));
 		if (rc > 0)
-			printf("recovered Service %s\n", object_name(obj));
+			print_line(stdout, "recovered Service %s",
+				   object_name(obj));
 	}
 	return 0;
 }
@@ -175,7 +177,8 @@ static int unlock(struct clean *c, struct kt_error *err)
 			return kt_wrap(err, rc, "Service %s/%s", c->ns,
 				       object_name(obj));
 		if (rc > 0)
-			printf("unlocked Service %s\n", object_name(obj));
+			print_line(stdout, "unlocked Service %s",
+				   object_name(obj));
 	}
 	return 0;
 }
@@ -201,8 +204,8 @@ static int clean_scale(struct clean *c, struct kt_error *err)
 			return kt_wrap(err, rc, "%s %s/%s", kind, c->ns,
 				       object_name(want));
 		if (n)
-			printf("scaled %s %s back to %d\n", kind,
-			       object_name(want), n);
+			print_line(stdout, "scaled %s %s back to %d", kind,
+				   object_name(want), n);
 	}
 	return 0;
 }
@@ -231,7 +234,7 @@ static int remove_one(struct clean *c, const char *api, const char *resource,
 		return 0;
 	}
 	if (rc == 0)
-		printf("removed %s %s\n", resource, object_name(obj));
+		print_line(stdout, "removed %s %s", resource, object_name(obj));
 	return rc;
 }
 
@@ -300,7 +303,7 @@ static bool has_no_record(const char *record, void *arg)
 static void clean_print_line(void *user, const char *text)
 {
 	(void)user;
-	printf("%s\n", text);
+	print_line(stdout, "%s", text);
 }
 
 /* Entries whose records are gone, or go: how many objects had some */
@@ -348,7 +351,7 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 	if (rc == 0)
 		rc = clean_give_back_routes(c, err);
 	if (rc == 0 && clean_plan_empty(&c->plan))
-		printf("Nothing to clean in namespace %s.\n", c->ns);
+		print_line(stdout, "Nothing to clean in namespace %s.", c->ns);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/process.h"
 #include "base/str.h"
 #include "cli/app.h"
@@ -103,11 +104,11 @@ static void clean_iptables(struct app *app, bool dry_run)
 	static const char what[] = "KT Connect's iptables rule for port 53";
 
 	if (dry_run && iptables_rule(app->loop, "-C"))
-		printf("would remove %s\n", what);
+		print_line(stdout, "would remove %s", what);
 	for (int i = 0; !dry_run && i < IPTABLES_COPIES; i++) {
 		if (!iptables_rule(app->loop, "-D"))
 			return;
-		printf("removed %s\n", what);
+		print_line(stdout, "removed %s", what);
 	}
 }
 
@@ -131,8 +132,8 @@ static int clean_resolv_conf(bool dry_run, struct kt_error *err)
 		return kt_fail(err, -rc, "restore " RESOLV_CONF ": %s",
 			       strerror(-rc));
 	if (rc == 1)
-		printf("%s KT Connect's lines in " RESOLV_CONF "\n",
-		       dry_run ? "would remove" : "removed");
+		print_line(stdout, "%s KT Connect's lines in " RESOLV_CONF,
+			   dry_run ? "would remove" : "removed");
 	return 0;
 }
 
@@ -159,8 +160,8 @@ static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
 		rc = hosts_remove_stale(&hosts, app->loop, err);
 	}
 	if (rc > 0)
-		printf("%s the block in %s\n",
-		       dry_run ? "would remove" : "removed", hosts.path);
+		print_line(stdout, "%s the block in %s",
+			   dry_run ? "would remove" : "removed", hosts.path);
 	hosts_fini(&hosts);
 	return rc < 0 ? rc : 0;
 }
@@ -200,9 +201,9 @@ static void clean_all_keys(const struct home *home, bool dry_run)
 		home_fini(&root);
 	}
 	if (n)
-		printf("%s %d key file%s\n",
-		       dry_run ? "would remove" : "removed", n,
-		       n == 1 ? "" : "s");
+		print_line(stdout, "%s %d key file%s",
+			   dry_run ? "would remove" : "removed", n,
+			   n == 1 ? "" : "s");
 }
 
 int clean_local(struct app *app, bool dry_run, struct kt_error *err)
@@ -211,9 +212,9 @@ int clean_local(struct app *app, bool dry_run, struct kt_error *err)
 	int stale = pidfile_sweep(home, dry_run), rc;
 
 	if (stale)
-		printf("%s %d stale pid file%s\n",
-		       dry_run ? "would remove" : "removed", stale,
-		       stale == 1 ? "" : "s");
+		print_line(stdout, "%s %d stale pid file%s",
+			   dry_run ? "would remove" : "removed", stale,
+			   stale == 1 ? "" : "s");
 	if (!pidfile_any(home, NULL))
 		clean_all_keys(home, dry_run);
 	if (pidfile_any(home, "connect"))

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "cli/app.h"
 #include "cli/command.h"
 #include "cli/config.h"
@@ -82,7 +83,7 @@ static int ktctl_main_serve(struct app *app, const struct invocation *inv)
 	int status = EXIT_OK;
 
 	if (inv->version && !inv->help) {
-		printf("ktctl version %s\n", KT_VERSION);
+		print_line(stdout, "ktctl version %s", KT_VERSION);
 		return EXIT_OK;
 	}
 	ktctl_main_load_config(&cfg, app->home, inv->command);

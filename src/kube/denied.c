@@ -6,6 +6,15 @@
 
 #define ANONYMOUS "system:anonymous"
 
+/* a YAML document is made of it */
+static bool denied_is_one_line(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
 /* Copies what stands between @before and @after; the place behind, or NULL. */
 static const char *between(const char *s, const char *before, const char *after,
 			   char *dst, size_t size)
@@ -19,7 +28,7 @@ static const char *between(const char *s, const char *before, const char *after,
 	start += strlen(before);
 	end = strstr(start, after);
 	n = end ? (size_t)(end - start) : size;
-	if (n >= size)
+	if (n >= size || !denied_is_one_line(start, n))
 		return NULL;
 	memcpy(dst, start, n);
 	dst[n] = '\0';

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 #include "shadow/server.h"
 
@@ -89,8 +90,8 @@ static int number(const char *name, const char *text, long max, long *v)
 		return 0;
 	if (str_to_long(text, v) == 0 && *v >= 0 && *v <= max)
 		return 0;
-	fprintf(stderr, "shadow: %s: '%s' is not a number from 0 to %ld\n",
-		name, text, max);
+	print_line(stderr, "shadow: %s: '%s' is not a number from 0 to %ld",
+		   name, text, max);
 	return -EINVAL;
 }
 
@@ -144,10 +145,10 @@ static int one_option(struct options *o, int c)
 		o->debug = true;
 		return 0;
 	case 'v':
-		printf("shadow %s\n", KT_VERSION);
+		print_line(stdout, "shadow %s", KT_VERSION);
 		return 1;
 	case 'h':
-		fputs(usage, stdout);
+		print_text(stdout, usage, strlen(usage));
 		return 1;
 	default:
 		return -EINVAL;
@@ -179,7 +180,7 @@ static int shadow_main_parse(struct options *o, int argc, char **argv)
 	if (rc == 0 && optind < argc)
 		rc = -EINVAL;
 	if (rc < 0)
-		fputs("shadow: see shadow --help\n", stderr);
+		print_line(stderr, "shadow: see shadow --help");
 	return rc;
 }
 
@@ -276,11 +277,11 @@ int main(int argc, char **argv)
 		log_set_level(LOG_TRACE);
 	cfg = config_of(&o);
 	if (o.serve && servespec_parse(&cfg.serve, o.serve, &err) < 0) {
-		fprintf(stderr, "shadow: --serve: %s\n", err.msg);
+		print_line(stderr, "shadow: --serve: %s", err.msg);
 		return 2;
 	}
 	if (o.exempt && exempt_parse(&cfg.exempt, o.exempt, &err) < 0) {
-		fprintf(stderr, "shadow: --exempt: %s\n", err.msg);
+		print_line(stderr, "shadow: --exempt: %s", err.msg);
 		return 2;
 	}
 	loop = loop_new();

@@ -42,8 +42,8 @@ static void plain(void **state)
 	progress_step(p, "Cluster");
 	progress_detail(p, "reading %s", "versions");
 	progress_done(p, "Cluster %s answers", "dev");
-	progress_step(p, "Pod\033[31m runs");
-	progress_note(p, "a note");
+	progress_step(p, "Pod\033[31m runs\nktctl: all is well");
+	progress_note(p, "a note\033[2J\nktctl: all is well");
 	progress_step(p, "Routes");
 	progress_fail(p);
 	progress_fail(p);
@@ -52,8 +52,9 @@ static void plain(void **state)
 	assert_true(read(pipefd[0], got, sizeof(got) - 1) > 0);
 	no_times(got);
 	assert_string_equal(got, "[1/3] Cluster dev answers (0.0 s)\n"
-				 "a note\n"
-				 "[2/3] Pod [31m runs (0.0 s)\n"
+				 "a note\\x1b[2J ktctl: all is well\n"
+				 "[2/3] Pod\\x1b[31m runs ktctl: all is well "
+				 "(0.0 s)\n"
 				 "[3/3] Routes: failed (0.0 s)\n");
 	fclose(f);
 	close(pipefd[0]);
@@ -113,7 +114,7 @@ static void spinner(void **state)
 	p = progress_new(l, t.out);
 	progress_begin(p, 2);
 	progress_step(p, "Pod");
-	progress_detail(p, "%s", "waiting for a very long image to arrive");
+	progress_detail(p, "%s", "waiting\nfor a very long image to arrive");
 	assert_int_equal(loop_sleep(l, 250 * NS_MS), 0);
 	progress_done(p, "Pod runs");
 	terminal_read(&t, got, sizeof(got));

@@ -208,4 +208,29 @@ run 0 completion powershell && has "$out" Register-ArgumentCompleter &&
   has "$out" "'__complete'"
 ok $? "powershell script"
 
+# --- what others wrote is shown, not obeyed ---------------------------------
+forged=$'\nktctl: all is well\e[2J\xc2\x9b\xe2\x80\xae\xff'
+run 2 "x$forged" &&
+  ! grep -q -e $'\e' -e '^ktctl: all is' "$work/stderr" &&
+  has "$err" ' ktctl: all is well\x1b[2J\u009b\u202e\xff'
+ok $? "a word with controls is filtered in an error"
+
+cat >"$work/plugin" <<'END'
+#!/bin/sh
+printf 'denied\033]0;title\007\rktctl: all is well\n' >&2
+exit 1
+END
+chmod +x "$work/plugin"
+cat >"$work/kubeconfig" <<END
+{"apiVersion": "v1", "kind": "Config", "current-context": "c",
+ "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+ "clusters": [{"name": "k", "cluster": {"server": "http://127.0.0.1:1"}}],
+ "users": [{"name": "u", "user": {"exec": {"command": "$work/plugin",
+   "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}}}]}
+END
+KUBECONFIG=$work/kubeconfig run 1 recover web &&
+  has "$err" 'denied\x1b]0;title\x07 ktctl: all is well' &&
+  ! grep -q $'\e' "$work/stderr"
+ok $? "and the words of a plugin"
+
 echo "1..$tests"

@@ -31,6 +31,9 @@ static void parses_refusals(void **state)
 	assert_string_equal(d.ns, "");
 	assert_false(denied_parse(&d, ""));
 	assert_false(denied_parse(&d, "User \"x\" cannot"));
+	/* it would become lines of a Role */
+	assert_false(denied_parse(&d, "User \"x\ny\" cannot list resource "
+				      "\"pods\" in API group \"\""));
 	assert_false(
 		denied_parse(&d, "pods \"x\" is forbidden: exceeded quota"));
 }
