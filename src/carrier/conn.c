@@ -223,7 +223,7 @@ static void conn_refused(struct kube_conn *c)
 static bool take_body(struct kube_conn *c)
 {
 	while (c->in.len && !c->chunks.done) {
-		struct http1_str s = { (char *)buf_data(&c->in), c->in.len };
+		struct slice s = { (char *)buf_data(&c->in), c->in.len };
 		ssize_t used = (ssize_t)c->in.len;
 
 		if (c->framing == HTTP1_CHUNKED)

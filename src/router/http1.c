@@ -196,7 +196,7 @@ static void run_linger(struct http1 *c)
 
 /* --- a request ------------------------------------------------------------ */
 
-static bool is_one_of(struct http1_str s, const char *const *names)
+static bool is_one_of(struct slice s, const char *const *names)
 {
 	for (; *names; names++)
 		if (strlen(*names) == s.n && memcmp(s.p, *names, s.n) == 0)
@@ -209,7 +209,7 @@ static size_t count(const struct http1_head *h, const char *name)
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->nfields; i++)
-		n += http1_str_eq(h->fields[i].name, name);
+		n += slice_is_nocase(h->fields[i].name, name);
 	return n;
 }
 
@@ -272,13 +272,13 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	int kind = http1_request_body(h, &length);
 	const char *start = (const char *)buf_data(&c->caller.in);
 
-	c->to_head = http1_str_eq(h->method, "HEAD");
+	c->to_head = slice_is_nocase(h->method, "HEAD");
 	if (kind < 0 || count(h, "host") > 1) {
 		http1_answer(c, 400, "Bad Request", "the request is ambiguous");
 		return;
 	}
 	http1_flow_start(&c->body, kind, length);
-	c->connect = http1_str_eq(h->method, "CONNECT");
+	c->connect = slice_is_nocase(h->method, "CONNECT");
 	c->upgrade = http1_has_token(h, "connection", "upgrade") &&
 		     http1_find(h, "upgrade");
 	c->safe = is_one_of(h->method, safe);

@@ -4,37 +4,32 @@
 #include <string.h>
 #include <strings.h>
 
-static struct rule_str text(struct http1_str s)
-{
-	return (struct rule_str){ s.p, s.n };
-}
-
 /* of an absolute target (RFC 9112 section 3.2.2) the path */
-static struct rule_str path(struct http1_str t)
+static struct slice path(struct slice t)
 {
 	const char *p;
 
 	if (t.n < 8 || strncasecmp(t.p, "http", 4) != 0)
-		return text(t);
+		return t;
 	p = memmem(t.p, t.n, "://", 3);
 	if (!p)
-		return text(t);
+		return t;
 	p += 3;
 	t.n -= (size_t)(p - t.p);
 	t.p = p;
 	p = memchr(t.p, '/', t.n);
 	if (!p)
-		return (struct rule_str){ "/", 1 };
-	return (struct rule_str){ p, t.n - (size_t)(p - t.p) };
+		return (struct slice){ "/", 1 };
+	return (struct slice){ p, t.n - (size_t)(p - t.p) };
 }
 
 void http1_head_request(const struct http1_head *h, struct rule_field *field,
 			struct rule_request *req)
 {
 	for (size_t i = 0; i < h->nfields; i++)
-		field[i] = (struct rule_field){ text(h->fields[i].name),
-						text(h->fields[i].value) };
-	*req = (struct rule_request){ text(h->method), path(h->target), field,
+		field[i] = (struct rule_field){ h->fields[i].name,
+						h->fields[i].value };
+	*req = (struct rule_request){ h->method, path(h->target), field,
 				      h->nfields };
 }
 
@@ -47,8 +42,8 @@ bool http1_head_persists(const struct http1_head *h)
 
 static bool is_dropped(const struct http1_field *f)
 {
-	return http1_str_eq(f->name, "upgrade") ||
-	       http1_str_eq(f->name, "http2-settings");
+	return slice_is_nocase(f->name, "upgrade") ||
+	       slice_is_nocase(f->name, "http2-settings");
 }
 
 static int http1_head_put(struct buf *out, const char *from, const char *to)
@@ -57,24 +52,16 @@ static int http1_head_put(struct buf *out, const char *from, const char *to)
 }
 
 /* the options of a Connection field that say nothing about its end */
-static int http1_head_put_options(struct buf *out, struct http1_str v)
+static int http1_head_put_options(struct buf *out, struct slice v)
 {
-	const char *p = v.p, *end = v.p + v.n;
 	int rc = 0;
 
-	while (p < end && rc == 0) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
-		const char *next = comma ? comma + 1 : end;
-		struct http1_str s = { p, (size_t)((comma ? comma : end) - p) };
+	while (v.n && rc == 0) {
+		struct slice s = slice_trim(slice_next(&v, ','));
 
-		for (; s.n && strchr(" \t", *s.p); s.n--)
-			s.p++;
-		while (s.n && strchr(" \t", s.p[s.n - 1]))
-			s.n--;
-		if (s.n && !http1_str_eq(s, "close") &&
-		    !http1_str_eq(s, "keep-alive"))
+		if (s.n && !slice_is_nocase(s, "close") &&
+		    !slice_is_nocase(s, "keep-alive"))
 			rc = buf_printf(out, ", %.*s", (int)s.n, s.p);
-		p = next;
 	}
 	return rc;
 }
@@ -88,8 +75,8 @@ int http1_head_closing(struct buf *out, const struct http1_head *h,
 	for (size_t i = 0; i < h->nfields && rc == 0; i++) {
 		const struct http1_field *f = &h->fields[i];
 
-		if (!http1_str_eq(f->name, "connection") &&
-		    !http1_str_eq(f->name, "keep-alive"))
+		if (!slice_is_nocase(f->name, "connection") &&
+		    !slice_is_nocase(f->name, "keep-alive"))
 			continue;
 		rc = http1_head_put(out, done, f->name.p);
 		done = i + 1 < h->nfields ? f[1].name.p : end - 2;
@@ -99,7 +86,7 @@ int http1_head_closing(struct buf *out, const struct http1_head *h,
 	if (rc == 0)
 		rc = buf_printf(out, "Connection: close");
 	for (size_t i = 0; i < h->nfields && rc == 0; i++)
-		if (http1_str_eq(h->fields[i].name, "connection"))
+		if (slice_is_nocase(h->fields[i].name, "connection"))
 			rc = http1_head_put_options(out, h->fields[i].value);
 	return rc ? rc : buf_put(out, "\r\n\r\n", 4);
 }
@@ -113,7 +100,7 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 	int rc = 0;
 
 	for (size_t i = 0; i < h->nfields; i++)
-		if (http1_str_eq(h->fields[i].name, "x-forwarded-for"))
+		if (slice_is_nocase(h->fields[i].name, "x-forwarded-for"))
 			xff = &h->fields[i];
 	for (size_t i = 0; i < h->nfields && rc == 0; i++) {
 		const struct http1_field *f = &h->fields[i];

@@ -36,23 +36,18 @@ void http2_head_free(struct http2_head *h)
 	free(h);
 }
 
-static struct rule_str http2_head_name_of(const struct http2_head *h, size_t i)
+static struct slice http2_head_name_of(const struct http2_head *h, size_t i)
 {
-	return (struct rule_str){ (const char *)buf_data(&h->text) +
-					  h->field[i].name,
-				  h->field[i].nname };
+	return (struct slice){ (const char *)buf_data(&h->text) +
+				       h->field[i].name,
+			       h->field[i].nname };
 }
 
-static struct rule_str http2_head_value_of(const struct http2_head *h, size_t i)
+static struct slice http2_head_value_of(const struct http2_head *h, size_t i)
 {
-	return (struct rule_str){ (const char *)buf_data(&h->text) +
-					  h->field[i].value,
-				  h->field[i].nvalue };
-}
-
-static bool http2_head_is(struct rule_str s, const char *text)
-{
-	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+	return (struct slice){ (const char *)buf_data(&h->text) +
+				       h->field[i].value,
+			       h->field[i].nvalue };
 }
 
 static int http2_head_grow(struct http2_head *h)
@@ -112,7 +107,7 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 	ipaddr_str(&from->addr, text + 2);
 	n = strlen(text);
 	for (size_t i = 0; i < h->n; i++)
-		if (http2_head_is(http2_head_name_of(h, i), XFF))
+		if (slice_is(http2_head_name_of(h, i), XFF))
 			f = &h->field[i];
 	if (!f)
 		return http2_head_put(
@@ -150,10 +145,9 @@ const struct hpack_field *http2_head_fields(const struct http2_head *h,
 int http2_head_status(const struct http2_head *h)
 {
 	for (size_t i = 0; i < h->n; i++) {
-		struct rule_str v = http2_head_value_of(h, i);
+		struct slice v = http2_head_value_of(h, i);
 
-		if (http2_head_is(http2_head_name_of(h, i), ":status") &&
-		    v.n == 3)
+		if (slice_is(http2_head_name_of(h, i), ":status") && v.n == 3)
 			return (v.p[0] - '0') * 100 + (v.p[1] - '0') * 10 +
 			       v.p[2] - '0';
 	}
@@ -163,13 +157,13 @@ int http2_head_status(const struct http2_head *h)
 bool http2_head_is_extended(const struct http2_head *h)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (http2_head_is(http2_head_name_of(h, i), ":protocol"))
+		if (slice_is(http2_head_name_of(h, i), ":protocol"))
 			return true;
 	return false;
 }
 
 /* one more crumb of @*all, whose bytes are borrowed until there are two */
-static void http2_head_join(struct rule_str *all, struct rule_str crumb)
+static void http2_head_join(struct slice *all, struct slice crumb)
 {
 	static char joined[2 * HTTP2_HEAD_MAX];
 
@@ -191,21 +185,21 @@ static void http2_head_join(struct rule_str *all, struct rule_str crumb)
 void http2_head_rule(const struct http2_head *h, struct rule_request *req)
 {
 	static struct rule_field field[HTTP2_FIELDS_MAX + 2];
-	struct rule_str cookie = { NULL, 0 };
+	struct slice cookie = { NULL, 0 };
 
 	*req = (struct rule_request){ .field = field };
 	for (size_t i = 0; i < h->n; i++) {
-		struct rule_str name = http2_head_name_of(h, i),
-				v = http2_head_value_of(h, i);
+		struct slice name = http2_head_name_of(h, i),
+			     v = http2_head_value_of(h, i);
 
-		if (http2_head_is(name, ":method"))
+		if (slice_is(name, ":method"))
 			req->method = v;
-		else if (http2_head_is(name, ":path"))
+		else if (slice_is(name, ":path"))
 			req->path = v;
-		else if (http2_head_is(name, ":authority"))
+		else if (slice_is(name, ":authority"))
 			field[req->nfields++] =
 				(struct rule_field){ { "host", 4 }, v };
-		else if (http2_head_is(name, "cookie"))
+		else if (slice_is(name, "cookie"))
 			http2_head_join(&cookie, v);
 		else if (name.n && name.p[0] != ':')
 			field[req->nfields++] = (struct rule_field){ name, v };

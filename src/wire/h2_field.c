@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
+#include "base/slice.h"
 #include "wire/h2.h"
 
 #include <string.h>
@@ -10,16 +11,11 @@
  * something else, above all one that goes on as HTTP/1, is malformed.
  */
 
-static bool h2_field_is(const uint8_t *p, size_t n, const char *text)
-{
-	return n == strlen(text) && memcmp(p, text, n) == 0;
-}
-
 static bool h2_field_is_any(const uint8_t *p, size_t n,
 			    const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (h2_field_is(p, n, names[i]))
+		if (slice_is(slice_make(p, n), names[i]))
 			return true;
 	return false;
 }
@@ -65,7 +61,7 @@ static bool is_path(const uint8_t *p, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (p[i] <= ' ' || p[i] == 0x7f)
 			return false;
-	return n > 0 && (p[0] == '/' || h2_field_is(p, n, "*"));
+	return n > 0 && (p[0] == '/' || slice_is(slice_make(p, n), "*"));
 }
 
 static bool is_scheme(const uint8_t *p, size_t n)
@@ -96,19 +92,19 @@ static bool request_pseudo(struct h2_check *c, const struct hpack_field *f)
 	const uint8_t *v = f->value;
 	size_t n = f->nvalue;
 
-	if (h2_field_is(f->name, f->nname, ":method")) {
-		c->is_connect = h2_field_is(v, n, "CONNECT");
-		c->is_options = h2_field_is(v, n, "OPTIONS");
+	if (slice_is(slice_make(f->name, f->nname), ":method")) {
+		c->is_connect = slice_is(slice_make(v, n), "CONNECT");
+		c->is_options = slice_is(slice_make(v, n), "OPTIONS");
 		return once(&c->method) && h2_field_is_token(v, n, true);
 	}
-	if (h2_field_is(f->name, f->nname, ":scheme"))
+	if (slice_is(slice_make(f->name, f->nname), ":scheme"))
 		return once(&c->scheme) && is_scheme(v, n);
-	if (h2_field_is(f->name, f->nname, ":authority"))
+	if (slice_is(slice_make(f->name, f->nname), ":authority"))
 		return once(&c->authority) && is_authority(v, n);
-	if (h2_field_is(f->name, f->nname, ":protocol"))
+	if (slice_is(slice_make(f->name, f->nname), ":protocol"))
 		return once(&c->protocol) && h2_field_is_token(v, n, true);
-	if (h2_field_is(f->name, f->nname, ":path")) {
-		c->asterisk = h2_field_is(v, n, "*");
+	if (slice_is(slice_make(f->name, f->nname), ":path")) {
+		c->asterisk = slice_is(slice_make(v, n), "*");
 		return once(&c->path) && is_path(v, n);
 	}
 	return false;
@@ -118,8 +114,8 @@ static bool response_pseudo(struct h2_check *c, const struct hpack_field *f)
 {
 	const uint8_t *v = f->value;
 
-	if (!h2_field_is(f->name, f->nname, ":status") || !once(&c->status) ||
-	    f->nvalue != 3)
+	if (!slice_is(slice_make(f->name, f->nname), ":status") ||
+	    !once(&c->status) || f->nvalue != 3)
 		return false;
 	for (size_t i = 0; i < 3; i++) {
 		if (v[i] < '0' || v[i] > '9')
@@ -161,12 +157,12 @@ static bool is_fit(struct h2_check *c, const struct hpack_field *f)
 	if (h2_field_is_any(f->name, f->nname, forbidden,
 			    ARRAY_SIZE(forbidden)))
 		return false;
-	if (h2_field_is(f->name, f->nname, "te"))
+	if (slice_is(slice_make(f->name, f->nname), "te"))
 		return f->nvalue == 8 &&
 		       strncasecmp((const char *)f->value, "trailers", 8) == 0;
-	if (h2_field_is(f->name, f->nname, "content-length"))
+	if (slice_is(slice_make(f->name, f->nname), "content-length"))
 		return !c->trailer && is_length(c, f->value, f->nvalue);
-	if (h2_field_is(f->name, f->nname, "host") && !c->response &&
+	if (slice_is(slice_make(f->name, f->nname), "host") && !c->response &&
 	    !c->trailer)
 		return once(&c->host) && is_authority(f->value, f->nvalue);
 	return true;

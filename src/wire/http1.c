@@ -39,7 +39,7 @@ static bool is_text(char c)
  * The next line without its CR LF: 0, -EAGAIN when it has no end yet, -EBADMSG
  * for a control character (a bare CR among them) or a bare LF.
  */
-static int next_line(struct rd *r, struct http1_str *line)
+static int next_line(struct rd *r, struct slice *line)
 {
 	const uint8_t *start = r->p;
 	uint8_t c;
@@ -52,7 +52,7 @@ static int next_line(struct rd *r, struct http1_str *line)
 				return -EAGAIN;
 			if (c != '\n')
 				return -EBADMSG;
-			*line = (struct http1_str){ (const char *)start, n };
+			*line = (struct slice){ (const char *)start, n };
 			return 0;
 		}
 		if (!is_text((char)c))
@@ -61,31 +61,7 @@ static int next_line(struct rd *r, struct http1_str *line)
 	return -EAGAIN;
 }
 
-/* Cuts the word before @sep off @s; false when there is no @sep. */
-static bool http1_cut(struct http1_str *s, char sep, struct http1_str *word)
-{
-	const char *p = s->n ? memchr(s->p, sep, s->n) : NULL;
-
-	if (!p)
-		return false;
-	*word = (struct http1_str){ s->p, (size_t)(p - s->p) };
-	s->n -= word->n + 1;
-	s->p = p + 1;
-	return true;
-}
-
-static struct http1_str http1_trim(struct http1_str s)
-{
-	while (s.n && is_blank(s.p[0])) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n && is_blank(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
-static bool http1_is_token(struct http1_str s)
+static bool http1_is_token(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!is_tchar(s.p[i]))
@@ -93,7 +69,7 @@ static bool http1_is_token(struct http1_str s)
 	return s.n;
 }
 
-static int version(struct http1_str s, unsigned int *minor)
+static int version(struct slice s, unsigned int *minor)
 {
 	if (s.n != 8 || memcmp(s.p, "HTTP/1.", 7) != 0 ||
 	    (s.p[7] != '0' && s.p[7] != '1'))
@@ -104,13 +80,13 @@ static int version(struct http1_str s, unsigned int *minor)
 
 /* --- start lines ---------------------------------------------------------- */
 
-static int status_line(struct http1_head *h, struct http1_str line)
+static int status_line(struct http1_head *h, struct slice line)
 {
-	struct http1_str v, code;
+	struct slice v, code;
 
-	if (!http1_cut(&line, ' ', &v) || version(v, &h->minor) < 0)
+	if (!slice_cut(&line, ' ', &v) || version(v, &h->minor) < 0)
 		return -EBADMSG;
-	if (!http1_cut(&line, ' ',
+	if (!slice_cut(&line, ' ',
 		       &code)) { /* no reason and no blank before it */
 		code = line;
 		line.n = 0;
@@ -124,10 +100,10 @@ static int status_line(struct http1_head *h, struct http1_str line)
 	return 0;
 }
 
-static int http1_request_line(struct http1_head *h, struct http1_str line)
+static int http1_request_line(struct http1_head *h, struct slice line)
 {
-	if (!http1_cut(&line, ' ', &h->method) || !http1_is_token(h->method) ||
-	    !http1_cut(&line, ' ', &h->target) || !h->target.n ||
+	if (!slice_cut(&line, ' ', &h->method) || !http1_is_token(h->method) ||
+	    !slice_cut(&line, ' ', &h->target) || !h->target.n ||
 	    memchr(h->target.p, '\t', h->target.n))
 		return -EBADMSG;
 	return version(line, &h->minor);
@@ -135,15 +111,15 @@ static int http1_request_line(struct http1_head *h, struct http1_str line)
 
 /* --- fields --------------------------------------------------------------- */
 
-static int field_line(struct http1_head *h, struct http1_str line)
+static int field_line(struct http1_head *h, struct slice line)
 {
 	struct http1_field *f;
 
 	f = &h->fields[h->nfields];
 	/* a blank in the name: a folded line, or one before the colon */
-	if (!http1_cut(&line, ':', &f->name) || !http1_is_token(f->name))
+	if (!slice_cut(&line, ':', &f->name) || !http1_is_token(f->name))
 		return -EBADMSG;
-	f->value = http1_trim(line);
+	f->value = slice_trim(line);
 	h->nfields++;
 	return 0;
 }
@@ -154,11 +130,11 @@ struct http1_max {
 
 static ssize_t http1_parse(struct http1_head *h, const void *data, size_t len,
 			   int (*start)(struct http1_head *h,
-					struct http1_str line),
+					struct slice line),
 			   int empty_lines, struct http1_max max)
 {
 	struct rd r = rd_make(data, len < max.bytes ? len : max.bytes);
-	struct http1_str line;
+	struct slice line;
 	int rc;
 
 	memset(h, 0, offsetof(struct http1_head, fields));
@@ -202,35 +178,30 @@ ssize_t http1_parse_passed(struct http1_head *h, const void *data, size_t len)
 			   more);
 }
 
-bool http1_str_eq(struct http1_str s, const char *text)
-{
-	return strlen(text) == s.n && strncasecmp(s.p, text, s.n) == 0;
-}
-
 const struct http1_field *http1_find(const struct http1_head *h,
 				     const char *name)
 {
 	for (size_t i = 0; i < h->nfields; i++)
-		if (http1_str_eq(h->fields[i].name, name))
+		if (slice_is_nocase(h->fields[i].name, name))
 			return &h->fields[i];
 	return NULL;
 }
 
-static bool list_has(struct http1_str list, const char *token)
+static bool list_has(struct slice list, const char *token)
 {
-	struct http1_str word;
+	struct slice word;
 
-	while (http1_cut(&list, ',', &word))
-		if (http1_str_eq(http1_trim(word), token))
+	while (slice_cut(&list, ',', &word))
+		if (slice_is_nocase(slice_trim(word), token))
 			return true;
-	return http1_str_eq(http1_trim(list), token);
+	return slice_is_nocase(slice_trim(list), token);
 }
 
 bool http1_has_token(const struct http1_head *h, const char *name,
 		     const char *token)
 {
 	for (size_t i = 0; i < h->nfields; i++)
-		if (http1_str_eq(h->fields[i].name, name) &&
+		if (slice_is_nocase(h->fields[i].name, name) &&
 		    list_has(h->fields[i].value, token))
 			return true;
 	return false;
@@ -238,7 +209,7 @@ bool http1_has_token(const struct http1_head *h, const char *name,
 
 /* --- bodies --------------------------------------------------------------- */
 
-static int one_length(struct http1_str s, uint64_t *v)
+static int one_length(struct slice s, uint64_t *v)
 {
 	uint64_t n = 0;
 
@@ -261,7 +232,7 @@ static int content_length(const struct http1_head *h, uint64_t *length)
 	for (size_t i = 0; i < h->nfields; i++) {
 		uint64_t v;
 
-		if (!http1_str_eq(h->fields[i].name, "content-length"))
+		if (!slice_is_nocase(h->fields[i].name, "content-length"))
 			continue;
 		if (one_length(h->fields[i].value, &v) < 0 ||
 		    (have && v != *length))
@@ -279,9 +250,9 @@ static int chunked(const struct http1_head *h)
 	int seen = 0;
 
 	for (size_t i = 0; i < h->nfields; i++) {
-		if (!http1_str_eq(h->fields[i].name, "transfer-encoding"))
+		if (!slice_is_nocase(h->fields[i].name, "transfer-encoding"))
 			continue;
-		if (seen || !http1_str_eq(h->fields[i].value, "chunked"))
+		if (seen || !slice_is_nocase(h->fields[i].value, "chunked"))
 			return -EBADMSG;
 		seen = 1;
 	}
@@ -320,14 +291,14 @@ int http1_response_body(const struct http1_head *h, bool to_head,
 /* the last coding of the last Transfer-Encoding field is chunked */
 static bool ends_chunked(const struct http1_head *h)
 {
-	struct http1_str v = { 0 }, word;
+	struct slice v = { 0 }, word;
 
 	for (size_t i = 0; i < h->nfields; i++)
-		if (http1_str_eq(h->fields[i].name, "transfer-encoding"))
+		if (slice_is_nocase(h->fields[i].name, "transfer-encoding"))
 			v = h->fields[i].value;
-	while (http1_cut(&v, ',', &word))
+	while (slice_cut(&v, ',', &word))
 		continue;
-	return http1_str_eq(http1_trim(v), "chunked");
+	return slice_is_nocase(slice_trim(v), "chunked");
 }
 
 int http1_passed_body(const struct http1_head *h, bool to_head,
@@ -486,12 +457,12 @@ static int any_chunk_byte(struct http1_chunks *c, uint8_t b)
 }
 
 ssize_t http1_chunks_next(struct http1_chunks *c, const void *data, size_t len,
-			  struct http1_str *out)
+			  struct slice *out)
 {
 	struct rd r = rd_make(data, len);
 	uint8_t b;
 
-	*out = (struct http1_str){ data, 0 };
+	*out = (struct slice){ data, 0 };
 	while (!c->done && c->state != C_DATA && rd_u8(&r, &b))
 		if (any_chunk_byte(c, b) < 0)
 			return -EBADMSG;
@@ -516,7 +487,7 @@ static ssize_t chunked_next(struct http1_flow *f, const uint8_t *p, size_t len)
 	size_t used = 0;
 
 	while (used < len && !f->chunks.done) {
-		struct http1_str payload;
+		struct slice payload;
 		ssize_t n = http1_chunks_next(&f->chunks, p + used, len - used,
 					      &payload);
 

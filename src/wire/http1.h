@@ -3,6 +3,7 @@
 #define KT_WIRE_HTTP1_H
 
 #include "base/error.h"
+#include "base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,21 +28,15 @@ struct buf;
 #define HTTP1_MAX_HEAD ((size_t)256 << 10)
 #define HTTP1_MAX_FIELDS (HTTP1_MAX_HEAD / 32)
 
-/** struct http1_str - a slice; not NUL-terminated */
-struct http1_str {
-	const char *p;
-	size_t n;
-};
-
 struct http1_field {
-	struct http1_str name, value;
+	struct slice name, value;
 };
 
 struct http1_head {
 	/* a request has method and target, a response status and reason */
-	struct http1_str method, target;
+	struct slice method, target;
 	unsigned int status;
-	struct http1_str reason;
+	struct slice reason;
 	unsigned int minor; /* HTTP/1.minor: 0 or 1 */
 	size_t nfields;
 	/* large: only those that are used cost memory */
@@ -65,8 +60,6 @@ KT_CHECK ssize_t http1_parse_passed(struct http1_head *h, const void *data,
 				    size_t len);
 #define HTTP1_OWN_FIELD ((size_t)256)
 
-/** http1_str_eq() - the same text, letters of either case */
-bool http1_str_eq(struct http1_str s, const char *text);
 /** http1_find() - the first field of that name, or NULL */
 const struct http1_field *http1_find(const struct http1_head *h,
 				     const char *name);
@@ -122,7 +115,7 @@ struct http1_chunks {
  * fields are skipped; @done is set behind the last empty line.
  */
 KT_CHECK ssize_t http1_chunks_next(struct http1_chunks *c, const void *data,
-				   size_t len, struct http1_str *out);
+				   size_t len, struct slice *out);
 
 /** struct http1_flow - how far a body is; of bytes that are passed on as they
  *  are, framing included */

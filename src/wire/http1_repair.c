@@ -45,13 +45,13 @@ struct repair {
 /* --- lines ---------------------------------------------------------------- */
 
 /* false: there is none that is whole */
-static bool repair_line(const char **p, const char *end, struct http1_str *line)
+static bool repair_line(const char **p, const char *end, struct slice *line)
 {
 	const char *lf = *p < end ? memchr(*p, '\n', (size_t)(end - *p)) : NULL;
 
 	if (!lf)
 		return false;
-	*line = (struct http1_str){ *p, (size_t)(lf - *p) };
+	*line = (struct slice){ *p, (size_t)(lf - *p) };
 	if (line->n && lf[-1] == '\r')
 		line->n--;
 	*p = lf + 1;
@@ -63,7 +63,7 @@ static bool repair_is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct http1_str repair_trim(struct http1_str s)
+static struct slice repair_trim(struct slice s)
 {
 	for (; s.n && repair_is_blank(*s.p); s.n--)
 		s.p++;
@@ -72,7 +72,7 @@ static struct http1_str repair_trim(struct http1_str s)
 	return s;
 }
 
-static void repair_put(struct repair *r, struct http1_str s)
+static void repair_put(struct repair *r, struct slice s)
 {
 	if (r->rc == 0)
 		r->rc = buf_put(r->out, s.p, s.n);
@@ -80,14 +80,14 @@ static void repair_put(struct repair *r, struct http1_str s)
 
 static void repair_put_text(struct repair *r, const char *text)
 {
-	repair_put(r, (struct http1_str){ text, strlen(text) });
+	repair_put(r, (struct slice){ text, strlen(text) });
 }
 
 /* where the head begins (*start) and ends; 0, -EAGAIN, -E2BIG */
 static ssize_t repair_find(const char *data, size_t len, const char **start)
 {
 	const char *p = data, *end = data + MIN(len, HTTP1_MAX_HEAD);
-	struct http1_str line;
+	struct slice line;
 	int empty = EMPTY_LINES_MAX;
 
 	do {
@@ -116,7 +116,7 @@ static void repair_chars(char *p, size_t n)
 /* --- the status line -------------------------------------------------------
  */
 
-static int repair_status(struct repair *r, struct http1_str s)
+static int repair_status(struct repair *r, struct slice s)
 {
 	char text[24];
 
@@ -131,7 +131,7 @@ static int repair_status(struct repair *r, struct http1_str s)
 	if (s.n < 3 || (s.n > 3 && s.p[3] >= '0' && s.p[3] <= '9'))
 		return -EBADMSG;
 	/* that these are digits the strict reader sees */
-	repair_put(r, (struct http1_str){ s.p, 3 });
+	repair_put(r, (struct slice){ s.p, 3 });
 	for (s.p += 3, s.n -= 3; s.n && (repair_is_blank(*s.p) || *s.p == ':');
 	     s.n--)
 		s.p++;
@@ -145,15 +145,15 @@ static int repair_status(struct repair *r, struct http1_str s)
  */
 
 /* false: it is none */
-static bool repair_field(struct http1_str line, struct http1_field *f)
+static bool repair_field(struct slice line, struct http1_field *f)
 {
 	const char *colon = memchr(line.p, ':', line.n);
 
 	if (!colon)
 		return false;
-	f->name = repair_trim(
-		(struct http1_str){ line.p, (size_t)(colon - line.p) });
-	f->value = repair_trim((struct http1_str){
+	f->name =
+		repair_trim((struct slice){ line.p, (size_t)(colon - line.p) });
+	f->value = repair_trim((struct slice){
 		colon + 1, (size_t)(line.p + line.n - colon - 1) });
 	for (size_t i = 0; i < f->name.n; i++) {
 		unsigned char c = (unsigned char)f->name.p[i];
@@ -165,21 +165,21 @@ static bool repair_field(struct http1_str line, struct http1_field *f)
 }
 
 /* of "5, 5" the 5; others as they are */
-static struct http1_str repair_same(struct http1_str list)
+static struct slice repair_same(struct slice list)
 {
 	const char *comma = memchr(list.p, ',', list.n);
-	struct http1_str first = { list.p,
-				   comma ? (size_t)(comma - list.p) : list.n };
-	struct http1_str rest = list;
+	struct slice first = { list.p,
+			       comma ? (size_t)(comma - list.p) : list.n };
+	struct slice rest = list;
 
 	first = repair_trim(first);
 	while (comma) {
-		struct http1_str word;
+		struct slice word;
 
 		rest.n -= (size_t)(comma + 1 - rest.p);
 		rest.p = comma + 1;
 		comma = memchr(rest.p, ',', rest.n);
-		word = repair_trim((struct http1_str){
+		word = repair_trim((struct slice){
 			rest.p, comma ? (size_t)(comma - rest.p) : rest.n });
 		if (word.n != first.n || memcmp(word.p, first.p, word.n) != 0)
 			return list;
@@ -187,7 +187,7 @@ static struct http1_str repair_same(struct http1_str list)
 	return first;
 }
 
-static void repair_put_field(struct repair *r, struct http1_str line)
+static void repair_put_field(struct repair *r, struct slice line)
 {
 	bool folded = repair_is_blank(*line.p);
 	struct http1_field f;
@@ -205,12 +205,12 @@ static void repair_put_field(struct repair *r, struct http1_str line)
 	r->open = false;
 	if (!repair_field(line, &f))
 		return;
-	if (http1_str_eq(f.name, "content-length")) {
+	if (slice_is_nocase(f.name, "content-length")) {
 		if (r->coded)
 			return;
 		f.value = repair_same(f.value);
 	}
-	if (http1_str_eq(f.name, "transfer-encoding") && !r->coded)
+	if (slice_is_nocase(f.name, "transfer-encoding") && !r->coded)
 		return;
 	repair_put(r, f.name);
 	repair_put_text(r, ": ");
@@ -220,14 +220,14 @@ static void repair_put_field(struct repair *r, struct http1_str line)
 
 static bool repair_is_coded(const char *p, const char *end)
 {
-	struct http1_str line;
+	struct slice line;
 	struct http1_field f;
 
 	while (repair_line(&p, end, &line))
 		if (line.n && !repair_is_blank(*line.p) &&
 		    repair_field(line, &f) &&
-		    http1_str_eq(f.name, "transfer-encoding") &&
-		    !http1_str_eq(f.value, "identity"))
+		    slice_is_nocase(f.name, "transfer-encoding") &&
+		    !slice_is_nocase(f.value, "identity"))
 			return true;
 	return false;
 }
@@ -235,7 +235,7 @@ static bool repair_is_coded(const char *p, const char *end)
 static int repair_head(struct repair *r)
 {
 	const char *p = r->text, *end = r->text + r->len;
-	struct http1_str line;
+	struct slice line;
 
 	repair_chars(r->text, r->len);
 	if (!repair_line(&p, end, &line) || repair_status(r, line) < 0)

@@ -400,40 +400,8 @@ bool rule_match_overlaps(const struct rule_match *a, const struct rule_match *b)
 
 /* --- requests ------------------------------------------------------------- */
 
-static struct rule_str rule_trim(struct rule_str s)
-{
-	while (s.n && (*s.p == ' ' || *s.p == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
-/* cut @s at the first @c: the part before it; @s goes on behind it */
-static struct rule_str rule_cut(struct rule_str *s, char c)
-{
-	const char *at = s->n ? memchr(s->p, c, s->n) : NULL;
-	struct rule_str head = { s->p, at ? (size_t)(at - s->p) : s->n };
-
-	s->n -= at ? head.n + 1 : s->n;
-	s->p = at ? at + 1 : s->p;
-	return head;
-}
-
-static bool rule_is(struct rule_str s, const char *text)
-{
-	return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
-}
-
-static bool is_nocase(struct rule_str s, const char *text)
-{
-	return strlen(text) == s.n && strncasecmp(s.p, text, s.n) == 0;
-}
-
 /* a value of baggage is percent-encoded; that of a rule is not */
-static bool is_encoded(struct rule_str s, const char *text)
+static bool is_encoded(struct slice s, const char *text)
 {
 	size_t i = 0;
 
@@ -451,34 +419,34 @@ static bool is_encoded(struct rule_str s, const char *text)
 }
 
 /* "name=value; name=value" (RFC 6265 section 4.2) */
-static bool has_cookie(struct rule_str list, const char *name,
-		       const char *value)
+static bool has_cookie(struct slice list, const char *name, const char *value)
 {
 	while (list.n) {
-		struct rule_str pair = rule_cut(&list, ';');
-		struct rule_str key = rule_trim(rule_cut(&pair, '='));
+		struct slice pair = slice_next(&list, ';');
+		struct slice key = slice_trim(slice_next(&pair, '='));
 
-		if (rule_is(key, name) && rule_is(rule_trim(pair), value))
+		if (slice_is(key, name) && slice_is(slice_trim(pair), value))
 			return true;
 	}
 	return false;
 }
 
 /* "key=value;property, key=value" */
-static bool has_member(enum rule_kind kind, struct rule_str list,
-		       const char *name, const char *value)
+static bool has_member(enum rule_kind kind, struct slice list, const char *name,
+		       const char *value)
 {
 	while (list.n) {
-		struct rule_str member = rule_cut(&list, ',');
-		struct rule_str pair =
-			kind == RULE_BAGGAGE ? rule_cut(&member, ';') : member;
-		struct rule_str key = rule_trim(rule_cut(&pair, '='));
+		struct slice member = slice_next(&list, ',');
+		struct slice pair = kind == RULE_BAGGAGE
+					    ? slice_next(&member, ';')
+					    : member;
+		struct slice key = slice_trim(slice_next(&pair, '='));
 
-		if (!rule_is(key, name))
+		if (!slice_is(key, name))
 			continue;
-		pair = rule_trim(pair);
+		pair = slice_trim(pair);
 		if (kind == RULE_BAGGAGE ? is_encoded(pair, value)
-					 : rule_is(pair, value))
+					 : slice_is(pair, value))
 			return true;
 	}
 	return false;
@@ -488,13 +456,13 @@ static bool field_has(const struct rule_match *m, const struct rule_term *t,
 		      const struct rule_field *f)
 {
 	if (t->kind == RULE_HEADER)
-		return is_nocase(f->name, rule_name_of(m, t)) &&
-		       rule_is(rule_trim(f->value), rule_value_of(m, t));
+		return slice_is_nocase(f->name, rule_name_of(m, t)) &&
+		       slice_is(slice_trim(f->value), rule_value_of(m, t));
 	if (t->kind == RULE_COOKIE)
-		return is_nocase(f->name, "cookie") &&
+		return slice_is_nocase(f->name, "cookie") &&
 		       has_cookie(f->value, rule_name_of(m, t),
 				  rule_value_of(m, t));
-	return is_nocase(f->name, kinds[t->kind]) &&
+	return slice_is_nocase(f->name, kinds[t->kind]) &&
 	       has_member(t->kind, f->value, rule_name_of(m, t),
 			  rule_value_of(m, t));
 }
@@ -515,22 +483,22 @@ static bool is_named_ahead(const struct rule_request *req, const char *name)
 					     "x-csrf-token", "x-xsrf-token" };
 	bool preflight = false, named = false;
 
-	if (!rule_is(req->method, "OPTIONS"))
+	if (!slice_is(req->method, "OPTIONS"))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
 		if (strcmp(usual[i], name) == 0)
 			return false;
 	for (size_t i = 0; i < req->nfields; i++) {
 		const struct rule_field *f = &req->field[i];
-		struct rule_str list = f->value;
+		struct slice list = f->value;
 
-		if (is_nocase(f->name, "access-control-request-method"))
+		if (slice_is_nocase(f->name, "access-control-request-method"))
 			preflight = true;
-		if (!is_nocase(f->name, "access-control-request-headers"))
+		if (!slice_is_nocase(f->name, "access-control-request-headers"))
 			continue;
 		while (list.n)
-			named |= is_nocase(rule_trim(rule_cut(&list, ',')),
-					   name);
+			named |= slice_is_nocase(
+				slice_trim(slice_next(&list, ',')), name);
 	}
 	return preflight && named;
 }
@@ -541,10 +509,9 @@ static bool term_has(const struct rule_match *m, const struct rule_term *t,
 	const char *value = rule_value_of(m, t);
 
 	if (t->kind == RULE_PATH)
-		return req->path.n >= strlen(value) &&
-		       memcmp(req->path.p, value, strlen(value)) == 0;
+		return slice_starts(req->path, value);
 	if (t->kind == RULE_METHOD)
-		return is_nocase(req->method, value);
+		return slice_is_nocase(req->method, value);
 	for (size_t i = 0; i < req->nfields; i++)
 		if (field_has(m, t, &req->field[i]))
 			return true;

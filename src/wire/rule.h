@@ -3,6 +3,7 @@
 #define KT_WIRE_RULE_H
 
 #include "base/error.h"
+#include "base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,20 +67,14 @@ struct rule {
 	struct rule_match match;
 };
 
-/** struct rule_str - borrowed bytes */
-struct rule_str {
-	const char *p;
-	size_t n;
-};
-
 struct rule_field {
-	struct rule_str name, value;
+	struct slice name, value;
 };
 
 /** struct rule_request - what a request looks like; borrowed */
 struct rule_request {
-	struct rule_str method;
-	struct rule_str path; /* with the query */
+	struct slice method;
+	struct slice path; /* with the query */
 	const struct rule_field *field;
 	size_t nfields;
 };

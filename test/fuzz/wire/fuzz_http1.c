@@ -21,7 +21,7 @@ static void chunks(const uint8_t *data, size_t size, size_t step)
 
 	while (at < size && !c.done) {
 		size_t k = size - at < step ? size - at : step;
-		struct http1_str s;
+		struct slice s;
 		ssize_t n = http1_chunks_next(&c, data + at, k, &s);
 
 		if (n < 0)

@@ -9,11 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static bool is(struct rule_str s, const char *text)
-{
-	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
-}
-
 static struct backend_ref choose(struct router_env *env, uint16_t port,
 				 const struct rule_request *req)
 {
@@ -23,17 +18,19 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 	(void)port;
 	r->chosen++;
 	for (size_t i = 0; req && i < req->nfields; i++) {
-		struct rule_str v = req->field[i].value;
+		struct slice v = req->field[i].value;
 
-		if (is(req->field[i].name, "cookie") && is(v, "x=y; to=a"))
+		if (slice_is(req->field[i].name, "cookie") &&
+		    slice_is(v, "x=y; to=a"))
 			ref = (struct backend_ref){ BACKEND_CLIENT, 1 };
-		if (!is(req->field[i].name, "to"))
+		if (!slice_is(req->field[i].name, "to"))
 			continue;
-		if (is(v, "a") || is(v, "b"))
+		if (slice_is(v, "a") || slice_is(v, "b"))
 			ref = (struct backend_ref){
-				BACKEND_CLIENT, is(v, "a") && !r->moved ? 1 : 2
+				BACKEND_CLIENT,
+				slice_is(v, "a") && !r->moved ? 1 : 2
 			};
-		else if (is(v, "none"))
+		else if (slice_is(v, "none"))
 			ref.kind = BACKEND_NONE;
 	}
 	return ref;
