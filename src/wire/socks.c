@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <string.h>
@@ -127,7 +128,6 @@ int socks_parse_udp(const uint8_t *data, size_t len, struct socks_dst *dst)
 static int parse_authority(const char *s, size_t len, struct socks_dst *dst)
 {
 	char text[sizeof(dst->host) + 8];
-	uint32_t port = 0;
 	char *colon, *p;
 
 	*dst = (struct socks_dst){ 0 };
@@ -136,17 +136,11 @@ static int parse_authority(const char *s, size_t len, struct socks_dst *dst)
 	memcpy(text, s, len);
 	text[len] = '\0';
 	colon = strrchr(text, ':');
-	if (!colon || colon == text || !colon[1])
+	if (!colon || colon == text)
 		return -EPROTO;
 	*colon = '\0';
-	for (p = colon + 1; *p; p++) {
-		if (*p < '0' || *p > '9')
-			return -EPROTO;
-		port = port * 10 + (uint32_t)(*p - '0');
-		if (port > 65535)
-			return -EPROTO;
-	}
-	dst->port = (uint16_t)port;
+	if (str_to_port(colon + 1, &dst->port) < 0)
+		return -EPROTO;
 	p = text;
 	if (*p == '[' && colon[-1] == ']') {
 		colon[-1] = '\0';

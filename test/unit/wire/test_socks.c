@@ -110,6 +110,7 @@ static void test_http(void **state)
 		"CONNECT a.demo: HTTP/1.1\r\n\r\n",
 		"CONNECT :80 HTTP/1.1\r\n\r\n",
 		"CONNECT a.demo:65536 HTTP/1.1\r\n\r\n",
+		"CONNECT a.demo:0 HTTP/1.1\r\n\r\n",
 		"CONNECT a.demo:8x HTTP/1.1\r\n\r\n",
 		"CONNECT fd96::1:80 HTTP/1.1\r\n\r\n",
 		"CONNECT [fd96::1:80 HTTP/1.1\r\n\r\n",
