@@ -139,6 +139,11 @@ exchange() {
   ended_with 1 "Service $NS/web is exchanged by root" "ktctl recover web"
   ktctl_run bob mesh web -n "$NS" --expose 8080
   ended_with 1 "is exchanged by root"
+  # a name that somebody chose is shown, and has no power over the terminal
+  kc -n "$NS" annotate pod -l kt-role=shadow-exchange --overwrite \
+    kt-user=$'eve\e[2J\nktctl: all is well'
+  ktctl_run bob exchange web -n "$NS" --expose 8080
+  ended_with 1 'is exchanged by eve\x1b[2J ktctl: all is well'
   asks local "http://$WEB/"
   leave exchange
   eventually 15 nothing_left
