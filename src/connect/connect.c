@@ -45,7 +45,7 @@ struct connect {
 	const char *ns;
 	struct pidfile *pidfile;
 	struct owner *owner; /* NULL: nobody will know that we died */
-	struct shadow *shadow;
+	struct shadow_pod *shadow;
 	struct uplink *uplink;
 	struct traffic *traffic;
 	struct bypass *bypass; /* our own sockets past the capture */

@@ -7,7 +7,7 @@
 #define SLOTS 256 /* by the hash; a newer name drives an older one out */
 #define LIMIT (900 * NS_MS)
 
-struct slot {
+struct absent_slot {
 	struct dns_absent *owner;
 	struct dns_waiter waiter;
 	struct dns_name name;
@@ -18,7 +18,7 @@ struct slot {
 struct dns_absent {
 	struct loop *loop;
 	struct dns_lookup *lookup;
-	struct slot slots[SLOTS];
+	struct absent_slot slots[SLOTS];
 };
 
 struct dns_absent *dns_absent_new(struct loop *l, struct dns_lookup *lu)
@@ -35,7 +35,7 @@ struct dns_absent *dns_absent_new(struct loop *l, struct dns_lookup *lu)
 void dns_absent_flush(struct dns_absent *a)
 {
 	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &a->slots[i];
+		struct absent_slot *s = &a->slots[i];
 
 		dns_lookup_cancel(&s->waiter);
 		s->asking = false;
@@ -53,13 +53,13 @@ void dns_absent_free(struct dns_absent *a)
 
 bool dns_absent_has(const struct dns_absent *a, const struct dns_name *name)
 {
-	const struct slot *s = &a->slots[dns_name_hash(name) % SLOTS];
+	const struct absent_slot *s = &a->slots[dns_name_hash(name) % SLOTS];
 
 	return s->absent && s->until > clock_ns() &&
 	       dns_name_eq(&s->name, name);
 }
 
-static void learn(struct slot *s, int rc, const uint8_t *msg, size_t len)
+static void learn(struct absent_slot *s, int rc, const uint8_t *msg, size_t len)
 {
 	struct dns_hdr h;
 
@@ -73,12 +73,12 @@ static void learn(struct slot *s, int rc, const uint8_t *msg, size_t len)
 static void absent_on_reply(struct dns_waiter *w, int rc, const uint8_t *msg,
 			    size_t len)
 {
-	learn(container_of(w, struct slot, waiter), rc, msg, len);
+	learn(container_of(w, struct absent_slot, waiter), rc, msg, len);
 }
 
 void dns_absent_probe(struct dns_absent *a, const struct dns_name *name)
 {
-	struct slot *s = &a->slots[dns_name_hash(name) % SLOTS];
+	struct absent_slot *s = &a->slots[dns_name_hash(name) % SLOTS];
 	struct dns_query q = {
 		.flags = DNS_RD, .name = *name, .type = DNS_A, .klass = DNS_IN
 	};

@@ -10,7 +10,7 @@
 
 #define BUCKETS 1024
 
-struct entry {
+struct cache_entry {
 	struct list bucket, used; /* @used: oldest use first */
 	struct dns_key key;
 	int64_t stored, expires; /* ns */
@@ -60,7 +60,7 @@ struct dns_cache *dns_cache_new(uint32_t max_ttl)
 	return c;
 }
 
-static void entry_free(struct dns_cache *c, struct entry *e)
+static void entry_free(struct dns_cache *c, struct cache_entry *e)
 {
 	list_del(&e->bucket);
 	list_del(&e->used);
@@ -74,7 +74,7 @@ void dns_cache_flush(struct dns_cache *c)
 	struct list *p, *tmp;
 
 	list_for_each_safe (p, tmp, &c->used)
-		entry_free(c, container_of(p, struct entry, used));
+		entry_free(c, container_of(p, struct cache_entry, used));
 }
 
 void dns_cache_free(struct dns_cache *c)
@@ -96,12 +96,14 @@ static struct list *cache_bucket_of(struct dns_cache *c,
 	return &c->buckets[dns_key_hash(k) % BUCKETS];
 }
 
-static struct entry *cache_find(struct dns_cache *c, const struct dns_key *k)
+static struct cache_entry *cache_find(struct dns_cache *c,
+				      const struct dns_key *k)
 {
 	struct list *p, *head = cache_bucket_of(c, k);
 
 	list_for_each (p, head) {
-		struct entry *e = container_of(p, struct entry, bucket);
+		struct cache_entry *e =
+			container_of(p, struct cache_entry, bucket);
 
 		if (dns_key_eq(&e->key, k))
 			return e;
@@ -112,7 +114,7 @@ static struct entry *cache_find(struct dns_cache *c, const struct dns_key *k)
 void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
 		   const uint8_t *msg, size_t len, int64_t now)
 {
-	struct entry *e = cache_find(c, k);
+	struct cache_entry *e = cache_find(c, k);
 	uint32_t ttl;
 	bool negative;
 
@@ -127,7 +129,8 @@ void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
 		return;
 	while (c->count && (c->count >= DNS_CACHE_ENTRIES ||
 			    c->bytes + len > DNS_CACHE_BYTES))
-		entry_free(c, container_of(c->used.next, struct entry, used));
+		entry_free(c, container_of(c->used.next, struct cache_entry,
+					   used));
 	e = malloc(sizeof(*e) + len);
 	if (!e)
 		return; /* only a cache */
@@ -145,7 +148,7 @@ void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
 ssize_t dns_cache_get(struct dns_cache *c, const struct dns_key *k, int64_t now,
 		      uint8_t *out)
 {
-	struct entry *e = cache_find(c, k);
+	struct cache_entry *e = cache_find(c, k);
 
 	if (!e)
 		return -ENOENT;

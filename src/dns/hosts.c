@@ -69,14 +69,14 @@ static bool is_whole_line(const char *s, size_t len, size_t at,
 }
 
 /* the bytes of our block: from @start to @end */
-struct block {
+struct hosts_block {
 	size_t start, end;
 	bool found;
 };
 
-static struct block find_block(const char *s, size_t len)
+static struct hosts_block find_block(const char *s, size_t len)
 {
-	struct block b = { 0 };
+	struct hosts_block b = { 0 };
 	size_t at = 0, end, next;
 
 	while (find_line(s, len, at, HOSTS_BEGIN, &b.start)) {
@@ -102,7 +102,7 @@ static struct block find_block(const char *s, size_t len)
 static int copy_others(struct buf *out, const char *old, size_t len)
 {
 	for (;;) {
-		struct block b = find_block(old, len);
+		struct hosts_block b = find_block(old, len);
 		int rc = buf_put(out, old, b.found ? b.start : len);
 
 		if (rc < 0 || !b.found)

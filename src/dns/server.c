@@ -26,7 +26,7 @@ static const char *const dns_server_hosts[] = { "127.0.0.1", "::1", "0.0.0.0",
 #define LISTENERS ARRAY_SIZE(dns_server_hosts)
 #define ANY 2
 
-struct udp {
+struct dns_udp {
 	struct dns_server *server;
 	struct watch watch;
 	struct ipport addr;
@@ -41,7 +41,7 @@ struct tcp {
 };
 
 /* a TCP connection; closed when its client goes, or is idle */
-struct client {
+struct dns_server_client {
 	struct dns_server *server;
 	struct list node;
 	struct watch watch;
@@ -58,7 +58,7 @@ struct dns_server {
 	struct loop *loop;
 	struct dns_resolver *resolver;
 	struct dns_server_config cfg;
-	struct udp udp[LISTENERS];
+	struct dns_udp udp[LISTENERS];
 	struct tcp tcp[LISTENERS];
 	struct list clients;
 	size_t nclients;
@@ -126,7 +126,7 @@ static void server_put_self(struct msghdr *m, union control *ctl,
 static void udp_reply(const struct dns_from *from, const uint8_t *msg,
 		      size_t len)
 {
-	const struct udp *u = from->owner;
+	const struct dns_udp *u = from->owner;
 	struct sockaddr_storage ss;
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)msg,
 			     .iov_len = len };
@@ -145,7 +145,7 @@ static void udp_reply(const struct dns_from *from, const uint8_t *msg,
 
 static void server_udp_readable(struct watch *w, uint32_t events)
 {
-	struct udp *u = container_of(w, struct udp, watch);
+	struct dns_udp *u = container_of(w, struct dns_udp, watch);
 	struct dns_server *s = u->server;
 
 	(void)events;
@@ -178,7 +178,7 @@ static void server_udp_readable(struct watch *w, uint32_t events)
 
 /* TCP */
 
-static void client_close(struct client *c)
+static void client_close(struct dns_server_client *c)
 {
 	struct dns_server *s = c->server;
 
@@ -195,16 +195,16 @@ static void client_close(struct client *c)
 
 static void client_idle(struct timer *t)
 {
-	client_close(container_of(t, struct client, idle));
+	client_close(container_of(t, struct dns_server_client, idle));
 }
 
-static bool client_may_read(const struct client *c)
+static bool client_may_read(const struct dns_server_client *c)
 {
 	return !c->eof && c->in_flight < PIPELINE_MAX && c->out.len < OUT_STOP;
 }
 
 /* what to wait for now; false when the client is finished with */
-static bool client_update(struct client *c)
+static bool client_update(struct dns_server_client *c)
 {
 	if (c->eof && !c->in_flight && !c->out.len)
 		return false;
@@ -214,7 +214,7 @@ static bool client_update(struct client *c)
 	return true;
 }
 
-static int client_write(struct client *c)
+static int client_write(struct dns_server_client *c)
 {
 	while (c->out.len) {
 		ssize_t n = send(c->fd, buf_data(&c->out), c->out.len,
@@ -235,7 +235,7 @@ static int client_write(struct client *c)
 static void tcp_reply(const struct dns_from *from, const uint8_t *msg,
 		      size_t len)
 {
-	struct client *c = from->owner;
+	struct dns_server_client *c = from->owner;
 	uint8_t prefix[2] = { (uint8_t)(len >> 8), (uint8_t)len };
 
 	if (!from->more)
@@ -247,7 +247,7 @@ static void tcp_reply(const struct dns_from *from, const uint8_t *msg,
 }
 
 /* take whole questions from what was read */
-static void client_parse(struct client *c)
+static void client_parse(struct dns_server_client *c)
 {
 	struct dns_server *s = c->server;
 
@@ -264,7 +264,7 @@ static void client_parse(struct client *c)
 	}
 }
 
-static int client_read(struct client *c)
+static int client_read(struct dns_server_client *c)
 {
 	uint8_t *room = buf_reserve(&c->in, 4096);
 	ssize_t n;
@@ -283,7 +283,8 @@ static int client_read(struct client *c)
 
 static void client_event(struct watch *w, uint32_t events)
 {
-	struct client *c = container_of(w, struct client, watch);
+	struct dns_server_client *c =
+		container_of(w, struct dns_server_client, watch);
 	int rc = 0;
 
 	if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN))
@@ -306,7 +307,7 @@ static void dns_server_accepted(void *user, int taken,
 	auto_close int fd = taken;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	struct client *c;
+	struct dns_server_client *c;
 
 	if (s->nclients >= CLIENTS_MAX)
 		return; /* the client sees its connection closed */
@@ -472,7 +473,7 @@ void dns_server_close(struct dns_server *s)
 	if (!s)
 		return;
 	list_for_each_safe (p, tmp, &s->clients)
-		client_close(container_of(p, struct client, node));
+		client_close(container_of(p, struct dns_server_client, node));
 	for (size_t i = 0; i < LISTENERS; i++) {
 		dns_resolver_cancel(s->resolver, &s->udp[i]);
 		loop_watch_stop(&s->udp[i].watch);

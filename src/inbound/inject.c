@@ -42,7 +42,7 @@ struct place {
 	struct inbound_port *local;
 	struct inbound_spec spec;
 	char *serve;
-	struct shadow *shadow;
+	struct shadow_pod *shadow;
 	struct uplink *uplink; /* NULL: the container does not run yet */
 	bool up;
 };

@@ -68,7 +68,7 @@ struct job {
 	char *prefix, *config_text, *serve;
 	json_t *containers;
 	struct shadow_face face;
-	struct shadow *shadow;
+	struct shadow_pod *shadow;
 	struct inbound_spec spec;
 	struct uplink *uplink;
 	struct object_watch *watch;

@@ -371,7 +371,7 @@ static void client_deliver(void *user)
 
 /* --- waiting -------------------------------------------------------------- */
 
-struct call {
+struct kube_call {
 	json_t *json;
 	struct kt_error err;
 	bool failed, done;
@@ -379,7 +379,7 @@ struct call {
 
 static void call_told(void *user, const struct kube_reply *reply)
 {
-	struct call *c = user;
+	struct kube_call *c = user;
 
 	c->done = true;
 	c->failed = reply->err;
@@ -392,7 +392,7 @@ static void call_told(void *user, const struct kube_reply *reply)
 int kube_call(struct kube *k, const struct kube_request *req, json_t **reply,
 	      struct kt_error *err)
 {
-	struct call c = { 0 };
+	struct kube_call c = { 0 };
 	struct kube_op *op = kube_request_start(k, req, call_told, &c);
 	int rc = loop_run_until(k->loop, &c.done, -1);
 

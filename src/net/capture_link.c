@@ -326,14 +326,14 @@ static int set_up_inside(void *user, struct kt_error *err)
 
 /* --- the pair ------------------------------------------------------------- */
 
-struct overlap {
+struct capture_overlap {
 	struct ipprefix net;
 	bool taken;
 };
 
 static void note_overlap(void *user, const struct netlink_net *n)
 {
-	struct overlap *o = user;
+	struct capture_overlap *o = user;
 
 	/* a wider net (169.254.0.0/16, the default route) does no harm */
 	if (n->net.addr.family == o->net.addr.family &&
@@ -354,7 +354,7 @@ static int choose_addrs(struct capture_link *l, int f, const char *base,
 	if (ipaddr_parse(&a, base) < 0)
 		return kt_fail(err, EINVAL, "address %s", base);
 	for (unsigned int i = 0; i + step <= 256; i += step) {
-		struct overlap o = { .net = ipprefix_make(&a, len) };
+		struct capture_overlap o = { .net = ipprefix_make(&a, len) };
 
 		o.net.addr.b[byte] = (uint8_t)i;
 		if ((rc = netlink_addr_each(l->netlink, note_overlap, &o)) <

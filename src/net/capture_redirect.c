@@ -32,7 +32,7 @@
 #define DATAGRAM_ROOM 65536
 #define UDP_BUFFER (4 << 20)
 
-struct redirect {
+struct capture_redirect {
 	struct capture base;
 	bool closed, ipv6;
 	struct nft *nft;
@@ -48,9 +48,9 @@ struct redirect {
 };
 
 /* A connection that waits for the owner's answer. */
-struct attempt {
+struct capture_attempt {
 	struct capture_tcp pub;
-	struct redirect *r;
+	struct capture_redirect *r;
 	struct list node;
 	struct watch watch;
 	struct timer timer;
@@ -58,12 +58,12 @@ struct attempt {
 	bool answered;
 };
 
-static struct redirect *redirect(struct capture *base)
+static struct capture_redirect *redirect(struct capture *base)
 {
-	return container_of(base, struct redirect, base);
+	return container_of(base, struct capture_redirect, base);
 }
 
-static const struct redirect *redirect_const(const struct capture *base)
+static const struct capture_redirect *redirect_const(const struct capture *base)
 {
 	return (const void *)base; /* its first member */
 }
@@ -76,7 +76,7 @@ static int capture_redirect_set_int(int fd, int level, int opt, int v)
 /* --- attempts ------------------------------------------------------------- */
 
 /* Out of the list; the descriptor is closed, with a reset, if still there. */
-static void attempt_end(struct attempt *a)
+static void attempt_end(struct capture_attempt *a)
 {
 	loop_watch_stop(&a->watch);
 	loop_timer_stop(&a->timer);
@@ -88,7 +88,7 @@ static void attempt_end(struct attempt *a)
 	loop_defer_free(a->r->base.loop, a);
 }
 
-static void attempt_gone(struct attempt *a)
+static void attempt_gone(struct capture_attempt *a)
 {
 	attempt_end(a);
 	a->r->base.ops->tcp_gone(a->r->base.user, &a->pub);
@@ -96,7 +96,8 @@ static void attempt_gone(struct attempt *a)
 
 static void capture_redirect_hand_over(struct timer *t)
 {
-	struct attempt *a = container_of(t, struct attempt, timer);
+	struct capture_attempt *a =
+		container_of(t, struct capture_attempt, timer);
 	int fd = steal_fd(&a->fd);
 
 	attempt_end(a);
@@ -106,7 +107,8 @@ static void capture_redirect_hand_over(struct timer *t)
 static void capture_redirect_tcp_answer(struct capture *base,
 					struct capture_tcp *c, int errnum)
 {
-	struct attempt *a = container_of(c, struct attempt, pub);
+	struct capture_attempt *a =
+		container_of(c, struct capture_attempt, pub);
 
 	if (a->answered)
 		return;
@@ -123,7 +125,8 @@ static void capture_redirect_tcp_answer(struct capture *base,
 /* The program has closed; a half-close behind early data is no end. */
 static void capture_redirect_on_hangup(struct watch *w, uint32_t events)
 {
-	struct attempt *a = container_of(w, struct attempt, watch);
+	struct capture_attempt *a =
+		container_of(w, struct capture_attempt, watch);
 	char byte;
 
 	if (!(events & (EPOLLHUP | EPOLLERR)) &&
@@ -147,9 +150,9 @@ static int capture_redirect_set_options(int fd)
 
 static void redirect_accepted(void *user, int fd, const struct ipport *peer)
 {
-	struct redirect *r = user;
+	struct capture_redirect *r = user;
 	struct loop *loop = r->base.loop;
-	struct attempt *a = NULL;
+	struct capture_attempt *a = NULL;
 
 	if (r->nattempts < r->max)
 		a = calloc(1, sizeof(*a));
@@ -181,7 +184,7 @@ static void capture_redirect_tcp_finish(struct capture *base, int fd)
 
 /* --- UDP ------------------------------------------------------------------ */
 
-static void capture_redirect_udp_ready(struct redirect *r, int f)
+static void capture_redirect_udp_ready(struct capture_redirect *r, int f)
 {
 	for (int i = 0; i < BATCH_UDP && !r->closed; i++) {
 		struct sockaddr_storage ss = { 0 };
@@ -208,14 +211,14 @@ static void capture_redirect_on_udp4(struct watch *w, uint32_t events)
 {
 	(void)events;
 	capture_redirect_udp_ready(
-		container_of(w, struct redirect, udp_watch[0]), 0);
+		container_of(w, struct capture_redirect, udp_watch[0]), 0);
 }
 
 static void capture_redirect_on_udp6(struct watch *w, uint32_t events)
 {
 	(void)events;
 	capture_redirect_udp_ready(
-		container_of(w, struct redirect, udp_watch[1]), 1);
+		container_of(w, struct capture_redirect, udp_watch[1]), 1);
 }
 
 static int capture_redirect_udp_send(struct capture *base,
@@ -236,7 +239,7 @@ static int capture_redirect_udp_send(struct capture *base,
 
 /* --- the table ------------------------------------------------------------ */
 
-static int capture_redirect_load_table(struct redirect *r,
+static int capture_redirect_load_table(struct capture_redirect *r,
 				       const uint16_t tcp[2],
 				       struct kt_error *err)
 {
@@ -277,7 +280,7 @@ static int capture_redirect_route(struct capture *base,
 				  const struct ipprefix *p, bool add,
 				  struct kt_error *err)
 {
-	struct redirect *r = redirect(base);
+	struct capture_redirect *r = redirect(base);
 	bool v6 = p->addr.family == AF_INET6;
 	char prefix[IPPREFIX_STRLEN], text[160];
 
@@ -324,7 +327,7 @@ static int redirect_open_udp(struct ipport *at)
 	return steal_fd(&fd);
 }
 
-static int capture_redirect_open_family(struct redirect *r, int f,
+static int capture_redirect_open_family(struct capture_redirect *r, int f,
 					uint16_t *tcp_port)
 {
 	static const watch_fn udp_fn[2] = { capture_redirect_on_udp4,
@@ -348,7 +351,7 @@ static int capture_redirect_open_family(struct redirect *r, int f,
 	return rc;
 }
 
-static int capture_redirect_open_all(struct redirect *r, bool ipv6,
+static int capture_redirect_open_all(struct capture_redirect *r, bool ipv6,
 				     struct kt_error *err)
 {
 	uint16_t tcp_port[2] = { 0 };
@@ -370,7 +373,7 @@ static int capture_redirect_open_all(struct redirect *r, bool ipv6,
 
 static void capture_redirect_free_now(void *user)
 {
-	struct redirect *r = user;
+	struct capture_redirect *r = user;
 
 	free(r->datagram);
 	free(r);
@@ -378,7 +381,7 @@ static void capture_redirect_free_now(void *user)
 
 static void redirect_close(struct capture *base)
 {
-	struct redirect *r = redirect(base);
+	struct capture_redirect *r = redirect(base);
 
 	if (r->closed)
 		return;
@@ -392,8 +395,8 @@ static void redirect_close(struct capture *base)
 			close(r->udp[f]);
 	}
 	while (!list_empty(&r->attempts))
-		attempt_gone(
-			container_of(r->attempts.next, struct attempt, node));
+		attempt_gone(container_of(r->attempts.next,
+					  struct capture_attempt, node));
 	loop_defer(base->loop, capture_redirect_free_now, r);
 }
 
@@ -423,7 +426,7 @@ int capture_redirect_open(struct capture **out, const struct capture *base,
 			  const struct capture_config *cfg,
 			  struct kt_error *err)
 {
-	struct redirect *r = xcalloc(1, sizeof(*r));
+	struct capture_redirect *r = xcalloc(1, sizeof(*r));
 	int rc;
 
 	r->base = *base;

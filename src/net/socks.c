@@ -37,7 +37,7 @@
 
 enum state { GREETING, REQUEST, HTTP, DIALLING, ANSWERED, ASSOCIATED, CLOSING };
 
-struct client {
+struct socks_client {
 	struct socks *socks;
 	struct list node;
 	enum state state;
@@ -70,7 +70,7 @@ struct socks {
 /* --- the end of a client -------------------------------------------------- */
 
 /* Forgets the client; its descriptor is closed unless it was given away. */
-static void client_end(struct client *c)
+static void client_end(struct socks_client *c)
 {
 	enum state was = c->state;
 	struct socks *s = c->socks;
@@ -94,16 +94,17 @@ static void client_end(struct client *c)
 
 static void socks_on_timeout(struct timer *t)
 {
-	client_end(container_of(t, struct client, timer));
+	client_end(container_of(t, struct socks_client, timer));
 }
 
-static bool socks_put(struct client *c, const void *data, size_t len)
+static bool socks_put(struct socks_client *c, const void *data, size_t len)
 {
 	/* a fresh connection has room for some bytes */
 	return send(c->fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-static bool put_reply(struct client *c, int errnum, const struct ipport *bound)
+static bool put_reply(struct socks_client *c, int errnum,
+		      const struct ipport *bound)
 {
 	uint8_t out[SOCKS_HEAD_MAX];
 	const char *text;
@@ -116,7 +117,7 @@ static bool put_reply(struct client *c, int errnum, const struct ipport *bound)
 }
 
 /* Tells the failure and waits for the program to close. */
-static void client_refuse(struct client *c, int errnum)
+static void client_refuse(struct socks_client *c, int errnum)
 {
 	bool told = put_reply(c, errnum, NULL);
 
@@ -134,7 +135,7 @@ static void client_refuse(struct client *c, int errnum)
 
 /* Only the machine that holds the TCP connection may use the socket; the port
  * is that of its first datagram. */
-static bool from_owner(struct client *c, const struct ipport *src)
+static bool from_owner(struct socks_client *c, const struct ipport *src)
 {
 	if (!ipaddr_eq(&src->addr, &c->udp.src.addr))
 		return false;
@@ -145,7 +146,8 @@ static bool from_owner(struct client *c, const struct ipport *src)
 
 static void socks_on_udp(struct watch *w, uint32_t events)
 {
-	struct client *c = container_of(w, struct client, udp_watch);
+	struct socks_client *c =
+		container_of(w, struct socks_client, udp_watch);
 	struct socks *s = c->socks;
 
 	(void)events;
@@ -174,7 +176,7 @@ static void socks_on_udp(struct watch *w, uint32_t events)
 int socks_udp_send(struct socks_udp *a, const struct ipport *from,
 		   const uint8_t *data, size_t len)
 {
-	struct client *c = container_of(a, struct client, udp);
+	struct socks_client *c = container_of(a, struct socks_client, udp);
 	uint8_t head[SOCKS_HEAD_MAX];
 	struct iovec iov[2] = {
 		{ head, socks_build_udp(from, head) },
@@ -191,7 +193,7 @@ int socks_udp_send(struct socks_udp *a, const struct ipport *from,
 }
 
 /* A socket beside the TCP connection: on the address the program dialled. */
-static int open_udp(struct client *c, struct ipport *bound)
+static int open_udp(struct socks_client *c, struct ipport *bound)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
@@ -218,7 +220,7 @@ static int open_udp(struct client *c, struct ipport *bound)
 				EPOLLIN, socks_on_udp);
 }
 
-static void associate(struct client *c)
+static void associate(struct socks_client *c)
 {
 	struct ipport bound;
 	int rc = open_udp(c, &bound);
@@ -237,7 +239,7 @@ static void associate(struct client *c)
 
 /* --- TCP ------------------------------------------------------------------ */
 
-static void start_dial(struct client *c)
+static void start_dial(struct socks_client *c)
 {
 	struct socks *s = c->socks;
 
@@ -249,7 +251,7 @@ static void start_dial(struct client *c)
 
 static void socks_hand_over(struct timer *t)
 {
-	struct client *c = container_of(t, struct client, timer);
+	struct socks_client *c = container_of(t, struct socks_client, timer);
 	struct socks *s = c->socks;
 	int fd;
 
@@ -266,7 +268,7 @@ static void socks_hand_over(struct timer *t)
 
 void socks_answer(struct socks *s, struct socks_tcp *c, int errnum)
 {
-	struct client *client = container_of(c, struct client, tcp);
+	struct socks_client *client = container_of(c, struct socks_client, tcp);
 
 	if (client->state != DIALLING)
 		return;
@@ -279,7 +281,7 @@ void socks_answer(struct socks *s, struct socks_tcp *c, int errnum)
 }
 
 /* The program has closed, or has half-closed behind data it sent early. */
-static void socks_on_hangup(struct client *c, uint32_t events)
+static void socks_on_hangup(struct socks_client *c, uint32_t events)
 {
 	char byte;
 
@@ -292,7 +294,8 @@ static void socks_on_hangup(struct client *c, uint32_t events)
 
 /* --- messages ------------------------------------------------------------- */
 
-static void socks_take_request(struct client *c, const struct socks_request *r)
+static void socks_take_request(struct socks_client *c,
+			       const struct socks_request *r)
 {
 	c->tcp.dst = r->dst;
 	if (r->command == SOCKS_CONNECT)
@@ -304,8 +307,8 @@ static void socks_take_request(struct client *c, const struct socks_request *r)
 }
 
 /* How many bytes of c->msg are a message; 0: not yet; -errno. */
-static int socks_parse(struct client *c, size_t len, struct socks_request *r,
-		       bool *no_auth)
+static int socks_parse(struct socks_client *c, size_t len,
+		       struct socks_request *r, bool *no_auth)
 {
 	if (c->state == GREETING && len && c->msg[0] >= 'A' &&
 	    c->msg[0] <= 'Z') {
@@ -325,7 +328,7 @@ static int socks_parse(struct client *c, size_t len, struct socks_request *r,
 	}
 }
 
-static void socks_act(struct client *c, const struct socks_request *r,
+static void socks_act(struct socks_client *c, const struct socks_request *r,
 		      bool no_auth)
 {
 	if (c->state != GREETING) {
@@ -339,7 +342,7 @@ static void socks_act(struct client *c, const struct socks_request *r,
 }
 
 /* One step: false when there is nothing more to do now. */
-static bool read_message(struct client *c)
+static bool read_message(struct socks_client *c)
 {
 	struct socks_request r = { 0 };
 	bool no_auth = false;
@@ -378,7 +381,7 @@ static bool read_message(struct client *c)
 	return true;
 }
 
-static void socks_drain(struct client *c)
+static void socks_drain(struct socks_client *c)
 {
 	ssize_t n = recv(c->fd, c->msg, sizeof(c->msg), MSG_DONTWAIT);
 
@@ -388,7 +391,7 @@ static void socks_drain(struct client *c)
 
 static void on_client(struct watch *w, uint32_t events)
 {
-	struct client *c = container_of(w, struct client, watch);
+	struct socks_client *c = container_of(w, struct socks_client, watch);
 
 	switch (c->state) {
 	case GREETING:
@@ -416,7 +419,7 @@ static void on_client(struct watch *w, uint32_t events)
 static void socks_accepted(void *user, int fd, const struct ipport *src)
 {
 	struct socks *s = user;
-	struct client *c =
+	struct socks_client *c =
 		s->nclients < MAX_CLIENTS ? malloc(sizeof(*c)) : NULL;
 	int on = 1;
 
@@ -424,7 +427,7 @@ static void socks_accepted(void *user, int fd, const struct ipport *src)
 		close(fd);
 		return;
 	}
-	memset(c, 0, offsetof(struct client, msg));
+	memset(c, 0, offsetof(struct socks_client, msg));
 	c->socks = s;
 	c->fd = fd;
 	c->udp_fd = -1;
@@ -482,7 +485,8 @@ void socks_close(struct socks *s)
 	s->closed = true;
 	listener_stop(&s->listener);
 	while (!list_empty(&s->clients))
-		client_end(container_of(s->clients.next, struct client, node));
+		client_end(container_of(s->clients.next, struct socks_client,
+					node));
 	loop_defer(s->loop, socks_free_now, s);
 }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-struct client {
+struct table_client {
 	struct list node;
 	uint64_t id;
 	char user[TABLE_USER_MAX];
@@ -34,12 +34,13 @@ struct table *table_new(void)
 	return t;
 }
 
-static struct client *table_find(const struct table *t, uint64_t id)
+static struct table_client *table_find(const struct table *t, uint64_t id)
 {
 	struct list *n;
 
 	list_for_each (n, &t->clients) {
-		struct client *c = container_of(n, struct client, node);
+		struct table_client *c =
+			container_of(n, struct table_client, node);
 
 		if (c->id == id)
 			return c;
@@ -49,7 +50,7 @@ static struct client *table_find(const struct table *t, uint64_t id)
 
 uint64_t table_join(struct table *t)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct table_client *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return 0;
@@ -58,7 +59,7 @@ uint64_t table_join(struct table *t)
 	return c->id;
 }
 
-static void drop_rules(struct table *t, struct client *c)
+static void drop_rules(struct table *t, struct table_client *c)
 {
 	t->nrules -= c->n;
 	free(c->rules);
@@ -68,7 +69,7 @@ static void drop_rules(struct table *t, struct client *c)
 
 void table_leave(struct table *t, uint64_t id)
 {
-	struct client *c = table_find(t, id);
+	struct table_client *c = table_find(t, id);
 
 	if (!c)
 		return;
@@ -82,19 +83,19 @@ void table_free(struct table *t)
 	if (!t)
 		return;
 	while (!list_empty(&t->clients))
-		table_leave(
-			t,
-			container_of(t->clients.next, struct client, node)->id);
+		table_leave(t, container_of(t->clients.next,
+					    struct table_client, node)
+				       ->id);
 	free(t);
 }
 
-static bool in_force(const struct client *c, int64_t now)
+static bool in_force(const struct table_client *c, int64_t now)
 {
 	return !c->lost || now < c->until;
 }
 
 /* the rule of @c that @r takes something from; NULL: none */
-static const struct rule *find_overlap(const struct client *c,
+static const struct rule *find_overlap(const struct table_client *c,
 				       const struct rule *r)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -115,7 +116,8 @@ static int conflict(const struct table *t, uint64_t id,
 	struct list *n;
 
 	list_for_each (n, &t->clients) {
-		const struct client *c = container_of(n, struct client, node);
+		const struct table_client *c =
+			container_of(n, struct table_client, node);
 
 		if (c->id == id || !in_force(c, now))
 			continue;
@@ -137,7 +139,7 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 		 int64_t grace_ns, const struct rule *rules, size_t n,
 		 int64_t now, struct table_conflict *out)
 {
-	struct client *c = table_find(t, id);
+	struct table_client *c = table_find(t, id);
 	struct rule *mine;
 	int rc = c ? conflict(t, id, rules, n, now, out) : -ENOENT;
 
@@ -163,7 +165,7 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 
 void table_lost(struct table *t, uint64_t id, int64_t now)
 {
-	struct client *c = table_find(t, id);
+	struct table_client *c = table_find(t, id);
 
 	if (!c || c->lost)
 		return;
@@ -174,7 +176,7 @@ void table_lost(struct table *t, uint64_t id, int64_t now)
 int table_back(struct table *t, uint64_t id, int64_t now,
 	       struct table_conflict *out)
 {
-	struct client *c = table_find(t, id);
+	struct table_client *c = table_find(t, id);
 	int rc;
 
 	if (!c || !c->lost)
@@ -189,12 +191,13 @@ int table_back(struct table *t, uint64_t id, int64_t now,
 uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 		      const struct rule_request *req, int64_t now)
 {
-	const struct client *best = NULL;
+	const struct table_client *best = NULL;
 	bool best_all = false;
 	struct list *n;
 
 	list_for_each (n, &t->clients) {
-		const struct client *c = container_of(n, struct client, node);
+		const struct table_client *c =
+			container_of(n, struct table_client, node);
 
 		if (!c->n || !in_force(c, now))
 			continue;
@@ -217,7 +220,7 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 
 bool table_serves(const struct table *t, uint64_t id)
 {
-	const struct client *c = table_find(t, id);
+	const struct table_client *c = table_find(t, id);
 
 	return c && c->n > 0;
 }
@@ -225,7 +228,7 @@ bool table_serves(const struct table *t, uint64_t id)
 bool table_has_port(const struct table *t, uint64_t id, uint16_t port, bool udp,
 		    int64_t now)
 {
-	const struct client *c = table_find(t, id);
+	const struct table_client *c = table_find(t, id);
 
 	if (!c || !in_force(c, now))
 		return false;

@@ -24,7 +24,7 @@ struct health {
 	size_t ncallers;
 };
 
-struct caller {
+struct health_caller {
 	struct list node;
 	struct health *health;
 	struct watch watch; /* owns the fd */
@@ -38,7 +38,7 @@ static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
 static const char bad[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
 			  "Connection: close\r\n\r\n";
 
-static void health_caller_free(struct caller *c)
+static void health_caller_free(struct health_caller *c)
 {
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->timer);
@@ -50,12 +50,12 @@ static void health_caller_free(struct caller *c)
 
 static void health_on_timeout(struct timer *t)
 {
-	health_caller_free(container_of(t, struct caller, timer));
+	health_caller_free(container_of(t, struct health_caller, timer));
 }
 
 static void health_on_event(struct watch *w, uint32_t events)
 {
-	struct caller *c = container_of(w, struct caller, watch);
+	struct health_caller *c = container_of(w, struct health_caller, watch);
 	ssize_t n = recv(w->fd, c->head + c->len, HEAD_MAX - c->len, 0);
 	const char *answer = bad;
 
@@ -79,7 +79,8 @@ static void health_on_event(struct watch *w, uint32_t events)
  * said meanwhile is answered. */
 static void health_drop_oldest(struct health *h)
 {
-	struct caller *c = container_of(h->callers.next, struct caller, node);
+	struct health_caller *c =
+		container_of(h->callers.next, struct health_caller, node);
 	size_t n = h->ncallers;
 
 	health_on_event(&c->watch, EPOLLIN);
@@ -90,7 +91,7 @@ static void health_drop_oldest(struct health *h)
 static void health_on_caller(void *user, int fd, const struct ipport *peer)
 {
 	struct health *h = user;
-	struct caller *c = calloc(1, sizeof(*c));
+	struct health_caller *c = calloc(1, sizeof(*c));
 
 	(void)peer;
 	if (c && h->ncallers >= CALLERS_MAX)
@@ -130,7 +131,7 @@ void health_free(struct health *h)
 		return;
 	listener_stop(&h->listener);
 	list_for_each_safe (n, tmp, &h->callers) {
-		health_caller_free(container_of(n, struct caller, node));
+		health_caller_free(container_of(n, struct health_caller, node));
 	}
 	loop_defer_free(h->loop, h);
 }

@@ -43,21 +43,21 @@ static const char usage[] =
 	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
 	"  --version, --help\n";
 
-struct options {
+struct shadow_options {
 	long listen, health, idle, keep, drain;
 	struct ipport nameserver;
 	const char *resolv_conf, *serve, *exempt;
 	bool debug, once;
 };
 
-struct signals {
+struct signal_watch {
 	struct watch watch;
 	bool stop;
 };
 
 static void shadow_main_on_signal(struct watch *w, uint32_t events)
 {
-	struct signals *sg = container_of(w, struct signals, watch);
+	struct signal_watch *sg = container_of(w, struct signal_watch, watch);
 	struct signalfd_siginfo si;
 
 	(void)events;
@@ -66,7 +66,7 @@ static void shadow_main_on_signal(struct watch *w, uint32_t events)
 	sg->stop = true;
 }
 
-static int start_signals(struct signals *sg, struct loop *loop)
+static int start_signals(struct signal_watch *sg, struct loop *loop)
 {
 	sigset_t set;
 	int fd;
@@ -95,7 +95,7 @@ static int number(const char *name, const char *text, long max, long *v)
 	return -EINVAL;
 }
 
-static int from_env(struct options *o)
+static int from_env(struct shadow_options *o)
 {
 	const char *debug = getenv("SHADOW_DEBUG");
 
@@ -114,7 +114,7 @@ static int from_env(struct options *o)
 }
 
 /* 0: go on, 1: done, < 0: wrong usage */
-static int one_option(struct options *o, int c)
+static int one_option(struct shadow_options *o, int c)
 {
 	switch (c) {
 	case 'l':
@@ -155,7 +155,7 @@ static int one_option(struct options *o, int c)
 	}
 }
 
-static int shadow_main_parse(struct options *o, int argc, char **argv)
+static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "listen", required_argument, NULL, 'l' },
@@ -184,7 +184,7 @@ static int shadow_main_parse(struct options *o, int argc, char **argv)
 	return rc;
 }
 
-static struct server_config config_of(const struct options *o)
+static struct server_config config_of(const struct shadow_options *o)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
 	static const uint8_t any[16] = { 0 };
@@ -215,7 +215,7 @@ static void shadow_main_trim(struct server *sv, bool *busy, int64_t *since)
 }
 
 static int shadow_main_serve(struct loop *loop, struct server *sv,
-			     struct signals *sg)
+			     struct signal_watch *sg)
 {
 	int64_t since = 0;
 	bool busy = false;
@@ -237,7 +237,7 @@ static int shadow_main_serve(struct loop *loop, struct server *sv,
 /* Who is being removed gets callers still, from nodes that do not know yet, and
  * a laptop may want it to serve until another shadow is ready. The second
  * signal is obeyed at once. */
-static void drain(struct loop *loop, struct server *sv, struct signals *sg,
+static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
 		  int64_t limit)
 {
 	int64_t now = clock_ns(), end = now + limit, quiet = now;
@@ -259,13 +259,13 @@ static void drain(struct loop *loop, struct server *sv, struct signals *sg,
 
 int main(int argc, char **argv)
 {
-	struct options o = { .listen = 18022,
-			     .idle = 600,
-			     .keep = 120,
-			     .drain = 8,
-			     .resolv_conf = "/etc/resolv.conf" };
+	struct shadow_options o = { .listen = 18022,
+				    .idle = 600,
+				    .keep = 120,
+				    .drain = 8,
+				    .resolv_conf = "/etc/resolv.conf" };
 	struct kt_error err = { 0 };
-	struct signals sg = { 0 };
+	struct signal_watch sg = { 0 };
 	struct server_config cfg;
 	struct server *sv = NULL;
 	struct loop *loop;

@@ -26,7 +26,7 @@
  * destination share the socket, and the sequence number on the wire is ours:
  * it leads back to the program's own id and number.
  */
-struct slot {
+struct ping_slot {
 	uint16_t wire, id, seq;
 	bool used;
 };
@@ -38,7 +38,7 @@ struct ping {
 	struct capstream cs;
 	struct ipaddr dst;
 	uint16_t next;
-	struct slot slot[SLOTS];
+	struct ping_slot slot[SLOTS];
 };
 
 static void ping_ping_free(struct ping *p)
@@ -52,7 +52,7 @@ static void ping_ping_free(struct ping *p)
 static void ping_answer(struct ping *p, uint16_t wire, struct echo_answer *a,
 			const uint8_t *payload, size_t len)
 {
-	struct slot *sl = &p->slot[wire % SLOTS];
+	struct ping_slot *sl = &p->slot[wire % SLOTS];
 	uint8_t head[ECHO_ANSWER_HEAD];
 
 	if (!sl->used || sl->wire != wire)
@@ -173,7 +173,7 @@ static void send_echo(struct ping *p, const struct echo_request *e,
 
 	head[6] = (uint8_t)(wire >> 8);
 	head[7] = (uint8_t)wire;
-	p->slot[wire % SLOTS] = (struct slot){ wire, e->id, e->seq, true };
+	p->slot[wire % SLOTS] = (struct ping_slot){ wire, e->id, e->seq, true };
 	memset(ctl, 0, sizeof(ctl));
 	if (e->ttl)
 		set_hops(p, &msg, ctl, e->ttl);

@@ -64,7 +64,7 @@ struct serve {
 	bool ending;
 };
 
-struct caller {
+struct serve_caller {
 	struct list node;
 	struct port *port;
 	struct watch watch; /* while it waits */
@@ -77,7 +77,7 @@ struct caller {
 	struct router_conn *router;
 };
 
-static void serve_route(struct caller *c);
+static void serve_route(struct serve_caller *c);
 
 struct origin *serve_origin(const struct serve *sv, uint16_t port)
 {
@@ -103,7 +103,7 @@ size_t serve_callers(const struct serve *sv)
 
 /* --- callers -------------------------------------------------------------- */
 
-static void serve_caller_free(struct caller *c)
+static void serve_caller_free(struct serve_caller *c)
 {
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->again);
@@ -118,7 +118,7 @@ static void serve_caller_free(struct caller *c)
 	loop_defer_free(c->port->serve->sh->loop, c);
 }
 
-static int give_fd(struct caller *c)
+static int give_fd(struct serve_caller *c)
 {
 	loop_watch_stop(&c->watch);
 	return steal_fd(&c->fd);
@@ -126,12 +126,12 @@ static int give_fd(struct caller *c)
 
 static void serve_on_again(struct timer *t)
 {
-	serve_route(container_of(t, struct caller, again));
+	serve_route(container_of(t, struct serve_caller, again));
 }
 
 static void on_dialed(void *user, int error)
 {
-	struct caller *c = user;
+	struct serve_caller *c = user;
 	struct tunnel_tcp *tcp = steal_ptr(&c->tcp);
 
 	if (error == -ENETRESET) {
@@ -147,7 +147,7 @@ static void on_dialed(void *user, int error)
 	serve_caller_free(c);
 }
 
-static bool to_laptop(struct caller *c, uint64_t id)
+static bool to_laptop(struct serve_caller *c, uint64_t id)
 {
 	struct shadow *sh = c->port->serve->sh;
 	struct mux *m = laptop_mux(sh, id);
@@ -165,7 +165,7 @@ static bool to_laptop(struct caller *c, uint64_t id)
 
 static void serve_on_joined(void *user)
 {
-	struct caller *c = user;
+	struct serve_caller *c = user;
 
 	c->join = NULL;
 	serve_caller_free(c);
@@ -173,7 +173,7 @@ static void serve_on_joined(void *user)
 
 static void serve_on_origin(void *user, int fd)
 {
-	struct caller *c = user;
+	struct serve_caller *c = user;
 
 	c->dial = NULL;
 	if (fd >= 0)
@@ -183,14 +183,14 @@ static void serve_on_origin(void *user, int fd)
 		serve_caller_free(c);
 }
 
-static bool to_origin(struct caller *c)
+static bool to_origin(struct serve_caller *c)
 {
 	if (c->port->origin)
 		c->dial = origin_connect(c->port->origin, serve_on_origin, c);
 	return c->dial;
 }
 
-static void serve_route(struct caller *c)
+static void serve_route(struct serve_caller *c)
 {
 	uint64_t id = table_choose(c->port->serve->sh->table,
 				   c->port->item.port, false, NULL, clock_ns());
@@ -203,14 +203,14 @@ static void serve_route(struct caller *c)
 
 static void on_routed(void *user)
 {
-	struct caller *c = user;
+	struct serve_caller *c = user;
 
 	c->router = NULL;
 	serve_caller_free(c);
 }
 
 /* requests are looked into: each goes its own way */
-static void serve_hand_over(struct caller *c)
+static void serve_hand_over(struct serve_caller *c)
 {
 	struct serve *sv = c->port->serve;
 	struct pipe *p = pipe_fd_new(sv->sh->loop, give_fd(c));
@@ -230,7 +230,7 @@ static void serve_hand_over(struct caller *c)
 /* it gave up before its way was open */
 static void on_caller_event(struct watch *w, uint32_t events)
 {
-	struct caller *c = container_of(w, struct caller, watch);
+	struct serve_caller *c = container_of(w, struct serve_caller, watch);
 
 	if (events & (EPOLLERR | EPOLLHUP))
 		serve_caller_free(c);
@@ -240,7 +240,8 @@ static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 {
 	struct port *p = user;
 	struct shadow *sh = p->serve->sh;
-	struct caller *c = fd < sh->fd_limit ? calloc(1, sizeof(*c)) : NULL;
+	struct serve_caller *c =
+		fd < sh->fd_limit ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c ||
 	    loop_watch_start(sh->loop, &c->watch, fd, 0, on_caller_event) < 0) {
@@ -332,7 +333,8 @@ static void each_router(struct serve *sv, const struct port *port,
 	struct list *n, *tmp;
 
 	list_for_each_safe (n, tmp, &sv->callers) {
-		struct caller *c = container_of(n, struct caller, node);
+		struct serve_caller *c =
+			container_of(n, struct serve_caller, node);
 
 		if (c->router && (!port || c->port == port))
 			fn(c->router);
@@ -432,8 +434,8 @@ void serve_free(struct serve *sv)
 	for (size_t i = 0; i < sv->nports; i++)
 		listener_stop(&sv->port[i]->listener);
 	while (!list_empty(&sv->callers))
-		serve_caller_free(
-			container_of(sv->callers.next, struct caller, node));
+		serve_caller_free(container_of(sv->callers.next,
+					       struct serve_caller, node));
 	redirector_free(sv->redirector); /* now: resets find their way */
 	for (size_t i = 0; i < sv->nports; i++) {
 		serve_udp_free(sv->port[i]->udp);

@@ -35,7 +35,7 @@ struct serve_udp {
 	size_t nflows;
 };
 
-struct flow {
+struct serve_flow {
 	struct list node, recent;
 	struct serve_udp *udp;
 	struct ipport from;
@@ -45,7 +45,7 @@ struct flow {
 	struct timer idle;
 };
 
-static void flow_free(struct flow *f)
+static void flow_free(struct serve_flow *f)
 {
 	loop_timer_stop(&f->idle);
 	if (f->watch.loop) {
@@ -61,10 +61,10 @@ static void flow_free(struct flow *f)
 
 static void serve_udp_on_idle(struct timer *t)
 {
-	flow_free(container_of(t, struct flow, idle));
+	flow_free(container_of(t, struct serve_flow, idle));
 }
 
-static void touch(struct flow *f)
+static void touch(struct serve_flow *f)
 {
 	list_del(&f->recent);
 	list_add_tail(&f->udp->recent, &f->recent);
@@ -73,7 +73,7 @@ static void touch(struct flow *f)
 }
 
 /* to the caller; what finds no room is lost, as in a network */
-static void send_back(struct flow *f, const uint8_t *p, size_t n)
+static void send_back(struct serve_flow *f, const uint8_t *p, size_t n)
 {
 	struct sockaddr_storage ss;
 	struct ipport to = f->from;
@@ -103,7 +103,7 @@ static void on_datagram(void *user, const uint8_t *p, size_t n)
 
 static void serve_udp_on_close(void *user, int error)
 {
-	struct flow *f = user;
+	struct serve_flow *f = user;
 
 	(void)error;
 	f->stream = NULL;
@@ -113,7 +113,7 @@ static void serve_udp_on_close(void *user, int error)
 static const struct tunnel_udp_ops ops = { .datagram = on_datagram,
 					   .close = serve_udp_on_close };
 
-static int open_stream(struct flow *f)
+static int open_stream(struct serve_flow *f)
 {
 	struct shadow *sh = f->udp->sh;
 	struct mux *m = laptop_mux(sh, f->id);
@@ -134,7 +134,7 @@ static int open_stream(struct flow *f)
 
 static void serve_udp_on_origin(struct watch *w, uint32_t events)
 {
-	struct flow *f = container_of(w, struct flow, watch);
+	struct serve_flow *f = container_of(w, struct serve_flow, watch);
 	uint8_t *mem = f->udp->sh->scratch;
 
 	(void)events;
@@ -148,7 +148,7 @@ static void serve_udp_on_origin(struct watch *w, uint32_t events)
 	}
 }
 
-static int serve_udp_open_origin(struct flow *f)
+static int serve_udp_open_origin(struct serve_flow *f)
 {
 	struct shadow *sh = f->udp->sh;
 	struct sockaddr_storage ss;
@@ -182,13 +182,14 @@ static struct list *serve_udp_bucket_of(struct serve_udp *u,
 	return &u->bucket[ipport_hash(from, NULL) % BUCKETS];
 }
 
-static struct flow *flow_new(struct serve_udp *u, const struct ipport *from,
-			     uint64_t id)
+static struct serve_flow *flow_new(struct serve_udp *u,
+				   const struct ipport *from, uint64_t id)
 {
-	struct flow *f;
+	struct serve_flow *f;
 
 	if (u->nflows >= SERVE_UDP_FLOWS)
-		flow_free(container_of(u->recent.next, struct flow, recent));
+		flow_free(container_of(u->recent.next, struct serve_flow,
+				       recent));
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
@@ -204,14 +205,15 @@ static struct flow *flow_new(struct serve_udp *u, const struct ipport *from,
 	return NULL;
 }
 
-static struct flow *flow_of(struct serve_udp *u, const struct ipport *from)
+static struct serve_flow *flow_of(struct serve_udp *u,
+				  const struct ipport *from)
 {
 	uint64_t id =
 		table_choose(u->sh->table, u->port, true, NULL, clock_ns());
 	struct list *n, *tmp, *b = serve_udp_bucket_of(u, from);
 
 	list_for_each_safe (n, tmp, b) {
-		struct flow *f = container_of(n, struct flow, node);
+		struct serve_flow *f = container_of(n, struct serve_flow, node);
 
 		if (!ipport_eq(&f->from, from))
 			continue;
@@ -225,7 +227,7 @@ static struct flow *flow_of(struct serve_udp *u, const struct ipport *from)
 static void serve_udp_take(struct serve_udp *u, const struct ipport *from,
 			   const uint8_t *p, size_t n)
 {
-	struct flow *f = flow_of(u, from);
+	struct serve_flow *f = flow_of(u, from);
 
 	if (!f)
 		return;
@@ -323,7 +325,7 @@ void serve_udp_free(struct serve_udp *u)
 	close(u->watch.fd);
 	for (size_t i = 0; i < BUCKETS; i++)
 		while (!list_empty(&u->bucket[i]))
-			flow_free(container_of(u->bucket[i].next, struct flow,
-					       node));
+			flow_free(container_of(u->bucket[i].next,
+					       struct serve_flow, node));
 	loop_defer_free(u->sh->loop, u);
 }

@@ -13,7 +13,7 @@
 #define CONNECT_NS (10 * NS_SEC)
 
 /* connecting -> relay; the stream's close() ends it */
-struct call {
+struct inbound_call {
 	struct inbound_calls *calls;
 	struct mux_stream *stream;
 	struct watch watch;
@@ -24,7 +24,7 @@ struct call {
 	bool again; /* ::1 was tried */
 };
 
-static void call_free(struct call *c)
+static void call_free(struct inbound_call *c)
 {
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->timer);
@@ -80,7 +80,7 @@ inbound_call_port_of(const struct inbound_calls *cs,
 
 /* --- TCP ------------------------------------------------------------------ */
 
-static void try_connect(struct call *c);
+static void try_connect(struct inbound_call *c);
 
 static bool is_localhost(const struct ipaddr *a)
 {
@@ -91,7 +91,7 @@ static bool is_localhost(const struct ipaddr *a)
 }
 
 /* many servers of programmers listen at "localhost", and that is ::1 only */
-static bool try_v6(struct call *c, int error)
+static bool try_v6(struct inbound_call *c, int error)
 {
 	static const uint8_t lo[16] = { [15] = 1 };
 
@@ -106,7 +106,7 @@ static bool try_v6(struct call *c, int error)
 	return true;
 }
 
-static void call_fail(struct call *c, int error)
+static void call_fail(struct inbound_call *c, int error)
 {
 	struct ipport to = c->to;
 
@@ -122,7 +122,7 @@ static void call_fail(struct call *c, int error)
 	inbound_call_refuse(c->calls, c->stream, &c->who, &to, error);
 }
 
-static void call_connected(struct call *c)
+static void call_connected(struct inbound_call *c)
 {
 	int fd = steal_fd(&c->fd);
 
@@ -135,7 +135,7 @@ static void call_connected(struct call *c)
 
 static void inbound_call_on_connect(struct watch *w, uint32_t events)
 {
-	struct call *c = container_of(w, struct call, watch);
+	struct inbound_call *c = container_of(w, struct inbound_call, watch);
 	socklen_t len = sizeof(int);
 	int error = 0;
 
@@ -150,10 +150,10 @@ static void inbound_call_on_connect(struct watch *w, uint32_t events)
 
 static void inbound_call_on_timeout(struct timer *t)
 {
-	call_fail(container_of(t, struct call, timer), ETIMEDOUT);
+	call_fail(container_of(t, struct inbound_call, timer), ETIMEDOUT);
 }
 
-static void try_connect(struct call *c)
+static void try_connect(struct inbound_call *c)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&c->to, &ss);
@@ -173,7 +173,7 @@ static void try_connect(struct call *c)
 
 static void call_data(void *user, const uint8_t *p, size_t n)
 {
-	struct call *c = user;
+	struct inbound_call *c = user;
 
 	(void)p;
 	(void)n;
@@ -199,7 +199,7 @@ void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 	struct inbound_caller who;
 	const struct inbound_port *port =
 		inbound_call_port_of(cs, req, false, &who);
-	struct call *c = port ? calloc(1, sizeof(*c)) : NULL;
+	struct inbound_call *c = port ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		inbound_call_refuse(cs, s, &who, port ? &port->local : NULL,

@@ -15,7 +15,7 @@
  * The socket is read only when the mux asks for bytes, so a stream that may
  * not send leaves the datagrams in the kernel, which drops what is too much.
  */
-struct udp {
+struct udp_associations {
 	struct loop *loop;
 	uint8_t *scratch;
 	struct mux_stream *stream;
@@ -24,7 +24,7 @@ struct udp {
 	struct capstream cs;
 };
 
-static void udpserve_udp_free(struct udp *u)
+static void udpserve_udp_free(struct udp_associations *u)
 {
 	u->over = true;
 	loop_watch_stop(&u->watch);
@@ -34,7 +34,7 @@ static void udpserve_udp_free(struct udp *u)
 }
 
 /* the network said no: tell the client, then end */
-static void udp_fail(struct udp *u, int error)
+static void udp_fail(struct udp_associations *u, int error)
 {
 	if (u->cs.ending)
 		return;
@@ -43,7 +43,7 @@ static void udp_fail(struct udp *u, int error)
 }
 
 /* one datagram into the queue; false when there is none */
-static bool take_one(struct udp *u)
+static bool take_one(struct udp_associations *u)
 {
 	static const uint8_t context = 0;
 	uint8_t *mem = u->scratch;
@@ -63,7 +63,7 @@ static bool take_one(struct udp *u)
 
 static ssize_t udpserve_udp_read(void *user, uint8_t *buf, size_t len)
 {
-	struct udp *u = user;
+	struct udp_associations *u = user;
 
 	while (u->readable && !u->cs.ending && u->cs.out.len < len)
 		if (!take_one(u))
@@ -73,7 +73,7 @@ static ssize_t udpserve_udp_read(void *user, uint8_t *buf, size_t len)
 
 static bool udpserve_on_capsule(void *user, const struct capsule *c)
 {
-	struct udp *u = user;
+	struct udp_associations *u = user;
 
 	if (c->type != CAPSULE_DATAGRAM || c->len < 1 || c->value[0] != 0)
 		return true;
@@ -86,7 +86,7 @@ static bool udpserve_on_capsule(void *user, const struct capsule *c)
 
 static void udpserve_udp_data(void *user, const uint8_t *p, size_t n)
 {
-	struct udp *u = user;
+	struct udp_associations *u = user;
 
 	mux_stream_consume(u->stream, n);
 	if (capstream_feed(&u->cs, p, n, udpserve_on_capsule, u) < 0)
@@ -95,7 +95,7 @@ static void udpserve_udp_data(void *user, const uint8_t *p, size_t n)
 
 static void udpserve_udp_end(void *user)
 {
-	struct udp *u = user;
+	struct udp_associations *u = user;
 
 	u->cs.ending = true;
 	mux_stream_resume(u->stream);
@@ -116,7 +116,8 @@ static const struct mux_stream_ops ops = {
 
 static void udpserve_on_event(struct watch *w, uint32_t events)
 {
-	struct udp *u = container_of(w, struct udp, watch);
+	struct udp_associations *u =
+		container_of(w, struct udp_associations, watch);
 
 	(void)events;
 	u->readable = true;
@@ -126,7 +127,7 @@ static void udpserve_on_event(struct watch *w, uint32_t events)
 int udpserve_start(struct loop *loop, int fd, uint8_t *scratch,
 		   struct mux_stream *s)
 {
-	struct udp *u = calloc(1, sizeof(*u));
+	struct udp_associations *u = calloc(1, sizeof(*u));
 	int rc = -ENOMEM;
 
 	if (u)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-struct shadow {
+struct shadow_pod {
 	struct shadow_config cfg;
 	char name[256]; /* of the Pod or Deployment; "" before it is made */
 	char pod[256];	/* the running Pod */
@@ -37,22 +37,22 @@ const char *shadow_user(void)
 }
 
 /* A router's state is its users': it is always the one Pod of its name. */
-static bool is_router(const struct shadow *s)
+static bool is_router(const struct shadow_pod *s)
 {
 	return s->cfg.face && s->cfg.share;
 }
 
-static bool is_deployment(const struct shadow *s)
+static bool is_deployment(const struct shadow_pod *s)
 {
 	return s->cfg.pod->deployment && !is_router(s);
 }
 
-static const char *shared_name(const struct shadow *s)
+static const char *shared_name(const struct shadow_pod *s)
 {
 	return is_router(s) ? s->cfg.face->name : KT_SHARED_SHADOW;
 }
 
-static void make_name(const struct shadow *s, char dst[256])
+static void make_name(const struct shadow_pod *s, char dst[256])
 {
 	const struct shadow_face *f = s->cfg.face;
 	char tail[6];
@@ -65,14 +65,14 @@ static void make_name(const struct shadow *s, char dst[256])
 			 tail);
 }
 
-static void set_name(struct shadow *s, const char *name)
+static void set_name(struct shadow_pod *s, const char *name)
 {
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->text, sizeof(s->text), "shadow %s %s",
 		 is_deployment(s) ? "Deployment" : "Pod", name);
 }
 
-static char *object_path(const struct shadow *s, const char *name)
+static char *object_path(const struct shadow_pod *s, const char *name)
 {
 	return is_deployment(s)
 		       ? kube_path("apps/v1", "deployments", s->cfg.ns, name,
@@ -80,13 +80,13 @@ static char *object_path(const struct shadow *s, const char *name)
 		       : kube_path("v1", "pods", s->cfg.ns, name, NULL);
 }
 
-static int64_t shadow_now(const struct shadow *s)
+static int64_t shadow_now(const struct shadow_pod *s)
 {
 	return s->cfg.use_local_time ? time(NULL)
 				     : kube_cluster_time(s->cfg.kube);
 }
 
-static json_t *make_object(const struct shadow *s, const char *name)
+static json_t *make_object(const struct shadow_pod *s, const char *name)
 {
 	static const char *const args[] = { "--listen", SHADOW_TUNNEL_TEXT,
 					    "--health", SHADOW_HEALTH_TEXT,
@@ -134,7 +134,7 @@ static json_t *make_object(const struct shadow *s, const char *name)
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
 }
 
-static void report(struct shadow *s, const char *text)
+static void report(struct shadow_pod *s, const char *text)
 {
 	if (s->cfg.progress)
 		s->cfg.progress(s->cfg.user, text);
@@ -152,7 +152,7 @@ static bool is_ending(const json_t *obj)
 
 /* Write the count, or delete what has no user left: in either case as @obj was
  * read, so that nobody has joined or left since (-EBUSY) */
-static int write_refs(struct shadow *s, const char *path, const json_t *obj,
+static int write_refs(struct shadow_pod *s, const char *path, const json_t *obj,
 		      long refs, struct kt_error *err)
 {
 	auto_json json_t *patch = NULL;
@@ -171,7 +171,7 @@ static int write_refs(struct shadow *s, const char *path, const json_t *obj,
 /* Read, change the count, write; somebody else's write in between is a 409 and
  * makes us read again. Without a user it is deleted, or left as it is (@stay).
  * *@left: the new count. */
-static int change_refs(struct shadow *s, int by, bool stay, long *left,
+static int change_refs(struct shadow_pod *s, int by, bool stay, long *left,
 		       struct kt_error *err)
 {
 	auto_free char *path = object_path(s, s->name);
@@ -202,7 +202,7 @@ static int change_refs(struct shadow *s, int by, bool stay, long *left,
 
 /* Join the shared shadow if there is a live one. 1: joined; 0: there is none;
  * -EAGAIN: one is ending, look again. */
-static int try_join(struct shadow *s, struct kt_error *err)
+static int try_join(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = object_path(s, shared_name(s));
 	auto_json json_t *obj = NULL;
@@ -232,7 +232,7 @@ static int try_join(struct shadow *s, struct kt_error *err)
 	return 1;
 }
 
-static int create(struct shadow *s, const char *name, struct kt_error *err)
+static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 {
 	auto_json json_t *obj = make_object(s, name);
 	auto_free char *path = object_path(s, NULL);
@@ -247,7 +247,7 @@ static int create(struct shadow *s, const char *name, struct kt_error *err)
 	return rc;
 }
 
-static int join_or_create_shared(struct shadow *s, struct kt_error *err)
+static int join_or_create_shared(struct shadow_pod *s, struct kt_error *err)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		int rc = try_join(s, err);
@@ -276,7 +276,7 @@ static void forward_progress(void *user, const char *text)
 	report(user, text);
 }
 
-static int wait_pod(struct shadow *s, struct kt_error *err)
+static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = object_path(s, s->name);
 	auto_free char *selector = NULL;
@@ -312,7 +312,7 @@ static int wait_pod(struct shadow *s, struct kt_error *err)
 	return 0;
 }
 
-int shadow_ensure(struct shadow *s, struct kt_error *err)
+int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	char name[256];
@@ -337,7 +337,7 @@ int shadow_ensure(struct shadow *s, struct kt_error *err)
 	return wait_pod(s, err);
 }
 
-int shadow_check(struct shadow *s, struct kt_error *err)
+int shadow_check(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "pods", s->cfg.ns, s->pod, NULL);
 	auto_json json_t *pod = NULL;
@@ -350,7 +350,7 @@ int shadow_check(struct shadow *s, struct kt_error *err)
 	return rc < 0 ? rc : !is_ending(pod);
 }
 
-int shadow_remove(struct shadow *s, struct kt_error *err)
+int shadow_remove(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	long left = 0;
@@ -371,7 +371,7 @@ int shadow_remove(struct shadow *s, struct kt_error *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-int shadow_leave(struct shadow *s, bool last, struct kt_error *err)
+int shadow_leave(struct shadow_pod *s, bool last, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	long left = 0;
@@ -390,15 +390,15 @@ int shadow_leave(struct shadow *s, bool last, struct kt_error *err)
 
 /* --- small things * ------------------------------------------------------- */
 
-struct shadow *shadow_new(const struct shadow_config *cfg)
+struct shadow_pod *shadow_new(const struct shadow_config *cfg)
 {
-	struct shadow *s = xcalloc(1, sizeof(*s));
+	struct shadow_pod *s = xcalloc(1, sizeof(*s));
 
 	s->cfg = *cfg;
 	return s;
 }
 
-void shadow_free(struct shadow *s)
+void shadow_free(struct shadow_pod *s)
 {
 	if (!s)
 		return;
@@ -406,7 +406,7 @@ void shadow_free(struct shadow *s)
 	free(s);
 }
 
-void shadow_adopt(struct shadow *s, const char *pod, const char *name,
+void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 		  uint16_t port)
 {
 	snprintf(s->pod, sizeof(s->pod), "%s", pod);
@@ -415,22 +415,22 @@ void shadow_adopt(struct shadow *s, const char *pod, const char *name,
 	s->port = port;
 }
 
-uint16_t shadow_port(const struct shadow *s)
+uint16_t shadow_port(const struct shadow_pod *s)
 {
 	return s->port ? s->port : SHADOW_TUNNEL_PORT;
 }
 
-const char *shadow_pod_name(const struct shadow *s)
+const char *shadow_pod_name(const struct shadow_pod *s)
 {
 	return s->pod;
 }
 
-const char *shadow_pod_ip(const struct shadow *s)
+const char *shadow_pod_ip(const struct shadow_pod *s)
 {
 	return s->pod_ip;
 }
 
-const char *shadow_describe(const struct shadow *s)
+const char *shadow_describe(const struct shadow_pod *s)
 {
 	return s->text;
 }

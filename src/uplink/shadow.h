@@ -22,7 +22,7 @@
 /* after a write that got no answer: it is carried out then, or never */
 #define MAYBE_PAUSE (300 * NS_MS)
 
-struct shadow;
+struct shadow_pod;
 
 /** struct shadow_face - what a shadow is for; all borrowed. See shadow_spec. */
 struct shadow_face {
@@ -51,35 +51,36 @@ struct shadow_config {
 	void *user;
 };
 
-struct shadow *shadow_new(const struct shadow_config *cfg);
+struct shadow_pod *shadow_new(const struct shadow_config *cfg);
 /** shadow_free() - forget it; the object stays (see shadow_remove()) */
-void shadow_free(struct shadow *s);
+void shadow_free(struct shadow_pod *s);
 
 /** shadow_adopt() - in place of shadow_ensure(): container @name of the running
  *  Pod @pod, made and looked after by somebody else */
-void shadow_adopt(struct shadow *s, const char *pod, const char *name,
+void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 		  uint16_t port);
 /** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */
-uint16_t shadow_port(const struct shadow *s);
+uint16_t shadow_port(const struct shadow_pod *s);
 
 /** shadow_ensure() - make or join the object and wait until its Pod runs */
-KT_CHECK int shadow_ensure(struct shadow *s, struct kt_error *err);
+KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
 /** shadow_check() - after trouble: 1: the Pod still runs; 0: it is gone or
  *  ends, call shadow_ensure() again; -errno: could not ask */
-KT_CHECK int shadow_check(struct shadow *s, struct kt_error *err);
+KT_CHECK int shadow_check(struct shadow_pod *s, struct kt_error *err);
 /** shadow_remove() - leave the shared one, or delete what we made */
-KT_CHECK int shadow_remove(struct shadow *s, struct kt_error *err);
+KT_CHECK int shadow_remove(struct shadow_pod *s, struct kt_error *err);
 
 /** shadow_leave() - the same with the decision made elsewhere: @last deletes
  *  the shared one whatever its count says, else it stays */
-KT_CHECK int shadow_leave(struct shadow *s, bool last, struct kt_error *err);
+KT_CHECK int shadow_leave(struct shadow_pod *s, bool last,
+			  struct kt_error *err);
 
 /** shadow_pod_name() - the running Pod's name, after shadow_ensure() */
-const char *shadow_pod_name(const struct shadow *s);
+const char *shadow_pod_name(const struct shadow_pod *s);
 /** shadow_describe() - "shadow Pod NAME", for messages */
-const char *shadow_describe(const struct shadow *s);
+const char *shadow_describe(const struct shadow_pod *s);
 /** shadow_pod_ip() - of the running Pod, or "" */
-const char *shadow_pod_ip(const struct shadow *s);
+const char *shadow_pod_ip(const struct shadow_pod *s);
 
 /** shadow_user() - the developer's name (annotation kt-user): SUDO_USER, or
  *  that of the uid */

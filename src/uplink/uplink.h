@@ -31,7 +31,7 @@ struct uplink_config {
 	struct loop *loop;
 	struct kube *kube;
 	const char *ns;
-	struct shadow *shadow;
+	struct shadow_pod *shadow;
 	int64_t open_timeout_ns; /* --portForwardTimeout */
 	size_t buffers;		 /* --bufferLimit, bytes; 0: the default */
 	const struct home *home; /* where it remembers which carrier works */

@@ -137,7 +137,7 @@ static int data_ends(struct h2 *h)
 
 /* --- HEADERS, CONTINUATION ------------------------------------------------ */
 
-struct block {
+struct field_block {
 	struct h2 *h;
 	struct h2_stream *st; /* NULL: only the table is to be kept */
 	struct h2_check check;
@@ -151,7 +151,7 @@ struct block {
  * what it was told means no good, and the rest is not even decoded */
 static int on_field(void *user, const struct hpack_field *f)
 {
-	struct block *b = user;
+	struct field_block *b = user;
 
 	b->size += f->nname + f->nvalue + FIELD_OVERHEAD;
 	if (b->size > (size_t)b->h->limits.head_max * H2_LIST_FACTOR)
@@ -195,7 +195,7 @@ static int head_ends(struct h2 *h, struct h2_stream *st,
 
 static int block_ends(struct h2 *h, const uint8_t *p, size_t n, bool last)
 {
-	struct block b = { .h = h, .st = h2_find(h, h->id) };
+	struct field_block b = { .h = h, .st = h2_find(h, h->id) };
 	int rc;
 
 	if (b.st && b.st->remote_done)

@@ -9,7 +9,7 @@
 
 /* --- tables --------------------------------------------------------------- */
 
-struct text {
+struct hpack_text {
 	const char *name, *value;
 	uint8_t nname, nvalue;
 };
@@ -20,7 +20,7 @@ struct text {
 	}
 
 /* appendix A; the first has index 1 */
-static const struct text fixed[] = {
+static const struct hpack_text fixed[] = {
 	TEXT(":authority", ""),
 	TEXT(":method", "GET"),
 	TEXT(":method", "POST"),
@@ -84,13 +84,13 @@ static const struct text fixed[] = {
 	TEXT("www-authenticate", ""),
 };
 
-struct entry {
+struct hpack_entry {
 	struct list node;
 	size_t nname, nvalue;
 	uint8_t text[]; /* name, value */
 };
 
-static size_t entry_size(const struct entry *e)
+static size_t entry_size(const struct hpack_entry *e)
 {
 	return e->nname + e->nvalue + ENTRY_OVERHEAD;
 }
@@ -98,8 +98,8 @@ static size_t entry_size(const struct entry *e)
 static void shrink(struct hpack_decoder *d, size_t size)
 {
 	while (d->size > size) {
-		struct entry *e =
-			container_of(d->table.prev, struct entry, node);
+		struct hpack_entry *e =
+			container_of(d->table.prev, struct hpack_entry, node);
 
 		d->size -= entry_size(e);
 		d->count--;
@@ -111,7 +111,7 @@ static void shrink(struct hpack_decoder *d, size_t size)
 static int hpack_insert(struct hpack_decoder *d, const struct hpack_field *f)
 {
 	size_t size = f->nname + f->nvalue + ENTRY_OVERHEAD;
-	struct entry *e;
+	struct hpack_entry *e;
 
 	if (size > d->max) { /* empties the table, and is no error */
 		shrink(d, 0);
@@ -136,13 +136,13 @@ static int hpack_insert(struct hpack_decoder *d, const struct hpack_field *f)
 static int look_up(const struct hpack_decoder *d, size_t index,
 		   struct hpack_field *f)
 {
-	const struct entry *e;
+	const struct hpack_entry *e;
 	struct list *n = d->table.next;
 
 	if (index == 0 || index > ARRAY_SIZE(fixed) + d->count)
 		return -EBADMSG;
 	if (index <= ARRAY_SIZE(fixed)) {
-		const struct text *t = &fixed[index - 1];
+		const struct hpack_text *t = &fixed[index - 1];
 
 		f->name = (const uint8_t *)t->name;
 		f->nname = t->nname;
@@ -152,7 +152,7 @@ static int look_up(const struct hpack_decoder *d, size_t index,
 	}
 	for (index -= ARRAY_SIZE(fixed) + 1; index; index--)
 		n = n->next;
-	e = container_of(n, struct entry, node);
+	e = container_of(n, struct hpack_entry, node);
 	f->name = e->text;
 	f->nname = e->nname;
 	f->value = e->text + e->nname;
@@ -350,7 +350,7 @@ static size_t hpack_find(const struct hpack_field *f, bool *whole)
 
 	*whole = false;
 	for (size_t i = 0; i < ARRAY_SIZE(fixed) && !*whole; i++) {
-		const struct text *t = &fixed[i];
+		const struct hpack_text *t = &fixed[i];
 
 		if (!hpack_same(f->name, f->nname, t->name, t->nname))
 			continue;

@@ -16,7 +16,7 @@
 struct rig {
 	struct store store;
 	struct pod_options pod;
-	struct shadow *shadow;
+	struct shadow_pod *shadow;
 };
 
 /* A shared shadow that runs, with @refs users */

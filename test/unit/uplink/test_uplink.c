@@ -15,7 +15,7 @@ static struct home home;
 
 struct case_ {
 	struct world w;
-	struct shadow *shadow;
+	struct shadow_pod *shadow;
 	struct uplink *up;
 	struct timer limit;
 	struct kt_error err;
