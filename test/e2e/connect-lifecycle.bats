@@ -84,7 +84,8 @@ wait_line() {
   expect "$pod" '.metadata.annotations | .note == "hello" and
     .["kt-ref-count"] == "1" and .["kt-user"] != "" and
     (.["kt-last-heart-beat"] | test("^[0-9]+$"))'
-  expect "$pod" '.spec | .nodeSelector == {"kubernetes.io/os": "linux"} and
+  expect "$pod" '.spec | .nodeSelector["kubernetes.io/os"] == "linux" and
+    .nodeSelector["kubernetes.io/arch"] != null and
     .imagePullSecrets == [{name: "pull-me"}] and
     .serviceAccountName == "shadow-sa"'
   expect "$pod" ".spec.containers[0] | .name == \"standalone\" and

@@ -185,6 +185,10 @@ many_ports() {
   [ "$(selector_of db)" = '{"app":"db"}' ]
 }
 
+labelled() { # N: so many objects carry the user's label; a Pod that ends, too
+  [ "$(kc -n "$NS" get pods,services -l team=x,control-by=kt -o name | wc -l)" = "$1" ]
+}
+
 @test "services: a name of 63 letters: exchange, mesh by two, recover; the user's labels are everywhere" {
   local ip
   serve alice local
@@ -194,7 +198,7 @@ many_ports() {
   start exchange alice exchange "$LONG" --expose 8080 --withLabel team=x \
     --withAnnotation note=y
   eventually 5 asks local "http://$ip/"
-  [ "$(kc -n "$NS" get pods,services -l team=x,control-by=kt -o name | wc -l)" = 2 ]
+  eventually 15 labelled 2
   leave exchange
   eventually 15 no_objects
   start one alice mesh "$LONG" --expose 8080 --versionMark a --withLabel team=x \
@@ -204,7 +208,7 @@ many_ports() {
   asks other "http://$ip/" -H 'VERSION: b'
   eventually 5 is_own "$ip"
   # router, origin, record
-  [ "$(kc -n "$NS" get pods,services -l team=x,control-by=kt -o name | wc -l)" = 3 ]
+  eventually 15 labelled 3
   [ "$(kc -n "$NS" get pods,services -l team=x,control-by=kt -o \
     'jsonpath={.items[*].metadata.annotations.note}')" = "y y y" ]
   leave one

@@ -517,7 +517,7 @@ static void an_upgraded_connection_carries_all(void **state)
 	const struct kube_conn_request req = { .method = "GET",
 					       .path = "/x",
 					       .upgrade = "echo",
-					       .timeout_ns = 10 * NS_SEC };
+					       .timeout_ns = 60 * NS_SEC };
 	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
 	struct server s = server_start(&id, NULL);
 	struct kube_config cfg = { .server = s.url, .ca_pem = ca_text };

@@ -40,10 +40,10 @@ static int try_lock(struct store *s, int64_t since, bool *waited)
 		.now = NOW, .owner = "me", .dead = is_dead, .since = since
 	};
 	struct kt_error err = { 0 };
-	int64_t began = clock_ns();
 	int rc = update_lock(s->w.kube, "n", "web", &l, &err);
 
-	*waited = clock_ns() - began > 500 * NS_MS;
+	/* one read, one write; else it looked again */
+	*waited = s->w.fake.requests > 2;
 	if (rc == 0) {
 		auto_free char *owner = service_lock_owner(store_get(s, WEB));
 
