@@ -10,9 +10,9 @@
 /**
  * DOC: mesh
  *
- * mesh.c has the command, its tables of steps and the mode manual;
- * mesh_router.c has the mode auto, mesh_record.c the users' records,
- * mesh_route.c the routes of a service mesh.
+ * mesh.c has the command, its tables of steps and the mode manual; mesh_mark.c
+ * says which requests it is for; mesh_router.c has the mode auto, mesh_record.c
+ * the users' records, mesh_route.c the routes of a service mesh.
  *
  * Each user of a router has a record, the Service NAME-kt-mesh-VALUE, whose
  * heartbeat says that its user is there; the last one to leave takes the router
@@ -35,6 +35,8 @@ static inline struct mesh *mesh_of(struct job *job)
 	return container_of(job, struct mesh, job);
 }
 
+/** mesh_read_mark() - of --versionMark and --match, into @m */
+KT_CHECK int mesh_read_mark(struct mesh *m, struct kt_error *err);
 /** mesh_look() - the Service, and the name that our record has beside it */
 KT_CHECK int mesh_look(struct mesh *m, struct kt_error *err);
 /** mesh_mark_text() - what callers have to say, for people; returns @dst */

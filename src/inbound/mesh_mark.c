@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which requests a mesh is for, and what is told of it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "inbound/mesh.h"
+
+#include <errno.h>
+#include <string.h>
+
+int mesh_read_mark(struct mesh *m, struct kt_error *err)
+{
+	char term[320];
+	int rc = mark_parse(&m->mark, m->opt->version_mark, err);
+
+	if (rc < 0)
+		return kt_wrap(err, rc, "--versionMark");
+	if (m->mark.key_replaced)
+		log_warn("--versionMark %s: the part before ':' cannot be the "
+			 "name of a header, so it is '" MARK_KEY "'",
+			 m->opt->version_mark);
+	if (m->opt->match) {
+		rc = rule_match_parse(&m->match, m->opt->match, err);
+		if (rc < 0)
+			return kt_wrap(err, rc, "--match");
+		if (!m->match.n)
+			return kt_fail(err, EINVAL,
+				       "--match all is what exchange does");
+	}
+	/* both hold, where both were said */
+	if (m->opt->match && !m->opt->version_mark)
+		return 0;
+	snprintf(term, sizeof(term), "header:%s=%s", m->mark.key,
+		 m->mark.value);
+	rc = rule_match_add(&m->match, term, err);
+	return rc < 0 ? kt_wrap(err, rc, "--versionMark") : 0;
+}
+
+const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size)
+{
+	char header[256], match[RULE_MATCH_MAX];
+
+	if (!m->opt->match)
+		snprintf(dst, size, "the header '%s'",
+			 mark_header(&m->mark, header, sizeof(header)));
+	else
+		snprintf(dst, size, "'%s'", rule_match_print(&m->match, match));
+	return dst;
+}
+
+void mesh_warn_tls(const struct job *job)
+{
+	for (size_t i = 0; i < job->ports.n; i++) {
+		const struct service_port *p = &job->ports.v[i];
+
+		if (strncmp(p->name, "https", 5) == 0 || p->port == 443)
+			log_warn("port %u of Service %s seems to be TLS, where "
+				 "no mark can be seen: all of it goes to the "
+				 "Service's own Pods",
+				 p->port, job->name);
+	}
+}
+
+int mesh_look(struct mesh *m, struct kt_error *err)
+{
+	int rc = job_inspect(&m->job, err);
+
+	if (rc == 0)
+		mark_object_name(&m->mark, m->job.name, m->name);
+	return rc;
+}
