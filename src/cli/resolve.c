@@ -125,7 +125,7 @@ static const struct inbound_options *job_of(const struct options *o)
 }
 
 /* A default of the configuration file will do, so this is no parser's work */
-static int check_inward(const struct inbound_options *in, struct kt_error *err)
+static int check_inbound(const struct inbound_options *in, struct kt_error *err)
 {
 	if (!in || in->expose.n)
 		return 0;
@@ -157,7 +157,7 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
 		rc = check_connect(&o->connect, err);
 	}
-	return rc < 0 ? rc : check_inward(job_of(o), err);
+	return rc < 0 ? rc : check_inbound(job_of(o), err);
 }
 
 void options_fini(struct options *o)

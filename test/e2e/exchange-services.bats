@@ -12,7 +12,7 @@ load inbound
 LONG=a234567890b234567890c234567890d234567890e234567890f234567890abc
 
 setup_file() {
-  inward_prepare web
+  inbound_prepare web
 }
 
 setup() {

@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 load inbound
 
 setup_file() {
-  inward_prepare web net
+  inbound_prepare web net
 }
 
 setup() {

@@ -6,9 +6,9 @@
 load common
 load net
 
-# inward_prepare SERVICE...: for setup_file; what each one's owner has written is
+# inbound_prepare SERVICE...: for setup_file; what each one's owner has written is
 # kept in $RUN/SERVICE.json
-inward_prepare() {
+inbound_prepare() {
   local service
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   netsrv_build

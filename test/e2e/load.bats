@@ -16,7 +16,7 @@ USERS=${LOAD_USERS:-20}
 REQUESTS=${LOAD_REQUESTS:-10000}
 
 setup_file() {
-  inward_prepare web
+  inbound_prepare web
 }
 
 setup() {

@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 load inbound
 
 setup_file() {
-  inward_prepare web
+  inbound_prepare web
 }
 
 setup() {

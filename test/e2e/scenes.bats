@@ -10,7 +10,7 @@ load inbound
 
 setup_file() {
   export KNS=$NS-chain-$RANDOM # one that ends still is in the way
-  inward_prepare
+  inbound_prepare
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   sed "s/namespace: demo/namespace: $KNS/; s/{name: demo}/{name: $KNS}/; s/\.demo\b/.$KNS/" \
     "$TOP/demo/app.yaml" | kc apply -f - >/dev/null
