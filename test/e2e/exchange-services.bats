@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 75
+# seconds: 150
 # every flavour
 # Services of every kind that Kubernetes allows: names, ports, owners. Laptops:
 # alice, bob.
