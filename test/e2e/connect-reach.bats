@@ -282,6 +282,7 @@ END
     chmod o+x "$dir"
     dir=$(dirname "$dir")
   done
+  # shellcheck disable=SC2030
   CONNECT_LOG=$RUN/socks.log
   : >"$CONNECT_LOG"
   "$CLUSTER/laptop" "bob$LANE" -- setpriv --reuid 65534 --regid 65534 --clear-groups \
@@ -319,6 +320,7 @@ END
   # as in a container that has nothing but this capability
   CONNECT_WRAP="setpriv --bounding-set -all,+net_admin --inh-caps -all" \
     other_connect bob --mode sshuttle
+  # shellcheck disable=SC2031
   grep -q 'redirected on this machine' "$CONNECT_LOG"
   reaches http://web/ 'web-*' bob
   reaches "http://far.$OTHER/" 'far-*' bob
