@@ -8,7 +8,7 @@ struct mux;
 struct mux_request;
 struct pipe;
 
-/** pipe_stream_open() - a pipe (router/pipe.h) made of a CONNECT stream,
+/** pipe_stream_open() - a pipe (pipe/pipe.h) made of a CONNECT stream,
  * opening still; closed() with -ENETRESET: the other end of @m is gone. NULL
  * with errno. */
 struct pipe *pipe_stream_open(struct loop *loop, struct mux *m,

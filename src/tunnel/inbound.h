@@ -75,7 +75,8 @@ struct inbound_events {
 	 *  away for longer than the grace time. */
 	void (*refused)(void *user, const char *holder, const char *text);
 	/** ending() - the shadow was told to end; it serves for some seconds
-	 *  more. Another is needed: inbound_wait() when one is being made */
+	 *  more. Another is needed: inbound_wait() when one is being made.
+	 *  May be NULL, as it is in ktctl today */
 	void (*ending)(void *user);
 	/** caller() - somebody was connected, or could not be */
 	void (*caller)(void *user, const struct inbound_caller *c);

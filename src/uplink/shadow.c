@@ -350,17 +350,25 @@ int shadow_check(struct shadow_pod *s, struct kt_error *err)
 	return rc < 0 ? rc : !is_ending(pod);
 }
 
+/* Our part of it ends; false: there is none */
+static bool shadow_unjoin(struct shadow_pod *s)
+{
+	bool joined = s->joined;
+
+	heartbeat_stop(s->beat);
+	s->beat = NULL;
+	s->joined = false;
+	return joined;
+}
+
 int shadow_remove(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	long left = 0;
 	int rc = 0;
 
-	heartbeat_stop(s->beat);
-	s->beat = NULL;
-	if (!s->joined)
+	if (!shadow_unjoin(s))
 		return 0;
-	s->joined = false;
 	if (s->maybe_changed) /* the request may be on its way still */
 		rc = loop_sleep(kube_loop(s->cfg.kube), MAYBE_PAUSE);
 	path = object_path(s, s->name);
@@ -375,13 +383,10 @@ int shadow_leave(struct shadow_pod *s, bool last, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	long left = 0;
-	int rc = 0;
+	int rc;
 
-	heartbeat_stop(s->beat);
-	s->beat = NULL;
-	if (!s->joined)
+	if (!shadow_unjoin(s))
 		return 0;
-	s->joined = false;
 	path = object_path(s, s->name);
 	rc = last ? kube_delete(s->cfg.kube, path, -1, err)
 		  : change_refs(s, -1, true, &left, err);
