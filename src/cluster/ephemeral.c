@@ -106,6 +106,27 @@ json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
 }
 
+static bool ephemeral_any_declares(const json_t *containers, uint16_t port)
+{
+	const json_t *c, *p;
+	size_t i, k;
+
+	json_array_foreach (containers, i, c)
+		json_array_foreach (json_object_get(c, "ports"), k, p)
+			if (json_integer_value(json_object_get(
+				    p, "containerPort")) == port)
+				return true;
+	return false;
+}
+
+bool ephemeral_declares(const json_t *pod, uint16_t port)
+{
+	return ephemeral_any_declares(json_at(pod, "spec", "containers", NULL),
+				      port) ||
+	       ephemeral_any_declares(
+		       json_at(pod, "spec", "initContainers", NULL), port);
+}
+
 /* --- how it is with it ---------------------------------------------------- */
 
 static const json_t *ephemeral_by_name(const json_t *list, const char *name)

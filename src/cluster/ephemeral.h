@@ -38,6 +38,8 @@ char *ephemeral_serve(const struct service_ports *ports, const json_t *pod);
  *  (returned, caller decrefs); @listen: of the tunnel, on 127.0.0.1 */
 json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 			bool always_pull, const char *serve, uint16_t listen);
+/** ephemeral_declares() - a container of @pod says that it listens on @port */
+bool ephemeral_declares(const json_t *pod, uint16_t port);
 /** ephemeral_look() - how it is with container @name; @why (EPHEMERAL_FAILED,
  *  and the last words of one that ended) may be NULL */
 enum ephemeral_state ephemeral_look(const json_t *pod, const char *name,

@@ -220,13 +220,17 @@ static bool has_place(const struct injector *x, const json_t *pod)
 
 /* --- its container -------------------------------------------------------- */
 
-static uint16_t random_port(void)
+/* One that no program of the Pod has, as far as it says */
+static uint16_t inject_port(const json_t *pod)
 {
-	uint16_t r = 0;
+	uint16_t r = 0, port;
 
 	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = 0;
-	return (uint16_t)(LISTEN_FIRST + r % LISTEN_PORTS);
+	do
+		port = (uint16_t)(LISTEN_FIRST + r++ % LISTEN_PORTS);
+	while (ephemeral_declares(pod, port));
+	return port;
 }
 
 static int add_container(struct place *p, const json_t *pod,
@@ -256,7 +260,7 @@ static int add_container(struct place *p, const json_t *pod,
 	p->tries++;
 	snprintf(p->name, sizeof(p->name), EPHEMERAL_PREFIX);
 	str_random(p->name + strlen(EPHEMERAL_PREFIX), 5);
-	p->listen = random_port();
+	p->listen = inject_port(pod);
 	patch = ephemeral_patch(pod, p->name, job->global->pod.image,
 				job->global->pod.force_update, p->serve,
 				p->listen);

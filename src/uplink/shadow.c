@@ -8,6 +8,7 @@
 #include "cluster/podwait.h"
 #include "kube/rest.h"
 #include "local/owner.h"
+#include "uplink/shadow_ports.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -20,7 +21,7 @@ struct shadow_pod {
 	char pod[256];	/* the running Pod */
 	char pod_ip[64];
 	char text[320];	    /* shadow_describe() */
-	uint16_t port;	    /* of the tunnel; 0: SHADOW_TUNNEL_PORT */
+	uint16_t port;	    /* of the tunnel */
 	bool joined;	    /* our reference is counted in the shared one */
 	bool maybe_changed; /* the request to make it got no answer */
 	struct heartbeat *beat;
@@ -86,22 +87,39 @@ static int64_t shadow_now(const struct shadow_pod *s)
 				     : kube_cluster_time(s->cfg.kube);
 }
 
+/* The program's arguments: numbers are in @text, borrowed as @v */
+struct shadow_args {
+	char text[2][8];
+	const char *v[7];
+};
+
+static void set_args(struct shadow_args *a, const char *serve, uint16_t *health)
+{
+	uint16_t tunnel = shadow_ports_free(serve, SHADOW_TUNNEL_PORT);
+
+	*health = shadow_ports_free(serve, (uint16_t)(tunnel + 1));
+	snprintf(a->text[0], sizeof(a->text[0]), "%u", tunnel);
+	snprintf(a->text[1], sizeof(a->text[1]), "%u", *health);
+	a->v[0] = "--listen";
+	a->v[1] = a->text[0];
+	a->v[2] = "--health";
+	a->v[3] = a->text[1];
+	if (!serve)
+		return;
+	/* a Service leads to it, so it never leaves by itself */
+	a->v[4] = "--idle-exit";
+	a->v[5] = "0";
+}
+
 static json_t *make_object(const struct shadow_pod *s, const char *name)
 {
-	static const char *const args[] = { "--listen", SHADOW_TUNNEL_TEXT,
-					    "--health", SHADOW_HEALTH_TEXT,
-					    NULL };
-	/* a Service leads to it, so it never leaves by itself */
-	static const char *const stays[] = { "--listen",    SHADOW_TUNNEL_TEXT,
-					     "--health",    SHADOW_HEALTH_TEXT,
-					     "--idle-exit", "0",
-					     NULL };
 	static const struct shadow_face connect = { .role = KT_ROLE_CONNECT };
 	const struct shadow_face *f = s->cfg.face ? s->cfg.face : &connect;
 	const struct pod_options *o = s->cfg.pod;
 	auto_json json_t *selector = objects_pairs(&o->node_selector);
 	auto_json json_t *labels = objects_pairs(&o->labels);
 	auto_json json_t *annotations = objects_pairs(&o->annotations);
+	struct shadow_args args = { 0 };
 	struct shadow_spec spec = {
 		.name = name,
 		.role = f->role,
@@ -121,10 +139,10 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 		.annotations = annotations,
 		.cpu = o->quota.cpu,
 		.memory = o->quota.memory,
-		.args = f->serve ? stays : args,
-		.health_port = SHADOW_HEALTH_PORT,
+		.args = args.v,
 	};
 
+	set_args(&args, f->serve, &spec.health_port);
 	/* what is shared has no owner */
 	if (s->cfg.owner && !s->cfg.share)
 		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
@@ -305,6 +323,7 @@ static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 	rc = pod_wait_running(s->cfg.kube, &w, &pod, err);
 	if (rc < 0)
 		return rc;
+	s->port = shadow_ports_tunnel(pod);
 	text = json_str(pod, "metadata", "name", NULL);
 	snprintf(s->pod, sizeof(s->pod), "%s", text ? text : s->name);
 	text = json_str(pod, "status", "podIP", NULL);
@@ -422,7 +441,7 @@ void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 
 uint16_t shadow_port(const struct shadow_pod *s)
 {
-	return s->port ? s->port : SHADOW_TUNNEL_PORT;
+	return s->port;
 }
 
 const char *shadow_pod_name(const struct shadow_pod *s)

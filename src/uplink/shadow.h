@@ -14,11 +14,6 @@
  * the loop.
  */
 
-#define SHADOW_TUNNEL_PORT 7070 /* on 127.0.0.1 of the Pod */
-#define SHADOW_TUNNEL_TEXT "7070"
-#define SHADOW_HEALTH_PORT 7071 /* on the Pod's address */
-#define SHADOW_HEALTH_TEXT "7071"
-
 /* after a write that got no answer: it is carried out then, or never */
 #define MAYBE_PAUSE (300 * NS_MS)
 

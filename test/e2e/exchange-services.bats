@@ -237,3 +237,14 @@ labelled() { # N: so many objects carry the user's label; a Pod that ends, too
   leave mesh
   eventually 15 no_objects
 }
+
+@test "services: ports 7070 and 7071, which the shadow has for itself elsewhere" {
+  serve alice local
+  service fields web '"ports": [
+    {"name": "a", "port": 80, "targetPort": 7070},
+    {"name": "b", "port": 81, "targetPort": 7071}]' | apply
+  start exchange alice exchange fields --expose 8080:7070,8080:7071
+  eventually 5 asks local "http://$(web fields)/"
+  asks local "http://$(web fields):81/"
+  leave exchange
+}

@@ -173,12 +173,27 @@ static void serve(void **state)
 	service_ports_fini(&ports);
 }
 
+/* whose ports the tunnel of one that is added must not have */
+static void declared(void **state)
+{
+	auto_json json_t *pod = read_json(
+		POD("\"containers\": [{}, {\"ports\": [{\"containerPort\": 80},"
+		    "{\"containerPort\": 20001}]}], \"initContainers\": "
+		    "[{\"ports\": [{\"containerPort\": 20002}]}]",
+		    ""));
+
+	(void)state;
+	assert_true(ephemeral_declares(pod, 20001));
+	assert_true(ephemeral_declares(pod, 20002));
+	assert_false(ephemeral_declares(pod, 20003));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eligible), cmocka_unit_test(patch),
 		cmocka_unit_test(look),	    cmocka_unit_test(find),
-		cmocka_unit_test(serve),
+		cmocka_unit_test(serve),    cmocka_unit_test(declared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
