@@ -3,18 +3,20 @@
 BUILD ?= build
 BENCH ?=
 PREFIX ?= /usr/local
+DESTDIR ?=
+MESON_FLAGS ?=
 ONLY ?=
 export KUBE
 
 .PHONY: all packages demo test unit fuzz e2e bench cluster-up cluster-down \
-	cluster-env install lint clean
+	cluster-env install uninstall lint clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
 	tools/install-packages build
-	meson setup $(BUILD) --prefix "$(PREFIX)"
+	meson setup $(BUILD) --prefix "$(PREFIX)" $(MESON_FLAGS)
 
 packages:
 	tools/install-packages build test lint cluster
@@ -52,6 +54,11 @@ install: $(BUILD)/build.ninja
 	meson configure $(BUILD) --prefix "$(PREFIX)"
 	ninja -C $(BUILD)
 	meson install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"
+
+# what install would put there, whoever installed it
+uninstall: $(BUILD)/build.ninja
+	meson setup --reconfigure $(BUILD) --prefix "$(PREFIX)"
+	tools/uninstall $(BUILD) "$(DESTDIR)"
 
 lint:
 	tools/install-packages build test lint
