@@ -61,6 +61,8 @@ int command_config_list_profile(struct app *app, const struct options *o);
 int command_config_save_profile(struct app *app, const struct options *o);
 int command_config_load_profile(struct app *app, const struct options *o);
 int command_config_drop_profile(struct app *app, const struct options *o);
+int command_help(struct app *app, const struct options *o);
+int command_version(struct app *app, const struct options *o);
 int command_completion(struct app *app, const struct options *o);
 int command_complete(struct app *app, const struct options *o);
 

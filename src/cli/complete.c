@@ -158,11 +158,25 @@ static void offer_profiles(const struct complete *c)
 		complete_offer(c, names.v[i], NULL);
 }
 
+/* of help: a command, then one of its sub-commands */
+static void offer_topics(const struct complete *c,
+			 const struct parse_context *ctx)
+{
+	const struct command *parent = NULL;
+
+	if (ctx->nargs)
+		parent = command_find(ctx->first);
+	if (parent || !ctx->nargs)
+		offer_commands(c, parent);
+}
+
 static void offer_arguments(struct complete *c, const struct parse_context *ctx)
 {
 	const char *name = ctx->command->name;
 
-	if (strcmp(name, "config set") == 0 && ctx->nargs == 1) {
+	if (strcmp(name, "help") == 0 && ctx->nargs < 2) {
+		offer_topics(c, ctx);
+	} else if (strcmp(name, "config set") == 0 && ctx->nargs == 1) {
 		const struct option *opt = option_by_item(ctx->first);
 
 		if (opt)

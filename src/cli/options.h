@@ -121,6 +121,12 @@ struct completion_options {
 	bool no_descriptions;
 };
 
+enum output_form { OUTPUT_TEXT, OUTPUT_JSON };
+
+struct version_options {
+	int output; /* enum output_form */
+};
+
 struct command;
 
 /** struct options - everything one run of ktctl was asked to do */
@@ -133,6 +139,7 @@ struct options {
 	struct clean_options clean;
 	struct config_options config;
 	struct completion_options completion;
+	struct version_options version;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

@@ -309,6 +309,23 @@ static int check_local(const struct inbound_port *p, struct kt_error *err)
 		       p->local.port, p->udp ? "/udp" : "");
 }
 
+/* LOCAL:REMOTE of an item, as it was typed or meant (caller frees) */
+static char *job_find_typed(const struct expose_item *e)
+{
+	return e->number ? xasprintf("%u:%u", e->local, e->number)
+			 : xasprintf("%u:%s", e->local, e->name);
+}
+
+static int job_find_twice(const struct expose_item *a,
+			  const struct expose_item *b, struct kt_error *err)
+{
+	auto_free char *one = job_find_typed(a), *two = job_find_typed(b);
+
+	return kt_fail(err, EINVAL,
+		       "--expose: %s and %s mean the same port of the Pods",
+		       one, two);
+}
+
 static int map_one(struct job *job, const struct expose_item *e,
 		   struct kt_error *err)
 {
@@ -335,10 +352,7 @@ static int map_one(struct job *job, const struct expose_item *e,
 	for (size_t i = 0; i < job->nlocal; i++)
 		if (job->local[i].remote == p->remote &&
 		    job->local[i].udp == p->udp)
-			return kt_fail(err, EINVAL,
-				       "--expose names port %u of the Pods "
-				       "twice",
-				       p->remote);
+			return job_find_twice(&job->opt->expose.v[i], e, err);
 	job->nlocal++;
 	return job->opt->skip_port_checking ? 0 : check_local(p, err);
 }

@@ -19,6 +19,7 @@
 #define PREVIEW(field) .offset = offsetof(struct options, preview.field)
 #define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
+#define VERSION(field) .offset = offsetof(struct options, version.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
@@ -259,6 +260,15 @@ static const struct option dry_run_option[] = {
 	{ 0 },
 };
 
+static const char *const output_forms[] = { "text", "json", NULL };
+
+static const struct option version_options[] = {
+	{ "output", 'o', VALUE_CHOICE, "text", "FORM",
+	  "how it is written: text or json", .choices = output_forms,
+	  VERSION(output), .no_config = true },
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -436,6 +446,20 @@ const struct command command_table[] = {
 	COMPLETION_ROW("zsh"),
 	COMPLETION_ROW("fish"),
 	COMPLETION_ROW("powershell"),
+	{
+		.name = "version",
+		.summary = "show the version, and what it is built with",
+		.args = "",
+		.options = version_options,
+		.run = command_version,
+	},
+	{
+		.name = "help",
+		.summary = "show the help of a command",
+		.args = "[<command>]",
+		.max_args = 2,
+		.run = command_help,
+	},
 	{
 		.name = "__complete",
 		.summary = "candidates for a command line, for the scripts",

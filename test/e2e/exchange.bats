@@ -114,6 +114,9 @@ exchange() {
   serve alice local
   ktctl_run alice exchange web -n "$NS" --expose 8080:9999
   ended_with 1 "has no port 9999" "80 (target 8080)"
+  ktctl_run alice exchange web -n "$NS" --expose 8080:80,18080:8080 \
+    --skipPortChecking
+  ended_with 1 "8080:80 and 18080:8080 mean the same port"
   ktctl_run alice exchange web -n "$NS" --expose 18080:8080
   ended_with 1 "nothing listens on port 18080" "--skipPortChecking"
   ktctl_run alice exchange nosuch -n "$NS" --expose 8080

@@ -25,6 +25,8 @@ teardown() {
   serve alice local
   start preview alice preview new --expose 8080:80,14007:7007/udp \
     --skipPortChecking
+  # what was typed, not what the Pod listens on
+  grep -qF '80 to localhost:8080, 7007/udp to localhost:14007' "$RUN/preview.log"
   serve alice peer 7000
   local ip
   ip=$(web new)
@@ -68,6 +70,9 @@ teardown() {
   [ "$(spec_of web)" = "$before" ]
   ktctl_run alice preview new -n "$NS" --expose abc
   ended_with 2 "'abc'"
+  ktctl_run alice preview new -n "$NS" --expose 8080:80,8081:80 \
+    --skipPortChecking
+  ended_with 2 "'8081:80': this remote port was named before"
   ktctl_run alice preview new -n "$NS" --expose 8080:http --skipPortChecking
   ended_with 1 "needs the number of its port"
   ktctl_run alice preview deployment/web -n "$NS" --expose 8080

@@ -116,7 +116,10 @@ static void errors(void **state)
 	expect_error("ktctl connect -n", "flag needs a value: -n NAME", NULL);
 	expect_error("ktctl conect", "unknown command: conect",
 		     "did you mean connect?");
-	expect_error("ktctl help", "unknown command: help", "--help");
+	expect_error("ktctl helpp", "unknown command: helpp",
+		     "did you mean help?");
+	expect_error("ktctl help config set x", "help: too many arguments: x",
+		     "usage: ktctl help [<command>] [flags]");
 	expect_error("ktctl config shw", "unknown command: config shw",
 		     "did you mean show?");
 	expect_error("ktctl connect a", "connect takes no arguments: a",

@@ -48,6 +48,31 @@ run 0 && has "$out" "Usage:" && has "$out" "connect" && is "$err" ""
 ok $? "without arguments: help on stdout"
 run 0 connect --help && has "$out" "--proxyPort PORT" && has "$out" "2223"
 ok $? "help of a command"
+run 0 version && [[ $out == "$("$ktctl" --version)"$'\n'* ]] &&
+  has "$out" "libcurl" && is "$err" ""
+ok $? "version: the first line is that of --version"
+run 0 version -o json && is "$(jq -r .client.version <<<"$out")" \
+  "$("$ktctl" --version | sed 's/.* //')" &&
+  is "$(jq -r .client.platform <<<"$out")" \
+    "linux/$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')" &&
+  is "$(jq -r '.client.libraries | has("libcurl")' <<<"$out")" true
+ok $? "version -o json"
+run 2 version -o yaml && has "$err" "--output" && has "$err" "json"
+ok $? "version in no other form"
+bad=0
+for c in "" connect "config set" config; do
+  # shellcheck disable=SC2086 # words
+  run 0 help $c && is "$out" "$("$ktctl" $c --help)" && is "$err" "" || bad=1
+done
+ok $bad "help COMMAND is COMMAND --help"
+run 2 help conect && is "$out" "" && has "$err" "hint: did you mean connect?"
+ok $? "help of an unknown command"
+run 2 help config shw && has "$err" "unknown command: config shw"
+ok $? "help of an unknown sub-command"
+run 0 __completeNoDesc help con && is "$out" $'connect\nconfig\n:4'
+ok $? "help: completion of a command"
+run 0 __completeNoDesc help config s && is "$out" $'show\nset\nsave-profile\n:4'
+ok $? "help: completion of a sub-command"
 run 2 --nonsense && is "$out" "" && has "$err" "ktctl: unknown flag: --nonsense"
 ok $? "unknown flag"
 run 2 conect && has "$err" "hint: did you mean connect?"
@@ -162,6 +187,8 @@ recover
 clean
 config
 completion
+version
+help
 :4"
 ok $? "__completeNoDesc: commands"
 run 0 __complete config get "" && is "$out" ":4" &&
