@@ -272,6 +272,8 @@ exchange() {
   exchange
   for way in delete evict force kill; do
     eventually 5 asks local "http://$WEB/"
+    # one that is told to end serves on until its successor is there
+    eventually 15 has_shadow shadow-exchange
     at=$SECONDS
     pod_ends "$way" "$(shadows shadow-exchange)"
     sleep 1

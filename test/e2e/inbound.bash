@@ -206,6 +206,14 @@ for p in json.load(sys.stdin)["items"]:
         print(p["metadata"]["name"])'
 }
 
+# has_shadow ROLE: there is one Pod of that role that does not end; it is ready
+has_shadow() {
+  local pod
+  pod=$(shadows "$1")
+  [ -n "$pod" ] && kc -n "${KNS:-$NS}" wait pod "$pod" --for condition=Ready \
+    --timeout 0 >/dev/null 2>&1
+}
+
 # pod_ends WAY POD: it is deleted, evicted, deleted by force, or its program is
 # killed on the node
 pod_ends() {

@@ -278,6 +278,7 @@ has_refs() { # N
   mesh a alice blue
   mesh b bob red
   for way in delete evict force kill; do
+    eventually 15 has_shadow router
     at=$SECONDS
     pod_ends "$way" web-kt-router
     sleep 1
