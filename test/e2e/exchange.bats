@@ -277,7 +277,7 @@ exchange() {
     at=$SECONDS
     pod_ends "$way" "$(shadows shadow-exchange)"
     sleep 1
-    eventually 30 asks local "http://$WEB/"
+    eventually 30 asks local "http://$WEB/" "${CONNECT_SOON[@]}"
     [ $((SECONDS - at)) -le 15 ]
   done
   leave exchange

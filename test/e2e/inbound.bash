@@ -214,6 +214,10 @@ has_shadow() {
     --timeout 0 >/dev/null 2>&1
 }
 
+# A SYN to the Pod that has just gone is repeated to the same address, whatever
+# the Service leads to by then (conntrack): what counts is the next connection
+readonly CONNECT_SOON=(--connect-timeout 2)
+
 # pod_ends WAY POD: it is deleted, evicted, deleted by force, or its program is
 # killed on the node
 pod_ends() {

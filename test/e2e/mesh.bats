@@ -282,8 +282,8 @@ has_refs() { # N
     at=$SECONDS
     pod_ends "$way" web-kt-router
     sleep 1
-    eventually 30 asks local "http://$WEB/" -H 'version: blue'
-    eventually 30 asks of-bob "http://$WEB/" -H 'version: red'
+    eventually 30 asks local "http://$WEB/" -H 'version: blue' "${CONNECT_SOON[@]}"
+    eventually 30 asks of-bob "http://$WEB/" -H 'version: red' "${CONNECT_SOON[@]}"
     is_own "$WEB"
     [ $((SECONDS - at)) -le 15 ]
   done
