@@ -190,6 +190,7 @@ json_t *service_unlocked(const json_t *service, int64_t since)
 
 #define MAX_REPLICAS 100000
 
+/* @replicas: -1: they stay as they are */
 static json_t *scale_patch(const json_t *obj, json_t *record, int replicas)
 {
 	json_t *p =
@@ -203,35 +204,101 @@ static json_t *scale_patch(const json_t *obj, json_t *record, int replicas)
 	return p;
 }
 
-static int replicas_of(const json_t *obj)
+static json_t *scale_record(int replicas)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", replicas);
+	return json_string(text);
+}
+
+int workload_replicas(const json_t *obj)
 {
 	const json_t *n = json_at(obj, "spec", "replicas", NULL);
 
 	return json_is_integer(n) ? (int)json_integer_value(n) : 1;
 }
 
-json_t *workload_down(const json_t *obj)
-{
-	char text[16];
-
-	if (object_annotation(obj, KT_ANNOTATION_REPLICAS))
-		return NULL;
-	snprintf(text, sizeof(text), "%d", replicas_of(obj));
-	return scale_patch(obj, json_string(text), 0);
-}
-
-json_t *workload_up(const json_t *obj, int fallback)
+int workload_record(const json_t *obj)
 {
 	const char *text = object_annotation(obj, KT_ANNOTATION_REPLICAS);
-	long n = fallback;
+	long n = 0;
 
-	if (text && (str_to_long(text, &n) < 0 || n < 0))
-		n = fallback;
-	if (replicas_of(obj) != 0 || n <= 0)
-		n = -1;
-	if (!text && n < 0)
+	return text && str_to_long(text, &n) == 0 && n > 0
+		       ? (int)MIN(n, MAX_REPLICAS)
+		       : 0;
+}
+
+bool workload_is_ready(const json_t *obj)
+{
+	const json_t *seen = json_at(obj, "status", "observedGeneration", NULL);
+	const json_t *now = json_at(obj, "metadata", "generation", NULL);
+	const json_t *ready = json_at(obj, "status", "readyReplicas", NULL);
+
+	/* before its controller has seen the write the status is an old one */
+	if (json_integer_value(seen) < json_integer_value(now))
+		return false;
+	return json_integer_value(ready) >= workload_replicas(obj);
+}
+
+json_t *workload_down(const json_t *obj)
+{
+	int now = workload_replicas(obj);
+	json_t *p;
+
+	if (!now && object_annotation(obj, KT_ANNOTATION_REPLICAS))
 		return NULL;
-	return scale_patch(obj, json_null(), (int)MIN(n, MAX_REPLICAS));
+	p = scale_patch(obj, scale_record(now), 0);
+	if (object_annotation(obj, KT_ANNOTATION_SCALED_BACK))
+		json_object_set_new(json_at(p, "metadata", "annotations", NULL),
+				    KT_ANNOTATION_SCALED_BACK, json_null());
+	return p;
+}
+
+json_t *workload_kept_down(const json_t *obj, int replicas)
+{
+	int now = workload_replicas(obj);
+
+	if (now > 0)
+		return scale_patch(obj, scale_record(now), 0);
+	if (workload_record(obj) >= replicas)
+		return NULL;
+	return scale_patch(obj, scale_record(replicas), -1);
+}
+
+int workload_wants(const json_t *obj, int told)
+{
+	return workload_replicas(obj) == 0 ? MAX(workload_record(obj), told)
+					   : 0;
+}
+
+json_t *workload_up(const json_t *obj, int told, const char *by)
+{
+	int n = MIN(workload_wants(obj, told), MAX_REPLICAS);
+	json_t *p;
+
+	if (n <= 0)
+		return NULL;
+	p = scale_patch(obj, scale_record(n), n);
+	json_object_set_new(json_at(p, "metadata", "annotations", NULL),
+			    KT_ANNOTATION_SCALED_BACK,
+			    json_string(by ? by : "somebody"));
+	return p;
+}
+
+json_t *workload_done(const json_t *obj)
+{
+	bool by = object_annotation(obj, KT_ANNOTATION_SCALED_BACK);
+	json_t *p;
+
+	if (workload_wants(obj, 0) ||
+	    (!by && !object_annotation(obj, KT_ANNOTATION_REPLICAS)))
+		return NULL;
+	p = scale_patch(obj, json_null(), -1);
+	if (by)
+		json_object_set_new(json_at(p, "metadata", "annotations", NULL),
+				    KT_ANNOTATION_SCALED_BACK, json_null());
+	return p;
 }
 
 /* --- the stuntman --------------------------------------------------------- */

@@ -83,21 +83,44 @@ char *service_lock_owner(const json_t *service);
 json_t *service_unlocked(const json_t *service, int64_t since);
 
 #define KT_ANNOTATION_REPLICAS "kt-replicas"
+#define KT_ANNOTATION_SCALED_BACK "kt-scaled-back"
 /**
  * DOC: Scaled down
  *
  * A Deployment or StatefulSet that an exchange has scaled to 0 keeps its number
- * in the annotation kt-replicas of its own, where nothing sweeps it.
+ * in the annotation kt-replicas of its own, where nothing sweeps it. KT Connect
+ * knows it only from the shadow's kt-config. Of several numbers the largest one
+ * counts.
+ *
+ * It is scaled back by two writes. The first one gives it its number, and says
+ * in kt-scaled-back who has done so, by which an exchange that still runs knows
+ * that it was recovered. Both annotations go with the second one, when its Pods
+ * are ready: until then the number is known whatever happens to the shadow.
  */
 
+/** workload_replicas() - spec.replicas */
+int workload_replicas(const json_t *obj);
+/** workload_record() - the number in kt-replicas; 0: there is none */
+int workload_record(const json_t *obj);
+/** workload_is_ready() - all its Pods are */
+bool workload_is_ready(const json_t *obj);
 /** workload_down() - the merge patch that scales @obj to 0 (returned, caller
- *  decrefs); NULL when it was scaled down before */
+ *  decrefs); NULL when somebody has it scaled down */
 json_t *workload_down(const json_t *obj);
-/** workload_up() - the merge patch that gives it its replicas back (returned,
- *  caller decrefs), or only drops the record when it does not stand at 0;
- *  @fallback: number when there is no record, 0 for none. NULL: nothing to do
- */
-json_t *workload_up(const json_t *obj, int fallback);
+/** workload_kept_down() - the merge patch that scales @obj to 0 again, which
+ *  was scaled down before and is somebody's again: what it stands at is what it
+ *  shall be later. Or only records @replicas, when the record is lost. NULL:
+ *  nothing to do */
+json_t *workload_kept_down(const json_t *obj, int replicas);
+/** workload_wants() - the number @obj is to be scaled back to: it stands at 0,
+ *  and its record or @told (0: nothing) says more; else 0 */
+int workload_wants(const json_t *obj, int told);
+/** workload_up() - the merge patch that scales @obj back (returned, caller
+ *  decrefs); @by: who does; NULL: nothing to do */
+json_t *workload_up(const json_t *obj, int told, const char *by);
+/** workload_done() - the merge patch that drops the record of a workload that
+ *  does not need it any more (returned, caller decrefs); NULL: nothing to do */
+json_t *workload_done(const json_t *obj);
 
 /** struct stuntman_spec - all borrowed */
 struct stuntman_spec {

@@ -260,26 +260,53 @@ int update_workload(struct kube *k, const char *ns, const char *resource,
 	}
 }
 
-static json_t *scaled_back(const json_t *obj, void *arg)
+struct scale_use {
+	int told;
+	const char *by;
+};
+
+static json_t *update_scaled_up(const json_t *obj, void *arg)
 {
-	return workload_up(obj, *(int *)arg);
+	const struct scale_use *u = arg;
+
+	return workload_up(obj, u->told, u->by);
+}
+
+static json_t *update_scaled_done(const json_t *obj, void *arg)
+{
+	(void)arg;
+	return workload_done(obj);
+}
+
+/* What is gone needs nothing */
+static int update_scale(struct kube *k, const char *ns, const char *resource,
+			const char *name, workload_edit_fn edit, void *arg,
+			json_t **out, struct kt_error *err)
+{
+	int rc = update_workload(k, ns, resource, name, edit, arg, out, err);
+
+	if (rc != -ENOENT)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	return 0;
 }
 
 int update_scale_back(struct kube *k, const char *ns, const char *resource,
-		      const char *name, int fallback, int *replicas,
+		      const char *name, int told, const char *by, int *replicas,
 		      struct kt_error *err)
 {
+	struct scale_use u = { told, by };
 	auto_json json_t *after = NULL;
-	int rc = update_workload(k, ns, resource, name, scaled_back, &fallback,
-				 &after, err);
+	int rc = update_scale(k, ns, resource, name, update_scaled_up, &u,
+			      &after, err);
 
-	*replicas = 0;
-	if (rc == -ENOENT) {
-		*err = (struct kt_error){ 0 };
-		return 0;
-	}
-	if (rc > 0)
-		*replicas = (int)json_integer_value(
-			json_at(after, "spec", "replicas", NULL));
+	*replicas = rc > 0 ? workload_replicas(after) : 0;
 	return rc < 0 ? rc : 0;
+}
+
+int update_scale_done(struct kube *k, const char *ns, const char *resource,
+		      const char *name, struct kt_error *err)
+{
+	return update_scale(k, ns, resource, name, update_scaled_done, NULL,
+			    NULL, err);
 }

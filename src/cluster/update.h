@@ -71,11 +71,16 @@ KT_CHECK int update_workload(struct kube *k, const char *ns,
 			     const char *resource, const char *name,
 			     workload_edit_fn edit, void *arg, json_t **out,
 			     struct kt_error *err);
-/** update_scale_back() - workload_up() with @fallback; 0 also when the object
- * is gone; the replicas in @replicas (0: nothing was done) */
+/** update_scale_back() - workload_up() with @told and @by; 0 also when the
+ * object is gone; the replicas in @replicas (0: it was not scaled) */
 KT_CHECK int update_scale_back(struct kube *k, const char *ns,
+			       const char *resource, const char *name, int told,
+			       const char *by, int *replicas,
+			       struct kt_error *err);
+/** update_scale_done() - workload_done(): 1: written; 0: nothing to do, or the
+ * object is gone */
+KT_CHECK int update_scale_done(struct kube *k, const char *ns,
 			       const char *resource, const char *name,
-			       int fallback, int *replicas,
 			       struct kt_error *err);
 
 #endif

@@ -174,7 +174,8 @@ static const struct job_plan exchange_plan[] = {
 	},
 	[EXCHANGE_SCALE] = {
 		.step = { job_open, exchange_find_workload, exchange_shadow,
-			  job_tunnel, exchange_scale_down },
+			  job_tunnel, exchange_scale_switch,
+			  exchange_scale_down },
 		.ready = exchange_ready,
 		.serve = job_serve,
 		.undo = exchange_scale_undo,

@@ -145,7 +145,8 @@ void job_tell_caller(void *user, const struct inbound_caller *c)
 	log_debug("caller %s of port %u: %s",
 		  c->from.addr.family ? ipport_str(&c->from, from) : "",
 		  c->remote, c->error ? strerror(-c->error) : "connected");
-	if (!c->error || job->refusals >= REFUSALS_TOLD)
+	job->arrivals++;
+	if (!c->error || job->probing || job->refusals >= REFUSALS_TOLD)
 		return;
 	for (size_t i = 0; i < job->nlocal; i++)
 		if (job->local[i].remote == c->remote &&
@@ -165,6 +166,15 @@ static int on_renew(void *user, struct kt_error *err)
 	struct job *job = user;
 
 	return job->renew ? job->renew(job->change_user, err) : 0;
+}
+
+/* The tunnel is anew, to another Pod perhaps */
+static void on_up(void *user)
+{
+	struct job *job = user;
+
+	if (job->ready)
+		job_changed(job);
 }
 
 /* Who was killed has its rules for its grace time still. */
@@ -202,6 +212,7 @@ int job_tunnel(struct job *job, struct kt_error *err)
 		.home = job->app->home,
 		.carrier = job->global->carrier,
 		.inbound = &job->spec,
+		.up = on_up,
 		.caller = job_tell_caller,
 		.renew = on_renew,
 		.user = job,

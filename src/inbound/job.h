@@ -79,6 +79,8 @@ struct job {
 	bool unfinished;    /* and some of it could not be */
 	bool ready;	    /* serving */
 	bool changed;	    /* the Service, perhaps */
+	size_t arrivals;    /* callers so far */
+	bool probing;	    /* one of them is ours (probe.h) */
 	size_t refusals;
 	struct repeat told; /* of what is watched */
 
@@ -93,7 +95,7 @@ struct job {
 /** job_step_fn - one step of a command; it waits in the loop */
 typedef int job_step_fn(struct job *job, struct kt_error *err);
 
-#define JOB_STEPS 5
+#define JOB_STEPS 6
 
 /** struct job_plan - what a command does, in order. Each step is one of
  *  progress.h. */

@@ -18,12 +18,14 @@
 #include "cluster/takeover.h"
 #include "cluster/update.h"
 #include "inbound/recover_plan.h"
+#include "inbound/scale_back.h"
 #include "kube/rest.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
+#define RECOVER_PODS (60 * NS_SEC)
 #define SETTLE                                                                 \
 	(NS_SEC) /* until every node knows the Service's new selector          \
 		  */
@@ -36,6 +38,7 @@ struct recover {
 	json_t *service;
 	json_t *pods, *services, *configmaps, *deployments, *statefulsets;
 	struct recover_plan plan;
+	bool late; /* Pods of what was scaled back are not ready */
 };
 
 static void KT_PRINTF(2, 3)
@@ -111,31 +114,25 @@ static void recover_make_plan(struct recover *r)
 
 /* --- doing ---------------------------------------------------------------- */
 
+static void recover_say_text(void *user, const char *text)
+{
+	recover_say(user, "%s", text);
+}
+
+/* First of all, and until its Pods are there: what stands in their place may
+ * answer still, and it may be the one thing that knows how many they were */
 static int recover_scale(struct recover *r, struct kt_error *err)
 {
-	const json_t *want;
-	size_t i;
+	const struct scale_back s = { .kube = r->kube,
+				      .ns = r->ns,
+				      .limit = RECOVER_PODS,
+				      .say = recover_say_text,
+				      .wait = recover_say_text,
+				      .user = r };
+	int rc = scale_back(&s, r->plan.scale, err);
 
-	json_array_foreach (r->plan.scale, i, want) {
-		const char *kind = json_str(want, "kind", NULL);
-		const char *resource = str_eq(kind, "StatefulSet")
-					       ? "statefulsets"
-					       : "deployments";
-		int n, rc;
-
-		rc = update_scale_back(r->kube, r->ns, resource,
-				       object_name(want),
-				       (int)json_integer_value(json_object_get(
-					       want, "replicas")),
-				       &n, err);
-		if (rc < 0)
-			return kt_wrap(err, rc, "%s %s/%s", kind, r->ns,
-				       object_name(want));
-		if (n)
-			recover_say(r, "scaled %s %s back to %d", kind,
-				    object_name(want), n);
-	}
-	return 0;
+	r->late |= rc > 0;
+	return rc < 0 ? rc : 0;
 }
 
 static int recover_give_back(struct recover *r, struct kt_error *err)
@@ -209,11 +206,6 @@ static bool is_of_service(const char *record, void *arg)
 	return str_starts(record, prefix);
 }
 
-static void say_text(void *user, const char *text)
-{
-	recover_say(user, "%s", text);
-}
-
 /* 1 when something was changed */
 static int recover_give_back_routes(struct recover *r, struct kt_error *err)
 {
@@ -221,7 +213,7 @@ static int recover_give_back_routes(struct recover *r, struct kt_error *err)
 	struct routing_sweep s = { .gone = is_of_service,
 				   .arg = r,
 				   .expected = routed > 0,
-				   .say = say_text,
+				   .say = recover_say_text,
 				   .user = r };
 
 	if (rc >= 0)
@@ -229,11 +221,32 @@ static int recover_give_back_routes(struct recover *r, struct kt_error *err)
 	return rc < 0 ? rc : rc + routed > 0;
 }
 
+/* Services whose exchange has scaled the same Pods away */
+static int recover_others(struct recover *r, struct kt_error *err)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (r->plan.also, name, value) {
+		int rc = recover_service(r->kube, r->ns, name, r->say, r->user,
+					 err);
+
+		if (rc == -ENOENT)
+			*err = (struct kt_error){ 0 };
+		else if (rc < 0)
+			return rc;
+		r->late |= rc == RECOVER_LATE;
+	}
+	return 0;
+}
+
 static int recover_carry_out(struct recover *r, struct kt_error *err)
 {
 	const struct recover_plan *p = &r->plan;
-	int rc = recover_scale(r, err);
+	int rc = recover_others(r, err);
 
+	if (rc == 0)
+		rc = recover_scale(r, err);
 	if (rc == 0)
 		rc = recover_give_back(r, err);
 	if (rc == 0)
@@ -271,7 +284,7 @@ static int recover_run(struct recover *r, struct kt_error *err)
 	if (recover_plan_empty(&r->plan))
 		return recover_give_back_routes(r, err);
 	rc = recover_carry_out(r, err);
-	return rc < 0 ? rc : 1;
+	return rc < 0 ? rc : r->late ? RECOVER_LATE : 1;
 }
 
 int recover_service(struct kube *k, const char *ns, const char *name,
@@ -343,7 +356,7 @@ int command_recover(struct app *app, const struct options *o)
 		return app_usage(app, &err);
 	rc = recover_do_run(app, o, &subject, &err);
 	if (rc >= 0)
-		return EXIT_OK;
+		return rc == RECOVER_LATE ? EXIT_FAILED : EXIT_OK;
 	rc = app_fail(app, rc, &err);
 	offer_role(&err, "recover");
 	return rc;

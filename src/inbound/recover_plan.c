@@ -50,34 +50,43 @@ static bool recover_plan_serves(const json_t *obj, const json_t *service,
 	       selector_matches(original, labels);
 }
 
-static void plan_shadows(struct recover_plan *p, const json_t *list,
-			 const struct recover_input *job,
+/* It has the labels of the Service's Pods, for it stands in their place; but it
+ * is there for another Service with the same Pods, whose name is returned */
+static char *recover_plan_of_other(const json_t *obj, const json_t *service)
+{
+	auto_free char *config = object_config(obj, "service");
+
+	if (!config || !str_eq(role_of(obj), KT_ROLE_EXCHANGE) ||
+	    strcmp(config, object_name(service)) == 0 || service_role(service))
+		return NULL;
+	return xstrdup(config);
+}
+
+static void plan_shadows(struct recover_plan *p, json_t *told,
+			 const json_t *list, const struct recover_input *job,
 			 const json_t *original, json_t *out)
 {
 	json_t *obj;
 	size_t i;
 
 	json_array_foreach (list, i, obj) {
+		auto_free char *other = NULL;
+
 		if (!recover_plan_is_ours(obj) ||
 		    !recover_plan_serves(obj, job->service, original))
 			continue;
-		scale_list_add_told(p->scale, obj);
-		json_array_append(out, obj);
+		scale_list_tell(told, obj);
+		other = recover_plan_of_other(obj, job->service);
+		if (other)
+			json_object_set_new(p->also, other, json_true());
+		else
+			json_array_append(out, obj);
 	}
 }
 
-static void recover_plan_plan_recorded(struct recover_plan *p,
-				       const json_t *list, const char *kind,
-				       const json_t *original)
+static bool recover_plan_scales(void *user, const json_t *obj, bool told)
 {
-	const json_t *obj;
-	size_t i;
-
-	json_array_foreach (list, i, obj)
-		if ((object_annotation(obj, KT_ANNOTATION_REPLICAS) ||
-		     object_annotation(obj, KT_ANNOTATION_MANAGERS)) &&
-		    selector_matches(original, object_pod_labels(obj)))
-			scale_list_add(p->scale, kind, object_name(obj), 0);
+	return told || selector_matches(user, object_pod_labels(obj));
 }
 
 static bool recover_plan_has(const json_t *list, const char *name)
@@ -116,6 +125,14 @@ void recover_plan_make(struct recover_plan *p, const struct recover_input *job)
 {
 	auto_json json_t *original = service_original(job->service);
 	auto_json json_t *back = service_restored(job->service);
+	auto_json json_t *told = json_object();
+	const struct scale_list_from from = {
+		.told = told,
+		.deployments = job->deployments,
+		.statefulsets = job->statefulsets,
+		.wanted = recover_plan_scales,
+		.user = original,
+	};
 	json_t *obj;
 	size_t i;
 
@@ -127,7 +144,7 @@ void recover_plan_make(struct recover_plan *p, const struct recover_input *job)
 						      KT_ANNOTATION_MANAGERS)),
 		.stuck = !back && service_role(job->service) &&
 			 !recover_plan_is_ours(job->service),
-		.scale = json_array(),
+		.also = json_object(),
 		.pods = json_array(),
 		.deployments = json_array(),
 		.services = json_array(),
@@ -135,11 +152,9 @@ void recover_plan_make(struct recover_plan *p, const struct recover_input *job)
 	};
 	if (recover_plan_is_ours(job->service))
 		return;
-	plan_shadows(p, job->pods, job, original, p->pods);
-	plan_shadows(p, job->deployments, job, original, p->deployments);
-	recover_plan_plan_recorded(p, job->deployments, "Deployment", original);
-	recover_plan_plan_recorded(p, job->statefulsets, "StatefulSet",
-				   original);
+	plan_shadows(p, told, job->pods, job, original, p->pods);
+	plan_shadows(p, told, job->deployments, job, original, p->deployments);
+	p->scale = scale_list_make(&from);
 	plan_services(p, job);
 	json_array_foreach (job->configmaps, i, obj)
 		if (recover_plan_is_ours(obj) &&
@@ -150,6 +165,7 @@ void recover_plan_make(struct recover_plan *p, const struct recover_input *job)
 
 void recover_plan_fini(struct recover_plan *p)
 {
+	json_decref(p->also);
 	json_decref(p->scale);
 	json_decref(p->pods);
 	json_decref(p->deployments);
@@ -160,7 +176,8 @@ void recover_plan_fini(struct recover_plan *p)
 
 bool recover_plan_empty(const struct recover_plan *p)
 {
-	return !p->restore && !p->unlock && !json_array_size(p->scale) &&
-	       !json_array_size(p->pods) && !json_array_size(p->deployments) &&
+	return !p->restore && !p->unlock && !json_object_size(p->also) &&
+	       !json_array_size(p->scale) && !json_array_size(p->pods) &&
+	       !json_array_size(p->deployments) &&
 	       !json_array_size(p->services) && !json_array_size(p->configmaps);
 }

@@ -29,7 +29,8 @@ struct recover_plan {
 	bool restore;  /* kt-selector is there and makes sense */
 	bool unlock;   /* only kt-lock is there */
 	bool stuck;    /* it leads to a shadow, and nothing says what it was */
-	json_t *scale; /* of {"kind", "metadata": {"name"}, "replicas"} */
+	json_t *also;  /* object: names of Services that this one depends on */
+	json_t *scale; /* see scale_list.h */
 	json_t *pods, *deployments, *services, *configmaps;
 };
 

@@ -12,6 +12,8 @@
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/update.h"
+#include "inbound/scale_back.h"
+#include "inbound/scale_list.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
 #include "kube/rest.h"
@@ -22,6 +24,7 @@
 #include <time.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
+#define CLEAN_PODS (20 * NS_SEC) /* until those that come back are ready */
 
 struct clean {
 	struct app *app;
@@ -121,12 +124,26 @@ static void show(const char *what, const json_t *objects)
 		print_line(stdout, "  %s", object_name(obj));
 }
 
+static void show_scale(const char *what, const json_t *list, bool scaled)
+{
+	auto_json json_t *part = scale_list_part(list, scaled);
+	const json_t *text;
+	size_t i;
+
+	if (!json_array_size(part))
+		return;
+	print_line(stdout, "%s (%zu):", what, json_array_size(part));
+	json_array_foreach (part, i, text)
+		print_line(stdout, "  %s", json_string_value(text));
+}
+
 static void show_plan(const struct clean *c)
 {
 	const struct clean_plan *p = &c->plan;
 
 	show("Services to recover", p->recover);
-	show("Workloads to scale back", p->scale);
+	show_scale("Workloads to scale back", p->scale, true);
+	show_scale("Workloads with a note to drop", p->scale, false);
 	show("Services to unlock", p->unlock);
 	show("Pods to remove", p->pods);
 	show("Deployments to remove", p->deployments);
@@ -183,31 +200,31 @@ static int unlock(struct clean *c, struct kt_error *err)
 	return 0;
 }
 
+static void clean_print_line(void *user, const char *text)
+{
+	(void)user;
+	print_line(stdout, "%s", text);
+}
+
+static void clean_wait_line(void *user, const char *text)
+{
+	const struct clean *c = user;
+
+	progress_note(c->app->progress, "%s", text);
+}
+
+/* Pods that do not become ready are told, no failure: their number is back */
 static int clean_scale(struct clean *c, struct kt_error *err)
 {
-	const json_t *want;
-	size_t i;
+	const struct scale_back s = { .kube = c->kube,
+				      .ns = c->ns,
+				      .limit = CLEAN_PODS,
+				      .say = clean_print_line,
+				      .wait = clean_wait_line,
+				      .user = c };
+	int rc = scale_back(&s, c->plan.scale, err);
 
-	json_array_foreach (c->plan.scale, i, want) {
-		const char *kind = json_str(want, "kind", NULL);
-		int n, rc;
-
-		rc = update_scale_back(c->kube, c->ns,
-				       str_eq(kind, "StatefulSet")
-					       ? "statefulsets"
-					       : "deployments",
-				       object_name(want),
-				       (int)json_integer_value(json_object_get(
-					       want, "replicas")),
-				       &n, err);
-		if (rc < 0)
-			return kt_wrap(err, rc, "%s %s/%s", kind, c->ns,
-				       object_name(want));
-		if (n)
-			print_line(stdout, "scaled %s %s back to %d", kind,
-				   object_name(want), n);
-	}
-	return 0;
+	return rc < 0 ? rc : 0;
 }
 
 /* Not an object that somebody has touched since it was listed */
@@ -257,10 +274,10 @@ static int clean_remove_all(struct clean *c, const char *api,
 static int clean_carry_out(struct clean *c, struct kt_error *err)
 {
 	const struct clean_plan *p = &c->plan;
-	int rc = recover(c, err);
+	int rc = clean_scale(c, err);
 
 	if (rc == 0)
-		rc = clean_scale(c, err);
+		rc = recover(c, err);
 	if (rc == 0)
 		rc = unlock(c, err);
 	if (rc == 0)
@@ -298,12 +315,6 @@ static bool has_no_record(const char *record, void *arg)
 	return !clean_has(json_object_get(c->services, "items"), record,
 			  NULL) ||
 	       clean_has(c->plan.services, record, NULL);
-}
-
-static void clean_print_line(void *user, const char *text)
-{
-	(void)user;
-	print_line(stdout, "%s", text);
 }
 
 /* Entries whose records are gone, or go: how many objects had some */

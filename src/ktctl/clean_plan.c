@@ -223,25 +223,38 @@ static bool is_live_exchange_of(const struct clean_input *in, const json_t *obj,
 	       selector_matches(labels, object_pod_labels(obj));
 }
 
-/* What says itself that it was scaled down, and no exchange of it lives */
-static void clean_plan_plan_recorded(struct clean_plan *p,
-				     const struct clean_input *in,
-				     const json_t *list, const char *kind)
+static bool clean_plan_scales(void *user, const json_t *obj, bool told)
 {
+	const struct clean_input *in = user;
+
+	(void)told;
+	return !any_workload(
+		in, is_live_exchange_of,
+		json_at(obj, "spec", "selector", "matchLabels", NULL));
+}
+
+/* The one thing that knows how many Pods a workload shall have, which somebody
+ * alive has scaled down once more? */
+static bool clean_plan_knows(const struct clean_input *in,
+			     const json_t *workloads, const char *kind,
+			     const json_t *shadow)
+{
+	auto_json json_t *told = json_object();
 	const json_t *obj;
 	size_t i;
 
-	json_array_foreach (list, i, obj)
-		if ((object_annotation(obj, KT_ANNOTATION_REPLICAS) ||
-		     object_annotation(obj, KT_ANNOTATION_MANAGERS)) &&
-		    !any_workload(in, is_live_exchange_of,
-				  json_at(obj, "spec", "selector",
-					  "matchLabels", NULL)))
-			scale_list_add(p->scale, kind, object_name(obj), 0);
+	scale_list_tell(told, shadow);
+	json_array_foreach (workloads, i, obj)
+		if (scale_list_told(told, kind, object_name(obj)) >
+			    workload_record(obj) &&
+		    workload_replicas(obj) == 0 &&
+		    !clean_plan_scales((void *)(uintptr_t)in, obj, true))
+			return true;
+	return false;
 }
 
 static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
-			   const json_t *list, json_t *out)
+			   const json_t *list, json_t *told, json_t *out)
 {
 	json_t *obj;
 	size_t i;
@@ -249,10 +262,11 @@ static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
 	json_array_foreach (list, i, obj) {
 		if (!clean_plan_is_ours(obj) || clean_plan_is_alive(in, obj) ||
 		    is_stuck_on(p, in, obj) ||
-		    json_at(obj, "metadata", "deletionTimestamp", NULL))
+		    json_at(obj, "metadata", "deletionTimestamp", NULL) ||
+		    clean_plan_knows(in, in->deployments, "Deployment", obj) ||
+		    clean_plan_knows(in, in->statefulsets, "StatefulSet", obj))
 			continue;
-		if (is_role(obj, KT_ROLE_EXCHANGE))
-			scale_list_add_told(p->scale, obj);
+		scale_list_tell(told, obj);
 		json_array_append(out, obj);
 	}
 }
@@ -270,12 +284,19 @@ static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
 
 void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 {
+	auto_json json_t *told = json_object();
+	const struct scale_list_from from = {
+		.told = told,
+		.deployments = in->deployments,
+		.statefulsets = in->statefulsets,
+		.wanted = clean_plan_scales,
+		.user = (void *)(uintptr_t)in,
+	};
 	json_t *service;
 	size_t i;
 
 	*p = (struct clean_plan){
 		.recover = json_array(),
-		.scale = json_array(),
 		.unlock = json_array(),
 		.pods = json_array(),
 		.deployments = json_array(),
@@ -289,10 +310,9 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 		else
 			plan_user_service(p, in, service);
 	}
-	plan_workloads(p, in, in->pods, p->pods);
-	plan_workloads(p, in, in->deployments, p->deployments);
-	clean_plan_plan_recorded(p, in, in->deployments, "Deployment");
-	clean_plan_plan_recorded(p, in, in->statefulsets, "StatefulSet");
+	plan_workloads(p, in, in->pods, told, p->pods);
+	plan_workloads(p, in, in->deployments, told, p->deployments);
+	p->scale = scale_list_make(&from);
 	plan_configmaps(p, in);
 }
 

@@ -15,14 +15,17 @@
  * router whose creator left is alive as long as one of its mesh users is.
  *
  * In this order, so that no Service ever points to nothing:
+ *   scale     Deployments that an expired exchange had scaled down; their Pods
+ *             are waited for
  *   recover   Services whose selector was taken over (kt-selector) by something
  *             that is dead or gone get their own selector back
- *   scale     Deployments that an expired exchange had scaled down
  *   unlock    Services with a lock (kt-lock) older than its life of 180 s, or
  *             than the threshold, or of an owner that is gone
  *   delete    the expired Pods, Deployments, Services and ConfigMaps
  *
- * What a Service points to and cannot be recovered from is kept, and told.
+ * What a Service points to and cannot be recovered from is kept, and told. Kept
+ * is also a dead exchange's shadow which alone knows how many Pods a workload
+ * had, as long as somebody alive has it scaled down.
  * This part is pure: lists in, lists out.
  */
 
@@ -43,8 +46,7 @@ struct clean_input {
 /** struct clean_plan - arrays of the objects as they were listed */
 struct clean_plan {
 	json_t *recover;
-	json_t *scale; /* of {"kind": "Deployment", "metadata": {"name": "x"},
-			* "replicas": n}; 0: as recorded on it */
+	json_t *scale; /* see scale_list.h */
 	json_t *unlock;
 	json_t *pods, *deployments, *services, *configmaps;
 	json_t *kept; /* sentences */

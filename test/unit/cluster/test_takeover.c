@@ -458,42 +458,123 @@ static void test_caveats(void **state)
 	assert_null(service_caveat(plain, true, 0));
 }
 
-static void scales(const char *object, int fallback, const char *want)
+/* What is patched; NULL: nothing */
+static void expect_patch(json_t *got, const char *want)
 {
-	auto_json json_t *obj = json_quoted(object), *got = NULL,
-			 *expect = NULL;
+	auto_json json_t *expect = want ? json_quoted(want) : NULL;
+	auto_free char *text = got ? json_dumps(got, 0) : NULL;
 
-	got = fallback < 0 ? workload_down(obj) : workload_up(obj, fallback);
-	if (!want) {
-		assert_null(got);
-		return;
-	}
-	expect = json_quoted(want);
-	if (!json_equal(got, expect))
-		fail_msg("%s: %s", object, json_dumps(got, 0));
+	if (!json_equal(got, expect) && (got || want))
+		fail_msg("got %s, want %s", text ? text : "nothing",
+			 want ? want : "nothing");
+	json_decref(got);
 }
+
+static void scales_down(const char *object, const char *want)
+{
+	auto_json json_t *obj = json_quoted(object);
+
+	expect_patch(workload_down(obj), want);
+}
+
+static void scales_again(const char *object, int replicas, const char *want)
+{
+	auto_json json_t *obj = json_quoted(object);
+
+	expect_patch(workload_kept_down(obj, replicas), want);
+}
+
+static void scales_up(const char *object, int told, const char *want)
+{
+	auto_json json_t *obj = json_quoted(object);
+
+	expect_patch(workload_up(obj, told, "eve"), want);
+}
+
+static void scales_done(const char *object, const char *want)
+{
+	auto_json json_t *obj = json_quoted(object);
+
+	expect_patch(workload_done(obj), want);
+}
+
+#define MARKED "'annotations': {'kt-replicas': '3'}"
+#define AT(n) "'spec': {'replicas': " #n "}"
+#define UP(n)                                                                  \
+	"{'metadata': {'annotations': {'kt-replicas': '" #n                    \
+	"', 'kt-scaled-back': 'eve'}}, " AT(n) "}"
 
 static void test_scale(void **state)
 {
-#define MARKED "'annotations': {'kt-replicas': '3'}"
 	(void)state;
-	scales("{'metadata': {'resourceVersion': '5'}, 'spec': {'replicas': "
-	       "3}}",
-	       -1,
-	       "{'metadata': {'resourceVersion': '5', " MARKED "}, 'spec': "
-	       "{'replicas': 0}}");
-	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 0}}", -1, NULL);
-	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 0}}", 0,
-	       "{'metadata': {'annotations': {'kt-replicas': null}}, 'spec': "
-	       "{'replicas': 3}}");
+	scales_down("{'metadata': {'resourceVersion': '5'}, " AT(3) "}",
+		    "{'metadata': {'resourceVersion': '5', " MARKED
+		    "}, " AT(0) "}");
+	scales_down("{'metadata': {" MARKED "}, " AT(0) "}", NULL);
+	/* left over: what it stands at is what it shall have again */
+	scales_down("{'metadata': {'annotations': {'kt-replicas': '9', "
+		    "'kt-scaled-back': 'bob'}}, " AT(3) "}",
+		    "{'metadata': {'annotations': {'kt-replicas': '3', "
+		    "'kt-scaled-back': null}}, " AT(0) "}");
+
+	scales_up("{'metadata': {" MARKED "}, " AT(0) "}", 0, UP(3));
 	/* its owner has scaled it meanwhile */
-	scales("{'metadata': {" MARKED "}, 'spec': {'replicas': 1}}", 2,
-	       "{'metadata': {'annotations': {'kt-replicas': null}}}");
+	scales_up("{'metadata': {" MARKED "}, " AT(1) "}", 2, NULL);
 	/* as KT Connect leaves it: the number is elsewhere */
-	scales("{'metadata': {}, 'spec': {'replicas': 0}}", 2,
-	       "{'metadata': {'annotations': {'kt-replicas': null}}, 'spec': "
-	       "{'replicas': 2}}");
-	scales("{'metadata': {}, 'spec': {'replicas': 1}}", 2, NULL);
+	scales_up("{'metadata': {}, " AT(0) "}", 2, UP(2));
+	scales_up("{'metadata': {}, " AT(1) "}", 2, NULL);
+	scales_up("{'metadata': {}, " AT(0) "}", 0, NULL);
+}
+
+/* Of several numbers the largest one counts, and none gives way to 0 */
+static void test_scale_records(void **state)
+{
+	(void)state;
+	scales_up("{'metadata': {'annotations': {'kt-replicas': '0'}}, " AT(
+			  0) "}",
+		  2, UP(2));
+	scales_up("{'metadata': {" MARKED "}, " AT(0) "}", 2, UP(3));
+	scales_up("{'metadata': {" MARKED "}, " AT(0) "}", 4, UP(4));
+	scales_up("{'metadata': {'annotations': {'kt-replicas': 'x'}}, " AT(
+			  0) "}",
+		  2, UP(2));
+
+	/* the record stays for as long as it is needed */
+	scales_done("{'metadata': {" MARKED "}, " AT(0) "}", NULL);
+	scales_done("{'metadata': {" MARKED "}, " AT(3) "}",
+		    "{'metadata': {'annotations': {'kt-replicas': null}}}");
+	scales_done(UP(3), "{'metadata': {'annotations': {'kt-replicas': null, "
+			   "'kt-scaled-back': null}}}");
+	scales_done("{'metadata': {}, " AT(3) "}", NULL);
+
+	/* somebody has scaled it, or has lost the record */
+	scales_again("{'metadata': {" MARKED "}, " AT(0) "}", 3, NULL);
+	scales_again("{'metadata': {" MARKED "}, " AT(5) "}", 3,
+		     "{'metadata': {'annotations': {'kt-replicas': '5'}}, " AT(
+			     0) "}");
+	scales_again("{'metadata': {}, " AT(0) "}", 3,
+		     "{'metadata': {" MARKED "}}");
+}
+
+static void expect_ready(const char *object, bool ready)
+{
+	auto_json json_t *obj = json_quoted(object);
+
+	assert_int_equal(workload_is_ready(obj), ready);
+}
+
+static void test_scale_ready(void **state)
+{
+	(void)state;
+	expect_ready("{" AT(2) ", 'status': {'readyReplicas': 2}}", true);
+	expect_ready("{" AT(2) ", 'status': {'readyReplicas': 1}}", false);
+	expect_ready("{" AT(2) ", 'status': {}}", false);
+	expect_ready("{" AT(0) ", 'status': {}}", true);
+	/* the status is of before the last write */
+	expect_ready("{'metadata': {'generation': 4}, " AT(
+			     2) ", 'status': {'readyReplicas': 2, "
+				"'observedGeneration': 3}}",
+		     false);
 }
 
 static void test_selector_query(void **state)
@@ -530,6 +611,8 @@ int main(void)
 		cmocka_unit_test(test_named_pods),
 		cmocka_unit_test(test_caveats),
 		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_scale_records),
+		cmocka_unit_test(test_scale_ready),
 		cmocka_unit_test(test_selector_query),
 	};
 

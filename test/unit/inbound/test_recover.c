@@ -36,6 +36,8 @@ static void plan(const char *const texts[6], const char *want)
 	json_t *v[6] = { NULL, NULL, NULL, NULL, NULL, NULL };
 	struct recover_input in = { 0 };
 	struct recover_plan p;
+	const char *name;
+	json_t *value;
 	char got[512] = "";
 
 	for (int i = 0; i < 6; i++)
@@ -44,6 +46,10 @@ static void plan(const char *const texts[6], const char *want)
 	recover_plan_make(&p, &in);
 	snprintf(got, sizeof(got), "%s%s%s", p.restore ? "restore" : "",
 		 p.unlock ? "unlock" : "", p.stuck ? "stuck" : "");
+	json_object_foreach (p.also, name, value) {
+		strncat(got, "also ", sizeof(got) - strlen(got) - 1);
+		strncat(got, name, sizeof(got) - strlen(got) - 1);
+	}
 	put(got, sizeof(got), p.scale);
 	put(got, sizeof(got), p.pods);
 	put(got, sizeof(got), p.deployments);
@@ -143,7 +149,7 @@ static void scaled(void **state)
 		NULL,
 		NULL,
 		"[{'metadata': {'name': 'web', 'labels': {'app': 'web'}}, "
-		"'spec': {'template': {'metadata': {'labels': "
+		"'spec': {'replicas': 0, 'template': {'metadata': {'labels': "
 		"{'app': 'web'}}}}}]",
 		"[{'metadata': {'name': 'db', 'annotations': {'kt-replicas': "
 		"'1'}}, 'spec': {'template': {'metadata': {'labels': "
@@ -153,6 +159,24 @@ static void scaled(void **state)
 
 	(void)state;
 	plan(texts, "/ web db/ web-kt-exchange-abcde///");
+}
+
+/* Its Pods are scaled away by the exchange of another Service */
+static void scaled_by_other(void **state)
+{
+	const char *const texts[6] = {
+		SERVICE("", "'app': 'web'"),
+		"[" OURS("web-kt-exchange-abcde", "shadow-exchange",
+			 ", 'app': 'web'",
+			 "'kt-config': 'app=web,replicas=2,service=web2'") "]",
+		NULL,
+		NULL,
+		"[{'metadata': {'name': 'web'}, 'spec': {'replicas': 0, "
+		"'template': {'metadata': {'labels': {'app': 'web'}}}}}]",
+	};
+
+	(void)state;
+	plan(texts, "also web2/ web////");
 }
 
 static void half(void **state)
@@ -185,7 +209,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clean),  cmocka_unit_test(exchanged),
 		cmocka_unit_test(meshed), cmocka_unit_test(by_hand),
-		cmocka_unit_test(scaled), cmocka_unit_test(half),
+		cmocka_unit_test(scaled), cmocka_unit_test(scaled_by_other),
+		cmocka_unit_test(half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cluster/takeover.h"
+#include "inbound/scale_list.h"
 #include "ktctl/clean_local.h"
 #include "ktctl/clean_plan.h"
 #include "kube/rest.h"
@@ -244,34 +245,110 @@ static void mesh_in_use(void **state)
 	plan_fini(&f);
 }
 
+#define DEPLOYMENT(name, replicas, annotations)                                \
+	"{'metadata': {'name': '" name "', 'annotations': {" annotations       \
+	"}}, 'spec': {'replicas': " replicas                                   \
+	", 'selector': {'matchLabels': {'app': '" name "'}}}}"
+#define EXCHANGE(name, beat, config)                                           \
+	OBJECT(name, "shadow-exchange", beat, ", 'kt-config': '" config "'")
+
+/* The plan's list of workloads, as it is shown: those that are scaled, or those
+ * that lose a note */
+static void expect_scale(const struct fixture *f, bool scaled,
+			 const char *const *want)
+{
+	json_t *got = scale_list_part(f->plan.scale, scaled);
+	size_t n = 0;
+
+	for (; want[n]; n++)
+		assert_string_equal(json_string_value(json_array_get(got, n)),
+				    want[n]);
+	assert_int_equal(json_array_size(got), n);
+	json_decref(got);
+}
+
 static void scaled(void **state)
 {
+	static const char *const web[] = { "Deployment web to 3", NULL };
+	static const char *const none[] = { NULL };
 	struct fixture f;
 
 	(void)state;
 	plan(&f,
-	     "[" OBJECT("e1", "shadow-exchange", OLD, ", 'kt-config': 'app=web,replicas=3'") "," OBJECT(
-		     "e2", "shadow-exchange", FRESH,
-		     ", 'kt-config': 'app=db,replicas=1'") "," OBJECT("e3",
-								      "shadow-"
-								      "exchang"
-								      "e",
-								      OLD,
-								      ", "
-								      "'kt-"
-								      "config':"
-								      " 'app=x,"
-								      "replicas"
-								      "=0'") "]",
-	     "[]", "[]",
+	     "[" EXCHANGE("e1", OLD, "app=web,replicas=3") "," EXCHANGE(
+		     "e2", FRESH, "app=db,replicas=1") "," EXCHANGE("e3", OLD,
+								    "app=x,"
+								    "replicas="
+								    "0") ","
+	     /* there is no such thing any more */
+	     EXCHANGE("e4", OLD, "app=gone,replicas=2") "]",
+	     "[" DEPLOYMENT("web", "0", "") "," DEPLOYMENT(
+		     "db", "0", "") "," DEPLOYMENT("x", "0", "") "]",
+	     "[]",
 	     "[{'metadata': {'name': 's', 'annotations': {'kt-lock': "
 	     "'" OLD "'}}, 'spec': {'selector': {'app': 'web'}}}]");
-	expect(f.plan.scale, "web");
-	assert_int_equal(json_integer_value(json_object_get(
-				 json_array_get(f.plan.scale, 0), "replicas")),
-			 3);
-	expect(f.plan.pods, "e1 e3");
+	expect_scale(&f, true, web);
+	expect_scale(&f, false, none);
+	expect(f.plan.pods, "e1 e3 e4");
 	expect(f.plan.unlock, "s");
+	plan_fini(&f);
+}
+
+/* The largest number counts; what is not done is not planned */
+static void scaled_records(void **state)
+{
+	static const char *const up[] = { "Deployment web to 2",
+					  "Deployment db to 4", NULL };
+	static const char *const notes[] = { "Deployment stale", NULL };
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" EXCHANGE("e1", OLD, "app=web,replicas=2") "," EXCHANGE(
+		     "e2", OLD, "app=db,replicas=1") "," EXCHANGE("e3", OLD,
+								  "app=own,"
+								  "replicas="
+								  "2") "]",
+	     "[" DEPLOYMENT("web", "0", "'kt-replicas': '0'") "," DEPLOYMENT(
+		     "db", "0",
+		     "'kt-replicas': '4'") "," DEPLOYMENT("stale", "3",
+							  "'kt-"
+							  "replicas'"
+							  ": '2'") ","
+	     /* its owner has given it back */
+	     DEPLOYMENT("own", "1", "") "]",
+	     "[]", "[]");
+	expect_scale(&f, true, up);
+	expect_scale(&f, false, notes);
+	expect(f.plan.pods, "e1 e2 e3");
+	plan_fini(&f);
+}
+
+/* One that is gone knows a number that one alive does not */
+static void scaled_twice(void **state)
+{
+	static const char *const none[] = { NULL };
+	static const char live[] =
+		"{'metadata': {'name': 'live', 'labels': {'control-by': 'kt', "
+		"'kt-role': 'shadow-exchange', 'app': 'web'}, 'annotations': "
+		"{'kt-last-heart-beat': '" FRESH "'}}}";
+	char pods[1000];
+	struct fixture f;
+
+	(void)state;
+	snprintf(pods, sizeof(pods), "[%s,%s]",
+		 EXCHANGE("dead", OLD, "app=web,replicas=2"), live);
+	plan(&f, pods, "[" DEPLOYMENT("web", "0", "'kt-replicas': '0'") "]",
+	     "[]", "[]");
+	expect_scale(&f, true, none);
+	expect_scale(&f, false, none);
+	expect(f.plan.pods, "");
+	plan_fini(&f);
+
+	plan(&f, pods, "[" DEPLOYMENT("web", "0", "'kt-replicas': '2'") "]",
+	     "[]", "[]");
+	expect_scale(&f, true, none);
+	expect(f.plan.pods, "dead");
 	plan_fini(&f);
 }
 
@@ -347,6 +424,8 @@ int main(void)
 		cmocka_unit_test(stuck),
 		cmocka_unit_test(mesh_in_use),
 		cmocka_unit_test(scaled),
+		cmocka_unit_test(scaled_records),
+		cmocka_unit_test(scaled_twice),
 		cmocka_unit_test(recovered),
 		cmocka_unit_test(managers_left),
 		cmocka_unit_test(resolv_conf),
