@@ -7,6 +7,7 @@
 #include "cli/app.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
+#include "inbound/lease_scale.h"
 #include "inbound/recover.h"
 #include "kube/rest.h"
 #include "local/owner.h"
@@ -192,13 +193,16 @@ static int take_from_dead(struct job *job, struct kt_error *err)
 static int held(struct job *job, const char *how, const json_t *by,
 		struct kt_error *err)
 {
+	auto_free char *workload = lease_scaled_text(job, by);
 	auto_free char *users = lease_users(by);
 
 	kt_hint(err,
 		"when their ktctl is gone, 'ktctl recover %s' gives it back",
 		job->name);
-	return kt_fail(err, EBUSY, "Service %s/%s is %s by %s", job->ns,
-		       job->name, how, users);
+	return workload ? kt_fail(err, EBUSY, "%s is %s by %s", workload, how,
+				  users)
+			: kt_fail(err, EBUSY, "Service %s/%s is %s by %s",
+				  job->ns, job->name, how, users);
 }
 
 static int check_router(struct job *job, bool mesh, const json_t *routers,
@@ -226,6 +230,19 @@ static int check_router(struct job *job, bool mesh, const json_t *routers,
 	return take_from_dead(job, err);
 }
 
+/* Nothing on the Service says so, but its Pods are scaled away */
+static int lease_check_scaled(struct job *job, struct kt_error *err)
+{
+	auto_json json_t *shadows = NULL;
+	int rc = lease_find_scaled(job, &shadows, err);
+
+	if (rc < 0 || !json_array_size(shadows))
+		return rc;
+	if (any_alive(job, shadows))
+		return held(job, "exchanged", shadows, err);
+	return take_from_dead(job, err);
+}
+
 int lease_check(struct job *job, bool mesh, struct kt_error *err)
 {
 	auto_json json_t *shadows = json_array();
@@ -234,7 +251,7 @@ int lease_check(struct job *job, bool mesh, struct kt_error *err)
 	int rc;
 
 	if (!record && !role)
-		return 0;
+		return lease_check_scaled(job, err);
 	if (!record) {
 		kt_hint(err,
 			"set spec.selector by hand: kubectl -n %s edit "
