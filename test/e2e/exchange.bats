@@ -305,7 +305,7 @@ exchange() {
   [ "$(kc -n "$NS" get deployment web -o \
     'jsonpath={.metadata.annotations.kt-replicas}')" = 2 ]
   [[ $(kc -n "$NS" get pods -l kt-role=shadow-exchange -o \
-    'jsonpath={.items[0].metadata.annotations.kt-config}') == app=web,replicas=2 ]]
+    'jsonpath={.items[0].metadata.annotations.kt-config}') == app=web,replicas=2,service=web ]]
   eventually 10 asks local "http://$WEB/"
   serve bob local
   ktctl_run bob exchange web -n "$NS" --expose 8080 --mode scale

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 25
-# exchange is broken off in the moment of its one write into an object of the
-# user's, which is carried out all the same: it is taken back. Laptop: carol.
+# exchange is broken off in the moment of a write into an object of the user's,
+# which is carried out all the same: it is taken back. Laptop: carol.
 
 bats_require_minimum_version 1.5.0
 load inbound
@@ -46,9 +46,10 @@ broken_off() {
 }
 
 @test "exchange: Ctrl-C while the Deployment is scaled: it is scaled back" {
-  gate exchange-scale hold
+  gate exchange-scale hold-replicas
   broken_off scale --mode scale
   [ "$(kc -n "$NS" get deployment web -o 'jsonpath={.spec.replicas}')" = 2 ]
   [ -z "$(kc -n "$NS" get deployment web -o \
     'jsonpath={.metadata.annotations.kt-replicas}')" ]
+  eventually 15 nothing_left
 }

@@ -8,8 +8,9 @@ becomes of a request to upgrade to SPDY:
            does not know them; the rest is passed on
   swallow  no answer ever comes
   refuse   every upgrade, in whatever form, gets 502
-  hold     it is passed on; but a write that takes something over is carried
+  hold     it is passed on; but a write that takes a Service over is carried
            out, and its answer never comes
+  hold-replicas  the same with the write that scales something to 0
 Each upgrade that is asked for is a line "METHOD PROTOCOL" in LOG, and each
 answer that is held one "held METHOD".
 """
@@ -54,7 +55,8 @@ def relay(a, b):
             pass
 
 
-TAKES_OVER = (b'"kt-selector":"', b'"kt-replicas":"')
+TAKES_OVER = {"hold": b'"kt-selector":"', "hold-replicas": b'"kt-replicas":"'}
+GIVES_BACK = b'"kt-scaled-back":"'
 
 
 def whole(conn, lines, body):
@@ -64,14 +66,15 @@ def whole(conn, lines, body):
     return body
 
 
-def hold(conn, far, lines, body, log):
+def hold(conn, far, lines, body, mode, log):
     """One request of a connection; True: its answer was held."""
     body = whole(conn, lines, body).replace(b'": "', b'":"')
     method = lines[0].split()[0].decode()
     lines[1:1] = [b"Connection: close"]
     far.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
     far.sendall(body)
-    if method not in ("PUT", "PATCH") or not any(x in body for x in TAKES_OVER):
+    if (method not in ("PUT", "PATCH") or TAKES_OVER[mode] not in body or
+            GIVES_BACK in body):
         return False
     while far.recv(65536):
         pass
@@ -104,8 +107,8 @@ def serve(conn, upstream, mode, log):
     plain.check_hostname = False
     plain.verify_mode = ssl.CERT_NONE
     far = plain.wrap_socket(socket.create_connection(upstream))
-    if mode == "hold" and not upgrade:
-        if hold(conn, far, lines, rest, log):
+    if mode in TAKES_OVER and not upgrade:
+        if hold(conn, far, lines, rest, mode, log):
             return
     else:
         far.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
