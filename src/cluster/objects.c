@@ -28,7 +28,9 @@
 #endif
 
 #define NOBODY 65534
-#define SERVE_GRACE 10 /* seconds: requests in flight end */
+/* seconds: requests in flight end, another shadow takes over; longer than the
+ * program itself takes (SHADOW_ENDING_S) */
+#define SERVE_GRACE 60
 #define TARGET_LEN (KT_TARGET_SIZE - 1)
 
 /* Letters of both cases, as KT makes them. */

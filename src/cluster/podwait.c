@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/objects.h"
 #include "cluster/podstate.h"
 #include "kube/rest.h"
 #include "kube/status.h"
@@ -100,7 +101,8 @@ static void judge(struct wait *w, json_t *pod)
 	pod_report_make(&r, pod);
 	/* a Deployment's old Pod may go while the new one comes */
 	if (!w->what->pod &&
-	    json_at(pod, "metadata", "deletionTimestamp", NULL))
+	    (json_at(pod, "metadata", "deletionTimestamp", NULL) ||
+	     str_eq(object_name(pod), w->what->but)))
 		return;
 	w->seen = true;
 	loop_timer_stop(&w->look);

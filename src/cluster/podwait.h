@@ -9,7 +9,8 @@ struct pod_wait {
 	const char *ns;
 	const char *pod;	/* this Pod, or NULL */
 	const char *deployment; /* else any Pod of this Deployment, */
-	const char *selector;	/* which has these labels ("k=v,k=v") */
+	const char *selector;	/* which has these labels ("k=v,k=v"), */
+	const char *but;	/* only not this one; may be NULL */
 	bool ready;		/* its readiness probe has to succeed, too */
 	int64_t timeout_ns;	/* --podCreationTimeout */
 	/** progress() - the Pod's state changed; may be NULL */

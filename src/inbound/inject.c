@@ -21,10 +21,12 @@
  * so there is an end; one that served for STEADY_NS was of use. */
 #define TRIES 4
 #define STEADY_NS (60 * NS_SEC)
-#define AGAIN (5 * NS_SEC)   /* after a failure that may pass */
-#define SETTLE (300 * NS_MS) /* the shadow has heard of it then */
-#define ENDING (8 * NS_SEC)  /* for the containers to end */
-#define LISTEN_FIRST 20000   /* below the ports that programs get at random */
+#define AGAIN (5 * NS_SEC)	 /* after a failure that may pass */
+#define SETTLE (300 * NS_MS)	 /* the shadow has heard of it then */
+#define GONE_SETTLE (2 * NS_SEC) /* every node knows that a Pod goes then */
+#define TICK (50 * NS_MS)
+#define ENDING (8 * NS_SEC) /* for the containers to end */
+#define LISTEN_FIRST 20000  /* below the ports that programs get at random */
 #define LISTEN_PORTS 10000
 
 struct place {
@@ -45,6 +47,10 @@ struct place {
 	struct shadow_pod *shadow;
 	struct uplink *uplink; /* NULL: the container does not run yet */
 	bool up;
+	/* the Pod is being deleted: what is open is served */
+	bool leaving, left;
+	struct timer tick;
+	int64_t settled, end;
 };
 
 struct injector {
@@ -136,6 +142,7 @@ static void inject_disconnect(struct place *p)
 
 static void place_free(struct place *p)
 {
+	loop_timer_stop(&p->tick);
 	inject_disconnect(p);
 	service_ports_fini(&p->ports);
 	free(p->rules);
@@ -359,6 +366,46 @@ static int advance(struct place *p, const json_t *pod, struct kt_error *err)
 	return add_container(p, pod, err);
 }
 
+/* --- its Pod goes --------------------------------------------------------- */
+
+static void place_on_tick(struct timer *t)
+{
+	struct place *p = container_of(t, struct place, tick);
+	int64_t now = clock_ns();
+
+	p->left = uplink_is_over(p->uplink) || now >= p->end ||
+		  (now >= p->settled &&
+		   !inbound_callers(uplink_inbound(p->uplink)));
+	if (p->left)
+		wake(p->x);
+	else
+		loop_timer_start(p->x->job->app->loop, t, TICK, place_on_tick);
+}
+
+static bool is_going(const json_t *pod)
+{
+	return json_at(pod, "metadata", "deletionTimestamp", NULL);
+}
+
+/* No callers come any more; those that are here may finish. False: there is
+ * nothing to wait for. */
+static bool place_leave(struct place *p, const json_t *pod)
+{
+	json_int_t grace = json_integer_value(
+		json_at(pod, "metadata", "deletionGracePeriodSeconds", NULL));
+
+	if (!p->uplink || p->left)
+		return false;
+	if (p->leaving)
+		return true;
+	p->leaving = true;
+	p->settled = clock_ns() + GONE_SETTLE;
+	p->end = clock_ns() + grace * NS_SEC;
+	uplink_retire(p->uplink);
+	place_on_tick(&p->tick);
+	return !p->left;
+}
+
 /* --- all of them ---------------------------------------------------------- */
 
 static int add_places(struct injector *x, struct kt_error *err)
@@ -389,9 +436,9 @@ static int inject_step(struct injector *x, struct kt_error *err)
 		struct place *p = container_of(n, struct place, node);
 		auto_json json_t *pod = json_incref(pod_of(p));
 
-		if (!pod || json_at(pod, "metadata", "deletionTimestamp", NULL))
+		if (!pod || (is_going(pod) && !place_leave(p, pod)))
 			place_free(p);
-		else if (rc == 0)
+		else if (rc == 0 && !is_going(pod))
 			rc = advance(p, pod, err);
 	}
 	return rc;

@@ -10,6 +10,7 @@
 #include "cluster/object_watch.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
+#include "inbound/handover.h"
 #include "inbound/probe.h"
 #include "kube/rest.h"
 #include "local/owner.h"
@@ -127,6 +128,7 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 	job->face.low_ports = service_ports_low(&job->ports);
 	progress_step(job->app->progress, "Start the %s Pod in namespace %s",
 		      share ? "router" : "shadow", job->ns);
+	job->shared = share;
 	job->shadow = shadow_new(&cfg);
 	rc = shadow_ensure(job->shadow, err);
 	if (rc < 0)
@@ -200,9 +202,9 @@ static int connect_uplink(struct job *job, const struct uplink_config *cfg,
 	}
 }
 
-int job_tunnel(struct job *job, struct kt_error *err)
+void job_uplink_config(struct job *job, struct uplink_config *cfg)
 {
-	struct uplink_config cfg = {
+	*cfg = (struct uplink_config){
 		.loop = job->app->loop,
 		.kube = job->kube,
 		.ns = job->ns,
@@ -217,6 +219,11 @@ int job_tunnel(struct job *job, struct kt_error *err)
 		.renew = on_renew,
 		.user = job,
 	};
+}
+
+int job_tunnel(struct job *job, struct kt_error *err)
+{
+	struct uplink_config cfg;
 	int rc;
 
 	job->spec = (struct inbound_spec){
@@ -227,8 +234,11 @@ int job_tunnel(struct job *job, struct kt_error *err)
 		.ports = job->local,
 		.nports = job->nlocal,
 	};
+	job_uplink_config(job, &cfg);
 	progress_step(job->app->progress, "Open the tunnel");
 	rc = connect_uplink(job, &cfg, err);
+	if (rc == 0)
+		rc = shadow_await_ready(job->shadow, err);
 	if (rc < 0)
 		return rc;
 	probe_origin(job);
@@ -248,8 +258,12 @@ int job_serve(struct job *job, struct kt_error *err)
 			if (job->on_change)
 				rc = job->on_change(job->change_user, err);
 		}
-		if (rc == 0)
+		if (rc == 0 && uplink_is_ending(job->uplink))
+			rc = handover_make(job, err);
+		else if (rc == 0)
 			rc = uplink_heal(job->uplink, err);
+		if (rc == 0)
+			handover_sweep(job);
 	}
 	return rc;
 }
@@ -313,8 +327,10 @@ static void job_do_drain(struct job *job, int64_t settle)
 		      "Requests under way end (Ctrl-C ends them now)");
 	if (signals_sleep(job->app->signals, settle) < 0)
 		return;
-	while (inbound_callers(tunnel) && clock_ns() < end) {
+	while ((inbound_callers(tunnel) || handover_callers(job)) &&
+	       clock_ns() < end) {
 		inbound_end_quiet(tunnel, job_quiet(end));
+		handover_end_quiet(job, job_quiet(end));
 		if (signals_sleep(job->app->signals, DRAIN_POLL) < 0)
 			return;
 	}
@@ -343,6 +359,7 @@ void job_disconnect(struct job *job)
 {
 	object_watch_stop(job->watch); /* it wakes the uplink */
 	job->watch = NULL;
+	handover_disconnect(job);
 	uplink_free(job->uplink);
 	job->uplink = NULL;
 }
@@ -351,6 +368,7 @@ void job_remove_shadow(struct job *job)
 {
 	struct kt_error err = { 0 };
 
+	handover_leave(job, true);
 	if (job->shadow && shadow_remove(job->shadow, &err) < 0)
 		job_unfinished(job, "%s was not removed: %s",
 			       shadow_describe(job->shadow), err.msg);
@@ -362,6 +380,7 @@ static void job_close(struct job *job)
 {
 	object_watch_stop(job->watch);
 	heartbeat_stop(job->stuntman_beat);
+	handover_free(job);
 	uplink_free(job->uplink);
 	shadow_free(job->shadow);
 	service_ports_fini(&job->ports);

@@ -31,6 +31,8 @@
 #define LOW_PORTS_SINCE 22
 
 struct app;
+struct predecessor;
+struct uplink_config;
 struct object_watch;
 struct uplink;
 
@@ -71,6 +73,10 @@ struct job {
 	struct shadow_pod *shadow;
 	struct inbound_spec spec;
 	struct uplink *uplink;
+	bool shared;		    /* the shadow, with other users */
+	struct shadow_pod *heir;    /* see handover.h: being made */
+	struct predecessor *before; /* and those whose places were taken */
+	struct repeat handover;
 	struct object_watch *watch;
 	bool successor; /* of somebody dead whose rules may be in force still */
 	bool taken;	/* the Service leads to the shadow */
@@ -147,6 +153,8 @@ void job_stuntman_remove(struct job *job);
 KT_CHECK int job_shadow(struct job *job, bool share, struct kt_error *err);
 /** job_tunnel() - up, the rules are in force */
 KT_CHECK int job_tunnel(struct job *job, struct kt_error *err);
+/** job_uplink_config() - of a tunnel to job->shadow with the job's rules */
+void job_uplink_config(struct job *job, struct uplink_config *cfg);
 /** job_tell_caller() - uplink_config.caller of @user, a struct job: a
  * local program that was not started yet would be searched for elsewhere */
 void job_tell_caller(void *user, const struct inbound_caller *c);

@@ -6,6 +6,7 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/takeover.h"
+#include "inbound/handover.h"
 #include "inbound/lease.h"
 #include "inbound/mesh.h"
 #include "kube/rest.h"
@@ -30,15 +31,12 @@ static void router_face(struct mesh *m, bool join)
 	job->face.config = job->config_text;
 }
 
-/* A router that is there without a Service leading to it (its maker broke off)
- * has a target of its own */
-static int router_adopt_target(struct mesh *m, struct kt_error *err)
+static int router_look(struct job *job, const char *name, char *target,
+		       struct kt_error *err)
 {
-	struct job *job = &m->job;
-	auto_free char *path =
-		kube_path("v1", "pods", job->ns, m->router, NULL);
+	auto_free char *path = kube_path("v1", "pods", job->ns, name, NULL);
 	auto_json json_t *pod = NULL;
-	const char *target;
+	const char *label;
 	int rc = kube_get(job->kube, path, &pod, err);
 
 	if (rc == -ENOENT) {
@@ -47,13 +45,28 @@ static int router_adopt_target(struct mesh *m, struct kt_error *err)
 	}
 	if (rc < 0)
 		return rc;
-	target = object_label(pod, KT_LABEL_TARGET);
-	if (json_at(pod, "metadata", "deletionTimestamp", NULL) || !target)
+	label = object_label(pod, KT_LABEL_TARGET);
+	if (json_at(pod, "metadata", "deletionTimestamp", NULL) || !label)
 		return 0;
-	snprintf(job->target, sizeof(job->target), "%s", target);
-	json_object_set_new(job->selector, KT_LABEL_TARGET,
-			    json_string(target));
-	return 0;
+	snprintf(target, KT_TARGET_SIZE, "%s", label);
+	return 1;
+}
+
+/* A router that is there without a Service leading to it (its maker broke off)
+ * has a target of its own */
+static int router_adopt_target(struct mesh *m, struct kt_error *err)
+{
+	struct job *job = &m->job;
+	char twin[256];
+	int rc = router_look(job, m->router, job->target, err);
+
+	shadow_twin(m->router, twin);
+	if (rc == 0)
+		rc = router_look(job, twin, job->target, err);
+	if (rc > 0)
+		json_object_set_new(job->selector, KT_LABEL_TARGET,
+				    json_string(job->target));
+	return MIN(rc, 0);
 }
 
 int mesh_router_claim(struct job *job, struct kt_error *err)
@@ -125,6 +138,7 @@ static void router_leave(struct mesh *m, bool last)
 {
 	struct kt_error err = { 0 };
 
+	handover_leave(&m->job, last);
 	if (m->job.shadow && shadow_leave(m->job.shadow, last, &err) < 0)
 		job_unfinished(&m->job, "%s: %s",
 			       shadow_describe(m->job.shadow), err.msg);

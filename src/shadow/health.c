@@ -22,6 +22,8 @@ struct health {
 	struct listener listener;
 	struct list callers;
 	size_t ncallers;
+	bool (*ready)(void *user);
+	void *user;
 };
 
 struct health_caller {
@@ -37,6 +39,10 @@ static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
 			   "Connection: close\r\n\r\nok\n";
 static const char bad[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
 			  "Connection: close\r\n\r\n";
+
+static const char not_yet[] = "HTTP/1.1 503 Service Unavailable\r\n"
+			      "Content-Length: 0\r\n"
+			      "Connection: close\r\n\r\n";
 
 static void health_caller_free(struct health_caller *c)
 {
@@ -68,7 +74,8 @@ static void health_on_event(struct watch *w, uint32_t events)
 		if (!strstr(c->head, "\r\n\r\n") && c->len < HEAD_MAX)
 			return;
 		if (strncmp(c->head, "GET /healthz ", 13) == 0)
-			answer = good;
+			answer = c->health->ready(c->health->user) ? good
+								   : not_yet;
 		(void)!send(w->fd, answer, strlen(answer), MSG_NOSIGNAL);
 		shutdown(w->fd, SHUT_WR);
 	}
@@ -109,12 +116,15 @@ static void health_on_caller(void *user, int fd, const struct ipport *peer)
 }
 
 struct health *health_new(struct loop *loop, const struct ipport *at,
+			  bool (*ready)(void *user), void *user,
 			  struct kt_error *err)
 {
 	struct health *h = xcalloc(1, sizeof(*h));
 	struct ipport where = *at;
 
 	h->loop = loop;
+	h->ready = ready;
+	h->user = user;
 	list_init(&h->callers);
 	if (listener_open(&h->listener, loop, &where, health_on_caller, h,
 			  err) == 0)

@@ -241,10 +241,24 @@ bool laptop_waits(const struct shadow *sh)
 {
 	struct list *n;
 
-	list_for_each (n, &sh->laptops)
-		if (container_of(n, struct laptop, node)->waits)
+	list_for_each (n, &sh->laptops) {
+		const struct laptop *l = container_of(n, struct laptop, node);
+
+		if (l->waits && !l->suspended)
 			return true;
+	}
 	return false;
+}
+
+size_t laptop_serving(const struct shadow *sh)
+{
+	struct list *n;
+	size_t all = 0;
+
+	list_for_each (n, &sh->laptops)
+		all += table_serves(sh->table,
+				    container_of(n, struct laptop, node)->id);
+	return all;
 }
 
 /* --- the control stream --------------------------------------------------- */

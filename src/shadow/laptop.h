@@ -60,8 +60,11 @@ enum port_use laptop_port_use(const struct shadow *sh, uint16_t port, bool udp);
  *  how many were told */
 size_t laptop_tell_ending(struct shadow *sh);
 /** laptop_waits() - some laptop makes another shadow and wants this one to
- *  serve meanwhile */
+ *  serve meanwhile; not one that is away for longer than its grace time */
 bool laptop_waits(const struct shadow *sh);
+
+/** laptop_serving() - how many laptops have rules */
+size_t laptop_serving(const struct shadow *sh);
 
 /** laptop_mux() - where streams to the client @id of the table are opened, or
  *  NULL: it is gone */

@@ -4,6 +4,7 @@
 #include "base/print.h"
 #include "base/str.h"
 #include "shadow/server.h"
+#include "tunnel/inbound.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -36,15 +37,19 @@ static const char usage[] =
 	"  --exempt ADDR,...  callers that are not led away\n"
 	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
-	"                     somebody is connected, or a client waits for\n"
-	"                     another shadow (SHADOW_DRAIN, 8)\n"
+	"                     somebody is connected (SHADOW_DRAIN, 8)\n"
+	"  --wait SEC         the same while a client makes another shadow\n"
+	"                     (SHADOW_WAIT, 55)\n"
+	"  --ready-clients N  not ready before N clients have rules (0); "
+	"after\n"
+	"                     10 s in any case\n"
 	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
 	"  --resolv-conf FILE (/etc/resolv.conf)\n"
 	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
 	"  --version, --help\n";
 
 struct shadow_options {
-	long listen, health, idle, keep, drain;
+	long listen, health, idle, keep, drain, wait, ready;
 	struct ipport nameserver;
 	const char *resolv_conf, *serve, *exempt;
 	bool debug, once;
@@ -107,6 +112,8 @@ static int from_env(struct shadow_options *o)
 		   &o->health) < 0 ||
 	    number("SHADOW_DRAIN", getenv("SHADOW_DRAIN"), 1 << 30, &o->drain) <
 		    0 ||
+	    number("SHADOW_WAIT", getenv("SHADOW_WAIT"), 1 << 30, &o->wait) <
+		    0 ||
 	    number("SHADOW_IDLE_EXIT", getenv("SHADOW_IDLE_EXIT"), 1 << 30,
 		   &o->idle) < 0)
 		return -EINVAL;
@@ -127,6 +134,10 @@ static int one_option(struct shadow_options *o, int c)
 		return number("--keep", optarg, 1 << 30, &o->keep);
 	case 'D':
 		return number("--drain", optarg, 1 << 30, &o->drain);
+	case 'w':
+		return number("--wait", optarg, 1 << 30, &o->wait);
+	case 'R':
+		return number("--ready-clients", optarg, 1 << 16, &o->ready);
 	case 'n':
 		return ipport_parse(&o->nameserver, optarg);
 	case 's':
@@ -163,6 +174,8 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 		{ "idle-exit", required_argument, NULL, 'i' },
 		{ "keep", required_argument, NULL, 'k' },
 		{ "drain", required_argument, NULL, 'D' },
+		{ "wait", required_argument, NULL, 'w' },
+		{ "ready-clients", required_argument, NULL, 'R' },
 		{ "serve", required_argument, NULL, 's' },
 		{ "exempt", required_argument, NULL, 'e' },
 		{ "once", no_argument, NULL, 'o' },
@@ -196,6 +209,7 @@ static struct server_config config_of(const struct shadow_options *o)
 		.resolv_conf = o->resolv_conf,
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
+		.ready_clients = (size_t)o->ready,
 		.once = o->once,
 	};
 }
@@ -238,9 +252,9 @@ static int shadow_main_serve(struct loop *loop, struct server *sv,
  * a laptop may want it to serve until another shadow is ready. The second
  * signal is obeyed at once. */
 static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
-		  int64_t limit)
+		  const struct shadow_options *o)
 {
-	int64_t now = clock_ns(), end = now + limit, quiet = now;
+	int64_t now = clock_ns(), begin = now, quiet = now, limit;
 	size_t laptops = server_end(sv);
 
 	if (!server_callers(sv) && !laptops)
@@ -248,13 +262,14 @@ static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
 	sg->stop = false;
 	log_info("%zu connections, %zu clients: waiting for their end",
 		 server_callers(sv), laptops);
-	while (!sg->stop && now < end && now - quiet < NS_SEC) {
+	do {
 		if (loop_once(loop, 100 * NS_MS) < 0)
 			return;
 		now = clock_ns();
 		if (server_callers(sv) || server_waits(sv))
 			quiet = now;
-	}
+		limit = (server_waits(sv) ? o->wait : o->drain) * NS_SEC;
+	} while (!sg->stop && now - begin < limit && now - quiet < NS_SEC);
 }
 
 int main(int argc, char **argv)
@@ -263,6 +278,7 @@ int main(int argc, char **argv)
 				    .idle = 600,
 				    .keep = 120,
 				    .drain = 8,
+				    .wait = SHADOW_ENDING_S,
 				    .resolv_conf = "/etc/resolv.conf" };
 	struct kt_error err = { 0 };
 	struct signal_watch sg = { 0 };
@@ -295,7 +311,7 @@ int main(int argc, char **argv)
 	log_info("shadow %s: tunnel on 127.0.0.1:%ld", KT_VERSION, o.listen);
 	rc = shadow_main_serve(loop, sv, &sg);
 	if (sg.stop || o.once)
-		drain(loop, sv, &sg, o.drain * NS_SEC);
+		drain(loop, sv, &sg, &o);
 	server_free(sv);
 	loop_watch_stop(&sg.watch);
 	close(sg.watch.fd);

@@ -27,7 +27,8 @@
 #include <sys/socket.h>
 
 #define LINGER (3 * NS_SEC) /* after the last client */
-#define BULK_SESSIONS 16    /* more clients than that share less memory each */
+#define READY_ANYWAY (10 * NS_SEC)
+#define BULK_SESSIONS 16 /* more clients than that share less memory each */
 
 struct server {
 	struct shadow sh; /* what the services see */
@@ -38,6 +39,8 @@ struct server {
 	struct health *health;
 	int64_t idle_since; /* 0: somebody is here */
 	int64_t left;	    /* when the last one did; 0: nobody yet */
+	int64_t started;
+	bool ready; /* for callers; that is once and for all */
 };
 
 struct client {
@@ -261,6 +264,18 @@ static void on_carrier(void *user, int fd, const struct ipport *peer)
 
 /* --- life ----------------------------------------------------------------- */
 
+/* Before the laptops of its predecessor are here it would lead their callers
+ * elsewhere, or nowhere */
+static bool server_ready(void *user)
+{
+	struct server *sv = user;
+
+	if (!sv->ready)
+		sv->ready = laptop_serving(&sv->sh) >= sv->cfg.ready_clients ||
+			    clock_ns() - sv->started >= READY_ANYWAY;
+	return sv->ready;
+}
+
 /* a missing file is an empty one */
 static void read_resolvconf(struct resolvconf *rc, const char *path)
 {
@@ -288,7 +303,8 @@ static int server_start(struct server *sv, struct kt_error *err)
 	}
 	if (rc < 0 || !sv->cfg.health.port)
 		return rc; /* health last: it says that all ports listen */
-	sv->health = health_new(sh->loop, &sv->cfg.health, err);
+	sv->health =
+		health_new(sh->loop, &sv->cfg.health, server_ready, sv, err);
 	return sv->health ? 0 : -err->code;
 }
 
@@ -302,6 +318,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	session_config_limit(&sv->session, 0);
 	sv->session.detached_ns = cfg->keep_ns;
 	sv->sh.loop = loop;
+	sv->started = clock_ns();
 	fdlimit_raise();
 	sv->sh.fd_limit = fdlimit_usable();
 	sv->sh.scratch = xmalloc(SHADOW_SCRATCH);

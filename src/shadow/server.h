@@ -20,6 +20,9 @@ struct server_config {
 	 * never */
 	int64_t idle_ns;
 	int64_t keep_ns; /* keep a client's session that long without it */
+	/* in the place of another shadow: not ready before so many clients have
+	 * rules, or ten seconds are over */
+	size_t ready_clients;
 };
 
 struct server;

@@ -49,6 +49,9 @@ struct inbound_spec {
 
 #define INBOUND_RULES_MAX SHADOW_PORTS_MAX
 
+/** how long a shadow that was told to end serves laptops that make another */
+#define SHADOW_ENDING_S 55
+
 struct inbound_caller {
 	struct ipport from; /* addr.family 0: not known */
 	uint16_t remote;
@@ -75,8 +78,7 @@ struct inbound_events {
 	 *  away for longer than the grace time. */
 	void (*refused)(void *user, const char *holder, const char *text);
 	/** ending() - the shadow was told to end; it serves for some seconds
-	 *  more. Another is needed: inbound_wait() when one is being made.
-	 *  May be NULL, as it is in ktctl today */
+	 *  more. Another is needed: inbound_wait() when one is being made */
 	void (*ending)(void *user);
 	/** caller() - somebody was connected, or could not be */
 	void (*caller)(void *user, const struct inbound_caller *c);

@@ -3,17 +3,23 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/podwait.h"
 #include "kube/rest.h"
 #include "local/owner.h"
+#include "tunnel/inbound.h"
 #include "uplink/shadow_ports.h"
 
 #include <errno.h>
 #include <pwd.h>
 #include <string.h>
 #include <time.h>
+
+#define TWIN "-b"
+#define USERS_MAX 64L
+#define LEFT_MAX_S (SHADOW_ENDING_S - 1)
 
 struct shadow_pod {
 	struct shadow_config cfg;
@@ -24,6 +30,8 @@ struct shadow_pod {
 	uint16_t port;	    /* of the tunnel */
 	bool joined;	    /* our reference is counted in the shared one */
 	bool maybe_changed; /* the request to make it got no answer */
+	char after[256];    /* the Pod whose place it takes, or "" */
+	unsigned int users; /* of that one */
 	struct heartbeat *beat;
 };
 
@@ -48,9 +56,20 @@ static bool is_deployment(const struct shadow_pod *s)
 	return s->cfg.pod->deployment && !is_router(s);
 }
 
-static const char *shared_name(const struct shadow_pod *s)
+/* Not Ready before its users have their rules in it */
+static bool is_gated(const struct shadow_pod *s)
 {
-	return is_router(s) ? s->cfg.face->name : KT_SHARED_SHADOW;
+	return s->cfg.face && (s->after[0] || is_deployment(s));
+}
+
+void shadow_twin(const char *name, char dst[256])
+{
+	size_t n = strlen(name);
+
+	if (str_ends(name, TWIN))
+		snprintf(dst, 256, "%.*s", (int)(n - strlen(TWIN)), name);
+	else
+		snprintf(dst, 256, "%.250s" TWIN, name);
 }
 
 static void make_name(const struct shadow_pod *s, char dst[256])
@@ -59,7 +78,9 @@ static void make_name(const struct shadow_pod *s, char dst[256])
 	char tail[6];
 
 	str_random(tail, 5);
-	if (f && f->name)
+	if (f && f->name && s->after[0])
+		shadow_twin(s->after, dst);
+	else if (f && f->name)
 		snprintf(dst, 256, "%s", f->name);
 	else
 		snprintf(dst, 256, "%s%s", f ? f->prefix : KT_CONNECT_PREFIX,
@@ -89,11 +110,12 @@ static int64_t shadow_now(const struct shadow_pod *s)
 
 /* The program's arguments: numbers are in @text, borrowed as @v */
 struct shadow_args {
-	char text[2][8];
-	const char *v[7];
+	char text[3][12];
+	const char *v[9];
 };
 
-static void set_args(struct shadow_args *a, const char *serve, uint16_t *health)
+static void set_args(struct shadow_args *a, const struct shadow_pod *s,
+		     const char *serve, uint16_t *health)
 {
 	uint16_t tunnel = shadow_ports_free(serve, SHADOW_TUNNEL_PORT);
 
@@ -109,6 +131,11 @@ static void set_args(struct shadow_args *a, const char *serve, uint16_t *health)
 	/* a Service leads to it, so it never leaves by itself */
 	a->v[4] = "--idle-exit";
 	a->v[5] = "0";
+	if (!is_gated(s))
+		return;
+	snprintf(a->text[2], sizeof(a->text[2]), "%u", MAX(s->users, 1U));
+	a->v[6] = "--ready-clients";
+	a->v[7] = a->text[2];
 }
 
 static json_t *make_object(const struct shadow_pod *s, const char *name)
@@ -142,7 +169,7 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 		.args = args.v,
 	};
 
-	set_args(&args, f->serve, &spec.health_port);
+	set_args(&args, s, f->serve, &spec.health_port);
 	/* what is shared has no owner */
 	if (s->cfg.owner && !s->cfg.share)
 		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
@@ -218,36 +245,74 @@ static int change_refs(struct shadow_pod *s, int by, bool stay, long *left,
 	}
 }
 
-/* Join the shared shadow if there is a live one. 1: joined; 0: there is none;
- * -EAGAIN: one is ending, look again. */
-static int try_join(struct shadow_pod *s, struct kt_error *err)
-{
-	auto_free char *path = object_path(s, shared_name(s));
-	auto_json json_t *obj = NULL;
-	struct kt_error e = { 0 };
-	long refs = 0;
-	int rc = kube_get(s->cfg.kube, path, &obj, &e);
+enum shared_state { SHARED_ABSENT, SHARED_ENDING, SHARED_LIVE };
 
+static int look_at_shared(struct shadow_pod *s, const char *name,
+			  enum shared_state *state, struct kt_error *err)
+{
+	auto_free char *path = object_path(s, name);
+	auto_json json_t *obj = NULL;
+	int rc = kube_get(s->cfg.kube, path, &obj, err);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
 	if (rc == -ENOENT)
-		return 0;
-	if (rc == 0 && is_ending(obj)) {
-		report(s, "the former one ends");
-		rc = kube_delete(s->cfg.kube, path, 0, &e);
-		return rc < 0 && rc != -ENOENT ? (*err = e, rc) : -EAGAIN;
+		*err = (struct kt_error){ 0 };
+	*state = rc == -ENOENT					 ? SHARED_ABSENT
+		 : is_ending(obj) || strcmp(name, s->after) == 0 ? SHARED_ENDING
+								 : SHARED_LIVE;
+	return 0;
+}
+
+/* What is shared has one name; a router has two, so that another can take over
+ * while it ends. A live one is in @name, or else a name that is free; -EAGAIN:
+ * all are ending, look again. */
+static int find_shared(struct shadow_pod *s, char name[256],
+		       enum shared_state *state, struct kt_error *err)
+{
+	size_t n = is_router(s) ? 2 : 1;
+	enum shared_state seen[2] = { SHARED_ABSENT, SHARED_ABSENT };
+	char names[2][256] = { KT_SHARED_SHADOW, "" };
+	auto_free char *path = NULL;
+	int rc = 0;
+
+	if (is_router(s)) {
+		snprintf(names[0], sizeof(names[0]), "%s", s->cfg.face->name);
+		shadow_twin(names[0], names[1]);
 	}
-	if (rc == 0) {
-		set_name(s, shared_name(s));
-		rc = change_refs(s, 1, true, &refs, &e);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = look_at_shared(s, names[i], &seen[i], err);
+	if (rc < 0)
+		return rc;
+	for (int want = SHARED_LIVE; want >= SHARED_ABSENT; want -= 2)
+		for (size_t i = 0; i < n; i++)
+			if ((int)seen[i] == want) {
+				memcpy(name, names[i], sizeof(names[i]));
+				*state = seen[i];
+				return 0;
+			}
+	report(s, "the former one ends");
+	path = object_path(s,
+			   names[strcmp(names[0], s->after) == 0 ? n - 1 : 0]);
+	rc = kube_delete(s->cfg.kube, path, 0, err);
+	return rc < 0 && rc != -ENOENT ? rc : -EAGAIN;
+}
+
+/* -EAGAIN: it went in this moment */
+static int join(struct shadow_pod *s, const char *name, struct kt_error *err)
+{
+	long refs = 0;
+	int rc;
+
+	set_name(s, name);
+	rc = change_refs(s, 1, true, &refs, err);
 	if (rc == -ENOENT)
 		return -EAGAIN;
-	if (rc < 0) {
-		*err = e;
+	if (rc < 0)
 		return rc;
-	}
 	s->joined = true;
 	log_debug("joined %s, %ld users", s->name, refs);
-	return 1;
+	return 0;
 }
 
 static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
@@ -268,23 +333,54 @@ static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 static int join_or_create_shared(struct shadow_pod *s, struct kt_error *err)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		int rc = try_join(s, err);
+		enum shared_state state = SHARED_ABSENT;
+		char name[256];
+		int rc = find_shared(s, name, &state, err);
 
-		if (rc == 0) {
-			rc = create(s, shared_name(s), err);
+		if (rc == 0 && state == SHARED_LIVE) {
+			rc = join(s, name, err);
+		} else if (rc == 0) {
+			rc = create(s, name, err);
 			if (rc == -EEXIST) { /* another user was quicker */
 				*err = (struct kt_error){ 0 };
 				continue;
 			}
 		}
 		if (rc != -EAGAIN)
-			return rc < 0 ? rc : 0;
+			return rc;
+		*err = (struct kt_error){ 0 };
 		rc = loop_sleep(kube_loop(s->cfg.kube), 200 * NS_MS);
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
 	}
-	return kt_fail(err, EBUSY, "the former %s does not end",
-		       shared_name(s));
+	return kt_fail(err, EBUSY, "the former one does not end");
+}
+
+/* One with a fixed name may live under the other one */
+static int check_twin(struct shadow_pod *s, struct kt_error *err)
+{
+	const struct shadow_face *f = s->cfg.face;
+	enum shared_state state = SHARED_ABSENT;
+	char twin[256];
+	int rc;
+
+	if (!f || !f->name || is_deployment(s) || s->after[0])
+		return 0;
+	shadow_twin(f->name, twin);
+	rc = look_at_shared(s, twin, &state, err);
+	if (rc == 0 && state == SHARED_LIVE)
+		rc = kt_fail(err, EEXIST, "Pod %s/%s exists already", s->cfg.ns,
+			     twin);
+	return rc;
+}
+
+static int create_own(struct shadow_pod *s, struct kt_error *err)
+{
+	char name[256];
+	int rc = check_twin(s, err);
+
+	make_name(s, name);
+	return rc < 0 ? rc : create(s, name, err);
 }
 
 /* --- the Pod -------------------------------------------------------------- */
@@ -303,7 +399,8 @@ static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 	struct pod_wait w = {
 		.ns = s->cfg.ns,
 		.pod = s->name,
-		.ready = s->cfg.face != NULL,
+		.but = s->after,
+		.ready = s->cfg.face && !is_gated(s),
 		.timeout_ns = s->cfg.pod->creation_timeout * NS_SEC,
 		.progress = forward_progress,
 		.user = s,
@@ -334,7 +431,6 @@ static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
-	char name[256];
 	int rc = 0;
 
 	/* a Deployment that still exists makes the new Pod itself */
@@ -342,9 +438,8 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 		heartbeat_stop(s->beat);
 		s->beat = NULL;
 		s->joined = false;
-		make_name(s, name);
 		rc = s->cfg.share ? join_or_create_shared(s, err)
-				  : create(s, name, err);
+				  : create_own(s, err);
 	}
 	if (rc < 0)
 		return kt_wrap(err, rc, "make the %s in namespace %s",
@@ -410,6 +505,67 @@ int shadow_leave(struct shadow_pod *s, bool last, struct kt_error *err)
 	rc = last ? kube_delete(s->cfg.kube, path, -1, err)
 		  : change_refs(s, -1, true, &left, err);
 	return rc == -ENOENT ? 0 : rc;
+}
+
+/* --- the one that takes its place ------------------------------------------
+ */
+
+int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
+		     long *left_s, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "pods", old->cfg.ns, old->pod, NULL);
+	auto_json json_t *pod = NULL;
+	const char *refs;
+	json_int_t grace;
+	struct shadow_pod *s;
+	long users = 1;
+	int rc = kube_get(old->cfg.kube, path, &pod, err);
+
+	if (rc < 0)
+		return rc;
+	grace = json_integer_value(
+		json_at(pod, "metadata", "deletionGracePeriodSeconds", NULL));
+	*left_s = grace > 0 ? (long)MIN(grace, LEFT_MAX_S) : LEFT_MAX_S;
+	s = shadow_new(&old->cfg);
+	snprintf(s->after, sizeof(s->after), "%s", old->pod);
+	refs = object_annotation(pod, KT_ANNOTATION_REFS);
+	if (old->cfg.share && refs && str_to_long(refs, &users) == 0)
+		s->users = (unsigned int)MIN(MAX(users, 1L), USERS_MAX);
+	if (is_deployment(s)) {
+		set_name(s, old->name);
+		s->joined = true;
+	}
+	*next = s;
+	return 0;
+}
+
+int shadow_await_ready(struct shadow_pod *s, struct kt_error *err)
+{
+	auto_json json_t *pod = NULL;
+	const struct pod_wait w = {
+		.ns = s->cfg.ns,
+		.pod = s->pod,
+		.ready = true,
+		.timeout_ns = s->cfg.pod->creation_timeout * NS_SEC,
+		.progress = forward_progress,
+		.user = s,
+	};
+	int rc;
+
+	if (!is_gated(s))
+		return 0;
+	rc = pod_wait_running(s->cfg.kube, &w, &pod, err);
+	s->after[0] = '\0'; /* as any other from now on */
+	return rc;
+}
+
+int shadow_let_go(struct shadow_pod *s, struct kt_error *err)
+{
+	if (!s->cfg.share && !is_deployment(s))
+		return shadow_remove(s, err);
+	shadow_unjoin(s);
+	return 0;
 }
 
 /* --- small things * ------------------------------------------------------- */

@@ -59,6 +59,28 @@ uint16_t shadow_port(const struct shadow_pod *s);
 
 /** shadow_ensure() - make or join the object and wait until its Pod runs */
 KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
+/**
+ * shadow_successor() - the object that takes @old's place while that ends: it
+ * is made or joined by shadow_ensure(), and does not take callers before
+ * shadow_await_ready() returns
+ *
+ * Another Pod, of another name; a Deployment makes it itself. A router's is the
+ * other one of its two names, so that all its users find the same.
+ * @left_s: seconds until the cluster ends @old
+ * Return: 0 with *@next (shadow_free()), or -errno with @err
+ */
+KT_CHECK int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
+			      long *left_s, struct kt_error *err);
+/** shadow_await_ready() - callers are led to it now. Rules have to be in force
+ *  before, or it takes ten seconds; others than successors are ready. */
+KT_CHECK int shadow_await_ready(struct shadow_pod *s, struct kt_error *err);
+/** shadow_let_go() - delete it, which ends, when its place was taken; nothing
+ *  where others use it, or a Deployment has done so */
+KT_CHECK int shadow_let_go(struct shadow_pod *s, struct kt_error *err);
+/** shadow_twin() - the other name of one with a fixed name: "NAME-b" of "NAME"
+ *  and the reverse */
+void shadow_twin(const char *name, char dst[256]);
+
 /** shadow_check() - after trouble: 1: the Pod still runs; 0: it is gone or
  *  ends, call shadow_ensure() again; -errno: could not ask */
 KT_CHECK int shadow_check(struct shadow_pod *s, struct kt_error *err);

@@ -31,6 +31,9 @@ struct uplink {
 	bool refused;	/* by the API server, in every form */
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
+	bool ending;		  /* the shadow says so */
+	bool retired;		  /* another does its work */
+	bool over;		  /* and there is none left */
 	struct kt_error why;	  /* of the last loss */
 	struct repeat gone, heal; /* what uplink_heal() says */
 };
@@ -111,6 +114,12 @@ static void failed(struct uplink *u, const struct kt_error *why)
 	bool was_up = u->up;
 
 	u->up = false;
+	if (u->retired) {
+		u->over |= blames_pod(why);
+		u->failures++;
+		retry_later(u);
+		return;
+	}
 	if (!says_less(why, &u->why))
 		u->why = *why;
 	if (!was_up && try_another(u, why))
@@ -215,6 +224,10 @@ static void uplink_on_dead(void *user, const struct kt_error *why)
 {
 	struct uplink *u = user;
 
+	if (u->retired) {
+		u->over = true;
+		return;
+	}
 	if (u->was_up) {
 		log_warn("open connections were reset: %s", why->msg);
 		u->warned = true; /* they do not wait */
@@ -239,6 +252,23 @@ static void on_refused(void *user, const char *holder, const char *text)
 	uplink_end(u);
 }
 
+/* A fresh session is one of a shadow that has not said so */
+static void uplink_on_fresh(void *user)
+{
+	struct uplink *u = user;
+
+	u->ending = false;
+}
+
+static void uplink_on_ending(void *user)
+{
+	struct uplink *u = user;
+
+	inbound_wait(u->inbound);
+	u->ending = true;
+	uplink_wake(u);
+}
+
 static void uplink_on_caller(void *user, const struct inbound_caller *c)
 {
 	struct uplink *u = user;
@@ -257,11 +287,13 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.bulk = open_bulk,
 	};
 	static const struct inbound_events inbound_events = {
+		.up = uplink_on_fresh,
 		.accepted = uplink_on_up,
 		.resumed = on_resumed,
 		.lost = uplink_on_lost,
 		.dead = uplink_on_dead,
 		.refused = on_refused,
+		.ending = uplink_on_ending,
 		.caller = uplink_on_caller,
 		.bulk = open_bulk,
 	};
@@ -386,6 +418,22 @@ void uplink_wake(struct uplink *u)
 int uplink_check(const struct uplink *u, struct kt_error *err)
 {
 	return u->fatal ? fatal(u, err) : 0;
+}
+
+bool uplink_is_ending(const struct uplink *u)
+{
+	return u->ending && u->up;
+}
+
+void uplink_retire(struct uplink *u)
+{
+	u->retired = true;
+	u->warned = false;
+}
+
+bool uplink_is_over(const struct uplink *u)
+{
+	return u->over || u->fatal;
 }
 
 int uplink_heal(struct uplink *u, struct kt_error *err)

@@ -63,6 +63,15 @@ KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
 KT_CHECK int uplink_check(const struct uplink *u, struct kt_error *err);
 /** uplink_wake() - make uplink_wait() return: there is other work */
 void uplink_wake(struct uplink *u);
+/** uplink_is_ending() - inbound: the shadow was told to end, and serves until
+ *  uplink_free(), as long as it may: another is needed */
+bool uplink_is_ending(const struct uplink *u);
+/** uplink_retire() - another has taken its place: what is open is served, no
+ *  word is said about it any more */
+void uplink_retire(struct uplink *u);
+/** uplink_is_over() - of one that was retired: nothing is open in it any more
+ *  that could be served */
+bool uplink_is_over(const struct uplink *u);
 /** uplink_heal() - look after the shadow: make another when it is gone. 0 also
  *  when that did not work now: uplink_wait() will say so again. */
 KT_CHECK int uplink_heal(struct uplink *u, struct kt_error *err);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 90
 # exchange --mode ephemeral: a shadow inside each Pod of the Service, which leads
 # its callers away. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -124,4 +124,35 @@ ephemeral() {
   eventually 30 three
   leave exchange
   all_own
+}
+
+@test "ephemeral: a Pod that is deleted serves what is open to its end, and is not held after that" {
+  local image curl at
+  image="${KTCTL_TEST_REGISTRY:-kt.local}/netsrv:1"
+  serve alice local
+  kc -n "$NS" apply -f - >/dev/null <<END
+{"apiVersion": "v1", "kind": "Pod",
+ "metadata": {"name": "goes", "labels": {"app": "goes"}},
+ "spec": {"terminationGracePeriodSeconds": 60, "containers": [
+   {"name": "netsrv", "image": "$image", "imagePullPolicy": "IfNotPresent",
+    "args": ["-l", "7000"]}]}}
+END
+  kc -n "$NS" wait --for=condition=Ready pod/goes --timeout=60s
+  kc -n "$NS" expose pod goes --port 80 --target-port 8080 >/dev/null
+  start exchange alice exchange goes --expose 8080 --mode ephemeral
+  at=$(kc -n "$NS" get pod goes -o 'jsonpath={.status.podIP}')
+  eventually 5 asks local "http://$at:8080/"
+  in_pod toolbox curl -sS -o /dev/null -w '%{http_code}' --max-time 20 \
+    "http://$at:8080/sleep/6000" >"$RUN/slow" 2>&1 3>&- &
+  curl=$!
+  sleep 1
+  kc -n "$NS" delete pod goes --wait=false
+  wait "$curl"
+  [ "$(cat "$RUN/slow")" = 200 ]
+  eventually 15 gone goes
+  kc -n "$NS" delete service goes >/dev/null
+}
+
+gone() {
+  ! kc -n "$NS" get pod "$1" >/dev/null 2>&1
 }

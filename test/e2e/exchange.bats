@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 380
+# seconds: 470
 # exchange: everybody's requests to a Service come to a developer's machine, and
 # go home by themselves. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -280,6 +280,18 @@ exchange() {
     eventually 30 asks local "http://$WEB/" "${CONNECT_SOON[@]}"
     [ $((SECONDS - at)) -le 15 ]
   done
+  leave exchange
+  eventually 15 nothing_left
+}
+
+@test "exchange: the shadow Pod is replaced under constant requests: none fails" {
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  replace_under 50 shadow-exchange local "drain evict"
+  # on kept connections, which nobody looks into: they end with its time
+  replace_under 50 shadow-exchange local short -k
+  ! grep -q warning "$RUN/exchange.log" || false
   leave exchange
   eventually 15 nothing_left
 }

@@ -218,11 +218,14 @@ has_shadow() {
 # the Service leads to by then (conntrack): what counts is the next connection
 readonly CONNECT_SOON=(--connect-timeout 2)
 
-# pod_ends WAY POD: it is deleted, evicted, deleted by force, or its program is
-# killed on the node
+# pod_ends WAY POD: it is deleted with the time that it asks for (drain), with 12
+# seconds (short), with hardly any (delete), evicted, deleted by force, or its
+# program is killed on the node
 pod_ends() {
   local version=v1
   case $1 in
+    drain) kc -n "$NS" delete pod "$2" --wait=false ;;
+    short) kc -n "$NS" delete pod "$2" --grace-period=12 --wait=false ;;
     delete) kc -n "$NS" delete pod "$2" --now --wait=false ;;
     force) kc -n "$NS" delete pod "$2" --force --grace-period=0 2>&1 ;;
     kill) node_exec kill -KILL "$(pod_pid "$2")" ;;
@@ -234,6 +237,34 @@ pod_ends() {
 END
       ;;
   esac >/dev/null
+}
+
+# replaced ROLE POD: another Pod of this role is there, and POD is gone
+replaced() {
+  local now
+  now=$(shadows "$1")
+  [ -n "$now" ] && [ "$now" != "$2" ] &&
+    ! kc -n "${KNS:-$NS}" get pod "$2" >/dev/null 2>&1
+}
+
+# replace_under RATE ROLE WANTED WAYS [HAMMER-ARGUMENTS...]: the Pod of this role
+# ends in each of these ways while a Pod of the cluster asks Service web: every
+# request is answered, by WANTED
+replace_under() {
+  local rate=$1 role=$2 want=$3 ways=$4 way old
+  shift 4
+  hammer_start probe -r "$rate" -t 120 "$@" "$WEB" "${PORT:-80}"
+  for way in $ways; do
+    sleep 1
+    old=$(shadows "$role")
+    pod_ends "$way" "$old"
+    eventually 40 replaced "$role" "$old"
+  done
+  sleep 1
+  hammer_end probe
+  [ "$(of failed)" = 0 ]
+  [ "$(of sent)" -ge $((rate * 5)) ]
+  [ "$(of "by.$want")" = "$(of sent)" ]
 }
 
 # nothing_left: no object of ours, Service web as before

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 340
+# seconds: 420
 # mesh: marked requests come to the developer whose mark they carry, all others
 # reach the Service's own Pods. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -280,7 +280,7 @@ has_refs() { # N
   for way in delete evict force kill; do
     eventually 15 has_shadow router
     at=$SECONDS
-    pod_ends "$way" web-kt-router
+    pod_ends "$way" "$(shadows router)"
     sleep 1
     eventually 30 asks local "http://$WEB/" -H 'version: blue' "${CONNECT_SOON[@]}"
     eventually 30 asks of-bob "http://$WEB/" -H 'version: red' "${CONNECT_SOON[@]}"
@@ -289,6 +289,35 @@ has_refs() { # N
   done
   leave a
   asks of-bob "http://$WEB/" -H 'version: red'
+  leave b
+  eventually 20 nothing_left
+}
+
+@test "mesh: the router is replaced under constant requests: none fails, two users share the new one" {
+  serve alice local
+  serve bob of-bob
+  mesh a alice blue
+  mesh b bob red
+  eventually 5 asks local "http://$WEB/" -H 'version: blue'
+  hammer_start red -r 50 -t 200 -H version:red "$WEB" 80
+  hammer_start own -r 50 -t 200 -k "$WEB" 80
+  replace_under 50 router local "drain evict" -H version:blue
+  hammer_end red
+  [ "$(of failed)" = 0 ]
+  [ "$(of by.of-bob)" = "$(of sent)" ]
+  hammer_end own
+  [ "$(of failed)" = 0 ]
+  [ "$(of by.local) $(of by.of-bob)" = "0 0" ]
+  [ "$(shadows router | wc -w)" = 1 ]
+  # a third user finds it, whatever its name is
+  serve alice third 100
+  start c alice mesh web --expose 8180:8080 --versionMark green
+  eventually 5 asks third "http://$WEB/" -H 'version: green'
+  [ "$(shadows router | wc -w)" = 1 ]
+  leave c
+  leave a
+  asks of-bob "http://$WEB/" -H 'version: red'
+  ! grep -q warning "$RUN/a.log" "$RUN/b.log" || false
   leave b
   eventually 20 nothing_left
 }

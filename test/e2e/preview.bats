@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 90
 # preview: a local program is a new Service. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats
 
@@ -53,6 +53,17 @@ teardown() {
   eventually 5 asks local "http://$(web new)/"
   [ "$(shadows shadow-preview | wc -w)" = 1 ]
   leave preview
+}
+
+@test "preview: the shadow Pod is replaced under constant requests: none fails" {
+  local WEB
+  serve alice local
+  start p alice preview fresh --expose 8080
+  # shellcheck disable=SC2034 # for replace_under
+  WEB=$(web fresh)
+  eventually 5 asks local "http://$WEB:8080/"
+  PORT=8080 replace_under 200 shadow-preview local evict
+  leave p
 }
 
 @test "preview: --external; the Service is made for the world outside" {

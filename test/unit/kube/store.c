@@ -83,7 +83,21 @@ static bool store_is_current(const json_t *obj, const char *said)
 	       str_eq(said, json_str(obj, "metadata", "resourceVersion", NULL));
 }
 
-static void store_list(struct store *s, struct fake_conn *c, const char *path)
+/* fieldSelector=metadata.name=NAME, as it is in a query, or all */
+static bool store_wants(const char *query, const char *name)
+{
+	static const char by_name[] = "fieldSelector=metadata.name%3D";
+	const char *at = strstr(query, by_name);
+	size_t n = strlen(name);
+
+	if (!at)
+		return true;
+	at += strlen(by_name);
+	return strncmp(at, name, n) == 0 && strchr("& ", at[n]);
+}
+
+static void store_list(struct store *s, struct fake_conn *c, const char *path,
+		       const char *query)
 {
 	auto_free char *start = xasprintf("%s/", path);
 	auto_json json_t *list =
@@ -93,7 +107,8 @@ static void store_list(struct store *s, struct fake_conn *c, const char *path)
 	json_t *obj;
 
 	json_object_foreach (s->objects, key, obj)
-		if (str_starts(key, start))
+		if (str_starts(key, start) &&
+		    store_wants(query, key + strlen(start)))
 			json_array_append(json_object_get(list, "items"), obj);
 	store_reply(c, 200, list);
 }
@@ -165,7 +180,7 @@ static void store_answer(struct fake_conn *c, const char *request)
 	} else if (store_get(s, path)) {
 		store_reply(c, 200, store_get(s, path));
 	} else if (str_ends(path, "s")) {
-		store_list(s, c, path);
+		store_list(s, c, path, query);
 	} else {
 		store_status(c, 404, "NotFound");
 	}

@@ -698,6 +698,82 @@ static void told_to_end_and_nobody_waits(void **state)
 	after_the_shadow();
 }
 
+#define ARG(s) ((char *)(uintptr_t)(s))
+
+/* What the kubelet's probe gets */
+static bool is_ready(uint16_t health)
+{
+	static const char ask[] = "GET /healthz HTTP/1.1\r\n\r\n";
+	char text[256] = "";
+	int fd = connect_to(health);
+
+	assert_int_equal(send(fd, ask, strlen(ask), 0), strlen(ask));
+	assert_true(get(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_true(strstr(text, " 200 ") || strstr(text, " 503 "));
+	return strstr(text, " 200 ");
+}
+
+static void start_in_place(uint16_t health)
+{
+	static char spec[32], number[8];
+	char *args[] = { ARG("--serve"),
+			 spec,
+			 ARG("--health"),
+			 number,
+			 ARG("--ready-clients"),
+			 ARG("2"),
+			 NULL };
+
+	port = free_port();
+	snprintf(spec, sizeof(spec), "%u~http", port);
+	snprintf(number, sizeof(number), "%u", health);
+	rig_start(&rig, args);
+}
+
+/* In the place of another it takes no callers before both its users are here:
+ * with rules, an idle one does not count */
+static void ready_with_its_clients(void **state)
+{
+	struct laptop ann, bob;
+	uint16_t health = free_port();
+	char mark[80];
+
+	(void)state;
+	start_in_place(health);
+	assert_false(is_ready(health));
+	snprintf(mark, sizeof(mark), "%u header:VERSION=ann", port);
+	laptop_new(&ann, "ann", 2, mark, NULL);
+	assert_true(ann.accepted);
+	assert_false(is_ready(health));
+	snprintf(mark, sizeof(mark), "%u header:VERSION=bob", port);
+	laptop_new(&bob, "bob", 2, mark, NULL);
+	assert_true(bob.accepted);
+	assert_true(is_ready(health));
+	/* that is once and for all */
+	laptop_free(&bob);
+	assert_true(is_ready(health));
+	laptop_free(&ann);
+	rig_stop(&rig);
+}
+
+/* who does not come is not waited for longer than that */
+static void ready_without_them_in_the_end(void **state)
+{
+	uint16_t health = free_port();
+	int64_t begin;
+
+	(void)state;
+	start_in_place(health);
+	begin = clock_ns();
+	while (!is_ready(health)) {
+		(void)!loop_sleep(rig.loop, 200 * NS_MS);
+		assert_true(clock_ns() - begin < 15 * NS_SEC);
+	}
+	assert_true(clock_ns() - begin > 8 * NS_SEC);
+	rig_stop(&rig);
+}
+
 /* --- UDP ------------------------------------------------------------------ */
 
 static int udp_socket(struct ipport *at)
@@ -888,6 +964,8 @@ int main(void)
 		cmocka_unit_test_setup(told_to_end, start),
 		cmocka_unit_test_setup(told_to_end_and_waits, start),
 		cmocka_unit_test_setup(told_to_end_and_nobody_waits, start),
+		cmocka_unit_test(ready_with_its_clients),
+		cmocka_unit_test(ready_without_them_in_the_end),
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(more_callers_than_room),
 		cmocka_unit_test(lives_as_long_as_it_is_needed),

@@ -132,7 +132,7 @@ static const char *argument(const json_t *pod, const char *name)
 }
 
 struct made {
-	char listen[8], health[8];
+	char listen[8], health[8], clients[8], name[64];
 	json_int_t probed;
 	bool seen;
 };
@@ -153,6 +153,9 @@ static bool note_made(struct store *s, struct fake_conn *c, const char *method,
 		 argument(body, "--listen"));
 	snprintf(m->health, sizeof(m->health), "%s",
 		 argument(body, "--health"));
+	snprintf(m->clients, sizeof(m->clients), "%s",
+		 argument(body, "--ready-clients"));
+	snprintf(m->name, sizeof(m->name), "%s", object_name(body));
 	m->probed = json_integer_value(probe);
 	m->seen = true;
 	fake_reply(c, 403, "", "enough seen");
@@ -233,6 +236,139 @@ static void finds_the_port_of_a_joined_one(void **state)
 	rig_fini(&r);
 }
 
+#define ROUTER "web-kt-router"
+#define PODS "/api/v1/namespaces/" NS "/pods/"
+
+static void put_router(struct store *s, const char *name, const char *refs,
+		       bool ends)
+{
+	auto_free char *path = xasprintf(PODS "%s", name);
+	json_t *pod = json_pack(
+		"{s:s,s:s,s:{s:s,s:s,s:{s:s},s:{s:s}},"
+		"s:{s:[{s:s}]},s:{s:s,s:s,s:[{s:s,s:b,s:{s:{}}}],"
+		"s:[{s:s,s:s}]}}",
+		"kind", "Pod", "apiVersion", "v1", "metadata", "name", name,
+		"namespace", NS, "labels", KT_LABEL_CONTROL,
+		KT_LABEL_CONTROL_VALUE, "annotations", KT_ANNOTATION_REFS, refs,
+		"spec", "containers", "name", "standalone", "status", "phase",
+		"Running", "podIP", "10.0.0.9", "containerStatuses", "name",
+		"standalone", "ready", 1, "state", "running", "conditions",
+		"type", "Ready", "status", "True");
+	json_t *meta = json_object_get(pod, "metadata");
+
+	if (ends) {
+		json_object_set_new(meta, "deletionTimestamp",
+				    json_string("2026-01-01T00:00:00Z"));
+		json_object_set_new(meta, "deletionGracePeriodSeconds",
+				    json_integer(30));
+	}
+	store_put(s, path, pod);
+}
+
+static struct shadow_pod *router_user(struct store *s,
+				      const struct pod_options *pod,
+				      const struct shadow_face *face)
+{
+	const struct shadow_config cfg = { .kube = s->w.kube,
+					   .ns = NS,
+					   .pod = pod,
+					   .face = face,
+					   .share = true };
+
+	return shadow_new(&cfg);
+}
+
+static void expect_refs(const struct store *s, const char *name,
+			const char *refs)
+{
+	auto_free char *path = xasprintf(PODS "%s", name);
+
+	assert_string_equal(
+		object_annotation(store_get(s, path), KT_ANNOTATION_REFS),
+		refs);
+}
+
+/* What the router's second user finds: the first has made the other one */
+static void joins_the_other_name_while_one_ends(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10 };
+	const struct shadow_face face = { .name = ROUTER,
+					  .role = KT_ROLE_ROUTER };
+	struct kt_error err = { 0 };
+	struct shadow_pod *old, *next = NULL, *third;
+	struct store s;
+	long left = 0;
+
+	(void)state;
+	store_init(&s);
+	put_router(&s, ROUTER, "1", false);
+	old = router_user(&s, &pod, &face);
+	assert_int_equal(shadow_ensure(old, &err), 0);
+	assert_string_equal(shadow_pod_name(old), ROUTER);
+
+	put_router(&s, ROUTER, "2", true);
+	put_router(&s, ROUTER "-b", "1", false);
+	assert_int_equal(shadow_successor(old, &next, &left, &err), 0);
+	assert_int_equal(left, 30);
+	assert_int_equal(shadow_ensure(next, &err), 0);
+	assert_string_equal(shadow_pod_name(next), ROUTER "-b");
+	expect_refs(&s, ROUTER "-b", "2");
+	assert_int_equal(shadow_let_go(old, &err), 0);
+	expect_refs(&s, ROUTER, "2"); /* others are in it still */
+	assert_int_equal(store_logged(&s, "DELETE"), 0);
+
+	/* and whoever comes later, also when the first name is free again */
+	third = router_user(&s, &pod, &face);
+	assert_int_equal(shadow_ensure(third, &err), 0);
+	assert_string_equal(shadow_pod_name(third), ROUTER "-b");
+	expect_refs(&s, ROUTER "-b", "3");
+
+	/* the next one has the first name again */
+	shadow_free(old);
+	old = NULL;
+	put_router(&s, ROUTER, "1", false);
+	put_router(&s, ROUTER "-b", "3", true);
+	assert_int_equal(shadow_successor(next, &old, &left, &err), 0);
+	assert_int_equal(shadow_ensure(old, &err), 0);
+	assert_string_equal(shadow_pod_name(old), ROUTER);
+	shadow_free(third);
+	shadow_free(next);
+	shadow_free(old);
+	store_fini(&s);
+}
+
+/* The one that is made is not Ready before both users are in it */
+static void waits_for_all_its_users(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10 };
+	const struct shadow_face face = { .name = ROUTER,
+					  .role = KT_ROLE_ROUTER,
+					  .serve = "80" };
+	struct kt_error err = { 0 };
+	struct shadow_pod *old, *next = NULL;
+	struct made m = { 0 };
+	struct store s;
+	long left = 0;
+
+	(void)state;
+	store_init(&s);
+	put_router(&s, ROUTER, "1", false);
+	old = router_user(&s, &pod, &face);
+	assert_int_equal(shadow_ensure(old, &err), 0);
+	put_router(&s, ROUTER, "2", true);
+	s.before = note_made;
+	s.user = &m;
+	assert_int_equal(shadow_successor(old, &next, &left, &err), 0);
+	assert_true(shadow_ensure(next, &err) < 0);
+	assert_string_equal(m.name, ROUTER "-b");
+	assert_string_equal(m.clients, "2");
+	shadow_free(next);
+	shadow_free(old);
+	store_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +377,8 @@ int main(void)
 		cmocka_unit_test(not_under_who_joins),
 		cmocka_unit_test(makes_room_for_the_services_ports),
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
+		cmocka_unit_test(joins_the_other_name_while_one_ends),
+		cmocka_unit_test(waits_for_all_its_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

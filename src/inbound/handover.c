@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inbound/handover.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/app.h"
+#include "inbound/job.h"
+#include "uplink/uplink.h"
+
+#include <errno.h>
+
+#define SETTLED (2 * NS_SEC) /* every node leads new callers to the new one */
+#define LAST_WORDS (3 * NS_SEC)
+#define TICK (50 * NS_MS)
+#define AGAIN (3 * NS_SEC)
+
+/* A shadow whose place was taken */
+struct predecessor {
+	struct predecessor *next;
+	struct job *job;
+	struct shadow_pod *shadow;
+	struct uplink *uplink; /* NULL: it is over */
+	struct timer tick;
+	int64_t settled, end;
+};
+
+/* --- the old one ---------------------------------------------------------- */
+
+static void predecessor_disconnect(struct predecessor *p)
+{
+	loop_timer_stop(&p->tick);
+	uplink_free(p->uplink);
+	p->uplink = NULL;
+}
+
+static void predecessor_on_tick(struct timer *t)
+{
+	struct predecessor *p = container_of(t, struct predecessor, tick);
+	struct inbound *in = uplink_inbound(p->uplink);
+	int64_t now = clock_ns();
+
+	if (now >= p->end - LAST_WORDS)
+		inbound_end_quiet(in, job_quiet(p->end));
+	if (!uplink_is_over(p->uplink) && now < p->end &&
+	    (now < p->settled || inbound_callers(in))) {
+		loop_timer_start(p->job->app->loop, t, TICK,
+				 predecessor_on_tick);
+		return;
+	}
+	log_debug("%s is left: %zu connections are open",
+		  shadow_describe(p->shadow), inbound_callers(in));
+	predecessor_disconnect(p);
+	uplink_wake(p->job->uplink);
+}
+
+/* @end: of its time */
+static void handover_retire(struct job *job, int64_t end)
+{
+	struct predecessor *p = xcalloc(1, sizeof(*p));
+
+	p->job = job;
+	p->shadow = job->shadow;
+	p->uplink = job->uplink;
+	p->settled = clock_ns() + SETTLED;
+	p->end = end;
+	p->next = job->before;
+	job->before = p;
+	uplink_retire(p->uplink);
+	loop_timer_start(job->app->loop, &p->tick, TICK, predecessor_on_tick);
+}
+
+static void predecessor_let_go(struct predecessor *p)
+{
+	struct kt_error err = { 0 };
+
+	if (shadow_let_go(p->shadow, &err) < 0)
+		log_debug("%s: %s", shadow_describe(p->shadow), err.msg);
+}
+
+static void predecessor_free(struct predecessor *p)
+{
+	predecessor_disconnect(p);
+	shadow_free(p->shadow);
+	free(p);
+}
+
+void handover_sweep(struct job *job)
+{
+	struct predecessor **at = &job->before;
+
+	while (*at) {
+		struct predecessor *p = *at;
+
+		if (p->uplink) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		predecessor_let_go(p);
+		predecessor_free(p);
+	}
+}
+
+size_t handover_callers(const struct job *job)
+{
+	size_t all = 0;
+
+	for (struct predecessor *p = job->before; p; p = p->next)
+		if (p->uplink)
+			all += inbound_callers(uplink_inbound(p->uplink));
+	return all;
+}
+
+void handover_end_quiet(const struct job *job, int64_t quiet_ns)
+{
+	for (struct predecessor *p = job->before; p; p = p->next)
+		if (p->uplink)
+			inbound_end_quiet(uplink_inbound(p->uplink), quiet_ns);
+}
+
+void handover_disconnect(struct job *job)
+{
+	for (struct predecessor *p = job->before; p; p = p->next)
+		predecessor_disconnect(p);
+}
+
+/* --- the new one ---------------------------------------------------------- */
+
+static void heir_drop(struct job *job, bool last)
+{
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (!job->heir)
+		return;
+	rc = job->shared ? shadow_leave(job->heir, last, &err)
+			 : shadow_remove(job->heir, &err);
+	if (rc < 0)
+		log_debug("%s: %s", shadow_describe(job->heir), err.msg);
+	shadow_free(job->heir);
+	job->heir = NULL;
+}
+
+static int heir_connect(struct job *job, struct uplink **up,
+			struct kt_error *err)
+{
+	struct uplink_config cfg;
+	int rc;
+
+	job_uplink_config(job, &cfg);
+	cfg.shadow = job->heir;
+	*up = uplink_new(&cfg);
+	rc = uplink_connect(*up, err);
+	return rc < 0 ? rc : shadow_await_ready(job->heir, err);
+}
+
+/* After an interruption the one that was being made is left to the clean-up */
+static int handover_try(struct job *job, struct kt_error *err)
+{
+	int64_t begin = clock_ns();
+	struct uplink *up = NULL;
+	long left_s = 0;
+	int rc = shadow_successor(job->shadow, &job->heir, &left_s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = shadow_ensure(job->heir, err);
+	if (rc == 0)
+		rc = heir_connect(job, &up, err);
+	if (rc < 0) {
+		uplink_free(up);
+		if (rc != -EINTR)
+			heir_drop(job, false);
+		return rc;
+	}
+	handover_retire(job, begin + left_s * NS_SEC);
+	log_info("%s has taken the place of %s", shadow_describe(job->heir),
+		 shadow_pod_name(job->shadow));
+	job->shadow = job->heir;
+	job->heir = NULL;
+	job->uplink = up;
+	uplink_wake(up); /* what happened meanwhile was told to the old one */
+	repeat_over(&job->handover);
+	return 0;
+}
+
+int handover_make(struct job *job, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc = job->renew ? job->renew(job->change_user, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	log_debug("%s is told to end", shadow_describe(job->shadow));
+	rc = handover_try(job, &why);
+	if (rc == 0)
+		return 0;
+	if (rc != -EINTR) {
+		repeat_warn(&job->handover,
+			    "%s is told to end, and no other can take its "
+			    "place: %s",
+			    shadow_describe(job->shadow), why.msg);
+		rc = loop_sleep(job->app->loop, AGAIN);
+		uplink_wake(job->uplink);
+	}
+	return rc < 0 ? kt_fail(err, EINTR, "interrupted") : 0;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+void handover_leave(struct job *job, bool last)
+{
+	heir_drop(job, last);
+	for (struct predecessor *p = job->before; p; p = p->next)
+		predecessor_let_go(p);
+}
+
+void handover_free(struct job *job)
+{
+	while (job->before) {
+		struct predecessor *p = job->before;
+
+		job->before = p->next;
+		predecessor_free(p);
+	}
+	shadow_free(job->heir);
+	job->heir = NULL;
+}
