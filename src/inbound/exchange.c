@@ -47,8 +47,9 @@ static void exchange_ready(struct job *job)
 	auto_free char *ports = job_text(job);
 
 	progress_note(job->app->progress,
-		      "All looks good: %s %s/%s is redirected to local, %s. "
-		      "Ctrl-C to leave.",
+		      "%s: %s %s/%s is redirected to local, %s. Ctrl-C to "
+		      "leave.",
+		      job->unseen ? "Nobody has arrived yet" : "All looks good",
 		      x->kind ? x->kind : "Service", job->ns,
 		      x->kind ? x->workload_name : job->name, ports);
 }

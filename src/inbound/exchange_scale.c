@@ -83,6 +83,7 @@ static bool scale_any_alive(const struct job *job, const json_t *shadows)
 
 	json_array_foreach (shadows, i, obj)
 		if (object_annotation(obj, KT_ANNOTATION_HEARTBEAT) &&
+		    !json_at(obj, "metadata", "deletionTimestamp", NULL) &&
 		    lease_is_alive(job, obj))
 			return true;
 	return false;

@@ -87,6 +87,7 @@ struct job {
 	bool changed;	    /* the Service, perhaps */
 	size_t arrivals;    /* callers so far */
 	bool probing;	    /* one of them is ours (probe.h) */
+	bool unseen;	    /* but it did not arrive */
 	size_t refusals;
 	struct repeat told; /* of what is watched */
 

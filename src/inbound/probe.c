@@ -162,7 +162,8 @@ void probe_arrival(struct job *job)
 		probe_knock(job, u, &at, before);
 	uplink_free(u);
 	job->probing = false;
-	if (job->arrivals == before && !loop_interrupted(job->app->loop))
+	job->unseen = job->arrivals == before;
+	if (job->unseen && !loop_interrupted(job->app->loop))
 		log_warn("Service %s/%s leads here, but no connection to it "
 			 "(%s) from %s arrived: try one of yours",
 			 job->ns, job->name, ipport_str(&at, text),

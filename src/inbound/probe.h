@@ -16,9 +16,9 @@ void probe_origin(struct job *job);
  * probe_arrival() - does a caller of job->service arrive here? The shadow is
  * asked to connect to the Service, over a tunnel of its own, until somebody
  * arrives: that is seen as it comes out of the tunnel. The local program sees a
- * connection without a byte. When nobody arrives in PROBE_ARRIVAL a warning
- * says so: there are clusters where a Pod cannot reach itself through its
- * Service. A Service without TCP is not asked.
+ * connection without a byte. When nobody arrives in PROBE_ARRIVAL it is told
+ * (job->unseen, and a warning), no error: there are clusters where a Pod cannot
+ * reach itself through its Service. A Service without TCP is not asked.
  */
 void probe_arrival(struct job *job);
 

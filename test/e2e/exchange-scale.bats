@@ -19,6 +19,7 @@ setup() {
 
 teardown() {
   background_end
+  node_exec iptables -t raw -D PREROUTING -d "$WEB" -j DROP 2>/dev/null || true
   kc -n "$NS" delete pods,deployments,services,configmaps -l control-by=kt \
     --now >/dev/null 2>&1
   KUBECONFIG=$KUBECONFIG "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
@@ -96,6 +97,19 @@ kt_shadow() {
   hammer_end probe
   [ "$(of failed)" = 0 ]
   [ "$(of by.local)" -gt 50 ]
+  eventually 15 as_before
+}
+
+@test "exchange: scale: all looks good when a caller has arrived, not before" {
+  serve alice local
+  node_exec iptables -t raw -I PREROUTING -d "$WEB" -j DROP
+  spawn exchange alice exchange web --expose 8080 --mode scale
+  eventually 60 grep -q "Nobody has arrived yet" "$RUN/exchange.log"
+  grep -q "no connection to it" "$RUN/exchange.log"
+  ! is_ready exchange || false
+  node_exec iptables -t raw -D PREROUTING -d "$WEB" -j DROP
+  asks local "http://$WEB/"
+  leave exchange
   eventually 15 as_before
 }
 
