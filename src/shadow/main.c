@@ -15,8 +15,8 @@
 
 /*
  * Runs as pid 1 of a container: signals without a handler would be ignored
- * there, so TERM and INT are read from a signalfd. No children, no files but
- * resolv.conf, no name service of libc's.
+ * there, so TERM and its like are read from a signalfd. No children, no files
+ * but resolv.conf, no name service of libc's.
  */
 
 static const char usage[] =
@@ -73,12 +73,16 @@ static void shadow_main_on_signal(struct watch *w, uint32_t events)
 
 static int start_signals(struct signal_watch *sg, struct loop *loop)
 {
+	/* The node tells it to end by the signal that the image names, and the
+	 * image may be anybody's: nginx, httpd, PostgreSQL, uwsgi, systemd */
+	const int end[] = { SIGTERM, SIGINT,  SIGQUIT, SIGWINCH,
+			    SIGUSR1, SIGUSR2, SIGPWR,  SIGRTMIN + 3 };
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
+	for (size_t i = 0; i < ARRAY_SIZE(end); i++)
+		sigaddset(&set, end[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

@@ -57,6 +57,24 @@ static void says_goodbye(void **state)
 	close(l);
 }
 
+/* The node sends what the image names (STOPSIGNAL), and the image may be any */
+static void obeys_any_images_signal(void **state)
+{
+	const int signals[] = { SIGTERM, SIGINT,  SIGQUIT, SIGWINCH,
+				SIGUSR1, SIGUSR2, SIGPWR,  SIGRTMIN + 3 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		rig_start(&rig, NULL);
+		kill(rig.shadow, signals[i]);
+		rig_wait(&rig, &rig.dead);
+		assert_non_null(strstr(rig.why, "the shadow ends"));
+		wait_gone(2 * NS_SEC);
+		tunnel_free(rig.tunnel);
+		loop_free(rig.loop);
+	}
+}
+
 static void ends_when_nobody_comes(void **state)
 {
 	static char *args[] = { ARG("--idle-exit"), ARG("1"), ARG("--keep"),
@@ -292,6 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_goodbye),
+		cmocka_unit_test(obeys_any_images_signal),
 		cmocka_unit_test(ends_when_nobody_comes),
 		cmocka_unit_test(forgets_who_stays_away),
 		cmocka_unit_test(runs_short_of_descriptors),
