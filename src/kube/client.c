@@ -42,6 +42,7 @@ struct kube_op {
 	enum kube_content content;
 	int64_t timeout_ns, deadline; /* deadline 0: none yet or none at all */
 	bool no_retry, refreshed;
+	const char *as;	    /* literal */
 	unsigned int round; /* of the credentials that were sent */
 	int tries;
 
@@ -268,6 +269,18 @@ static void set_timeout(struct kube_op *op, CURL *easy)
 			 (long)MAX((op->deadline - now) / NS_MS, 1));
 }
 
+static void set_accept(struct kube_op *op)
+{
+	auto_free char *as =
+		op->as ? xasprintf("Accept: application/json;as=%s;"
+				   "g=meta.k8s.io;v=v1, application/json",
+				   op->as)
+		       : NULL;
+
+	transfer_header(&op->transfer,
+			as ? as : "Accept: application/json, */*");
+}
+
 static void op_send(struct kube_op *op)
 {
 	auto_strv struct strv auth = { 0 };
@@ -280,7 +293,7 @@ static void op_send(struct kube_op *op)
 		kube_auth_headers(op->kube->auth, &auth);
 		for (size_t i = 0; i < auth.n; i++)
 			transfer_header(t, auth.v[i]);
-		transfer_header(t, "Accept: application/json, */*");
+		set_accept(op);
 		set_body(op, t->easy);
 		set_timeout(op, t->easy);
 		if (!op->stream)
@@ -333,6 +346,7 @@ struct kube_op *kube_request_start(struct kube *k,
 	op->timeout_ns =
 		req->timeout_ns ? req->timeout_ns : KUBE_DEFAULT_TIMEOUT;
 	op->no_retry = req->no_retry;
+	op->as = req->as;
 	op->stream = req->stream;
 	op->fn = fn;
 	op->user = user;

@@ -70,6 +70,10 @@ enum kube_content {
 	KUBE_NCONTENT_,
 };
 
+/* Objects with nothing but their metadata */
+#define KUBE_METADATA "PartialObjectMetadata"
+#define KUBE_METADATA_LIST "PartialObjectMetadataList"
+
 #define KUBE_DEFAULT_TIMEOUT (30 * NS_SEC)
 
 /** struct kube_request - what to ask; borrowed during the call only */
@@ -81,6 +85,7 @@ struct kube_request {
 	enum kube_content content;
 	int64_t timeout_ns; /* 0: KUBE_DEFAULT_TIMEOUT, < 0: none */
 	bool no_retry;
+	const char *as; /* KUBE_METADATA...: of a GET, not all; or NULL */
 	/**
 	 * stream() - instead of collecting it, the body of a 2xx reply is
 	 * handed over as it arrives (a watch, a log); may cancel the request

@@ -134,7 +134,8 @@ int kube_delete(struct kube *k, const char *path, int grace_s,
 }
 
 static int list_page(struct kube *k, const char *path, const char *query,
-		     const char *cont, json_t **out, struct kt_error *err)
+		     const char *as, const char *cont, json_t **out,
+		     struct kt_error *err)
 {
 	auto_free char *q = query && *query ? xstrdup(query) : NULL;
 
@@ -146,13 +147,14 @@ static int list_page(struct kube *k, const char *path, const char *query,
 		.method = "GET",
 		.path = path,
 		.query = q,
+		.as = as,
 	};
 
 	return kube_call(k, &req, out, err);
 }
 
-int kube_list(struct kube *k, const char *path, const char *query, json_t **out,
-	      struct kt_error *err)
+static int list_all(struct kube *k, const char *path, const char *query,
+		    const char *as, json_t **out, struct kt_error *err)
 {
 	auto_json json_t *all = json_array();
 	auto_free char *cont = NULL;
@@ -160,7 +162,7 @@ int kube_list(struct kube *k, const char *path, const char *query, json_t **out,
 	for (int page = 0; page < MAX_PAGES; page++) {
 		json_t *list = NULL, *items;
 		const char *next;
-		int rc = list_page(k, path, query, cont, &list, err);
+		int rc = list_page(k, path, query, as, cont, &list, err);
 
 		if (rc < 0)
 			return rc;
@@ -184,6 +186,18 @@ int kube_list(struct kube *k, const char *path, const char *query, json_t **out,
 		json_decref(list);
 	}
 	return kt_fail(err, EFBIG, "list %s: too many pages", path);
+}
+
+int kube_list(struct kube *k, const char *path, const char *query, json_t **out,
+	      struct kt_error *err)
+{
+	return list_all(k, path, query, NULL, out, err);
+}
+
+int kube_list_metadata(struct kube *k, const char *path, const char *query,
+		       json_t **out, struct kt_error *err)
+{
+	return list_all(k, path, query, KUBE_METADATA_LIST, out, err);
 }
 
 /* --- trees ---------------------------------------------------------------- */

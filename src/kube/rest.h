@@ -28,6 +28,10 @@ KT_CHECK int kube_get(struct kube *k, const char *path, json_t **out,
  *  all items in it. @query may be NULL */
 KT_CHECK int kube_list(struct kube *k, const char *path, const char *query,
 		       json_t **out, struct kt_error *err);
+/** kube_list_metadata() - the same with nothing but their metadata */
+KT_CHECK int kube_list_metadata(struct kube *k, const char *path,
+				const char *query, json_t **out,
+				struct kt_error *err);
 /** kube_create() - POST; @out may be NULL */
 KT_CHECK int kube_create(struct kube *k, const char *path, const json_t *obj,
 			 json_t **out, struct kt_error *err);
