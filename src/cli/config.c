@@ -62,6 +62,7 @@ const char *const config_items[] = {
 	"global.service-account",
 	"global.debug",
 	"global.image",
+	"global.base-image",
 	"global.image-pull-secret",
 	"global.node-selector",
 	"global.with-label",

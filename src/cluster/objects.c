@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/program.h"
 #include "kube/rest.h"
 
 #include <ctype.h>
@@ -25,13 +26,22 @@
 #define KT_ARCH "ppc64le"
 #elif defined(__s390x__)
 #define KT_ARCH "s390x"
+#else
+#define KT_ARCH ""
 #endif
 
 #define NOBODY 65534
+#define PROGRAM_VOLUME "program"
+#define PROGRAM_MODE 0555
 /* seconds: requests in flight end, another shadow takes over; longer than the
  * program itself takes (SHADOW_ENDING_S) */
 #define SERVE_GRACE 60
 #define TARGET_LEN (KT_TARGET_SIZE - 1)
+
+const char *objects_arch(void)
+{
+	return KT_ARCH;
+}
 
 /* Letters of both cases, as KT makes them. */
 void target_make(char dst[KT_TARGET_SIZE])
@@ -152,6 +162,19 @@ static json_t *objects_texts(const char *const *texts)
 	return list;
 }
 
+/* What the image starts, and where, is not used: its working directory may be
+ * closed to our user */
+static void objects_bring_program(json_t *c, const char *digest)
+{
+	json_object_set_new(c, "command",
+			    json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
+				      PROGRAM_DIR "/" PROGRAM_PACKED, digest));
+	objects_set_text(c, "workingDir", "/");
+	json_object_set_new(c, "volumeMounts",
+			    json_pack("[{s:s,s:s,s:b}]", "name", PROGRAM_VOLUME,
+				      "mountPath", PROGRAM_DIR, "readOnly", 1));
+}
+
 /* What all of the Pod's containers have */
 static json_t *objects_container(const struct shadow_spec *s, const char *name,
 				 const char *const *args, const json_t *ports)
@@ -162,6 +185,8 @@ static json_t *objects_container(const struct shadow_spec *s, const char *name,
 		"securityContext", container_security(),
 		"terminationMessagePolicy", "FallbackToLogsOnError");
 
+	if (s->program)
+		objects_bring_program(c, s->digest);
 	if (args)
 		json_object_set_new(c, "args", objects_texts(args));
 	if (ports)
@@ -205,13 +230,33 @@ static json_t *objects_nodes(const struct shadow_spec *s)
 {
 	json_t *nodes = json_pack("{s:s}", "kubernetes.io/os", "linux");
 
-#ifdef KT_ARCH
-	objects_set_text(nodes, "kubernetes.io/arch", KT_ARCH);
-#endif
+	if (*KT_ARCH)
+		objects_set_text(nodes, "kubernetes.io/arch", KT_ARCH);
 	if (s->node_selector)
 		json_object_update(nodes,
 				   (json_t *)(uintptr_t)s->node_selector);
 	return nodes;
+}
+
+static json_t *objects_secrets(const struct shadow_spec *s)
+{
+	json_t *list = json_array();
+
+	if (s->image_pull_secrets)
+		json_array_extend(list,
+				  (json_t *)(uintptr_t)s->image_pull_secrets);
+	if (s->image_pull_secret)
+		json_array_append_new(
+			list, json_pack("{s:s}", "name", s->image_pull_secret));
+	return list;
+}
+
+/* @list is taken; an empty one is left out */
+static void objects_set_list(json_t *obj, const char *key, json_t *list)
+{
+	if (json_array_size(list))
+		json_object_set(obj, key, list);
+	json_decref(list);
 }
 
 static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
@@ -224,11 +269,14 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 		"automountServiceAccountToken", 0, "enableServiceLinks", 0);
 
 	objects_set_text(p, "serviceAccountName", s->service_account);
-	if (s->image_pull_secret)
-		json_object_set_new(
-			p, "imagePullSecrets",
-			json_pack("[{s:s}]", "name", s->image_pull_secret));
 	json_object_set_new(p, "nodeSelector", objects_nodes(s));
+	objects_set_list(p, "imagePullSecrets", objects_secrets(s));
+	if (s->program)
+		json_object_set_new(p, "volumes",
+				    json_pack("[{s:s,s:{s:s,s:i}}]", "name",
+					      PROGRAM_VOLUME, "configMap",
+					      "name", s->program, "defaultMode",
+					      PROGRAM_MODE));
 	return p;
 }
 

@@ -54,6 +54,10 @@ struct shadow_spec {
 	const char *image;
 	bool always_pull; /* --forceUpdate */
 	const char *image_pull_secret;
+	const json_t *image_pull_secrets; /* more: [{"name": "n"}] */
+	/* the image is any, and the program comes from this ConfigMap, whose
+	 * packed file has this SHA-256 (program.h) */
+	const char *program, *digest;
 	const char *service_account;
 	const json_t *node_selector; /* {"k": "v"}; wins over our own */
 	const json_t *labels;	     /* more, {"k": "v"}; ours win */
@@ -71,6 +75,10 @@ struct shadow_spec {
 	const json_t *ports;
 	bool low_ports; /* some are below 1024: needs Kubernetes 1.22 */
 };
+
+/** objects_arch() - what Kubernetes calls the architecture that we are built
+ *  for; "" when it has no name */
+const char *objects_arch(void);
 
 /** shadow_pod() - a bare Pod (returned, caller decrefs) */
 json_t *shadow_pod(const struct shadow_spec *s);

@@ -15,7 +15,8 @@ struct pod_quota {
 /** struct pod_options - what the user said of the Pods that are made; what was
  *  not said is NULL, empty or false */
 struct pod_options {
-	char *image;		 /* never NULL */
+	char *image;		 /* or NULL: the program is brought along */
+	char *base_image;	 /* for that; or NULL: one that is there */
 	char *image_pull_secret; /* or NULL */
 	char *service_account;	 /* never NULL */
 	struct pairs node_selector;

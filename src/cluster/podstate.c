@@ -19,12 +19,13 @@ static const struct {
 	const char *hint;
 } stuck[] = {
 	{ "ErrImagePull", "its image cannot be pulled",
-	  "check --image and --imagePullSecret" },
+	  "check --image (or --baseImage) and --imagePullSecret" },
 	{ "ImagePullBackOff", "its image cannot be pulled",
-	  "check --image and --imagePullSecret" },
+	  "check --image (or --baseImage) and --imagePullSecret" },
 	{ "ErrImageNeverPull", "its image is not on the node",
 	  "check --image; the node may not pull it" },
-	{ "InvalidImageName", "its image has no valid name", "check --image" },
+	{ "InvalidImageName", "its image has no valid name",
+	  "check --image (or --baseImage)" },
 	{ "ImageInspectError", "its image is damaged", "" },
 	{ "RegistryUnavailable", "its registry does not answer",
 	  "check --image" },

@@ -19,6 +19,7 @@
 /* a proxy that buffers gives a watch's events only when it ends: what is silent
  * for so long is asked */
 #define SILENCE (2 * NS_SEC)
+#define SLOW (3 * NS_SEC)
 
 struct wait {
 	struct kube *kube;
@@ -31,8 +32,10 @@ struct wait {
 	struct timer look;	  /* at the Deployment: why is there no Pod? */
 	struct timer silence;	  /* nothing came from the watch */
 	struct kube_op *ask;	  /* then: a look at the Pod */
-	bool seen;		  /* there is a Pod */
-	char text[160];		  /* told last */
+	struct timer slow;
+	json_t *last;	/* of the Pod, as it was seen */
+	bool seen;	/* there is a Pod */
+	char text[160]; /* told last */
 	json_t *pod;
 	struct kt_error why;
 	bool failed, done;
@@ -105,6 +108,8 @@ static void judge(struct wait *w, json_t *pod)
 	     str_eq(object_name(pod), w->what->but)))
 		return;
 	w->seen = true;
+	json_decref(w->last);
+	w->last = json_incref(pod);
 	loop_timer_stop(&w->look);
 	podwait_tell(w, r.text);
 	if (r.state != POD_UNSCHEDULABLE)
@@ -306,6 +311,17 @@ static void look_again(struct timer *t)
 	w->looked = kube_request_start(w->kube, &req, on_looked, w);
 }
 
+static void podwait_on_slow(struct timer *t)
+{
+	struct wait *w = container_of(t, struct wait, slow);
+
+	if (w->done)
+		return;
+	if (w->last)
+		w->what->slow(w->what->user, w->last);
+	loop_timer_start(kube_loop(w->kube), t, SLOW, podwait_on_slow);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 static void podwait_start(struct wait *w)
@@ -322,6 +338,9 @@ static void podwait_start(struct wait *w)
 		kube_watch_start(w->kube, w->path, w->query, &watch_handler, w);
 	watch_spoke(w);
 	look_later(w);
+	if (what->slow)
+		loop_timer_start(kube_loop(w->kube), &w->slow, SLOW,
+				 podwait_on_slow);
 }
 
 static void stop(struct wait *w)
@@ -334,6 +353,8 @@ static void stop(struct wait *w)
 	loop_timer_stop(&w->poll);
 	loop_timer_stop(&w->grace);
 	loop_timer_stop(&w->look);
+	loop_timer_stop(&w->slow);
+	json_decref(w->last);
 	free(w->path);
 	free(w->query);
 }

@@ -15,6 +15,9 @@ struct pod_wait {
 	int64_t timeout_ns;	/* --podCreationTimeout */
 	/** progress() - the Pod's state changed; may be NULL */
 	void (*progress)(void *user, const char *text);
+	/** slow() - every three seconds, with the Pod as it was seen last; from
+	 *  the loop; may be NULL */
+	void (*slow)(void *user, const json_t *pod);
 	void *user;
 };
 

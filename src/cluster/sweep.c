@@ -5,8 +5,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cluster/objects.h"
+#include "cluster/program.h"
 #include "kube/rest.h"
 
+#include <string.h>
+
+#define PROGRAMS "labelSelector=kt-role%3D" KT_ROLE_PROGRAM
+#define SHADOWS "labelSelector=kt-role" /* those of Deployments, too */
 #define QUERY "labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_CONNECT
 
 bool sweep_expired(const json_t *obj, int64_t now)
@@ -25,7 +30,7 @@ static void on_deleted(void *user, const struct kube_reply *r)
 }
 
 static void delete_one(struct kube *k, const char *api, const char *resource,
-		       const json_t *obj)
+		       const json_t *obj, const char *why)
 {
 	const char *ns = json_str(obj, "metadata", "namespace", NULL);
 	const char *name = json_str(obj, "metadata", "name", NULL);
@@ -40,7 +45,7 @@ static void delete_one(struct kube *k, const char *api, const char *resource,
 				    .path = path,
 				    .body = options };
 
-	log_info("removing %s %s/%s: its user is gone", resource, ns, name);
+	log_info("removing %s %s/%s: %s", resource, ns, name, why);
 	kube_request_start(k, &req, on_deleted, NULL);
 }
 
@@ -57,7 +62,7 @@ static void sweep_sweep(struct kube *k, const struct kube_reply *r,
 	}
 	json_array_foreach (json_object_get(r->json, "items"), i, item)
 		if (sweep_expired(item, now))
-			delete_one(k, api, resource, item);
+			delete_one(k, api, resource, item, "its user is gone");
 }
 
 static void sweep_on_pods(void *user, const struct kube_reply *r)
@@ -115,4 +120,90 @@ void sweep_start(struct kube *k, const char *ns)
 	kube_request_start(k, &req, sweep_on_pods, k);
 	req.path = deployments;
 	kube_request_start(k, &req, on_deployments, k);
+}
+
+/* --- programs that no shadow uses ----------------------------------------- */
+
+struct sweep_programs {
+	struct kube *kube;
+	char *ns;
+	struct kube_op *op;
+	json_t *old; /* those that could go */
+};
+
+static void sweep_on_users(void *user, const struct kube_reply *r)
+{
+	struct sweep_programs *s = user;
+	const json_t *pods = json_object_get(r->json, "items"), *pod;
+	json_t *obj;
+	size_t i, k;
+
+	s->op = NULL;
+	if (r->err) {
+		log_debug("sweep: %s", r->err->msg);
+		return;
+	}
+	json_array_foreach (s->old, i, obj) {
+		bool used = false;
+
+		json_array_foreach (pods, k, pod)
+			used |= program_used_by(pod, object_name(obj));
+		if (!used)
+			delete_one(s->kube, "v1", "configmaps", obj,
+				   "no shadow uses it");
+	}
+}
+
+static void sweep_on_programs(void *user, const struct kube_reply *r)
+{
+	struct sweep_programs *s = user;
+	int64_t now = kube_cluster_time(s->kube);
+	const struct program *own = program_for(objects_arch());
+	auto_free char *path = kube_path("v1", "pods", s->ns, NULL, NULL);
+	const struct kube_request req = { .method = "GET",
+					  .path = path,
+					  .query = SHADOWS };
+	char name[PROGRAM_NAME_SIZE] = "";
+	json_t *obj;
+	size_t i;
+
+	s->op = NULL;
+	if (r->err) {
+		log_debug("sweep: %s", r->err->msg);
+		return;
+	}
+	if (own)
+		program_name(own, name);
+	json_array_foreach (json_object_get(r->json, "items"), i, obj)
+		if (program_expired(obj, now, SWEEP_AGE) &&
+		    strcmp(object_name(obj), name) != 0)
+			json_array_append(s->old, obj);
+	if (json_array_size(s->old))
+		s->op = kube_request_start(s->kube, &req, sweep_on_users, s);
+}
+
+struct sweep_programs *sweep_programs_start(struct kube *k, const char *ns)
+{
+	struct sweep_programs *s = xcalloc(1, sizeof(*s));
+	auto_free char *path = kube_path("v1", "configmaps", ns, NULL, NULL);
+	const struct kube_request req = { .method = "GET",
+					  .path = path,
+					  .query = PROGRAMS,
+					  .as = KUBE_METADATA_LIST };
+
+	s->kube = k;
+	s->ns = xstrdup(ns);
+	s->old = json_array();
+	s->op = kube_request_start(k, &req, sweep_on_programs, s);
+	return s;
+}
+
+void sweep_programs_stop(struct sweep_programs *s)
+{
+	if (!s)
+		return;
+	kube_request_cancel(s->op);
+	json_decref(s->old);
+	free(s->ns);
+	free(s);
 }

@@ -20,6 +20,12 @@ void sweep_start(struct kube *k, const char *ns);
  *  @now (Unix seconds); without a heartbeat: false */
 bool sweep_expired(const json_t *obj, int64_t now);
 
+/** sweep_programs_start() - likewise ConfigMaps with a shadow's program that no
+ *  Pod mounts, older than SWEEP_AGE and not of our version. Stop it before
+ *  kube_free(). */
+struct sweep_programs *sweep_programs_start(struct kube *k, const char *ns);
+void sweep_programs_stop(struct sweep_programs *s);
+
 /** sweep_dead() - waits until the Pods and Deployments of connect are removed
  *  that @dead knows to be left by somebody who is gone. What goes wrong is not
  *  told: a later sweep finds it. */

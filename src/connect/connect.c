@@ -39,6 +39,7 @@ struct connect {
 	struct app *app;
 	const struct connect_options *opt;
 	const struct global_options *global;
+	struct sweep_programs *programs;
 
 	struct kube_config *config;
 	struct kube *kube;
@@ -237,6 +238,7 @@ static void connect_sweep(struct connect *c)
 	if (owner_any_dead(c->app->home))
 		sweep_dead(c->kube, c->ns, connect_is_left, c);
 	sweep_start(c->kube, c->ns);
+	c->programs = sweep_programs_start(c->kube, c->ns);
 }
 
 static int step_cluster(struct connect *c, struct kt_error *err)
@@ -526,6 +528,7 @@ static void connect_do_undo(struct connect *c)
 	routes_fini(&c->routes);
 	pidfile_free(c->pidfile);
 	owner_free(c->owner);
+	sweep_programs_stop(c->programs);
 	kube_free(c->kube);
 	bypass_close(c->bypass);
 	kube_config_free(c->config);

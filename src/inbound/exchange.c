@@ -111,6 +111,15 @@ static int exchange_find_pods(struct job *job, struct kt_error *err)
 {
 	int rc;
 
+	/* the Pods are there: no volume with the program can be added */
+	if (!job->global->pod.image) {
+		kt_hint(err, "name an image of the shadow that the cluster can "
+			     "pull with --image; --mode selector needs none");
+		return kt_fail(err, EINVAL,
+			       "--mode ephemeral needs an image: a container "
+			       "that is added to a Pod cannot bring its "
+			       "program along");
+	}
 	if (job->minor && job->minor < EPHEMERAL_SINCE) {
 		kt_hint(err, "--mode selector does the same for the whole "
 			     "Service");

@@ -114,6 +114,7 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 		.face = &job->face,
 		.share = share,
 		.owner = owner_token(job->owner),
+		.base = job->original,
 		.progress = job_on_progress,
 		.user = job,
 	};

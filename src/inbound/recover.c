@@ -26,6 +26,8 @@
 
 #define OURS "labelSelector=control-by%3Dkt"
 #define RECOVER_PODS (60 * NS_SEC)
+/* the other ConfigMaps are large, and nobody's in particular */
+#define KEYS OURS "%2Ckt-role%21%3Dshadow-program"
 #define SETTLE                                                                 \
 	(NS_SEC) /* until every node knows the Service's new selector          \
 		  */
@@ -93,7 +95,7 @@ static int recover_look(struct recover *r, struct kt_error *err)
 		rc = recover_list(r, "apps/v1", "statefulsets", NULL, false,
 				  &r->statefulsets, err);
 	if (rc == 0)
-		rc = recover_list(r, "v1", "configmaps", OURS, false,
+		rc = recover_list(r, "v1", "configmaps", KEYS, false,
 				  &r->configmaps, err);
 	return rc;
 }

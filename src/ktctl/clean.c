@@ -49,7 +49,28 @@ static int clean_list(struct clean *c, const char *api, const char *resource,
 	return kube_list(c->kube, path, query, out, err);
 }
 
+/* Of ConfigMaps the names and labels will do: ours are large */
+static int clean_list_configmaps(struct clean *c, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "configmaps", c->ns, NULL, NULL);
+
+	return kube_list_metadata(c->kube, path, OURS, &c->configmaps, err);
+}
+
 /* What the user may not list cannot be cleaned; that is told, no failure */
+static int clean_allowed(struct clean *c, const char *resource, int rc,
+			 const struct kt_error *why, struct kt_error *err)
+{
+	if (rc == -EPERM || rc == -ENOENT) {
+		progress_note(c->app->progress, "%s are left out: %s", resource,
+			      why->msg);
+		return 0;
+	}
+	if (rc < 0)
+		*err = *why;
+	return rc;
+}
+
 static int list_if_allowed(struct clean *c, const char *api,
 			   const char *resource, const char *query,
 			   json_t **out, struct kt_error *err)
@@ -57,18 +78,12 @@ static int list_if_allowed(struct clean *c, const char *api,
 	struct kt_error why = { 0 };
 	int rc = clean_list(c, api, resource, query, out, &why);
 
-	if (rc == -EPERM || rc == -ENOENT) {
-		progress_note(c->app->progress, "%s are left out: %s", resource,
-			      why.msg);
-		return 0;
-	}
-	if (rc < 0)
-		*err = why;
-	return rc;
+	return clean_allowed(c, resource, rc, &why, err);
 }
 
 static int clean_look(struct clean *c, struct kt_error *err)
 {
+	struct kt_error why = { 0 };
 	int rc = clean_list(c, "v1", "pods", OURS, &c->pods, err);
 
 	if (rc == 0)
@@ -79,9 +94,10 @@ static int clean_look(struct clean *c, struct kt_error *err)
 	if (rc == 0)
 		rc = list_if_allowed(c, "apps/v1", "statefulsets", NULL,
 				     &c->statefulsets, err);
-	if (rc == 0)
-		rc = list_if_allowed(c, "v1", "configmaps", OURS,
-				     &c->configmaps, err);
+	if (rc == 0) {
+		rc = clean_list_configmaps(c, &why);
+		rc = clean_allowed(c, "configmaps", rc, &why, err);
+	}
 	return rc;
 }
 

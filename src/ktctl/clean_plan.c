@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cluster/managers.h"
 #include "cluster/objects.h"
+#include "cluster/program.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
 #include "inbound/scale_list.h"
@@ -271,14 +272,43 @@ static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
 	}
 }
 
+/* What is removed now does not need it any more */
+static bool clean_plan_program_used(const json_t *workloads,
+				    const json_t *removed, const char *name)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (workloads, i, obj)
+		if (program_used_by(obj, name) &&
+		    !clean_plan_find(removed, object_name(obj)))
+			return true;
+	return false;
+}
+
+/* A shadow's program has no user of its own: whoever mounts it needs it */
+static bool clean_plan_drops_program(const struct clean_plan *p,
+				     const struct clean_input *in,
+				     const json_t *obj)
+{
+	const char *name = object_name(obj);
+
+	return program_expired(obj, in->now, in->age) &&
+	       !clean_plan_program_used(in->pods, p->pods, name) &&
+	       !clean_plan_program_used(in->deployments, p->deployments, name);
+}
+
 static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
 {
 	json_t *obj;
 	size_t i;
 
 	json_array_foreach (in->configmaps, i, obj)
-		if (has_expired(in, obj) &&
-		    !any_workload(in, is_live_name, object_name(obj)))
+		if (is_role(obj, KT_ROLE_PROGRAM)
+			    ? clean_plan_drops_program(p, in, obj)
+			    : has_expired(in, obj) &&
+				      !any_workload(in, is_live_name,
+						    object_name(obj)))
 			json_array_append(p->configmaps, obj);
 }
 

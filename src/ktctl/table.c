@@ -9,7 +9,7 @@
 #include <string.h>
 
 #ifndef KT_IMAGE
-#define KT_IMAGE "kt.local/ktctl-shadow:v" KT_VERSION
+#define KT_IMAGE "" /* the program is brought along */
 #endif
 
 #define GLOBAL(field) .offset = offsetof(struct options, global.field)
@@ -38,7 +38,13 @@ const struct option global_option_table[] = {
 	  "kubeconfig context to use; without it the current one",
 	  GLOBAL(context) },
 	{ "image", 'i', VALUE_STRING, KT_IMAGE, "IMAGE",
-	  "image of the shadow Pod", GLOBAL(pod.image), .not_empty = true },
+	  "image of the shadow; without it the program is brought along, and "
+	  "any image will do (--baseImage)",
+	  GLOBAL(pod.image) },
+	{ "baseImage", 0, VALUE_STRING, "", "IMAGE",
+	  "without --image: what the shadow Pod is made of; without it the "
+	  "image of a Pod that runs",
+	  GLOBAL(pod.base_image) },
 	{ "imagePullSecret", 0, VALUE_STRING, "", "NAME",
 	  "secret to pull the image with", GLOBAL(pod.image_pull_secret) },
 	{ "serviceAccount", 0, VALUE_STRING, "default", "NAME",

@@ -10,6 +10,7 @@
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "tunnel/inbound.h"
+#include "uplink/bootstrap.h"
 #include "uplink/shadow_ports.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct shadow_pod {
 	char after[256];    /* the Pod whose place it takes, or "" */
 	unsigned int users; /* of that one */
 	struct heartbeat *beat;
+	struct bootstrap bootstrap;
 };
 
 const char *shadow_user(void)
@@ -157,7 +159,6 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 		.low_ports = f->low_ports,
 		.user = shadow_user(),
 		.now = shadow_now(s),
-		.image = o->image,
 		.always_pull = o->force_update,
 		.image_pull_secret = o->image_pull_secret,
 		.service_account = o->service_account,
@@ -170,6 +171,7 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 	};
 
 	set_args(&args, s, f->serve, &spec.health_port);
+	bootstrap_fill(&s->bootstrap, &spec);
 	/* what is shared has no owner */
 	if (s->cfg.owner && !s->cfg.share)
 		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
@@ -317,10 +319,14 @@ static int join(struct shadow_pod *s, const char *name, struct kt_error *err)
 
 static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 {
-	auto_json json_t *obj = make_object(s, name);
+	auto_json json_t *obj = NULL;
 	auto_free char *path = object_path(s, NULL);
-	int rc = kube_create(s->cfg.kube, path, obj, NULL, err);
+	int rc = bootstrap_prepare(&s->bootstrap, s->cfg.base, err);
 
+	if (rc < 0)
+		return rc;
+	obj = make_object(s, name);
+	rc = kube_create(s->cfg.kube, path, obj, NULL, err);
 	/* broken off without an answer: it may have been made all the same. The
 	 * shared one then is left to its idle end, it could be another's. */
 	s->maybe_changed = rc < 0 && !err->http_status && !s->cfg.share;
@@ -390,6 +396,13 @@ static void forward_progress(void *user, const char *text)
 	report(user, text);
 }
 
+static void shadow_on_slow(void *user, const json_t *pod)
+{
+	struct shadow_pod *s = user;
+
+	bootstrap_look(&s->bootstrap, pod);
+}
+
 static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = object_path(s, s->name);
@@ -403,6 +416,7 @@ static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 		.ready = s->cfg.face && !is_gated(s),
 		.timeout_ns = s->cfg.pod->creation_timeout * NS_SEC,
 		.progress = forward_progress,
+		.slow = shadow_on_slow,
 		.user = s,
 	};
 	const char *text;
@@ -440,6 +454,8 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 		s->joined = false;
 		rc = s->cfg.share ? join_or_create_shared(s, err)
 				  : create_own(s, err);
+	} else {
+		rc = bootstrap_again(&s->bootstrap, err);
 	}
 	if (rc < 0)
 		return kt_wrap(err, rc, "make the %s in namespace %s",
@@ -575,6 +591,7 @@ struct shadow_pod *shadow_new(const struct shadow_config *cfg)
 	struct shadow_pod *s = xcalloc(1, sizeof(*s));
 
 	s->cfg = *cfg;
+	bootstrap_init(&s->bootstrap, cfg->kube, cfg->ns, cfg->pod);
 	return s;
 }
 
@@ -583,6 +600,7 @@ void shadow_free(struct shadow_pod *s)
 	if (!s)
 		return;
 	heartbeat_stop(s->beat);
+	bootstrap_fini(&s->bootstrap);
 	free(s);
 }
 

@@ -41,6 +41,8 @@ struct shadow_config {
 	 * with a reference count */
 	bool share;
 	const char *owner; /* see owner.h; NULL: not said */
+	/* without --image: Pods whose image is the first choice; or NULL */
+	const json_t *base;
 	/** progress() - what is waited for; may be NULL */
 	void (*progress)(void *user, const char *text);
 	void *user;

@@ -200,7 +200,8 @@ static void defaults(void **state)
 	assert_int_equal(c.rc, 0);
 	assert_null(c.o.global.namespace);
 	assert_string_equal(c.o.global.pod.service_account, "default");
-	assert_non_null(strstr(c.o.global.pod.image, "ktctl-shadow"));
+	assert_null(c.o.global.pod.image); /* the program is brought along */
+	assert_null(c.o.global.pod.base_image);
 	assert_int_equal(c.o.global.port_forward_timeout, 10);
 	assert_int_equal(c.o.global.pod.creation_timeout, 60);
 	assert_int_equal(c.o.global.ip_version, 4);
@@ -292,7 +293,7 @@ static void refused(void **state)
 		"--clusterDomain=",
 		"--clusterDomain a..b",
 		"--includeDomains a/b",
-		"--image=",
+		"--serviceAccount=",
 	};
 
 	(void)state;

@@ -3,6 +3,7 @@
 
 #include "cluster/objects.h"
 #include "cluster/podwait.h"
+#include "cluster/program.h"
 #include "kube/rest.h"
 
 #include <stdlib.h>
@@ -131,6 +132,54 @@ static void flags_show_in_the_pod(void **state)
 	json_decref(labels);
 	json_decref(notes);
 	json_decref(sel);
+}
+
+/* The image is anybody's: nothing of it but the image is used */
+static void brings_its_program(void **state)
+{
+	json_t *secrets = json_pack("[{s:s}]", "name", "theirs");
+	json_t *ports = json_pack("[[{s:i}],[{s:i}]]", "containerPort", 80,
+				  "containerPort", 81);
+	struct shadow_spec s = plain();
+	json_t *pod, *c, *v;
+	size_t i;
+
+	(void)state;
+	s.program = "ktctl-shadow-1";
+	s.digest = "abc";
+	s.image_pull_secrets = secrets;
+	s.image_pull_secret = "mine";
+	s.ports = ports;
+	pod = shadow_pod(&s);
+	assert_int_equal(
+		json_array_size(json_at(pod, "spec", "containers", NULL)), 2);
+	json_array_foreach (json_at(pod, "spec", "containers", NULL), i, c) {
+		char *text = json_dumps(json_object_get(c, "command"), 0);
+
+		assert_string_equal(text, "[\"/ktctl/start\", "
+					  "\"/ktctl/shadow.gz\", \"abc\"]");
+		free(text);
+		assert_string_equal(json_str(c, "workingDir", NULL), "/");
+		v = json_array_get(json_object_get(c, "volumeMounts"), 0);
+		assert_string_equal(json_str(v, "mountPath", NULL), "/ktctl");
+		assert_true(json_is_true(json_object_get(v, "readOnly")));
+	}
+	v = json_array_get(json_at(pod, "spec", "volumes", NULL), 0);
+	assert_string_equal(json_str(v, "configMap", "name", NULL),
+			    "ktctl-shadow-1");
+	assert_int_equal(json_integer_value(
+				 json_at(v, "configMap", "defaultMode", NULL)),
+			 0555);
+	v = json_at(pod, "spec", "imagePullSecrets", NULL);
+	assert_int_equal(json_array_size(v), 2);
+	assert_true(program_used_by(pod, "ktctl-shadow-1"));
+	assert_false(program_used_by(pod, "ktctl-shadow-2"));
+	json_decref(pod);
+	pod = shadow_deployment(&s);
+	assert_true(program_used_by(pod, "ktctl-shadow-1"));
+	json_decref(pod);
+	json_decref(ports);
+	json_decref(secrets);
 }
 
 static void deployment_selects_its_pods(void **state)
@@ -293,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pod_is_as_expected),
 		cmocka_unit_test(flags_show_in_the_pod),
+		cmocka_unit_test(brings_its_program),
 		cmocka_unit_test(deployment_selects_its_pods),
 		cmocka_unit_test(targets_are_kts),
 		cmocka_unit_test(serving),

@@ -103,6 +103,41 @@ static void connect_shadows(void **state)
 	plan_fini(&f);
 }
 
+#define NOON "1970-01-12T12:00:00Z"  /* before NOW, 13:46:40 */
+#define LATER "1970-01-12T13:45:00Z" /* 100 s ago */
+#define PROGRAM(name, made)                                                    \
+	"{'metadata': {'name': '" name "', 'creationTimestamp': '" made        \
+	"', 'labels': {'control-by': 'kt', 'kt-role': 'shadow-program'}}}"
+#define MOUNTS(name, beat, program)                                            \
+	"{'metadata': {'name': '" name "', 'labels': {'control-by': 'kt', "    \
+	"'kt-role': 'shadow-connect'}, 'annotations': {'kt-last-heart-beat': " \
+	"'" beat "'}}, 'spec': {'volumes': [{'configMap': {'name': '" program  \
+	"'}}]}}"
+
+/* A shadow's program has no heartbeat: whoever mounts it keeps it, and who is
+ * removed does not mount it any more. */
+static void programs(void **state)
+{
+	static const char *const maps[] = {
+		PROGRAM("used", NOON),
+		PROGRAM("left", NOON),
+		PROGRAM("none", NOON),
+		PROGRAM("young", LATER),
+	};
+	auto_free char *configmaps =
+		xasprintf("[%s,%s,%s,%s]", maps[0], maps[1], maps[2], maps[3]);
+	auto_free char *pods =
+		xasprintf("[%s,%s]", MOUNTS("live", FRESH, "used"),
+			  MOUNTS("dead", OLD, "left"));
+	struct fixture f;
+
+	(void)state;
+	plan(&f, pods, "[]", configmaps, "[]");
+	expect(f.plan.pods, "dead");
+	expect(f.plan.configmaps, "left none");
+	plan_fini(&f);
+}
+
 /* Who was killed on this machine is known to be gone, heartbeat or not */
 static void dead_owner(void **state)
 {
@@ -417,6 +452,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connect_shadows),
+		cmocka_unit_test(programs),
 		cmocka_unit_test(dead_owner),
 		cmocka_unit_test(threshold_of_locks),
 		cmocka_unit_test(nothing),

@@ -96,6 +96,20 @@ static bool store_wants(const char *query, const char *name)
 	return strncmp(at, name, n) == 0 && strchr("& ", at[n]);
 }
 
+/* labelSelector=KEY%3DVALUE is understood, other selectors are not looked at */
+static bool store_selected(const json_t *obj, const char *query)
+{
+	const char *at = strstr(query, "labelSelector=");
+	char key[64], value[64];
+	const char *has;
+
+	if (!at ||
+	    sscanf(at, "labelSelector=%63[^%& ]%%3D%63[^%& ]", key, value) != 2)
+		return true;
+	has = json_str(obj, "metadata", "labels", key, NULL);
+	return has && strcmp(has, value) == 0;
+}
+
 static void store_list(struct store *s, struct fake_conn *c, const char *path,
 		       const char *query)
 {
@@ -108,7 +122,8 @@ static void store_list(struct store *s, struct fake_conn *c, const char *path,
 
 	json_object_foreach (s->objects, key, obj)
 		if (str_starts(key, start) &&
-		    store_wants(query, key + strlen(start)))
+		    store_wants(query, key + strlen(start)) &&
+		    store_selected(obj, query))
 			json_array_append(json_object_get(list, "items"), obj);
 	store_reply(c, 200, list);
 }

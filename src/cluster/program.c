@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/program.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/objects.h"
+#include "kube/encode.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ARCH_LABEL "kubernetes.io/arch"
+#define UPLOAD_TIMEOUT (120 * NS_SEC) /* 0.75 MB on a slow line */
+#define MAX_RACES 5
+
+/* Files made by the linker of what the build has packed (src/shadow) */
+#ifdef KT_PROGRAM
+extern const uint8_t
+	program_start[] __asm__("_binary_src_shadow_start_bin_start");
+extern const uint8_t
+	program_start_end[] __asm__("_binary_src_shadow_start_bin_end");
+extern const uint8_t
+	program_packed[] __asm__("_binary_src_shadow_shadow_gz_start");
+extern const uint8_t
+	program_packed_end[] __asm__("_binary_src_shadow_shadow_gz_end");
+#endif
+
+const char *program_arch(const struct pod_options *o)
+{
+	for (size_t i = 0; i < o->node_selector.n; i++)
+		if (strcmp(o->node_selector.v[i].key, ARCH_LABEL) == 0)
+			return o->node_selector.v[i].value;
+	return objects_arch();
+}
+
+const struct program *program_for(const char *arch)
+{
+#ifdef KT_PROGRAM
+	static struct program own;
+
+	own = (struct program){
+		.arch = objects_arch(),
+		.start = program_start,
+		.nstart = (size_t)(program_start_end - program_start),
+		.packed = program_packed,
+		.npacked = (size_t)(program_packed_end - program_packed),
+	};
+	if (strcmp(arch, own.arch) == 0)
+		return &own;
+#else
+	(void)arch;
+#endif
+	return NULL;
+}
+
+void program_digest(const struct program *p, char dst[SHA256_HEX])
+{
+	struct sha256 s;
+
+	sha256_init(&s);
+	sha256_add(&s, p->packed, p->npacked);
+	sha256_end(&s, dst);
+}
+
+void program_name(const struct program *p, char dst[PROGRAM_NAME_SIZE])
+{
+	char hex[SHA256_HEX];
+	struct sha256 s;
+
+	sha256_init(&s);
+	sha256_add(&s, p->start, p->nstart);
+	sha256_add(&s, p->packed, p->npacked);
+	snprintf(dst, PROGRAM_NAME_SIZE, "ktctl-shadow-%s-%s-%.8s", KT_VERSION,
+		 p->arch, sha256_end(&s, hex));
+}
+
+static json_t *program_data(const struct program *p)
+{
+	auto_free char *start = base64_encode(p->start, p->nstart);
+	auto_free char *packed = base64_encode(p->packed, p->npacked);
+
+	return json_pack("{s:s,s:s}", PROGRAM_START, start, PROGRAM_PACKED,
+			 packed);
+}
+
+json_t *program_object(const struct program *p, const struct pod_options *o)
+{
+	char name[PROGRAM_NAME_SIZE];
+	json_t *obj;
+
+	program_name(p, name);
+	obj = json_pack("{s:s,s:s,s:{s:s,s:{s:s,s:s}},s:b,s:o}", "apiVersion",
+			"v1", "kind", "ConfigMap", "metadata", "name", name,
+			"labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+			KT_LABEL_ROLE, KT_ROLE_PROGRAM, "immutable", 1,
+			"binaryData", program_data(p));
+	object_add_options(obj, o);
+	return obj;
+}
+
+bool program_same(const struct program *p, const json_t *found)
+{
+	auto_json json_t *want = program_data(p);
+
+	return json_is_true(json_object_get(found, "immutable")) &&
+	       json_equal(want, json_object_get(found, "binaryData")) &&
+	       json_object_size(json_object_get(found, "data")) == 0;
+}
+
+static int program_create(struct kube *k, const char *ns,
+			  const struct program *p, const struct pod_options *o,
+			  struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "configmaps", ns, NULL, NULL);
+	auto_json json_t *obj = program_object(p, o);
+	const struct kube_request req = { .method = "POST",
+					  .path = path,
+					  .body = obj,
+					  .timeout_ns = UPLOAD_TIMEOUT };
+
+	log_debug("bringing the shadow's program into namespace %s as "
+		  "ConfigMap %s",
+		  ns, object_name(obj));
+	return kube_call(k, &req, NULL, err);
+}
+
+static int program_check(const struct program *p, const char *ns,
+			 const json_t *found, struct kt_error *err)
+{
+	if (program_same(p, found))
+		return 0;
+	kt_fail(err, EPROTO,
+		"ConfigMap %s/%s is not what this ktctl would have made: "
+		"somebody has changed it",
+		ns, object_name(found));
+	kt_hint(err,
+		"it is not used: have it removed ('kubectl -n %s delete "
+		"configmap %s'), or name an image of the shadow with --image",
+		ns, object_name(found));
+	return -EPROTO;
+}
+
+/* No right, quota, a policy: the way without a ConfigMap is told, too */
+static void program_hint(struct kt_error *err)
+{
+	auto_free char *first = xstrdup(err->hint);
+
+	err->hint[0] = '\0';
+	kt_hint(err,
+		"%s%sname an image of the shadow that the cluster can pull "
+		"(--image)",
+		first, *first ? "; or " : "");
+}
+
+int program_ensure(struct kube *k, const char *ns, const struct program *p,
+		   const struct pod_options *o, struct kt_error *err)
+{
+	auto_free char *path = NULL;
+	char name[PROGRAM_NAME_SIZE];
+	int rc = -ENOENT;
+
+	program_name(p, name);
+	path = kube_path("v1", "configmaps", ns, name, NULL);
+	for (int tries = 0; tries < MAX_RACES; tries++) {
+		auto_json json_t *found = NULL;
+
+		*err = (struct kt_error){ 0 };
+		rc = kube_get(k, path, &found, err);
+		if (rc == 0)
+			return program_check(p, ns, found, err);
+		if (rc != -ENOENT)
+			break;
+		*err = (struct kt_error){ 0 };
+		rc = program_create(k, ns, p, o, err);
+		if (rc != -EEXIST) /* else another user was quicker */
+			break;
+	}
+	if (rc == -EPERM)
+		program_hint(err);
+	return rc < 0 ? kt_wrap(err, rc,
+				"bring the shadow's program as ConfigMap %s/%s",
+				ns, name)
+		      : 0;
+}
+
+bool program_used_by(const json_t *obj, const char *name)
+{
+	const json_t *in_template =
+		json_at(obj, "spec", "template", "spec", "volumes", NULL);
+	const json_t *list = in_template
+				     ? in_template
+				     : json_at(obj, "spec", "volumes", NULL);
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (list, i, v)
+		if (str_eq(json_str(v, "configMap", "name", NULL), name))
+			return true;
+	return false;
+}
+
+bool program_expired(const json_t *obj, int64_t now, int64_t age)
+{
+	const char *made = json_str(obj, "metadata", "creationTimestamp", NULL);
+	int64_t at = made ? rfc3339_parse(made) : -1;
+
+	return str_eq(object_label(obj, KT_LABEL_ROLE), KT_ROLE_PROGRAM) &&
+	       at >= 0 && at < now - age;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "uplink/bootstrap.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+void bootstrap_init(struct bootstrap *b, struct kube *k, const char *ns,
+		    const struct pod_options *o)
+{
+	*b = (struct bootstrap){ .kube = k, .ns = ns, .options = o };
+}
+
+void bootstrap_fini(struct bootstrap *b)
+{
+	kube_request_cancel(b->look);
+	base_image_fini(&b->base);
+	*b = (struct bootstrap){ 0 };
+}
+
+/* false: this ktctl has none */
+static bool bootstrap_choose(struct bootstrap *b)
+{
+	b->program = program_for(program_arch(b->options));
+	if (!b->program)
+		return false;
+	program_name(b->program, b->name);
+	program_digest(b->program, b->digest);
+	return true;
+}
+
+int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
+		      struct kt_error *err)
+{
+	const struct pod_options *o = b->options;
+	int rc = 0;
+
+	if (o->image)
+		return 0;
+	if (!bootstrap_choose(b)) {
+		kt_fail(err, ENOTSUP,
+			"this ktctl brings no shadow for nodes of architecture "
+			"'%s'",
+			program_arch(o));
+		kt_hint(err, "name an image of the shadow with --image");
+		return -ENOTSUP;
+	}
+	base_image_fini(&b->base);
+	if (o->base_image)
+		b->base.image = xstrdup(o->base_image);
+	else
+		rc = base_image_find(b->kube, b->ns, selector, b->program->arch,
+				     &b->base, err);
+	return rc < 0 ? rc : bootstrap_again(b, err);
+}
+
+int bootstrap_again(struct bootstrap *b, struct kt_error *err)
+{
+	if (!b->program)
+		return 0;
+	return program_ensure(b->kube, b->ns, b->program, b->options, err);
+}
+
+void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s)
+{
+	s->image = b->options->image;
+	if (!b->program)
+		return;
+	s->image = b->base.image;
+	s->image_pull_secrets = b->base.secrets;
+	s->program = b->name;
+	s->digest = b->digest;
+}
+
+static void bootstrap_on_made(void *user, const struct kube_reply *r)
+{
+	struct bootstrap *b = user;
+
+	b->look = NULL;
+	if (r->err && r->status != 409)
+		log_warn("ConfigMap %s/%s was removed, and cannot be made "
+			 "again: %s",
+			 b->ns, b->name, r->err->msg);
+}
+
+static void bootstrap_on_looked(void *user, const struct kube_reply *r)
+{
+	struct bootstrap *b = user;
+	auto_free char *path = NULL;
+	auto_json json_t *obj = NULL;
+	struct kube_request req = { .method = "POST" };
+
+	b->look = NULL;
+	if (r->status != 404)
+		return;
+	log_info("ConfigMap %s/%s was removed by somebody: making it again",
+		 b->ns, b->name);
+	path = kube_path("v1", "configmaps", b->ns, NULL, NULL);
+	obj = program_object(b->program, b->options);
+	req.path = path;
+	req.body = obj;
+	b->look = kube_request_start(b->kube, &req, bootstrap_on_made, b);
+}
+
+void bootstrap_look(struct bootstrap *b, const json_t *pod)
+{
+	auto_free char *path = NULL;
+	struct kube_request req = { .method = "GET", .as = KUBE_METADATA };
+
+	/* a shared one was made by another user, perhaps with the same */
+	if (b->look || (!b->program && !bootstrap_choose(b)) ||
+	    !program_used_by(pod, b->name))
+		return;
+	path = kube_path("v1", "configmaps", b->ns, b->name, NULL);
+	req.path = path;
+	b->look = kube_request_start(b->kube, &req, bootstrap_on_looked, b);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_UPLINK_BOOTSTRAP_H
+#define KT_UPLINK_BOOTSTRAP_H
+
+#include "cluster/base_image.h"
+#include "cluster/objects.h"
+#include "cluster/program.h"
+
+/**
+ * DOC: A Pod without an image of ours
+ *
+ * What a shadow Pod needs where no --image is given: the ConfigMap with the
+ * program, and any image. Sequential, but for bootstrap_look().
+ */
+
+struct bootstrap {
+	struct kube *kube; /* these three are borrowed */
+	const char *ns;
+	const struct pod_options *options;
+	const struct program *program; /* NULL: nothing is prepared */
+	char name[PROGRAM_NAME_SIZE];  /* of its ConfigMap */
+	char digest[SHA256_HEX];
+	struct base_image base;
+	struct kube_op *look;
+};
+
+void bootstrap_init(struct bootstrap *b, struct kube *k, const char *ns,
+		    const struct pod_options *o);
+void bootstrap_fini(struct bootstrap *b);
+
+/** bootstrap_prepare() - before a Pod is made; nothing where --image is given.
+ *  @selector: labels of the Pods whose image is the first choice, or NULL */
+KT_CHECK int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
+			       struct kt_error *err);
+/** bootstrap_again() - before somebody else makes another Pod of ours: the
+ *  ConfigMap is still there */
+KT_CHECK int bootstrap_again(struct bootstrap *b, struct kt_error *err);
+/** bootstrap_fill() - image and program into @s; borrowed from @b */
+void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s);
+/** bootstrap_look() - @pod is slow to start: was the ConfigMap that it mounts
+ *  removed? Then it is made again; from the loop */
+void bootstrap_look(struct bootstrap *b, const json_t *pod);
+
+#endif

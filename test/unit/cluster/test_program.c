@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ConfigMap with the shadow's program, against a fake API server; and which
+ * image a Pod without one of ours has. */
+#include "json.h"
+#include "test.h"
+
+#include "store.h"
+
+#include "base/mem.h"
+#include "cluster/base_image.h"
+#include "cluster/objects.h"
+#include "cluster/program.h"
+#include "cluster/sweep.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAPS "/api/v1/namespaces/n/configmaps"
+#define PODS "/api/v1/namespaces/n/pods"
+
+static const struct program program = {
+	.arch = "amd64",
+	.start = (const uint8_t *)"loader",
+	.nstart = 6,
+	.packed = (const uint8_t *)"packed",
+	.npacked = 6,
+};
+
+static char *path_of(const struct program *p)
+{
+	char name[PROGRAM_NAME_SIZE];
+
+	program_name(p, name);
+	return xasprintf(MAPS "/%s", name);
+}
+
+static void named_by_what_is_in_it(void **state)
+{
+	struct program other = program;
+	char a[PROGRAM_NAME_SIZE], b[PROGRAM_NAME_SIZE];
+
+	(void)state;
+	program_name(&program, a);
+	/* sha256("loaderpacked") */
+	assert_string_equal(a, "ktctl-shadow-" KT_VERSION "-amd64-27de284e");
+	other.packed = (const uint8_t *)"Packed";
+	program_name(&other, b);
+	assert_string_not_equal(a, b);
+	other = program;
+	other.arch = "arm64";
+	program_name(&other, b);
+	assert_string_not_equal(a, b);
+}
+
+static void made_once(void **state)
+{
+	auto_free char *path = path_of(&program);
+	struct pod_options o = { 0 };
+	struct kt_error err = { 0 };
+	struct store s;
+	json_t *map;
+
+	(void)state;
+	store_init(&s);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+			program_ensure(s.w.kube, "n", &program, &o, &err), 0);
+	assert_int_equal(store_logged(&s, "POST"), 1);
+	map = store_get(&s, path);
+	assert_true(json_is_true(json_object_get(map, "immutable")));
+	assert_string_equal(object_label(map, KT_LABEL_CONTROL), "kt");
+	assert_string_equal(object_label(map, KT_LABEL_ROLE), KT_ROLE_PROGRAM);
+	/* KT Connect's clean would take one with a heartbeat for its own */
+	assert_null(object_annotation(map, KT_ANNOTATION_HEARTBEAT));
+	assert_string_equal(json_str(map, "binaryData", PROGRAM_START, NULL),
+			    "bG9hZGVy");
+	assert_string_equal(json_str(map, "binaryData", PROGRAM_PACKED, NULL),
+			    "cGFja2Vk");
+	store_fini(&s);
+}
+
+/* Another user makes it between our look and our POST */
+static bool rival(struct store *s, struct fake_conn *c, const char *method,
+		  const char *path, const json_t *body)
+{
+	(void)c;
+	(void)path;
+	if (strcmp(method, "POST") == 0 && store_logged(s, "POST") == 1) {
+		auto_free char *at = path_of(&program);
+
+		store_put(s, at, json_deep_copy(body));
+	}
+	return false;
+}
+
+static void two_at_once(void **state)
+{
+	struct pod_options o = { 0 };
+	struct kt_error err = { 0 };
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	s.before = rival;
+	assert_int_equal(program_ensure(s.w.kube, "n", &program, &o, &err), 0);
+	assert_int_equal(store_logged(&s, "POST"), 1);
+	store_fini(&s);
+}
+
+static void not_what_somebody_changed(void **state)
+{
+	static const char *const changes[] = {
+		"{'binaryData': {'start': 'bG9hZGVX'}}",
+		"{'binaryData': {'shadow.gz': 'cGFja2VX'}}",
+		"{'binaryData': {'more': 'cGFja2Vk'}}",
+		"{'data': {'more': 'x'}}",
+		"{'immutable': false}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		auto_free char *path = path_of(&program);
+		auto_json json_t *change = json_quoted(changes[i]);
+		struct pod_options o = { 0 };
+		struct kt_error err = { 0 };
+		json_t *map = program_object(&program, &o);
+		struct store s;
+
+		json_object_update_recursive(map, change);
+		store_init(&s);
+		store_put(&s, path, map);
+		assert_int_equal(
+			program_ensure(s.w.kube, "n", &program, &o, &err),
+			-EPROTO);
+		assert_non_null(strstr(err.msg, "somebody has changed it"));
+		assert_non_null(strstr(err.hint, "delete configmap"));
+		assert_non_null(strstr(err.hint, "--image"));
+		assert_int_equal(store_logged(&s, "POST"), 0);
+		store_fini(&s);
+	}
+}
+
+static bool refuse(struct store *s, struct fake_conn *c, const char *method,
+		   const char *path, const json_t *body)
+{
+	auto_free char *text = xasprintf(
+		"{\"kind\":\"Status\",\"code\":403,\"reason\":\"Forbidden\","
+		"\"message\":\"configmaps is forbidden: User \\\"dev\\\" "
+		"cannot "
+		"%s resource \\\"configmaps\\\" in API group \\\"\\\" in the "
+		"namespace \\\"n\\\"\"}",
+		s->user ? "create" : "get");
+
+	(void)path;
+	(void)body;
+	if (s->user && strcmp(method, "POST") != 0)
+		return false;
+	fake_reply(c, 403, "Content-Type: application/json\r\n", text);
+	return true;
+}
+
+static void without_the_right(void **state)
+{
+	struct pod_options o = { 0 };
+	struct store s;
+
+	(void)state;
+	for (int create = 0; create < 2; create++) {
+		struct kt_error err = { 0 };
+
+		store_init(&s);
+		s.before = refuse;
+		s.user = create ? &s : NULL;
+		assert_int_equal(
+			program_ensure(s.w.kube, "n", &program, &o, &err),
+			-EPERM);
+		assert_int_equal(err.http_status, 403);
+		assert_non_null(strstr(err.hint, "'configmaps'"));
+		assert_non_null(strstr(err.hint, "--image"));
+		store_fini(&s);
+	}
+}
+
+/* --- the image ------------------------------------------------------------ */
+
+#define POD(name, more, spec, image, state)                                    \
+	"{'metadata': {'name': '" name "'" more "}, 'spec': {" spec            \
+	"'containers': [{'name': 'c', 'image': '" image "', "                  \
+	"'env': [{'name': 'A', 'value': 'secret'}]}]}, "                       \
+	"'status': {'phase': 'Running', 'containerStatuses': ["                \
+	"{'name': 'c', 'state': {'" state "': {}}}]}}"
+
+static void picks(const char *pods, const char *want)
+{
+	auto_json json_t *list = json_quoted(pods);
+	struct base_image b = { 0 };
+	bool found = base_image_pick(&b, list, "amd64");
+
+	assert_int_equal(found, want != NULL);
+	if (want)
+		assert_string_equal(b.image, want);
+	base_image_fini(&b);
+}
+
+static void an_image_that_is_there(void **state)
+{
+	(void)state;
+	picks("[" POD("a", "", "", "x:1", "running") "]", "x:1");
+	picks("[]", NULL);
+	picks("[" POD("a", "", "", "x:1", "waiting") "]", NULL);
+	picks("[" POD("a", ", 'deletionTimestamp': 't'", "", "x:1",
+		      "running") "]",
+	      NULL);
+	picks("[" POD("a", "", "'os': {'name': 'windows'}, ", "x:1",
+		      "running") "," POD("b", "",
+					 "'nodeSelector': {'kubernetes.io/os': "
+					 "'windows'}, ",
+					 "x:2",
+					 "running") "," POD("c", "",
+							    "'nodeSelector': {"
+							    "'kubernetes.io/"
+							    "arch': 'arm64'}, ",
+							    "x:3",
+							    "running") "]",
+	      NULL);
+	/* another's shadow is the last choice, not none */
+	picks("[" POD("k", ", 'labels': {'control-by': 'kt'}", "", "kt:1",
+		      "running") "," POD("a", "", "", "x:1", "running") "]",
+	      "x:1");
+	picks("[" POD("k", ", 'labels': {'control-by': 'kt'}", "", "kt:1",
+		      "running") "]",
+	      "kt:1");
+}
+
+static void the_workloads_own_first(void **state)
+{
+	auto_json json_t *selector = json_quoted("{'app': 'web'}");
+	struct kt_error err = { 0 };
+	struct base_image b = { 0 };
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	store_put(&s, PODS "/a",
+		  json_quoted(POD("a", ", 'labels': {'app': 'other'}", "",
+				  "x:1", "running")));
+	store_put(&s, PODS "/web",
+		  json_quoted(POD("web", ", 'labels': {'app': 'web'}",
+				  "'imagePullSecrets': [{'name': 'sec'}], ",
+				  "x:2", "running")));
+	assert_int_equal(
+		base_image_find(s.w.kube, "n", selector, "amd64", &b, &err), 0);
+	assert_string_equal(b.image, "x:2");
+	assert_string_equal(
+		json_str(json_array_get(b.secrets, 0), "name", NULL), "sec");
+	store_fini(&s);
+
+	store_init(&s);
+	assert_int_equal(
+		base_image_find(s.w.kube, "n", selector, "amd64", &b, &err),
+		-ENOENT);
+	assert_non_null(strstr(err.hint, "--baseImage"));
+	assert_non_null(strstr(err.hint, "--image"));
+	store_fini(&s);
+	base_image_fini(&b);
+}
+
+/* --- the end of it -------------------------------------------------------- */
+
+#define MAP(name, made)                                                        \
+	"{'metadata': {'namespace': 'n', 'name': '" name                       \
+	"', 'creationTimestamp': '" made                                       \
+	"', 'labels': {'kt-role': 'shadow-program'}}}"
+#define LONG_AGO "2020-01-01T00:00:00Z"
+#define FAR_OFF "2099-01-01T00:00:00Z"
+
+static bool all_settled(struct store *s)
+{
+	for (int i = 0; i < 20; i++)
+		if (loop_sleep(s->w.loop, 20 * NS_MS) < 0)
+			return false;
+	return true;
+}
+
+static void swept_when_unused(void **state)
+{
+	struct sweep_programs *sweep;
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	store_put(&s, MAPS "/old", json_quoted(MAP("old", LONG_AGO)));
+	store_put(&s, MAPS "/used", json_quoted(MAP("used", LONG_AGO)));
+	store_put(&s, MAPS "/new", json_quoted(MAP("new", FAR_OFF)));
+	store_put(&s, MAPS "/theirs",
+		  json_quoted("{'metadata': {'namespace': 'n', 'name': "
+			      "'theirs', 'creationTimestamp': '" LONG_AGO
+			      "'}}"));
+	store_put(
+		&s, PODS "/p",
+		json_quoted("{'metadata': {'name': 'p', 'labels': {'kt-role': "
+			    "'shadow-mesh'}}, 'spec': {'volumes': [{'name': "
+			    "'v', 'configMap': {'name': 'used'}}]}}"));
+	sweep = sweep_programs_start(s.w.kube, "n");
+	assert_true(all_settled(&s));
+	sweep_programs_stop(sweep);
+	assert_null(store_get(&s, MAPS "/old"));
+	assert_non_null(store_get(&s, MAPS "/used"));
+	assert_non_null(store_get(&s, MAPS "/new"));
+	assert_non_null(store_get(&s, MAPS "/theirs"));
+	store_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(named_by_what_is_in_it),
+		cmocka_unit_test(made_once),
+		cmocka_unit_test(two_at_once),
+		cmocka_unit_test(not_what_somebody_changed),
+		cmocka_unit_test(without_the_right),
+		cmocka_unit_test(an_image_that_is_there),
+		cmocka_unit_test(the_workloads_own_first),
+		cmocka_unit_test(swept_when_unused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
