@@ -25,6 +25,7 @@
 #include "local/signals.h"
 #include "net/bypass.h"
 #include "net/netns.h"
+#include "tunnel/dnscheck.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ struct connect {
 	struct cidr_result found;
 	struct prefixset ranges; /* captured, as far as they could be had */
 	bool ready;		 /* every step is done */
+	struct dnscheck dns;
 };
 
 /* --- this machine --------------------------------------------------------- */
@@ -318,6 +320,9 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 		connect_add_hint(server, &nserver, ARRAY_SIZE(server),
 				 info->nameservers.v[i]);
 	names_set_cluster_servers(c->names, server, nserver);
+	dnscheck_start(&c->dns, c->app->loop, uplink_tunnel(c->uplink),
+		       shadow_describe(c->shadow),
+		       info->nameservers.n ? info->nameservers.v[0] : NULL);
 	log_debug("shadow %s on %s", info->version, info->hostname);
 }
 
@@ -515,6 +520,7 @@ static void connect_do_undo(struct connect *c)
 	struct kt_error err = { 0 };
 
 	signals_clean_up(c->app->signals);
+	dnscheck_stop(&c->dns);
 	names_free(c->names);
 	uplink_free(c->uplink);
 	proxy_close(c->proxy);

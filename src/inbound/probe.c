@@ -2,7 +2,10 @@
 #include "inbound/probe.h"
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
 #include "cli/app.h"
+#include "cluster/netpolicy.h"
 #include "inbound/job.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
@@ -168,4 +171,67 @@ void probe_arrival(struct job *job)
 			 "(%s) from %s arrived: try one of yours",
 			 job->ns, job->name, ipport_str(&at, text),
 			 shadow_describe(job->shadow));
+}
+
+/* --- the way of the callers ----------------------------------------------- */
+
+static int probe_list(const struct job *job, const char *api,
+		      const char *resource, const char *query, json_t **list)
+{
+	auto_free char *path = kube_path(api, resource, job->ns, NULL, NULL);
+	struct kt_error err = { 0 };
+	int rc = kube_list(job->kube, path, query, list, &err);
+
+	if (rc < 0)
+		log_debug("callers' way: %s", err.msg);
+	return rc;
+}
+
+/* Labels of one of the Service's own Pods: policies may go by others than those
+ * that the Service selects by (returned, caller decrefs); NULL: it has none */
+static json_t *probe_own_labels(const struct job *job)
+{
+	auto_free char *query =
+		job->original ? selector_query(job->original) : NULL;
+	auto_json json_t *list = NULL;
+	const json_t *pod;
+	size_t i;
+
+	if (!query)
+		return NULL;
+	if (probe_list(job, "v1", "pods", query, &list) == 0)
+		json_array_foreach (json_object_get(list, "items"), i, pod)
+			if (!object_label(pod, KT_LABEL_ROLE))
+				return json_incref(json_at(pod, "metadata",
+							   "labels", NULL));
+	return json_incref(job->original);
+}
+
+void probe_callers(struct job *job)
+{
+	auto_free char *path = kube_path("v1", "pods", job->ns,
+					 shadow_pod_name(job->shadow), NULL);
+	auto_json json_t *policies = NULL, *pod = NULL, *own = NULL;
+	struct kt_error err = { 0 };
+	const json_t *items;
+	const char *name;
+
+	if (probe_list(job, "networking.k8s.io/v1", "networkpolicies", NULL,
+		       &policies) < 0)
+		return;
+	items = json_object_get(policies, "items");
+	if (!json_array_size(items) ||
+	    kube_get(job->kube, path, &pod, &err) < 0)
+		return;
+	own = probe_own_labels(job);
+	name = netpolicy_keeps_out(
+		items, json_at(pod, "metadata", "labels", NULL), own);
+	if (name)
+		log_warn(
+			"callers may not reach %s: NetworkPolicy %s/%s lets "
+			"%s. Let it select the shadow's label kt-role, too, or "
+			"give the shadow one that it selects: --withLabel",
+			shadow_describe(job->shadow), job->ns, name,
+			own ? "them reach the Service's own Pods only"
+			    : "nobody in");
 }

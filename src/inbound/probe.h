@@ -11,6 +11,10 @@ struct job;
  * What cannot be asked is not told.
  */
 void probe_origin(struct job *job);
+/** probe_callers() - do the NetworkPolicies of the namespace, where they may be
+ *  read, let those in who may reach the Service's own Pods? If not: a warning
+ */
+void probe_callers(struct job *job);
 
 /**
  * probe_arrival() - does a caller of job->service arrive here? The shadow is

@@ -254,6 +254,30 @@ has_refs() { # N
   eventually 15 nothing_left
 }
 
+@test "mesh: a NetworkPolicy that lets callers reach the Service's own Pods only is told" {
+  serve alice local
+  kc -n "$NS" apply -f - >/dev/null <<END
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: $NS}
+spec: {podSelector: {matchExpressions: [{key: kt-role, operator: Exists}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: open, namespace: $NS}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{}]}
+END
+  mesh a alice blue || true
+  kc -n "$NS" delete networkpolicy deny open >/dev/null
+  grep -q "callers may not reach shadow Pod web-kt-router: NetworkPolicy $NS/open.*--withLabel" \
+    "$RUN/a.log"
+  leave a
+  mesh a alice blue
+  ! grep -q NetworkPolicy "$RUN/a.log" || false
+  leave a
+  eventually 15 nothing_left
+}
+
 @test "mesh: left at the last step of the start: it does not wait for itself" {
   local i
   serve alice local

@@ -5,6 +5,7 @@
 #include "rig.h"
 
 #include "base/mem.h"
+#include "tunnel/dnscheck.h"
 #include "wire/dns.h"
 
 #include <arpa/inet.h>
@@ -259,6 +260,44 @@ static void tells_what_it_sees(void **state)
 	rig_wait(&rig, &done);
 }
 
+static void waits(int64_t ns)
+{
+	(void)!loop_sleep(rig.loop, ns);
+}
+
+/* The name server that the shadow uses, and one that a policy keeps it from */
+static void tells_when_dns_is_silent(void **state)
+{
+	struct dnscheck check;
+	struct rig other;
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(0x7f000001) };
+	socklen_t len = sizeof(sin);
+	char server[32];
+	char *args[] = { (char *)(uintptr_t) "--nameserver", server, NULL };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)state;
+	dnscheck_start(&check, rig.loop, rig.tunnel, "shadow", "10.96.0.10");
+	while (check.query)
+		waits(10 * NS_MS);
+	assert_false(check.silent);
+	dnscheck_stop(&check);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	snprintf(server, sizeof(server), "127.0.0.1:%u", ntohs(sin.sin_port));
+	rig_start(&other, args);
+	dnscheck_start(&check, other.loop, other.tunnel, "shadow", NULL);
+	for (int i = 0; i < 800 && !check.silent; i++)
+		(void)!loop_sleep(other.loop, 10 * NS_MS);
+	assert_true(check.silent);
+	assert_null(check.query);
+	dnscheck_stop(&check);
+	rig_stop(&other);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +305,7 @@ int main(void)
 		cmocka_unit_test(refuses_nonsense),
 		cmocka_unit_test(dials_names),
 		cmocka_unit_test(tells_what_it_sees),
+		cmocka_unit_test(tells_when_dns_is_silent),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
