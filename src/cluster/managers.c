@@ -177,3 +177,26 @@ json_t *managers_restored(const json_t *obj, const char *field)
 		json_array_append_new(list, json_object());
 	return list;
 }
+
+const char *managers_last(const json_t *obj, const char *field,
+			  const char *since)
+{
+	auto_free char *key = managers_key(field);
+	const char *newest = since, *who = NULL;
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (managers_list(obj), i, entry) {
+		const char *time = json_str(entry, "time", NULL);
+
+		if (!time || strcmp(time, newest) < 0 ||
+		    json_object_get(entry, "subresource"))
+			continue;
+		if (field ? !json_object_get(managers_above(entry, field), key)
+			  : managers_is_ours(entry))
+			continue;
+		newest = time;
+		who = json_str(entry, "manager", NULL);
+	}
+	return who;
+}

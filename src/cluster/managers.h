@@ -32,5 +32,10 @@ void managers_record(json_t *then, const json_t *now, const char *field);
 /** managers_restored() - @obj as it is now: its managedFields as they shall be
  *  (returned, caller decrefs); NULL: they are so */
 json_t *managers_restored(const json_t *obj, const char *field);
+/** managers_last() - who has written @field last, since @since (as in "time" of
+ *  managedFields); NULL: all of the object, and by another than us; borrowed,
+ *  NULL when nobody did, or nothing says so */
+const char *managers_last(const json_t *obj, const char *field,
+			  const char *since);
 
 #endif

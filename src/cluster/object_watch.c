@@ -12,7 +12,7 @@ struct object_watch {
 	struct loop *loop;
 	struct kube_watch *watch;
 	struct timer poll;
-	void (*changed)(void *user);
+	object_changed_fn changed;
 	void *user;
 };
 
@@ -20,9 +20,8 @@ static void object_watch_on_event(void *user, enum kube_event type, json_t *obj)
 {
 	struct object_watch *g = user;
 
-	(void)obj;
 	if (type != KUBE_SYNCED)
-		g->changed(g->user);
+		g->changed(g->user, obj, type == KUBE_DELETED);
 }
 
 static void object_watch_on_poll(struct timer *t)
@@ -30,7 +29,7 @@ static void object_watch_on_poll(struct timer *t)
 	struct object_watch *g = container_of(t, struct object_watch, poll);
 
 	loop_timer_start(g->loop, t, POLL, object_watch_on_poll);
-	g->changed(g->user);
+	g->changed(g->user, NULL, false);
 }
 
 static void object_watch_on_failed(void *user, const struct kt_error *why)
@@ -43,7 +42,7 @@ static void object_watch_on_failed(void *user, const struct kt_error *why)
 
 struct object_watch *object_watch_start(struct kube *k, const char *path,
 					const char *query,
-					void (*changed)(void *user), void *user)
+					object_changed_fn changed, void *user)
 {
 	static const struct kube_watch_handler handler = {
 		.event = object_watch_on_event,

@@ -12,12 +12,15 @@
  */
 struct object_watch;
 
+/** object_changed_fn - @object as the watch has it (borrowed), @gone: it is not
+ *  there any more, or not what was asked for; NULL: nothing is known, look */
+typedef void (*object_changed_fn)(void *user, const json_t *object, bool gone);
+
 /** object_watch_start() - @path: of the collection; @query: what of it, or NULL
  */
 struct object_watch *object_watch_start(struct kube *k, const char *path,
 					const char *query,
-					void (*changed)(void *user),
-					void *user);
+					object_changed_fn changed, void *user);
 /** object_watch_stop() - NULL is allowed */
 void object_watch_stop(struct object_watch *g);
 

@@ -303,7 +303,7 @@ int routing_open(struct routing **out, struct kube *k,
 	return 0;
 }
 
-void routing_watch(struct routing *r, void (*changed)(void *user), void *user)
+void routing_watch(struct routing *r, object_changed_fn changed, void *user)
 {
 	auto_free char *path = kube_path(r->version, r->api->resource,
 					 r->spec->ns, NULL, NULL);

@@ -2,6 +2,7 @@
 #ifndef KT_CLUSTER_ROUTING_H
 #define KT_CLUSTER_ROUTING_H
 
+#include "cluster/object_watch.h"
 #include "cluster/route.h"
 #include "kube/client.h"
 
@@ -29,8 +30,9 @@ KT_CHECK int routing_open(struct routing **out, struct kube *k,
 /** routing_join() - put the entries in, or put them right: 1 when something was
  *  written, 0 when all is as it shall be */
 KT_CHECK int routing_join(struct routing *r, struct kt_error *err);
-/** routing_watch() - changed(user) whenever an object of the kind changes */
-void routing_watch(struct routing *r, void (*changed)(void *user), void *user);
+/** routing_watch() - @changed is called whenever an object of the kind changes
+ */
+void routing_watch(struct routing *r, object_changed_fn changed, void *user);
 /** routing_leave() - take the entries out; 0 also when nothing was put in */
 KT_CHECK int routing_leave(struct routing *r, struct kt_error *err);
 void routing_free(struct routing *r);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cluster/objects.h"
+#include "cluster/route.h"
 #include "kube/rest.h"
 
 #include <inttypes.h>
@@ -128,7 +129,9 @@ enum service_state service_state(const json_t *service, const json_t *selector,
 		*original = json_incref(rest);
 	else if (record)
 		*original = json_incref(record);
-	return record ? SERVICE_CHANGED : SERVICE_GIVEN_BACK;
+	return record || json_equal(takeover_selector_of(service), selector)
+		       ? SERVICE_CHANGED
+		       : SERVICE_GIVEN_BACK;
 }
 
 /* --- the lock ------------------------------------------------------------- */
@@ -418,6 +421,109 @@ json_t *stuntman_patch(const json_t *old, const json_t *want)
 				json_at(old, "spec", takeover_kept[i], NULL),
 				json_object_get(shall, takeover_kept[i]));
 	return json_pack("{s:o}", "spec", spec);
+}
+
+/* --- what others have changed ----------------------------------------------
+ */
+
+/* What of @want is not in @have, or, with @exact, is another there */
+static json_t *takeover_missing(const json_t *have, const json_t *want,
+				bool exact)
+{
+	json_t *out = json_object(), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)(uintptr_t)want, key, value) {
+		const json_t *is = json_object_get(have, key);
+
+		if (!is || (exact && !json_equal(is, value)))
+			json_object_set(out, key, value);
+	}
+	return out;
+}
+
+/* @part is taken; one that is empty is left out */
+static void takeover_put(json_t *patch, const char *key, json_t *part)
+{
+	if (json_object_size(part))
+		json_object_set(patch, key, part);
+	json_decref(part);
+}
+
+/* RFC 7396: what is null goes */
+static void takeover_drop_keys(json_t *patch, const json_t *have,
+			       const json_t *want)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)(uintptr_t)have, key, value)
+		if (!json_object_get(want, key))
+			json_object_set_new(patch, key, json_null());
+}
+
+json_t *labels_drift(const json_t *now, const json_t *want,
+		     const json_t *former)
+{
+	const json_t *have = json_at(now, "metadata", "labels", NULL);
+	json_t *patch = takeover_missing(have, want, true), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)(uintptr_t)former, key, value)
+		if (!json_object_get(want, key) &&
+		    json_equal(json_object_get(have, key), value))
+			json_object_set_new(patch, key, json_null());
+	if (json_object_size(patch))
+		return json_pack("{s:{s:o}}", "metadata", "labels", patch);
+	json_decref(patch);
+	return NULL;
+}
+
+static json_t *takeover_spec_drift(const json_t *now, const json_t *want)
+{
+	json_t *selector =
+		takeover_missing(json_object_get(now, "selector"),
+				 json_object_get(want, "selector"), true);
+	json_t *ports = json_object_get(want, "ports");
+	json_t *spec = json_object();
+
+	takeover_drop_keys(selector, json_object_get(now, "selector"),
+			   json_object_get(want, "selector"));
+	takeover_put(spec, "selector", selector);
+	if (!route_holds(json_object_get(now, "ports"), ports))
+		json_object_set(spec, "ports", ports);
+	for (size_t i = 0; i < ARRAY_SIZE(takeover_kept); i++) {
+		json_t *value = json_object_get(want, takeover_kept[i]);
+
+		/* the addresses' families are for ever */
+		if (value && !str_starts(takeover_kept[i], "ipFamil") &&
+		    !json_equal(value, json_object_get(now, takeover_kept[i])))
+			json_object_set(spec, takeover_kept[i], value);
+	}
+	return spec;
+}
+
+json_t *service_drift(const json_t *now, const json_t *want)
+{
+	json_t *meta = json_object(), *patch = json_object();
+
+	takeover_put(meta, "labels",
+		     takeover_missing(json_at(now, "metadata", "labels", NULL),
+				      json_at(want, "metadata", "labels", NULL),
+				      true));
+	takeover_put(
+		meta, "annotations",
+		takeover_missing(json_at(now, "metadata", "annotations", NULL),
+				 json_at(want, "metadata", "annotations", NULL),
+				 false));
+	takeover_put(patch, "metadata", meta);
+	takeover_put(patch, "spec",
+		     takeover_spec_drift(json_object_get(now, "spec"),
+					 json_object_get(want, "spec")));
+	if (json_object_size(patch))
+		return patch;
+	json_decref(patch);
+	return NULL;
 }
 
 /* --- what is not the same meanwhile ----------------------------------------

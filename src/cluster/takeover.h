@@ -59,8 +59,8 @@ json_t *service_restored(const json_t *service);
 enum service_state {
 	SERVICE_OURS,	    /* as it should be */
 	SERVICE_CHANGED,    /* somebody wrote over it: take it again */
-	SERVICE_GIVEN_BACK, /* likewise, and the record is gone: perhaps
-			     * somebody's `recover` */
+	SERVICE_GIVEN_BACK, /* the record is gone, and it leads elsewhere:
+			     * perhaps somebody's `recover` */
 };
 /**
  * service_state() - is @service still the one that was taken with @selector?
@@ -133,6 +133,15 @@ struct stuntman_spec {
 /** stuntman_service() - it has all of the Service's that decides which Pods
  *  answer, and how; always an address of its own (returned, caller decrefs) */
 json_t *stuntman_service(const struct stuntman_spec *s);
+/** service_drift() - a merge patch that gives @now, a Service of ours, the
+ *  labels, selector, ports and whatever decides which Pods answer back that
+ *  @want has, and the annotations that are missing (returned, caller decrefs);
+ *  NULL: it has them */
+json_t *service_drift(const json_t *now, const json_t *want);
+/** labels_drift() - likewise of labels: what @want has, and nothing that only
+ *  @former had; NULL is allowed for it */
+json_t *labels_drift(const json_t *now, const json_t *want,
+		     const json_t *former);
 /** stuntman_patch() - a merge patch that makes of @old, a stuntman of former
  *  times, what @want is (returned, caller decrefs) */
 json_t *stuntman_patch(const json_t *old, const json_t *want);

@@ -178,7 +178,8 @@ void exchange_scale_keep(struct exchange *x)
 	x->service_renew = job->renew;
 	job->on_change = scale_keep_change;
 	job->renew = scale_keep_renew;
-	x->watch = object_watch_start(job->kube, path, query, job_changed, job);
+	x->watch =
+		object_watch_start(job->kube, path, query, job_on_object, job);
 }
 
 void exchange_scale_let(struct exchange *x)

@@ -530,15 +530,41 @@ int injector_start(struct injector *x, struct kt_error *err)
 	return rc;
 }
 
+/* Containers are in the Pods that the Service had at the start: when it has
+ * others, they are not its callers that come here */
+static int inject_check_service(struct injector *x, struct kt_error *err)
+{
+	struct job *job = x->job;
+	int rc;
+
+	if (!job->changed)
+		return 0;
+	job->changed = false;
+	rc = keep_user_service(job, err);
+	if (rc > 0)
+		rc = kt_fail(err, ECANCELED,
+			     "Service %s/%s leads to other Pods than those "
+			     "that lead here",
+			     job->ns, job->name);
+	return rc;
+}
+
 int injector_serve(struct injector *x, struct kt_error *err)
 {
 	int64_t wait = -1;
 
+	if (x->job->subject.kind != SUBJECT_POD) {
+		x->job->wakes = &x->changed;
+		keep_start(x->job);
+	}
 	for (;;) {
 		int rc = loop_run_until(x->job->app->loop, &x->changed, wait);
 
 		if (rc == -EINTR)
 			return kt_fail(err, EINTR, "interrupted");
+		rc = inject_check_service(x, err);
+		if (rc < 0)
+			return rc;
 		rc = inject_step(x, err);
 		if (rc == -EINTR || rc == -EEXIST || x->lost.code)
 			return rc;

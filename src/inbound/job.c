@@ -7,7 +7,6 @@
 #include "cli/app.h"
 #include "cli/offer_role.h"
 #include "cli/progress.h"
-#include "cluster/object_watch.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
 #include "inbound/handover.h"
@@ -359,8 +358,7 @@ void job_withdraw(struct job *job)
 
 void job_disconnect(struct job *job)
 {
-	object_watch_stop(job->watch); /* it wakes the uplink */
-	job->watch = NULL;
+	keep_stop(job); /* it wakes the uplink */
 	handover_disconnect(job);
 	uplink_free(job->uplink);
 	job->uplink = NULL;
@@ -380,7 +378,7 @@ void job_remove_shadow(struct job *job)
 
 static void job_close(struct job *job)
 {
-	object_watch_stop(job->watch);
+	keep_fini(job);
 	heartbeat_stop(job->stuntman_beat);
 	handover_free(job);
 	uplink_free(job->uplink);

@@ -9,6 +9,7 @@
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
+#include "inbound/keep.h"
 #include "tunnel/inbound.h"
 #include "uplink/shadow.h"
 
@@ -33,7 +34,6 @@
 struct app;
 struct predecessor;
 struct uplink_config;
-struct object_watch;
 struct uplink;
 
 struct job {
@@ -77,14 +77,15 @@ struct job {
 	struct shadow_pod *heir;    /* see handover.h: being made */
 	struct predecessor *before; /* and those whose places were taken */
 	struct repeat handover;
-	struct object_watch *watch;
+	struct keep keep; /* what others may touch */
 	bool successor; /* of somebody dead whose rules may be in force still */
 	bool taken;	/* the Service leads to the shadow */
 	bool maybe_changed; /* a write into the user's object got no answer */
 	bool leaving;	    /* what was done is taken back */
 	bool unfinished;    /* and some of it could not be */
 	bool ready;	    /* serving */
-	bool changed;	    /* the Service, perhaps */
+	bool changed;	    /* something that it stands on, perhaps */
+	bool *wakes;	    /* set as well; or NULL */
 	size_t arrivals;    /* callers so far */
 	bool probing;	    /* one of them is ours (probe.h) */
 	bool unseen;	    /* but it did not arrive */
@@ -166,6 +167,8 @@ KT_CHECK int job_take(struct job *job, struct kt_error *err);
 /** job_changed() - something has changed: job_serve() shall look; @user
  *  is the job */
 void job_changed(void *user);
+/** job_on_object() - job_changed() as an object_changed_fn */
+void job_on_object(void *user, const json_t *obj, bool gone);
 /** job_serve() - until a signal (-EINTR) or a fatal error */
 KT_CHECK int job_serve(struct job *job, struct kt_error *err);
 

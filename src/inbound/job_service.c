@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/app.h"
-#include "cluster/object_watch.h"
+#include "cluster/managers.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
 #include "inbound/job.h"
@@ -13,8 +13,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define RECOVERED_PAUSE (3 * NS_SEC)
 
 /* --- the origin ----------------------------------------------------------- */
 
@@ -25,8 +23,9 @@ static char *stuntman_path(const struct job *job)
 	return kube_path("v1", "services", job->ns, name, NULL);
 }
 
-static json_t *make_stuntman(const struct job *job)
+static json_t *make_stuntman(void *user)
 {
+	const struct job *job = user;
 	const struct stuntman_spec spec = { job->service, job->original,
 					    shadow_user(), job_now(job),
 					    &job->global->pod };
@@ -39,6 +38,7 @@ static int adopt_stuntman(struct job *job, const char *path, json_t **out,
 			  struct kt_error *err)
 {
 	auto_json json_t *want = make_stuntman(job), *patch = NULL;
+	auto_json json_t *more = NULL;
 	int rc = kube_get(job->kube, path, out, err);
 
 	if (rc < 0)
@@ -50,6 +50,8 @@ static int adopt_stuntman(struct job *job, const char *path, json_t **out,
 			"Service %s/%s exists, and ktctl has not made it",
 			job->ns, object_name(*out));
 	patch = stuntman_patch(*out, want);
+	more = service_drift(*out, want); /* what a former one did not have */
+	json_object_set(patch, "metadata", json_object_get(more, "metadata"));
 	json_decref(*out);
 	*out = NULL;
 	return kube_patch(job->kube, path, patch, out, err);
@@ -85,11 +87,13 @@ int job_stuntman(struct job *job, struct kt_error *err)
 void job_stuntman_remove(struct job *job)
 {
 	auto_free char *path = stuntman_path(job);
+	auto_free char *name = stuntman_name(job->name);
 	struct kt_error err = { 0 };
 
 	heartbeat_stop(job->stuntman_beat);
 	job->stuntman_beat = NULL;
-	if (job->stuntman && kube_delete(job->kube, path, -1, &err) < 0)
+	if (job->stuntman && !keep_is_foreign(job, name) &&
+	    kube_delete(job->kube, path, -1, &err) < 0)
 		job_unfinished(job, "%s was not removed: %s", path, err.msg);
 	job->stuntman = false;
 }
@@ -111,6 +115,8 @@ static json_t *take_again(const json_t *service, void *arg)
 	json_decref(w->now);
 	w->now = json_incref((json_t *)(uintptr_t)service);
 	w->state = service_state(service, w->job->selector, &w->original);
+	if (w->state == SERVICE_OURS)
+		w->original = service_original(service);
 	if (w->state == SERVICE_OURS ||
 	    (w->state == SERVICE_GIVEN_BACK && !w->force))
 		return NULL;
@@ -118,28 +124,35 @@ static json_t *take_again(const json_t *service, void *arg)
 			     w->original ? w->original : w->job->original);
 }
 
-/* The record has changed: the origin is what somebody says now */
-static int follow(struct job *job, const struct retake *w, struct kt_error *err)
+static void retake_fini(struct retake *w)
+{
+	json_decref(w->original);
+	json_decref(w->now);
+}
+
+/* The record has changed: the origin is what somebody says now. 1: it was */
+static int follow(struct job *job, const struct retake *w)
 {
 	auto_free char *path = stuntman_path(job);
-	json_t *got = NULL;
-	int rc = 0;
+	auto_json json_t *got = NULL;
+	struct kt_error err = { 0 };
 
 	if (!w->original || json_equal(w->original, job->original))
 		return 0;
 	json_decref(job->original);
 	job->original = json_incref(w->original);
-	if (job->stuntman)
-		rc = adopt_stuntman(job, path, &got, err);
-	json_decref(got);
-	return rc;
+	/* what fails here is put right with the other objects */
+	if (job->stuntman && adopt_stuntman(job, path, &got, &err) < 0)
+		log_debug("%s", err.msg);
+	return 1;
 }
 
-/* The record is gone, and the shadow with it: whose doing was that? */
+/* The record is gone, and another object with it: whose doing was that? */
 static int job_service_lost(const struct job *job, const json_t *now,
 			    struct kt_error *err)
 {
 	const char *uid = json_str(now, "metadata", "uid", NULL);
+	const char *who = managers_last(now, "selector", job->keep.since);
 
 	if (uid &&
 	    !str_eq(uid, json_str(job->service, "metadata", "uid", NULL)))
@@ -147,56 +160,67 @@ static int job_service_lost(const struct job *job, const json_t *now,
 			       "Service %s/%s was deleted and made anew, and "
 			       "the shadow is gone",
 			       job->ns, job->name);
+	/* only a ktctl gives the field back in its former owner's name */
 	return kt_fail(err, ECANCELED,
-		       "Service %s/%s was recovered by somebody else", job->ns,
-		       job->name);
+		       "Service %s/%s was recovered by somebody else ('%s')",
+		       job->ns, job->name, who ? who : KT_MANAGER);
 }
 
-/* The Service was changed by somebody, perhaps: take it again, and remember
- * what it shall be. -ECANCELED: it was recovered. */
+/* 1: it was written, or its record is another; 0: it is as it shall be */
+static int service_retake(struct job *job, struct retake *w,
+			  struct kt_error *err)
+{
+	char by[96];
+	int rc = update_service(job->kube, job->ns, job->name, take_again, w,
+				err);
+
+	if (rc == 0 && w->state == SERVICE_GIVEN_BACK) {
+		rc = keep_await(job, err);
+		if (rc == -ECANCELED)
+			return job_service_lost(job, w->now, err);
+		if (rc < 0)
+			return rc;
+		w->force = true;
+		rc = update_service(job->kube, job->ns, job->name, take_again,
+				    w, err);
+	}
+	if (rc < 0)
+		return rc;
+	absence_note(&job->keep.claim, false, clock_ns());
+	rc |= follow(job, w);
+	if (rc > 0)
+		repeat_warn(&job->told,
+			    "Service %s/%s was changed by somebody%s: requests "
+			    "keep coming here, and what it shall be is "
+			    "remembered",
+			    job->ns, job->name,
+			    keep_by(job, w->now, "selector", by));
+	return rc;
+}
+
+/* Something that the job stands on was changed by somebody, perhaps: what is
+ * not as it shall be is put right. -ECANCELED: it was recovered. */
 static int job_service_keep(void *user, struct kt_error *err)
 {
 	struct job *job = user;
 	struct retake w = { .job = job };
-	int rc = update_service(job->kube, job->ns, job->name, take_again, &w,
-				err);
+	struct kt_error why = { 0 };
+	int rc = service_retake(job, &w, &why);
 
-	if (rc == 0 && w.state == SERVICE_GIVEN_BACK) {
-		/* who recovers removes the Pod next; who only replaced the
-		 * object does not */
-		rc = loop_sleep(job->app->loop, RECOVERED_PAUSE);
-		if (rc < 0)
-			return kt_fail(err, -rc, "interrupted");
-		w.force = shadow_check(job->shadow, err) > 0;
-		if (!w.force) {
-			json_decref(w.original);
-			rc = job_service_lost(job, w.now, err);
-			json_decref(w.now);
-			return rc;
-		}
-		rc = update_service(job->kube, job->ns, job->name, take_again,
-				    &w, err);
+	retake_fini(&w);
+	if (rc == -ENOENT) {
+		absence_note(&job->keep.claim, true, clock_ns());
+		job_changed(job); /* take it when it is there again */
+		return keep_await_service(job, err);
 	}
-	if (rc > 0) {
-		repeat_warn(
-			&job->told,
-			"Service %s/%s was changed by somebody: requests keep "
-			"coming here, and what it shall be is remembered",
-			job->ns, job->name);
-		rc = follow(job, &w, err);
-	}
-	json_decref(w.original);
-	json_decref(w.now);
-	if (rc == -ENOENT)
-		repeat_warn(&job->told, "Service %s/%s was deleted", job->ns,
-			    job->name);
-	else if (rc < 0 && rc != -EINTR)
-		repeat_warn(&job->told, "Service %s/%s: %s", job->ns, job->name,
-			    err->msg);
-	if (rc == -EINTR)
+	if (rc == -ECANCELED || rc == -EINTR) {
+		*err = why;
 		return rc;
-	*err = (struct kt_error){ 0 };
-	return 0;
+	}
+	if (rc < 0)
+		repeat_warn(&job->told, "Service %s/%s: %s", job->ns, job->name,
+			    why.msg);
+	return keep_objects(job, err);
 }
 
 void job_changed(void *user)
@@ -204,8 +228,17 @@ void job_changed(void *user)
 	struct job *job = user;
 
 	job->changed = true;
+	if (job->wakes)
+		*job->wakes = true;
 	if (job->uplink)
 		uplink_wake(job->uplink);
+}
+
+void job_on_object(void *user, const json_t *obj, bool gone)
+{
+	(void)obj;
+	(void)gone;
+	job_changed(user);
 }
 
 /* The Pod is gone. Somebody's `recover`, or only the Pod? */
@@ -217,6 +250,7 @@ static int pod_is_gone(void *user, struct kt_error *err)
 	auto_json json_t *service = NULL, *original = NULL;
 	struct kt_error why = { 0 };
 
+	absence_note(&job->keep.pod, true, clock_ns());
 	if (kube_get(job->kube, path, &service, &why) < 0 ||
 	    service_state(service, job->selector, &original) !=
 		    SERVICE_GIVEN_BACK)
@@ -233,16 +267,6 @@ static json_t *job_service_take(const json_t *service, void *arg)
 	    service_role(service))
 		return NULL; /* somebody was quicker */
 	return service_taken(service, job->selector, original);
-}
-
-static void start_guard(struct job *job)
-{
-	auto_free char *path = kube_path("v1", "services", job->ns, NULL, NULL);
-	auto_free char *field = xasprintf("metadata.name=%s", job->name);
-	auto_free char *query = kube_query(NULL, "fieldSelector", field);
-
-	job->watch =
-		object_watch_start(job->kube, path, query, job_changed, job);
 }
 
 int job_take(struct job *job, struct kt_error *err)
@@ -268,7 +292,13 @@ int job_take(struct job *job, struct kt_error *err)
 	job->on_change = job_service_keep;
 	job->renew = pod_is_gone;
 	job->change_user = job;
-	start_guard(job);
+	job->keep.holds = true;
+	if (job->stuntman) {
+		auto_free char *name = stuntman_name(job->name);
+
+		keep_add(job, name, make_stuntman, job, false);
+	}
+	keep_start(job);
 	return 0;
 }
 
@@ -286,8 +316,7 @@ bool job_give_back(struct job *job)
 	struct kt_error err = { 0 };
 	int rc;
 
-	object_watch_stop(job->watch);
-	job->watch = NULL;
+	keep_stop(job);
 	job->on_change = job->renew = NULL;
 	if (!job->taken)
 		return true;

@@ -89,6 +89,32 @@ static int mesh_pod(struct job *job, struct kt_error *err)
 	return rc;
 }
 
+/* Of plain mode manual: the Pod has the labels that the Service asks for */
+static int mesh_keep_manual(void *user, struct kt_error *err)
+{
+	struct mesh *m = user;
+	struct job *job = &m->job;
+	int rc = keep_user_service(job, err);
+
+	if (rc > 0) {
+		json_decref(job->keep.former);
+		job->keep.former = m->labels;
+		m->labels = json_copy(job->original);
+		json_object_set_new(m->labels, m->mark.key,
+				    json_string(m->mark.value));
+		job->face.labels = m->labels;
+	}
+	return rc < 0 ? rc : keep_objects(job, err);
+}
+
+static int mesh_serve_manual(struct job *job, struct kt_error *err)
+{
+	job->on_change = mesh_keep_manual;
+	job->change_user = mesh_of(job);
+	keep_start(job);
+	return job_serve(job, err);
+}
+
 static void mesh_ready_manual(struct job *job)
 {
 	const struct mesh *m = mesh_of(job);
@@ -138,6 +164,7 @@ static int mesh_write_routes(struct job *job, struct kt_error *err)
 	int rc;
 
 	progress_step(job->app->progress, "Write the routes");
+	mesh_record_keep(m);
 	rc = mesh_route_start(&m->route, err);
 	if (rc < 0)
 		return rc;
@@ -190,7 +217,7 @@ static const struct job_plan mesh_auto = {
 static const struct job_plan mesh_manual = {
 	.step = { mesh_open, mesh_find, mesh_pod, job_tunnel },
 	.ready = mesh_ready_manual,
-	.serve = job_serve,
+	.serve = mesh_serve_manual,
 	.undo = mesh_undo_manual,
 	.role = "mesh",
 };

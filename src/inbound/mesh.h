@@ -23,11 +23,12 @@ struct mesh {
 	const struct mesh_options *opt;
 	struct mark mark;
 	struct rule_match match;
-	char name[OBJECT_NAME_LEN]; /* of the record, or the Pod */
-	char *router;		    /* of the router's Pod */
-	struct heartbeat *record;   /* of ours; NULL: there is none */
-	struct mesh_route route;    /* --route; api NULL: without */
-	json_t *labels;		    /* of a Pod made by hand */
+	char name[OBJECT_NAME_LEN];   /* of the record, or the Pod */
+	char nowhere[KT_TARGET_SIZE]; /* to what the record leads */
+	char *router;		      /* of the router's Pod */
+	struct heartbeat *record;     /* of ours; NULL: there is none */
+	struct mesh_route route;      /* --route; api NULL: without */
+	json_t *labels;		      /* of a Pod made by hand */
 };
 
 static inline struct mesh *mesh_of(struct job *job)
@@ -46,6 +47,9 @@ void mesh_warn_tls(const struct job *job);
 
 /** mesh_record_make() - in place of a dead user's, if need be */
 KT_CHECK int mesh_record_make(struct mesh *m, struct kt_error *err);
+/** mesh_record_keep() - it is watched, too (keep.h); without it there are no
+ *  routes */
+void mesh_record_keep(struct mesh *m);
 /** mesh_record_remove() - when there is one of ours */
 void mesh_record_remove(struct mesh *m);
 

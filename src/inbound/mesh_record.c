@@ -14,13 +14,10 @@
 /* It leads nowhere, unless there are routes that lead to it */
 static json_t *record_selector(const struct mesh *m)
 {
-	char target[KT_TARGET_SIZE];
-
 	if (m->route.api)
 		return mesh_route_selector(&m->route);
-	target_make(target);
 	return json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_MESH,
-			 KT_LABEL_TARGET, target);
+			 KT_LABEL_TARGET, m->nowhere);
 }
 
 static json_t *record_make(const struct mesh *m)
@@ -45,8 +42,9 @@ static json_t *record_make(const struct mesh *m)
 }
 
 /* Ports without what only the original can have */
-static json_t *record_object(const struct mesh *m)
+static json_t *record_object(void *user)
 {
+	const struct mesh *m = user;
 	auto_json json_t *all = record_make(m);
 	json_t *copy = json_deep_copy(all), *port;
 	size_t i;
@@ -89,9 +87,13 @@ int mesh_record_make(struct mesh *m, struct kt_error *err)
 	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_free char *path =
 		kube_path("v1", "services", job->ns, m->name, NULL);
-	auto_json json_t *record = record_object(m);
+	auto_json json_t *record = NULL;
 	json_t **made = &m->route.made;
-	int rc = kube_create(job->kube, all, record, made, err);
+	int rc;
+
+	target_make(m->nowhere);
+	record = record_object(m);
+	rc = kube_create(job->kube, all, record, made, err);
 
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
@@ -105,6 +107,12 @@ int mesh_record_make(struct mesh *m, struct kt_error *err)
 	return rc;
 }
 
+void mesh_record_keep(struct mesh *m)
+{
+	keep_add(&m->job, m->name, m->route.api ? NULL : record_object, m,
+		 m->route.api != NULL);
+}
+
 void mesh_record_remove(struct mesh *m)
 {
 	auto_free char *path =
@@ -115,7 +123,8 @@ void mesh_record_remove(struct mesh *m)
 		return;
 	heartbeat_stop(m->record);
 	m->record = NULL;
-	if (kube_delete(m->job.kube, path, -1, &err) < 0)
+	if (!keep_is_foreign(&m->job, m->name) &&
+	    kube_delete(m->job.kube, path, -1, &err) < 0)
 		job_unfinished(&m->job, "Service %s was not removed: %s",
 			       m->name, err.msg);
 }

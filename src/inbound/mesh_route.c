@@ -73,8 +73,9 @@ static char *origin_path(const struct mesh_route *r)
 }
 
 /* It belongs to the record: Kubernetes removes it when that is gone */
-static json_t *make_origin(const struct mesh_route *r)
+static json_t *make_origin(void *user)
 {
+	const struct mesh_route *r = user;
 	const struct stuntman_spec spec = { r->job->service, r->job->original,
 					    shadow_user(), job_now(r->job),
 					    &r->job->global->pod };
@@ -120,32 +121,32 @@ void mesh_route_remove_origin(struct mesh_route *r)
 	auto_free char *path = origin_path(r);
 	struct kt_error err = { 0 };
 
-	if (r->job->origin && kube_delete(r->job->kube, path, -1, &err) < 0)
+	if (r->job->origin && !keep_is_foreign(r->job, r->origin) &&
+	    kube_delete(r->job->kube, path, -1, &err) < 0)
 		job_unfinished(r->job, "Service %s was not removed: %s",
 			       r->origin, err.msg);
 }
 
 /* --- the routes ----------------------------------------------------------- */
 
-/* A route has changed, or the shadow's Pod is gone. Who recovers removes the
- * record first. */
+/* A route, the Service or an object of ours has changed. Who recovers removes
+ * the record first, and all that belongs to it goes with it. */
 static int mesh_route_on_change(void *user, struct kt_error *err)
 {
 	struct mesh_route *r = user;
 	struct job *job = r->job;
-	auto_free char *path =
-		kube_path("v1", "services", job->ns, r->record, NULL);
-	auto_json json_t *record = NULL;
-	int rc = kube_get(job->kube, path, &record, err);
+	struct kt_error why = { 0 };
+	int rc = keep_user_service(job, err);
 
-	if (rc == -ENOENT)
-		return kt_fail(err, ECANCELED,
-			       "Service %s/%s was recovered by somebody else",
-			       job->ns, job->name);
-	if (rc == 0)
-		rc = routing_join(r->routing, err);
-	if (rc == -EINTR)
+	if (rc >= 0)
+		rc = keep_objects(job, err);
+	if (rc < 0)
 		return rc;
+	rc = routing_join(r->routing, &why);
+	if (rc == -EINTR) {
+		*err = why;
+		return rc;
+	}
 	if (rc > 0)
 		repeat_warn(&job->told,
 			    "the routes of Service %s/%s were changed by "
@@ -153,8 +154,7 @@ static int mesh_route_on_change(void *user, struct kt_error *err)
 			    job->ns, job->name);
 	else if (rc < 0)
 		repeat_warn(&job->told, "the routes of Service %s/%s: %s",
-			    job->ns, job->name, err->msg);
-	*err = (struct kt_error){ 0 };
+			    job->ns, job->name, why.msg);
 	return 0;
 }
 
@@ -168,7 +168,9 @@ int mesh_route_start(struct mesh_route *r, struct kt_error *err)
 		return rc;
 	r->job->on_change = r->job->renew = mesh_route_on_change;
 	r->job->change_user = r;
-	routing_watch(r->routing, job_changed, r->job);
+	routing_watch(r->routing, job_on_object, r->job);
+	keep_add(r->job, r->origin, make_origin, r, false);
+	keep_start(r->job);
 	return 0;
 }
 

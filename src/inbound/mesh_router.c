@@ -109,6 +109,7 @@ int mesh_router_switch(struct job *job, struct kt_error *err)
 	int rc;
 
 	progress_step(job->app->progress, "Switch Service %s", job->name);
+	mesh_record_keep(mesh_of(job));
 	rc = job_take(job, err);
 	if (rc < 0)
 		return rc;

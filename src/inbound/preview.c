@@ -50,8 +50,9 @@ static json_t *preview_ports(const struct expose *e, int minor)
 	return list;
 }
 
-static json_t *preview_make(const struct preview *p)
+static json_t *preview_make(void *user)
 {
+	const struct preview *p = user;
 	const struct job *job = &p->job;
 	json_t *service;
 	char now[24];
@@ -189,6 +190,20 @@ static int preview_service(struct job *job, struct kt_error *err)
 	return 0;
 }
 
+static int preview_keep(void *user, struct kt_error *err)
+{
+	return keep_objects(user, err);
+}
+
+static int preview_serve(struct job *job, struct kt_error *err)
+{
+	keep_add(job, job->name, preview_make, preview_of(job), true);
+	job->on_change = job->renew = preview_keep;
+	job->change_user = job;
+	keep_start(job);
+	return job_serve(job, err);
+}
+
 static void preview_ready(struct job *job)
 {
 	auto_free char *ports = job_text(job);
@@ -208,7 +223,8 @@ static void preview_undo(struct job *job)
 
 	if (p->service) {
 		heartbeat_stop(p->service);
-		if (kube_delete(job->kube, path, -1, &err) < 0)
+		if (!keep_is_foreign(job, job->name) &&
+		    kube_delete(job->kube, path, -1, &err) < 0)
 			job_unfinished(job, "Service %s/%s was not removed: %s",
 				       job->ns, job->name, err.msg);
 	}
@@ -220,7 +236,7 @@ static void preview_undo(struct job *job)
 static const struct job_plan preview_steps = {
 	.step = { preview_open, preview_shadow, job_tunnel, preview_service },
 	.ready = preview_ready,
-	.serve = job_serve,
+	.serve = preview_serve,
 	.undo = preview_undo,
 	.role = "preview",
 };

@@ -5,10 +5,12 @@
 A steady stream of HTTP requests until FILE exists or the time is over, each on a
 connection of its own (-k: on eight kept ones). Prints one line of JSON:
   {"sent": N, "failed": {"ECONNREFUSED": N, ...}, "by": {"SERVER": N, ...},
-   "again": N, "slowest_ms": N, "gap_ms": N}
+   "again": N, "slowest_ms": N, "gap_ms": N, "outage_ms": N}
 by: who answered (X-Served-By). again: of the sent, on kept connections that were
 closed at that moment, without a byte of an answer; repeated as HTTP clients do
-(RFC 9112 section 9.3.1). gap_ms: the longest time without an answer.
+(RFC 9112 section 9.3.1). gap_ms: the longest time without an answer. outage_ms:
+the longest time between the first and the last of failed requests, as they were
+sent, where the next one is less than a second away (not with -k).
 """
 import argparse
 import asyncio
@@ -30,6 +32,7 @@ class Hammer:
         self.again = 0
         self.slowest = 0
         self.gap = 0
+        self.bad = []
         self.last = time.monotonic()
         self.stop = asyncio.Event()
         fields = "".join(f"{h.replace(':', ': ', 1)}\r\n" for h in opt.header)
@@ -75,6 +78,7 @@ class Hammer:
     async def once(self):
         writer = None
         self.sent += 1
+        start = time.monotonic()
         try:
             reader, writer = await asyncio.wait_for(
                 asyncio.open_connection(self.opt.host, self.opt.port), TIMEOUT)
@@ -82,6 +86,7 @@ class Hammer:
         except (OSError, asyncio.TimeoutError,
                 asyncio.IncompleteReadError) as e:
             self.fail(e)
+            self.bad.append(start)
         finally:
             if writer:
                 writer.close()
@@ -119,6 +124,15 @@ class Hammer:
                 writer = None
             await asyncio.sleep(pause)
 
+    def outage(self):
+        longest, first, last = 0, None, None
+        for at in sorted(self.bad):
+            if last is None or at - last >= 1:
+                first = at
+            last = at
+            longest = max(longest, last - first)
+        return longest
+
     async def watch(self):
         while not (self.opt.stop and os.path.exists(self.opt.stop)):
             await asyncio.sleep(0.1)
@@ -145,7 +159,8 @@ class Hammer:
         print(json.dumps({"sent": self.sent, "failed": self.failed,
                           "by": self.by, "again": self.again,
                           "slowest_ms": round(self.slowest * 1000),
-                          "gap_ms": round(self.gap * 1000)}))
+                          "gap_ms": round(self.gap * 1000),
+                          "outage_ms": round(self.outage() * 1000)}))
 
 
 def main():

@@ -173,6 +173,66 @@ static void test_whole_spec(void **state)
 	assert_true(json_equal(got, want));
 }
 
+static void test_who_was_it(void **state)
+{
+#define WROTE(who, when, what)                                                 \
+	"{'manager': '" who "', 'time': '" when "', 'fieldsV1': {" what "}}"
+#define A_SELECTOR "'f:spec': {'f:selector': {}}"
+	auto_json json_t *obj = service(
+		"{}",
+		"[" WROTE(
+			"before", "2026-01-01T10:00:00Z",
+			A_SELECTOR) "," WROTE("ktctl", "2026-01-01T12:00:00Z",
+					      A_SELECTOR) "," WROTE("edit",
+								    "2026-01-"
+								    "01T11:00:"
+								    "00Z",
+								    "'f:"
+								    "metadata':"
+								    " {}") ","
+									   "{'"
+									   "man"
+									   "age"
+									   "r':"
+									   " '"
+									   "kub"
+									   "ele"
+									   "t',"
+									   " '"
+									   "tim"
+									   "e':"
+									   " '"
+									   "202"
+									   "6-"
+									   "01-"
+									   "01T"
+									   "13:"
+									   "00:"
+									   "00Z"
+									   "', "
+									   "'su"
+									   "bre"
+									   "sou"
+									   "rce"
+									   "': "
+									   "'st"
+									   "atu"
+									   "s'}"
+									   ", "
+									   "1, "
+									   "{}"
+									   "]");
+	auto_json json_t *none = json_quoted("{'metadata': {}}");
+	const char *since = "2026-01-01T10:30:00Z";
+
+	(void)state;
+	assert_string_equal(managers_last(obj, "selector", since), "ktctl");
+	assert_string_equal(managers_last(obj, NULL, since), "edit");
+	assert_null(managers_last(obj, "replicas", since));
+	assert_null(managers_last(obj, "selector", "2026-01-01T12:00:01Z"));
+	assert_null(managers_last(none, NULL, since));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_killed_in_between),
 		cmocka_unit_test(test_nothing_to_do),
 		cmocka_unit_test(test_whole_spec),
+		cmocka_unit_test(test_who_was_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

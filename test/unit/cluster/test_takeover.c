@@ -282,7 +282,62 @@ static void test_guard(void **state)
 	watch("{'kt-role': 'shadow-exchange', 'kt-target': 'z'}", RECORD,
 	      SERVICE_CHANGED, "{'app': 'web'}");
 	watch("{'app': 'web'}", "{}", SERVICE_GIVEN_BACK, "{'app': 'web'}");
-	watch(OURS, "{}", SERVICE_GIVEN_BACK, NULL);
+	/* only the record: nobody who recovers leaves the selector */
+	watch(OURS, "{}", SERVICE_CHANGED, NULL);
+}
+
+/* @now is made @want by the patch @wanted; NULL: nothing is to be done */
+static void drifts(const char *now, const char *want, const char *wanted)
+{
+	auto_json json_t *have = json_quoted(now);
+	auto_json json_t *shall = json_quoted(want);
+	auto_json json_t *patch = service_drift(have, shall);
+	auto_json json_t *expected = wanted ? json_quoted(wanted) : NULL;
+
+	assert_true(wanted ? json_equal(patch, expected) : !patch);
+}
+
+static void test_drift(void **state)
+{
+#define SHALL                                                                  \
+	"{'metadata': {'labels': {'control-by': 'kt'}, 'annotations': "        \
+	"{'kt-user': 'ann'}}, 'spec': {'selector': {'app': 'web'}, 'ports': "  \
+	"[{'port': 80}]}}"
+	(void)state;
+	drifts(SHALL, SHALL, NULL);
+	/* what the server and others add is theirs */
+	drifts("{'metadata': {'labels': {'control-by': 'kt', 'x': 'y'}, "
+	       "'annotations': {'kt-user': 'bob', 'x': 'y'}}, 'spec': {'type': "
+	       "'NodePort', 'selector': {'app': 'web'}, 'ports': [{'port': 80, "
+	       "'nodePort': 30000}]}}",
+	       SHALL, NULL);
+	drifts("{'metadata': {}, 'spec': {'selector': {'app': 'db', 'x': 'y'}, "
+	       "'ports': [{'port': 81}]}}",
+	       SHALL,
+	       "{'metadata': {'labels': {'control-by': 'kt'}, 'annotations': "
+	       "{'kt-user': 'ann'}}, 'spec': {'selector': {'app': 'web', 'x': "
+	       "null}, 'ports': [{'port': 80}]}}");
+	drifts("{'metadata': {'labels': {'control-by': 'kt'}, 'annotations': "
+	       "{'kt-user': 'ann'}}, 'spec': {'ports': [{'port': 80}, {'port': "
+	       "81}]}}",
+	       SHALL,
+	       "{'spec': {'selector': {'app': 'web'}, 'ports': [{'port': "
+	       "80}]}}");
+}
+
+static void test_labels_drift(void **state)
+{
+	auto_json json_t *pod = json_quoted(
+		"{'metadata': {'labels': {'app': 'web', 'own': 'x'}}}");
+	auto_json json_t *web = json_quoted("{'app': 'web'}");
+	auto_json json_t *db = json_quoted("{'tier': 'db'}");
+	auto_json json_t *want = json_quoted(
+		"{'metadata': {'labels': {'app': null, 'tier': 'db'}}}");
+	auto_json json_t *got = labels_drift(pod, db, web);
+
+	(void)state;
+	assert_null(labels_drift(pod, web, NULL));
+	assert_true(json_equal(got, want));
 }
 
 static void test_lock_owner(void **state)
@@ -603,6 +658,8 @@ int main(void)
 		cmocka_unit_test(test_many_ports),
 		cmocka_unit_test(test_take_and_restore),
 		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_drift),
+		cmocka_unit_test(test_labels_drift),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_lock_owner),
 		cmocka_unit_test(test_stuntman),

@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "cli/app.h"
-#include "cluster/object_watch.h"
 #include "inbound/job.h"
 #include "kube/rest.h"
 
@@ -80,7 +79,7 @@ static void expect_end(const char *uid, const char *says)
 	assert_int_equal(job.renew(job.change_user, &err), -ECANCELED);
 	assert_non_null(strstr(err.msg, says));
 
-	object_watch_stop(job.watch);
+	keep_fini(&job);
 	json_decref(job.selector);
 	json_decref(job.service);
 	json_decref(job.original);
@@ -94,11 +93,249 @@ static void says_how_it_was_lost(void **state)
 	expect_end("second", "was deleted and made anew");
 }
 
+/* --- what others do to the objects ---------------------------------------- */
+
+#define ALL "/api/v1/namespaces/n/services"
+#define ORIGIN ALL "/web-kt-stuntman"
+
+struct play {
+	struct store s;
+	struct app app;
+	struct global_options global;
+	struct job job;
+	struct kt_error err;
+};
+
+static void play_init(struct play *p)
+{
+	*p = (struct play){ .job = { .ns = "n", .name = "web" } };
+	store_init(&p->s);
+	p->app.loop = p->s.w.loop;
+	p->job.app = &p->app;
+	p->job.global = &p->global;
+	p->job.kube = p->s.w.kube;
+	p->job.selector = json_pack("{s:s}", "kt-target", "x");
+	put_web(&p->s, "first");
+	assert_int_equal(job_read(&p->job, &p->err), 0);
+}
+
+static void play_fini(struct play *p)
+{
+	job_stuntman_remove(&p->job);
+	keep_fini(&p->job);
+	json_decref(p->job.selector);
+	json_decref(p->job.service);
+	json_decref(p->job.original);
+	free(p->job.origin);
+	store_fini(&p->s);
+}
+
+/* An exchange with its origin at 10.0.0.1 */
+static void play_exchange(struct play *p)
+{
+	json_t *origin;
+
+	play_init(p);
+	store_put(&p->s, ORIGIN,
+		  json_pack("{s:{s:s,s:{s:s}},s:{s:s}}", "metadata", "name",
+			    "web-kt-stuntman", "labels", "control-by", "kt",
+			    "spec", "clusterIP", "10.0.0.1"));
+	assert_int_equal(job_stuntman(&p->job, &p->err), 0);
+	assert_int_equal(job_take(&p->job, &p->err), 0);
+	assert_int_equal(p->job.on_change(&p->job, &p->err), 0);
+	origin = store_get(&p->s, ORIGIN);
+	assert_string_equal(json_str(origin, "spec", "selector", "app", NULL),
+			    "web");
+}
+
+static void drop(struct play *p, const char *path)
+{
+	json_object_del(p->s.objects, path);
+}
+
+static int attend(struct play *p)
+{
+	p->err = (struct kt_error){ 0 };
+	return p->job.on_change(p->job.change_user, &p->err);
+}
+
+static void an_origin_is_made_again_where_it_was(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_exchange(&p);
+	drop(&p, ORIGIN);
+	assert_int_equal(attend(&p), 0);
+	assert_string_equal(
+		json_str(store_get(&p.s, ORIGIN), "spec", "clusterIP", NULL),
+		"10.0.0.1");
+	json_object_set_new(
+		json_at(store_get(&p.s, ORIGIN), "spec", "selector", NULL),
+		"app", json_string("other"));
+	assert_int_equal(attend(&p), 0);
+	assert_string_equal(json_str(store_get(&p.s, ORIGIN), "spec",
+				     "selector", "app", NULL),
+			    "web");
+	play_fini(&p);
+}
+
+static bool no_post(struct store *s, struct fake_conn *c, const char *method,
+		    const char *path, const json_t *body)
+{
+	(void)s;
+	(void)path;
+	(void)body;
+	if (strcmp(method, "POST") != 0)
+		return false;
+	fake_reply(c, 422, "Content-Type: application/json\r\n",
+		   "{\"kind\":\"Status\",\"reason\":\"Invalid\","
+		   "\"message\":\"already allocated\"}");
+	return true;
+}
+
+/* Never half: where it cannot be made again, the job ends */
+static void an_origin_that_cannot_be_made_ends_it(void **state)
+{
+	struct play p;
+	int rc = 0;
+
+	(void)state;
+	play_exchange(&p);
+	drop(&p, ORIGIN);
+	p.s.before = no_post;
+	for (int i = 0; rc == 0 && i < 40; i++) {
+		rc = attend(&p);
+		assert_int_equal(loop_sleep(p.s.w.loop, 100 * NS_MS), 0);
+	}
+	assert_int_equal(rc, -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "cannot be made again: "));
+	play_fini(&p);
+}
+
+static void another_s_origin_is_not_touched(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_exchange(&p);
+	store_put(&p.s, ORIGIN,
+		  json_pack("{s:{s:s,s:s}}", "metadata", "name",
+			    "web-kt-stuntman", "uid", "another"));
+	assert_int_equal(attend(&p), -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "somebody else has made another"));
+	job_stuntman_remove(&p.job);
+	assert_non_null(store_get(&p.s, ORIGIN));
+	play_fini(&p);
+}
+
+/* One alone: changed. With another, in any order: recovered. */
+static void the_service_and_another_object_is_a_recover(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_exchange(&p);
+	put_web(&p.s, "first");
+	assert_int_equal(attend(&p), 0);
+	assert_string_equal(json_str(store_get(&p.s, WEB), "spec", "selector",
+				     "kt-target", NULL),
+			    "x");
+	drop(&p, ORIGIN); /* soon after */
+	assert_int_equal(attend(&p), -ECANCELED);
+	assert_null(store_get(&p.s, ORIGIN));
+	play_fini(&p);
+
+	play_exchange(&p);
+	drop(&p, ORIGIN); /* before: made again */
+	assert_int_equal(attend(&p), 0);
+	put_web(&p.s, "first");
+	assert_int_equal(attend(&p), -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "was recovered by somebody else"));
+	assert_null(json_str(store_get(&p.s, WEB), "spec", "selector",
+			     "kt-target", NULL));
+	play_fini(&p);
+}
+
+static void a_service_that_is_deleted_ends_it(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_exchange(&p);
+	drop(&p, WEB);
+	assert_int_equal(attend(&p), -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "was deleted by somebody"));
+	play_fini(&p);
+}
+
+static json_t *make_new(void *user)
+{
+	(void)user;
+	return json_pack("{s:{s:s,s:{s:s}},s:{s:{s:s}}}", "metadata", "name",
+			 "web", "labels", "control-by", "kt", "spec",
+			 "selector", "kt-target", "x");
+}
+
+static void a_preview_s_service_is_made_again(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_init(&p);
+	keep_add(&p.job, "web", make_new, NULL, true);
+	drop(&p, WEB);
+	assert_int_equal(keep_objects(&p.job, &p.err), 0);
+	assert_non_null(store_get(&p.s, WEB));
+	assert_int_equal(keep_objects(&p.job, &p.err), 0);
+	/* the Pod, too: somebody has cleaned up */
+	absence_note(&p.job.keep.pod, true, clock_ns());
+	drop(&p, WEB);
+	assert_int_equal(keep_objects(&p.job, &p.err), -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "removed by somebody else"));
+	assert_null(store_get(&p.s, WEB));
+	play_fini(&p);
+}
+
+static void the_rule_has_a_time(void **state)
+{
+	static const struct {
+		int64_t claim, other;
+		bool recovered;
+	} all[] = {
+		{ 0, 0, false },   { 50, 0, false },  { 0, 50, false },
+		{ 50, 50, true },  { 50, 59, true },  { 59, 50, true },
+		{ 50, 61, false }, { 61, 50, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct keep k = { .n = 2, .service[0].claim = true };
+
+		absence_note(&k.claim, all[i].claim, all[i].claim * NS_SEC);
+		absence_note(&k.service[0].away, true, 50 * NS_SEC);
+		absence_note(&k.service[1].away, all[i].other,
+			     all[i].other * NS_SEC);
+		assert_int_equal(keep_recovered(&k), all[i].recovered);
+		absence_note(&k.service[1].away, false, 0);
+		k.service[1].away.since = 0;
+		absence_note(&k.pod, all[i].other, all[i].other * NS_SEC);
+		assert_int_equal(keep_recovered(&k), all[i].recovered);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_was_typed),
 		cmocka_unit_test(says_how_it_was_lost),
+		cmocka_unit_test(an_origin_is_made_again_where_it_was),
+		cmocka_unit_test(an_origin_that_cannot_be_made_ends_it),
+		cmocka_unit_test(another_s_origin_is_not_touched),
+		cmocka_unit_test(the_service_and_another_object_is_a_recover),
+		cmocka_unit_test(a_service_that_is_deleted_ends_it),
+		cmocka_unit_test(a_preview_s_service_is_made_again),
+		cmocka_unit_test(the_rule_has_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
