@@ -235,15 +235,6 @@ print(json.dumps(o))'
   # both of them: somebody has cleaned up
   delete service/new pod/"$(shadows shadow-preview)" --grace-period=1 >/dev/null
   given_back job "Service $NS/new and its shadow were removed by somebody else"
-  # another has the name now: it is not ours
-  start job alice preview new --expose 8080:80
-  mine() {
-    kc -n "$NS" delete service new --ignore-not-found &&
-      kc -n "$NS" create service clusterip new --tcp=80
-  } >/dev/null 2>&1
-  eventually 20 mine # quicker than who makes it again
-  eventually 20 ended job
-  kc -n "$NS" delete service new >/dev/null
 }
 
 @test "side by side: ephemeral: its Pods, and the Service's selector" {
@@ -273,7 +264,7 @@ print(json.dumps(o))'
   sleep 1
   kc replace -f "$RUN/restored.json" >/dev/null
   hammer_start plain -r 50 -t 60 "$WEB" 80
-  delete service web-kt-stuntman >/dev/null
+  delete service web-kt-stuntman --ignore-not-found >/dev/null
   given_back job "was recovered by somebody else ('kubectl-replace')"
   outage plain
 }

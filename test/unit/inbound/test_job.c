@@ -280,6 +280,7 @@ static json_t *make_new(void *user)
 static void a_preview_s_service_is_made_again(void **state)
 {
 	struct play p;
+	json_t *other;
 
 	(void)state;
 	play_init(&p);
@@ -287,6 +288,19 @@ static void a_preview_s_service_is_made_again(void **state)
 	drop(&p, WEB);
 	assert_int_equal(keep_objects(&p.job, &p.err), 0);
 	assert_non_null(store_get(&p.s, WEB));
+	assert_int_equal(keep_objects(&p.job, &p.err), 0);
+	/* another preview has the name by now */
+	other = make_new(NULL);
+	json_object_set_new(json_at(other, "spec", "selector", NULL),
+			    "kt-target", json_string("y"));
+	json_object_set_new(json_object_get(other, "metadata"), "uid",
+			    json_string("another"));
+	store_put(&p.s, WEB, other);
+	assert_int_equal(keep_objects(&p.job, &p.err), -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "somebody else has made another"));
+	assert_true(keep_is_foreign(&p.job, "web"));
+	store_put(&p.s, WEB, make_new(NULL));
+	p.job.keep.service[0].uid[0] = '\0';
 	assert_int_equal(keep_objects(&p.job, &p.err), 0);
 	/* the Pod, too: somebody has cleaned up */
 	absence_note(&p.job.keep.pod, true, clock_ns());
