@@ -155,6 +155,7 @@ static int exchange_inject(struct job *job, struct kt_error *err)
 static int exchange_serve_pods(struct job *job, struct kt_error *err)
 {
 	job->ready = true;
+	injector_watch_service(exchange_of(job)->injector);
 	return injector_serve(exchange_of(job)->injector, err);
 }
 

@@ -549,14 +549,18 @@ static int inject_check_service(struct injector *x, struct kt_error *err)
 	return rc;
 }
 
+void injector_watch_service(struct injector *x)
+{
+	if (x->job->subject.kind == SUBJECT_POD)
+		return; /* it is this Pod, whoever leads to it */
+	x->job->wakes = &x->changed;
+	keep_start(x->job);
+}
+
 int injector_serve(struct injector *x, struct kt_error *err)
 {
 	int64_t wait = -1;
 
-	if (x->job->subject.kind != SUBJECT_POD) {
-		x->job->wakes = &x->changed;
-		keep_start(x->job);
-	}
 	for (;;) {
 		int rc = loop_run_until(x->job->app->loop, &x->changed, wait);
 
@@ -674,6 +678,8 @@ void injector_free(struct injector *x)
 {
 	if (!x)
 		return;
+	keep_stop(x->job);
+	x->job->wakes = NULL;
 	while (!list_empty(&x->places))
 		place_free(container_of(x->places.next, struct place, node));
 	kube_watch_stop(x->watch);

@@ -24,6 +24,9 @@ struct injector;
 struct injector *injector_new(struct job *job);
 /** injector_start() - every Pod that runs now leads here */
 KT_CHECK int injector_start(struct injector *x, struct kt_error *err);
+/** injector_watch_service() - it ends with an error when the Service leads to
+ *  other Pods */
+void injector_watch_service(struct injector *x);
 /** injector_serve() - until a signal (-EINTR) or a fatal error */
 KT_CHECK int injector_serve(struct injector *x, struct kt_error *err);
 /** injector_leave() - callers reach the Pods again, requests under way end, the
