@@ -248,6 +248,13 @@ END
   }
   eventually 10 replaced
   grep -q "were changed by somebody" "$RUN/a.log"
+  # the Service for the origin is made again, where it was
+  local origin ip
+  origin=$(names services | tr ' ' '\n' | grep 'kt-origin.*blue')
+  ip=$(web "$origin")
+  kc -n "$NS" delete service "$origin" >/dev/null
+  again() { [ "$(web "$origin" 2>/dev/null)" = "$ip" ]; }
+  eventually 3 again
   leave a
   [ "$(routes web-routes | awk '{print $1}' | xargs)" = "web-kt-mesh-blue -" ]
   user_routes
