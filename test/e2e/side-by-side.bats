@@ -85,6 +85,7 @@ touched() {
     }
     sleep 0.2
   done
+  sleep 0.6 # the next outage is another one
 }
 
 # the words of those who touch
@@ -125,7 +126,6 @@ touch_service() { # ROLE
   touched note web kt-selector-
   touched note web kt-selector=nonsense
   touched as_before
-  touched as_before --force
   touched label "$1" kt-target=other
   touched label "$1" kt-role-
 }
@@ -173,6 +173,7 @@ print(json.dumps(o))'
   touch_service shadow-exchange
   outage all
   asks local "http://$WEB/"
+  touched as_before --force
   PATIENCE=15 touched pod_killed shadow-exchange
   touched delete service web-kt-stuntman
   killed job
@@ -192,6 +193,7 @@ print(json.dumps(o))'
   outage plain
   asks local "http://$WEB/" -H 'version: blue'
   is_own "$WEB"
+  touched as_before --force
   PATIENCE=15 touched pod_killed router
   touched delete service web-kt-stuntman
   killed job

@@ -10,7 +10,7 @@ by: who answered (X-Served-By). again: of the sent, on kept connections that wer
 closed at that moment, without a byte of an answer; repeated as HTTP clients do
 (RFC 9112 section 9.3.1). gap_ms: the longest time without an answer. outage_ms:
 the longest time between the first and the last of failed requests, as they were
-sent, where the next one is less than a second away (not with -k).
+sent, where the next one is less than half a second away (not with -k).
 """
 import argparse
 import asyncio
@@ -127,7 +127,7 @@ class Hammer:
     def outage(self):
         longest, first, last = 0, None, None
         for at in sorted(self.bad):
-            if last is None or at - last >= 1:
+            if last is None or at - last >= 0.5:
                 first = at
             last = at
             longest = max(longest, last - first)
