@@ -48,12 +48,18 @@ int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
 		kt_hint(err, "name an image of the shadow with --image");
 		return -ENOTSUP;
 	}
-	base_image_fini(&b->base);
-	if (o->base_image)
+	if (o->base_image) {
+		base_image_fini(&b->base);
 		b->base.image = xstrdup(o->base_image);
-	else
+	} else {
 		rc = base_image_find(b->kube, b->ns, selector, b->program->arch,
 				     &b->base, err);
+	}
+	/* the second time that of the first will do */
+	if (rc == -ENOENT && b->base.image) {
+		*err = (struct kt_error){ 0 };
+		rc = 0;
+	}
 	return rc < 0 ? rc : bootstrap_again(b, err);
 }
 
