@@ -241,12 +241,17 @@ static void inflate_dynamic(struct inflate *s)
 	inflate_symbols(s);
 }
 
+static bool inflate_is_gzip(const uint8_t *in, size_t n)
+{
+	return n >= HEAD + TAIL && in[0] == 0x1f && in[1] == 0x8b &&
+	       in[2] == 8 && in[3] == 0;
+}
+
 uint32_t gzip_size(const uint8_t *in, size_t n)
 {
 	const uint8_t *p;
 
-	if (n < HEAD + TAIL || in[0] != 0x1f || in[1] != 0x8b || in[2] != 8 ||
-	    in[3] != 0)
+	if (!inflate_is_gzip(in, n))
 		return 0;
 	p = in + n - 4;
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
@@ -258,7 +263,7 @@ int gzip_inflate(const uint8_t *in, size_t n, uint8_t *out, size_t size)
 	struct inflate s = { .out = out, .size = size };
 	bool last = false;
 
-	if (gzip_size(in, n) != (uint32_t)size)
+	if (!inflate_is_gzip(in, n) || gzip_size(in, n) != (uint32_t)size)
 		return -EPROTO;
 	s.in = in + HEAD;
 	s.end = in + n - TAIL;

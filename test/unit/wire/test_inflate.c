@@ -92,6 +92,8 @@ static void not_what_is_cut_off(void **state)
 	packed[0] ^= 1;
 	assert_int_equal(gzip_size(packed, n), 0);
 	packed[0] ^= 1;
+	assert_true(gzip_inflate(packed, 0, back, 0) < 0); /* no file at all */
+	assert_true(gzip_inflate(packed, 17, back, 0) < 0);
 	packed[3] = 8; /* a name follows */
 	assert_int_equal(gzip_size(packed, n), 0);
 }
