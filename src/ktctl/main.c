@@ -16,6 +16,7 @@
 #include "local/signals.h"
 
 #include <errno.h>
+#include <nss.h>
 #include <string.h>
 
 static int run_in_loop(struct app *app)
@@ -95,6 +96,18 @@ static int ktctl_main_serve(struct app *app, const struct invocation *inv)
 	return status;
 }
 
+/* A static C library must not load the modules of the machine's, which may be
+ * another one: hosts, users and groups are those of the files and of DNS. */
+static void ktctl_main_pin_lookups(void)
+{
+#ifdef KT_STATIC
+	__nss_configure_lookup("hosts", "files dns");
+	__nss_configure_lookup("passwd", "files");
+	__nss_configure_lookup("group", "files");
+	__nss_configure_lookup("services", "files");
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	struct kt_error err = { 0 };
@@ -103,6 +116,7 @@ int main(int argc, char **argv)
 	struct home home;
 	int status;
 
+	ktctl_main_pin_lookups();
 	fdlimit_raise();
 	home_init(&home);
 	app.home = &home;

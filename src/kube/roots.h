@@ -11,8 +11,11 @@
  *
  * As kubectl takes them: each variable replaces the file, or the directories,
  * that the system has; what the other one does not replace stays. SSL_CERT_DIR
- * is a ':' list, and every file in it counts, whatever its name.
- * @pem: the authorities (returned, caller frees), NULL when neither is set
+ * is a ':' list, and every file in it counts, whatever its name. Where neither
+ * is set and libcurl looks in a place that this system does not have, it is the
+ * system's own file.
+ * @pem: the authorities (returned, caller frees), NULL: those that libcurl
+ * finds
  * @alone: the system's directory does not count beside them
  * Return: 0, or -errno with @err
  */

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct nft by way of the program nft(8), where libnftables cannot be linked
+ * in: it is a shared library only, and a static program loads none.
+ */
+#include "net/nft.h"
+
+#include "base/fdlimit.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/**
+ * DOC: nft as a child
+ *
+ * "nft -i" reads commands line by line and keeps its netlink socket, so the
+ * tables that it owns live as long as it: until nft_free(), or until we are
+ * gone and its stdin ends. One line is one transaction. It says nothing when
+ * all went well, so a command behind it that always fails, and is repeated in
+ * its complaint, marks the end of what belongs to it:
+ *
+ *     Error: Could not process rule: File exists
+ *     create table inet ktctl { flags owner; }
+ *                       ^^^^^
+ *     Error: No such file or directory
+ *     list table inet kt_end_7
+ *                     ^^^^^^^^
+ */
+
+#define NFT_TIMEOUT_MS 10000
+#define NFT_SAID_MAX 32768
+
+struct nft {
+	pid_t pid;
+	int fd;	 /* its stdin */
+	int err; /* its stderr */
+	unsigned int round;
+	size_t len;
+	char said[NFT_SAID_MAX];
+};
+
+/* --- the child ------------------------------------------------------------ */
+
+/* A session of its own: Ctrl-C is for us, who need the tables until the end.
+ * HOME: it would keep a history of its commands. */
+static _Noreturn void nft_program_exec(int in, int err)
+{
+	char name[] = "nft", flag[] = "-i";
+	char *argv[] = { name, flag, NULL };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	fdlimit_restore();
+	setenv("LC_ALL", "C", 1);
+	setenv("HOME", "/dev/null", 1);
+	if (null < 0 || dup2(in, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(err, 2) < 0)
+		_exit(126);
+	execvp(argv[0], argv);
+	execv("/usr/sbin/nft", argv);
+	execv("/sbin/nft", argv);
+	_exit(127);
+}
+
+static int nft_program_start(struct nft *n)
+{
+	int in[2], err[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, err) < 0) {
+		close(in[0]);
+		close(in[1]);
+		return -ENFILE;
+	}
+	n->pid = fork();
+	if (n->pid == 0)
+		nft_program_exec(in[1], err[1]);
+	close(in[1]);
+	close(err[1]);
+	n->fd = in[0];
+	n->err = err[0];
+	return n->pid < 0 ? -EAGAIN : 0;
+}
+
+static int nft_program_end(struct nft *n)
+{
+	int status = 0;
+
+	close(n->fd);
+	close(n->err);
+	if (n->pid <= 0)
+		return 0;
+	kill(n->pid, SIGKILL);
+	while (waitpid(n->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+/* --- a command and what is said to it ------------------------------------- */
+
+static int nft_program_send(struct nft *n, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t done = send(n->fd, text, len, MSG_NOSIGNAL);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		text += done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+static int64_t nft_program_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * (int64_t)1000 + ts.tv_nsec / 1000000;
+}
+
+/* Until @mark is there, which is cut off with the complaint it stands in */
+static int nft_program_wait(struct nft *n, const char *mark)
+{
+	int64_t end = nft_program_now() + NFT_TIMEOUT_MS;
+
+	for (;;) {
+		struct pollfd pfd = { .fd = n->err, .events = POLLIN };
+		int64_t left = end - nft_program_now();
+		char *at, *p;
+		ssize_t got;
+
+		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
+			return -ETIMEDOUT;
+		got = recv(n->err, n->said + n->len, NFT_SAID_MAX - 1 - n->len,
+			   MSG_DONTWAIT);
+		if (got == 0)
+			return n->len + 1 == NFT_SAID_MAX ? -ENOBUFS : -EPIPE;
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -EPIPE;
+		n->len += got > 0 ? (size_t)got : 0;
+		n->said[n->len] = '\0';
+		if (strstr(n->said, "cache initialization failed"))
+			return -EPERM;
+		at = strstr(n->said, mark);
+		if (!at || !strchr(at, '\n'))
+			continue;
+		*at = '\0';
+		for (p = at; p > n->said && !str_starts(p, "Error: ");)
+			p--;
+		*p = '\0';
+		return 0;
+	}
+}
+
+/* The system's words for an error, as nft repeats them, back to the number */
+static int nft_program_errno(const char *why)
+{
+	static const int known[] = { EPERM,  EACCES, EEXIST,	 EBUSY,
+				     ENOENT, ENOMEM, EOPNOTSUPP, EAFNOSUPPORT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (str_starts(why, strerrordesc_np(known[i])))
+			return known[i];
+	return str_starts(why, "Resource busy") ? EBUSY : EINVAL; /* musl */
+}
+
+/* "Error: Could not process rule: reason" -> "reason"; "": none */
+static void nft_program_complaint(const char *said, char *out, size_t size)
+{
+	static const char error[] = "Error: ", rule[] = "process rule: ";
+	const char *p = strstr(said, error), *end;
+
+	*out = '\0';
+	if (!p)
+		return;
+	p += sizeof(error) - 1;
+	end = p + strcspn(p, "\n");
+	if (strstr(p, rule) && strstr(p, rule) < end)
+		p = strstr(p, rule) + sizeof(rule) - 1;
+	snprintf(out, size, "%.*s", (int)(end - p), p);
+}
+
+static int nft_program_ask(struct nft *n, const char *text)
+{
+	auto_free char *mark =
+		xasprintf("list table inet kt_end_%u", n->round++);
+	auto_free char *line = xasprintf("%s\n%s\n", text, mark);
+	int rc;
+
+	/* a line is a command: what parts commands inside it is a ';' */
+	for (char *p = line; p < line + strlen(text); p++)
+		if (*p == '\n')
+			*p = ';';
+	n->len = 0;
+	rc = nft_program_send(n, line, strlen(line));
+	return rc < 0 ? rc : nft_program_wait(n, mark);
+}
+
+int nft_run(struct nft *n, const char *text, const char *what,
+	    struct kt_error *err)
+{
+	int rc = nft_program_ask(n, text);
+	char why[200];
+
+	if (rc < 0)
+		return kt_fail(err, -rc, "%s: nft: %s", what, strerror(-rc));
+	nft_program_complaint(n->said, why, sizeof(why));
+	if (!why[0])
+		return 0;
+	log_debug("nft refused:\n%s%s", text, n->said);
+	return kt_fail(err, nft_program_errno(why), "%s: nftables: %s", what,
+		       why);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+int nft_new(struct nft **out, struct kt_error *err)
+{
+	struct nft *n = xcalloc(1, sizeof(*n));
+	int rc = nft_program_start(n), status;
+
+	if (rc == 0)
+		rc = nft_program_ask(n, "");
+	if (rc == 0) {
+		*out = n;
+		return 0;
+	}
+	status = n->pid ? nft_program_end(n) : 0;
+	free(n);
+	if (status == 127) {
+		kt_hint(err, "install the package nftables; "
+			     "--disableTunDevice works without (SOCKS5)");
+		return kt_fail(err, ENOENT,
+			       "open nftables: the program nft "
+			       "is not on this machine");
+	}
+	return kt_fail(err, -rc, "open nftables: nft: %s", strerror(-rc));
+}
+
+void nft_free(struct nft *n)
+{
+	if (!n)
+		return;
+	nft_program_end(n);
+	free(n);
+}
