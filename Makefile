@@ -9,7 +9,7 @@ ONLY ?=
 export KUBE
 
 .PHONY: all packages demo test unit fuzz e2e bench cluster-up cluster-down \
-	cluster-env install uninstall lint clean
+	cluster-env install uninstall dist dist-check lint clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -60,9 +60,19 @@ uninstall: $(BUILD)/build.ninja
 	meson setup --reconfigure $(BUILD) --prefix "$(PREFIX)"
 	tools/uninstall $(BUILD) "$(DESTDIR)"
 
+# what a release consists of, from the last commit
+dist:
+	tools/install-packages build dist
+	tools/dist/run dist
+
+# the same again in another folder, byte for byte; then on fresh Debian roots
+dist-check: dist
+	test/dist/repeat dist
+	bats test/dist
+
 lint:
 	tools/install-packages build test lint
 	tools/lint
 
 clean:
-	rm -rf $(BUILD) build-asan build-gcc build-clang
+	rm -rf $(BUILD) build-asan build-gcc build-clang dist
