@@ -94,12 +94,12 @@ listing() { # SUITE
     root=$BATS_FILE_TMPDIR/$suite
     cp "$KUBECONFIG" "$root/root/kubeconfig"
     # shellcheck disable=SC2016 # the inner shell's
-    run laptop dist env -u KUBECONFIG unshare -m --propagation private sh -c '
+    run laptop dist unshare -m --propagation private sh -c '
       root=$1; shift
       mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" &&
       mount --rbind /sys "$root/sys" && cp /etc/resolv.conf "$root/etc/" &&
       cp /etc/hosts "$root/etc/" && cd / && exec chroot "$root" "$@"' \
-      sh "$root" env HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c '
+      sh "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c '
         ktctl connect -c /root/kubeconfig -n '"$NS"' -i '"$KTCTL_IMAGE"' \
           >/root/log 2>&1 &
         for i in $(seq 300); do
