@@ -393,6 +393,44 @@ const json_t *object_pod_labels(const json_t *obj)
 			   : json_at(obj, "metadata", "labels", NULL);
 }
 
+static bool objects_runs_shadow(const json_t *container)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (json_object_get(container, "args"), i, v)
+		if (str_eq(json_string_value(v), "--listen"))
+			return true;
+	json_array_foreach (json_object_get(container, "env"), i, v)
+		if (str_eq(json_str(v, "name", NULL), KT_ENV_SERVE))
+			return true;
+	return false;
+}
+
+bool object_is_of_ktctl(const json_t *obj)
+{
+	const json_t *of_template =
+		json_at(obj, "spec", "template", "spec", "containers", NULL);
+	const json_t *containers =
+		of_template ? of_template
+			    : json_at(obj, "spec", "containers", NULL);
+	const json_t *c;
+	size_t i;
+
+	if (!containers) /* a Service: KT Connect does not say whose it is */
+		return object_annotation(obj, KT_ANNOTATION_USER);
+	/* a service mesh may have put its own before it */
+	json_array_foreach (containers, i, c)
+		if (str_eq(json_str(c, "name", NULL), KT_CONTAINER))
+			return objects_runs_shadow(c);
+	return false;
+}
+
+bool object_is_ending(const json_t *obj)
+{
+	return json_at(obj, "metadata", "deletionTimestamp", NULL);
+}
+
 int64_t object_age(const json_t *obj, const char *key, int64_t now)
 {
 	const char *text = object_annotation(obj, key);

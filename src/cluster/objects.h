@@ -102,6 +102,11 @@ const char *object_name(const json_t *obj);
 char *object_config(const json_t *obj, const char *key);
 /** object_pod_labels() - labels of the Pods that @obj is, or makes; borrowed */
 const json_t *object_pod_labels(const json_t *obj);
+/** object_is_of_ktctl() - this program has made @obj, not KT Connect, whose
+ *  objects have the same names and labels, but another program in them */
+bool object_is_of_ktctl(const json_t *obj);
+/** object_is_ending() - it is deleted, and not gone yet */
+bool object_is_ending(const json_t *obj);
 /** object_age() - seconds since the Unix time in the annotation @key; -1: there
  *  is none */
 int64_t object_age(const json_t *obj, const char *key, int64_t now);

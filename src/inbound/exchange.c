@@ -24,7 +24,7 @@ int exchange_look(struct job *job, struct kt_error *err)
 	if (rc == 0)
 		rc = job_rules(job, NULL, err);
 	if (rc == 0)
-		rc = lease_check(job, false, err);
+		rc = lease_check(job, LEASE_ALL, err);
 	return rc;
 }
 
@@ -65,7 +65,7 @@ static int exchange_claim(struct job *job, struct kt_error *err)
 	if (rc == 0)
 		rc = job_lock(job, err);
 	if (rc == 0) /* now nobody comes between */
-		rc = lease_check(job, false, err);
+		rc = lease_check(job, LEASE_ALL, err);
 	if (rc == 0)
 		rc = job_stuntman(job, err);
 	if (rc < 0)

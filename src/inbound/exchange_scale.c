@@ -246,7 +246,7 @@ int exchange_find_workload(struct job *job, struct kt_error *err)
 	if (rc == 0)
 		rc = job_lock(job, err);
 	if (rc == 0) /* now nobody comes between */
-		rc = lease_check(job, false, err);
+		rc = lease_check(job, LEASE_ALL, err);
 	if (rc == 0)
 		rc = scale_read(x, err);
 	if (rc == 0)

@@ -44,11 +44,14 @@ static int adopt_stuntman(struct job *job, const char *path, json_t **out,
 	if (rc < 0)
 		return rc;
 	if (!str_eq(object_label(*out, KT_LABEL_CONTROL),
-		    KT_LABEL_CONTROL_VALUE))
+		    KT_LABEL_CONTROL_VALUE)) {
+		kt_hint(err, "its name is needed for the origin of Service %s",
+			job->name);
 		return kt_fail(
 			err, EEXIST,
 			"Service %s/%s exists, and ktctl has not made it",
 			job->ns, object_name(*out));
+	}
 	patch = stuntman_patch(*out, want);
 	more = service_drift(*out, want); /* what a former one did not have */
 	json_object_set(patch, "metadata", json_object_get(more, "metadata"));
@@ -283,11 +286,13 @@ int job_take(struct job *job, struct kt_error *err)
 		return -err->code;
 	if (rc == 0 &&
 	    !json_equal(json_at(job->service, "spec", "selector", NULL),
-			job->selector))
+			job->selector)) {
+		kt_hint(err, "try again: whoever has it is named then");
 		return kt_fail(err, EBUSY,
 			       "Service %s/%s was taken by somebody else in "
 			       "this moment",
 			       job->ns, job->name);
+	}
 	job->taken = true;
 	job->on_change = job_service_keep;
 	job->renew = pod_is_gone;

@@ -17,27 +17,6 @@
 
 #define SECOND_LOOK (4 * NS_SEC) /* a lost Pod's owner makes another */
 
-/* Of this program, not KT Connect's */
-static bool is_of_ktctl(const json_t *obj)
-{
-	const json_t *of_template =
-		json_at(obj, "spec", "template", "spec", "containers", NULL);
-	const json_t *containers =
-		of_template ? of_template
-			    : json_at(obj, "spec", "containers", NULL);
-	const json_t *c, *e;
-	size_t i, k;
-
-	if (!containers) /* a record */
-		return object_annotation(obj, KT_ANNOTATION_USER);
-	/* a service mesh may have put its own before ours */
-	json_array_foreach (containers, i, c)
-		json_array_foreach (json_object_get(c, "env"), k, e)
-			if (str_eq(json_str(e, "name", NULL), KT_ENV_SERVE))
-				return true;
-	return false;
-}
-
 bool lease_is_alive(const struct job *job, const json_t *obj)
 {
 	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, job_now(job));
@@ -46,7 +25,7 @@ bool lease_is_alive(const struct job *job, const json_t *obj)
 			  object_annotation(obj, KT_ANNOTATION_OWNER)))
 		return false;
 	return age < 0 ||
-	       age <= (is_of_ktctl(obj) ? LEASE_DEAD : LEASE_DEAD_KT);
+	       age <= (object_is_of_ktctl(obj) ? LEASE_DEAD : LEASE_DEAD_KT);
 }
 
 char *lease_users(const json_t *objects)
@@ -89,29 +68,104 @@ static int list_labels(struct job *job, const char *api, const char *resource,
 	return rc;
 }
 
-int lease_clear_pods(struct job *job, const json_t *labels,
-		     struct kt_error *err)
+/* KT Connect keeps a key beside each shadow, under its name; who may not remove
+ * it leaves it to `clean` */
+static void lease_drop_key(struct job *job, const json_t *shadow)
+{
+	auto_free char *path = kube_path("v1", "configmaps", job->ns,
+					 object_name(shadow), NULL);
+	struct kt_error err = { 0 };
+
+	if (!object_is_of_ktctl(shadow) &&
+	    kube_delete(job->kube, path, -1, &err) < 0)
+		log_debug("%s", err.msg);
+}
+
+static int lease_drop_shadow(struct job *job, const char *api,
+			     const char *resource, const json_t *shadow,
+			     struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path(api, resource, job->ns, object_name(shadow), NULL);
+	int rc = kube_delete(job->kube, path, 0, err);
+
+	if (rc == 0)
+		lease_drop_key(job, shadow);
+	return rc;
+}
+
+static int lease_drop_dead(struct job *job, const char *api,
+			   const char *resource, const json_t *labels,
+			   struct kt_error *err)
+{
+	auto_json json_t *list = json_array();
+	json_t *obj;
+	size_t i;
+	int rc = list_labels(job, api, resource, labels, &list, err);
+
+	json_array_foreach (list, i, obj)
+		if (rc == 0 && !lease_is_alive(job, obj))
+			rc = lease_drop_shadow(job, api, resource, obj, err);
+	return rc;
+}
+
+int lease_clear(struct job *job, const json_t *labels, struct kt_error *err)
 {
 	auto_json json_t *all = json_copy((json_t *)(uintptr_t)labels);
-	auto_json json_t *pods = json_array();
-	json_t *pod;
-	size_t i;
-	int rc;
+	struct kt_error ignored = { 0 };
 
 	json_object_set_new(all, KT_LABEL_CONTROL,
 			    json_string(KT_LABEL_CONTROL_VALUE));
-	rc = list_labels(job, "v1", "pods", all, &pods, err);
-	json_array_foreach (pods, i, pod) {
-		auto_free char *path = kube_path("v1", "pods", job->ns,
-						 object_name(pod), NULL);
+	/* not everybody may see Deployments */
+	if (lease_drop_dead(job, "apps/v1", "deployments", all, &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	return lease_drop_dead(job, "v1", "pods", all, err);
+}
 
-		if (rc < 0 || lease_is_alive(job, pod))
-			continue;
-		rc = kube_delete(job->kube, path, 0, err);
-		if (rc == -ENOENT)
-			rc = 0;
+int lease_clear_name(struct job *job, const char *name, struct kt_error *err)
+{
+	bool deployment = job->global->pod.deployment;
+	const char *api = deployment ? "apps/v1" : "v1";
+	const char *resource = deployment ? "deployments" : "pods";
+	const char *kind = deployment ? "Deployment" : "Pod";
+	auto_free char *path = kube_path(api, resource, job->ns, name, NULL);
+	auto_free char *users = NULL;
+	auto_json json_t *obj = NULL, *list = NULL;
+	int rc = kube_get(job->kube, path, &obj, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
 	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (!str_eq(object_label(obj, KT_LABEL_CONTROL),
+		    KT_LABEL_CONTROL_VALUE))
+		return kt_fail(err, EEXIST,
+			       "%s %s/%s exists, and ktctl has not made it",
+			       kind, job->ns, name);
+	if (object_is_ending(obj) || !lease_is_alive(job, obj)) {
+		log_info("%s %s/%s was left by a ktctl that is gone: it is "
+			 "removed",
+			 kind, job->ns, name);
+		return lease_drop_shadow(job, api, resource, obj, err);
+	}
+	list = json_pack("[O]", obj);
+	users = lease_users(list);
+	return kt_fail(err, EEXIST, "%s %s/%s exists already: it is %s's", kind,
+		       job->ns, name, users);
+}
+
+char *lease_user_of(struct job *job, const json_t *service)
+{
+	const json_t *selector = json_at(service, "spec", "selector", NULL);
+	auto_json json_t *all = json_pack("[O*]", service);
+	struct kt_error ignored = { 0 };
+
+	if (json_object_size(selector) &&
+	    list_labels(job, "v1", "pods", selector, &all, &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	return lease_users(all);
 }
 
 int lease_meshes(struct job *job, const char *but, json_t **out,
@@ -160,8 +214,7 @@ static bool any_alive(const struct job *job, const json_t *objects)
 	size_t i;
 
 	json_array_foreach (objects, i, obj)
-		if (lease_is_alive(job, obj) &&
-		    !json_at(obj, "metadata", "deletionTimestamp", NULL) &&
+		if (lease_is_alive(job, obj) && !object_is_ending(obj) &&
 		    object_annotation(obj, KT_ANNOTATION_HEARTBEAT))
 			return true;
 	return false;
@@ -181,7 +234,7 @@ static int take_from_dead(struct job *job, struct kt_error *err)
 		 "recovered",
 		 job->ns, job->name);
 	rc = recover_service(job->kube, job->ns, job->name, lease_say, NULL,
-			     err);
+			     NULL, err);
 	if (rc < 0)
 		return rc;
 	rc = job_read(job, err);
@@ -205,29 +258,31 @@ static int held(struct job *job, const char *how, const json_t *by,
 				  job->ns, job->name, how, users);
 }
 
-static int check_router(struct job *job, bool mesh, const json_t *routers,
-			struct kt_error *err)
+/* KT Connect's users of its router: each has a shadow, and a Service that does
+ * not say whose it is. Who may not see Deployments is told of Pods only. */
+static int lease_add_kt_meshes(struct job *job, json_t *users,
+			       struct kt_error *err)
 {
-	auto_json json_t *users = NULL;
-	const json_t *pod;
+	auto_json json_t *labels =
+		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+			  KT_LABEL_ROLE, KT_ROLE_MESH);
+	auto_free char *prefix = mesh_record_prefix(job->name);
+	auto_json json_t *all = json_array();
+	struct kt_error ignored = { 0 };
+	json_t *obj;
 	size_t i;
-	int rc = lease_meshes(job, NULL, &users, err);
+	int rc = list_labels(job, "v1", "pods", labels, &all, err);
 
 	if (rc < 0)
 		return rc;
-	json_array_foreach (routers, i, pod)
-		if (mesh && !is_of_ktctl(pod))
-			return kt_fail(err, EBUSY,
-				       "Service %s/%s is meshed with the "
-				       "router of KT Connect, which cannot be "
-				       "shared",
-				       job->ns, job->name);
-	if (mesh)
-		return 1;
-	if (json_array_size(users) || any_alive(job, routers))
-		return held(job, "meshed",
-			    json_array_size(users) ? users : routers, err);
-	return take_from_dead(job, err);
+	if (list_labels(job, "apps/v1", "deployments", labels, &all, &ignored))
+		log_debug("%s", ignored.msg);
+	json_array_foreach (all, i, obj)
+		if (str_starts(object_name(obj), prefix) &&
+		    object_annotation(obj, KT_ANNOTATION_HEARTBEAT) &&
+		    lease_is_alive(job, obj))
+			json_array_append(users, obj);
+	return 0;
 }
 
 /* Nothing on the Service says so, but its Pods are scaled away */
@@ -243,7 +298,86 @@ static int lease_check_scaled(struct job *job, struct kt_error *err)
 	return take_from_dead(job, err);
 }
 
-int lease_check(struct job *job, bool mesh, struct kt_error *err)
+static bool lease_any_of_kt(const json_t *objects)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (objects, i, obj)
+		if (!object_is_of_ktctl(obj))
+			return true;
+	return false;
+}
+
+static int lease_held_by_kt(struct job *job, const json_t *by,
+			    struct kt_error *err)
+{
+	auto_free char *users = lease_users(by);
+
+	kt_hint(err,
+		"--mode manual needs no router; 'ktctl recover %s' ends the "
+		"mesh of all of them, tell them before",
+		job->name);
+	return kt_fail(err, EBUSY,
+		       "Service %s/%s is meshed with KT Connect's router, "
+		       "which cannot be shared, by %s",
+		       job->ns, job->name, users);
+}
+
+static int check_router(struct job *job, enum lease_use use,
+			const json_t *routers, struct kt_error *err)
+{
+	auto_json json_t *users = NULL;
+	bool of_kt = lease_any_of_kt(routers);
+	int rc = lease_meshes(job, NULL, &users, err);
+
+	if (rc == 0 && of_kt)
+		rc = lease_add_kt_meshes(job, users, err);
+	if (rc < 0)
+		return rc;
+	if (use == LEASE_MARKED && !of_kt)
+		return 1;
+	if (!json_array_size(users) && !any_alive(job, routers))
+		return take_from_dead(job, err);
+	if (use == LEASE_BESIDE)
+		return 0;
+	if (!json_array_size(users))
+		json_array_extend(users, (json_t *)(uintptr_t)routers);
+	return use == LEASE_MARKED ? lease_held_by_kt(job, users, err)
+				   : held(job, "meshed", users, err);
+}
+
+/* KT Connect's router has the name that ours would have, and may be there
+ * without a Service that leads to it: its maker has just begun, or broke off */
+static int lease_check_idle_router(struct job *job, struct kt_error *err)
+{
+	auto_free char *name = xasprintf("%s" KT_ROUTER, job->name);
+	auto_free char *path = kube_path("v1", "pods", job->ns, name, NULL);
+	auto_json json_t *pod = NULL, *routers = NULL;
+	int rc = kube_get(job->kube, path, &pod, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	if (rc < 0 || object_is_of_ktctl(pod))
+		return rc;
+	routers = json_pack("[O]", pod);
+	return check_router(job, LEASE_MARKED, routers, err);
+}
+
+/* Nothing on the Service says that somebody has it */
+static int lease_check_unmarked(struct job *job, enum lease_use use,
+				struct kt_error *err)
+{
+	int rc = lease_check_scaled(job, err);
+
+	return rc == 0 && use == LEASE_MARKED
+		       ? lease_check_idle_router(job, err)
+		       : rc;
+}
+
+int lease_check(struct job *job, enum lease_use use, struct kt_error *err)
 {
 	auto_json json_t *shadows = json_array();
 	const char *role = service_role(job->service);
@@ -251,7 +385,7 @@ int lease_check(struct job *job, bool mesh, struct kt_error *err)
 	int rc;
 
 	if (!record && !role)
-		return lease_check_scaled(job, err);
+		return lease_check_unmarked(job, use, err);
 	if (!record) {
 		kt_hint(err,
 			"set spec.selector by hand: kubectl -n %s edit "
@@ -266,7 +400,7 @@ int lease_check(struct job *job, bool mesh, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	if (str_eq(role, KT_ROLE_ROUTER))
-		return check_router(job, mesh, shadows, err);
+		return check_router(job, use, shadows, err);
 	if (any_alive(job, shadows))
 		return held(job, "exchanged", shadows, err);
 	if (!json_array_size(shadows)) {

@@ -8,21 +8,33 @@
 #define LEASE_DEAD 120	  /* seconds without a heartbeat */
 #define LEASE_DEAD_KT 300 /* of an object of KT Connect's */
 
+/** enum lease_use - what a Service is wanted for */
+enum lease_use {
+	LEASE_ALL,    /* everybody's requests */
+	LEASE_MARKED, /* marked ones: a router of ours can be joined */
+	/* one more Pod of its own: a router, whoever's, leads to those */
+	LEASE_BESIDE,
+};
+
 /**
  * lease_check() - may we take job->service?
- * @mesh: a router in front of it is no hindrance: it can be joined
  * When who took it is gone, it is recovered on the way (job->service is new).
  * Return: 0; 1: there is a router to join; -errno with @err, which names the
  * holder.
  */
-KT_CHECK int lease_check(struct job *job, bool mesh, struct kt_error *err);
+KT_CHECK int lease_check(struct job *job, enum lease_use use,
+			 struct kt_error *err);
 
 /** lease_is_alive() - by the heartbeat of one of our objects, unless its owner
  *  is known to be dead */
 bool lease_is_alive(const struct job *job, const json_t *obj);
-/** lease_clear_pods() - delete the Pods with these labels that ktctl has made,
- *  and whose holder is gone; 0 or -errno with @err */
-KT_CHECK int lease_clear_pods(struct job *job, const json_t *labels,
+/** lease_clear() - delete the Pods and Deployments with these labels that ktctl
+ *  has made, and whose holder is gone; 0 or -errno with @err */
+KT_CHECK int lease_clear(struct job *job, const json_t *labels,
+			 struct kt_error *err);
+/** lease_clear_name() - the same with what has the name @name that our shadow
+ *  will have; -EEXIST with @err: its holder lives, or it is not ktctl's */
+KT_CHECK int lease_clear_name(struct job *job, const char *name,
 			      struct kt_error *err);
 /** lease_meshes() - the live users' records of the Service: list them (array,
  *  returned, caller decrefs), but for the one named @but (may be NULL) */
@@ -31,5 +43,8 @@ KT_CHECK int lease_meshes(struct job *job, const char *but, json_t **out,
 /** lease_users() - "alice, bob": kt-user of @objects (returned, caller frees)
  */
 char *lease_users(const json_t *objects);
+/** lease_user_of() - the same of one of our Services, or of the Pods that it
+ *  leads to: KT Connect says it there. @service NULL: "somebody" */
+char *lease_user_of(struct job *job, const json_t *service);
 
 #endif

@@ -65,6 +65,8 @@ static int mesh_find(struct job *job, struct kt_error *err)
 	struct mesh *m = mesh_of(job);
 	int rc = mesh_check_manual(m, err);
 
+	if (rc == 0) /* where the Service leads elsewhere nobody would come */
+		rc = lease_check(job, LEASE_BESIDE, err);
 	if (rc < 0)
 		return rc;
 	progress_done(job->app->progress, "Service %s/%s", job->ns, job->name);
@@ -81,7 +83,9 @@ static int mesh_pod(struct job *job, struct kt_error *err)
 	job->face.name = m->name;
 	job->face.role = KT_ROLE_MESH;
 	job->face.labels = m->labels;
-	rc = lease_clear_pods(job, m->labels, err);
+	rc = lease_clear(job, m->labels, err);
+	if (rc == 0)
+		rc = lease_clear_name(job, m->name, err);
 	if (rc == 0)
 		rc = job_shadow(job, false, err);
 	if (rc == -EEXIST)

@@ -81,7 +81,7 @@ int mesh_router_claim(struct job *job, struct kt_error *err)
 	if (rc == 0)
 		rc = job_lock(job, err);
 	if (rc == 0)
-		rc = join = lease_check(job, true, err);
+		rc = join = lease_check(job, LEASE_MARKED, err);
 	if (rc < 0)
 		return rc;
 	mesh_warn_tls(job);

@@ -21,6 +21,7 @@ struct preview {
 	struct job job;
 	const struct preview_options *opt;
 	struct heartbeat *service; /* of the one that we made */
+	json_t *dead;		   /* what a killed one has left, or NULL */
 };
 
 static struct preview *preview_of(struct job *job)
@@ -87,31 +88,51 @@ static int preview_check_expose(const struct preview *p, struct kt_error *err)
 	return 0;
 }
 
-static int preview_name_taken(const struct job *job, struct kt_error *err)
+/* @service: what has the name; NULL: not known */
+static int preview_name_taken(struct job *job, const json_t *service,
+			      struct kt_error *err)
 {
-	kt_hint(err, "choose another name, or use 'ktctl exchange %s'",
-		job->name);
-	return kt_fail(err, EEXIST, "Service %s/%s exists already", job->ns,
-		       job->name);
+	bool ours = str_eq(object_label(service, KT_LABEL_CONTROL),
+			   KT_LABEL_CONTROL_VALUE);
+	auto_free char *user = lease_user_of(job, service);
+
+	if (ours && str_eq(service_role(service), KT_ROLE_PREVIEW)) {
+		kt_hint(err,
+			"choose another name; when their ktctl is gone, the "
+			"name is free again, at the latest after %d minutes",
+			LEASE_DEAD_KT / 60);
+		return kt_fail(err, EEXIST,
+			       "Service %s/%s is a preview of %s's", job->ns,
+			       job->name, user);
+	}
+	if (ours ||
+	    !json_object_size(json_at(service, "spec", "selector", NULL)))
+		kt_hint(err, "choose another name");
+	else
+		kt_hint(err, "choose another name, or use 'ktctl exchange %s'",
+			job->name);
+	return kt_fail(err, EEXIST, "Service %s/%s exists already%s", job->ns,
+		       job->name, ours ? ", ktctl has made it" : "");
 }
 
-/* The Service of a preview that was killed makes room for this one */
-static int preview_clear_dead(struct job *job, const char *path,
-			      const json_t *service, struct kt_error *err)
+/* The Service of a preview that was killed becomes this one's, so that callers
+ * who know its address find us there; its shadow goes */
+static int preview_clear_dead(struct preview *p, json_t *service,
+			      struct kt_error *err)
 {
+	struct job *job = &p->job;
 	const json_t *selector = json_at(service, "spec", "selector", NULL);
-	int rc;
 
 	if (!str_eq(object_label(service, KT_LABEL_CONTROL),
 		    KT_LABEL_CONTROL_VALUE) ||
 	    !str_eq(service_role(service), KT_ROLE_PREVIEW) ||
 	    lease_is_alive(job, service))
-		return preview_name_taken(job, err);
-	log_info("Service %s/%s was left by a ktctl that is gone: it is "
-		 "removed",
+		return preview_name_taken(job, service, err);
+	log_info("Service %s/%s was left by a ktctl that is gone: it is taken "
+		 "over",
 		 job->ns, job->name);
-	rc = kube_delete(job->kube, path, 0, err);
-	return rc < 0 ? rc : lease_clear_pods(job, selector, err);
+	p->dead = json_incref(service);
+	return lease_clear(job, selector, err);
 }
 
 static int preview_plan(struct preview *p, struct kt_error *err)
@@ -130,7 +151,7 @@ static int preview_plan(struct preview *p, struct kt_error *err)
 	snprintf(job->name, sizeof(job->name), "%.63s", job->subject.name);
 	path = kube_path("v1", "services", job->ns, job->name, NULL);
 	if (kube_get(job->kube, path, &found, &why) == 0) {
-		rc = preview_clear_dead(job, path, found, err);
+		rc = preview_clear_dead(p, found, err);
 		if (rc < 0)
 			return rc; /* told before anything is made */
 	}
@@ -164,26 +185,64 @@ static int preview_shadow(struct job *job, struct kt_error *err)
 	return job_shadow(job, false, err);
 }
 
+/* -EEXIST: somebody else was quicker; -ENOENT: it was removed meanwhile */
+static int preview_take_over(struct preview *p, const char *path, json_t **out,
+			     struct kt_error *err)
+{
+	auto_json json_t *patch = preview_make(p);
+	json_t *selector = json_at(patch, "spec", "selector", NULL);
+	json_t *value;
+	const char *key;
+	int rc;
+
+	json_object_foreach (json_at(p->dead, "spec", "selector", NULL), key,
+			     value)
+		if (!json_object_get(selector, key))
+			json_object_set_new(selector, key, json_null());
+	json_object_set(json_object_get(patch, "metadata"), "resourceVersion",
+			json_at(p->dead, "metadata", "resourceVersion", NULL));
+	rc = kube_patch(p->job.kube, path, patch, out, err);
+	return rc == -EBUSY ? -EEXIST : rc;
+}
+
+static int preview_publish(struct preview *p, const char *path, json_t **out,
+			   struct kt_error *err)
+{
+	struct job *job = &p->job;
+	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
+	auto_json json_t *service = preview_make(p);
+	int rc = p->dead ? preview_take_over(p, path, out, err) : -ENOENT;
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		rc = kube_create(job->kube, all, service, out, err);
+	}
+	if (rc == -EEXIST) {
+		*err = (struct kt_error){ 0 };
+		return preview_name_taken(job, NULL, err);
+	}
+	return rc;
+}
+
 static int preview_service(struct job *job, struct kt_error *err)
 {
 	struct preview *p = preview_of(job);
-	auto_free char *all = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_free char *path =
 		kube_path("v1", "services", job->ns, job->name, NULL);
-	auto_json json_t *service = preview_make(p), *got = NULL;
+	auto_json json_t *got = NULL;
 	const char *ip;
 	int rc;
 
 	progress_step(job->app->progress, "Make Service %s", job->name);
-	rc = kube_create(job->kube, all, service, &got, err);
-	if (rc == -EEXIST) {
-		*err = (struct kt_error){ 0 };
-		return preview_name_taken(job, err);
-	}
+	rc = preview_publish(p, path, &got, err);
 	if (rc < 0)
 		return rc;
 	p->service = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
 				     job->global->use_local_time);
+	progress_detail(job->app->progress, "until every node knows it");
+	rc = job_settle(job);
+	if (rc < 0)
+		return kt_fail(err, -rc, "interrupted");
 	ip = json_str(got, "spec", "clusterIP", NULL);
 	progress_done(job->app->progress, "Service %s/%s has the address %s",
 		      job->ns, job->name, ip ? ip : "?");
@@ -251,6 +310,8 @@ int command_preview(struct app *app, const struct options *o)
 			 .component = "preview" },
 		.opt = &o->preview,
 	};
+	int rc = job_run(&p.job, &preview_steps);
 
-	return job_run(&p.job, &preview_steps);
+	json_decref(p.dead);
+	return rc;
 }

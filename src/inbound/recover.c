@@ -17,6 +17,7 @@
 #include "cluster/routing.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
+#include "inbound/lease.h"
 #include "inbound/recover_plan.h"
 #include "inbound/scale_back.h"
 #include "kube/rest.h"
@@ -32,11 +33,14 @@
 	(NS_SEC) /* until every node knows the Service's new selector          \
 		  */
 
+#define ENDING (5 * NS_SEC) /* until a Deployment's Pods are told to end */
+
 struct recover {
 	struct kube *kube;
 	const char *ns, *name;
 	void (*say)(void *user, const char *text);
 	void *user;
+	json_t *alive; /* shadows of KT Connect's whose clients run */
 	json_t *service;
 	json_t *pods, *services, *configmaps, *deployments, *statefulsets;
 	struct recover_plan plan;
@@ -177,6 +181,85 @@ static int recover_remove_all(struct recover *r, const char *api,
 	return 0;
 }
 
+/* --- a client of KT Connect that lives ------------------------------------ */
+
+static void recover_find_alive(struct recover *r, const json_t *shadows)
+{
+	int64_t now = kube_cluster_time(r->kube), age;
+	json_t *obj;
+	size_t i;
+
+	json_array_foreach (shadows, i, obj) {
+		age = object_age(obj, KT_ANNOTATION_HEARTBEAT, now);
+		if (!object_is_of_ktctl(obj) && age >= 0 &&
+		    age <= LEASE_DEAD_KT)
+			json_array_append(r->alive, obj);
+	}
+}
+
+static bool recover_is_target(const struct recover *r, const json_t *obj)
+{
+	return selector_matches(json_at(r->service, "spec", "selector", NULL),
+				object_pod_labels(obj));
+}
+
+/* A Deployment's Pods go after it: 1: none is left that would be seen */
+static int recover_targets_ended(struct recover *r, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "pods", r->ns, NULL, NULL);
+	auto_free char *query =
+		selector_query(json_at(r->service, "spec", "selector", NULL));
+	auto_json json_t *list = NULL;
+	const json_t *pod;
+	size_t i;
+	int rc = kube_list(r->kube, path, query, &list, err);
+
+	json_array_foreach (json_object_get(list, "items"), i, pod)
+		if (recover_is_target(r, pod) && !object_is_ending(pod))
+			return 0;
+	return rc < 0 ? rc : 1;
+}
+
+/* What the Service leads to goes first. In this moment callers are refused. */
+static int recover_end_targets(struct recover *r, const char *api,
+			       const char *resource, json_t *objects,
+			       struct kt_error *err)
+{
+	auto_json json_t *targets = json_array();
+	size_t i = 0;
+
+	while (i < json_array_size(objects)) {
+		json_t *obj = json_array_get(objects, i);
+
+		if (!recover_is_target(r, obj)) {
+			i++;
+			continue;
+		}
+		json_array_append(targets, obj);
+		json_array_remove(objects, i);
+	}
+	return recover_remove_all(r, api, resource, targets, err);
+}
+
+static int recover_outlive(struct recover *r, struct kt_error *err)
+{
+	int64_t end = clock_ns() + ENDING;
+	int rc = recover_end_targets(r, "v1", "pods", r->plan.pods, err);
+
+	if (rc == 0)
+		rc = recover_end_targets(r, "apps/v1", "deployments",
+					 r->plan.deployments, err);
+	while (rc == 0 && (rc = recover_targets_ended(r, err)) == 0 &&
+	       clock_ns() < end) {
+		rc = loop_sleep(kube_loop(r->kube), 100 * NS_MS);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+	return MIN(rc, 0);
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
 /* Records that routes lead to: before the routes and the Pods, so that a client
  * which still runs knows why those vanish. They leave the plan: how many. */
 static int remove_routed(struct recover *r, struct kt_error *err)
@@ -231,7 +314,7 @@ static int recover_others(struct recover *r, struct kt_error *err)
 
 	json_object_foreach (r->plan.also, name, value) {
 		int rc = recover_service(r->kube, r->ns, name, r->say, r->user,
-					 err);
+					 NULL, err);
 
 		if (rc == -ENOENT)
 			*err = (struct kt_error){ 0 };
@@ -249,6 +332,8 @@ static int recover_carry_out(struct recover *r, struct kt_error *err)
 
 	if (rc == 0)
 		rc = recover_scale(r, err);
+	if (rc == 0 && json_array_size(r->alive))
+		rc = recover_outlive(r, err);
 	if (rc == 0)
 		rc = recover_give_back(r, err);
 	if (rc == 0)
@@ -266,13 +351,44 @@ static int recover_carry_out(struct recover *r, struct kt_error *err)
 	return rc;
 }
 
+/* What was made for a Service is not what a Service was before */
+static int recover_refuse_own(const struct recover *r, struct kt_error *err)
+{
+	const char *name = object_name(r->service);
+
+	if (str_eq(service_role(r->service), KT_ROLE_PREVIEW)) {
+		kt_hint(err,
+			"when its ktctl is gone, 'ktctl clean -n %s' removes "
+			"it, and 'ktctl preview %s' takes it over",
+			r->ns, name);
+		return kt_fail(err, EINVAL,
+			       "Service %s/%s was made by preview: there is "
+			       "nothing that it was before",
+			       r->ns, name);
+	}
+	kt_hint(err,
+		"name the Service that it was made for; when nobody uses "
+		"it, 'ktctl clean -n %s' removes it",
+		r->ns);
+	return kt_fail(err, EINVAL,
+		       "Service %s/%s is one that ktctl has made itself", r->ns,
+		       name);
+}
+
 static int recover_run(struct recover *r, struct kt_error *err)
 {
 	int rc = recover_look(r, err);
 
 	if (rc < 0)
 		return rc;
+	if (str_eq(object_label(r->service, KT_LABEL_CONTROL),
+		   KT_LABEL_CONTROL_VALUE))
+		return recover_refuse_own(r, err);
 	recover_make_plan(r);
+	if (r->plan.restore) {
+		recover_find_alive(r, r->plan.pods);
+		recover_find_alive(r, r->plan.deployments);
+	}
 	if (r->plan.stuck) {
 		kt_hint(err,
 			"set spec.selector by hand: kubectl -n %s edit "
@@ -291,13 +407,21 @@ static int recover_run(struct recover *r, struct kt_error *err)
 
 int recover_service(struct kube *k, const char *ns, const char *name,
 		    void (*fn)(void *user, const char *text), void *user,
-		    struct kt_error *err)
+		    char **alive, struct kt_error *err)
 {
-	struct recover r = {
-		.kube = k, .ns = ns, .name = name, .say = fn, .user = user
-	};
+	struct recover r = { .kube = k,
+			     .ns = ns,
+			     .name = name,
+			     .say = fn,
+			     .user = user,
+			     .alive = json_array() };
 	int rc = recover_run(&r, err);
 
+	if (alive)
+		*alive = rc > 0 && json_array_size(r.alive)
+				 ? lease_users(r.alive)
+				 : NULL;
+	json_decref(r.alive);
 	recover_plan_fini(&r.plan);
 	json_decref(r.service);
 	json_decref(r.pods);
@@ -323,8 +447,9 @@ static int recover_do_run(struct app *app, const struct options *o,
 					  .context = o->global.context };
 	struct kube_config *config = NULL;
 	struct kube *kube = NULL;
+	auto_free char *users = NULL;
 	const char *ns;
-	int rc = kube_config_load(&config, &src, err);
+	int rc = kube_config_load(&config, &src, err), held = 0;
 
 	if (rc == 0)
 		rc = kube_new(&kube, app->loop, config, err);
@@ -333,16 +458,19 @@ static int recover_do_run(struct app *app, const struct options *o,
 		     : o->global.namespace ? o->global.namespace
 					   : config->namespace_;
 		rc = recover_service(kube, ns, subject->name,
-				     recover_print_line, NULL, err);
+				     recover_print_line, NULL, &users, err);
 		if (rc == 0)
 			print_line(stdout,
 				   "Nothing to recover: no ktctl has changed "
 				   "Service %s/%s.",
 				   ns, subject->name);
+		if (users)
+			held = recover_hold(app, kube, ns, subject->name, users,
+					    err);
 	}
 	kube_free(kube);
 	kube_config_free(config);
-	return rc;
+	return held < 0 ? held : rc;
 }
 
 int command_recover(struct app *app, const struct options *o)

@@ -79,7 +79,7 @@ static void plan_shadows(struct recover_plan *p, json_t *told,
 		other = recover_plan_of_other(obj, job->service);
 		if (other)
 			json_object_set_new(p->also, other, json_true());
-		else
+		else if (!object_is_ending(obj))
 			json_array_append(out, obj);
 	}
 }
@@ -110,7 +110,7 @@ static void plan_services(struct recover_plan *p,
 	size_t i;
 
 	json_array_foreach (job->services, i, obj) {
-		if (!recover_plan_is_ours(obj))
+		if (!recover_plan_is_ours(obj) || object_is_ending(obj))
 			continue;
 		if (strcmp(object_name(obj), stuntman) == 0)
 			origin = obj;

@@ -11,7 +11,8 @@
  * Everything that exchange and mesh did to it is undone at once, whether their
  * users live or not: the Service gets its selector back and loses the lock,
  * what was scaled down comes back, and the shadows, the router, the stuntman
- * and the users' records go. Heartbeats do not count here (see clean_plan.h).
+ * and the users' records go. What is being removed already is left alone.
+ * Heartbeats do not count here (see clean_plan.h).
  * Pure: objects in, lists out.
  */
 

@@ -204,13 +204,31 @@ static void half(void **state)
 	plan(stuck, "stuck/////");
 }
 
+#define ENDING(name, role)                                                     \
+	"{'metadata': {'name': '" name "', 'deletionTimestamp': 'x', "         \
+	"'labels': {'control-by': 'kt', 'kt-role': '" role "'}}}"
+
+/* What is removed already is not removed, nor told, again */
+static void ending(void **state)
+{
+	const char *const texts[6] = {
+		SERVICE("'x': 'y'", "'app': 'web'"),
+		"[" ENDING("web-kt-mesh-a", "shadow-mesh") "]",
+		"[" ENDING("web-kt-mesh-a", "x") "," ENDING("web-kt-stuntman",
+							    "x") "]",
+	};
+
+	(void)state;
+	plan(texts, "/////");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clean),  cmocka_unit_test(exchanged),
 		cmocka_unit_test(meshed), cmocka_unit_test(by_hand),
 		cmocka_unit_test(scaled), cmocka_unit_test(scaled_by_other),
-		cmocka_unit_test(half),
+		cmocka_unit_test(half),	  cmocka_unit_test(ending),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
