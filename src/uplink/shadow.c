@@ -7,6 +7,7 @@
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/podwait.h"
+#include "cluster/sweep.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "tunnel/inbound.h"
@@ -14,6 +15,7 @@
 #include "uplink/shadow_ports.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 #include <time.h>
@@ -247,6 +249,41 @@ static int change_refs(struct shadow_pod *s, int by, bool stay, long *left,
 	}
 }
 
+/* KT Connect's, with the name that ours would have: another program is in it.
+ * -EAGAIN: its users are gone, it is removed. A router that a Service leads to
+ * is not removed like that (see lease.c). */
+static int shadow_meet_kt(struct shadow_pod *s, const char *path,
+			  const json_t *obj, struct kt_error *err)
+{
+	const char *kind = is_deployment(s) ? "Deployment" : "Pod";
+	const char *user = object_annotation(obj, KT_ANNOTATION_USER);
+	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, shadow_now(s));
+	int rc;
+
+	if (!is_router(s) && age > SWEEP_AGE) {
+		log_info("%s %s/%s was left by KT Connect (user %s, no "
+			 "heartbeat for %" PRId64 " min): it is removed",
+			 kind, s->cfg.ns, object_name(obj), user ? user : "?",
+			 age / 60);
+		rc = kube_delete_as(s->cfg.kube, path, obj, 0, err);
+		return rc < 0 && rc != -EBUSY ? rc : -EAGAIN;
+	}
+	if (is_router(s))
+		kt_hint(err, "--mode manual needs no router");
+	else
+		kt_hint(err,
+			"without --shareShadow you have a Pod of your own; "
+			"when its users have left, 'kubectl -n %s delete %s "
+			"%s' makes room",
+			s->cfg.ns, is_deployment(s) ? "deployment" : "pod",
+			object_name(obj));
+	return kt_fail(err, EBUSY,
+		       "%s %s/%s is KT Connect's, which cannot be shared: it "
+		       "was made by %s and is alive",
+		       kind, s->cfg.ns, object_name(obj),
+		       user ? user : "somebody");
+}
+
 enum shared_state { SHARED_ABSENT, SHARED_ENDING, SHARED_LIVE };
 
 static int look_at_shared(struct shadow_pod *s, const char *name,
@@ -258,6 +295,9 @@ static int look_at_shared(struct shadow_pod *s, const char *name,
 
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
+	if (rc == 0 && s->cfg.share && !is_ending(obj) &&
+	    !object_is_of_ktctl(obj))
+		return shadow_meet_kt(s, path, obj, err);
 	if (rc == -ENOENT)
 		*err = (struct kt_error){ 0 };
 	*state = rc == -ENOENT					 ? SHARED_ABSENT

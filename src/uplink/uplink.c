@@ -464,7 +464,7 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 		return kt_fail(err, EINTR, "interrupted");
 	if (rc < 0) {
 		log_debug("%s", e.msg);
-		if (e.http_status)
+		if (e.http_status || rc == -EBUSY) /* KT Connect has its name */
 			repeat_warn(&u->heal, "%s", e.msg);
 		rc = loop_sleep(u->cfg.loop, HEAL_PAUSE);
 		if (rc < 0)

@@ -9,7 +9,9 @@
 #include "kube/rest.h"
 #include "uplink/shadow.h"
 
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define NS "n"
 #define SHARED "/api/v1/namespaces/" NS "/pods/" KT_SHARED_SHADOW
@@ -25,15 +27,16 @@ static void put_shared(struct store *s, const char *refs)
 {
 	store_put(s, SHARED,
 		  json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s},s:{s:s}},"
-			    "s:{s:[{s:s}]},s:{s:s,s:s,s:[{s:s,s:b,s:{s:{}}}]}}",
+			    "s:{s:[{s:s,s:[s]}]},"
+			    "s:{s:s,s:s,s:[{s:s,s:b,s:{s:{}}}]}}",
 			    "kind", "Pod", "apiVersion", "v1", "metadata",
 			    "name", KT_SHARED_SHADOW, "namespace", NS, "labels",
 			    KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 			    "annotations", KT_ANNOTATION_REFS, refs, "spec",
-			    "containers", "name", "standalone", "status",
-			    "phase", "Running", "podIP", "10.0.0.9",
-			    "containerStatuses", "name", "standalone", "ready",
-			    1, "state", "running"));
+			    "containers", "name", "standalone", "args",
+			    "--listen", "status", "phase", "Running", "podIP",
+			    "10.0.0.9", "containerStatuses", "name",
+			    "standalone", "ready", 1, "state", "running"));
 }
 
 static void rig_init(struct rig *r)
@@ -245,15 +248,15 @@ static void put_router(struct store *s, const char *name, const char *refs,
 	auto_free char *path = xasprintf(PODS "%s", name);
 	json_t *pod = json_pack(
 		"{s:s,s:s,s:{s:s,s:s,s:{s:s},s:{s:s}},"
-		"s:{s:[{s:s}]},s:{s:s,s:s,s:[{s:s,s:b,s:{s:{}}}],"
+		"s:{s:[{s:s,s:[s]}]},s:{s:s,s:s,s:[{s:s,s:b,s:{s:{}}}],"
 		"s:[{s:s,s:s}]}}",
 		"kind", "Pod", "apiVersion", "v1", "metadata", "name", name,
 		"namespace", NS, "labels", KT_LABEL_CONTROL,
 		KT_LABEL_CONTROL_VALUE, "annotations", KT_ANNOTATION_REFS, refs,
-		"spec", "containers", "name", "standalone", "status", "phase",
-		"Running", "podIP", "10.0.0.9", "containerStatuses", "name",
-		"standalone", "ready", 1, "state", "running", "conditions",
-		"type", "Ready", "status", "True");
+		"spec", "containers", "name", "standalone", "args", "--listen",
+		"status", "phase", "Running", "podIP", "10.0.0.9",
+		"containerStatuses", "name", "standalone", "ready", 1, "state",
+		"running", "conditions", "type", "Ready", "status", "True");
 	json_t *meta = json_object_get(pod, "metadata");
 
 	if (ends) {
@@ -369,6 +372,71 @@ static void waits_for_all_its_users(void **state)
 	store_fini(&s);
 }
 
+/* Ours cannot be made: that is enough of it */
+static bool refuse_to_make(struct store *s, struct fake_conn *c,
+			   const char *method, const char *path,
+			   const json_t *body)
+{
+	(void)s;
+	(void)path;
+	(void)body;
+	if (strcmp(method, "POST") != 0)
+		return false;
+	fake_reply(c, 403, "", "{}");
+	return true;
+}
+
+/* KT Connect's with the same name, whose heartbeat is @age seconds old */
+static int meet_kt(struct rig *r, int age, struct kt_error *err)
+{
+	struct shadow_config cfg = {
+		.ns = NS, .pod = &r->pod, .share = true, .use_local_time = true
+	};
+	auto_free char *beat = xasprintf("%lld", (long long)time(NULL) - age);
+
+	*r = (struct rig){ .pod = { .image = (char *)(uintptr_t) "i",
+				    .creation_timeout = 10 } };
+	store_init(&r->store);
+	r->store.before = refuse_to_make;
+	store_put(&r->store, SHARED,
+		  json_pack("{s:s,s:{s:s,s:{s:s,s:s,s:s}},s:{s:[{s:s,s:[s]},"
+			    "{s:s,s:[]}]}}",
+			    "kind", "Pod", "metadata", "name", KT_SHARED_SHADOW,
+			    "annotations", KT_ANNOTATION_REFS, "1",
+			    KT_ANNOTATION_USER, "ann", KT_ANNOTATION_HEARTBEAT,
+			    beat, "spec", "containers", "name", "istio-proxy",
+			    "args", "--listen", "name", "standalone", "args"));
+	cfg.kube = r->store.w.kube;
+	r->shadow = shadow_new(&cfg);
+	return shadow_ensure(r->shadow, err);
+}
+
+static void kt_connect_is_not_joined(void **state)
+{
+	struct rig r;
+	struct kt_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(meet_kt(&r, 100, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "is KT Connect's"));
+	assert_non_null(strstr(err.msg, "made by ann and is alive"));
+	assert_non_null(strstr(err.hint, "without --shareShadow"));
+	assert_string_equal(refs(&r), "1"); /* as it was */
+	rig_fini(&r);
+}
+
+static void dead_kt_connect_makes_room(void **state)
+{
+	struct rig r;
+	struct kt_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(meet_kt(&r, 400, &err), -EPERM);
+	assert_null(store_get(&r.store, SHARED));
+	assert_int_equal(store_logged(&r.store, "POST"), 1);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +447,8 @@ int main(void)
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
 		cmocka_unit_test(joins_the_other_name_while_one_ends),
 		cmocka_unit_test(waits_for_all_its_users),
+		cmocka_unit_test(kt_connect_is_not_joined),
+		cmocka_unit_test(dead_kt_connect_makes_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
