@@ -25,7 +25,7 @@ static bool has_expired(const struct clean_input *in, const json_t *obj)
 {
 	const char *owner = object_annotation(obj, KT_ANNOTATION_OWNER);
 
-	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > in->age ||
+	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= in->age ||
 	       (owner && in->dead && in->dead(in->user, owner));
 }
 
@@ -116,7 +116,7 @@ static bool is_locked(const struct clean_input *in, const json_t *service)
 	int64_t age = service_lock_age(service, in->now);
 	auto_free char *owner = service_lock_owner(service);
 
-	return age >= 0 && age <= MIN(KT_LOCK_LIFE, in->age) &&
+	return age >= 0 && age < MIN(KT_LOCK_LIFE + 1, in->age) &&
 	       !(owner && in->dead && in->dead(in->user, owner));
 }
 
@@ -194,8 +194,8 @@ static bool is_needed_stuntman(const struct clean_input *in,
 static void plan_own_service(struct clean_plan *p, const struct clean_input *in,
 			     json_t *service)
 {
-	if (has_expired(in, service) && !is_needed_stuntman(in, service) &&
-	    !is_served(in, service))
+	if (has_expired(in, service) && !object_is_ending(service) &&
+	    !is_needed_stuntman(in, service) && !is_served(in, service))
 		json_array_append(p->services, service);
 }
 
@@ -262,8 +262,7 @@ static void plan_workloads(struct clean_plan *p, const struct clean_input *in,
 
 	json_array_foreach (list, i, obj) {
 		if (!clean_plan_is_ours(obj) || clean_plan_is_alive(in, obj) ||
-		    is_stuck_on(p, in, obj) ||
-		    json_at(obj, "metadata", "deletionTimestamp", NULL) ||
+		    is_stuck_on(p, in, obj) || object_is_ending(obj) ||
 		    clean_plan_knows(in, in->deployments, "Deployment", obj) ||
 		    clean_plan_knows(in, in->statefulsets, "StatefulSet", obj))
 			continue;
@@ -298,17 +297,24 @@ static bool clean_plan_drops_program(const struct clean_plan *p,
 	       !clean_plan_program_used(in->deployments, p->deployments, name);
 }
 
+static bool clean_plan_drops_map(const struct clean_plan *p,
+				 const struct clean_input *in, json_t *obj)
+{
+	if (object_is_ending(obj))
+		return false;
+	if (is_role(obj, KT_ROLE_PROGRAM))
+		return clean_plan_drops_program(p, in, obj);
+	return has_expired(in, obj) &&
+	       !any_workload(in, is_live_name, object_name(obj));
+}
+
 static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
 {
 	json_t *obj;
 	size_t i;
 
 	json_array_foreach (in->configmaps, i, obj)
-		if (is_role(obj, KT_ROLE_PROGRAM)
-			    ? clean_plan_drops_program(p, in, obj)
-			    : has_expired(in, obj) &&
-				      !any_workload(in, is_live_name,
-						    object_name(obj)))
+		if (clean_plan_drops_map(p, in, obj))
 			json_array_append(p->configmaps, obj);
 }
 

@@ -181,6 +181,47 @@ static void threshold_of_locks(void **state)
 	clean_plan_fini(&p);
 }
 
+/* A threshold of 0 leaves nothing out, not even what is of this second, or of
+ * a clock that is ahead */
+static void threshold_of_nothing(void **state)
+{
+	auto_json json_t *services =
+		json_quoted("[{'metadata': {'name': 'web', 'annotations': {"
+			    "'kt-lock': '1000000'}}},"
+			    "{'metadata': {'name': 'other', 'annotations': {"
+			    "'kt-lock': '1000060'}}}]");
+	auto_json json_t *pods = json_quoted(
+		"[" OBJECT("p", "shadow-connect", "1000000", "") "]");
+	struct clean_input in = { .now = NOW, .pods = pods };
+	struct clean_plan p;
+
+	(void)state;
+	in.services = services;
+	clean_plan_make(&p, &in);
+	expect(p.unlock, "web other");
+	expect(p.pods, "p");
+	clean_plan_fini(&p);
+}
+
+#define ENDING(name, role)                                                     \
+	"{'metadata': {'name': '" name "', 'deletionTimestamp': 'x', "         \
+	"'labels': {'control-by': 'kt', 'kt-role': '" role "'}, "              \
+	"'annotations': {'kt-last-heart-beat': '" OLD "'}}}"
+
+/* What is removed already is not removed again */
+static void ending(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	plan(&f, "[" ENDING("p", "router") "]", "[]",
+	     "[" ENDING("c", "router") "]", "[" ENDING("s", "x") "]");
+	expect(f.plan.pods, "");
+	expect(f.plan.configmaps, "");
+	expect(f.plan.services, "");
+	plan_fini(&f);
+}
+
 static void nothing(void **state)
 {
 	struct clean_input in = { .now = NOW, .age = 300 };
@@ -455,6 +496,8 @@ int main(void)
 		cmocka_unit_test(programs),
 		cmocka_unit_test(dead_owner),
 		cmocka_unit_test(threshold_of_locks),
+		cmocka_unit_test(threshold_of_nothing),
+		cmocka_unit_test(ending),
 		cmocka_unit_test(nothing),
 		cmocka_unit_test(exchanged),
 		cmocka_unit_test(stuck),
