@@ -53,6 +53,7 @@ int command_mesh(struct app *app, const struct options *o);
 int command_preview(struct app *app, const struct options *o);
 int command_clean(struct app *app, const struct options *o);
 int command_recover(struct app *app, const struct options *o);
+int command_doctor(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);
 int command_config_get(struct app *app, const struct options *o);
 int command_config_set(struct app *app, const struct options *o);

@@ -24,29 +24,44 @@ static bool offer_role_is_plain(const char *s)
 	return true;
 }
 
+static const struct offered {
+	const char *name, *text;
+	const char *group; /* of an API, that it grants as well */
+} offered[] = {
+	{ "connect", connect_yaml, "" },
+	{ "exchange", exchange_yaml, "" },
+	{ "exchange-scale", exchange_scale_yaml, "apps" },
+	{ "exchange-ephemeral", exchange_ephemeral_yaml, "apps" },
+	{ "mesh", mesh_yaml, "" },
+	{ "mesh-gateway", mesh_gateway_yaml, GATEWAY },
+	{ "mesh-istio", mesh_istio_yaml, ISTIO },
+	{ "preview", preview_yaml, "" },
+	{ "recover", recover_yaml, "apps" },
+	{ "clean", clean_yaml, "apps" },
+};
+
+static const struct offered *offered_find(const char *role)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(offered); i++)
+		if (strcmp(offered[i].name, role) == 0)
+			return &offered[i];
+	return NULL;
+}
+
+const char *offer_role_text(const char *role)
+{
+	const struct offered *o = offered_find(role);
+
+	return o ? o->text : NULL;
+}
+
 /* Its text, when it grants @resource of @group */
 static const char *published(const char *role, const struct denied *d)
 {
-	static const struct {
-		const char *name, *text;
-		const char *group; /* of an API, that it grants as well */
-	} roles[] = {
-		{ "connect", connect_yaml, "" },
-		{ "exchange", exchange_yaml, "" },
-		{ "exchange-scale", exchange_scale_yaml, "apps" },
-		{ "exchange-ephemeral", exchange_ephemeral_yaml, "apps" },
-		{ "mesh", mesh_yaml, "" },
-		{ "mesh-gateway", mesh_gateway_yaml, GATEWAY },
-		{ "mesh-istio", mesh_istio_yaml, ISTIO },
-		{ "preview", preview_yaml, "" },
-		{ "recover", recover_yaml, "apps" },
-	};
+	const struct offered *o = offered_find(role);
 
-	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
-		if (strcmp(roles[i].name, role) == 0 &&
-		    (!d->group[0] || strcmp(d->group, roles[i].group) == 0))
-			return roles[i].text;
-	return NULL;
+	return o && (!d->group[0] || strcmp(d->group, o->group) == 0) ? o->text
+								      : NULL;
 }
 
 static void print_published(const struct denied *d, const char *role,

@@ -9,4 +9,7 @@
  *  for other errors */
 void offer_role(const struct kt_error *err, const char *role);
 
+/** offer_role_text() - deploy/rbac/@role.yaml; borrowed, NULL: there is none */
+const char *offer_role_text(const char *role);
+
 #endif

@@ -127,6 +127,10 @@ struct version_options {
 	int output; /* enum output_form */
 };
 
+struct doctor_options {
+	int output; /* enum output_form */
+};
+
 struct command;
 
 /** struct options - everything one run of ktctl was asked to do */
@@ -140,6 +144,7 @@ struct options {
 	struct config_options config;
 	struct completion_options completion;
 	struct version_options version;
+	struct doctor_options doctor;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/progress.h"
+#include "cluster/gitops.h"
 #include "cluster/takeover.h"
 #include "kube/rest.h"
 #include "local/owner.h"
@@ -229,7 +230,12 @@ static int job_check_names(struct job *job, struct kt_error *err)
 int job_check_callers(struct job *job, bool origin, struct kt_error *err)
 {
 	int rc = service_role(job->service) ? 0 : job_check_names(job, err);
-	const char *text;
+	const char *text, *pause = NULL;
+	const char *manager = gitops_manager(job->service, &pause);
+
+	if (rc == 0 && manager)
+		log_warn("Service %s/%s is managed by %s: %s", job->ns,
+			 job->name, manager, pause);
 
 	for (size_t i = 0;
 	     rc == 0 && (text = service_caveat(job->service, origin, i)); i++)

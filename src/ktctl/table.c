@@ -20,6 +20,7 @@
 #define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define VERSION(field) .offset = offsetof(struct options, version.field)
+#define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
@@ -275,6 +276,13 @@ static const struct option version_options[] = {
 	{ 0 },
 };
 
+static const struct option doctor_options[] = {
+	{ "output", 'o', VALUE_CHOICE, "text", "FORM",
+	  "how it is written: text or json", .choices = output_forms,
+	  DOCTOR(output), .no_config = true },
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -373,6 +381,21 @@ const struct command command_table[] = {
 		.group = "clean",
 		.loop = true,
 		.run = command_clean,
+	},
+	{
+		.name = "doctor",
+		.summary = "what is missing, and what to do about it",
+		.args = "[<command> [<service>]]",
+		.details = "Looks at all that a command needs, on this machine "
+			   "and in the cluster, in the order\n"
+			   "in which things fail, and changes nothing. The "
+			   "command is connect, exchange, mesh,\n"
+			   "preview, recover or clean; without one all of them "
+			   "are looked at.",
+		.options = doctor_options,
+		.max_args = 2,
+		.loop = true,
+		.run = command_doctor,
 	},
 	{
 		.name = "config",

@@ -32,8 +32,8 @@ static bool bootstrap_choose(struct bootstrap *b)
 	return true;
 }
 
-int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
-		      struct kt_error *err)
+int bootstrap_find(struct bootstrap *b, const json_t *selector,
+		   struct kt_error *err)
 {
 	const struct pod_options *o = b->options;
 	int rc = 0;
@@ -60,6 +60,14 @@ int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
 		*err = (struct kt_error){ 0 };
 		rc = 0;
 	}
+	return rc;
+}
+
+int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
+		      struct kt_error *err)
+{
+	int rc = bootstrap_find(b, selector, err);
+
 	return rc < 0 ? rc : bootstrap_again(b, err);
 }
 

@@ -28,6 +28,9 @@ void bootstrap_init(struct bootstrap *b, struct kube *k, const char *ns,
 		    const struct pod_options *o);
 void bootstrap_fini(struct bootstrap *b);
 
+/** bootstrap_find() - what bootstrap_prepare() would use; makes nothing */
+KT_CHECK int bootstrap_find(struct bootstrap *b, const json_t *selector,
+			    struct kt_error *err);
 /** bootstrap_prepare() - before a Pod is made; nothing where --image is given.
  *  @selector: labels of the Pods whose image is the first choice, or NULL */
 KT_CHECK int bootstrap_prepare(struct bootstrap *b, const json_t *selector,

@@ -376,6 +376,26 @@ static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 	return rc;
 }
 
+int shadow_try(struct shadow_pod *s, char **image, struct kt_error *err)
+{
+	auto_free char *path = object_path(s, NULL);
+	auto_json json_t *obj = NULL;
+	struct kube_request req = { .method = "POST",
+				    .path = path,
+				    .query = "dryRun=All" };
+	char name[256];
+	int rc = bootstrap_find(&s->bootstrap, s->cfg.base, err);
+
+	if (rc < 0)
+		return rc;
+	make_name(s, name);
+	obj = make_object(s, name);
+	*image = xstrdup(s->cfg.pod->image ? s->cfg.pod->image
+					   : s->bootstrap.base.image);
+	req.body = obj;
+	return kube_call(s->cfg.kube, &req, NULL, err);
+}
+
 static int join_or_create_shared(struct shadow_pod *s, struct kt_error *err)
 {
 	for (int tries = 0; tries < 100; tries++) {

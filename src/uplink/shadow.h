@@ -59,6 +59,10 @@ void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 /** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */
 uint16_t shadow_port(const struct shadow_pod *s);
 
+/** shadow_try() - make it in a dry run: what admission and quota say; nothing
+ * is changed. *@image: what it would run (returned, caller frees) */
+KT_CHECK int shadow_try(struct shadow_pod *s, char **image,
+			struct kt_error *err);
 /** shadow_ensure() - make or join the object and wait until its Pod runs */
 KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
 /**

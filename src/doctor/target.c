@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "doctor/target.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/gitops.h"
+#include "cluster/objects.h"
+#include "cluster/svcports.h"
+#include "cluster/takeover.h"
+#include "kube/rest.h"
+
+#include <string.h>
+
+static void target_check_user(struct findings *f, const json_t *service)
+{
+	const char *role = service_role(service);
+
+	if (!object_annotation(service, KT_ANNOTATION_SELECTOR))
+		finding_add(f, "users", FINDING_OK, NULL,
+			    "nobody exchanges or meshes it");
+	else
+		finding_add(f, "users", FINDING_WARN,
+			    "a mesh can be shared by several, an exchange "
+			    "cannot; 'ktctl recover' ends what a dead client "
+			    "left",
+			    "it is in use already (%s)",
+			    role ? role : "its selector is changed");
+}
+
+static void target_check_manager(struct findings *f, const json_t *service)
+{
+	const char *pause = NULL;
+	const char *name = gitops_manager(service, &pause);
+
+	if (name)
+		finding_add(f, "GitOps", FINDING_WARN, pause,
+			    "the Service is managed by %s", name);
+	else
+		finding_add(f, "GitOps", FINDING_OK, NULL,
+			    "no manager that would put the Service back");
+}
+
+static bool target_speaks_tls(const json_t *port)
+{
+	const char *name = json_str(port, "name", NULL);
+	const char *app = json_str(port, "appProtocol", NULL);
+
+	return str_eq(app, "https") || str_eq(app, "kubernetes.io/wss") ||
+	       (name &&
+		(str_starts(name, "https") || str_starts(name, "tls"))) ||
+	       json_integer_value(json_object_get(port, "port")) == 443;
+}
+
+static void target_check_ports(struct findings *f, const json_t *service,
+			       bool http)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (json_at(service, "spec", "ports", NULL), i, port) {
+		long long n = json_integer_value(json_object_get(port, "port"));
+		const char *proto = json_str(port, "protocol", NULL);
+
+		if (str_eq(proto, "SCTP"))
+			finding_add(f, "ports", FINDING_WARN,
+				    "that port is left out",
+				    "port %lld is SCTP, which no port-forward "
+				    "carries",
+				    n);
+		else if (http && target_speaks_tls(port))
+			finding_add(f, "ports", FINDING_WARN,
+				    "nobody can see a mark in what is "
+				    "encrypted up to the Pod: mesh a Service "
+				    "behind the one that ends TLS",
+				    "port %lld seems to speak TLS", n);
+	}
+}
+
+/* Whether it can be taken at all, and what its callers will see */
+void target_check(struct findings *f, const json_t *service, bool http)
+{
+	auto_json json_t *original = service_original(service);
+	struct service_ports ports = { 0 };
+	struct kt_error err = { 0 };
+	auto_free char *text = NULL;
+	const char *caveat;
+
+	if (!original || !json_object_size(original)) {
+		finding_add(f, "Service", FINDING_FAIL,
+			    "name the Service that leads to the Pods",
+			    "%s has no selector: it leads to no Pods",
+			    object_name(service));
+		return;
+	}
+	if (service_ports_make(&ports, service, NULL, &err) < 0) {
+		finding_error(f, "Service", FINDING_FAIL, &err);
+		return;
+	}
+	text = service_ports_text(&ports);
+	finding_add(f, "Service", FINDING_OK, NULL, "%s, ports %s",
+		    object_name(service), text);
+	for (size_t n = 0; (caveat = service_caveat(service, http, n)); n++)
+		finding_add(f, "Service", FINDING_WARN, NULL, "%s", caveat);
+	target_check_ports(f, service, http);
+	target_check_manager(f, service);
+	target_check_user(f, service);
+	service_ports_fini(&ports);
+}

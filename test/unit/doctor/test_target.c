@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
+#include "test.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/gitops.h"
+#include "doctor/target.h"
+#include "kube/rest.h"
+
+#include <string.h>
+
+#define SELECTOR "'selector': {'app': 'web'}"
+#define PORT "'ports': [{'name': 'http', 'port': 80}]"
+
+/* One of the findings about @service has that state, and @text in it */
+static void assert_found(const char *service, bool http, const char *result,
+			 const char *text)
+{
+	auto_json json_t *obj = json_quoted(service);
+	struct findings f;
+	const json_t *one;
+	bool found = false;
+	size_t i;
+
+	findings_init(&f, false);
+	target_check(&f, obj, http);
+	json_array_foreach (f.list, i, one)
+		found = found ||
+			(str_eq(json_str(one, "state", NULL), result) &&
+			 strstr(json_str(one, "text", NULL), text));
+	if (!found)
+		fail_msg("no '%s' with '%s' about %s", result, text, service);
+	findings_fini(&f);
+}
+
+static void services(void **state)
+{
+	(void)state;
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", " PORT "}}",
+		     false, "ok", "web, ports 80 http");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" PORT "}}", false,
+		     "fail", "has no selector");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", 'ports': [{'port': 7, 'protocol': 'SCTP'}]}}",
+		     false, "fail", "");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", 'ports': [{'port': 80}, {'port': 7, 'protocol': "
+		     "'SCTP'}]}}",
+		     false, "warn", "port 7 is SCTP");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", 'ports': [{'name': 'https-x', 'port': 8443}]}}",
+		     true, "warn", "port 8443 seems to speak TLS");
+	assert_found(
+		"{'metadata': {'name': 'web', 'annotations': "
+		"{'kt-selector': '{\\'app\\': \\'web\\'}'}}, 'spec': "
+		"{'selector': {'kt-role': 'router', 'kt-target': 'x'}, " PORT
+		"}}",
+		true, "warn", "in use already (router)");
+}
+
+static void managers(void **state)
+{
+	(void)state;
+	assert_found("{'metadata': {'name': 'web', 'labels': "
+		     "{'kustomize.toolkit.fluxcd.io/name': 'apps'}}, 'spec': "
+		     "{" SELECTOR ", " PORT "}}",
+		     false, "warn", "managed by Flux");
+	assert_found("{'metadata': {'name': 'web', 'annotations': "
+		     "{'argocd.argoproj.io/tracking-id': 'x'}}, 'spec': "
+		     "{" SELECTOR ", " PORT "}}",
+		     false, "warn", "managed by Argo CD");
+	assert_found("{'metadata': {'name': 'web', 'labels': "
+		     "{'app.kubernetes.io/managed-by': 'Helm'}}, 'spec': "
+		     "{" SELECTOR ", " PORT "}}",
+		     false, "ok", "no manager");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(services),
+		cmocka_unit_test(managers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
