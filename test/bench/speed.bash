@@ -3,9 +3,10 @@
 # Part "speed": ktctl connect, its peers and its ceilings, side by side.
 
 # start_times FILE: from start to the first byte, without and with a shadow that
-# is there already; how long the cluster took to make the Pod is noted, too
+# is there already, and without an image of ours (the first in the namespace, who
+# brings the program); how long the cluster took to make the Pod is noted, too
 start_times() {
-  local cold warm ready watch waiter
+  local cold warm zero ready watch waiter
   kc -n "$NS" get pods -l kt-role=shadow-connect --watch -o json \
     --output-watch-events >"$RUN/pods" 2>/dev/null &
   watch=$!
@@ -18,6 +19,10 @@ start_times() {
   ready=$(cat "$RUN/ready")
   kill "$watch"
   way_end "$WAY"
+  KTCTL_IMAGE='' first_byte alice "$POD:7004" ktctl_start alice
+  zero=$FIRST
+  way_end "$WAY"
+  kc -n "$NS" delete configmaps -l kt-role=shadow-program >/dev/null
   ktctl_start bob --shareShadow
   ready_when 60 'All looks good'
   local bob=$WAY
@@ -25,7 +30,8 @@ start_times() {
   warm=$FIRST
   way_end "$WAY"
   way_end "$bob"
-  note "$1" first_cold_s="$cold" first_warm_s="$warm" pod_ready_s="$ready"
+  note "$1" first_cold_s="$cold" first_warm_s="$warm" first_zero_s="$zero" \
+    pod_ready_s="$ready"
 }
 
 speed_ktctl() { # ROUND

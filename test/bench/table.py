@@ -24,6 +24,7 @@ SPEED = [
     ("connections_per_s", "new connections/s, one after the other", True),
     ("connections_per_s_32", "new connections/s, 32 in parallel", True),
     ("first_cold_s", "start to first byte, with Pod creation, s", False),
+    ("first_zero_s", "the same without an image of ours, s", False),
     ("pod_ready_s", "the cluster calls the Pod Ready after, s", None),
     ("first_warm_s", "start to first byte, Pod is there, s", False),
     ("cpu_client_down_s_per_GiB", "client, CPU s/GiB down", False),
@@ -156,6 +157,9 @@ def bars_of_speed(ways):
     ready = me.get("pod_ready_s")
     b.below("first byte with Pod creation, Pod ready and 0.4 s",
             me.get("first_cold_s"), None if ready is None else ready + 0.4)
+    cold = me.get("first_cold_s")
+    b.below("first byte without an image of ours, with one and 0.3 s",
+            me.get("first_zero_s"), None if cold is None else cold + 0.3)
     b.below("first byte, Pod is there, s", me.get("first_warm_s"), 0.4)
     b.below("client idle, MiB", me.get("client_idle_MiB"), 16)
     b.below("shadow idle, MiB", me.get("shadow_idle_MiB"), 8)

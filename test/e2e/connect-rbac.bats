@@ -72,7 +72,8 @@ reaches() { # URL
   kc -n "$NS" patch role ktctl-connect --type json -p '[
     {"op": "replace", "path": "/rules/0/verbs",
      "value": ["create", "get", "list", "patch", "delete"]},
-    {"op": "replace", "path": "/rules/2/verbs", "value": ["list"]}]' >/dev/null
+    {"op": "test", "path": "/rules/3/resources", "value": ["services"]},
+    {"op": "replace", "path": "/rules/3/verbs", "value": ["list"]}]' >/dev/null
   as_dev
   reaches http://web
   connect_stop
