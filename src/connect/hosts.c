@@ -175,15 +175,15 @@ static void start_space(struct hosts_mode *m, struct space *s, const char *ns,
 	s->pods = objset_start(k, pod_path, &pods, s);
 }
 
-static int open_file(struct hosts *file, const struct home *home,
-		     struct kt_error *err)
+/* A home that nothing can be written to is no hindrance */
+static void open_file(struct hosts *file, const struct home *home)
 {
-	auto_close int lock = home_open_dir(home, "lock", 1, err);
+	struct kt_error err = { 0 };
+	auto_close int lock = home_open_dir(home, "lock", 1, &err);
 
 	if (lock < 0)
-		return lock;
+		log_debug("%s", err.msg);
 	hosts_init(file, home->dir, home->uid, home->gid);
-	return 0;
 }
 
 int hosts_mode_start(struct hosts_mode **out,
@@ -191,12 +191,9 @@ int hosts_mode_start(struct hosts_mode **out,
 {
 	struct hosts_mode *m = xcalloc(1, sizeof(*m));
 	size_t n = cfg->list->n ? cfg->list->n : 1;
-	int rc = open_file(&m->file, cfg->home, err);
+	int rc;
 
-	if (rc < 0) {
-		free(m);
-		return rc;
-	}
+	open_file(&m->file, cfg->home);
 	m->loop = cfg->loop;
 	m->own_ns = xstrdup(cfg->own_ns);
 	m->domain = xstrdup(cfg->domain);
@@ -241,12 +238,9 @@ void hosts_mode_clean(struct loop *loop, const struct home *home)
 {
 	struct kt_error err = { 0 };
 	struct hosts file;
-	int rc = open_file(&file, home, &err);
+	int rc;
 
-	if (rc < 0) {
-		log_debug("%s", err.msg);
-		return;
-	}
+	open_file(&file, home);
 	rc = hosts_remove_stale(&file, loop, &err);
 	if (rc > 0)
 		log_info("took out of %s what a killed ktctl had left",

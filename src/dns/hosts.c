@@ -146,6 +146,7 @@ void hosts_init(struct hosts *h, const char *kt_dir, uid_t uid, gid_t gid)
 	h->dir = xstrdup(kt_dir);
 	h->uid = uid;
 	h->gid = gid;
+	h->forgets = false;
 }
 
 void hosts_fini(struct hosts *h)
@@ -197,13 +198,28 @@ static int unlink_own(const struct hosts *h, const char *name)
 	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* A lock needs a file that stays; the hosts file itself is replaced */
+static int hosts_open_parent(const struct hosts *h)
+{
+	auto_free char *dir = xstrdup(h->path);
+	char *slash = strrchr(dir, '/');
+	int fd;
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int take_lock(const struct hosts *h, struct kt_error *err)
 {
 	auto_close int fd = open_own(h, LOCK_DIR, LOCK);
 
 	if (fd < 0)
-		return kt_fail(err, -fd, "open %s/" LOCK_DIR "/" LOCK ": %s",
-			       h->dir, strerror(-fd));
+		fd = hosts_open_parent(h);
+	if (fd < 0)
+		return kt_fail(err, -fd, "open the directory of %s: %s",
+			       h->path, strerror(-fd));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return kt_fail(err, errno,
 			       "lock %s: another ktctl is changing it",
@@ -254,6 +270,20 @@ static void remove_note(const struct hosts *h)
 	if (rc < 0)
 		log_debug("hosts: remove %s/" NOTE ": %s", h->dir,
 			  strerror(-rc));
+}
+
+/* It is for those who come after a kill -9 only: no reason not to go on */
+static void try_note(struct hosts *h)
+{
+	struct kt_error err = { 0 };
+
+	if (write_note(h, &err) == 0 || h->forgets)
+		return;
+	h->forgets = true;
+	log_warn("%s; goes on without: what a killed ktctl leaves in %s is "
+		 "taken out by the next connect or 'ktctl clean' only where "
+		 "that is the hosts file, too",
+		 err.msg, h->path);
 }
 
 /* The file */
@@ -364,7 +394,7 @@ int hosts_update(struct hosts *h, const struct hosts_list *list,
 	int rc = lock < 0 ? lock : 0;
 
 	if (rc == 0 && !remove)
-		rc = write_note(h, err);
+		try_note(h);
 	if (rc == 0)
 		rc = change_file(h->path, list, err);
 	if (rc >= 0 && remove)

@@ -20,7 +20,9 @@
  *
  * Before the first change the file's path is noted in ~/.kt/hosts.block; after
  * the block was removed, the note is. Whoever comes after a kill -9 calls
- * hosts_remove_stale(). A lock in ~/.kt/lock keeps two of us apart.
+ * hosts_remove_stale(). A lock in ~/.kt/lock keeps two of us apart. Where
+ * nothing can be written there, nothing is noted, and the lock is one on the
+ * directory of the file.
  */
 
 #define HOSTS_BEGIN "# Kt Hosts Begin"
@@ -55,9 +57,10 @@ struct hosts {
 	char *dir;  /* ~/.kt */
 	uid_t uid;  /* who shall own what is made in @dir */
 	gid_t gid;
+	bool forgets; /* nothing can be noted: was told */
 };
 
-/** hosts_init() - @kt_dir: ~/.kt (copied), must exist with lock/ in it */
+/** hosts_init() - @kt_dir: ~/.kt (copied), normally with lock/ in it */
 void hosts_init(struct hosts *h, const char *kt_dir, uid_t uid, gid_t gid);
 void hosts_fini(struct hosts *h);
 

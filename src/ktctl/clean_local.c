@@ -142,14 +142,16 @@ static int clean_resolv_conf(bool dry_run, struct kt_error *err)
 static int clean_hosts(struct app *app, bool dry_run, struct kt_error *err)
 {
 	const struct home *home = app->home;
+	struct kt_error why = { 0 };
 	struct hosts hosts;
 	int rc, lock;
 
 	if (!dry_run) {
-		lock = home_open_dir(home, "lock", 1, err);
-		if (lock < 0)
-			return lock;
-		close(lock);
+		lock = home_open_dir(home, "lock", 1, &why);
+		if (lock >= 0)
+			close(lock);
+		else /* the block can be removed all the same */
+			log_debug("%s", why.msg);
 	}
 	hosts_init(&hosts, home->dir, home->uid, home->gid);
 	if (dry_run) {

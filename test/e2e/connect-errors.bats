@@ -91,6 +91,16 @@ in_time() {
     connect_stop
     [ "$(grep -c 'without a pid file' "$log")" -eq 1 ]
   done
+  # the mode that writes a file remembers where, if it can
+  laptop_exec carol env HOME=/nowhere "KUBECONFIG=$configs/good" "$KTCTL" \
+    connect -n "$NS" --dnsMode hosts >"$log" 2>&1 3>&- &
+  CONNECT_PID=$!
+  eventually 30 connect_ready
+  laptop carol grep -q "web.$NS" /etc/hosts
+  connect_stop
+  run laptop carol grep "web.$NS" /etc/hosts
+  [ "$status" -eq 1 ]
+  [ "$(grep -c 'write /nowhere/.kt/hosts.block' "$log")" -eq 1 ]
 }
 
 @test "errors: API server: refused, without route, without name, no API server" {

@@ -248,6 +248,31 @@ static void waits_for_the_lock(void **state)
 	assert_int_equal(hosts_update_wait(&f->h, f->loop, &f->list, &err), 0);
 }
 
+/* ~/.kt is not there, or no directory: the block is written and taken out all
+ * the same, also one that was left, and two of us are kept apart */
+static void needs_no_home(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = { 0 };
+	struct hosts h;
+	const char *const dirs[] = { "/nowhere/.kt", "/proc/.kt", f->path };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		int fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		hosts_init(&h, dirs[i], getuid(), getgid());
+		assert_int_equal(hosts_update(&h, &f->list, &err), 0);
+		assert_true(h.forgets);
+		assert_file(f->path, "127.0.0.1\tlocalhost\n" B LINES E);
+		assert_int_equal(hosts_remove_stale(&h, f->loop, &err), 1);
+		assert_file(f->path, "127.0.0.1\tlocalhost\n");
+		assert_int_equal(flock(fd, LOCK_EX), 0);
+		assert_int_equal(hosts_update(&h, &f->list, &err), -EAGAIN);
+		close(fd);
+		hosts_fini(&h);
+	}
+}
+
 static void writes_a_mount_point_in_place(void **state)
 {
 	struct fixture *f = *state;
@@ -314,6 +339,7 @@ int main(void)
 		T(removes_what_a_killed_run_left),
 		T(does_not_follow_a_note_astray),
 		T(waits_for_the_lock),
+		T(needs_no_home),
 		T(follows_a_link_of_the_system),
 		T(says_what_is_wrong),
 		T(writes_a_mount_point_in_place),
