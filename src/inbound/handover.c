@@ -8,6 +8,7 @@
 #include "uplink/uplink.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define SETTLED (2 * NS_SEC) /* every node leads new callers to the new one */
 #define LAST_WORDS (3 * NS_SEC)
@@ -184,6 +185,12 @@ static int handover_try(struct job *job, struct kt_error *err)
 	return 0;
 }
 
+/* The API server's words for a namespace whose end nobody can stop */
+static bool handover_is_hopeless(const struct kt_error *why)
+{
+	return why->http_status == 403 && strstr(why->msg, "being terminated");
+}
+
 int handover_make(struct job *job, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
@@ -195,6 +202,9 @@ int handover_make(struct job *job, struct kt_error *err)
 	rc = handover_try(job, &why);
 	if (rc == 0)
 		return 0;
+	if (handover_is_hopeless(&why)) /* waiting would hold it up */
+		return kt_fail(err, ECANCELED, "Namespace %s is being deleted",
+			       job->ns);
 	if (rc != -EINTR) {
 		repeat_warn(&job->handover,
 			    "%s is told to end, and no other can take its "

@@ -33,6 +33,9 @@ struct shadow_pod {
 	uint16_t port;	    /* of the tunnel */
 	bool joined;	    /* our reference is counted in the shared one */
 	bool maybe_changed; /* the request to make it got no answer */
+	/* of the next name, until that was made: a refusal has the same words
+	 * each time */
+	char tail[6];
 	char after[256];    /* the Pod whose place it takes, or "" */
 	unsigned int users; /* of that one */
 	struct heartbeat *beat;
@@ -79,16 +82,14 @@ void shadow_twin(const char *name, char dst[256])
 static void make_name(const struct shadow_pod *s, char dst[256])
 {
 	const struct shadow_face *f = s->cfg.face;
-	char tail[6];
 
-	str_random(tail, 5);
 	if (f && f->name && s->after[0])
 		shadow_twin(s->after, dst);
 	else if (f && f->name)
 		snprintf(dst, 256, "%s", f->name);
 	else
 		snprintf(dst, 256, "%s%s", f ? f->prefix : KT_CONNECT_PREFIX,
-			 tail);
+			 s->tail);
 }
 
 static void set_name(struct shadow_pod *s, const char *name)
@@ -373,6 +374,8 @@ static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 	s->joined = rc == 0 || s->maybe_changed;
 	if (s->joined)
 		set_name(s, name);
+	if (s->joined || rc == -EEXIST)
+		str_random(s->tail, 5);
 	return rc;
 }
 
@@ -442,11 +445,22 @@ static int check_twin(struct shadow_pod *s, struct kt_error *err)
 
 static int create_own(struct shadow_pod *s, struct kt_error *err)
 {
+	bool fixed = s->cfg.face && s->cfg.face->name;
 	char name[256];
 	int rc = check_twin(s, err);
 
-	make_name(s, name);
-	return rc < 0 ? rc : create(s, name, err);
+	for (int tries = 0; tries < 2; tries++) {
+		if (rc < 0)
+			return rc;
+		make_name(s, name);
+		rc = create(s, name, err);
+		if (rc != -EEXIST || fixed)
+			return rc;
+		*err = (struct kt_error){ 0 };
+		rc = 0; /* under another one */
+	}
+	return kt_fail(err, EEXIST, "Pod %s/%s exists already", s->cfg.ns,
+		       name);
 }
 
 /* --- the Pod -------------------------------------------------------------- */
@@ -605,6 +619,7 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	*left_s = grace > 0 ? (long)MIN(grace, LEFT_MAX_S) : LEFT_MAX_S;
 	s = shadow_new(&old->cfg);
 	snprintf(s->after, sizeof(s->after), "%s", old->pod);
+	memcpy(s->tail, old->tail, sizeof(s->tail));
 	refs = object_annotation(pod, KT_ANNOTATION_REFS);
 	if (old->cfg.share && refs && str_to_long(refs, &users) == 0)
 		s->users = (unsigned int)MIN(MAX(users, 1L), USERS_MAX);
@@ -651,6 +666,7 @@ struct shadow_pod *shadow_new(const struct shadow_config *cfg)
 	struct shadow_pod *s = xcalloc(1, sizeof(*s));
 
 	s->cfg = *cfg;
+	str_random(s->tail, 5);
 	bootstrap_init(&s->bootstrap, cfg->kube, cfg->ns, cfg->pod);
 	return s;
 }
