@@ -22,6 +22,7 @@ struct exchange {
 	char *workload_name;
 	json_t *labels;	 /* of its Pods, which the shadow gets as well */
 	int replicas;	 /* what it shall have again */
+	bool labelled;	 /* the shadow has them */
 	bool scaled;	 /* it is at 0, perhaps */
 	int64_t lost_at; /* CLOCK_MONOTONIC: the shadow was gone; 0: never */
 	struct object_watch *watch; /* of the workload */

@@ -171,14 +171,16 @@ int exchange_scale_switch(struct job *job, struct kt_error *err)
 	int rc;
 
 	progress_step(job->app->progress, "Switch Service %s", job->name);
+	/* before, for NetworkPolicies go by labels, too */
+	exchange_scale_label(exchange_of(job), true);
 	rc = job_take(job, err);
 	if (rc < 0)
 		return rc;
-	exchange_scale_label(exchange_of(job), true);
 	/* every node is to know that before the Pods go */
 	rc = job_settle(job);
 	if (rc < 0)
 		return kt_fail(err, -rc, "interrupted");
+	probe_callers(job);
 	probe_arrival(job);
 	progress_done(job->app->progress, "Service %s/%s leads to the shadow",
 		      job->ns, job->name);
@@ -231,6 +233,7 @@ static void scale_describe(struct exchange *x)
 	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_EXCHANGE,
 				  KT_LABEL_TARGET, job->target);
 	job->face.target = job->target;
+	job->labels_later = true;
 	exchange_name(job, x->workload_name);
 }
 
@@ -326,15 +329,15 @@ static bool scale_give_back(struct exchange *x)
 void exchange_scale_undo(struct job *job)
 {
 	struct exchange *x = exchange_of(job);
-	bool taken = job->taken;
+	bool known = job->taken || x->labelled; /* to callers */
 
 	exchange_scale_let(x);
 	if (x->scaled && scale_give_back(x))
 		(void)!job_settle(job);
-	if (taken)
+	if (x->labelled)
 		exchange_scale_label(x, false);
 	if (job_give_back(job)) {
-		if (taken && !job->ready) /* then it does not drain */
+		if (known && !job->ready) /* then it does not drain */
 			(void)!job_settle(job);
 		job_drain(job);
 		job_disconnect(job);

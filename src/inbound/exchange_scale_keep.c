@@ -38,6 +38,7 @@ void exchange_scale_label(struct exchange *x, bool on)
 
 	if (!*pod)
 		return;
+	x->labelled = on;
 	json_object_foreach (x->labels, key, value)
 		json_object_set_new(labels, key,
 				    on ? json_incref(value) : json_null());

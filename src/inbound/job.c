@@ -242,7 +242,8 @@ int job_tunnel(struct job *job, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	probe_origin(job);
-	probe_callers(job);
+	if (!job->labels_later)
+		probe_callers(job);
 	progress_done(job->app->progress, "The tunnel is up");
 	return 0;
 }

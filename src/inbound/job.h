@@ -89,6 +89,7 @@ struct job {
 	size_t arrivals;    /* callers so far */
 	bool probing;	    /* one of them is ours (probe.h) */
 	bool unseen;	    /* but it did not arrive */
+	bool labels_later;  /* the shadow gets more labels */
 	size_t refusals;
 	struct repeat told; /* of what is watched */
 

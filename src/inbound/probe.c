@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define PROBE_WAIT (3 * NS_SEC)
-#define PROBE_ARRIVAL (5 * NS_SEC)
+#define PROBE_ARRIVAL (10 * NS_SEC)
 #define PROBE_TRY (500 * NS_MS)
 #define PROBE_POLL (10 * NS_MS)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 200
+# seconds: 280
 # exchange --mode scale: the Service's own Pods are scaled away meanwhile.
 # Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -136,7 +136,7 @@ kt_shadow() {
 
 @test "exchange: scale: the next one takes over from a killed one: its Pods come back first" {
   serve alice local
-  for command in "exchange web" "mesh web" "exchange webn --mode scale"; do
+  for command in "mesh web" "exchange webn --mode scale"; do
     scale
     murder exchange
     # shellcheck disable=SC2086
@@ -158,8 +158,7 @@ kt_shadow() {
   for kind in Pod Deployment; do
     kc -n "$NS" scale deployment web --replicas=0 >/dev/null
     kt_shadow "$kind" 0 2
-    for command in "exchange web" "exchange web --mode scale" "mesh web" \
-      "exchange webn"; do
+    for command in "exchange web --mode scale" "mesh web" "exchange webn"; do
       # shellcheck disable=SC2086
       ktctl_run alice $command -n "$NS" --expose 8080:http
       ended_with 1 "Deployment $NS/web is exchanged by dave"
