@@ -185,6 +185,7 @@ mesh
 preview
 recover
 clean
+doctor
 config
 completion
 version
