@@ -98,7 +98,9 @@ static void keep_on_user_service(void *user, const json_t *obj, bool gone)
 	if (obj && strcmp(object_name(obj), job->name) != 0)
 		return;
 	if (obj && job->keep.holds &&
-	    (gone || !object_annotation(obj, KT_ANNOTATION_SELECTOR)))
+	    (gone || (!object_annotation(obj, KT_ANNOTATION_SELECTOR) &&
+		      !json_equal(json_at(obj, "spec", "selector", NULL),
+				  job->selector))))
 		absence_note(&job->keep.claim, true, clock_ns());
 	job_changed(job);
 }
