@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 150
+# seconds: 190
 # Others touch what a job stands on: each object is deleted, and changed, by
 # somebody. Within three seconds all is as it shall be, or the job has ended and
 # the Service is as before; and after kill -9 the origin answers. Laptop: alice.
@@ -176,7 +176,7 @@ print(json.dumps(o))'
   touch_service shadow-exchange
   outage all
   asks local "http://$WEB/"
-  PATIENCE=15 touched pod_killed shadow-exchange
+  PATIENCE=30 touched pod_killed shadow-exchange
   touched delete service web-kt-stuntman
   killed job
 }
@@ -195,7 +195,7 @@ print(json.dumps(o))'
   outage plain
   asks local "http://$WEB/" -H 'version: blue'
   is_own "$WEB"
-  PATIENCE=15 touched pod_killed router
+  PATIENCE=30 touched pod_killed router
   touched delete service web-kt-stuntman
   killed job
 }
@@ -207,7 +207,7 @@ print(json.dumps(o))'
   touched label shadow-mesh app-
   touched label shadow-mesh version=red
   outage all
-  PATIENCE=15 touched pod_killed shadow-mesh
+  PATIENCE=30 touched pod_killed shadow-mesh
   patch web "$other" >/dev/null
   follows() {
     [ "$(kc -n "$NS" get pod -l app=db,version=blue -o name | wc -l)" = 1 ]
@@ -233,7 +233,7 @@ print(json.dumps(o))'
   outage all
   grep -q "Service $NS/new was deleted by somebody: it is made again" "$RUN/job.log"
   asks local "http://$ip/"
-  PATIENCE=15 touched pod_killed shadow-preview
+  PATIENCE=30 touched pod_killed shadow-preview
   eventually 5 asks local "http://$ip/"
   # both of them: somebody has cleaned up
   delete service/new pod/"$(shadows shadow-preview)" --grace-period=1 >/dev/null
