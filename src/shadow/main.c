@@ -40,6 +40,8 @@ static const char usage[] =
 	"                     somebody is connected (SHADOW_DRAIN, 8)\n"
 	"  --wait SEC         the same while a client makes another shadow\n"
 	"                     (SHADOW_WAIT, 55)\n"
+	"  --buffers MIB      what all clients may hold (SHADOW_BUFFERS; 0:\n"
+	"                     half of the memory it may have, 512 at most)\n"
 	"  --ready-clients N  not ready before N clients have rules (0); "
 	"after\n"
 	"                     10 s in any case\n"
@@ -49,7 +51,7 @@ static const char usage[] =
 	"  --version, --help\n";
 
 struct shadow_options {
-	long listen, health, idle, keep, drain, wait, ready;
+	long listen, health, idle, keep, drain, wait, ready, buffers;
 	struct ipport nameserver;
 	const char *resolv_conf, *serve, *exempt;
 	bool debug, once;
@@ -116,6 +118,8 @@ static int from_env(struct shadow_options *o)
 		   &o->health) < 0 ||
 	    number("SHADOW_DRAIN", getenv("SHADOW_DRAIN"), 1 << 30, &o->drain) <
 		    0 ||
+	    number("SHADOW_BUFFERS", getenv("SHADOW_BUFFERS"), 1 << 16,
+		   &o->buffers) < 0 ||
 	    number("SHADOW_WAIT", getenv("SHADOW_WAIT"), 1 << 30, &o->wait) <
 		    0 ||
 	    number("SHADOW_IDLE_EXIT", getenv("SHADOW_IDLE_EXIT"), 1 << 30,
@@ -140,6 +144,8 @@ static int one_option(struct shadow_options *o, int c)
 		return number("--drain", optarg, 1 << 30, &o->drain);
 	case 'w':
 		return number("--wait", optarg, 1 << 30, &o->wait);
+	case 'b':
+		return number("--buffers", optarg, 1 << 16, &o->buffers);
 	case 'R':
 		return number("--ready-clients", optarg, 1 << 16, &o->ready);
 	case 'n':
@@ -178,6 +184,7 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 		{ "idle-exit", required_argument, NULL, 'i' },
 		{ "keep", required_argument, NULL, 'k' },
 		{ "drain", required_argument, NULL, 'D' },
+		{ "buffers", required_argument, NULL, 'b' },
 		{ "wait", required_argument, NULL, 'w' },
 		{ "ready-clients", required_argument, NULL, 'R' },
 		{ "serve", required_argument, NULL, 's' },
@@ -214,6 +221,7 @@ static struct server_config config_of(const struct shadow_options *o)
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
 		.ready_clients = (size_t)o->ready,
+		.buffers = (size_t)o->buffers << 20,
 		.once = o->once,
 	};
 }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "net/listener.h"
 #include "router/table.h"
+#include "shadow/budget.h"
 #include "shadow/dial.h"
 #include "shadow/doh.h"
 #include "shadow/health.h"
@@ -34,6 +35,7 @@ struct server {
 	struct shadow sh; /* what the services see */
 	struct server_config cfg;
 	struct session_config session;
+	struct budget budget;
 	struct listener tunnel;
 	struct serve *serve; /* NULL: no port is served */
 	struct health *health;
@@ -48,6 +50,7 @@ struct client {
 	struct server *server;
 	struct link *link;
 	struct laptop *laptop; /* NULL: it opens the streams */
+	size_t bytes;	       /* of the budget */
 };
 
 /* --- services ------------------------------------------------------------- */
@@ -145,6 +148,7 @@ static void client_free(struct client *c, const char *goodbye)
 	if (goodbye)
 		session_close(s, FRAME_CODE_BYE, goodbye);
 	link_free(c->link);
+	budget_give(&sv->budget, c->bytes);
 	list_del(&c->node);
 	loop_defer_free(sv->sh.loop, c);
 	sv->left = clock_ns();
@@ -236,12 +240,14 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	if (!c)
 		return NULL;
 	c->server = sv;
+	c->bytes = budget_take(&sv->budget, &scfg, mcfg.share);
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : server_request, &link_ops, c);
 	if (c->link && inbound)
 		c->laptop = laptop_new(&sv->sh, c->link, &laptop_ops, sv);
 	if (!c->link || (inbound && !c->laptop)) {
 		link_free(c->link);
+		budget_give(&sv->budget, c->bytes);
 		free(c);
 		return NULL;
 	}
@@ -316,6 +322,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	sv->cfg = *cfg;
 	sv->session = session_config_default();
 	session_config_limit(&sv->session, 0);
+	budget_init(&sv->budget, cfg->buffers);
 	sv->session.detached_ns = cfg->keep_ns;
 	sv->sh.loop = loop;
 	sv->started = clock_ns();

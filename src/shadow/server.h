@@ -23,6 +23,7 @@ struct server_config {
 	/* in the place of another shadow: not ready before so many clients have
 	 * rules, or ten seconds are over */
 	size_t ready_clients;
+	size_t buffers; /* see budget_init() */
 };
 
 struct server;
