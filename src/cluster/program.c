@@ -15,16 +15,18 @@
 #define UPLOAD_TIMEOUT (120 * NS_SEC) /* 0.75 MB on a slow line */
 #define MAX_RACES 5
 
-/* Files made by the linker of what the build has packed (src/shadow) */
+/* Files made by the linker of what the build has packed (meson.build) */
+#define SYMBOL "_binary_src_"
+#define PROGRAM_FILE(name, file)                                               \
+	extern const uint8_t name[] __asm__(SYMBOL file "_start");             \
+	extern const uint8_t name##_end[] __asm__(SYMBOL file "_end")
 #ifdef KT_PROGRAM
-extern const uint8_t
-	program_start[] __asm__("_binary_src_shadow_start_bin_start");
-extern const uint8_t
-	program_start_end[] __asm__("_binary_src_shadow_start_bin_end");
-extern const uint8_t
-	program_packed[] __asm__("_binary_src_shadow_shadow_gz_start");
-extern const uint8_t
-	program_packed_end[] __asm__("_binary_src_shadow_shadow_gz_end");
+PROGRAM_FILE(program_start, "shadow_start_bin");
+PROGRAM_FILE(program_packed, "shadow_shadow_gz");
+#endif
+#ifdef KT_PROGRAM_ARM64
+PROGRAM_FILE(program_start_arm64, "cluster_arm64_start_bin");
+PROGRAM_FILE(program_packed_arm64, "cluster_arm64_shadow_gz");
 #endif
 
 const char *program_arch(const struct pod_options *o)
@@ -35,20 +37,29 @@ const char *program_arch(const struct pod_options *o)
 	return objects_arch();
 }
 
+#define PROGRAM(name, start_file, packed_file)                                 \
+	{                                                                      \
+		.arch = (name), .start = (start_file),                         \
+		.nstart = (size_t)(start_file##_end - (start_file)),           \
+		.packed = (packed_file),                                       \
+		.npacked = (size_t)(packed_file##_end - (packed_file)),        \
+	}
+
 const struct program *program_for(const char *arch)
 {
 #ifdef KT_PROGRAM
-	static struct program own;
+	static struct program all[2];
+	size_t n = 0;
 
-	own = (struct program){
-		.arch = objects_arch(),
-		.start = program_start,
-		.nstart = (size_t)(program_start_end - program_start),
-		.packed = program_packed,
-		.npacked = (size_t)(program_packed_end - program_packed),
-	};
-	if (strcmp(arch, own.arch) == 0)
-		return &own;
+	all[n++] = (struct program)PROGRAM(objects_arch(), program_start,
+					   program_packed);
+#ifdef KT_PROGRAM_ARM64
+	all[n++] = (struct program)PROGRAM("arm64", program_start_arm64,
+					   program_packed_arm64);
+#endif
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(arch, all[i].arch) == 0)
+			return &all[i];
 #else
 	(void)arch;
 #endif

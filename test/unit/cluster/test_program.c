@@ -12,6 +12,7 @@
 #include "cluster/program.h"
 #include "cluster/sweep.h"
 #include "kube/rest.h"
+#include "wire/inflate.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,6 +52,34 @@ static void named_by_what_is_in_it(void **state)
 	other.arch = "arm64";
 	program_name(&other, b);
 	assert_string_not_equal(a, b);
+}
+
+/* What the build has packed, for each architecture that it was asked for */
+static void brought_along(void **state)
+{
+	static const char *const archs[] = { "amd64", "arm64" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(archs); i++) {
+		const struct program *p = program_for(archs[i]);
+		static const uint8_t elf[] = { 0x7f, 'E', 'L', 'F' };
+		/* e_machine: 62 is x86-64, 183 AArch64 */
+		const uint8_t machine[] = { 62, 183 };
+
+		if (!p)
+			continue;
+		assert_string_equal(p->arch, archs[i]);
+		assert_in_range(p->nstart, 1000, 50000);
+		assert_memory_equal(p->start, elf, sizeof(elf));
+		assert_int_equal(p->start[18], machine[i]);
+		assert_true(gzip_size(p->packed, p->npacked) > 500000);
+		assert_true(p->nstart + p->npacked < 1000000);
+	}
+#ifndef KT_SANITIZED
+	assert_non_null(program_for(objects_arch()));
+#endif
+	assert_null(program_for("s390x"));
+	assert_null(program_for(""));
 }
 
 static void made_once(void **state)
@@ -316,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(named_by_what_is_in_it),
+		cmocka_unit_test(brought_along),
 		cmocka_unit_test(made_once),
 		cmocka_unit_test(two_at_once),
 		cmocka_unit_test(not_what_somebody_changed),
