@@ -120,7 +120,7 @@ kt_shadow() {
   scale
   for command in "exchange web" "exchange web --mode scale" \
     "exchange deployment/web --mode scale" "exchange webn" \
-    "exchange webn --mode scale" "mesh web" "mesh webn"; do
+    "exchange webn --mode scale" "mesh web" "mesh webn --mode manual"; do
     # shellcheck disable=SC2086
     ktctl_run bob $command -n "$NS" --expose 8080:http
     ended_with 1 "$held" "ktctl recover web"
