@@ -152,7 +152,7 @@ int lease_clear_name(struct job *job, const char *name, struct kt_error *err)
 	}
 	list = json_pack("[O]", obj);
 	users = lease_users(list);
-	return kt_fail(err, EEXIST, "%s %s/%s exists already: it is %s's", kind,
+	return kt_fail(err, EEXIST, "%s %s/%s already exists: it is %s's", kind,
 		       job->ns, name, users);
 }
 

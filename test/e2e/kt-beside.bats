@@ -187,7 +187,7 @@ recover() { # ARGUMENTS...
   kt_pod web-kt-mesh-blue shadow-mesh A $ALIVE service=web-kt-mesh-blue
   local mesh=(mesh web --mode manual --expose 8080 --versionMark blue)
   ktctl_run alice "${mesh[@]}" -n "$NS"
-  ended_with 1 "web-kt-mesh-blue exists already: it is ann's" \
+  ended_with 1 "web-kt-mesh-blue already exists: it is ann's" \
     "choose another --versionMark"
   kc -n "$NS" annotate --overwrite pod web-kt-mesh-blue \
     "kt-last-heart-beat=$(($(date +%s) - DEAD))" >/dev/null
