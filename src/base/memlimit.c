@@ -36,20 +36,48 @@ static uint64_t memlimit_read(const char *path)
 	return n;
 }
 
-/* The own group of the one hierarchy: a line "0::/path" */
+static uint64_t memlimit_least(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* What the group @path below @root may have: those above it have limits, too */
+static uint64_t memlimit_group(const char *root, char *path, const char *file)
+{
+	char name[700];
+	uint64_t n = 0;
+	char *slash;
+
+	while ((slash = strrchr(path, '/'))) {
+		snprintf(name, sizeof(name), "%s%s/%s", root,
+			 path[1] ? path : "", file);
+		n = memlimit_least(n, memlimit_read(name));
+		*slash = 0;
+	}
+	return n;
+}
+
+/* The own group: "0::/path" of the one hierarchy, else "N:memory:/path" */
 static uint64_t memlimit_own(void)
 {
-	char line[512], path[640];
+	static const char one[] = "0::", memory[] = ":memory:";
+	char line[512];
 	FILE *f = fopen("/proc/self/cgroup", "re");
 	uint64_t n = 0;
 
-	while (f && !n && fgets(line, sizeof(line), f)) {
+	while (f && fgets(line, sizeof(line), f)) {
+		char *v1 = strstr(line, memory);
+
 		line[strcspn(line, "\n")] = 0;
-		if (strncmp(line, "0::/", 4) != 0)
-			continue;
-		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max",
-			 line + 3);
-		n = memlimit_read(path);
+		if (v1)
+			n = memlimit_least(
+				n, memlimit_group("/sys/fs/cgroup/memory",
+						  v1 + strlen(memory),
+						  "memory.limit_in_bytes"));
+		else if (strncmp(line, one, strlen(one)) == 0)
+			n = memlimit_least(n, memlimit_group("/sys/fs/cgroup",
+							     line + strlen(one),
+							     "memory.max"));
 	}
 	if (f)
 		fclose(f);
