@@ -451,9 +451,54 @@ static int keep_pod(struct job *job, struct kt_error *err)
 	return keep_recovered(&job->keep) ? keep_lost(job, err) : 0;
 }
 
+/* Is one gone that is known, or only without the label that it is watched by?
+ */
+static void keep_look_service(struct job *job, struct kept *s)
+{
+	struct absence *away = keep_absence(&job->keep, s);
+	auto_free char *path =
+		kube_path("v1", "services", job->ns, s->name, NULL);
+	auto_json json_t *now = NULL;
+	struct kt_error err = { 0 };
+	int rc = kube_get(job->kube, path, &now, &err);
+
+	if (rc == -ENOENT) {
+		absence_note(away, true, clock_ns());
+	} else if (rc == 0 && away->now && keep_has_uid(now, s->uid) &&
+		   !keep_is_ending(now)) {
+		*away = (struct absence){ 0 };
+	}
+}
+
+/* What is gone, without doing anything about it */
+static void keep_look(struct job *job)
+{
+	const char *name = job->shadow ? shadow_pod_name(job->shadow) : "";
+	auto_free char *path = kube_path("v1", "pods", job->ns, name, NULL);
+	auto_json json_t *pod = NULL;
+
+	if (*name)
+		(void)!keep_pod_look(job, path, &pod);
+	for (size_t i = 0; i < job->keep.n; i++)
+		keep_look_service(job, &job->keep.service[i]);
+}
+
+/* An event has said so of something: it is made sure of before it counts */
+static bool keep_is_suspected(struct keep *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (keep_absence(k, &k->service[i])->now)
+			return true;
+	return false;
+}
+
 int keep_objects(struct job *job, struct kt_error *err)
 {
-	int rc = keep_pod(job, err);
+	int rc;
+
+	if (keep_is_suspected(&job->keep))
+		keep_look(job);
+	rc = keep_pod(job, err);
 
 	for (size_t i = 0; rc == 0 && i < job->keep.n; i++)
 		rc = keep_service(job, &job->keep.service[i], err);
@@ -465,28 +510,6 @@ int keep_objects(struct job *job, struct kt_error *err)
 }
 
 /* --- the claim ------------------------------------------------------------ */
-
-/* What is gone, without doing anything about it */
-static void keep_look(struct job *job)
-{
-	const char *name = job->shadow ? shadow_pod_name(job->shadow) : "";
-	auto_free char *path = kube_path("v1", "pods", job->ns, name, NULL);
-	auto_json json_t *pod = NULL;
-	struct keep *k = &job->keep;
-
-	if (*name)
-		(void)!keep_pod_look(job, path, &pod);
-	for (size_t i = 0; i < k->n; i++) {
-		auto_free char *at = kube_path("v1", "services", job->ns,
-					       k->service[i].name, NULL);
-		auto_json json_t *now = NULL;
-		struct kt_error err = { 0 };
-
-		if (kube_get(job->kube, at, &now, &err) == -ENOENT)
-			absence_note(keep_absence(k, &k->service[i]), true,
-				     clock_ns());
-	}
-}
 
 int keep_await(struct job *job, struct kt_error *err)
 {

@@ -241,6 +241,9 @@ print(json.dumps(o))'
 }
 
 @test "side by side: ephemeral: its Pods, and the Service's selector" {
+  local minor
+  minor=$(kc get --raw /version | sed -n 's/.*"minor": "\([0-9]*\).*/\1/p')
+  [ "$minor" -ge 25 ] || skip "no ephemeral containers in Kubernetes 1.$minor"
   serve alice local
   start job alice exchange web --expose 8080 --mode ephemeral
   kc -n "$NS" delete pod "$(pod_of app=web)" --now >/dev/null

@@ -257,6 +257,19 @@ static void the_service_and_another_object_is_a_recover(void **state)
 	play_fini(&p);
 }
 
+/* A watch by label says "deleted" of what has only lost its label */
+static void what_has_no_label_is_not_gone(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_exchange(&p);
+	absence_note(&p.job.keep.service[0].away, true, clock_ns());
+	put_web(&p.s, "first");
+	assert_int_equal(attend(&p), 0);
+	play_fini(&p);
+}
+
 static void a_service_that_is_deleted_ends_it(void **state)
 {
 	struct play p;
@@ -347,6 +360,7 @@ int main(void)
 		cmocka_unit_test(an_origin_that_cannot_be_made_ends_it),
 		cmocka_unit_test(another_s_origin_is_not_touched),
 		cmocka_unit_test(the_service_and_another_object_is_a_recover),
+		cmocka_unit_test(what_has_no_label_is_not_gone),
 		cmocka_unit_test(a_service_that_is_deleted_ends_it),
 		cmocka_unit_test(a_preview_s_service_is_made_again),
 		cmocka_unit_test(the_rule_has_a_time),
