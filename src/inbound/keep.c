@@ -53,7 +53,9 @@ const char *keep_by(const struct job *job, const json_t *obj, const char *field,
 {
 	const char *who = managers_last(obj, field, job->keep.since);
 
-	snprintf(dst, 96, who ? " ('%s')" : "", who);
+	dst[0] = '\0';
+	if (who)
+		snprintf(dst, 96, " ('%s')", who);
 	return dst;
 }
 
