@@ -147,15 +147,17 @@ is_own() { # ADDRESS [CURL-ARGUMENTS...]
   [[ $(ask "http://$at/" "$@") == web-* ]]
 }
 
-# hammer_start TAG ARGUMENTS...: tools/hammer.py from a Pod
+# hammer_start TAG ARGUMENTS...: tools/hammer.py from a Pod; returns when the
+# first request is over
 hammer_start() {
   local tag=$1
   shift
   in_pod toolbox true # the Pod's pid is looked up once
-  rm -f "$RUN/$tag.stop"
+  rm -f "$RUN/$tag.stop" "$RUN/$tag.stop.begun"
   (in_pod toolbox "$PYTHON" "$TOOLS/hammer.py" -s "$RUN/$tag.stop" "$@") \
     >"$RUN/$tag.json" 2>"$RUN/$tag.err" 3>&- &
   echo "serve-$tag $!" >>"$PIDS"
+  eventually 20 test -e "$RUN/$tag.stop.begun"
 }
 
 # hammer_end TAG: stop it; what it says is in $hammer

@@ -3,7 +3,8 @@
 """hammer.py [-k] [-r RATE] [-t SECONDS] [-s FILE] [-H NAME:VALUE] HOST PORT [PATH]
 
 A steady stream of HTTP requests until FILE exists or the time is over, each on a
-connection of its own (-k: on eight kept ones). Prints one line of JSON:
+connection of its own (-k: on eight kept ones). FILE.begun is made when the first
+one (-k: of each) is over. Prints one line of JSON:
   {"sent": N, "failed": {"ECONNREFUSED": N, ...}, "by": {"SERVER": N, ...},
    "again": N, "slowest_ms": N, "gap_ms": N, "outage_ms": N}
 by: who answered (X-Served-By). again: of the sent, on kept connections that were
@@ -133,9 +134,16 @@ class Hammer:
             longest = max(longest, last - first)
         return longest
 
+    def begun(self):
+        done = sum(self.by.values()) + sum(self.failed.values())
+        return done >= (8 if self.opt.keep else 1)
+
     async def watch(self):
         while not (self.opt.stop and os.path.exists(self.opt.stop)):
             await asyncio.sleep(0.1)
+            if self.opt.stop and self.begun():
+                with open(self.opt.stop + ".begun", "w", encoding="ascii"):
+                    pass
         self.stop.set()
 
     async def run(self):
