@@ -247,8 +247,8 @@ for o in json.load(sys.stdin)["items"]:
 @test "services: ports 7070 and 7071, which the shadow has for itself elsewhere" {
   serve alice local
   service fields web '"ports": [
-    {"name": "a", "port": 80, "targetPort": 7070},
-    {"name": "b", "port": 81, "targetPort": 7071}]' | apply
+    {"name": "a", "port": 80, "targetPort": 7070, "protocol": "TCP"},
+    {"name": "b", "port": 81, "targetPort": 7071, "protocol": "TCP"}]' | apply
   start exchange alice exchange fields --expose 8080:7070,8080:7071
   eventually 5 asks local "http://$(web fields)/"
   asks local "http://$(web fields):81/"
