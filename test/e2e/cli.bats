@@ -80,8 +80,8 @@ END
   ended_with 2 "unknown command: frobnicate" "hint:"
   k conect
   ended_with 2 "unknown command: conect" "connect"
-  k help
-  ended_with 2 "ktctl --help"
+  k help frobnicate
+  ended_with 2 "frobnicate" "hint:"
   k connect --nope
   ended_with 2 "unknown flag: --nope"
   k connect extra

@@ -190,21 +190,21 @@ in_time() {
     "deployments"
 }
 
-shadow_seen() {
-  kc -n "$NS" get pods -l kt-role=shadow-connect -o json |
-    jq -e '.items[0] | select(.)' >"$BATS_TEST_TMPDIR/pod"
-}
-
 @test "errors: the Pod: image, node, service account; --forceUpdate is seen" {
   local started=$SECONDS pod
-  connect_spawn carol --forceUpdate --image kt.test/nope:1
   # it does not live long
-  eventually 10 shadow_seen
-  pod=$(cat "$BATS_TEST_TMPDIR/pod")
+  kubectl -n "$NS" get pods -l kt-role=shadow-connect -o json --watch \
+    >"$BATS_TEST_TMPDIR/pods" 3>&- &
+  local watch=$!
+  connect_spawn carol --forceUpdate --image kt.test/nope:1
   status=0
   wait "$CONNECT_PID" || status=$?
   CONNECT_PID=
   output=$(cat "$CONNECT_LOG")
+  eventually 10 test -s "$BATS_TEST_TMPDIR/pods"
+  kill "$watch"
+  pod=$(jq -n 'first(inputs | select(.spec.containers[0].image == "kt.test/nope:1"))' \
+    "$BATS_TEST_TMPDIR/pods")
   ended_with 1 "image cannot be pulled" "kt.test/nope:1" "hint:" "--image"
   [ "$(jq -r '.spec.containers[0] | .imagePullPolicy, .image' \
     <<<"$pod" | xargs)" = "Always kt.test/nope:1" ]
