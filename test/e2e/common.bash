@@ -63,17 +63,15 @@ snapshot() {
   ' >"$2" 2>&1
 }
 
-# no_objects [NAMESPACE]: nothing of ours is left in the cluster
+# no_objects [NAMESPACE]: nothing of ours is left in the cluster; what is being
+# deleted does not count
 no_objects() {
-  local left
-  left=$(kc -n "${1:-$NS}" get pods,deployments,configmaps,services \
-    -l control-by=kt -o name --ignore-not-found \
-    --field-selector metadata.name!=none 2>/dev/null |
-    while read -r o; do
-      [ -n "$(kc -n "${1:-$NS}" get "$o" -o \
-        'jsonpath={.metadata.deletionTimestamp}' 2>/dev/null)" ] || echo "$o"
-    done)
-  [ -z "$left" ]
+  local all left
+  all=$(kc -n "${1:-$NS}" get pods,deployments,configmaps,services \
+    -l control-by=kt -o json) || return 1
+  left=$(jq -r '.items[] | select(.metadata.deletionTimestamp | not) |
+    "\(.kind)/\(.metadata.name)"' <<<"$all") || return 1
+  [ -z "$left" ] || { echo "left: ${left//$'\n'/ }" >&2; return 1; }
 }
 
 # connect_spawn LAPTOP FLAGS...: start `ktctl connect` in the background;
