@@ -27,7 +27,7 @@
 #include <time.h>
 
 #define DOCTOR_SKEW 60	 /* seconds that clocks may differ */
-#define DOCTOR_OLDEST 19 /* Kubernetes 1.19 */
+#define DOCTOR_OLDEST 20 /* Kubernetes 1.20 */
 
 /** struct doctor_plan - what a command needs */
 struct doctor_plan {
@@ -196,8 +196,9 @@ static void doctor_rights(struct doctor *d)
 	}
 }
 
-/* The very Pod that a command would make, in a dry run: PodSecurity, quota and
- * admission policies say what they think of it */
+/* The Pod of connect, in a dry run: PodSecurity, quota and admission policies
+ * say what they think of it. Those of other commands differ in labels and ports
+ */
 static void doctor_pod(struct doctor *d)
 {
 	struct shadow_config cfg = { .kube = d->kube,

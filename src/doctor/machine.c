@@ -5,6 +5,7 @@
 #include "dns/resolved.h"
 #include "local/home.h"
 #include "local/pidfile.h"
+#include "net/capture.h"
 #include "net/netlink.h"
 #include "net/netns.h"
 #include "net/nft.h"
@@ -112,13 +113,18 @@ static void machine_check_alone(struct findings *f, const struct home *home)
 static void machine_check_home(struct findings *f, const struct home *home)
 {
 	struct kt_error err = { 0 };
-	int fd = home_open_dir(home, "", 1, &err);
+	int fd = home_open_dir(home, "", 0, &err);
+	bool writable;
 
-	if (fd < 0) {
+	if (fd < 0 && err.code != ENOENT) {
 		finding_error(f, "home", FINDING_WARN, &err);
 		return;
 	}
-	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0)
+	/* what is not there yet will be made in the home directory */
+	writable = fd >= 0 ? faccessat(fd, ".", W_OK, AT_EACCESS) == 0
+			   : faccessat(AT_FDCWD, home->user, W_OK,
+				       AT_EACCESS) == 0;
+	if (!writable)
 		finding_add(f, "home", FINDING_WARN,
 			    "a killed ktctl is not recognized by the next one",
 			    "%s cannot be written: %s", home->dir,
@@ -126,7 +132,8 @@ static void machine_check_home(struct findings *f, const struct home *home)
 	else
 		finding_add(f, "home", FINDING_OK, NULL, "%s can be written",
 			    home->dir);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 void machine_check(struct findings *f, const struct home *home,
@@ -204,7 +211,7 @@ void machine_check_ranges(struct findings *f, const struct prefixset *ranges)
 	int rc = netlink_open(&r.nl, &err);
 
 	if (rc == 0)
-		r.own = netlink_link_index(r.nl, "kt0");
+		r.own = netlink_link_index(r.nl, CAPTURE_IFNAME);
 	if (rc == 0)
 		rc = netlink_addr_each(r.nl, machine_on_net, &r);
 	if (rc == 0)

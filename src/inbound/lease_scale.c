@@ -37,7 +37,10 @@ static int lease_scale_list(struct job *job, json_t *out, struct kt_error *err)
 	return rc;
 }
 
-int lease_find_scaled(struct job *job, json_t **out, struct kt_error *err)
+/* Those that have @labels, or (@kind not NULL) tell of @workload */
+static int lease_scale_filter(struct job *job, const json_t *labels,
+			      const char *kind, const json_t *workload,
+			      json_t **out, struct kt_error *err)
 {
 	auto_json json_t *all = json_array();
 	json_t *obj;
@@ -48,9 +51,16 @@ int lease_find_scaled(struct job *job, json_t **out, struct kt_error *err)
 		return rc;
 	*out = json_array();
 	json_array_foreach (all, i, obj)
-		if (selector_matches(job->original, object_pod_labels(obj)))
+		if ((kind &&
+		     scale_list_tells_of(obj, kind, object_name(workload))) ||
+		    selector_matches(labels, object_pod_labels(obj)))
 			json_array_append(*out, obj);
 	return 0;
+}
+
+int lease_find_scaled(struct job *job, json_t **out, struct kt_error *err)
+{
+	return lease_scale_filter(job, job->original, NULL, NULL, out, err);
 }
 
 int lease_find_scalers(struct job *job, const char *kind,
@@ -59,19 +69,8 @@ int lease_find_scalers(struct job *job, const char *kind,
 {
 	const json_t *labels =
 		json_at(workload, "spec", "selector", "matchLabels", NULL);
-	auto_json json_t *all = json_array();
-	json_t *obj;
-	size_t i;
-	int rc = lease_scale_list(job, all, err);
 
-	if (rc < 0)
-		return rc;
-	*out = json_array();
-	json_array_foreach (all, i, obj)
-		if (scale_list_tells_of(obj, kind, object_name(workload)) ||
-		    selector_matches(labels, object_pod_labels(obj)))
-			json_array_append(*out, obj);
-	return 0;
+	return lease_scale_filter(job, labels, kind, workload, out, err);
 }
 
 char *lease_scaled_text(const struct job *job, const json_t *shadows)

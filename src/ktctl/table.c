@@ -269,17 +269,22 @@ static const struct option dry_run_option[] = {
 
 static const char *const output_forms[] = { "text", "json", NULL };
 
+/* clang-format on */
+#define OUTPUT_ROW(field)                                                      \
+	{                                                                      \
+		"output", 'o', VALUE_CHOICE, "text", "FORM",                   \
+			"how it is written: text or json",                     \
+			.choices = output_forms, field, .no_config = true,     \
+	}
+/* clang-format off */
+
 static const struct option version_options[] = {
-	{ "output", 'o', VALUE_CHOICE, "text", "FORM",
-	  "how it is written: text or json", .choices = output_forms,
-	  VERSION(output), .no_config = true },
+	OUTPUT_ROW(VERSION(output)),
 	{ 0 },
 };
 
 static const struct option doctor_options[] = {
-	{ "output", 'o', VALUE_CHOICE, "text", "FORM",
-	  "how it is written: text or json", .choices = output_forms,
-	  DOCTOR(output), .no_config = true },
+	OUTPUT_ROW(DOCTOR(output)),
 	{ 0 },
 };
 

@@ -59,9 +59,11 @@ struct capture_ops {
 	void (*icmp_echo)(void *user, const struct capture_echo *e);
 };
 
+#define CAPTURE_IFNAME "kt0"
+
 /** struct capture_config - zero means the default */
 struct capture_config {
-	const char *ifname; /* name of the device, "kt0" */
+	const char *ifname; /* of the device; NULL: CAPTURE_IFNAME */
 	bool redirect;	    /* on this machine itself, without namespace, TUN
 			       and privileges but CAP_NET_ADMIN; see below */
 	bool ipv6;	    /* IPv6 too, where this machine has it */

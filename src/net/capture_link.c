@@ -533,7 +533,7 @@ int capture_link_open(struct capture_link *l, const struct capture_config *cfg,
 		.udp = { -1, -1 },
 	};
 	snprintf(l->ifname, sizeof(l->ifname), "%s",
-		 cfg->ifname ? cfg->ifname : "kt0");
+		 cfg->ifname ? cfg->ifname : CAPTURE_IFNAME);
 	if (cfg->ifname && strlen(cfg->ifname) >= sizeof(l->ifname))
 		return kt_fail(err, EINVAL, "device name '%s' is too long",
 			       cfg->ifname);

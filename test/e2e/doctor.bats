@@ -44,6 +44,7 @@ doctor_with() {
   done
   snapshot carol "$BATS_TEST_TMPDIR/after"
   same "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+  laptop carol sh -c '[ ! -e "$HOME/.kt" ]'
   eventually 5 no_objects
 }
 
