@@ -124,7 +124,8 @@ struct completion_options {
 enum output_form { OUTPUT_TEXT, OUTPUT_JSON };
 
 struct version_options {
-	int output; /* enum output_form */
+	bool client; /* ask no cluster */
+	int output;  /* enum output_form */
 };
 
 struct doctor_options {

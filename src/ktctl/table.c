@@ -279,6 +279,9 @@ static const char *const output_forms[] = { "text", "json", NULL };
 /* clang-format off */
 
 static const struct option version_options[] = {
+	{ "client", 0, VALUE_BOOL, "false", NULL,
+	  "of this program only: ask no cluster", VERSION(client),
+	  .no_config = true },
 	OUTPUT_ROW(VERSION(output)),
 	{ 0 },
 };
@@ -482,9 +485,11 @@ const struct command command_table[] = {
 	COMPLETION_ROW("powershell"),
 	{
 		.name = "version",
-		.summary = "show the version, and what it is built with",
+		.summary =
+			"show the version, and those of the shadows that run",
 		.args = "",
 		.options = version_options,
+		.loop = true,
 		.run = command_version,
 	},
 	{

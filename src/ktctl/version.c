@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ktctl version: this program's version, and what a bug report wants besides */
+/* ktctl version: this program's version and those of the shadows that run, and
+ * what a bug report wants besides */
 #include "cli/app.h"
 #include "cli/options.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
+#include "ktctl/version_shadow.h"
 #include "kube/rest.h"
 
 #include <curl/curl.h>
@@ -68,16 +71,56 @@ static void version_print(const json_t *client)
 		   json_string_value(json_object_get(client, "linked")), text);
 }
 
+static void version_print_shadows(const json_t *shadows)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach (shadows, i, s) {
+		const char *pod = json_str(s, "pod", NULL);
+		const char *version = json_str(s, "version", NULL);
+
+		if (version)
+			print_line(stdout, "shadow version %s, Pod %s", version,
+				   pod);
+		else
+			log_warn("Pod %s: %s", pod, json_str(s, "error", NULL));
+	}
+}
+
+/* The client's is what was asked for first: it is told with status 0, whatever
+ * the cluster says. A machine without a kubeconfig has none to ask. */
+static json_t *version_ask_cluster(struct app *app, const struct options *o)
+{
+	struct kt_error err = { 0 };
+	json_t *shadows = NULL;
+	int rc = version_shadows(app, o, &shadows, &err);
+
+	if (rc == -ENOENT && !o->global.kubeconfig && !o->global.context)
+		log_debug("%s", err.msg);
+	else if (rc < 0)
+		log_warn("the cluster's shadows were not asked: %s", err.msg);
+	return shadows;
+}
+
 int command_version(struct app *app, const struct options *o)
 {
-	auto_json json_t *all = json_pack("{s:o}", "client", version_client());
+	auto_json json_t *client = version_client();
+	auto_json json_t *shadows = NULL;
+	auto_json json_t *all = NULL;
 	auto_free char *text = NULL;
 
-	(void)app;
 	if (o->version.output == OUTPUT_TEXT) {
-		version_print(json_object_get(all, "client"));
+		version_print(client);
+		fflush(stdout); /* the cluster may take its time */
+	}
+	if (!o->version.client)
+		shadows = version_ask_cluster(app, o);
+	if (o->version.output == OUTPUT_TEXT) {
+		version_print_shadows(shadows);
 		return EXIT_OK;
 	}
+	all = json_pack("{s:O,s:O*}", "client", client, "shadows", shadows);
 	text = json_dumps(all, JSON_INDENT(2));
 	print_text(stdout, text, strlen(text));
 	return EXIT_OK;

@@ -126,6 +126,12 @@ field() { # OBJECT JSONPATH
     "$(field deployment/web '{.spec.template.spec.containers[0].image}')" ]
   [ -z "$(field "$pod" '{.spec.containers[0].env}')" ]
   [ "$(field "$pod" '{.spec.volumes[*].name}')" = program ]
+  # its version, with the same Role
+  KUBECONFIG=$KUBECONFIG_DEV ktctl_run alice version -n "$ZNS" -o json
+  ended_with 0
+  jq -e --arg pod "${pod#*/}" '.shadows == [{pod: $pod, role: "shadow-connect",
+    version: .client.version}]' <<<"$output"
+  reaches_web alice
   connect_stop
   # who comes next finds it
   KUBECONFIG=$KUBECONFIG_DEV connects bob --debug

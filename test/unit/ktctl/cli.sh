@@ -7,7 +7,7 @@ ktctl=$(realpath "$1")
 work=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-cli.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export HOME=$work PATH=${ktctl%/*}:$PATH
-unset SUDO_UID SUDO_GID SUDO_USER
+unset SUDO_UID SUDO_GID SUDO_USER KUBECONFIG
 tests=0
 
 ok() { # STATUS NAME
@@ -57,6 +57,22 @@ run 0 version -o json && is "$(jq -r .client.version <<<"$out")" \
     "linux/$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')" &&
   is "$(jq -r '.client.libraries | has("libcurl")' <<<"$out")" true
 ok $? "version -o json"
+cat >"$work/nobody" <<'END'
+{"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+ "users": [], "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+ "current-context": "c"}
+END
+run 0 version && [[ $out != *shadow* ]] && is "$err" "" &&
+  run 0 version -o json && is "$(jq -c keys <<<"$out")" '["client"]'
+ok $? "version: no cluster is asked without a kubeconfig"
+run 0 version --kubeconfig "$work/nobody" && [[ $out == "ktctl version "* ]] &&
+  has "$err" "the cluster's shadows were not asked: " && has "$err" "127.0.0.1:1"
+ok $? "version: a cluster that is not there is a warning"
+run 0 version --kubeconfig "$work/none" && has "$err" "$work/none"
+ok $? "version: a kubeconfig that is named must be there"
+run 0 version --client --kubeconfig "$work/nobody" && is "$err" "" &&
+  [[ $out == "ktctl version "* ]]
+ok $? "version --client asks no cluster"
 run 2 version -o yaml && has "$err" "--output" && has "$err" "json"
 ok $? "version in no other form"
 bad=0
