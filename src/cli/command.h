@@ -39,6 +39,7 @@ enum value_type {
 	VALUE_QUOTA,	/* struct pod_quota */
 	VALUE_DNS_MODE, /* connect_options.dns_mode */
 	VALUE_EXPOSE,	/* struct expose */
+	VALUE_USER,	/* long, as pod_options.run_as_user */
 	VALUE_NTYPES_
 };
 

@@ -64,6 +64,7 @@ const char *const config_items[] = {
 	"global.image",
 	"global.base-image",
 	"global.image-pull-secret",
+	"global.run-as-user",
 	"global.node-selector",
 	"global.with-label",
 	"global.with-annotation",

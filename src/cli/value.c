@@ -421,6 +421,22 @@ static void fini_expose(void *field)
 	expose_fini(field);
 }
 
+static int value_set_user(void *field, const struct option *opt,
+			  const char *text, struct kt_error *err)
+{
+	long *v = field, user = POD_USER_NONE;
+
+	(void)opt;
+	if (strcmp(text, "none") != 0 &&
+	    (!isdigit((unsigned char)text[0]) || str_to_long(text, &user) < 0 ||
+	     user < 1 || user > POD_USER_MAX))
+		return kt_fail(err, EINVAL,
+			       "'%s' is neither none nor a user of 1 to %ld",
+			       text, POD_USER_MAX);
+	*v = user;
+	return 0;
+}
+
 static const struct {
 	set_fn set;
 	fini_fn fini;
@@ -443,6 +459,7 @@ static const struct {
 	[VALUE_DNS_MODE] = { set_dns_mode, fini_dns_mode,
 			     sizeof(struct dns_option) },
 	[VALUE_EXPOSE] = { set_expose, fini_expose, sizeof(struct expose) },
+	[VALUE_USER] = { value_set_user, NULL, sizeof(long) },
 };
 
 /* A value is built here before it replaces the old one. */
@@ -458,6 +475,7 @@ union scratch {
 	struct pod_quota quota;
 	struct dns_option dns;
 	struct expose expose;
+	long user;
 };
 
 static int make(const struct option *opt, union scratch *s, const char *text,

@@ -30,7 +30,6 @@
 #define KT_ARCH ""
 #endif
 
-#define NOBODY 65534
 #define PROGRAM_VOLUME "program"
 #define PROGRAM_MODE 0555
 /* seconds: requests in flight end, another shadow takes over; longer than the
@@ -97,14 +96,27 @@ static json_t *objects_annotations_of(const struct shadow_spec *s)
 
 /* --- the Pod -------------------------------------------------------------- */
 
-static json_t *container_security(void)
+/* Where the platform assigns users (OpenShift), none may be named */
+static void objects_set_user(json_t *security, const struct shadow_spec *s)
 {
-	return json_pack("{s:b,s:b,s:b,s:i,s:i,s:{s:[s]},s:{s:s}}",
-			 "allowPrivilegeEscalation", 0,
-			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
-			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
-			 "capabilities", "drop", "ALL", "seccompProfile",
-			 "type", "RuntimeDefault");
+	json_int_t user = s->run_as_user ? s->run_as_user : POD_USER_NOBODY;
+
+	if (user == POD_USER_NONE)
+		return;
+	json_object_set_new(security, "runAsUser", json_integer(user));
+	json_object_set_new(security, "runAsGroup", json_integer(user));
+}
+
+static json_t *container_security(const struct shadow_spec *s)
+{
+	json_t *c = json_pack("{s:b,s:b,s:b,s:{s:[s]},s:{s:s}}",
+			      "allowPrivilegeEscalation", 0,
+			      "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
+			      "capabilities", "drop", "ALL", "seccompProfile",
+			      "type", "RuntimeDefault");
+
+	objects_set_user(c, s);
+	return c;
 }
 
 static json_t *sysctl(const char *name, const char *value)
@@ -129,10 +141,12 @@ static json_t *sysctls(const struct shadow_spec *s)
 
 static json_t *pod_security(const struct shadow_spec *s)
 {
-	return json_pack("{s:b,s:i,s:i,s:{s:s},s:o}", "runAsNonRoot", 1,
-			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
-			 "seccompProfile", "type", "RuntimeDefault", "sysctls",
-			 sysctls(s));
+	json_t *p = json_pack("{s:b,s:{s:s},s:o}", "runAsNonRoot", 1,
+			      "seccompProfile", "type", "RuntimeDefault",
+			      "sysctls", sysctls(s));
+
+	objects_set_user(p, s);
+	return p;
 }
 
 /* Before it is ready no Service is switched to one that serves: ask often */
@@ -182,7 +196,7 @@ static json_t *objects_container(const struct shadow_spec *s, const char *name,
 	json_t *c = json_pack(
 		"{s:s,s:s,s:s,s:o,s:s}", "name", name, "image", s->image,
 		"imagePullPolicy", s->always_pull ? "Always" : "IfNotPresent",
-		"securityContext", container_security(),
+		"securityContext", container_security(s),
 		"terminationMessagePolicy", "FallbackToLogsOnError");
 
 	if (s->program)

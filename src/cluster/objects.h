@@ -59,6 +59,7 @@ struct shadow_spec {
 	 * packed file has this SHA-256 (program.h) */
 	const char *program, *digest;
 	const char *service_account;
+	long run_as_user;	     /* as in struct pod_options */
 	const json_t *node_selector; /* {"k": "v"}; wins over our own */
 	const json_t *labels;	     /* more, {"k": "v"}; ours win */
 	const json_t *annotations;   /* likewise */

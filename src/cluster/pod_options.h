@@ -12,6 +12,10 @@ struct pod_quota {
 	char *memory;
 };
 
+#define POD_USER_NOBODY 65534L
+#define POD_USER_NONE (-1L) /* the platform's choice: nothing is said of it */
+#define POD_USER_MAX 2147483647L
+
 /** struct pod_options - what the user said of the Pods that are made; what was
  *  not said is NULL, empty or false */
 struct pod_options {
@@ -24,8 +28,10 @@ struct pod_options {
 	struct pairs annotations;
 	struct pod_quota quota;
 	int creation_timeout; /* seconds, >= 1 */
-	bool deployment;      /* a Deployment in place of a Pod */
-	bool force_update;    /* pull the image although the node has it */
+	/* user and group of its processes, or POD_USER_NONE; 0: nobody */
+	long run_as_user;
+	bool deployment;   /* a Deployment in place of a Pod */
+	bool force_update; /* pull the image although the node has it */
 };
 
 #endif

@@ -120,12 +120,12 @@ bool program_same(const struct program *p, const json_t *found)
 	       json_object_size(json_object_get(found, "data")) == 0;
 }
 
-static int program_create(struct kube *k, const char *ns,
-			  const struct program *p, const struct pod_options *o,
-			  struct kt_error *err)
+static int program_create(const struct program_place *at,
+			  const struct program *p, struct kt_error *err)
 {
-	auto_free char *path = kube_path("v1", "configmaps", ns, NULL, NULL);
-	auto_json json_t *obj = program_object(p, o);
+	auto_free char *path =
+		kube_path("v1", "configmaps", at->ns, NULL, NULL);
+	auto_json json_t *obj = program_object(p, at->options);
 	const struct kube_request req = { .method = "POST",
 					  .path = path,
 					  .body = obj,
@@ -133,8 +133,8 @@ static int program_create(struct kube *k, const char *ns,
 
 	log_debug("bringing the shadow's program into namespace %s as "
 		  "ConfigMap %s",
-		  ns, object_name(obj));
-	return kube_call(k, &req, NULL, err);
+		  at->ns, object_name(obj));
+	return kube_call(at->kube, &req, NULL, err);
 }
 
 static int program_check(const struct program *p, const char *ns,
@@ -165,26 +165,29 @@ static void program_hint(struct kt_error *err)
 		first, *first ? "; or " : "");
 }
 
-int program_ensure(struct kube *k, const char *ns, const struct program *p,
-		   const struct pod_options *o, struct kt_error *err)
+int program_ensure(const struct program_place *at, const struct program *p,
+		   struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	char name[PROGRAM_NAME_SIZE];
 	int rc = -ENOENT;
 
 	program_name(p, name);
-	path = kube_path("v1", "configmaps", ns, name, NULL);
+	path = kube_path("v1", "configmaps", at->ns, name, NULL);
 	for (int tries = 0; tries < MAX_RACES; tries++) {
 		auto_json json_t *found = NULL;
 
 		*err = (struct kt_error){ 0 };
-		rc = kube_get(k, path, &found, err);
+		rc = kube_get(at->kube, path, &found, err);
 		if (rc == 0)
-			return program_check(p, ns, found, err);
+			return program_check(p, at->ns, found, err);
 		if (rc != -ENOENT)
 			break;
 		*err = (struct kt_error){ 0 };
-		rc = program_create(k, ns, p, o, err);
+		rc = at->before && tries == 0 ? at->before(at->user, err) : 0;
+		if (rc < 0)
+			return rc;
+		rc = program_create(at, p, err);
 		if (rc != -EEXIST) /* else another user was quicker */
 			break;
 	}
@@ -192,7 +195,7 @@ int program_ensure(struct kube *k, const char *ns, const struct program *p,
 		program_hint(err);
 	return rc < 0 ? kt_wrap(err, rc,
 				"bring the shadow's program as ConfigMap %s/%s",
-				ns, name)
+				at->ns, name)
 		      : 0;
 }
 

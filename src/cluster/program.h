@@ -45,11 +45,21 @@ void program_name(const struct program *p, char dst[PROGRAM_NAME_SIZE]);
 json_t *program_object(const struct program *p, const struct pod_options *o);
 /** program_same() - @found is immutable and has exactly what is in @p */
 bool program_same(const struct program *p, const json_t *found);
-/** program_ensure() - it is in @ns, made or found by us. What somebody else has
+/** struct program_place - where it shall be; borrowed */
+struct program_place {
+	struct kube *kube;
+	const char *ns;
+	const struct pod_options *options;
+	/** before() - it is not there: shall it be made? 0, or -errno with
+	 * @err; may be NULL */
+	int (*before)(void *user, struct kt_error *err);
+	void *user;
+};
+
+/** program_ensure() - it is at @at, made or found by us. What somebody else has
  *  put there under its name is an error (-EPROTO). Waits in the loop. */
-KT_CHECK int program_ensure(struct kube *k, const char *ns,
-			    const struct program *p,
-			    const struct pod_options *o, struct kt_error *err);
+KT_CHECK int program_ensure(const struct program_place *at,
+			    const struct program *p, struct kt_error *err);
 
 /** program_used_by() - @obj, a Pod or a Deployment, mounts ConfigMap @name */
 bool program_used_by(const json_t *obj, const char *name);

@@ -51,6 +51,10 @@ const struct option global_option_table[] = {
 	{ "serviceAccount", 0, VALUE_STRING, "default", "NAME",
 	  "service account of the Pods that are made",
 	  GLOBAL(pod.service_account), .not_empty = true },
+	{ "runAsUser", 0, VALUE_USER, "65534", "UID|none",
+	  "user and group of the Pods that are made; none: the platform "
+	  "assigns them",
+	  GLOBAL(pod.run_as_user) },
 	{ "nodeSelector", 0, VALUE_PAIRS, "", "K=V,...",
 	  "labels of the nodes the Pods may run on",
 	  GLOBAL(pod.node_selector) },

@@ -73,9 +73,15 @@ int bootstrap_prepare(struct bootstrap *b, const json_t *selector,
 
 int bootstrap_again(struct bootstrap *b, struct kt_error *err)
 {
-	if (!b->program)
-		return 0;
-	return program_ensure(b->kube, b->ns, b->program, b->options, err);
+	const struct program_place at = {
+		.kube = b->kube,
+		.ns = b->ns,
+		.options = b->options,
+		.before = b->before,
+		.user = b->user,
+	};
+
+	return b->program ? program_ensure(&at, b->program, err) : 0;
 }
 
 void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s)

@@ -17,6 +17,9 @@ struct bootstrap {
 	struct kube *kube; /* these three are borrowed */
 	const char *ns;
 	const struct pod_options *options;
+	/* program_place.before() of the ConfigMap; may be NULL */
+	int (*before)(void *user, struct kt_error *err);
+	void *user;
 	const struct program *program; /* NULL: nothing is prepared */
 	char name[PROGRAM_NAME_SIZE];  /* of its ConfigMap */
 	char digest[SHA256_HEX];

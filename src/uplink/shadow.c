@@ -165,6 +165,7 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 		.always_pull = o->force_update,
 		.image_pull_secret = o->image_pull_secret,
 		.service_account = o->service_account,
+		.run_as_user = o->run_as_user,
 		.node_selector = selector,
 		.labels = labels,
 		.annotations = annotations,
@@ -358,6 +359,47 @@ static int join(struct shadow_pod *s, const char *name, struct kt_error *err)
 	return 0;
 }
 
+/* The server's words about the user of the processes: what to do is known */
+static void shadow_hint_user(struct kt_error *err)
+{
+	if (!err->hint[0] && (strstr(err->msg, "runAsUser") ||
+			      strstr(err->msg, "security context constraint")))
+		kt_hint(err, "where the platform assigns users: "
+			     "--runAsUser none");
+}
+
+static int shadow_dry_run(struct shadow_pod *s, const char *name,
+			  struct kt_error *err)
+{
+	auto_free char *path = object_path(s, NULL);
+	auto_json json_t *obj = make_object(s, name);
+	struct kube_request req = { .method = "POST",
+				    .path = path,
+				    .query = "dryRun=All",
+				    .body = obj };
+	int rc = kube_call(s->cfg.kube, &req, NULL, err);
+
+	if (rc < 0)
+		shadow_hint_user(err);
+	return rc;
+}
+
+/* What is refused the Pod should not leave its ConfigMap behind. Only a refusal
+ * counts: a webhook may know no dry runs. */
+static int shadow_before_program(void *user, struct kt_error *err)
+{
+	struct shadow_pod *s = user;
+	struct kt_error why = { 0 };
+	char name[256];
+
+	make_name(s, name);
+	if (shadow_dry_run(s, name, &why) == 0 ||
+	    (why.http_status != 403 && why.http_status != 422))
+		return 0;
+	*err = why;
+	return -why.code;
+}
+
 static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 {
 	auto_json json_t *obj = NULL;
@@ -368,6 +410,8 @@ static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 		return rc;
 	obj = make_object(s, name);
 	rc = kube_create(s->cfg.kube, path, obj, NULL, err);
+	if (rc < 0)
+		shadow_hint_user(err);
 	/* broken off without an answer: it may have been made all the same. The
 	 * shared one then is left to its idle end, it could be another's. */
 	s->maybe_changed = rc < 0 && !err->http_status && !s->cfg.share;
@@ -381,22 +425,15 @@ static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 
 int shadow_try(struct shadow_pod *s, char **image, struct kt_error *err)
 {
-	auto_free char *path = object_path(s, NULL);
-	auto_json json_t *obj = NULL;
-	struct kube_request req = { .method = "POST",
-				    .path = path,
-				    .query = "dryRun=All" };
 	char name[256];
 	int rc = bootstrap_find(&s->bootstrap, s->cfg.base, err);
 
 	if (rc < 0)
 		return rc;
 	make_name(s, name);
-	obj = make_object(s, name);
 	*image = xstrdup(s->cfg.pod->image ? s->cfg.pod->image
 					   : s->bootstrap.base.image);
-	req.body = obj;
-	return kube_call(s->cfg.kube, &req, NULL, err);
+	return shadow_dry_run(s, name, err);
 }
 
 static int join_or_create_shared(struct shadow_pod *s, struct kt_error *err)
@@ -506,8 +543,13 @@ static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 		w.selector = selector;
 	}
 	rc = pod_wait_running(s->cfg.kube, &w, &pod, err);
-	if (rc < 0)
+	if (rc < 0) {
+		if (!err->hint[0] && strstr(err->msg, "runAsNonRoot"))
+			kt_hint(err, "nobody assigned a user to its processes, "
+				     "and the image's is root: --runAsUser "
+				     "UID");
 		return rc;
+	}
 	s->port = shadow_ports_tunnel(pod);
 	text = json_str(pod, "metadata", "name", NULL);
 	snprintf(s->pod, sizeof(s->pod), "%s", text ? text : s->name);
@@ -668,6 +710,8 @@ struct shadow_pod *shadow_new(const struct shadow_config *cfg)
 	s->cfg = *cfg;
 	str_random(s->tail, 5);
 	bootstrap_init(&s->bootstrap, cfg->kube, cfg->ns, cfg->pod);
+	s->bootstrap.before = shadow_before_program;
+	s->bootstrap.user = s;
 	return s;
 }
 

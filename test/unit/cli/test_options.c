@@ -230,8 +230,10 @@ static void typed(void **state)
 		    "--includeIps 10.1.2.3,10.2.0.0/16 --dnsPort 5353 "
 		    "--clusterDomain .Corp.Example. --dnsMode hosts:x,y "
 		    "--includeDomains .a.B,c --ingressIp fd00::1 "
-		    "--disableTunDevice --proxyAddr 0.0.0.0");
+		    "--disableTunDevice --proxyAddr 0.0.0.0 "
+		    "--runAsUser 1000650000");
 	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.global.pod.run_as_user, 1000650000);
 	assert_string_equal(c.o.global.pod.quota.cpu, "0.5");
 	assert_string_equal(c.o.global.pod.quota.memory, "512Mi");
 	assert_int_equal(c.o.global.pod.labels.n, 2);
@@ -249,8 +251,10 @@ static void typed(void **state)
 	assert_int_equal(c.o.connect.ingress_ip.family, AF_INET6);
 	cli_fini(&c);
 
-	cli_run(&c, "ktctl connect -n '' --mode sshuttle --dnsMode podDNS");
+	cli_run(&c, "ktctl connect -n '' --mode sshuttle --dnsMode podDNS "
+		    "--runAsUser none");
 	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.global.pod.run_as_user, POD_USER_NONE);
 	assert_null(c.o.global.namespace);
 	assert_int_equal(c.o.connect.mode, CONNECT_SSHUTTLE);
 	assert_int_equal(c.o.connect.dns_mode.kind, DNS_MODE_POD);
@@ -282,6 +286,13 @@ static void refused(void **state)
 		"--podQuota c",
 		"--podQuota 0c",
 		"--podQuota -1c",
+		"--runAsUser root",
+		"--runAsUser 0",
+		"--runAsUser -1",
+		"--runAsUser +5",
+		"--runAsUser 2147483648",
+		"--runAsUser None",
+		"--runAsUser=",
 		"--withLabel a",
 		"--withLabel =a",
 		"--ipVersion 5",

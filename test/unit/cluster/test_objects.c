@@ -134,6 +134,47 @@ static void flags_show_in_the_pod(void **state)
 	json_decref(sel);
 }
 
+static void expect_user(long option, json_int_t want)
+{
+	static const char *const names[] = { "runAsUser", "runAsGroup" };
+	struct shadow_spec s = plain();
+	json_t *ports = json_pack("[[{s:i}],[{s:i}]]", "containerPort", 80,
+				  "containerPort", 81);
+	json_t *pod, *c;
+	size_t i;
+
+	s.ports = ports;
+	s.run_as_user = option;
+	pod = shadow_pod(&s);
+	for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+		json_t *of_pod =
+			json_at(pod, "spec", "securityContext", names[k], NULL);
+
+		assert_int_equal(json_integer_value(of_pod), want);
+		assert_int_equal(!of_pod, !want);
+		json_array_foreach (json_at(pod, "spec", "containers", NULL), i,
+				    c) {
+			json_t *of_c =
+				json_at(c, "securityContext", names[k], NULL);
+
+			assert_int_equal(json_integer_value(of_c), want);
+			assert_int_equal(!of_c, !want);
+			assert_true(json_is_true(json_at(
+				c, "securityContext", "runAsNonRoot", NULL)));
+		}
+	}
+	json_decref(pod);
+	json_decref(ports);
+}
+
+static void the_user_of_its_processes(void **state)
+{
+	(void)state;
+	expect_user(0, 65534);
+	expect_user(1000650000, 1000650000);
+	expect_user(POD_USER_NONE, 0);
+}
+
 /* The image is anybody's: nothing of it but the image is used */
 static void brings_its_program(void **state)
 {
@@ -342,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pod_is_as_expected),
 		cmocka_unit_test(flags_show_in_the_pod),
+		cmocka_unit_test(the_user_of_its_processes),
 		cmocka_unit_test(brings_its_program),
 		cmocka_unit_test(deployment_selects_its_pods),
 		cmocka_unit_test(targets_are_kts),

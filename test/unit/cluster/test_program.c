@@ -82,6 +82,16 @@ static void brought_along(void **state)
 	assert_null(program_for(""));
 }
 
+static int ensured(const struct store *s, const struct pod_options *o,
+		   struct kt_error *err)
+{
+	const struct program_place at = { .kube = s->w.kube,
+					  .ns = "n",
+					  .options = o };
+
+	return program_ensure(&at, &program, err);
+}
+
 static void made_once(void **state)
 {
 	auto_free char *path = path_of(&program);
@@ -93,8 +103,7 @@ static void made_once(void **state)
 	(void)state;
 	store_init(&s);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(
-			program_ensure(s.w.kube, "n", &program, &o, &err), 0);
+		assert_int_equal(ensured(&s, &o, &err), 0);
 	assert_int_equal(store_logged(&s, "POST"), 1);
 	map = store_get(&s, path);
 	assert_true(json_is_true(json_object_get(map, "immutable")));
@@ -132,7 +141,7 @@ static void two_at_once(void **state)
 	(void)state;
 	store_init(&s);
 	s.before = rival;
-	assert_int_equal(program_ensure(s.w.kube, "n", &program, &o, &err), 0);
+	assert_int_equal(ensured(&s, &o, &err), 0);
 	assert_int_equal(store_logged(&s, "POST"), 1);
 	store_fini(&s);
 }
@@ -159,9 +168,7 @@ static void not_what_somebody_changed(void **state)
 		json_object_update_recursive(map, change);
 		store_init(&s);
 		store_put(&s, path, map);
-		assert_int_equal(
-			program_ensure(s.w.kube, "n", &program, &o, &err),
-			-EPROTO);
+		assert_int_equal(ensured(&s, &o, &err), -EPROTO);
 		assert_non_null(strstr(err.msg, "somebody has changed it"));
 		assert_non_null(strstr(err.hint, "delete configmap"));
 		assert_non_null(strstr(err.hint, "--image"));
@@ -201,9 +208,7 @@ static void without_the_right(void **state)
 		store_init(&s);
 		s.before = refuse;
 		s.user = create ? &s : NULL;
-		assert_int_equal(
-			program_ensure(s.w.kube, "n", &program, &o, &err),
-			-EPERM);
+		assert_int_equal(ensured(&s, &o, &err), -EPERM);
 		assert_int_equal(err.http_status, 403);
 		assert_non_null(strstr(err.hint, "'configmaps'"));
 		assert_non_null(strstr(err.hint, "--image"));

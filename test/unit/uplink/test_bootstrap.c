@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "kube/rest.h"
 #include "uplink/bootstrap.h"
+#include "uplink/shadow.h"
 
 #include <errno.h>
 #include <string.h>
@@ -134,6 +135,70 @@ static void removed_before_it_was_mounted(void **state)
 	rig_fini(&r);
 }
 
+struct refusing {
+	int status;
+	bool dry; /* also where nothing is made */
+};
+
+/* A policy says no to Pods */
+static bool refuse_pods(struct store *s, struct fake_conn *c,
+			const char *method, const char *path,
+			const json_t *body)
+{
+	const struct refusing *r = s->user;
+	bool dry = store_logged(s, "POST " MAPS) == 0; /* which comes first */
+
+	(void)body;
+	if (strcmp(method, "POST") != 0 || !strstr(path, "/pods") ||
+	    (dry && !r->dry))
+		return false;
+	fake_reply(c, r->status, "Content-Type: application/json\r\n",
+		   "{\"kind\":\"Status\",\"message\":\"denied: runAsUser: "
+		   "65534 is not in 1000000000-1000009999\"}");
+	return true;
+}
+
+/* how many ConfigMaps were made */
+static int refused(int status, bool dry)
+{
+	struct pod_options options = { 0 };
+	struct refusing r = { .status = status, .dry = dry };
+	struct shadow_config cfg = { .ns = "n", .pod = &options };
+	struct kt_error err = { 0 };
+	struct shadow_pod *shadow;
+	struct store s;
+	int made;
+
+	store_init(&s);
+	store_put(&s, POD,
+		  json_quoted("{'metadata': {'name': 'web'}, 'spec': "
+			      "{'containers': [{'name': 'c', 'image': 'x:1'}]},"
+			      "'status': {'phase': 'Running', "
+			      "'containerStatuses': [{'name': 'c', 'state': "
+			      "{'running': {}}}]}}"));
+	s.before = refuse_pods;
+	s.user = &r;
+	cfg.kube = s.w.kube;
+	shadow = shadow_new(&cfg);
+	assert_true(shadow_ensure(shadow, &err) < 0);
+	assert_non_null(strstr(err.msg, "65534 is not in 1000000000"));
+	assert_non_null(strstr(err.hint, "--runAsUser none"));
+	made = store_logged(&s, "POST " MAPS);
+	shadow_free(shadow);
+	store_fini(&s);
+	return made;
+}
+
+static void nothing_is_left_of_a_refused_pod(void **state)
+{
+	(void)state;
+	assert_int_equal(refused(422, true), 0);
+	assert_int_equal(refused(403, true), 0);
+	/* a webhook that knows no dry run tells nothing */
+	assert_int_equal(refused(403, false), 1);
+	assert_int_equal(refused(400, true), 1);
+}
+
 #endif
 
 int main(void)
@@ -144,6 +209,7 @@ int main(void)
 #ifndef KT_SANITIZED
 		cmocka_unit_test(the_image_of_before),
 		cmocka_unit_test(removed_before_it_was_mounted),
+		cmocka_unit_test(nothing_is_left_of_a_refused_pod),
 #endif
 	};
 
