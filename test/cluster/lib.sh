@@ -8,23 +8,28 @@
 # cgroups, directories) carries an id made from the checkout's path and the
 # version, so that they never meet.
 
+# Tests call the scripts thousands of times: what is done here starts no programs
+# where the shell can do it.
+
 # shellcheck disable=SC2034 # the variables are for those who source this
-CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-CHECKOUT=$(cd "$CLUSTER_DIR/../.." && pwd -P)
+CLUSTER_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
+CHECKOUT=${CLUSTER_DIR%/*/*}
 
 # KUBE=1.20 or 1.20.2: each flavour pins one version
-FLAVOUR_DIR=$CLUSTER_DIR/flavours/$(cut -d. -f1,2 <<<"${KUBE:-1.20}")
+IFS=. read -r major minor _ <<<"${KUBE:-1.20}"
+FLAVOUR_DIR=$CLUSTER_DIR/flavours/$major.$minor
 [ -f "$FLAVOUR_DIR/version" ] || {
   echo "KUBE=$KUBE: there is $(cd "$CLUSTER_DIR/flavours" && echo *)" >&2
   exit 2
 }
-KUBE=$(cat "$FLAVOUR_DIR/version")
+KUBE=$(<"$FLAVOUR_DIR/version")
 
 STATE_ROOT=${KTCTL_STATE:-/var/lib/ktctl-test}
 CACHE_ROOT=${KTCTL_CACHE:-/var/cache/ktctl-test}
 CACHE=$CACHE_ROOT/kube-$KUBE
 
-ID=$(printf %s "$CHECKOUT${KUBE##1.20.*}" | sha256sum | cut -c1-6)
+ID=$(printf %s "$CHECKOUT${KUBE##1.20.*}" | sha256sum)
+ID=${ID:0:6}
 STATE=$STATE_ROOT/$ID
 LOGS=$STATE/logs
 PKI=$STATE/pki
@@ -52,7 +57,7 @@ die() {
   exit 1
 }
 
-need_root() { [ "$(id -u)" = 0 ] || die "must be root"; }
+need_root() { [ $EUID = 0 ] || die "must be root"; }
 
 # wait_for SECONDS CMD...: run CMD every 0.1 s until it succeeds
 wait_for() {
@@ -65,14 +70,19 @@ wait_for() {
 }
 
 # What the build makes; flavours/*/build.sh says when BIN is to be made anew.
-BIN=$CACHE/bin-$(sed -n 's/^BUILD_VERSION=//p' "$FLAVOUR_DIR/build.sh")
-DNS=$CACHE/dns-$(find "$CLUSTER_DIR/dns" "$FLAVOUR_DIR" -name '*.go' |
-  LC_ALL=C sort | xargs cat | sha256sum | cut -c1-12)
+[[ $(<"$FLAVOUR_DIR/build.sh") =~ BUILD_VERSION=([0-9]+) ]]
+BIN=$CACHE/bin-${BASH_REMATCH[1]}
+
+# dns_program: the path of the DNS server that is built from these sources
+dns_program() {
+  echo "$CACHE/dns-$(find "$CLUSTER_DIR/dns" "$FLAVOUR_DIR" -name '*.go' |
+    LC_ALL=C sort | xargs cat | sha256sum | cut -c1-12)"
+}
 
 # The node's address is chosen once per cluster and remembered.
 load_address() {
   [ -f "$STATE/subnet" ] || return 1
-  SUBNET=$(cat "$STATE/subnet")
+  SUBNET=$(<"$STATE/subnet")
   HOST_IP=172.31.$SUBNET.1
   NODE_IP=172.31.$SUBNET.2
   API=https://$NODE_IP:6443
@@ -81,9 +91,9 @@ load_address() {
 # node_pid: print the pid of the node's init if it is alive and really ours
 node_pid() {
   local pid
-  pid=$(cat "$STATE/init.pid" 2>/dev/null) || return 1
-  [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe")" = "$STATE/pause" ] &&
-    echo "$pid"
+  [ -r "$STATE/init.pid" ] || return 1
+  pid=$(<"$STATE/init.pid")
+  [ -n "$pid" ] && [ "/proc/$pid/exe" -ef "$STATE/pause" ] && echo "$pid"
 }
 
 # Close what the caller had open (locks, the pipes of a test program, which

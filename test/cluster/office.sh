@@ -70,7 +70,7 @@ office_up() {
 office_runs() {
   local pid
   for pid in "$OFFICE/dns.pid" "$OFFICE/web.pid"; do
-    kill -0 "$(cat "$pid" 2>/dev/null || echo none)" 2>/dev/null || return 1
+    [ -r "$pid" ] && kill -0 "$(<"$pid")" 2>/dev/null || return 1
   done
 }
 
@@ -151,9 +151,9 @@ laptop_ns() { echo "ktlap-$ID-$1"; }
 # laptop_pid NAME: the process that keeps the laptop's namespaces
 laptop_pid() {
   local pid
-  pid=$(cat "$LAPTOPS/$1/pid" 2>/dev/null) || return 1
-  [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe")" = "$STATE/pause" ] &&
-    echo "$pid"
+  [ -r "$LAPTOPS/$1/pid" ] || return 1
+  pid=$(<"$LAPTOPS/$1/pid")
+  [ -n "$pid" ] && [ "/proc/$pid/exe" -ef "$STATE/pause" ] && echo "$pid"
 }
 
 make_laptop() {

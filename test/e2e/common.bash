@@ -14,8 +14,9 @@ OTHER=${OTHER:-other$LANE}
 RUN=${BATS_FILE_TMPDIR:-/tmp}
 # set -u inside bats' own code is not safe; be strict in our functions instead
 
+# a program that runs for a moment needs no garbage collection
 kc() {
-  kubectl "$@"
+  GOGC=off kubectl "$@"
 }
 
 # laptop NAME CMD...: run CMD on that developer's machine

@@ -308,7 +308,7 @@ END
     sleep 1
     eventually 30 asks local "http://$WEB/" -H 'version: blue' "${CONNECT_SOON[@]}"
     eventually 30 asks of-bob "http://$WEB/" -H 'version: red' "${CONNECT_SOON[@]}"
-    is_own "$WEB"
+    eventually 10 is_own "$WEB" "${CONNECT_SOON[@]}"
     [ $((SECONDS - at)) -le 15 ]
   done
   leave a
@@ -346,6 +346,10 @@ END
   eventually 20 nothing_left
 }
 
+leads_to() { # ADDRESS: one of the Service's endpoints
+  [[ $(kc -n "$NS" get endpoints web -o yaml) == *"$1"* ]]
+}
+
 @test "mesh: manual: a Pod with the Service's labels and the mark" {
   serve alice local
   start m alice mesh web --mode manual --expose 8080 --versionMark blue
@@ -353,7 +357,7 @@ END
   [ "$(kc -n "$NS" get pod web-kt-mesh-blue -o 'jsonpath={.metadata.labels.app}'\
 ' {.metadata.labels.version} {.metadata.labels.kt-role}')" = "web blue shadow-mesh" ]
   asks local "http://$(pod_ip web-kt-mesh-blue):8080/"
-  [[ $(kc -n "$NS" get endpoints web -o yaml) == *"$(pod_ip web-kt-mesh-blue)"* ]]
+  eventually 10 leads_to "$(pod_ip web-kt-mesh-blue)"
   [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
   ktctl_run bob mesh web -n "$NS" --mode manual --expose 8080 \
     --versionMark blue --skipPortChecking
@@ -367,7 +371,7 @@ END
   kc -n "$NS" apply -f "$TOP/deploy/rbac/mesh.yaml" >/dev/null
   kc -n "$NS" create rolebinding dev-mesh --role ktctl-mesh --user dev >/dev/null
   start m carol mesh web --expose 8080 --versionMark blue -c "$KUBECONFIG_DEV"
-  is_own "$WEB"
+  eventually 10 is_own "$WEB" "${CONNECT_SOON[@]}"
   leave m
   [[ $(cat "$RUN/m.log") != *orbidden* ]]
   kc -n "$NS" delete rolebinding/dev-mesh role/ktctl-mesh >/dev/null
