@@ -72,6 +72,17 @@ static enum pf_form recall(const struct carriers *c)
 		    : PF_NFORMS_;
 }
 
+enum pf_form carriers_recall(const struct home *home,
+			     const struct kube_config *cfg)
+{
+	auto_free char *file = file_name(cfg);
+	struct carriers c = { .home = home,
+			      .server = cfg->server,
+			      .file = file };
+
+	return recall(&c);
+}
+
 static void remember(const struct carriers *c)
 {
 	enum pf_form form = carriers_form(c);

@@ -45,6 +45,11 @@ void carriers_init(struct carriers *c, const struct home *home,
 		   const struct kube_config *cfg, int option);
 void carriers_fini(struct carriers *c);
 
+/** carriers_recall() - what worked within the last day with this API server and
+ *  proxy; PF_NFORMS_: nothing is known */
+enum pf_form carriers_recall(const struct home *home,
+			     const struct kube_config *cfg);
+
 /** carriers_form() - the one to open now */
 enum pf_form carriers_form(const struct carriers *c);
 /** carriers_patience() - how long to wait for carriers_form(), of @whole_ns */

@@ -529,6 +529,30 @@ json_t *service_drift(const json_t *now, const json_t *want)
 /* --- what is not the same meanwhile ----------------------------------------
  */
 
+static bool service_leads_to(const json_t *service, const json_t *labels)
+{
+	auto_json json_t *original = service_original(service);
+
+	return !str_eq(object_label(service, KT_LABEL_CONTROL),
+		       KT_LABEL_CONTROL_VALUE) &&
+	       selector_matches(original, labels);
+}
+
+json_t *service_leading_to(const json_t *items, const char *name,
+			   const json_t *labels)
+{
+	json_t *service, *found = NULL;
+	size_t i;
+
+	json_array_foreach (items, i, service) {
+		bool same = str_eq(object_name(service), name);
+
+		if ((!found || same) && service_leads_to(service, labels))
+			found = service;
+	}
+	return found;
+}
+
 char *service_named_pod(const json_t *service, const json_t *pods)
 {
 	const char *name = object_name(service);

@@ -146,6 +146,10 @@ json_t *labels_drift(const json_t *now, const json_t *want,
  *  times, what @want is (returned, caller decrefs) */
 json_t *stuntman_patch(const json_t *old, const json_t *want);
 
+/** service_leading_to() - of the Services @items, the one that leads to Pods
+ *  with @labels: the one called @name, else the first; borrowed, NULL: none */
+json_t *service_leading_to(const json_t *items, const char *name,
+			   const json_t *labels);
 /** service_named_pod() - the name (with the Service's behind it, as in
  *  "db-0.db") that one of @pods has by a headless @service, and which nobody
  *  can resolve while a shadow stands in its place (returned, caller frees);

@@ -12,9 +12,14 @@
 #include "cli/options.h"
 #include "cli/subject.h"
 #include "cluster/cidr.h"
+#include "cluster/objects.h"
+#include "cluster/svcports.h"
+#include "cluster/takeover.h"
 #include "doctor/credentials.h"
 #include "doctor/finding.h"
+#include "doctor/forms.h"
 #include "doctor/machine.h"
+#include "doctor/ranges.h"
 #include "doctor/rights.h"
 #include "doctor/target.h"
 #include "kube/proxy.h"
@@ -28,20 +33,22 @@
 
 #define DOCTOR_SKEW 60	 /* seconds that clocks may differ */
 #define DOCTOR_OLDEST 20 /* Kubernetes 1.20 */
+#define DOCTOR_FORM_TIME (5 * NS_SEC)
 
 /** struct doctor_plan - what a command needs */
 struct doctor_plan {
 	const char *command;
-	bool machine; /* devices, rules, names */
-	bool pod;     /* makes a Pod */
-	bool target;  /* is about a Service */
-	bool http;    /* and about its requests */
+	bool machine;  /* devices, rules, names */
+	bool pod;      /* makes a Pod */
+	bool target;   /* is about a Service */
+	bool workload; /* which the name of a Deployment may stand for */
+	bool http;     /* and about its requests */
 };
 
 static const struct doctor_plan doctor_plans[] = {
 	{ "connect", .machine = true, .pod = true },
-	{ "exchange", .pod = true, .target = true },
-	{ "mesh", .pod = true, .target = true, .http = true },
+	{ "exchange", .pod = true, .target = true, .workload = true },
+	{ "mesh", .pod = true, .target = true, .workload = true, .http = true },
 	{ "preview", .pod = true },
 	{ "recover", .target = true },
 	{ "clean" },
@@ -217,6 +224,16 @@ static void doctor_pod(struct doctor *d)
 	shadow_free(shadow);
 }
 
+/* The way of the tunnel, which every command but recover and clean has */
+static void doctor_forms(struct doctor *d)
+{
+	struct forms tried;
+
+	if (forms_try(d->kube, d->ns, d->app->home, DOCTOR_FORM_TIME, &tried) ==
+	    0)
+		forms_check(&d->found, &tried);
+}
+
 static void doctor_ranges(struct doctor *d)
 {
 	struct cidr_hints none = { 0 };
@@ -234,36 +251,86 @@ static void doctor_ranges(struct doctor *d)
 	all = prefixset_copy(&r.services);
 	for (size_t i = 0; i < r.pods.n; i++)
 		prefixset_add(&all, &r.pods.v[i]);
-	machine_check_ranges(&d->found, &all);
+	ranges_check(&d->found, &all);
 	prefixset_fini(&all);
 	cidr_fini(&r);
 }
 
 /* --- the Service ---------------------------------------------------------- */
 
+/* The Service that a workload's Pods are behind, as exchange finds it. Return:
+ * 0 with *@out (returned), -errno with @err */
+static int doctor_find_service(struct doctor *d, const struct subject *s,
+			       const char *ns, json_t **out,
+			       struct kt_error *err)
+{
+	static const char *const where[][2] = {
+		[SUBJECT_SERVICE] = { "v1", "services" },
+		[SUBJECT_DEPLOYMENT] = { "apps/v1", "deployments" },
+		[SUBJECT_STATEFULSET] = { "apps/v1", "statefulsets" },
+		[SUBJECT_POD] = { "v1", "pods" },
+	};
+	auto_free char *path = kube_path(where[s->kind][0], where[s->kind][1],
+					 ns, s->name, NULL);
+	auto_free char *all = kube_path("v1", "services", ns, NULL, NULL);
+	auto_json json_t *named = NULL, *list = NULL;
+	int rc = kube_get(d->kube, path, &named, err);
+
+	if (rc == 0 && s->kind == SUBJECT_SERVICE)
+		*out = json_incref(named);
+	else if (rc == 0)
+		rc = kube_list(d->kube, all, NULL, &list, err);
+	if (rc < 0 || *out)
+		return rc;
+	*out = json_incref(service_leading_to(json_object_get(list, "items"),
+					      s->name,
+					      object_pod_labels(named)));
+	if (*out)
+		return 0;
+	kt_hint(err, "name a workload whose Pods a Service leads to");
+	return kt_fail(err, ENOENT, "%s %s: no Service leads to its Pods",
+		       subject_kind_name(s->kind), s->name);
+}
+
+/* For ports that have names, and for names of Pods; NULL: not to be seen */
+static json_t *doctor_pods_of(struct doctor *d, const json_t *service,
+			      const char *ns)
+{
+	auto_json json_t *original = service_original(service);
+	auto_free char *query = selector_query(original);
+	auto_free char *path = kube_path("v1", "pods", ns, NULL, NULL);
+	struct kt_error err = { 0 };
+	json_t *list = NULL;
+
+	if (!query || kube_list(d->kube, path, query, &list, &err) < 0)
+		return NULL;
+	return list;
+}
+
 static void doctor_target(struct doctor *d)
 {
 	struct subject s = { 0 };
-	auto_free char *path = NULL;
-	auto_json json_t *service = NULL;
+	auto_json json_t *service = NULL, *pods = NULL;
 	struct kt_error err = { 0 };
+	const char *ns;
 	int rc = subject_parse(&s, d->target, &err);
 
-	if (rc == 0 && s.kind != SUBJECT_SERVICE) {
-		finding_add(&d->found, "Service", FINDING_SKIP,
-			    "name the Service itself",
-			    "only Services are looked at, not %s %s",
-			    subject_kind_name(s.kind), s.name);
+	if (rc == 0 && s.kind != SUBJECT_SERVICE && !d->plan->workload) {
+		finding_add(&d->found, "Service", FINDING_FAIL,
+			    "name the Service", "%s takes a Service, not a %s",
+			    d->plan->command, subject_kind_name(s.kind));
 		return;
 	}
-	path = kube_path("v1", "services", s.ns[0] ? s.ns : d->ns, s.name,
-			 NULL);
+	ns = s.ns[0] ? s.ns : d->ns;
 	if (rc == 0)
-		rc = kube_get(d->kube, path, &service, &err);
-	if (rc < 0)
+		rc = doctor_find_service(d, &s, ns, &service, &err);
+	if (rc < 0) {
 		finding_error(&d->found, "Service", FINDING_FAIL, &err);
-	else
-		target_check(&d->found, service, d->plan->http);
+		return;
+	}
+	pods = doctor_pods_of(d, service, ns);
+	target_check(&d->found, service, json_object_get(pods, "items"),
+		     d->plan->http);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -280,8 +347,10 @@ static void doctor_cluster(struct doctor *d)
 	if (!doctor_namespace(d))
 		return;
 	doctor_rights(d);
-	if (!d->plan || d->plan->pod)
+	if (!d->plan || d->plan->pod) {
 		doctor_pod(d);
+		doctor_forms(d);
+	}
 	if (!d->plan || d->plan->machine)
 		doctor_ranges(d);
 	if (d->target)

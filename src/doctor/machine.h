@@ -2,7 +2,6 @@
 #ifndef KT_DOCTOR_MACHINE_H
 #define KT_DOCTOR_MACHINE_H
 
-#include "base/prefixset.h"
 #include "doctor/finding.h"
 
 struct home;
@@ -12,8 +11,5 @@ struct home;
  *  privileges is, which other commands do not need */
 void machine_check(struct findings *f, const struct home *home,
 		   enum finding_state bad);
-
-/** machine_check_ranges() - which of the cluster's @ranges go elsewhere */
-void machine_check_ranges(struct findings *f, const struct prefixset *ranges);
 
 #endif

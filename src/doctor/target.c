@@ -76,23 +76,67 @@ static void target_check_ports(struct findings *f, const json_t *service,
 	}
 }
 
-/* Whether it can be taken at all, and what its callers will see */
-void target_check(struct findings *f, const json_t *service, bool http)
+/* What is refused whatever the flags are */
+static bool target_check_kind(struct findings *f, const json_t *service)
 {
 	auto_json json_t *original = service_original(service);
+	const char *name = object_name(service);
+
+	if (str_eq(json_str(service, "spec", "type", NULL), "ExternalName"))
+		finding_add(
+			f, "Service", FINDING_FAIL, "name a Service of Pods",
+			"%s is only another name of %s: it has no Pods "
+			"whose place could be taken",
+			name, json_str(service, "spec", "externalName", NULL));
+	else if (str_eq(object_label(service, KT_LABEL_CONTROL),
+			KT_LABEL_CONTROL_VALUE))
+		finding_add(f, "Service", FINDING_FAIL,
+			    "name the Service that it stands for",
+			    "%s is one that ktctl has made itself", name);
+	else if (!json_object_size(original))
+		finding_add(f, "Service", FINDING_FAIL,
+			    "name the Service that leads to the Pods",
+			    "%s has no selector: it leads to no Pods", name);
+	else
+		return true;
+	return false;
+}
+
+/* A headless one: callers ask for the names of its Pods, or for all addresses
+ */
+static void target_check_names(struct findings *f, const json_t *service,
+			       const json_t *pods)
+{
+	auto_free char *named = service_named_pod(service, pods);
+
+	if (!str_eq(json_str(service, "spec", "clusterIP", NULL), "None"))
+		return;
+	if (named)
+		finding_add(f, "headless", FINDING_FAIL,
+			    "'exchange --mode ephemeral' leaves the names as "
+			    "they are; --force takes the Service all the same",
+			    "it gives its Pods names (%s), which nobody could "
+			    "resolve while it leads here",
+			    named);
+	else
+		finding_add(f, "headless", FINDING_WARN,
+			    "'exchange --mode ephemeral' reaches them as well",
+			    "callers have the addresses of its Pods, and keep "
+			    "them until they ask DNS again");
+}
+
+/* Whether it can be taken at all, and what its callers will see */
+void target_check(struct findings *f, const json_t *service, const json_t *pods,
+		  bool http)
+{
 	struct service_ports ports = { 0 };
 	struct kt_error err = { 0 };
 	auto_free char *text = NULL;
 	const char *caveat;
 
-	if (!original || !json_object_size(original)) {
-		finding_add(f, "Service", FINDING_FAIL,
-			    "name the Service that leads to the Pods",
-			    "%s has no selector: it leads to no Pods",
-			    object_name(service));
+	if (!target_check_kind(f, service))
 		return;
-	}
-	if (service_ports_make(&ports, service, NULL, &err) < 0) {
+	if (service_ports_make(&ports, service, pods, &err) < 0) {
 		finding_error(f, "Service", FINDING_FAIL, &err);
 		return;
 	}
@@ -101,6 +145,7 @@ void target_check(struct findings *f, const json_t *service, bool http)
 		    object_name(service), text);
 	for (size_t n = 0; (caveat = service_caveat(service, http, n)); n++)
 		finding_add(f, "Service", FINDING_WARN, NULL, "%s", caveat);
+	target_check_names(f, service, pods);
 	target_check_ports(f, service, http);
 	target_check_manager(f, service);
 	target_check_user(f, service);

@@ -7,8 +7,10 @@
 /**
  * target_check() - what of @service (of the API, borrowed) matters to whoever
  * exchanges or meshes it
+ * @pods: those of its selector (array); NULL: not known
  * @http: the command looks into requests (mesh)
  */
-void target_check(struct findings *f, const json_t *service, bool http);
+void target_check(struct findings *f, const json_t *service, const json_t *pods,
+		  bool http);
 
 #endif

@@ -107,37 +107,20 @@ static int read_named(struct job *job, struct kt_error *err)
 		      : 0;
 }
 
-static bool leads_to(const json_t *service, const json_t *labels)
-{
-	auto_json json_t *original = service_original(service);
-
-	return !str_eq(object_label(service, KT_LABEL_CONTROL),
-		       KT_LABEL_CONTROL_VALUE) &&
-	       selector_matches(original, labels);
-}
-
 /* The Service that leads to the Pods of what was named: the one of its name,
  * else the first */
 static int find_service_of(struct job *job, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "services", job->ns, NULL, NULL);
 	auto_json json_t *list = NULL;
-	json_t *service;
-	size_t i;
 	int rc = kube_list(job->kube, path, NULL, &list, err);
 
 	if (rc < 0)
 		return rc;
-	json_array_foreach (json_object_get(list, "items"), i, service) {
-		bool same =
-			strcmp(object_name(service), job->subject.name) == 0;
-
-		if ((job->service && !same) ||
-		    !leads_to(service, object_pod_labels(job->named)))
-			continue;
-		json_decref(job->service);
-		job->service = json_incref(service);
-	}
+	json_decref(job->service);
+	job->service = json_incref(service_leading_to(
+		json_object_get(list, "items"), job->subject.name,
+		object_pod_labels(job->named)));
 	if (job->service)
 		return 0;
 	return kt_fail(err, ENOENT, "%s %s/%s: no Service leads to its Pods",

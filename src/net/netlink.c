@@ -474,6 +474,62 @@ int netlink_table_each(struct netlink *nl, uint32_t table, netlink_net_fn fn,
 	return nlsock_call(&nl->sock, &m, take_route, &each);
 }
 
+struct netlink_rules {
+	void (*fn)(void *user, const struct netlink_rule_seen *r);
+	void *user;
+};
+
+/* By addresses, devices, ports, marks or users: for some packets only. "not"
+ * turns that around: WireGuard's is for all but its own. */
+static bool netlink_rule_selects(const struct fib_rule_hdr *h,
+				 struct nlspan attrs)
+{
+	static const uint16_t by[] = { FRA_IIFNAME,	FRA_OIFNAME,
+				       FRA_FWMARK,	FRA_UID_RANGE,
+				       FRA_SPORT_RANGE, FRA_DPORT_RANGE,
+				       FRA_IP_PROTO };
+	bool some = h->src_len || h->dst_len || h->tos;
+
+	for (size_t i = 0; i < ARRAY_SIZE(by); i++)
+		some = some || nlspan_find(attrs, by[i]).p;
+	return some;
+}
+
+static void netlink_take_rule(void *user, const struct nlmsghdr *h)
+{
+	struct nlspan attrs = nlspan_payload(h, sizeof(struct fib_rule_hdr));
+	struct netlink_rules *all = user;
+	struct netlink_rule_seen r = { 0 };
+	struct fib_rule_hdr head;
+	uint32_t suppress;
+
+	if (h->nlmsg_type != RTM_NEWRULE || !attrs.p)
+		return;
+	memcpy(&head, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(head));
+	if (head.action != FR_ACT_TO_TBL)
+		return;
+	r.priority = nlspan_u32(nlspan_find(attrs, FRA_PRIORITY), 0);
+	r.table = nlspan_u32(nlspan_find(attrs, FRA_TABLE), head.table);
+	suppress = nlspan_u32(nlspan_find(attrs, FRA_SUPPRESS_PREFIXLEN),
+			      UINT32_MAX); /* -1: none */
+	r.all = !netlink_rule_selects(&head, attrs) &&
+		(suppress == UINT32_MAX || suppress == 0);
+	all->fn(all->user, &r);
+}
+
+int netlink_rule_each(struct netlink *nl, int family,
+		      void (*fn)(void *user, const struct netlink_rule_seen *r),
+		      void *user)
+{
+	struct netlink_rules all = { fn, user };
+	struct fib_rule_hdr *head;
+	struct nlmsg m;
+
+	head = nlmsg_init(&m, RTM_GETRULE, NLM_F_DUMP, sizeof(*head));
+	head->family = (uint8_t)family;
+	return nlsock_call(&nl->sock, &m, netlink_take_rule, &all);
+}
+
 static void take_hop(void *user, const struct nlmsghdr *h)
 {
 	struct nlspan attrs = nlspan_payload(h, sizeof(struct rtmsg));

@@ -129,6 +129,21 @@ KT_CHECK int netlink_table_each(struct netlink *nl, uint32_t table,
 KT_CHECK int netlink_route_each(struct netlink *nl, netlink_net_fn fn,
 				void *user);
 
+/** struct netlink_rule_seen - a rule that names a table */
+struct netlink_rule_seen {
+	uint32_t priority, table;
+	/* for packets of every kind, and a route of any length but that of
+	 * the default one counts */
+	bool all;
+};
+
+/** netlink_rule_each() - every rule of @family that leads to a table, in the
+ *  kernel's order */
+KT_CHECK int netlink_rule_each(struct netlink *nl, int family,
+			       void (*fn)(void *user,
+					  const struct netlink_rule_seen *r),
+			       void *user);
+
 /** struct netlink_hop - where a packet goes */
 struct netlink_hop {
 	int ifindex;

@@ -39,7 +39,7 @@ doctor_with() {
   ended_with 0 "checks: 0 failed"
   for check in privileges nftables names home connect kubeconfig credentials \
     'API server' clock namespace 'may connect' 'may exchange' 'may mesh' \
-    'may preview' 'may recover' 'may clean' 'shadow Pod' ranges; do
+    'may preview' 'may recover' 'may clean' 'shadow Pod' carrier ranges; do
     line ok "$check" ""
   done
   snapshot carol "$BATS_TEST_TMPDIR/after"
@@ -158,30 +158,35 @@ doctor_pod_is() { # STATE TEXT
   line ok nftables ""
 }
 
-@test "doctor: another connect; a network of this machine; a rule before main" {
+@test "doctor: another connect; who wins: a bridge, a VPN's rules" {
   local range
   connect_start carol
   ktctl_run carol doctor connect -n "$NS"
   line warn connect "pid $CONNECT_PID"
   line ok ranges "" # its own routes are no obstacle
+  line ok carrier "to Pod $(shadow_pod) passes as spdy.*websocket"
   connect_stop
   range=$(service_ip kubernetes default)
-  laptop carol ip link add doc0 type veth peer name doc1
-  laptop carol ip link set doc0 up
-  laptop carol ip addr add "$range/28" dev doc0
+  laptop carol ip link add docker0 type bridge
+  laptop carol ip link set docker0 up
+  laptop carol ip addr add "$range/28" dev docker0
   ktctl_run carol doctor connect -n "$NS"
-  laptop carol ip link del doc0
+  laptop carol ip link del docker0
   [ "$status" = 0 ]
-  line warn ranges "is a network of this machine"
+  line warn ranges 'network of this machine.*docker0 .a bridge of Docker. wins'
   laptop carol ip link add doc0 type veth peer name doc1
   laptop carol ip link set doc0 up
-  laptop carol ip route add "$range/8" dev doc0 table 52 2>/dev/null ||
-    laptop carol ip route add "${range%%.*}.0.0.0/8" dev doc0 table 52
+  laptop carol ip route add "${range%%.*}.0.0.0/8" dev doc0 table 52
   laptop carol ip rule add lookup 52 priority 100
   ktctl_run carol doctor connect -n "$NS"
-  laptop carol ip rule del lookup 52 priority 100
+  line warn ranges "doc0 .a container's link. by table 52"
+  # as wg-quick does it: main first, but for its default route
+  laptop carol ip rule add lookup main suppress_prefixlength 0 priority 90
+  ktctl_run carol doctor connect -n "$NS"
+  laptop carol ip rule del priority 90
+  laptop carol ip rule del priority 100
   laptop carol ip link del doc0
-  line warn ranges "table 52"
+  line ok ranges "in the way"
 }
 
 @test "doctor: a Service: not there, managed by Argo CD, in use" {
@@ -193,6 +198,9 @@ doctor_pod_is() { # STATE TEXT
   line ok Service 'web, ports 80'
   line ok GitOps ""
   line ok users nobody
+  ktctl_run carol doctor exchange deployment/web -n "$NS"
+  ended_with 0
+  line ok Service 'web, ports 80'
   kc -n "$NS" annotate service web argocd.argoproj.io/tracking-id=x >/dev/null
   ktctl_run carol doctor mesh web."$NS"
   kc -n "$NS" annotate service web argocd.argoproj.io/tracking-id- >/dev/null

@@ -14,17 +14,18 @@
 #define PORT "'ports': [{'name': 'http', 'port': 80}]"
 
 /* One of the findings about @service has that state, and @text in it */
-static void assert_found(const char *service, bool http, const char *result,
-			 const char *text)
+static void assert_found_with(const char *service, const char *pods, bool http,
+			      const char *result, const char *text)
 {
 	auto_json json_t *obj = json_quoted(service);
+	auto_json json_t *list = pods ? json_quoted(pods) : NULL;
 	struct findings f;
 	const json_t *one;
 	bool found = false;
 	size_t i;
 
 	findings_init(&f, false);
-	target_check(&f, obj, http);
+	target_check(&f, obj, list, http);
 	json_array_foreach (f.list, i, one)
 		found = found ||
 			(str_eq(json_str(one, "state", NULL), result) &&
@@ -32,6 +33,57 @@ static void assert_found(const char *service, bool http, const char *result,
 	if (!found)
 		fail_msg("no '%s' with '%s' about %s", result, text, service);
 	findings_fini(&f);
+}
+
+static void assert_found(const char *service, bool http, const char *result,
+			 const char *text)
+{
+	assert_found_with(service, NULL, http, result, text);
+}
+
+#define HEADLESS                                                               \
+	"{'metadata': {'name': 'db'}, 'spec': {'clusterIP': 'None', " SELECTOR \
+	", " PORT "}}"
+
+static void headless(void **state)
+{
+	(void)state;
+	assert_found_with(HEADLESS, "[{'spec': {}}]", false, "warn",
+			  "callers have the addresses of its Pods");
+	assert_found_with(HEADLESS,
+			  "[{'spec': {'hostname': 'db-0', 'subdomain': 'db'}}]",
+			  false, "fail", "gives its Pods names (db-0.db)");
+}
+
+/* exchange and mesh end with the same words */
+static void refused(void **state)
+{
+	(void)state;
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {'type': "
+		     "'ExternalName', 'externalName': 'a.test'}}",
+		     false, "fail", "only another name of a.test");
+	assert_found("{'metadata': {'name': 'web', 'labels': {'control-by': "
+		     "'kt'}}, 'spec': {" SELECTOR ", " PORT "}}",
+		     false, "fail", "ktctl has made itself");
+}
+
+/* What the caveats are is cluster/takeover's */
+static void caveats(void **state)
+{
+	(void)state;
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", " PORT ", 'internalTrafficPolicy': 'Local'}}",
+		     false, "warn", "internalTrafficPolicy is Local");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", " PORT ", 'sessionAffinity': 'ClientIP'}}",
+		     true, "warn", "sessionAffinity is ClientIP");
+	assert_found("{'metadata': {'name': 'web', 'annotations': "
+		     "{'kt-selector': '{\\'app\\': \\'web\\'}'}}, 'spec': "
+		     "{'selector': {'x': 'y'}, " PORT "}}",
+		     false, "warn", "in use already (its selector is changed)");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", " PORT "}}",
+		     false, "ok", "nobody exchanges or meshes it");
 }
 
 static void services(void **state)
@@ -80,7 +132,8 @@ static void managers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(services),
+		cmocka_unit_test(services), cmocka_unit_test(headless),
+		cmocka_unit_test(refused),  cmocka_unit_test(caveats),
 		cmocka_unit_test(managers),
 	};
 

@@ -266,6 +266,58 @@ static void test_nft(void **state)
 	assert_int_equal(netns_test_shell("nft list table inet t"), 1);
 }
 
+struct rules_seen {
+	uint32_t main_at, wg_at, mark_at;
+	bool main_all, mark_all;
+};
+
+static void on_rule(void *user, const struct netlink_rule_seen *r)
+{
+	struct rules_seen *s = user;
+
+	if (r->table == 254 && r->priority < 32766) {
+		s->main_at = r->priority;
+		s->main_all = r->all;
+	} else if (r->table == 51820) {
+		s->wg_at = r->priority;
+	} else if (r->table == 77) {
+		s->mark_at = r->priority;
+		s->mark_all = r->all;
+	}
+}
+
+/* As wg-quick makes them, and one for marked packets */
+static void test_rules(void **state)
+{
+	struct rules_seen s = { 0 };
+
+	(void)state;
+	assert_int_equal(
+		netns_test_shell(
+			"ip rule add not fwmark 51820 table 51820 prio 200; "
+			"ip rule add table main suppress_prefixlength 0 prio "
+			"100; ip rule add fwmark 7 table 77 prio 50; "
+			"ip rule add unreachable fwmark 8 prio 60"),
+		0);
+	assert_int_equal(netlink_rule_each(nl, AF_INET, on_rule, &s), 0);
+	assert_int_equal(s.main_at, 100);
+	assert_true(s.main_all);
+	assert_int_equal(s.wg_at, 200);
+	assert_int_equal(s.mark_at, 50);
+	assert_false(s.mark_all);
+	s = (struct rules_seen){ 0 };
+	assert_int_equal(
+		netns_test_shell("ip rule del prio 100; ip rule add table main "
+				 "suppress_prefixlength 16 prio 100"),
+		0);
+	assert_int_equal(netlink_rule_each(nl, AF_INET, on_rule, &s), 0);
+	assert_false(s.main_all); /* ours may be a shorter one */
+	assert_int_equal(netns_test_shell("ip rule del prio 100; ip rule del "
+					  "prio 200; ip rule del prio 50; ip "
+					  "rule del prio 60"),
+			 0);
+}
+
 #define LINK(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -277,6 +329,7 @@ int main(void)
 		LINK(test_lists),
 		LINK(test_long_list),
 		LINK(test_netns),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_nft),
 	};

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines of `ktctl doctor` that no test cluster can be brought to */
+#include "test.h"
+
+#include "fake.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/options.h"
+#include "kube/rest.h"
+#include "local/home.h"
+#include "local/signals.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct home home;
+static char dir[] = "/tmp/ktctl-doctor-XXXXXX";
+
+/** struct canned - the answer to requests with @part in their first line */
+struct canned {
+	const char *part;
+	int status;
+	const char *body;
+	const char *fields;
+};
+
+/* the first of these that fits, before what a good cluster says */
+static const struct canned *canned;
+static size_t ncanned;
+
+static const struct canned canned_good[] = {
+	{ "/version", 200, "{'gitVersion':'v1.35.0','minor':'35'}", "" },
+	{ "/selfsubjectaccessreviews", 201, "{'status':{'allowed':true}}", "" },
+	{ "/portforward", 404,
+	  "{'kind':'Status','code':404,'reason':'NotFound','message':'pods "
+	  "\\'kt-doctor-no-such-pod\\' not found'}",
+	  "" },
+	{ "/namespaces/ns ", 200, "{'status':{'phase':'Active'}}", "" },
+	{ "/namespaces/ns/services/web ", 200,
+	  "{'metadata':{'name':'web'},'spec':{'selector':{'app':'web'},"
+	  "'ports':[{'port':80}]}}",
+	  "" },
+	{ "/pods?", 200, "{'kind':'PodList','metadata':{},'items':[]}", "" },
+	{ "/pods ", 200, "{'kind':'PodList','metadata':{},'items':[]}", "" },
+	{ "/services ", 200, "{'kind':'ServiceList','metadata':{},'items':[]}",
+	  "" },
+	{ "/services?", 200, "{'kind':'ServiceList','metadata':{},'items':[]}",
+	  "" },
+};
+
+static bool reply_from(struct fake_conn *c, const char *request,
+		       const struct canned *list, size_t n)
+{
+	size_t line = strcspn(request, "\r");
+
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *body = xstrdup(list[i].body);
+		auto_free char *fields = xasprintf(
+			"Content-Type: application/json\r\n%s", list[i].fields);
+
+		if (!memmem(request, line, list[i].part, strlen(list[i].part)))
+			continue;
+		for (char *p = body; *p; p++)
+			if (*p == '\'')
+				*p = '"';
+		fake_reply(c, list[i].status, fields, body);
+		return true;
+	}
+	return false;
+}
+
+static void answer(struct fake_conn *c, const char *request)
+{
+	static const char up[] = "HTTP/1.1 101 Switching Protocols\r\n"
+				 "Upgrade: websocket\r\n"
+				 "Connection: Upgrade\r\n\r\n";
+
+	if (reply_from(c, request, canned, ncanned))
+		return;
+	if (strstr(request, "watch=1"))
+		fake_write(c, up, sizeof(up) - 1);
+	else if (!reply_from(c, request, canned_good, ARRAY_SIZE(canned_good)))
+		fake_reply(c, 404, "", "");
+}
+
+/* The kubeconfig for the fake; returned, caller frees */
+static char *config_file(const struct world *w)
+{
+	char *path = xasprintf("%s/config", dir);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fprintf(f,
+		"{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\","
+		"\"context\":{\"cluster\":\"c\",\"user\":\"u\",\"namespace\":"
+		"\"ns\"}}],\"clusters\":[{\"name\":\"c\",\"cluster\":{"
+		"\"server\":\"%s\"}}],\"users\":[{\"name\":\"u\",\"user\":{"
+		"\"token\":\"t\"}}]}",
+		w->server);
+	fclose(f);
+	return path;
+}
+
+/* doctor -o json; what it printed (returned, caller decrefs) */
+static json_t *run(const char *command, const char *target,
+		   const struct canned *more, size_t n)
+{
+	char *args[] = { (char *)(uintptr_t)command,
+			 (char *)(uintptr_t)target };
+	struct options o = { .args = args, .nargs = target ? 2 : 1 };
+	struct kt_error err = { 0 };
+	auto_free char *config = NULL;
+	struct app app = { .home = &home };
+	struct world w;
+	json_t *said;
+	int keep = dup(STDOUT_FILENO);
+	FILE *f = tmpfile();
+
+	canned = more;
+	ncanned = n;
+	world_init(&w, answer);
+	config = config_file(&w);
+	o.global.kubeconfig = config;
+	o.doctor.output = OUTPUT_JSON;
+	app.loop = w.loop;
+	app.signals = signals_new(w.loop, &err);
+	fflush(stdout);
+	dup2(fileno(f), STDOUT_FILENO);
+	(void)command_doctor(&app, &o);
+	fflush(stdout);
+	dup2(keep, STDOUT_FILENO);
+	close(keep);
+	signals_free(app.signals);
+	world_fini(&w);
+	rewind(f);
+	said = json_loadf(f, 0, NULL);
+	fclose(f);
+	unlink(config);
+	assert_non_null(said);
+	return said;
+}
+
+static void assert_line(const char *command, const char *target,
+			const struct canned *more, size_t n, const char *line)
+{
+	auto_json json_t *all = run(command, target, more, n);
+	auto_free char *dump = json_dumps(all, JSON_INDENT(1));
+	const json_t *one;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(all, "checks"), i, one) {
+		auto_free char *text =
+			xasprintf("%s %s: %s", json_str(one, "state", NULL),
+				  json_str(one, "check", NULL),
+				  json_str(one, "text", NULL));
+
+		found = found || str_starts(text, line);
+	}
+	if (!found)
+		fail_msg("no line '%s' in %s", line, dump);
+}
+
+static void good(void **state)
+{
+	(void)state;
+	assert_line("exchange", "web", NULL, 0, "ok kubeconfig: context 'c'");
+	assert_line("exchange", "web", NULL, 0, "ok Service: web, ports 80");
+	assert_line("exchange", "web", NULL, 0,
+		    "ok carrier: requests for a port-forward reach the API "
+		    "server as spdy, spdy-websocket, websocket, and WebSocket");
+}
+
+static void the_cluster(void **state)
+{
+	static const struct {
+		struct canned c;
+		const char *line;
+	} all[] = {
+		{ { "/version", 200, "{'hello':'world'}", "" },
+		  "fail API server: http://127.0.0.1" },
+		{ { "/version", 401, "{'kind':'Status','message':'no'}", "" },
+		  "fail login: " },
+		{ { "/version", 200, "{'gitVersion':'v1.19.0','minor':'19'}",
+		    "" },
+		  "warn API server: http://127.0.0.1" },
+		{ { "/version", 200, "{'gitVersion':'v1.35.0','minor':'35'}",
+		    "Date: Thu, 01 Jan 2099 00:00:00 GMT\r\n" },
+		  "warn clock: this machine is" },
+		{ { "/namespaces/ns ", 200,
+		    "{'status':{'phase':'Terminating'}}", "" },
+		  "fail namespace: ns is being deleted" },
+		{ { "/namespaces/ns ", 401, "{'kind':'Status','message':'no'}",
+		    "" },
+		  "fail login: " },
+		{ { "/namespaces/ns ", 403, "{'kind':'Status','message':'no'}",
+		    "" },
+		  "ok namespace: ns (you may not see whether" },
+		{ { "/namespaces/ns ", 418, "tea", "" }, "warn namespace: " },
+		{ { "/selfsubjectaccessreviews", 403,
+		    "{'kind':'Status','message':'not you'}", "" },
+		  "skip permissions: " },
+		{ { "/selfsubjectaccessreviews", 201,
+		    "{'status':{'allowed':false}}", "" },
+		  "fail may exchange: not allowed in namespace ns: " },
+		{ { "/pods ", 200, "{'kind':'PodList','items':[]}", "" },
+		  "fail base image: " },
+		{ { "/portforward", 403, "{'kind':'Status','message':'no'}",
+		    "" },
+		  "skip carrier: a port-forward cannot be tried" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		assert_line("exchange", NULL, &all[i].c, 1, all[i].line);
+}
+
+#define DEPLOYMENT                                                             \
+	"{'kind':'Deployment','metadata':{'name':'w'},'spec':{'template':{"    \
+	"'metadata':{'labels':{'app':'web'}}}}}"
+#define SERVICES(app)                                                          \
+	"{'kind':'ServiceList','metadata':{},'items':[{'metadata':{'name':"    \
+	"'front'},'spec':{'selector':{'app':'" app                             \
+	"'},'ports':[{'port':81}]}}]}"
+
+static void workloads(void **state)
+{
+	static const struct canned behind[] = {
+		{ "/deployments/w ", 200, DEPLOYMENT, "" },
+		{ "/services", 200, SERVICES("web"), "" },
+	};
+	static const struct canned alone[] = {
+		{ "/deployments/w ", 200, DEPLOYMENT, "" },
+		{ "/services", 200, SERVICES("other"), "" },
+	};
+
+	(void)state;
+	assert_line("exchange", "deployment/w", behind, 2,
+		    "ok Service: front, ports 81");
+	assert_line("mesh", "deploy/w", behind, 2,
+		    "ok Service: front, ports 81");
+	assert_line("exchange", "deployment/w", alone, 2,
+		    "fail Service: Deployment w: no Service leads to its Pods");
+	assert_line("exchange", "sts/w", alone, 2, "fail Service: ");
+	assert_line("recover", "deployment/w", behind, 2,
+		    "fail Service: recover takes a Service, not a Deployment");
+	assert_line("exchange", "job/w", behind, 2,
+		    "fail Service: 'job/w' is none of NAME");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good),
+		cmocka_unit_test(the_cluster),
+		cmocka_unit_test(workloads),
+	};
+	int rc;
+
+	if (!mkdtemp(dir))
+		return 1;
+	setenv("HOME", dir, 1);
+	unsetenv("SUDO_UID");
+	unsetenv("SUDO_GID");
+	home_init(&home);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(dir);
+	home_fini(&home);
+	return rc;
+}
