@@ -53,6 +53,24 @@ static const char *speaks(const char *text)
 	return "auto";
 }
 
+static bool svcports_is_tls(const char *app, const char *name, long long port)
+{
+	static const char *const tls[] = { "tls", "wss", "kubernetes.io/wss",
+					   NULL };
+	const char *text = app ? app : name;
+
+	return port == 443 || (text && (str_starts(text, "https") ||
+					svcports_is_any(text, tls)));
+}
+
+const char *service_port_unmarked(const struct service_port *p)
+{
+	return p->udp			      ? "is UDP"
+	       : p->tls			      ? "speaks TLS"
+	       : strcmp(p->proto, "tcp") == 0 ? "speaks no HTTP"
+					      : NULL;
+}
+
 /* --- targets -------------------------------------------------------------- */
 
 static bool container_port(const json_t *container, const char *name,
@@ -118,6 +136,7 @@ static void port_make(struct service_port *p, const json_t *port,
 	p->port = (uint16_t)json_integer_value(json_object_get(port, "port"));
 	p->udp = strcmp(proto, "UDP") == 0;
 	p->proto = p->udp ? NULL : speaks(app ? app : p->name);
+	p->tls = !p->udp && svcports_is_tls(app, p->name, p->port);
 	p->target = (uint16_t)json_integer_value(target);
 	if (json_is_string(target))
 		svcports_set_text(p->target_name, json_string_value(target));

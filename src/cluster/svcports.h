@@ -27,6 +27,7 @@ struct service_port {
 	bool unknown;	      /* no Pod that was seen has a port of that name */
 	bool udp;
 	const char *proto; /* what is spoken: "auto", "http", "tcp" */
+	bool tls;	   /* by its name, appProtocol or number */
 };
 
 struct service_ports {
@@ -55,6 +56,10 @@ void service_ports_fini(struct service_ports *p);
 const struct service_port *service_ports_find(const struct service_ports *p,
 					      uint16_t number, const char *name,
 					      bool tcp, bool udp);
+/** service_port_unmarked() - why no mark can be seen in what is sent to @p: it
+ *  "speaks TLS", "is UDP", "speaks no HTTP"; NULL: it can, as far as is known
+ */
+const char *service_port_unmarked(const struct service_port *p);
 /** service_ports_text() - "80 (http, target 8080), 53/udp" for messages
  *  (returned, caller frees) */
 char *service_ports_text(const struct service_ports *p);

@@ -578,6 +578,9 @@ const char *service_caveat(const json_t *service, bool origin, size_t n)
 		bool origin;
 		const char *text;
 	} all[] = {
+		{ "clusterIP", "None", false,
+		  "it is headless: callers have the addresses of its Pods, and "
+		  "keep them until they ask DNS again" },
 		{ "internalTrafficPolicy", "Local", false,
 		  "internalTrafficPolicy is Local: only callers on the "
 		  "shadow's node reach it" },

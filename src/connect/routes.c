@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "connect/ranges.h"
+#include "net/device.h"
 #include "net/overlap.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ static size_t routes_change(struct routes *r, const struct prefixset *want,
 
 static void routes_warn(const struct overlap *o, const struct prefixset *known)
 {
-	char text[512], one[IPPREFIX_STRLEN];
+	char text[512], one[IPPREFIX_STRLEN], device[DEVICE_TEXT];
 	bool news = false;
 
 	for (size_t i = 0; i < o->part.n; i++)
@@ -68,6 +69,7 @@ static void routes_warn(const struct overlap *o, const struct prefixset *known)
 		return;
 	connect_ranges_text(&o->part, text, sizeof(text));
 	ipprefix_str(&o->part.v[0], one);
+	device_describe(device, sizeof(device), o->ifname, o->kind);
 	if (!o->ifname[0])
 		log_warn("%s: this machine has a rule or route that forbids "
 			 "it; it is not led into the cluster (ip route get, ip "
@@ -77,16 +79,31 @@ static void routes_warn(const struct overlap *o, const struct prefixset *known)
 		log_warn("%s is a network of this machine, too (device %s): "
 			 "it is not led into the cluster. Give that network "
 			 "other addresses, or leave it out: --excludeIps %s",
-			 text, o->ifname, one);
+			 text, device, one);
 	else
 		log_warn("%s is led to device %s by table %u, which comes "
 			 "before ours: it is not led into the cluster. 'ip "
 			 "%srule "
 			 "add to %s lookup main priority 100' puts ours first, "
 			 "--excludeIps %s leaves it out",
-			 text, o->ifname, o->table,
+			 text, device, o->table,
 			 o->part.v[0].addr.family == AF_INET6 ? "-6 " : "", one,
 			 one);
+}
+
+/* A VPN or a company's network with the cluster's addresses in it */
+static void routes_warn_around(struct routes *r, const struct overlap *o)
+{
+	char net[IPPREFIX_STRLEN], device[DEVICE_TEXT];
+
+	if (prefixset_overlaps(&r->around, &o->part.v[0]))
+		return;
+	prefixset_add(&r->around, &o->part.v[0]);
+	log_warn("%s, which leads to device %s, is without the cluster's "
+		 "addresses until you leave: what you need of them there stays "
+		 "with it by --excludeIps",
+		 ipprefix_str(&o->part.v[0], net),
+		 device_describe(device, sizeof(device), o->ifname, o->kind));
 }
 
 static void routes_compare(struct routes *r, const struct prefixset *want)
@@ -107,6 +124,8 @@ static void routes_compare(struct routes *r, const struct prefixset *want)
 		for (size_t k = 0; k < found.v[i].part.n; k++)
 			prefixset_add(&lost, &found.v[i].part.v[k]);
 	}
+	for (size_t i = 0; i < found.naround; i++)
+		routes_warn_around(r, &found.around[i]);
 	overlaps_fini(&found);
 	prefixset_fini(&r->lost);
 	r->lost = lost;
@@ -146,4 +165,5 @@ void routes_fini(struct routes *r)
 {
 	prefixset_fini(&r->on);
 	prefixset_fini(&r->lost);
+	prefixset_fini(&r->around);
 }

@@ -14,9 +14,10 @@
  */
 
 struct routes {
-	struct capture *cap;   /* borrowed */
-	struct prefixset on;   /* routes that we have */
-	struct prefixset lost; /* of these what goes elsewhere */
+	struct capture *cap;	 /* borrowed */
+	struct prefixset on;	 /* routes that we have */
+	struct prefixset lost;	 /* of these what goes elsewhere */
+	struct prefixset around; /* networks that lose addresses: told */
 };
 
 /**

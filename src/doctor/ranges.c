@@ -4,59 +4,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/capture.h"
+#include "net/device.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
 #define RANGES_MAX 64
-
-/* --- devices -------------------------------------------------------------- */
-
-/* The first that fits, by kind and by how the name begins; NULL: any */
-static const struct {
-	const char *kind, *name, *text;
-} ranges_devices[] = {
-	{ "bridge", "docker", "a bridge of Docker" },
-	{ "bridge", "br-", "a bridge of Docker" },
-	{ "bridge", "podman", "a bridge of Podman" },
-	{ "bridge", "cni-podman", "a bridge of Podman" },
-	{ "bridge", "virbr", "a bridge of libvirt" },
-	{ "bridge", "lxdbr", "a bridge of LXD" },
-	{ "bridge", "lxcbr", "a bridge of LXC" },
-	{ "bridge", "incusbr", "a bridge of Incus" },
-	{ "bridge", "cni", "a bridge of Pods of this machine" },
-	{ "bridge", NULL, "a bridge" },
-	{ "wireguard", NULL, "a VPN, WireGuard" },
-	{ "tun", "tailscale", "a VPN, Tailscale" },
-	{ "tun", NULL, "a VPN, or another program's tunnel" },
-	{ "ppp", NULL, "a VPN or modem, PPP" },
-	{ "xfrm", NULL, "a VPN, IPsec" },
-	{ "vti", NULL, "a VPN, IPsec" },
-	{ "vti6", NULL, "a VPN, IPsec" },
-	{ "vxlan", NULL, "a VXLAN" },
-	{ "veth", NULL, "a container's link" },
-	{ "", "ppp", "a VPN or modem, PPP" },
-};
-
-const char *ranges_device(char *dst, size_t size, const char *ifname,
-			  const char *kind)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(ranges_devices); i++) {
-		const char *name = ranges_devices[i].name;
-
-		if (strcmp(kind, ranges_devices[i].kind) != 0 ||
-		    (name && !str_starts(ifname, name)))
-			continue;
-		snprintf(dst, size, "%s (%s)", ifname, ranges_devices[i].text);
-		return dst;
-	}
-	if (*kind)
-		snprintf(dst, size, "%s (%s)", ifname, kind);
-	else
-		snprintf(dst, size, "%s", ifname);
-	return dst;
-}
 
 /* --- who wins ------------------------------------------------------------- */
 
@@ -89,7 +43,7 @@ bool ranges_judge(struct findings *f, const struct ipprefix *range,
 		return false;
 	ipprefix_str(range, in);
 	ipprefix_str(&r->net, net);
-	ranges_device(device, sizeof(device), r->ifname, r->kind);
+	device_describe(device, sizeof(device), r->ifname, r->kind);
 	if (!ranges_is_main(r->table)) {
 		if (r->main_first)
 			return false;

@@ -25,9 +25,6 @@ struct range_rival {
 	bool main_first; /* a rule has main before @table */
 };
 
-/** ranges_device() - "docker0 (a bridge of Docker)"; returns @dst */
-const char *ranges_device(char *dst, size_t size, const char *ifname,
-			  const char *kind);
 /** ranges_judge() - who wins of @range and @rival; false: nothing to tell */
 bool ranges_judge(struct findings *f, const struct ipprefix *range,
 		  const struct range_rival *rival);

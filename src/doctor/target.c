@@ -40,39 +40,36 @@ static void target_check_manager(struct findings *f, const json_t *service)
 			    "no manager that would put the Service back");
 }
 
-static bool target_speaks_tls(const json_t *port)
-{
-	const char *name = json_str(port, "name", NULL);
-	const char *app = json_str(port, "appProtocol", NULL);
-
-	return str_eq(app, "https") || str_eq(app, "kubernetes.io/wss") ||
-	       (name &&
-		(str_starts(name, "https") || str_starts(name, "tls"))) ||
-	       json_integer_value(json_object_get(port, "port")) == 443;
-}
-
-static void target_check_ports(struct findings *f, const json_t *service,
-			       bool http)
+static void target_check_sctp(struct findings *f, const json_t *service)
 {
 	const json_t *port;
 	size_t i;
 
-	json_array_foreach (json_at(service, "spec", "ports", NULL), i, port) {
-		long long n = json_integer_value(json_object_get(port, "port"));
-		const char *proto = json_str(port, "protocol", NULL);
-
-		if (str_eq(proto, "SCTP"))
+	json_array_foreach (json_at(service, "spec", "ports", NULL), i, port)
+		if (str_eq(json_str(port, "protocol", NULL), "SCTP"))
 			finding_add(f, "ports", FINDING_WARN,
 				    "that port is left out",
 				    "port %lld is SCTP, which no port-forward "
 				    "carries",
-				    n);
-		else if (http && target_speaks_tls(port))
+				    json_integer_value(
+					    json_object_get(port, "port")));
+}
+
+static void target_check_marks(struct findings *f,
+			       const struct service_ports *ports)
+{
+	for (size_t i = 0; i < ports->n; i++) {
+		const char *why = service_port_unmarked(&ports->v[i]);
+
+		if (why)
 			finding_add(f, "ports", FINDING_WARN,
-				    "nobody can see a mark in what is "
-				    "encrypted up to the Pod: mesh a Service "
-				    "behind the one that ends TLS",
-				    "port %lld seems to speak TLS", n);
+				    ports->v[i].tls
+					    ? "mesh a Service behind the one "
+					      "that ends TLS"
+					    : "exchange takes it as a whole",
+				    "port %u %s, as it seems: nobody can see a "
+				    "mark there",
+				    ports->v[i].port, why);
 	}
 }
 
@@ -102,15 +99,11 @@ static bool target_check_kind(struct findings *f, const json_t *service)
 	return false;
 }
 
-/* A headless one: callers ask for the names of its Pods, or for all addresses
- */
 static void target_check_names(struct findings *f, const json_t *service,
 			       const json_t *pods)
 {
 	auto_free char *named = service_named_pod(service, pods);
 
-	if (!str_eq(json_str(service, "spec", "clusterIP", NULL), "None"))
-		return;
 	if (named)
 		finding_add(f, "headless", FINDING_FAIL,
 			    "'exchange --mode ephemeral' leaves the names as "
@@ -118,11 +111,6 @@ static void target_check_names(struct findings *f, const json_t *service,
 			    "it gives its Pods names (%s), which nobody could "
 			    "resolve while it leads here",
 			    named);
-	else
-		finding_add(f, "headless", FINDING_WARN,
-			    "'exchange --mode ephemeral' reaches them as well",
-			    "callers have the addresses of its Pods, and keep "
-			    "them until they ask DNS again");
 }
 
 /* Whether it can be taken at all, and what its callers will see */
@@ -146,7 +134,9 @@ void target_check(struct findings *f, const json_t *service, const json_t *pods,
 	for (size_t n = 0; (caveat = service_caveat(service, http, n)); n++)
 		finding_add(f, "Service", FINDING_WARN, NULL, "%s", caveat);
 	target_check_names(f, service, pods);
-	target_check_ports(f, service, http);
+	target_check_sctp(f, service);
+	if (http)
+		target_check_marks(f, &ports);
 	target_check_manager(f, service);
 	target_check_user(f, service);
 	service_ports_fini(&ports);

@@ -155,7 +155,7 @@ static int mesh_find_routes(struct job *job, struct kt_error *err)
 		rc = mesh_route_origin(&m->route, err);
 	if (rc < 0)
 		return rc;
-	mesh_warn_tls(job);
+	mesh_warn_unmarked(job);
 	progress_done(job->app->progress, "Service %s/%s", job->ns, job->name);
 	m->labels = json_pack("{s:s}", m->mark.key, m->mark.value);
 	job->face.target = job->target;

@@ -42,8 +42,8 @@ KT_CHECK int mesh_read_mark(struct mesh *m, struct kt_error *err);
 KT_CHECK int mesh_look(struct mesh *m, struct kt_error *err);
 /** mesh_mark_text() - what callers have to say, for people; returns @dst */
 const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size);
-/** mesh_warn_tls() - a header cannot be seen in TLS */
-void mesh_warn_tls(const struct job *job);
+/** mesh_warn_unmarked() - exposed ports in which no mark can be seen */
+void mesh_warn_unmarked(const struct job *job);
 
 /** mesh_record_make() - in place of a dead user's, if need be */
 KT_CHECK int mesh_record_make(struct mesh *m, struct kt_error *err);

@@ -47,16 +47,26 @@ const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size)
 	return dst;
 }
 
-void mesh_warn_tls(const struct job *job)
+static bool mesh_exposes(const struct job *job, const struct service_port *p)
+{
+	for (size_t i = 0; i < job->nlocal; i++)
+		if (job->local[i].remote == p->target &&
+		    job->local[i].udp == p->udp)
+			return true;
+	return false;
+}
+
+void mesh_warn_unmarked(const struct job *job)
 {
 	for (size_t i = 0; i < job->ports.n; i++) {
 		const struct service_port *p = &job->ports.v[i];
+		const char *why = service_port_unmarked(p);
 
-		if (strncmp(p->name, "https", 5) == 0 || p->port == 443)
-			log_warn("port %u of Service %s seems to be TLS, where "
-				 "no mark can be seen: all of it goes to the "
-				 "Service's own Pods",
-				 p->port, job->name);
+		if (why && mesh_exposes(job, p))
+			log_warn("port %u of Service %s %s, as it seems: no "
+				 "mark can be seen there, and all of it goes "
+				 "to the Service's own Pods",
+				 p->port, job->name, why);
 	}
 }
 

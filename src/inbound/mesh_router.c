@@ -84,7 +84,7 @@ int mesh_router_claim(struct job *job, struct kt_error *err)
 		rc = join = lease_check(job, LEASE_MARKED, err);
 	if (rc < 0)
 		return rc;
-	mesh_warn_tls(job);
+	mesh_warn_unmarked(job);
 	job->config_text = xasprintf("service=%s", job->name);
 	router_face(m, join);
 	rc = mesh_record_make(m, err);

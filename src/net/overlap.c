@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 #define ROUTES_MAX 65536
@@ -14,6 +15,9 @@ struct overlap_search {
 	const struct prefixset *ranges;
 	struct ipprefix *v; /* the ranges, and smaller networks in them */
 	size_t n;
+	int ifindex; /* ours */
+	struct netlink_net around[OVERLAPS_MAX];
+	size_t naround;
 };
 
 static void overlap_add(struct overlap_search *s, const struct ipprefix *p)
@@ -27,13 +31,31 @@ static void overlap_add(struct overlap_search *s, const struct ipprefix *p)
 	s->v[s->n++] = *p;
 }
 
+static void overlap_add_around(struct overlap_search *s,
+			       const struct netlink_net *r)
+{
+	if (r->net.len == 0 || r->ifindex == s->ifindex ||
+	    r->table != RT_TABLE_MAIN || s->naround == OVERLAPS_MAX)
+		return;
+	for (size_t i = 0; i < s->naround; i++)
+		if (s->around[i].net.len == r->net.len &&
+		    ipaddr_eq(&s->around[i].net.addr, &r->net.addr))
+			return;
+	s->around[s->naround++] = *r;
+}
+
 static void overlap_take_route(void *user, const struct netlink_net *r)
 {
 	struct overlap_search *s = user;
 
-	for (size_t i = 0; i < s->ranges->n; i++)
-		if (ipprefix_covers(&s->ranges->v[i], &r->net))
+	for (size_t i = 0; i < s->ranges->n; i++) {
+		const struct ipprefix *range = &s->ranges->v[i];
+
+		if (ipprefix_covers(range, &r->net))
 			overlap_add(s, &r->net);
+		else if (ipprefix_covers(&r->net, range))
+			overlap_add_around(s, r);
+	}
 }
 
 /* An address of @p: the second, the last but one, one in the middle, the first.
@@ -102,10 +124,35 @@ static void overlap_judge(struct netlink *nl, int ifindex,
 	}
 }
 
+static void overlap_set_kind(struct netlink *nl, struct overlap *o)
+{
+	struct netlink_link link;
+
+	if (o->ifname[0] && netlink_link_look(nl, o->ifname, &link) == 0)
+		snprintf(o->kind, sizeof(o->kind), "%s", link.kind);
+}
+
+static void overlap_tell_around(struct netlink *nl,
+				const struct overlap_search *s,
+				struct overlaps *out)
+{
+	for (size_t i = 0; i < s->naround; i++) {
+		struct overlap *o = &out->around[out->naround];
+		unsigned int ifindex = (unsigned int)s->around[i].ifindex;
+
+		if (!ifindex || !if_indextoname(ifindex, o->ifname))
+			continue;
+		o->table = s->around[i].table;
+		prefixset_add(&o->part, &s->around[i].net);
+		overlap_set_kind(nl, o);
+		out->naround++;
+	}
+}
+
 int overlaps_find(struct netlink *nl, int ifindex,
 		  const struct prefixset *ranges, struct overlaps *out)
 {
-	struct overlap_search s = { .ranges = ranges };
+	struct overlap_search s = { .ranges = ranges, .ifindex = ifindex };
 	int rc;
 
 	*out = (struct overlaps){ 0 };
@@ -114,6 +161,10 @@ int overlaps_find(struct netlink *nl, int ifindex,
 	rc = netlink_table_each(nl, NETLINK_ALL_TABLES, overlap_take_route, &s);
 	for (size_t i = 0; rc == 0 && i < s.n; i++)
 		overlap_judge(nl, ifindex, &s, i, out);
+	for (size_t i = 0; i < out->n; i++)
+		overlap_set_kind(nl, &out->v[i]);
+	if (rc == 0)
+		overlap_tell_around(nl, &s, out);
 	free(s.v);
 	return rc;
 }
@@ -122,5 +173,7 @@ void overlaps_fini(struct overlaps *o)
 {
 	for (size_t i = 0; i < o->n; i++)
 		prefixset_fini(&o->v[i].part);
-	o->n = 0;
+	for (size_t i = 0; i < o->naround; i++)
+		prefixset_fini(&o->around[i].part);
+	o->n = o->naround = 0;
 }

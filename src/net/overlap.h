@@ -19,6 +19,7 @@ struct overlap {
 	struct prefixset part;
 	uint32_t table;
 	char ifname[IF_NAMESIZE]; /* "": nowhere (unreachable, prohibited) */
+	char kind[IF_NAMESIZE];	  /* of the device: struct netlink_link */
 };
 
 #define OVERLAPS_MAX 8
@@ -26,10 +27,14 @@ struct overlap {
 struct overlaps {
 	struct overlap v[OVERLAPS_MAX];
 	size_t n;
+	/* networks of other devices around a range (part has one each): they
+	 * lose its addresses; not the default route */
+	struct overlap around[OVERLAPS_MAX];
+	size_t naround;
 };
 
-/** overlaps_find() - what of @ranges does not go to @ifindex; 0 or -errno.
- *  @out: overlaps_fini() */
+/** overlaps_find() - what of @ranges does not go to @ifindex, and who loses
+ *  addresses to it; 0 or -errno. @out: overlaps_fini() */
 KT_CHECK int overlaps_find(struct netlink *nl, int ifindex,
 			   const struct prefixset *ranges,
 			   struct overlaps *out);

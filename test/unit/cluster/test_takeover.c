@@ -45,6 +45,10 @@ static void test_ports(void **state)
 	assert_string_equal(p.v[1].target_name, "rpc");
 	assert_int_equal(p.v[2].target, 3306);
 	assert_true(p.v[3].udp);
+	assert_null(service_port_unmarked(&p.v[0]));
+	assert_string_equal(service_port_unmarked(&p.v[2]), "speaks no HTTP");
+	assert_string_equal(service_port_unmarked(&p.v[3]), "is UDP");
+	assert_null(service_port_unmarked(&p.v[4])); /* nobody knows */
 	serve = service_ports_serve(&p, "10.0.0.9", false);
 	assert_string_equal(serve,
 			    "8080=10.0.0.9:80~http,9091=10.0.0.9:9000~http,"

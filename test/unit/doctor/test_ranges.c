@@ -4,6 +4,7 @@
 
 #include "doctor/ranges.h"
 #include "kube/rest.h"
+#include "net/device.h"
 
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -62,9 +63,9 @@ static void devices(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		assert_string_equal(
-			ranges_device(text, sizeof(text), all[i][0], all[i][1]),
-			all[i][2]);
+		assert_string_equal(device_describe(text, sizeof(text),
+						    all[i][0], all[i][1]),
+				    all[i][2]);
 }
 
 static void inside(void **state)

@@ -49,7 +49,7 @@ static void headless(void **state)
 {
 	(void)state;
 	assert_found_with(HEADLESS, "[{'spec': {}}]", false, "warn",
-			  "callers have the addresses of its Pods");
+			  "it is headless: callers have the addresses");
 	assert_found_with(HEADLESS,
 			  "[{'spec': {'hostname': 'db-0', 'subdomain': 'db'}}]",
 			  false, "fail", "gives its Pods names (db-0.db)");
@@ -103,7 +103,13 @@ static void services(void **state)
 		     false, "warn", "port 7 is SCTP");
 	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
 		     ", 'ports': [{'name': 'https-x', 'port': 8443}]}}",
-		     true, "warn", "port 8443 seems to speak TLS");
+		     true, "warn", "port 8443 speaks TLS");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", 'ports': [{'name': 'mysql', 'port': 3306}]}}",
+		     true, "warn", "port 3306 speaks no HTTP");
+	assert_found("{'metadata': {'name': 'web'}, 'spec': {" SELECTOR
+		     ", 'ports': [{'port': 53, 'protocol': 'UDP'}]}}",
+		     true, "warn", "port 53 is UDP");
 	assert_found(
 		"{'metadata': {'name': 'web', 'annotations': "
 		"{'kt-selector': '{\\'app\\': \\'web\\'}'}}, 'spec': "

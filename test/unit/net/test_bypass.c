@@ -154,6 +154,11 @@ static void elsewhere(const char *want)
 				 sizeof(text) - strlen(text), "%s %s %u;",
 				 ipprefix_str(&o.v[i].part.v[k], one),
 				 o.v[i].ifname, o.v[i].table);
+	for (size_t i = 0; i < o.naround; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "around %s %s %s;",
+			 ipprefix_str(&o.around[i].part.v[0], one),
+			 o.around[i].ifname, o.around[i].kind);
 	assert_string_equal(text, want);
 	overlaps_fini(&o);
 	prefixset_fini(&ranges);
@@ -178,6 +183,13 @@ static void test_overlap(void **state)
 					  "ip route add 10.96.0.0/12 via "
 					  "169.254.77.2"),
 			 0);
+	/* a network around it: the default route is none */
+	assert_int_equal(
+		netns_test_shell("ip link add br-1 type bridge; ip link set "
+				 "br-1 up; ip route add 10.0.0.0/8 dev br-1"),
+		0);
+	elsewhere("around 10.0.0.0/8 br-1 bridge;");
+	assert_int_equal(netns_test_shell("ip link del br-1"), 0);
 	/* a table that comes first, as Tailscale's */
 	assert_int_equal(
 		netns_test_shell("ip route add 10.0.0.0/8 dev eth0 table 52; "
