@@ -14,6 +14,7 @@
 #include "cluster/takeover.h"
 #include "inbound/inject.h"
 #include "inbound/lease.h"
+#include "inbound/probe.h"
 
 #include <errno.h>
 
@@ -49,8 +50,7 @@ static void exchange_ready(struct job *job)
 	progress_note(job->app->progress,
 		      "%s: %s %s/%s is redirected to local, %s. Ctrl-C to "
 		      "leave.",
-		      job->unseen ? "Nobody has arrived yet" : "All looks good",
-		      x->kind ? x->kind : "Service", job->ns,
+		      job_verdict(job), x->kind ? x->kind : "Service", job->ns,
 		      x->kind ? x->workload_name : job->name, ports);
 }
 
@@ -88,9 +88,11 @@ static int exchange_switch(struct job *job, struct kt_error *err)
 	rc = job_take(job, err);
 	if (rc < 0)
 		return rc;
+	job_unlock(job);
+	progress_detail(job->app->progress, "until a caller arrives");
+	probe_arrival(job);
 	progress_done(job->app->progress, "Service %s/%s leads to the shadow",
 		      job->ns, job->name);
-	job_unlock(job);
 	return 0;
 }
 

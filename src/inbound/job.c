@@ -146,9 +146,12 @@ void job_tell_caller(void *user, const struct inbound_caller *c)
 
 	log_debug("caller %s of port %u: %s",
 		  c->from.addr.family ? ipport_str(&c->from, from) : "",
-		  c->remote, c->error ? strerror(-c->error) : "connected");
+		  c->remote,
+		  c->error  ? strerror(-c->error)
+		  : c->held ? "waits"
+			    : "connected");
 	job->arrivals++;
-	if (!c->error || job->probing || job->refusals >= REFUSALS_TOLD)
+	if (!c->error || job->refusals >= REFUSALS_TOLD)
 		return;
 	for (size_t i = 0; i < job->nlocal; i++)
 		if (job->local[i].remote == c->remote &&
@@ -268,6 +271,19 @@ int job_serve(struct job *job, struct kt_error *err)
 			handover_sweep(job);
 	}
 	return rc;
+}
+
+const char *job_verdict(const struct job *job)
+{
+	switch (job->arrival) {
+	case ARRIVAL_SEEN:
+		return "All looks good";
+	case ARRIVAL_UNSEEN:
+		return "Nobody has arrived yet";
+	case ARRIVAL_UNTRIED:
+	default:
+		return "All looks good, but no caller of our own was tried";
+	}
 }
 
 /* --- the end -------------------------------------------------------------- */

@@ -36,6 +36,13 @@ struct predecessor;
 struct uplink_config;
 struct uplink;
 
+/** enum arrival - has one of our own come here as a caller does? (probe.h) */
+enum arrival {
+	ARRIVAL_UNTRIED, /* it cannot be tried: no TCP port, no tunnel */
+	ARRIVAL_SEEN,
+	ARRIVAL_UNSEEN,
+};
+
 struct job {
 	struct app *app;
 	const struct global_options *global;
@@ -87,9 +94,8 @@ struct job {
 	bool changed;	    /* something that it stands on, perhaps */
 	bool *wakes;	    /* set as well; or NULL */
 	size_t arrivals;    /* callers so far */
-	bool probing;	    /* one of them is ours (probe.h) */
-	bool unseen;	    /* but it did not arrive */
-	bool labels_later;  /* the shadow gets more labels */
+	enum arrival arrival;
+	bool labels_later; /* the shadow gets more labels */
 	size_t refusals;
 	struct repeat told; /* of what is watched */
 
@@ -202,6 +208,8 @@ void job_disconnect(struct job *job);
 void job_remove_shadow(struct job *job);
 /** job_now() - Unix seconds for annotations */
 int64_t job_now(const struct job *job);
+/** job_verdict() - how good it looks, for people: "All looks good", ... */
+const char *job_verdict(const struct job *job);
 /** job_text() - "80 to localhost:8080", ... of what is exposed
  * (returned, caller frees) */
 char *job_text(const struct job *job);

@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cluster/takeover.h"
 #include "inbound/lease.h"
+#include "inbound/probe.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,10 +37,10 @@ static void mesh_ready(struct job *job)
 	char text[1200];
 
 	progress_note(job->app->progress,
-		      "All looks good: requests to Service %s/%s with %s are "
-		      "redirected to local, %s; all others reach its own "
-		      "Pods. Ctrl-C to leave.",
-		      job->ns, job->name,
+		      "%s: requests to Service %s/%s with %s are redirected to "
+		      "local, %s; all others reach its own Pods. Ctrl-C to "
+		      "leave.",
+		      job_verdict(job), job->ns, job->name,
 		      mesh_mark_text(mesh_of(job), text, sizeof(text)), ports);
 }
 
@@ -125,11 +126,11 @@ static void mesh_ready_manual(struct job *job)
 	auto_free char *ports = job_text(job);
 
 	progress_note(job->app->progress,
-		      "All looks good: Pod %s is part of Service %s/%s, %s. "
-		      "Let the routes of your service mesh lead to the label "
-		      "'%s=%s'. Ctrl-C to leave.",
-		      m->name, job->ns, job->name, ports, m->mark.key,
-		      m->mark.value);
+		      "%s: Pod %s is part of Service %s/%s, %s. Let the routes "
+		      "of your service mesh lead to the label '%s=%s'. Ctrl-C "
+		      "to leave.",
+		      job_verdict(job), m->name, job->ns, job->name, ports,
+		      m->mark.key, m->mark.value);
 }
 
 static void mesh_undo_manual(struct job *job)
@@ -162,6 +163,15 @@ static int mesh_find_routes(struct job *job, struct kt_error *err)
 	return 0;
 }
 
+static int mesh_tunnel(struct job *job, struct kt_error *err)
+{
+	int rc = job_tunnel(job, err);
+
+	if (rc == 0)
+		probe_pod(job);
+	return rc;
+}
+
 static int mesh_write_routes(struct job *job, struct kt_error *err)
 {
 	struct mesh *m = mesh_of(job);
@@ -182,12 +192,13 @@ static void mesh_ready_routes(struct job *job)
 	auto_free char *ports = job_text(job);
 	char text[1200];
 
-	progress_note(job->app->progress,
-		      "All looks good: requests to Service %s/%s with %s are "
-		      "redirected to local, %s, by the routes of the service "
-		      "mesh; all others go where they went. Ctrl-C to leave.",
-		      job->ns, job->name,
-		      mesh_mark_text(mesh_of(job), text, sizeof(text)), ports);
+	progress_note(
+		job->app->progress,
+		"%s: requests to Service %s/%s with %s are redirected to "
+		"local, %s, by the routes of the service mesh; all others "
+		"go where they went. Ctrl-C to leave.",
+		job_verdict(job), job->ns, job->name,
+		mesh_mark_text(mesh_of(job), text, sizeof(text)), ports);
 }
 
 static void mesh_undo_routes(struct job *job)
@@ -219,7 +230,7 @@ static const struct job_plan mesh_auto = {
 };
 
 static const struct job_plan mesh_manual = {
-	.step = { mesh_open, mesh_find, mesh_pod, job_tunnel },
+	.step = { mesh_open, mesh_find, mesh_pod, mesh_tunnel },
 	.ready = mesh_ready_manual,
 	.serve = mesh_serve_manual,
 	.undo = mesh_undo_manual,
@@ -227,7 +238,7 @@ static const struct job_plan mesh_manual = {
 };
 
 static const struct job_plan mesh_routes = {
-	.step = { mesh_open, mesh_find_routes, mesh_pod, job_tunnel,
+	.step = { mesh_open, mesh_find_routes, mesh_pod, mesh_tunnel,
 		  mesh_write_routes },
 	.ready = mesh_ready_routes,
 	.serve = job_serve,

@@ -9,6 +9,7 @@
 #include "inbound/handover.h"
 #include "inbound/lease.h"
 #include "inbound/mesh.h"
+#include "inbound/probe.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -113,9 +114,11 @@ int mesh_router_switch(struct job *job, struct kt_error *err)
 	rc = job_take(job, err);
 	if (rc < 0)
 		return rc;
+	job_unlock(job);
+	progress_detail(job->app->progress, "until a caller arrives");
+	probe_marked(job, &mesh_of(job)->match);
 	progress_done(job->app->progress, "Service %s/%s leads to the router",
 		      job->ns, job->name);
-	job_unlock(job);
 	return 0;
 }
 

@@ -10,12 +10,15 @@
 #include "cluster/takeover.h"
 #include "inbound/job.h"
 #include "inbound/lease.h"
+#include "inbound/probe.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#define PREVIEW_SETTLED (2 * NS_SEC)
 
 struct preview {
 	struct job job;
@@ -224,6 +227,17 @@ static int preview_publish(struct preview *p, const char *path, json_t **out,
 	return rc;
 }
 
+/* A caller is tried meanwhile */
+static int preview_settle(struct job *job, json_t *got)
+{
+	int64_t end = clock_ns() + PREVIEW_SETTLED;
+
+	json_decref(job->service);
+	job->service = json_incref(got); /* it has an address */
+	probe_arrival(job);
+	return loop_sleep(job->app->loop, MAX(end - clock_ns(), 0));
+}
+
 static int preview_service(struct job *job, struct kt_error *err)
 {
 	struct preview *p = preview_of(job);
@@ -240,7 +254,7 @@ static int preview_service(struct job *job, struct kt_error *err)
 	p->service = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
 				     job->global->use_local_time);
 	progress_detail(job->app->progress, "until every node knows it");
-	rc = job_settle(job);
+	rc = preview_settle(job, got);
 	if (rc < 0)
 		return kt_fail(err, -rc, "interrupted");
 	ip = json_str(got, "spec", "clusterIP", NULL);
@@ -268,9 +282,9 @@ static void preview_ready(struct job *job)
 	auto_free char *ports = job_text(job);
 
 	progress_note(job->app->progress,
-		      "All looks good: Service '%s' in namespace %s is on "
-		      "this machine, %s. Ctrl-C to leave.",
-		      job->name, job->ns, ports);
+		      "%s: Service '%s' in namespace %s is on this machine, "
+		      "%s. Ctrl-C to leave.",
+		      job_verdict(job), job->name, job->ns, ports);
 }
 
 static void preview_undo(struct job *job)

@@ -14,9 +14,6 @@
 #include <string.h>
 
 #define PROBE_WAIT (3 * NS_SEC)
-#define PROBE_ARRIVAL (10 * NS_SEC)
-#define PROBE_TRY (500 * NS_MS)
-#define PROBE_POLL (10 * NS_MS)
 
 struct probe {
 	struct tunnel_tcp *tcp;
@@ -73,8 +70,7 @@ static void probe_dial(struct job *job, struct uplink *u,
 		tunnel_tcp_cancel(p.tcp);
 }
 
-/* A tunnel of its own into the shadow (returned, caller frees); NULL: none */
-static struct uplink *probe_open(struct job *job)
+struct uplink *probe_open(struct job *job)
 {
 	struct uplink_config cfg = {
 		.loop = job->app->loop,
@@ -106,71 +102,6 @@ void probe_origin(struct job *job)
 	if (u)
 		probe_dial(job, u, &at);
 	uplink_free(u);
-}
-
-/* --- arriving ------------------------------------------------------------- */
-
-/* A TCP port of the Service's own address that is exposed; the Pod's where it
- * has no address */
-static bool probe_service(const struct job *job, struct ipport *at)
-{
-	const char *ip = json_str(job->service, "spec", "clusterIP", NULL);
-	bool headless = !ip || ipaddr_parse(&at->addr, ip) < 0;
-
-	if (headless && ipaddr_parse(&at->addr, shadow_pod_ip(job->shadow)) < 0)
-		return false;
-	for (size_t i = 0; i < job->ports.n; i++) {
-		const struct service_port *p = &job->ports.v[i];
-
-		for (size_t k = 0; k < job->nlocal; k++)
-			if (!p->udp && !job->local[k].udp &&
-			    job->local[k].remote == p->target) {
-				at->port = headless ? p->target : p->port;
-				return true;
-			}
-	}
-	return false;
-}
-
-/* Until the caller has come out of the tunnel, or not for PROBE_TRY */
-static void probe_knock(struct job *job, struct uplink *u,
-			const struct ipport *at, size_t before)
-{
-	struct probe p = { 0 };
-	int64_t end = clock_ns() + PROBE_TRY;
-	int rc;
-
-	p.tcp = tunnel_tcp_dial(uplink_tunnel(u), at, probe_on_dialed, &p);
-	rc = p.tcp ? loop_run_until(job->app->loop, &p.done, PROBE_TRY) : 0;
-	while (rc == 0 && job->arrivals == before && clock_ns() < end)
-		rc = loop_sleep(job->app->loop, PROBE_POLL);
-	if (p.tcp)
-		tunnel_tcp_cancel(p.tcp);
-}
-
-void probe_arrival(struct job *job)
-{
-	int64_t end = clock_ns() + PROBE_ARRIVAL;
-	size_t before = job->arrivals;
-	char text[IPPORT_STRLEN];
-	struct ipport at = { 0 };
-	struct uplink *u;
-
-	if (!probe_service(job, &at))
-		return;
-	job->probing = true;
-	u = probe_open(job);
-	while (u && job->arrivals == before && clock_ns() < end &&
-	       !loop_interrupted(job->app->loop))
-		probe_knock(job, u, &at, before);
-	uplink_free(u);
-	job->probing = false;
-	job->unseen = job->arrivals == before;
-	if (job->unseen && !loop_interrupted(job->app->loop))
-		log_warn("Service %s/%s leads here, but no connection to it "
-			 "(%s) from %s arrived: try one of yours",
-			 job->ns, job->name, ipport_str(&at, text),
-			 shadow_describe(job->shadow));
 }
 
 /* --- the way of the callers ----------------------------------------------- */

@@ -3,6 +3,8 @@
 #define KT_INBOUND_PROBE_H
 
 struct job;
+struct rule_match;
+struct uplink;
 
 /**
  * probe_origin() - can the shadow reach the Service's own Pods? It is asked to
@@ -17,13 +19,30 @@ void probe_origin(struct job *job);
 void probe_callers(struct job *job);
 
 /**
- * probe_arrival() - does a caller of job->service arrive here? The shadow is
- * asked to connect to the Service, over a tunnel of its own, until somebody
- * arrives: that is seen as it comes out of the tunnel. The local program sees a
- * connection without a byte. When nobody arrives in PROBE_ARRIVAL it is told
- * (job->unseen, and a warning), no error: there are clusters where a Pod cannot
- * reach itself through its Service. A Service without TCP is not asked.
+ * DOC: Does a caller arrive?
+ *
+ * The shadow is asked to connect to the Service, over a tunnel of its own,
+ * until somebody arrives. Nothing is sent, so that one that still comes to the
+ * Service's own Pods means nothing to them; and the local program sees nothing
+ * of it: who comes meanwhile is held at our end of the tunnel (inbound_hold()),
+ * ours is taken back, and those that are still there then go on.
+ *
+ * The outcome is in job->arrival, and a warning when nobody came in
+ * PROBE_ARRIVAL, no error: there are clusters where a Pod cannot reach itself
+ * through its Service.
  */
+
+/** probe_arrival() - does a caller of job->service arrive here? */
 void probe_arrival(struct job *job);
+/** probe_pod() - the same for a caller of the shadow's Pod itself, where what
+ *  leads to it is not ours to try */
+void probe_pod(struct job *job);
+/** probe_marked() - does a caller of job->service arrive at the router, and a
+ *  request with the mark (@match) that is there, here? */
+void probe_marked(struct job *job, const struct rule_match *match);
+
+/** probe_open() - a tunnel of its own into the shadow (returned,
+ *  uplink_free()); NULL: none */
+struct uplink *probe_open(struct job *job);
 
 #endif

@@ -7,12 +7,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "shadow/reply.h"
+#include "shadow/serve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -131,7 +133,7 @@ static void put_names(struct buf *b, const struct resolvconf *rc)
 	put(b, "ndots=%u\n", rc->ndots);
 }
 
-void info_serve(struct shadow *sh, struct mux_stream *s)
+void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 {
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
@@ -145,6 +147,7 @@ void info_serve(struct shadow *sh, struct mux_stream *s)
 		put(&b, "service_host=%s\n", host);
 	if (port)
 		put(&b, "service_port=%s\n", port);
+	put(&b, "accepted=%" PRIu64 "\n", serve_accepted(sv));
 	put_names(&b, &sh->resolv);
 	put_addresses(&b);
 	put_routes(&b, "/proc/net/route", put_route4);

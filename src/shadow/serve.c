@@ -61,6 +61,7 @@ struct serve {
 	struct redirector *redirector; /* NULL: no port is another's */
 	struct list callers;
 	size_t ncallers;
+	uint64_t accepted; /* callers so far */
 	bool ending;
 };
 
@@ -99,6 +100,11 @@ bool serve_has(const struct serve *sv, uint16_t port, bool udp)
 size_t serve_callers(const struct serve *sv)
 {
 	return sv ? sv->ncallers : 0;
+}
+
+uint64_t serve_accepted(const struct serve *sv)
+{
+	return sv ? sv->accepted : 0;
 }
 
 /* --- callers -------------------------------------------------------------- */
@@ -255,6 +261,7 @@ static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 	socket_keepalive(fd);
 	list_add_tail(&p->serve->callers, &c->node);
 	p->serve->ncallers++;
+	p->serve->accepted++;
 	if (p->item.proto == SERVE_TCP)
 		serve_route(c);
 	else

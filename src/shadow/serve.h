@@ -44,6 +44,8 @@ void serve_free(struct serve *sv);
 /** serve_callers() - those that wait for their way, or are with the origin;
  *  NULL: none */
 size_t serve_callers(const struct serve *sv);
+/** serve_accepted() - TCP callers so far, of all ports; NULL: none */
+uint64_t serve_accepted(const struct serve *sv);
 /** serve_origin() - behind a TCP port; NULL: none */
 struct origin *serve_origin(const struct serve *sv, uint16_t port);
 /** serve_has() - the shadow listens on this port */

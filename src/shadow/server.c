@@ -110,7 +110,7 @@ static void server_request(void *user, struct mux_stream *s,
 	else if (post && strcmp(req->path, "/dns-query?transport=tcp") == 0)
 		doh_serve(sh, s, true);
 	else if (get && strcmp(req->path, "/.well-known/ktctl/info") == 0)
-		info_serve(sh, s);
+		info_serve(sh, c->server->serve, s);
 	else
 		mux_stream_refuse(s, 501, ENOTSUP,
 				  "this shadow has no such service");

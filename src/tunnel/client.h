@@ -124,6 +124,7 @@ struct tunnel_info {
 	char hostname[256];
 	char service_host[64]; /* KUBERNETES_SERVICE_HOST, or "" */
 	unsigned int ndots;
+	int64_t accepted; /* TCP callers of its ports so far; -1: not told */
 	struct strv pod_ips;
 	struct strv prefixes; /* of its interfaces, "10.244.0.0/24" */
 	struct strv routes;   /* "10.244.0.0/16" */

@@ -244,6 +244,7 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 		.user = in,
 		.hooks = { .group = &in->calls.open },
 	};
+	list_init(&in->calls.held);
 	relay_group_init(&in->calls.open);
 	return in;
 }
@@ -284,6 +285,18 @@ void inbound_wait(struct inbound *in)
 void inbound_end_quiet(struct inbound *in, int64_t quiet_ns)
 {
 	relay_group_end_quiet(&in->calls.open, quiet_ns);
+}
+
+void inbound_hold(struct inbound *in, bool hold)
+{
+	in->calls.hold = hold;
+	if (!hold)
+		inbound_call_release(&in->calls);
+}
+
+size_t inbound_held(const struct inbound *in)
+{
+	return in->calls.nheld;
 }
 
 static void inbound_open_link(struct inbound *in)

@@ -56,6 +56,8 @@ struct inbound_caller {
 	struct ipport from; /* addr.family 0: not known */
 	uint16_t remote;
 	bool udp;
+	bool held; /* it waits, see inbound_hold(); told again when it goes on
+		    */
 	int error; /* 0: it was connected; -errno: refused with that */
 };
 
@@ -80,7 +82,7 @@ struct inbound_events {
 	/** ending() - the shadow was told to end; it serves for some seconds
 	 *  more. Another is needed: inbound_wait() when one is being made */
 	void (*ending)(void *user);
-	/** caller() - somebody was connected, or could not be */
+	/** caller() - somebody was connected, or could not be, or is held */
 	void (*caller)(void *user, const struct inbound_caller *c);
 	/** bulk() - see struct tunnel_events */
 	struct carrier *(*bulk)(void *user);
@@ -106,6 +108,11 @@ void inbound_wait(struct inbound *in);
  *  spoken last, and that for @quiet_ns. What is in the middle of a request
  * stays (mostly: a program may pause in an answer). */
 void inbound_end_quiet(struct inbound *in, int64_t quiet_ns);
+/** inbound_hold() - TCP callers that come from now on are told and not
+ * connected to the local program; false: those that are still there are */
+void inbound_hold(struct inbound *in, bool hold);
+/** inbound_held() - how many are held and still there */
+size_t inbound_held(const struct inbound *in);
 /** inbound_attach() - use @c (taken; may be opening still) from now on */
 void inbound_attach(struct inbound *in, struct carrier *c);
 /** inbound_free() - say goodbye: the rules are gone at once, the callers'

@@ -12,8 +12,9 @@
 
 #define CONNECT_NS (10 * NS_SEC)
 
-/* connecting -> relay; the stream's close() ends it */
+/* (held ->) connecting -> relay; the stream's close() ends it */
 struct inbound_call {
+	struct list node; /* while it is held */
 	struct inbound_calls *calls;
 	struct mux_stream *stream;
 	struct watch watch;
@@ -24,8 +25,18 @@ struct inbound_call {
 	bool again; /* ::1 was tried */
 };
 
+static void call_unhold(struct inbound_call *c)
+{
+	if (!c->who.held)
+		return;
+	c->who.held = false;
+	list_del(&c->node);
+	c->calls->nheld--;
+}
+
 static void call_free(struct inbound_call *c)
 {
+	call_unhold(c);
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->timer);
 	if (c->fd >= 0)
@@ -193,6 +204,23 @@ static const struct mux_stream_ops ops = {
 	.close = call_close,
 };
 
+static void call_start(struct inbound_call *c)
+{
+	loop_timer_start(c->calls->loop, &c->timer, CONNECT_NS,
+			 inbound_call_on_timeout);
+	try_connect(c);
+}
+
+static void call_hold(struct inbound_call *c)
+{
+	struct inbound_calls *cs = c->calls;
+
+	c->who.held = true;
+	list_add_tail(&cs->held, &c->node);
+	cs->nheld++;
+	inbound_call_tell(cs, &c->who, 0);
+}
+
 void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req)
 {
@@ -211,9 +239,21 @@ void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 	c->to = port->local;
 	c->who = who;
 	mux_stream_set_ops(s, &ops, c);
-	loop_timer_start(cs->loop, &c->timer, CONNECT_NS,
-			 inbound_call_on_timeout);
-	try_connect(c);
+	if (cs->hold)
+		call_hold(c);
+	else
+		call_start(c);
+}
+
+void inbound_call_release(struct inbound_calls *cs)
+{
+	while (!list_empty(&cs->held)) {
+		struct inbound_call *c =
+			container_of(cs->held.next, struct inbound_call, node);
+
+		call_unhold(c);
+		call_start(c);
+	}
 }
 
 /* --- UDP ------------------------------------------------------------------ */

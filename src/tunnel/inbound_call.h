@@ -2,6 +2,7 @@
 #ifndef KT_TUNNEL_INBOUND_CALL_H
 #define KT_TUNNEL_INBOUND_CALL_H
 
+#include "base/list.h"
 #include "base/loop.h"
 #include "tunnel/inbound.h"
 #include "tunnel/mux.h"
@@ -16,6 +17,9 @@ struct inbound_calls {
 	uint8_t *scratch; /* UDPSERVE_SCRATCH bytes */
 	struct relay_hooks hooks;
 	struct relay_group open; /* TCP connections to local ports */
+	bool hold;		 /* who comes now waits */
+	struct list held;	 /* of struct inbound_call */
+	size_t nheld;
 	void (*caller)(void *user, const struct inbound_caller *c);
 	void *user;
 };
@@ -23,6 +27,8 @@ struct inbound_calls {
 /** inbound_call_tcp() - a CONNECT to "kt:PORT"; takes the stream */
 void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req);
+/** inbound_call_release() - connect those that are held */
+void inbound_call_release(struct inbound_calls *cs);
 /** inbound_call_udp() - a connect-udp; takes the stream */
 void inbound_call_udp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req);

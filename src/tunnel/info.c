@@ -42,6 +42,8 @@ static void take_pair(struct tunnel_info *in, const char *key,
 	else if (strcmp(key, "service_host") == 0)
 		info_set_text(in->service_host, sizeof(in->service_host),
 			      value);
+	else if (strcmp(key, "accepted") == 0 && str_to_long(value, &n) == 0)
+		in->accepted = n;
 	else if (strcmp(key, "ndots") == 0 && str_to_long(value, &n) == 0)
 		in->ndots = (unsigned int)MAX(MIN(n, 15), 0);
 }
@@ -75,7 +77,7 @@ static void info_on_answer(void *user, int error, const uint8_t *body,
 			   size_t len)
 {
 	struct info_request *r = user;
-	struct tunnel_info in = { .ndots = 1 };
+	struct tunnel_info in = { .ndots = 1, .accepted = -1 };
 
 	if (!error && len)
 		info_parse(&in, body, len);

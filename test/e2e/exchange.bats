@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 470
+# seconds: 495
 # exchange: everybody's requests to a Service come to a developer's machine, and
 # go home by themselves. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -19,6 +19,9 @@ setup() {
 
 teardown() {
   background_end
+  while node_exec iptables -t raw -D PREROUTING -d "$WEB" -j DROP 2>/dev/null; do
+    : # one that failed half-way
+  done
   KUBECONFIG=$KUBECONFIG "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   # a test that failed half-way is not the next one's matter
   [ "$(selector_of web)" = '{"app":"web"}' ] ||
@@ -313,6 +316,32 @@ exchange() {
   serve alice local
   eventually 5 asks local "http://$WEB/"
   leave exchange
+}
+
+# Of ours: until it has come, nothing is said to be good; and the local program
+# hears nothing of it.
+@test "exchange: all looks good when a caller has arrived, not before" {
+  local at log=$RUN/local.accepted mode
+  for mode in "exchange web" "mesh web --versionMark m1" "preview new"; do
+    (laptop_exec alice socat -d -d TCP-LISTEN:8080,reuseaddr,fork \
+      SYSTEM:'cat >/dev/null') >/dev/null 2>"$log" 3>&- &
+    echo "serve-log $!" >>"$PIDS"
+    eventually 5 grep -q listening "$log"
+    # shellcheck disable=SC2086
+    start job alice $mode --expose 8080 --skipPortChecking
+    ! grep -q accepting "$log" || { cat "$log" >&2; return 1; }
+    ! grep -q warning "$RUN/job.log" || { cat "$RUN/job.log" >&2; return 1; }
+    leave job
+    background_end
+  done
+  node_exec iptables -t raw -I PREROUTING -d "$WEB" -j DROP
+  spawn job alice mesh web --versionMark m1 --expose 8080 --skipPortChecking
+  eventually 60 grep -q "Nobody has arrived yet" "$RUN/job.log"
+  grep -q "no connection to it" "$RUN/job.log"
+  ! is_ready job || false
+  node_exec iptables -t raw -D PREROUTING -d "$WEB" -j DROP
+  leave job
+  eventually 15 nothing_left
 }
 
 @test "exchange: scale: no Pod of its own answers, and all of them are back after" {

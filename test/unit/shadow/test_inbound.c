@@ -940,6 +940,80 @@ static void lives_as_long_as_it_is_needed(void **state)
 	rig_stop(&rig);
 }
 
+/* Who is held is told, and not connected to the local program; who gives up
+ * meanwhile was never seen by it */
+static void held_callers(void **state)
+{
+	struct laptop l;
+	int a, b, c;
+
+	(void)state;
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	inbound_hold(l.in, true);
+	a = connect_to(port);
+	b = connect_to(port);
+	while (inbound_held(l.in) < 2)
+		loop_once(rig.loop, 10 * NS_MS);
+	assert_int_equal(l.callers, 2);
+	assert_true(l.last.held);
+	assert_true(nobody_comes(l.listener));
+	reset(a);
+	while (inbound_held(l.in) > 1)
+		loop_once(rig.loop, 10 * NS_MS);
+	inbound_hold(l.in, false);
+	c = accept_one(l.listener);
+	say(b, c, "hello");
+	say(c, b, "welcome");
+	assert_true(nobody_comes(l.listener));
+	assert_int_equal(l.callers, 3);
+	assert_false(l.last.held);
+	close(b);
+	close(c);
+	/* still held when all is over */
+	inbound_hold(l.in, true);
+	a = connect_to(port);
+	while (!inbound_held(l.in))
+		loop_once(rig.loop, 10 * NS_MS);
+	laptop_free(&l);
+	close(a);
+}
+
+static void count_of(void *user, int error, const struct tunnel_info *in)
+{
+	int64_t *n = user;
+
+	assert_int_equal(error, 0);
+	*n = in->accepted;
+}
+
+static int64_t accepted_so_far(void)
+{
+	int64_t n = -2;
+
+	assert_int_equal(tunnel_info_get(rig.tunnel, count_of, &n), 0);
+	while (n == -2)
+		loop_once(rig.loop, 10 * NS_MS);
+	return n;
+}
+
+static void tells_how_many_came(void **state)
+{
+	int a, b;
+
+	(void)state;
+	assert_int_equal(accepted_so_far(), 0);
+	a = connect_to(port);
+	b = accept_one(origin);
+	assert_int_equal(accepted_so_far(), 1);
+	close(a);
+	close(b);
+	a = connect_to(port2); /* nothing is behind it */
+	close(a);
+	while (accepted_so_far() < 2)
+		;
+	assert_int_equal(accepted_so_far(), 2);
+}
+
 int main(void)
 {
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -958,6 +1032,8 @@ int main(void)
 		WITH_ORIGIN(many_callers),
 		WITH_ORIGIN(rules_change),
 		WITH_ORIGIN(the_quiet_ones_end),
+		WITH_ORIGIN(held_callers),
+		WITH_ORIGIN(tells_how_many_came),
 		WITH_ORIGIN(the_end_with_much_unread),
 		WITH_ORIGIN(killed),
 		WITH_ORIGIN(asleep),

@@ -291,6 +291,29 @@ static void a_body_of_any_size(void **state)
 	laptop_free(&l);
 }
 
+/* A request that is held at the laptop and given up there: neither the local
+ * program nor the origin hears of it */
+static void a_held_request(void **state)
+{
+	struct laptop ann;
+	int a;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	inbound_hold(ann.in, true);
+	a = connect_to(port);
+	ask_by(a, "HEAD", "ann");
+	while (!inbound_held(ann.in))
+		loop_once(rig.loop, 10 * NS_MS);
+	reset(a);
+	while (inbound_held(ann.in))
+		loop_once(rig.loop, 10 * NS_MS);
+	inbound_hold(ann.in, false);
+	assert_true(nobody_comes(ann.listener));
+	assert_true(nobody_comes(origin));
+	laptop_free(&ann);
+}
+
 int main(void)
 {
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -301,6 +324,7 @@ int main(void)
 		WITH_ORIGIN(lost_and_back),
 		WITH_ORIGIN(waits_for_the_laptop_then_home),
 		WITH_ORIGIN(a_body_of_any_size),
+		WITH_ORIGIN(a_held_request),
 	};
 
 	setenv("SERVE_PROTO", "auto", 1);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inbound/probe.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "inbound/job.h"
+#include "kube/rest.h"
+#include "uplink/uplink.h"
+#include "wire/rulesample.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PROBE_ARRIVAL (3 * NS_SEC)
+#define PROBE_TRY (500 * NS_MS)
+#define PROBE_AGAIN (150 * NS_MS) /* it was answered, but not by us */
+#define PROBE_MARKED (2 * NS_SEC)
+#define PROBE_GONE (300 * NS_MS) /* ours has left by then */
+#define PROBE_POLL (10 * NS_MS)
+#define PROBE_REQUEST_MAX 8192
+
+/* One try after the other, until somebody is seen */
+struct arrival_probe {
+	struct job *job;
+	struct uplink *uplink; /* NULL: it did not come up */
+	struct ipport at;      /* what is connected to */
+	bool router;	       /* who arrives is counted there, else here */
+	int64_t before, now;   /* arrivals; -1: not told */
+	struct tunnel_tcp *tcp;
+	bool dialed, told;
+	int error;
+};
+
+/* --- what is tried -------------------------------------------------------- */
+
+/* A TCP port that is exposed, or NULL */
+static const struct service_port *arrival_port(const struct job *job)
+{
+	for (size_t i = 0; i < job->ports.n; i++) {
+		const struct service_port *p = &job->ports.v[i];
+
+		for (size_t k = 0; k < job->nlocal; k++)
+			if (!p->udp && !job->local[k].udp &&
+			    job->local[k].remote == p->target)
+				return p;
+	}
+	return NULL;
+}
+
+/* @p of the shadow's Pod itself */
+static bool arrival_at_pod(const struct job *job, const struct service_port *p,
+			   struct ipport *at)
+{
+	at->port = p->target;
+	return ipaddr_parse(&at->addr, shadow_pod_ip(job->shadow)) == 0;
+}
+
+/* @p of the Service's own address; of the Pod where it has none */
+static bool arrival_at_service(const struct job *job,
+			       const struct service_port *p, struct ipport *at)
+{
+	const char *ip = json_str(job->service, "spec", "clusterIP", NULL);
+
+	at->port = p->port;
+	return (ip && ipaddr_parse(&at->addr, ip) == 0) ||
+	       arrival_at_pod(job, p, at);
+}
+
+/* --- one try -------------------------------------------------------------- */
+
+static void arrival_on_dialed(void *user, int error)
+{
+	struct arrival_probe *p = user;
+
+	p->dialed = true;
+	p->error = error;
+	if (error)
+		p->tcp = NULL; /* it is gone */
+}
+
+static void arrival_on_info(void *user, int error,
+			    const struct tunnel_info *info)
+{
+	struct arrival_probe *p = user;
+
+	p->told = true;
+	if (!error)
+		p->now = info->accepted;
+}
+
+/* How many have arrived so far; -1: not told */
+static int64_t arrival_count(struct arrival_probe *p)
+{
+	if (!p->router)
+		return (int64_t)p->job->arrivals;
+	p->told = false;
+	p->now = -1;
+	/* an answer that comes too late finds @p still: the tunnel goes first
+	 */
+	if (tunnel_info_get(uplink_tunnel(p->uplink), arrival_on_info, p) < 0 ||
+	    loop_run_until(p->job->app->loop, &p->told, PROBE_ARRIVAL) < 0)
+		return -1;
+	return p->now;
+}
+
+static bool arrival_seen(struct arrival_probe *p)
+{
+	return arrival_count(p) > p->before;
+}
+
+static int arrival_dial(struct arrival_probe *p, int64_t limit)
+{
+	p->dialed = false;
+	p->error = 0;
+	p->tcp = tunnel_tcp_dial(uplink_tunnel(p->uplink), &p->at,
+				 arrival_on_dialed, p);
+	return p->tcp ? loop_run_until(p->job->app->loop, &p->dialed, limit)
+		      : 0;
+}
+
+static bool arrival_try(struct arrival_probe *p)
+{
+	int64_t end = clock_ns() + PROBE_TRY;
+	int rc = arrival_dial(p, PROBE_TRY);
+	bool seen = arrival_seen(p);
+
+	if (rc == 0)
+		end = MIN(end, clock_ns() + PROBE_AGAIN);
+	for (rc = 0; rc == 0 && !seen && clock_ns() < end;) {
+		rc = loop_sleep(p->job->app->loop, PROBE_POLL);
+		seen = arrival_seen(p);
+	}
+	tunnel_tcp_cancel(steal_ptr(&p->tcp));
+	return seen;
+}
+
+static bool arrival_goes_on(const struct arrival_probe *p, int64_t end)
+{
+	return clock_ns() < end && !loop_interrupted(p->job->app->loop);
+}
+
+static void arrival_knock(struct arrival_probe *p)
+{
+	int64_t end = clock_ns() + PROBE_ARRIVAL;
+	bool seen = false;
+
+	p->before = arrival_count(p);
+	if (p->before < 0) {
+		log_debug("a router of an older version does not count");
+		return;
+	}
+	while (!seen && arrival_goes_on(p, end))
+		seen = arrival_try(p);
+	p->job->arrival = seen ? ARRIVAL_SEEN : ARRIVAL_UNSEEN;
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+static void arrival_hold(const struct job *job, bool hold)
+{
+	struct inbound *in = uplink_inbound(job->uplink);
+	int64_t end = clock_ns() + PROBE_GONE;
+
+	while (!hold && inbound_held(in) && clock_ns() < end &&
+	       loop_sleep(job->app->loop, PROBE_POLL) == 0)
+		;
+	inbound_hold(in, hold);
+}
+
+static void arrival_warn(const struct arrival_probe *p)
+{
+	const struct job *job = p->job;
+	char at[IPPORT_STRLEN];
+
+	log_warn("no connection to it (%s) from %s arrived: Service %s/%s is "
+		 "set up, but that could not be proven. Perhaps a Pod cannot "
+		 "reach itself through its Service in this cluster, or a "
+		 "NetworkPolicy keeps it from that: try a caller of yours",
+		 ipport_str(&p->at, at), shadow_describe(job->shadow), job->ns,
+		 job->name);
+}
+
+/* @p->at, at its port; then @more, with the tunnel up, may be NULL */
+static void arrival_run(struct arrival_probe *p,
+			void (*more)(struct arrival_probe *p))
+{
+	struct job *job = p->job;
+
+	p->uplink = probe_open(job);
+	if (!p->uplink)
+		return;
+	arrival_hold(job, true);
+	arrival_knock(p);
+	if (job->arrival == ARRIVAL_SEEN && more)
+		more(p);
+	uplink_free(p->uplink);
+	arrival_hold(job, false);
+	if (job->arrival == ARRIVAL_UNSEEN && !loop_interrupted(job->app->loop))
+		arrival_warn(p);
+}
+
+void probe_arrival(struct job *job)
+{
+	const struct service_port *port = arrival_port(job);
+	struct arrival_probe p = { .job = job };
+
+	if (port && arrival_at_service(job, port, &p.at))
+		arrival_run(&p, NULL);
+}
+
+void probe_pod(struct job *job)
+{
+	const struct service_port *port = arrival_port(job);
+	struct arrival_probe p = { .job = job };
+
+	if (port && arrival_at_pod(job, port, &p.at))
+		arrival_run(&p, NULL);
+}
+
+/* --- the mark ------------------------------------------------------------- */
+
+/* @request at p->at; somebody arrives here, or not for PROBE_MARKED */
+static bool arrival_ask(struct arrival_probe *p, const struct buf *request)
+{
+	int64_t end = clock_ns() + PROBE_MARKED;
+	int fd[2], rc;
+
+	rc = arrival_dial(p, PROBE_MARKED);
+	if (rc < 0 || !p->tcp ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		       fd) < 0) {
+		tunnel_tcp_cancel(steal_ptr(&p->tcp));
+		return false;
+	}
+	if (tunnel_tcp_relay(steal_ptr(&p->tcp), fd[0], NULL, NULL) == 0 &&
+	    send(fd[1], buf_data(request), request->len, MSG_NOSIGNAL) > 0)
+		while (!arrival_seen(p) && arrival_goes_on(p, end))
+			(void)!loop_sleep(p->job->app->loop, PROBE_POLL);
+	close(fd[1]); /* the tunnel's end resets it, whatever it waits for */
+	return arrival_seen(p);
+}
+
+struct arrival_mark {
+	struct arrival_probe probe;
+	const struct rule_match *match;
+	const struct service_port *port;
+};
+
+/* To the router itself, which is the way from the Service on: no request of
+ * ours shall ever come to the Service's own Pods */
+static void arrival_ask_marked(struct arrival_probe *service)
+{
+	struct arrival_mark *m =
+		container_of(service, struct arrival_mark, probe);
+	struct job *job = service->job;
+	struct arrival_probe p = { .job = job, .uplink = service->uplink };
+	struct buf request;
+
+	if (str_eq(m->port->proto, "tcp") ||
+	    !arrival_at_pod(job, m->port, &p.at))
+		return;
+	buf_init(&request, PROBE_REQUEST_MAX);
+	p.before = arrival_count(&p);
+	if (rulesample_put(&request, m->match, job->name) < 0) {
+		log_debug("no request can be made that has the mark");
+	} else if (!arrival_ask(&p, &request)) {
+		service->at = p.at;
+		job->arrival = ARRIVAL_UNSEEN;
+	}
+	buf_fini(&request);
+}
+
+void probe_marked(struct job *job, const struct rule_match *match)
+{
+	struct arrival_mark m = {
+		.probe = { .job = job, .router = true },
+		.match = match,
+		.port = arrival_port(job),
+	};
+
+	if (m.port && arrival_at_service(job, m.port, &m.probe.at))
+		arrival_run(&m.probe, arrival_ask_marked);
+}
