@@ -54,6 +54,8 @@ int command_preview(struct app *app, const struct options *o);
 int command_clean(struct app *app, const struct options *o);
 int command_recover(struct app *app, const struct options *o);
 int command_doctor(struct app *app, const struct options *o);
+int command_image_export(struct app *app, const struct options *o);
+int command_image_push(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);
 int command_config_get(struct app *app, const struct options *o);
 int command_config_set(struct app *app, const struct options *o);

@@ -128,6 +128,11 @@ struct version_options {
 	int output;  /* enum output_form */
 };
 
+struct image_options {
+	char *name; /* export: what it is called; never NULL */
+	bool insecure;
+};
+
 struct doctor_options {
 	int output; /* enum output_form */
 };
@@ -146,6 +151,7 @@ struct options {
 	struct completion_options completion;
 	struct version_options version;
 	struct doctor_options doctor;
+	struct image_options image;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

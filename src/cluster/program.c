@@ -45,7 +45,7 @@ const char *program_arch(const struct pod_options *o)
 		.npacked = (size_t)(packed_file##_end - (packed_file)),        \
 	}
 
-const struct program *program_for(const char *arch)
+const struct program *program_at(size_t i)
 {
 #ifdef KT_PROGRAM
 	static struct program all[2];
@@ -57,12 +57,20 @@ const struct program *program_for(const char *arch)
 	all[n++] = (struct program)PROGRAM("arm64", program_start_arm64,
 					   program_packed_arm64);
 #endif
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(arch, all[i].arch) == 0)
-			return &all[i];
+	return i < n ? &all[i] : NULL;
 #else
-	(void)arch;
+	(void)i;
+	return NULL;
 #endif
+}
+
+const struct program *program_for(const char *arch)
+{
+	const struct program *p;
+
+	for (size_t i = 0; (p = program_at(i)); i++)
+		if (strcmp(arch, p->arch) == 0)
+			return p;
 	return NULL;
 }
 

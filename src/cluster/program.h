@@ -31,6 +31,9 @@ struct program {
 /** program_arch() - of the nodes that our Pods run on; borrowed, "" when the
  *  machine's has no name */
 const char *program_arch(const struct pod_options *o);
+/** program_at() - those of this ktctl, its own architecture first; NULL: there
+ *  are no more */
+const struct program *program_at(size_t i);
 /** program_for() - NULL: this ktctl has none for @arch */
 const struct program *program_for(const char *arch);
 

@@ -21,6 +21,7 @@
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define VERSION(field) .offset = offsetof(struct options, version.field)
 #define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
+#define IMAGE(field) .offset = offsetof(struct options, image.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
@@ -295,6 +296,20 @@ static const struct option doctor_options[] = {
 	{ 0 },
 };
 
+static const struct option image_export_options[] = {
+	{ "name", 0, VALUE_STRING, "kt.local/ktctl-shadow:v" KT_VERSION,
+	  "REGISTRY/REPO[:TAG]", "what the image is called where it is loaded",
+	  IMAGE(name), .no_config = true, .not_empty = true },
+	{ 0 },
+};
+
+static const struct option image_push_options[] = {
+	{ "insecure", 0, VALUE_BOOL, "false", NULL,
+	  "the registry may have any certificate, or speak HTTP without TLS",
+	  IMAGE(insecure), .no_config = true },
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -408,6 +423,35 @@ const struct command command_table[] = {
 		.max_args = 2,
 		.loop = true,
 		.run = command_doctor,
+	},
+	{
+		.name = "image",
+		.summary = "the shadow's image, for --image",
+		.args = "",
+		.details = "Without --image the shadow's program is brought "
+			   "along, and no image is needed.",
+	},
+	{
+		.name = "image export",
+		.summary = "write it into a file, for kind, k3s, docker load",
+		.args = "<file>",
+		.details = "An OCI archive; - is stdout.",
+		.options = image_export_options,
+		.min_args = 1,
+		.max_args = 1,
+		.run = command_image_export,
+	},
+	{
+		.name = "image push",
+		.summary = "put it into a registry",
+		.args = "<registry>/<repo>[:<tag>]",
+		.details = "Credentials are those that docker keeps (docker "
+			   "login).",
+		.options = image_push_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_image_push,
 	},
 	{
 		.name = "config",

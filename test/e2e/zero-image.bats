@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 100
+# seconds: 106
 # every flavour
 # Without an image of ours: the shadow's program comes as a ConfigMap, in a
 # namespace of its own that enforces PodSecurity `restricted`, for a developer
@@ -110,6 +110,18 @@ programs() { # names of the ConfigMaps
 
 field() { # OBJECT JSONPATH
   kc -n "$ZNS" get "$1" -o "jsonpath=$2"
+}
+
+@test "zero image: or an image of ours, exported by ktctl" {
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "imports into the test cluster's node"
+  local name=kt.local/exported$LANE:1
+  laptop alice "$KTCTL" image export --name "$name" - 2>/dev/null |
+    "$CLUSTER/node-exec" ctr -n k8s.io images import - >&2
+  connects alice --image "$name"
+  reaches_web alice
+  [ "$(field "pod/$(NS=$ZNS shadow_pod)" '{.spec.containers[0].image}')" = "$name" ]
+  connect_stop
+  "$CLUSTER/node-exec" ctr -n k8s.io images rm "$name" >&2
 }
 
 @test "zero image: connect, with the published Role; nothing of the Pod but its image" {

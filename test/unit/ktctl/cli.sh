@@ -202,6 +202,7 @@ preview
 recover
 clean
 doctor
+image
 config
 completion
 version
