@@ -108,8 +108,28 @@ static void ktctl_main_pin_lookups(void)
 #endif
 }
 
+/* kubectl (1.26) completes "kubectl kt ..." by a program of this name, which is
+ * given the words behind "kt" and answers as "ktctl __complete" does. *@argv:
+ * with that word in it (returned, caller frees); NULL: it is no such call */
+static char **ktctl_main_plugin_words(int *argc, char **argv)
+{
+	const char *slash = *argc ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : *argc ? argv[0] : "";
+	char **words;
+
+	if (strcmp(name, "kubectl_complete-kt") != 0)
+		return NULL;
+	words = xcalloc((size_t)*argc + 2, sizeof(*words));
+	words[0] = argv[0];
+	words[1] = (char *)(uintptr_t) "__complete";
+	memcpy(&words[2], &argv[1], ((size_t)*argc - 1) * sizeof(*words));
+	(*argc)++;
+	return words;
+}
+
 int main(int argc, char **argv)
 {
+	auto_free char **words = ktctl_main_plugin_words(&argc, argv);
 	struct kt_error err = { 0 };
 	struct invocation inv;
 	struct app app = { 0 };
@@ -120,7 +140,7 @@ int main(int argc, char **argv)
 	fdlimit_raise();
 	home_init(&home);
 	app.home = &home;
-	if (parse_argv(&inv, argc, argv, &err) < 0)
+	if (parse_argv(&inv, argc, words ? words : argv, &err) < 0)
 		status = app_usage(&app, &err);
 	else
 		status = ktctl_main_serve(&app, &inv);

@@ -82,6 +82,8 @@ listing() { # SUITE
     run in_root "$suite" zsh -fc 'autoload -U compinit; compinit -u -D
       print -r -- "$_comps[ktctl]"'
     ended_with 0 "_ktctl"
+    run in_root "$suite" kubectl_complete-kt exch # what kubectl runs
+    ended_with 0 "exchange" ":4"
     run in_root "$suite" fish -c 'complete -C "ktctl conn"'
     ended_with 0 "connect"
   done

@@ -36,7 +36,7 @@ files() {
   # nothing outside of the prefix
   [ "$(ls "$ROOT")" = opt ] && [ "$(ls "$ROOT/opt")" = kt ]
   # bin/ has what people call, and nothing else
-  [ "$(ls "$ROOT/opt/kt/bin")" = "$(printf '%s\n' kubectl-kt ktctl | sort)" ]
+  [ "$(ls "$ROOT/opt/kt/bin")" = "$(printf '%s\n' kubectl-kt kubectl_complete-kt ktctl | sort)" ]
   [ -x "$ROOT/opt/kt/libexec/ktctl/shadow" ]
   [ -s "$ROOT/opt/kt/share/ktctl/shadow.tar" ]
   for page in "$TOP"/docs/man/*.scd; do
@@ -49,6 +49,11 @@ files() {
   # it runs from there, and as a plugin of kubectl
   run "$ROOT/opt/kt/bin/ktctl" --version
   ended_with 0 "ktctl version"
+  # kubectl's own completion asks the plugin's
+  PATH=$ROOT/opt/kt/bin:$PATH kubectl __complete kt exch 2>/dev/null |
+    grep -q '^exchange'
+  PATH=$ROOT/opt/kt/bin:$PATH kubectl __complete kt connect --excludeI \
+    2>/dev/null | grep -q '^--excludeIps'
   PATH=$ROOT/opt/kt/bin:$PATH run kubectl kt --version
   ended_with 0 "ktctl version"
 

@@ -51,6 +51,12 @@ ok $? "help of a command"
 run 0 version && [[ $out == "$("$ktctl" --version)"$'\n'* ]] &&
   has "$out" "libcurl" && is "$err" ""
 ok $? "version: the first line is that of --version"
+ln -s "$ktctl" "$work/kubectl_complete-kt"
+is "$("$work/kubectl_complete-kt" connect --exclude)" \
+  "$("$ktctl" __complete connect --exclude)" &&
+  has "$("$work/kubectl_complete-kt" ex)" exchange &&
+  has "$("$work/kubectl_complete-kt")" :4
+ok $? "completion of the plugin, as kubectl asks for it"
 run 0 version -o json && is "$(jq -r .client.version <<<"$out")" \
   "$("$ktctl" --version | sed 's/.* //')" &&
   is "$(jq -r .client.platform <<<"$out")" \
