@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "connect/proxy.h"
 
+#include "base/flows.h"
 #include "base/mem.h"
-#include "connect/dialer.h"
-#include "connect/flows.h"
 #include "net/socks.h"
+#include "tunnel/dialer.h"
 
 #include <errno.h>
 

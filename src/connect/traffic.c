@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "connect/traffic.h"
 
+#include "base/flows.h"
 #include "base/log.h"
-#include "connect/dialer.h"
-#include "connect/flows.h"
+#include "tunnel/dialer.h"
 
 #include <errno.h>
 #include <stdlib.h>

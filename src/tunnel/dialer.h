@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_CONNECT_DIALER_H
-#define KT_CONNECT_DIALER_H
+#ifndef KT_TUNNEL_DIALER_H
+#define KT_TUNNEL_DIALER_H
 
 #include "base/list.h"
 #include "tunnel/client.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "connect/dialer.h"
+#include "tunnel/dialer.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,7 +23,7 @@ static void attempt_free(struct attempt *a)
 	free(a);
 }
 
-static void connect_dialer_on_done(void *user, int error)
+static void dialer_on_done(void *user, int error)
 {
 	struct attempt *a = user;
 
@@ -42,14 +42,13 @@ static void connect_dialer_on_done(void *user, int error)
 }
 
 /* 0, or -errno when it can neither be dialled nor wait. */
-static int connect_dialer_dial(struct attempt *a)
+static int dialer_try(struct attempt *a)
 {
 	struct tunnel *t = a->d->tunnel;
 
 	a->tcp = a->host[0] ? tunnel_tcp_dial_name(t, a->host, a->to.port,
-						   connect_dialer_on_done, a)
-			    : tunnel_tcp_dial(t, &a->to, connect_dialer_on_done,
-					      a);
+						   dialer_on_done, a)
+			    : tunnel_tcp_dial(t, &a->to, dialer_on_done, a);
 	if (a->tcp)
 		return 0;
 	if (errno != ENOTCONN)
@@ -75,7 +74,7 @@ struct attempt *dialer_dial(struct dialer *d, const char *host,
 	if (host)
 		snprintf(a->host, sizeof(a->host), "%s", host);
 	list_init(&a->node);
-	rc = connect_dialer_dial(a);
+	rc = dialer_try(a);
 	if (rc < 0) {
 		log_debug("dial: %s", strerror(-rc));
 		free(a);
@@ -124,7 +123,7 @@ void dialer_tunnel_up(struct dialer *d)
 		int rc;
 
 		list_del(&a->node);
-		rc = connect_dialer_dial(a);
+		rc = dialer_try(a);
 		if (rc < 0) {
 			a->done(a->user, a->conn, -rc);
 			attempt_free(a);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "connect/flows.h"
+#include "base/flows.h"
 
-static size_t connect_flows_bucket_of(const struct ipport *src,
-				      const struct ipport *dst)
+static size_t flows_bucket_of(const struct ipport *src,
+			      const struct ipport *dst)
 {
 	return ipport_hash(src, dst) % FLOWS_BUCKETS;
 }
@@ -39,7 +39,7 @@ void flows_fini(struct flows *t)
 struct flow *flows_find(const struct flows *t, const struct ipport *src,
 			const struct ipport *dst)
 {
-	const struct list *head = &t->bucket[connect_flows_bucket_of(src, dst)];
+	const struct list *head = &t->bucket[flows_bucket_of(src, dst)];
 	struct list *n;
 
 	list_for_each (n, head) {
@@ -59,7 +59,7 @@ void flows_add(struct flows *t, struct flow *f, const struct ipport *src,
 	f->src = *src;
 	f->dst = *dst;
 	f->used = now;
-	list_add_tail(&t->bucket[connect_flows_bucket_of(src, dst)], &f->chain);
+	list_add_tail(&t->bucket[flows_bucket_of(src, dst)], &f->chain);
 	list_add_tail(&t->idle, &f->idle);
 	t->n++;
 }

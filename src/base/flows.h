@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KT_CONNECT_FLOWS_H
-#define KT_CONNECT_FLOWS_H
+#ifndef KT_BASE_FLOWS_H
+#define KT_BASE_FLOWS_H
 
 #include "base/ipaddr.h"
 #include "base/list.h"
