@@ -159,6 +159,12 @@ struct tunnel_udp_ops {
 struct tunnel_udp *tunnel_udp_open(struct tunnel *t, const struct ipport *dst,
 				   const struct tunnel_udp_ops *ops,
 				   void *user);
+/** tunnel_udp_open_name() - the same by name, which the shadow resolves as a
+ *  program in the Pod would */
+struct tunnel_udp *tunnel_udp_open_name(struct tunnel *t, const char *host,
+					uint16_t port,
+					const struct tunnel_udp_ops *ops,
+					void *user);
 /** tunnel_udp_send() - 0; -ENOBUFS: the queue is full, it is dropped;
  *  -EMSGSIZE: more than 65507 bytes */
 int tunnel_udp_send(struct tunnel_udp *u, const uint8_t *data, size_t len);

@@ -84,6 +84,43 @@ int target_udp_parse(const char *path, struct ipport *dst)
 	return port_end(p, &dst->port);
 }
 
+static bool target_is_name(const char *s, size_t n)
+{
+	struct ipaddr a;
+	char text[TARGET_HOST_MAX];
+
+	if (!n || n >= sizeof(text) ||
+	    strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		      "0123456789-_.") < n)
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)n, s);
+	return ipaddr_parse(&a, text) < 0;
+}
+
+int target_udp_name_path(char out[TARGET_PATH_MAX], const char *host,
+			 uint16_t port)
+{
+	if (!target_is_name(host, strlen(host)))
+		return -EINVAL;
+	snprintf(out, TARGET_PATH_MAX, UDP_PREFIX "%s/%u/", host, port);
+	return 0;
+}
+
+int target_udp_name_parse(const char *path, char host[TARGET_HOST_MAX],
+			  uint16_t *port)
+{
+	const char *p = path + strlen(UDP_PREFIX);
+	size_t n;
+
+	if (!str_starts(path, UDP_PREFIX))
+		return -EINVAL;
+	n = strcspn(p, "/");
+	if (p[n] != '/' || !target_is_name(p, n))
+		return -EINVAL;
+	snprintf(host, TARGET_HOST_MAX, "%.*s", (int)n, p);
+	return port_end(p + n + 1, port);
+}
+
 int target_echo_parse(const char *path, struct ipaddr *dst)
 {
 	const char *p = path + strlen(ECHO_PREFIX);

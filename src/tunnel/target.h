@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TARGET_PATH_MAX 200
+#define TARGET_PATH_MAX 320 /* with a name of DNS in it */
+#define TARGET_HOST_MAX 256
 
 /**
  * DOC: Targets in request paths
@@ -16,14 +17,22 @@
  *     /.well-known/masque/udp/ADDRESS/PORT/   (RFC 9298, section 2)
  *     /.well-known/ktctl/echo/ADDRESS/
  *
+ *     /.well-known/masque/udp/NAME/PORT/
  *     /.well-known/masque/udp/kt/PORT/        (inbound: of the shadow)
  *
  * with the colons of an IPv6 address as %3A.
  */
 void target_udp_path(char out[TARGET_PATH_MAX], const struct ipport *dst);
+/** target_udp_name_path() - the same with a name, which the shadow resolves;
+ *  0, or -EINVAL: letters, digits, '-', '_' and '.' are what it may have */
+KT_CHECK int target_udp_name_path(char out[TARGET_PATH_MAX], const char *host,
+				  uint16_t port);
 void target_echo_path(char out[TARGET_PATH_MAX], const struct ipaddr *dst);
 /** target_udp_parse() - 0 or -EINVAL; addresses only, no names */
 KT_CHECK int target_udp_parse(const char *path, struct ipport *dst);
+/** target_udp_name_parse() - 0 or -EINVAL; names only */
+KT_CHECK int target_udp_name_parse(const char *path, char host[TARGET_HOST_MAX],
+				   uint16_t *port);
 KT_CHECK int target_echo_parse(const char *path, struct ipaddr *dst);
 
 #define TARGET_SESSION_LEN 16

@@ -17,6 +17,7 @@ struct tunnel_udp {
 	void *user;
 	struct capstream cs;
 	bool closed;
+	bool resolving; /* nothing is sent before the answer */
 };
 
 static void udp_udp_free(struct tunnel_udp *u)
@@ -36,7 +37,17 @@ static ssize_t udp_udp_read(void *user, uint8_t *buf, size_t len)
 {
 	struct tunnel_udp *u = user;
 
-	return capstream_read(&u->cs, buf, len);
+	return u->resolving ? -EAGAIN : capstream_read(&u->cs, buf, len);
+}
+
+static void udp_udp_head(void *user, const struct mux_head *h)
+{
+	struct tunnel_udp *u = user;
+
+	if (h->error || !u->resolving)
+		return; /* close() follows */
+	u->resolving = false;
+	mux_stream_resume(u->stream);
 }
 
 static bool udp_on_capsule(void *user, const struct capsule *c)
@@ -82,6 +93,7 @@ static void udp_udp_close(void *user, int error)
 
 static const struct mux_stream_ops ops = {
 	.read = udp_udp_read,
+	.head = udp_udp_head,
 	.data = udp_udp_data,
 	.end = udp_udp_end,
 	.close = udp_udp_close,
@@ -121,6 +133,28 @@ struct tunnel_udp *tunnel_udp_open(struct tunnel *t, const struct ipport *dst,
 	target_udp_path(path, dst);
 	return m ? tunnel_udp_request(tunnel_loop(t), m, &req, uops, user)
 		 : NULL;
+}
+
+struct tunnel_udp *tunnel_udp_open_name(struct tunnel *t, const char *host,
+					uint16_t port,
+					const struct tunnel_udp_ops *uops,
+					void *user)
+{
+	char path[TARGET_PATH_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .protocol = "connect-udp",
+					 .path = path };
+	struct mux *m = tunnel_mux(t);
+	struct tunnel_udp *u;
+
+	if (target_udp_name_path(path, host, port) < 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	u = m ? tunnel_udp_request(tunnel_loop(t), m, &req, uops, user) : NULL;
+	if (u)
+		u->resolving = true;
+	return u;
 }
 
 int tunnel_udp_send(struct tunnel_udp *u, const uint8_t *data, size_t len)

@@ -21,6 +21,20 @@ static void check_continue(const char *path)
 		abort();
 }
 
+/* What is taken is written the same */
+static void check_name(const char *text)
+{
+	char host[TARGET_HOST_MAX], again[TARGET_PATH_MAX];
+	struct ipport at;
+	uint16_t port;
+
+	if (target_udp_name_parse(text, host, &port) < 0)
+		return;
+	if (target_udp_parse(text, &at) == 0 ||
+	    target_udp_name_path(again, host, port) < 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -38,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!target_inbound_udp_parse(text, &port);
 	(void)!target_forwarded_parse(text, &at);
 	check_continue(text);
+	check_name(text);
 	free(text);
 	return 0;
 }

@@ -237,6 +237,76 @@ static void dials_names(void **state)
 	close(l);
 }
 
+/* --- UDP by name ---------------------------------------------------------- */
+
+struct talk {
+	bool done;
+	int error;
+	char data[16];
+};
+
+static void on_datagram(void *user, const uint8_t *data, size_t len)
+{
+	struct talk *t = user;
+
+	snprintf(t->data, sizeof(t->data), "%.*s", (int)len,
+		 (const char *)data);
+	t->done = true;
+}
+
+static void on_udp_closed(void *user, int error)
+{
+	struct talk *t = user;
+
+	t->error = error;
+	t->done = true;
+}
+
+/* What was sent before the name is known waits for that */
+static void datagrams_to_names(void **state)
+{
+	static const struct tunnel_udp_ops ops = {
+		.datagram = on_datagram,
+		.close = on_udp_closed,
+	};
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(0x7f000001) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct talk talk = { 0 };
+	struct tunnel_udp *u;
+	char got[16] = "";
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	u = tunnel_udp_open_name(rig.tunnel, "web", ntohs(sin.sin_port), &ops,
+				 &talk);
+	assert_non_null(u);
+	assert_int_equal(tunnel_udp_send(u, (const uint8_t *)"ping", 4), 0);
+	for (int i = 0; i < 1000 && !got[0]; i++) {
+		len = sizeof(sin);
+		(void)!loop_sleep(rig.loop, 10 * NS_MS);
+		(void)!recvfrom(fd, got, sizeof(got) - 1, MSG_DONTWAIT,
+				(struct sockaddr *)&sin, &len);
+	}
+	assert_string_equal(got, "ping");
+	sendto(fd, "pong", 4, 0, (struct sockaddr *)&sin, len);
+	rig_wait(&rig, &talk.done);
+	assert_string_equal(talk.data, "pong");
+	tunnel_udp_close(u);
+	close(fd);
+
+	talk = (struct talk){ 0 };
+	assert_non_null(
+		tunnel_udp_open_name(rig.tunnel, "nobody", 53, &ops, &talk));
+	rig_wait(&rig, &talk.done);
+	assert_int_equal(talk.error, -ENOENT);
+	assert_null(
+		tunnel_udp_open_name(rig.tunnel, "no body", 53, &ops, &talk));
+	assert_int_equal(errno, EINVAL);
+}
+
 static void on_info(void *user, int error, const struct tunnel_info *in)
 {
 	bool *done = user;
@@ -304,6 +374,7 @@ int main(void)
 		cmocka_unit_test(answers_queries),
 		cmocka_unit_test(refuses_nonsense),
 		cmocka_unit_test(dials_names),
+		cmocka_unit_test(datagrams_to_names),
 		cmocka_unit_test(tells_what_it_sees),
 		cmocka_unit_test(tells_when_dns_is_silent),
 	};

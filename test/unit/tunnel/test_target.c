@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void authorities(void **state)
 {
@@ -55,6 +56,41 @@ static void udp_paths(void **state)
 	assert_int_equal(target_udp_parse(out, &at), -EINVAL);
 	assert_int_equal(target_udp_parse(bad[6], &at), 0);
 	assert_int_equal(at.port, 53);
+}
+
+static void udp_names(void **state)
+{
+	static const char *const bad[] = {
+		"/.well-known/masque/udp/db.prod/53",
+		"/.well-known/masque/udp/db.prod/0/",
+		"/.well-known/masque/udp//53/",
+		"/.well-known/masque/udp/a%20b/53/",
+		"/.well-known/masque/udp/a b/53/",
+		"/.well-known/masque/udp/db.prod/53/x",
+		"/.well-known/masque/udp/10.0.0.1/53/",
+		"/.well-known/ktctl/echo/db.prod/",
+	};
+	char out[TARGET_PATH_MAX], host[TARGET_HOST_MAX], name[300];
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(target_udp_name_path(out, "db.prod", 53), 0);
+	assert_string_equal(out, "/.well-known/masque/udp/db.prod/53/");
+	assert_int_equal(target_udp_name_parse(out, host, &port), 0);
+	assert_string_equal(host, "db.prod");
+	assert_int_equal(port, 53);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(target_udp_name_parse(bad[i], host, &port),
+				 -EINVAL);
+	memset(name, 'a', sizeof(name));
+	name[TARGET_HOST_MAX] = '\0';
+	assert_int_equal(target_udp_name_path(out, name, 53), -EINVAL);
+	name[TARGET_HOST_MAX - 1] = '\0';
+	assert_int_equal(target_udp_name_path(out, name, 65535), 0);
+	assert_int_equal(target_udp_name_parse(out, host, &port), 0);
+	assert_string_equal(host, name);
+	assert_int_equal(target_udp_name_path(out, "10.0.0.1", 53), -EINVAL);
+	assert_int_equal(target_udp_name_path(out, "", 53), -EINVAL);
 }
 
 static void continue_paths(void **state)
@@ -134,9 +170,8 @@ static void forwarded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(authorities),
-		cmocka_unit_test(udp_paths),
-		cmocka_unit_test(continue_paths),
+		cmocka_unit_test(authorities), cmocka_unit_test(udp_paths),
+		cmocka_unit_test(udp_names),   cmocka_unit_test(continue_paths),
 		cmocka_unit_test(forwarded),
 	};
 
