@@ -51,6 +51,7 @@ int command_connect(struct app *app, const struct options *o);
 int command_exchange(struct app *app, const struct options *o);
 int command_mesh(struct app *app, const struct options *o);
 int command_preview(struct app *app, const struct options *o);
+int command_forward(struct app *app, const struct options *o);
 int command_clean(struct app *app, const struct options *o);
 int command_recover(struct app *app, const struct options *o);
 int command_doctor(struct app *app, const struct options *o);

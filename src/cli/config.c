@@ -50,6 +50,7 @@ const char *const config_items[] = {
 	"preview.expose",
 	"preview.skip-port-checking",
 	"preview.grace-time",
+	"forward.address",
 	"clean.dry-run",
 	"clean.threshold-in-minus",
 	"clean.local-only",

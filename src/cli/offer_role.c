@@ -36,6 +36,7 @@ static const struct offered {
 	{ "mesh-gateway", mesh_gateway_yaml, GATEWAY },
 	{ "mesh-istio", mesh_istio_yaml, ISTIO },
 	{ "preview", preview_yaml, "" },
+	{ "forward", forward_yaml, "apps" },
 	{ "recover", recover_yaml, "apps" },
 	{ "clean", clean_yaml, "apps" },
 };

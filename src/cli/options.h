@@ -106,6 +106,10 @@ struct preview_options {
 	bool external;
 };
 
+struct forward_options {
+	struct prefixes address; /* none: the loopback addresses */
+};
+
 struct config_options {
 	bool all;     /* show, unset */
 	bool dry_run; /* load-profile */
@@ -146,6 +150,7 @@ struct options {
 	struct exchange_options exchange;
 	struct mesh_options mesh;
 	struct preview_options preview;
+	struct forward_options forward;
 	struct clean_options clean;
 	struct config_options config;
 	struct completion_options completion;

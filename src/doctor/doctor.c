@@ -50,6 +50,7 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "exchange", .pod = true, .target = true, .workload = true },
 	{ "mesh", .pod = true, .target = true, .workload = true, .http = true },
 	{ "preview", .pod = true },
+	{ "forward", .pod = true },
 	{ "recover", .target = true },
 	{ "clean" },
 };
@@ -408,7 +409,7 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 	d->plan = doctor_plan_find(o->args[0]);
 	if (!d->plan) {
 		kt_hint(err, "one of connect, exchange, mesh, preview, "
-			     "recover, clean");
+			     "forward, recover, clean");
 		return kt_fail(err, EINVAL,
 			       "doctor: '%s' is no command that it looks at",
 			       o->args[0]);

@@ -17,6 +17,7 @@
 #define EXCHANGE(field) .offset = offsetof(struct options, exchange.field)
 #define MESH(field) .offset = offsetof(struct options, mesh.field)
 #define PREVIEW(field) .offset = offsetof(struct options, preview.field)
+#define FORWARD(field) .offset = offsetof(struct options, forward.field)
 #define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define VERSION(field) .offset = offsetof(struct options, version.field)
@@ -240,6 +241,14 @@ static const struct option preview_options[] = {
 	{ 0 },
 };
 
+static const struct option forward_options[] = {
+	{ "address", 0, VALUE_PREFIXES, "", "ADDRESS,...",
+	  "addresses of this machine to listen on; without it 127.0.0.1 and "
+	  "::1",
+	  FORWARD(address) },
+	{ 0 },
+};
+
 static const struct option clean_options[] = {
 	{ "thresholdInMinus", 0, VALUE_INT, "5", "MINUTES",
 	  "how long an object's heartbeat must have stopped",
@@ -384,6 +393,24 @@ const struct command command_table[] = {
 		.max_args = 1,
 		.loop = true,
 		.run = command_preview,
+	},
+	{
+		.name = "forward",
+		.summary = "local ports lead into the cluster",
+		.args = "<target> [<local>[:<remote>]...] ...",
+		.details = "Programs reach a Service, a Pod, an address or a "
+			   "name of the cluster at a port of this machine.\n"
+			   "A target is NAME, NAME.NAMESPACE, svc/NAME, "
+			   "deployment/NAME, statefulset/NAME, pod/NAME, an "
+			   "address, or a name that the cluster resolves; its "
+			   "ports follow it.\n"
+			   "Ctrl-C ends it.",
+		.options = forward_options,
+		.group = "forward",
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_forward,
 	},
 	{
 		.name = "recover",

@@ -205,6 +205,7 @@ run 0 __completeNoDesc "" && is "$out" "connect
 exchange
 mesh
 preview
+forward
 recover
 clean
 doctor
