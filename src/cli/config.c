@@ -28,6 +28,7 @@ const char *const config_items[] = {
 	"connect.mode",
 	"connect.dns-mode",
 	"connect.share-shadow",
+	"connect.shadow",
 	"connect.cluster-domain",
 	"connect.skip-cleanup",
 	"connect.include-domains",

@@ -29,6 +29,8 @@ static const struct offered {
 	const char *group; /* of an API, that it grants as well */
 } offered[] = {
 	{ "connect", connect_yaml, "" },
+	{ "connect-shadow", connect_shadow_yaml, "" },
+	{ "connect-shadow-deployment", connect_shadow_deployment_yaml, "" },
 	{ "exchange", exchange_yaml, "" },
 	{ "exchange-scale", exchange_scale_yaml, "apps" },
 	{ "exchange-ephemeral", exchange_ephemeral_yaml, "apps" },

@@ -61,6 +61,7 @@ struct connect_options {
 	struct prefixes exclude_ips;
 	struct ipaddr ingress_ip; /* family 0: not given */
 	struct ipaddr proxy_addr;
+	char *shadow; /* NAME, pod/NAME, deployment/NAME; or NULL */
 	struct strv include_domains; /* lower case, no leading dot */
 	int dns_cache_ttl;	     /* seconds; 0: no cache */
 	uint16_t proxy_port;

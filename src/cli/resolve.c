@@ -7,6 +7,7 @@
 #include "cli/config.h"
 #include "cli/options.h"
 #include "cli/parse.h"
+#include "cli/subject.h"
 #include "cli/value.h"
 
 #include <errno.h>
@@ -92,6 +93,40 @@ static bool resolve_is_loopback(const struct ipaddr *a)
 	return a->family == AF_INET ? a->b[0] == 127 : ipaddr_eq(a, &six);
 }
 
+/* One that is used, not made */
+static int resolve_check_shadow(const struct options *o, struct kt_error *err)
+{
+	const struct connect_options *c = &o->connect;
+	const char *with = c->share_shadow	      ? "--shareShadow"
+			   : o->global.pod.deployment ? "--useShadowDeployment"
+						      : NULL;
+	struct kt_error why = { 0 };
+	auto_free char *text = NULL;
+	struct subject s;
+
+	text = strchr(c->shadow, '/') ? xstrdup(c->shadow)
+				      : xasprintf("pod/%s", c->shadow);
+	if (subject_parse(&s, text, &why) < 0 ||
+	    (s.kind != SUBJECT_POD && s.kind != SUBJECT_DEPLOYMENT))
+		return kt_fail(
+			err, EINVAL,
+			"--shadow: '%s' is neither the name of a Pod nor "
+			"deployment/NAME",
+			c->shadow);
+	if (with) {
+		kt_hint(err, "leave one of the two away");
+		return kt_fail(err, EINVAL,
+			       "--shadow uses what is there, and %s makes one",
+			       with);
+	}
+	if (c->dns_mode.kind != DNS_MODE_HOSTS)
+		return 0;
+	kt_hint(err, "use --dnsMode localDNS");
+	return kt_fail(err, EINVAL,
+		       "--dnsMode hosts lists the Services of the cluster, "
+		       "which --shadow does not ask for");
+}
+
 static int check_connect(const struct connect_options *c, struct kt_error *err)
 {
 	char a[IPADDR_STRLEN];
@@ -156,6 +191,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 	if (strcmp(c->group, "connect") == 0) {
 		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
 		rc = check_connect(&o->connect, err);
+		if (rc == 0 && o->connect.shadow)
+			rc = resolve_check_shadow(o, err);
 	}
 	return rc < 0 ? rc : check_inbound(job_of(o), err);
 }

@@ -455,6 +455,73 @@ int cidr_discover(struct kube *k, const char *ns, const struct cidr_hints *h,
 	return 0;
 }
 
+/* --- without asking ------------------------------------------------------- */
+
+static void cidr_add_all(struct prefixset *to, const struct prefixset *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		prefixset_add(to, &from->v[i]);
+}
+
+static void cidr_shadow_services(const struct cidr_hints *h,
+				 struct cidr_result *out)
+{
+	struct addrs seen = { 0 };
+
+	for (size_t i = 0; i < h->nservices; i++)
+		addrs_add(&seen, &h->services[i]);
+	if (h->kubernetes.family)
+		addrs_add(&seen, &h->kubernetes);
+	cidr_guess_services(seen.v, seen.n, &h->kubernetes, &out->services);
+	free(seen.v);
+}
+
+/* A route of the Pod that leads to its own address leads to other Pods, too */
+static void cidr_shadow_pods(const struct cidr_hints *h,
+			     struct cidr_result *out)
+{
+	cidr_guess_pods(h->pods, h->npods, &out->pods);
+	for (size_t i = 0; i < h->routes.n; i++)
+		for (size_t k = 0; k < h->npods; k++)
+			if (ipprefix_has(&h->routes.v[i], &h->pods[k]))
+				prefixset_add(&out->pods, &h->routes.v[i]);
+}
+
+void cidr_from_shadow(const struct cidr_hints *h, bool want_pods,
+		      struct cidr_result *out)
+{
+	static const char told[] = "what the shadow was told";
+	static const char seen[] = "what the shadow sees";
+	bool services = h->service_ranges.n, pods = h->pod_ranges.n;
+
+	*out = (struct cidr_result){ .services_from = services ? told : seen,
+				     .pods_from = pods ? told : seen };
+	cidr_add_all(&out->services, &h->service_ranges);
+	if (!services)
+		cidr_shadow_services(h, out);
+	if (want_pods)
+		cidr_add_all(&out->pods, &h->pod_ranges);
+	if (want_pods && !pods)
+		cidr_shadow_pods(h, out);
+	if (services && (pods || !want_pods))
+		return;
+	snprintf(out->warning, sizeof(out->warning),
+		 "address ranges of %s were guessed from what the shadow sees; "
+		 "if something is missing, name it with --includeIps, or have "
+		 "an administrator name all in the shadow's manifest "
+		 "(SHADOW_SERVICE_RANGES, SHADOW_POD_RANGES)",
+		 services	      ? "Pods"
+		 : pods || !want_pods ? "Services"
+				      : "Services and Pods");
+}
+
+void cidr_hints_fini(struct cidr_hints *h)
+{
+	prefixset_fini(&h->routes);
+	prefixset_fini(&h->service_ranges);
+	prefixset_fini(&h->pod_ranges);
+}
+
 void cidr_fini(struct cidr_result *r)
 {
 	prefixset_fini(&r->services);

@@ -25,7 +25,12 @@ struct cidr_hints {
 		kubernetes;    /* the Service kubernetes; family 0: unknown */
 	struct ipaddr pods[8]; /* its own addresses */
 	size_t npods;
+	struct prefixset routes; /* its own */
+	/* what its administrator says of them; may be empty */
+	struct prefixset service_ranges, pod_ranges;
 };
+
+void cidr_hints_fini(struct cidr_hints *h);
 
 struct cidr_result {
 	struct prefixset services, pods;
@@ -45,6 +50,10 @@ struct cidr_result {
 KT_CHECK int cidr_discover(struct kube *k, const char *ns,
 			   const struct cidr_hints *hints, bool want_pods,
 			   struct cidr_result *out, struct kt_error *err);
+/** cidr_from_shadow() - the same without the API server: what the shadow was
+ *  told, else a guess from what it sees. Pure; free with cidr_fini(). */
+void cidr_from_shadow(const struct cidr_hints *hints, bool want_pods,
+		      struct cidr_result *out);
 void cidr_fini(struct cidr_result *r);
 
 /* --- pure parts, for cidr_discover() and the tests ------------------------ */

@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cli/app.h"
 #include "cli/offer_role.h"
 #include "cli/progress.h"
@@ -114,6 +115,7 @@ static void make_uplink(struct connect *c)
 		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
 		.owner = owner_token(c->owner),
+		.given = c->opt->shadow,
 		.progress = connect_on_progress,
 		.user = c,
 	};
@@ -256,6 +258,12 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 		return n;
 	c->nholes = (size_t)n;
 	rc = kube_get(c->kube, "/version", &version, err);
+	if (rc == -EPERM && c->opt->shadow) { /* it is not needed */
+		*err = (struct kt_error){ 0 };
+		progress_done(c->app->progress, "Cluster %s at %s",
+			      c->config->context, c->config->server);
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	git = json_str(version, "gitVersion", NULL);
@@ -269,7 +277,7 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 	}
 	progress_done(c->app->progress, "Cluster %s at %s, Kubernetes %s",
 		      c->config->context, c->config->server, git);
-	if (!c->opt->skip_cleanup)
+	if (!c->opt->skip_cleanup && !c->opt->shadow)
 		connect_sweep(c);
 	return 0;
 }
@@ -278,13 +286,14 @@ static int step_shadow(struct connect *c, struct kt_error *err)
 {
 	int rc;
 
-	progress_step(c->app->progress, "Start the shadow Pod in namespace %s",
-		      c->ns);
+	progress_step(c->app->progress, "%s the shadow Pod in namespace %s",
+		      c->opt->shadow ? "Find" : "Start", c->ns);
 	rc = shadow_ensure(c->shadow, err);
 	if (rc < 0)
 		return rc;
-	progress_done(c->app->progress, "Shadow Pod %s/%s runs", c->ns,
-		      shadow_pod_name(c->shadow));
+	progress_done(c->app->progress, "Shadow Pod %s/%s %s", c->ns,
+		      shadow_pod_name(c->shadow),
+		      c->opt->shadow ? "is used" : "runs");
 	return 0;
 }
 
@@ -293,6 +302,15 @@ static void connect_add_hint(struct ipaddr *list, size_t *n, size_t max,
 {
 	if (*n < max && ipaddr_parse(&list[*n], text) == 0)
 		(*n)++;
+}
+
+static void connect_add_ranges(struct prefixset *set, const struct strv *list)
+{
+	struct ipprefix p;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (ipprefix_parse(&p, list->v[i]) == 0)
+			prefixset_add(set, &p);
 }
 
 static void on_info(void *user, int error, const struct tunnel_info *info)
@@ -315,6 +333,9 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 				 info->nameservers.v[i]);
 	if (ipaddr_parse(&h->kubernetes, info->service_host) < 0)
 		h->kubernetes = (struct ipaddr){ 0 };
+	connect_add_ranges(&h->routes, &info->routes);
+	connect_add_ranges(&h->service_ranges, &info->service_ranges);
+	connect_add_ranges(&h->pod_ranges, &info->pod_ranges);
 	names_set_pod(c->names, &info->search, info->ndots);
 	for (size_t i = 0; i < info->nameservers.n; i++)
 		connect_add_hint(server, &nserver, ARRAY_SIZE(server),
@@ -326,14 +347,34 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 	log_debug("shadow %s on %s", info->version, info->hostname);
 }
 
+/* Of a Pod that somebody else made and a Role may name */
+static void connect_hint_given(const struct connect *c, struct kt_error *err)
+{
+	if (err->http_status == 403) {
+		err->hint[0] = '\0';
+		kt_hint(err,
+			"a Role in namespace %s must allow 'create' and 'get' "
+			"on pods/portforward of %s; perhaps yours names "
+			"another Pod (resourceNames)",
+			c->ns, shadow_pod_name(c->shadow));
+	} else if (err->http_status == 404 && !err->hint[0]) {
+		kt_hint(err, "an administrator makes it, see "
+			     "deploy/shared-shadow.yaml; is the namespace "
+			     "right (-n)?");
+	}
+}
+
 static int step_tunnel(struct connect *c, struct kt_error *err)
 {
 	int rc;
 
 	progress_step(c->app->progress, "Open the tunnel");
 	rc = uplink_connect(c->uplink, err);
-	if (rc < 0)
+	if (rc < 0) {
+		if (c->opt->shadow)
+			connect_hint_given(c, err);
 		return rc;
+	}
 	rc = tunnel_info_get(uplink_tunnel(c->uplink), on_info, c);
 	if (rc == 0)
 		rc = loop_run_until(c->app->loop, &c->info_done, INFO_TIMEOUT);
@@ -388,6 +429,17 @@ static void on_servers_changed(void *user)
 	names_set_ranges(c->names, &c->ranges);
 }
 
+static int connect_find_ranges(struct connect *c, struct kt_error *err)
+{
+	bool pods = !c->opt->disable_pod_ip;
+
+	if (!c->opt->shadow)
+		return cidr_discover(c->kube, c->ns, &c->hints, pods, &c->found,
+				     err);
+	cidr_from_shadow(&c->hints, pods, &c->found);
+	return 0;
+}
+
 static int step_ranges(struct connect *c, struct kt_error *err)
 {
 	bool routes = c->traffic && !c->opt->disable_tun_route;
@@ -395,8 +447,7 @@ static int step_ranges(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Find the cluster's address ranges");
-	rc = cidr_discover(c->kube, c->ns, &c->hints, !c->opt->disable_pod_ip,
-			   &c->found, err);
+	rc = connect_find_ranges(c, err);
 	if (rc < 0)
 		return rc;
 	log_debug("Service ranges from %s, Pod ranges from %s",
@@ -530,6 +581,7 @@ static void connect_do_undo(struct connect *c)
 			 err.msg);
 	shadow_free(c->shadow);
 	cidr_fini(&c->found);
+	cidr_hints_fini(&c->hints);
 	prefixset_fini(&c->ranges);
 	routes_fini(&c->routes);
 	pidfile_free(c->pidfile);
@@ -538,6 +590,16 @@ static void connect_do_undo(struct connect *c)
 	kube_free(c->kube);
 	bypass_close(c->bypass);
 	kube_config_free(c->config);
+}
+
+/* What is published names the Pod of the published manifest */
+static const char *connect_role(const char *shadow)
+{
+	if (!shadow)
+		return "connect";
+	if (strncmp(shadow, "deployment/", 11) == 0)
+		return "connect-shadow-deployment";
+	return str_ends(shadow, "ktctl-shadow-0") ? "connect-shadow" : "";
 }
 
 int command_connect(struct app *app, const struct options *o)
@@ -559,6 +621,6 @@ int command_connect(struct app *app, const struct options *o)
 		return EXIT_OK;
 	}
 	rc = app_fail(app, rc, &err);
-	offer_role(&err, "connect");
+	offer_role(&err, connect_role(o->connect.shadow));
 	return rc;
 }

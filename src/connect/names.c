@@ -449,7 +449,8 @@ static int start_local(struct names *n, const struct names_start *start,
 		ingress_load(n->cfg.kube, n->cfg.ns, &n->cfg.opt->ingress_ip,
 			     n->resolver);
 	tell_resolved(n, start, ports.v4);
-	watch_cluster(n);
+	if (!n->cfg.opt->shadow) /* else nothing may be asked */
+		watch_cluster(n);
 	snprintf(n->text, sizeof(n->text),
 		 "Names: SERVICE, SERVICE.NAMESPACE, "
 		 "SERVICE.NAMESPACE.svc.%s",

@@ -111,6 +111,10 @@ static const struct option connect_options[] = {
 	{ "shareShadow", 0, VALUE_BOOL, "false", NULL,
 	  "share one shadow Pod with everybody in the namespace",
 	  CONNECT(share_shadow) },
+	{ "shadow", 0, VALUE_STRING, "", "NAME",
+	  "use this Pod, or a Pod of deployment/NAME, that an administrator "
+	  "made; nothing is made, and nothing else asked of the cluster",
+	  CONNECT(shadow) },
 	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
 	  "DNS suffix of the cluster", CONNECT(cluster_domain),
 	  .not_empty = true },

@@ -133,6 +133,27 @@ static void put_names(struct buf *b, const struct resolvconf *rc)
 	put(b, "ndots=%u\n", rc->ndots);
 }
 
+bool info_ranges_good(const char *text)
+{
+	auto_strv struct strv list = strv_split(text, ',');
+	struct ipprefix p;
+
+	for (size_t i = 0; i < list.n; i++)
+		if (!strchr(list.v[i], '/') ||
+		    ipprefix_parse(&p, list.v[i]) < 0 || !p.len)
+			return false;
+	return true;
+}
+
+/* What the manifest says of the cluster; it was checked at the start */
+static void put_ranges(struct buf *b, const char *key, const char *env)
+{
+	auto_strv struct strv list = strv_split(env ? env : "", ',');
+
+	for (size_t i = 0; i < list.n; i++)
+		put(b, "%s=%s\n", key, list.v[i]);
+}
+
 void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 {
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
@@ -148,6 +169,8 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	if (port)
 		put(&b, "service_port=%s\n", port);
 	put(&b, "accepted=%" PRIu64 "\n", serve_accepted(sv));
+	put_ranges(&b, "service_range", getenv(KT_ENV_SERVICE_RANGES));
+	put_ranges(&b, "pod_range", getenv(KT_ENV_POD_RANGES));
 	put_names(&b, &sh->resolv);
 	put_addresses(&b);
 	put_routes(&b, "/proc/net/route", put_route4);

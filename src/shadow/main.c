@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
+#include "shadow/info.h"
 #include "shadow/server.h"
 #include "tunnel/inbound.h"
 
@@ -48,7 +49,10 @@ static const char usage[] =
 	"  --nameserver ADDR  IP:PORT instead of those of resolv.conf\n"
 	"  --resolv-conf FILE (/etc/resolv.conf)\n"
 	"  --debug            tell what happens (SHADOW_DEBUG=1)\n"
-	"  --version, --help\n";
+	"  --version, --help\n"
+	"\n"
+	"SHADOW_SERVICE_RANGES, SHADOW_POD_RANGES: address ranges of the\n"
+	"cluster, comma-separated, for clients that may not ask for them\n";
 
 struct shadow_options {
 	long listen, health, idle, keep, drain, wait, ready, buffers;
@@ -106,10 +110,24 @@ static int number(const char *name, const char *text, long max, long *v)
 	return -EINVAL;
 }
 
+static int shadow_main_ranges(const char *name)
+{
+	const char *text = getenv(name);
+
+	if (!text || info_ranges_good(text))
+		return 0;
+	print_line(stderr, "shadow: %s: '%s' is no list of address ranges",
+		   name, text);
+	return -EINVAL;
+}
+
 static int from_env(struct shadow_options *o)
 {
 	const char *debug = getenv("SHADOW_DEBUG");
 
+	if (shadow_main_ranges(KT_ENV_SERVICE_RANGES) < 0 ||
+	    shadow_main_ranges(KT_ENV_POD_RANGES) < 0)
+		return -EINVAL;
 	o->debug = debug && strcmp(debug, "1") == 0;
 	o->serve = getenv("SHADOW_SERVE");
 	if (number("SHADOW_LISTEN", getenv("SHADOW_LISTEN"), 65535,

@@ -128,6 +128,8 @@ struct tunnel_info {
 	struct strv pod_ips;
 	struct strv prefixes; /* of its interfaces, "10.244.0.0/24" */
 	struct strv routes;   /* "10.244.0.0/16" */
+	/* the cluster's, as its manifest says, or empty */
+	struct strv service_ranges, pod_ranges;
 	struct strv nameservers;
 	struct strv search;
 };

@@ -26,9 +26,13 @@ static void take_pair(struct tunnel_info *in, const char *key,
 		const char *key;
 		struct strv *list;
 	} lists[] = {
-		{ "pod_ip", &in->pod_ips }, { "prefix", &in->prefixes },
-		{ "route", &in->routes },   { "nameserver", &in->nameservers },
+		{ "pod_ip", &in->pod_ips },
+		{ "prefix", &in->prefixes },
+		{ "route", &in->routes },
+		{ "nameserver", &in->nameservers },
 		{ "search", &in->search },
+		{ "service_range", &in->service_ranges },
+		{ "pod_range", &in->pod_ranges },
 	};
 	long n;
 
@@ -71,6 +75,8 @@ static void info_fini(struct tunnel_info *in)
 	strv_fini(&in->routes);
 	strv_fini(&in->nameservers);
 	strv_fini(&in->search);
+	strv_fini(&in->service_ranges);
+	strv_fini(&in->pod_ranges);
 }
 
 static void info_on_answer(void *user, int error, const uint8_t *body,

@@ -12,6 +12,7 @@
 #include "local/owner.h"
 #include "tunnel/inbound.h"
 #include "uplink/bootstrap.h"
+#include "uplink/shadow_given.h"
 #include "uplink/shadow_ports.h"
 
 #include <errno.h>
@@ -60,7 +61,7 @@ static bool is_router(const struct shadow_pod *s)
 
 static bool is_deployment(const struct shadow_pod *s)
 {
-	return s->cfg.pod->deployment && !is_router(s);
+	return s->cfg.pod->deployment && !is_router(s) && !s->cfg.given;
 }
 
 /* Not Ready before its users have their rules in it */
@@ -558,10 +559,33 @@ static int wait_pod(struct shadow_pod *s, struct kt_error *err)
 	return 0;
 }
 
+/* Somebody else's */
+static int shadow_ensure_given(struct shadow_pod *s, struct kt_error *err)
+{
+	const char *name = shadow_given_pod(s->cfg.given);
+	auto_json json_t *pod = NULL;
+	int rc = 0;
+
+	if (!name) {
+		rc = shadow_given_find(s->cfg.kube, s->cfg.ns, s->cfg.given,
+				       &pod, err);
+		name = object_name(pod);
+	}
+	if (rc < 0)
+		return rc;
+	s->port = pod ? shadow_ports_tunnel(pod) : SHADOW_TUNNEL_PORT;
+	snprintf(s->pod, sizeof(s->pod), "%s", name);
+	set_name(s, name);
+	return 0;
+}
+
 int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	int rc = 0;
+
+	if (shadow_is_given(s))
+		return shadow_ensure_given(s, err);
 
 	/* a Deployment that still exists makes the new Pod itself */
 	if (!(is_deployment(s) && s->joined)) {
@@ -587,8 +611,12 @@ int shadow_check(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "pods", s->cfg.ns, s->pod, NULL);
 	auto_json json_t *pod = NULL;
-	int rc = kube_get(s->cfg.kube, path, &pod, err);
+	int rc;
 
+	/* the next port-forward will say so */
+	if (shadow_is_given(s) && shadow_given_pod(s->cfg.given))
+		return 1;
+	rc = kube_get(s->cfg.kube, path, &pod, err);
 	if (rc == -ENOENT) {
 		*err = (struct kt_error){ 0 };
 		return 0;
@@ -731,6 +759,11 @@ void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 	snprintf(s->text, sizeof(s->text), "container %.32s of Pod %s", name,
 		 s->pod);
 	s->port = port;
+}
+
+bool shadow_is_given(const struct shadow_pod *s)
+{
+	return s->cfg.given;
 }
 
 uint16_t shadow_port(const struct shadow_pod *s)

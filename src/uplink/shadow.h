@@ -10,8 +10,8 @@
  *
  * Makes, joins, finds again and removes the object in the cluster that the
  * tunnel ends in: a Pod of our own, the Pod that a namespace's users share, or
- * a Deployment (docs/design.md, 2.7). Sequential code: every function waits in
- * the loop.
+ * a Deployment (docs/design.md, 2.7); or finds one that an administrator made.
+ * Sequential code: every function waits in the loop.
  */
 
 /* after a write that got no answer: it is carried out then, or never */
@@ -41,6 +41,7 @@ struct shadow_config {
 	 * with a reference count */
 	bool share;
 	const char *owner; /* see owner.h; NULL: not said */
+	const char *given; /* --shadow: somebody else's, only used; or NULL */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
 	/** progress() - what is waited for; may be NULL */
@@ -56,6 +57,8 @@ void shadow_free(struct shadow_pod *s);
  *  Pod @pod, made and looked after by somebody else */
 void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 		  uint16_t port);
+/** shadow_is_given() - it is somebody else's (--shadow) */
+bool shadow_is_given(const struct shadow_pod *s);
 /** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */
 uint16_t shadow_port(const struct shadow_pod *s);
 
@@ -63,7 +66,8 @@ uint16_t shadow_port(const struct shadow_pod *s);
  * is changed. *@image: what it would run (returned, caller frees) */
 KT_CHECK int shadow_try(struct shadow_pod *s, char **image,
 			struct kt_error *err);
-/** shadow_ensure() - make or join the object and wait until its Pod runs */
+/** shadow_ensure() - make or join the object and wait until its Pod runs; find
+ *  one that is given: of a Pod's name nothing is asked */
 KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
 /**
  * shadow_successor() - the object that takes @old's place while that ends: it

@@ -332,7 +332,10 @@ void uplink_free(struct uplink *u)
 static int fatal(const struct uplink *u, struct kt_error *err)
 {
 	*err = u->why;
-	if (err->code == EPROTONOSUPPORT)
+	if (err->code == EPROTONOSUPPORT && shadow_is_given(u->cfg.shadow))
+		kt_hint(err, "ktctl and the shadow are of different versions: "
+			     "the image in its manifest must be this one's");
+	else if (err->code == EPROTONOSUPPORT)
 		kt_hint(err, "ktctl and the shadow image are of different "
 			     "versions: choose the image of this version with "
 			     "--image");
@@ -450,8 +453,10 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 			return rc;
 	}
 	if (rc == 0) {
-		repeat_warn(&u->gone, "%s is gone: making another",
-			    shadow_describe(u->cfg.shadow));
+		repeat_warn(&u->gone, "%s is gone: %s another",
+			    shadow_describe(u->cfg.shadow),
+			    shadow_is_given(u->cfg.shadow) ? "looking for"
+							   : "making");
 		loop_timer_stop(&u->retry);
 		rc = shadow_ensure(u->cfg.shadow, &e);
 		u->failures = 0;

@@ -252,8 +252,9 @@ static void typed(void **state)
 	cli_fini(&c);
 
 	cli_run(&c, "ktctl connect -n '' --mode sshuttle --dnsMode podDNS "
-		    "--runAsUser none");
+		    "--runAsUser none --shadow deployment/team");
 	assert_int_equal(c.rc, 0);
+	assert_string_equal(c.o.connect.shadow, "deployment/team");
 	assert_int_equal(c.o.global.pod.run_as_user, POD_USER_NONE);
 	assert_null(c.o.global.namespace);
 	assert_int_equal(c.o.connect.mode, CONNECT_SSHUTTLE);
@@ -286,6 +287,13 @@ static void refused(void **state)
 		"--podQuota c",
 		"--podQuota 0c",
 		"--podQuota -1c",
+		"--shadow svc/x",
+		"--shadow x_y",
+		"--shadow deployment/",
+		"--shadow x/y/z",
+		"--shadow x --shareShadow",
+		"--shadow x --useShadowDeployment",
+		"--shadow x --dnsMode hosts",
 		"--runAsUser root",
 		"--runAsUser 0",
 		"--runAsUser -1",

@@ -65,10 +65,74 @@ static void asks_of_both_families(void **state)
 	ranges_of(of_v4, of_v6, "10.96.0.0/12 fd00:10:96::/112 ");
 }
 
+static void add(struct prefixset *s, const char *text)
+{
+	struct ipprefix p;
+
+	assert_int_equal(ipprefix_parse(&p, text), 0);
+	prefixset_add(s, &p);
+}
+
+static void expect_set(const struct prefixset *s, const char *want)
+{
+	char text[256] = "", one[IPPREFIX_STRLEN];
+
+	for (size_t i = 0; i < s->n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "%s ", ipprefix_str(&s->v[i], one));
+	assert_string_equal(text, want);
+}
+
+/* What the shadow sees, and what its manifest says: that counts */
+static void from_the_shadow_alone(void **state)
+{
+	struct cidr_hints h = { .nservices = 1, .npods = 2 };
+	struct cidr_result r;
+
+	(void)state;
+	assert_int_equal(ipaddr_parse(&h.services[0], "10.96.0.10"), 0);
+	assert_int_equal(ipaddr_parse(&h.kubernetes, "10.96.0.1"), 0);
+	assert_int_equal(ipaddr_parse(&h.pods[0], "10.244.3.7"), 0);
+	assert_int_equal(ipaddr_parse(&h.pods[1], "fd00:244::7"), 0);
+	cidr_from_shadow(&h, true, &r);
+	expect_set(&r.services, "10.96.0.0/12 ");
+	expect_set(&r.pods, "10.244.3.0/24 fd00:244::/64 ");
+	assert_non_null(strstr(r.warning, "of Services and Pods were guessed"));
+	assert_non_null(strstr(r.warning, "SHADOW_SERVICE_RANGES"));
+	assert_false(r.know_namespaces);
+	cidr_fini(&r);
+
+	/* a network that it is in is all Pods'; others are not */
+	add(&h.routes, "10.244.0.0/16");
+	add(&h.routes, "192.168.0.0/16");
+	cidr_from_shadow(&h, true, &r);
+	expect_set(&r.pods, "10.244.0.0/16 fd00:244::/64 ");
+	cidr_fini(&r);
+
+	add(&h.service_ranges, "10.0.0.0/20");
+	add(&h.service_ranges, "fd00:1::/112");
+	cidr_from_shadow(&h, true, &r);
+	expect_set(&r.services, "10.0.0.0/20 fd00:1::/112 ");
+	assert_non_null(strstr(r.warning, "of Pods were guessed"));
+	cidr_fini(&r);
+	cidr_from_shadow(&h, false, &r);
+	expect_set(&r.pods, "");
+	assert_string_equal(r.warning, "");
+	cidr_fini(&r);
+
+	add(&h.pod_ranges, "10.1.0.0/16");
+	cidr_from_shadow(&h, true, &r);
+	expect_set(&r.pods, "10.1.0.0/16 ");
+	assert_string_equal(r.warning, "");
+	cidr_fini(&r);
+	cidr_hints_fini(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asks_of_both_families),
+		cmocka_unit_test(from_the_shadow_alone),
 	};
 
 	return cmocka_run_group_tests_name("ranges", tests, NULL, NULL);

@@ -118,6 +118,9 @@ static int start(void **state)
 	pthread_create(&t, NULL, serve_udp, NULL);
 	pthread_create(&t, NULL, serve_tcp, NULL);
 	snprintf(server, sizeof(server), "127.0.0.1:%u", at.port);
+	assert_int_equal(setenv("SHADOW_SERVICE_RANGES",
+				"10.96.0.0/12, fd00:1::/112", 1),
+			 0);
 	rig_start(&rig, args);
 	return 0;
 }
@@ -319,6 +322,9 @@ static void on_info(void *user, int error, const struct tunnel_info *in)
 	assert_int_equal(in->search.n, 3);
 	assert_string_equal(in->search.v[1], "demo.svc");
 	assert_int_equal(in->nameservers.n, 1);
+	assert_int_equal(in->service_ranges.n, 2);
+	assert_string_equal(in->service_ranges.v[1], "fd00:1::/112");
+	assert_int_equal(in->pod_ranges.n, 0);
 }
 
 static void tells_what_it_sees(void **state)

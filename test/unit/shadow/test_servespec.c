@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "shadow/info.h"
 #include "shadow/servespec.h"
 
 #include "base/mem.h"
@@ -99,9 +100,21 @@ static void malformed(void **state)
 	assert_non_null(strstr(err.msg, "more than 256"));
 }
 
+static void ranges_are_checked(void **state)
+{
+	(void)state;
+	assert_true(info_ranges_good(""));
+	assert_true(info_ranges_good("10.96.0.0/12, fd00::/112"));
+	assert_false(info_ranges_good("10.96.0.0"));
+	assert_false(info_ranges_good("10.96.0.0/12;fd00::/112"));
+	assert_false(info_ranges_good("10.96.0.0/12,x"));
+	assert_false(info_ranges_good("0.0.0.0/0"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranges_are_checked),
 		cmocka_unit_test(items),
 		cmocka_unit_test(malformed),
 	};

@@ -437,6 +437,98 @@ static void dead_kt_connect_makes_room(void **state)
 	rig_fini(&r);
 }
 
+/* --- one that somebody else made ------------------------------------------ */
+
+static struct shadow_pod *given(struct store *s, const char *name)
+{
+	static const struct pod_options pod = { .creation_timeout = 10 };
+	const struct shadow_config cfg = {
+		.kube = s->w.kube, .ns = NS, .pod = &pod, .given = name
+	};
+
+	return shadow_new(&cfg);
+}
+
+/* Who may do nothing but a port-forward can use it */
+static void nothing_is_asked_of_a_given_pod(void **state)
+{
+	static const char *const names[] = { "team-0", "pod/team-0" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct kt_error err = { 0 };
+		struct shadow_pod *shadow;
+		struct store s;
+
+		store_init(&s);
+		shadow = given(&s, names[i]);
+		assert_int_equal(shadow_ensure(shadow, &err), 0);
+		assert_string_equal(shadow_pod_name(shadow), "team-0");
+		assert_int_equal(shadow_port(shadow), 7070);
+		assert_string_equal(shadow_describe(shadow),
+				    "shadow Pod team-0");
+		assert_int_equal(shadow_check(shadow, &err), 1);
+		assert_int_equal(shadow_remove(shadow, &err), 0);
+		assert_int_equal(s.w.fake.requests, 0);
+		shadow_free(shadow);
+		store_fini(&s);
+	}
+}
+
+static void put_replica(struct store *s, const char *name, const char *set,
+			const char *ready, bool ends)
+{
+	auto_free char *path = xasprintf(PODS "%s", name);
+	json_t *pod = json_pack(
+		"{s:s,s:s,s:{s:s,s:s,s:{s:s},s:[{s:s,s:s}]},"
+		"s:{s:[{s:s,s:[s,s]}]},s:{s:s,s:[{s:s,s:s}]}}",
+		"kind", "Pod", "apiVersion", "v1", "metadata", "name", name,
+		"namespace", NS, "labels", "pod-template-hash", "7f9",
+		"ownerReferences", "kind", "ReplicaSet", "name", set, "spec",
+		"containers", "name", KT_CONTAINER, "args", "--listen", "7075",
+		"status", "phase", "Running", "conditions", "type", "Ready",
+		"status", ready);
+
+	if (ends)
+		json_object_set_new(json_object_get(pod, "metadata"),
+				    "deletionTimestamp",
+				    json_string("2026-01-01T00:00:00Z"));
+	store_put(s, path, pod);
+}
+
+static void a_ready_pod_of_a_given_deployment(void **state)
+{
+	struct kt_error err = { 0 };
+	struct shadow_pod *shadow;
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	shadow = given(&s, "deployment/team");
+	put_replica(&s, "a-other", "team-b-7f9", "True", false);
+	put_replica(&s, "b-other", "team-7f8", "True", false);
+	assert_int_equal(shadow_ensure(shadow, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "Deployment n/team has no Pods"));
+	assert_non_null(strstr(err.hint, "shared-shadow.yaml"));
+	put_replica(&s, "team-1", "team-7f9", "True", true);
+	put_replica(&s, "team-2", "team-7f9", "False", false);
+	err = (struct kt_error){ 0 };
+	assert_int_equal(shadow_ensure(shadow, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "has no Pod that is ready"));
+	put_replica(&s, "team-3", "team-7f9", "True", false);
+	assert_int_equal(shadow_ensure(shadow, &err), 0);
+	assert_string_equal(shadow_pod_name(shadow), "team-3");
+	assert_int_equal(shadow_port(shadow), 7075);
+	err = (struct kt_error){ 0 };
+	assert_int_equal(shadow_check(shadow, &err), 1);
+	put_replica(&s, "team-3", "team-7f9", "True", true);
+	assert_int_equal(shadow_check(shadow, &err), 0);
+	assert_int_equal(shadow_remove(shadow, &err), 0);
+	assert_string_equal(s.log, "");
+	shadow_free(shadow);
+	store_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +541,8 @@ int main(void)
 		cmocka_unit_test(waits_for_all_its_users),
 		cmocka_unit_test(kt_connect_is_not_joined),
 		cmocka_unit_test(dead_kt_connect_makes_room),
+		cmocka_unit_test(nothing_is_asked_of_a_given_pod),
+		cmocka_unit_test(a_ready_pod_of_a_given_deployment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
