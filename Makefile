@@ -8,7 +8,7 @@ MESON_FLAGS ?=
 ONLY ?=
 export KUBE
 
-.PHONY: all packages demo test unit fuzz e2e bench cluster-up cluster-down \
+.PHONY: all packages demo test unit fuzz e2e engine bench cluster-up cluster-down \
 	cluster-env install uninstall dist dist-check lint clean
 
 all: $(BUILD)/build.ninja
@@ -35,6 +35,10 @@ fuzz:
 
 e2e:
 	test/run e2e $(ONLY)
+
+# names in containers, with a real engine
+engine:
+	test/run e2e engine
 
 bench:
 	test/run bench $(BENCH)
