@@ -8,12 +8,14 @@
  *   it was recovered  its record is gone or somebody has signed for scaling it
  *                     back (takeover.h), or the shadow is gone or goes within
  *                     seconds: the job ends, and gives back what is left
+ *   it was reverted   as often as reverts.h has it: the job ends
  *   it was changed    all the rest, as "kubectl scale": it makes room again,
  *                     and what it stood at is what it shall be later
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/app.h"
+#include "cluster/managers.h"
 #include "cluster/object_watch.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
@@ -111,6 +113,22 @@ static int scale_keep_again(struct exchange *x, struct kt_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* Who scales it to what it was, once too often? */
+static int scale_keep_revert(struct exchange *x, const json_t *now,
+			     struct kt_error *err)
+{
+	struct job *job = &x->job;
+	const char *by = managers_last(now, "replicas", job->keep.since);
+
+	if (workload_replicas(now) != x->replicas)
+		return 0;
+	if (reverts_is_last(&job->reverts, by, clock_ns()))
+		return reverts_fail(err, x->kind, job->ns, now,
+				    "/spec/replicas", by);
+	reverts_note(&job->reverts, by, clock_ns());
+	return 0;
+}
+
 static int scale_keep_workload(struct exchange *x, struct kt_error *err)
 {
 	struct job *job = &x->job;
@@ -124,11 +142,13 @@ static int scale_keep_workload(struct exchange *x, struct kt_error *err)
 		if (rc > 0)
 			return scale_keep_ended(x, now, err);
 		if (rc == 0)
+			rc = scale_keep_revert(x, now, err);
+		if (rc == 0)
 			rc = scale_keep_again(x, err);
 	} else if (rc == 0 && workload_record(now) < x->replicas) {
 		rc = scale_keep_again(x, err);
 	}
-	if (rc == -EINTR)
+	if (rc == -EINTR || rc == -ECANCELED)
 		return rc;
 	if (rc < 0)
 		repeat_warn(&x->told, "%s %s/%s: %s", x->kind, job->ns,

@@ -10,6 +10,7 @@
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
 #include "inbound/keep.h"
+#include "inbound/reverts.h"
 #include "tunnel/inbound.h"
 #include "uplink/shadow.h"
 
@@ -85,6 +86,7 @@ struct job {
 	struct predecessor *before; /* and those whose places were taken */
 	struct repeat handover;
 	struct keep keep; /* what others may touch */
+	struct reverts reverts;
 	bool successor; /* of somebody dead whose rules may be in force still */
 	bool taken;	/* the Service leads to the shadow */
 	bool maybe_changed; /* a write into the user's object got no answer */

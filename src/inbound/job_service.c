@@ -106,9 +106,25 @@ void job_stuntman_remove(struct job *job)
 struct retake {
 	struct job *job;
 	enum service_state state;
-	bool force; /* retake one that was given back */
+	bool force;  /* retake one that was given back */
+	bool revert; /* it says what it said before us */
+	bool stop;   /* once too often */
 	json_t *original, *now;
 };
+
+/* Also where something of ours is left in it: client-side apply merges */
+static bool retake_is_revert(const struct retake *w, const json_t *service)
+{
+	return w->state != SERVICE_OURS && w->original &&
+	       json_equal(w->original, w->job->original) &&
+	       !json_equal(json_at(service, "spec", "selector", NULL),
+			   w->job->selector);
+}
+
+static const char *retake_by(const struct retake *w)
+{
+	return managers_last(w->now, "selector", w->job->keep.since);
+}
 
 static json_t *take_again(const json_t *service, void *arg)
 {
@@ -118,9 +134,12 @@ static json_t *take_again(const json_t *service, void *arg)
 	json_decref(w->now);
 	w->now = json_incref((json_t *)(uintptr_t)service);
 	w->state = service_state(service, w->job->selector, &w->original);
+	w->revert = retake_is_revert(w, service);
+	w->stop = w->revert &&
+		  reverts_is_last(&w->job->reverts, retake_by(w), clock_ns());
 	if (w->state == SERVICE_OURS)
 		w->original = service_original(service);
-	if (w->state == SERVICE_OURS ||
+	if (w->stop || w->state == SERVICE_OURS ||
 	    (w->state == SERVICE_GIVEN_BACK && !w->force))
 		return NULL;
 	return service_taken(service, w->job->selector,
@@ -177,7 +196,7 @@ static int service_retake(struct job *job, struct retake *w,
 	int rc = update_service(job->kube, job->ns, job->name, take_again, w,
 				err);
 
-	if (rc == 0 && w->state == SERVICE_GIVEN_BACK) {
+	if (rc == 0 && !w->stop && w->state == SERVICE_GIVEN_BACK) {
 		rc = keep_await(job, err);
 		if (rc == -ECANCELED)
 			return job_service_lost(job, w->now, err);
@@ -189,6 +208,11 @@ static int service_retake(struct job *job, struct retake *w,
 	}
 	if (rc < 0)
 		return rc;
+	if (w->stop)
+		return reverts_fail(err, "Service", job->ns, w->now,
+				    "/spec/selector", retake_by(w));
+	if (rc > 0 && w->revert)
+		reverts_note(&job->reverts, retake_by(w), clock_ns());
 	absence_note(&job->keep.claim, false, clock_ns());
 	rc |= follow(job, w);
 	if (rc > 0)

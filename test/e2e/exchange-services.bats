@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 150
+# seconds: 165
 # every flavour
 # Services of every kind that Kubernetes allows: names, ports, owners. Laptops:
 # alice, bob.
@@ -74,14 +74,33 @@ selector_changes() {
   service fields web "$HTTP" | apply
 }
 
+# owned RESOURCE: the fields that ktctl is said to manage, but for annotations;
+# notes RESOURCE: and these
+owned() {
+  kc get --raw "$1" | jq -r '[.metadata.managedFields[]? |
+    select(.manager == "ktctl") | .fieldsV1 |
+    del(.["f:metadata"]["f:annotations"]) | paths | join(".") |
+    select(. != "f:metadata")] | join(" ")'
+}
+notes() {
+  kc get --raw "$1" | jq -r '[.metadata.managedFields[]? |
+    select(.manager == "ktctl") | .fieldsV1["f:metadata"]["f:annotations"] |
+    keys[] | select(. != ".")] | sort | join(" ")'
+}
+
 @test "services: the fields are their manager's again: no conflict for kubectl apply --server-side" {
   serve alice local
   service fields web "$HTTP" | apply
   start exchange alice exchange fields --expose 8080
-  # also meanwhile
+  # meanwhile ours is what we added: the selector stays its manager's, who may
+  # apply it at any time
+  local at=/api/v1/namespaces/$NS/services/fields
+  [ "$(owned "$at")" = "" ]
+  [ "$(notes "$at")" = f:kt-selector ]
   service fields web "$HTTP" | apply
   eventually 10 asks local "http://$(service_ip fields)/"
   leave exchange
+  [ "$(kc get --raw "$at" | grep -c '"manager":"ktctl"')" = 0 ]
   selector_changes
   start exchange alice exchange fields --expose 8080
   murder exchange
@@ -94,6 +113,32 @@ selector_changes() {
   [ "$status" = 0 ]
   selector_changes
   [[ $(kc get --raw "/api/v1/namespaces/$NS/services/fields") != *'"kt-'* ]]
+}
+
+@test "services: who puts the selector back each time gets the Service, and is named" {
+  local pid rc=0
+  gitops() {
+    service fields web "$HTTP" | kc apply --server-side --force-conflicts \
+      --field-manager kustomize-controller -f - >/dev/null
+  }
+  stopped() {
+    gitops
+    ! kill -0 "$pid" 2>/dev/null
+  }
+  serve alice local
+  gitops
+  start exchange alice exchange fields --expose 8080
+  pid=$(pid_of exchange)
+  eventually 60 stopped
+  wait "$pid" || rc=$?
+  [ $rc = 1 ]
+  grep -q "Service $NS/fields was put back 3 times within a minute by 'kustomize-controller'" \
+    "$RUN/exchange.log"
+  grep -q -- "hint: .*--mode ephemeral.*reconcile=disabled.*ignoreDifferences" \
+    "$RUN/exchange.log"
+  [ "$(selector_of fields)" = '{"app":"web"}' ]
+  [[ $(kc get --raw "/api/v1/namespaces/$NS/services/fields") != *'"kt-'* ]]
+  eventually 15 no_objects
 }
 
 @test "services: replicas are their manager's again after --mode scale" {

@@ -324,6 +324,95 @@ static void a_preview_s_service_is_made_again(void **state)
 	play_fini(&p);
 }
 
+/* --- who puts it back each time ------------------------------------------- */
+
+/* As @by applies its manifest: on the server's side, or merged on its own (what
+ * the manifest does not name stays) */
+static void revert(struct play *p, const char *by, bool merged, const char *app)
+{
+	json_t *web = json_deep_copy(store_get(&p->s, WEB));
+	json_t *selector =
+		merged ? json_deep_copy(p->job.selector) : json_object();
+
+	json_object_set_new(selector, "app", json_string(app));
+	json_object_set_new(json_object_get(web, "spec"), "selector", selector);
+	json_object_set_new(json_object_get(web, "metadata"), "managedFields",
+			    json_pack("[{s:s,s:s,s:s,s:s,s:{s:{s:{}}}}]",
+				      "manager", by, "operation", "Apply",
+				      "apiVersion", "v1", "time",
+				      "2999-01-01T00:00:00Z", "fieldsV1",
+				      "f:spec", "f:selector"));
+	store_put(&p->s, WEB, web);
+}
+
+static bool is_ours(const struct play *p)
+{
+	return json_equal(
+		json_at(store_get(&p->s, WEB), "spec", "selector", NULL),
+		p->job.selector);
+}
+
+static void three_reverts_by_one_end_it(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_exchange(&p);
+	revert(&p, "kustomize-controller", false, "web");
+	assert_int_equal(attend(&p), 0);
+	assert_true(is_ours(&p));
+	revert(&p, "argocd-controller", true, "web");
+	assert_int_equal(attend(&p), 0);
+	revert(&p, "kustomize-controller", true, "web");
+	assert_int_equal(attend(&p), 0);
+	assert_true(is_ours(&p));
+	/* a new manifest is none, and it is the one to go back to */
+	revert(&p, "kustomize-controller", false, "new");
+	assert_int_equal(attend(&p), 0);
+	assert_true(is_ours(&p));
+	revert(&p, "argocd-controller", false, "new");
+	assert_int_equal(attend(&p), 0);
+	assert_true(is_ours(&p));
+	revert(&p, "kustomize-controller", false, "new");
+	assert_int_equal(attend(&p), -ECANCELED);
+	assert_non_null(strstr(p.err.msg, "Service n/web was put back 3 times "
+					  "within a minute by "
+					  "'kustomize-controller'"));
+	assert_non_null(strstr(p.err.hint, "--mode ephemeral"));
+	assert_non_null(strstr(p.err.hint, "ignoreDifferences for "
+					   "/spec/selector"));
+	assert_non_null(strstr(p.err.hint,
+			       "kustomize.toolkit.fluxcd.io/reconcile="
+			       "disabled"));
+	assert_true(job_give_back(&p.job));
+	assert_string_equal(
+		json_str(store_get(&p.s, WEB), "spec", "selector", "app", NULL),
+		"new");
+	assert_null(object_annotation(store_get(&p.s, WEB), "kt-selector"));
+	play_fini(&p);
+}
+
+static void reverts_are_counted_for_a_minute(void **state)
+{
+	struct reverts r = { 0 };
+
+	(void)state;
+	assert_false(reverts_is_last(&r, "a", 0));
+	reverts_note(&r, "a", NS_SEC);
+	reverts_note(&r, NULL, 2 * NS_SEC);
+	reverts_note(&r, "a", 50 * NS_SEC);
+	assert_true(reverts_is_last(&r, "a", 60 * NS_SEC));
+	assert_false(reverts_is_last(&r, "a", 61 * NS_SEC));
+	assert_false(reverts_is_last(&r, "b", 60 * NS_SEC));
+	assert_false(reverts_is_last(&r, NULL, 60 * NS_SEC));
+	reverts_note(&r, NULL, 55 * NS_SEC);
+	assert_true(reverts_is_last(&r, NULL, 60 * NS_SEC));
+	for (int i = 0; i < 100; i++)
+		reverts_note(&r, "c", 60 * NS_SEC);
+	assert_true(reverts_is_last(&r, "c", 60 * NS_SEC));
+	assert_false(reverts_is_last(&r, "a", 60 * NS_SEC));
+}
+
 static void the_rule_has_a_time(void **state)
 {
 	static const struct {
@@ -363,6 +452,8 @@ int main(void)
 		cmocka_unit_test(what_has_no_label_is_not_gone),
 		cmocka_unit_test(a_service_that_is_deleted_ends_it),
 		cmocka_unit_test(a_preview_s_service_is_made_again),
+		cmocka_unit_test(three_reverts_by_one_end_it),
+		cmocka_unit_test(reverts_are_counted_for_a_minute),
 		cmocka_unit_test(the_rule_has_a_time),
 	};
 
