@@ -646,7 +646,10 @@ static bool own_decides(struct task *t, struct step *s)
 		return true;
 	if (wildcard)
 		return false;
-	if (r->cfg.clash)
+	/* a name server of this machine that asks others does so through us,
+	 * and has heard the cluster's word: that is no other host */
+	if (r->cfg.clash && !dns_same_addresses(own->reply, own->len, s->reply,
+						s->len, t->q.type))
 		r->cfg.clash(r->cfg.user, &t->q.name, &s->name);
 	deliver_step(t, own);
 	return true;

@@ -397,3 +397,43 @@ bool dns_has_answer(const uint8_t *msg, size_t len)
 	return dns_hdr_read(&h, msg, len) == 0 &&
 	       dns_hdr_rcode(&h) == DNS_NOERROR && h.count[DNS_ANSWER];
 }
+
+static bool dns_find_address(const uint8_t *msg, size_t len, uint16_t type,
+			     const uint8_t *addr, size_t size)
+{
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	if (dns_walk_start(&w, msg, len) < 0)
+		return false;
+	while (dns_walk_next(&w, &rr) > 0)
+		if (rr.section == DNS_ANSWER && rr.type == type &&
+		    rr.rdlen == size && memcmp(msg + rr.rdata, addr, size) == 0)
+			return true;
+	return false;
+}
+
+/* All of @a's are among @b's */
+static bool dns_has_addresses(const uint8_t *a, size_t alen, const uint8_t *b,
+			      size_t blen, uint16_t type, size_t size)
+{
+	struct dns_walk w;
+	struct dns_rr rr;
+	int rc = dns_walk_start(&w, a, alen);
+
+	while (rc >= 0 && (rc = dns_walk_next(&w, &rr)) > 0)
+		if (rr.section == DNS_ANSWER && rr.type == type &&
+		    rr.rdlen == size &&
+		    !dns_find_address(b, blen, type, a + rr.rdata, size))
+			return false;
+	return rc >= 0;
+}
+
+bool dns_same_addresses(const uint8_t *a, size_t alen, const uint8_t *b,
+			size_t blen, uint16_t type)
+{
+	size_t size = type == DNS_A ? 4 : type == DNS_AAAA ? 16 : 0;
+
+	return size && dns_has_addresses(a, alen, b, blen, type, size) &&
+	       dns_has_addresses(b, blen, a, alen, type, size);
+}

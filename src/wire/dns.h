@@ -169,6 +169,11 @@ void dns_age(uint8_t *msg, size_t len, uint32_t age, uint32_t cap);
 KT_CHECK int dns_lifetime(const uint8_t *msg, size_t len, uint32_t *ttl,
 			  bool *negative);
 
+/** dns_same_addresses() - both replies have the same A or AAAA records (@type)
+ * as answers, in any order; false for other types, and where one is malformed
+ */
+bool dns_same_addresses(const uint8_t *a, size_t alen, const uint8_t *b,
+			size_t blen, uint16_t type);
 /** dns_has_answer() - NOERROR with at least one answer record */
 bool dns_has_answer(const uint8_t *msg, size_t len);
 

@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_walk(data, size);
 	check_truncate(data, size);
 	(void)!dns_lifetime(data, size, &ttl, &negative);
+	(void)!dns_same_addresses(data, size, data, size, DNS_A);
 	(void)dns_reply_matches(data, size, data, size);
 	(void)dns_reply_raw(data, size, DNS_FORMERR, raw);
 	if (dns_query_parse(&q, data, size) == 0) {

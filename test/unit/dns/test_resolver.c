@@ -659,6 +659,26 @@ static void the_own_domains_hosts(void **state)
 	assert_int_equal(f->cluster.asked, 0);
 }
 
+static const struct fake_rr echo_zone[] = {
+	{ "www.corp.test", "10.96.0.80" },
+	{ 0 },
+};
+
+/* dnsmasq on this machine asks its own server through us, and says what the
+ * cluster has said: nobody is warned of a host that is not there. */
+static void a_server_that_has_asked_us(void **state)
+{
+	struct fixture *f = *state;
+
+	office(f);
+	f->up.zone = echo_zone;
+	ask(f, "www.corp.test");
+	assert_reply(f, "www.corp.test", "10.96.0.80", 0);
+	ask_as(f, false, "www.corp.test", DNS_AAAA);
+	assert_reply(f, NULL, NULL, DNS_NOERROR);
+	assert_int_equal(f->clashes, 0);
+}
+
 /* Who knows every name knows none. */
 static void a_wildcard_in_the_own_domain(void **state)
 {
@@ -756,6 +776,7 @@ int main(void)
 		T(ingress_hosts),
 		T(unusual_messages),
 		T(the_own_domains_hosts),
+		T(a_server_that_has_asked_us),
 		T(a_wildcard_in_the_own_domain),
 		T(the_own_domains_server_is_silent),
 		T(servers_in_a_captured_range),
