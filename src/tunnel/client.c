@@ -127,6 +127,12 @@ void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st)
 	scheduler_bulk(t->scheduler, st);
 }
 
+void tunnel_probe(struct tunnel *t)
+{
+	if (t->link)
+		session_probe(link_session(t->link));
+}
+
 size_t tunnel_streams(const struct tunnel *t)
 {
 	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link))

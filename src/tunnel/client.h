@@ -66,6 +66,8 @@ enum tunnel_state tunnel_state(const struct tunnel *t);
 void tunnel_stats(const struct tunnel *t, struct session_stats *st);
 /** tunnel_bulk_stats() - of the session for bulk; zeroes when there is none */
 void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st);
+/** tunnel_probe() - see session_probe(); the answer is in tunnel_stats() */
+void tunnel_probe(struct tunnel *t);
 size_t tunnel_streams(const struct tunnel *t);
 
 /* --- TCP ------------------------------------------------------------------ */

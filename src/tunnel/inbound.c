@@ -351,6 +351,12 @@ void inbound_stats(const struct inbound *in, struct session_stats *st)
 		session_get_stats(link_session(in->link), st);
 }
 
+void inbound_probe(struct inbound *in)
+{
+	if (in->link)
+		session_probe(link_session(in->link));
+}
+
 size_t inbound_callers(const struct inbound *in)
 {
 	struct mux *m = in->link ? link_mux(in->link) : NULL;

@@ -87,6 +87,7 @@ struct session {
 	int64_t silence; /* since the last byte of this carrier */
 	int64_t down;	 /* since it was UP */
 	bool pinged;
+	int64_t answer, answer_rtt; /* of the last PONG of this carrier */
 
 	/* outgoing */
 	struct replay replay;
@@ -179,6 +180,8 @@ void session_get_stats(const struct session *s, struct session_stats *st)
 		.rtt_ns = s->inflight.rtt,
 		.rate = s->inflight.rate,
 		.carriers = s->carriers,
+		.answer_ns = s->answer,
+		.answer_rtt_ns = s->answer_rtt,
 	};
 }
 
@@ -197,6 +200,7 @@ static void detach(struct session *s)
 	s->blocked = false;
 	s->silence = 0;
 	s->pinged = false;
+	s->answer = s->answer_rtt = 0;
 	s->cur.active = false;
 	buf_reset(&s->ctl);
 	s->parser = (struct frame_parser){ 0 };
@@ -409,6 +413,8 @@ static size_t sent_cur(struct session *s, size_t n)
 	part = MIN(n - head, s->cur.left);
 	s->cur.left -= part;
 	s->next += part;
+	if (s->cfg.total && s->next > s->high)
+		s->cfg.total->sent += s->next - s->high;
 	s->high = MAX(s->high, s->next);
 	if (!s->cur.left && !s->cur.header_left)
 		s->cur.active = false;
@@ -554,6 +560,8 @@ static int take_data(struct session *s, const struct frame_event *ev)
 	p += old;
 	n -= (size_t)old;
 	s->received += n;
+	if (s->cfg.total)
+		s->cfg.total->received += n;
 	return s->ops->data(s->user, p, n);
 }
 
@@ -567,8 +575,11 @@ static int take_time(struct session *s, const struct frame_event *ev)
 	if (ev->hdr.type == FRAME_PONG) {
 		int64_t now = clock_ns();
 
-		if (t <= (uint64_t)now)
-			inflight_rtt(&s->inflight, now - (int64_t)t, now);
+		if (t > (uint64_t)now)
+			return 0;
+		inflight_rtt(&s->inflight, now - (int64_t)t, now);
+		s->answer = now;
+		s->answer_rtt = now - (int64_t)t;
 		return 0;
 	}
 	/* a peer that only pings and never reads gets no more pongs: no room */
@@ -822,8 +833,16 @@ static void tick_up(struct session *s)
 	if (s->silence < s->cfg.ping_ns)
 		return;
 	s->pinged = true; /* or something else waits to be sent: as good */
-	if (!s->ctl.len && frame_put_time(&s->ctl, header(s, FRAME_PING),
-					  (uint64_t)clock_ns()) == 0)
+	if (!s->ctl.len)
+		session_probe(s);
+}
+
+void session_probe(struct session *s)
+{
+	/* also behind what waits: no room for it is no answer */
+	if (s->state == SESSION_UP &&
+	    frame_put_time(&s->ctl, header(s, FRAME_PING),
+			   (uint64_t)clock_ns()) == 0)
 		session_kick(s);
 }
 

@@ -30,6 +30,12 @@ enum session_state {
 	SESSION_NSTATES_
 };
 
+/** struct session_total - bytes of the stream of several sessions, one after
+ *  the other or beside each other */
+struct session_total {
+	uint64_t sent, received;
+};
+
 struct session_config {
 	int64_t ping_ns;     /* silence before a PING */
 	int64_t dead_ns;     /* silence before the carrier is given up */
@@ -40,6 +46,8 @@ struct session_config {
 	size_t inflight_max; /* bytes in flight, <= replay_max */
 	size_t buffers;	     /* bytes received that nobody took yet, of this
 				session and the bulk one together */
+	struct session_total *total; /* counted there as well; borrowed, or
+					NULL */
 };
 
 /** session_config_default() - what both programs use if nothing else is said */
@@ -59,6 +67,9 @@ struct session_stats {
 	int64_t rtt_ns;			/* smoothed */
 	uint64_t rate;			/* delivered bytes/s, last sample */
 	unsigned int carriers;		/* how many it has had */
+	int64_t answer_ns;     /* when the other end answered a PING last,
+				  CLOCK_MONOTONIC; 0: never, on this carrier */
+	int64_t answer_rtt_ns; /* how long that took */
 };
 
 /** struct session_ops - the owner of the stream (tunnel/mux) */
@@ -101,6 +112,10 @@ void session_attach(struct session *s, struct carrier *c);
 KT_CHECK int session_adopt(struct session *s, struct carrier *c,
 			   const struct frame_hello *hello, uint64_t ack,
 			   struct kt_error *err);
+
+/** session_probe() - have the other end answer a PING now, if it is UP; see
+ *  session_stats.answer_ns */
+void session_probe(struct session *s);
 
 /** session_kick() - there is something to produce; sent after this batch */
 void session_kick(struct session *s);

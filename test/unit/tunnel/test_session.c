@@ -317,6 +317,65 @@ static void notices_silence(void **state)
 	finish();
 }
 
+static int64_t answered(void)
+{
+	struct session_stats st;
+
+	session_get_stats(near.s, &st);
+	assert_true(!st.answer_ns == !st.answer_rtt_ns);
+	return st.answer_ns;
+}
+
+/* Silence would ask only after two seconds */
+static void is_probed_when_asked(void **state)
+{
+	long budget = -1;
+	int64_t asked;
+
+	(void)state;
+	begin(10);
+	session_probe(near.s); /* there is no carrier: nothing */
+	join(&budget, 1);
+	while (!all_there())
+		loop_once(loop, NS_SEC);
+	assert_int_equal(answered(), 0);
+	for (int i = 0; i < 2; i++) {
+		asked = clock_ns();
+		session_probe(near.s);
+		while (answered() < asked && clock_ns() - asked < NS_SEC)
+			loop_once(loop, NS_MS);
+		assert_in_range(answered(), asked, clock_ns());
+	}
+	budget = 0;
+	session_probe(near.s);
+	wait_for(&near.lost);
+	assert_int_equal(answered(), 0); /* it was another carrier's */
+	finish();
+}
+
+/* What is sent again after a cut counts once */
+static void counts_what_it_carries(void **state)
+{
+	struct session_total total = { 0 };
+	long budget = 700, never = -1;
+
+	(void)state;
+	begin(TOTAL);
+	session_free(near.s);
+	cfg.total = &total;
+	near.s = session_new(loop, &cfg, NULL, FRAME_ROLE_CLIENT, &ops, &near);
+	cfg.total = NULL;
+	join(&budget, 1);
+	wait_for(&near.lost);
+	join(&never, 2);
+	while (!all_there())
+		loop_once(loop, NS_SEC);
+	assert_true(near.resumes > 0);
+	assert_int_equal(total.sent, TOTAL);
+	assert_int_equal(total.received, TOTAL);
+	finish();
+}
+
 static void tells_of_the_end(void **state)
 {
 	long never = -1;
@@ -622,6 +681,8 @@ int main(void)
 		T(bounds_what_it_keeps),
 		T(dies_when_away_too_long),
 		T(notices_silence),
+		T(is_probed_when_asked),
+		T(counts_what_it_carries),
 		T(tells_of_the_end),
 		T(refuses_the_unknown),
 		T(refuses_too_many),
