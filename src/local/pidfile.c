@@ -63,7 +63,7 @@ static bool pidfile_is_alive(pid_t pid)
 	return (kill(pid, 0) == 0 || errno == EPERM) && name_is_ours(pid);
 }
 
-static bool same_network(pid_t pid)
+bool pidfile_same_network(pid_t pid)
 {
 	char ours[PATH_MAX], theirs[PATH_MAX];
 
@@ -119,7 +119,7 @@ static void scan_entry(struct scan *s, int dir, const char *name)
 		return;
 	}
 	s->any = true;
-	if (same_network(pid))
+	if (pidfile_same_network(pid))
 		s->alive = pid;
 }
 

@@ -27,6 +27,10 @@ struct loop;
  *  namespace, or 0; files of dead processes are removed on the way */
 pid_t pidfile_alive(const struct home *h, const char *component);
 
+/** pidfile_same_network() - is @pid in this process's network namespace? true
+ *  also where that cannot be seen */
+bool pidfile_same_network(pid_t pid);
+
 /** pidfile_any() - a live @component (NULL: any) in whatever network namespace
  */
 bool pidfile_any(const struct home *h, const char *component);

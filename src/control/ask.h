@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CONTROL_ASK_H
+#define KT_CONTROL_ASK_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+
+/**
+ * DOC: Asking the commands that run on this machine
+ *
+ * All of them at once. Sockets of dead processes are removed on the way;
+ * commands in another network namespace are another machine's, so to speak
+ * (pidfile.h). Who does not answer within four seconds is "stopped" (SIGSTOP,
+ * Ctrl-Z; known after half a second) or "hung".
+ */
+
+struct home;
+struct loop;
+struct strv;
+
+/** ask_sessions() - *@out: array of session objects (message.h), in the order
+ *  in which they were started (returned); 0 or -EINTR with @err */
+KT_CHECK int ask_sessions(struct loop *l, const struct home *h, json_t **out,
+			  struct kt_error *err);
+
+/** struct ask_end - what became of a command that was asked to leave */
+struct ask_end {
+	char *id;
+	int rc;	    /* 0: it has ended, with @status; -errno: why not */
+	int status; /* its exit status */
+};
+
+/**
+ * ask_leave() - have every session of @ids end, and wait until all processes
+ * are gone
+ * @fn: each one as soon as it is known; borrowed
+ * Return: 0 or -EINTR with @err.
+ */
+KT_CHECK int ask_leave(struct loop *l, const struct home *h, char *const *ids,
+		       size_t n,
+		       void (*fn)(void *user, const struct ask_end *end),
+		       void *user, struct kt_error *err);
+
+/** ask_names() - ids of the sessions, which are not asked anything */
+void ask_names(const struct home *h, struct strv *names);
+
+#endif

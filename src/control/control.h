@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CONTROL_CONTROL_H
+#define KT_CONTROL_CONTROL_H
+
+#include "control/report.h"
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/**
+ * DOC: The control socket of a running command
+ *
+ * "ktctl status" and "ktctl disconnect" talk to it (message.h). It lives in the
+ * command's loop: while that does not run, nobody is answered, and the asker
+ * says so. Who asks must be the same user, root, or the one who called sudo.
+ *
+ * "status" is answered when the far end of every tunnel has answered a ping
+ * that was sent for this question, or after two seconds without: so what is
+ * said is true now, and costs nothing while nobody asks.
+ *
+ *   starting  not ready yet
+ *   up        the shadow has answered just now
+ *   partial   so it has, but of several tunnels some are not up
+ *   silent    the shadow has not answered within two seconds
+ *   lost      there is no connection; it is tried again
+ *   leaving   was told to end: cleans up
+ */
+
+struct control;
+struct home;
+struct loop;
+struct signals;
+
+struct control_config {
+	struct loop *loop;
+	struct signals *signals;
+	const struct home *home;
+	const char *command;
+	const char *target; /* what the user named, or NULL */
+};
+
+/** control_new() - the socket is there when it returns; NULL with @err */
+struct control *control_new(const struct control_config *cfg,
+			    struct kt_error *err);
+/** control_free() - it is gone; who had asked for the end is told @status, the
+ *  exit status */
+void control_free(struct control *c, int status);
+
+/* NULL is allowed as @c in all that follow: a command may run without. */
+
+/** control_id() - "connect-123", or NULL */
+const char *control_id(const struct control *c);
+/** control_where() - the kubeconfig's context, and the namespace */
+void control_where(struct control *c, const char *context, const char *ns);
+/** control_serve() - ask @src (borrowed; NULL: nobody) from now on */
+void control_serve(struct control *c, const struct control_source *src,
+		   void *user);
+/** control_ready() - all is up; @log: its messages go to this file from now on
+ *  (NULL: to the terminal) */
+void control_ready(struct control *c, const char *log);
+
+/** control_state() - the word for @r, @asked being when the last ping was sent
+ */
+const char *control_state(const struct control_report *r, int64_t asked);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Into the background: who is told what, and what stays open. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "control/background.h"
+#include "local/home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static struct home home;
+
+/* What the command does in its own process; never returns */
+typedef void job_fn(struct background *b);
+
+static pid_t launch(job_fn *job)
+{
+	pid_t pid = fork();
+	struct kt_error err = { 0 };
+	struct background *b = NULL;
+	int status = 99;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (background_start(&b, &home, "connect", &status, &err) == 0)
+		job(b);
+	_exit(status);
+}
+
+/* The exit status of the process that was called */
+static int call(job_fn *job)
+{
+	int status;
+	pid_t pid = launch(job);
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void fails(struct background *b)
+{
+	(void)b;
+	_exit(3);
+}
+
+static void is_killed(struct background *b)
+{
+	(void)b;
+	raise(SIGKILL);
+}
+
+static void ended_before_it_was_up(void **state)
+{
+	(void)state;
+	assert_int_equal(call(fails), 3);
+	assert_int_equal(call(is_killed), 128 + SIGKILL);
+}
+
+/* --- up ------------------------------------------------------------------- */
+
+static int inherited[2]; /* a pipe of the caller's */
+static char *fifo;
+
+struct said {
+	bool own_session, closed;
+	char log[256];
+};
+
+/* Tells the test, by a fifo, what it is like after all is up */
+static void goes_on(struct background *b)
+{
+	struct said said = { 0 };
+	int fd;
+
+	said.closed = fcntl(inherited[0], F_GETFD) < 0;
+	background_detach(b);
+	said.own_session = getsid(0) == getpid();
+	snprintf(said.log, sizeof(said.log), "%s", background_log(b));
+	fprintf(stderr, "a warning\n");
+	fflush(stderr);
+	fd = open(fifo, O_WRONLY);
+	if (write(fd, &said, sizeof(said)) != sizeof(said))
+		_exit(1);
+	background_free(b);
+	_exit(0);
+}
+
+static void goes_on_when_up(void **state)
+{
+	struct said said = { 0 };
+	auto_free char *text = NULL;
+	auto_close int fd = -1;
+
+	(void)state;
+	fifo = xasprintf("%s/fifo", home.user);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(pipe(inherited), 0);
+	inherited[0] = fcntl(inherited[0], F_DUPFD, 20);
+	assert_int_equal(call(goes_on), 0);
+	fd = open(fifo, O_RDONLY);
+	assert_int_equal(read(fd, &said, sizeof(said)), sizeof(said));
+	assert_true(said.own_session);
+	assert_true(said.closed);
+	text = file_read(said.log, 4096, NULL);
+	assert_non_null(text);
+	assert_string_equal(text, "a warning\n");
+	unlink(said.log);
+	unlink(fifo);
+	free(fifo);
+}
+
+/* --- the caller is killed ------------------------------------------------- */
+
+static void tells_of_a_signal(struct background *b)
+{
+	sigset_t set;
+	int signo = 0, fd;
+
+	(void)b;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = open(fifo, O_WRONLY);
+	if (write(fd, &signo, sizeof(signo)) != sizeof(signo))
+		_exit(1);
+	sigwait(&set, &signo);
+	if (write(fd, &signo, sizeof(signo)) != sizeof(signo))
+		_exit(1);
+	_exit(0);
+}
+
+static void leaves_with_its_caller(void **state)
+{
+	auto_close int fd = -1;
+	int signo = -1;
+	pid_t pid;
+
+	(void)state;
+	fifo = xasprintf("%s/fifo", home.user);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	pid = launch(tells_of_a_signal);
+	fd = open(fifo, O_RDONLY);
+	assert_int_equal(read(fd, &signo, sizeof(signo)), sizeof(signo));
+	kill(pid, SIGKILL);
+	assert_int_equal(read(fd, &signo, sizeof(signo)), sizeof(signo));
+	assert_int_equal(signo, SIGTERM);
+	waitpid(pid, NULL, 0);
+	unlink(fifo);
+	free(fifo);
+}
+
+static void needs_a_home(void **state)
+{
+	struct home nowhere = home;
+	struct kt_error err = { 0 };
+	struct background *b = NULL;
+	static char missing[] = "/nonexistent";
+	int status = -1, rc;
+
+	(void)state;
+	nowhere.user = missing;
+	rc = background_start(&b, &nowhere, "connect", &status, &err);
+	if (rc < 0) /* the child */
+		_exit(strstr(err.msg, "/nonexistent") ? 4 : 5);
+	assert_int_equal(rc, 1);
+	assert_int_equal(status, 4);
+}
+
+/* --- a home of its own ---------------------------------------------------- */
+
+static int set_up(void **state)
+{
+	char dir[] = "/tmp/ktctl-background-XXXXXX";
+
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	setenv("HOME", dir, 1);
+	unsetenv("SUDO_UID");
+	unsetenv("SUDO_GID");
+	home_init(&home);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	auto_free char *text =
+		xasprintf("rm -rf -- '%s'", home.user); /* a log a job */
+	char *const argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, text, NULL };
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		execv("/bin/sh", argv);
+		_exit(127);
+	}
+	waitpid(pid, NULL, 0);
+	home_fini(&home);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ended_before_it_was_up),
+		cmocka_unit_test(goes_on_when_up),
+		cmocka_unit_test(leaves_with_its_caller),
+		cmocka_unit_test(needs_a_home),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session in a process of its own, and who asks it. */
+#include "json.h"
+#include "schema.h"
+
+#include "base/loop.h"
+#include "control/ask.h"
+#include "control/control.h"
+#include "control/message.h"
+#include "control/place.h"
+#include "local/home.h"
+#include "local/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static struct home home;
+static struct loop *loop;
+static pid_t child;
+static char *id;
+
+/* --- the session ---------------------------------------------------------- */
+
+/* What its tunnels are like: the last byte that the test wrote into a pipe */
+struct fake {
+	struct watch watch;
+	int fd;
+	char how;	  /* 'u'p, 's'ilent, 'l'ost, 'p'artial */
+	int64_t answered; /* to the last ping */
+};
+
+static void fake_probe(void *user)
+{
+	struct fake *f = user;
+
+	if (f->how == 'u' || f->how == 'p')
+		f->answered = clock_ns();
+}
+
+static void fake_report(void *user, struct control_report *r)
+{
+	const struct fake *f = user;
+
+	r->tunnels = 2;
+	r->up = f->how == 'l' ? 0 : f->how == 'p' ? 1 : 2;
+	r->answered = f->answered;
+	r->latency = 1500000;
+	r->streams = 3;
+	r->bytes_in = (uint64_t)1 << 40;
+	r->bytes_out = 7;
+	r->reconnects = 1;
+	r->why = "no answer\033[2J\xff";
+	r->when_lost = 1700000000;
+}
+
+static void fake_on_byte(struct watch *w, uint32_t events)
+{
+	struct fake *f = container_of(w, struct fake, watch);
+	char how;
+
+	(void)events;
+	if (read(f->fd, &how, 1) != 1)
+		_exit(9); /* the test is over */
+	f->how = how;
+}
+
+static int run_session(int fd, int status)
+{
+	static const struct control_source src = { fake_probe, fake_report };
+	struct kt_error err = { 0 };
+	struct fake f = { .fd = fd, .how = '0' };
+	struct control_config cfg = { .home = &home,
+				      .command = "connect",
+				      .target = "web\033" };
+	struct control *c;
+
+	cfg.loop = loop_new();
+	cfg.signals = signals_new(cfg.loop, &err);
+	c = control_new(&cfg, &err);
+	if (!c)
+		return 8;
+	if (loop_watch_start(cfg.loop, &f.watch, fd, EPOLLIN, fake_on_byte) < 0)
+		return 8;
+	control_where(c, "ctx", "shop");
+	while (loop_once(cfg.loop, -1) >= 0 && !signals_seen(cfg.signals))
+		if (f.how != '0') {
+			control_serve(c, &src, &f);
+			control_ready(c, "/x/y.log");
+		}
+	control_free(c, status);
+	return status;
+}
+
+/* The write end of its pipe */
+static int start(int status)
+{
+	int pair[2];
+
+	assert_int_equal(pipe(pair), 0);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(pair[1]);
+		_exit(run_session(pair[0], status));
+	}
+	close(pair[0]);
+	free(id);
+	id = xasprintf("connect-%d", (int)child);
+	return pair[1];
+}
+
+static int end(int fd)
+{
+	int status;
+
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+/* --- who asks ------------------------------------------------------------- */
+
+/* Ours of all that run on this machine, or NULL (returned) */
+static json_t *ours(void)
+{
+	struct kt_error err = { 0 };
+	json_t *all, *s, *found = NULL;
+	size_t i;
+
+	assert_int_equal(ask_sessions(loop, &home, &all, &err), 0);
+	json_array_foreach (all, i, s)
+		if (str_eq(json_string_value(json_object_get(s, "id")), id))
+			found = json_incref(s);
+	json_decref(all);
+	return found;
+}
+
+static const char *member(const json_t *s, const char *name)
+{
+	return json_string_value(json_object_get(s, name));
+}
+
+/* Its state is @state soon: the other process has to be there, and to read */
+static json_t *becomes(const char *state)
+{
+	int64_t limit = clock_ns() + 20 * NS_SEC;
+	json_t *s = NULL;
+
+	do {
+		json_decref(s);
+		s = ours();
+		if (s && str_eq(member(s, "state"), state))
+			return s;
+		usleep(10000);
+	} while (clock_ns() < limit);
+	fail_msg("is %s, not %s", s ? member(s, "state") : "nothing", state);
+	return NULL;
+}
+
+static void becomes_soon(const char *state)
+{
+	json_decref(becomes(state));
+}
+
+static void fits_schema(const json_t *session)
+{
+	auto_free char *path =
+		xasprintf("%s/status.json", getenv("KT_SCHEMA_DIR"));
+	json_t *all =
+		json_pack("{s:i,s:[O]}", "version", 1, "sessions", session);
+	struct schema schema;
+	const char *name;
+	json_t *v, *copy;
+
+	schema_load(&schema, path);
+	if (!schema_fits(&schema, all, schema.root))
+		fail_msg("%s", schema.why);
+	json_object_foreach ((json_t *)(uintptr_t)session, name, v) {
+		copy = json_deep_copy(all);
+		json_object_del(
+			json_array_get(json_object_get(copy, "sessions"), 0),
+			name);
+		assert_false(schema_fits(&schema, copy, schema.root));
+		json_decref(copy);
+	}
+	json_decref(all);
+	json_decref(schema.root);
+}
+
+/* --- tests ---------------------------------------------------------------- */
+
+static void says_how_it_is(void **state)
+{
+	int fd = start(0);
+	json_t *s = becomes("starting"), *loss;
+
+	(void)state;
+	fits_schema(s);
+	json_decref(s);
+	assert_int_equal(write(fd, "u", 1), 1);
+	s = becomes("up");
+	fits_schema(s);
+	assert_string_equal(member(s, "command"), "connect");
+	assert_string_equal(member(s, "target"), "web\\x1b");
+	assert_string_equal(member(s, "context"), "ctx");
+	assert_string_equal(member(s, "namespace"), "shop");
+	assert_string_equal(member(s, "log"), "/x/y.log");
+	assert_int_equal(json_integer_value(json_object_get(s, "pid")), child);
+	assert_int_equal(json_integer_value(json_object_get(s, "bytes_in")),
+			 (json_int_t)1 << 40);
+	loss = json_object_get(s, "last_loss");
+	assert_string_equal(member(loss, "at"), "2023-11-14T22:13:20Z");
+	assert_string_equal(member(loss, "reason"), "no answer\\x1b[2J\\xff");
+	json_decref(s);
+	assert_int_equal(write(fd, "p", 1), 1);
+	becomes_soon("partial");
+	assert_int_equal(write(fd, "l", 1), 1);
+	becomes_soon("lost");
+	assert_int_equal(end(fd), 9);
+}
+
+/* It was up a moment ago; that is no reason to say so now */
+static void is_silent_within_five_seconds(void **state)
+{
+	int fd = start(0);
+	int64_t begin;
+
+	(void)state;
+	assert_int_equal(write(fd, "u", 1), 1);
+	becomes_soon("up");
+	assert_int_equal(write(fd, "s", 1), 1);
+	begin = clock_ns();
+	becomes_soon("silent");
+	assert_true(clock_ns() - begin < 5 * NS_SEC);
+	end(fd);
+}
+
+static void is_stopped(void **state)
+{
+	int fd = start(0);
+	json_t *s;
+
+	(void)state;
+	becomes_soon("starting");
+	kill(child, SIGSTOP);
+	s = becomes("stopped");
+	fits_schema(s);
+	json_decref(s);
+	kill(child, SIGCONT);
+	becomes_soon("starting");
+	end(fd);
+}
+
+static bool is_named(void)
+{
+	auto_strv struct strv names = { 0 };
+
+	ask_names(&home, &names);
+	return strv_has(&names, id);
+}
+
+/* Its socket is there still: the next who looks takes it away */
+static void is_gone(int i)
+{
+	int fd = start(0), dir;
+	char name[PLACE_NAME_MAX];
+	struct stat st;
+
+	becomes_soon("starting");
+	place_name(name, "connect", child);
+	dir = place_open(&home, NULL);
+	assert_true(dir >= 0);
+	assert_int_equal(fstatat(dir, name, &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_true(is_named());
+	kill(child, SIGKILL);
+	end(fd);
+	if (i)
+		assert_null(ours());
+	else
+		assert_false(is_named());
+	assert_int_equal(fstatat(dir, name, &st, 0), -1);
+	close(dir);
+}
+
+static void is_gone_after_a_kill(void **state)
+{
+	(void)state;
+	is_gone(0);
+	is_gone(1);
+}
+
+static struct ask_end told;
+static size_t ntold;
+
+static void on_end(void *user, const struct ask_end *e)
+{
+	(void)user;
+	told = *e;
+	ntold++;
+}
+
+static void leave_it(void)
+{
+	char *ids[] = { id };
+	struct kt_error err = { 0 };
+
+	ntold = 0;
+	assert_int_equal(ask_leave(loop, &home, ids, 1, on_end, NULL, &err), 0);
+	assert_int_equal(ntold, 1);
+}
+
+/* The exit status is known, and the process is gone by then */
+static void leaves_when_asked(void **state)
+{
+	static const int statuses[] = { 0, 1, 130 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		int fd = start(statuses[i]), status;
+
+		becomes_soon("starting");
+		leave_it();
+		assert_int_equal(told.rc, 0);
+		assert_int_equal(told.status, statuses[i]);
+		assert_int_equal(waitpid(child, &status, WNOHANG), child);
+		assert_int_equal(WEXITSTATUS(status), statuses[i]);
+		close(fd);
+		assert_null(ours());
+	}
+}
+
+static void tells_of_a_death_in_between(void **state)
+{
+	int fd = start(0);
+	pid_t killer;
+
+	(void)state;
+	becomes_soon("starting");
+	kill(child, SIGSTOP); /* it takes the question, and nothing follows */
+	killer = fork();
+	if (killer == 0) {
+		usleep(200000);
+		kill(child, SIGKILL);
+		_exit(0);
+	}
+	leave_it();
+	assert_int_equal(told.rc, -ECONNRESET);
+	waitpid(killer, NULL, 0);
+	end(fd);
+}
+
+/* Whatever is sent to it: an answer that says so, and it lives */
+static void answers_nonsense(void **state)
+{
+	static const char *const bad[] = {
+		"\n",
+		"{}\n",
+		"GET / HTTP/1.1\r\n",
+		"{\"version\": 1, \"ask\": \"status\"}\n{\"version\": 1}\n",
+	};
+	char name[PLACE_NAME_MAX], answer[512], huge[4096];
+	int fd = start(0), dir = place_open(&home, NULL);
+
+	(void)state;
+	becomes_soon("starting");
+	memset(huge, 'x', sizeof(huge));
+	place_name(name, "connect", child);
+	for (size_t i = 0; i <= ARRAY_SIZE(bad); i++) {
+		bool big = i == ARRAY_SIZE(bad);
+		int s = place_connect(dir, name);
+		ssize_t n;
+
+		assert_true(s >= 0);
+		fcntl(s, F_SETFL, 0);
+		assert_true(send(s, big ? huge : bad[i],
+				 big ? sizeof(huge) : strlen(bad[i]),
+				 MSG_NOSIGNAL) > 0);
+		n = recv(s, answer, sizeof(answer) - 1, 0);
+		if (n > 0) { /* a reset, where more came than was read */
+			answer[n] = '\0';
+			assert_non_null(strstr(answer, "\"error\""));
+		}
+		close(s);
+	}
+	becomes_soon("starting");
+	close(dir);
+	end(fd);
+}
+
+/* Nobody else's: by the file's mode, where we are root */
+static void is_ours_alone(void **state)
+{
+	int fd = start(0), status;
+	char name[PLACE_NAME_MAX];
+	pid_t other;
+
+	(void)state;
+	becomes_soon("starting");
+	if (geteuid() == 0) {
+		place_name(name, "connect", child);
+		other = fork();
+		if (other == 0) {
+			int dir = place_open(&home, NULL);
+
+			if (setgid(65534) < 0 || setuid(65534) < 0)
+				_exit(2);
+			_exit(place_connect(dir, name) == -EACCES ? 0 : 1);
+		}
+		assert_int_equal(waitpid(other, &status, 0), other);
+		assert_int_equal(status, 0);
+	}
+	end(fd);
+}
+
+/* --- a home of its own ---------------------------------------------------- */
+
+static int set_up(void **state)
+{
+	char dir[] = "/tmp/ktctl-control-XXXXXX";
+
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	setenv("HOME", dir, 1);
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	unsetenv("SUDO_UID");
+	unsetenv("SUDO_GID");
+	home_init(&home);
+	loop = loop_new();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	auto_free char *run = xasprintf("%s/ktctl", home.user);
+
+	(void)state;
+	rmdir(run);
+	rmdir(home.user);
+	home_fini(&home);
+	loop_free(loop);
+	free(id);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(says_how_it_is),
+		cmocka_unit_test(is_silent_within_five_seconds),
+		cmocka_unit_test(is_stopped),
+		cmocka_unit_test(is_gone_after_a_kill),
+		cmocka_unit_test(leaves_when_asked),
+		cmocka_unit_test(tells_of_a_death_in_between),
+		cmocka_unit_test(answers_nonsense),
+		cmocka_unit_test(is_ours_alone),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
