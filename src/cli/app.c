@@ -4,6 +4,8 @@
 #include "base/print.h"
 
 #include "cli/progress.h"
+#include "control/background.h"
+#include "control/control.h"
 #include "local/signals.h"
 
 #include <errno.h>
@@ -39,4 +41,25 @@ int app_usage(const struct app *app, const struct kt_error *err)
 		progress_fail(app->progress);
 	print_error(err);
 	return EXIT_USAGE;
+}
+
+void app_ready(const struct app *app)
+{
+	const char *log = background_log(app->background);
+
+	control_ready(app->control, log);
+	if (!log)
+		return;
+	progress_plain(app->progress);
+	background_detach(app->background);
+}
+
+const char *app_leave_how(const struct app *app, char *dst, size_t size)
+{
+	if (app->background && app->control)
+		snprintf(dst, size, "Leave it with: ktctl disconnect %s",
+			 control_id(app->control));
+	else
+		snprintf(dst, size, "Ctrl-C to leave.");
+	return dst;
 }

@@ -4,6 +4,10 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
+
+struct background;
+struct control;
 struct home;
 struct loop;
 struct options;
@@ -30,7 +34,16 @@ struct app {
 	struct signals *signals;
 	const struct home *home;       /* ~/.kt */
 	const struct options *options; /* all of them */
+	/* of a command whose row says `.session = true`, or NULL */
+	struct control *control;
+	struct background *background;
 };
+
+/** app_ready() - a session has said that all looks good: "status" says so, too,
+ *  and what was started with --background goes there */
+void app_ready(const struct app *app);
+/** app_leave_how() - how to leave it: a sentence, for that line */
+const char *app_leave_how(const struct app *app, char *dst, size_t size);
 
 /**
  * app_fail() - tell the user why the command ends, on stderr
@@ -57,6 +70,8 @@ int command_recover(struct app *app, const struct options *o);
 int command_doctor(struct app *app, const struct options *o);
 int command_image_export(struct app *app, const struct options *o);
 int command_image_push(struct app *app, const struct options *o);
+int command_status(struct app *app, const struct options *o);
+int command_disconnect(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);
 int command_config_get(struct app *app, const struct options *o);
 int command_config_set(struct app *app, const struct options *o);

@@ -69,9 +69,11 @@ struct command {
 					 name; or NULL */
 	const char *group;	      /* of its configuration items, or NULL */
 	size_t min_args, max_args;
-	bool loop;   /* wants loop, progress, signals */
-	bool hidden; /* helpers of the completion scripts */
-	bool raw;    /* its arguments are not parsed (completion helper) */
+	bool loop;    /* wants loop, progress, signals */
+	bool session; /* runs until it is ended: has a control socket, can go
+			 to the background */
+	bool hidden;  /* helpers of the completion scripts */
+	bool raw;     /* its arguments are not parsed (completion helper) */
 	/** run() - returns the exit status; NULL for a parent row */
 	int (*run)(struct app *app, const struct options *o);
 };

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
+#include "control/ask.h"
 
 #include <string.h>
 
@@ -158,6 +159,16 @@ static void offer_profiles(const struct complete *c)
 		complete_offer(c, names.v[i], NULL);
 }
 
+/* Sessions that run, and their commands */
+static void offer_sessions(const struct complete *c)
+{
+	auto_strv struct strv names = { 0 };
+
+	ask_names(c->home, &names);
+	for (size_t i = 0; i < names.n; i++)
+		complete_offer(c, names.v[i], NULL);
+}
+
 /* of help: a command, then one of its sub-commands */
 static void offer_topics(const struct complete *c,
 			 const struct parse_context *ctx)
@@ -186,6 +197,8 @@ static void offer_arguments(struct complete *c, const struct parse_context *ctx)
 	} else if (strcmp(name, "config get") == 0 ||
 		   strcmp(name, "config unset") == 0) {
 		offer_set_items(c);
+	} else if (strcmp(name, "disconnect") == 0) {
+		offer_sessions(c);
 	} else if (str_ends(name, "-profile") && !ctx->nargs &&
 		   ctx->command->max_args) {
 		offer_profiles(c);

@@ -111,6 +111,12 @@ struct forward_options {
 	struct prefixes address; /* none: the loopback addresses */
 };
 
+/** struct session_options - of every command that runs until it is ended */
+struct session_options {
+	bool background;
+	int with; /* ends with this process; 0: with none */
+};
+
 struct config_options {
 	bool all;     /* show, unset */
 	bool dry_run; /* load-profile */
@@ -127,6 +133,15 @@ struct completion_options {
 };
 
 enum output_form { OUTPUT_TEXT, OUTPUT_JSON };
+
+struct status_options {
+	int output; /* enum output_form; OUTPUT_TEXT: the table */
+	bool watch;
+};
+
+struct disconnect_options {
+	bool all;
+};
 
 struct version_options {
 	bool client; /* ask no cluster */
@@ -158,6 +173,9 @@ struct options {
 	struct version_options version;
 	struct doctor_options doctor;
 	struct image_options image;
+	struct session_options session;
+	struct status_options status;
+	struct disconnect_options disconnect;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

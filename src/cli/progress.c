@@ -199,6 +199,13 @@ void progress_free(struct progress *p)
 	free(p);
 }
 
+void progress_plain(struct progress *p)
+{
+	loop_timer_stop(&p->timer);
+	clear_spinner(p);
+	p->terminal = p->colour = false;
+}
+
 void progress_begin(struct progress *p, int total)
 {
 	p->number = 0;

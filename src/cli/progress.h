@@ -28,6 +28,8 @@ struct progress;
 struct progress *progress_new(struct loop *l, FILE *out);
 void progress_free(struct progress *p);
 
+/** progress_plain() - it is no terminal (any more) */
+void progress_plain(struct progress *p);
 /** progress_begin() - @total steps will follow; numbering starts at 1 */
 void progress_begin(struct progress *p, int total);
 /** progress_step() - the next step runs; ends a running one as done, with the

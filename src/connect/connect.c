@@ -19,6 +19,7 @@
 #include "connect/ranges.h"
 #include "connect/routes.h"
 #include "connect/traffic.h"
+#include "control/control.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/owner.h"
@@ -50,6 +51,7 @@ struct connect {
 	struct owner *owner; /* NULL: nobody will know that we died */
 	struct shadow_pod *shadow;
 	struct uplink *uplink;
+	struct uplink_history history;
 	struct traffic *traffic;
 	struct bypass *bypass; /* our own sockets past the capture */
 	struct routes routes;
@@ -127,6 +129,7 @@ static void make_uplink(struct connect *c)
 		.buffers = (size_t)c->global->buffer_limit << 20,
 		.home = c->app->home,
 		.carrier = c->global->carrier,
+		.history = &c->history,
 		.up = on_uplink_up,
 		.user = c,
 	};
@@ -221,6 +224,7 @@ static int connect_load_config(struct connect *c, struct kt_error *err)
 		return rc;
 	c->ns = c->global->namespace ? c->global->namespace
 				     : c->config->namespace_;
+	control_where(c->app->control, c->config->context, c->ns);
 	rc = kube_new(&c->kube, c->app->loop, c->config, err);
 	if (rc == 0)
 		kube_set_sock_opt(c->kube, on_kube_socket, c);
@@ -487,8 +491,25 @@ static int step_names(struct connect *c, struct kt_error *err)
 
 /* --- the run * ------------------------------------------------------------ */
 
+static void connect_probe(void *user)
+{
+	struct connect *c = user;
+
+	uplink_probe(c->uplink);
+}
+
+static void connect_report(void *user, struct control_report *r)
+{
+	struct connect *c = user;
+
+	uplink_report(c->uplink, r);
+	uplink_history_report(&c->history, r);
+}
+
 static int prepare(struct connect *c, struct kt_error *err)
 {
+	static const struct control_source source = { connect_probe,
+						      connect_report };
 	struct names_config names = { .loop = c->app->loop, .opt = c->opt };
 	struct kt_error why = { 0 };
 	int rc;
@@ -517,6 +538,7 @@ static int prepare(struct connect *c, struct kt_error *err)
 	if (!c->owner)
 		log_debug("%s", why.msg);
 	make_uplink(c);
+	control_serve(c->app->control, &source, c);
 	c->pidfile = pidfile_try(c->app->loop, c->app->home, "connect",
 				 c->app->signals);
 	return 0;
@@ -526,20 +548,20 @@ static void connect_say_ready(struct connect *c)
 {
 	char proxy[IPPORT_STRLEN];
 	struct ipport at = { c->opt->proxy_addr, c->opt->proxy_port };
+	char how[128];
 
+	app_leave_how(c->app, how, sizeof(how));
 	if (c->traffic)
-		progress_note(
-			c->app->progress,
-			"All looks good: Pods, Services and names of the "
-			"cluster can be reached from this machine, short "
-			"names are those of namespace %s. Ctrl-C to leave.",
-			c->ns);
+		progress_note(c->app->progress,
+			      "All looks good: Pods, Services and names of the "
+			      "cluster can be reached from this machine, short "
+			      "names are those of namespace %s. %s",
+			      c->ns, how);
 	else
-		progress_note(
-			c->app->progress,
-			"All looks good: the cluster can be reached "
-			"through the proxy socks5h://%s. Ctrl-C to leave.",
-			ipport_str(&at, proxy));
+		progress_note(c->app->progress,
+			      "All looks good: the cluster can be reached "
+			      "through the proxy socks5h://%s. %s",
+			      ipport_str(&at, proxy), how);
 }
 
 static int connect_run(struct connect *c, struct kt_error *err)
@@ -557,6 +579,7 @@ static int connect_run(struct connect *c, struct kt_error *err)
 		return rc;
 	connect_say_ready(c);
 	c->ready = true;
+	app_ready(c->app);
 	while (rc == 0) {
 		rc = uplink_wait(c->uplink, err);
 		if (rc == 0)
@@ -574,12 +597,14 @@ static void connect_do_undo(struct connect *c)
 	dnscheck_stop(&c->dns);
 	names_free(c->names);
 	uplink_free(c->uplink);
+	c->uplink = NULL;
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
 	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(c->shadow),
 			 err.msg);
 	shadow_free(c->shadow);
+	control_serve(c->app->control, NULL, NULL);
 	cidr_fini(&c->found);
 	cidr_hints_fini(&c->hints);
 	prefixset_fini(&c->ranges);

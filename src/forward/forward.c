@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cluster/objects.h"
 #include "cluster/sweep.h"
+#include "control/control.h"
 #include "forward/forwarding.h"
 #include "forward/spec.h"
 #include "forward/target.h"
@@ -41,6 +42,7 @@ struct forward {
 	struct kube_config *config;
 	struct kube *kube;
 	const char *ns;
+	struct uplink_history history;
 	struct pidfile *pidfile;
 	struct owner *owner;   /* NULL: nobody will know that we died */
 	struct target *target; /* one for each of spec */
@@ -114,6 +116,7 @@ static void forward_make_uplink(struct forward *f)
 		.buffers = (size_t)f->global->buffer_limit << 20,
 		.home = f->app->home,
 		.carrier = f->global->carrier,
+		.history = &f->history,
 		.up = forward_on_up,
 		.user = f,
 	};
@@ -122,6 +125,21 @@ static void forward_make_uplink(struct forward *f)
 	uplink.shadow = f->shadow;
 	f->uplink = uplink_new(&uplink);
 	dialer_init(&f->dialer, uplink_tunnel(f->uplink));
+}
+
+static void forward_probe(void *user)
+{
+	struct forward *f = user;
+
+	uplink_probe(f->uplink);
+}
+
+static void forward_report(void *user, struct control_report *r)
+{
+	struct forward *f = user;
+
+	uplink_report(f->uplink, r);
+	uplink_history_report(&f->history, r);
 }
 
 static int forward_open(struct forward *f, struct kt_error *err)
@@ -135,6 +153,7 @@ static int forward_open(struct forward *f, struct kt_error *err)
 		return rc;
 	f->ns = f->global->namespace ? f->global->namespace
 				     : f->config->namespace_;
+	control_where(f->app->control, f->config->context, f->ns);
 	rc = kube_new(&f->kube, f->app->loop, f->config, err);
 	if (rc < 0)
 		return rc;
@@ -347,6 +366,8 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 /* For scripts on stdout, one line each; the rest is for people. */
 static void forward_say_ready(struct forward *f)
 {
+	char how[128];
+
 	for (size_t i = 0; i < f->nforwardings; i++) {
 		auto_free char *text = forwarding_text(&f->forwarding[i]);
 
@@ -354,10 +375,10 @@ static void forward_say_ready(struct forward *f)
 	}
 	fflush(stdout);
 	progress_note(f->app->progress,
-		      "All looks good: %s is at localhost:%u%s. Ctrl-C to "
-		      "leave.",
+		      "All looks good: %s is at localhost:%u%s. %s",
 		      f->spec.v[0].text, f->forwarding[0].gate.port,
-		      f->nforwardings > 1 ? ", the others as listed" : "");
+		      f->nforwardings > 1 ? ", the others as listed" : "",
+		      app_leave_how(f->app, how, sizeof(how)));
 }
 
 static int forward_run(struct forward *f, struct kt_error *err)
@@ -366,10 +387,13 @@ static int forward_run(struct forward *f, struct kt_error *err)
 		forward_step_cluster, forward_step_targets, forward_step_shadow,
 		forward_step_tunnel,  forward_step_listen,
 	};
+	static const struct control_source source = { forward_probe,
+						      forward_report };
 	int rc = forward_open(f, err);
 
 	if (rc == 0)
 		forward_make_uplink(f);
+	control_serve(f->app->control, &source, f);
 	progress_begin(f->app->progress, STEPS);
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(step); i++)
 		rc = step[i](f, err);
@@ -377,6 +401,7 @@ static int forward_run(struct forward *f, struct kt_error *err)
 		return rc;
 	f->ready = true;
 	forward_say_ready(f);
+	app_ready(f->app);
 	while (rc == 0) {
 		rc = uplink_wait(f->uplink, err);
 		if (rc == 0 && f->failed) {
@@ -401,10 +426,12 @@ static void forward_undo(struct forward *f)
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_fini(&f->target[i]);
 	uplink_free(f->uplink);
+	f->uplink = NULL;
 	if (f->shadow && shadow_remove(f->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(f->shadow),
 			 err.msg);
 	shadow_free(f->shadow);
+	control_serve(f->app->control, NULL, NULL);
 	pidfile_free(f->pidfile);
 	owner_free(f->owner);
 	kube_free(f->kube);

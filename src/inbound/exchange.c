@@ -46,12 +46,13 @@ static void exchange_ready(struct job *job)
 {
 	struct exchange *x = exchange_of(job);
 	auto_free char *ports = job_text(job);
+	char how[128];
 
 	progress_note(job->app->progress,
-		      "%s: %s %s/%s is redirected to local, %s. Ctrl-C to "
-		      "leave.",
+		      "%s: %s %s/%s is redirected to local, %s. %s",
 		      job_verdict(job), x->kind ? x->kind : "Service", job->ns,
-		      x->kind ? x->workload_name : job->name, ports);
+		      x->kind ? x->workload_name : job->name, ports,
+		      app_leave_how(job->app, how, sizeof(how)));
 }
 
 /* --- selector ------------------------------------------------------------- */
@@ -161,6 +162,21 @@ static int exchange_serve_pods(struct job *job, struct kt_error *err)
 	return injector_serve(exchange_of(job)->injector, err);
 }
 
+static void exchange_probe_pods(void *user)
+{
+	injector_probe(exchange_of(user)->injector);
+}
+
+static void exchange_report_pods(void *user, struct control_report *r)
+{
+	injector_report(exchange_of(user)->injector, r);
+}
+
+static const struct control_source exchange_source_pods = {
+	exchange_probe_pods,
+	exchange_report_pods,
+};
+
 static void exchange_undo_pods(struct job *job)
 {
 	struct exchange *x = exchange_of(job);
@@ -172,6 +188,7 @@ static void exchange_undo_pods(struct job *job)
 			      "Requests under way end (Ctrl-C ends them now)");
 	injector_leave(x->injector);
 	injector_free(x->injector);
+	x->injector = NULL;
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -199,6 +216,7 @@ static const struct job_plan exchange_plan[] = {
 		.ready = exchange_ready,
 		.serve = exchange_serve_pods,
 		.undo = exchange_undo_pods,
+		.source = &exchange_source_pods,
 		.role = "exchange-ephemeral",
 	},
 };

@@ -313,6 +313,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 		.home = job->app->home,
 		.carrier = job->global->carrier,
 		.inbound = &p->spec,
+		.history = &job->history,
 		.caller = inject_on_caller,
 		.woken = on_woken,
 		.user = p->x,
@@ -662,6 +663,34 @@ void injector_leave(struct injector *x)
 		    -EINTR)
 			return;
 	}
+}
+
+void injector_probe(const struct injector *x)
+{
+	struct list *n;
+
+	if (x)
+		list_for_each (n, &x->places)
+			uplink_probe(
+				container_of(n, struct place, node)->uplink);
+}
+
+/* A Pod whose container does not run yet does not lead here */
+void injector_report(const struct injector *x, struct control_report *r)
+{
+	struct list *n;
+
+	if (!x)
+		return;
+	list_for_each (n, &x->places) {
+		const struct place *p = container_of(n, struct place, node);
+
+		if (p->uplink)
+			uplink_report(p->uplink, r);
+	}
+	list_for_each (n, &x->places)
+		r->tunnels += !container_of(n, struct place, node)->uplink;
+	uplink_history_report(&x->job->history, r);
 }
 
 struct injector *injector_new(struct job *job)

@@ -34,6 +34,10 @@ KT_CHECK int injector_serve(struct injector *x, struct kt_error *err);
 void injector_leave(struct injector *x);
 /** injector_pods() - how many Pods lead here */
 size_t injector_pods(const struct injector *x);
+/** injector_probe(), injector_report() - of all their tunnels; NULL is allowed
+ */
+void injector_probe(const struct injector *x);
+void injector_report(const struct injector *x, struct control_report *r);
 /** injector_free() - NULL is allowed */
 void injector_free(struct injector *x);
 

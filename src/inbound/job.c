@@ -9,13 +9,13 @@
 #include "cli/progress.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
+#include "control/control.h"
 #include "inbound/handover.h"
 #include "inbound/probe.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
 #include "local/signals.h"
-#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>
@@ -217,6 +217,7 @@ void job_uplink_config(struct job *job, struct uplink_config *cfg)
 		.home = job->app->home,
 		.carrier = job->global->carrier,
 		.inbound = &job->spec,
+		.history = &job->history,
 		.up = on_up,
 		.caller = job_tell_caller,
 		.renew = on_renew,
@@ -418,6 +419,23 @@ static void job_close(struct job *job)
 	kube_config_free(job->config);
 }
 
+static void job_probe(void *user)
+{
+	struct job *job = user;
+
+	uplink_probe(job->uplink);
+}
+
+/* What is open in tunnels whose place was taken counts as well */
+static void job_report(void *user, struct control_report *r)
+{
+	struct job *job = user;
+
+	uplink_report(job->uplink, r);
+	uplink_history_report(&job->history, r);
+	r->streams += handover_callers(job);
+}
+
 /* The exit status, after everything was undone */
 static int job_end(const struct job *job, int rc, const struct kt_error *err,
 		   const char *role)
@@ -436,9 +454,12 @@ static int job_end(const struct job *job, int rc, const struct kt_error *err,
 
 int job_run(struct job *job, const struct job_plan *plan)
 {
+	static const struct control_source source = { job_probe, job_report };
 	struct app *app = job->app;
 	struct kt_error err = { 0 };
 	int steps = 0, rc = 0;
+
+	control_serve(app->control, plan->source ? plan->source : &source, job);
 
 	while (steps < JOB_STEPS && plan->step[steps])
 		steps++;
@@ -447,6 +468,7 @@ int job_run(struct job *job, const struct job_plan *plan)
 		rc = plan->step[i](job, &err);
 	if (rc == 0) {
 		plan->ready(job);
+		app_ready(app);
 		rc = plan->serve(job, &err);
 	}
 	if (rc != -EINTR)
@@ -454,6 +476,7 @@ int job_run(struct job *job, const struct job_plan *plan)
 	signals_give_back(app->signals);
 	job->leaving = true;
 	plan->undo(job);
+	control_serve(app->control, NULL, NULL);
 	rc = job_end(job, rc, &err, plan->role);
 	job_close(job);
 	return rc;

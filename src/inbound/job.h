@@ -13,6 +13,7 @@
 #include "inbound/reverts.h"
 #include "tunnel/inbound.h"
 #include "uplink/shadow.h"
+#include "uplink/uplink.h"
 
 /**
  * DOC: A job: traffic of the cluster comes to this machine
@@ -34,8 +35,6 @@
 
 struct app;
 struct predecessor;
-struct uplink_config;
-struct uplink;
 
 /** enum arrival - has one of our own come here as a caller does? (probe.h) */
 enum arrival {
@@ -81,9 +80,10 @@ struct job {
 	struct shadow_pod *shadow;
 	struct inbound_spec spec;
 	struct uplink *uplink;
-	bool shared;		    /* the shadow, with other users */
-	struct shadow_pod *heir;    /* see handover.h: being made */
-	struct predecessor *before; /* and those whose places were taken */
+	struct uplink_history history; /* of all tunnels of the job */
+	bool shared;		       /* the shadow, with other users */
+	struct shadow_pod *heir;       /* see handover.h: being made */
+	struct predecessor *before;    /* and those whose places were taken */
 	struct repeat handover;
 	struct keep keep; /* what others may touch */
 	struct reverts reverts;
@@ -120,6 +120,8 @@ struct job_plan {
 	job_step_fn *step[JOB_STEPS];	/* NULL: there are fewer */
 	void (*ready)(struct job *job); /* says so */
 	job_step_fn *serve;		/* until it ends */
+	/* what "ktctl status" is told; NULL: of job->uplink */
+	const struct control_source *source;
 	/* take back what was done, last thing first; also after a failed step
 	 */
 	void (*undo)(struct job *job);

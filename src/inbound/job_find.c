@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "cluster/gitops.h"
 #include "cluster/takeover.h"
+#include "control/control.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
@@ -36,6 +37,7 @@ static int job_find_load_config(struct job *job, struct kt_error *err)
 		 job->subject.ns[0]	  ? job->subject.ns
 		 : job->global->namespace ? job->global->namespace
 					  : job->config->namespace_);
+	control_where(job->app->control, job->config->context, job->ns);
 	return kube_new(&job->kube, job->app->loop, job->config, err);
 }
 

@@ -34,14 +34,14 @@ static int mesh_open(struct job *job, struct kt_error *err)
 static void mesh_ready(struct job *job)
 {
 	auto_free char *ports = job_text(job);
-	char text[1200];
+	char text[1200], how[128];
 
 	progress_note(job->app->progress,
 		      "%s: requests to Service %s/%s with %s are redirected to "
-		      "local, %s; all others reach its own Pods. Ctrl-C to "
-		      "leave.",
+		      "local, %s; all others reach its own Pods. %s",
 		      job_verdict(job), job->ns, job->name,
-		      mesh_mark_text(mesh_of(job), text, sizeof(text)), ports);
+		      mesh_mark_text(mesh_of(job), text, sizeof(text)), ports,
+		      app_leave_how(job->app, how, sizeof(how)));
 }
 
 /* --- manual --------------------------------------------------------------- */
@@ -124,13 +124,14 @@ static void mesh_ready_manual(struct job *job)
 {
 	const struct mesh *m = mesh_of(job);
 	auto_free char *ports = job_text(job);
+	char how[128];
 
 	progress_note(job->app->progress,
 		      "%s: Pod %s is part of Service %s/%s, %s. Let the routes "
-		      "of your service mesh lead to the label '%s=%s'. Ctrl-C "
-		      "to leave.",
+		      "of your service mesh lead to the label '%s=%s'. %s",
 		      job_verdict(job), m->name, job->ns, job->name, ports,
-		      m->mark.key, m->mark.value);
+		      m->mark.key, m->mark.value,
+		      app_leave_how(job->app, how, sizeof(how)));
 }
 
 static void mesh_undo_manual(struct job *job)
@@ -190,15 +191,16 @@ static int mesh_write_routes(struct job *job, struct kt_error *err)
 static void mesh_ready_routes(struct job *job)
 {
 	auto_free char *ports = job_text(job);
-	char text[1200];
+	char text[1200], how[128];
 
 	progress_note(
 		job->app->progress,
 		"%s: requests to Service %s/%s with %s are redirected to "
 		"local, %s, by the routes of the service mesh; all others "
-		"go where they went. Ctrl-C to leave.",
+		"go where they went. %s",
 		job_verdict(job), job->ns, job->name,
-		mesh_mark_text(mesh_of(job), text, sizeof(text)), ports);
+		mesh_mark_text(mesh_of(job), text, sizeof(text)), ports,
+		app_leave_how(job->app, how, sizeof(how)));
 }
 
 static void mesh_undo_routes(struct job *job)

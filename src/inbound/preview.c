@@ -280,11 +280,13 @@ static int preview_serve(struct job *job, struct kt_error *err)
 static void preview_ready(struct job *job)
 {
 	auto_free char *ports = job_text(job);
+	char how[128];
 
 	progress_note(job->app->progress,
 		      "%s: Service '%s' in namespace %s is on this machine, "
-		      "%s. Ctrl-C to leave.",
-		      job_verdict(job), job->name, job->ns, ports);
+		      "%s. %s",
+		      job_verdict(job), job->name, job->ns, ports,
+		      app_leave_how(job->app, how, sizeof(how)));
 }
 
 static void preview_undo(struct job *job)

@@ -12,6 +12,8 @@
 #include "cli/parse.h"
 #include "cli/progress.h"
 #include "cli/resolve.h"
+#include "control/background.h"
+#include "ktctl/session.h"
 #include "local/home.h"
 #include "local/signals.h"
 
@@ -33,7 +35,8 @@ static int run_in_loop(struct app *app)
 	app->signals = signals_new(app->loop, &err);
 	if (app->signals) {
 		app->progress = progress_new(app->loop, stderr);
-		status = c->run(app, app->options);
+		status = c->session ? session_run(app, c)
+				    : c->run(app, app->options);
 	} else {
 		status = app_fail(app, -err.code, &err);
 	}
@@ -58,8 +61,13 @@ static int ktctl_main_run(struct app *app, const struct invocation *inv,
 		if (o.global.debug)
 			log_set_level(LOG_DEBUG);
 		app->options = &o;
-		status = inv->command->loop ? run_in_loop(app)
-					    : inv->command->run(app, &o);
+		if (session_start(app, &status))
+			;
+		else if (inv->command->loop)
+			status = run_in_loop(app);
+		else
+			status = inv->command->run(app, &o);
+		background_free(app->background);
 	}
 	app->options = NULL;
 	options_fini(&o);

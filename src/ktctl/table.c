@@ -21,6 +21,9 @@
 #define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define VERSION(field) .offset = offsetof(struct options, version.field)
+#define SESSION(field) .offset = offsetof(struct options, session.field)
+#define STATUS(field) .offset = offsetof(struct options, status.field)
+#define DISCONNECT(field) .offset = offsetof(struct options, disconnect.field)
 #define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
 #define IMAGE(field) .offset = offsetof(struct options, image.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
@@ -98,6 +101,24 @@ const struct option global_option_table[] = {
 	{ 0 },
 };
 
+/* of every command that runs until it is ended; --with 0: with none */
+#define SESSION_ROWS                                                           \
+	{ "background",                                                        \
+	  0,                                                                   \
+	  VALUE_BOOL,                                                          \
+	  "false",                                                             \
+	  NULL,                                                                \
+	  "return when all is up, and go on in the background until "          \
+	  "'ktctl disconnect'",                                                \
+	  SESSION(background),                                                 \
+	  .no_config = true },                                                 \
+	{                                                                      \
+		"with", 0, VALUE_INT, "0", "PID",                              \
+			"end when this process does; 0: with none",            \
+			SESSION(with), .min = 0, .max = 4194304,               \
+				       .no_config = true                       \
+	}
+
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
 
 static const struct option connect_options[] = {
@@ -152,6 +173,7 @@ static const struct option connect_options[] = {
 	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
 	  "more domain suffixes that the cluster's DNS resolves",
 	  CONNECT(include_domains) },
+	SESSION_ROWS,
 	{ 0 },
 };
 
@@ -203,6 +225,7 @@ static const struct option exchange_options[] = {
 	  EXCHANGE(recover_wait_time), .min = 0, .max = 86400 },
 	FORCE_ROW(EXCHANGE),
 	JOB_ROWS(EXCHANGE),
+	SESSION_ROWS,
 	{ 0 },
 };
 
@@ -234,6 +257,7 @@ static const struct option mesh_options[] = {
 	  MESH(router_image) },
 	FORCE_ROW(MESH),
 	JOB_ROWS(MESH),
+	SESSION_ROWS,
 	{ 0 },
 };
 
@@ -242,6 +266,7 @@ static const struct option preview_options[] = {
 	{ "external", 0, VALUE_BOOL, "false", NULL,
 	  "make a Service of type LoadBalancer", PREVIEW(external) },
 	JOB_ROWS(PREVIEW),
+	SESSION_ROWS,
 	{ 0 },
 };
 
@@ -250,6 +275,7 @@ static const struct option forward_options[] = {
 	  "addresses of this machine to listen on; without it 127.0.0.1 and "
 	  "::1",
 	  FORWARD(address) },
+	SESSION_ROWS,
 	{ 0 },
 };
 
@@ -323,6 +349,25 @@ static const struct option image_push_options[] = {
 	{ 0 },
 };
 
+static const char *const status_forms[] = { "table", "json", NULL };
+
+static const struct option status_options[] = {
+	{ "output", 'o', VALUE_CHOICE, "table", "FORM",
+	  "how it is written: table or json", .choices = status_forms,
+	  STATUS(output), .no_config = true },
+	{ "watch", 'w', VALUE_BOOL, "false", NULL,
+	  "again every second, until Ctrl-C; as JSON one line each time",
+	  STATUS(watch), .no_config = true },
+	{ 0 },
+};
+
+static const struct option disconnect_options[] = {
+	{ "all", 'a', VALUE_BOOL, "false", NULL,
+	  "end every session of this machine", DISCONNECT(all),
+	  .no_config = true },
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -350,6 +395,7 @@ const struct command command_table[] = {
 		.options = connect_options,
 		.group = "connect",
 		.loop = true,
+		.session = true,
 		.run = command_connect,
 	},
 	{
@@ -366,6 +412,7 @@ const struct command command_table[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.loop = true,
+		.session = true,
 		.run = command_exchange,
 	},
 	{
@@ -382,6 +429,7 @@ const struct command command_table[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.loop = true,
+		.session = true,
 		.run = command_mesh,
 	},
 	{
@@ -396,6 +444,7 @@ const struct command command_table[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.loop = true,
+		.session = true,
 		.run = command_preview,
 	},
 	{
@@ -414,7 +463,34 @@ const struct command command_table[] = {
 		.min_args = 1,
 		.max_args = MAX_ARGS,
 		.loop = true,
+		.session = true,
 		.run = command_forward,
+	},
+	{
+		.name = "status",
+		.summary = "what of ktctl runs on this machine, and how it is",
+		.args = "",
+		.details = "Lists the sessions of this machine: each connect, "
+			   "exchange, mesh, preview and forward that runs,\n"
+			   "whether the cluster has answered through it just "
+			   "now, and what it has carried.",
+		.options = status_options,
+		.loop = true,
+		.run = command_status,
+	},
+	{
+		.name = "disconnect",
+		.summary = "end a session of this machine",
+		.args = "[<session>...]",
+		.details = "A session is named by its id, as 'ktctl status' "
+			   "shows it (connect-1234), or by its\n"
+			   "command: then all of that command end. Without a "
+			   "name it is the only one there is.\n"
+			   "Returns when each has cleaned up.",
+		.options = disconnect_options,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_disconnect,
 	},
 	{
 		.name = "recover",

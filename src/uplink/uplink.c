@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
+#include <time.h>
 
 #define RETRY_MIN (100 * NS_MS)
 #define RETRY_MAX (3 * NS_SEC)
@@ -109,10 +110,22 @@ static bool says_less(const struct kt_error *why, const struct kt_error *before)
 	       !denied_parse(&d, why->msg) && denied_parse(&d, before->msg);
 }
 
+/* The first reason counts: the tries that follow fail for others */
+static void uplink_note_loss(struct uplink *u, const struct kt_error *why)
+{
+	struct uplink_history *h = u->cfg.history;
+
+	if (!h || !u->up || u->retired)
+		return;
+	snprintf(h->why, sizeof(h->why), "%.255s", why->msg);
+	h->when_lost = (int64_t)time(NULL);
+}
+
 static void failed(struct uplink *u, const struct kt_error *why)
 {
 	bool was_up = u->up;
 
+	uplink_note_loss(u, why);
 	u->up = false;
 	if (u->retired) {
 		u->over |= blames_pod(why);
@@ -187,6 +200,8 @@ static void is_up(struct uplink *u)
 	repeat_over(&u->gone);
 	repeat_over(&u->heal);
 	carriers_worked(&u->carriers);
+	if (u->was_up && !u->up && u->cfg.history)
+		u->cfg.history->reconnects++;
 	u->up = true;
 	u->was_up = true;
 	u->failures = 0;
@@ -301,6 +316,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 	struct uplink *u = xcalloc(1, sizeof(*u));
 
 	session_config_limit(&session, cfg->buffers);
+	session.total = cfg->history ? &cfg->history->bytes : NULL;
 	u->cfg = *cfg;
 	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),
 		      cfg->carrier);
@@ -421,6 +437,43 @@ void uplink_wake(struct uplink *u)
 int uplink_check(const struct uplink *u, struct kt_error *err)
 {
 	return u->fatal ? fatal(u, err) : 0;
+}
+
+void uplink_probe(struct uplink *u)
+{
+	if (u && u->tunnel)
+		tunnel_probe(u->tunnel);
+	else if (u)
+		inbound_probe(u->inbound);
+}
+
+void uplink_report(const struct uplink *u, struct control_report *r)
+{
+	struct session_stats st;
+
+	if (!u)
+		return;
+	if (u->tunnel)
+		tunnel_stats(u->tunnel, &st);
+	else
+		inbound_stats(u->inbound, &st);
+	r->answered =
+		r->tunnels ? MIN(r->answered, st.answer_ns) : st.answer_ns;
+	r->latency = MAX(r->latency, st.answer_rtt_ns);
+	r->tunnels++;
+	r->up += u->up;
+	r->streams += u->tunnel ? tunnel_streams(u->tunnel)
+				: inbound_callers(u->inbound);
+}
+
+void uplink_history_report(const struct uplink_history *h,
+			   struct control_report *r)
+{
+	r->bytes_in = h->bytes.received;
+	r->bytes_out = h->bytes.sent;
+	r->reconnects = h->reconnects;
+	r->why = h->why;
+	r->when_lost = h->when_lost;
 }
 
 bool uplink_is_ending(const struct uplink *u)

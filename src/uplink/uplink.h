@@ -3,6 +3,7 @@
 #define KT_UPLINK_UPLINK_H
 
 #include "carrier/carriers.h"
+#include "control/report.h"
 #include "tunnel/client.h"
 #include "tunnel/inbound.h"
 #include "uplink/shadow.h"
@@ -27,6 +28,15 @@
 
 struct uplink;
 
+/** struct uplink_history - of one tunnel after the other, and of those beside
+ *  each other, that do one job */
+struct uplink_history {
+	struct session_total bytes;
+	unsigned int reconnects;
+	char why[256];	   /* the connection was lost before the last one */
+	int64_t when_lost; /* Unix seconds; 0: it never was */
+};
+
 struct uplink_config {
 	struct loop *loop;
 	struct kube *kube;
@@ -37,6 +47,8 @@ struct uplink_config {
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
+	struct uplink_history *history;	    /* is kept there; borrowed; NULL:
+					       nobody wants to know */
 	/** up() - a fresh session runs: streams may be opened; may be NULL */
 	void (*up)(void *user);
 	/** caller() - of the inbound way; may be NULL */
@@ -61,6 +73,13 @@ KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
 KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
 /** uplink_check() - 0, or why it will not come up again: -errno with @err */
 KT_CHECK int uplink_check(const struct uplink *u, struct kt_error *err);
+/** uplink_probe() - have the shadow answer a ping; NULL is allowed */
+void uplink_probe(struct uplink *u);
+/** uplink_report() - one tunnel more in @r; NULL is allowed */
+void uplink_report(const struct uplink *u, struct control_report *r);
+/** uplink_history_report() - and what has been so far */
+void uplink_history_report(const struct uplink_history *h,
+			   struct control_report *r);
 /** uplink_wake() - make uplink_wait() return: there is other work */
 void uplink_wake(struct uplink *u);
 /** uplink_is_ending() - inbound: the shadow was told to end, and serves until

@@ -206,6 +206,8 @@ exchange
 mesh
 preview
 forward
+status
+disconnect
 recover
 clean
 doctor
@@ -284,5 +286,23 @@ KUBECONFIG=$work/kubeconfig run 1 recover web &&
   has "$err" 'denied\x1b]0;title\x07 ktctl: all is well' &&
   ! grep -q $'\e' "$work/stderr"
 ok $? "and the words of a plugin"
+
+# --- sessions -----------------------------------------------------------------
+
+run 0 status -o json && is "$(jq -c '[.version, (.sessions | type)]' <<<"$out")" \
+  '[1,"array"]'
+ok $? "status -o json"
+run 1 disconnect nosuch-1 && has "$err" "nosuch-1: no session of this machine"
+ok $? "disconnect: one that does not run"
+run 2 disconnect --all connect && has "$err" "--all, and a session is named"
+ok $? "disconnect: all, and one of them"
+run 2 connect --with 1x && run 2 connect --with -1 && run 2 connect --with ""
+ok $? "--with: no process id"
+run 1 connect --disableTunDevice --with 4194304 &&
+  has "$err" "--with 4194304: there is no such process"
+ok $? "--with: a process that is not there"
+KUBECONFIG=$work/missing run 1 connect --background --disableTunDevice \
+  --proxyPort 1 && has "$err" "$work/missing"
+ok $? "--background: what fails is told, and is the exit status"
 
 echo "1..$tests"

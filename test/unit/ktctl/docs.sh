@@ -50,8 +50,8 @@ for c in $(words); do
   [ -f "$page" ] && grep -q "^\*$c\*\$" "$man/ktctl.1.scd"
   ok $? "$c has a page, and ktctl(1) names it"
   flags=$(help_flags Flags "$c")
-  # the words behind help are commands, not its own sub-commands
-  for sub in $([ "$c" = help ] || words "$c"); do
+  # the words behind help are commands, those behind disconnect what runs here
+  for sub in $([ "$c" = help ] || [ "$c" = disconnect ] || words "$c"); do
     flags+=$'\n'$(help_flags Flags "$c" "$sub")
     grep -q "\*$sub\*" "$page" || ok 1 "ktctl-$c(1) tells of $sub"
   done

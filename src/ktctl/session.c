@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ktctl/session.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "cli/app.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "control/background.h"
+#include "control/control.h"
+#include "local/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+/* Somebody else's process, which this one ends with */
+struct session_companion {
+	struct watch watch;
+	struct signals *signals;
+	int pid, fd;
+};
+
+bool session_start(struct app *app, int *status)
+{
+	const struct options *o = app->options;
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (!o->command->session || !o->session.background)
+		return false;
+	rc = background_start(&app->background, app->home, o->command->name,
+			      status, &err);
+	if (rc < 0)
+		*status = app_fail(app, rc, &err);
+	return rc != 0;
+}
+
+static void session_on_gone(struct watch *w, uint32_t events)
+{
+	struct session_companion *p =
+		container_of(w, struct session_companion, watch);
+
+	(void)events;
+	loop_watch_stop(w);
+	log_info("process %d has ended", p->pid);
+	if (!signals_seen(p->signals))
+		signals_leave(p->signals, SIGTERM);
+}
+
+static int session_join(struct session_companion *p, const struct app *app,
+			struct kt_error *err)
+{
+	int rc;
+
+	p->signals = app->signals;
+	p->pid = app->options->session.with;
+	p->fd = -1;
+	if (!p->pid)
+		return 0;
+	p->fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (p->fd < 0) {
+		if (errno == ESRCH)
+			kt_hint(err, "in a script, --with $$ names the shell "
+				     "itself");
+		return kt_fail(err, errno, "--with %d: %s", p->pid,
+			       errno == ESRCH ? "there is no such process"
+					      : strerror(errno));
+	}
+	rc = loop_watch_start(app->loop, &p->watch, p->fd, EPOLLIN,
+			      session_on_gone);
+	return rc < 0 ? kt_fail(err, -rc, "--with %d: %s", p->pid,
+				strerror(-rc))
+		      : 0;
+}
+
+/* What was named, as it was typed; returned, caller frees */
+static char *session_target(const struct options *o)
+{
+	char *text = xstrdup("");
+
+	for (size_t i = 0; i < o->nargs; i++) {
+		char *more =
+			xasprintf("%s%s%s", text, i ? " " : "", o->args[i]);
+
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+/* In the background there is no other way to end it but a signal: so it needs
+ * the socket; in the foreground it goes without. */
+static int session_listen(struct app *app, struct kt_error *err)
+{
+	const struct options *o = app->options;
+	auto_free char *target = session_target(o);
+	const struct control_config cfg = {
+		.loop = app->loop,
+		.signals = app->signals,
+		.home = app->home,
+		.command = o->command->name,
+		.target = o->nargs ? target : NULL,
+	};
+	struct kt_error why = { 0 };
+
+	app->control = control_new(&cfg, &why);
+	if (app->control)
+		return 0;
+	if (app->background) {
+		*err = why;
+		return -err->code;
+	}
+	log_warn("%s: 'ktctl status' will not see this one", why.msg);
+	return 0;
+}
+
+int session_run(struct app *app, const struct command *c)
+{
+	struct session_companion companion = { 0 };
+	struct kt_error err = { 0 };
+	int status, rc = session_join(&companion, app, &err);
+
+	if (rc == 0)
+		rc = session_listen(app, &err);
+	status = rc < 0 ? app_fail(app, rc, &err) : c->run(app, app->options);
+	loop_watch_stop(&companion.watch);
+	if (companion.fd >= 0)
+		close(companion.fd);
+	control_free(app->control, status);
+	app->control = NULL;
+	return status;
+}
