@@ -89,45 +89,111 @@ listing() { # SUITE
   done
 }
 
+# connected SUITE SCRIPT: connect in that root, on a laptop, with nothing but the
+# package; SCRIPT runs while it is connected, and its status is the result
+connected() {
+  local root=$BATS_FILE_TMPDIR/$1
+  cp "$KUBECONFIG" "$root/root/kubeconfig"
+  # shellcheck disable=SC2016 # the inner shell's
+  laptop dist unshare -m --propagation private sh -c '
+    root=$1; shift
+    mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" &&
+    mount --rbind /sys "$root/sys" && cp /etc/resolv.conf "$root/etc/" &&
+    cp /etc/hosts "$root/etc/" && cd / && exec chroot "$root" "$@"' \
+    sh "$root" env -i HOME=/root LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    bash -c '
+      start=$(date +%s%N)
+      ktctl connect -c /root/kubeconfig -n '"$NS"' >/root/log 2>&1 &
+      for i in $(seq 300); do
+        grep -q "All looks good" /root/log && break
+        kill -0 $! || break
+        sleep 0.1
+      done
+      '"$2"'
+      status=$?
+      kill $! && wait $! || status=$?
+      cat /root/log
+      exit $status' 3>&-
+}
+
 @test "package: it connects to the cluster, with nothing but the package" {
-  local suite root
+  local suite
   [ -n "${KUBECONFIG:-}" ] || skip "no test cluster: make cluster-env"
   for suite in $SUITES; do
-    root=$BATS_FILE_TMPDIR/$suite
-    cp "$KUBECONFIG" "$root/root/kubeconfig"
     # shellcheck disable=SC2016 # the inner shell's
-    run laptop dist unshare -m --propagation private sh -c '
-      root=$1; shift
-      mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" &&
-      mount --rbind /sys "$root/sys" && cp /etc/resolv.conf "$root/etc/" &&
-      cp /etc/hosts "$root/etc/" && cd / && exec chroot "$root" "$@"' \
-      sh "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c '
-        start=$(date +%s%N)
-        ktctl connect -c /root/kubeconfig -n '"$NS"' >/root/log 2>&1 &
-        for i in $(seq 300); do
-          grep -q "All looks good" /root/log && break
-          kill -0 $! || break
-          sleep 0.1
-        done
-        curl -sS --max-time 5 http://web/ && curl -sS http://web."'"$NS"'".svc/
-        status=$?
-        echo "two answers after $((($(date +%s%N) - start) / 1000000)) ms"
-        kill $! && wait $! || status=$?
-        cat /root/log
-        exit $status'
+    run connected "$suite" '
+      curl -sS --max-time 5 http://web/ && curl -sS http://web.'"$NS"'.svc/ &&
+      echo "two answers after $((($(date +%s%N) - start) / 1000000)) ms"'
     ended_with 0 "web" "All looks good"
     echo "# $suite: $(grep 'two answers' <<<"$output")" >&3
   done
 }
 
-@test "package: removed and purged, nothing is left" {
+# the same package with a higher version
+next_version() { # OUT
+  local tree=$BATS_TEST_TMPDIR/next
+  rm -rf "$tree"
+  dpkg-deb -R "$DEB" "$tree"
+  sed -i 's/^Version: .*/&+next1/' "$tree/DEBIAN/control"
+  dpkg-deb --root-owner-group -Znone --build "$tree" "$1" >/dev/null
+}
+
+no_shadow() { # the program, a ConfigMap, stays for the next one
+  [ -z "$(kc -n "$NS" get pods -l control-by=kt -o name)" ]
+}
+
+@test "package: upgraded while a session runs, which goes on and cleans up" {
+  local suite
+  [ -n "${KUBECONFIG:-}" ] || skip "no test cluster: make cluster-env"
+  for suite in $SUITES; do
+    next_version "$BATS_FILE_TMPDIR/$suite/root/next.deb"
+    # shellcheck disable=SC2016 # the inner shell's
+    run connected "$suite" '
+      before=$(stat -c %i /usr/bin/ktctl)
+      curl -sS --max-time 5 http://web/ && dpkg -i /root/next.deb &&
+      [ "$before" != "$(stat -c %i /usr/bin/ktctl)" ] && kill -0 $! &&
+      curl -sS --max-time 5 http://web/ &&
+      curl -sS --max-time 5 http://web.'"$NS"'.svc/'
+    ended_with 0 "Unpacking ktctl" "All looks good"
+    [ "$(grep -c '^web' <<<"$output")" = 3 ]
+    # shellcheck disable=SC2016 # of dpkg-query
+    run in_root "$suite" dpkg-query -Wf '${Version}' ktctl
+    [[ $output == *+next1 ]]
+    run laptop dist sh -c 'nft list tables; ip -o link show kt0'
+    [[ $output != *ktctl* && $output == *"does not exist"* ]]
+    eventually 20 no_shadow
+  done
+}
+
+@test "package: removed, its files go; the users' own in ~/.kt stay" {
+  local suite file
+  for suite in $SUITES; do
+    in_root "$suite" sh -c 'mkdir -p /root/.kt && echo mine >/root/.kt/config'
+    in_root "$suite" dpkg -L ktctl >"$BATS_FILE_TMPDIR/$suite.files"
+    in_root "$suite" apt-get -qq remove -y ktctl >"$BATS_FILE_TMPDIR/$suite.apt" 2>&1
+    while read -r file; do
+      [[ -d $BATS_FILE_TMPDIR/$suite$file && ${file##*/} != ktctl ]] ||
+        [ ! -e "$BATS_FILE_TMPDIR/$suite$file" ] ||
+        { echo "left: $file"; return 1; }
+    done <"$BATS_FILE_TMPDIR/$suite.files"
+    # no configuration of the system's is kept for a purge
+    # shellcheck disable=SC2016 # of dpkg-query
+    run in_root "$suite" dpkg-query -Wf '${db:Status-Status}' ktctl
+    [[ $output != config-files && $output != installed ]]
+    [ "$(cat "$BATS_FILE_TMPDIR/$suite/root/.kt/config")" = mine ]
+    in_root "$suite" dpkg -i /root/ktctl.deb >"$BATS_FILE_TMPDIR/$suite.apt" 2>&1
+  done
+}
+
+@test "package: purged, nothing is left but what users have in ~/.kt" {
   local suite
   for suite in $SUITES; do
-    rm -rf "$BATS_FILE_TMPDIR/$suite/root/"{.kt,log,kubeconfig,.cache,.local,.config}
     in_root "$suite" apt-get -qq purge -y --autoremove ktctl 3>&- \
       >"$BATS_FILE_TMPDIR/$suite.apt" 2>&1
     run in_root "$suite" dpkg-query -W ktctl
     [ "$status" != 0 ]
+    [ "$(cat "$BATS_FILE_TMPDIR/$suite/root/.kt/config")" = mine ]
+    rm -rf "$BATS_FILE_TMPDIR/$suite/root/"{.kt,log,kubeconfig,next.deb,.cache,.local,.config}
     listing "$suite" >"$BATS_FILE_TMPDIR/$suite.after"
     run diff "$BATS_FILE_TMPDIR/$suite.before" "$BATS_FILE_TMPDIR/$suite.after"
     ended_with 0
