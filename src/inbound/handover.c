@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SETTLED (5 * NS_SEC) /* busy nodes, too, lead new callers to the heir */
+#define SETTLED (5 * NS_SEC) /* busy nodes, too, lead callers to the heir */
 #define LAST_WORDS (3 * NS_SEC)
 #define TICK (50 * NS_MS)
 #define AGAIN (3 * NS_SEC)
