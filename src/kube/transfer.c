@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CONNECT_TIMEOUT_MS 10000L
+#define NAME_LIFE_S 3L
 
 /* --- curl on the loop ----------------------------------------------------- */
 
@@ -260,6 +261,9 @@ int transfer_init(struct transfer *t, struct kube *k, const char *path)
 			 (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
 			 CONNECT_TIMEOUT_MS);
+	/* curl's own minute would be a minute without a cluster when the name
+	 * has got another address */
+	curl_easy_setopt(t->easy, CURLOPT_DNS_CACHE_TIMEOUT, NAME_LIFE_S);
 	curl_easy_setopt(t->easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(t->easy, CURLOPT_TCP_KEEPIDLE, 30L);
 	curl_easy_setopt(t->easy, CURLOPT_TCP_KEEPINTVL, 10L);
