@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 85
 # status, disconnect, --background, --with: sessions of a laptop, from another
 # terminal. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats
@@ -92,7 +92,7 @@ within() {
   kill -CONT "$pid" # now it has heard of it
   TIME=40 ktctl_run alice disconnect --all
   [ "$status" = 0 ]
-  run ! kill -0 "$pid"
+  run ! readlink "/proc/$pid/exe" # somebody may have to reap it still
   run -0 laptop alice cat "$log"
   says 'connection to the cluster lost' 'left on SIGTERM'
   ktctl_run alice status
@@ -100,7 +100,7 @@ within() {
   eventually 5 no_objects
 }
 
-@test "exchange, mesh and preview in the background: each has its line; --with, disconnect COMMAND" {
+@test "exchange, mesh, preview and forward in the background: each has its line; --with, disconnect COMMAND" {
   local pid
   serve alice local
   ktctl_run alice exchange nosuch --expose 8080 --background -n "$NS"
@@ -112,13 +112,15 @@ within() {
   ended_with 0 'All looks good'
   ktctl_run alice mesh web --expose 8080 --versionMark me --background -n "$NS"
   ended_with 0 'All looks good'
+  ktctl_run alice forward web :80 --background -n "$NS"
+  ended_with 0 '-> web:80' 'All looks good'
   [ "$(sessions '"\(.command) \(.target) \(.state)"')" = \
-    $'preview new up\nmesh web up' ]
+    $'preview new up\nmesh web up\nforward web :80 up' ]
   kill $pid
   wait $pid || true
   eventually 30 is_gone preview
-  TIME=40 ktctl_run alice disconnect mesh
-  ended_with 0 'mesh-' 'has ended'
+  TIME=40 ktctl_run alice disconnect mesh forward
+  ended_with 0 'mesh-' 'forward-' 'has ended'
   ktctl_run alice exchange web --expose 8080 --background -n "$NS"
   ended_with 0 'All looks good'
   is_state exchange up
