@@ -183,7 +183,7 @@ python3 "$here/registry.py" "$work/log" >"$work/ports" 2>"$work/python.err" &
 pids+=($!)
 first_line "$work/ports" p
 ok $? "a registry with tokens runs"
-read -r port tokens _ <<<"$line"
+read -r port _ <<<"$line"
 reg=127.0.0.1:$port
 config '{}'
 run 1 image push "$reg/team/shadow" && has "$err" "get a token: HTTP 401" &&
@@ -208,7 +208,7 @@ python3 "$here/registry.py" "$work/log" "$work/cert" "$work/key" >"$work/ports" 
 pids+=($!)
 first_line "$work/ports" p
 ok $? "a registry with TLS runs"
-read -r port tokens _ <<<"$line"
+read -r port _ <<<"$line"
 config "{\"auths\": {\"127.0.0.1:$port\": $(auth ann:se:cret)}}"
 run 0 image push "127.0.0.1:$port/team/shadow"
 ok $? "any certificate of a registry on this machine"
