@@ -15,6 +15,7 @@
 #include "cluster/sweep.h"
 #include "control/control.h"
 #include "forward/forwarding.h"
+#include "forward/namecheck.h"
 #include "forward/spec.h"
 #include "forward/target.h"
 #include "kube/rest.h"
@@ -337,11 +338,43 @@ static void forward_say_shut(const struct forward *f)
 				 f->target[i].asked->text);
 }
 
+/* A name that is mistyped is no reason to wait for */
+static int forward_check_names(struct forward *f, struct kt_error *err)
+{
+	for (size_t i = 0; i < f->ntargets; i++) {
+		const struct target *t = &f->target[i];
+		const char *text = t->asked->text;
+		int rc = t->way != TARGET_HOST
+				 ? 0
+				 : namecheck(f->app->loop,
+					     uplink_tunnel(f->uplink), t->host);
+
+		if (rc == -EINTR)
+			return kt_fail(err, EINTR, "interrupted");
+		if (rc == -ETIME)
+			log_warn("%s: the cluster's DNS has no answer for this "
+				 "name now",
+				 text);
+		if (rc == -ENOENT)
+			return kt_fail(err, ENOENT,
+				       "%s: the cluster's DNS knows no such "
+				       "name%s",
+				       text,
+				       t->asked->kind == FORWARD_MAYBE
+					       ? ", and it is no Service"
+					       : "");
+	}
+	return 0;
+}
+
 static int forward_step_listen(struct forward *f, struct kt_error *err)
 {
 	int rc;
 
 	progress_step(f->app->progress, "Listen");
+	rc = forward_check_names(f, err);
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_follow(&f->target[i], forward_on_changed, f);
 	forward_on_changed(f);

@@ -156,6 +156,8 @@ struct tunnel_udp_ops {
 	/** close() - over: -ECONNREFUSED (port unreachable), ...; the handle
 	 *  is gone */
 	void (*close)(void *user, int error);
+	/** open() - by name: there is such a name; may be NULL */
+	void (*open)(void *user);
 };
 
 /** tunnel_udp_open() - datagrams to and from @dst (RFC 9298), by one socket of

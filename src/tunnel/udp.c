@@ -48,6 +48,8 @@ static void udp_udp_head(void *user, const struct mux_head *h)
 		return; /* close() follows */
 	u->resolving = false;
 	mux_stream_resume(u->stream);
+	if (u->ops->open)
+		u->ops->open(u->user);
 }
 
 static bool udp_on_capsule(void *user, const struct capsule *c)

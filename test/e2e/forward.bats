@@ -15,7 +15,8 @@ setup() {
 teardown() {
   no_cut alice
   background_end
-  kc -n "$NS" delete service late --ignore-not-found >/dev/null
+  kc -n "$NS" delete service/late role/ktctl-forward rolebinding/dev-forward \
+    --ignore-not-found >/dev/null
   eventually 15 no_objects
 }
 
@@ -94,6 +95,19 @@ print(s.recv(100).decode())') == db-0* ]]
   leave f
 }
 
+@test "forward: with the published Role and nothing else" {
+  [ -n "${KUBECONFIG_DEV:-}" ] || skip "needs the test cluster's identities"
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/forward.yaml" >/dev/null
+  kc -n "$NS" create rolebinding dev-forward --role ktctl-forward --user dev >/dev/null
+  KUBECONFIG=$KUBECONFIG_DEV start f alice forward web 18080 sts/db 18081:http \
+    "far.$OTHER" 18082:80
+  is_from web- 18080
+  is_from db- 18081
+  is_from far- 18082 # its Service may not be read: it is a name
+  run ! grep -q warning: "$RUN/f.log"
+  leave f
+}
+
 @test "forward: while no Pod is ready it refuses; Pods that come are reached" {
   local old
   kc -n "$NS" create service clusterip late --tcp=80:8080 >/dev/null # app: late
@@ -134,7 +148,7 @@ print(s.recv(100).decode())') == db-0* ]]
   leave f
 }
 
-@test "forward: what is wrong is told before anything is made" {
+@test "forward: what is wrong is told, and nothing is left" {
   local listener
   laptop_exec alice nc -lk 127.0.0.1 18080 3>&- &
   listener=$!
@@ -150,9 +164,11 @@ print(s.recv(100).decode())') == db-0* ]]
   ended_with 1 'services "nosuch" not found'
   ktctl_run alice forward -n "$NS" 10.1.2.3
   ended_with 1 "10.1.2.3: a port must be given"
+  ktctl_run alice forward -n "$NS" web 18081 nobody.nowhere.svc.cluster.local 18082
+  ended_with 1 "nobody.nowhere.svc.cluster.local: the cluster's DNS knows no such name, and it is no Service"
   ktctl_run alice forward -n "$NS" web:80
   ended_with 2 "'web:80' is no target"
   ktctl_run alice forward -n "$NS" web 18081 --address 10.0.0.0/8
   ended_with 2 "is a range, not an address"
-  no_objects
+  eventually 10 no_objects
 }

@@ -243,7 +243,7 @@ static void dials_names(void **state)
 /* --- UDP by name ---------------------------------------------------------- */
 
 struct talk {
-	bool done;
+	bool done, opened;
 	int error;
 	char data[16];
 };
@@ -255,6 +255,13 @@ static void on_datagram(void *user, const uint8_t *data, size_t len)
 	snprintf(t->data, sizeof(t->data), "%.*s", (int)len,
 		 (const char *)data);
 	t->done = true;
+}
+
+static void on_udp_open(void *user)
+{
+	struct talk *t = user;
+
+	t->opened = true;
 }
 
 static void on_udp_closed(void *user, int error)
@@ -269,6 +276,7 @@ static void on_udp_closed(void *user, int error)
 static void datagrams_to_names(void **state)
 {
 	static const struct tunnel_udp_ops ops = {
+		.open = on_udp_open,
 		.datagram = on_datagram,
 		.close = on_udp_closed,
 	};
@@ -300,11 +308,14 @@ static void datagrams_to_names(void **state)
 	tunnel_udp_close(u);
 	close(fd);
 
+	assert_true(talk.opened);
+
 	talk = (struct talk){ 0 };
 	assert_non_null(
 		tunnel_udp_open_name(rig.tunnel, "nobody", 53, &ops, &talk));
 	rig_wait(&rig, &talk.done);
 	assert_int_equal(talk.error, -ENOENT);
+	assert_false(talk.opened);
 	assert_null(
 		tunnel_udp_open_name(rig.tunnel, "no body", 53, &ops, &talk));
 	assert_int_equal(errno, EINVAL);
