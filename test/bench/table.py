@@ -172,6 +172,18 @@ def speed(paths):
     bars_of_speed(ways)
 
 
+def forward(paths):
+    """kubectl's rows, and none in which we are behind"""
+    ways = load(paths)
+    print_table(SPEED, ways)
+    b, (me, other) = Bars(), ways
+    for key, title, more_is_better in SPEED:
+        if key in me and key in other and more_is_better is not None:
+            b.check(f"{title}, kubectl port-forward's", me[key], other[key],
+                    more_is_better)
+    print()
+
+
 EXCHANGE = [
     ("down_MBps", "bulk from the laptop, MB/s", True),
     ("up_MBps", "bulk to the laptop, MB/s", True),
@@ -290,7 +302,8 @@ def main():
     if what == "--json":
         as_json(rest[0], rest[1:])
     else:
-        {"speed": speed, "exchange": exchange, "router": router,
+        {"speed": speed, "forward": forward, "exchange": exchange,
+         "router": router,
          "distance": distance, "growth": growth}[what](rest)
 
 
