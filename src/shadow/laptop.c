@@ -8,6 +8,7 @@
 #include "shadow/shadow.h"
 #include "tunnel/inbound.h"
 #include "tunnel/link.h"
+#include "wire/clientline.h"
 #include "wire/ruleline.h"
 
 #include <errno.h>
@@ -35,6 +36,8 @@ struct laptop {
 	struct ruleline_reader in;
 	struct rule *rules; /* of the set that is coming */
 	size_t nrules;
+	struct rule *held; /* of the set that was taken last */
+	size_t nheld;
 	bool broken; /* the set cannot be taken: says so at its end */
 	char why[256];
 };
@@ -179,9 +182,14 @@ static void commit(struct laptop *l)
 	l->ops->changed(l->ops_user);
 	if (!l->nrules)
 		l->ops->sweep(l->ops_user);
-	if (!l->broken && rc == 0)
+	if (!l->broken && rc == 0) {
 		log_info("%s has %zu rule%s", l->user, l->nrules,
 			 l->nrules == 1 ? "" : "s");
+		free(l->held);
+		l->held = l->rules;
+		l->nheld = l->nrules;
+		l->rules = NULL;
+	}
 	l->nrules = 0;
 	l->broken = false;
 }
@@ -248,6 +256,16 @@ bool laptop_waits(const struct shadow *sh)
 			return true;
 	}
 	return false;
+}
+
+int laptop_put(const struct laptop *l, long away, struct buf *out)
+{
+	bool serves = table_serves(l->sh->table, l->id);
+	int rc = clientline_put_client(out, away, l->user);
+
+	for (size_t i = 0; rc == 0 && serves && i < l->nheld; i++)
+		rc = clientline_put_rule(out, &l->held[i]);
+	return rc;
 }
 
 size_t laptop_serving(const struct shadow *sh)
@@ -353,6 +371,7 @@ void laptop_free(struct laptop *l)
 		mux_stream_reset(l->control, ECANCELED);
 	buf_fini(&l->out);
 	free(l->rules);
+	free(l->held);
 	loop_defer_free(l->sh->loop, l);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct laptop;
 struct link;
 struct mux;
@@ -62,6 +63,10 @@ size_t laptop_tell_ending(struct shadow *sh);
 /** laptop_waits() - some laptop makes another shadow and wants this one to
  *  serve meanwhile; not one that is away for longer than its grace time */
 bool laptop_waits(const struct shadow *sh);
+
+/** laptop_put() - append it with its rules (wire/clientline.h); @away: seconds
+ *  without a carrier, or CLIENTLINE_HERE; 0 or -errno */
+int laptop_put(const struct laptop *l, long away, struct buf *out);
 
 /** laptop_serving() - how many laptops have rules */
 size_t laptop_serving(const struct shadow *sh);

@@ -22,6 +22,7 @@
 #include "tunnel/sockcarrier.h"
 #include "tunnel/target.h"
 #include "tunnel/tunnel_stream.h"
+#include "wire/clientline.h"
 
 #include <errno.h>
 #include <string.h>
@@ -50,6 +51,8 @@ struct client {
 	struct server *server;
 	struct link *link;
 	struct laptop *laptop; /* NULL: it opens the streams */
+	bool bulk;	       /* the second session of one that is here */
+	int64_t lost;	       /* when its carrier was; 0: it is here */
 	size_t bytes;	       /* of the budget */
 };
 
@@ -160,6 +163,7 @@ static void server_on_up(void *user, bool resumed)
 	struct client *c = user;
 
 	log_debug("client %s", resumed ? "is back" : "is here");
+	c->lost = 0;
 	if (c->laptop)
 		laptop_up(c->laptop, resumed);
 }
@@ -167,13 +171,14 @@ static void server_on_up(void *user, bool resumed)
 static void server_on_lost(void *user, const struct kt_error *why)
 {
 	struct client *c = user;
+	/* a carrier that died of silence did so after some */
+	int64_t silent =
+		why->code == ETIMEDOUT ? c->server->session.dead_ns : 0;
 
 	log_debug("client lost: %s", why->msg);
-	/* a carrier that died of silence did so after some */
+	c->lost = clock_ns() - silent;
 	if (c->laptop)
-		laptop_lost(c->laptop, why->code == ETIMEDOUT
-					       ? c->server->session.dead_ns
-					       : 0);
+		laptop_lost(c->laptop, silent);
 }
 
 static void server_on_dead(void *user, const struct kt_error *why)
@@ -240,6 +245,7 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	if (!c)
 		return NULL;
 	c->server = sv;
+	c->bulk = hello->window > sv->session.replay_max;
 	c->bytes = budget_take(&sv->budget, &scfg, mcfg.share);
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : server_request, &link_ops, c);
@@ -282,6 +288,31 @@ static bool server_ready(void *user)
 	return sv->ready;
 }
 
+/* Too many for one answer: those that fit are right */
+static int server_put_clients(void *user, struct buf *out)
+{
+	const struct server *sv = user;
+	int rc = clientline_put_shadow(out, KT_VERSION);
+	struct list *n;
+
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+		long away = c->lost ? (long)((clock_ns() - c->lost) / NS_SEC)
+				    : CLIENTLINE_HERE;
+
+		if (c->bulk || rc < 0)
+			continue;
+		rc = c->laptop ? laptop_put(c->laptop, away, out)
+			       : clientline_put_client(out, away, NULL);
+	}
+	return rc == -ENOBUFS ? 0 : rc;
+}
+
+static const struct health_ops health_ops = {
+	.ready = server_ready,
+	.clients = server_put_clients,
+};
+
 /* a missing file is an empty one */
 static void read_resolvconf(struct resolvconf *rc, const char *path)
 {
@@ -310,7 +341,7 @@ static int server_start(struct server *sv, struct kt_error *err)
 	if (rc < 0 || !sv->cfg.health.port)
 		return rc; /* health last: it says that all ports listen */
 	sv->health =
-		health_new(sh->loop, &sv->cfg.health, server_ready, sv, err);
+		health_new(sh->loop, &sv->cfg.health, &health_ops, sv, err);
 	return sv->health ? 0 : -err->code;
 }
 

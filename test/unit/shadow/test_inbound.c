@@ -8,6 +8,7 @@
 #include "shadow/serve_udp.h"
 
 #include "base/mem.h"
+#include "wire/clientline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -774,6 +775,55 @@ static void ready_without_them_in_the_end(void **state)
 	rig_stop(&rig);
 }
 
+/* Who is here, as this Pod's own loopback is told */
+static const char *told(uint16_t health, char *text, size_t size)
+{
+	static const char ask[] = "GET " CLIENTLINE_PATH " HTTP/1.1\r\n\r\n";
+	int fd = connect_to(health);
+	size_t n = 0;
+	ssize_t got;
+
+	assert_int_equal(send(fd, ask, strlen(ask), 0), strlen(ask));
+	while ((got = get(fd, text + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	close(fd);
+	text[n] = 0;
+	assert_non_null(strstr(text, "HTTP/1.1 200 OK\r\n"));
+	text = strstr(text, "\r\n\r\n");
+	assert_non_null(text);
+	return text + 4;
+}
+
+static void tells_who_is_here(void **state)
+{
+	uint16_t health = free_port();
+	char text[2048], mark[80], want[256];
+	struct laptop ann;
+
+	(void)state;
+	start_in_place(health);
+	assert_string_equal(told(health, text, sizeof(text)),
+			    "shadow " KT_VERSION "\nclient out here\n");
+	snprintf(mark, sizeof(mark), "%u header:VERSION=ann", port);
+	laptop_new(&ann, "Ann B", 2, mark, NULL);
+	snprintf(want, sizeof(want),
+		 "client in here Ann%%20B\nrule %u header:version=ann\n", port);
+	assert_non_null(strstr(told(health, text, sizeof(text)), want));
+	laptop_cut(&ann);
+	(void)!loop_sleep(rig.loop, 1100 * NS_MS);
+	assert_null(strstr(told(health, text, sizeof(text)), "in here"));
+	assert_non_null(strstr(told(health, text, sizeof(text)),
+			       "client in 1 Ann%20B\nrule "));
+	/* its rules are as they were when it is back */
+	laptop_attach(&ann);
+	(void)!loop_sleep(rig.loop, 200 * NS_MS);
+	assert_non_null(strstr(told(health, text, sizeof(text)), want));
+	laptop_free(&ann);
+	(void)!loop_sleep(rig.loop, 200 * NS_MS);
+	assert_null(strstr(told(health, text, sizeof(text)), "client in"));
+	rig_stop(&rig);
+}
+
 /* --- UDP ------------------------------------------------------------------ */
 
 static int udp_socket(struct ipport *at)
@@ -1042,6 +1092,7 @@ int main(void)
 		cmocka_unit_test_setup(told_to_end_and_nobody_waits, start),
 		cmocka_unit_test(ready_with_its_clients),
 		cmocka_unit_test(ready_without_them_in_the_end),
+		cmocka_unit_test(tells_who_is_here),
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(more_callers_than_room),
 		cmocka_unit_test(lives_as_long_as_it_is_needed),
