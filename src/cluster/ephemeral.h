@@ -20,6 +20,8 @@
 
 #define EPHEMERAL_SINCE 25 /* Kubernetes 1.25 */
 #define EPHEMERAL_PREFIX "kt-exchange-"
+#define EPHEMERAL_ENV_USER "SHADOW_USER" /* whose it is */
+#define EPHEMERAL_ENV_MACHINE "SHADOW_MACHINE"
 #define EPHEMERAL_NAME_SIZE (sizeof(EPHEMERAL_PREFIX) + 5)
 
 enum ephemeral_state {

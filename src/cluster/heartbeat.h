@@ -15,6 +15,9 @@
 
 struct heartbeat;
 
+/** who has not renewed it for so many seconds is dead */
+#define HEARTBEAT_DEAD 120
+#define HEARTBEAT_DEAD_KT 300 /* KT Connect renews it every 120 s only */
 #define HEARTBEAT_INTERVAL (30 * NS_SEC)
 
 /** heartbeat_start() - @path: the object (copied); @interval_ns: normally

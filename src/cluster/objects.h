@@ -26,6 +26,8 @@
 #define KT_ANNOTATION_HEARTBEAT "kt-last-heart-beat"
 #define KT_ANNOTATION_REFS "kt-ref-count"
 #define KT_ANNOTATION_CONFIG "kt-config"
+#define KT_ANNOTATION_MACHINE "kt-machine" /* ours: host name of the user's */
+#define KT_ANNOTATION_SINCE "kt-since"	   /* ours: Unix seconds */
 #define KT_ROLE_CONNECT "shadow-connect"
 #define KT_ROLE_EXCHANGE "shadow-exchange"
 #define KT_ROLE_MESH "shadow-mesh"

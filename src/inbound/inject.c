@@ -240,6 +240,23 @@ static uint16_t inject_port(const json_t *pod)
 	return port;
 }
 
+/* Whose container it is: birdseye tells it */
+static void inject_sign(json_t *patch)
+{
+	char machine[SHADOW_MACHINE_SIZE];
+	json_t *env = json_object_get(
+		json_array_get(
+			json_at(patch, "spec", "ephemeralContainers", NULL), 0),
+		"env");
+
+	json_array_append_new(env,
+			      json_pack("{s:s,s:s}", "name", EPHEMERAL_ENV_USER,
+					"value", shadow_user()));
+	json_array_append_new(env, json_pack("{s:s,s:s}", "name",
+					     EPHEMERAL_ENV_MACHINE, "value",
+					     shadow_machine(machine)));
+}
+
 static int add_container(struct place *p, const json_t *pod,
 			 struct kt_error *err)
 {
@@ -271,6 +288,7 @@ static int add_container(struct place *p, const json_t *pod,
 	patch = ephemeral_patch(pod, p->name, job->global->pod.image,
 				job->global->pod.force_update, p->serve,
 				p->listen);
+	inject_sign(patch);
 	req.body = patch;
 	rc = kube_call(job->kube, &req, NULL, err);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/app.h"
+#include "cluster/heartbeat.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
 #include "inbound/lease_scale.h"
@@ -24,8 +25,8 @@ bool lease_is_alive(const struct job *job, const json_t *obj)
 	if (owner_is_dead(job->app->home,
 			  object_annotation(obj, KT_ANNOTATION_OWNER)))
 		return false;
-	return age < 0 ||
-	       age <= (object_is_of_ktctl(obj) ? LEASE_DEAD : LEASE_DEAD_KT);
+	return age < 0 || age <= (object_is_of_ktctl(obj) ? HEARTBEAT_DEAD
+							  : HEARTBEAT_DEAD_KT);
 }
 
 char *lease_users(const json_t *objects)

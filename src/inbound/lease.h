@@ -4,10 +4,6 @@
 
 #include "inbound/job.h"
 
-/** A client of ours renews its objects every 30 s, one of KT's every 120 s */
-#define LEASE_DEAD 120	  /* seconds without a heartbeat */
-#define LEASE_DEAD_KT 300 /* of an object of KT Connect's */
-
 /** enum lease_use - what a Service is wanted for */
 enum lease_use {
 	LEASE_ALL,    /* everybody's requests */

@@ -24,16 +24,17 @@ static json_t *record_make(const struct mesh *m)
 {
 	const struct job *job = &m->job;
 	const char *route = m->route.api ? m->route.api->name : NULL;
-	char now[24], match[RULE_MATCH_MAX];
+	char now[24], match[RULE_MATCH_MAX], machine[SHADOW_MACHINE_SIZE];
 
 	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
 	return json_pack(
-		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s*,s:s,"
+		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s,s:s*,s:s,"
 		"s:s*,s:s*}},s:{s:o,s:O}}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
 		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
 		KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER, shadow_user(),
+		KT_ANNOTATION_MACHINE, shadow_machine(machine),
 		KT_ANNOTATION_CONFIG, job->config_text, "kt-match",
 		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
 		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec",

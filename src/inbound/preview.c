@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/progress.h"
+#include "cluster/heartbeat.h"
 #include "cluster/takeover.h"
 #include "inbound/job.h"
 #include "inbound/lease.h"
@@ -103,7 +104,7 @@ static int preview_name_taken(struct job *job, const json_t *service,
 		kt_hint(err,
 			"choose another name; when their ktctl is gone, the "
 			"name is free again, at the latest after %d minutes",
-			LEASE_DEAD_KT / 60);
+			HEARTBEAT_DEAD_KT / 60);
 		return kt_fail(err, EEXIST,
 			       "Service %s/%s is a preview of %s's", job->ns,
 			       job->name, user);

@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/subject.h"
+#include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/takeover.h"
@@ -192,7 +193,7 @@ static void recover_find_alive(struct recover *r, const json_t *shadows)
 	json_array_foreach (shadows, i, obj) {
 		age = object_age(obj, KT_ANNOTATION_HEARTBEAT, now);
 		if (!object_is_of_ktctl(obj) && age >= 0 &&
-		    age <= LEASE_DEAD_KT)
+		    age <= HEARTBEAT_DEAD_KT)
 			json_array_append(r->alive, obj);
 	}
 }

@@ -39,6 +39,7 @@ struct shadow_pod {
 	char tail[6];
 	char after[256];    /* the Pod whose place it takes, or "" */
 	unsigned int users; /* of that one */
+	int64_t since;	    /* of the session; 0: it has made nothing yet */
 	struct heartbeat *beat;
 	struct bootstrap bootstrap;
 };
@@ -144,6 +145,22 @@ static void set_args(struct shadow_args *a, const struct shadow_pod *s,
 	a->v[7] = a->text[2];
 }
 
+/* Whose it is; what is shared is nobody's */
+static void shadow_sign(const struct shadow_pod *s, json_t *annotations)
+{
+	char machine[SHADOW_MACHINE_SIZE], since[24];
+
+	if (s->cfg.owner)
+		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
+				    json_string(s->cfg.owner));
+	json_object_set_new(annotations, KT_ANNOTATION_MACHINE,
+			    json_string(shadow_machine(machine)));
+	snprintf(since, sizeof(since), "%" PRId64,
+		 s->since ? s->since : shadow_now(s));
+	json_object_set_new(annotations, KT_ANNOTATION_SINCE,
+			    json_string(since));
+}
+
 static json_t *make_object(const struct shadow_pod *s, const char *name)
 {
 	static const struct shadow_face connect = { .role = KT_ROLE_CONNECT };
@@ -177,10 +194,8 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 
 	set_args(&args, s, f->serve, &spec.health_port);
 	bootstrap_fill(&s->bootstrap, &spec);
-	/* what is shared has no owner */
-	if (s->cfg.owner && !s->cfg.share)
-		json_object_set_new(annotations, KT_ANNOTATION_OWNER,
-				    json_string(s->cfg.owner));
+	if (!s->cfg.share)
+		shadow_sign(s, annotations);
 	if (f->labels)
 		json_object_update(labels, (json_t *)(uintptr_t)f->labels);
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
@@ -600,6 +615,8 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 	if (rc < 0)
 		return kt_wrap(err, rc, "make the %s in namespace %s",
 			       is_router(s) ? "router" : "shadow", s->cfg.ns);
+	if (!s->since)
+		s->since = shadow_now(s);
 	path = object_path(s, s->name);
 	if (!s->beat)
 		s->beat = heartbeat_start(s->cfg.kube, path, HEARTBEAT_INTERVAL,
@@ -690,6 +707,7 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	s = shadow_new(&old->cfg);
 	snprintf(s->after, sizeof(s->after), "%s", old->pod);
 	memcpy(s->tail, old->tail, sizeof(s->tail));
+	s->since = old->since;
 	refs = object_annotation(pod, KT_ANNOTATION_REFS);
 	if (old->cfg.share && refs && str_to_long(refs, &users) == 0)
 		s->users = (unsigned int)MIN(MAX(users, 1L), USERS_MAX);

@@ -112,5 +112,9 @@ const char *shadow_pod_ip(const struct shadow_pod *s);
 /** shadow_user() - the developer's name (annotation kt-user): SUDO_USER, or
  *  that of the uid */
 const char *shadow_user(void);
+#define SHADOW_MACHINE_SIZE 64
+/** shadow_machine() - this machine's host name (annotation kt-machine), without
+ *  what no host name has; returns @dst */
+const char *shadow_machine(char dst[SHADOW_MACHINE_SIZE]);
 
 #endif
