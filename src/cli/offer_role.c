@@ -41,6 +41,7 @@ static const struct offered {
 	{ "forward", forward_yaml, "apps" },
 	{ "recover", recover_yaml, "apps" },
 	{ "clean", clean_yaml, "apps" },
+	{ "birdseye", birdseye_yaml, "apps" },
 };
 
 static const struct offered *offered_find(const char *role)

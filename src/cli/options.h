@@ -157,6 +157,18 @@ struct doctor_options {
 	int output; /* enum output_form */
 };
 
+enum birdseye_output { BIRDSEYE_TABLE, BIRDSEYE_JSON, BIRDSEYE_YAML };
+enum birdseye_sort { BIRDSEYE_BY_STATUS, BIRDSEYE_BY_NAME };
+
+struct birdseye_options {
+	int output;  /* enum birdseye_output */
+	int sort_by; /* enum birdseye_sort */
+	bool show_connector;
+	bool hide_natural;
+	bool all_namespaces;
+	bool watch;
+};
+
 struct command;
 
 /** struct options - everything one run of ktctl was asked to do */
@@ -176,6 +188,7 @@ struct options {
 	struct session_options session;
 	struct status_options status;
 	struct disconnect_options disconnect;
+	struct birdseye_options birdseye;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

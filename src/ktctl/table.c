@@ -26,6 +26,7 @@
 #define DISCONNECT(field) .offset = offsetof(struct options, disconnect.field)
 #define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
 #define IMAGE(field) .offset = offsetof(struct options, image.field)
+#define BIRDSEYE(field) .offset = offsetof(struct options, birdseye.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
@@ -368,6 +369,32 @@ static const struct option disconnect_options[] = {
 	{ 0 },
 };
 
+static const char *const birdseye_orders[] = { "status", "name", NULL };
+
+static const char *const birdseye_forms[] = { "table", "json", "yaml", NULL };
+
+static const struct option birdseye_options[] = {
+	{ "sortBy", 0, VALUE_CHOICE, "status", "KEY",
+	  "what the Services are sorted by: status or name",
+	  .choices = birdseye_orders, BIRDSEYE(sort_by) },
+	{ "showConnector", 0, VALUE_BOOL, "false", NULL,
+	  "show as well who is connected, in all namespaces where that is "
+	  "allowed",
+	  BIRDSEYE(show_connector) },
+	{ "hideNaturalService", 0, VALUE_BOOL, "false", NULL,
+	  "leave out Services that nobody has", BIRDSEYE(hide_natural) },
+	{ "allNamespaces", 'A', VALUE_BOOL, "false", NULL,
+	  "the Services of all namespaces; needs a ClusterRole",
+	  BIRDSEYE(all_namespaces), .no_config = true },
+	{ "watch", 'w', VALUE_BOOL, "false", NULL,
+	  "look again every two seconds, until Ctrl-C", BIRDSEYE(watch),
+	  .no_config = true },
+	{ "output", 'o', VALUE_CHOICE, "table", "FORM",
+	  "how it is written: table, json or yaml",
+	  .choices = birdseye_forms, BIRDSEYE(output), .no_config = true },
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -515,6 +542,20 @@ const struct command command_table[] = {
 		.group = "clean",
 		.loop = true,
 		.run = command_clean,
+	},
+	{
+		.name = "birdseye",
+		.summary = "who has which Service, and who is connected",
+		.args = "",
+		.details =
+			"Shows each Service of the namespace, who exchanges, "
+			"meshes or previews it, since when,\n"
+			"from which machine, for which requests, and "
+			"whether that one is there now.",
+		.options = birdseye_options,
+		.group = "birdseye",
+		.loop = true,
+		.run = command_birdseye,
 	},
 	{
 		.name = "doctor",

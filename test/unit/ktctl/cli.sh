@@ -210,6 +210,7 @@ status
 disconnect
 recover
 clean
+birdseye
 doctor
 image
 config

@@ -26,7 +26,7 @@ help_flags() { # HEADING COMMAND...
   shift
   "$ktctl" "$@" --help | sed -n "/^$heading:/,/^$/p" |
     sed -nE 's/^  (-.,|   ) (--[A-Za-z-]+).*/\1 \2/p' | tr -d ', ' |
-    sed -E 's/^(-[a-z])?(--)/\1 \2/' | sort -u
+    sed -E 's/^(-[a-zA-Z])?(--)/\1 \2/' | sort -u
 }
 
 # The flags that a page describes: "*-n*, *--namespace* ..." at a line's start

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "birdseye/view.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/print.h"
+#include "base/str.h"
+#include "birdseye/life.h"
+#include "kube/encode.h"
+#include "kube/rest.h"
+
+#include <string.h>
+
+#define CELL_MAX 256
+#define COLUMNS_MAX 8
+#define GAP 2
+#define LINE_MAX_ (COLUMNS_MAX * (CELL_MAX + GAP))
+#define YAML_MAX ((size_t)64 << 20)
+
+/* Rows of cells, each as it may be shown; the last column has no width */
+struct grid {
+	char (*cells)[COLUMNS_MAX][CELL_MAX];
+	size_t rows, columns;
+};
+
+static void grid_add(struct grid *g, const char *const *texts)
+{
+	g->cells = xrealloc(g->cells, (g->rows + 1) * sizeof(*g->cells));
+	for (size_t i = 0; i < g->columns; i++) {
+		const char *text = texts[i] && *texts[i] ? texts[i] : "-";
+
+		print_clean(g->cells[g->rows][i], CELL_MAX, text, strlen(text));
+	}
+	g->rows++;
+}
+
+/* Columns of a terminal, as far as one character is one */
+static size_t grid_width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void grid_print(const struct grid *g)
+{
+	size_t width[COLUMNS_MAX] = { 0 };
+
+	for (size_t r = 0; r < g->rows; r++)
+		for (size_t i = 0; i < g->columns; i++)
+			width[i] = MAX(width[i], grid_width(g->cells[r][i]));
+	for (size_t r = 0; r < g->rows; r++) {
+		char line[LINE_MAX_] = "";
+		size_t n = 0;
+
+		for (size_t i = 0; i < g->columns && n < sizeof(line); i++) {
+			const char *cell = g->cells[r][i];
+			size_t pad = width[i] - grid_width(cell) + GAP;
+
+			if (i + 1 == g->columns)
+				pad = 0;
+			n += (size_t)snprintf(line + n, sizeof(line) - n,
+					      "%s%*s", cell, (int)pad, "");
+		}
+		print_line(stdout, "%s", line);
+	}
+	free(g->cells);
+}
+
+/* --- Services ------------------------------------------------------------- */
+
+static const char *view_age(const json_t *row, int64_t now, char dst[24])
+{
+	const char *since = json_str(row, "since", NULL);
+	int64_t at = since ? rfc3339_parse(since) : -1;
+
+	return at < 0 ? "-" : life_duration(now > at ? now - at : 0, dst);
+}
+
+static void view_service(struct grid *g, const json_t *service,
+			 const json_t *session, int64_t now, bool namespaces)
+{
+	const char *status = json_str(service, "status", NULL);
+	const char *mode = json_str(session, "mode", NULL);
+	const char *rule = json_str(session, "rule", NULL);
+	char text[64], alive[64] = "", age[24];
+	bool tells = session && !str_eq(status, "previewing") &&
+		     !str_eq(mode, "selector");
+
+	snprintf(text, sizeof(text), tells ? "%s (%s)" : "%s", status, mode);
+	if (session)
+		life_text(session, alive, sizeof(alive));
+
+	const char *const cells[] = {
+		json_str(service, "namespace", NULL),
+		json_str(service, "name", NULL),
+		text,
+		json_str(session, "user", NULL),
+		json_str(session, "machine", NULL),
+		session ? view_age(session, now, age) : "",
+		alive,
+		rule,
+	};
+	grid_add(g, cells + !namespaces);
+}
+
+static void view_services(const json_t *view, int64_t now, bool namespaces)
+{
+	static const char *const heads[] = { "NAMESPACE", "SERVICE", "STATUS",
+					     "USER",	  "MACHINE", "SINCE",
+					     "ALIVE",	  "RULE" };
+	struct grid g = { .columns = ARRAY_SIZE(heads) - !namespaces };
+	const json_t *service, *session;
+	size_t i, k;
+
+	grid_add(&g, heads + !namespaces);
+	json_array_foreach (json_object_get(view, "services"), i, service) {
+		const json_t *list = json_object_get(service, "sessions");
+
+		if (!json_array_size(list))
+			view_service(&g, service, NULL, now, namespaces);
+		json_array_foreach (list, k, session)
+			view_service(&g, service, session, now, namespaces);
+	}
+	grid_print(&g);
+}
+
+/* --- connectors ----------------------------------------------------------- */
+
+static void view_connector(struct grid *g, const json_t *row, int64_t now)
+{
+	const json_t *clients = json_object_get(row, "clients");
+	char alive[64], age[24], user[CELL_MAX];
+	const char *name = json_str(row, "user", NULL);
+
+	/* who made it is one of them, or was */
+	if (json_is_true(json_object_get(row, "shared")) &&
+	    json_is_integer(clients))
+		snprintf(user, sizeof(user), "%s (shared, %lld connected)",
+			 name ? name : "-", json_integer_value(clients));
+	else
+		snprintf(user, sizeof(user), "%s%s", name ? name : "-",
+			 json_is_true(json_object_get(row, "shared"))
+				 ? " (shared)"
+				 : "");
+
+	const char *const cells[] = {
+		user,
+		json_str(row, "machine", NULL),
+		json_str(row, "namespace", NULL),
+		view_age(row, now, age),
+		life_text(row, alive, sizeof(alive)),
+	};
+	grid_add(g, cells);
+}
+
+static void view_connectors(const json_t *list, int64_t now)
+{
+	static const char *const heads[] = { "CONNECTED", "MACHINE",
+					     "NAMESPACE", "SINCE", "ALIVE" };
+	struct grid g = { .columns = ARRAY_SIZE(heads) };
+	const json_t *row;
+	size_t i;
+
+	print_line(stdout, "%s", "");
+	grid_add(&g, heads);
+	json_array_foreach (list, i, row)
+		view_connector(&g, row, now);
+	grid_print(&g);
+	print_line(stdout, "%zu in all", json_array_size(list));
+}
+
+void view_print_table(const json_t *view, int64_t now, bool namespaces)
+{
+	const json_t *connectors = json_object_get(view, "connectors");
+
+	view_services(view, now, namespaces);
+	if (connectors)
+		view_connectors(connectors, now);
+}
+
+/* --- for programs --------------------------------------------------------- */
+
+void view_print_json(const json_t *view, bool compact)
+{
+	auto_free char *text =
+		json_dumps(view, compact ? JSON_COMPACT : JSON_INDENT(2));
+
+	if (text)
+		print_text(stdout, text, strlen(text));
+}
+
+/* A scalar, or what is empty: a JSON text is a YAML 1.2 flow scalar */
+static int yaml_put_flow(struct buf *b, const json_t *v)
+{
+	auto_free char *text =
+		json_dumps(v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+
+	return buf_printf(b, "%s\n", text ? text : "null");
+}
+
+static bool yaml_is_block(const json_t *v)
+{
+	return json_object_size(v) || json_array_size(v);
+}
+
+static int yaml_put(struct buf *b, const json_t *v, int indent, bool inlined);
+
+static int yaml_put_object(struct buf *b, const json_t *v, int indent,
+			   bool inlined)
+{
+	const char *key;
+	json_t *one;
+	int rc = 0;
+
+	json_object_foreach ((json_t *)(uintptr_t)v, key, one) {
+		rc = buf_printf(b, "%*s%s:%s", inlined ? 0 : indent, "", key,
+				yaml_is_block(one) ? "\n" : " ");
+		inlined = false;
+		if (rc == 0)
+			rc = yaml_put(b, one, indent + 2, false);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the view is */
+static int yaml_put(struct buf *b, const json_t *v, int indent, bool inlined)
+{
+	const json_t *one;
+	size_t i;
+	int rc = 0;
+
+	if (!yaml_is_block(v))
+		return yaml_put_flow(b, v);
+	if (json_is_object(v))
+		return yaml_put_object(b, v, indent, inlined);
+	json_array_foreach (v, i, one) {
+		rc = buf_printf(b, "%*s- ", inlined ? 0 : indent, "");
+		inlined = false;
+		if (rc == 0)
+			rc = yaml_put(b, one, indent + 2, true);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int view_yaml(struct buf *b, const json_t *value)
+{
+	return yaml_put(b, value, 0, false);
+}
+
+void view_print_yaml(const json_t *value)
+{
+	struct buf b;
+
+	buf_init(&b, YAML_MAX);
+	if (view_yaml(&b, value) == 0)
+		print_text(stdout, (const char *)buf_data(&b), b.len);
+	buf_fini(&b);
+}
