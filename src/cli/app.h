@@ -84,6 +84,7 @@ int command_config_drop_profile(struct app *app, const struct options *o);
 int command_help(struct app *app, const struct options *o);
 int command_version(struct app *app, const struct options *o);
 int command_completion(struct app *app, const struct options *o);
+int command_names(struct app *app, const struct options *o);
 int command_complete(struct app *app, const struct options *o);
 
 #endif

@@ -2,9 +2,11 @@
 #include "cli/app.h"
 #include "cli/command.h"
 #include "cli/config.h"
+#include "cli/live.h"
 #include "cli/options.h"
 #include "cli/parse.h"
 #include "cli/profile.h"
+#include "cli/subject.h"
 
 #include "base/mem.h"
 #include "base/print.h"
@@ -28,6 +30,9 @@ struct complete {
 	size_t keep_len;
 	bool describe;
 	bool files;
+	char *const *words; /* that are complete, from 1 on */
+	int nwords;
+	const char *target; /* the first argument, or NULL */
 };
 
 static void complete_offer(const struct complete *c, const char *text,
@@ -38,6 +43,80 @@ static void complete_offer(const struct complete *c, const char *text,
 	about = c->describe ? about : NULL;
 	print_line(stdout, "%.*s%s%s%s", (int)c->keep_len, c->keep, text,
 		   about ? "\t" : "", about ? about : "");
+}
+
+/* --- names of the cluster ------------------------------------------------- */
+
+/* "NAME<tab>DESCRIPTION", or the name alone */
+static void offer_line(const struct complete *c, char *line)
+{
+	char *about = strchr(line, '\t');
+
+	if (about)
+		*about++ = '\0';
+	complete_offer(c, line, about);
+}
+
+static void offer_live(const struct complete *c, const char *kind,
+		       const char *service)
+{
+	auto_strv struct strv names = { 0 };
+
+	live_names(kind, service, c->words, c->nwords, &names);
+	for (size_t i = 0; i < names.n; i++)
+		offer_line(c, names.v[i]);
+}
+
+/* Of the Service that was named: the last one of a list is completed */
+static void offer_ports(struct complete *c)
+{
+	const char *comma = strrchr(c->current, ',');
+	struct subject s;
+
+	if (!c->target || subject_parse(&s, c->target, NULL) < 0 ||
+	    s.kind != SUBJECT_SERVICE || s.ns[0])
+		return;
+	if (comma) {
+		if (!c->keep_len)
+			c->keep = c->current;
+		c->keep_len = (size_t)(comma + 1 - c->keep);
+		c->current = comma + 1;
+	}
+	offer_live(c, LIVE_PORTS, s.name);
+}
+
+static void offer_targets(const struct complete *c, bool pods)
+{
+	if (!strchr(c->current, '/')) {
+		offer_live(c, LIVE_SERVICES, NULL);
+		return;
+	}
+	offer_live(c, LIVE_WORKLOADS, NULL);
+	if (pods)
+		offer_live(c, LIVE_PODS, NULL);
+}
+
+static void offer_sessions(const struct complete *c)
+{
+	auto_strv struct strv ids = { 0 };
+
+	live_sessions(c->home, &ids);
+	for (size_t i = 0; i < ids.n; i++)
+		complete_offer(c, ids.v[i], NULL);
+}
+
+/* The value of a flag; true: it is a name of the cluster */
+static bool offer_live_value(struct complete *c, const struct option *opt)
+{
+	if (strcmp(opt->name, "namespace") == 0)
+		offer_live(c, LIVE_NAMESPACES, NULL);
+	else if (strcmp(opt->name, "context") == 0)
+		offer_live(c, LIVE_CONTEXTS, NULL);
+	else if (opt->type == VALUE_EXPOSE)
+		offer_ports(c);
+	else
+		return false;
+	return true;
 }
 
 /* --- values --------------------------------------------------------------- */
@@ -65,7 +144,8 @@ static void offer_values(struct complete *c, const struct option *opt)
 		complete_offer(c, "hosts", "names in /etc/hosts");
 		break;
 	default:
-		c->files = strcmp(opt->name, "kubeconfig") == 0;
+		if (!offer_live_value(c, opt))
+			c->files = strcmp(opt->name, "kubeconfig") == 0;
 		break;
 	}
 }
@@ -181,10 +261,33 @@ static void offer_topics(const struct complete *c,
 		offer_commands(c, parent);
 }
 
+/* Arguments that are names of the cluster, or of sessions; true: this is one */
+static bool offer_live_argument(const struct complete *c,
+				const struct parse_context *ctx)
+{
+	const char *name = ctx->command->name;
+
+	if ((strcmp(name, "exchange") == 0 || strcmp(name, "mesh") == 0) &&
+	    !ctx->nargs)
+		offer_targets(c, false);
+	else if (strcmp(name, "forward") == 0)
+		offer_targets(c, true);
+	else if ((strcmp(name, "recover") == 0 && !ctx->nargs) ||
+		 (strcmp(name, "doctor") == 0 && ctx->nargs == 1))
+		offer_live(c, LIVE_SERVICES, NULL);
+	else if (strcmp(name, "disconnect") == 0)
+		offer_sessions(c);
+	else
+		return false;
+	return true;
+}
+
 static void offer_arguments(struct complete *c, const struct parse_context *ctx)
 {
 	const char *name = ctx->command->name;
 
+	if (offer_live_argument(c, ctx))
+		return;
 	if (strcmp(name, "help") == 0 && ctx->nargs < 2) {
 		offer_topics(c, ctx);
 	} else if (strcmp(name, "config set") == 0 && ctx->nargs == 1) {
@@ -219,7 +322,10 @@ int command_complete(struct app *app, const struct options *o)
 	/* the words that are complete, behind the program's name */
 	for (size_t i = 0; i + 1 < o->nargs; i++)
 		words[i + 1] = o->args[i];
-	parse_context(&ctx, (int)MAX(o->nargs, 1), words);
+	c.words = words;
+	c.nwords = (int)MAX(o->nargs, 1);
+	parse_context(&ctx, c.nwords, words);
+	c.target = ctx.first;
 	if (ctx.pending)
 		offer_values(&c, ctx.pending);
 	else if (!ctx.flags_ended && str_starts(c.current, "--") &&

@@ -696,6 +696,16 @@ const struct command command_table[] = {
 		.run = command_help,
 	},
 	{
+		.name = "__names",
+		.summary = "names of the cluster, for completion",
+		.args = "<kind> [<service>]",
+		.min_args = 1,
+		.max_args = 2,
+		.loop = true,
+		.hidden = true,
+		.run = command_names,
+	},
+	{
 		.name = "__complete",
 		.summary = "candidates for a command line, for the scripts",
 		.args = "<word>...",

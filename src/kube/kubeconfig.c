@@ -331,6 +331,23 @@ int kube_config_load(struct kube_config **out,
 	return 0;
 }
 
+int kube_config_contexts(const struct kube_config_source *src, struct strv *out,
+			 struct kt_error *err)
+{
+	struct kube_merged m;
+	const char *name;
+	bool of_root;
+	json_t *v;
+	int rc;
+
+	kube_merged_init(&m);
+	rc = find_files(&m, src, &of_root, err);
+	json_object_foreach (m.contexts, name, v)
+		strv_add(out, name);
+	kube_merged_fini(&m);
+	return MIN(rc, 0);
+}
+
 int kube_config_reload(struct kube_config **out, const struct kube_config *c,
 		       struct kt_error *err)
 {

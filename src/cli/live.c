@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/live.h"
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "cli/command.h"
+#include "cli/parse.h"
+#include "local/home.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#define LIVE_MAX ((size_t)4 << 20)
+#define LIVE_SUFFIX ".pid"
+
+static bool live_says_where(const struct option *opt)
+{
+	static const char *const names[] = { "namespace", "kubeconfig",
+					     "context" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (opt == option_find(global_option_table, names[i],
+				       strlen(names[i])))
+			return true;
+	return false;
+}
+
+/* An unfinished line is a wrong one; its flags are known all the same */
+static void live_add_flags(struct strv *argv, char *const *words, int nwords)
+{
+	struct kt_error ignored = { 0 };
+	struct invocation inv;
+
+	(void)!parse_argv(&inv, nwords, words, &ignored);
+	for (size_t i = 0; i < inv.nflags; i++)
+		if (live_says_where(inv.flags[i].opt))
+			strv_take(argv,
+				  xasprintf("--%s=%s", inv.flags[i].opt->name,
+					    inv.flags[i].text));
+	invocation_fini(&inv);
+}
+
+void live_names(const char *kind, const char *service, char *const *words,
+		int nwords, struct strv *out)
+{
+	struct process_result res = { 0 };
+	auto_strv struct strv argv = { 0 };
+	struct kt_error ignored = { 0 };
+	struct loop *loop = loop_new();
+	struct strv lines;
+
+	if (!loop)
+		return;
+	strv_add(&argv, "/proc/self/exe");
+	strv_add(&argv, "__names");
+	live_add_flags(&argv, words, nwords);
+	strv_add(&argv, "--");
+	strv_add(&argv, kind);
+	if (service)
+		strv_add(&argv, service);
+	if (process_run(loop, argv.v, NULL, NULL, LIVE_MAX, LIVE_NS, &res,
+			&ignored) == 0 &&
+	    res.status == 0) {
+		lines = strv_split(res.out, '\n');
+		for (size_t i = 0; i < lines.n; i++)
+			strv_add(out, lines.v[i]);
+		strv_fini(&lines);
+	}
+	process_result_fini(&res);
+	loop_free(loop);
+}
+
+/* "connect-1234.pid" of a process that is there */
+static bool live_is_session(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+	long pid;
+
+	if (!dash || !str_ends(name, LIVE_SUFFIX))
+		return false;
+
+	auto_free char *number =
+		xstrndup(dash + 1, strlen(dash + 1) - strlen(LIVE_SUFFIX));
+
+	return str_to_long(number, &pid) == 0 && pid > 0 && pid <= INT32_MAX &&
+	       (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+void live_sessions(const struct home *h, struct strv *out)
+{
+	struct kt_error ignored = { 0 };
+	int fd = home_open_dir(h, "pid", 0, &ignored);
+	struct dirent *e;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)))
+		if (live_is_session(e->d_name))
+			strv_take(out, xstrndup(e->d_name,
+						strlen(e->d_name) -
+							strlen(LIVE_SUFFIX)));
+	closedir(d);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLI_LIVE_H
+#define KT_CLI_LIVE_H
+
+#include "base/str.h"
+
+struct home;
+
+/**
+ * DOC: Names of the cluster, for completion
+ *
+ * Who presses Tab waits for a second at most, and sees no error. So the cluster
+ * is asked by another process of this program, "ktctl __names KIND [SERVICE]",
+ * without a terminal, which is killed when its time is over: then there is no
+ * name at all. Nothing is kept.
+ */
+
+#define LIVE_NS (900 * NS_MS)
+
+#define LIVE_NAMESPACES "namespaces"
+#define LIVE_SERVICES "services"
+#define LIVE_WORKLOADS "workloads" /* deployment/NAME, statefulset/NAME */
+#define LIVE_PODS "pods"	   /* pod/NAME */
+#define LIVE_PORTS "ports"	   /* of a Service, as --expose wants them */
+#define LIVE_CONTEXTS "contexts"   /* of the kubeconfig */
+
+/** live_names() - append "NAME" or "NAME<tab>DESCRIPTION"
+ *  @words: the complete words of the line, from 1 on; flags that say which
+ *  cluster and namespace are taken from them
+ *  @service: of LIVE_PORTS, else NULL */
+void live_names(const char *kind, const char *service, char *const *words,
+		int nwords, struct strv *out);
+/** live_sessions() - append the ids of the sessions of this machine */
+void live_sessions(const struct home *h, struct strv *out);
+
+#endif
