@@ -57,6 +57,7 @@ struct option {
 	bool hidden;		    /* not in help, man page, completion */
 	bool no_config;		    /* neither configuration item nor env */
 	bool not_empty; /* VALUE_STRING: an empty text is an error */
+	bool is_name;	/* VALUE_STRING: of an object of Kubernetes */
 };
 
 /** struct command - one row of the command table */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define DOMAIN_MAX 253
+#define VALUE_TEXT_MAX ((size_t)32 << 10)
 
 typedef int (*set_fn)(void *field, const struct option *opt, const char *text,
 		      struct kt_error *err);
@@ -88,13 +89,25 @@ static int set_family(void *field, const struct option *opt, const char *text,
 	return 0;
 }
 
+/* A DNS subdomain (RFC 1123), as names of objects are */
+static bool value_is_name(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+
+	return !text[n] && n <= DOMAIN_MAX && isalnum((unsigned char)text[0]) &&
+	       isalnum((unsigned char)text[n - 1]);
+}
+
 static int set_string(void *field, const struct option *opt, const char *text,
 		      struct kt_error *err)
 {
 	char **v = field;
 
-	(void)opt;
-	(void)err;
+	if (opt->is_name && *text && !value_is_name(text))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is no name: lower-case letters, "
+			       "digits, '-' and '.'",
+			       text);
 	*v = *text ? xstrdup(text) : NULL;
 	return 0;
 }
@@ -478,9 +491,28 @@ union scratch {
 	long user;
 };
 
+/* Nobody means a line end, or a megabyte; both would make a riddle of whatever
+ * is said about the value */
+static int value_plain(const char *text, struct kt_error *err)
+{
+	size_t n = strlen(text);
+
+	if (n > VALUE_TEXT_MAX)
+		return kt_fail(err, EINVAL,
+			       "the value has %zu bytes, more than %zu", n,
+			       VALUE_TEXT_MAX);
+	for (const char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p))
+			return kt_fail(err, EINVAL,
+				       "the value has a control character");
+	return 0;
+}
+
 static int make(const struct option *opt, union scratch *s, const char *text,
 		struct kt_error *err)
 {
+	if (value_plain(text, err) < 0)
+		return -EINVAL;
 	if (opt->not_empty && !*text)
 		return kt_fail(err, EINVAL, "the value is empty");
 	memset(s, 0, sizeof(*s));

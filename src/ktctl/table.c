@@ -36,7 +36,7 @@ static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
 const struct option global_option_table[] = {
 	{ "namespace", 'n', VALUE_STRING, "", "NAME",
 	  "namespace to work in; without it that of the kubeconfig context",
-	  GLOBAL(namespace) },
+	  GLOBAL(namespace), .is_name = true },
 	{ "kubeconfig", 'c', VALUE_STRING, "", "FILE",
 	  "kubeconfig file, or several separated by ':'; without it "
 	  "$KUBECONFIG, then ~/.kube/config",
@@ -53,10 +53,11 @@ const struct option global_option_table[] = {
 	  "image of a Pod that runs",
 	  GLOBAL(pod.base_image) },
 	{ "imagePullSecret", 0, VALUE_STRING, "", "NAME",
-	  "secret to pull the image with", GLOBAL(pod.image_pull_secret) },
+	  "secret to pull the image with", GLOBAL(pod.image_pull_secret),
+	  .is_name = true },
 	{ "serviceAccount", 0, VALUE_STRING, "default", "NAME",
 	  "service account of the Pods that are made",
-	  GLOBAL(pod.service_account), .not_empty = true },
+	  GLOBAL(pod.service_account), .not_empty = true, .is_name = true },
 	{ "runAsUser", 0, VALUE_USER, "65534", "UID|none",
 	  "user and group of the Pods that are made; none: the platform "
 	  "assigns them",

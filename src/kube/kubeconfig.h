@@ -87,10 +87,6 @@ KT_CHECK int kube_config_load(struct kube_config **out,
 KT_CHECK int kube_config_reload(struct kube_config **out,
 				const struct kube_config *c,
 				struct kt_error *err);
-/** kube_config_contexts() - append the names of all contexts of the files; 0 or
- *  -errno with @err */
-KT_CHECK int kube_config_contexts(const struct kube_config_source *src,
-				  struct strv *out, struct kt_error *err);
 void kube_config_free(struct kube_config *c);
 
 #endif

@@ -63,9 +63,9 @@ for _ in $(seq 200); do [ -f "$KUBECONFIG" ] || sleep 0.05; done
 
 # A loaded machine may be too slow for the second there is: asked again
 eventually_is() { # WANTED WORDS...
-  local want=$1 got i
+  local want=$1 got
   shift
-  for i in $(seq 15); do
+  for _ in $(seq 15); do
     got=$(candidates "$@")
     [ "$got" = "$want" ] && return 0
   done
@@ -137,9 +137,9 @@ fish_try() { # LINE
 }
 
 eventually_shell() { # WANTED COMMAND...
-  local want=$1 got i
+  local want=$1 got
   shift
-  for i in $(seq 10); do
+  for _ in $(seq 10); do
     got=$("$@" 2>"$work/stderr")
     [ "$got" = "$want" ] && [ ! -s "$work/stderr" ] && return 0
   done

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# docs.sh KTCTL MAN-FOLDER: --help and the manual pages tell of the same
+# docs.sh KTCTL MAN-FOLDER KT-ROWS KT-COMPAT: --help and the manual pages tell of the same
 # commands and flags (both ways), with the same short forms and defaults. TAP.
 set -u
 
 ktctl=$1
 man=$2
+rows=$3   # KT Connect's flags: command, flag, short form, type, default, meaning
+compat=$4 # what differs, and why
 HOME=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-docs.XXXXXX")
 export HOME
 trap 'rm -rf "$HOME"' EXIT
@@ -70,6 +72,39 @@ done < <(sed -nE '/^\*(-., )?\*?--/{s/.*\*(--[A-Za-z]+)\*.*/\1/;h}
   /Default: \*/{s/.*Default: \*([^*]+)\*.*/\1/;H;x;s/\n/ /p;x}' \
   "$man/ktctl.1.scd" "$man/ktctl-connect.1.scd")
 ok $bad "defaults"
+
+# KT Connect's flags: each is there with the same default, or a row of
+# kt-compat.md says what is different, and of no other
+different=$(sed -n '/^## Flags/,/^## /s/^| \(`--[^|]*\) |.*/\1/p' "$compat" | grep -o -- '--[A-Za-z-]*')
+declare -A seen=()
+bad=0
+while IFS=$'\x1f' read -r command flag short _ default _; do
+  [[ $command != \#* ]] || continue
+  seen[$flag]=1
+  case $command in '(global)' | '(root)') command= ;; esac
+  # shellcheck disable=SC2086 # words
+  if ! help=$("$ktctl" help $command 2>/dev/null); then
+    echo "# there is no command $command"
+    bad=1
+    continue
+  fi
+  grep -qx -- "$flag" <<<"$different" && continue
+  [ "$flag" != - ] || continue
+  # the lines of this flag alone
+  block=$(awk -v f="$flag" '/^  (-.,|   ) --/ {on = $0 ~ " " f "( |$)"} on' \
+    <<<"$help" | tr -s ' \n' ' ')
+  if [[ $block != *"${short:+$short, }$flag "* ]]; then
+    echo "# $command: $flag is not there, and kt-compat.md does not say it"
+    bad=1
+  elif [ -n "$default" ] && [ "$default" != false ] && [[ $block != *"(default $default"[,\)]* ]]; then
+    echo "# $command: the default of $flag is not $default, and kt-compat.md does not say it"
+    bad=1
+  fi
+done < <(tr '\t' '\037' <"$rows")
+for flag in $different; do
+  [ -n "${seen[$flag]:-}" ] || { echo "# kt-compat.md: $flag is none of KT Connect's"; bad=1; }
+done
+ok $bad "KT Connect's flags mean the same, or kt-compat.md says why not"
 
 if command -v scdoc >/dev/null; then
   bad=0
