@@ -96,15 +96,6 @@ static void offer_targets(const struct complete *c, bool pods)
 		offer_live(c, LIVE_PODS, NULL);
 }
 
-static void offer_sessions(const struct complete *c)
-{
-	auto_strv struct strv ids = { 0 };
-
-	live_sessions(c->home, &ids);
-	for (size_t i = 0; i < ids.n; i++)
-		complete_offer(c, ids.v[i], NULL);
-}
-
 /* The value of a flag; true: it is a name of the cluster */
 static bool offer_live_value(struct complete *c, const struct option *opt)
 {
@@ -300,8 +291,6 @@ static void offer_arguments(struct complete *c, const struct parse_context *ctx)
 	} else if (strcmp(name, "config get") == 0 ||
 		   strcmp(name, "config unset") == 0) {
 		offer_set_items(c);
-	} else if (strcmp(name, "disconnect") == 0) {
-		offer_sessions(c);
 	} else if (str_ends(name, "-profile") && !ctx->nargs &&
 		   ctx->command->max_args) {
 		offer_profiles(c);

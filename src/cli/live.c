@@ -6,15 +6,10 @@
 #include "base/process.h"
 #include "cli/command.h"
 #include "cli/parse.h"
-#include "local/home.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #define LIVE_MAX ((size_t)4 << 20)
-#define LIVE_SUFFIX ".pid"
 
 static bool live_says_where(const struct option *opt)
 {
@@ -71,40 +66,4 @@ void live_names(const char *kind, const char *service, char *const *words,
 	}
 	process_result_fini(&res);
 	loop_free(loop);
-}
-
-/* "connect-1234.pid" of a process that is there */
-static bool live_is_session(const char *name)
-{
-	const char *dash = strrchr(name, '-');
-	long pid;
-
-	if (!dash || !str_ends(name, LIVE_SUFFIX))
-		return false;
-
-	auto_free char *number =
-		xstrndup(dash + 1, strlen(dash + 1) - strlen(LIVE_SUFFIX));
-
-	return str_to_long(number, &pid) == 0 && pid > 0 && pid <= INT32_MAX &&
-	       (kill((pid_t)pid, 0) == 0 || errno == EPERM);
-}
-
-void live_sessions(const struct home *h, struct strv *out)
-{
-	struct kt_error ignored = { 0 };
-	int fd = home_open_dir(h, "pid", 0, &ignored);
-	struct dirent *e;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while ((e = readdir(d)))
-		if (live_is_session(e->d_name))
-			strv_take(out, xstrndup(e->d_name,
-						strlen(e->d_name) -
-							strlen(LIVE_SUFFIX)));
-	closedir(d);
 }

@@ -4,8 +4,6 @@
 
 #include "base/str.h"
 
-struct home;
-
 /**
  * DOC: Names of the cluster, for completion
  *
@@ -30,7 +28,5 @@ struct home;
  *  @service: of LIVE_PORTS, else NULL */
 void live_names(const char *kind, const char *service, char *const *words,
 		int nwords, struct strv *out);
-/** live_sessions() - append the ids of the sessions of this machine */
-void live_sessions(const struct home *h, struct strv *out);
 
 #endif

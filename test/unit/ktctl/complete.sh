@@ -88,13 +88,25 @@ eventually_is "8080 9000:adm 443" exchange web --expose "" &&
 ok $? "ports of the Service"
 eventually_is "fake other" connect --context "" && eventually_is other --context o
 ok $? "contexts"
-mkdir -p "$work/.kt/pid"
-echo $$ >"$work/.kt/pid/exchange-$$.pid"
-echo 4194999 >"$work/.kt/pid/connect-4194999.pid"
-"$ktctl" disconnect --help >/dev/null 2>&1
-known=$?
-[ $known != 0 ] || is "$(candidates disconnect "")" "exchange-$$"
+mkdir -m 700 -p "$work/.kt/run"
+/usr/bin/python3 -c 'import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+os.chdir(sys.argv[1])
+s.bind(f"exchange-{os.getpid()}.sock")
+s.listen()
+time.sleep(600)' "$work/.kt/run" &
+session=$!
+for _ in $(seq 100); do
+  [ ! -S "$work/.kt/run/exchange-$session.sock" ] || break
+  sleep 0.1
+done
+# root sees those of the whole machine
+[[ " $(candidates disconnect "") " == *" exchange-$session "* ]]
 ok $? "sessions that live"
+kill $session
+wait $session 2>/dev/null
+[[ " $(candidates disconnect "") " != *" exchange-$session "* ]]
+ok $? "and none that does not"
 rm -r "$work/.kt"
 
 # nothing is better than late, loud, or something that stays
