@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <string.h>
 
-static void choose_set(struct choice *c, uint16_t local, uint16_t number,
-		       const char *name, bool udp)
+static void choose_set(struct forward_choice *c, uint16_t local,
+		       uint16_t number, const char *name, bool udp)
 {
-	*c = (struct choice){ .local = local, .number = number, .udp = udp };
+	*c = (struct forward_choice){ .local = local,
+				      .number = number,
+				      .udp = udp };
 	snprintf(c->name, sizeof(c->name), "%s", name);
 }
 
@@ -43,7 +45,7 @@ static const struct service_port *choose_only(const struct service_ports *p,
 }
 
 const struct service_port *choose_service_port(const struct service_ports *p,
-					       const struct choice *c)
+					       const struct forward_choice *c)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		const struct service_port *sp = &p->v[i];
@@ -67,12 +69,12 @@ static int choose_several(const struct service_ports *p, const char *target,
 }
 
 /* LOCAL alone, or nothing at all */
-static int choose_without_remote(struct choice *c,
+static int choose_without_remote(struct forward_choice *c,
 				 const struct service_ports *p,
 				 const struct forward_port *asked,
 				 const char *target, struct kt_error *err)
 {
-	struct choice same = { 0 };
+	struct forward_choice same = { 0 };
 	const struct service_port *sp;
 	bool udp;
 
@@ -91,7 +93,7 @@ static int choose_without_remote(struct choice *c,
 	return 0;
 }
 
-int choose_of_service(struct choice *c, const struct service_ports *p,
+int choose_of_service(struct forward_choice *c, const struct service_ports *p,
 		      const struct forward_port *asked, const char *target,
 		      struct kt_error *err)
 {
@@ -149,7 +151,7 @@ uint16_t choose_pod_port(const json_t *spec, const char *name, bool udp)
 	return 0;
 }
 
-static int choose_only_declared(struct choice *c, const json_t *spec,
+static int choose_only_declared(struct forward_choice *c, const json_t *spec,
 				const char *target, struct kt_error *err)
 {
 	const json_t *port = choose_declared(spec, 0);
@@ -165,7 +167,7 @@ static int choose_only_declared(struct choice *c, const json_t *spec,
 	return 0;
 }
 
-int choose_of_pod(struct choice *c, const json_t *spec,
+int choose_of_pod(struct forward_choice *c, const json_t *spec,
 		  const struct forward_port *asked, const char *target,
 		  struct kt_error *err)
 {
@@ -186,7 +188,7 @@ int choose_of_pod(struct choice *c, const json_t *spec,
 
 /* --- the others ----------------------------------------------------------- */
 
-int choose_of_host(struct choice *c, const struct forward_port *asked,
+int choose_of_host(struct forward_choice *c, const struct forward_port *asked,
 		   const char *target, struct kt_error *err)
 {
 	uint16_t number;

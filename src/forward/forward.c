@@ -45,8 +45,8 @@ struct forward {
 	const char *ns;
 	struct uplink_history history;
 	struct pidfile *pidfile;
-	struct owner *owner;   /* NULL: nobody will know that we died */
-	struct target *target; /* one for each of spec */
+	struct owner *owner;	     /* NULL: nobody will know that we died */
+	struct target_watch *target; /* one for each of spec */
 	size_t ntargets;
 	struct forwarding *forwarding;
 	size_t nforwardings;
@@ -195,7 +195,8 @@ static int forward_step_cluster(struct forward *f, struct kt_error *err)
 
 /* An answer has to come from the address that was asked: of a socket for all
  * addresses nobody knows which one. */
-static int forward_check_udp(const struct forward *f, const struct choice *c,
+static int forward_check_udp(const struct forward *f,
+			     const struct forward_choice *c,
 			     struct kt_error *err)
 {
 	static const uint8_t zero[16] = { 0 };
@@ -215,7 +216,7 @@ static int forward_check_udp(const struct forward *f, const struct choice *c,
 }
 
 /* All ports are taken before anything is made in the cluster. */
-static int forward_add(struct forward *f, struct target *t,
+static int forward_add(struct forward *f, struct target_watch *t,
 		       const struct forward_port *asked, struct kt_error *err)
 {
 	struct forwarding *e = &f->forwarding[f->nforwardings];
@@ -238,7 +239,7 @@ static int forward_add(struct forward *f, struct target *t,
 static int forward_look(struct forward *f, const struct forward_target *asked,
 			struct kt_error *err)
 {
-	struct target *t = &f->target[f->ntargets];
+	struct target_watch *t = &f->target[f->ntargets];
 	int rc = target_look(t, f->kube, f->ns, asked, err);
 
 	f->ntargets++;
@@ -342,7 +343,7 @@ static void forward_say_shut(const struct forward *f)
 static int forward_check_names(struct forward *f, struct kt_error *err)
 {
 	for (size_t i = 0; i < f->ntargets; i++) {
-		const struct target *t = &f->target[i];
+		const struct target_watch *t = &f->target[i];
 		const char *text = t->asked->text;
 		int rc = t->way != TARGET_HOST
 				 ? 0

@@ -197,7 +197,7 @@ void forwarding_stop(struct forwarding *f)
 
 char *forwarding_text(const struct forwarding *f)
 {
-	const struct choice *c = &f->choice;
+	const struct forward_choice *c = &f->choice;
 	const struct ipport *at = &f->gate.place[0].at;
 	auto_free char *remote =
 		c->number ? xasprintf("%u", c->number) : xstrdup(c->name);

@@ -21,13 +21,13 @@
  *               refused by the target: reset
  */
 
-struct target;
+struct target_watch;
 
 struct forwarding {
 	struct loop *loop;
-	struct dialer *dialer; /* borrowed */
-	struct target *target; /* borrowed */
-	struct choice choice;
+	struct dialer *dialer;	     /* borrowed */
+	struct target_watch *target; /* borrowed */
+	struct forward_choice choice;
 	struct gate gate;
 	struct list dialling;	    /* of struct forwarding_conn */
 	struct forwarding_udp *udp; /* of UDP: its conversations */

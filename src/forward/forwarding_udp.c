@@ -22,8 +22,8 @@ struct forwarding_udp {
 	uint8_t room[ROOM]; /* for one datagram */
 };
 
-/** struct udp_flow - one conversation */
-struct udp_flow {
+/** struct forward_flow - one conversation */
+struct forward_flow {
 	struct flow flow;
 	struct forwarding_udp *owner;
 	struct gate_place *place;
@@ -33,7 +33,7 @@ struct udp_flow {
 
 static void forwarding_udp_end(struct flow *f)
 {
-	struct udp_flow *u = container_of(f, struct udp_flow, flow);
+	struct forward_flow *u = container_of(f, struct forward_flow, flow);
 
 	if (u->udp)
 		tunnel_udp_close(u->udp);
@@ -44,7 +44,7 @@ static void forwarding_udp_end(struct flow *f)
 
 static void forwarding_udp_back(void *user, const uint8_t *data, size_t len)
 {
-	struct udp_flow *u = user;
+	struct forward_flow *u = user;
 	struct forwarding_udp *o = u->owner;
 	struct sockaddr_storage ss;
 	socklen_t n = ipport_to_sockaddr(&u->flow.src, &ss);
@@ -60,7 +60,7 @@ static void forwarding_udp_back(void *user, const uint8_t *data, size_t len)
 /* The next datagram begins anew, perhaps elsewhere. */
 static void forwarding_udp_closed(void *user, int error)
 {
-	struct udp_flow *u = user;
+	struct forward_flow *u = user;
 	struct forwarding_udp *o = u->owner;
 
 	u->udp = NULL;
@@ -71,7 +71,7 @@ static void forwarding_udp_closed(void *user, int error)
 
 /* --- to the cluster ------------------------------------------------------- */
 
-static struct tunnel_udp *forwarding_udp_open(struct udp_flow *u)
+static struct tunnel_udp *forwarding_udp_open(struct forward_flow *u)
 {
 	static const struct tunnel_udp_ops ops = {
 		.datagram = forwarding_udp_back,
@@ -92,11 +92,11 @@ static struct tunnel_udp *forwarding_udp_open(struct udp_flow *u)
 	return tunnel_udp_open_name(t, host, u->to.port, &ops, u);
 }
 
-static struct udp_flow *forwarding_udp_begin(struct forwarding_udp *o,
-					     struct gate_place *p,
-					     const struct ipport *src)
+static struct forward_flow *forwarding_udp_begin(struct forwarding_udp *o,
+						 struct gate_place *p,
+						 const struct ipport *src)
 {
-	struct udp_flow *u = calloc(1, sizeof(*u));
+	struct forward_flow *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return NULL;
@@ -115,8 +115,8 @@ static void forwarding_udp_take(struct forwarding_udp *o, struct gate_place *p,
 				const struct ipport *src, size_t len)
 {
 	struct flow *f = flows_find(&o->flows, src, &p->at);
-	struct udp_flow *u = f ? container_of(f, struct udp_flow, flow)
-			       : forwarding_udp_begin(o, p, src);
+	struct forward_flow *u = f ? container_of(f, struct forward_flow, flow)
+				   : forwarding_udp_begin(o, p, src);
 
 	if (!u)
 		return;
@@ -175,7 +175,8 @@ void forwarding_udp_follow(struct forwarding_udp *o)
 
 	list_for_each_safe (n, tmp, &o->flows.idle) {
 		struct flow *flow = container_of(n, struct flow, idle);
-		struct udp_flow *u = container_of(flow, struct udp_flow, flow);
+		struct forward_flow *u =
+			container_of(flow, struct forward_flow, flow);
 
 		if (u->to.addr.family && !target_has(f->target, &u->to.addr))
 			flows_remove(&o->flows, flow);

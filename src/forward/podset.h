@@ -16,7 +16,7 @@
  */
 
 struct podset;
-struct choice;
+struct forward_choice;
 
 enum podset_rule { PODSET_READY, PODSET_RUNNING, PODSET_ADDRESS };
 

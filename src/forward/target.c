@@ -89,7 +89,7 @@ char *target_query(const json_t *selector)
 /* --- Services ------------------------------------------------------------- */
 
 /* Where callers of the Service @s go. */
-static void target_take_service(struct target *t, const json_t *s)
+static void target_take_service(struct target_watch *t, const json_t *s)
 {
 	const char *ip = json_str(s, "spec", "clusterIP", NULL);
 	const char *other = json_str(s, "spec", "externalName", NULL);
@@ -115,7 +115,7 @@ static void target_take_service(struct target *t, const json_t *s)
 	}
 }
 
-static int target_read(struct target *t, struct kt_error *err)
+static int target_read(struct target_watch *t, struct kt_error *err)
 {
 	const struct subject *s = &t->asked->subject;
 	auto_free char *path =
@@ -132,7 +132,7 @@ static int target_read(struct target *t, struct kt_error *err)
 }
 
 /* A Service of another namespace, which may not be read, has its name. */
-static bool target_is_only_a_name(struct target *t, int rc)
+static bool target_is_only_a_name(struct target_watch *t, int rc)
 {
 	const struct forward_target *a = t->asked;
 
@@ -147,7 +147,7 @@ static bool target_is_only_a_name(struct target *t, int rc)
 	return true;
 }
 
-static int target_look_object(struct target *t, const char *ns,
+static int target_look_object(struct target_watch *t, const char *ns,
 			      struct kt_error *err)
 {
 	const struct subject *s = &t->asked->subject;
@@ -176,10 +176,10 @@ static int target_look_object(struct target *t, const char *ns,
 	return 0;
 }
 
-int target_look(struct target *t, struct kube *k, const char *ns,
+int target_look(struct target_watch *t, struct kube *k, const char *ns,
 		const struct forward_target *asked, struct kt_error *err)
 {
-	*t = (struct target){ .asked = asked, .kube = k };
+	*t = (struct target_watch){ .asked = asked, .kube = k };
 	switch (asked->kind) {
 	case FORWARD_ADDRESS:
 		t->way = TARGET_ADDRESS;
@@ -196,7 +196,7 @@ int target_look(struct target *t, struct kube *k, const char *ns,
 	return target_look_object(t, ns, err);
 }
 
-void target_fini(struct target *t)
+void target_fini(struct target_watch *t)
 {
 	object_watch_stop(t->watch);
 	podset_stop(t->pods);
@@ -205,7 +205,7 @@ void target_fini(struct target *t)
 	service_ports_fini(&t->ports);
 }
 
-int target_choose(const struct target *t, struct choice *c,
+int target_choose(const struct target_watch *t, struct forward_choice *c,
 		  const struct forward_port *asked, struct kt_error *err)
 {
 	const char *text = t->asked->text;
@@ -224,7 +224,7 @@ int target_choose(const struct target *t, struct choice *c,
 
 /* --- following ------------------------------------------------------------ */
 
-static void target_tell(struct target *t)
+static void target_tell(struct target_watch *t)
 {
 	t->changed(t->user);
 }
@@ -234,7 +234,7 @@ static void target_on_pods(void *user)
 	target_tell(user);
 }
 
-static void target_follow_pods(struct target *t, char *query,
+static void target_follow_pods(struct target_watch *t, char *query,
 			       enum podset_rule rule)
 {
 	podset_stop(t->pods);
@@ -245,7 +245,7 @@ static void target_follow_pods(struct target *t, char *query,
 }
 
 /* Others may lead the Service elsewhere: to a shadow, to other Pods. */
-static void target_follow_selector(struct target *t)
+static void target_follow_selector(struct target_watch *t)
 {
 	const json_t *selector = json_at(t->object, "spec", "selector", NULL);
 	bool all = json_is_true(
@@ -261,7 +261,7 @@ static void target_follow_selector(struct target *t)
 
 static void target_on_service(void *user, const json_t *object, bool gone)
 {
-	struct target *t = user;
+	struct target_watch *t = user;
 
 	if (!object)
 		return; /* it may not be watched: as it was at the start */
@@ -288,7 +288,7 @@ static char *target_field_query(const char *name)
 	return kube_query(NULL, "fieldSelector", field);
 }
 
-static void target_follow_service(struct target *t)
+static void target_follow_service(struct target_watch *t)
 {
 	auto_free char *path = kube_path("v1", "services", t->ns, NULL, NULL);
 	auto_free char *query = target_field_query(t->asked->subject.name);
@@ -298,7 +298,8 @@ static void target_follow_service(struct target *t)
 	target_follow_selector(t);
 }
 
-void target_follow(struct target *t, void (*changed)(void *user), void *user)
+void target_follow(struct target_watch *t, void (*changed)(void *user),
+		   void *user)
 {
 	const char *name = t->asked->subject.name;
 
@@ -317,12 +318,12 @@ void target_follow(struct target *t, void (*changed)(void *user), void *user)
 				   PODSET_READY);
 }
 
-bool target_is_known(const struct target *t)
+bool target_is_known(const struct target_watch *t)
 {
 	return !t->pods || podset_known(t->pods) || podset_lost(t->pods);
 }
 
-bool target_is_open(const struct target *t)
+bool target_is_open(const struct target_watch *t)
 {
 	if (t->gone)
 		return false;
@@ -331,7 +332,7 @@ bool target_is_open(const struct target *t)
 	return podset_takes_callers(t->pods);
 }
 
-bool target_has(const struct target *t, const struct ipaddr *addr)
+bool target_has(const struct target_watch *t, const struct ipaddr *addr)
 {
 	if (t->gone)
 		return false;
@@ -342,8 +343,8 @@ bool target_has(const struct target *t, const struct ipaddr *addr)
 
 /* --- a connection --------------------------------------------------------- */
 
-int target_reach(struct target *t, const struct choice *c, struct ipport *to,
-		 const char **host)
+int target_reach(struct target_watch *t, const struct forward_choice *c,
+		 struct ipport *to, const char **host)
 {
 	const struct service_port *sp = NULL;
 

@@ -28,7 +28,7 @@ struct podset;
 
 enum target_way { TARGET_ADDRESS, TARGET_HOST, TARGET_PODS };
 
-struct target {
+struct target_watch {
 	const struct forward_target *asked; /* borrowed */
 	struct kube *kube;
 	char ns[64];	/* of the object */
@@ -50,31 +50,34 @@ struct target {
 
 /** target_look() - what @asked is in the cluster; nothing is changed. Waits.
  *  @ns: where names without a namespace are; 0, or -errno with @err */
-KT_CHECK int target_look(struct target *t, struct kube *k, const char *ns,
+KT_CHECK int target_look(struct target_watch *t, struct kube *k, const char *ns,
 			 const struct forward_target *asked,
 			 struct kt_error *err);
-void target_fini(struct target *t);
+void target_fini(struct target_watch *t);
 /** target_choose() - which of its ports @asked (or NULL) means */
-KT_CHECK int target_choose(const struct target *t, struct choice *c,
+KT_CHECK int target_choose(const struct target_watch *t,
+			   struct forward_choice *c,
 			   const struct forward_port *asked,
 			   struct kt_error *err);
 /** target_follow() - from now on */
-void target_follow(struct target *t, void (*changed)(void *user), void *user);
+void target_follow(struct target_watch *t, void (*changed)(void *user),
+		   void *user);
 /** target_is_known() - it is known whether it is open */
-bool target_is_known(const struct target *t);
+bool target_is_known(const struct target_watch *t);
 /** target_is_open() - somebody is there who takes callers, or may be */
-bool target_is_open(const struct target *t);
+bool target_is_open(const struct target_watch *t);
 /**
  * target_reach() - where a new connection to @c goes
  * Return: 0, and @host is a name (borrowed) or NULL, for @to->addr; @to->port
  * in either case. -ECONNREFUSED: nobody is there.
  */
-KT_CHECK int target_reach(struct target *t, const struct choice *c,
-			  struct ipport *to, const char **host);
+KT_CHECK int target_reach(struct target_watch *t,
+			  const struct forward_choice *c, struct ipport *to,
+			  const char **host);
 
 /** target_has() - a conversation with @addr may go on: of Pods that are
  *  followed, it is one's; else it is where new ones go */
-bool target_has(const struct target *t, const struct ipaddr *addr);
+bool target_has(const struct target_watch *t, const struct ipaddr *addr);
 
 /** target_query() - a label selector as a query, escaped, of a workload's
  *  spec.selector (returned, caller frees); NULL: it selects nothing */

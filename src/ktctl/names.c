@@ -15,13 +15,13 @@
 /* what is there for others: origins, records, previews */
 #define NAMES_NOT_OURS "labelSelector=control-by%21%3Dkt"
 
-struct names {
+struct names_query {
 	struct kube *kube;
 	const char *ns; /* NULL: all */
 	const char *service;
 };
 
-static int names_list(const struct names *n, const char *api,
+static int names_list(const struct names_query *n, const char *api,
 		      const char *resource, const char *prefix,
 		      struct kt_error *err)
 {
@@ -36,20 +36,20 @@ static int names_list(const struct names *n, const char *api,
 	return rc;
 }
 
-static int names_namespaces(const struct names *n, struct kt_error *err)
+static int names_namespaces(const struct names_query *n, struct kt_error *err)
 {
-	const struct names all = { .kube = n->kube };
+	const struct names_query all = { .kube = n->kube };
 
 	return names_list(&all, "v1", "namespaces", "", err);
 }
 
-static int names_services(const struct names *n, struct kt_error *err)
+static int names_services(const struct names_query *n, struct kt_error *err)
 {
 	return names_list(n, "v1", "services", "", err);
 }
 
 /* Who may not see one kind sees the other */
-static int names_workloads(const struct names *n, struct kt_error *err)
+static int names_workloads(const struct names_query *n, struct kt_error *err)
 {
 	int a = names_list(n, "apps/v1", "deployments", "deployment/", err);
 	int b = names_list(n, "apps/v1", "statefulsets", "statefulset/", err);
@@ -57,13 +57,13 @@ static int names_workloads(const struct names *n, struct kt_error *err)
 	return a < 0 && b < 0 ? a : 0;
 }
 
-static int names_pods(const struct names *n, struct kt_error *err)
+static int names_pods(const struct names_query *n, struct kt_error *err)
 {
 	return names_list(n, "v1", "pods", "pod/", err);
 }
 
 /* --expose takes a number as it is, and a name behind a local port */
-static int names_ports(const struct names *n, struct kt_error *err)
+static int names_ports(const struct names_query *n, struct kt_error *err)
 {
 	auto_free char *path =
 		kube_path("v1", "services", n->ns, n->service, NULL);
@@ -91,7 +91,7 @@ static int names_ports(const struct names *n, struct kt_error *err)
 
 static const struct names_kind {
 	const char *name;
-	int (*run)(const struct names *n, struct kt_error *err);
+	int (*run)(const struct names_query *n, struct kt_error *err);
 } names_kinds[] = {
 	{ LIVE_NAMESPACES, names_namespaces },
 	{ LIVE_SERVICES, names_services },
@@ -100,7 +100,7 @@ static const struct names_kind {
 	{ LIVE_PORTS, names_ports },
 };
 
-static int names_ask(const struct names *n, const char *kind,
+static int names_ask(const struct names_query *n, const char *kind,
 		     struct kt_error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(names_kinds); i++)
@@ -131,7 +131,7 @@ static int names_of_cluster(struct app *app, const struct options *o,
 	if (rc == 0)
 		rc = kube_new(&kube, app->loop, config, err);
 	if (rc == 0) {
-		const struct names n = {
+		const struct names_query n = {
 			.kube = kube,
 			.ns = o->global.namespace ? o->global.namespace
 						  : config->namespace_,

@@ -19,7 +19,7 @@ static struct dialer dialer;
 static struct forward_target asked = { .text = "db.prod" };
 
 struct play {
-	struct target target;
+	struct target_watch target;
 	struct forwarding f;
 	struct kt_error err;
 };
@@ -31,7 +31,7 @@ static void begin(struct play *p, const struct ipport *to, bool udp)
 					.way = TARGET_ADDRESS,
 					.addr = to->addr } };
 	p->f.target = &p->target;
-	p->f.choice = (struct choice){ .number = to->port, .udp = udp };
+	p->f.choice = (struct forward_choice){ .number = to->port, .udp = udp };
 	if (gate_bind(&p->f.gate, udp, 0, NULL, 0, &p->err) < 0)
 		fail_msg("%s", p->err.msg);
 	forwarding_start(&p->f, rig.loop, &dialer);

@@ -222,7 +222,7 @@ static const char single_text[] =
 enum of { SERVICE, POD, HOST };
 
 static int choose(enum of of, const char *text, const char *word,
-		  struct choice *c, struct kt_error *err)
+		  struct forward_choice *c, struct kt_error *err)
 {
 	auto_free char *line = xasprintf("t %s", word ? word : "");
 	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
@@ -286,7 +286,7 @@ static void means(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		struct kt_error err = { 0 };
-		struct choice c;
+		struct forward_choice c;
 
 		if (choose(good[i].of, good[i].text, good[i].word, &c, &err) <
 		    0)
@@ -325,7 +325,7 @@ static void means_nothing(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct kt_error err = { 0 };
-		struct choice c;
+		struct forward_choice c;
 
 		if (choose(bad[i].of, bad[i].text, bad[i].word, &c, &err) >= 0)
 			fail_msg("%zu was taken", i);

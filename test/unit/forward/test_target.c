@@ -19,7 +19,7 @@
 struct play {
 	struct store s;
 	struct forward_spec spec;
-	struct target t;
+	struct target_watch t;
 	struct kt_error err;
 	struct fake_conn *services, *pods; /* who asked for them last */
 	bool forbidden;			   /* Services */
@@ -131,11 +131,11 @@ static void tell(struct play *p, struct fake_conn **who, const char *type,
 	assert_int_not_equal(p->changes, was);
 }
 
-static const struct choice http = { .name = "http" };
-static const struct choice eighty = { .number = 80 };
+static const struct forward_choice http = { .name = "http" };
+static const struct forward_choice eighty = { .number = 80 };
 
 /* "ADDRESS:PORT", "NAME:PORT" or "refused" */
-static const char *reach(struct play *p, const struct choice *c)
+static const char *reach(struct play *p, const struct forward_choice *c)
 {
 	static char text[400];
 	char at[IPPORT_STRLEN];

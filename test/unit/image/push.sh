@@ -31,13 +31,13 @@ run() { # STATUS ARGS...
   got=$?
   err=$(cat "$work/stderr")
   [ "$got" = "$want" ] && return 0
-  echo "# ktctl $*: status $got, not $want; $err"
+  echo "ktctl $*: status $got, not $want; $err" | sed 's/^/# /'
   return 1
 }
 
 has() { # TEXT PART
   [[ $1 == *"$2"* ]] && return 0
-  printf '# %s\n# is not in: %s\n' "$2" "$1"
+  printf '%s\nis not in: %s\n' "$2" "$1" | sed 's/^/# /'
   return 1
 }
 
@@ -204,9 +204,9 @@ ok $? "tokens by an identity token"
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key" -out "$work/cert" \
   -days 2 -subj /CN=registry.test -addext subjectAltName=DNS:registry.test \
   2>/dev/null
-python3 "$here/registry.py" "$work/log" "$work/cert" "$work/key" >"$work/ports" 2>>"$work/python.err" &
+python3 "$here/registry.py" "$work/log" "$work/cert" "$work/key" >"$work/tls.ports" 2>>"$work/python.err" &
 pids+=($!)
-first_line "$work/ports" p
+first_line "$work/tls.ports" p
 ok $? "a registry with TLS runs"
 read -r port _ <<<"$line"
 config "{\"auths\": {\"127.0.0.1:$port\": $(auth ann:se:cret)}}"
