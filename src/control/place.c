@@ -95,7 +95,11 @@ static int place_open_runtime(bool create)
 	fd = openat(up, "ktctl", OPEN_DIR);
 	if (fd < 0)
 		return -errno;
-	return place_is_ours(fd) ? steal_fd(&fd) : -EPERM;
+	if (!place_is_ours(fd))
+		return -EPERM;
+	if (create && !geteuid()) /* sudo adds the caller's umask to its own */
+		(void)!fchmod(fd, 0755);
+	return steal_fd(&fd);
 }
 
 int place_open(const struct home *h, struct kt_error *err)

@@ -87,6 +87,13 @@ static int choose_without_remote(struct forward_choice *c,
 		choose_set(&same, 0, asked->local, "", udp);
 		sp = choose_service_port(p, &same);
 	}
+	if (!sp && asked && p->n == 1) {
+		auto_free char *text = service_ports_text(p);
+
+		return kt_fail(err, ENOENT,
+			       "'%s': %s has no such port; it has %s",
+			       asked->text, target, text);
+	}
 	if (!sp)
 		return choose_several(p, target, err);
 	choose_set(c, asked ? asked->local : sp->port, sp->port, "", sp->udp);

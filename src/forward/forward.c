@@ -330,6 +330,21 @@ static void forward_on_changed(void *user)
 		forward_follow(f);
 }
 
+static int forward_check_sight(const struct forward *f, struct kt_error *err)
+{
+	for (size_t i = 0; i < f->ntargets; i++)
+		if (target_is_blind(&f->target[i])) {
+			kt_fail(err, EACCES,
+				"%s: its Pods may not be listed and watched",
+				f->target[i].asked->text);
+			kt_hint(err, "deploy/rbac/forward.yaml has the "
+				     "permissions; 'ktctl doctor forward' "
+				     "looks at them");
+			return -EACCES;
+		}
+	return 0;
+}
+
 static void forward_say_shut(const struct forward *f)
 {
 	for (size_t i = 0; i < f->ntargets; i++)
@@ -382,6 +397,9 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 	rc = loop_run_until(f->app->loop, &f->known, KNOWN_PATIENCE);
 	if (rc == -EINTR)
 		return kt_fail(err, EINTR, "interrupted");
+	rc = forward_check_sight(f, err);
+	if (rc < 0)
+		return rc;
 	forward_say_shut(f);
 	f->serving = true;
 	forward_follow(f);
@@ -400,17 +418,21 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 /* For scripts on stdout, one line each; the rest is for people. */
 static void forward_say_ready(struct forward *f)
 {
-	char how[128];
+	const struct gate *first = &f->forwarding[0].gate;
+	char how[128], place[IPPORT_STRLEN];
 
+	if (f->naddrs)
+		ipport_str(&first->place[0].at, place);
+	else
+		snprintf(place, sizeof(place), "localhost:%u", first->port);
 	for (size_t i = 0; i < f->nforwardings; i++) {
 		auto_free char *text = forwarding_text(&f->forwarding[i]);
 
 		print_line(stdout, "%s", text);
 	}
 	fflush(stdout);
-	progress_note(f->app->progress,
-		      "All looks good: %s is at localhost:%u%s. %s",
-		      f->spec.v[0].text, f->forwarding[0].gate.port,
+	progress_note(f->app->progress, "All looks good: %s is at %s%s. %s",
+		      f->spec.v[0].text, place,
 		      f->nforwardings > 1 ? ", the others as listed" : "",
 		      app_leave_how(f->app, how, sizeof(how)));
 }

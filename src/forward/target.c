@@ -323,6 +323,12 @@ bool target_is_known(const struct target_watch *t)
 	return !t->pods || podset_known(t->pods) || podset_lost(t->pods);
 }
 
+bool target_is_blind(const struct target_watch *t)
+{
+	return t->way == TARGET_PODS && t->pods && podset_lost(t->pods) &&
+	       !podset_known(t->pods);
+}
+
 bool target_is_open(const struct target_watch *t)
 {
 	if (t->gone)

@@ -64,6 +64,8 @@ void target_follow(struct target_watch *t, void (*changed)(void *user),
 		   void *user);
 /** target_is_known() - it is known whether it is open */
 bool target_is_known(const struct target_watch *t);
+/** target_is_blind() - it is its Pods, and they may not be looked at */
+bool target_is_blind(const struct target_watch *t);
 /** target_is_open() - somebody is there who takes callers, or may be */
 bool target_is_open(const struct target_watch *t);
 /**

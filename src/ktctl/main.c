@@ -18,8 +18,10 @@
 #include "local/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <nss.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run_in_loop(struct app *app)
 {
@@ -135,6 +137,19 @@ static char **ktctl_main_plugin_words(int *argc, char **argv)
 	return words;
 }
 
+/* A file or socket of ours that becomes 0, 1 or 2 would be read as stdin, or
+ * written to as stdout: where the caller has closed them, it is /dev/null. */
+static void ktctl_main_open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	auto_free char **words = ktctl_main_plugin_words(&argc, argv);
@@ -144,6 +159,7 @@ int main(int argc, char **argv)
 	struct home home;
 	int status;
 
+	ktctl_main_open_standard();
 	ktctl_main_pin_lookups();
 	fdlimit_raise();
 	home_init(&home);

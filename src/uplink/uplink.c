@@ -457,9 +457,11 @@ void uplink_report(const struct uplink *u, struct control_report *r)
 		tunnel_stats(u->tunnel, &st);
 	else
 		inbound_stats(u->inbound, &st);
-	r->answered =
-		r->tunnels ? MIN(r->answered, st.answer_ns) : st.answer_ns;
-	r->latency = MAX(r->latency, st.answer_rtt_ns);
+	if (u->up) { /* of those that are lost nobody expects an answer */
+		r->answered =
+			r->up ? MIN(r->answered, st.answer_ns) : st.answer_ns;
+		r->latency = MAX(r->latency, st.answer_rtt_ns);
+	}
 	r->tunnels++;
 	r->up += u->up;
 	r->streams += u->tunnel ? tunnel_streams(u->tunnel)
