@@ -201,6 +201,9 @@ static int birdseye_watch(struct birdseye *b, struct kt_error *err)
 		else if (!failed)
 			progress_note(b->app->progress, "%s", why.msg);
 		failed = !view;
+		if (ferror(stdout)) /* SIGPIPE is ignored: nobody reads on */
+			return kt_fail(err, EPIPE, "write to stdout: %s",
+				       strerror(EPIPE));
 		if (loop_sleep(b->app->loop, BIRDSEYE_AGAIN) < 0)
 			return 0;
 	}

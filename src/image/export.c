@@ -46,6 +46,8 @@ static int export_write_file(const char *path, const struct buf *b)
 	if (fd < 0)
 		return -errno;
 	rc = export_write_all(fd, b);
+	if (close(steal_fd(&fd)) < 0 && rc == 0) /* NFS, a quota */
+		rc = -errno;
 	if (rc == 0 && rename(next, path) < 0)
 		rc = -errno;
 	if (rc < 0)

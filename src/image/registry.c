@@ -115,7 +115,11 @@ static int registry_ask_token(struct registry *r, const struct challenge *c,
 	const struct docker_auth *auth = r->cfg.auth;
 	auto_free char *scope = registry_scope(r, c);
 	auto_free char *basic = NULL, *form = NULL, *url = NULL;
-	struct web_call call = { .method = "GET", .unverified = r->lax };
+	/* what a registry on this machine may do, its token server elsewhere
+	 * may not */
+	bool lax =
+		r->cfg.insecure || (r->lax && web_same_host(c->realm, r->base));
+	struct web_call call = { .method = "GET", .unverified = lax };
 
 	if (auth->identity_token) {
 		auto_free char *token =
@@ -139,7 +143,7 @@ static int registry_ask_token(struct registry *r, const struct challenge *c,
 			       "%s: it says that tokens are at '%s', which is "
 			       "no URL",
 			       r->base, c->realm);
-	if (web_is_plain(url) && !r->lax)
+	if (web_is_plain(url) && !lax)
 		return kt_fail(err, EPROTO,
 			       "%s: it says that tokens are at '%s': "
 			       "credentials are not sent without TLS",
@@ -238,7 +242,8 @@ static int registry_call(struct registry *r, const struct web_call *c,
 
 	if (rc < 0)
 		return kt_wrap(err, rc, "%s", what);
-	log_debug("%s %s: %d", c->method, c->url, a->status);
+	log_debug("%s %.*s: %d", c->method, (int)strcspn(c->url, "?"), c->url,
+		  a->status);
 	if (a->status != 401 || !web_same_origin(c->url, r->base))
 		return 0;
 	rc = registry_login(r, a, what, err);
@@ -248,7 +253,8 @@ static int registry_call(struct registry *r, const struct web_call *c,
 	rc = registry_ask(r, c, a, err);
 	if (rc < 0)
 		return kt_wrap(err, rc, "%s", what);
-	log_debug("%s %s: %d", c->method, c->url, a->status);
+	log_debug("%s %.*s: %d", c->method, (int)strcspn(c->url, "?"), c->url,
+		  a->status);
 	return 0;
 }
 

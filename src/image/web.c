@@ -357,6 +357,16 @@ bool web_same_origin(const char *a, const char *b)
 	return same;
 }
 
+bool web_same_host(const char *a, const char *b)
+{
+	CURLU *x = web_parse(a), *y = web_parse(b);
+	bool same = web_same_part(x, y, CURLUPART_HOST, 0);
+
+	curl_url_cleanup(x);
+	curl_url_cleanup(y);
+	return same;
+}
+
 bool web_is_plain(const char *url)
 {
 	return strncasecmp(url, "https://", 8) != 0;

@@ -55,6 +55,8 @@ char *web_url(const char *from, const char *to, const char *query);
 char *web_url_pair(const char *name, const char *value);
 /** web_same_origin() - scheme, host and port are the same */
 bool web_same_origin(const char *a, const char *b);
+/** web_same_host() - @a and @b are on one host, whatever scheme and port */
+bool web_same_host(const char *a, const char *b);
 /** web_is_plain() - not by TLS */
 bool web_is_plain(const char *url);
 

@@ -125,7 +125,6 @@ static int scale_keep_revert(struct exchange *x, const json_t *now,
 	if (reverts_is_last(&job->reverts, by, clock_ns()))
 		return reverts_fail(err, x->kind, job->ns, now,
 				    "/spec/replicas", by);
-	reverts_note(&job->reverts, by, clock_ns());
 	return 0;
 }
 
@@ -135,6 +134,7 @@ static int scale_keep_workload(struct exchange *x, struct kt_error *err)
 	auto_free char *path = kube_path("apps/v1", x->resource, job->ns,
 					 x->workload_name, NULL);
 	auto_json json_t *now = NULL;
+	bool back;
 	int rc = kube_get(job->kube, path, &now, err);
 
 	if (rc == 0 && workload_replicas(now) > 0) {
@@ -143,8 +143,14 @@ static int scale_keep_workload(struct exchange *x, struct kt_error *err)
 			return scale_keep_ended(x, now, err);
 		if (rc == 0)
 			rc = scale_keep_revert(x, now, err);
+		back = workload_replicas(now) == x->replicas;
 		if (rc == 0)
 			rc = scale_keep_again(x, err);
+		if (rc == 0 && back) /* once for each time, not for each look */
+			reverts_note(
+				&job->reverts,
+				managers_last(now, "replicas", job->keep.since),
+				clock_ns());
 	} else if (rc == 0 && workload_record(now) < x->replicas) {
 		rc = scale_keep_again(x, err);
 	}

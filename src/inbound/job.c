@@ -467,8 +467,10 @@ int job_run(struct job *job, const struct job_plan *plan)
 	for (int i = 0; rc == 0 && i < steps; i++)
 		rc = plan->step[i](job, &err);
 	if (rc == 0) {
-		plan->ready(job);
-		app_ready(app);
+		if (!loop_interrupted(app->loop)) { /* in the last step */
+			plan->ready(job);
+			app_ready(app);
+		}
 		rc = plan->serve(job, &err);
 	}
 	if (rc != -EINTR)

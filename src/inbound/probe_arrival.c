@@ -19,7 +19,7 @@
 #define PROBE_TRY (500 * NS_MS)
 #define PROBE_AGAIN (150 * NS_MS) /* it was answered, but not by us */
 #define PROBE_MARKED (2 * NS_SEC)
-#define PROBE_GONE (300 * NS_MS) /* ours has left by then */
+#define PROBE_GONE (2 * NS_SEC) /* ours has left by then, also far away */
 #define PROBE_POLL (10 * NS_MS)
 #define PROBE_REQUEST_MAX 8192
 
@@ -102,7 +102,7 @@ static int64_t arrival_count(struct arrival_probe *p)
 	/* an answer that comes too late finds @p still: the tunnel goes first
 	 */
 	if (tunnel_info_get(uplink_tunnel(p->uplink), arrival_on_info, p) < 0 ||
-	    loop_run_until(p->job->app->loop, &p->told, PROBE_ARRIVAL) < 0)
+	    loop_run_until(p->job->app->loop, &p->told, PROBE_TRY) < 0)
 		return -1;
 	return p->now;
 }

@@ -25,8 +25,8 @@
 
 struct reverts {
 	struct {
-		char by[96];
-		int64_t at; /* CLOCK_MONOTONIC */
+		char by[129]; /* a manager has 128 characters at most */
+		int64_t at;   /* CLOCK_MONOTONIC */
 	} v[REVERTS_KEPT];
 	size_t n; /* so far */
 };

@@ -261,7 +261,7 @@ bool laptop_waits(const struct shadow *sh)
 int laptop_put(const struct laptop *l, long away, struct buf *out)
 {
 	bool serves = table_serves(l->sh->table, l->id);
-	int rc = clientline_put_client(out, away, l->user);
+	int rc = clientline_put_client(out, away, *l->user ? l->user : "-");
 
 	for (size_t i = 0; rc == 0 && serves && i < l->nheld; i++)
 		rc = clientline_put_rule(out, &l->held[i]);

@@ -49,7 +49,7 @@ static void check_choice(const struct forward_port *p,
 			 const struct service_ports *ports, const json_t *pod)
 {
 	struct kt_error err = { 0 };
-	struct choice c;
+	struct forward_choice c;
 
 	if (choose_of_service(&c, ports, p, "t", &err) == 0 &&
 	    !choose_service_port(ports, &c))
