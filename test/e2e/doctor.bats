@@ -60,8 +60,8 @@ doctor_with() {
 }
 
 @test "doctor: wrong words" {
-  ktctl_run carol doctor forward
-  ended_with 2 "'forward'" "hint: one of connect"
+  ktctl_run carol doctor backward
+  ended_with 2 "'backward'" "hint: one of connect"
   ktctl_run carol doctor connect web
   ended_with 2 "doctor connect takes no target"
   ktctl_run carol doctor mesh web more
