@@ -8,7 +8,7 @@ MESON_FLAGS ?=
 ONLY ?=
 export KUBE
 
-.PHONY: all packages demo test unit fuzz e2e engine bench cluster-up cluster-down \
+.PHONY: all packages demo test unit fuzz e2e e2e-long engine bench cluster-up cluster-down \
 	cluster-env install uninstall dist dist-check lint clean
 
 all: $(BUILD)/build.ninja
@@ -35,6 +35,10 @@ fuzz:
 
 e2e:
 	test/run e2e $(ONLY)
+
+# with the tests that "make test" leaves out, and its sizes
+e2e-long:
+	E2E_LONG=1 test/run e2e $(ONLY)
 
 # names in containers, with a real engine
 engine:

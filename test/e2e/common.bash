@@ -19,6 +19,11 @@ kc() {
   GOGC=off kubectl "$@"
 }
 
+# long_or LONG SHORT: a size, for "make e2e-long" and for "make test"
+long_or() {
+  if [ -n "${E2E_LONG:-}" ]; then echo "$1"; else echo "$2"; fi
+}
+
 # laptop NAME CMD...: run CMD on that developer's machine
 laptop() {
   local name=$1

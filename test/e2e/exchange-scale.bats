@@ -152,6 +152,7 @@ kt_shadow() {
   done
 }
 
+# bats test_tags=long
 @test "exchange: scale: KT Connect's is seen; a dead one's Pods come back first" {
   local kind
   serve alice local
@@ -174,6 +175,7 @@ kt_shadow() {
   done
 }
 
+# bats test_tags=long
 @test "exchange: scale: the number of replicas outlives every end" {
   local end
   serve alice local

@@ -203,6 +203,7 @@ exchange() {
   eventually 15 nothing_left
 }
 
+# bats test_tags=long
 @test "exchange: a live lock is waited for, then told; an old one is taken over" {
   serve alice local
   kc -n "$NS" annotate service web "kt-lock=$(date +%s)" >/dev/null

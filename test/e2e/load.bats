@@ -3,7 +3,7 @@
 # seconds: 60
 # exchange and mesh under many requests and many users at once. Laptop: alice.
 # LOAD_CONCURRENT (2,000), LOAD_USERS (20) and LOAD_REQUESTS (10,000) say how
-# many.
+# many; "make test" has half of the users and requests.
 # shellcheck disable=SC2154 # status and output are bats'
 
 bats_require_minimum_version 1.5.0
@@ -12,8 +12,8 @@ load net
 load inbound
 
 CONCURRENT=${LOAD_CONCURRENT:-2000}
-USERS=${LOAD_USERS:-20}
-REQUESTS=${LOAD_REQUESTS:-10000}
+USERS=${LOAD_USERS:-$(long_or 20 10)}
+REQUESTS=${LOAD_REQUESTS:-$(long_or 10000 5000)}
 
 setup_file() {
   inbound_prepare web

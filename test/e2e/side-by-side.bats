@@ -218,6 +218,7 @@ print(json.dumps(o))'
   leave job
 }
 
+# bats test_tags=long
 @test "side by side: preview: each object that it stands on" {
   serve alice local
   start job alice preview new --expose 8080:80
