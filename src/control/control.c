@@ -37,6 +37,8 @@ struct control_peer {
 struct control {
 	struct loop *loop;
 	struct signals *signals;
+	const struct home *home;
+	bool needed;
 	struct watch watch;
 	int dir, fd;
 	uid_t owner; /* may ask, beside root and our own user */
@@ -264,12 +266,11 @@ static void control_on_accept(struct watch *w, uint32_t events)
 
 /* --- interface ------------------------------------------------------------ */
 
-static int control_listen(struct control *c, const struct home *home,
-			  struct kt_error *err)
+static int control_listen(struct control *c, struct kt_error *err)
 {
 	int rc;
 
-	c->dir = place_open(home, err);
+	c->dir = place_open(c->home, err);
 	if (c->dir < 0)
 		return c->dir;
 	c->fd = place_listen(c->dir, c->name, c->owner);
@@ -281,14 +282,15 @@ static int control_listen(struct control *c, const struct home *home,
 		      : 0;
 }
 
-struct control *control_new(const struct control_config *cfg,
-			    struct kt_error *err)
+struct control *control_new(const struct control_config *cfg)
 {
 	struct control *c = xcalloc(1, sizeof(*c));
 	struct caller caller;
 
 	c->loop = cfg->loop;
 	c->signals = cfg->signals;
+	c->home = cfg->home;
+	c->needed = cfg->needed;
 	c->dir = c->fd = -1;
 	c->owner = geteuid();
 	if (caller_get(&caller)) {
@@ -301,10 +303,6 @@ struct control *control_new(const struct control_config *cfg,
 	c->id = xasprintf("%s-%d", c->command, (int)getpid());
 	c->target = cfg->target ? xstrdup(cfg->target) : NULL;
 	control_time(c->since, time(NULL));
-	if (control_listen(c, cfg->home, err) < 0) {
-		control_free(c, 0);
-		return NULL;
-	}
 	return c;
 }
 
@@ -340,14 +338,25 @@ const char *control_id(const struct control *c)
 	return c ? c->id : NULL;
 }
 
-void control_where(struct control *c, const char *context, const char *ns)
+int control_where(struct control *c, const char *context, const char *ns,
+		  struct kt_error *err)
 {
+	struct kt_error why = { 0 };
+
 	if (!c)
-		return;
+		return 0;
 	free(c->context);
 	free(c->ns);
 	c->context = context ? xstrdup(context) : NULL;
 	c->ns = ns ? xstrdup(ns) : NULL;
+	if (c->fd >= 0 || control_listen(c, &why) == 0)
+		return 0;
+	if (c->needed) {
+		*err = why;
+		return -err->code;
+	}
+	log_warn("%s: 'ktctl status' will not see this one", why.msg);
+	return 0;
 }
 
 void control_serve(struct control *c, const struct control_source *src,

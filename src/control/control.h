@@ -39,11 +39,12 @@ struct control_config {
 	const struct home *home;
 	const char *command;
 	const char *target; /* what the user named, or NULL */
+	bool needed; /* without a socket it cannot be; else a warning is enough
+		      */
 };
 
-/** control_new() - the socket is there when it returns; NULL with @err */
-struct control *control_new(const struct control_config *cfg,
-			    struct kt_error *err);
+/** control_new() - no socket yet: what is refused at once leaves nothing */
+struct control *control_new(const struct control_config *cfg);
 /** control_free() - it is gone; who had asked for the end is told @status, the
  *  exit status */
 void control_free(struct control *c, int status);
@@ -52,8 +53,10 @@ void control_free(struct control *c, int status);
 
 /** control_id() - "connect-123", or NULL */
 const char *control_id(const struct control *c);
-/** control_where() - the kubeconfig's context, and the namespace */
-void control_where(struct control *c, const char *context, const char *ns);
+/** control_where() - the kubeconfig's context, and the namespace, are known:
+ * the socket is there from now on; 0, or -errno with @err where it is needed */
+KT_CHECK int control_where(struct control *c, const char *context,
+			   const char *ns, struct kt_error *err);
 /** control_serve() - ask @src (borrowed; NULL: nobody) from now on */
 void control_serve(struct control *c, const struct control_source *src,
 		   void *user);

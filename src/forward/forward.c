@@ -154,7 +154,9 @@ static int forward_open(struct forward *f, struct kt_error *err)
 		return rc;
 	f->ns = f->global->namespace ? f->global->namespace
 				     : f->config->namespace_;
-	control_where(f->app->control, f->config->context, f->ns);
+	rc = control_where(f->app->control, f->config->context, f->ns, err);
+	if (rc < 0)
+		return rc;
 	rc = kube_new(&f->kube, f->app->loop, f->config, err);
 	if (rc < 0)
 		return rc;

@@ -93,7 +93,7 @@ static char *session_target(const struct options *o)
 
 /* In the background there is no other way to end it but a signal: so it needs
  * the socket; in the foreground it goes without. */
-static int session_listen(struct app *app, struct kt_error *err)
+static void session_listen(struct app *app)
 {
 	const struct options *o = app->options;
 	auto_free char *target = session_target(o);
@@ -103,18 +103,10 @@ static int session_listen(struct app *app, struct kt_error *err)
 		.home = app->home,
 		.command = o->command->name,
 		.target = o->nargs ? target : NULL,
+		.needed = app->background,
 	};
-	struct kt_error why = { 0 };
 
-	app->control = control_new(&cfg, &why);
-	if (app->control)
-		return 0;
-	if (app->background) {
-		*err = why;
-		return -err->code;
-	}
-	log_warn("%s: 'ktctl status' will not see this one", why.msg);
-	return 0;
+	app->control = control_new(&cfg);
 }
 
 int session_run(struct app *app, const struct command *c)
@@ -123,8 +115,7 @@ int session_run(struct app *app, const struct command *c)
 	struct kt_error err = { 0 };
 	int status, rc = session_join(&companion, app, &err);
 
-	if (rc == 0)
-		rc = session_listen(app, &err);
+	session_listen(app);
 	status = rc < 0 ? app_fail(app, rc, &err) : c->run(app, app->options);
 	loop_watch_stop(&companion.watch);
 	if (companion.fd >= 0)

@@ -81,12 +81,11 @@ static int run_session(int fd, int status)
 
 	cfg.loop = loop_new();
 	cfg.signals = signals_new(cfg.loop, &err);
-	c = control_new(&cfg, &err);
-	if (!c)
-		return 8;
+	c = control_new(&cfg);
 	if (loop_watch_start(cfg.loop, &f.watch, fd, EPOLLIN, fake_on_byte) < 0)
 		return 8;
-	control_where(c, "ctx", "shop");
+	if (control_where(c, "ctx", "shop", &err) < 0)
+		return 8;
 	while (loop_once(cfg.loop, -1) >= 0 && !signals_seen(cfg.signals))
 		if (f.how != '0') {
 			control_serve(c, &src, &f);
