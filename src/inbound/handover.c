@@ -10,7 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define SETTLED (5 * NS_SEC) /* busy nodes, too, lead callers to the heir */
+/* Every node leads new callers to the heir by then: of 700 changes kube-proxy
+ * had made 3 in 10 not after 2 s, 1 in 50 not after 5 s, on two busy processors
+ */
+#define SETTLED (10 * NS_SEC)
 #define LAST_WORDS (3 * NS_SEC)
 #define TICK (50 * NS_MS)
 #define AGAIN (3 * NS_SEC)

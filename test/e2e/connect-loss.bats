@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 50
 # The network between the laptop and the cluster goes away and comes back:
-# connections wait and go on, nothing has to be done. Laptop: alice.
+# connections wait and go on, nothing has to be done. Laptops: alice, bob.
+# shellcheck disable=SC2016,SC2154 # a shell inside; output comes from bats
 
 bats_require_minimum_version 1.5.0
 load common
 load net
 
 SIZE=$((300 << 20))
+MOVED=$((200 + ${LANE:-0} % 50)) # last byte of an address of the office's
 
 setup_file() {
   # shellcheck source=test/e2e/common.bash
@@ -70,4 +72,39 @@ survives() {
 
 @test "the cable pulled for 8 s: streams survive, bytes are right" {
   survives 8 "$CLUSTER/laptop" --office ip link set "lp-alice$LANE" down
+}
+
+# The API server's name gets another address, which is in a captured range: our own
+# connections find it, and past the device.
+# bats test_tags=long
+@test "the API server moves to an address that is captured" {
+  local api=${KTCTL_TEST_API#https://} conf=$RUN/moved.conf
+  local pid=$CONNECT_PID log=$CONNECT_LOG
+  api=${api%:*}
+  sed "s|https://$api:6443\"|https://api.moved.test:6443\", tls-server-name: \"$api\"|" \
+    "$KUBECONFIG" >"$conf"
+  grep -q 'tls-server-name' "$conf"
+  "$CLUSTER/laptop" --office ip addr add "10.77.0.$MOVED/24" dev lan0
+  "$CLUSTER/laptop" --office socat "TCP-LISTEN:6443,bind=10.77.0.$MOVED,reuseaddr,fork" \
+    "TCP:$api:6443" >/dev/null 2>&1 3>&- &
+  local relay=$!
+  laptop bob sh -c 'echo "$0 api.moved.test" >>/etc/hosts' "$api"
+  KUBECONFIG=$conf connect_start bob --includeIps "10.77.0.$MOVED/32"
+  # before a connection of ours goes there: then it has a hole
+  routed=$(laptop bob ip route get "10.77.0.$MOVED")
+  laptop bob sh -c 'sed "s/^$0 api/$1 api/" /etc/hosts >/etc/hosts.new
+    cat /etc/hosts.new >/etc/hosts' "$api" "10.77.0.$MOVED"
+  laptop bob nft "add table ip gone; add chain ip gone o {
+    type filter hook output priority 0; }
+    add rule ip gone o ip daddr $api tcp dport 6443 reject with tcp reset"
+  run eventually 20 laptop bob curl -sS --max-time 2 -o /dev/null "http://$POD:8080/"
+  there=$(laptop bob ss -tnH state established dst "10.77.0.$MOVED")
+  laptop bob nft delete table ip gone
+  connect_kill
+  kill "$relay"
+  "$CLUSTER/laptop" --office ip addr del "10.77.0.$MOVED/24" dev lan0
+  CONNECT_PID=$pid CONNECT_LOG=$log
+  [ "$status" = 0 ] || { echo "$output" >&2; return 1; }
+  [[ $routed == *"dev kt0"* ]]
+  [[ $there == *:6443* ]]
 }

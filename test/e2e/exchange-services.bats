@@ -192,7 +192,8 @@ many_ports() {
   eventually 5 asks local "http://$ip/"
   asks local "http://$ip:443/"
   run ask "http://$ip:$((30000 + most))/" # served, and by nobody
-  [[ $output == *"reset by peer"* || $output == *refused* ]]
+  [[ $output == *"reset by peer"* || $output == *refused* ||
+    $output == *"Couldn't connect"* ]]
   leave exchange
   eventually 15 no_objects
 }

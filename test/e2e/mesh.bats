@@ -106,7 +106,7 @@ has_refs() { # N
   ktctl_run alice mesh web -n "$NS" --expose 8080 --match 'nonsense:x'
   ended_with 1 "--match"
   ktctl_run alice mesh web -n "$NS" --expose 8080 --versionMark $'a\tb'
-  ended_with 1 "--versionMark"
+  ended_with 2 "--versionMark"
   ktctl_run alice mesh net -n "$NS" --expose 7007/udp --skipPortChecking
   ended_with 1 "only requests of HTTP"
   nothing_left

@@ -38,7 +38,22 @@ static void forms(void **state)
 	expect_namespace("ktctl connect -dfn t", "t");
 	expect_namespace("ktctl connect -dfnt", "t");
 	expect_namespace("ktctl connect -n a -n t", "t");
-	expect_namespace("ktctl connect -n --debug", "--debug");
+}
+
+/* "--debug" is the value here, which no namespace can be */
+static void value_like_a_flag(void **state)
+{
+	struct cli c;
+
+	(void)state;
+	expect_error("ktctl connect -n --debug",
+		     "--namespace: '--debug' is no name: lower-case letters, "
+		     "digits, '-' and '.'",
+		     NULL);
+	cli_run(&c, "ktctl connect --context --debug");
+	assert_int_equal(c.rc, 0);
+	assert_string_equal(c.o.global.context, "--debug");
+	cli_fini(&c);
 }
 
 static void places(void **state)
@@ -137,9 +152,8 @@ static void errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forms),
-		cmocka_unit_test(places),
-		cmocka_unit_test(help_and_version),
+		cmocka_unit_test(forms),  cmocka_unit_test(value_like_a_flag),
+		cmocka_unit_test(places), cmocka_unit_test(help_and_version),
 		cmocka_unit_test(errors),
 	};
 
