@@ -88,7 +88,7 @@ is_another() { # UID
   manifest -e 's,value: ""} # 10.9.*,value: "10.96.0.0/12\, fd00:10:96::/112"},' \
     -e 's,value: ""} # 10.2.*,value: "10.244.0.0/16"},' |
     kc -n "$SNS" apply -f - >/dev/null
-  kc -n "$SNS" rollout status statefulset/ktctl-shadow --timeout=60s
+  kc -n "$SNS" rollout status statefulset/ktctl-shadow --timeout=120s
   as_dev ktctl-shadow-0
   [ "$(grep -c warning: "$CONNECT_LOG")" = 0 ]
   grep -q '5/6. Routes: .*10\.244\.0\.0/16' "$CONNECT_LOG"
