@@ -88,7 +88,9 @@ survives() {
   "$CLUSTER/laptop" --office socat "TCP-LISTEN:6443,bind=10.77.0.$MOVED,reuseaddr,fork" \
     "TCP:$api:6443" >/dev/null 2>&1 3>&- &
   local relay=$!
-  laptop bob sh -c 'echo "$0 api.moved.test" >>/etc/hosts' "$api"
+  laptop bob sh -c 'sed "/api.moved.test/d" /etc/hosts >/etc/hosts.new
+    echo "$0 api.moved.test" >>/etc/hosts.new
+    cat /etc/hosts.new >/etc/hosts' "$api"
   KUBECONFIG=$conf connect_start bob --includeIps "10.77.0.$MOVED/32"
   # before a connection of ours goes there: then it has a hole
   routed=$(laptop bob ip route get "10.77.0.$MOVED")
