@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* An IANA service name, as Kubernetes wants it, or a Service's port name. */
-static bool is_port_name(const char *text)
+bool expose_is_port_name(const char *text)
 {
 	size_t n = strlen(text);
 
@@ -22,7 +21,7 @@ static bool is_port_name(const char *text)
 	return true;
 }
 
-static bool cut_proto(char *text, enum expose_proto *proto)
+bool expose_cut_proto(char *text, enum expose_proto *proto)
 {
 	char *slash = strchr(text, '/');
 
@@ -44,7 +43,7 @@ static int item_parse(struct expose_item *it, const char *text,
 	char *remote;
 
 	*it = (struct expose_item){ 0 };
-	if (!cut_proto(copy, &it->proto))
+	if (!expose_cut_proto(copy, &it->proto))
 		return kt_fail(err, EINVAL,
 			       "'%s': behind '/' is neither tcp nor udp", text);
 	remote = strchr(copy, ':');
@@ -59,7 +58,7 @@ static int item_parse(struct expose_item *it, const char *text,
 			       text);
 	if (str_to_port(remote, &it->number) == 0)
 		return 0;
-	if (!is_port_name(remote) ||
+	if (!expose_is_port_name(remote) ||
 	    strspn(remote, "0123456789") == strlen(remote))
 		return kt_fail(err, EINVAL,
 			       "'%s': '%s' is neither a port from 1 to 65535 "

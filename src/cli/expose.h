@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,10 @@ struct expose {
 KT_CHECK int expose_parse(struct expose *e, const char *text,
 			  struct kt_error *err);
 void expose_fini(struct expose *e);
+/** expose_is_port_name() - an IANA service name, as Kubernetes wants it, or the
+ *  name of a Service's port */
+bool expose_is_port_name(const char *text);
+/** expose_cut_proto() - cut "/tcp" or "/udp" off; false: it is another word */
+bool expose_cut_proto(char *text, enum expose_proto *proto);
 
 #endif

@@ -224,7 +224,7 @@ static int connect_load_config(struct connect *c, struct kt_error *err)
 		return rc;
 	c->ns = c->global->namespace ? c->global->namespace
 				     : c->config->namespace_;
-	rc = control_where(c->app->control, c->config->context, c->ns, err);
+	rc = control_open(c->app->control, c->config->context, c->ns, err);
 	if (rc < 0)
 		return rc;
 	rc = kube_new(&c->kube, c->app->loop, c->config, err);

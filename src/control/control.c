@@ -338,8 +338,8 @@ const char *control_id(const struct control *c)
 	return c ? c->id : NULL;
 }
 
-int control_where(struct control *c, const char *context, const char *ns,
-		  struct kt_error *err)
+int control_open(struct control *c, const char *context, const char *ns,
+		 struct kt_error *err)
 {
 	struct kt_error why = { 0 };
 

@@ -53,10 +53,10 @@ void control_free(struct control *c, int status);
 
 /** control_id() - "connect-123", or NULL */
 const char *control_id(const struct control *c);
-/** control_where() - the kubeconfig's context, and the namespace, are known:
+/** control_open() - the kubeconfig's context, and the namespace, are known:
  * the socket is there from now on; 0, or -errno with @err where it is needed */
-KT_CHECK int control_where(struct control *c, const char *context,
-			   const char *ns, struct kt_error *err);
+KT_CHECK int control_open(struct control *c, const char *context,
+			  const char *ns, struct kt_error *err);
 /** control_serve() - ask @src (borrowed; NULL: nobody) from now on */
 void control_serve(struct control *c, const struct control_source *src,
 		   void *user);

@@ -154,7 +154,7 @@ static int forward_open(struct forward *f, struct kt_error *err)
 		return rc;
 	f->ns = f->global->namespace ? f->global->namespace
 				     : f->config->namespace_;
-	rc = control_where(f->app->control, f->config->context, f->ns, err);
+	rc = control_open(f->app->control, f->config->context, f->ns, err);
 	if (rc < 0)
 		return rc;
 	rc = kube_new(&f->kube, f->app->loop, f->config, err);

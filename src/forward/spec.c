@@ -20,42 +20,14 @@ static bool spec_is_port(const char *word)
 	       !strchr(word, '.') && ipaddr_parse(&a, word) < 0;
 }
 
-/* Letters, digits, '-', and not digits alone: a name of a port */
-static bool spec_is_port_name(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (!n || n > 63 || strspn(s, DIGITS) == n)
-		return false;
-	for (; *s; s++)
-		if (!islower((unsigned char)*s) &&
-		    !isdigit((unsigned char)*s) && *s != '-')
-			return false;
-	return true;
-}
-
-static bool spec_cut_proto(char *text, enum expose_proto *proto)
-{
-	char *slash = strchr(text, '/');
-
-	*proto = EXPOSE_ANY;
-	if (!slash)
-		return true;
-	*slash = '\0';
-	if (strcasecmp(slash + 1, "tcp") == 0)
-		*proto = EXPOSE_TCP;
-	else if (strcasecmp(slash + 1, "udp") == 0)
-		*proto = EXPOSE_UDP;
-	return *proto != EXPOSE_ANY;
-}
-
 static int spec_remote(struct forward_port *p, const char *remote,
 		       struct kt_error *err)
 {
 	p->has_remote = true;
 	if (str_to_port(remote, &p->number) == 0)
 		return 0;
-	if (!spec_is_port_name(remote))
+	if (strspn(remote, DIGITS) == strlen(remote) ||
+	    !expose_is_port_name(remote))
 		return kt_fail(err, EINVAL,
 			       "'%s': '%s' is neither a port from 1 to 65535 "
 			       "nor the name of one",
@@ -71,7 +43,7 @@ static int spec_port(struct forward_port *p, const char *word,
 	char *remote;
 
 	*p = (struct forward_port){ .text = word };
-	if (!spec_cut_proto(copy, &p->proto))
+	if (!expose_cut_proto(copy, &p->proto))
 		return kt_fail(err, EINVAL,
 			       "'%s': behind '/' is neither tcp nor udp", word);
 	remote = strchr(copy, ':');

@@ -10,9 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Every node leads new callers to the heir by then: of 700 changes kube-proxy
- * had made 3 in 10 not after 2 s, 1 in 50 not after 5 s, on two busy processors
- */
+/* Every node leads new callers to the successor by then. On two busy processors
+ * kube-proxy had not made 3 of 10 changes after 2 s, and some not after 5 s. */
 #define SETTLED (10 * NS_SEC)
 #define LAST_WORDS (3 * NS_SEC)
 #define TICK (50 * NS_MS)

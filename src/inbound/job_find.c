@@ -37,8 +37,8 @@ static int job_find_load_config(struct job *job, struct kt_error *err)
 		 job->subject.ns[0]	  ? job->subject.ns
 		 : job->global->namespace ? job->global->namespace
 					  : job->config->namespace_);
-	rc = control_where(job->app->control, job->config->context, job->ns,
-			   err);
+	rc = control_open(job->app->control, job->config->context, job->ns,
+			  err);
 	if (rc < 0)
 		return rc;
 	return kube_new(&job->kube, job->app->loop, job->config, err);

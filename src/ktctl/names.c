@@ -7,7 +7,7 @@
 #include "cli/live.h"
 #include "cli/options.h"
 #include "cluster/objects.h"
-#include "kube/contexts.h"
+#include "kube/kubeconfig.h"
 #include "kube/rest.h"
 
 #include <string.h>

@@ -9,7 +9,7 @@
  *
  * What connect, exchange, mesh, preview and forward have in common:
  * --background, the control socket, --with. A command takes part by `.session =
- * true` and SESSION_ROWS in its rows, control_where() and control_serve() when
+ * true` and SESSION_ROWS in its rows, control_open() and control_serve() when
  * it knows what to say, and app_ready() when all looks good.
  */
 

@@ -4,7 +4,6 @@
 #include "base/caller.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "kube/contexts.h"
 #include "kube/kubeconfig_entry.h"
 #include "kube/kubeconfig_merge.h"
 #include "kube/kubeconfig_user.h"

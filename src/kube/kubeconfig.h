@@ -89,4 +89,9 @@ KT_CHECK int kube_config_reload(struct kube_config **out,
 				struct kt_error *err);
 void kube_config_free(struct kube_config *c);
 
+/** kube_config_contexts() - append the names of all contexts of the files; 0 or
+ *  -errno with @err */
+KT_CHECK int kube_config_contexts(const struct kube_config_source *src,
+				  struct strv *out, struct kt_error *err);
+
 #endif

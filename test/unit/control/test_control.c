@@ -84,7 +84,7 @@ static int run_session(int fd, int status)
 	c = control_new(&cfg);
 	if (loop_watch_start(cfg.loop, &f.watch, fd, EPOLLIN, fake_on_byte) < 0)
 		return 8;
-	if (control_where(c, "ctx", "shop", &err) < 0)
+	if (control_open(c, "ctx", "shop", &err) < 0)
 		return 8;
 	while (loop_once(cfg.loop, -1) >= 0 && !signals_seen(cfg.signals))
 		if (f.how != '0') {
