@@ -77,7 +77,7 @@ office_runs() {
 # mend_office: start again what has died; laptops stay as they are
 mend_office() {
   if [ ! -f "$OFFICE/ok" ] || office_runs; then return; fi
-  say "the office's daemons were dead: started again"
+  say "the office's daemons were dead: started again" >&2
   start_office
 }
 
