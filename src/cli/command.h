@@ -28,12 +28,16 @@ enum value_type {
 	VALUE_INT,	/* int, min..max of the row */
 	VALUE_FAMILY,	/* int, 4 or 6 */
 	VALUE_PORT,	/* uint16_t, 1..65535 */
-	VALUE_STRING,	/* char *, NULL when empty */
+	VALUE_STRING,	/* char *, NULL when empty; free text: prefer a type */
 	VALUE_STRINGS,	/* struct strv */
 	VALUE_DOMAIN,	/* char *, a DNS suffix */
 	VALUE_DOMAINS,	/* struct strv */
 	VALUE_CHOICE,	/* int, place in the row's choices */
-	VALUE_PAIRS,	/* struct pairs */
+	VALUE_IMAGE,	/* char *, NULL when empty */
+	VALUE_MARK,	/* char *, NULL when empty; cli/mark.h */
+	VALUE_MATCH,	/* char *, NULL when empty; wire/rule.h */
+	VALUE_LABELS,	/* struct pairs */
+	VALUE_PAIRS,	/* struct pairs; annotations: any value */
 	VALUE_ADDRESS,	/* struct ipaddr */
 	VALUE_PREFIXES, /* struct prefixes */
 	VALUE_QUOTA,	/* struct pod_quota */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/config.h"
+#include "cli/mark.h"
 #include "cli/options.h"
 #include "cli/parse.h"
 #include "cli/subject.h"
@@ -169,6 +170,70 @@ static int check_inbound(const struct inbound_options *in, struct kt_error *err)
 	return kt_fail(err, EINVAL, "--expose is missing");
 }
 
+static int resolve_check_mesh(const struct mesh_options *m,
+			      struct kt_error *err)
+{
+	struct mark mark;
+
+	if (m->mode != MESH_MANUAL)
+		return m->route ? kt_fail(err, EINVAL,
+					  "--route is for --mode manual: in "
+					  "mode auto no service mesh is needed")
+				: 0;
+	if (m->match)
+		return kt_fail(err, EINVAL,
+			       "--match is for --mode auto: in mode manual the "
+			       "routes of the service mesh decide");
+	if (mark_parse(&mark, m->version_mark, err) < 0)
+		return kt_wrap(err, -EINVAL, "--versionMark");
+	if (!mark_is_label(&mark))
+		return kt_fail(err, EINVAL,
+			       "--versionMark %s:%s cannot be a label of a Pod",
+			       mark.key, mark.value);
+	return 0;
+}
+
+static int resolve_check_preview(const struct options *o,
+				 enum subject_kind kind, struct kt_error *err)
+{
+	const struct expose *e = &o->preview.in.expose;
+
+	if (kind != SUBJECT_SERVICE)
+		return kt_fail(err, EINVAL, "preview makes a Service, no %s",
+			       subject_kind_name(kind));
+	for (size_t i = 0; i < e->n; i++)
+		if (!e->v[i].number)
+			return kt_fail(err, EINVAL,
+				       "--expose %u:%s: a new Service needs "
+				       "the number of its port",
+				       e->v[i].local, e->v[i].name);
+	return 0;
+}
+
+/* Of a command that brings traffic here */
+static int resolve_check_job(const struct options *o, struct kt_error *err)
+{
+	const struct inbound_options *in = job_of(o);
+	struct subject subject = { .kind = SUBJECT_SERVICE };
+	int rc = check_inbound(in, err);
+
+	if (!in || rc < 0)
+		return rc;
+	if (o->nargs && subject_parse(&subject, o->args[0], err) < 0)
+		return -EINVAL;
+	if (subject.ns[0] && o->global.namespace &&
+	    strcmp(subject.ns, o->global.namespace) != 0)
+		return kt_fail(err, EINVAL,
+			       "two namespaces are named: %s and --namespace "
+			       "%s",
+			       subject.ns, o->global.namespace);
+	if (in == &o->mesh.in)
+		return resolve_check_mesh(&o->mesh, err);
+	return in == &o->preview.in
+		       ? resolve_check_preview(o, subject.kind, err)
+		       : 0;
+}
+
 int options_resolve(struct options *o, const struct invocation *inv,
 		    const struct config *cfg, struct kt_error *err)
 {
@@ -194,7 +259,7 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		if (rc == 0 && o->connect.shadow)
 			rc = resolve_check_shadow(o, err);
 	}
-	return rc < 0 ? rc : check_inbound(job_of(o), err);
+	return rc < 0 ? rc : resolve_check_job(o, err);
 }
 
 void options_fini(struct options *o)

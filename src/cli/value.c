@@ -3,8 +3,11 @@
 
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/form.h"
+#include "cli/mark.h"
 #include "cli/options.h"
 #include "dns/order.h"
+#include "wire/rule.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -89,27 +92,52 @@ static int set_family(void *field, const struct option *opt, const char *text,
 	return 0;
 }
 
-/* A DNS subdomain (RFC 1123), as names of objects are */
-static bool value_is_name(const char *text)
-{
-	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.");
-
-	return !text[n] && n <= DOMAIN_MAX && isalnum((unsigned char)text[0]) &&
-	       isalnum((unsigned char)text[n - 1]);
-}
-
 static int set_string(void *field, const struct option *opt, const char *text,
 		      struct kt_error *err)
 {
 	char **v = field;
 
-	if (opt->is_name && *text && !value_is_name(text))
+	if (opt->is_name && *text && !form_is_name(text))
 		return kt_fail(err, EINVAL,
 			       "'%.80s' is no name: lower-case letters, "
 			       "digits, '-' and '.'",
 			       text);
 	*v = *text ? xstrdup(text) : NULL;
 	return 0;
+}
+
+static int value_set_image(void *field, const struct option *opt,
+			   const char *text, struct kt_error *err)
+{
+	if (*text && !form_is_image(text))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is no image: "
+			       "[REGISTRY/]REPOSITORY[:TAG]",
+			       text);
+	return set_string(field, opt, text, err);
+}
+
+static int value_set_mark(void *field, const struct option *opt,
+			  const char *text, struct kt_error *err)
+{
+	struct mark mark;
+
+	if (*text && mark_parse(&mark, text, err) < 0)
+		return -EINVAL;
+	return set_string(field, opt, text, err);
+}
+
+static int value_set_match(void *field, const struct option *opt,
+			   const char *text, struct kt_error *err)
+{
+	struct rule_match match;
+
+	if (*text && rule_match_parse(&match, text, err) < 0)
+		return -EINVAL;
+	if (*text && !match.n)
+		return kt_fail(err, EINVAL, "'%.80s' is what exchange does",
+			       text);
+	return set_string(field, opt, text, err);
 }
 
 static void fini_string(void *field)
@@ -243,13 +271,18 @@ static void pairs_put(struct pairs *p, const char *text, size_t key_len)
 	slot->value = xstrdup(text + key_len + 1);
 }
 
+static bool value_is_pair(const struct pair *p, enum value_type type)
+{
+	return form_is_key(p->key) &&
+	       (type != VALUE_LABELS || form_is_label(p->value));
+}
+
 static int set_pairs(void *field, const struct option *opt, const char *text,
 		     struct kt_error *err)
 {
 	auto_strv struct strv parts = strv_split(text, ',');
 	struct pairs out = { 0 };
 
-	(void)opt;
 	for (size_t i = 0; i < parts.n; i++) {
 		const char *eq = strchr(parts.v[i], '=');
 
@@ -260,6 +293,16 @@ static int set_pairs(void *field, const struct option *opt, const char *text,
 				       parts.v[i]);
 		}
 		pairs_put(&out, parts.v[i], (size_t)(eq - parts.v[i]));
+	}
+	for (size_t i = 0; i < out.n; i++) {
+		if (value_is_pair(&out.v[i], opt->type))
+			continue;
+		kt_fail(err, EINVAL, "'%.80s=%.80s' cannot be %s", out.v[i].key,
+			out.v[i].value,
+			opt->type == VALUE_LABELS ? "a label"
+						  : "an annotation");
+		fini_pairs(&out);
+		return -EINVAL;
 	}
 	*(struct pairs *)field = out;
 	return 0;
@@ -381,6 +424,20 @@ static void fini_dns_mode(void *field)
 	strv_fini(&m->list);
 }
 
+/* The namespaces of hosts */
+static int value_check_namespaces(struct strv *list, struct kt_error *err)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (form_is_namespace(list->v[i]))
+			continue;
+		kt_fail(err, EINVAL, "'%.80s' is no name of a namespace",
+			list->v[i]);
+		strv_fini(list);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* The servers of localDNS; the default order when @list is empty */
 static int check_order(struct strv *list, struct kt_error *err)
 {
@@ -414,7 +471,9 @@ static int set_dns_mode(void *field, const struct option *opt, const char *text,
 			continue;
 		m->kind = i;
 		m->list = strv_split(text[n] ? text + n + 1 : "", ',');
-		return i == DNS_MODE_LOCAL ? check_order(&m->list, err) : 0;
+		return i == DNS_MODE_LOCAL
+			       ? check_order(&m->list, err)
+			       : value_check_namespaces(&m->list, err);
 	}
 	return kt_fail(err, EINVAL,
 		       "'%s' is none of: localDNS, localDNS:SERVER,..., "
@@ -464,6 +523,10 @@ static const struct {
 	[VALUE_DOMAIN] = { set_domain, fini_string, sizeof(char *) },
 	[VALUE_DOMAINS] = { set_domains, fini_strings, sizeof(struct strv) },
 	[VALUE_CHOICE] = { set_choice, NULL, sizeof(int) },
+	[VALUE_IMAGE] = { value_set_image, fini_string, sizeof(char *) },
+	[VALUE_MARK] = { value_set_mark, fini_string, sizeof(char *) },
+	[VALUE_MATCH] = { value_set_match, fini_string, sizeof(char *) },
+	[VALUE_LABELS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
 	[VALUE_PAIRS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
 	[VALUE_ADDRESS] = { set_address, NULL, sizeof(struct ipaddr) },
 	[VALUE_PREFIXES] = { set_prefixes, fini_prefixes,

@@ -27,12 +27,6 @@ static int job_find_load_config(struct job *job, struct kt_error *err)
 
 	if (rc < 0)
 		return rc;
-	if (job->subject.ns[0] && job->global->namespace &&
-	    strcmp(job->subject.ns, job->global->namespace) != 0)
-		return kt_fail(err, EINVAL,
-			       "two namespaces are named: %s and --namespace "
-			       "%s",
-			       job->subject.ns, job->global->namespace);
 	snprintf(job->ns, sizeof(job->ns), "%s",
 		 job->subject.ns[0]	  ? job->subject.ns
 		 : job->global->namespace ? job->global->namespace

@@ -24,10 +24,6 @@ static int mesh_open(struct job *job, struct kt_error *err)
 	struct mesh *m = mesh_of(job);
 	int rc = mesh_read_mark(m, err);
 
-	if (rc == 0 && m->opt->route && m->opt->mode != MESH_MANUAL)
-		rc = kt_fail(err, EINVAL,
-			     "--route is for --mode manual: in mode auto no "
-			     "service mesh is needed");
 	return rc < 0 ? rc : job_open(job, err);
 }
 
@@ -50,14 +46,6 @@ static int mesh_check_manual(struct mesh *m, struct kt_error *err)
 {
 	int rc = mesh_look(m, err);
 
-	if (rc == 0 && m->opt->match)
-		rc = kt_fail(err, EINVAL,
-			     "--match is for --mode auto: in mode manual the "
-			     "routes of the service mesh decide");
-	if (rc == 0 && !mark_is_label(&m->mark))
-		rc = kt_fail(err, EINVAL,
-			     "--versionMark %s:%s cannot be a label of a Pod",
-			     m->mark.key, m->mark.value);
 	return rc == 0 ? job_rules(&m->job, NULL, err) : rc;
 }
 

@@ -22,9 +22,6 @@ int mesh_read_mark(struct mesh *m, struct kt_error *err)
 		rc = rule_match_parse(&m->match, m->opt->match, err);
 		if (rc < 0)
 			return kt_wrap(err, rc, "--match");
-		if (!m->match.n)
-			return kt_fail(err, EINVAL,
-				       "--match all is what exchange does");
 	}
 	/* both hold, where both were said */
 	if (m->opt->match && !m->opt->version_mark)

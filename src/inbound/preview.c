@@ -78,20 +78,6 @@ static json_t *preview_make(void *user)
 	return service;
 }
 
-static int preview_check_expose(const struct preview *p, struct kt_error *err)
-{
-	const struct expose *e = &p->opt->in.expose;
-
-	for (size_t i = 0; i < e->n; i++)
-		if (!e->v[i].number)
-			return kt_fail(
-				err, EINVAL,
-				"--expose %u:%s: a new Service needs the "
-				"number of its port",
-				e->v[i].local, e->v[i].name);
-	return 0;
-}
-
 /* @service: what has the name; NULL: not known */
 static int preview_name_taken(struct job *job, const json_t *service,
 			      struct kt_error *err)
@@ -145,13 +131,8 @@ static int preview_plan(struct preview *p, struct kt_error *err)
 	auto_free char *path = NULL;
 	auto_json json_t *found = NULL;
 	struct kt_error why = { 0 };
-	int rc = preview_check_expose(p, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (job->subject.kind != SUBJECT_SERVICE)
-		return kt_fail(err, EINVAL, "preview makes a Service, no %s",
-			       subject_kind_name(job->subject.kind));
 	snprintf(job->name, sizeof(job->name), "%.63s", job->subject.name);
 	path = kube_path("v1", "services", job->ns, job->name, NULL);
 	if (kube_get(job->kube, path, &found, &why) == 0) {

@@ -44,11 +44,11 @@ const struct option global_option_table[] = {
 	{ "context", 0, VALUE_STRING, "", "NAME",
 	  "kubeconfig context to use; without it the current one",
 	  GLOBAL(context) },
-	{ "image", 'i', VALUE_STRING, KT_IMAGE, "IMAGE",
+	{ "image", 'i', VALUE_IMAGE, KT_IMAGE, "IMAGE",
 	  "image of the shadow; without it the program is brought along, and "
 	  "any image will do (--baseImage)",
 	  GLOBAL(pod.image) },
-	{ "baseImage", 0, VALUE_STRING, "", "IMAGE",
+	{ "baseImage", 0, VALUE_IMAGE, "", "IMAGE",
 	  "without --image: what the shadow Pod is made of; without it the "
 	  "image of a Pod that runs",
 	  GLOBAL(pod.base_image) },
@@ -62,12 +62,12 @@ const struct option global_option_table[] = {
 	  "user and group of the Pods that are made; none: the platform "
 	  "assigns them",
 	  GLOBAL(pod.run_as_user) },
-	{ "nodeSelector", 0, VALUE_PAIRS, "", "K=V,...",
+	{ "nodeSelector", 0, VALUE_LABELS, "", "K=V,...",
 	  "labels of the nodes the Pods may run on",
 	  GLOBAL(pod.node_selector) },
 	{ "debug", 'd', VALUE_BOOL, "false", NULL,
 	  "log what a maintainer needs to see, on stderr", GLOBAL(debug) },
-	{ "withLabel", 'l', VALUE_PAIRS, "", "K=V,...",
+	{ "withLabel", 'l', VALUE_LABELS, "", "K=V,...",
 	  "more labels for all that is made", GLOBAL(pod.labels) },
 	{ "withAnnotation", 0, VALUE_PAIRS, "", "K=V,...",
 	  "more annotations for all that is made", GLOBAL(pod.annotations) },
@@ -245,16 +245,16 @@ static const struct option mesh_options[] = {
 	  "mode manual: write the routes for the mark as well, and remove them "
 	  "when you leave: istio (VirtualService) or gateway (HTTPRoute)",
 	  .choices = mesh_routes, MESH(route) },
-	{ "versionMark", 0, VALUE_STRING, "", "MARK",
+	{ "versionMark", 0, VALUE_MARK, "", "MARK",
 	  "the mark: VALUE, KEY:VALUE or KEY: of a header; without it "
 	  "'version' and a random value",
 	  MESH(version_mark) },
-	{ "match", 0, VALUE_STRING, "", "TERM...",
+	{ "match", 0, VALUE_MATCH, "", "TERM...",
 	  "more that a request must have: header:NAME=VALUE, path:PREFIX, "
 	  "method:NAME, baggage:KEY=VALUE, tracestate:KEY=VALUE, "
 	  "cookie:NAME=VALUE, separated by blanks",
 	  MESH(match) },
-	{ "routerImage", 0, VALUE_STRING, "", "IMAGE",
+	{ "routerImage", 0, VALUE_IMAGE, "", "IMAGE",
 	  "mode auto: image of the router; without it that of --image",
 	  MESH(router_image) },
 	FORCE_ROW(MESH),
@@ -338,7 +338,7 @@ static const struct option doctor_options[] = {
 };
 
 static const struct option image_export_options[] = {
-	{ "name", 0, VALUE_STRING, "kt.local/ktctl-shadow:v" KT_VERSION,
+	{ "name", 0, VALUE_IMAGE, "kt.local/ktctl-shadow:v" KT_VERSION,
 	  "REGISTRY/REPO[:TAG]", "what the image is called where it is loaded",
 	  IMAGE(name), .no_config = true, .not_empty = true },
 	{ 0 },

@@ -131,9 +131,9 @@ exchange() {
   ktctl_run alice exchange deployment/nosuch -n "$NS" --expose 8080
   ended_with 1 "Deployment $NS/nosuch"
   ktctl_run alice exchange ingress/web -n "$NS" --expose 8080
-  ended_with 1 "ingress/web"
+  ended_with 2 "ingress/web"
   ktctl_run alice exchange a/b/c -n "$NS" --expose 8080
-  ended_with 1 "a/b/c"
+  ended_with 2 "a/b/c"
   ktctl_run alice exchange outside -n "$NS" --expose 8080
   ended_with 1 "has no Pods whose place"
   ktctl_run alice exchange web -n "$NS"

@@ -158,7 +158,7 @@ END
     --expose 8080 --skipPortChecking
   ended_with 1 "--route gateway: the cluster has no HTTPRoutes"
   ktctl_run alice mesh web -n "$NS" --route istio --expose 8080
-  ended_with 1 "--route is for --mode manual"
+  ended_with 2 "--route is for --mode manual"
   ktctl_run alice mesh web -n "$NS" --mode manual --route linkerd --expose 8080
   ended_with 2 "linkerd"
   ktctl_run bob recover web -n "$NS"

@@ -104,7 +104,7 @@ has_refs() { # N
   ktctl_run alice mesh web -n "$NS" --expose 8080
   ended_with 1 "nothing listens on port 8080"
   ktctl_run alice mesh web -n "$NS" --expose 8080 --match 'nonsense:x'
-  ended_with 1 "--match"
+  ended_with 2 "--match"
   ktctl_run alice mesh web -n "$NS" --expose 8080 --versionMark $'a\tb'
   ended_with 2 "--versionMark"
   ktctl_run alice mesh net -n "$NS" --expose 7007/udp --skipPortChecking

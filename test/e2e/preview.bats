@@ -85,9 +85,9 @@ teardown() {
     --skipPortChecking
   ended_with 2 "'8081:80': this remote port was named before"
   ktctl_run alice preview new -n "$NS" --expose 8080:http --skipPortChecking
-  ended_with 1 "needs the number of its port"
+  ended_with 2 "needs the number of its port"
   ktctl_run alice preview deployment/web -n "$NS" --expose 8080
-  ended_with 1 "preview makes a Service"
+  ended_with 2 "preview makes a Service"
   ktctl_run alice preview new -n "$NS" --expose 8080
   ended_with 1 "nothing listens on port 8080"
 }

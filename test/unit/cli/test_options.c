@@ -34,11 +34,18 @@ static const char *sample(const struct row *r)
 	static const struct {
 		const char *flag, *value;
 	} special[] = {
-		{ "nodeSelector", "a=b" },    { "withLabel", "a=b" },
-		{ "withAnnotation", "a=b" },  { "podQuota", "0.5c,512m" },
-		{ "includeIps", "10.0.0.1" }, { "excludeIps", "10.0.0.0/8" },
-		{ "ingressIp", "10.0.0.1" },  { "includeDomains", "corp.x" },
+		{ "nodeSelector", "a=b" },
+		{ "withLabel", "a=b" },
+		{ "withAnnotation", "a=b" },
+		{ "podQuota", "0.5c,512m" },
+		{ "includeIps", "10.0.0.1" },
+		{ "excludeIps", "10.0.0.0/8" },
+		{ "ingressIp", "10.0.0.1" },
+		{ "includeDomains", "corp.x" },
 		{ "expose", "8080:http" },
+		/* the default text has a placeholder */
+		{ "image", "registry.example/kt-connect-shadow:v0.3.7" },
+		{ "routerImage", "registry.example/kt-router:v0.3.7" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(special); i++)

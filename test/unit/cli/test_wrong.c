@@ -11,28 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define HUGE ((size_t)1 << 20)
+#include "wrong.h"
 
-/* NULL-terminated; empty, of another type, out of range, unknown, twice */
-static const char *const wrong[VALUE_NTYPES_][16] = {
-	[VALUE_BOOL] = { "", "maybe", "2", "truefalse" },
-	[VALUE_INT] = { "", "x", "1.5", "0x10", "1 2", "--1",
-			"99999999999999999999", "-99999999999999999999" },
-	[VALUE_FAMILY] = { "", "5", "46", "four", "-4" },
-	[VALUE_PORT] = { "", "0", "65536", "-1", "http", "1.5",
-			 "99999999999999999999" },
-	[VALUE_CHOICE] = { "", "nonsense" },
-	[VALUE_DOMAIN] = { "a..b", "a/b", "a b" },
-	[VALUE_DOMAINS] = { "a..b", "a,b/c" },
-	[VALUE_PAIRS] = { "a", "=b", "a=1,b" },
-	[VALUE_ADDRESS] = { "x", "1.2.3", "1.2.3.4/8", "1.2.3.256", "::g" },
-	[VALUE_PREFIXES] = { "x", "10.0.0.0/33", "::/129", "10.0.0.0/x",
-			     "10.0.0.0/8,x" },
-	[VALUE_QUOTA] = { "1x", "c", "0c", "-1c", "1.2.3c", "1c,2c,x" },
-	[VALUE_DNS_MODE] = { "", "localdns", "podDNS:x", "localDNS:nonsense" },
-	[VALUE_EXPOSE] = { "x", "0", "65536", "-1", "80,80", "80,81:80",
-			   "1:2:3", "80/sctp", ":80", "80:" },
-};
+#define HUGE ((size_t)1 << 20)
 
 static void assert_wrong(const struct option *opt, const char *text)
 {
@@ -59,8 +40,8 @@ static void assert_row(const struct option *opt)
 	assert_wrong(opt, "1\n2");
 	assert_wrong(opt, "a=\033[2J");
 	assert_wrong(opt, "\177");
-	for (size_t i = 0; wrong[opt->type][i]; i++)
-		assert_wrong(opt, wrong[opt->type][i]);
+	for (size_t i = 0; wrong_of_type[opt->type][i]; i++)
+		assert_wrong(opt, wrong_of_type[opt->type][i]);
 	if (opt->type == VALUE_INT) {
 		snprintf(text, sizeof(text), "%ld", opt->max + 1);
 		assert_wrong(opt, text);
@@ -77,6 +58,17 @@ static void assert_row(const struct option *opt)
 	}
 }
 
+/* Nothing but a control character would be wrong: that is to be meant so */
+static void assert_has_wrong(const struct option *opt)
+{
+	if (!wrong_of_type[opt->type][0] && !opt->is_name && !opt->not_empty &&
+	    !wrong_is_free_text(opt))
+		fail_msg("--%s: no wrong value is known: give it a type of its "
+			 "own (cli/command.h) and its type a row in "
+			 "test/unit/cli/wrong.h",
+			 opt->name);
+}
+
 static void every_flag(void **state)
 {
 	const struct command *c;
@@ -86,10 +78,12 @@ static void every_flag(void **state)
 	(void)state;
 	for_each_option (opt, global_option_table) {
 		assert_row(opt);
+		assert_has_wrong(opt);
 		rows++;
 	}
 	for_each_command (c)
 		for_each_option (opt, c->options) {
+			assert_has_wrong(opt);
 			assert_row(opt);
 			rows++;
 		}

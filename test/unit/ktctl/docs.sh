@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# docs.sh KTCTL MAN-FOLDER KT-ROWS KT-COMPAT: --help and the manual pages tell of the same
-# commands and flags (both ways), with the same short forms and defaults. TAP.
+# docs.sh KTCTL TOP KT-ROWS: --help, the manual pages and completion tell of the same commands and
+# flags (both ways), with the same short forms and defaults; what README and docs/ say of
+# them is there. TAP.
 set -u
 
 ktctl=$1
-man=$2
-rows=$3   # KT Connect's flags: command, flag, short form, type, default, meaning
-compat=$4 # what differs, and why
+top=$2
+rows=$3 # KT Connect's flags: command, flag, short form, type, default, meaning
+man=$top/docs/man
+compat=$top/docs/kt-compat.md # what differs, and why
 HOME=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-docs.XXXXXX")
 export HOME
 trap 'rm -rf "$HOME"' EXIT
@@ -37,26 +39,52 @@ page_flags() { # PAGE
     s/^\t?\*(--[A-Za-z-]+)\*.*/ \1/p' "$1" | sort -u
 }
 
-same() { # HELP PAGE
+same() { # HELP OTHER [WHAT-THE-OTHER-IS]
   [ "$1" = "$2" ] && return 0
-  diff <(echo "$1") <(echo "$2") | sed 's/^</# only in --help:/
-    s/^>/# only in the page:/' | grep '^#'
+  diff <(echo "$1") <(echo "$2") | sed "s/^</# only in --help:/
+    s/^>/# only in ${3:-the page}:/" | grep '^#'
   return 1
+}
+
+# Names of the flags that completion offers, and those of the help
+completed_flags() { # COMMAND...
+  "$ktctl" __completeNoDesc "$@" -- | grep '^--' | sort -u
+}
+
+all_help_flags() { # COMMAND...
+  { help_flags Flags "$@"; help_flags 'Global flags' "$@"; } |
+    grep -o -- '--.*' | sort -u
+}
+
+help_commands() { # COMMAND...
+  "$ktctl" "$@" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' | sort
 }
 
 same "$(help_flags 'Global flags')" "$(page_flags "$man/ktctl.1.scd")"
 ok $? "ktctl(1): the global flags"
 
+same "$(help_commands)" "$(words | sort)" completion &&
+  same "$(all_help_flags)" "$(completed_flags)" completion
+ok $? "completion: the commands"
+
 for c in $(words); do
   page=$man/ktctl-$c.1.scd
-  [ -f "$page" ] && grep -q "^\*$c\*\$" "$man/ktctl.1.scd"
-  ok $? "$c has a page, and ktctl(1) names it"
+  if [ ! -f "$page" ] || ! grep -q "^\*$c\*\$" "$man/ktctl.1.scd"; then
+    echo "# $c: write docs/man/ktctl-$c.1.scd, name it in docs/man/meson.build and in ktctl.1.scd"
+    ok 1 "$c has a page, and ktctl(1) names it"
+    continue
+  fi
+  ok 0 "$c has a page, and ktctl(1) names it"
   flags=$(help_flags Flags "$c")
   # the words behind help are commands, those behind disconnect what runs here
   for sub in $([ "$c" = help ] || [ "$c" = disconnect ] || words "$c"); do
     flags+=$'\n'$(help_flags Flags "$c" "$sub")
     grep -q "\*$sub\*" "$page" || ok 1 "ktctl-$c(1) tells of $sub"
+    same "$(all_help_flags "$c" "$sub")" "$(completed_flags "$c" "$sub")" completion ||
+      ok 1 "completion: the flags of $c $sub"
   done
+  same "$(all_help_flags "$c")" "$(completed_flags "$c")" completion
+  ok $? "completion: the flags of $c"
   same "$(sed '/^$/d' <<<"$flags" | sort -u)" "$(page_flags "$page")"
   ok $? "ktctl-$c(1): the flags"
 done
@@ -105,6 +133,72 @@ for flag in $different; do
   [ -n "${seen[$flag]:-}" ] || { echo "# kt-compat.md: $flag is none of KT Connect's"; bad=1; }
 done
 ok $bad "KT Connect's flags mean the same, or kt-compat.md says why not"
+
+# --- what the documents say ----------------------------------------------------
+
+docs=("$top"/README.md "$top"/docs/*.md "$man"/*.scd)
+# those of programs that are not this one
+declare -A known=([--flag]=1 [--preserve-env]=1 [--proxy]=1 [--role]=1
+  [--strip-components]=1 [--user]=1 [--asWorker]=1
+  [--ready-clients]=1 [--wait]=1) # of shadow
+declare -A help_of=() # of each command and sub-command
+for c in $(words); do
+  help_of[$c]=$("$ktctl" "$c" --help)
+  for sub in $(help_commands "$c"); do help_of["$c $sub"]=$("$ktctl" "$c" "$sub" --help); done
+done
+while read -r flag; do known[$flag]=1; done < <(
+  { "$ktctl" --help; printf '%s\n' "${help_of[@]}"; } | grep -o -- '--[A-Za-z][A-Za-z-]*' | sort -u)
+
+bad=0
+while IFS=: read -r doc n flag; do
+  [ -n "${known[$flag]:-}" ] && continue
+  echo "# ${doc#"$top/"}:$n: no command has the flag $flag (of another program: add it to known in docs.sh)"
+  bad=1
+done < <(grep -onE -- '(^|[^-A-Za-z0-9])--[A-Za-z][A-Za-z-]*' "${docs[@]}" | sed -E 's/^([^:]*:[^:]*):.*--/\1:--/')
+ok $bad "each flag that a document names is there"
+
+# Command lines: in code blocks, in `backticks`, in *bold*
+command_lines() { # DOCUMENT: LINE:WORDS
+  grep -nE '^[[:space:]]+(\$ )?(sudo )?ktctl [a-z]|^(sudo )?ktctl [a-z].*(\+\+)?$' "$1" |
+    sed -E 's/:[[:space:]]*(\$ )?(sudo )?ktctl /:/; s/[#|&;].*//; s/\+\+$//'
+  grep -noE '`(sudo )?ktctl [a-z][^`]*`|\*(sudo )?ktctl [a-z][^*]*\*' "$1" |
+    sed -E "s/[\`*]//g; s/:(sudo )?ktctl /:/; s/[#|&;'].*//"
+}
+
+items=" $("$ktctl" config show --all | tr '\n' ' ') "
+
+# check_line WORDS...: says what is not there
+check_line() {
+  local command=$1 item word
+  [ -n "${help_of[$command]:-}" ] || { echo "there is no command $command"; return; }
+  shift
+  if [[ ${help_of[$command]} == *$'\nCommands:'* && ${1:-} =~ ^[a-z-]+$ ]]; then
+    command+=" $1"
+    [ -n "${help_of[$command]:-}" ] || { echo "there is no command $command"; return; }
+    item=${2:-}
+    if [ "$command" = "config set" ] && [[ $item == *.* && $items != *" ${item%%=*} "* ]]; then
+      echo "there is no item ${item%%=*}"
+    fi
+  fi
+  for word; do
+    word=${word%%=*}
+    [[ ! $word =~ ^(--[A-Za-z][A-Za-z-]*|-[a-zA-Z])$ || ${help_of[$command]} =~ [[:space:]]$word[[:space:],] ]] ||
+      echo "$command has no $word"
+  done
+}
+
+bad=0
+lines=0
+for doc in "${docs[@]}" "$top/CONTRIBUTING.md"; do
+  while IFS=: read -r n text; do
+    lines=$((lines + 1))
+    # shellcheck disable=SC2086 # words
+    wrong=$(set -f; check_line $text)
+    [ -z "$wrong" ] || { echo "# ${doc#"$top/"}:$n: ktctl $text: $wrong"; bad=1; }
+  done < <(command_lines "$doc")
+done
+[ "$lines" -ge 60 ] || { echo "# only $lines command lines were found"; bad=1; }
+ok $bad "each command line that a document shows is one"
 
 if command -v scdoc >/dev/null; then
   bad=0

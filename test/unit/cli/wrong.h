@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_UNIT_WRONG_H
+#define KT_UNIT_WRONG_H
+
+#include "cli/command.h"
+
+#include <stddef.h>
+
+/* What no flag of a type takes: empty where it must say something, of another
+ * type, out of range, unknown, twice. A new type gets a row here. */
+static const char *const wrong_of_type[VALUE_NTYPES_][16] = {
+	[VALUE_BOOL] = { "", "maybe", "2", "truefalse" },
+	[VALUE_INT] = { "", "x", "1.5", "0x10", "1 2", "--1",
+			"99999999999999999999", "-99999999999999999999" },
+	[VALUE_FAMILY] = { "", "5", "46", "four", "-4" },
+	[VALUE_PORT] = { "", "0", "65536", "-1", "http", "1.5",
+			 "99999999999999999999" },
+	[VALUE_CHOICE] = { "", "nonsense", "Auto", "auto " },
+	[VALUE_DOMAIN] = { "a..b", "a/b", "a b", "." },
+	[VALUE_DOMAINS] = { "a..b", "a,b/c" },
+	[VALUE_IMAGE] = { " ", "a b", "a//b", "/a", "a:", "a:b@", "a\"b",
+			  "http://a/b", "[::1/a", "[x]/a" },
+	[VALUE_MARK] = { " ", " a", "a ", "k: v", "k:v " },
+	[VALUE_MATCH] = { " ", "all", "nonsense", "nonsense:x", "header:x",
+			  "header:=x", "path:", "path:/a nonsense", "%zz" },
+	[VALUE_LABELS] = { "a", "=b", "a=1,b", "a b=c", "a=b c", "-a=b", "a=-b",
+			   "A/b=c", "a/=c", "a/b/c=d", "a=b/c" },
+	[VALUE_PAIRS] = { "a", "=b", "a=1,b", "a b=c", "-a=b", "A/b=c",
+			  "a/=c" },
+	[VALUE_ADDRESS] = { "x", "1.2.3", "1.2.3.4/8", "1.2.3.256", "::g" },
+	[VALUE_PREFIXES] = { "x", "10.0.0.0/33", "::/129", "10.0.0.0/x",
+			     "10.0.0.0/8,x" },
+	[VALUE_QUOTA] = { "1x", "c", "0c", "-1c", "1.2.3c", "1c,2c,x" },
+	[VALUE_DNS_MODE] = { "", "localdns", "podDNS:x", "localDNS:nonsense",
+			     "hosts:A_b", "hosts:a,-b", "hosts:a/b" },
+	[VALUE_EXPOSE] = { "x", "0", "65536", "-1", "80,80", "80,81:80",
+			   "1:2:3", "80/sctp", ":80", "80:" },
+	[VALUE_USER] = { "", "0", "-1", "2147483648", "root", "None", "1.5" },
+};
+
+/* Free text: all but a control character is right, as it is a name of something
+ * that is there or not. Whoever adds a flag of this kind says so here; else
+ * give it a type of its own. */
+static const struct {
+	const char *flag, *why;
+} wrong_free_text[] = {
+	{ "kubeconfig", "a path" },
+	{ "context", "a name in a file of the user's" },
+	{ "shadow", "cli/resolve.c reads it; see wrong_together" },
+};
+
+static inline bool wrong_is_free_text(const struct option *opt)
+{
+	for (size_t i = 0;
+	     i < sizeof(wrong_free_text) / sizeof(wrong_free_text[0]); i++)
+		if (strcmp(wrong_free_text[i].flag, opt->name) == 0)
+			return opt->type == VALUE_STRING;
+	return false;
+}
+
+#endif
