@@ -154,7 +154,8 @@ struct image_options {
 };
 
 struct doctor_options {
-	int output; /* enum output_form */
+	int output;   /* enum output_form */
+	char *shadow; /* as connect's; or NULL */
 };
 
 enum birdseye_output { BIRDSEYE_TABLE, BIRDSEYE_JSON, BIRDSEYE_YAML };

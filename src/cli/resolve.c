@@ -95,25 +95,33 @@ static bool resolve_is_loopback(const struct ipaddr *a)
 }
 
 /* One that is used, not made */
+static int resolve_check_given(const char *shadow, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	auto_free char *text = NULL;
+	struct subject s;
+
+	text = strchr(shadow, '/') ? xstrdup(shadow)
+				   : xasprintf("pod/%s", shadow);
+	if (subject_parse(&s, text, &why) == 0 &&
+	    (s.kind == SUBJECT_POD || s.kind == SUBJECT_DEPLOYMENT))
+		return 0;
+	return kt_fail(err, EINVAL,
+		       "--shadow: '%s' is neither the name of a Pod nor "
+		       "deployment/NAME",
+		       shadow);
+}
+
 static int resolve_check_shadow(const struct options *o, struct kt_error *err)
 {
 	const struct connect_options *c = &o->connect;
 	const char *with = c->share_shadow	      ? "--shareShadow"
 			   : o->global.pod.deployment ? "--useShadowDeployment"
 						      : NULL;
-	struct kt_error why = { 0 };
-	auto_free char *text = NULL;
-	struct subject s;
+	int rc = resolve_check_given(c->shadow, err);
 
-	text = strchr(c->shadow, '/') ? xstrdup(c->shadow)
-				      : xasprintf("pod/%s", c->shadow);
-	if (subject_parse(&s, text, &why) < 0 ||
-	    (s.kind != SUBJECT_POD && s.kind != SUBJECT_DEPLOYMENT))
-		return kt_fail(
-			err, EINVAL,
-			"--shadow: '%s' is neither the name of a Pod nor "
-			"deployment/NAME",
-			c->shadow);
+	if (rc < 0)
+		return rc;
 	if (with) {
 		kt_hint(err, "leave one of the two away");
 		return kt_fail(err, EINVAL,
@@ -251,6 +259,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		if (rc < 0)
 			kt_wrap(err, rc, "--%s", inv->flags[i].opt->name);
 	}
+	if (rc == 0 && o->doctor.shadow)
+		rc = resolve_check_given(o->doctor.shadow, err);
 	if (rc < 0 || !c || !c->group)
 		return rc;
 	if (strcmp(c->group, "connect") == 0) {

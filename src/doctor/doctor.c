@@ -18,6 +18,7 @@
 #include "doctor/credentials.h"
 #include "doctor/finding.h"
 #include "doctor/forms.h"
+#include "doctor/given.h"
 #include "doctor/machine.h"
 #include "doctor/ranges.h"
 #include "doctor/rights.h"
@@ -53,6 +54,7 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "forward", .pod = true },
 	{ "recover", .target = true },
 	{ "clean" },
+	{ "birdseye" },
 };
 
 struct doctor {
@@ -60,6 +62,7 @@ struct doctor {
 	const struct global_options *global;
 	const struct doctor_plan *plan; /* NULL: of all commands */
 	const char *target;		/* or NULL */
+	const char *shadow;		/* of connect --shadow; or NULL */
 	struct findings found;
 	struct kube_config *config;
 	struct kube *kube;
@@ -96,14 +99,8 @@ static void doctor_proxy(struct doctor *d)
 		proxy_for(d->config->server, d->config->proxy_url);
 	struct url_host at;
 
-	if (!url)
-		return;
-	if (url_host_parse(&at, url) < 0)
-		finding_add(&d->found, "proxy", FINDING_FAIL,
-			    "correct proxy-url of the kubeconfig, or "
-			    "https_proxy",
-			    "its URL makes no sense");
-	else
+	/* what cannot be understood is kube_new()'s error */
+	if (url && url_host_parse(&at, url) == 0)
 		finding_add(&d->found, "proxy", FINDING_OK,
 			    "it has to pass 'Upgrade' (port-forward); "
 			    "NO_PROXY=HOST leaves it out",
@@ -336,17 +333,42 @@ static void doctor_target(struct doctor *d)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void doctor_cluster(struct doctor *d)
+/* All that connect --shadow asks of a cluster */
+static void doctor_given(struct doctor *d)
+{
+	const struct given_check given = {
+		.kube = d->kube,
+		.ns = d->ns,
+		.shadow = d->shadow,
+		.global = d->global,
+		.home = d->app->home,
+		.timeout_ns = DOCTOR_FORM_TIME,
+	};
+
+	given_check(&d->found, &given);
+}
+
+/* Return: false: nothing else can be looked at */
+static bool doctor_way(struct doctor *d)
 {
 	if (!doctor_config(d))
-		return;
+		return false;
 	credentials_check(&d->found, d->config, (int64_t)time(NULL));
 	doctor_proxy(d);
 	if (!doctor_server(d))
-		return;
+		return false;
 	doctor_clock(d);
-	if (!doctor_namespace(d))
+	return doctor_namespace(d);
+}
+
+static void doctor_cluster(struct doctor *d)
+{
+	if (!doctor_way(d))
 		return;
+	if (d->shadow) {
+		doctor_given(d);
+		return;
+	}
 	doctor_rights(d);
 	if (!d->plan || d->plan->pod) {
 		doctor_pod(d);
@@ -404,17 +426,22 @@ static const struct doctor_plan *doctor_plan_find(const char *command)
 static int doctor_arguments(struct doctor *d, const struct options *o,
 			    struct kt_error *err)
 {
-	if (o->nargs == 0)
+	d->shadow = o->doctor.shadow;
+	if (o->nargs == 0 && !d->shadow)
 		return 0;
-	d->plan = doctor_plan_find(o->args[0]);
+	d->plan = doctor_plan_find(o->nargs ? o->args[0] : "connect");
 	if (!d->plan) {
 		kt_hint(err, "one of connect, exchange, mesh, preview, "
-			     "forward, recover, clean");
+			     "forward, recover, clean, birdseye");
 		return kt_fail(err, EINVAL,
 			       "doctor: '%s' is no command that it looks at",
 			       o->args[0]);
 	}
-	if (o->nargs == 1)
+	if (d->shadow && !d->plan->machine)
+		return kt_fail(err, EINVAL,
+			       "doctor --shadow looks at connect, not at %s",
+			       o->args[0]);
+	if (o->nargs < 2)
 		return 0;
 	if (!d->plan->target)
 		return kt_fail(err, EINVAL, "doctor %s takes no target",

@@ -75,10 +75,6 @@ static void machine_check_names(struct findings *f)
 	}
 	if (resolvconf_load(&conf, NULL, &err) < 0)
 		finding_error(f, "names", FINDING_WARN, &err);
-	else if (!conf.nservers)
-		finding_add(f, "names", FINDING_WARN,
-			    "cluster names will work, others will not",
-			    "/etc/resolv.conf names no server");
 	else
 		finding_add(f, "names", FINDING_OK, NULL, "name server %s%s%s",
 			    ipport_str(&conf.servers[0], at),

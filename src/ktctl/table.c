@@ -334,6 +334,9 @@ static const struct option version_options[] = {
 
 static const struct option doctor_options[] = {
 	OUTPUT_ROW(DOCTOR(output)),
+	{ "shadow", 0, VALUE_STRING, "", "NAME",
+	  "what connect --shadow NAME needs, and nothing else",
+	  DOCTOR(shadow), .no_config = true },
 	{ 0 },
 };
 
@@ -566,8 +569,8 @@ const struct command command_table[] = {
 			   "and in the cluster, in the order\n"
 			   "in which things fail, and changes nothing. The "
 			   "command is connect, exchange, mesh,\n"
-			   "preview, recover or clean; without one all of them "
-			   "are looked at.",
+			   "preview, forward, recover, clean or birdseye; "
+			   "without one all of them are looked at.",
 		.options = doctor_options,
 		.max_args = 2,
 		.loop = true,

@@ -7,8 +7,8 @@
 #include "cli/options.h"
 #include "cluster/objects.h"
 #include "kube/rest.h"
+#include "uplink/ask_version.h"
 #include "uplink/shadow_ports.h"
-#include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,42 +17,6 @@
 #define VERSION_ASK (3 * NS_SEC)  /* for each of them */
 #define VERSION_ALL (10 * NS_SEC)
 #define VERSION_MAX_PODS 32
-
-struct version_answer {
-	char version[32];
-	bool done;
-	int error;
-};
-
-static void version_on_info(void *user, int error,
-			    const struct tunnel_info *info)
-{
-	struct version_answer *a = user;
-
-	a->done = true;
-	a->error = error;
-	if (info)
-		snprintf(a->version, sizeof(a->version), "%s", info->version);
-}
-
-/* Through @u, which is freed: its end ends a question that is still open */
-static int version_of(struct uplink *u, struct loop *loop,
-		      struct version_answer *a, struct kt_error *err)
-{
-	int rc = uplink_connect(u, err);
-
-	if (rc == 0) {
-		rc = tunnel_info_get(uplink_tunnel(u), version_on_info, a);
-		if (rc == 0)
-			rc = loop_run_until(loop, &a->done, VERSION_ASK);
-		if (rc == 0)
-			rc = a->error;
-		if (rc < 0)
-			kt_fail(err, -rc, "ask its version: %s", strerror(-rc));
-	}
-	uplink_free(u);
-	return rc;
-}
 
 static int version_ask(struct app *app, const struct options *o,
 		       const struct shadow_config *cfg, const json_t *pod,
@@ -68,20 +32,21 @@ static int version_ask(struct app *app, const struct options *o,
 		.home = app->home,
 		.carrier = o->global.carrier,
 	};
-	struct version_answer a = { 0 };
+	char version[ASK_VERSION_SIZE];
 	struct kt_error err = { 0 };
 	const char *role = object_label(pod, KT_LABEL_ROLE);
 	int rc;
 
 	shadow_adopt(shadow, object_name(pod), KT_CONTAINER,
 		     shadow_ports_tunnel(pod));
-	rc = version_of(uplink_new(&up), app->loop, &a, &err);
+	rc = ask_version(uplink_new(&up), app->loop, VERSION_ASK, version,
+			 &err);
 	shadow_free(shadow);
 	json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "pod",
 					      object_name(pod), "role",
 					      role ? role : "",
 					      rc < 0 ? "error" : "version",
-					      rc < 0 ? err.msg : a.version));
+					      rc < 0 ? err.msg : version));
 	return rc == -EINTR ? rc : 0;
 }
 

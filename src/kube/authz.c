@@ -79,6 +79,13 @@ char *authz_role_for(const struct kt_error *err)
 int kube_can(struct kube *k, const char *ns, const char *verb,
 	     const char *group, const char *resource, struct kt_error *err)
 {
+	return kube_can_name(k, ns, verb, group, resource, NULL, err);
+}
+
+int kube_can_name(struct kube *k, const char *ns, const char *verb,
+		  const char *group, const char *resource, const char *name,
+		  struct kt_error *err)
+{
 	auto_free char *path =
 		kube_path("authorization.k8s.io/v1", "selfsubjectaccessreviews",
 			  NULL, NULL, NULL);
@@ -94,6 +101,8 @@ int kube_can(struct kube *k, const char *ns, const char *verb,
 		json_object_set_new(attr, "namespace", json_string(ns));
 	if (sub)
 		json_object_set_new(attr, "subresource", json_string(sub + 1));
+	if (name)
+		json_object_set_new(attr, "name", json_string(name));
 	ask = json_pack("{s:s,s:s,s:{s:o}}", "apiVersion",
 			"authorization.k8s.io/v1", "kind",
 			"SelfSubjectAccessReview", "spec", "resourceAttributes",

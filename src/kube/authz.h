@@ -23,5 +23,10 @@ char *authz_role_for(const struct kt_error *err);
 KT_CHECK int kube_can(struct kube *k, const char *ns, const char *verb,
 		      const char *group, const char *resource,
 		      struct kt_error *err);
+/** kube_can_name() - the same of one object: a Role may name it
+ *  (resourceNames). @name: NULL for all of them */
+KT_CHECK int kube_can_name(struct kube *k, const char *ns, const char *verb,
+			   const char *group, const char *resource,
+			   const char *name, struct kt_error *err);
 
 #endif

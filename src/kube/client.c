@@ -443,8 +443,12 @@ static void ignore_sigpipe(void)
 static int check_proxy(struct kube *k, struct kt_error *err)
 {
 	k->proxy = proxy_for(k->cfg->server, k->cfg->proxy_url);
-	if (k->proxy && url_host_parse(&k->proxy_host, k->proxy) < 0)
+	if (k->proxy && url_host_parse(&k->proxy_host, k->proxy) < 0) {
+		kt_hint(err, "correct proxy-url of the kubeconfig, or "
+			     "https_proxy");
+		/* without the secret that may be in it */
 		return kt_fail(err, EINVAL, "proxy URL cannot be understood");
+	}
 	if (k->proxy)
 		log_debug("API server through proxy %s:%u", k->proxy_host.host,
 			  k->proxy_host.port);

@@ -74,7 +74,8 @@ static void forms_on_closed(void *user, const struct kt_error *why)
 }
 
 static void forms_open(struct forms_one *o, struct kube *k, const char *ns,
-		       const char *pod, enum pf_form form, int64_t timeout_ns)
+		       const struct forms *f, enum pf_form form,
+		       int64_t timeout_ns)
 {
 	static const struct carrier_handler handler = {
 		.opened = forms_on_opened,
@@ -82,10 +83,12 @@ static void forms_open(struct forms_one *o, struct kube *k, const char *ns,
 		.writable = forms_on_writable,
 		.closed = forms_on_closed,
 	};
+	const char *pod = *f->pod ? f->pod : FORMS_NOBODY;
 	struct kt_error err = { 0 };
 
-	if (portforward_open(&o->carrier, form, k, ns, pod, SHADOW_TUNNEL_PORT,
-			     timeout_ns, &handler, o, &err) < 0)
+	if (portforward_open(&o->carrier, form, k, ns, pod,
+			     *f->pod ? f->port : SHADOW_TUNNEL_PORT, timeout_ns,
+			     &handler, o, &err) < 0)
 		forms_end(o, &err);
 }
 
@@ -148,20 +151,20 @@ static void forms_find_pod(struct kube *k, const char *ns, struct forms *f)
 		return;
 	json_array_foreach (json_object_get(list, "items"), i, pod)
 		if (str_eq(json_str(pod, "status", "phase", NULL), "Running") &&
-		    !json_str(pod, "metadata", "deletionTimestamp", NULL))
+		    !json_str(pod, "metadata", "deletionTimestamp", NULL)) {
 			snprintf(f->pod, sizeof(f->pod), "%s",
 				 object_name(pod));
+			f->port = shadow_ports_tunnel(pod);
+		}
 }
 
-int forms_try(struct kube *k, const char *ns, const struct home *home,
-	      int64_t timeout_ns, struct forms *out)
+static int forms_run(struct kube *k, const char *ns, const struct home *home,
+		     int64_t timeout_ns, struct forms *out)
 {
 	struct forms_run run = { 0 };
 	int rc;
 
-	*out = (struct forms){ 0 };
 	out->known = carriers_recall(home, kube_config_of(k));
-	forms_find_pod(k, ns, out);
 	run.n = run.left = PF_NFORMS_ + (*out->pod ? 0 : 1);
 	for (size_t i = 0; i < run.n; i++) {
 		struct forms_one *o = &run.one[i];
@@ -171,9 +174,7 @@ int forms_try(struct kube *k, const char *ns, const struct home *home,
 		if (i == PF_NFORMS_)
 			forms_watch(o, k, ns, timeout_ns);
 		else
-			forms_open(o, k, ns,
-				   *out->pod ? out->pod : FORMS_NOBODY,
-				   (enum pf_form)i, timeout_ns);
+			forms_open(o, k, ns, out, (enum pf_form)i, timeout_ns);
 	}
 	rc = loop_run_until(kube_loop(k), &run.done, -1);
 	for (size_t i = 0; i < run.n; i++) {
@@ -181,6 +182,23 @@ int forms_try(struct kube *k, const char *ns, const struct home *home,
 		kube_conn_close(run.one[i].conn);
 	}
 	return rc;
+}
+
+int forms_try(struct kube *k, const char *ns, const struct home *home,
+	      int64_t timeout_ns, struct forms *out)
+{
+	*out = (struct forms){ 0 };
+	forms_find_pod(k, ns, out);
+	return forms_run(k, ns, home, timeout_ns, out);
+}
+
+int forms_try_pod(struct kube *k, const char *ns, const char *pod,
+		  uint16_t port, const struct home *home, int64_t timeout_ns,
+		  struct forms *out)
+{
+	*out = (struct forms){ .port = port };
+	snprintf(out->pod, sizeof(out->pod), "%s", pod);
+	return forms_run(k, ns, home, timeout_ns, out);
 }
 
 bool forms_not_found(const struct form_try *t)

@@ -22,7 +22,8 @@ struct form_try {
 };
 
 struct forms {
-	char pod[256];	    /* one of ours that runs; "": none */
+	char pod[256];	    /* "": none */
+	uint16_t port;	    /* of its tunnel */
 	enum pf_form known; /* worked before; PF_NFORMS_: none */
 	struct form_try form[PF_NFORMS_];
 	struct form_try watch; /* without a Pod only */
@@ -32,6 +33,11 @@ struct forms {
  *  Return: 0 with @out, -EINTR */
 KT_CHECK int forms_try(struct kube *k, const char *ns, const struct home *home,
 		       int64_t timeout_ns, struct forms *out);
+
+/** forms_try_pod() - the same into that Pod; nothing is listed */
+KT_CHECK int forms_try_pod(struct kube *k, const char *ns, const char *pod,
+			   uint16_t port, const struct home *home,
+			   int64_t timeout_ns, struct forms *out);
 
 /** forms_not_found() - the API server itself says that there is no such Pod */
 bool forms_not_found(const struct form_try *t);

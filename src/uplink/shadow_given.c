@@ -38,7 +38,7 @@ static bool shadow_given_is_of(const json_t *pod, const char *name)
 	return false;
 }
 
-static bool shadow_given_is_ready(const json_t *pod)
+bool shadow_given_is_ready(const json_t *pod)
 {
 	const json_t *c;
 	size_t i;

@@ -20,6 +20,8 @@ const char *shadow_given_pod(const char *text);
  * ready; borrowed, or NULL. @any: there are Pods of it at all. Pure. */
 const json_t *shadow_given_pick(const json_t *pods, const char *name,
 				bool *any);
+/** shadow_given_is_ready() - @pod is Ready and does not end */
+bool shadow_given_is_ready(const json_t *pod);
 /** shadow_given_find() - *@pod (returned) of the Deployment in @text */
 KT_CHECK int shadow_given_find(struct kube *k, const char *ns, const char *text,
 			       json_t **pod, struct kt_error *err);

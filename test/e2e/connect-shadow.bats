@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 45
+# seconds: 50
 # every flavour
 # connect --shadow: a Pod that an administrator made, for a developer who may do
 # nothing but a port-forward into it, in a namespace that enforces PodSecurity
@@ -82,6 +82,35 @@ is_another() { # UID
   local now
   now=$(kc -n "$SNS" get pod ktctl-shadow-0 -o 'jsonpath={.metadata.uid}') &&
     [ "$now" != "$1" ] && ready ktctl-shadow-0
+}
+
+# found STATE CHECK TEXT: one of doctor's lines is so
+found() {
+  grep -qE "^$1 +$2 .*$3" <<<"$output" ||
+    { printf 'no line "%s %s ... %s" in (status %s):\n%s\n' "$@" "$status" \
+      "$output" >&2; return 1; }
+}
+
+@test "shadow: doctor looks at what it needs, with one permission" {
+  export KUBECONFIG_ADMIN=$KUBECONFIG KUBECONFIG=$KUBECONFIG_DEV
+  ktctl_run carol doctor -n "$SNS" --shadow ktctl-shadow-0
+  ended_with 0 "0 failed"
+  found ok 'may connect-shadow' 'ktctl-shadow-0'
+  found ok 'shadow Pod' 'may not look at it'
+  found ok carrier 'passes as spdy.*websocket'
+  found ok version ''
+  ! grep -q 'may connect \|base image\|ranges' <<<"$output" || false
+  ktctl_run carol doctor connect -n "$SNS" --shadow other
+  [ "$status" = 1 ]
+  found fail 'may connect-shadow' 'create, get pods/portforward of other'
+  KUBECONFIG=$KUBECONFIG_ADMIN ktctl_run carol doctor -n "$SNS" --shadow other
+  [ "$status" = 1 ]
+  found fail 'shadow Pod' other
+  # a Pod that is none
+  KUBECONFIG=$KUBECONFIG_ADMIN ktctl_run carol doctor -n "$NS" --shadow db-0
+  [ "$status" = 1 ]
+  found ok 'shadow Pod' 'is there and Ready'
+  found fail tunnel 'db-0.*refused'
 }
 
 @test "shadow: the ranges of its manifest; a name that is wrong, a permission that lacks" {

@@ -39,7 +39,7 @@ doctor_with() {
   ended_with 0 "checks: 0 failed"
   for check in privileges nftables names home connect kubeconfig credentials \
     'API server' clock namespace 'may connect' 'may exchange' 'may mesh' \
-    'may preview' 'may forward' 'may recover' 'may clean' 'shadow Pod' carrier ranges; do
+    'may preview' 'may forward' 'may recover' 'may clean' 'may birdseye' 'shadow Pod' carrier ranges; do
     line ok "$check" ""
   done
   snapshot carol "$BATS_TEST_TMPDIR/after"

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/options.h"
+#include "doctor/given.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/signals.h"
@@ -26,6 +27,15 @@ struct canned {
 	const char *body;
 	const char *fields;
 };
+
+/* of the kubeconfig and the command line; NULL: nothing of it */
+static const char *extra;  /* in the cluster, "\"proxy-url\":\"x\"," */
+static const char *shadow; /* --shadow */
+static const char *context;
+static char *image; /* --image */
+
+/* in place of answer(); or NULL */
+static void (*answers)(struct fake_conn *c, const char *request);
 
 /* the first of these that fits, before what a good cluster says */
 static const struct canned *canned;
@@ -97,9 +107,9 @@ static char *config_file(const struct world *w)
 		"{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\","
 		"\"context\":{\"cluster\":\"c\",\"user\":\"u\",\"namespace\":"
 		"\"ns\"}}],\"clusters\":[{\"name\":\"c\",\"cluster\":{"
-		"\"server\":\"%s\"}}],\"users\":[{\"name\":\"u\",\"user\":{"
+		"%s\"server\":\"%s\"}}],\"users\":[{\"name\":\"u\",\"user\":{"
 		"\"token\":\"t\"}}]}",
-		w->server);
+		extra ? extra : "", w->server);
 	fclose(f);
 	return path;
 }
@@ -110,7 +120,11 @@ static json_t *run(const char *command, const char *target,
 {
 	char *args[] = { (char *)(uintptr_t)command,
 			 (char *)(uintptr_t)target };
-	struct options o = { .args = args, .nargs = target ? 2 : 1 };
+	struct options o = { .args = args,
+			     .nargs = target ? 2 : 1,
+			     .doctor.shadow = (char *)(uintptr_t)shadow,
+			     .global.pod.image = image,
+			     .global.context = (char *)(uintptr_t)context };
 	struct kt_error err = { 0 };
 	auto_free char *config = NULL;
 	struct app app = { .home = &home };
@@ -121,7 +135,7 @@ static json_t *run(const char *command, const char *target,
 
 	canned = more;
 	ncanned = n;
-	world_init(&w, answer);
+	world_init(&w, answers ? answers : answer);
 	config = config_file(&w);
 	o.global.kubeconfig = config;
 	o.doctor.output = OUTPUT_JSON;
@@ -200,6 +214,9 @@ static void the_cluster(void **state)
 		    "" },
 		  "ok namespace: ns (you may not see whether" },
 		{ { "/namespaces/ns ", 418, "tea", "" }, "warn namespace: " },
+		{ { "/namespaces/ns ", 404,
+		    "{'kind':'Status','code':404,'reason':'NotFound'}", "" },
+		  "fail namespace: " },
 		{ { "/selfsubjectaccessreviews", 403,
 		    "{'kind':'Status','message':'not you'}", "" },
 		  "skip permissions: " },
@@ -216,6 +233,26 @@ static void the_cluster(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		assert_line("exchange", NULL, &all[i].c, 1, all[i].line);
+}
+
+/* Those of its published Role, one by one */
+static void rights(void **state)
+{
+	static const struct canned denied = { "/selfsubjectaccessreviews", 201,
+					      "{'status':{'allowed':false}}",
+					      "" };
+
+	(void)state;
+	assert_line("forward", NULL, NULL, 0,
+		    "ok may forward: all 15 permissions in namespace ns");
+	assert_line("forward", NULL, &denied, 1,
+		    "fail may forward: not allowed in namespace ns: create "
+		    "pods, get pods, list pods, watch pods, patch pods, delete "
+		    "pods, get pods/portforward, create pods/portforward, get "
+		    "configmaps, create configmaps, get services, list "
+		    "services, watch services, get deployments.apps, get "
+		    "statefulsets.apps");
+	assert_line("birdseye", NULL, NULL, 0, "ok may birdseye: all ");
 }
 
 #define DEPLOYMENT                                                             \
@@ -251,11 +288,196 @@ static void workloads(void **state)
 		    "fail Service: 'job/w' is none of NAME");
 }
 
+static void the_way(void **state)
+{
+	(void)state;
+	context = "none-such";
+	assert_line("exchange", NULL, NULL, 0, "fail kubeconfig: ");
+	context = NULL;
+	extra = "\"proxy-url\":\"http://127.0.0.1:1\",";
+	assert_line("exchange", NULL, NULL, 0,
+		    "ok proxy: requests go through 127.0.0.1:1");
+	assert_line("exchange", NULL, NULL, 0, "fail API server: ");
+	extra = "\"proxy-url\":\"http://[::1\",";
+	assert_line("exchange", NULL, NULL, 0,
+		    "fail kubeconfig: proxy URL cannot be understood");
+	extra = NULL;
+}
+
+static void the_pod(void **state)
+{
+	static const struct canned admitted = { "/pods?dryRun=All", 201,
+						"{'kind':'Pod'}", "" };
+	static const struct canned refused = {
+		"/pods?dryRun=All", 403,
+		"{'kind':'Status','code':403,'message':'exceeded quota'}", ""
+	};
+
+	(void)state;
+	image = xstrdup("registry.test/shadow:1");
+	assert_line("exchange", NULL, &admitted, 1,
+		    "ok shadow Pod: would be admitted, with image "
+		    "registry.test/shadow:1");
+	assert_line("exchange", NULL, &refused, 1, "fail shadow Pod: ");
+	free(image);
+	image = NULL;
+}
+
+static void the_ranges(void **state)
+{
+	static const struct canned guessed[] = {
+		{ "/v1/services", 403, "{'kind':'Status'}", "" },
+		{ "/v1/pods", 403, "{'kind':'Status'}", "" },
+	};
+	static const struct canned broken = { "/servicecidrs", 200, "tea", "" };
+
+	(void)state;
+	assert_line("connect", NULL, guessed, 2,
+		    "warn ranges: address ranges were guessed from what");
+	assert_line("connect", NULL, guessed, 2, "ok ranges: no network");
+	assert_line("connect", NULL, &broken, 1,
+		    "warn ranges: find the cluster's address ranges: ");
+}
+
+/* --- connect --shadow ----------------------------------------------------- */
+
+#define GIVEN(phase, ready, more)                                              \
+	"{'kind':'Pod','metadata':{'name':'s'" more                            \
+	"},'status':{'phase':'" phase                                          \
+	"','conditions':[{'type':'Ready','status':'" ready "'}]}}"
+#define NO_SUCH_POD                                                            \
+	"{'kind':'Status','code':404,'reason':'NotFound','message':'pods "     \
+	"\\'s\\' not found'}"
+
+static void a_shadow_that_is_given(void **state)
+{
+	static const struct {
+		const char *given;
+		struct canned c;
+		const char *line;
+	} all[] = {
+		{ "s",
+		  { "/none", 200, "", "" },
+		  "ok may connect-shadow: a port-forward into Pod s of" },
+		{ "pod/s",
+		  { "/selfsubjectaccessreviews", 201,
+		    "{'status':{'allowed':false}}", "" },
+		  "fail may connect-shadow: not allowed in namespace ns: "
+		  "create, get pods/portforward of s" },
+		{ "s",
+		  { "/selfsubjectaccessreviews", 403,
+		    "{'kind':'Status','message':'not you'}", "" },
+		  "skip permissions: " },
+		{ "deployment/s",
+		  { "/selfsubjectaccessreviews", 403,
+		    "{'kind':'Status','message':'no'}", "" },
+		  "skip permissions: " },
+		{ "deployment/s",
+		  { "/none", 200, "", "" },
+		  "ok may connect-shadow-deployment: all 4" },
+		{ "deployment/s",
+		  { "/selfsubjectaccessreviews", 201,
+		    "{'status':{'allowed':false}}", "" },
+		  "fail may connect-shadow-deployment: not allowed" },
+		{ "deployment/s",
+		  { "/none", 200, "", "" },
+		  "fail shadow Pod: Deployment ns/s has no Pods" },
+		{ "s",
+		  { "/pods/s ", 404, NO_SUCH_POD, "" },
+		  "fail shadow Pod: " },
+		{ "s",
+		  { "/pods/s ", 403, "{'kind':'Status'}", "" },
+		  "ok shadow Pod: s (you may not look at it, and need not)" },
+		{ "s",
+		  { "/pods/s ", 200, GIVEN("Pending", "False", ""), "" },
+		  "fail shadow Pod: s does not run: it is Pending" },
+		{ "s",
+		  { "/pods/s ", 200, GIVEN("Running", "False", ""), "" },
+		  "warn shadow Pod: s is not Ready" },
+		{ "s",
+		  { "/pods/s ", 200,
+		    GIVEN("Running", "True", ",'deletionTimestamp':'x'"), "" },
+		  "warn shadow Pod: s is being deleted" },
+		{ "s",
+		  { "/pods/s ", 200, GIVEN("Running", "True", ""), "" },
+		  "ok shadow Pod: s is there and Ready" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		shadow = all[i].given;
+		assert_line("connect", NULL, &all[i].c, 1, all[i].line);
+	}
+	shadow = NULL;
+}
+
+/* One verb of two */
+static void half_of_it_allowed(struct fake_conn *c, const char *request)
+{
+	bool get = strstr(request, "\"get\"");
+
+	if (strstr(request, "selfsubjectaccessreviews"))
+		fake_reply(c, 201, "Content-Type: application/json\r\n",
+			   get ? "{\"status\":{\"allowed\":false}}"
+			       : "{\"status\":{\"allowed\":true}}");
+	else
+		answer(c, request);
+}
+
+static void what_the_way_says(void **state)
+{
+	static const struct canned unseen[] = {
+		{ "/pods/s ", 403, "{'kind':'Status'}", "" },
+		{ "/portforward", 404, NO_SUCH_POD, "" },
+	};
+	static const struct canned closed[] = {
+		{ "/pods/s ", 403, "{'kind':'Status'}", "" },
+		{ "/portforward", 502, "bad gateway", "" },
+	};
+
+	(void)state;
+	shadow = "s";
+	assert_line("connect", NULL, unseen, 2,
+		    "fail shadow Pod: there is no Pod ns/s");
+	assert_line("connect", NULL, closed, 2,
+		    "fail carrier: no port-forward to Pod s passes");
+	answers = half_of_it_allowed;
+	assert_line("connect", NULL, closed, 2,
+		    "warn may connect-shadow: not allowed in namespace ns: get "
+		    "pods/portforward of s");
+	answers = NULL;
+	shadow = NULL;
+}
+
+static void versions(void **state)
+{
+	struct findings f;
+
+	(void)state;
+	findings_init(&f, false);
+	given_tell_version(&f, "0.0.1");
+	given_tell_version(&f, KT_VERSION);
+	assert_string_equal(json_str(json_array_get(f.list, 0), "text", NULL),
+			    "the shadow has version 0.0.1, ktctl " KT_VERSION);
+	assert_string_equal(json_str(json_array_get(f.list, 0), "state", NULL),
+			    "warn");
+	assert_string_equal(json_str(json_array_get(f.list, 1), "state", NULL),
+			    "ok");
+	findings_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_way),
+		cmocka_unit_test(the_pod),
+		cmocka_unit_test(the_ranges),
+		cmocka_unit_test(a_shadow_that_is_given),
+		cmocka_unit_test(what_the_way_says),
+		cmocka_unit_test(versions),
 		cmocka_unit_test(good),
 		cmocka_unit_test(the_cluster),
+		cmocka_unit_test(rights),
 		cmocka_unit_test(workloads),
 	};
 	int rc;

@@ -8,6 +8,7 @@
 
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /** judge() - what is said of 10.96.0.0/12 and a network; "" for nothing */
 static const char *judge(const char *net, const char *ifname, const char *kind,
@@ -119,13 +120,37 @@ static void rules(void **state)
 			    "");
 }
 
+/* No descriptor is left for the question */
+static void not_to_be_asked(void **state)
+{
+	struct rlimit before, none;
+	struct prefixset all = { 0 };
+	struct findings f;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	findings_init(&f, false);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ranges_check(&f, &all);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_string_equal(json_str(json_array_get(f.list, 0), "state", NULL),
+			    "skip");
+	findings_fini(&f);
+	findings_init(&f, false);
+	ranges_check(&f, &all);
+	assert_string_equal(json_str(json_array_get(f.list, 0), "state", NULL),
+			    "ok");
+	findings_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(devices),
-		cmocka_unit_test(inside),
-		cmocka_unit_test(around),
-		cmocka_unit_test(rules),
+		cmocka_unit_test(devices),	   cmocka_unit_test(inside),
+		cmocka_unit_test(around),	   cmocka_unit_test(rules),
+		cmocka_unit_test(not_to_be_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
