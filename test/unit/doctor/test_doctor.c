@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "fake.h"
+#include "netns_test.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -482,6 +483,7 @@ int main(void)
 	};
 	int rc;
 
+	netns_test_enter(); /* doctor tries a table of nftables */
 	if (!mkdtemp(dir))
 		return 1;
 	setenv("HOME", dir, 1);
