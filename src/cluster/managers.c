@@ -178,6 +178,15 @@ json_t *managers_restored(const json_t *obj, const char *field)
 	return list;
 }
 
+/* Of a subresource, which the object's own fields are not in; but the number of
+ * replicas is (HorizontalPodAutoscaler, kubectl scale) */
+static bool managers_is_elsewhere(const json_t *entry, const char *field)
+{
+	const char *sub = json_str(entry, "subresource", NULL);
+
+	return sub && !(str_eq(field, "replicas") && str_eq(sub, "scale"));
+}
+
 const char *managers_last(const json_t *obj, const char *field,
 			  const char *since)
 {
@@ -190,7 +199,7 @@ const char *managers_last(const json_t *obj, const char *field,
 		const char *time = json_str(entry, "time", NULL);
 
 		if (!time || strcmp(time, newest) < 0 ||
-		    json_object_get(entry, "subresource"))
+		    managers_is_elsewhere(entry, field))
 			continue;
 		if (field ? !json_object_get(managers_above(entry, field), key)
 			  : managers_is_ours(entry))

@@ -228,6 +228,59 @@ static void knows_who_recovers(void **state)
 	fixture_fini(&f);
 }
 
+/* As manager @by has it: of the whole, or of subresource "scale" */
+static void revert(struct fixture *f, int replicas, const char *by, bool scale)
+{
+	json_t *web, *entry;
+
+	put_web(&f->s, replicas, "{'kt-replicas': '2'}", 0);
+	web = json_deep_copy(store_get(&f->s, WEB));
+	entry = json_pack("{s:s,s:s,s:s,s:{s:{s:{}}}}", "manager", by,
+			  "operation", "Apply", "time", "2999-01-01T00:00:00Z",
+			  "fieldsV1", "f:spec", "f:replicas");
+	if (scale)
+		json_object_set_new(entry, "subresource", json_string("scale"));
+	json_object_set_new(json_object_get(web, "metadata"), "managedFields",
+			    json_pack("[o]", entry));
+	store_put(&f->s, WEB, web);
+}
+
+static void three_reverts_by_one_end_it(void **state)
+{
+	struct kt_error err;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	/* others do it, too */
+	reverts_note(&f.x.job.reverts, "argocd-controller", clock_ns());
+	reverts_note(&f.x.job.reverts, "argocd-controller", clock_ns());
+	revert(&f, 2, "kustomize-controller", false);
+	assert_int_equal(changed(&f, &err), 0);
+	expect_web(&f.s, "0 2");
+	/* to another number is none, and that is the one to go back to */
+	revert(&f, 3, "kustomize-controller", false);
+	assert_int_equal(changed(&f, &err), 0);
+	expect_web(&f.s, "0 3");
+	revert(&f, 3, "kustomize-controller", true);
+	assert_int_equal(changed(&f, &err), 0);
+	expect_web(&f.s, "0 3");
+	revert(&f, 3, "kustomize-controller", false);
+	assert_int_equal(changed(&f, &err), -ECANCELED);
+	assert_string_equal(err.msg,
+			    "Deployment n/web was put back 3 times within a "
+			    "minute by 'kustomize-controller': it is given "
+			    "back");
+	assert_non_null(strstr(err.hint, "--mode ephemeral"));
+	assert_non_null(strstr(err.hint, "ignoreDifferences for "
+					 "/spec/replicas"));
+	/* it is as that manager wants it */
+	assert_int_equal(json_integer_value(json_at(store_get(&f.s, WEB),
+						    "spec", "replicas", NULL)),
+			 3);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +288,7 @@ int main(void)
 		cmocka_unit_test(leaves_what_is_its_owners),
 		cmocka_unit_test(stays_down),
 		cmocka_unit_test(knows_who_recovers),
+		cmocka_unit_test(three_reverts_by_one_end_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
