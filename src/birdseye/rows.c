@@ -191,8 +191,11 @@ static bool rows_record_is_of(const json_t *record, const json_t *service)
 static char *rows_record_rule(const json_t *record)
 {
 	const char *match = object_annotation(record, ROWS_MATCH);
+	const char *copy = object_annotation(record, KT_ANNOTATION_COPY);
 	const char *name = object_name(record);
 
+	if (match && copy)
+		return xasprintf("copy=%s %s", copy, match);
 	if (match)
 		return xstrdup(match);
 	return xasprintf("*=%s", strstr(name, KT_MESH) + strlen(KT_MESH));

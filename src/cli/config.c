@@ -45,6 +45,8 @@ const char *const config_items[] = {
 	"mesh.router-image",
 	"mesh.skip-port-checking",
 	"mesh.match",
+	"mesh.copy",
+	"mesh.percent",
 	"mesh.grace-time",
 	"mesh.force",
 	"preview.external",

@@ -100,6 +100,9 @@ struct mesh_options {
 	char *version_mark; /* or NULL */
 	char *match;	    /* a match of wire/rule.h, or NULL */
 	char *router_image; /* NULL: that of the shadow */
+	bool copy;	    /* only copies come here */
+	int percent;	    /* of the requests */
+	bool percent_given; /* then also of those without a mark */
 };
 
 struct preview_options {

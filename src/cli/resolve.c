@@ -168,6 +168,21 @@ static const struct inbound_options *job_of(const struct options *o)
 	return strcmp(group, "preview") == 0 ? &o->preview.in : NULL;
 }
 
+static int resolve_check_copy(const struct mesh_options *m,
+			      struct kt_error *err)
+{
+	if (m->percent_given && !m->copy)
+		return kt_fail(err, EINVAL,
+			       "--percent is the share that --copy copies: "
+			       "without --copy it means nothing");
+	if (m->copy && m->mode == MESH_MANUAL)
+		return kt_fail(err, EINVAL,
+			       "--copy is for --mode auto: in mode manual the "
+			       "routes of the service mesh decide, and there "
+			       "is no router that makes copies");
+	return 0;
+}
+
 /* A default of the configuration file will do, so this is no parser's work */
 static int check_inbound(const struct inbound_options *in, struct kt_error *err)
 {
@@ -183,6 +198,8 @@ static int resolve_check_mesh(const struct mesh_options *m,
 {
 	struct mark mark;
 
+	if (resolve_check_copy(m, err) < 0)
+		return -EINVAL;
 	if (m->mode != MESH_MANUAL)
 		return m->route ? kt_fail(err, EINVAL,
 					  "--route is for --mode manual: in "
@@ -269,6 +286,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		if (rc == 0 && o->connect.shadow)
 			rc = resolve_check_shadow(o, err);
 	}
+	if (rc == 0 && strcmp(c->group, "mesh") == 0)
+		o->mesh.percent_given = was_given(inv, cfg, "percent");
 	return rc < 0 ? rc : resolve_check_job(o, err);
 }
 

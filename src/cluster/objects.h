@@ -28,6 +28,7 @@
 #define KT_ANNOTATION_CONFIG "kt-config"
 #define KT_ANNOTATION_MACHINE "kt-machine" /* ours: host name of the user's */
 #define KT_ANNOTATION_SINCE "kt-since"	   /* ours: Unix seconds */
+#define KT_ANNOTATION_COPY "kt-copy"	   /* ours, of a record: per cent */
 #define KT_ROLE_CONNECT "shadow-connect"
 #define KT_ROLE_EXCHANGE "shadow-exchange"
 #define KT_ROLE_MESH "shadow-mesh"

@@ -101,6 +101,14 @@ static json_t *control_probe(const struct control_report *r)
 			 "latency_us", (json_int_t)(r->latency / 1000));
 }
 
+static json_t *control_copies(const struct control_report *r)
+{
+	if (!r->copying)
+		return json_null();
+	return json_pack("{s:I,s:I}", "sent", (json_int_t)r->copies_sent,
+			 "dropped", (json_int_t)r->copies_dropped);
+}
+
 static json_t *control_session(struct control *c, int64_t asked)
 {
 	struct control_report r = { 0 };
@@ -126,6 +134,7 @@ static json_t *control_session(struct control *c, int64_t asked)
 	json_object_set_new(s, "streams", json_integer((json_int_t)r.streams));
 	json_object_set_new(s, "reconnects", json_integer(r.reconnects));
 	json_object_set_new(s, "last_loss", control_loss(&r));
+	json_object_set_new(s, "copies", control_copies(&r));
 	json_object_set_new(s, "log", control_text(c->log));
 	return s;
 }

@@ -22,7 +22,8 @@ static const struct {
 	{ "target", 't' },     { "context", 't' },   { "namespace", 't' },
 	{ "since", 't' },      { "state", 'T' },     { "probe", 'o' },
 	{ "bytes_in", 'n' },   { "bytes_out", 'n' }, { "streams", 'n' },
-	{ "reconnects", 'n' }, { "last_loss", 'o' }, { "log", 't' },
+	{ "reconnects", 'n' }, { "last_loss", 'o' }, { "copies", 'o' },
+	{ "log", 't' },
 };
 
 /* --- requests ------------------------------------------------------------- */
@@ -81,11 +82,12 @@ json_t *message_session(const char *command, pid_t pid, const char *state)
 	auto_free char *id = xasprintf("%s-%d", command, (int)pid);
 
 	return json_pack("{s:s,s:i,s:s,s:n,s:n,s:n,s:n,s:s,s:n,s:i,s:i,s:i,s:i,"
-			 "s:n,s:n}",
+			 "s:n,s:n,s:n}",
 			 "id", id, "pid", (int)pid, "command", command,
 			 "target", "context", "namespace", "since", "state",
 			 state, "probe", "bytes_in", 0, "bytes_out", 0,
-			 "streams", 0, "reconnects", 0, "last_loss", "log");
+			 "streams", 0, "reconnects", 0, "last_loss", "copies",
+			 "log");
 }
 
 static bool message_is_count(const json_t *v)
@@ -107,6 +109,14 @@ static bool message_is_loss(const json_t *v)
 	       (json_object_size(v) == 2 &&
 		json_is_string(json_object_get(v, "reason")) &&
 		json_is_string(json_object_get(v, "at")));
+}
+
+static bool message_is_copies(const json_t *v)
+{
+	return json_is_null(v) ||
+	       (json_object_size(v) == 2 &&
+		message_is_count(json_object_get(v, "sent")) &&
+		message_is_count(json_object_get(v, "dropped")));
 }
 
 static bool message_is_state(const json_t *v)
@@ -141,7 +151,8 @@ bool message_is_session(const json_t *s)
 			return false;
 	return message_is_state(json_object_get(s, "state")) &&
 	       message_is_probe(json_object_get(s, "probe")) &&
-	       message_is_loss(json_object_get(s, "last_loss"));
+	       message_is_loss(json_object_get(s, "last_loss")) &&
+	       message_is_copies(json_object_get(s, "copies"));
 }
 
 /* --- answers -------------------------------------------------------------- */

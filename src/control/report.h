@@ -2,6 +2,7 @@
 #ifndef KT_CONTROL_REPORT_H
 #define KT_CONTROL_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ struct control_report {
 	int64_t latency;    /* ns, the longest of them */
 	uint64_t bytes_in, bytes_out; /* through all tunnels so far */
 	unsigned int reconnects;
+	bool copying; /* it gets copies of requests: so many have come, and so
+			 many were dropped */
+	uint64_t copies_sent, copies_dropped;
 	const char *why;   /* the connection was lost last; borrowed */
 	int64_t when_lost; /* Unix seconds; 0: it never was */
 };

@@ -166,6 +166,20 @@ void job_tell_caller(void *user, const struct inbound_caller *c)
 		}
 }
 
+static void job_count_copies(void *user, uint64_t sent, uint64_t dropped)
+{
+	struct job *job = user;
+
+	job->copies_sent += sent;
+	job->copies_dropped += dropped;
+	if (dropped)
+		repeat_warn(&job->drops,
+			    "copies of requests are dropped: this machine, its "
+			    "program or the way here takes less than comes. "
+			    "Their callers notice nothing; 'ktctl status' "
+			    "counts them");
+}
+
 static int on_renew(void *user, struct kt_error *err)
 {
 	struct job *job = user;
@@ -220,6 +234,7 @@ void job_uplink_config(struct job *job, struct uplink_config *cfg)
 		.history = &job->history,
 		.up = on_up,
 		.caller = job_tell_caller,
+		.copies = job_count_copies,
 		.renew = on_renew,
 		.user = job,
 	};
@@ -434,6 +449,9 @@ static void job_report(void *user, struct control_report *r)
 	uplink_report(job->uplink, r);
 	uplink_history_report(&job->history, r);
 	r->streams += handover_callers(job);
+	r->copying = job->copy > 0;
+	r->copies_sent = job->copies_sent;
+	r->copies_dropped = job->copies_dropped;
 }
 
 /* The exit status, after everything was undone */

@@ -99,6 +99,9 @@ struct job {
 	enum arrival arrival;
 	bool labels_later; /* the shadow gets more labels */
 	size_t refusals;
+	int copy; /* per cent of the requests that are copied; 0: none is */
+	uint64_t copies_sent, copies_dropped;
+	struct repeat drops; /* of copies */
 	struct repeat told; /* of what is watched */
 
 	/** attend() - what the command watches has changed; may wait; NULL:
@@ -143,7 +146,8 @@ KT_CHECK int job_read(struct job *job, struct kt_error *err);
  *  --skipPortChecking something has to listen there */
 KT_CHECK int job_map(struct job *job, struct kt_error *err);
 /** job_rules() - "everything" for every port, or @match for the exposed
- *  ones. A port that was not exposed is refused to its callers. */
+ *  ones. A port that was not exposed is refused to its callers. With job->copy
+ *  all of them only want copies. */
 KT_CHECK int job_rules(struct job *job, const struct rule_match *match,
 		       struct kt_error *err);
 

@@ -382,7 +382,9 @@ static void job_find_add_rule(struct job *job, uint16_t port, bool udp,
 {
 	struct rule *r = &job->rules[job->nrules];
 
-	*r = (struct rule){ .port = port, .udp = udp };
+	*r = (struct rule){ .port = port,
+			    .udp = udp,
+			    .copy = (uint8_t)job->copy };
 	if (match)
 		r->match = *match;
 	for (size_t i = 0; i < job->nrules; i++)

@@ -27,10 +27,42 @@ static int mesh_open(struct job *job, struct kt_error *err)
 	return rc < 0 ? rc : job_open(job, err);
 }
 
+/* What is copied, for people */
+static const char *mesh_copy_text(const struct mesh *m, char *dst, size_t size)
+{
+	char mark[1200] = "", share[32] = "";
+
+	if (m->match.n)
+		mesh_mark_text(m, mark, sizeof(mark));
+	if (m->job.copy < 100)
+		snprintf(share, sizeof(share), "%d %% of the ", m->job.copy);
+	snprintf(dst, size, "%srequests to Service %s/%s%s%s", share,
+		 m->job.ns, m->job.name, *mark ? " with " : "", mark);
+	return dst;
+}
+
+static void mesh_ready_copy(struct job *job)
+{
+	auto_free char *ports = job_text(job);
+	char text[1400], how[128];
+
+	progress_note(job->app->progress,
+		      "%s: %s are copied to local, %s; its own Pods answer "
+		      "all of them. %s",
+		      job_verdict(job),
+		      mesh_copy_text(mesh_of(job), text, sizeof(text)), ports,
+		      app_leave_how(job->app, how, sizeof(how)));
+}
+
 static void mesh_ready(struct job *job)
 {
 	auto_free char *ports = job_text(job);
 	char text[1200], how[128];
+
+	if (job->copy) {
+		mesh_ready_copy(job);
+		return;
+	}
 
 	progress_note(job->app->progress,
 		      "%s: requests to Service %s/%s with %s are redirected to "
@@ -267,6 +299,7 @@ int command_mesh(struct app *app, const struct options *o)
 	};
 	int rc;
 
+	m.job.copy = o->mesh.copy ? o->mesh.percent : 0;
 	if (o->mesh.router_image && o->mesh.mode == MESH_AUTO)
 		global.pod.image = o->mesh.router_image;
 	rc = job_run(&m.job, mesh_plan(&m));

@@ -23,8 +23,8 @@ int mesh_read_mark(struct mesh *m, struct kt_error *err)
 		if (rc < 0)
 			return kt_wrap(err, rc, "--match");
 	}
-	/* both hold, where both were said */
-	if (m->opt->match && !m->opt->version_mark)
+	/* both hold, where both were said; a share needs none */
+	if (!m->opt->version_mark && (m->opt->match || m->opt->percent_given))
 		return 0;
 	snprintf(term, sizeof(term), "header:%s=%s", m->mark.key,
 		 m->mark.value);
@@ -36,7 +36,7 @@ const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size)
 {
 	char header[256], match[RULE_MATCH_MAX];
 
-	if (!m->opt->match)
+	if (!m->opt->match && m->match.n)
 		snprintf(dst, size, "the header '%s'",
 			 mark_header(&m->mark, header, sizeof(header)));
 	else
@@ -61,9 +61,11 @@ void mesh_warn_unmarked(const struct job *job)
 
 		if (why && mesh_exposes(job, p))
 			log_warn("port %u of Service %s %s, as it seems: no "
-				 "mark can be seen there, and all of it goes "
-				 "to the Service's own Pods",
-				 p->port, job->name, why);
+				 "%s can be seen there, and all of it goes "
+				 "to the Service's own Pods%s",
+				 p->port, job->name, why,
+				 job->copy ? "request" : "mark",
+				 job->copy ? " alone" : "");
 	}
 }
 

@@ -25,11 +25,13 @@ static json_t *record_make(const struct mesh *m)
 	const struct job *job = &m->job;
 	const char *route = m->route.api ? m->route.api->name : NULL;
 	char now[24], match[RULE_MATCH_MAX], machine[SHADOW_MACHINE_SIZE];
+	char copy[8];
 
 	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
+	snprintf(copy, sizeof(copy), "%d", job->copy);
 	return json_pack(
 		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s,s:s*,s:s,"
-		"s:s*,s:s*}},s:{s:o,s:O}}",
+		"s:s*,s:s*,s:s*}},s:{s:o,s:O}}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
 		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
@@ -37,7 +39,8 @@ static json_t *record_make(const struct mesh *m)
 		KT_ANNOTATION_MACHINE, shadow_machine(machine),
 		KT_ANNOTATION_CONFIG, job->config_text, "kt-match",
 		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
-		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec",
+		KT_ANNOTATION_OWNER, owner_token(job->owner),
+		KT_ANNOTATION_COPY, job->copy ? copy : NULL, "spec",
 		"selector", record_selector(m), "ports",
 		json_at(job->service, "spec", "ports", NULL));
 }

@@ -116,7 +116,8 @@ int mesh_router_switch(struct job *job, struct kt_error *err)
 		return rc;
 	job_unlock(job);
 	progress_detail(job->app->progress, "until a caller arrives");
-	probe_marked(job, &mesh_of(job)->match);
+	/* what is copied from here would come to its own Pods, too */
+	probe_marked(job, job->copy ? NULL : &mesh_of(job)->match);
 	progress_done(job->app->progress, "Service %s/%s leads to the router",
 		      job->ns, job->name);
 	return 0;

@@ -38,7 +38,7 @@ void probe_arrival(struct job *job);
  *  leads to it is not ours to try */
 void probe_pod(struct job *job);
 /** probe_marked() - does a caller of job->service arrive at the router, and a
- *  request with the mark (@match) that is there, here? */
+ *  request with the mark (@match; NULL: none is sent) that is there, here? */
 void probe_marked(struct job *job, const struct rule_match *match);
 
 /** probe_open() - a tunnel of its own into the shadow (returned,

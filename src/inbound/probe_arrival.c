@@ -283,5 +283,5 @@ void probe_marked(struct job *job, const struct rule_match *match)
 	};
 
 	if (m.port && arrival_at_service(job, m.port, &m.probe.at))
-		arrival_run(&m.probe, arrival_ask_marked);
+		arrival_run(&m.probe, match ? arrival_ask_marked : NULL);
 }

@@ -162,6 +162,7 @@ static void status_print_row(const struct status_row *r,
 static void status_print_more(const json_t *s)
 {
 	const json_t *loss = json_object_get(s, "last_loss");
+	const json_t *copies = json_object_get(s, "copies");
 	json_int_t n = status_count(s, "reconnects");
 	const char *log = json_str(s, "log", NULL);
 	char span[STATUS_CELL];
@@ -173,6 +174,11 @@ static void status_print_more(const json_t *s)
 			   status_text(s, "id"), (long long)n, span,
 			   status_text(loss, "reason"));
 	}
+	if (json_is_object(copies))
+		print_line(stdout, "%s: copies sent %lld, dropped %lld",
+			   status_text(s, "id"),
+			   (long long)status_count(copies, "sent"),
+			   (long long)status_count(copies, "dropped"));
 	if (log)
 		print_line(stdout, "%s: log %s", status_text(s, "id"), log);
 }

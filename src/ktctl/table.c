@@ -257,6 +257,14 @@ static const struct option mesh_options[] = {
 	{ "routerImage", 0, VALUE_IMAGE, "", "IMAGE",
 	  "mode auto: image of the router; without it that of --image",
 	  MESH(router_image) },
+	{ "copy", 0, VALUE_BOOL, "false", NULL,
+	  "mode auto: marked requests are answered by the Service's own Pods, "
+	  "and only copies of them come here",
+	  MESH(copy) },
+	{ "percent", 0, VALUE_INT, "100", "N",
+	  "with --copy: the share of the requests that is copied; without a "
+	  "mark of all of them",
+	  MESH(percent), .min = 1, .max = 100 },
 	FORCE_ROW(MESH),
 	JOB_ROWS(MESH),
 	SESSION_ROWS,

@@ -15,6 +15,7 @@
  * that backend. So it knows neither tunnel nor sockets.
  */
 
+struct copier;
 struct pipe;
 struct router_env;
 
@@ -51,6 +52,7 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 struct router_env {
 	struct loop *loop;
 	int64_t hurry; /* time-outs are shorter by this factor; 0: 1 */
+	struct copier *copier; /* NULL: nothing is copied (copy.h) */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */
 	struct backend_ref (*choose)(struct router_env *env, uint16_t port,

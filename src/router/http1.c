@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/conn.h"
+#include "router/copy.h"
 #include "router/http1_head.h"
 #include "router/http1_up.h"
 
@@ -38,7 +39,8 @@
  * twice is safe (RFC 9110 section 9.2.2) and it has no body. Others end the
  * caller's connection without an answer, as that backend would have. What has a
  * safe method and no answer when its laptop does not come back goes to whoever
- * has it then.
+ * has it then. What the origin has taken of a request goes to its copies
+ * (router/copy.h) in the same moment.
  */
 
 #define TRIES 2
@@ -69,6 +71,7 @@ struct http1 {
 	bool keep; /* the caller's connection, if the response agrees */
 	unsigned int tries;
 	struct backend_ref ref;
+	struct copies copies; /* while it is not whole */
 	int error; /* of the backend's connection */
 
 	/* the response */
@@ -90,6 +93,7 @@ static void http1_free(void *part)
 
 	c->gone = true;
 	loop_timer_stop(&c->timer);
+	copies_abort(&c->copies);
 	pipe_end_reset(&c->caller);
 	ups_fini(&c->ups);
 	buf_fini(&c->out);
@@ -118,6 +122,7 @@ static void http1_linger(struct http1 *c)
 {
 	struct router_env *env = c->rc->env;
 
+	copies_abort(&c->copies);
 	ups_drop(&c->ups, !c->in_answer);
 	c->state = LINGER;
 	loop_timer_start(env->loop, &c->timer,
@@ -231,10 +236,33 @@ static bool http1_choose(struct http1 *c, const struct http1_head *h)
 	static struct rule_field field[HTTP1_MAX_FIELDS + 1];
 	struct rule_request req;
 	struct router_env *env = c->rc->env;
+	bool copies = !c->tries && !c->connect &&
+		      (!c->upgrade || http1_has_token(h, "upgrade", "h2c"));
 
 	http1_head_request(h, field, &req);
 	c->ref = env->choose(env, c->rc->port, &req);
+	if (copies)
+		copies_begin(&c->copies, c->rc, c->ref, &req);
 	return c->ref.kind != BACKEND_NONE;
+}
+
+/* the head for those who want a copy */
+static void http1_copy(struct http1 *c)
+{
+	const char *start = (const char *)buf_data(&c->head);
+	const char *end = start + c->head.len;
+	struct http1_head *h = &scratch;
+	struct buf head;
+	int rc = -1;
+
+	buf_init(&head, HTTP1_MAX_HEAD + 2 * HTTP1_OWN_FIELD);
+	if (http1_parse_passed(h, start, c->head.len) >= 0)
+		rc = http1_head_copied(&head, h, start, end);
+	if (rc == 0)
+		copies_head1(&c->copies, buf_data(&head), head.len);
+	else
+		copies_abort(&c->copies);
+	buf_fini(&head);
 }
 
 static void http1_on_again(struct timer *t)
@@ -299,6 +327,8 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->state = EXCHANGE;
 	http1_choose(c, h);
 	pipe_end_take(&c->caller, len);
+	if (c->copies.first)
+		http1_copy(c);
 	http1_route(c);
 }
 
@@ -427,9 +457,12 @@ static void push(struct http1 *c)
 	}
 	if (c->body_ok) {
 		http1_offer(up, buf_data(&c->caller.in), c->body_ok, &n);
+		copies_body(&c->copies, buf_data(&c->caller.in), n);
 		c->body_ok -= n;
 		pipe_end_take(&c->caller, n);
 	}
+	if (request_sent(c))
+		copies_end(&c->copies);
 	if (!c->caller.eof || c->caller.in.len || up->write_failed)
 		return;
 	if (!request_sent(c)) { /* it will never be complete */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/http1_head.h"
 
+#include "router/copy.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -89,6 +91,17 @@ int http1_head_closing(struct buf *out, const struct http1_head *h,
 		if (slice_is_nocase(h->fields[i].name, "connection"))
 			rc = http1_head_put_options(out, h->fields[i].value);
 	return rc ? rc : buf_put(out, "\r\n\r\n", 4);
+}
+
+int http1_head_copied(struct buf *out, const struct http1_head *h,
+		      const char *start, const char *end)
+{
+	int rc = http1_head_closing(out, h, start, end);
+
+	if (rc < 0)
+		return rc;
+	out->len -= 2; /* the empty line */
+	return buf_printf(out, COPY_FIELD ": " COPY_FIELD_VALUE "\r\n\r\n");
 }
 
 int http1_head_forward(struct buf *out, const struct http1_head *h,

@@ -28,6 +28,14 @@ KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,
 KT_CHECK int http1_head_closing(struct buf *out, const struct http1_head *h,
 				const char *start, const char *end);
 
+/**
+ * http1_head_copied() - append the request head of a copy to @out: as it is but
+ * for the fields of the connection, which ends with the answer, and COPY_FIELD
+ * @start, @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
+ */
+KT_CHECK int http1_head_copied(struct buf *out, const struct http1_head *h,
+			       const char *start, const char *end);
+
 /** http1_head_persists() - the sender means to keep the connection
  *  (RFC 9112 section 9.3) */
 bool http1_head_persists(const struct http1_head *h);

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "router/conn.h"
+#include "router/copy.h"
 #include "router/http2_head.h"
 #include "wire/h2.h"
 
@@ -92,6 +93,7 @@ struct http2_call {
 				     there is some answer */
 	struct http2_head *reply; /* from the backend */
 	struct backend_ref ref;
+	struct copies copies; /* while it is not whole */
 	unsigned int tries;
 	int error;     /* of the connection that did not open */
 	bool routed;   /* its head has come */

@@ -106,6 +106,7 @@ struct http2_call *http2_call_new(struct http2 *c, struct h2_stream *st)
 void http2_call_free(struct http2_call *k)
 {
 	list_del(&k->node);
+	copies_abort(&k->copies);
 	half_fini(&k->ask);
 	half_fini(&k->answer);
 	http2_head_free(k->head);
@@ -127,6 +128,7 @@ void http2_asked_closed(struct http2_call *k, uint32_t code)
 	k->asked = NULL;
 	http2_drop(&k->answer, k->up, k->sent);
 	if (code || !k->ask.ended) {
+		copies_abort(&k->copies);
 		http2_drop(&k->ask, &k->c->down, NULL);
 		http2_rst(k->up, k->sent, code ? code : H2_CANCEL);
 	}

@@ -97,6 +97,7 @@ static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
 	struct http2_side *s = user;
 	struct http2_call *k = st->user;
 
+	copies_body(&k->copies, p, n);
 	if (!(k->sent && k->up) && !k->lost &&
 	    !k->waits) { /* nobody wants it any more */
 		unwaited(s, st, n);
@@ -106,11 +107,24 @@ static void caller_data(void *user, struct h2_stream *st, const uint8_t *p,
 	http2_resume(k->up, k->sent);
 }
 
+static void http2_copy_end(struct http2_call *k)
+{
+	const struct hpack_field *f;
+	size_t n;
+
+	if (k->copies.first && k->ask.trailer) {
+		f = http2_head_fields(k->ask.trailer, &n);
+		copies_trailer(&k->copies, f, n);
+	}
+	copies_end(&k->copies);
+}
+
 static void caller_end(void *user, struct h2_stream *st)
 {
 	struct http2_call *k = st->user;
 
 	(void)user;
+	http2_copy_end(k);
 	k->ask.ended = true;
 	http2_resume(k->up, k->sent);
 }

@@ -231,10 +231,19 @@ static bool http2_is_safe(const struct rule_request *req)
 	return false;
 }
 
+static void http2_copy(struct http2_call *k, bool last)
+{
+	size_t n;
+	const struct hpack_field *f = http2_head_fields(k->kept, &n);
+
+	copies_head2(&k->copies, f, n, last);
+}
+
 void http2_route(struct http2_call *k, bool last)
 {
 	struct router_conn *rc = k->c->rc;
 	struct rule_request req;
+	bool copies;
 
 	k->routed = true;
 	k->ask.ended = last;
@@ -255,11 +264,16 @@ void http2_route(struct http2_call *k, bool last)
 		http2_refuse(k, "502", "nobody serves this request");
 		return;
 	}
+	copies = !k->extended &&
+		 copies_begin(&k->copies, rc, k->ref, &req);
 	if (http2_head_forwarded(k->head, &rc->from) < 0) {
+		copies_abort(&k->copies);
 		http2_refuse(k, "431", "the request's head is too large");
 		return;
 	}
 	k->kept = steal_ptr(&k->head);
+	if (copies)
+		http2_copy(k, last);
 	submit(k);
 }
 

@@ -16,13 +16,15 @@ struct table_client {
 	int64_t grace_ns;
 	uint64_t order; /* of its commit */
 	struct rule *rules;
-	size_t n;
+	int *owed; /* of each that wants copies: per cent, -100 to 100 */
+	size_t n, ncopies;
 };
 
 struct table {
 	struct list clients;
 	uint64_t last_id, commits;
 	size_t nrules;
+	uint64_t chance;
 };
 
 struct table *table_new(void)
@@ -63,8 +65,10 @@ static void drop_rules(struct table *t, struct table_client *c)
 {
 	t->nrules -= c->n;
 	free(c->rules);
+	free(c->owed);
 	c->rules = NULL;
-	c->n = 0;
+	c->owed = NULL;
+	c->n = c->ncopies = 0;
 }
 
 void table_leave(struct table *t, uint64_t id)
@@ -94,15 +98,18 @@ static bool in_force(const struct table_client *c, int64_t now)
 	return !c->lost || now < c->until;
 }
 
-/* the rule of @c that @r takes something from; NULL: none */
+/* the rule of @c that @r takes something from, or of which it would get
+ * nothing; NULL: none */
 static const struct rule *find_overlap(const struct table_client *c,
 				       const struct rule *r)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		const struct rule *mine = &c->rules[i];
 
-		if (mine->port == r->port && mine->udp == r->udp &&
-		    rule_match_overlaps(&mine->match, &r->match))
+		if (mine->port != r->port || mine->udp != r->udp || mine->copy)
+			continue;
+		if (r->copy ? rule_match_same(&mine->match, &r->match)
+			    : rule_match_overlaps(&mine->match, &r->match))
 			return mine;
 	}
 	return NULL;
@@ -141,6 +148,7 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 {
 	struct table_client *c = table_find(t, id);
 	struct rule *mine;
+	int *owed;
 	int rc = c ? conflict(t, id, rules, n, now, out) : -ENOENT;
 
 	if (rc < 0)
@@ -148,15 +156,22 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 	if (t->nrules - c->n + n > TABLE_RULES_MAX)
 		return -ENOSPC;
 	mine = calloc(n ? n : 1, sizeof(*mine));
-	if (!mine)
+	owed = calloc(n ? n : 1, sizeof(*owed));
+	if (!mine || !owed) {
+		free(mine);
+		free(owed);
 		return -ENOMEM;
+	}
 	if (n)
 		memcpy(mine, rules, n * sizeof(*mine));
 	if (!c->n)
 		c->order = ++t->commits;
 	drop_rules(t, c);
 	c->rules = mine;
+	c->owed = owed;
 	c->n = n;
+	for (size_t i = 0; i < n; i++)
+		c->ncopies += mine[i].copy > 0;
 	t->nrules += n;
 	c->grace_ns = grace_ns;
 	snprintf(c->user, sizeof(c->user), "%s", user);
@@ -208,7 +223,8 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 				!best || (!all && best_all) ||
 				(all == best_all && c->order < best->order);
 
-			if (!better || r->port != port || r->udp != udp ||
+			if (!better || r->copy || r->port != port ||
+			    r->udp != udp ||
 			    !rule_match_has(&r->match, req))
 				continue;
 			best = c;
@@ -216,6 +232,49 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 		}
 	}
 	return best ? best->id : 0;
+}
+
+/* 0 to 99 (splitmix64) */
+static int table_chance(struct table *t)
+{
+	uint64_t z = t->chance += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (int)((z ^ (z >> 31)) % 100);
+}
+
+/* One more request: is it one of the share? */
+static bool table_is_copied(struct table *t, int *owed, int percent)
+{
+	*owed += percent;
+	if (*owed <= table_chance(t))
+		return false;
+	*owed -= 100;
+	return true;
+}
+
+void table_copies(struct table *t, uint16_t port,
+		  const struct rule_request *req, int64_t now,
+		  table_copy_fn *fn, void *arg)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &t->clients) {
+		struct table_client *c =
+			container_of(n, struct table_client, node);
+		size_t i = 0;
+
+		if (!c->ncopies || !in_force(c, now))
+			continue;
+		while (i < c->n && !(c->rules[i].copy &&
+				     c->rules[i].port == port &&
+				     rule_match_has(&c->rules[i].match, req)))
+			i++;
+		if (i < c->n &&
+		    table_is_copied(t, &c->owed[i], c->rules[i].copy))
+			fn(arg, c->id, !c->lost);
+	}
 }
 
 bool table_serves(const struct table *t, uint64_t id)

@@ -23,6 +23,12 @@
  * of the client who came first wins: whoever has a mark keeps it, however many
  * terms somebody else's rule has.
  *
+ * A rule that wants copies takes nothing from anybody: it may overlap with all
+ * others, but not be somebody's own (nothing would be left to copy). Of the
+ * share that it names no more and no less than one request is missing at any
+ * time; which ones, chance decides, so that it does not follow a rhythm of the
+ * callers.
+ *
  * Pure: no I/O, no clock; @now is CLOCK_MONOTONIC in ns.
  */
 
@@ -63,6 +69,12 @@ KT_CHECK int table_back(struct table *t, uint64_t id, int64_t now,
 /** table_choose() - whose @req is (NULL: nobody looks into it); 0: nobody's */
 uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 		      const struct rule_request *req, int64_t now);
+/** table_copy_fn - client @id is to have a copy; @here: it is not lost */
+typedef void table_copy_fn(void *arg, uint64_t id, bool here);
+/** table_copies() - tell @fn of each who is to have a copy of @req, once */
+void table_copies(struct table *t, uint16_t port,
+		  const struct rule_request *req, int64_t now,
+		  table_copy_fn *fn, void *arg);
 /** table_has_port() - @id has a rule in force for the port */
 bool table_has_port(const struct table *t, uint64_t id, uint16_t port, bool udp,
 		    int64_t now);

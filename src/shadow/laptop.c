@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define GRACE_DEFAULT_S 10
+#define COPIES_TOLD (500 * NS_MS)
 #define OUT_MAX (64 * 1024) /* a client that does not read what we answer */
 
 struct laptop {
@@ -38,6 +39,8 @@ struct laptop {
 	size_t nrules;
 	struct rule *held; /* of the set that was taken last */
 	size_t nheld;
+	uint64_t copies_sent, copies_dropped;
+	struct timer copies; /* it is to be told of these */
 	bool broken; /* the set cannot be taken: says so at its end */
 	char why[256];
 };
@@ -51,17 +54,24 @@ static int64_t grace_ns(const struct laptop *l)
 	return ns - MIN(ns / 10, NS_SEC);
 }
 
-struct mux *laptop_mux(const struct shadow *sh, uint64_t id)
+static struct laptop *laptop_find(const struct shadow *sh, uint64_t id)
 {
 	struct list *n;
 
 	list_for_each (n, &sh->laptops) {
-		const struct laptop *l = container_of(n, struct laptop, node);
+		struct laptop *l = container_of(n, struct laptop, node);
 
 		if (l->id == id)
-			return link_mux(l->link);
+			return l;
 	}
 	return NULL;
+}
+
+struct mux *laptop_mux(const struct shadow *sh, uint64_t id)
+{
+	const struct laptop *l = laptop_find(sh, id);
+
+	return l ? link_mux(l->link) : NULL;
 }
 
 enum port_use laptop_port_use(const struct shadow *sh, uint16_t port, bool udp)
@@ -104,6 +114,32 @@ static void laptop_answer(struct laptop *l, int rc)
 	}
 	mux_stream_reset(l->control, ENOBUFS);
 	l->control = NULL;
+}
+
+/* one line at a time: who does not read them costs nothing */
+static void laptop_on_copies(struct timer *t)
+{
+	struct laptop *l = container_of(t, struct laptop, copies);
+
+	if (!l->control)
+		return;
+	if (l->out.len)
+		loop_timer_start(l->sh->loop, t, COPIES_TOLD, laptop_on_copies);
+	else
+		laptop_answer(l, ruleline_put_copies(&l->out, l->copies_sent,
+						     l->copies_dropped));
+}
+
+void laptop_count_copy(const struct shadow *sh, uint64_t id, bool sent)
+{
+	struct laptop *l = laptop_find(sh, id);
+
+	if (!l)
+		return;
+	*(sent ? &l->copies_sent : &l->copies_dropped) += 1;
+	if (!loop_timer_active(&l->copies))
+		loop_timer_start(sh->loop, &l->copies, COPIES_TOLD,
+				 laptop_on_copies);
 }
 
 static void laptop_refuse(struct laptop *l, const char *holder,
@@ -330,6 +366,8 @@ static void open_control(struct laptop *l)
 	int rc = ruleline_put_word(&l->out, RULELINE_VERSION, KT_VERSION);
 
 	if (rc == 0)
+		rc = ruleline_put_word(&l->out, RULELINE_ABLE, "copy");
+	if (rc == 0)
 		l->control = mux_open(link_mux(l->link), &req, &control_ops, l);
 	if (!l->control)
 		log_warn("no control stream: %s", strerror(errno));
@@ -367,6 +405,7 @@ void laptop_free(struct laptop *l)
 	l->ops->changed(l->ops_user);
 	list_del(&l->node);
 	loop_timer_stop(&l->grace);
+	loop_timer_stop(&l->copies);
 	if (l->control)
 		mux_stream_reset(l->control, ECANCELED);
 	buf_fini(&l->out);

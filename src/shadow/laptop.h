@@ -68,6 +68,10 @@ bool laptop_waits(const struct shadow *sh);
  *  without a carrier, or CLIENTLINE_HERE; 0 or -errno */
 int laptop_put(const struct laptop *l, long away, struct buf *out);
 
+/** laptop_count_copy() - a copy went to the client @id of the table, or was
+ *  dropped: it is told */
+void laptop_count_copy(const struct shadow *sh, uint64_t id, bool sent);
+
 /** laptop_serving() - how many laptops have rules */
 size_t laptop_serving(const struct shadow *sh);
 

@@ -443,6 +443,7 @@ void serve_free(struct serve *sv)
 	while (!list_empty(&sv->callers))
 		serve_caller_free(container_of(sv->callers.next,
 					       struct serve_caller, node));
+	serve_env_fini(&sv->env);
 	redirector_free(sv->redirector); /* now: resets find their way */
 	for (size_t i = 0; i < sv->nports; i++) {
 		serve_udp_free(sv->port[i]->udp);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "pipe/pipe.h"
 #include "pipe/pipe_fd.h"
+#include "router/copy.h"
 #include "router/table.h"
 #include "shadow/laptop.h"
 #include "shadow/origin.h"
@@ -122,6 +123,33 @@ static struct pipe *open_backend(struct router_env *env, uint16_t port,
 		       : NULL;
 }
 
+/* --- copies --------------------------------------------------------------- */
+
+static void serve_http_wanted(void *user, uint16_t port,
+			      const struct rule_request *req,
+			      copier_want_fn *want, void *arg)
+{
+	const struct serve_env *e = user;
+
+	table_copies(e->sh->table, port, req, clock_ns(), want, arg);
+}
+
+static void serve_http_counted(void *user, uint64_t id, bool sent)
+{
+	const struct serve_env *e = user;
+
+	laptop_count_copy(e->sh, id, sent);
+}
+
+static const struct copier_ops copier_ops = { serve_http_wanted,
+					      serve_http_counted };
+
+void serve_env_fini(struct serve_env *e)
+{
+	copier_free(e->env.copier);
+	e->env.copier = NULL;
+}
+
 void serve_env_init(struct serve_env *e, struct shadow *sh,
 		    struct origin *(*origin)(void *user, uint16_t port),
 		    void *user)
@@ -133,4 +161,5 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };
+	e->env.copier = copier_new(&e->env, &copier_ops, e);
 }

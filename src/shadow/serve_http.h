@@ -16,9 +16,11 @@ struct serve_env {
 	void *user;
 };
 
-/** serve_env_init() - @origin: who is behind a port; NULL: nobody */
+/** serve_env_init() - @origin: who is behind a port; NULL: nobody.
+ *  serve_env_fini(), when no caller is there any more */
 void serve_env_init(struct serve_env *e, struct shadow *sh,
 		    struct origin *(*origin)(void *user, uint16_t port),
 		    void *user);
+void serve_env_fini(struct serve_env *e);
 
 #endif

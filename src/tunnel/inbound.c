@@ -46,6 +46,9 @@ struct inbound {
 	struct buf out;
 	struct ruleline_reader in;
 	bool refused;
+	bool able_copy; /* the shadow says so */
+	char version[RULELINE_WORD_MAX];
+	uint64_t sent, dropped; /* copies, as it was told last */
 };
 
 /* --- the control stream --------------------------------------------------- */
@@ -71,6 +74,41 @@ static void tell_refused(struct inbound *in, const char *holder,
 		in->ev->refused(in->user, holder, text);
 }
 
+static bool inbound_wants_copies(const struct inbound *in)
+{
+	for (size_t i = 0; i < in->nrules; i++)
+		if (in->rules[i].copy)
+			return true;
+	return false;
+}
+
+/* Its words would be about a port that it cannot read; and one that took the
+ * rules all the same has taken what we did not ask for */
+static bool inbound_cannot_copy(struct inbound *in)
+{
+	char text[256];
+
+	if (in->able_copy || !inbound_wants_copies(in))
+		return false;
+	snprintf(text, sizeof(text),
+		 "it is of version %s, which cannot copy requests; it is made "
+		 "anew when all who use it have left",
+		 *in->version ? in->version : "unknown");
+	tell_refused(in, "", text);
+	return true;
+}
+
+static void inbound_count(struct inbound *in, const struct ruleline *l)
+{
+	uint64_t sent = l->sent - MIN(in->sent, l->sent);
+	uint64_t dropped = l->dropped - MIN(in->dropped, l->dropped);
+
+	in->sent = l->sent;
+	in->dropped = l->dropped;
+	if (in->ev->copies)
+		in->ev->copies(in->user, sent, dropped);
+}
+
 static void inbound_take_line(struct inbound *in, const char *line)
 {
 	struct kt_error err = { 0 };
@@ -79,7 +117,15 @@ static void inbound_take_line(struct inbound *in, const char *line)
 	if (ruleline_parse(&l, line, &err) < 0)
 		tell_refused(in, "", err.msg);
 	else if (l.verb == RULELINE_VERSION)
-		log_debug("inbound: shadow %s", l.word);
+		memcpy(in->version, l.word, sizeof(in->version));
+	else if (l.verb == RULELINE_ABLE)
+		in->able_copy |= strcmp(l.word, "copy") == 0;
+	else if (l.verb == RULELINE_COPIES)
+		inbound_count(in, &l);
+	else if ((l.verb == RULELINE_REFUSED ||
+		  l.verb == RULELINE_ACCEPTED) &&
+		 inbound_cannot_copy(in))
+		return;
 	else if (l.verb == RULELINE_REFUSED)
 		tell_refused(in, l.word, l.text);
 	else if (l.verb == RULELINE_ENDING && in->ev->ending)
@@ -305,7 +351,9 @@ static void inbound_open_link(struct inbound *in)
 
 	buf_reset(&in->out);
 	in->in = (struct ruleline_reader){ 0 };
-	in->refused = false;
+	in->refused = in->able_copy = false;
+	in->version[0] = 0;
+	in->sent = in->dropped = 0;
 	in->link = link_new(in->loop, &in->cfg, &mcfg, NULL, on_request,
 			    &link_ops, in);
 	if (in->link && in->ev->bulk)

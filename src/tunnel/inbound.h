@@ -79,6 +79,9 @@ struct inbound_events {
 	 *  says what is wrong. Also later, when somebody took it while we were
 	 *  away for longer than the grace time. */
 	void (*refused)(void *user, const char *holder, const char *text);
+	/** copies() - so many more copies have gone to us, and so many more
+	 *  were dropped */
+	void (*copies)(void *user, uint64_t sent, uint64_t dropped);
 	/** ending() - the shadow was told to end; it serves for some seconds
 	 *  more. Another is needed: inbound_wait() when one is being made */
 	void (*ending)(void *user);

@@ -292,6 +292,14 @@ static void uplink_on_caller(void *user, const struct inbound_caller *c)
 		u->cfg.caller(u->cfg.user, c);
 }
 
+static void uplink_on_copies(void *user, uint64_t sent, uint64_t dropped)
+{
+	struct uplink *u = user;
+
+	if (u->cfg.copies)
+		u->cfg.copies(u->cfg.user, sent, dropped);
+}
+
 struct uplink *uplink_new(const struct uplink_config *cfg)
 {
 	static const struct tunnel_events events = {
@@ -310,6 +318,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.refused = on_refused,
 		.ending = uplink_on_ending,
 		.caller = uplink_on_caller,
+		.copies = uplink_on_copies,
 		.bulk = open_bulk,
 	};
 	struct session_config session = session_config_default();

@@ -53,6 +53,9 @@ struct uplink_config {
 	void (*up)(void *user);
 	/** caller() - of the inbound way; may be NULL */
 	void (*caller)(void *user, const struct inbound_caller *c);
+	/** copies() - so many more have gone to us, and were dropped; may be
+	 *  NULL */
+	void (*copies)(void *user, uint64_t sent, uint64_t dropped);
 	/** renew() - the shadow is gone: 0: make another; -errno with @err:
 	 *  that ends it. Waits in the loop; may be NULL: always 0 */
 	int (*renew)(void *user, struct kt_error *err);

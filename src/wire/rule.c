@@ -531,17 +531,40 @@ bool rule_match_has(const struct rule_match *m, const struct rule_request *req)
 
 /* --- rules ---------------------------------------------------------------- */
 
+/* "/copy=PERCENT" at the end of @word, which is cut off */
+static int rule_take_copy(struct rule *r, char *word, struct kt_error *err)
+{
+	char *at = strstr(word, "/copy=");
+	long v;
+
+	if (!at)
+		return 0;
+	if (str_to_long(at + strlen("/copy="), &v) < 0 || v < 1 || v > 100)
+		return kt_fail(err, EINVAL,
+			       "'%s' is not 1 to 100 per cent of the requests",
+			       at + 1);
+	r->copy = (uint8_t)v;
+	*at = 0;
+	return 0;
+}
+
 int rule_parse(struct rule *r, const char *text, struct kt_error *err)
 {
 	size_t n = strcspn(text, " ");
-	char word[16];
+	char word[24];
+	int rc;
 
 	*r = (struct rule){ 0 };
 	if (!text[n] || n >= sizeof(word))
 		return kt_fail(err, EINVAL, "'%.80s' is no rule", text);
 	memcpy(word, text, n);
 	word[n] = 0;
+	rc = rule_take_copy(r, word, err);
+	if (rc < 0)
+		return rc;
 	r->udp = str_ends(word, "/udp");
+	if (r->udp && r->copy)
+		return kt_fail(err, EINVAL, "no copies are made of UDP");
 	if (r->udp)
 		word[n - strlen("/udp")] = 0;
 	if (str_to_port(word, &r->port) < 0)
@@ -553,15 +576,19 @@ int rule_parse(struct rule *r, const char *text, struct kt_error *err)
 
 const char *rule_print(const struct rule *r, char out[RULE_TEXT_MAX])
 {
-	int n = snprintf(out, RULE_TEXT_MAX, "%u%s ", r->port,
+	int n = snprintf(out, RULE_TEXT_MAX, "%u%s", r->port,
 			 r->udp ? "/udp" : "");
 
+	if (r->copy)
+		n += snprintf(out + n, RULE_TEXT_MAX - (size_t)n, "/copy=%u",
+			      r->copy);
+	out[n++] = ' ';
 	rule_match_print(&r->match, out + n);
 	return out;
 }
 
 bool rule_same(const struct rule *a, const struct rule *b)
 {
-	return a->port == b->port && a->udp == b->udp &&
+	return a->port == b->port && a->udp == b->udp && a->copy == b->copy &&
 	       rule_match_same(&a->match, &b->match);
 }

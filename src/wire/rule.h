@@ -14,7 +14,7 @@
  *
  * A rule says which requests that come to a port of the shadow go to a client:
  *
- *     rule  = PORT["/udp"] SP match
+ *     rule  = PORT["/udp" / "/copy=" PERCENT] SP match
  *     match = "all" / term *(SP term)             all terms must hold
  *     term  = "header:" NAME "=" VALUE            any field NAME is VALUE
  *           / "path:" PREFIX                      the request target begins so
@@ -22,6 +22,10 @@
  *           / "baggage:" KEY "=" VALUE            a member (W3C Baggage)
  *           / "tracestate:" KEY "=" VALUE         a member (W3C Trace Context)
  *           / "cookie:" NAME "=" VALUE            a cookie (RFC 6265)
+ *
+ * With "/copy=" the client gets a copy of so many per cent of these requests
+ * (1 to 100), and its answers are thrown away: somebody else answers. A shadow
+ * that does not know it refuses the port, and with it the set.
  *
  * NAME of a header and METHOD are compared without regard to case, the rest as
  * it is. In the text of a match blanks, "%" and what is not printable ASCII
@@ -64,6 +68,7 @@ struct rule_match {
 struct rule {
 	uint16_t port; /* of the shadow */
 	bool udp;      /* with the match "all" only */
+	uint8_t copy;  /* per cent of the requests; 0: they are taken over */
 	struct rule_match match;
 };
 
@@ -101,7 +106,7 @@ bool rule_match_has(const struct rule_match *m, const struct rule_request *req);
 
 KT_CHECK int rule_parse(struct rule *r, const char *text, struct kt_error *err);
 const char *rule_print(const struct rule *r, char out[RULE_TEXT_MAX]);
-/** rule_same() - same port, protocol and match */
+/** rule_same() - same port, protocol, match and share */
 bool rule_same(const struct rule *a, const struct rule *b);
 
 /** rule_encode() - @text with %XX for what a word of a line cannot have;

@@ -6,11 +6,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char *const verbs[] = {
 	"",	    "user",    "grace", "rule",	  "commit", "version",
-	"accepted", "refused", "drain", "ending", "wait",
+	"accepted", "refused", "drain", "ending", "wait",   "able",
+	"copies",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 
@@ -50,6 +52,23 @@ static int take_seconds(struct ruleline *l, const char *arg,
 	return 0;
 }
 
+/* "SENT DROPPED" */
+static int ruleline_take_copies(struct ruleline *l, const char *arg,
+				struct kt_error *err)
+{
+	size_t n = strcspn(arg, " ");
+	char word[24];
+	long sent, dropped;
+
+	snprintf(word, sizeof(word), "%.*s", (int)MIN(n, sizeof(word)), arg);
+	if (!arg[n] || n >= sizeof(word) || str_to_long(word, &sent) < 0 ||
+	    str_to_long(arg + n + 1, &dropped) < 0 || sent < 0 || dropped < 0)
+		return kt_fail(err, EINVAL, "malformed numbers of copies");
+	l->sent = (uint64_t)sent;
+	l->dropped = (uint64_t)dropped;
+	return 0;
+}
+
 int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 {
 	size_t n = strcspn(line, " ");
@@ -59,10 +78,13 @@ int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 	switch (l->verb) {
 	case RULELINE_USER:
 	case RULELINE_VERSION:
+	case RULELINE_ABLE:
 	case RULELINE_REFUSED:
 		return ruleline_take_word(l, arg, err);
 	case RULELINE_GRACE:
 		return take_seconds(l, arg, err);
+	case RULELINE_COPIES:
+		return ruleline_take_copies(l, arg, err);
 	case RULELINE_RULE:
 		return rule_parse(&l->rule, arg, err);
 	default:
@@ -87,6 +109,12 @@ int ruleline_put_word(struct buf *out, enum ruleline_verb verb,
 int ruleline_put_grace(struct buf *out, unsigned int seconds)
 {
 	return buf_printf(out, "grace %u\n", seconds);
+}
+
+int ruleline_put_copies(struct buf *out, uint64_t sent, uint64_t dropped)
+{
+	return buf_printf(out, "copies %" PRIu64 " %" PRIu64 "\n", sent,
+			  dropped);
 }
 
 int ruleline_put_rule(struct buf *out, const struct rule *rule)

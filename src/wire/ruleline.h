@@ -18,13 +18,18 @@
  *             "rule " rule                   "refused " HOLDER [" " TEXT]
  *             "commit"
  *             "drain"                        "ending"
- *             "wait"
+ *             "wait"                         "able " WORD
+ *                                            "copies " SENT " " DROPPED
  *
  * "drain" says that the Service leads elsewhere now: what callers of the ports
  * it has rules for have open here is to end. "ending": the shadow was told to
  * end (SIGTERM), another one is needed; "wait" is the answer of a laptop that
  * sees to it: the old one goes on serving until this laptop leaves, or its
  * time is over.
+ *
+ * "able" says before the first verdict what more the shadow can: "copy", rules
+ * that only want copies. "copies": how many have gone to this laptop since the
+ * session began, and how many were dropped.
  *
  * A WORD is percent-encoded as in rules; a HOLDER of "-" is nobody. Lines that
  * begin with another word are passed over, so that some may be added.
@@ -46,13 +51,17 @@ enum ruleline_verb {
 	RULELINE_DRAIN,
 	RULELINE_ENDING,
 	RULELINE_WAIT,
+	RULELINE_ABLE,
+	RULELINE_COPIES,
 	RULELINE_NVERBS_
 };
 
 struct ruleline {
 	enum ruleline_verb verb;
-	char word[RULELINE_WORD_MAX]; /* user, version, holder; "" for "-" */
+	/* user, version, holder, what it is able to; "" for "-" */
+	char word[RULELINE_WORD_MAX];
 	unsigned int seconds;
+	uint64_t sent, dropped; /* of COPIES */
 	struct rule rule;
 	const char *text; /* of REFUSED; borrowed from the line */
 };
@@ -65,6 +74,8 @@ KT_CHECK int ruleline_parse(struct ruleline *l, const char *line,
 KT_CHECK int ruleline_put_word(struct buf *out, enum ruleline_verb verb,
 			       const char *word);
 KT_CHECK int ruleline_put_grace(struct buf *out, unsigned int seconds);
+KT_CHECK int ruleline_put_copies(struct buf *out, uint64_t sent,
+				 uint64_t dropped);
 KT_CHECK int ruleline_put_rule(struct buf *out, const struct rule *rule);
 /** ruleline_put() - a verb alone */
 KT_CHECK int ruleline_put(struct buf *out, enum ruleline_verb verb);

@@ -27,6 +27,7 @@ static uint64_t take(uint64_t h, const char *line)
 			abort();
 		return mix(h, err.msg);
 	}
+	h = (h ^ l.sent) * 31 + l.dropped;
 	h = mix(mix(h ^ (uint64_t)l.verb, l.word), l.text);
 	return l.verb == RULELINE_RULE ? mix(h, rule_print(&l.rule, text)) : h;
 }

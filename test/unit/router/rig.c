@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "pipe/pipe_fd.h"
+#include "router/copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,32 @@ static bool serves(struct router_env *env, struct backend_ref ref)
 
 	return !r->gone || ref.id != r->gone;
 }
+
+static void rig_wanted(void *user, uint16_t port,
+		       const struct rule_request *req, copier_want_fn *want,
+		       void *arg)
+{
+	(void)user;
+	(void)port;
+	for (size_t i = 0; i < req->nfields; i++) {
+		struct slice v = req->field[i].value;
+
+		if (!slice_is_nocase(req->field[i].name, "copy"))
+			continue;
+		for (size_t k = 0; k < v.n; k++)
+			want(arg, (uint64_t)(v.p[k] - 'a' + 1), v.p[k] != 'z');
+	}
+}
+
+static void rig_counted(void *user, uint64_t id, bool sent)
+{
+	struct rig *r = user;
+
+	(void)id;
+	*(sent ? &r->sent : &r->dropped) += 1;
+}
+
+static const struct copier_ops rig_copier = { rig_wanted, rig_counted };
 
 static void on_timer(struct timer *t)
 {
@@ -85,6 +112,10 @@ static struct pipe *do_open(struct router_env *env, uint16_t port,
 		.ref = ref, .fd = -1, .error = r->refuse, .rig = r
 	};
 	o->pipe = pipe_fd_opening(env->loop, cancel, o);
+	if (ref.id > 2 && r->hold_copies)
+		return o->pipe;
+	if (ref.id > 2)
+		o->error = r->refuse_copies;
 	loop_timer_start(env->loop, &o->timer, 0, on_timer);
 	return o->pipe;
 }
@@ -109,6 +140,7 @@ void rig_init(struct rig *r, enum router_proto proto)
 				      .choose = choose,
 				      .open = do_open,
 				      .serves = serves };
+	r->env.copier = copier_new(&r->env, &rig_copier, r);
 	r->caller = sv[1];
 	r->conn = router_http_take(&r->env, 80, proto,
 				   pipe_fd_new(r->env.loop, sv[0]), &from,
@@ -118,6 +150,7 @@ void rig_init(struct rig *r, enum router_proto proto)
 void rig_fini(struct rig *r)
 {
 	router_conn_free(r->conn);
+	copier_free(r->env.copier);
 	rig_run(r);
 	if (r->caller >= 0)
 		close(r->caller);

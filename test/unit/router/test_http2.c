@@ -214,7 +214,8 @@ static int32_t ask(struct peer *p, const char *to, const char *say, bool finish)
 	const nghttp2_nv nv[] = {
 		field(":method", "POST"),	 field(":scheme", "http"),
 		field(":authority", "web.t:80"), field(":path", "/a?b"),
-		field("te", "trailers"),	 field("to", to)
+		field("te", "trailers"),
+		field(strcmp(to, "c") == 0 ? "copy" : "to", to)
 	};
 	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(p->ng);
 	nghttp2_data_provider dp = { { .ptr = &p->s[id] }, on_read };
@@ -920,6 +921,126 @@ static void backend_without_it(void **state)
 	assert_non_null(strstr(caller.s[id].head, ":status: 501\n"));
 }
 
+/* --- copies --------------------------------------------------------------- */
+
+/* the origin is "backend", who gets the copy "other" */
+static void connect_copy(void)
+{
+	turns(&caller, NULL, NULL);
+	assert_int_equal(rig.nopen, 2);
+	for (unsigned int i = 0; i < 2; i++)
+		peer_init(rig.open[i].ref.kind == BACKEND_ORIGIN ? &backend
+								 : &other,
+			  &rig, rig.open[i].fd, true);
+	turns(&caller, &backend, &other);
+}
+
+static void a_copy_with_body_and_trailers(void **state)
+{
+	int32_t id = ask(&caller, "c", "ping", false);
+
+	(void)state;
+	connect_copy();
+	assert_string_equal(other.s[1].head,
+			    ":method: POST\n:scheme: http\n"
+			    ":authority: web.t:80\n:path: /a?b\n"
+			    "te: trailers\ncopy: c\n"
+			    "x-forwarded-for: 10.9.8.7\nkt-copy: 1\n");
+	assert_null(strstr(backend.s[1].head, "kt-copy"));
+	assert_body(&other, 1, "ping");
+	answer(&other, 1, "thrown away", true);
+	turns(&caller, &backend, &other);
+	assert_int_equal(caller.s[id].body.len, 0);
+	caller.s[id].say = "more";
+	caller.s[id].finish = true;
+	caller.s[id].say_trailer = "x";
+	nghttp2_session_resume_data(caller.ng, id);
+	turns(&caller, &backend, &other);
+	assert_body(&backend, 1, "pingmore");
+	assert_body(&other, 1, "pingmore");
+	assert_true(other.s[1].ended);
+	assert_string_equal(other.s[1].trailer, backend.s[1].trailer);
+	answer(&backend, 1, "pong", true);
+	turns(&caller, &backend, &other);
+	assert_body(&caller, id, "pong");
+	assert_int_equal(caller.s[id].code, 0);
+	assert_int_equal(rig.sent, 1);
+	assert_int_equal(rig.dropped, 0);
+	assert_true(other.gone); /* a connection for each */
+}
+
+static void a_copy_without_a_body(void **state)
+{
+	int32_t id = ask(&caller, "c", NULL, true);
+
+	(void)state;
+	connect_copy();
+	assert_true(other.s[1].ended);
+	assert_int_equal(rig.sent, 1);
+	answer(&backend, 1, "ok", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, id, "ok");
+	assert_int_equal(rig.chosen, 1);
+}
+
+/* it takes nothing beyond its window: the request is not slower by that */
+static void a_copy_that_is_not_taken(void **state)
+{
+	int32_t id = ask(&caller, "c", NULL, false);
+
+	(void)state;
+	caller.s[id].left = 4 << 20;
+	caller.s[id].finish = true;
+	nghttp2_session_resume_data(caller.ng, id);
+	turns(&caller, NULL, NULL);
+	for (unsigned int i = 0; i < 2; i++)
+		if (rig.open[i].ref.kind == BACKEND_ORIGIN)
+			peer_init(&backend, &rig, rig.open[i].fd, true);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(backend.s[1].body.len, 4 << 20);
+	assert_true(backend.s[1].ended);
+	assert_int_equal(rig.dropped, 1);
+	answer(&backend, 1, "ok", true);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, id, "ok");
+}
+
+/* neither who resets the copy nor who refuses it is felt */
+static void a_copy_that_is_reset(void **state)
+{
+	int32_t id = ask(&caller, "c", "x", false), next;
+
+	(void)state;
+	connect_copy();
+	nghttp2_submit_rst_stream(other.ng, 0, 1, NGHTTP2_CANCEL);
+	turns(&caller, &backend, &other);
+	assert_int_equal(rig.dropped, 1);
+	rig.refuse_copies = -ECONNREFUSED;
+	next = ask(&caller, "c", "y", true);
+	turns(&caller, &backend, NULL);
+	assert_int_equal(rig.dropped, 2);
+	answer(&backend, 3, "second", true);
+	answer(&backend, 1, "first", true);
+	caller.s[id].finish = true;
+	nghttp2_session_resume_data(caller.ng, id);
+	turns(&caller, &backend, NULL);
+	assert_body(&caller, next, "second");
+	assert_body(&caller, id, "first");
+}
+
+/* the caller resets its stream: the copy ends, and counts as nothing */
+static void a_copy_of_what_is_given_up(void **state)
+{
+	int32_t id = ask(&caller, "c", "x", false);
+
+	(void)state;
+	connect_copy();
+	nghttp2_submit_rst_stream(caller.ng, 0, id, NGHTTP2_CANCEL);
+	turns(&caller, &backend, &other);
+	assert_true(other.gone);
+	assert_int_equal(rig.sent + rig.dropped, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -951,6 +1072,11 @@ int main(void)
 		T(told_at_once),
 		T(extended_connect),
 		T(backend_without_it),
+		T(a_copy_with_body_and_trailers),
+		T(a_copy_without_a_body),
+		T(a_copy_that_is_not_taken),
+		T(a_copy_that_is_reset),
+		T(a_copy_of_what_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,113 @@ static void limits(void **state)
 	free(many);
 }
 
+struct copied {
+	uint64_t id[8];
+	bool here;
+	size_t n;
+};
+
+static void note_copy(void *arg, uint64_t id, bool here)
+{
+	struct copied *c = arg;
+
+	c->id[c->n++ % ARRAY_SIZE(c->id)] = id;
+	c->here = here;
+}
+
+static struct copied copied_of(uint16_t port, const char *value, int64_t now)
+{
+	const struct rule_field f[] = { { { "version", 7 },
+					  { value, strlen(value) } } };
+	const struct rule_request req = { { "GET", 3 }, { "/", 1 }, f, 1 };
+	struct copied c = { 0 };
+
+	table_copies(t, port, &req, now, note_copy, &c);
+	return c;
+}
+
+/* who wants copies takes nothing, and is in nobody's way */
+static void copies_take_nothing(void **state)
+{
+	uint64_t a = table_join(t), b = table_join(t), c = table_join(t);
+	struct copied got;
+
+	(void)state;
+	assert_int_equal(
+		commit(a, "ann", 0, "80/copy=100 header:version=x", NULL), 0);
+	assert_int_equal(commit(c, "cyd", 0, "80/copy=100 all",
+				"80/copy=100 header:version=x"),
+			 0);
+	assert_int_equal(marked(80, "x", 0), 0);
+	assert_int_equal(table_choose(t, 80, false, NULL, 0), 0);
+	got = copied_of(80, "x", 0);
+	assert_int_equal(got.n, 2); /* once each */
+	assert_int_equal(got.id[0], a);
+	assert_int_equal(got.id[1], c);
+	assert_true(got.here);
+	assert_int_equal(copied_of(80, "y", 0).n, 1);
+	assert_int_equal(copied_of(81, "x", 0).n, 0);
+	/* who takes them over is not kept from it */
+	assert_int_equal(commit(b, "bob", 0, "80 header:version=x", NULL), 0);
+	assert_int_equal(marked(80, "x", 0), b);
+	/* and what is his nobody copies */
+	assert_int_equal(
+		commit(a, "ann", 0, "80/copy=9 header:version=x", NULL),
+		-EEXIST);
+	assert_string_equal(why.holder, "bob");
+	assert_int_equal(
+		commit(a, "ann", 0, "80/copy=9 header:version=x path:/a", NULL),
+		0);
+	assert_true(table_serves(t, a));
+	assert_true(table_has_port(t, a, 80, false, 0));
+}
+
+static void copies_of_one_that_is_lost(void **state)
+{
+	uint64_t a = table_join(t);
+	struct copied got;
+
+	(void)state;
+	assert_int_equal(commit(a, "ann", 0, "80/copy=100 all", NULL), 0);
+	table_lost(t, a, 1000);
+	got = copied_of(80, "x", 1000 + GRACE - 1);
+	assert_int_equal(got.n, 1);
+	assert_false(got.here);
+	assert_int_equal(copied_of(80, "x", 1000 + GRACE).n, 0);
+	assert_int_equal(table_back(t, a, 1000 + GRACE, &why), 0);
+	assert_true(copied_of(80, "x", 1000 + GRACE).here);
+}
+
+/* at no time is it more than one request from its share */
+static void share_is_kept(void **state)
+{
+	static const char *const rules[] = { "80/copy=1 all", "80/copy=10 all",
+					     "80/copy=50 all", "80/copy=99 all",
+					     "80/copy=100 all" };
+	static const int percent[] = { 1, 10, 50, 99, 100 };
+	uint64_t a = table_join(t);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		int n = 0, runs = 0, last = -1;
+
+		assert_int_equal(commit(a, "ann", 0, rules[i], NULL), 0);
+		for (int k = 1; k <= 20000; k++) {
+			int one = (int)copied_of(80, "x", 0).n;
+
+			n += one;
+			runs += one == last;
+			last = one;
+			if (100 * n > k * percent[i] + 100 ||
+			    100 * n < k * percent[i] - 100)
+				fail_msg("%s: %d of %d", rules[i], n, k);
+		}
+		/* of two every other one, but not always the same one */
+		if (percent[i] == 50)
+			assert_true(runs > 1000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +317,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(grace_and_return, begin, end),
 		cmocka_unit_test_setup_teardown(taken_while_away, begin, end),
 		cmocka_unit_test_setup_teardown(limits, begin, end),
+		cmocka_unit_test_setup_teardown(copies_take_nothing, begin,
+						end),
+		cmocka_unit_test_setup_teardown(copies_of_one_that_is_lost,
+						begin, end),
+		cmocka_unit_test_setup_teardown(share_is_kept, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,14 @@ static void on_caller(void *user, const struct inbound_caller *c)
 	l->last = *c;
 }
 
+static void on_copies(void *user, uint64_t sent, uint64_t dropped)
+{
+	struct laptop *l = user;
+
+	l->copies_sent += sent;
+	l->copies_dropped += dropped;
+}
+
 static void on_ending(void *user)
 {
 	struct laptop *l = user;
@@ -83,6 +91,7 @@ static const struct inbound_events events = {
 	.ending = on_ending,
 	.refused = on_refused,
 	.caller = on_caller,
+	.copies = on_copies,
 };
 
 int connect_to(uint16_t to)

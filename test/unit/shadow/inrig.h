@@ -25,6 +25,7 @@ struct laptop {
 	bool up, accepted, lost, dead, refused, ending;
 	bool wait; /* told that the shadow ends: have it wait */
 	unsigned int resumed, callers;
+	uint64_t copies_sent, copies_dropped;
 	struct inbound_caller last;
 	char holder[64], text[256];
 };

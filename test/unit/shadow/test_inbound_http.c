@@ -5,6 +5,7 @@
 #include "inrig.h"
 
 #include "base/mem.h"
+#include "router/copy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -314,6 +315,139 @@ static void a_held_request(void **state)
 	laptop_free(&ann);
 }
 
+/* --- copies --------------------------------------------------------------- */
+
+static const char *copy_rule(int percent)
+{
+	static char r[64];
+
+	snprintf(r, sizeof(r), "%u/copy=%d header:version=ann", port, percent);
+	return r;
+}
+
+/* one that is asked, and its answer from home */
+static void asked_at_home(int fd, int home)
+{
+	ask(fd, "ann");
+	hear(home, "\r\n\r\n");
+	assert_null(strcasestr(text, "kt-copy"));
+	answer(home, "from home");
+	hear(fd, "from home");
+}
+
+static void until_counted(const struct laptop *l, uint64_t sent,
+			  uint64_t dropped)
+{
+	int64_t end = clock_ns() + 20 * NS_SEC;
+
+	while (l->copies_sent + l->copies_dropped < sent + dropped &&
+	       clock_ns() < end)
+		loop_once(rig.loop, 10 * NS_MS);
+	assert_int_equal(l->copies_sent, sent);
+	assert_int_equal(l->copies_dropped, dropped);
+}
+
+static void a_copy_comes_and_home_answers(void **state)
+{
+	struct laptop ann, bob;
+	int a, home, la;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, copy_rule(100), NULL);
+	assert_true(ann.accepted);
+	a = connect_to(port);
+	ask(a, "ann");
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	/* before it has answered */
+	la = accept_one(ann.listener);
+	hear(la, "\r\n\r\n");
+	assert_non_null(strstr(text, "GET /x HTTP/1.1\r\n"));
+	assert_non_null(strstr(text, "\r\nkt-copy: 1\r\n"));
+	assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
+	answer(la, "from ann");
+	answer(home, "from home");
+	hear(a, "from home");
+	close(la);
+	/* not marked */
+	ask(a, "cyd");
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	assert_true(nobody_comes(ann.listener));
+	until_counted(&ann, 1, 0);
+	/* taken over by somebody: his alone */
+	laptop_new(&bob, "bob", 2, rule("ann"), NULL);
+	assert_true(bob.accepted);
+	ask(a, "ann");
+	la = accept_one(bob.listener);
+	hear(la, "\r\n\r\n");
+	answer(la, "from bob");
+	hear(a, "from bob");
+	assert_true(nobody_comes(ann.listener));
+	close(a);
+	close(la);
+	close(home);
+	laptop_free(&bob);
+	laptop_free(&ann);
+}
+
+/* it has stopped: nothing is read from its connection, nobody answers there */
+static void a_laptop_that_hangs(void **state)
+{
+	struct laptop ann;
+	int64_t start, longest = 0;
+	int a, home;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, copy_rule(100), NULL);
+	inbound_hold(ann.in, true);
+	a = connect_to(port);
+	ask(a, "ann");
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	for (int i = 0; i < 200; i++) {
+		start = clock_ns();
+		asked_at_home(a, home);
+		longest = MAX(longest, clock_ns() - start);
+	}
+	assert_true(longest < 5 * NS_SEC); /* no time-out is waited for */
+	/* those that wait are bounded: the others are dropped, and counted */
+	until_counted(&ann, 0, 201 - COPY_CLIENT_N);
+	close(a);
+	close(home);
+	laptop_free(&ann);
+}
+
+/* nobody listens, and then its network is gone */
+static void a_laptop_that_is_gone(void **state)
+{
+	struct laptop ann;
+	int a, home;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, copy_rule(100), NULL);
+	close(ann.listener);
+	a = connect_to(port);
+	ask(a, "ann");
+	home = accept_one(origin);
+	hear(home, "\r\n\r\n");
+	answer(home, "from home");
+	hear(a, "from home");
+	until_counted(&ann, 0, 1);
+	laptop_cut(&ann);
+	for (int i = 0; i < 10; i++)
+		asked_at_home(a, home);
+	/* and what was dropped meanwhile is told when it is back */
+	laptop_attach(&ann);
+	until_counted(&ann, 0, 11);
+	close(a);
+	close(home);
+	inbound_free(ann.in);
+}
+
 int main(void)
 {
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -325,6 +459,9 @@ int main(void)
 		WITH_ORIGIN(waits_for_the_laptop_then_home),
 		WITH_ORIGIN(a_body_of_any_size),
 		WITH_ORIGIN(a_held_request),
+		WITH_ORIGIN(a_copy_comes_and_home_answers),
+		WITH_ORIGIN(a_laptop_that_hangs),
+		WITH_ORIGIN(a_laptop_that_is_gone),
 	};
 
 	setenv("SERVE_PROTO", "auto", 1);

@@ -266,6 +266,37 @@ static void whole_rules(void **state)
 	assert_int_equal(rule_parse(&a, "", NULL), -EINVAL);
 }
 
+static void copies(void **state)
+{
+	static const char *const bad[] = {
+		"80/copy all",	    "80/copy= all",   "80/copy=0 all",
+		"80/copy=101 all",  "80/copy=-1 all", "80/copy=1.5 all",
+		"80/copy=5/udp all", "80/udp/copy=5 all", "/copy=5 all",
+		"80/copy=5",	    "80/copy=5/copy=5 all",
+	};
+	struct rule a, b;
+	char out[RULE_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(rule_parse(&a, "80/copy=25 all", NULL), 0);
+	assert_int_equal(a.port, 80);
+	assert_int_equal(a.copy, 25);
+	assert_string_equal(rule_print(&a, out), "80/copy=25 all");
+	assert_int_equal(rule_parse(&b, "80 all", NULL), 0);
+	assert_int_equal(b.copy, 0);
+	assert_false(rule_same(&a, &b));
+	assert_int_equal(rule_parse(&b, "80/copy=24 all", NULL), 0);
+	assert_false(rule_same(&a, &b));
+	assert_int_equal(rule_parse(&a, "65535/copy=100 header:X=1 path:/",
+				    NULL),
+			 0);
+	assert_string_equal(rule_print(&a, out),
+			    "65535/copy=100 header:x=1 path:/");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (rule_parse(&a, bad[i], NULL) != -EINVAL)
+			fail_msg("%s", bad[i]);
+}
+
 static void as_typed(void **state)
 {
 	struct rule_match m = { 0 };
@@ -284,6 +315,7 @@ int main(void)
 		cmocka_unit_test(requests),	  cmocka_unit_test(cookies),
 		cmocka_unit_test(preflights),	  cmocka_unit_test(overlaps),
 		cmocka_unit_test(whole_rules),	  cmocka_unit_test(as_typed),
+		cmocka_unit_test(copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

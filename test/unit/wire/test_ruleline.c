@@ -102,6 +102,39 @@ static void limits(void **state)
 	assert_int_equal(read_one(&r, "user a\r\n"), -EINVAL);
 }
 
+static void of_copies(void **state)
+{
+	struct kt_error err = { 0 };
+	struct ruleline l;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 65536);
+	assert_int_equal(ruleline_put_word(&b, RULELINE_ABLE, "copy"), 0);
+	assert_int_equal(ruleline_put_copies(&b, 12, 9000000000), 0);
+	assert_int_equal(buf_put(&b, "", 1), 0);
+	assert_string_equal(buf_data(&b), "able copy\ncopies 12 9000000000\n");
+	buf_fini(&b);
+	assert_int_equal(ruleline_parse(&l, "able copy", &err), 0);
+	assert_int_equal(l.verb, RULELINE_ABLE);
+	assert_string_equal(l.word, "copy");
+	assert_int_equal(ruleline_parse(&l, "copies 12 9000000000", &err), 0);
+	assert_int_equal(l.verb, RULELINE_COPIES);
+	assert_int_equal(l.sent, 12);
+	assert_int_equal(l.dropped, 9000000000);
+	assert_int_equal(ruleline_parse(&l, "copies", &err), -EINVAL);
+	assert_int_equal(ruleline_parse(&l, "copies 1", &err), -EINVAL);
+	assert_int_equal(ruleline_parse(&l, "copies -1 1", &err), -EINVAL);
+	assert_int_equal(ruleline_parse(&l, "copies 1 -1", &err), -EINVAL);
+	assert_int_equal(ruleline_parse(&l, "copies 1 1 1", &err), -EINVAL);
+	assert_int_equal(ruleline_parse(&l, "copies 1 99999999999999999999",
+					&err),
+			 -EINVAL);
+	assert_int_equal(ruleline_parse(&l, "copies 1111111111111111111111111 1",
+					&err),
+			 -EINVAL);
+}
+
 static void malformed(void **state)
 {
 	struct kt_error err = { 0 };
@@ -128,6 +161,7 @@ int main(void)
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(lines_in_pieces),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(of_copies),
 		cmocka_unit_test(malformed),
 	};
 
