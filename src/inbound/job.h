@@ -102,7 +102,7 @@ struct job {
 	int copy; /* per cent of the requests that are copied; 0: none is */
 	uint64_t copies_sent, copies_dropped;
 	struct repeat drops; /* of copies */
-	struct repeat told; /* of what is watched */
+	struct repeat told;  /* of what is watched */
 
 	/** attend() - what the command watches has changed; may wait; NULL:
 	 *  nothing is watched. renew() - the Pod of the shadow is gone: 0: make

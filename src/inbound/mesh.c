@@ -36,8 +36,8 @@ static const char *mesh_copy_text(const struct mesh *m, char *dst, size_t size)
 		mesh_mark_text(m, mark, sizeof(mark));
 	if (m->job.copy < 100)
 		snprintf(share, sizeof(share), "%d %% of the ", m->job.copy);
-	snprintf(dst, size, "%srequests to Service %s/%s%s%s", share,
-		 m->job.ns, m->job.name, *mark ? " with " : "", mark);
+	snprintf(dst, size, "%srequests to Service %s/%s%s%s", share, m->job.ns,
+		 m->job.name, *mark ? " with " : "", mark);
 	return dst;
 }
 

@@ -40,8 +40,8 @@ static json_t *record_make(const struct mesh *m)
 		KT_ANNOTATION_CONFIG, job->config_text, "kt-match",
 		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
 		KT_ANNOTATION_OWNER, owner_token(job->owner),
-		KT_ANNOTATION_COPY, job->copy ? copy : NULL, "spec",
-		"selector", record_selector(m), "ports",
+		KT_ANNOTATION_COPY, job->copy ? copy : NULL, "spec", "selector",
+		record_selector(m), "ports",
 		json_at(job->service, "spec", "ports", NULL));
 }
 

@@ -51,7 +51,7 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 /** struct router_env - embed it; no operation may be NULL */
 struct router_env {
 	struct loop *loop;
-	int64_t hurry; /* time-outs are shorter by this factor; 0: 1 */
+	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
 	struct copier *copier; /* NULL: nothing is copied (copy.h) */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */

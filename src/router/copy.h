@@ -31,11 +31,11 @@
 #define COPY_FIELD "kt-copy"
 #define COPY_FIELD_VALUE "1"
 
-#define COPY_BYTES ((size_t)1 << 20)
+#define COPY_BYTES ((size_t)4 << 20)
 #define COPY_CLIENT_N 64
-#define COPY_CLIENT_BYTES ((size_t)4 << 20)
+#define COPY_CLIENT_BYTES ((size_t)16 << 20)
 #define COPY_ALL_N 128
-#define COPY_ALL_BYTES ((size_t)16 << 20)
+#define COPY_ALL_BYTES ((size_t)32 << 20)
 #define COPY_ANSWER ((size_t)1 << 20)
 #define COPY_STALL_NS (30 * NS_SEC)
 

@@ -115,8 +115,8 @@ static void copy_h2_on_closed(void *user, struct h2_stream *st)
 }
 
 static const struct h2_handler copy_h2_handler = {
-	copy_h2_on_begin, copy_h2_on_field, copy_h2_on_head,
-	copy_h2_on_data,  copy_h2_on_end,   copy_h2_on_piece,
+	copy_h2_on_begin, copy_h2_on_field,    copy_h2_on_head,
+	copy_h2_on_data,  copy_h2_on_end,      copy_h2_on_piece,
 	copy_h2_on_sent,  copy_h2_on_finished, copy_h2_on_closed
 };
 

@@ -34,8 +34,8 @@ struct copy {
 	size_t bytes;	    /* that were counted last */
 	size_t heard;	    /* of the answer */
 	bool owned, opened;
-	bool whole;   /* all of the request is here */
-	bool sent;    /* and has gone */
+	bool whole; /* all of the request is here */
+	bool sent;  /* and has gone */
 };
 
 /* --- copy_h2.c ------------------------------------------------------------ */

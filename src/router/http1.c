@@ -72,7 +72,7 @@ struct http1 {
 	unsigned int tries;
 	struct backend_ref ref;
 	struct copies copies; /* while it is not whole */
-	int error; /* of the backend's connection */
+	int error;	      /* of the backend's connection */
 
 	/* the response */
 	struct http1_flow answer;

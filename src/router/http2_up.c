@@ -264,8 +264,7 @@ void http2_route(struct http2_call *k, bool last)
 		http2_refuse(k, "502", "nobody serves this request");
 		return;
 	}
-	copies = !k->extended &&
-		 copies_begin(&k->copies, rc, k->ref, &req);
+	copies = !k->extended && copies_begin(&k->copies, rc, k->ref, &req);
 	if (http2_head_forwarded(k->head, &rc->from) < 0) {
 		copies_abort(&k->copies);
 		http2_refuse(k, "431", "the request's head is too large");

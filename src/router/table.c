@@ -224,8 +224,7 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 				(all == best_all && c->order < best->order);
 
 			if (!better || r->copy || r->port != port ||
-			    r->udp != udp ||
-			    !rule_match_has(&r->match, req))
+			    r->udp != udp || !rule_match_has(&r->match, req))
 				continue;
 			best = c;
 			best_all = all;
@@ -267,9 +266,9 @@ void table_copies(struct table *t, uint16_t port,
 
 		if (!c->ncopies || !in_force(c, now))
 			continue;
-		while (i < c->n && !(c->rules[i].copy &&
-				     c->rules[i].port == port &&
-				     rule_match_has(&c->rules[i].match, req)))
+		while (i < c->n &&
+		       !(c->rules[i].copy && c->rules[i].port == port &&
+			 rule_match_has(&c->rules[i].match, req)))
 			i++;
 		if (i < c->n &&
 		    table_is_copied(t, &c->owed[i], c->rules[i].copy))

@@ -41,7 +41,7 @@ struct laptop {
 	size_t nheld;
 	uint64_t copies_sent, copies_dropped;
 	struct timer copies; /* it is to be told of these */
-	bool broken; /* the set cannot be taken: says so at its end */
+	bool broken;	     /* the set cannot be taken: says so at its end */
 	char why[256];
 };
 

@@ -122,8 +122,7 @@ static void inbound_take_line(struct inbound *in, const char *line)
 		in->able_copy |= strcmp(l.word, "copy") == 0;
 	else if (l.verb == RULELINE_COPIES)
 		inbound_count(in, &l);
-	else if ((l.verb == RULELINE_REFUSED ||
-		  l.verb == RULELINE_ACCEPTED) &&
+	else if ((l.verb == RULELINE_REFUSED || l.verb == RULELINE_ACCEPTED) &&
 		 inbound_cannot_copy(in))
 		return;
 	else if (l.verb == RULELINE_REFUSED)

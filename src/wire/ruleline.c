@@ -10,9 +10,8 @@
 #include <string.h>
 
 static const char *const verbs[] = {
-	"",	    "user",    "grace", "rule",	  "commit", "version",
-	"accepted", "refused", "drain", "ending", "wait",   "able",
-	"copies",
+	"",	   "user",  "grace",  "rule", "commit", "version", "accepted",
+	"refused", "drain", "ending", "wait", "able",	"copies",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 

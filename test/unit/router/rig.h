@@ -38,8 +38,8 @@ struct rig {
 	bool moved;
 	uint64_t gone; /* client that serves no more; 0: none */
 	unsigned int chosen;
-	int refuse_copies; /* connections for copies get this -errno */
-	bool hold_copies;  /* or no answer at all */
+	int refuse_copies;	    /* connections for copies get this -errno */
+	bool hold_copies;	    /* or no answer at all */
 	unsigned int sent, dropped; /* copies */
 	struct rig_open open[RIG_OPENS];
 	unsigned int nopen;

@@ -212,8 +212,10 @@ static nghttp2_nv field(const char *name, const char *value)
 static int32_t ask(struct peer *p, const char *to, const char *say, bool finish)
 {
 	const nghttp2_nv nv[] = {
-		field(":method", "POST"),	 field(":scheme", "http"),
-		field(":authority", "web.t:80"), field(":path", "/a?b"),
+		field(":method", "POST"),
+		field(":scheme", "http"),
+		field(":authority", "web.t:80"),
+		field(":path", "/a?b"),
 		field("te", "trailers"),
 		field(strcmp(to, "c") == 0 ? "copy" : "to", to)
 	};
@@ -989,7 +991,7 @@ static void a_copy_that_is_not_taken(void **state)
 	int32_t id = ask(&caller, "c", NULL, false);
 
 	(void)state;
-	caller.s[id].left = 4 << 20;
+	caller.s[id].left = 8 << 20;
 	caller.s[id].finish = true;
 	nghttp2_session_resume_data(caller.ng, id);
 	turns(&caller, NULL, NULL);
@@ -997,7 +999,7 @@ static void a_copy_that_is_not_taken(void **state)
 		if (rig.open[i].ref.kind == BACKEND_ORIGIN)
 			peer_init(&backend, &rig, rig.open[i].fd, true);
 	turns(&caller, &backend, NULL);
-	assert_int_equal(backend.s[1].body.len, 4 << 20);
+	assert_int_equal(backend.s[1].body.len, 8 << 20);
 	assert_true(backend.s[1].ended);
 	assert_int_equal(rig.dropped, 1);
 	answer(&backend, 1, "ok", true);

@@ -126,14 +126,13 @@ static void begin(const char *rule)
 {
 	const struct session_config cfg = session_config_default();
 	struct rule r;
-	const struct inbound_spec spec = {
-		.user = "ann", .rules = &r, .nrules = 1
-	};
+	const struct inbound_spec spec = { .user = "ann",
+					   .rules = &r,
+					   .nrules = 1 };
 	int sv[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-				    sv),
-			 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
 	assert_int_equal(rule_parse(&r, rule, NULL), 0);
 	accepted = refused = false;
 	sent = dropped = 0;
@@ -177,8 +176,8 @@ static void an_older_one_refuses(void **state)
 {
 	(void)state;
 	begin("80/copy=10 all");
-	assert_non_null(memmem(buf_data(&said), said.len,
-			       "rule 80/copy=10 all\n", 20));
+	assert_non_null(
+		memmem(buf_data(&said), said.len, "rule 80/copy=10 all\n", 20));
 	shadow_says("version 0.3.9\n"
 		    "refused - '80/copy=10 all' is no rule\n");
 	assert_true(refused && !accepted);

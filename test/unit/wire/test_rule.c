@@ -269,10 +269,10 @@ static void whole_rules(void **state)
 static void copies(void **state)
 {
 	static const char *const bad[] = {
-		"80/copy all",	    "80/copy= all",   "80/copy=0 all",
-		"80/copy=101 all",  "80/copy=-1 all", "80/copy=1.5 all",
-		"80/copy=5/udp all", "80/udp/copy=5 all", "/copy=5 all",
-		"80/copy=5",	    "80/copy=5/copy=5 all",
+		"80/copy all",	     "80/copy= all",	     "80/copy=0 all",
+		"80/copy=101 all",   "80/copy=-1 all",	     "80/copy=1.5 all",
+		"80/copy=5/udp all", "80/udp/copy=5 all",    "/copy=5 all",
+		"80/copy=5",	     "80/copy=5/copy=5 all",
 	};
 	struct rule a, b;
 	char out[RULE_TEXT_MAX];
@@ -287,9 +287,8 @@ static void copies(void **state)
 	assert_false(rule_same(&a, &b));
 	assert_int_equal(rule_parse(&b, "80/copy=24 all", NULL), 0);
 	assert_false(rule_same(&a, &b));
-	assert_int_equal(rule_parse(&a, "65535/copy=100 header:X=1 path:/",
-				    NULL),
-			 0);
+	assert_int_equal(
+		rule_parse(&a, "65535/copy=100 header:X=1 path:/", NULL), 0);
 	assert_string_equal(rule_print(&a, out),
 			    "65535/copy=100 header:x=1 path:/");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -127,12 +127,12 @@ static void of_copies(void **state)
 	assert_int_equal(ruleline_parse(&l, "copies -1 1", &err), -EINVAL);
 	assert_int_equal(ruleline_parse(&l, "copies 1 -1", &err), -EINVAL);
 	assert_int_equal(ruleline_parse(&l, "copies 1 1 1", &err), -EINVAL);
-	assert_int_equal(ruleline_parse(&l, "copies 1 99999999999999999999",
-					&err),
-			 -EINVAL);
-	assert_int_equal(ruleline_parse(&l, "copies 1111111111111111111111111 1",
-					&err),
-			 -EINVAL);
+	assert_int_equal(
+		ruleline_parse(&l, "copies 1 99999999999999999999", &err),
+		-EINVAL);
+	assert_int_equal(
+		ruleline_parse(&l, "copies 1111111111111111111111111 1", &err),
+		-EINVAL);
 }
 
 static void malformed(void **state)
