@@ -361,7 +361,9 @@ static void job_do_drain(struct job *job, int64_t settle)
 		      "Requests under way end (Ctrl-C ends them now)");
 	if (signals_sleep(job->app->signals, settle) < 0)
 		return;
-	while ((inbound_callers(tunnel) || handover_callers(job)) &&
+	/* for the answer to a copy nobody waits */
+	while (!job->copy &&
+	       (inbound_callers(tunnel) || handover_callers(job)) &&
 	       clock_ns() < end) {
 		inbound_end_quiet(tunnel, job_quiet(end));
 		handover_end_quiet(job, job_quiet(end));
