@@ -101,15 +101,3 @@ counted() { # FIELD AT-LEAST
   leave a
   eventually 20 nothing_left
 }
-
-@test "mesh --copy: what cannot be is told" {
-  ktctl_run alice mesh web -n "$NS" --expose 8080 --percent 10
-  ended_with 2 "without --copy"
-  ktctl_run alice mesh web -n "$NS" --expose 8080 --copy --mode manual
-  ended_with 2 "--copy is for --mode auto"
-  ktctl_run alice mesh web -n "$NS" --expose 8080 --copy --percent 0
-  ended_with 2 "--percent"
-  ktctl_run alice mesh web -n "$NS" --expose 8080 --copy --percent 101
-  ended_with 2 "--percent"
-  nothing_left
-}

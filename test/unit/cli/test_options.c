@@ -188,6 +188,14 @@ static void job(void **state)
 	assert_string_equal(c.o.mesh.version_mark, "me:x");
 	assert_string_equal(c.o.mesh.match, "path:/api");
 	assert_int_equal(c.o.mesh.in.grace_time, 10);
+	assert_false(c.o.mesh.copy);
+	cli_fini(&c);
+	cli_run(&c, "ktctl mesh web --expose 80 --copy");
+	assert_true(c.o.mesh.copy && !c.o.mesh.percent_given);
+	assert_int_equal(c.o.mesh.percent, 100);
+	cli_fini(&c);
+	cli_run(&c, "ktctl mesh web --expose 80 --copy --percent 100");
+	assert_true(c.o.mesh.copy && c.o.mesh.percent_given);
 	cli_fini(&c);
 	cli_run(&c, "ktctl preview new --expose x");
 	assert_int_equal(c.rc, -EINVAL);
