@@ -4,10 +4,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_GROUPS 65536 /* NGROUPS_MAX of the kernel */
 
@@ -72,4 +74,13 @@ void caller_fini(struct caller *c)
 	free(c->shell);
 	free(c->groups);
 	*c = (struct caller){ 0 };
+}
+
+/* The groups first, while that is still allowed */
+int caller_become(const struct caller *c)
+{
+	if (setgroups(c->ngroups, c->groups) < 0 || setgid(c->gid) < 0 ||
+	    setuid(c->uid) < 0)
+		return -errno;
+	return 0;
 }

@@ -22,5 +22,7 @@ struct caller {
  *  caller_fini() is due then. Looks into the user database (may block). */
 KT_CHECK bool caller_get(struct caller *c);
 void caller_fini(struct caller *c);
+/** caller_become() - this process is @c's from now on, for good; -errno */
+KT_CHECK int caller_become(const struct caller *c);
 
 #endif

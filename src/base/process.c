@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -153,15 +152,6 @@ static void process_on_timeout(struct timer *t)
 	process_finish(container_of(t, struct process, timer), -ETIMEDOUT);
 }
 
-/* For good: the groups first, while that is still allowed. */
-static int process_become(const struct caller *c)
-{
-	if (setgroups(c->ngroups, c->groups) < 0 || setgid(c->gid) < 0 ||
-	    setuid(c->uid) < 0)
-		return -errno;
-	return 0;
-}
-
 static void child_exec(const struct process_spec *spec, int in, int out,
 		       int errfd)
 {
@@ -174,7 +164,7 @@ static void child_exec(const struct process_spec *spec, int in, int out,
 	if (dup2(out, 1) < 0 ||
 	    (!spec->terminal && (dup2(in, 0) < 0 || dup2(errfd, 2) < 0)))
 		_exit(127);
-	if (spec->as && process_become(spec->as) < 0) {
+	if (spec->as && caller_become(spec->as) < 0) {
 		dprintf(2, "run as %s: %s", spec->as->name, strerror(errno));
 		_exit(127);
 	}

@@ -67,6 +67,7 @@ int command_preview(struct app *app, const struct options *o);
 int command_forward(struct app *app, const struct options *o);
 int command_clean(struct app *app, const struct options *o);
 int command_recover(struct app *app, const struct options *o);
+int command_apply(struct app *app, const struct options *o);
 int command_birdseye(struct app *app, const struct options *o);
 int command_doctor(struct app *app, const struct options *o);
 int command_image_export(struct app *app, const struct options *o);

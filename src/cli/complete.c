@@ -136,7 +136,8 @@ static void offer_values(struct complete *c, const struct option *opt)
 		break;
 	default:
 		if (!offer_live_value(c, opt))
-			c->files = strcmp(opt->name, "kubeconfig") == 0;
+			c->files = strcmp(opt->name, "kubeconfig") == 0 ||
+				   strcmp(opt->name, "file") == 0;
 		break;
 	}
 }
@@ -156,7 +157,8 @@ static void offer_flags(const struct complete *c, const struct command *cmd)
 	const struct option *opt;
 
 	for_each_option (opt, cmd ? cmd->options : NULL)
-		offer_flag(c, opt->name, opt->summary);
+		if (!opt->hidden)
+			offer_flag(c, opt->name, opt->summary);
 	for_each_option (opt, global_option_table)
 		if (!opt->hidden)
 			offer_flag(c, opt->name, opt->summary);

@@ -117,7 +117,15 @@ struct forward_options {
 /** struct session_options - of every command that runs until it is ended */
 struct session_options {
 	bool background;
-	int with; /* ends with this process; 0: with none */
+	int with;      /* ends with this process; 0: with none */
+	char *applied; /* by "ktctl apply", or NULL (apply/sessions.h) */
+};
+
+struct apply_options {
+	char *file; /* NULL: the one of this directory; "-": stdin */
+	int output; /* enum output_form */
+	bool dry_run;
+	bool remove;
 };
 
 struct config_options {
@@ -174,6 +182,7 @@ struct birdseye_options {
 };
 
 struct command;
+struct given;
 
 /** struct options - everything one run of ktctl was asked to do */
 struct options {
@@ -193,10 +202,13 @@ struct options {
 	struct status_options status;
 	struct disconnect_options disconnect;
 	struct birdseye_options birdseye;
+	struct apply_options apply;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */
 	size_t nargs;
+	const struct given *given; /* flags of the command line, borrowed */
+	size_t ngiven;
 };
 
 /** options_fini() - free what the rows of the table put in */

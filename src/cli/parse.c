@@ -142,7 +142,8 @@ static int unknown_flag(struct parser *p, const char *dashes, const char *flag,
 	suggest_init(&s, flag, len);
 	if (len > 1) {
 		for_each_option (opt, c ? c->options : NULL)
-			suggest_offer(&s, opt->name);
+			if (!opt->hidden)
+				suggest_offer(&s, opt->name);
 		for_each_option (opt, global_option_table)
 			suggest_offer(&s, opt->name);
 		suggest_offer(&s, "help");

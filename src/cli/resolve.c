@@ -267,7 +267,9 @@ int options_resolve(struct options *o, const struct invocation *inv,
 
 	*o = (struct options){ .command = c,
 			       .args = inv->args,
-			       .nargs = inv->nargs };
+			       .nargs = inv->nargs,
+			       .given = inv->flags,
+			       .ngiven = inv->nflags };
 	rc = set_table(o, global_option_table, "global", cfg, err);
 	if (rc == 0 && c)
 		rc = set_table(o, c->options, c->group, cfg, err);

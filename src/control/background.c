@@ -109,6 +109,32 @@ static int background_child(struct background **out, const struct home *h,
 	return background_open_log(b, h, command, err);
 }
 
+/* of the parent, which only waits */
+static pid_t background_pid;
+
+/* Told to leave, the parent tells the child and goes on waiting: so who waits
+ * for the parent waits for the clean-up. What a terminal sends is for the whole
+ * process group: the child has it already. */
+static void background_pass(int signo, siginfo_t *si, void *context)
+{
+	(void)context;
+	if (si->si_code != SI_KERNEL)
+		kill(background_pid, signo);
+}
+
+static void background_listen(pid_t pid)
+{
+	struct sigaction pass = { .sa_sigaction = background_pass,
+				  .sa_flags = SA_SIGINFO };
+
+	background_pid = pid;
+	/* Ctrl-C is the child's: it cleans up, and its status is ours */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	sigaction(SIGTERM, &pass, NULL);
+	sigaction(SIGHUP, &pass, NULL);
+}
+
 int background_start(struct background **b, const struct home *h,
 		     const char *command, int *status, struct kt_error *err)
 {
@@ -133,9 +159,7 @@ int background_start(struct background **b, const struct home *h,
 		return background_child(b, h, command, pair[1], self, err);
 	}
 	close(pair[1]);
-	/* Ctrl-C is the child's: it cleans up, and its status is ours */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
+	background_listen(pid);
 	*status = background_await(pid, pair[0]);
 	close(pair[0]);
 	return 1;

@@ -11,7 +11,8 @@
  *
  * It is forked off before anything else is there: loop, threads, descriptors.
  * Until all is up the child has the terminal, Ctrl-C and the parent's standard
- * streams, so that what it says is seen as ever; the parent only waits. Then
+ * streams, so that what it says is seen as ever; the parent only waits, and
+ * passes TERM and HUP on. Then
  * the child takes a session of its own, and its messages go to a file; the
  * parent ends with 0. When the child ends before, its exit status is the
  * parent's.

@@ -27,6 +27,7 @@
 #define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
 #define IMAGE(field) .offset = offsetof(struct options, image.field)
 #define BIRDSEYE(field) .offset = offsetof(struct options, birdseye.field)
+#define APPLY(field) .offset = offsetof(struct options, apply.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
@@ -114,11 +115,15 @@ const struct option global_option_table[] = {
 	  "'ktctl disconnect'",                                                \
 	  SESSION(background),                                                 \
 	  .no_config = true },                                                 \
+		{ "with",	  0,                                           \
+		  VALUE_INT,	  "0",                                         \
+		  "PID",	  "end when this process does; 0: with none",  \
+		  SESSION(with),  .min = 0,                                    \
+		  .max = 4194304, .no_config = true },                         \
 	{                                                                      \
-		"with", 0, VALUE_INT, "0", "PID",                              \
-			"end when this process does; 0: with none",            \
-			SESSION(with), .min = 0, .max = 4194304,               \
-				       .no_config = true                       \
+		"applied", 0, VALUE_STRING, "", "BY",                          \
+			"which file's 'ktctl apply' has started it",           \
+			SESSION(applied), .hidden = true, .no_config = true    \
 	}
 
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
@@ -407,6 +412,23 @@ static const struct option birdseye_options[] = {
 	{ 0 },
 };
 
+static const struct option apply_options[] = {
+	{ "file", 'f', VALUE_STRING, "", "FILE",
+	  "what is wanted; - is stdin; without it ktctl.yaml or .ktctl.yaml "
+	  "of this directory",
+	  APPLY(file), .no_config = true },
+	{ "delete", 0, VALUE_BOOL, "false", NULL,
+	  "end all that this file's apply has started", APPLY(remove),
+	  .no_config = true },
+	{ "dry-run", 0, VALUE_BOOL, "false", NULL,
+	  "only show the difference: = stays, + begins, ~ begins anew, - ends",
+	  APPLY(dry_run), .no_config = true },
+	{ "dryRun", 0, VALUE_BOOL, "false", NULL, "as --dry-run",
+	  APPLY(dry_run), .hidden = true, .no_config = true },
+	OUTPUT_ROW(APPLY(output)),
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -530,6 +552,21 @@ const struct command command_table[] = {
 		.max_args = MAX_ARGS,
 		.loop = true,
 		.run = command_disconnect,
+	},
+	{
+		.name = "apply",
+		.summary = "all that a file says this machine wants",
+		.args = "",
+		.details =
+			"Starts in the background what the file names and does "
+			"not run yet, in its order: connect,\n"
+			"forward, exchange, mesh, preview. What has changed "
+			"is started anew, what is no longer\n"
+			"named is ended, the rest is left alone. All come up, "
+			"or all is as before.",
+		.options = apply_options,
+		.loop = true,
+		.run = command_apply,
 	},
 	{
 		.name = "recover",

@@ -14,8 +14,8 @@
  * DOC: JSON Schema, as far as docs/schema uses it
  *
  * type, enum, const, properties, required, additionalProperties (false), items,
- * minimum, pattern, $ref into #/$defs. Any other word fails the test: nothing
- * is passed over in silence.
+ * minimum, maximum, pattern, $ref into #/$defs. Any other word fails the test:
+ * nothing is passed over in silence.
  */
 
 struct schema {
@@ -165,6 +165,9 @@ static inline bool schema_word(struct schema *s, const json_t *v,
 	if (strcmp(word, "minimum") == 0)
 		return !json_is_number(v) ||
 		       json_number_value(v) >= json_number_value(arg);
+	if (strcmp(word, "maximum") == 0)
+		return !json_is_number(v) ||
+		       json_number_value(v) <= json_number_value(arg);
 	if (strcmp(word, "pattern") == 0)
 		return schema_pattern(v, json_string_value(arg));
 	if (strcmp(word, "required") == 0)

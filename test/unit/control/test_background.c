@@ -157,6 +157,49 @@ static void leaves_with_its_caller(void **state)
 	free(fifo);
 }
 
+/* Cleans up when it is told to leave, and has a status of its own */
+static void leaves_with_seven(struct background *b)
+{
+	sigset_t set;
+	int signo = 0, fd;
+
+	(void)b;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = open(fifo, O_WRONLY);
+	if (write(fd, &signo, sizeof(signo)) != sizeof(signo))
+		_exit(1);
+	sigwait(&set, &signo);
+	usleep(100000);
+	_exit(signo == SIGTERM || signo == SIGHUP ? 7 : 1);
+}
+
+static void caller_waits_for_the_clean_up(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGHUP };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		auto_close int fd = -1;
+		int word = -1, status;
+		pid_t pid;
+
+		fifo = xasprintf("%s/fifo", home.user);
+		assert_int_equal(mkfifo(fifo, 0600), 0);
+		pid = launch(leaves_with_seven);
+		fd = open(fifo, O_RDONLY);
+		assert_int_equal(read(fd, &word, sizeof(word)), sizeof(word));
+		kill(pid, signals[i]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 7);
+		unlink(fifo);
+		free(fifo);
+	}
+}
+
 static void needs_a_home(void **state)
 {
 	struct home nowhere = home;
@@ -213,6 +256,7 @@ int main(void)
 		cmocka_unit_test(ended_before_it_was_up),
 		cmocka_unit_test(goes_on_when_up),
 		cmocka_unit_test(leaves_with_its_caller),
+		cmocka_unit_test(caller_waits_for_the_clean_up),
 		cmocka_unit_test(needs_a_home),
 	};
 

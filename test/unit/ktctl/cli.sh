@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# cli.sh KTCTL: the command line as a user meets it, without a cluster. TAP.
+# cli.sh KTCTL SCHEMAS: the command line as a user meets it, without a cluster. TAP.
 set -u
 
 ktctl=$(realpath "$1")
+schemas=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-cli.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export HOME=$work PATH=${ktctl%/*}:$PATH
@@ -208,6 +210,7 @@ preview
 forward
 status
 disconnect
+apply
 recover
 clean
 birdseye
@@ -305,5 +308,57 @@ ok $? "--with: a process that is not there"
 KUBECONFIG=$work/missing run 1 connect --background --disableTunDevice \
   --proxyPort 1 && has "$err" "$work/missing"
 ok $? "--background: what fails is told, and is the exit status"
+
+# --- apply ----------------------------------------------------------------------
+
+mkdir -p "$work/repo" && cd "$work/repo" || exit
+run 1 apply && has "$err" "there is no ktctl.yaml and no .ktctl.yaml here"
+ok $? "apply: no file"
+cat >.ktctl.yaml <<'END'
+apiVersion: ktctl/v1
+connect: {disableTunDevice: true, proxyPort: 1}
+forward: [web 80]
+run: [nothing]
+END
+run 0 apply --dry-run && is "$out" $'+ connect\n+ forward web 80' && is "$err" "" &&
+  run 0 apply --dryRun -f "$PWD/.ktctl.yaml" && is "$out" $'+ connect\n+ forward web 80' &&
+  run 0 apply --delete --dry-run && is "$out" ""
+ok $? "apply --dry-run: a line for each job"
+run 0 apply --dry-run -o json -n shop && has "$out" '"--namespace=shop"' &&
+  "$here/../schema.py" "$schemas/apply-plan.json" <<<"$out" &&
+  run 0 apply --delete --dry-run -o json &&
+  "$here/../schema.py" "$schemas/apply-plan.json" <<<"$out"
+ok $? "apply --dry-run -o json is what its schema says"
+out=$("$ktctl" apply --dry-run -f - <.ktctl.yaml 2>&1)
+is "$?" 2 && has "$out" "stdin: a name is needed" &&
+  out=$({ cat .ktctl.yaml; echo "name: x"; } | "$ktctl" apply --dry-run -f -) &&
+  is "$out" $'+ connect\n+ forward web 80'
+ok $? "apply: from stdin, with a name"
+[ -z "$(find "$work/.kt" -name 'apply-*')" ]
+ok $? "apply: what changes nothing leaves nothing"
+KUBECONFIG=$work/missing run 1 apply && has "$out" "+ connect" && has "$err" "$work/missing" &&
+  has "$err" "connect did not come up, for the reason above: all is as before"
+ok $? "apply: the job's own error, and a failure"
+sed -i 's/^forward.*/forwrd: [web 80]/' .ktctl.yaml
+run 2 apply && has "$err" "ktctl: .ktctl.yaml:3: unknown key: forwrd" &&
+  has "$err" "hint: did you mean forward?" && is "$out" "" &&
+  run 0 apply --delete && has "$out" "Nothing of $PWD/.ktctl.yaml runs"
+ok $? "apply: a wrong file is refused, but for --delete"
+printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "pwd; exit 9"]\n' >ktctl.yaml
+run 9 apply && is "$out" "$PWD" && run 9 apply -f ../repo/ktctl.yaml
+ok $? "apply: the command, in the file's directory, and its exit status"
+printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "kill -TERM $PPID; exec sleep 60"]\n' >ktctl.yaml
+run 143 apply
+ok $? "apply: a signal is the command's"
+printf 'apiVersion: ktctl/v1\nrun: ["./nothing here"]\n' >ktctl.yaml
+run 127 apply && has "$err" "run ./nothing here: No such file"
+ok $? "apply: a command that is not there"
+printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "exec \\"$0\\" apply", "%s"]\n' "$ktctl" >ktctl.yaml
+run 1 apply && has "$err" "another ktctl apply of ktctl.yaml is at work (pid "
+ok $? "apply: one at a time"
+run 2 apply x && run 2 apply -f "" -o yaml && run 1 apply -f /nothing && has "$err" "/nothing" &&
+  run 1 apply -f "$work" && has "$err" "Is a directory"
+ok $? "apply: what is no file"
+cd "$work" || exit
 
 echo "1..$tests"

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apply/child.h"
+
+#include "base/caller.h"
+#include "base/fdlimit.h"
+#include "base/print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void apply_child_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGQUIT);
+	sigaddset(set, SIGCHLD);
+}
+
+static int apply_child_become(const struct caller *c)
+{
+	int rc = caller_become(c);
+
+	if (rc < 0)
+		return rc;
+	setenv("HOME", c->home, 1);
+	setenv("USER", c->name, 1);
+	setenv("LOGNAME", c->name, 1);
+	return 0;
+}
+
+static int apply_child_prepare(const struct apply_child *c, pid_t parent)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (!c->program) /* any program: it may use select() */
+		fdlimit_restore();
+	if (c->keep >= 0 && fcntl(c->keep, F_SETFD, 0) < 0)
+		return -errno;
+	if (c->dir && chdir(c->dir) < 0)
+		return -errno;
+	if (c->as)
+		return apply_child_become(c->as);
+	if (c->tied &&
+	    (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent))
+		return -ECANCELED;
+	return 0;
+}
+
+static void apply_child_exec(const struct apply_child *c, pid_t parent)
+{
+	int rc = apply_child_prepare(c, parent);
+
+	if (rc == 0) {
+		if (c->program)
+			execv(c->program, c->argv);
+		else
+			execvp(c->argv[0], c->argv);
+		rc = -errno;
+	}
+	print_line(stderr, "ktctl: run %s: %s", c->argv[0], strerror(-rc));
+	fflush(stderr);
+	_exit(rc == -ENOENT ? 127 : 126);
+}
+
+/* SIGCHLD comes for whatever child, once for several */
+static bool apply_child_ended(pid_t pid, int *status)
+{
+	int word;
+	pid_t got;
+
+	do
+		got = waitpid(pid, &word, WNOHANG);
+	while (got < 0 && errno == EINTR);
+	if (got != pid)
+		return false;
+	*status = WIFEXITED(word) ? WEXITSTATUS(word) : 128 + WTERMSIG(word);
+	return true;
+}
+
+static int apply_child_await(const struct apply_child *c, pid_t pid, int *signo)
+{
+	sigset_t set;
+	siginfo_t si;
+	int status;
+
+	apply_child_signals(&set);
+	while (!apply_child_ended(pid, &status)) {
+		int got = sigwaitinfo(&set, &si);
+
+		if (got <= 0 || got == SIGCHLD)
+			continue;
+		*signo = got;
+		if (si.si_code != SI_KERNEL)
+			kill(pid, c->tied ? SIGTERM : got);
+	}
+	return status;
+}
+
+int apply_child_run(const struct apply_child *c, int *signo,
+		    struct kt_error *err)
+{
+	const pid_t self = getpid();
+	sigset_t set, before;
+	pid_t pid;
+	int rc;
+
+	*signo = 0;
+	apply_child_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	fflush(NULL); /* or it would be written twice */
+	pid = fork();
+	if (pid == 0)
+		apply_child_exec(c, self);
+	rc = pid < 0 ? kt_fail(err, errno, "run %s: %s", c->argv[0],
+			       strerror(errno))
+		     : apply_child_await(c, pid, signo);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
