@@ -105,17 +105,22 @@ static char *apply_default_name(const struct apply *a)
 {
 	const char *base = a->dir ? strrchr(a->dir, '/') + 1 : "";
 
-	return xstrdup(*base ? base : "stdin");
+	return xstrdup(*base ? base : a->dir ? "/" : "stdin");
 }
 
 static int apply_parse(struct apply *a, const char *text, size_t len,
 		       struct kt_error *err)
 {
 	const struct options *o = a->app->options;
+	auto_free char *here = getcwd(NULL, 0);
 	auto_free char *name = apply_default_name(a);
 	struct apply_source src = {
 		.shown = apply_is_stdin(a) ? "stdin" : a->shown,
 		.name = name,
+		.dir = a->dir ? a->dir
+		       : here ? here
+			      : ".",
+		.here = here ? here : ".",
 		.flags = o->given,
 		.nflags = o->ngiven,
 	};
@@ -203,9 +208,6 @@ static int apply_is_served(const struct apply *a, const struct apply_item *item,
 	}
 	/* another user's cannot be asked, but the device is seen */
 	*served = other || if_nametoindex(CAPTURE_IFNAME);
-	if (*served)
-		log_info("connect runs already: %s",
-			 other ? other->id : "another user's");
 	return 0;
 }
 
@@ -363,8 +365,7 @@ static void apply_say_kept(const struct apply *a)
 
 	for (size_t i = 0; i < a->plan.n; i++)
 		if (a->plan.v[i].act == APPLY_KEEP)
-			print_line(stdout, "= %s",
-				   apply_show_label(&view, &a->plan.v[i]));
+			apply_show_line(&view, &a->plan.v[i]);
 }
 
 static void apply_say_done(const struct apply *a, bool changed)

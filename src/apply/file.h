@@ -67,6 +67,8 @@ struct apply_source {
 	const struct given *flags; /* of apply's command line; global ones win
 				      over the file's */
 	size_t nflags;
+	const char *dir, *here;	  /* of the file, and where apply was called:
+				     what relative paths begin at */
 	const struct config *cfg; /* or NULL */
 };
 

@@ -122,19 +122,41 @@ static int apply_item_words(struct apply_building *b, yaml_node_t *node)
 
 /* --- the command line ----------------------------------------------------- */
 
-/* The last one that says it: the job's own, apply's command line, the file's */
+/* A list of files (--kubeconfig), each from @dir on; returned, caller frees */
+static char *apply_item_paths(const char *dir, const char *text)
+{
+	auto_strv struct strv parts = strv_split(text, ':');
+	char *all = xstrdup("");
+
+	for (size_t i = 0; i < parts.n; i++) {
+		const bool below = parts.v[i][0] != '/' && parts.v[i][0] != '~';
+		char *more = xasprintf("%s%s%s%s%s", all, i ? ":" : "",
+				       below ? dir : "", below ? "/" : "",
+				       parts.v[i]);
+
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
+/* The last one that says it: the job's own, apply's command line, the file's.
+ * *@dir: where its paths begin */
 static const char *apply_item_value(const struct apply_building *b,
 				    const struct apply_flags *common,
 				    const struct apply_source *src,
-				    const struct option *opt)
+				    const struct option *opt, const char **dir)
 {
+	*dir = src->dir;
 	for (size_t i = b->flags.n; i--;)
 		if (b->flags.v[i].opt == opt)
 			return b->flags.v[i].text;
 	/* how much is said is no part of what is wanted */
 	for (size_t i = strcmp(opt->name, "debug") == 0 ? 0 : src->nflags; i--;)
-		if (src->flags[i].opt == opt)
+		if (src->flags[i].opt == opt) {
+			*dir = src->here;
 			return src->flags[i].text;
+		}
 	for (size_t i = common->n; i--;)
 		if (common->v[i].opt == opt)
 			return common->v[i].text;
@@ -152,13 +174,16 @@ static void apply_item_set_flags(const struct apply_building *b,
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for_each_option (opt, tables[i]) {
-			const char *text =
-				apply_item_value(b, common, src, opt);
+			const char *dir, *text = apply_item_value(
+						 b, common, src, opt, &dir);
+			auto_free char *paths = NULL;
 
-			if (text)
-				strv_take(
-					&item->flags,
-					xasprintf("--%s=%s", opt->name, text));
+			if (!text)
+				continue;
+			if (strcmp(opt->name, "kubeconfig") == 0)
+				text = paths = apply_item_paths(dir, text);
+			strv_take(&item->flags,
+				  xasprintf("--%s=%s", opt->name, text));
 		}
 }
 

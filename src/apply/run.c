@@ -73,7 +73,6 @@ static int apply_run_job(struct apply_run *r, const char *command,
 	auto_strv struct strv argv = { 0 };
 	struct apply_child child = {
 		.program = apply_run_program(path),
-		.dir = r->dir,
 		.keep = r->lock,
 		.tied = true,
 	};
@@ -112,17 +111,33 @@ static int apply_run_start(struct apply_run *r, const struct apply_item *item,
 
 /* --- putting back --------------------------------------------------------- */
 
-static bool apply_run_was_there(const struct apply_run *r, const char *id)
+static bool apply_run_ends(const struct apply_step *s)
 {
-	const struct apply_sessions *s = r->view.sessions;
+	return s->act == APPLY_CHANGE || s->act == APPLY_END;
+}
 
+static bool apply_run_has(const struct apply_sessions *s, const char *id)
+{
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->v[i].id, id) == 0)
 			return true;
 	return false;
 }
 
-/* What has been begun; the one that failed has ended itself */
+static bool apply_run_stays(const struct apply_run *r, const char *id)
+{
+	const struct apply_plan *plan = r->view.plan;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->v[i].act == APPLY_KEEP &&
+		    plan->v[i].have != APPLY_NONE &&
+		    strcmp(r->view.sessions->v[plan->v[i].have].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* What has been begun; the one that failed has ended itself. What was told to
+ * end, and was not waited for, is waited for now. */
 static int apply_run_undo(struct apply_run *r, struct kt_error *err)
 {
 	auto_strv struct strv ids = { 0 };
@@ -130,40 +145,41 @@ static int apply_run_undo(struct apply_run *r, struct kt_error *err)
 	int rc = apply_sessions_find(&now, r->app->loop, r->app->home,
 				     r->view.identity, err);
 
-	for (size_t i = now.n; i--;)
-		if (now.v[i].digest && !apply_run_was_there(r, now.v[i].id)) {
-			strv_add(&ids, now.v[i].id);
+	for (size_t i = now.n; i--;) {
+		if (!now.v[i].digest || apply_run_stays(r, now.v[i].id))
+			continue;
+		strv_add(&ids, now.v[i].id);
+		if (!apply_run_has(r->view.sessions, now.v[i].id))
 			print_line(stdout, "- %s", now.v[i].label);
-		}
+	}
 	fflush(stdout);
 	apply_sessions_fini(&now);
 	return rc < 0 ? rc : apply_run_leave(r, &ids, err);
 }
 
-static bool apply_run_ends(const struct apply_step *s)
-{
-	return s->act == APPLY_CHANGE || s->act == APPLY_END;
-}
-
+/* What has ended, as it was; one that would not end is there still */
 static int apply_run_restore(struct apply_run *r, struct kt_error *err)
 {
 	const struct apply_plan *plan = r->view.plan;
-	int rc = 0;
+	struct apply_sessions now;
+	int rc = apply_sessions_find(&now, r->app->loop, r->app->home,
+				     r->view.identity, err);
 
-	for (size_t i = 0; i < plan->n; i++) {
-		const struct apply_session *s =
-			&r->view.sessions->v[plan->v[i].have];
-		int status;
+	for (size_t i = 0; i < plan->n && rc != -EINTR; i++) {
+		const struct apply_session *s;
 
-		if (!apply_run_ends(&plan->v[i]) || s->unsettled)
+		if (!apply_run_ends(&plan->v[i]))
+			continue;
+		s = &r->view.sessions->v[plan->v[i].have];
+		if (s->unsettled || apply_run_has(&now, s->id))
 			continue;
 		print_line(stdout, "+ %s (as before)", s->label);
-		status = apply_run_job(r, s->command, s->digest, &s->flags,
-				       &s->args, err);
-		if (status)
+		if (apply_run_job(r, s->command, s->digest, &s->flags, &s->args,
+				  err) != 0)
 			rc = kt_fail(err, ECHILD, "%s could not be put back",
 				     s->label);
 	}
+	apply_sessions_fini(&now);
 	return rc;
 }
 
@@ -172,12 +188,13 @@ static void apply_run_roll_back(struct apply_run *r, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
 	char first[sizeof(err->msg)];
-	int rc;
+	int rc, restored;
 
 	signals_clean_up(r->app->signals);
 	rc = apply_run_undo(r, &why);
+	restored = apply_run_restore(r, rc < 0 ? NULL : &why);
 	if (rc == 0)
-		rc = apply_run_restore(r, &why);
+		rc = restored;
 	memcpy(first, err->msg, sizeof(first));
 	snprintf(err->msg, sizeof(err->msg), "%.500s: %s%.400s", first,
 		 rc < 0 ? "" : "all is as before", rc < 0 ? why.msg : "");

@@ -20,7 +20,7 @@ struct app;
 struct apply_run {
 	struct app *app;
 	struct apply_view view;
-	const char *dir; /* where jobs run: the file's */
+	const char *dir; /* where the command runs: the file's */
 	int lock;	 /* held by a job as well until it is up; or -1 */
 	bool tie;	 /* jobs end with this process */
 	bool interrupted;

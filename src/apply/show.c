@@ -4,6 +4,8 @@
 #include "base/print.h"
 #include "cli/command.h"
 
+#include <string.h>
+
 static const struct {
 	char sign;
 	const char *word;
@@ -14,11 +16,6 @@ static const struct {
 	[APPLY_END] = { '-', "end" },
 };
 
-char apply_show_sign(enum apply_act act)
-{
-	return apply_show_acts[act].sign;
-}
-
 const char *apply_show_label(const struct apply_view *v,
 			     const struct apply_step *s)
 {
@@ -26,14 +23,30 @@ const char *apply_show_label(const struct apply_view *v,
 				     : v->sessions->v[s->have].label;
 }
 
+void apply_show_line(const struct apply_view *v, const struct apply_step *s)
+{
+	const bool other = s->act == APPLY_KEEP && s->have == APPLY_NONE;
+
+	print_line(stdout, "%c %s%s", apply_show_acts[s->act].sign,
+		   apply_show_label(v, s),
+		   other ? " (runs already, not by this file)" : "");
+}
+
 void apply_show_text(const struct apply_view *v)
 {
-	for (size_t i = 0; i < v->plan->n; i++) {
-		const struct apply_step *s = &v->plan->v[i];
+	for (size_t i = 0; i < v->plan->n; i++)
+		apply_show_line(v, &v->plan->v[i]);
+}
 
-		print_line(stdout, "%c %s", apply_show_sign(s->act),
-			   apply_show_label(v, s));
-	}
+/* A file's name may be no UTF-8 */
+static json_t *apply_show_string(const char *text)
+{
+	char clean[4096];
+
+	if (!text)
+		return json_null();
+	print_clean(clean, sizeof(clean), text, strlen(text));
+	return json_string(clean);
 }
 
 static json_t *apply_show_words(const struct strv *words)
@@ -41,7 +54,7 @@ static json_t *apply_show_words(const struct strv *words)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < words->n; i++)
-		json_array_append_new(list, json_string(words->v[i]));
+		json_array_append_new(list, apply_show_string(words->v[i]));
 	return list;
 }
 
@@ -68,7 +81,8 @@ json_t *apply_show_json(const struct apply_view *v)
 
 	for (size_t i = 0; i < v->plan->n; i++)
 		json_array_append_new(jobs, apply_show_step(v, &v->plan->v[i]));
-	return json_pack("{s:i,s:s?,s:s,s:o,s:o}", "version", 1, "name",
-			 v->name, "file", v->identity, "jobs", jobs, "run",
+	return json_pack("{s:i,s:o,s:o,s:o,s:o}", "version", 1, "name",
+			 apply_show_string(v->name), "file",
+			 apply_show_string(v->identity), "jobs", jobs, "run",
 			 apply_show_words(&v->file->run));
 }

@@ -17,11 +17,11 @@ struct apply_view {
 	const struct apply_plan *plan;
 };
 
-/** apply_show_sign() - '=', '+', '~' or '-' */
-char apply_show_sign(enum apply_act act);
 /** apply_show_label() - "forward db.prod 5432"; borrowed */
 const char *apply_show_label(const struct apply_view *v,
 			     const struct apply_step *s);
+/** apply_show_line() - "+ forward db.prod 5432" on stdout */
+void apply_show_line(const struct apply_view *v, const struct apply_step *s);
 /** apply_show_text() - one line for each step */
 void apply_show_text(const struct apply_view *v);
 /** apply_show_json() - as docs/schema/apply-plan.json says (returned) */

@@ -61,7 +61,6 @@ none_run() {
 connect: true
 forward:
   - web 18080:80
-  - {target: sts/db, ports: ["18081:http"]}
 mesh:
   - {service: web, expose: 8080, versionMark: me}
 END
@@ -70,25 +69,24 @@ END
   none_run
   apply
   ended_with 0 '+ connect' 'All looks good' 'all is up'
-  [[ $(from 18080) == web-* && $(from 18081) == db-* ]]
+  [[ $(from 18080) == web-* ]]
   [[ $(laptop alice curl -sS --max-time 10 -H 'VERSION: me' "http://web.$NS/") == local* ]]
   before=$(pids)
-  [ "$(wc -l <<<"$before")" = 4 ]
+  [ "$(wc -l <<<"$before")" = 3 ]
 
   apply
   ended_with 0 '= connect' '= mesh web' 'all is up already'
   [ "$(pids)" = "$before" ]
 
-  # another port for one; one is gone; the rest is not touched
-  sed -i 's/18080/18082/; /sts\/db/d' "$FILE"
+  # another port for one; the rest is not touched
+  sed -i 's/18080/18082/' "$FILE"
   apply --dry-run -o json
   [ "$(jq -r '.jobs[] | "\(.action) \(.command)"' <<<"$output")" = \
-    $'keep connect\nchange forward\nkeep mesh\nend forward' ]
+    $'keep connect\nchange forward\nkeep mesh' ]
   apply
-  ended_with 0 '- forward web 18080:80' '+ forward web 18082:80' '- forward sts/db' 'all is up'
+  ended_with 0 '- forward web 18080:80' '+ forward web 18082:80' 'all is up'
   [[ $(from 18082) == web-* ]]
   [ "$(pids | grep -E '^(connect|web) [0-9]+$')" = "$(grep -E '^(connect|web) [0-9]+$' <<<"$before")" ]
-  [ "$(pids | wc -l)" = 3 ]
 
   # one that cannot come up: all is as before
   before=$(pids)
@@ -169,7 +167,7 @@ END
 run: [sh, -c, "curl -sS --max-time 10 http://127.0.0.1:18082/; exit 7"]
 END
   apply
-  ended_with 7 '+ forward web 18082:80' 'web-'
+  ended_with 7 '- forward net' '+ forward web 18082:80' 'web-'
   none_run
   eventually 15 no_objects
 }

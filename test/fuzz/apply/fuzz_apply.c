@@ -43,7 +43,9 @@ static void fuzz_apply_item(const struct apply_item *item)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct apply_source src = { .shown = "f", .name = "n" };
+	const struct apply_source src = {
+		.shown = "f", .name = "n", .dir = "/work", .here = "/home"
+	};
 	char *text = xstrndup("", 0);
 	struct kt_error err = { 0 };
 	struct apply_file f;

@@ -20,6 +20,8 @@ static int file_parse(struct apply_file *f, const char *text, size_t len,
 {
 	const struct apply_source src = { .shown = "f.yaml",
 					  .name = "dir",
+					  .dir = "/work",
+					  .here = "/home",
 					  .flags = flags,
 					  .nflags = nflags };
 
@@ -85,6 +87,8 @@ static const struct good_case {
 	    "- {target: b, namespace: other}\n",
 	  "forward --namespace=shop --context=dev | web | 80; "
 	  "forward --namespace=other --context=dev | b" },
+	{ V "kubeconfig: a:/b:~/c\nforward: [web]\n",
+	  "forward --kubeconfig=/work/a:/b:~/c | web" },
 	{ "{\"apiVersion\": \"ktctl/v1\", \"forward\": [\"web 80\"]}",
 	  "forward | web | 80" },
 	{ V "# nothing\n---\n", NULL }, /* two documents */
@@ -302,8 +306,12 @@ static void command_line_wins(void **state)
 	const struct option *ns = option_find(global_option_table, "namespace",
 					      9),
 			    *debug = option_find(global_option_table, "debug",
-						 5);
-	const struct given flags[] = { { ns, "mine" }, { debug, "true" } };
+						 5),
+			    *kubeconfig = option_find(global_option_table,
+						      "kubeconfig", 10);
+	const struct given flags[] = { { ns, "mine" },
+				       { debug, "true" },
+				       { kubeconfig, "./k" } };
 	const char text[] = V "namespace: shop\nforward:\n- web 80\n"
 			      "- {target: b, namespace: other}\n";
 	auto_free char *lines = NULL;
@@ -311,10 +319,12 @@ static void command_line_wins(void **state)
 	struct apply_file f;
 
 	(void)state;
-	assert_int_equal(file_parse(&f, text, strlen(text), flags, 2, &err), 0);
+	assert_int_equal(file_parse(&f, text, strlen(text), flags, 3, &err), 0);
 	lines = file_lines(&f);
-	assert_string_equal(lines, "forward --namespace=mine | web | 80; "
-				   "forward --namespace=other | b");
+	assert_string_equal(
+		lines,
+		"forward --namespace=mine --kubeconfig=/home/./k | web | 80; "
+		"forward --namespace=other --kubeconfig=/home/./k | b");
 	apply_file_fini(&f);
 }
 

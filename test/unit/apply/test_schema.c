@@ -233,7 +233,9 @@ static const struct schema_case {
 
 static void says_what_is_taken(void **state)
 {
-	const struct apply_source src = { .shown = "f", .name = "n" };
+	const struct apply_source src = {
+		.shown = "f", .name = "n", .dir = "/work", .here = "/home"
+	};
 	auto_free char *path = schema_path();
 	struct schema s;
 
