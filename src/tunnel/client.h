@@ -91,6 +91,10 @@ struct tunnel_tcp *tunnel_tcp_dial_name(struct tunnel *t, const char *host,
 					void *user);
 /** tunnel_tcp_cancel() - give up; frees the handle */
 void tunnel_tcp_cancel(struct tunnel_tcp *tcp);
+struct pace;
+/** tunnel_tcp_pace() - after done(0): the relay is slowed down by @pace (taken)
+ */
+void tunnel_tcp_pace(struct tunnel_tcp *tcp, struct pace *pace);
 struct relay_hooks;
 /**
  * tunnel_tcp_relay() - after done(0): couple @fd (taken) with it; frees the

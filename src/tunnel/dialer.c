@@ -3,9 +3,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "tunnel/internal.h"
+#include "tunnel/pace.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define SILENCE (127 * NS_SEC) /* until Linux gives a SYN up */
 
 struct attempt {
 	struct dialer *d;
@@ -15,13 +19,70 @@ struct attempt {
 	void *user, *conn;
 	struct ipport to;
 	char host[256]; /* or "" */
+	/* of one that a fault hits */
+	const struct fault *fault; /* NULL: none does */
+	struct timer late;
+	int error; /* that is told then, positive */
 };
 
 static void attempt_free(struct attempt *a)
 {
 	list_del(&a->node);
-	free(a);
+	loop_timer_stop(&a->late);
+	loop_defer_free(a->d->loop, a);
 }
+
+/* --- faults --------------------------------------------------------------- */
+
+static void dialer_on_late(struct timer *t)
+{
+	struct attempt *a = container_of(t, struct attempt, late);
+
+	a->done(a->user, a->conn, a->error);
+	if (a->error)
+		attempt_free(a);
+}
+
+/* The answer comes as much later as the fault wants it */
+static void dialer_tell_late(struct attempt *a, int error)
+{
+	int64_t delay = pace_delay(a->fault, faults_random(a->d->faults));
+
+	if (a->fault->act == FAULT_DROP)
+		delay = SILENCE;
+	a->error = error;
+	loop_timer_start(a->d->loop, &a->late, delay, dialer_on_late);
+}
+
+/* false: it is dialled as others are */
+static bool dialer_fails(struct attempt *a)
+{
+	a->fault = faults_pick(a->d->faults, FAULT_TCP, FAULT_BOTH, a->host,
+			       &a->to);
+	if (!a->fault)
+		return false;
+	if (a->fault->act == FAULT_REFUSE)
+		dialer_tell_late(a, ECONNREFUSED);
+	else if (a->fault->act == FAULT_DROP)
+		dialer_tell_late(a, ETIMEDOUT);
+	else
+		return false;
+	return true;
+}
+
+/* false: no memory */
+static bool dialer_slow_down(struct attempt *a)
+{
+	struct pace *p;
+
+	if (!a->fault)
+		return true;
+	p = pace_new(a->d->loop, a->fault, faults_random(a->d->faults));
+	tunnel_tcp_pace(a->tcp, p);
+	return p;
+}
+
+/* --- dialling ------------------------------------------------------------- */
 
 static void dialer_on_done(void *user, int error)
 {
@@ -32,13 +93,15 @@ static void dialer_on_done(void *user, int error)
 		list_add_tail(&a->d->waiting, &a->node);
 		return;
 	}
-	if (error) {
+	if (error)
 		a->tcp = NULL;
-		a->done(a->user, a->conn, -error);
-		attempt_free(a);
+	if (a->fault) {
+		dialer_tell_late(a, -error);
 		return;
 	}
-	a->done(a->user, a->conn, 0);
+	a->done(a->user, a->conn, -error);
+	if (error)
+		attempt_free(a);
 }
 
 /* 0, or -errno when it can neither be dialled nor wait. */
@@ -74,6 +137,8 @@ struct attempt *dialer_dial(struct dialer *d, const char *host,
 	if (host)
 		snprintf(a->host, sizeof(a->host), "%s", host);
 	list_init(&a->node);
+	if (dialer_fails(a))
+		return a;
 	rc = dialer_try(a);
 	if (rc < 0) {
 		log_debug("dial: %s", strerror(-rc));
@@ -93,8 +158,15 @@ void dialer_cancel(struct attempt *a)
 void dialer_relay(struct attempt *a, int fd, const struct relay_hooks *hooks,
 		  void *user)
 {
-	int rc = tunnel_tcp_relay(a->tcp, fd, hooks, user);
+	int rc;
 
+	if (!dialer_slow_down(
+		    a)) { /* no memory: not as if nothing were wrong */
+		fd_close_reset(fd);
+		dialer_cancel(a);
+		return;
+	}
+	rc = tunnel_tcp_relay(a->tcp, fd, hooks, user);
 	if (rc < 0)
 		log_debug("relay: %s", strerror(-rc));
 	attempt_free(a);
@@ -102,7 +174,9 @@ void dialer_relay(struct attempt *a, int fd, const struct relay_hooks *hooks,
 
 void dialer_init(struct dialer *d, struct tunnel *t)
 {
+	d->loop = tunnel_loop(t);
 	d->tunnel = t;
+	d->faults = NULL;
 	list_init(&d->waiting);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "tunnel/client.h"
+#include "tunnel/faults.h"
 #include "tunnel/relay.h"
 
 /**
@@ -15,12 +16,18 @@
  *
  *   WAITING (no session) -> DIALLING -> CONNECTED -> dialer_relay()
  *   dial lost with the tunnel: back to WAITING
+ *
+ * Where faults are in force, one of them may hit an attempt: refuse and drop
+ * are not dialled; latency holds the answer to the dial back, whatever it is,
+ * and goes on in the relay.
  */
 
 /** struct dialer - caller's memory */
 struct dialer {
+	struct loop *loop;
 	struct tunnel *tunnel;
 	struct list waiting;
+	struct faults *faults; /* borrowed, set by the owner; NULL: none */
 };
 
 struct attempt;

@@ -2,6 +2,7 @@
 #include "tunnel/relay.h"
 
 #include "base/mem.h"
+#include "tunnel/pace.h"
 #include "tunnel/tunnel_stream.h"
 
 #include <errno.h>
@@ -34,6 +35,9 @@
  * The stream may be over before the socket has taken everything: the relay
  * then lives on without it (tunnel_stream_alive() is false) until @out is
  * empty.
+ *
+ * A fault may slow it down (tunnel/pace.h): then bytes wait in @out until they
+ * are due, ends and resets behind them, and less is read from the socket.
  */
 
 #define GATHER ((size_t)64 << 10) /* the most that one packet carries */
@@ -47,6 +51,7 @@ struct relay {
 	struct tunnel_stream tunnel_stream; /* the stream */
 	const struct relay_hooks *hooks;
 	void *user;
+	struct pace *pace; /* NULL: as fast as it goes */
 	struct buf out;
 	bool readable, writable;
 	bool flushing; /* relay_deferred_flush() comes */
@@ -81,6 +86,7 @@ static void relay_over(struct relay *r, int error)
 	list_del(&r->node);
 	loop_watch_stop(&r->watch);
 	buf_fini(&r->out);
+	pace_free(steal_ptr(&r->pace));
 	if (error)
 		fd_close_reset(fd);
 	else if (hooks && hooks->finish)
@@ -97,6 +103,12 @@ static void relay_fail(struct relay *r, int error)
 {
 	tunnel_stream_reset(&r->tunnel_stream, -error);
 	relay_over(r, error);
+}
+
+/* What the stream brought has not all passed yet */
+static bool relay_holds(const struct relay *r)
+{
+	return r->out.len || (r->pace && pace_holds(r->pace));
 }
 
 /* @out is empty: do what was put off until then */
@@ -135,15 +147,18 @@ static ssize_t send_now(struct relay *r, const uint8_t *p, size_t n)
 
 static void flush_out(struct relay *r)
 {
-	ssize_t n = send_now(r, buf_data(&r->out), r->out.len);
+	size_t most = r->pace ? pace_down(r->pace) : r->out.len;
+	ssize_t n = send_now(r, buf_data(&r->out), most);
 
 	if (n < 0) {
 		relay_fail(r, (int)n);
 		return;
 	}
 	buf_take(&r->out, (size_t)n);
+	if (r->pace)
+		pace_down_took(r->pace, (size_t)n, r->writable);
 	tunnel_stream_consume(&r->tunnel_stream, (size_t)n);
-	if (r->out.len)
+	if (relay_holds(r))
 		return;
 	if (r->out.cap > KEEP)
 		buf_fini(&r->out);
@@ -170,6 +185,17 @@ static void flush_soon(struct relay *r)
 	loop_defer(r->loop, relay_deferred_flush, r);
 }
 
+/* What had to wait may pass now. */
+static void relay_on_pace(void *user)
+{
+	struct relay *r = user;
+
+	if (relay_holds(r) || r->ended || r->error)
+		flush_out(r);
+	if (!r->over && !r->rd_done)
+		tunnel_stream_resume(&r->tunnel_stream);
+}
+
 /* --- the stream's side ---------------------------------------------------- */
 
 static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
@@ -183,6 +209,10 @@ static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
 	}
 	if (!r->readable)
 		return -EAGAIN;
+	if (r->pace)
+		len = pace_up(r->pace, len);
+	if (!len)
+		return -EAGAIN;
 	do {
 		n = recv(r->watch.fd, buf, len, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
@@ -192,6 +222,10 @@ static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
 		/* a short read emptied it, unless its end is to follow */
 		if ((size_t)n < len && !r->hup)
 			r->readable = false;
+		if (r->pace && pace_cuts(r->pace))
+			return -ECONNRESET;
+		if (r->pace)
+			pace_up_took(r->pace, (size_t)n);
 		return n;
 	}
 	if (n == 0) {
@@ -210,7 +244,13 @@ static void relay_data(void *user, const uint8_t *p, size_t n)
 
 	r->moved = loop_now(r->loop);
 	r->asked = true;
-	if (!r->out.len && n >= DIRECT)
+	if (r->pace && pace_cuts(r->pace)) {
+		relay_fail(r, -ECONNRESET);
+		return;
+	}
+	if (r->pace)
+		pace_down_came(r->pace, n);
+	else if (!r->out.len && n >= DIRECT)
 		sent = send_now(r, p, n);
 	if (sent < 0) {
 		relay_fail(r, (int)sent);
@@ -231,7 +271,9 @@ static void relay_end(void *user)
 	struct relay *r = user;
 
 	r->ended = true;
-	if (!r->out.len)
+	if (r->pace)
+		pace_down_came(r->pace, 0);
+	if (!relay_holds(r))
 		drained(r);
 }
 
@@ -240,7 +282,9 @@ static void relay_close(void *user, int error)
 	struct relay *r = user;
 
 	r->error = error;
-	if (!r->out.len)
+	if (r->pace && !pace_cuts(r->pace))
+		pace_down_came(r->pace, 0);
+	if (!relay_holds(r))
 		drained(r);
 }
 
@@ -318,12 +362,19 @@ static void take_early(struct relay *r, struct relay_early *early)
 {
 	if (!early)
 		return;
+	r->pace = steal_ptr(&early->pace);
+	if (r->pace)
+		pace_start(r->pace, relay_on_pace, r);
 	buf_fini(&r->out);
 	r->out = early->data;
 	r->out.max = MUX_HELD_MAX;
 	buf_init(&early->data, early->data.max);
 	r->ended = early->ended;
 	r->error = early->error;
+	if (r->pace && r->out.len)
+		pace_down_came(r->pace, r->out.len);
+	if (r->pace && (r->ended || r->error))
+		pace_down_came(r->pace, 0);
 }
 
 static int relay_begin(struct relay *r, struct mux_stream *s, bool accept)
@@ -378,14 +429,17 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 			list_del(&r->node);
 			loop_watch_stop(&r->watch);
 			buf_fini(&r->out);
+			pace_free(r->pace);
 		}
 		fd_close_reset(fd);
 		free(r);
 		return rc;
 	}
-	if (r->out.len)
+	if (r->out.len && r->pace && pace_cuts(r->pace))
+		relay_fail(r, -ECONNRESET);
+	else if (r->out.len)
 		flush_out(r);
-	else if (r->ended || !s)
+	else if ((r->ended || !s) && !relay_holds(r))
 		drained(r);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct mux_stream;
+struct pace;
 
 /**
  * DOC: Relay
@@ -29,11 +30,13 @@ struct relay_hooks {
 	void (*done)(void *user, int error);
 };
 
-/** struct relay_early - what came on the stream before the relay began */
+/** struct relay_early - what came on the stream before the relay began, and how
+ *  it goes on */
 struct relay_early {
-	struct buf data; /* taken: not yet consumed (mux_stream_consume()) */
-	bool ended;	 /* the peer's half is finished */
-	int error;	 /* the stream is closed already: 0 or -errno */
+	struct buf data;   /* taken: not yet consumed (mux_stream_consume()) */
+	bool ended;	   /* the peer's half is finished */
+	int error;	   /* the stream is closed already: 0 or -errno */
+	struct pace *pace; /* taken: of a fault, or NULL */
 };
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "tunnel/internal.h"
+#include "tunnel/pace.h"
 #include "tunnel/relay.h"
 #include "tunnel/streams.h"
 
@@ -24,6 +25,7 @@ struct tunnel_tcp {
 static void tcp_free(struct tunnel_tcp *tcp)
 {
 	buf_fini(&tcp->early.data);
+	pace_free(tcp->early.pace);
 	loop_defer_free(tcp->loop, tcp);
 }
 
@@ -148,6 +150,12 @@ void tunnel_tcp_cancel(struct tunnel_tcp *tcp)
 	if (tcp->stream)
 		mux_stream_reset(tcp->stream, ECANCELED);
 	tcp_free(tcp);
+}
+
+void tunnel_tcp_pace(struct tunnel_tcp *tcp, struct pace *pace)
+{
+	pace_free(tcp->early.pace);
+	tcp->early.pace = pace;
 }
 
 int tunnel_tcp_relay(struct tunnel_tcp *tcp, int fd,

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "tunnel/dnscheck.h"
+#include "tunnel/faults.h"
 #include "wire/dns.h"
 
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 
 static struct rig rig;
 static int udp_fd, tcp_fd;
+static _Atomic uint8_t moved = 1; /* last byte of mover.svc's address */
 static char resolv_path[] = "/tmp/test-names-XXXXXX";
 
 /* --- the name server ------------------------------------------------------ */
@@ -42,15 +44,22 @@ static size_t answer(const uint8_t *msg, size_t n, uint8_t *out, bool tcp)
 		memset(out + len, 0, BIG - (size_t)len);
 		return BIG;
 	}
-	if (starts(&q, "web.demo.svc") && q.type == DNS_A)
+	const uint8_t now[4] = { 127, 0, 0, moved };
+
+	if (starts(&q, "mover.svc") && q.type == DNS_A)
+		len = dns_reply_addr(&q, now, 4, 30, out, 512);
+	else if (starts(&q, "web.demo.svc") && q.type == DNS_A)
 		len = dns_reply_addr(&q, lo, 4, 30, out, 512);
 	else
-		len = dns_reply_empty(&q,
-				      starts(&q, "web.demo.svc") ||
-						      starts(&q, "big.test")
-					      ? DNS_NOERROR
-					      : DNS_NXDOMAIN,
-				      out, 512);
+		len = dns_reply_empty(
+			&q,
+			starts(&q, "web.demo.svc") || starts(&q, "mover.svc") ||
+					starts(&q, "big.test")
+				? DNS_NOERROR
+			: starts(&q, "nobody.demo") || starts(&q, "silly")
+				? DNS_SERVFAIL
+				: DNS_NXDOMAIN,
+			out, 512);
 	if (starts(&q, "big.test"))
 		out[2] |= 0x02; /* TC */
 	return (size_t)len;
@@ -385,6 +394,71 @@ static void tells_when_dns_is_silent(void **state)
 	close(fd);
 }
 
+/* --- targets of faults ---------------------------------------------------- */
+
+static struct faults *faults_of(const char *one, const char *two)
+{
+	struct fault v[2];
+	const struct fault_list list = { v, two ? 2 : 1 };
+
+	assert_int_equal(fault_parse(&v[0], one, NULL, NULL, NULL), 0);
+	if (two)
+		assert_int_equal(fault_parse(&v[1], two, NULL, NULL, NULL), 0);
+	return faults_new(rig.loop, rig.tunnel, &list, 1);
+}
+
+static bool is_hit(struct faults *f, const char *host, uint8_t last)
+{
+	const struct ipport to = { { AF_INET, { 127, 0, 0, last } }, 80 };
+
+	return faults_pick(f, FAULT_TCP, FAULT_BOTH, host, &to);
+}
+
+/* A name is completed as in the Pod, however a program writes it; its address
+ * is followed */
+static void faults_follow_names(void **state)
+{
+	struct faults *f = faults_of("mover:80 refuse", NULL);
+	struct kt_error err = { 0 };
+
+	(void)state;
+	assert_false(is_hit(f, NULL, 1));
+	if (faults_start(f, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(is_hit(f, NULL, 1));
+	assert_false(is_hit(f, NULL, 2));
+	assert_true(is_hit(f, "mover", 0));
+	assert_true(is_hit(f, "mover.svc", 0));
+	assert_true(is_hit(f, "Mover.Svc.", 0));
+	assert_false(is_hit(f, "mover.demo", 0));
+	assert_false(is_hit(f, "move", 0));
+	assert_false(is_hit(f, "web.demo.svc", 0));
+	moved = 2;
+	for (int i = 0; i < 3000 && !is_hit(f, NULL, 2); i++)
+		waits(10 * NS_MS);
+	assert_true(is_hit(f, NULL, 2));
+	assert_false(is_hit(f, NULL, 1));
+	faults_free(f);
+}
+
+/* Of the names that are tried, the last one is no name of the cluster's, and
+ * whoever is asked for it may fail */
+static void faults_of_nobody(void **state)
+{
+	struct faults *f = faults_of("* latency=1s", "nobody.demo refuse");
+	struct kt_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(faults_start(f, &err), -ENOENT);
+	assert_string_equal(err.msg, "--fault: the cluster's DNS knows no name "
+				     "nobody.demo");
+	faults_free(f);
+	err = (struct kt_error){ 0 };
+	f = faults_of("silly. refuse", NULL);
+	assert_int_equal(faults_start(f, &err), -EAGAIN);
+	faults_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +468,8 @@ int main(void)
 		cmocka_unit_test(datagrams_to_names),
 		cmocka_unit_test(tells_what_it_sees),
 		cmocka_unit_test(tells_when_dns_is_silent),
+		cmocka_unit_test(faults_follow_names),
+		cmocka_unit_test(faults_of_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
