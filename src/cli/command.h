@@ -44,6 +44,7 @@ enum value_type {
 	VALUE_DNS_MODE, /* connect_options.dns_mode */
 	VALUE_EXPOSE,	/* struct expose */
 	VALUE_USER,	/* long, as pod_options.run_as_user */
+	VALUE_FAULTS,	/* struct fault_list; each time one more */
 	VALUE_NTYPES_
 };
 

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cli/expose.h"
 #include "cluster/pod_options.h"
+#include "wire/fault.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,7 +64,8 @@ struct connect_options {
 	struct ipaddr proxy_addr;
 	char *shadow; /* NAME, pod/NAME, deployment/NAME; or NULL */
 	struct strv include_domains; /* lower case, no leading dot */
-	int dns_cache_ttl;	     /* seconds; 0: no cache */
+	struct fault_list faults;
+	int dns_cache_ttl; /* seconds; 0: no cache */
 	uint16_t proxy_port;
 	uint16_t dns_port;
 	bool dns_port_given; /* else any other port will do when it is taken */
@@ -112,6 +114,7 @@ struct preview_options {
 
 struct forward_options {
 	struct prefixes address; /* none: the loopback addresses */
+	struct fault_list faults;
 };
 
 /** struct session_options - of every command that runs until it is ended */

@@ -6,6 +6,7 @@
 #include "cli/form.h"
 #include "cli/mark.h"
 #include "cli/options.h"
+#include "cli/suggest.h"
 #include "dns/order.h"
 #include "wire/rule.h"
 
@@ -509,6 +510,64 @@ static int value_set_user(void *field, const struct option *opt,
 	return 0;
 }
 
+static void value_fini_faults(void *field)
+{
+	struct fault_list *l = field;
+
+	free(l->v);
+	*l = (struct fault_list){ 0 };
+}
+
+static int value_set_faults(void *field, const struct option *opt,
+			    const char *text, struct kt_error *err)
+{
+	struct fault_list *l = field;
+	const char *unknown = NULL;
+	struct suggest s;
+	struct fault f;
+	size_t len;
+	int rc;
+
+	(void)opt;
+	if (strcmp(text, "none") == 0)
+		return 0;
+	rc = fault_parse(&f, text, &unknown, &len, err);
+	if (unknown) {
+		suggest_init(&s, unknown, len);
+		for (size_t i = 0; fault_effects[i]; i++)
+			suggest_offer(&s, fault_effects[i]);
+		if (s.best)
+			kt_hint(err, "did you mean %s?", s.best);
+	}
+	if (rc < 0)
+		return rc;
+	l->v = xmalloc(sizeof(*l->v));
+	l->v[0] = f;
+	l->n = 1;
+	return 0;
+}
+
+/* One more: what is given again does not replace what was there. @fresh is
+ * taken, also on failure */
+static int value_add_faults(void *field, void *fresh, struct kt_error *err)
+{
+	struct fault_list *l = field, *more = fresh;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n && more->n; i++)
+		if (strcmp(l->v[i].text, more->v[0].text) == 0)
+			rc = kt_fail(err, EINVAL, "'%s' is there twice",
+				     more->v[0].text);
+	if (l->n + more->n > FAULTS_MAX)
+		rc = kt_fail(err, EINVAL, "more than %d faults", FAULTS_MAX);
+	if (rc == 0 && more->n) {
+		l->v = xrealloc(l->v, (l->n + 1) * sizeof(*l->v));
+		l->v[l->n++] = more->v[0];
+	}
+	value_fini_faults(more);
+	return rc;
+}
+
 static const struct {
 	set_fn set;
 	fini_fn fini;
@@ -536,6 +595,8 @@ static const struct {
 			     sizeof(struct dns_option) },
 	[VALUE_EXPOSE] = { set_expose, fini_expose, sizeof(struct expose) },
 	[VALUE_USER] = { value_set_user, NULL, sizeof(long) },
+	[VALUE_FAULTS] = { value_set_faults, value_fini_faults,
+			   sizeof(struct fault_list) },
 };
 
 /* A value is built here before it replaces the old one. */
@@ -552,6 +613,7 @@ union scratch {
 	struct dns_option dns;
 	struct expose expose;
 	long user;
+	struct fault_list faults;
 };
 
 /* Nobody means a line end, or a megabyte; both would make a riddle of whatever
@@ -591,6 +653,8 @@ int value_set(const struct option *opt, struct options *o, const char *text,
 
 	if (rc < 0)
 		return rc;
+	if (opt->type == VALUE_FAULTS)
+		return value_add_faults(field, &s, err);
 	value_fini(opt, o);
 	memcpy(field, &s, value_types[opt->type].size);
 	return 0;

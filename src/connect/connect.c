@@ -28,6 +28,7 @@
 #include "net/bypass.h"
 #include "net/netns.h"
 #include "tunnel/dnscheck.h"
+#include "tunnel/faults.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct connect {
 	struct shadow_pod *shadow;
 	struct uplink *uplink;
 	struct uplink_history history;
+	struct faults *faults; /* NULL: none */
 	struct traffic *traffic;
 	struct bypass *bypass; /* our own sockets past the capture */
 	struct routes routes;
@@ -137,6 +139,9 @@ static void make_uplink(struct connect *c)
 	c->shadow = shadow_new(&shadow);
 	uplink.shadow = c->shadow;
 	c->uplink = uplink_new(&uplink);
+	c->faults = faults_new(c->app->loop, uplink_tunnel(c->uplink),
+			       &c->opt->faults, 0);
+	names_set_faults(c->names, c->faults);
 }
 
 /* --mode sshuttle asks for a capture without a device. The one with it is
@@ -148,7 +153,8 @@ static int open_capture(struct connect *c, struct kt_error *err)
 	struct kt_error why = { 0 };
 	int rc;
 
-	rc = traffic_open(&c->traffic, c->app->loop, tunnel, &cfg, &why);
+	rc = traffic_open(&c->traffic, c->app->loop, tunnel, c->faults, &cfg,
+			  &why);
 	if (rc >= 0)
 		return rc;
 	if (c->opt->mode != CONNECT_SSHUTTLE || rc == -EEXIST) {
@@ -156,7 +162,8 @@ static int open_capture(struct connect *c, struct kt_error *err)
 		return rc;
 	}
 	cfg.redirect = true;
-	rc = traffic_open(&c->traffic, c->app->loop, tunnel, &cfg, err);
+	rc = traffic_open(&c->traffic, c->app->loop, tunnel, c->faults, &cfg,
+			  err);
 	if (rc >= 0)
 		log_warn("%s: connections are redirected on this machine; they "
 			 "seem to succeed before the cluster has answered, and "
@@ -183,7 +190,7 @@ static int step_machine(struct connect *c, struct kt_error *err)
 
 	progress_step(c->app->progress, "Prepare this machine");
 	rc = proxy_open(&c->proxy, c->app->loop, uplink_tunnel(c->uplink),
-			&proxy, err);
+			c->faults, &proxy, err);
 	if (!c->opt->disable_tun_device) {
 		if (rc < 0)
 			log_debug("no proxy: %s", err->msg);
@@ -389,6 +396,9 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
 			       shadow_describe(c->shadow), strerror(-rc));
+	rc = faults_start(c->faults, err);
+	if (rc < 0)
+		return rc;
 	progress_done(c->app->progress, "The tunnel is up");
 	return 0;
 }
@@ -506,6 +516,7 @@ static void connect_report(void *user, struct control_report *r)
 
 	uplink_report(c->uplink, r);
 	uplink_history_report(&c->history, r);
+	r->faults = faults_list(c->faults, &r->nfaults);
 }
 
 static int prepare(struct connect *c, struct kt_error *err)
@@ -579,9 +590,12 @@ static int connect_run(struct connect *c, struct kt_error *err)
 		rc = step[i](c, err);
 	if (rc < 0)
 		return rc;
+	faults_say(c->faults);
 	connect_say_ready(c);
 	c->ready = true;
 	app_ready(c->app);
+	if (c->app->background) /* what was said is not in its log */
+		faults_say(c->faults);
 	while (rc == 0) {
 		rc = uplink_wait(c->uplink, err);
 		if (rc == 0)
@@ -602,11 +616,14 @@ static void connect_do_undo(struct connect *c)
 	c->uplink = NULL;
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
+	if (c->ready)
+		faults_say_hits(c->faults);
 	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(c->shadow),
 			 err.msg);
 	shadow_free(c->shadow);
 	control_serve(c->app->control, NULL, NULL);
+	faults_free(c->faults);
 	cidr_fini(&c->found);
 	cidr_hints_fini(&c->hints);
 	prefixset_fini(&c->ranges);

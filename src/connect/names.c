@@ -15,6 +15,7 @@
 #include "dns/server.h"
 #include "kube/rest.h"
 #include "net/port53.h"
+#include "tunnel/pace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,6 +34,9 @@ struct names {
 	struct dns_resolver *resolver;
 	struct dns_server *server;
 	struct port53 *port53;
+	struct faults *faults;	  /* NULL: none */
+	struct ipport pod_server; /* the Pod's; family 0: not known */
+	struct list late;	  /* of struct question: a fault holds them */
 	struct objset *services, *namespaces;
 	struct hosts_mode *hosts;
 	char *resolved_link;  /* kt0, when systemd-resolved was told of it */
@@ -57,6 +61,8 @@ int names_new(struct names **out, const struct names_config *cfg,
 	int rc;
 
 	n->cfg = *cfg;
+	list_init(&n->late);
+	n->pod_server.port = 53;
 	rc = read_order(n, err);
 	if (rc == 0)
 		rc = resolvconf_load(&n->resolvconf, NULL, err);
@@ -90,6 +96,13 @@ void names_set_cluster_servers(struct names *n, const struct ipaddr *servers,
 			       size_t nservers)
 {
 	dns_view_set_servers(&n->view, servers, nservers);
+	if (nservers)
+		n->pod_server.addr = servers[0];
+}
+
+void names_set_faults(struct names *n, struct faults *f)
+{
+	n->faults = f;
 }
 
 void names_set_ranges(struct names *n, const struct prefixset *captured)
@@ -171,30 +184,91 @@ static void watch_cluster(struct names *n)
 
 /* --- the resolver * ------------------------------------------------------- */
 
+#define SILENCE (30 * NS_SEC) /* longer than the resolver waits */
+
 /** struct question - between the resolver and the tunnel */
 struct question {
+	struct loop *loop;
+	struct names *names; /* while it is there */
 	dns_cluster_done_fn done;
 	void *arg;
+	/* of one that a fault hits */
+	const struct fault *fault; /* NULL: none does */
+	struct list node;	   /* of names.late */
+	struct timer late;
+	int error;
+	uint8_t *reply;
+	size_t len;
 };
+
+static void question_end(struct question *q, int error, const uint8_t *reply,
+			 size_t len)
+{
+	list_del(&q->node);
+	loop_timer_stop(&q->late);
+	q->done(q->arg, error, reply, len);
+	free(q->reply);
+	loop_defer_free(q->loop, q);
+}
+
+static void question_on_late(struct timer *t)
+{
+	struct question *q = container_of(t, struct question, late);
+
+	question_end(q, q->error, q->reply, q->len);
+}
+
+/* Told @ns later */
+static void question_hold(struct question *q, int64_t ns)
+{
+	list_add_tail(&q->names->late, &q->node);
+	loop_timer_start(q->loop, &q->late, ns, question_on_late);
+}
 
 static void connect_names_on_answer(void *user, int error, const uint8_t *reply,
 				    size_t len)
 {
 	struct question *q = user;
 
-	q->done(q->arg, error, reply, len);
-	free(q);
+	if (!q->fault || error == -ECANCELED) {
+		question_end(q, error, reply, len);
+		return;
+	}
+	q->error = error;
+	q->reply = error ? NULL : malloc(len);
+	if (q->reply) {
+		memcpy(q->reply, reply, len);
+		q->len = len;
+	} else if (!error) {
+		q->error = -ENOMEM;
+	}
+	question_hold(q, pace_delay(q->fault, faults_random(q->names->faults)));
 }
 
 static int ask_cluster(void *user, const uint8_t *msg, size_t len,
 		       dns_cluster_done_fn done, void *arg)
 {
 	struct names *n = user;
-	struct question *q = malloc(sizeof(*q));
+	const struct fault *f = faults_pick(n->faults, FAULT_UDP, FAULT_BOTH,
+					    NULL, &n->pod_server);
+	struct question *q;
 
+	if (f && f->act == FAULT_REFUSE)
+		return -ECONNREFUSED;
+	q = malloc(sizeof(*q));
 	if (!q)
 		return -ENOMEM;
-	*q = (struct question){ done, arg };
+	*q = (struct question){ .loop = n->cfg.loop,
+				.names = n,
+				.done = done,
+				.arg = arg,
+				.fault = f };
+	list_init(&q->node);
+	if (f && f->act == FAULT_DROP) {
+		q->error = -ETIMEDOUT;
+		question_hold(q, SILENCE);
+		return 0;
+	}
 	if (!tunnel_dns_query(n->tunnel, msg, len, false,
 			      connect_names_on_answer, q)) {
 		int rc = -errno;
@@ -495,6 +569,10 @@ void names_free(struct names *n)
 	port53_close(n->port53);
 	dns_server_close(n->server);
 	dns_resolver_free(n->resolver);
+	while (!list_empty(&n->late))
+		question_on_late(
+			&container_of(n->late.next, struct question, node)
+				 ->late);
 	dns_view_fini(&n->view);
 	strv_fini(&n->clashes);
 	resolvconf_fini(&n->resolvconf);

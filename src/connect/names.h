@@ -8,6 +8,7 @@
 #include "local/home.h"
 #include "net/bypass.h"
 #include "tunnel/client.h"
+#include "tunnel/faults.h"
 
 /**
  * DOC: Names of the cluster on this machine
@@ -45,6 +46,9 @@ void names_set_pod(struct names *n, const struct strv *search,
 /** names_set_cluster_servers() - the name servers of the shadow's Pod */
 void names_set_cluster_servers(struct names *n, const struct ipaddr *servers,
 			       size_t nservers);
+/** names_set_faults() - questions to those servers meet @f (borrowed, or NULL),
+ *  as datagrams to port 53 */
+void names_set_faults(struct names *n, struct faults *f);
 /** names_set_ranges() - what is captured, from now on */
 void names_set_ranges(struct names *n, const struct prefixset *captured);
 /** names_servers() - this machine's name servers, those on loopback left out;

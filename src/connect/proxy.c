@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "net/socks.h"
 #include "tunnel/dialer.h"
+#include "tunnel/fault_udp.h"
 
 #include <errno.h>
 
@@ -59,6 +60,7 @@ struct proxy_flow {
 	struct proxy *proxy;
 	struct socks_udp *assoc;
 	struct tunnel_udp *udp;
+	struct fault_udp *fault; /* NULL: none is in force */
 };
 
 static void flow_end(struct flow *f)
@@ -67,11 +69,18 @@ static void flow_end(struct flow *f)
 
 	if (u->udp)
 		tunnel_udp_close(u->udp);
+	fault_udp_free(u->fault);
 	free(u);
 }
 
-static void connect_proxy_on_udp_back(void *user, const uint8_t *data,
-				      size_t len)
+static void proxy_flow_out(void *user, const uint8_t *data, size_t len)
+{
+	struct proxy_flow *u = user;
+
+	tunnel_udp_send(u->udp, data, len);
+}
+
+static void proxy_flow_back(void *user, const uint8_t *data, size_t len)
 {
 	struct proxy_flow *u = user;
 
@@ -79,6 +88,15 @@ static void connect_proxy_on_udp_back(void *user, const uint8_t *data,
 	/* a datagram may be lost */
 	if (socks_udp_send(u->assoc, &u->flow.dst, data, len) < 0)
 		return;
+}
+
+static void connect_proxy_on_udp_back(void *user, const uint8_t *data,
+				      size_t len)
+{
+	struct proxy_flow *u = user;
+
+	if (!u->fault || fault_udp_back(u->fault, data, len) == 0)
+		proxy_flow_back(u, data, len);
 }
 
 static void connect_proxy_on_udp_close(void *user, int error)
@@ -97,6 +115,8 @@ static struct proxy_flow *flow_open(struct proxy *p, struct socks_udp *a,
 		.datagram = connect_proxy_on_udp_back,
 		.close = connect_proxy_on_udp_close
 	};
+	static const struct fault_udp_ops slow = { proxy_flow_out,
+						   proxy_flow_back };
 	struct proxy_flow *u = calloc(1, sizeof(*u));
 
 	if (!u)
@@ -108,6 +128,8 @@ static struct proxy_flow *flow_open(struct proxy *p, struct socks_udp *a,
 		free(u);
 		return NULL;
 	}
+	u->fault =
+		fault_udp_new(p->loop, p->dialer.faults, NULL, dst, &slow, u);
 	flows_add(&p->udp, &u->flow, &a->src, dst, loop_now(p->loop));
 	return u;
 }
@@ -128,7 +150,9 @@ static void connect_proxy_on_udp(void *user, struct socks_udp *a,
 	if (!u)
 		return;
 	flows_touch(&p->udp, &u->flow, loop_now(p->loop));
-	tunnel_udp_send(u->udp, data, len);
+	/* SOCKS has no word for "refused" here: it is lost */
+	if (!u->fault || fault_udp_out(u->fault, data, len) == 0)
+		tunnel_udp_send(u->udp, data, len);
 }
 
 static void on_udp_gone(void *user, struct socks_udp *a)
@@ -155,7 +179,8 @@ static void connect_proxy_on_sweep(struct timer *t)
 }
 
 int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
-	       const struct ipport *at, struct kt_error *err)
+	       struct faults *faults, const struct ipport *at,
+	       struct kt_error *err)
 {
 	static const struct socks_ops ops = { .tcp_open = on_open,
 					      .tcp_gone = on_gone,
@@ -168,6 +193,7 @@ int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
 
 	p->loop = loop;
 	dialer_init(&p->dialer, t);
+	p->dialer.faults = faults;
 	flows_init(&p->udp, MAX_FLOWS, flow_end);
 	rc = socks_open(&p->socks, loop, at, &ops, p, err);
 	if (rc < 0) {

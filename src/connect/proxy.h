@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "tunnel/client.h"
+#include "tunnel/faults.h"
 
 /**
  * DOC: The proxy of --disableTunDevice
@@ -15,9 +16,11 @@
 
 struct proxy;
 
-/** proxy_open() - a SOCKS5 server on @at that dials through @t (borrowed) */
+/** proxy_open() - a SOCKS5 server on @at that dials through @t; that and
+ * @faults (or NULL) are borrowed */
 KT_CHECK int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
-			const struct ipport *at, struct kt_error *err);
+			struct faults *faults, const struct ipport *at,
+			struct kt_error *err);
 /** proxy_close() - after tunnel_free(); NULL is allowed */
 void proxy_close(struct proxy *p);
 /** proxy_tunnel_up() - a fresh session: dial what has waited */

@@ -4,6 +4,7 @@
 #include "base/flows.h"
 #include "base/log.h"
 #include "tunnel/dialer.h"
+#include "tunnel/fault_udp.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,6 +77,7 @@ struct udp_flow {
 	struct flow flow;
 	struct traffic *tr;
 	struct tunnel_udp *udp;
+	struct fault_udp *fault; /* NULL: none is in force */
 };
 
 static void udp_flow_free(struct flow *f)
@@ -84,11 +86,18 @@ static void udp_flow_free(struct flow *f)
 
 	if (u->udp)
 		tunnel_udp_close(u->udp);
+	fault_udp_free(u->fault);
 	free(u);
 }
 
-static void connect_traffic_on_udp_back(void *user, const uint8_t *data,
-					size_t len)
+static void udp_flow_out(void *user, const uint8_t *data, size_t len)
+{
+	struct udp_flow *u = user;
+
+	tunnel_udp_send(u->udp, data, len);
+}
+
+static void udp_flow_back(void *user, const uint8_t *data, size_t len)
 {
 	struct udp_flow *u = user;
 	int rc = capture_udp_send(u->tr->cap, &u->flow.dst, &u->flow.src, data,
@@ -98,6 +107,15 @@ static void connect_traffic_on_udp_back(void *user, const uint8_t *data,
 	if (rc < 0)
 		log_trace("datagram of %zu bytes dropped: %s", len,
 			  strerror(-rc));
+}
+
+static void connect_traffic_on_udp_back(void *user, const uint8_t *data,
+					size_t len)
+{
+	struct udp_flow *u = user;
+
+	if (!u->fault || fault_udp_back(u->fault, data, len) == 0)
+		udp_flow_back(u, data, len);
 }
 
 static void connect_traffic_on_udp_close(void *user, int error)
@@ -119,6 +137,8 @@ static struct udp_flow *udp_flow_open(struct traffic *tr,
 		.datagram = connect_traffic_on_udp_back,
 		.close = connect_traffic_on_udp_close
 	};
+	static const struct fault_udp_ops slow = { udp_flow_out,
+						   udp_flow_back };
 	struct udp_flow *u = calloc(1, sizeof(*u));
 
 	if (!u)
@@ -129,6 +149,8 @@ static struct udp_flow *udp_flow_open(struct traffic *tr,
 		free(u);
 		return NULL;
 	}
+	u->fault =
+		fault_udp_new(tr->loop, tr->dialer.faults, NULL, dst, &slow, u);
 	flows_add(&tr->udp, &u->flow, src, dst, loop_now(tr->loop));
 	return u;
 }
@@ -142,10 +164,16 @@ static void connect_traffic_on_udp(void *user, const struct ipport *src,
 	struct udp_flow *u = f ? container_of(f, struct udp_flow, flow)
 			       : udp_flow_open(tr, src, dst);
 
+	int hit;
+
 	if (!u) /* no session: as a network that loses a datagram */
 		return;
 	flows_touch(&tr->udp, &u->flow, loop_now(tr->loop));
-	tunnel_udp_send(u->udp, data, len);
+	hit = u->fault ? fault_udp_out(u->fault, data, len) : 0;
+	if (hit == 0)
+		tunnel_udp_send(u->udp, data, len);
+	else if (hit < 0)
+		capture_udp_error(tr->cap, src, dst, -hit);
 }
 
 /* --- ping ----------------------------------------------------------------- */
@@ -242,7 +270,8 @@ static void connect_traffic_on_sweep(struct timer *t)
 }
 
 int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
-		 const struct capture_config *cfg, struct kt_error *err)
+		 struct faults *faults, const struct capture_config *cfg,
+		 struct kt_error *err)
 {
 	static const struct capture_ops ops = {
 		.tcp_open = on_tcp_open,
@@ -256,6 +285,7 @@ int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
 
 	tr->loop = loop;
 	dialer_init(&tr->dialer, t);
+	tr->dialer.faults = faults;
 	flows_init(&tr->udp, MAX_FLOWS, udp_flow_free);
 	flows_init(&tr->ping, MAX_FLOWS, ping_flow_free);
 	rc = capture_open(&tr->cap, loop, cfg, &ops, tr, err);

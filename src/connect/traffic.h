@@ -4,6 +4,7 @@
 
 #include "net/capture.h"
 #include "tunnel/client.h"
+#include "tunnel/faults.h"
 
 /**
  * DOC: Captured traffic into the tunnel
@@ -17,9 +18,11 @@
 
 struct traffic;
 
-/** traffic_open() - begin to capture, no routes yet; @t is borrowed */
+/** traffic_open() - begin to capture, no routes yet; @t and @faults (or NULL)
+ *  are borrowed */
 KT_CHECK int traffic_open(struct traffic **out, struct loop *loop,
-			  struct tunnel *t, const struct capture_config *cfg,
+			  struct tunnel *t, struct faults *faults,
+			  const struct capture_config *cfg,
 			  struct kt_error *err);
 /** traffic_close() - after tunnel_free(): remove the device */
 void traffic_close(struct traffic *tr);

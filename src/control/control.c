@@ -109,6 +109,18 @@ static json_t *control_copies(const struct control_report *r)
 			 "dropped", (json_int_t)r->copies_dropped);
 }
 
+static json_t *control_faults(const struct control_report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->nfaults; i++)
+		json_array_append_new(
+			list, json_pack("{s:o,s:I}", "fault",
+					control_text(r->faults[i].text), "hits",
+					(json_int_t)r->faults[i].hits));
+	return list;
+}
+
 static json_t *control_session(struct control *c, int64_t asked)
 {
 	struct control_report r = { 0 };
@@ -135,6 +147,7 @@ static json_t *control_session(struct control *c, int64_t asked)
 	json_object_set_new(s, "reconnects", json_integer(r.reconnects));
 	json_object_set_new(s, "last_loss", control_loss(&r));
 	json_object_set_new(s, "copies", control_copies(&r));
+	json_object_set_new(s, "faults", control_faults(&r));
 	json_object_set_new(s, "log", control_text(c->log));
 	return s;
 }

@@ -13,7 +13,8 @@ static const char *const message_states[] = {
 	"lost",	    "leaving", "stopped", "hung",
 };
 
-/* T: text, t: text or null, n: number of something, o: object or null */
+/* T: text, t: text or null, n: number of something, o: object or null, a: array
+ */
 static const struct {
 	const char *name;
 	char type;
@@ -23,7 +24,7 @@ static const struct {
 	{ "since", 't' },      { "state", 'T' },     { "probe", 'o' },
 	{ "bytes_in", 'n' },   { "bytes_out", 'n' }, { "streams", 'n' },
 	{ "reconnects", 'n' }, { "last_loss", 'o' }, { "copies", 'o' },
-	{ "log", 't' },
+	{ "log", 't' },	       { "faults", 'a' },
 };
 
 /* --- requests ------------------------------------------------------------- */
@@ -82,12 +83,12 @@ json_t *message_session(const char *command, pid_t pid, const char *state)
 	auto_free char *id = xasprintf("%s-%d", command, (int)pid);
 
 	return json_pack("{s:s,s:i,s:s,s:n,s:n,s:n,s:n,s:s,s:n,s:i,s:i,s:i,s:i,"
-			 "s:n,s:n,s:n}",
+			 "s:n,s:n,s:n,s:[]}",
 			 "id", id, "pid", (int)pid, "command", command,
 			 "target", "context", "namespace", "since", "state",
 			 state, "probe", "bytes_in", 0, "bytes_out", 0,
 			 "streams", 0, "reconnects", 0, "last_loss", "copies",
-			 "log");
+			 "log", "faults");
 }
 
 static bool message_is_count(const json_t *v)
@@ -119,6 +120,19 @@ static bool message_is_copies(const json_t *v)
 		message_is_count(json_object_get(v, "dropped")));
 }
 
+static bool message_are_faults(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (list, i, v)
+		if (json_object_size(v) != 2 ||
+		    !json_is_string(json_object_get(v, "fault")) ||
+		    !message_is_count(json_object_get(v, "hits")))
+			return false;
+	return true;
+}
+
 static bool message_is_state(const json_t *v)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(message_states); i++)
@@ -136,6 +150,8 @@ static bool message_fits(const json_t *v, char type)
 		return json_is_string(v) || json_is_null(v);
 	case 'n':
 		return message_is_count(v);
+	case 'a':
+		return json_is_array(v);
 	default:
 		return json_is_object(v) || json_is_null(v);
 	}
@@ -152,7 +168,8 @@ bool message_is_session(const json_t *s)
 	return message_is_state(json_object_get(s, "state")) &&
 	       message_is_probe(json_object_get(s, "probe")) &&
 	       message_is_loss(json_object_get(s, "last_loss")) &&
-	       message_is_copies(json_object_get(s, "copies"));
+	       message_is_copies(json_object_get(s, "copies")) &&
+	       message_are_faults(json_object_get(s, "faults"));
 }
 
 /* --- answers -------------------------------------------------------------- */

@@ -2,6 +2,8 @@
 #ifndef KT_CONTROL_REPORT_H
 #define KT_CONTROL_REPORT_H
 
+#include "wire/fault.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +25,10 @@ struct control_report {
 	bool copying; /* it gets copies of requests: so many have come, and so
 			 many were dropped */
 	uint64_t copies_sent, copies_dropped;
-	const char *why;   /* the connection was lost last; borrowed */
-	int64_t when_lost; /* Unix seconds; 0: it never was */
+	const char *why;	    /* the connection was lost last; borrowed */
+	int64_t when_lost;	    /* Unix seconds; 0: it never was */
+	const struct fault *faults; /* in force; borrowed */
+	size_t nfaults;
 };
 
 /** struct control_source - whom to ask; called from the loop */

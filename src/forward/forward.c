@@ -23,6 +23,7 @@
 #include "local/owner.h"
 #include "local/pidfile.h"
 #include "local/signals.h"
+#include "tunnel/faults.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct forward {
 	size_t nforwardings;
 	struct shadow_pod *shadow;
 	struct uplink *uplink;
+	struct faults *faults; /* NULL: none */
 	struct dialer dialer;
 	bool known;   /* of every target: whether somebody is there */
 	bool serving; /* ports follow their targets */
@@ -125,7 +127,10 @@ static void forward_make_uplink(struct forward *f)
 	f->shadow = shadow_new(&shadow);
 	uplink.shadow = f->shadow;
 	f->uplink = uplink_new(&uplink);
+	f->faults = faults_new(f->app->loop, uplink_tunnel(f->uplink),
+			       &f->opt->faults, 0);
 	dialer_init(&f->dialer, uplink_tunnel(f->uplink));
+	f->dialer.faults = f->faults;
 }
 
 static void forward_probe(void *user)
@@ -141,6 +146,7 @@ static void forward_report(void *user, struct control_report *r)
 
 	uplink_report(f->uplink, r);
 	uplink_history_report(&f->history, r);
+	r->faults = faults_list(f->faults, &r->nfaults);
 }
 
 static int forward_open(struct forward *f, struct kt_error *err)
@@ -303,6 +309,8 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 
 	progress_step(f->app->progress, "Open the tunnel");
 	rc = uplink_connect(f->uplink, err);
+	if (rc == 0)
+		rc = faults_start(f->faults, err);
 	if (rc < 0)
 		return rc;
 	progress_done(f->app->progress, "The tunnel is up");
@@ -458,8 +466,11 @@ static int forward_run(struct forward *f, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	f->ready = true;
+	faults_say(f->faults);
 	forward_say_ready(f);
 	app_ready(f->app);
+	if (f->app->background) /* what was said is not in its log */
+		faults_say(f->faults);
 	while (rc == 0) {
 		rc = uplink_wait(f->uplink, err);
 		if (rc == 0 && f->failed) {
@@ -485,11 +496,14 @@ static void forward_undo(struct forward *f)
 		target_fini(&f->target[i]);
 	uplink_free(f->uplink);
 	f->uplink = NULL;
+	if (f->ready)
+		faults_say_hits(f->faults);
 	if (f->shadow && shadow_remove(f->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(f->shadow),
 			 err.msg);
 	shadow_free(f->shadow);
 	control_serve(f->app->control, NULL, NULL);
+	faults_free(f->faults);
 	pidfile_free(f->pidfile);
 	owner_free(f->owner);
 	kube_free(f->kube);

@@ -5,6 +5,7 @@
 #include "base/flows.h"
 #include "base/mem.h"
 #include "forward/target.h"
+#include "tunnel/fault_udp.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -28,7 +29,8 @@ struct forward_flow {
 	struct forwarding_udp *owner;
 	struct gate_place *place;
 	struct tunnel_udp *udp;
-	struct ipport to; /* family 0: a name */
+	struct ipport to;	 /* family 0: a name */
+	struct fault_udp *fault; /* NULL: none is in force */
 };
 
 static void forwarding_udp_end(struct flow *f)
@@ -37,12 +39,13 @@ static void forwarding_udp_end(struct flow *f)
 
 	if (u->udp)
 		tunnel_udp_close(u->udp);
+	fault_udp_free(u->fault);
 	free(u);
 }
 
 /* --- from the cluster ----------------------------------------------------- */
 
-static void forwarding_udp_back(void *user, const uint8_t *data, size_t len)
+static void forwarding_udp_pass(void *user, const uint8_t *data, size_t len)
 {
 	struct forward_flow *u = user;
 	struct forwarding_udp *o = u->owner;
@@ -55,6 +58,14 @@ static void forwarding_udp_back(void *user, const uint8_t *data, size_t len)
 	    sendto(u->place->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
 		   (struct sockaddr *)&ss, n) < 0)
 		return;
+}
+
+static void forwarding_udp_back(void *user, const uint8_t *data, size_t len)
+{
+	struct forward_flow *u = user;
+
+	if (!u->fault || fault_udp_back(u->fault, data, len) == 0)
+		forwarding_udp_pass(u, data, len);
 }
 
 /* The next datagram begins anew, perhaps elsewhere. */
@@ -71,12 +82,21 @@ static void forwarding_udp_closed(void *user, int error)
 
 /* --- to the cluster ------------------------------------------------------- */
 
+static void forwarding_udp_out(void *user, const uint8_t *data, size_t len)
+{
+	struct forward_flow *u = user;
+
+	tunnel_udp_send(u->udp, data, len);
+}
+
 static struct tunnel_udp *forwarding_udp_open(struct forward_flow *u)
 {
 	static const struct tunnel_udp_ops ops = {
 		.datagram = forwarding_udp_back,
 		.close = forwarding_udp_closed,
 	};
+	static const struct fault_udp_ops slow = { forwarding_udp_out,
+						   forwarding_udp_pass };
 	struct forwarding *f = u->owner->owner;
 	struct tunnel *t = f->dialer->tunnel;
 	const char *host = NULL;
@@ -86,6 +106,8 @@ static struct tunnel_udp *forwarding_udp_open(struct forward_flow *u)
 		forwarding_tell(f, -rc);
 		return NULL;
 	}
+	u->fault = fault_udp_new(f->loop, f->dialer->faults, host, &u->to,
+				 &slow, u);
 	if (!host)
 		return tunnel_udp_open(t, &u->to, &ops, u);
 	u->to.addr = (struct ipaddr){ 0 };
@@ -104,6 +126,7 @@ static struct forward_flow *forwarding_udp_begin(struct forwarding_udp *o,
 	u->place = p;
 	u->udp = forwarding_udp_open(u);
 	if (!u->udp) {
+		fault_udp_free(u->fault);
 		free(u);
 		return NULL;
 	}
@@ -121,7 +144,9 @@ static void forwarding_udp_take(struct forwarding_udp *o, struct gate_place *p,
 	if (!u)
 		return;
 	flows_touch(&o->flows, &u->flow, loop_now(o->owner->loop));
-	tunnel_udp_send(u->udp, o->room, len);
+	/* a socket that is not connected has no way to refuse: it is lost */
+	if (!u->fault || fault_udp_out(u->fault, o->room, len) == 0)
+		tunnel_udp_send(u->udp, o->room, len);
 }
 
 void forwarding_udp_readable(void *user, struct gate_place *p)

@@ -166,6 +166,8 @@ static void status_print_more(const json_t *s)
 	json_int_t n = status_count(s, "reconnects");
 	const char *log = json_str(s, "log", NULL);
 	char span[STATUS_CELL];
+	const json_t *fault;
+	size_t i;
 
 	if (json_is_object(loss)) {
 		status_span(span, status_age(json_str(loss, "at", NULL)));
@@ -179,6 +181,10 @@ static void status_print_more(const json_t *s)
 			   status_text(s, "id"),
 			   (long long)status_count(copies, "sent"),
 			   (long long)status_count(copies, "dropped"));
+	json_array_foreach (json_object_get(s, "faults"), i, fault)
+		print_line(stdout, "%s: fault %s: has hit %lld times",
+			   status_text(s, "id"), status_text(fault, "fault"),
+			   (long long)status_count(fault, "hits"));
 	if (log)
 		print_line(stdout, "%s: log %s", status_text(s, "id"), log);
 }

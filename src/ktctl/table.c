@@ -126,6 +126,18 @@ const struct option global_option_table[] = {
 			SESSION(applied), .hidden = true, .no_config = true    \
 	}
 
+/* of every command whose traffic is this machine's; @S: CONNECT or FORWARD */
+#define FAULT_ROW(S)                                                           \
+	{                                                                      \
+		"fault", 0, VALUE_FAULTS, "none", "FAULT",                     \
+			"what shall go wrong with this machine's traffic, "    \
+			"TARGET[:PORT] EFFECT...: latency=200ms, "             \
+			"jitter=50ms, "                                        \
+			"rate=1m, refuse, reset, drop, percent=10; can be "    \
+			"repeated",                                            \
+			S(faults), .no_config = true                           \
+	}
+
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
 
 static const struct option connect_options[] = {
@@ -180,6 +192,7 @@ static const struct option connect_options[] = {
 	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
 	  "more domain suffixes that the cluster's DNS resolves",
 	  CONNECT(include_domains) },
+	FAULT_ROW(CONNECT),
 	SESSION_ROWS,
 	{ 0 },
 };
@@ -290,6 +303,7 @@ static const struct option forward_options[] = {
 	  "addresses of this machine to listen on; without it 127.0.0.1 and "
 	  "::1",
 	  FORWARD(address) },
+	FAULT_ROW(FORWARD),
 	SESSION_ROWS,
 	{ 0 },
 };

@@ -36,6 +36,11 @@ static const char *const wrong_of_type[VALUE_NTYPES_][16] = {
 	[VALUE_EXPOSE] = { "x", "0", "65536", "-1", "80,80", "80,81:80",
 			   "1:2:3", "80/sctp", ":80", "80:" },
 	[VALUE_USER] = { "", "0", "-1", "2147483648", "root", "None", "1.5" },
+	[VALUE_FAULTS] = { "", " ", "db", "db:0 refuse", "db:65536 refuse",
+			   "10.0.0.0/33 refuse", "db percent=10",
+			   "db refuse percent=0", "db refuse percent=101",
+			   "db latency=11m", "db rate=0", "db rate=11g",
+			   "db refuse refuse", "db latencie=1s", "Nones" },
 };
 
 /* Free text: all but a control character is right, as it is a name of something

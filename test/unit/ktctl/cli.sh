@@ -53,6 +53,15 @@ ok $? "help of a command"
 run 0 version && [[ $out == "$("$ktctl" --version)"$'\n'* ]] &&
   has "$out" "libcurl" && is "$err" ""
 ok $? "version: the first line is that of --version"
+for c in "connect" "forward web"; do
+  # shellcheck disable=SC2086 # words
+  run 2 $c --fault 'db latencie=1s' && is "$err" "ktctl: --fault: 'latencie' is none of: latency=, jitter=, rate=, refuse, reset, drop, percent=
+hint: did you mean latency?" &&
+    run 2 $c --fault 'db refuse' --fault ' db  refuse' &&
+    is "${err%%$'\n'*}" "ktctl: --fault: 'db refuse' is there twice" &&
+    run 2 $c --fault 'db refuse drop' && run 2 $c --fault '' && run 2 $c --fault 'db percent=0 refuse'
+  ok $? "$c: a wrong --fault is one line"
+done
 ln -s "$ktctl" "$work/kubectl_complete-kt"
 is "$("$work/kubectl_complete-kt" connect --exclude)" \
   "$("$ktctl" __complete connect --exclude)" &&
