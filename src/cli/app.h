@@ -73,6 +73,7 @@ int command_doctor(struct app *app, const struct options *o);
 int command_image_export(struct app *app, const struct options *o);
 int command_image_push(struct app *app, const struct options *o);
 int command_status(struct app *app, const struct options *o);
+int command_events(struct app *app, const struct options *o);
 int command_disconnect(struct app *app, const struct options *o);
 int command_config_show(struct app *app, const struct options *o);
 int command_config_get(struct app *app, const struct options *o);

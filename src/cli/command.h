@@ -45,6 +45,9 @@ enum value_type {
 	VALUE_EXPOSE,	/* struct expose */
 	VALUE_USER,	/* long, as pod_options.run_as_user */
 	VALUE_FAULTS,	/* struct fault_list; each time one more */
+	VALUE_EXPECT,	/* char *, NULL when empty; control/expect.h */
+	VALUE_DURATION, /* int64_t, ns; "90", "90s", "1m30s", "500ms";
+			   min..max of the row in seconds */
 	VALUE_NTYPES_
 };
 
@@ -57,12 +60,14 @@ struct option {
 	const char *metavar;  /* "CIDR,...", NULL for a bool */
 	const char *summary;
 	const char *const *choices; /* NULL-terminated, or NULL */
-	long min, max;		    /* VALUE_INT */
+	long min, max;		    /* VALUE_INT, VALUE_DURATION */
 	size_t offset;		    /* of the field in struct options */
 	bool hidden;		    /* not in help, man page, completion */
 	bool no_config;		    /* neither configuration item nor env */
 	bool not_empty; /* VALUE_STRING: an empty text is an error */
 	bool is_name;	/* VALUE_STRING: of an object of Kubernetes */
+	bool repeats;	/* VALUE_EXPECT: given again, it is one more: they are
+			   joined by ';'; none may be empty */
 };
 
 /** struct command - one row of the command table */

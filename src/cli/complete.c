@@ -268,7 +268,7 @@ static bool offer_live_argument(const struct complete *c,
 	else if ((strcmp(name, "recover") == 0 && !ctx->nargs) ||
 		 (strcmp(name, "doctor") == 0 && ctx->nargs == 1))
 		offer_live(c, LIVE_SERVICES, NULL);
-	else if (strcmp(name, "disconnect") == 0)
+	else if (strcmp(name, "disconnect") == 0 || strcmp(name, "events") == 0)
 		offer_sessions(c);
 	else
 		return false;

@@ -157,6 +157,13 @@ struct disconnect_options {
 	bool all;
 };
 
+struct events_options {
+	char *expect;	 /* expressions (control/expect.h), joined by ';' */
+	int64_t timeout; /* ns */
+	int64_t since;	 /* ns */
+	int output;	 /* enum output_form */
+};
+
 struct version_options {
 	bool client; /* ask no cluster */
 	int output;  /* enum output_form */
@@ -204,6 +211,7 @@ struct options {
 	struct session_options session;
 	struct status_options status;
 	struct disconnect_options disconnect;
+	struct events_options events;
 	struct birdseye_options birdseye;
 	struct apply_options apply;
 

@@ -259,6 +259,26 @@ static int resolve_check_job(const struct options *o, struct kt_error *err)
 		       : 0;
 }
 
+/* What was given with flag @i, and before it with the same one where that is
+ * one more each time; returned, caller frees */
+static char *resolve_text(const struct invocation *inv, size_t i)
+{
+	const struct option *opt = inv->flags[i].opt;
+	char *all = xstrdup("");
+
+	for (size_t k = 0; k <= i; k++) {
+		char *more;
+
+		if (inv->flags[k].opt != opt || (k < i && !opt->repeats))
+			continue;
+		more = xasprintf("%s%s%s", all, *all ? ";" : "",
+				 inv->flags[k].text);
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
 int options_resolve(struct options *o, const struct invocation *inv,
 		    const struct config *cfg, struct kt_error *err)
 {
@@ -274,7 +294,12 @@ int options_resolve(struct options *o, const struct invocation *inv,
 	if (rc == 0 && c)
 		rc = set_table(o, c->options, c->group, cfg, err);
 	for (size_t i = 0; rc == 0 && i < inv->nflags; i++) {
-		rc = value_set(inv->flags[i].opt, o, inv->flags[i].text, err);
+		auto_free char *text = resolve_text(inv, i);
+
+		if (inv->flags[i].opt->repeats && !*inv->flags[i].text)
+			rc = kt_fail(err, EINVAL, "the value is empty");
+		else
+			rc = value_set(inv->flags[i].opt, o, text, err);
 		if (rc < 0)
 			kt_wrap(err, rc, "--%s", inv->flags[i].opt->name);
 	}

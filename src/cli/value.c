@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/value.h"
 
+#include "base/loop.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cli/command.h"
 #include "cli/form.h"
 #include "cli/mark.h"
 #include "cli/options.h"
 #include "cli/suggest.h"
+#include "control/eventjson.h"
+#include "control/expect.h"
 #include "dns/order.h"
 #include "wire/rule.h"
 
@@ -568,6 +572,69 @@ static int value_add_faults(void *field, void *fresh, struct kt_error *err)
 	return rc;
 }
 
+static int value_set_expect(void *field, const struct option *opt,
+			    const char *text, struct kt_error *err)
+{
+	struct expect *v[EXPECTS_MAX];
+	int n = 0;
+
+	if (*text)
+		n = expects_new(v, text, eventjson_fields, err);
+	expects_free(v, n);
+	return n < 0 ? n : set_string(field, opt, text, err);
+}
+
+/* One number and its unit off the front of @text; -EINVAL: there is none, or it
+ * is too much */
+static int value_span(const char **text, int64_t max, int64_t *ns)
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = { { "ms", NS_MS },
+		      { "s", NS_SEC },
+		      { "m", 60 * NS_SEC },
+		      { "h", 3600 * NS_SEC } };
+	int64_t n = 0, unit = NS_SEC;
+	const char *p = *text;
+
+	for (; isdigit((unsigned char)*p) && n <= max; p++)
+		n = n * 10 + (*p - '0');
+	if (p == *text || isdigit((unsigned char)*p))
+		return -EINVAL;
+	for (size_t i = 0; *p && i < ARRAY_SIZE(units); i++)
+		if (str_starts(p, units[i].name)) {
+			p += strlen(units[i].name);
+			unit = units[i].ns;
+			break;
+		}
+	*text = p;
+	if (n > max / unit)
+		return -EINVAL;
+	*ns = n * unit;
+	return 0;
+}
+
+static int value_set_duration(void *field, const struct option *opt,
+			      const char *text, struct kt_error *err)
+{
+	int64_t *v = field, max = opt->max * NS_SEC, all = 0, one = 0;
+	const char *p = text;
+	int rc = 0;
+
+	do {
+		rc = value_span(&p, max, &one);
+		all += one;
+	} while (rc == 0 && *p && all <= max);
+	if (rc < 0 || all > max || all < opt->min * NS_SEC)
+		return kt_fail(err, EINVAL,
+			       "'%s' is not a time of %ld to %ld seconds, as "
+			       "90, 90s, 1m30s or 500ms are",
+			       text, opt->min, opt->max);
+	*v = all;
+	return 0;
+}
+
 static const struct {
 	set_fn set;
 	fini_fn fini;
@@ -597,6 +664,8 @@ static const struct {
 	[VALUE_USER] = { value_set_user, NULL, sizeof(long) },
 	[VALUE_FAULTS] = { value_set_faults, value_fini_faults,
 			   sizeof(struct fault_list) },
+	[VALUE_EXPECT] = { value_set_expect, fini_string, sizeof(char *) },
+	[VALUE_DURATION] = { value_set_duration, NULL, sizeof(int64_t) },
 };
 
 /* A value is built here before it replaces the old one. */
@@ -614,6 +683,7 @@ union scratch {
 	struct expose expose;
 	long user;
 	struct fault_list faults;
+	int64_t duration;
 };
 
 /* Nobody means a line end, or a megabyte; both would make a riddle of whatever

@@ -190,20 +190,10 @@ static bool ask_wanted(const struct asking *all, const char *id)
 	return !all->ids;
 }
 
-/* The one who listens is who the name says: the kernel knows */
-static bool ask_is_peer(int fd, const struct place_entry *e)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       cred.pid == e->pid && (cred.uid == e->uid || cred.uid == 0);
-}
-
 static void ask_start(struct ask_one *a)
 {
 	struct loop *l = a->all->loop;
-	const char *line = message_request(a->all->what);
+	auto_free char *line = message_request(a->all->what, 0);
 	ssize_t n = send(a->fd, line, strlen(line), MSG_NOSIGNAL);
 	int rc = loop_watch_start(l, &a->watch, a->fd, EPOLLIN, ask_on_data);
 
@@ -231,7 +221,7 @@ static void ask_add(void *user, const struct place_entry *e)
 	/* -EAGAIN: its queue is full, so it is there, and takes nobody */
 	if ((fd < 0 && fd != -EAGAIN) || all->n >= SESSIONS_MAX ||
 	    !ask_wanted(all, id) || !pidfile_same_network(e->pid) ||
-	    (fd >= 0 && !ask_is_peer(fd, e)))
+	    (fd >= 0 && !place_is_peer(fd, e)))
 		return;
 	a = xcalloc(1, sizeof(*a));
 	a->all = all;
@@ -353,7 +343,7 @@ static void ask_name(void *user, const struct place_entry *e)
 
 	if (fd == -ECONNREFUSED)
 		unlinkat(e->dir, e->name, 0);
-	else if ((fd == -EAGAIN || (fd >= 0 && ask_is_peer(fd, e))) &&
+	else if ((fd == -EAGAIN || (fd >= 0 && place_is_peer(fd, e))) &&
 		 pidfile_same_network(e->pid))
 		strv_take(user, xasprintf("%s-%d", e->command, (int)e->pid));
 }

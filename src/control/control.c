@@ -7,11 +7,14 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/print.h"
+#include "control/eventjson.h"
+#include "control/feed.h"
 #include "control/message.h"
 #include "control/place.h"
 #include "local/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,6 +53,7 @@ struct control {
 	bool ready;
 	struct list peers;
 	size_t npeers;
+	struct feed *feed;
 };
 
 /* --- what is answered ----------------------------------------------------- */
@@ -204,13 +208,42 @@ static void control_leave(struct control_peer *p)
 		signals_leave(c->signals, SIGTERM);
 }
 
+/* From here on it is the feed's */
+static void control_follow(struct control_peer *p, int64_t since)
+{
+	struct control *c = p->control;
+	int fd = -1;
+
+	if (!c->source || !c->source->watch) {
+		auto_free char *why = xasprintf(
+			"%s tells of no requests%s", c->id,
+			c->source ? "" : ": it is not up yet, or it ends");
+
+		control_say(p, "error", json_string(why));
+	} else {
+		fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+	}
+	control_peer_free(p);
+	if (fd >= 0)
+		feed_follow(c->feed, fd, since);
+}
+
+static void control_on_watch(void *user, bool on)
+{
+	struct control *c = user;
+
+	if (c->source && c->source->watch)
+		c->source->watch(c->user, on);
+}
+
 static void control_take(struct control_peer *p, size_t len)
 {
 	struct control *c = p->control;
 	struct kt_error err = { 0 };
 	enum message_ask ask;
+	int64_t since;
 
-	if (message_read_request(&ask, p->line, len, &err) < 0) {
+	if (message_read_request(&ask, &since, p->line, len, &err) < 0) {
 		control_say(p, "error", json_string(err.msg));
 		control_peer_free(p);
 		return;
@@ -218,6 +251,10 @@ static void control_take(struct control_peer *p, size_t len)
 	p->asked = clock_ns();
 	if (ask == MESSAGE_LEAVE) {
 		control_leave(p);
+		return;
+	}
+	if (ask == MESSAGE_EVENTS) {
+		control_follow(p, since);
 		return;
 	}
 	if (c->source)
@@ -323,6 +360,7 @@ struct control *control_new(const struct control_config *cfg)
 	snprintf(c->command, sizeof(c->command), "%s", cfg->command);
 	place_name(c->name, c->command, getpid());
 	c->id = xasprintf("%s-%d", c->command, (int)getpid());
+	c->feed = feed_new(c->loop, c->id, control_on_watch, c);
 	c->target = cfg->target ? xstrdup(cfg->target) : NULL;
 	control_time(c->since, time(NULL));
 	return c;
@@ -347,6 +385,7 @@ void control_free(struct control *c, int status)
 			control_say(p, "ended", json_integer(status));
 		control_peer_free(p);
 	}
+	feed_free(c->feed);
 	free(c->id);
 	free(c->target);
 	free(c->context);
@@ -388,6 +427,21 @@ void control_serve(struct control *c, const struct control_source *src,
 		return;
 	c->source = src;
 	c->user = user;
+	if (!src)
+		feed_end(c->feed);
+}
+
+void control_event(struct control *c, const struct event *ev,
+		   const struct event_place *at, uint64_t missed)
+{
+	if (c)
+		feed_add(c->feed, ev, at, missed);
+}
+
+void control_event_fail(struct control *c, const char *why)
+{
+	if (c)
+		feed_fail(c->feed, why);
 }
 
 void control_ready(struct control *c, const char *log)

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /**
  * DOC: The control socket of a running command
@@ -29,6 +30,8 @@
  */
 
 struct control;
+struct event;
+struct event_place;
 struct home;
 struct loop;
 struct signals;
@@ -63,6 +66,13 @@ void control_serve(struct control *c, const struct control_source *src,
 /** control_ready() - all is up; @log: its messages go to this file from now on
  *  (NULL: to the terminal) */
 void control_ready(struct control *c, const char *log);
+
+/** control_event() - for those who follow, now or later (feed.h); the session's
+ *  name in @at is made here */
+void control_event(struct control *c, const struct event *ev,
+		   const struct event_place *at, uint64_t missed);
+/** control_event_fail() - no events come, because of @why */
+void control_event_fail(struct control *c, const char *why);
 
 /** control_state() - the word for @r, @asked being when the last ping was sent
  */

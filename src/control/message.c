@@ -3,9 +3,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/eventjson.h"
 #include "kube/rest.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char *const message_states[] = {
@@ -29,10 +31,14 @@ static const struct {
 
 /* --- requests ------------------------------------------------------------- */
 
-const char *message_request(enum message_ask ask)
+char *message_request(enum message_ask ask, int64_t since)
 {
-	return ask == MESSAGE_LEAVE ? "{\"version\": 1, \"ask\": \"leave\"}\n"
-				    : "{\"version\": 1, \"ask\": \"status\"}\n";
+	if (ask == MESSAGE_EVENTS)
+		return xasprintf("{\"version\": 1, \"ask\": \"events\", "
+				 "\"since\": %" PRId64 "}\n",
+				 since);
+	return xasprintf("{\"version\": 1, \"ask\": \"%s\"}\n",
+			 ask == MESSAGE_LEAVE ? "leave" : "status");
 }
 
 static json_t *message_parse(const char *line, size_t len, struct kt_error *err)
@@ -59,18 +65,29 @@ static json_t *message_parse(const char *line, size_t len, struct kt_error *err)
 	return steal_ptr(&obj);
 }
 
-int message_read_request(enum message_ask *ask, const char *line, size_t len,
-			 struct kt_error *err)
+static bool message_is_since(const json_t *v)
+{
+	return json_is_integer(v) && json_integer_value(v) >= 0 &&
+	       json_integer_value(v) <= MESSAGE_SINCE_MAX;
+}
+
+int message_read_request(enum message_ask *ask, int64_t *since,
+			 const char *line, size_t len, struct kt_error *err)
 {
 	auto_json json_t *obj = message_parse(line, len, err);
 	const char *word = json_string_value(json_object_get(obj, "ask"));
+	const json_t *seconds = json_object_get(obj, "since");
 
+	*since = json_integer_value(seconds);
 	if (!obj)
 		return -EPROTO;
 	if (json_object_size(obj) == 2 && str_eq(word, "status"))
 		*ask = MESSAGE_STATUS;
 	else if (json_object_size(obj) == 2 && str_eq(word, "leave"))
 		*ask = MESSAGE_LEAVE;
+	else if (json_object_size(obj) == 3 && str_eq(word, "events") &&
+		 message_is_since(seconds))
+		*ask = MESSAGE_EVENTS;
 	else
 		return kt_fail(err, EPROTO, "asks for nothing that is known");
 	return 0;
@@ -194,6 +211,15 @@ int message_read_answer(struct message_answer *a, const char *line, size_t len,
 		a->session = json_incref(v);
 		return 0;
 	}
+	v = json_object_get(obj, "event");
+	if (v && eventjson_is(v)) {
+		a->kind = MESSAGE_EVENT;
+		a->session = json_incref(v);
+		return 0;
+	}
+	a->kind = MESSAGE_FOLLOWING;
+	if (json_is_true(json_object_get(obj, "following")))
+		return 0;
 	a->kind = MESSAGE_LEAVING;
 	if (json_is_true(json_object_get(obj, "leaving")))
 		return 0;

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /**
@@ -16,9 +17,13 @@
  *     {"version": 1, "ask": "status"}     {"version": 1, "session": {...}}
  *     {"version": 1, "ask": "leave"}      {"version": 1, "leaving": true}
  *                                         {"version": 1, "ended": 0}
+ *     {"version": 1, "ask": "events",     {"version": 1, "following": true}
+ *      "since": SECONDS}                  {"version": 1, "event": {...}} ...
  *     anything else                       {"version": 1, "error": "..."}
  *
- * A session object is an element of docs/schema/status.json. Both sides take
+ * A session object is an element of docs/schema/status.json, an event one of
+ * docs/schema/event.json: those from so many seconds ago on that are known
+ * still, and all that come, until either side closes. Both sides take
  * exactly this: an unknown member, one that is there twice, another type or
  * another version is an error.
  */
@@ -27,20 +32,31 @@
 #define MESSAGE_REQUEST_MAX 256	 /* bytes of a line, with its end */
 #define MESSAGE_ANSWER_MAX 16384 /* likewise */
 
-enum message_ask { MESSAGE_STATUS, MESSAGE_LEAVE };
+enum message_ask { MESSAGE_STATUS, MESSAGE_LEAVE, MESSAGE_EVENTS };
 
-/** message_request() - the line that asks; a literal */
-const char *message_request(enum message_ask ask);
+#define MESSAGE_SINCE_MAX 86400
+
+/** message_request() - the line that asks (returned, caller frees); @since: of
+ *  EVENTS */
+char *message_request(enum message_ask ask, int64_t since);
 /** message_read_request() - of @line, without its end; 0, or -EPROTO with @err
  */
-KT_CHECK int message_read_request(enum message_ask *ask, const char *line,
-				  size_t len, struct kt_error *err);
+KT_CHECK int message_read_request(enum message_ask *ask, int64_t *since,
+				  const char *line, size_t len,
+				  struct kt_error *err);
 
-enum message_kind { MESSAGE_SESSION, MESSAGE_LEAVING, MESSAGE_ENDED };
+enum message_kind {
+	MESSAGE_SESSION,
+	MESSAGE_LEAVING,
+	MESSAGE_ENDED,
+	MESSAGE_FOLLOWING,
+	MESSAGE_EVENT,
+};
 
 struct message_answer {
 	enum message_kind kind;
-	json_t *session; /* MESSAGE_SESSION: json_decref() it */
+	json_t *session; /* MESSAGE_SESSION, MESSAGE_EVENT (the event):
+			    json_decref() it */
 	int status;	 /* MESSAGE_ENDED: the exit status */
 };
 

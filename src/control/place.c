@@ -243,3 +243,12 @@ int place_connect(int dir, const char *name)
 		return -errno;
 	return steal_fd(&fd);
 }
+
+bool place_is_peer(int fd, const struct place_entry *e)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       cred.pid == e->pid && (cred.uid == e->uid || cred.uid == 0);
+}

@@ -51,6 +51,10 @@ KT_CHECK int place_listen(int dir, const char *name, uid_t owner);
  *  process is dead */
 KT_CHECK int place_connect(int dir, const char *name);
 
+/** place_is_peer() - who listens at the other end of @fd is who the name says:
+ *  the kernel knows */
+bool place_is_peer(int fd, const struct place_entry *e);
+
 /** place_parse() - "connect-123.sock" */
 bool place_parse(const char *name, char command[PLACE_COMMAND_MAX], pid_t *pid);
 

@@ -37,6 +37,9 @@ struct control_source {
 	void (*probe)(void *user);
 	/** report() - add to @r */
 	void (*report)(void *user, struct control_report *r);
+	/** watch() - somebody wants to know of requests, or nobody any more;
+	 *  NULL: it sees none */
+	void (*watch)(void *user, bool on);
 };
 
 #endif

@@ -173,8 +173,8 @@ static void exchange_report_pods(void *user, struct control_report *r)
 }
 
 static const struct control_source exchange_source_pods = {
-	exchange_probe_pods,
-	exchange_report_pods,
+	exchange_probe_pods, exchange_report_pods,
+	job_watch, /* there is no router: all is seen here */
 };
 
 static void exchange_undo_pods(struct job *job)

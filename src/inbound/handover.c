@@ -121,6 +121,13 @@ void handover_end_quiet(const struct job *job, int64_t quiet_ns)
 			inbound_end_quiet(uplink_inbound(p->uplink), quiet_ns);
 }
 
+void handover_watch(const struct job *job, bool on)
+{
+	for (struct predecessor *p = job->before; p; p = p->next)
+		if (p->uplink)
+			inbound_watch(uplink_inbound(p->uplink), on);
+}
+
 void handover_disconnect(struct job *job)
 {
 	for (struct predecessor *p = job->before; p; p = p->next)

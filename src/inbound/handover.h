@@ -34,6 +34,8 @@ void handover_sweep(struct job *job);
 size_t handover_callers(const struct job *job);
 /** handover_end_quiet() - see inbound_end_quiet() */
 void handover_end_quiet(const struct job *job, int64_t quiet_ns);
+/** handover_watch() - inbound_watch() of those whose places were taken */
+void handover_watch(const struct job *job, bool on);
 /** handover_disconnect() - end their tunnels */
 void handover_disconnect(struct job *job);
 /** handover_leave() - remove their objects, and the one that was being made;

@@ -189,6 +189,7 @@ static void map_ports(struct place *p)
 		.nrules = job->nlocal,
 		.ports = p->local,
 		.nports = job->nlocal,
+		.observe = true,
 	};
 }
 
@@ -316,6 +317,13 @@ static void inject_on_caller(void *user, const struct inbound_caller *c)
 	job_tell_caller(x->job, c);
 }
 
+static void inject_on_event(void *user, const struct event *ev, uint64_t missed)
+{
+	const struct injector *x = user;
+
+	job_on_event(x->job, ev, missed);
+}
+
 static int connect_place(struct place *p, struct kt_error *err)
 {
 	struct job *job = p->x->job;
@@ -333,6 +341,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 		.inbound = &p->spec,
 		.history = &job->history,
 		.caller = inject_on_caller,
+		.event = inject_on_event,
 		.woken = on_woken,
 		.user = p->x,
 	};

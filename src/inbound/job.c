@@ -235,6 +235,8 @@ void job_uplink_config(struct job *job, struct uplink_config *cfg)
 		.up = on_up,
 		.caller = job_tell_caller,
 		.copies = job_count_copies,
+		.event = job_on_event,
+		.watching = job_on_watching,
 		.renew = on_renew,
 		.user = job,
 	};
@@ -252,6 +254,8 @@ int job_tunnel(struct job *job, struct kt_error *err)
 		.nrules = job->nrules,
 		.ports = job->local,
 		.nports = job->nlocal,
+		.watch = job->spec.watch,
+		.observe = !job->shared,
 	};
 	job_uplink_config(job, &cfg);
 	progress_step(job->app->progress, "Open the tunnel");
@@ -413,6 +417,7 @@ void job_remove_shadow(struct job *job)
 
 static void job_close(struct job *job)
 {
+	loop_timer_stop(&job->watch_timer);
 	keep_fini(job);
 	heartbeat_stop(job->stuntman_beat);
 	handover_free(job);
@@ -474,7 +479,8 @@ static int job_end(const struct job *job, int rc, const struct kt_error *err,
 
 int job_run(struct job *job, const struct job_plan *plan)
 {
-	static const struct control_source source = { job_probe, job_report };
+	static const struct control_source source = { job_probe, job_report,
+						      job_watch };
 	struct app *app = job->app;
 	struct kt_error err = { 0 };
 	int steps = 0, rc = 0;

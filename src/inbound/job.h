@@ -87,6 +87,9 @@ struct job {
 	struct repeat handover;
 	struct keep keep; /* what others may touch */
 	struct reverts reverts;
+	struct timer watch_timer; /* the router is to answer */
+	int64_t watch_since;	  /* it was asked; CLOCK_MONOTONIC */
+	bool watched;		  /* it has */
 	bool successor; /* of somebody dead whose rules may be in force still */
 	bool taken;	/* the Service leads to the shadow */
 	bool maybe_changed; /* a write into the user's object got no answer */
@@ -175,6 +178,11 @@ void job_uplink_config(struct job *job, struct uplink_config *cfg);
 /** job_tell_caller() - uplink_config.caller of @user, a struct job: a
  * local program that was not started yet would be searched for elsewhere */
 void job_tell_caller(void *user, const struct inbound_caller *c);
+/** job_on_event(), job_on_watching() - likewise event() and watching() */
+void job_on_event(void *user, const struct event *ev, uint64_t missed);
+void job_on_watching(void *user);
+/** job_watch() - what the job sees of requests is wanted, or no longer */
+void job_watch(void *user, bool on);
 /** job_take() - the Service leads to the shadow, and is kept so: when
  *  somebody changed it, it is taken again (attend()); -ECANCELED from there
  *  when it was recovered */

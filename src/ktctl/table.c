@@ -24,6 +24,7 @@
 #define SESSION(field) .offset = offsetof(struct options, session.field)
 #define STATUS(field) .offset = offsetof(struct options, status.field)
 #define DISCONNECT(field) .offset = offsetof(struct options, disconnect.field)
+#define EVENTS(field) .offset = offsetof(struct options, events.field)
 #define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
 #define IMAGE(field) .offset = offsetof(struct options, image.field)
 #define BIRDSEYE(field) .offset = offsetof(struct options, birdseye.field)
@@ -400,6 +401,25 @@ static const struct option disconnect_options[] = {
 	{ 0 },
 };
 
+static const char *const events_forms[] = { "text", "json", NULL };
+
+static const struct option events_options[] = {
+	{ "expect", 'e', VALUE_EXPECT, "", "CONDITIONS",
+	  "end with 0 as soon as so many requests of that kind have come, else "
+	  "with 1; several, or one with ';' in it: all of them",
+	  EVENTS(expect), .no_config = true, .repeats = true },
+	{ "timeout", 't', VALUE_DURATION, "60s", "TIME",
+	  "how long they are waited for", EVENTS(timeout), .min = 0,
+	  .max = 86400, .no_config = true },
+	{ "since", 0, VALUE_DURATION, "0", "TIME",
+	  "also those of before, so long ago at most, as far as they are kept",
+	  EVENTS(since), .min = 0, .max = 86400, .no_config = true },
+	{ "output", 'o', VALUE_CHOICE, "text", "FORM",
+	  "what --expect says at the end: text, on stderr; or json, on stdout",
+	  .choices = events_forms, EVENTS(output), .no_config = true },
+	{ 0 },
+};
+
 static const char *const birdseye_orders[] = { "status", "name", NULL };
 
 static const char *const birdseye_forms[] = { "table", "json", "yaml", NULL };
@@ -581,6 +601,20 @@ const struct command command_table[] = {
 		.options = apply_options,
 		.loop = true,
 		.run = command_apply,
+	},
+	{
+		.name = "events",
+		.summary = "the requests that sessions see, as they come",
+		.args = "[<session>...]",
+		.details = "Tells each request that comes through a mesh, an "
+			   "exchange or a preview of this machine, one line\n"
+			   "of JSON each: when, from where, for what, who has "
+			   "answered it, and how. With --expect it is a\n"
+			   "test: 'service=web answered=local count>=1'.",
+		.options = events_options,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_events,
 	},
 	{
 		.name = "recover",

@@ -16,6 +16,7 @@
  */
 
 struct copier;
+struct event;
 struct pipe;
 struct router_env;
 
@@ -48,7 +49,7 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 #define ROUTER_IDLE_NS (3600 * NS_SEC)
 #define ROUTER_DETECT_NS (3 * NS_SEC)
 
-/** struct router_env - embed it; no operation may be NULL */
+/** struct router_env - embed it; no operation may be NULL but report() */
 struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
@@ -65,6 +66,16 @@ struct router_env {
 	/** serves() - a later request may go there; else its idle connections
 	 *  are of no use */
 	bool (*serves)(struct router_env *env, struct backend_ref ref);
+	/** report() - what became of a request: @ref has answered, or nobody
+	 *  (BACKEND_NONE). OTHER of @ev stands for every client. NULL: nobody
+	 *  wants to know */
+	void (*report)(struct router_env *env, struct backend_ref ref,
+		       const struct event *ev);
+	/** whose() - the mark by which @req (NULL: a connection nobody looks
+	 *  into) is @ref's, and its user, into @ev; with report() */
+	void (*whose)(struct router_env *env, uint16_t port,
+		      struct backend_ref ref, const struct rule_request *req,
+		      struct event *ev);
 };
 
 static inline int64_t router_patience(const struct router_env *env, int64_t ns)

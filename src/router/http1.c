@@ -5,6 +5,7 @@
 #include "router/copy.h"
 #include "router/http1_head.h"
 #include "router/http1_up.h"
+#include "router/note.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,6 +74,7 @@ struct http1 {
 	struct backend_ref ref;
 	struct copies copies; /* while it is not whole */
 	int error;	      /* of the backend's connection */
+	struct note *note;
 
 	/* the response */
 	struct http1_flow answer;
@@ -96,6 +98,7 @@ static void http1_free(void *part)
 	copies_abort(&c->copies);
 	pipe_end_reset(&c->caller);
 	ups_fini(&c->ups);
+	note_dropped(&c->note);
 	buf_fini(&c->out);
 	buf_fini(&c->head);
 	loop_defer_free(c->rc->env->loop, c);
@@ -148,6 +151,7 @@ static void http1_answer(struct http1 *c, int status, const char *reason,
 	}
 	if (c->to_head)
 		c->out.len--; /* the line's end */
+	note_refused(&c->note, (unsigned int)status);
 	log_debug("router: port %u: %d: %s", c->rc->port, status, text);
 	http1_linger(c);
 }
@@ -243,6 +247,7 @@ static bool http1_choose(struct http1 *c, const struct http1_head *h)
 	c->ref = env->choose(env, c->rc->port, &req);
 	if (copies)
 		copies_begin(&c->copies, c->rc, c->ref, &req);
+	note_request(&c->note, c->rc, EVENT_HTTP1, &req, c->ref);
 	return c->ref.kind != BACKEND_NONE;
 }
 
@@ -515,7 +520,7 @@ static void no_answer(struct http1 *c)
 				  : "no connection to the backend");
 }
 
-static void tunnel(struct http1 *c)
+static void tunnel(struct http1 *c, unsigned int status)
 {
 	struct up *up = c->ups.used;
 	struct router_conn *rc = c->rc;
@@ -523,6 +528,7 @@ static void tunnel(struct http1 *c)
 
 	c->caller = (struct pipe_end){ 0 };
 	up->end = (struct pipe_end){ 0 };
+	note_answered(&c->note, status);
 	http1_free(c);
 	conn_join(rc, &a, &b);
 }
@@ -551,6 +557,7 @@ static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
 		bad_gateway(c, "the backend's answer is ambiguous");
 		return;
 	}
+	note_answered(&c->note, h->status);
 	http1_flow_start(&c->answer, kind, length);
 	c->answer.chunks.lenient = true;
 	c->answer_ok = len;
@@ -605,9 +612,9 @@ static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
 static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	if (c->connect && h->status / 100 == 2)
-		tunnel(c);
+		tunnel(c, h->status);
 	else if (h->status == 101 && c->upgrade && request_sent(c))
-		tunnel(c);
+		tunnel(c, h->status);
 	else if (h->status == 101)
 		bad_gateway(c, "the backend changed protocols");
 	else if (h->status < 200)

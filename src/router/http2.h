@@ -8,6 +8,7 @@
 #include "router/conn.h"
 #include "router/copy.h"
 #include "router/http2_head.h"
+#include "router/note.h"
 #include "wire/h2.h"
 
 #include <stdbool.h>
@@ -94,6 +95,7 @@ struct http2_call {
 	struct http2_head *reply; /* from the backend */
 	struct backend_ref ref;
 	struct copies copies; /* while it is not whole */
+	struct note *note;
 	unsigned int tries;
 	int error;     /* of the connection that did not open */
 	bool routed;   /* its head has come */

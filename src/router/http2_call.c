@@ -112,6 +112,7 @@ void http2_call_free(struct http2_call *k)
 	http2_head_free(k->head);
 	http2_head_free(k->kept);
 	http2_head_free(k->reply);
+	note_dropped(&k->note);
 	if (list_empty(&k->c->calls))
 		http2_rest(k->c);
 	loop_defer_free(k->c->rc->env->loop, k);
@@ -182,6 +183,7 @@ void http2_refuse(struct http2_call *k, const char *status, const char *text)
 	log_debug("router: port %u: %s: %s", k->c->rc->port, status, text);
 	k->begun = true;
 	k->cut = true;
+	note_refused(&k->note, (unsigned int)strtoul(status, NULL, 10));
 	http2_drop(&k->ask, down, k->asked);
 	half_fini(&k->answer);
 	buf_init(&k->answer.q, HTTP2_STREAM_WINDOW);
@@ -216,8 +218,10 @@ void http2_reply(struct http2_call *k, bool last)
 		return;
 	}
 	k->begun = http2_head_status(h) >= 200;
-	if (k->begun)
+	if (k->begun) {
+		note_answered(&k->note, (unsigned int)http2_head_status(h));
 		k->answer.ended = last;
+	}
 	f = http2_head_fields(h, &n);
 	if (k->asked)
 		rc = h2_head(&down->h2, k->asked, f, n, last,

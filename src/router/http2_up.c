@@ -260,6 +260,7 @@ void http2_route(struct http2_call *k, bool last)
 	}
 	k->again = last && http2_is_safe(&req);
 	k->ref = rc->env->choose(rc->env, rc->port, &req);
+	note_request(&k->note, rc, EVENT_HTTP2, &req, k->ref);
 	if (k->ref.kind == BACKEND_NONE) {
 		http2_refuse(k, "502", "nobody serves this request");
 		return;
@@ -286,6 +287,7 @@ static void route_again(struct http2_call *k)
 	k->lost = false;
 	http2_head_rule(k->kept, &req);
 	k->ref = rc->env->choose(rc->env, rc->port, &req);
+	note_request(&k->note, rc, EVENT_HTTP2, &req, k->ref);
 	/* the same one would not open again */
 	if (k->ref.kind != BACKEND_NONE && !backend_same(was, k->ref)) {
 		submit(k);

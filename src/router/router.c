@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "router/conn.h"
 #include "router/detect.h"
+#include "router/note.h"
 
 #include <errno.h>
 #include <string.h>
@@ -113,6 +114,7 @@ static void go_raw(struct listen *l)
 	}
 	if (!l->opened)
 		return;
+	note_connection(rc, l->ref);
 	listen_drop(l);
 	conn_join(rc, &l->caller, &l->up);
 }

@@ -276,6 +276,23 @@ void table_copies(struct table *t, uint16_t port,
 	}
 }
 
+const struct rule *table_whose(const struct table *t, uint64_t id,
+			       uint16_t port, const struct rule_request *req,
+			       const char **user)
+{
+	const struct table_client *c = table_find(t, id);
+
+	*user = c ? c->user : NULL;
+	for (size_t i = 0; c && i < c->n; i++) {
+		const struct rule *r = &c->rules[i];
+
+		if (r->port == port && !r->udp && !r->copy &&
+		    rule_match_has(&r->match, req))
+			return r;
+	}
+	return NULL;
+}
+
 bool table_serves(const struct table *t, uint64_t id)
 {
 	const struct table_client *c = table_find(t, id);

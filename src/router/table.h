@@ -75,6 +75,12 @@ typedef void table_copy_fn(void *arg, uint64_t id, bool here);
 void table_copies(struct table *t, uint16_t port,
 		  const struct rule_request *req, int64_t now,
 		  table_copy_fn *fn, void *arg);
+/** table_whose() - of the client that table_choose() has named: the user
+ *  (borrowed), and which of its rules matches; NULL: it is gone, or none does
+ */
+const struct rule *table_whose(const struct table *t, uint64_t id,
+			       uint16_t port, const struct rule_request *req,
+			       const char **user);
 /** table_has_port() - @id has a rule in force for the port */
 bool table_has_port(const struct table *t, uint64_t id, uint16_t port, bool udp,
 		    int64_t now);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/table.h"
+#include "shadow/events.h"
 #include "shadow/shadow.h"
 #include "tunnel/inbound.h"
 #include "tunnel/link.h"
@@ -13,10 +14,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define GRACE_DEFAULT_S 10
 #define COPIES_TOLD (500 * NS_MS)
-#define OUT_MAX (64 * 1024) /* a client that does not read what we answer */
+#define OUT_MAX (64 * 1024)    /* a client that does not read what we answer */
+#define OUT_EVENTS (16 * 1024) /* of which events may have so much */
 
 struct laptop {
 	struct list node;
@@ -43,6 +46,8 @@ struct laptop {
 	struct timer copies; /* it is to be told of these */
 	bool broken;	     /* the set cannot be taken: says so at its end */
 	char why[256];
+	bool watches;	/* wants to know of events */
+	uint64_t event; /* how many of them it had */
 };
 
 /* How long its rules outlive it. A tenth, at most a second, of what was said is
@@ -163,6 +168,43 @@ static void refuse_taken(struct laptop *l, const struct table_conflict *c)
 	laptop_refuse(l, c->holder, text);
 }
 
+/* --- events --------------------------------------------------------------- */
+
+static void laptop_put_events(struct laptop *l)
+{
+	if (l->watches)
+		events_read(l->sh->events, l->id, &l->event, &l->out,
+			    OUT_EVENTS);
+}
+
+static void laptop_watch(struct laptop *l, bool on)
+{
+	struct timespec ts;
+
+	l->watches = on;
+	if (!on)
+		return;
+	l->event = 0;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	laptop_answer(l,
+		      ruleline_put_watching(&l->out, events_id(l->sh->events),
+					    (int64_t)ts.tv_sec * 1000000 +
+						    ts.tv_nsec / 1000));
+}
+
+void laptop_tell_events(struct shadow *sh)
+{
+	struct list *n;
+
+	list_for_each (n, &sh->laptops) {
+		struct laptop *l = container_of(n, struct laptop, node);
+
+		/* what does not go out now is asked for by the stream */
+		if (l->watches && l->control && !l->out.len)
+			mux_stream_resume(l->control);
+	}
+}
+
 /* --- the rules that come -------------------------------------------------- */
 
 static void set_broken(struct laptop *l, const char *why)
@@ -260,6 +302,9 @@ static void laptop_take_line(struct laptop *l, const char *text)
 	case RULELINE_WAIT:
 		l->waits = true;
 		break;
+	case RULELINE_WATCH:
+		laptop_watch(l, strcmp(line.word, "on") == 0);
+		break;
 	default:
 		break;
 	}
@@ -320,8 +365,10 @@ size_t laptop_serving(const struct shadow *sh)
 static ssize_t laptop_control_read(void *user, uint8_t *buf, size_t len)
 {
 	struct laptop *l = user;
-	size_t n = MIN(len, l->out.len);
+	size_t n;
 
+	laptop_put_events(l);
+	n = MIN(len, l->out.len);
 	if (!n)
 		return -EAGAIN;
 	memcpy(buf, buf_data(&l->out), n);

@@ -64,6 +64,10 @@ size_t laptop_tell_ending(struct shadow *sh);
  *  serve meanwhile; not one that is away for longer than its grace time */
 bool laptop_waits(const struct shadow *sh);
 
+/** laptop_tell_events() - there are more in sh->events: who watches hears of
+ *  them, without anybody waiting */
+void laptop_tell_events(struct shadow *sh);
+
 /** laptop_put() - append it with its rules (wire/clientline.h); @away: seconds
  *  without a carrier, or CLIENTLINE_HERE; 0 or -errno */
 int laptop_put(const struct laptop *l, long away, struct buf *out);

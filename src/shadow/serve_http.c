@@ -6,6 +6,7 @@
 #include "pipe/pipe_fd.h"
 #include "router/copy.h"
 #include "router/table.h"
+#include "shadow/events.h"
 #include "shadow/laptop.h"
 #include "shadow/origin.h"
 #include "shadow/pipe_stream.h"
@@ -46,6 +47,34 @@ static bool serve_http_serves(struct router_env *env, struct backend_ref ref)
 {
 	return ref.kind != BACKEND_CLIENT ||
 	       table_serves(shadow_of(env)->table, ref.id);
+}
+
+/* --- what became of requests ---------------------------------------------- */
+
+static void serve_http_whose(struct router_env *env, uint16_t port,
+			     struct backend_ref ref,
+			     const struct rule_request *req, struct event *ev)
+{
+	const struct rule *rule = NULL;
+	const char *user = NULL;
+	char match[RULE_MATCH_MAX];
+
+	if (ref.kind == BACKEND_CLIENT)
+		rule = table_whose(shadow_of(env)->table, ref.id, port, req,
+				   &user);
+	if (user)
+		snprintf(ev->user, sizeof(ev->user), "%s", user);
+	if (rule && rule->match.n)
+		event_set_mark(ev, rule_match_print(&rule->match, match));
+}
+
+static void serve_http_report(struct router_env *env, struct backend_ref ref,
+			      const struct event *ev)
+{
+	struct shadow *sh = shadow_of(env);
+
+	events_add(sh->events, ev, ref.kind == BACKEND_CLIENT ? ref.id : 0);
+	laptop_tell_events(sh);
 }
 
 /* --- a laptop ------------------------------------------------------------- */
@@ -157,7 +186,9 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 	*e = (struct serve_env){ .env = { .loop = sh->loop,
 					  .choose = serve_http_choose,
 					  .open = open_backend,
-					  .serves = serve_http_serves },
+					  .serves = serve_http_serves,
+					  .report = serve_http_report,
+					  .whose = serve_http_whose },
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };

@@ -9,6 +9,7 @@
 #include "shadow/budget.h"
 #include "shadow/dial.h"
 #include "shadow/doh.h"
+#include "shadow/events.h"
 #include "shadow/health.h"
 #include "shadow/info.h"
 #include "shadow/laptop.h"
@@ -330,7 +331,8 @@ static int server_start(struct server *sv, struct kt_error *err)
 	sh->names = nameserver_new(sh->loop, sh->resolv.servers,
 				   sh->resolv.nservers);
 	sh->table = table_new();
-	if (!sh->acceptor || !sh->names || !sh->table)
+	sh->events = events_new();
+	if (!sh->acceptor || !sh->names || !sh->table || !sh->events)
 		return kt_fail(err, ENOMEM, "out of memory");
 	rc = listener_open(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
 			   sv, err);
@@ -439,6 +441,7 @@ void server_free(struct server *sv)
 			    "the shadow ends");
 	}
 	serve_free(sv->serve);
+	events_free(sv->sh.events);
 	table_free(sv->sh.table);
 	acceptor_free(sv->sh.acceptor);
 	nameserver_free(sv->sh.names);

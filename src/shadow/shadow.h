@@ -23,6 +23,7 @@
  */
 
 struct acceptor;
+struct events;
 struct mux_request;
 struct mux_stream;
 struct nameserver;
@@ -38,8 +39,9 @@ struct shadow {
 	struct list clients; /* of struct client, server.c */
 	struct table *table;
 	struct list laptops; /* of struct laptop */
-	int fd_limit;	     /* descriptors from here on are kept back */
-	uint8_t *scratch;    /* SHADOW_SCRATCH bytes for one datagram */
+	struct events *events;
+	int fd_limit;	  /* descriptors from here on are kept back */
+	uint8_t *scratch; /* SHADOW_SCRATCH bytes for one datagram */
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "tunnel/inbound_call.h"
 #include "tunnel/scheduler.h"
 #include "tunnel/status.h"
+#include "tunnel/watched.h"
 #include "wire/ruleline.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@
  * nonsense, that is a refusal by nobody.
  */
 
-#define CONTROL_MAX (4 * INBOUND_RULES_MAX * RULELINE_MAX)
+#define CONTROL_MAX ((size_t)4 * INBOUND_RULES_MAX * RULE_TEXT_MAX)
 
 struct inbound {
 	struct loop *loop;
@@ -39,6 +40,9 @@ struct inbound {
 	struct rule *rules;
 	size_t nrules;
 	struct inbound_calls calls;
+	bool watch;
+	struct watched watched; /* outlives a session: the same shadow may come
+				   again */
 	/* of the present session */
 	struct link *link;	     /* NULL: none */
 	struct scheduler *scheduler; /* of the link; NULL: none */
@@ -109,6 +113,18 @@ static void inbound_count(struct inbound *in, const struct ruleline *l)
 		in->ev->copies(in->user, sent, dropped);
 }
 
+static void inbound_take_event(struct inbound *in, const char *text)
+{
+	struct kt_error err = { 0 };
+	struct event ev;
+	uint64_t missed;
+
+	if (event_parse(&ev, text, &err) < 0)
+		log_debug("inbound: %s", err.msg);
+	else if (watched_take(&in->watched, &ev, &missed) && in->ev->event)
+		in->ev->event(in->user, &ev, missed);
+}
+
 static void inbound_take_line(struct inbound *in, const char *line)
 {
 	struct kt_error err = { 0 };
@@ -131,6 +147,12 @@ static void inbound_take_line(struct inbound *in, const char *line)
 		in->ev->ending(in->user);
 	else if (l.verb == RULELINE_ACCEPTED && in->ev->accepted)
 		in->ev->accepted(in->user);
+	else if (l.verb == RULELINE_EVENT && in->watch)
+		inbound_take_event(in, l.text);
+	else if (l.verb == RULELINE_WATCHING && in->watch &&
+		 watched_begin(&in->watched, l.word, l.text) &&
+		 in->ev->watching)
+		in->ev->watching(in->user);
 }
 
 static ssize_t inbound_control_read(void *user, uint8_t *buf, size_t len)
@@ -180,7 +202,9 @@ static const struct mux_stream_ops control_ops = {
 
 static void control_serve(struct inbound *in, struct mux_stream *s)
 {
-	if (in->control || put_rules(in) < 0) {
+	if (in->control || put_rules(in) < 0 ||
+	    (in->watch &&
+	     ruleline_put_word(&in->out, RULELINE_WATCH, "on") < 0)) {
 		mux_stream_refuse(s, 503, EIO, "one control stream");
 		return;
 	}
@@ -251,6 +275,14 @@ static void inbound_on_caller(void *user, const struct inbound_caller *c)
 		in->ev->caller(in->user, c);
 }
 
+static void inbound_on_event(void *user, const struct event *ev)
+{
+	struct inbound *in = user;
+
+	if (in->ev->event)
+		in->ev->event(in->user, ev, 0);
+}
+
 static void *copy(const void *p, size_t n, size_t size)
 {
 	void *to = xcalloc(n ? n : 1, size);
@@ -279,6 +311,7 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 	in->grace_s = MIN(spec->grace_s, (unsigned int)RULELINE_GRACE_MAX);
 	in->rules = copy(spec->rules, spec->nrules, sizeof(*spec->rules));
 	in->nrules = spec->nrules;
+	in->watch = spec->watch;
 	buf_init(&in->out, CONTROL_MAX);
 	in->calls = (struct inbound_calls){
 		.loop = loop,
@@ -286,11 +319,10 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 		.nports = spec->nports,
 		.scratch = xmalloc(UDPSERVE_SCRATCH),
 		.caller = inbound_on_caller,
+		.event = spec->observe ? inbound_on_event : NULL,
 		.user = in,
-		.hooks = { .group = &in->calls.open },
 	};
-	list_init(&in->calls.held);
-	relay_group_init(&in->calls.open);
+	inbound_calls_init(&in->calls);
 	return in;
 }
 
@@ -314,6 +346,18 @@ int inbound_set_rules(struct inbound *in, const struct rule *rules, size_t n)
 static void inbound_say(struct inbound *in, enum ruleline_verb verb)
 {
 	if (in->control && ruleline_put(&in->out, verb) == 0)
+		mux_stream_resume(in->control);
+}
+
+void inbound_watch(struct inbound *in, bool on)
+{
+	if (in->watch == on)
+		return;
+	in->watch = on;
+	if (!on)
+		in->watched.paused = true;
+	if (in->control &&
+	    ruleline_put_word(&in->out, RULELINE_WATCH, on ? "on" : "off") == 0)
 		mux_stream_resume(in->control);
 }
 
@@ -382,7 +426,7 @@ void inbound_free(struct inbound *in)
 		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
 	link_free(l);
 	scheduler_free(steal_ptr(&in->scheduler));
-	relay_group_fini(&in->calls.open);
+	inbound_calls_fini(&in->calls);
 	buf_fini(&in->out);
 	loop_defer_free(in->loop, in->name);
 	loop_defer_free(in->loop, in->rules);

@@ -28,6 +28,7 @@
  * again when the session is resumed.
  */
 
+struct event;
 struct inbound;
 
 /** struct inbound_port - callers of @remote (of the shadow) get @local. Nobody
@@ -45,6 +46,9 @@ struct inbound_spec {
 	size_t nrules;
 	const struct inbound_port *ports;
 	size_t nports;
+	bool watch;   /* what inbound_watch() would say */
+	bool observe; /* HTTP is looked for in what callers say: the shadow
+			 does not look into it */
 };
 
 #define INBOUND_RULES_MAX SHADOW_PORTS_MAX
@@ -62,7 +66,7 @@ struct inbound_caller {
 };
 
 /** struct inbound_events - any may be NULL. No event comes from inside a call
- *  of this interface. inbound_free() is allowed in all of them. */
+ *  of this interface. inbound_free() is allowed in all of them but event(). */
 struct inbound_events {
 	/** up() - a fresh session runs; accepted() or refused() follows */
 	void (*up)(void *user);
@@ -87,6 +91,12 @@ struct inbound_events {
 	void (*ending)(void *user);
 	/** caller() - somebody was connected, or could not be, or is held */
 	void (*caller)(void *user, const struct inbound_caller *c);
+	/** watching() - the shadow tells its events from now on */
+	void (*watching)(void *user);
+	/** event() - of the shadow (inbound_watch()), or of here (observe);
+	 *  its time is that of this machine. @missed: how many of the shadow's
+	 *  did not come before it */
+	void (*event)(void *user, const struct event *ev, uint64_t missed);
 	/** bulk() - see struct tunnel_events */
 	struct carrier *(*bulk)(void *user);
 };
@@ -101,6 +111,9 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
  *  now or with the next session. 0 or -E2BIG */
 KT_CHECK int inbound_set_rules(struct inbound *in, const struct rule *rules,
 			       size_t n);
+/** inbound_watch() - have the shadow tell its last events and those that come,
+ *  or no longer. An older one does not; watching() tells */
+void inbound_watch(struct inbound *in, bool on);
 /** inbound_drain() - tell the shadow that the Service leads elsewhere now:
  *  callers' HTTP connections are to end */
 void inbound_drain(struct inbound *in);

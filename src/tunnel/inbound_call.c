@@ -5,10 +5,12 @@
 #include "base/mem.h"
 #include "tunnel/status.h"
 #include "tunnel/target.h"
+#include "wire/observe.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define CONNECT_NS (10 * NS_SEC)
 
@@ -45,6 +47,121 @@ static void call_free(struct inbound_call *c)
 	loop_defer_free(c->calls->loop, c);
 }
 
+/* --- what they ask for ---------------------------------------------------- */
+
+/* A connection that is open */
+struct inbound_observed {
+	struct list node;
+	struct inbound_calls *calls;
+	struct observer *observer;
+	struct inbound_caller who;
+};
+
+/* @begin: when it was; CLOCK_MONOTONIC */
+static void inbound_call_event(struct inbound_calls *cs,
+			       const struct inbound_caller *who,
+			       const struct event *what, int64_t begin)
+{
+	struct event ev = *what;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ev.when = ((int64_t)ts.tv_sec * NS_SEC + ts.tv_nsec -
+		   (clock_ns() - begin)) /
+		  1000;
+	ev.port = who->remote;
+	ev.from = who->from.addr;
+	cs->event(cs->user, &ev);
+}
+
+static void inbound_call_on_event(void *user, const struct event *ev)
+{
+	struct inbound_observed *o = user;
+
+	if (o->calls->event)
+		inbound_call_event(o->calls, &o->who, ev, ev->when);
+}
+
+/* One whose way to the local program does not open */
+static void inbound_call_event_refused(struct inbound_calls *cs,
+				       const struct inbound_caller *who)
+{
+	static const struct event refused = { .latency = -1,
+					      .kind = EVENT_CONNECTION,
+					      .by = EVENT_NOBODY };
+
+	if (cs->event && !who->udp)
+		inbound_call_event(cs, who, &refused, clock_ns());
+}
+
+/* NULL: nobody wants to know, or memory is short */
+static struct inbound_observed *
+inbound_call_observe(struct inbound_calls *cs, const struct inbound_caller *who)
+{
+	struct inbound_observed *o = cs->event ? calloc(1, sizeof(*o)) : NULL;
+
+	if (!o)
+		return NULL;
+	o->calls = cs;
+	o->who = *who;
+	o->observer = observer_new(inbound_call_on_event, o, clock_ns());
+	if (!o->observer) {
+		free(o);
+		return NULL;
+	}
+	list_add_tail(&cs->observers, &o->node);
+	return o;
+}
+
+static void inbound_call_observed_free(struct inbound_observed *o)
+{
+	struct loop *loop = o->calls->loop;
+
+	observer_free(o->observer);
+	list_del(&o->node);
+	loop_defer_free(loop, o);
+}
+
+static void inbound_call_on_seen(void *user, bool asked, const uint8_t *p,
+				 size_t n)
+{
+	const struct inbound_observed *o = user;
+	int64_t now = clock_ns();
+
+	if (asked)
+		observer_ask(o->observer, p, n, now);
+	else
+		observer_answer(o->observer, p, n, now);
+}
+
+static void inbound_call_on_done(void *user, int error)
+{
+	(void)error;
+	inbound_call_observed_free(user);
+}
+
+void inbound_calls_init(struct inbound_calls *cs)
+{
+	list_init(&cs->held);
+	list_init(&cs->observers);
+	relay_group_init(&cs->open);
+	cs->hooks = (struct relay_hooks){ .group = &cs->open };
+	cs->observed = (struct relay_hooks){ .group = &cs->open,
+					     .seen = inbound_call_on_seen,
+					     .done = inbound_call_on_done };
+}
+
+void inbound_calls_fini(struct inbound_calls *cs)
+{
+	relay_group_fini(&cs->open);
+	cs->event = NULL;
+	while (!list_empty(&cs->observers))
+		inbound_call_observed_free(container_of(
+			cs->observers.next, struct inbound_observed, node));
+}
+
+/* --- who they are --------------------------------------------------------- */
+
 static void inbound_call_tell(struct inbound_calls *cs,
 			      struct inbound_caller *who, int error)
 {
@@ -66,6 +183,7 @@ static void inbound_call_refuse(struct inbound_calls *cs, struct mux_stream *s,
 		snprintf(text, sizeof(text), "nothing is exposed at port %u",
 			 who->remote);
 	mux_stream_refuse(s, status_http(error), error, text);
+	inbound_call_event_refused(cs, who);
 	inbound_call_tell(cs, who, error);
 }
 
@@ -135,13 +253,17 @@ static void call_fail(struct inbound_call *c, int error)
 
 static void call_connected(struct inbound_call *c)
 {
+	struct inbound_calls *cs = c->calls;
+	struct inbound_observed *o = inbound_call_observe(cs, &c->who);
 	int fd = steal_fd(&c->fd);
 
 	call_free(c);
 	/* on failure the stream is reset already */
-	if (relay_start(c->calls->loop, fd, c->stream, true, NULL,
-			&c->calls->hooks, NULL) == 0)
-		inbound_call_tell(c->calls, &c->who, 0);
+	if (relay_start(cs->loop, fd, c->stream, true, NULL,
+			o ? &cs->observed : &cs->hooks, o) == 0)
+		inbound_call_tell(cs, &c->who, 0);
+	else if (o)
+		inbound_call_observed_free(o);
 }
 
 static void inbound_call_on_connect(struct watch *w, uint32_t events)

@@ -21,8 +21,17 @@ struct inbound_calls {
 	struct list held;	 /* of struct inbound_call */
 	size_t nheld;
 	void (*caller)(void *user, const struct inbound_caller *c);
+	/** event() - what callers ask for; NULL: nobody wants to know */
+	void (*event)(void *user, const struct event *ev);
 	void *user;
+	struct relay_hooks observed; /* the hooks, and those of observers */
+	struct list observers;	     /* of struct inbound_observed */
 };
+
+/** inbound_calls_init() - of a zeroed @cs, whose other members come later */
+void inbound_calls_init(struct inbound_calls *cs);
+/** inbound_calls_fini() - its relays live on, and nobody hears of them */
+void inbound_calls_fini(struct inbound_calls *cs);
 
 /** inbound_call_tcp() - a CONNECT to "kt:PORT"; takes the stream */
 void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,

@@ -111,6 +111,13 @@ static bool relay_holds(const struct relay *r)
 	return r->out.len || (r->pace && pace_holds(r->pace));
 }
 
+static void relay_seen(const struct relay *r, bool asked, const uint8_t *p,
+		       size_t n)
+{
+	if (r->hooks && r->hooks->seen)
+		r->hooks->seen(r->user, asked, p, n);
+}
+
 /* @out is empty: do what was put off until then */
 static void drained(struct relay *r)
 {
@@ -219,6 +226,7 @@ static ssize_t relay_read(void *user, uint8_t *buf, size_t len)
 	if (n > 0) {
 		r->moved = loop_now(r->loop);
 		r->asked = false;
+		relay_seen(r, false, buf, (size_t)n);
 		/* a short read emptied it, unless its end is to follow */
 		if ((size_t)n < len && !r->hup)
 			r->readable = false;
@@ -244,6 +252,7 @@ static void relay_data(void *user, const uint8_t *p, size_t n)
 
 	r->moved = loop_now(r->loop);
 	r->asked = true;
+	relay_seen(r, true, p, n);
 	if (r->pace && pace_cuts(r->pace)) {
 		relay_fail(r, -ECONNRESET);
 		return;

@@ -23,6 +23,8 @@ struct pace;
 struct relay_hooks {
 	/** group - of relays that are ended together (borrowed) */
 	struct relay_group *group;
+	/** seen() - bytes go by: of the stream (@asked), or of the socket */
+	void (*seen)(void *user, bool asked, const uint8_t *p, size_t n);
 	/** finish() - both directions ended in peace; @fd is taken. Without
 	 *  it the socket is closed. */
 	void (*finish)(void *user, int fd);

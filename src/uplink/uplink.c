@@ -300,6 +300,22 @@ static void uplink_on_copies(void *user, uint64_t sent, uint64_t dropped)
 		u->cfg.copies(u->cfg.user, sent, dropped);
 }
 
+static void uplink_on_event(void *user, const struct event *ev, uint64_t missed)
+{
+	struct uplink *u = user;
+
+	if (u->cfg.event)
+		u->cfg.event(u->cfg.user, ev, missed);
+}
+
+static void uplink_on_watching(void *user)
+{
+	struct uplink *u = user;
+
+	if (u->cfg.watching)
+		u->cfg.watching(u->cfg.user);
+}
+
 struct uplink *uplink_new(const struct uplink_config *cfg)
 {
 	static const struct tunnel_events events = {
@@ -319,6 +335,8 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.ending = uplink_on_ending,
 		.caller = uplink_on_caller,
 		.copies = uplink_on_copies,
+		.watching = uplink_on_watching,
+		.event = uplink_on_event,
 		.bulk = open_bulk,
 	};
 	struct session_config session = session_config_default();

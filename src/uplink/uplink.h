@@ -56,6 +56,9 @@ struct uplink_config {
 	/** copies() - so many more have gone to us, and were dropped; may be
 	 *  NULL */
 	void (*copies)(void *user, uint64_t sent, uint64_t dropped);
+	/** event(), watching() - see struct inbound_events; may be NULL */
+	void (*event)(void *user, const struct event *ev, uint64_t missed);
+	void (*watching)(void *user);
 	/** renew() - the shadow is gone: 0: make another; -errno with @err:
 	 *  that ends it. Waits in the loop; may be NULL: always 0 */
 	int (*renew)(void *user, struct kt_error *err);

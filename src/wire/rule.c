@@ -30,8 +30,10 @@ int rule_encode(const char *text, char *out, size_t size)
 
 		if (n + 4 > size)
 			return -EMSGSIZE;
-		n += (size_t)snprintf(out + n, 4,
-				      rule_is_plain(c) ? "%c" : "%%%02X", c);
+		if (rule_is_plain(c))
+			out[n++] = *p;
+		else
+			n += (size_t)snprintf(out + n, 4, "%%%02X", c);
 	}
 	if (n >= size)
 		return -EMSGSIZE;

@@ -10,8 +10,9 @@
 #include <string.h>
 
 static const char *const verbs[] = {
-	"",	   "user",  "grace",  "rule", "commit", "version", "accepted",
-	"refused", "drain", "ending", "wait", "able",	"copies",
+	"",	    "user",    "grace",	   "rule",   "commit", "version",
+	"accepted", "refused", "drain",	   "ending", "wait",   "able",
+	"copies",   "watch",   "watching", "event",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 
@@ -79,6 +80,8 @@ int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 	case RULELINE_VERSION:
 	case RULELINE_ABLE:
 	case RULELINE_REFUSED:
+	case RULELINE_WATCH:
+	case RULELINE_WATCHING:
 		return ruleline_take_word(l, arg, err);
 	case RULELINE_GRACE:
 		return take_seconds(l, arg, err);
@@ -86,6 +89,9 @@ int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 		return ruleline_take_copies(l, arg, err);
 	case RULELINE_RULE:
 		return rule_parse(&l->rule, arg, err);
+	case RULELINE_EVENT:
+		l->text = arg;
+		return 0;
 	default:
 		return 0;
 	}
@@ -129,6 +135,11 @@ int ruleline_put_refused(struct buf *out, const char *holder, const char *text)
 	int rc = rule_encode(*holder ? holder : "-", word, sizeof(word));
 
 	return rc < 0 ? rc : buf_printf(out, "refused %s %.500s\n", word, text);
+}
+
+int ruleline_put_watching(struct buf *out, const char *id, int64_t now)
+{
+	return buf_printf(out, "watching %s %" PRId64 "\n", id, now);
 }
 
 int ruleline_read(struct ruleline_reader *r, struct rd *in)

@@ -11,7 +11,7 @@
  *
  * By these lines a laptop tells the shadow its rules (wire/rule.h), and the
  * shadow answers. A line ends in LF and has at most RULELINE_MAX bytes, no
- * control character in it.
+ * control character in it; of those that do not tell an event, 1024.
  *
  *     laptop: "user " WORD           shadow: "version " WORD
  *             "grace " SECONDS               "accepted"
@@ -20,6 +20,9 @@
  *             "drain"                        "ending"
  *             "wait"                         "able " WORD
  *                                            "copies " SENT " " DROPPED
+ *             "wait"
+ *             "watch " on/off                "watching " ID " " NOW
+ *                                            "event " ...  (wire/event.h)
  *
  * "drain" says that the Service leads elsewhere now: what callers of the ports
  * it has rules for have open here is to end. "ending": the shadow was told to
@@ -30,12 +33,16 @@
  * "able" says before the first verdict what more the shadow can: "copy", rules
  * that only want copies. "copies": how many have gone to this laptop since the
  * session began, and how many were dropped.
+ * "watch on" asks for the events: the last ones that the shadow has kept, and
+ * all from now on. "watching" comes before the first of them: an ID of this
+ * shadow and its clock, microseconds since 1970. A shadow that does not know
+ * the word says nothing.
  *
  * A WORD is percent-encoded as in rules; a HOLDER of "-" is nobody. Lines that
  * begin with another word are passed over, so that some may be added.
  */
 
-#define RULELINE_MAX 1024
+#define RULELINE_MAX 2048
 #define RULELINE_WORD_MAX 128
 #define RULELINE_GRACE_MAX 3600
 
@@ -53,17 +60,22 @@ enum ruleline_verb {
 	RULELINE_WAIT,
 	RULELINE_ABLE,
 	RULELINE_COPIES,
+	RULELINE_WATCH,
+	RULELINE_WATCHING,
+	RULELINE_EVENT,
 	RULELINE_NVERBS_
 };
 
 struct ruleline {
 	enum ruleline_verb verb;
-	/* user, version, holder, what it is able to; "" for "-" */
+	/* user, version, holder, what it is able to, on or off, ID; "" for "-"
+	 */
 	char word[RULELINE_WORD_MAX];
 	unsigned int seconds;
 	uint64_t sent, dropped; /* of COPIES */
 	struct rule rule;
-	const char *text; /* of REFUSED; borrowed from the line */
+	const char *text; /* the rest of REFUSED, WATCHING, EVENT; borrowed from
+			     the line */
 };
 
 /** ruleline_parse() - 0, or -errno with @err */
@@ -82,6 +94,10 @@ KT_CHECK int ruleline_put(struct buf *out, enum ruleline_verb verb);
 /** ruleline_put_refused() - @text is cut to what a line can have */
 KT_CHECK int ruleline_put_refused(struct buf *out, const char *holder,
 				  const char *text);
+
+/** ruleline_put_watching() - @now: microseconds since 1970 */
+KT_CHECK int ruleline_put_watching(struct buf *out, const char *id,
+				   int64_t now);
 
 /** struct ruleline_reader - cuts bytes into lines; zero is its start state */
 struct ruleline_reader {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What comes through a control socket, either way. What is taken is whole. */
 #include "base/mem.h"
+#include "control/eventjson.h"
 #include "control/message.h"
 #include "control/place.h"
 
@@ -29,13 +30,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct kt_error err = { 0 };
 	struct message_answer a;
 	enum message_ask ask;
+	int64_t since;
 
-	if (message_read_request(&ask, (const char *)data, size, &err) == 0 &&
-	    ask != MESSAGE_STATUS && ask != MESSAGE_LEAVE)
+	if (message_read_request(&ask, &since, (const char *)data, size,
+				 &err) == 0 &&
+	    ask != MESSAGE_STATUS && ask != MESSAGE_LEAVE &&
+	    (ask != MESSAGE_EVENTS || since < 0 || since > MESSAGE_SINCE_MAX))
 		abort();
 	if (message_read_answer(&a, (const char *)data, size, &err) == 0) {
 		if ((a.kind == MESSAGE_SESSION) !=
 		    (a.session && message_is_session(a.session)))
+			abort();
+		if ((a.kind == MESSAGE_EVENT) !=
+		    (a.session && eventjson_is(a.session)))
 			abort();
 		if (a.status < 0 || a.status > 255)
 			abort();

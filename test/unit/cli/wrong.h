@@ -41,6 +41,12 @@ static const char *const wrong_of_type[VALUE_NTYPES_][16] = {
 			   "db refuse percent=0", "db refuse percent=101",
 			   "db latency=11m", "db rate=0", "db rate=11g",
 			   "db refuse refuse", "db latencie=1s", "Nones" },
+	[VALUE_DURATION] = { "", "x", "s", "-1", "1.5s", "1d", "60 s",
+			     "99999999h", "9223372036854775807",
+			     "99999999999999999999999999" },
+	[VALUE_EXPECT] = { " ", ";", "nonsense", "servise=web", "status~5*",
+			   "service>=web", "service=web;", "count=x",
+			   "answered=me", "service=\"web" },
 };
 
 /* Free text: all but a control character is right, as it is a name of something

@@ -11,7 +11,8 @@
 static int ask_of(const char *line, enum message_ask *ask)
 {
 	struct kt_error err = { 0 };
-	int rc = message_read_request(ask, line, strlen(line), &err);
+	int64_t since;
+	int rc = message_read_request(ask, &since, line, strlen(line), &err);
 
 	assert_true(rc == 0 || err.msg[0]);
 	return rc;
@@ -19,13 +20,22 @@ static int ask_of(const char *line, enum message_ask *ask)
 
 static void takes_its_own_requests(void **state)
 {
+	auto_free char *status = message_request(MESSAGE_STATUS, 0);
+	auto_free char *leave = message_request(MESSAGE_LEAVE, 0);
+	auto_free char *events = message_request(MESSAGE_EVENTS, 86400);
 	enum message_ask ask;
+	int64_t since;
 
 	(void)state;
-	assert_int_equal(ask_of(message_request(MESSAGE_STATUS), &ask), 0);
+	assert_int_equal(ask_of(status, &ask), 0);
 	assert_int_equal(ask, MESSAGE_STATUS);
-	assert_int_equal(ask_of(message_request(MESSAGE_LEAVE), &ask), 0);
+	assert_int_equal(ask_of(leave, &ask), 0);
 	assert_int_equal(ask, MESSAGE_LEAVE);
+	assert_int_equal(message_read_request(&ask, &since, events,
+					      strlen(events), NULL),
+			 0);
+	assert_int_equal(ask, MESSAGE_EVENTS);
+	assert_int_equal(since, 86400);
 }
 
 static void refuses_other_requests(void **state)
@@ -44,17 +54,24 @@ static void refuses_other_requests(void **state)
 		"{\"version\": 1, \"ask\": \"status\", \"ask\": \"leave\"}",
 		"{\"version\": 1, \"ask\": \"leave\"} {}",
 		"{\"version\": 1, \"ask\": \"leave\\u0000\"}",
+		"{\"version\": 1, \"ask\": \"events\"}",
+		"{\"version\": 1, \"ask\": \"events\", \"since\": -1}",
+		"{\"version\": 1, \"ask\": \"events\", \"since\": 86401}",
+		"{\"version\": 1, \"ask\": \"events\", \"since\": \"1\"}",
+		"{\"version\": 1, \"ask\": \"status\", \"since\": 1}",
 	};
 	const char newer[] = "{\"version\": 2, \"ask\": \"status\"}";
 	struct kt_error err = { 0 };
 	enum message_ask ask;
+	int64_t since;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (ask_of(bad[i], &ask) != -EPROTO)
 			fail_msg("%s", bad[i]);
-	assert_int_equal(message_read_request(&ask, newer, strlen(newer), &err),
-			 -EPROTO);
+	assert_int_equal(
+		message_read_request(&ask, &since, newer, strlen(newer), &err),
+		-EPROTO);
 	assert_non_null(strstr(err.msg, "version 2"));
 	assert_non_null(strstr(err.msg, "not 1"));
 }

@@ -220,6 +220,7 @@ forward
 status
 disconnect
 apply
+events
 recover
 clean
 birdseye
@@ -309,6 +310,17 @@ run 1 disconnect nosuch-1 && has "$err" "nosuch-1: no session of this machine"
 ok $? "disconnect: one that does not run"
 run 2 disconnect --all connect && has "$err" "--all, and a session is named"
 ok $? "disconnect: all, and one of them"
+run 1 events && has "$err" "no session that sees requests runs on this machine"
+ok $? "events: nothing runs"
+run 1 events nosuch-1 && has "$err" "nosuch-1: no session of this machine"
+ok $? "events: one that does not run"
+run 2 events --expect 'servise=web' && has "$err" "--expect: 'servise=web': there is no such field; there are service," &&
+  run 2 events -e 'service=web' -e 'status~5*' && has "$err" "status is a number" &&
+  run 2 events -e 'service=web;' && has "$err" "--expect: no condition" &&
+  run 2 events -e '' && has "$err" "the value is empty"
+ok $? "events: bad expectations"
+run 2 events --timeout 1x && has "$err" "'1x' is not a time of 0 to 86400 seconds"
+ok $? "events: a bad time"
 run 2 connect --with 1x && run 2 connect --with -1 && run 2 connect --with ""
 ok $? "--with: no process id"
 run 1 connect --disableTunDevice --with 4194304 &&

@@ -101,7 +101,8 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 # root sees those of the whole machine
-[[ " $(candidates disconnect "") " == *" exchange-$session "* ]]
+[[ " $(candidates disconnect "") " == *" exchange-$session "* ]] &&
+  [[ " $(candidates events "") " == *" exchange-$session "* ]]
 ok $? "sessions that live"
 kill $session
 wait $session 2>/dev/null

@@ -16,6 +16,7 @@
 struct rig rig;
 uint16_t port, port2;
 int origin;
+bool laptop_observes;
 static char serve[160];
 static const char *proto = "tcp";
 
@@ -82,6 +83,34 @@ static void on_ending(void *user)
 		inbound_wait(l->in);
 }
 
+static void on_watching(void *user)
+{
+	((struct laptop *)user)->watching = true;
+}
+
+static void on_event(void *user, const struct event *ev, uint64_t missed)
+{
+	struct laptop *l = user;
+	size_t n = strlen(l->events);
+
+	l->event = *ev;
+	l->missed += missed;
+	l->nevents++;
+	snprintf(l->events + n, sizeof(l->events) - n,
+		 "%s %s %s %s %s %u %s %s;", event_kind_name(ev->kind),
+		 event_proto_name(ev->proto), event_by_name(ev->by), ev->method,
+		 ev->path, ev->status, ev->user, ev->mark);
+}
+
+const char *laptop_told(struct laptop *l, size_t n)
+{
+	int64_t limit = clock_ns() + 20 * NS_SEC;
+
+	while (l->nevents < n && clock_ns() < limit)
+		(void)!loop_sleep(rig.loop, 10 * NS_MS);
+	return l->events;
+}
+
 static const struct inbound_events events = {
 	.up = on_up,
 	.resumed = on_resumed,
@@ -92,6 +121,8 @@ static const struct inbound_events events = {
 	.refused = on_refused,
 	.caller = on_caller,
 	.copies = on_copies,
+	.watching = on_watching,
+	.event = on_event,
 };
 
 int connect_to(uint16_t to)
@@ -132,7 +163,8 @@ void laptop_new(struct laptop *l, const char *user, unsigned int grace,
 				     .rules = rules,
 				     .nrules = b ? 2 : 1,
 				     .ports = ports,
-				     .nports = 4 };
+				     .nports = 4,
+				     .observe = laptop_observes };
 
 	*l = (struct laptop){ 0 };
 	l->listener = local_listen(&l->local);
@@ -153,7 +185,8 @@ void laptop_new(struct laptop *l, const char *user, unsigned int grace,
 void laptop_free(struct laptop *l)
 {
 	inbound_free(l->in);
-	close(l->listener);
+	if (l->listener >= 0)
+		close(l->listener);
 }
 
 const char *all(uint16_t p)
@@ -195,6 +228,8 @@ ssize_t get(int fd, void *buf, size_t n)
 	int64_t start = clock_ns();
 	ssize_t rc;
 
+	if (!(fcntl(fd, F_GETFL) & O_NONBLOCK))
+		return recv(fd, buf, n, 0);
 	while ((rc = recv(fd, buf, n, MSG_DONTWAIT)) < 0 && errno == EAGAIN) {
 		loop_once(rig.loop, 10 * NS_MS);
 		assert_true(clock_ns() - start < LIMIT);

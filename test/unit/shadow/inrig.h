@@ -5,6 +5,7 @@
 #include "rig.h"
 
 #include "tunnel/inbound.h"
+#include "wire/event.h"
 
 /**
  * DOC: Inbound rig
@@ -28,7 +29,18 @@ struct laptop {
 	uint64_t copies_sent, copies_dropped;
 	struct inbound_caller last;
 	char holder[64], text[256];
+	bool watching;
+	char events[2048]; /* one after the other, as far as they are the same
+			      each time */
+	uint64_t missed;
+	size_t nevents;
+	struct event event; /* the last one */
 };
+
+/** laptop_observes - the next laptop_new() looks for HTTP in what comes */
+extern bool laptop_observes;
+/** laptop_told() - wait until it has heard of @n events in all; what of them */
+const char *laptop_told(struct laptop *l, size_t n);
 
 /** laptop_new() - with the rules @a and @b (may be NULL); accepted or refused
  *  on return */
@@ -42,7 +54,7 @@ void laptop_cut(struct laptop *l);
 int connect_to(uint16_t to);
 int accept_one(int l);
 bool nobody_comes(int l);
-/** get() - like recv(), or -errno */
+/** get() - like recv(), or -errno; serves events, unless @fd blocks */
 ssize_t get(int fd, void *buf, size_t n);
 /** say() - from one end to the other */
 void say(int from, int to, const char *text);

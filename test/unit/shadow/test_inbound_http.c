@@ -8,6 +8,7 @@
 #include "router/copy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -448,6 +449,147 @@ static void a_laptop_that_is_gone(void **state)
 	inbound_free(ann.in);
 }
 
+/* --- events --------------------------------------------------------------- */
+
+static void one_request(int listener, const char *mark, const char *from)
+{
+	int a = connect_to(port), b;
+
+	ask(a, mark);
+	b = accept_one(listener);
+	hear(b, "\r\n\r\n");
+	answer(b, from);
+	hear(a, from);
+	close(a);
+	close(b);
+}
+
+/* Each hears of all requests, and which of them were its own */
+static void who_watches_is_told_of_requests(void **state)
+{
+	struct laptop ann, bob;
+	const char *rest;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	laptop_new(&bob, "bob", 2, rule("bob"), NULL);
+	one_request(ann.listener, "ann", "from ann"); /* kept for them */
+	inbound_watch(ann.in, true);
+	assert_string_equal(laptop_told(&ann, 1),
+			    "request http/1 local GET /x 200 ann "
+			    "header:version=ann;");
+	assert_true(ann.watching);
+	assert_int_equal(ann.event.port, port);
+	assert_true(ann.event.latency >= 0 && ann.event.latency < 20000000);
+	assert_int_equal(ann.event.from.family, AF_INET);
+	inbound_watch(bob.in, true);
+	one_request(origin, NULL, "from home");
+	one_request(bob.listener, "bob", "from bob");
+	rest = "request http/1 origin GET /x 200  ;"
+	       "request http/1 local GET /x 200 bob header:version=bob;";
+	laptop_told(&bob, 3);
+	assert_string_equal(bob.events + strlen("request http/1 other GET /x "
+						"200 ann header:version=ann;"),
+			    rest);
+	laptop_told(&ann, 3);
+	assert_non_null(strstr(ann.events,
+			       "request http/1 other GET /x 200 bob "
+			       "header:version=bob;"));
+	assert_int_equal(ann.missed + bob.missed, 0);
+	/* nobody wants to know, and then what came meanwhile */
+	inbound_watch(ann.in, false);
+	one_request(origin, NULL, "from home");
+	laptop_told(&bob, 4);
+	assert_int_equal(ann.nevents, 3);
+	inbound_watch(ann.in, true);
+	laptop_told(&ann, 4);
+	assert_int_equal(ann.nevents, 4);
+	laptop_free(&ann);
+	laptop_free(&bob);
+}
+
+/* The same shadow, another carrier: nothing twice, nothing lost */
+static void events_survive_a_lost_carrier(void **state)
+{
+	struct laptop ann;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	inbound_watch(ann.in, true);
+	one_request(origin, NULL, "from home");
+	laptop_told(&ann, 1);
+	laptop_cut(&ann);
+	one_request(origin, NULL, "from home");
+	laptop_attach(&ann);
+	laptop_told(&ann, 2);
+	assert_int_equal(ann.nevents, 2);
+	assert_int_equal(ann.missed, 0);
+	laptop_free(&ann);
+}
+
+/* More than are kept, to one who does not hear: counted */
+static void events_that_are_dropped_are_counted(void **state)
+{
+	struct laptop ann;
+	int a, b;
+
+	(void)state;
+	laptop_new(&ann, "ann", 10, rule("ann"), NULL);
+	inbound_watch(ann.in, true);
+	one_request(origin, NULL, "from home");
+	laptop_told(&ann, 1);
+	laptop_cut(&ann);
+	a = connect_to(port);
+	ask(a, NULL);
+	b = accept_one(origin);
+	fcntl(a, F_SETFL, 0); /* without the rig's loop it is quick */
+	fcntl(b, F_SETFL, 0);
+	for (int i = 0; i < 700; i++) {
+		if (i)
+			ask(a, NULL);
+		hear(b, "\r\n\r\n");
+		answer(b, "from home");
+		hear(a, "from home");
+	}
+	laptop_attach(&ann);
+	while (ann.nevents + ann.missed < 701)
+		laptop_told(&ann, ann.nevents + 1);
+	assert_int_equal(ann.nevents + ann.missed, 701);
+	assert_true(ann.missed > 0);
+	close(a);
+	close(b);
+	laptop_free(&ann);
+}
+
+static void who_has_no_answer_is_told(void **state)
+{
+	struct laptop ann;
+	int a, b;
+
+	(void)state;
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	inbound_watch(ann.in, true);
+	a = connect_to(port);
+	ask(a, "ann");
+	b = accept_one(ann.listener);
+	hear(b, "\r\n\r\n");
+	reset(a); /* the caller does not wait */
+	assert_string_equal(laptop_told(&ann, 1),
+			    "request http/1 nobody GET /x 0  "
+			    "header:version=ann;");
+	close(b);
+	close(ann.listener);
+	ann.listener = -1;
+	a = connect_to(port);
+	ask(a, "ann"); /* refused: 502 of the router's own */
+	hear(a, "\r\n\r\n");
+	laptop_told(&ann, 2);
+	assert_non_null(strstr(ann.events, ";request http/1 router GET /x 502"
+					   "  header:version=ann;"));
+	close(a);
+	laptop_free(&ann);
+}
+
 int main(void)
 {
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -462,6 +604,10 @@ int main(void)
 		WITH_ORIGIN(a_copy_comes_and_home_answers),
 		WITH_ORIGIN(a_laptop_that_hangs),
 		WITH_ORIGIN(a_laptop_that_is_gone),
+		WITH_ORIGIN(who_watches_is_told_of_requests),
+		WITH_ORIGIN(events_survive_a_lost_carrier),
+		WITH_ORIGIN(events_that_are_dropped_are_counted),
+		WITH_ORIGIN(who_has_no_answer_is_told),
 	};
 
 	setenv("SERVE_PROTO", "auto", 1);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CONTROL_EVENTJSON_H
+#define KT_CONTROL_EVENTJSON_H
+
+#include "control/expect.h"
+#include "wire/event.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/**
+ * DOC: Events as JSON
+ *
+ * A line of "ktctl events" (docs/schema/event.json): a request or a connection,
+ * or how many events were dropped before the next one.
+ */
+
+#define EVENTJSON_VERSION 1
+
+/** struct event_place - where an event was; borrowed */
+struct event_place {
+	const char *session;	  /* "mesh-123" */
+	const char *ns, *service; /* NULL: not known */
+	uint16_t port;		  /* of the Service */
+};
+
+/** eventjson_fields - what can be expected of a request or a connection */
+extern const struct expect_field eventjson_fields[];
+
+/** eventjson_make() - (returned) */
+json_t *eventjson_make(const struct event *ev, const struct event_place *at);
+/** eventjson_dropped() - @n of a session were dropped by now (returned) */
+json_t *eventjson_dropped(const char *session, int64_t now, uint64_t n);
+/** eventjson_is() - has it all the members, of the right types? */
+bool eventjson_is(const json_t *obj);
+/** eventjson_when() - microseconds since 1970 of an event's time; 0: none */
+int64_t eventjson_when(const json_t *obj);
+/** eventjson_now() - this moment, in the same way */
+int64_t eventjson_now(void);
+
+#endif

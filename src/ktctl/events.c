@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ktctl events: what this machine's sessions see of requests, a line of JSON
+ * each; or whether what is expected of them comes to pass. */
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/print.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/options.h"
+#include "control/ask.h"
+#include "control/eventjson.h"
+#include "control/expect.h"
+#include "control/follow.h"
+#include "kube/rest.h"
+#include "local/signals.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* so old ones are looked at, to say that they would have been good */
+#define EVENTS_BEFORE 3600
+
+struct events_run {
+	struct app *app;
+	const struct events_options *opt;
+	struct follow *follow;
+	struct strv ids; /* those alone */
+	int64_t from;	 /* microseconds since 1970: they count from then on */
+	struct expect *expect[EXPECTS_MAX];
+	int n;
+	size_t seen, before; /* events; that were too early */
+	json_int_t dropped;
+	bool moved; /* look */
+	size_t refused;
+	char *why; /* a session that tells nothing */
+};
+
+/* --- what is asked for ---------------------------------------------------- */
+
+static bool events_is_session(const char *id, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strcmp(id, word) == 0 ||
+	       (strrchr(id, '-') == id + n && strncmp(id, word, n) == 0);
+}
+
+/* connect and forward have no requests to tell: without a name nobody asks
+ * them */
+static bool events_may_tell(const char *id)
+{
+	static const char *const commands[] = { "mesh", "exchange", "preview" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (events_is_session(id, commands[i]))
+			return true;
+	return false;
+}
+
+static int events_find(struct events_run *e, const struct options *o,
+		       struct kt_error *err)
+{
+	auto_strv struct strv all = { 0 };
+	size_t telling = 0;
+
+	ask_names(e->app->home, &all);
+	for (size_t i = 0; i < o->nargs; i++) {
+		size_t had = e->ids.n;
+
+		for (size_t k = 0; k < all.n; k++)
+			if (events_is_session(all.v[k], o->args[i]))
+				strv_add(&e->ids, all.v[k]);
+		if (e->ids.n > had)
+			continue;
+		kt_hint(err, "ktctl status lists what runs");
+		return kt_fail(err, ENOENT,
+			       "%s: no session of this machine has this id or "
+			       "command",
+			       o->args[i]);
+	}
+	for (size_t k = 0; k < all.n; k++)
+		telling += events_may_tell(all.v[k]);
+	if (o->nargs || telling)
+		return 0;
+	kt_hint(err, "mesh, exchange and preview see requests; ktctl status "
+		     "lists what runs");
+	return kt_fail(err, ENOENT,
+		       "no session that sees requests runs on this machine");
+}
+
+/* --- what comes ----------------------------------------------------------- */
+
+static void events_print(const json_t *event)
+{
+	auto_free char *text = json_dumps(event, JSON_COMPACT);
+
+	print_line(stdout, "%s", text ? text : "{}");
+	fflush(stdout);
+}
+
+static void events_on_event(void *user, json_t *event)
+{
+	struct events_run *e = user;
+	bool dropped = str_eq(json_str(event, "type", NULL), "dropped");
+
+	e->moved = true;
+	if (dropped) {
+		e->dropped +=
+			json_integer_value(json_object_get(event, "count"));
+	} else if (eventjson_when(event) < e->from) {
+		e->before++;
+		return;
+	} else {
+		e->seen++;
+	}
+	if (!e->n) {
+		events_print(event);
+		return;
+	}
+	for (int i = 0; i < e->n && !dropped; i++)
+		expect_see(e->expect[i], event);
+}
+
+static void events_on_ended(void *user, const char *id, const char *why)
+{
+	struct events_run *e = user;
+
+	e->moved = true;
+	if (!why || (!e->ids.n && !events_may_tell(id)))
+		return;
+	print_line(stderr, "ktctl: %s: %s", id, why);
+	e->refused++;
+}
+
+/* --- the command ---------------------------------------------------------- */
+
+static bool events_failed(const struct events_run *e)
+{
+	for (int i = 0; i < e->n; i++)
+		if (expect_state(e->expect[i]) == EXPECT_FAILED)
+			return true;
+	return false;
+}
+
+/* Nothing that comes makes a difference */
+static bool events_decided(const struct events_run *e)
+{
+	bool all = e->n > 0;
+
+	for (int i = 0; i < e->n; i++)
+		all = all && expect_state(e->expect[i]) == EXPECT_MET;
+	return all || events_failed(e);
+}
+
+static bool events_met(const struct events_run *e)
+{
+	bool all = true;
+
+	for (int i = 0; i < e->n; i++)
+		all = all && expect_met(e->expect[i]);
+	/* an upper bound is not known to hold when some were not seen */
+	if (all && e->dropped)
+		for (int i = 0; i < e->n; i++)
+			all = all && expect_state(e->expect[i]) == EXPECT_MET;
+	return all;
+}
+
+static int events_wait(struct events_run *e)
+{
+	int64_t end = clock_ns() + e->opt->timeout;
+
+	while (!events_decided(e) && follow_count(e->follow) &&
+	       !ferror(stdout)) {
+		int64_t left = e->n ? end - clock_ns() : -1;
+		int rc;
+
+		if (e->n && left <= 0)
+			return -ETIMEDOUT;
+		e->moved = false;
+		rc = loop_run_until(e->app->loop, &e->moved, left);
+		if (rc < 0 && rc != -ETIMEDOUT)
+			return rc;
+	}
+	return 0;
+}
+
+static void events_result(const struct events_run *e, bool met)
+{
+	json_t *list = json_array();
+	auto_json json_t *all = NULL;
+	auto_free char *text = NULL;
+
+	for (int i = 0; i < e->n; i++)
+		json_array_append_new(list, expect_result(e->expect[i]));
+	all = json_pack("{s:i,s:s,s:b,s:I,s:I,s:I,s:o}", "version",
+			EVENTJSON_VERSION, "type", "result", "met", met, "seen",
+			(json_int_t)e->seen, "before", (json_int_t)e->before,
+			"dropped", e->dropped, "expected", list);
+	text = json_dumps(all, JSON_COMPACT);
+	print_line(stdout, "%s", text ? text : "{}");
+	fflush(stdout);
+}
+
+/* One line, for the one that is not met first */
+static void events_tell_why(const struct events_run *e, int rc)
+{
+	for (int i = 0; i < e->n; i++) {
+		auto_free char *why = NULL;
+
+		if (expect_met(e->expect[i]) && !e->dropped)
+			continue;
+		why = expect_why(e->expect[i]);
+		print_line(stderr, "ktctl: %s: %s (%zu events in all%s%s%s)",
+			   rc == -ETIMEDOUT   ? "the time is over"
+			   : events_failed(e) ? "more than expected"
+					      : "the session has ended",
+			   why, e->seen,
+			   e->before ? ", and earlier ones that --since would "
+				       "take in"
+				     : "",
+			   e->dropped ? ", some were dropped" : "",
+			   e->refused ? ", not all sessions tell" : "");
+		return;
+	}
+}
+
+static int events_status(struct events_run *e, int rc)
+{
+	bool met = events_met(e);
+
+	if (rc == -EINTR)
+		return e->n ? EXIT_INTERRUPTED : EXIT_OK;
+	if (!e->n)
+		return e->refused && !e->seen ? EXIT_FAILED : EXIT_OK;
+	if (e->opt->output == OUTPUT_JSON)
+		events_result(e, met);
+	if (!met)
+		events_tell_why(e, rc);
+	return met ? EXIT_OK : EXIT_FAILED;
+}
+
+int command_events(struct app *app, const struct options *o)
+{
+	struct events_run e = { .app = app, .opt = &o->events };
+	struct kt_error err = { 0 };
+	struct follow_config cfg = {
+		.loop = app->loop,
+		.home = app->home,
+		.since = (o->events.since + NS_SEC - 1) / NS_SEC,
+		.event = events_on_event,
+		.ended = events_on_ended,
+		.user = &e,
+	};
+	int status, rc;
+
+	e.from = eventjson_now() - o->events.since / 1000;
+	if (e.opt->expect)
+		e.n = expects_new(e.expect, e.opt->expect, eventjson_fields,
+				  &err);
+	if (e.n < 0) { /* its type has refused that already */
+		status = app_usage(app, &err);
+	} else if ((rc = events_find(&e, o, &err)) < 0) {
+		status = app_fail(app, rc, &err);
+	} else {
+		cfg.ids = e.ids.n ? e.ids.v : NULL;
+		cfg.nids = e.ids.n;
+		if (e.n)
+			cfg.since = MAX(cfg.since, (int64_t)EVENTS_BEFORE);
+		e.follow = follow_start(&cfg);
+		status = events_status(&e, events_wait(&e));
+	}
+	follow_stop(e.follow);
+	expects_free(e.expect, e.n);
+	strv_fini(&e.ids);
+	return status;
+}
