@@ -48,6 +48,21 @@ bool str_ends(const char *s, const char *suffix)
 	return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
+static int str_hex(unsigned char c)
+{
+	if (isdigit(c))
+		return c - '0';
+	return isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+}
+
+int str_unescape(const char *p, size_t n)
+{
+	int hi = n > 2 && p[0] == '%' ? str_hex((unsigned char)p[1]) : -1;
+	int lo = hi >= 0 ? str_hex((unsigned char)p[2]) : -1;
+
+	return lo < 0 ? -1 : hi * 16 + lo;
+}
+
 bool str_eq(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);

@@ -14,6 +14,9 @@ KT_CHECK int str_to_long(const char *s, long *v);
 KT_CHECK int str_to_port(const char *s, uint16_t *port);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+/** str_unescape() - the byte that %XX at @p stands for, or -1; @n bytes are
+ *  there (RFC 3986 section 2.1) */
+int str_unescape(const char *p, size_t n);
 /** str_eq() - both NULL, or the same text */
 bool str_eq(const char *a, const char *b);
 

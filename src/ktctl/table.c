@@ -271,7 +271,7 @@ static const struct option mesh_options[] = {
 	{ "match", 0, VALUE_MATCH, "", "TERM...",
 	  "more that a request must have: header:NAME=VALUE, path:PREFIX, "
 	  "method:NAME, baggage:KEY=VALUE, tracestate:KEY=VALUE, "
-	  "cookie:NAME=VALUE, separated by blanks",
+	  "cookie:NAME=VALUE, env:NAME, separated by blanks",
 	  MESH(match) },
 	{ "routerImage", 0, VALUE_IMAGE, "", "IMAGE",
 	  "mode auto: image of the router; without it that of --image",

@@ -19,8 +19,10 @@
  * (rule_match_overlaps()): the second is refused; and whoever comes back to
  * find his rule taken loses his set.
  *
- * "all" is for what no other rule matches; of several others that match the one
- * of the client who came first wins: whoever has a mark keeps it, however many
+ * "all" is for what no other rule matches, and an environment (env:NAME) for
+ * what no mark of somebody's own is on; of several environments the one that is
+ * nearest to what the request asks for. Of several others that match the one of
+ * the client who came first wins: whoever has a mark keeps it, however many
  * terms somebody else's rule has.
  *
  * A rule that wants copies takes nothing from anybody: it may overlap with all

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "wire/envmark.h"
+#include "wire/rulemark.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -11,7 +13,8 @@
 #include <strings.h>
 
 static const char *const kinds[] = { "header",	"path",	      "method",
-				     "baggage", "tracestate", "cookie" };
+				     "baggage", "tracestate", "cookie",
+				     "env" };
 static_assert(ARRAY_SIZE(kinds) == RULE_NKINDS_, "one name each");
 
 /* --- words ---------------------------------------------------------------- */
@@ -41,22 +44,6 @@ int rule_encode(const char *text, char *out, size_t size)
 	return 0;
 }
 
-static int hex(unsigned char c)
-{
-	if (isdigit(c))
-		return c - '0';
-	return isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
-}
-
-/* the byte that %XX at @p stands for, or -1; @n bytes are there */
-static int rule_unescape(const char *p, size_t n)
-{
-	int hi = n > 2 ? hex((unsigned char)p[1]) : -1;
-	int lo = n > 2 ? hex((unsigned char)p[2]) : -1;
-
-	return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
-}
-
 int rule_decode(const char *text, size_t n, char *out, size_t size)
 {
 	size_t len = 0;
@@ -65,7 +52,7 @@ int rule_decode(const char *text, size_t n, char *out, size_t size)
 		int c = (unsigned char)text[i];
 
 		if (c == '%') {
-			c = rule_unescape(text + i, n - i);
+			c = str_unescape(text + i, n - i);
 			i += 2;
 		}
 		if (c < ' ' || c == 0x7f)
@@ -96,7 +83,7 @@ static const char *rule_value_of(const struct rule_match *m,
 
 static bool has_name(enum rule_kind kind)
 {
-	return kind != RULE_PATH && kind != RULE_METHOD;
+	return kind != RULE_PATH && kind != RULE_METHOD && kind != RULE_ENV;
 }
 
 /* token of RFC 9110, section 5.6.2; keys of tracestate may have "/" and "@" */
@@ -136,6 +123,12 @@ static int check_value(enum rule_kind kind, const char *v, struct kt_error *err)
 			       v);
 	if (kind == RULE_METHOD && !rule_is_token(v, n, kind))
 		return kt_fail(err, EINVAL, "'%s' is no method", v);
+	if (kind == RULE_ENV && !envmark_is_name(slice_make(v, n)))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is no name of an environment: "
+			       "lower-case letters, digits, '-', and '.' "
+			       "between parent and child",
+			       v);
 	return 0;
 }
 
@@ -154,7 +147,8 @@ static int rule_split(const char *text, enum rule_kind *kind, const char **name,
 		return kt_fail(err, EINVAL,
 			       "'%.80s' is none of header:NAME=VALUE, "
 			       "path:PREFIX, method:METHOD, baggage:KEY=VALUE, "
-			       "tracestate:KEY=VALUE, cookie:NAME=VALUE",
+			       "tracestate:KEY=VALUE, cookie:NAME=VALUE, "
+			       "env:NAME",
 			       text);
 	*kind = (enum rule_kind)k;
 	*name = colon + 1;
@@ -234,6 +228,13 @@ int rule_match_add(struct rule_match *m, const char *term, struct kt_error *err)
 	if (m->n == RULE_TERMS_MAX)
 		return kt_fail(err, E2BIG, "more than %d terms in one match",
 			       RULE_TERMS_MAX);
+	for (size_t i = 0; t.kind == RULE_ENV && i < m->n; i++)
+		if (m->term[i].kind == RULE_ENV &&
+		    strcmp(rule_value_of(m, &m->term[i]), value) != 0)
+			return kt_fail(err, EINVAL,
+				       "more than one environment in one "
+				       "match: '%s' and '%s'",
+				       rule_value_of(m, &m->term[i]), value);
 	if (to.used + namelen + strlen(value) + 2 > sizeof(to.text))
 		return kt_fail(err, EMSGSIZE, "the match is too long");
 	t.name = (uint16_t)to.used;
@@ -400,73 +401,53 @@ bool rule_match_overlaps(const struct rule_match *a, const struct rule_match *b)
 	return any_pair(a, b, same_mark) || contains(a, b) || contains(b, a);
 }
 
+size_t rule_match_rank(const struct rule_match *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->term[i].kind == RULE_ENV)
+			return strlen(rule_value_of(m, &m->term[i]));
+	return m->n ? RULE_MATCH_MAX : 0;
+}
+
 /* --- requests ------------------------------------------------------------- */
 
 /* a value of baggage is percent-encoded; that of a rule is not */
-static bool is_encoded(struct slice s, const char *text)
+static bool rule_value_is(enum rule_kind kind, struct slice value,
+			  const char *text)
 {
-	size_t i = 0;
+	char plain[RULE_MATCH_MAX];
+	int n;
 
-	for (; *text && i < s.n; text++, i++) {
-		int c = (unsigned char)s.p[i];
-
-		if (c == '%' && rule_unescape(s.p + i, s.n - i) >= 0) {
-			c = rule_unescape(s.p + i, s.n - i);
-			i += 2;
-		}
-		if (c != (unsigned char)*text)
-			return false;
-	}
-	return !*text && i == s.n;
+	if (kind != RULE_BAGGAGE)
+		return slice_is(value, text);
+	n = rulemark_decode(kind, value, plain, sizeof(plain));
+	return n >= 0 && slice_is(slice_make(plain, (size_t)n), text);
 }
 
-/* "name=value; name=value" (RFC 6265 section 4.2) */
-static bool has_cookie(struct slice list, const char *name, const char *value)
+static bool rule_has_mark(const struct rule_match *m, const struct rule_term *t,
+			  const struct rule_request *req)
 {
-	while (list.n) {
-		struct slice pair = slice_next(&list, ';');
-		struct slice key = slice_trim(slice_next(&pair, '='));
+	struct rulemark mark = { .req = req, .kind = t->kind };
+	const char *wanted = rule_name_of(m, t);
+	struct slice name, value;
 
-		if (slice_is(key, name) && slice_is(slice_trim(pair), value))
+	while (rulemark_next(&mark, &name, &value))
+		if ((t->kind == RULE_HEADER ? slice_is_nocase(name, wanted)
+					    : slice_is(name, wanted)) &&
+		    rule_value_is(t->kind, value, rule_value_of(m, t)))
 			return true;
-	}
 	return false;
 }
 
-/* "key=value;property, key=value" */
-static bool has_member(enum rule_kind kind, struct slice list, const char *name,
-		       const char *value)
+bool rule_request_is_preflight(const struct rule_request *req)
 {
-	while (list.n) {
-		struct slice member = slice_next(&list, ',');
-		struct slice pair = kind == RULE_BAGGAGE
-					    ? slice_next(&member, ';')
-					    : member;
-		struct slice key = slice_trim(slice_next(&pair, '='));
-
-		if (!slice_is(key, name))
-			continue;
-		pair = slice_trim(pair);
-		if (kind == RULE_BAGGAGE ? is_encoded(pair, value)
-					 : slice_is(pair, value))
+	if (!slice_is(req->method, "OPTIONS"))
+		return false;
+	for (size_t i = 0; i < req->nfields; i++)
+		if (slice_is_nocase(req->field[i].name,
+				    "access-control-request-method"))
 			return true;
-	}
 	return false;
-}
-
-static bool field_has(const struct rule_match *m, const struct rule_term *t,
-		      const struct rule_field *f)
-{
-	if (t->kind == RULE_HEADER)
-		return slice_is_nocase(f->name, rule_name_of(m, t)) &&
-		       slice_is(slice_trim(f->value), rule_value_of(m, t));
-	if (t->kind == RULE_COOKIE)
-		return slice_is_nocase(f->name, "cookie") &&
-		       has_cookie(f->value, rule_name_of(m, t),
-				  rule_value_of(m, t));
-	return slice_is_nocase(f->name, kinds[t->kind]) &&
-	       has_member(t->kind, f->value, rule_name_of(m, t),
-			  rule_value_of(m, t));
 }
 
 /*
@@ -483,9 +464,9 @@ static bool is_named_ahead(const struct rule_request *req, const char *name)
 					     "traceparent",  "tracestate",
 					     "user-agent",   "x-requested-with",
 					     "x-csrf-token", "x-xsrf-token" };
-	bool preflight = false, named = false;
+	bool named = false;
 
-	if (!slice_is(req->method, "OPTIONS"))
+	if (!rule_request_is_preflight(req))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
 		if (strcmp(usual[i], name) == 0)
@@ -494,15 +475,13 @@ static bool is_named_ahead(const struct rule_request *req, const char *name)
 		const struct rule_field *f = &req->field[i];
 		struct slice list = f->value;
 
-		if (slice_is_nocase(f->name, "access-control-request-method"))
-			preflight = true;
 		if (!slice_is_nocase(f->name, "access-control-request-headers"))
 			continue;
 		while (list.n)
 			named |= slice_is_nocase(
 				slice_trim(slice_next(&list, ',')), name);
 	}
-	return preflight && named;
+	return named;
 }
 
 static bool term_has(const struct rule_match *m, const struct rule_term *t,
@@ -514,11 +493,14 @@ static bool term_has(const struct rule_match *m, const struct rule_term *t,
 		return slice_starts(req->path, value);
 	if (t->kind == RULE_METHOD)
 		return slice_is_nocase(req->method, value);
-	for (size_t i = 0; i < req->nfields; i++)
-		if (field_has(m, t, &req->field[i]))
-			return true;
-	return t->kind == RULE_HEADER &&
-	       is_named_ahead(req, rule_name_of(m, t));
+	if (t->kind == RULE_ENV) {
+		char name[ENVMARK_MAX];
+
+		return envmark_of(req, name) && envmark_within(name, value);
+	}
+	return rule_has_mark(m, t, req) ||
+	       (t->kind == RULE_HEADER &&
+		is_named_ahead(req, rule_name_of(m, t)));
 }
 
 bool rule_match_has(const struct rule_match *m, const struct rule_request *req)

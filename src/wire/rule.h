@@ -22,6 +22,8 @@
  *           / "baggage:" KEY "=" VALUE            a member (W3C Baggage)
  *           / "tracestate:" KEY "=" VALUE         a member (W3C Trace Context)
  *           / "cookie:" NAME "=" VALUE            a cookie (RFC 6265)
+ *           / "env:" NAME                         an environment or one below
+ *                                                 it (wire/envmark.h); one
  *
  * With "/copy=" the client gets a copy of so many per cent of these requests
  * (1 to 100), and its answers are thrown away: somebody else answers. A shadow
@@ -49,12 +51,13 @@ enum rule_kind {
 	RULE_BAGGAGE,
 	RULE_TRACESTATE,
 	RULE_COOKIE,
+	RULE_ENV,
 	RULE_NKINDS_
 };
 
 struct rule_term {
 	enum rule_kind kind;
-	uint16_t name, value; /* offsets into text[]; name of PATH: "" */
+	uint16_t name, value; /* offsets into text[]; no name: "" */
 };
 
 /** struct rule_match - zeroed: everything matches ("all") */
@@ -97,12 +100,20 @@ const char *rule_match_print(const struct rule_match *m,
 bool rule_match_same(const struct rule_match *a, const struct rule_match *b);
 /** rule_match_overlaps() - of two people's rules: one takes what the other's
  * is, because both ask for the same mark, or all that one matches the other
- *  matches. "all" does so only with itself: a mark is an exception from it. */
+ *  matches. "all" does so only with itself: a mark is an exception from it;
+ *  likewise an environment from the one above it. */
 bool rule_match_overlaps(const struct rule_match *a,
 			 const struct rule_match *b);
+/** rule_match_rank() - of two rules that match a request the one with the
+ *  greater rank takes it: "all" 0, an environment the length of its name,
+ *  all else RULE_MATCH_MAX */
+size_t rule_match_rank(const struct rule_match *m);
 /** rule_match_has() - @req matches; a preflight that names a header as if it
  * had it; NULL: a connection nobody looks into, which only "all" matches */
 bool rule_match_has(const struct rule_match *m, const struct rule_request *req);
+
+/** rule_request_is_preflight() - of CORS (Fetch, section 3.2) */
+bool rule_request_is_preflight(const struct rule_request *req);
 
 KT_CHECK int rule_parse(struct rule *r, const char *text, struct kt_error *err);
 const char *rule_print(const struct rule *r, char out[RULE_TEXT_MAX]);

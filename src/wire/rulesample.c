@@ -76,6 +76,8 @@ static int rulesample_put_term(struct buf *b, const struct rule_match *m,
 		return -EOPNOTSUPP;
 	if (t->kind == RULE_HEADER)
 		return buf_printf(b, "%s: %s\r\n", name, value);
+	if (t->kind == RULE_ENV)
+		return buf_printf(b, "baggage: kt-env=%s\r\n", value);
 	return buf_printf(b, "%s: %s=%s\r\n", rulesample_field[t->kind], name,
 			  value);
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Parts "router" and "exchange": the callers of a Service.
 
-ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083
+ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083 MANY_ENVS=18084
 ROUTER_BENCH=$TOP/build/test/bench/router-bench
 
 # nginx_start DIR: as configured in DIR/nginx.conf; its pid is in DIR/pid
@@ -79,8 +79,8 @@ END
   nginx_start "$dir"
 }
 
-router_start() { # NAME PORT ORIGINPORT
-  ip netns exec "$ROUTER_NS" "$ROUTER_BENCH" "$2" "$3" "$3" >/dev/null &
+router_start() { # PORT ORIGINPORT [ENVIRONMENTS]
+  ip netns exec "$ROUTER_NS" "$ROUTER_BENCH" "$1" "$2" "$2" "${3:-0}" &
   ROUTERS+=("$!")
 }
 
@@ -102,17 +102,22 @@ part_router() {
   trap 'router_end; bench_end' EXIT
   nginx_origin
   nginx_router
-  router_start h1 "$ROUTER_PORT" "$ORIGIN"
-  router_start h2 "$((ROUTER_PORT + 10))" "$((ORIGIN + 10))"
+  router_start "$ROUTER_PORT" "$ORIGIN"
+  router_start "$((ROUTER_PORT + 10))" "$((ORIGIN + 10))"
+  router_start "$MANY_ENVS" "$ORIGIN" 100
   sleep 0.5
   say "router"
   ip netns exec "$ROUTER_NS" "$PYTHON" "$BENCH/router.py" "$ORIGIN" \
     "$NGINX" "tree:$(cat "$RUN/nginx/pid")" \
     "$ROUTER_PORT" "tree:${ROUTERS[0]}" "tree:${ROUTERS[1]}" \
     >"$RUN/router.1.1.json"
+  ip netns exec "$ROUTER_NS" "$PYTHON" "$BENCH/router.py" --environments \
+    "$ROUTER_PORT" "$MANY_ENVS" "tree:${ROUTERS[2]}" \
+    >"$RUN/environments.1.1.json"
   router_end
   trap bench_end EXIT
   "$PYTHON" "$BENCH/table.py" router "$RUN/router.1.1.json"
+  "$PYTHON" "$BENCH/table.py" environments "$RUN/environments.1.1.json"
 }
 
 # A Service whose ports both ways carry: HTTP, and a byte back and forth.

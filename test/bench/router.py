@@ -5,9 +5,13 @@
 h2load against the origin itself, nginx and the router before it; h2c is at
 each port + 10. JSON on stdout; ROUTER_SECONDS per row; ROUTER_ROWS: the protocols
 to measure.
+
+router.py --environments ROUTER MANY PROCESS: h1, 1 KiB, 64 connections, at a
+router with one rule and at one with a hundred environments, in turns.
 """
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,12 +30,12 @@ def seconds_of(body, conns):
     return SECONDS * 4 if body == "1m" and conns > 64 else SECONDS
 
 
-def load(port, protocol, body, conns):
+def load(port, protocol, body, conns, mark="x-mark: 0"):
     """(requests a second, median ms, p99 ms, failed)"""
     with tempfile.NamedTemporaryFile("r") as log:
         seconds = seconds_of(body, conns)
         args = ["h2load", "-D", f"{seconds:g}", "-c", str(conns), "-m", "1",
-                "-H", "x-mark: 0", f"--log-file={log.name}"]
+                "-H", mark, f"--log-file={log.name}"]
         if protocol == "h1":
             args.append("--h1")
         else:
@@ -48,7 +52,24 @@ def load(port, protocol, body, conns):
             good[min(n - 1, n * 99 // 100)] / 1e3, len(rows) - n)
 
 
+def environments(one, many, process):
+    """a request for the fiftieth of a hundred: what the others cost it"""
+    rates = {one: [], many: []}
+    for _ in range(5):
+        for port, got in rates.items():
+            got.append(load(int(port), "h1", "1k", 64,
+                            "baggage: user=ann,kt-env=dev.e50"))
+    out = {"name": "environments", "memory": procs.memory(process, "VmHWM")}
+    for name, port in (("one", one), ("many", many)):
+        for i, what in enumerate(("per_s", "median_ms", "p99_ms")):
+            out[f"{name} {what}"] = statistics.median(r[i] for r in rates[port])
+    json.dump(out, sys.stdout)
+
+
 def main():
+    if sys.argv[1] == "--environments":
+        environments(*sys.argv[2:])
+        return
     ports = {"none": int(sys.argv[1]), "nginx": int(sys.argv[2]),
              "router": int(sys.argv[4])}
     sets = {"nginx": [sys.argv[3]], "router": sys.argv[5:]}

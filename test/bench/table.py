@@ -238,6 +238,26 @@ def router(paths):
     print()
 
 
+def environments(paths):
+    """a router with a hundred environments beside one with a single rule"""
+    with open(paths[0], encoding="utf-8") as f:
+        figures = json.load(f)
+    print_row("h1 1k 64", "requests/s", "median ms", "p99 ms")
+    print("|---" * 4 + "|")
+    for name, title in (("one", "one rule"), ("many", "100 environments")):
+        print_row(title, *(text(figures[f"{name} {key}"])
+                           for key in ("per_s", "median_ms", "p99_ms")))
+    print()
+    b = Bars()
+    b.above("requests/s with 100 environments, 0.95 of one rule's",
+            figures["many per_s"], 0.95 * figures["one per_s"])
+    b.below("p99 with 100 environments, 1.1 of one rule's, ms",
+            figures["many p99_ms"], 1.1 * figures["one p99_ms"])
+    b.below("memory of the router with 100 environments, MiB",
+            figures["memory"], 12)
+    print()
+
+
 def distance(paths):
     """a file is distance.CONDITION.ROUND.json with both ways' figures"""
     conditions = []
@@ -303,7 +323,7 @@ def main():
         as_json(rest[0], rest[1:])
     else:
         {"speed": speed, "forward": forward, "exchange": exchange,
-         "router": router,
+         "router": router, "environments": environments,
          "distance": distance, "growth": growth}[what](rest)
 
 

@@ -306,6 +306,188 @@ static void share_is_kept(void **state)
 	}
 }
 
+static uint64_t asked(const char *field, const char *value)
+{
+	const struct rule_field f[] = { { slice_of(field), slice_of(value) } };
+	const struct rule_request req = { { "GET", 3 }, { "/", 1 }, f, 1 };
+
+	return table_choose(t, 80, false, &req, 0);
+}
+
+static void the_nearest_environment(void **state)
+{
+	uint64_t dev = table_join(t), me = table_join(t), own = table_join(t);
+	uint64_t all = table_join(t);
+
+	(void)state;
+	/* a child is an exception from its parent, whoever came first */
+	assert_int_equal(commit(dev, "ann", 0, "80 env:dev", NULL), 0);
+	assert_int_equal(commit(me, "bob", 0, "80 env:dev.p.me", NULL), 0);
+	assert_int_equal(asked("baggage", "kt-env=dev.p.me"), me);
+	assert_int_equal(asked("baggage", "a=1, kt-env=dev.p.me.too;x=y"), me);
+	assert_int_equal(asked("Baggage", "kt-env=dev.p%2Eme"), me);
+	assert_int_equal(asked("baggage", "kt-env=dev.p"), dev);
+	assert_int_equal(asked("baggage", "kt-env=dev"), dev);
+	assert_int_equal(asked("X-Virtual-Env", "dev.p.me"), me);
+	assert_int_equal(asked("version", "dev.x"), dev);
+	/* others', and what is no name, are nobody's */
+	assert_int_equal(asked("baggage", "kt-env=device"), 0);
+	assert_int_equal(asked("baggage", "kt-env=p.me"), 0);
+	assert_int_equal(asked("baggage", "kt-env=dev."), 0);
+	assert_int_equal(asked("baggage", "kt-env=dev..p"), 0);
+	assert_int_equal(asked("baggage", "kt-env=Dev"), 0);
+	assert_int_equal(asked("baggage", "kt-env="), 0);
+	assert_int_equal(asked("baggage", "kt-env"), 0);
+	assert_int_equal(asked("x-kt-env", "dev"), 0);
+	/* the same one is taken; a mark of somebody's own goes before */
+	assert_int_equal(commit(own, "cyd", 0, "80 env:dev", NULL), -EEXIST);
+	assert_string_equal(why.holder, "ann");
+	assert_int_equal(commit(own, "cyd", 0, "80 header:version=dev.x", NULL),
+			 0);
+	assert_int_equal(commit(all, "dan", 0, "80 all", NULL), 0);
+	assert_int_equal(asked("version", "dev.x"), own);
+	assert_int_equal(asked("version", "dev.y"), dev);
+	assert_int_equal(asked("version", "prod"), all);
+	/* who is gone is answered for by the one above */
+	table_leave(t, me);
+	assert_int_equal(asked("baggage", "kt-env=dev.p.me"), dev);
+}
+
+/* of what carries both, baggage counts: it travels by itself */
+static void the_first_way_to_ask_counts(void **state)
+{
+	const struct rule_field f[] = {
+		{ slice_of("version"), slice_of("c") },
+		{ slice_of("x-virtual-env"), slice_of("b") },
+		{ slice_of("baggage"), slice_of("other=1") },
+		{ slice_of("baggage"), slice_of("kt-env=a,kt-env=d") },
+	};
+	struct rule_request req = { { "GET", 3 }, { "/", 1 }, f, 4 };
+	uint64_t a = table_join(t), b = table_join(t), c = table_join(t);
+
+	(void)state;
+	assert_int_equal(commit(a, "ann", 0, "80 env:a", NULL), 0);
+	assert_int_equal(commit(b, "bob", 0, "80 env:b", "80 env:d"), 0);
+	assert_int_equal(commit(c, "cyd", 0, "80 env:c", NULL), 0);
+	assert_int_equal(table_choose(t, 80, false, &req, 0), a);
+	req.nfields = 3;
+	assert_int_equal(table_choose(t, 80, false, &req, 0), b);
+	req.nfields = 1;
+	assert_int_equal(table_choose(t, 80, false, &req, 0), c);
+}
+
+/* --- found by its bucket is found by trying every rule ---------------------
+ */
+
+#define RANDOM_CLIENTS 12
+
+static unsigned int seed;
+
+static unsigned int pick(unsigned int n)
+{
+	seed = seed * 1103515245 + 12345;
+	return seed / 65536 % n;
+}
+
+/* @text with a random digit, 0 to 3, for each '#' */
+static const char *random_text(const char *text, char out[64])
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i <= n; i++)
+		out[i] = text[i] == '#' ? (char)('0' + pick(4)) : text[i];
+	return out;
+}
+
+static const char *random_term(char out[64])
+{
+	static const char *const terms[] = {
+		"header:version=#", "header:X-User=#", "baggage:user=#",
+		"tracestate:t=#",   "cookie:user=#",   "path:/#",
+		"env:e.#",	    "env:e.0.#",
+	};
+
+	return random_text(terms[pick(ARRAY_SIZE(terms))], out);
+}
+
+static uint64_t by_trying(const struct rule rules[], const uint64_t ids[],
+			  const struct rule_request *req)
+{
+	const struct rule *best = NULL;
+	uint64_t id = 0;
+
+	for (size_t i = 0; i < RANDOM_CLIENTS; i++)
+		if (ids[i] && rules[i].port == 80 &&
+		    rule_match_has(&rules[i].match, req) &&
+		    (!best || rule_match_rank(&rules[i].match) >
+				      rule_match_rank(&best->match))) {
+			best = &rules[i];
+			id = ids[i];
+		}
+	return id;
+}
+
+static void random_requests(const struct rule rules[], const uint64_t ids[])
+{
+	static const char *const fields[][2] = {
+		{ "VERSION", "#" },
+		{ "x-user", " # " },
+		{ "baggage", "user=%3#;p=1,kt-env=e.#" },
+		{ "tracestate", "t=#" },
+		{ "cookie", "a=b; user=#" },
+		{ "x-virtual-env", "e.0.#" },
+		{ "access-control-request-method", "GET" },
+		{ "access-control-request-headers", "x-user" },
+	};
+	char values[4][64], path[16];
+	struct rule_field f[4];
+	struct rule_request req = {
+		slice_of(pick(4) ? "GET" : "OPTIONS"), { path, 2 }, f, pick(5)
+	};
+
+	snprintf(path, sizeof(path), "/%u", pick(4));
+	for (size_t i = 0; i < req.nfields; i++) {
+		size_t k = pick(ARRAY_SIZE(fields));
+
+		f[i] = (struct rule_field){ slice_of(fields[k][0]),
+					    slice_of(random_text(fields[k][1],
+								 values[i])) };
+	}
+	assert_int_equal(table_choose(t, 80, false, &req, 0),
+			 by_trying(rules, ids, &req));
+}
+
+static void as_if_every_rule_were_tried(void **state)
+{
+	struct rule rules[RANDOM_CLIENTS];
+	uint64_t ids[RANDOM_CLIENTS];
+	char term[64];
+
+	(void)state;
+	for (seed = 1; seed < 300;) {
+		unsigned int next = seed + 1;
+
+		for (size_t i = 0; i < RANDOM_CLIENTS; i++) {
+			rules[i] = (struct rule){ .port = pick(8) ? 80 : 81 };
+			for (unsigned int n = pick(3); n > 0; n--)
+				(void)!rule_match_add(&rules[i].match,
+						      random_term(term), NULL);
+			ids[i] = table_join(t);
+			if (table_commit(t, ids[i], "x", GRACE, &rules[i], 1, 0,
+					 &why) < 0) {
+				table_leave(t, ids[i]);
+				ids[i] = 0;
+			}
+		}
+		for (int i = 0; i < 50; i++)
+			random_requests(rules, ids);
+		for (size_t i = 0; i < RANDOM_CLIENTS; i++)
+			table_leave(t, ids[i]);
+		random_requests(rules, (uint64_t[RANDOM_CLIENTS]){ 0 });
+		seed = next;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +504,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(copies_of_one_that_is_lost,
 						begin, end),
 		cmocka_unit_test_setup_teardown(share_is_kept, begin, end),
+		cmocka_unit_test_setup_teardown(the_nearest_environment, begin,
+						end),
+		cmocka_unit_test_setup_teardown(the_first_way_to_ask_counts,
+						begin, end),
+		cmocka_unit_test_setup_teardown(as_if_every_rule_were_tried,
+						begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,8 @@ static void canonical_text(void **state)
 	assert_string_equal(canonical("header:x=%C3%A4"), "header:x=%C3%A4");
 	assert_string_equal(canonical("tracestate:a@b/c=1 baggage:k=v"),
 			    "baggage:k=v tracestate:a@b/c=1");
+	assert_string_equal(canonical("env:dev.p-1 ENV:dev.p-1 cookie:a=1"),
+			    "cookie:a=1 env:dev.p-1");
 }
 
 static void malformed(void **state)
@@ -58,6 +60,19 @@ static void malformed(void **state)
 		"header:x=%20lead",
 		"header:x=trail%20",
 		"path:api",
+		"env:",
+		"env:Dev",
+		"env:dev.",
+		"env:.dev",
+		"env:a..b",
+		"env:-a",
+		"env:a-",
+		"env:a_b",
+		"env:a/b",
+		"env:dev env:dev.p",
+		"env:"
+		"a2345678901234567890123456789012345678901234567890123456789"
+		"01234",
 		"path:",
 		"method:",
 		"method:G%20T",

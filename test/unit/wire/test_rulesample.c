@@ -51,6 +51,9 @@ static void has_the_mark(void **state)
 		       "POST /api/v1 HTTP/1.1\r\n");
 	expect_request("cookie:user=ann cookie:x=1 header:a=b", "HEAD / ");
 	expect_request("baggage:user=ann tracestate:a@b/c=1", "HEAD / ");
+	expect_request("env:dev.me", "HEAD / ");
+	expect_request("env:dev.me baggage:user=ann header:version=x",
+		       "HEAD / ");
 }
 
 static void expect_none(const char *text)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_WIRE_ENVMARK_H
+#define KT_WIRE_ENVMARK_H
+
+#include "wire/rule.h"
+
+#include <stdbool.h>
+
+/**
+ * DOC: Mark of an environment
+ *
+ *     name  = label *("." label)          "dev.orders-42": 42 is a child of dev
+ *     label = DNS label (RFC 1123 section 2.1), lower case
+ *
+ * A request asks for one by the first of these that it carries: the member
+ * "kt-env" of baggage (W3C Baggage), the field X-Virtual-Env (KtEnv), the
+ * field VERSION (KT Connect). It belongs to that environment and to all above
+ * it; whose member is the nearest answers. What is no name asks for none.
+ *
+ * Pure: no I/O, no allocation.
+ */
+
+#define ENVMARK_MAX 128 /* with its NUL */
+
+bool envmark_is_name(struct slice s);
+/** envmark_of() - the environment that @req asks for; false: none */
+bool envmark_of(const struct rule_request *req, char name[ENVMARK_MAX]);
+/** envmark_within() - @name is @env or below it */
+bool envmark_within(const char *name, const char *env);
+/** envmark_parent() - cut @name to the one above it; false: there is none */
+bool envmark_parent(char *name);
+
+#endif
