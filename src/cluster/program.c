@@ -14,6 +14,8 @@
 #define ARCH_LABEL "kubernetes.io/arch"
 #define UPLOAD_TIMEOUT (120 * NS_SEC) /* 0.75 MB on a slow line */
 #define MAX_RACES 5
+#define PROGRAM_KNOWN "program" /* in ~/.kt */
+#define PROGRAM_MARK_MAX 256
 
 /* Files made by the linker of what the build has packed (meson.build) */
 #define SYMBOL "_binary_src_"
@@ -137,6 +139,7 @@ static int program_create(const struct program_place *at,
 	const struct kube_request req = { .method = "POST",
 					  .path = path,
 					  .body = obj,
+					  .as = KUBE_METADATA, /* not back */
 					  .timeout_ns = UPLOAD_TIMEOUT };
 
 	log_debug("bringing the shadow's program into namespace %s as "
@@ -173,6 +176,92 @@ static void program_hint(struct kt_error *err)
 		first, *first ? "; or " : "");
 }
 
+/* --- one that was compared before ----------------------------------------- */
+
+/* A file for each server, namespace and name */
+static char *program_file(const struct program_place *at, const char *name)
+{
+	const char *server = kube_config_of(at->kube)->server;
+	char hex[SHA256_HEX];
+	struct sha256 s;
+
+	sha256_init(&s);
+	sha256_add(&s, server, strlen(server) + 1);
+	sha256_add(&s, at->ns, strlen(at->ns) + 1);
+	sha256_add(&s, name, strlen(name));
+	return xasprintf("%.16s", sha256_end(&s, hex));
+}
+
+/* What is different of each that was ever made (returned, caller frees); NULL:
+ * the server does not tell */
+static char *program_mark(const json_t *obj)
+{
+	const char *uid = json_str(obj, "metadata", "uid", NULL);
+	const char *version =
+		json_str(obj, "metadata", "resourceVersion", NULL);
+
+	return uid && *uid && version && *version
+		       ? xasprintf("%s %s\n", uid, version)
+		       : NULL;
+}
+
+/* Return: 1 it is the one that was compared; 0: it is to be read; -errno */
+static int program_is_known(const struct program_place *at, const char *path,
+			    const char *name, struct kt_error *err)
+{
+	const struct kube_request req = { .method = "GET",
+					  .path = path,
+					  .as = KUBE_METADATA };
+	auto_free char *file = at->home ? program_file(at, name) : NULL;
+	auto_free char *before = NULL;
+	auto_free char *now = NULL;
+	auto_json json_t *meta = NULL;
+	struct kt_error none = { 0 };
+	size_t len = 0;
+	int rc;
+
+	if (file)
+		before = home_read(at->home, PROGRAM_KNOWN, file,
+				   PROGRAM_MARK_MAX, &len, &none);
+	if (!before)
+		return 0;
+	rc = kube_call(at->kube, &req, &meta, err);
+	now = rc == 0 ? program_mark(meta) : NULL;
+	return rc < 0 ? rc : str_eq(now, before);
+}
+
+static void program_remember(const struct program_place *at, const char *name,
+			     const json_t *obj)
+{
+	auto_free char *file = at->home ? program_file(at, name) : NULL;
+	auto_free char *mark = program_mark(obj);
+	struct kt_error err = { 0 };
+
+	if (file && mark &&
+	    home_write(at->home, PROGRAM_KNOWN, file, mark, strlen(mark), 0644,
+		       &err) < 0)
+		log_debug("%s", err.msg);
+}
+
+/* Return: 0: it is there and is ours; -ENOENT: it is not there */
+static int program_find(const struct program_place *at, const struct program *p,
+			const char *path, const char *name,
+			struct kt_error *err)
+{
+	auto_json json_t *found = NULL;
+	int rc = program_is_known(at, path, name, err);
+
+	if (rc > 0)
+		return 0;
+	if (rc == 0)
+		rc = kube_get(at->kube, path, &found, err);
+	if (rc == 0)
+		rc = program_check(p, at->ns, found, err);
+	if (rc == 0)
+		program_remember(at, name, found);
+	return rc;
+}
+
 int program_ensure(const struct program_place *at, const struct program *p,
 		   struct kt_error *err)
 {
@@ -183,12 +272,10 @@ int program_ensure(const struct program_place *at, const struct program *p,
 	program_name(p, name);
 	path = kube_path("v1", "configmaps", at->ns, name, NULL);
 	for (int tries = 0; tries < MAX_RACES; tries++) {
-		auto_json json_t *found = NULL;
-
 		*err = (struct kt_error){ 0 };
-		rc = kube_get(at->kube, path, &found, err);
-		if (rc == 0)
-			return program_check(p, at->ns, found, err);
+		rc = program_find(at, p, path, name, err);
+		if (rc == 0 || rc == -EPROTO)
+			return rc;
 		if (rc != -ENOENT)
 			break;
 		*err = (struct kt_error){ 0 };

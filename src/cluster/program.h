@@ -4,6 +4,7 @@
 
 #include "cluster/pod_options.h"
 #include "kube/client.h"
+#include "local/home.h"
 #include "wire/sha256.h"
 
 /**
@@ -53,14 +54,22 @@ struct program_place {
 	struct kube *kube;
 	const char *ns;
 	const struct pod_options *options;
+	/* where it is remembered which one has been compared; NULL: nowhere */
+	const struct home *home;
 	/** before() - it is not there: shall it be made? 0, or -errno with
 	 * @err; may be NULL */
 	int (*before)(void *user, struct kt_error *err);
 	void *user;
 };
 
-/** program_ensure() - it is at @at, made or found by us. What somebody else has
- *  put there under its name is an error (-EPROTO). Waits in the loop. */
+/**
+ * program_ensure() - it is at @at, made or found by us. What somebody else has
+ * put there under its name is an error (-EPROTO). Waits in the loop.
+ *
+ * One that is found is read as a whole, 0.75 MB, and compared. Every write of
+ * an object changes its resourceVersion, and no two objects have one uid: so of
+ * one that has been compared only these are read the next time.
+ */
 KT_CHECK int program_ensure(const struct program_place *at,
 			    const struct program *p, struct kt_error *err);
 

@@ -119,6 +119,7 @@ static void make_uplink(struct connect *c)
 		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
 		.owner = owner_token(c->owner),
+		.home = c->app->home,
 		.given = c->opt->shadow,
 		.progress = connect_on_progress,
 		.user = c,

@@ -108,6 +108,7 @@ static void forward_make_uplink(struct forward *f)
 		.pod = &f->global->pod,
 		.use_local_time = f->global->use_local_time,
 		.owner = owner_token(f->owner),
+		.home = f->app->home,
 		.progress = forward_on_progress,
 		.user = f,
 	};

@@ -114,6 +114,7 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 		.share = share,
 		.owner = owner_token(job->owner),
 		.base = job->original,
+		.home = job->app->home,
 		.progress = job_on_progress,
 		.user = job,
 	};

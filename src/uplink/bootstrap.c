@@ -77,6 +77,7 @@ int bootstrap_again(struct bootstrap *b, struct kt_error *err)
 		.kube = b->kube,
 		.ns = b->ns,
 		.options = b->options,
+		.home = b->home,
 		.before = b->before,
 		.user = b->user,
 	};

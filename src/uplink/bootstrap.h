@@ -20,6 +20,7 @@ struct bootstrap {
 	/* program_place.before() of the ConfigMap; may be NULL */
 	int (*before)(void *user, struct kt_error *err);
 	void *user;
+	const struct home *home;       /* program_place.home */
 	const struct program *program; /* NULL: nothing is prepared */
 	char name[PROGRAM_NAME_SIZE];  /* of its ConfigMap */
 	char digest[SHA256_HEX];

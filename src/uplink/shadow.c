@@ -756,6 +756,7 @@ struct shadow_pod *shadow_new(const struct shadow_config *cfg)
 	s->cfg = *cfg;
 	str_random(s->tail, 5);
 	bootstrap_init(&s->bootstrap, cfg->kube, cfg->ns, cfg->pod);
+	s->bootstrap.home = cfg->home;
 	s->bootstrap.before = shadow_before_program;
 	s->bootstrap.user = s;
 	return s;

@@ -17,6 +17,7 @@
 /* after a write that got no answer: it is carried out then, or never */
 #define MAYBE_PAUSE (300 * NS_MS)
 
+struct home;
 struct shadow_pod;
 
 /** struct shadow_face - what a shadow is for; all borrowed. See shadow_spec. */
@@ -40,7 +41,8 @@ struct shadow_config {
 	/* --shareShadow, or a router (face->name): join the one that is there,
 	 * with a reference count */
 	bool share;
-	const char *owner; /* see owner.h; NULL: not said */
+	const char *owner;	 /* see owner.h; NULL: not said */
+	const struct home *home; /* what it remembers; NULL: nothing */
 	const char *given; /* --shadow: somebody else's, only used; or NULL */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;

@@ -15,7 +15,9 @@
 #include "wire/inflate.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAPS "/api/v1/namespaces/n/configmaps"
 #define PODS "/api/v1/namespaces/n/pods"
@@ -90,6 +92,97 @@ static int ensured(const struct store *s, const struct pod_options *o,
 					  .options = o };
 
 	return program_ensure(&at, &program, err);
+}
+
+/* How it was asked for since the last look: "meta", "all" */
+static char asked[64];
+
+static void (*store_says)(struct fake_conn *c, const char *request);
+
+static void note_read(struct fake_conn *c, const char *request)
+{
+	bool meta = strstr(request, "as=PartialObjectMetadata");
+	size_t n = strlen(asked);
+
+	if (strncmp(request, "GET ", 4) == 0)
+		snprintf(asked + n, sizeof(asked) - n, "%s ",
+			 meta ? "meta" : "all");
+	store_says(c, request);
+}
+
+static int ensured_at(const struct store *s, const struct home *home,
+		      struct kt_error *err)
+{
+	const struct pod_options o = { 0 };
+	const struct program_place at = {
+		.kube = s->w.kube, .ns = "n", .options = &o, .home = home
+	};
+
+	*err = (struct kt_error){ 0 };
+	asked[0] = '\0';
+	return program_ensure(&at, &program, err);
+}
+
+static void forget(const char *kt)
+{
+	auto_free char *sub = xasprintf("%s/program", kt);
+	auto_free char *all = xasprintf("%s/*", sub);
+	glob_t g;
+
+	assert_int_equal(glob(all, 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		unlink(g.gl_pathv[i]);
+	assert_int_equal(g.gl_pathc, 1); /* one for each name */
+	globfree(&g);
+	rmdir(sub);
+	rmdir(kt);
+}
+
+/* Read once as a whole; any other, of the same name, is read again */
+static void compared_once(void **state)
+{
+	char dir[] = "/tmp/ktctl-program-XXXXXX";
+	auto_free char *path = path_of(&program);
+	auto_free char *kt = NULL;
+	struct kt_error err = { 0 };
+	struct store s;
+	struct home home;
+	json_t *map;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	kt = xasprintf("%s/.kt", dir);
+	home = (struct home){
+		.user = dir, .dir = kt, .uid = geteuid(), .gid = getegid()
+	};
+	store_init(&s);
+	store_says = s.w.fake.answer;
+	s.w.fake.answer = note_read;
+	assert_int_equal(ensured_at(&s, &home, &err), 0); /* made */
+	assert_int_equal(ensured_at(&s, &home, &err), 0);
+	assert_string_equal(asked, "all ");
+	assert_int_equal(ensured_at(&s, &home, &err), 0);
+	assert_string_equal(asked, "meta ");
+	assert_int_equal(ensured_at(&s, NULL, &err), 0);
+	assert_string_equal(asked, "all ");
+	/* changed: a new version; made anew by somebody: a new uid */
+	map = json_deep_copy(store_get(&s, path));
+	json_object_set_new(json_object_get(map, "binaryData"), PROGRAM_START,
+			    json_string("b3RoZXI="));
+	store_put(&s, path, map);
+	assert_int_equal(ensured_at(&s, &home, &err), -EPROTO);
+	assert_string_equal(asked, "meta all ");
+	assert_int_equal(ensured_at(&s, &home, &err), -EPROTO);
+	/* removed: made again, and read again */
+	json_object_del(s.objects, path);
+	assert_int_equal(ensured_at(&s, &home, &err), 0);
+	assert_int_equal(ensured_at(&s, &home, &err), 0);
+	assert_string_equal(asked, "meta all ");
+	assert_int_equal(ensured_at(&s, &home, &err), 0);
+	assert_string_equal(asked, "meta ");
+	store_fini(&s);
+	forget(kt);
+	rmdir(dir);
 }
 
 static void made_once(void **state)
@@ -352,6 +445,7 @@ int main(void)
 		cmocka_unit_test(named_by_what_is_in_it),
 		cmocka_unit_test(brought_along),
 		cmocka_unit_test(made_once),
+		cmocka_unit_test(compared_once),
 		cmocka_unit_test(two_at_once),
 		cmocka_unit_test(not_what_somebody_changed),
 		cmocka_unit_test(without_the_right),
