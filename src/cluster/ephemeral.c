@@ -47,6 +47,12 @@ static bool has_probe(const json_t *containers)
 	return false;
 }
 
+bool ephemeral_has_probe(const json_t *pod)
+{
+	return has_probe(json_at(pod, "spec", "containers", NULL)) ||
+	       has_probe(json_at(pod, "spec", "initContainers", NULL));
+}
+
 /* The node's probes must find the Pod's own program: whose ends at the laptop
  * would have the Pod restarted. Where there is none, no caller is spared. */
 static char *exempt(const json_t *pod)
@@ -56,8 +62,7 @@ static char *exempt(const json_t *pod)
 	char *text;
 	size_t i;
 
-	if (!has_probe(json_at(pod, "spec", "containers", NULL)) &&
-	    !has_probe(json_at(pod, "spec", "initContainers", NULL)))
+	if (!ephemeral_has_probe(pod))
 		return NULL;
 	text = xstrdup(one ? one : "");
 	json_array_foreach (all, i, ip) {

@@ -40,6 +40,9 @@ char *ephemeral_serve(const struct service_ports *ports, const json_t *pod);
  *  (returned, caller decrefs); @listen: of the tunnel, on 127.0.0.1 */
 json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 			bool always_pull, const char *serve, uint16_t listen);
+/** ephemeral_has_probe() - of the node, over the network: callers from the
+ *  node's own addresses are spared then */
+bool ephemeral_has_probe(const json_t *pod);
 /** ephemeral_declares() - a container of @pod says that it listens on @port */
 bool ephemeral_declares(const json_t *pod, uint16_t port);
 /** ephemeral_look() - how it is with container @name; @why (EPHEMERAL_FAILED,

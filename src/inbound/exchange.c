@@ -150,6 +150,8 @@ static int exchange_inject(struct job *job, struct kt_error *err)
 	rc = injector_start(x->injector, err);
 	if (rc < 0)
 		return rc;
+	progress_detail(job->app->progress, "until a caller arrives");
+	injector_arrival(x->injector);
 	progress_done(job->app->progress, "Pods that lead here: %zu",
 		      injector_pods(x->injector));
 	return 0;

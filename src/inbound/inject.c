@@ -8,6 +8,7 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/ephemeral.h"
+#include "inbound/probe.h"
 #include "kube/rest.h"
 #include "kube/watch.h"
 #include "local/signals.h"
@@ -556,6 +557,55 @@ int injector_start(struct injector *x, struct kt_error *err)
 			kt_fail(err, -rc, "interrupted");
 	}
 	return rc;
+}
+
+/* --- does a caller arrive? ------------------------------------------------ */
+
+/* The first TCP port of @p, at the Pod's own address; false: there is none. The
+ * Pod itself cannot call it there: that never leaves the Pod. It can call its
+ * Service, and then comes with the node's address, which is spared where the
+ * Pod has probes. */
+static bool inject_way(const struct place *p, bool alone, struct ipport *at)
+{
+	const struct job *job = p->x->job;
+	const json_t *pod = pod_of(p);
+	const char *ip = json_str(pod, "status", "podIP", NULL);
+
+	if (!p->up || p->leaving ||
+	    (alone &&
+	     (job->subject.kind == SUBJECT_POD || ephemeral_has_probe(pod))))
+		return false;
+	if (alone)
+		ip = json_str(job->service, "spec", "clusterIP", NULL);
+	for (size_t i = 0; i < job->ports.n; i++)
+		for (size_t k = 0; k < job->nlocal; k++) {
+			if (job->ports.v[i].udp || job->local[k].udp ||
+			    job->local[k].remote != job->ports.v[i].target)
+				continue;
+			at->port = alone ? job->ports.v[i].port
+					 : p->local[k].remote;
+			return ip && ipaddr_parse(&at->addr, ip) == 0;
+		}
+	return false;
+}
+
+void injector_arrival(struct injector *x)
+{
+	size_t n = 0, all = injector_pods(x);
+	struct probe_place *v = xcalloc(MAX(all, 1), sizeof(*v));
+	struct list *node;
+
+	list_for_each (node, &x->places) {
+		struct place *p = container_of(node, struct place, node);
+		struct ipport at;
+
+		if (n < all && inject_way(p, all == 1, &at))
+			v[n++] = (struct probe_place){ p->shadow, p->uplink,
+						       at };
+	}
+	if (n == all)
+		probe_places(x->job, v, n);
+	free(v);
 }
 
 /* Containers are in the Pods that the Service had at the start: when it has

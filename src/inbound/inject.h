@@ -24,6 +24,8 @@ struct injector;
 struct injector *injector_new(struct job *job);
 /** injector_start() - every Pod that runs now leads here */
 KT_CHECK int injector_start(struct injector *x, struct kt_error *err);
+/** injector_arrival() - does a caller of each of them arrive here? */
+void injector_arrival(struct injector *x);
 /** injector_watch_service() - it ends with an error when the Service leads to
  *  other Pods */
 void injector_watch_service(struct injector *x);

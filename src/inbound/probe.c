@@ -70,13 +70,13 @@ static void probe_dial(struct job *job, struct uplink *u,
 		tunnel_tcp_cancel(p.tcp);
 }
 
-struct uplink *probe_open(struct job *job)
+struct uplink *probe_open(struct job *job, struct shadow_pod *shadow)
 {
 	struct uplink_config cfg = {
 		.loop = job->app->loop,
 		.kube = job->kube,
 		.ns = job->ns,
-		.shadow = job->shadow,
+		.shadow = shadow,
 		.open_timeout_ns = PROBE_WAIT,
 		.home = job->app->home,
 		.carrier = job->global->carrier,
@@ -98,7 +98,7 @@ void probe_origin(struct job *job)
 
 	if (!probe_target(job, &at))
 		return;
-	u = probe_open(job);
+	u = probe_open(job, job->shadow);
 	if (u)
 		probe_dial(job, u, &at);
 	uplink_free(u);

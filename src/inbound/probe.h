@@ -2,8 +2,13 @@
 #ifndef KT_INBOUND_PROBE_H
 #define KT_INBOUND_PROBE_H
 
+#include "base/ipaddr.h"
+
+#include <stddef.h>
+
 struct job;
 struct rule_match;
+struct shadow_pod;
 struct uplink;
 
 /**
@@ -41,8 +46,19 @@ void probe_pod(struct job *job);
  *  request with the mark (@match; NULL: none is sent) that is there, here? */
 void probe_marked(struct job *job, const struct rule_match *match);
 
-/** probe_open() - a tunnel of its own into the shadow (returned,
- *  uplink_free()); NULL: none */
-struct uplink *probe_open(struct job *job);
+/** struct probe_place - a Pod with a shadow inside; borrowed */
+struct probe_place {
+	struct shadow_pod *shadow;
+	struct uplink *uplink; /* its callers come by it */
+	struct ipport at;      /* where they go to */
+};
+
+/** probe_places() - does a caller of each place arrive here? It comes from
+ *  another place; of one alone, from itself. */
+void probe_places(struct job *job, const struct probe_place *v, size_t n);
+
+/** probe_open() - a tunnel of its own into @shadow (returned, uplink_free());
+ *  NULL: none */
+struct uplink *probe_open(struct job *job, struct shadow_pod *shadow);
 
 #endif

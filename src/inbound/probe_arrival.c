@@ -26,6 +26,7 @@
 /* One try after the other, until somebody is seen */
 struct arrival_probe {
 	struct job *job;
+	struct shadow_pod *from;
 	struct uplink *uplink; /* NULL: it did not come up */
 	struct ipport at;      /* what is connected to */
 	bool router;	       /* who arrives is counted there, else here */
@@ -160,9 +161,9 @@ static void arrival_knock(struct arrival_probe *p)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void arrival_hold(const struct job *job, bool hold)
+static void arrival_hold(const struct job *job, struct uplink *u, bool hold)
 {
-	struct inbound *in = uplink_inbound(job->uplink);
+	struct inbound *in = uplink_inbound(u);
 	int64_t end = clock_ns() + PROBE_GONE;
 
 	while (!hold && inbound_held(in) && clock_ns() < end &&
@@ -180,7 +181,7 @@ static void arrival_warn(const struct arrival_probe *p)
 		 "set up, but that could not be proven. Perhaps a Pod cannot "
 		 "reach itself through its Service in this cluster, or a "
 		 "NetworkPolicy keeps it from that: try a caller of yours",
-		 ipport_str(&p->at, at), shadow_describe(job->shadow), job->ns,
+		 ipport_str(&p->at, at), shadow_describe(p->from), job->ns,
 		 job->name);
 }
 
@@ -190,15 +191,16 @@ static void arrival_run(struct arrival_probe *p,
 {
 	struct job *job = p->job;
 
-	p->uplink = probe_open(job);
+	p->from = job->shadow;
+	p->uplink = probe_open(job, p->from);
 	if (!p->uplink)
 		return;
-	arrival_hold(job, true);
+	arrival_hold(job, job->uplink, true);
 	arrival_knock(p);
 	if (job->arrival == ARRIVAL_SEEN && more)
 		more(p);
 	uplink_free(p->uplink);
-	arrival_hold(job, false);
+	arrival_hold(job, job->uplink, false);
 	if (job->arrival == ARRIVAL_UNSEEN && !loop_interrupted(job->app->loop))
 		arrival_warn(p);
 }
@@ -219,6 +221,48 @@ void probe_pod(struct job *job)
 
 	if (port && arrival_at_pod(job, port, &p.at))
 		arrival_run(&p, NULL);
+}
+
+/* --- mode ephemeral: each Pod --------------------------------------------- */
+
+static void arrival_hold_places(const struct job *job,
+				const struct probe_place *v, size_t n,
+				bool hold)
+{
+	for (size_t i = 0; i < n; i++)
+		arrival_hold(job, v[i].uplink, hold);
+}
+
+/* From @from to each of the @n places of @v, until nobody arrives at one */
+static void arrival_visit(struct arrival_probe *p, struct shadow_pod *from,
+			  const struct probe_place *v, size_t n)
+{
+	p->from = from;
+	p->uplink = probe_open(p->job, from);
+	if (!p->uplink)
+		p->job->arrival = ARRIVAL_UNTRIED;
+	for (size_t i = 0; p->uplink && i < n; i++) {
+		p->at = v[i].at;
+		arrival_knock(p);
+		if (p->job->arrival != ARRIVAL_SEEN)
+			break;
+	}
+	uplink_free(p->uplink);
+}
+
+void probe_places(struct job *job, const struct probe_place *v, size_t n)
+{
+	struct arrival_probe p = { .job = job };
+
+	if (!n)
+		return;
+	arrival_hold_places(job, v, n, true);
+	arrival_visit(&p, v[n - 1].shadow, v, n > 1 ? n - 1 : 1);
+	if (n > 1 && job->arrival == ARRIVAL_SEEN)
+		arrival_visit(&p, v[0].shadow, &v[n - 1], 1);
+	arrival_hold_places(job, v, n, false);
+	if (job->arrival == ARRIVAL_UNSEEN && !loop_interrupted(job->app->loop))
+		arrival_warn(&p);
 }
 
 /* --- the mark ------------------------------------------------------------- */

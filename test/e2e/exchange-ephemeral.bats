@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 90
+# seconds: 110
 # exchange --mode ephemeral: a shadow inside each Pod of the Service, which leads
 # its callers away. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere
@@ -19,6 +19,7 @@ setup() {
 
 teardown() {
   background_end
+  drop -D 2>/dev/null || true
   kc -n "$NS" scale deployment web --replicas=2 >/dev/null
   kc -n "$NS" delete rolebinding/dev-ephemeral role/ktctl-exchange-ephemeral \
     --ignore-not-found >/dev/null
@@ -73,6 +74,7 @@ ephemeral() {
     --user dev >/dev/null
   hammer_start probe -r 100 -t 60 "$WEB" 80
   ephemeral alice -c "$KUBECONFIG_DEV"
+  grep -q 'All looks good: ' "$RUN/exchange.log"
   all_here local
   for _ in $(seq 10); do asks local "http://$WEB/"; done
   # ports that are not exposed stay the Pod's own
@@ -86,6 +88,26 @@ ephemeral() {
   [ "$(pods_of uid; pods_of restarts)" = "$before" ]
   eventually 10 running 0
   [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
+}
+
+# drop -I|-D: nobody from another Pod reaches those of the Service, or does again
+drop() {
+  local ip
+  for ip in $(pods_of ip); do
+    node_exec iptables -t raw "$1" PREROUTING -d "$ip" -j DROP
+  done
+}
+
+@test "ephemeral: all looks good when a caller has arrived, not before" {
+  serve alice local
+  drop -I
+  spawn exchange alice exchange web --expose 8080 --mode ephemeral
+  eventually 60 grep -q "Nobody has arrived yet" "$RUN/exchange.log"
+  grep -q "no connection to it" "$RUN/exchange.log"
+  drop -D
+  all_here local
+  leave exchange
+  all_own
 }
 
 @test "ephemeral: kill -9: the Pods answer within 10 s, and the next client takes over what is there" {
