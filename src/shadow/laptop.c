@@ -31,6 +31,7 @@ struct laptop {
 	char user[RULELINE_WORD_MAX];
 	unsigned int grace_s;
 	struct timer grace;
+	bool away;	/* its carrier is lost */
 	bool suspended; /* it is over */
 	bool draining;	/* the Service leads elsewhere, as far as it knows */
 	bool waits;	/* for another shadow */
@@ -95,6 +96,34 @@ enum port_use laptop_port_use(const struct shadow *sh, uint16_t port, bool udp)
 		use = PORT_DRAINED;
 	}
 	return use;
+}
+
+/* Of one that is away the callers wait, and go to the origin in the end */
+static bool laptop_closes(const struct laptop *l, uint16_t port)
+{
+	for (size_t i = 0; i < l->nheld; i++)
+		if (l->held[i].port == port && !l->held[i].udp &&
+		    !l->held[i].closed)
+			return false;
+	return !l->away && !l->suspended;
+}
+
+bool laptop_port_closed(const struct shadow *sh, uint16_t port)
+{
+	int64_t now = clock_ns();
+	bool any = false;
+	struct list *n;
+
+	list_for_each (n, &sh->laptops) {
+		const struct laptop *l = container_of(n, struct laptop, node);
+
+		if (!table_has_port(sh->table, l->id, port, false, now))
+			continue;
+		if (!laptop_closes(l, port))
+			return false;
+		any = true;
+	}
+	return any;
 }
 
 bool laptop_is_suspended(const struct laptop *l)
@@ -237,6 +266,13 @@ static void laptop_add_rule(struct laptop *l, const struct rule *r)
 	l->rules[l->nrules++] = *r;
 }
 
+static void laptop_close_rule(struct laptop *l, const struct rule *r)
+{
+	for (size_t i = 0; i < l->nrules; i++)
+		if (l->rules[i].port == r->port && l->rules[i].udp == r->udp)
+			l->rules[i].closed = true;
+}
+
 static void commit(struct laptop *l)
 {
 	struct table_conflict c = { 0 };
@@ -255,12 +291,8 @@ static void commit(struct laptop *l)
 			laptop_answer(l,
 				      ruleline_put(&l->out, RULELINE_ACCEPTED));
 	}
-	if (!l->broken && rc == 0)
-		l->draining = false; /* they are for what comes now */
-	l->ops->changed(l->ops_user);
-	if (!l->nrules)
-		l->ops->sweep(l->ops_user);
 	if (!l->broken && rc == 0) {
+		l->draining = false; /* they are for what comes now */
 		log_info("%s has %zu rule%s", l->user, l->nrules,
 			 l->nrules == 1 ? "" : "s");
 		free(l->held);
@@ -268,6 +300,9 @@ static void commit(struct laptop *l)
 		l->nheld = l->nrules;
 		l->rules = NULL;
 	}
+	l->ops->changed(l->ops_user);
+	if (!l->nrules)
+		l->ops->sweep(l->ops_user);
 	l->nrules = 0;
 	l->broken = false;
 }
@@ -290,6 +325,9 @@ static void laptop_take_line(struct laptop *l, const char *text)
 		break;
 	case RULELINE_RULE:
 		laptop_add_rule(l, &line.rule);
+		break;
+	case RULELINE_CLOSED:
+		laptop_close_rule(l, &line.rule);
 		break;
 	case RULELINE_COMMIT:
 		commit(l);
@@ -466,7 +504,7 @@ void laptop_up(struct laptop *l, bool resumed)
 	struct table_conflict c = { 0 };
 
 	loop_timer_stop(&l->grace);
-	l->suspended = false;
+	l->suspended = l->away = false;
 	if (!resumed)
 		open_control(l);
 	else if (table_back(l->sh->table, l->id, clock_ns(), &c) < 0)
@@ -490,6 +528,8 @@ void laptop_lost(struct laptop *l, int64_t silent_ns)
 	int64_t ns = grace_ns(l) - silent_ns;
 
 	table_lost(l->sh->table, l->id, clock_ns() - silent_ns);
+	l->away = true;
+	l->ops->changed(l->ops_user);
 	/* when it is over it is over for the table too */
 	loop_timer_start(l->sh->loop, &l->grace, MAX(ns, 0) + NS_MS,
 			 on_grace_over);

@@ -57,6 +57,10 @@ enum port_use {
  *  for its own rules alone */
 enum port_use laptop_port_use(const struct shadow *sh, uint16_t port, bool udp);
 
+/** laptop_port_closed() - who has rules in force for the TCP port refuses all
+ * of its callers, and is here */
+bool laptop_port_closed(const struct shadow *sh, uint16_t port);
+
 /** laptop_tell_ending() - tell every laptop that the shadow was told to end;
  *  how many were told */
 size_t laptop_tell_ending(struct shadow *sh);

@@ -40,6 +40,9 @@
  *               nobody's, an origin -> connect -> join
  *               nobody's at all     -> reset
  *
+ * What a listener has accepted cannot be refused any more. So a port whose
+ * laptop is there to refuse everybody is not listened on meanwhile.
+ *
  * A caller that resets meanwhile ends it; one that half-closes does not.
  */
 
@@ -51,6 +54,7 @@ struct port {
 	struct listener listener;
 	struct serve_udp *udp;
 	bool draining; /* the Service leads elsewhere */
+	bool closed;   /* not listened on: its laptop refuses everybody */
 };
 
 struct serve {
@@ -369,6 +373,19 @@ static void serve_redirect(struct serve *sv)
 	redirector_set(sv->redirector, v, n);
 }
 
+static void serve_close(struct port *p, bool close)
+{
+	struct kt_error err = { 0 };
+
+	if (close == p->closed || p->item.udp || p->item.redirect)
+		return;
+	if (close)
+		listener_stop(&p->listener);
+	else if (listen_at(p, p->bound, &err) < 0)
+		log_err("%s", err.msg);
+	p->closed = close;
+}
+
 void serve_rules_changed(struct serve *sv)
 {
 	if (!sv)
@@ -379,6 +396,7 @@ void serve_rules_changed(struct serve *sv)
 		enum port_use use =
 			laptop_port_use(sv->sh, p->item.port, p->item.udp);
 
+		serve_close(p, laptop_port_closed(sv->sh, p->item.port));
 		/* whoever has left may have said it: it holds until somebody
 		 * serves the port again */
 		if (use == PORT_UNUSED || p->draining == (use == PORT_DRAINED))

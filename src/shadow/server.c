@@ -128,7 +128,8 @@ static void note_idle(struct server *sv)
 		sv->idle_since = clock_ns();
 }
 
-/* Who is away for longer than its grace time is not waited for. */
+/* Who is away for longer than its grace time is not waited for; nor is one away
+ * that serves nobody: a look at the shadow, whose goodbye was lost. */
 static bool nobody_is_here(const struct server *sv)
 {
 	struct list *n;
@@ -136,7 +137,7 @@ static bool nobody_is_here(const struct server *sv)
 	list_for_each (n, &sv->sh.clients) {
 		const struct client *c = container_of(n, struct client, node);
 
-		if (!c->laptop || !laptop_is_suspended(c->laptop))
+		if (c->laptop ? !laptop_is_suspended(c->laptop) : !c->lost)
 			return false;
 	}
 	return true;
@@ -147,6 +148,8 @@ static void client_free(struct client *c, const char *goodbye)
 	struct server *sv = c->server;
 	struct session *s = link_session(c->link);
 
+	if (c->laptop)
+		sv->left = clock_ns();
 	acceptor_remove(sv->sh.acceptor, s);
 	laptop_free(c->laptop);
 	if (goodbye)
@@ -155,7 +158,6 @@ static void client_free(struct client *c, const char *goodbye)
 	budget_give(&sv->budget, c->bytes);
 	list_del(&c->node);
 	loop_defer_free(sv->sh.loop, c);
-	sv->left = clock_ns();
 	note_idle(sv);
 }
 

@@ -15,7 +15,7 @@ struct server_config {
 	const char *resolv_conf;
 	struct servespec serve;
 	struct exempt exempt; /* see serve_new() */
-	bool once;	      /* exit when a client came and all have left */
+	bool once;	      /* exit when a laptop came and all have left */
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */
 	int64_t idle_ns;

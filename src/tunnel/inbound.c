@@ -57,14 +57,29 @@ struct inbound {
 
 /* --- the control stream --------------------------------------------------- */
 
+/* Its rule for all callers of a port is there to refuse them */
+static bool inbound_is_closed(const struct inbound *in, const struct rule *r)
+{
+	const struct inbound_calls *cs = &in->calls;
+
+	for (size_t i = 0; i < cs->nports; i++)
+		if (cs->ports[i].remote == r->port &&
+		    cs->ports[i].udp == r->udp)
+			return false;
+	return !r->udp;
+}
+
 static int put_rules(struct inbound *in)
 {
 	int rc = ruleline_put_word(&in->out, RULELINE_USER, in->name);
 
 	if (rc == 0)
 		rc = ruleline_put_grace(&in->out, in->grace_s);
-	for (size_t i = 0; i < in->nrules && rc == 0; i++)
+	for (size_t i = 0; i < in->nrules && rc == 0; i++) {
 		rc = ruleline_put_rule(&in->out, &in->rules[i]);
+		if (rc == 0 && inbound_is_closed(in, &in->rules[i]))
+			rc = ruleline_put_closed(&in->out, &in->rules[i]);
+	}
 	return rc < 0 ? rc : ruleline_put(&in->out, RULELINE_COMMIT);
 }
 

@@ -73,6 +73,8 @@ struct rule {
 	bool udp;      /* with the match "all" only */
 	uint8_t copy;  /* per cent of the requests; 0: they are taken over */
 	struct rule_match match;
+	bool closed; /* whose has it refuses every caller; no part of the text
+		      */
 };
 
 struct rule_field {

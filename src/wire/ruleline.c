@@ -12,7 +12,7 @@
 static const char *const verbs[] = {
 	"",	    "user",    "grace",	   "rule",   "commit", "version",
 	"accepted", "refused", "drain",	   "ending", "wait",   "able",
-	"copies",   "watch",   "watching", "event",
+	"copies",   "watch",   "watching", "event",  "closed",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 
@@ -88,6 +88,7 @@ int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 	case RULELINE_COPIES:
 		return ruleline_take_copies(l, arg, err);
 	case RULELINE_RULE:
+	case RULELINE_CLOSED:
 		return rule_parse(&l->rule, arg, err);
 	case RULELINE_EVENT:
 		l->text = arg;
@@ -127,6 +128,13 @@ int ruleline_put_rule(struct buf *out, const struct rule *rule)
 	char text[RULE_TEXT_MAX];
 
 	return buf_printf(out, "rule %s\n", rule_print(rule, text));
+}
+
+int ruleline_put_closed(struct buf *out, const struct rule *rule)
+{
+	char text[RULE_TEXT_MAX];
+
+	return buf_printf(out, "closed %s\n", rule_print(rule, text));
 }
 
 int ruleline_put_refused(struct buf *out, const char *holder, const char *text)

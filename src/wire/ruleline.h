@@ -16,13 +16,16 @@
  *     laptop: "user " WORD           shadow: "version " WORD
  *             "grace " SECONDS               "accepted"
  *             "rule " rule                   "refused " HOLDER [" " TEXT]
+ *             "closed " rule
  *             "commit"
  *             "drain"                        "ending"
  *             "wait"                         "able " WORD
  *                                            "copies " SENT " " DROPPED
- *             "wait"
  *             "watch " on/off                "watching " ID " " NOW
  *                                            "event " ...  (wire/event.h)
+ *
+ * "closed" says of a rule before it that this laptop refuses whoever comes by
+ * it: as long as nobody else has one for the port, it need not be listened on.
  *
  * "drain" says that the Service leads elsewhere now: what callers of the ports
  * it has rules for have open here is to end. "ending": the shadow was told to
@@ -63,6 +66,7 @@ enum ruleline_verb {
 	RULELINE_WATCH,
 	RULELINE_WATCHING,
 	RULELINE_EVENT,
+	RULELINE_CLOSED,
 	RULELINE_NVERBS_
 };
 
@@ -89,6 +93,8 @@ KT_CHECK int ruleline_put_grace(struct buf *out, unsigned int seconds);
 KT_CHECK int ruleline_put_copies(struct buf *out, uint64_t sent,
 				 uint64_t dropped);
 KT_CHECK int ruleline_put_rule(struct buf *out, const struct rule *rule);
+/** ruleline_put_closed() - after ruleline_put_rule() of the same */
+KT_CHECK int ruleline_put_closed(struct buf *out, const struct rule *rule);
 /** ruleline_put() - a verb alone */
 KT_CHECK int ruleline_put(struct buf *out, enum ruleline_verb verb);
 /** ruleline_put_refused() - @text is cut to what a line can have */

@@ -29,7 +29,9 @@ static uint64_t take(uint64_t h, const char *line)
 	}
 	h = (h ^ l.sent) * 31 + l.dropped;
 	h = mix(mix(h ^ (uint64_t)l.verb, l.word), l.text);
-	return l.verb == RULELINE_RULE ? mix(h, rule_print(&l.rule, text)) : h;
+	return l.verb == RULELINE_RULE || l.verb == RULELINE_CLOSED
+		       ? mix(h, rule_print(&l.rule, text))
+		       : h;
 }
 
 static uint64_t run(const uint8_t *data, size_t size, size_t step)

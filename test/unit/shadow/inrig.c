@@ -17,6 +17,7 @@ struct rig rig;
 uint16_t port, port2;
 int origin;
 bool laptop_observes;
+char *start_also;
 static char serve[160];
 static const char *proto = "tcp";
 
@@ -156,6 +157,12 @@ void laptop_cut(struct laptop *l)
 void laptop_new(struct laptop *l, const char *user, unsigned int grace,
 		const char *a, const char *b)
 {
+	laptop_new_some(l, user, grace, a, b, 4);
+}
+
+void laptop_new_some(struct laptop *l, const char *user, unsigned int grace,
+		     const char *a, const char *b, size_t nports)
+{
 	struct rule rules[2];
 	struct inbound_port ports[4];
 	struct inbound_spec spec = { .user = user,
@@ -163,7 +170,7 @@ void laptop_new(struct laptop *l, const char *user, unsigned int grace,
 				     .rules = rules,
 				     .nrules = b ? 2 : 1,
 				     .ports = ports,
-				     .nports = 4,
+				     .nports = nports,
 				     .observe = laptop_observes };
 
 	*l = (struct laptop){ 0 };
@@ -266,8 +273,10 @@ void start_with(const char *spec)
 {
 	static char *args[] = {
 		ARG("--serve"),	    serve,    ARG("--keep"), ARG("20"),
-		ARG("--idle-exit"), ARG("1"), NULL
+		ARG("--idle-exit"), ARG("1"), NULL,	     NULL
 	};
+
+	args[ARRAY_SIZE(args) - 2] = start_also;
 
 	snprintf(serve, sizeof(serve), "%s", spec);
 	rig_start(&rig, args);

@@ -46,6 +46,10 @@ const char *laptop_told(struct laptop *l, size_t n);
  *  on return */
 void laptop_new(struct laptop *l, const char *user, unsigned int grace,
 		const char *a, const char *b);
+/** laptop_new_some() - the same; only the first @nports of port, port2, and
+ * both for UDP, lead to anything, others are refused */
+void laptop_new_some(struct laptop *l, const char *user, unsigned int grace,
+		     const char *a, const char *b, size_t nports);
 void laptop_free(struct laptop *l);
 void laptop_attach(struct laptop *l);
 /** laptop_cut() - the network is gone */
@@ -67,5 +71,6 @@ const char *all(uint16_t p);
 int start(void **state);
 int stop(void **state);
 void start_with(const char *spec);
+extern char *start_also; /* one more option for the shadow; or NULL */
 
 #endif

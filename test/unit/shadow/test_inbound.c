@@ -8,6 +8,7 @@
 #include "shadow/serve_udp.h"
 
 #include "base/mem.h"
+#include "tunnel/sockcarrier.h"
 #include "wire/clientline.h"
 
 #include <errno.h>
@@ -207,6 +208,61 @@ static void refused_at_once(void **state)
 	close(a);
 	l.listener = -1;
 	laptop_free(&l);
+}
+
+/* What connect() says: 0 or -errno */
+static int knock(uint16_t to)
+{
+	struct sockaddr_storage ss;
+	struct ipport at = local_port(to);
+	socklen_t len = ipport_to_sockaddr(&at, &ss);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int rc = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+
+	close(fd);
+	return rc;
+}
+
+static void knock_until(uint16_t to, int want)
+{
+	int64_t start = clock_ns();
+
+	while (knock(to) != want) {
+		loop_once(rig.loop, 10 * NS_MS);
+		assert_true(clock_ns() - start < 20 * NS_SEC);
+	}
+}
+
+/* Not accepted and then reset: who connects is told */
+static void a_port_that_is_closed(void **state)
+{
+	struct laptop ann, bob;
+	char text[64];
+	int a, b;
+
+	(void)state;
+	laptop_new_some(&ann, "ann", 60, all(port), all(port2), 1);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(knock(port2), -ECONNREFUSED);
+	assert_int_equal(ann.callers, 0);
+	a = connect_to(port);
+	b = accept_one(ann.listener);
+	say(a, b, "open");
+	close(a);
+	close(b);
+	/* somebody else has a part of it */
+	snprintf(text, sizeof(text), "%u header:x=1", port2);
+	laptop_new(&bob, "bob", 60, text, NULL);
+	assert_int_equal(knock(port2), 0);
+	laptop_free(&bob);
+	knock_until(port2, -ECONNREFUSED);
+	/* away: who comes waits for its grace time, as for any other port */
+	laptop_cut(&ann);
+	knock_until(port2, 0);
+	laptop_attach(&ann);
+	knock_until(port2, -ECONNREFUSED);
+	laptop_free(&ann);
+	knock_until(port2, 0);
 }
 
 static void a_server_on_v6_only(void **state)
@@ -992,6 +1048,32 @@ static void lives_as_long_as_it_is_needed(void **state)
 
 /* Who is held is told, and not connected to the local program; who gives up
  * meanwhile was never seen by it */
+/* Who only looked at it, and whose goodbye was lost, is not waited for */
+static void once_all_have_left(void **state)
+{
+	static char once[] = "--once";
+	char spec[80];
+	struct laptop l;
+	int64_t begin;
+
+	(void)state;
+	port = free_port();
+	port2 = free_port();
+	snprintf(spec, sizeof(spec), "%u=127.0.0.1:1", port);
+	start_also = once;
+	start_with(spec);
+	start_also = NULL;
+	laptop_new(&l, "ann", 1, all(port), NULL);
+	tunnel_attach(rig.tunnel, sockcarrier_new(rig.loop, dead_socket()));
+	assert_true(still_runs(2500 * NS_MS));
+	laptop_free(&l);
+	begin = clock_ns();
+	while (still_runs(50 * NS_MS))
+		assert_true(clock_ns() - begin < 10 * NS_SEC);
+	tunnel_free(rig.tunnel);
+	loop_free(rig.loop);
+}
+
 static void held_callers(void **state)
 {
 	struct laptop l;
@@ -1073,6 +1155,7 @@ int main(void)
 		WITH_ORIGIN(half_close_and_reset),
 		WITH_ORIGIN(back_pressure),
 		WITH_ORIGIN(refused_at_once),
+		WITH_ORIGIN(a_port_that_is_closed),
 		WITH_ORIGIN(a_server_on_v6_only),
 		WITH_ORIGIN(goodbye_gives_back_at_once),
 		WITH_ORIGIN(lost_for_longer_than_the_grace),
@@ -1096,6 +1179,7 @@ int main(void)
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(more_callers_than_room),
 		cmocka_unit_test(lives_as_long_as_it_is_needed),
+		cmocka_unit_test(once_all_have_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ruleline_put_word(&b, RULELINE_USER, "Ann B 100%"), 0);
 	assert_int_equal(ruleline_put_grace(&b, 10), 0);
 	assert_int_equal(ruleline_put_rule(&b, &rule), 0);
+	assert_int_equal(ruleline_put_closed(&b, &rule), 0);
 	assert_int_equal(ruleline_put(&b, RULELINE_COMMIT), 0);
 	assert_int_equal(ruleline_put(&b, RULELINE_DRAIN), 0);
 	assert_int_equal(ruleline_put(&b, RULELINE_ENDING), 0);
@@ -46,6 +47,10 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ruleline_read(&r, &in), 1);
 	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
 	assert_int_equal(l.verb, RULELINE_RULE);
+	assert_true(rule_same(&l.rule, &rule));
+	assert_int_equal(ruleline_read(&r, &in), 1);
+	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
+	assert_int_equal(l.verb, RULELINE_CLOSED);
 	assert_true(rule_same(&l.rule, &rule));
 	assert_int_equal(ruleline_read(&r, &in), 1);
 	assert_int_equal(ruleline_parse(&l, r.line, NULL), 0);
