@@ -104,7 +104,8 @@ static void ask_ended(struct ask_one *a, int status)
 	a->ended = true;
 	a->status = status;
 	loop_watch_stop(&a->watch);
-	if (a->pidfd < 0)
+	loop_timer_stop(&a->timer);
+	if (a->pidfd < 0 || a->all->what == MESSAGE_STATUS)
 		ask_finish(a);
 }
 
@@ -195,14 +196,17 @@ static void ask_start(struct ask_one *a)
 	struct loop *l = a->all->loop;
 	auto_free char *line = message_request(a->all->what, 0);
 	ssize_t n = send(a->fd, line, strlen(line), MSG_NOSIGNAL);
+	int failed = n < 0 ? errno : 0;
+	bool gone = failed == EPIPE || failed == ECONNRESET;
 	int rc = loop_watch_start(l, &a->watch, a->fd, EPOLLIN, ask_on_data);
 
 	if (rc == 0 && a->pidfd >= 0)
 		rc = loop_watch_start(l, &a->gone, a->pidfd, EPOLLIN,
 				      ask_on_gone);
 	loop_timer_start(l, &a->timer, ASK_LOOK, ask_on_look);
-	if (rc == 0 && (n < 0 || (size_t)n < strlen(line)))
-		rc = n < 0 ? -errno : -EIO;
+	/* one that has ended in this moment has said so */
+	if (rc == 0 && !gone && (n < 0 || (size_t)n < strlen(line)))
+		rc = n < 0 ? -failed : -EIO;
 	if (rc < 0)
 		ask_failed(a, rc);
 }
@@ -282,7 +286,7 @@ static json_t *ask_result(struct ask_one *a)
 
 	if (a->session)
 		return json_incref(a->session);
-	if (!state || state == 'Z' || a->rc == -ECONNRESET)
+	if (!state || state == 'Z' || a->rc == -ECONNRESET || a->ended)
 		return NULL; /* it has ended in this moment */
 	return message_session(a->command, a->pid,
 			       state == 'T' ? "stopped" : "hung");

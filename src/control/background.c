@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/background.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "local/home.h"
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,6 +30,17 @@ struct background {
 	int up; /* the parent waits for a byte */
 };
 
+/* A session holds its log (flock): one that says nothing for weeks needs it
+ * still. A lock that cannot be asked for is nobody's. */
+static bool background_is_held(int dir, const char *name)
+{
+	auto_close int fd = openat(
+		dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 &&
+	       errno == EWOULDBLOCK;
+}
+
 /* Those that nobody has written to for long */
 static void background_sweep(int dir)
 {
@@ -39,7 +52,8 @@ static void background_sweep(int dir)
 	while (d && (e = readdir(d)))
 		if (str_ends(e->d_name, ".log") &&
 		    fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    time(NULL) - st.st_mtime > LOG_KEPT)
+		    time(NULL) - st.st_mtime > LOG_KEPT &&
+		    !background_is_held(dir, e->d_name))
 			unlinkat(dir, e->d_name, 0);
 	if (d)
 		closedir(d);
@@ -69,6 +83,8 @@ static int background_open_log(struct background *b, const struct home *h,
 		return kt_fail(err, errno, "make %s: %s", b->path,
 			       strerror(errno));
 	home_own(h, b->log);
+	if (flock(b->log, LOCK_SH | LOCK_NB) < 0)
+		log_debug("lock %s: %s", b->path, strerror(errno));
 	return 0;
 }
 

@@ -24,6 +24,7 @@
 #define REQUEST_LIMIT (5 * NS_SEC)
 #define PROBE_LIMIT (2 * NS_SEC)
 #define PROBE_POLL (10 * NS_MS)
+#define ACCEPT_PAUSE (100 * NS_MS)
 
 struct control_peer {
 	struct list node;
@@ -43,6 +44,7 @@ struct control {
 	const struct home *home;
 	bool needed;
 	struct watch watch;
+	struct timer pause; /* no descriptor for who waits to be accepted */
 	int dir, fd;
 	uid_t owner; /* may ask, beside root and our own user */
 	char name[PLACE_NAME_MAX], command[PLACE_COMMAND_MAX];
@@ -300,27 +302,48 @@ static bool control_may(const struct control *c, int fd)
 	       (cred.uid == 0 || cred.uid == geteuid() || cred.uid == c->owner);
 }
 
-static void control_on_accept(struct watch *w, uint32_t events)
+/* The next who waits; false: there is none, or errno says why he has to wait */
+static bool control_accept(struct control *c)
 {
-	struct control *c = container_of(w, struct control, watch);
 	auto_close int fd =
 		accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct control_peer *p;
 
-	(void)events;
-	if (fd < 0 || c->npeers >= PEERS_MAX || !control_may(c, fd))
-		return;
+	if (fd < 0)
+		return false;
+	if (c->npeers >= PEERS_MAX || !control_may(c, fd))
+		return true;
 	p = xcalloc(1, sizeof(*p));
 	p->control = c;
 	if (loop_watch_start(c->loop, &p->watch, fd, EPOLLIN, control_on_peer) <
 	    0) {
 		free(p);
-		return;
+		return true;
 	}
 	p->fd = steal_fd(&fd);
 	loop_timer_start(c->loop, &p->timer, REQUEST_LIMIT, control_on_limit);
 	list_add_tail(&c->peers, &p->node);
 	c->npeers++;
+	return true;
+}
+
+static void control_on_pause(struct timer *t)
+{
+	loop_watch_mod(&container_of(t, struct control, pause)->watch, EPOLLIN);
+}
+
+/* Without a descriptor (EMFILE, ENFILE, ...) he stays in the queue, and the
+ * loop would come back at once */
+static void control_on_accept(struct watch *w, uint32_t events)
+{
+	struct control *c = container_of(w, struct control, watch);
+
+	(void)events;
+	if (control_accept(c) || errno == EAGAIN || errno == EINTR ||
+	    errno == ECONNABORTED)
+		return;
+	loop_watch_mod(w, 0);
+	loop_timer_start(c->loop, &c->pause, ACCEPT_PAUSE, control_on_pause);
 }
 
 /* --- interface ------------------------------------------------------------ */
@@ -366,25 +389,39 @@ struct control *control_new(const struct control_config *cfg)
 	return c;
 }
 
+/* Whoever waits for the end, or came in the last moment and was not read yet:
+ * whatever he wants to ask, that it has ended is the answer */
+static void control_tell_all(struct control *c, int status)
+{
+	while (!list_empty(&c->peers)) {
+		struct control_peer *p =
+			container_of(c->peers.next, struct control_peer, node);
+
+		/* what is read by nobody is a reset for him */
+		while (!p->asked &&
+		       recv(p->fd, p->line, sizeof(p->line), 0) > 0)
+			;
+		if (p->leave || !p->asked)
+			control_say(p, "ended", json_integer(status));
+		control_peer_free(p);
+	}
+}
+
 void control_free(struct control *c, int status)
 {
 	if (!c)
 		return;
 	loop_watch_stop(&c->watch);
+	loop_timer_stop(&c->pause);
 	if (c->fd >= 0) {
 		unlinkat(c->dir, c->name, 0);
+		while (control_accept(c))
+			;
 		close(c->fd);
 	}
 	if (c->dir >= 0)
 		close(c->dir);
-	while (!list_empty(&c->peers)) {
-		struct control_peer *p =
-			container_of(c->peers.next, struct control_peer, node);
-
-		if (p->leave)
-			control_say(p, "ended", json_integer(status));
-		control_peer_free(p);
-	}
+	control_tell_all(c, status);
 	feed_free(c->feed);
 	free(c->id);
 	free(c->target);

@@ -21,6 +21,8 @@
  *      "since": SECONDS}                  {"version": 1, "event": {...}} ...
  *     anything else                       {"version": 1, "error": "..."}
  *
+ * Who asks in the last moment, whatever it is, is told the end.
+ *
  * A session object is an element of docs/schema/status.json, an event one of
  * docs/schema/event.json: those from so many seconds ago on that are known
  * still, and all that come, until either side closes. Both sides take

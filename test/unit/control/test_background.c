@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -70,7 +71,7 @@ static int inherited[2]; /* a pipe of the caller's */
 static char *fifo;
 
 struct said {
-	bool own_session, closed;
+	bool own_session, closed, held;
 	char log[256];
 };
 
@@ -84,6 +85,9 @@ static void goes_on(struct background *b)
 	background_detach(b);
 	said.own_session = getsid(0) == getpid();
 	snprintf(said.log, sizeof(said.log), "%s", background_log(b));
+	fd = open(said.log, O_RDONLY);
+	said.held = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
 	fprintf(stderr, "a warning\n");
 	fflush(stderr);
 	fd = open(fifo, O_WRONLY);
@@ -109,6 +113,7 @@ static void goes_on_when_up(void **state)
 	assert_int_equal(read(fd, &said, sizeof(said)), sizeof(said));
 	assert_true(said.own_session);
 	assert_true(said.closed);
+	assert_true(said.held);
 	text = file_read(said.log, 4096, NULL);
 	assert_non_null(text);
 	assert_string_equal(text, "a warning\n");
@@ -200,6 +205,39 @@ static void caller_waits_for_the_clean_up(void **state)
 	}
 }
 
+/* a log of long ago; its descriptor */
+static int old_log(char **path, const char *name)
+{
+	static const struct timespec old[2] = { { .tv_sec = 1000000000 },
+						{ .tv_sec = 1000000000 } };
+	int fd;
+
+	*path = xasprintf("%s/.kt/log/%s", home.user, name);
+	fd = open(*path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(futimens(fd, old), 0);
+	return fd;
+}
+
+static void log_in_use_is_kept(void **state)
+{
+	auto_free char *used = NULL, *unused = NULL;
+	auto_close int one = -1, two = -1;
+
+	(void)state;
+	assert_int_equal(call(fails), 3); /* makes the directory */
+	one = old_log(&used, "connect-1.log");
+	two = old_log(&unused, "connect-2.log");
+	assert_int_equal(flock(one, LOCK_SH), 0);
+	assert_int_equal(call(fails), 3);
+	assert_int_equal(access(used, F_OK), 0);
+	assert_int_equal(access(unused, F_OK), -1);
+	close(one);
+	one = -1;
+	assert_int_equal(call(fails), 3);
+	assert_int_equal(access(used, F_OK), -1);
+}
+
 static void needs_a_home(void **state)
 {
 	struct home nowhere = home;
@@ -257,6 +295,7 @@ int main(void)
 		cmocka_unit_test(goes_on_when_up),
 		cmocka_unit_test(leaves_with_its_caller),
 		cmocka_unit_test(caller_waits_for_the_clean_up),
+		cmocka_unit_test(log_in_use_is_kept),
 		cmocka_unit_test(needs_a_home),
 	};
 

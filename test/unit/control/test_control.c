@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -354,6 +355,134 @@ static void tells_of_a_death_in_between(void **state)
 	end(fd);
 }
 
+/* A session whose loop does not run any more: who comes now is in the queue */
+static int start_late(int status)
+{
+	int pair[2];
+
+	assert_int_equal(pipe(pair), 0);
+	child = fork();
+	if (child == 0) {
+		struct control_config cfg = { .home = &home,
+					      .command = "connect" };
+		struct kt_error err = { 0 };
+		struct control *c;
+		char go;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(pair[1]);
+		cfg.loop = loop_new();
+		cfg.signals = signals_new(cfg.loop, &err);
+		c = control_new(&cfg);
+		if (control_open(c, NULL, NULL, &err) < 0 ||
+		    read(pair[0], &go, 1) < 0)
+			_exit(8);
+		control_free(c, status);
+		_exit(status);
+	}
+	close(pair[0]);
+	free(id);
+	id = xasprintf("connect-%d", (int)child);
+	return pair[1];
+}
+
+/* It has cleaned up, and who asked in the last moment is told how it ended */
+static void tells_who_comes_late(void **state)
+{
+	int64_t limit = clock_ns() + 20 * NS_SEC;
+	int fd = start_late(7), status;
+	pid_t trigger;
+
+	(void)state;
+	while (!is_named() && clock_ns() < limit)
+		usleep(10000);
+	trigger = fork();
+	if (trigger == 0) {
+		usleep(200000);
+		_exit(write(fd, "e", 1) != 1);
+	}
+	leave_it();
+	assert_int_equal(told.rc, 0);
+	assert_int_equal(told.status, 7);
+	assert_int_equal(waitpid(trigger, &status, 0), trigger);
+	assert_int_equal(end(fd), 7);
+}
+
+/* Nor does who asks how it is see one that is not there any more */
+static void late_is_no_session(void **state)
+{
+	int64_t limit = clock_ns() + 20 * NS_SEC;
+	int fd = start_late(0);
+	pid_t trigger;
+
+	(void)state;
+	while (!is_named() && clock_ns() < limit)
+		usleep(10000);
+	trigger = fork();
+	if (trigger == 0) {
+		usleep(200000);
+		_exit(write(fd, "e", 1) != 1);
+	}
+	assert_null(ours());
+	waitpid(trigger, NULL, 0);
+	end(fd);
+}
+
+/* No descriptor is left: the loop does not spin, and it goes on when there is
+ * one again. The exit status says what was wrong. */
+static int without_descriptors(void)
+{
+	static const char ask[] = "{\"version\": 1, \"ask\": \"status\"}\n";
+	struct control_config cfg = { .home = &home, .command = "connect" };
+	struct kt_error err = { 0 };
+	struct rlimit was, none;
+	char name[PLACE_NAME_MAX], answer[MESSAGE_ANSWER_MAX];
+	struct control *c;
+	int64_t limit;
+	int dir, s, rounds = 0;
+
+	cfg.loop = loop_new();
+	cfg.signals = signals_new(cfg.loop, &err);
+	c = control_new(&cfg);
+	if (control_open(c, NULL, NULL, &err) < 0)
+		return 2;
+	dir = place_open(&home, &err);
+	place_name(name, "connect", getpid());
+	s = place_connect(dir, name);
+	if (s < 0 || send(s, ask, sizeof(ask) - 1, 0) < 0 ||
+	    getrlimit(RLIMIT_NOFILE, &was) < 0)
+		return 3;
+	none = was;
+	none.rlim_cur = (rlim_t)s + 1; /* the lowest that was free */
+	if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+		return 4;
+	for (limit = clock_ns() + NS_SEC; clock_ns() < limit; rounds++)
+		loop_once(cfg.loop, limit - clock_ns());
+	if (rounds > 100)
+		return 5;
+	if (setrlimit(RLIMIT_NOFILE, &was) < 0)
+		return 6;
+	for (limit = clock_ns() + 20 * NS_SEC; clock_ns() < limit;) {
+		loop_once(cfg.loop, NS_SEC / 10);
+		if (recv(s, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+			break;
+	}
+	control_free(c, 0);
+	return clock_ns() < limit ? 0 : 7;
+}
+
+static void does_not_spin(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(without_descriptors());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* Whatever is sent to it: an answer that says so, and it lives */
 static void answers_nonsense(void **state)
 {
@@ -457,6 +586,9 @@ int main(void)
 		cmocka_unit_test(is_gone_after_a_kill),
 		cmocka_unit_test(leaves_when_asked),
 		cmocka_unit_test(tells_of_a_death_in_between),
+		cmocka_unit_test(tells_who_comes_late),
+		cmocka_unit_test(late_is_no_session),
+		cmocka_unit_test(does_not_spin),
 		cmocka_unit_test(answers_nonsense),
 		cmocka_unit_test(is_ours_alone),
 	};
