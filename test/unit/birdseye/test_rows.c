@@ -306,6 +306,26 @@ static void meshed_and_asked(void **state)
 	fixture_fini(&f);
 }
 
+/* Who only gets copies is no less there, and it is told */
+static void copied_and_asked(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	look(&f,
+	     "[" TAKEN("web", "router", "R") "," OWN(
+		     "web-kt-mesh-ann",
+		     "'kt-user': 'ann', 'kt-config': 'service=web', "
+		     "'kt-match': 'all', 'kt-copy': '10', " FRESH,
+		     "'kt-role': 'shadow-mesh', 'kt-target': 'no'") "]",
+	     "[" POD("web-kt-router", "router", "R", FRESH, OURS) "]", "[]",
+	     CLIENTS(CLIENT("-1", "'all'")));
+	assert_string_equal(told(f.rows),
+			    "web meshed [mesh/auto copy=10 all ann "
+			    "yes:connected:0:shadow]");
+	fixture_fini(&f);
+}
+
 /* An outbound connection, as of a probe, is not the user's */
 static void exchanged_and_asked(void **state)
 {
@@ -582,6 +602,7 @@ int main(void)
 		cmocka_unit_test(previewing),
 		cmocka_unit_test(deployments),
 		cmocka_unit_test(meshed_and_asked),
+		cmocka_unit_test(copied_and_asked),
 		cmocka_unit_test(exchanged_and_asked),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(its_pod_is_gone),
