@@ -194,6 +194,8 @@ static void judge_over(struct pod_report *r, const json_t *pod)
 static void judge_unscheduled(struct pod_report *r, const json_t *pod)
 {
 	const json_t *conds = json_at(pod, "status", "conditions", NULL);
+	const char *arch = json_str(pod, "spec", "nodeSelector",
+				    "kubernetes.io/arch", NULL);
 	json_t *c;
 	size_t i;
 
@@ -205,8 +207,13 @@ static void judge_unscheduled(struct pod_report *r, const json_t *pod)
 			continue;
 		set_failed(r, pod, EAGAIN, "no node takes it", reason,
 			   json_str(c, "message", NULL));
-		kt_hint(&r->why, "check --nodeSelector and --podQuota against "
-				 "the cluster's nodes");
+		kt_hint(&r->why,
+			"check --nodeSelector%s%s%s and --podQuota against the "
+			"cluster's nodes",
+			arch ? " (it asks for "
+			       "kubernetes.io/arch="
+			     : "",
+			or_empty(arch), arch ? ")" : "");
 		r->state = POD_UNSCHEDULABLE;
 		snprintf(r->text, sizeof(r->text), "%s", or_empty(reason));
 		return;

@@ -120,6 +120,14 @@ static void tells_unscheduled(void **state)
 	(void)state;
 	assert_int_equal(r.state, POD_UNSCHEDULABLE);
 	assert_non_null(strstr(r.why.msg, "Unschedulable: 0/1 nodes"));
+	assert_non_null(strstr(r.why.hint, "check --nodeSelector and "));
+	/* a client of one architecture, nodes of the other */
+	r = judge("{'conditions':[{'type':'PodScheduled','status':'False',"
+		  "'reason':'Unschedulable'}]},"
+		  "'spec':{'nodeSelector':{'kubernetes.io/arch':'arm64'}}");
+	assert_int_equal(r.state, POD_UNSCHEDULABLE);
+	assert_non_null(strstr(r.why.hint, "(it asks for "
+					   "kubernetes.io/arch=arm64)"));
 }
 
 /* istio-proxy sorts before standalone */
