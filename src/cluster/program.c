@@ -26,9 +26,9 @@
 PROGRAM_FILE(program_start, "shadow_start_bin");
 PROGRAM_FILE(program_packed, "shadow_shadow_gz");
 #endif
-#ifdef KT_PROGRAM_ARM64
-PROGRAM_FILE(program_start_arm64, "cluster_arm64_start_bin");
-PROGRAM_FILE(program_packed_arm64, "cluster_arm64_shadow_gz");
+#ifdef KT_PROGRAM_OTHER
+PROGRAM_FILE(program_start_other, "cluster_other_start_bin");
+PROGRAM_FILE(program_packed_other, "cluster_other_shadow_gz");
 #endif
 
 const char *program_arch(const struct pod_options *o)
@@ -55,9 +55,9 @@ const struct program *program_at(size_t i)
 
 	all[n++] = (struct program)PROGRAM(objects_arch(), program_start,
 					   program_packed);
-#ifdef KT_PROGRAM_ARM64
-	all[n++] = (struct program)PROGRAM("arm64", program_start_arm64,
-					   program_packed_arm64);
+#ifdef KT_PROGRAM_OTHER
+	all[n++] = (struct program)PROGRAM(
+		KT_PROGRAM_OTHER, program_start_other, program_packed_other);
 #endif
 	return i < n ? &all[i] : NULL;
 #else
