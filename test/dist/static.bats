@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The archive with the static program: on a root without any library (busybox
-# alone), and on Debian's, whose C library it must not touch. With a test
-# cluster up, it connects from there.
+# The archive with the static program: on a root whose C library is musl, as
+# Alpine's (busybox, and no library else), and on Debian's, whose C library it
+# must not touch. With a test cluster up, it connects from there.
 # shellcheck disable=SC2154 # status and output come from bats
 
 setup_file() {
@@ -17,12 +17,13 @@ setup() {
   load ../e2e/common
 }
 
-# A root as small as Alpine's: busybox, linked statically, and what every
-# system has in /etc; no library, no nft
+# A root as small as Alpine's: busybox, musl, and what every system has in
+# /etc; no other library, no nft
 bare_root() {
   mkdir -p "$ROOT"/{bin,dev,etc/ssl,proc,sys,tmp,root,usr/local}
-  cp -L "$(busybox_static)" "$ROOT/bin/busybox" 3>&-
+  cp -L "$(debian_file busybox-static bin/busybox)" "$ROOT/bin/busybox" 3>&-
   chroot "$ROOT" /bin/busybox --install -s /bin
+  musl_root
   cp /etc/resolv.conf /etc/hosts "$ROOT/etc/"
   echo root:x:0:0:root:/root:/bin/sh >"$ROOT/etc/passwd"
   echo root:x:0: >"$ROOT/etc/group"
@@ -32,15 +33,53 @@ bare_root() {
   tar -C "$ROOT/usr/local" --strip-components 1 -xf "$ARCHIVE"
 }
 
-# Debian's static busybox: not installed, because the other one is
-busybox_static() {
-  local dir=${KTCTL_CACHE:-/var/cache/ktctl-test}/dist/busybox
-  [ -x "$dir/bin/busybox" ] || {
+# musl where Alpine has it, and a program that is linked with it: it prints what
+# the Service of a URL's host and port says, as musl finds it
+musl_root() {
+  local machine
+  machine=$(uname -m)
+  mkdir -p "$ROOT/lib"
+  cp -L "$(debian_file musl "lib/ld-musl-$machine.so.1")" "$ROOT/lib/" 3>&-
+  ln -s "ld-musl-$machine.so.1" "$ROOT/lib/libc.musl-$machine.so.1"
+  musl-gcc -O1 -o "$ROOT/bin/musl-get" -xc - 3>&- <<'END'
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *a = NULL;
+	char buf[4096];
+	ssize_t n;
+	int fd = -1;
+
+	if (argc != 3 || getaddrinfo(argv[1], argv[2], &hints, &a) != 0)
+		return 1;
+	for (; a; a = a->ai_next) {
+		fd = socket(a->ai_family, a->ai_socktype, 0);
+		if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+			break;
+	}
+	if (!a || dprintf(fd, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", argv[1]) < 0)
+		return 1;
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		if (write(1, buf, n) != n)
+			return 1;
+	return n < 0;
+}
+END
+}
+
+# debian_file PACKAGE FILE: of a package that is not installed for it
+debian_file() {
+  local dir=${KTCTL_CACHE:-/var/cache/ktctl-test}/dist/$1
+  [ -e "$dir/$2" ] || {
     mkdir -p "$dir"
-    (cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download busybox-static &&
-      dpkg-deb -x busybox-static_*.deb .) >&2
+    (cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$1" &&
+      dpkg-deb -x "$1"_*.deb .) >&2
   }
-  echo "$dir/bin/busybox"
+  echo "$dir/$2"
 }
 
 # ROOT COMMAND...: what every root has, and the resolver of where we are
@@ -89,7 +128,9 @@ kubeconfig_without_ca() { # ROOT
     "$1/root/full.json" >"$1/root/kubeconfig"
 }
 
-@test "static: it runs where no library is" {
+@test "static: it runs where musl is, and no other library" {
+  run chroot "$ROOT" /bin/musl-get # a program of that system's
+  ended_with 1
   run chroot "$ROOT" /usr/local/bin/ktctl version
   ended_with 0 "ktctl version" "linked statically"
   run chroot "$ROOT" /usr/local/bin/kubectl-kt connect --help
@@ -125,6 +166,22 @@ kubeconfig_without_ca() { # ROOT
   [ "$status" != 0 ]
   says "the program nft is not on this machine" "install the package nftables" \
     "--disableTunDevice"
+  # shellcheck disable=SC2016 # the inner shell's
+  run at_root dist "$ROOT" sh -c '
+    ktctl forward -c /root/kubeconfig "$@" web 18080:80 >/root/log 2>&1 &
+    pid=$!
+    for i in $(seq 300); do
+      grep -q "All looks good" /root/log && break
+      kill -0 $pid 2>/dev/null || break
+      sleep 0.1
+    done
+    musl-get localhost 18080 && wget -q -T 5 -O - http://127.0.0.1:18080/
+    status=$?
+    kill $pid && wait $pid || status=$?
+    cat /root/log
+    exit $status' sh -n "$NS" -i "$KTCTL_IMAGE"
+  ended_with 0 "200 OK" "All looks good"
+  [ "$(grep -c '^web' <<<"$output")" = 2 ]
 }
 
 @test "static: on Debian it connects with that Debian's nft" {
