@@ -45,6 +45,13 @@ struct ask_question {
 
 /* --- the answer ----------------------------------------------------------- */
 
+static void ask_take_who(json_t *client, const struct clientline *l)
+{
+	json_object_set_new(client, "command", json_string(l->command));
+	json_object_set_new(client, "user", json_string(l->word));
+	json_object_set_new(client, "machine", json_string(l->machine));
+}
+
 static void ask_take_line(json_t *answer, const struct clientline *l)
 {
 	json_t *clients = json_object_get(answer, "clients");
@@ -62,6 +69,8 @@ static void ask_take_line(json_t *answer, const struct clientline *l)
 		json_array_append_new(
 			json_object_get(last, "rules"),
 			json_string(rule_match_print(&l->rule.match, match)));
+	else if (l->kind == CLIENTLINE_WHO && last)
+		ask_take_who(last, l);
 }
 
 static json_t *ask_read_lines(const char *text, size_t len)
@@ -269,7 +278,8 @@ static bool ask_wait(struct ask_round *a, size_t most, int64_t end)
 json_t *ask_all(const struct ask_config *cfg, const json_t *pods)
 {
 	struct ask_round a = { .cfg = cfg, .answers = json_object() };
-	int64_t end = clock_ns() + ASK_NS;
+	int64_t now = clock_ns();
+	int64_t end = MIN(MAX(cfg->until, now + ASK_LEAST_NS), now + ASK_NS);
 	struct list *n, *tmp;
 	const json_t *pod;
 	size_t i;

@@ -11,14 +11,16 @@
  * DOC: Asking the shadows who is with them
  *
  * By a port-forward to the health port of each Pod (wire/clientline.h), some at
- * a time, for ASK_NS in all. Nothing depends on it: who may not, or gets no
- * answer, goes by the heartbeats. No session is opened, so a shadow that
+ * a time, until a moment that is given, for ASK_NS at most and ASK_LEAST_NS at
+ * least. Nothing depends on it: who may not, or gets no answer, goes by the
+ * heartbeats. No session is opened, so a shadow that
  * nobody uses ends in its time, however often it is asked.
  */
 
 struct home;
 
 #define ASK_NS (1500 * NS_MS)
+#define ASK_LEAST_NS (500 * NS_MS)
 
 /** ask_answer() - of a whole HTTP answer: {"version": s, "clients":
  * [{"inbound": b, "away": seconds or -1, "user": s, "rules": [s]}]} (returned,
@@ -32,6 +34,7 @@ struct ask_config {
 	struct kube *kube;
 	const struct home *home; /* where it is remembered what passes */
 	int carrier;		 /* --carrier */
+	int64_t until;		 /* clock_ns() */
 };
 
 /** ask_all() - ask the shadows among @pods: "NAMESPACE/POD" to answer

@@ -22,7 +22,8 @@
 #include <string.h>
 #include <time.h>
 
-#define BIRDSEYE_AGAIN (2 * NS_SEC) /* --watch */
+#define BIRDSEYE_AGAIN (2 * NS_SEC)  /* --watch */
+#define BIRDSEYE_LOOK (1800 * NS_MS) /* what the lists leave is for asking */
 #define BIRDSEYE_CLEAR "\033[H\033[2J\033[3J"
 
 struct birdseye {
@@ -101,7 +102,8 @@ static json_t *birdseye_look(struct birdseye *b, int64_t *now,
 			     struct kt_error *err)
 {
 	const struct ask_config ask = { b->kube, b->app->home,
-					b->global->carrier };
+					b->global->carrier,
+					clock_ns() + BIRDSEYE_LOOK };
 	auto_json json_t *pods = NULL, *answers = NULL;
 	struct collection c;
 	json_t *view = NULL;

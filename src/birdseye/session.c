@@ -110,6 +110,48 @@ static json_t *session_clients(const json_t *answer)
 	return json_integer(n);
 }
 
+static void session_copy(json_t *to, const json_t *from, const char *key)
+{
+	const char *text = json_str(from, key, NULL);
+
+	session_set(to, key,
+		    text && *text && strcmp(text, "-") != 0 ? text : NULL);
+}
+
+/* Who is connected now, as each says of itself; an older ktctl does not */
+static json_t *session_users(const json_t *answer)
+{
+	json_t *list = json_array();
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "clients"), i, c) {
+		json_t *user;
+
+		if (json_is_true(json_object_get(c, "inbound")) ||
+		    json_integer_value(json_object_get(c, "away")) !=
+			    CLIENTLINE_HERE)
+			continue;
+		user = json_object();
+		session_copy(user, c, "command");
+		session_copy(user, c, "user");
+		session_copy(user, c, "machine");
+		json_array_append_new(list, user);
+	}
+	return list;
+}
+
+/* What one's own Pod says it is for; of a shared one each user says it */
+static const char *session_command(const struct session_facts *f,
+				   const json_t *users, bool shared)
+{
+	const char *said = session_note(f, KT_ANNOTATION_COMMAND);
+
+	if (!said && !shared)
+		said = json_str(json_array_get(users, 0), "command", NULL);
+	return said ? said : "connect";
+}
+
 json_t *session_connector(const struct rows_input *in, const json_t *pod,
 			  const json_t *deployment)
 {
@@ -119,14 +161,16 @@ json_t *session_connector(const struct rows_input *in, const json_t *pod,
 		.answer = session_answer(in, pod),
 	};
 	const json_t *of = deployment ? deployment : pod;
+	bool shared = str_eq(object_name(of), KT_SHARED_SHADOW);
 	json_t *row = json_pack("{s:s*}", "namespace",
 				json_str(of, "metadata", "namespace", NULL));
+	json_t *users = session_users(facts.answer);
 
 	session_fill(row, &f);
-	json_object_set_new(
-		row, "shared",
-		json_boolean(str_eq(object_name(of), KT_SHARED_SHADOW)));
+	session_set(row, "command", session_command(&f, users, shared));
+	json_object_set_new(row, "shared", json_boolean(shared));
 	json_object_set_new(row, "clients", session_clients(facts.answer));
+	json_object_set_new(row, "users", users);
 	life_judge(row, &in->life, &facts);
 	return row;
 }

@@ -2,6 +2,7 @@
 #include "birdseye/view.h"
 
 #include "base/buf.h"
+#include "base/grid.h"
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
@@ -11,63 +12,7 @@
 
 #include <string.h>
 
-#define CELL_MAX 256
-#define COLUMNS_MAX 8
-#define GAP 2
-#define LINE_MAX_ (COLUMNS_MAX * (CELL_MAX + GAP))
 #define YAML_MAX ((size_t)64 << 20)
-
-/* Rows of cells, each as it may be shown; the last column has no width */
-struct grid {
-	char (*cells)[COLUMNS_MAX][CELL_MAX];
-	size_t rows, columns;
-};
-
-static void grid_add(struct grid *g, const char *const *texts)
-{
-	g->cells = xrealloc(g->cells, (g->rows + 1) * sizeof(*g->cells));
-	for (size_t i = 0; i < g->columns; i++) {
-		const char *text = texts[i] && *texts[i] ? texts[i] : "-";
-
-		print_clean(g->cells[g->rows][i], CELL_MAX, text, strlen(text));
-	}
-	g->rows++;
-}
-
-/* Columns of a terminal, as far as one character is one */
-static size_t grid_width(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
-}
-
-static void grid_print(const struct grid *g)
-{
-	size_t width[COLUMNS_MAX] = { 0 };
-
-	for (size_t r = 0; r < g->rows; r++)
-		for (size_t i = 0; i < g->columns; i++)
-			width[i] = MAX(width[i], grid_width(g->cells[r][i]));
-	for (size_t r = 0; r < g->rows; r++) {
-		char line[LINE_MAX_] = "";
-		size_t n = 0;
-
-		for (size_t i = 0; i < g->columns && n < sizeof(line); i++) {
-			const char *cell = g->cells[r][i];
-			size_t pad = width[i] - grid_width(cell) + GAP;
-
-			if (i + 1 == g->columns)
-				pad = 0;
-			n += (size_t)snprintf(line + n, sizeof(line) - n,
-					      "%s%*s", cell, (int)pad, "");
-		}
-		print_line(stdout, "%s", line);
-	}
-	free(g->cells);
-}
 
 /* --- Services ------------------------------------------------------------- */
 
@@ -129,47 +74,81 @@ static void view_services(const json_t *view, int64_t now, bool namespaces)
 
 /* --- connectors ----------------------------------------------------------- */
 
+/* One's own Pod, or a shared one of which nobody is known */
 static void view_connector(struct grid *g, const json_t *row, int64_t now)
 {
 	const json_t *clients = json_object_get(row, "clients");
-	char alive[64], age[24], user[CELL_MAX];
-	const char *name = json_str(row, "user", NULL);
+	bool shared = json_is_true(json_object_get(row, "shared"));
+	char alive[64], age[24], how[64];
 
-	/* who made it is one of them, or was */
-	if (json_is_true(json_object_get(row, "shared")) &&
-	    json_is_integer(clients))
-		snprintf(user, sizeof(user), "%s (shared, %lld connected)",
-			 name ? name : "-", json_integer_value(clients));
+	if (!shared)
+		snprintf(how, sizeof(how), "%s",
+			 json_str(row, "command", NULL));
+	else if (json_is_integer(clients))
+		snprintf(how, sizeof(how), "connect (shared, %lld connected)",
+			 json_integer_value(clients));
 	else
-		snprintf(user, sizeof(user), "%s%s", name ? name : "-",
-			 json_is_true(json_object_get(row, "shared"))
-				 ? " (shared)"
-				 : "");
+		snprintf(how, sizeof(how), "connect (shared)");
 
 	const char *const cells[] = {
-		user,
+		json_str(row, "user", NULL),
 		json_str(row, "machine", NULL),
 		json_str(row, "namespace", NULL),
+		how,
 		view_age(row, now, age),
 		life_text(row, alive, sizeof(alive)),
 	};
 	grid_add(g, cells);
 }
 
+/* Those who share a Pod, each in a line; since when is not known */
+static void view_users(struct grid *g, const json_t *row, const json_t *users)
+{
+	const json_t *user;
+	char how[64];
+	size_t i;
+
+	json_array_foreach (users, i, user) {
+		const char *command = json_str(user, "command", NULL);
+		const char *const cells[] = {
+			json_str(user, "user", NULL),
+			json_str(user, "machine", NULL),
+			json_str(row, "namespace", NULL),
+			how,
+			NULL,
+			"yes",
+		};
+
+		snprintf(how, sizeof(how), "%s (shared)",
+			 command ? command : "connect");
+		grid_add(g, cells);
+	}
+}
+
 static void view_connectors(const json_t *list, int64_t now)
 {
 	static const char *const heads[] = { "CONNECTED", "MACHINE",
-					     "NAMESPACE", "SINCE", "ALIVE" };
+					     "NAMESPACE", "COMMAND",
+					     "SINCE",	  "ALIVE" };
 	struct grid g = { .columns = ARRAY_SIZE(heads) };
 	const json_t *row;
-	size_t i;
+	size_t i, all;
 
 	print_line(stdout, "%s", "");
 	grid_add(&g, heads);
-	json_array_foreach (list, i, row)
-		view_connector(&g, row, now);
+	json_array_foreach (list, i, row) {
+		const json_t *users = json_object_get(row, "users");
+		bool own = json_str(row, "user", NULL) &&
+			   !json_is_true(json_object_get(row, "shared"));
+
+		if (own || !json_array_size(users))
+			view_connector(&g, row, now);
+		else
+			view_users(&g, row, users);
+	}
+	all = g.rows - 1;
 	grid_print(&g);
-	print_line(stdout, "%zu in all", json_array_size(list));
+	print_line(stdout, "%zu in all", all);
 }
 
 void view_print_table(const json_t *view, int64_t now, bool namespaces)

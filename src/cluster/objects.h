@@ -27,6 +27,7 @@
 #define KT_ANNOTATION_REFS "kt-ref-count"
 #define KT_ANNOTATION_CONFIG "kt-config"
 #define KT_ANNOTATION_MACHINE "kt-machine" /* ours: host name of the user's */
+#define KT_ANNOTATION_COMMAND "kt-command" /* ours: connect, forward */
 #define KT_ANNOTATION_SINCE "kt-since"	   /* ours: Unix seconds */
 #define KT_ANNOTATION_COPY "kt-copy"	   /* ours, of a record: per cent */
 #define KT_ROLE_CONNECT "shadow-connect"

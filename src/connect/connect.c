@@ -118,6 +118,7 @@ static void make_uplink(struct connect *c)
 		.pod = &c->global->pod,
 		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
+		.command = "connect",
 		.owner = owner_token(c->owner),
 		.home = c->app->home,
 		.given = c->opt->shadow,
@@ -591,6 +592,8 @@ static int connect_run(struct connect *c, struct kt_error *err)
 		rc = step[i](c, err);
 	if (rc < 0)
 		return rc;
+	if (loop_interrupted(c->app->loop)) /* in the last step */
+		return kt_fail(err, EINTR, "interrupted");
 	faults_say(c->faults);
 	connect_say_ready(c);
 	c->ready = true;

@@ -107,6 +107,7 @@ static void forward_make_uplink(struct forward *f)
 		.ns = f->ns,
 		.pod = &f->global->pod,
 		.use_local_time = f->global->use_local_time,
+		.command = "forward",
 		.owner = owner_token(f->owner),
 		.home = f->app->home,
 		.progress = forward_on_progress,
@@ -466,6 +467,8 @@ static int forward_run(struct forward *f, struct kt_error *err)
 		rc = step[i](f, err);
 	if (rc < 0)
 		return rc;
+	if (loop_interrupted(f->app->loop)) /* in the last step */
+		return kt_fail(err, EINTR, "interrupted");
 	f->ready = true;
 	faults_say(f->faults);
 	forward_say_ready(f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ktctl status: the sessions of this machine, asked by their control sockets.
  */
+#include "base/grid.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/print.h"
@@ -18,15 +19,14 @@
 #define STATUS_EVERY NS_SEC
 #define STATUS_COLUMNS 9
 #define STATUS_CELL 64
-#define STATUS_LINE 1024
 
 struct status_row {
 	char cell[STATUS_COLUMNS][STATUS_CELL];
 };
 
-static const struct status_row status_head = {
-	{ "SESSION", "TARGET", "NAMESPACE", "STATE", "PING", "IN", "OUT",
-	  "OPEN", "SINCE" },
+static const char *const status_head[STATUS_COLUMNS] = {
+	"SESSION", "TARGET", "NAMESPACE", "STATE", "PING",
+	"IN",	   "OUT",    "OPEN",	  "SINCE",
 };
 
 /* --- numbers for people --------------------------------------------------- */
@@ -131,33 +131,6 @@ static void status_fill(struct status_row *r, const json_t *s)
 	status_span(r->cell[8], status_age(json_str(s, "since", NULL)));
 }
 
-/* characters; a code point counts as one */
-static size_t status_width(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
-static void status_print_row(const struct status_row *r,
-			     const size_t width[STATUS_COLUMNS])
-{
-	char line[STATUS_LINE];
-	size_t len = 0;
-
-	for (size_t i = 0; i < STATUS_COLUMNS; i++) {
-		size_t pad = width[i] - status_width(r->cell[i]) + 2;
-
-		if (i + 1 == STATUS_COLUMNS)
-			pad = 0;
-		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%*s",
-					r->cell[i], (int)pad, "");
-	}
-	print_line(stdout, "%s", line);
-}
-
 /* What a table has no place for */
 static void status_print_more(const json_t *s)
 {
@@ -191,21 +164,24 @@ static void status_print_more(const json_t *s)
 
 static void status_table(const json_t *sessions)
 {
-	size_t n = json_array_size(sessions), width[STATUS_COLUMNS] = { 0 };
-	auto_free struct status_row *rows = xcalloc(n + 1, sizeof(*rows));
+	struct grid g = { .columns = STATUS_COLUMNS };
+	size_t n = json_array_size(sessions);
 
 	if (!n) {
 		print_line(stdout, "No session runs on this machine");
 		return;
 	}
-	rows[0] = status_head;
-	for (size_t i = 0; i < n; i++)
-		status_fill(&rows[i + 1], json_array_get(sessions, i));
-	for (size_t i = 0; i <= n; i++)
+	grid_add(&g, status_head);
+	for (size_t i = 0; i < n; i++) {
+		const char *texts[STATUS_COLUMNS];
+		struct status_row row;
+
+		status_fill(&row, json_array_get(sessions, i));
 		for (size_t k = 0; k < STATUS_COLUMNS; k++)
-			width[k] = MAX(width[k], status_width(rows[i].cell[k]));
-	for (size_t i = 0; i <= n; i++)
-		status_print_row(&rows[i], width);
+			texts[k] = row.cell[k];
+		grid_add(&g, texts);
+	}
+	grid_print(&g);
 	for (size_t i = 0; i < n; i++)
 		status_print_more(json_array_get(sessions, i));
 }

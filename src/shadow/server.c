@@ -55,6 +55,7 @@ struct client {
 	bool bulk;	       /* the second session of one that is here */
 	int64_t lost;	       /* when its carrier was; 0: it is here */
 	size_t bytes;	       /* of the budget */
+	char who[FRAME_WHO_MAX + 1]; /* as it says of itself, or "" */
 };
 
 /* --- services ------------------------------------------------------------- */
@@ -249,6 +250,7 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 		return NULL;
 	c->server = sv;
 	c->bulk = hello->window > sv->session.replay_max;
+	memcpy(c->who, hello->who, sizeof(c->who));
 	c->bytes = budget_take(&sv->budget, &scfg, mcfg.share);
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : server_request, &link_ops, c);
@@ -305,8 +307,15 @@ static int server_put_clients(void *user, struct buf *out)
 
 		if (c->bulk || rc < 0)
 			continue;
-		rc = c->laptop ? laptop_put(c->laptop, away, out)
-			       : clientline_put_client(out, away, NULL);
+		if (c->laptop) {
+			rc = laptop_put(c->laptop, away, out);
+			continue;
+		}
+		rc = clientline_put_client(out, away, NULL);
+		/* what is no such line is not passed on */
+		if (rc == 0 && c->who[0] &&
+		    clientline_put_who(out, c->who) == -ENOBUFS)
+			rc = -ENOBUFS;
 	}
 	return rc == -ENOBUFS ? 0 : rc;
 }

@@ -780,6 +780,8 @@ void session_attach(struct session *s, struct carrier *c)
 	take_carrier(s, c);
 	s->state = SESSION_HELLO;
 	memcpy(hello.id, s->id, FRAME_ID_LEN);
+	if (s->cfg.who)
+		snprintf(hello.who, sizeof(hello.who), "%s", s->cfg.who);
 	if (frame_put_hello(&s->ctl, header(s, FRAME_HELLO), &hello) < 0)
 		session_broken(s, -ENOMEM, "out of memory");
 	else

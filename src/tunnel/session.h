@@ -48,6 +48,8 @@ struct session_config {
 				session and the bulk one together */
 	struct session_total *total; /* counted there as well; borrowed, or
 					NULL */
+	const char *who; /* said in the HELLO (wire/clientline.h); borrowed
+			    until the session's end, or NULL */
 };
 
 /** session_config_default() - what both programs use if nothing else is said */

@@ -155,10 +155,18 @@ static void shadow_sign(const struct shadow_pod *s, json_t *annotations)
 				    json_string(s->cfg.owner));
 	json_object_set_new(annotations, KT_ANNOTATION_MACHINE,
 			    json_string(shadow_machine(machine)));
+	if (s->cfg.command)
+		json_object_set_new(annotations, KT_ANNOTATION_COMMAND,
+				    json_string(s->cfg.command));
 	snprintf(since, sizeof(since), "%" PRId64,
 		 s->since ? s->since : shadow_now(s));
 	json_object_set_new(annotations, KT_ANNOTATION_SINCE,
 			    json_string(since));
+}
+
+const char *shadow_command(const struct shadow_pod *s)
+{
+	return s ? s->cfg.command : NULL;
 }
 
 static json_t *make_object(const struct shadow_pod *s, const char *name)

@@ -43,7 +43,8 @@ struct shadow_config {
 	bool share;
 	const char *owner;	 /* see owner.h; NULL: not said */
 	const struct home *home; /* what it remembers; NULL: nothing */
-	const char *given; /* --shadow: somebody else's, only used; or NULL */
+	const char *given;   /* --shadow: somebody else's, only used; or NULL */
+	const char *command; /* whose it is, for birdseye; or NULL */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
 	/** progress() - what is waited for; may be NULL */
@@ -59,6 +60,8 @@ void shadow_free(struct shadow_pod *s);
  *  Pod @pod, made and looked after by somebody else */
 void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 		  uint16_t port);
+/** shadow_command() - of its configuration; NULL is allowed */
+const char *shadow_command(const struct shadow_pod *s);
 /** shadow_is_given() - it is somebody else's (--shadow) */
 bool shadow_is_given(const struct shadow_pod *s);
 /** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */

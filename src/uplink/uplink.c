@@ -6,6 +6,7 @@
 #include "base/repeat.h"
 #include "carrier/portforward.h"
 #include "kube/denied.h"
+#include "wire/clientline.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -22,6 +23,7 @@ struct uplink {
 	struct uplink_config cfg;
 	struct tunnel *tunnel; /* one of the two */
 	struct inbound *inbound;
+	char who[CLIENTLINE_WHO_MAX]; /* said to the shadow */
 	struct timer retry, rest;
 	uint64_t moved; /* bytes, when @rest looked last */
 	bool busy;
@@ -341,7 +343,12 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 	};
 	struct session_config session = session_config_default();
 	struct uplink *u = xcalloc(1, sizeof(*u));
+	const char *command = shadow_command(cfg->shadow);
+	char machine[SHADOW_MACHINE_SIZE];
 
+	if (command)
+		session.who = clientline_who(u->who, command, shadow_user(),
+					     shadow_machine(machine));
 	session_config_limit(&session, cfg->buffers);
 	session.total = cfg->history ? &cfg->history->bytes : NULL;
 	u->cfg = *cfg;

@@ -50,6 +50,17 @@ static int clientline_client(struct clientline *l, const char *at)
 	return rc == 0 && *at ? -EINVAL : rc;
 }
 
+static int clientline_read_who(struct clientline *l, const char *at)
+{
+	int rc = clientline_word(&at, l->command, sizeof(l->command));
+
+	if (rc == 0)
+		rc = clientline_word(&at, l->word, sizeof(l->word));
+	if (rc == 0)
+		rc = clientline_word(&at, l->machine, sizeof(l->machine));
+	return rc == 0 && *at ? -EINVAL : rc;
+}
+
 int clientline_parse(struct clientline *l, const char *line,
 		     struct kt_error *err)
 {
@@ -64,6 +75,9 @@ int clientline_parse(struct clientline *l, const char *line,
 	} else if (str_starts(line, "client ")) {
 		l->kind = CLIENTLINE_CLIENT;
 		rc = clientline_client(l, line + strlen("client "));
+	} else if (str_starts(line, "who ")) {
+		l->kind = CLIENTLINE_WHO;
+		rc = clientline_read_who(l, line + strlen("who "));
 	} else if (str_starts(line, "rule ")) {
 		l->kind = CLIENTLINE_RULE;
 		return rule_parse(&l->rule, line + strlen("rule "), err);
@@ -98,4 +112,35 @@ int clientline_put_rule(struct buf *out, const struct rule *rule)
 	char text[RULE_TEXT_MAX];
 
 	return buf_printf(out, "rule %s\n", rule_print(rule, text));
+}
+
+int clientline_put_who(struct buf *out, const char *who)
+{
+	struct clientline l = { 0 };
+
+	if (strlen(who) >= CLIENTLINE_WHO_MAX ||
+	    clientline_read_who(&l, who) < 0)
+		return -EINVAL;
+	return buf_printf(out, "who %s\n", who);
+}
+
+const char *clientline_who(char dst[CLIENTLINE_WHO_MAX], const char *command,
+			   const char *user, const char *machine)
+{
+	const char *const texts[] = { command, user, machine };
+	char word[3 * CLIENTLINE_WORD_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		const char *text = *texts[i] ? texts[i] : "-";
+
+		if (rule_encode(text, word, sizeof(word)) < 0 ||
+		    n + strlen(word) + 1 >= CLIENTLINE_WHO_MAX) {
+			dst[0] = '\0';
+			return dst;
+		}
+		n += (size_t)snprintf(dst + n, CLIENTLINE_WHO_MAX - n, "%s%s",
+				      i ? " " : "", word);
+	}
+	return dst;
 }

@@ -49,12 +49,13 @@ static uint8_t *frame_put_frame(struct buf *out, struct frame_hdr *h,
 int frame_put_hello(struct buf *out, struct frame_hdr h,
 		    const struct frame_hello *hello)
 {
-	uint8_t *p = frame_put_frame(out, &h, HELLO_LEN);
+	size_t n = strnlen(hello->who, FRAME_WHO_MAX);
+	uint8_t *p = frame_put_frame(out, &h, HELLO_LEN + 1 + n);
 	struct wr w;
 
 	if (!p)
 		return -ENOBUFS;
-	w = wr_make(p, HELLO_LEN);
+	w = wr_make(p, HELLO_LEN + 1 + n);
 	wr_u32(&w, FRAME_MAGIC);
 	wr_u16(&w, hello->version_min);
 	wr_u16(&w, hello->version_max);
@@ -63,6 +64,8 @@ int frame_put_hello(struct buf *out, struct frame_hdr h,
 	wr_u8(&w, hello->flags);
 	wr_u16(&w, 0);
 	wr_u32(&w, hello->window);
+	wr_u8(&w, (uint8_t)n);
+	wr_bytes(&w, hello->who, n);
 	return 0;
 }
 
@@ -98,6 +101,23 @@ int frame_put_empty(struct buf *out, struct frame_hdr h)
 	return frame_put_frame(out, &h, 0) ? 0 : -ENOBUFS;
 }
 
+/* Of an older end there is none; what cannot be shown is as none */
+static void frame_get_who(struct rd *r, char who[FRAME_WHO_MAX + 1])
+{
+	const uint8_t *text;
+	uint8_t n;
+
+	who[0] = '\0';
+	text = rd_u8(r, &n) ? rd_bytes(r, n) : NULL;
+	for (size_t i = 0; text && i < n; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return;
+	if (text) {
+		memcpy(who, text, n);
+		who[n] = '\0';
+	}
+}
+
 int frame_get_hello(const uint8_t *p, size_t n, struct frame_hello *hello)
 {
 	struct rd r = rd_make(p, n);
@@ -114,6 +134,7 @@ int frame_get_hello(const uint8_t *p, size_t n, struct frame_hello *hello)
 	    !rd_u16(&r, &zero) || !rd_u32(&r, &hello->window))
 		return -EPROTO;
 	memcpy(hello->id, id, FRAME_ID_LEN);
+	frame_get_who(&r, hello->who);
 	return 0;
 }
 

@@ -32,7 +32,9 @@
  * Payload of HELLO and HELLO_ACK:
  *
  *     u32 magic | u16 version min | u16 version max | session id (16) |
- *     u8 role | u8 flags | u16 zero | u32 replay window | (ignored)
+ *     u8 role | u8 flags | u16 zero | u32 replay window |
+ *     u8 length | who it is, as a client says of itself (wire/clientline.h) |
+ *     (ignored)
  *
  * Bytes after the known fields are ignored, so that fields may be added. This
  * layout and the frame header are the same in every protocol version: the
@@ -50,6 +52,7 @@
 #define FRAME_CTL_MAX 512	     /* payload of every other type */
 #define FRAME_TEXT_MAX 256	     /* text in REFUSE and CLOSE */
 #define FRAME_ID_LEN 16
+#define FRAME_WHO_MAX 255
 
 enum frame_type {
 	FRAME_HELLO = 1,
@@ -95,6 +98,7 @@ struct frame_hello {
 	uint8_t role;	 /* enum frame_role */
 	uint8_t flags;	 /* FRAME_FLAG_* */
 	uint32_t window; /* bytes the sender is ready to keep for replay */
+	char who[FRAME_WHO_MAX + 1]; /* printable, or "" */
 };
 
 /** frame_put_header() - write the 24 bytes; @h->len is the payload to follow */

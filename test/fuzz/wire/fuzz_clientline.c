@@ -9,6 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int clientline_write(struct buf *b, const struct clientline *l)
 {
+	char who[CLIENTLINE_WHO_MAX];
+
 	switch (l->kind) {
 	case CLIENTLINE_SHADOW:
 		return clientline_put_shadow(b, l->word);
@@ -17,6 +19,10 @@ static int clientline_write(struct buf *b, const struct clientline *l)
 					     l->inbound ? l->word : NULL);
 	case CLIENTLINE_RULE:
 		return clientline_put_rule(b, &l->rule);
+	case CLIENTLINE_WHO:
+		return clientline_put_who(
+			b,
+			clientline_who(who, l->command, l->word, l->machine));
 	default:
 		return 0;
 	}

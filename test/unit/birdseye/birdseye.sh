@@ -96,8 +96,40 @@ ok $? "JSON: who has what, and who is connected"
 ok $? "the schema refuses what is wrong"
 run 0 --sortBy name --hideNaturalService && ! grep -q plain <<<"$out"
 ok $? "--hideNaturalService"
-run 0 --showConnector && has "$out" "CONNECTED  MACHINE" && has "$out" "bob" && has "$out" "1 in all"
+run 0 --showConnector && has "$out" "CONNECTED  MACHINE" && has "$out" "bob" && has "$out" "connect" &&
+  has "$out" "1 in all"
 ok $? "--showConnector"
+
+# in a terminal: terminal COLUMNS FLAGS...
+terminal() {
+  local columns=$1
+  shift
+  "$here/../terminal.py" "$columns" "$ktctl" birdseye "$@" | tr -d '\r'
+}
+widest() {
+  awk '{ if (length($0) > n) n = length($0) } END { print n + 0 }' <<<"$1"
+}
+list api/v1/namespaces/shop/services \
+  "{$(meta web "" '"kt-selector": "{}"'), \"spec\": {\"selector\":
+     {\"kt-role\": \"shadow-exchange\", \"kt-target\": \"X\"}}},
+   {$(meta a-service-of-a-rather-long-name "" ""), \"spec\": {}}"
+sed -i 's/"box"/"a-laptop-of-a-rather-long-name.corp.example"/' "$work/api/api/v1/namespaces/shop/pods.json"
+run 0
+wide=$out
+timeless() { # the heartbeat's age grows
+  sed -E 's/heartbeat [0-9]+[smh]/heartbeat N/; s/ +/ /g' <<<"$1"
+}
+[ "$(widest "$wide")" -gt 100 ] &&
+  [ "$(timeless "$(terminal 200)")" = "$(timeless "$wide")" ]
+ok $? "a terminal that is wide enough shows what a pipe gets"
+narrow=$(terminal 80)
+[ "$(widest "$narrow")" = 80 ] && has "$narrow" "a-laptop-" && has "$narrow" "+" &&
+  has "$narrow" "SERVICE" && has "$narrow" "RULE" &&
+  [ "$(wc -l <<<"$narrow")" = "$(wc -l <<<"$wide")" ] &&
+  [ "$(COLUMNS=90 terminal 80 | awk 'length($0) > 80' | wc -l)" -gt 0 ]
+ok $? "in 80 columns the widest are cut"
+[[ $(NO_COLOR=1 terminal 80) != *$'\e'* && $narrow != *$'\e'* ]]
+ok $? "no colours, with NO_COLOR and without"
 run 0 -o yaml && has "$out" "version: 1" && has "$out" '      - command: "exchange"'
 ok $? "YAML"
 
@@ -131,5 +163,59 @@ wait "$watcher" 2>/dev/null
 [ "$(wc -l <"$work/watched")" = 2 ] &&
   [ "$(jq -s '.[1].services | length' "$work/watched")" = 1 ]
 ok $? "--watch says what is new, and nothing else"
+
+# and ends when nobody reads on
+mkfifo "$work/pipe"
+"$ktctl" birdseye --watch -o json >"$work/pipe" 2>"$work/stderr" &
+watcher=$!
+head -n 1 <"$work/pipe" >"$work/first"
+list api/v1/namespaces/shop/services "{$(meta other "" "")}"
+timeout 30 tail --pid="$watcher" -f /dev/null || kill -KILL "$watcher"
+wait "$watcher"
+[ $? = 1 ] && grep -q "write to stdout" "$work/stderr" && [ -s "$work/first" ]
+ok $? "--watch ends when nobody reads on"
+
+# 1,000 Services, 200 of them held, 1,200 Pods
+python3 - "$work/api" "$now" <<'END'
+import json, pathlib, sys
+api, now = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+def meta(name, labels=None, notes=None):
+    return {"name": name, "namespace": "shop", "labels": labels or {},
+            "annotations": notes or {}, "uid": "0" * 36,
+            "creationTimestamp": "2026-01-31T12:00:00Z"}
+def put(path, items):
+    (api / path).write_text(json.dumps({
+        "kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
+ours = {"containers": [{"name": "standalone", "args": ["--listen", "18022"],
+        "readinessProbe": {"httpGet": {"port": 18023}}}]}
+services, pods = [], []
+for i in range(1000):
+    held = i < 200
+    services.append({"metadata": meta(f"s{i}", {}, {"kt-selector": "{}"} if held else {}),
+        "spec": {"selector": {"kt-role": "shadow-exchange", "kt-target": f"T{i}"}
+                 if held else {"app": f"s{i}"},
+                 "ports": [{"port": 80, "targetPort": 8080}]}})
+    if held:
+        pods.append({"metadata": meta(f"s{i}-kt-exchange-abcde", {
+            "control-by": "kt", "kt-role": "shadow-exchange", "kt-target": f"T{i}"},
+            {"kt-user": "ann", "kt-last-heart-beat": str(now)}),
+            "spec": ours, "status": {"phase": "Running"}})
+    pods.append({"metadata": meta(f"s{i}-0", {"app": f"s{i}"}),
+        "spec": {"containers": [{"name": "c", "env": [
+            {"name": f"V{k}", "value": "x" * 40} for k in range(40)]}]},
+        "status": {"phase": "Running"}})
+put("api/v1/namespaces/shop/services.json", services)
+put("api/v1/namespaces/shop/pods.json", pods)
+END
+TIMEFORMAT='%R %U %S'
+took=$( { time "$ktctl" birdseye -o json >"$work/large" 2>/dev/null; } 2>&1)
+read -r real user sys <<<"$took"
+echo "# 1,000 Services, 200 sessions, 1,200 Pods: $real s, of the processor $user + $sys s"
+[ "$(jq '[.services[] | select(.status == "exchanged")] | length' "$work/large")" = 200 ] &&
+  [ "$(jq '.services | length' "$work/large")" = 1000 ]
+ok $? "1,000 Services and 200 sessions"
+# on a busy machine the time that has passed says nothing
+awk -v t="$user" -v s="$sys" -v most="${SANITIZED:+9}" 'BEGIN { exit t + s > (most ? most : 1) }'
+ok $? "take less than a second of the processor"
 
 echo "1..$tests"

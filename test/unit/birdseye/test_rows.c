@@ -504,6 +504,8 @@ static void connectors(void **state)
 	     "{'inbound': false, 'away': 5}]}}");
 	list = rows_connectors(&f.in);
 	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(json_str(json_array_get(list, 0), "command", NULL),
+			    "connect");
 	assert_string_equal(json_str(json_array_get(list, 0), "user", NULL),
 			    "ann");
 	assert_string_equal(json_str(json_array_get(list, 0), "state", NULL),
@@ -521,6 +523,40 @@ static void connectors(void **state)
 	fixture_fini(&f);
 }
 
+/* A shadow that many use knows them by name; a forward is none that connects */
+static void users_of_shadows(void **state)
+{
+	struct fixture f = { 0 };
+	json_t *list, *want;
+
+	(void)state;
+	look(&f, "[]",
+	     "[" POD("ktctl-shadow-0", "shadow-connect", "S", "", OURS) "," POD(
+		     "kt-connect-shadow-fffff", "shadow-connect", "F",
+		     "'kt-user': 'ann', 'kt-command': 'forward', " FRESH,
+		     OURS) "]",
+	     "[]",
+	     "{'shop/ktctl-shadow-0': {'clients': ["
+	     "{'inbound': false, 'away': -1, 'command': 'connect', "
+	     "'user': 'bob', 'machine': 'box'}, "
+	     "{'inbound': false, 'away': -1, 'user': ''}, "
+	     "{'inbound': true, 'away': -1, 'user': 'eve'}, "
+	     "{'inbound': false, 'away': 3, 'command': 'connect', "
+	     "'user': 'zoe', 'machine': 'm'}]}}");
+	list = rows_connectors(&f.in);
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(json_str(json_array_get(list, 1), "command", NULL),
+			    "forward");
+	want = json_quoted("[{'command': 'connect', 'user': 'bob', "
+			   "'machine': 'box'}, {'command': null, 'user': null, "
+			   "'machine': null}]");
+	assert_true(json_equal(
+		json_object_get(json_array_get(list, 0), "users"), want));
+	json_decref(want);
+	json_decref(list);
+	fixture_fini(&f);
+}
+
 /* clang-format on */
 /* --- answers -------------------------------------------------------------- */
 
@@ -529,8 +565,9 @@ static void connectors(void **state)
 static void answers(void **state)
 {
 	static const char good[] =
-		HEAD("64") "shadow 0.4.0\nclient in here Ann%20B\n"
-			   "rule 80 all\nclient out 12\nx\n";
+		HEAD("84") "shadow 0.4.0\nclient in here Ann%20B\n"
+			   "rule 80 all\nclient out 12\n"
+			   "who forward bob box\nx\n";
 	static const char *const bad[] = {
 		"",
 		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
@@ -546,7 +583,8 @@ static void answers(void **state)
 	assert_non_null(a);
 	want = json_quoted("{'version': '0.4.0', 'clients': [{'inbound': true, "
 			   "'away': -1, 'user': 'Ann B', 'rules': ['all']}, "
-			   "{'inbound': false, 'away': 12, 'user': '', "
+			   "{'inbound': false, 'away': 12, 'user': 'bob', "
+			   "'command': 'forward', 'machine': 'box', "
 			   "'rules': []}]}");
 	assert_true(json_equal(a, want));
 	json_decref(want);
@@ -611,6 +649,7 @@ int main(void)
 		cmocka_unit_test(a_successor_counts),
 		cmocka_unit_test(orders),
 		cmocka_unit_test(connectors),
+		cmocka_unit_test(users_of_shadows),
 		cmocka_unit_test(answers),
 		cmocka_unit_test(asked_are_ours_that_run),
 		cmocka_unit_test(yaml_is_the_same),

@@ -12,7 +12,7 @@ static void what_is_written_is_read(void **state)
 	struct clientline l;
 	struct rule rule;
 	struct buf b;
-	char *rest, *line;
+	char *rest, *line, who[CLIENTLINE_WHO_MAX];
 
 	(void)state;
 	buf_init(&b, 4096);
@@ -21,6 +21,9 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(clientline_put_client(&b, CLIENTLINE_HERE, NULL), 0);
 	assert_int_equal(clientline_put_client(&b, 12, "Ann B 100%"), 0);
 	assert_int_equal(clientline_put_rule(&b, &rule), 0);
+	assert_int_equal(clientline_put_who(&b, clientline_who(who, "forward",
+							       "Ann B", "")),
+			 0);
 	assert_int_equal(buf_put(&b, "", 1), 0);
 	rest = (char *)buf_data(&b);
 
@@ -42,7 +45,35 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(clientline_parse(&l, strsep(&rest, "\n"), NULL), 0);
 	assert_int_equal(l.kind, CLIENTLINE_RULE);
 	assert_true(rule_same(&l.rule, &rule));
+	line = strsep(&rest, "\n");
+	assert_string_equal(line, "who forward Ann%20B -");
+	assert_int_equal(clientline_parse(&l, line, NULL), 0);
+	assert_int_equal(l.kind, CLIENTLINE_WHO);
+	assert_string_equal(l.command, "forward");
+	assert_string_equal(l.word, "Ann B");
+	assert_string_equal(l.machine, "-");
 	buf_fini(&b);
+}
+
+/* What a client says of itself is a line like that, or is not passed on */
+static void who_is_one_line(void **state)
+{
+	static const char *const bad[] = { "",	     "a",
+					   "a b",    "a b c d",
+					   "a b c%", "a%0a b c",
+					   " a b c", "a b c\nrule 80 all" };
+	char who[CLIENTLINE_WHO_MAX], huge[CLIENTLINE_WORD_MAX + 1];
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 4096);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(clientline_put_who(&b, bad[i]), -EINVAL);
+	assert_int_equal(b.len, 0);
+	buf_fini(&b);
+	memset(huge, '\xc3', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	assert_string_equal(clientline_who(who, "connect", huge, "m"), "");
 }
 
 static void strictly(void **state)
@@ -60,6 +91,9 @@ static void strictly(void **state)
 		"client in 3 a b",
 		"client in here a%0",
 		"client in here a%07",
+		"who a b",
+		"who a b c d",
+		"who a  c",
 		"rule 0 all",
 		"rule",
 	};
@@ -83,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(who_is_one_line),
 		cmocka_unit_test(strictly),
 	};
 

@@ -13,6 +13,7 @@ static const struct frame_hello hello = {
 	.role = FRAME_ROLE_SERVER,
 	.flags = FRAME_FLAG_RESUME,
 	.window = 0x12345678,
+	.who = "forward ann box",
 };
 
 /* one of each type; @data follows a DATA header */
@@ -149,6 +150,16 @@ static void rejects_short_payloads(void **state)
 	assert_int_equal(frame_get_hello(raw, 31, &h), -EPROTO);
 	assert_int_equal(frame_get_hello(raw, 32, &h), 0);
 	assert_int_equal(frame_get_hello(raw, 64, &h), 0);
+	assert_string_equal(h.who, ""); /* of an older end */
+	raw[32] = 3;
+	raw[33] = raw[34] = raw[35] = 'a';
+	assert_int_equal(frame_get_hello(raw, 36, &h), 0);
+	assert_string_equal(h.who, "aaa");
+	assert_int_equal(frame_get_hello(raw, 35, &h), 0); /* cut off */
+	assert_string_equal(h.who, "");
+	raw[34] = '\n';
+	assert_int_equal(frame_get_hello(raw, 64, &h), 0);
+	assert_string_equal(h.who, "");
 	raw[0] = 0;
 	assert_int_equal(frame_get_hello(raw, 64, &h), -EPROTO);
 	assert_int_equal(frame_get_time(raw, 7, &t), -EPROTO);
