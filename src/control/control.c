@@ -352,7 +352,7 @@ static int control_listen(struct control *c, struct kt_error *err)
 {
 	int rc;
 
-	c->dir = place_open(c->home, err);
+	c->dir = place_open(c->home, c->needed, err);
 	if (c->dir < 0)
 		return c->dir;
 	c->fd = place_listen(c->dir, c->name, c->owner);

@@ -42,8 +42,9 @@ struct control_config {
 	const struct home *home;
 	const char *command;
 	const char *target; /* what the user named, or NULL */
-	bool needed; /* without a socket it cannot be; else a warning is enough
-		      */
+	/* in the background: without a socket it cannot be (else a warning is
+	 * enough), and it outlasts the user's login */
+	bool needed;
 };
 
 /** control_new() - no socket yet: what is refused at once leaves nothing */

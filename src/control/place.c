@@ -102,10 +102,15 @@ static int place_open_runtime(bool create)
 	return steal_fd(&fd);
 }
 
-int place_open(const struct home *h, struct kt_error *err)
+int place_open(const struct home *h, bool lasting, struct kt_error *err)
 {
-	int fd = place_open_runtime(true);
+	int fd = -1;
 
+	/* root's /run lasts */
+	if (lasting && geteuid() && h->uid == geteuid())
+		fd = home_open_dir(h, PLACE_HOME, 1, NULL);
+	if (fd < 0)
+		fd = place_open_runtime(true);
 	if (fd >= 0)
 		return fd;
 	/* not as root in a directory of somebody else's */

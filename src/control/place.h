@@ -12,7 +12,9 @@
  *
  * COMMAND-PID.sock in the directory ktctl of the user's XDG_RUNTIME_DIR (or
  * /run/user/UID), for root in /run. Where that is not to be had, ~/.kt/run: a
- * home is there on machines without systemd, too. The sockets have mode 0600;
+ * home is there on machines without systemd, too. Sessions in the background
+ * have theirs in ~/.kt/run at once: systemd-logind removes /run/user/UID at the
+ * user's last logout, and they stay. The sockets have mode 0600;
  * under sudo they belong to the caller, whose home has our pid files, too.
  * Names are reached from a descriptor of their directory, so that no path is
  * too long for a socket's address.
@@ -24,8 +26,10 @@
 struct home;
 
 /** place_open() - descriptor of the directory for sockets of this process,
- *  made when it is missing; or -errno with @err */
-KT_CHECK int place_open(const struct home *h, struct kt_error *err);
+ *  made when it is missing; or -errno with @err
+ *  @lasting: it is to be there after the user's last logout, too */
+KT_CHECK int place_open(const struct home *h, bool lasting,
+			struct kt_error *err);
 /** place_name() - "connect-123.sock" */
 void place_name(char name[PLACE_NAME_MAX], const char *command, pid_t pid);
 

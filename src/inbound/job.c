@@ -462,13 +462,14 @@ static void job_report(void *user, struct control_report *r)
 	r->copies_dropped = job->copies_dropped;
 }
 
-/* The exit status, after everything was undone */
-static int job_end(const struct job *job, int rc, const struct kt_error *err,
-		   const char *role)
+/* The exit status, after everything was undone; @up: it was said that all is
+ * up. Before, the start was broken off. */
+static int job_end(const struct job *job, int rc, bool up,
+		   const struct kt_error *err, const char *role)
 {
 	struct app *app = job->app;
 
-	if (rc == -EINTR && job->ready && signals_seen(app->signals)) {
+	if (rc == -EINTR && up && signals_seen(app->signals)) {
 		log_info("left on %s",
 			 signals_name(signals_seen(app->signals)));
 		return job->unfinished ? EXIT_FAILED : EXIT_OK;
@@ -485,6 +486,7 @@ int job_run(struct job *job, const struct job_plan *plan)
 	struct app *app = job->app;
 	struct kt_error err = { 0 };
 	int steps = 0, rc = 0;
+	bool up;
 
 	control_serve(app->control, plan->source ? plan->source : &source, job);
 
@@ -493,20 +495,20 @@ int job_run(struct job *job, const struct job_plan *plan)
 	progress_begin(app->progress, steps);
 	for (int i = 0; rc == 0 && i < steps; i++)
 		rc = plan->step[i](job, &err);
-	if (rc == 0) {
-		if (!loop_interrupted(app->loop)) { /* in the last step */
-			plan->ready(job);
-			app_ready(app);
-		}
-		rc = plan->serve(job, &err);
+	up = rc == 0 && !loop_interrupted(app->loop); /* in the last step */
+	if (up) {
+		plan->ready(job);
+		app_ready(app);
 	}
+	if (rc == 0)
+		rc = plan->serve(job, &err);
 	if (rc != -EINTR)
 		progress_fail(app->progress);
 	signals_give_back(app->signals);
 	job->leaving = true;
 	plan->undo(job);
 	control_serve(app->control, NULL, NULL);
-	rc = job_end(job, rc, &err, plan->role);
+	rc = job_end(job, rc, up, &err, plan->role);
 	job_close(job);
 	return rc;
 }

@@ -150,6 +150,20 @@ static void ktctl_main_open_standard(void)
 		close(fd);
 }
 
+/* What was not written is a failure, also when that was noticed before: then
+ * errno is another one's */
+static int ktctl_main_flush(const struct app *app, int status)
+{
+	struct kt_error err = { 0 };
+	int rc = fflush(stdout) != 0 ? errno : ferror(stdout) ? EIO : 0;
+
+	if (!rc || status != EXIT_OK)
+		return status;
+	kt_fail(&err, rc, "write to stdout: %s",
+		rc == EIO ? "not all of it was taken" : strerror(rc));
+	return app_fail(app, -rc, &err);
+}
+
 int main(int argc, char **argv)
 {
 	auto_free char **words = ktctl_main_plugin_words(&argc, argv);
@@ -168,10 +182,7 @@ int main(int argc, char **argv)
 		status = app_usage(&app, &err);
 	else
 		status = ktctl_main_serve(&app, &inv);
-	if (fflush(stdout) != 0 && status == EXIT_OK) {
-		kt_fail(&err, errno, "write to stdout: %s", strerror(errno));
-		status = app_fail(&app, -err.code, &err);
-	}
+	status = ktctl_main_flush(&app, status);
 	invocation_fini(&inv);
 	home_fini(&home);
 	return status;

@@ -34,7 +34,7 @@ def check_object(rule, value, at, root):
 def check(rule, value, at, root):
     unknown = set(rule) - SILENT - {
         "$ref", "type", "enum", "const", "pattern", "items", "required",
-        "properties", "additionalProperties"}
+        "properties", "additionalProperties", "minimum"}
     if unknown:
         yield f"schema.py does not know {unknown}"
     if "$ref" in rule:
@@ -51,7 +51,9 @@ def check(rule, value, at, root):
         yield f"{at}: {value!r} is none of {rule['enum']}"
     if "const" in rule and value != rule["const"]:
         yield f"{at}: {value!r} is not {rule['const']!r}"
-    if "pattern" in rule and not re.search(rule["pattern"], value):
+    if "minimum" in rule and value is not None and value < rule["minimum"]:
+        yield f"{at}: {value!r} is less than {rule['minimum']}"
+    if "pattern" in rule and value is not None and not re.search(rule["pattern"], value):
         yield f"{at}: {value!r} does not match {rule['pattern']}"
     if isinstance(value, dict):
         yield from check_object(rule, value, at, root)

@@ -273,7 +273,7 @@ static void is_gone(int i)
 
 	becomes_soon("starting");
 	place_name(name, "connect", child);
-	dir = place_open(&home, NULL);
+	dir = place_open(&home, false, NULL);
 	assert_true(dir >= 0);
 	assert_int_equal(fstatat(dir, name, &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -493,7 +493,7 @@ static void answers_nonsense(void **state)
 		"{\"version\": 1, \"ask\": \"status\"}\n{\"version\": 1}\n",
 	};
 	char name[PLACE_NAME_MAX], answer[512], huge[4096];
-	int fd = start(0), dir = place_open(&home, NULL);
+	int fd = start(0), dir = place_open(&home, false, NULL);
 
 	(void)state;
 	becomes_soon("starting");
@@ -534,7 +534,7 @@ static void is_ours_alone(void **state)
 		place_name(name, "connect", child);
 		other = fork();
 		if (other == 0) {
-			int dir = place_open(&home, NULL);
+			int dir = place_open(&home, false, NULL);
 
 			if (setgid(65534) < 0 || setuid(65534) < 0)
 				_exit(2);
@@ -544,6 +544,45 @@ static void is_ours_alone(void **state)
 		assert_int_equal(status, 0);
 	}
 	end(fd);
+}
+
+/* Where it lies that is to outlast the login; run as a user */
+static int place_of_a_user(bool lasting, const char *wanted)
+{
+	char self[64], path[256];
+	struct home user;
+	ssize_t n;
+	int dir;
+
+	if (geteuid() == 0 && (chown(getenv("HOME"), 65534, 65534) < 0 ||
+			       setgid(65534) < 0 || setuid(65534) < 0))
+		return 2;
+	home_init(&user);
+	dir = place_open(&user, lasting, NULL);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", dir);
+	n = readlink(self, path, sizeof(path) - 1);
+	path[MAX(n, 0)] = '\0';
+	return str_ends(path, wanted) ? 0 : 3;
+}
+
+static void outlasts_the_login(void **state)
+{
+	static const char *const wanted[] = { "/ktctl", "/.kt/run" };
+	auto_free char *kt = xasprintf("%s/.kt", home.user);
+	auto_free char *run = xasprintf("%s/run", kt);
+	int status;
+
+	(void)state;
+	for (int lasting = 0; lasting < 2; lasting++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(place_of_a_user(lasting, wanted[lasting]));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	rmdir(run);
+	rmdir(kt);
 }
 
 /* --- a home of its own ---------------------------------------------------- */
@@ -591,6 +630,7 @@ int main(void)
 		cmocka_unit_test(does_not_spin),
 		cmocka_unit_test(answers_nonsense),
 		cmocka_unit_test(is_ours_alone),
+		cmocka_unit_test(outlasts_the_login),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

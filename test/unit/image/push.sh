@@ -212,6 +212,17 @@ read -r port _ <<<"$line"
 config "{\"auths\": {\"127.0.0.1:$port\": $(auth ann:se:cret)}}"
 run 0 image push "127.0.0.1:$port/team/shadow"
 ok $? "any certificate of a registry on this machine"
+# what may be on this machine may not be elsewhere: no credentials without TLS,
+# nor to whoever has any certificate
+REALM=http://tokens.test python3 "$here/registry.py" "$work/log" >"$work/far.ports" 2>>"$work/python.err" &
+pids+=($!)
+first_line "$work/far.ports" p
+read -r far _ <<<"$line"
+config "{\"auths\": {\"127.0.0.1:$far\": $(auth ann:se:cret)}}"
+run 1 image push "127.0.0.1:$far/team/shadow" &&
+  has "$err" "tokens are at 'http://tokens.test/get" &&
+  has "$err" "credentials are not sent without TLS"
+ok $? "a token server elsewhere of a registry on this machine: not without TLS"
 # one elsewhere, by a proxy that leads to it: its certificate counts
 cat >"$work/proxy.py" <<'END'
 import socket, sys, threading

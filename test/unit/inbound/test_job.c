@@ -5,10 +5,13 @@
 
 #include "base/mem.h"
 #include "cli/app.h"
+#include "cli/progress.h"
 #include "inbound/job.h"
 #include "kube/rest.h"
+#include "local/signals.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #define WEB "/api/v1/namespaces/n/services/web"
@@ -440,6 +443,63 @@ static void the_rule_has_a_time(void **state)
 	}
 }
 
+/* --- the start ------------------------------------------------------------ */
+
+static bool was_ready, was_undone;
+
+static int last_step(struct job *job, struct kt_error *err)
+{
+	(void)err;
+	raise(SIGTERM);
+	/* it is done all the same, and the loop has heard of it meanwhile */
+	return loop_once(job->app->loop, -1) < 0 ? -EIO : 0;
+}
+
+static void say_ready(struct job *job)
+{
+	(void)job;
+	was_ready = true;
+}
+
+static int serve(struct job *job, struct kt_error *err)
+{
+	bool never = false;
+
+	job->ready = true;
+	return loop_run_until(job->app->loop, &never, -1) < 0
+		       ? kt_fail(err, EINTR, "interrupted")
+		       : 0;
+}
+
+static void undo(struct job *job)
+{
+	(void)job;
+	was_undone = true;
+}
+
+static void a_signal_in_the_last_step_breaks_off(void **state)
+{
+	static const struct job_plan plan = { .step = { last_step },
+					      .ready = say_ready,
+					      .serve = serve,
+					      .undo = undo,
+					      .role = "exchange" };
+	struct kt_error err = { 0 };
+	struct app app = { .loop = loop_new() };
+	struct job job = { .app = &app };
+
+	(void)state;
+	app.signals = signals_new(app.loop, &err);
+	assert_non_null(app.signals);
+	app.progress = progress_new(app.loop, stderr);
+	assert_int_equal(job_run(&job, &plan), EXIT_INTERRUPTED);
+	assert_false(was_ready);
+	assert_true(was_undone);
+	progress_free(app.progress);
+	signals_free(app.signals);
+	loop_free(app.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +515,7 @@ int main(void)
 		cmocka_unit_test(three_reverts_by_one_end_it),
 		cmocka_unit_test(reverts_are_counted_for_a_minute),
 		cmocka_unit_test(the_rule_has_a_time),
+		cmocka_unit_test(a_signal_in_the_last_step_breaks_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

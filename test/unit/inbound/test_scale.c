@@ -281,6 +281,48 @@ static void three_reverts_by_one_end_it(void **state)
 	fixture_fini(&f);
 }
 
+/* The API server takes no write of ours */
+static bool refuse_writes(struct store *s, struct fake_conn *c,
+			  const char *method, const char *path,
+			  const json_t *body)
+{
+	(void)s;
+	(void)path;
+	(void)body;
+	if (strcmp(method, "PATCH") != 0 && strcmp(method, "PUT") != 0)
+		return false;
+	fake_reply(c, 403, "", "{\"kind\": \"Status\", \"code\": 403}");
+	return true;
+}
+
+/* One change by a manager counts once, however often we have to look at it
+ * before it is put right */
+static void one_revert_counts_once(void **state)
+{
+	struct kt_error err;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	put_web(&f.s, 2, "{'kt-replicas': '2'}", 0);
+	f.s.before = refuse_writes;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(changed(&f, &err), 0);
+	expect_web(&f.s, "2 2");
+	assert_int_equal(f.x.job.reverts.n, 0);
+	f.s.before = NULL;
+	for (int i = 1; i < REVERTS_END; i++) {
+		put_web(&f.s, 2, "{'kt-replicas': '2'}", 0);
+		assert_int_equal(changed(&f, &err), 0);
+		expect_web(&f.s, "0 2");
+		assert_int_equal(f.x.job.reverts.n, i);
+	}
+	put_web(&f.s, 2, "{'kt-replicas': '2'}", 0);
+	assert_int_equal(changed(&f, &err), -ECANCELED);
+	assert_non_null(strstr(err.msg, "was put back 3 times"));
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +331,7 @@ int main(void)
 		cmocka_unit_test(stays_down),
 		cmocka_unit_test(knows_who_recovers),
 		cmocka_unit_test(three_reverts_by_one_end_it),
+		cmocka_unit_test(one_revert_counts_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -382,4 +382,12 @@ run 2 apply x && run 2 apply -f "" -o yaml && run 1 apply -f /nothing && has "$e
 ok $? "apply: what is no file"
 cd "$work" || exit
 
+# --- standard streams that the caller has closed --------------------------------
+# what is opened next would become one of them
+(exec <&- >&- 2>&-; "$ktctl" status -o json)
+is $? 0 && (exec <&- >&-; KUBECONFIG=$work/missing "$ktctl" connect --background \
+  --disableTunDevice --proxyPort 1 2>"$work/stderr"; exit $?)
+is $? 1 && has "$(cat "$work/stderr")" "$work/missing"
+ok $? "closed standard streams are no descriptors of ours"
+
 echo "1..$tests"

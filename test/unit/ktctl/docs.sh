@@ -161,6 +161,7 @@ ok $bad "each flag that a document names is there"
 command_lines() { # DOCUMENT: LINE:WORDS
   grep -nE '^[[:space:]]+(\$ )?(sudo )?ktctl [a-z]|^(sudo )?ktctl [a-z].*(\+\+)?$' "$1" |
     sed -E 's/:[[:space:]]*(\$ )?(sudo )?ktctl /:/; s/[#|&;].*//; s/\+\+$//'
+  # shellcheck disable=SC2016
   grep -noE '`(sudo )?ktctl [a-z][^`]*`|\*(sudo )?ktctl [a-z][^*]*\*' "$1" |
     sed -E "s/[\`*]//g; s/:(sudo )?ktctl /:/; s/[#|&;'].*//"
 }
@@ -182,7 +183,7 @@ check_line() {
   fi
   for word; do
     word=${word%%=*}
-    [[ ! $word =~ ^(--[A-Za-z][A-Za-z-]*|-[a-zA-Z])$ || ${help_of[$command]} =~ [[:space:]]$word[[:space:],] ]] ||
+    [[ ! $word =~ ^(--[A-Za-z][A-Za-z-]*|-[a-zA-Z])$ || ${help_of[$command]} =~ [[:space:]]${word}[[:space:],] ]] ||
       echo "$command has no $word"
   done
 }
