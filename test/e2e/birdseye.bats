@@ -56,6 +56,12 @@ session() { # SERVICE N MEMBERS: one session's members
   eventually 20 sees '[1,"connected",false]' \
     '.connectors[] | select(.namespace == "'"$NS"'") |
       [.clients, .state, .shared] | tostring' --showConnector
+  # a forward is no connect; each says who it is
+  start forward bob forward web 18080:80
+  eventually 20 sees '[["connect",1,"root"],["forward",1,"root"]]' \
+    '[.connectors[] | select(.namespace == "'"$NS"'") |
+      [.command, .clients, .users[0].user]] | sort | tostring' --showConnector
+  leave forward
   # only the Pod itself may ask the shadow
   local pod at port
   pod=$(pod_of kt-role=router)
