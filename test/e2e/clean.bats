@@ -10,6 +10,17 @@ setup_file() {
   export CNS=$NS-clean
   kc create namespace "$CNS" --dry-run=client -o yaml | kc apply -f - >/dev/null
   eventually 20 kc -n "$CNS" get serviceaccount default >/dev/null 2>&1
+  [ -z "${KUBECONFIG_DEV:-}" ] || may clean
+}
+
+# may ROLE: the developer has this Role of deploy/rbac in the namespace, and no
+# other
+may() {
+  kc -n "$CNS" apply -f "$TOP/deploy/rbac/$1.yaml" >/dev/null
+  kc -n "$CNS" delete rolebinding clean-test --ignore-not-found >/dev/null
+  kc -n "$CNS" create rolebinding clean-test --role "ktctl-$1" \
+    --user "$(kc --kubeconfig "$KUBECONFIG_DEV" config view -o \
+      'jsonpath={.users[0].name}')" >/dev/null
 }
 
 teardown_file() {
@@ -55,8 +66,9 @@ taken() {
 END
 }
 
+# The published Role is enough for all of it
 clean() {
-  ktctl_run alice clean -n "$CNS" "$@"
+  ktctl_run alice clean -n "$CNS" ${KUBECONFIG_DEV:+-c "$KUBECONFIG_DEV"} "$@"
 }
 
 exists() { # KIND/NAME
@@ -134,12 +146,8 @@ selector() { # SERVICE
 @test "clean: without the right to list ConfigMaps the rest is done" {
   [ -n "${KUBECONFIG_DEV:-}" ] || skip "no developer's kubeconfig"
   object Pod kt-connect-shadow-old shadow-connect 400
-  kc -n "$CNS" apply -f "$TOP/deploy/rbac/connect.yaml" >/dev/null
-  kc -n "$CNS" create rolebinding clean-test --role ktctl-connect \
-    --user "$(kc --kubeconfig "$KUBECONFIG_DEV" config view -o \
-      'jsonpath={.users[0].name}')" --dry-run=client -o yaml |
-    kc apply -n "$CNS" -f - >/dev/null
-  run laptop alice "$KTCTL" clean -n "$CNS" -c "$KUBECONFIG_DEV"
+  may connect
+  clean
   ended_with 0 "configmaps are left out" "removed pods kt-connect-shadow-old"
 }
 

@@ -6,22 +6,9 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 ktctl=$(realpath "$1")
 schema=$(realpath "$2")
-work=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-birdseye.XXXXXX")
-export HOME=$work KUBECONFIG=$work/kubeconfig
-unset SUDO_UID SUDO_GID SUDO_USER
-tests=0
-server=
-
-cleanup() {
-  [ -z "$server" ] || kill "$server"
-  rm -rf "$work"
-}
-trap cleanup EXIT
-
-ok() { # STATUS NAME
-  tests=$((tests + 1))
-  if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
-}
+# shellcheck source-path=SCRIPTDIR source=../tap.sh
+. "$here/../tap.sh"
+own_home birdseye
 
 run() { # STATUS ARGS...
   local want=$1 got
@@ -34,19 +21,6 @@ run() { # STATUS ARGS...
   return 1
 }
 
-has() { # TEXT PART
-  [[ $1 == *"$2"* ]] && return 0
-  printf '# %s\n# is not in: %s\n' "$2" "$1"
-  return 1
-}
-
-# list PATH ITEMS: what the API server has there
-list() {
-  mkdir -p "$work/api/$(dirname "$1")"
-  printf '{"kind": "List", "apiVersion": "v1", "metadata": {}, "items": [%s]}' \
-    "$2" >"$work/api/$1.json"
-}
-
 now=$(date +%s)
 meta() { # NAME LABELS ANNOTATIONS
   printf '"metadata": {"name": "%s", "namespace": "shop",
@@ -57,24 +31,22 @@ meta() { # NAME LABELS ANNOTATIONS
 beat="\"kt-last-heart-beat\": \"$((now - 20))\""
 shadow='"spec": {"containers": [{"name": "standalone",
   "args": ["--listen", "18022"]}]}, "status": {"phase": "Pending"}'
-list api/v1/namespaces/shop/services \
+api_put api/v1/namespaces/shop/services \
   "{$(meta plain "" ""), \"spec\": {\"selector\": {\"app\": \"plain\"}}},
    {$(meta web "" '"kt-selector": "{}"'), \"spec\": {\"selector\":
      {\"kt-role\": \"shadow-exchange\", \"kt-target\": \"X\"}}}"
-list api/v1/namespaces/shop/pods \
+api_put api/v1/namespaces/shop/pods \
   "{$(meta web-kt-exchange-abcde '"control-by": "kt",
     "kt-role": "shadow-exchange", "kt-target": "X"' \
     "\"kt-user\": \"ann\\u001b[31m\", \"kt-machine\": \"box\", $beat"), $shadow},
    {$(meta plain-1 '"app": "plain"' ""), \"spec\": {\"containers\": []}}"
-list apis/apps/v1/namespaces/shop/deployments ""
-list api/v1/pods "{$(meta kt-connect-shadow-abcde '"control-by": "kt",
+api_put apis/apps/v1/namespaces/shop/deployments ""
+api_put api/v1/pods "{$(meta kt-connect-shadow-abcde '"control-by": "kt",
   "kt-role": "shadow-connect", "kt-target": "C"' "\"kt-user\": \"bob\", $beat"),
   $shadow}"
-list apis/apps/v1/deployments ""
+api_put apis/apps/v1/deployments ""
 
-"$here/../fakeapi.py" "$work/api" "$KUBECONFIG" 2>"$work/server.log" &
-server=$!
-for _ in $(seq 200); do [ -f "$KUBECONFIG" ] || sleep 0.05; done
+api_start
 
 run 0 && has "$out" "SERVICE  STATUS     USER" && has "$out" 'web      exchanged  ann\x1b[31m  box' &&
   has "$out" "heartbeat 2" && has "$out" "plain    normal" && [ -z "$err" ]
@@ -109,7 +81,7 @@ terminal() {
 widest() {
   awk '{ if (length($0) > n) n = length($0) } END { print n + 0 }' <<<"$1"
 }
-list api/v1/namespaces/shop/services \
+api_put api/v1/namespaces/shop/services \
   "{$(meta web "" '"kt-selector": "{}"'), \"spec\": {\"selector\":
      {\"kt-role\": \"shadow-exchange\", \"kt-target\": \"X\"}}},
    {$(meta a-service-of-a-rather-long-name "" ""), \"spec\": {}}"
@@ -135,12 +107,12 @@ ok $? "YAML"
 
 run 1 -A && has "$err" "hint: without -A" && [ -z "$out" ]
 ok $? "-A that is not allowed"
-list api/v1/services "{$(meta far "" ""), \"spec\": {\"selector\": {\"a\": \"b\"}}}"
+api_put api/v1/services "{$(meta far "" ""), \"spec\": {\"selector\": {\"a\": \"b\"}}}"
 run 0 -A && has "$out" "NAMESPACE  SERVICE" && has "$out" "shop       far"
 ok $? "-A"
 rm -f "$work/api/apis/apps/v1/namespaces/shop/deployments.json" \
   "$work/api/api/v1/pods.json"
-list api/v1/namespaces/shop/pods ""
+api_put api/v1/namespaces/shop/pods ""
 run 0 --showConnector && has "$err" "connectors of other namespaces are left out" &&
   has "$err" "shadows that are Deployments" && has "$out" "no, its Pod is gone" &&
   has "$out" "0 in all"
@@ -150,11 +122,11 @@ run 1 && has "$err" "ktctl: " && [ -z "$out" ]
 ok $? "without the lists it is a failure"
 
 # --watch: one document when something is new
-list api/v1/namespaces/shop/pods ""
+api_put api/v1/namespaces/shop/pods ""
 timeout 20 "$ktctl" birdseye --watch -o json >"$work/watched" 2>/dev/null &
 watcher=$!
 for _ in $(seq 100); do [ -s "$work/watched" ] || sleep 0.1; done
-list api/v1/namespaces/shop/services "{$(meta plain "" "")}"
+api_put api/v1/namespaces/shop/services "{$(meta plain "" "")}"
 for _ in $(seq 100); do
   [ "$(wc -l <"$work/watched")" -ge 2 ] || sleep 0.1
 done
@@ -169,7 +141,7 @@ mkfifo "$work/pipe"
 "$ktctl" birdseye --watch -o json >"$work/pipe" 2>"$work/stderr" &
 watcher=$!
 head -n 1 <"$work/pipe" >"$work/first"
-list api/v1/namespaces/shop/services "{$(meta other "" "")}"
+api_put api/v1/namespaces/shop/services "{$(meta other "" "")}"
 timeout 30 tail --pid="$watcher" -f /dev/null || kill -KILL "$watcher"
 wait "$watcher"
 [ $? = 1 ] && grep -q "write to stdout" "$work/stderr" && [ -s "$work/first" ]

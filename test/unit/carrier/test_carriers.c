@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test.h"
+#include "home.h"
 
 #include "base/mem.h"
 #include "carrier/carriers.h"
@@ -17,18 +17,10 @@ static struct kube_config cfg = { .server = server };
 
 static int set_up(void **state)
 {
-	char dir[] = "/tmp/ktctl-carriers-XXXXXX";
-
 	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	setenv("HOME", dir, 1);
-	unsetenv("SUDO_UID");
-	unsetenv("SUDO_GID");
 	unsetenv("HTTPS_PROXY");
 	unsetenv("https_proxy");
-	home_init(&home);
-	return 0;
+	return own_home(&home, "carriers");
 }
 
 /* The one file of ~/.kt/carrier, or NULL */

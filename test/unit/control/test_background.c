@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Into the background: who is told what, and what stays open. */
-#include "test.h"
+#include "home.h"
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "control/background.h"
-#include "local/home.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -259,16 +258,8 @@ static void needs_a_home(void **state)
 
 static int set_up(void **state)
 {
-	char dir[] = "/tmp/ktctl-background-XXXXXX";
-
 	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	setenv("HOME", dir, 1);
-	unsetenv("SUDO_UID");
-	unsetenv("SUDO_GID");
-	home_init(&home);
-	return 0;
+	return own_home(&home, "background");
 }
 
 static int tear_down(void **state)

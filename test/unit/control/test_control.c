@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A session in a process of its own, and who asks it. */
+#include "home.h"
 #include "json.h"
 #include "schema.h"
 
@@ -8,7 +9,6 @@
 #include "control/control.h"
 #include "control/message.h"
 #include "control/place.h"
-#include "local/home.h"
 #include "local/signals.h"
 
 #include <errno.h>
@@ -589,18 +589,11 @@ static void outlasts_the_login(void **state)
 
 static int set_up(void **state)
 {
-	char dir[] = "/tmp/ktctl-control-XXXXXX";
+	int rc = own_home(&home, "control");
 
 	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	setenv("HOME", dir, 1);
-	setenv("XDG_RUNTIME_DIR", dir, 1);
-	unsetenv("SUDO_UID");
-	unsetenv("SUDO_GID");
-	home_init(&home);
 	loop = loop_new();
-	return 0;
+	return rc < 0 ? rc : setenv("XDG_RUNTIME_DIR", home.user, 1);
 }
 
 static int tear_down(void **state)

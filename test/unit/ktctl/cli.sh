@@ -6,16 +6,10 @@ set -u
 ktctl=$(realpath "$1")
 schemas=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-cli.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-export HOME=$work PATH=${ktctl%/*}:$PATH
-unset SUDO_UID SUDO_GID SUDO_USER KUBECONFIG
-tests=0
-
-ok() { # STATUS NAME
-  tests=$((tests + 1))
-  if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
-}
+# shellcheck source-path=SCRIPTDIR source=../tap.sh
+. "$here/../tap.sh"
+own_home cli
+export PATH=${ktctl%/*}:$PATH
 
 # run STATUS ARGS...: the output is in $out, stderr in $err
 run() {
@@ -26,19 +20,6 @@ run() {
   err=$(cat "$work/stderr")
   [ "$got" = "$want" ] && return 0
   echo "# ktctl $*: status $got, not $want; $err"
-  return 1
-}
-
-# is GOT WANTED
-is() {
-  [ "$1" = "$2" ] && return 0
-  printf '# got:    %s\n# wanted: %s\n' "$1" "$2"
-  return 1
-}
-
-has() { # TEXT PART
-  [[ $1 == *"$2"* ]] && return 0
-  printf '# %s\n# is not in: %s\n' "$2" "$1"
   return 1
 }
 

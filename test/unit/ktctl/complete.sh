@@ -6,28 +6,10 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 ktctl=$(realpath "$1")
-work=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-complete.XXXXXX")
-export HOME=$work KUBECONFIG=$work/kubeconfig PATH=${ktctl%/*}:$PATH
-unset SUDO_UID SUDO_GID SUDO_USER
-tests=0
-server=
-
-cleanup() {
-  [ -z "$server" ] || kill "$server"
-  rm -rf "$work"
-}
-trap cleanup EXIT
-
-ok() { # STATUS NAME
-  tests=$((tests + 1))
-  if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
-}
-
-is() { # GOT WANTED
-  [ "$1" = "$2" ] && return 0
-  printf '# got:    %s\n# wanted: %s\n' "$1" "$2"
-  return 1
-}
+# shellcheck source-path=SCRIPTDIR source=../tap.sh
+. "$here/../tap.sh"
+own_home complete
+export PATH=${ktctl%/*}:$PATH
 
 # candidates WORDS...: in one line, without descriptions; nothing on stderr
 candidates() {
@@ -36,14 +18,12 @@ candidates() {
 }
 
 list() { # PATH NAME...
-  local path=$work/api/$1.json name items=
+  local path=$1 name items=
   shift
-  mkdir -p "${path%/*}"
   for name; do
     items+="${items:+,}{\"metadata\": {\"name\": \"$name\"}}"
   done
-  printf '{"kind": "List", "apiVersion": "v1", "metadata": {}, "items": [%s]}' \
-    "$items" >"$path"
+  api_put "$path" "$items"
 }
 
 list api/v1/namespaces shop shop-test other
@@ -57,9 +37,7 @@ cat >"$work/api/api/v1/namespaces/shop/services/web.json" <<END
   {"name": "http", "port": 80, "targetPort": 8080},
   {"name": "admin", "port": 9000, "targetPort": "adm"}, {"port": 443}]}}
 END
-"$here/../fakeapi.py" "$work/api" "$KUBECONFIG" 2>"$work/server.log" &
-server=$!
-for _ in $(seq 200); do [ -f "$KUBECONFIG" ] || sleep 0.05; done
+api_start
 
 # A loaded machine may be too slow for the second there is: asked again
 eventually_is() { # WANTED WORDS...

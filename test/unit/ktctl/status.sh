@@ -26,21 +26,8 @@ if [ "$(id -u)" = 0 ]; then # root's sockets are where everybody's are
   chown -R 65534:65534 "$work"
   as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 fi
-tests=0
-
-ok() { # STATUS NAME
-  tests=$((tests + 1))
-  if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; fi
-}
-
-eventually() { # COMMAND...
-  for _ in $(seq 300); do
-    "$@" && return 0
-    sleep 0.1
-  done
-  echo "# never: $*"
-  return 1
-}
+# shellcheck source-path=SCRIPTDIR source=../tap.sh
+. "$here/../tap.sh"
 
 mkfifo "$work/end"
 "${as[@]}" "$work/sessions.py" "$XDG_RUNTIME_DIR/ktctl" 200 <"$work/end" >"$work/ready" &

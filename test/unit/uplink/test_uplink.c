@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A way to the API server that lets no port-forward through: it ends, in time,
  * with the words of who said no. */
-#include "test.h"
+#include "home.h"
 
 #include "fake.h"
 
@@ -25,16 +25,8 @@ struct case_ {
 
 static int set_up(void **state)
 {
-	char dir[] = "/tmp/ktctl-uplink-XXXXXX";
-
 	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	setenv("HOME", dir, 1);
-	unsetenv("SUDO_UID");
-	unsetenv("SUDO_GID");
-	home_init(&home);
-	return 0;
+	return own_home(&home, "uplink");
 }
 
 static int tear_down(void **state)
