@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ktctl birdseye: who has which Service, and who is connected. It only reads:
- * collect.c lists, ask.c asks the shadows, rows.c says what that means.
+ * collect.c lists, ask.c asks the shadows, rows.c says what that means, look.c
+ * makes one document of it.
  */
 #include "base/mem.h"
 #include "base/print.h"
-#include "birdseye/ask.h"
 #include "birdseye/collect.h"
-#include "birdseye/rows.h"
+#include "birdseye/look.h"
 #include "birdseye/view.h"
 #include "cli/app.h"
 #include "cli/offer_role.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cluster/objects.h"
-#include "kube/encode.h"
 #include "kube/rest.h"
-#include "local/owner.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define BIRDSEYE_AGAIN (2 * NS_SEC)  /* --watch */
 #define BIRDSEYE_LOOK (1800 * NS_MS) /* what the lists leave is for asking */
@@ -37,13 +33,6 @@ struct birdseye {
 	struct strv told; /* of collection.notes */
 };
 
-static bool birdseye_is_dead(void *user, const char *owner)
-{
-	const struct app *app = user;
-
-	return owner_is_dead(app->home, owner);
-}
-
 static void birdseye_tell(struct birdseye *b, const struct collection *c)
 {
 	for (size_t i = 0; i < c->notes.n; i++) {
@@ -54,68 +43,30 @@ static void birdseye_tell(struct birdseye *b, const struct collection *c)
 	}
 }
 
-/* Each Pod once: a connect shadow of the own namespace is in both lists */
-static json_t *birdseye_pods_to_ask(const struct collection *c)
-{
-	json_t *all =
-		c->connect_pods ? json_copy(c->connect_pods) : json_array();
-	const json_t *pod;
-	size_t i;
-
-	json_array_foreach (c->pods, i, pod) {
-		const char *role = object_label(pod, KT_LABEL_ROLE);
-
-		if (role && strcmp(role, KT_ROLE_CONNECT) != 0)
-			json_array_append(all, (json_t *)(uintptr_t)pod);
-	}
-	return all;
-}
-
-static json_t *birdseye_make(const struct birdseye *b,
-			     const struct collection *c, const json_t *answers,
-			     int64_t now)
-{
-	struct rows_input in = {
-		.services = c->services,
-		.pods = c->pods,
-		.deployments = c->deployments,
-		.answers = answers,
-		.life = { now, birdseye_is_dead, b->app },
-		.hide_natural = b->opt->hide_natural,
-		.by_name = b->opt->sort_by == BIRDSEYE_BY_NAME,
-	};
-	char time_text[RFC3339_STRLEN];
-	json_t *view = json_pack("{s:i,s:s,s:s?,s:o}", "version", 1, "time",
-				 rfc3339_format(now, time_text), "namespace",
-				 b->opt->all_namespaces ? NULL : b->ns,
-				 "services", rows_services(&in));
-
-	in.pods = c->connect_pods;
-	in.deployments = c->connect_deployments;
-	if (b->opt->show_connector)
-		json_object_set_new(view, "connectors", rows_connectors(&in));
-	return view;
-}
-
 /* A view of now (returned, caller decrefs), or NULL with @err */
 static json_t *birdseye_look(struct birdseye *b, int64_t *now,
 			     struct kt_error *err)
 {
-	const struct ask_config ask = { b->kube, b->app->home,
-					b->global->carrier,
-					clock_ns() + BIRDSEYE_LOOK };
-	auto_json json_t *pods = NULL, *answers = NULL;
+	const struct look look = {
+		.app = b->app,
+		.global = b->global,
+		.kube = b->kube,
+		.ns = b->opt->all_namespaces ? NULL : b->ns,
+		.connectors = b->opt->show_connector,
+		.hide_natural = b->opt->hide_natural,
+		.by_name = b->opt->sort_by == BIRDSEYE_BY_NAME,
+		.until = clock_ns() + BIRDSEYE_LOOK,
+	};
+	auto_json json_t *answers = NULL;
 	struct collection c;
 	json_t *view = NULL;
 
-	if (collect(&c, b->kube, b->opt->all_namespaces ? NULL : b->ns,
-		    b->opt->show_connector ? b->ns : NULL, err) == 0) {
-		*now = b->global->use_local_time ? (int64_t)time(NULL)
-						 : kube_cluster_time(b->kube);
+	if (collect(&c, b->kube, look.ns, look.connectors ? b->ns : NULL,
+		    err) == 0) {
+		*now = look_now(&look);
 		birdseye_tell(b, &c);
-		pods = birdseye_pods_to_ask(&c);
-		answers = ask_all(&ask, pods);
-		view = birdseye_make(b, &c, answers, *now);
+		answers = look_ask(&look, &c);
+		view = look_view(&look, &c, answers, *now);
 	}
 	collection_fini(&c);
 	return view;

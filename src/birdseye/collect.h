@@ -25,4 +25,16 @@ KT_CHECK int collect(struct collection *c, struct kube *k, const char *ns,
 		     const char *connect_ns, struct kt_error *err);
 void collection_fini(struct collection *c);
 
+struct collect_op;
+
+/** collect_fn - it is there: 0, or -errno with @err; what is taken out of @c
+ *  (and replaced by zeros) is the callee's */
+typedef void (*collect_fn)(void *user, int rc, struct collection *c,
+			   const struct kt_error *err);
+/** collect_start() - the same, without connectors, in the background: @fn is
+ *  called once, from the loop, unless collect_cancel() comes first */
+struct collect_op *collect_start(struct kube *k, const char *ns, collect_fn fn,
+				 void *user);
+void collect_cancel(struct collect_op *op); /* NULL is allowed */
+
 #endif
