@@ -69,6 +69,7 @@ int command_clean(struct app *app, const struct options *o);
 int command_recover(struct app *app, const struct options *o);
 int command_apply(struct app *app, const struct options *o);
 int command_birdseye(struct app *app, const struct options *o);
+int command_map(struct app *app, const struct options *o);
 int command_doctor(struct app *app, const struct options *o);
 int command_image_export(struct app *app, const struct options *o);
 int command_image_push(struct app *app, const struct options *o);

@@ -60,6 +60,7 @@ const char *const config_items[] = {
 	"birdseye.sort-by",
 	"birdseye.show-connector",
 	"birdseye.hide-natural-service",
+	"map.no-open",
 	"global.as-worker",
 	"global.kubeconfig",
 	"global.namespace",

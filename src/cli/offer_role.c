@@ -42,6 +42,7 @@ static const struct offered {
 	{ "recover", recover_yaml, "apps" },
 	{ "clean", clean_yaml, "apps" },
 	{ "birdseye", birdseye_yaml, "apps" },
+	{ "map", map_yaml, "apps" },
 };
 
 static const struct offered *offered_find(const char *role)

@@ -191,6 +191,10 @@ struct birdseye_options {
 	bool watch;
 };
 
+struct map_options {
+	bool no_open; /* no browser */
+};
+
 struct command;
 struct given;
 
@@ -214,6 +218,7 @@ struct options {
 	struct events_options events;
 	struct birdseye_options birdseye;
 	struct apply_options apply;
+	struct map_options map;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

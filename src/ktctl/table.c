@@ -29,6 +29,7 @@
 #define IMAGE(field) .offset = offsetof(struct options, image.field)
 #define BIRDSEYE(field) .offset = offsetof(struct options, birdseye.field)
 #define APPLY(field) .offset = offsetof(struct options, apply.field)
+#define MAP(field) .offset = offsetof(struct options, map.field)
 #define COMPLETION(field) .offset = offsetof(struct options, completion.field)
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
@@ -463,6 +464,12 @@ static const struct option apply_options[] = {
 	{ 0 },
 };
 
+static const struct option map_options[] = {
+	{ "no-open", 0, VALUE_BOOL, "false", NULL,
+	  "print the address only, and open no browser", MAP(no_open) },
+	{ 0 },
+};
+
 static const struct option completion_options[] = {
 	{ "no-descriptions", 0, VALUE_BOOL, "false", NULL,
 	  "complete without descriptions", COMPLETION(no_descriptions),
@@ -653,6 +660,24 @@ const struct command command_table[] = {
 		.group = "birdseye",
 		.loop = true,
 		.run = command_birdseye,
+	},
+	{
+		.name = "map",
+		.summary =
+			"a page of the namespace and the sessions, as they are",
+		.args = "",
+		.details =
+			"Serves one page on 127.0.0.1, and opens it in the "
+			"browser: the Services of the namespace,\n"
+			"who has them and by which rule, what is called, and "
+			"the sessions of this machine,\n"
+			"a second later than it happens at most. It changes "
+			"nothing.\n"
+			"Ctrl-C ends it.",
+		.options = map_options,
+		.group = "map",
+		.loop = true,
+		.run = command_map,
 	},
 	{
 		.name = "doctor",

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
+#include <microhttpd.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <string.h>
@@ -30,12 +31,13 @@
 /* Those that are loaded, which may be newer than those it was compiled with */
 static json_t *version_libraries(void)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "libcurl",
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "libcurl",
 			 curl_version_info(CURLVERSION_NOW)->version, "openssl",
 			 OpenSSL_version(OPENSSL_VERSION_STRING), "nghttp2",
 			 nghttp2_version(0)->version_str, "jansson",
 			 jansson_version_str(), "yaml",
-			 yaml_get_version_string(), "zlib", zlibVersion());
+			 yaml_get_version_string(), "zlib", zlibVersion(),
+			 "libmicrohttpd", MHD_get_version());
 }
 
 static json_t *version_client(void)

@@ -3,18 +3,52 @@
 """fakeapi.py FOLDER KUBECONFIG: an API server on 127.0.0.1 that answers GET with
 files: /api/v1/services is FOLDER/api/v1/services.json; what is not there is
 forbidden. Writes a kubeconfig for itself when it listens. FOLDER/delay: seconds
-that each answer takes; FOLDER/log: the requests."""
+that each answer takes; FOLDER/log: the requests. Lists come in pages of limit.
+A watch of a list tells that it
+has changed, whenever its file has."""
 import http.server
 import json
 import pathlib
 import sys
 import time
+import urllib.parse
+
+POLL = 0.02
 
 folder = pathlib.Path(sys.argv[1])
 
 
+def page(body, query):
+    """The part of a list that is asked for: continue is where it begins."""
+    words = dict(urllib.parse.parse_qsl(query))
+    limit, begin = int(words.get("limit", 0)), int(words.get("continue", 0))
+    whole = json.loads(body)
+    if not limit or len(whole.get("items", [])) <= limit:
+        return body
+    if begin + limit < len(whole["items"]):
+        whole["metadata"]["continue"] = str(begin + limit)
+    whole["items"] = whole["items"][begin:begin + limit]
+    return json.dumps(whole).encode()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def watch(self, file):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        before = file.stat().st_mtime_ns
+        while True:
+            time.sleep(POLL)
+            now = file.stat().st_mtime_ns
+            if now == before:
+                continue
+            before = now
+            for item in json.loads(file.read_text())["items"][:1]:
+                self.wfile.write(json.dumps(
+                    {"type": "MODIFIED", "object": item}).encode() + b"\n")
 
     def do_GET(self):  # noqa: N802
         with open(folder / "log", "a", encoding="utf-8") as f:
@@ -26,7 +60,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.split("?")[0].strip("/")
         file = folder / (path + ".json")
         status = 200 if ".." not in path and file.is_file() else 403
-        body = file.read_bytes() if status == 200 else json.dumps({
+        if status == 200 and "watch=" in self.path:
+            try:
+                self.watch(file)
+            except OSError:  # nobody listens any more
+                self.close_connection = True
+            return
+        query = self.path.partition("?")[2]
+        body = page(file.read_bytes(), query) if status == 200 else json.dumps({
             "kind": "Status", "apiVersion": "v1", "status": "Failure",
             "code": 403, "reason": "Forbidden",
             "message": f"{path} is forbidden"}).encode()

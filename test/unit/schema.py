@@ -51,9 +51,10 @@ def check(rule, value, at, root):
         yield f"{at}: {value!r} is none of {rule['enum']}"
     if "const" in rule and value != rule["const"]:
         yield f"{at}: {value!r} is not {rule['const']!r}"
-    if "minimum" in rule and value is not None and value < rule["minimum"]:
+    if "minimum" in rule and is_type(value, "integer") and value < rule["minimum"]:
         yield f"{at}: {value!r} is less than {rule['minimum']}"
-    if "pattern" in rule and value is not None and not re.search(rule["pattern"], value):
+    if "pattern" in rule and isinstance(value, str) and not re.search(
+            rule["pattern"], value):
         yield f"{at}: {value!r} does not match {rule['pattern']}"
     if isinstance(value, dict):
         yield from check_object(rule, value, at, root)

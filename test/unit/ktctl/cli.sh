@@ -205,6 +205,7 @@ events
 recover
 clean
 birdseye
+map
 doctor
 image
 config
