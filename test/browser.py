@@ -3,8 +3,9 @@
 """A real browser for tests: Chromium without a screen, driven by its DevTools
 protocol over a pipe (--remote-debugging-pipe: messages end with a NUL).
 
-  browser.py URL WAIT        opens it and waits until the JavaScript expression
-                             is true; prints what --print EXPRESSION is then
+  browser.py URL WAIT...     opens it and waits until one JavaScript expression
+                             after the other is true: each time a line with the
+                             milliseconds since 1970
   --screenshot FILE          what it looks like then (--size WxH, --dark)
 """
 import argparse
@@ -168,8 +169,7 @@ class Browser:
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("url")
-    p.add_argument("wait")
-    p.add_argument("--print", dest="text")
+    p.add_argument("wait", nargs="+")
     p.add_argument("--screenshot")
     p.add_argument("--size", default="1280x900")
     p.add_argument("--dark", action="store_true")
@@ -179,9 +179,9 @@ def main():
     try:
         browser.open(args.url)
         browser.look(*map(int, args.size.split("x")), args.dark, True)
-        browser.wait(args.wait, args.timeout)
-        if args.text:
-            print(browser.eval(args.text))
+        for text in args.wait:
+            browser.wait(text, args.timeout)
+            print(time.time_ns() // 1000000, flush=True)
         if args.screenshot:
             browser.screenshot(args.screenshot)
     except (AssertionError, RuntimeError, TimeoutError, EOFError) as e:

@@ -35,6 +35,7 @@
 
 #define MAP_LOOK (5 * NS_SEC)	    /* lists, though nothing was heard of */
 #define MAP_LOOK_BLIND (2 * NS_SEC) /* where no watch is allowed */
+#define MAP_SLOW (8 * NS_SEC)	    /* lists may take so long, and pauses */
 #define MAP_SETTLE (50 * NS_MS)	    /* changes come in groups */
 #define MAP_BEAT NS_SEC
 #define MAP_ROUND (NS_SEC / 2)	/* sessions */
@@ -110,7 +111,7 @@ static void map_on_due(struct timer *t);
 /* A long list is not asked for all the time, whatever happens */
 static void map_schedule(struct map *m, int64_t delay)
 {
-	int64_t least = m->began + m->took * 4 - clock_ns();
+	int64_t least = m->began + MIN(m->took * 4, MAP_SLOW) - clock_ns();
 
 	loop_timer_start(m->app->loop, &m->due, MAX(delay, least), map_on_due);
 }
@@ -222,7 +223,7 @@ static void map_say_age(struct map *m)
 		  json_pack("{s:i,s:I,s:o,s:o}", "version", 1, "clock_ms",
 			    (json_int_t)(clock_ns() / NS_MS), "cluster",
 			    map_age_json(&m->cluster,
-					 MAP_LOOK + 6 * m->took + MAP_LATE),
+					 MAP_LOOK + MAP_SLOW + MAP_LATE),
 			    "sessions",
 			    map_age_json(&m->sessions, MAP_ANSWER + MAP_LATE)));
 	site_wake(m->site);

@@ -26,6 +26,14 @@ static bool opener_has_screen(void)
 	return false;
 }
 
+/* sudo has left out what a screen is reached by */
+static void opener_set_runtime(uid_t uid)
+{
+	auto_free char *dir = xasprintf("/run/user/%u", (unsigned int)uid);
+
+	setenv("XDG_RUNTIME_DIR", dir, 0);
+}
+
 /* A browser must not be root's: for good, the groups first */
 static int opener_become(const struct caller *as)
 {
@@ -35,6 +43,7 @@ static int opener_become(const struct caller *as)
 	setenv("HOME", as->home, 1);
 	setenv("USER", as->name, 1);
 	setenv("LOGNAME", as->name, 1);
+	opener_set_runtime(as->uid);
 	return 0;
 }
 

