@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
+#include "birdseye/ask.h"
 #include "birdseye/collect.h"
 #include "birdseye/look.h"
 #include "cli/app.h"
@@ -289,8 +290,10 @@ static void map_ask_shadows(struct map *m)
 		.pods = json_incref(m->c.pods),
 		.connect_pods = json_incref(m->c.connect_pods),
 	};
-	json_t *answers = look_ask(&m->look, &c);
+	json_t *answers;
 
+	m->look.until = began + ASK_NS;
+	answers = look_ask(&m->look, &c);
 	collection_fini(&c);
 	json_decref(m->answers);
 	m->answers = answers;
