@@ -433,7 +433,7 @@ const struct rule *table_whose(const struct table *t, uint64_t id,
 
 	*user = c ? c->user : NULL;
 	for (size_t i = 0; c && i < c->n; i++) {
-		const struct rule *r = &c->rules[i];
+		const struct rule *r = &c->rules[i].rule;
 
 		if (r->port == port && !r->udp && !r->copy &&
 		    rule_match_has(&r->match, req))

@@ -446,7 +446,7 @@ static int without_descriptors(void)
 	c = control_new(&cfg);
 	if (control_open(c, NULL, NULL, &err) < 0)
 		return 2;
-	dir = place_open(&home, &err);
+	dir = place_open(&home, false, &err);
 	place_name(name, "connect", getpid());
 	s = place_connect(dir, name);
 	if (s < 0 || send(s, ask, sizeof(ask) - 1, 0) < 0 ||
