@@ -240,8 +240,7 @@ static bool http1_choose(struct http1 *c, const struct http1_head *h)
 	static struct rule_field field[HTTP1_MAX_FIELDS + 1];
 	struct rule_request req;
 	struct router_env *env = c->rc->env;
-	bool copies = !c->tries && !c->connect &&
-		      (!c->upgrade || http1_has_token(h, "upgrade", "h2c"));
+	bool copies = !c->tries && !c->connect && !c->upgrade;
 
 	http1_head_request(h, field, &req);
 	c->ref = env->choose(env, c->rc->port, &req);
@@ -312,8 +311,10 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	}
 	http1_flow_start(&c->body, kind, length);
 	c->connect = slice_is_nocase(h->method, "CONNECT");
+	/* an offer of h2c does not go on (http1_head_forward()) */
 	c->upgrade = http1_has_token(h, "connection", "upgrade") &&
-		     http1_find(h, "upgrade");
+		     http1_find(h, "upgrade") &&
+		     !http1_has_token(h, "upgrade", "h2c");
 	c->safe = is_one_of(h->method, safe);
 	c->idempotent = c->safe || is_one_of(h->method, idempotent);
 	c->keep = http1_head_persists(h);

@@ -71,7 +71,7 @@ counted() { # FIELD AT-LEAST
   run ask "http://$WEB/status/204" -H 'VERSION: green' -o /dev/null -w '%{http_code}'
   [ "$output" = 204 ]
   eventually 10 grep -qx 'POST /discard 1 3000000' "$RUN/copies"
-  ! grep -q 'GET /status' "$RUN/copies"
+  run ! grep -q 'GET /status' "$RUN/copies"
   eventually 5 counted sent 2
   run laptop alice "$KTCTL" birdseye -n "$NS"
   [[ $output == *'copy=100 header:version=blue'* ]]

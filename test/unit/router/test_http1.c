@@ -253,6 +253,16 @@ static void unasked_upgrade(void **state)
 	hear_status("502");
 }
 
+/* what was left out of the request cannot have been taken up */
+static void withdrawn_upgrade(void **state)
+{
+	(void)state;
+	ask("GET / HTTP/1.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+	    "Connection: Upgrade, HTTP2-Settings\r\n\r\n");
+	rig_say(&r, up(0), "HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\n");
+	hear_status("502");
+}
+
 static void until_the_end(void **state)
 {
 	(void)state;
@@ -722,6 +732,7 @@ int main(void)
 		T(refused_early),
 		T(websocket),
 		T(unasked_upgrade),
+		T(withdrawn_upgrade),
 		T(until_the_end),
 		T(old_caller),
 		T(cut_off),
