@@ -57,7 +57,7 @@ static const struct {
 } wrong_free_text[] = {
 	{ "kubeconfig", "a path" },
 	{ "context", "a name in a file of the user's" },
-	{ "shadow", "cli/resolve.c reads it; see wrong_together" },
+	{ "shadow", "cli/resolve.c looks at it" },
 };
 
 static inline bool wrong_is_free_text(const struct option *opt)
