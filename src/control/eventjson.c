@@ -123,12 +123,9 @@ static bool eventjson_fits(const json_t *v, char type)
 		return json_is_string(v);
 	case 't':
 		return json_is_string(v) || json_is_null(v);
-	case 'i':
-		if (json_is_null(v))
-			return true;
-		/* fall through */
-	default:
-		return json_is_integer(v) && json_integer_value(v) >= 0;
+	default: /* n, i */
+		return (json_is_integer(v) && json_integer_value(v) >= 0) ||
+		       (type == 'i' && json_is_null(v));
 	}
 }
 

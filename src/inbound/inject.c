@@ -597,7 +597,7 @@ void injector_arrival(struct injector *x)
 
 	list_for_each (node, &x->places) {
 		struct place *p = container_of(node, struct place, node);
-		struct ipport at;
+		struct ipport at = { 0 };
 
 		if (n < all && inject_way(p, all == 1, &at))
 			v[n++] = (struct probe_place){ p->shadow, p->uplink,

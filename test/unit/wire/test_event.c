@@ -158,8 +158,7 @@ static void refuses_what_is_none(void **state)
 		"x 2 request http/1 80 - local 200 5 - - GET /",
 		"-1 2 request http/1 80 - local 200 5 - - GET /",
 		"1 -2 request http/1 80 - local 200 5 - - GET /",
-		"99999999999999999999 2 request http/1 80 - local 200 5 - - G "
-		"/",
+		"99999999999999999999 2 request tcp 80 - local 200 - - - G *",
 		"1 2 nonsense http/1 80 - local 200 5 - - GET /",
 		"1 2 request http/9 80 - local 200 5 - - GET /",
 		"1 2 request http/1 65536 - local 200 5 - - GET /",
