@@ -23,6 +23,7 @@
 #include "cli/progress.h"
 #include "cluster/objects.h"
 #include "control/ask.h"
+#include "control/follow.h"
 #include "kube/rest.h"
 #include "kube/watch.h"
 #include "local/signals.h"
@@ -30,6 +31,7 @@
 #include "map/callers.h"
 #include "map/opener.h"
 #include "map/site.h"
+#include "map/traffic.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,8 +71,11 @@ struct map {
 	struct kt_error failed; /* the first time */
 	bool looked;		/* there has been an end, or a failure */
 
-	json_t *answers; /* of the shadows */
-	json_t *names;	 /* of callers: see callers.h */
+	json_t *answers;	     /* of the shadows */
+	json_t *names;		     /* of callers: see callers.h */
+	json_t *running;	     /* the sessions, as they were asked last */
+	struct follow *follow;	     /* their events, while a page is there */
+	struct traffic_log *traffic; /* likewise */
 	int64_t ask_due;
 	struct timer beat;
 	bool poke; /* a page has come */
@@ -218,8 +223,21 @@ static json_t *map_age_json(const struct map_age *a, int64_t limit)
 			 a->why[0] ? a->why : NULL);
 }
 
+static int64_t map_second(void)
+{
+	return clock_ns() / NS_SEC;
+}
+
+static void map_say_traffic(struct map *m)
+{
+	board_set(&m->board, BOARD_TRAFFIC,
+		  m->traffic ? traffic_json(m->traffic, m->names, map_second())
+			     : json_null());
+}
+
 static void map_say_age(struct map *m)
 {
+	map_say_traffic(m);
 	board_set(&m->board, BOARD_BEAT,
 		  json_pack("{s:i,s:I,s:o,s:o}", "version", 1, "clock_ms",
 			    (json_int_t)(clock_ns() / NS_MS), "cluster",
@@ -237,6 +255,55 @@ static void map_on_beat(struct timer *t)
 	loop_timer_start(m->app->loop, t, MAP_BEAT, map_on_beat);
 	if (map_is_watched(m))
 		map_say_age(m);
+}
+
+/* --- traffic -------------------------------------------------------------- */
+
+/* A session of another cluster may have a namespace of the same name */
+static bool map_is_ours(const struct map *m, const char *id)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach (m->running, i, s)
+		if (str_eq(json_str(s, "id", NULL), id))
+			return str_eq(json_str(s, "context", NULL),
+				      m->config->context);
+	return false;
+}
+
+static void map_on_traffic(void *user, json_t *event)
+{
+	struct map *m = user;
+
+	if (map_is_ours(m, json_str(event, "session", NULL)))
+		traffic_add(m->traffic, event, map_second());
+}
+
+static void map_on_untold(void *user, const char *id, const char *why)
+{
+	(void)user;
+	if (why)
+		log_debug("map: %s tells no events: %s", id, why);
+}
+
+/* Who is followed makes events, so only while somebody looks */
+static void map_follow(struct map *m, bool on)
+{
+	const struct follow_config cfg = {
+		.loop = m->app->loop,
+		.home = m->app->home,
+		.event = map_on_traffic,
+		.ended = map_on_untold,
+		.user = m,
+	};
+
+	if (on == (m->follow != NULL))
+		return;
+	follow_stop(m->follow);
+	traffic_free(m->traffic);
+	m->traffic = on ? traffic_new(map_second()) : NULL;
+	m->follow = on ? follow_start(&cfg) : NULL;
 }
 
 /* What a command needs to reach the same cluster */
@@ -279,7 +346,8 @@ static void map_ask_sessions(struct map *m)
 				    sessions));
 		site_wake(m->site);
 	}
-	json_decref(sessions);
+	json_decref(m->running);
+	m->running = sessions;
 }
 
 static void map_ask_shadows(struct map *m)
@@ -319,6 +387,7 @@ static void map_serve(struct map *m)
 
 	while (!loop_interrupted(l)) {
 		m->poke = false;
+		map_follow(m, map_is_watched(m));
 		if (!map_is_watched(m)) {
 			if (loop_run_until(l, &m->poke, -1) < 0)
 				break;
@@ -393,6 +462,8 @@ static void map_close(struct map *m)
 {
 	loop_timer_stop(&m->beat);
 	loop_timer_stop(&m->due);
+	map_follow(m, false);
+	json_decref(m->running);
 	site_free(m->site);
 	for (size_t i = 0; i < ARRAY_SIZE(m->watch); i++)
 		kube_watch_stop(m->watch[i]);

@@ -468,6 +468,28 @@ def check_page(tab, sessions):
         print("# seconds:", *(f"{t:.2f}" for t in took))
         assert sorted(took)[len(took) // 2] < 1, took
 
+    @case("what is called: how often, by whom, what fails")
+    def _():
+        mine = f"preview-{os.getpid()}"  # of none that has ended
+        CALLS[mine] = [("web", "10.0.0.7", 200, 3000)] * 3 + [("web", "10.0.0.7", 503, 5000)]
+        CALLS[f"other-{os.getpid()}"] = [("plain", "10.0.0.7", 200, 3000)]
+        cluster([service("plain"), service("web", "X")],
+                [shadow("web-kt-exchange-abcde", "X", user="ann"), pod("front", "10.0.0.7")])
+        stops = [sessions.start("preview"), sessions.start("other", context="another")]
+        cell = ('[...document.querySelectorAll("#rows tr")].find(tr => '
+                'tr.textContent.startsWith("web")).children[%d].textContent')
+        try:
+            # one of four fails
+            tab.wait(f'Math.abs(parseFloat({cell % 5}) / parseFloat({cell % 4}) - 0.25) < 0.06', 40)
+            tab.wait(f'{cell % 6} === "3.5 ms"')
+            tab.wait('document.getElementById("graph").textContent.includes("front")')
+            # nothing is told of a cluster that is not shown
+            assert tab.eval('state.traffic.services.map((s) => s.name)') == ["web"]
+        finally:
+            CALLS.clear()
+            for stop in stops:
+                stop()
+
     @case("by keyboard: filter, choose, the command that takes it, back")
     def _():
         focus = "document.activeElement"
