@@ -442,6 +442,8 @@ function judge() {
 
 function redraw() {
   due = false;
+  // columns of which nothing is known are left out
+  look($("services"), state.traffic ? "" : "untold");
   drawTables();
   draw();
   drawPanel();
