@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 40
-# The map in a real Chromium on the laptop: what is taken and given back, as it
-# happens. Laptop: alice.
+# The map in a real Chromium on the laptop: what is taken, called and given back,
+# as it happens. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats
 
 bats_require_minimum_version 1.5.0
@@ -43,7 +43,7 @@ in_time() {
   [ $((at - $2)) -le 1000 ]
 }
 
-@test "map: a Service that is meshed and given back, and the session, within a second" {
+@test "map: a Service that is meshed, called and given back, and the session, within a second" {
   local url row session at
   serve alice local
   spawn map alice map --no-open
@@ -56,6 +56,7 @@ in_time() {
   (laptop_exec alice "$TOP/test/browser.py" --timeout 60 "$url" \
     "$row.includes('normal') && document.getElementById('live').textContent === 'live'" \
     "$row.includes('meshed') && $row.includes('· there') && $row.includes('version=ann') && $session.includes('mesh-') && $session.includes(' ms')" \
+    "(state.traffic.edges.find(e => e.name === 'web' && e.caller === 'toolbox') || {}).calls > 0" \
     "$row.includes('normal') && !$session.includes('mesh-')") \
     >"$RUN/browser.log" 2>"$RUN/browser.err" 3>&- &
   echo "browser $!" >>"$PIDS"
@@ -69,8 +70,10 @@ in_time() {
     jq -c '[.birdseye.services[] | select(.name == "web").sessions[0] | .rule, .state, .pod]')" = \
     "$(laptop alice "$KTCTL" birdseye -n "$NS" -o json |
       jq -c '[.services[] | select(.name == "web").sessions[0] | .rule, .state, .pod]')" ]
+  in_pod toolbox curl -s -o /dev/null --max-time 5 -H 'VERSION: ann' "http://web.$NS/"
+  eventually 20 seen 3
   leave mesh
   at=$(now_ms)
-  eventually 20 seen 3
-  in_time 3 "$at"
+  eventually 20 seen 4
+  in_time 4 "$at"
 }

@@ -58,6 +58,8 @@ static const struct {
 	{ "kubeconfig", "a path" },
 	{ "context", "a name in a file of the user's" },
 	{ "shadow", "cli/resolve.c looks at it" },
+	{ "applied", "written by 'ktctl apply' itself" },
+	{ "file", "a path" },
 };
 
 static inline bool wrong_is_free_text(const struct option *opt)

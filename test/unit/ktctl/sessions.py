@@ -22,7 +22,7 @@ def session(pid):
             "namespace": "a-namespace-of-a-rather-long-name",
             "since": "2026-01-31T12:00:00Z", "state": state,
             "probe": {"age_us": 5, "latency_us": 1500}, "bytes_in": 1 << 40,
-            "bytes_out": 7, "streams": 3, "reconnects": 0, "last_loss": None,
+            "bytes_out": 7, "streams": 3, "reconnects": 0, "last_loss": None, "copies": None, "faults": [],
             "log": None}
 
 

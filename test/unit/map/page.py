@@ -147,7 +147,8 @@ class Sessions:
                     datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "state": "up", "probe": {"age_us": 900, "latency_us": 1700},
                 "bytes_in": 81234, "bytes_out": 5123, "streams": 3,
-                "reconnects": 0, "last_loss": None, "log": None} | more
+                "reconnects": 0, "last_loss": None, "copies": None,
+                "faults": [], "log": None} | more
         path = self.folder / f"{command}-{os.getpid()}.sock"
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
