@@ -12,7 +12,7 @@
 
 #define COLLECT_PAGE "500"
 /* of who stays: a page as it is parsed is most of all the memory */
-#define COLLECT_PAGE_SMALL "100"
+#define COLLECT_PAGE_SMALL "50"
 #define COLLECT_LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 
 /** struct lister - one list, page by page; several are under way at a time */
