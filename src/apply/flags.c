@@ -73,6 +73,11 @@ static bool apply_flags_is_list(const struct option *opt)
 	}
 }
 
+bool apply_flags_is_repeated(const struct option *opt)
+{
+	return opt->type == VALUE_FAULTS;
+}
+
 struct apply_joined {
 	struct apply_reader *r;
 	const struct option *opt;
@@ -121,8 +126,8 @@ static char *apply_flags_text(struct apply_reader *r, const struct option *opt,
 	return text ? xstrdup(text) : NULL;
 }
 
-int apply_flags_read(struct apply_flags *f, struct apply_reader *r,
-		     const struct option *opt, yaml_node_t *value)
+static int apply_flags_read_one(struct apply_flags *f, struct apply_reader *r,
+				const struct option *opt, yaml_node_t *value)
 {
 	auto_free char *text = apply_flags_text(r, opt, value);
 	struct kt_error why = { 0 };
@@ -134,4 +139,31 @@ int apply_flags_read(struct apply_flags *f, struct apply_reader *r,
 	f->v = xrealloc(f->v, (f->n + 1) * sizeof(*f->v));
 	f->v[f->n++] = (struct apply_flag){ opt, steal_ptr(&text) };
 	return 0;
+}
+
+/* One of a flag that can be given several times */
+struct apply_repeated {
+	struct apply_flags *f;
+	struct apply_reader *r;
+	const struct option *opt;
+};
+
+static int apply_flags_repeat(void *user, const char *key, yaml_node_t *at,
+			      yaml_node_t *value)
+{
+	const struct apply_repeated *x = user;
+
+	(void)key;
+	(void)at;
+	return apply_flags_read_one(x->f, x->r, x->opt, value);
+}
+
+int apply_flags_read(struct apply_flags *f, struct apply_reader *r,
+		     const struct option *opt, yaml_node_t *value)
+{
+	struct apply_repeated x = { f, r, opt };
+
+	return apply_flags_is_repeated(opt) && value->type == YAML_SEQUENCE_NODE
+		       ? reader_walk(r, value, apply_flags_repeat, &x)
+		       : apply_flags_read_one(f, r, opt, value);
 }

@@ -163,6 +163,17 @@ static const char *apply_item_value(const struct apply_building *b,
 	return NULL;
 }
 
+/* One that can be given several times is the job's own only */
+static void apply_item_set_repeated(const struct apply_building *b,
+				    const struct option *opt)
+{
+	for (size_t i = 0; i < b->flags.n; i++)
+		if (b->flags.v[i].opt == opt)
+			strv_take(&b->item->flags,
+				  xasprintf("--%s=%s", opt->name,
+					    b->flags.v[i].text));
+}
+
 static void apply_item_set_flags(const struct apply_building *b,
 				 const struct apply_flags *common,
 				 const struct apply_source *src)
@@ -178,6 +189,10 @@ static void apply_item_set_flags(const struct apply_building *b,
 						 b, common, src, opt, &dir);
 			auto_free char *paths = NULL;
 
+			if (apply_flags_is_repeated(opt)) {
+				apply_item_set_repeated(b, opt);
+				continue;
+			}
 			if (!text)
 				continue;
 			if (strcmp(opt->name, "kubeconfig") == 0)

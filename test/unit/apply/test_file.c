@@ -68,6 +68,9 @@ static const struct good_case {
 	/* the order of keys is none of commands, nor of flags */
 	{ V "forward: [web 80]\nconnect: {dnsPort: 1, mode: sshuttle}\n",
 	  "connect --mode=sshuttle --dnsPort=1; forward | web | 80" },
+	{ V "connect: {fault: [db refuse, 'web:80 latency=1s']}\n",
+	  "connect --fault=db refuse --fault=web:80 latency=1s" },
+	{ V "connect: {fault: db refuse}\n", "connect --fault=db refuse" },
 	{ V "forward:\n- {target: db.prod, ports: [\"5432\", 1:2/udp]}\n",
 	  "forward | db.prod | 5432 | 1:2/udp" },
 	{ V "forward:\n- {ports: 5432, target: db.prod}\n",

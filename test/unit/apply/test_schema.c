@@ -63,6 +63,7 @@ static json_t *schema_of_type(const struct option *opt)
 	case VALUE_PREFIXES:
 	case VALUE_QUOTA:
 	case VALUE_EXPOSE:
+	case VALUE_FAULTS:
 		return schema_list("integer");
 	default:
 		return json_pack("{s:[s,s]}", "type", "string", "integer");
