@@ -70,7 +70,8 @@ is_named() { # NAME URL
   eventually 10 is_named local "http://$ip/c?secret"
   toolbox curl -sS --max-time 5 "http://$ip:81/" || true
   run -0 events --since 60s --timeout 20s --expect 'service=new path=/c answered=local port=80' \
-    --expect 'type=connection answered=nobody port=81'
+    --expect 'type=connection answered=nobody port=81' -o json
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$BATS_TEST_DIRNAME/../../docs/schema/expect.json" <<<"$output"
   leave preview
   wait "$follows"
   jq -se 'any(.path == "/c" and .status == 200 and .answered == "local")' "$RUN/events.out"

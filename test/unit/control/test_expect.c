@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is expected of events, and when it is decided. */
 #include "json.h"
+#include "schema.h"
 
+#include "base/mem.h"
 #include "control/expect.h"
 
 #include <errno.h>
@@ -122,6 +124,20 @@ static void a_count_is_decided_in_time(void **state)
 	}
 }
 
+/* One of the result's list */
+static void fits_schema(const json_t *expected)
+{
+	auto_free char *path =
+		xasprintf("%s/expect.json", getenv("KT_SCHEMA_DIR"));
+	struct schema schema;
+
+	schema_load(&schema, path);
+	if (!schema_fits(&schema, expected,
+			 schema_ref(&schema, "#/$defs/expected")))
+		fail_msg("%s", schema.why);
+	json_decref(schema.root);
+}
+
 static void says_what_was_near(void **state)
 {
 	struct expect *x = expects("name=a kind=good size<3");
@@ -139,6 +155,7 @@ static void says_what_was_near(void **state)
 	assert_non_null(strstr(why, "of 2 more all but kind=good is so, the "
 				    "last has \"bad\""));
 	result = expect_result(x);
+	fits_schema(result);
 	assert_false(json_is_true(json_object_get(result, "met")));
 	near = json_object_get(result, "near");
 	assert_int_equal(json_array_size(near), 3);
