@@ -616,6 +616,7 @@ static void connect_do_undo(struct connect *c)
 	signals_clean_up(c->app->signals);
 	dnscheck_stop(&c->dns);
 	names_free(c->names);
+	faults_stop(c->faults);
 	uplink_free(c->uplink);
 	c->uplink = NULL;
 	proxy_close(c->proxy);

@@ -184,7 +184,8 @@ static void watch_cluster(struct names *n)
 
 /* --- the resolver * ------------------------------------------------------- */
 
-#define SILENCE (30 * NS_SEC) /* longer than the resolver waits */
+/* The resolver has given up by then, and the next question is another one */
+#define SILENCE (DNS_CLUSTER_LIMIT + 100 * NS_MS)
 
 /** struct question - between the resolver and the tunnel */
 struct question {

@@ -21,6 +21,8 @@ struct traffic {
 	struct capture *cap;
 	struct flows udp, ping;
 	struct timer sweep;
+	struct relay_hooks hooks;
+	struct relay_group open; /* connections; some may outlive this */
 };
 
 /* --- TCP ------------------------------------------------------------------ */
@@ -53,17 +55,14 @@ static void on_relay_finish(void *user, int fd)
 {
 	struct traffic *tr = user;
 
-	if (tr->cap)
-		capture_tcp_finish(tr->cap, fd);
-	else
-		close(fd);
+	capture_tcp_finish(tr->cap, fd);
 }
 
 static void on_tcp_accepted(void *user, struct capture_tcp *c, int fd)
 {
-	static const struct relay_hooks hooks = { .finish = on_relay_finish };
+	struct traffic *tr = user;
 
-	dialer_relay(c->user, fd, &hooks, user);
+	dialer_relay(c->user, fd, &tr->hooks, tr);
 }
 
 void traffic_tunnel_up(struct traffic *tr)
@@ -284,6 +283,9 @@ int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
 	int rc;
 
 	tr->loop = loop;
+	relay_group_init(&tr->open);
+	tr->hooks = (struct relay_hooks){ .group = &tr->open,
+					  .finish = on_relay_finish };
 	dialer_init(&tr->dialer, t);
 	tr->dialer.faults = faults;
 	flows_init(&tr->udp, MAX_FLOWS, udp_flow_free);
@@ -310,6 +312,7 @@ void traffic_close(struct traffic *tr)
 	if (!tr)
 		return;
 	loop_timer_stop(&tr->sweep);
+	relay_group_fini(&tr->open);
 	flows_fini(&tr->udp);
 	flows_fini(&tr->ping);
 	cap = tr->cap;

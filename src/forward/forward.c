@@ -498,6 +498,7 @@ static void forward_undo(struct forward *f)
 		forwarding_stop(&f->forwarding[i]);
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_fini(&f->target[i]);
+	faults_stop(f->faults);
 	uplink_free(f->uplink);
 	f->uplink = NULL;
 	if (f->ready)

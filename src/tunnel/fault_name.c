@@ -55,9 +55,17 @@ static void fault_name_take(struct fault_name *n, const uint8_t *msg,
 
 	if (dns_walk_start(&w, msg, len) < 0)
 		return;
-	while (dns_walk_next(&w, &rr) == 1 && n->nfresh < FAULT_NAME_ADDRS) {
+	while (dns_walk_next(&w, &rr) == 1) {
 		if (rr.section != DNS_ANSWER)
 			return;
+		if (n->nfresh == FAULT_NAME_ADDRS) {
+			if (!n->full_once)
+				log_warn("fault: %s has more than %d "
+					 "addresses; the others are not hit",
+					 n->name, FAULT_NAME_ADDRS);
+			n->full_once = true;
+			return;
+		}
 		if (rr.type == DNS_A && rr.rdlen == 4)
 			n->fresh[n->nfresh++] = ipaddr_v4(msg + rr.rdata);
 		else if (rr.type == DNS_AAAA && rr.rdlen == 16)

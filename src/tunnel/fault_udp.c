@@ -120,29 +120,6 @@ static void fault_queue_arm(struct fault_queue *q)
 			fault_queue_on_timer);
 }
 
-/* Jitter may change the order, as on any network; the rate does not. */
-static void fault_queue_put(struct fault_queue *q, int64_t due,
-			    const uint8_t *data, size_t len)
-{
-	struct fault_datagram *d;
-	struct list *at = q->list.prev;
-
-	if (q->held + sizeof(*d) + len > QUEUE_MAX)
-		return;
-	d = malloc(sizeof(*d) + len);
-	if (!d)
-		return;
-	d->due = due;
-	d->len = len;
-	memcpy(d->data, data, len);
-	while (at != &q->list &&
-	       container_of(at, struct fault_datagram, node)->due > due)
-		at = at->prev;
-	list_add_tail(at->next, &d->node);
-	q->held += sizeof(*d) + len;
-	fault_queue_arm(q);
-}
-
 /* When a datagram of @len that comes @after is through */
 static int64_t fault_queue_due(struct fault_queue *q, const struct fault *f,
 			       int64_t after, size_t len)
@@ -156,6 +133,32 @@ static int64_t fault_queue_due(struct fault_queue *q, const struct fault *f,
 		return q->free + after;
 	}
 	return now + after;
+}
+
+/* Jitter may change the order, as on any network; the rate does not. What has
+ * no room is lost, and takes no time of the line. */
+static void fault_queue_put(struct fault_queue *q, const struct fault *f,
+			    int64_t after, const uint8_t *data, size_t len)
+{
+	struct fault_datagram *d;
+	struct list *at = q->list.prev;
+	int64_t due;
+
+	if (q->held + sizeof(*d) + len > QUEUE_MAX)
+		return;
+	d = malloc(sizeof(*d) + len);
+	if (!d)
+		return;
+	due = fault_queue_due(q, f, after, len);
+	d->due = due;
+	d->len = len;
+	memcpy(d->data, data, len);
+	while (at != &q->list &&
+	       container_of(at, struct fault_datagram, node)->due > due)
+		at = at->prev;
+	list_add_tail(at->next, &d->node);
+	q->held += sizeof(*d) + len;
+	fault_queue_arm(q);
 }
 
 /* --- who is hit ----------------------------------------------------------- */
@@ -172,8 +175,7 @@ int fault_udp_out(struct fault_udp *u, const uint8_t *data, size_t len)
 		return -ECONNREFUSED;
 	if (f->act == FAULT_DROP)
 		return 1;
-	fault_queue_put(&u->out, fault_queue_due(&u->out, f, 0, len), data,
-			len);
+	fault_queue_put(&u->out, f, 0, data, len);
 	return 1;
 }
 
@@ -182,12 +184,10 @@ int fault_udp_back(struct fault_udp *u, const uint8_t *data, size_t len)
 	const struct fault *f = u ? faults_pick(u->faults, FAULT_UDP,
 						FAULT_BACK, u->host, &u->to)
 				  : NULL;
-	int64_t delay;
 
 	if (!f)
 		return 0;
-	delay = pace_delay(f, faults_random(u->faults));
-	fault_queue_put(&u->back, fault_queue_due(&u->back, f, delay, len),
+	fault_queue_put(&u->back, f, pace_delay(f, faults_random(u->faults)),
 			data, len);
 	return 1;
 }

@@ -42,12 +42,17 @@ struct faults *faults_new(struct loop *loop, struct tunnel *t,
 	return f;
 }
 
+void faults_stop(struct faults *f)
+{
+	for (size_t i = 0; f && i < f->n; i++)
+		fault_name_stop(&f->name[i]);
+}
+
 void faults_free(struct faults *f)
 {
 	if (!f)
 		return;
-	for (size_t i = 0; i < f->n; i++)
-		fault_name_stop(&f->name[i]);
+	faults_stop(f);
 	strv_fini(&f->search);
 	loop_defer_free(f->loop, f);
 }

@@ -26,6 +26,9 @@ struct faults;
  *  @seed: of what percent and jitter draw; 0: another one each time */
 struct faults *faults_new(struct loop *loop, struct tunnel *t,
 			  const struct fault_list *list, uint64_t seed);
+/** faults_stop() - before tunnel_free(): names are not followed any more; NULL
+ *  is allowed */
+void faults_stop(struct faults *f);
 /** faults_free() - after tunnel_free(), and after all that borrows them;
  *  connections that are slowed down stay so; NULL is allowed */
 void faults_free(struct faults *f);
@@ -57,7 +60,7 @@ uint64_t faults_random(struct faults *f);
 
 /* --- names: fault_name.c -------------------------------------------------- */
 
-#define FAULT_NAME_ADDRS 64
+#define FAULT_NAME_ADDRS 512 /* more are not hit, and a warning says so */
 
 /** struct fault_name - a target's name and the addresses that it has now */
 struct fault_name {
@@ -73,6 +76,7 @@ struct fault_name {
 	char asked[512], full[512]; /* full: that was found, or "" */
 	struct ipaddr addr[FAULT_NAME_ADDRS], fresh[FAULT_NAME_ADDRS];
 	size_t n, nfresh;
+	bool full_once; /* there were more addresses; said already */
 	bool known; /* asked once to the end */
 	int error;  /* of that: 0, -ENOENT, or that DNS does not answer */
 	void (*done)(void *user);
