@@ -19,7 +19,8 @@
 #define PROBE_TRY (500 * NS_MS)
 #define PROBE_AGAIN (150 * NS_MS) /* it was answered, but not by us */
 #define PROBE_MARKED (2 * NS_SEC)
-#define PROBE_GONE (2 * NS_SEC) /* ours has left by then, also far away */
+#define PROBE_GONE (2 * NS_SEC)	      /* ours has left by then, also far away */
+#define PROBE_GONE_SOON (300 * NS_MS) /* of many: who waits there pays it */
 #define PROBE_POLL (10 * NS_MS)
 #define PROBE_REQUEST_MAX 8192
 
@@ -30,6 +31,7 @@ struct arrival_probe {
 	struct uplink *uplink; /* NULL: it did not come up */
 	struct ipport at;      /* what is connected to */
 	bool router;	       /* who arrives is counted there, else here */
+	struct inbound *place; /* of those who are held: of this one, or NULL */
 	int64_t before, now;   /* arrivals; -1: not told */
 	struct tunnel_tcp *tcp;
 	bool dialed, told;
@@ -96,6 +98,8 @@ static void arrival_on_info(void *user, int error,
 /* How many have arrived so far; -1: not told */
 static int64_t arrival_count(struct arrival_probe *p)
 {
+	if (p->place)
+		return (int64_t)inbound_held_ever(p->place);
 	if (!p->router)
 		return (int64_t)p->job->arrivals;
 	p->told = false;
@@ -161,15 +165,16 @@ static void arrival_knock(struct arrival_probe *p)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static void arrival_hold(const struct job *job, struct uplink *u, bool hold)
+/* Whoever is still held after @gone goes on: it is not ours */
+static void arrival_release(const struct job *job, struct inbound *in,
+			    int64_t gone)
 {
-	struct inbound *in = uplink_inbound(u);
-	int64_t end = clock_ns() + PROBE_GONE;
+	int64_t end = clock_ns() + gone;
 
-	while (!hold && inbound_held(in) && clock_ns() < end &&
+	while (inbound_held(in) && clock_ns() < end &&
 	       loop_sleep(job->app->loop, PROBE_POLL) == 0)
 		;
-	inbound_hold(in, hold);
+	inbound_hold(in, false);
 }
 
 static void arrival_warn(const struct arrival_probe *p)
@@ -190,17 +195,18 @@ static void arrival_run(struct arrival_probe *p,
 			void (*more)(struct arrival_probe *p))
 {
 	struct job *job = p->job;
+	struct inbound *in = uplink_inbound(job->uplink);
 
 	p->from = job->shadow;
 	p->uplink = probe_open(job, p->from);
 	if (!p->uplink)
 		return;
-	arrival_hold(job, job->uplink, true);
+	inbound_hold(in, true);
 	arrival_knock(p);
 	if (job->arrival == ARRIVAL_SEEN && more)
 		more(p);
 	uplink_free(p->uplink);
-	arrival_hold(job, job->uplink, false);
+	arrival_release(job, in, PROBE_GONE);
 	if (job->arrival == ARRIVAL_UNSEEN && !loop_interrupted(job->app->loop))
 		arrival_warn(p);
 }
@@ -225,15 +231,8 @@ void probe_pod(struct job *job)
 
 /* --- mode ephemeral: each Pod --------------------------------------------- */
 
-static void arrival_hold_places(const struct job *job,
-				const struct probe_place *v, size_t n,
-				bool hold)
-{
-	for (size_t i = 0; i < n; i++)
-		arrival_hold(job, v[i].uplink, hold);
-}
-
-/* From @from to each of the @n places of @v, until nobody arrives at one */
+/* From @from to each of the @n places of @v, until nobody arrives at one. Its
+ * callers are held while it is its turn, and no others. */
 static void arrival_visit(struct arrival_probe *p, struct shadow_pod *from,
 			  const struct probe_place *v, size_t n)
 {
@@ -243,7 +242,10 @@ static void arrival_visit(struct arrival_probe *p, struct shadow_pod *from,
 		p->job->arrival = ARRIVAL_UNTRIED;
 	for (size_t i = 0; p->uplink && i < n; i++) {
 		p->at = v[i].at;
+		p->place = uplink_inbound(v[i].uplink);
+		inbound_hold(p->place, true);
 		arrival_knock(p);
+		arrival_release(p->job, p->place, PROBE_GONE_SOON);
 		if (p->job->arrival != ARRIVAL_SEEN)
 			break;
 	}
@@ -256,11 +258,9 @@ void probe_places(struct job *job, const struct probe_place *v, size_t n)
 
 	if (!n)
 		return;
-	arrival_hold_places(job, v, n, true);
 	arrival_visit(&p, v[n - 1].shadow, v, n > 1 ? n - 1 : 1);
 	if (n > 1 && job->arrival == ARRIVAL_SEEN)
 		arrival_visit(&p, v[0].shadow, &v[n - 1], 1);
-	arrival_hold_places(job, v, n, false);
 	if (job->arrival == ARRIVAL_UNSEEN && !loop_interrupted(job->app->loop))
 		arrival_warn(&p);
 }

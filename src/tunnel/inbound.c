@@ -403,6 +403,11 @@ size_t inbound_held(const struct inbound *in)
 	return in->calls.nheld;
 }
 
+size_t inbound_held_ever(const struct inbound *in)
+{
+	return in->calls.held_ever;
+}
+
 static void inbound_open_link(struct inbound *in)
 {
 	struct mux_config mcfg = mux_config_default(true);

@@ -129,6 +129,8 @@ void inbound_end_quiet(struct inbound *in, int64_t quiet_ns);
 void inbound_hold(struct inbound *in, bool hold);
 /** inbound_held() - how many are held and still there */
 size_t inbound_held(const struct inbound *in);
+/** inbound_held_ever() - how many were held so far */
+size_t inbound_held_ever(const struct inbound *in);
 /** inbound_attach() - use @c (taken; may be opening still) from now on */
 void inbound_attach(struct inbound *in, struct carrier *c);
 /** inbound_free() - say goodbye: the rules are gone at once, the callers'

@@ -340,6 +340,7 @@ static void call_hold(struct inbound_call *c)
 	c->who.held = true;
 	list_add_tail(&cs->held, &c->node);
 	cs->nheld++;
+	cs->held_ever++;
 	inbound_call_tell(cs, &c->who, 0);
 }
 

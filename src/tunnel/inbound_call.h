@@ -19,7 +19,7 @@ struct inbound_calls {
 	struct relay_group open; /* TCP connections to local ports */
 	bool hold;		 /* who comes now waits */
 	struct list held;	 /* of struct inbound_call */
-	size_t nheld;
+	size_t nheld, held_ever;
 	void (*caller)(void *user, const struct inbound_caller *c);
 	/** event() - what callers ask for; NULL: nobody wants to know */
 	void (*event)(void *user, const struct event *ev);
