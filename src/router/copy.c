@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memlimit.h"
 #include "pipe/pipe.h"
 #include "router/conn.h"
 #include "router/copy_inside.h"
@@ -16,7 +17,7 @@ struct copier {
 	void *user;
 	struct list copies;  /* that are not over */
 	struct list clients; /* that have some */
-	size_t n, bytes;
+	size_t n, bytes, max_n, max_bytes;
 };
 
 static const struct pipe_handler copy_handler;
@@ -65,7 +66,7 @@ static bool copy_account(struct copy *c)
 	c->client->bytes += now - c->bytes;
 	c->bytes = now;
 	return now <= COPY_BYTES && c->client->bytes <= COPY_CLIENT_BYTES &&
-	       co->bytes <= COPY_ALL_BYTES;
+	       co->bytes <= co->max_bytes;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -246,7 +247,7 @@ static struct copy *copy_new(struct router_conn *rc, uint64_t id)
 	struct copy *c = NULL;
 	const struct backend_ref ref = { BACKEND_CLIENT, id };
 
-	if (cl && cl->n < COPY_CLIENT_N && co->n < COPY_ALL_N)
+	if (cl && cl->n < COPY_CLIENT_N && co->n < co->max_n)
 		c = calloc(1, sizeof(*c));
 	if (c)
 		c->pipe = rc->env->open(rc->env, rc->port, ref, &rc->from);
@@ -382,6 +383,21 @@ void copies_abort(struct copies *cs)
 
 /* --- all of them ---------------------------------------------------------- */
 
+/* Where the Pod has little memory copies get a sixteenth of it for what waits,
+ * and as much for their pipes */
+static void copier_bound(struct copier *co)
+{
+	uint64_t part = memlimit_get() / 16;
+
+	co->max_n = COPY_ALL_N;
+	co->max_bytes = COPY_ALL_BYTES;
+	if (!part)
+		return;
+	co->max_bytes = (size_t)MIN((uint64_t)co->max_bytes, part);
+	co->max_n = (size_t)MIN((uint64_t)co->max_n,
+				MAX(part / COPY_PIPE_BYTES, (uint64_t)1));
+}
+
 struct copier *copier_new(struct router_env *env, const struct copier_ops *ops,
 			  void *user)
 {
@@ -392,6 +408,7 @@ struct copier *copier_new(struct router_env *env, const struct copier_ops *ops,
 	co->env = env;
 	co->ops = ops;
 	co->user = user;
+	copier_bound(co);
 	list_init(&co->copies);
 	list_init(&co->clients);
 	return co;

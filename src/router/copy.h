@@ -19,7 +19,7 @@
  *
  *   a copy     COPY_BYTES wait, a stall of COPY_STALL_NS ends it
  *   a client   COPY_CLIENT_N copies at once, COPY_CLIENT_BYTES in them
- *   a router   COPY_ALL_N, COPY_ALL_BYTES
+ *   a router   COPY_ALL_N, COPY_ALL_BYTES, and a part of the Pod's memory
  *   an answer  COPY_ANSWER bytes are read, then the connection is reset
  *
  * A copy has one field more, COPY_FIELD; a request that has it is not copied
@@ -36,6 +36,7 @@
 #define COPY_CLIENT_BYTES ((size_t)16 << 20)
 #define COPY_ALL_N 128
 #define COPY_ALL_BYTES ((size_t)32 << 20)
+#define COPY_PIPE_BYTES ((size_t)128 << 10) /* of a pipe to a laptop */
 #define COPY_ANSWER ((size_t)1 << 20)
 #define COPY_STALL_NS (30 * NS_SEC)
 

@@ -66,6 +66,7 @@ struct http1 {
 	/* the request */
 	struct buf head; /* as it goes on */
 	size_t head_sent;
+	bool copied; /* who wants a copy has the head */
 	struct http1_flow body;
 	size_t body_ok; /* checked, at the front of caller.in */
 	bool to_head, connect, upgrade, safe, idempotent, old;
@@ -320,7 +321,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->keep = http1_head_persists(h);
 	c->old = h->minor == 0;
 	c->body_ok = c->answer_ok = c->head_sent = 0;
-	c->in_answer = c->answered = c->heard = false;
+	c->in_answer = c->answered = c->heard = c->copied = false;
 	c->tries = 0;
 	c->error = 0;
 	buf_reset(&c->head);
@@ -333,8 +334,6 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->state = EXCHANGE;
 	http1_choose(c, h);
 	pipe_end_take(&c->caller, len);
-	if (c->copies.first)
-		http1_copy(c);
 	http1_route(c);
 }
 
@@ -456,6 +455,9 @@ static void push(struct http1 *c)
 		if (rc <= 0)
 			return;
 	}
+	if (c->copies.first && !c->copied)
+		http1_copy(c);
+	c->copied = true;
 	if (check_body(c) < 0) {
 		http1_answer(c, 400, "Bad Request",
 			     "the request's body is broken");

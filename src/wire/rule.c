@@ -496,7 +496,9 @@ static bool term_has(const struct rule_match *m, const struct rule_term *t,
 	if (t->kind == RULE_ENV) {
 		char name[ENVMARK_MAX];
 
-		return envmark_of(req, name) && envmark_within(name, value);
+		return (envmark_of(req, name) && envmark_within(name, value)) ||
+		       is_named_ahead(req, "x-virtual-env") ||
+		       is_named_ahead(req, "version");
 	}
 	return rule_has_mark(m, t, req) ||
 	       (t->kind == RULE_HEADER &&

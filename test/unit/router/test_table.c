@@ -314,6 +314,19 @@ static uint64_t asked(const char *field, const char *value)
 	return table_choose(t, 80, false, &req, 0);
 }
 
+static uint64_t ahead(const char *field)
+{
+	const struct rule_field f[] = {
+		{ slice_of("access-control-request-method"), slice_of("GET") },
+		{ slice_of("access-control-request-headers"), slice_of(field) },
+	};
+	const struct rule_request req = {
+		slice_of("OPTIONS"), { "/", 1 }, f, 2
+	};
+
+	return table_choose(t, 80, false, &req, 0);
+}
+
 static void the_nearest_environment(void **state)
 {
 	uint64_t dev = table_join(t), me = table_join(t), own = table_join(t);
@@ -348,6 +361,9 @@ static void the_nearest_environment(void **state)
 	assert_int_equal(asked("version", "dev.x"), own);
 	assert_int_equal(asked("version", "dev.y"), dev);
 	assert_int_equal(asked("version", "prod"), all);
+	/* a preflight names the header, and not its value */
+	assert_int_equal(ahead("x-virtual-env"), me);
+	assert_int_equal(ahead("content-type"), all);
 	/* who is gone is answered for by the one above */
 	table_leave(t, me);
 	assert_int_equal(asked("baggage", "kt-env=dev.p.me"), dev);
