@@ -52,6 +52,7 @@ struct port {
 	uint16_t bound;	       /* item.port, or where callers are led to */
 	struct origin *origin; /* NULL: none */
 	struct listener listener;
+	struct timer reopen; /* of one that could not be listened on again */
 	struct serve_udp *udp;
 	bool draining; /* the Service leads elsewhere */
 	bool closed;   /* not listened on: its laptop refuses everybody */
@@ -373,17 +374,32 @@ static void serve_redirect(struct serve *sv)
 	redirector_set(sv->redirector, v, n);
 }
 
+static void serve_on_reopen(struct timer *t);
+
+/* A connection of ours may have the port as its own meanwhile: tried again,
+ * until it has ended */
 static void serve_close(struct port *p, bool close)
 {
 	struct kt_error err = { 0 };
 
 	if (close == p->closed || p->item.udp || p->item.redirect)
 		return;
-	if (close)
+	if (close) {
 		listener_stop(&p->listener);
-	else if (listen_at(p, p->bound, &err) < 0)
+	} else if (listen_at(p, p->bound, &err) < 0) {
 		log_err("%s", err.msg);
+		loop_timer_start(p->serve->sh->loop, &p->reopen, NS_SEC,
+				 serve_on_reopen);
+		return;
+	}
 	p->closed = close;
+}
+
+static void serve_on_reopen(struct timer *t)
+{
+	struct port *p = container_of(t, struct port, reopen);
+
+	serve_close(p, laptop_port_closed(p->serve->sh, p->item.port));
 }
 
 void serve_rules_changed(struct serve *sv)
@@ -456,8 +472,10 @@ void serve_free(struct serve *sv)
 {
 	if (!sv)
 		return;
-	for (size_t i = 0; i < sv->nports; i++)
+	for (size_t i = 0; i < sv->nports; i++) {
 		listener_stop(&sv->port[i]->listener);
+		loop_timer_stop(&sv->port[i]->reopen);
+	}
 	while (!list_empty(&sv->callers))
 		serve_caller_free(container_of(sv->callers.next,
 					       struct serve_caller, node));
