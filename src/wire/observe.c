@@ -84,13 +84,13 @@ static void observer_tell_connection(struct observer *o, enum event_proto proto)
 }
 
 /* Nothing more is understood. The requests so far have come, and what became
- * of them nobody knows. */
+ * of them nobody knows. What is left is told as a connection, or requests that
+ * follow would be missing without a word. */
 static void observer_give_up(struct observer *o)
 {
-	if (!o->is_http)
-		observer_tell_connection(o, EVENT_TCP);
 	while (o->npending)
 		observer_tell(o, EVENT_LOCAL, 0, -1);
+	observer_tell_connection(o, EVENT_TCP);
 	observer_stop(o);
 }
 
@@ -151,7 +151,9 @@ static int observe_answer_head(struct observer *o, const struct http1_head *h,
 	if (h->status == 101 || (connect && h->status / 100 == 2))
 		return 1;
 	kind = http1_passed_body(h, to_head, &length);
-	if (kind < 0 || kind == HTTP1_UNTIL_EOF || http1_is_odd(h))
+	if (http1_is_odd(h))
+		return -EBADMSG; /* perhaps it goes on, perhaps not */
+	if (kind < 0 || kind == HTTP1_UNTIL_EOF)
 		return 1;
 	http1_flow_start(&o->answer.body, kind, length);
 	o->answer.body.chunks.lenient = true;

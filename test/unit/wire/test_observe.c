@@ -125,7 +125,9 @@ static void tells_of_requests_without_an_answer(void **state)
 	(void)state;
 	assert_tells(lines, "request http/1 nobody GET /a 0;");
 	assert_int_equal(last.latency, -1);
-	assert_tells(broken, "request http/1 local GET /a 0;");
+	/* and of what follows, that it is not followed */
+	assert_tells(broken, "request http/1 local GET /a 0;"
+			     "connection tcp local   0;");
 }
 
 static void stops_where_another_protocol_begins(void **state)
@@ -192,8 +194,9 @@ static void is_bounded(void **state)
 		observer_ask(o, (const uint8_t *)request, strlen(request), 0);
 	observer_free(o);
 	assert_int_equal(strlen(told),
-			 OBSERVE_PENDING *
-				 strlen("request http/1 local GET /a 0;"));
+			 OBSERVE_PENDING * strlen("request http/1 local GET /a "
+						  "0;") +
+				 strlen("connection tcp local   0;"));
 }
 
 int main(void)
