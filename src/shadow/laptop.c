@@ -131,6 +131,11 @@ bool laptop_is_suspended(const struct laptop *l)
 	return l->suspended;
 }
 
+bool laptop_has_rules(const struct laptop *l)
+{
+	return table_serves(l->sh->table, l->id);
+}
+
 size_t laptop_controls(const struct laptop *l)
 {
 	return l && l->control ? 1 : 0;

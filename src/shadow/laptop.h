@@ -44,6 +44,8 @@ void laptop_up(struct laptop *l, bool resumed);
 void laptop_lost(struct laptop *l, int64_t silent_ns);
 /** laptop_is_suspended() - it is lost for longer than its grace time */
 bool laptop_is_suspended(const struct laptop *l);
+/** laptop_has_rules() - it serves something, be it suspended */
+bool laptop_has_rules(const struct laptop *l);
 /** laptop_controls() - how many of its streams are no caller's; NULL: none */
 size_t laptop_controls(const struct laptop *l);
 

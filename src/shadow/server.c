@@ -130,7 +130,16 @@ static void note_idle(struct server *sv)
 }
 
 /* Who is away for longer than its grace time is not waited for; nor is one away
- * that serves nobody: a look at the shadow, whose goodbye was lost. */
+ * that serves nothing, a look at the shadow or a laptop that has taken its rules
+ * back: its goodbye was lost, as happens where a port-forward ends just then. */
+static bool client_is_here(const struct client *c)
+{
+	if (!c->lost)
+		return !c->laptop || !laptop_is_suspended(c->laptop);
+	return c->laptop && laptop_has_rules(c->laptop) &&
+	       !laptop_is_suspended(c->laptop);
+}
+
 static bool nobody_is_here(const struct server *sv)
 {
 	struct list *n;
@@ -138,7 +147,7 @@ static bool nobody_is_here(const struct server *sv)
 	list_for_each (n, &sv->sh.clients) {
 		const struct client *c = container_of(n, struct client, node);
 
-		if (c->laptop ? !laptop_is_suspended(c->laptop) : !c->lost)
+		if (client_is_here(c))
 			return false;
 	}
 	return true;
@@ -181,8 +190,10 @@ static void server_on_lost(void *user, const struct kt_error *why)
 
 	log_debug("client lost: %s", why->msg);
 	c->lost = clock_ns() - silent;
-	if (c->laptop)
-		laptop_lost(c->laptop, silent);
+	if (!c->laptop)
+		return;
+	laptop_lost(c->laptop, silent);
+	c->server->left = clock_ns();
 }
 
 static void server_on_dead(void *user, const struct kt_error *why)

@@ -1009,71 +1009,8 @@ static void more_callers_than_room(void **state)
 	rig_stop(&rig);
 }
 
-/* --- life ----------------------------------------------------------------- */
-
-static bool still_runs(int64_t ns)
-{
-	(void)!loop_sleep(rig.loop, ns);
-	return waitpid(rig.shadow, NULL, WNOHANG) == 0;
-}
-
-static void lives_as_long_as_it_is_needed(void **state)
-{
-	char spec[80];
-	struct laptop l;
-	int64_t begin;
-
-	(void)state;
-	/* no origin: while a laptop is here */
-	port = free_port();
-	port2 = free_port();
-	snprintf(spec, sizeof(spec), "%u", port);
-	start_with(spec);
-	laptop_new(&l, "ann", 1, all(port), NULL);
-	tunnel_free(rig.tunnel);
-	assert_true(still_runs(2500 * NS_MS));
-	laptop_free(&l);
-	begin = clock_ns();
-	while (still_runs(50 * NS_MS))
-		assert_true(clock_ns() - begin < 6 * NS_SEC);
-	loop_free(rig.loop);
-	/* an origin: for ever */
-	snprintf(spec, sizeof(spec), "%u=127.0.0.1:1", port);
-	start_with(spec);
-	tunnel_free(rig.tunnel);
-	assert_true(still_runs(3500 * NS_MS));
-	rig.tunnel = NULL;
-	rig_stop(&rig);
-}
-
 /* Who is held is told, and not connected to the local program; who gives up
  * meanwhile was never seen by it */
-/* Who only looked at it, and whose goodbye was lost, is not waited for */
-static void once_all_have_left(void **state)
-{
-	static char once[] = "--once";
-	char spec[80];
-	struct laptop l;
-	int64_t begin;
-
-	(void)state;
-	port = free_port();
-	port2 = free_port();
-	snprintf(spec, sizeof(spec), "%u=127.0.0.1:1", port);
-	start_also = once;
-	start_with(spec);
-	start_also = NULL;
-	laptop_new(&l, "ann", 1, all(port), NULL);
-	tunnel_attach(rig.tunnel, sockcarrier_new(rig.loop, dead_socket()));
-	assert_true(still_runs(2500 * NS_MS));
-	laptop_free(&l);
-	begin = clock_ns();
-	while (still_runs(50 * NS_MS))
-		assert_true(clock_ns() - begin < 10 * NS_SEC);
-	tunnel_free(rig.tunnel);
-	loop_free(rig.loop);
-}
-
 static void held_callers(void **state)
 {
 	struct laptop l;
@@ -1178,8 +1115,6 @@ int main(void)
 		cmocka_unit_test(tells_who_is_here),
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(more_callers_than_room),
-		cmocka_unit_test(lives_as_long_as_it_is_needed),
-		cmocka_unit_test(once_all_have_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
