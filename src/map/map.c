@@ -29,6 +29,7 @@
 #include "local/signals.h"
 #include "map/board.h"
 #include "map/callers.h"
+#include "map/flags.h"
 #include "map/opener.h"
 #include "map/site.h"
 #include "map/traffic.h"
@@ -306,29 +307,13 @@ static void map_follow(struct map *m, bool on)
 	m->follow = on ? follow_start(&cfg) : NULL;
 }
 
-/* What a command needs to reach the same cluster */
-static json_t *map_flags(const struct map *m)
-{
-	json_t *flags = json_array();
-
-	if (m->o->global.kubeconfig) {
-		json_array_append_new(flags, json_string("--kubeconfig"));
-		json_array_append_new(flags,
-				      json_string(m->o->global.kubeconfig));
-	}
-	if (m->o->global.context) {
-		json_array_append_new(flags, json_string("--context"));
-		json_array_append_new(flags, json_string(m->o->global.context));
-	}
-	return flags;
-}
-
 static void map_say_what(struct map *m)
 {
 	board_set(&m->board, BOARD_MAP,
 		  json_pack("{s:i,s:s,s:s?,s:s,s:o}", "version", 1, "program",
 			    KT_VERSION, "context", m->config->context,
-			    "namespace", m->look.ns, "flags", map_flags(m)));
+			    "namespace", m->look.ns, "flags",
+			    flags_new(m->config)));
 }
 
 /* --- in turn -------------------------------------------------------------- */

@@ -503,8 +503,10 @@ def check_page(tab, sessions):
         tab.key("Enter", "\r")
         tab.wait('document.getElementById("panel").open')
         text = tab.eval('document.getElementById("commands").textContent')
-        for want in ("ktctl mesh plain --expose 8080 -n shop",
-                     "ktctl exchange plain --expose 8080 -n shop"):
+        # wherever it is pasted
+        there = f"-n shop --context fake --kubeconfig {work}/kubeconfig"
+        for want in ("ktctl mesh plain --expose 8080 " + there,
+                     "ktctl exchange plain --expose 8080 " + there):
             assert want in text, text
         assert "recover" not in text
         tab.eval('document.getElementById("mark").focus()')
