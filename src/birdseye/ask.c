@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 #include "birdseye/rows.h"
 #include "carrier/carriers.h"
@@ -45,11 +46,26 @@ struct ask_question {
 
 /* --- the answer ----------------------------------------------------------- */
 
+/* Words are any bytes, a document is UTF-8: what is not is shown as \xff, so
+ * that each line leaves something, and nobody gets the next one's rules */
+static json_t *ask_word(const char *text)
+{
+	json_t *word = json_string(text);
+	size_t n = strlen(text), size = 4 * n + 1;
+	auto_free char *clean = NULL;
+
+	if (word)
+		return word;
+	clean = xmalloc(size);
+	print_clean(clean, size, text, n);
+	return json_string(clean);
+}
+
 static void ask_take_who(json_t *client, const struct clientline *l)
 {
-	json_object_set_new(client, "command", json_string(l->command));
-	json_object_set_new(client, "user", json_string(l->word));
-	json_object_set_new(client, "machine", json_string(l->machine));
+	json_object_set_new(client, "command", ask_word(l->command));
+	json_object_set_new(client, "user", ask_word(l->word));
+	json_object_set_new(client, "machine", ask_word(l->machine));
 }
 
 static void ask_take_line(json_t *answer, const struct clientline *l)
@@ -59,12 +75,12 @@ static void ask_take_line(json_t *answer, const struct clientline *l)
 	char match[RULE_MATCH_MAX];
 
 	if (l->kind == CLIENTLINE_SHADOW)
-		json_object_set_new(answer, "version", json_string(l->word));
+		json_object_set_new(answer, "version", ask_word(l->word));
 	else if (l->kind == CLIENTLINE_CLIENT)
 		json_array_append_new(
-			clients, json_pack("{s:b,s:i,s:s,s:[]}", "inbound",
+			clients, json_pack("{s:b,s:i,s:o,s:[]}", "inbound",
 					   l->inbound, "away", (int)l->away,
-					   "user", l->word, "rules"));
+					   "user", ask_word(l->word), "rules"));
 	else if (l->kind == CLIENTLINE_RULE && last)
 		json_array_append_new(
 			json_object_get(last, "rules"),

@@ -2,6 +2,7 @@
 #include "map/board.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -45,11 +46,14 @@ static bool board_is_same(const struct board_text *a,
 
 bool board_set(struct board *f, enum board_part part, json_t *value)
 {
-	char *json = json_dumps(value, JSON_COMPACT);
+	char *json = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY)
+			   : NULL;
 	struct board_text *t =
-		json ? board_text_new(board_names[part], json) : NULL;
-	bool same = !t || board_is_same(f->part[part], t);
+		board_text_new(board_names[part], json ? json : "null");
+	bool same = board_is_same(f->part[part], t);
 
+	if (!json && !same)
+		log_err("map: %s cannot be told", board_names[part]);
 	free(json);
 	json_decref(value);
 	if (same) {

@@ -45,7 +45,8 @@ struct board_seen {
 };
 
 void board_fini(struct board *f);
-/** board_set() - @value is taken; true: it is another one than before */
+/** board_set() - @value is taken; true: it is another one than before. NULL, or
+ *  what cannot be written: null is told, and logged; nothing old stays */
 bool board_set(struct board *f, enum board_part part, json_t *value);
 /** board_next() - what has changed first since @seen (returned; NULL: nothing)
  */

@@ -84,15 +84,23 @@ struct map {
 
 /* --- the cluster ---------------------------------------------------------- */
 
+/* Servers and proxies write @why in any encoding, and it may be cut anywhere */
+static void map_fail(struct map_age *a, const char *why)
+{
+	print_clean(a->why, sizeof(a->why), why, strlen(why));
+}
+
 static void map_publish(struct map *m)
 {
 	int64_t now = look_now(&m->look);
+	json_t *view;
 
 	if (!m->cluster.good)
 		return;
-	if (board_set(&m->board, BOARD_BIRDSEYE,
-		      look_view(&m->look, &m->c, m->answers, now)) &&
-	    m->site)
+	view = look_view(&m->look, &m->c, m->answers, now);
+	if (!view)
+		map_fail(&m->cluster, "what was read cannot be shown");
+	if (board_set(&m->board, BOARD_BIRDSEYE, view) && m->site)
 		site_wake(m->site);
 }
 
@@ -135,8 +143,7 @@ static void map_on_collected(void *user, int rc, struct collection *c,
 		m->cluster = (struct map_age){ .good = clock_ns() };
 		map_publish(m);
 	} else {
-		snprintf(m->cluster.why, sizeof(m->cluster.why), "%s",
-			 err->msg);
+		map_fail(&m->cluster, err->msg);
 		if (!m->looked)
 			m->failed = *err;
 	}

@@ -593,6 +593,30 @@ static void answers(void **state)
 		assert_null(ask_answer(bad[i], strlen(bad[i])));
 }
 
+/* A name in Latin-1: the client is there, and its rules are its own */
+static void answers_in_any_bytes(void **state)
+{
+	static const char text[] =
+		HEAD("120") "shadow 1%FF\n"
+			    "client in here ann\nrule 80 all\n"
+			    "client in 7 J%FCrg\nrule 81 header:v=%E4\n"
+			    "client out here\nwho connect %80 b%C3\n";
+	json_t *a = ask_answer(text, strlen(text)), *want;
+
+	(void)state;
+	assert_non_null(a);
+	want = json_quoted(
+		"{'version': '1\\\\xff', 'clients': [{'inbound': true, 'away': "
+		"-1, 'user': 'ann', 'rules': ['all']}, {'inbound': true, "
+		"'away': 7, 'user': 'J\\\\xfcrg', 'rules': "
+		"['header:v=%E4']}, {'inbound': false, 'away': -1, 'user': "
+		"'\\\\x80', 'command': 'connect', 'machine': 'b\\\\xc3', "
+		"'rules': []}]}");
+	assert_true(json_equal(a, want));
+	json_decref(want);
+	json_decref(a);
+}
+
 static void asked_are_ours_that_run(void **state)
 {
 	json_t *pods =
@@ -651,6 +675,7 @@ int main(void)
 		cmocka_unit_test(connectors),
 		cmocka_unit_test(users_of_shadows),
 		cmocka_unit_test(answers),
+		cmocka_unit_test(answers_in_any_bytes),
 		cmocka_unit_test(asked_are_ours_that_run),
 		cmocka_unit_test(yaml_is_the_same),
 	};

@@ -49,6 +49,22 @@ static void test_events(void **state)
 	board_fini(&b);
 }
 
+/* What cannot be written is not there: nothing old passes for it */
+static void test_untold(void **state)
+{
+	struct board_seen seen = { 0 };
+	struct board b = { 0 };
+
+	(void)state;
+	assert_true(board_set(&b, BOARD_BEAT, json_pack("{s:i}", "n", 1)));
+	assert_true(
+		board_set(&b, BOARD_BEAT, json_pack("{s:s}", "n", "J\xfcrg")));
+	comes(&b, &seen, "event: beat\ndata: null\n\n");
+	assert_false(board_set(&b, BOARD_BEAT, NULL));
+	assert_false(board_set(&b, BOARD_BEAT, json_null()));
+	board_fini(&b);
+}
+
 /* A text that is under way stays as it is */
 static void test_under_way(void **state)
 {
@@ -90,6 +106,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_untold),
 		cmocka_unit_test(test_under_way),
 		cmocka_unit_test(test_state),
 	};
