@@ -18,6 +18,7 @@
 
 #define SITE_BLOCK 16384 /* of a stream, at a time */
 #define SITE_HEAD_MAX 32768
+#define SITE_IDLE_MS 1000u
 
 struct site {
 	struct loop *loop;
@@ -193,6 +194,14 @@ static enum MHD_Result site_on_field(void *cls, enum MHD_ValueKind kind,
 	return MHD_YES;
 }
 
+/* It knows the token, so it may be quiet for longer */
+static void site_trust(struct MHD_Connection *conn)
+{
+	if (MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT,
+				      (unsigned int)SITE_SILENT_S) != MHD_YES)
+		log_debug("map: a connection's time cannot be set");
+}
+
 static enum MHD_Result site_on_request(void *cls, struct MHD_Connection *conn,
 				       const char *url, const char *method,
 				       const char *version, const char *upload,
@@ -200,13 +209,17 @@ static enum MHD_Result site_on_request(void *cls, struct MHD_Connection *conn,
 {
 	struct guard_request r = { .method = method, .path = url };
 	struct site *w = cls;
+	enum guard_answer answer;
 
 	(void)version;
 	(void)upload;
 	(void)upload_size;
 	(void)con_cls;
 	MHD_get_connection_values(conn, MHD_HEADER_KIND, site_on_field, &r);
-	switch (guard_check(&w->guard, &r)) {
+	answer = guard_check(&w->guard, &r);
+	if (answer != GUARD_FORBIDDEN && answer != GUARD_NOT_FOUND)
+		site_trust(conn);
+	switch (answer) {
 	case GUARD_PAGE:
 		return site_answer_page(w, conn);
 	case GUARD_EVENTS:
@@ -239,17 +252,18 @@ static void KT_PRINTF(2, 0) site_on_log(void *cls, const char *fmt, va_list ap)
 
 static void site_on_timer(struct timer *t);
 
+/* Even if nothing is due it is run: while there are too many connections it
+ * does not listen, and begins again only in a later run than the one in which
+ * the last of them went. */
 static void site_run(struct site *w)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
 	MHD_run(w->daemon);
-	if (MHD_get_timeout(w->daemon, &ms) == MHD_YES)
-		loop_timer_start(w->loop, &w->timer,
-				 (int64_t)MIN(ms, 60000) * NS_MS,
-				 site_on_timer);
-	else
-		loop_timer_stop(&w->timer);
+	if (MHD_get_timeout(w->daemon, &ms) != MHD_YES)
+		ms = SITE_IDLE_MS;
+	loop_timer_start(w->loop, &w->timer,
+			 (int64_t)MIN(ms, SITE_IDLE_MS) * NS_MS, site_on_timer);
 }
 
 static void site_on_timer(struct timer *t)
@@ -312,9 +326,9 @@ static int site_serve(struct site *w, int fd)
 		MHD_OPTION_EXTERNAL_LOGGER, site_on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned int)SITE_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned int)SITE_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)SITE_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_END);
+		(unsigned int)SITE_STRANGER_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SITE_HEAD_MAX,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!w->daemon) {
 		close(fd);
 		return -EIO;

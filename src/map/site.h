@@ -13,12 +13,14 @@
  * our loop's. It listens on 127.0.0.1 at a port that the kernel chooses, and
  * answers what guard.h lets pass with the page, the state, or the stream of
  * events. The number of connections and of streams is bounded; one that takes
- * nothing for SITE_SILENT_S is closed. It changes nothing, anywhere.
+ * nothing for SITE_SILENT_S is closed, and one that has not shown the token
+ * yet after SITE_STRANGER_S. It changes nothing, anywhere.
  */
 
-#define SITE_CONNECTIONS 32
+#define SITE_CONNECTIONS 128
 #define SITE_STREAMS 16
 #define SITE_SILENT_S 20
+#define SITE_STRANGER_S 5
 
 struct board;
 struct loop;

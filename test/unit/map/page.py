@@ -368,6 +368,14 @@ def check_requests(shown):
                     s.recv(100)
         assert shown.ask()[0].status == 200
 
+    @case("connections that ask for nothing keep nobody out")
+    def _():
+        with contextlib.ExitStack() as stack:
+            for _ in range(200):
+                stack.enter_context(socket.create_connection(("127.0.0.1", shown.port), 10))
+            time.sleep(1)
+            assert shown.ask()[0].status == 200
+
     @case("the state is as docs/schema says")
     def _():
         with socket.create_connection(("127.0.0.1", shown.port), 10) as s:
