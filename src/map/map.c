@@ -290,7 +290,9 @@ static void map_on_traffic(void *user, json_t *event)
 
 static void map_on_untold(void *user, const char *id, const char *why)
 {
-	(void)user;
+	struct map *m = user;
+
+	traffic_ended(m->traffic, id);
 	if (why)
 		log_debug("map: %s tells no events: %s", id, why);
 }

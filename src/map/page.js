@@ -5,6 +5,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SILENT_MS = 3000;   // three beats that did not come
+const LOST_MS = 10000;    // the rates are of so long
 const GRAPH_MAX = 40;     // Services in the picture; the table has all
 const DEEP = 5;           // Services that call each other, one behind the other
 const USUAL = ["selector", "auto", "preview"]; // modes that nobody needs to be told of
@@ -94,6 +95,14 @@ function key(s) {
 
 // by Service, made when it comes
 let traffic = new Map();
+
+let lost = -Infinity;     // when events were dropped last, by our clock
+
+// the numbers are too low until these seconds have passed
+function noteTraffic(before, now) {
+  traffic = new Map((now && now.services || []).map((t) => [key(t), t]));
+  if (before && now && now.dropped > before.dropped) lost = performance.now();
+}
 
 // a second of what was counted in all of them
 function per(n) {
@@ -200,7 +209,8 @@ function drawTables() {
   say($("services-count"), list.length === all.length
     ? all.length + " in all, " + held + " taken"
     : list.length + " of " + all.length);
-  table($("rows"), list, key, buildService, fillService, (k) => traffic.get(k));
+  table($("rows"), list, key, buildService, fillService,
+    (k) => traffic.has(k) && [traffic.get(k), state.traffic.seconds]);
 
   const sessions = state.status ? state.status.sessions : [];
   const up = sessions.filter((s) => s.state === "up").length;
@@ -283,8 +293,11 @@ function draw() {
   const x = columns.map((_, c) => many === 1 ? 2 : 2 + c * (wide - box.w - 4) / (many - 1));
   const text = JSON.stringify([wide, nodes.map((n) => [n.id, n.note, n.look]), edges]);
 
-  say($("graph-note"), list.length ? (left ? left + " more are in the table" : "")
-    : "Nothing is taken, and no request has been seen.");
+  const notes = [];
+  if (!list.length) notes.push("Nothing is taken, and no request has been seen.");
+  if (left) notes.push(left + " more are in the table");
+  if (performance.now() - lost < LOST_MS) notes.push("Not all requests could be counted: there are more than is shown");
+  say($("graph-note"), notes.join(" · "));
   if (draw.before === text) return;
   draw.before = text;
   const focus = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.id;
@@ -470,10 +483,11 @@ function listen() {
   const source = new EventSource("events");
   for (const name of Object.keys(state))
     source.addEventListener(name, (ev) => {
+      const before = state[name];
       state[name] = JSON.parse(ev.data);
       came[name] = performance.now();
       if (name === "map") drawWhere();
-      if (name === "traffic") traffic = new Map((state.traffic && state.traffic.services || []).map((t) => [key(t), t]));
+      if (name === "traffic") noteTraffic(before, state.traffic);
       schedule();
     });
   // a browser gives up for good after an answer that is none

@@ -17,12 +17,13 @@ struct traffic_second {
 struct traffic_edge {
 	char *ns, *service, *from;
 	int64_t last;
-	struct traffic_second v[TRAFFIC_WINDOW];
+	struct traffic_second v[TRAFFIC_WINDOW + 1]; /* and the present one */
 };
 
 struct traffic_log {
 	int64_t began;
-	json_t *slots; /* "NAMESPACE/SERVICE FROM": place in @edge */
+	json_t *slots;	 /* "NAMESPACE/SERVICE FROM": place in @edge */
+	json_t *tellers; /* "NAMESPACE/SERVICE": the session that counts */
 	struct traffic_edge *edge;
 	size_t n;
 	json_int_t dropped;
@@ -34,7 +35,8 @@ struct traffic_log *traffic_new(int64_t now)
 
 	t->began = now;
 	t->slots = json_object();
-	t->edge = xcalloc(TRAFFIC_EDGES + 1, sizeof(*t->edge));
+	t->tellers = json_object();
+	t->edge = xcalloc(TRAFFIC_EDGES + TRAFFIC_REST, sizeof(*t->edge));
 	return t;
 }
 
@@ -53,6 +55,7 @@ void traffic_free(struct traffic_log *t)
 		traffic_edge_fini(&t->edge[i]);
 	free(t->edge);
 	json_decref(t->slots);
+	json_decref(t->tellers);
 	free(t);
 }
 
@@ -61,7 +64,8 @@ static char *traffic_key(const char *ns, const char *service, const char *from)
 	return xasprintf("%s/%s %s", ns, service, from);
 }
 
-/* NULL: there are too many */
+/* NULL: there are too many. What is left at the end is for callers that are
+ * not told apart. */
 static struct traffic_edge *traffic_edge_of(struct traffic_log *t,
 					    const char *ns, const char *service,
 					    const char *from)
@@ -72,7 +76,7 @@ static struct traffic_edge *traffic_edge_of(struct traffic_log *t,
 
 	if (slot)
 		return &t->edge[json_integer_value(slot)];
-	if (t->n == TRAFFIC_EDGES)
+	if (t->n >= TRAFFIC_EDGES + (*from ? 0 : TRAFFIC_REST))
 		return NULL;
 	e = &t->edge[t->n];
 	*e = (struct traffic_edge){ xstrdup(ns), xstrdup(service),
@@ -90,22 +94,47 @@ static bool traffic_is_failed(const json_t *event)
 	       str_eq(by, "router") || str_eq(by, "nobody");
 }
 
-static void traffic_count(struct traffic_edge *e, const json_t *event,
-			  int64_t now)
+static bool traffic_is_local(const json_t *event)
 {
-	struct traffic_second *s = &e->v[now % TRAFFIC_WINDOW];
-	const json_t *latency = json_object_get(event, "latency_us");
+	return str_eq(json_str(event, "answered", NULL), "local");
+}
+
+static struct traffic_second *traffic_now(struct traffic_edge *e, int64_t now)
+{
+	struct traffic_second *s = &e->v[now % (TRAFFIC_WINDOW + 1)];
 
 	if (s->at != now)
 		*s = (struct traffic_second){ .at = now };
+	e->last = now;
+	return s;
+}
+
+static void traffic_count(struct traffic_second *s, const json_t *event)
+{
+	const json_t *latency = json_object_get(event, "latency_us");
+
 	s->calls++;
 	s->failed += traffic_is_failed(event);
-	s->local += str_eq(json_str(event, "answered", NULL), "local");
 	if (json_is_integer(latency)) {
 		s->timed++;
 		s->latency += json_integer_value(latency);
 	}
-	e->last = now;
+}
+
+/* A router tells each of its sessions all that it sees: one of them counts */
+static bool traffic_counts(struct traffic_log *t, const char *ns,
+			   const char *service, const char *session)
+{
+	auto_free char *key = xasprintf("%s/%s", ns, service);
+	const char *teller = json_str(t->tellers, key, NULL);
+
+	if (!session || str_eq(teller, session))
+		return true;
+	if (teller)
+		return false;
+	if (json_object_size(t->tellers) < TRAFFIC_EDGES)
+		json_object_set_new(t->tellers, key, json_string(session));
+	return true;
 }
 
 void traffic_add(struct traffic_log *t, const json_t *event, int64_t now)
@@ -114,6 +143,7 @@ void traffic_add(struct traffic_log *t, const json_t *event, int64_t now)
 	const char *service = json_str(event, "service", NULL);
 	const char *from = json_str(event, "from", NULL);
 	struct traffic_edge *e;
+	bool counts;
 
 	if (str_eq(json_str(event, "type", NULL), "dropped")) {
 		t->dropped +=
@@ -122,13 +152,33 @@ void traffic_add(struct traffic_log *t, const json_t *event, int64_t now)
 	}
 	if (!ns || !service)
 		return;
+	counts = traffic_counts(t, ns, service,
+				json_str(event, "session", NULL));
+	/* "other" to those whose program it is not */
+	if (!counts && !traffic_is_local(event))
+		return;
 	e = traffic_edge_of(t, ns, service, from ? from : "");
 	if (!e)
 		e = traffic_edge_of(t, ns, service, "");
-	if (e)
-		traffic_count(e, event, now);
-	else
-		t->dropped++;
+	if (!e) {
+		t->dropped += counts;
+		return;
+	}
+	traffic_now(e, now)->local += traffic_is_local(event);
+	if (counts)
+		traffic_count(traffic_now(e, now), event);
+}
+
+void traffic_ended(struct traffic_log *t, const char *session)
+{
+	const char *key;
+	const json_t *teller;
+	void *tmp;
+
+	json_object_foreach_safe(
+		t->tellers, tmp, key,
+		teller) if (str_eq(json_string_value(teller), session))
+		json_object_del(t->tellers, key);
 }
 
 static void traffic_forget(struct traffic_log *t, int64_t now)
@@ -154,15 +204,22 @@ static void traffic_forget(struct traffic_log *t, int64_t now)
 
 /* --- what is told --------------------------------------------------------- */
 
+/* Whole seconds behind this one that are known of; of the first and of this one
+ * there is but a part */
+static int64_t traffic_seconds(const struct traffic_log *t, int64_t now)
+{
+	return MIN(now - t->began - 1, (int64_t)TRAFFIC_WINDOW);
+}
+
 static struct traffic_second traffic_sum(const struct traffic_edge *e,
-					 int64_t now)
+					 int64_t now, int64_t seconds)
 {
 	struct traffic_second sum = { 0 };
 
-	for (size_t i = 0; i < TRAFFIC_WINDOW; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(e->v); i++) {
 		const struct traffic_second *s = &e->v[i];
 
-		if (now - s->at >= TRAFFIC_WINDOW)
+		if (s->at >= now || now - s->at > seconds)
 			continue;
 		sum.calls += s->calls;
 		sum.failed += s->failed;
@@ -231,10 +288,9 @@ static const char *traffic_caller(const json_t *names, const char *from)
 }
 
 static void traffic_tell(const struct traffic_edge *e, const json_t *names,
-			 int64_t now, json_t *services, json_t *edges,
-			 json_t *by_key)
+			 struct traffic_second sum, json_t *services,
+			 json_t *edges, json_t *by_key)
 {
-	struct traffic_second sum = traffic_sum(e, now);
 	const char *caller = traffic_caller(names, e->from);
 	auto_free char *of = xasprintf("%s/%s", e->ns, e->service);
 	auto_free char *key = traffic_key(e->ns, e->service, caller);
@@ -254,15 +310,16 @@ json_t *traffic_json(struct traffic_log *t, const json_t *names, int64_t now)
 {
 	auto_json json_t *by_key = json_object();
 	json_t *services = json_array(), *edges = json_array();
+	int64_t seconds = traffic_seconds(t, now);
 
 	traffic_forget(t, now);
 	for (size_t i = 0; i < t->n; i++)
-		traffic_tell(&t->edge[i], names, now, services, edges, by_key);
+		traffic_tell(&t->edge[i], names,
+			     traffic_sum(&t->edge[i], now, seconds), services,
+			     edges, by_key);
 	traffic_mean(services);
 	traffic_mean(edges);
 	return json_pack("{s:i,s:I,s:o,s:o,s:I}", "version", 1, "seconds",
-			 (json_int_t)MIN(MAX(now - t->began, (int64_t)1),
-					 (int64_t)TRAFFIC_WINDOW),
-			 "services", services, "edges", edges, "dropped",
-			 t->dropped);
+			 (json_int_t)MAX(seconds, (int64_t)1), "services",
+			 services, "edges", edges, "dropped", t->dropped);
 }

@@ -8,19 +8,26 @@
 #include "map/callers.h"
 #include "map/traffic.h"
 
-static void call(struct traffic_log *t, const char *service, const char *from,
-		 int status, const char *by, int latency, int64_t now)
+static void told(struct traffic_log *t, const char *session,
+		 const char *service, const char *from, int status,
+		 const char *by, int latency, int64_t now)
 {
 	json_t *ev = json_pack(
-		"{s:i,s:s,s:s,s:s,s:s?,s:s,s:o,s:o}", "version", 1, "type",
-		"request", "namespace", "shop", "service", service, "from",
-		from, "answered", by, "status",
+		"{s:i,s:s,s:s,s:s,s:s,s:s?,s:s,s:o,s:o}", "version", 1, "type",
+		"request", "session", session, "namespace", "shop", "service",
+		service, "from", from, "answered", by, "status",
 		status ? json_integer(status) : json_null(), "latency_us",
 		latency < 0 ? json_null() : json_integer(latency));
 
 	assert_non_null(ev);
 	traffic_add(t, ev, now);
 	json_decref(ev);
+}
+
+static void call(struct traffic_log *t, const char *service, const char *from,
+		 int status, const char *by, int latency, int64_t now)
+{
+	told(t, "mesh-1", service, from, status, by, latency, now);
 }
 
 /* Of the row that has this name (and caller) */
@@ -51,7 +58,7 @@ static void fits(const json_t *traffic)
 
 static void test_rates(void **state)
 {
-	struct traffic_log *t = traffic_new(1000);
+	struct traffic_log *t = traffic_new(999);
 	auto_json json_t *names =
 		json_pack("{s:s,s:s}", "10.0.0.1", "a", "10.0.0.2", "a");
 	auto_json json_t *all = NULL, *later = NULL, *gone = NULL;
@@ -61,10 +68,12 @@ static void test_rates(void **state)
 	call(t, "b", "10.0.0.2", 503, "local", 3000, 1003);
 	call(t, "b", NULL, 0, "nobody", -1, 1003);
 	call(t, "c", "10.9.9.9", 404, "router", 5, 1003);
-	all = traffic_json(t, names, 1003);
+	/* of a second that is not over nothing is told */
+	call(t, "b", "10.0.0.1", 200, "origin", 1000, 1004);
+	all = traffic_json(t, names, 1004);
 	fits(all);
 	assert_int_equal(json_integer_value(json_object_get(all, "seconds")),
-			 3);
+			 4);
 	assert_int_equal(number(all, "services", "b", NULL, "calls"), 3);
 	assert_int_equal(number(all, "services", "b", NULL, "failed"), 2);
 	assert_int_equal(number(all, "services", "b", NULL, "local"), 1);
@@ -75,8 +84,8 @@ static void test_rates(void **state)
 	assert_int_equal(number(all, "edges", "b", "a", "calls"), 2);
 	assert_int_equal(number(all, "edges", "c", "10.9.9.9", "failed"), 1);
 	/* ten seconds are summed up, whatever was before */
-	call(t, "b", "10.0.0.1", 200, "origin", 1000, 1012);
-	later = traffic_json(t, names, 1012);
+	call(t, "b", "10.0.0.1", 200, "origin", 1000, 1013);
+	later = traffic_json(t, names, 1013);
 	assert_int_equal(json_integer_value(json_object_get(later, "seconds")),
 			 TRAFFIC_WINDOW);
 	assert_int_equal(number(later, "services", "b", NULL, "calls"), 3);
@@ -93,8 +102,8 @@ static void test_rates(void **state)
 /* However many call, no more is kept than there is room for */
 static void test_limit(void **state)
 {
-	struct traffic_log *t = traffic_new(1);
-	auto_json json_t *all = NULL;
+	struct traffic_log *t = traffic_new(1), *many = traffic_new(1);
+	auto_json json_t *all = NULL, *rest = NULL;
 	json_int_t sum = 0;
 	const json_t *row;
 	size_t i;
@@ -105,13 +114,55 @@ static void test_limit(void **state)
 
 		call(t, "b", from, 200, "local", 1, 2);
 	}
-	all = traffic_json(t, NULL, 2);
+	call(t, "c", "10.1.0.0", 200, "local", 1, 2);
+	all = traffic_json(t, NULL, 3);
 	fits(all);
 	json_array_foreach (json_object_get(all, "edges"), i, row)
 		sum += json_integer_value(json_object_get(row, "calls"));
-	assert_true(i <= TRAFFIC_EDGES);
-	sum += json_integer_value(json_object_get(all, "dropped"));
-	assert_int_equal(sum, 3 * TRAFFIC_EDGES);
+	/* of both Services the rest is in one edge */
+	assert_int_equal(i, TRAFFIC_EDGES + 2);
+	assert_int_equal(sum, 3 * TRAFFIC_EDGES + 1);
+	assert_int_equal(json_integer_value(json_object_get(all, "dropped")),
+			 0);
+	traffic_free(t);
+	for (int n = 0; n < 3 * TRAFFIC_EDGES; n++) {
+		auto_free char *service = xasprintf("s%d", n);
+
+		call(many, service, "10.1.0.0", 200, "local", 1, 2);
+	}
+	rest = traffic_json(many, NULL, 3);
+	assert_int_equal(json_array_size(json_object_get(rest, "edges")),
+			 TRAFFIC_EDGES + TRAFFIC_REST);
+	assert_int_equal(json_integer_value(json_object_get(rest, "dropped")),
+			 2 * TRAFFIC_EDGES - TRAFFIC_REST);
+	traffic_free(many);
+}
+
+/* Each session hears of each request */
+static void test_sessions(void **state)
+{
+	struct traffic_log *t = traffic_new(1);
+	auto_json json_t *all = NULL, *later = NULL;
+
+	(void)state;
+	told(t, "mesh-1", "b", "10.0.0.1", 200, "other", 1000, 2);
+	told(t, "mesh-2", "b", "10.0.0.1", 200, "local", 1000, 2);
+	told(t, "mesh-2", "b", "10.0.0.1", 503, "router", -1, 2);
+	told(t, "mesh-1", "b", "10.0.0.1", 503, "router", -1, 2);
+	told(t, "mesh-1", "b", "10.0.0.1", 200, "local", 1000, 2);
+	told(t, "mesh-2", "b", "10.0.0.1", 200, "other", 1000, 2);
+	told(t, "mesh-2", "c", "10.0.0.1", 200, "origin", 1000, 2);
+	all = traffic_json(t, NULL, 3);
+	assert_int_equal(number(all, "services", "b", NULL, "calls"), 3);
+	assert_int_equal(number(all, "services", "b", NULL, "failed"), 1);
+	assert_int_equal(number(all, "services", "b", NULL, "local"), 2);
+	assert_int_equal(number(all, "services", "c", NULL, "calls"), 1);
+	/* the next one takes over */
+	traffic_ended(t, "mesh-1");
+	told(t, "mesh-2", "b", "10.0.0.1", 200, "origin", 1000, 3);
+	told(t, "mesh-3", "b", "10.0.0.1", 200, "origin", 1000, 3);
+	later = traffic_json(t, NULL, 4);
+	assert_int_equal(number(later, "services", "b", NULL, "calls"), 4);
 	traffic_free(t);
 }
 
@@ -156,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_callers),
 	};
 
