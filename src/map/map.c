@@ -363,6 +363,16 @@ static void map_ask_shadows(struct map *m)
 	map_publish(m);
 }
 
+/* Who comes later must not see who was there when somebody looked last */
+static void map_forget_answers(struct map *m)
+{
+	if (!m->answers)
+		return;
+	json_decref(m->answers);
+	m->answers = NULL;
+	map_publish(m);
+}
+
 static void map_on_page(void *user)
 {
 	struct map *m = user;
@@ -383,6 +393,7 @@ static void map_serve(struct map *m)
 		m->poke = false;
 		map_follow(m, map_is_watched(m));
 		if (!map_is_watched(m)) {
+			map_forget_answers(m);
 			if (loop_run_until(l, &m->poke, -1) < 0)
 				break;
 			continue;

@@ -5,6 +5,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SILENT_MS = 3000;   // three beats that did not come
+const LATE_MS = 20000;    // what is on its way for longer is not waited for
 const LOST_MS = 10000;    // the rates are of so long
 const GRAPH_MAX = 40;     // Services in the picture; the table has all
 const DEEP = 5;           // Services that call each other, one behind the other
@@ -424,17 +425,32 @@ function openPanel(k) {
 
 // --- is it live? ------------------------------------------------------------
 
+// What lies between ktctl's clock and ours, as far as is known: the least that
+// was seen is that of a beat that was not on its way for long. Clocks do not
+// run alike, so it may grow, but slower than what is late.
+let between = Infinity, betweenAt = 0;
+const DRIFT = 0.001;
+
+function compareClocks(beat, now) {
+  between = Math.min(between + (now - betweenAt) * DRIFT, now - beat.clock_ms);
+  betweenAt = now;
+}
+
 // A beat says how old each part was when it left; what was not said since is
-// older by now. Nothing counts as live without it.
+// older by now, and so it is if the beat was long on its way. Nothing counts as
+// live without it.
 function judge() {
   const beat = state.beat, now = performance.now();
-  const quiet = beat ? now - came.beat : Infinity;
+  const silent = beat ? now - came.beat : Infinity;
+  const quiet = beat ? Math.max(silent, now - between - beat.clock_ms) : Infinity;
   const wrong = []; // what, and since when: that is counted on, and not read out
   const old = (age) => age.age_ms === null ? "not read yet" : span((age.age_ms + quiet) / 1000) + " old";
   if (!beat) {
     if (now > SILENT_MS) wrong.push(["ktctl map does not answer", ""]);
   } else if (quiet > SILENT_MS) {
-    wrong.push(["ktctl map is not heard any more", "all is " + span(quiet / 1000) + " old"]);
+    wrong.push([silent > SILENT_MS ? "ktctl map is not heard any more" : "what ktctl map says comes late",
+      "all is " + span(quiet / 1000) + " old"]);
+    if (silent <= SILENT_MS && quiet > LATE_MS) again();
   } else {
     if (!beat.cluster.live)
       wrong.push(["the cluster does not answer" + (beat.cluster.error ? " (" + beat.cluster.error + ")" : ""),
@@ -479,14 +495,25 @@ function drawWhere() {
   document.title = m.namespace + " · ktctl map";
 }
 
+let source = null;
+
+// a new stream begins with what is now, and with clocks that are not compared
+function again() {
+  source.close();
+  between = Infinity;
+  state.beat = null;
+  listen();
+}
+
 function listen() {
-  const source = new EventSource("events");
+  source = new EventSource("events");
   for (const name of Object.keys(state))
     source.addEventListener(name, (ev) => {
       const before = state[name];
       state[name] = JSON.parse(ev.data);
       came[name] = performance.now();
       if (name === "map") drawWhere();
+      if (name === "beat" && state.beat) compareClocks(state.beat, came.beat);
       if (name === "traffic") noteTraffic(before, state.traffic);
       schedule();
     });
