@@ -315,5 +315,7 @@ json_t *ask_all(const struct ask_config *cfg, const json_t *pods)
 		question_free(container_of(n, struct ask_question, node));
 	}
 	carriers_fini(&a.carriers);
+	if (cfg->refused)
+		*cfg->refused = a.refused;
 	return a.answers;
 }

@@ -5,6 +5,7 @@
 #include "kube/client.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
@@ -35,6 +36,7 @@ struct ask_config {
 	const struct home *home; /* where it is remembered what passes */
 	int carrier;		 /* --carrier */
 	int64_t until;		 /* clock_ns() */
+	bool *refused; /* is set when the Role does not let us; may be NULL */
 };
 
 /** ask_all() - ask the shadows among @pods: "NAMESPACE/POD" to answer

@@ -65,7 +65,7 @@ static json_t *birdseye_look(struct birdseye *b, int64_t *now,
 		    err) == 0) {
 		*now = look_now(&look);
 		birdseye_tell(b, &c);
-		answers = look_ask(&look, &c);
+		answers = look_ask(&look, &c, NULL);
 		view = look_view(&look, &c, answers, *now);
 	}
 	collection_fini(&c);

@@ -37,10 +37,11 @@ static json_t *look_pods_to_ask(const struct collection *c)
 	return all;
 }
 
-json_t *look_ask(const struct look *l, const struct collection *c)
+json_t *look_ask(const struct look *l, const struct collection *c,
+		 bool *refused)
 {
 	const struct ask_config ask = { l->kube, l->app->home,
-					l->global->carrier, l->until };
+					l->global->carrier, l->until, refused };
 	auto_json json_t *pods = look_pods_to_ask(c);
 
 	return ask_all(&ask, pods);

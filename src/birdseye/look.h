@@ -24,8 +24,10 @@ struct look {
 };
 
 /** look_ask() - ask the shadows in @c (see ask.h): their answers (returned,
- *  caller decrefs); waits in the loop */
-json_t *look_ask(const struct look *l, const struct collection *c);
+ *  caller decrefs); waits in the loop. @refused: the Role does not let us; or
+ *  NULL */
+json_t *look_ask(const struct look *l, const struct collection *c,
+		 bool *refused);
 /** look_now() - Unix seconds by the clock that heartbeats are written by */
 int64_t look_now(const struct look *l);
 /** look_view() - docs/schema/birdseye.json (returned, caller decrefs)

@@ -42,10 +42,11 @@
 #define MAP_SLOW (8 * NS_SEC)	    /* lists may take so long, and pauses */
 #define MAP_SETTLE (50 * NS_MS)	    /* changes come in groups */
 #define MAP_BEAT NS_SEC
-#define MAP_ROUND (NS_SEC / 2)	/* sessions */
-#define MAP_ANSWER (6 * NS_SEC) /* the most that all questions take */
-#define MAP_LATE (2 * NS_SEC)	/* a busy machine */
-#define MAP_ASK NS_SEC		/* shadows */
+#define MAP_ROUND (NS_SEC / 2)	  /* sessions */
+#define MAP_ANSWER (6 * NS_SEC)	  /* the most that all questions take */
+#define MAP_LATE (2 * NS_SEC)	  /* a busy machine */
+#define MAP_ASK NS_SEC		  /* shadows */
+#define MAP_REFUSED (60 * NS_SEC) /* likewise, where the Role forbids it */
 
 /** struct map_age - how a source of the page is */
 struct map_age {
@@ -352,14 +353,17 @@ static void map_ask_shadows(struct map *m)
 		.pods = json_incref(m->c.pods),
 		.connect_pods = json_incref(m->c.connect_pods),
 	};
+	bool refused = false;
 	json_t *answers;
 
 	m->look.until = began + ASK_NS;
-	answers = look_ask(&m->look, &c);
+	answers = look_ask(&m->look, &c, &refused);
 	collection_fini(&c);
 	json_decref(m->answers);
 	m->answers = answers;
-	m->ask_due = clock_ns() + MAX(MAP_ASK, 5 * (clock_ns() - began));
+	m->ask_due =
+		clock_ns() + (refused ? MAP_REFUSED
+				      : MAX(MAP_ASK, 5 * (clock_ns() - began)));
 	map_publish(m);
 }
 
