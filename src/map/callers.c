@@ -37,17 +37,58 @@ static char *callers_user(const json_t *pod)
 	return machine ? xasprintf("%s@%s", user, machine) : xstrdup(user);
 }
 
-void callers_note(json_t *names, const json_t *pod)
+/* What a Pod is called (returned), or NULL */
+static char *callers_name(const json_t *pod)
 {
-	const json_t *addr, *ips = json_at(pod, "status", "podIPs", NULL);
 	auto_free char *user = callers_user(pod);
 	auto_free char *owner = user ? NULL : callers_owner(pod);
 	const char *name = user ? user : owner ? owner : object_name(pod);
+
+	return name ? xstrdup(name) : NULL;
+}
+
+/* Its addresses are free: another Pod may have them soon */
+static bool callers_is_over(const json_t *pod)
+{
+	const char *phase = json_str(pod, "status", "phase", NULL);
+
+	return str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
+}
+
+/* Its addresses are the node's, which are everybody's there */
+static bool callers_is_of_node(const json_t *pod)
+{
+	return json_is_true(json_at(pod, "spec", "hostNetwork", NULL));
+}
+
+void callers_forget(json_t *names, const json_t *pod)
+{
+	const json_t *addr, *ips = json_at(pod, "status", "podIPs", NULL);
+	auto_free char *name = callers_name(pod);
 	size_t i;
 
-	/* its addresses are the node's, which are everybody's there */
-	if (json_is_true(json_at(pod, "spec", "hostNetwork", NULL)))
+	if (callers_is_of_node(pod))
 		return;
+	json_array_foreach (ips, i, addr) {
+		const char *ip = json_str(addr, "ip", NULL);
+
+		if (ip && str_eq(json_str(names, ip, NULL), name))
+			json_object_del(names, ip);
+	}
+}
+
+void callers_note(json_t *names, const json_t *pod)
+{
+	const json_t *addr, *ips = json_at(pod, "status", "podIPs", NULL);
+	auto_free char *name = callers_name(pod);
+	size_t i;
+
+	if (callers_is_of_node(pod))
+		return;
+	if (callers_is_over(pod)) {
+		callers_forget(names, pod);
+		return;
+	}
 	if (json_object_size(names) > CALLERS_MAX)
 		json_object_clear(names);
 	json_array_foreach (ips, i, addr) {

@@ -185,9 +185,9 @@ static void map_on_event(void *user, enum kube_event type, json_t *object)
 
 	if (type == KUBE_SYNCED)
 		return;
-	if (type != KUBE_DELETED &&
-	    str_eq(json_str(object, "kind", NULL), "Pod"))
-		callers_note(m->names, object);
+	if (str_eq(json_str(object, "kind", NULL), "Pod"))
+		(type == KUBE_DELETED ? callers_forget : callers_note)(m->names,
+								       object);
 	map_changed(m);
 }
 

@@ -200,6 +200,17 @@ static void test_callers(void **state)
 	assert_string_equal(json_str(names, "10.0.0.3", NULL), "bare");
 	assert_string_equal(json_str(names, "10.0.0.4", NULL), "ann@box");
 	assert_int_equal(json_object_size(names), 5);
+	/* an address of one that is gone, and has another's by now */
+	json_object_set_new(names, "fd00::1", json_string("new"));
+	callers_forget(names, json_array_get(list, 0));
+	assert_null(json_object_get(names, "10.0.0.1"));
+	assert_string_equal(json_str(names, "fd00::1", NULL), "new");
+	/* one that is over keeps its address in its status */
+	json_object_set_new(json_object_get(json_array_get(list, 1), "status"),
+			    "phase", json_string("Succeeded"));
+	callers_note(names, json_array_get(list, 1));
+	assert_null(json_object_get(names, "10.0.0.2"));
+	assert_int_equal(json_object_size(names), 3);
 }
 
 int main(void)
