@@ -133,8 +133,12 @@ function shown() {
 const filled = new WeakMap();
 
 function table(body, items, keyOf, build, fill, more = () => 0) {
-  const old = new Map();
-  for (const tr of body.children) old.set(tr.dataset.key, tr);
+  const focus = document.activeElement;
+  const old = new Map(), keys = new Set(items.map(keyOf));
+  // first, so that those behind them need not be moved: that would blur them
+  for (const tr of [...body.children])
+    if (keys.has(tr.dataset.key)) old.set(tr.dataset.key, tr);
+    else tr.remove();
   let at = body.firstElementChild;
   for (const item of items) {
     const k = keyOf(item);
@@ -153,6 +157,7 @@ function table(body, items, keyOf, build, fill, more = () => 0) {
     else body.insertBefore(tr, at);
   }
   for (const tr of old.values()) tr.remove();
+  if (focus !== document.activeElement && body.contains(focus)) focus.focus({ preventScroll: true });
 }
 
 function cells(classes) {
@@ -342,15 +347,36 @@ function drawNode(svg, n, box) {
     g.setAttribute("role", "button");
     g.setAttribute("tabindex", "0");
     g.setAttribute("aria-label", "Service " + n.title + ", " + n.note);
-    g.addEventListener("click", () => openPanel(key(n.service)));
-    g.addEventListener("keydown", (ev) => {
-      if (ev.key !== "Enter" && ev.key !== " ") return;
-      ev.preventDefault();
-      openPanel(key(n.service));
-    });
   }
   svg.append(g);
 }
+
+// The picture may be drawn anew between press and release, and then there is no
+// click: so what was pressed is known by its name.
+let pressed = null;
+
+function nodeOf(ev) {
+  const g = ev.target.closest("[data-id]");
+  return g ? g.dataset.id : null;
+}
+
+function chooseNode(id) {
+  if (id && id.startsWith("s ")) openPanel(id.slice(2));
+}
+
+$("graph").addEventListener("pointerdown", (ev) => { pressed = ev.button === 0 ? nodeOf(ev) : null; });
+$("graph").addEventListener("pointercancel", () => { pressed = null; });
+$("graph").addEventListener("pointerup", (ev) => {
+  if (pressed && nodeOf(ev) === pressed) chooseNode(pressed);
+  pressed = null;
+});
+// of a screen reader, which presses nothing
+$("graph").addEventListener("click", (ev) => { if (ev.detail === 0) chooseNode(nodeOf(ev)); });
+$("graph").addEventListener("keydown", (ev) => {
+  if (ev.key !== "Enter" && ev.key !== " ") return;
+  ev.preventDefault();
+  chooseNode(nodeOf(ev));
+});
 
 // --- the panel --------------------------------------------------------------
 
