@@ -42,10 +42,11 @@
 #define MAP_SLOW (8 * NS_SEC)	    /* lists may take so long, and pauses */
 #define MAP_SETTLE (50 * NS_MS)	    /* changes come in groups */
 #define MAP_BEAT NS_SEC
-#define MAP_ROUND (NS_SEC / 2)	  /* sessions */
-#define MAP_ANSWER (6 * NS_SEC)	  /* the most that all questions take */
-#define MAP_LATE (2 * NS_SEC)	  /* a busy machine */
-#define MAP_ASK NS_SEC		  /* shadows */
+#define MAP_ROUND (NS_SEC / 2)	/* sessions */
+#define MAP_ANSWER (6 * NS_SEC) /* the most that all questions take */
+#define MAP_LATE (2 * NS_SEC)	/* a busy machine */
+#define MAP_ASK NS_SEC		/* shadows */
+#define MAP_PROOF_LEN 32
 #define MAP_REFUSED (60 * NS_SEC) /* likewise, where the Role forbids it */
 
 /** struct map_age - how a source of the page is */
@@ -61,6 +62,7 @@ struct map {
 	struct look look;
 	struct board board;
 	struct site *site;
+	char proof[MAP_PROOF_LEN + 1]; /* in the page and in what it is told */
 
 	struct kube_watch *watch[2]; /* Services, Pods */
 	size_t watching;	     /* how many of them are alive */
@@ -317,13 +319,17 @@ static void map_follow(struct map *m, bool on)
 	m->follow = on ? follow_start(&cfg) : NULL;
 }
 
+/* Said before all else, as the page believes nothing before: once we have
+ * ended, another program may listen at our port, and has the token as soon as a
+ * page that was left open asks */
 static void map_say_what(struct map *m)
 {
+	str_random(m->proof, MAP_PROOF_LEN);
 	board_set(&m->board, BOARD_MAP,
-		  json_pack("{s:i,s:s,s:s?,s:s,s:o}", "version", 1, "program",
-			    KT_VERSION, "context", m->config->context,
-			    "namespace", m->look.ns, "flags",
-			    flags_new(m->config)));
+		  json_pack("{s:i,s:s,s:s,s:s?,s:s,s:o}", "version", 1,
+			    "program", KT_VERSION, "proof", m->proof, "context",
+			    m->config->context, "namespace", m->look.ns,
+			    "flags", flags_new(m->config)));
 }
 
 /* --- in turn -------------------------------------------------------------- */
@@ -464,7 +470,7 @@ static int map_first(struct map *m, struct kt_error *err)
 		*err = m->failed;
 		return -err->code;
 	}
-	return site_new(&m->site, m->app->loop, &m->board, err);
+	return site_new(&m->site, m->app->loop, &m->board, m->proof, err);
 }
 
 static void map_close(struct map *m)
@@ -491,10 +497,11 @@ int command_map(struct app *app, const struct options *o)
 	struct kt_error err = { 0 };
 	int rc = map_open(&m, &err);
 
-	if (rc == 0)
-		rc = map_first(&m, &err);
 	if (rc == 0) {
 		map_say_what(&m);
+		rc = map_first(&m, &err);
+	}
+	if (rc == 0) {
 		site_on_page(m.site, map_on_page, &m);
 		map_watch(&m);
 		map_on_beat(&m.beat);

@@ -10,6 +10,7 @@
 
 #define PAGE_STYLE "/*STYLE*/"
 #define PAGE_SCRIPT "/*SCRIPT*/"
+#define PAGE_PROOF "/*PROOF*/"
 
 /* @whole with @part in the place of @mark (returned) */
 static char *page_put(const char *whole, const char *mark, const char *part)
@@ -32,11 +33,12 @@ static char *page_hash(const char *text)
 	return xasprintf("'sha256-%s'", text64);
 }
 
-void page_init(struct page *p)
+void page_init(struct page *p, const char *proof)
 {
 	auto_free char *style = page_hash(page_css);
 	auto_free char *script = page_hash(page_js);
-	auto_free char *half = page_put(page_html, PAGE_STYLE, page_css);
+	auto_free char *named = page_put(page_html, PAGE_PROOF, proof);
+	auto_free char *half = page_put(named, PAGE_STYLE, page_css);
 
 	p->html = page_put(half, PAGE_SCRIPT, page_js);
 	p->policy =

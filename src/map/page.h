@@ -9,7 +9,8 @@ struct page {
 			 and a connection back to us; nothing else */
 };
 
-void page_init(struct page *p);
+/** page_init() - @proof: by it the page knows its server again; of letters */
+void page_init(struct page *p, const char *proof);
 void page_fini(struct page *p);
 
 #endif

@@ -471,7 +471,9 @@ function judge() {
   const quiet = beat ? Math.max(silent, now - between - beat.clock_ms) : Infinity;
   const wrong = []; // what, and since when: that is counted on, and not read out
   const old = (age) => age.age_ms === null ? "not read yet" : span((age.age_ms + quiet) / 1000) + " old";
-  if (!beat) {
+  if (over) {
+    wrong.push(["ktctl map has ended, and another program answers in its place: close this page", ""]);
+  } else if (!beat) {
     if (now > SILENT_MS) wrong.push(["ktctl map does not answer", ""]);
   } else if (quiet > SILENT_MS) {
     wrong.push([silent > SILENT_MS ? "ktctl map is not heard any more" : "what ktctl map says comes late",
@@ -521,7 +523,12 @@ function drawWhere() {
   document.title = m.namespace + " · ktctl map";
 }
 
+// Another program may have the port once ktctl map has ended. Only the one that
+// this page is from knows what stands in it, and begins each stream with that.
+const PROOF = document.querySelector("meta[name=proof]").content;
 let source = null;
+let proved = false;
+let over = false;
 
 // a new stream begins with what is now, and with clocks that are not compared
 function again() {
@@ -531,22 +538,39 @@ function again() {
   listen();
 }
 
+function end() {
+  over = true;
+  source.close();
+  judge();
+}
+
+function take(name, data) {
+  const before = state[name];
+  state[name] = data;
+  came[name] = performance.now();
+  if (name === "map") drawWhere();
+  if (name === "beat" && data) compareClocks(data, came.beat);
+  if (name === "traffic") noteTraffic(before, data);
+  schedule();
+}
+
 function listen() {
+  proved = false;
   source = new EventSource("events");
   for (const name of Object.keys(state))
     source.addEventListener(name, (ev) => {
-      const before = state[name];
-      state[name] = JSON.parse(ev.data);
-      came[name] = performance.now();
-      if (name === "map") drawWhere();
-      if (name === "beat" && state.beat) compareClocks(state.beat, came.beat);
-      if (name === "traffic") noteTraffic(before, state.traffic);
-      schedule();
+      if (over) return;
+      const data = JSON.parse(ev.data);
+      if (name === "map") proved = data !== null && data.proof === PROOF;
+      if (proved) take(name, data);
+      else end();
     });
+  source.addEventListener("open", () => { proved = false; });
   // a browser gives up for good after an answer that is none
   source.addEventListener("error", () => {
+    proved = false;
     schedule();
-    if (source.readyState !== EventSource.CLOSED) return;
+    if (over || source.readyState !== EventSource.CLOSED) return;
     source.close();
     setTimeout(listen, 2000);
   });

@@ -340,7 +340,7 @@ static int site_serve(struct site *w, int fd)
 }
 
 int site_new(struct site **out, struct loop *l, struct board *board,
-	     struct kt_error *err)
+	     const char *proof, struct kt_error *err)
 {
 	struct site *w = xcalloc(1, sizeof(*w));
 	uint16_t port = 0;
@@ -350,7 +350,7 @@ int site_new(struct site **out, struct loop *l, struct board *board,
 	w->loop = l;
 	w->board = board;
 	list_init(&w->streams);
-	page_init(&w->page);
+	page_init(&w->page, proof);
 	fd = site_listen(&port);
 	guard_init(&w->guard, port);
 	rc = fd < 0 ? fd : site_serve(w, fd);

@@ -26,9 +26,10 @@ struct board;
 struct loop;
 struct site;
 
-/** site_new() - @board is borrowed; 0 or -errno with @err */
+/** site_new() - @board is borrowed; @proof: see page_init(), the board has it,
+ *  too; 0 or -errno with @err */
 KT_CHECK int site_new(struct site **out, struct loop *l, struct board *board,
-		      struct kt_error *err);
+		      const char *proof, struct kt_error *err);
 /** site_free() - not from a handler; NULL is allowed */
 void site_free(struct site *w);
 /** site_url() - with the token; returned (caller frees) */

@@ -630,10 +630,27 @@ def check_stale(tab, shown, server):
         server.send_signal(signal.SIGCONT)
         tab.wait(f'{LIVE} === "live"', 40)
 
-    @case("and one whose ktctl has ended")
+    @case("and one whose ktctl has ended; it")
     def _():
         assert shown.end() == 0
         tab.wait(f'{LIVE} === "not live"', 20)
+
+    @case("... does not believe another program at its port")
+    def _():
+        listener = socket.create_server(("127.0.0.1", shown.port))
+        listener.settimeout(20)
+        while True:
+            conn = listener.accept()[0]
+            with conn:
+                if f"GET /{shown.token}/events".encode() in conn.recv(4096):
+                    conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                                 b"Connection: close\r\n\r\nevent: map\ndata: "
+                                 b'{"namespace":"evil","program":"","flags":["--evil"]}\n\n')
+                    break
+        tab.wait('document.getElementById("banner").innerText.includes("another program")')
+        assert tab.eval('state.map.namespace') == "shop"
+        assert tab.eval('source.readyState') == 2, "it asks on"
+        listener.close()
 
 
 def pictures(shown, sessions):
