@@ -25,6 +25,7 @@ struct ask_one {
 	struct asking *all;
 	char command[PLACE_COMMAND_MAX];
 	pid_t pid;
+	uid_t uid; /* whose it is, as the kernel says; or ASK_NOBODY */
 	char *id;
 	int fd, pidfd;
 	struct watch watch, gone;
@@ -109,23 +110,37 @@ static void ask_ended(struct ask_one *a, int status)
 		ask_finish(a);
 }
 
+/* Nobody speaks for another one: it is the session of the socket's name, whose
+ * process the kernel has named */
+static bool ask_is_its_own(const struct ask_one *a, const json_t *session)
+{
+	return str_eq(json_str(session, "id", NULL), a->id) &&
+	       str_eq(json_str(session, "command", NULL), a->command) &&
+	       json_integer_value(json_object_get(session, "pid")) == a->pid;
+}
+
+/* Only what answers the question that was asked, or that it has ended */
 static void ask_take(struct ask_one *a, const char *line, size_t len)
 {
+	const bool status = a->all->what == MESSAGE_STATUS;
 	struct message_answer m;
 	int rc = message_read_answer(&m, line, len, &a->err);
 
 	if (rc < 0) {
 		ask_failed(a, rc);
-	} else if (m.kind == MESSAGE_SESSION) {
-		a->session = m.session;
-		if (a->all->what == MESSAGE_STATUS)
-			ask_finish(a);
-	} else if (m.kind == MESSAGE_LEAVING) {
+	} else if (m.kind == MESSAGE_ENDED) {
+		ask_ended(a, m.status);
+	} else if (m.kind == MESSAGE_LEAVING && !status) {
 		/* it may take as long as it takes */
 		loop_timer_stop(&a->timer);
+	} else if (m.kind == MESSAGE_SESSION && status &&
+		   ask_is_its_own(a, m.session)) {
+		a->session = json_incref(m.session);
+		ask_finish(a);
 	} else {
-		ask_ended(a, m.status);
+		ask_failed(a, -EPROTO);
 	}
+	json_decref(m.session);
 }
 
 static void ask_on_data(struct watch *w, uint32_t events)
@@ -231,6 +246,7 @@ static void ask_add(void *user, const struct place_entry *e)
 	a->all = all;
 	memcpy(a->command, e->command, sizeof(a->command));
 	a->pid = e->pid;
+	a->uid = fd >= 0 ? place_peer_uid(fd) : ASK_NOBODY;
 	a->id = steal_ptr(&id);
 	a->pidfd = (int)syscall(SYS_pidfd_open, e->pid, 0);
 	ask_proc(e->pid, &a->started);
@@ -301,28 +317,39 @@ static int ask_by_start(const void *x, const void *y)
 	return (*a)->pid < (*b)->pid ? -1 : (*a)->pid > (*b)->pid;
 }
 
-int ask_sessions(struct loop *l, const struct home *h, json_t **out,
-		 struct kt_error *err)
+int ask_sessions_of(struct loop *l, const struct home *h, json_t **out,
+		    uid_t **uids, struct kt_error *err)
 {
 	struct asking all = { .loop = l, .what = MESSAGE_STATUS };
 	int rc = ask_all(&all, h, err);
 	auto_free struct ask_one **v =
 		xcalloc(all.n + 1, sizeof(struct ask_one *));
 	struct list *n;
-	size_t i = 0;
+	size_t i = 0, told = 0;
 
 	*out = json_array();
+	*uids = xcalloc(all.n + 1, sizeof(**uids));
 	list_for_each (n, &all.list)
 		v[i++] = container_of(n, struct ask_one, node);
 	qsort(v, i, sizeof(struct ask_one *), ask_by_start);
 	for (size_t k = 0; rc == 0 && k < i; k++) {
 		json_t *session = ask_result(v[k]);
 
-		if (session)
-			json_array_append_new(*out, session);
+		if (!session)
+			continue;
+		json_array_append_new(*out, session);
+		(*uids)[told++] = v[k]->uid;
 	}
 	ask_fini(&all);
 	return rc;
+}
+
+int ask_sessions(struct loop *l, const struct home *h, json_t **out,
+		 struct kt_error *err)
+{
+	auto_free uid_t *uids = NULL;
+
+	return ask_sessions_of(l, h, out, &uids, err);
 }
 
 int ask_leave(struct loop *l, const struct home *h, char *const *ids, size_t n,

@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <sys/types.h>
 
 /**
  * DOC: Asking the commands that run on this machine
@@ -12,7 +13,9 @@
  * All of them at once. Sockets of dead processes are removed on the way;
  * commands in another network namespace are another machine's, so to speak
  * (pidfile.h). Who does not answer within four seconds is "stopped" (SIGSTOP,
- * Ctrl-Z; known after half a second) or "hung".
+ * Ctrl-Z; known after half a second) or "hung", as who answers something else
+ * is: another question, or as a session that it is not. What can be known of a
+ * session without its word is the uid of who listens.
  */
 
 struct home;
@@ -23,6 +26,14 @@ struct strv;
  *  in which they were started (returned); 0 or -EINTR with @err */
 KT_CHECK int ask_sessions(struct loop *l, const struct home *h, json_t **out,
 			  struct kt_error *err);
+
+#define ASK_NOBODY ((uid_t)-1)
+
+/** ask_sessions_of() - the same, and whose each of them is by what the kernel
+ *  says of its socket (SO_PEERCRED), in the same order; ASK_NOBODY: not known.
+ *  *@uids is returned, also with an error */
+KT_CHECK int ask_sessions_of(struct loop *l, const struct home *h, json_t **out,
+			     uid_t **uids, struct kt_error *err);
 
 /** struct ask_end - what became of a command that was asked to leave */
 struct ask_end {

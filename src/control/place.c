@@ -249,6 +249,16 @@ int place_connect(int dir, const char *name)
 	return steal_fd(&fd);
 }
 
+uid_t place_peer_uid(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0
+		       ? cred.uid
+		       : (uid_t)-1;
+}
+
 bool place_is_peer(int fd, const struct place_entry *e)
 {
 	struct ucred cred;

@@ -59,6 +59,9 @@ KT_CHECK int place_connect(int dir, const char *name);
  *  the kernel knows */
 bool place_is_peer(int fd, const struct place_entry *e);
 
+/** place_peer_uid() - whose process listens at the other end of @fd, or -1 */
+uid_t place_peer_uid(int fd);
+
 /** place_parse() - "connect-123.sock" */
 bool place_parse(const char *name, char command[PLACE_COMMAND_MAX], pid_t *pid);
 

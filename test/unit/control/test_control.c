@@ -428,6 +428,117 @@ static void late_is_no_session(void **state)
 	end(fd);
 }
 
+/* A process whose socket is in its place, and whose only answer is the line
+ * that
+ * @answer makes of its pid */
+static int run_liar(const char *answer, char how)
+{
+	auto_free char *line = NULL;
+	char name[PLACE_NAME_MAX], question[MESSAGE_REQUEST_MAX];
+	int dir = place_open(&home, false, NULL), fd, c;
+	json_t *s = message_session(how == 'c' ? "forward" : "connect",
+				    how == 'p' ? getppid() : getpid(), "up");
+
+	if (how == 'i')
+		json_object_set_new(s, "id", json_string("connect-1"));
+	line = answer ? xstrdup(answer) : message_line("session", s);
+	place_name(name, "connect", getpid());
+	fd = place_listen(dir, name, geteuid());
+	fcntl(fd, F_SETFL, 0);
+	for (;;) {
+		c = accept(fd, NULL, NULL);
+		if (c < 0)
+			_exit(3);
+		/* who looks only whether it is there asks nothing */
+		if (recv(c, question, sizeof(question), 0) > 0)
+			(void)!send(c, line, strlen(line), MSG_NOSIGNAL);
+		close(c);
+	}
+}
+
+static void start_liar(const char *answer, char how)
+{
+	int64_t limit = clock_ns() + 20 * NS_SEC;
+
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(run_liar(answer, how));
+	}
+	free(id);
+	id = xasprintf("connect-%d", (int)child);
+	while (!is_named() && clock_ns() < limit)
+		usleep(10000);
+}
+
+static void end_liar(void)
+{
+	char name[PLACE_NAME_MAX];
+	int dir = place_open(&home, false, NULL);
+
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	place_name(name, "connect", child);
+	unlinkat(dir, name, 0);
+	close(dir);
+}
+
+/* Nobody is taken for another session */
+static void speaks_for_itself_alone(void **state)
+{
+	json_t *s, *all;
+	uid_t *uids;
+	struct kt_error err = { 0 };
+	size_t i;
+
+	(void)state;
+	start_liar(NULL, 't'); /* the truth */
+	becomes_soon("up");
+	assert_int_equal(ask_sessions_of(loop, &home, &all, &uids, &err), 0);
+	json_array_foreach (all, i, s)
+		if (str_eq(member(s, "id"), id))
+			assert_int_equal(uids[i], geteuid());
+	json_decref(all);
+	free(uids);
+	end_liar();
+	for (const char *how = "ipc"; *how; how++) {
+		start_liar(NULL, *how);
+		s = ours();
+		assert_non_null(s);
+		assert_string_equal(member(s, "state"), "hung");
+		assert_string_equal(member(s, "command"), "connect");
+		assert_int_equal(json_integer_value(json_object_get(s, "pid")),
+				 child);
+		json_decref(s);
+		end_liar();
+	}
+}
+
+/* What answers another question is no answer: it does not end the waiting
+ * without one either */
+static void answers_what_was_asked(void **state)
+{
+	static const char *const to_status[] = {
+		"{\"version\": 1, \"leaving\": true}\n",
+		"{\"version\": 1, \"following\": true}\n",
+	};
+	int64_t begin = clock_ns();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(to_status); i++) {
+		start_liar(to_status[i], 0);
+		becomes_soon("hung");
+		end_liar();
+	}
+	for (int i = 0; i < 2; i++) {
+		start_liar(i ? to_status[1] : NULL, 't');
+		leave_it();
+		assert_int_equal(told.rc, -EPROTO);
+		end_liar();
+	}
+	assert_true(clock_ns() - begin < 20 * NS_SEC);
+}
+
 /* No descriptor is left: the loop does not spin, and it goes on when there is
  * one again. The exit status says what was wrong. */
 static int without_descriptors(void)
@@ -620,6 +731,8 @@ int main(void)
 		cmocka_unit_test(tells_of_a_death_in_between),
 		cmocka_unit_test(tells_who_comes_late),
 		cmocka_unit_test(late_is_no_session),
+		cmocka_unit_test(speaks_for_itself_alone),
+		cmocka_unit_test(answers_what_was_asked),
 		cmocka_unit_test(does_not_spin),
 		cmocka_unit_test(answers_nonsense),
 		cmocka_unit_test(is_ours_alone),
