@@ -2,13 +2,12 @@
 #include "apply/sessions.h"
 
 #include "apply/file.h"
-#include "base/caller.h"
 #include "base/mem.h"
 #include "control/ask.h"
 #include "kube/rest.h"
 
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define LINE_MAX_SIZE ((size_t)256 << 10)
 #define APPLIED "--applied="
@@ -93,28 +92,17 @@ bool apply_session_read(struct apply_session *s, const char *line, size_t len,
 
 /* --- what runs ------------------------------------------------------------ */
 
-/* Only to root this may be anybody's: what another user's process says of
- * itself is not to become a command line of root's */
-static bool apply_session_is_trusted(pid_t pid)
+/* What another user's process says of itself is not to become a command line of
+ * ours, least of all of root's. Whose it is, the kernel says of the socket that
+ * it listens at: /proc has root for a set-uid program, whose words are those of
+ * who called it. */
+bool apply_session_is_trusted(uid_t uid)
 {
-	char path[64];
-	struct caller caller;
-	struct stat st;
-	bool yes;
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	if (stat(path, &st) < 0)
-		return false;
-	yes = st.st_uid == 0 || st.st_uid == geteuid();
-	if (!yes && caller_get(&caller)) {
-		yes = st.st_uid == caller.uid;
-		caller_fini(&caller);
-	}
-	return yes;
+	return uid == 0 || uid == geteuid();
 }
 
 static void apply_session_add(struct apply_sessions *all, const json_t *from,
-			      const char *identity)
+			      uid_t uid, const char *identity)
 {
 	pid_t pid = (pid_t)json_integer_value(json_object_get(from, "pid"));
 	const char *context = json_str(from, "context", NULL);
@@ -132,8 +120,12 @@ static void apply_session_add(struct apply_sessions *all, const json_t *from,
 		.context = context ? xstrdup(context) : NULL,
 		.unsettled =
 			str_eq(state, "leaving") || str_eq(state, "starting"),
-		.captures = true,
+		.uid = uid,
+		/* without root it takes a device, which is seen */
+		.captures = apply_session_is_trusted(uid),
 	};
+	if (!s->captures)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	line = file_read(path, LINE_MAX_SIZE, &len);
 	if (!line)
@@ -141,8 +133,7 @@ static void apply_session_add(struct apply_sessions *all, const json_t *from,
 	for (const char *p = line; p < line + len; p += strlen(p) + 1)
 		if (str_starts(p, "--disableTunDevice"))
 			s->captures = str_ends(p, "=false");
-	if (apply_session_is_trusted(pid))
-		apply_session_read(s, line, len, identity);
+	apply_session_read(s, line, len, identity);
 }
 
 int apply_sessions_find(struct apply_sessions *s, struct loop *l,
@@ -150,15 +141,16 @@ int apply_sessions_find(struct apply_sessions *s, struct loop *l,
 			struct kt_error *err)
 {
 	auto_json json_t *list = NULL;
+	auto_free uid_t *uids = NULL;
 	const json_t *one;
 	size_t i;
-	int rc = ask_sessions(l, h, &list, err);
+	int rc = ask_sessions_of(l, h, &list, &uids, err);
 
 	*s = (struct apply_sessions){ 0 };
 	if (rc < 0)
 		return rc;
 	json_array_foreach (list, i, one)
-		apply_session_add(s, one, identity);
+		apply_session_add(s, one, uids[i], identity);
 	return 0;
 }
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose words are taken: this program once more, as if apply had started it */
+#include "home.h"
+
+#include "apply/sessions.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "control/message.h"
+#include "control/place.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define IDENTITY "/x/ktctl.yaml"
+#define SOMEBODY 65534
+
+static struct home home;
+static struct loop *loop;
+static pid_t child;
+
+/* --- the session ---------------------------------------------------------- */
+
+/* The kernel notes who calls listen(), not whose the process is */
+static int run_session(uid_t uid)
+{
+	auto_free char *line = message_line(
+		"session", message_session("forward", getpid(), "up"));
+	char name[PLACE_NAME_MAX], question[MESSAGE_REQUEST_MAX];
+	const uid_t self = geteuid();
+	int dir, fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	home_init(&home);
+	dir = place_open(&home, false, NULL);
+	place_name(name, "forward", getpid());
+	fd = place_listen(dir, name, uid);
+	if (fd < 0 || seteuid(uid) < 0 || listen(fd, 4) < 0 ||
+	    seteuid(self) < 0)
+		return 3;
+	fcntl(fd, F_SETFL, 0);
+	if (write(1, ".", 1) != 1)
+		return 3;
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+
+		if (c < 0)
+			return 3;
+		if (recv(c, question, sizeof(question), 0) > 0)
+			(void)!send(c, line, strlen(line), MSG_NOSIGNAL);
+		close(c);
+	}
+}
+
+static void start(uid_t uid)
+{
+	auto_free char *as = xasprintf("%u", (unsigned int)uid);
+	char *const argv[] = {
+		(char *)(uintptr_t) "ktctl",
+		(char *)(uintptr_t) "forward",
+		(char *)(uintptr_t) "--background",
+		(char *)(uintptr_t) "--applied=0123456789abcdef:" IDENTITY,
+		(char *)(uintptr_t) "--with=77",
+		(char *)(uintptr_t) "--namespace=shop",
+		(char *)(uintptr_t) "--",
+		(char *)(uintptr_t) "web",
+		NULL,
+	};
+	int pair[2];
+	char dot;
+
+	assert_int_equal(pipe(pair), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(pair[1], 1);
+		setenv("TEST_SESSION", as, 1);
+		execv("/proc/self/exe", argv);
+		_exit(9);
+	}
+	close(pair[1]);
+	assert_int_equal(read(pair[0], &dot, 1), 1);
+	close(pair[0]);
+}
+
+static void end(void)
+{
+	char name[PLACE_NAME_MAX];
+	int dir = place_open(&home, false, NULL);
+
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	place_name(name, "forward", child);
+	unlinkat(dir, name, 0);
+	close(dir);
+}
+
+/* --- tests ---------------------------------------------------------------- */
+
+static const struct apply_session *find(struct apply_sessions *all)
+{
+	auto_free char *id = xasprintf("forward-%d", (int)child);
+	struct kt_error err = { 0 };
+
+	assert_int_equal(apply_sessions_find(all, loop, &home, IDENTITY, &err),
+			 0);
+	for (size_t i = 0; i < all->n; i++)
+		if (strcmp(all->v[i].id, id) == 0)
+			return &all->v[i];
+	fail_msg("%s is not there", id);
+	return NULL;
+}
+
+static void ours_is_known_by_its_words(void **state)
+{
+	struct apply_sessions all;
+	const struct apply_session *s;
+
+	(void)state;
+	start(geteuid());
+	s = find(&all);
+	assert_int_equal(s->uid, geteuid());
+	assert_string_equal(s->digest, "0123456789abcdef");
+	assert_string_equal(s->label, "forward web");
+	assert_int_equal(s->flags.n, 1);
+	apply_sessions_fini(&all);
+	end();
+}
+
+/* Its process is root's, its socket is not */
+static void of_others_no_word_is_taken(void **state)
+{
+	struct apply_sessions all;
+	const struct apply_session *s;
+
+	(void)state;
+	assert_true(apply_session_is_trusted(0));
+	assert_true(apply_session_is_trusted(geteuid()));
+	assert_false(apply_session_is_trusted((uid_t)-1));
+	assert_false(apply_session_is_trusted(geteuid() + 1));
+	if (geteuid() != 0)
+		skip();
+	start(SOMEBODY);
+	s = find(&all);
+	assert_int_equal(s->uid, SOMEBODY);
+	assert_null(s->digest);
+	assert_int_equal(s->flags.n + s->args.n, 0);
+	apply_sessions_fini(&all);
+	end();
+}
+
+static int set_up(void **state)
+{
+	int rc = own_home(&home, "sessions");
+
+	(void)state;
+	loop = loop_new();
+	return rc < 0 ? rc : setenv("XDG_RUNTIME_DIR", home.user, 1);
+}
+
+static int tear_down(void **state)
+{
+	auto_free char *run = xasprintf("%s/ktctl", home.user);
+
+	(void)state;
+	rmdir(run);
+	rmdir(home.user);
+	home_fini(&home);
+	loop_free(loop);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ours_is_known_by_its_words),
+		cmocka_unit_test(of_others_no_word_is_taken),
+	};
+	const char *session = getenv("TEST_SESSION");
+
+	if (session)
+		return run_session((uid_t)atoi(session));
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
