@@ -224,6 +224,9 @@ static void control_follow(struct control_peer *p, int64_t since)
 		control_say(p, "error", json_string(why));
 	} else {
 		fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			control_say(p, "error",
+				    json_string("it has no descriptor left"));
 	}
 	control_peer_free(p);
 	if (fd >= 0)

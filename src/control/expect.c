@@ -381,15 +381,22 @@ void expect_see(struct expect *x, const json_t *event)
 
 /* --- the verdict ---------------------------------------------------------- */
 
-bool expect_met(const struct expect *x)
+static bool expect_count_fits(const struct expect *x)
 {
 	return expect_compare(x->seen, x->count_op, x->count);
+}
+
+bool expect_met(const struct expect *x, bool whole)
+{
+	enum expect_state state = expect_state(x);
+
+	return state == EXPECT_MET || (state == EXPECT_HOLDS && whole);
 }
 
 /* No number of further ones changes it */
 enum expect_state expect_state(const struct expect *x)
 {
-	bool met = expect_met(x);
+	bool met = expect_count_fits(x);
 
 	switch (x->count_op) {
 	case EXPECT_GE:
@@ -431,7 +438,7 @@ char *expect_why(const struct expect *x)
 	return near;
 }
 
-json_t *expect_result(const struct expect *x)
+json_t *expect_result(const struct expect *x, bool whole)
 {
 	json_t *near = json_array();
 
@@ -442,6 +449,6 @@ json_t *expect_result(const struct expect *x)
 				  "count", (json_int_t)x->v[i].near, "last",
 				  x->v[i].last ? x->v[i].last : json_null()));
 	return json_pack("{s:s,s:b,s:I,s:o}", "expect", x->text, "met",
-			 expect_met(x), "count", (json_int_t)x->seen, "near",
-			 near);
+			 expect_met(x, whole), "count", (json_int_t)x->seen,
+			 "near", near);
 }

@@ -61,14 +61,15 @@ void expects_free(struct expect *v[EXPECTS_MAX], int n);
 /** expect_see() - one more event */
 void expect_see(struct expect *x, const json_t *event);
 enum expect_state expect_state(const struct expect *x);
-/** expect_met() - nothing more comes: is it met? */
-bool expect_met(const struct expect *x);
+/** expect_met() - nothing more is waited for: is it met? @whole: all that came
+ *  until the end was seen; else what only holds is not known to be met */
+bool expect_met(const struct expect *x, bool whole);
 /** expect_why() - why it is not, for people; returned, caller frees */
 char *expect_why(const struct expect *x);
 /** expect_result() - {"expect": text, "met": b, "count": n, "near":
  *  [{"condition": text, "count": n, "last": value}]}: near is, for each
  *  condition, how many events met all others but not it, and what the last of
  *  those had; returned */
-json_t *expect_result(const struct expect *x);
+json_t *expect_result(const struct expect *x, bool whole);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "control/eventjson.h"
@@ -144,14 +145,24 @@ static void feed_on_event(struct watch *watch, uint32_t events)
 		feed_pump(w);
 }
 
+/* It takes a line that its connection has room for, as nothing was written to
+ * it yet */
+static bool feed_refuse(int fd, const char *why)
+{
+	auto_free char *line = message_line("error", json_string(why));
+
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("control socket: the follower has gone");
+	close(fd);
+	return false;
+}
+
 bool feed_follow(struct feed *f, int fd, int64_t since)
 {
 	struct feed_follower *w;
 
-	if (f->nfollowers >= FEED_FOLLOWERS) {
-		close(fd);
-		return false;
-	}
+	if (f->nfollowers >= FEED_FOLLOWERS)
+		return feed_refuse(fd, "too many follow it already");
 	w = xcalloc(1, sizeof(*w));
 	w->feed = f;
 	w->fd = fd;
@@ -160,9 +171,9 @@ bool feed_follow(struct feed *f, int fd, int64_t since)
 	buf_init(&w->out, FEED_OUT);
 	if (loop_watch_start(f->loop, &w->watch, fd, EPOLLIN, feed_on_event) <
 	    0) {
-		close(fd);
+		buf_fini(&w->out);
 		free(w);
-		return false;
+		return feed_refuse(fd, "it cannot take one more that follows");
 	}
 	list_add_tail(&f->followers, &w->node);
 	feed_put(w, "following", json_true());

@@ -35,7 +35,7 @@ void feed_free(struct feed *f);
 void feed_add(struct feed *f, const struct event *ev,
 	      const struct event_place *at, uint64_t missed);
 /** feed_follow() - all from @since seconds ago on go to @fd (taken, not
- *  blocking); false: there are too many */
+ *  blocking); false: there are too many, and it is told so */
 bool feed_follow(struct feed *f, int fd, int64_t since);
 /** feed_end() - nobody follows any more: their connections end */
 void feed_end(struct feed *f);

@@ -21,6 +21,7 @@ struct follow {
 	struct follow_config cfg;
 	struct list sessions;
 	size_t n;
+	size_t away; /* sessions that took nobody when they were looked for */
 	struct timer look;
 };
 
@@ -33,6 +34,7 @@ struct follow_session {
 	struct watch watch;
 	int fd; /* -1: it tells no more */
 	bool seen;
+	bool tells;
 	size_t len;
 	char line[MESSAGE_ANSWER_MAX];
 };
@@ -74,7 +76,9 @@ static void follow_take(struct follow_session *s, const char *line, size_t len)
 	}
 	if (m.kind == MESSAGE_EVENT)
 		cfg->event(cfg->user, m.session);
-	else if (m.kind != MESSAGE_FOLLOWING)
+	else if (m.kind == MESSAGE_FOLLOWING)
+		s->tells = true;
+	else
 		follow_close(s, "the answer is not understood");
 	json_decref(m.session);
 }
@@ -104,6 +108,16 @@ static void follow_on_data(struct watch *w, uint32_t events)
 	memmove(s->line, at, s->len);
 	if (s->len == sizeof(s->line))
 		follow_close(s, "a line is too long");
+}
+
+/* It could not even be asked */
+static void follow_refused(struct follow_session *s)
+{
+	struct follow *f = s->follow;
+
+	f->n--;
+	if (f->cfg.ended)
+		f->cfg.ended(f->cfg.user, s->id, "it cannot be asked");
 }
 
 static int follow_ask(struct follow_session *s, int fd)
@@ -150,6 +164,7 @@ static void follow_add(struct follow *f, const struct place_entry *e, char *id)
 
 	if (fd == -ECONNREFUSED) /* its process is dead */
 		unlinkat(e->dir, e->name, 0);
+	f->away += fd == -EAGAIN; /* its queue is full */
 	if (fd < 0 || !pidfile_same_network(e->pid) || !place_is_peer(fd, e)) {
 		free(id);
 		return;
@@ -164,7 +179,7 @@ static void follow_add(struct follow *f, const struct place_entry *e, char *id)
 	if (follow_ask(s, fd) == 0)
 		s->fd = steal_fd(&fd);
 	else
-		f->n--;
+		follow_refused(s);
 }
 
 static void follow_see(void *user, const struct place_entry *e)
@@ -198,6 +213,7 @@ static void follow_on_look(struct timer *t)
 	struct follow *f = container_of(t, struct follow, look);
 	struct list *n, *tmp;
 
+	f->away = 0;
 	list_for_each (n, &f->sessions)
 		container_of(n, struct follow_session, node)->seen = false;
 	place_each(f->cfg.home, follow_see, f);
@@ -224,6 +240,20 @@ struct follow *follow_start(const struct follow_config *cfg)
 size_t follow_count(const struct follow *f)
 {
 	return f->n;
+}
+
+size_t follow_unheard(const struct follow *f)
+{
+	size_t unheard = f->away;
+	struct list *n;
+
+	list_for_each (n, &f->sessions) {
+		const struct follow_session *s =
+			container_of(n, struct follow_session, node);
+
+		unheard += s->fd >= 0 && !s->tells;
+	}
+	return unheard;
 }
 
 void follow_stop(struct follow *f)

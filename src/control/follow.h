@@ -39,6 +39,9 @@ struct follow_config {
 struct follow *follow_start(const struct follow_config *cfg);
 /** follow_count() - how many sessions tell, or have not answered yet */
 size_t follow_count(const struct follow *f);
+/** follow_unheard() - how many sessions have not said that they tell: they were
+ *  asked, or cannot be reached */
+size_t follow_unheard(const struct follow *f);
 /** follow_stop() - NULL is allowed; not from inside event() or ended() */
 void follow_stop(struct follow *f);
 

@@ -30,9 +30,9 @@ struct events_run {
 	int n;
 	size_t seen, before; /* events; that were too early */
 	json_int_t dropped;
-	bool moved; /* look */
-	size_t refused;
-	char *why; /* a session that tells nothing */
+	bool moved;	/* look */
+	size_t refused; /* sessions that tell nothing */
+	size_t ended;	/* that told, and have ended */
 };
 
 /* --- what is asked for ---------------------------------------------------- */
@@ -104,12 +104,13 @@ static void events_on_event(void *user, json_t *event)
 	bool dropped = str_eq(json_str(event, "type", NULL), "dropped");
 
 	e->moved = true;
+	if (eventjson_when(event) < e->from) {
+		e->before += !dropped;
+		return;
+	}
 	if (dropped) {
 		e->dropped +=
 			json_integer_value(json_object_get(event, "count"));
-	} else if (eventjson_when(event) < e->from) {
-		e->before++;
-		return;
 	} else {
 		e->seen++;
 	}
@@ -126,8 +127,12 @@ static void events_on_ended(void *user, const char *id, const char *why)
 	struct events_run *e = user;
 
 	e->moved = true;
-	if (!why || (!e->ids.n && !events_may_tell(id)))
+	if (!e->ids.n && !events_may_tell(id))
 		return;
+	if (!why) {
+		e->ended++;
+		return;
+	}
 	print_line(stderr, "ktctl: %s: %s", id, why);
 	e->refused++;
 }
@@ -152,17 +157,27 @@ static bool events_decided(const struct events_run *e)
 	return all || events_failed(e);
 }
 
-static bool events_met(const struct events_run *e)
+/* Why an upper bound is not known to be kept, @rc being how the waiting has
+ * ended; NULL: all that came was seen */
+static const char *events_gap(const struct events_run *e, int rc)
 {
-	bool all = true;
+	if (e->dropped)
+		return "some events were dropped";
+	if (e->refused)
+		return "not all sessions tell";
+	if (rc == -ETIMEDOUT && follow_unheard(e->follow))
+		return "not all sessions have answered";
+	if (rc != -ETIMEDOUT || e->ended)
+		return "a session has ended before the time was over";
+	return NULL;
+}
 
+static bool events_met(const struct events_run *e, bool whole)
+{
 	for (int i = 0; i < e->n; i++)
-		all = all && expect_met(e->expect[i]);
-	/* an upper bound is not known to hold when some were not seen */
-	if (all && e->dropped)
-		for (int i = 0; i < e->n; i++)
-			all = all && expect_state(e->expect[i]) == EXPECT_MET;
-	return all;
+		if (!expect_met(e->expect[i], whole))
+			return false;
+	return true;
 }
 
 static int events_wait(struct events_run *e)
@@ -184,37 +199,49 @@ static int events_wait(struct events_run *e)
 	return 0;
 }
 
-static void events_result(const struct events_run *e, bool met)
+static void events_result(const struct events_run *e, bool whole)
 {
 	json_t *list = json_array();
 	auto_json json_t *all = NULL;
 	auto_free char *text = NULL;
 
 	for (int i = 0; i < e->n; i++)
-		json_array_append_new(list, expect_result(e->expect[i]));
+		json_array_append_new(list, expect_result(e->expect[i], whole));
 	all = json_pack("{s:i,s:s,s:b,s:I,s:I,s:I,s:o}", "version",
-			EVENTJSON_VERSION, "type", "result", "met", met, "seen",
-			(json_int_t)e->seen, "before", (json_int_t)e->before,
-			"dropped", e->dropped, "expected", list);
+			EVENTJSON_VERSION, "type", "result", "met",
+			events_met(e, whole), "seen", (json_int_t)e->seen,
+			"before", (json_int_t)e->before, "dropped", e->dropped,
+			"expected", list);
 	text = json_dumps(all, JSON_COMPACT);
 	print_line(stdout, "%s", text ? text : "{}");
 	fflush(stdout);
 }
 
+static const char *events_reason(const struct expect *x, const char *gap,
+				 int rc)
+{
+	switch (expect_state(x)) {
+	case EXPECT_FAILED:
+		return "more than expected";
+	case EXPECT_HOLDS:
+		return gap ? gap : "it is not known whether more came";
+	default:
+		return rc == -ETIMEDOUT ? "the time is over"
+					: "the session has ended";
+	}
+}
+
 /* One line, for the one that is not met first */
-static void events_tell_why(const struct events_run *e, int rc)
+static void events_tell_why(const struct events_run *e, const char *gap, int rc)
 {
 	for (int i = 0; i < e->n; i++) {
 		auto_free char *why = NULL;
 
-		if (expect_met(e->expect[i]) && !e->dropped)
+		if (expect_met(e->expect[i], !gap))
 			continue;
 		why = expect_why(e->expect[i]);
 		print_line(stderr, "ktctl: %s: %s (%zu events in all%s%s%s)",
-			   rc == -ETIMEDOUT   ? "the time is over"
-			   : events_failed(e) ? "more than expected"
-					      : "the session has ended",
-			   why, e->seen,
+			   events_reason(e->expect[i], gap, rc), why, e->seen,
 			   e->before ? ", and earlier ones that --since would "
 				       "take in"
 				     : "",
@@ -226,16 +253,17 @@ static void events_tell_why(const struct events_run *e, int rc)
 
 static int events_status(struct events_run *e, int rc)
 {
-	bool met = events_met(e);
+	const char *gap = events_gap(e, rc);
+	bool met = events_met(e, !gap);
 
 	if (rc == -EINTR)
 		return e->n ? EXIT_INTERRUPTED : EXIT_OK;
 	if (!e->n)
 		return e->refused && !e->seen ? EXIT_FAILED : EXIT_OK;
 	if (e->opt->output == OUTPUT_JSON)
-		events_result(e, met);
+		events_result(e, !gap);
 	if (!met)
-		events_tell_why(e, rc);
+		events_tell_why(e, gap, rc);
 	return met ? EXIT_OK : EXIT_FAILED;
 }
 

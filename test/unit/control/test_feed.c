@@ -205,6 +205,25 @@ static void tells_why_it_tells_nothing(void **state)
 	close(a);
 }
 
+static void tells_who_is_too_many(void **state)
+{
+	int all[FEED_FOLLOWERS], pair[2];
+	char text[512] = "";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		all[i] = follow(0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_false(feed_follow(feed, pair[0], 0));
+	assert_true(recv(pair[1], text, sizeof(text) - 1, 0) > 0);
+	assert_non_null(strstr(text, "\"error\":\"too many"));
+	assert_int_equal(recv(pair[1], text, sizeof(text), 0), 0);
+	close(pair[1]);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		close(all[i]);
+}
+
 /* Each member is needed, and of its type */
 static void reads_whole_events_only(void **state)
 {
@@ -244,6 +263,7 @@ int main(void)
 		FED(tells_what_is_kept_and_what_comes),
 		FED(who_does_not_read_is_not_waited_for),
 		FED(tells_why_it_tells_nothing),
+		FED(tells_who_is_too_many),
 		FED(reads_whole_events_only),
 	};
 
