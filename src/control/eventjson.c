@@ -104,13 +104,13 @@ json_t *eventjson_make(const struct event *ev, const struct event_place *at)
 		ev->latency >= 0 ? json_integer(ev->latency) : json_null());
 }
 
-json_t *eventjson_dropped(const char *session, int64_t now, uint64_t n)
+json_t *eventjson_dropped(const char *session, int64_t when, uint64_t n)
 {
-	char when[EVENTJSON_TIME];
+	char text[EVENTJSON_TIME];
 
-	eventjson_time(when, now);
+	eventjson_time(text, when);
 	return json_pack("{s:i,s:s,s:s,s:s,s:I}", "version", EVENTJSON_VERSION,
-			 "type", "dropped", "time", when, "session", session,
+			 "type", "dropped", "time", text, "session", session,
 			 "count", (json_int_t)MIN(n, (uint64_t)INT64_MAX));
 }
 

@@ -29,8 +29,9 @@ extern const struct expect_field eventjson_fields[];
 
 /** eventjson_make() - (returned) */
 json_t *eventjson_make(const struct event *ev, const struct event_place *at);
-/** eventjson_dropped() - @n of a session were dropped by now (returned) */
-json_t *eventjson_dropped(const char *session, int64_t now, uint64_t n);
+/** eventjson_dropped() - @n of a session were dropped before an event of the
+ *  time @when (returned) */
+json_t *eventjson_dropped(const char *session, int64_t when, uint64_t n);
 /** eventjson_is() - has it all the members, of the right types? */
 bool eventjson_is(const json_t *obj);
 /** eventjson_when() - microseconds since 1970 of an event's time; 0: none */

@@ -100,7 +100,7 @@ static void feed_put_next(struct feed_follower *w)
 	w->dropped += k->missed;
 	if (w->dropped)
 		feed_put(w, "event",
-			 eventjson_dropped(f->session, eventjson_now(),
+			 eventjson_dropped(f->session, k->event.when,
 					   w->dropped));
 	w->dropped = 0;
 	feed_put(w, "event",
@@ -157,6 +157,19 @@ static bool feed_refuse(int fd, const char *why)
 	return false;
 }
 
+/* Where the ring begins; if what it has lost may be of the time that is asked
+ * for, it is told of as dropped: the number is an upper bound */
+static void feed_begin(struct feed_follower *w)
+{
+	const struct feed *f = w->feed;
+
+	if (f->n <= FEED_KEPT)
+		return;
+	w->next = f->n - FEED_KEPT;
+	if (f->ring[w->next % FEED_KEPT].event.when > w->since)
+		w->dropped = w->next;
+}
+
 bool feed_follow(struct feed *f, int fd, int64_t since)
 {
 	struct feed_follower *w;
@@ -167,7 +180,7 @@ bool feed_follow(struct feed *f, int fd, int64_t since)
 	w->feed = f;
 	w->fd = fd;
 	w->since = eventjson_now() - since * 1000000;
-	w->next = f->n > FEED_KEPT ? f->n - FEED_KEPT : 0;
+	feed_begin(w);
 	buf_init(&w->out, FEED_OUT);
 	if (loop_watch_start(f->loop, &w->watch, fd, EPOLLIN, feed_on_event) <
 	    0) {

@@ -13,7 +13,9 @@
  *
  * The last FEED_KEPT are kept, in a ring, which is all that is ever queued:
  * each follower has its place in it. One that reads slower than events come
- * misses some, and is told how many; nothing waits for it.
+ * misses some, and is told how many, as is one that wants older ones than are
+ * kept; nothing waits for it. The time of what was dropped is that of the event
+ * before which it is told.
  */
 
 struct event_place;

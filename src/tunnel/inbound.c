@@ -369,8 +369,6 @@ void inbound_watch(struct inbound *in, bool on)
 	if (in->watch == on)
 		return;
 	in->watch = on;
-	if (!on)
-		in->watched.paused = true;
 	if (in->control &&
 	    ruleline_put_word(&in->out, RULELINE_WATCH, on ? "on" : "off") == 0)
 		mux_stream_resume(in->control);

@@ -31,11 +31,8 @@ bool watched_take(struct watched *w, struct event *ev, uint64_t *missed)
 	*missed = 0;
 	if (!*w->id || ev->seq <= w->last)
 		return false;
-	/* of those before the first one nobody wanted to know */
-	if (w->last && !w->paused)
-		*missed = ev->seq - w->last - 1;
+	*missed = ev->seq - w->last - 1;
 	w->last = ev->seq;
-	w->paused = false;
 	ev->when += w->offset;
 	return true;
 }

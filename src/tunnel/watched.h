@@ -12,7 +12,9 @@
  *
  * A shadow that is asked tells those again that it has kept. What was heard
  * before is known by its number and the shadow's id; a number that is missing
- * is an event that was dropped on the way. The shadow's clock is another one:
+ * is an event that was dropped on the way, or that the shadow does not have any
+ * more: also before the first, and while nobody wanted to know, as somebody may
+ * want to know of that time later. The shadow's clock is another one:
  * how far off it is, is what it says less what is here when it comes.
  */
 
@@ -23,8 +25,6 @@ struct watched {
 	char id[WATCHED_ID_MAX];
 	uint64_t last;	/* number of the one heard last; 0: none */
 	int64_t offset; /* microseconds; here less there */
-	bool paused;	/* nobody wants to know: what is missing was not
-			   dropped */
 };
 
 /** watched_begin() - "watching ID NOW"; false: it is malformed */

@@ -205,6 +205,33 @@ static void tells_why_it_tells_nothing(void **state)
 	close(a);
 }
 
+/* What is not kept any more is told to who would have been told of it */
+static void tells_what_is_not_kept(void **state)
+{
+	int64_t now = eventjson_now();
+	struct message_answer m;
+	int a, b;
+
+	(void)state;
+	for (int i = 0; i < FEED_KEPT + 7; i++)
+		add(200, now - 5000000 + i, 0);
+	a = follow(60);
+	assert_int_equal(next(a).kind, MESSAGE_FOLLOWING);
+	m = next(a);
+	fits_schema(m.session);
+	assert_int_equal(
+		json_integer_value(json_object_get(m.session, "count")), 7);
+	/* the time of the next one */
+	assert_int_equal(eventjson_when(m.session), now - 5000000 + 7);
+	json_decref(m.session);
+	assert_int_equal(told(a), 200);
+	b = follow(2);
+	assert_int_equal(next(b).kind, MESSAGE_FOLLOWING);
+	nothing_more(b);
+	close(a);
+	close(b);
+}
+
 static void tells_who_is_too_many(void **state)
 {
 	int all[FEED_FOLLOWERS], pair[2];
@@ -263,6 +290,7 @@ int main(void)
 		FED(tells_what_is_kept_and_what_comes),
 		FED(who_does_not_read_is_not_waited_for),
 		FED(tells_why_it_tells_nothing),
+		FED(tells_what_is_not_kept),
 		FED(tells_who_is_too_many),
 		FED(reads_whole_events_only),
 	};
