@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/options.h"
+#include "kube/kubeconfig.h"
 #include "local/home.h"
 #include "local/signals.h"
 #include "net/capture.h"
@@ -187,6 +188,53 @@ static bool apply_has_connect(const struct apply *a)
 	return false;
 }
 
+/* The context that @item would be started with: that it names, else the current
+ * one of its files; returned (caller frees), NULL with @err */
+static char *apply_context_of(const struct apply *a,
+			      const struct apply_item *item,
+			      struct kt_error *err)
+{
+	const struct kube_config_source src = { .files = item->kubeconfig };
+	struct kt_error why = { 0 };
+	struct kube_config *cfg;
+	char *context;
+
+	if (item->context)
+		return xstrdup(item->context);
+	if (kube_config_load(&cfg, &src, &why) < 0) {
+		kt_fail(err, why.code, "%s:%d: %s: %s", a->shown, item->line,
+			item->label, why.msg);
+		return NULL;
+	}
+	context = xstrdup(cfg->context ? cfg->context : "");
+	kube_config_free(cfg);
+	return context;
+}
+
+/* What runs is what @item would be, if it leads into the same cluster; 0, or
+ * -errno with @err */
+static int apply_check_context(const struct apply *a,
+			       const struct apply_item *item,
+			       const struct apply_session *s,
+			       struct kt_error *err)
+{
+	auto_free char *context = NULL;
+
+	if (!s->context) /* not known: it does not answer, which is told */
+		return 0;
+	context = apply_context_of(a, item, err);
+	if (!context)
+		return -err->code;
+	if (strcmp(context, s->context) == 0)
+		return 0;
+	kt_hint(err, "ktctl disconnect %s; or name the context in the file",
+		s->id);
+	return kt_fail(err, EEXIST,
+		       "%s:%d: %s runs on this machine, for context '%s', not "
+		       "'%s'",
+		       a->shown, item->line, s->id, s->context, context);
+}
+
 /* There is one capture per machine: another's will do, if it leads into the
  * same cluster */
 static int apply_is_served(const struct apply *a, const struct apply_item *item,
@@ -197,18 +245,36 @@ static int apply_is_served(const struct apply *a, const struct apply_item *item,
 	*served = false;
 	if (!item->captures || apply_has_connect(a))
 		return 0;
-	if (other && item->context && other->context &&
-	    strcmp(item->context, other->context) != 0) {
-		kt_hint(err, "ktctl disconnect %s", other->id);
-		return kt_fail(err, EEXIST,
-			       "%s:%d: %s runs on this machine, for context "
-			       "%s, not %s",
-			       a->shown, item->line, other->id, other->context,
-			       item->context);
-	}
 	/* another user's cannot be asked, but the device is seen */
 	*served = other || if_nametoindex(CAPTURE_IFNAME);
-	return 0;
+	return other ? apply_check_context(a, item, other, err) : 0;
+}
+
+/* The session that does what step @s wants to be done; NULL: none does, or one
+ * that cannot be asked */
+static const struct apply_session *apply_kept(const struct apply *a,
+					      const struct apply_step *s)
+{
+	if (s->act != APPLY_KEEP)
+		return NULL;
+	return s->have == APPLY_NONE ? apply_other_connect(a)
+				     : &a->sessions.v[s->have];
+}
+
+/* The current context may be another one by now than when it was started */
+static int apply_check_kept(const struct apply *a, struct kt_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < a->plan.n; i++) {
+		const struct apply_step *s = &a->plan.v[i];
+		const struct apply_session *kept = apply_kept(a, s);
+
+		if (kept && s->have != APPLY_NONE)
+			rc = apply_check_context(a, &a->file.item[s->want],
+						 kept, err);
+	}
+	return rc;
 }
 
 static int apply_make_plan(struct apply *a, struct kt_error *err)
@@ -246,7 +312,7 @@ static int apply_make_plan(struct apply *a, struct kt_error *err)
 	for (size_t i = 0; i < a->plan.n; i++)
 		if (a->plan.v[i].have != APPLY_NONE)
 			a->plan.v[i].have = place[a->plan.v[i].have];
-	return 0;
+	return apply_check_kept(a, err);
 }
 
 static bool apply_is_done(const struct apply *a)
@@ -380,6 +446,27 @@ static void apply_say_done(const struct apply *a, bool changed)
 			   changed ? "all is up" : "all is up already");
 }
 
+/* What is left as it is has to be up; all that are not are named */
+static int apply_check_up(const struct apply *a, struct kt_error *err)
+{
+	size_t down = 0;
+
+	for (size_t i = 0; i < a->plan.n; i++) {
+		const struct apply_session *s = apply_kept(a, &a->plan.v[i]);
+
+		if (!s || !s->down)
+			continue;
+		print_line(stderr, "ktctl: %s is %s", s->id, s->down);
+		down++;
+	}
+	if (!down)
+		return 0;
+	kt_hint(err, "ktctl status says why; ktctl disconnect ends one, and "
+		     "ktctl apply starts it anew");
+	return kt_fail(err, ENOTCONN,
+		       "not all is up that runs already: nothing was changed");
+}
+
 /* The jobs stay as long as the command runs */
 static int apply_run_and_end(struct apply *a, struct apply_run *r)
 {
@@ -405,12 +492,16 @@ static int apply_do(struct apply *a)
 		.dir = a->dir,
 		.lock = a->lock,
 		.tie = a->file.run.n,
+		.remove = a->opt->remove,
 	};
 	struct kt_error err = { 0 };
 	bool changed = !apply_is_done(a);
 	int rc;
 
 	apply_say_kept(a);
+	rc = apply_check_up(a, &err);
+	if (rc < 0)
+		return app_fail(a->app, rc, &err);
 	rc = apply_run_steps(&r, &err);
 	if (rc < 0) {
 		app_fail(a->app, -ECANCELED, &err); /* also of a signal */

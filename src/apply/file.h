@@ -47,7 +47,8 @@ struct apply_item {
 	char *label;	   /* "forward db.prod 5432": as it is shown */
 	struct strv flags; /* "--namespace=shop", in the table's order */
 	struct strv args;
-	char *context; /* of the kubeconfig, or NULL: the current one */
+	char *context;	  /* of the kubeconfig, or NULL: the current one */
+	char *kubeconfig; /* its files, or NULL: where they always are */
 	/* connect: what it needs of the machine */
 	bool captures, device;
 	char digest[APPLY_DIGEST_LEN]; /* of command, flags and arguments */

@@ -268,6 +268,8 @@ static int apply_item_check(struct apply_item *item,
 		rc = apply_item_check_words(item, err);
 	if (rc == 0 && o.global.context)
 		item->context = xstrdup(o.global.context);
+	if (rc == 0 && o.global.kubeconfig)
+		item->kubeconfig = xstrdup(o.global.kubeconfig);
 	item->captures = strcmp(item->command->name, "connect") == 0 &&
 			 !o.connect.disable_tun_device;
 	item->device = o.connect.mode != CONNECT_SSHUTTLE;
@@ -313,6 +315,7 @@ void apply_item_fini(struct apply_item *item)
 	free(item->key);
 	free(item->label);
 	free(item->context);
+	free(item->kubeconfig);
 	strv_fini(&item->flags);
 	strv_fini(&item->args);
 	*item = (struct apply_item){ 0 };

@@ -66,8 +66,9 @@ static const char *apply_run_program(char path[PATH_MAX])
 }
 
 static int apply_run_job(struct apply_run *r, const char *command,
-			 const char *digest, const struct strv *flags,
-			 const struct strv *args, struct kt_error *err)
+			 const char *digest, pid_t with,
+			 const struct strv *flags, const struct strv *args,
+			 struct kt_error *err)
 {
 	char path[PATH_MAX];
 	auto_strv struct strv argv = { 0 };
@@ -78,9 +79,8 @@ static int apply_run_job(struct apply_run *r, const char *command,
 	};
 	int signo, status;
 
-	apply_session_argv(&argv, command, digest, r->view.identity,
-			   r->tie ? getpid() : 0, r->app->options->global.debug,
-			   flags, args);
+	apply_session_argv(&argv, command, digest, r->view.identity, with,
+			   r->app->options->global.debug, flags, args);
 	child.argv = argv.v;
 	status = apply_child_run(&child, &signo, err);
 	if (status < 0)
@@ -94,7 +94,8 @@ static int apply_run_start(struct apply_run *r, const struct apply_item *item,
 			   struct kt_error *err)
 {
 	int status = apply_run_job(r, item->command->name, item->digest,
-				   &item->flags, &item->args, err);
+				   r->tie ? getpid() : 0, &item->flags,
+				   &item->args, err);
 
 	r->status = EXIT_FAILED;
 	if (status == 0 && !r->interrupted)
@@ -174,8 +175,9 @@ static int apply_run_restore(struct apply_run *r, struct kt_error *err)
 		if (s->unsettled || apply_run_has(&now, s->id))
 			continue;
 		print_line(stdout, "+ %s (as before)", s->label);
-		if (apply_run_job(r, s->command, s->digest, &s->flags, &s->args,
-				  err) != 0)
+		/* it was tied to another process, or to none */
+		if (apply_run_job(r, s->command, s->digest, s->with, &s->flags,
+				  &s->args, err) != 0)
 			rc = kt_fail(err, ECHILD, "%s could not be put back",
 				     s->label);
 	}
@@ -246,6 +248,11 @@ int apply_run_steps(struct apply_run *r, struct kt_error *err)
 	rc = apply_run_ending(r, err);
 	if (rc == -EINTR)
 		r->interrupted = true;
+	if (r->remove) {
+		if (r->interrupted)
+			r->status = EXIT_INTERRUPTED;
+		return rc;
+	}
 	if (rc == 0)
 		rc = apply_run_starting(r, err);
 	if (rc < 0) {

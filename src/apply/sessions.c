@@ -6,11 +6,13 @@
 #include "control/ask.h"
 #include "kube/rest.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LINE_MAX_SIZE ((size_t)256 << 10)
 #define APPLIED "--applied="
+#define WITH "--with="
 
 /* --- command lines -------------------------------------------------------- */
 
@@ -24,7 +26,7 @@ void apply_session_argv(struct strv *argv, const char *command,
 	strv_add(argv, "--background");
 	strv_take(argv, xasprintf(APPLIED "%s:%s", digest, identity));
 	if (with)
-		strv_take(argv, xasprintf("--with=%d", (int)with));
+		strv_take(argv, xasprintf(WITH "%d", (int)with));
 	if (debug)
 		strv_add(argv, "--debug");
 	for (size_t i = 0; i < flags->n; i++)
@@ -75,8 +77,13 @@ bool apply_session_read(struct apply_session *s, const char *line, size_t len,
 	if (strlen(own) <= n || own[n] != ':' ||
 	    strcmp(own + n + 1, identity) != 0)
 		return false;
-	if (i < w.n && str_starts(w.v[i], "--with="))
-		i++;
+	if (i < w.n && str_starts(w.v[i], WITH)) {
+		long pid;
+
+		if (str_to_long(w.v[i++] + strlen(WITH), &pid) == 0 &&
+		    pid > 0 && pid <= INT_MAX)
+			s->with = (pid_t)pid;
+	}
 	if (i < w.n && strcmp(w.v[i], "--debug") == 0)
 		i++;
 	for (; i < w.n && strcmp(w.v[i], "--") != 0; i++)
@@ -88,6 +95,17 @@ bool apply_session_read(struct apply_session *s, const char *line, size_t len,
 			   s->args.n ? s->args.v[0] : "");
 	s->label = apply_session_join(s->command, &s->args);
 	return true;
+}
+
+const char *apply_session_down(const char *state)
+{
+	static const char *const down[] = { "stopped", "hung", "lost",
+					    "silent" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(down); i++)
+		if (str_eq(state, down[i]))
+			return down[i];
+	return NULL;
 }
 
 /* --- what runs ------------------------------------------------------------ */
@@ -120,6 +138,7 @@ static void apply_session_add(struct apply_sessions *all, const json_t *from,
 		.context = context ? xstrdup(context) : NULL,
 		.unsettled =
 			str_eq(state, "leaving") || str_eq(state, "starting"),
+		.down = apply_session_down(state),
 		.uid = uid,
 		/* without root it takes a device, which is seen */
 		.captures = apply_session_is_trusted(uid),

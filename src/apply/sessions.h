@@ -33,9 +33,11 @@ struct apply_session {
 	/* it ends; or it is not up yet, and who has started it is no more, or
 	 * holds the lock */
 	bool unsettled;
-	bool captures; /* connect: not only a proxy, as far as can be seen */
+	const char *down; /* what it is instead of up: "lost", or NULL */
+	bool captures;	  /* connect: not only a proxy, as far as can be seen */
 	/* of those that this file's apply has started; else NULL and empty */
 	char *digest, *key, *label;
+	pid_t with; /* whose end is its own, or 0 */
 	struct strv flags, args;
 };
 
@@ -58,6 +60,9 @@ bool apply_session_is_trusted(uid_t uid);
  *  line (words that end in NUL); false: it is none of @identity's */
 bool apply_session_read(struct apply_session *s, const char *line, size_t len,
 			const char *identity);
+/** apply_session_down() - the word for state @state if that is not up, and
+ *  whoever wants the session cannot use it; else NULL */
+const char *apply_session_down(const char *state);
 /** apply_session_argv() - a command line that begins as above */
 void apply_session_argv(struct strv *argv, const char *command,
 			const char *digest, const char *identity, pid_t with,

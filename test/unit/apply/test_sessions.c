@@ -125,6 +125,8 @@ static void ours_is_known_by_its_words(void **state)
 	assert_string_equal(s->digest, "0123456789abcdef");
 	assert_string_equal(s->label, "forward web");
 	assert_int_equal(s->flags.n, 1);
+	assert_int_equal(s->with, 77);
+	assert_null(s->down);
 	apply_sessions_fini(&all);
 	end();
 }
@@ -149,6 +151,46 @@ static void of_others_no_word_is_taken(void **state)
 	assert_int_equal(s->flags.n + s->args.n, 0);
 	apply_sessions_fini(&all);
 	end();
+}
+
+/* "leaving" and "starting" are not up either, but are on their way */
+static void what_cannot_be_used_is_down(void **state)
+{
+	static const char *const down[] = { "stopped", "hung", "lost",
+					    "silent" };
+	static const char *const not [] = { "up", "partial", "starting",
+					    "leaving" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(down); i++)
+		assert_string_equal(apply_session_down(down[i]), down[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(not ); i++)
+		assert_null(apply_session_down(not [i]));
+	assert_null(apply_session_down(NULL));
+}
+
+/* What is read of a command line makes the same one */
+static void is_started_once_more_as_it_was(void **state)
+{
+	static const char first[] = "ktctl\0mesh\0--background\0--applied="
+				    "0123456789abcdef:" IDENTITY
+				    "\0--with=12\0--expose=8080\0--\0web";
+	struct apply_session s = { .command = (char *)(uintptr_t) "mesh" };
+	auto_strv struct strv argv = { 0 };
+	const char *at = first;
+
+	(void)state;
+	assert_true(apply_session_read(&s, first, sizeof(first), IDENTITY));
+	apply_session_argv(&argv, s.command, s.digest, IDENTITY, s.with, false,
+			   &s.flags, &s.args);
+	for (size_t i = 0; i < argv.n; i++, at += strlen(at) + 1)
+		assert_string_equal(argv.v[i], at);
+	assert_ptr_equal(at, first + sizeof(first));
+	free(s.digest);
+	free(s.key);
+	free(s.label);
+	strv_fini(&s.flags);
+	strv_fini(&s.args);
 }
 
 static int set_up(void **state)
@@ -177,6 +219,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ours_is_known_by_its_words),
 		cmocka_unit_test(of_others_no_word_is_taken),
+		cmocka_unit_test(what_cannot_be_used_is_down),
+		cmocka_unit_test(is_started_once_more_as_it_was),
 	};
 	const char *session = getenv("TEST_SESSION");
 
