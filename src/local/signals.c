@@ -23,10 +23,11 @@ struct signals {
 	struct timer hurry;
 };
 
-/* HUP during the clean-up is the closing terminal, not impatience */
+/* Somebody at the terminal. HUP during the clean-up is its closing, and TERM
+ * comes from programs, several at once of a service manager that ends. */
 static bool is_impatient(int signo)
 {
-	return signo != SIGHUP;
+	return signo == SIGINT || signo == SIGQUIT;
 }
 
 static void signals_end(struct signals *s)

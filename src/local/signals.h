@@ -17,9 +17,9 @@
  * interrupts it for good, which ends slow clean-up. SIGPIPE is ignored.
  *
  * What belongs to others is given back also when somebody is impatient
- * (signals_give_back()): the second signal ends the waits of signals_sleep()
- * and signals_wait(), and leaves SIGNALS_HURRY for the rest; the third
- * interrupts the loop for good.
+ * (signals_give_back()): the second INT or QUIT ends the waits of
+ * signals_sleep() and signals_wait(), and leaves SIGNALS_HURRY for the rest;
+ * the third interrupts the loop for good.
  */
 
 #define SIGNALS_HURRY (5 * NS_SEC)

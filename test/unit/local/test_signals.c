@@ -104,14 +104,20 @@ static void second_hurries(void **state)
 	assert_int_equal(wait_a_little(l), -EINTR);
 	signals_give_back(s);
 	assert_int_equal(signals_sleep(s, 20 * NS_MS), 0);
-	raise(SIGTERM);
+	raise(SIGTERM); /* a program that sends it again is not impatient */
+	raise(SIGHUP);
+	assert_int_equal(wait_a_little(l), 0);
+	assert_false(signals_forced(s));
+	assert_int_equal(signals_sleep(s, 20 * NS_MS), 0);
+	raise(SIGQUIT);
 	assert_int_equal(wait_a_little(l), 0); /* as a request would */
 	assert_true(signals_forced(s));
 	began = clock_ns();
 	assert_int_equal(signals_sleep(s, 10 * NS_SEC), -EINTR);
 	assert_true(clock_ns() - began < NS_SEC);
-	assert_int_equal(wait_a_little(l), 0);
 	raise(SIGTERM);
+	assert_int_equal(wait_a_little(l), 0);
+	raise(SIGINT);
 	assert_int_equal(wait_a_little(l), -EINTR);
 	signals_free(s);
 	loop_free(l);
@@ -126,7 +132,7 @@ static void second_ends_a_wait(void **state)
 	raise(SIGTERM);
 	assert_int_equal(wait_a_little(l), -EINTR);
 	signals_give_back(s);
-	raise(SIGTERM);
+	raise(SIGINT);
 	assert_int_equal(signals_sleep(s, 10 * NS_SEC), -EINTR);
 	assert_int_equal(wait_a_little(l), 0);
 	signals_free(s);
