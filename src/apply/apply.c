@@ -320,6 +320,41 @@ static bool apply_is_done(const struct apply *a)
 	return apply_plan_count(&a->plan, APPLY_KEEP) == a->plan.n;
 }
 
+/* What ends may have to be put back */
+static int apply_check_restart(const struct apply_session *s,
+			       struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+
+	if (s->uid != geteuid())
+		kt_fail(&why, EPERM, "it is of user %u, and this is user %u",
+			(unsigned int)s->uid, (unsigned int)geteuid());
+	/* where there is no device it is a proxy, by configuration */
+	else if (strcmp(s->command, "connect") != 0 || !s->captures ||
+		 !if_nametoindex(CAPTURE_IFNAME) ||
+		 netns_check(true, &why) == 0)
+		return 0;
+	kt_hint(err, "ktctl disconnect %s ends it for good", s->id);
+	return kt_fail(err, why.code,
+		       "%s would end, and could not be put back if another job "
+		       "failed: %s",
+		       s->id, why.msg);
+}
+
+/* With --delete nothing is put back */
+static int apply_check_restarts(const struct apply *a, struct kt_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && !a->opt->remove && i < a->plan.n; i++) {
+		const struct apply_step *s = &a->plan.v[i];
+
+		if (s->act == APPLY_END || s->act == APPLY_CHANGE)
+			rc = apply_check_restart(&a->sessions.v[s->have], err);
+	}
+	return rc;
+}
+
 /* Before anything is made, or ended */
 static int apply_check_rights(const struct apply *a, struct kt_error *err)
 {
@@ -340,7 +375,7 @@ static int apply_check_rights(const struct apply *a, struct kt_error *err)
 		return kt_fail(err, why.code, "%s:%d: connect: %s", a->shown,
 			       item->line, why.msg);
 	}
-	return 0;
+	return apply_check_restarts(a, err);
 }
 
 /* --- one at a time -------------------------------------------------------- */
