@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The status of one whose end nobody knows: a failure */
+#define CHILD_UNKNOWN 1
+
 static void apply_child_signals(sigset_t *set)
 {
 	sigemptyset(set);
@@ -82,8 +85,10 @@ static bool apply_child_ended(pid_t pid, int *status)
 	do
 		got = waitpid(pid, &word, WNOHANG);
 	while (got < 0 && errno == EINTR);
+	if (got < 0) /* ECHILD: somebody else has waited for it */
+		*status = CHILD_UNKNOWN;
 	if (got != pid)
-		return false;
+		return got < 0;
 	*status = WIFEXITED(word) ? WEXITSTATUS(word) : 128 + WTERMSIG(word);
 	return true;
 }

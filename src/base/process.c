@@ -15,6 +15,7 @@
 
 #define MAX_STDERR 4096
 #define POLL_EXIT (10 * NS_MS)
+#define REAP_UNKNOWN 1
 
 struct pipe_in {
 	struct watch watch;
@@ -37,10 +38,13 @@ struct process {
 	void *user;
 };
 
-/* Stops everything; the child, if it lives, is killed and waited for. */
+/* Stops everything; the child, if it lives, is killed and waited for. One that
+ * somebody else has waited for (ECHILD) has an end that nobody knows: a failure
+ */
 static int reap(struct process *p)
 {
 	int status = 0;
+	pid_t got;
 
 	loop_timer_stop(&p->timer);
 	loop_timer_stop(&p->poll);
@@ -49,8 +53,11 @@ static int reap(struct process *p)
 	loop_watch_stop(&p->err.watch);
 	if (!p->exited)
 		kill(p->pid, SIGKILL);
-	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	do
+		got = waitpid(p->pid, &status, 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return REAP_UNKNOWN;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -133,13 +140,20 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	check_done(p);
 }
 
+static bool process_has_ended(pid_t pid)
+{
+	siginfo_t si = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return errno == ECHILD;
+	return si.si_pid != 0;
+}
+
 static void process_on_poll(struct timer *t)
 {
 	struct process *p = container_of(t, struct process, poll);
-	siginfo_t si = { 0 };
 
-	if (waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-	    !si.si_pid) {
+	if (!process_has_ended(p->pid)) {
 		loop_timer_start(p->loop, t, POLL_EXIT, process_on_poll);
 		return;
 	}

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nss.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -173,6 +174,8 @@ int main(int argc, char **argv)
 	struct home home;
 	int status;
 
+	/* ignored by who has called us, no child's end would be known */
+	signal(SIGCHLD, SIG_DFL);
 	ktctl_main_open_standard();
 	ktctl_main_pin_lookups();
 	fdlimit_raise();

@@ -6,6 +6,7 @@
 #include "base/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -106,12 +107,29 @@ static void names_a_missing_program(void **state)
 	loop_free(l);
 }
 
+/* Where the kernel waits for children itself, nobody knows how they ended: that
+ * is no success */
+static void an_unknown_end_is_a_failure(void **state)
+{
+	struct process_result res;
+	struct kt_error err = { 0 };
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(run("echo x", NULL, 1000, NS_SEC * 5, &res, &err), 0);
+	signal(SIGCHLD, SIG_DFL);
+	assert_int_not_equal(res.status, 0);
+	assert_string_equal(res.out, "x\n");
+	process_result_fini(&res);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(collects_output_status_and_env),
 		cmocka_unit_test(bounds_output_and_time),
 		cmocka_unit_test(names_a_missing_program),
+		cmocka_unit_test(an_unknown_end_is_a_failure),
 		cmocka_unit_test(children_get_the_old_limit),
 	};
 

@@ -350,6 +350,11 @@ ok $? "apply: a wrong file is refused, but for --delete"
 printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "pwd; exit 9"]\n' >ktctl.yaml
 run 9 apply && is "$out" "$PWD" && run 9 apply -f ../repo/ktctl.yaml
 ok $? "apply: the command, in the file's directory, and its exit status"
+out=$(timeout 20 python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])' "$ktctl" apply </dev/null 2>&1)
+is "$?" 9
+ok $? "apply: by a caller who ignores SIGCHLD"
 printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "kill -TERM $PPID; exec sleep 60"]\n' >ktctl.yaml
 run 143 apply
 ok $? "apply: a signal is the command's"
