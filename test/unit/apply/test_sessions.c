@@ -223,8 +223,10 @@ int main(void)
 		cmocka_unit_test(is_started_once_more_as_it_was),
 	};
 	const char *session = getenv("TEST_SESSION");
+	long uid;
 
 	if (session)
-		return run_session((uid_t)atoi(session));
+		return str_to_long(session, &uid) < 0 ? 3
+						      : run_session((uid_t)uid);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
