@@ -78,7 +78,7 @@ deployment() { # JQ-FILTER of the one shadow Deployment
   deployment '.spec.replicas == 1 and
     (.spec.template.metadata.labels | has("control-by") | not)'
   reaches carol
-  pod=$(shadow_pod)
+  pod=$(live_shadow)
   kc -n "$NS" delete pod "$pod" --grace-period=1 --wait=false >/dev/null
   eventually 15 reaches_by_another "$pod"
   connect_stop
@@ -100,7 +100,7 @@ reaches_by_another() { # POD: another one lives, and traffic goes
   local pod
   connect_start carol
   reaches carol
-  pod=$(shadow_pod)
+  pod=$(live_shadow)
   kc -n "$NS" delete pod "$pod" --grace-period=1 --wait=false >/dev/null
   eventually 15 reaches_by_another "$pod"
   kill -0 "$CONNECT_PID"

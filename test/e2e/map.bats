@@ -44,7 +44,7 @@ in_time() {
 }
 
 @test "map: a Service that is meshed, called and given back, and the session, within a second" {
-  local url row session at
+  local url row session at ip
   serve alice local
   spawn map alice map --no-open
   eventually 20 has_url
@@ -70,7 +70,8 @@ in_time() {
     jq -c '[.birdseye.services[] | select(.name == "web").sessions[0] | .rule, .state, .pod]')" = \
     "$(laptop alice "$KTCTL" birdseye -n "$NS" -o json |
       jq -c '[.services[] | select(.name == "web").sessions[0] | .rule, .state, .pod]')" ]
-  in_pod toolbox curl -s -o /dev/null --max-time 5 -H 'VERSION: ann' "http://web.$NS/"
+  ip=$(kc -n "$NS" get service web -o 'jsonpath={.spec.clusterIP}')
+  in_pod toolbox curl -s -o /dev/null --max-time 5 -H 'VERSION: ann' "http://$ip/"
   eventually 20 seen 3
   leave mesh
   at=$(now_ms)
