@@ -305,10 +305,14 @@ static int site_listen(uint16_t *port)
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
+	const int one = 1;
 	auto_close int fd =
 		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	/* what is closed keeps the port from nobody afterwards */
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
 	    listen(fd, SITE_CONNECTIONS) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
 		return -errno;

@@ -130,8 +130,9 @@ static void note_idle(struct server *sv)
 }
 
 /* Who is away for longer than its grace time is not waited for; nor is one away
- * that serves nothing, a look at the shadow or a laptop that has taken its rules
- * back: its goodbye was lost, as happens where a port-forward ends just then. */
+ * that serves nothing, a look at the shadow or a laptop that has taken its
+ * rules back: its goodbye was lost, as happens where a port-forward ends just
+ * then. */
 static bool client_is_here(const struct client *c)
 {
 	if (!c->lost)

@@ -77,8 +77,8 @@ struct fault_name {
 	struct ipaddr addr[FAULT_NAME_ADDRS], fresh[FAULT_NAME_ADDRS];
 	size_t n, nfresh;
 	bool full_once; /* there were more addresses; said already */
-	bool known; /* asked once to the end */
-	int error;  /* of that: 0, -ENOENT, or that DNS does not answer */
+	bool known;	/* asked once to the end */
+	int error;	/* of that: 0, -ENOENT, or that DNS does not answer */
 	void (*done)(void *user);
 	void *user;
 };
