@@ -43,9 +43,9 @@ static int run_in_loop(struct app *app)
 	} else {
 		status = app_fail(app, -err.code, &err);
 	}
-	progress_free(app->progress);
-	signals_free(app->signals);
-	loop_free(app->loop);
+	progress_free(steal_ptr(&app->progress));
+	signals_free(steal_ptr(&app->signals));
+	loop_free(steal_ptr(&app->loop));
 	return status;
 }
 

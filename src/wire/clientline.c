@@ -52,13 +52,19 @@ static int clientline_client(struct clientline *l, const char *at)
 
 static int clientline_read_who(struct clientline *l, const char *at)
 {
+	char who[CLIENTLINE_WHO_MAX];
 	int rc = clientline_word(&at, l->command, sizeof(l->command));
 
 	if (rc == 0)
 		rc = clientline_word(&at, l->word, sizeof(l->word));
 	if (rc == 0)
 		rc = clientline_word(&at, l->machine, sizeof(l->machine));
-	return rc == 0 && *at ? -EINVAL : rc;
+	if (rc < 0 || *at)
+		return rc < 0 ? rc : -EINVAL;
+	/* bytes that should have been encoded may be too many when they are */
+	return clientline_who(who, l->command, l->word, l->machine)[0]
+		       ? 0
+		       : -EMSGSIZE;
 }
 
 int clientline_parse(struct clientline *l, const char *line,
