@@ -98,6 +98,10 @@ has_refs() { # N
   eventually 5 ask "http://$WEB/status/200" -H 'baggage: x=1, user=ann' -o /dev/null
   is_own "$WEB" -H 'baggage: user=ann'
   leave a
+  start a alice mesh web --expose 8080 --match env:dev.me
+  eventually 5 asks local "http://$WEB/" -H 'baggage: x=1,kt-env=dev.me.too'
+  is_own "$WEB" -H 'baggage: kt-env=dev'
+  leave a
 }
 
 @test "mesh: what cannot be is told" {
