@@ -17,6 +17,7 @@ struct forwarding_conn {
 	struct list node;
 	struct watch watch; /* owns the fd */
 	struct attempt *attempt;
+	struct ipaddr to; /* family 0: a name */
 };
 
 /* What became of names is told by error numbers of their own */
@@ -115,6 +116,7 @@ static int forwarding_dial(struct forwarding_conn *c)
 
 	if (rc < 0)
 		return rc;
+	c->to = host ? (struct ipaddr){ 0 } : to.addr;
 	c->attempt = dialer_dial(f->dialer, host, &to.addr, to.port,
 				 forwarding_on_dialled, f, c);
 	return c->attempt ? 0 : -ENOBUFS;
@@ -142,6 +144,26 @@ static void forwarding_on_accepted(void *user, int fd,
 		rc = forwarding_dial(c);
 	if (rc < 0)
 		forwarding_refuse(c, -rc);
+}
+
+/* An attempt may wait for long, while the tunnel is away or nobody answers: who
+ * was to be reached may have been replaced meanwhile */
+static void forwarding_redial(struct forwarding *f)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &f->dialling) {
+		struct forwarding_conn *c =
+			container_of(n, struct forwarding_conn, node);
+		int rc;
+
+		if (!c->to.family || target_has(f->target, &c->to))
+			continue;
+		dialer_cancel(c->attempt);
+		rc = forwarding_dial(c);
+		if (rc < 0)
+			forwarding_refuse(c, -rc);
+	}
 }
 
 /* --- the forwarding ------------------------------------------------------- */
@@ -173,6 +195,7 @@ int forwarding_follow(struct forwarding *f, struct kt_error *err)
 		return rc;
 	if (f->udp)
 		forwarding_udp_follow(f->udp);
+	forwarding_redial(f);
 	if (was == open)
 		return 0;
 	text = forwarding_text(f);

@@ -19,6 +19,7 @@
  *   accepted -> dialling -> relay
  *               reset or closed by the program: given up
  *               refused by the target: reset
+ *               who was dialled is replaced: dialled anew
  */
 
 struct target_watch;

@@ -199,6 +199,7 @@ int target_look(struct target_watch *t, struct kube *k, const char *ns,
 void target_fini(struct target_watch *t)
 {
 	object_watch_stop(t->watch);
+	kube_request_cancel(t->reading);
 	podset_stop(t->pods);
 	json_decref(t->object);
 	json_decref(t->selector);
@@ -259,12 +260,11 @@ static void target_follow_selector(struct target_watch *t)
 			   all ? PODSET_ADDRESS : PODSET_READY);
 }
 
-static void target_on_service(void *user, const json_t *object, bool gone)
+static void target_take_news(struct target_watch *t, const json_t *object,
+			     bool gone)
 {
-	struct target_watch *t = user;
-
-	if (!object)
-		return; /* it may not be watched: as it was at the start */
+	if (gone == t->gone && json_equal(t->object, object))
+		return;
 	if (gone && !t->gone)
 		log_warn("Service %s/%s was deleted", t->ns,
 			 t->asked->subject.name);
@@ -279,6 +279,35 @@ static void target_on_service(void *user, const json_t *object, bool gone)
 		target_follow_selector(t);
 	}
 	target_tell(t);
+}
+
+static void target_on_read(void *user, const struct kube_reply *reply)
+{
+	struct target_watch *t = user;
+
+	t->reading = NULL;
+	if (reply->status == 404)
+		target_take_news(t, t->object, true);
+	else if (!reply->err && reply->json)
+		target_take_news(t, reply->json, false);
+}
+
+/* Without an object it may not be watched: then it is read now and again */
+static void target_on_service(void *user, const json_t *object, bool gone)
+{
+	struct target_watch *t = user;
+	auto_free char *path = NULL;
+	struct kube_request req = { .method = "GET" };
+
+	if (object) {
+		target_take_news(t, object, gone);
+		return;
+	}
+	if (t->reading)
+		return;
+	path = kube_path("v1", "services", t->ns, t->asked->subject.name, NULL);
+	req.path = path;
+	t->reading = kube_request_start(t->kube, &req, target_on_read, t);
 }
 
 static char *target_field_query(const char *name)

@@ -40,6 +40,7 @@ struct target_watch {
 	struct service_ports ports;
 	json_t *selector; /* that the Pods are followed by */
 	struct object_watch *watch;
+	struct kube_op *reading; /* where it may not be watched; or NULL */
 	struct podset *pods;
 	bool gone, told;
 	/** changed() - target_is_open() may say something else now; from the

@@ -220,6 +220,57 @@ static void target_goes_and_comes(void **state)
 	end(&p);
 }
 
+static int listen_at(uint8_t last, uint16_t port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_port = htons(port),
+				   .sin_addr.s_addr =
+					   htonl(0x7f000000 | last) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	return fd;
+}
+
+/* Who is dialled does not answer, and is replaced meanwhile */
+static void who_waits_is_dialled_anew(void **state)
+{
+	struct ipport at = local_port(free_port());
+	int deaf = listen_at(1, at.port), other = listen_at(2, at.port);
+	int full[3], near, far;
+	struct play p;
+	char byte;
+
+	(void)state;
+	/* its queue of who is not accepted is full: a SYN is dropped */
+	for (size_t i = 0; i < ARRAY_SIZE(full); i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = ipport_to_sockaddr(&at, &ss);
+
+		full[i] = socket(AF_INET,
+				 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)!connect(full[i], (struct sockaddr *)&ss, len);
+	}
+	begin(&p, &at, false);
+	near = program(&p, SOCK_STREAM);
+	for (int i = 0; i < 3000 && list_empty(&p.f.dialling); i++)
+		nap();
+	assert_false(list_empty(&p.f.dialling));
+	p.target.addr.b[3] = 2;
+	assert_int_equal(forwarding_follow(&p.f, &p.err), 0);
+	far = accept_one(other);
+	assert_int_equal(send(far, "x", 1, 0), 1);
+	assert_int_equal(take(near, &byte, 1), 1);
+	close(far);
+	close(near);
+	for (size_t i = 0; i < ARRAY_SIZE(full); i++)
+		close(full[i]);
+	close(deaf);
+	close(other);
+	end(&p);
+}
+
 static int udp_server(struct ipport *at)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
@@ -312,6 +363,7 @@ int main(void)
 		cmocka_unit_test(refused_is_reset),
 		cmocka_unit_test(reset_is_reset),
 		cmocka_unit_test(target_goes_and_comes),
+		cmocka_unit_test(who_waits_is_dialled_anew),
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(datagrams_to_nobody),
 	};

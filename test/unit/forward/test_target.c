@@ -23,6 +23,8 @@ struct play {
 	struct kt_error err;
 	struct fake_conn *services, *pods; /* who asked for them last */
 	bool forbidden;			   /* Services */
+	bool unlisted;			   /* neither list nor watch */
+	bool deleted;			   /* Services */
 	int changes;
 };
 
@@ -37,7 +39,15 @@ static bool before(struct store *s, struct fake_conn *c, const char *method,
 		p->services = c;
 	if (str_ends(path, "/pods"))
 		p->pods = c;
-	if (!p->forbidden || !strstr(path, "/services/"))
+	if (p->deleted && strstr(path, "/services/")) {
+		fake_reply(c, 404, "Content-Type: application/json\r\n",
+			   "{\"kind\": \"Status\", \"reason\": \"NotFound\", "
+			   "\"message\": \"no\", \"code\": 404}");
+		return true;
+	}
+	if (!(p->forbidden && strstr(path, "/services/")) &&
+	    !(p->unlisted &&
+	      (str_ends(path, "/services") || str_ends(path, "/pods"))))
 		return false;
 	fake_reply(c, 403, "Content-Type: application/json\r\n",
 		   "{\"kind\": \"Status\", \"reason\": \"Forbidden\", "
@@ -258,6 +268,47 @@ static void service(void **state)
 	play_fini(&p);
 }
 
+static void wait_for(struct play *p, const struct forward_choice *c,
+		     const char *where)
+{
+	for (int i = 0; i < 3000 && strcmp(reach(p, c), where) != 0; i++)
+		(void)!loop_sleep(p->s.w.loop, 10 * NS_MS);
+	assert_string_equal(reach(p, c), where);
+}
+
+/* Services may be read and not watched, Pods not at all */
+static void what_may_not_be_watched(void **state)
+{
+	struct play p;
+
+	(void)state;
+	play_init(&p);
+	p.unlisted = true;
+	put(&p, WEB, SERVICE("10.96.0.1", "80"));
+	assert_int_equal(look(&p, "web"), 0);
+	target_follow(&p.t, on_changed, &p);
+	put(&p, WEB, SERVICE("10.96.0.2", "80"));
+	wait_for(&p, &eighty, "10.96.0.2:80");
+	assert_true(target_is_open(&p.t));
+	/* it has an address of its own: whether Pods are there is not known */
+	assert_false(target_is_blind(&p.t));
+	p.deleted = true;
+	wait_for(&p, &eighty, "refused");
+	assert_false(target_is_open(&p.t));
+	play_fini(&p);
+
+	play_init(&p);
+	p.unlisted = true;
+	put(&p, WEB, SERVICE("None", "80"));
+	assert_int_equal(look(&p, "web"), 0);
+	target_follow(&p.t, on_changed, &p);
+	for (int i = 0; i < 3000 && !target_is_blind(&p.t); i++)
+		(void)!loop_sleep(p.s.w.loop, 10 * NS_MS);
+	assert_true(target_is_blind(&p.t));
+	assert_string_equal(reach(&p, &eighty), "refused");
+	play_fini(&p);
+}
+
 static void headless(void **state)
 {
 	struct play p;
@@ -351,10 +402,14 @@ static void queries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(workload),    cmocka_unit_test(one_pod),
-		cmocka_unit_test(service),     cmocka_unit_test(headless),
-		cmocka_unit_test(only_a_name), cmocka_unit_test(other_names),
+		cmocka_unit_test(workload),
+		cmocka_unit_test(one_pod),
+		cmocka_unit_test(service),
+		cmocka_unit_test(headless),
+		cmocka_unit_test(only_a_name),
+		cmocka_unit_test(other_names),
 		cmocka_unit_test(queries),
+		cmocka_unit_test(what_may_not_be_watched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
