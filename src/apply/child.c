@@ -27,18 +27,6 @@ static void apply_child_signals(sigset_t *set)
 	sigaddset(set, SIGCHLD);
 }
 
-static int apply_child_become(const struct caller *c)
-{
-	int rc = caller_become(c);
-
-	if (rc < 0)
-		return rc;
-	setenv("HOME", c->home, 1);
-	setenv("USER", c->name, 1);
-	setenv("LOGNAME", c->name, 1);
-	return 0;
-}
-
 static int apply_child_prepare(const struct apply_child *c, pid_t parent)
 {
 	sigset_t none;
@@ -53,7 +41,7 @@ static int apply_child_prepare(const struct apply_child *c, pid_t parent)
 	if (c->dir && chdir(c->dir) < 0)
 		return -errno;
 	if (c->as)
-		return apply_child_become(c->as);
+		return caller_enter(c->as);
 	if (c->tied &&
 	    (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent))
 		return -ECANCELED;

@@ -80,4 +80,8 @@ KT_CHECK int apply_file_parse(struct apply_file *f, const char *text,
 			      struct kt_error *err);
 void apply_file_fini(struct apply_file *f);
 
+/** apply_key(), apply_label() - the names of a job; returned, caller frees */
+char *apply_key(const char *command, const struct strv *args);
+char *apply_label(const char *command, const struct strv *args);
+
 #endif

@@ -9,6 +9,7 @@
 #include "cli/resolve.h"
 #include "cli/suggest.h"
 #include "forward/spec.h"
+#include "kube/kubeconfig.h"
 #include "wire/sha256.h"
 
 #include <errno.h>
@@ -122,24 +123,6 @@ static int apply_item_words(struct apply_building *b, yaml_node_t *node)
 
 /* --- the command line ----------------------------------------------------- */
 
-/* A list of files (--kubeconfig), each from @dir on; returned, caller frees */
-static char *apply_item_paths(const char *dir, const char *text)
-{
-	auto_strv struct strv parts = strv_split(text, ':');
-	char *all = xstrdup("");
-
-	for (size_t i = 0; i < parts.n; i++) {
-		const bool below = parts.v[i][0] != '/' && parts.v[i][0] != '~';
-		char *more = xasprintf("%s%s%s%s%s", all, i ? ":" : "",
-				       below ? dir : "", below ? "/" : "",
-				       parts.v[i]);
-
-		free(all);
-		all = more;
-	}
-	return all;
-}
-
 /* The last one that says it: the job's own, apply's command line, the file's.
  * *@dir: where its paths begin */
 static const char *apply_item_value(const struct apply_building *b,
@@ -196,10 +179,23 @@ static void apply_item_set_flags(const struct apply_building *b,
 			if (!text)
 				continue;
 			if (strcmp(opt->name, "kubeconfig") == 0)
-				text = paths = apply_item_paths(dir, text);
+				text = paths = kube_config_paths(text, dir);
 			strv_take(&item->flags,
 				  xasprintf("--%s=%s", opt->name, text));
 		}
+}
+
+char *apply_key(const char *command, const struct strv *args)
+{
+	return xasprintf("%s%s%s", command, args->n ? " " : "",
+			 args->n ? args->v[0] : "");
+}
+
+char *apply_label(const char *command, const struct strv *args)
+{
+	auto_free char *words = strv_join(args, " ");
+
+	return xasprintf("%s%s%s", command, args->n ? " " : "", words);
 }
 
 static void apply_item_name(struct apply_item *item)
@@ -208,16 +204,8 @@ static void apply_item_name(struct apply_item *item)
 	char hex[SHA256_HEX];
 	const struct strv *parts[] = { &item->flags, &item->args };
 
-	item->key = xasprintf("%s%s%s", item->command->name,
-			      item->args.n ? " " : "",
-			      item->args.n ? item->args.v[0] : "");
-	item->label = xstrdup(item->command->name);
-	for (size_t i = 0; i < item->args.n; i++) {
-		char *more = xasprintf("%s %s", item->label, item->args.v[i]);
-
-		free(item->label);
-		item->label = more;
-	}
+	item->key = apply_key(item->command->name, &item->args);
+	item->label = apply_label(item->command->name, &item->args);
 	sha256_init(&sum);
 	sha256_add(&sum, item->command->name, strlen(item->command->name) + 1);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

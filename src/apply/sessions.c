@@ -49,19 +49,6 @@ static struct strv apply_session_words(const char *line, size_t len)
 	return words;
 }
 
-static char *apply_session_join(const char *command, const struct strv *args)
-{
-	char *text = xstrdup(command);
-
-	for (size_t i = 0; i < args->n; i++) {
-		char *more = xasprintf("%s %s", text, args->v[i]);
-
-		free(text);
-		text = more;
-	}
-	return text;
-}
-
 bool apply_session_read(struct apply_session *s, const char *line, size_t len,
 			const char *identity)
 {
@@ -91,9 +78,8 @@ bool apply_session_read(struct apply_session *s, const char *line, size_t len,
 	for (i++; i < w.n; i++)
 		strv_add(&s->args, w.v[i]);
 	s->digest = xstrndup(own, n);
-	s->key = xasprintf("%s%s%s", s->command, s->args.n ? " " : "",
-			   s->args.n ? s->args.v[0] : "");
-	s->label = apply_session_join(s->command, &s->args);
+	s->key = apply_key(s->command, &s->args);
+	s->label = apply_label(s->command, &s->args);
 	return true;
 }
 

@@ -84,3 +84,15 @@ int caller_become(const struct caller *c)
 		return -errno;
 	return 0;
 }
+
+int caller_enter(const struct caller *c)
+{
+	int rc = caller_become(c);
+
+	if (rc < 0)
+		return rc;
+	setenv("HOME", c->home, 1);
+	setenv("USER", c->name, 1);
+	setenv("LOGNAME", c->name, 1);
+	return 0;
+}

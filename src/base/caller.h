@@ -24,5 +24,7 @@ KT_CHECK bool caller_get(struct caller *c);
 void caller_fini(struct caller *c);
 /** caller_become() - this process is @c's from now on, for good; -errno */
 KT_CHECK int caller_become(const struct caller *c);
+/** caller_enter() - likewise, with the variables that name the user */
+KT_CHECK int caller_enter(const struct caller *c);
 
 #endif

@@ -109,6 +109,20 @@ struct strv strv_split(const char *text, char sep)
 	return out;
 }
 
+char *strv_join(const struct strv *s, const char *between)
+{
+	size_t size = 1;
+	char *text, *at;
+
+	for (size_t i = 0; i < s->n; i++)
+		size += strlen(s->v[i]) + strlen(between);
+	at = text = xmalloc(size);
+	*at = 0;
+	for (size_t i = 0; i < s->n; i++)
+		at = stpcpy(stpcpy(at, i ? between : ""), s->v[i]);
+	return text;
+}
+
 void strv_fini(struct strv *s)
 {
 	for (size_t i = 0; i < s->n; i++)

@@ -32,6 +32,8 @@ bool strv_has(const struct strv *s, const char *text);
 /** strv_split() - the parts of @text between @sep, spaces trimmed, empty ones
  *  left out */
 struct strv strv_split(const char *text, char sep);
+/** strv_join() - all of them, @between any two; returned, caller frees */
+char *strv_join(const struct strv *s, const char *between);
 void strv_fini(struct strv *s);
 #define auto_strv __attribute__((cleanup(strv_fini)))
 

@@ -383,3 +383,32 @@ void ask_names(const struct home *h, struct strv *names)
 {
 	place_each(h, ask_name, names);
 }
+
+bool ask_is_command(const char *id, const char *command)
+{
+	size_t n = strlen(command);
+
+	return strrchr(id, '-') == id + n && strncmp(id, command, n) == 0;
+}
+
+int ask_choose(const struct strv *names, const char *word, struct strv *ids,
+	       struct kt_error *err)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < names->n; i++) {
+		const char *id = names->v[i];
+
+		if (strcmp(id, word) != 0 && !ask_is_command(id, word))
+			continue;
+		found = true;
+		if (!strv_has(ids, id))
+			strv_add(ids, id);
+	}
+	if (found)
+		return 0;
+	kt_hint(err, "ktctl status lists what runs");
+	return kt_fail(err, ENOENT,
+		       "%s: no session of this machine has this id or command",
+		       word);
+}

@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -55,5 +56,11 @@ KT_CHECK int ask_leave(struct loop *l, const struct home *h, char *const *ids,
 
 /** ask_names() - ids of the sessions, which are not asked anything */
 void ask_names(const struct home *h, struct strv *names);
+/** ask_is_command() - @id is that of a session of @command: "connect-123" */
+bool ask_is_command(const char *id, const char *command);
+/** ask_choose() - add to @ids those of @names that @word means, an id or a
+ *  command, each once; 0 or -ENOENT with @err */
+KT_CHECK int ask_choose(const struct strv *names, const char *word,
+			struct strv *ids, struct kt_error *err);
 
 #endif

@@ -31,18 +31,12 @@ static const struct eventjson_member eventjson_dropped_members[] = {
 	{ "session", 'T' }, { "count", 'n' },
 };
 
-static const char *const eventjson_types[] = { "request", "connection", NULL };
-static const char *const eventjson_answered[] = { "local",  "other",  "origin",
-						  "router", "nobody", NULL };
-static const char *const eventjson_protocols[] = { "tcp", "http/1", "http/2",
-						   NULL };
-
 const struct expect_field eventjson_fields[] = {
 	{ "service", EXPECT_TEXT, NULL },
 	{ "namespace", EXPECT_TEXT, NULL },
 	{ "session", EXPECT_TEXT, NULL },
-	{ "type", EXPECT_TEXT, eventjson_types },
-	{ "answered", EXPECT_TEXT, eventjson_answered },
+	{ "type", EXPECT_TEXT, event_kinds },
+	{ "answered", EXPECT_TEXT, event_bys },
 	{ "method", EXPECT_TEXT, NULL },
 	{ "path", EXPECT_TEXT, NULL },
 	{ "status", EXPECT_NUMBER, NULL },
@@ -50,7 +44,7 @@ const struct expect_field eventjson_fields[] = {
 	{ "user", EXPECT_TEXT, NULL },
 	{ "from", EXPECT_TEXT, NULL },
 	{ "port", EXPECT_NUMBER, NULL },
-	{ "protocol", EXPECT_TEXT, eventjson_protocols },
+	{ "protocol", EXPECT_TEXT, event_protos },
 	{ "latency_us", EXPECT_NUMBER, NULL },
 	{ 0 },
 };
@@ -91,15 +85,15 @@ json_t *eventjson_make(const struct event *ev, const struct event_place *at)
 	return json_pack(
 		"{s:i,s:s,s:s,s:s,s:o,s:o,s:i,s:o,s:s,s:o,s:o,s:o,s:s,s:o,s:o,"
 		"s:o}",
-		"version", EVENTJSON_VERSION, "type", event_kind_name(ev->kind),
+		"version", EVENTJSON_VERSION, "type", event_kinds[ev->kind],
 		"time", when, "session", at->session, "namespace",
 		eventjson_text(at->ns), "service", eventjson_text(at->service),
 		"port", at->port, "from", eventjson_text(from), "protocol",
-		event_proto_name(ev->proto), "method",
-		eventjson_text(ev->method), "path", eventjson_text(ev->path),
-		"mark", eventjson_text(ev->mark), "answered",
-		event_by_name(ev->by), "user", eventjson_text(ev->user),
-		"status", ev->status ? json_integer(ev->status) : json_null(),
+		event_protos[ev->proto], "method", eventjson_text(ev->method),
+		"path", eventjson_text(ev->path), "mark",
+		eventjson_text(ev->mark), "answered", event_bys[ev->by], "user",
+		eventjson_text(ev->user), "status",
+		ev->status ? json_integer(ev->status) : json_null(),
 		"latency_us",
 		ev->latency >= 0 ? json_integer(ev->latency) : json_null());
 }

@@ -54,24 +54,11 @@ static int rights_ask_rule(struct rights *r, const json_t *rule,
 	return 0;
 }
 
-static char *rights_list(const struct strv *s)
-{
-	char *text = xstrdup("");
-
-	for (size_t i = 0; i < s->n; i++) {
-		char *more = xasprintf("%s%s%s", text, i ? ", " : "", s->v[i]);
-
-		free(text);
-		text = more;
-	}
-	return text;
-}
-
 static void rights_tell(struct findings *f, const struct rights *r,
 			const char *role, enum finding_state state)
 {
 	auto_free char *check = xasprintf("may %s", role);
-	auto_free char *list = rights_list(&r->missing);
+	auto_free char *list = strv_join(&r->missing, ", ");
 	auto_free char *remedy = NULL;
 
 	if (!r->missing.n) {

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "wire/dns_name.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -60,36 +61,6 @@ static int spec_port(struct forward_port *p, const char *word,
 
 /* --- targets -------------------------------------------------------------- */
 
-/* What a resolver takes: labels of up to 63 letters, digits, '-' and '_'; the
- * last one has a letter, or it would be a wrong address */
-static bool spec_is_host(const char *s)
-{
-	size_t n = strlen(s), label = 0;
-	bool letter = false;
-
-	if (n && s[n - 1] == '.')
-		n--;
-	if (!n || n > 253)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if (c == '.') {
-			if (!label)
-				return false;
-			label = 0;
-			letter = false;
-			continue;
-		}
-		if (!isalnum(c) && c != '-' && c != '_')
-			return false;
-		letter |= !isdigit(c);
-		if (++label > 63)
-			return false;
-	}
-	return label && letter;
-}
-
 /* "NAME.NAMESPACE", "NAME.NAMESPACE.svc", "NAME.NAMESPACE.svc.DOMAIN" */
 static bool spec_may_be_service(struct subject *s, const char *word)
 {
@@ -142,7 +113,7 @@ static int spec_target(struct forward_target *t, const char *word,
 		t->kind = FORWARD_OBJECT;
 		return 0;
 	}
-	if (!strchr(word, '.') || !spec_is_host(word))
+	if (!strchr(word, '.') || !dns_name_is_host(word))
 		return spec_no_target(word, err);
 	t->kind = subject ? FORWARD_MAYBE : FORWARD_HOST;
 	snprintf(t->host, sizeof(t->host), "%s", word);

@@ -49,7 +49,7 @@ struct forward_target {
 	enum forward_kind kind;
 	struct subject subject;
 	struct ipaddr addr;
-	char host[254]; /* as typed, what DNS makes of case is its own */
+	char host[255]; /* as typed, what DNS makes of case is its own */
 	struct forward_port *port;
 	size_t nport;
 };

@@ -17,35 +17,6 @@ struct disconnect {
 	bool failed;
 };
 
-/* "connect" of "connect-123" */
-static bool disconnect_is_command(const char *id, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strrchr(id, '-') == id + n && strncmp(id, word, n) == 0;
-}
-
-static int disconnect_find(struct disconnect *d, const struct strv *all,
-			   const char *word, struct kt_error *err)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < all->n; i++) {
-		if (strcmp(all->v[i], word) != 0 &&
-		    !disconnect_is_command(all->v[i], word))
-			continue;
-		found = true;
-		if (!strv_has(&d->ids, all->v[i]))
-			strv_add(&d->ids, all->v[i]);
-	}
-	if (found)
-		return 0;
-	kt_hint(err, "ktctl status lists what runs");
-	return kt_fail(err, ENOENT,
-		       "%s: no session of this machine has this id or command",
-		       word);
-}
-
 static int disconnect_choose(struct disconnect *d, const struct options *o,
 			     struct kt_error *err)
 {
@@ -54,7 +25,7 @@ static int disconnect_choose(struct disconnect *d, const struct options *o,
 
 	ask_names(d->app->home, &all);
 	for (size_t i = 0; rc == 0 && i < o->nargs; i++)
-		rc = disconnect_find(d, &all, o->args[i], err);
+		rc = ask_choose(&all, o->args[i], &d->ids, err);
 	if (rc < 0 || o->nargs)
 		return rc;
 	if (!o->disconnect.all && all.n > 1) {

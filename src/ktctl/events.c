@@ -37,14 +37,6 @@ struct events_run {
 
 /* --- what is asked for ---------------------------------------------------- */
 
-static bool events_is_session(const char *id, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strcmp(id, word) == 0 ||
-	       (strrchr(id, '-') == id + n && strncmp(id, word, n) == 0);
-}
-
 /* connect and forward have no requests to tell: without a name nobody asks
  * them */
 static bool events_may_tell(const char *id)
@@ -52,7 +44,7 @@ static bool events_may_tell(const char *id)
 	static const char *const commands[] = { "mesh", "exchange", "preview" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (events_is_session(id, commands[i]))
+		if (ask_is_command(id, commands[i]))
 			return true;
 	return false;
 }
@@ -62,22 +54,13 @@ static int events_find(struct events_run *e, const struct options *o,
 {
 	auto_strv struct strv all = { 0 };
 	size_t telling = 0;
+	int rc = 0;
 
 	ask_names(e->app->home, &all);
-	for (size_t i = 0; i < o->nargs; i++) {
-		size_t had = e->ids.n;
-
-		for (size_t k = 0; k < all.n; k++)
-			if (events_is_session(all.v[k], o->args[i]))
-				strv_add(&e->ids, all.v[k]);
-		if (e->ids.n > had)
-			continue;
-		kt_hint(err, "ktctl status lists what runs");
-		return kt_fail(err, ENOENT,
-			       "%s: no session of this machine has this id or "
-			       "command",
-			       o->args[i]);
-	}
+	for (size_t i = 0; rc == 0 && i < o->nargs; i++)
+		rc = ask_choose(&all, o->args[i], &e->ids, err);
+	if (rc < 0)
+		return rc;
 	for (size_t k = 0; k < all.n; k++)
 		telling += events_may_tell(all.v[k]);
 	if (o->nargs || telling)

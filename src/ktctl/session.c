@@ -79,16 +79,8 @@ static int session_join(struct session_companion *p, const struct app *app,
 /* What was named, as it was typed; returned, caller frees */
 static char *session_target(const struct options *o)
 {
-	char *text = xstrdup("");
-
-	for (size_t i = 0; i < o->nargs; i++) {
-		char *more =
-			xasprintf("%s%s%s", text, i ? " " : "", o->args[i]);
-
-		free(text);
-		text = more;
-	}
-	return text;
+	return strv_join(
+		&(struct strv){ (char **)(uintptr_t)o->args, o->nargs }, " ");
 }
 
 /* In the background there is no other way to end it but a signal: so it needs

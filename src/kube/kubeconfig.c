@@ -392,3 +392,18 @@ void kube_config_free(struct kube_config *c)
 	json_decref(c->as_extra);
 	free(c);
 }
+
+char *kube_config_paths(const char *list, const char *dir)
+{
+	auto_strv struct strv files = strv_split(list, ':');
+
+	for (size_t i = 0; dir && i < files.n; i++) {
+		char *file = files.v[i];
+
+		if (file[0] == '/' || file[0] == '~')
+			continue;
+		files.v[i] = xasprintf("%s/%s", dir, file);
+		free(file);
+	}
+	return strv_join(&files, ":");
+}

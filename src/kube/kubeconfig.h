@@ -89,6 +89,11 @@ KT_CHECK int kube_config_reload(struct kube_config **out,
 				struct kt_error *err);
 void kube_config_free(struct kube_config *c);
 
+/** kube_config_paths() - @list of --kubeconfig or $KUBECONFIG, each path from
+ *  @dir on (NULL: as it is); no link is followed, because paths in a file
+ * belong to the folder that it was named in; returned, caller frees */
+char *kube_config_paths(const char *list, const char *dir);
+
 /** kube_config_contexts() - append the names of all contexts of the files; 0 or
  *  -errno with @err */
 KT_CHECK int kube_config_contexts(const struct kube_config_source *src,

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,17 +33,14 @@ static void opener_set_runtime(uid_t uid)
 	setenv("XDG_RUNTIME_DIR", dir, 0);
 }
 
-/* A browser must not be root's: for good, the groups first */
+/* A browser must not be root's */
 static int opener_become(const struct caller *as)
 {
-	if (setgroups(as->ngroups, as->groups) < 0 || setgid(as->gid) < 0 ||
-	    setuid(as->uid) < 0)
-		return -errno;
-	setenv("HOME", as->home, 1);
-	setenv("USER", as->name, 1);
-	setenv("LOGNAME", as->name, 1);
-	opener_set_runtime(as->uid);
-	return 0;
+	int rc = caller_enter(as);
+
+	if (rc == 0)
+		opener_set_runtime(as->uid);
+	return rc;
 }
 
 /* In the grandchild; nobody waits for it */

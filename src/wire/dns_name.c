@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -267,4 +268,32 @@ bool dns_name_label_is(const struct dns_name *n, unsigned int i,
 
 	return p && strlen(text) == len &&
 	       bytes_eq(p, (const uint8_t *)text, len);
+}
+
+bool dns_name_is_host(const char *text)
+{
+	size_t n = strlen(text), label = 0;
+	bool letter = false;
+
+	if (n && text[n - 1] == '.')
+		n--;
+	if (!n || n > 253)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '.') {
+			if (!label)
+				return false;
+			label = 0;
+			letter = false;
+			continue;
+		}
+		if (!isalnum(c) && c != '-' && c != '_')
+			return false;
+		letter |= !isdigit(c);
+		if (++label > 63)
+			return false;
+	}
+	return label && letter;
 }

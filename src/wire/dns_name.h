@@ -69,4 +69,9 @@ bool dns_name_label_is(const struct dns_name *n, unsigned int i,
 const uint8_t *dns_name_label(const struct dns_name *n, unsigned int i,
 			      size_t *len);
 
+/** dns_name_is_host() - what a resolver takes for a host's name: labels of up
+ * to 63 letters, digits, '-' and '_', 253 bytes in all and perhaps a dot behind
+ *  them; the last one has a letter, or it would be a wrong address */
+bool dns_name_is_host(const char *text);
+
 #endif

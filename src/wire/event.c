@@ -9,34 +9,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const event_kinds[] = { "request", "connection" };
-static const char *const event_protos[] = { "tcp", "http/1", "http/2" };
-static const char *const event_bys[] = { "local", "other", "origin", "router",
-					 "nobody" };
-static_assert(ARRAY_SIZE(event_kinds) == EVENT_NKINDS_, "one name each");
-static_assert(ARRAY_SIZE(event_protos) == EVENT_NPROTOS_, "one name each");
-static_assert(ARRAY_SIZE(event_bys) == EVENT_NBYS_, "one name each");
+const char *const event_kinds[] = { "request", "connection", NULL };
+const char *const event_protos[] = { "tcp", "http/1", "http/2", NULL };
+const char *const event_bys[] = { "local",  "other",  "origin",
+				  "router", "nobody", NULL };
+static_assert(ARRAY_SIZE(event_kinds) == EVENT_NKINDS_ + 1, "one name each");
+static_assert(ARRAY_SIZE(event_protos) == EVENT_NPROTOS_ + 1, "one name each");
+static_assert(ARRAY_SIZE(event_bys) == EVENT_NBYS_ + 1, "one name each");
 
 /* each byte of a word may stand as %XX; a mark has few of those */
 static_assert(3 * (EVENT_PATH_MAX + EVENT_METHOD_MAX + EVENT_USER_MAX) +
 			      2 * EVENT_MARK_MAX + 256 <
 		      EVENT_LINE_MAX,
 	      "an event fits into a line");
-
-const char *event_kind_name(enum event_kind k)
-{
-	return event_kinds[k];
-}
-
-const char *event_proto_name(enum event_proto p)
-{
-	return event_protos[p];
-}
-
-const char *event_by_name(enum event_by b)
-{
-	return event_bys[b];
-}
 
 /* --- what is told --------------------------------------------------------- */
 

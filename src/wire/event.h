@@ -69,9 +69,10 @@ struct event {
 	char path[EVENT_PATH_MAX];
 };
 
-const char *event_kind_name(enum event_kind k);
-const char *event_proto_name(enum event_proto p);
-const char *event_by_name(enum event_by b);
+/* as they are written; NULL behind the last */
+extern const char *const event_kinds[EVENT_NKINDS_ + 1];
+extern const char *const event_protos[EVENT_NPROTOS_ + 1];
+extern const char *const event_bys[EVENT_NBYS_ + 1];
 
 /** event_set_request() - method and path (printable ASCII; what is longer than
  *  there is room for ends in "...") of a request with that target */

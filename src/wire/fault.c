@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "wire/dns_name.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -53,36 +54,6 @@ static const struct fault_unit fault_rates[] = { { "", 1, 1 },
 
 /* --- the target ----------------------------------------------------------- */
 
-/* Labels of up to 63 letters, digits, '-' and '_'; the last one has a letter,
- * or it would be a wrong address. A dot at the end is allowed. */
-static bool fault_is_name(const char *s)
-{
-	size_t n = strlen(s), label = 0;
-	bool letter = false;
-
-	if (n && s[n - 1] == '.')
-		n--;
-	if (!n || n > 252)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if (c == '.') {
-			if (!label)
-				return false;
-			label = 0;
-			letter = false;
-			continue;
-		}
-		if (!isalnum(c) && c != '-' && c != '_')
-			return false;
-		letter |= !isdigit(c);
-		if (++label > 63)
-			return false;
-	}
-	return label && letter;
-}
-
 static int fault_where(struct fault *f, const char *where, struct kt_error *err)
 {
 	if (strcmp(where, "*") == 0) {
@@ -92,7 +63,7 @@ static int fault_where(struct fault *f, const char *where, struct kt_error *err)
 	if (ipprefix_parse(&f->range, where) == 0)
 		return 0;
 	f->range = (struct ipprefix){ 0 };
-	if (!fault_is_name(where))
+	if (!dns_name_is_host(where))
 		return kt_fail(err, EINVAL,
 			       "'%.80s' is no target: a name, an address, a "
 			       "range or *",

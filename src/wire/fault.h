@@ -41,7 +41,7 @@ struct fault {
 	char text[FAULT_TEXT_MAX]; /* canonical */
 	bool all;		   /* "*"; else one of the next two */
 	struct ipprefix range;	   /* family 0: a name */
-	char name[254];		   /* lower case */
+	char name[255];		   /* lower case, perhaps a dot behind it */
 	uint16_t port;		   /* 0: any */
 	enum fault_proto proto;
 	enum fault_act act;

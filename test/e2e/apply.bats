@@ -96,6 +96,7 @@ END
   ended_with 1 'services "nosuch" not found' 'forward nosuch 18083 did not come up' 'all is as before'
   [[ $(from 18082) == web-* ]]
   run ! from 18084
+  # shellcheck disable=SC2001 # of several lines
   [ "$(pids | sed 's/ [0-9]*$//')" = "$(sed 's/ [0-9]*$//' <<<"$before")" ]
   cp "$FILE.good" "$FILE"
   apply --dry-run

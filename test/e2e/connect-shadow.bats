@@ -5,7 +5,7 @@
 # connect --shadow: a Pod that an administrator made, for a developer who may do
 # nothing but a port-forward into it, in a namespace that enforces PodSecurity
 # `restricted`. Laptops: carol.
-# shellcheck disable=SC2154 # status and output come from bats
+# shellcheck disable=SC2154,SC2030,SC2031 # status and output come from bats
 
 SNS=shadow$LANE
 

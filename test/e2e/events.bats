@@ -22,6 +22,7 @@ teardown() {
   eventually 30 no_objects
 }
 
+# shellcheck disable=SC2120 # with arguments or without
 events() { # ARG...
   laptop alice "$KTCTL" events "$@"
 }
@@ -65,6 +66,7 @@ is_named() { # NAME URL
   start preview alice preview new --expose 8080:80,8099:81 --skipPortChecking
   local ip follows
   ip=$(web new)
+  # shellcheck disable=SC2119 # it has none
   events >"$RUN/events.out" 3>&- &
   follows=$!
   eventually 10 is_named local "http://$ip/c?secret"
@@ -75,5 +77,5 @@ is_named() { # NAME URL
   leave preview
   wait "$follows"
   jq -se 'any(.path == "/c" and .status == 200 and .answered == "local")' "$RUN/events.out"
-  ! grep -q secret "$RUN/events.out"
+  run ! grep -q secret "$RUN/events.out"
 }

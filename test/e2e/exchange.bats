@@ -326,6 +326,7 @@ exchange() {
   for mode in "exchange web" "mesh web --versionMark m1" "preview new"; do
     (laptop_exec alice socat -d -d TCP-LISTEN:8080,reuseaddr,fork \
       SYSTEM:'cat >/dev/null') >/dev/null 2>"$log" 3>&- &
+    # shellcheck disable=SC2153 # from common.bash
     echo "serve-log $!" >>"$PIDS"
     eventually 5 grep -q listening "$log"
     # shellcheck disable=SC2086

@@ -195,21 +195,15 @@ static void is_started_once_more_as_it_was(void **state)
 
 static int set_up(void **state)
 {
-	int rc = own_home(&home, "sessions");
-
 	(void)state;
 	loop = loop_new();
-	return rc < 0 ? rc : setenv("XDG_RUNTIME_DIR", home.user, 1);
+	return own_home_of_sessions(&home, "sessions");
 }
 
 static int tear_down(void **state)
 {
-	auto_free char *run = xasprintf("%s/ktctl", home.user);
-
 	(void)state;
-	rmdir(run);
-	rmdir(home.user);
-	home_fini(&home);
+	own_home_remove(&home);
 	loop_free(loop);
 	return 0;
 }

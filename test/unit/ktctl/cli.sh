@@ -355,12 +355,14 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 os.execv(sys.argv[1], sys.argv[1:])' "$ktctl" apply </dev/null 2>&1)
 is "$?" 9
 ok $? "apply: by a caller who ignores SIGCHLD"
+# shellcheck disable=SC2016 # of the shell that is run
 printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "kill -TERM $PPID; exec sleep 60"]\n' >ktctl.yaml
 run 143 apply
 ok $? "apply: a signal is the command's"
 printf 'apiVersion: ktctl/v1\nrun: ["./nothing here"]\n' >ktctl.yaml
 run 127 apply && has "$err" "run ./nothing here: No such file"
 ok $? "apply: a command that is not there"
+# shellcheck disable=SC2016 # likewise
 printf 'apiVersion: ktctl/v1\nrun: [sh, -c, "exec \\"$0\\" apply", "%s"]\n' "$ktctl" >ktctl.yaml
 run 1 apply && has "$err" "another ktctl apply of ktctl.yaml is at work (pid "
 ok $? "apply: one at a time"

@@ -66,7 +66,7 @@ eventually_is "8080 9000:adm 443" exchange web --expose "" &&
 ok $? "ports of the Service"
 eventually_is "fake other" connect --context "" && eventually_is other --context o
 ok $? "contexts"
-mkdir -m 700 -p "$work/.kt/run"
+mkdir -p "$work/.kt" && mkdir -m 700 "$work/.kt/run"
 /usr/bin/python3 -c 'import os, socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 os.chdir(sys.argv[1])

@@ -203,3 +203,18 @@ ssize_t rig_read(struct rig *r, int fd, void *p, size_t n)
 		return -1;
 	return rc > 0 ? rc : errno == EAGAIN ? 0 : -2;
 }
+
+void rig_hear(struct rig *r, int fd, size_t least, char *got, size_t size)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 50; i++) {
+		ssize_t rc = rig_read(r, fd, got + n, size - 1 - n);
+
+		if (rc > 0)
+			n += (size_t)rc;
+		else if (n >= least)
+			break;
+	}
+	got[n] = 0;
+}

@@ -54,5 +54,8 @@ void rig_write(struct rig *r, int fd, const void *p, size_t n);
 void rig_say(struct rig *r, int fd, const char *text);
 /** rig_read() - what is there now; 0: nothing; -1: end; -2: reset */
 ssize_t rig_read(struct rig *r, int fd, void *p, size_t n);
+/** rig_hear() - what comes, as a string: @least bytes, and what more comes in
+ * that moment */
+void rig_hear(struct rig *r, int fd, size_t least, char *got, size_t size);
 
 #endif

@@ -98,8 +98,8 @@ static void on_event(void *user, const struct event *ev, uint64_t missed)
 	l->missed += missed;
 	l->nevents++;
 	snprintf(l->events + n, sizeof(l->events) - n,
-		 "%s %s %s %s %s %u %s %s;", event_kind_name(ev->kind),
-		 event_proto_name(ev->proto), event_by_name(ev->by), ev->method,
+		 "%s %s %s %s %s %u %s %s;", event_kinds[ev->kind],
+		 event_protos[ev->proto], event_bys[ev->by], ev->method,
 		 ev->path, ev->status, ev->user, ev->mark);
 }
 

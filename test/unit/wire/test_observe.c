@@ -19,8 +19,8 @@ static void on_event(void *user, const struct event *ev)
 	(void)user;
 	last = *ev;
 	snprintf(told + n, sizeof(told) - n, "%s %s %s %s %s %u;",
-		 event_kind_name(ev->kind), event_proto_name(ev->proto),
-		 event_by_name(ev->by), ev->method, ev->path, ev->status);
+		 event_kinds[ev->kind], event_protos[ev->proto],
+		 event_bys[ev->by], ev->method, ev->path, ev->status);
 }
 
 /* Lines of a conversation: '>' the caller, '<' the local program; both as they
