@@ -156,6 +156,35 @@ static void refuses_two_pointers_in_a_ring(void **state)
 	assert_int_equal(dns_name_read(msg, sizeof(msg), &pos, &n), -EBADMSG);
 }
 
+static void hosts(void **state)
+{
+	static const char *const good[] = { "db",    "db.prod", "db.prod.",
+					    "a_b-c", "1a",	"1.2.3.4x" };
+	static const char *const bad[] = { "",	   ".",	       "a..b", ".a",
+					   "10",   "1.2.3.4",  "a b",  "a/b",
+					   "a.10", "a\xc3\xa4" };
+	char longest[256] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!dns_name_is_host(good[i]))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (dns_name_is_host(bad[i]))
+			fail_msg("%s", bad[i]);
+	/* 253 bytes, and a dot behind them */
+	for (int i = 0; i < 253; i++)
+		longest[i] = i % 64 == 63 ? '.' : 'a';
+	assert_true(dns_name_is_host(longest));
+	longest[253] = '.';
+	assert_true(dns_name_is_host(longest));
+	longest[253] = 'a';
+	assert_false(dns_name_is_host(longest));
+	longest[63] = 'a'; /* a label of 64 and more */
+	longest[253] = 0;
+	assert_false(dns_name_is_host(longest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +195,7 @@ int main(void)
 		cmocka_unit_test(join_refuses_too_long),
 		cmocka_unit_test(reads_compressed),
 		cmocka_unit_test(refuses_two_pointers_in_a_ring),
+		cmocka_unit_test(hosts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
