@@ -195,6 +195,20 @@ struct map_options {
 	bool no_open; /* no browser */
 };
 
+struct env_options {
+	struct inbound_options in; /* join --local: in.expose */
+	char *parent;		   /* create; or NULL */
+	int64_t ttl;		   /* ns; 0: it has no end */
+	char *image;		   /* join; or NULL */
+	struct pairs set;	   /* join --image: variables */
+	struct strv env_from;	   /* join --image: "configmap/NAME" */
+	struct pairs selector;	   /* join; none: not given */
+	char *service;		   /* join; or NULL */
+	int replicas;		   /* join --image */
+	int output;		   /* enum output_form; list, show */
+	bool strict;		   /* create */
+};
+
 struct command;
 struct given;
 
@@ -219,6 +233,7 @@ struct options {
 	struct birdseye_options birdseye;
 	struct apply_options apply;
 	struct map_options map;
+	struct env_options env;
 
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */

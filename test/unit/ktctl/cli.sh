@@ -205,6 +205,7 @@ events
 recover
 clean
 birdseye
+env
 map
 doctor
 image
