@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
+#include "wire/envmark.h"
 #include "wire/rule.h"
 
 #include <stdint.h>
@@ -49,7 +50,8 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 #define ROUTER_IDLE_NS (3600 * NS_SEC)
 #define ROUTER_DETECT_NS (3 * NS_SEC)
 
-/** struct router_env - embed it; no operation may be NULL but report() */
+/** struct router_env - embed it; no operation may be NULL but report()
+ *  and mark() */
 struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
@@ -76,7 +78,22 @@ struct router_env {
 	void (*whose)(struct router_env *env, uint16_t port,
 		      struct backend_ref ref, const struct rule_request *req,
 		      struct event *ev);
+	/** mark() - the environment that @req of the caller at @from belongs
+	 *  to, though it has no mark: it gets one before choose() sees it.
+	 *  False: none. NULL: nobody adds marks */
+	bool (*mark)(struct router_env *env, const struct ipport *from,
+		     const struct rule_request *req, char name[ENVMARK_MAX]);
 };
+
+/** router_mark() - the mark that @req has to get; false: none */
+static inline bool router_mark(struct router_env *env,
+			       const struct ipport *from,
+			       const struct rule_request *req,
+			       char name[ENVMARK_MAX])
+{
+	return env->mark && envmark_is_missing(req) &&
+	       env->mark(env, from, req, name);
+}
 
 static inline int64_t router_patience(const struct router_env *env, int64_t ns)
 {

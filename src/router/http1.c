@@ -25,11 +25,11 @@
  *   101, or 2xx to CONNECT: the two pipes are joined
  *
  * Requests are read strictly (wire/http1) and bodies are followed byte by byte,
- * but what goes on is what came: request heads get X-Forwarded-For, nothing
- * else is changed. A response's head that is not as it should be is put right
- * (wire/http1_repair.c), and goes on so. Only checked bytes are sent on, and
- * bytes are given back to their pipe only when they were sent: one full side
- * stops the other.
+ * but what goes on is what came: request heads get X-Forwarded-For, and a mark
+ * where env->mark() has one; nothing else is changed. A response's head that is
+ * not as it should be is put right (wire/http1_repair.c), and goes on so. Only
+ * checked bytes are sent on, and bytes are given back to their pipe only when
+ * they were sent: one full side stops the other.
  *
  * A caller that finishes its half finishes the backend's too, as it would
  * without us. A backend that breaks in the middle of a response breaks the
@@ -50,6 +50,8 @@ static const char too_large[] = "Request Header Fields Too Large";
 
 /* one at a time, as long as a handler looks at it: it is large */
 static struct http1_head scratch;
+/* likewise, as the rules see it */
+static struct rule_field scratch_field[HTTP1_MAX_FIELDS + HTTP1_OWN_FIELDS];
 
 enum state { READING, EXCHANGE, LINGER };
 
@@ -235,19 +237,33 @@ static void http1_route(struct http1 *c)
 		bad_gateway(c, "no connection to the backend");
 }
 
-/* whose is the request in c->head now? */
-static bool http1_choose(struct http1 *c, const struct http1_head *h)
+/* @req may get a mark: @name, or "" */
+static void http1_mark(struct http1 *c, struct rule_request *req,
+		       char name[ENVMARK_MAX])
 {
-	static struct rule_field field[HTTP1_MAX_FIELDS + 1];
-	struct rule_request req;
+	static char text[sizeof(ENVMARK_MEMBER) + ENVMARK_MAX];
+	int n;
+
+	if (!router_mark(c->rc->env, &c->rc->from, req, name)) {
+		name[0] = '\0';
+		return;
+	}
+	n = snprintf(text, sizeof(text), ENVMARK_MEMBER "=%s", name);
+	scratch_field[req->nfields++] =
+		(struct rule_field){ slice_of(ENVMARK_FIELD),
+				     slice_make(text, (size_t)n) };
+}
+
+/* whose is @req now? */
+static bool http1_choose(struct http1 *c, const struct rule_request *req)
+{
 	struct router_env *env = c->rc->env;
 	bool copies = !c->tries && !c->connect && !c->upgrade;
 
-	http1_head_request(h, field, &req);
-	c->ref = env->choose(env, c->rc->port, &req);
+	c->ref = env->choose(env, c->rc->port, req);
 	if (copies)
-		copies_begin(&c->copies, c->rc, c->ref, &req);
-	note_request(&c->note, c->rc, EVENT_HTTP1, &req, c->ref);
+		copies_begin(&c->copies, c->rc, c->ref, req);
+	note_request(&c->note, c->rc, EVENT_HTTP1, req, c->ref);
 	return c->ref.kind != BACKEND_NONE;
 }
 
@@ -260,7 +276,7 @@ static void http1_copy(struct http1 *c)
 	struct buf head;
 	int rc = -1;
 
-	buf_init(&head, HTTP1_MAX_HEAD + 2 * HTTP1_OWN_FIELD);
+	buf_init(&head, HTTP1_PASSED_HEAD + HTTP1_OWN_FIELD);
 	if (http1_parse_passed(h, start, c->head.len) >= 0)
 		rc = http1_head_copied(&head, h, start, end);
 	if (rc == 0)
@@ -274,13 +290,15 @@ static void http1_on_again(struct timer *t)
 {
 	struct http1 *c = container_of(t, struct http1, timer);
 	struct backend_ref was = c->ref;
+	struct rule_request req;
 
 	if (http1_parse_passed(&scratch, buf_data(&c->head), c->head.len) < 0) {
 		http1_over(c, true);
 		return;
 	}
+	http1_head_request(&scratch, scratch_field, &req);
 	/* the same one would refuse again */
-	if (http1_choose(c, &scratch) && backend_same(was, c->ref) && c->error)
+	if (http1_choose(c, &req) && backend_same(was, c->ref) && c->error)
 		bad_gateway(c, "no connection to the backend");
 	else
 		http1_route(c);
@@ -300,7 +318,8 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	static const char *const safe[] = { "GET", "HEAD", "OPTIONS", "TRACE",
 					    NULL };
 	static const char *const idempotent[] = { "PUT", "DELETE", NULL };
-	char ip[IPADDR_STRLEN];
+	char ip[IPADDR_STRLEN], env[ENVMARK_MAX];
+	struct rule_request req;
 	uint64_t length;
 	int kind = http1_request_body(h, &length);
 	const char *start = (const char *)buf_data(&c->caller.in);
@@ -326,13 +345,15 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->error = 0;
 	buf_reset(&c->head);
 	ipaddr_str(&c->rc->from.addr, ip);
-	if (http1_head_forward(&c->head, h, start + len, ip) < 0) {
+	http1_head_request(h, scratch_field, &req);
+	http1_mark(c, &req, env);
+	if (http1_head_forward(&c->head, h, start + len, ip, env) < 0) {
 		http1_answer(c, 431, too_large,
 			     "the request's head is too large");
 		return;
 	}
 	c->state = EXCHANGE;
-	http1_choose(c, h);
+	http1_choose(c, &req);
 	pipe_end_take(&c->caller, len);
 	http1_route(c);
 }
@@ -841,7 +862,7 @@ void http1_start(struct router_conn *rc, struct pipe_end *caller,
 	c->rc = rc;
 	c->caller = *caller;
 	buf_init(&c->out, HTTP1_MAX_HEAD + HTTP1_OWN_FIELD);
-	buf_init(&c->head, HTTP1_MAX_HEAD + HTTP1_OWN_FIELD);
+	buf_init(&c->head, HTTP1_PASSED_HEAD);
 	ups_init(&c->ups, rc, http1_on_up, c);
 	conn_become(rc, c, &part_ops);
 	pipe_set_handler(c->caller.pipe, &handler, c);

@@ -239,6 +239,20 @@ static void http2_copy(struct http2_call *k, bool last)
 	copies_head2(&k->copies, f, n, last);
 }
 
+/* it may get a mark, which is one of those that the rules see; false: memory */
+static bool http2_mark(struct http2_call *k, struct rule_request *req)
+{
+	struct router_conn *rc = k->c->rc;
+	char name[ENVMARK_MAX];
+
+	if (!router_mark(rc->env, &rc->from, req, name))
+		return true;
+	if (http2_head_mark(k->head, name) < 0)
+		return false;
+	http2_head_rule(k->head, req);
+	return true;
+}
+
 void http2_route(struct http2_call *k, bool last)
 {
 	struct router_conn *rc = k->c->rc;
@@ -256,6 +270,10 @@ void http2_route(struct http2_call *k, bool last)
 	k->extended = http2_head_is_extended(k->head);
 	if (is_connect(&req) && !k->extended) {
 		http2_refuse(k, "405", "CONNECT is not for a Service");
+		return;
+	}
+	if (!http2_mark(k, &req)) {
+		http2_refuse(k, "503", "not enough memory");
 		return;
 	}
 	k->again = last && http2_is_safe(&req);

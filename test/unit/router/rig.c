@@ -15,9 +15,14 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 {
 	struct rig *r = container_of(env, struct rig, env);
 	struct backend_ref ref = { BACKEND_ORIGIN, 0 };
+	char name[ENVMARK_MAX];
 
 	(void)port;
 	r->chosen++;
+	if (req && envmark_of(req, name) && strcmp(name, "dev.a") == 0)
+		ref = (struct backend_ref){ BACKEND_CLIENT, 1 };
+	else if (req && envmark_of(req, name) && strcmp(name, "dev.b") == 0)
+		ref = (struct backend_ref){ BACKEND_CLIENT, 2 };
 	for (size_t i = 0; req && i < req->nfields; i++) {
 		struct slice v = req->field[i].value;
 
@@ -35,6 +40,19 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 			ref.kind = BACKEND_NONE;
 	}
 	return ref;
+}
+
+static bool rig_mark(struct router_env *env, const struct ipport *from,
+		     const struct rule_request *req, char name[ENVMARK_MAX])
+{
+	struct rig *r = container_of(env, struct rig, env);
+	char ip[IPADDR_STRLEN];
+
+	ipaddr_str(&from->addr, ip);
+	if (!r->mark || strcmp(ip, "10.9.8.7") != 0 || !req->method.n)
+		return false;
+	snprintf(name, ENVMARK_MAX, "%s", r->mark);
+	return true;
 }
 
 static bool serves(struct router_env *env, struct backend_ref ref)
@@ -139,7 +157,8 @@ void rig_init(struct rig *r, enum router_proto proto)
 	r->env = (struct router_env){ .loop = loop_new(),
 				      .choose = choose,
 				      .open = do_open,
-				      .serves = serves };
+				      .serves = serves,
+				      .mark = rig_mark };
 	r->env.copier = copier_new(&r->env, &rig_copier, r);
 	r->caller = sv[1];
 	r->conn = router_http_take(&r->env, 80, proto,
