@@ -29,9 +29,10 @@
  * Everything else is as it was. Pure: objects in, objects out.
  */
 
-#define KT_LABEL_ENV "kt-env"	    /* name of the environment */
-#define KT_LABEL_ENV_OF "kt-env-of" /* the Service, on a member's Pods */
-#define KT_ENV_VARIABLE "KT_ENV"    /* in the copy's containers */
+#define KT_LABEL_ENV "kt-env"		/* name of the environment */
+#define KT_LABEL_ENV_OF "kt-env-of"	/* the Service, on a member's Pods */
+#define KT_ROLE_ENV_MEMBER "env-member" /* of the Deployment */
+#define KT_ENV_VARIABLE "KT_ENV"	/* in the copy's containers */
 
 /** copy_name() - SERVICE-ENV-HASH, a DNS label; the hash is of both names, as
  *  "a-b" and "c" are not "a" and "b-c" (returned, caller frees) */
@@ -58,7 +59,7 @@ struct copy_spec {
 	bool always_pull;   /* --forceUpdate */
 	const char *target; /* target_make() */
 	const char *user;
-	const json_t *owner; /* the environment's Job, as the server has it */
+	const json_t *owner; /* one of ownerReferences: the environment's Job */
 };
 
 struct copy {
