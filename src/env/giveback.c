@@ -55,8 +55,8 @@ static int giveback_is_used(const struct giveback *g, const char *service,
 {
 	auto_free char *prefix = mesh_record_prefix(service);
 	auto_json json_t *jobs = NULL, *live = NULL, *list = NULL;
-	int64_t now = kube_cluster_time(g->kube);
 	const json_t *obj;
+	int64_t now;
 	size_t i;
 	int rc = env_jobs(g->kube, g->ns, &jobs, err);
 
@@ -65,6 +65,7 @@ static int giveback_is_used(const struct giveback *g, const char *service,
 				   err);
 	if (rc < 0)
 		return rc;
+	now = kube_cluster_time(g->kube);
 	live = env_table_live(jobs, now);
 	json_array_foreach (json_object_get(list, "items"), i, obj)
 		if (str_eq(object_label(obj, KT_LABEL_ROLE), KT_ROLE_MESH) &&
@@ -97,7 +98,7 @@ int env_leave_service(const struct giveback *g, const char *service,
 	auto_free char *path =
 		kube_path("v1", "services", g->ns, service, NULL);
 	auto_json json_t *obj = NULL;
-	struct update_lock lock = { .now = kube_cluster_time(g->kube) };
+	struct update_lock lock = { 0 };
 	int rc = kube_get(g->kube, path, &obj, err);
 
 	if (rc == -ENOENT) {
@@ -112,6 +113,7 @@ int env_leave_service(const struct giveback *g, const char *service,
 	if (rc != 0)
 		return MIN(rc, 0);
 	/* who joins in this moment has the lock, and will have a record */
+	lock.now = kube_cluster_time(g->kube);
 	rc = update_lock(g->kube, g->ns, service, &lock, err);
 	return rc < 0 ? rc : giveback_locked(g, service, &lock, err);
 }
@@ -134,8 +136,8 @@ static bool giveback_has_router(const json_t *deployments,
 int env_give_back_idle(const struct giveback *g, struct kt_error *err)
 {
 	auto_json json_t *deployments = NULL, *services = NULL;
-	int64_t now = kube_cluster_time(g->kube);
 	const json_t *obj;
+	int64_t now;
 	int n = 0;
 	size_t i;
 	int rc = giveback_list(g, "apps/v1", "deployments", GIVEBACK_OURS,
@@ -144,6 +146,7 @@ int env_give_back_idle(const struct giveback *g, struct kt_error *err)
 	if (rc < 0 || !json_array_size(json_object_get(deployments, "items")))
 		return rc;
 	rc = giveback_list(g, "v1", "services", NULL, &services, err);
+	now = kube_cluster_time(g->kube);
 	json_array_foreach (json_object_get(services, "items"), i, obj) {
 		int64_t age = service_lock_age(obj, now);
 

@@ -90,25 +90,30 @@ bool env_info_is_alive(const struct env_info *info, int64_t now)
 	return !info->ended && (!info->expires || info->expires > now);
 }
 
+const char *env_span(int64_t s, char dst[24])
+{
+	if (s < 60)
+		snprintf(dst, 24, "%" PRId64 "s", MAX(s, (int64_t)0));
+	else if (s < 3600)
+		snprintf(dst, 24, "%" PRId64 "m", s / 60);
+	else if (s < 86400)
+		snprintf(dst, 24, "%" PRId64 "h%02" PRId64 "m", s / 3600,
+			 s % 3600 / 60);
+	else
+		snprintf(dst, 24, "%" PRId64 "d%" PRId64 "h", s / 86400,
+			 s % 86400 / 3600);
+	return dst;
+}
+
 const char *env_info_left(const struct env_info *info, int64_t now,
 			  char dst[24])
 {
-	int64_t left = info->expires - now;
-
 	if (!env_info_is_alive(info, now))
 		snprintf(dst, 24, "ended");
 	else if (!info->expires)
 		snprintf(dst, 24, "never ends");
-	else if (left < 60)
-		snprintf(dst, 24, "%" PRId64 "s", left);
-	else if (left < 3600)
-		snprintf(dst, 24, "%" PRId64 "m", left / 60);
-	else if (left < 86400)
-		snprintf(dst, 24, "%" PRId64 "h%02" PRId64 "m", left / 3600,
-			 left % 3600 / 60);
 	else
-		snprintf(dst, 24, "%" PRId64 "d%" PRId64 "h", left / 86400,
-			 left % 86400 / 3600);
+		env_span(info->expires - now, dst);
 	return dst;
 }
 

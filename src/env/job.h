@@ -40,7 +40,10 @@ int env_info_read(struct env_info *info, const json_t *job);
 void env_info_fini(struct env_info *info);
 /** env_info_is_alive() - it has not ended at @now */
 bool env_info_is_alive(const struct env_info *info, int64_t now);
-/** env_info_left() - "3h", "12m": until it ends, "never ends", "ended"; returns
+/** env_span() - "12s", "3m", "2h05m", "5d3h" of seconds; returns @dst */
+const char *env_span(int64_t s, char dst[24]);
+/** env_info_left() - as env_span(): until it ends, "never ends", "ended";
+ * returns
  *  @dst */
 const char *env_info_left(const struct env_info *info, int64_t now,
 			  char dst[24]);

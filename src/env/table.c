@@ -74,7 +74,7 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	if (!member && !env) /* a newer ktctl's */
 		return words.n ? buf_printf(b, "%s\n", line) : 0;
 	is = json_object_get(live, words.v[1]);
-	if (!is)
+	if (!is || (!change->service && str_eq(words.v[1], change->env)))
 		return 0;
 	if (env)
 		return change->put && str_eq(words.v[1], change->env)

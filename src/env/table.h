@@ -40,6 +40,10 @@ KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
 				   const char *env, const char *service,
 				   struct kt_error *err);
+/** env_table_drop_env() - all lines of @env: no router knows it any more; all
+ *  are touched */
+KT_CHECK int env_table_drop_env(struct kube *k, const char *ns, const char *env,
+				struct kt_error *err);
 /** env_table_refresh() - some environment has another end, or is gone; all
  *  routers are touched. 0 also when there is no table. */
 KT_CHECK int env_table_refresh(struct kube *k, const char *ns,
@@ -50,7 +54,7 @@ KT_CHECK int env_table_refresh(struct kube *k, const char *ns,
 /** struct env_table_change - what a write changes; all borrowed */
 struct env_table_change {
 	const char *env;     /* NULL: nothing but what has ended */
-	const char *service; /* its member for this one goes */
+	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
 	const char *host;    /* or NULL */
 };

@@ -209,6 +209,13 @@ int env_table_drop_member(struct kube *k, const char *ns, const char *env,
 	return table_change(k, ns, &change, err);
 }
 
+int env_table_drop_env(struct kube *k, const char *ns, const char *env,
+		       struct kt_error *err)
+{
+	return table_change(
+		k, ns, &(const struct env_table_change){ .env = env }, err);
+}
+
 int env_table_refresh(struct kube *k, const char *ns, struct kt_error *err)
 {
 	return table_change(k, ns, &(const struct env_table_change){ 0 }, err);

@@ -58,6 +58,7 @@ static void test_drop(void **state)
 {
 	const struct env_table_change drop = { .env = "dev",
 					       .service = "orders" };
+	const struct env_table_change all = { .env = "dev" };
 
 	(void)state;
 	edit("env dev kt-env-dev 100 -\n"
@@ -67,6 +68,10 @@ static void test_drop(void **state)
 	     "env dev kt-env-dev 100 -\n"
 	     "member dev.pr orders p. 0 strict\n");
 	edit("", &drop, "");
+	edit("env dev kt-env-dev 100 -\n"
+	     "member dev orders o. 100 -\n"
+	     "member dev.pr orders p. 0 strict\n",
+	     &all, "member dev.pr orders p. 0 strict\n");
 }
 
 /* What has ended goes, the rest is as the Jobs say; who is newer is left */
