@@ -5,6 +5,8 @@
 #include "env/job.h"
 #include "inbound/mesh.h"
 
+struct member;
+
 /**
  * DOC: env join
  *
@@ -30,6 +32,8 @@ struct env_join {
 	json_t *owner;
 	char match[ENVMARK_MAX + 8], expires[24];
 	bool tabled; /* it is in the table of the routers, perhaps */
+	struct member *member; /* join_cluster.c */
+	bool copied;	       /* a copy was made, perhaps */
 };
 
 static inline struct env_join *env_join_of(struct job *job)
@@ -44,6 +48,12 @@ KT_CHECK int env_join_table(struct env_join *j, const char *host,
 			    struct kt_error *err);
 /** env_join_untable() - and no longer, if it was */
 void env_join_untable(struct env_join *j);
+
+/** env_join_prove() - the router knows the member, and has connected to it at
+ *  @host; 0, or -errno with @err after half a minute, or longer where it takes
+ *  the cluster so long to bring the table to it */
+KT_CHECK int env_join_prove(struct env_join *j, const char *host,
+			    struct kt_error *err);
 
 /** env_join_local(), env_join_cluster() - the commands; the exit status */
 int env_join_local(struct env_join *j);

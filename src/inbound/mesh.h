@@ -31,6 +31,7 @@ struct mesh_env {
 	const json_t *owner; /* for metadata.ownerReferences */
 	const char *expires; /* kt-expires */
 	const char *member;  /* kt-env-member */
+	const char *forced_by; /* kt-forced-by; or NULL */
 	/* to what the record leads, and how; NULL: it is on this machine */
 	const json_t *selector, *ports;
 };

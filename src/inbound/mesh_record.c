@@ -61,10 +61,10 @@ static void record_add_env(json_t *record, const struct mesh_env *env)
 {
 	json_t *meta = json_object_get(record, "metadata");
 	auto_json json_t *more = json_pack(
-		"{s:{s:s},s:{s:s*,s:s*},s:[O]}", "labels", KT_LABEL_ENV,
+		"{s:{s:s},s:{s:s*,s:s*,s:s*},s:[O]}", "labels", KT_LABEL_ENV,
 		env->name, "annotations", KT_ANNOTATION_EXPIRES, env->expires,
-		KT_ANNOTATION_MEMBER, env->member, "ownerReferences",
-		env->owner);
+		KT_ANNOTATION_MEMBER, env->member, KT_ANNOTATION_FORCED,
+		env->forced_by, "ownerReferences", env->owner);
 
 	json_object_update_recursive(meta, more);
 }
