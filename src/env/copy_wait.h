@@ -11,6 +11,8 @@ struct copy_wait {
 	const json_t *selector; /* of struct copy */
 	int replicas;
 	int64_t timeout_ns; /* --podCreationTimeout */
+	int64_t nowhere_ns; /* Pods that no node takes get so long; 0: as long
+			     * as an autoscaler takes to say that it acts */
 	/** progress() - the state changed; may be NULL */
 	void (*progress)(void *user, const char *text);
 	void *user;
