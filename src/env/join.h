@@ -31,7 +31,7 @@ struct env_join {
 	struct mesh_env env; /* of the record */
 	json_t *owner;
 	char match[ENVMARK_MAX + 8], expires[24];
-	bool tabled; /* it is in the table of the routers, perhaps */
+	bool tabled;	       /* it is in the table of the routers, perhaps */
 	struct member *member; /* join_cluster.c */
 	bool copied;	       /* a copy was made, perhaps */
 };
@@ -49,10 +49,11 @@ KT_CHECK int env_join_table(struct env_join *j, const char *host,
 /** env_join_untable() - and no longer, if it was */
 void env_join_untable(struct env_join *j);
 
-/** env_join_prove() - the router knows the member, and has connected to it at
- *  @host; 0, or -errno with @err after half a minute, or longer where it takes
- *  the cluster so long to bring the table to it */
-KT_CHECK int env_join_prove(struct env_join *j, const char *host,
+/** env_join_prove() - put a member with Pods into the table; then the router
+ *  has read that, and has connected to it at @ip, the record's address. 0, or
+ *  -errno with @err after half a minute, or longer where it takes the cluster
+ *  so long to bring the table to it */
+KT_CHECK int env_join_prove(struct env_join *j, const char *ip,
 			    struct kt_error *err);
 
 /** env_join_local(), env_join_cluster() - the commands; the exit status */

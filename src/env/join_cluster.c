@@ -182,7 +182,7 @@ static int cluster_copy(struct job *job, struct kt_error *err)
 
 /* --- the table, and the proof --------------------------------------------- */
 
-static const char *cluster_host(const struct env_join *j)
+static const char *cluster_ip(const struct env_join *j)
 {
 	return json_str(j->mesh.route.made, "spec", "clusterIP", NULL);
 }
@@ -190,16 +190,10 @@ static const char *cluster_host(const struct env_join *j)
 static int cluster_join(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
-	const char *host = cluster_host(j);
 	int rc;
 
 	progress_step(job->app->progress, "Tell the router");
-	if (!host)
-		return kt_fail(err, EPROTO, "Service %s/%s has no address",
-			       job->ns, j->mesh.name);
-	rc = env_join_table(j, host, err);
-	if (rc == 0)
-		rc = env_join_prove(j, host, err);
+	rc = env_join_prove(j, cluster_ip(j), err);
 	if (rc < 0)
 		return rc;
 	progress_done(job->app->progress, "The member answers");

@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "inbound/probe.h"
 #include "uplink/uplink.h"
+#include "wire/envtable.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,17 +28,38 @@ struct prove {
 	struct env_join *join;
 	struct uplink *uplink;
 	struct tunnel_tcp *tcp;
+	char host[ENVTABLE_HOST];
 	bool told, known, dialed;
 	int error;
 };
+
+/* The record's whole name: "NS.svc.DOMAIN" is among what the Pod searches. By
+ * its name the member's Pods are known, too, when they call (see the table). */
+static void prove_name(struct prove *p, const struct strv *search)
+{
+	const struct job *job = &p->join->mesh.job;
+	auto_free char *svc = xasprintf("%s.svc.", job->ns);
+
+	for (size_t i = 0; i < search->n; i++)
+		if (str_starts(search->v[i], svc)) {
+			snprintf(p->host, sizeof(p->host), "%s.%s.",
+				 p->join->mesh.name, search->v[i]);
+			return;
+		}
+}
 
 static void prove_on_info(void *user, int error, const struct tunnel_info *info)
 {
 	struct prove *p = user;
 
+	auto_free char *line = xasprintf("%s %s", p->join->info.name, p->host);
+
 	p->told = true;
-	p->known = !error &&
-		   strv_has(&info->env_members, p->join->info.name);
+	if (error)
+		return;
+	if (!p->host[0])
+		prove_name(p, &info->search);
+	p->known = strv_has(&info->env_members, line);
 }
 
 static void prove_on_dialed(void *user, int error)
@@ -77,6 +99,18 @@ static int prove_dial(struct prove *p, const struct ipport *at)
 		rc = loop_run_until(l, &p->dialed, PROVE_TRY);
 	tunnel_tcp_cancel(steal_ptr(&p->tcp));
 	return rc == -EINTR ? rc : p->dialed && !p->error;
+}
+
+/* Where its name cannot be known its address will do */
+static int prove_put(struct prove *p, const char *ip, struct kt_error *err)
+{
+	int rc = prove_ask(p);
+
+	if (rc < 0)
+		return kt_fail(err, -rc, "interrupted");
+	if (!p->host[0])
+		snprintf(p->host, sizeof(p->host), "%s", ip);
+	return env_join_table(p->join, p->host, err);
 }
 
 static int prove_table(struct prove *p, struct kt_error *err)
@@ -129,30 +163,33 @@ static int prove_answer(struct prove *p, const struct ipport *at,
 }
 
 /* The port of a request; UDP has none */
-static bool prove_at(const struct job *job, const char *host, struct ipport *at)
+static bool prove_at(const struct job *job, const char *ip, struct ipport *at)
 {
-	for (size_t i = 0; i < job->ports.n; i++)
+	for (size_t i = 0; ip && i < job->ports.n; i++)
 		if (!job->ports.v[i].udp) {
 			at->port = job->ports.v[i].port;
-			return ipaddr_parse(&at->addr, host) == 0;
+			return ipaddr_parse(&at->addr, ip) == 0;
 		}
 	return false;
 }
 
-int env_join_prove(struct env_join *j, const char *host, struct kt_error *err)
+int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 {
 	struct job *job = &j->mesh.job;
 	struct prove p = { .join = j };
 	struct ipport at;
 	int rc;
 
-	if (!prove_at(job, host, &at))
-		return 0;
+	if (!prove_at(job, ip, &at))
+		return kt_fail(err, EPROTO, "Service %s/%s has no address",
+			       job->ns, j->mesh.name);
 	p.uplink = probe_open(job, job->shadow);
 	if (!p.uplink)
 		return kt_fail(err, ENOTCONN, "%s cannot be asked",
 			       shadow_describe(job->shadow));
-	rc = prove_table(&p, err);
+	rc = prove_put(&p, ip, err);
+	if (rc == 0)
+		rc = prove_table(&p, err);
 	if (rc == 0)
 		rc = prove_answer(&p, &at, err);
 	uplink_free(p.uplink);

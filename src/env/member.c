@@ -33,11 +33,12 @@ static int member_try(const struct job *job, const json_t *deployment,
 {
 	auto_free char *path =
 		kube_path("apps/v1", "deployments", job->ns, NULL, NULL);
-	const struct kube_request req = { .method = "POST",
-					  .path = path,
-					  .query = "dryRun=All",
-					  .body = (json_t *)(uintptr_t)
-						  deployment };
+	const struct kube_request req = {
+		.method = "POST",
+		.path = path,
+		.query = "dryRun=All",
+		.body = (json_t *)(uintptr_t)deployment
+	};
 	int rc = kube_call(job->kube, &req, NULL, err);
 
 	/* one that is there belongs to the member whose place this takes */
@@ -205,8 +206,8 @@ json_t *member_ports(const json_t *service, const json_t *other,
 	size_t i;
 
 	json_array_foreach (ports, i, port) {
-		const json_t *o = member_port(port, others,
-					      json_array_size(ports) == 1);
+		const json_t *o =
+			member_port(port, others, json_array_size(ports) == 1);
 		json_t *copy, *target;
 
 		if (!o) {
@@ -261,9 +262,9 @@ int member_prepare(struct member *m, struct env_join *j, struct kt_error *err)
 	const struct env_options *e = &j->o->env;
 
 	*m = (struct member){ 0 };
-	return e->image	      ? member_of_image(m, j, err)
-	       : e->service   ? member_of_service(m, j, err)
-			      : member_of_selector(m, j, err);
+	return e->image	    ? member_of_image(m, j, err)
+	       : e->service ? member_of_service(m, j, err)
+			    : member_of_selector(m, j, err);
 }
 
 void member_fini(struct member *m)
@@ -289,12 +290,12 @@ static int member_remove_copies(const struct member_place *at,
 	int rc = kube_list(at->kube, all, query, &list, err);
 
 	json_array_foreach (json_object_get(list, "items"), i, obj) {
-		auto_free char *path = kube_path("apps/v1", "deployments",
-						 at->ns, object_name(obj),
-						 NULL);
+		auto_free char *path =
+			kube_path("apps/v1", "deployments", at->ns,
+				  object_name(obj), NULL);
 
-		if (rc == 0 && str_eq(object_label(obj, KT_LABEL_ENV_OF),
-				      at->service))
+		if (rc == 0 &&
+		    str_eq(object_label(obj, KT_LABEL_ENV_OF), at->service))
 			rc = kube_delete(at->kube, path, -1, err);
 	}
 	return rc;

@@ -7,7 +7,7 @@
 
 /** struct member - Pods that are to answer in an environment */
 struct member {
-	char *text; /* kt-env-member: "image IMAGE", ... */
+	char *text;		  /* kt-env-member: "image IMAGE", ... */
 	json_t *selector, *ports; /* of the record */
 	struct copy copy;	  /* of --image; else all NULL */
 	char *forced;		  /* whose member it takes the place of */

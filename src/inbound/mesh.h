@@ -28,9 +28,9 @@
 /** struct mesh_env - the environment whose member the record is; borrowed */
 struct mesh_env {
 	const char *name;
-	const json_t *owner; /* for metadata.ownerReferences */
-	const char *expires; /* kt-expires */
-	const char *member;  /* kt-env-member */
+	const json_t *owner;   /* for metadata.ownerReferences */
+	const char *expires;   /* kt-expires */
+	const char *member;    /* kt-env-member */
 	const char *forced_by; /* kt-forced-by; or NULL */
 	/* to what the record leads, and how; NULL: it is on this machine */
 	const json_t *selector, *ports;

@@ -16,9 +16,6 @@
 
 #include <errno.h>
 
-/* does the program in the router know its argument? */
-#define ROUTER_KNOWS_ENVS 0
-
 /* Who may not see Deployments sees whose a Pod is */
 static int router_of_pods(struct job *job, struct kt_error *err)
 {
@@ -83,7 +80,7 @@ static int router_find_form(struct mesh *m, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	job->face.standing = rc > 0 || m->env;
-	if (job->face.standing && ROUTER_KNOWS_ENVS)
+	if (job->face.standing)
 		job->face.env_service = m->served;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "router/backend.h"
 
 struct envs;
+struct envtable_member;
 struct origin;
 struct shadow;
 
@@ -46,6 +47,11 @@ struct backend_ref envs_choose(const struct envs *e, uint16_t port,
 			       const struct rule_request *req,
 			       const struct backend_ref *was,
 			       struct router_said *said);
+/** envs_each() - each member of the table that has not expired; @e may be NULL
+ */
+void envs_each(const struct envs *e,
+	       void (*fn)(void *user, const struct envtable_member *m),
+	       void *user);
 /** envs_serves() - member @id is one still */
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */

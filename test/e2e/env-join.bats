@@ -83,3 +83,52 @@ asks_in() { # NAME WANTED
   kc -n "$NS" delete job kt-env-dev.a >/dev/null
   eventually 20 nothing_left
 }
+
+# trunk_watch: every address that Service web's own Pods answer at, from now on
+# (the Service for the origin has them while the router stands before it)
+trunk_watch() {
+  (exec kubectl -n "$NS" get endpoints -w -o \
+    'jsonpath={.metadata.name} {.subsets[*].addresses[*].ip} {.subsets[*].notReadyAddresses[*].ip}{"\n"}') \
+    >"$RUN/trunk" 2>/dev/null 3>&- &
+  echo "serve-trunk $!" >>"$PIDS"
+}
+
+member_ips() { # ENV
+  kc -n "$NS" get pods -l "kt-env=$1" -o 'jsonpath={.items[*].status.podIP}'
+}
+
+@test "env join --image: a copy answers the mark, is never one of the trunk's Pods; leave restores all" {
+  local ip
+  env_create dev.a
+  trunk_watch
+  TIME=90 ktctl_run alice env join a web -n "$NS" --image kt.local/netsrv:1 \
+    --set NAME=copy
+  ended_with 0 "Service $NS/web is in environment dev.a" "env leave dev.a web"
+  asks_in dev.a copy
+  asks_in dev.a.child copy
+  is_own "$WEB"
+  # a member that runs needs no client: the router comes back by itself
+  kc -n "$NS" delete pod -l kt-role=router --now >/dev/null
+  eventually 30 asks copy "http://$WEB/" -H 'baggage: kt-env=dev.a' "${CONNECT_SOON[@]}"
+  # a local member in the environment below it, with it as its parent
+  env_create dev.a.me
+  serve alice local 100
+  start a alice env join dev.a.me web --local 8180
+  eventually 10 asks_in dev.a.me local
+  asks_in dev.a copy
+  murder a
+  eventually 20 asks_in dev.a.me copy
+  # what a member of an environment below leaves is not what dev.a has
+  "$KTCTL" clean -n "$NS" --thresholdInMinus 0 >/dev/null
+  asks_in dev.a copy
+  ip=$(member_ips dev.a)
+  [ -n "$ip" ]
+  ktctl_run alice env leave dev.a web -n "$NS"
+  ended_with 0 "has left environment dev.a"
+  is_own "$WEB" -H 'baggage: kt-env=dev.a'
+  ! grep -E "^web(-kt-stuntman)? " "$RUN/trunk" | grep -wF "$ip" || false
+  grep -qwF "$ip" "$RUN/trunk" # it was in its own record's
+  "$KTCTL" env delete dev.a.me -n "$NS"
+  "$KTCTL" env delete dev.a -n "$NS"
+  eventually 20 nothing_left
+}
