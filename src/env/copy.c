@@ -2,6 +2,7 @@
 #include "env/copy.h"
 
 #include "base/mem.h"
+#include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "env/copy_labels.h"
 #include "env/copy_pod.h"

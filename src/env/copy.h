@@ -29,8 +29,6 @@
  * Everything else is as it was. Pure: objects in, objects out.
  */
 
-#define KT_LABEL_ENV "kt-env"		/* name of the environment */
-#define KT_LABEL_ENV_OF "kt-env-of"	/* the Service, on a member's Pods */
 #define KT_ROLE_ENV_MEMBER "env-member" /* of the Deployment */
 #define KT_ENV_VARIABLE "KT_ENV"	/* in the copy's containers */
 

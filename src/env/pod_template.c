@@ -229,26 +229,6 @@ static void template_drop_node(json_t *spec)
 			"requiredDuringSchedulingIgnoredDuringExecution");
 }
 
-/* Claims that a StatefulSet has made for this Pod: VOLUME-POD */
-static void template_drop_claims(json_t *spec, const char *pod)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach (json_object_get(spec, "volumes"), i, v) {
-		const char *name = json_str(v, "name", NULL);
-		const char *claim =
-			json_str(v, "persistentVolumeClaim", "claimName", NULL);
-		auto_free char *its =
-			name ? xasprintf("%s-%s", name, pod) : NULL;
-
-		if (!its || !str_eq(claim, its))
-			continue;
-		json_object_del(v, "persistentVolumeClaim");
-		json_object_set_new(v, "emptyDir", json_object());
-	}
-}
-
 static void template_strip_spec(json_t *spec, const char *pod)
 {
 	static const char *const server[] = {
@@ -266,7 +246,6 @@ static void template_strip_spec(json_t *spec, const char *pod)
 	template_drop_token(spec);
 	template_drop_tolerations(spec);
 	template_drop_node(spec);
-	template_drop_claims(spec, pod);
 	/* of a StatefulSet: its Pods' names below the headless Service */
 	if (str_eq(json_str(spec, "hostname", NULL), pod)) {
 		json_object_del(spec, "hostname");

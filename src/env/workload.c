@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
-#include "env/copy.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -297,6 +297,29 @@ static int workload_find_pods(struct kube *k, const char *ns,
 	return 0;
 }
 
+/* Those that a StatefulSet has made for this Pod: VOLUME-POD */
+static json_t *workload_pod_claims(const json_t *pod)
+{
+	json_t *claims = json_array();
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (json_at(pod, "spec", "volumes", NULL), i, v) {
+		const char *name = json_str(v, "name", NULL);
+		const char *claim =
+			json_str(v, "persistentVolumeClaim", "claimName", NULL);
+		auto_free char *its =
+			name ? xasprintf("%s-%s", name, object_name(pod))
+			     : NULL;
+
+		if (its && str_eq(claim, its))
+			json_array_append_new(claims,
+					      json_pack("{s:{s:s}}", "metadata",
+							"name", name));
+	}
+	return claims;
+}
+
 static int workload_of_pod(struct kube *k, const char *ns, const json_t *pod,
 			   struct workload *w, struct kt_error *err)
 {
@@ -309,6 +332,7 @@ static int workload_of_pod(struct kube *k, const char *ns, const json_t *pod,
 	rc = workload_read(k, ns, w, err);
 	if (rc == 0 && !w->template) {
 		w->template = workload_pod_template(pod);
+		w->claims = workload_pod_claims(pod);
 		w->from_pod = true;
 	}
 	return rc;

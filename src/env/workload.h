@@ -24,11 +24,12 @@ struct workload {
 	char *name;
 	json_t *template; /* metadata (labels, annotations) and spec */
 	json_t *selector; /* matchLabels of the workload, or NULL */
-	json_t *claims;	  /* volumeClaimTemplates of a StatefulSet, or NULL */
-	json_t *pods;	  /* array: all Pods behind the Service but ours */
-	bool from_pod;	  /* the template is that of a Pod */
-	char *others; /* "Deployment b, Rollout c": workloads behind the same
-		       * Service that were not taken; or NULL */
+	json_t *claims; /* array: a StatefulSet's volumeClaimTemplates, of which
+			 * the names count; or NULL */
+	json_t *pods;	/* array: all Pods behind the Service but ours */
+	bool from_pod;	/* the template is that of a Pod */
+	char *others;	/* "Deployment b, Rollout c": workloads behind the same
+			 * Service that were not taken; or NULL */
 };
 
 /**
