@@ -56,6 +56,7 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "clean" },
 	{ "birdseye" },
 	{ "map" },
+	{ "env" },
 };
 
 /** struct doctor_role - one that a command needs with some flag only */
@@ -482,7 +483,7 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 	d->plan = doctor_plan_find(o->nargs ? o->args[0] : "connect");
 	if (!d->plan) {
 		kt_hint(err, "one of connect, exchange, mesh, preview, "
-			     "forward, recover, clean, birdseye, map");
+			     "forward, recover, clean, birdseye, map, env");
 		return kt_fail(err, EINVAL,
 			       "doctor: '%s' is no command that it looks at",
 			       o->args[0]);
