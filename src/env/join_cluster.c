@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cluster/envobject.h"
 #include "cluster/takeover.h"
+#include "env/advice.h"
 #include "env/copy_wait.h"
 #include "env/find.h"
 #include "env/member.h"
@@ -34,28 +35,25 @@ static struct member_place cluster_place(struct env_join *j)
 
 /* --- the Service, and what the member is ---------------------------------- */
 
-/* A mark is a field of a request of HTTP */
-static int cluster_check_ports(const struct job *job, struct kt_error *err)
+/* What a member cannot do here is told, or ends it */
+static int cluster_advise(const struct env_join *j, struct kt_error *err)
 {
-	size_t seen = 0;
+	const struct job *job = &j->mesh.job;
+	const struct advice_of of = {
+		.ns = job->ns,
+		.service = job->service,
+		.ports = &job->ports,
+		.template = json_at(j->member->copy.deployment, "spec",
+				    "template", NULL),
+		.set = &j->o->env.set,
+	};
+	struct strv warnings = { 0 };
+	int rc = advice_make(&of, &warnings, err);
 
-	for (size_t i = 0; i < job->ports.n; i++) {
-		const struct service_port *p = &job->ports.v[i];
-		const char *why = p->udp ? "is UDP" : service_port_unmarked(p);
-
-		seen += !why;
-		if (why)
-			log_warn("port %u of Service %s %s: no mark can be "
-				 "seen there, and all of it goes to the "
-				 "Service's own Pods",
-				 p->port, job->name, why);
-	}
-	if (seen)
-		return 0;
-	return kt_fail(err, EINVAL,
-		       "Service %s/%s has no port in which a request could "
-		       "say that it belongs to an environment",
-		       job->ns, job->name);
+	for (size_t i = 0; i < warnings.n; i++)
+		log_warn("%s", warnings.v[i]);
+	strv_fini(&warnings);
+	return rc;
 }
 
 /* The member that is there goes first, if it is ours to replace. One on
@@ -96,9 +94,9 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	int rc = mesh_router_look(job, err);
 
 	if (rc == 0)
-		rc = cluster_check_ports(job, err);
-	if (rc == 0)
 		rc = member_prepare(j->member, j, err);
+	if (rc == 0)
+		rc = cluster_advise(j, err);
 	if (rc == 0)
 		rc = cluster_replace(j, err);
 	if (rc < 0)
