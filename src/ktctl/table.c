@@ -454,6 +454,13 @@ static const struct option env_join_options[] = {
 	{ 0 },
 };
 
+static const struct option env_init_options[] = {
+	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
+	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
+	  .no_config = true },
+	{ 0 },
+};
+
 static const struct option env_open_options[] = {
 	SESSION_ROWS,
 	{ 0 },
@@ -817,6 +824,17 @@ const struct command command_table[] = {
 		.max_args = 1,
 		.loop = true,
 		.run = command_env_extend,
+	},
+	{
+		.name = "env init",
+		.summary = "manifests of Services with a router that stays, "
+			   "for Git",
+		.args = "<service>...",
+		.options = env_init_options,
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_env_init,
 	},
 	{
 		.name = "env delete",

@@ -227,6 +227,11 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
 }
 
+json_t *shadow_object(const struct shadow_pod *s)
+{
+	return make_object(s, s->cfg.face->name);
+}
+
 static void report(struct shadow_pod *s, const char *text)
 {
 	if (s->cfg.progress)

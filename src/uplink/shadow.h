@@ -73,6 +73,9 @@ bool shadow_is_given(const struct shadow_pod *s);
 /** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */
 uint16_t shadow_port(const struct shadow_pod *s);
 
+/** shadow_object() - what shadow_ensure() would make, with --image and a fixed
+ *  name; the cluster is not asked (returned, caller decrefs) */
+json_t *shadow_object(const struct shadow_pod *s);
 /** shadow_try() - make it in a dry run: what admission and quota say; nothing
  * is changed. *@image: what it would run (returned, caller frees) */
 KT_CHECK int shadow_try(struct shadow_pod *s, char **image,
