@@ -50,6 +50,7 @@ static const char too_large[] = "Request Header Fields Too Large";
 
 /* one at a time, as long as a handler looks at it: it is large */
 static struct http1_head scratch;
+static struct rule_field scratch_field[HTTP1_MAX_FIELDS + 1];
 
 enum state { READING, EXCHANGE, LINGER };
 
@@ -152,6 +153,9 @@ static void http1_answer(struct http1 *c, int status, const char *reason,
 	}
 	if (c->to_head)
 		c->out.len--; /* the line's end */
+	if (!c->note && c->state == READING)
+		note_request(&c->note, c->rc, EVENT_HTTP1, NULL,
+			     (struct backend_ref){ .kind = BACKEND_NONE });
 	note_refused(&c->note, (unsigned int)status);
 	log_debug("router: port %u: %d: %s", c->rc->port, status, text);
 	http1_linger(c);
@@ -238,17 +242,28 @@ static void http1_route(struct http1 *c)
 /* whose is the request in c->head now? */
 static bool http1_choose(struct http1 *c, const struct http1_head *h)
 {
-	static struct rule_field field[HTTP1_MAX_FIELDS + 1];
 	struct rule_request req;
 	struct router_env *env = c->rc->env;
 	bool copies = !c->tries && !c->connect && !c->upgrade;
 
-	http1_head_request(h, field, &req);
+	http1_head_request(h, scratch_field, &req);
 	c->ref = env->choose(env, c->rc->port, &req);
 	if (copies)
 		copies_begin(&c->copies, c->rc, c->ref, &req);
 	note_request(&c->note, c->rc, EVENT_HTTP1, &req, c->ref);
 	return c->ref.kind != BACKEND_NONE;
+}
+
+/* one that nobody gets; @status: why */
+static void http1_refuse(struct http1 *c, const struct http1_head *h,
+			 int status, const char *reason, const char *text)
+{
+	struct rule_request req;
+
+	http1_head_request(h, scratch_field, &req);
+	note_request(&c->note, c->rc, EVENT_HTTP1, &req,
+		     (struct backend_ref){ .kind = BACKEND_NONE });
+	http1_answer(c, status, reason, text);
 }
 
 /* the head for those who want a copy */
@@ -307,7 +322,8 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 
 	c->to_head = slice_is_nocase(h->method, "HEAD");
 	if (kind < 0 || count(h, "host") > 1) {
-		http1_answer(c, 400, "Bad Request", "the request is ambiguous");
+		http1_refuse(c, h, 400, "Bad Request",
+			     "the request is ambiguous");
 		return;
 	}
 	http1_flow_start(&c->body, kind, length);
@@ -327,7 +343,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	buf_reset(&c->head);
 	ipaddr_str(&c->rc->from.addr, ip);
 	if (http1_head_forward(&c->head, h, start + len, ip) < 0) {
-		http1_answer(c, 431, too_large,
+		http1_refuse(c, h, 431, too_large,
 			     "the request's head is too large");
 		return;
 	}
