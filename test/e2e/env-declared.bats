@@ -26,6 +26,10 @@ teardown() {
   eventually 30 nothing_left
 }
 
+minor() { # of the server's version
+  kc version -o json | jq -r '.serverVersion.minor | sub("[^0-9].*"; "")'
+}
+
 declared() { # the manifests, from what is there
   "$KTCTL" env init decl -n "$NS" --image "$KTCTL_IMAGE"
 }
@@ -83,7 +87,7 @@ asks_in() { # NAME WANTED
   "$KTCTL" env extend dev.a -n "$NS" --ttl 5s >/dev/null
   eventually 20 is_own "$D" -H 'baggage: kt-env=dev.a'
   is_own "$D"
-  if [ "$(server_minor)" -lt 23 ]; then
+  if [ "$(minor)" -lt 23 ]; then
     "$KTCTL" clean -n "$NS" --thresholdInMinus 0 >/dev/null
   fi
   eventually 60 is_as_before "$before"
