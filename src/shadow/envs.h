@@ -2,11 +2,13 @@
 #ifndef KT_SHADOW_ENVS_H
 #define KT_SHADOW_ENVS_H
 
+#include "base/slice.h"
 #include "router/backend.h"
 
 struct envs;
 struct origin;
 struct shadow;
+struct sources;
 
 /**
  * DOC: Environments, as a router sees them
@@ -46,6 +48,12 @@ struct backend_ref envs_choose(const struct envs *e, uint16_t port,
 			       const struct rule_request *req,
 			       const struct backend_ref *was,
 			       struct router_said *said);
+/** envs_source() - the environment whose Pods are behind Service @label; NULL:
+ *  none. envs_has_sources(): there are some */
+const char *envs_source(const struct envs *e, struct slice label);
+bool envs_has_sources(const struct envs *e);
+/** envs_sources() - whose Pods callers are (source.h) */
+struct sources *envs_sources(const struct envs *e);
 /** envs_serves() - member @id is one still */
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */
