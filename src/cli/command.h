@@ -46,8 +46,9 @@ enum value_type {
 	VALUE_USER,	/* long, as pod_options.run_as_user */
 	VALUE_FAULTS,	/* struct fault_list; each time one more */
 	VALUE_EXPECT,	/* char *, NULL when empty; control/expect.h */
-	VALUE_DURATION, /* int64_t, ns; "90", "90s", "1m30s", "500ms";
+	VALUE_DURATION, /* int64_t, ns; "90", "1m30s", "8h", "2d", "500ms";
 			   min..max of the row in seconds */
+	VALUE_ENV_FROM, /* struct strv; "configmap/NAME", "secret/NAME" */
 	VALUE_NTYPES_
 };
 

@@ -26,9 +26,11 @@ static bool offer_role_is_plain(const char *s)
 
 static const struct offered {
 	const char *name, *text;
-	const char *group; /* of an API, that it grants as well */
+	const char *groups; /* of APIs, that it grants as well */
 } offered[] = {
 	{ "connect", connect_yaml, "" },
+	{ "connect-deployment", connect_deployment_yaml, "apps" },
+	{ "connect-ingress", connect_ingress_yaml, "networking.k8s.io" },
 	{ "connect-shadow", connect_shadow_yaml, "" },
 	{ "connect-shadow-deployment", connect_shadow_deployment_yaml, "" },
 	{ "exchange", exchange_yaml, "" },
@@ -40,9 +42,10 @@ static const struct offered {
 	{ "preview", preview_yaml, "" },
 	{ "forward", forward_yaml, "apps" },
 	{ "recover", recover_yaml, "apps" },
-	{ "clean", clean_yaml, "apps" },
+	{ "clean", clean_yaml, "apps batch" },
 	{ "birdseye", birdseye_yaml, "apps" },
 	{ "map", map_yaml, "apps" },
+	{ "env", env_yaml, "apps batch" },
 };
 
 static const struct offered *offered_find(const char *role)
@@ -60,13 +63,19 @@ const char *offer_role_text(const char *role)
 	return o ? o->text : NULL;
 }
 
+static bool offered_grants(const struct offered *o, const char *group)
+{
+	auto_strv struct strv groups = strv_split(o->groups, ' ');
+
+	return !*group || strv_has(&groups, group);
+}
+
 /* Its text, when it grants @resource of @group */
 static const char *published(const char *role, const struct denied *d)
 {
 	const struct offered *o = offered_find(role);
 
-	return o && (!d->group[0] || strcmp(d->group, o->group) == 0) ? o->text
-								      : NULL;
+	return o && offered_grants(o, d->group) ? o->text : NULL;
 }
 
 static void print_published(const struct denied *d, const char *role,

@@ -594,7 +594,8 @@ static int value_span(const char **text, int64_t max, int64_t *ns)
 	} units[] = { { "ms", NS_MS },
 		      { "s", NS_SEC },
 		      { "m", 60 * NS_SEC },
-		      { "h", 3600 * NS_SEC } };
+		      { "h", 3600 * NS_SEC },
+		      { "d", 86400 * NS_SEC } };
 	int64_t n = 0, unit = NS_SEC;
 	const char *p = *text;
 
@@ -629,9 +630,38 @@ static int value_set_duration(void *field, const struct option *opt,
 	if (rc < 0 || all > max || all < opt->min * NS_SEC)
 		return kt_fail(err, EINVAL,
 			       "'%s' is not a time of %ld to %ld seconds, as "
-			       "90, 90s, 1m30s or 500ms are",
+			       "90, 90s, 1m30s, 8h, 2d or 500ms are",
 			       text, opt->min, opt->max);
 	*v = all;
+	return 0;
+}
+
+static bool value_is_env_from(const char *text)
+{
+	static const char *const kinds[] = { "configmap/", "secret/" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (str_starts(text, kinds[i]))
+			return form_is_name(text + strlen(kinds[i]));
+	return false;
+}
+
+static int value_set_env_from(void *field, const struct option *opt,
+			      const char *text, struct kt_error *err)
+{
+	struct strv parts = strv_split(text, ',');
+
+	(void)opt;
+	for (size_t i = 0; i < parts.n; i++) {
+		if (value_is_env_from(parts.v[i]))
+			continue;
+		kt_fail(err, EINVAL,
+			"'%.80s' is neither configmap/NAME nor secret/NAME",
+			parts.v[i]);
+		strv_fini(&parts);
+		return -EINVAL;
+	}
+	*(struct strv *)field = parts;
 	return 0;
 }
 
@@ -666,6 +696,8 @@ static const struct {
 			   sizeof(struct fault_list) },
 	[VALUE_EXPECT] = { value_set_expect, fini_string, sizeof(char *) },
 	[VALUE_DURATION] = { value_set_duration, NULL, sizeof(int64_t) },
+	[VALUE_ENV_FROM] = { value_set_env_from, fini_strings,
+			     sizeof(struct strv) },
 };
 
 /* A value is built here before it replaces the old one. */

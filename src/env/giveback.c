@@ -58,11 +58,11 @@ static int giveback_is_used(const struct giveback *g, const char *service,
 	const json_t *obj;
 	int64_t now;
 	size_t i;
-	int rc = env_jobs(g->kube, g->ns, &jobs, err);
+	int rc = giveback_list(g, "v1", "services", GIVEBACK_OURS, &list, err);
 
+	/* later than its records: else the environment of one could be new */
 	if (rc == 0)
-		rc = giveback_list(g, "v1", "services", GIVEBACK_OURS, &list,
-				   err);
+		rc = env_jobs(g->kube, g->ns, &jobs, err);
 	if (rc < 0)
 		return rc;
 	now = kube_cluster_time(g->kube);

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define TABLE_LOCAL "-" /* HOST of a member on somebody's machine */
+
 json_t *env_table_live(const json_t *jobs, int64_t now)
 {
 	json_t *live = json_object();
@@ -100,9 +102,10 @@ static int table_edit(struct buf *b, const char *text, const json_t *live,
 		rc = table_keep_line(b, lines.v[i], live, change);
 	if (rc == 0 && env)
 		rc = table_put_env(b, change->env, env);
-	if (rc == 0 && env && change->host)
+	if (rc == 0 && env)
 		rc = table_put_member(b, change->env, env, change->service,
-				      change->host);
+				      change->host ? change->host
+						   : TABLE_LOCAL);
 	return rc;
 }
 

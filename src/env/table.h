@@ -13,7 +13,7 @@
  * The ConfigMap kt-env of a namespace, key "members", is what every router of
  * the namespace reads (wire/envtable.h):
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS   of a member in the cluster
+ *     member ENV SERVICE HOST EXPIRES FLAGS   "-": on a machine
  *     env ENV SOURCE EXPIRES FLAGS            of each environment with a member
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
@@ -31,8 +31,8 @@
 
 /** env_table_put_member() - the member of @env for @service answers at @host
  *  ("orders-kt-mesh-x.NS.svc.cluster.local."), NULL: it is on somebody's
- *  machine, whose rule the router has from there. In place of a former one.
- *  -ENOENT: @env has ended. */
+ *  machine, whose rule the router has from there ("-" in the table). In place
+ * of a former one. -ENOENT: @env has ended. */
 KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 				  const char *env, const char *service,
 				  const char *host, struct kt_error *err);

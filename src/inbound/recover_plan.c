@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/envobject.h"
 #include "cluster/managers.h"
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
@@ -39,6 +40,9 @@ static bool recover_plan_serves(const json_t *obj, const json_t *service,
 	const char *name = object_name(service), *role = role_of(obj);
 	auto_free char *config = object_config(obj, "service");
 
+	/* a copy of its workload, which answers in an environment */
+	if (str_eq(object_label(obj, KT_LABEL_ENV_OF), name))
+		return true;
 	if (!role || (strcmp(role, KT_ROLE_EXCHANGE) != 0 &&
 		      strcmp(role, KT_ROLE_MESH) != 0 &&
 		      strcmp(role, KT_ROLE_ROUTER) != 0))

@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/update.h"
@@ -24,6 +25,7 @@
 #include <time.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
+#define ENVIRONMENTS OURS "%2Ckt-role%3D" KT_ROLE_ENV
 #define CLEAN_PODS (20 * NS_SEC) /* until those that come back are ready */
 
 struct clean {
@@ -35,7 +37,7 @@ struct clean {
 	struct kube *kube;
 	const char *ns;
 	json_t *pods, *deployments, *configmaps, *services; /* Lists */
-	json_t *statefulsets;
+	json_t *statefulsets, *jobs;
 	struct clean_plan plan;
 };
 
@@ -94,6 +96,10 @@ static int clean_look(struct clean *c, struct kt_error *err)
 	if (rc == 0)
 		rc = list_if_allowed(c, "apps/v1", "statefulsets", NULL,
 				     &c->statefulsets, err);
+	/* later than the Services: else an environment could be too new */
+	if (rc == 0)
+		rc = list_if_allowed(c, "batch/v1", "jobs", ENVIRONMENTS,
+				     &c->jobs, err);
 	if (rc == 0) {
 		rc = clean_list_configmaps(c, &why);
 		rc = clean_allowed(c, "configmaps", rc, &why, err);
@@ -116,6 +122,7 @@ static void clean_make_plan(struct clean *c)
 		.statefulsets = json_object_get(c->statefulsets, "items"),
 		.configmaps = json_object_get(c->configmaps, "items"),
 		.services = json_object_get(c->services, "items"),
+		.jobs = json_object_get(c->jobs, "items"),
 		.now = c->global->use_local_time ? (int64_t)time(NULL)
 						 : kube_cluster_time(c->kube),
 		.age = (int64_t)c->opt->threshold_minutes * 60,
@@ -161,6 +168,7 @@ static void show_plan(const struct clean *c)
 	show_scale("Workloads to scale back", p->scale, true);
 	show_scale("Workloads with a note to drop", p->scale, false);
 	show("Services to unlock", p->unlock);
+	show("Environments to remove", p->jobs);
 	show("Pods to remove", p->pods);
 	show("Deployments to remove", p->deployments);
 	show("Services to remove", p->services);
@@ -297,6 +305,8 @@ static int clean_carry_out(struct clean *c, struct kt_error *err)
 	if (rc == 0)
 		rc = unlock(c, err);
 	if (rc == 0)
+		rc = clean_remove_all(c, "batch/v1", "jobs", p->jobs, err);
+	if (rc == 0)
 		rc = clean_remove_all(c, "v1", "pods", p->pods, err);
 	if (rc == 0)
 		rc = clean_remove_all(c, "apps/v1", "deployments",
@@ -388,6 +398,7 @@ static void clean_fini(struct clean *c)
 	json_decref(c->pods);
 	json_decref(c->deployments);
 	json_decref(c->statefulsets);
+	json_decref(c->jobs);
 	json_decref(c->configmaps);
 	json_decref(c->services);
 	kube_free(c->kube);

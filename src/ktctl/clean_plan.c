@@ -3,11 +3,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/envobject.h"
 #include "cluster/managers.h"
 #include "cluster/objects.h"
 #include "cluster/program.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
+#include "env/job.h"
+#include "env/table.h"
 #include "inbound/scale_list.h"
 #include "kube/rest.h"
 #include "local/owner.h"
@@ -21,11 +24,28 @@ static bool is_role(const json_t *obj, const char *role)
 	return str_eq(object_label(obj, KT_LABEL_ROLE), role);
 }
 
+/* Of an environment that is over, or gone. What is the environment's and has no
+ * end of its own is removed with its Job. */
+static bool clean_plan_is_of_ended(const struct clean_input *in,
+				   const json_t *obj)
+{
+	const char *env = object_label(obj, KT_LABEL_ENV);
+	auto_json json_t *live = NULL;
+
+	if (!env || !is_role(obj, KT_ROLE_MESH))
+		return false;
+	if (envobject_has_expired(obj, in->now))
+		return true;
+	live = in->jobs ? env_table_live(in->jobs, in->now) : NULL;
+	return live && !json_object_get(live, env);
+}
+
 static bool has_expired(const struct clean_input *in, const json_t *obj)
 {
 	const char *owner = object_annotation(obj, KT_ANNOTATION_OWNER);
 
-	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= in->age ||
+	return clean_plan_is_of_ended(in, obj) ||
+	       object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= in->age ||
 	       (owner && in->dead && in->dead(in->user, owner));
 }
 
@@ -67,12 +87,21 @@ static bool is_live_mesh_of(const struct clean_input *in, const json_t *obj,
 	       str_starts(object_name(obj), prefix);
 }
 
+/* Nobody renews its heartbeat; whoever was about to use it when it was made has
+ * done so, or has lost the lock */
+static bool clean_plan_is_env_router(const struct clean_input *in,
+				     const json_t *obj)
+{
+	return envobject_is_router(obj) &&
+	       object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > KT_LOCK_LIFE;
+}
+
 /* KT renews a router's heartbeat only while its creator runs */
 static bool clean_plan_is_alive(const struct clean_input *in, const json_t *obj)
 {
 	auto_free char *service = NULL, *prefix = NULL;
 
-	if (!has_expired(in, obj))
+	if (!has_expired(in, obj) && !clean_plan_is_env_router(in, obj))
 		return true;
 	service = is_role(obj, KT_ROLE_ROUTER) ? object_config(obj, "service")
 					       : NULL;
@@ -318,6 +347,22 @@ static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
 			json_array_append(p->configmaps, obj);
 }
 
+static void plan_jobs(struct clean_plan *p, const struct clean_input *in)
+{
+	json_t *job;
+	size_t i;
+
+	json_array_foreach (in->jobs, i, job) {
+		struct env_info info;
+
+		if (env_info_read(&info, job) == 0 &&
+		    !env_info_is_alive(&info, in->now) &&
+		    !object_is_ending(job))
+			json_array_append(p->jobs, job);
+		env_info_fini(&info);
+	}
+}
+
 void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 {
 	auto_json json_t *told = json_object();
@@ -334,6 +379,7 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 	*p = (struct clean_plan){
 		.recover = json_array(),
 		.unlock = json_array(),
+		.jobs = json_array(),
 		.pods = json_array(),
 		.deployments = json_array(),
 		.services = json_array(),
@@ -346,6 +392,7 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
 		else
 			plan_user_service(p, in, service);
 	}
+	plan_jobs(p, in);
 	plan_workloads(p, in, in->pods, told, p->pods);
 	plan_workloads(p, in, in->deployments, told, p->deployments);
 	p->scale = scale_list_make(&from);
@@ -357,6 +404,7 @@ void clean_plan_fini(struct clean_plan *p)
 	json_decref(p->recover);
 	json_decref(p->scale);
 	json_decref(p->unlock);
+	json_decref(p->jobs);
 	json_decref(p->pods);
 	json_decref(p->deployments);
 	json_decref(p->services);
@@ -368,7 +416,7 @@ void clean_plan_fini(struct clean_plan *p)
 bool clean_plan_empty(const struct clean_plan *p)
 {
 	return !json_array_size(p->recover) && !json_array_size(p->scale) &&
-	       !json_array_size(p->unlock) && !json_array_size(p->pods) &&
-	       !json_array_size(p->deployments) &&
+	       !json_array_size(p->unlock) && !json_array_size(p->jobs) &&
+	       !json_array_size(p->pods) && !json_array_size(p->deployments) &&
 	       !json_array_size(p->services) && !json_array_size(p->configmaps);
 }

@@ -14,6 +14,11 @@
  * when its owner is known to be gone, which is so on the owner's machine. A
  * router whose creator left is alive as long as one of its mesh users is.
  *
+ * What an environment has is alive as long as its Job (kt-expires is not over,
+ * it has not ended); the Job of one that has ended, and which the cluster has
+ * not removed, goes, and by it all that it owns. A router that reads the table
+ * of environments has no user of its own: it is as alive as its records.
+ *
  * In this order, so that no Service ever points to nothing:
  *   scale     Deployments that an expired exchange had scaled down; their Pods
  *             are waited for
@@ -21,7 +26,8 @@
  *             that is dead or gone get their own selector back
  *   unlock    Services with a lock (kt-lock) older than its life of 180 s, or
  *             than the threshold, or of an owner that is gone
- *   delete    the expired Pods, Deployments, Services and ConfigMaps
+ *   delete    environments that have ended, the expired Pods, Deployments,
+ * Services and ConfigMaps
  *
  * What a Service points to and cannot be recovered from is kept, and told. Kept
  * is also a dead exchange's shadow which alone knows how many Pods a workload
@@ -36,8 +42,9 @@ struct clean_input {
 	const json_t *statefulsets; /* all of the namespace */
 	const json_t *configmaps;   /* control-by=kt */
 	const json_t *services;	    /* all of the namespace */
-	int64_t now;		    /* cluster time, Unix seconds */
-	int64_t age;		    /* threshold, seconds */
+	const json_t *jobs; /* environments; listed later than the services */
+	int64_t now;	    /* cluster time, Unix seconds */
+	int64_t age;	    /* threshold, seconds */
 	/* dead() - is the owner (kt-owner) known to be gone? NULL: of none */
 	bool (*dead)(void *user, const char *owner);
 	void *user;
@@ -48,6 +55,7 @@ struct clean_plan {
 	json_t *recover;
 	json_t *scale; /* see scale_list.h */
 	json_t *unlock;
+	json_t *jobs; /* of environments that have ended */
 	json_t *pods, *deployments, *services, *configmaps;
 	json_t *kept; /* sentences */
 };

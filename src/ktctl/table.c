@@ -401,7 +401,7 @@ static const struct option image_push_options[] = {
 static const struct option env_create_options[] = {
 	{ "parent", 0, VALUE_STRING, "", "NAME",
 	  "the environment that answers where this one has no member",
-	  ENV(parent), .no_config = true },
+	  ENV(parent), .is_name = true, .no_config = true },
 	TTL_ROW,
 	{ "strict", 0, VALUE_BOOL, "false", NULL,
 	  "a member that is down is an error (503), not answered by others",
@@ -436,7 +436,7 @@ static const struct option env_join_options[] = {
 	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
 	  "with --image: environment variables of the copy", ENV(set),
 	  .no_config = true },
-	{ "envFrom", 0, VALUE_STRINGS, "", "KIND/NAME,...",
+	{ "envFrom", 0, VALUE_ENV_FROM, "", "KIND/NAME,...",
 	  "with --image: more variables of the copy, of configmap/NAME or "
 	  "secret/NAME",
 	  ENV(env_from), .no_config = true },
@@ -854,7 +854,7 @@ const struct command command_table[] = {
 			   "and in the cluster, in the order\n"
 			   "in which things fail, and changes nothing. The "
 			   "command is connect, exchange, mesh,\n"
-			   "preview, forward, recover, clean or birdseye; "
+			   "preview, forward, recover, clean, birdseye or map; "
 			   "without one all of them are looked at.",
 		.options = doctor_options,
 		.max_args = 2,

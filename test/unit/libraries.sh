@@ -42,7 +42,6 @@ while read -r name; do
   package=$(package_of "$name")
   grep -qx "${package:-unknown}" <<<"$listed"
   ok $? "$name: of a package in the list: $package"
-  case $name in libnftables) continue ;; esac # the static program has nft(8)
   lacking=$(only_shared "$name")
   [ -z "$lacking" ] || source_is_pinned "$package"
   ok $? "$name: static by Debian or from source${lacking:+, for the lack of} ${lacking//$'\n'/ }"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include "base/loop.h"
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/help.h"
@@ -436,13 +437,48 @@ static void drop_environment(void)
 	}
 }
 
+/* Of "env create --ttl", in seconds */
+static void time_is(const char *text, int64_t seconds)
+{
+	char line[64];
+	struct cli c;
+
+	snprintf(line, sizeof(line), "ktctl env create x --ttl %s", text);
+	cli_run(&c, line);
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.env.ttl, seconds * NS_SEC);
+	cli_fini(&c);
+}
+
+static void times(void **state)
+{
+	struct cli c;
+
+	(void)state;
+	time_is("90", 90);
+	time_is("90s", 90);
+	time_is("1m30s", 90);
+	time_is("8h", 8 * 3600);
+	time_is("2d", 2 * 86400);
+	time_is("1d12h", 36 * 3600);
+	time_is("1h30m", 90 * 60);
+	time_is("0", 0);
+	time_is("365d", 365 * 86400);
+	cli_run(&c, "ktctl env create x");
+	assert_int_equal(c.o.env.ttl, 8 * 3600 * NS_SEC);
+	cli_fini(&c);
+	cli_run(&c, "ktctl env create x --ttl 366d");
+	assert_int_not_equal(c.rc, 0);
+	cli_fini(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row), cmocka_unit_test(defaults),
 		cmocka_unit_test(job),	     cmocka_unit_test(typed),
 		cmocka_unit_test(refused),   cmocka_unit_test(precedence),
-		cmocka_unit_test(items),
+		cmocka_unit_test(items),     cmocka_unit_test(times),
 	};
 
 	drop_environment();

@@ -39,7 +39,7 @@ static void test_put(void **state)
 	edit("", &cluster,
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
-	edit("", &local, "env dev kt-env-dev 100 -\n");
+	edit("", &local, "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");
 	/* in place of the former one, and one line for the environment */
 	edit("env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders old. 0 strict\n"
@@ -50,8 +50,9 @@ static void test_put(void **state)
 	     "member dev orders o. 100 -\n"
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
-	/* a member that moves to a machine has no line any more */
-	edit("member dev web w. 100 -\n", &local, "env dev kt-env-dev 100 -\n");
+	/* a member that moves to a machine */
+	edit("member dev web w. 100 -\n", &local,
+	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");
 }
 
 static void test_drop(void **state)

@@ -126,6 +126,59 @@ static void meshed(void **state)
 		    "web-kt-mesh-v2 web-kt-stuntman/");
 }
 
+/* What answered for it in environments goes, too; not another Service's */
+static void in_environments(void **state)
+{
+	const char *const texts[6] = {
+		SERVICE(ORIGINAL, "'kt-role': 'router', 'kt-target': 'R'"),
+		"[]",
+		"[" OURS("web-kt-mesh-dev", "shadow-mesh", ", 'kt-env': 'dev'",
+			 "") "]",
+		"[" OURS("kt-env", "env-table", "", "") "]",
+		"[" OURS(
+			"web-kt-router", "router", ", 'kt-target': 'R'",
+			"'kt-config': 'service=web'") "," OURS("web-dev",
+							       "env-member",
+							       ", 'kt-env': "
+							       "'dev', "
+							       "'kt-env-of': "
+							       "'web'",
+							       "") "," OURS("db"
+									    "-d"
+									    "e"
+									    "v",
+									    "en"
+									    "v-"
+									    "me"
+									    "mb"
+									    "e"
+									    "r",
+									    ", "
+									    "'k"
+									    "t-"
+									    "en"
+									    "v'"
+									    ": "
+									    "'d"
+									    "ev"
+									    "',"
+									    " '"
+									    "kt"
+									    "-e"
+									    "nv"
+									    "-o"
+									    "f'"
+									    ": "
+									    "'d"
+									    "b"
+									    "'",
+									    "") "]",
+	};
+
+	(void)state;
+	plan(texts, "restore/// web-kt-router web-dev/ web-kt-mesh-dev/");
+}
+
 /* Manual mesh: a Pod with the Service's own labels */
 static void by_hand(void **state)
 {
@@ -225,10 +278,11 @@ static void ending(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clean),  cmocka_unit_test(exchanged),
-		cmocka_unit_test(meshed), cmocka_unit_test(by_hand),
-		cmocka_unit_test(scaled), cmocka_unit_test(scaled_by_other),
-		cmocka_unit_test(half),	  cmocka_unit_test(ending),
+		cmocka_unit_test(clean),	   cmocka_unit_test(exchanged),
+		cmocka_unit_test(meshed),	   cmocka_unit_test(by_hand),
+		cmocka_unit_test(in_environments), cmocka_unit_test(scaled),
+		cmocka_unit_test(scaled_by_other), cmocka_unit_test(half),
+		cmocka_unit_test(ending),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
