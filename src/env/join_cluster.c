@@ -85,7 +85,8 @@ static int cluster_replace(struct env_join *j, struct kt_error *err)
 	if (user && strcmp(user, shadow_user()) != 0)
 		j->env.forced_by = shadow_user();
 	progress_detail(job->app->progress, "in place of the member before");
-	return member_remove(&at, j->mesh.name, err);
+	j->env.replaces = true;
+	return member_remove(&at, NULL, err);
 }
 
 static int cluster_claim(struct job *job, struct kt_error *err)

@@ -306,7 +306,7 @@ int member_remove(const struct member_place *at, const char *record,
 {
 	auto_free char *path =
 		kube_path("v1", "services", at->ns, record, NULL);
-	int rc = record ? kube_delete(at->kube, path, -1, err) : 0;
+	int rc = member_remove_copies(at, err);
 
-	return rc == 0 ? member_remove_copies(at, err) : rc;
+	return rc == 0 && record ? kube_delete(at->kube, path, -1, err) : rc;
 }

@@ -32,8 +32,9 @@ struct member_place {
 	const char *ns, *env, *service;
 };
 
-/** member_remove() - the Deployments of the member go, with the record @record
- *  (name, may be NULL). 0 also when they are gone. */
+/** member_remove() - the Deployments of the member go, and then its record
+ *  @record (name, may be NULL), by which whoever tries again finds the rest. 0
+ *  also when they are gone. */
 KT_CHECK int member_remove(const struct member_place *at, const char *record,
 			   struct kt_error *err);
 

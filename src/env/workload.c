@@ -153,8 +153,7 @@ static struct candidate *candidate_of(struct candidate *all, size_t *n,
 const json_t *workload_pick(const json_t *pods, char **others)
 {
 	size_t max = json_array_size(pods), n = 0, i;
-	auto_free struct candidate *all =
-		max ? xcalloc(max, sizeof(*all)) : NULL;
+	auto_free struct candidate *all = xcalloc(max + 1, sizeof(*all));
 	const struct candidate *best = NULL;
 	struct strv names = { 0 };
 	const json_t *pod, *picked;

@@ -9,6 +9,7 @@
 #include "cluster/heartbeat.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
+#include "inbound/lease_env.h"
 #include "inbound/lease_scale.h"
 #include "inbound/recover.h"
 #include "kube/rest.h"
@@ -19,67 +20,22 @@
 
 #define SECOND_LOOK (4 * NS_SEC) /* a lost Pod's owner makes another */
 
-static bool lease_owned_by(const json_t *obj, const json_t *owner)
-{
-	const char *uid = json_str(owner, "metadata", "uid", NULL);
-	const json_t *ref;
-	size_t i;
-
-	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
-			    i, ref)
-		if (str_eq(json_str(ref, "uid", NULL), uid))
-			return true;
-	return false;
-}
-
-static bool lease_has_finished(const json_t *batch)
-{
-	const json_t *c;
-	size_t i;
-
-	json_array_foreach (json_at(batch, "status", "conditions", NULL), i, c)
-		if (str_eq(json_str(c, "status", NULL), "True") &&
-		    (str_eq(json_str(c, "type", NULL), "Failed") ||
-		     str_eq(json_str(c, "type", NULL), "Complete")))
-			return true;
-	return false;
-}
-
-/* A record of an environment lives as long as its Job. Who may not see Jobs
- * goes by what the record says. */
-static bool lease_env_is_alive(const struct job *job, const json_t *record,
-			       const char *env)
-{
-	auto_free char *name = xasprintf(KT_ENV_PREFIX "%s", env);
-	auto_free char *path =
-		kube_path("batch/v1", "jobs", job->ns, name, NULL);
-	auto_json json_t *batch = NULL;
-	struct kt_error err = { 0 };
-	int rc = kube_get(job->kube, path, &batch, &err);
-
-	if (rc == -ENOENT)
-		return false;
-	if (rc < 0) {
-		log_debug("%s", err.msg);
-		return !envobject_has_expired(record, job_now(job));
-	}
-	return lease_owned_by(record, batch) && !object_is_ending(batch) &&
-	       !lease_has_finished(batch) &&
-	       !envobject_has_expired(batch, job_now(job));
-}
-
-bool lease_is_alive(const struct job *job, const json_t *obj)
+static bool lease_beats(const struct job *job, const json_t *obj)
 {
 	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, job_now(job));
-	const char *env = object_label(obj, KT_LABEL_ENV);
 
-	if (env && !lease_env_is_alive(job, obj, env))
-		return false;
 	if (owner_is_dead(job->app->home,
 			  object_annotation(obj, KT_ANNOTATION_OWNER)))
 		return false;
 	return age < 0 || age <= (object_is_of_ktctl(obj) ? HEARTBEAT_DEAD
 							  : HEARTBEAT_DEAD_KT);
+}
+
+bool lease_is_alive(const struct job *job, const json_t *obj)
+{
+	return (!object_label(obj, KT_LABEL_ENV) ||
+		lease_env_is_alive(job, obj)) &&
+	       lease_beats(job, obj);
 }
 
 char *lease_users(const json_t *objects)
@@ -229,19 +185,22 @@ int lease_meshes(struct job *job, const char *but, json_t **out,
 		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 			  KT_LABEL_ROLE, KT_ROLE_MESH);
 	auto_free char *prefix = mesh_record_prefix(job->name);
-	auto_json json_t *all = json_array();
+	auto_json json_t *all = json_array(), *envs = NULL;
 	json_t *obj, *live;
 	size_t i;
 	int rc = list_labels(job, "v1", "services", labels, &all, err);
 
 	if (rc < 0)
 		return rc;
+	envs = lease_env_list(job, all);
 	live = json_array();
 	json_array_foreach (all, i, obj)
 		if (str_starts(object_name(obj), prefix) &&
 		    !str_eq(object_name(obj), but) &&
 		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
-		    lease_is_alive(job, obj))
+		    (!object_label(obj, KT_LABEL_ENV) ||
+		     lease_env_is_among(job, obj, envs)) &&
+		    lease_beats(job, obj))
 			json_array_append(live, obj);
 	*out = live;
 	return 0;
@@ -297,31 +256,12 @@ static int take_from_dead(struct job *job, struct kt_error *err)
 	return rc;
 }
 
-/* "dev.a, dev.b": environments of these records; NULL: of none */
-static char *lease_envs(const json_t *objects)
-{
-	struct strv seen = { 0 };
-	const json_t *obj;
-	char *text;
-	size_t i;
-
-	json_array_foreach (objects, i, obj) {
-		const char *env = object_label(obj, KT_LABEL_ENV);
-
-		if (env && !strv_has(&seen, env))
-			strv_add(&seen, env);
-	}
-	text = seen.n ? strv_join(&seen, ", ") : NULL;
-	strv_fini(&seen);
-	return text;
-}
-
 static int held(struct job *job, const char *how, const json_t *by,
 		struct kt_error *err)
 {
 	auto_free char *workload = lease_scaled_text(job, by);
 	auto_free char *users = lease_users(by);
-	auto_free char *envs = lease_envs(by);
+	auto_free char *envs = lease_env_names(by);
 
 	if (envs) {
 		kt_hint(err,

@@ -85,8 +85,28 @@ static json_t *record_object(void *user)
 	return copy;
 }
 
-/* Somebody has it; whoever is gone does not count */
-static int record_take(struct mesh *m, const char *path, struct kt_error *err)
+/* It keeps its address, which routers know */
+static int record_replace(struct mesh *m, const char *path, const json_t *now,
+			  const json_t *record, struct kt_error *err)
+{
+	auto_json json_t *next = json_deep_copy(now);
+	json_t *meta = json_object_get(next, "metadata");
+	static const char *const of_meta[] = { "labels", "annotations",
+					       "ownerReferences" };
+	static const char *const of_spec[] = { "selector", "ports" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_meta); i++)
+		json_object_set(meta, of_meta[i],
+				json_at(record, "metadata", of_meta[i], NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(of_spec); i++)
+		json_object_set(json_object_get(next, "spec"), of_spec[i],
+				json_at(record, "spec", of_spec[i], NULL));
+	return kube_replace(m->job.kube, path, next, &m->route.made, err);
+}
+
+/* Somebody has it; whoever is gone does not count. 1: it is ours now */
+static int record_take(struct mesh *m, const char *path, const json_t *want,
+		       struct kt_error *err)
 {
 	struct job *job = &m->job;
 	auto_json json_t *record = NULL, *list = json_array();
@@ -103,6 +123,10 @@ static int record_take(struct mesh *m, const char *path, struct kt_error *err)
 	job->successor = !lease_is_alive(job, record);
 	if (job->successor)
 		return kube_delete(job->kube, path, 0, err);
+	if (m->env && m->env->replaces) {
+		rc = record_replace(m, path, record, want, err);
+		return rc < 0 ? rc : 1;
+	}
 	json_array_append(list, record);
 	user = lease_users(list);
 	if (m->env)
@@ -132,15 +156,15 @@ int mesh_record_make(struct mesh *m, struct kt_error *err)
 
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
-		rc = record_take(m, path, err);
+		rc = record_take(m, path, record, err);
 		if (rc == 0)
 			rc = kube_create(job->kube, all, record, made, err);
 	}
-	m->recorded = rc == 0;
-	if (rc == 0 && !record_is_led(m))
+	m->recorded = rc >= 0;
+	if (rc >= 0 && !record_is_led(m))
 		m->record = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
 					    job->global->use_local_time);
-	return rc;
+	return MIN(rc, 0);
 }
 
 void mesh_record_keep(struct mesh *m)

@@ -8,6 +8,7 @@
 #include "shadow/envfile.h"
 #include "shadow/origin.h"
 #include "shadow/shadow.h"
+#include "shadow/source.h"
 
 #include <string.h>
 #include <time.h>
@@ -34,7 +35,8 @@ struct envs_member {
 struct envs {
 	struct shadow *sh;
 	struct envs_config cfg;
-	char *service;
+	char *service, *ns;
+	struct sources *sources;
 	struct envfile *file;
 	struct envtable *table; /* NULL: nothing was read yet */
 	struct envs_member *member;
@@ -351,7 +353,25 @@ static void envs_on_changed(void *user, struct slice text)
 	envs_index(e, n);
 	log_info("environments: %zu members for %s", n, e->service);
 	envs_await_expiry(e);
+	sources_changed(e->sources);
 	e->cfg.sweep(e->cfg.user);
+}
+
+/* --- whose Pods ----------------------------------------------------------- */
+
+const char *envs_source(const struct envs *e, struct slice label)
+{
+	return e->table ? envtable_source(e->table, label, envs_time()) : NULL;
+}
+
+bool envs_has_sources(const struct envs *e)
+{
+	return e->table && envtable_has_sources(e->table);
+}
+
+struct sources *envs_sources(const struct envs *e)
+{
+	return e->sources;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -374,9 +394,12 @@ struct envs *envs_new(struct shadow *sh, const struct envs_config *cfg)
 	e->sh = sh;
 	e->cfg = *cfg;
 	e->service = xstrdup(cfg->service);
-	e->service[strcspn(e->service, ".")] = '\0';
-	e->file = envfile_new(sh->loop, cfg->file, ENVTABLE_BYTES,
-			      envs_on_changed, e);
+	e->ns = e->service + strcspn(e->service, ".");
+	*e->ns++ = '\0';
+	e->sources = sources_new(sh, e, e->ns);
+	if (e->sources)
+		e->file = envfile_new(sh->loop, cfg->file, ENVTABLE_BYTES,
+				      envs_on_changed, e);
 	if (e->file)
 		return e;
 	envs_free(e);
@@ -390,6 +413,7 @@ void envs_free(struct envs *e)
 	envfile_free(e->file);
 	loop_timer_stop(&e->expiry);
 	loop_timer_stop(&e->idle);
+	sources_free(e->sources);
 	envs_forget(e);
 	free(e->service);
 	loop_defer_free(e->sh->loop, e);

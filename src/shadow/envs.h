@@ -2,12 +2,14 @@
 #ifndef KT_SHADOW_ENVS_H
 #define KT_SHADOW_ENVS_H
 
+#include "base/slice.h"
 #include "router/backend.h"
 
 struct envs;
 struct envtable_member;
 struct origin;
 struct shadow;
+struct sources;
 
 /**
  * DOC: Environments, as a router sees them
@@ -52,6 +54,12 @@ struct backend_ref envs_choose(const struct envs *e, uint16_t port,
 void envs_each(const struct envs *e,
 	       void (*fn)(void *user, const struct envtable_member *m),
 	       void *user);
+/** envs_source() - the environment whose Pods are behind Service @label; NULL:
+ *  none. envs_has_sources(): there are some */
+const char *envs_source(const struct envs *e, struct slice label);
+bool envs_has_sources(const struct envs *e);
+/** envs_sources() - whose Pods callers are (source.h) */
+struct sources *envs_sources(const struct envs *e);
 /** envs_serves() - member @id is one still */
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */

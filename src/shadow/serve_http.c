@@ -12,6 +12,7 @@
 #include "shadow/origin.h"
 #include "shadow/pipe_stream.h"
 #include "shadow/shadow.h"
+#include "shadow/source.h"
 #include "tunnel/mux.h"
 #include "tunnel/target.h"
 
@@ -76,6 +77,21 @@ static bool serve_http_serves(struct router_env *env, struct backend_ref ref)
 	if (ref.kind == BACKEND_MEMBER)
 		return sh->envs && envs_serves(sh->envs, ref.id);
 	return ref.kind != BACKEND_CLIENT || table_serves(sh->table, ref.id);
+}
+
+static bool serve_http_mark(struct router_env *env, const struct ipport *from,
+			    const struct rule_request *req,
+			    char name[ENVMARK_MAX])
+{
+	struct shadow *sh = shadow_of(env);
+	const char *of =
+		sh->envs ? sources_env(envs_sources(sh->envs), &from->addr)
+			 : NULL;
+
+	(void)req;
+	if (of)
+		snprintf(name, ENVMARK_MAX, "%s", of);
+	return of;
 }
 
 /* --- what became of requests ---------------------------------------------- */
@@ -271,7 +287,8 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 					  .open = open_backend,
 					  .serves = serve_http_serves,
 					  .report = serve_http_report,
-					  .whose = serve_http_whose },
+					  .whose = serve_http_whose,
+					  .mark = serve_http_mark },
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };

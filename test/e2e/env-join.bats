@@ -24,6 +24,7 @@ teardown() {
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
     --now >/dev/null 2>&1
+  kc -n "$NS" delete pods,services -l of=beside --now >/dev/null 2>&1
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
 }
@@ -32,8 +33,12 @@ env_create() { # NAME [FLAGS...]
   "$KTCTL" env create "$@" -n "$NS"
 }
 
-in_env() { # NAME: what a caller of it says, as arguments of curl
-  printf '%s\n' -H "baggage: x=1,kt-env=$1"
+# router_goes: its Pod is deleted, and its Deployment has made another
+router_goes() {
+  local old
+  old=$(shadows router)
+  pod_ends delete "$old"
+  eventually 30 replaced router "$old"
 }
 
 asks_in() { # NAME WANTED
@@ -47,6 +52,8 @@ asks_in() { # NAME WANTED
   eventually 10 asks_in dev.a local
   asks_in dev.a.child local
   is_own "$WEB"
+  router_goes
+  eventually 30 asks local "http://$WEB/" -H 'baggage: kt-env=dev.a' "${CONNECT_SOON[@]}"
   is_own "$WEB" -H 'baggage: kt-env=dev'
   # the record is the environment's, the router nobody's: it has no heartbeat
   [ "$(kc -n "$NS" get services -l kt-env=dev.a,kt-role=shadow-mesh -o \
@@ -66,22 +73,6 @@ asks_in() { # NAME WANTED
   eventually 10 grep -q 'environment dev.a was deleted' "$RUN/a.log"
   eventually 20 nothing_left
   is_own "$WEB"
-}
-
-@test "env join --local: a router that ends with its users is not joined" {
-  env_create dev.a
-  serve alice local
-  serve bob of-bob 100
-  start a alice mesh web --expose 8080 --versionMark blue
-  ktctl_run bob env join dev.a web -n "$NS" --local 8180
-  ended_with 1 "a router that ends with its users: it is meshed by root"
-  asks local "http://$WEB/" -H 'version: blue'
-  leave a
-  start b bob env join dev.a web --local 8180
-  eventually 10 asks_in dev.a of-bob
-  leave b
-  kc -n "$NS" delete job kt-env-dev.a >/dev/null
-  eventually 20 nothing_left
 }
 
 # trunk_watch: every address that Service web's own Pods answer at, from now on
@@ -107,8 +98,10 @@ member_ips() { # ENV
   asks_in dev.a copy
   asks_in dev.a.child copy
   is_own "$WEB"
+  # through a Service of the trunk, which passes the mark on
+  [[ $(ask "http://$(web webn)/call?url=$WEB:80/" -H 'baggage: kt-env=dev.a') == web-*' -> copy' ]]
   # a member that runs needs no client: the router comes back by itself
-  kc -n "$NS" delete pod -l kt-role=router --now >/dev/null
+  router_goes
   eventually 30 asks copy "http://$WEB/" -H 'baggage: kt-env=dev.a' "${CONNECT_SOON[@]}"
   # a local member in the environment below it, with it as its parent
   env_create dev.a.me
@@ -129,6 +122,81 @@ member_ips() { # ENV
   ! grep -E "^web(-kt-stuntman)? " "$RUN/trunk" | grep -wF "$ip" || false
   grep -qwF "$ip" "$RUN/trunk" # it was in its own record's
   "$KTCTL" env delete dev.a.me -n "$NS"
+  "$KTCTL" env delete dev.a -n "$NS"
+  eventually 20 nothing_left
+}
+
+# The Service is its owner's, and all that is ours are the environments
+only_envs() {
+  local left
+  left=$(kc -n "$NS" get pods,deployments,configmaps,services -l control-by=kt \
+    -o json | jq -r '.items[] | select(.metadata.deletionTimestamp | not) |
+      select(.metadata.labels["kt-role"] != "env-source") |
+      "\(.kind)/\(.metadata.name)"')
+  [ -z "$left" ] || { echo "left: $left" >&2; return 1; }
+  [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
+}
+
+starts_copy() { # TAG
+  grep -qF '[5/6] Start the copy' "$RUN/$1.log" ||
+    kc -n "$NS" get deployments -l kt-env=dev.a -o name | grep -q .
+}
+
+@test "env join --image: what fails, is interrupted or killed leaves nothing that harms" {
+  env_create dev.a
+  TIME=90 ktctl_run alice env join a web -n "$NS" --image kt.local/no-such:1
+  ended_with 1 "kt.local/no-such:1"
+  eventually 20 only_envs
+  spawn a alice env join a web --image kt.local/netsrv:1 --set NAME=copy
+  eventually 60 starts_copy a
+  leave a || [ $? = 130 ]
+  eventually 20 only_envs
+  spawn a alice env join a web --image kt.local/netsrv:1 --set NAME=copy
+  eventually 60 starts_copy a
+  murder a
+  eventually 10 is_own "$WEB" "${CONNECT_SOON[@]}"
+  # it is made again in its place, whatever there was
+  TIME=90 ktctl_run alice env join a web -n "$NS" --image kt.local/netsrv:1 \
+    --set NAME=second
+  ended_with 0
+  asks_in dev.a second
+  "$KTCTL" env delete dev.a -n "$NS"
+  eventually 20 nothing_left
+  is_own "$WEB"
+}
+
+@test "env join --selector, --service: other Pods; whose a member is" {
+  env_create dev.a
+  kc -n "$NS" run beside --image kt.local/netsrv:1 --labels of=beside \
+    --env NAME=beside --image-pull-policy IfNotPresent \
+    --overrides '{"spec": {"terminationGracePeriodSeconds": 1}}' -- -l 7000 \
+    >/dev/null
+  kc -n "$NS" create service clusterip beside --tcp 90:8080 >/dev/null
+  kc -n "$NS" label service beside of=beside --overwrite >/dev/null
+  kc -n "$NS" patch service beside -p '{"spec": {"selector": {"app": null, "of": "beside"}}}' >/dev/null
+  kc -n "$NS" wait pod/beside --for condition=Ready --timeout 30s >/dev/null
+  ktctl_run alice env join a web -n "$NS" --selector of=nobody
+  ended_with 1 "no Pod with the labels of=nobody"
+  ktctl_run alice env join a web -n "$NS" --selector of=beside
+  ended_with 0 "answered by selector of=beside"
+  asks_in dev.a beside
+  # another user's, as it seems
+  kc -n "$NS" annotate services -l kt-env=dev.a,kt-role=shadow-mesh \
+    kt-user=ann --overwrite >/dev/null
+  ktctl_run alice env join a web -n "$NS" --service beside
+  ended_with 1 "environment dev.a is ann's" "force"
+  ktctl_run alice env leave a web -n "$NS"
+  ended_with 1 "environment dev.a is ann's"
+  asks_in dev.a beside
+  ktctl_run alice env join a web -n "$NS" --service beside --force
+  ended_with 0 "answered by service beside"
+  asks_in dev.a beside
+  [ "$(kc -n "$NS" get services -l kt-env=dev.a,kt-role=shadow-mesh -o \
+    'jsonpath={.items[*].metadata.annotations.kt-forced-by}')" = root ]
+  ktctl_run alice env leave a web -n "$NS"
+  ended_with 0
+  eventually 20 only_envs
+  kc -n "$NS" delete pod/beside service/beside --now >/dev/null
   "$KTCTL" env delete dev.a -n "$NS"
   eventually 20 nothing_left
 }

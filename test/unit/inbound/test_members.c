@@ -55,7 +55,8 @@ static void rig_init(struct rig *r)
 	    "'kt-selector': '{\\'app\\':\\'web\\'}'}}, 'spec': {'selector': {"
 	    "'kt-role': 'router', 'kt-target': 'T'}}}");
 	put(r, JOB,
-	    "{'metadata': {'name': 'kt-env-dev.x', 'uid': 'u', 'annotations': "
+	    "{'metadata': {'name': 'kt-env-dev.x', 'uid': 'u', 'labels': {"
+	    "'kt-role': 'env'}, 'annotations': "
 	    "{'kt-expires': '0'}}}");
 	put(r, RECORD,
 	    "{'kind': 'Service', 'metadata': {'name': 'web-kt-mesh-x', "
@@ -164,22 +165,29 @@ static void expect_life(const char *batch, bool alive)
 
 static void a_member_lives_as_long_as_its_environment(void **state)
 {
-	auto_free char *later = xasprintf(
-		"{'metadata': {'uid': 'u', 'annotations': {'kt-expires': "
-		"'%lld'}}}",
-		(long long)time(NULL) + 100);
+	auto_free char *later =
+		xasprintf("{'metadata': {'labels': {'kt-role': 'env'}, 'uid': "
+			  "'u', 'annotations': {'kt-expires': "
+			  "'%lld'}}}",
+			  (long long)time(NULL) + 100);
 
 	(void)state;
 	expect_life(later, true);
-	expect_life("{'metadata': {'uid': 'u'}}", true);
+	expect_life("{'metadata': {'labels': {'kt-role': 'env'}, 'uid': 'u'}}",
+		    true);
 	expect_life(NULL, false);
-	expect_life("{'metadata': {'uid': 'another'}}", false);
-	expect_life("{'metadata': {'uid': 'u', 'deletionTimestamp': 'now'}}",
+	expect_life("{'metadata': {'labels': {'kt-role': 'env'}, 'uid': "
+		    "'another'}}",
 		    false);
-	expect_life("{'metadata': {'uid': 'u', 'annotations': {'kt-expires': "
+	expect_life("{'metadata': {'labels': {'kt-role': 'env'}, 'uid': 'u', "
+		    "'deletionTimestamp': 'now'}}",
+		    false);
+	expect_life("{'metadata': {'labels': {'kt-role': 'env'}, 'uid': 'u', "
+		    "'annotations': {'kt-expires': "
 		    "'1000'}}}",
 		    false);
-	expect_life("{'metadata': {'uid': 'u'}, 'status': {'conditions': [{"
+	expect_life("{'metadata': {'labels': {'kt-role': 'env'}, 'uid': 'u'}, "
+		    "'status': {'conditions': [{"
 		    "'type': 'Failed', 'status': 'True'}]}}",
 		    false);
 }

@@ -10,8 +10,8 @@
  * DOC: A fake API server with objects
  *
  * GET, POST, PUT, PATCH (merge) and DELETE of objects by path, with versions
- * that conflict as the real server's do, and lists. A watch is answered with an
- * open stream, on which store_event() writes.
+ * that conflict as the real server's do, and lists. A dry run changes nothing.
+ * A watch is answered with an open stream, on which store_event() writes.
  */
 struct store {
 	struct world w;

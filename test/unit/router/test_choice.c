@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "router/choice.h"
 
 #include <stdio.h>
@@ -419,7 +420,7 @@ static const char *make(struct made *m, char *name)
 		else
 			snprintf(coded, sizeof(coded), "%s", value);
 		if (strcmp(value, "dev;x") == 0)
-			is = strcpy(name, "dev");
+			is = (snprintf(name, ENVMARK_MAX, "dev"), name);
 		snprintf(text, sizeof(text), "%skt-env%s%s%s%s",
 			 any(2) ? "" : "a=1, b=kt-env=no ,",
 			 any(2) ? "=" : " = ", coded, any(2) ? "" : ";p=1",
@@ -432,7 +433,9 @@ static const char *make(struct made *m, char *name)
 
 		made_field(m, "X-Virtual-Env", value);
 		if (!decided)
-			is = got ? strcpy(name, other) : NULL;
+			is = got ? (snprintf(name, ENVMARK_MAX, "%s", other),
+				    name)
+				 : NULL;
 		decided = true;
 	}
 	if (any(4) == 0) {
@@ -441,7 +444,9 @@ static const char *make(struct made *m, char *name)
 
 		made_field(m, "VERSION", value);
 		if (!decided)
-			is = got ? strcpy(name, other) : NULL;
+			is = got ? (snprintf(name, ENVMARK_MAX, "%s", other),
+				    name)
+				 : NULL;
 	}
 	return is;
 }
@@ -449,10 +454,12 @@ static const char *make(struct made *m, char *name)
 static void million_marks(void **state)
 {
 	const char *count = getenv("CHOICES");
-	long n = count ? atol(count) : 1000000;
+	long n = 1000000;
 	unsigned int kinds[5] = { 0 };
 
 	(void)state;
+	if (count)
+		assert_int_equal(str_to_long(count, &n), 0);
 	model_build();
 	for (long i = 0; i < n; i++) {
 		char name[ENVMARK_MAX];

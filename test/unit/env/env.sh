@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# env.sh KTCTL SCHEMAS: env list and show with an API server of files. TAP.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+ktctl=$(realpath "$1")
+schemas=$(realpath "$2")
+# shellcheck source-path=SCRIPTDIR source=../tap.sh
+. "$here/../tap.sh"
+own_home env
+
+run() { # STATUS ARGS...
+  local want=$1 got
+  shift
+  out=$(timeout 30 "$ktctl" env "$@" 2>"$work/stderr" </dev/null)
+  got=$?
+  err=$(cat "$work/stderr")
+  [ "$got" = "$want" ] && return 0
+  echo "# env $*: status $got, not $want; $err"
+  return 1
+}
+
+now=$(date +%s)
+job() { # NAME EXPIRES [ANNOTATIONS]
+  printf '{"metadata": {"name": "kt-env-%s", "namespace": "shop", "uid": "u-%s",
+    "creationTimestamp": "2026-01-31T12:00:00Z", "labels": {"control-by": "kt",
+    "kt-role": "env", "kt-env": "%s"}, "annotations": {"kt-since": "%s",
+    "kt-expires": "%s"%s}}}' "$1" "$1" "$1" "$((now - 65))" "$2" "${3:-}"
+}
+record() { # NAME ENV SELECTOR ANNOTATIONS
+  printf '{"metadata": {"name": "%s", "namespace": "shop",
+    "creationTimestamp": "2026-01-31T12:00:00Z", "labels": {"control-by": "kt",
+    "kt-role": "shadow-mesh", "kt-env": "%s"}, "annotations": {%s}},
+    "spec": {"selector": {%s}}}' "$1" "$2" "$4" "$3"
+}
+pod() { # LABEL READY
+  printf '{"metadata": {"name": "pod-%s", "labels": {"x": "%s"}}, "status":
+    {"conditions": [{"type": "Ready", "status": "%s"}]}}' "$1" "$1" "$2"
+}
+
+api_put apis/batch/v1/namespaces/shop/jobs "$(job dev 0), $(job dev.pr-42 \
+  $((now + 7300)) ', "kt-user": "ann\u001b[31m", "kt-machine": "box",
+  "kt-strict": "true"'), $(job old $((now - 5)))"
+api_put api/v1/namespaces/shop/services "$(record web-kt-mesh-x dev.pr-42 \
+  '"x": "up"' '"kt-config": "service=web", "kt-user": "ann",
+   "kt-env-member": "image registry/web:1"'),
+  $(record api-kt-mesh-x dev.pr-42 '"x": "down"' '"kt-config": "service=api",
+   "kt-env-member": "selector x=down"'),
+  $(record db-kt-mesh-x dev.pr-42 '"x": "none"' "\"kt-config\": \"service=db\",
+   \"kt-env-member\": \"local\", \"kt-machine\": \"box\",
+   \"kt-last-heart-beat\": \"$((now - 10))\""),
+  $(record mq-kt-mesh-x dev.pr-42 '"x": "none"' "\"kt-config\": \"service=mq\",
+   \"kt-last-heart-beat\": \"$((now - 500))\"")"
+api_put api/v1/namespaces/shop/pods "$(pod up True), $(pod down False)"
+api_put apis/apps/v1/namespaces/shop/deployments ""
+
+api_start
+
+row() { # WORDS...: a row of the table
+  local words=$*
+  grep -qE "^${words// / +}" <<<"$out" && return 0
+  echo "# no row '$*' in: $out"
+  return 1
+}
+
+run 0 list && row "ENVIRONMENT USER AGE LEFT MEMBERS STRICT" &&
+  row "dev - 1m never ends 0 no" && row "old - 1m ended 0 no" &&
+  row 'dev.pr-42 ann\\x1b\[31m 1m 2h01m 4 yes'
+ok $? "list: a table, without the power of what others wrote"
+run 0 list -o json && "$here/../schema.py" "$schemas/env-list.json" <<<"$out" &&
+  is "$(jq -c '.environments[] | [.name, .parent, .state, .members]' <<<"$out")" \
+    '["dev",null,"alive",0]
+["dev.pr-42","dev","alive",4]
+["old",null,"ended",0]'
+ok $? "list -o json is what its schema says"
+! "$here/../schema.py" "$schemas/env-list.json" >/dev/null \
+  <<<'{"version": 1, "time": "now", "namespace": "n", "environments": []}'
+ok $? "the schema refuses what is wrong"
+
+run 0 show pr-42 && row "Environment dev.pr-42 of namespace shop" &&
+  row "  otherwise  dev, the trunk" && row "  strict " &&
+  row "web image registry/web:1 ann - .* answers" &&
+  row "api selector x=down - - .* no ready Pod" &&
+  row "db local - box .* answers" && row "mq local - - .* lost"
+ok $? "show: its members, and whether they answer"
+run 0 show pr-42 -o json && "$here/../schema.py" "$schemas/env-show.json" <<<"$out" &&
+  is "$(jq -c '.environment.members[] | [.service, .kind, .what, .state]' <<<"$out")" \
+    '["web","image","registry/web:1","answers"]
+["api","selector","x=down","no ready Pod"]
+["db","local",null,"answers"]
+["mq","local",null,"lost"]'
+ok $? "show -o json is what its schema says"
+rm "$work/api/api/v1/namespaces/shop/pods.json"
+run 0 show pr-42 -o json && "$here/../schema.py" "$schemas/env-show.json" <<<"$out" &&
+  is "$(jq -r '.environment.members[].state' <<<"$out" | tr '\n' ,)" unknown,unknown,answers,lost,
+ok $? "show: what may not be seen is unknown"
+run 1 show old && has "$err" "environment 'old' of namespace shop has ended"
+ok $? "show: one that has ended"
+run 1 show nosuch && has "$err" "no environment 'nosuch' in namespace shop" &&
+  has "$err" "hint: 'ktctl env list"
+ok $? "show: one that is not there"
+
+rm "$work/api/apis/batch/v1/namespaces/shop/jobs.json"
+run 1 list && has "$err" forbidden
+ok $? "list: not allowed"
+
+echo "1..$tests"
