@@ -110,12 +110,12 @@ struct router_env {
 
 /** router_choose() - @was: who was not reached, or NULL */
 static inline struct backend_ref router_choose(struct router_env *env,
-					       uint16_t port,
+					       uint16_t at,
 					       const struct rule_request *req,
 					       const struct backend_ref *was)
 {
-	return was && env->again ? env->again(env, port, req, *was)
-				 : env->choose(env, port, req);
+	return was && env->again ? env->again(env, at, req, *was)
+				 : env->choose(env, at, req);
 }
 
 /** router_served_by() - of the choice just made, returned (caller frees); NULL:
