@@ -113,6 +113,18 @@ static json_t *init_router(const struct init *n)
 	return obj;
 }
 
+#define INIT_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+
+/* Of one that it has not made, kubectl apply keeps what it does not know */
+static void init_warn(const struct init *n)
+{
+	if (!object_annotation(n->service, INIT_APPLIED))
+		log_warn("Service %s/%s was not made by 'kubectl apply', which "
+			 "would keep its former selector beside the new one: "
+			 "put it there with 'kubectl replace'",
+			 n->c->ns, n->name);
+}
+
 static void init_print(const struct init *n)
 {
 	json_t *const objects[] = {
@@ -134,8 +146,10 @@ static int init_one(struct env_command *c, const char *name,
 	struct init n = { .c = c, .name = name };
 	int rc = init_look(&n, err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		init_print(&n);
+		init_warn(&n);
+	}
 	service_ports_fini(&n.ports);
 	json_decref(n.selector);
 	json_decref(n.service);

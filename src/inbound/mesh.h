@@ -81,7 +81,7 @@ void mesh_record_remove(struct mesh *m);
 void mesh_fini(struct mesh *m);
 
 /* the same steps where the router is declared: the Service is not touched */
-void mesh_declared_look(struct mesh *m);
+KT_CHECK int mesh_declared_look(struct mesh *m, struct kt_error *err);
 KT_CHECK int mesh_declared_hold(struct mesh *m, struct kt_error *err);
 void mesh_declared_switch(struct mesh *m);
 void mesh_declared_undo(struct mesh *m);

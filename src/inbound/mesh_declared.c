@@ -11,17 +11,29 @@
 #include "inbound/handover.h"
 #include "inbound/mesh.h"
 #include "inbound/probe.h"
+#include "kube/rest.h"
 
-void mesh_declared_look(struct mesh *m)
+#include <errno.h>
+
+int mesh_declared_look(struct mesh *m, struct kt_error *err)
 {
 	struct job *job = &m->job;
 	json_t *own = m->env ? declared_selector(job->service) : NULL;
 
 	if (!own)
-		return;
+		return 0;
 	m->declared = true;
 	json_decref(job->original);
 	job->original = own;
+	if (json_object_size(json_at(job->service, "spec", "selector", NULL)) ==
+	    1)
+		return 0;
+	kt_hint(err, "'kubectl replace' of its manifest drops the old labels, "
+		     "which 'kubectl apply' keeps where it has not made it");
+	return kt_fail(err, EINVAL,
+		       "Service %s/%s is declared, but asks for more labels "
+		       "than its router's Pods have: nobody answers there",
+		       job->ns, job->name);
 }
 
 int mesh_declared_hold(struct mesh *m, struct kt_error *err)

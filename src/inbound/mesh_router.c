@@ -149,7 +149,7 @@ int mesh_router_look(struct job *job, struct kt_error *err)
 	int rc = mesh_look(m, err);
 
 	if (rc == 0)
-		mesh_declared_look(m);
+		rc = mesh_declared_look(m, err);
 	if (rc == 0)
 		rc = job_rules(job, &m->match, err);
 	return rc == 0 ? job_check_callers(job, true, err) : rc;

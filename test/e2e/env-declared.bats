@@ -55,11 +55,19 @@ asks_in() { # NAME WANTED
   kc -n "$NS" expose deployment web --name decl --port 80 \
     --target-port http >/dev/null
   D=$(web decl)
-  declared >"$RUN/decl.yaml"
+  declared >"$RUN/decl.yaml" 2>"$RUN/decl.err"
+  grep -q "kubectl replace" "$RUN/decl.err" # it was not applied
   kc apply -f "$RUN/decl.yaml" >"$RUN/apply.log" 2>&1
+  ktctl_run alice env join nosuch decl -n "$NS" --local 8080
+  ended_with 1 "no environment 'nosuch'"
+  "$KTCTL" env create dev.c -n "$NS" --ttl 1h >/dev/null
+  ktctl_run alice env join dev.c decl -n "$NS" --local 8080 --skipPortChecking
+  ended_with 1 "asks for more labels" "kubectl replace"
+  "$KTCTL" env delete dev.c -n "$NS" >/dev/null
+  kc replace -f "$RUN/decl.yaml" >"$RUN/apply.log" 2>&1
   kc -n "$NS" rollout status deployment/decl-kt-env-router --timeout=60s >/dev/null
   eventually 20 is_own "$D"
-  diff "$RUN/decl.yaml" <(declared) # written down again it is the same
+  diff "$RUN/decl.yaml" <(declared 2>/dev/null) # written down again it is the same
   before=$(namespace_now)
 
   "$KTCTL" env create dev.a -n "$NS" --ttl 1h >/dev/null
@@ -73,10 +81,7 @@ asks_in() { # NAME WANTED
   asks_in dev.a copy
   is_own "$D"
   is_own "$D" -H 'baggage: kt-env=dev'
-  # clean and recover have nothing to do with it
-  "$KTCTL" clean -n "$NS" --thresholdInMinus 0 >/dev/null
-  ktctl_run alice recover decl -n "$NS"
-  ended_with 0 "Nothing to recover"
+  "$KTCTL" clean -n "$NS" --thresholdInMinus 0 >/dev/null # not what lives
   asks_in dev.b of-bob
   leave b
   eventually 5 is_own "$D" -H 'baggage: kt-env=dev.b'
