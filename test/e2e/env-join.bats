@@ -126,12 +126,13 @@ member_ips() { # ENV
   eventually 20 nothing_left
 }
 
-# The Service is its owner's, and all that is ours are the environments
+# The Service is its owner's, and all that is ours are the environments and
+# their table
 only_envs() {
   local left
   left=$(kc -n "$NS" get pods,deployments,configmaps,services -l control-by=kt \
     -o json | jq -r '.items[] | select(.metadata.deletionTimestamp | not) |
-      select(.metadata.labels["kt-role"] != "env-source") |
+      select(.metadata.labels["kt-role"] | IN("env-source", "env-table") | not) |
       "\(.kind)/\(.metadata.name)"')
   [ -z "$left" ] || { echo "left: $left" >&2; return 1; }
   [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
