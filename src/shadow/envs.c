@@ -342,6 +342,19 @@ static void envs_on_changed(void *user, struct slice text)
 	e->cfg.sweep(e->cfg.user);
 }
 
+void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
+	       void *user)
+{
+	int64_t now = envs_time();
+
+	for (size_t i = 0; e->table && i < envtable_count(e->table); i++) {
+		const char *env = envtable_at(e->table, i)->env;
+
+		if (envtable_find(e->table, env, now))
+			fn(user, env);
+	}
+}
+
 /* --- whose Pods ----------------------------------------------------------- */
 
 const char *envs_source(const struct envs *e, struct slice label)

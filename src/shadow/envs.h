@@ -54,6 +54,9 @@ const char *envs_source(const struct envs *e, struct slice label);
 bool envs_has_sources(const struct envs *e);
 /** envs_sources() - whose Pods callers are (source.h) */
 struct sources *envs_sources(const struct envs *e);
+/** envs_each() - tell @fn of each environment that has a member here */
+void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
+	       void *user);
 /** envs_serves() - member @id is one still */
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */
