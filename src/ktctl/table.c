@@ -138,7 +138,7 @@ const struct option global_option_table[] = {
 			"jitter=50ms, "                                        \
 			"rate=1m, refuse, reset, drop, percent=10; can be "    \
 			"repeated",                                            \
-			S(faults), .no_config = true                           \
+			S(faults), .no_config = true, .repeats = true          \
 	}
 
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
