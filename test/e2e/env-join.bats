@@ -194,8 +194,13 @@ starts_copy() { # TAG
   asks_in dev.a beside
   [ "$(kc -n "$NS" get services -l kt-env=dev.a,kt-role=shadow-mesh -o \
     'jsonpath={.items[*].metadata.annotations.kt-forced-by}')" = root ]
+  # on a laptop now
+  serve alice local 100
+  start a alice env join a web --local 8180
+  eventually 10 asks_in dev.a local
   ktctl_run alice env leave a web -n "$NS"
-  ended_with 0
+  ended_with 1 "is a program on machine"
+  leave a
   eventually 20 only_envs
   kc -n "$NS" delete pod/beside service/beside --now >/dev/null
   "$KTCTL" env delete dev.a -n "$NS"
