@@ -52,14 +52,12 @@ static void prove_on_info(void *user, int error, const struct tunnel_info *info)
 {
 	struct prove *p = user;
 
-	auto_free char *line = xasprintf("%s %s", p->join->info.name, p->host);
-
 	p->told = true;
 	if (error)
 		return;
 	if (!p->host[0])
 		prove_name(p, &info->search);
-	p->known = strv_has(&info->env_members, line);
+	p->known = strv_has(&info->env_members, p->join->info.name);
 }
 
 static void prove_on_dialed(void *user, int error)

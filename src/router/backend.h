@@ -8,7 +8,6 @@
 #include "wire/rule.h"
 
 #include <stdint.h>
-#include <string.h>
 
 /**
  * DOC: Where requests go
@@ -107,23 +106,6 @@ struct router_env {
 	bool (*mark)(struct router_env *env, const struct ipport *from,
 		     const struct rule_request *req, char name[ENVMARK_MAX]);
 };
-
-/** router_choose() - @was: who was not reached, or NULL */
-static inline struct backend_ref router_choose(struct router_env *env,
-					       uint16_t at,
-					       const struct rule_request *req,
-					       const struct backend_ref *was)
-{
-	return was && env->again ? env->again(env, at, req, *was)
-				 : env->choose(env, at, req);
-}
-
-/** router_served_by() - of the choice just made, returned (caller frees); NULL:
- *  there is nothing to say, or no memory */
-static inline char *router_served_by(const struct router_env *env)
-{
-	return env->said.served_by[0] ? strdup(env->said.served_by) : NULL;
-}
 
 /** router_mark() - the mark that @req has to get; false: none */
 static inline bool router_mark(struct router_env *env,
