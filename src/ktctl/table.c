@@ -430,7 +430,7 @@ static const struct option env_join_options[] = {
 	{ "local", 0, VALUE_EXPOSE, "", "[LOCAL:]PORT,...",
 	  "the member is a program of this machine, on this port",
 	  ENV(in.expose), .no_config = true },
-	{ "image", 0, VALUE_IMAGE, "", "IMAGE",
+	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
 	  "the member is a copy of the Service's workload with this image",
 	  ENV(image), .no_config = true },
 	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
