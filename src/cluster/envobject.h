@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CLUSTER_ENVOBJECT_H
+#define KT_CLUSTER_ENVOBJECT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: Objects of environments
+ *
+ * An environment is a Job that never runs a Pod. It owns everything else of the
+ * environment, and its deadline is the environment's end: the cluster removes
+ * it then, and what it owns with it. See env/job.h.
+ *
+ *   Job         kt-env-NAME           role env
+ *   Service     kt-env-NAME           role env-source: addresses of its Pods
+ *   Service     SERVICE-kt-mesh-...   role shadow-mesh: the record of a member
+ *   Deployment  of a member with an image
+ *   ConfigMap   kt-env                role env-table: what all routers read
+ *
+ * All but the table carry the label kt-env: NAME. None but the record of a
+ * member on somebody's machine has a heartbeat: they live as long as the Job.
+ */
+
+#define KT_LABEL_ENV "kt-env"
+#define KT_LABEL_ENV_OF "kt-env-of" /* of a member's Pods: the Service */
+#define KT_ROLE_ENV "env"
+#define KT_ROLE_ENV_SOURCE "env-source"
+#define KT_ROLE_ENV_TABLE "env-table"
+/* Unix seconds, "0": never; of the Job, and of each member's record */
+#define KT_ANNOTATION_EXPIRES "kt-expires"
+#define KT_ANNOTATION_STRICT "kt-strict"    /* of the Job: "true" */
+#define KT_ANNOTATION_FORCED "kt-forced-by" /* who used --force */
+/* of a member's record: "local", "image IMAGE", "selector K=V,...",
+ * "service NAME" */
+#define KT_ANNOTATION_MEMBER "kt-env-member"
+#define KT_ANNOTATION_TOUCH "kt-env-touch"
+
+#define KT_ENV_PREFIX "kt-env-" /* of Jobs and Services */
+#define KT_ENV_TABLE "kt-env"	/* the ConfigMap */
+#define KT_ENV_TABLE_KEY "members"
+#define KT_ENV_TABLE_FOLDER "/kt-env" /* where routers mount it */
+
+/** envobject_expires() - kt-expires: Unix seconds, 0: never, -1: it does not
+ *  say */
+int64_t envobject_expires(const json_t *obj);
+/** envobject_has_expired() - it says so, and that is over at @now */
+bool envobject_has_expired(const json_t *obj, int64_t now);
+/** envobject_is_router() - a Pod or Deployment that reads the table: it has no
+ *  user of its own, and lives for the members of its Service */
+bool envobject_is_router(const json_t *obj);
+
+#endif

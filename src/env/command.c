@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "env/command.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/print.h"
+#include "cli/app.h"
+#include "cli/offer_role.h"
+#include "cli/options.h"
+#include "kube/encode.h"
+
+#include <errno.h>
+#include <time.h>
+
+int64_t env_command_now(const struct env_command *c)
+{
+	return c->o->global.use_local_time ? (int64_t)time(NULL)
+					   : kube_cluster_time(c->kube);
+}
+
+static void env_command_say(void *user, const char *text)
+{
+	(void)user;
+	print_line(stdout, "%s", text);
+}
+
+/* What another command has left is no result of this one */
+static void env_command_log(void *user, const char *text)
+{
+	(void)user;
+	log_info("%s", text);
+}
+
+void env_command_giveback(const struct env_command *c, struct giveback *g)
+{
+	*g = (struct giveback){ .kube = c->kube,
+				.ns = c->ns,
+				.home = c->app->home,
+				.say = env_command_say };
+}
+
+int env_command_ttl(const struct options *o, int64_t *ttl, struct kt_error *err)
+{
+	const struct env_options *e = &o->env;
+
+	*ttl = (e->ttl + NS_SEC - 1) / NS_SEC;
+	if (*ttl || e->in.force)
+		return 0;
+	kt_hint(err, "give it a time, as --ttl 8h, or use --force");
+	return kt_fail(err, EINVAL,
+		       "--ttl 0: an environment without an end stays until "
+		       "somebody deletes it");
+}
+
+const char *env_command_until(const struct env_command *c,
+			      const struct env_info *info, char dst[80])
+{
+	char at[RFC3339_STRLEN], left[24];
+
+	env_info_left(info, env_command_now(c), left);
+	if (info->expires)
+		snprintf(dst, 80, "until %s (%s)",
+			 rfc3339_format(info->expires, at), left);
+	else
+		snprintf(dst, 80, "until it is deleted");
+	return dst;
+}
+
+static int env_command_open(struct env_command *c, struct kt_error *err)
+{
+	struct kube_config_source src = { .files = c->o->global.kubeconfig,
+					  .context = c->o->global.context };
+	int rc = kube_config_load(&c->config, &src, err);
+
+	if (rc < 0)
+		return rc;
+	c->ns = c->o->global.namespace ? c->o->global.namespace
+				       : c->config->namespace_;
+	return kube_new(&c->kube, c->app->loop, c->config, err);
+}
+
+/* A user who may only look can look all the same */
+static void env_command_sweep(const struct env_command *c)
+{
+	struct kt_error err = { 0 };
+	struct giveback g;
+
+	env_command_giveback(c, &g);
+	g.say = env_command_log;
+	if (env_sweep(&g, &err) < 0)
+		log_debug("what has ended stays: %s", err.msg);
+}
+
+int env_command_run(struct app *app, const struct options *o,
+		    env_command_fn *fn)
+{
+	struct env_command c = { .app = app, .o = o };
+	struct kt_error err = { 0 };
+	int rc = env_command_open(&c, &err);
+
+	if (rc == 0) {
+		env_command_sweep(&c);
+		rc = fn(&c, &err);
+	}
+	kube_free(c.kube);
+	kube_config_free(c.config);
+	if (rc >= 0)
+		return EXIT_OK;
+	rc = app_fail(app, rc, &err);
+	offer_role(&err, "env");
+	return rc;
+}

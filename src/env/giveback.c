@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "env/giveback.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/envobject.h"
+#include "cluster/heartbeat.h"
+#include "cluster/objects.h"
+#include "cluster/route.h"
+#include "cluster/svcports.h"
+#include "cluster/takeover.h"
+#include "cluster/update.h"
+#include "env/find.h"
+#include "env/table.h"
+#include "inbound/recover.h"
+#include "kube/rest.h"
+#include "local/owner.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GIVEBACK_OURS "labelSelector=control-by%3Dkt"
+
+bool env_record_is_alive(const json_t *record, const json_t *live, int64_t now,
+			 const struct home *home)
+{
+	const char *env = object_label(record, KT_LABEL_ENV);
+	const char *owner = object_annotation(record, KT_ANNOTATION_OWNER);
+	int64_t age = object_age(record, KT_ANNOTATION_HEARTBEAT, now);
+
+	if (object_is_ending(record) || envobject_has_expired(record, now))
+		return false;
+	if (env && !json_object_get(live, env))
+		return false;
+	if (home && owner && owner_is_dead(home, owner))
+		return false;
+	return age < 0 ||
+	       age <= (object_is_of_ktctl(record) ? HEARTBEAT_DEAD
+						  : HEARTBEAT_DEAD_KT);
+}
+
+static int giveback_list(const struct giveback *g, const char *api,
+			 const char *resource, const char *query, json_t **list,
+			 struct kt_error *err)
+{
+	auto_free char *path = kube_path(api, resource, g->ns, NULL, NULL);
+
+	return kube_list(g->kube, path, query, list, err);
+}
+
+/* 1: somebody alive has a record of it */
+static int giveback_is_used(const struct giveback *g, const char *service,
+			    struct kt_error *err)
+{
+	auto_free char *prefix = mesh_record_prefix(service);
+	auto_json json_t *jobs = NULL, *live = NULL, *list = NULL;
+	const json_t *obj;
+	int64_t now;
+	size_t i;
+	int rc = env_jobs(g->kube, g->ns, &jobs, err);
+
+	if (rc == 0)
+		rc = giveback_list(g, "v1", "services", GIVEBACK_OURS, &list,
+				   err);
+	if (rc < 0)
+		return rc;
+	now = kube_cluster_time(g->kube);
+	live = env_table_live(jobs, now);
+	json_array_foreach (json_object_get(list, "items"), i, obj)
+		if (str_eq(object_label(obj, KT_LABEL_ROLE), KT_ROLE_MESH) &&
+		    str_starts(object_name(obj), prefix) &&
+		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
+		    env_record_is_alive(obj, live, now, g->home))
+			return 1;
+	return 0;
+}
+
+static int giveback_locked(const struct giveback *g, const char *service,
+			   struct update_lock *lock, struct kt_error *err)
+{
+	int rc = giveback_is_used(g, service, err);
+
+	if (rc == 0) {
+		rc = recover_service(g->kube, g->ns, service, g->say, g->user,
+				     NULL, err);
+		return rc < 0 ? rc : 1;
+	}
+	if (update_unlock(g->kube, g->ns, service, lock->since,
+			  &(struct kt_error){ 0 }) < 0)
+		log_debug("Service %s/%s stays locked", g->ns, service);
+	return MIN(rc, 0);
+}
+
+int env_leave_service(const struct giveback *g, const char *service,
+		      struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "services", g->ns, service, NULL);
+	auto_json json_t *obj = NULL;
+	struct update_lock lock = { 0 };
+	int rc = kube_get(g->kube, path, &obj, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (!str_eq(service_role(obj), KT_ROLE_ROUTER))
+		return 0;
+	rc = giveback_is_used(g, service, err);
+	if (rc != 0)
+		return MIN(rc, 0);
+	/* who joins in this moment has the lock, and will have a record */
+	lock.now = kube_cluster_time(g->kube);
+	rc = update_lock(g->kube, g->ns, service, &lock, err);
+	return rc < 0 ? rc : giveback_locked(g, service, &lock, err);
+}
+
+/* The router that @service leads to, of those that read the table */
+static bool giveback_has_router(const json_t *deployments,
+				const json_t *service)
+{
+	const json_t *selector = json_at(service, "spec", "selector", NULL);
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (deployments, i, obj)
+		if (envobject_is_router(obj) &&
+		    selector_matches(selector, object_pod_labels(obj)))
+			return true;
+	return false;
+}
+
+int env_give_back_idle(const struct giveback *g, struct kt_error *err)
+{
+	auto_json json_t *deployments = NULL, *services = NULL;
+	const json_t *obj;
+	int64_t now;
+	int n = 0;
+	size_t i;
+	int rc = giveback_list(g, "apps/v1", "deployments", GIVEBACK_OURS,
+			       &deployments, err);
+
+	if (rc < 0 || !json_array_size(json_object_get(deployments, "items")))
+		return rc;
+	rc = giveback_list(g, "v1", "services", NULL, &services, err);
+	now = kube_cluster_time(g->kube);
+	json_array_foreach (json_object_get(services, "items"), i, obj) {
+		int64_t age = service_lock_age(obj, now);
+
+		if (!str_eq(service_role(obj), KT_ROLE_ROUTER) ||
+		    (age >= 0 && age <= KT_LOCK_LIFE) ||
+		    !giveback_has_router(json_object_get(deployments, "items"),
+					 obj))
+			continue;
+		rc = env_leave_service(g, object_name(obj), err);
+		if (rc < 0)
+			return rc;
+		n += rc;
+	}
+	return rc < 0 ? rc : n;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "env/table.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/envobject.h"
+#include "env/job.h"
+#include "env/name.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+json_t *env_table_live(const json_t *jobs, int64_t now)
+{
+	json_t *live = json_object();
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (jobs, i, job) {
+		struct env_info info;
+
+		if (env_info_read(&info, job) == 0 &&
+		    env_info_is_alive(&info, now))
+			json_object_set_new(
+				live, info.name,
+				json_pack("{s:I,s:s,s:s}", "expires",
+					  (json_int_t)info.expires, "flags",
+					  info.strict ? "strict" : "-", "uid",
+					  info.uid));
+		env_info_fini(&info);
+	}
+	return live;
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+static const char *table_flags(const json_t *env)
+{
+	return json_str(env, "flags", NULL);
+}
+
+static json_int_t table_expires(const json_t *env)
+{
+	return json_integer_value(json_object_get(env, "expires"));
+}
+
+static int table_put_member(struct buf *b, const char *name, const json_t *env,
+			    const char *service, const char *host)
+{
+	return buf_printf(b, "member %s %s %s %lld %s\n", name, service, host,
+			  (long long)table_expires(env), table_flags(env));
+}
+
+static int table_put_env(struct buf *b, const char *name, const json_t *env)
+{
+	char source[ENV_SERVICE_MAX];
+
+	return buf_printf(b, "env %s %s %lld %s\n", name,
+			  env_name_service(name, source),
+			  (long long)table_expires(env), table_flags(env));
+}
+
+/* One that was there: gone, brought up to date, or as it is */
+static int table_keep_line(struct buf *b, const char *line, const json_t *live,
+			   const struct env_table_change *change)
+{
+	auto_strv struct strv words = strv_split(line, ' ');
+	bool member = words.n >= 4 && str_eq(words.v[0], "member");
+	bool env = words.n >= 3 && str_eq(words.v[0], "env");
+	const json_t *is;
+
+	if (!member && !env) /* a newer ktctl's */
+		return words.n ? buf_printf(b, "%s\n", line) : 0;
+	is = json_object_get(live, words.v[1]);
+	if (!is || (!change->service && str_eq(words.v[1], change->env)))
+		return 0;
+	if (env)
+		return change->put && str_eq(words.v[1], change->env)
+			       ? 0
+			       : table_put_env(b, words.v[1], is);
+	if (str_eq(words.v[1], change->env) &&
+	    str_eq(words.v[2], change->service))
+		return 0;
+	return table_put_member(b, words.v[1], is, words.v[2], words.v[3]);
+}
+
+static int table_edit(struct buf *b, const char *text, const json_t *live,
+		      const struct env_table_change *change)
+{
+	auto_strv struct strv lines = strv_split(text, '\n');
+	const json_t *env =
+		change->put ? json_object_get(live, change->env) : NULL;
+	int rc = 0;
+
+	if (lines.n + 2 > ENV_TABLE_LINES)
+		return -ENOSPC;
+	for (size_t i = 0; rc == 0 && i < lines.n; i++)
+		rc = table_keep_line(b, lines.v[i], live, change);
+	if (rc == 0 && env)
+		rc = table_put_env(b, change->env, env);
+	if (rc == 0 && env && change->host)
+		rc = table_put_member(b, change->env, env, change->service,
+				      change->host);
+	return rc;
+}
+
+char *env_table_edit(const char *text, const json_t *live,
+		     const struct env_table_change *change,
+		     struct kt_error *err)
+{
+	char *out = NULL;
+	struct buf b;
+
+	buf_init(&b, ENV_TABLE_SIZE);
+	if (table_edit(&b, text, live, change) == 0)
+		out = xstrndup(b.len ? (const char *)buf_data(&b) : "", b.len);
+	else
+		kt_fail(err, ENOSPC,
+			"the table of environments (ConfigMap " KT_ENV_TABLE
+			") is full: at most %d lines and %zu bytes",
+			ENV_TABLE_LINES, ENV_TABLE_SIZE);
+	buf_fini(&b);
+	return out;
+}
+
+/* --- owners --------------------------------------------------------------- */
+
+static bool table_is_environments(const json_t *ref)
+{
+	const char *name = json_str(ref, "name", NULL);
+
+	return name && str_eq(json_str(ref, "kind", NULL), "Job") &&
+	       str_starts(name, KT_ENV_PREFIX);
+}
+
+json_t *env_table_owners(const json_t *old, const char *text,
+			 const json_t *live)
+{
+	auto_strv struct strv lines = strv_split(text, '\n');
+	auto_json json_t *seen = json_object();
+	json_t *owners = json_array(), *ref;
+	size_t i;
+
+	json_array_foreach (old, i, ref)
+		if (!table_is_environments(ref))
+			json_array_append(owners, ref);
+	for (i = 0; i < lines.n; i++) {
+		auto_strv struct strv words = strv_split(lines.v[i], ' ');
+		const json_t *env =
+			words.n > 1 ? json_object_get(live, words.v[1]) : NULL;
+		struct env_info info = { 0 };
+
+		if (!env || json_object_get(seen, words.v[1]))
+			continue;
+		snprintf(info.name, sizeof(info.name), "%s", words.v[1]);
+		info.uid = (char *)(uintptr_t)json_str(env, "uid", NULL);
+		json_array_append_new(owners, env_owner_ref(&info));
+		json_object_set_new(seen, words.v[1], json_true());
+	}
+	return owners;
+}

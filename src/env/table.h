@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ENV_TABLE_H
+#define KT_ENV_TABLE_H
+
+#include "kube/client.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * DOC: The table of environments
+ *
+ * The ConfigMap kt-env of a namespace, key "members", is what every router of
+ * the namespace reads (wire/envtable.h):
+ *
+ *     member ENV SERVICE HOST EXPIRES FLAGS   of a member in the cluster
+ *     env ENV SOURCE EXPIRES FLAGS            of each environment with a member
+ *
+ * It is owned by the Jobs of all environments that have a line in it, so that
+ * it goes with the last of them. Each write also drops the lines of
+ * environments that have ended, and brings the others' EXPIRES and FLAGS up to
+ * what their Jobs say. Two writers: who comes second reads again.
+ *
+ * A kubelet looks at what it mounts within a minute. A write to the Pod makes
+ * it look at once: so the Pods of the routers concerned are touched (annotation
+ * kt-env-touch). What goes wrong there is no failure.
+ */
+
+#define ENV_TABLE_LINES 8192
+#define ENV_TABLE_SIZE ((size_t)960 << 10)
+
+/** env_table_put_member() - the member of @env for @service answers at @host
+ *  ("orders-kt-mesh-x.NS.svc.cluster.local."), NULL: it is on somebody's
+ *  machine, whose rule the router has from there. In place of a former one.
+ *  -ENOENT: @env has ended. */
+KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
+				  const char *env, const char *service,
+				  const char *host, struct kt_error *err);
+/** env_table_drop_member() - it is none any more; 0 also when it was none */
+KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
+				   const char *env, const char *service,
+				   struct kt_error *err);
+/** env_table_drop_env() - all lines of @env: no router knows it any more; all
+ *  are touched */
+KT_CHECK int env_table_drop_env(struct kube *k, const char *ns, const char *env,
+				struct kt_error *err);
+/** env_table_refresh() - some environment has another end, or is gone; all
+ *  routers are touched. 0 also when there is no table. */
+KT_CHECK int env_table_refresh(struct kube *k, const char *ns,
+			       struct kt_error *err);
+
+/* --- pure ----------------------------------------------------------------- */
+
+/** struct env_table_change - what a write changes; all borrowed */
+struct env_table_change {
+	const char *env;     /* NULL: nothing but what has ended */
+	const char *service; /* its member for this one goes; NULL: all of it */
+	bool put;	     /* and comes anew */
+	const char *host;    /* or NULL */
+};
+
+/** env_table_edit() - the text after the change; @live: NAME: {"expires": n,
+ *  "flags": "-", "uid": "..."} of all environments that live. Returned (caller
+ *  frees); NULL with @err: it became too large */
+char *env_table_edit(const char *text, const json_t *live,
+		     const struct env_table_change *change,
+		     struct kt_error *err);
+/** env_table_live() - such an object of @jobs (returned, caller decrefs) */
+json_t *env_table_live(const json_t *jobs, int64_t now);
+/** env_table_owners() - metadata.ownerReferences: those of @old that are no
+ *  environment's, and of each environment with a line in @text (returned,
+ *  caller decrefs) */
+json_t *env_table_owners(const json_t *old, const char *text,
+			 const json_t *live);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "env/view.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/envobject.h"
+#include "cluster/objects.h"
+#include "cluster/svcports.h"
+#include "env/find.h"
+#include "env/giveback.h"
+#include "env/table.h"
+#include "kube/encode.h"
+#include "kube/rest.h"
+
+#include <string.h>
+
+static json_t *view_text(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *view_time(int64_t at)
+{
+	char text[RFC3339_STRLEN];
+
+	return at > 0 ? json_string(rfc3339_format(at, text)) : json_null();
+}
+
+/* --- members -------------------------------------------------------------- */
+
+static bool view_is_ready(const json_t *pod)
+{
+	const json_t *all = json_at(pod, "status", "conditions", NULL), *one;
+	size_t i;
+
+	json_array_foreach (all, i, one)
+		if (str_eq(json_str(one, "type", NULL), "Ready"))
+			return str_eq(json_str(one, "status", NULL), "True");
+	return false;
+}
+
+static size_t view_ready_pods(const json_t *pods, const json_t *selector)
+{
+	const json_t *pod;
+	size_t i, n = 0;
+
+	json_array_foreach (pods, i, pod)
+		n += selector_matches(selector, object_pod_labels(pod)) &&
+		     !object_is_ending(pod) && view_is_ready(pod);
+	return n;
+}
+
+static const char *view_state(const struct env_look *look, const json_t *live,
+			      const json_t *record, bool local)
+{
+	if (!env_record_is_alive(record, live, look->now, look->home))
+		return "lost";
+	if (local)
+		return "answers";
+	if (!look->pods)
+		return "unknown";
+	return view_ready_pods(look->pods,
+			       json_at(record, "spec", "selector", NULL))
+		       ? "answers"
+		       : "no ready Pod";
+}
+
+/* "image registry/orders:1": the kind, and which one */
+static json_t *view_member(const struct env_look *look, const json_t *live,
+			   const json_t *record)
+{
+	const char *text = object_annotation(record, KT_ANNOTATION_MEMBER);
+	const char *what = text ? strchr(text, ' ') : NULL;
+	const char *made =
+		json_str(record, "metadata", "creationTimestamp", NULL);
+	auto_free char *kind =
+		!text ? xstrdup("local")
+		      : xstrndup(text,
+				 what ? (size_t)(what - text) : strlen(text));
+	auto_free char *service = env_record_service(record);
+
+	return json_pack(
+		"{s:o,s:s,s:o,s:o,s:o,s:o,s:s,s:s}", "service",
+		view_text(service), "kind", kind, "what",
+		view_text(what ? what + 1 : NULL), "user",
+		view_text(object_annotation(record, KT_ANNOTATION_USER)),
+		"machine",
+		view_text(object_annotation(record, KT_ANNOTATION_MACHINE)),
+		"since", view_time(made ? rfc3339_parse(made) : 0), "state",
+		view_state(look, live, record, strcmp(kind, "local") == 0),
+		"record", object_name(record));
+}
+
+static json_t *view_members(const struct env_look *look, const char *name)
+{
+	auto_json json_t *live = env_table_live(look->jobs, look->now);
+	json_t *members = json_array();
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach (look->records, i, record)
+		if (str_eq(object_label(record, KT_LABEL_ENV), name))
+			json_array_append_new(members,
+					      view_member(look, live, record));
+	return members;
+}
+
+/* --- environments --------------------------------------------------------- */
+
+static json_t *view_env(const struct env_look *look,
+			const struct env_info *info)
+{
+	const char *parent = info->parent[0] ? info->parent : NULL;
+
+	return json_pack(
+		"{s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:s}", "name", info->name,
+		"parent", view_text(parent), "user", view_text(info->user),
+		"machine", view_text(info->machine), "since",
+		view_time(info->since), "expires", view_time(info->expires),
+		"strict", (int)info->strict, "state",
+		env_info_is_alive(info, look->now) ? "alive" : "ended");
+}
+
+static json_t *view_document(const struct env_look *look, const char *key,
+			     json_t *value)
+{
+	return json_pack("{s:i,s:o,s:s,s:o}", "version", 1, "time",
+			 view_time(look->now), "namespace", look->ns, key,
+			 value);
+}
+
+json_t *env_view_list(const struct env_look *look)
+{
+	json_t *all = json_array();
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (look->jobs, i, job) {
+		struct env_info info;
+
+		if (env_info_read(&info, job) == 0) {
+			auto_json json_t *members =
+				view_members(look, info.name);
+			json_t *env = view_env(look, &info);
+
+			json_object_set_new(
+				env, "members",
+				json_integer(
+					(json_int_t)json_array_size(members)));
+			json_array_append_new(all, env);
+		}
+		env_info_fini(&info);
+	}
+	return view_document(look, "environments", all);
+}
+
+json_t *env_view_show(const struct env_look *look, const struct env_info *info)
+{
+	json_t *env = view_env(look, info);
+
+	json_object_set_new(env, "members", view_members(look, info->name));
+	return view_document(look, "environment", env);
+}

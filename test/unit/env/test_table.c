@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
+#include "test.h"
+
+#include "base/mem.h"
+#include "env/table.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define H "orders-kt-mesh-x.ns.svc.cluster.local."
+
+static const char live_text[] =
+	"{'dev': {'expires': 100, 'flags': '-', 'uid': 'u1'},"
+	" 'dev.pr': {'expires': 0, 'flags': 'strict', 'uid': 'u2'}}";
+
+static void edit(const char *text, const struct env_table_change *change,
+		 const char *want)
+{
+	auto_json json_t *live = json_quoted(live_text);
+	struct kt_error err = { 0 };
+	auto_free char *got = env_table_edit(text, live, change, &err);
+
+	assert_non_null(got);
+	assert_string_equal(got, want);
+}
+
+static void test_put(void **state)
+{
+	const struct env_table_change cluster = {
+		.env = "dev.pr", .service = "orders", .put = true, .host = H
+	};
+	const struct env_table_change local = { .env = "dev",
+						.service = "web",
+						.put = true };
+
+	(void)state;
+	edit("", &cluster,
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict\n");
+	edit("", &local, "env dev kt-env-dev 100 -\n");
+	/* in place of the former one, and one line for the environment */
+	edit("env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders old. 0 strict\n"
+	     "member dev.pr web w. 0 strict\n"
+	     "member dev orders o. 100 -\n",
+	     &cluster,
+	     "member dev.pr web w. 0 strict\n"
+	     "member dev orders o. 100 -\n"
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict\n");
+	/* a member that moves to a machine has no line any more */
+	edit("member dev web w. 100 -\n", &local, "env dev kt-env-dev 100 -\n");
+}
+
+static void test_drop(void **state)
+{
+	const struct env_table_change drop = { .env = "dev",
+					       .service = "orders" };
+	const struct env_table_change all = { .env = "dev" };
+
+	(void)state;
+	edit("env dev kt-env-dev 100 -\n"
+	     "member dev orders o. 100 -\n"
+	     "member dev.pr orders p. 0 strict\n",
+	     &drop,
+	     "env dev kt-env-dev 100 -\n"
+	     "member dev.pr orders p. 0 strict\n");
+	edit("", &drop, "");
+	edit("env dev kt-env-dev 100 -\n"
+	     "member dev orders o. 100 -\n"
+	     "member dev.pr orders p. 0 strict\n",
+	     &all, "member dev.pr orders p. 0 strict\n");
+}
+
+/* What has ended goes, the rest is as the Jobs say; who is newer is left */
+static void test_refresh(void **state)
+{
+	const struct env_table_change nothing = { 0 };
+
+	(void)state;
+	edit("env gone kt-env-gone 5 -\n"
+	     "member gone orders o. 5 -\n"
+	     "env dev kt-env-dev 5 strict\n"
+	     "member dev orders o. 5 strict\n"
+	     "copy dev orders 10\n"
+	     "member dev.pr\n",
+	     &nothing,
+	     "env dev kt-env-dev 100 -\n"
+	     "member dev orders o. 100 -\n"
+	     "copy dev orders 10\n"
+	     "member dev.pr\n");
+}
+
+static void test_full(void **state)
+{
+	const struct env_table_change put = {
+		.env = "dev", .service = "orders", .put = true, .host = H
+	};
+	auto_json json_t *live = json_quoted(live_text);
+	auto_free char *text = xcalloc(1, 2 * ENV_TABLE_LINES + 1);
+	struct kt_error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ENV_TABLE_LINES; i++)
+		memcpy(text + 2 * i, "x\n", 2);
+	assert_null(env_table_edit(text, live, &put, &err));
+	assert_int_equal(err.code, ENOSPC);
+}
+
+static void test_owners(void **state)
+{
+	auto_json json_t *live = json_quoted(live_text);
+	auto_json json_t *old = json_quoted(
+		"[{'kind': 'Job', 'name': 'kt-env-gone', 'uid': 'u0'},"
+		" {'kind': 'Job', 'name': 'kt-env-dev', 'uid': 'u1'},"
+		" {'kind': 'Job', 'name': 'theirs', 'uid': 'u9'}]");
+	auto_json json_t *owners = env_table_owners(
+		old,
+		"member dev.pr orders p. 0 strict\n"
+		"env dev.pr kt-env-dev--pr 0 strict\nenv dev kt-env-dev 1 -\n",
+		live);
+	char got[128];
+	const json_t *ref;
+	size_t i, n = 0;
+
+	(void)state;
+	json_array_foreach (owners, i, ref)
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s=%s ",
+				      json_str(ref, "name", NULL),
+				      json_str(ref, "uid", NULL));
+	assert_string_equal(got, "theirs=u9 kt-env-dev.pr=u2 kt-env-dev=u1 ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_put),	cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_refresh), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_owners),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
