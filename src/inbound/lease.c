@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/app.h"
+#include "cluster/envobject.h"
 #include "cluster/heartbeat.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
@@ -18,10 +19,62 @@
 
 #define SECOND_LOOK (4 * NS_SEC) /* a lost Pod's owner makes another */
 
+static bool lease_owned_by(const json_t *obj, const json_t *owner)
+{
+	const char *uid = json_str(owner, "metadata", "uid", NULL);
+	const json_t *ref;
+	size_t i;
+
+	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
+			    i, ref)
+		if (str_eq(json_str(ref, "uid", NULL), uid))
+			return true;
+	return false;
+}
+
+static bool lease_has_finished(const json_t *batch)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (json_at(batch, "status", "conditions", NULL), i, c)
+		if (str_eq(json_str(c, "status", NULL), "True") &&
+		    (str_eq(json_str(c, "type", NULL), "Failed") ||
+		     str_eq(json_str(c, "type", NULL), "Complete")))
+			return true;
+	return false;
+}
+
+/* A record of an environment lives as long as its Job. Who may not see Jobs
+ * goes by what the record says. */
+static bool lease_env_is_alive(const struct job *job, const json_t *record,
+			       const char *env)
+{
+	auto_free char *name = xasprintf(KT_ENV_PREFIX "%s", env);
+	auto_free char *path =
+		kube_path("batch/v1", "jobs", job->ns, name, NULL);
+	auto_json json_t *batch = NULL;
+	struct kt_error err = { 0 };
+	int rc = kube_get(job->kube, path, &batch, &err);
+
+	if (rc == -ENOENT)
+		return false;
+	if (rc < 0) {
+		log_debug("%s", err.msg);
+		return !envobject_has_expired(record, job_now(job));
+	}
+	return lease_owned_by(record, batch) && !object_is_ending(batch) &&
+	       !lease_has_finished(batch) &&
+	       !envobject_has_expired(batch, job_now(job));
+}
+
 bool lease_is_alive(const struct job *job, const json_t *obj)
 {
 	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, job_now(job));
+	const char *env = object_label(obj, KT_LABEL_ENV);
 
+	if (env && !lease_env_is_alive(job, obj, env))
+		return false;
 	if (owner_is_dead(job->app->home,
 			  object_annotation(obj, KT_ANNOTATION_OWNER)))
 		return false;
@@ -244,12 +297,41 @@ static int take_from_dead(struct job *job, struct kt_error *err)
 	return rc;
 }
 
+/* "dev.a, dev.b": environments of these records; NULL: of none */
+static char *lease_envs(const json_t *objects)
+{
+	struct strv seen = { 0 };
+	const json_t *obj;
+	char *text;
+	size_t i;
+
+	json_array_foreach (objects, i, obj) {
+		const char *env = object_label(obj, KT_LABEL_ENV);
+
+		if (env && !strv_has(&seen, env))
+			strv_add(&seen, env);
+	}
+	text = seen.n ? strv_join(&seen, ", ") : NULL;
+	strv_fini(&seen);
+	return text;
+}
+
 static int held(struct job *job, const char *how, const json_t *by,
 		struct kt_error *err)
 {
 	auto_free char *workload = lease_scaled_text(job, by);
 	auto_free char *users = lease_users(by);
+	auto_free char *envs = lease_envs(by);
 
+	if (envs) {
+		kt_hint(err,
+			"'ktctl env leave ENVIRONMENT %s' takes its member out",
+			job->name);
+		return kt_fail(err, EBUSY,
+			       "Service %s/%s has members of environments "
+			       "(%s), by %s",
+			       job->ns, job->name, envs, users);
+	}
 	kt_hint(err,
 		"when their ktctl is gone, 'ktctl recover %s' gives it back",
 		job->name);
@@ -325,6 +407,32 @@ static int lease_held_by_kt(struct job *job, const json_t *by,
 		       job->ns, job->name, users);
 }
 
+/* One that ends with its users cannot serve those who are not there */
+static int lease_refuse_bare(struct job *job, const json_t *by,
+			     struct kt_error *err)
+{
+	auto_free char *users = lease_users(by);
+
+	kt_hint(err, "when they have left it can be joined; their ktctl mesh "
+		     "finds the environment's router then");
+	return kt_fail(err, EBUSY,
+		       "Service %s/%s has a router that ends with its users: "
+		       "it is meshed by %s",
+		       job->ns, job->name, users);
+}
+
+/* A Deployment stays; where there is none at all, one is made */
+static bool lease_is_standing(const json_t *routers)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (routers, i, obj)
+		if (json_at(obj, "spec", "template", NULL))
+			return true;
+	return !json_array_size(routers);
+}
+
 static int check_router(struct job *job, enum lease_use use,
 			const json_t *routers, struct kt_error *err)
 {
@@ -336,16 +444,21 @@ static int check_router(struct job *job, enum lease_use use,
 		rc = lease_add_kt_meshes(job, users, err);
 	if (rc < 0)
 		return rc;
-	if (use == LEASE_MARKED && !of_kt)
+	if (!of_kt && (use == LEASE_MARKED ||
+		       (use == LEASE_STANDING && lease_is_standing(routers))))
 		return 1;
+	if (use == LEASE_STANDING && !of_kt)
+		return json_array_size(users)
+			       ? lease_refuse_bare(job, users, err)
+			       : take_from_dead(job, err);
 	if (!json_array_size(users) && !any_alive(job, routers))
 		return take_from_dead(job, err);
 	if (use == LEASE_BESIDE)
 		return 0;
 	if (!json_array_size(users))
 		json_array_extend(users, (json_t *)(uintptr_t)routers);
-	return use == LEASE_MARKED ? lease_held_by_kt(job, users, err)
-				   : held(job, "meshed", users, err);
+	return use != LEASE_ALL ? lease_held_by_kt(job, users, err)
+				: held(job, "meshed", users, err);
 }
 
 /* KT Connect's router has the name that ours would have, and may be there
@@ -373,7 +486,7 @@ static int lease_check_unmarked(struct job *job, enum lease_use use,
 {
 	int rc = lease_check_scaled(job, err);
 
-	return rc == 0 && use == LEASE_MARKED
+	return rc == 0 && (use == LEASE_MARKED || use == LEASE_STANDING)
 		       ? lease_check_idle_router(job, err)
 		       : rc;
 }
