@@ -597,13 +597,22 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 	c->answer_ok = 0;
 }
 
+/* an answer that cannot be understood: as http1_passes() */
+static void http1_bad_answer(struct http1 *c, const char *what)
+{
+	if (c->rc->env->transparent && c->head_sent == c->head.len)
+		http1_tunnel(c);
+	else
+		bad_gateway(c, what);
+}
+
 static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	uint64_t length;
 	int kind = http1_passed_body(h, c->to_head, &length);
 
 	if (kind < 0) {
-		bad_gateway(c, "the backend's answer is ambiguous");
+		http1_bad_answer(c, "the backend's answer is ambiguous");
 		return;
 	}
 	note_answered(&c->note, h->status);
@@ -671,11 +680,21 @@ static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
 	else if (h->status == 101 && c->upgrade && request_sent(c))
 		http1_change(c, h->status);
 	else if (h->status == 101)
-		bad_gateway(c, "the backend changed protocols");
+		http1_bad_answer(c, "the backend changed protocols");
 	else if (h->status < 200)
 		interim_head(c, len);
 	else
 		final_head(c, h, len);
+}
+
+/* an answer in another protocol, whose end nobody here would know */
+static bool http1_is_other(const struct http1 *c, const struct buf *in)
+{
+	static const char version[] = "HTTP/";
+
+	return c->rc->env->transparent &&
+	       memcmp(buf_data(in), version,
+		      MIN(in->len, sizeof(version) - 1)) != 0;
 }
 
 /* false: there is none yet, or no answer at all */
@@ -684,7 +703,9 @@ static bool read_head(struct http1 *c)
 	struct up *up = c->ups.used;
 	ssize_t n = -EAGAIN;
 
-	if (up->end.in.len)
+	if (up->end.in.len && http1_is_other(c, &up->end.in))
+		n = -EBADMSG;
+	else if (up->end.in.len)
 		n = parse_answer(&scratch, &up->end);
 	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
 		no_answer(c);
@@ -693,10 +714,10 @@ static bool read_head(struct http1 *c)
 	if (n == -EAGAIN)
 		return false;
 	if (n == -E2BIG)
-		bad_gateway(c, "the head of the backend's answer is larger "
-			       "than 256 KiB");
+		http1_bad_answer(c, "the head of the backend's answer is "
+				    "larger than 256 KiB");
 	else if (n < 0)
-		bad_gateway(c, "the backend's answer is malformed");
+		http1_bad_answer(c, "the backend's answer is malformed");
 	else
 		on_head(c, &scratch, (size_t)n);
 	return !c->gone && c->state == EXCHANGE;

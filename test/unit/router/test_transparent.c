@@ -155,6 +155,29 @@ static void what_is_no_good_http_passes(void **state)
 	}
 }
 
+static void an_answer_that_is_none_passes(void **state)
+{
+	static const char *const bad[] = {
+		"+OK ready\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+		"Content-Length: 4\r\n\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		if (i) {
+			rig_fini(&r);
+			begin(NULL);
+		}
+		rig_say(&r, r.caller, GET "\r\n");
+		hear(far, GET MARK "\r\n");
+		rig_say(&r, far, bad[i]);
+		hear(r.caller, bad[i]);
+		both_ways();
+	}
+}
+
 static void an_upgrade_passes(void **state)
 {
 	static const char up[] =
@@ -278,6 +301,7 @@ int main(void)
 		ROW(a_server_may_speak_first),
 		ROW(what_is_not_http_passes),
 		ROW(what_is_no_good_http_passes),
+		ROW(an_answer_that_is_none_passes),
 		ROW(an_upgrade_passes),
 		ROW(it_ends_with_the_backend),
 		ROW(a_caller_may_end_first),
