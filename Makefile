@@ -11,11 +11,16 @@ export KUBE
 .PHONY: all packages demo test unit fuzz e2e e2e-long engine bench cluster-up cluster-down \
 	cluster-env install uninstall dist dist-check lint clean
 
-all: $(BUILD)/build.ninja
+all: $(BUILD)/packages $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
-$(BUILD)/build.ninja:
+# a build folder outlives the list of what is needed: again when that changes
+$(BUILD)/packages: tools/install-packages
 	tools/install-packages build
+	@mkdir -p $(BUILD)
+	@touch $@
+
+$(BUILD)/build.ninja: | $(BUILD)/packages
 	meson setup $(BUILD) --prefix "$(PREFIX)" $(MESON_FLAGS)
 
 packages:
@@ -58,7 +63,7 @@ cluster-env:
 	@test/cluster/env
 
 # the manual pages' and completions' places follow the prefix, too
-install: $(BUILD)/build.ninja
+install: $(BUILD)/packages $(BUILD)/build.ninja
 	meson configure $(BUILD) --prefix "$(PREFIX)"
 	ninja -C $(BUILD)
 	meson install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"

@@ -29,6 +29,8 @@ static const struct offered {
 	const char *group; /* of an API, that it grants as well */
 } offered[] = {
 	{ "connect", connect_yaml, "" },
+	{ "connect-deployment", connect_deployment_yaml, "apps" },
+	{ "connect-ingress", connect_ingress_yaml, "networking.k8s.io" },
 	{ "connect-shadow", connect_shadow_yaml, "" },
 	{ "connect-shadow-deployment", connect_shadow_deployment_yaml, "" },
 	{ "exchange", exchange_yaml, "" },

@@ -55,6 +55,21 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "recover", .target = true },
 	{ "clean" },
 	{ "birdseye" },
+	{ "map" },
+};
+
+/** struct doctor_role - one that a command needs with some flag only */
+static const struct doctor_role {
+	const char *command, *role, *with;
+	const char *api; /* group, that not every cluster has; or NULL */
+} doctor_roles[] = {
+	{ "connect", "connect-deployment", "--useShadowDeployment", NULL },
+	{ "connect", "connect-ingress", "--ingressIp", NULL },
+	{ "exchange", "exchange-scale", "--mode scale", NULL },
+	{ "exchange", "exchange-ephemeral", "--mode ephemeral", NULL },
+	{ "mesh", "mesh-istio", "--route istio", "networking.istio.io" },
+	{ "mesh", "mesh-gateway", "--route gateway",
+	  "gateway.networking.k8s.io" },
 };
 
 struct doctor {
@@ -184,21 +199,54 @@ static bool doctor_namespace(struct doctor *d)
 	return true;
 }
 
+/* What another API's objects are for is no question where it is not installed
+ */
+static bool doctor_has_api(struct doctor *d, const char *group)
+{
+	auto_free char *path = xasprintf("/apis/%s", group);
+	auto_json json_t *found = NULL;
+	struct kt_error err = { 0 };
+
+	return kube_get(d->kube, path, &found, &err) != -ENOENT;
+}
+
+/* The Roles of @p's flags, none of which has to be there */
+static int doctor_rights_with(struct doctor *d, struct rights *r,
+			      const struct doctor_plan *p, struct kt_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(doctor_roles) && rc == 0; i++) {
+		const struct doctor_role *one = &doctor_roles[i];
+
+		if (strcmp(one->command, p->command) == 0 &&
+		    (!one->api || doctor_has_api(d, one->api)))
+			rc = rights_check(r, &d->found, one->role, one->with,
+					  FINDING_WARN, err);
+	}
+	return rc;
+}
+
 static void doctor_rights(struct doctor *d)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(doctor_plans); i++) {
+	struct kt_error err = { 0 };
+	struct rights r;
+	int rc = 0;
+
+	rights_init(&r, d->kube, d->ns);
+	for (size_t i = 0; i < ARRAY_SIZE(doctor_plans) && rc == 0; i++) {
 		const struct doctor_plan *p = &doctor_plans[i];
-		struct kt_error err = { 0 };
 
 		if (d->plan && d->plan != p)
 			continue;
-		if (rights_check(&d->found, d->kube, d->ns, p->command,
-				 d->plan ? FINDING_FAIL : FINDING_WARN,
-				 &err) == 0)
-			continue;
-		finding_error(&d->found, "permissions", FINDING_SKIP, &err);
-		return;
+		rc = rights_check(&r, &d->found, p->command, NULL,
+				  d->plan ? FINDING_FAIL : FINDING_WARN, &err);
+		if (rc == 0)
+			rc = doctor_rights_with(d, &r, p, &err);
 	}
+	if (rc < 0)
+		finding_error(&d->found, "permissions", FINDING_SKIP, &err);
+	rights_fini(&r);
 }
 
 /* The Pod of connect, in a dry run: PodSecurity, quota and admission policies
@@ -388,8 +436,10 @@ static void doctor_print_roles(const struct doctor *d)
 	json_array_foreach (d->found.list, i, one) {
 		const char *role = json_str(one, "role", NULL);
 		const char *text = role ? offer_role_text(role) : NULL;
+		bool needed = str_eq(json_str(one, "state", NULL), "fail") ||
+			      d->shadow;
 
-		if (!text || !d->plan)
+		if (!text || !d->plan || !needed)
 			continue;
 		print_line(stdout, "%s", "");
 		print_line(stdout, "# kubectl -n %s apply -f - <<'END'", d->ns);
@@ -432,7 +482,7 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 	d->plan = doctor_plan_find(o->nargs ? o->args[0] : "connect");
 	if (!d->plan) {
 		kt_hint(err, "one of connect, exchange, mesh, preview, "
-			     "forward, recover, clean, birdseye");
+			     "forward, recover, clean, birdseye, map");
 		return kt_fail(err, EINVAL,
 			       "doctor: '%s' is no command that it looks at",
 			       o->args[0]);

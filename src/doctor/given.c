@@ -79,12 +79,16 @@ static void given_rights(struct findings *f, const struct given_check *g)
 {
 	const char *pod = shadow_given_pod(g->shadow);
 	struct kt_error err = { 0 };
+	struct rights r;
 
-	if (pod)
+	if (pod) {
 		given_rights_pod(f, g, pod);
-	else if (rights_check(f, g->kube, g->ns, GIVEN_PODS_ROLE, FINDING_FAIL,
-			      &err) < 0)
+		return;
+	}
+	rights_init(&r, g->kube, g->ns);
+	if (rights_check(&r, f, GIVEN_PODS_ROLE, NULL, FINDING_FAIL, &err) < 0)
 		finding_error(f, "permissions", FINDING_SKIP, &err);
+	rights_fini(&r);
 }
 
 /* --- the Pod -------------------------------------------------------------- */

@@ -11,28 +11,56 @@
 #include <errno.h>
 #include <string.h>
 
-struct rights {
-	struct kube *kube;
-	const char *ns;
+/** struct rights_asked - those of one Role */
+struct rights_asked {
+	struct rights *of;
 	struct strv missing; /* "create pods/portforward" */
-	size_t asked;
+	size_t n;
 };
 
-static int rights_ask(struct rights *r, const char *group, const char *resource,
-		      const char *verb, struct kt_error *err)
+void rights_init(struct rights *r, struct kube *k, const char *ns)
 {
-	int rc = kube_can(r->kube, r->ns, verb, group, resource, err);
+	*r = (struct rights){ .kube = k, .ns = ns, .known = json_object() };
+}
+
+void rights_fini(struct rights *r)
+{
+	json_decref(r->known);
+	r->known = NULL;
+}
+
+/* Roles have much in common, and each question is a request. Return: 1, 0, or
+ * -errno with @err */
+static int rights_may(struct rights *r, const char *what, const char *group,
+		      const char *resource, const char *verb,
+		      struct kt_error *err)
+{
+	const json_t *known = json_object_get(r->known, what);
+	int rc = known ? json_is_true(known)
+		       : kube_can(r->kube, r->ns, verb, group, resource, err);
+
+	if (rc >= 0 && !known)
+		json_object_set_new(r->known, what, json_boolean(rc));
+	return rc;
+}
+
+static int rights_ask(struct rights_asked *a, const char *group,
+		      const char *resource, const char *verb,
+		      struct kt_error *err)
+{
+	auto_free char *what = xasprintf("%s %s%s%s", verb, resource,
+					 *group ? "." : "", group);
+	int rc = rights_may(a->of, what, group, resource, verb, err);
 
 	if (rc < 0)
 		return rc;
-	r->asked++;
+	a->n++;
 	if (rc == 0)
-		strv_take(&r->missing, xasprintf("%s %s%s%s", verb, resource,
-						 *group ? "." : "", group));
+		strv_add(&a->missing, what);
 	return 0;
 }
 
-static int rights_ask_rule(struct rights *r, const json_t *rule,
+static int rights_ask_rule(struct rights_asked *a, const json_t *rule,
 			   struct kt_error *err)
 {
 	const json_t *group, *resource, *verb;
@@ -43,7 +71,7 @@ static int rights_ask_rule(struct rights *r, const json_t *rule,
 				    resource)
 			json_array_foreach (json_object_get(rule, "verbs"), k,
 					    verb) {
-				int rc = rights_ask(r, json_string_value(group),
+				int rc = rights_ask(a, json_string_value(group),
 						    json_string_value(resource),
 						    json_string_value(verb),
 						    err);
@@ -54,32 +82,34 @@ static int rights_ask_rule(struct rights *r, const json_t *rule,
 	return 0;
 }
 
-static void rights_tell(struct findings *f, const struct rights *r,
-			const char *role, enum finding_state state)
+static void rights_tell(struct findings *f, const struct rights_asked *a,
+			const char *role, const char *with,
+			enum finding_state state)
 {
 	auto_free char *check = xasprintf("may %s", role);
-	auto_free char *list = strv_join(&r->missing, ", ");
+	auto_free char *list = strv_join(&a->missing, ", ");
 	auto_free char *remedy = NULL;
 
-	if (!r->missing.n) {
+	if (!a->missing.n) {
 		finding_add(f, check, FINDING_OK, NULL,
-			    "all %zu permissions in namespace %s", r->asked,
-			    r->ns);
+			    "all %zu permissions in namespace %s", a->n,
+			    a->of->ns);
 		return;
 	}
-	remedy = xasprintf("ask an administrator for the Role ktctl-%s "
+	remedy = xasprintf("%s%s%sask an administrator for the Role ktctl-%s "
 			   "(deploy/rbac/%s.yaml)",
-			   role, role);
+			   with ? "only for " : "", with ? with : "",
+			   with ? ": " : "", role, role);
 	finding_add(f, check, state, remedy, "not allowed in namespace %s: %s",
-		    r->ns, list);
+		    a->of->ns, list);
 	finding_set_role(f, role);
 }
 
-int rights_check(struct findings *f, struct kube *k, const char *ns,
-		 const char *role, enum finding_state missing,
+int rights_check(struct rights *r, struct findings *f, const char *role,
+		 const char *with, enum finding_state missing,
 		 struct kt_error *err)
 {
-	struct rights r = { .kube = k, .ns = ns };
+	struct rights_asked a = { .of = r };
 	const char *text = offer_role_text(role);
 	auto_json json_t *tree =
 		text ? yaml_parse(text, strlen(text), role, err) : NULL;
@@ -89,9 +119,9 @@ int rights_check(struct findings *f, struct kube *k, const char *ns,
 
 	json_array_foreach (json_object_get(tree, "rules"), i, rule)
 		if (rc == 0)
-			rc = rights_ask_rule(&r, rule, err);
+			rc = rights_ask_rule(&a, rule, err);
 	if (rc == 0)
-		rights_tell(f, &r, role, missing);
-	strv_fini(&r.missing);
+		rights_tell(f, &a, role, with, missing);
+	strv_fini(&a.missing);
 	return rc;
 }

@@ -138,7 +138,7 @@ const struct option global_option_table[] = {
 			"jitter=50ms, "                                        \
 			"rate=1m, refuse, reset, drop, percent=10; can be "    \
 			"repeated",                                            \
-			S(faults), .no_config = true                           \
+			S(faults), .no_config = true, .repeats = true          \
 	}
 
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
@@ -857,7 +857,7 @@ const struct command command_table[] = {
 			   "and in the cluster, in the order\n"
 			   "in which things fail, and changes nothing. The "
 			   "command is connect, exchange, mesh,\n"
-			   "preview, forward, recover, clean or birdseye; "
+			   "preview, forward, recover, clean, birdseye or map; "
 			   "without one all of them are looked at.",
 		.options = doctor_options,
 		.max_args = 2,

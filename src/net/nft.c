@@ -1,80 +1,308 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/nft.h"
 
+#include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
-#include <nftables/libnftables.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/**
+ * DOC: nft as a child
+ *
+ * "nft -i" reads commands line by line and keeps its netlink socket, so the
+ * tables that it owns live as long as it: until nft_free(), or until we are
+ * gone and its stdin ends. One line is one transaction. It says nothing when
+ * all went well, so a command behind it that always fails, and is repeated in
+ * its complaint, marks the end of what belongs to it:
+ *
+ *     Error: Could not process rule: File exists
+ *     create table inet ktctl { flags owner; }
+ *                       ^^^^^
+ *     Error: No such file or directory
+ *     list table inet kt_end_7
+ *                     ^^^^^^^^
+ */
+
+#define NFT_TIMEOUT_MS 10000
+#define NFT_NOT_FOUND 127 /* as a shell has it */
+#define NFT_SAID_MAX 32768
 
 struct nft {
-	struct nft_ctx *ctx;
+	pid_t pid;
+	int fd;	 /* its stdin */
+	int err; /* its stderr */
+	unsigned int round;
+	size_t len;
+	char said[NFT_SAID_MAX];
 };
+
+/* --- the child ------------------------------------------------------------ */
+
+/* Another user than root who has the capability (setcap, or a service's
+ * ambient ones) would lose it with exec(). Whoever lacks it is told by nft. */
+static void nft_keep_capability(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return;
+	data[0].inheritable |= data[0].permitted & (1U << CAP_NET_ADMIN);
+	if (syscall(SYS_capset, &head, data) == 0)
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN,
+			    0, 0);
+}
+
+/*
+ * A session of its own: Ctrl-C is for us, who need the tables until the end.
+ * HOME: it would keep a history of its commands. AT_SECURE: we have more rights
+ * than our caller, whose PATH must not say who gets them.
+ */
+static _Noreturn void nft_exec(int in, int err)
+{
+	char name[] = "nft", flag[] = "-i";
+	char locale[] = "LC_ALL=C", home[] = "HOME=/dev/null";
+	char *argv[] = { name, flag, NULL }, *env[] = { locale, home, NULL };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	fdlimit_restore();
+	if (null < 0 || dup2(in, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(err, 2) < 0)
+		_exit(126);
+	nft_keep_capability();
+	if (!getauxval(AT_SECURE))
+		execvpe(name, argv, env);
+	execve("/usr/sbin/nft", argv, env);
+	execve("/sbin/nft", argv, env);
+	_exit(NFT_NOT_FOUND);
+}
+
+static int nft_start(struct nft *n)
+{
+	int in[2], err[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, err) < 0) {
+		close(in[0]);
+		close(in[1]);
+		return -ENFILE;
+	}
+	n->pid = fork();
+	if (n->pid == 0)
+		nft_exec(in[1], err[1]);
+	close(in[1]);
+	close(err[1]);
+	n->fd = in[0];
+	n->err = err[0];
+	return n->pid < 0 ? -EAGAIN : 0;
+}
+
+static int nft_end(struct nft *n)
+{
+	int status = 0;
+
+	close(n->fd);
+	close(n->err);
+	if (n->pid <= 0)
+		return 0;
+	kill(n->pid, SIGKILL);
+	while (waitpid(n->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+/* --- a command and what is said to it ------------------------------------- */
+
+static int nft_send(struct nft *n, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t done = send(n->fd, text, len, MSG_NOSIGNAL);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		text += done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+static int64_t nft_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * (int64_t)1000 + ts.tv_nsec / 1000000;
+}
+
+/* The system's words for an error, as nft repeats them, back to the number */
+static int nft_errno(const char *why)
+{
+	static const int known[] = {
+		EPERM,	EACCES,	    EEXIST,	  EBUSY,	  ENOENT,
+		ENOMEM, EOPNOTSUPP, EAFNOSUPPORT, EPROTONOSUPPORT
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (str_starts(why, strerrordesc_np(known[i])))
+			return known[i];
+	return str_starts(why, "Resource busy") ? EBUSY : EINVAL; /* musl */
+}
+
+/* It could not read what there is: -errno; 0: it says nothing of it */
+static int nft_refused(const struct nft *n)
+{
+	static const char words[] = "cache initialization failed: ";
+	const char *p = strstr(n->said, words);
+
+	return p && strchr(p, '\n') ? -nft_errno(p + sizeof(words) - 1) : 0;
+}
+
+/* Until @mark is there, which is cut off with the complaint it stands in */
+static int nft_wait(struct nft *n, const char *mark)
+{
+	int64_t end = nft_now() + NFT_TIMEOUT_MS;
+
+	for (;;) {
+		struct pollfd pfd = { .fd = n->err, .events = POLLIN };
+		int64_t left = end - nft_now();
+		char *at, *p;
+		ssize_t got;
+
+		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
+			return -ETIMEDOUT;
+		got = recv(n->err, n->said + n->len, NFT_SAID_MAX - 1 - n->len,
+			   MSG_DONTWAIT);
+		if (got == 0)
+			return n->len + 1 == NFT_SAID_MAX ? -ENOBUFS : -EPIPE;
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -EPIPE;
+		n->len += got > 0 ? (size_t)got : 0;
+		n->said[n->len] = '\0';
+		if (nft_refused(n))
+			return nft_refused(n);
+		at = strstr(n->said, mark);
+		if (!at || !strchr(at, '\n'))
+			continue;
+		*at = '\0';
+		for (p = at; p > n->said && !str_starts(p, "Error: ");)
+			p--;
+		*p = '\0';
+		return 0;
+	}
+}
+
+/* "Error: Could not process rule: reason" -> "reason"; "": none */
+static void nft_complaint(const char *said, char *out, size_t size)
+{
+	static const char error[] = "Error: ", rule[] = "process rule: ";
+	const char *p = strstr(said, error), *end;
+
+	*out = '\0';
+	if (!p)
+		return;
+	p += sizeof(error) - 1;
+	end = p + strcspn(p, "\n");
+	if (strstr(p, rule) && strstr(p, rule) < end)
+		p = strstr(p, rule) + sizeof(rule) - 1;
+	snprintf(out, size, "%.*s", (int)(end - p), p);
+}
+
+static int nft_ask(struct nft *n, const char *text)
+{
+	auto_free char *mark =
+		xasprintf("list table inet kt_end_%u", n->round++);
+	auto_free char *line = xasprintf("%s\n%s\n", text, mark);
+	int rc;
+
+	/* a line is a command: what parts commands inside it is a ';' */
+	for (char *p = line; p < line + strlen(text); p++)
+		if (*p == '\n')
+			*p = ';';
+	n->len = 0;
+	n->said[0] = '\0';
+	rc = nft_send(n, line, strlen(line));
+	/* one that has ended may have said why */
+	return rc < 0 && rc != -EPIPE ? rc : nft_wait(n, mark);
+}
+
+/* What it said last is why it has ended */
+static int nft_fail(const struct nft *n, int rc, const char *what,
+		    struct kt_error *err)
+{
+	const char *why = rc == -EPIPE ? "it has ended" : strerror(-rc);
+	int len = rc == -EPIPE ? (int)strcspn(n->said, "\n") : 0;
+
+	if (len)
+		return kt_fail(err, -rc, "%s: nft: %.*s", what, len, n->said);
+	return kt_fail(err, -rc, "%s: nft: %s", what, why);
+}
+
+int nft_run(struct nft *n, const char *text, const char *what,
+	    struct kt_error *err)
+{
+	int rc = nft_ask(n, text);
+	char why[200];
+
+	if (rc < 0)
+		return nft_fail(n, rc, what, err);
+	nft_complaint(n->said, why, sizeof(why));
+	if (!why[0])
+		return 0;
+	log_debug("nft refused:\n%s%s", text, n->said);
+	return kt_fail(err, nft_errno(why), "%s: nftables: %s", what, why);
+}
+
+/* --- life ----------------------------------------------------------------- */
 
 int nft_new(struct nft **out, struct kt_error *err)
 {
-	struct nft *n;
-	int fd;
+	struct nft *n = xcalloc(1, sizeof(*n));
+	int rc = nft_start(n), status;
 
-	/* nft_ctx_new() ends the process when it gets no socket: ask before */
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	if (fd < 0)
-		return kt_fail(err, errno, "open nftables: %s",
-			       strerror(errno));
-	close(fd);
-	n = malloc(sizeof(*n));
-	if (!n)
-		return kt_fail(err, ENOMEM, "open nftables: out of memory");
-	n->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!n->ctx) {
-		free(n);
-		return kt_fail(err, ENOMEM, "open nftables: out of memory");
+	if (rc == 0)
+		rc = nft_ask(n, "");
+	if (rc == 0) {
+		*out = n;
+		return 0;
 	}
-	nft_ctx_buffer_output(n->ctx);
-	nft_ctx_buffer_error(n->ctx);
-	*out = n;
-	return 0;
+	nft_fail(n, rc, "open nftables", err);
+	status = n->pid ? nft_end(n) : 0;
+	free(n);
+	if (status != NFT_NOT_FOUND)
+		return rc;
+	kt_hint(err, "install the package nftables; "
+		     "--disableTunDevice works without (SOCKS5)");
+	return kt_fail(err, ENOENT,
+		       "open nftables: the program nft is not on this machine");
 }
 
 void nft_free(struct nft *n)
 {
 	if (!n)
 		return;
-	nft_ctx_free(n->ctx);
+	nft_end(n);
 	free(n);
-}
-
-/* "/dev/stdin:3:1-9: Error: Could not process rule: reason" -> "reason" */
-static void first_complaint(const char *text, char *out, size_t size)
-{
-	static const char error[] = "Error: ", rule[] = "process rule: ";
-	const char *p = strstr(text ? text : "", error);
-
-	p = p ? p + sizeof(error) - 1 : text;
-	if (p && strstr(p, rule))
-		p = strstr(p, rule) + sizeof(rule) - 1;
-	snprintf(out, size, "%.*s", p ? (int)strcspn(p, "\n") : 0, p ? p : "");
-}
-
-int nft_run(struct nft *n, const char *text, const char *what,
-	    struct kt_error *err)
-{
-	const char *said;
-	char why[200];
-	int saved;
-
-	errno = 0;
-	if (nft_run_cmd_from_buffer(n->ctx, text) == 0) {
-		(void)nft_ctx_get_error_buffer(n->ctx); /* empties it */
-		return 0;
-	}
-	saved = errno ? errno : EINVAL;
-	said = nft_ctx_get_error_buffer(n->ctx);
-	first_complaint(said, why, sizeof(why));
-	log_debug("nft refused:\n%s%s", text, said ? said : "");
-	return kt_fail(err, saved, "%s: nftables: %s", what,
-		       why[0] ? why : strerror(saved));
 }

@@ -7,15 +7,18 @@
 /**
  * DOC: nftables
  *
- * A thin face of libnftables. A struct nft works on the network namespace in
- * which it was made. A table with `flags owner` lives as long as the struct
- * nft that created it: the kernel removes it with the socket, also when the
- * process is killed.
+ * Rules are given to the program nft(8), a child of ours. Its library has
+ * another licence than ours can be combined with (GPL-2.0-only), and is a
+ * shared one only. A struct nft works on the network namespace in which it was
+ * made. A table with `flags owner` lives as long as the struct nft that created
+ * it: the kernel removes it with the child's socket, and the child ends with
+ * us, also when we are killed.
  */
 
 struct nft;
 
-/** nft_new() - in the present namespace; returned (nft_free()) */
+/** nft_new() - in the present namespace; returned (nft_free()). -ENOENT: there
+ *  is no nft on this machine */
 KT_CHECK int nft_new(struct nft **out, struct kt_error *err);
 void nft_free(struct nft *n);
 

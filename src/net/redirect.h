@@ -18,8 +18,8 @@
  * programs open is never led anywhere.
  *
  * An nftables table that belongs to a socket (flags owner, Linux 5.12): it is
- * gone when the process is. Spoken without libnftables, so that a static
- * program may use it. Needs CAP_NET_ADMIN.
+ * gone when the process is. Spoken without nft(8), which an image FROM
+ * scratch has not. Needs CAP_NET_ADMIN.
  */
 
 struct redirect;

@@ -167,6 +167,9 @@ static void http1_answer(struct http1 *c, int status, const char *reason,
 	}
 	if (c->to_head)
 		c->out.len--; /* the line's end */
+	if (!c->note && c->state == READING)
+		note_request(&c->note, c->rc, EVENT_HTTP1, NULL,
+			     (struct backend_ref){ .kind = BACKEND_NONE });
 	note_refused(&c->note, (unsigned int)status);
 	log_debug("router: port %u: %d: %s", c->rc->port, status, text);
 	http1_linger(c);
@@ -295,6 +298,18 @@ static bool http1_choose(struct http1 *c, const struct rule_request *req)
 	return c->ref.kind != BACKEND_NONE;
 }
 
+/* one that nobody gets; @status: why */
+static void http1_refuse(struct http1 *c, const struct http1_head *h,
+			 int status, const char *reason, const char *text)
+{
+	struct rule_request req;
+
+	http1_head_request(h, scratch_field, &req);
+	note_request(&c->note, c->rc, EVENT_HTTP1, &req,
+		     (struct backend_ref){ .kind = BACKEND_NONE });
+	http1_answer(c, status, reason, text);
+}
+
 /* the head for those who want a copy */
 static void http1_copy(struct http1 *c)
 {
@@ -356,7 +371,8 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	if (kind < 0 || count(h, "host") > 1) {
 		if (http1_passes(c))
 			return;
-		http1_answer(c, 400, "Bad Request", "the request is ambiguous");
+		http1_refuse(c, h, 400, "Bad Request",
+			     "the request is ambiguous");
 		return;
 	}
 	http1_flow_start(&c->body, kind, length);
@@ -379,7 +395,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	http1_head_request(h, scratch_field, &req);
 	http1_mark(c, &req, env);
 	if (http1_head_forward(&c->head, h, start + len, ip, env) < 0) {
-		http1_answer(c, 431, too_large,
+		http1_refuse(c, h, 431, too_large,
 			     "the request's head is too large");
 		return;
 	}

@@ -269,6 +269,7 @@ static bool http2_mark(struct http2_call *k, struct rule_request *req)
 
 void http2_route(struct http2_call *k, bool last)
 {
+	const struct backend_ref none = { .kind = BACKEND_NONE };
 	struct router_conn *rc = k->c->rc;
 	struct rule_request req;
 	bool copies;
@@ -276,6 +277,7 @@ void http2_route(struct http2_call *k, bool last)
 	k->routed = true;
 	k->ask.ended = last;
 	if (!k->head) {
+		note_request(&k->note, rc, EVENT_HTTP2, NULL, none);
 		http2_refuse(k, "431",
 			     "the request's head is larger than 256 KiB");
 		return;
@@ -283,6 +285,7 @@ void http2_route(struct http2_call *k, bool last)
 	http2_head_rule(k->head, &req);
 	k->extended = http2_head_is_extended(k->head);
 	if (is_connect(&req) && !k->extended) {
+		note_request(&k->note, rc, EVENT_HTTP2, &req, none);
 		http2_refuse(k, "405", "CONNECT is not for a Service");
 		return;
 	}

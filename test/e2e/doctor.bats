@@ -39,7 +39,9 @@ doctor_with() {
   ended_with 0 "checks: 0 failed"
   for check in privileges nftables names home connect kubeconfig credentials \
     'API server' clock namespace 'may connect' 'may exchange' 'may mesh' \
-    'may preview' 'may forward' 'may recover' 'may clean' 'may birdseye' 'shadow Pod' carrier ranges; do
+    'may preview' 'may forward' 'may recover' 'may clean' 'may birdseye' 'may map' \
+    'may exchange-scale' 'may exchange-ephemeral' 'may connect-ingress' 'may connect-deployment' \
+    'shadow Pod' carrier ranges; do
     line ok "$check" ""
   done
   snapshot carol "$BATS_TEST_TMPDIR/after"
@@ -53,6 +55,7 @@ doctor_with() {
   [ "$status" = 0 ]
   [ "$(jq -r '.ok, (.checks | length > 10), .checks[0].state' <<<"$output")" = \
     $'true\ntrue\nok' ]
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$BATS_TEST_DIRNAME/../../docs/schema/doctor.json" <<<"$output"
   doctor_with '.clusters[0].cluster.server = "https://127.0.0.1:1"' -o json
   [ "$status" = 1 ]
   [ "$(jq -r '.ok, .checks[-1].check, .checks[-1].state' <<<"$output")" = \

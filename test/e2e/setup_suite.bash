@@ -7,7 +7,7 @@
 # image, KTCTL_TEST_REGISTRY stands for "kt.local" in the fixture.
 suite_images() {
   if [ -z "${KTCTL_TEST_FOREIGN:-}" ]; then
-    "$CLUSTER/load-image" "$TOP/build/shadow.tar" "$KTCTL_IMAGE"
+    "$CLUSTER/load-image" "${SHADOW_TAR:-$TOP/build/shadow.tar}" "$KTCTL_IMAGE"
   elif [ -z "${KTCTL_IMAGE:-}" ]; then
     echo "on a cluster of your own, KTCTL_IMAGE must name a shadow image" \
       "that its nodes can pull (build/shadow.tar)" >&2

@@ -4,6 +4,7 @@
 
 #include "fake.h"
 #include "netns_test.h"
+#include "schema.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,6 +15,7 @@
 #include "local/home.h"
 #include "local/signals.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,14 +117,33 @@ static char *config_file(const struct world *w)
 	return path;
 }
 
-/* doctor -o json; what it printed (returned, caller decrefs) */
+static void assert_schema(const json_t *said)
+{
+	const char *schemas = getenv("KT_SCHEMA_DIR");
+	auto_free char *path =
+		xasprintf("%s/doctor.json", schemas ? schemas : "docs/schema");
+	auto_json json_t *wrong =
+		json_pack("{s:b,s:[{s:s,s:s}]}", "ok", 1, "checks", "check",
+			  "a", "state", "ok");
+	struct schema s;
+
+	schema_load(&s, path);
+	if (!schema_fits(&s, said, s.root))
+		fail_msg("%s: %s", path, s.why);
+	assert_false(schema_fits(&s, wrong, s.root));
+	json_decref(s.root);
+}
+
+/* doctor [command] -o json; what it printed (returned, caller decrefs) */
 static json_t *run(const char *command, const char *target,
 		   const struct canned *more, size_t n)
 {
 	char *args[] = { (char *)(uintptr_t)command,
 			 (char *)(uintptr_t)target };
 	struct options o = { .args = args,
-			     .nargs = target ? 2 : 1,
+			     .nargs = !command ? 0
+				      : target ? 2
+					       : 1,
 			     .doctor.shadow = (char *)(uintptr_t)shadow,
 			     .global.pod.image = image,
 			     .global.context = (char *)(uintptr_t)context };
@@ -155,6 +176,7 @@ static json_t *run(const char *command, const char *target,
 	fclose(f);
 	unlink(config);
 	assert_non_null(said);
+	assert_schema(said);
 	return said;
 }
 
@@ -254,6 +276,99 @@ static void rights(void **state)
 		    "services, watch services, get deployments.apps, get "
 		    "statefulsets.apps");
 	assert_line("birdseye", NULL, NULL, 0, "ok may birdseye: all ");
+}
+
+/* A permission that many Roles have is asked for once */
+static size_t nasked;
+static char *asked[200];
+
+static void count_questions(struct fake_conn *c, const char *request)
+{
+	const char *body = strstr(request, "\r\n\r\n");
+
+	if (strstr(request, "/selfsubjectaccessreviews") && body) {
+		assert_true(nasked < ARRAY_SIZE(asked));
+		for (size_t i = 0; i < nasked; i++)
+			if (strcmp(asked[i], body) == 0)
+				fail_msg("asked twice: %s", body);
+		asked[nasked++] = xstrdup(body);
+	}
+	answer(c, request);
+}
+
+static void each_once(void **state)
+{
+	(void)state;
+	answers = count_questions;
+	assert_line(NULL, NULL, NULL, 0, "ok may exchange: all ");
+	answers = NULL;
+	assert_true(nasked > 30);
+	while (nasked)
+		free(asked[--nasked]);
+}
+
+/* Those that a command needs with a flag only */
+static void rights_with_flags(void **state)
+{
+	static const struct canned no_patch[] = {
+		{ "/apis/networking.istio.io ", 200, "{}", "" },
+		{ "/selfsubjectaccessreviews", 201,
+		  "{'status':{'allowed':false}}", "" },
+	};
+	static const struct canned apis[] = {
+		{ "/apis/networking.istio.io ", 403, "{'kind':'Status'}", "" },
+		{ "/apis/gateway.networking.k8s.io ", 200, "{}", "" },
+	};
+	auto_json json_t *said = NULL;
+	auto_free char *text = NULL;
+
+	(void)state;
+	assert_line("exchange", NULL, NULL, 0, "ok may exchange-scale: all ");
+	assert_line("exchange", NULL, NULL, 0,
+		    "ok may exchange-ephemeral: all ");
+	assert_line("exchange", NULL, no_patch, 2,
+		    "warn may exchange-scale: not allowed in namespace ns: ");
+	assert_line("mesh", NULL, no_patch, 2,
+		    "warn may mesh-istio: not allowed in namespace ns: get "
+		    "virtualservices.networking.istio.io, ");
+	assert_line("mesh", NULL, apis, 2, "ok may mesh-istio: all 6 ");
+	assert_line("mesh", NULL, apis, 2, "ok may mesh-gateway: all 6 ");
+	assert_line("connect", NULL, NULL, 0, "ok may connect-ingress: all 2");
+	said = run("mesh", NULL, no_patch, 2);
+	text = json_dumps(said, 0);
+	assert_non_null(strstr(text, "only for --route istio: ask an admin"));
+	assert_null(strstr(text, "mesh-gateway")); /* no such API */
+}
+
+/* Of every published Role there is a line; those of --shadow are elsewhere */
+static void every_role(void **state)
+{
+	static const struct canned apis[] = {
+		{ "/apis/networking.istio.io ", 200, "{}", "" },
+		{ "/apis/gateway.networking.k8s.io ", 200, "{}", "" },
+	};
+	auto_json json_t *said = run(NULL, NULL, apis, 2);
+	auto_free char *text = json_dumps(said, 0);
+	DIR *roles = opendir(RBAC);
+	const struct dirent *one;
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(roles);
+	while ((one = readdir(roles))) {
+		auto_free char *line =
+			xasprintf("\"may %.*s\"",
+				  (int)strcspn(one->d_name, "."), one->d_name);
+
+		if (one->d_name[0] == '.' ||
+		    str_starts(one->d_name, "connect-shadow"))
+			continue;
+		if (!strstr(text, line))
+			fail_msg("no line %s in %s", line, text);
+		n++;
+	}
+	closedir(roles);
+	assert_true(n > 10);
 }
 
 #define DEPLOYMENT                                                             \
@@ -479,6 +594,9 @@ int main(void)
 		cmocka_unit_test(good),
 		cmocka_unit_test(the_cluster),
 		cmocka_unit_test(rights),
+		cmocka_unit_test(each_once),
+		cmocka_unit_test(rights_with_flags),
+		cmocka_unit_test(every_role),
 		cmocka_unit_test(workloads),
 	};
 	int rc;

@@ -82,6 +82,14 @@ static void no_nftables(void)
 	assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog), 0);
 }
 
+/* A machine without the package nftables */
+static void no_nft(void)
+{
+	assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
+	assert_int_equal(
+		mount("/dev/null", "/usr/sbin/nft", "none", MS_BIND, NULL), 0);
+}
+
 /* --- the home ------------------------------------------------------------- */
 
 static void put(const char *path, const char *text)
@@ -212,7 +220,10 @@ static void machines(void **state)
 		{ NAMES, NULL, NULL, "ok names: name server 10.9.8.7:53 and" },
 		{ NAMES, NULL, NULL, "ok home: " },
 		{ NAMES, NULL, NULL, "ok connect: none runs" },
-		{ NAMES, no_nftables, NULL, "fail nftables: " },
+		{ NAMES, no_nftables, NULL,
+		  "fail nftables: open nftables: nft: " },
+		{ NAMES, no_nft, NULL,
+		  "fail nftables: open nftables: the program nft is not on" },
 		{ NAMES, rules_only, NULL,
 		  "warn privileges: may change rules" },
 		{ NAMES, rules_only, NULL, "ok nftables: " },

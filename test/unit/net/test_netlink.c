@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links, addresses, routes and nftables with a real kernel. */
+/* Links, addresses and routes with a real kernel. */
 #include "netns_test.h"
 
 #include "base/mem.h"
 #include "net/netlink.h"
 #include "net/netns.h"
-#include "net/nft.h"
 
 #include <errno.h>
 #include <string.h>
@@ -243,29 +242,6 @@ static void test_hints(void **state)
 	assert_string_equal(err.hint, "");
 }
 
-static void test_nft(void **state)
-{
-	struct kt_error err = { 0 };
-	struct nft *n;
-
-	(void)state;
-	assert_int_equal(nft_new(&n, &err), 0);
-	assert_int_equal(
-		nft_run(n, "add table inet t { flags owner; }", "try", &err),
-		0);
-	/* all or nothing; the reason, and nothing printed */
-	assert_true(nft_run(n, "add chain inet t one\nadd chain inet none two",
-			    "try", &err) < 0);
-	assert_memory_equal(err.msg, "try: nftables: ", 15);
-	assert_non_null(strstr(err.msg, "No such file"));
-	assert_int_equal(netns_test_shell("nft list chain inet t one"), 1);
-	assert_true(nft_run(n, "nonsense", "try", &err) < 0);
-	assert_non_null(strstr(err.msg, "syntax error"));
-	assert_int_equal(netns_test_shell("nft list table inet t"), 0);
-	nft_free(n);
-	assert_int_equal(netns_test_shell("nft list table inet t"), 1);
-}
-
 struct rules_seen {
 	uint32_t main_at, wg_at, mark_at;
 	bool main_all, mark_all;
@@ -331,7 +307,6 @@ int main(void)
 		LINK(test_netns),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_hints),
-		cmocka_unit_test(test_nft),
 	};
 	struct kt_error err = { 0 };
 	int rc;

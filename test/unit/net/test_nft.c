@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules by way of nft(8), with a real kernel; and an nft that is not there, or
+ * is another program. */
+#include "netns_test.h"
+
+#include "base/mem.h"
+#include "net/nft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+#define OWN_TABLE "create table inet t { flags owner; }"
+
+static char dir[] = "/tmp/ktctl-nft-XXXXXX";
+
+static void rules(void **state)
+{
+	struct kt_error err = { 0 };
+	struct nft *n;
+
+	(void)state;
+	assert_int_equal(nft_new(&n, &err), 0);
+	assert_int_equal(
+		nft_run(n, "add table inet t { flags owner; }", "try", &err),
+		0);
+	/* all or nothing; the reason, and nothing printed */
+	assert_true(nft_run(n, "add chain inet t one\nadd chain inet none two",
+			    "try", &err) < 0);
+	assert_memory_equal(err.msg, "try: nftables: ", 15);
+	assert_non_null(strstr(err.msg, "No such file"));
+	assert_int_equal(netns_test_shell("nft list chain inet t one"), 1);
+	assert_true(nft_run(n, "nonsense", "try", &err) < 0);
+	assert_non_null(strstr(err.msg, "syntax error"));
+	assert_int_equal(netns_test_shell("nft list table inet t"), 0);
+	nft_free(n);
+	assert_int_equal(netns_test_shell("nft list table inet t"), 1);
+}
+
+/* --- an nft that is none -------------------------------------------------- */
+
+/* In a child, with @dir for PATH, nft_new() fails so */
+static void assert_none(int rc, const char *msg, const char *hint)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct kt_error err = { 0 };
+		struct nft *n;
+
+		setenv("PATH", dir, 1);
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("/dev/null", "/usr/sbin/nft", "none", MS_BIND, NULL) <
+			    0)
+			_exit(9);
+		if (nft_new(&n, &err) != rc || strcmp(err.msg, msg) != 0 ||
+		    !strstr(err.hint, hint)) {
+			fprintf(stderr, "%d '%s' '%s'\n", err.code, err.msg,
+				err.hint);
+			_exit(1);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void put_program(const char *text)
+{
+	auto_free char *path = xasprintf("%s/nft", dir);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void no_nft(void **state)
+{
+	(void)state;
+	assert_none(-ENOENT,
+		    "open nftables: the program nft is not on this machine",
+		    "install the package nftables");
+	put_program("#!/bin/sh\necho 'nft: no -i in this build' >&2\n");
+	assert_none(-EPIPE, "open nftables: nft: nft: no -i in this build", "");
+	put_program("#!/bin/sh\nexit 3\n");
+	assert_none(-EPIPE, "open nftables: nft: it has ended", "");
+	put_program("#!/bin/sh\necho 'netlink: Error: cache initialization "
+		    "failed: Protocol not supported' >&2\n"
+		    "exec sleep 60\n");
+	assert_none(-EPROTONOSUPPORT,
+		    "open nftables: nft: Protocol not supported", "");
+	put_program("#!/bin/sh\necho 'Operation not permitted (you must be "
+		    "root)\nnetlink: Error: cache initialization failed: "
+		    "Operation not permitted' >&2\n");
+	assert_none(-EPERM, "open nftables: nft: Operation not permitted", "");
+}
+
+static pid_t only_child(void)
+{
+	FILE *f = fopen("/proc/thread-self/children", "r");
+	int pid = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	return pid;
+}
+
+static void killed(void **state)
+{
+	struct kt_error err = { 0 };
+	struct nft *n;
+
+	(void)state;
+	assert_int_equal(nft_new(&n, &err), 0);
+	assert_int_equal(kill(only_child(), SIGKILL), 0);
+	assert_int_equal(nft_run(n, "list tables", "try", &err), -EPIPE);
+	assert_string_equal(err.msg, "try: nft: it has ended");
+	nft_free(n);
+}
+
+/* --- rights --------------------------------------------------------------- */
+
+static int try_table(void)
+{
+	struct kt_error err = { 0 };
+	struct nft *n;
+	int rc = nft_new(&n, &err);
+
+	if (rc == 0)
+		rc = nft_run(n, OWN_TABLE, "try", &err);
+	if (rc < 0)
+		fprintf(stderr, "%s\n", err.msg);
+	return rc == 0 ? 0 : 1;
+}
+
+static void keep_only(uint32_t capability)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+		{ .effective = capability, .permitted = capability }
+	};
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+	    setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    syscall(SYS_capset, &head, data) < 0)
+		_exit(9);
+}
+
+static void another_user(void **state)
+{
+	static const struct {
+		uint32_t capability;
+		int status;
+	} v[] = { { 1U << CAP_NET_ADMIN, 0 }, { 1U << CAP_CHOWN, 1 } };
+
+	(void)state;
+	if (*(bool *)*state)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			keep_only(v[i].capability);
+			_exit(try_table());
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, v[i].status << 8);
+	}
+}
+
+/* This program with a capability of its own (setcap), called by somebody who
+ * has none and says where nft is */
+static void more_than_the_caller(void **state)
+{
+	struct vfs_cap_data data = {
+		.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE,
+		.data[0].permitted = 1U << CAP_NET_ADMIN,
+	};
+	auto_free char *copy = xasprintf("%s/copy", dir);
+	auto_free char *theirs = xasprintf("%s/theirs", dir);
+	auto_free char *text = xasprintf("#!/bin/sh\n: >'%s'\n", theirs);
+	pid_t pid;
+	int status;
+
+	if (*(bool *)*state)
+		skip();
+	assert_int_equal(
+		netns_test_shell("cp /proc/%d/exe %s", (int)getpid(), copy), 0);
+	if (setxattr(copy, "security.capability", &data, sizeof(data), 0) < 0)
+		skip();
+	put_program(text);
+	assert_int_equal(chmod(dir, 0777), 0);
+	pid = fork();
+	if (pid == 0) {
+		setenv("PATH", dir, 1);
+		keep_only(0);
+		execl(copy, copy, "try", (char *)NULL);
+		_exit(8);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(access(theirs, F_OK), -1);
+}
+
+int main(int argc, char **argv)
+{
+	bool mapped = geteuid() != 0;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules),
+		cmocka_unit_test(no_nft),
+		cmocka_unit_test(killed),
+		cmocka_unit_test_prestate(another_user, &mapped),
+		cmocka_unit_test_prestate(more_than_the_caller, &mapped),
+	};
+	int rc;
+
+	(void)argv;
+	if (argc > 1)
+		_exit(try_table());
+	netns_test_enter();
+	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
+		return 1;
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	return netns_test_shell("rm -rf %s", dir) == 0 ? rc : 1;
+}
