@@ -257,14 +257,21 @@ static void run_bulk(int from, int to, size_t total, bool cut)
 		assert_true(rig.resumed > resumed);
 }
 
+static size_t bulk_size(void)
+{
+	const char *mib = getenv("BULK_MIB");
+
+	return (size_t)(mib ? strtol(mib, NULL, 10) : 200) << 20;
+}
+
 static void bulk(bool cut)
 {
 	struct ipport dst;
 	int l = local_listen(&dst), near = rig_pair(&rig, &dst);
 	int far = accept(l, NULL, NULL);
 
-	run_bulk(near, far, 200 << 20, cut);
-	run_bulk(far, near, 200 << 20, cut);
+	run_bulk(near, far, bulk_size(), cut);
+	run_bulk(far, near, bulk_size(), cut);
 	close(near);
 	close(far);
 	close(l);
