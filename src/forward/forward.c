@@ -355,7 +355,7 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 	progress_step(f->app->progress, "Open the tunnel");
 	rc = uplink_connect(f->uplink, err);
 	if (rc == 0 && f->env)
-		rc = ask_env(f->uplink, f->app->loop,
+		rc = ask_env(uplink_tunnel(f->uplink), f->app->loop,
 			     shadow_describe(f->shadow), err);
 	if (rc == 0)
 		rc = faults_start(f->faults, err);

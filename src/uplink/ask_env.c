@@ -37,15 +37,15 @@ int ask_env_refuse(const char *shadow, const char *version,
 		       shadow, *version ? version : "unknown");
 }
 
-int ask_env(struct uplink *u, struct loop *loop, const char *shadow,
+int ask_env(struct tunnel *t, struct loop *loop, const char *shadow,
 	    struct kt_error *err)
 {
-	/* the answer may come as late as the uplink's end */
+	/* the answer may come as late as the tunnel's end */
 	static struct ask_env_answer a;
 	int rc;
 
 	a = (struct ask_env_answer){ 0 };
-	rc = tunnel_info_get(uplink_tunnel(u), ask_env_on_info, &a);
+	rc = tunnel_info_get(t, ask_env_on_info, &a);
 	if (rc == 0)
 		rc = loop_run_until(loop, &a.done, ASK_ENV_LIMIT);
 	if (rc == 0)
