@@ -22,7 +22,9 @@
  * says nothing for PIPE_STREAM_LINGER_NS, is reset.
  *
  * One that was accepted may move to the client's session for bulk; what goes to
- * a laptop stays where it is.
+ * a laptop stays where it is. Closed with a reset, it is reset when what was sent
+ * before is gone: a server's last words come before its reset, as they do in a
+ * kernel's receive queue.
  */
 
 #define OUT_MAX (128 * 1024)
@@ -38,6 +40,8 @@ struct pipe_stream {
 	struct timer timer; /* writable(); later: the linger time */
 	bool blocked;	    /* the user waits for writable() */
 	bool finishing, ended, left;
+	bool accepted;
+	bool resetting; /* when @out is empty */
 };
 
 static void pipe_stream_stream_free(struct pipe_stream *s)
@@ -62,6 +66,8 @@ static ssize_t stream_read(void *user, uint8_t *buf, size_t len)
 	struct pipe_stream *s = user;
 	size_t n = MIN(len, s->out.len);
 
+	if (!n && s->resetting)
+		return -ECONNRESET;
 	if (!n)
 		return s->finishing ? 0 : -EAGAIN;
 	memcpy(buf, buf_data(&s->out), n);
@@ -173,8 +179,11 @@ static void pipe_close_(struct pipe *p, bool reset)
 
 	s->left = true;
 	s->blocked = false; /* the timer is the linger time's from now on */
-	if (tunnel_stream_alive(&s->stream) && !reset) {
-		pipe_finish_(p);
+	s->resetting = reset;
+	if (tunnel_stream_alive(&s->stream) &&
+	    (!reset || (s->accepted && s->out.len))) {
+		if (!reset)
+			pipe_finish_(p);
 		loop_timer_start(s->loop, &s->timer, PIPE_STREAM_LINGER_NS,
 				 on_linger);
 		return;
@@ -228,8 +237,10 @@ struct pipe *pipe_stream_accept(struct loop *loop, struct mux_stream *stream)
 	if (s)
 		rc = tunnel_stream_accept(&s->stream, loop, stream, &stream_ops,
 					  s);
-	if (rc == 0)
+	if (rc == 0) {
+		s->accepted = true;
 		return &s->pipe;
+	}
 	mux_stream_reset(stream, -rc);
 	if (s)
 		pipe_stream_stream_free(s);

@@ -132,6 +132,18 @@ static void passes_resets(void **state)
 	assert_int_equal(get(far, buf, sizeof(buf)), -1);
 	assert_int_equal(errno, ECONNRESET);
 	close(far);
+
+	/* what was said just before is heard, then the reset */
+	for (int i = 0; i < 20; i++) {
+		near = rig_pair(&rig, &dst);
+		far = accept(l, NULL, NULL);
+		assert_int_equal(send(far, "last words", 10, 0), 10);
+		reset(far);
+		assert_int_equal(get(near, buf, sizeof(buf)), 10);
+		assert_int_equal(get(near, buf, sizeof(buf)), -1);
+		assert_int_equal(errno, ECONNRESET);
+		close(near);
+	}
 	close(l);
 }
 
