@@ -25,12 +25,14 @@ enum backend_kind {
 	BACKEND_NONE,	/* nobody: refuse it (502, reset) */
 	BACKEND_ORIGIN, /* the Service's own Pods */
 	BACKEND_CLIENT, /* a laptop */
+	BACKEND_MEMBER, /* of an environment, in the cluster */
+	BACKEND_DOWN,	/* nobody may answer in its place: refuse it (503) */
 };
 
 /** struct backend_ref - one backend; two that are equal are the same one */
 struct backend_ref {
 	enum backend_kind kind;
-	uint64_t id; /* CLIENT: which; never used again for another one */
+	uint64_t id; /* CLIENT, MEMBER: which; never used again for another */
 };
 
 static inline bool backend_same(struct backend_ref a, struct backend_ref b)
@@ -50,8 +52,22 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 #define ROUTER_IDLE_NS (3600 * NS_SEC)
 #define ROUTER_DETECT_NS (3 * NS_SEC)
 
-/** struct router_env - embed it; no operation may be NULL but report()
- *  and mark() */
+/**
+ * struct router_said - what there is to say of a choice besides, "" otherwise
+ */
+struct router_said {
+	/* who answers in the place of a member that is down: the answer says
+	 * so, in the field ROUTER_SERVED_BY */
+	char served_by[ENVMARK_MAX];
+	char text[2 * ENVMARK_MAX + 128]; /* of a refusal, BACKEND_DOWN */
+	/* by which it is the missing member's (wire/rule.h): for whose() */
+	char mark[ENVMARK_MAX + 8];
+};
+
+#define ROUTER_SERVED_BY "kt-served-by"
+
+/** struct router_env - embed it; no operation may be NULL but report(),
+ *  mark() and again() */
 struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
@@ -60,10 +76,16 @@ struct router_env {
 	 * added (X-Forwarded-For), the caller's connection ends with that
 	 * one, and what is no good HTTP goes on as it came */
 	bool transparent;
+	struct router_said said; /* of the last choose(), or again() */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */
 	struct backend_ref (*choose)(struct router_env *env, uint16_t port,
 				     const struct rule_request *req);
+	/** again() - likewise, behind @was, which was not reached: what leads
+	 *  there again ends somewhere. NULL: choose() */
+	struct backend_ref (*again)(struct router_env *env, uint16_t port,
+				    const struct rule_request *req,
+				    struct backend_ref was);
 	/** open() - a new connection there, on behalf of the caller at @from;
 	 *  it is opening still, its handler's opened() or closed() tells.
 	 *  Return: the pipe (taken by the asker), or NULL with errno. */

@@ -75,6 +75,8 @@ struct http1 {
 	bool keep; /* the caller's connection, if the response agrees */
 	unsigned int tries;
 	struct backend_ref ref;
+	char *served_by; /* in another's place; NULL: it has to be nobody else
+			  */
 	struct copies copies; /* while it is not whole */
 	int error;	      /* of the backend's connection */
 	struct note *note;
@@ -102,6 +104,7 @@ static void http1_free(void *part)
 	pipe_end_reset(&c->caller);
 	ups_fini(&c->ups);
 	note_dropped(&c->note);
+	free(c->served_by);
 	buf_fini(&c->out);
 	buf_fini(&c->head);
 	loop_defer_free(c->rc->env->loop, c);
@@ -262,6 +265,11 @@ static void http1_route(struct http1 *c)
 		bad_gateway(c, "nobody serves this request");
 		return;
 	}
+	if (c->ref.kind == BACKEND_DOWN) {
+		http1_answer(c, 503, "Service Unavailable",
+			     c->rc->env->said.text);
+		return;
+	}
 	c->tries++;
 	c->error = ups_use(&c->ups, c->ref, !c->idempotent || !c->body.done);
 	if (c->error)
@@ -285,13 +293,16 @@ static void http1_mark(struct http1 *c, struct rule_request *req,
 				     slice_make(text, (size_t)n) };
 }
 
-/* whose is @req now? */
-static bool http1_choose(struct http1 *c, const struct rule_request *req)
+/* whose is @req now? @was: who was not reached, or NULL */
+static bool http1_choose(struct http1 *c, const struct rule_request *req,
+			 const struct backend_ref *was)
 {
 	struct router_env *env = c->rc->env;
 	bool copies = !c->tries && !c->connect && !c->upgrade;
 
-	c->ref = env->choose(env, c->rc->port, req);
+	c->ref = router_choose(env, c->rc->port, req, was);
+	free(c->served_by);
+	c->served_by = router_served_by(env);
 	if (copies)
 		copies_begin(&c->copies, c->rc, c->ref, req);
 	note_request(&c->note, c->rc, EVENT_HTTP1, req, c->ref);
@@ -341,7 +352,8 @@ static void http1_on_again(struct timer *t)
 	}
 	http1_head_request(&scratch, scratch_field, &req);
 	/* the same one would refuse again */
-	if (http1_choose(c, &req) && backend_same(was, c->ref) && c->error)
+	if (http1_choose(c, &req, c->error ? &was : NULL) &&
+	    backend_same(was, c->ref) && c->error)
 		bad_gateway(c, "no connection to the backend");
 	else
 		http1_route(c);
@@ -400,7 +412,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 		return;
 	}
 	c->state = EXCHANGE;
-	http1_choose(c, &req);
+	http1_choose(c, &req, NULL);
 	pipe_end_take(&c->caller, len);
 	http1_route(c);
 }
@@ -559,12 +571,18 @@ static void push(struct http1 *c)
 /* --- response to the caller ----------------------------------------------- */
 
 /* it may go another way, or the same way again */
-static bool may_go_again(const struct http1 *c)
+static bool may_go_again(struct http1 *c)
 {
 	const struct up *up = c->ups.used;
 	bool bare = c->body.kind == HTTP1_NO_BODY;
 
-	if (up->end.in.len || c->heard || c->tries >= TRIES)
+	if (up->end.in.len || c->heard)
+		return false;
+	if (!up->opened && c->ref.kind == BACKEND_MEMBER && c->rc->env->again) {
+		c->tries--; /* others answer in its place, in turn */
+		return true;
+	}
+	if (c->tries >= TRIES)
 		return false;
 	if (!up->opened || (up->reused && !c->head_sent))
 		return true; /* nothing of it was sent */
@@ -689,6 +707,30 @@ static void http1_change(struct http1 *c, unsigned int status)
 	http1_tunnel(c);
 }
 
+/* the answer says who gives it in another's place; the length of its head */
+static size_t http1_say_served_by(struct http1 *c, size_t len)
+{
+	struct pipe_end *up = &c->ups.used->end;
+	auto_free char *by = steal_ptr(&c->served_by);
+	struct buf head;
+
+	buf_init(&head, HTTP1_MAX_HEAD);
+	if (buf_put(&head, buf_data(&up->in), len - 2) == 0 &&
+	    buf_printf(&head, ROUTER_SERVED_BY ": %s\r\n\r\n", by) == 0) {
+		pipe_end_take(up, len);
+		if (pipe_end_put_back(up, buf_data(&head), head.len) < 0)
+			head.len = 0; /* memory: the connection is broken */
+		len = head.len;
+	} /* else the head is as large as may be: it goes as it is */
+	buf_fini(&head);
+	return len;
+}
+
+static bool http1_is_last_head(const struct http1_head *h)
+{
+	return h->status >= 200 || h->status == 101;
+}
+
 static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	if (c->connect && h->status / 100 == 2)
@@ -723,6 +765,13 @@ static bool read_head(struct http1 *c)
 		n = -EBADMSG;
 	else if (up->end.in.len)
 		n = parse_answer(&scratch, &up->end);
+	if (n > 0 && c->served_by && http1_is_last_head(&scratch)) {
+		size_t len = http1_say_served_by(c, (size_t)n);
+
+		n = len ? http1_parse_response(&scratch, buf_data(&up->end.in),
+					       len)
+			: -ENOMEM;
+	}
 	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
 		no_answer(c);
 	else if (n == -EAGAIN)

@@ -127,16 +127,22 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 	return 0;
 }
 
+int http2_head_put_own(struct http2_head *h, const char *name,
+		       const char *value)
+{
+	const struct hpack_field f = { (const uint8_t *)name,
+				       (const uint8_t *)value, strlen(name),
+				       strlen(value), false };
+
+	return http2_head_put(h, &f);
+}
+
 int http2_head_mark(struct http2_head *h, const char *env)
 {
 	char text[sizeof(ENVMARK_MEMBER) + ENVMARK_MAX];
-	struct hpack_field f = { (const uint8_t *)ENVMARK_FIELD,
-				 (const uint8_t *)text, strlen(ENVMARK_FIELD),
-				 0, false };
 
-	f.nvalue =
-		(size_t)snprintf(text, sizeof(text), ENVMARK_MEMBER "=%s", env);
-	return http2_head_put(h, &f);
+	snprintf(text, sizeof(text), ENVMARK_MEMBER "=%s", env);
+	return http2_head_put_own(h, ENVMARK_FIELD, text);
 }
 
 const struct hpack_field *http2_head_fields(const struct http2_head *h,

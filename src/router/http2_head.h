@@ -43,8 +43,11 @@ KT_CHECK int http2_head_add(struct http2_head *h, const struct hpack_field *f);
  *  the head is as large as may be */
 KT_CHECK int http2_head_forwarded(struct http2_head *h,
 				  const struct ipport *from);
-/** http2_head_mark() - append the mark of @env, also where the head is as large
- *  as may be */
+/** http2_head_put_own() - append a field of ours, of up to 256 bytes, also
+ *  where the head is as large as may be; two at most */
+KT_CHECK int http2_head_put_own(struct http2_head *h, const char *name,
+				const char *value);
+/** http2_head_mark() - likewise, the mark of @env */
 KT_CHECK int http2_head_mark(struct http2_head *h, const char *env);
 /** http2_head_fields() - all of them, valid until the next call; borrows from
  *  @h; @n: how many */

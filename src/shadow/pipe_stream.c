@@ -22,9 +22,9 @@
  * says nothing for PIPE_STREAM_LINGER_NS, is reset.
  *
  * One that was accepted may move to the client's session for bulk; what goes to
- * a laptop stays where it is. Closed with a reset, it is reset when what was sent
- * before is gone: a server's last words come before its reset, as they do in a
- * kernel's receive queue.
+ * a laptop stays where it is. Closed with a reset, it is reset when what was
+ * sent before is gone: a server's last words come before its reset, as they do
+ * in a kernel's receive queue.
  */
 
 #define OUT_MAX (128 * 1024)

@@ -47,7 +47,7 @@ static bool envtable_is_host(struct slice s)
 		return false;
 	if (slice_is(s, ENVTABLE_LOCAL) || envtable_is_name(s))
 		return true;
-	if (!s.n || s.n >= sizeof(text))
+	if (!s.n || s.n >= sizeof(text) || memchr(s.p, 0, s.n))
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
@@ -397,8 +397,8 @@ const char *envtable_source(const struct envtable *t, struct slice label,
 	for (; i; i = t->label[i - 1].next) {
 		const struct envtable_label *l = &t->label[i - 1];
 
-		if (strncmp(l->label, label.p, label.n) != 0 ||
-		    (l->label[label.n] && l->label[label.n] != '.') ||
+		if (strcspn(l->label, ".") != label.n ||
+		    memcmp(l->label, label.p, label.n) != 0 ||
 		    !envtable_alive(l->expires, now) || (own && !l->own))
 			continue;
 		if (l->own && !own) {

@@ -19,6 +19,7 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 
 	(void)port;
 	r->chosen++;
+	env->said = (struct router_said){ 0 };
 	if (req && envmark_of(req, name) && strcmp(name, "dev.a") == 0)
 		ref = (struct backend_ref){ BACKEND_CLIENT, 1 };
 	else if (req && envmark_of(req, name) && strcmp(name, "dev.b") == 0)
@@ -38,8 +39,28 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 			};
 		else if (slice_is(v, "none"))
 			ref.kind = BACKEND_NONE;
+		else if (slice_is(v, "m"))
+			ref = (struct backend_ref){ BACKEND_MEMBER, 7 };
 	}
 	return ref;
+}
+
+static struct backend_ref rig_again(struct router_env *env, uint16_t port,
+				    const struct rule_request *req,
+				    struct backend_ref was)
+{
+	struct rig *r = container_of(env, struct rig, env);
+	struct backend_ref ref = choose(env, port, req);
+
+	if (was.kind != BACKEND_MEMBER)
+		return ref;
+	if (r->strict)
+		snprintf(env->said.text, sizeof(env->said.text), "m is down");
+	else
+		snprintf(env->said.served_by, sizeof(env->said.served_by),
+			 "trunk");
+	return (struct backend_ref){ r->strict ? BACKEND_DOWN : BACKEND_ORIGIN,
+				     0 };
 }
 
 static bool rig_mark(struct router_env *env, const struct ipport *from,
@@ -129,10 +150,12 @@ static struct pipe *do_open(struct router_env *env, uint16_t port,
 	*o = (struct rig_open){
 		.ref = ref, .fd = -1, .error = r->refuse, .rig = r
 	};
+	if (ref.kind == BACKEND_MEMBER)
+		o->error = r->refuse_member;
 	o->pipe = pipe_fd_opening(env->loop, cancel, o);
-	if (ref.id > 2 && r->hold_copies)
+	if (ref.kind == BACKEND_CLIENT && ref.id > 2 && r->hold_copies)
 		return o->pipe;
-	if (ref.id > 2)
+	if (ref.kind == BACKEND_CLIENT && ref.id > 2)
 		o->error = r->refuse_copies;
 	loop_timer_start(env->loop, &o->timer, 0, on_timer);
 	return o->pipe;
@@ -167,6 +190,7 @@ static struct ipport rig_prepare(struct rig *r)
 				      .choose = choose,
 				      .open = do_open,
 				      .serves = serves,
+				      .again = rig_again,
 				      .mark = rig_mark };
 	r->env.copier = copier_new(&r->env, &rig_copier, r);
 	return from;

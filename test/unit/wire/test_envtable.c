@@ -85,6 +85,8 @@ static void knows_whose_pods_they_are(void **state)
 	assert_null(source(t, "kt-env"));
 	assert_null(source(t, "kt-env-aa"));
 	assert_null(source(t, ""));
+	assert_null(envtable_source(t, slice_make("kt-env-a\0x", 10), 500));
+	assert_null(envtable_source(t, slice_make("", 1), 500));
 	envtable_free(t);
 	t = table("");
 	assert_false(envtable_has_sources(t));
@@ -138,6 +140,21 @@ static void malformed_lines_go_alone(void **state)
 		assert_int_equal(envtable_count(t), 2);
 		envtable_free(t);
 	}
+}
+
+static void nul_ends_nothing(void **state)
+{
+	static const char text[] = "member a web ::1\0 0 -\n"
+				   "member b web h.\0 0 -\n"
+				   "member c\0 web h. 0 -\nenv d s\0 0 -";
+	struct envtable *t = envtable_new(slice_make(text, sizeof(text) - 1),
+					  "web", on_drop, NULL);
+
+	(void)state;
+	assert_non_null(t);
+	assert_int_equal(envtable_count(t), 0);
+	assert_false(envtable_has_sources(t));
+	envtable_free(t);
 }
 
 static void newer_versions_are_read(void **state)
@@ -210,6 +227,7 @@ int main(void)
 		cmocka_unit_test(finds_members_of_its_service),
 		cmocka_unit_test(knows_whose_pods_they_are),
 		cmocka_unit_test(malformed_lines_go_alone),
+		cmocka_unit_test(nul_ends_nothing),
 		cmocka_unit_test(newer_versions_are_read),
 		cmocka_unit_test(large_tables_end),
 		cmocka_unit_test(lines_are_written_as_they_are_read),
