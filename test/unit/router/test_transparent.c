@@ -11,6 +11,11 @@
 
 #define MARK "baggage: kt-env=dev.x\r\n"
 #define GET "GET / HTTP/1.1\r\nHost: web\r\n"
+#define TWO_LENGTHS                                                            \
+	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"                  \
+	"Transfer-Encoding: chunked\r\n\r\n"
+#define TWO_ANSWERS                                                            \
+	"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n"
 #define OK2 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 static struct rig r;
@@ -136,8 +141,7 @@ static void what_is_no_good_http_passes(void **state)
 	static const char *const bad[] = {
 		"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
-		"Transfer-Encoding: chunked\r\n\r\n",
+		TWO_LENGTHS,
 	};
 
 	(void)state;
@@ -160,8 +164,7 @@ static void an_answer_that_is_none_passes(void **state)
 	static const char *const bad[] = {
 		"+OK ready\r\n",
 		"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
-		"Content-Length: 4\r\n\r\n",
+		TWO_ANSWERS,
 	};
 
 	(void)state;
