@@ -29,6 +29,7 @@ const char *const config_items[] = {
 	"connect.dns-mode",
 	"connect.share-shadow",
 	"connect.shadow",
+	"connect.env",
 	"connect.cluster-domain",
 	"connect.skip-cleanup",
 	"connect.include-domains",

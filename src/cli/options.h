@@ -63,6 +63,7 @@ struct connect_options {
 	struct ipaddr ingress_ip; /* family 0: not given */
 	struct ipaddr proxy_addr;
 	char *shadow; /* NAME, pod/NAME, deployment/NAME; or NULL */
+	char *env;    /* whose mark requests get; or NULL */
 	struct strv include_domains; /* lower case, no leading dot */
 	struct fault_list faults;
 	int dns_cache_ttl; /* seconds; 0: no cache */

@@ -158,6 +158,9 @@ static const struct option connect_options[] = {
 	  "use this Pod, or a Pod of deployment/NAME, that an administrator "
 	  "made; nothing is made, and nothing else asked of the cluster",
 	  CONNECT(shadow) },
+	{ "env", 0, VALUE_STRING, "", "NAME",
+	  "HTTP requests to the cluster are marked as this environment's",
+	  CONNECT(env), .is_name = true },
 	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
 	  "DNS suffix of the cluster", CONNECT(cluster_domain),
 	  .not_empty = true },

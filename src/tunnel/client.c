@@ -14,6 +14,7 @@ struct tunnel {
 	void *user;
 	struct link *link;	     /* NULL: no session */
 	struct scheduler *scheduler; /* of the link; NULL: none */
+	const char *env;	     /* NULL: none */
 	bool freed;
 };
 
@@ -137,6 +138,16 @@ size_t tunnel_streams(const struct tunnel *t)
 {
 	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link))
 					    : 0;
+}
+
+void tunnel_set_env(struct tunnel *t, const char *name)
+{
+	t->env = name;
+}
+
+const char *tunnel_env(const struct tunnel *t)
+{
+	return t->env;
 }
 
 struct loop *tunnel_loop(const struct tunnel *t)

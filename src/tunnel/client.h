@@ -59,6 +59,10 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 /** tunnel_free() - say goodbye (CLOSE), close everything; no event follows,
  *  but every open stream's callback gets -ECANCELED */
 void tunnel_free(struct tunnel *t);
+/** tunnel_set_env() - HTTP requests on TCP streams that are dialled from now on
+ *  get the mark of the environment @name (borrowed; NULL: none), where they
+ *  have none. A shadow that is not able_env does nothing for it. */
+void tunnel_set_env(struct tunnel *t, const char *name);
 /** tunnel_attach() - use @c (taken; may be opening still) from now on */
 void tunnel_attach(struct tunnel *t, struct carrier *c);
 enum tunnel_state tunnel_state(const struct tunnel *t);
@@ -131,6 +135,7 @@ struct tunnel_info {
 	char service_host[64]; /* KUBERNETES_SERVICE_HOST, or "" */
 	unsigned int ndots;
 	int64_t accepted; /* TCP callers of its ports so far; -1: not told */
+	bool able_env;	  /* it knows tunnel_set_env() */
 	struct strv pod_ips;
 	struct strv prefixes; /* of its interfaces, "10.244.0.0/24" */
 	struct strv routes;   /* "10.244.0.0/16" */
