@@ -47,6 +47,11 @@
  * other end is not the one we talked to: the session dies. So does an
  * acknowledgement beyond next, which this carrier has not been given yet.
  *
+ * How long a session lives without a carrier is agreed upon in the same two
+ * frames: who opens it wishes for a time, who accepts it says what it grants,
+ * and both keep to that. An end that is too old to say so keeps it for its
+ * detached_ns, and so does the other then.
+ *
  * Liveness: silence is counted in ticks of the session's own timer, not in
  * wall-clock time, so that a stopped process does not take its own pause for
  * the peer's. After ping_ns of silence a PING goes out, after dead_ns the
@@ -86,6 +91,7 @@ struct session {
 	int64_t tick_ns;
 	int64_t silence; /* since the last byte of this carrier */
 	int64_t down;	 /* since it was UP */
+	int64_t keep;	 /* how long that may be */
 	bool pinged;
 	int64_t answer, answer_rtt; /* of the last PONG of this carrier */
 
@@ -254,12 +260,15 @@ struct session *session_new(struct loop *loop, const struct session_config *cfg,
 	s->user = user;
 	s->role = role;
 	s->opener = !id;
+	s->keep = cfg->detached_ns;
 	if (id)
 		memcpy(s->id, id, FRAME_ID_LEN);
 	else if (getrandom(s->id, FRAME_ID_LEN, 0) != FRAME_ID_LEN)
 		abort();
 	s->tick_ns = MIN(cfg->ping_ns, cfg->hello_ns);
 	s->tick_ns = MIN(s->tick_ns, cfg->detached_ns);
+	if (cfg->keep_ns)
+		s->tick_ns = MIN(s->tick_ns, cfg->keep_ns);
 	s->tick_ns = MAX(MIN(s->tick_ns / 2, NS_SEC), NS_MS);
 	replay_init(&s->replay);
 	inflight_init(&s->inflight, cfg->inflight_max);
@@ -635,6 +644,27 @@ static void go_up(struct session *s)
 	s->ops->up(s->user, resumed);
 }
 
+/* Who opens wishes for @said, or says nothing: what it gets */
+static int64_t session_grant(const struct session *s, uint32_t said)
+{
+	if (!said || !s->cfg.keep_ns)
+		return s->cfg.detached_ns;
+	return MIN(said * NS_MS, s->cfg.keep_ns);
+}
+
+/* The other end of ours grants @said, or is too old for it */
+static int64_t session_granted(const struct session *s, uint32_t said)
+{
+	if (!s->cfg.keep_ns)
+		return s->cfg.detached_ns;
+	return MIN(said ? said * NS_MS : s->cfg.detached_ns, s->cfg.keep_ns);
+}
+
+static uint32_t session_ms(int64_t ns)
+{
+	return (uint32_t)MIN(ns / NS_MS, (int64_t)UINT32_MAX);
+}
+
 /* the other end picked one version out of the range of our HELLO */
 static bool picked_ours(const struct frame_hello *h)
 {
@@ -671,6 +701,7 @@ static int take_hello_ack(struct session *s, const struct frame_event *ev)
 	rc = resume_from(s, ev->hdr.ack);
 	if (rc < 0)
 		return rc;
+	s->keep = session_granted(s, h.keep_ms);
 	go_up(s);
 	return 0;
 }
@@ -771,6 +802,7 @@ void session_attach(struct session *s, struct carrier *c)
 		.role = (uint8_t)s->role,
 		.flags = s->established ? FRAME_FLAG_RESUME : 0,
 		.window = (uint32_t)s->cfg.replay_max,
+		.keep_ms = session_ms(s->cfg.keep_ns),
 	};
 
 	if (s->state == SESSION_DEAD) {
@@ -811,6 +843,9 @@ int session_adopt(struct session *s, struct carrier *c,
 	take_carrier(s, c);
 	if (resume_from(s, ack) < 0)
 		return kt_fail(err, EPROTO, "nothing to resume from there");
+	s->keep = session_grant(s, hello->keep_ms);
+	if (hello->keep_ms)
+		answer.keep_ms = session_ms(s->keep);
 	memcpy(answer.id, s->id, FRAME_ID_LEN);
 	if (frame_put_hello(&s->ctl, header(s, FRAME_HELLO_ACK), &answer) < 0) {
 		session_broken(s, -ENOMEM, "out of memory");
@@ -853,9 +888,9 @@ static void tick_down(struct session *s)
 	struct kt_error err = { 0 };
 
 	s->down += s->tick_ns;
-	if (s->established && s->down >= s->cfg.detached_ns) {
+	if (s->established && s->down >= s->keep) {
 		kt_fail(&err, ETIMEDOUT, "no connection for %lld s",
-			(long long)(s->cfg.detached_ns / NS_SEC));
+			(long long)(s->keep / NS_SEC));
 		die(s, &err);
 	} else if (s->state == SESSION_HELLO && s->silence >= s->cfg.hello_ns) {
 		kt_fail(&err, ETIMEDOUT, "no answer of the shadow for %lld s",
