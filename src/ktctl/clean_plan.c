@@ -24,8 +24,9 @@ static bool is_role(const json_t *obj, const char *role)
 static bool has_expired(const struct clean_input *in, const json_t *obj)
 {
 	const char *owner = object_annotation(obj, KT_ANNOTATION_OWNER);
+	int64_t age = in->age ? MAX(in->age, object_kept(obj)) : 0;
 
-	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= in->age ||
+	return object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= age ||
 	       (owner && in->dead && in->dead(in->user, owner));
 }
 

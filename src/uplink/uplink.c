@@ -350,6 +350,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		session.who = clientline_who(u->who, command, shadow_user(),
 					     shadow_machine(machine));
 	session_config_limit(&session, cfg->buffers);
+	session.keep_ns = cfg->keep_ns;
 	session.total = cfg->history ? &cfg->history->bytes : NULL;
 	u->cfg = *cfg;
 	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),

@@ -44,6 +44,7 @@ struct uplink_config {
 	struct shadow_pod *shadow;
 	int64_t open_timeout_ns; /* --portForwardTimeout */
 	size_t buffers;		 /* --bufferLimit, bytes; 0: the default */
+	int64_t keep_ns;	 /* --keep; 0: what an older shadow does */
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
