@@ -55,7 +55,8 @@
  * Liveness: silence is counted in ticks of the session's own timer, not in
  * wall-clock time, so that a stopped process does not take its own pause for
  * the peer's. After ping_ns of silence a PING goes out, after dead_ns the
- * carrier is given up, whatever the kernel believes of it.
+ * carrier is given up, whatever the kernel believes of it; SUSPECT_NS after
+ * the owner has reason to doubt it.
  *
  * The acknowledgement travels in every frame; a frame of its own is sent for
  * it after ACK_BYTES, or ack_ns after the first byte not acknowledged.
@@ -67,6 +68,7 @@
 #define SEND_MAX (128 * 1024) /* payload of one DATA frame */
 #define ACK_BYTES (512 * 1024)
 #define CTL_MAX (16 * 1024)
+#define SUSPECT_NS (2 * NS_SEC)
 #define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 #define IOV_MAX_ 16
 #define BUFFERS_MAX ((size_t)128 << 20)
@@ -129,8 +131,8 @@ const char *session_state_name(enum session_state state)
 struct session_config session_config_default(void)
 {
 	return (struct session_config){
-		.ping_ns = 2 * NS_SEC,
-		.dead_ns = 6 * NS_SEC,
+		.ping_ns = 1500 * NS_MS,
+		.dead_ns = 3500 * NS_MS,
 		.hello_ns = 10 * NS_SEC,
 		.detached_ns = 120 * NS_SEC,
 		.ack_ns = 4 * NS_MS,
@@ -269,7 +271,7 @@ struct session *session_new(struct loop *loop, const struct session_config *cfg,
 	s->tick_ns = MIN(s->tick_ns, cfg->detached_ns);
 	if (cfg->keep_ns)
 		s->tick_ns = MIN(s->tick_ns, cfg->keep_ns);
-	s->tick_ns = MAX(MIN(s->tick_ns / 2, NS_SEC), NS_MS);
+	s->tick_ns = MAX(MIN(s->tick_ns / 3, NS_SEC), NS_MS);
 	replay_init(&s->replay);
 	inflight_init(&s->inflight, cfg->inflight_max);
 	buf_init(&s->ctl, CTL_MAX);
@@ -881,6 +883,15 @@ void session_probe(struct session *s)
 	    frame_put_time(&s->ctl, header(s, FRAME_PING),
 			   (uint64_t)clock_ns()) == 0)
 		session_kick(s);
+}
+
+void session_suspect(struct session *s)
+{
+	if (s->state != SESSION_UP)
+		return;
+	s->silence = MAX(s->silence, s->cfg.dead_ns - SUSPECT_NS);
+	s->pinged = true;
+	session_probe(s);
 }
 
 static void tick_down(struct session *s)

@@ -122,6 +122,10 @@ KT_CHECK int session_adopt(struct session *s, struct carrier *c,
  *  session_stats.answer_ns */
 void session_probe(struct session *s);
 
+/** session_suspect() - the network has changed, or this machine has slept: the
+ *  carrier is given up when no byte comes soon */
+void session_suspect(struct session *s);
+
 /** session_kick() - there is something to produce; sent after this batch */
 void session_kick(struct session *s);
 /** session_reserve() - in produce(): contiguous room of @min..*@got bytes */

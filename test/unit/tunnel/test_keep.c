@@ -112,9 +112,11 @@ static void run_for(int64_t ns)
 		loop_once(loop, MIN(end - clock_ns(), NS_SEC));
 }
 
+static struct carrier *carriers[2]; /* the last ones: ours, the other's */
+
 static void join(long *budget)
 {
-	struct carrier *c[2];
+	struct carrier **c = carriers;
 
 	memcarrier_pair(loop, budget, 1, c);
 	acceptor_take(acceptor, c[1]);
@@ -243,6 +245,96 @@ static void each_loss_has_the_whole_time(void **state)
 	finish();
 }
 
+/* --- noticing ------------------------------------------------------------- */
+
+/* as a network does that loses every packet: it takes them */
+static ssize_t hole_send(struct carrier *c, const struct iovec *iov, int n)
+{
+	ssize_t all = 0;
+
+	(void)c;
+	for (int i = 0; i < n; i++)
+		all += (ssize_t)iov[i].iov_len;
+	return all;
+}
+
+static void open_hole(bool there, bool back)
+{
+	static struct carrier_ops hole[2];
+
+	for (int i = 0; i < 2; i++) {
+		hole[i] = *carriers[i]->ops;
+		hole[i].send = hole_send;
+	}
+	if (there)
+		carriers[0]->ops = &hole[0];
+	if (back)
+		carriers[1]->ops = &hole[1];
+}
+
+/* ns until @flag is false */
+static int64_t lost_after(const bool *flag)
+{
+	int64_t start = clock_ns();
+
+	while (*flag && clock_ns() - start < MINUTE)
+		loop_once(loop, 100 * NS_MS);
+	return clock_ns() - start;
+}
+
+static void come_up(void)
+{
+	static long never;
+
+	loop = loop_new();
+	acceptor = acceptor_new(loop, &far_cfg, &acceptor_ops, NULL);
+	near = (struct end){ .total = 0 };
+	far = (struct end){ .total = 0 };
+	near.s = session_new(loop, &near_cfg, NULL, FRAME_ROLE_CLIENT, &ops,
+			     &near);
+	never = -1;
+	join(&never);
+	assert_true(near.up && far.up);
+}
+
+static void a_black_hole_is_noticed_in_four_seconds(void **state)
+{
+	(void)state;
+	/* at any moment between two ticks, one way or both */
+	for (int i = 0; i < 12; i++) {
+		come_up();
+		run_for(3 * NS_SEC + i * 123 * NS_MS);
+		open_hole(i % 3 != 1, i % 3 != 2);
+		assert_true(lost_after(&near.up) <= 4 * NS_SEC);
+		finish();
+	}
+}
+
+static void the_idle_and_answered_are_not_lost(void **state)
+{
+	(void)state;
+	come_up();
+	run_for(10 * MINUTE);
+	assert_true(near.up && far.up);
+	finish();
+}
+
+/* the network has changed: what works goes on, what does not is soon known */
+static void the_suspected_answers_or_is_lost(void **state)
+{
+	(void)state;
+	come_up();
+	session_suspect(near.s);
+	run_for(MINUTE);
+	assert_true(near.up && far.up);
+	open_hole(true, true);
+	run_for(50 * NS_MS); /* what was under way arrives */
+	session_suspect(near.s);
+	assert_true(lost_after(&near.up) <= 2500 * NS_MS);
+	session_suspect(near.s); /* of a session without a carrier: nothing */
+	finish();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -251,6 +343,9 @@ int main(void)
 		T(older_ends_go_on_as_before),
 		T(a_long_cut_stalls_and_loses_nothing),
 		T(each_loss_has_the_whole_time),
+		T(a_black_hole_is_noticed_in_four_seconds),
+		T(the_idle_and_answered_are_not_lost),
+		T(the_suspected_answers_or_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
