@@ -15,8 +15,9 @@
  * (tunnel/inbound.h), which is up when its rules are in force. Opens a
  * port-forward into the shadow's Pod, hands it to the tunnel, and opens the
  * next one when it dies, in the form that works (carrier/carriers.h). A lost
- * carrier is tried again with a growing pause (0.1 to 3 s); when the API server
- * says that the Pod is not there any more, or tries keep failing, uplink_wait()
+ * carrier is tried again with a growing pause (uplink/retry.h), and at once
+ * when the network has changed (local/netwatch.h); when the API server says
+ * that the Pod is not there any more, or tries keep failing, uplink_wait()
  * returns so that the command can look after the Pod with uplink_heal().
  *
  *   CONNECTING -> UP -> LOST (tries go on) -> UP
