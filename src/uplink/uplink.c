@@ -38,6 +38,7 @@ struct uplink {
 	bool refused;	/* by the API server, in every form */
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
+	bool healing;		  /* another shadow is being made */
 	bool ending;		  /* the shadow says so */
 	bool retired;		  /* another does its work */
 	bool over;		  /* and there is none left */
@@ -89,7 +90,7 @@ static void uplink_on_network(void *user)
 		tunnel_suspect(u->tunnel);
 	} else if (u->up) {
 		inbound_suspect(u->inbound);
-	} else if (u->was_up && !u->fatal &&
+	} else if (u->was_up && !u->fatal && !u->healing &&
 		   (loop_timer_active(&u->retry) ||
 		    clock_ns() - u->tried >= FRESH_TRY)) {
 		log_debug("the network has changed: trying at once");
@@ -579,7 +580,9 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 			    shadow_is_given(u->cfg.shadow) ? "looking for"
 							   : "making");
 		loop_timer_stop(&u->retry);
+		u->healing = true;
 		rc = shadow_ensure(u->cfg.shadow, &e);
+		u->healing = false;
 		u->failures = 0;
 		if (rc == 0)
 			open_carrier(u);
