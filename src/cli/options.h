@@ -66,6 +66,7 @@ struct connect_options {
 	char *env;    /* whose mark requests get; or NULL */
 	struct strv include_domains; /* lower case, no leading dot */
 	struct fault_list faults;
+	int64_t keep;	   /* ns: how long a lost session is kept */
 	int dns_cache_ttl; /* seconds; 0: no cache */
 	uint16_t proxy_port;
 	uint16_t dns_port;
@@ -117,6 +118,7 @@ struct preview_options {
 
 struct forward_options {
 	struct prefixes address; /* none: the loopback addresses */
+	int64_t keep;		 /* as connect's */
 	struct fault_list faults;
 };
 

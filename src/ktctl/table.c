@@ -141,6 +141,15 @@ const struct option global_option_table[] = {
 			S(faults), .no_config = true, .repeats = true          \
 	}
 
+/* of every command whose connections outlive the network; @S: likewise */
+#define KEEP_ROW(S)                                                            \
+	{                                                                      \
+		"keep", 0, VALUE_DURATION, "10m", "TIME",                      \
+			"how long open connections wait when the network, "    \
+			"the API server or this machine is away",              \
+			S(keep), .min = 1, .max = 86400                        \
+	}
+
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
 
 static const struct option connect_options[] = {
@@ -198,6 +207,7 @@ static const struct option connect_options[] = {
 	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
 	  "more domain suffixes that the cluster's DNS resolves",
 	  CONNECT(include_domains) },
+	KEEP_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
 	SESSION_ROWS,
 	{ 0 },
@@ -309,6 +319,7 @@ static const struct option forward_options[] = {
 	  "addresses of this machine to listen on; without it 127.0.0.1 and "
 	  "::1",
 	  FORWARD(address) },
+	KEEP_ROW(FORWARD),
 	FAULT_ROW(FORWARD),
 	SESSION_ROWS,
 	{ 0 },

@@ -134,6 +134,13 @@ void tunnel_probe(struct tunnel *t)
 		session_probe(link_session(t->link));
 }
 
+void tunnel_suspect(struct tunnel *t)
+{
+	if (t->link)
+		session_suspect(link_session(t->link));
+	scheduler_suspect(t->scheduler);
+}
+
 size_t tunnel_streams(const struct tunnel *t)
 {
 	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link))

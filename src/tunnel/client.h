@@ -72,6 +72,8 @@ void tunnel_stats(const struct tunnel *t, struct session_stats *st);
 void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st);
 /** tunnel_probe() - see session_probe(); the answer is in tunnel_stats() */
 void tunnel_probe(struct tunnel *t);
+/** tunnel_suspect() - see session_suspect() */
+void tunnel_suspect(struct tunnel *t);
 size_t tunnel_streams(const struct tunnel *t);
 
 /* --- TCP ------------------------------------------------------------------ */

@@ -466,6 +466,13 @@ void inbound_probe(struct inbound *in)
 		session_probe(link_session(in->link));
 }
 
+void inbound_suspect(struct inbound *in)
+{
+	if (in->link)
+		session_suspect(link_session(in->link));
+	scheduler_suspect(in->scheduler);
+}
+
 size_t inbound_callers(const struct inbound *in)
 {
 	struct mux *m = in->link ? link_mux(in->link) : NULL;

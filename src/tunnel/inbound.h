@@ -140,6 +140,8 @@ void inbound_free(struct inbound *in);
 void inbound_stats(const struct inbound *in, struct session_stats *st);
 /** inbound_probe() - see session_probe(); the answer is in inbound_stats() */
 void inbound_probe(struct inbound *in);
+/** inbound_suspect() - see session_suspect() */
+void inbound_suspect(struct inbound *in);
 /** inbound_callers() - connections of callers that are open now */
 size_t inbound_callers(const struct inbound *in);
 

@@ -51,6 +51,7 @@ struct shadow_config {
 	const struct home *home; /* what it remembers; NULL: nothing */
 	const char *given;   /* --shadow: somebody else's, only used; or NULL */
 	const char *command; /* whose it is, for birdseye; or NULL */
+	int64_t keep_ns;     /* its user may be away for so long; 0: not said */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
 	/** progress() - what is waited for; may be NULL */

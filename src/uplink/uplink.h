@@ -15,8 +15,9 @@
  * (tunnel/inbound.h), which is up when its rules are in force. Opens a
  * port-forward into the shadow's Pod, hands it to the tunnel, and opens the
  * next one when it dies, in the form that works (carrier/carriers.h). A lost
- * carrier is tried again with a growing pause (0.1 to 3 s); when the API server
- * says that the Pod is not there any more, or tries keep failing, uplink_wait()
+ * carrier is tried again with a growing pause (uplink/retry.h), and at once
+ * when the network has changed (local/netwatch.h); when the API server says
+ * that the Pod is not there any more, or tries keep failing, uplink_wait()
  * returns so that the command can look after the Pod with uplink_heal().
  *
  *   CONNECTING -> UP -> LOST (tries go on) -> UP
@@ -44,6 +45,7 @@ struct uplink_config {
 	struct shadow_pod *shadow;
 	int64_t open_timeout_ns; /* --portForwardTimeout */
 	size_t buffers;		 /* --bufferLimit, bytes; 0: the default */
+	int64_t keep_ns;	 /* --keep; 0: what an older shadow does */
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
