@@ -134,8 +134,8 @@ static json_t *pod_of(const struct place *p)
 
 static void inject_disconnect(struct place *p)
 {
-	uplink_free(p->uplink);
-	p->uplink = NULL;
+	loop_timer_stop(&p->tick);
+	uplink_close(steal_ptr(&p->uplink));
 	shadow_free(p->shadow);
 	p->shadow = NULL;
 	p->up = false;
@@ -143,7 +143,6 @@ static void inject_disconnect(struct place *p)
 
 static void place_free(struct place *p)
 {
-	loop_timer_stop(&p->tick);
 	inject_disconnect(p);
 	service_ports_fini(&p->ports);
 	free(p->rules);

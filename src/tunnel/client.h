@@ -59,6 +59,8 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 /** tunnel_free() - say goodbye (CLOSE), close everything; no event follows,
  *  but every open stream's callback gets -ECANCELED */
 void tunnel_free(struct tunnel *t);
+/** tunnel_leave() - likewise, with session_leave() */
+void tunnel_leave(struct tunnel *t, struct farewell *f);
 /** tunnel_attach() - use @c (taken; may be opening still) from now on */
 void tunnel_attach(struct tunnel *t, struct carrier *c);
 enum tunnel_state tunnel_state(const struct tunnel *t);
