@@ -674,13 +674,13 @@ static int connect_run(struct connect *c, struct kt_error *err)
 static void connect_do_undo(struct connect *c)
 {
 	struct kt_error err = { 0 };
+	struct farewell farewell;
 
 	signals_clean_up(c->app->signals);
 	dnscheck_stop(&c->dns);
 	names_free(c->names);
 	faults_stop(c->faults);
-	uplink_free(c->uplink);
-	c->uplink = NULL;
+	uplink_leave(steal_ptr(&c->uplink), &farewell);
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
 	if (c->ready)
@@ -688,6 +688,7 @@ static void connect_do_undo(struct connect *c)
 	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(c->shadow),
 			 err.msg);
+	farewell_wait(&farewell, c->app->loop, FAREWELL_NS);
 	shadow_free(c->shadow);
 	control_serve(c->app->control, NULL, NULL);
 	faults_free(c->faults);

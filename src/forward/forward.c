@@ -557,6 +557,7 @@ static int forward_run(struct forward *f, struct kt_error *err)
 static void forward_undo(struct forward *f)
 {
 	struct kt_error err = { 0 };
+	struct farewell farewell;
 
 	signals_clean_up(f->app->signals);
 	f->serving = false;
@@ -565,13 +566,13 @@ static void forward_undo(struct forward *f)
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_fini(&f->target[i]);
 	faults_stop(f->faults);
-	uplink_free(f->uplink);
-	f->uplink = NULL;
+	uplink_leave(steal_ptr(&f->uplink), &farewell);
 	if (f->ready)
 		faults_say_hits(f->faults);
 	if (f->shadow && shadow_remove(f->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(f->shadow),
 			 err.msg);
+	farewell_wait(&farewell, f->app->loop, FAREWELL_NS);
 	shadow_free(f->shadow);
 	control_serve(f->app->control, NULL, NULL);
 	faults_free(f->faults);

@@ -402,8 +402,7 @@ void job_disconnect(struct job *job)
 {
 	keep_stop(job); /* it wakes the uplink */
 	handover_disconnect(job);
-	uplink_free(job->uplink);
-	job->uplink = NULL;
+	uplink_close(steal_ptr(&job->uplink));
 }
 
 void job_remove_shadow(struct job *job)

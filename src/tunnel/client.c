@@ -66,14 +66,23 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 
 void tunnel_free(struct tunnel *t)
 {
+	struct farewell f;
+
+	tunnel_leave(t, &f);
+	farewell_drop(&f);
+}
+
+void tunnel_leave(struct tunnel *t, struct farewell *f)
+{
 	struct link *l;
 
+	*f = (struct farewell){ 0 };
 	if (!t || t->freed)
 		return;
 	t->freed = true;
 	l = steal_ptr(&t->link);
 	if (l)
-		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
+		session_leave(link_session(l), FRAME_CODE_BYE, "ktctl ends", f);
 	link_free(l);
 	scheduler_free(steal_ptr(&t->scheduler));
 	loop_defer_free(t->loop, t);

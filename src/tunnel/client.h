@@ -59,6 +59,8 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 /** tunnel_free() - say goodbye (CLOSE), close everything; no event follows,
  *  but every open stream's callback gets -ECANCELED */
 void tunnel_free(struct tunnel *t);
+/** tunnel_leave() - likewise, with session_leave() */
+void tunnel_leave(struct tunnel *t, struct farewell *f);
 /** tunnel_set_env() - HTTP requests on TCP streams that are dialled from now on
  *  get the mark of the environment @name (borrowed; NULL: none), where they
  *  have none. A shadow that is not able_env does nothing for it. */

@@ -434,14 +434,23 @@ void inbound_attach(struct inbound *in, struct carrier *c)
 
 void inbound_free(struct inbound *in)
 {
+	struct farewell f;
+
+	inbound_leave(in, &f);
+	farewell_drop(&f);
+}
+
+void inbound_leave(struct inbound *in, struct farewell *f)
+{
 	struct link *l;
 
+	*f = (struct farewell){ 0 };
 	if (!in || in->freed)
 		return;
 	in->freed = true;
 	l = steal_ptr(&in->link);
 	if (l)
-		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
+		session_leave(link_session(l), FRAME_CODE_BYE, "ktctl ends", f);
 	link_free(l);
 	scheduler_free(steal_ptr(&in->scheduler));
 	inbound_calls_fini(&in->calls);

@@ -136,6 +136,8 @@ void inbound_attach(struct inbound *in, struct carrier *c);
 /** inbound_free() - say goodbye: the rules are gone at once, the callers'
  *  connections are reset. No event follows. */
 void inbound_free(struct inbound *in);
+/** inbound_leave() - likewise, with session_leave() */
+void inbound_leave(struct inbound *in, struct farewell *f);
 /** inbound_stats() - of the present session; zeroes when there is none */
 void inbound_stats(const struct inbound *in, struct session_stats *st);
 /** inbound_probe() - see session_probe(); the answer is in inbound_stats() */

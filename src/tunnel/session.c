@@ -121,6 +121,7 @@ static const char *const state_names[] = { "detached", "hello", "up", "dead" };
 static_assert(ARRAY_SIZE(state_names) == SESSION_NSTATES_, "one name each");
 
 static int send_some(struct session *s);
+static int session_gather(struct session *s, struct buf *rest);
 static void tick_fn(struct timer *t);
 
 const char *session_state_name(enum session_state state)
@@ -301,14 +302,10 @@ static struct frame_hdr header(const struct session *s, enum frame_type type)
 
 void session_close(struct session *s, uint16_t code, const char *text)
 {
-	bool up = s->state == SESSION_UP;
+	struct farewell f;
 
-	s->state = SESSION_DEAD;
-	loop_timer_stop(&s->tick);
-	if (up &&
-	    frame_put_text(&s->ctl, header(s, FRAME_CLOSE), code, text) == 0)
-		(void)send_some(s);
-	detach(s);
+	session_leave(s, code, text, &f);
+	farewell_drop(&f);
 }
 
 /* --- sending -------------------------------------------------------------- */
@@ -465,6 +462,41 @@ static int send_some(struct session *s)
 		sent_ctl(s, left);
 	s->blocked = (size_t)rc < want;
 	return !s->blocked;
+}
+
+/* What send_some() would send next, as far as it was begun; 0 or -errno */
+static int session_gather(struct session *s, struct buf *rest)
+{
+	size_t want = s->ctl.len;
+	struct iovec iov[IOV_MAX_];
+	int n = 0, rc = 0;
+
+	buf_init(rest, SEND_MAX + s->ctl.max + FRAME_HEADER_LEN);
+	if (s->cur.active && s->cur.begun) {
+		want += s->cur.header_left + s->cur.left;
+		n = add_cur(s, iov, IOV_MAX_ - 1);
+	}
+	n += add_ctl(s, iov + n);
+	for (int i = 0; rc == 0 && i < n; i++)
+		rc = buf_put(rest, iov[i].iov_base, iov[i].iov_len);
+	return rc == 0 && rest->len < want ? -EMSGSIZE : rc;
+}
+
+void session_leave(struct session *s, uint16_t code, const char *text,
+		   struct farewell *f)
+{
+	bool up = s->state == SESSION_UP;
+	struct buf rest = { 0 };
+
+	*f = (struct farewell){ 0 };
+	s->state = SESSION_DEAD;
+	loop_timer_stop(&s->tick);
+	if (up &&
+	    frame_put_text(&s->ctl, header(s, FRAME_CLOSE), code, text) == 0 &&
+	    send_some(s) >= 0 && session_gather(s, &rest) == 0)
+		farewell_start(f, steal_ptr(&s->carrier), &rest);
+	buf_fini(&rest);
+	detach(s);
 }
 
 static void pump_more(struct timer *t);

@@ -5,6 +5,7 @@
 #include "base/carrier.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "tunnel/farewell.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>
@@ -107,6 +108,11 @@ void session_free(struct session *s);
 /** session_close() - tell the peer that it is over (CLOSE), as well as can be,
  *  and be DEAD; no callback follows */
 void session_close(struct session *s, uint16_t code, const char *text);
+/** session_leave() - likewise, but what was said is sent to its end, and heard:
+ *  the carrier is given to *@f (farewell_wait() or farewell_drop() is due), or
+ *  none when the session is not up */
+void session_leave(struct session *s, uint16_t code, const char *text,
+		   struct farewell *f);
 
 /** session_attach() - run over @c (taken) from now on; the present carrier, if
  *  any, is closed. @c may still be opening. */

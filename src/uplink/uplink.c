@@ -397,19 +397,37 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 	return u;
 }
 
-void uplink_free(struct uplink *u)
+void uplink_leave(struct uplink *u, struct farewell *f)
 {
+	*f = (struct farewell){ 0 };
 	if (!u)
 		return;
 	loop_timer_stop(&u->retry);
 	loop_timer_stop(&u->rest);
 	netwatch_free(u->net);
 	if (u->tunnel)
-		tunnel_free(u->tunnel);
+		tunnel_leave(u->tunnel, f);
 	if (u->inbound)
-		inbound_free(u->inbound);
+		inbound_leave(u->inbound, f);
 	carriers_fini(&u->carriers);
 	loop_defer_free(u->cfg.loop, u);
+}
+
+void uplink_free(struct uplink *u)
+{
+	struct farewell f;
+
+	uplink_leave(u, &f);
+	farewell_drop(&f);
+}
+
+void uplink_close(struct uplink *u)
+{
+	struct loop *loop = u ? u->cfg.loop : NULL;
+	struct farewell f;
+
+	uplink_leave(u, &f);
+	farewell_wait(&f, loop, FAREWELL_NS);
 }
 
 static int fatal(const struct uplink *u, struct kt_error *err)

@@ -73,6 +73,11 @@ struct uplink_config {
 struct uplink *uplink_new(const struct uplink_config *cfg);
 /** uplink_free() - end the tunnel; its streams are closed */
 void uplink_free(struct uplink *u);
+/** uplink_leave() - likewise, and farewell_wait() is due, before the kube is
+ *  freed: else the shadow may not hear it, and count on us for minutes */
+void uplink_leave(struct uplink *u, struct farewell *f);
+/** uplink_close() - both at once. Not from inside a handler. */
+void uplink_close(struct uplink *u);
 
 /** uplink_connect() - open the tunnel and wait until it is up */
 KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
