@@ -34,8 +34,7 @@ static bool netpolicy_expression(const json_t *e, const json_t *labels)
 	return str_eq(op, "DoesNotExist") && !value;
 }
 
-/* An empty selector is for all Pods */
-static bool netpolicy_matches(const json_t *selector, const json_t *labels)
+bool netpolicy_matches(const json_t *selector, const json_t *labels)
 {
 	json_t *want = json_object_get(selector, "matchLabels");
 	const json_t *list = json_object_get(selector, "matchExpressions"), *e;

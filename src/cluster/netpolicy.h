@@ -14,6 +14,9 @@
  * has other ones. Pure.
  */
 
+/** netpolicy_matches() - @selector (matchLabels, matchExpressions; an empty one
+ *  is for all Pods) is for Pods with these labels */
+bool netpolicy_matches(const json_t *selector, const json_t *labels);
 /** netpolicy_selects() - @policy is for what comes to Pods with these labels */
 bool netpolicy_selects(const json_t *policy, const json_t *labels);
 /**

@@ -29,7 +29,8 @@
 #define KT_ANNOTATION_MACHINE "kt-machine" /* ours: host name of the user's */
 #define KT_ANNOTATION_COMMAND "kt-command" /* ours: connect, forward */
 #define KT_ANNOTATION_SINCE "kt-since"	   /* ours: Unix seconds */
-#define KT_ANNOTATION_COPY "kt-copy"	   /* ours, of a record: per cent */
+#define KT_ANNOTATION_KEEP "kt-keep" /* ours: seconds, see object_kept() */
+#define KT_ANNOTATION_COPY "kt-copy" /* ours, of a record: per cent */
 #define KT_ROLE_CONNECT "shadow-connect"
 #define KT_ROLE_EXCHANGE "shadow-exchange"
 #define KT_ROLE_MESH "shadow-mesh"
@@ -53,7 +54,7 @@ struct shadow_spec {
 	const char *target; /* kt-target */
 	const char *config; /* kt-config */
 	const char *user;   /* kt-user */
-	int64_t now;	    /* first heartbeat: kube_cluster_time() */
+	int64_t now;	    /* first heartbeat: kube_cluster_time(); 0: none */
 
 	const char *image;
 	bool always_pull; /* --forceUpdate */
@@ -79,6 +80,8 @@ struct shadow_spec {
 	 * that only declares what has the same name there */
 	const json_t *ports;
 	bool low_ports; /* some are below 1024: needs Kubernetes 1.22 */
+	/* the ConfigMap at KT_ENV_TABLE_FOLDER, if there is one */
+	const char *env_table;
 };
 
 /** objects_arch() - what Kubernetes calls the architecture that we are built
@@ -115,5 +118,10 @@ bool object_is_ending(const json_t *obj);
 /** object_age() - seconds since the Unix time in the annotation @key; -1: there
  *  is none */
 int64_t object_age(const json_t *obj, const char *key, int64_t now);
+
+#define OBJECT_KEPT_MAX (24 * 3600)
+/** object_kept() - how many seconds its user may be away, a heartbeat missing,
+ *  and come back; 0: it is not said */
+int64_t object_kept(const json_t *obj);
 
 #endif

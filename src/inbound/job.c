@@ -110,8 +110,9 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 		.ns = job->ns,
 		.pod = &job->global->pod,
 		.use_local_time = job->global->use_local_time,
-		.face = &job->face,
-		.share = share,
+		.face = job->given ? NULL : &job->face,
+		.share = share && !job->given,
+		.given = job->given,
 		.owner = owner_token(job->owner),
 		.base = job->original,
 		.home = job->app->home,
@@ -127,7 +128,8 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 	job->face.serve = job->serve;
 	job->face.ports = job->containers;
 	job->face.low_ports = service_ports_low(&job->ports);
-	progress_step(job->app->progress, "Start the %s Pod in namespace %s",
+	progress_step(job->app->progress, "%s the %s Pod in namespace %s",
+		      job->given ? "Find" : "Start",
 		      share ? "router" : "shadow", job->ns);
 	job->shared = share;
 	job->shadow = shadow_new(&cfg);
@@ -400,8 +402,7 @@ void job_disconnect(struct job *job)
 {
 	keep_stop(job); /* it wakes the uplink */
 	handover_disconnect(job);
-	uplink_free(job->uplink);
-	job->uplink = NULL;
+	uplink_close(steal_ptr(&job->uplink));
 }
 
 void job_remove_shadow(struct job *job)
@@ -479,6 +480,15 @@ static int job_end(const struct job *job, int rc, bool up,
 	return rc;
 }
 
+static void job_undo(struct job *job, const struct job_plan *plan, int rc)
+{
+	if (rc != -EINTR)
+		progress_fail(job->app->progress);
+	signals_give_back(job->app->signals);
+	job->leaving = true;
+	plan->undo(job);
+}
+
 int job_run(struct job *job, const struct job_plan *plan)
 {
 	static const struct control_source source = { job_probe, job_report,
@@ -486,7 +496,7 @@ int job_run(struct job *job, const struct job_plan *plan)
 	struct app *app = job->app;
 	struct kt_error err = { 0 };
 	int steps = 0, rc = 0;
-	bool up;
+	bool up, stays;
 
 	control_serve(app->control, plan->source ? plan->source : &source, job);
 
@@ -500,15 +510,15 @@ int job_run(struct job *job, const struct job_plan *plan)
 		plan->ready(job);
 		app_ready(app);
 	}
-	if (rc == 0)
+	if (rc == 0 && plan->serve)
 		rc = plan->serve(job, &err);
-	if (rc != -EINTR)
-		progress_fail(app->progress);
-	signals_give_back(app->signals);
-	job->leaving = true;
-	plan->undo(job);
+	else if (rc == 0 && !up)
+		rc = kt_fail(&err, EINTR, "interrupted");
+	stays = rc == 0 && !plan->serve;
+	if (!stays)
+		job_undo(job, plan, rc);
 	control_serve(app->control, NULL, NULL);
-	rc = job_end(job, rc, up, &err, plan->role);
+	rc = stays ? EXIT_OK : job_end(job, rc, up, &err, plan->role);
 	job_close(job);
 	return rc;
 }

@@ -387,6 +387,8 @@ static json_t *keep_pod_labels(const struct job *job)
 	if (job->face.target)
 		json_object_set_new(want, KT_LABEL_TARGET,
 				    json_string(job->face.target));
+	if (job->face.standing)
+		return want; /* as its Deployment makes it */
 	if (!job->global || !job->global->pod.deployment)
 		json_object_set_new(want, KT_LABEL_CONTROL,
 				    json_string(KT_LABEL_CONTROL_VALUE));
@@ -446,7 +448,7 @@ static int keep_pod(struct job *job, struct kt_error *err)
 	auto_free char *path = kube_path("v1", "pods", job->ns, name, NULL);
 	auto_json json_t *pod = NULL;
 
-	if (!*name)
+	if (!*name || job->given) /* somebody else's */
 		return 0;
 	if (keep_pod_look(job, path, &pod) > 0)
 		keep_pod_right(job, path, pod);

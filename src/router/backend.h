@@ -4,6 +4,7 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
+#include "wire/envmark.h"
 #include "wire/rule.h"
 
 #include <stdint.h>
@@ -24,12 +25,14 @@ enum backend_kind {
 	BACKEND_NONE,	/* nobody: refuse it (502, reset) */
 	BACKEND_ORIGIN, /* the Service's own Pods */
 	BACKEND_CLIENT, /* a laptop */
+	BACKEND_MEMBER, /* of an environment, in the cluster */
+	BACKEND_DOWN,	/* nobody may answer in its place: refuse it (503) */
 };
 
 /** struct backend_ref - one backend; two that are equal are the same one */
 struct backend_ref {
 	enum backend_kind kind;
-	uint64_t id; /* CLIENT: which; never used again for another one */
+	uint64_t id; /* CLIENT, MEMBER: which; never used again for another */
 };
 
 static inline bool backend_same(struct backend_ref a, struct backend_ref b)
@@ -49,15 +52,40 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 #define ROUTER_IDLE_NS (3600 * NS_SEC)
 #define ROUTER_DETECT_NS (3 * NS_SEC)
 
-/** struct router_env - embed it; no operation may be NULL but report() */
+/**
+ * struct router_said - what there is to say of a choice besides, "" otherwise
+ */
+struct router_said {
+	/* who answers in the place of a member that is down: the answer says
+	 * so, in the field ROUTER_SERVED_BY */
+	char served_by[ENVMARK_MAX];
+	char text[2 * ENVMARK_MAX + 128]; /* of a refusal, BACKEND_DOWN */
+	/* by which it is the missing member's (wire/rule.h): for whose() */
+	char mark[ENVMARK_MAX + 8];
+};
+
+#define ROUTER_SERVED_BY "kt-served-by"
+
+/** struct router_env - embed it; no operation may be NULL but report(),
+ *  mark() and again() */
 struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
 	struct copier *copier; /* NULL: nothing is copied (copy.h) */
+	/* it stands in one connection to one backend, unseen: who calls is not
+	 * added (X-Forwarded-For), the caller's connection ends with that
+	 * one, and what is no good HTTP goes on as it came */
+	bool transparent;
+	struct router_said said; /* of the last choose(), or again() */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */
 	struct backend_ref (*choose)(struct router_env *env, uint16_t port,
 				     const struct rule_request *req);
+	/** again() - likewise, behind @was, which was not reached: what leads
+	 *  there again ends somewhere. NULL: choose() */
+	struct backend_ref (*again)(struct router_env *env, uint16_t port,
+				    const struct rule_request *req,
+				    struct backend_ref was);
 	/** open() - a new connection there, on behalf of the caller at @from;
 	 *  it is opening still, its handler's opened() or closed() tells.
 	 *  Return: the pipe (taken by the asker), or NULL with errno. */
@@ -76,7 +104,22 @@ struct router_env {
 	void (*whose)(struct router_env *env, uint16_t port,
 		      struct backend_ref ref, const struct rule_request *req,
 		      struct event *ev);
+	/** mark() - the environment that @req of the caller at @from belongs
+	 *  to, though it has no mark: it gets one before choose() sees it.
+	 *  False: none. NULL: nobody adds marks */
+	bool (*mark)(struct router_env *env, const struct ipport *from,
+		     const struct rule_request *req, char name[ENVMARK_MAX]);
 };
+
+/** router_mark() - the mark that @req has to get; false: none */
+static inline bool router_mark(struct router_env *env,
+			       const struct ipport *from,
+			       const struct rule_request *req,
+			       char name[ENVMARK_MAX])
+{
+	return env->mark && envmark_is_missing(req) &&
+	       env->mark(env, from, req, name);
+}
 
 static inline int64_t router_patience(const struct router_env *env, int64_t ns)
 {

@@ -2,6 +2,7 @@
 #include "router/http1_head.h"
 
 #include "router/copy.h"
+#include "wire/envmark.h"
 
 #include <string.h>
 #include <strings.h>
@@ -105,14 +106,14 @@ int http1_head_copied(struct buf *out, const struct http1_head *h,
 }
 
 int http1_head_forward(struct buf *out, const struct http1_head *h,
-		       const char *end, const char *ip)
+		       const char *end, const char *ip, const char *env)
 {
 	bool h2c = http1_has_token(h, "upgrade", "h2c");
 	const char *done = h->method.p; /* the bytes before it are out */
 	const struct http1_field *xff = NULL;
 	int rc = 0;
 
-	for (size_t i = 0; i < h->nfields; i++)
+	for (size_t i = 0; i < h->nfields && *ip; i++)
 		if (slice_is_nocase(h->fields[i].name, "x-forwarded-for"))
 			xff = &h->fields[i];
 	for (size_t i = 0; i < h->nfields && rc == 0; i++) {
@@ -133,7 +134,10 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 	}
 	if (rc == 0)
 		rc = http1_head_put(out, done, end - 2);
-	if (rc == 0 && !xff)
+	if (rc == 0 && !xff && *ip)
 		rc = buf_printf(out, "X-Forwarded-For: %s\r\n", ip);
+	if (rc == 0 && *env)
+		rc = buf_printf(
+			out, ENVMARK_FIELD ": " ENVMARK_MEMBER "=%s\r\n", env);
 	return rc ? rc : buf_put(out, "\r\n", 2);
 }

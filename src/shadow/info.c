@@ -6,6 +6,7 @@
 #include "base/ipaddr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "shadow/envs.h"
 #include "shadow/reply.h"
 #include "shadow/serve.h"
 #include "shadow/shadow.h"
@@ -18,7 +19,7 @@
 #include <net/if.h>
 #include <string.h>
 
-#define INFO_MAX (256 * 1024)
+#define INFO_MAX (512 * 1024)
 #define FILE_MAX (1024 * 1024)
 
 /* a full buffer cuts the list short; what fits is still right */
@@ -154,6 +155,13 @@ static void put_ranges(struct buf *b, const char *key, const char *env)
 		put(b, "%s=%s\n", key, list.v[i]);
 }
 
+static void info_put_member(void *user, const char *env)
+{
+	struct buf *b = user;
+
+	put(b, "env_member=%s\n", env);
+}
+
 void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 {
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
@@ -169,12 +177,15 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	if (port)
 		put(&b, "service_port=%s\n", port);
 	put(&b, "accepted=%" PRIu64 "\n", serve_accepted(sv));
+	put(&b, "able=env\n");
 	put_ranges(&b, "service_range", getenv(KT_ENV_SERVICE_RANGES));
 	put_ranges(&b, "pod_range", getenv(KT_ENV_POD_RANGES));
 	put_names(&b, &sh->resolv);
 	put_addresses(&b);
 	put_routes(&b, "/proc/net/route", put_route4);
 	put_routes(&b, "/proc/net/ipv6_route", put_route6);
+	if (sh->envs)
+		envs_each(sh->envs, info_put_member, &b);
 	reply_send(sh->loop, s, "text/plain", buf_data(&b), b.len);
 	buf_fini(&b);
 }

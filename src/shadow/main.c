@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
+#include "shadow/envs.h"
 #include "shadow/info.h"
 #include "shadow/server.h"
 #include "tunnel/inbound.h"
@@ -29,12 +30,17 @@ static const char usage[] =
 	"                     0: none)\n"
 	"  --idle-exit SEC    exit when no client came back for so long\n"
 	"                     (SHADOW_IDLE_EXIT, 600; 0: never)\n"
-	"  --keep SEC         keep a lost client's session so long\n"
-	"                     (SHADOW_KEEP, 120)\n"
+	"  --keep SEC         keep a lost client's session as long as it asks\n"
+	"                     for, at most so long (SHADOW_KEEP, 86400); one\n"
+	"                     that does not say: 120 s at most\n"
 	"  --serve ITEM,...   ports served in the place of a Service's Pods:\n"
 	"                     PORT[/udp][!][=ORIGIN:PORT][~PROTO]\n"
 	"                     (SHADOW_SERVE); \"!\": of another program here,\n"
 	"                     whose callers are led away (needs NET_ADMIN)\n"
+	"  --env-table FILE   members of environments in the cluster, one a\n"
+	"                     line; read again when it changes\n"
+	"  --env-service SERVICE.NAMESPACE\n"
+	"                     the Service whose members these are\n"
 	"  --exempt ADDR,...  callers that are not led away\n"
 	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
@@ -57,7 +63,7 @@ static const char usage[] =
 struct shadow_options {
 	long listen, health, idle, keep, drain, wait, ready, buffers;
 	struct ipport nameserver;
-	const char *resolv_conf, *serve, *exempt;
+	const char *resolv_conf, *serve, *exempt, *env_table, *env_service;
 	bool debug, once;
 };
 
@@ -174,6 +180,12 @@ static int one_option(struct shadow_options *o, int c)
 	case 'e':
 		o->exempt = optarg;
 		return 0;
+	case 't':
+		o->env_table = optarg;
+		return 0;
+	case 'S':
+		o->env_service = optarg;
+		return envs_service_good(optarg) ? 0 : -EINVAL;
 	case 'o':
 		o->once = true;
 		return 0;
@@ -207,6 +219,8 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 		{ "ready-clients", required_argument, NULL, 'R' },
 		{ "serve", required_argument, NULL, 's' },
 		{ "exempt", required_argument, NULL, 'e' },
+		{ "env-table", required_argument, NULL, 't' },
+		{ "env-service", required_argument, NULL, 'S' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
@@ -219,7 +233,7 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		rc = one_option(o, c);
-	if (rc == 0 && optind < argc)
+	if (rc == 0 && (optind < argc || !o->env_table != !o->env_service))
 		rc = -EINVAL;
 	if (rc < 0)
 		print_line(stderr, "shadow: see shadow --help");
@@ -236,6 +250,8 @@ static struct server_config config_of(const struct shadow_options *o)
 		.health = { ipaddr_v6(any), (uint16_t)o->health },
 		.nameserver = o->nameserver,
 		.resolv_conf = o->resolv_conf,
+		.env_table = o->env_table,
+		.env_service = o->env_service,
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
 		.ready_clients = (size_t)o->ready,
@@ -306,7 +322,7 @@ int main(int argc, char **argv)
 {
 	struct shadow_options o = { .listen = 18022,
 				    .idle = 600,
-				    .keep = 120,
+				    .keep = 86400,
 				    .drain = 8,
 				    .wait = SHADOW_ENDING_S,
 				    .resolv_conf = "/etc/resolv.conf" };

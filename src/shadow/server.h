@@ -14,12 +14,15 @@ struct server_config {
 	struct ipport nameserver; /* port 0: those of resolv.conf */
 	const char *resolv_conf;
 	struct servespec serve;
-	struct exempt exempt; /* see serve_new() */
-	bool once;	      /* exit when a laptop came and all have left */
+	const char *env_table;	 /* see envs.h; NULL: none */
+	const char *env_service; /* likewise */
+	struct exempt exempt;	 /* see serve_new() */
+	bool once;		 /* exit when a laptop came and all have left */
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */
 	int64_t idle_ns;
-	int64_t keep_ns; /* keep a client's session that long without it */
+	int64_t keep_ns; /* the most that a client's session is kept without
+			    it; who does not say how long: two minutes */
 	/* in the place of another shadow: not ready before so many clients have
 	 * rules, or ten seconds are over */
 	size_t ready_clients;

@@ -7,6 +7,7 @@
 #include "birdseye/rows.h"
 #include "birdseye/view.h"
 #include "kube/rest.h"
+#include "cli/yaml.h"
 #include "kube/yamltree.h"
 
 #include <string.h>
@@ -303,6 +304,41 @@ static void meshed_and_asked(void **state)
 		"yes:connected:0:shadow] [mesh/auto header:version=bob bob "
 		"no:away:7:shadow] [mesh/auto path:/cid cid "
 		"no:absent:0:shadow]");
+	fixture_fini(&f);
+}
+
+#define MEMBER(name, notes)                                                    \
+	"{" META("web-kt-mesh-" name, KT ", 'kt-env': 'dev." name "'",         \
+		 "'kt-user': '" name "', 'kt-config': 'service=web', "         \
+		 "'kt-match': 'env:dev." name                                  \
+		 "', " notes) ", 'spec': {"                                    \
+			      "'selector': {'kt-role': 'shadow-mesh', "        \
+			      "'kt-target': 'n" name "'}}}"
+
+/* One in the cluster needs nobody who is connected */
+static void members_of_environments(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	look(&f,
+	     "[" TAKEN("web", "router", "R") "," MEMBER("ann", "'kt-env-member'"
+							       ": 'image i:1', "
+							       "'kt-expires': "
+							       "'0'") "," MEMBER(
+		     "bob",
+		     "'kt-env-member': 'service other', "
+		     "'kt-expires': '1'") "," MEMBER("cid",
+						     "'kt-env-member': "
+						     "'local', " FRESH) "]",
+	     "[" POD("web-kt-router", "router", "R", FRESH, OURS) "]", "[]",
+	     CLIENTS(CLIENT("-1", "'env:dev.cid'")));
+	assert_string_equal(told(f.rows),
+			    "web meshed [env/image env:dev.ann ann "
+			    "yes:living:0:environment] [env/service "
+			    "env:dev.bob bob no:ended:0:environment] "
+			    "[env/local env:dev.cid cid "
+			    "yes:connected:0:shadow]");
 	fixture_fini(&f);
 }
 
@@ -645,7 +681,7 @@ static void yaml_is_the_same(void **state)
 
 	(void)state;
 	buf_init(&b, 65536);
-	assert_int_equal(view_yaml(&b, v), 0);
+	assert_int_equal(yaml_write(&b, v), 0);
 	got = yaml_parse((char *)buf_data(&b), b.len, "view", &err);
 	if (!got || !json_equal(got, v))
 		fail_msg("%s: %.*s", err.msg, (int)b.len, (char *)buf_data(&b));
@@ -664,6 +700,7 @@ int main(void)
 		cmocka_unit_test(previewing),
 		cmocka_unit_test(deployments),
 		cmocka_unit_test(meshed_and_asked),
+		cmocka_unit_test(members_of_environments),
 		cmocka_unit_test(copied_and_asked),
 		cmocka_unit_test(exchanged_and_asked),
 		cmocka_unit_test(killed),
