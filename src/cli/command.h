@@ -48,6 +48,7 @@ enum value_type {
 	VALUE_EXPECT,	/* char *, NULL when empty; control/expect.h */
 	VALUE_DURATION, /* int64_t, ns; "90", "1m30s", "8h", "2d", "500ms";
 			   min..max of the row in seconds */
+	VALUE_IMAGE_OF, /* char *, NULL when empty; "[CONTAINER=]IMAGE" */
 	VALUE_ENV_FROM, /* struct strv; "configmap/NAME", "secret/NAME" */
 	VALUE_NTYPES_
 };

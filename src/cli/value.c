@@ -122,6 +122,29 @@ static int value_set_image(void *field, const struct option *opt,
 	return set_string(field, opt, text, err);
 }
 
+/* The container has a DNS label as its name */
+static bool value_is_image_of(const char *text)
+{
+	const char *eq = strchr(text, '=');
+	auto_free char *container =
+		eq ? xstrndup(text, (size_t)(eq - text)) : NULL;
+
+	return eq ? *container && form_is_namespace(container) &&
+			       form_is_image(eq + 1)
+		  : form_is_image(text);
+}
+
+static int value_set_image_of(void *field, const struct option *opt,
+			      const char *text, struct kt_error *err)
+{
+	if (*text && !value_is_image_of(text))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is no image: "
+			       "[CONTAINER=][REGISTRY/]REPOSITORY[:TAG]",
+			       text);
+	return set_string(field, opt, text, err);
+}
+
 static int value_set_mark(void *field, const struct option *opt,
 			  const char *text, struct kt_error *err)
 {
@@ -693,6 +716,7 @@ static const struct {
 			   sizeof(struct fault_list) },
 	[VALUE_EXPECT] = { value_set_expect, fini_string, sizeof(char *) },
 	[VALUE_DURATION] = { value_set_duration, NULL, sizeof(int64_t) },
+	[VALUE_IMAGE_OF] = { value_set_image_of, fini_string, sizeof(char *) },
 	[VALUE_ENV_FROM] = { value_set_env_from, fini_strings,
 			     sizeof(struct strv) },
 };

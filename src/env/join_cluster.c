@@ -67,6 +67,8 @@ static int cluster_switch(struct job *job, struct kt_error *err)
 {
 	int rc;
 
+	if (mesh_of(job)->declared)
+		return 0;
 	progress_step(job->app->progress, "Switch Service %s", job->name);
 	rc = job_take(job, err);
 	keep_stop(job); /* nobody will be there to keep it */

@@ -141,6 +141,15 @@ const struct option global_option_table[] = {
 			S(faults), .no_config = true, .repeats = true          \
 	}
 
+/* of every command whose connections outlive the network; @S: likewise */
+#define KEEP_ROW(S)                                                            \
+	{                                                                      \
+		"keep", 0, VALUE_DURATION, "10m", "TIME",                      \
+			"how long open connections wait when the network, "    \
+			"the API server or this machine is away",              \
+			S(keep), .min = 1, .max = 86400                        \
+	}
+
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
 
 static const struct option connect_options[] = {
@@ -158,6 +167,9 @@ static const struct option connect_options[] = {
 	  "use this Pod, or a Pod of deployment/NAME, that an administrator "
 	  "made; nothing is made, and nothing else asked of the cluster",
 	  CONNECT(shadow) },
+	{ "env", 0, VALUE_STRING, "", "NAME",
+	  "HTTP requests to the cluster are marked as this environment's",
+	  CONNECT(env), .is_name = true },
 	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
 	  "DNS suffix of the cluster", CONNECT(cluster_domain),
 	  .not_empty = true },
@@ -195,6 +207,7 @@ static const struct option connect_options[] = {
 	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
 	  "more domain suffixes that the cluster's DNS resolves",
 	  CONNECT(include_domains) },
+	KEEP_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
 	SESSION_ROWS,
 	{ 0 },
@@ -306,6 +319,7 @@ static const struct option forward_options[] = {
 	  "addresses of this machine to listen on; without it 127.0.0.1 and "
 	  "::1",
 	  FORWARD(address) },
+	KEEP_ROW(FORWARD),
 	FAULT_ROW(FORWARD),
 	SESSION_ROWS,
 	{ 0 },
@@ -430,7 +444,7 @@ static const struct option env_join_options[] = {
 	{ "local", 0, VALUE_EXPOSE, "", "[LOCAL:]PORT,...",
 	  "the member is a program of this machine, on this port",
 	  ENV(in.expose), .no_config = true },
-	{ "image", 0, VALUE_IMAGE, "", "IMAGE",
+	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
 	  "the member is a copy of the Service's workload with this image",
 	  ENV(image), .no_config = true },
 	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
@@ -451,6 +465,13 @@ static const struct option env_join_options[] = {
 	ENV_FORCE_ROW("also in place of another user's member"),
 	JOB_ROWS(ENV),
 	SESSION_ROWS,
+	{ 0 },
+};
+
+static const struct option env_init_options[] = {
+	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
+	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
+	  .no_config = true },
 	{ 0 },
 };
 
@@ -817,6 +838,17 @@ const struct command command_table[] = {
 		.max_args = 1,
 		.loop = true,
 		.run = command_env_extend,
+	},
+	{
+		.name = "env init",
+		.summary = "manifests of Services with a router that stays, "
+			   "for Git",
+		.args = "<service>...",
+		.options = env_init_options,
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_env_init,
 	},
 	{
 		.name = "env delete",

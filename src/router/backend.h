@@ -72,6 +72,10 @@ struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
 	struct copier *copier; /* NULL: nothing is copied (copy.h) */
+	/* it stands in one connection to one backend, unseen: who calls is not
+	 * added (X-Forwarded-For), the caller's connection ends with that
+	 * one, and what is no good HTTP goes on as it came */
+	bool transparent;
 	struct router_said said; /* of the last choose(), or again() */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */

@@ -80,7 +80,9 @@ void linger_start(struct router_conn *rc, struct pipe *caller);
  *  or NULL */
 void http1_start(struct router_conn *rc, struct pipe_end *caller,
 		 struct pipe_end *up, struct backend_ref ref);
-/** http2_start() - serve a caller that speaks HTTP/2; as above */
-void http2_start(struct router_conn *rc, struct pipe_end *caller);
+/** http2_start() - serve a caller that speaks HTTP/2; as above; @up has brought
+ *  nothing yet */
+void http2_start(struct router_conn *rc, struct pipe_end *caller,
+		 struct pipe_end *up, struct backend_ref ref);
 
 #endif

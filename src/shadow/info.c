@@ -177,6 +177,7 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	if (port)
 		put(&b, "service_port=%s\n", port);
 	put(&b, "accepted=%" PRIu64 "\n", serve_accepted(sv));
+	put(&b, "able=env\n");
 	put_ranges(&b, "service_range", getenv(KT_ENV_SERVICE_RANGES));
 	put_ranges(&b, "pod_range", getenv(KT_ENV_POD_RANGES));
 	put_names(&b, &sh->resolv);

@@ -20,6 +20,8 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 	[VALUE_DOMAINS] = { "a..b", "a,b/c" },
 	[VALUE_IMAGE] = { " ", "a b", "a//b", "/a", "a:", "a:b@", "a\"b",
 			  "http://a/b", "[::1/a", "[x]/a" },
+	[VALUE_IMAGE_OF] = { " ", "a b", "a=", "=a", "a=b=c", "A=b", "a/b=c",
+			     "a=/b", "-a=b", "a=http://b" },
 	[VALUE_MARK] = { " ", " a", "a ", "k: v", "k:v " },
 	[VALUE_MATCH] = { " ", "all", "nonsense", "nonsense:x", "header:x",
 			  "header:=x", "path:", "path:/a nonsense", "%zz" },
