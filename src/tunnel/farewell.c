@@ -20,9 +20,13 @@ static void farewell_send(void *user)
 
 static void farewell_on_data(void *user, const uint8_t *data, size_t len)
 {
-	(void)user;
-	(void)data;
-	(void)len;
+	struct rd in = rd_make(data, len);
+	struct farewell *f = user;
+	struct frame_event ev;
+	int rc;
+
+	while (!f->over && (rc = frame_parse(&f->parser, &in, &ev)))
+		f->over = rc < 0 || ev.hdr.type == FRAME_CLOSE;
 }
 
 static void farewell_on_closed(void *user, const struct kt_error *why)
@@ -40,9 +44,12 @@ static const struct carrier_handler farewell_handler = {
 	.closed = farewell_on_closed,
 };
 
-void farewell_start(struct farewell *f, struct carrier *c, struct buf *rest)
+void farewell_start(struct farewell *f, struct carrier *c, struct buf *rest,
+		    const struct frame_parser *parser)
 {
-	*f = (struct farewell){ .carrier = c, .rest = *rest };
+	*f = (struct farewell){ .carrier = c,
+				.rest = *rest,
+				.parser = *parser };
 	*rest = (struct buf){ 0 };
 	c->handler = &farewell_handler;
 	c->user = f;

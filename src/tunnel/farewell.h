@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/carrier.h"
 #include "base/loop.h"
+#include "wire/frame.h"
 
 /**
  * DOC: The last word
@@ -13,7 +14,8 @@
  * not read makes the kernel reset the connection, and a port-forward that ends
  * takes with it what its servers still hold. So who leaves for good says so,
  * sends what is left of it, and keeps reading until the other end, which has
- * heard it, closes.
+ * heard it, says so (CLOSE), or its end of the carrier is seen: the servers of
+ * a port-forward tell of that a second later.
  */
 
 #define FAREWELL_NS NS_SEC
@@ -23,15 +25,18 @@
 struct farewell {
 	struct carrier *carrier; /* that has the last word, or NULL */
 	struct buf rest;	 /* of what was to be sent */
-	bool over;		 /* the other end has closed */
+	struct frame_parser parser;
+	bool over; /* the other end has heard it, or is gone */
 };
 
 /** farewell_start() - of @c (taken), which is open; @rest (taken) is to be
- *  sent yet */
-void farewell_start(struct farewell *f, struct carrier *c, struct buf *rest);
+ *  sent yet; @parser: of what comes, as far as it has come */
+void farewell_start(struct farewell *f, struct carrier *c, struct buf *rest,
+		    const struct frame_parser *parser);
 
-/** farewell_wait() - until the other end has closed, @limit_ns at most, and not
- *  beyond an interruption; @f is empty afterwards. Not from inside a handler.
+/** farewell_wait() - until the other end has heard it, @limit_ns at most, and
+ * not beyond an interruption; @f is empty afterwards. Not from inside a
+ * handler.
  */
 void farewell_wait(struct farewell *f, struct loop *loop, int64_t limit_ns);
 /** farewell_drop() - close it now */

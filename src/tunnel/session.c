@@ -494,7 +494,7 @@ void session_leave(struct session *s, uint16_t code, const char *text,
 	if (up &&
 	    frame_put_text(&s->ctl, header(s, FRAME_CLOSE), code, text) == 0 &&
 	    send_some(s) >= 0 && session_gather(s, &rest) == 0)
-		farewell_start(f, steal_ptr(&s->carrier), &rest);
+		farewell_start(f, steal_ptr(&s->carrier), &rest, &s->parser);
 	buf_fini(&rest);
 	detach(s);
 }
@@ -642,6 +642,11 @@ static void session_take_text(struct session *s, const struct frame_event *ev)
 		session_broken(s, -EPROTO, "malformed end of session");
 		return;
 	}
+	/* who leaves waits until it was heard, and no longer (farewell.h) */
+	if (!refuse && s->state == SESSION_UP &&
+	    frame_put_text(&s->ctl, header(s, FRAME_CLOSE), FRAME_CODE_BYE,
+			   "heard") == 0)
+		(void)!send_some(s);
 	kt_fail(&err, code == FRAME_CODE_VERSION ? EPROTONOSUPPORT : ECONNRESET,
 		refuse ? "tunnel refused by the other end: %s"
 		       : "tunnel closed by the other end: %s",

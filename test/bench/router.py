@@ -10,6 +10,9 @@ router.py --environments ONE PROCESS MANY PROCESS ONE-MEMBER PROCESS MEMBERS
 PROCESS: h1, 1 KiB, 64 connections, at a router with one rule and at one with
 the rules of a hundred environments; at a shadow whose table has one member and
 at one whose table has a hundred environments of twenty Services; in turns.
+
+router.py --url NAME URL [PROCESS]: HTTP/1.1, 16 connections; what a request
+costs the process.
 """
 import json
 import os
@@ -34,16 +37,20 @@ def seconds_of(body, conns):
 
 def load(port, protocol, body, conns, mark="x-mark: 0"):
     """(requests a second, median ms, p99 ms, failed)"""
+    args = ["-H", mark]
+    if protocol == "h1":
+        args.append("--h1")
+    else:
+        port += 10
+    return h2load(seconds_of(body, conns), conns, *args,
+                  f"http://127.0.0.1:{port}/{body}")
+
+
+def h2load(seconds, conns, *args):
     with tempfile.NamedTemporaryFile("r") as log:
-        seconds = seconds_of(body, conns)
-        args = ["h2load", "-D", f"{seconds:g}", "-c", str(conns), "-m", "1",
-                "-H", mark, f"--log-file={log.name}"]
-        if protocol == "h1":
-            args.append("--h1")
-        else:
-            port += 10
-        args.append(f"http://127.0.0.1:{port}/{body}")
-        subprocess.run(args, check=True, stdout=subprocess.DEVNULL,
+        subprocess.run(["h2load", "-D", f"{seconds:g}", "-c", str(conns),
+                        "-m", "1", f"--log-file={log.name}", *args],
+                       check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=60)
         rows = [line.split() for line in log]
     good = sorted(int(r[2]) for r in rows if r[1] == "200")
@@ -72,7 +79,20 @@ def environments(routers):
     json.dump(out, sys.stdout)
 
 
+def url(name, where, *processes):
+    cpu = sum(map(procs.cpu, processes))
+    rate, median, late, failed = h2load(SECONDS, 16, "--h1", where)
+    cpu = sum(map(procs.cpu, processes)) - cpu
+    json.dump({"name": name, "per_s": rate, "median_ms": median,
+               "p99_ms": late, "failed": failed,
+               "cpu_ms": cpu * 1e3 / rate / SECONDS
+               if processes and rate else None}, sys.stdout)
+
+
 def main():
+    if sys.argv[1] == "--url":
+        url(*sys.argv[2:])
+        return
     if sys.argv[1] == "--environments":
         names = ("one", "many", "one member", "members")
         environments(list(zip(names, sys.argv[2::2], sys.argv[3::2])))

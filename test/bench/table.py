@@ -264,6 +264,18 @@ def environments(paths):
     print()
 
 
+def costs(paths):
+    """one way each"""
+    print_row("", "requests/s", "median ms", "p99 ms", "CPU ms/request",
+              "failed")
+    print("|---" * 6 + "|")
+    for way in load(paths):
+        print_row(way["name"],
+                  *(text(way.get(key)) for key in
+                    ("per_s", "median_ms", "p99_ms", "cpu_ms", "failed")))
+    print()
+
+
 def distance(paths):
     """a file is distance.CONDITION.ROUND.json with both ways' figures"""
     conditions = []
@@ -330,7 +342,7 @@ def main():
     else:
         {"speed": speed, "forward": forward, "exchange": exchange,
          "router": router, "environments": environments,
-         "distance": distance, "growth": growth}[what](rest)
+         "costs": costs, "distance": distance, "growth": growth}[what](rest)
 
 
 if __name__ == "__main__":

@@ -454,7 +454,8 @@ static void a_farewell_has_an_end(void **state)
 	farewell_wait(&f, loop, 10 * NS_SEC);
 	memcarrier_pair(loop, &never, 1, c);
 	c[1]->handler = &deaf;
-	farewell_start(&f, c[0], &(struct buf){ 0 });
+	farewell_start(&f, c[0], &(struct buf){ 0 },
+		       &(struct frame_parser){ 0 });
 	start = clock_ns();
 	farewell_wait(&f, loop, 50 * NS_MS);
 	assert_in_range(clock_ns() - start, 50 * NS_MS, 5 * NS_SEC);
@@ -498,7 +499,7 @@ static void refuses_too_many(void **state)
 struct hand {
 	struct carrier *c;
 	struct frame_parser parser;
-	bool closed, refused, welcome;
+	bool closed, refused, welcome, goodbye;
 	struct frame_hello answer;
 	char text[FRAME_TEXT_MAX + 1];
 };
@@ -522,6 +523,7 @@ static void hand_data(void *user, const uint8_t *p, size_t n)
 				frame_get_hello(ev.data, ev.len, &h->answer),
 				0);
 		}
+		h->goodbye = h->goodbye || ev.hdr.type == FRAME_CLOSE;
 		if (ev.hdr.type != FRAME_REFUSE)
 			continue;
 		assert_int_equal(
@@ -578,6 +580,31 @@ static void names_both_versions(void **state)
 	wait_for(&h.refused);
 	assert_non_null(strstr(h.text, "speaks tunnel protocol 1 to 1"));
 	assert_non_null(strstr(h.text, "other 7 to 9"));
+	carrier_close(h.c);
+	buf_fini(&b);
+	finish();
+}
+
+/* It is not left to the carrier's end, which may be told of much later */
+static void a_goodbye_is_answered(void **state)
+{
+	struct frame_hello hello = { .version_min = 1,
+				     .version_max = 1,
+				     .id = { 9 },
+				     .window = 1 << 20 };
+	struct frame_hdr hdr = { .type = FRAME_HELLO };
+	struct hand h;
+	struct buf b;
+
+	(void)state;
+	begin(0);
+	buf_init(&b, 4096);
+	assert_int_equal(frame_put_hello(&b, hdr, &hello), 0);
+	hdr.type = FRAME_CLOSE;
+	assert_int_equal(frame_put_text(&b, hdr, FRAME_CODE_BYE, "bye"), 0);
+	hand_send(&h, &b);
+	wait_for(&h.closed);
+	assert_true(h.goodbye);
 	carrier_close(h.c);
 	buf_fini(&b);
 	finish();
@@ -758,6 +785,7 @@ int main(void)
 		T(tells_of_the_end),
 		T(the_last_word_arrives),
 		T(a_farewell_has_an_end),
+		T(a_goodbye_is_answered),
 		T(refuses_the_unknown),
 		T(refuses_too_many),
 		T(names_both_versions),
