@@ -261,7 +261,7 @@ steps='\[1/ \[2/ \[3/ \[4/ \[5/ \[6/ All.looks'
   for pod in $(kc -n "$NS" get pods -l control-by=kt -o name); do
     [ $((n++)) = 0 ] || # one is left as young as it is
       kc -n "$NS" annotate --overwrite "$pod" \
-        kt-last-heart-beat=$(($(date +%s) - 400)) >/dev/null
+        kt-last-heart-beat=$(($(date +%s) - 700)) >/dev/null # --keep is 600
   done
   connect_start carol
   eventually 10 young_ones_are_left 2
