@@ -106,6 +106,8 @@ const char *life_text(const json_t *row, char *dst, size_t size)
 		{ "silent", "no heartbeat for %s" },
 		{ "running", "its container runs" },
 		{ "gone", "no, its Pod is gone" },
+		{ "living", "yes, with its environment" },
+		{ "ended", "no, its environment ended" },
 	};
 	const char *state = json_str(row, "state", NULL), *at;
 	char ago[24];

@@ -16,6 +16,7 @@
  *   shadow     was asked, and has the user's connection, or has lost it
  *   heartbeat  is young, or too old
  *   pod        is not there, or an ephemeral container runs in it
+ *   environment  of a member in the cluster: lives, or has ended
  *   nothing    can be said
  *
  * Pure: objects in, members of a row out.

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "birdseye/session.h"
+#include "cluster/envobject.h"
 #include "cluster/ephemeral.h"
 #include "cluster/objects.h"
 #include "cluster/route.h"
@@ -201,6 +202,19 @@ static char *rows_record_rule(const json_t *record)
 	return xasprintf("*=%s", strstr(name, KT_MESH) + strlen(KT_MESH));
 }
 
+/* "image" of "image IMAGE" */
+static const char *rows_member_kind(const json_t *record)
+{
+	static const char *const kinds[] = { "local", "image", "selector",
+					     "service" };
+	const char *text = object_annotation(record, KT_ANNOTATION_MEMBER);
+
+	for (size_t i = 0; text && i < ARRAY_SIZE(kinds); i++)
+		if (str_starts(text, kinds[i]))
+			return kinds[i];
+	return kinds[0];
+}
+
 static void rows_add_record(const struct rows *r, const json_t *record,
 			    const json_t *router, json_t *sessions)
 {
@@ -214,6 +228,10 @@ static void rows_add_record(const struct rows *r, const json_t *record,
 		.record = record,
 	};
 
+	if (object_label(record, KT_LABEL_ENV)) {
+		f.command = "env";
+		f.mode = rows_member_kind(record);
+	}
 	rows_find_shadow(r, record, &f);
 	if (!route && !f.pod) { /* ours serve through the router */
 		f.pod = router;
@@ -337,8 +355,9 @@ static const char *rows_status(const json_t *sessions)
 	if (!command)
 		return "normal";
 	return str_eq(command, "preview") ? "previewing"
-	       : str_eq(command, "mesh")  ? "meshed"
-					  : "exchanged";
+	       : str_eq(command, "mesh") || str_eq(command, "env")
+		       ? "meshed"
+		       : "exchanged";
 }
 
 /* NULL: it is no Service of its own, but one that is there for another */

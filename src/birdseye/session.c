@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "kube/encode.h"
 #include "kube/rest.h"
@@ -73,6 +74,21 @@ static void session_fill(json_t *row, const struct session_facts *f)
 	session_set(row, "pod", f->pod ? object_name(f->pod) : NULL);
 }
 
+/* A member in the cluster has no client: it lives as its environment does */
+static bool session_is_led(const struct session_facts *f)
+{
+	return f->record && object_label(f->record, KT_LABEL_ENV) &&
+	       !object_annotation(f->record, KT_ANNOTATION_HEARTBEAT);
+}
+
+static void session_judge_led(json_t *row, const struct rows_input *in,
+			      const json_t *record)
+{
+	bool ended = envobject_has_expired(record, in->life.now);
+
+	life_set(row, !ended, ended ? "ended" : "living", -1, "environment");
+}
+
 json_t *session_row(const struct rows_input *in, const struct session_facts *f)
 {
 	json_t *row = json_pack("{s:s,s:s,s:s?,s:s}", "command", f->command,
@@ -86,7 +102,9 @@ json_t *session_row(const struct rows_input *in, const struct session_facts *f)
 	};
 
 	session_fill(row, f);
-	if (!facts.holder)
+	if (session_is_led(f))
+		session_judge_led(row, in, f->record);
+	else if (!facts.holder)
 		life_set(row, 0, "gone", -1, "pod");
 	else
 		life_judge(row, &in->life, &facts);

@@ -82,6 +82,8 @@ struct inbound_options {
 	int grace_time; /* seconds */
 	bool skip_port_checking;
 	bool force; /* though Pods lose the names that a Service gives them */
+	/* of a Service with one port any number is that one's */
+	bool any_port;
 };
 
 enum exchange_mode { EXCHANGE_SELECTOR, EXCHANGE_SCALE, EXCHANGE_EPHEMERAL };

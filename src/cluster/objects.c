@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/envobject.h"
 #include "cluster/program.h"
 #include "kube/rest.h"
 
@@ -31,6 +32,7 @@
 #endif
 
 #define PROGRAM_VOLUME "program"
+#define ENV_VOLUME "env"
 #define PROGRAM_MODE 0555
 /* seconds: requests in flight end, another shadow takes over; longer than the
  * program itself takes (SHADOW_ENDING_S) */
@@ -88,8 +90,10 @@ static json_t *objects_annotations_of(const struct shadow_spec *s)
 
 	snprintf(now, sizeof(now), "%" PRId64, s->now);
 	objects_set_text(a, KT_ANNOTATION_USER, s->user);
-	objects_set_text(a, KT_ANNOTATION_HEARTBEAT, now);
-	objects_set_text(a, KT_ANNOTATION_REFS, "1");
+	if (s->now) {
+		objects_set_text(a, KT_ANNOTATION_HEARTBEAT, now);
+		objects_set_text(a, KT_ANNOTATION_REFS, "1");
+	}
 	objects_set_text(a, KT_ANNOTATION_CONFIG, s->config);
 	return a;
 }
@@ -176,6 +180,18 @@ static json_t *objects_texts(const char *const *texts)
 	return list;
 }
 
+static void objects_mount(json_t *c, const char *volume, const char *dir)
+{
+	json_t *list = json_object_get(c, "volumeMounts");
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new(c, "volumeMounts", list);
+	}
+	json_array_append_new(list, json_pack("{s:s,s:s,s:b}", "name", volume,
+					      "mountPath", dir, "readOnly", 1));
+}
+
 /* What the image starts, and where, is not used: its working directory may be
  * closed to our user */
 static void objects_bring_program(json_t *c, const char *digest)
@@ -184,9 +200,7 @@ static void objects_bring_program(json_t *c, const char *digest)
 			    json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
 				      PROGRAM_DIR "/" PROGRAM_PACKED, digest));
 	objects_set_text(c, "workingDir", "/");
-	json_object_set_new(c, "volumeMounts",
-			    json_pack("[{s:s,s:s,s:b}]", "name", PROGRAM_VOLUME,
-				      "mountPath", PROGRAM_DIR, "readOnly", 1));
+	objects_mount(c, PROGRAM_VOLUME, PROGRAM_DIR);
 }
 
 /* What all of the Pod's containers have */
@@ -221,6 +235,8 @@ static json_t *objects_serving(const struct shadow_spec *s)
 					      KT_ENV_SERVE, "value", s->serve));
 	if (s->health_port)
 		json_object_set_new(c, "readinessProbe", probe(s));
+	if (s->env_table)
+		objects_mount(c, ENV_VOLUME, KT_ENV_TABLE_FOLDER);
 	return c;
 }
 
@@ -273,6 +289,24 @@ static void objects_set_list(json_t *obj, const char *key, json_t *list)
 	json_decref(list);
 }
 
+static json_t *objects_volumes(const struct shadow_spec *s)
+{
+	json_t *list = json_array();
+
+	if (s->program)
+		json_array_append_new(list,
+				      json_pack("{s:s,s:{s:s,s:i}}", "name",
+						PROGRAM_VOLUME, "configMap",
+						"name", s->program,
+						"defaultMode", PROGRAM_MODE));
+	if (s->env_table)
+		json_array_append_new(list,
+				      json_pack("{s:s,s:{s:s,s:b}}", "name",
+						ENV_VOLUME, "configMap", "name",
+						s->env_table, "optional", 1));
+	return list;
+}
+
 static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 {
 	json_t *p = json_pack(
@@ -285,12 +319,7 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 	objects_set_text(p, "serviceAccountName", s->service_account);
 	json_object_set_new(p, "nodeSelector", objects_nodes(s));
 	objects_set_list(p, "imagePullSecrets", objects_secrets(s));
-	if (s->program)
-		json_object_set_new(p, "volumes",
-				    json_pack("[{s:s,s:{s:s,s:i}}]", "name",
-					      PROGRAM_VOLUME, "configMap",
-					      "name", s->program, "defaultMode",
-					      PROGRAM_MODE));
+	objects_set_list(p, "volumes", objects_volumes(s));
 	return p;
 }
 

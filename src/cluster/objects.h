@@ -53,7 +53,7 @@ struct shadow_spec {
 	const char *target; /* kt-target */
 	const char *config; /* kt-config */
 	const char *user;   /* kt-user */
-	int64_t now;	    /* first heartbeat: kube_cluster_time() */
+	int64_t now;	    /* first heartbeat: kube_cluster_time(); 0: none */
 
 	const char *image;
 	bool always_pull; /* --forceUpdate */
@@ -79,6 +79,8 @@ struct shadow_spec {
 	 * that only declares what has the same name there */
 	const json_t *ports;
 	bool low_ports; /* some are below 1024: needs Kubernetes 1.22 */
+	/* the ConfigMap at KT_ENV_TABLE_FOLDER, if there is one */
+	const char *env_table;
 };
 
 /** objects_arch() - what Kubernetes calls the architecture that we are built

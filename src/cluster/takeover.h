@@ -127,7 +127,7 @@ struct stuntman_spec {
 	const json_t *service; /* the user's */
 	const json_t *selector;
 	const char *user;
-	int64_t now;
+	int64_t now; /* of its heartbeat; 0: it has none */
 	const struct pod_options *options; /* labels, annotations; or NULL */
 };
 /** stuntman_service() - it has all of the Service's that decides which Pods

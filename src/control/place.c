@@ -40,8 +40,11 @@ bool place_parse(const char *name, char command[PLACE_COMMAND_MAX], pid_t *pid)
 	if (!n || n >= PLACE_COMMAND_MAX || !str_ends(name, PLACE_SUFFIX))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!islower((unsigned char)name[i]))
+		if (!islower((unsigned char)name[i]) &&
+		    (name[i] != '-' || !i || name[i - 1] == '-'))
 			return false;
+	if (name[n - 1] == '-')
+		return false;
 	len -= n + 1 + strlen(PLACE_SUFFIX);
 	if (!len || len >= sizeof(digits) || !isdigit((unsigned char)dash[1]))
 		return false;

@@ -22,14 +22,16 @@
 #include <string.h>
 
 #define CREATE_WAIT (15 * NS_SEC) /* until one of that name is gone */
+#define CREATE_LATE (500 * NS_MS) /* for a request that was broken off */
 #define CREATE_LOOK (200 * NS_MS)
 
 struct create {
 	struct env_command *c;
 	char *name;    /* the whole one */
 	bool no_above; /* there is nobody above it yet */
-	int64_t ttl;
-	struct env_info info;
+	int64_t ttl, now;
+	bool asked;	      /* the server has been asked to make the Job */
+	struct env_info info; /* what it made */
 };
 
 /* --- the name ------------------------------------------------------------- */
@@ -139,7 +141,7 @@ static int create_job(struct create *n, struct kt_error *err)
 		.name = n->name,
 		.user = shadow_user(),
 		.machine = shadow_machine(machine),
-		.now = env_command_now(n->c),
+		.now = n->now = env_command_now(n->c),
 		.ttl = n->ttl,
 		.strict = n->c->o->env.strict,
 	};
@@ -150,13 +152,19 @@ static int create_job(struct create *n, struct kt_error *err)
 		kube_path("batch/v1", "jobs", n->c->ns, name, NULL);
 	auto_json json_t *job = env_job_make(&spec);
 	auto_json json_t *made = NULL;
-	int rc = kube_create(n->c->kube, all, job, &made, err);
+	int rc;
 
+	object_add_options(job, &n->c->o->global.pod);
+	n->asked = true;
+	rc = kube_create(n->c->kube, all, job, &made, err);
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
+		n->asked = false;
 		rc = create_await_gone(n, path, err);
-		if (rc == 0)
+		if (rc == 0) {
+			n->asked = true;
 			rc = kube_create(n->c->kube, all, job, &made, err);
+		}
 	}
 	if (rc == 0 && env_info_read(&n->info, made) < 0)
 		rc = kt_fail(err, EPROTO,
@@ -181,6 +189,7 @@ static int create_try(struct create *n, struct kt_error *err)
 
 	snprintf(none.name, sizeof(none.name), "%s", n->name);
 	obj = env_source_make(&none);
+	object_add_options(obj, &n->c->o->global.pod);
 	req.body = obj;
 	rc = kube_call(n->c->kube, &req, NULL, err);
 	if (rc == -EEXIST) {
@@ -216,11 +225,35 @@ static int create_source(struct create *n, struct kt_error *err)
 	return rc < 0 ? rc : kube_create(n->c->kube, all, obj, NULL, err);
 }
 
-static int create_undo(const struct create *n, int rc)
+/* A Job that was asked for and not answered of may be there all the same: it is
+ * ours if it says what we have said */
+static void create_find_made(struct create *n)
+{
+	auto_free char *name = env_name_job(n->name);
+	auto_free char *path =
+		kube_path("batch/v1", "jobs", n->c->ns, name, NULL);
+	auto_json json_t *job = NULL;
+	struct kt_error err = { 0 };
+	char machine[SHADOW_MACHINE_SIZE];
+
+	if (loop_sleep(n->c->app->loop, CREATE_LATE) < 0 ||
+	    kube_get(n->c->kube, path, &job, &err) < 0 ||
+	    env_info_read(&n->info, job) < 0)
+		return;
+	if (n->info.since != n->now || !str_eq(n->info.user, shadow_user()) ||
+	    !str_eq(n->info.machine, shadow_machine(machine)))
+		env_info_fini(&n->info);
+}
+
+/* Also after Ctrl-C */
+static int create_undo(struct create *n, int rc, const struct kt_error *why)
 {
 	auto_free char *job = env_name_job(n->name);
 	struct kt_error err = { 0 };
 
+	loop_resume(n->c->app->loop);
+	if (!n->info.uid && n->asked && !why->http_status)
+		create_find_made(n);
 	if (n->info.uid &&
 	    env_remove(n->c->kube, n->c->ns, job, n->info.uid, &err) < 0)
 		log_warn("Job %s/%s was not removed: %s", n->c->ns, job,
@@ -259,11 +292,10 @@ static int create_run(struct env_command *c, struct kt_error *err)
 		rc = create_try(&n, err);
 	if (rc == 0)
 		rc = create_job(&n, err);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = create_source(&n, err);
-		if (rc < 0)
-			rc = create_undo(&n, rc);
-	}
+	if (rc < 0 && n.asked)
+		rc = create_undo(&n, rc, err);
 	if (rc == 0)
 		create_tell(&n);
 	env_info_fini(&n.info);

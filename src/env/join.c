@@ -1,12 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ktctl env join: what is said on the command line, and what both ways of it
+ * have in common. */
+#include "env/join.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
 #include "cli/app.h"
+#include "cli/progress.h"
+#include "cluster/envobject.h"
+#include "env/find.h"
+#include "env/table.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* A record's name has a hash of this key, so that it is never that of a mesh
+ * with the same value */
+#define JOIN_MARK_KEY "kt-env"
+
+static int join_read_mark(struct env_join *j, struct kt_error *err)
+{
+	struct mesh *m = &j->mesh;
+	int rc;
+
+	snprintf(j->match, sizeof(j->match), "env:%s", j->info.name);
+	j->options.match = j->match;
+	rc = mesh_read_mark(m, err);
+	snprintf(m->mark.key, sizeof(m->mark.key), "%s", JOIN_MARK_KEY);
+	snprintf(m->mark.value, sizeof(m->mark.value), "%s", j->info.name);
+	return rc;
+}
+
+int env_join_open(struct job *job, struct kt_error *err)
+{
+	struct env_join *j = env_join_of(job);
+	int rc = job_open(job, err);
+
+	if (rc == 0)
+		rc = env_find(job->kube, job->ns, j->o->args[0], &j->info, err);
+	if (rc == 0)
+		rc = join_read_mark(j, err);
+	if (rc < 0)
+		return rc;
+	snprintf(j->expires, sizeof(j->expires), "%" PRId64, j->info.expires);
+	j->owner = env_owner_ref(&j->info);
+	j->env.name = j->info.name;
+	j->env.owner = j->owner;
+	j->env.expires = j->expires;
+	j->mesh.env = &j->env;
+	return 0;
+}
+
+int env_join_table(struct env_join *j, const char *host, struct kt_error *err)
+{
+	struct job *job = &j->mesh.job;
+
+	j->tabled = true;
+	return env_table_put_member(job->kube, job->ns, j->info.name, job->name,
+				    host, err);
+}
+
+void env_join_untable(struct env_join *j)
+{
+	struct job *job = &j->mesh.job;
+	struct kt_error err = { 0 };
+
+	if (j->tabled && env_table_drop_member(job->kube, job->ns, j->info.name,
+					       job->name, &err) < 0)
+		job_unfinished(job,
+			       "Service %s is in the table of the routers "
+			       "still, as a member of environment %s: %s",
+			       job->name, j->info.name, err.msg);
+	j->tabled = false;
+}
+
+/* --- the command line ----------------------------------------------------- */
+
+static int join_check(const struct options *o, struct kt_error *err)
+{
+	const struct env_options *e = &o->env;
+	int ways = (e->in.expose.n > 0) + (e->image != NULL) +
+		   (e->selector.n > 0) + (e->service != NULL);
+
+	if (ways != 1)
+		return kt_fail(err, EINVAL,
+			       "one of --local, --image, --selector and "
+			       "--service says what the member is");
+	if (!e->image && (e->set.n || e->env_from.n || e->replicas > 1))
+		return kt_fail(err, EINVAL,
+			       "--set, --envFrom and --replicas are for a "
+			       "member with --image");
+	if (!e->in.expose.n && (o->session.background || o->session.with))
+		return kt_fail(err, EINVAL,
+			       "--background and --with are for a member with "
+			       "--local: any other is there without ktctl");
+	return 0;
+}
 
 int command_env_join(struct app *app, const struct options *o)
 {
+	bool local = o->env.in.expose.n > 0;
+	struct env_join j = {
+		.mesh = { .job = { .app = app,
+				   .global = &o->global,
+				   .opt = &j.options.in,
+				   .asked = o->args[1],
+				   .component = "env-join" },
+			  .opt = &j.options },
+		.options = { .in = o->env.in },
+		.o = o,
+	};
 	struct kt_error err = { 0 };
+	int rc = join_check(o, &err);
 
-	(void)o;
-	return app_fail(app, kt_fail(&err, ENOSYS, "not built yet"), &err);
+	if (rc < 0)
+		return app_usage(app, &err);
+	j.mesh.route.job = &j.mesh.job;
+	j.options.in.any_port = true;
+	rc = local ? env_join_local(&j) : env_join_cluster(&j);
+	mesh_fini(&j.mesh);
+	env_info_fini(&j.info);
+	json_decref(j.owner);
+	return rc;
 }

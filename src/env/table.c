@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cluster/envobject.h"
+#include "cluster/objects.h"
+#include "env/find.h"
 #include "env/job.h"
 #include "env/name.h"
 #include "kube/rest.h"
@@ -64,6 +66,28 @@ static int table_put_env(struct buf *b, const char *name, const json_t *env)
 			  (long long)table_expires(env), table_flags(env));
 }
 
+/* Is there a record of the member? One on a machine is known by its Service,
+ * any other by its name, which begins HOST */
+static bool table_has_record(const json_t *records, const char *env,
+			     const char *service, const char *host)
+{
+	size_t n = strcspn(host, "."), i;
+	const json_t *record;
+
+	json_array_foreach (records, i, record) {
+		auto_free char *of = env_record_service(record);
+		const char *name = object_name(record);
+
+		if (!str_eq(object_label(record, KT_LABEL_ENV), env))
+			continue;
+		if (strcmp(host, TABLE_LOCAL) == 0
+			    ? str_eq(of, service)
+			    : strlen(name) == n && strncmp(name, host, n) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* One that was there: gone, brought up to date, or as it is */
 static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 			   const struct env_table_change *change)
@@ -84,6 +108,9 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 			       : table_put_env(b, words.v[1], is);
 	if (str_eq(words.v[1], change->env) &&
 	    str_eq(words.v[2], change->service))
+		return 0;
+	if (change->records && !table_has_record(change->records, words.v[1],
+						 words.v[2], words.v[3]))
 		return 0;
 	return table_put_member(b, words.v[1], is, words.v[2], words.v[3]);
 }

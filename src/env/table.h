@@ -18,8 +18,10 @@
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
  * it goes with the last of them. Each write also drops the lines of
- * environments that have ended, and brings the others' EXPIRES and FLAGS up to
- * what their Jobs say. Two writers: who comes second reads again.
+ * environments that have ended, and of members whose record is gone (a record
+ * is made before its line, and goes after it), and brings the others' EXPIRES
+ * and FLAGS up to what their Jobs say. Two writers: who comes second reads
+ * again.
  *
  * A kubelet looks at what it mounts within a minute. A write to the Pod makes
  * it look at once: so the Pods of the routers concerned are touched (annotation
@@ -57,6 +59,8 @@ struct env_table_change {
 	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
 	const char *host;    /* or NULL */
+	const json_t *records; /* of all members, looked at later than the
+				* table; NULL: not known */
 };
 
 /** env_table_edit() - the text after the change; @live: NAME: {"expires": n,

@@ -145,21 +145,26 @@ static int table_try(struct kube *k, const char *ns,
 		     struct kt_error *err)
 {
 	auto_json json_t *jobs = NULL, *live = NULL, *map = NULL, *then = NULL;
+	auto_json json_t *records = NULL;
+	struct env_table_change now = *change;
 	auto_free char *text = NULL;
 	const char *old;
 	int rc = table_read(k, ns, &map, err);
 
+	if (rc == 0 && map)
+		rc = env_records(k, ns, NULL, &records, err);
 	if (rc == 0)
 		rc = env_jobs(k, ns, &jobs, err);
 	if (rc < 0)
 		return rc;
+	now.records = records;
 	live = env_table_live(jobs, kube_cluster_time(k));
 	if (change->put && !json_object_get(live, change->env))
 		return kt_fail(err, ENOENT,
 			       "environment '%s' of namespace %s has ended",
 			       change->env, ns);
 	old = json_str(map, "data", KT_ENV_TABLE_KEY, NULL);
-	text = env_table_edit(old ? old : "", live, change, err);
+	text = env_table_edit(old ? old : "", live, &now, err);
 	if (!text)
 		return -ENOSPC;
 	then = table_changed(map, text, live);

@@ -479,6 +479,15 @@ static int job_end(const struct job *job, int rc, bool up,
 	return rc;
 }
 
+static void job_undo(struct job *job, const struct job_plan *plan, int rc)
+{
+	if (rc != -EINTR)
+		progress_fail(job->app->progress);
+	signals_give_back(job->app->signals);
+	job->leaving = true;
+	plan->undo(job);
+}
+
 int job_run(struct job *job, const struct job_plan *plan)
 {
 	static const struct control_source source = { job_probe, job_report,
@@ -486,7 +495,7 @@ int job_run(struct job *job, const struct job_plan *plan)
 	struct app *app = job->app;
 	struct kt_error err = { 0 };
 	int steps = 0, rc = 0;
-	bool up;
+	bool up, stays;
 
 	control_serve(app->control, plan->source ? plan->source : &source, job);
 
@@ -500,15 +509,15 @@ int job_run(struct job *job, const struct job_plan *plan)
 		plan->ready(job);
 		app_ready(app);
 	}
-	if (rc == 0)
+	if (rc == 0 && plan->serve)
 		rc = plan->serve(job, &err);
-	if (rc != -EINTR)
-		progress_fail(app->progress);
-	signals_give_back(app->signals);
-	job->leaving = true;
-	plan->undo(job);
+	else if (rc == 0 && !up)
+		rc = kt_fail(&err, EINTR, "interrupted");
+	stays = rc == 0 && !plan->serve;
+	if (!stays)
+		job_undo(job, plan, rc);
 	control_serve(app->control, NULL, NULL);
-	rc = job_end(job, rc, up, &err, plan->role);
+	rc = stays ? EXIT_OK : job_end(job, rc, up, &err, plan->role);
 	job_close(job);
 	return rc;
 }

@@ -125,11 +125,12 @@ typedef int job_step_fn(struct job *job, struct kt_error *err);
 struct job_plan {
 	job_step_fn *step[JOB_STEPS];	/* NULL: there are fewer */
 	void (*ready)(struct job *job); /* says so */
-	job_step_fn *serve;		/* until it ends */
+	/* until it ends; NULL: all is done, and stays */
+	job_step_fn *serve;
 	/* what "ktctl status" is told; NULL: of job->uplink */
 	const struct control_source *source;
-	/* take back what was done, last thing first; also after a failed step
-	 */
+	/* take back what was done, last thing first; also after a failed step.
+	 * Not where all is done and stays. */
 	void (*undo)(struct job *job);
 	const char *role; /* the one of deploy/rbac that it needs */
 };

@@ -314,6 +314,14 @@ static int job_find_twice(const struct expose_item *a,
 		       one, two);
 }
 
+/* Is a port that the Service does not have the local one alone? */
+static bool job_find_any_port(const struct job *job,
+			      const struct expose_item *e)
+{
+	return job->opt->any_port && job->ports.n == 1 &&
+	       e->number == e->local && e->proto == EXPOSE_ANY;
+}
+
 static int map_one(struct job *job, const struct expose_item *e,
 		   struct kt_error *err)
 {
@@ -326,6 +334,8 @@ static int map_one(struct job *job, const struct expose_item *e,
 	char number[8];
 
 	snprintf(number, sizeof(number), "%u", e->number);
+	if (!sp && job_find_any_port(job, e))
+		sp = &job->ports.v[0];
 	if (!sp) {
 		text = service_ports_text(&job->ports);
 		return kt_fail(
@@ -363,7 +373,9 @@ char *job_text(const struct job *job)
 	char *text = xstrdup("");
 
 	for (size_t i = 0; i < job->nlocal && i < e->n; i++) {
-		auto_free char *number = xasprintf("%u", e->v[i].number);
+		bool any = job_find_any_port(job, &e->v[i]);
+		auto_free char *number = xasprintf(
+			"%u", any ? job->ports.v[0].port : e->v[i].number);
 		char *more = xasprintf(
 			"%s%s%s%s to localhost:%u", text, i ? ", " : "",
 			e->v[i].number ? number : e->v[i].name,

@@ -26,11 +26,22 @@ static char *stuntman_path(const struct job *job)
 static json_t *make_stuntman(void *user)
 {
 	const struct job *job = user;
-	const struct stuntman_spec spec = { job->service, job->original,
-					    shadow_user(), job_now(job),
-					    &job->global->pod };
+	const struct stuntman_spec spec = {
+		job->service, job->original, shadow_user(),
+		job->face.standing ? 0 : job_now(job), &job->global->pod
+	};
 
 	return stuntman_service(&spec);
+}
+
+/* One that nobody renews would be swept */
+static void stuntman_drop_beat(json_t *patch)
+{
+	auto_json json_t *drop =
+		json_pack("{s:{s:{s:n}}}", "metadata", "annotations",
+			  KT_ANNOTATION_HEARTBEAT);
+
+	json_object_update_recursive(patch, drop);
 }
 
 /* One that is there must be ours; what it is may be of former times */
@@ -55,6 +66,8 @@ static int adopt_stuntman(struct job *job, const char *path, json_t **out,
 	patch = stuntman_patch(*out, want);
 	more = service_drift(*out, want); /* what a former one did not have */
 	json_object_set(patch, "metadata", json_object_get(more, "metadata"));
+	if (job->face.standing)
+		stuntman_drop_beat(patch);
 	json_decref(*out);
 	*out = NULL;
 	return kube_patch(job->kube, path, patch, out, err);
@@ -81,9 +94,10 @@ int job_stuntman(struct job *job, struct kt_error *err)
 	if (!ip || !*ip)
 		return kt_fail(err, EPROTO, "%s has no address", path);
 	job->origin = xstrdup(ip);
-	job->stuntman_beat =
-		heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
-				job->global->use_local_time);
+	if (!job->face.standing)
+		job->stuntman_beat =
+			heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
+					job->global->use_local_time);
 	return 0;
 }
 

@@ -387,6 +387,8 @@ static json_t *keep_pod_labels(const struct job *job)
 	if (job->face.target)
 		json_object_set_new(want, KT_LABEL_TARGET,
 				    json_string(job->face.target));
+	if (job->face.standing)
+		return want; /* as its Deployment makes it */
 	if (!job->global || !job->global->pod.deployment)
 		json_object_set_new(want, KT_LABEL_CONTROL,
 				    json_string(KT_LABEL_CONTROL_VALUE));

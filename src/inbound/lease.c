@@ -5,9 +5,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/app.h"
+#include "cluster/envobject.h"
 #include "cluster/heartbeat.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
+#include "inbound/lease_env.h"
 #include "inbound/lease_scale.h"
 #include "inbound/recover.h"
 #include "kube/rest.h"
@@ -18,7 +20,7 @@
 
 #define SECOND_LOOK (4 * NS_SEC) /* a lost Pod's owner makes another */
 
-bool lease_is_alive(const struct job *job, const json_t *obj)
+static bool lease_beats(const struct job *job, const json_t *obj)
 {
 	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, job_now(job));
 
@@ -27,6 +29,13 @@ bool lease_is_alive(const struct job *job, const json_t *obj)
 		return false;
 	return age < 0 || age <= (object_is_of_ktctl(obj) ? HEARTBEAT_DEAD
 							  : HEARTBEAT_DEAD_KT);
+}
+
+bool lease_is_alive(const struct job *job, const json_t *obj)
+{
+	return (!object_label(obj, KT_LABEL_ENV) ||
+		lease_env_is_alive(job, obj)) &&
+	       lease_beats(job, obj);
 }
 
 char *lease_users(const json_t *objects)
@@ -176,19 +185,22 @@ int lease_meshes(struct job *job, const char *but, json_t **out,
 		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 			  KT_LABEL_ROLE, KT_ROLE_MESH);
 	auto_free char *prefix = mesh_record_prefix(job->name);
-	auto_json json_t *all = json_array();
+	auto_json json_t *all = json_array(), *envs = NULL;
 	json_t *obj, *live;
 	size_t i;
 	int rc = list_labels(job, "v1", "services", labels, &all, err);
 
 	if (rc < 0)
 		return rc;
+	envs = lease_env_list(job, all);
 	live = json_array();
 	json_array_foreach (all, i, obj)
 		if (str_starts(object_name(obj), prefix) &&
 		    !str_eq(object_name(obj), but) &&
 		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
-		    lease_is_alive(job, obj))
+		    (!object_label(obj, KT_LABEL_ENV) ||
+		     lease_env_is_among(job, obj, envs)) &&
+		    lease_beats(job, obj))
 			json_array_append(live, obj);
 	*out = live;
 	return 0;
@@ -249,7 +261,17 @@ static int held(struct job *job, const char *how, const json_t *by,
 {
 	auto_free char *workload = lease_scaled_text(job, by);
 	auto_free char *users = lease_users(by);
+	auto_free char *envs = lease_env_names(by);
 
+	if (envs) {
+		kt_hint(err,
+			"'ktctl env leave ENVIRONMENT %s' takes its member out",
+			job->name);
+		return kt_fail(err, EBUSY,
+			       "Service %s/%s has members of environments "
+			       "(%s), by %s",
+			       job->ns, job->name, envs, users);
+	}
 	kt_hint(err,
 		"when their ktctl is gone, 'ktctl recover %s' gives it back",
 		job->name);
@@ -325,6 +347,32 @@ static int lease_held_by_kt(struct job *job, const json_t *by,
 		       job->ns, job->name, users);
 }
 
+/* One that ends with its users cannot serve those who are not there */
+static int lease_refuse_bare(struct job *job, const json_t *by,
+			     struct kt_error *err)
+{
+	auto_free char *users = lease_users(by);
+
+	kt_hint(err, "when they have left it can be joined; their ktctl mesh "
+		     "finds the environment's router then");
+	return kt_fail(err, EBUSY,
+		       "Service %s/%s has a router that ends with its users: "
+		       "it is meshed by %s",
+		       job->ns, job->name, users);
+}
+
+/* A Deployment stays; where there is none at all, one is made */
+static bool lease_is_standing(const json_t *routers)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (routers, i, obj)
+		if (json_at(obj, "spec", "template", NULL))
+			return true;
+	return !json_array_size(routers);
+}
+
 static int check_router(struct job *job, enum lease_use use,
 			const json_t *routers, struct kt_error *err)
 {
@@ -336,16 +384,21 @@ static int check_router(struct job *job, enum lease_use use,
 		rc = lease_add_kt_meshes(job, users, err);
 	if (rc < 0)
 		return rc;
-	if (use == LEASE_MARKED && !of_kt)
+	if (!of_kt && (use == LEASE_MARKED ||
+		       (use == LEASE_STANDING && lease_is_standing(routers))))
 		return 1;
+	if (use == LEASE_STANDING && !of_kt)
+		return json_array_size(users)
+			       ? lease_refuse_bare(job, users, err)
+			       : take_from_dead(job, err);
 	if (!json_array_size(users) && !any_alive(job, routers))
 		return take_from_dead(job, err);
 	if (use == LEASE_BESIDE)
 		return 0;
 	if (!json_array_size(users))
 		json_array_extend(users, (json_t *)(uintptr_t)routers);
-	return use == LEASE_MARKED ? lease_held_by_kt(job, users, err)
-				   : held(job, "meshed", users, err);
+	return use != LEASE_ALL ? lease_held_by_kt(job, users, err)
+				: held(job, "meshed", users, err);
 }
 
 /* KT Connect's router has the name that ours would have, and may be there
@@ -373,7 +426,7 @@ static int lease_check_unmarked(struct job *job, enum lease_use use,
 {
 	int rc = lease_check_scaled(job, err);
 
-	return rc == 0 && use == LEASE_MARKED
+	return rc == 0 && (use == LEASE_MARKED || use == LEASE_STANDING)
 		       ? lease_check_idle_router(job, err)
 		       : rc;
 }

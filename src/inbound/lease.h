@@ -8,6 +8,8 @@
 enum lease_use {
 	LEASE_ALL,    /* everybody's requests */
 	LEASE_MARKED, /* marked ones: a router of ours can be joined */
+	/* likewise, also when nobody is there: the router is a standing one */
+	LEASE_STANDING,
 	/* one more Pod of its own: a router, whoever's, leads to those */
 	LEASE_BESIDE,
 };

@@ -228,7 +228,7 @@ static void mesh_undo_routes(struct job *job)
 	struct mesh *m = mesh_of(job);
 	bool left = mesh_route_leave(&m->route);
 
-	if (left && m->record) {
+	if (left && m->recorded) {
 		job_drain(job);
 		job_disconnect(job);
 		job_remove_shadow(job);
@@ -237,7 +237,6 @@ static void mesh_undo_routes(struct job *job)
 	}
 	job_disconnect(job);
 	heartbeat_stop(m->record);
-	mesh_route_fini(&m->route);
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -282,6 +281,14 @@ static const struct route_api *mesh_route_api(const struct mesh_options *o)
 					   : NULL;
 }
 
+void mesh_fini(struct mesh *m)
+{
+	mesh_route_fini(&m->route);
+	json_decref(m->labels);
+	free(m->router);
+	free(m->served);
+}
+
 int command_mesh(struct app *app, const struct options *o)
 {
 	struct global_options global = o->global;
@@ -303,7 +310,6 @@ int command_mesh(struct app *app, const struct options *o)
 	if (o->mesh.router_image && o->mesh.mode == MESH_AUTO)
 		global.pod.image = o->mesh.router_image;
 	rc = job_run(&m.job, mesh_plan(&m));
-	json_decref(m.labels);
-	free(m.router);
+	mesh_fini(&m);
 	return rc;
 }

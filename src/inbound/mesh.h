@@ -17,16 +17,38 @@
  * Each user of a router has a record, the Service NAME-kt-mesh-VALUE, whose
  * heartbeat says that its user is there; the last one to leave takes the router
  * away. Joining and leaving happen under the Service's lock.
+ *
+ * A member of an environment is a user, too (struct mesh_env). One that is in
+ * the cluster has no client that runs, so the router has to stay without one:
+ * it is a Deployment then, without a heartbeat (shadow_face.standing). Who
+ * comes later joins it; only one that is a bare Pod cannot be joined for an
+ * environment.
  */
+
+/** struct mesh_env - the environment whose member the record is; borrowed */
+struct mesh_env {
+	const char *name;
+	const json_t *owner;   /* for metadata.ownerReferences */
+	const char *expires;   /* kt-expires */
+	const char *member;    /* kt-env-member */
+	const char *forced_by; /* kt-forced-by; or NULL */
+	bool replaces; /* the record that is there may be changed into this */
+	/* to what the record leads, and how; NULL: it is on this machine */
+	const json_t *selector, *ports;
+};
+
 struct mesh {
 	struct job job;
 	const struct mesh_options *opt;
+	const struct mesh_env *env; /* NULL: of none */
 	struct mark mark;
 	struct rule_match match;
 	char name[OBJECT_NAME_LEN];   /* of the record, or the Pod */
 	char nowhere[KT_TARGET_SIZE]; /* to what the record leads */
-	char *router;		      /* of the router's Pod */
-	struct heartbeat *record;     /* of ours; NULL: there is none */
+	char *router;		      /* name of the router's object */
+	char *served;		      /* "SERVICE.NAMESPACE" */
+	bool recorded;		      /* a record of ours is there */
+	struct heartbeat *record;     /* of it; NULL: it has none */
 	struct mesh_route route;      /* --route; api NULL: without */
 	json_t *labels;		      /* of a Pod made by hand */
 };
@@ -45,7 +67,8 @@ const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size);
 /** mesh_warn_unmarked() - exposed ports in which no mark can be seen */
 void mesh_warn_unmarked(const struct job *job);
 
-/** mesh_record_make() - in place of a dead user's, if need be */
+/** mesh_record_make() - in place of a dead user's, if need be; -EEXIST with
+ *  @err: somebody alive has it */
 KT_CHECK int mesh_record_make(struct mesh *m, struct kt_error *err);
 /** mesh_record_keep() - it is watched, too (keep.h); without it there are no
  *  routes */
@@ -53,7 +76,14 @@ void mesh_record_keep(struct mesh *m);
 /** mesh_record_remove() - when there is one of ours */
 void mesh_record_remove(struct mesh *m);
 
+/** mesh_fini() - what is the mesh's own; the job is job_run()'s */
+void mesh_fini(struct mesh *m);
+
 /* the steps of mode auto */
+/** mesh_router_look(), mesh_router_hold() - mesh_router_claim() in two: the
+ *  second one locks the Service and makes the record and the origin */
+KT_CHECK int mesh_router_look(struct job *job, struct kt_error *err);
+KT_CHECK int mesh_router_hold(struct job *job, struct kt_error *err);
 KT_CHECK int mesh_router_claim(struct job *job, struct kt_error *err);
 KT_CHECK int mesh_router_start(struct job *job, struct kt_error *err);
 KT_CHECK int mesh_router_switch(struct job *job, struct kt_error *err);

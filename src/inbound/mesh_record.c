@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/envobject.h"
 #include "cluster/takeover.h"
 #include "inbound/lease.h"
 #include "inbound/mesh.h"
@@ -11,9 +12,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Does it lead to Pods that need no client? */
+static bool record_is_led(const struct mesh *m)
+{
+	return m->env && m->env->selector;
+}
+
 /* It leads nowhere, unless there are routes that lead to it */
 static json_t *record_selector(const struct mesh *m)
 {
+	if (record_is_led(m))
+		return json_incref((json_t *)(uintptr_t)m->env->selector);
 	if (m->route.api)
 		return mesh_route_selector(&m->route);
 	return json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_MESH,
@@ -24,25 +33,40 @@ static json_t *record_make(const struct mesh *m)
 {
 	const struct job *job = &m->job;
 	const char *route = m->route.api ? m->route.api->name : NULL;
+	bool led = record_is_led(m);
 	char now[24], match[RULE_MATCH_MAX], machine[SHADOW_MACHINE_SIZE];
 	char copy[8];
 
 	snprintf(now, sizeof(now), "%" PRId64, job_now(job));
 	snprintf(copy, sizeof(copy), "%d", job->copy);
 	return json_pack(
-		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s,s:s*,s:s,"
+		"{s:s,s:s,s:{s:s,s:{s:s,s:s},s:{s:s*,s:s,s:s,s:s*,s:s,"
 		"s:s*,s:s*,s:s*}},s:{s:o,s:O}}",
 		"apiVersion", "v1", "kind", "Service", "metadata", "name",
 		m->name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
 		KT_LABEL_ROLE, KT_ROLE_MESH, "annotations",
-		KT_ANNOTATION_HEARTBEAT, now, KT_ANNOTATION_USER, shadow_user(),
-		KT_ANNOTATION_MACHINE, shadow_machine(machine),
+		KT_ANNOTATION_HEARTBEAT, led ? NULL : now, KT_ANNOTATION_USER,
+		shadow_user(), KT_ANNOTATION_MACHINE, shadow_machine(machine),
 		KT_ANNOTATION_CONFIG, job->config_text, "kt-match",
 		rule_match_print(&m->match, match), KT_ANNOTATION_ROUTE, route,
-		KT_ANNOTATION_OWNER, owner_token(job->owner),
+		KT_ANNOTATION_OWNER, led ? NULL : owner_token(job->owner),
 		KT_ANNOTATION_COPY, job->copy ? copy : NULL, "spec", "selector",
 		record_selector(m), "ports",
-		json_at(job->service, "spec", "ports", NULL));
+		led ? m->env->ports
+		    : json_at(job->service, "spec", "ports", NULL));
+}
+
+/* Whose it is, and until when */
+static void record_add_env(json_t *record, const struct mesh_env *env)
+{
+	json_t *meta = json_object_get(record, "metadata");
+	auto_json json_t *more = json_pack(
+		"{s:{s:s},s:{s:s*,s:s*,s:s*},s:[O]}", "labels", KT_LABEL_ENV,
+		env->name, "annotations", KT_ANNOTATION_EXPIRES, env->expires,
+		KT_ANNOTATION_MEMBER, env->member, KT_ANNOTATION_FORCED,
+		env->forced_by, "ownerReferences", env->owner);
+
+	json_object_update_recursive(meta, more);
 }
 
 /* Ports without what only the original can have */
@@ -53,14 +77,36 @@ static json_t *record_object(void *user)
 	json_t *copy = json_deep_copy(all), *port;
 	size_t i;
 
+	if (m->env)
+		record_add_env(copy, m->env);
 	object_add_options(copy, &m->job.global->pod);
 	json_array_foreach (json_at(copy, "spec", "ports", NULL), i, port)
 		json_object_del(port, "nodePort");
 	return copy;
 }
 
-/* Somebody has it; whoever is gone does not count */
-static int record_take(struct mesh *m, const char *path, struct kt_error *err)
+/* It keeps its address, which routers know */
+static int record_replace(struct mesh *m, const char *path, const json_t *now,
+			  const json_t *record, struct kt_error *err)
+{
+	auto_json json_t *next = json_deep_copy(now);
+	json_t *meta = json_object_get(next, "metadata");
+	static const char *const of_meta[] = { "labels", "annotations",
+					       "ownerReferences" };
+	static const char *const of_spec[] = { "selector", "ports" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_meta); i++)
+		json_object_set(meta, of_meta[i],
+				json_at(record, "metadata", of_meta[i], NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(of_spec); i++)
+		json_object_set(json_object_get(next, "spec"), of_spec[i],
+				json_at(record, "spec", of_spec[i], NULL));
+	return kube_replace(m->job.kube, path, next, &m->route.made, err);
+}
+
+/* Somebody has it; whoever is gone does not count. 1: it is ours now */
+static int record_take(struct mesh *m, const char *path, const json_t *want,
+		       struct kt_error *err)
 {
 	struct job *job = &m->job;
 	auto_json json_t *record = NULL, *list = json_array();
@@ -77,8 +123,17 @@ static int record_take(struct mesh *m, const char *path, struct kt_error *err)
 	job->successor = !lease_is_alive(job, record);
 	if (job->successor)
 		return kube_delete(job->kube, path, 0, err);
+	if (m->env && m->env->replaces) {
+		rc = record_replace(m, path, record, want, err);
+		return rc < 0 ? rc : 1;
+	}
 	json_array_append(list, record);
 	user = lease_users(list);
+	if (m->env)
+		return kt_fail(err, EEXIST,
+			       "Service %s/%s has a member in environment %s "
+			       "already: %s's",
+			       job->ns, job->name, m->env->name, user);
 	kt_hint(err, "choose another --versionMark");
 	return kt_fail(err, EEXIST, "Service %s/%s is meshed with %s by %s",
 		       job->ns, job->name,
@@ -101,14 +156,15 @@ int mesh_record_make(struct mesh *m, struct kt_error *err)
 
 	if (rc == -EEXIST) {
 		*err = (struct kt_error){ 0 };
-		rc = record_take(m, path, err);
+		rc = record_take(m, path, record, err);
 		if (rc == 0)
 			rc = kube_create(job->kube, all, record, made, err);
 	}
-	if (rc == 0)
+	m->recorded = rc >= 0;
+	if (rc >= 0 && !record_is_led(m))
 		m->record = heartbeat_start(job->kube, path, HEARTBEAT_INTERVAL,
 					    job->global->use_local_time);
-	return rc;
+	return MIN(rc, 0);
 }
 
 void mesh_record_keep(struct mesh *m)
@@ -123,10 +179,11 @@ void mesh_record_remove(struct mesh *m)
 		kube_path("v1", "services", m->job.ns, m->name, NULL);
 	struct kt_error err = { 0 };
 
-	if (!m->record)
+	if (!m->recorded)
 		return;
 	heartbeat_stop(m->record);
 	m->record = NULL;
+	m->recorded = false;
 	if (!keep_is_foreign(&m->job, m->name) &&
 	    kube_delete(m->job.kube, path, -1, &err) < 0)
 		job_unfinished(&m->job, "Service %s was not removed: %s",

@@ -192,7 +192,7 @@ bool mesh_route_leave(struct mesh_route *r)
 
 void mesh_route_fini(struct mesh_route *r)
 {
-	routing_free(r->routing);
-	json_decref(r->made);
-	free(r->ports);
+	routing_free(steal_ptr(&r->routing));
+	json_decref(steal_ptr(&r->made));
+	free(steal_ptr(&r->ports));
 }

@@ -3,8 +3,10 @@
  * users. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cli/app.h"
 #include "cli/progress.h"
+#include "cluster/envobject.h"
 #include "cluster/takeover.h"
 #include "inbound/handover.h"
 #include "inbound/lease.h"
@@ -14,6 +16,75 @@
 
 #include <errno.h>
 
+/* Who may not see Deployments sees whose a Pod is */
+static int router_of_pods(struct job *job, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "pods", job->ns, NULL, NULL);
+	auto_free char *query =
+		selector_query(json_at(job->service, "spec", "selector", NULL));
+	auto_json json_t *list = NULL;
+	const json_t *pod;
+	size_t i;
+	int rc;
+
+	if (!service_role(job->service))
+		return 0;
+	rc = kube_list(job->kube, path, query, &list, err);
+	json_array_foreach (json_object_get(list, "items"), i, pod)
+		if (json_at(pod, "metadata", "ownerReferences", NULL))
+			return 1;
+	return MIN(rc, 0);
+}
+
+/* Is there a router that stands for itself? 1: @target is its, if the Service
+ * does not lead to another */
+static int router_find_standing(struct job *job, const char *name,
+				struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("apps/v1", "deployments", job->ns, name, NULL);
+	auto_json json_t *obj = NULL;
+	struct kt_error why = { 0 };
+	const char *role = service_role(job->service), *target;
+	int rc = kube_get(job->kube, path, &obj, &why);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == -EPERM) {
+		rc = router_of_pods(job, err);
+		if (rc <= 0)
+			return rc;
+		rc = -EPERM;
+	}
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	target = object_label(obj, KT_LABEL_TARGET);
+	if (!target || object_is_ending(obj) || !object_is_of_ktctl(obj) ||
+	    (role && !str_eq(target, service_target(job->service))))
+		return 0;
+	snprintf(job->target, sizeof(job->target), "%s", target);
+	return 1;
+}
+
+/* Which form the router has, before its users are asked for */
+static int router_find_form(struct mesh *m, struct kt_error *err)
+{
+	struct job *job = &m->job;
+	int rc;
+
+	m->router = xasprintf("%s" KT_ROUTER, job->name);
+	m->served = xasprintf("%s.%s", job->name, job->ns);
+	rc = router_find_standing(job, m->router, err);
+	if (rc < 0)
+		return rc;
+	job->face.standing = rc > 0 || m->env;
+	if (job->face.standing)
+		job->face.env_service = m->served;
+	return 0;
+}
+
 static void router_face(struct mesh *m, bool join)
 {
 	struct job *job = &m->job;
@@ -21,9 +92,8 @@ static void router_face(struct mesh *m, bool join)
 
 	if (target)
 		snprintf(job->target, sizeof(job->target), "%s", target);
-	else
+	else if (!job->target[0])
 		target_make(job->target);
-	m->router = xasprintf("%s" KT_ROUTER, job->name);
 	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_ROUTER,
 				  KT_LABEL_TARGET, job->target);
 	job->face.name = m->router;
@@ -59,8 +129,11 @@ static int router_adopt_target(struct mesh *m, struct kt_error *err)
 {
 	struct job *job = &m->job;
 	char twin[256];
-	int rc = router_look(job, m->router, job->target, err);
+	int rc;
 
+	if (job->face.standing)
+		return 0; /* it was found before */
+	rc = router_look(job, m->router, job->target, err);
 	shadow_twin(m->router, twin);
 	if (rc == 0)
 		rc = router_look(job, twin, job->target, err);
@@ -70,19 +143,26 @@ static int router_adopt_target(struct mesh *m, struct kt_error *err)
 	return MIN(rc, 0);
 }
 
-int mesh_router_claim(struct job *job, struct kt_error *err)
+int mesh_router_look(struct job *job, struct kt_error *err)
 {
 	struct mesh *m = mesh_of(job);
-	int rc = mesh_look(m, err), join = 0;
+	int rc = mesh_look(m, err);
 
 	if (rc == 0)
 		rc = job_rules(job, &m->match, err);
+	return rc == 0 ? job_check_callers(job, true, err) : rc;
+}
+
+int mesh_router_hold(struct job *job, struct kt_error *err)
+{
+	struct mesh *m = mesh_of(job);
+	int rc = job_lock(job, err), join = 0;
+
 	if (rc == 0)
-		rc = job_check_callers(job, true, err);
+		rc = router_find_form(m, err);
 	if (rc == 0)
-		rc = job_lock(job, err);
-	if (rc == 0)
-		rc = join = lease_check(job, LEASE_MARKED, err);
+		rc = join = lease_check(
+			job, m->env ? LEASE_STANDING : LEASE_MARKED, err);
 	if (rc < 0)
 		return rc;
 	mesh_warn_unmarked(job);
@@ -98,6 +178,13 @@ int mesh_router_claim(struct job *job, struct kt_error *err)
 	progress_done(job->app->progress, "Service %s/%s%s", job->ns, job->name,
 		      join ? ", which has a router already" : "");
 	return 0;
+}
+
+int mesh_router_claim(struct job *job, struct kt_error *err)
+{
+	int rc = mesh_router_look(job, err);
+
+	return rc == 0 ? mesh_router_hold(job, err) : rc;
 }
 
 int mesh_router_start(struct job *job, struct kt_error *err)
@@ -143,6 +230,11 @@ static void router_leave(struct mesh *m, bool last)
 {
 	struct kt_error err = { 0 };
 
+	/* nobody has seen the switch, so nobody has let the nodes learn of it
+	 */
+	if (last && !m->job.uplink && m->job.face.standing)
+		(void)!job_settle(&m->job);
+
 	handover_leave(&m->job, last);
 	if (m->job.shadow && shadow_leave(m->job.shadow, last, &err) < 0)
 		job_unfinished(&m->job, "%s: %s",
@@ -154,7 +246,7 @@ void mesh_router_undo(struct job *job)
 	struct mesh *m = mesh_of(job);
 	struct kt_error err = { 0 };
 
-	if (!m->record) { /* nothing was made */
+	if (!m->recorded) { /* nothing was made */
 		job_unlock(job);
 		return;
 	}

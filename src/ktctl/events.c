@@ -41,7 +41,8 @@ struct events_run {
  * them */
 static bool events_may_tell(const char *id)
 {
-	static const char *const commands[] = { "mesh", "exchange", "preview" };
+	static const char *const commands[] = { "mesh", "exchange", "preview",
+						"env-join" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (ask_is_command(id, commands[i]))
@@ -65,8 +66,8 @@ static int events_find(struct events_run *e, const struct options *o,
 		telling += events_may_tell(all.v[k]);
 	if (o->nargs || telling)
 		return 0;
-	kt_hint(err, "mesh, exchange and preview see requests; ktctl status "
-		     "lists what runs");
+	kt_hint(err, "mesh, exchange, preview and env join --local see "
+		     "requests; ktctl status lists what runs");
 	return kt_fail(err, ENOENT,
 		       "no session that sees requests runs on this machine");
 }

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "control/background.h"
 #include "control/control.h"
+#include "control/place.h"
 #include "local/signals.h"
 
 #include <errno.h>
@@ -23,16 +24,26 @@ struct session_companion {
 	int pid, fd;
 };
 
+/* "env-join" of "env join": part of its id and of its files' names */
+static void session_name(const struct command *c, char dst[PLACE_COMMAND_MAX])
+{
+	snprintf(dst, PLACE_COMMAND_MAX, "%s", c->name);
+	for (char *p = dst; *p; p++)
+		if (*p == ' ')
+			*p = '-';
+}
+
 bool session_start(struct app *app, int *status)
 {
 	const struct options *o = app->options;
+	char name[PLACE_COMMAND_MAX];
 	struct kt_error err = { 0 };
 	int rc;
 
 	if (!o->command->session || !o->session.background)
 		return false;
-	rc = background_start(&app->background, app->home, o->command->name,
-			      status, &err);
+	session_name(o->command, name);
+	rc = background_start(&app->background, app->home, name, status, &err);
 	if (rc < 0)
 		*status = app_fail(app, rc, &err);
 	return rc != 0;
@@ -89,15 +100,17 @@ static void session_listen(struct app *app)
 {
 	const struct options *o = app->options;
 	auto_free char *target = session_target(o);
+	char name[PLACE_COMMAND_MAX];
 	const struct control_config cfg = {
 		.loop = app->loop,
 		.signals = app->signals,
 		.home = app->home,
-		.command = o->command->name,
+		.command = name,
 		.target = o->nargs ? target : NULL,
 		.needed = app->background,
 	};
 
+	session_name(o->command, name);
 	app->control = control_new(&cfg);
 }
 

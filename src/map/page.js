@@ -78,6 +78,8 @@ function aliveText(s) {
   case "silent": return "no heartbeat for " + age;
   case "running": return "its container runs";
   case "gone": return "its Pod is gone";
+  case "living": return "there with its environment";
+  case "ended": return "its environment ended";
   }
   return "unknown";
 }

@@ -4,9 +4,11 @@
 
 #include "base/ipaddr.h"
 #include "base/loop.h"
+#include "wire/envmark.h"
 #include "wire/rule.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /**
  * DOC: Where requests go
@@ -24,12 +26,14 @@ enum backend_kind {
 	BACKEND_NONE,	/* nobody: refuse it (502, reset) */
 	BACKEND_ORIGIN, /* the Service's own Pods */
 	BACKEND_CLIENT, /* a laptop */
+	BACKEND_MEMBER, /* of an environment, in the cluster */
+	BACKEND_DOWN,	/* nobody may answer in its place: refuse it (503) */
 };
 
 /** struct backend_ref - one backend; two that are equal are the same one */
 struct backend_ref {
 	enum backend_kind kind;
-	uint64_t id; /* CLIENT: which; never used again for another one */
+	uint64_t id; /* CLIENT, MEMBER: which; never used again for another */
 };
 
 static inline bool backend_same(struct backend_ref a, struct backend_ref b)
@@ -49,15 +53,36 @@ static inline bool backend_same(struct backend_ref a, struct backend_ref b)
 #define ROUTER_IDLE_NS (3600 * NS_SEC)
 #define ROUTER_DETECT_NS (3 * NS_SEC)
 
-/** struct router_env - embed it; no operation may be NULL but report() */
+/**
+ * struct router_said - what there is to say of a choice besides, "" otherwise
+ */
+struct router_said {
+	/* who answers in the place of a member that is down: the answer says
+	 * so, in the field ROUTER_SERVED_BY */
+	char served_by[ENVMARK_MAX];
+	char text[2 * ENVMARK_MAX + 128]; /* of a refusal, BACKEND_DOWN */
+	/* by which it is the missing member's (wire/rule.h): for whose() */
+	char mark[ENVMARK_MAX + 8];
+};
+
+#define ROUTER_SERVED_BY "kt-served-by"
+
+/** struct router_env - embed it; no operation may be NULL but report(),
+ *  mark() and again() */
 struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
 	struct copier *copier; /* NULL: nothing is copied (copy.h) */
+	struct router_said said; /* of the last choose(), or again() */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */
 	struct backend_ref (*choose)(struct router_env *env, uint16_t port,
 				     const struct rule_request *req);
+	/** again() - likewise, behind @was, which was not reached: what leads
+	 *  there again ends somewhere. NULL: choose() */
+	struct backend_ref (*again)(struct router_env *env, uint16_t port,
+				    const struct rule_request *req,
+				    struct backend_ref was);
 	/** open() - a new connection there, on behalf of the caller at @from;
 	 *  it is opening still, its handler's opened() or closed() tells.
 	 *  Return: the pipe (taken by the asker), or NULL with errno. */
@@ -76,7 +101,39 @@ struct router_env {
 	void (*whose)(struct router_env *env, uint16_t port,
 		      struct backend_ref ref, const struct rule_request *req,
 		      struct event *ev);
+	/** mark() - the environment that @req of the caller at @from belongs
+	 *  to, though it has no mark: it gets one before choose() sees it.
+	 *  False: none. NULL: nobody adds marks */
+	bool (*mark)(struct router_env *env, const struct ipport *from,
+		     const struct rule_request *req, char name[ENVMARK_MAX]);
 };
+
+/** router_choose() - @was: who was not reached, or NULL */
+static inline struct backend_ref router_choose(struct router_env *env,
+					       uint16_t port,
+					       const struct rule_request *req,
+					       const struct backend_ref *was)
+{
+	return was && env->again ? env->again(env, port, req, *was)
+				 : env->choose(env, port, req);
+}
+
+/** router_served_by() - of the choice just made, returned (caller frees); NULL:
+ *  there is nothing to say, or no memory */
+static inline char *router_served_by(const struct router_env *env)
+{
+	return env->said.served_by[0] ? strdup(env->said.served_by) : NULL;
+}
+
+/** router_mark() - the mark that @req has to get; false: none */
+static inline bool router_mark(struct router_env *env,
+			       const struct ipport *from,
+			       const struct rule_request *req,
+			       char name[ENVMARK_MAX])
+{
+	return env->mark && envmark_is_missing(req) &&
+	       env->mark(env, from, req, name);
+}
 
 static inline int64_t router_patience(const struct router_env *env, int64_t ns)
 {

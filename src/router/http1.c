@@ -25,11 +25,11 @@
  *   101, or 2xx to CONNECT: the two pipes are joined
  *
  * Requests are read strictly (wire/http1) and bodies are followed byte by byte,
- * but what goes on is what came: request heads get X-Forwarded-For, nothing
- * else is changed. A response's head that is not as it should be is put right
- * (wire/http1_repair.c), and goes on so. Only checked bytes are sent on, and
- * bytes are given back to their pipe only when they were sent: one full side
- * stops the other.
+ * but what goes on is what came: request heads get X-Forwarded-For, and a mark
+ * where env->mark() has one; nothing else is changed. A response's head that is
+ * not as it should be is put right (wire/http1_repair.c), and goes on so. Only
+ * checked bytes are sent on, and bytes are given back to their pipe only when
+ * they were sent: one full side stops the other.
  *
  * A caller that finishes its half finishes the backend's too, as it would
  * without us. A backend that breaks in the middle of a response breaks the
@@ -50,6 +50,8 @@ static const char too_large[] = "Request Header Fields Too Large";
 
 /* one at a time, as long as a handler looks at it: it is large */
 static struct http1_head scratch;
+/* likewise, as the rules see it */
+static struct rule_field scratch_field[HTTP1_MAX_FIELDS + HTTP1_OWN_FIELDS];
 
 enum state { READING, EXCHANGE, LINGER };
 
@@ -73,6 +75,8 @@ struct http1 {
 	bool keep; /* the caller's connection, if the response agrees */
 	unsigned int tries;
 	struct backend_ref ref;
+	char *served_by; /* in another's place; NULL: it has to be nobody else
+			  */
 	struct copies copies; /* while it is not whole */
 	int error;	      /* of the backend's connection */
 	struct note *note;
@@ -100,6 +104,7 @@ static void http1_free(void *part)
 	pipe_end_reset(&c->caller);
 	ups_fini(&c->ups);
 	note_dropped(&c->note);
+	free(c->served_by);
 	buf_fini(&c->out);
 	buf_fini(&c->head);
 	loop_defer_free(c->rc->env->loop, c);
@@ -229,25 +234,47 @@ static void http1_route(struct http1 *c)
 		bad_gateway(c, "nobody serves this request");
 		return;
 	}
+	if (c->ref.kind == BACKEND_DOWN) {
+		http1_answer(c, 503, "Service Unavailable",
+			     c->rc->env->said.text);
+		return;
+	}
 	c->tries++;
 	c->error = ups_use(&c->ups, c->ref, !c->idempotent || !c->body.done);
 	if (c->error)
 		bad_gateway(c, "no connection to the backend");
 }
 
-/* whose is the request in c->head now? */
-static bool http1_choose(struct http1 *c, const struct http1_head *h)
+/* @req may get a mark: @name, or "" */
+static void http1_mark(struct http1 *c, struct rule_request *req,
+		       char name[ENVMARK_MAX])
 {
-	static struct rule_field field[HTTP1_MAX_FIELDS + 1];
-	struct rule_request req;
+	static char text[sizeof(ENVMARK_MEMBER) + ENVMARK_MAX];
+	int n;
+
+	if (!router_mark(c->rc->env, &c->rc->from, req, name)) {
+		name[0] = '\0';
+		return;
+	}
+	n = snprintf(text, sizeof(text), ENVMARK_MEMBER "=%s", name);
+	scratch_field[req->nfields++] =
+		(struct rule_field){ slice_of(ENVMARK_FIELD),
+				     slice_make(text, (size_t)n) };
+}
+
+/* whose is @req now? @was: who was not reached, or NULL */
+static bool http1_choose(struct http1 *c, const struct rule_request *req,
+			 const struct backend_ref *was)
+{
 	struct router_env *env = c->rc->env;
 	bool copies = !c->tries && !c->connect && !c->upgrade;
 
-	http1_head_request(h, field, &req);
-	c->ref = env->choose(env, c->rc->port, &req);
+	c->ref = router_choose(env, c->rc->port, req, was);
+	free(c->served_by);
+	c->served_by = router_served_by(env);
 	if (copies)
-		copies_begin(&c->copies, c->rc, c->ref, &req);
-	note_request(&c->note, c->rc, EVENT_HTTP1, &req, c->ref);
+		copies_begin(&c->copies, c->rc, c->ref, req);
+	note_request(&c->note, c->rc, EVENT_HTTP1, req, c->ref);
 	return c->ref.kind != BACKEND_NONE;
 }
 
@@ -260,7 +287,7 @@ static void http1_copy(struct http1 *c)
 	struct buf head;
 	int rc = -1;
 
-	buf_init(&head, HTTP1_MAX_HEAD + 2 * HTTP1_OWN_FIELD);
+	buf_init(&head, HTTP1_PASSED_HEAD + HTTP1_OWN_FIELD);
 	if (http1_parse_passed(h, start, c->head.len) >= 0)
 		rc = http1_head_copied(&head, h, start, end);
 	if (rc == 0)
@@ -274,13 +301,16 @@ static void http1_on_again(struct timer *t)
 {
 	struct http1 *c = container_of(t, struct http1, timer);
 	struct backend_ref was = c->ref;
+	struct rule_request req;
 
 	if (http1_parse_passed(&scratch, buf_data(&c->head), c->head.len) < 0) {
 		http1_over(c, true);
 		return;
 	}
+	http1_head_request(&scratch, scratch_field, &req);
 	/* the same one would refuse again */
-	if (http1_choose(c, &scratch) && backend_same(was, c->ref) && c->error)
+	if (http1_choose(c, &req, c->error ? &was : NULL) &&
+	    backend_same(was, c->ref) && c->error)
 		bad_gateway(c, "no connection to the backend");
 	else
 		http1_route(c);
@@ -300,7 +330,8 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	static const char *const safe[] = { "GET", "HEAD", "OPTIONS", "TRACE",
 					    NULL };
 	static const char *const idempotent[] = { "PUT", "DELETE", NULL };
-	char ip[IPADDR_STRLEN];
+	char ip[IPADDR_STRLEN], env[ENVMARK_MAX];
+	struct rule_request req;
 	uint64_t length;
 	int kind = http1_request_body(h, &length);
 	const char *start = (const char *)buf_data(&c->caller.in);
@@ -326,13 +357,15 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->error = 0;
 	buf_reset(&c->head);
 	ipaddr_str(&c->rc->from.addr, ip);
-	if (http1_head_forward(&c->head, h, start + len, ip) < 0) {
+	http1_head_request(h, scratch_field, &req);
+	http1_mark(c, &req, env);
+	if (http1_head_forward(&c->head, h, start + len, ip, env) < 0) {
 		http1_answer(c, 431, too_large,
 			     "the request's head is too large");
 		return;
 	}
 	c->state = EXCHANGE;
-	http1_choose(c, h);
+	http1_choose(c, &req, NULL);
 	pipe_end_take(&c->caller, len);
 	http1_route(c);
 }
@@ -484,12 +517,18 @@ static void push(struct http1 *c)
 /* --- response to the caller ----------------------------------------------- */
 
 /* it may go another way, or the same way again */
-static bool may_go_again(const struct http1 *c)
+static bool may_go_again(struct http1 *c)
 {
 	const struct up *up = c->ups.used;
 	bool bare = c->body.kind == HTTP1_NO_BODY;
 
-	if (up->end.in.len || c->heard || c->tries >= TRIES)
+	if (up->end.in.len || c->heard)
+		return false;
+	if (!up->opened && c->ref.kind == BACKEND_MEMBER && c->rc->env->again) {
+		c->tries--; /* others answer in its place, in turn */
+		return true;
+	}
+	if (c->tries >= TRIES)
 		return false;
 	if (!up->opened || (up->reused && !c->head_sent))
 		return true; /* nothing of it was sent */
@@ -612,6 +651,30 @@ static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
 		      : http1_parse_response(h, buf_data(&e->in), e->in.len);
 }
 
+/* the answer says who gives it in another's place; the length of its head */
+static size_t http1_say_served_by(struct http1 *c, size_t len)
+{
+	struct pipe_end *up = &c->ups.used->end;
+	auto_free char *by = steal_ptr(&c->served_by);
+	struct buf head;
+
+	buf_init(&head, HTTP1_MAX_HEAD);
+	if (buf_put(&head, buf_data(&up->in), len - 2) == 0 &&
+	    buf_printf(&head, ROUTER_SERVED_BY ": %s\r\n\r\n", by) == 0) {
+		pipe_end_take(up, len);
+		if (pipe_end_put_back(up, buf_data(&head), head.len) < 0)
+			head.len = 0; /* memory: the connection is broken */
+		len = head.len;
+	} /* else the head is as large as may be: it goes as it is */
+	buf_fini(&head);
+	return len;
+}
+
+static bool http1_is_last_head(const struct http1_head *h)
+{
+	return h->status >= 200 || h->status == 101;
+}
+
 static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	if (c->connect && h->status / 100 == 2)
@@ -634,6 +697,13 @@ static bool read_head(struct http1 *c)
 
 	if (up->end.in.len)
 		n = parse_answer(&scratch, &up->end);
+	if (n > 0 && c->served_by && http1_is_last_head(&scratch)) {
+		size_t len = http1_say_served_by(c, (size_t)n);
+
+		n = len ? http1_parse_response(&scratch, buf_data(&up->end.in),
+					       len)
+			: -ENOMEM;
+	}
 	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
 		no_answer(c);
 	else if (n == -EAGAIN)
@@ -841,7 +911,7 @@ void http1_start(struct router_conn *rc, struct pipe_end *caller,
 	c->rc = rc;
 	c->caller = *caller;
 	buf_init(&c->out, HTTP1_MAX_HEAD + HTTP1_OWN_FIELD);
-	buf_init(&c->head, HTTP1_MAX_HEAD + HTTP1_OWN_FIELD);
+	buf_init(&c->head, HTTP1_PASSED_HEAD);
 	ups_init(&c->ups, rc, http1_on_up, c);
 	conn_become(rc, c, &part_ops);
 	pipe_set_handler(c->caller.pipe, &handler, c);

@@ -2,6 +2,7 @@
 #include "router/http1_head.h"
 
 #include "router/copy.h"
+#include "wire/envmark.h"
 
 #include <string.h>
 #include <strings.h>
@@ -105,7 +106,7 @@ int http1_head_copied(struct buf *out, const struct http1_head *h,
 }
 
 int http1_head_forward(struct buf *out, const struct http1_head *h,
-		       const char *end, const char *ip)
+		       const char *end, const char *ip, const char *env)
 {
 	bool h2c = http1_has_token(h, "upgrade", "h2c");
 	const char *done = h->method.p; /* the bytes before it are out */
@@ -135,5 +136,8 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 		rc = http1_head_put(out, done, end - 2);
 	if (rc == 0 && !xff)
 		rc = buf_printf(out, "X-Forwarded-For: %s\r\n", ip);
+	if (rc == 0 && *env)
+		rc = buf_printf(
+			out, ENVMARK_FIELD ": " ENVMARK_MEMBER "=%s\r\n", env);
 	return rc ? rc : buf_put(out, "\r\n", 2);
 }

@@ -7,18 +7,20 @@
 #include "wire/rule.h"
 
 /** http1_head_request() - @h as the rules see it
- *  @field: room for HTTP1_MAX_FIELDS; @req borrows it and the head's bytes */
+ *  @field: room for all its fields; @req borrows it and the head's bytes */
 void http1_head_request(const struct http1_head *h, struct rule_field *field,
 			struct rule_request *req);
 
 /**
  * http1_head_forward() - append the request head to @out, as it is but for
- * X-Forwarded-For, to which @ip is appended. An offer to upgrade to h2c is left
- * out: behind it no request could be seen (RFC 9113 section 3.1).
+ * X-Forwarded-For, to which @ip is appended, and the mark of @env, unless that
+ * is empty. An offer to upgrade to h2c is left out: behind it no request could
+ * be seen (RFC 9113 section 3.1).
  * @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
  */
 KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,
-				const char *end, const char *ip);
+				const char *end, const char *ip,
+				const char *env);
 
 /**
  * http1_head_closing() - append the response head to @out, as it is but for the

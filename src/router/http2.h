@@ -96,6 +96,8 @@ struct http2_call {
 	struct backend_ref ref;
 	struct copies copies; /* while it is not whole */
 	struct note *note;
+	char *served_by; /* in another's place; NULL: it has to be nobody else
+			  */
 	unsigned int tries;
 	int error;     /* of the connection that did not open */
 	bool routed;   /* its head has come */

@@ -113,6 +113,7 @@ void http2_call_free(struct http2_call *k)
 	http2_head_free(k->kept);
 	http2_head_free(k->reply);
 	note_dropped(&k->note);
+	free(k->served_by);
 	if (list_empty(&k->c->calls))
 		http2_rest(k->c);
 	loop_defer_free(k->c->rc->env->loop, k);
@@ -218,6 +219,9 @@ void http2_reply(struct http2_call *k, bool last)
 		return;
 	}
 	k->begun = http2_head_status(h) >= 200;
+	if (k->begun && k->served_by &&
+	    http2_head_put_own(h, ROUTER_SERVED_BY, k->served_by) < 0)
+		log_debug("router: " ROUTER_SERVED_BY ": no memory");
 	if (k->begun) {
 		note_answered(&k->note, (unsigned int)http2_head_status(h));
 		k->answer.ended = last;

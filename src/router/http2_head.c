@@ -2,6 +2,7 @@
 #include "router/http2_head.h"
 
 #include "base/mem.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #define XFF "x-forwarded-for"
 #define FIELD_OVERHEAD 32
 #define OWN_FIELD ((size_t)256)
+#define OWN_FIELDS 2 /* X-Forwarded-For, a mark */
 
 struct http2_head *http2_head_new(void)
 {
@@ -22,7 +24,7 @@ struct http2_head *http2_head_new(void)
 	h->size = 0;
 	h->cookie = false;
 	/* twice: X-Forwarded-For is copied to where it can grow */
-	buf_init(&h->text, 2 * HTTP2_HEAD_MAX + OWN_FIELD);
+	buf_init(&h->text, 2 * HTTP2_HEAD_MAX + OWN_FIELDS * OWN_FIELD);
 	return h;
 }
 
@@ -125,10 +127,28 @@ int http2_head_forwarded(struct http2_head *h, const struct ipport *from)
 	return 0;
 }
 
+int http2_head_put_own(struct http2_head *h, const char *name,
+		       const char *value)
+{
+	const struct hpack_field f = { (const uint8_t *)name,
+				       (const uint8_t *)value, strlen(name),
+				       strlen(value), false };
+
+	return http2_head_put(h, &f);
+}
+
+int http2_head_mark(struct http2_head *h, const char *env)
+{
+	char text[sizeof(ENVMARK_MEMBER) + ENVMARK_MAX];
+
+	snprintf(text, sizeof(text), ENVMARK_MEMBER "=%s", env);
+	return http2_head_put_own(h, ENVMARK_FIELD, text);
+}
+
 const struct hpack_field *http2_head_fields(const struct http2_head *h,
 					    size_t *n)
 {
-	static struct hpack_field f[HTTP2_FIELDS_MAX + 1];
+	static struct hpack_field f[HTTP2_FIELDS_MAX + OWN_FIELDS];
 
 	for (size_t i = 0; i < h->n; i++)
 		f[i] = (struct hpack_field){
@@ -184,7 +204,7 @@ static void http2_head_join(struct slice *all, struct slice crumb)
 
 void http2_head_rule(const struct http2_head *h, struct rule_request *req)
 {
-	static struct rule_field field[HTTP2_FIELDS_MAX + 2];
+	static struct rule_field field[HTTP2_FIELDS_MAX + OWN_FIELDS + 1];
 	struct slice cookie = { NULL, 0 };
 
 	*req = (struct rule_request){ .field = field };

@@ -12,7 +12,8 @@
  *
  * The fields of one head or trailer while they come in, of bounded size, and
  * as they go on: all of them, in their order, with X-Forwarded-For appended to
- * a request's. What HTTP/2 forbids has been refused by wire/h2 already. Pure.
+ * a request's, and perhaps a mark. What HTTP/2 forbids has been refused by
+ * wire/h2 already. Pure.
  */
 
 /* the list, as RFC 9113 section 6.5.2 counts it: 32 for each field; a cookie in
@@ -42,6 +43,12 @@ KT_CHECK int http2_head_add(struct http2_head *h, const struct hpack_field *f);
  *  the head is as large as may be */
 KT_CHECK int http2_head_forwarded(struct http2_head *h,
 				  const struct ipport *from);
+/** http2_head_put_own() - append a field of ours, of up to 256 bytes, also
+ *  where the head is as large as may be; two at most */
+KT_CHECK int http2_head_put_own(struct http2_head *h, const char *name,
+				const char *value);
+/** http2_head_mark() - likewise, the mark of @env */
+KT_CHECK int http2_head_mark(struct http2_head *h, const char *env);
 /** http2_head_fields() - all of them, valid until the next call; borrows from
  *  @h; @n: how many */
 const struct hpack_field *http2_head_fields(const struct http2_head *h,

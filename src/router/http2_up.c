@@ -61,10 +61,18 @@ static void http2_up_on_again(struct timer *t)
 }
 
 /* nothing of it was sent, or it may be asked twice: it may go another way */
-static bool is_lost(struct http2_call *k, int error)
+static bool is_lost(struct http2_call *k, const struct http2_side *s, int error)
 {
+	bool member = !s->opened && k->ref.kind == BACKEND_MEMBER &&
+		      k->c->rc->env->again;
+
 	k->error = error;
-	k->lost = k->kept && k->tries < TRIES;
+	if (k->kept && member) {
+		k->tries--; /* others answer in its place, in turn */
+		k->lost = true;
+	} else {
+		k->lost = k->kept && k->tries < TRIES;
+	}
 	return k->lost;
 }
 
@@ -87,7 +95,7 @@ void http2_up_broke(struct http2_side *s, int error)
 		k->sent = NULL;
 		k->waits = false;
 		if ((!s->opened || (k->again && error == -ENETRESET)) &&
-		    k->asked && is_lost(k, error)) {
+		    k->asked && is_lost(k, s, error)) {
 			/* whose it is now is known a moment later */
 			loop_timer_start(c->rc->env->loop, &c->again, 0,
 					 http2_up_on_again);
@@ -239,6 +247,38 @@ static void http2_copy(struct http2_call *k, bool last)
 	copies_head2(&k->copies, f, n, last);
 }
 
+/* whose is it now? @was: who was not reached, or NULL. False: nobody's, who
+ * asked knows */
+static bool http2_choose(struct http2_call *k, const struct rule_request *req,
+			 const struct backend_ref *was)
+{
+	struct router_conn *rc = k->c->rc;
+
+	k->ref = router_choose(rc->env, rc->port, req, was);
+	free(k->served_by);
+	k->served_by = router_served_by(rc->env);
+	note_request(&k->note, rc, EVENT_HTTP2, req, k->ref);
+	if (k->ref.kind == BACKEND_DOWN)
+		http2_refuse(k, "503", rc->env->said.text);
+	else if (k->ref.kind == BACKEND_NONE)
+		http2_refuse(k, "502", "nobody serves this request");
+	return k->ref.kind != BACKEND_DOWN && k->ref.kind != BACKEND_NONE;
+}
+
+/* it may get a mark, which is one of those that the rules see; false: memory */
+static bool http2_mark(struct http2_call *k, struct rule_request *req)
+{
+	struct router_conn *rc = k->c->rc;
+	char name[ENVMARK_MAX];
+
+	if (!router_mark(rc->env, &rc->from, req, name))
+		return true;
+	if (http2_head_mark(k->head, name) < 0)
+		return false;
+	http2_head_rule(k->head, req);
+	return true;
+}
+
 void http2_route(struct http2_call *k, bool last)
 {
 	struct router_conn *rc = k->c->rc;
@@ -258,13 +298,13 @@ void http2_route(struct http2_call *k, bool last)
 		http2_refuse(k, "405", "CONNECT is not for a Service");
 		return;
 	}
-	k->again = last && http2_is_safe(&req);
-	k->ref = rc->env->choose(rc->env, rc->port, &req);
-	note_request(&k->note, rc, EVENT_HTTP2, &req, k->ref);
-	if (k->ref.kind == BACKEND_NONE) {
-		http2_refuse(k, "502", "nobody serves this request");
+	if (!http2_mark(k, &req)) {
+		http2_refuse(k, "503", "not enough memory");
 		return;
 	}
+	k->again = last && http2_is_safe(&req);
+	if (!http2_choose(k, &req, NULL))
+		return;
 	copies = !k->extended && copies_begin(&k->copies, rc, k->ref, &req);
 	if (http2_head_forwarded(k->head, &rc->from) < 0) {
 		copies_abort(&k->copies);
@@ -279,17 +319,18 @@ void http2_route(struct http2_call *k, bool last)
 
 static void route_again(struct http2_call *k)
 {
-	struct router_conn *rc = k->c->rc;
 	struct backend_ref was = k->ref;
 	struct rule_request req;
 	char text[128];
 
 	k->lost = false;
 	http2_head_rule(k->kept, &req);
-	k->ref = rc->env->choose(rc->env, rc->port, &req);
-	note_request(&k->note, rc, EVENT_HTTP2, &req, k->ref);
+	if (!http2_choose(k, &req, &was)) {
+		http2_call_check(k);
+		return;
+	}
 	/* the same one would not open again */
-	if (k->ref.kind != BACKEND_NONE && !backend_same(was, k->ref)) {
+	if (!backend_same(was, k->ref)) {
 		submit(k);
 		return;
 	}

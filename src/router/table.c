@@ -360,8 +360,10 @@ static void consider_marks(struct table_choice *c, const struct table *t,
 	}
 }
 
-uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
-		      const struct rule_request *req, int64_t now)
+static const struct table_rule *table_best(const struct table *t, uint16_t port,
+					   bool udp,
+					   const struct rule_request *req,
+					   int64_t now)
 {
 	struct table_choice c = { port, udp, req, now, NULL };
 
@@ -375,7 +377,56 @@ uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 			else if (t->in_bucket[k])
 				consider_marks(&c, t, (enum rule_kind)k);
 	}
-	return c.best ? c.best->client->id : 0;
+	return c.best;
+}
+
+uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
+		      const struct rule_request *req, int64_t now)
+{
+	const struct table_rule *r = table_best(t, port, udp, req, now);
+
+	return r ? r->client->id : 0;
+}
+
+static const char *table_env_of(const struct rule_match *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->term[i].kind == RULE_ENV)
+			return m->text + m->term[i].value;
+	return m->n ? NULL : "";
+}
+
+uint64_t table_choose_env(const struct table *t, uint16_t port,
+			  const struct rule_request *req, int64_t now,
+			  const char **env)
+{
+	const struct table_rule *r = table_best(t, port, false, req, now);
+
+	*env = r ? table_env_of(&r->rule.match) : NULL;
+	return r ? r->client->id : 0;
+}
+
+bool table_env_away(const struct table *t, uint16_t port, const char *name,
+		    const struct rule_request *req, int64_t now)
+{
+	const struct list *at = &t->bucket[bucket_of(RULE_ENV, slice_of(""),
+						     name, strlen(name))];
+	struct list *n;
+
+	if (!t->in_bucket[RULE_ENV])
+		return false;
+	list_for_each (n, at) {
+		const struct table_rule *r =
+			container_of(n, struct table_rule, node);
+		const char *env = table_env_of(&r->rule.match);
+
+		if (!r->rule.copy && r->rule.port == port && !r->rule.udp &&
+		    env && strcmp(env, name) == 0 &&
+		    !in_force(r->client, now) &&
+		    rule_match_has(&r->rule.match, req))
+			return true;
+	}
+	return false;
 }
 
 /* 0 to 99 (splitmix64) */

@@ -71,6 +71,16 @@ KT_CHECK int table_back(struct table *t, uint64_t id, int64_t now,
 /** table_choose() - whose @req is (NULL: nobody looks into it); 0: nobody's */
 uint64_t table_choose(const struct table *t, uint16_t port, bool udp,
 		      const struct rule_request *req, int64_t now);
+/** table_choose_env() - likewise, of TCP, and by what: @env is the name of the
+ *  environment of its rule (borrowed), "": it is for all, NULL: by a mark of
+ *  somebody's own, or nobody's */
+uint64_t table_choose_env(const struct table *t, uint16_t port,
+			  const struct rule_request *req, int64_t now,
+			  const char **env);
+/** table_env_away() - somebody has a rule for the environment @name itself that
+ *  is suspended: he is away for longer than his grace time */
+bool table_env_away(const struct table *t, uint16_t port, const char *name,
+		    const struct rule_request *req, int64_t now);
 /** table_copy_fn - client @id is to have a copy; @here: it is not lost */
 typedef void table_copy_fn(void *arg, uint64_t id, bool here);
 /** table_copies() - tell @fn of each who is to have a copy of @req, once */

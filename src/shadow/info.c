@@ -6,10 +6,12 @@
 #include "base/ipaddr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "shadow/envs.h"
 #include "shadow/reply.h"
 #include "shadow/serve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
+#include "wire/envtable.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -154,6 +156,13 @@ static void put_ranges(struct buf *b, const char *key, const char *env)
 		put(b, "%s=%s\n", key, list.v[i]);
 }
 
+/* Who has put a member into the table looks here whether it has arrived */
+static void info_put_member(void *user, const struct envtable_member *m)
+{
+	put(user, "env_member=%s %s\n", m->env,
+	    m->local ? ENVTABLE_LOCAL : m->host);
+}
+
 void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 {
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
@@ -169,6 +178,7 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	if (port)
 		put(&b, "service_port=%s\n", port);
 	put(&b, "accepted=%" PRIu64 "\n", serve_accepted(sv));
+	envs_each(sh->envs, info_put_member, &b);
 	put_ranges(&b, "service_range", getenv(KT_ENV_SERVICE_RANGES));
 	put_ranges(&b, "pod_range", getenv(KT_ENV_POD_RANGES));
 	put_names(&b, &sh->resolv);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
+#include "shadow/envs.h"
 #include "shadow/info.h"
 #include "shadow/server.h"
 #include "tunnel/inbound.h"
@@ -35,6 +36,10 @@ static const char usage[] =
 	"                     PORT[/udp][!][=ORIGIN:PORT][~PROTO]\n"
 	"                     (SHADOW_SERVE); \"!\": of another program here,\n"
 	"                     whose callers are led away (needs NET_ADMIN)\n"
+	"  --env-table FILE   members of environments in the cluster, one a\n"
+	"                     line; read again when it changes\n"
+	"  --env-service SERVICE.NAMESPACE\n"
+	"                     the Service whose members these are\n"
 	"  --exempt ADDR,...  callers that are not led away\n"
 	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
@@ -57,7 +62,7 @@ static const char usage[] =
 struct shadow_options {
 	long listen, health, idle, keep, drain, wait, ready, buffers;
 	struct ipport nameserver;
-	const char *resolv_conf, *serve, *exempt;
+	const char *resolv_conf, *serve, *exempt, *env_table, *env_service;
 	bool debug, once;
 };
 
@@ -174,6 +179,12 @@ static int one_option(struct shadow_options *o, int c)
 	case 'e':
 		o->exempt = optarg;
 		return 0;
+	case 't':
+		o->env_table = optarg;
+		return 0;
+	case 'S':
+		o->env_service = optarg;
+		return envs_service_good(optarg) ? 0 : -EINVAL;
 	case 'o':
 		o->once = true;
 		return 0;
@@ -207,6 +218,8 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 		{ "ready-clients", required_argument, NULL, 'R' },
 		{ "serve", required_argument, NULL, 's' },
 		{ "exempt", required_argument, NULL, 'e' },
+		{ "env-table", required_argument, NULL, 't' },
+		{ "env-service", required_argument, NULL, 'S' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
@@ -219,7 +232,7 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		rc = one_option(o, c);
-	if (rc == 0 && optind < argc)
+	if (rc == 0 && (optind < argc || !o->env_table != !o->env_service))
 		rc = -EINVAL;
 	if (rc < 0)
 		print_line(stderr, "shadow: see shadow --help");
@@ -236,6 +249,8 @@ static struct server_config config_of(const struct shadow_options *o)
 		.health = { ipaddr_v6(any), (uint16_t)o->health },
 		.nameserver = o->nameserver,
 		.resolv_conf = o->resolv_conf,
+		.env_table = o->env_table,
+		.env_service = o->env_service,
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
 		.ready_clients = (size_t)o->ready,

@@ -23,6 +23,8 @@ struct origin {
 	int64_t asked; /* when the addresses came */
 	struct resolve *resolve;
 	struct list waiting; /* dials, for the first addresses */
+	size_t dials;	     /* all of them */
+	bool freed;	     /* with the last of them */
 };
 
 /* waiting for addresses -> connecting */
@@ -34,11 +36,23 @@ struct origin_dial {
 	void *user;
 };
 
+static void origin_end(struct origin *o)
+{
+	if (o->resolve)
+		resolve_cancel(o->resolve);
+	free(o->host);
+	loop_defer_free(o->sh->loop, o);
+}
+
 static void origin_dial_free(struct origin_dial *d)
 {
+	struct origin *o = d->origin;
+
 	list_del(&d->node);
 	connector_cancel(d->connector);
-	loop_defer_free(d->origin->sh->loop, d);
+	loop_defer_free(o->sh->loop, d);
+	if (!--o->dials && o->freed)
+		origin_end(o);
 }
 
 void origin_cancel(struct origin_dial *d)
@@ -137,10 +151,14 @@ void origin_free(struct origin *o)
 		origin_finish(
 			container_of(o->waiting.next, struct origin_dial, node),
 			-ECANCELED);
-	if (o->resolve)
-		resolve_cancel(o->resolve);
-	free(o->host);
-	loop_defer_free(o->sh->loop, o);
+	o->freed = true;
+	if (!o->dials)
+		origin_end(o);
+}
+
+uint16_t origin_port(const struct origin *o)
+{
+	return o->port;
 }
 
 struct origin_dial *origin_connect(struct origin *o,
@@ -160,8 +178,10 @@ struct origin_dial *origin_connect(struct origin *o,
 		rc = origin_start(d);
 	else if (rc == 0)
 		list_add_tail(&o->waiting, &d->node);
-	if (rc == 0)
+	if (rc == 0) {
+		o->dials++;
 		return d;
+	}
 	free(d);
 	errno = -rc;
 	return NULL;

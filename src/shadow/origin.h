@@ -19,7 +19,9 @@ struct origin_dial;
 
 /** origin_new() - @host: a name or an address, copied; NULL: memory */
 struct origin *origin_new(struct shadow *sh, const char *host, uint16_t port);
+/** origin_free() - connections that are being opened go on */
 void origin_free(struct origin *o);
+uint16_t origin_port(const struct origin *o);
 
 /** origin_connect() - @done: once, from the loop: the connected socket (taken)
  *  or -errno; the handle is gone. NULL with errno. */

@@ -9,6 +9,7 @@
 #include "pipe/pipe_fd.h"
 #include "router/router.h"
 #include "router/table.h"
+#include "shadow/envs.h"
 #include "shadow/laptop.h"
 #include "shadow/origin.h"
 #include "shadow/redirector.h"
@@ -16,6 +17,7 @@
 #include "shadow/serve_udp.h"
 #include "shadow/shadow.h"
 #include "shadow/socket.h"
+#include "shadow/source.h"
 #include "tunnel/mux.h"
 #include "tunnel/relay.h"
 #include "tunnel/target.h"
@@ -81,6 +83,7 @@ struct serve_caller {
 	struct origin_dial *dial;
 	struct join *join; /* with the origin */
 	struct router_conn *router;
+	struct source_use source; /* whose Pod it is */
 };
 
 static void serve_route(struct serve_caller *c);
@@ -118,6 +121,7 @@ static void serve_caller_free(struct serve_caller *c)
 {
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->again);
+	source_use_end(&c->source);
 	tunnel_tcp_cancel(c->tcp);
 	origin_cancel(c->dial);
 	join_reset(c->join);
@@ -238,6 +242,21 @@ static void serve_hand_over(struct serve_caller *c)
 		router_conn_drain(c->router);
 }
 
+static void serve_on_source(void *user)
+{
+	serve_hand_over(user);
+}
+
+/* first it is found out whose Pod the caller is */
+static void serve_find_source(struct serve_caller *c)
+{
+	const struct shadow *sh = c->port->serve->sh;
+
+	if (!sh->envs || sources_use(envs_sources(sh->envs), &c->source,
+				     &c->from.addr, serve_on_source, c))
+		serve_hand_over(c);
+}
+
 /* it gave up before its way was open */
 static void on_caller_event(struct watch *w, uint32_t events)
 {
@@ -270,7 +289,7 @@ static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 	if (p->item.proto == SERVE_TCP)
 		serve_route(c);
 	else
-		serve_hand_over(c);
+		serve_find_source(c);
 }
 
 /* --- ports ---------------------------------------------------------------- */

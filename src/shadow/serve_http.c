@@ -6,11 +6,13 @@
 #include "pipe/pipe_fd.h"
 #include "router/copy.h"
 #include "router/table.h"
+#include "shadow/envs.h"
 #include "shadow/events.h"
 #include "shadow/laptop.h"
 #include "shadow/origin.h"
 #include "shadow/pipe_stream.h"
 #include "shadow/shadow.h"
+#include "shadow/source.h"
 #include "tunnel/mux.h"
 #include "tunnel/target.h"
 
@@ -28,28 +30,84 @@ static struct origin *origin_of(struct router_env *env, uint16_t port)
 	return e->origin(e->user, port);
 }
 
+static struct backend_ref serve_http_by_rule(const struct shadow *sh,
+					     uint16_t port,
+					     const struct rule_request *req)
+{
+	uint64_t id = table_choose(sh->table, port, false, req, clock_ns());
+
+	return (struct backend_ref){ id ? BACKEND_CLIENT : BACKEND_ORIGIN, id };
+}
+
+static struct backend_ref serve_http_find(struct router_env *env, uint16_t port,
+					  const struct rule_request *req,
+					  const struct backend_ref *was)
+{
+	struct shadow *sh = shadow_of(env);
+	struct router_said *said = &env->said;
+	struct backend_ref ref;
+
+	said->served_by[0] = said->text[0] = said->mark[0] = '\0';
+	ref = sh->envs && req ? envs_choose(sh->envs, port, req, was, said)
+			      : serve_http_by_rule(sh, port, req);
+	if (ref.kind == BACKEND_ORIGIN && !origin_of(env, port))
+		ref.kind = BACKEND_NONE;
+	return ref;
+}
+
 static struct backend_ref serve_http_choose(struct router_env *env,
 					    uint16_t port,
 					    const struct rule_request *req)
 {
-	struct shadow *sh = shadow_of(env);
-	struct backend_ref ref = {
-		.kind = BACKEND_CLIENT,
-		.id = table_choose(sh->table, port, false, req, clock_ns()),
-	};
+	return serve_http_find(env, port, req, NULL);
+}
 
-	if (!ref.id)
-		ref.kind = origin_of(env, port) ? BACKEND_ORIGIN : BACKEND_NONE;
-	return ref;
+static struct backend_ref serve_http_again(struct router_env *env,
+					   uint16_t port,
+					   const struct rule_request *req,
+					   struct backend_ref was)
+{
+	return serve_http_find(env, port, req, &was);
 }
 
 static bool serve_http_serves(struct router_env *env, struct backend_ref ref)
 {
-	return ref.kind != BACKEND_CLIENT ||
-	       table_serves(shadow_of(env)->table, ref.id);
+	const struct shadow *sh = shadow_of(env);
+
+	if (ref.kind == BACKEND_MEMBER)
+		return sh->envs && envs_serves(sh->envs, ref.id);
+	return ref.kind != BACKEND_CLIENT || table_serves(sh->table, ref.id);
+}
+
+static bool serve_http_mark(struct router_env *env, const struct ipport *from,
+			    const struct rule_request *req,
+			    char name[ENVMARK_MAX])
+{
+	struct shadow *sh = shadow_of(env);
+	const char *of =
+		sh->envs ? sources_env(envs_sources(sh->envs), &from->addr)
+			 : NULL;
+
+	(void)req;
+	if (of)
+		snprintf(name, ENVMARK_MAX, "%s", of);
+	return of;
 }
 
 /* --- what became of requests ---------------------------------------------- */
+
+static void serve_http_whose_member(struct router_env *env,
+				    struct backend_ref ref, struct event *ev)
+{
+	const char *name = envs_env(shadow_of(env)->envs, ref.id);
+	char mark[ENVMARK_MAX + 8];
+
+	if (!name)
+		return;
+	snprintf(mark, sizeof(mark), "env:%s", name);
+	event_set_mark(ev, mark);
+	snprintf(ev->user, sizeof(ev->user), "%.120s", name);
+}
 
 static void serve_http_whose(struct router_env *env, uint16_t port,
 			     struct backend_ref ref,
@@ -62,9 +120,13 @@ static void serve_http_whose(struct router_env *env, uint16_t port,
 	if (ref.kind == BACKEND_CLIENT)
 		rule = table_whose(shadow_of(env)->table, ref.id, port, req,
 				   &user);
+	if (ref.kind == BACKEND_MEMBER)
+		serve_http_whose_member(env, ref, ev);
 	if (user)
 		snprintf(ev->user, sizeof(ev->user), "%s", user);
-	if (rule && rule->match.n)
+	if (env->said.mark[0])
+		event_set_mark(ev, env->said.mark);
+	else if (rule && rule->match.n)
 		event_set_mark(ev, rule_match_print(&rule->match, match));
 }
 
@@ -94,42 +156,63 @@ static struct pipe *open_laptop(struct shadow *sh, uint16_t port, uint64_t id,
 	return m ? pipe_stream_open(sh->loop, m, &req) : NULL;
 }
 
-/* --- the origin ----------------------------------------------------------- */
+/* --- the origin, and members in the cluster ------------------------------- */
 
-/* an origin's connection while it is opening */
+/* a connection while it is opening */
 struct opening {
 	struct shadow *sh;
 	struct pipe *pipe;
 	struct origin_dial *dial;
+	struct timer limit; /* of a member */
+	uint64_t member;    /* 0: it is the origin */
 };
+
+static void serve_http_on_connected(void *user, int fd);
 
 static void on_cancel(void *user)
 {
 	struct opening *o = user;
 
 	origin_cancel(o->dial);
+	loop_timer_stop(&o->limit);
 	loop_defer_free(o->sh->loop, o);
+}
+
+static void serve_http_on_limit(struct timer *t)
+{
+	struct opening *o = container_of(t, struct opening, limit);
+
+	origin_cancel(o->dial);
+	serve_http_on_connected(o, -ETIMEDOUT);
 }
 
 static void serve_http_on_connected(void *user, int fd)
 {
 	struct opening *o = user;
 
+	loop_timer_stop(&o->limit);
+	if (fd < 0 && o->member && o->sh->envs)
+		envs_failed(o->sh->envs, o->member);
 	loop_defer_free(o->sh->loop, o);
 	pipe_fd_opened(o->pipe, fd);
 }
 
 static struct pipe *serve_http_open_origin(struct shadow *sh,
-					   struct origin *origin)
+					   struct origin *origin,
+					   uint64_t member)
 {
 	struct opening *o = origin ? calloc(1, sizeof(*o)) : NULL;
 
 	if (!o)
 		return NULL;
 	o->sh = sh;
+	o->member = member;
 	o->pipe = pipe_fd_opening(sh->loop, on_cancel, o);
 	if (o->pipe)
 		o->dial = origin_connect(origin, serve_http_on_connected, o);
+	if (o->dial && member)
+		loop_timer_start(sh->loop, &o->limit, ENVS_CONNECT_NS,
+				 serve_http_on_limit);
 	if (o->dial)
 		return o->pipe;
 	if (o->pipe)
@@ -137,6 +220,19 @@ static struct pipe *serve_http_open_origin(struct shadow *sh,
 	else
 		free(o);
 	return NULL;
+}
+
+/* at the port that the Service's own Pods have for it */
+static struct pipe *serve_http_open_member(struct router_env *env,
+					   uint16_t port, uint64_t id)
+{
+	struct shadow *sh = shadow_of(env);
+	const struct origin *own = origin_of(env, port);
+	struct origin *o = NULL;
+
+	if (sh->envs)
+		o = envs_origin(sh->envs, id, own ? origin_port(own) : port);
+	return serve_http_open_origin(sh, o, id);
 }
 
 static struct pipe *open_backend(struct router_env *env, uint16_t port,
@@ -147,8 +243,10 @@ static struct pipe *open_backend(struct router_env *env, uint16_t port,
 
 	if (ref.kind == BACKEND_CLIENT)
 		return open_laptop(sh, port, ref.id, from);
+	if (ref.kind == BACKEND_MEMBER)
+		return serve_http_open_member(env, port, ref.id);
 	return ref.kind == BACKEND_ORIGIN
-		       ? serve_http_open_origin(sh, origin_of(env, port))
+		       ? serve_http_open_origin(sh, origin_of(env, port), 0)
 		       : NULL;
 }
 
@@ -185,10 +283,12 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 {
 	*e = (struct serve_env){ .env = { .loop = sh->loop,
 					  .choose = serve_http_choose,
+					  .again = serve_http_again,
 					  .open = open_backend,
 					  .serves = serve_http_serves,
 					  .report = serve_http_report,
-					  .whose = serve_http_whose },
+					  .whose = serve_http_whose,
+					  .mark = serve_http_mark },
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };

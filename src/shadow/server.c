@@ -9,6 +9,7 @@
 #include "shadow/budget.h"
 #include "shadow/dial.h"
 #include "shadow/doh.h"
+#include "shadow/envs.h"
 #include "shadow/events.h"
 #include "shadow/health.h"
 #include "shadow/info.h"
@@ -337,6 +338,26 @@ static const struct health_ops health_ops = {
 	.clients = server_put_clients,
 };
 
+static void server_on_member(void *user)
+{
+	struct server *sv = user;
+
+	serve_sweep(sv->serve);
+}
+
+static int server_start_envs(struct server *sv, struct kt_error *err)
+{
+	const struct envs_config cfg = { .file = sv->cfg.env_table,
+					 .service = sv->cfg.env_service,
+					 .sweep = server_on_member,
+					 .user = sv };
+
+	if (!cfg.file)
+		return 0;
+	sv->sh.envs = envs_new(&sv->sh, &cfg);
+	return sv->sh.envs ? 0 : kt_fail(err, ENOMEM, "out of memory");
+}
+
 /* a missing file is an empty one */
 static void read_resolvconf(struct resolvconf *rc, const char *path)
 {
@@ -357,8 +378,10 @@ static int server_start(struct server *sv, struct kt_error *err)
 	sh->events = events_new();
 	if (!sh->acceptor || !sh->names || !sh->table || !sh->events)
 		return kt_fail(err, ENOMEM, "out of memory");
-	rc = listener_open(&sv->tunnel, sh->loop, &sv->cfg.listen, on_carrier,
-			   sv, err);
+	rc = server_start_envs(sv, err);
+	if (rc == 0)
+		rc = listener_open(&sv->tunnel, sh->loop, &sv->cfg.listen,
+				   on_carrier, sv, err);
 	if (rc == 0 && sv->cfg.serve.n) {
 		sv->serve = serve_new(sh, &sv->cfg.serve, &sv->cfg.exempt, err);
 		rc = sv->serve ? 0 : -err->code;
@@ -464,6 +487,7 @@ void server_free(struct server *sv)
 			    "the shadow ends");
 	}
 	serve_free(sv->serve);
+	envs_free(sv->sh.envs);
 	events_free(sv->sh.events);
 	table_free(sv->sh.table);
 	acceptor_free(sv->sh.acceptor);

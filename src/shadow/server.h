@@ -14,8 +14,10 @@ struct server_config {
 	struct ipport nameserver; /* port 0: those of resolv.conf */
 	const char *resolv_conf;
 	struct servespec serve;
-	struct exempt exempt; /* see serve_new() */
-	bool once;	      /* exit when a laptop came and all have left */
+	const char *env_table;	 /* see envs.h; NULL: none */
+	const char *env_service; /* likewise */
+	struct exempt exempt;	 /* see serve_new() */
+	bool once;		 /* exit when a laptop came and all have left */
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */
 	int64_t idle_ns;

@@ -23,6 +23,7 @@
  */
 
 struct acceptor;
+struct envs;
 struct events;
 struct mux_request;
 struct mux_stream;
@@ -40,8 +41,9 @@ struct shadow {
 	struct table *table;
 	struct list laptops; /* of struct laptop */
 	struct events *events;
-	int fd_limit;	  /* descriptors from here on are kept back */
-	uint8_t *scratch; /* SHADOW_SCRATCH bytes for one datagram */
+	struct envs *envs; /* NULL: it knows of none */
+	int fd_limit;	   /* descriptors from here on are kept back */
+	uint8_t *scratch;  /* SHADOW_SCRATCH bytes for one datagram */
 };
 
 #endif

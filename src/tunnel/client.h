@@ -136,6 +136,8 @@ struct tunnel_info {
 	struct strv routes;   /* "10.244.0.0/16" */
 	/* the cluster's, as its manifest says, or empty */
 	struct strv service_ranges, pod_ranges;
+	/* "ENV HOST" of each member that a router has in its table */
+	struct strv env_members;
 	struct strv nameservers;
 	struct strv search;
 };

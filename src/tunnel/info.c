@@ -33,6 +33,7 @@ static void take_pair(struct tunnel_info *in, const char *key,
 		{ "search", &in->search },
 		{ "service_range", &in->service_ranges },
 		{ "pod_range", &in->pod_ranges },
+		{ "env_member", &in->env_members },
 	};
 	long n;
 
@@ -77,6 +78,7 @@ static void info_fini(struct tunnel_info *in)
 	strv_fini(&in->search);
 	strv_fini(&in->service_ranges);
 	strv_fini(&in->pod_ranges);
+	strv_fini(&in->env_members);
 }
 
 static void info_on_answer(void *user, int error, const uint8_t *body,

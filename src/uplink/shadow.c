@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/envobject.h"
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/podwait.h"
@@ -60,15 +61,25 @@ static bool is_router(const struct shadow_pod *s)
 	return s->cfg.face && s->cfg.share;
 }
 
-static bool is_deployment(const struct shadow_pod *s)
+/* ... unless it serves also those who are not there: then it is a Deployment */
+static bool is_standing(const struct shadow_pod *s)
 {
-	return s->cfg.pod->deployment && !is_router(s) && !s->cfg.given;
+	return is_router(s) && s->cfg.face->standing;
 }
 
-/* Not Ready before its users have their rules in it */
+static bool is_deployment(const struct shadow_pod *s)
+{
+	if (s->cfg.given)
+		return false;
+	return is_router(s) ? is_standing(s) : s->cfg.pod->deployment;
+}
+
+/* Not Ready before its users have their rules in it; a standing one does not
+ * know whether there are any */
 static bool is_gated(const struct shadow_pod *s)
 {
-	return s->cfg.face && (s->after[0] || is_deployment(s));
+	return s->cfg.face &&
+	       (s->after[0] || (is_deployment(s) && !is_standing(s)));
 }
 
 void shadow_twin(const char *name, char dst[256])
@@ -118,7 +129,7 @@ static int64_t shadow_now(const struct shadow_pod *s)
 /* The program's arguments: numbers are in @text, borrowed as @v */
 struct shadow_args {
 	char text[3][12];
-	const char *v[9];
+	const char *v[11]; /* ends in NULL */
 };
 
 static void set_args(struct shadow_args *a, const struct shadow_pod *s,
@@ -138,7 +149,13 @@ static void set_args(struct shadow_args *a, const struct shadow_pod *s,
 	/* a Service leads to it, so it never leaves by itself */
 	a->v[4] = "--idle-exit";
 	a->v[5] = "0";
-	if (!is_gated(s))
+	if (s->cfg.face->env_service) {
+		a->v[6] = "--env-table";
+		a->v[7] = KT_ENV_TABLE_FOLDER "/" KT_ENV_TABLE_KEY;
+		a->v[8] = "--env-service";
+		a->v[9] = s->cfg.face->env_service;
+	}
+	if (!is_gated(s) || is_standing(s))
 		return;
 	snprintf(a->text[2], sizeof(a->text[2]), "%u", MAX(s->users, 1U));
 	a->v[6] = "--ready-clients";
@@ -186,8 +203,9 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 		.serve = f->serve,
 		.ports = f->ports,
 		.low_ports = f->low_ports,
+		.env_table = f->env_service ? KT_ENV_TABLE : NULL,
 		.user = shadow_user(),
-		.now = shadow_now(s),
+		.now = is_standing(s) ? 0 : shadow_now(s),
 		.always_pull = o->force_update,
 		.image_pull_secret = o->image_pull_secret,
 		.service_account = o->service_account,
@@ -338,7 +356,7 @@ static int look_at_shared(struct shadow_pod *s, const char *name,
 static int find_shared(struct shadow_pod *s, char name[256],
 		       enum shared_state *state, struct kt_error *err)
 {
-	size_t n = is_router(s) ? 2 : 1;
+	size_t n = is_router(s) && !is_standing(s) ? 2 : 1;
 	enum shared_state seen[2] = { SHARED_ABSENT, SHARED_ABSENT };
 	char names[2][256] = { KT_SHARED_SHADOW, "" };
 	auto_free char *path = NULL;
@@ -373,6 +391,9 @@ static int join(struct shadow_pod *s, const char *name, struct kt_error *err)
 	int rc;
 
 	set_name(s, name);
+	s->joined = is_standing(s);
+	if (s->joined)
+		return 0;
 	rc = change_refs(s, 1, true, &refs, err);
 	if (rc == -ENOENT)
 		return -EAGAIN;
@@ -602,6 +623,22 @@ static int shadow_ensure_given(struct shadow_pod *s, struct kt_error *err)
 	return 0;
 }
 
+/* Nobody makes another Pod then */
+static int shadow_look_for_deployment(struct shadow_pod *s,
+				      struct kt_error *err)
+{
+	auto_free char *path = object_path(s, s->name);
+	auto_json json_t *obj = NULL;
+	int rc = kube_get(s->cfg.kube, path, &obj, err);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (rc == -ENOENT)
+		*err = (struct kt_error){ 0 };
+	s->joined = rc == 0 && !object_is_ending(obj);
+	return 0;
+}
+
 int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
@@ -609,6 +646,10 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 
 	if (shadow_is_given(s))
 		return shadow_ensure_given(s, err);
+	if (is_standing(s) && s->joined)
+		rc = shadow_look_for_deployment(s, err);
+	if (rc < 0)
+		return rc;
 
 	/* a Deployment that still exists makes the new Pod itself */
 	if (!(is_deployment(s) && s->joined)) {
@@ -626,7 +667,7 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 	if (!s->since)
 		s->since = shadow_now(s);
 	path = object_path(s, s->name);
-	if (!s->beat)
+	if (!s->beat && !is_standing(s))
 		s->beat = heartbeat_start(s->cfg.kube, path, HEARTBEAT_INTERVAL,
 					  s->cfg.use_local_time);
 	return wait_pod(s, err);
@@ -671,9 +712,9 @@ int shadow_remove(struct shadow_pod *s, struct kt_error *err)
 	if (s->maybe_changed) /* the request may be on its way still */
 		rc = loop_sleep(kube_loop(s->cfg.kube), MAYBE_PAUSE);
 	path = object_path(s, s->name);
-	if (rc == 0 && s->cfg.share)
+	if (rc == 0 && s->cfg.share && !is_standing(s))
 		rc = change_refs(s, -1, false, &left, err);
-	else if (rc == 0)
+	else if (rc == 0 && !is_standing(s))
 		rc = kube_delete(s->cfg.kube, path, s->cfg.face ? -1 : 0, err);
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -687,8 +728,9 @@ int shadow_leave(struct shadow_pod *s, bool last, struct kt_error *err)
 	if (!shadow_unjoin(s))
 		return 0;
 	path = object_path(s, s->name);
-	rc = last ? kube_delete(s->cfg.kube, path, -1, err)
-		  : change_refs(s, -1, true, &left, err);
+	rc = last	      ? kube_delete(s->cfg.kube, path, -1, err)
+	     : is_standing(s) ? 0
+			      : change_refs(s, -1, true, &left, err);
 	return rc == -ENOENT ? 0 : rc;
 }
 

@@ -29,6 +29,12 @@ struct shadow_face {
 	const char *serve;
 	const json_t *ports;
 	bool low_ports;
+	/* a router that stands for as long as somebody's record says, whoever
+	 * runs: a Deployment without a heartbeat, which nobody counts */
+	bool standing;
+	/* "SERVICE.NAMESPACE": it also reads the table of environments, for
+	 * the members of this Service; or NULL */
+	const char *env_service;
 };
 
 /** struct shadow_config - all borrowed for the shadow's life */
@@ -39,7 +45,7 @@ struct shadow_config {
 	bool use_local_time; /* for heartbeats, not the cluster's clock */
 	const struct shadow_face *face; /* NULL: a connect shadow */
 	/* --shareShadow, or a router (face->name): join the one that is there,
-	 * with a reference count */
+	 * with a reference count, unless it is a standing one */
 	bool share;
 	const char *owner;	 /* see owner.h; NULL: not said */
 	const struct home *home; /* what it remembers; NULL: nothing */
@@ -103,7 +109,8 @@ KT_CHECK int shadow_check(struct shadow_pod *s, struct kt_error *err);
 KT_CHECK int shadow_remove(struct shadow_pod *s, struct kt_error *err);
 
 /** shadow_leave() - the same with the decision made elsewhere: @last deletes
- *  the shared one whatever its count says, else it stays */
+ *  the shared one whatever its count says, else it stays. One that was not
+ *  ensured is left alone. */
 KT_CHECK int shadow_leave(struct shadow_pod *s, bool last,
 			  struct kt_error *err);
 

@@ -54,7 +54,7 @@ bool envmark_of(const struct rule_request *req, char name[ENVMARK_MAX])
 	static const struct {
 		enum rule_kind kind;
 		const char *key;
-	} from[] = { { RULE_BAGGAGE, "kt-env" },
+	} from[] = { { RULE_BAGGAGE, ENVMARK_MEMBER },
 		     { RULE_HEADER, "x-virtual-env" },
 		     { RULE_HEADER, "version" } };
 
@@ -71,6 +71,15 @@ bool envmark_of(const struct rule_request *req, char name[ENVMARK_MAX])
 		return true;
 	}
 	return false;
+}
+
+bool envmark_is_missing(const struct rule_request *req)
+{
+	char name[ENVMARK_MAX];
+	struct slice s;
+
+	return !envmark_of(req, name) &&
+	       !envmark_find(req, RULE_BAGGAGE, ENVMARK_MEMBER, &s);
 }
 
 bool envmark_within(const char *name, const char *env)

@@ -17,14 +17,23 @@
  * field VERSION (KT Connect). It belongs to that environment and to all above
  * it; whose member is the nearest answers. What is no name asks for none.
  *
+ * Who adds a mark adds one field more, ENVMARK_FIELD: ENVMARK_MEMBER "=" name;
+ * a name needs no percent-encoding, and a list may be in several fields
+ * (RFC 9110 section 5.3).
+ *
  * Pure: no I/O, no allocation.
  */
 
 #define ENVMARK_MAX 128 /* with its NUL */
+#define ENVMARK_FIELD "baggage"
+#define ENVMARK_MEMBER "kt-env"
 
 bool envmark_is_name(struct slice s);
 /** envmark_of() - the environment that @req asks for; false: none */
 bool envmark_of(const struct rule_request *req, char name[ENVMARK_MAX]);
+/** envmark_is_missing() - @req asks for none and may get a mark: no member
+ *  "kt-env" of baggage, which would be read before it, says otherwise */
+bool envmark_is_missing(const struct rule_request *req);
 /** envmark_within() - @name is @env or below it */
 bool envmark_within(const char *name, const char *env);
 /** envmark_parent() - cut @name to the one above it; false: there is none */

@@ -171,8 +171,8 @@ ssize_t http1_parse_request(struct http1_head *h, const void *data, size_t len)
 
 ssize_t http1_parse_passed(struct http1_head *h, const void *data, size_t len)
 {
-	const struct http1_max more = { HTTP1_MAX_HEAD + HTTP1_OWN_FIELD,
-					HTTP1_MAX_FIELDS + 1 };
+	const struct http1_max more = { HTTP1_PASSED_HEAD,
+					HTTP1_MAX_FIELDS + HTTP1_OWN_FIELDS };
 
 	return http1_parse(h, data, len, http1_request_line, MAX_EMPTY_LINES,
 			   more);

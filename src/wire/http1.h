@@ -28,6 +28,11 @@ struct buf;
 #define HTTP1_MAX_HEAD ((size_t)256 << 10)
 #define HTTP1_MAX_FIELDS (HTTP1_MAX_HEAD / 32)
 
+/* what a request may get on its way: X-Forwarded-For, a mark */
+#define HTTP1_OWN_FIELDS 2
+#define HTTP1_OWN_FIELD ((size_t)256)
+#define HTTP1_PASSED_HEAD (HTTP1_MAX_HEAD + HTTP1_OWN_FIELDS * HTTP1_OWN_FIELD)
+
 struct http1_field {
 	struct slice name, value;
 };
@@ -40,7 +45,7 @@ struct http1_head {
 	unsigned int minor; /* HTTP/1.minor: 0 or 1 */
 	size_t nfields;
 	/* large: only those that are used cost memory */
-	struct http1_field fields[HTTP1_MAX_FIELDS + 1];
+	struct http1_field fields[HTTP1_MAX_FIELDS + HTTP1_OWN_FIELDS];
 };
 
 /**
@@ -54,11 +59,10 @@ KT_CHECK ssize_t http1_parse_response(struct http1_head *h, const void *data,
  *  counted (RFC 9112 section 2.2) */
 KT_CHECK ssize_t http1_parse_request(struct http1_head *h, const void *data,
 				     size_t len);
-/** http1_parse_passed() - likewise, a request that was taken and got a field
- *  more, of up to HTTP1_OWN_FIELD bytes */
+/** http1_parse_passed() - likewise, a request that was taken and got up to
+ *  HTTP1_OWN_FIELDS fields more, of up to HTTP1_OWN_FIELD bytes each */
 KT_CHECK ssize_t http1_parse_passed(struct http1_head *h, const void *data,
 				    size_t len);
-#define HTTP1_OWN_FIELD ((size_t)256)
 
 /** http1_find() - the first field of that name, or NULL */
 const struct http1_field *http1_find(const struct http1_head *h,

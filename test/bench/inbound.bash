@@ -3,6 +3,7 @@
 # Parts "router" and "exchange": the callers of a Service.
 
 ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083 MANY_ENVS=18084
+ONE_MEMBER=18085 MEMBERS=18086
 ROUTER_BENCH=$TOP/build/test/bench/router-bench
 
 # nginx_start DIR: as configured in DIR/nginx.conf; its pid is in DIR/pid
@@ -84,6 +85,27 @@ router_start() { # PORT ORIGINPORT [ENVIRONMENTS]
   ROUTERS+=("$!")
 }
 
+# members_table ENVIRONMENTS SERVICES: what the shadow reads; the member is the
+# origin itself. The name server is silent: whose Pods callers are is not known.
+members_table() {
+  local e s
+  for ((e = 50 - $1 / 2; e < 50 + ($1 + 1) / 2; e++)); do
+    echo "env dev.e$e kt-env-dev--e$e 0 -"
+    for ((s = 1; s < $2; s++)); do
+      echo "member dev.e$e service-$s service-$s-kt-mesh-dev-e$e.bench.svc.cluster.local. 0 -"
+    done
+    echo "member dev.e$e web 127.0.0.1 0 -"
+  done
+}
+
+shadow_start() { # PORT ENVIRONMENTS SERVICES
+  members_table "$2" "$3" >"$RUN/members.$1"
+  ip netns exec "$ROUTER_NS" "$TOP/build/src/shadow/shadow" --listen "$((10 + $1))" \
+    --health 0 --serve "$1=127.0.0.1:$ORIGIN" --env-service web.bench \
+    --env-table "$RUN/members.$1" --nameserver 127.0.0.1:9 2>"$RUN/shadow.$1.log" &
+  ROUTERS+=("$!")
+}
+
 router_end() {
   local pid
   nginx_stop "$RUN/origin"
@@ -105,6 +127,8 @@ part_router() {
   router_start "$ROUTER_PORT" "$ORIGIN"
   router_start "$((ROUTER_PORT + 10))" "$((ORIGIN + 10))"
   router_start "$MANY_ENVS" "$ORIGIN" 100
+  shadow_start "$ONE_MEMBER" 1 1
+  shadow_start "$MEMBERS" 100 20
   sleep 0.5
   say "router"
   ip netns exec "$ROUTER_NS" "$PYTHON" "$BENCH/router.py" "$ORIGIN" \
@@ -112,7 +136,8 @@ part_router() {
     "$ROUTER_PORT" "tree:${ROUTERS[0]}" "tree:${ROUTERS[1]}" \
     >"$RUN/router.1.1.json"
   ip netns exec "$ROUTER_NS" "$PYTHON" "$BENCH/router.py" --environments \
-    "$ROUTER_PORT" "$MANY_ENVS" "tree:${ROUTERS[2]}" \
+    "$ROUTER_PORT" "tree:${ROUTERS[0]}" "$MANY_ENVS" "tree:${ROUTERS[2]}" \
+    "$ONE_MEMBER" "tree:${ROUTERS[3]}" "$MEMBERS" "tree:${ROUTERS[4]}" \
     >"$RUN/environments.1.1.json"
   router_end
   trap bench_end EXIT

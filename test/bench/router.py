@@ -6,8 +6,10 @@ h2load against the origin itself, nginx and the router before it; h2c is at
 each port + 10. JSON on stdout; ROUTER_SECONDS per row; ROUTER_ROWS: the protocols
 to measure.
 
-router.py --environments ROUTER MANY PROCESS: h1, 1 KiB, 64 connections, at a
-router with one rule and at one with a hundred environments, in turns.
+router.py --environments ONE PROCESS MANY PROCESS ONE-MEMBER PROCESS MEMBERS
+PROCESS: h1, 1 KiB, 64 connections, at a router with one rule and at one with
+the rules of a hundred environments; at a shadow whose table has one member and
+at one whose table has a hundred environments of twenty Services; in turns.
 """
 import json
 import os
@@ -52,23 +54,25 @@ def load(port, protocol, body, conns, mark="x-mark: 0"):
             good[min(n - 1, n * 99 // 100)] / 1e3, len(rows) - n)
 
 
-def environments(one, many, process):
+def environments(routers):
     """a request for the fiftieth of a hundred: what the others cost it"""
-    rates = {one: [], many: []}
+    rates = {name: [] for name, _, _ in routers}
     for _ in range(5):
-        for port, got in rates.items():
-            got.append(load(int(port), "h1", "1k", 64,
-                            "baggage: user=ann,kt-env=dev.e50"))
-    out = {"name": "environments", "memory": procs.memory(process, "VmHWM")}
-    for name, port in (("one", one), ("many", many)):
+        for name, port, _ in routers:
+            rates[name].append(load(int(port), "h1", "1k", 64,
+                                    "baggage: user=ann,kt-env=dev.e50"))
+    out = {"name": "environments"}
+    for name, _, process in routers:
+        out[f"{name} memory"] = procs.memory(process, "VmHWM")
         for i, what in enumerate(("per_s", "median_ms", "p99_ms")):
-            out[f"{name} {what}"] = statistics.median(r[i] for r in rates[port])
+            out[f"{name} {what}"] = statistics.median(r[i] for r in rates[name])
     json.dump(out, sys.stdout)
 
 
 def main():
     if sys.argv[1] == "--environments":
-        environments(*sys.argv[2:])
+        names = ("one", "many", "one member", "members")
+        environments(list(zip(names, sys.argv[2::2], sys.argv[3::2])))
         return
     ports = {"none": int(sys.argv[1]), "nginx": int(sys.argv[2]),
              "router": int(sys.argv[4])}

@@ -239,22 +239,26 @@ def router(paths):
 
 
 def environments(paths):
-    """a router with a hundred environments beside one with a single rule"""
+    """routers with a hundred environments beside some with a single one"""
     with open(paths[0], encoding="utf-8") as f:
         figures = json.load(f)
     print_row("h1 1k 64", "requests/s", "median ms", "p99 ms")
     print("|---" * 4 + "|")
-    for name, title in (("one", "one rule"), ("many", "100 environments")):
+    for name, title in (("one", "one rule"),
+                        ("many", "rules of 100 environments"),
+                        ("one member", "one member in the table"),
+                        ("members", "100 environments x 20 Services in it")):
         print_row(title, *(text(figures[f"{name} {key}"])
                            for key in ("per_s", "median_ms", "p99_ms")))
     print()
     b = Bars()
-    b.above("requests/s with 100 environments, 0.95 of one rule's",
-            figures["many per_s"], 0.95 * figures["one per_s"])
-    b.below("p99 with 100 environments, 1.1 of one rule's, ms",
-            figures["many p99_ms"], 1.1 * figures["one p99_ms"])
-    b.below("memory of the router with 100 environments, MiB",
-            figures["memory"], 12)
+    for one, many in (("one", "many"), ("one member", "members")):
+        b.above(f"{many}: requests/s, 0.95 of those with {one}",
+                figures[f"{many} per_s"], 0.95 * figures[f"{one} per_s"])
+        b.below(f"{many}: p99, 1.1 of that with {one}, ms",
+                figures[f"{many} p99_ms"], 1.1 * figures[f"{one} p99_ms"])
+        b.below(f"{many}: memory of the router, MiB",
+                figures[f"{many} memory"], 12)
     print()
 
 

@@ -13,7 +13,7 @@ setup_file() {
   eventually 20 kc -n "$ENS" get serviceaccount default >/dev/null 2>&1
   eventually 20 kc -n "$ENS" get configmap kube-root-ca.crt >/dev/null 2>&1
   kc -n "$ENS" create service clusterip web --tcp=80 --dry-run=client -o yaml |
-    kc apply -f - >/dev/null
+    kc -n "$ENS" apply -f - >/dev/null
   [ -z "${KUBECONFIG_DEV:-}" ] || may env
 }
 

@@ -306,6 +306,41 @@ static void meshed_and_asked(void **state)
 	fixture_fini(&f);
 }
 
+#define MEMBER(name, notes)                                                    \
+	"{" META("web-kt-mesh-" name, KT ", 'kt-env': 'dev." name "'",         \
+		 "'kt-user': '" name "', 'kt-config': 'service=web', "         \
+		 "'kt-match': 'env:dev." name                                  \
+		 "', " notes) ", 'spec': {"                                    \
+			      "'selector': {'kt-role': 'shadow-mesh', "        \
+			      "'kt-target': 'n" name "'}}}"
+
+/* One in the cluster needs nobody who is connected */
+static void members_of_environments(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	look(&f,
+	     "[" TAKEN("web", "router", "R") "," MEMBER("ann", "'kt-env-member'"
+							       ": 'image i:1', "
+							       "'kt-expires': "
+							       "'0'") "," MEMBER(
+		     "bob",
+		     "'kt-env-member': 'service other', "
+		     "'kt-expires': '1'") "," MEMBER("cid",
+						     "'kt-env-member': "
+						     "'local', " FRESH) "]",
+	     "[" POD("web-kt-router", "router", "R", FRESH, OURS) "]", "[]",
+	     CLIENTS(CLIENT("-1", "'env:dev.cid'")));
+	assert_string_equal(told(f.rows),
+			    "web meshed [env/image env:dev.ann ann "
+			    "yes:living:0:environment] [env/service "
+			    "env:dev.bob bob no:ended:0:environment] "
+			    "[env/local env:dev.cid cid "
+			    "yes:connected:0:shadow]");
+	fixture_fini(&f);
+}
+
 /* Who only gets copies is no less there, and it is told */
 static void copied_and_asked(void **state)
 {
@@ -664,6 +699,7 @@ int main(void)
 		cmocka_unit_test(previewing),
 		cmocka_unit_test(deployments),
 		cmocka_unit_test(meshed_and_asked),
+		cmocka_unit_test(members_of_environments),
 		cmocka_unit_test(copied_and_asked),
 		cmocka_unit_test(exchanged_and_asked),
 		cmocka_unit_test(killed),

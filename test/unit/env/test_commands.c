@@ -21,7 +21,7 @@
 
 #define JOB "/apis/batch/v1/namespaces/n/jobs/kt-env-dev.pr"
 #define SOURCE "/api/v1/namespaces/n/services/kt-env-dev--pr"
-#define RECORD "/api/v1/namespaces/n/services/web-kt-mesh-dev.pr"
+#define RECORD "/api/v1/namespaces/n/services/web-kt-mesh-dev-pr"
 #define MAP "/api/v1/namespaces/n/configmaps/kt-env"
 
 struct bed {
@@ -30,7 +30,8 @@ struct bed {
 	struct app app;
 	struct options o;
 	char *args[2];
-	const char *refuse; /* requests like "POST /path" are, with 403 */
+	const char *refuse;    /* requests like "POST /path" are, with 403 */
+	const char *interrupt; /* while such a one waits for its answer */
 };
 
 /* What the Job owns goes with it, as in a cluster */
@@ -53,13 +54,23 @@ static bool bed_before(struct store *s, struct fake_conn *c, const char *method,
 	struct bed *b = s->user;
 	auto_free char *line = xasprintf("%s %s", method, path);
 
-	(void)body;
 	if (b->refuse && str_starts(line, b->refuse) &&
 	    /* the dry run has been allowed */
 	    store_get(s, JOB)) {
 		fake_reply(c, 403, "Content-Type: application/json\r\n",
 			   "{\"kind\":\"Status\",\"code\":403,\"reason\":"
 			   "\"Forbidden\",\"message\":\"no\"}");
+		return true;
+	}
+	if (b->interrupt && str_starts(line, b->interrupt) &&
+	    (strstr(path, "/jobs") || store_get(s, JOB))) {
+		/* it is carried out, but nobody hears of it */
+		auto_free char *made =
+			xasprintf("%s/%s", path, object_name(body));
+
+		store_put(s, made, json_deep_copy(body));
+		b->interrupt = NULL;
+		loop_interrupt(s->w.loop);
 		return true;
 	}
 	if (str_starts(line, "DELETE " JOB))
@@ -107,15 +118,16 @@ static void bed_member(struct bed *b, const char *user)
 {
 	store_put(&b->s, RECORD,
 		  json_pack("{s:{s:s,s:{s:s,s:s,s:s},s:{s:s,s:s,s:s}}}",
-			    "metadata", "name", "web-kt-mesh-dev.pr", "labels",
+			    "metadata", "name", "web-kt-mesh-dev-pr", "labels",
 			    "control-by", "kt", "kt-role", "shadow-mesh",
 			    "kt-env", "dev.pr", "annotations", "kt-config",
 			    "service=web", "kt-user", user,
 			    KT_ANNOTATION_EXPIRES, "1"));
 	store_put(&b->s, MAP,
-		  json_quoted("{'metadata': {'name': 'kt-env', 'labels': "
-			      "{'kt-role': 'env-table'}}, 'data': {'members': "
-			      "'member dev.pr web x. 1 -\\n'}}"));
+		  json_quoted(
+			  "{'metadata': {'name': 'kt-env', 'labels': "
+			  "{'kt-role': 'env-table'}}, 'data': {'members': "
+			  "'member dev.pr web web-kt-mesh-dev-pr. 1 -\\n'}}"));
 }
 
 static void bed_owner(struct bed *b, const char *user)
@@ -187,6 +199,27 @@ static void test_create_half(void **state)
 	bed_fini(&b);
 }
 
+/* Ctrl-C while the server makes the first one, and the second one */
+static void test_create_interrupted(void **state)
+{
+	static const char *const at[] = {
+		"POST /apis/batch/v1/namespaces/n/jobs",
+		"POST /api/v1/namespaces/n/services",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		struct bed b;
+
+		bed_init(&b);
+		b.interrupt = at[i];
+		assert_int_not_equal(run(&b, command_env_create), EXIT_OK);
+		assert_null(b.interrupt);
+		assert_int_equal(json_object_size(b.s.objects), 0);
+		bed_fini(&b);
+	}
+}
+
 /* The former one has ended, and the cluster has not removed it */
 static void test_create_again(void **state)
 {
@@ -245,7 +278,7 @@ static void test_extend(void **state)
 	assert_int_equal(run(&b, command_env_extend), EXIT_OK);
 	assert_true(bed_expires(&b, JOB) > time(NULL) + 7100);
 	assert_int_equal(bed_expires(&b, RECORD), bed_expires(&b, JOB));
-	want = xasprintf("member dev.pr web x. %lld -\n",
+	want = xasprintf("member dev.pr web web-kt-mesh-dev-pr. %lld -\n",
 			 (long long)bed_expires(&b, JOB));
 	assert_string_equal(
 		json_str(store_get(&b.s, MAP), "data", "members", NULL), want);
@@ -305,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_create_half),
+		cmocka_unit_test(test_create_interrupted),
 		cmocka_unit_test(test_create_again),
 		cmocka_unit_test(test_create_wrong),
 		cmocka_unit_test(test_extend),

@@ -94,6 +94,29 @@ static void test_refresh(void **state)
 	     "member dev.pr\n");
 }
 
+/* recover has taken them away, or clean */
+static void test_without_record(void **state)
+{
+	auto_json json_t *records = json_quoted(
+		"[{'metadata': {'name': 'orders-kt-mesh-x', 'labels': "
+		"{'kt-env': 'dev'}}},"
+		" {'metadata': {'name': 'api-kt-mesh-x', 'labels': {'kt-env': "
+		"'dev'}, 'annotations': {'kt-config': 'service=api'}}}]");
+	const struct env_table_change seen = { .records = records };
+
+	(void)state;
+	edit("env dev kt-env-dev 100 -\n"
+	     "member dev orders " H " 100 -\n"
+	     "member dev web web-kt-mesh-x.ns.svc. 100 -\n"
+	     "member dev.pr orders " H " 0 strict\n"
+	     "member dev api - 100 -\n"
+	     "member dev db - 100 -\n",
+	     &seen,
+	     "env dev kt-env-dev 100 -\n"
+	     "member dev orders " H " 100 -\n"
+	     "member dev api - 100 -\n");
+}
+
 static void test_full(void **state)
 {
 	const struct env_table_change put = {
@@ -137,9 +160,12 @@ static void test_owners(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_put),	cmocka_unit_test(test_drop),
-		cmocka_unit_test(test_refresh), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_put),
+		cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_without_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,18 @@ static void put_router(struct store *s, const char *service)
 			    "kt-role", "router"));
 }
 
+/* What a member has before it has a line */
+static void put_record(struct store *s, const char *env, const char *name)
+{
+	auto_free char *path =
+		xasprintf("/api/v1/namespaces/n/services/%s", name);
+
+	store_put(s, path,
+		  json_pack("{s:{s:s,s:{s:s,s:s,s:s}}}", "metadata", "name",
+			    name, "labels", "control-by", "kt", "kt-role",
+			    "shadow-mesh", "kt-env", env));
+}
+
 static const char *table(const struct store *s)
 {
 	const char *text =
@@ -178,6 +190,7 @@ static void test_two_writers(void **state)
 	(void)state;
 	store_init(&s);
 	put_env(&s, "dev", 0);
+	put_record(&s, "dev", "w");
 	s.before = meddle;
 	s.user = &left;
 	/* it was not there, and then it was */

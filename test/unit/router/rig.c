@@ -15,9 +15,15 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 {
 	struct rig *r = container_of(env, struct rig, env);
 	struct backend_ref ref = { BACKEND_ORIGIN, 0 };
+	char name[ENVMARK_MAX];
 
 	(void)port;
 	r->chosen++;
+	env->said = (struct router_said){ 0 };
+	if (req && envmark_of(req, name) && strcmp(name, "dev.a") == 0)
+		ref = (struct backend_ref){ BACKEND_CLIENT, 1 };
+	else if (req && envmark_of(req, name) && strcmp(name, "dev.b") == 0)
+		ref = (struct backend_ref){ BACKEND_CLIENT, 2 };
 	for (size_t i = 0; req && i < req->nfields; i++) {
 		struct slice v = req->field[i].value;
 
@@ -33,8 +39,41 @@ static struct backend_ref choose(struct router_env *env, uint16_t port,
 			};
 		else if (slice_is(v, "none"))
 			ref.kind = BACKEND_NONE;
+		else if (slice_is(v, "m"))
+			ref = (struct backend_ref){ BACKEND_MEMBER, 7 };
 	}
 	return ref;
+}
+
+static struct backend_ref rig_again(struct router_env *env, uint16_t port,
+				    const struct rule_request *req,
+				    struct backend_ref was)
+{
+	struct rig *r = container_of(env, struct rig, env);
+	struct backend_ref ref = choose(env, port, req);
+
+	if (was.kind != BACKEND_MEMBER)
+		return ref;
+	if (r->strict)
+		snprintf(env->said.text, sizeof(env->said.text), "m is down");
+	else
+		snprintf(env->said.served_by, sizeof(env->said.served_by),
+			 "trunk");
+	return (struct backend_ref){ r->strict ? BACKEND_DOWN : BACKEND_ORIGIN,
+				     0 };
+}
+
+static bool rig_mark(struct router_env *env, const struct ipport *from,
+		     const struct rule_request *req, char name[ENVMARK_MAX])
+{
+	struct rig *r = container_of(env, struct rig, env);
+	char ip[IPADDR_STRLEN];
+
+	ipaddr_str(&from->addr, ip);
+	if (!r->mark || strcmp(ip, "10.9.8.7") != 0 || !req->method.n)
+		return false;
+	snprintf(name, ENVMARK_MAX, "%s", r->mark);
+	return true;
 }
 
 static bool serves(struct router_env *env, struct backend_ref ref)
@@ -111,10 +150,12 @@ static struct pipe *do_open(struct router_env *env, uint16_t port,
 	*o = (struct rig_open){
 		.ref = ref, .fd = -1, .error = r->refuse, .rig = r
 	};
+	if (ref.kind == BACKEND_MEMBER)
+		o->error = r->refuse_member;
 	o->pipe = pipe_fd_opening(env->loop, cancel, o);
-	if (ref.id > 2 && r->hold_copies)
+	if (ref.kind == BACKEND_CLIENT && ref.id > 2 && r->hold_copies)
 		return o->pipe;
-	if (ref.id > 2)
+	if (ref.kind == BACKEND_CLIENT && ref.id > 2)
 		o->error = r->refuse_copies;
 	loop_timer_start(env->loop, &o->timer, 0, on_timer);
 	return o->pipe;
@@ -139,7 +180,9 @@ void rig_init(struct rig *r, enum router_proto proto)
 	r->env = (struct router_env){ .loop = loop_new(),
 				      .choose = choose,
 				      .open = do_open,
-				      .serves = serves };
+				      .serves = serves,
+				      .again = rig_again,
+				      .mark = rig_mark };
 	r->env.copier = copier_new(&r->env, &rig_copier, r);
 	r->caller = sv[1];
 	r->conn = router_http_take(&r->env, 80, proto,

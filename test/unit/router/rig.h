@@ -13,9 +13,10 @@
  *
  * A router between a caller and backends that are sockets in the test's hands.
  * A request's field "to" chooses: "a" and "b" are clients 1 and 2, "none" is
- * nobody, everything else is the origin (0). The cookie "x=y; to=a" is
- * client 1. The field "copy" names clients that want a copy, a letter each: "c"
- * is client 3, and "z" one that has no connection.
+ * nobody, "m" is member 7, in whose place the origin answers, everything else
+ * is the origin (0). The cookie "x=y; to=a" is client 1; the environment dev.a
+ * is, too, and dev.b is client 2. The field "copy" names clients that want a
+ * copy, a letter each: "c" is client 3, and "z" one that has no connection.
  */
 
 #define RIG_OPENS 160
@@ -38,6 +39,9 @@ struct rig {
 	bool moved;
 	uint64_t gone; /* client that serves no more; 0: none */
 	unsigned int chosen;
+	int refuse_member; /* connections to members get this -errno */
+	bool strict;	   /* and nobody answers in their place */
+	const char *mark; /* of every request without one, if it is asked for */
 	int refuse_copies;	    /* connections for copies get this -errno */
 	bool hold_copies;	    /* or no answer at all */
 	unsigned int sent, dropped; /* copies */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "peer.h"
+
 #include "base/mem.h"
-#include "rig.h"
 
 #include "pipe/pipe_fd.h"
 #include "router/http2.h"
@@ -13,242 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- a peer in the test's hands: the caller, or a backend ----------------- */
-
-#define STREAMS 64
-
-struct stream {
-	char head[1024];   /* "name: value\n" of the last head */
-	char trailer[256]; /* likewise, of what follows a body */
-	struct buf body;
-	bool ended;
-	int code; /* it was closed with; -1: it is open */
-	/* what we send: text, then the end, or nothing more for now */
-	const char *say;
-	size_t left; /* zeroes instead of text */
-	bool finish;
-	const char *say_trailer;
-};
-
-struct peer {
-	struct rig *rig;
-	int fd;
-	nghttp2_session *ng;
-	struct stream s[STREAMS];
-	bool hold; /* gives no credit back */
-	int goaway;
-	int32_t last_id; /* of the last GOAWAY */
-	bool gone;	 /* the connection has ended */
-};
-
-static int on_header(nghttp2_session *ng, const nghttp2_frame *f,
-		     const uint8_t *name, size_t nname, const uint8_t *value,
-		     size_t nvalue, uint8_t flags, void *user)
-{
-	struct peer *p = user;
-	struct stream *s = &p->s[f->hd.stream_id];
-	char *to = s->body.len ? s->trailer : s->head;
-	size_t max = s->body.len ? sizeof(s->trailer) : sizeof(s->head);
-	size_t at = strlen(to);
-
-	(void)ng;
-	(void)flags;
-	snprintf(to + at, max - at, "%.*s: %.*s\n", (int)nname,
-		 (const char *)name, (int)nvalue, (const char *)value);
-	return 0;
-}
-
-static int on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *user)
-{
-	struct peer *p = user;
-
-	(void)ng;
-	if (f->hd.type == NGHTTP2_GOAWAY) {
-		p->goaway = (int)f->goaway.error_code;
-		p->last_id = f->goaway.last_stream_id;
-	}
-	if (f->hd.stream_id && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
-	    f->hd.type <= NGHTTP2_HEADERS)
-		p->s[f->hd.stream_id].ended = true;
-	return 0;
-}
-
-static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
-		   const uint8_t *data, size_t n, void *user)
-{
-	struct peer *p = user;
-
-	(void)flags;
-	if (!p->hold)
-		nghttp2_session_consume(ng, id, n);
-	return buf_put(&p->s[id].body, data, n);
-}
-
-static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *user)
-{
-	struct peer *p = user;
-
-	(void)ng;
-	p->s[id].code = (int)code;
-	return 0;
-}
-
-static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *to, size_t len,
-		       uint32_t *flags, nghttp2_data_source *src, void *user)
-{
-	struct stream *s = src->ptr;
-	size_t n = MIN(len, s->left);
-
-	(void)user;
-	if (s->say) {
-		n = strlen(s->say);
-		memcpy(to, s->say, n);
-		s->say = NULL;
-	} else {
-		memset(to, 0, n);
-		s->left -= n;
-	}
-	if (!s->left && s->finish) {
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
-		if (s->say_trailer) {
-			nghttp2_nv nv = { (uint8_t *)(uintptr_t) "grpc-status",
-					  (uint8_t *)(uintptr_t)s->say_trailer,
-					  11, strlen(s->say_trailer), 0 };
-
-			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-			assert_int_equal(nghttp2_submit_trailer(ng, id, &nv, 1),
-					 0);
-		}
-		return (ssize_t)n;
-	}
-	return n ? (ssize_t)n : NGHTTP2_ERR_DEFERRED;
-}
-
-static bool large, can_connect; /* of peers that begin now */
-
-static void peer_init(struct peer *p, struct rig *r, int fd, bool server)
-{
-	const nghttp2_settings_entry can = {
-		NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1
-	};
-	nghttp2_session_callbacks *cbs;
-	nghttp2_option *opt;
-
-	memset(p, 0, sizeof(*p));
-	p->rig = r;
-	p->fd = fd;
-	p->goaway = -1;
-	for (size_t i = 0; i < STREAMS; i++) {
-		p->s[i].code = -1;
-		buf_init(&p->s[i].body, (size_t)64 << 20);
-	}
-	nghttp2_session_callbacks_new(&cbs);
-	nghttp2_option_new(&opt);
-	nghttp2_option_set_no_auto_window_update(opt, 1);
-	if (large)
-		nghttp2_option_set_max_send_header_block_length(opt, 1 << 20);
-	nghttp2_session_callbacks_set_on_header_callback(cbs, on_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(cbs, on_frame);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cbs, on_data);
-	nghttp2_session_callbacks_set_on_stream_close_callback(cbs, on_close);
-	assert_int_equal(
-		server ? nghttp2_session_server_new2(&p->ng, cbs, p, opt)
-		       : nghttp2_session_client_new2(&p->ng, cbs, p, opt),
-		0);
-	nghttp2_option_del(opt);
-	nghttp2_session_callbacks_del(cbs);
-	assert_int_equal(nghttp2_submit_settings(p->ng, 0, &can, can_connect),
-			 0);
-}
-
-static void peer_fini(struct peer *p)
-{
-	for (size_t i = 0; i < STREAMS; i++)
-		buf_fini(&p->s[i].body);
-	nghttp2_session_del(p->ng);
-}
-
-static bool peer_turn(struct peer *p)
-{
-	static uint8_t mem[65536];
-	const uint8_t *out;
-	bool some = false;
-	ssize_t n;
-
-	if (p->gone)
-		return false;
-	while ((n = nghttp2_session_mem_send(p->ng, &out)) > 0) {
-		rig_write(p->rig, p->fd, out, (size_t)n);
-		some = true;
-	}
-	while ((n = rig_read(p->rig, p->fd, mem, sizeof(mem))) > 0) {
-		assert_int_equal(
-			nghttp2_session_mem_recv(p->ng, mem, (size_t)n), n);
-		some = true;
-	}
-	p->gone = n < 0;
-	return some;
-}
-
-/* until nobody has anything to say */
-static void turns(struct peer *a, struct peer *b, struct peer *c)
-{
-	bool some = true;
-
-	while (some) {
-		some = peer_turn(a);
-		some |= b && peer_turn(b);
-		some |= c && peer_turn(c);
-	}
-}
-
-static nghttp2_nv field(const char *name, const char *value)
-{
-	return (nghttp2_nv){ (uint8_t *)(uintptr_t)name,
-			     (uint8_t *)(uintptr_t)value, strlen(name),
-			     strlen(value), 0 };
-}
-
-static int32_t ask(struct peer *p, const char *to, const char *say, bool finish)
-{
-	const nghttp2_nv nv[] = {
-		field(":method", "POST"),
-		field(":scheme", "http"),
-		field(":authority", "web.t:80"),
-		field(":path", "/a?b"),
-		field("te", "trailers"),
-		field(strcmp(to, "c") == 0 ? "copy" : "to", to)
-	};
-	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(p->ng);
-	nghttp2_data_provider dp = { { .ptr = &p->s[id] }, on_read };
-
-	p->s[id].say = say;
-	p->s[id].finish = finish;
-	assert_int_equal(nghttp2_submit_request(p->ng, NULL, nv, ARRAY_SIZE(nv),
-						say || !finish ? &dp : NULL,
-						NULL),
-			 id);
-	return id;
-}
-
-static void answer(struct peer *p, int32_t id, const char *say, bool finish)
-{
-	const nghttp2_nv nv[] = { field(":status", "200"),
-				  field("x-from", "backend") };
-	nghttp2_data_provider dp = { { .ptr = &p->s[id] }, on_read };
-
-	p->s[id].say = say;
-	p->s[id].finish = finish;
-	assert_int_equal(
-		nghttp2_submit_response(p->ng, id, nv, ARRAY_SIZE(nv), &dp), 0);
-}
-
-static void assert_body(const struct peer *p, int32_t id, const char *text)
-{
-	assert_int_equal(p->s[id].body.len, strlen(text));
-	assert_memory_equal(buf_data(&p->s[id].body), text, strlen(text));
-}
-
 /* --- tests ---------------------------------------------------------------- */
 
 static struct rig rig;
@@ -257,7 +22,7 @@ static struct peer caller, backend, other;
 static int set_up(void **state)
 {
 	(void)state;
-	large = can_connect = false;
+	peer_large = peer_can_connect = false;
 	rig_init(&rig, ROUTER_AUTO);
 	peer_init(&caller, &rig, rig.caller, false);
 	memset(&backend, 0, sizeof(backend));
@@ -279,74 +44,74 @@ static int tear_down(void **state)
 
 static void connect_backend(void)
 {
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(rig.nopen, 1);
 	peer_init(&backend, &rig, rig.open[0].fd, true);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 }
 
 static void each_stream_goes_its_own_way(void **state)
 {
-	int32_t one = ask(&caller, "a", "one", true);
-	int32_t two = ask(&caller, "x", "two", true);
-	int32_t three = ask(&caller, "a", "three", true);
+	int32_t one = peer_ask(&caller, "a", "one", true);
+	int32_t two = peer_ask(&caller, "x", "two", true);
+	int32_t three = peer_ask(&caller, "a", "three", true);
 
 	(void)state;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(rig.nopen, 2); /* one connection per backend */
 	assert_int_equal(rig.open[0].ref.kind, BACKEND_CLIENT);
 	assert_int_equal(rig.open[1].ref.kind, BACKEND_ORIGIN);
 	peer_init(&backend, &rig, rig.open[0].fd, true);
 	peer_init(&other, &rig, rig.open[1].fd, true);
-	turns(&caller, &backend, &other);
+	peer_turns(&caller, &backend, &other);
 	assert_string_equal(backend.s[1].head,
 			    ":method: POST\n:scheme: http\n"
 			    ":authority: web.t:80\n:path: /a?b\n"
 			    "te: trailers\nto: a\n"
 			    "x-forwarded-for: 10.9.8.7\n");
-	assert_body(&backend, 1, "one");
-	assert_body(&backend, 3, "three");
-	assert_body(&other, 1, "two");
+	peer_assert_body(&backend, 1, "one");
+	peer_assert_body(&backend, 3, "three");
+	peer_assert_body(&other, 1, "two");
 	/* the last one first */
-	answer(&backend, 3, "THREE", true);
-	turns(&caller, &backend, &other);
-	assert_body(&caller, three, "THREE");
+	peer_answer(&backend, 3, "THREE", true);
+	peer_turns(&caller, &backend, &other);
+	peer_assert_body(&caller, three, "THREE");
 	assert_int_equal(caller.s[three].code, 0);
 	assert_int_equal(caller.s[one].code, -1);
-	answer(&other, 1, "TWO", true);
-	answer(&backend, 1, "ONE", true);
-	turns(&caller, &backend, &other);
+	peer_answer(&other, 1, "TWO", true);
+	peer_answer(&backend, 1, "ONE", true);
+	peer_turns(&caller, &backend, &other);
 	assert_string_equal(caller.s[two].head,
 			    ":status: 200\nx-from: backend\n");
-	assert_body(&caller, one, "ONE");
-	assert_body(&caller, two, "TWO");
+	peer_assert_body(&caller, one, "ONE");
+	peer_assert_body(&caller, two, "TWO");
 	assert_int_equal(rig.chosen, 3);
 }
 
 static void talks_both_ways_and_ends_with_trailers(void **state)
 {
-	int32_t id = ask(&caller, "a", "ping", false);
+	int32_t id = peer_ask(&caller, "a", "ping", false);
 
 	(void)state;
 	connect_backend();
-	assert_body(&backend, 1, "ping");
-	answer(&backend, 1, "pong", false);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, id, "pong");
+	peer_assert_body(&backend, 1, "ping");
+	peer_answer(&backend, 1, "pong", false);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, id, "pong");
 	caller.s[id].say = "again";
 	nghttp2_session_resume_data(caller.ng, id);
-	turns(&caller, &backend, NULL);
-	assert_body(&backend, 1, "pingagain");
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&backend, 1, "pingagain");
 	caller.s[id].finish = true;
 	caller.s[id].say_trailer = "x";
 	nghttp2_session_resume_data(caller.ng, id);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_true(backend.s[1].ended);
 	assert_string_equal(backend.s[1].trailer, "grpc-status: x\n");
 	backend.s[1].finish = true;
 	backend.s[1].say_trailer = "0";
 	nghttp2_session_resume_data(backend.ng, 1);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_string_equal(caller.s[id].trailer, "grpc-status: 0\n");
 	assert_int_equal(caller.s[id].code, 0);
 	assert_int_equal(backend.s[1].code, 0);
@@ -358,11 +123,11 @@ static void a_slow_caller_stops_its_backend_only(void **state)
 
 	(void)state;
 	caller.hold = true;
-	slow = ask(&caller, "a", NULL, true);
+	slow = peer_ask(&caller, "a", NULL, true);
 	connect_backend();
 	backend.s[1].left = 8 << 20;
-	answer(&backend, 1, NULL, true);
-	turns(&caller, &backend, NULL);
+	peer_answer(&backend, 1, NULL, true);
+	peer_turns(&caller, &backend, NULL);
 	/* what the caller allowed, and a window that waits */
 	assert_int_equal(caller.s[slow].body.len, 65535);
 	assert_in_range(backend.s[1].left, (8 << 20) - 65535 - 2 * (256 << 10),
@@ -370,48 +135,48 @@ static void a_slow_caller_stops_its_backend_only(void **state)
 	/* the caller's connection is full too: give that back */
 	nghttp2_session_consume_connection(caller.ng, 65535);
 	caller.hold = false;
-	fast = ask(&caller, "a", NULL, true);
-	turns(&caller, &backend, NULL);
-	answer(&backend, 3, "fast", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, fast, "fast");
+	fast = peer_ask(&caller, "a", NULL, true);
+	peer_turns(&caller, &backend, NULL);
+	peer_answer(&backend, 3, "fast", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, fast, "fast");
 	nghttp2_session_consume_stream(caller.ng, slow, 65535);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(caller.s[slow].body.len, 8 << 20);
 	assert_int_equal(caller.s[slow].code, 0);
 }
 
 static void a_slow_backend_stops_its_caller(void **state)
 {
-	int32_t id = ask(&caller, "a", NULL, false);
+	int32_t id = peer_ask(&caller, "a", NULL, false);
 
 	(void)state;
 	caller.s[id].left = 8 << 20;
 	caller.s[id].finish = true;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	peer_init(&backend, &rig, rig.open[0].fd, true);
 	backend.hold = true;
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(backend.s[1].body.len, 65535);
 	assert_in_range(caller.s[id].left, (8 << 20) - 65535 - 2 * (256 << 10),
 			(8 << 20) - 65535);
 	backend.hold = false;
 	nghttp2_session_consume(backend.ng, 1, 65535);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(backend.s[1].body.len, 8 << 20);
 	assert_true(backend.s[1].ended);
 }
 
 static void resets_go_over(void **state)
 {
-	int32_t one = ask(&caller, "a", "x", false);
-	int32_t two = ask(&caller, "a", "x", false);
+	int32_t one = peer_ask(&caller, "a", "x", false);
+	int32_t two = peer_ask(&caller, "a", "x", false);
 
 	(void)state;
 	connect_backend();
 	nghttp2_submit_rst_stream(caller.ng, 0, one, NGHTTP2_CANCEL);
 	nghttp2_submit_rst_stream(backend.ng, 0, 3, NGHTTP2_ENHANCE_YOUR_CALM);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(backend.s[1].code, NGHTTP2_CANCEL);
 	assert_int_equal(caller.s[two].code, NGHTTP2_ENHANCE_YOUR_CALM);
 	assert_false(caller.gone);
@@ -419,15 +184,15 @@ static void resets_go_over(void **state)
 
 static void an_early_answer_cuts_the_request(void **state)
 {
-	int32_t id = ask(&caller, "a", "part", false);
+	int32_t id = peer_ask(&caller, "a", "part", false);
 
 	(void)state;
 	connect_backend();
-	answer(&backend, 1, "enough", true);
-	turns(&caller, &backend, NULL);
+	peer_answer(&backend, 1, "enough", true);
+	peer_turns(&caller, &backend, NULL);
 	nghttp2_submit_rst_stream(backend.ng, 0, 1, NGHTTP2_NO_ERROR);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, id, "enough");
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, id, "enough");
 	assert_true(caller.s[id].ended);
 	assert_int_equal(caller.s[id].code, NGHTTP2_NO_ERROR);
 }
@@ -448,19 +213,19 @@ static size_t collect(struct peer *p, uint8_t mem[4096], size_t n)
 /* ... with whatever code the backend says so */
 static void a_whole_answer_comes_whole(void **state)
 {
-	int32_t id = ask(&caller, "a", "part", false);
+	int32_t id = peer_ask(&caller, "a", "part", false);
 	uint8_t mem[4096];
 	size_t n;
 
 	(void)state;
 	connect_backend();
-	answer(&backend, 1, "enough", true);
+	peer_answer(&backend, 1, "enough", true);
 	n = collect(&backend, mem, 0);
 	nghttp2_submit_rst_stream(backend.ng, 0, 1, NGHTTP2_CANCEL);
 	n = collect(&backend, mem, n);
 	rig_write(&rig, backend.fd, mem, n); /* in one piece */
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, id, "enough");
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, id, "enough");
 	assert_true(caller.s[id].ended);
 	assert_int_equal(caller.s[id].code, NGHTTP2_NO_ERROR);
 }
@@ -471,9 +236,9 @@ static void nobody_there(void **state)
 
 	(void)state;
 	rig.refuse = -ECONNREFUSED;
-	one = ask(&caller, "a", "x", true);
-	two = ask(&caller, "none", "x", false);
-	turns(&caller, NULL, NULL);
+	one = peer_ask(&caller, "a", "x", true);
+	two = peer_ask(&caller, "none", "x", false);
+	peer_turns(&caller, NULL, NULL);
 	assert_non_null(strstr(caller.s[one].head, ":status: 502\n"));
 	assert_non_null(strstr(caller.s[one].head, "text/plain"));
 	assert_non_null(strstr(caller.s[two].head, ":status: 502\n"));
@@ -485,13 +250,13 @@ static void nobody_there(void **state)
 /* the way does not open: it is another's turn, with all that was said */
 static void a_way_that_never_opens(void **state)
 {
-	int32_t one = ask(&caller, "a", "body", false);
-	int32_t two = ask(&caller, "a", NULL, true);
+	int32_t one = peer_ask(&caller, "a", "body", false);
+	int32_t two = peer_ask(&caller, "a", NULL, true);
 
 	(void)state;
 	rig.refuse = -ENETRESET;
 	rig.moves = true;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(rig.nopen, 2);
 	assert_int_equal(rig.open[1].ref.id, 2);
 	assert_in_range(rig.chosen, 3, 4);
@@ -499,27 +264,27 @@ static void a_way_that_never_opens(void **state)
 	caller.s[one].say = " and more";
 	caller.s[one].finish = true;
 	nghttp2_session_resume_data(caller.ng, one);
-	turns(&caller, &backend, NULL);
-	assert_body(&backend, 1, "body and more");
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&backend, 1, "body and more");
 	assert_true(backend.s[1].ended);
 	assert_true(backend.s[3].ended);
 	assert_non_null(strstr(backend.s[3].head, "for: 10.9.8.7\n"));
-	answer(&backend, 1, "here", true);
-	answer(&backend, 3, "too", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, one, "here");
-	assert_body(&caller, two, "too");
+	peer_answer(&backend, 1, "here", true);
+	peer_answer(&backend, 3, "too", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, one, "here");
+	peer_assert_body(&caller, two, "too");
 }
 
 static void a_way_that_never_opens_for_one_who_left(void **state)
 {
-	int32_t id = ask(&caller, "a", "body", false);
+	int32_t id = peer_ask(&caller, "a", "body", false);
 
 	(void)state;
 	rig.refuse = -ENETRESET;
 	rig.moves = true;
 	nghttp2_submit_rst_stream(caller.ng, 0, id, NGHTTP2_CANCEL);
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_false(caller.gone);
 }
 
@@ -528,7 +293,7 @@ static bool ends_soon(struct peer *p)
 {
 	for (int i = 0; i < 300 && !p->gone; i++) {
 		loop_once(rig.env.loop, 10 * NS_MS);
-		turns(p, NULL, NULL);
+		peer_turns(p, NULL, NULL);
 	}
 	return p->gone;
 }
@@ -539,7 +304,7 @@ static void a_head_that_never_ends(void **state)
 
 	(void)state;
 	rig.env.hurry = 1000;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	rig_write(&rig, rig.caller, begin, sizeof(begin) - 1);
 	assert_true(ends_soon(&caller));
 	assert_int_equal(caller.goaway, NGHTTP2_ENHANCE_YOUR_CALM);
@@ -549,7 +314,7 @@ static void one_that_asks_nothing(void **state)
 {
 	(void)state;
 	rig.env.hurry = 100000;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_true(ends_soon(&caller));
 	assert_int_equal(caller.goaway, NGHTTP2_NO_ERROR);
 }
@@ -561,7 +326,7 @@ static void one_that_was_refused(void **state)
 
 	(void)state;
 	rig.env.hurry = 1000;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	rig_write(&rig, rig.caller, wrong, sizeof(wrong) - 1);
 	for (int i = 0; i < 20; i++)
 		loop_once(rig.env.loop, 10 * NS_MS);
@@ -574,56 +339,56 @@ static void data_that_crosses_a_reset(void **state)
 {
 	static const char data[] = "\0\0\1\0\0\0\0\0\1x"
 				   "\0\0\1\0\1\0\0\0\1x";
-	int32_t one = ask(&caller, "a", "part", false), two;
+	int32_t one = peer_ask(&caller, "a", "part", false), two;
 
 	(void)state;
 	connect_backend();
-	two = ask(&caller, "a", NULL, true);
-	turns(&caller, &backend, NULL);
+	two = peer_ask(&caller, "a", NULL, true);
+	peer_turns(&caller, &backend, NULL);
 	nghttp2_submit_rst_stream(backend.ng, 0, 1, NGHTTP2_INTERNAL_ERROR);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(caller.s[one].code, NGHTTP2_INTERNAL_ERROR);
 	rig_write(&rig, rig.caller, data, sizeof(data) - 1);
-	answer(&backend, 3, "still", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, two, "still");
+	peer_answer(&backend, 3, "still", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, two, "still");
 	assert_int_equal(caller.goaway, -1);
 }
 
 static void a_backend_that_breaks(void **state)
 {
-	int32_t one = ask(&caller, "a", "x", true);
-	int32_t two = ask(&caller, "a", "x", true);
+	int32_t one = peer_ask(&caller, "a", "x", true);
+	int32_t two = peer_ask(&caller, "a", "x", true);
 
 	(void)state;
 	connect_backend();
-	answer(&backend, 1, "half", false);
-	turns(&caller, &backend, NULL);
+	peer_answer(&backend, 1, "half", false);
+	peer_turns(&caller, &backend, NULL);
 	shutdown(rig.open[0].fd, SHUT_RDWR);
-	turns(&caller, NULL, NULL);
-	assert_body(&caller, one, "half");
+	peer_turns(&caller, NULL, NULL);
+	peer_assert_body(&caller, one, "half");
 	assert_int_equal(caller.s[one].code, NGHTTP2_INTERNAL_ERROR);
 	assert_non_null(strstr(caller.s[two].head, ":status: 502\n"));
 	/* and the next one gets a new connection */
-	ask(&caller, "a", "x", true);
-	turns(&caller, NULL, NULL);
+	peer_ask(&caller, "a", "x", true);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(rig.nopen, 2);
 }
 
 static void goaway_of_a_backend(void **state)
 {
-	int32_t one = ask(&caller, "a", "x", true), two;
+	int32_t one = peer_ask(&caller, "a", "x", true), two;
 
 	(void)state;
 	connect_backend();
 	nghttp2_submit_goaway(backend.ng, 0, 1, NGHTTP2_NO_ERROR, NULL, 0);
-	turns(&caller, &backend, NULL);
-	two = ask(&caller, "a", "x", true);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
+	two = peer_ask(&caller, "a", "x", true);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(rig.nopen, 2);
-	answer(&backend, 1, "still", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, one, "still");
+	peer_answer(&backend, 1, "still", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, one, "still");
 	assert_int_equal(caller.s[two].code, -1);
 	assert_int_equal(caller.goaway, -1);
 }
@@ -636,7 +401,7 @@ static void ping_is_answered(void **state)
 	ssize_t n;
 
 	(void)state;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	rig_write(&rig, rig.caller, ping, sizeof(ping));
 	n = rig_read(&rig, rig.caller, mem, sizeof(mem));
 	assert_int_equal(n, sizeof(ping));
@@ -650,28 +415,28 @@ static void wait_for_goaway(void)
 {
 	for (int i = 0; i < 100 && caller.last_id == INT32_MAX; i++) {
 		loop_once(rig.env.loop, 20 * NS_MS);
-		turns(&caller, &backend, NULL);
+		peer_turns(&caller, &backend, NULL);
 	}
 }
 
 static void drained(void **state)
 {
-	int32_t one = ask(&caller, "a", "one", true);
+	int32_t one = peer_ask(&caller, "a", "one", true);
 
 	(void)state;
 	connect_backend();
 	rig.env.hurry = 10;
 	router_conn_drain(rig.conn);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	/* it ends, but what is under way to us counts */
 	assert_int_equal(caller.goaway, 0);
 	assert_int_equal(caller.last_id, INT32_MAX);
 	wait_for_goaway();
 	assert_int_equal(caller.last_id, one);
 	assert_false(caller.gone);
-	answer(&backend, 1, "ONE", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, one, "ONE");
+	peer_answer(&backend, 1, "ONE", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, one, "ONE");
 	assert_int_equal(caller.s[one].code, 0);
 	assert_true(caller.gone);
 }
@@ -679,10 +444,10 @@ static void drained(void **state)
 static void drained_while_idle(void **state)
 {
 	(void)state;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	rig.env.hurry = 10;
 	router_conn_drain(rig.conn);
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(caller.last_id, INT32_MAX);
 	assert_false(caller.gone);
 	assert_true(ends_soon(&caller));
@@ -699,7 +464,7 @@ static void goodbye_of_the_caller(void **state)
 	ssize_t n;
 
 	(void)state;
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(nghttp2_submit_goaway(caller.ng, 0, 0, 0, NULL, 0), 0);
 	while ((n = nghttp2_session_mem_send(caller.ng, &out)) > 0)
 		for (memcpy(mem, out, (size_t)n), at = (size_t)n;
@@ -719,17 +484,17 @@ static void goodbye_of_the_caller(void **state)
 
 static void swept(void **state)
 {
-	int32_t one = ask(&caller, "a", "one", true);
+	int32_t one = peer_ask(&caller, "a", "one", true);
 
 	(void)state;
 	connect_backend();
 	rig.gone = 1;
 	router_conn_sweep(rig.conn);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_false(backend.gone);
-	answer(&backend, 1, "ONE", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, one, "ONE");
+	peer_answer(&backend, 1, "ONE", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, one, "ONE");
 	assert_true(backend.gone);
 	assert_false(caller.gone);
 }
@@ -743,10 +508,10 @@ static int32_t ask_more(const nghttp2_nv *more, size_t n)
 	static nghttp2_nv nv[1200];
 	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(caller.ng);
 
-	nv[0] = field(":method", "GET");
-	nv[1] = field(":scheme", "http");
-	nv[2] = field(":authority", "h");
-	nv[3] = field(":path", "/");
+	nv[0] = peer_field(":method", "GET");
+	nv[1] = peer_field(":scheme", "http");
+	nv[2] = peer_field(":authority", "h");
+	nv[3] = peer_field(":path", "/");
 	assert_true(n + 4 <= ARRAY_SIZE(nv));
 	memcpy(nv + 4, more, n * sizeof(*more));
 	assert_int_equal(
@@ -761,16 +526,16 @@ static void crumbs_are_one_cookie(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(nv); i++)
-		nv[i] = field("cookie", "some=cookie");
+		nv[i] = peer_field("cookie", "some=cookie");
 	ask_more(nv, ARRAY_SIZE(nv));
 	connect_backend();
 	assert_int_equal(rig.open[0].ref.kind, BACKEND_ORIGIN);
 	assert_non_null(strstr(backend.s[1].head, "cookie: some=cookie\n"));
 	/* the rules see them as one */
-	nv[0] = field("cookie", "x=y");
-	nv[1] = field("cookie", "to=a");
+	nv[0] = peer_field("cookie", "x=y");
+	nv[1] = peer_field("cookie", "to=a");
 	ask_more(nv, 2);
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(rig.nopen, 2);
 	assert_int_equal(rig.open[1].ref.id, 1);
 }
@@ -783,7 +548,7 @@ static int32_t ask_large(size_t n)
 
 	memset(value, 'v', sizeof(value) - 1);
 	for (size_t i = 0; i < n; i++)
-		nv[i] = field("x", value);
+		nv[i] = peer_field("x", value);
 	return ask_more(nv, n);
 }
 
@@ -793,24 +558,24 @@ static void large_heads(void **state)
 
 	(void)state;
 	nghttp2_session_del(caller.ng);
-	large = true;
+	peer_large = true;
 	peer_init(&caller, &rig, rig.caller, false);
-	one = ask(&caller, "x", "one", true);
-	turns(&caller, NULL, NULL);
+	one = peer_ask(&caller, "x", "one", true);
+	peer_turns(&caller, NULL, NULL);
 	peer_init(&backend, &rig, rig.open[0].fd, true);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	two = ask_large(2); /* nghttp2 takes no more frames */
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(caller.s[two].code, -1);
 	assert_non_null(strstr(backend.s[3].head, ":path: /"));
 	/* more than there may be: this one alone */
 	three = ask_large(5);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_non_null(strstr(caller.s[three].head, ":status: 431\n"));
 	assert_int_equal(caller.goaway, -1);
-	answer(&backend, 1, "ONE", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, one, "ONE");
+	peer_answer(&backend, 1, "ONE", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, one, "ONE");
 }
 
 /* --- a second way
@@ -825,30 +590,30 @@ static void lose(unsigned int i)
 
 static void asked_again_elsewhere(void **state)
 {
-	nghttp2_nv to = field("to", "a");
+	nghttp2_nv to = peer_field("to", "a");
 	int32_t one = ask_more(&to, 1), two;
 
 	(void)state;
 	connect_backend();
-	two = ask(&caller, "a", "x", true); /* POST */
-	turns(&caller, &backend, NULL);
+	two = peer_ask(&caller, "a", "x", true); /* POST */
+	peer_turns(&caller, &backend, NULL);
 	lose(0);
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_non_null(strstr(caller.s[two].head, ":status: 502\n"));
 	assert_int_equal(rig.nopen, 2);
 	assert_int_equal(rig.open[1].ref.id, 2);
 	peer_init(&other, &rig, rig.open[1].fd, true);
-	turns(&caller, &other, NULL);
-	answer(&other, 1, "one", true);
-	turns(&caller, &other, NULL);
-	assert_body(&caller, one, "one");
+	peer_turns(&caller, &other, NULL);
+	peer_answer(&other, 1, "one", true);
+	peer_turns(&caller, &other, NULL);
+	peer_assert_body(&caller, one, "one");
 }
 
 /* a connection that cannot be written to any more: the answer comes
  * now, and not with the next thing that happens */
 static void told_at_once(void **state)
 {
-	int32_t one = ask(&caller, "a", "x", true);
+	int32_t one = peer_ask(&caller, "a", "x", true);
 	struct http2 *c;
 
 	(void)state;
@@ -865,13 +630,14 @@ static void told_at_once(void **state)
 
 static int32_t ask_extended(const char *say)
 {
-	const nghttp2_nv nv[] = {
-		field(":method", "CONNECT"), field(":protocol", "websocket"),
-		field(":scheme", "http"),    field(":path", "/chat"),
-		field(":authority", "h"),    field("to", "a")
-	};
+	const nghttp2_nv nv[] = { peer_field(":method", "CONNECT"),
+				  peer_field(":protocol", "websocket"),
+				  peer_field(":scheme", "http"),
+				  peer_field(":path", "/chat"),
+				  peer_field(":authority", "h"),
+				  peer_field("to", "a") };
 	int32_t id = (int32_t)nghttp2_session_get_next_stream_id(caller.ng);
-	nghttp2_data_provider dp = { { .ptr = &caller.s[id] }, on_read };
+	nghttp2_data_provider dp = { { .ptr = &caller.s[id] }, peer_read };
 
 	caller.s[id].say = say;
 	assert_int_equal(nghttp2_submit_request(caller.ng, NULL, nv,
@@ -885,8 +651,8 @@ static void extended_connect(void **state)
 	int32_t id;
 
 	(void)state;
-	ask(&caller, "a", "x", true);
-	turns(&caller, NULL, NULL);
+	peer_ask(&caller, "a", "x", true);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(
 		nghttp2_session_get_remote_settings(
 			caller.ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL),
@@ -894,16 +660,16 @@ static void extended_connect(void **state)
 	/* it waits for what the backend can; what is said behind it
 	 * waits */
 	id = ask_extended("hello");
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(caller.s[id].code, -1);
-	can_connect = true;
+	peer_can_connect = true;
 	peer_init(&backend, &rig, rig.open[0].fd, true);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_non_null(strstr(backend.s[3].head, ":protocol: websocket\n"));
-	assert_body(&backend, 3, "hello");
-	answer(&backend, 3, "welcome", false);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, id, "welcome");
+	peer_assert_body(&backend, 3, "hello");
+	peer_answer(&backend, 3, "welcome", false);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, id, "welcome");
 	assert_int_equal(caller.s[id].code, -1);
 }
 
@@ -912,14 +678,14 @@ static void backend_without_it(void **state)
 	int32_t id;
 
 	(void)state;
-	ask(&caller, "a", "x", true);
-	turns(&caller, NULL, NULL);
+	peer_ask(&caller, "a", "x", true);
+	peer_turns(&caller, NULL, NULL);
 	id = ask_extended(NULL);
 	connect_backend();
 	assert_non_null(strstr(caller.s[id].head, ":status: 501\n"));
 	/* known from now on */
 	id = ask_extended(NULL);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_non_null(strstr(caller.s[id].head, ":status: 501\n"));
 }
 
@@ -928,18 +694,18 @@ static void backend_without_it(void **state)
 /* the origin is "backend", who gets the copy "other" */
 static void connect_copy(void)
 {
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	assert_int_equal(rig.nopen, 2);
 	for (unsigned int i = 0; i < 2; i++)
 		peer_init(rig.open[i].ref.kind == BACKEND_ORIGIN ? &backend
 								 : &other,
 			  &rig, rig.open[i].fd, true);
-	turns(&caller, &backend, &other);
+	peer_turns(&caller, &backend, &other);
 }
 
 static void a_copy_with_body_and_trailers(void **state)
 {
-	int32_t id = ask(&caller, "c", "ping", false);
+	int32_t id = peer_ask(&caller, "c", "ping", false);
 
 	(void)state;
 	connect_copy();
@@ -949,22 +715,22 @@ static void a_copy_with_body_and_trailers(void **state)
 			    "te: trailers\ncopy: c\n"
 			    "x-forwarded-for: 10.9.8.7\nkt-copy: 1\n");
 	assert_null(strstr(backend.s[1].head, "kt-copy"));
-	assert_body(&other, 1, "ping");
-	answer(&other, 1, "thrown away", true);
-	turns(&caller, &backend, &other);
+	peer_assert_body(&other, 1, "ping");
+	peer_answer(&other, 1, "thrown away", true);
+	peer_turns(&caller, &backend, &other);
 	assert_int_equal(caller.s[id].body.len, 0);
 	caller.s[id].say = "more";
 	caller.s[id].finish = true;
 	caller.s[id].say_trailer = "x";
 	nghttp2_session_resume_data(caller.ng, id);
-	turns(&caller, &backend, &other);
-	assert_body(&backend, 1, "pingmore");
-	assert_body(&other, 1, "pingmore");
+	peer_turns(&caller, &backend, &other);
+	peer_assert_body(&backend, 1, "pingmore");
+	peer_assert_body(&other, 1, "pingmore");
 	assert_true(other.s[1].ended);
 	assert_string_equal(other.s[1].trailer, backend.s[1].trailer);
-	answer(&backend, 1, "pong", true);
-	turns(&caller, &backend, &other);
-	assert_body(&caller, id, "pong");
+	peer_answer(&backend, 1, "pong", true);
+	peer_turns(&caller, &backend, &other);
+	peer_assert_body(&caller, id, "pong");
 	assert_int_equal(caller.s[id].code, 0);
 	assert_int_equal(rig.sent, 1);
 	assert_int_equal(rig.dropped, 0);
@@ -973,72 +739,72 @@ static void a_copy_with_body_and_trailers(void **state)
 
 static void a_copy_without_a_body(void **state)
 {
-	int32_t id = ask(&caller, "c", NULL, true);
+	int32_t id = peer_ask(&caller, "c", NULL, true);
 
 	(void)state;
 	connect_copy();
 	assert_true(other.s[1].ended);
 	assert_int_equal(rig.sent, 1);
-	answer(&backend, 1, "ok", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, id, "ok");
+	peer_answer(&backend, 1, "ok", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, id, "ok");
 	assert_int_equal(rig.chosen, 1);
 }
 
 /* it takes nothing beyond its window: the request is not slower by that */
 static void a_copy_that_is_not_taken(void **state)
 {
-	int32_t id = ask(&caller, "c", NULL, false);
+	int32_t id = peer_ask(&caller, "c", NULL, false);
 
 	(void)state;
 	caller.s[id].left = 8 << 20;
 	caller.s[id].finish = true;
 	nghttp2_session_resume_data(caller.ng, id);
-	turns(&caller, NULL, NULL);
+	peer_turns(&caller, NULL, NULL);
 	for (unsigned int i = 0; i < 2; i++)
 		if (rig.open[i].ref.kind == BACKEND_ORIGIN)
 			peer_init(&backend, &rig, rig.open[i].fd, true);
-	turns(&caller, &backend, NULL);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(backend.s[1].body.len, 8 << 20);
 	assert_true(backend.s[1].ended);
 	assert_int_equal(rig.dropped, 1);
-	answer(&backend, 1, "ok", true);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, id, "ok");
+	peer_answer(&backend, 1, "ok", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, id, "ok");
 }
 
 /* neither who resets the copy nor who refuses it is felt */
 static void a_copy_that_is_reset(void **state)
 {
-	int32_t id = ask(&caller, "c", "x", false), next;
+	int32_t id = peer_ask(&caller, "c", "x", false), next;
 
 	(void)state;
 	connect_copy();
 	nghttp2_submit_rst_stream(other.ng, 0, 1, NGHTTP2_CANCEL);
-	turns(&caller, &backend, &other);
+	peer_turns(&caller, &backend, &other);
 	assert_int_equal(rig.dropped, 1);
 	rig.refuse_copies = -ECONNREFUSED;
-	next = ask(&caller, "c", "y", true);
-	turns(&caller, &backend, NULL);
+	next = peer_ask(&caller, "c", "y", true);
+	peer_turns(&caller, &backend, NULL);
 	assert_int_equal(rig.dropped, 2);
-	answer(&backend, 3, "second", true);
-	answer(&backend, 1, "first", true);
+	peer_answer(&backend, 3, "second", true);
+	peer_answer(&backend, 1, "first", true);
 	caller.s[id].finish = true;
 	nghttp2_session_resume_data(caller.ng, id);
-	turns(&caller, &backend, NULL);
-	assert_body(&caller, next, "second");
-	assert_body(&caller, id, "first");
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, next, "second");
+	peer_assert_body(&caller, id, "first");
 }
 
 /* the caller resets its stream: the copy ends, and counts as nothing */
 static void a_copy_of_what_is_given_up(void **state)
 {
-	int32_t id = ask(&caller, "c", "x", false);
+	int32_t id = peer_ask(&caller, "c", "x", false);
 
 	(void)state;
 	connect_copy();
 	nghttp2_submit_rst_stream(caller.ng, 0, id, NGHTTP2_CANCEL);
-	turns(&caller, &backend, &other);
+	peer_turns(&caller, &backend, &other);
 	assert_true(other.gone);
 	assert_int_equal(rig.sent + rig.dropped, 0);
 }

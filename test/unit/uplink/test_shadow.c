@@ -372,6 +372,122 @@ static void waits_for_all_its_users(void **state)
 	store_fini(&s);
 }
 
+/* --- one that stands for itself ------------------------------------------- */
+
+#define DEPLOYMENTS "/apis/apps/v1/namespaces/" NS "/deployments/"
+
+static const struct shadow_face standing = { .name = ROUTER,
+					     .role = KT_ROLE_ROUTER,
+					     .target = "T",
+					     .serve = "80",
+					     .standing = true,
+					     .env_service = "web.n" };
+
+static void put_standing(struct store *s)
+{
+	json_t *pod;
+
+	put_router(s, ROUTER "-1", "9", false);
+	pod = store_get(s, PODS ROUTER "-1");
+	json_object_set_new(json_object_get(pod, "metadata"), "labels",
+			    json_pack("{s:s}", "kt-target", "T"));
+	store_put(s, DEPLOYMENTS ROUTER,
+		  json_pack("{s:s,s:{s:s},s:{s:{s:{s:s}},s:{s:{s:[{s:s,s:[s]}]}"
+			    "}}}",
+			    "kind", "Deployment", "metadata", "name", ROUTER,
+			    "spec", "selector", "matchLabels", "kt-target", "T",
+			    "template", "spec", "containers", "name",
+			    "standalone", "args", "--listen"));
+}
+
+/* Nobody is counted in it, and nobody's heartbeat is its own */
+static void a_standing_one_is_joined_without_a_write(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10 };
+	struct kt_error err = { 0 };
+	struct shadow_pod *one, *next = NULL;
+	struct store s;
+	long left = 0;
+
+	(void)state;
+	store_init(&s);
+	put_standing(&s);
+	one = router_user(&s, &pod, &standing);
+	assert_int_equal(shadow_ensure(one, &err), 0);
+	assert_string_equal(shadow_pod_name(one), ROUTER "-1");
+	assert_int_equal(loop_sleep(s.w.loop, 50 * NS_MS), 0);
+	assert_int_equal(shadow_successor(one, &next, &left, &err), 0);
+	assert_int_equal(shadow_leave(next, false, &err), 0);
+	shadow_free(next);
+	assert_int_equal(shadow_leave(one, false, &err), 0);
+	assert_string_equal(s.log, "");
+	assert_int_equal(shadow_ensure(one, &err), 0);
+	assert_int_equal(shadow_leave(one, true, &err), 0);
+	assert_string_equal(s.log, "DELETE " DEPLOYMENTS ROUTER "\n");
+	shadow_free(one);
+	store_fini(&s);
+}
+
+/* What is made when there is none, or somebody has deleted it */
+static bool note_standing(struct store *s, struct fake_conn *c,
+			  const char *method, const char *path,
+			  const json_t *body)
+{
+	json_t **made = s->user;
+
+	if (strcmp(method, "POST") != 0)
+		return false;
+	assert_true(str_ends(path, "/deployments"));
+	*made = json_incref((json_t *)(uintptr_t)body);
+	fake_reply(c, 403, "", "enough seen");
+	return true;
+}
+
+static void expect_standing(const json_t *made)
+{
+	const json_t *pod = json_at(made, "spec", "template", NULL);
+	const json_t *volume =
+		json_array_get(json_at(pod, "spec", "volumes", NULL), 0);
+
+	assert_null(object_annotation(made, KT_ANNOTATION_HEARTBEAT));
+	assert_null(object_annotation(made, KT_ANNOTATION_REFS));
+	assert_string_equal(argument(pod, "--env-table"), "/kt-env/members");
+	assert_string_equal(argument(pod, "--env-service"), "web.n");
+	assert_string_equal(argument(pod, "--ready-clients"), "");
+	assert_string_equal(json_str(volume, "configMap", "name", NULL),
+			    "kt-env");
+	assert_true(
+		json_is_true(json_at(volume, "configMap", "optional", NULL)));
+}
+
+static void a_standing_one_is_made(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10 };
+	json_t *made = NULL;
+	struct kt_error err = { 0 };
+	struct shadow_pod *one;
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	s.before = note_standing;
+	s.user = &made;
+	one = router_user(&s, &pod, &standing);
+	assert_true(shadow_ensure(one, &err) < 0);
+	expect_standing(made);
+	json_decref(steal_ptr(&made));
+	put_standing(&s);
+	assert_int_equal(shadow_ensure(one, &err), 0);
+	json_object_del(s.objects, DEPLOYMENTS ROUTER);
+	assert_true(shadow_ensure(one, &err) < 0);
+	expect_standing(made);
+	json_decref(made);
+	shadow_free(one);
+	store_fini(&s);
+}
+
 /* Ours cannot be made: that is enough of it */
 static bool refuse_to_make(struct store *s, struct fake_conn *c,
 			   const char *method, const char *path,
@@ -539,6 +655,8 @@ int main(void)
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
 		cmocka_unit_test(joins_the_other_name_while_one_ends),
 		cmocka_unit_test(waits_for_all_its_users),
+		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
+		cmocka_unit_test(a_standing_one_is_made),
 		cmocka_unit_test(kt_connect_is_not_joined),
 		cmocka_unit_test(dead_kt_connect_makes_room),
 		cmocka_unit_test(nothing_is_asked_of_a_given_pod),

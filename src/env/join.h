@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ENV_JOIN_H
+#define KT_ENV_JOIN_H
+
+#include "env/job.h"
+#include "inbound/mesh.h"
+
+struct member;
+
+/**
+ * DOC: env join
+ *
+ * A member of an environment is a user of the Service's router, as one of mesh
+ * is, with the mark env:NAME. Its record is the environment's: owned by its
+ * Job, so that it goes with it.
+ *
+ * join_local.c: a program of this machine answers. A session like mesh, which
+ * ends also when the environment does.
+ * join_cluster.c: Pods answer. All is made, seen to work, and stays:
+ *
+ *     look (Service, member) -> lock, record, origin -> router -> Service
+ *          -> copy -> table -> seen
+ *
+ * What fails, or is interrupted, is undone from there back.
+ */
+struct env_join {
+	struct mesh mesh;
+	struct mesh_options options; /* of mesh */
+	const struct options *o;
+	struct env_info info;
+	struct mesh_env env; /* of the record */
+	json_t *owner;
+	char match[ENVMARK_MAX + 8], expires[24];
+	bool tabled;	       /* it is in the table of the routers, perhaps */
+	struct member *member; /* join_cluster.c */
+	bool copied;	       /* a copy was made, perhaps */
+};
+
+static inline struct env_join *env_join_of(struct job *job)
+{
+	return container_of(mesh_of(job), struct env_join, mesh);
+}
+
+/** env_join_open() - a step: reach the cluster, find the environment */
+KT_CHECK int env_join_open(struct job *job, struct kt_error *err);
+/** env_join_table() - it is in the table; @host as in env_table_put_member() */
+KT_CHECK int env_join_table(struct env_join *j, const char *host,
+			    struct kt_error *err);
+/** env_join_untable() - and no longer, if it was */
+void env_join_untable(struct env_join *j);
+
+/** env_join_prove() - put a member with Pods into the table; then the router
+ *  has read that, and has connected to it at @ip, the record's address. 0, or
+ *  -errno with @err after half a minute, or longer where it takes the cluster
+ *  so long to bring the table to it */
+KT_CHECK int env_join_prove(struct env_join *j, const char *ip,
+			    struct kt_error *err);
+
+/** env_join_local(), env_join_cluster() - the commands; the exit status */
+int env_join_local(struct env_join *j);
+int env_join_cluster(struct env_join *j);
+
+#endif

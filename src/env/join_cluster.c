@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A member of an environment that answers in the cluster, whoever runs. It is
+ * put into the routers' table when its Pods are ready, and then asked for by
+ * the router's own way: what this command says to be there has answered.
+ */
+#include "env/join.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/print.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/progress.h"
+#include "cluster/envobject.h"
+#include "cluster/takeover.h"
+#include "env/advice.h"
+#include "env/copy_wait.h"
+#include "env/find.h"
+#include "env/member.h"
+#include "inbound/lease.h"
+#include "kube/rest.h"
+#include "uplink/uplink.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct member_place cluster_place(struct env_join *j)
+{
+	const struct job *job = &j->mesh.job;
+
+	return (struct member_place){ job->kube, job->ns, j->info.name,
+				      job->name };
+}
+
+/* --- the Service, and what the member is ---------------------------------- */
+
+/* What a member cannot do here is told, or ends it */
+static int cluster_advise(const struct env_join *j, struct kt_error *err)
+{
+	const struct job *job = &j->mesh.job;
+	const struct advice_of of = {
+		.ns = job->ns,
+		.service = job->service,
+		.ports = &job->ports,
+		.template = json_at(j->member->copy.deployment, "spec",
+				    "template", NULL),
+		.set = &j->o->env.set,
+	};
+	struct strv warnings = { 0 };
+	int rc = advice_make(&of, &warnings, err);
+
+	for (size_t i = 0; i < warnings.n; i++)
+		log_warn("%s", warnings.v[i]);
+	strv_fini(&warnings);
+	return rc;
+}
+
+/* The member that is there goes first, if it is ours to replace. One on
+ * somebody's machine is not: it ends there. */
+static int cluster_replace(struct env_join *j, struct kt_error *err)
+{
+	struct job *job = &j->mesh.job;
+	auto_free char *path =
+		kube_path("v1", "services", job->ns, j->mesh.name, NULL);
+	auto_free char *what = xasprintf("the member %s of environment %s",
+					 job->name, j->info.name);
+	const struct member_place at = cluster_place(j);
+	auto_json json_t *record = NULL;
+	struct kt_error why = { 0 };
+	const char *user;
+	int rc = kube_get(job->kube, path, &record, &why);
+
+	if (rc == -ENOENT || object_annotation(record, KT_ANNOTATION_HEARTBEAT))
+		return 0;
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	user = object_annotation(record, KT_ANNOTATION_USER);
+	if (lease_is_alive(job, record))
+		rc = env_mine(user, j->o->env.in.force, what, err);
+	if (rc < 0)
+		return rc;
+	if (user && strcmp(user, shadow_user()) != 0)
+		j->env.forced_by = shadow_user();
+	progress_detail(job->app->progress, "in place of the member before");
+	j->env.replaces = true;
+	return member_remove(&at, NULL, err);
+}
+
+static int cluster_claim(struct job *job, struct kt_error *err)
+{
+	struct env_join *j = env_join_of(job);
+	int rc = mesh_router_look(job, err);
+
+	if (rc == 0)
+		rc = member_prepare(j->member, j, err);
+	if (rc == 0)
+		rc = cluster_advise(j, err);
+	if (rc == 0)
+		rc = cluster_replace(j, err);
+	if (rc < 0)
+		return rc;
+	j->env.member = j->member->text;
+	j->env.selector = j->member->selector;
+	j->env.ports = j->member->ports;
+	return mesh_router_hold(job, err);
+}
+
+static int cluster_switch(struct job *job, struct kt_error *err)
+{
+	int rc;
+
+	progress_step(job->app->progress, "Switch Service %s", job->name);
+	rc = job_take(job, err);
+	keep_stop(job); /* nobody will be there to keep it */
+	job->on_change = job->renew = NULL;
+	if (rc < 0)
+		return rc;
+	job_unlock(job);
+	progress_done(job->app->progress, "Service %s/%s leads to the router",
+		      job->ns, job->name);
+	return 0;
+}
+
+/* --- the copy ------------------------------------------------------------- */
+
+static void cluster_on_progress(void *user, const char *text)
+{
+	struct job *job = user;
+
+	progress_detail(job->app->progress, "%s", text);
+}
+
+/* One of its name is left of a join that was killed */
+static int cluster_make_copy(struct env_join *j, struct kt_error *err)
+{
+	struct job *job = &j->mesh.job;
+	auto_free char *path =
+		kube_path("apps/v1", "deployments", job->ns, NULL, NULL);
+	const json_t *copy = j->member->copy.deployment;
+	const struct member_place at = cluster_place(j);
+	int rc;
+
+	j->copied = true;
+	rc = kube_create(job->kube, path, copy, NULL, err);
+	if (rc != -EEXIST)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	rc = member_remove(&at, NULL, err);
+	return rc < 0 ? rc : kube_create(job->kube, path, copy, NULL, err);
+}
+
+static int cluster_copy(struct job *job, struct kt_error *err)
+{
+	struct env_join *j = env_join_of(job);
+	const struct copy *c = &j->member->copy;
+	const struct copy_wait w = {
+		.ns = job->ns,
+		.deployment = object_name(c->deployment),
+		.selector = c->selector,
+		.replicas = j->o->env.replicas,
+		.timeout_ns = job->global->pod.creation_timeout * NS_SEC,
+		.progress = cluster_on_progress,
+		.user = job,
+	};
+	int rc;
+
+	progress_step(job->app->progress, "Start the copy with image %s",
+		      j->o->env.image);
+	rc = cluster_make_copy(j, err);
+	if (rc == 0)
+		rc = copy_wait_ready(job->kube, &w, err);
+	if (rc < 0)
+		return rc;
+	progress_done(job->app->progress, "Deployment %s/%s is ready", job->ns,
+		      w.deployment);
+	return 0;
+}
+
+/* --- the table, and the proof --------------------------------------------- */
+
+static const char *cluster_ip(const struct env_join *j)
+{
+	return json_str(j->mesh.route.made, "spec", "clusterIP", NULL);
+}
+
+static int cluster_join(struct job *job, struct kt_error *err)
+{
+	struct env_join *j = env_join_of(job);
+	int rc;
+
+	progress_step(job->app->progress, "Tell the router");
+	rc = env_join_prove(j, cluster_ip(j), err);
+	if (rc < 0)
+		return rc;
+	progress_done(job->app->progress, "The member answers");
+	return 0;
+}
+
+/* --- the command ---------------------------------------------------------- */
+
+static void cluster_ready(struct job *job)
+{
+	const struct env_join *j = env_join_of(job);
+	const char *copy = object_name(j->member->copy.deployment);
+	char left[24];
+
+	print_line(stdout,
+		   "Service %s/%s is in environment %s (%s left): requests "
+		   "with its mark are answered by %s%s%s%s. 'ktctl env leave "
+		   "%s %s' takes it out.",
+		   job->ns, job->name, j->info.name,
+		   env_info_left(&j->info, job_now(job), left), j->member->text,
+		   *copy ? " (Deployment " : "", copy, *copy ? ")" : "",
+		   j->info.name, job->name);
+}
+
+static void cluster_undo(struct job *job)
+{
+	struct env_join *j = env_join_of(job);
+	const struct member_place at = cluster_place(j);
+	struct kt_error err = { 0 };
+
+	env_join_untable(j);
+	if (j->copied && member_remove(&at, NULL, &err) < 0)
+		job_unfinished(job, "the copy was not removed: %s", err.msg);
+	mesh_router_undo(job);
+}
+
+int env_join_cluster(struct env_join *j)
+{
+	static const struct job_plan image = {
+		.step = { env_join_open, cluster_claim, mesh_router_start,
+			  cluster_switch, cluster_copy, cluster_join },
+		.ready = cluster_ready,
+		.undo = cluster_undo,
+		.role = "env",
+	};
+	static const struct job_plan others = {
+		.step = { env_join_open, cluster_claim, mesh_router_start,
+			  cluster_switch, cluster_join },
+		.ready = cluster_ready,
+		.undo = cluster_undo,
+		.role = "env",
+	};
+	struct member m = { 0 };
+	int rc;
+
+	j->member = &m;
+	rc = job_run(&j->mesh.job, j->o->env.image ? &image : &others);
+	member_fini(&m);
+	return rc;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ENV_MEMBER_H
+#define KT_ENV_MEMBER_H
+
+#include "env/copy.h"
+#include "env/join.h"
+
+/** struct member - Pods that are to answer in an environment */
+struct member {
+	char *text;		  /* kt-env-member: "image IMAGE", ... */
+	json_t *selector, *ports; /* of the record */
+	struct copy copy;	  /* of --image; else all NULL */
+	char *forced;		  /* whose member it takes the place of */
+};
+
+/** member_prepare() - what --image, --selector or --service means for the
+ *  Service of @j, which was looked at. Nothing is changed; what is strange is
+ *  warned of. 0 or -errno with @err; member_fini() in any case */
+KT_CHECK int member_prepare(struct member *m, struct env_join *j,
+			    struct kt_error *err);
+void member_fini(struct member *m);
+
+/** member_ports() - ports of a record with the numbers of @service's, that lead
+ *  where the ports of @other lead: by name, by number, or the only one
+ *  (returned, caller decrefs); NULL with @err. Pure. */
+json_t *member_ports(const json_t *service, const json_t *other,
+		     struct kt_error *err);
+
+/** struct member_place - a member that is there; borrowed */
+struct member_place {
+	struct kube *kube;
+	const char *ns, *env, *service;
+};
+
+/** member_remove() - the Deployments of the member go, and then its record
+ *  @record (name, may be NULL), by which whoever tries again finds the rest. 0
+ *  also when they are gone. */
+KT_CHECK int member_remove(const struct member_place *at, const char *record,
+			   struct kt_error *err);
+
+#endif

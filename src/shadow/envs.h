@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_SHADOW_ENVS_H
+#define KT_SHADOW_ENVS_H
+
+#include "base/slice.h"
+#include "router/backend.h"
+
+struct envs;
+struct envtable_member;
+struct origin;
+struct shadow;
+struct sources;
+
+/**
+ * DOC: Environments, as a router sees them
+ *
+ * The table that it reads (envfile.h), and what it remembers of the members
+ * that answer in the cluster: connections to each of its ports by an origin
+ * (origin.h), which is there while it is used; and that a member has refused
+ * just now, so that for a moment nobody waits for it.
+ */
+
+/* a member that does not take a connection in that time is down */
+#define ENVS_CONNECT_NS (3 * NS_SEC)
+/* one that is down is not asked again for so long */
+#define ENVS_DOWN_NS (1 * NS_SEC)
+
+/**
+ * struct envs_config - @service: whose router it is, "SERVICE.NAMESPACE";
+ * sweep() - some member is no more: connections to it are of no use
+ */
+struct envs_config {
+	const char *file, *service;
+	void (*sweep)(void *user);
+	void *user;
+};
+
+/** envs_service_good() - it is "SERVICE.NAMESPACE" */
+bool envs_service_good(const char *text);
+/** envs_new() - NULL: memory */
+struct envs *envs_new(struct shadow *sh, const struct envs_config *cfg);
+void envs_free(struct envs *e); /* NULL is allowed, with all of them */
+
+/**
+ * envs_choose() - whose @req is, by the rules and the table; BACKEND_ORIGIN:
+ * nobody's. @was: who was not reached, or NULL; @said: set
+ */
+struct backend_ref envs_choose(const struct envs *e, uint16_t port,
+			       const struct rule_request *req,
+			       const struct backend_ref *was,
+			       struct router_said *said);
+/** envs_each() - each member of the table that has not expired; @e may be NULL
+ */
+void envs_each(const struct envs *e,
+	       void (*fn)(void *user, const struct envtable_member *m),
+	       void *user);
+/** envs_source() - the environment whose Pods are behind Service @label; NULL:
+ *  none. envs_has_sources(): there are some */
+const char *envs_source(const struct envs *e, struct slice label);
+bool envs_has_sources(const struct envs *e);
+/** envs_sources() - whose Pods callers are (source.h) */
+struct sources *envs_sources(const struct envs *e);
+/** envs_serves() - member @id is one still */
+bool envs_serves(const struct envs *e, uint64_t id);
+/** envs_env() - whose member @id is; NULL: nobody's any more */
+const char *envs_env(const struct envs *e, uint64_t id);
+/** envs_origin() - the way to its port @port; NULL: it is no member any more,
+ *  or there is no memory */
+struct origin *envs_origin(struct envs *e, uint64_t id, uint16_t port);
+/** envs_failed() - it did not take a connection */
+void envs_failed(struct envs *e, uint64_t id);
+
+#endif

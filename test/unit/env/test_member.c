@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "json.h"
+
+#include "base/mem.h"
+#include "env/member.h"
+#include "kube/rest.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Ports of a record for a Service with the ports @own whose member is one with
+ * @other; "": there are none, and @err says why */
+static const char *ports(const char *own, const char *other,
+			 struct kt_error *err)
+{
+	static char text[256];
+	auto_json json_t *service =
+		json_pack("{s:{s:s},s:{s:o}}", "metadata", "name", "web",
+			  "spec", "ports", json_quoted(own));
+	auto_json json_t *beside =
+		json_pack("{s:{s:s},s:{s:o}}", "metadata", "name", "beside",
+			  "spec", "ports", json_quoted(other));
+	auto_json json_t *got = member_ports(service, beside, err);
+	const json_t *p;
+	size_t i, n = 0;
+
+	text[0] = '\0';
+	json_array_foreach (got, i, p) {
+		const json_t *to = json_object_get(p, "targetPort");
+		auto_free char *target = json_dumps(to, JSON_ENCODE_ANY);
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%lld>%s",
+				      i ? " " : "",
+				      (long long)json_integer_value(
+					      json_object_get(p, "port")),
+				      target);
+	}
+	return text;
+}
+
+static void expect(const char *own, const char *other, const char *want)
+{
+	struct kt_error err = { 0 };
+
+	assert_string_equal(ports(own, other, &err), want);
+	assert_int_equal(err.code, 0);
+}
+
+/* The router asks for the number that callers of the Service ask for */
+static void numbers_are_the_services(void **state)
+{
+	(void)state;
+	expect("[{'port': 80}]", "[{'port': 80, 'targetPort': 8080}]",
+	       "80>8080");
+	expect("[{'port': 80}]", "[{'port': 9000, 'targetPort': 'http'}]",
+	       "80>\"http\"");
+	expect("[{'port': 80, 'targetPort': 1}]", "[{'port': 9000}]",
+	       "80>9000");
+	expect("[{'port': 80, 'name': 'http'}, {'port': 81, 'name': 'admin'}]",
+	       "[{'port': 80, 'name': 'admin', 'targetPort': 1},"
+	       "{'port': 90, 'name': 'http', 'targetPort': 2}]",
+	       "80>2 81>1");
+	expect("[{'port': 53, 'protocol': 'UDP'}, {'port': 53}]",
+	       "[{'port': 53, 'targetPort': 1},"
+	       "{'port': 53, 'protocol': 'UDP', 'targetPort': 2}]",
+	       "53>2 53>1");
+}
+
+static void expect_none(const char *own, const char *other, const char *says)
+{
+	struct kt_error err = { 0 };
+
+	assert_string_equal(ports(own, other, &err), "");
+	assert_int_equal(err.code, ENOENT);
+	assert_non_null(strstr(err.msg, says));
+}
+
+static void a_port_that_is_missing_is_named(void **state)
+{
+	(void)state;
+	expect_none("[{'port': 80}, {'port': 81}]", "[{'port': 80}]",
+		    "Service beside has no port that stands for port 81 of "
+		    "Service web");
+	expect_none("[{'port': 80}]", "[{'port': 1}, {'port': 2}]", "port 80");
+	expect_none("[{'port': 80}]", "[{'port': 80, 'protocol': 'UDP'}]",
+		    "port 80");
+	expect_none("[{'port': 80}]", "[]", "port 80");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_the_services),
+		cmocka_unit_test(a_port_that_is_missing_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
