@@ -209,6 +209,7 @@ struct env_options {
 	int replicas;		   /* join --image */
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */
+	char *file;		   /* apply; "-": stdin */
 };
 
 struct command;
