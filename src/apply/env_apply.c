@@ -73,7 +73,7 @@ static int env_apply_look(struct env_command *c, const char *name,
 	if (rc < 0)
 		return rc;
 	if (env_pick(jobs, c->ns, name, env_command_now(c), &info, &why) == 0 &&
-	    strcmp(info.name, name) == 0) {
+	    str_eq(info.name, name)) {
 		state->exists = true;
 		state->strict = info.strict;
 		rc = env_apply_members(c, name, members, err);
