@@ -320,13 +320,14 @@ static bool apply_is_done(const struct apply *a)
 	return apply_plan_count(&a->plan, APPLY_KEEP) == a->plan.n;
 }
 
-/* What ends may have to be put back */
-static int apply_check_restart(const struct apply_session *s,
+/* What ends may have to be put back, as the user whose it is */
+static int apply_check_restart(const struct apply *a,
+			       const struct apply_session *s,
 			       struct kt_error *err)
 {
 	struct kt_error why = { 0 };
 
-	if (s->uid != geteuid())
+	if (s->uid != geteuid() && (geteuid() || s->uid != a->app->home->uid))
 		kt_fail(&why, EPERM, "it is of user %u, and this is user %u",
 			(unsigned int)s->uid, (unsigned int)geteuid());
 	/* where there is no device it is a proxy, by configuration */
@@ -350,7 +351,8 @@ static int apply_check_restarts(const struct apply *a, struct kt_error *err)
 		const struct apply_step *s = &a->plan.v[i];
 
 		if (s->act == APPLY_END || s->act == APPLY_CHANGE)
-			rc = apply_check_restart(&a->sessions.v[s->have], err);
+			rc = apply_check_restart(a, &a->sessions.v[s->have],
+						 err);
 	}
 	return rc;
 }

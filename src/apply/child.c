@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apply/child.h"
 
+#include "apply/jobs.h"
 #include "base/caller.h"
 #include "base/fdlimit.h"
+#include "base/mem.h"
 #include "base/print.h"
 
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +33,7 @@ static void apply_child_signals(sigset_t *set)
 static int apply_child_prepare(const struct apply_child *c, pid_t parent)
 {
 	sigset_t none;
+	int rc;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -40,8 +44,9 @@ static int apply_child_prepare(const struct apply_child *c, pid_t parent)
 		return -errno;
 	if (c->dir && chdir(c->dir) < 0)
 		return -errno;
-	if (c->as)
-		return caller_enter(c->as);
+	if (c->as && (rc = caller_enter(c->as)) < 0)
+		return rc;
+	/* last, as who becomes somebody else is tied to nobody */
 	if (c->tied &&
 	    (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent))
 		return -ECANCELED;
@@ -86,11 +91,17 @@ static int apply_child_await(const struct apply_child *c, pid_t pid, int *signo)
 	sigset_t set;
 	siginfo_t si;
 	int status;
+	auto_close int fd = -1; /* only looked at */
 
 	apply_child_signals(&set);
+	if (c->jobs)
+		fd = signalfd(-1, &set, SFD_CLOEXEC);
 	while (!apply_child_ended(pid, &status)) {
-		int got = sigwaitinfo(&set, &si);
+		int got;
 
+		if (fd >= 0)
+			apply_jobs_wait(c->jobs, fd);
+		got = sigwaitinfo(&set, &si);
 		if (got <= 0 || got == SIGCHLD)
 			continue;
 		*signo = got;

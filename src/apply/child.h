@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+struct apply_jobs;
 struct caller;
 
 /** struct apply_child - a program that has the terminal until it ends */
@@ -16,6 +17,7 @@ struct apply_child {
 	const struct caller *as; /* it runs as this user, or NULL: as we do */
 	int keep;		 /* a descriptor that it holds as well, or -1 */
 	bool tied; /* told to leave (SIGTERM) when we are killed */
+	struct apply_jobs *jobs; /* watched meanwhile, or NULL */
 };
 
 /**

@@ -74,11 +74,6 @@ static bool apply_flags_is_list(const struct option *opt)
 	}
 }
 
-bool apply_flags_is_repeated(const struct option *opt)
-{
-	return opt->type == VALUE_FAULTS;
-}
-
 struct apply_joined {
 	struct apply_reader *r;
 	const struct option *opt;
@@ -164,7 +159,7 @@ int apply_flags_read(struct apply_flags *f, struct apply_reader *r,
 {
 	struct apply_repeated x = { f, r, opt };
 
-	return apply_flags_is_repeated(opt) && value->type == YAML_SEQUENCE_NODE
+	return opt->repeats && value->type == YAML_SEQUENCE_NODE
 		       ? reader_walk(r, value, apply_flags_repeat, &x)
 		       : apply_flags_read_one(f, r, opt, value);
 }

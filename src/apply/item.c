@@ -172,7 +172,7 @@ static void apply_item_set_flags(const struct apply_building *b,
 						 b, common, src, opt, &dir);
 			auto_free char *paths = NULL;
 
-			if (apply_flags_is_repeated(opt)) {
+			if (opt->repeats) {
 				apply_item_set_repeated(b, opt);
 				continue;
 			}

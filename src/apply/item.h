@@ -24,9 +24,6 @@ void apply_flags_fini(struct apply_flags *f);
  *  line's */
 KT_CHECK int apply_flags_read(struct apply_flags *f, struct apply_reader *r,
 			      const struct option *opt, yaml_node_t *value);
-/** apply_flags_is_repeated() - each time it is given is one more; here a list
- */
-bool apply_flags_is_repeated(const struct option *opt);
 /** apply_flags_offer() - the names of a table's rows that may be keys */
 void apply_flags_offer(struct suggest *s, const struct option *table);
 /** apply_flags_find() - the row of @table that key @name means, or NULL */

@@ -2,6 +2,7 @@
 #include "apply/run.h"
 
 #include "apply/child.h"
+#include "apply/jobs.h"
 #include "base/caller.h"
 #include "base/mem.h"
 #include "base/print.h"
@@ -9,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "control/ask.h"
+#include "local/home.h"
 #include "local/signals.h"
 
 #include <errno.h>
@@ -65,24 +67,20 @@ static const char *apply_run_program(char path[PATH_MAX])
 	return path;
 }
 
-static int apply_run_job(struct apply_run *r, const char *command,
-			 const char *digest, pid_t with,
-			 const struct strv *flags, const struct strv *args,
-			 struct kt_error *err)
+/* @as: whose job it is, or NULL: ours */
+static int apply_run_job(struct apply_run *r, const struct strv *argv,
+			 const struct caller *as, struct kt_error *err)
 {
 	char path[PATH_MAX];
-	auto_strv struct strv argv = { 0 };
-	struct apply_child child = {
+	const struct apply_child child = {
 		.program = apply_run_program(path),
+		.argv = argv->v,
+		.as = as,
 		.keep = r->lock,
 		.tied = true,
 	};
-	int signo, status;
+	int signo, status = apply_child_run(&child, &signo, err);
 
-	apply_session_argv(&argv, command, digest, r->view.identity, with,
-			   r->app->options->global.debug, flags, args);
-	child.argv = argv.v;
-	status = apply_child_run(&child, &signo, err);
 	if (status < 0)
 		return status;
 	if (signo || status == EXIT_INTERRUPTED)
@@ -93,10 +91,14 @@ static int apply_run_job(struct apply_run *r, const char *command,
 static int apply_run_start(struct apply_run *r, const struct apply_item *item,
 			   struct kt_error *err)
 {
-	int status = apply_run_job(r, item->command->name, item->digest,
-				   r->tie ? getpid() : 0, &item->flags,
-				   &item->args, err);
+	auto_strv struct strv argv = { 0 };
+	int status;
 
+	apply_session_argv(&argv, item->command->name, item->digest,
+			   r->view.identity, r->tie ? getpid() : 0,
+			   r->app->options->global.debug, &item->flags,
+			   &item->args);
+	status = apply_run_job(r, &argv, NULL, err);
 	r->status = EXIT_FAILED;
 	if (status == 0 && !r->interrupted)
 		return 0;
@@ -158,6 +160,31 @@ static int apply_run_undo(struct apply_run *r, struct kt_error *err)
 	return rc < 0 ? rc : apply_run_leave(r, &ids, err);
 }
 
+/* By its own words, and so as nobody but who has said them; its exit status, or
+ * -errno with @err */
+static int apply_run_again(struct apply_run *r, const struct apply_session *s,
+			   struct kt_error *err)
+{
+	auto_strv struct strv argv = { 0 };
+	struct caller caller;
+	int status;
+
+	/* it was tied to another process, or to none */
+	apply_session_argv(&argv, s->command, s->digest, r->view.identity,
+			   s->with, r->app->options->global.debug, &s->flags,
+			   &s->args);
+	if (s->uid == geteuid())
+		return apply_run_job(r, &argv, NULL, err);
+	if (!caller_get(&caller))
+		return kt_fail(err, EPERM, "%s is another user's", s->label);
+	status =
+		caller.uid == s->uid
+			? apply_run_job(r, &argv, &caller, err)
+			: kt_fail(err, EPERM, "%s is another user's", s->label);
+	caller_fini(&caller);
+	return status;
+}
+
 /* What has ended, as it was; one that would not end is there still */
 static int apply_run_restore(struct apply_run *r, struct kt_error *err)
 {
@@ -175,9 +202,7 @@ static int apply_run_restore(struct apply_run *r, struct kt_error *err)
 		if (s->unsettled || apply_run_has(&now, s->id))
 			continue;
 		print_line(stdout, "+ %s (as before)", s->label);
-		/* it was tied to another process, or to none */
-		if (apply_run_job(r, s->command, s->digest, s->with, &s->flags,
-				  &s->args, err) != 0)
+		if (apply_run_again(r, s, err) != 0)
 			rc = kt_fail(err, ECHILD, "%s could not be put back",
 				     s->label);
 	}
@@ -279,18 +304,43 @@ int apply_run_end(struct apply_run *r, struct kt_error *err)
 	return rc < 0 ? rc : apply_run_leave(r, &ids, err);
 }
 
+/* What was started, or was there; another's connect that will do is not ours */
+static void apply_run_watch(struct apply_run *r, struct apply_jobs *jobs)
+{
+	const struct apply_plan *plan = r->view.plan;
+	auto_strv struct strv labels = { 0 };
+	struct apply_sessions now;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->v[i].act == APPLY_START ||
+		    plan->v[i].act == APPLY_CHANGE)
+			strv_add(&labels,
+				 apply_show_label(&r->view, &plan->v[i]));
+	/* a signal comes to the command as well */
+	if (apply_sessions_find(&now, r->app->loop, r->app->home,
+				r->view.identity, NULL) < 0)
+		strv_fini(&labels);
+	apply_jobs_init(jobs, r->app->home, &now, &labels);
+	apply_sessions_fini(&now);
+}
+
 int apply_run_command(struct apply_run *r, struct kt_error *err)
 {
 	struct caller caller;
 	bool sudo = caller_get(&caller);
+	struct apply_jobs jobs;
 	const struct apply_child child = {
 		.argv = r->view.file->run.v,
 		.dir = r->dir,
 		.as = sudo ? &caller : NULL,
 		.keep = -1,
+		.jobs = &jobs,
 	};
-	int signo, status = apply_child_run(&child, &signo, err);
+	int signo, status;
 
+	apply_run_watch(r, &jobs);
+	status = apply_child_run(&child, &signo, err);
+	apply_jobs_fini(&jobs);
 	if (sudo)
 		caller_fini(&caller);
 	return status;

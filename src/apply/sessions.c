@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "control/ask.h"
 #include "kube/rest.h"
+#include "local/home.h"
 
 #include <limits.h>
 #include <string.h>
@@ -99,14 +100,16 @@ const char *apply_session_down(const char *state)
 /* What another user's process says of itself is not to become a command line of
  * ours, least of all of root's. Whose it is, the kernel says of the socket that
  * it listens at: /proc has root for a set-uid program, whose words are those of
- * who called it. */
-bool apply_session_is_trusted(uid_t uid)
+ * who called it. The home is ours, or that of who called sudo: he has made the
+ * file and its jobs, and is asked nothing that he could not do himself. */
+bool apply_session_is_trusted(const struct home *h, uid_t uid)
 {
-	return uid == 0 || uid == geteuid();
+	return uid == 0 || uid == geteuid() || uid == h->uid;
 }
 
-static void apply_session_add(struct apply_sessions *all, const json_t *from,
-			      uid_t uid, const char *identity)
+static void apply_session_add(struct apply_sessions *all, const struct home *h,
+			      const json_t *from, uid_t uid,
+			      const char *identity)
 {
 	pid_t pid = (pid_t)json_integer_value(json_object_get(from, "pid"));
 	const char *context = json_str(from, "context", NULL);
@@ -125,9 +128,10 @@ static void apply_session_add(struct apply_sessions *all, const json_t *from,
 		.unsettled =
 			str_eq(state, "leaving") || str_eq(state, "starting"),
 		.down = apply_session_down(state),
+		.pid = pid,
 		.uid = uid,
 		/* without root it takes a device, which is seen */
-		.captures = apply_session_is_trusted(uid),
+		.captures = apply_session_is_trusted(h, uid),
 	};
 	if (!s->captures)
 		return;
@@ -155,7 +159,7 @@ int apply_sessions_find(struct apply_sessions *s, struct loop *l,
 	if (rc < 0)
 		return rc;
 	json_array_foreach (list, i, one)
-		apply_session_add(s, one, uids[i], identity);
+		apply_session_add(s, h, one, uids[i], identity);
 	return 0;
 }
 

@@ -19,7 +19,8 @@
  * There is no other record: so none can be lost or be of a dead process, and
  * by it the session can be started once more as it was. FILE is the absolute
  * path of the file, or "-:NAME" of one that was read from stdin. It is believed
- * only of processes of root and of our own user.
+ * only of processes of root, of our own user, and of who called sudo. What the
+ * latter's say is never started as root: only as that user (run.c).
  */
 
 struct home;
@@ -29,7 +30,8 @@ struct loop;
 struct apply_session {
 	char *id, *command;
 	char *context; /* of the kubeconfig, or NULL: not known */
-	uid_t uid;     /* of who listens at its socket, or ASK_NOBODY */
+	pid_t pid;
+	uid_t uid; /* of who listens at its socket, or ASK_NOBODY */
 	/* it ends; or it is not up yet, and who has started it is no more, or
 	 * holds the lock */
 	bool unsettled;
@@ -55,7 +57,7 @@ void apply_sessions_fini(struct apply_sessions *s);
 
 /** apply_session_is_trusted() - the command line of a process may be taken at
  *  its word, @uid being who listens at its socket */
-bool apply_session_is_trusted(uid_t uid);
+bool apply_session_is_trusted(const struct home *h, uid_t uid);
 /** apply_session_read() - take digest, key, flags, arguments from a command
  *  line (words that end in NUL); false: it is none of @identity's */
 bool apply_session_read(struct apply_session *s, const char *line, size_t len,

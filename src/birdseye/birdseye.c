@@ -13,6 +13,7 @@
 #include "cli/offer_role.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/yaml.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ static void birdseye_print(const struct birdseye *b, const json_t *view,
 	if (b->opt->output == BIRDSEYE_JSON)
 		view_print_json(view, watch);
 	else if (b->opt->output == BIRDSEYE_YAML)
-		view_print_yaml(view);
+		yaml_print(view);
 	else
 		view_print_table(view, now, b->opt->all_namespaces);
 	fflush(stdout);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "birdseye/view.h"
 
-#include "base/buf.h"
 #include "base/grid.h"
 #include "base/mem.h"
 #include "base/print.h"
@@ -11,8 +10,6 @@
 #include "kube/rest.h"
 
 #include <string.h>
-
-#define YAML_MAX ((size_t)64 << 20)
 
 /* --- Services ------------------------------------------------------------- */
 
@@ -169,76 +166,4 @@ void view_print_json(const json_t *view, bool compact)
 
 	if (text)
 		print_text(stdout, text, strlen(text));
-}
-
-/* A scalar, or what is empty: a JSON text is a YAML 1.2 flow scalar */
-static int yaml_put_flow(struct buf *b, const json_t *v)
-{
-	auto_free char *text =
-		json_dumps(v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-
-	return buf_printf(b, "%s\n", text ? text : "null");
-}
-
-static bool yaml_is_block(const json_t *v)
-{
-	return json_object_size(v) || json_array_size(v);
-}
-
-static int yaml_put(struct buf *b, const json_t *v, int indent, bool inlined);
-
-static int yaml_put_object(struct buf *b, const json_t *v, int indent,
-			   bool inlined)
-{
-	const char *key;
-	json_t *one;
-	int rc = 0;
-
-	json_object_foreach ((json_t *)(uintptr_t)v, key, one) {
-		rc = buf_printf(b, "%*s%s:%s", inlined ? 0 : indent, "", key,
-				yaml_is_block(one) ? "\n" : " ");
-		inlined = false;
-		if (rc == 0)
-			rc = yaml_put(b, one, indent + 2, false);
-		if (rc < 0)
-			return rc;
-	}
-	return rc;
-}
-
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the view is */
-static int yaml_put(struct buf *b, const json_t *v, int indent, bool inlined)
-{
-	const json_t *one;
-	size_t i;
-	int rc = 0;
-
-	if (!yaml_is_block(v))
-		return yaml_put_flow(b, v);
-	if (json_is_object(v))
-		return yaml_put_object(b, v, indent, inlined);
-	json_array_foreach (v, i, one) {
-		rc = buf_printf(b, "%*s- ", inlined ? 0 : indent, "");
-		inlined = false;
-		if (rc == 0)
-			rc = yaml_put(b, one, indent + 2, true);
-		if (rc < 0)
-			return rc;
-	}
-	return rc;
-}
-
-int view_yaml(struct buf *b, const json_t *value)
-{
-	return yaml_put(b, value, 0, false);
-}
-
-void view_print_yaml(const json_t *value)
-{
-	struct buf b;
-
-	buf_init(&b, YAML_MAX);
-	if (view_yaml(&b, value) == 0)
-		print_text(stdout, (const char *)buf_data(&b), b.len);
-	buf_fini(&b);
 }

@@ -2,8 +2,6 @@
 #ifndef KT_BIRDSEYE_VIEW_H
 #define KT_BIRDSEYE_VIEW_H
 
-#include "base/buf.h"
-
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,8 +11,5 @@
 void view_print_table(const json_t *view, int64_t now, bool namespaces);
 /** view_print_json() - in one line where @compact */
 void view_print_json(const json_t *view, bool compact);
-/** view_yaml() - append a YAML document of any JSON value; 0 or -errno */
-KT_CHECK int view_yaml(struct buf *b, const json_t *value);
-void view_print_yaml(const json_t *value);
 
 #endif

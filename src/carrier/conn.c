@@ -191,6 +191,15 @@ static void read_open(struct kube_conn *c)
 
 /* --- the answer ----------------------------------------------------------- */
 
+/* With what was read anew, once */
+static void conn_again(struct kube_conn *c)
+{
+	c->refreshed = true;
+	conn_disconnect(c);
+	c->state = C_AUTH;
+	loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
+}
+
 static void conn_refused(struct kube_conn *c)
 {
 	struct kt_error err = { 0 };
@@ -199,10 +208,7 @@ static void conn_refused(struct kube_conn *c)
 	kube_heard_status(c->kube, c->round, (int)c->head->status);
 	if (c->head->status == 401 && !c->refreshed &&
 	    kube_auth_refused(c->kube->auth, c->round)) {
-		c->refreshed = true;
-		conn_disconnect(c);
-		c->state = C_AUTH;
-		loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
+		conn_again(c);
 		return;
 	}
 	if (c->head->status == 401)
@@ -400,6 +406,11 @@ static void conn_connected(struct transfer *t, CURLcode rc)
 	const int on = 1;
 	int r;
 
+	if (rc == CURLE_PEER_FAILED_VERIFICATION && !c->refreshed &&
+	    kube_auth_distrusted(c->kube->auth, c->round)) {
+		conn_again(c);
+		return;
+	}
 	if (rc != CURLE_OK) {
 		curl_fail(&err, c->kube, t->easy, rc, t->problem);
 		conn_fail(c, &err);
@@ -429,6 +440,7 @@ static void conn_connect(struct kube_conn *c)
 	buf_reset(&c->body);
 	c->chunks = (struct http1_chunks){ 0 };
 	c->want_write = false;
+	c->round = kube_auth_round(c->kube->auth);
 	c->state = C_CONNECT;
 	if (!rc) {
 		curl_easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);

@@ -77,6 +77,7 @@ int command_env_list(struct app *app, const struct options *o);
 int command_env_show(struct app *app, const struct options *o);
 int command_env_extend(struct app *app, const struct options *o);
 int command_env_delete(struct app *app, const struct options *o);
+int command_env_init(struct app *app, const struct options *o);
 int command_env_join(struct app *app, const struct options *o);
 int command_env_leave(struct app *app, const struct options *o);
 int command_env_open(struct app *app, const struct options *o);

@@ -44,7 +44,7 @@ enum value_type {
 	VALUE_DNS_MODE, /* connect_options.dns_mode */
 	VALUE_EXPOSE,	/* struct expose */
 	VALUE_USER,	/* long, as pod_options.run_as_user */
-	VALUE_FAULTS,	/* struct fault_list; each time one more */
+	VALUE_FAULTS,	/* struct fault_list; joined by ';' */
 	VALUE_EXPECT,	/* char *, NULL when empty; control/expect.h */
 	VALUE_DURATION, /* int64_t, ns; "90", "1m30s", "8h", "2d", "500ms";
 			   min..max of the row in seconds */
@@ -68,8 +68,8 @@ struct option {
 	bool no_config;		    /* neither configuration item nor env */
 	bool not_empty; /* VALUE_STRING: an empty text is an error */
 	bool is_name;	/* VALUE_STRING: of an object of Kubernetes */
-	bool repeats;	/* VALUE_EXPECT: given again, it is one more: they are
-			   joined by ';'; none may be empty */
+	bool repeats;	/* given again, it is one more: they are joined by ';';
+			   none may be empty */
 };
 
 /** struct command - one row of the command table */

@@ -63,8 +63,10 @@ struct connect_options {
 	struct ipaddr ingress_ip; /* family 0: not given */
 	struct ipaddr proxy_addr;
 	char *shadow; /* NAME, pod/NAME, deployment/NAME; or NULL */
+	char *env;    /* whose mark requests get; or NULL */
 	struct strv include_domains; /* lower case, no leading dot */
 	struct fault_list faults;
+	int64_t keep;	   /* ns: how long a lost session is kept */
 	int dns_cache_ttl; /* seconds; 0: no cache */
 	uint16_t proxy_port;
 	uint16_t dns_port;
@@ -116,6 +118,7 @@ struct preview_options {
 
 struct forward_options {
 	struct prefixes address; /* none: the loopback addresses */
+	int64_t keep;		 /* as connect's */
 	struct fault_list faults;
 };
 
@@ -210,6 +213,7 @@ struct env_options {
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */
 	char *file;		   /* apply; "-": stdin */
+	char *cluster_domain;	   /* init; never NULL */
 };
 
 struct command;

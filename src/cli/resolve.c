@@ -10,6 +10,7 @@
 #include "cli/parse.h"
 #include "cli/subject.h"
 #include "cli/value.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <string.h>
@@ -140,6 +141,10 @@ static int check_connect(const struct connect_options *c, struct kt_error *err)
 {
 	char a[IPADDR_STRLEN];
 
+	if (c->env && !envmark_is_name(slice_of(c->env)))
+		return kt_fail(err, EINVAL,
+			       "--env: '%.80s' is no environment's name",
+			       c->env);
 	if (c->dns_mode.kind == DNS_MODE_POD && c->mode == CONNECT_TUN2SOCKS) {
 		kt_hint(err, "use --dnsMode localDNS, or --mode sshuttle");
 		return kt_fail(err, EINVAL,

@@ -545,20 +545,16 @@ static void value_fini_faults(void *field)
 	*l = (struct fault_list){ 0 };
 }
 
-static int value_set_faults(void *field, const struct option *opt,
-			    const char *text, struct kt_error *err)
+/* Adds the fault @text to @l */
+static int value_fault(struct fault_list *l, const char *text,
+		       struct kt_error *err)
 {
-	struct fault_list *l = field;
 	const char *unknown = NULL;
 	struct suggest s;
 	struct fault f;
 	size_t len;
-	int rc;
+	int rc = fault_parse(&f, text, &unknown, &len, err);
 
-	(void)opt;
-	if (strcmp(text, "none") == 0)
-		return 0;
-	rc = fault_parse(&f, text, &unknown, &len, err);
 	if (unknown) {
 		suggest_init(&s, unknown, len);
 		for (size_t i = 0; fault_effects[i]; i++)
@@ -566,32 +562,33 @@ static int value_set_faults(void *field, const struct option *opt,
 		if (s.best)
 			kt_hint(err, "did you mean %s?", s.best);
 	}
+	for (size_t i = 0; rc == 0 && i < l->n; i++)
+		if (strcmp(l->v[i].text, f.text) == 0)
+			rc = kt_fail(err, EINVAL, "'%s' is there twice",
+				     f.text);
+	if (rc == 0 && l->n == FAULTS_MAX)
+		rc = kt_fail(err, EINVAL, "more than %d faults", FAULTS_MAX);
 	if (rc < 0)
 		return rc;
-	l->v = xmalloc(sizeof(*l->v));
-	l->v[0] = f;
-	l->n = 1;
+	l->v = xrealloc(l->v, (l->n + 1) * sizeof(*l->v));
+	l->v[l->n++] = f;
 	return 0;
 }
 
-/* One more: what is given again does not replace what was there. @fresh is
- * taken, also on failure */
-static int value_add_faults(void *field, void *fresh, struct kt_error *err)
+static int value_set_faults(void *field, const struct option *opt,
+			    const char *text, struct kt_error *err)
 {
-	struct fault_list *l = field, *more = fresh;
+	auto_strv struct strv parts = strv_split(text, ';');
 	int rc = 0;
 
-	for (size_t i = 0; i < l->n && more->n; i++)
-		if (strcmp(l->v[i].text, more->v[0].text) == 0)
-			rc = kt_fail(err, EINVAL, "'%s' is there twice",
-				     more->v[0].text);
-	if (l->n + more->n > FAULTS_MAX)
-		rc = kt_fail(err, EINVAL, "more than %d faults", FAULTS_MAX);
-	if (rc == 0 && more->n) {
-		l->v = xrealloc(l->v, (l->n + 1) * sizeof(*l->v));
-		l->v[l->n++] = more->v[0];
-	}
-	value_fini_faults(more);
+	(void)opt;
+	if (!parts.n)
+		return kt_fail(err, EINVAL, "the value is empty");
+	for (size_t i = 0; rc == 0 && i < parts.n; i++)
+		if (strcmp(parts.v[i], "none") != 0)
+			rc = value_fault(field, parts.v[i], err);
+	if (rc < 0)
+		value_fini_faults(field);
 	return rc;
 }
 
@@ -779,8 +776,6 @@ int value_set(const struct option *opt, struct options *o, const char *text,
 
 	if (rc < 0)
 		return rc;
-	if (opt->type == VALUE_FAULTS)
-		return value_add_faults(field, &s, err);
 	value_fini(opt, o);
 	memcpy(field, &s, value_types[opt->type].size);
 	return 0;

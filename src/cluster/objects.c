@@ -483,3 +483,13 @@ int64_t object_age(const json_t *obj, const char *key, int64_t now)
 		return -1;
 	return now > at ? now - at : 0;
 }
+
+int64_t object_kept(const json_t *obj)
+{
+	const char *text = object_annotation(obj, KT_ANNOTATION_KEEP);
+	long kept;
+
+	if (!text || str_to_long(text, &kept) < 0 || kept < 0)
+		return 0;
+	return MIN(kept, OBJECT_KEPT_MAX);
+}

@@ -29,7 +29,8 @@
 #define KT_ANNOTATION_MACHINE "kt-machine" /* ours: host name of the user's */
 #define KT_ANNOTATION_COMMAND "kt-command" /* ours: connect, forward */
 #define KT_ANNOTATION_SINCE "kt-since"	   /* ours: Unix seconds */
-#define KT_ANNOTATION_COPY "kt-copy"	   /* ours, of a record: per cent */
+#define KT_ANNOTATION_KEEP "kt-keep" /* ours: seconds, see object_kept() */
+#define KT_ANNOTATION_COPY "kt-copy" /* ours, of a record: per cent */
 #define KT_ROLE_CONNECT "shadow-connect"
 #define KT_ROLE_EXCHANGE "shadow-exchange"
 #define KT_ROLE_MESH "shadow-mesh"
@@ -117,5 +118,10 @@ bool object_is_ending(const json_t *obj);
 /** object_age() - seconds since the Unix time in the annotation @key; -1: there
  *  is none */
 int64_t object_age(const json_t *obj, const char *key, int64_t now);
+
+#define OBJECT_KEPT_MAX (24 * 3600)
+/** object_kept() - how many seconds its user may be away, a heartbeat missing,
+ *  and come back; 0: it is not said */
+int64_t object_kept(const json_t *obj);
 
 #endif

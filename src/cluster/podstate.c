@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cluster/objects.h"
+#include "cluster/program.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -191,6 +192,39 @@ static void judge_over(struct pod_report *r, const json_t *pod)
 	set_failed(r, pod, EIO, "it has ended", reason, message);
 }
 
+/* Nodes of @arch may be none of the cluster's; NULL: we have a shadow for no
+ * others */
+static const char *podstate_other_arch(const char *arch)
+{
+	const struct program *p;
+
+	for (size_t i = 0; arch && (p = program_at(i)); i++)
+		if (strcmp(p->arch, arch) != 0)
+			return p->arch;
+	return NULL;
+}
+
+/* @said: the scheduler's words; "node(s) didn't match Pod's node
+ * affinity/selector", "... node selector" of older ones */
+static void podstate_hint_nodes(struct kt_error *err, const char *arch,
+				const char *said)
+{
+	const char *other = podstate_other_arch(arch);
+	auto_free char *asks = xasprintf(" (it asks for kubernetes.io/arch=%s)",
+					 or_empty(arch));
+	auto_free char *more = xasprintf(
+		"; this ktctl brings a shadow for nodes of another "
+		"architecture, too: --nodeSelector kubernetes.io/arch=%s",
+		or_empty(other));
+	bool selector =
+		said && (strstr(said, "selector") || strstr(said, "affinity"));
+
+	kt_hint(err,
+		"check --nodeSelector%s and --podQuota against the cluster's "
+		"nodes%s",
+		arch ? asks : "", selector && other ? more : "");
+}
+
 static void judge_unscheduled(struct pod_report *r, const json_t *pod)
 {
 	const json_t *conds = json_at(pod, "status", "conditions", NULL);
@@ -207,13 +241,8 @@ static void judge_unscheduled(struct pod_report *r, const json_t *pod)
 			continue;
 		set_failed(r, pod, EAGAIN, "no node takes it", reason,
 			   json_str(c, "message", NULL));
-		kt_hint(&r->why,
-			"check --nodeSelector%s%s%s and --podQuota against the "
-			"cluster's nodes",
-			arch ? " (it asks for "
-			       "kubernetes.io/arch="
-			     : "",
-			or_empty(arch), arch ? ")" : "");
+		podstate_hint_nodes(&r->why, arch,
+				    json_str(c, "message", NULL));
 		r->state = POD_UNSCHEDULABLE;
 		snprintf(r->text, sizeof(r->text), "%s", or_empty(reason));
 		return;

@@ -19,7 +19,8 @@ bool sweep_expired(const json_t *obj, int64_t now)
 	const char *beat = object_annotation(obj, KT_ANNOTATION_HEARTBEAT);
 	long at;
 
-	return beat && str_to_long(beat, &at) == 0 && at < now - SWEEP_AGE;
+	return beat && str_to_long(beat, &at) == 0 &&
+	       at < now - MAX(SWEEP_AGE, object_kept(obj));
 }
 
 static void on_deleted(void *user, const struct kube_reply *r)

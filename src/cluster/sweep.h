@@ -16,8 +16,8 @@
  */
 void sweep_start(struct kube *k, const char *ns);
 
-/** sweep_expired() - @obj has a heartbeat that is older than SWEEP_AGE at
- *  @now (Unix seconds); without a heartbeat: false */
+/** sweep_expired() - @obj has a heartbeat that is older than SWEEP_AGE, and
+ *  than object_kept(), at @now (Unix seconds); without a heartbeat: false */
 bool sweep_expired(const json_t *obj, int64_t now);
 
 /** sweep_programs_start() - likewise ConfigMaps with a shadow's program that no

@@ -20,6 +20,7 @@
 #include "connect/routes.h"
 #include "connect/traffic.h"
 #include "control/control.h"
+#include "env/find.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/owner.h"
@@ -29,6 +30,7 @@
 #include "net/netns.h"
 #include "tunnel/dnscheck.h"
 #include "tunnel/faults.h"
+#include "uplink/ask_env.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -66,11 +68,14 @@ struct connect {
 	 * lands here */
 	bool info_done;
 	int info_error;
+	bool able_env;
+	char version[32]; /* of the shadow */
 	struct cidr_hints hints;
 	struct cidr_result found;
 	struct prefixset ranges; /* captured, as far as they could be had */
 	bool ready;		 /* every step is done */
 	struct dnscheck dns;
+	char mark[ENVMARK_MAX]; /* --env: the environment's whole name */
 };
 
 /* --- this machine --------------------------------------------------------- */
@@ -93,10 +98,27 @@ static int check_alone(struct connect *c, struct kt_error *err)
 		       (int)pid);
 }
 
+/* A shadow that others share, or have made, may be another one by now */
+static void connect_on_other_shadow(void *user, int error,
+				    const struct tunnel_info *info)
+{
+	const struct connect *c = user;
+	struct kt_error err = { 0 };
+
+	if (error || info->able_env)
+		return;
+	ask_env_refuse(shadow_describe(c->shadow), info->version, &err);
+	log_warn("%s: requests go unmarked", err.msg);
+}
+
 static void on_uplink_up(void *user)
 {
 	struct connect *c = user;
 
+	if (c->mark[0] && c->ready &&
+	    tunnel_info_get(uplink_tunnel(c->uplink), connect_on_other_shadow,
+			    c) < 0)
+		log_debug("the shadow is not asked what it can");
 	if (c->traffic)
 		traffic_tunnel_up(c->traffic);
 	if (c->proxy)
@@ -119,6 +141,7 @@ static void make_uplink(struct connect *c)
 		.use_local_time = c->global->use_local_time,
 		.share = c->opt->share_shadow,
 		.command = "connect",
+		.keep_ns = c->opt->keep,
 		.owner = owner_token(c->owner),
 		.home = c->app->home,
 		.given = c->opt->shadow,
@@ -131,6 +154,7 @@ static void make_uplink(struct connect *c)
 		.ns = c->ns,
 		.open_timeout_ns = c->global->port_forward_timeout * NS_SEC,
 		.buffers = (size_t)c->global->buffer_limit << 20,
+		.keep_ns = c->opt->keep,
 		.home = c->app->home,
 		.carrier = c->global->carrier,
 		.history = &c->history,
@@ -260,6 +284,34 @@ static void connect_sweep(struct connect *c)
 	c->programs = sweep_programs_start(c->kube, c->ns);
 }
 
+/* Who may not look at environments, or asks nothing of the cluster (--shadow),
+ * gives the whole name */
+static int connect_find_env(struct connect *c, struct kt_error *err)
+{
+	const char *given = c->opt->env;
+	struct env_info info = { 0 };
+	struct kt_error why = { 0 };
+	int rc = 0;
+
+	if (!given)
+		return 0;
+	if (!c->opt->shadow)
+		rc = env_find(c->kube, c->ns, given, &info, &why);
+	if (rc < 0 && why.http_status != 403) {
+		env_info_fini(&info);
+		*err = why;
+		return rc;
+	}
+	if (rc < 0)
+		log_warn("%s: %s is taken as the environment's whole name",
+			 why.msg, given);
+	snprintf(c->mark, sizeof(c->mark), "%s",
+		 rc < 0 || c->opt->shadow ? given : info.name);
+	env_info_fini(&info);
+	tunnel_set_env(uplink_tunnel(c->uplink), c->mark);
+	return 0;
+}
+
 static int step_cluster(struct connect *c, struct kt_error *err)
 {
 	auto_json json_t *version = NULL;
@@ -277,7 +329,7 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 		*err = (struct kt_error){ 0 };
 		progress_done(c->app->progress, "Cluster %s at %s",
 			      c->config->context, c->config->server);
-		return 0;
+		return connect_find_env(c, err);
 	}
 	if (rc < 0)
 		return rc;
@@ -294,7 +346,7 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 		      c->config->context, c->config->server, git);
 	if (!c->opt->skip_cleanup && !c->opt->shadow)
 		connect_sweep(c);
-	return 0;
+	return connect_find_env(c, err);
 }
 
 static int step_shadow(struct connect *c, struct kt_error *err)
@@ -339,6 +391,8 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 	c->info_error = error;
 	if (error)
 		return;
+	c->able_env = info->able_env;
+	snprintf(c->version, sizeof(c->version), "%s", info->version);
 	for (size_t i = 0; i < info->pod_ips.n; i++)
 		connect_add_hint(h->pods, &h->npods, ARRAY_SIZE(h->pods),
 				 info->pod_ips.v[i]);
@@ -398,6 +452,9 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
 			       shadow_describe(c->shadow), strerror(-rc));
+	if (c->mark[0] && !c->able_env)
+		return ask_env_refuse(shadow_describe(c->shadow), c->version,
+				      err);
 	rc = faults_start(c->faults, err);
 	if (rc < 0)
 		return rc;
@@ -566,6 +623,11 @@ static void connect_say_ready(struct connect *c)
 	char how[128];
 
 	app_leave_how(c->app, how, sizeof(how));
+	if (c->mark[0])
+		progress_note(c->app->progress,
+			      "HTTP requests without a mark of their own are "
+			      "marked as environment %s's",
+			      c->mark);
 	if (c->traffic)
 		progress_note(c->app->progress,
 			      "All looks good: Pods, Services and names of the "
@@ -612,13 +674,13 @@ static int connect_run(struct connect *c, struct kt_error *err)
 static void connect_do_undo(struct connect *c)
 {
 	struct kt_error err = { 0 };
+	struct farewell farewell;
 
 	signals_clean_up(c->app->signals);
 	dnscheck_stop(&c->dns);
 	names_free(c->names);
 	faults_stop(c->faults);
-	uplink_free(c->uplink);
-	c->uplink = NULL;
+	uplink_leave(steal_ptr(&c->uplink), &farewell);
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
 	if (c->ready)
@@ -626,6 +688,7 @@ static void connect_do_undo(struct connect *c)
 	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(c->shadow),
 			 err.msg);
+	farewell_wait(&farewell, c->app->loop, FAREWELL_NS);
 	shadow_free(c->shadow);
 	control_serve(c->app->control, NULL, NULL);
 	faults_free(c->faults);

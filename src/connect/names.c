@@ -373,7 +373,8 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		.original = original_server,
 		.user = n,
 	};
-	struct port53_config redirect = { .mark = DNS_MARK,
+	struct port53_config redirect = { .loop = n->cfg.loop,
+					  .mark = DNS_MARK,
 					  .past_mark = BYPASS_MARK };
 	int rc;
 

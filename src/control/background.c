@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define LOG_DIR "log"
+#define LOG_TAIL 8192 /* in which the last error is looked for */
 #define LOG_KEPT ((time_t)7 * 24 * 3600)
 #define UP 'u'
 #define BACKGROUND_FD 3 /* of the child, to its parent */
@@ -86,6 +87,32 @@ static int background_open_log(struct background *b, const struct home *h,
 	if (flock(b->log, LOCK_SH | LOCK_NB) < 0)
 		log_debug("lock %s: %s", b->path, strerror(errno));
 	return 0;
+}
+
+char *background_last_error(const struct home *h, const char *id, char **path)
+{
+	static const char mark[] = "\nktctl: ";
+	char text[LOG_TAIL + 2] = "\n"; /* as if a line had ended before */
+	auto_free char *name = xasprintf("%s.log", id);
+	auto_free char *below = xasprintf(LOG_DIR "/%s", name);
+	auto_close int dir = home_open_dir(h, LOG_DIR, 0, NULL);
+	auto_close int fd = -1;
+	const char *at = NULL;
+	struct stat st;
+	ssize_t n;
+
+	*path = home_path(h, below);
+	if (dir >= 0)
+		fd = openat(dir, name,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_uid != h->uid)
+		return NULL;
+	n = pread(fd, text + 1, LOG_TAIL, MAX(st.st_size - LOG_TAIL, 0));
+	text[1 + MAX(n, 0)] = '\0';
+	for (const char *p = text; (p = strstr(p, mark));)
+		at = p += strlen(mark);
+	return at ? xstrndup(at, strcspn(at, "\n")) : NULL;
 }
 
 /* The child is up, or has ended: then its exit status */

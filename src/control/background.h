@@ -36,6 +36,10 @@ KT_CHECK int background_start(struct background **b, const struct home *h,
 const char *background_log(const struct background *b);
 /** background_detach() - all is up; NULL is allowed */
 void background_detach(struct background *b);
+/** background_last_error() - the last error in the log of session @id
+ *  (returned, caller frees), or NULL; *@path: the log's (likewise). A log that
+ *  is not the home's user's is not read. */
+char *background_last_error(const struct home *h, const char *id, char **path);
 /** background_free() - the file stays; NULL is allowed */
 void background_free(struct background *b);
 

@@ -10,7 +10,11 @@
 #include "cli/progress.h"
 #include "cluster/envobject.h"
 #include "env/find.h"
+#include "env/member.h"
 #include "env/table.h"
+#include "inbound/lease.h"
+#include "kube/rest.h"
+#include "uplink/shadow.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -74,6 +78,47 @@ void env_join_untable(struct env_join *j)
 			       "still, as a member of environment %s: %s",
 			       job->name, j->info.name, err.msg);
 	j->tabled = false;
+}
+
+struct member_place env_join_place(const struct env_join *j)
+{
+	const struct job *job = &j->mesh.job;
+
+	return (struct member_place){ job->kube, job->ns, j->info.name,
+				      job->name };
+}
+
+/* The member that is there goes first, if it is ours to replace. One on
+ * somebody's machine is not: it ends there. */
+int env_join_replace(struct env_join *j, struct kt_error *err)
+{
+	struct job *job = &j->mesh.job;
+	auto_free char *path =
+		kube_path("v1", "services", job->ns, j->mesh.name, NULL);
+	auto_free char *what = xasprintf("the member %s of environment %s",
+					 job->name, j->info.name);
+	const struct member_place at = env_join_place(j);
+	auto_json json_t *record = NULL;
+	struct kt_error why = { 0 };
+	const char *user;
+	int rc = kube_get(job->kube, path, &record, &why);
+
+	if (rc == -ENOENT || object_annotation(record, KT_ANNOTATION_HEARTBEAT))
+		return 0;
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	user = object_annotation(record, KT_ANNOTATION_USER);
+	if (lease_is_alive(job, record))
+		rc = env_mine(user, j->o->env.in.force, what, err);
+	if (rc < 0)
+		return rc;
+	if (user && strcmp(user, shadow_user()) != 0)
+		j->env.forced_by = shadow_user();
+	progress_detail(job->app->progress, "in place of the member before");
+	j->env.replaces = true;
+	return member_remove(&at, NULL, err);
 }
 
 /* --- the command line ----------------------------------------------------- */

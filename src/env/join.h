@@ -6,6 +6,7 @@
 #include "inbound/mesh.h"
 
 struct member;
+struct member_place;
 
 /**
  * DOC: env join
@@ -49,6 +50,11 @@ KT_CHECK int env_join_table(struct env_join *j, const char *host,
 /** env_join_untable() - and no longer, if it was */
 void env_join_untable(struct env_join *j);
 
+/** env_join_place() - where the member is */
+struct member_place env_join_place(const struct env_join *j);
+/** env_join_replace() - between looking and the lock: the member that is there
+ *  makes place, if it is ours to replace; -EACCES with @err: it is not */
+KT_CHECK int env_join_replace(struct env_join *j, struct kt_error *err);
 /** env_join_prove() - put a member with Pods into the table; then the router
  *  has read that, and has connected to it at @ip, the record's address. 0, or
  *  -errno with @err after half a minute, or longer where it takes the cluster

@@ -12,26 +12,14 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/progress.h"
-#include "cluster/envobject.h"
-#include "cluster/takeover.h"
 #include "env/advice.h"
 #include "env/copy_wait.h"
-#include "env/find.h"
 #include "env/member.h"
-#include "inbound/lease.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>
-
-static struct member_place cluster_place(struct env_join *j)
-{
-	const struct job *job = &j->mesh.job;
-
-	return (struct member_place){ job->kube, job->ns, j->info.name,
-				      job->name };
-}
 
 /* --- the Service, and what the member is ---------------------------------- */
 
@@ -56,39 +44,6 @@ static int cluster_advise(const struct env_join *j, struct kt_error *err)
 	return rc;
 }
 
-/* The member that is there goes first, if it is ours to replace. One on
- * somebody's machine is not: it ends there. */
-static int cluster_replace(struct env_join *j, struct kt_error *err)
-{
-	struct job *job = &j->mesh.job;
-	auto_free char *path =
-		kube_path("v1", "services", job->ns, j->mesh.name, NULL);
-	auto_free char *what = xasprintf("the member %s of environment %s",
-					 job->name, j->info.name);
-	const struct member_place at = cluster_place(j);
-	auto_json json_t *record = NULL;
-	struct kt_error why = { 0 };
-	const char *user;
-	int rc = kube_get(job->kube, path, &record, &why);
-
-	if (rc == -ENOENT || object_annotation(record, KT_ANNOTATION_HEARTBEAT))
-		return 0;
-	if (rc < 0) {
-		*err = why;
-		return rc;
-	}
-	user = object_annotation(record, KT_ANNOTATION_USER);
-	if (lease_is_alive(job, record))
-		rc = env_mine(user, j->o->env.in.force, what, err);
-	if (rc < 0)
-		return rc;
-	if (user && strcmp(user, shadow_user()) != 0)
-		j->env.forced_by = shadow_user();
-	progress_detail(job->app->progress, "in place of the member before");
-	j->env.replaces = true;
-	return member_remove(&at, NULL, err);
-}
-
 static int cluster_claim(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
@@ -99,7 +54,7 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	if (rc == 0)
 		rc = cluster_advise(j, err);
 	if (rc == 0)
-		rc = cluster_replace(j, err);
+		rc = env_join_replace(j, err);
 	if (rc < 0)
 		return rc;
 	j->env.member = j->member->text;
@@ -112,6 +67,8 @@ static int cluster_switch(struct job *job, struct kt_error *err)
 {
 	int rc;
 
+	if (mesh_of(job)->declared)
+		return 0;
 	progress_step(job->app->progress, "Switch Service %s", job->name);
 	rc = job_take(job, err);
 	keep_stop(job); /* nobody will be there to keep it */
@@ -140,7 +97,7 @@ static int cluster_make_copy(struct env_join *j, struct kt_error *err)
 	auto_free char *path =
 		kube_path("apps/v1", "deployments", job->ns, NULL, NULL);
 	const json_t *copy = j->member->copy.deployment;
-	const struct member_place at = cluster_place(j);
+	const struct member_place at = env_join_place(j);
 	int rc;
 
 	j->copied = true;
@@ -220,7 +177,7 @@ static void cluster_ready(struct job *job)
 static void cluster_undo(struct job *job)
 {
 	struct env_join *j = env_join_of(job);
-	const struct member_place at = cluster_place(j);
+	const struct member_place at = env_join_place(j);
 	struct kt_error err = { 0 };
 
 	env_join_untable(j);

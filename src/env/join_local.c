@@ -132,6 +132,15 @@ static void local_watch(struct local_member *l)
 
 /* --- the steps ------------------------------------------------------------ */
 
+static int local_claim(struct job *job, struct kt_error *err)
+{
+	int rc = mesh_router_look(job, err);
+
+	if (rc == 0)
+		rc = env_join_replace(env_join_of(job), err);
+	return rc == 0 ? mesh_router_hold(job, err) : rc;
+}
+
 static int local_switch(struct job *job, struct kt_error *err)
 {
 	int rc = env_join_table(env_join_of(job), NULL, err);
@@ -176,7 +185,7 @@ static void local_undo(struct job *job)
 int env_join_local(struct env_join *j)
 {
 	static const struct job_plan plan = {
-		.step = { env_join_open, mesh_router_claim, mesh_router_start,
+		.step = { env_join_open, local_claim, mesh_router_start,
 			  job_tunnel, local_switch },
 		.ready = local_ready,
 		.serve = local_serve,

@@ -52,14 +52,12 @@ static void prove_on_info(void *user, int error, const struct tunnel_info *info)
 {
 	struct prove *p = user;
 
-	auto_free char *line = xasprintf("%s %s", p->join->info.name, p->host);
-
 	p->told = true;
 	if (error)
 		return;
 	if (!p->host[0])
 		prove_name(p, &info->search);
-	p->known = strv_has(&info->env_members, line);
+	p->known = strv_has(&info->env_members, p->join->info.name);
 }
 
 static void prove_on_dialed(void *user, int error)
@@ -173,6 +171,25 @@ static bool prove_at(const struct job *job, const char *ip, struct ipport *at)
 	return false;
 }
 
+/* A busy node, or a router that is made anew at this moment */
+static int prove_open(struct prove *p, struct kt_error *err)
+{
+	struct job *job = &p->join->mesh.job;
+	int64_t end = clock_ns() + PROVE_ANSWER;
+	int rc = 0;
+
+	while (rc == 0) {
+		p->uplink = probe_open(job, job->shadow);
+		if (p->uplink)
+			return 0;
+		if (clock_ns() >= end)
+			return kt_fail(err, ENOTCONN, "%s cannot be asked",
+				       shadow_describe(job->shadow));
+		rc = loop_sleep(job->app->loop, PROVE_AGAIN);
+	}
+	return kt_fail(err, -rc, "interrupted");
+}
+
 int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 {
 	struct job *job = &j->mesh.job;
@@ -183,11 +200,9 @@ int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 	if (!prove_at(job, ip, &at))
 		return kt_fail(err, EPROTO, "Service %s/%s has no address",
 			       job->ns, j->mesh.name);
-	p.uplink = probe_open(job, job->shadow);
-	if (!p.uplink)
-		return kt_fail(err, ENOTCONN, "%s cannot be asked",
-			       shadow_describe(job->shadow));
-	rc = prove_put(&p, ip, err);
+	rc = prove_open(&p, err);
+	if (rc == 0)
+		rc = prove_put(&p, ip, err);
 	if (rc == 0)
 		rc = prove_table(&p, err);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/declared.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
@@ -35,7 +36,8 @@ static json_t *table_routers(struct kube *k, const char *ns,
 
 		if (kube_get(k, path, &svc, err) < 0)
 			return NULL;
-		if (!str_eq(service_role(svc), KT_ROLE_ROUTER))
+		if (!str_eq(service_role(svc), KT_ROLE_ROUTER) &&
+		    !object_annotation(svc, KT_ANNOTATION_DECLARED))
 			return NULL;
 		query = selector_query(json_at(svc, "spec", "selector", NULL));
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ktctl forward: ports of this machine lead into the cluster. Top-down:
- * command_forward() at the end runs the steps; each step is a function that
- * waits in the loop; forward_undo() takes back what was done.
+ * ktctl forward, env open: ports of this machine lead into the cluster.
+ * Top-down: forward_session() at the end runs the steps; each step is a
+ * function that waits in the loop; forward_undo() takes back what was done.
  */
+#include "forward/forward.h"
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
@@ -24,6 +26,7 @@
 #include "local/pidfile.h"
 #include "local/signals.h"
 #include "tunnel/faults.h"
+#include "uplink/ask_env.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -36,6 +39,8 @@
 struct forward {
 	struct app *app;
 	const struct forward_options *opt;
+	const struct forward_env *env; /* NULL: none */
+	char mark[ENVMARK_MAX];	       /* the environment's whole name, or "" */
 	const struct global_options *global;
 	struct forward_spec spec;
 	struct ipaddr addrs[GATE_ADDRS_MAX]; /* --address */
@@ -108,6 +113,7 @@ static void forward_make_uplink(struct forward *f)
 		.pod = &f->global->pod,
 		.use_local_time = f->global->use_local_time,
 		.command = "forward",
+		.keep_ns = f->opt->keep,
 		.owner = owner_token(f->owner),
 		.home = f->app->home,
 		.progress = forward_on_progress,
@@ -119,6 +125,7 @@ static void forward_make_uplink(struct forward *f)
 		.ns = f->ns,
 		.open_timeout_ns = f->global->port_forward_timeout * NS_SEC,
 		.buffers = (size_t)f->global->buffer_limit << 20,
+		.keep_ns = f->opt->keep,
 		.home = f->app->home,
 		.carrier = f->global->carrier,
 		.history = &f->history,
@@ -133,6 +140,8 @@ static void forward_make_uplink(struct forward *f)
 			       &f->opt->faults, 0);
 	dialer_init(&f->dialer, uplink_tunnel(f->uplink));
 	f->dialer.faults = f->faults;
+	if (f->env)
+		tunnel_set_env(uplink_tunnel(f->uplink), f->mark);
 }
 
 static void forward_probe(void *user)
@@ -198,7 +207,9 @@ static int forward_step_cluster(struct forward *f, struct kt_error *err)
 	}
 	progress_done(f->app->progress, "Cluster %s at %s, Kubernetes %s",
 		      f->config->context, f->config->server, git);
-	return 0;
+	return f->env ? f->env->find(f->kube, f->ns, f->env->given, f->mark,
+				     err)
+		      : 0;
 }
 
 /* --- targets and local ports ---------------------------------------------- */
@@ -225,6 +236,39 @@ static int forward_check_udp(const struct forward *f,
 	return 0;
 }
 
+/* Only requests have marks */
+static int forward_check_env(const struct forward *f,
+			     const struct forward_choice *c,
+			     struct kt_error *err)
+{
+	if (f->env && c->udp)
+		return kt_fail(err, EINVAL,
+			       "%s: a port of UDP has no requests that could "
+			       "be an environment's",
+			       f->spec.v[0].text);
+	return 0;
+}
+
+/* Of an environment's port that was not typed any other will do: the program
+ * that is tried may have it */
+static int forward_bind(struct forward *f, struct gate *g,
+			const struct forward_choice *c,
+			const struct forward_port *asked, struct kt_error *err)
+{
+	bool typed = asked && asked->local;
+	uint16_t local = c->local;
+	struct kt_error why = { 0 };
+
+	if (!f->env || typed)
+		return gate_bind(g, c->udp, local, f->addrs, f->naddrs, err);
+	if (!local)
+		local = c->number;
+	if (local >= 1024 &&
+	    gate_bind(g, c->udp, local, f->addrs, f->naddrs, &why) == 0)
+		return 0;
+	return gate_bind(g, c->udp, 0, f->addrs, f->naddrs, err);
+}
+
 /* All ports are taken before anything is made in the cluster. */
 static int forward_add(struct forward *f, struct target_watch *t,
 		       const struct forward_port *asked, struct kt_error *err)
@@ -237,8 +281,9 @@ static int forward_add(struct forward *f, struct target_watch *t,
 	e->target = t;
 	rc = forward_check_udp(f, &e->choice, err);
 	if (rc == 0)
-		rc = gate_bind(&e->gate, e->choice.udp, e->choice.local,
-			       f->addrs, f->naddrs, err);
+		rc = forward_check_env(f, &e->choice, err);
+	if (rc == 0)
+		rc = forward_bind(f, &e->gate, &e->choice, asked, err);
 	if (rc < 0)
 		return rc;
 	forwarding_start(e, f->app->loop, &f->dialer);
@@ -311,6 +356,9 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 
 	progress_step(f->app->progress, "Open the tunnel");
 	rc = uplink_connect(f->uplink, err);
+	if (rc == 0 && f->env)
+		rc = ask_env(uplink_tunnel(f->uplink), f->app->loop,
+			     shadow_describe(f->shadow), err);
 	if (rc == 0)
 		rc = faults_start(f->faults, err);
 	if (rc < 0)
@@ -427,6 +475,21 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 	return 0;
 }
 
+/* For scripts the URL, on stdout */
+static void forward_say_open(struct forward *f)
+{
+	unsigned int port = f->forwarding[0].gate.port;
+	char how[128];
+
+	print_line(stdout, "http://localhost:%u", port);
+	fflush(stdout);
+	progress_note(f->app->progress,
+		      "All looks good: %s, seen through environment %s, is at "
+		      "http://localhost:%u. %s",
+		      f->spec.v[0].text, f->mark, port,
+		      app_leave_how(f->app, how, sizeof(how)));
+}
+
 /* For scripts on stdout, one line each; the rest is for people. */
 static void forward_say_ready(struct forward *f)
 {
@@ -471,7 +534,10 @@ static int forward_run(struct forward *f, struct kt_error *err)
 		return kt_fail(err, EINTR, "interrupted");
 	f->ready = true;
 	faults_say(f->faults);
-	forward_say_ready(f);
+	if (f->env)
+		forward_say_open(f);
+	else
+		forward_say_ready(f);
 	app_ready(f->app);
 	if (f->app->background) /* what was said is not in its log */
 		faults_say(f->faults);
@@ -491,6 +557,7 @@ static int forward_run(struct forward *f, struct kt_error *err)
 static void forward_undo(struct forward *f)
 {
 	struct kt_error err = { 0 };
+	struct farewell farewell;
 
 	signals_clean_up(f->app->signals);
 	f->serving = false;
@@ -499,13 +566,13 @@ static void forward_undo(struct forward *f)
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_fini(&f->target[i]);
 	faults_stop(f->faults);
-	uplink_free(f->uplink);
-	f->uplink = NULL;
+	uplink_leave(steal_ptr(&f->uplink), &farewell);
 	if (f->ready)
 		faults_say_hits(f->faults);
 	if (f->shadow && shadow_remove(f->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(f->shadow),
 			 err.msg);
+	farewell_wait(&farewell, f->app->loop, FAREWELL_NS);
 	shadow_free(f->shadow);
 	control_serve(f->app->control, NULL, NULL);
 	faults_free(f->faults);
@@ -517,14 +584,26 @@ static void forward_undo(struct forward *f)
 	free(f->target);
 }
 
-int command_forward(struct app *app, const struct options *o)
+/* One target, and one port of it at most */
+static int forward_check_words(const struct forward *f, struct kt_error *err)
 {
-	struct forward f = { .app = app,
-			     .opt = &o->forward,
-			     .global = &o->global };
-	struct kt_error err = { 0 };
-	int rc = forward_spec_parse(&f.spec, o->args, o->nargs, &err);
+	if (!f->env || (f->spec.n == 1 && f->spec.v[0].nport <= 1))
+		return 0;
+	return kt_fail(err, EINVAL, "'%s' is no port", f->spec.v[1].text);
+}
 
+int forward_session(struct app *app, const struct options *o,
+		    char *const *words, size_t nwords,
+		    const struct forward_env *env, const char *role)
+{
+	struct forward f = {
+		.app = app, .opt = &o->forward, .env = env, .global = &o->global
+	};
+	struct kt_error err = { 0 };
+	int rc = forward_spec_parse(&f.spec, words, nwords, &err);
+
+	if (rc == 0)
+		rc = forward_check_words(&f, &err);
 	if (rc == 0)
 		rc = forward_addresses(&f, &err);
 	if (rc < 0) {
@@ -544,6 +623,11 @@ int command_forward(struct app *app, const struct options *o)
 		return EXIT_OK;
 	}
 	rc = app_fail(app, rc, &err);
-	offer_role(&err, "forward");
+	offer_role(&err, role);
 	return rc;
+}
+
+int command_forward(struct app *app, const struct options *o)
+{
+	return forward_session(app, o, o->args, o->nargs, NULL, "forward");
 }

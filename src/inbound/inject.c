@@ -46,7 +46,8 @@ struct place {
 	struct inbound_spec spec;
 	char *serve;
 	struct shadow_pod *shadow;
-	struct uplink *uplink; /* NULL: the container does not run yet */
+	struct uplink *uplink;	  /* NULL: the container does not run yet */
+	struct farewell farewell; /* to it */
 	bool up;
 	/* the Pod is being deleted: what is open is served */
 	bool leaving, left;
@@ -134,8 +135,9 @@ static json_t *pod_of(const struct place *p)
 
 static void inject_disconnect(struct place *p)
 {
-	uplink_free(p->uplink);
-	p->uplink = NULL;
+	loop_timer_stop(&p->tick);
+	farewell_drop(&p->farewell);
+	uplink_leave(steal_ptr(&p->uplink), &p->farewell);
 	shadow_free(p->shadow);
 	p->shadow = NULL;
 	p->up = false;
@@ -143,8 +145,8 @@ static void inject_disconnect(struct place *p)
 
 static void place_free(struct place *p)
 {
-	loop_timer_stop(&p->tick);
 	inject_disconnect(p);
+	farewell_drop(&p->farewell);
 	service_ports_fini(&p->ports);
 	free(p->rules);
 	free(p->local);
@@ -740,6 +742,9 @@ void injector_leave(struct injector *x)
 		    -EINTR)
 			return;
 	}
+	list_for_each (n, &x->places)
+		farewell_wait(&container_of(n, struct place, node)->farewell,
+			      x->job->app->loop, FAREWELL_NS);
 }
 
 void injector_probe(const struct injector *x)

@@ -110,8 +110,9 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 		.ns = job->ns,
 		.pod = &job->global->pod,
 		.use_local_time = job->global->use_local_time,
-		.face = &job->face,
-		.share = share,
+		.face = job->given ? NULL : &job->face,
+		.share = share && !job->given,
+		.given = job->given,
 		.owner = owner_token(job->owner),
 		.base = job->original,
 		.home = job->app->home,
@@ -127,7 +128,8 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 	job->face.serve = job->serve;
 	job->face.ports = job->containers;
 	job->face.low_ports = service_ports_low(&job->ports);
-	progress_step(job->app->progress, "Start the %s Pod in namespace %s",
+	progress_step(job->app->progress, "%s the %s Pod in namespace %s",
+		      job->given ? "Find" : "Start",
 		      share ? "router" : "shadow", job->ns);
 	job->shared = share;
 	job->shadow = shadow_new(&cfg);
@@ -400,8 +402,7 @@ void job_disconnect(struct job *job)
 {
 	keep_stop(job); /* it wakes the uplink */
 	handover_disconnect(job);
-	uplink_free(job->uplink);
-	job->uplink = NULL;
+	uplink_close(steal_ptr(&job->uplink));
 }
 
 void job_remove_shadow(struct job *job)

@@ -77,6 +77,7 @@ struct job {
 	char *prefix, *config_text, *serve;
 	json_t *containers;
 	struct shadow_face face;
+	const char *given; /* the shadow is somebody else's; NULL: ours */
 	struct shadow_pod *shadow;
 	struct inbound_spec spec;
 	struct uplink *uplink;

@@ -448,7 +448,7 @@ static int keep_pod(struct job *job, struct kt_error *err)
 	auto_free char *path = kube_path("v1", "pods", job->ns, name, NULL);
 	auto_json json_t *pod = NULL;
 
-	if (!*name)
+	if (!*name || job->given) /* somebody else's */
 		return 0;
 	if (keep_pod_look(job, path, &pod) > 0)
 		keep_pod_right(job, path, pod);

@@ -47,6 +47,7 @@ struct mesh {
 	char nowhere[KT_TARGET_SIZE]; /* to what the record leads */
 	char *router;		      /* name of the router's object */
 	char *served;		      /* "SERVICE.NAMESPACE" */
+	bool declared;		      /* the router is (cluster/declared.h) */
 	bool recorded;		      /* a record of ours is there */
 	struct heartbeat *record;     /* of it; NULL: it has none */
 	struct mesh_route route;      /* --route; api NULL: without */
@@ -78,6 +79,12 @@ void mesh_record_remove(struct mesh *m);
 
 /** mesh_fini() - what is the mesh's own; the job is job_run()'s */
 void mesh_fini(struct mesh *m);
+
+/* the same steps where the router is declared: the Service is not touched */
+KT_CHECK int mesh_declared_look(struct mesh *m, struct kt_error *err);
+KT_CHECK int mesh_declared_hold(struct mesh *m, struct kt_error *err);
+void mesh_declared_switch(struct mesh *m);
+void mesh_declared_undo(struct mesh *m);
 
 /* the steps of mode auto */
 /** mesh_router_look(), mesh_router_hold() - mesh_router_claim() in two: the

@@ -130,6 +130,11 @@ static int record_take(struct mesh *m, const char *path, const json_t *want,
 	json_array_append(list, record);
 	user = lease_users(list);
 	if (m->env)
+		kt_hint(err,
+			"'ktctl env show %s' shows it; one on a machine "
+			"ends with its ktctl there",
+			m->env->name);
+	if (m->env)
 		return kt_fail(err, EEXIST,
 			       "Service %s/%s has a member in environment %s "
 			       "already: %s's",

@@ -149,6 +149,8 @@ int mesh_router_look(struct job *job, struct kt_error *err)
 	int rc = mesh_look(m, err);
 
 	if (rc == 0)
+		rc = mesh_declared_look(m, err);
+	if (rc == 0)
 		rc = job_rules(job, &m->match, err);
 	return rc == 0 ? job_check_callers(job, true, err) : rc;
 }
@@ -156,8 +158,11 @@ int mesh_router_look(struct job *job, struct kt_error *err)
 int mesh_router_hold(struct job *job, struct kt_error *err)
 {
 	struct mesh *m = mesh_of(job);
-	int rc = job_lock(job, err), join = 0;
+	int rc, join = 0;
 
+	if (m->declared)
+		return mesh_declared_hold(m, err);
+	rc = job_lock(job, err);
 	if (rc == 0)
 		rc = router_find_form(m, err);
 	if (rc == 0)
@@ -196,6 +201,10 @@ int mesh_router_switch(struct job *job, struct kt_error *err)
 {
 	int rc;
 
+	if (mesh_of(job)->declared) {
+		mesh_declared_switch(mesh_of(job));
+		return 0;
+	}
 	progress_step(job->app->progress, "Switch Service %s", job->name);
 	mesh_record_keep(mesh_of(job));
 	rc = job_take(job, err);
@@ -246,6 +255,10 @@ void mesh_router_undo(struct job *job)
 	struct mesh *m = mesh_of(job);
 	struct kt_error err = { 0 };
 
+	if (m->declared) {
+		mesh_declared_undo(m);
+		return;
+	}
 	if (!m->recorded) { /* nothing was made */
 		job_unlock(job);
 		return;

@@ -101,7 +101,7 @@ void probe_origin(struct job *job)
 	u = probe_open(job, job->shadow);
 	if (u)
 		probe_dial(job, u, &at);
-	uplink_free(u);
+	uplink_close(u);
 }
 
 /* --- the way of the callers ----------------------------------------------- */

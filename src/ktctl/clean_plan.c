@@ -43,9 +43,10 @@ static bool clean_plan_is_of_ended(const struct clean_input *in,
 static bool has_expired(const struct clean_input *in, const json_t *obj)
 {
 	const char *owner = object_annotation(obj, KT_ANNOTATION_OWNER);
+	int64_t age = in->age ? MAX(in->age, object_kept(obj)) : 0;
 
 	return clean_plan_is_of_ended(in, obj) ||
-	       object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= in->age ||
+	       object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) >= age ||
 	       (owner && in->dead && in->dead(in->user, owner));
 }
 

@@ -10,7 +10,8 @@
  * DOC: What clean does in the cluster
  *
  * An object that ktctl or KT Connect made (control-by=kt) has expired when its
- * heartbeat is older than the threshold (without a heartbeat it never does), or
+ * heartbeat is older than the threshold (without a heartbeat it never does) and
+ * than its kt-keep says, unless the threshold is 0, or
  * when its owner is known to be gone, which is so on the owner's machine. A
  * router whose creator left is alive as long as one of its mesh users is.
  *

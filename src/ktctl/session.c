@@ -87,9 +87,14 @@ static int session_join(struct session_companion *p, const struct app *app,
 		      : 0;
 }
 
-/* What was named, as it was typed; returned, caller frees */
+/* What was named, as it was typed, or NULL; returned, caller frees */
 static char *session_target(const struct options *o)
 {
+	if (o->command->run == command_connect)
+		return o->connect.env ? xasprintf("--env %s", o->connect.env)
+				      : NULL;
+	if (!o->nargs)
+		return NULL;
 	return strv_join(
 		&(struct strv){ (char **)(uintptr_t)o->args, o->nargs }, " ");
 }
@@ -106,7 +111,7 @@ static void session_listen(struct app *app)
 		.signals = app->signals,
 		.home = app->home,
 		.command = name,
-		.target = o->nargs ? target : NULL,
+		.target = target,
 		.needed = app->background,
 	};
 

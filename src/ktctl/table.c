@@ -138,7 +138,16 @@ const struct option global_option_table[] = {
 			"jitter=50ms, "                                        \
 			"rate=1m, refuse, reset, drop, percent=10; can be "    \
 			"repeated",                                            \
-			S(faults), .no_config = true                           \
+			S(faults), .no_config = true, .repeats = true          \
+	}
+
+/* of every command whose connections outlive the network; @S: likewise */
+#define KEEP_ROW(S)                                                            \
+	{                                                                      \
+		"keep", 0, VALUE_DURATION, "10m", "TIME",                      \
+			"how long open connections wait when the network, "    \
+			"the API server or this machine is away",              \
+			S(keep), .min = 1, .max = 86400                        \
 	}
 
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
@@ -158,6 +167,9 @@ static const struct option connect_options[] = {
 	  "use this Pod, or a Pod of deployment/NAME, that an administrator "
 	  "made; nothing is made, and nothing else asked of the cluster",
 	  CONNECT(shadow) },
+	{ "env", 0, VALUE_STRING, "", "NAME",
+	  "HTTP requests to the cluster are marked as this environment's",
+	  CONNECT(env), .is_name = true },
 	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
 	  "DNS suffix of the cluster", CONNECT(cluster_domain),
 	  .not_empty = true },
@@ -195,6 +207,7 @@ static const struct option connect_options[] = {
 	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
 	  "more domain suffixes that the cluster's DNS resolves",
 	  CONNECT(include_domains) },
+	KEEP_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
 	SESSION_ROWS,
 	{ 0 },
@@ -306,6 +319,7 @@ static const struct option forward_options[] = {
 	  "addresses of this machine to listen on; without it 127.0.0.1 and "
 	  "::1",
 	  FORWARD(address) },
+	KEEP_ROW(FORWARD),
 	FAULT_ROW(FORWARD),
 	SESSION_ROWS,
 	{ 0 },
@@ -458,6 +472,13 @@ static const struct option env_apply_options[] = {
 	{ "file", 'f', VALUE_STRING, "", "FILE",
 	  "what is wanted; - for stdin", ENV(file), .no_config = true },
 	ENV_FORCE_ROW("also what another user has made; ttl: 0"),
+	{ 0 },
+};
+
+static const struct option env_init_options[] = {
+	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
+	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
+	  .no_config = true },
 	{ 0 },
 };
 
@@ -844,6 +865,17 @@ const struct command command_table[] = {
 		.max_args = 1,
 		.loop = true,
 		.run = command_env_extend,
+	},
+	{
+		.name = "env init",
+		.summary = "manifests of Services with a router that stays, "
+			   "for Git",
+		.args = "<service>...",
+		.options = env_init_options,
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_env_init,
 	},
 	{
 		.name = "env delete",

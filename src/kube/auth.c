@@ -267,9 +267,17 @@ static bool auth_same(const struct kube_config *a, const struct kube_config *b)
 	       str_eq(a->password, b->password) && !b->exec && !b->token_file;
 }
 
+static bool auth_same_authority(const struct kube_config *a,
+				const struct kube_config *b)
+{
+	return str_eq(a->ca_pem, b->ca_pem);
+}
+
 /* Somebody may have logged in again: a program that writes the new token, or
- * certificate, into the kubeconfig. True when it holds others. */
-static bool auth_reload(struct kube_auth *a)
+ * certificate, into the kubeconfig. True when what is compared is another. */
+static bool auth_reload(struct kube_auth *a,
+			bool (*same)(const struct kube_config *a,
+				     const struct kube_config *b))
 {
 	struct kube_config *c = NULL;
 	struct kt_error err = { 0 };
@@ -282,11 +290,12 @@ static bool auth_reload(struct kube_auth *a)
 		log_debug("kubeconfig: %s", err.msg);
 		return false;
 	}
-	if (!c || !str_eq(c->server, a->cfg->server) || auth_same(a->cfg, c)) {
+	if (!c || !str_eq(c->server, a->cfg->server) || same(a->cfg, c)) {
 		kube_config_free(c);
 		return false;
 	}
-	log_debug("the kubeconfig has other credentials now");
+	log_debug("the kubeconfig has other %s now",
+		  same == auth_same ? "credentials" : "authorities");
 	kube_config_free(a->fresh);
 	a->cfg = a->fresh = c;
 	a->round++;
@@ -318,9 +327,14 @@ bool kube_auth_refused(struct kube_auth *a, unsigned int round)
 	if (a->cfg->exec)
 		return exec_refused(a);
 	if (!a->cfg->token_file)
-		return auth_reload(a);
+		return auth_reload(a, auth_same);
 	a->file_read_at = 0;
 	return true;
+}
+
+bool kube_auth_distrusted(struct kube_auth *a, unsigned int round)
+{
+	return round != a->round || auth_reload(a, auth_same_authority);
 }
 
 void kube_auth_denied(struct kube_auth *a)
@@ -429,4 +443,9 @@ void kube_auth_cert(const struct kube_auth *a, const char **cert,
 
 	*cert = own ? a->creds.cert : a->cfg->cert_pem;
 	*key = own ? a->creds.key : a->cfg->key_pem;
+}
+
+const char *kube_auth_authority(const struct kube_auth *a)
+{
+	return a->cfg->ca_pem;
 }

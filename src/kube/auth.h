@@ -20,7 +20,8 @@
  * again. The token file and the kubeconfig are read anew then, and the plugin
  * is run again, once at once, then after 30 s and at doubling distances, each
  * run may open a page in a browser; until then what there is is sent. What
- * the user sees is one warning, and one line when all is well again.
+ * the user sees is one warning, and one line when all is well again. The
+ * authority of the server's certificate is renewed likewise.
  */
 
 struct kube_auth;
@@ -57,6 +58,9 @@ unsigned int kube_auth_round(const struct kube_auth *a);
  *  can be had anew; true when there is such a thing, or there are others by
  *  now, so that a second try makes sense */
 bool kube_auth_refused(struct kube_auth *a, unsigned int round);
+/** kube_auth_distrusted() - the server's certificate is of nobody whom the
+ *  kubeconfig of @round names: likewise, it may have been renewed on disk */
+bool kube_auth_distrusted(struct kube_auth *a, unsigned int round);
 /** kube_auth_denied() - and the second try, if there was one, is over */
 void kube_auth_denied(struct kube_auth *a);
 /** kube_auth_accepted() - the server took those of @round */
@@ -69,5 +73,8 @@ void kube_auth_headers(struct kube_auth *a, struct strv *out);
 /** kube_auth_cert() - client certificate and key in PEM (borrowed), or NULL */
 void kube_auth_cert(const struct kube_auth *a, const char **cert,
 		    const char **key);
+/** kube_auth_authority() - who may sign the server's certificate, in PEM
+ *  (borrowed), or NULL: whom this machine trusts */
+const char *kube_auth_authority(const struct kube_auth *a);
 
 #endif

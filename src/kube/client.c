@@ -178,16 +178,30 @@ static bool op_again(struct kube_op *op, int max_tries, int64_t after)
 	return true;
 }
 
+/* With what was read anew, once */
+static void op_again_now(struct kube_op *op)
+{
+	op->refreshed = true;
+	transfer_stop(&op->transfer);
+	buf_reset(&op->in);
+	loop_timer_start(op->kube->loop, &op->kick, 0, op_run);
+}
+
 static bool op_again_refreshed(struct kube_op *op)
 {
 	if (op->refreshed || !kube_auth_refused(op->kube->auth, op->round)) {
 		kube_auth_denied(op->kube->auth);
 		return false;
 	}
-	op->refreshed = true;
-	transfer_stop(&op->transfer);
-	buf_reset(&op->in);
-	loop_timer_start(op->kube->loop, &op->kick, 0, op_run);
+	op_again_now(op);
+	return true;
+}
+
+static bool op_again_trusted(struct kube_op *op)
+{
+	if (op->refreshed || !kube_auth_distrusted(op->kube->auth, op->round))
+		return false;
+	op_again_now(op);
 	return true;
 }
 
@@ -198,6 +212,8 @@ static void op_done(struct transfer *t, CURLcode rc)
 	curl_off_t after = 0;
 	long status = 0;
 
+	if (rc == CURLE_PEER_FAILED_VERIFICATION && op_again_trusted(op))
+		return;
 	if (rc != CURLE_OK) {
 		if (busy_curl(op, rc) && op_again(op, MAX_CONNECT_TRIES, 0))
 			return;

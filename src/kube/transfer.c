@@ -179,13 +179,14 @@ static void set_blob(CURL *easy, CURLoption opt, const char *pem)
 static void set_tls(struct transfer *t, struct kube *k)
 {
 	const struct kube_config *c = k->cfg;
+	const char *authority = kube_auth_authority(k->auth);
 	const char *cert, *key;
 
-	if (c->ca_pem || c->roots_pem)
+	if (authority || c->roots_pem)
 		set_blob(t->easy, CURLOPT_CAINFO_BLOB,
-			 c->ca_pem ? c->ca_pem : c->roots_pem);
+			 authority ? authority : c->roots_pem);
 	/* these authorities alone, not the system's as well */
-	if (c->ca_pem || c->roots_alone)
+	if (authority || c->roots_alone)
 		curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
 	if (c->insecure) {
 		curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYPEER, 0L);

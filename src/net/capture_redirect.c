@@ -368,6 +368,8 @@ static int capture_redirect_open_all(struct capture_redirect *r, bool ipv6,
 		return kt_fail(err, -rc, "open connection tracking: %s",
 			       strerror(-rc));
 	rc = nft_new(&r->nft, err);
+	if (rc == 0 && nft_follow(r->nft, r->base.loop) < 0)
+		rc = kt_fail(err, ENOMEM, "open capture: no memory");
 	return rc < 0 ? rc : capture_redirect_load_table(r, tcp_port, err);
 }
 

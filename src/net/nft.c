@@ -40,14 +40,21 @@
 #define NFT_TIMEOUT_MS 10000
 #define NFT_NOT_FOUND 127 /* as a shell has it */
 #define NFT_SAID_MAX 32768
+#define NFT_RESTARTS 10
+#define NFT_GIVEN_MAX 4096
 
 struct nft {
-	pid_t pid;
-	int fd;	 /* its stdin */
-	int err; /* its stderr */
+	pid_t pid; /* 0: there is none */
+	int fd;	   /* its stdin */
+	int err;   /* its stderr */
 	unsigned int round;
 	size_t len;
 	char said[NFT_SAID_MAX];
+	/* of nft_follow() */
+	struct loop *loop; /* or NULL */
+	struct watch watch;
+	struct strv given; /* and accepted */
+	unsigned int restarts;
 };
 
 /* --- the child ------------------------------------------------------------ */
@@ -124,11 +131,13 @@ static int nft_end(struct nft *n)
 
 	close(n->fd);
 	close(n->err);
+	n->fd = n->err = -1;
 	if (n->pid <= 0)
 		return 0;
 	kill(n->pid, SIGKILL);
 	while (waitpid(n->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	n->pid = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
@@ -243,6 +252,8 @@ static int nft_ask(struct nft *n, const char *text)
 			*p = ';';
 	n->len = 0;
 	n->said[0] = '\0';
+	if (!n->pid)
+		return -EPIPE;
 	rc = nft_send(n, line, strlen(line));
 	/* one that has ended may have said why */
 	return rc < 0 && rc != -EPIPE ? rc : nft_wait(n, mark);
@@ -260,8 +271,8 @@ static int nft_fail(const struct nft *n, int rc, const char *what,
 	return kt_fail(err, -rc, "%s: nft: %s", what, why);
 }
 
-int nft_run(struct nft *n, const char *text, const char *what,
-	    struct kt_error *err)
+static int nft_run_once(struct nft *n, const char *text, const char *what,
+			struct kt_error *err)
 {
 	int rc = nft_ask(n, text);
 	char why[200];
@@ -273,6 +284,90 @@ int nft_run(struct nft *n, const char *text, const char *what,
 		return 0;
 	log_debug("nft refused:\n%s%s", text, n->said);
 	return kt_fail(err, nft_errno(why), "%s: nftables: %s", what, why);
+}
+
+/* --- one that was killed -------------------------------------------------- */
+
+static void nft_on_said(struct watch *w, uint32_t events);
+
+/* Its tables went with its socket, before it could be waited for */
+static int nft_again(struct nft *n, struct kt_error *err)
+{
+	int rc;
+
+	loop_watch_stop(&n->watch);
+	nft_end(n);
+	if (n->restarts++ == NFT_RESTARTS)
+		return kt_fail(err, EPIPE, "nft: it ends again and again");
+	rc = nft_start(n);
+	if (rc == 0)
+		rc = nft_ask(n, "");
+	if (rc == 0)
+		rc = loop_watch_start(n->loop, &n->watch, n->err, EPOLLIN,
+				      nft_on_said);
+	if (rc < 0)
+		return nft_fail(n, rc, "start it again", err);
+	for (size_t i = 0; i < n->given.n && rc == 0; i++)
+		rc = nft_run_once(n, n->given.v[i], "make its rules again",
+				  err);
+	if (rc == 0)
+		log_warn("the program nft was ended by somebody; its rules are "
+			 "in force again");
+	return rc;
+}
+
+/* Between commands it says nothing, but for the end of what it said last */
+static void nft_on_said(struct watch *w, uint32_t events)
+{
+	struct nft *n = container_of(w, struct nft, watch);
+	struct kt_error err = { 0 };
+	ssize_t got;
+
+	(void)events;
+	got = recv(n->err, n->said, NFT_SAID_MAX - 1, MSG_DONTWAIT);
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	if (nft_again(n, &err) < 0)
+		log_warn("the program nft was ended by somebody, and its rules "
+			 "are gone: %s; leave, and connect again",
+			 err.msg);
+}
+
+int nft_follow(struct nft *n, struct loop *l)
+{
+	int rc = loop_watch_start(l, &n->watch, n->err, EPOLLIN, nft_on_said);
+
+	if (rc == 0)
+		n->loop = l;
+	return rc;
+}
+
+/* Half of what it was given would be other rules */
+static void nft_remember(struct nft *n, const char *text)
+{
+	if (n->given.n < NFT_GIVEN_MAX) {
+		strv_add(&n->given, text);
+		return;
+	}
+	log_debug("nft is not followed any more: it was given too much");
+	loop_watch_stop(&n->watch);
+	n->loop = NULL;
+}
+
+int nft_run(struct nft *n, const char *text, const char *what,
+	    struct kt_error *err)
+{
+	int rc = nft_run_once(n, text, what, err);
+
+	if (rc == -EPIPE && n->loop && n->pid) {
+		*err = (struct kt_error){ 0 };
+		rc = nft_again(n, err);
+		if (rc == 0)
+			rc = nft_run_once(n, text, what, err);
+	}
+	if (rc == 0 && n->loop)
+		nft_remember(n, text);
+	return rc;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -303,6 +398,8 @@ void nft_free(struct nft *n)
 {
 	if (!n)
 		return;
+	loop_watch_stop(&n->watch);
 	nft_end(n);
+	strv_fini(&n->given);
 	free(n);
 }

@@ -3,6 +3,7 @@
 #define KT_NET_NFT_H
 
 #include "base/error.h"
+#include "base/loop.h"
 
 /**
  * DOC: nftables
@@ -21,6 +22,10 @@ struct nft;
  *  is no nft on this machine */
 KT_CHECK int nft_new(struct nft **out, struct kt_error *err);
 void nft_free(struct nft *n);
+/** nft_follow() - from now on, when nft is killed, another one is started and
+ *  given all that this one has been given by nft_run(). It is to be called
+ *  before that, and the namespace has to be that of nft_new() for good. */
+KT_CHECK int nft_follow(struct nft *n, struct loop *l);
 
 /**
  * nft_run() - apply a ruleset text in one transaction: all of it or nothing

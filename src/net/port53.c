@@ -227,6 +227,8 @@ int port53_open(struct port53 **out, const struct port53_config *cfg,
 	p = xcalloc(1, sizeof(*p));
 	p->any6_port = cfg->any6_port;
 	rc = nft_new(&p->nft, err);
+	if (rc == 0 && cfg->loop && nft_follow(p->nft, cfg->loop) < 0)
+		rc = kt_fail(err, ENOMEM, "redirect port 53: no memory");
 	if (rc == 0)
 		rc = port53_load_table(p, cfg, err);
 	if (rc < 0) {

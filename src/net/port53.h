@@ -3,6 +3,7 @@
 #define KT_NET_PORT53_H
 
 #include "base/ipaddr.h"
+#include "base/loop.h"
 
 #include <net/if.h>
 
@@ -11,10 +12,10 @@
  *
  * Brings the DNS queries of local programs to our own listeners, whatever
  * server they were meant for, by a table of our own in nftables (output hook,
- * redirect). The table has `flags owner`: it belongs to a socket of this
- * process and vanishes with it, also after kill -9; other tables are not
- * touched. Not redirected are packets with our marks (SO_MARK), the queries we
- * pass on ourselves. Where a server is makes no difference, with one exception:
+ * redirect). The table has `flags owner`: it belongs to a socket of our nft(8)
+ * and vanishes with it, also after kill -9; other tables are not touched. Not
+ * redirected are packets with our marks (SO_MARK), the queries we pass on
+ * ourselves. Where a server is makes no difference, with one exception:
  *
  * A server of a link ("nameserver fe80::1%eth0"). A socket that asks it is
  * bound to that link, and nothing that is sent from there gets to ::1. So its
@@ -34,6 +35,7 @@ struct port53;
 
 /** struct port53_config - where our listeners are; port 0: not redirected */
 struct port53_config {
+	struct loop *loop;	       /* for nft_follow(); NULL: without */
 	uint32_t mark;		       /* of our own queries, not 0 */
 	uint32_t past_mark;	       /* the same, 0: none */
 	uint16_t udp4_port, tcp4_port; /* on 127.0.0.1 */

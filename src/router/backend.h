@@ -8,7 +8,6 @@
 #include "wire/rule.h"
 
 #include <stdint.h>
-#include <string.h>
 
 /**
  * DOC: Where requests go
@@ -73,6 +72,10 @@ struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
 	struct copier *copier; /* NULL: nothing is copied (copy.h) */
+	/* it stands in one connection to one backend, unseen: who calls is not
+	 * added (X-Forwarded-For), the caller's connection ends with that
+	 * one, and what is no good HTTP goes on as it came */
+	bool transparent;
 	struct router_said said; /* of the last choose(), or again() */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */
@@ -107,23 +110,6 @@ struct router_env {
 	bool (*mark)(struct router_env *env, const struct ipport *from,
 		     const struct rule_request *req, char name[ENVMARK_MAX]);
 };
-
-/** router_choose() - @was: who was not reached, or NULL */
-static inline struct backend_ref router_choose(struct router_env *env,
-					       uint16_t port,
-					       const struct rule_request *req,
-					       const struct backend_ref *was)
-{
-	return was && env->again ? env->again(env, port, req, *was)
-				 : env->choose(env, port, req);
-}
-
-/** router_served_by() - of the choice just made, returned (caller frees); NULL:
- *  there is nothing to say, or no memory */
-static inline char *router_served_by(const struct router_env *env)
-{
-	return env->said.served_by[0] ? strdup(env->said.served_by) : NULL;
-}
 
 /** router_mark() - the mark that @req has to get; false: none */
 static inline bool router_mark(struct router_env *env,

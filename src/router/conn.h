@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /**
  * DOC: Inside of the router
@@ -44,6 +45,23 @@ static inline void conn_become(struct router_conn *rc, void *part,
 	rc->ops = ops;
 }
 
+/** router_choose() - @was: who was not reached, or NULL */
+static inline struct backend_ref router_choose(struct router_env *env,
+					       uint16_t port,
+					       const struct rule_request *req,
+					       const struct backend_ref *was)
+{
+	return was && env->again ? env->again(env, port, req, *was)
+				 : env->choose(env, port, req);
+}
+
+/** router_served_by() - of the choice just made, returned (caller frees); NULL:
+ *  there is nothing to say, or no memory */
+static inline char *router_served_by(const struct router_env *env)
+{
+	return env->said.served_by[0] ? strdup(env->said.served_by) : NULL;
+}
+
 /** conn_over() - the part has ended and owns nothing any more */
 void conn_over(struct router_conn *rc);
 /** conn_join() - couple two open pipes until both ways are over. On failure
@@ -62,7 +80,9 @@ void linger_start(struct router_conn *rc, struct pipe *caller);
  *  or NULL */
 void http1_start(struct router_conn *rc, struct pipe_end *caller,
 		 struct pipe_end *up, struct backend_ref ref);
-/** http2_start() - serve a caller that speaks HTTP/2; as above */
-void http2_start(struct router_conn *rc, struct pipe_end *caller);
+/** http2_start() - serve a caller that speaks HTTP/2; as above; @up has brought
+ *  nothing yet */
+void http2_start(struct router_conn *rc, struct pipe_end *caller,
+		 struct pipe_end *up, struct backend_ref ref);
 
 #endif

@@ -126,6 +126,19 @@ static void on_lingered(struct timer *t)
 	http1_over(container_of(t, struct http1, timer), true);
 }
 
+/* from here on both ways are nobody's but theirs */
+static void http1_tunnel(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+	struct router_conn *rc = c->rc;
+	struct pipe_end a = c->caller, b = up->end;
+
+	c->caller = (struct pipe_end){ 0 };
+	up->end = (struct pipe_end){ 0 };
+	http1_free(c);
+	conn_join(rc, &a, &b);
+}
+
 /* a caller that does not take an answer of ours is not waited for for ever */
 static void http1_linger(struct http1 *c)
 {
@@ -157,6 +170,9 @@ static void http1_answer(struct http1 *c, int status, const char *reason,
 	}
 	if (c->to_head)
 		c->out.len--; /* the line's end */
+	if (!c->note && c->state == READING)
+		note_request(&c->note, c->rc, EVENT_HTTP1, NULL,
+			     (struct backend_ref){ .kind = BACKEND_NONE });
 	note_refused(&c->note, (unsigned int)status);
 	log_debug("router: port %u: %d: %s", c->rc->port, status, text);
 	http1_linger(c);
@@ -228,6 +244,21 @@ static size_t count(const struct http1_head *h, const char *name)
 	return n;
 }
 
+/* What cannot be understood is the backend's business: from here on both go on
+ * as they come. False: it is answered here. */
+static bool http1_passes(struct http1 *c)
+{
+	struct router_env *env = c->rc->env;
+
+	if (!env->transparent || c->ups.used ||
+	    ups_use(&c->ups, env->choose(env, c->rc->port, NULL), false) < 0)
+		return false;
+	if (!c->ups.used->opened)
+		return false;
+	http1_tunnel(c);
+	return true;
+}
+
 static void http1_route(struct http1 *c)
 {
 	if (c->ref.kind == BACKEND_NONE) {
@@ -276,6 +307,18 @@ static bool http1_choose(struct http1 *c, const struct rule_request *req,
 		copies_begin(&c->copies, c->rc, c->ref, req);
 	note_request(&c->note, c->rc, EVENT_HTTP1, req, c->ref);
 	return c->ref.kind != BACKEND_NONE;
+}
+
+/* one that nobody gets; @status: why */
+static void http1_refuse(struct http1 *c, const struct http1_head *h,
+			 int status, const char *reason, const char *text)
+{
+	struct rule_request req;
+
+	http1_head_request(h, scratch_field, &req);
+	note_request(&c->note, c->rc, EVENT_HTTP1, &req,
+		     (struct backend_ref){ .kind = BACKEND_NONE });
+	http1_answer(c, status, reason, text);
 }
 
 /* the head for those who want a copy */
@@ -330,7 +373,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	static const char *const safe[] = { "GET", "HEAD", "OPTIONS", "TRACE",
 					    NULL };
 	static const char *const idempotent[] = { "PUT", "DELETE", NULL };
-	char ip[IPADDR_STRLEN], env[ENVMARK_MAX];
+	char ip[IPADDR_STRLEN] = "", env[ENVMARK_MAX];
 	struct rule_request req;
 	uint64_t length;
 	int kind = http1_request_body(h, &length);
@@ -338,7 +381,10 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 
 	c->to_head = slice_is_nocase(h->method, "HEAD");
 	if (kind < 0 || count(h, "host") > 1) {
-		http1_answer(c, 400, "Bad Request", "the request is ambiguous");
+		if (http1_passes(c))
+			return;
+		http1_refuse(c, h, 400, "Bad Request",
+			     "the request is ambiguous");
 		return;
 	}
 	http1_flow_start(&c->body, kind, length);
@@ -356,11 +402,12 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->tries = 0;
 	c->error = 0;
 	buf_reset(&c->head);
-	ipaddr_str(&c->rc->from.addr, ip);
+	if (!c->rc->env->transparent)
+		ipaddr_str(&c->rc->from.addr, ip);
 	http1_head_request(h, scratch_field, &req);
 	http1_mark(c, &req, env);
 	if (http1_head_forward(&c->head, h, start + len, ip, env) < 0) {
-		http1_answer(c, 431, too_large,
+		http1_refuse(c, h, 431, too_large,
 			     "the request's head is too large");
 		return;
 	}
@@ -388,7 +435,8 @@ static void http1_wait_for_caller(struct http1 *c)
 	struct router_env *env = c->rc->env;
 	bool some = c->caller.in.len > 0;
 
-	if (c->hurried == some && loop_timer_active(&c->timer))
+	if ((c->hurried == some && loop_timer_active(&c->timer)) ||
+	    env->transparent)
 		return;
 	c->hurried = some;
 	loop_timer_start(env->loop, &c->timer,
@@ -415,6 +463,10 @@ static void read_request(struct http1 *c)
 	struct http1_head *h = &scratch;
 	ssize_t n = -EAGAIN;
 
+	if (c->ups.ended) {
+		http1_over(c, false);
+		return;
+	}
 	http1_wait_for_caller(c);
 	if (c->caller.in.len)
 		n = http1_parse_request(h, buf_data(&c->caller.in),
@@ -425,6 +477,8 @@ static void read_request(struct http1 *c)
 		loop_timer_stop(&c->timer);
 	if (n >= 0)
 		http1_begin(c, h, (size_t)n);
+	else if (n != -EAGAIN && http1_passes(c))
+		return;
 	else if (n == -E2BIG)
 		http1_answer(c, 431, too_large,
 			     "the request's head is too large");
@@ -544,7 +598,7 @@ static void no_answer(struct http1 *c)
 	bool lost = up->error == -ENETRESET;
 
 	c->error = up->error;
-	if (may_go_again(c)) {
+	if (!c->rc->env->transparent && may_go_again(c)) {
 		if (up->opened && !lost)
 			c->error = 0; /* a new connection may do */
 		http1_again(c);
@@ -562,19 +616,6 @@ static void no_answer(struct http1 *c)
 				  : "no connection to the backend");
 }
 
-static void tunnel(struct http1 *c, unsigned int status)
-{
-	struct up *up = c->ups.used;
-	struct router_conn *rc = c->rc;
-	struct pipe_end a = c->caller, b = up->end;
-
-	c->caller = (struct pipe_end){ 0 };
-	up->end = (struct pipe_end){ 0 };
-	note_answered(&c->note, status);
-	http1_free(c);
-	conn_join(rc, &a, &b);
-}
-
 /* the caller is to know that this response is the last one */
 static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 {
@@ -590,13 +631,22 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 	c->answer_ok = 0;
 }
 
+/* an answer that cannot be understood: as http1_passes() */
+static void http1_bad_answer(struct http1 *c, const char *what)
+{
+	if (c->rc->env->transparent && c->head_sent == c->head.len)
+		http1_tunnel(c);
+	else
+		bad_gateway(c, what);
+}
+
 static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	uint64_t length;
 	int kind = http1_passed_body(h, c->to_head, &length);
 
 	if (kind < 0) {
-		bad_gateway(c, "the backend's answer is ambiguous");
+		http1_bad_answer(c, "the backend's answer is ambiguous");
 		return;
 	}
 	note_answered(&c->note, h->status);
@@ -651,6 +701,12 @@ static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
 		      : http1_parse_response(h, buf_data(&e->in), e->in.len);
 }
 
+static void http1_change(struct http1 *c, unsigned int status)
+{
+	note_answered(&c->note, status);
+	http1_tunnel(c);
+}
+
 /* the answer says who gives it in another's place; the length of its head */
 static size_t http1_say_served_by(struct http1 *c, size_t len)
 {
@@ -678,15 +734,25 @@ static bool http1_is_last_head(const struct http1_head *h)
 static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
 {
 	if (c->connect && h->status / 100 == 2)
-		tunnel(c, h->status);
+		http1_change(c, h->status);
 	else if (h->status == 101 && c->upgrade && request_sent(c))
-		tunnel(c, h->status);
+		http1_change(c, h->status);
 	else if (h->status == 101)
-		bad_gateway(c, "the backend changed protocols");
+		http1_bad_answer(c, "the backend changed protocols");
 	else if (h->status < 200)
 		interim_head(c, len);
 	else
 		final_head(c, h, len);
+}
+
+/* an answer in another protocol, whose end nobody here would know */
+static bool http1_is_other(const struct http1 *c, const struct buf *in)
+{
+	static const char version[] = "HTTP/";
+
+	return c->rc->env->transparent &&
+	       memcmp(buf_data(in), version,
+		      MIN(in->len, sizeof(version) - 1)) != 0;
 }
 
 /* false: there is none yet, or no answer at all */
@@ -695,7 +761,9 @@ static bool read_head(struct http1 *c)
 	struct up *up = c->ups.used;
 	ssize_t n = -EAGAIN;
 
-	if (up->end.in.len)
+	if (up->end.in.len && http1_is_other(c, &up->end.in))
+		n = -EBADMSG;
+	else if (up->end.in.len)
 		n = parse_answer(&scratch, &up->end);
 	if (n > 0 && c->served_by && http1_is_last_head(&scratch)) {
 		size_t len = http1_say_served_by(c, (size_t)n);
@@ -711,10 +779,10 @@ static bool read_head(struct http1 *c)
 	if (n == -EAGAIN)
 		return false;
 	if (n == -E2BIG)
-		bad_gateway(c, "the head of the backend's answer is larger "
-			       "than 256 KiB");
+		http1_bad_answer(c, "the head of the backend's answer is "
+				    "larger than 256 KiB");
 	else if (n < 0)
-		bad_gateway(c, "the backend's answer is malformed");
+		http1_bad_answer(c, "the backend's answer is malformed");
 	else
 		on_head(c, &scratch, (size_t)n);
 	return !c->gone && c->state == EXCHANGE;

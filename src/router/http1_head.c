@@ -113,7 +113,7 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 	const struct http1_field *xff = NULL;
 	int rc = 0;
 
-	for (size_t i = 0; i < h->nfields; i++)
+	for (size_t i = 0; i < h->nfields && *ip; i++)
 		if (slice_is_nocase(h->fields[i].name, "x-forwarded-for"))
 			xff = &h->fields[i];
 	for (size_t i = 0; i < h->nfields && rc == 0; i++) {
@@ -134,7 +134,7 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 	}
 	if (rc == 0)
 		rc = http1_head_put(out, done, end - 2);
-	if (rc == 0 && !xff)
+	if (rc == 0 && !xff && *ip)
 		rc = buf_printf(out, "X-Forwarded-For: %s\r\n", ip);
 	if (rc == 0 && *env)
 		rc = buf_printf(

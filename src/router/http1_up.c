@@ -28,6 +28,10 @@ static void event(struct up *up)
 	}
 	u->nidle--;
 	up_free(up, false);
+	if (!u->rc->env->transparent)
+		return;
+	u->ended = true;
+	u->event(u->user);
 }
 
 static void http1_up_on_opened(void *user)
@@ -119,7 +123,8 @@ static struct up *find_idle(struct ups *u, struct backend_ref ref, bool young)
 		struct up *up = container_of(n, struct up, node);
 
 		if (backend_same(up->ref, ref) &&
-		    (!young || up->since >= oldest) &&
+		    (!young || u->rc->env->transparent ||
+		     up->since >= oldest) &&
 		    pipe_is_quiet(up->end.pipe))
 			return up;
 	}

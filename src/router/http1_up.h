@@ -30,7 +30,8 @@ struct ups {
 	struct list idle;
 	size_t nidle;
 	struct up *used; /* or NULL */
-	/** event() - something happened to the one in use */
+	bool ended;	 /* router_env.transparent: a waiting one has */
+	/** event() - something happened to the one in use, or it has @ended */
 	void (*event)(void *user);
 	void *user;
 };

@@ -57,7 +57,7 @@ static void http2_wait_for_caller(struct http2 *c, int64_t ns)
 {
 	struct router_env *env = c->rc->env;
 
-	if (!c->dead)
+	if (!c->dead && !env->transparent)
 		loop_timer_start(env->loop, &c->slow, router_patience(env, ns),
 				 http2_on_slow);
 }
@@ -204,7 +204,8 @@ static const struct pipe_handler handler = { http2_on_opened, http2_on_data,
 					     http2_on_eof, http2_on_writable,
 					     http2_on_closed };
 
-void http2_start(struct router_conn *rc, struct pipe_end *caller)
+void http2_start(struct router_conn *rc, struct pipe_end *caller,
+		 struct pipe_end *up, struct backend_ref ref)
 {
 	struct http2 *c = calloc(1, sizeof(*c));
 	struct buf in = caller->in;
@@ -221,6 +222,8 @@ void http2_start(struct router_conn *rc, struct pipe_end *caller)
 			http2_side_fini(&c->down);
 		free(c);
 		pipe_end_reset(caller);
+		if (up)
+			pipe_end_reset(up);
 		conn_over(rc);
 		return;
 	}
@@ -229,6 +232,8 @@ void http2_start(struct router_conn *rc, struct pipe_end *caller)
 	pipe_set_handler(caller->pipe, &handler, &c->down);
 	conn_become(rc, c, &part_ops);
 	http2_rest(c);
+	if (up)
+		http2_up_adopt(c, up, ref);
 	if (in.len)
 		http2_on_data(&c->down, buf_data(&in), in.len);
 	else

@@ -160,6 +160,9 @@ extern const struct h2_handler http2_caller_handler, http2_backend_handler;
 void http2_route(struct http2_call *k, bool last);
 /** http2_route_lost() - likewise, all that lost their way before it was open */
 void http2_route_lost(struct http2 *c);
+/** http2_up_adopt() - a connection to @ref (taken) that is open already */
+void http2_up_adopt(struct http2 *c, struct pipe_end *up,
+		    struct backend_ref ref);
 /** http2_up_broke() - its connection is over: so are the calls on it */
 void http2_up_broke(struct http2_side *s, int error);
 /** http2_up_free() - reset it; its calls are gone already */

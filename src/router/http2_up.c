@@ -111,7 +111,9 @@ void http2_up_broke(struct http2_side *s, int error)
 	http2_up_free(s);
 }
 
-static struct http2_side *up_open(struct http2 *c, struct backend_ref ref)
+/* @pipe: NULL: it is to be opened */
+static struct http2_side *up_new(struct http2 *c, struct backend_ref ref,
+				 struct pipe *pipe)
 {
 	struct router_env *env = c->rc->env;
 	struct http2_side *s = calloc(1, sizeof(*s));
@@ -120,9 +122,12 @@ static struct http2_side *up_open(struct http2 *c, struct backend_ref ref)
 		return NULL;
 	s->c = c;
 	s->ref = ref;
+	s->opened = pipe;
 	list_init(&s->node);
 	if (http2_side_start(s, false) == 0)
-		s->end.pipe = env->open(env, c->rc->port, ref, &c->rc->from);
+		s->end.pipe =
+			pipe ? pipe
+			     : env->open(env, c->rc->port, ref, &c->rc->from);
 	if (!s->end.pipe) {
 		http2_side_fini(s);
 		free(s);
@@ -131,6 +136,15 @@ static struct http2_side *up_open(struct http2 *c, struct backend_ref ref)
 	pipe_set_handler(s->end.pipe, &up_handler, s);
 	list_add_tail(&c->ups, &s->node);
 	return s;
+}
+
+void http2_up_adopt(struct http2 *c, struct pipe_end *up,
+		    struct backend_ref ref)
+{
+	if (!up_new(c, ref, up->pipe))
+		pipe_close(up->pipe, true);
+	up->pipe = NULL;
+	buf_fini(&up->in);
 }
 
 static struct http2_side *up_for(struct http2 *c, struct backend_ref ref)
@@ -147,7 +161,7 @@ static struct http2_side *up_for(struct http2 *c, struct backend_ref ref)
 			return s;
 		full++;
 	}
-	return full < UPS_MAX ? up_open(c, ref) : NULL;
+	return full < UPS_MAX ? up_new(c, ref, NULL) : NULL;
 }
 
 /* --- calls ---------------------------------------------------------------- */
@@ -281,6 +295,7 @@ static bool http2_mark(struct http2_call *k, struct rule_request *req)
 
 void http2_route(struct http2_call *k, bool last)
 {
+	const struct backend_ref none = { .kind = BACKEND_NONE };
 	struct router_conn *rc = k->c->rc;
 	struct rule_request req;
 	bool copies;
@@ -288,6 +303,7 @@ void http2_route(struct http2_call *k, bool last)
 	k->routed = true;
 	k->ask.ended = last;
 	if (!k->head) {
+		note_request(&k->note, rc, EVENT_HTTP2, NULL, none);
 		http2_refuse(k, "431",
 			     "the request's head is larger than 256 KiB");
 		return;
@@ -295,6 +311,7 @@ void http2_route(struct http2_call *k, bool last)
 	http2_head_rule(k->head, &req);
 	k->extended = http2_head_is_extended(k->head);
 	if (is_connect(&req) && !k->extended) {
+		note_request(&k->note, rc, EVENT_HTTP2, &req, none);
 		http2_refuse(k, "405", "CONNECT is not for a Service");
 		return;
 	}
@@ -306,7 +323,8 @@ void http2_route(struct http2_call *k, bool last)
 	if (!http2_choose(k, &req, NULL))
 		return;
 	copies = !k->extended && copies_begin(&k->copies, rc, k->ref, &req);
-	if (http2_head_forwarded(k->head, &rc->from) < 0) {
+	if (!rc->env->transparent &&
+	    http2_head_forwarded(k->head, &rc->from) < 0) {
 		copies_abort(&k->copies);
 		http2_refuse(k, "431", "the request's head is too large");
 		return;

@@ -46,7 +46,8 @@ void note_request(struct note **n, struct router_conn *rc,
 		(*n)->env = env;
 		(*n)->begin = clock_ns();
 		(*n)->event = note_event(rc, EVENT_REQUEST, proto);
-		event_set_request(&(*n)->event, req->method, req->path);
+		if (req)
+			event_set_request(&(*n)->event, req->method, req->path);
 	}
 	if (!*n)
 		return;

@@ -16,8 +16,9 @@
 
 struct note;
 
-/** note_request() - a request goes to @ref; the same one may go elsewhere
- *  afterwards. @n: NULL at first */
+/** note_request() - a request goes to @ref (NONE: to nobody, it is refused);
+ * the same one may go elsewhere afterwards. @n: NULL at first; @req: NULL when
+ *  its head could not be read */
 void note_request(struct note **n, struct router_conn *rc,
 		  enum event_proto proto, const struct rule_request *req,
 		  struct backend_ref ref);

@@ -23,6 +23,8 @@
  *   caller: a line as HTTP has it  -> its version tells
  *   caller: so few bytes that nobody can tell, and then nothing  -> join
  *   backend           -> join
+ *
+ * Where that connection is there from the start, the same without the silence.
  */
 
 #define SILENCE_NS (300 * NS_MS)
@@ -133,10 +135,13 @@ static void go_http1(struct listen *l)
 static void go_http2(struct listen *l)
 {
 	struct router_conn *rc = l->rc;
+	/* nobody else's than that which was there from the start */
+	bool use = rc->env->transparent && l->opened && !l->up.eof;
 
-	pipe_end_reset(&l->up);
+	if (!use)
+		pipe_end_reset(&l->up);
 	listen_drop(l);
-	http2_start(rc, &l->caller);
+	http2_start(rc, &l->caller, use ? &l->up : NULL, l->ref);
 }
 
 static enum detect what(const struct listen *l)
@@ -197,7 +202,7 @@ static void router_on_slow(struct timer *t)
 
 	if (l->raw)
 		return;
-	if (l->caller.in.len && !l->line) {
+	if (l->caller.in.len && (!l->line || l->rc->env->transparent)) {
 		go_raw(l);
 		return;
 	}
@@ -319,11 +324,10 @@ static void listen_drain(void *part)
 static const struct part_ops part_ops = { .free = listen_free,
 					  .drain = listen_drain };
 
-struct router_conn *router_http_take(struct router_env *env, uint16_t port,
-				     enum router_proto proto,
-				     struct pipe *caller,
-				     const struct ipport *from,
-				     void (*done)(void *user), void *user)
+/* NULL: no memory, and the caller's pipe is gone */
+static struct listen *listen_new(struct router_env *env, uint16_t port,
+				 struct pipe *caller, const struct ipport *from,
+				 void (*done)(void *user), void *user)
 {
 	struct router_conn *rc = calloc(1, sizeof(*rc));
 	struct listen *l = calloc(1, sizeof(*l));
@@ -346,6 +350,19 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 	buf_init(&l->up.in, PIPE_END_MAX);
 	pipe_set_handler(caller, &caller_handler, l);
 	conn_become(rc, l, &part_ops);
+	return l;
+}
+
+struct router_conn *router_http_take(struct router_env *env, uint16_t port,
+				     enum router_proto proto,
+				     struct pipe *caller,
+				     const struct ipport *from,
+				     void (*done)(void *user), void *user)
+{
+	struct listen *l = listen_new(env, port, caller, from, done, user);
+
+	if (!l)
+		return NULL;
 	if (proto == ROUTER_AUTO)
 		loop_timer_start(env->loop, &l->silence, SILENCE_NS,
 				 on_silence);
@@ -353,5 +370,23 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 		loop_timer_start(env->loop, &l->slow,
 				 router_patience(env, ROUTER_IDLE_NS),
 				 router_on_slow);
-	return rc;
+	return l->rc;
+}
+
+struct router_conn *router_dialled_take(struct router_env *env, uint16_t port,
+					struct pipe *caller, struct pipe *up,
+					const struct ipport *from,
+					void (*done)(void *user), void *user)
+{
+	struct listen *l = listen_new(env, port, caller, from, done, user);
+
+	if (!l) {
+		pipe_close(up, true);
+		return NULL;
+	}
+	l->ref = env->choose(env, port, NULL);
+	l->up.pipe = up;
+	l->opened = true;
+	pipe_set_handler(up, &up_handler, l);
+	return l->rc;
 }

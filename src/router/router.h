@@ -32,6 +32,16 @@ struct router_conn *router_http_take(struct router_env *env, uint16_t port,
 				     struct pipe *caller,
 				     const struct ipport *from,
 				     void (*done)(void *user), void *user);
+/**
+ * router_dialled_take() - likewise, where the connection to the backend is
+ * there before anybody has spoken: who speaks first decides, and no silence is
+ * waited for
+ * @up: taken, as @caller is
+ */
+struct router_conn *router_dialled_take(struct router_env *env, uint16_t port,
+					struct pipe *caller, struct pipe *up,
+					const struct ipport *from,
+					void (*done)(void *user), void *user);
 /** router_conn_drain() - end it when the request under way is answered, or
  * after a moment without one, and tell the caller so: "Connection: close" (RFC
  * 9112 section 9.6), GOAWAY (RFC 9113 section 6.8). What is not HTTP stays. The

@@ -27,12 +27,21 @@ static size_t scale(size_t n, size_t by, size_t of)
 	return (size_t)((uint64_t)n * by / of);
 }
 
+static size_t budget_left(const struct budget *b)
+{
+	return b->taken < b->total ? b->total - b->taken : 0;
+}
+
+bool budget_is_short(const struct budget *b)
+{
+	return budget_left(b) / 2 < BUDGET_LEAST;
+}
+
 size_t budget_take(struct budget *b, struct session_config *cfg,
 		   unsigned int share)
 {
 	size_t want = budget_cost(cfg, share);
-	size_t left = b->taken < b->total ? b->total - b->taken : 0;
-	size_t may = MAX(left / 2, MIN(BUDGET_LEAST, want));
+	size_t may = MAX(budget_left(b) / 2, MIN(BUDGET_LEAST, want));
 
 	if (may == BUDGET_LEAST && want > may && !b->told) {
 		b->told = true;

@@ -6,11 +6,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "shadow/connector.h"
+#include "shadow/marked.h"
 #include "shadow/reply.h"
 #include "shadow/resolve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
 #include "tunnel/relay.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,6 +27,7 @@ struct dial {
 	struct resolve *resolve;
 	struct connector *connector;
 	uint16_t port;
+	char env[ENVMARK_MAX]; /* or "" */
 };
 
 static void dial_dial_free(struct dial *d)
@@ -82,7 +85,11 @@ static void dial_on_connected(void *user, int fd, const struct ipport *last)
 		return;
 	}
 	/* on failure the stream is reset already */
-	(void)!relay_start(d->sh->loop, fd, d->stream, true, NULL, NULL, NULL);
+	if (d->env[0])
+		marked_serve(d->sh, d->stream, fd, last, d->env);
+	else
+		(void)!relay_start(d->sh->loop, fd, d->stream, true, NULL, NULL,
+				   NULL);
 	dial_dial_free(d);
 }
 
@@ -147,17 +154,24 @@ static void dial_name(struct dial *d, const char *authority)
 		dial_refuse(d, errno, "resolve");
 }
 
-void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority)
+void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority,
+		const char *env)
 {
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d;
 	struct ipport to;
 
+	if (*env && !envmark_is_name(slice_of(env))) {
+		reply_refuse(s, EINVAL, "that is no environment's name");
+		return;
+	}
+	d = calloc(1, sizeof(*d));
 	if (!d) {
 		reply_refuse(s, ENOMEM, NULL);
 		return;
 	}
 	d->sh = sh;
 	d->stream = s;
+	snprintf(d->env, sizeof(d->env), "%s", env);
 	mux_stream_set_ops(s, &ops, d);
 	if (ipport_parse(&to, authority) == 0) {
 		d->port = to.port;

@@ -5,7 +5,9 @@
 struct mux_stream;
 struct shadow;
 
-/** dial_serve() - a TCP connection to @authority; @s is taken */
-void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority);
+/** dial_serve() - a TCP connection to @authority; @s is taken
+ *  @env: HTTP requests on it get this environment's mark (marked.h), or "" */
+void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority,
+		const char *env);
 
 #endif

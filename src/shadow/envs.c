@@ -82,21 +82,6 @@ static struct envs_member *envs_state(const struct envs *e,
 	return &e->member[m - envtable_at(e->table, 0)];
 }
 
-void envs_each(const struct envs *e,
-	       void (*fn)(void *user, const struct envtable_member *m),
-	       void *user)
-{
-	size_t n = e && e->table ? envtable_count(e->table) : 0;
-	int64_t now = envs_time();
-
-	for (size_t i = 0; i < n; i++) {
-		const struct envtable_member *m = envtable_at(e->table, i);
-
-		if (!m->expires || m->expires > now)
-			fn(user, m);
-	}
-}
-
 bool envs_serves(const struct envs *e, uint64_t id)
 {
 	return envs_entry(e, id);
@@ -355,6 +340,19 @@ static void envs_on_changed(void *user, struct slice text)
 	envs_await_expiry(e);
 	sources_changed(e->sources);
 	e->cfg.sweep(e->cfg.user);
+}
+
+void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
+	       void *user)
+{
+	int64_t now = envs_time();
+
+	for (size_t i = 0; e->table && i < envtable_count(e->table); i++) {
+		const char *env = envtable_at(e->table, i)->env;
+
+		if (envtable_find(e->table, env, now))
+			fn(user, env);
+	}
 }
 
 /* --- whose Pods ----------------------------------------------------------- */

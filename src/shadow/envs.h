@@ -6,7 +6,6 @@
 #include "router/backend.h"
 
 struct envs;
-struct envtable_member;
 struct origin;
 struct shadow;
 struct sources;
@@ -49,17 +48,15 @@ struct backend_ref envs_choose(const struct envs *e, uint16_t port,
 			       const struct rule_request *req,
 			       const struct backend_ref *was,
 			       struct router_said *said);
-/** envs_each() - each member of the table that has not expired; @e may be NULL
- */
-void envs_each(const struct envs *e,
-	       void (*fn)(void *user, const struct envtable_member *m),
-	       void *user);
 /** envs_source() - the environment whose Pods are behind Service @label; NULL:
  *  none. envs_has_sources(): there are some */
 const char *envs_source(const struct envs *e, struct slice label);
 bool envs_has_sources(const struct envs *e);
 /** envs_sources() - whose Pods callers are (source.h) */
 struct sources *envs_sources(const struct envs *e);
+/** envs_each() - tell @fn of each environment that has a member here */
+void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
+	       void *user);
 /** envs_serves() - member @id is one still */
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */

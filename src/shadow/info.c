@@ -11,7 +11,6 @@
 #include "shadow/serve.h"
 #include "shadow/shadow.h"
 #include "tunnel/mux.h"
-#include "wire/envtable.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +19,7 @@
 #include <net/if.h>
 #include <string.h>
 
-#define INFO_MAX (256 * 1024)
+#define INFO_MAX (512 * 1024)
 #define FILE_MAX (1024 * 1024)
 
 /* a full buffer cuts the list short; what fits is still right */
@@ -156,11 +155,11 @@ static void put_ranges(struct buf *b, const char *key, const char *env)
 		put(b, "%s=%s\n", key, list.v[i]);
 }
 
-/* Who has put a member into the table looks here whether it has arrived */
-static void info_put_member(void *user, const struct envtable_member *m)
+static void info_put_member(void *user, const char *env)
 {
-	put(user, "env_member=%s %s\n", m->env,
-	    m->local ? ENVTABLE_LOCAL : m->host);
+	struct buf *b = user;
+
+	put(b, "env_member=%s\n", env);
 }
 
 void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
@@ -178,13 +177,15 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	if (port)
 		put(&b, "service_port=%s\n", port);
 	put(&b, "accepted=%" PRIu64 "\n", serve_accepted(sv));
-	envs_each(sh->envs, info_put_member, &b);
+	put(&b, "able=env\n");
 	put_ranges(&b, "service_range", getenv(KT_ENV_SERVICE_RANGES));
 	put_ranges(&b, "pod_range", getenv(KT_ENV_POD_RANGES));
 	put_names(&b, &sh->resolv);
 	put_addresses(&b);
 	put_routes(&b, "/proc/net/route", put_route4);
 	put_routes(&b, "/proc/net/ipv6_route", put_route6);
+	if (sh->envs)
+		envs_each(sh->envs, info_put_member, &b);
 	reply_send(sh->loop, s, "text/plain", buf_data(&b), b.len);
 	buf_fini(&b);
 }

@@ -30,8 +30,9 @@ static const char usage[] =
 	"                     0: none)\n"
 	"  --idle-exit SEC    exit when no client came back for so long\n"
 	"                     (SHADOW_IDLE_EXIT, 600; 0: never)\n"
-	"  --keep SEC         keep a lost client's session so long\n"
-	"                     (SHADOW_KEEP, 120)\n"
+	"  --keep SEC         keep a lost client's session as long as it asks\n"
+	"                     for, at most so long (SHADOW_KEEP, 86400); one\n"
+	"                     that does not say: 120 s at most\n"
 	"  --serve ITEM,...   ports served in the place of a Service's Pods:\n"
 	"                     PORT[/udp][!][=ORIGIN:PORT][~PROTO]\n"
 	"                     (SHADOW_SERVE); \"!\": of another program here,\n"
@@ -321,7 +322,7 @@ int main(int argc, char **argv)
 {
 	struct shadow_options o = { .listen = 18022,
 				    .idle = 600,
-				    .keep = 120,
+				    .keep = 86400,
 				    .drain = 8,
 				    .wait = SHADOW_ENDING_S,
 				    .resolv_conf = "/etc/resolv.conf" };

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "pipe/pipe.h"
-#include "tunnel/mux.h"
+#include "tunnel/tunnel_stream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +20,11 @@
  * Closed by its user without a reset it lives on (@handler NULL) until what was
  * sent is gone and the peer has ended too. A peer that goes on sending then, or
  * says nothing for PIPE_STREAM_LINGER_NS, is reset.
+ *
+ * One that was accepted may move to the client's session for bulk; what goes to
+ * a laptop stays where it is. Closed with a reset, it is reset when what was
+ * sent before is gone: a server's last words come before its reset, as they do
+ * in a kernel's receive queue.
  */
 
 #define OUT_MAX (128 * 1024)
@@ -30,11 +35,13 @@
 struct pipe_stream {
 	struct pipe pipe;
 	struct loop *loop;
-	struct mux_stream *stream; /* NULL: closed, in peace */
+	struct tunnel_stream stream; /* not alive: closed, in peace */
 	struct buf out;
 	struct timer timer; /* writable(); later: the linger time */
 	bool blocked;	    /* the user waits for writable() */
 	bool finishing, ended, left;
+	bool accepted;
+	bool resetting; /* when @out is empty */
 };
 
 static void pipe_stream_stream_free(struct pipe_stream *s)
@@ -59,6 +66,8 @@ static ssize_t stream_read(void *user, uint8_t *buf, size_t len)
 	struct pipe_stream *s = user;
 	size_t n = MIN(len, s->out.len);
 
+	if (!n && s->resetting)
+		return -ECONNRESET;
 	if (!n)
 		return s->finishing ? 0 : -EAGAIN;
 	memcpy(buf, buf_data(&s->out), n);
@@ -86,7 +95,7 @@ static void stream_data(void *user, const uint8_t *p, size_t n)
 		s->pipe.handler->data(s->pipe.user, p, n);
 		return;
 	}
-	mux_stream_reset(s->stream, ECONNRESET);
+	tunnel_stream_reset(&s->stream, ECONNRESET);
 	pipe_stream_stream_free(s);
 }
 
@@ -104,7 +113,6 @@ static void stream_close(void *user, int error)
 	struct pipe_stream *s = user;
 	const struct pipe_handler *h = s->pipe.handler;
 
-	s->stream = NULL;
 	if (s->left) {
 		pipe_stream_stream_free(s);
 		return;
@@ -131,14 +139,14 @@ static ssize_t pipe_send_(struct pipe *p, const void *data, size_t n)
 	size_t room = OUT_MAX - s->out.len;
 	size_t part = MIN(n, room);
 
-	if (!s->stream)
+	if (!tunnel_stream_alive(&s->stream))
 		return -EPIPE;
 	if (part && buf_put(&s->out, data, part) < 0)
 		return -ENOMEM;
 	if (part < n)
 		s->blocked = true;
 	if (part)
-		mux_stream_resume(s->stream);
+		tunnel_stream_resume(&s->stream);
 	return (ssize_t)part;
 }
 
@@ -147,23 +155,21 @@ static void pipe_finish_(struct pipe *p)
 	struct pipe_stream *s = container_of(p, struct pipe_stream, pipe);
 
 	s->finishing = true;
-	if (s->stream)
-		mux_stream_resume(s->stream);
+	tunnel_stream_resume(&s->stream);
 }
 
 static void pipe_consume_(struct pipe *p, size_t n)
 {
 	struct pipe_stream *s = container_of(p, struct pipe_stream, pipe);
 
-	if (s->stream)
-		mux_stream_consume(s->stream, n);
+	tunnel_stream_consume(&s->stream, n);
 }
 
 static void on_linger(struct timer *t)
 {
 	struct pipe_stream *s = container_of(t, struct pipe_stream, timer);
 
-	mux_stream_reset(s->stream, ECONNRESET);
+	tunnel_stream_reset(&s->stream, ECONNRESET);
 	pipe_stream_stream_free(s);
 }
 
@@ -173,14 +179,16 @@ static void pipe_close_(struct pipe *p, bool reset)
 
 	s->left = true;
 	s->blocked = false; /* the timer is the linger time's from now on */
-	if (s->stream && !reset) {
-		pipe_finish_(p);
+	s->resetting = reset;
+	if (tunnel_stream_alive(&s->stream) &&
+	    (!reset || (s->accepted && s->out.len))) {
+		if (!reset)
+			pipe_finish_(p);
 		loop_timer_start(s->loop, &s->timer, PIPE_STREAM_LINGER_NS,
 				 on_linger);
 		return;
 	}
-	if (s->stream)
-		mux_stream_reset(s->stream, ECONNRESET);
+	tunnel_stream_reset(&s->stream, ECONNRESET);
 	pipe_stream_stream_free(s);
 }
 
@@ -191,8 +199,7 @@ static const struct pipe_ops pipe_ops = {
 	.close = pipe_close_,
 };
 
-struct pipe *pipe_stream_open(struct loop *loop, struct mux *m,
-			      const struct mux_request *req)
+static struct pipe_stream *pipe_stream_new(struct loop *loop)
 {
 	struct pipe_stream *s = calloc(1, sizeof(*s));
 
@@ -201,9 +208,42 @@ struct pipe *pipe_stream_open(struct loop *loop, struct mux *m,
 	s->pipe.ops = &pipe_ops;
 	s->loop = loop;
 	buf_init(&s->out, OUT_MAX);
-	s->stream = mux_open(m, req, &stream_ops, s);
-	if (s->stream)
+	return s;
+}
+
+struct pipe *pipe_stream_open(struct loop *loop, struct mux *m,
+			      const struct mux_request *req)
+{
+	struct pipe_stream *s = pipe_stream_new(loop);
+	int rc;
+
+	if (!s)
+		return NULL;
+	rc = tunnel_stream_open(&s->stream, loop, m, req, &stream_ops, s);
+	if (rc < 0) {
+		pipe_stream_stream_free(s);
+		errno = -rc;
+		return NULL;
+	}
+	tunnel_stream_fix(&s->stream);
+	return &s->pipe;
+}
+
+struct pipe *pipe_stream_accept(struct loop *loop, struct mux_stream *stream)
+{
+	struct pipe_stream *s = pipe_stream_new(loop);
+	int rc = -ENOMEM;
+
+	if (s)
+		rc = tunnel_stream_accept(&s->stream, loop, stream, &stream_ops,
+					  s);
+	if (rc == 0) {
+		s->accepted = true;
 		return &s->pipe;
-	pipe_stream_stream_free(s);
+	}
+	mux_stream_reset(stream, -rc);
+	if (s)
+		pipe_stream_stream_free(s);
+	errno = -rc;
 	return NULL;
 }

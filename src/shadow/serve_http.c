@@ -124,7 +124,8 @@ static void serve_http_whose(struct router_env *env, uint16_t port,
 		serve_http_whose_member(env, ref, ev);
 	if (user)
 		snprintf(ev->user, sizeof(ev->user), "%s", user);
-	if (env->said.mark[0])
+	/* what choose() has said, which was asked just before */
+	if (req && ref.kind != BACKEND_NONE && env->said.mark[0])
 		event_set_mark(ev, env->said.mark);
 	else if (rule && rule->match.n)
 		event_set_mark(ev, rule_match_print(&rule->match, match));

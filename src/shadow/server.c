@@ -106,7 +106,7 @@ static void server_request(void *user, struct mux_stream *s,
 	log_trace("stream %u: %s %s %s%s", mux_stream_id(s), req->method,
 		  req->protocol, req->authority, req->path);
 	if (connect && !*req->protocol)
-		dial_serve(sh, s, req->authority);
+		dial_serve(sh, s, req->authority, req->env);
 	else if (connect && strcmp(req->protocol, "connect-udp") == 0)
 		udp_serve(sh, s, req->path);
 	else if (connect && strcmp(req->protocol, "kt-echo") == 0)
@@ -124,10 +124,11 @@ static void server_request(void *user, struct mux_stream *s,
 
 /* --- clients -------------------------------------------------------------- */
 
-static void note_idle(struct server *sv)
+/* @since: when the last one was here */
+static void note_idle(struct server *sv, int64_t since)
 {
 	if (list_empty(&sv->sh.clients))
-		sv->idle_since = clock_ns();
+		sv->idle_since = since;
 }
 
 /* Who is away for longer than its grace time is not waited for; nor is one away
@@ -170,7 +171,35 @@ static void client_free(struct client *c, const char *goodbye)
 	budget_give(&sv->budget, c->bytes);
 	list_del(&c->node);
 	loop_defer_free(sv->sh.loop, c);
-	note_idle(sv);
+	note_idle(sv, c->lost ? c->lost : clock_ns());
+}
+
+/* What is kept for those who are away is not kept from those who come: who is
+ * away for longer than the usual time makes room, the longest first. */
+static bool server_give_up_one(struct server *sv)
+{
+	int64_t before = clock_ns() - sv->session.detached_ns;
+	struct client *oldest = NULL;
+	struct list *n;
+
+	list_for_each (n, &sv->sh.clients) {
+		struct client *c = container_of(n, struct client, node);
+
+		if (c->lost && c->lost <= before &&
+		    (!oldest || c->lost < oldest->lost))
+			oldest = c;
+	}
+	if (!oldest)
+		return false;
+	log_info("a client that is away for %lld s makes room",
+		 (long long)((clock_ns() - oldest->lost) / NS_SEC));
+	client_free(oldest, NULL);
+	return true;
+}
+
+static void server_on_full(void *user)
+{
+	(void)server_give_up_one(user);
 }
 
 static void server_on_up(void *user, bool resumed)
@@ -264,6 +293,8 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	c->server = sv;
 	c->bulk = hello->window > sv->session.replay_max;
 	memcpy(c->who, hello->who, sizeof(c->who));
+	while (budget_is_short(&sv->budget) && server_give_up_one(sv))
+		;
 	c->bytes = budget_take(&sv->budget, &scfg, mcfg.share);
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : server_request, &link_ops, c);
@@ -280,7 +311,10 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	return link_session(c->link);
 }
 
-static const struct acceptor_ops acceptor_ops = { .session = on_session };
+static const struct acceptor_ops acceptor_ops = {
+	.session = on_session,
+	.full = server_on_full,
+};
 
 static void on_carrier(void *user, int fd, const struct ipport *peer)
 {
@@ -402,7 +436,8 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	sv->session = session_config_default();
 	session_config_limit(&sv->session, 0);
 	budget_init(&sv->budget, cfg->buffers);
-	sv->session.detached_ns = cfg->keep_ns;
+	sv->session.keep_ns = cfg->keep_ns;
+	sv->session.detached_ns = MIN(sv->session.detached_ns, cfg->keep_ns);
 	sv->sh.loop = loop;
 	sv->started = clock_ns();
 	fdlimit_raise();
@@ -417,7 +452,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 		sv->sh.resolv.servers[0] = cfg->nameserver;
 		sv->sh.resolv.nservers = 1;
 	}
-	note_idle(sv);
+	note_idle(sv, clock_ns());
 	if (server_start(sv, err) < 0) {
 		server_free(sv);
 		return NULL;

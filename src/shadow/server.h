@@ -21,7 +21,8 @@ struct server_config {
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */
 	int64_t idle_ns;
-	int64_t keep_ns; /* keep a client's session that long without it */
+	int64_t keep_ns; /* the most that a client's session is kept without
+			    it; who does not say how long: two minutes */
 	/* in the place of another shadow: not ready before so many clients have
 	 * rules, or ten seconds are over */
 	size_t ready_clients;

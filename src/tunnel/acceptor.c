@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_SESSIONS 256
 #define MAX_PENDING 64
 #define HELLO_NS (5 * NS_SEC)
 
@@ -27,7 +26,7 @@ struct acceptor {
 	struct session_config cfg;
 	const struct acceptor_ops *ops;
 	void *user;
-	struct session *sessions[MAX_SESSIONS];
+	struct session *sessions[ACCEPTOR_SESSIONS];
 	size_t nsessions, npending;
 	struct list pending;
 };
@@ -146,7 +145,9 @@ static struct session *session_for(struct pending *p,
 				"the session is not known here (any more)");
 		return NULL;
 	}
-	if (a->nsessions < MAX_SESSIONS)
+	if (a->nsessions == ACCEPTOR_SESSIONS && a->ops->full)
+		a->ops->full(a->user);
+	if (a->nsessions < ACCEPTOR_SESSIONS)
 		s = a->ops->session(a->user, hello);
 	if (!s) {
 		acceptor_refuse(p, FRAME_CODE_LIMIT, "too many clients");

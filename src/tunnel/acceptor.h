@@ -13,6 +13,8 @@
  * Bounded: carriers without HELLO, by number and time; sessions, by number.
  */
 
+#define ACCEPTOR_SESSIONS 256 /* at once */
+
 struct acceptor;
 
 struct acceptor_ops {
@@ -23,6 +25,9 @@ struct acceptor_ops {
 	 * Return: the session, or NULL: refused.
 	 */
 	struct session *(*session)(void *user, const struct frame_hello *hello);
+	/** full() - there is no room for another one: acceptor_remove() one
+	 *  that is worth less, or it is refused; may be NULL */
+	void (*full)(void *user);
 };
 
 struct acceptor *acceptor_new(struct loop *loop,

@@ -14,6 +14,7 @@ struct tunnel {
 	void *user;
 	struct link *link;	     /* NULL: no session */
 	struct scheduler *scheduler; /* of the link; NULL: none */
+	const char *env;	     /* NULL: none */
 	bool freed;
 };
 
@@ -65,14 +66,23 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 
 void tunnel_free(struct tunnel *t)
 {
+	struct farewell f;
+
+	tunnel_leave(t, &f);
+	farewell_drop(&f);
+}
+
+void tunnel_leave(struct tunnel *t, struct farewell *f)
+{
 	struct link *l;
 
+	*f = (struct farewell){ 0 };
 	if (!t || t->freed)
 		return;
 	t->freed = true;
 	l = steal_ptr(&t->link);
 	if (l)
-		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
+		session_leave(link_session(l), FRAME_CODE_BYE, "ktctl ends", f);
 	link_free(l);
 	scheduler_free(steal_ptr(&t->scheduler));
 	loop_defer_free(t->loop, t);
@@ -133,10 +143,27 @@ void tunnel_probe(struct tunnel *t)
 		session_probe(link_session(t->link));
 }
 
+void tunnel_suspect(struct tunnel *t)
+{
+	if (t->link)
+		session_suspect(link_session(t->link));
+	scheduler_suspect(t->scheduler);
+}
+
 size_t tunnel_streams(const struct tunnel *t)
 {
 	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link))
 					    : 0;
+}
+
+void tunnel_set_env(struct tunnel *t, const char *name)
+{
+	t->env = name;
+}
+
+const char *tunnel_env(const struct tunnel *t)
+{
+	return t->env;
 }
 
 struct loop *tunnel_loop(const struct tunnel *t)

@@ -59,6 +59,12 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 /** tunnel_free() - say goodbye (CLOSE), close everything; no event follows,
  *  but every open stream's callback gets -ECANCELED */
 void tunnel_free(struct tunnel *t);
+/** tunnel_leave() - likewise, with session_leave() */
+void tunnel_leave(struct tunnel *t, struct farewell *f);
+/** tunnel_set_env() - HTTP requests on TCP streams that are dialled from now on
+ *  get the mark of the environment @name (borrowed; NULL: none), where they
+ *  have none. A shadow that is not able_env does nothing for it. */
+void tunnel_set_env(struct tunnel *t, const char *name);
 /** tunnel_attach() - use @c (taken; may be opening still) from now on */
 void tunnel_attach(struct tunnel *t, struct carrier *c);
 enum tunnel_state tunnel_state(const struct tunnel *t);
@@ -68,6 +74,8 @@ void tunnel_stats(const struct tunnel *t, struct session_stats *st);
 void tunnel_bulk_stats(const struct tunnel *t, struct session_stats *st);
 /** tunnel_probe() - see session_probe(); the answer is in tunnel_stats() */
 void tunnel_probe(struct tunnel *t);
+/** tunnel_suspect() - see session_suspect() */
+void tunnel_suspect(struct tunnel *t);
 size_t tunnel_streams(const struct tunnel *t);
 
 /* --- TCP ------------------------------------------------------------------ */
@@ -131,12 +139,13 @@ struct tunnel_info {
 	char service_host[64]; /* KUBERNETES_SERVICE_HOST, or "" */
 	unsigned int ndots;
 	int64_t accepted; /* TCP callers of its ports so far; -1: not told */
+	bool able_env;	  /* it knows tunnel_set_env() */
 	struct strv pod_ips;
 	struct strv prefixes; /* of its interfaces, "10.244.0.0/24" */
 	struct strv routes;   /* "10.244.0.0/16" */
 	/* the cluster's, as its manifest says, or empty */
 	struct strv service_ranges, pod_ranges;
-	/* "ENV HOST" of each member that a router has in its table */
+	/* of each member that a router has in its table */
 	struct strv env_members;
 	struct strv nameservers;
 	struct strv search;

@@ -434,14 +434,23 @@ void inbound_attach(struct inbound *in, struct carrier *c)
 
 void inbound_free(struct inbound *in)
 {
+	struct farewell f;
+
+	inbound_leave(in, &f);
+	farewell_drop(&f);
+}
+
+void inbound_leave(struct inbound *in, struct farewell *f)
+{
 	struct link *l;
 
+	*f = (struct farewell){ 0 };
 	if (!in || in->freed)
 		return;
 	in->freed = true;
 	l = steal_ptr(&in->link);
 	if (l)
-		session_close(link_session(l), FRAME_CODE_BYE, "ktctl ends");
+		session_leave(link_session(l), FRAME_CODE_BYE, "ktctl ends", f);
 	link_free(l);
 	scheduler_free(steal_ptr(&in->scheduler));
 	inbound_calls_fini(&in->calls);
@@ -464,6 +473,13 @@ void inbound_probe(struct inbound *in)
 {
 	if (in->link)
 		session_probe(link_session(in->link));
+}
+
+void inbound_suspect(struct inbound *in)
+{
+	if (in->link)
+		session_suspect(link_session(in->link));
+	scheduler_suspect(in->scheduler);
 }
 
 size_t inbound_callers(const struct inbound *in)

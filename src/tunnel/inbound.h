@@ -136,10 +136,14 @@ void inbound_attach(struct inbound *in, struct carrier *c);
 /** inbound_free() - say goodbye: the rules are gone at once, the callers'
  *  connections are reset. No event follows. */
 void inbound_free(struct inbound *in);
+/** inbound_leave() - likewise, with session_leave() */
+void inbound_leave(struct inbound *in, struct farewell *f);
 /** inbound_stats() - of the present session; zeroes when there is none */
 void inbound_stats(const struct inbound *in, struct session_stats *st);
 /** inbound_probe() - see session_probe(); the answer is in inbound_stats() */
 void inbound_probe(struct inbound *in);
+/** inbound_suspect() - see session_suspect() */
+void inbound_suspect(struct inbound *in);
 /** inbound_callers() - connections of callers that are open now */
 size_t inbound_callers(const struct inbound *in);
 

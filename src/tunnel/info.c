@@ -49,6 +49,8 @@ static void take_pair(struct tunnel_info *in, const char *key,
 			      value);
 	else if (strcmp(key, "accepted") == 0 && str_to_long(value, &n) == 0)
 		in->accepted = n;
+	else if (strcmp(key, "able") == 0)
+		in->able_env |= strcmp(value, "env") == 0;
 	else if (strcmp(key, "ndots") == 0 && str_to_long(value, &n) == 0)
 		in->ndots = (unsigned int)MAX(MIN(n, 15), 0);
 }

@@ -39,6 +39,7 @@
  */
 
 #define HEAD_LEN 9	       /* of an HTTP/2 frame */
+#define REQUEST_FIELDS 9       /* the most that a request of ours has */
 #define READ_MIN 8192	       /* the least room worth a read() */
 #define HELD_DEFAULT (1 << 30) /* of a mux without a session: no bound */
 #define HELD_MAX (1 << 30)
@@ -634,7 +635,8 @@ static nghttp2_nv mux_field(const char *name, const char *value)
 			     .valuelen = strlen(value) };
 }
 
-static size_t request_fields(const struct mux_request *req, nghttp2_nv nv[8])
+static size_t request_fields(const struct mux_request *req,
+			     nghttp2_nv nv[REQUEST_FIELDS])
 {
 	bool plain_connect = strcmp(req->method, "CONNECT") == 0 &&
 			     (!req->protocol || !*req->protocol);
@@ -656,6 +658,8 @@ static size_t request_fields(const struct mux_request *req, nghttp2_nv nv[8])
 		nv[n++] = mux_field("capsule-protocol", "?1");
 	if (req->forwarded && *req->forwarded)
 		nv[n++] = mux_field("forwarded", req->forwarded);
+	if (req->env && *req->env)
+		nv[n++] = mux_field("kt-env", req->env);
 	return n;
 }
 
@@ -680,7 +684,7 @@ struct mux_stream *mux_open(struct mux *m, const struct mux_request *req,
 			    const struct mux_stream_ops *ops, void *user)
 {
 	nghttp2_data_provider dp = { .read_callback = read_cb };
-	nghttp2_nv nv[8];
+	nghttp2_nv nv[REQUEST_FIELDS];
 	size_t n = request_fields(req, nv);
 	struct mux_stream *s = NULL;
 	int32_t id = NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE;

@@ -49,6 +49,8 @@ struct mux_request {
 	const char *path;
 	const char *content_type;
 	const char *forwarded; /* RFC 7239 */
+	const char *env;       /* wire/envmark.h: requests without a mark get
+				  this one */
 };
 
 /** struct mux_head - the answer */

@@ -17,11 +17,13 @@ enum field {
 	PATH,
 	CONTENT_TYPE,
 	FORWARDED,
+	ENV,
 	NFIELDS_
 };
 
 static const char *const names[] = { ":method", ":protocol",	":authority",
-				     ":path",	"content-type", "forwarded" };
+				     ":path",	"content-type", "forwarded",
+				     "kt-env" };
 static_assert(ARRAY_SIZE(names) == NFIELDS_, "one name per field");
 static_assert(ARRAY_SIZE(((struct muxhead *)0)->field) == NFIELDS_, "room");
 
@@ -87,6 +89,7 @@ void muxhead_request(const struct muxhead *h, struct mux_request *req)
 		.path = h->text + h->field[PATH],
 		.content_type = h->text + h->field[CONTENT_TYPE],
 		.forwarded = h->text + h->field[FORWARDED],
+		.env = h->text + h->field[ENV],
 	};
 }
 

@@ -279,3 +279,9 @@ void scheduler_bulk(const struct scheduler *ls, struct session_stats *st)
 	if (ls && ls->bulk)
 		session_get_stats(link_session(ls->bulk), st);
 }
+
+void scheduler_suspect(struct scheduler *ls)
+{
+	if (ls && ls->bulk)
+		session_suspect(link_session(ls->bulk));
+}

@@ -40,6 +40,8 @@ struct scheduler *scheduler_new(struct loop *loop,
 /** scheduler_free() - end the bulk session; what is on it is reset */
 void scheduler_free(struct scheduler *ls);
 
+/** scheduler_suspect() - see session_suspect(); NULL is allowed */
+void scheduler_suspect(struct scheduler *ls);
 /** scheduler_bulk() - the bulk session's figures; zeroes when there is none */
 void scheduler_bulk(const struct scheduler *ls, struct session_stats *st);
 

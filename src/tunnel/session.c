@@ -47,10 +47,16 @@
  * other end is not the one we talked to: the session dies. So does an
  * acknowledgement beyond next, which this carrier has not been given yet.
  *
+ * How long a session lives without a carrier is agreed upon in the same two
+ * frames: who opens it wishes for a time, who accepts it says what it grants,
+ * and both keep to that. An end that is too old to say so keeps it for its
+ * detached_ns, and so does the other then.
+ *
  * Liveness: silence is counted in ticks of the session's own timer, not in
  * wall-clock time, so that a stopped process does not take its own pause for
  * the peer's. After ping_ns of silence a PING goes out, after dead_ns the
- * carrier is given up, whatever the kernel believes of it.
+ * carrier is given up, whatever the kernel believes of it; SUSPECT_NS after
+ * the owner has reason to doubt it.
  *
  * The acknowledgement travels in every frame; a frame of its own is sent for
  * it after ACK_BYTES, or ack_ns after the first byte not acknowledged.
@@ -62,6 +68,7 @@
 #define SEND_MAX (128 * 1024) /* payload of one DATA frame */
 #define ACK_BYTES (512 * 1024)
 #define CTL_MAX (16 * 1024)
+#define SUSPECT_NS (2 * NS_SEC)
 #define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 #define IOV_MAX_ 16
 #define BUFFERS_MAX ((size_t)128 << 20)
@@ -86,6 +93,7 @@ struct session {
 	int64_t tick_ns;
 	int64_t silence; /* since the last byte of this carrier */
 	int64_t down;	 /* since it was UP */
+	int64_t keep;	 /* how long that may be */
 	bool pinged;
 	int64_t answer, answer_rtt; /* of the last PONG of this carrier */
 
@@ -113,6 +121,7 @@ static const char *const state_names[] = { "detached", "hello", "up", "dead" };
 static_assert(ARRAY_SIZE(state_names) == SESSION_NSTATES_, "one name each");
 
 static int send_some(struct session *s);
+static int session_gather(struct session *s, struct buf *rest);
 static void tick_fn(struct timer *t);
 
 const char *session_state_name(enum session_state state)
@@ -123,8 +132,8 @@ const char *session_state_name(enum session_state state)
 struct session_config session_config_default(void)
 {
 	return (struct session_config){
-		.ping_ns = 2 * NS_SEC,
-		.dead_ns = 6 * NS_SEC,
+		.ping_ns = 1500 * NS_MS,
+		.dead_ns = 3500 * NS_MS,
 		.hello_ns = 10 * NS_SEC,
 		.detached_ns = 120 * NS_SEC,
 		.ack_ns = 4 * NS_MS,
@@ -254,13 +263,16 @@ struct session *session_new(struct loop *loop, const struct session_config *cfg,
 	s->user = user;
 	s->role = role;
 	s->opener = !id;
+	s->keep = cfg->detached_ns;
 	if (id)
 		memcpy(s->id, id, FRAME_ID_LEN);
 	else if (getrandom(s->id, FRAME_ID_LEN, 0) != FRAME_ID_LEN)
 		abort();
 	s->tick_ns = MIN(cfg->ping_ns, cfg->hello_ns);
 	s->tick_ns = MIN(s->tick_ns, cfg->detached_ns);
-	s->tick_ns = MAX(MIN(s->tick_ns / 2, NS_SEC), NS_MS);
+	if (cfg->keep_ns)
+		s->tick_ns = MIN(s->tick_ns, cfg->keep_ns);
+	s->tick_ns = MAX(MIN(s->tick_ns / 3, NS_SEC), NS_MS);
 	replay_init(&s->replay);
 	inflight_init(&s->inflight, cfg->inflight_max);
 	buf_init(&s->ctl, CTL_MAX);
@@ -290,14 +302,10 @@ static struct frame_hdr header(const struct session *s, enum frame_type type)
 
 void session_close(struct session *s, uint16_t code, const char *text)
 {
-	bool up = s->state == SESSION_UP;
+	struct farewell f;
 
-	s->state = SESSION_DEAD;
-	loop_timer_stop(&s->tick);
-	if (up &&
-	    frame_put_text(&s->ctl, header(s, FRAME_CLOSE), code, text) == 0)
-		(void)send_some(s);
-	detach(s);
+	session_leave(s, code, text, &f);
+	farewell_drop(&f);
 }
 
 /* --- sending -------------------------------------------------------------- */
@@ -454,6 +462,41 @@ static int send_some(struct session *s)
 		sent_ctl(s, left);
 	s->blocked = (size_t)rc < want;
 	return !s->blocked;
+}
+
+/* What send_some() would send next, as far as it was begun; 0 or -errno */
+static int session_gather(struct session *s, struct buf *rest)
+{
+	size_t want = s->ctl.len;
+	struct iovec iov[IOV_MAX_];
+	int n = 0, rc = 0;
+
+	buf_init(rest, SEND_MAX + s->ctl.max + FRAME_HEADER_LEN);
+	if (s->cur.active && s->cur.begun) {
+		want += s->cur.header_left + s->cur.left;
+		n = add_cur(s, iov, IOV_MAX_ - 1);
+	}
+	n += add_ctl(s, iov + n);
+	for (int i = 0; rc == 0 && i < n; i++)
+		rc = buf_put(rest, iov[i].iov_base, iov[i].iov_len);
+	return rc == 0 && rest->len < want ? -EMSGSIZE : rc;
+}
+
+void session_leave(struct session *s, uint16_t code, const char *text,
+		   struct farewell *f)
+{
+	bool up = s->state == SESSION_UP;
+	struct buf rest = { 0 };
+
+	*f = (struct farewell){ 0 };
+	s->state = SESSION_DEAD;
+	loop_timer_stop(&s->tick);
+	if (up &&
+	    frame_put_text(&s->ctl, header(s, FRAME_CLOSE), code, text) == 0 &&
+	    send_some(s) >= 0 && session_gather(s, &rest) == 0)
+		farewell_start(f, steal_ptr(&s->carrier), &rest);
+	buf_fini(&rest);
+	detach(s);
 }
 
 static void pump_more(struct timer *t);
@@ -635,6 +678,27 @@ static void go_up(struct session *s)
 	s->ops->up(s->user, resumed);
 }
 
+/* Who opens wishes for @said, or says nothing: what it gets */
+static int64_t session_grant(const struct session *s, uint32_t said)
+{
+	if (!said || !s->cfg.keep_ns)
+		return s->cfg.detached_ns;
+	return MIN(said * NS_MS, s->cfg.keep_ns);
+}
+
+/* The other end of ours grants @said, or is too old for it */
+static int64_t session_granted(const struct session *s, uint32_t said)
+{
+	if (!s->cfg.keep_ns)
+		return s->cfg.detached_ns;
+	return MIN(said ? said * NS_MS : s->cfg.detached_ns, s->cfg.keep_ns);
+}
+
+static uint32_t session_ms(int64_t ns)
+{
+	return (uint32_t)MIN(ns / NS_MS, (int64_t)UINT32_MAX);
+}
+
 /* the other end picked one version out of the range of our HELLO */
 static bool picked_ours(const struct frame_hello *h)
 {
@@ -671,6 +735,7 @@ static int take_hello_ack(struct session *s, const struct frame_event *ev)
 	rc = resume_from(s, ev->hdr.ack);
 	if (rc < 0)
 		return rc;
+	s->keep = session_granted(s, h.keep_ms);
 	go_up(s);
 	return 0;
 }
@@ -771,6 +836,7 @@ void session_attach(struct session *s, struct carrier *c)
 		.role = (uint8_t)s->role,
 		.flags = s->established ? FRAME_FLAG_RESUME : 0,
 		.window = (uint32_t)s->cfg.replay_max,
+		.keep_ms = session_ms(s->cfg.keep_ns),
 	};
 
 	if (s->state == SESSION_DEAD) {
@@ -811,6 +877,9 @@ int session_adopt(struct session *s, struct carrier *c,
 	take_carrier(s, c);
 	if (resume_from(s, ack) < 0)
 		return kt_fail(err, EPROTO, "nothing to resume from there");
+	s->keep = session_grant(s, hello->keep_ms);
+	if (hello->keep_ms)
+		answer.keep_ms = session_ms(s->keep);
 	memcpy(answer.id, s->id, FRAME_ID_LEN);
 	if (frame_put_hello(&s->ctl, header(s, FRAME_HELLO_ACK), &answer) < 0) {
 		session_broken(s, -ENOMEM, "out of memory");
@@ -848,14 +917,23 @@ void session_probe(struct session *s)
 		session_kick(s);
 }
 
+void session_suspect(struct session *s)
+{
+	if (s->state != SESSION_UP)
+		return;
+	s->silence = MAX(s->silence, s->cfg.dead_ns - SUSPECT_NS);
+	s->pinged = true;
+	session_probe(s);
+}
+
 static void tick_down(struct session *s)
 {
 	struct kt_error err = { 0 };
 
 	s->down += s->tick_ns;
-	if (s->established && s->down >= s->cfg.detached_ns) {
+	if (s->established && s->down >= s->keep) {
 		kt_fail(&err, ETIMEDOUT, "no connection for %lld s",
-			(long long)(s->cfg.detached_ns / NS_SEC));
+			(long long)(s->keep / NS_SEC));
 		die(s, &err);
 	} else if (s->state == SESSION_HELLO && s->silence >= s->cfg.hello_ns) {
 		kt_fail(&err, ETIMEDOUT, "no answer of the shadow for %lld s",

@@ -5,6 +5,7 @@
 #include "base/carrier.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "tunnel/farewell.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>
@@ -40,7 +41,10 @@ struct session_config {
 	int64_t ping_ns;     /* silence before a PING */
 	int64_t dead_ns;     /* silence before the carrier is given up */
 	int64_t hello_ns;    /* time for HELLO and its answer */
-	int64_t detached_ns; /* time without carrier before the session dies */
+	int64_t detached_ns; /* time without carrier before the session dies,
+				where the ends agree on no other */
+	int64_t keep_ns;     /* that time: who opens wishes for it, who accepts
+				grants no more; 0: neither, see detached_ns */
 	int64_t ack_ns;	     /* the most an acknowledgement waits */
 	size_t replay_max;   /* bytes kept for replay */
 	size_t inflight_max; /* bytes in flight, <= replay_max */
@@ -104,6 +108,11 @@ void session_free(struct session *s);
 /** session_close() - tell the peer that it is over (CLOSE), as well as can be,
  *  and be DEAD; no callback follows */
 void session_close(struct session *s, uint16_t code, const char *text);
+/** session_leave() - likewise, but what was said is sent to its end, and heard:
+ *  the carrier is given to *@f (farewell_wait() or farewell_drop() is due), or
+ *  none when the session is not up */
+void session_leave(struct session *s, uint16_t code, const char *text,
+		   struct farewell *f);
 
 /** session_attach() - run over @c (taken) from now on; the present carrier, if
  *  any, is closed. @c may still be opening. */
@@ -118,6 +127,10 @@ KT_CHECK int session_adopt(struct session *s, struct carrier *c,
 /** session_probe() - have the other end answer a PING now, if it is UP; see
  *  session_stats.answer_ns */
 void session_probe(struct session *s);
+
+/** session_suspect() - the network has changed, or this machine has slept: the
+ *  carrier is given up when no byte comes soon */
+void session_suspect(struct session *s);
 
 /** session_kick() - there is something to produce; sent after this batch */
 void session_kick(struct session *s);

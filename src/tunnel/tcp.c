@@ -111,7 +111,8 @@ static struct tunnel_tcp *tcp_dial(struct tunnel *t, const char *authority,
 				   void *user)
 {
 	const struct mux_request req = { .method = "CONNECT",
-					 .authority = authority };
+					 .authority = authority,
+					 .env = tunnel_env(t) };
 	struct mux *m = tunnel_mux(t);
 
 	return m ? tunnel_tcp_open(tunnel_loop(t), m, &req, done, user) : NULL;

@@ -475,6 +475,11 @@ int tunnel_stream_open(struct tunnel_stream *l, struct loop *loop,
 
 /* --- moving --------------------------------------------------------------- */
 
+void tunnel_stream_fix(struct tunnel_stream *l)
+{
+	l->fixed = true;
+}
+
 struct tunnel_stream *tunnel_stream_find(struct mux *m, uint32_t id)
 {
 	return mux_find_user(m, id, &first_ops);

@@ -89,6 +89,9 @@ void tunnel_stream_resume(struct tunnel_stream *l);
 void tunnel_stream_consume(struct tunnel_stream *l, size_t n);
 void tunnel_stream_reset(struct tunnel_stream *l, int error);
 
+/** tunnel_stream_fix() - it does not move any more */
+void tunnel_stream_fix(struct tunnel_stream *l);
+
 /* --- moving, for the mover and the shadow --------------------------------- */
 
 /** tunnel_stream_find() - the one that began as stream @id of @m, or NULL */

@@ -36,7 +36,7 @@ int ask_version(struct uplink *u, struct loop *loop, int64_t limit,
 		if (rc < 0)
 			kt_fail(err, -rc, "ask its version: %s", strerror(-rc));
 	}
-	uplink_free(u); /* ends a question that is still open */
+	uplink_close(u); /* ends a question that is still open */
 	snprintf(dst, ASK_VERSION_SIZE, "%s", a.version);
 	return rc;
 }

@@ -181,6 +181,18 @@ static void shadow_sign(const struct shadow_pod *s, json_t *annotations)
 			    json_string(since));
 }
 
+/* One whose laptop sleeps is not swept away */
+static void shadow_say_kept(const struct shadow_pod *s, json_t *annotations)
+{
+	char seconds[24];
+
+	if (!s->cfg.keep_ns)
+		return;
+	snprintf(seconds, sizeof(seconds), "%" PRId64, s->cfg.keep_ns / NS_SEC);
+	json_object_set_new(annotations, KT_ANNOTATION_KEEP,
+			    json_string(seconds));
+}
+
 const char *shadow_command(const struct shadow_pod *s)
 {
 	return s ? s->cfg.command : NULL;
@@ -222,9 +234,15 @@ static json_t *make_object(const struct shadow_pod *s, const char *name)
 	bootstrap_fill(&s->bootstrap, &spec);
 	if (!s->cfg.share)
 		shadow_sign(s, annotations);
+	shadow_say_kept(s, annotations);
 	if (f->labels)
 		json_object_update(labels, (json_t *)(uintptr_t)f->labels);
 	return is_deployment(s) ? shadow_deployment(&spec) : shadow_pod(&spec);
+}
+
+json_t *shadow_object(const struct shadow_pod *s)
+{
+	return make_object(s, s->cfg.face->name);
 }
 
 static void report(struct shadow_pod *s, const char *text)

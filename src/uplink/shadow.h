@@ -51,6 +51,7 @@ struct shadow_config {
 	const struct home *home; /* what it remembers; NULL: nothing */
 	const char *given;   /* --shadow: somebody else's, only used; or NULL */
 	const char *command; /* whose it is, for birdseye; or NULL */
+	int64_t keep_ns;     /* its user may be away for so long; 0: not said */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
 	/** progress() - what is waited for; may be NULL */
@@ -73,6 +74,9 @@ bool shadow_is_given(const struct shadow_pod *s);
 /** shadow_port() - where the tunnel is, on 127.0.0.1 of the Pod */
 uint16_t shadow_port(const struct shadow_pod *s);
 
+/** shadow_object() - what shadow_ensure() would make, with --image and a fixed
+ *  name; the cluster is not asked (returned, caller decrefs) */
+json_t *shadow_object(const struct shadow_pod *s);
 /** shadow_try() - make it in a dry run: what admission and quota say; nothing
  * is changed. *@image: what it would run (returned, caller frees) */
 KT_CHECK int shadow_try(struct shadow_pod *s, char **image,

@@ -6,16 +6,18 @@
 #include "base/repeat.h"
 #include "carrier/portforward.h"
 #include "kube/denied.h"
+#include "local/netwatch.h"
+#include "uplink/retry.h"
 #include "wire/clientline.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
-#define RETRY_MIN (100 * NS_MS)
-#define RETRY_MAX (3 * NS_SEC)
 #define HEAL_PAUSE (3 * NS_SEC)
+#define FRESH_TRY (500 * NS_MS) /* not hindered by what was before */
 #define FAILURES_BEFORE_HEAL 3
 #define REST (2 * NS_SEC) /* without a byte: the busy time is over */
 
@@ -25,6 +27,8 @@ struct uplink {
 	struct inbound *inbound;
 	char who[CLIENTLINE_WHO_MAX]; /* said to the shadow */
 	struct timer retry, rest;
+	struct netwatch *net;
+	int64_t tried;	/* when the last carrier was begun */
 	uint64_t moved; /* bytes, when @rest looked last */
 	bool busy;
 	struct carriers carriers;
@@ -34,6 +38,7 @@ struct uplink {
 	bool refused;	/* by the API server, in every form */
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
+	bool healing;		  /* another shadow is being made */
 	bool ending;		  /* the shadow says so */
 	bool retired;		  /* another does its work */
 	bool over;		  /* and there is none left */
@@ -67,10 +72,31 @@ static void uplink_on_retry(struct timer *t)
 
 static void retry_later(struct uplink *u)
 {
-	int64_t pause = RETRY_MIN << MIN(u->failures, 8U);
+	uint32_t chance = 0;
 
-	loop_timer_start(u->cfg.loop, &u->retry, MIN(pause, RETRY_MAX),
-			 uplink_on_retry);
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance = (uint32_t)clock_ns();
+	loop_timer_start(u->cfg.loop, &u->retry,
+			 retry_pause(u->failures, chance), uplink_on_retry);
+}
+
+/* The network has changed, or this machine has slept: what is up is doubted,
+ * and what is not waits no longer. A try of before may hang in what is gone. */
+static void uplink_on_network(void *user)
+{
+	struct uplink *u = user;
+
+	if (u->up && u->tunnel) {
+		tunnel_suspect(u->tunnel);
+	} else if (u->up) {
+		inbound_suspect(u->inbound);
+	} else if (u->was_up && !u->fatal && !u->healing &&
+		   (loop_timer_active(&u->retry) ||
+		    clock_ns() - u->tried >= FRESH_TRY)) {
+		log_debug("the network has changed: trying at once");
+		u->failures = 1;
+		loop_timer_start(u->cfg.loop, &u->retry, 0, uplink_on_retry);
+	}
 }
 
 /* The API server answered, and the answer is about the Pod. */
@@ -157,12 +183,15 @@ static int open_forward(struct uplink *u, struct carrier **c,
 			struct kt_error *err)
 {
 	static const struct carrier_handler none = { 0 };
+	int64_t patience =
+		carriers_patience(&u->carriers, u->cfg.open_timeout_ns);
 
-	return portforward_open(
-		c, carriers_form(&u->carriers), u->cfg.kube, u->cfg.ns,
-		shadow_pod_name(u->cfg.shadow), shadow_port(u->cfg.shadow),
-		carriers_patience(&u->carriers, u->cfg.open_timeout_ns), &none,
-		NULL, err);
+	if (u->was_up && !u->up)
+		patience = retry_patience(u->failures, patience);
+	return portforward_open(c, carriers_form(&u->carriers), u->cfg.kube,
+				u->cfg.ns, shadow_pod_name(u->cfg.shadow),
+				shadow_port(u->cfg.shadow), patience, &none,
+				NULL, err);
 }
 
 /* Nothing depends on it: no healing, no other form. */
@@ -186,6 +215,7 @@ static void open_carrier(struct uplink *u)
 	struct carrier *c = NULL;
 	int rc = open_forward(u, &c, &err);
 
+	u->tried = clock_ns();
 	if (rc < 0)
 		failed(u, &err);
 	else if (u->inbound)
@@ -350,6 +380,7 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		session.who = clientline_who(u->who, command, shadow_user(),
 					     shadow_machine(machine));
 	session_config_limit(&session, cfg->buffers);
+	session.keep_ns = cfg->keep_ns;
 	session.total = cfg->history ? &cfg->history->bytes : NULL;
 	u->cfg = *cfg;
 	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),
@@ -362,21 +393,41 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 	if (!u->tunnel && !u->inbound)
 		abort();
 	loop_timer_start(cfg->loop, &u->rest, REST, on_rest);
+	u->net = netwatch_new(cfg->loop, uplink_on_network, u);
 	return u;
 }
 
-void uplink_free(struct uplink *u)
+void uplink_leave(struct uplink *u, struct farewell *f)
 {
+	*f = (struct farewell){ 0 };
 	if (!u)
 		return;
 	loop_timer_stop(&u->retry);
 	loop_timer_stop(&u->rest);
+	netwatch_free(u->net);
 	if (u->tunnel)
-		tunnel_free(u->tunnel);
+		tunnel_leave(u->tunnel, f);
 	if (u->inbound)
-		inbound_free(u->inbound);
+		inbound_leave(u->inbound, f);
 	carriers_fini(&u->carriers);
 	loop_defer_free(u->cfg.loop, u);
+}
+
+void uplink_free(struct uplink *u)
+{
+	struct farewell f;
+
+	uplink_leave(u, &f);
+	farewell_drop(&f);
+}
+
+void uplink_close(struct uplink *u)
+{
+	struct loop *loop = u ? u->cfg.loop : NULL;
+	struct farewell f;
+
+	uplink_leave(u, &f);
+	farewell_wait(&f, loop, FAREWELL_NS);
 }
 
 static int fatal(const struct uplink *u, struct kt_error *err)
@@ -547,7 +598,9 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 			    shadow_is_given(u->cfg.shadow) ? "looking for"
 							   : "making");
 		loop_timer_stop(&u->retry);
+		u->healing = true;
 		rc = shadow_ensure(u->cfg.shadow, &e);
+		u->healing = false;
 		u->failures = 0;
 		if (rc == 0)
 			open_carrier(u);

@@ -15,8 +15,9 @@
  * (tunnel/inbound.h), which is up when its rules are in force. Opens a
  * port-forward into the shadow's Pod, hands it to the tunnel, and opens the
  * next one when it dies, in the form that works (carrier/carriers.h). A lost
- * carrier is tried again with a growing pause (0.1 to 3 s); when the API server
- * says that the Pod is not there any more, or tries keep failing, uplink_wait()
+ * carrier is tried again with a growing pause (uplink/retry.h), and at once
+ * when the network has changed (local/netwatch.h); when the API server says
+ * that the Pod is not there any more, or tries keep failing, uplink_wait()
  * returns so that the command can look after the Pod with uplink_heal().
  *
  *   CONNECTING -> UP -> LOST (tries go on) -> UP
@@ -44,6 +45,7 @@ struct uplink_config {
 	struct shadow_pod *shadow;
 	int64_t open_timeout_ns; /* --portForwardTimeout */
 	size_t buffers;		 /* --bufferLimit, bytes; 0: the default */
+	int64_t keep_ns;	 /* --keep; 0: what an older shadow does */
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
@@ -71,6 +73,11 @@ struct uplink_config {
 struct uplink *uplink_new(const struct uplink_config *cfg);
 /** uplink_free() - end the tunnel; its streams are closed */
 void uplink_free(struct uplink *u);
+/** uplink_leave() - likewise, and farewell_wait() is due, before the kube is
+ *  freed: else the shadow may not hear it, and count on us for minutes */
+void uplink_leave(struct uplink *u, struct farewell *f);
+/** uplink_close() - both at once. Not from inside a handler. */
+void uplink_close(struct uplink *u);
 
 /** uplink_connect() - open the tunnel and wait until it is up */
 KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);

@@ -48,7 +48,8 @@ enum event_by {
 	EVENT_LOCAL,  /* the local program of the one who is told */
 	EVENT_OTHER,  /* that of another user of the router */
 	EVENT_ORIGIN, /* the Service's own Pods */
-	EVENT_ROUTER, /* nobody could: an error of the router's own */
+	EVENT_ROUTER, /* the router itself: nobody could be reached, or what
+			 came is no request that may go on */
 	EVENT_NOBODY, /* the connection ended without an answer */
 	EVENT_NBYS_
 };

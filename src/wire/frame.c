@@ -50,12 +50,12 @@ int frame_put_hello(struct buf *out, struct frame_hdr h,
 		    const struct frame_hello *hello)
 {
 	size_t n = strnlen(hello->who, FRAME_WHO_MAX);
-	uint8_t *p = frame_put_frame(out, &h, HELLO_LEN + 1 + n);
+	uint8_t *p = frame_put_frame(out, &h, HELLO_LEN + 1 + n + 4);
 	struct wr w;
 
 	if (!p)
 		return -ENOBUFS;
-	w = wr_make(p, HELLO_LEN + 1 + n);
+	w = wr_make(p, HELLO_LEN + 1 + n + 4);
 	wr_u32(&w, FRAME_MAGIC);
 	wr_u16(&w, hello->version_min);
 	wr_u16(&w, hello->version_max);
@@ -66,6 +66,7 @@ int frame_put_hello(struct buf *out, struct frame_hdr h,
 	wr_u32(&w, hello->window);
 	wr_u8(&w, (uint8_t)n);
 	wr_bytes(&w, hello->who, n);
+	wr_u32(&w, hello->keep_ms);
 	return 0;
 }
 
@@ -135,6 +136,8 @@ int frame_get_hello(const uint8_t *p, size_t n, struct frame_hello *hello)
 		return -EPROTO;
 	memcpy(hello->id, id, FRAME_ID_LEN);
 	frame_get_who(&r, hello->who);
+	if (!rd_u32(&r, &hello->keep_ms))
+		hello->keep_ms = 0;
 	return 0;
 }
 

@@ -34,7 +34,10 @@
  *     u32 magic | u16 version min | u16 version max | session id (16) |
  *     u8 role | u8 flags | u16 zero | u32 replay window |
  *     u8 length | who it is, as a client says of itself (wire/clientline.h) |
- *     (ignored)
+ *     u32 how long the session is kept without a carrier, ms | (ignored)
+ *
+ * In HELLO that is a wish, in HELLO_ACK what is granted; 0, as of an older end,
+ * says nothing.
  *
  * Bytes after the known fields are ignored, so that fields may be added. This
  * layout and the frame header are the same in every protocol version: the
@@ -99,6 +102,8 @@ struct frame_hello {
 	uint8_t flags;	 /* FRAME_FLAG_* */
 	uint32_t window; /* bytes the sender is ready to keep for replay */
 	char who[FRAME_WHO_MAX + 1]; /* printable, or "" */
+	uint32_t keep_ms; /* the session outlives its carrier so long; 0: not
+			     said */
 };
 
 /** frame_put_header() - write the 24 bytes; @h->len is the payload to follow */

@@ -242,14 +242,16 @@ def environments(paths):
     """routers with a hundred environments beside some with a single one"""
     with open(paths[0], encoding="utf-8") as f:
         figures = json.load(f)
-    print_row("h1 1k 64", "requests/s", "median ms", "p99 ms")
-    print("|---" * 4 + "|")
+    print_row("h1 1k 64", "requests/s", "median ms", "p99 ms",
+              "CPU µs/request", "peak MiB")
+    print("|---" * 6 + "|")
     for name, title in (("one", "one rule"),
                         ("many", "rules of 100 environments"),
                         ("one member", "one member in the table"),
                         ("members", "100 environments x 20 Services in it")):
         print_row(title, *(text(figures[f"{name} {key}"])
-                           for key in ("per_s", "median_ms", "p99_ms")))
+                           for key in ("per_s", "median_ms", "p99_ms", "cpu_us",
+                                       "memory")))
     print()
     b = Bars()
     for one, many in (("one", "many"), ("one member", "members")):

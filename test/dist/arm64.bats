@@ -89,6 +89,18 @@ answers() { # PORT
   laptop dist curl -sS --max-time 5 "http://127.0.0.1:$1/" 2>&1 | grep '^web'
 }
 
+@test "arm64: where the cluster has no such node, the error says which flag helps" {
+  [ -n "${KUBECONFIG:-}" ] || skip "no test cluster: make cluster-env"
+  local other
+  other=$(kc get nodes -o 'jsonpath={.items[0].status.nodeInfo.architecture}')
+  [ "$other" != arm64 ] || skip "the cluster's node is one of arm64"
+  run laptop dist qemu-aarch64 -L "$LIBRARIES" "$STATIC" forward -n "$NS" web 18080:80
+  ended_with 1 "no node takes it" \
+    "hint: check --nodeSelector (it asks for kubernetes.io/arch=arm64)" \
+    "too: --nodeSelector kubernetes.io/arch=$other"
+  eventually 20 no_objects
+}
+
 @test "arm64: forward reaches a Service of the cluster" {
   [ -n "${KUBECONFIG:-}" ] || skip "no test cluster: make cluster-env"
   local program pid port=18080 node

@@ -56,6 +56,11 @@ listing() { # SUITE
       { tail -n 20 "$BATS_FILE_TMPDIR/$suite.apt"; return 1; }
     run in_root "$suite" ktctl version
     ended_with 0 "ktctl version" "libcurl"
+    # nft(8) is called, its library (GPL-2.0-only) not linked
+    # shellcheck disable=SC2016 # of dpkg-query
+    run in_root "$suite" sh -c 'dpkg-query -Wf "\${Depends}\n" ktctl; ldd /usr/bin/ktctl; nft --version'
+    ended_with 0 ", nftables" "nftables v"
+    [[ $output != *libnftables* ]]
     run in_root "$suite" kubectl-kt --version
     ended_with 0 "ktctl version"
     run in_root "$suite" sh -c "dpkg-query -Wf '\${Package}\n' | grep -e '-dev'"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 50
+# seconds: 75
 # The network between the laptop and the cluster goes away and comes back:
 # connections wait and go on, nothing has to be done. Laptops: alice, bob.
 # shellcheck disable=SC2016,SC2154 # a shell inside; output comes from bats
@@ -37,7 +37,9 @@ teardown() {
 
 mend() {
   no_cut alice
+  no_cut bob
   "$CLUSTER/laptop" --office ip link set "lp-alice$LANE" up 2>/dev/null || true
+  kill -CONT "$CONNECT_PID" 2>/dev/null || true
 }
 
 reachable() {
@@ -51,7 +53,7 @@ survives() {
   local seconds=$1 start
   shift
   "$CLUSTER/laptop" "alice$LANE" "$PYTHON" "$TOOLS/idle.py" "$POD" "$SIZE" \
-    >"$BATS_TEST_TMPDIR/idle" 2>&1 3>&- &
+    $((seconds + 60)) >"$BATS_TEST_TMPDIR/idle" 2>&1 3>&- &
   client=$!
   eventually 10 grep -q running "$BATS_TEST_TMPDIR/idle"
   "$@"
@@ -66,12 +68,82 @@ survives() {
   }
 }
 
+# brief_token N: a token of the account brief into its file
+brief_token() {
+  kc -n "$NS" create secret generic "brief$1" >/dev/null
+  kc -n "$NS" create token brief --bound-object-kind Secret --bound-object-name "brief$1" \
+    >"$RUN/brief.token"
+}
+
 @test "every packet lost for 18 s: streams survive, bytes are right" {
   survives 18 cut_off alice
 }
 
 @test "the cable pulled for 8 s: streams survive, bytes are right" {
   survives 8 "$CLUSTER/laptop" --office ip link set "lp-alice$LANE" down
+}
+
+# --keep: a break that is longer ends what is open, and nothing else
+@test "away for longer than --keep: open connections are reset, new ones work" {
+  local pid=$CONNECT_PID log=$CONNECT_LOG
+  connect_start bob --keep 4s
+  laptop bob "$PYTHON" "$TOOLS/reset.py" "$POD" >"$BATS_TEST_TMPDIR/reset" 2>&1 3>&- &
+  local client=$!
+  eventually 10 grep -q running "$BATS_TEST_TMPDIR/reset"
+  cut_off bob
+  run eventually 30 grep -q 'open connections were reset: no connection for 4 s' \
+    "$CONNECT_LOG"
+  no_cut bob
+  local rc=0
+  wait "$client" || rc=$?
+  again=$(eventually 20 laptop bob curl -sS --max-time 2 -o /dev/null \
+    "http://$POD:8080/" 2>&1 && echo works)
+  connect_kill
+  CONNECT_PID=$pid CONNECT_LOG=$log
+  [ "$status" = 0 ]
+  [ "$rc" = 0 ] || { cat "$BATS_TEST_TMPDIR/reset" >&2; return 1; }
+  [[ $again == *works ]]
+}
+
+# bats test_tags=long
+@test "every packet lost for ten minutes: streams survive, bytes are right" {
+  survives 595 cut_off alice
+}
+
+# bats test_tags=long
+@test "ktctl stopped for 150 s: streams survive, bytes are right" {
+  survives 150 kill -STOP "$CONNECT_PID"
+}
+
+# The token is one of a Secret: it is void when that is deleted
+# bats test_tags=long
+@test "the token expires during a break, and another comes later: streams survive" {
+  local pid=$CONNECT_PID log=$CONNECT_LOG conf=$RUN/brief.conf
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/connect.yaml" >/dev/null
+  kc -n "$NS" create serviceaccount brief
+  kc -n "$NS" create rolebinding brief --role ktctl-connect --serviceaccount "$NS:brief"
+  brief_token 1
+  kubectl config view --raw --minify -o json |
+    jq --arg file "$RUN/brief.token" '.users[0].user = {tokenFile: $file}' >"$conf"
+  KUBECONFIG=$conf connect_start bob
+  laptop bob "$PYTHON" "$TOOLS/idle.py" "$POD" "$SIZE" 120 \
+    >"$BATS_TEST_TMPDIR/idle" 2>&1 3>&- &
+  local client=$!
+  eventually 10 grep -q running "$BATS_TEST_TMPDIR/idle"
+  cut_off bob
+  kc -n "$NS" delete secret brief1
+  sleep 20 # what the API server keeps of it is kept for 10 s
+  no_cut bob
+  sleep 10
+  run laptop bob curl -sS --max-time 2 -o /dev/null "http://$POD:8080/"
+  brief_token 2
+  local rc=0
+  wait "$client" || rc=$?
+  connect_kill
+  CONNECT_PID=$pid CONNECT_LOG=$log
+  kc -n "$NS" delete secret/brief2 serviceaccount/brief rolebinding/brief role/ktctl-connect
+  [ "$status" != 0 ] # it was refused
+  [ "$rc" = 0 ] || { cat "$BATS_TEST_TMPDIR/idle" >&2; return 1; }
 }
 
 # The API server's name gets another address, which is in a captured range: our own

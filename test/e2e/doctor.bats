@@ -55,6 +55,7 @@ doctor_with() {
   [ "$status" = 0 ]
   [ "$(jq -r '.ok, (.checks | length > 10), .checks[0].state' <<<"$output")" = \
     $'true\ntrue\nok' ]
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$BATS_TEST_DIRNAME/../../docs/schema/doctor.json" <<<"$output"
   doctor_with '.clusters[0].cluster.server = "https://127.0.0.1:1"' -o json
   [ "$status" = 1 ]
   [ "$(jq -r '.ok, .checks[-1].check, .checks[-1].state' <<<"$output")" = \

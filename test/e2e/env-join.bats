@@ -126,12 +126,13 @@ member_ips() { # ENV
   eventually 20 nothing_left
 }
 
-# The Service is its owner's, and all that is ours are the environments
+# The Service is its owner's, and all that is ours are the environments and
+# their table
 only_envs() {
   local left
   left=$(kc -n "$NS" get pods,deployments,configmaps,services -l control-by=kt \
     -o json | jq -r '.items[] | select(.metadata.deletionTimestamp | not) |
-      select(.metadata.labels["kt-role"] != "env-source") |
+      select(.metadata.labels["kt-role"] | IN("env-source", "env-table") | not) |
       "\(.kind)/\(.metadata.name)"')
   [ -z "$left" ] || { echo "left: $left" >&2; return 1; }
   [ "$(spec_of web)" = "$(cat "$RUN/web.json")" ]
@@ -193,8 +194,13 @@ starts_copy() { # TAG
   asks_in dev.a beside
   [ "$(kc -n "$NS" get services -l kt-env=dev.a,kt-role=shadow-mesh -o \
     'jsonpath={.items[*].metadata.annotations.kt-forced-by}')" = root ]
+  # on a laptop now
+  serve alice local 100
+  start a alice env join a web --local 8180
+  eventually 10 asks_in dev.a local
   ktctl_run alice env leave a web -n "$NS"
-  ended_with 0
+  ended_with 1 "is a program on machine"
+  leave a
   eventually 20 only_envs
   kc -n "$NS" delete pod/beside service/beside --now >/dev/null
   "$KTCTL" env delete dev.a -n "$NS"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 12
+# seconds: 25
 # connect under the real sudo, as KT's users call it: the user's exec plugin is the
 # user's, and so is every file below the user's home. Laptop: dave.
 # shellcheck disable=SC2016,SC2154 # a shell inside; others come from bats
@@ -59,21 +59,58 @@ END
   chown -R 1500:1500 "$1"
 }
 
-@test "sudo: the plugin and what it keeps are the user's, and so are our files" {
-  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "a user of a laptop"
-  local home
+# home_make: $home, and $as: what runs a command as its user
+home_make() {
   home=$(mktemp -d /tmp/ktctl-sudo.XXXXXX) # where another user may go
   echo "$home" >"$RUN/home"
   chmod 755 "$home"
   user_make "$home"
   kubeconfig_make "$home"
-  local as="setpriv --reuid 1500 --regid 1500 --init-groups"
-  CONNECT_WRAP="env -u KUBECONFIG HOME=$home USER=dev $as sudo -n" \
-    connect_start dave -i "$KTCTL_IMAGE"
+  as="env -u KUBECONFIG HOME=$home USER=dev setpriv --reuid 1500 --regid 1500 --init-groups"
+}
+
+@test "sudo: the plugin and what it keeps are the user's, and so are our files" {
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "a user of a laptop"
+  home_make
+  CONNECT_WRAP="$as sudo -n" connect_start dave -i "$KTCTL_IMAGE"
   laptop dave curl -sS --max-time 10 -o /dev/null "http://web.$NS/"
   [ "$(stat -c '%u %a' "$home/.kube/cache/token")" = "1500 600" ]
   [ "$(sort -u "$home/.kube/cache/token")" = 1500 ]
   [ -d "$home/.kt/pid" ]
   others=$(find "$home" -not -user 1500)
+  [ -z "$others" ] || { echo "$others" >&2; return 1; }
+}
+
+@test "sudo: apply knows what the same user's apply has started, and puts it back as his" {
+  [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "a user of a laptop"
+  home_make
+  cat >"$home/ktctl.yaml" <<END
+apiVersion: ktctl/v1
+namespace: $NS
+image: $KTCTL_IMAGE
+forward: [web 18080:80]
+END
+  apply() { # [sudo -n] ktctl apply ...
+    # shellcheck disable=SC2086 # words
+    run laptop dave timeout 60 $as "$@"
+  }
+  whose() { # the user of the one session's process
+    # shellcheck disable=SC2086 # words
+    stat -c %u "/proc/$(laptop dave $as "$KTCTL" status -o json | jq -r '.sessions[].pid')"
+  }
+  apply "$KTCTL" apply -f "$home/ktctl.yaml"
+  ended_with 0 '+ forward web 18080:80' 'all is up'
+  [ "$(whose)" = 1500 ]
+  apply sudo -n "$KTCTL" apply -f "$home/ktctl.yaml"
+  ended_with 0 '= forward web 18080:80' 'all is up already'
+  # what is begun fails: what has ended is there again, and not root's
+  sed -i 's/18080:80/18082:80, nosuch 18083/' "$home/ktctl.yaml"
+  apply sudo -n "$KTCTL" apply -f "$home/ktctl.yaml"
+  ended_with 1 '- forward web 18080:80' '+ forward web 18080:80 (as before)' 'all is as before'
+  [ "$(whose)" = 1500 ]
+  [[ $(laptop dave curl -sS --max-time 10 http://127.0.0.1:18080/) == web-* ]]
+  apply sudo -n "$KTCTL" apply --delete -f "$home/ktctl.yaml"
+  ended_with 0 '- forward web' 'has ended'
+  others=$(find "$home/.kt" -not -user 1500)
   [ -z "$others" ] || { echo "$others" >&2; return 1; }
 }

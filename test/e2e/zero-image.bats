@@ -143,6 +143,7 @@ field() { # OBJECT JSONPATH
   ended_with 0
   jq -e --arg pod "${pod#*/}" '.shadows == [{pod: $pod, role: "shadow-connect",
     version: .client.version}]' <<<"$output"
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$BATS_TEST_DIRNAME/../../docs/schema/version.json" <<<"$output"
   reaches_web alice
   connect_stop
   # who comes next finds it

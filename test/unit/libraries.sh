@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # libraries.sh: a release can be made with what meson.build names. Each library
-# comes from a package that tools/install-packages lists, and where the static
-# program has it, everything that it wants is there as an archive, or its source
-# package is pinned in tools/dist/sources. TAP.
+# comes from a package that tools/install-packages lists, and has a license that
+# the SBOM knows as one that may be linked. Everything that it wants is there as
+# an archive, for the static program, or its source package is pinned in
+# tools/dist/sources. TAP.
 set -u
 
 cd "$(dirname "$0")/../.." || exit
@@ -30,10 +31,14 @@ only_shared() {
   done
 }
 
+source_of() { # PACKAGE
+  # shellcheck disable=SC2016 # of dpkg-query
+  dpkg-query -Wf '${source:Package}\n' "$1" | head -n 1
+}
+
 source_is_pinned() { # PACKAGE
   local source
-  # shellcheck disable=SC2016 # of dpkg-query
-  source=$(dpkg-query -Wf '${source:Package}\n' "$1" | head -n 1)
+  source=$(source_of "$1")
   grep -q "^$source " tools/dist/sources &&
     grep -q "^make_$source()" tools/dist/static-libs
 }
@@ -42,6 +47,8 @@ while read -r name; do
   package=$(package_of "$name")
   grep -qx "${package:-unknown}" <<<"$listed"
   ok $? "$name: of a package in the list: $package"
+  grep -q "^    \"$(source_of "$package")\": \"" tools/dist/sbom
+  ok $? "$name: a license that is known: $(source_of "$package")"
   lacking=$(only_shared "$name")
   [ -z "$lacking" ] || source_is_pinned "$package"
   ok $? "$name: static by Debian or from source${lacking:+, for the lack of} ${lacking//$'\n'/ }"

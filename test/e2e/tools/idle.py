@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""idle.py HOST SIZE: a slow download of SIZE bytes, and beside it a connection
-on which nothing is said. Says "running"; at the end both have to be sound."""
+"""idle.py HOST SIZE [SECONDS]: a slow download of SIZE bytes, and beside it a connection
+on which nothing is said. Says "running"; at the end both have to be sound, and
+never silent for longer than SECONDS (60)."""
 import hashlib
 import socket
 import sys
 import time
 
 HOST, SIZE = sys.argv[1], int(sys.argv[2])
+PATIENCE = float(sys.argv[3]) if len(sys.argv) > 3 else 60
 HTTP, ECHO = 8080, 7004
 
 
 def get(size):
-    s = socket.create_connection((HOST, HTTP), 60)
+    s = socket.create_connection((HOST, HTTP), PATIENCE)
     s.sendall(b"GET /bytes/%d HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
               % size)
     stream = s.makefile("rb", 1 << 20)
@@ -22,7 +24,7 @@ def get(size):
 
 
 def main():
-    idle = socket.create_connection((HOST, ECHO), 60)
+    idle = socket.create_connection((HOST, ECHO), PATIENCE)
     idle.sendall(b"a")
     assert idle.recv(1) == b"a"
     # the pattern's first part, as a short undisturbed download gives it

@@ -60,8 +60,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	rig_init(&r, data[0] & 1 ? ROUTER_HTTP : ROUTER_AUTO);
-	r.mark = data[0] & 2 ? "dev.a" : NULL;
+	if (data[0] & 16) {
+		rig_init_dialled(&r);
+	} else {
+		rig_init(&r, data[0] & 1 ? ROUTER_HTTP : ROUTER_AUTO);
+		r.mark = data[0] & 2 ? "dev.a" : NULL;
+	}
 	r.refuse_member = data[0] & 4 ? -ECONNREFUSED : 0;
 	r.strict = data[0] & 8;
 	for (size_t i = 1; i + 2 < size;) {

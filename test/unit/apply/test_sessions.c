@@ -2,7 +2,10 @@
 /* Whose words are taken: this program once more, as if apply had started it */
 #include "home.h"
 
+#include "apply/child.h"
+#include "apply/jobs.h"
 #include "apply/sessions.h"
+#include "base/caller.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "control/message.h"
@@ -138,10 +141,10 @@ static void of_others_no_word_is_taken(void **state)
 	const struct apply_session *s;
 
 	(void)state;
-	assert_true(apply_session_is_trusted(0));
-	assert_true(apply_session_is_trusted(geteuid()));
-	assert_false(apply_session_is_trusted((uid_t)-1));
-	assert_false(apply_session_is_trusted(geteuid() + 1));
+	assert_true(apply_session_is_trusted(&home, 0));
+	assert_true(apply_session_is_trusted(&home, geteuid()));
+	assert_false(apply_session_is_trusted(&home, (uid_t)-1));
+	assert_false(apply_session_is_trusted(&home, geteuid() + 1));
 	if (geteuid() != 0)
 		skip();
 	start(SOMEBODY);
@@ -151,6 +154,182 @@ static void of_others_no_word_is_taken(void **state)
 	assert_int_equal(s->flags.n + s->args.n, 0);
 	apply_sessions_fini(&all);
 	end();
+}
+
+/* By sudo we are root, and the home is the caller's */
+static void the_callers_word_is_taken(void **state)
+{
+	const uid_t own = home.uid;
+	struct apply_sessions all;
+	const struct apply_session *s;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	home.uid = SOMEBODY;
+	assert_true(apply_session_is_trusted(&home, 0));
+	assert_false(apply_session_is_trusted(&home, SOMEBODY - 1));
+	assert_false(apply_session_is_trusted(&home, (uid_t)-1));
+	start(SOMEBODY);
+	s = find(&all);
+	assert_int_equal(s->uid, SOMEBODY);
+	assert_string_equal(s->digest, "0123456789abcdef");
+	assert_string_equal(s->label, "forward web");
+	apply_sessions_fini(&all);
+	end();
+	home.uid = own;
+}
+
+/* What is put back as another user is that user's, and still leaves with us */
+static void a_job_of_the_callers_is_his(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t) "child", NULL };
+	gid_t group = SOMEBODY;
+	const struct caller caller = {
+		.uid = SOMEBODY,
+		.gid = SOMEBODY,
+		.name = (char *)(uintptr_t) "nobody",
+		.home = (char *)(uintptr_t) "/",
+		.groups = &group,
+		.ngroups = 1,
+	};
+	const struct apply_child run = {
+		.program = "/proc/self/exe",
+		.argv = argv,
+		.as = &caller,
+		.keep = -1,
+		.tied = true,
+	};
+	struct kt_error err = { 0 };
+	int signo;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	setenv("TEST_CHILD", "1", 1);
+	assert_int_equal(apply_child_run(&run, &signo, &err), 42);
+	unsetenv("TEST_CHILD");
+}
+
+/* The tied child of the caller's */
+static int run_child(void)
+{
+	int signo = 0;
+
+	prctl(PR_GET_PDEATHSIG, &signo);
+	return geteuid() == SOMEBODY && getegid() == SOMEBODY &&
+			       signo == SIGTERM
+		       ? 42
+		       : 1;
+}
+
+/* --- jobs that end while the command runs ----------------------------------
+ */
+
+/* The log of the session @id; @uid: whose file it is */
+static void log_write_lines(const char *id, const char *text, uid_t uid)
+{
+	auto_free char *name = xasprintf("%s.log", id);
+
+	assert_int_equal(
+		home_write(&home, "log", name, text, strlen(text), 0600, NULL),
+		0);
+	if (geteuid() == 0) {
+		auto_close int dir = home_open_dir(&home, "log", 0, NULL);
+
+		assert_int_equal(fchownat(dir, name, uid, (gid_t)-1, 0), 0);
+	}
+}
+
+static void log_remove(const char *id)
+{
+	auto_free char *path = xasprintf("%s/log/%s.log", home.dir, id);
+	auto_free char *dir = home_path(&home, "log");
+
+	unlink(path);
+	rmdir(dir);
+	rmdir(home.dir);
+}
+
+/* What is told on stderr when @job is killed by the command; returned */
+static char *told_of(pid_t job, char *id, const struct strv *wanted)
+{
+	struct apply_session one = { .id = id,
+				     .label = (char *)(uintptr_t) "forward web",
+				     .digest = (char *)(uintptr_t) "d",
+				     .pid = job };
+	const struct apply_sessions all = { &one, 1 };
+	auto_free char *err_path = xasprintf("%s/stderr", home.user);
+	/* it waits for what is told: at the command's end all is over */
+	auto_free char *script =
+		xasprintf("kill -9 %d; for i in $(seq 200); do"
+			  " grep -q 'forward web' %s && exit 5;"
+			  " sleep 0.05; done",
+			  (int)job, err_path);
+	char *const argv[] = { (char *)(uintptr_t) "sh",
+			       (char *)(uintptr_t) "-c", script, NULL };
+	struct apply_jobs jobs;
+	const struct apply_child run = { .argv = argv,
+					 .keep = -1,
+					 .jobs = &jobs };
+	struct kt_error err = { 0 };
+	int keep = dup(STDERR_FILENO), signo, status;
+	int fd = open(err_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char *text;
+	size_t len;
+
+	dup2(fd, STDERR_FILENO);
+	apply_jobs_init(&jobs, &home, &all, wanted);
+	status = apply_child_run(&run, &signo, &err);
+	apply_jobs_fini(&jobs);
+	dup2(keep, STDERR_FILENO);
+	close(keep);
+	close(fd);
+	text = file_read(err_path, 4096, &len);
+	unlink(err_path);
+	if (status != 5)
+		fail_msg("%d, %s", status, text);
+	return text;
+}
+
+static void a_job_that_dies_is_told(void **state)
+{
+	static const char log[] = "ktctl: an older one\n"
+				  "10:00:00.000 warning: lost\n"
+				  "ktctl: shadow Pod x: it is gone\n"
+				  "hint: start it again\n";
+	auto_strv struct strv wanted = { 0 };
+
+	(void)state;
+	strv_add(&wanted, "forward web");
+	strv_add(&wanted, "mesh db");
+	for (int mode = 0; mode < 3; mode++) {
+		pid_t job = fork();
+		auto_free char *id = NULL;
+		auto_free char *text = NULL;
+
+		if (job == 0) {
+			pause();
+			_exit(0);
+		}
+		id = xasprintf("forward-%d", (int)job);
+		if (mode > 0)
+			log_write_lines(id, log,
+					mode == 1 ? home.uid : SOMEBODY);
+		text = told_of(job, id, &wanted);
+		waitpid(job, NULL, 0);
+		log_remove(id);
+		if (!strstr(text, "ktctl: mesh db has ended already\n"))
+			fail_msg("%s", text);
+		/* another user's log is not read as root */
+		if (mode == 2 && geteuid() != 0)
+			continue;
+		if (!strstr(text, mode == 1 ? "ktctl: forward web has ended: "
+					      "shadow Pod x: it is gone\n"
+					    : "forward web has ended, and "
+					      "its log does not say why: "))
+			fail_msg("%s", text);
+	}
 }
 
 /* "leaving" and "starting" are not up either, but are on their way */
@@ -213,12 +392,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ours_is_known_by_its_words),
 		cmocka_unit_test(of_others_no_word_is_taken),
+		cmocka_unit_test(the_callers_word_is_taken),
+		cmocka_unit_test(a_job_of_the_callers_is_his),
+		cmocka_unit_test(a_job_that_dies_is_told),
 		cmocka_unit_test(what_cannot_be_used_is_down),
 		cmocka_unit_test(is_started_once_more_as_it_was),
 	};
 	const char *session = getenv("TEST_SESSION");
 	long uid;
 
+	if (getenv("TEST_CHILD"))
+		return run_child();
 	if (session)
 		return str_to_long(session, &uid) < 0 ? 3
 						      : run_session((uid_t)uid);

@@ -7,6 +7,7 @@
 #include "birdseye/rows.h"
 #include "birdseye/view.h"
 #include "kube/rest.h"
+#include "cli/yaml.h"
 #include "kube/yamltree.h"
 
 #include <string.h>
@@ -680,7 +681,7 @@ static void yaml_is_the_same(void **state)
 
 	(void)state;
 	buf_init(&b, 65536);
-	assert_int_equal(view_yaml(&b, v), 0);
+	assert_int_equal(yaml_write(&b, v), 0);
 	got = yaml_parse((char *)buf_data(&b), b.len, "view", &err);
 	if (!got || !json_equal(got, v))
 		fail_msg("%s: %.*s", err.msg, (int)b.len, (char *)buf_data(&b));

@@ -348,6 +348,122 @@ static void takes_authorities_of_the_environment(void **state)
 }
 
 /* Whoever made the configuration: libcurl must not look for a pass phrase */
+static void put_authority(const char *path, const char *text)
+{
+	auto_fclose FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+}
+
+struct upgrade {
+	bool over;
+	int code; /* 0: it went well */
+};
+
+static bool upgrade_opened(void *user, const struct http1_head *head,
+			   struct kt_error *err)
+{
+	struct upgrade *u = user;
+
+	(void)head;
+	(void)err;
+	u->over = true;
+	return true;
+}
+
+static void upgrade_data(void *user, const uint8_t *p, size_t n)
+{
+	(void)user;
+	(void)p;
+	(void)n;
+}
+
+static void upgrade_push(void *user)
+{
+	(void)user;
+}
+
+static void upgrade_failed(void *user, const struct kt_error *why)
+{
+	struct upgrade *u = user;
+
+	u->over = true;
+	u->code = why->code;
+}
+
+/* 0, or what went wrong with an upgraded connection, as port-forwards are */
+static int upgrade(struct kube *k, struct loop *loop)
+{
+	static const struct kube_conn_handler handler = {
+		upgrade_opened, upgrade_data, upgrade_push, upgrade_failed
+	};
+	const struct kube_conn_request req = { .method = "GET",
+					       .path = "/x",
+					       .upgrade = "echo",
+					       .timeout_ns = 60 * NS_SEC };
+	struct upgrade u = { 0 };
+	struct kube_conn *c = kube_conn_open(k, &req, &handler, &u);
+
+	assert_int_equal(loop_run_until(loop, &u.over, 60 * NS_SEC), 0);
+	kube_conn_close(c);
+	return u.code;
+}
+
+/* The cluster's authority is another one, and so it is in the file that the
+ * kubeconfig names: who is connected already finds it */
+static void renew(bool by_upgrade)
+{
+	char path[] = "/tmp/ktctl-authority-XXXXXX";
+	char conf[] = "/tmp/ktctl-kubeconfig-XXXXXX";
+	const struct kube_config_source src = { .files = conf };
+	struct identity next = make("next CA", NULL, 100, NULL);
+	struct identity id = make("api", "IP:127.0.0.1", 10, &next);
+	struct server s = server_start(&id, NULL);
+	auto_free char *next_text = cert_pem(&next);
+	struct kube_config *cfg = NULL;
+	struct loop *loop = loop_new();
+	struct kt_error err = { 0 };
+	struct kube *k;
+	json_t *out = NULL;
+
+	close(mkstemp(path));
+	put_authority(path, ca_text);
+	dprintf(mkstemp(conf),
+		"current-context: x\ncontexts:\n- name: x\n"
+		"  context: {cluster: x}\nclusters:\n- name: x\n"
+		"  cluster: {server: '%s', certificate-authority: '%s'}\n",
+		s.url, path);
+	assert_int_equal(kube_config_load(&cfg, &src, &err), 0);
+	assert_int_equal(kube_new(&k, loop, cfg, &err), 0);
+	/* nothing is trusted that the file does not name */
+	assert_int_equal(upgrade(k, loop), EPROTO);
+	assert_int_equal(kube_get(k, "/x", &out, &err), -EPROTO);
+	assert_non_null(strstr(err.msg, "unknown authority"));
+	put_authority(path, next_text);
+	assert_int_equal(loop_sleep(loop, 2100 * NS_MS), 0);
+	err = (struct kt_error){ 0 };
+	assert_int_equal(by_upgrade ? upgrade(k, loop)
+				    : kube_get(k, "/x", &out, &err),
+			 0);
+	json_decref(out);
+	kube_free(k);
+	loop_free(loop);
+	kube_config_free(cfg);
+	server_stop(&s);
+	identity_free(&next);
+	identity_free(&id);
+	unlink(path);
+	unlink(conf);
+}
+
+static void follows_a_renewed_authority(void **state)
+{
+	(void)state;
+	renew(false);
+	renew(true);
+}
+
 static void survives_an_encrypted_key(void **state)
 {
 	struct identity id = make("api", "IP:127.0.0.1", 10, &ca);
@@ -546,6 +662,7 @@ int main(void)
 		cmocka_unit_test(accepts_its_authority),
 		cmocka_unit_test(says_what_is_wrong_with_a_certificate),
 		cmocka_unit_test(takes_authorities_of_the_environment),
+		cmocka_unit_test(follows_a_renewed_authority),
 		cmocka_unit_test(survives_an_encrypted_key),
 		cmocka_unit_test(uses_tls_server_name),
 		cmocka_unit_test(shows_a_client_certificate),

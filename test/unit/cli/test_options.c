@@ -344,6 +344,29 @@ static void refused(void **state)
 	}
 }
 
+/* Given again, it is one more; so is what stands behind a ';' */
+static void repeated(void **state)
+{
+	static const char *const argv[] = {
+		"ktctl",   "connect", "--fault", "db refuse; web:80 latency=1s",
+		"--fault", "none",    "--fault", "* drop percent=1",
+	};
+	struct cli c = { 0 };
+
+	(void)state;
+	c.rc = parse_argv(&c.inv, ARRAY_SIZE(argv),
+			  (char *const *)(uintptr_t)argv, &c.err);
+	if (c.rc == 0)
+		c.rc = options_resolve(&c.o, &c.inv, NULL, &c.err);
+	if (c.rc < 0)
+		fail_msg("%s", c.err.msg);
+	assert_int_equal(c.o.connect.faults.n, 3);
+	assert_string_equal(c.o.connect.faults.v[0].text, "db refuse");
+	assert_int_equal(c.o.connect.faults.v[1].port, 80);
+	assert_true(c.o.connect.faults.v[2].all);
+	cli_fini(&c);
+}
+
 /* flag > environment > file > default; zero values in the file count */
 static void precedence(void **state)
 {
@@ -479,6 +502,7 @@ int main(void)
 		cmocka_unit_test(job),	     cmocka_unit_test(typed),
 		cmocka_unit_test(refused),   cmocka_unit_test(precedence),
 		cmocka_unit_test(items),     cmocka_unit_test(times),
+		cmocka_unit_test(repeated),
 	};
 
 	drop_environment();

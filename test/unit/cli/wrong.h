@@ -8,7 +8,7 @@
 
 /* What no flag of a type takes: empty where it must say something, of another
  * type, out of range, unknown, twice. A new type gets a row here. */
-static const char *const wrong_of_type[VALUE_NTYPES_][16] = {
+static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 	[VALUE_BOOL] = { "", "maybe", "2", "truefalse" },
 	[VALUE_INT] = { "", "x", "1.5", "0x10", "1 2", "--1",
 			"99999999999999999999", "-99999999999999999999" },
@@ -42,7 +42,8 @@ static const char *const wrong_of_type[VALUE_NTYPES_][16] = {
 			   "10.0.0.0/33 refuse", "db percent=10",
 			   "db refuse percent=0", "db refuse percent=101",
 			   "db latency=11m", "db rate=0", "db rate=11g",
-			   "db refuse refuse", "db latencie=1s", "Nones" },
+			   "db refuse refuse", "db latencie=1s", "Nones", ";",
+			   "db refuse; web", "db refuse; db  refuse" },
 	[VALUE_DURATION] = { "", "x", "s", "-1", "1.5s", "1w", "60 s",
 			     "99999999h", "9223372036854775807",
 			     "99999999999999999999999999" },

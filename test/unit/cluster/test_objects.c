@@ -4,6 +4,7 @@
 #include "cluster/objects.h"
 #include "cluster/podwait.h"
 #include "cluster/program.h"
+#include "cluster/sweep.h"
 #include "kube/rest.h"
 
 #include <stdlib.h>
@@ -378,6 +379,34 @@ static void options_reach_other_objects(void **state)
 	json_decref(bare);
 }
 
+/* A laptop that may be away for longer than others is not taken for dead */
+static void is_swept_when_its_time_is_over(void **state)
+{
+	static const struct {
+		const char *keep;
+		int64_t age;
+		bool swept;
+	} cases[] = {
+		{ NULL, 299, false },	      { NULL, 301, true },
+		{ "20", 301, true },	      { "600", 301, false },
+		{ "600", 599, false },	      { "600", 601, true },
+		{ "1e9", 301, true },	      { "-1", 301, true },
+		{ "99999999", 86401, true }, /* a day is the most */
+		{ "99999999", 86399, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_json json_t *obj =
+			json_pack("{s:{s:{s:s, s:s*}}}", "metadata",
+				  "annotations", KT_ANNOTATION_HEARTBEAT,
+				  "1000000", KT_ANNOTATION_KEEP, cases[i].keep);
+
+		assert_int_equal(sweep_expired(obj, 1000000 + cases[i].age),
+				 cases[i].swept);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +420,7 @@ int main(void)
 		cmocka_unit_test(two_ports_of_one_name),
 		cmocka_unit_test(annotations_reach_the_pod),
 		cmocka_unit_test(options_reach_other_objects),
+		cmocka_unit_test(is_swept_when_its_time_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

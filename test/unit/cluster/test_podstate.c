@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/mem.h"
 #include "cluster/podstate.h"
+#include "cluster/program.h"
 
 #include <errno.h>
 #include <string.h>
@@ -128,6 +130,37 @@ static void tells_unscheduled(void **state)
 	assert_int_equal(r.state, POD_UNSCHEDULABLE);
 	assert_non_null(strstr(r.why.hint, "(it asks for "
 					   "kubernetes.io/arch=arm64)"));
+	assert_null(strstr(r.why.hint, "another architecture"));
+}
+
+/* The scheduler's words for it, of old and of new; the shadow for other nodes
+ * is named when there is one (not in a sanitized build), as they may be what
+ * the cluster has */
+static void names_the_other_architecture(void **state)
+{
+	static const char *const said[] = {
+		"0/3 nodes are available: 3 node(s) did not match Pod node "
+		"affinity/selector. preemption: 0/3 nodes are available",
+		"0/1 nodes are available: 1 node(s) did not match node "
+		"selector.",
+	};
+	static const char *const archs[] = { "amd64", "arm64" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(said) * 2; i++) {
+		auto_free char *status = xasprintf(
+			"{'conditions':[{'type':'PodScheduled','status':'False'"
+			",'reason':'Unschedulable','message':'%s'}]},'spec':{"
+			"'nodeSelector':{'kubernetes.io/arch':'%s'}}",
+			said[i / 2], archs[i % 2]);
+		auto_free char *way =
+			xasprintf(": --nodeSelector kubernetes.io/arch=%s",
+				  archs[!(i % 2)]);
+		struct pod_report r = judge(status);
+
+		assert_int_equal(strstr(r.why.hint, way) != NULL,
+				 program_for(archs[!(i % 2)]) != NULL);
+	}
 }
 
 /* istio-proxy sorts before standalone */
@@ -187,6 +220,7 @@ int main(void)
 		cmocka_unit_test(tells_crashes_with_last_words),
 		cmocka_unit_test(tells_ends),
 		cmocka_unit_test(tells_unscheduled),
+		cmocka_unit_test(names_the_other_architecture),
 		cmocka_unit_test(knows_its_own_container),
 		cmocka_unit_test(tells_init_containers),
 	};

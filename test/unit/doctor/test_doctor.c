@@ -4,6 +4,7 @@
 
 #include "fake.h"
 #include "netns_test.h"
+#include "schema.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -116,6 +117,23 @@ static char *config_file(const struct world *w)
 	return path;
 }
 
+static void assert_schema(const json_t *said)
+{
+	const char *schemas = getenv("KT_SCHEMA_DIR");
+	auto_free char *path =
+		xasprintf("%s/doctor.json", schemas ? schemas : "docs/schema");
+	auto_json json_t *wrong =
+		json_pack("{s:b,s:[{s:s,s:s}]}", "ok", 1, "checks", "check",
+			  "a", "state", "ok");
+	struct schema s;
+
+	schema_load(&s, path);
+	if (!schema_fits(&s, said, s.root))
+		fail_msg("%s: %s", path, s.why);
+	assert_false(schema_fits(&s, wrong, s.root));
+	json_decref(s.root);
+}
+
 /* doctor [command] -o json; what it printed (returned, caller decrefs) */
 static json_t *run(const char *command, const char *target,
 		   const struct canned *more, size_t n)
@@ -158,6 +176,7 @@ static json_t *run(const char *command, const char *target,
 	fclose(f);
 	unlink(config);
 	assert_non_null(said);
+	assert_schema(said);
 	return said;
 }
 

@@ -63,6 +63,25 @@ END
 run 0 version && [[ $out != *shadow* ]] && is "$err" "" &&
   run 0 version -o json && is "$(jq -c keys <<<"$out")" '["client"]'
 ok $? "version: no cluster is asked without a kubeconfig"
+"$here/../schema.py" "$schemas/version.json" <<<"$out"
+ok $? "version -o json is what its schema says"
+pod() { # NAME ROLE PHASE
+  printf '{"metadata": {"name": "%s", "labels": {"control-by": "kt", "kt-role": "%s"}},
+    "spec": {"containers": [{"name": "standalone", "args": ["--listen", "18022"]}]},
+    "status": {"phase": "%s"}}' "$1" "$2" "$3"
+}
+api_put api/v1/namespaces/shop/pods "$(pod a shadow-connect Running), $(pod b shadow-mesh Pending)"
+api_start
+run 0 version -o json && is "$(jq -c '.shadows | map([.pod, .role, has("version"), has("error")])' <<<"$out")" \
+  '[["a","shadow-connect",false,true]]' && "$here/../schema.py" "$schemas/version.json" <<<"$out"
+ok $? "version -o json: a shadow that cannot be asked is an error in it"
+run 1 doctor forward -o json && is "$(jq -c '[.ok, .checks[0].check]' <<<"$out")" '[false,"kubeconfig"]' &&
+  "$here/../schema.py" "$schemas/doctor.json" <<<"$out"
+ok $? "doctor -o json is what its schema says"
+! "$here/../schema.py" "$schemas/version.json" <<<'{"client": {}}' >/dev/null &&
+  ! "$here/../schema.py" "$schemas/doctor.json" <<<'{"ok": true}' >/dev/null
+ok $? "the schemas refuse what is wrong"
+unset KUBECONFIG
 run 0 version --kubeconfig "$work/nobody" && [[ $out == "ktctl version "* ]] &&
   has "$err" "the cluster's shadows were not asked: " && has "$err" "127.0.0.1:1"
 ok $? "version: a cluster that is not there is a warning"

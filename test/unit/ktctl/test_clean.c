@@ -103,6 +103,30 @@ static void connect_shadows(void **state)
 	plan_fini(&f);
 }
 
+/* Its laptop may be away for longer than the threshold; not when all goes */
+static void kept_shadows(void **state)
+{
+	static const char pods[] =
+		"[" OBJECT("hour", "shadow-connect", OLD, ", 'kt-keep': '3600'") "," OBJECT(
+			"short", "shadow-connect", OLD,
+			", 'kt-keep': '600'") "," OBJECT("odd",
+							 "shadow-connect", OLD,
+							 ", 'kt-keep': "
+							 "'-5'") "]";
+	struct clean_input in = { .now = NOW, .dead = is_dead };
+	struct clean_plan all;
+	struct fixture f;
+
+	(void)state;
+	plan(&f, pods, "[]", "[]", "[]");
+	expect(f.plan.pods, "short odd");
+	in.pods = f.pods;
+	clean_plan_make(&all, &in);
+	expect(all.pods, "hour short odd");
+	clean_plan_fini(&all);
+	plan_fini(&f);
+}
+
 #define NOON "1970-01-12T12:00:00Z"  /* before NOW, 13:46:40 */
 #define LATER "1970-01-12T13:45:00Z" /* 100 s ago */
 #define PROGRAM(name, made)                                                    \
@@ -493,6 +517,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connect_shadows),
+		cmocka_unit_test(kept_shadows),
 		cmocka_unit_test(programs),
 		cmocka_unit_test(dead_owner),
 		cmocka_unit_test(threshold_of_locks),

@@ -134,6 +134,72 @@ static void killed(void **state)
 	nft_free(n);
 }
 
+/* --- one that is followed ------------------------------------------------- */
+
+static pid_t before; /* that of the child that was killed */
+static pid_t ours;   /* the thread whose children they are */
+
+static pid_t child_of_ours(void)
+{
+	auto_free char *path =
+		xasprintf("/proc/self/task/%d/children", (int)ours);
+	FILE *f = fopen(path, "r");
+	int pid = 0;
+
+	if (!f || fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+/* In another thread, while the loop is served */
+static long until_another(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 1000; i++) {
+		pid_t now = child_of_ours();
+
+		if (now && now != before &&
+		    netns_test_shell("nft list chain inet t two") == 0)
+			return 1;
+		usleep(10000);
+	}
+	return 0;
+}
+
+static void followed(void **state)
+{
+	struct kt_error err = { 0 };
+	struct loop *l = loop_new();
+	struct nft *n;
+
+	(void)state;
+	ours = gettid();
+	assert_non_null(l);
+	assert_int_equal(nft_new(&n, &err), 0);
+	assert_int_equal(nft_follow(n, l), 0);
+	assert_int_equal(nft_run(n, OWN_TABLE, "try", &err), 0);
+	assert_int_equal(nft_run(n, "add chain inet t one", "try", &err), 0);
+	assert_true(nft_run(n, "nonsense", "try", &err) < 0);
+	assert_int_equal(nft_run(n, "delete chain inet t one", "try", &err), 0);
+	assert_int_equal(nft_run(n, "add chain inet t two", "try", &err), 0);
+	before = child_of_ours();
+	assert_int_equal(kill(before, SIGKILL), 0);
+	assert_int_equal(netns_test_client(l, until_another, NULL), 1);
+	assert_int_equal(netns_test_shell("nft list chain inet t one"), 1);
+	/* a command that comes first finds it out, too */
+	before = child_of_ours();
+	assert_int_equal(kill(before, SIGKILL), 0);
+	assert_int_equal(nft_run(n, "add chain inet t three", "try", &err), 0);
+	assert_int_not_equal(child_of_ours(), before);
+	assert_int_equal(netns_test_shell("nft list chain inet t two"), 0);
+	assert_int_equal(netns_test_shell("nft list chain inet t three"), 0);
+	nft_free(n);
+	loop_free(l);
+	assert_int_equal(netns_test_shell("nft list table inet t"), 1);
+}
+
 /* --- rights --------------------------------------------------------------- */
 
 static int try_table(void)
@@ -229,6 +295,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rules),
 		cmocka_unit_test(no_nft),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(followed),
 		cmocka_unit_test_prestate(another_user, &mapped),
 		cmocka_unit_test_prestate(more_than_the_caller, &mapped),
 	};

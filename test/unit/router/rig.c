@@ -168,14 +168,23 @@ static void on_done(void *user)
 	r->conn = NULL;
 }
 
-void rig_init(struct rig *r, enum router_proto proto)
+/* one end of a new pair, in the test's hands; the other is *@pipe */
+static int rig_pair(struct rig *r, struct pipe **pipe)
 {
-	struct ipport from = { .port = 5555 };
 	int sv[2];
 
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0)
+		abort();
+	*pipe = pipe_fd_new(r->env.loop, sv[0]);
+	return sv[1];
+}
+
+static struct ipport rig_prepare(struct rig *r)
+{
+	struct ipport from = { .port = 5555 };
+
 	memset(r, 0, sizeof(*r));
-	if (ipaddr_parse(&from.addr, "10.9.8.7") < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0)
+	if (ipaddr_parse(&from.addr, "10.9.8.7") < 0)
 		abort();
 	r->env = (struct router_env){ .loop = loop_new(),
 				      .choose = choose,
@@ -184,10 +193,31 @@ void rig_init(struct rig *r, enum router_proto proto)
 				      .again = rig_again,
 				      .mark = rig_mark };
 	r->env.copier = copier_new(&r->env, &rig_copier, r);
-	r->caller = sv[1];
-	r->conn = router_http_take(&r->env, 80, proto,
-				   pipe_fd_new(r->env.loop, sv[0]), &from,
-				   on_done, r);
+	return from;
+}
+
+void rig_init(struct rig *r, enum router_proto proto)
+{
+	struct ipport from = rig_prepare(r);
+	struct pipe *caller;
+
+	r->caller = rig_pair(r, &caller);
+	r->conn =
+		router_http_take(&r->env, 80, proto, caller, &from, on_done, r);
+}
+
+void rig_init_dialled(struct rig *r)
+{
+	struct ipport from = rig_prepare(r);
+	struct pipe *caller, *up;
+
+	r->env.transparent = true;
+	r->mark = "dev.x";
+	r->caller = rig_pair(r, &caller);
+	r->open[0] = (struct rig_open){ .fd = rig_pair(r, &up), .rig = r };
+	r->nopen = 1;
+	r->conn =
+		router_dialled_take(&r->env, 80, caller, up, &from, on_done, r);
 }
 
 void rig_fini(struct rig *r)

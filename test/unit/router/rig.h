@@ -50,6 +50,9 @@ struct rig {
 };
 
 void rig_init(struct rig *r, enum router_proto proto);
+/** rig_init_dialled() - transparent, and the connection to the origin is there:
+ *  open[0]; the mark is "dev.x" */
+void rig_init_dialled(struct rig *r);
 void rig_fini(struct rig *r);
 /** rig_run() - until nothing happens any more */
 void rig_run(struct rig *r);

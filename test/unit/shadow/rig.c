@@ -196,6 +196,7 @@ static void open_tunnel(struct rig *r)
 {
 	r->loop = loop_new();
 	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
+	tunnel_set_env(r->tunnel, getenv("TUNNEL_ENV"));
 	rig_connect(r);
 	rig_wait(r, &r->up);
 }

@@ -493,6 +493,7 @@ static const char *rule(const char *match)
 static void laptops_are_members(void **state)
 {
 	struct laptop l, watcher;
+	int64_t start;
 	int fd, up;
 
 	(void)state;
@@ -512,9 +513,15 @@ static void laptops_are_members(void **state)
 	inbound_watch(watcher.in, true);
 	laptop_cut(&l);
 	eventually("dev.l", "200 one [kt-env=dev.l] (by dev)");
-	while (!strstr(watcher.events,
-		       "request http/1 other GET / 200 dev env:dev.l;"))
-		assert_int_equal(loop_once(rig.loop, 10 * NS_SEC), 0);
+	/* the event has the mark of who was to have it */
+	start = clock_ns();
+	while (watcher.event.by != EVENT_OTHER ||
+	       strcmp(watcher.event.mark, "env:dev.l") != 0) {
+		assert_true(clock_ns() - start < LIMIT);
+		ask("dev.l");
+		(void)!loop_sleep(rig.loop, 50 * NS_MS);
+	}
+	assert_string_equal(watcher.event.user, "dev");
 	laptop_free(&l);
 	laptop_free(&watcher);
 	caller_end();

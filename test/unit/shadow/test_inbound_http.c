@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "router/copy.h"
+#include "wire/http1.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -590,6 +591,46 @@ static void who_has_no_answer_is_told(void **state)
 	laptop_free(&ann);
 }
 
+/* What no program gets to see was answered as well */
+static void what_the_router_refuses_is_told(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "  400" },
+		{ "GET /y?q HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		  "GET /y 400" },
+		{ "POST /z HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n",
+		  "POST /z 400" },
+	};
+	auto_free char *fill = xcalloc(1, HTTP1_MAX_HEAD + 1);
+	auto_free char *huge = NULL;
+	struct laptop ann;
+	size_t n = 0;
+
+	(void)state;
+	memset(fill, 'a', HTTP1_MAX_HEAD);
+	huge = xasprintf("GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n", fill);
+	laptop_new(&ann, "ann", 2, rule("ann"), NULL);
+	inbound_watch(ann.in, true);
+	for (; n < ARRAY_SIZE(bad) + 1; n++) {
+		bool large = n == ARRAY_SIZE(bad);
+		auto_free char *want = xasprintf("request http/1 router %s  ;",
+						 large ? "  431" : bad[n][1]);
+		int a = connect_to(port);
+
+		fcntl(a, F_SETFL, 0);
+		(void)!send(a, large ? huge : bad[n][0],
+			    strlen(large ? huge : bad[n][0]), MSG_NOSIGNAL);
+		laptop_told(&ann, n + 1);
+		if (!str_ends(ann.events, want))
+			fail_msg("'%s' is not '%s'", ann.events, want);
+		close(a);
+	}
+	assert_int_equal(ann.nevents, n);
+	assert_int_equal(ann.event.latency >= 0, 1);
+	laptop_free(&ann);
+}
+
 int main(void)
 {
 #define WITH_ORIGIN(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -608,6 +649,7 @@ int main(void)
 		WITH_ORIGIN(events_survive_a_lost_carrier),
 		WITH_ORIGIN(events_that_are_dropped_are_counted),
 		WITH_ORIGIN(who_has_no_answer_is_told),
+		WITH_ORIGIN(what_the_router_refuses_is_told),
 	};
 
 	setenv("SERVE_PROTO", "auto", 1);

@@ -132,6 +132,18 @@ static void passes_resets(void **state)
 	assert_int_equal(get(far, buf, sizeof(buf)), -1);
 	assert_int_equal(errno, ECONNRESET);
 	close(far);
+
+	/* what was said just before is heard, then the reset */
+	for (int i = 0; i < 20; i++) {
+		near = rig_pair(&rig, &dst);
+		far = accept(l, NULL, NULL);
+		assert_int_equal(send(far, "last words", 10, 0), 10);
+		reset(far);
+		assert_int_equal(get(near, buf, sizeof(buf)), 10);
+		assert_int_equal(get(near, buf, sizeof(buf)), -1);
+		assert_int_equal(errno, ECONNRESET);
+		close(near);
+	}
 	close(l);
 }
 
@@ -257,14 +269,21 @@ static void run_bulk(int from, int to, size_t total, bool cut)
 		assert_true(rig.resumed > resumed);
 }
 
+static size_t bulk_size(void)
+{
+	const char *mib = getenv("BULK_MIB");
+
+	return (size_t)(mib ? strtol(mib, NULL, 10) : 200) << 20;
+}
+
 static void bulk(bool cut)
 {
 	struct ipport dst;
 	int l = local_listen(&dst), near = rig_pair(&rig, &dst);
 	int far = accept(l, NULL, NULL);
 
-	run_bulk(near, far, 200 << 20, cut);
-	run_bulk(far, near, 200 << 20, cut);
+	run_bulk(near, far, bulk_size(), cut);
+	run_bulk(far, near, bulk_size(), cut);
 	close(near);
 	close(far);
 	close(l);

@@ -390,6 +390,78 @@ static void tells_of_the_end(void **state)
 	finish();
 }
 
+/* However full the way is, and whatever was begun: who leaves is heard, and
+ * waits no longer than until it was */
+static void the_last_word_arrives(void **state)
+{
+	long never = -1;
+
+	(void)state;
+	for (unsigned int seed = 0; seed < 60; seed++) {
+		struct farewell f;
+		int64_t start;
+
+		begin(1 << 20);
+		join(&never, seed);
+		while (far.got < (size_t)seed * 1300)
+			loop_once(loop, NS_SEC);
+		wait_for(&near.up);
+		start = clock_ns();
+		session_leave(near.s, FRAME_CODE_BYE, "it is late", &f);
+		assert_non_null(f.carrier);
+		farewell_wait(&f, loop, 10 * NS_SEC);
+		if (!far.dead || !strstr(far.why, "it is late"))
+			fail_msg("seed %u: %d '%s'", seed, far.dead, far.why);
+		assert_true(clock_ns() - start < 5 * NS_SEC);
+		finish();
+	}
+}
+
+static void deaf_hears(void *user)
+{
+	(void)user;
+}
+
+static void deaf_data(void *user, const uint8_t *data, size_t len)
+{
+	(void)user;
+	(void)data;
+	(void)len;
+}
+
+static void deaf_closed(void *user, const struct kt_error *why)
+{
+	(void)user;
+	(void)why;
+}
+
+static const struct carrier_handler deaf = { deaf_hears, deaf_data, deaf_hears,
+					     deaf_closed };
+
+/* One that says nothing any more is not waited for beyond the limit; of one
+ * that is not up there is nothing to hear */
+static void a_farewell_has_an_end(void **state)
+{
+	struct carrier *c[2];
+	struct farewell f;
+	long never = -1;
+	int64_t start;
+
+	(void)state;
+	begin(TOTAL);
+	session_leave(near.s, FRAME_CODE_BYE, "it is late", &f);
+	assert_null(f.carrier);
+	farewell_wait(&f, loop, 10 * NS_SEC);
+	memcarrier_pair(loop, &never, 1, c);
+	c[1]->handler = &deaf;
+	farewell_start(&f, c[0], &(struct buf){ 0 });
+	start = clock_ns();
+	farewell_wait(&f, loop, 50 * NS_MS);
+	assert_in_range(clock_ns() - start, 50 * NS_MS, 5 * NS_SEC);
+	carrier_close(c[1]);
+	finish();
+}
+
 static void refuses_the_unknown(void **state)
 {
 	long budget = 2000, never = -1;
@@ -684,6 +756,8 @@ int main(void)
 		T(is_probed_when_asked),
 		T(counts_what_it_carries),
 		T(tells_of_the_end),
+		T(the_last_word_arrives),
+		T(a_farewell_has_an_end),
 		T(refuses_the_unknown),
 		T(refuses_too_many),
 		T(names_both_versions),

@@ -14,6 +14,7 @@ static const struct frame_hello hello = {
 	.flags = FRAME_FLAG_RESUME,
 	.window = 0x12345678,
 	.who = "forward ann box",
+	.keep_ms = 600000,
 };
 
 /* one of each type; @data follows a DATA header */
@@ -151,10 +152,17 @@ static void rejects_short_payloads(void **state)
 	assert_int_equal(frame_get_hello(raw, 32, &h), 0);
 	assert_int_equal(frame_get_hello(raw, 64, &h), 0);
 	assert_string_equal(h.who, ""); /* of an older end */
+	assert_int_equal(h.keep_ms, 0);
 	raw[32] = 3;
 	raw[33] = raw[34] = raw[35] = 'a';
 	assert_int_equal(frame_get_hello(raw, 36, &h), 0);
 	assert_string_equal(h.who, "aaa");
+	assert_int_equal(h.keep_ms, 0); /* of an older end, too */
+	raw[38] = 1;
+	assert_int_equal(frame_get_hello(raw, 39, &h), 0); /* cut off */
+	assert_int_equal(h.keep_ms, 0);
+	assert_int_equal(frame_get_hello(raw, 40, &h), 0);
+	assert_int_equal(h.keep_ms, 256);
 	assert_int_equal(frame_get_hello(raw, 35, &h), 0); /* cut off */
 	assert_string_equal(h.who, "");
 	raw[34] = '\n';

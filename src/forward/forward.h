@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_FORWARD_FORWARD_H
+#define KT_FORWARD_FORWARD_H
+
+#include "kube/client.h"
+#include "wire/envmark.h"
+
+struct app;
+struct options;
+
+/** struct forward_env - an environment that a port leads through: the HTTP
+ *  requests on it get its mark */
+struct forward_env {
+	const char *given; /* as it was typed; borrowed */
+	/** find() - the whole name of the one that is called @given; waits */
+	int (*find)(struct kube *k, const char *ns, const char *given,
+		    char name[ENVMARK_MAX], struct kt_error *err);
+};
+
+/**
+ * forward_session() - one run, until it is ended
+ * @words: see forward/spec.h; with @env one target and one port at most
+ * @env: NULL: none. A local port that was not typed is the Service's where it
+ * can be had, else any other.
+ * @role: of deploy/rbac, that is offered after a refusal
+ * Return: the exit status
+ */
+int forward_session(struct app *app, const struct options *o,
+		    char *const *words, size_t nwords,
+		    const struct forward_env *env, const char *role);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "simtime.h"
+
+#include "base/loop.h"
+
+#include <sys/epoll.h>
+#include <time.h>
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __real_epoll_wait(int fd, struct epoll_event *ev, int max, int ms);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_epoll_wait(int fd, struct epoll_event *ev, int max, int ms);
+
+static int64_t skipped;
+
+int64_t simtime_skipped(void)
+{
+	return skipped;
+}
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int rc = __real_clock_gettime(id, ts);
+	int64_t ns = ts->tv_nsec + skipped % NS_SEC;
+
+	ts->tv_sec += skipped / NS_SEC + ns / NS_SEC;
+	ts->tv_nsec = ns % NS_SEC;
+	return rc;
+}
+
+int __wrap_epoll_wait(int fd, struct epoll_event *ev, int max, int ms)
+{
+	int n = __real_epoll_wait(fd, ev, max, ms < 0 ? ms : 0);
+
+	if (n == 0 && ms > 0)
+		skipped += ms * NS_MS;
+	return n;
+}

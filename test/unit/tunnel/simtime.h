@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_TEST_SIMTIME_H
+#define KT_TEST_SIMTIME_H
+
+#include <stdint.h>
+
+/**
+ * DOC: Simulated time
+ *
+ * A test that is linked with --wrap=clock_gettime,--wrap=epoll_wait and this
+ * file waits for nothing: where the loop would sleep until a timer is due, the
+ * clock is put forward instead. What comes over descriptors comes first.
+ */
+
+/** simtime_skipped() - ns that were not waited for so far */
+int64_t simtime_skipped(void);
+
+#endif
