@@ -49,31 +49,66 @@ static int giveback_list(const struct giveback *g, const char *api,
 	return kube_list(g->kube, path, query, list, err);
 }
 
-/* 1: somebody alive has a record of it */
-static int giveback_is_used(const struct giveback *g, const char *service,
-			    struct kt_error *err)
-{
-	auto_free char *prefix = mesh_record_prefix(service);
-	auto_json json_t *jobs = NULL, *live = NULL, *list = NULL;
-	const json_t *obj;
+/* What a Service is used by, looked at once */
+struct giveback_seen {
+	json_t *services; /* List; of ours, or all */
+	json_t *live;	  /* see env_table_live() */
 	int64_t now;
-	size_t i;
-	int rc = giveback_list(g, "v1", "services", GIVEBACK_OURS, &list, err);
+};
 
+static void giveback_forget(struct giveback_seen *s)
+{
+	json_decref(s->services);
+	json_decref(s->live);
+}
+
+/* giveback_forget() in any case */
+static int giveback_look(const struct giveback *g, const char *query,
+			 struct giveback_seen *s, struct kt_error *err)
+{
+	auto_json json_t *jobs = NULL;
+	int rc;
+
+	*s = (struct giveback_seen){ 0 };
+	rc = giveback_list(g, "v1", "services", query, &s->services, err);
 	/* later than its records: else the environment of one could be new */
 	if (rc == 0)
 		rc = env_jobs(g->kube, g->ns, &jobs, err);
-	if (rc < 0)
-		return rc;
-	now = kube_cluster_time(g->kube);
-	live = env_table_live(jobs, now);
-	json_array_foreach (json_object_get(list, "items"), i, obj)
-		if (str_eq(object_label(obj, KT_LABEL_ROLE), KT_ROLE_MESH) &&
+	s->now = kube_cluster_time(g->kube);
+	s->live = env_table_live(jobs, s->now);
+	return rc;
+}
+
+/* Somebody alive has a record of it */
+static bool giveback_has_user(const struct giveback *g,
+			      const struct giveback_seen *s,
+			      const char *service)
+{
+	auto_free char *prefix = mesh_record_prefix(service);
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (json_object_get(s->services, "items"), i, obj)
+		if (str_eq(object_label(obj, KT_LABEL_CONTROL),
+			   KT_LABEL_CONTROL_VALUE) &&
+		    str_eq(object_label(obj, KT_LABEL_ROLE), KT_ROLE_MESH) &&
 		    str_starts(object_name(obj), prefix) &&
 		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
-		    env_record_is_alive(obj, live, now, g->home))
-			return 1;
-	return 0;
+		    env_record_is_alive(obj, s->live, s->now, g->home))
+			return true;
+	return false;
+}
+
+static int giveback_is_used(const struct giveback *g, const char *service,
+			    struct kt_error *err)
+{
+	struct giveback_seen s;
+	int rc = giveback_look(g, GIVEBACK_OURS, &s, err);
+
+	if (rc == 0)
+		rc = giveback_has_user(g, &s, service);
+	giveback_forget(&s);
+	return rc;
 }
 
 static int giveback_locked(const struct giveback *g, const char *service,
@@ -133,32 +168,39 @@ static bool giveback_has_router(const json_t *deployments,
 	return false;
 }
 
+/* It leads to a router that nobody needs, and nobody is changing that */
+static bool giveback_is_idle(const struct giveback *g,
+			     const struct giveback_seen *s,
+			     const json_t *deployments, const json_t *service)
+{
+	int64_t age = service_lock_age(service, s->now);
+
+	return str_eq(service_role(service), KT_ROLE_ROUTER) &&
+	       (age < 0 || age > KT_LOCK_LIFE) &&
+	       giveback_has_router(deployments, service) &&
+	       !giveback_has_user(g, s, object_name(service));
+}
+
 int env_give_back_idle(const struct giveback *g, struct kt_error *err)
 {
-	auto_json json_t *deployments = NULL, *services = NULL;
-	const json_t *obj;
-	int64_t now;
+	auto_json json_t *list = NULL;
+	const json_t *deployments, *obj;
+	struct giveback_seen s;
 	int n = 0;
 	size_t i;
 	int rc = giveback_list(g, "apps/v1", "deployments", GIVEBACK_OURS,
-			       &deployments, err);
+			       &list, err);
 
-	if (rc < 0 || !json_array_size(json_object_get(deployments, "items")))
+	deployments = json_object_get(list, "items");
+	if (rc < 0 || !json_array_size(deployments))
 		return rc;
-	rc = giveback_list(g, "v1", "services", NULL, &services, err);
-	now = kube_cluster_time(g->kube);
-	json_array_foreach (json_object_get(services, "items"), i, obj) {
-		int64_t age = service_lock_age(obj, now);
-
-		if (!str_eq(service_role(obj), KT_ROLE_ROUTER) ||
-		    (age >= 0 && age <= KT_LOCK_LIFE) ||
-		    !giveback_has_router(json_object_get(deployments, "items"),
-					 obj))
+	rc = giveback_look(g, NULL, &s, err);
+	json_array_foreach (json_object_get(s.services, "items"), i, obj) {
+		if (rc < 0 || !giveback_is_idle(g, &s, deployments, obj))
 			continue;
 		rc = env_leave_service(g, object_name(obj), err);
-		if (rc < 0)
-			return rc;
-		n += rc;
+		n += rc > 0;
 	}
+	giveback_forget(&s);
 	return rc < 0 ? rc : n;
 }

@@ -30,14 +30,12 @@ static bool clean_plan_is_of_ended(const struct clean_input *in,
 				   const json_t *obj)
 {
 	const char *env = object_label(obj, KT_LABEL_ENV);
-	auto_json json_t *live = NULL;
 
 	if (!env || !is_role(obj, KT_ROLE_MESH))
 		return false;
 	if (envobject_has_expired(obj, in->now))
 		return true;
-	live = in->jobs ? env_table_live(in->jobs, in->now) : NULL;
-	return live && !json_object_get(live, env);
+	return in->live && !json_object_get(in->live, env);
 }
 
 static bool has_expired(const struct clean_input *in, const json_t *obj)
@@ -364,18 +362,23 @@ static void plan_jobs(struct clean_plan *p, const struct clean_input *in)
 	}
 }
 
-void clean_plan_make(struct clean_plan *p, const struct clean_input *in)
+void clean_plan_make(struct clean_plan *p, const struct clean_input *input)
 {
+	auto_json json_t *live =
+		input->jobs ? env_table_live(input->jobs, input->now) : NULL;
+	struct clean_input all = *input, *in = &all;
 	auto_json json_t *told = json_object();
 	const struct scale_list_from from = {
 		.told = told,
 		.deployments = in->deployments,
 		.statefulsets = in->statefulsets,
 		.wanted = clean_plan_scales,
-		.user = (void *)(uintptr_t)in,
+		.user = in,
 	};
 	json_t *service;
 	size_t i;
+
+	all.live = live;
 
 	*p = (struct clean_plan){
 		.recover = json_array(),

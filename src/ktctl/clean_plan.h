@@ -44,6 +44,7 @@ struct clean_input {
 	const json_t *configmaps;   /* control-by=kt */
 	const json_t *services;	    /* all of the namespace */
 	const json_t *jobs; /* environments; listed later than the services */
+	const json_t *live; /* those that live: clean_plan_make() sets it */
 	int64_t now;	    /* cluster time, Unix seconds */
 	int64_t age;	    /* threshold, seconds */
 	/* dead() - is the owner (kt-owner) known to be gone? NULL: of none */

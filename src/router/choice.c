@@ -5,7 +5,7 @@
 
 /* the environment @name itself; false: nobody of it is there */
 static bool choice_at(const struct choice_ask *a, const char *name,
-		      struct choice *out)
+		      struct choice_made *out)
 {
 	const struct envtable_member *m = envtable_find(a->envs, name, a->time);
 	bool down, strict;
@@ -29,16 +29,17 @@ static bool choice_at(const struct choice_ask *a, const char *name,
 	return strict;
 }
 
-void choice_make(const struct choice_ask *a, struct choice *out)
+void choice_make(const struct choice_ask *a, struct choice_made *out)
 {
 	char name[ENVMARK_MAX];
 	const char *rule = NULL;
 	uint64_t id =
 		table_choose_env(a->table, a->port, a->req, a->now, &rule);
 
-	*out = (struct choice){ .kind = id ? BACKEND_CLIENT : BACKEND_ORIGIN,
-				.client = id,
-				.env = rule ? rule : "" };
+	*out = (struct choice_made){ .kind = id ? BACKEND_CLIENT
+						: BACKEND_ORIGIN,
+				     .client = id,
+				     .env = rule ? rule : "" };
 	if ((id && !rule) || !a->envs || !a->req || !envmark_of(a->req, name))
 		return;
 	do {

@@ -35,7 +35,7 @@ struct choice_ask {
 	void *user;
 };
 
-struct choice {
+struct choice_made {
 	enum backend_kind kind; /* ORIGIN: nobody's; NONE: never */
 	uint64_t client;	/* CLIENT */
 	const struct envtable_member *member;
@@ -45,6 +45,6 @@ struct choice {
 	char missed[ENVMARK_MAX];
 };
 
-void choice_make(const struct choice_ask *ask, struct choice *out);
+void choice_make(const struct choice_ask *ask, struct choice_made *out);
 
 #endif

@@ -185,7 +185,7 @@ static bool envs_is_down(void *user, const struct envtable_member *m)
 	return loop_now(e->sh->loop) < envs_state(e, m)->down_until;
 }
 
-static void envs_say(const struct envs *e, const struct choice *c,
+static void envs_say(const struct envs *e, const struct choice_made *c,
 		     struct router_said *said)
 {
 	if (c->kind == BACKEND_DOWN)
@@ -218,7 +218,7 @@ struct backend_ref envs_choose(const struct envs *e, uint16_t port,
 		.down = envs_is_down,
 		.user = (void *)(uintptr_t)e,
 	};
-	struct choice c;
+	struct choice_made c;
 
 	choice_make(&ask, &c);
 	if (c.missed[0])

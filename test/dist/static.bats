@@ -175,7 +175,8 @@ kubeconfig_without_ca() { # ROOT
       kill -0 $pid 2>/dev/null || break
       sleep 0.1
     done
-    musl-get localhost 18080 && wget -q -T 5 -O - http://127.0.0.1:18080/
+    # the static busybox has a wget that crashes where no libnss is
+    musl-get localhost 18080 && musl-get 127.0.0.1 18080
     status=$?
     kill $pid && wait $pid || status=$?
     cat /root/log

@@ -6,8 +6,8 @@
 #include "birdseye/ask.h"
 #include "birdseye/rows.h"
 #include "birdseye/view.h"
-#include "kube/rest.h"
 #include "cli/yaml.h"
+#include "kube/rest.h"
 #include "kube/yamltree.h"
 
 #include <string.h>
@@ -322,15 +322,21 @@ static void members_of_environments(void **state)
 
 	(void)state;
 	look(&f,
-	     "[" TAKEN("web", "router", "R") "," MEMBER("ann", "'kt-env-member'"
-							       ": 'image i:1', "
-							       "'kt-expires': "
-							       "'0'") "," MEMBER(
-		     "bob",
-		     "'kt-env-member': 'service other', "
-		     "'kt-expires': '1'") "," MEMBER("cid",
-						     "'kt-env-member': "
-						     "'local', " FRESH) "]",
+	     "[" TAKEN("web", "router", "R") "," MEMBER(
+		     "ann",
+		     "'kt-env-member'"
+		     ": 'image i:1', "
+		     "'kt-expires': "
+		     "'0'") "," MEMBER("bob",
+				       "'kt-env-member': 'service other', "
+				       "'kt-expires': '1'") "," MEMBER("cid",
+								       "'kt-"
+								       "env-"
+								       "member'"
+								       ": "
+								       "'local'"
+								       ","
+								       " " FRESH) "]",
 	     "[" POD("web-kt-router", "router", "R", FRESH, OURS) "]", "[]",
 	     CLIENTS(CLIENT("-1", "'env:dev.cid'")));
 	assert_string_equal(told(f.rows),

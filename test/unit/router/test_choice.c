@@ -64,7 +64,7 @@ static bool refuses(void *user, const struct envtable_member *m)
 	return is_down && strcmp(m->env, is_down) == 0;
 }
 
-static struct choice last;
+static struct choice_made last;
 
 /* "KIND ENV/MISSED" */
 static const char *who_below(const char *mark, int64_t now, size_t below)
@@ -131,7 +131,7 @@ static void everything_comes_last_and_own_marks_first(void **state)
 	struct choice_ask ask = {
 		.table = rules, .port = PORT, .req = &req, .time = TIME
 	};
-	struct choice c;
+	struct choice_made c;
 	uint64_t all, own;
 
 	(void)state;
@@ -313,11 +313,11 @@ static bool model_refuses(void *user, const struct envtable_member *m)
 }
 
 /* what is to come of the mark @name (NULL: none that means anything) */
-static void model_choose(const char *name, struct choice *out)
+static void model_choose(const char *name, struct choice_made *out)
 {
 	size_t n = name ? strlen(name) : 0;
 
-	*out = (struct choice){ .kind = BACKEND_ORIGIN, .env = "" };
+	*out = (struct choice_made){ .kind = BACKEND_ORIGIN, .env = "" };
 	while (n) {
 		const struct model *m = model_find(name, n);
 
@@ -463,7 +463,7 @@ static void million_marks(void **state)
 	model_build();
 	for (long i = 0; i < n; i++) {
 		char name[ENVMARK_MAX];
-		struct choice is, want;
+		struct choice_made is, want;
 		struct made m;
 		const char *asked = make(&m, name);
 		const struct rule_request req = { slice_of("GET"),

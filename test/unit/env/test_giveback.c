@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "json.h"
+#include "store.h"
+
+#include "base/mem.h"
+#include "cluster/objects.h"
+#include "cluster/takeover.h"
+#include "env/giveback.h"
+#include "env/job.h"
+#include "env/name.h"
+#include "kube/rest.h"
+
+#include <string.h>
+#include <time.h>
+
+#define SERVICES "/api/v1/namespaces/n/services/"
+#define DEPLOYMENTS "/apis/apps/v1/namespaces/n/deployments/"
+
+/* A Service that leads to its router, as join leaves it */
+static void put_taken(struct store *s, const char *name)
+{
+	auto_free char *service = xasprintf(SERVICES "%s", name);
+	auto_free char *origin = xasprintf(SERVICES "%s-kt-stuntman", name);
+	auto_free char *router = xasprintf(DEPLOYMENTS "%s-kt-router", name);
+	auto_free char *text = xasprintf(
+		"{'metadata': {'name': '%s-kt-router', 'labels': {'control-by':"
+		" 'kt', 'kt-role': 'router'}, 'annotations': {'kt-config': "
+		"'service=%s'}}, 'spec': {'template': {'metadata': {'labels': "
+		"{'kt-role': 'router', 'kt-target': '%s'}}, 'spec': {'volumes':"
+		" [{'configMap': {'name': 'kt-env'}}]}}}}",
+		name, name, name);
+
+	store_put(s, router, json_quoted(text));
+	store_put(s, service,
+		  json_pack("{s:{s:s,s:{s:s}},s:{s:{s:s,s:s}}}", "metadata",
+			    "name", name, "annotations", "kt-selector",
+			    "{\"app\":\"x\"}", "spec", "selector", "kt-role",
+			    "router", "kt-target", name));
+	store_put(s, origin,
+		  json_pack("{s:{s:s+,s:{s:s}}}", "metadata", "name", name,
+			    KT_STUNTMAN, "labels", "control-by", "kt"));
+}
+
+static void put_env(struct store *s, const char *name)
+{
+	const struct env_spec spec = { .name = name, .now = time(NULL) };
+	auto_free char *path =
+		xasprintf("/apis/batch/v1/namespaces/n/jobs/kt-env-%s", name);
+
+	store_put(s, path, env_job_make(&spec));
+}
+
+static void put_member(struct store *s, const char *env, const char *service)
+{
+	auto_free char *path =
+		xasprintf(SERVICES "%s-kt-mesh-%s", service, env);
+
+	store_put(s, path,
+		  json_pack("{s:{s:s,s:{s:s,s:s,s:s}}}", "metadata", "name",
+			    strrchr(path, '/') + 1, "labels", "control-by",
+			    "kt", "kt-role", "shadow-mesh", "kt-env", env));
+}
+
+static bool is_taken(const struct store *s, const char *name)
+{
+	auto_free char *service = xasprintf(SERVICES "%s", name);
+	auto_free char *router = xasprintf(DEPLOYMENTS "%s-kt-router", name);
+	bool taken = service_role(store_get(s, service)) != NULL;
+
+	assert_int_equal(store_get(s, router) != NULL, taken);
+	return taken;
+}
+
+static int give_back(struct store *s)
+{
+	const struct giveback g = { .kube = s->w.kube, .ns = "n" };
+	struct kt_error err = { 0 };
+	int rc = env_give_back_idle(&g, &err);
+
+	assert_string_equal(err.msg, "");
+	return rc;
+}
+
+static void test_idle(void **state)
+{
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_env(&s, "dev");
+	put_taken(&s, "web");
+	put_taken(&s, "api");
+	put_taken(&s, "db");
+	put_member(&s, "dev", "web");
+	put_member(&s, "gone", "api");
+	assert_int_equal(give_back(&s), 2);
+	assert_true(is_taken(&s, "web"));
+	assert_false(is_taken(&s, "api"));
+	assert_false(is_taken(&s, "db"));
+	assert_non_null(store_get(&s, SERVICES "web-kt-stuntman"));
+	assert_null(store_get(&s, SERVICES "api-kt-stuntman"));
+	assert_int_equal(give_back(&s), 0);
+	store_fini(&s);
+}
+
+/* Who joins has the lock; one that is too old is nobody's any more */
+static void test_locked(void **state)
+{
+	char now[24];
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_taken(&s, "web");
+	snprintf(now, sizeof(now), "%lld", (long long)time(NULL) - 5);
+	json_object_set_new(json_at(store_get(&s, SERVICES "web"), "metadata",
+				    "annotations", NULL),
+			    "kt-lock", json_string(now));
+	assert_int_equal(give_back(&s), 0);
+	assert_true(is_taken(&s, "web"));
+	json_object_set_new(json_at(store_get(&s, SERVICES "web"), "metadata",
+				    "annotations", NULL),
+			    "kt-lock", json_string("1"));
+	assert_int_equal(give_back(&s), 1);
+	assert_false(is_taken(&s, "web"));
+	store_fini(&s);
+}
+
+/* Somebody joins between the look and the lock: it is looked at once more */
+static bool joins(struct store *s, struct fake_conn *c, const char *method,
+		  const char *path, const json_t *body)
+{
+	(void)c;
+	(void)body;
+	if (strcmp(method, "PUT") == 0 && strcmp(path, SERVICES "web") == 0)
+		put_member(s, "dev", "web");
+	return false;
+}
+
+static void test_joined_meanwhile(void **state)
+{
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_env(&s, "dev");
+	put_taken(&s, "web");
+	s.before = joins;
+	assert_int_equal(give_back(&s), 0);
+	assert_true(is_taken(&s, "web"));
+	assert_null(
+		object_annotation(store_get(&s, SERVICES "web"), "kt-lock"));
+	store_fini(&s);
+}
+
+/* All that are in use are one question, not one each */
+static void test_requests(void **state)
+{
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_env(&s, "dev");
+	for (int i = 0; i < 20; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		put_taken(&s, name);
+		put_member(&s, "dev", name);
+	}
+	assert_int_equal(give_back(&s), 0);
+	assert_int_equal(s.w.fake.requests, 3);
+	store_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_joined_meanwhile),
+		cmocka_unit_test(test_requests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
