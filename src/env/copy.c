@@ -207,14 +207,15 @@ static json_t *copy_deployment(const struct copy_spec *s, const json_t *own,
 			 "template", "metadata", meta, "spec", pod);
 }
 
-int copy_make(struct copy *out, const struct copy_spec *s, struct kt_error *err)
+int copy_make(struct env_copy *out, const struct copy_spec *s,
+	      struct kt_error *err)
 {
 	json_t *pod = json_deep_copy(json_object_get(s->template, "spec"));
 	const json_t *labels = json_at(s->template, "metadata", "labels", NULL);
 	json_t *container = NULL;
 	int rc = copy_check(s, pod, err);
 
-	*out = (struct copy){ 0 };
+	*out = (struct env_copy){ 0 };
 	if (rc == 0) {
 		container = copy_pod_container(pod, s, err);
 		rc = container ? 0 : -ENOENT;
@@ -234,12 +235,12 @@ int copy_make(struct copy *out, const struct copy_spec *s, struct kt_error *err)
 	return 0;
 }
 
-void copy_fini(struct copy *c)
+void copy_fini(struct env_copy *c)
 {
 	json_decref(c->deployment);
 	json_decref(c->selector);
 	json_decref(c->ports);
 	free(c->container);
 	strv_fini(&c->warnings);
-	*c = (struct copy){ 0 };
+	*c = (struct env_copy){ 0 };
 }

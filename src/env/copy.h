@@ -60,7 +60,7 @@ struct copy_spec {
 	const json_t *owner; /* one of ownerReferences: the environment's Job */
 };
 
-struct copy {
+struct env_copy {
 	json_t *deployment;
 	json_t *selector; /* of the member's record: finds the copy's Pods */
 	json_t *ports;	  /* of the member's record: the Service's */
@@ -73,8 +73,8 @@ struct copy {
  * already; -ENOENT: it is not clear which container is meant, or there is none
  * of that name; -EINVAL: a template without containers
  */
-KT_CHECK int copy_make(struct copy *out, const struct copy_spec *s,
+KT_CHECK int copy_make(struct env_copy *out, const struct copy_spec *s,
 		       struct kt_error *err);
-void copy_fini(struct copy *c);
+void copy_fini(struct env_copy *c);
 
 #endif

@@ -8,7 +8,7 @@
 struct copy_wait {
 	const char *ns;
 	const char *deployment;
-	const json_t *selector; /* of struct copy */
+	const json_t *selector; /* of struct env_copy */
 	int replicas;
 	int64_t timeout_ns; /* --podCreationTimeout */
 	int64_t nowhere_ns; /* Pods that no node takes get so long; 0: as long

@@ -112,7 +112,7 @@ static int cluster_make_copy(struct env_join *j, struct kt_error *err)
 static int cluster_copy(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
-	const struct copy *c = &j->member->copy;
+	const struct env_copy *c = &j->member->copy;
 	const struct copy_wait w = {
 		.ns = job->ns,
 		.deployment = object_name(c->deployment),

@@ -9,7 +9,7 @@
 struct member {
 	char *text;		  /* kt-env-member: "image IMAGE", ... */
 	json_t *selector, *ports; /* of the record */
-	struct copy copy;	  /* of --image; else all NULL */
+	struct env_copy copy;	  /* of --image; else all NULL */
 	char *forced;		  /* whose member it takes the place of */
 };
 

@@ -49,14 +49,14 @@ static void template_drop_named(json_t *list,
 
 /* --- containers that come from elsewhere ---------------------------------- */
 
-struct injector {
+struct template_injector {
 	const char *sign; /* a label or annotation of the Pod: it was there */
 	const char *containers[4]; /* also those that run first */
 	const char *volumes[5];
 };
 
 /* The sign goes as well: with it nothing would be put in again */
-static const struct injector injectors[] = {
+static const struct template_injector injectors[] = {
 	{ ISTIO_STATUS,
 	  { "istio-proxy", "istio-init", "istio-validation" },
 	  { "istio-envoy", "istio-data", "istio-podinfo", "istio-token",
@@ -144,7 +144,7 @@ static void template_uninject(json_t *meta, json_t *spec)
 	json_t *notes = json_object_get(meta, "annotations");
 
 	for (size_t i = 0; i < ARRAY_SIZE(injectors); i++) {
-		const struct injector *in = &injectors[i];
+		const struct template_injector *in = &injectors[i];
 		auto_json json_t *containers = template_names(
 			in->containers, ARRAY_SIZE(in->containers));
 		auto_json json_t *volumes =

@@ -28,7 +28,7 @@ static bool is_ours(const json_t *selector)
 	return true;
 }
 
-static void check_labels(const struct copy *c, const json_t *services)
+static void check_labels(const struct env_copy *c, const json_t *services)
 {
 	json_t *labels = json_at(c->deployment, "spec", "template", "metadata",
 				 "labels", NULL);
@@ -47,7 +47,7 @@ static void check_labels(const struct copy *c, const json_t *services)
 
 static void check_copy(struct copy_spec *s)
 {
-	struct copy c, again;
+	struct env_copy c, again;
 	struct kt_error err = { 0 };
 
 	if (copy_make(&c, s, &err) < 0)

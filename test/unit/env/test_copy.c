@@ -26,7 +26,7 @@
 
 struct made {
 	struct copy_spec spec;
-	struct copy copy;
+	struct env_copy copy;
 	struct kt_error err;
 	json_t *service, *template, *services, *owner, *more[3];
 	int rc;
