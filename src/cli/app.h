@@ -71,6 +71,8 @@ int command_apply(struct app *app, const struct options *o);
 int command_birdseye(struct app *app, const struct options *o);
 int command_map(struct app *app, const struct options *o);
 int command_env_create(struct app *app, const struct options *o);
+int command_env_apply(struct app *app, const struct options *o);
+int command_env_export(struct app *app, const struct options *o);
 int command_env_list(struct app *app, const struct options *o);
 int command_env_show(struct app *app, const struct options *o);
 int command_env_extend(struct app *app, const struct options *o);

@@ -6,6 +6,7 @@
 #include "cluster/objects.h"
 #include "env/copy_labels.h"
 #include "env/copy_pod.h"
+#include "env/spec.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -89,14 +90,17 @@ static json_t *copy_annotations(const json_t *template)
 static json_t *copy_metadata(const struct copy_spec *s)
 {
 	auto_free char *name = copy_name(object_name(s->service), s->env);
+	auto_json json_t *asked =
+		env_spec_image(s->image, s->set, s->env_from, s->replicas);
+	auto_free char *text = json_dumps(asked, JSON_COMPACT | JSON_SORT_KEYS);
 
-	return json_pack("{s:s, s:{s:s, s:s, s:s, s:s}, s:{s:s*}, s:[O]}",
-			 "name", name, "labels", KT_LABEL_CONTROL,
-			 KT_LABEL_CONTROL_VALUE, KT_LABEL_ROLE,
-			 KT_ROLE_ENV_MEMBER, KT_LABEL_ENV, s->env,
-			 KT_LABEL_ENV_OF, object_name(s->service),
-			 "annotations", KT_ANNOTATION_USER, s->user,
-			 "ownerReferences", (json_t *)(uintptr_t)s->owner);
+	return json_pack(
+		"{s:s, s:{s:s, s:s, s:s, s:s}, s:{s:s*, s:s*}, s:[O]}", "name",
+		name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+		KT_LABEL_ROLE, KT_ROLE_ENV_MEMBER, KT_LABEL_ENV, s->env,
+		KT_LABEL_ENV_OF, object_name(s->service), "annotations",
+		KT_ANNOTATION_USER, s->user, KT_ANNOTATION_SPEC, text,
+		"ownerReferences", (json_t *)(uintptr_t)s->owner);
 }
 
 /* --- the Service's ports -------------------------------------------------- */

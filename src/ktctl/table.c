@@ -468,6 +468,13 @@ static const struct option env_join_options[] = {
 	{ 0 },
 };
 
+static const struct option env_apply_options[] = {
+	{ "file", 'f', VALUE_STRING, "", "FILE",
+	  "what is wanted; - for stdin", ENV(file), .no_config = true },
+	ENV_FORCE_ROW("also what another user has made; ttl: 0"),
+	{ 0 },
+};
+
 static const struct option env_init_options[] = {
 	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
 	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
@@ -810,6 +817,26 @@ const struct command command_table[] = {
 		.loop = true,
 		.session = true,
 		.run = command_env_open,
+	},
+	{
+		.name = "env apply",
+		.summary = "make an environment as a file says",
+		.args = "-f <file>",
+		.details = "Creates it, or extends it by the file's ttl; joins "
+			   "the members that are missing or differ; leaves "
+			   "those that the file does not name.",
+		.options = env_apply_options,
+		.loop = true,
+		.run = command_env_apply,
+	},
+	{
+		.name = "env export",
+		.summary = "an environment as a file for env apply",
+		.args = "<name>",
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_export,
 	},
 	{
 		.name = "env list",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file of apply. What is taken keeps its bounds; every job of it is a
- * command line that is read back as it was; what is refused says where. */
+/* The file of apply, and of env apply. What is taken keeps its bounds; every
+ * job of it is a command line that is read back as it was; what is refused says
+ * where. */
+#include "apply/env_file.h"
 #include "apply/file.h"
 #include "apply/sessions.h"
 #include "base/mem.h"
@@ -41,6 +43,33 @@ static void fuzz_apply_item(const struct apply_item *item)
 	apply_sessions_fini(&all);
 }
 
+/* What is taken is a plan, and nothing is to be done once it is so */
+static void fuzz_apply_env(const char *text, size_t size)
+{
+	struct env_state state = { .user = "ann" };
+	struct kt_error err = { 0 };
+	struct strv notes = { 0 };
+	struct env_file f;
+	int rc = env_file_parse(&f, text, size, "f", &err);
+	json_t *plan = rc < 0 ? NULL : env_file_plan(&f, &state, &notes, &err);
+
+	if (rc < 0 ? strncmp(err.msg, "f", 1) != 0
+		   : json_array_size(plan) != json_object_size(f.members) + 1)
+		abort();
+	json_decref(plan);
+	if (rc == 0) {
+		state.exists = true;
+		state.strict = f.strict;
+		state.members = f.members;
+		plan = env_file_plan(&f, &state, &notes, &err);
+		if (json_array_size(plan) != (f.ttl != NULL))
+			abort();
+		json_decref(plan);
+	}
+	strv_fini(&notes);
+	env_file_fini(&f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct apply_source src = {
@@ -63,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc < 0 && strncmp(err.msg, "f", 1) != 0)
 		abort();
 	apply_file_fini(&f);
+	fuzz_apply_env(text, size);
 	free(text);
 	return 0;
 }
