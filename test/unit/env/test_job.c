@@ -112,7 +112,10 @@ static void test_ended(void **state)
 
 static void test_no_environment(void **state)
 {
-	static const char *const no[] = {
+	static const char no_label[] =
+		"{'metadata': {'uid': 'u', 'labels': {'kt-role': 'env', "
+		"'kt-env': 'a b'}}}";
+	const char *const no[] = {
 		"{}",
 		"{'metadata': {'uid': 'u', 'labels': {'kt-env': 'a'}}}",
 		"{'metadata': {'uid': 'u', 'labels': {'kt-role': 'env'}}}",
