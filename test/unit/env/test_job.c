@@ -119,8 +119,7 @@ static void test_no_environment(void **state)
 		"{}",
 		"{'metadata': {'uid': 'u', 'labels': {'kt-env': 'a'}}}",
 		"{'metadata': {'uid': 'u', 'labels': {'kt-role': 'env'}}}",
-		"{'metadata': {'uid': 'u', 'labels': {'kt-role': 'env', "
-		"'kt-env': 'a b'}}}",
+		no_label,
 		"{'metadata': {'labels': {'kt-role': 'env', 'kt-env': 'a'}}}",
 	};
 
