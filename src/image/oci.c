@@ -188,13 +188,26 @@ void oci_image_fini(struct oci_image *img)
 	*img = (struct oci_image){ 0 };
 }
 
+/* The index is the same from clients of both: by name, not ours first. NULL:
+ * there is none behind @after */
+static const struct program *oci_program_after(const char *after)
+{
+	const struct program *p, *next = NULL;
+
+	for (size_t i = 0; (p = program_at(i)); i++)
+		if (strcmp(p->arch, after) > 0 &&
+		    (!next || strcmp(p->arch, next->arch) < 0))
+			next = p;
+	return next;
+}
+
 int oci_image_make(struct oci_image *img, struct kt_error *err)
 {
 	const struct program *p;
 	int rc;
 
 	*img = (struct oci_image){ 0 };
-	for (size_t i = 0; (p = program_at(i)); i++) {
+	for (p = oci_program_after(""); p; p = oci_program_after(p->arch)) {
 		rc = oci_image_add(img, p->arch, p->packed, p->npacked, err);
 		if (rc < 0) {
 			oci_image_fini(img);
