@@ -442,7 +442,8 @@ static const struct option env_force_options[] = {
 
 static const struct option env_join_options[] = {
 	{ "local", 0, VALUE_EXPOSE, "", "[LOCAL:]PORT,...",
-	  "the member is a program of this machine, on this port",
+	  "the member is a program of this machine; LOCAL is its port here, "
+	  "PORT the Service's",
 	  ENV(in.expose), .no_config = true },
 	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
 	  "the member is a copy of the Service's workload with this image",
@@ -483,6 +484,7 @@ static const struct option env_init_options[] = {
 };
 
 static const struct option env_open_options[] = {
+	KEEP_ROW(FORWARD),
 	SESSION_ROWS,
 	{ 0 },
 };
