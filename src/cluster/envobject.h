@@ -35,6 +35,9 @@
 /* of a member's record: "local", "image IMAGE", "selector K=V,...",
  * "service NAME" */
 #define KT_ANNOTATION_MEMBER "kt-env-member"
+/* of a member's record: which join has made it; another one makes it anew, or
+ * in its place */
+#define KT_ANNOTATION_JOIN "kt-env-join"
 #define KT_ANNOTATION_TOUCH "kt-env-touch"
 
 #define KT_ENV_PREFIX "kt-env-" /* of Jobs and Services */

@@ -74,6 +74,12 @@ KT_CHECK int mesh_record_make(struct mesh *m, struct kt_error *err);
 /** mesh_record_keep() - it is watched, too (keep.h); without it there are no
  *  routes */
 void mesh_record_keep(struct mesh *m);
+/** mesh_record_is_foreign() - another join, or another mesh, has the name of
+ *  our record by now */
+bool mesh_record_is_foreign(const struct mesh *m);
+/** mesh_record_check() - of a member: -ECANCELED with @err when its record is
+ *  another's, or gone. It is not watched where no client stays. */
+KT_CHECK int mesh_record_check(const struct mesh *m, struct kt_error *err);
 /** mesh_record_remove() - when there is one of ours */
 void mesh_record_remove(struct mesh *m);
 

@@ -224,10 +224,12 @@ int mesh_router_switch(struct job *job, struct kt_error *err)
 /* Am I the last one? When nobody can say, it is better to stay. */
 static bool router_is_last(struct mesh *m)
 {
+	/* what has our record's name may be another's by now: it counts, too */
+	const char *own = mesh_record_is_foreign(m) ? NULL : m->name;
 	auto_json json_t *others = NULL;
 	struct kt_error err = { 0 };
 
-	if (lease_meshes(&m->job, m->name, &others, &err) < 0) {
+	if (lease_meshes(&m->job, own, &others, &err) < 0) {
 		log_warn("the router of Service %s stays: %s", m->job.name,
 			 err.msg);
 		return false;

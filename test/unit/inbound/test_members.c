@@ -9,7 +9,9 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/options.h"
+#include "cluster/envobject.h"
 #include "inbound/lease.h"
+#include "inbound/mesh.h"
 #include "kube/rest.h"
 #include "local/home.h"
 
@@ -192,12 +194,135 @@ static void a_member_lives_as_long_as_its_environment(void **state)
 		    false);
 }
 
+/* --- one member takes another's place -------------------------------------- */
+
+/* A join of ours that makes its record: @led: its Pods are in the cluster */
+struct joiner {
+	struct mesh m;
+	struct mesh_env env;
+	json_t *owner, *selector, *ports;
+};
+
+static void joiner_init(struct joiner *j, struct rig *r, bool led)
+{
+	*j = (struct joiner){ .m = { .job = r->job, .env = &j->env } };
+	snprintf(j->m.name, sizeof(j->m.name), "web-kt-mesh-x");
+	j->owner = json_quoted("{'uid': 'u'}");
+	j->selector = json_quoted("{'app': 'beta'}");
+	j->ports = json_quoted("[{'port': 80}]");
+	j->env = (struct mesh_env){ .name = "dev.x",
+				    .owner = j->owner,
+				    .expires = "0",
+				    .member = led ? "selector app=beta"
+						  : "local",
+				    .selector = led ? j->selector : NULL,
+				    .ports = j->ports };
+	j->m.job.service =
+		json_quoted("{'spec': {'ports': [{'port': 80}]}}");
+	j->m.job.config_text = xstrdup("service=web");
+}
+
+static void joiner_fini(struct joiner *j)
+{
+	heartbeat_stop(j->m.record);
+	keep_fini(&j->m.job);
+	json_decref(j->m.job.service);
+	free(j->m.job.config_text);
+	json_decref(j->m.route.made);
+	json_decref(j->owner);
+	json_decref(j->selector);
+	json_decref(j->ports);
+}
+
+static void join(struct joiner *j, struct rig *r)
+{
+	if (mesh_record_make(&j->m, &r->err) < 0)
+		fail_msg("%s", r->err.msg);
+	assert_int_equal(mesh_record_check(&j->m, &r->err), 0);
+}
+
+static void expect_intact(struct rig *r, const json_t *want)
+{
+	json_t *now = json_deep_copy(store_get(&r->s, RECORD));
+
+	json_object_set(json_object_get(now, "metadata"), "resourceVersion",
+			json_at(want, "metadata", "resourceVersion", NULL));
+	assert_true(json_equal(now, want));
+	json_decref(now);
+}
+
+/* A join that has failed is undone: what has taken its place meanwhile has the
+ * same name, and the same uid */
+static void what_took_its_place_is_not_undone(void **state)
+{
+	auto_json json_t *before = NULL;
+	struct joiner first, second;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	json_object_del(r.s.objects, RECORD);
+	joiner_init(&first, &r, true);
+	joiner_init(&second, &r, true);
+	join(&first, &r);
+	second.env.replaces = true;
+	join(&second, &r);
+	before = json_deep_copy(store_get(&r.s, RECORD));
+	assert_true(mesh_record_is_foreign(&first.m));
+	assert_int_equal(mesh_record_check(&first.m, &r.err), -ECANCELED);
+	assert_non_null(strstr(r.err.msg, "has another member"));
+	mesh_record_remove(&first.m);
+	expect_intact(&r, before);
+	assert_false(mesh_record_is_foreign(&second.m));
+	mesh_record_remove(&second.m);
+	assert_null(store_get(&r.s, RECORD));
+	assert_int_equal(mesh_record_check(&second.m, &r.err), -ECANCELED);
+	assert_non_null(strstr(r.err.msg, "was taken out"));
+	joiner_fini(&first);
+	joiner_fini(&second);
+	rig_fini(&r);
+}
+
+/* A laptop wakes; it was dead for long enough */
+static void who_wakes_leaves_what_took_its_place(void **state)
+{
+	auto_json json_t *before = NULL;
+	struct joiner local, image;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	json_object_del(r.s.objects, RECORD);
+	joiner_init(&local, &r, false);
+	joiner_init(&image, &r, true);
+	join(&local, &r);
+	mesh_record_keep(&local.m);
+	assert_int_equal(keep_objects(&local.m.job, &r.err), 0);
+	json_object_del(r.s.objects, RECORD);
+	join(&image, &r);
+	before = json_deep_copy(store_get(&r.s, RECORD));
+	/* its heartbeat, before it knows */
+	json_object_set_new(json_at(store_get(&r.s, RECORD), "metadata",
+				    "annotations", NULL),
+			    KT_ANNOTATION_HEARTBEAT, json_string("1"));
+	assert_int_equal(keep_objects(&local.m.job, &r.err), -ECANCELED);
+	assert_non_null(strstr(r.err.msg, "somebody else has made another"));
+	assert_true(mesh_record_is_foreign(&local.m));
+	mesh_record_remove(&local.m);
+	expect_intact(&r, before);
+	joiner_fini(&local);
+	joiner_fini(&image);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_standing_router_is_joined_by_all),
 		cmocka_unit_test(a_bare_router_is_its_users),
 		cmocka_unit_test(a_member_lives_as_long_as_its_environment),
+		cmocka_unit_test(what_took_its_place_is_not_undone),
+		cmocka_unit_test(who_wakes_leaves_what_took_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
