@@ -138,7 +138,7 @@ static int local_claim(struct job *job, struct kt_error *err)
 
 	if (rc == 0)
 		rc = env_join_replace(env_join_of(job), err);
-	return rc == 0 ? mesh_router_hold(job, err) : rc;
+	return rc == 0 ? env_join_hold(env_join_of(job), err) : rc;
 }
 
 static int local_switch(struct job *job, struct kt_error *err)

@@ -32,7 +32,8 @@ struct mesh_env {
 	const char *expires;   /* kt-expires */
 	const char *member;    /* kt-env-member */
 	const char *forced_by; /* kt-forced-by; or NULL */
-	bool replaces; /* the record that is there may be changed into this */
+	/* the record that may be changed into this, as it was looked at */
+	const json_t *replaces;
 	/* to what the record leads, and how; NULL: it is on this machine */
 	const json_t *selector, *ports;
 };

@@ -108,7 +108,19 @@ static int record_replace(struct mesh *m, const char *path, const json_t *now,
 	return kube_replace(m->job.kube, path, next, &m->route.made, err);
 }
 
-/* Somebody has it; whoever is gone does not count. 1: it is ours now */
+static bool record_is_as_seen(const json_t *now, const json_t *seen)
+{
+	static const char *const keys[] = { "uid", "resourceVersion" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!seen || !str_eq(json_str(now, "metadata", keys[i], NULL),
+				     json_str(seen, "metadata", keys[i], NULL)))
+			return false;
+	return true;
+}
+
+/* Somebody has it; whoever is gone does not count. 1: it is ours now; -EBUSY:
+ * it is not as it was looked at any more */
 static int record_take(struct mesh *m, const char *path, const json_t *want,
 		       struct kt_error *err)
 {
@@ -126,8 +138,8 @@ static int record_take(struct mesh *m, const char *path, const json_t *want,
 		return rc;
 	job->successor = !lease_is_alive(job, record);
 	if (job->successor)
-		return kube_delete(job->kube, path, 0, err);
-	if (m->env && m->env->replaces) {
+		return kube_delete_as(job->kube, path, record, 0, err);
+	if (m->env && record_is_as_seen(record, m->env->replaces)) {
 		rc = record_replace(m, path, record, want, err);
 		return rc < 0 ? rc : 1;
 	}
@@ -163,11 +175,16 @@ int mesh_record_make(struct mesh *m, struct kt_error *err)
 	record = record_object(m);
 	rc = kube_create(job->kube, all, record, made, err);
 
-	if (rc == -EEXIST) {
+	for (int tries = 1; rc == -EEXIST || rc == -EBUSY; tries++) {
 		*err = (struct kt_error){ 0 };
 		rc = record_take(m, path, record, err);
+		if (rc == -EEXIST) /* somebody alive has it */
+			break;
 		if (rc == 0)
 			rc = kube_create(job->kube, all, record, made, err);
+		if (rc == -EEXIST)
+			rc = -EBUSY; /* another was quicker: look again */
+		rc = update_retry(job->kube, tries, rc, err);
 	}
 	m->recorded = rc >= 0;
 	if (rc >= 0 && !record_is_led(m))

@@ -22,6 +22,7 @@
 #define JOB "/apis/batch/v1/namespaces/n/jobs/kt-env-dev.pr"
 #define SOURCE "/api/v1/namespaces/n/services/kt-env-dev--pr"
 #define RECORD "/api/v1/namespaces/n/services/web-kt-mesh-dev-pr"
+#define COPY "/apis/apps/v1/namespaces/n/deployments/"
 #define MAP "/api/v1/namespaces/n/configmaps/kt-env"
 
 struct bed {
@@ -32,6 +33,9 @@ struct bed {
 	char *args[2];
 	const char *refuse;    /* requests like "POST /path" are, with 403 */
 	const char *interrupt; /* while such a one waits for its answer */
+	/* somebody has written it before this request comes, once */
+	const char *written;
+	json_t *record;
 };
 
 /* What the Job owns goes with it, as in a cluster */
@@ -72,6 +76,10 @@ static bool bed_before(struct store *s, struct fake_conn *c, const char *method,
 		b->interrupt = NULL;
 		loop_interrupt(s->w.loop);
 		return true;
+	}
+	if (b->written && strcmp(line, b->written) == 0) {
+		b->written = NULL;
+		store_put(s, RECORD, steal_ptr(&b->record));
 	}
 	if (str_starts(line, "DELETE " JOB))
 		bed_collect(s);
@@ -333,6 +341,78 @@ static void test_delete(void **state)
 	bed_fini(&b);
 }
 
+/* --- leave ---------------------------------------------------------------- */
+
+static void bed_copy(struct bed *b, const char *name, const char *target)
+{
+	auto_free char *path = xasprintf(COPY "%s", name);
+
+	store_put(&b->s, path,
+		  json_pack("{s:{s:s,s:{s:s,s:s}},s:{s:{s:{s:{s:s}}}}}",
+			    "metadata", "name", name, "labels", KT_LABEL_ENV,
+			    "dev.pr", KT_LABEL_ENV_OF, "web", "spec",
+			    "template", "metadata", "labels", "kt-target",
+			    target));
+}
+
+/* A member with an image, of ours, and another one's copy, which is to take its
+ * place */
+static void bed_image(struct bed *b)
+{
+	assert_int_equal(run(b, command_env_create), EXIT_OK);
+	bed_member(b, shadow_user());
+	json_object_set_new(json_at(store_get(&b->s, RECORD), "metadata",
+				    "annotations", NULL),
+			    KT_ANNOTATION_MEMBER, json_string("image web:2"));
+	json_object_set_new(store_get(&b->s, RECORD), "spec",
+			    json_quoted("{'selector': {'kt-target': 'a'}}"));
+	bed_copy(b, "web-a", "a");
+	bed_copy(b, "web-b", "b");
+	store_put(&b->s, "/api/v1/namespaces/n/services/web",
+		  json_quoted("{'metadata': {'name': 'web'}, 'spec': {"
+			      "'selector': {'app': 'web'}}}"));
+	b->args[1] = (char *)(uintptr_t) "web";
+	b->o.nargs = 2;
+}
+
+static void test_leave(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_image(&b);
+	/* extend writes into it: it is the same member all the same */
+	b.record = json_deep_copy(store_get(&b.s, RECORD));
+	b.written = "DELETE " RECORD;
+	assert_int_equal(run(&b, command_env_leave), EXIT_OK);
+	assert_null(b.record);
+	assert_null(store_get(&b.s, RECORD));
+	assert_null(store_get(&b.s, COPY "web-a"));
+	assert_non_null(store_get(&b.s, COPY "web-b"));
+	bed_fini(&b);
+}
+
+/* Somebody else's takes its place while it leaves */
+static void test_leave_others(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_image(&b);
+	b.record = json_deep_copy(store_get(&b.s, RECORD));
+	json_object_set_new(json_at(b.record, "metadata", "annotations", NULL),
+			    "kt-user", json_string("nobody-else"));
+	b.written = "DELETE " RECORD;
+	assert_int_equal(run(&b, command_env_leave), EXIT_FAILED);
+	assert_string_equal(
+		object_annotation(store_get(&b.s, RECORD), "kt-user"),
+		"nobody-else");
+	assert_non_null(store_get(&b.s, COPY "web-b"));
+	bed_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +424,8 @@ int main(void)
 		cmocka_unit_test(test_extend),
 		cmocka_unit_test(test_whose),
 		cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_leave),
+		cmocka_unit_test(test_leave_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

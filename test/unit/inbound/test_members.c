@@ -194,7 +194,8 @@ static void a_member_lives_as_long_as_its_environment(void **state)
 		    false);
 }
 
-/* --- one member takes another's place -------------------------------------- */
+/* --- one member takes another's place --------------------------------------
+ */
 
 /* A join of ours that makes its record: @led: its Pods are in the cluster */
 struct joiner {
@@ -213,12 +214,11 @@ static void joiner_init(struct joiner *j, struct rig *r, bool led)
 	j->env = (struct mesh_env){ .name = "dev.x",
 				    .owner = j->owner,
 				    .expires = "0",
-				    .member = led ? "selector app=beta"
-						  : "local",
+				    .member =
+					    led ? "selector app=beta" : "local",
 				    .selector = led ? j->selector : NULL,
 				    .ports = j->ports };
-	j->m.job.service =
-		json_quoted("{'spec': {'ports': [{'port': 80}]}}");
+	j->m.job.service = json_quoted("{'spec': {'ports': [{'port': 80}]}}");
 	j->m.job.config_text = xstrdup("service=web");
 }
 
@@ -265,7 +265,7 @@ static void what_took_its_place_is_not_undone(void **state)
 	joiner_init(&first, &r, true);
 	joiner_init(&second, &r, true);
 	join(&first, &r);
-	second.env.replaces = true;
+	second.env.replaces = store_get(&r.s, RECORD);
 	join(&second, &r);
 	before = json_deep_copy(store_get(&r.s, RECORD));
 	assert_true(mesh_record_is_foreign(&first.m));
@@ -315,6 +315,74 @@ static void who_wakes_leaves_what_took_its_place(void **state)
 	rig_fini(&r);
 }
 
+/* --- what was looked at is not what is there ------------------------------ */
+
+static bool quicker(struct store *s, struct fake_conn *c, const char *method,
+		    const char *path, const json_t *body)
+{
+	json_t **next = s->user;
+
+	(void)c;
+	(void)body;
+	if (*next && strcmp(path, RECORD) == 0 && strcmp(method, "GET") != 0)
+		store_put(s, RECORD, steal_ptr(next));
+	return false;
+}
+
+static json_t *member_of(const char *user)
+{
+	return json_pack("{s:s,s:{s:s,s:{s:s,s:s,s:s},s:{s:s},s:[{s:s}]}}",
+			 "kind", "Service", "metadata", "name", "web-kt-mesh-x",
+			 "labels", "control-by", "kt", "kt-role", "shadow-mesh",
+			 "kt-env", "dev.x", "annotations", "kt-user", user,
+			 "ownerReferences", "uid", "u");
+}
+
+/* @there: what the join finds; @next: what another puts there before it writes
+ */
+static void expect_left(json_t *there, json_t *next, bool seen)
+{
+	auto_json json_t *saw = json_deep_copy(there);
+	struct joiner j;
+	struct rig r;
+
+	rig_init(&r);
+	store_put(&r.s, RECORD, there);
+	json_object_set(saw, "metadata", json_object_get(there, "metadata"));
+	if (seen)
+		store_put(&r.s, RECORD, steal_ptr(&next));
+	r.s.before = quicker;
+	r.s.user = &next;
+	joiner_init(&j, &r, true);
+	j.env.replaces = seen ? saw : NULL;
+	assert_int_equal(mesh_record_make(&j.m, &r.err), -EEXIST);
+	assert_non_null(strstr(r.err.msg, "dev.x already: bob's"));
+	mesh_record_remove(&j.m); /* as it is undone */
+	assert_string_equal(
+		object_annotation(store_get(&r.s, RECORD), "kt-user"), "bob");
+	joiner_fini(&j);
+	rig_fini(&r);
+}
+
+/* Two see that its member is gone: the second one does not remove what the
+ * first one has made in its place */
+static void a_dead_record_is_replaced_once(void **state)
+{
+	json_t *dead = member_of("ann");
+
+	(void)state;
+	json_object_set_new(json_object_get(dead, "metadata"),
+			    "ownerReferences", json_array());
+	expect_left(dead, member_of("bob"), false);
+}
+
+/* Whose it was has been asked; then another one took its place */
+static void only_what_was_asked_about_is_replaced(void **state)
+{
+	(void)state;
+	expect_left(member_of("ann"), member_of("bob"), true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +391,8 @@ int main(void)
 		cmocka_unit_test(a_member_lives_as_long_as_its_environment),
 		cmocka_unit_test(what_took_its_place_is_not_undone),
 		cmocka_unit_test(who_wakes_leaves_what_took_its_place),
+		cmocka_unit_test(a_dead_record_is_replaced_once),
+		cmocka_unit_test(only_what_was_asked_about_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
