@@ -179,7 +179,14 @@ static int leave_run(struct env_command *c, struct kt_error *err)
 	return rc;
 }
 
+/* What has ended is looked for where the Service is, too */
 int command_env_leave(struct app *app, const struct options *o)
 {
-	return env_command_run(app, o, leave_run);
+	struct options here = *o;
+	struct kt_error err = { 0 };
+	struct subject subject;
+
+	if (subject_parse(&subject, o->args[1], &err) == 0 && subject.ns[0])
+		here.global.namespace = subject.ns;
+	return env_command_run(app, &here, leave_run);
 }
