@@ -82,6 +82,17 @@ void env_join_untable(struct env_join *j)
 	j->tabled = false;
 }
 
+const char *env_join_left(const struct env_join *j, char dst[48])
+{
+	char left[24];
+
+	dst[0] = '\0';
+	if (j->info.expires)
+		snprintf(dst, 48, " (%s left)",
+			 env_info_left(&j->info, job_now(&j->mesh.job), left));
+	return dst;
+}
+
 struct member_place env_join_place(const struct env_join *j)
 {
 	const struct job *job = &j->mesh.job;

@@ -51,6 +51,8 @@ KT_CHECK int env_join_table(struct env_join *j, const char *host,
  *  this one */
 void env_join_untable(struct env_join *j);
 
+/** env_join_left() - " (7h59m left)"; "": its environment has no end */
+const char *env_join_left(const struct env_join *j, char dst[48]);
 /** env_join_place() - where the member is */
 struct member_place env_join_place(const struct env_join *j);
 /** env_join_replace() - between looking and the lock: may the member that is

@@ -169,16 +169,15 @@ static void cluster_ready(struct job *job)
 {
 	const struct env_join *j = env_join_of(job);
 	const char *copy = object_name(j->member->copy.deployment);
-	char left[24];
+	char left[48];
 
 	print_line(stdout,
-		   "Service %s/%s is in environment %s (%s left): requests "
+		   "Service %s/%s is in environment %s%s: requests "
 		   "with its mark are answered by %s%s%s%s. 'ktctl env leave "
 		   "%s %s' takes it out.",
-		   job->ns, job->name, j->info.name,
-		   env_info_left(&j->info, job_now(job), left), j->member->text,
-		   *copy ? " (Deployment " : "", copy, *copy ? ")" : "",
-		   j->info.name, job->name);
+		   job->ns, job->name, j->info.name, env_join_left(j, left),
+		   j->member->text, *copy ? " (Deployment " : "", copy,
+		   *copy ? ")" : "", j->info.name, job->name);
 }
 
 /* Another join may have its place by now, with a copy of the same name */
