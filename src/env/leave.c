@@ -98,15 +98,12 @@ static int leave_remove(struct env_command *c, const char *env,
 	auto_free char *path =
 		kube_path("v1", "services", c->ns, object_name(seen), NULL);
 	auto_json json_t *record = json_incref((json_t *)(uintptr_t)seen);
-	const char *member = object_annotation(record, KT_ANNOTATION_MEMBER);
-	bool image = member && str_starts(member, "image ");
 	int rc = leave_sign(c, path, &record, err);
 
 	if (rc == 0)
 		rc = env_table_drop_member(c->kube, c->ns, env, service, err);
 	if (rc == 0)
-		rc = member_remove_copies(
-			&at, image ? service_target(record) : NULL, err);
+		rc = member_remove_copies(&at, service_target(record), err);
 	return rc == 0 ? kube_delete_as(c->kube, path, record, -1, err) : rc;
 }
 
