@@ -111,20 +111,20 @@ static int giveback_is_used(const struct giveback *g, const char *service,
 	return rc;
 }
 
+/* The lock goes last: who waits for it finds the Service as it was before all
+ * of us */
 static int giveback_locked(const struct giveback *g, const char *service,
-			   struct update_lock *lock, struct kt_error *err)
+			   const struct update_lock *lock, struct kt_error *err)
 {
-	int rc = giveback_is_used(g, service, err);
+	int rc = giveback_is_used(g, service, err), used = rc > 0;
 
-	if (rc == 0) {
-		rc = recover_service(g->kube, g->ns, service, g->say, g->user,
-				     NULL, err);
-		return rc < 0 ? rc : 1;
-	}
+	if (rc == 0)
+		rc = recover_service_held(g->kube, g->ns, service, lock->since,
+					  g->say, g->user, err);
 	if (update_unlock(g->kube, g->ns, service, lock->since,
 			  &(struct kt_error){ 0 }) < 0)
 		log_debug("Service %s/%s stays locked", g->ns, service);
-	return MIN(rc, 0);
+	return rc < 0 ? rc : !used;
 }
 
 int env_leave_service(const struct giveback *g, const char *service,

@@ -155,6 +155,82 @@ static void test_joined_meanwhile(void **state)
 	store_fini(&s);
 }
 
+/* Somebody who waits joins as soon as the lock is dropped: all that he would
+ * find is gone by then */
+struct waiting {
+	bool restored, came;
+};
+
+static bool waits(struct store *s, struct fake_conn *c, const char *method,
+		  const char *path, const json_t *body)
+{
+	struct waiting *w = s->user;
+	json_t *web = store_get(s, SERVICES "web");
+
+	(void)c;
+	if (strcmp(method, "PUT") == 0 && strcmp(path, SERVICES "web") == 0)
+		w->restored |= !json_at(body, "metadata", "annotations",
+					"kt-selector", NULL);
+	if (strcmp(method, "DELETE") != 0)
+		return false;
+	w->came |= w->restored && !object_annotation(web, "kt-lock");
+	return false;
+}
+
+static void test_lock_stays(void **state)
+{
+	struct waiting w = { 0 };
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_taken(&s, "web");
+	s.before = waits;
+	s.user = &w;
+	assert_int_equal(give_back(&s), 1);
+	assert_true(w.restored);
+	assert_false(w.came);
+	assert_false(is_taken(&s, "web"));
+	assert_null(store_get(&s, SERVICES "web-kt-stuntman"));
+	/* as its owner wrote it */
+	assert_null(json_at(store_get(&s, SERVICES "web"), "metadata",
+			    "annotations", NULL));
+	store_fini(&s);
+}
+
+/* Our lock was too old, and somebody has it: he needs what is there */
+static bool steals(struct store *s, struct fake_conn *c, const char *method,
+		   const char *path, const json_t *body)
+{
+	json_t *obj = store_get(s, DEPLOYMENTS "web-kt-router");
+
+	(void)c;
+	(void)body;
+	if (strcmp(method, "DELETE") != 0 ||
+	    strcmp(path, DEPLOYMENTS "web-kt-router") != 0 || s->user)
+		return false;
+	obj = json_deep_copy(obj);
+	json_object_set_new(json_object_get(json_object_get(obj, "metadata"),
+					    "annotations"),
+			    "kt-forced-by", json_string("bob"));
+	store_put(s, path, obj);
+	s->user = s;
+	return false;
+}
+
+static void test_written_meanwhile(void **state)
+{
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_taken(&s, "web");
+	s.before = steals;
+	assert_int_equal(give_back(&s), 1);
+	assert_non_null(store_get(&s, DEPLOYMENTS "web-kt-router"));
+	store_fini(&s);
+}
+
 /* All that are in use are one question, not one each */
 static void test_requests(void **state)
 {
@@ -181,6 +257,8 @@ int main(void)
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_joined_meanwhile),
+		cmocka_unit_test(test_lock_stays),
+		cmocka_unit_test(test_written_meanwhile),
 		cmocka_unit_test(test_requests),
 	};
 
