@@ -10,6 +10,7 @@
 #include "cli/app.h"
 #include "cli/options.h"
 #include "inbound/lease.h"
+#include "inbound/mesh.h"
 #include "kube/rest.h"
 #include "local/home.h"
 
@@ -192,12 +193,62 @@ static void a_member_lives_as_long_as_its_environment(void **state)
 		    false);
 }
 
+#define ORIGIN CORE "services/web-kt-stuntman"
+
+/* Whoever has waited for the lock: the Service is given back, and the router is
+ * there still */
+static bool joins(struct store *s, struct fake_conn *c, const char *method,
+		  const char *path, const json_t *body)
+{
+	(void)c;
+	(void)body;
+	if (s->user && strcmp(method, "PUT") == 0 && strcmp(path, WEB) == 0 &&
+	    !json_at(body, "metadata", "annotations", "kt-selector", NULL)) {
+		store_put(s, CORE "services/web-kt-mesh-b",
+			  json_quoted("{'metadata': {'name': 'web-kt-mesh-b', "
+				      "'labels': {'control-by': 'kt', "
+				      "'kt-role': 'shadow-mesh'}}}"));
+		s->user = NULL;
+	}
+	return false;
+}
+
+static void expect_left(bool joined)
+{
+	struct mesh m = { .name = "web-kt-mesh-x", .recorded = true };
+	struct rig r;
+
+	rig_init(&r);
+	m.job = r.job;
+	m.job.stuntman = true;
+	put(&r, ORIGIN,
+	    "{'metadata': {'name': 'web-kt-stuntman', 'labels': {'control-by': "
+	    "'kt'}}}");
+	r.s.before = joins;
+	r.s.user = joined ? &r : NULL;
+	mesh_router_undo(&m.job);
+	assert_int_equal(store_get(&r.s, ORIGIN) != NULL, joined);
+	assert_null(store_get(&r.s, RECORD));
+	assert_null(
+		json_at(store_get(&r.s, WEB), "metadata", "annotations", NULL));
+	r.job = m.job;
+	rig_fini(&r);
+}
+
+static void test_last_leaves(void **state)
+{
+	(void)state;
+	expect_left(false);
+	expect_left(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_standing_router_is_joined_by_all),
 		cmocka_unit_test(a_bare_router_is_its_users),
 		cmocka_unit_test(a_member_lives_as_long_as_its_environment),
+		cmocka_unit_test(test_last_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
