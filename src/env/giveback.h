@@ -13,7 +13,7 @@ struct home;
  *
  * The router of a Service belongs to no environment: it stays when one ends,
  * and leads everybody to the trunk. Who comes by next, and sees that no living
- * member and no mesh user of it is left, gives the Service back: its own
+ * member and no other user of it is left, gives the Service back: its own
  * selector first, then the router goes, and the Service for the origin.
  */
 

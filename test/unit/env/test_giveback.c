@@ -155,6 +155,52 @@ static void test_joined_meanwhile(void **state)
 	store_fini(&s);
 }
 
+/* Giving it back would remove what is theirs */
+static int with_user(const char *path, const char *text)
+{
+	struct store s;
+	int rc;
+
+	store_init(&s);
+	put_taken(&s, "web");
+	store_put(&s, path, json_quoted(text));
+	rc = give_back(&s);
+	assert_int_equal(is_taken(&s, "web"), rc == 0);
+	assert_int_equal(store_get(&s, path) != NULL, rc == 0);
+	store_fini(&s);
+	return rc;
+}
+
+#define PODS "/api/v1/namespaces/n/pods/"
+#define SHADOW(name, role, more)                                               \
+	"{'metadata': {'name': '" name "', 'labels': {'control-by': 'kt', "    \
+	"'kt-role': 'shadow-" role "'}, 'annotations': {" more "}}}"
+
+static void test_other_users(void **state)
+{
+	char beat[64], dead[64];
+	auto_free char *by_hand = NULL, *exchange = NULL, *gone = NULL;
+	auto_free char *routed = NULL;
+
+	(void)state;
+	snprintf(beat, sizeof(beat), "'kt-last-heart-beat': '%lld'",
+		 (long long)time(NULL));
+	snprintf(dead, sizeof(dead), "'kt-last-heart-beat': '1'");
+	by_hand = xasprintf(SHADOW("web-kt-mesh-a", "mesh", "%s"), beat);
+	gone = xasprintf(SHADOW("web-kt-mesh-a", "mesh", "%s"), dead);
+	exchange = xasprintf(
+		SHADOW("x", "exchange", "'kt-config': 'service=web', %s"),
+		beat);
+	routed = xasprintf(
+		SHADOW("web-kt-mesh-r", "mesh", "'kt-route': 'istio', %s"),
+		beat);
+	assert_int_equal(with_user(PODS "web-kt-mesh-a", by_hand), 0);
+	assert_int_equal(with_user(DEPLOYMENTS "web-kt-mesh-a", by_hand), 0);
+	assert_int_equal(with_user(PODS "x", exchange), 0);
+	assert_int_equal(with_user(SERVICES "web-kt-mesh-r", routed), 0);
+	assert_int_equal(with_user(PODS "web-kt-mesh-a", gone), 1);
+}
+
 /* Somebody who waits joins as soon as the lock is dropped: all that he would
  * find is gone by then */
 struct waiting {
@@ -257,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_joined_meanwhile),
+		cmocka_unit_test(test_other_users),
 		cmocka_unit_test(test_lock_stays),
 		cmocka_unit_test(test_written_meanwhile),
 		cmocka_unit_test(test_requests),
