@@ -200,32 +200,59 @@ int env_leave_service(const struct giveback *g, const char *service,
 	return giveback_try(g, obj, err);
 }
 
-/* The router that @service leads to, of those that read the table */
-static bool giveback_has_router(const json_t *deployments,
-				const json_t *service)
+/* The router that reads the table, and that @service leads to or that was made
+ * for it */
+static const json_t *giveback_router(const json_t *deployments,
+				     const json_t *service)
 {
 	const json_t *selector = json_at(service, "spec", "selector", NULL);
+	bool taken = str_eq(service_role(service), KT_ROLE_ROUTER);
 	const json_t *obj;
 	size_t i;
 
-	json_array_foreach (deployments, i, obj)
+	json_array_foreach (deployments, i, obj) {
+		auto_free char *of = object_config(obj, "service");
+
 		if (envobject_is_router(obj) &&
-		    selector_matches(selector, object_pod_labels(obj)))
-			return true;
-	return false;
+		    (taken ? selector_matches(selector, object_pod_labels(obj))
+			   : str_eq(of, object_name(service))))
+			return obj;
+	}
+	return NULL;
 }
 
-/* It leads to a router that nobody needs, and nobody is changing that */
+/* Who made it was killed before the switch, or while giving back: it goes when
+ * it is older than a lock. What somebody else has taken is his. */
+static bool giveback_is_left(const struct giveback_seen *s,
+			     const json_t *router, const json_t *service)
+{
+	return !object_annotation(service, KT_ANNOTATION_SELECTOR) &&
+	       !service_role(service) && !object_is_ending(router) &&
+	       envobject_age(router, s->now) > KT_LOCK_LIFE;
+}
+
+/* It has a router that nobody needs, and nobody is changing that */
 static bool giveback_is_idle(const struct giveback *g,
 			     const struct giveback_seen *s,
 			     const json_t *deployments, const json_t *service)
 {
+	const json_t *router = giveback_router(deployments, service);
 	int64_t age = service_lock_age(service, s->now);
 
-	return str_eq(service_role(service), KT_ROLE_ROUTER) &&
+	return router &&
+	       (str_eq(service_role(service), KT_ROLE_ROUTER) ||
+		giveback_is_left(s, router, service)) &&
 	       (age < 0 || age > KT_LOCK_LIFE) &&
-	       giveback_has_router(deployments, service) &&
 	       !giveback_has_record(g, s, object_name(service));
+}
+
+/* As it was seen, but the lock: it is taken now, or it is not */
+static int giveback_one(const struct giveback *g, const json_t *service,
+			struct kt_error *err)
+{
+	return service_role(service)
+		       ? env_leave_service(g, object_name(service), err)
+		       : giveback_try(g, service, err);
 }
 
 int env_give_back_idle(const struct giveback *g, struct kt_error *err)
@@ -245,7 +272,7 @@ int env_give_back_idle(const struct giveback *g, struct kt_error *err)
 	json_array_foreach (json_object_get(s.services, "items"), i, obj) {
 		if (rc < 0 || !giveback_is_idle(g, &s, deployments, obj))
 			continue;
-		rc = env_leave_service(g, object_name(obj), err);
+		rc = giveback_one(g, obj, err);
 		n += rc > 0;
 	}
 	giveback_forget(&s);

@@ -33,8 +33,9 @@ struct giveback {
 KT_CHECK int env_leave_service(const struct giveback *g, const char *service,
 			       struct kt_error *err);
 /** env_give_back_idle() - all Services of the namespace whose router reads the
- *  table of environments and has nobody left; one that is locked is in use. How
- *  many, or -errno with @err */
+ *  table of environments and has nobody left; one that is locked is in use.
+ * Also of Services that are not taken, when somebody was killed. How many, or
+ * -errno with @err */
 KT_CHECK int env_give_back_idle(const struct giveback *g, struct kt_error *err);
 
 /** env_record_is_alive() - somebody is behind @record, of a member or a mesh

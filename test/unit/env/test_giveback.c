@@ -10,6 +10,7 @@
 #include "env/giveback.h"
 #include "env/job.h"
 #include "env/name.h"
+#include "kube/encode.h"
 #include "kube/rest.h"
 
 #include <string.h>
@@ -153,6 +154,48 @@ static void test_joined_meanwhile(void **state)
 	assert_null(
 		object_annotation(store_get(&s, SERVICES "web"), "kt-lock"));
 	store_fini(&s);
+}
+
+/* Killed before the switch, or after giving back: it leads to its own Pods */
+static int left_over(int64_t age, const char *service)
+{
+	char at[RFC3339_STRLEN];
+	struct store s;
+	int rc;
+
+	store_init(&s);
+	put_env(&s, "dev");
+	put_taken(&s, "web");
+	store_put(&s, SERVICES "web", json_quoted(service));
+	rfc3339_format(time(NULL) - age, at);
+	json_object_set_new(json_at(store_get(&s, DEPLOYMENTS "web-kt-router"),
+				    "metadata", NULL),
+			    "creationTimestamp", json_string(at));
+	rc = give_back(&s);
+	assert_int_equal(store_get(&s, DEPLOYMENTS "web-kt-router") != NULL,
+			 rc == 0);
+	assert_int_equal(store_get(&s, SERVICES "web-kt-stuntman") != NULL,
+			 rc == 0);
+	assert_null(
+		object_annotation(store_get(&s, SERVICES "web"), "kt-lock"));
+	store_fini(&s);
+	return rc;
+}
+
+static void test_left_over(void **state)
+{
+	static const char own[] = "{'metadata': {'name': 'web'}, 'spec': "
+				  "{'selector': {'app': 'x'}}}";
+
+	(void)state;
+	assert_int_equal(left_over(500, own), 1);
+	assert_int_equal(left_over(60, own), 0);
+	/* an exchange needs the Service for the origin, or may */
+	assert_int_equal(left_over(500, "{'metadata': {'name': 'web', "
+					"'annotations': {'kt-selector': 'x'}}, "
+					"'spec': {'selector': {'kt-role': "
+					"'shadow-exchange'}}}"),
+			 0);
 }
 
 /* Giving it back would remove what is theirs */
@@ -304,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_joined_meanwhile),
 		cmocka_unit_test(test_other_users),
+		cmocka_unit_test(test_left_over),
 		cmocka_unit_test(test_lock_stays),
 		cmocka_unit_test(test_written_meanwhile),
 		cmocka_unit_test(test_requests),
