@@ -32,7 +32,7 @@ bool env_record_is_alive(const json_t *record, const json_t *live, int64_t now,
 
 	if (object_is_ending(record) || envobject_has_expired(record, now))
 		return false;
-	if (env && !json_object_get(live, env))
+	if (env && !env_table_lives(live, record))
 		return false;
 	if (home && owner && owner_is_dead(home, owner))
 		return false;

@@ -38,6 +38,33 @@ json_t *env_table_live(const json_t *jobs, int64_t now)
 	return live;
 }
 
+static bool table_is_environments(const json_t *ref)
+{
+	const char *name = json_str(ref, "name", NULL);
+
+	return name && str_eq(json_str(ref, "kind", NULL), "Job") &&
+	       str_starts(name, KT_ENV_PREFIX);
+}
+
+bool env_table_lives(const json_t *live, const json_t *obj)
+{
+	const char *env = object_label(obj, KT_LABEL_ENV);
+	const json_t *is = env ? json_object_get(live, env) : NULL, *ref;
+	const char *uid = json_str(is, "uid", NULL);
+	bool owned = false;
+	size_t i;
+
+	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
+			    i, ref) {
+		if (!table_is_environments(ref))
+			continue;
+		owned = true;
+		if (is && str_eq(json_str(ref, "uid", NULL), uid))
+			return true;
+	}
+	return is && !owned;
+}
+
 /* --- lines ---------------------------------------------------------------- */
 
 static const char *table_flags(const json_t *env)
@@ -68,8 +95,9 @@ static int table_put_env(struct buf *b, const char *name, const json_t *env)
 
 /* Is there a record of the member? One on a machine is known by its Service,
  * any other by its name, which begins HOST */
-static bool table_has_record(const json_t *records, const char *env,
-			     const char *service, const char *host)
+static bool table_has_record(const json_t *records, const json_t *live,
+			     const char *env, const char *service,
+			     const char *host)
 {
 	size_t n = strcspn(host, "."), i;
 	const json_t *record;
@@ -78,7 +106,8 @@ static bool table_has_record(const json_t *records, const char *env,
 		auto_free char *of = env_record_service(record);
 		const char *name = object_name(record);
 
-		if (!str_eq(object_label(record, KT_LABEL_ENV), env))
+		if (!str_eq(object_label(record, KT_LABEL_ENV), env) ||
+		    !env_table_lives(live, record))
 			continue;
 		if (strcmp(host, TABLE_LOCAL) == 0
 			    ? str_eq(of, service)
@@ -109,8 +138,9 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	if (str_eq(words.v[1], change->env) &&
 	    str_eq(words.v[2], change->service))
 		return 0;
-	if (change->records && !table_has_record(change->records, words.v[1],
-						 words.v[2], words.v[3]))
+	if (change->records &&
+	    !table_has_record(change->records, live, words.v[1], words.v[2],
+			      words.v[3]))
 		return 0;
 	return table_put_member(b, words.v[1], is, words.v[2], words.v[3]);
 }
@@ -156,14 +186,6 @@ char *env_table_edit(const char *text, const json_t *live,
 }
 
 /* --- owners --------------------------------------------------------------- */
-
-static bool table_is_environments(const json_t *ref)
-{
-	const char *name = json_str(ref, "name", NULL);
-
-	return name && str_eq(json_str(ref, "kind", NULL), "Job") &&
-	       str_starts(name, KT_ENV_PREFIX);
-}
 
 json_t *env_table_owners(const json_t *old, const char *text,
 			 const json_t *live)

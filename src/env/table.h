@@ -71,6 +71,10 @@ char *env_table_edit(const char *text, const json_t *live,
 		     struct kt_error *err);
 /** env_table_live() - such an object of @jobs (returned, caller decrefs) */
 json_t *env_table_live(const json_t *jobs, int64_t now);
+/** env_table_lives() - the environment whose @obj is lives: the one that owns
+ *  it, not another of the same name. What has no such owner goes by its name.
+ */
+bool env_table_lives(const json_t *live, const json_t *obj);
 /** env_table_owners() - metadata.ownerReferences: those of @old that are no
  *  environment's, and of each environment with a line in @text (returned,
  *  caller decrefs) */

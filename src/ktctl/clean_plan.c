@@ -29,13 +29,11 @@ static bool is_role(const json_t *obj, const char *role)
 static bool clean_plan_is_of_ended(const struct clean_input *in,
 				   const json_t *obj)
 {
-	const char *env = object_label(obj, KT_LABEL_ENV);
-
-	if (!env || !is_role(obj, KT_ROLE_MESH))
+	if (!object_label(obj, KT_LABEL_ENV) || !is_role(obj, KT_ROLE_MESH))
 		return false;
 	if (envobject_has_expired(obj, in->now))
 		return true;
-	return in->live && !json_object_get(in->live, env);
+	return in->live && !env_table_lives(in->live, obj);
 }
 
 static bool has_expired(const struct clean_input *in, const json_t *obj)

@@ -117,6 +117,35 @@ static void test_without_record(void **state)
 	     "member dev api - 100 -\n");
 }
 
+/* Its Job is gone, and another has its name */
+static void test_lives(void **state)
+{
+	static const struct {
+		const char *env, *owners;
+		bool lives;
+	} all[] = {
+		{ "dev", "[]", true },
+		{ "gone", "[]", false },
+		{ "dev", "[{'kind': 'Job', 'name': 'kt-env-dev', 'uid': 'u1'}]",
+		  true },
+		{ "dev", "[{'kind': 'Job', 'name': 'kt-env-dev', 'uid': 'u0'}]",
+		  false },
+		{ "dev", "[{'kind': 'Job', 'name': 'theirs', 'uid': 'u0'}]",
+		  true },
+	};
+	auto_json json_t *live = json_quoted(live_text);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		auto_json json_t *obj =
+			json_pack("{s:{s:{s:s},s:o}}", "metadata", "labels",
+				  "kt-env", all[i].env, "ownerReferences",
+				  json_quoted(all[i].owners));
+
+		assert_int_equal(env_table_lives(live, obj), all[i].lives);
+	}
+}
+
 static void test_full(void **state)
 {
 	const struct env_table_change put = {
@@ -163,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_without_record),

@@ -153,6 +153,24 @@ static void job_gone(void **state)
 	expect(&s, "/ web// web-kt-router/ web-kt-stuntman web-kt-mesh-dev");
 }
 
+/* And another of its name is there */
+static void made_anew(void **state)
+{
+	json_t *member;
+	struct scene s;
+
+	(void)state;
+	scene_init(&s, LONG_AGO);
+	scene_member(&s, "dev", LIVES);
+	scene_env(&s, "dev", LIVES);
+	member = json_array_get(s.services, 2);
+	json_object_set_new(json_object_get(member, "metadata"),
+			    "ownerReferences",
+			    json_pack("[{s:s,s:s,s:s}]", "kind", "Job", "name",
+				      "kt-env-dev", "uid", "former"));
+	expect(&s, "/ web// web-kt-router/ web-kt-stuntman web-kt-mesh-dev");
+}
+
 /* Whoever may not list Jobs goes by what the record says */
 static void jobs_unseen(void **state)
 {
@@ -248,7 +266,7 @@ int main(void)
 		cmocka_unit_test(alive),       cmocka_unit_test(over),
 		cmocka_unit_test(job_gone),    cmocka_unit_test(jobs_unseen),
 		cmocka_unit_test(nobody_left), cmocka_unit_test(another_lives),
-		cmocka_unit_test(left_over),
+		cmocka_unit_test(left_over),   cmocka_unit_test(made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
