@@ -93,25 +93,35 @@ static int table_put_env(struct buf *b, const char *name, const json_t *env)
 			  (long long)table_expires(env), table_flags(env));
 }
 
+/* A name begins with the record's; where names are not known it is an address
+ */
+static bool table_is_host(const json_t *record, const char *host)
+{
+	const char *name = object_name(record);
+	size_t n = strcspn(host, ".");
+
+	return (strlen(name) == n && strncmp(name, host, n) == 0) ||
+	       str_eq(json_str(record, "spec", "clusterIP", NULL), host);
+}
+
 /* Is there a record of the member? One on a machine is known by its Service,
- * any other by its name, which begins HOST */
+ * any other by HOST */
 static bool table_has_record(const json_t *records, const json_t *live,
 			     const char *env, const char *service,
 			     const char *host)
 {
-	size_t n = strcspn(host, "."), i;
 	const json_t *record;
+	size_t i;
 
 	json_array_foreach (records, i, record) {
 		auto_free char *of = env_record_service(record);
-		const char *name = object_name(record);
 
 		if (!str_eq(object_label(record, KT_LABEL_ENV), env) ||
 		    !env_table_lives(live, record))
 			continue;
 		if (strcmp(host, TABLE_LOCAL) == 0
 			    ? str_eq(of, service)
-			    : strlen(name) == n && strncmp(name, host, n) == 0)
+			    : table_is_host(record, host))
 			return true;
 	}
 	return false;

@@ -101,7 +101,11 @@ static void test_without_record(void **state)
 		"[{'metadata': {'name': 'orders-kt-mesh-x', 'labels': "
 		"{'kt-env': 'dev'}}},"
 		" {'metadata': {'name': 'api-kt-mesh-x', 'labels': {'kt-env': "
-		"'dev'}, 'annotations': {'kt-config': 'service=api'}}}]");
+		"'dev'}, 'annotations': {'kt-config': 'service=api'}}},"
+		" {'metadata': {'name': 'mq-kt-mesh-x', 'labels': {'kt-env': "
+		"'dev'}}, 'spec': {'clusterIP': '10.96.0.5'}},"
+		" {'metadata': {'name': 'ftp-kt-mesh-x', 'labels': {'kt-env': "
+		"'dev'}}, 'spec': {'clusterIP': 'fd00::5'}}]");
 	const struct env_table_change seen = { .records = records };
 
 	(void)state;
@@ -109,11 +113,16 @@ static void test_without_record(void **state)
 	     "member dev orders " H " 100 -\n"
 	     "member dev web web-kt-mesh-x.ns.svc. 100 -\n"
 	     "member dev.pr orders " H " 0 strict\n"
+	     "member dev mq 10.96.0.5 100 -\n"
+	     "member dev nn 10.96.0.6 100 -\n"
+	     "member dev ftp fd00::5 100 -\n"
 	     "member dev api - 100 -\n"
 	     "member dev db - 100 -\n",
 	     &seen,
 	     "env dev kt-env-dev 100 -\n"
 	     "member dev orders " H " 100 -\n"
+	     "member dev mq 10.96.0.5 100 -\n"
+	     "member dev ftp fd00::5 100 -\n"
 	     "member dev api - 100 -\n");
 }
 
