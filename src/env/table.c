@@ -155,18 +155,15 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	return table_put_member(b, words.v[1], is, words.v[2], words.v[3]);
 }
 
-static int table_edit(struct buf *b, const char *text, const json_t *live,
-		      const struct env_table_change *change)
+static int table_edit(struct buf *b, const struct strv *lines,
+		      const json_t *live, const struct env_table_change *change)
 {
-	auto_strv struct strv lines = strv_split(text, '\n');
 	const json_t *env =
 		change->put ? json_object_get(live, change->env) : NULL;
 	int rc = 0;
 
-	if (lines.n + 2 > ENV_TABLE_LINES)
-		return -ENOSPC;
-	for (size_t i = 0; rc == 0 && i < lines.n; i++)
-		rc = table_keep_line(b, lines.v[i], live, change);
+	for (size_t i = 0; rc == 0 && i < lines->n; i++)
+		rc = table_keep_line(b, lines->v[i], live, change);
 	if (rc == 0 && env)
 		rc = table_put_env(b, change->env, env);
 	if (rc == 0 && env)
@@ -176,23 +173,92 @@ static int table_edit(struct buf *b, const char *text, const json_t *live,
 	return rc;
 }
 
+/* {"ENV": true} of those with a member */
+static json_t *table_with_members(const struct strv *lines)
+{
+	json_t *envs = json_object();
+
+	for (size_t i = 0; i < lines->n; i++) {
+		auto_strv struct strv words = strv_split(lines->v[i], ' ');
+
+		if (words.n >= 4 && str_eq(words.v[0], "member"))
+			json_object_set_new(envs, words.v[1], json_true());
+	}
+	return envs;
+}
+
+/* Without the lines of environments that have no member: they would hold the
+ * table until the environment ends. How many lines it is, or -errno */
+static int table_trim(struct buf *b, const struct strv *lines)
+{
+	auto_json json_t *envs = table_with_members(lines);
+	int n = 0;
+
+	for (size_t i = 0; i < lines->n; i++) {
+		auto_strv struct strv words = strv_split(lines->v[i], ' ');
+		int rc;
+
+		if (!words.n || (words.n >= 3 && str_eq(words.v[0], "env") &&
+				 !json_object_get(envs, words.v[1])))
+			continue;
+		rc = buf_printf(b, "%s\n", lines->v[i]);
+		if (rc < 0)
+			return rc;
+		n++;
+	}
+	return n;
+}
+
+static char *table_text(const struct buf *b)
+{
+	return xstrndup(b->len ? (const char *)buf_data(b) : "", b->len);
+}
+
+/* NULL: it needs more than @size */
+static char *table_made(const char *text, const json_t *live,
+			const struct env_table_change *change, size_t size,
+			int *n)
+{
+	auto_strv struct strv old = strv_split(text, '\n');
+	auto_strv struct strv all = { 0 };
+	char *made = NULL;
+	struct buf b;
+
+	buf_init(&b, 2 * size);
+	if (table_edit(&b, &old, live, change) == 0)
+		made = table_text(&b);
+	buf_fini(&b);
+	if (!made)
+		return NULL;
+	all = strv_split(made, '\n');
+	free(made);
+	made = NULL;
+	buf_init(&b, size);
+	*n = table_trim(&b, &all);
+	if (*n >= 0)
+		made = table_text(&b);
+	buf_fini(&b);
+	return made;
+}
+
+/* The limits are for what is put: whoever leaves makes it smaller */
 char *env_table_edit(const char *text, const json_t *live,
 		     const struct env_table_change *change,
 		     struct kt_error *err)
 {
-	char *out = NULL;
-	struct buf b;
+	size_t size = change->put ? ENV_TABLE_SIZE
+				  : MAX(ENV_TABLE_SIZE, 2 * strlen(text));
+	int n = 0;
+	char *out = table_made(text, live, change, size, &n);
 
-	buf_init(&b, ENV_TABLE_SIZE);
-	if (table_edit(&b, text, live, change) == 0)
-		out = xstrndup(b.len ? (const char *)buf_data(&b) : "", b.len);
-	else
-		kt_fail(err, ENOSPC,
-			"the table of environments (ConfigMap " KT_ENV_TABLE
-			") is full: at most %d lines and %zu bytes",
-			ENV_TABLE_LINES, ENV_TABLE_SIZE);
-	buf_fini(&b);
-	return out;
+	if (out && (!change->put || n <= ENV_TABLE_LINES))
+		return out;
+	free(out);
+	kt_fail(err, ENOSPC,
+		"the table of environments (ConfigMap " KT_ENV_TABLE
+		") is full: at most %d lines and %zu bytes",
+		ENV_TABLE_LINES, ENV_TABLE_SIZE);
+	return NULL;
 }
 
 /* --- owners --------------------------------------------------------------- */

@@ -18,10 +18,10 @@
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
  * it goes with the last of them. Each write also drops the lines of
- * environments that have ended, and of members whose record is gone (a record
- * is made before its line, and goes after it), and brings the others' EXPIRES
- * and FLAGS up to what their Jobs say. Two writers: who comes second reads
- * again.
+ * environments that have ended or have no member, and of members whose record
+ * is gone (a record is made before its line, and goes after it), and brings the
+ * others' EXPIRES and FLAGS up to what their Jobs say. Two writers: who comes
+ * second reads again.
  *
  * A kubelet looks at what it mounts within a minute. A write to the Pod makes
  * it look at once: so the Pods of the routers concerned are touched (annotation

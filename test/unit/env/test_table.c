@@ -65,9 +65,14 @@ static void test_drop(void **state)
 	edit("env dev kt-env-dev 100 -\n"
 	     "member dev orders o. 100 -\n"
 	     "member dev.pr orders p. 0 strict\n",
+	     &drop, "member dev.pr orders p. 0 strict\n");
+	/* one that has another member still, on a machine */
+	edit("env dev kt-env-dev 100 -\n"
+	     "member dev orders o. 100 -\n"
+	     "member dev web - 100 -\n",
 	     &drop,
 	     "env dev kt-env-dev 100 -\n"
-	     "member dev.pr orders p. 0 strict\n");
+	     "member dev web - 100 -\n");
 	edit("", &drop, "");
 	edit("env dev kt-env-dev 100 -\n"
 	     "member dev orders o. 100 -\n"
@@ -160,15 +165,33 @@ static void test_full(void **state)
 	const struct env_table_change put = {
 		.env = "dev", .service = "orders", .put = true, .host = H
 	};
+	const struct env_table_change drop = { .env = "dev",
+					       .service = "orders" };
+	static const char last[] = "env dev kt-env-dev 100 -\n"
+				   "member dev orders " H " 100 -\n";
+	static const size_t n = ENV_TABLE_LINES - 2;
 	auto_json json_t *live = json_quoted(live_text);
-	auto_free char *text = xcalloc(1, 2 * ENV_TABLE_LINES + 1);
+	auto_free char *text = xcalloc(1, 2 * n + sizeof(last));
+	auto_free char *full = NULL, *left = NULL, *again = NULL;
 	struct kt_error err = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < ENV_TABLE_LINES; i++)
+	for (size_t i = 0; i < n; i++)
 		memcpy(text + 2 * i, "x\n", 2);
-	assert_null(env_table_edit(text, live, &put, &err));
+	full = env_table_edit(text, live, &put, &err);
+	assert_non_null(full);
+	/* in place of the former one */
+	again = env_table_edit(full, live, &put, &err);
+	assert_string_equal(again, full);
+	assert_null(env_table_edit(full, live,
+				   &(struct env_table_change){ .env = "dev",
+							       .service = "web",
+							       .put = true },
+				   &err));
 	assert_int_equal(err.code, ENOSPC);
+	/* whoever is in it can leave */
+	left = env_table_edit(full, live, &drop, &err);
+	assert_string_equal(left, text);
 }
 
 static void test_owners(void **state)
