@@ -53,5 +53,9 @@ bool envobject_has_expired(const json_t *obj, int64_t now);
 /** envobject_is_router() - a Pod or Deployment that reads the table: it has no
  *  user of its own, and lives for the members of its Service */
 bool envobject_is_router(const json_t *obj);
+/** envobject_age() - seconds since the last heartbeat of @obj, a router or the
+ *  Service for an origin; without one, which is the rule, since it was made;
+ *  -1: nothing says when that was */
+int64_t envobject_age(const json_t *obj, int64_t now);
 
 #endif

@@ -45,7 +45,8 @@ struct recover {
 	json_t *service;
 	json_t *pods, *services, *configmaps, *deployments, *statefulsets;
 	struct recover_plan plan;
-	bool late; /* Pods of what was scaled back are not ready */
+	int64_t since; /* of the lock that is the caller's; 0: there is none */
+	bool late;     /* Pods of what was scaled back are not ready */
 };
 
 static void KT_PRINTF(2, 3)
@@ -147,10 +148,12 @@ static int recover_give_back(struct recover *r, struct kt_error *err)
 	int rc = 0;
 
 	if (r->plan.restore) {
-		rc = update_restore(r->kube, r->ns, r->name, err);
+		rc = r->since ? update_restore_held(r->kube, r->ns, r->name,
+						    r->since, err)
+			      : update_restore(r->kube, r->ns, r->name, err);
 		if (rc > 0)
 			recover_say(r, "recovered Service %s", r->name);
-	} else if (r->plan.unlock) {
+	} else if (r->plan.unlock && !r->since) {
 		rc = update_unlock(r->kube, r->ns, r->name, 0, err);
 		if (rc > 0)
 			recover_say(r, "unlocked Service %s", r->name);
@@ -163,6 +166,63 @@ static int recover_give_back(struct recover *r, struct kt_error *err)
 	return rc < 0 ? kt_wrap(err, rc, "Service %s/%s", r->ns, r->name) : 0;
 }
 
+/* As it was seen; of a router only the status may be another by now: it says
+ * what its Pods do */
+static bool recover_is_same(const json_t *seen, const json_t *now)
+{
+	auto_json json_t *a = json_deep_copy(seen);
+	auto_json json_t *b = json_deep_copy(now);
+	json_t *const both[] = { a, b };
+
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		json_t *meta = json_object_get(both[i], "metadata");
+
+		json_object_del(both[i], "status");
+		json_object_del(both[i], "kind"); /* lists do not say them */
+		json_object_del(both[i], "apiVersion");
+		json_object_del(meta, "resourceVersion");
+		json_object_del(meta, "managedFields");
+		json_object_del(json_object_get(meta, "annotations"),
+				"deployment.kubernetes.io/revision");
+	}
+	return json_equal(a, b);
+}
+
+/* 0: somebody has written it */
+static int recover_remove_seen(struct recover *r, const char *path,
+			       const json_t *seen, struct kt_error *err)
+{
+	auto_json json_t *now = json_incref((json_t *)(uintptr_t)seen);
+
+	for (int tries = 1;; tries++) {
+		int rc = kube_delete_as(r->kube, path, now, -1, err);
+
+		rc = update_retry(r->kube, tries, rc, err);
+		if (rc != -EBUSY)
+			return rc < 0 ? rc : 1;
+		json_decref(now);
+		now = NULL;
+		rc = kube_get(r->kube, path, &now, err);
+		if (rc == -ENOENT)
+			*err = (struct kt_error){ 0 };
+		if (rc < 0)
+			return rc == -ENOENT ? 1 : rc;
+		if (!recover_is_same(seen, now))
+			return 0;
+	}
+}
+
+static int recover_remove_one(struct recover *r, const char *path,
+			      const json_t *obj, struct kt_error *err)
+{
+	int rc;
+
+	if (r->since)
+		return recover_remove_seen(r, path, obj, err);
+	rc = kube_delete(r->kube, path, -1, err);
+	return rc < 0 ? rc : 1;
+}
+
 static int recover_remove_all(struct recover *r, const char *api,
 			      const char *resource, const json_t *objects,
 			      struct kt_error *err)
@@ -173,11 +233,12 @@ static int recover_remove_all(struct recover *r, const char *api,
 	json_array_foreach (objects, i, obj) {
 		auto_free char *path =
 			kube_path(api, resource, r->ns, object_name(obj), NULL);
-		int rc = kube_delete(r->kube, path, -1, err);
+		int rc = recover_remove_one(r, path, obj, err);
 
 		if (rc < 0)
 			return rc;
-		recover_say(r, "removed %s %s", resource, object_name(obj));
+		recover_say(r, rc ? "removed %s %s" : "left: %s %s has changed",
+			    resource, object_name(obj));
 	}
 	return 0;
 }
@@ -406,6 +467,18 @@ static int recover_run(struct recover *r, struct kt_error *err)
 	return rc < 0 ? rc : r->late ? RECOVER_LATE : 1;
 }
 
+static void recover_fini(struct recover *r)
+{
+	json_decref(r->alive);
+	recover_plan_fini(&r->plan);
+	json_decref(r->service);
+	json_decref(r->pods);
+	json_decref(r->services);
+	json_decref(r->configmaps);
+	json_decref(r->deployments);
+	json_decref(r->statefulsets);
+}
+
 int recover_service(struct kube *k, const char *ns, const char *name,
 		    void (*fn)(void *user, const char *text), void *user,
 		    char **alive, struct kt_error *err)
@@ -422,14 +495,25 @@ int recover_service(struct kube *k, const char *ns, const char *name,
 		*alive = rc > 0 && json_array_size(r.alive)
 				 ? lease_users(r.alive)
 				 : NULL;
-	json_decref(r.alive);
-	recover_plan_fini(&r.plan);
-	json_decref(r.service);
-	json_decref(r.pods);
-	json_decref(r.services);
-	json_decref(r.configmaps);
-	json_decref(r.deployments);
-	json_decref(r.statefulsets);
+	recover_fini(&r);
+	return rc;
+}
+
+int recover_service_held(struct kube *k, const char *ns, const char *name,
+			 int64_t since,
+			 void (*fn)(void *user, const char *text), void *user,
+			 struct kt_error *err)
+{
+	struct recover r = { .kube = k,
+			     .ns = ns,
+			     .name = name,
+			     .say = fn,
+			     .user = user,
+			     .since = since,
+			     .alive = json_array() };
+	int rc = recover_run(&r, err);
+
+	recover_fini(&r);
 	return rc;
 }
 

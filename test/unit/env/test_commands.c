@@ -319,6 +319,74 @@ static void test_whose(void **state)
 	bed_fini(&b);
 }
 
+static void bed_env(struct bed *b, const char *name, int64_t ttl)
+{
+	const struct env_spec spec = { .name = name,
+				       .now = time(NULL),
+				       .ttl = ttl,
+				       .user = shadow_user() };
+	auto_free char *path =
+		xasprintf("/apis/batch/v1/namespaces/n/jobs/kt-env-%s", name);
+
+	store_put(&b->s, path, env_job_make(&spec));
+}
+
+/* `pr` has ended: `dev.pr` was not meant */
+static void test_delete_ended(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "dev.pr", 100);
+	bed_env(&b, "pr", -5);
+	b.args[0] = (char *)(uintptr_t) "pr";
+	assert_int_equal(run(&b, command_env_delete), EXIT_FAILED);
+	assert_non_null(store_get(&b.s, JOB));
+	assert_int_equal(json_object_size(b.s.objects), 1);
+	bed_fini(&b);
+}
+
+/* What is above it has its own whole name, not another's last labels */
+static void test_create_below(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "a.dev", 100);
+	bed_env(&b, "b.dev", 100);
+	assert_int_equal(run(&b, command_env_create), EXIT_OK);
+	assert_non_null(store_get(&b.s, JOB));
+	/* which --parent may be */
+	b.args[0] = (char *)(uintptr_t) "x";
+	b.o.env.parent = (char *)(uintptr_t) "dev";
+	assert_int_equal(run(&b, command_env_create), EXIT_FAILED);
+	b.o.env.parent = (char *)(uintptr_t) "a.dev";
+	assert_int_equal(run(&b, command_env_create), EXIT_OK);
+	assert_non_null(store_get(
+		&b.s, "/apis/batch/v1/namespaces/n/jobs/kt-env-a.dev.x"));
+	bed_fini(&b);
+}
+
+/* It only reads */
+static void test_export(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "dev.pr", 100);
+	bed_env(&b, "old", -5);
+	assert_int_equal(run(&b, command_env_export), EXIT_OK);
+	assert_string_equal(b.s.log, "");
+	b.args[0] = (char *)(uintptr_t) "web";
+	b.o.global.pod.image = (char *)(uintptr_t) "image";
+	assert_int_equal(run(&b, command_env_init), EXIT_FAILED); /* no web */
+	assert_string_equal(b.s.log, "");
+	bed_fini(&b);
+}
+
 /* Routers forget it before its members go */
 static void test_delete(void **state)
 {
@@ -426,6 +494,9 @@ int main(void)
 		cmocka_unit_test(test_delete),
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_leave_others),
+		cmocka_unit_test(test_delete_ended),
+		cmocka_unit_test(test_create_below),
+		cmocka_unit_test(test_export),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

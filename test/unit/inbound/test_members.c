@@ -340,7 +340,7 @@ static json_t *member_of(const char *user)
 
 /* @there: what the join finds; @next: what another puts there before it writes
  */
-static void expect_left(json_t *there, json_t *next, bool seen)
+static void expect_others(json_t *there, json_t *next, bool seen)
 {
 	auto_json json_t *saw = json_deep_copy(there);
 	struct joiner j;
@@ -373,14 +373,63 @@ static void a_dead_record_is_replaced_once(void **state)
 	(void)state;
 	json_object_set_new(json_object_get(dead, "metadata"),
 			    "ownerReferences", json_array());
-	expect_left(dead, member_of("bob"), false);
+	expect_others(dead, member_of("bob"), false);
 }
 
 /* Whose it was has been asked; then another one took its place */
 static void only_what_was_asked_about_is_replaced(void **state)
 {
 	(void)state;
-	expect_left(member_of("ann"), member_of("bob"), true);
+	expect_others(member_of("ann"), member_of("bob"), true);
+}
+
+#define ORIGIN CORE "services/web-kt-stuntman"
+
+/* Whoever has waited for the lock: the Service is given back, and the router is
+ * there still */
+static bool joins(struct store *s, struct fake_conn *c, const char *method,
+		  const char *path, const json_t *body)
+{
+	(void)c;
+	(void)body;
+	if (s->user && strcmp(method, "PUT") == 0 && strcmp(path, WEB) == 0 &&
+	    !json_at(body, "metadata", "annotations", "kt-selector", NULL)) {
+		store_put(s, CORE "services/web-kt-mesh-b",
+			  json_quoted("{'metadata': {'name': 'web-kt-mesh-b', "
+				      "'labels': {'control-by': 'kt', "
+				      "'kt-role': 'shadow-mesh'}}}"));
+		s->user = NULL;
+	}
+	return false;
+}
+
+static void expect_left(bool joined)
+{
+	struct mesh m = { .name = "web-kt-mesh-x", .recorded = true };
+	struct rig r;
+
+	rig_init(&r);
+	m.job = r.job;
+	m.job.stuntman = true;
+	put(&r, ORIGIN,
+	    "{'metadata': {'name': 'web-kt-stuntman', 'labels': {'control-by': "
+	    "'kt'}}}");
+	r.s.before = joins;
+	r.s.user = joined ? &r : NULL;
+	mesh_router_undo(&m.job);
+	assert_int_equal(store_get(&r.s, ORIGIN) != NULL, joined);
+	assert_null(store_get(&r.s, RECORD));
+	assert_null(
+		json_at(store_get(&r.s, WEB), "metadata", "annotations", NULL));
+	r.job = m.job;
+	rig_fini(&r);
+}
+
+static void test_last_leaves(void **state)
+{
+	(void)state;
+	expect_left(false);
+	expect_left(true);
 }
 
 int main(void)
@@ -393,6 +442,7 @@ int main(void)
 		cmocka_unit_test(who_wakes_leaves_what_took_its_place),
 		cmocka_unit_test(a_dead_record_is_replaced_once),
 		cmocka_unit_test(only_what_was_asked_about_is_replaced),
+		cmocka_unit_test(test_last_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
