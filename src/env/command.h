@@ -30,7 +30,7 @@ int env_command_run(struct app *app, const struct options *o,
  *  name ends like that */
 int env_command_change(struct app *app, const struct options *o,
 		       env_command_fn *fn);
-/** env_command_read() - nothing is removed */
+/** env_command_read() - nothing that has ended is removed */
 int env_command_read(struct app *app, const struct options *o,
 		     env_command_fn *fn);
 

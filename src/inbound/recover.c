@@ -5,6 +5,7 @@
  */
 #include "inbound/recover.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
@@ -13,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/subject.h"
+#include "cluster/envobject.h"
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
@@ -46,6 +48,7 @@ struct recover {
 	json_t *pods, *services, *configmaps, *deployments, *statefulsets;
 	struct recover_plan plan;
 	int64_t since; /* of the lock that is the caller's; 0: there is none */
+	bool members;  /* of environments: their records are in the plan */
 	bool late;     /* Pods of what was scaled back are not ready */
 };
 
@@ -116,8 +119,12 @@ static void recover_make_plan(struct recover *r)
 		.deployments = json_object_get(r->deployments, "items"),
 		.statefulsets = json_object_get(r->statefulsets, "items"),
 	};
+	const json_t *obj;
+	size_t i;
 
 	recover_plan_make(&r->plan, &job);
+	json_array_foreach (r->plan.services, i, obj)
+		r->members |= object_label(obj, KT_LABEL_ENV) != NULL;
 }
 
 /* --- doing ---------------------------------------------------------------- */
@@ -479,24 +486,29 @@ static void recover_fini(struct recover *r)
 	json_decref(r->statefulsets);
 }
 
+static int recover_whole(struct recover *r, char **alive, struct kt_error *err)
+{
+	int rc;
+
+	r->alive = json_array();
+	rc = recover_run(r, err);
+	if (alive)
+		*alive = rc > 0 && json_array_size(r->alive)
+				 ? lease_users(r->alive)
+				 : NULL;
+	recover_fini(r);
+	return rc;
+}
+
 int recover_service(struct kube *k, const char *ns, const char *name,
 		    void (*fn)(void *user, const char *text), void *user,
 		    char **alive, struct kt_error *err)
 {
-	struct recover r = { .kube = k,
-			     .ns = ns,
-			     .name = name,
-			     .say = fn,
-			     .user = user,
-			     .alive = json_array() };
-	int rc = recover_run(&r, err);
+	struct recover r = {
+		.kube = k, .ns = ns, .name = name, .say = fn, .user = user
+	};
 
-	if (alive)
-		*alive = rc > 0 && json_array_size(r.alive)
-				 ? lease_users(r.alive)
-				 : NULL;
-	recover_fini(&r);
-	return rc;
+	return recover_whole(&r, alive, err);
 }
 
 int recover_service_held(struct kube *k, const char *ns, const char *name,
@@ -509,12 +521,9 @@ int recover_service_held(struct kube *k, const char *ns, const char *name,
 			     .name = name,
 			     .say = fn,
 			     .user = user,
-			     .since = since,
-			     .alive = json_array() };
-	int rc = recover_run(&r, err);
+			     .since = since };
 
-	recover_fini(&r);
-	return rc;
+	return recover_whole(&r, NULL, err);
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -525,14 +534,26 @@ static void recover_print_line(void *user, const char *text)
 	print_line(stdout, "%s", text);
 }
 
+/* Nobody is led wrong by what stays: the next write drops it */
+static void recover_tell_members(struct kube *k, const char *ns,
+				 recover_after_fn *after)
+{
+	struct kt_error err = { 0 };
+
+	if (after(k, ns, &err) < 0)
+		log_info("%s", err.msg);
+}
+
 static int recover_do_run(struct app *app, const struct options *o,
-			  const struct subject *subject, struct kt_error *err)
+			  const struct subject *subject,
+			  recover_after_fn *after, struct kt_error *err)
 {
 	struct kube_config_source src = { .files = o->global.kubeconfig,
 					  .context = o->global.context };
 	struct kube_config *config = NULL;
 	struct kube *kube = NULL;
 	auto_free char *users = NULL;
+	struct recover r = { .say = recover_print_line };
 	const char *ns;
 	int rc = kube_config_load(&config, &src, err), held = 0;
 
@@ -542,8 +563,12 @@ static int recover_do_run(struct app *app, const struct options *o,
 		ns = subject->ns[0]	   ? subject->ns
 		     : o->global.namespace ? o->global.namespace
 					   : config->namespace_;
-		rc = recover_service(kube, ns, subject->name,
-				     recover_print_line, NULL, &users, err);
+		r.kube = kube;
+		r.ns = ns;
+		r.name = subject->name;
+		rc = recover_whole(&r, &users, err);
+		if (rc > 0 && r.members)
+			recover_tell_members(kube, ns, after);
 		if (rc == 0)
 			print_line(stdout,
 				   "Nothing to recover: no ktctl has changed "
@@ -558,7 +583,8 @@ static int recover_do_run(struct app *app, const struct options *o,
 	return held < 0 ? held : rc;
 }
 
-int command_recover(struct app *app, const struct options *o)
+int recover_command(struct app *app, const struct options *o,
+		    recover_after_fn *after)
 {
 	struct kt_error err = { 0 };
 	struct subject subject;
@@ -569,7 +595,7 @@ int command_recover(struct app *app, const struct options *o)
 			     o->args[0]);
 	if (rc < 0)
 		return app_usage(app, &err);
-	rc = recover_do_run(app, o, &subject, &err);
+	rc = recover_do_run(app, o, &subject, after, &err);
 	if (rc >= 0)
 		return rc == RECOVER_LATE ? EXIT_FAILED : EXIT_OK;
 	rc = app_fail(app, rc, &err);

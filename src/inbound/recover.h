@@ -5,6 +5,7 @@
 #include "kube/client.h"
 
 struct app;
+struct options;
 
 #define RECOVER_LATE 2
 
@@ -53,5 +54,12 @@ KT_CHECK int recover_look_again(struct kube *k, const char *ns,
 KT_CHECK int recover_hold(struct app *app, struct kube *k, const char *ns,
 			  const char *name, const char *users,
 			  struct kt_error *err);
+/** recover_after_fn - members of environments were among what was removed, and
+ *  are known elsewhere still; 0 or -errno with @err */
+typedef int recover_after_fn(struct kube *k, const char *ns,
+			     struct kt_error *err);
+/** recover_command() - the whole command; returns the exit status */
+int recover_command(struct app *app, const struct options *o,
+		    recover_after_fn *after);
 
 #endif

@@ -117,12 +117,14 @@ static bool clean_plan_is_old(const struct clean_input *in, const json_t *obj)
 static bool clean_plan_is_env_router(const struct clean_input *in,
 				     const json_t *obj)
 {
-	auto_free char *name = object_config(obj, "service");
-	const json_t *service =
-		name ? clean_plan_find(in->services, name) : NULL;
+	auto_free char *name = NULL;
+	const json_t *service;
 
-	return envobject_is_router(obj) && clean_plan_is_old(in, obj) &&
-	       !(service && is_locked(in, service));
+	if (!envobject_is_router(obj) || !clean_plan_is_old(in, obj))
+		return false;
+	name = object_config(obj, "service");
+	service = name ? clean_plan_find(in->services, name) : NULL;
+	return !service || !is_locked(in, service);
 }
 
 /* KT renews a router's heartbeat only while its creator runs */

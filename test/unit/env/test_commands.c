@@ -369,6 +369,26 @@ static void test_create_below(void **state)
 	bed_fini(&b);
 }
 
+/* The record goes, and its line in the table with it */
+static void test_recover(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "dev.pr", 100);
+	bed_member(&b, "bob");
+	store_put(&b.s, "/api/v1/namespaces/n/services/web",
+		  json_quoted("{'metadata': {'name': 'web'}, 'spec': "
+			      "{'selector': {'app': 'x'}}}"));
+	b.args[0] = (char *)(uintptr_t) "web";
+	assert_int_equal(run(&b, command_recover), EXIT_OK);
+	assert_null(store_get(&b.s, RECORD));
+	assert_null(store_get(&b.s, MAP));
+	assert_non_null(store_get(&b.s, JOB));
+	bed_fini(&b);
+}
+
 /* It only reads */
 static void test_export(void **state)
 {
@@ -496,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_leave_others),
 		cmocka_unit_test(test_delete_ended),
 		cmocka_unit_test(test_create_below),
+		cmocka_unit_test(test_recover),
 		cmocka_unit_test(test_export),
 	};
 
