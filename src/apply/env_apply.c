@@ -68,12 +68,11 @@ static int env_apply_look(struct env_command *c, const char *name,
 	auto_json json_t *jobs = NULL;
 	struct env_info info = { 0 };
 	int rc = env_jobs(c->kube, c->ns, &jobs, err);
-	struct kt_error why = { 0 };
+	bool ended;
 
 	if (rc < 0)
 		return rc;
-	if (env_pick(jobs, c->ns, name, env_command_now(c), &info, &why) == 0 &&
-	    str_eq(info.name, name)) {
+	if (env_pick_whole(jobs, name, env_command_now(c), &ended, &info)) {
 		state->exists = true;
 		state->strict = info.strict;
 		rc = env_apply_members(c, name, members, err);

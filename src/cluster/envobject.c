@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster/envobject.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "cluster/objects.h"
+#include "kube/encode.h"
 #include "kube/rest.h"
 
 int64_t envobject_expires(const json_t *obj)
@@ -36,4 +38,15 @@ bool envobject_is_router(const json_t *obj)
 			   KT_ENV_TABLE))
 			return true;
 	return false;
+}
+
+int64_t envobject_age(const json_t *obj, int64_t now)
+{
+	int64_t age = object_age(obj, KT_ANNOTATION_HEARTBEAT, now), made;
+	const char *text = json_str(obj, "metadata", "creationTimestamp", NULL);
+
+	if (age >= 0)
+		return age;
+	made = text ? rfc3339_parse(text) : -1;
+	return made < 0 ? -1 : MAX(now - made, (int64_t)0);
 }

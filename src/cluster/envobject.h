@@ -35,6 +35,9 @@
 /* of a member's record: "local", "image IMAGE", "selector K=V,...",
  * "service NAME" */
 #define KT_ANNOTATION_MEMBER "kt-env-member"
+/* of a member's record: which join has made it; another one makes it anew, or
+ * in its place */
+#define KT_ANNOTATION_JOIN "kt-env-join"
 #define KT_ANNOTATION_TOUCH "kt-env-touch"
 
 #define KT_ENV_PREFIX "kt-env-" /* of Jobs and Services */
@@ -50,5 +53,9 @@ bool envobject_has_expired(const json_t *obj, int64_t now);
 /** envobject_is_router() - a Pod or Deployment that reads the table: it has no
  *  user of its own, and lives for the members of its Service */
 bool envobject_is_router(const json_t *obj);
+/** envobject_age() - seconds since the last heartbeat of @obj, a router or the
+ *  Service for an origin; without one, which is the rule, since it was made;
+ *  -1: nothing says when that was */
+int64_t envobject_age(const json_t *obj, int64_t now);
 
 #endif

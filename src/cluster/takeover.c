@@ -115,6 +115,22 @@ json_t *service_restored(const json_t *service)
 	return copy;
 }
 
+json_t *service_restored_held(const json_t *service)
+{
+	static const char *const lock[] = { KT_ANNOTATION_LOCK,
+					    KT_ANNOTATION_LOCK_OWNER };
+	json_t *copy = service_restored(service);
+
+	for (size_t i = 0; copy && i < ARRAY_SIZE(lock); i++) {
+		const char *text = object_annotation(service, lock[i]);
+
+		if (text)
+			json_object_set_new(takeover_annotations_of(copy),
+					    lock[i], json_string(text));
+	}
+	return copy;
+}
+
 enum service_state service_state(const json_t *service, const json_t *selector,
 				 json_t **original)
 {

@@ -55,6 +55,8 @@ json_t *service_taken(const json_t *service, const json_t *selector,
  *  annotations (returned, caller decrefs); NULL when kt-selector is missing or
  *  makes no sense */
 json_t *service_restored(const json_t *service);
+/** service_restored_held() - the same, with the lock that it has */
+json_t *service_restored_held(const json_t *service);
 
 enum service_state {
 	SERVICE_OURS,	    /* as it should be */

@@ -142,6 +142,33 @@ int update_restore(struct kube *k, const char *ns, const char *name,
 	return update_service(k, ns, name, restored, NULL, err);
 }
 
+struct restore_use {
+	int64_t since;
+	bool lost; /* the lock */
+};
+
+static json_t *update_restored_held(const json_t *service, void *arg)
+{
+	const char *text = object_annotation(service, KT_ANNOTATION_LOCK);
+	struct restore_use *u = arg;
+	long at;
+
+	u->lost = !text || str_to_long(text, &at) < 0 || at != u->since;
+	return u->lost ? NULL : service_restored_held(service);
+}
+
+int update_restore_held(struct kube *k, const char *ns, const char *name,
+			int64_t since, struct kt_error *err)
+{
+	struct restore_use u = { .since = since };
+	int rc = update_service(k, ns, name, update_restored_held, &u, err);
+
+	return rc == 0 && u.lost ? kt_fail(err, EBUSY,
+					   "somebody else has changed it in "
+					   "this moment")
+				 : rc;
+}
+
 /* --- the lock ------------------------------------------------------------- */
 
 struct lock_use {

@@ -40,6 +40,12 @@ KT_CHECK int update_service(struct kube *k, const char *ns, const char *name,
 /** update_restore() - a Service gets its own selector back (takeover.h) */
 KT_CHECK int update_restore(struct kube *k, const char *ns, const char *name,
 			    struct kt_error *err);
+/** update_restore_held() - the same, and the lock of @since stays, so that
+ *  nobody joins what is removed then; -EBUSY with @err: it is not ours any more
+ */
+KT_CHECK int update_restore_held(struct kube *k, const char *ns,
+				 const char *name, int64_t since,
+				 struct kt_error *err);
 /** struct update_lock - whose lock it will be; borrowed but for @since */
 struct update_lock {
 	int64_t now;

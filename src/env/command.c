@@ -91,17 +91,30 @@ static void env_command_sweep(const struct env_command *c)
 		log_debug("what has ended stays: %s", err.msg);
 }
 
-int env_command_run(struct app *app, const struct options *o,
-		    env_command_fn *fn)
+enum command_sweep { SWEEP_FIRST, SWEEP_AFTER, SWEEP_NOT };
+
+static int command_carry_out(struct env_command *c, env_command_fn *fn,
+			     enum command_sweep sweep, struct kt_error *err)
+{
+	int rc;
+
+	if (sweep == SWEEP_FIRST)
+		env_command_sweep(c);
+	rc = fn(c, err);
+	if (sweep == SWEEP_AFTER && (rc >= 0 || rc == -ENOENT))
+		env_command_sweep(c);
+	return rc;
+}
+
+static int command_whole(struct app *app, const struct options *o,
+			 env_command_fn *fn, enum command_sweep sweep)
 {
 	struct env_command c = { .app = app, .o = o };
 	struct kt_error err = { 0 };
 	int rc = env_command_open(&c, &err);
 
-	if (rc == 0) {
-		env_command_sweep(&c);
-		rc = fn(&c, &err);
-	}
+	if (rc == 0)
+		rc = command_carry_out(&c, fn, sweep, &err);
 	kube_free(c.kube);
 	kube_config_free(c.config);
 	if (rc >= 0)
@@ -109,4 +122,22 @@ int env_command_run(struct app *app, const struct options *o,
 	rc = app_fail(app, rc, &err);
 	offer_role(&err, "env");
 	return rc;
+}
+
+int env_command_run(struct app *app, const struct options *o,
+		    env_command_fn *fn)
+{
+	return command_whole(app, o, fn, SWEEP_FIRST);
+}
+
+int env_command_change(struct app *app, const struct options *o,
+		       env_command_fn *fn)
+{
+	return command_whole(app, o, fn, SWEEP_AFTER);
+}
+
+int env_command_read(struct app *app, const struct options *o,
+		     env_command_fn *fn)
+{
+	return command_whole(app, o, fn, SWEEP_NOT);
 }

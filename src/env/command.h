@@ -19,12 +19,20 @@ struct env_command {
 	const char *ns;
 };
 
-/** env_command_fn - after the cluster is reached, and what has ended is
- *  removed; 0 or -errno with @err */
+/** env_command_fn - after the cluster is reached; 0 or -errno with @err */
 typedef int env_command_fn(struct env_command *c, struct kt_error *err);
-/** env_command_run() - the whole command; returns the exit status */
+/** env_command_run() - the whole command, after what has ended is removed;
+ *  returns the exit status */
 int env_command_run(struct app *app, const struct options *o,
 		    env_command_fn *fn);
+/** env_command_change() - what has ended is removed after it: of an environment
+ *  that is named it can be said that it has ended, and no other is taken whose
+ *  name ends like that */
+int env_command_change(struct app *app, const struct options *o,
+		       env_command_fn *fn);
+/** env_command_read() - nothing that has ended is removed */
+int env_command_read(struct app *app, const struct options *o,
+		     env_command_fn *fn);
 
 int64_t env_command_now(const struct env_command *c);
 /** env_command_giveback() - for env_leave_service(): it is told on stdout */

@@ -37,38 +37,50 @@ struct create {
 /* --- the name ------------------------------------------------------------- */
 
 /* --parent may be the last labels of one that is there */
-static int create_name(struct create *n, struct kt_error *err)
+static int create_below(struct create *n, const json_t *jobs,
+			struct kt_error *err)
 {
-	const struct env_options *e = &n->c->o->env;
-	const char *given = n->c->o->args[0], *parent = e->parent;
-	auto_json json_t *jobs = NULL;
+	const char *given = n->c->o->args[0], *parent = n->c->o->env.parent;
 	struct env_info above = { 0 };
-	char want[ENVMARK_MAX];
-	int rc = 0;
+	int rc = env_pick(jobs, n->c->ns, parent, env_command_now(n->c), &above,
+			  err);
 
-	n->name = env_name_make(given, parent, err);
-	if (!n->name)
-		return -EINVAL;
-	snprintf(want, sizeof(want), "%s", parent ? parent : n->name);
-	if (!parent && !envmark_parent(want))
-		return 0;
-	rc = env_jobs(n->c->kube, n->c->ns, &jobs, err);
-	if (rc < 0)
-		return rc;
-	rc = env_pick(jobs, n->c->ns, want, env_command_now(n->c), &above, err);
 	n->no_above = rc == -ENOENT;
-	if (rc == 0 && parent && strcmp(above.name, parent) != 0 &&
+	if (rc == 0 && strcmp(above.name, parent) != 0 &&
 	    !envmark_within(given, above.name)) {
 		free(n->name);
 		n->name = env_name_make(given, above.name, err);
 		rc = n->name ? 0 : -EINVAL;
 	}
 	env_info_fini(&above);
-	if (rc == -ENOENT) {
-		*err = (struct kt_error){ 0 };
+	if (rc != -ENOENT)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	return 0;
+}
+
+static int create_name(struct create *n, struct kt_error *err)
+{
+	const char *parent = n->c->o->env.parent;
+	struct env_info above = { 0 };
+	auto_json json_t *jobs = NULL;
+	char want[ENVMARK_MAX];
+	bool ended;
+	int rc;
+
+	n->name = env_name_make(n->c->o->args[0], parent, err);
+	if (!n->name)
+		return -EINVAL;
+	snprintf(want, sizeof(want), "%s", n->name);
+	if (!parent && !envmark_parent(want))
 		return 0;
-	}
-	return rc;
+	rc = env_jobs(n->c->kube, n->c->ns, &jobs, err);
+	if (rc < 0 || parent)
+		return rc < 0 ? rc : create_below(n, jobs, err);
+	n->no_above = !env_pick_whole(jobs, want, env_command_now(n->c), &ended,
+				      &above);
+	env_info_fini(&above);
+	return 0;
 }
 
 /* --- the Job -------------------------------------------------------------- */

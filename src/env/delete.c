@@ -132,5 +132,5 @@ static int delete_run(struct env_command *c, struct kt_error *err)
 
 int command_env_delete(struct app *app, const struct options *o)
 {
-	return env_command_run(app, o, delete_run);
+	return env_command_change(app, o, delete_run);
 }

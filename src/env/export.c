@@ -37,5 +37,5 @@ static int export_run(struct env_command *c, struct kt_error *err)
 
 int command_env_export(struct app *app, const struct options *o)
 {
-	return env_command_run(app, o, export_run);
+	return env_command_read(app, o, export_run);
 }

@@ -115,5 +115,5 @@ int command_env_extend(struct app *app, const struct options *o)
 
 	if (env_command_ttl(o, &(int64_t){ 0 }, &err) < 0)
 		return app_usage(app, &err);
-	return env_command_run(app, o, extend_run);
+	return env_command_read(app, o, extend_run);
 }

@@ -83,6 +83,25 @@ static int find_none(const char *ns, const char *given, bool ended,
 		       given, ns);
 }
 
+bool env_pick_whole(const json_t *jobs, const char *name, int64_t now,
+		    bool *ended, struct env_info *info)
+{
+	json_t *job;
+	size_t i;
+
+	*ended = false;
+	json_array_foreach (jobs, i, job) {
+		bool is = env_info_read(info, job) == 0 &&
+			  strcmp(info->name, name) == 0;
+
+		if (is && env_info_is_alive(info, now))
+			return true;
+		*ended |= is;
+		env_info_fini(info);
+	}
+	return false;
+}
+
 int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
 	     struct env_info *info, struct kt_error *err)
 {
@@ -92,32 +111,28 @@ int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
 	json_t *job;
 
 	*info = (struct env_info){ 0 };
+	if (env_pick_whole(jobs, given, now, &ended, info))
+		return 0;
+	if (ended)
+		return find_none(ns, given, true, err);
 	json_array_foreach (jobs, i, job) {
 		struct env_info one;
-		bool exact;
 
 		if (env_info_read(&one, job) < 0 ||
-		    !env_name_is_tail(one.name, given)) {
-			env_info_fini(&one);
-			continue;
-		}
-		exact = strcmp(one.name, given) == 0;
-		if (!env_info_is_alive(&one, now)) {
-			ended |= exact;
+		    !env_name_is_tail(one.name, given) ||
+		    !env_info_is_alive(&one, now)) {
 			env_info_fini(&one);
 			continue;
 		}
 		env_info_fini(info);
 		*info = one;
 		n++;
-		if (exact)
-			return 0;
 	}
 	if (n == 1)
 		return 0;
 	env_info_fini(info);
 	if (n == 0)
-		return find_none(ns, given, ended, err);
+		return find_none(ns, given, false, err);
 	names = find_candidates(jobs, given, now);
 	kt_hint(err, "give the whole name");
 	return kt_fail(err, EEXIST,

@@ -10,9 +10,15 @@
  *  waits in the loop, as all here does. */
 KT_CHECK int env_jobs(struct kube *k, const char *ns, json_t **out,
 		      struct kt_error *err);
-/** env_pick() - of @jobs the living environment that is called @given: its
- *  whole name, or its last labels where only one has them. 0, or -ENOENT,
- *  -EEXIST (several) with @err; env_info_fini() in any case. Pure. */
+/** env_pick_whole() - of @jobs the living environment with this whole name;
+ *  false: none, @ended: one that is over has it. env_info_fini() in any case.
+ *  Pure, as all picking. */
+bool env_pick_whole(const json_t *jobs, const char *name, int64_t now,
+		    bool *ended, struct env_info *info);
+/** env_pick() - the one that is called @given: its whole name, or its last
+ *  labels where only one has them, and none, ended or not, has them for its
+ *  whole name. 0, or -ENOENT, -EEXIST (several) with @err; env_info_fini() in
+ *  any case. */
 KT_CHECK int env_pick(const json_t *jobs, const char *ns, const char *given,
 		      int64_t now, struct env_info *info, struct kt_error *err);
 /** env_find() - both, at the cluster's time */

@@ -14,6 +14,7 @@
 #include "env/find.h"
 #include "env/table.h"
 #include "inbound/recover.h"
+#include "inbound/recover_plan.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 
@@ -31,7 +32,7 @@ bool env_record_is_alive(const json_t *record, const json_t *live, int64_t now,
 
 	if (object_is_ending(record) || envobject_has_expired(record, now))
 		return false;
-	if (env && !json_object_get(live, env))
+	if (env && !env_table_lives(live, record))
 		return false;
 	if (home && owner && owner_is_dead(home, owner))
 		return false;
@@ -79,10 +80,10 @@ static int giveback_look(const struct giveback *g, const char *query,
 	return rc;
 }
 
-/* Somebody alive has a record of it */
-static bool giveback_has_user(const struct giveback *g,
-			      const struct giveback_seen *s,
-			      const char *service)
+/* Somebody alive has a record of it, by its router or by routes */
+static bool giveback_has_record(const struct giveback *g,
+				const struct giveback_seen *s,
+				const char *service)
 {
 	auto_free char *prefix = mesh_record_prefix(service);
 	const json_t *obj;
@@ -93,38 +94,91 @@ static bool giveback_has_user(const struct giveback *g,
 			   KT_LABEL_CONTROL_VALUE) &&
 		    str_eq(object_label(obj, KT_LABEL_ROLE), KT_ROLE_MESH) &&
 		    str_starts(object_name(obj), prefix) &&
-		    !object_annotation(obj, KT_ANNOTATION_ROUTE) &&
 		    env_record_is_alive(obj, s->live, s->now, g->home))
 			return true;
 	return false;
 }
 
-static int giveback_is_used(const struct giveback *g, const char *service,
+/* A Pod, or a Deployment of one, of somebody who lives: mesh by hand, exchange,
+ * a user of KT Connect's. A router is nobody's. */
+static bool giveback_is_living(const struct giveback *g,
+			       const struct giveback_seen *s, const json_t *obj,
+			       const json_t *service, const json_t *original)
+{
+	const char *role = object_label(obj, KT_LABEL_ROLE);
+
+	return (str_eq(role, KT_ROLE_MESH) || str_eq(role, KT_ROLE_EXCHANGE)) &&
+	       object_annotation(obj, KT_ANNOTATION_HEARTBEAT) &&
+	       recover_plan_serves(obj, service, original) &&
+	       env_record_is_alive(obj, s->live, s->now, g->home);
+}
+
+/* 1: one of them is there. Who may not list them would not remove them. */
+static int giveback_any_living(const struct giveback *g,
+			       const struct giveback_seen *s, const char *api,
+			       const char *resource, const json_t *service,
+			       struct kt_error *err)
+{
+	auto_json json_t *original = service_original(service), *list = NULL;
+	const json_t *obj;
+	size_t i;
+	int rc = giveback_list(g, api, resource, GIVEBACK_OURS, &list, err);
+
+	if (rc == -EPERM) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	json_array_foreach (json_object_get(list, "items"), i, obj)
+		if (giveback_is_living(g, s, obj, service, original))
+			return 1;
+	return MIN(rc, 0);
+}
+
+static int giveback_is_used(const struct giveback *g, const json_t *service,
 			    struct kt_error *err)
 {
 	struct giveback_seen s;
 	int rc = giveback_look(g, GIVEBACK_OURS, &s, err);
 
 	if (rc == 0)
-		rc = giveback_has_user(g, &s, service);
+		rc = giveback_has_record(g, &s, object_name(service));
+	if (rc == 0)
+		rc = giveback_any_living(g, &s, "v1", "pods", service, err);
+	if (rc == 0)
+		rc = giveback_any_living(g, &s, "apps/v1", "deployments",
+					 service, err);
 	giveback_forget(&s);
 	return rc;
 }
 
-static int giveback_locked(const struct giveback *g, const char *service,
-			   struct update_lock *lock, struct kt_error *err)
+/* The lock goes last: who waits for it finds the Service as it was before all
+ * of us */
+static int giveback_locked(const struct giveback *g, const json_t *obj,
+			   const struct update_lock *lock, struct kt_error *err)
 {
-	int rc = giveback_is_used(g, service, err);
+	const char *service = object_name(obj);
+	int rc = giveback_is_used(g, obj, err), used = rc > 0;
 
-	if (rc == 0) {
-		rc = recover_service(g->kube, g->ns, service, g->say, g->user,
-				     NULL, err);
-		return rc < 0 ? rc : 1;
-	}
+	if (rc == 0)
+		rc = recover_service_held(g->kube, g->ns, service, lock->since,
+					  g->say, g->user, err);
 	if (update_unlock(g->kube, g->ns, service, lock->since,
 			  &(struct kt_error){ 0 }) < 0)
 		log_debug("Service %s/%s stays locked", g->ns, service);
-	return MIN(rc, 0);
+	return rc < 0 ? rc : !used;
+}
+
+static int giveback_try(const struct giveback *g, const json_t *service,
+			struct kt_error *err)
+{
+	struct update_lock lock = { .now = kube_cluster_time(g->kube) };
+	int rc = giveback_is_used(g, service, err);
+
+	if (rc != 0)
+		return MIN(rc, 0);
+	/* who joins in this moment has the lock, and will have a record */
+	rc = update_lock(g->kube, g->ns, object_name(service), &lock, err);
+	return rc < 0 ? rc : giveback_locked(g, service, &lock, err);
 }
 
 int env_leave_service(const struct giveback *g, const char *service,
@@ -133,7 +187,6 @@ int env_leave_service(const struct giveback *g, const char *service,
 	auto_free char *path =
 		kube_path("v1", "services", g->ns, service, NULL);
 	auto_json json_t *obj = NULL;
-	struct update_lock lock = { 0 };
 	int rc = kube_get(g->kube, path, &obj, err);
 
 	if (rc == -ENOENT) {
@@ -144,41 +197,62 @@ int env_leave_service(const struct giveback *g, const char *service,
 		return rc;
 	if (!str_eq(service_role(obj), KT_ROLE_ROUTER))
 		return 0;
-	rc = giveback_is_used(g, service, err);
-	if (rc != 0)
-		return MIN(rc, 0);
-	/* who joins in this moment has the lock, and will have a record */
-	lock.now = kube_cluster_time(g->kube);
-	rc = update_lock(g->kube, g->ns, service, &lock, err);
-	return rc < 0 ? rc : giveback_locked(g, service, &lock, err);
+	return giveback_try(g, obj, err);
 }
 
-/* The router that @service leads to, of those that read the table */
-static bool giveback_has_router(const json_t *deployments,
-				const json_t *service)
+/* The router that reads the table, and that @service leads to or that was made
+ * for it */
+static const json_t *giveback_router(const json_t *deployments,
+				     const json_t *service)
 {
 	const json_t *selector = json_at(service, "spec", "selector", NULL);
+	bool taken = str_eq(service_role(service), KT_ROLE_ROUTER);
 	const json_t *obj;
 	size_t i;
 
-	json_array_foreach (deployments, i, obj)
+	json_array_foreach (deployments, i, obj) {
+		auto_free char *of = object_config(obj, "service");
+
 		if (envobject_is_router(obj) &&
-		    selector_matches(selector, object_pod_labels(obj)))
-			return true;
-	return false;
+		    (taken ? selector_matches(selector, object_pod_labels(obj))
+			   : str_eq(of, object_name(service))))
+			return obj;
+	}
+	return NULL;
 }
 
-/* It leads to a router that nobody needs, and nobody is changing that */
+/* Who made it was killed before the switch, or while giving back: it goes when
+ * it is older than a lock. What somebody else has taken is his. */
+static bool giveback_is_left(const struct giveback_seen *s,
+			     const json_t *router, const json_t *service)
+{
+	return !object_annotation(service, KT_ANNOTATION_SELECTOR) &&
+	       !service_role(service) && !object_is_ending(router) &&
+	       envobject_age(router, s->now) > KT_LOCK_LIFE;
+}
+
+/* It has a router that nobody needs, and nobody is changing that */
 static bool giveback_is_idle(const struct giveback *g,
 			     const struct giveback_seen *s,
 			     const json_t *deployments, const json_t *service)
 {
+	const json_t *router = giveback_router(deployments, service);
 	int64_t age = service_lock_age(service, s->now);
 
-	return str_eq(service_role(service), KT_ROLE_ROUTER) &&
+	return router &&
+	       (str_eq(service_role(service), KT_ROLE_ROUTER) ||
+		giveback_is_left(s, router, service)) &&
 	       (age < 0 || age > KT_LOCK_LIFE) &&
-	       giveback_has_router(deployments, service) &&
-	       !giveback_has_user(g, s, object_name(service));
+	       !giveback_has_record(g, s, object_name(service));
+}
+
+/* As it was seen, but the lock: it is taken now, or it is not */
+static int giveback_one(const struct giveback *g, const json_t *service,
+			struct kt_error *err)
+{
+	return service_role(service)
+		       ? env_leave_service(g, object_name(service), err)
+		       : giveback_try(g, service, err);
 }
 
 int env_give_back_idle(const struct giveback *g, struct kt_error *err)
@@ -198,7 +272,7 @@ int env_give_back_idle(const struct giveback *g, struct kt_error *err)
 	json_array_foreach (json_object_get(s.services, "items"), i, obj) {
 		if (rc < 0 || !giveback_is_idle(g, &s, deployments, obj))
 			continue;
-		rc = env_leave_service(g, object_name(obj), err);
+		rc = giveback_one(g, obj, err);
 		n += rc > 0;
 	}
 	giveback_forget(&s);

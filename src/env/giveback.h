@@ -13,7 +13,7 @@ struct home;
  *
  * The router of a Service belongs to no environment: it stays when one ends,
  * and leads everybody to the trunk. Who comes by next, and sees that no living
- * member and no mesh user of it is left, gives the Service back: its own
+ * member and no other user of it is left, gives the Service back: its own
  * selector first, then the router goes, and the Service for the origin.
  */
 
@@ -33,8 +33,9 @@ struct giveback {
 KT_CHECK int env_leave_service(const struct giveback *g, const char *service,
 			       struct kt_error *err);
 /** env_give_back_idle() - all Services of the namespace whose router reads the
- *  table of environments and has nobody left; one that is locked is in use. How
- *  many, or -errno with @err */
+ *  table of environments and has nobody left; one that is locked is in use.
+ * Also of Services that are not taken, when somebody was killed. How many, or
+ * -errno with @err */
 KT_CHECK int env_give_back_idle(const struct giveback *g, struct kt_error *err);
 
 /** env_record_is_alive() - somebody is behind @record, of a member or a mesh

@@ -170,7 +170,7 @@ int command_env_init(struct app *app, const struct options *o)
 	struct kt_error err = { 0 };
 
 	if (o->global.pod.image)
-		return env_command_run(app, o, init_run);
+		return env_command_read(app, o, init_run);
 	kt_hint(&err, "'ktctl image push REGISTRY/REPO' makes one");
 	(void)!kt_fail(&err, EINVAL,
 		       "--image is needed: what is kept in Git names the "

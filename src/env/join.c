@@ -70,14 +70,27 @@ void env_join_untable(struct env_join *j)
 {
 	struct job *job = &j->mesh.job;
 	struct kt_error err = { 0 };
+	bool ours = j->tabled && j->mesh.recorded &&
+		    !mesh_record_is_foreign(&j->mesh);
 
-	if (j->tabled && env_table_drop_member(job->kube, job->ns, j->info.name,
-					       job->name, &err) < 0)
+	if (ours && env_table_drop_member(job->kube, job->ns, j->info.name,
+					  job->name, &err) < 0)
 		job_unfinished(job,
 			       "Service %s is in the table of the routers "
 			       "still, as a member of environment %s: %s",
 			       job->name, j->info.name, err.msg);
 	j->tabled = false;
+}
+
+const char *env_join_left(const struct env_join *j, char dst[48])
+{
+	char left[24];
+
+	dst[0] = '\0';
+	if (j->info.expires)
+		snprintf(dst, 48, " (%s left)",
+			 env_info_left(&j->info, job_now(&j->mesh.job), left));
+	return dst;
 }
 
 struct member_place env_join_place(const struct env_join *j)
@@ -88,8 +101,8 @@ struct member_place env_join_place(const struct env_join *j)
 				      job->name };
 }
 
-/* The member that is there goes first, if it is ours to replace. One on
- * somebody's machine is not: it ends there. */
+/* May the member that is there make place? One on somebody's machine does not:
+ * it ends there. Nothing is changed yet. */
 int env_join_replace(struct env_join *j, struct kt_error *err)
 {
 	struct job *job = &j->mesh.job;
@@ -97,7 +110,6 @@ int env_join_replace(struct env_join *j, struct kt_error *err)
 		kube_path("v1", "services", job->ns, j->mesh.name, NULL);
 	auto_free char *what = xasprintf("the member %s of environment %s",
 					 job->name, j->info.name);
-	const struct member_place at = env_join_place(j);
 	auto_json json_t *record = NULL;
 	struct kt_error why = { 0 };
 	const char *user;
@@ -110,15 +122,42 @@ int env_join_replace(struct env_join *j, struct kt_error *err)
 		return rc;
 	}
 	user = object_annotation(record, KT_ANNOTATION_USER);
-	if (lease_is_alive(job, record))
+	if (lease_is_alive(job, record)) {
 		rc = env_mine(user, j->o->env.in.force, what, err);
-	if (rc < 0)
-		return rc;
-	if (user && strcmp(user, shadow_user()) != 0)
-		j->env.forced_by = shadow_user();
+		if (rc < 0)
+			return rc;
+		if (user && strcmp(user, shadow_user()) != 0)
+			j->env.forced_by = shadow_user();
+	}
 	progress_detail(job->app->progress, "in place of the member before");
-	j->env.replaces = true;
-	return member_remove(&at, NULL, err);
+	j->replaced = steal_ptr(&record);
+	j->env.replaces = j->replaced;
+	return 0;
+}
+
+/* Routers forget it before its Pods go: until the new one is in the table, the
+ * others answer, also where a member that is away is an error */
+static int join_clear(struct env_join *j, struct kt_error *err)
+{
+	struct job *job = &j->mesh.job;
+	const struct member_place at = env_join_place(j);
+	int rc;
+
+	j->tabled = true; /* the former one, until it is known that it is not */
+	rc = env_table_drop_member(job->kube, job->ns, j->info.name, job->name,
+				   err);
+	return rc < 0 ? rc : member_remove_copies(&at, NULL, err);
+}
+
+int env_join_hold(struct env_join *j, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc = mesh_router_hold(&j->mesh.job, err), cleared = 0;
+
+	/* also when it has failed: what it replaced has no record any more */
+	if (j->mesh.recorded && j->env.replaces)
+		cleared = join_clear(j, rc < 0 ? &why : err);
+	return rc < 0 ? rc : cleared;
 }
 
 /* --- the command line ----------------------------------------------------- */
@@ -168,5 +207,6 @@ int command_env_join(struct app *app, const struct options *o)
 	mesh_fini(&j.mesh);
 	env_info_fini(&j.info);
 	json_decref(j.owner);
+	json_decref(j.replaced);
 	return rc;
 }

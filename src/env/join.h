@@ -30,7 +30,7 @@ struct env_join {
 	const struct options *o;
 	struct env_info info;
 	struct mesh_env env; /* of the record */
-	json_t *owner;
+	json_t *owner, *replaced;
 	char match[ENVMARK_MAX + 8], expires[24];
 	bool tabled;	       /* it is in the table of the routers, perhaps */
 	struct member *member; /* join_cluster.c */
@@ -47,14 +47,19 @@ KT_CHECK int env_join_open(struct job *job, struct kt_error *err);
 /** env_join_table() - it is in the table; @host as in env_table_put_member() */
 KT_CHECK int env_join_table(struct env_join *j, const char *host,
 			    struct kt_error *err);
-/** env_join_untable() - and no longer, if it was */
+/** env_join_untable() - and no longer, if it was, and the member there is still
+ *  this one */
 void env_join_untable(struct env_join *j);
 
+/** env_join_left() - " (7h59m left)"; "": its environment has no end */
+const char *env_join_left(const struct env_join *j, char dst[48]);
 /** env_join_place() - where the member is */
 struct member_place env_join_place(const struct env_join *j);
-/** env_join_replace() - between looking and the lock: the member that is there
- *  makes place, if it is ours to replace; -EACCES with @err: it is not */
+/** env_join_replace() - between looking and the lock: may the member that is
+ *  there make place? -EACCES with @err: it is not ours to replace */
 KT_CHECK int env_join_replace(struct env_join *j, struct kt_error *err);
+/** env_join_hold() - mesh_router_hold(); then the member before goes */
+KT_CHECK int env_join_hold(struct env_join *j, struct kt_error *err);
 /** env_join_prove() - put a member with Pods into the table; then the router
  *  has read that, and has connected to it at @ip, the record's address. 0, or
  *  -errno with @err after half a minute, or longer where it takes the cluster

@@ -60,7 +60,7 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	j->env.member = j->member->text;
 	j->env.selector = j->member->selector;
 	j->env.ports = j->member->ports;
-	return mesh_router_hold(job, err);
+	return env_join_hold(j, err);
 }
 
 static int cluster_switch(struct job *job, struct kt_error *err)
@@ -90,7 +90,8 @@ static void cluster_on_progress(void *user, const char *text)
 	progress_detail(job->app->progress, "%s", text);
 }
 
-/* One of its name is left of a join that was killed */
+/* One of its name is left of a join that was killed, unless somebody has taken
+ * this member's place meanwhile: the Service is not locked any more */
 static int cluster_make_copy(struct env_join *j, struct kt_error *err)
 {
 	struct job *job = &j->mesh.job;
@@ -105,7 +106,9 @@ static int cluster_make_copy(struct env_join *j, struct kt_error *err)
 	if (rc != -EEXIST)
 		return rc;
 	*err = (struct kt_error){ 0 };
-	rc = member_remove(&at, NULL, err);
+	rc = mesh_record_check(&j->mesh, err);
+	if (rc == 0)
+		rc = member_remove_copies(&at, NULL, err);
 	return rc < 0 ? rc : kube_create(job->kube, path, copy, NULL, err);
 }
 
@@ -149,7 +152,11 @@ static int cluster_join(struct job *job, struct kt_error *err)
 	int rc;
 
 	progress_step(job->app->progress, "Tell the router");
-	rc = env_join_prove(j, cluster_ip(j), err);
+	rc = mesh_record_check(&j->mesh, err);
+	if (rc == 0)
+		rc = env_join_prove(j, cluster_ip(j), err);
+	if (rc == 0) /* whoever has its place has its address */
+		rc = mesh_record_check(&j->mesh, err);
 	if (rc < 0)
 		return rc;
 	progress_done(job->app->progress, "The member answers");
@@ -162,26 +169,28 @@ static void cluster_ready(struct job *job)
 {
 	const struct env_join *j = env_join_of(job);
 	const char *copy = object_name(j->member->copy.deployment);
-	char left[24];
+	char left[48];
 
 	print_line(stdout,
-		   "Service %s/%s is in environment %s (%s left): requests "
+		   "Service %s/%s is in environment %s%s: requests "
 		   "with its mark are answered by %s%s%s%s. 'ktctl env leave "
 		   "%s %s' takes it out.",
-		   job->ns, job->name, j->info.name,
-		   env_info_left(&j->info, job_now(job), left), j->member->text,
-		   *copy ? " (Deployment " : "", copy, *copy ? ")" : "",
-		   j->info.name, job->name);
+		   job->ns, job->name, j->info.name, env_join_left(j, left),
+		   j->member->text, *copy ? " (Deployment " : "", copy,
+		   *copy ? ")" : "", j->info.name, job->name);
 }
 
+/* Another join may have its place by now, with a copy of the same name */
 static void cluster_undo(struct job *job)
 {
 	struct env_join *j = env_join_of(job);
 	const struct member_place at = env_join_place(j);
+	const char *target =
+		json_str(j->member->selector, KT_LABEL_TARGET, NULL);
 	struct kt_error err = { 0 };
 
 	env_join_untable(j);
-	if (j->copied && member_remove(&at, NULL, &err) < 0)
+	if (j->copied && member_remove_copies(&at, target, &err) < 0)
 		job_unfinished(job, "the copy was not removed: %s", err.msg);
 	mesh_router_undo(job);
 }

@@ -138,14 +138,15 @@ static int local_claim(struct job *job, struct kt_error *err)
 
 	if (rc == 0)
 		rc = env_join_replace(env_join_of(job), err);
-	return rc == 0 ? mesh_router_hold(job, err) : rc;
+	return rc == 0 ? env_join_hold(env_join_of(job), err) : rc;
 }
 
 static int local_switch(struct job *job, struct kt_error *err)
 {
-	int rc = env_join_table(env_join_of(job), NULL, err);
+	int rc = mesh_router_switch(job, err);
 
-	return rc < 0 ? rc : mesh_router_switch(job, err);
+	/* its router looks at the table at once if the Service leads to it */
+	return rc < 0 ? rc : env_join_table(env_join_of(job), NULL, err);
 }
 
 static int local_serve(struct job *job, struct kt_error *err)
@@ -165,14 +166,14 @@ static void local_ready(struct job *job)
 {
 	const struct env_join *j = env_join_of(job);
 	auto_free char *ports = job_text(job);
-	char how[128], left[24];
+	char how[128], left[48];
 
 	progress_note(job->app->progress,
-		      "%s: requests to Service %s/%s in environment %s (%s "
-		      "left) are redirected to local, %s; all others reach "
+		      "%s: requests to Service %s/%s in environment %s%s "
+		      "are redirected to local, %s; all others reach "
 		      "its own Pods. %s",
 		      job_verdict(job), job->ns, job->name, j->info.name,
-		      env_info_left(&j->info, job_now(job), left), ports,
+		      env_join_left(j, left), ports,
 		      app_leave_how(job->app, how, sizeof(how)));
 }
 

@@ -29,7 +29,7 @@ struct prove {
 	struct uplink *uplink;
 	struct tunnel_tcp *tcp;
 	char host[ENVTABLE_HOST];
-	bool told, known, dialed;
+	bool told, heard, known, dialed;
 	int error;
 };
 
@@ -55,6 +55,7 @@ static void prove_on_info(void *user, int error, const struct tunnel_info *info)
 	p->told = true;
 	if (error)
 		return;
+	p->heard = true;
 	if (!p->host[0])
 		prove_name(p, &info->search);
 	p->known = strv_has(&info->env_members, p->join->info.name);
@@ -76,7 +77,7 @@ static int prove_ask(struct prove *p)
 	struct loop *l = p->join->mesh.job.app->loop;
 	int rc;
 
-	p->told = p->known = false;
+	p->told = p->heard = p->known = false;
 	rc = tunnel_info_get(uplink_tunnel(p->uplink), prove_on_info, p);
 	if (rc == 0)
 		rc = loop_run_until(l, &p->told, PROVE_TRY);
@@ -99,13 +100,35 @@ static int prove_dial(struct prove *p, const struct ipport *at)
 	return rc == -EINTR ? rc : p->dialed && !p->error;
 }
 
-/* Where its name cannot be known its address will do */
+/* What the Pod searches, whenever it says so: it may be busy */
+static int prove_hear(struct prove *p, struct kt_error *err)
+{
+	const struct job *job = &p->join->mesh.job;
+	int64_t end = clock_ns() + PROVE_ANSWER;
+
+	for (;;) {
+		int rc = prove_ask(p);
+
+		if (rc >= 0 && p->heard)
+			return 0;
+		if (rc >= 0 && clock_ns() >= end)
+			return kt_fail(err, ETIMEDOUT, "%s does not answer",
+				       shadow_describe(job->shadow));
+		if (rc >= 0)
+			rc = loop_sleep(job->app->loop, PROVE_AGAIN);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+}
+
+/* Where its name is not among what the Pod searches its address will do, but
+ * its Pods are not known by that when they call */
 static int prove_put(struct prove *p, const char *ip, struct kt_error *err)
 {
-	int rc = prove_ask(p);
+	int rc = prove_hear(p, err);
 
 	if (rc < 0)
-		return kt_fail(err, -rc, "interrupted");
+		return rc;
 	if (!p->host[0])
 		snprintf(p->host, sizeof(p->host), "%s", ip);
 	return env_join_table(p->join, p->host, err);
@@ -161,14 +184,24 @@ static int prove_answer(struct prove *p, const struct ipport *at,
 }
 
 /* The port of a request; UDP has none */
-static bool prove_at(const struct job *job, const char *ip, struct ipport *at)
+static int prove_at(const struct env_join *j, const char *ip, struct ipport *at,
+		    struct kt_error *err)
 {
-	for (size_t i = 0; ip && i < job->ports.n; i++)
-		if (!job->ports.v[i].udp) {
-			at->port = job->ports.v[i].port;
-			return ipaddr_parse(&at->addr, ip) == 0;
-		}
-	return false;
+	const struct job *job = &j->mesh.job;
+	size_t i = 0;
+
+	while (i < job->ports.n && job->ports.v[i].udp)
+		i++;
+	if (i == job->ports.n)
+		return kt_fail(err, EPROTO,
+			       "Service %s/%s has no TCP port: requests with "
+			       "a mark come over TCP",
+			       job->ns, job->name);
+	at->port = job->ports.v[i].port;
+	if (ip && ipaddr_parse(&at->addr, ip) == 0)
+		return 0;
+	return kt_fail(err, EPROTO, "Service %s/%s has no address", job->ns,
+		       j->mesh.name);
 }
 
 /* A busy node, or a router that is made anew at this moment */
@@ -192,15 +225,12 @@ static int prove_open(struct prove *p, struct kt_error *err)
 
 int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 {
-	struct job *job = &j->mesh.job;
 	struct prove p = { .join = j };
 	struct ipport at;
-	int rc;
+	int rc = prove_at(j, ip, &at, err);
 
-	if (!prove_at(job, ip, &at))
-		return kt_fail(err, EPROTO, "Service %s/%s has no address",
-			       job->ns, j->mesh.name);
-	rc = prove_open(&p, err);
+	if (rc == 0)
+		rc = prove_open(&p, err);
 	if (rc == 0)
 		rc = prove_put(&p, ip, err);
 	if (rc == 0)

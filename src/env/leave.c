@@ -13,6 +13,8 @@
 #include "cli/subject.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
+#include "cluster/takeover.h"
+#include "cluster/update.h"
 #include "env/command.h"
 #include "env/find.h"
 #include "env/member.h"
@@ -60,56 +62,64 @@ static int leave_check_local(struct env_command *c, const json_t *record,
 		       machine ? machine : "of its user");
 }
 
-/* Who looks at it before it is gone knows by whom */
-static void leave_sign(struct env_command *c, const json_t *record)
+/* Who looks at it before it is gone knows by whom; @record is as it is then */
+static int leave_sign(struct env_command *c, const char *path, json_t **record,
+		      struct kt_error *err)
 {
-	const char *user = object_annotation(record, KT_ANNOTATION_USER);
-	auto_json json_t *patch =
-		json_pack("{s:{s:{s:s}}}", "metadata", "annotations",
-			  KT_ANNOTATION_FORCED, shadow_user());
-	auto_free char *path =
-		kube_path("v1", "services", c->ns, object_name(record), NULL);
-	struct kt_error err = { 0 };
+	const char *user = object_annotation(*record, KT_ANNOTATION_USER);
+	auto_json json_t *patch = json_pack(
+		"{s:{s:s*,s:{s:s}}}", "metadata", "resourceVersion",
+		json_str(*record, "metadata", "resourceVersion", NULL),
+		"annotations", KT_ANNOTATION_FORCED, shadow_user());
+	struct kt_error why = { 0 };
+	json_t *now = NULL;
+	int rc = 0;
 
-	if (user && strcmp(user, shadow_user()) != 0 &&
-	    kube_patch(c->kube, path, patch, NULL, &err) < 0)
-		log_debug("%s: %s", path, err.msg);
+	if (user && strcmp(user, shadow_user()) != 0)
+		rc = kube_patch(c->kube, path, patch, &now, &why);
+	if (now) {
+		json_decref(*record);
+		*record = now;
+	}
+	if (rc == -EBUSY)
+		*err = why;
+	else if (rc < 0)
+		log_debug("%s: %s", path, why.msg);
+	return rc == -EBUSY ? rc : 0;
 }
 
+/* As it was looked at: -EBUSY when somebody has written since. Pods are those
+ * that its record leads to: another member's, that takes its place now, stay */
 static int leave_remove(struct env_command *c, const char *env,
-			const char *service, const json_t *record,
+			const char *service, const json_t *seen,
 			struct kt_error *err)
 {
 	const struct member_place at = { c->kube, c->ns, env, service };
-	struct giveback g;
-	int rc;
+	auto_free char *path =
+		kube_path("v1", "services", c->ns, object_name(seen), NULL);
+	auto_json json_t *record = json_incref((json_t *)(uintptr_t)seen);
+	int rc = leave_sign(c, path, &record, err);
 
-	leave_sign(c, record);
-	rc = env_table_drop_member(c->kube, c->ns, env, service, err);
 	if (rc == 0)
-		rc = member_remove(&at, object_name(record), err);
-	if (rc < 0)
-		return rc;
-	print_line(stdout, "Service %s/%s has left environment %s", c->ns,
-		   service, env);
-	env_command_giveback(c, &g);
-	rc = env_leave_service(&g, service, err);
-	return MIN(rc, 0);
+		rc = env_table_drop_member(c->kube, c->ns, env, service, err);
+	if (rc == 0)
+		rc = member_remove_copies(&at, service_target(record), err);
+	return rc == 0 ? kube_delete_as(c->kube, path, record, -1, err) : rc;
 }
 
-static int leave_from(struct env_command *c, const struct env_info *info,
-		      const char *service, struct kt_error *err)
+/* The record of a member that may be taken out; borrowed from *@records */
+static int leave_look(struct env_command *c, const struct env_info *info,
+		      const char *service, json_t **records,
+		      const json_t **record, struct kt_error *err)
 {
 	auto_free char *what = xasprintf("the member %s of environment %s",
 					 service, info->name);
-	auto_json json_t *records = NULL;
-	const json_t *record;
-	int rc = env_records(c->kube, c->ns, info->name, &records, err);
+	int rc = env_records(c->kube, c->ns, info->name, records, err);
 
 	if (rc < 0)
 		return rc;
-	record = leave_find(records, service);
-	if (!record) {
+	*record = leave_find(*records, service);
+	if (!*record) {
 		kt_hint(err, "'ktctl env show %s' shows what it has",
 			info->name);
 		return kt_fail(err, ENOENT,
@@ -117,11 +127,34 @@ static int leave_from(struct env_command *c, const struct env_info *info,
 			       "%s/%s",
 			       info->name, c->ns, service);
 	}
-	rc = env_mine(object_annotation(record, KT_ANNOTATION_USER),
+	rc = env_mine(object_annotation(*record, KT_ANNOTATION_USER),
 		      c->o->env.in.force, what, err);
-	if (rc == 0)
-		rc = leave_check_local(c, record, what, err);
-	return rc == 0 ? leave_remove(c, info->name, service, record, err) : rc;
+	return rc == 0 ? leave_check_local(c, *record, what, err) : rc;
+}
+
+static int leave_from(struct env_command *c, const struct env_info *info,
+		      const char *service, struct kt_error *err)
+{
+	struct giveback g;
+	int rc = -EBUSY;
+
+	for (int tries = 1; rc == -EBUSY; tries++) {
+		auto_json json_t *records = NULL;
+		const json_t *record = NULL;
+
+		rc = leave_look(c, info, service, &records, &record, err);
+		if (rc < 0)
+			return rc;
+		rc = leave_remove(c, info->name, service, record, err);
+		rc = update_retry(c->kube, tries, rc, err);
+	}
+	if (rc < 0)
+		return rc;
+	print_line(stdout, "Service %s/%s has left environment %s", c->ns,
+		   service, info->name);
+	env_command_giveback(c, &g);
+	rc = env_leave_service(&g, service, err);
+	return MIN(rc, 0);
 }
 
 static int leave_run(struct env_command *c, struct kt_error *err)
@@ -143,7 +176,14 @@ static int leave_run(struct env_command *c, struct kt_error *err)
 	return rc;
 }
 
+/* What has ended is looked for where the Service is, too */
 int command_env_leave(struct app *app, const struct options *o)
 {
-	return env_command_run(app, o, leave_run);
+	struct options here = *o;
+	struct kt_error err = { 0 };
+	struct subject subject;
+
+	if (subject_parse(&subject, o->args[1], &err) == 0 && subject.ns[0])
+		here.global.namespace = subject.ns;
+	return env_command_run(app, &here, leave_run);
 }

@@ -273,12 +273,29 @@ void member_fini(struct member *m)
 	json_decref(m->selector);
 	json_decref(m->ports);
 	free(m->text);
-	free(m->forced);
 	*m = (struct member){ 0 };
 }
 
-static int member_remove_copies(const struct member_place *at,
-				struct kt_error *err)
+/* This one, whatever its controller writes into it; another of its name is the
+ * next member's */
+static int member_remove_copy(const struct member_place *at, const json_t *obj,
+			      struct kt_error *err)
+{
+	auto_free char *path = kube_path("apps/v1", "deployments", at->ns,
+					 object_name(obj), NULL);
+	auto_json json_t *as =
+		json_pack("{s:{s:s*}}", "metadata", "uid",
+			  json_str(obj, "metadata", "uid", NULL));
+	int rc = kube_delete_as(at->kube, path, as, -1, err);
+
+	if (rc != -EBUSY)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	return 0;
+}
+
+int member_remove_copies(const struct member_place *at, const char *target,
+			 struct kt_error *err)
 {
 	auto_free char *all =
 		kube_path("apps/v1", "deployments", at->ns, NULL, NULL);
@@ -289,24 +306,12 @@ static int member_remove_copies(const struct member_place *at,
 	size_t i;
 	int rc = kube_list(at->kube, all, query, &list, err);
 
-	json_array_foreach (json_object_get(list, "items"), i, obj) {
-		auto_free char *path =
-			kube_path("apps/v1", "deployments", at->ns,
-				  object_name(obj), NULL);
-
+	json_array_foreach (json_object_get(list, "items"), i, obj)
 		if (rc == 0 &&
-		    str_eq(object_label(obj, KT_LABEL_ENV_OF), at->service))
-			rc = kube_delete(at->kube, path, -1, err);
-	}
+		    str_eq(object_label(obj, KT_LABEL_ENV_OF), at->service) &&
+		    (!target || str_eq(json_str(object_pod_labels(obj),
+						KT_LABEL_TARGET, NULL),
+				       target)))
+			rc = member_remove_copy(at, obj, err);
 	return rc;
-}
-
-int member_remove(const struct member_place *at, const char *record,
-		  struct kt_error *err)
-{
-	auto_free char *path =
-		kube_path("v1", "services", at->ns, record, NULL);
-	int rc = member_remove_copies(at, err);
-
-	return rc == 0 && record ? kube_delete(at->kube, path, -1, err) : rc;
 }

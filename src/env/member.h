@@ -10,7 +10,6 @@ struct member {
 	char *text;		  /* kt-env-member: "image IMAGE", ... */
 	json_t *selector, *ports; /* of the record */
 	struct env_copy copy;	  /* of --image; else all NULL */
-	char *forced;		  /* whose member it takes the place of */
 };
 
 /** member_prepare() - what --image, --selector or --service means for the
@@ -32,10 +31,10 @@ struct member_place {
 	const char *ns, *env, *service;
 };
 
-/** member_remove() - the Deployments of the member go, and then its record
- *  @record (name, may be NULL), by which whoever tries again finds the rest. 0
- *  also when they are gone. */
-KT_CHECK int member_remove(const struct member_place *at, const char *record,
-			   struct kt_error *err);
+/** member_remove_copies() - the Deployments of the member whose Pods have the
+ *  kt-target @target, NULL: whichever there are; 0 also when they are gone. A
+ *  member that takes its place has another target. */
+KT_CHECK int member_remove_copies(const struct member_place *at,
+				  const char *target, struct kt_error *err);
 
 #endif

@@ -138,16 +138,29 @@ static void env_spec_put(struct buf *b, const char *indent, const char *key,
 		return; /* it is full; what is there is looked at later */
 }
 
+/* In one line, whatever somebody has written into an annotation: as JSON has it
+ * between its quotes (returned) */
+static char *env_spec_plain(const char *value)
+{
+	auto_json json_t *v = json_string(value);
+	auto_free char *text =
+		v ? json_dumps(v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+
+	return text ? xstrndup(text + 1, strlen(text) - 2) : xstrdup("?");
+}
+
 static void env_spec_put_member(struct buf *b, const char *service,
 				json_t *spec)
 {
 	static const char *const keys[] = { "image",	"set",	    "envFrom",
 					    "replicas", "selector", "service" };
 	const char *local = json_str(spec, "local", NULL);
+	auto_free char *name = env_spec_plain(service);
+	auto_free char *whose = env_spec_plain(local ? local : "");
 
 	/* whose machine it is on does not come with a file */
-	if (local ? buf_printf(b, "  # %s: local, %s\n", service, local) < 0
-		  : buf_printf(b, "  %s:\n", service) < 0)
+	if (local ? buf_printf(b, "  # %s: local, %s\n", name, whose) < 0
+		  : buf_printf(b, "  %s:\n", name) < 0)
 		return;
 	for (size_t i = 0; !local && i < ARRAY_SIZE(keys); i++)
 		if (json_object_get(spec, keys[i]))

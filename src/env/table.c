@@ -38,6 +38,33 @@ json_t *env_table_live(const json_t *jobs, int64_t now)
 	return live;
 }
 
+static bool table_is_environments(const json_t *ref)
+{
+	const char *name = json_str(ref, "name", NULL);
+
+	return name && str_eq(json_str(ref, "kind", NULL), "Job") &&
+	       str_starts(name, KT_ENV_PREFIX);
+}
+
+bool env_table_lives(const json_t *live, const json_t *obj)
+{
+	const char *env = object_label(obj, KT_LABEL_ENV);
+	const json_t *is = env ? json_object_get(live, env) : NULL, *ref;
+	const char *uid = json_str(is, "uid", NULL);
+	bool owned = false;
+	size_t i;
+
+	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
+			    i, ref) {
+		if (!table_is_environments(ref))
+			continue;
+		owned = true;
+		if (is && str_eq(json_str(ref, "uid", NULL), uid))
+			return true;
+	}
+	return is && !owned;
+}
+
 /* --- lines ---------------------------------------------------------------- */
 
 static const char *table_flags(const json_t *env)
@@ -66,23 +93,35 @@ static int table_put_env(struct buf *b, const char *name, const json_t *env)
 			  (long long)table_expires(env), table_flags(env));
 }
 
-/* Is there a record of the member? One on a machine is known by its Service,
- * any other by its name, which begins HOST */
-static bool table_has_record(const json_t *records, const char *env,
-			     const char *service, const char *host)
+/* A name begins with the record's; where names are not known it is an address
+ */
+static bool table_is_host(const json_t *record, const char *host)
 {
-	size_t n = strcspn(host, "."), i;
+	const char *name = object_name(record);
+	size_t n = strcspn(host, ".");
+
+	return (strlen(name) == n && strncmp(name, host, n) == 0) ||
+	       str_eq(json_str(record, "spec", "clusterIP", NULL), host);
+}
+
+/* Is there a record of the member? One on a machine is known by its Service,
+ * any other by HOST */
+static bool table_has_record(const json_t *records, const json_t *live,
+			     const char *env, const char *service,
+			     const char *host)
+{
 	const json_t *record;
+	size_t i;
 
 	json_array_foreach (records, i, record) {
 		auto_free char *of = env_record_service(record);
-		const char *name = object_name(record);
 
-		if (!str_eq(object_label(record, KT_LABEL_ENV), env))
+		if (!str_eq(object_label(record, KT_LABEL_ENV), env) ||
+		    !env_table_lives(live, record))
 			continue;
 		if (strcmp(host, TABLE_LOCAL) == 0
 			    ? str_eq(of, service)
-			    : strlen(name) == n && strncmp(name, host, n) == 0)
+			    : table_is_host(record, host))
 			return true;
 	}
 	return false;
@@ -109,24 +148,22 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	if (str_eq(words.v[1], change->env) &&
 	    str_eq(words.v[2], change->service))
 		return 0;
-	if (change->records && !table_has_record(change->records, words.v[1],
-						 words.v[2], words.v[3]))
+	if (change->records &&
+	    !table_has_record(change->records, live, words.v[1], words.v[2],
+			      words.v[3]))
 		return 0;
 	return table_put_member(b, words.v[1], is, words.v[2], words.v[3]);
 }
 
-static int table_edit(struct buf *b, const char *text, const json_t *live,
-		      const struct env_table_change *change)
+static int table_edit(struct buf *b, const struct strv *lines,
+		      const json_t *live, const struct env_table_change *change)
 {
-	auto_strv struct strv lines = strv_split(text, '\n');
 	const json_t *env =
 		change->put ? json_object_get(live, change->env) : NULL;
 	int rc = 0;
 
-	if (lines.n + 2 > ENV_TABLE_LINES)
-		return -ENOSPC;
-	for (size_t i = 0; rc == 0 && i < lines.n; i++)
-		rc = table_keep_line(b, lines.v[i], live, change);
+	for (size_t i = 0; rc == 0 && i < lines->n; i++)
+		rc = table_keep_line(b, lines->v[i], live, change);
 	if (rc == 0 && env)
 		rc = table_put_env(b, change->env, env);
 	if (rc == 0 && env)
@@ -136,34 +173,95 @@ static int table_edit(struct buf *b, const char *text, const json_t *live,
 	return rc;
 }
 
+/* {"ENV": true} of those with a member */
+static json_t *table_with_members(const struct strv *lines)
+{
+	json_t *envs = json_object();
+
+	for (size_t i = 0; i < lines->n; i++) {
+		auto_strv struct strv words = strv_split(lines->v[i], ' ');
+
+		if (words.n >= 4 && str_eq(words.v[0], "member"))
+			json_object_set_new(envs, words.v[1], json_true());
+	}
+	return envs;
+}
+
+/* Without the lines of environments that have no member: they would hold the
+ * table until the environment ends. How many lines it is, or -errno */
+static int table_trim(struct buf *b, const struct strv *lines)
+{
+	auto_json json_t *envs = table_with_members(lines);
+	int n = 0;
+
+	for (size_t i = 0; i < lines->n; i++) {
+		auto_strv struct strv words = strv_split(lines->v[i], ' ');
+		int rc;
+
+		if (!words.n || (words.n >= 3 && str_eq(words.v[0], "env") &&
+				 !json_object_get(envs, words.v[1])))
+			continue;
+		rc = buf_printf(b, "%s\n", lines->v[i]);
+		if (rc < 0)
+			return rc;
+		n++;
+	}
+	return n;
+}
+
+static char *table_text(const struct buf *b)
+{
+	return xstrndup(b->len ? (const char *)buf_data(b) : "", b->len);
+}
+
+/* NULL: it needs more than @size */
+static char *table_made(const char *text, const json_t *live,
+			const struct env_table_change *change, size_t size,
+			int *n)
+{
+	auto_strv struct strv old = strv_split(text, '\n');
+	auto_strv struct strv all = { 0 };
+	char *made = NULL;
+	struct buf b;
+
+	buf_init(&b, 2 * size);
+	if (table_edit(&b, &old, live, change) == 0)
+		made = table_text(&b);
+	buf_fini(&b);
+	if (!made)
+		return NULL;
+	all = strv_split(made, '\n');
+	free(made);
+	made = NULL;
+	buf_init(&b, size);
+	*n = table_trim(&b, &all);
+	if (*n >= 0)
+		made = table_text(&b);
+	buf_fini(&b);
+	return made;
+}
+
+/* The limits are for what is put: whoever leaves makes it smaller */
 char *env_table_edit(const char *text, const json_t *live,
 		     const struct env_table_change *change,
 		     struct kt_error *err)
 {
-	char *out = NULL;
-	struct buf b;
+	size_t size = change->put ? ENV_TABLE_SIZE
+				  : MAX(ENV_TABLE_SIZE, 2 * strlen(text));
+	int n = 0;
+	char *out = table_made(text, live, change, size, &n);
 
-	buf_init(&b, ENV_TABLE_SIZE);
-	if (table_edit(&b, text, live, change) == 0)
-		out = xstrndup(b.len ? (const char *)buf_data(&b) : "", b.len);
-	else
-		kt_fail(err, ENOSPC,
-			"the table of environments (ConfigMap " KT_ENV_TABLE
-			") is full: at most %d lines and %zu bytes",
-			ENV_TABLE_LINES, ENV_TABLE_SIZE);
-	buf_fini(&b);
-	return out;
+	if (out && (!change->put || n <= ENV_TABLE_LINES))
+		return out;
+	free(out);
+	kt_fail(err, ENOSPC,
+		"the table of environments (ConfigMap " KT_ENV_TABLE
+		") is full: at most %d lines and %zu bytes",
+		ENV_TABLE_LINES, ENV_TABLE_SIZE);
+	return NULL;
 }
 
 /* --- owners --------------------------------------------------------------- */
-
-static bool table_is_environments(const json_t *ref)
-{
-	const char *name = json_str(ref, "name", NULL);
-
-	return name && str_eq(json_str(ref, "kind", NULL), "Job") &&
-	       str_starts(name, KT_ENV_PREFIX);
-}
 
 json_t *env_table_owners(const json_t *old, const char *text,
 			 const json_t *live)

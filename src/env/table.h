@@ -18,10 +18,10 @@
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
  * it goes with the last of them. Each write also drops the lines of
- * environments that have ended, and of members whose record is gone (a record
- * is made before its line, and goes after it), and brings the others' EXPIRES
- * and FLAGS up to what their Jobs say. Two writers: who comes second reads
- * again.
+ * environments that have ended or have no member, and of members whose record
+ * is gone (a record is made before its line, and goes after it), and brings the
+ * others' EXPIRES and FLAGS up to what their Jobs say. Two writers: who comes
+ * second reads again.
  *
  * A kubelet looks at what it mounts within a minute. A write to the Pod makes
  * it look at once: so the Pods of the routers concerned are touched (annotation
@@ -71,6 +71,10 @@ char *env_table_edit(const char *text, const json_t *live,
 		     struct kt_error *err);
 /** env_table_live() - such an object of @jobs (returned, caller decrefs) */
 json_t *env_table_live(const json_t *jobs, int64_t now);
+/** env_table_lives() - the environment whose @obj is lives: the one that owns
+ *  it, not another of the same name. What has no such owner goes by its name.
+ */
+bool env_table_lives(const json_t *live, const json_t *obj);
 /** env_table_owners() - metadata.ownerReferences: those of @old that are no
  *  environment's, and of each environment with a line in @text (returned,
  *  caller decrefs) */

@@ -315,7 +315,8 @@ static bool keep_is_others(const struct kept *s, const json_t *now,
 	if (!str_eq(object_label(now, KT_LABEL_CONTROL),
 		    KT_LABEL_CONTROL_VALUE))
 		return true;
-	return s->claim && !str_eq(service_target(now), service_target(want));
+	return (s->claim || service_target(want)) &&
+	       !str_eq(service_target(now), service_target(want));
 }
 
 static int keep_put_right(struct job *job, struct kept *s, const json_t *now,

@@ -32,7 +32,8 @@ struct mesh_env {
 	const char *expires;   /* kt-expires */
 	const char *member;    /* kt-env-member */
 	const char *forced_by; /* kt-forced-by; or NULL */
-	bool replaces; /* the record that is there may be changed into this */
+	/* the record that may be changed into this, as it was looked at */
+	const json_t *replaces;
 	/* to what the record leads, and how; NULL: it is on this machine */
 	const json_t *selector, *ports;
 };
@@ -74,6 +75,12 @@ KT_CHECK int mesh_record_make(struct mesh *m, struct kt_error *err);
 /** mesh_record_keep() - it is watched, too (keep.h); without it there are no
  *  routes */
 void mesh_record_keep(struct mesh *m);
+/** mesh_record_is_foreign() - another join, or another mesh, has the name of
+ *  our record by now */
+bool mesh_record_is_foreign(const struct mesh *m);
+/** mesh_record_check() - of a member: -ECANCELED with @err when its record is
+ *  another's, or gone. It is not watched where no client stays. */
+KT_CHECK int mesh_record_check(const struct mesh *m, struct kt_error *err);
 /** mesh_record_remove() - when there is one of ours */
 void mesh_record_remove(struct mesh *m);
 

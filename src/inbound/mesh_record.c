@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cluster/envobject.h"
 #include "cluster/takeover.h"
+#include "cluster/update.h"
 #include "inbound/lease.h"
 #include "inbound/mesh.h"
 #include "kube/rest.h"
@@ -57,14 +59,16 @@ static json_t *record_make(const struct mesh *m)
 }
 
 /* Whose it is, and until when */
-static void record_add_env(json_t *record, const struct mesh_env *env)
+static void record_add_env(json_t *record, const struct mesh *m)
 {
+	const struct mesh_env *env = m->env;
 	json_t *meta = json_object_get(record, "metadata");
 	auto_json json_t *more = json_pack(
-		"{s:{s:s},s:{s:s*,s:s*,s:s*},s:[O]}", "labels", KT_LABEL_ENV,
-		env->name, "annotations", KT_ANNOTATION_EXPIRES, env->expires,
-		KT_ANNOTATION_MEMBER, env->member, KT_ANNOTATION_FORCED,
-		env->forced_by, "ownerReferences", env->owner);
+		"{s:{s:s},s:{s:s*,s:s*,s:s*,s:s},s:[O]}", "labels",
+		KT_LABEL_ENV, env->name, "annotations", KT_ANNOTATION_EXPIRES,
+		env->expires, KT_ANNOTATION_MEMBER, env->member,
+		KT_ANNOTATION_FORCED, env->forced_by, KT_ANNOTATION_JOIN,
+		m->nowhere, "ownerReferences", env->owner);
 
 	json_object_update_recursive(meta, more);
 }
@@ -78,7 +82,7 @@ static json_t *record_object(void *user)
 	size_t i;
 
 	if (m->env)
-		record_add_env(copy, m->env);
+		record_add_env(copy, m);
 	object_add_options(copy, &m->job.global->pod);
 	json_array_foreach (json_at(copy, "spec", "ports", NULL), i, port)
 		json_object_del(port, "nodePort");
@@ -104,7 +108,19 @@ static int record_replace(struct mesh *m, const char *path, const json_t *now,
 	return kube_replace(m->job.kube, path, next, &m->route.made, err);
 }
 
-/* Somebody has it; whoever is gone does not count. 1: it is ours now */
+static bool record_is_as_seen(const json_t *now, const json_t *seen)
+{
+	static const char *const keys[] = { "uid", "resourceVersion" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!seen || !str_eq(json_str(now, "metadata", keys[i], NULL),
+				     json_str(seen, "metadata", keys[i], NULL)))
+			return false;
+	return true;
+}
+
+/* Somebody has it; whoever is gone does not count. 1: it is ours now; -EBUSY:
+ * it is not as it was looked at any more */
 static int record_take(struct mesh *m, const char *path, const json_t *want,
 		       struct kt_error *err)
 {
@@ -122,8 +138,8 @@ static int record_take(struct mesh *m, const char *path, const json_t *want,
 		return rc;
 	job->successor = !lease_is_alive(job, record);
 	if (job->successor)
-		return kube_delete(job->kube, path, 0, err);
-	if (m->env && m->env->replaces) {
+		return kube_delete_as(job->kube, path, record, 0, err);
+	if (m->env && record_is_as_seen(record, m->env->replaces)) {
 		rc = record_replace(m, path, record, want, err);
 		return rc < 0 ? rc : 1;
 	}
@@ -159,11 +175,16 @@ int mesh_record_make(struct mesh *m, struct kt_error *err)
 	record = record_object(m);
 	rc = kube_create(job->kube, all, record, made, err);
 
-	if (rc == -EEXIST) {
+	for (int tries = 1; rc == -EEXIST || rc == -EBUSY; tries++) {
 		*err = (struct kt_error){ 0 };
 		rc = record_take(m, path, record, err);
+		if (rc == -EEXIST) /* somebody alive has it */
+			break;
 		if (rc == 0)
 			rc = kube_create(job->kube, all, record, made, err);
+		if (rc == -EEXIST)
+			rc = -EBUSY; /* another was quicker: look again */
+		rc = update_retry(job->kube, tries, rc, err);
 	}
 	m->recorded = rc >= 0;
 	if (rc >= 0 && !record_is_led(m))
@@ -178,19 +199,104 @@ void mesh_record_keep(struct mesh *m)
 		 m->route.api != NULL);
 }
 
+/* --- whose is it now? ----------------------------------------------------- */
+
+/* 0: ours; 1: another join's; or -errno */
+static int record_look(const struct mesh *m, json_t **now, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "services", m->job.ns, m->name, NULL);
+	int rc = kube_get(m->job.kube, path, now, err);
+
+	if (rc < 0)
+		return rc;
+	return !str_eq(object_annotation(*now, KT_ANNOTATION_JOIN), m->nowhere);
+}
+
+bool mesh_record_is_foreign(const struct mesh *m)
+{
+	auto_json json_t *now = NULL;
+	struct kt_error err = { 0 };
+
+	return keep_is_foreign(&m->job, m->name) ||
+	       (m->env && record_look(m, &now, &err) > 0);
+}
+
+int mesh_record_check(const struct mesh *m, struct kt_error *err)
+{
+	auto_json json_t *now = NULL, *list = json_array();
+	auto_free char *user = NULL;
+	int rc = record_look(m, &now, err);
+
+	if (rc == -ENOENT)
+		return kt_fail(err, ECANCELED,
+			       "Service %s/%s was taken out of environment %s "
+			       "by somebody",
+			       m->job.ns, m->job.name, m->env->name);
+	if (rc <= 0)
+		return rc;
+	json_array_append(list, now);
+	user = lease_users(list);
+	return kt_fail(err, ECANCELED,
+		       "Service %s/%s has another member in environment %s "
+		       "by now: %s's",
+		       m->job.ns, m->job.name, m->env->name, user);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/* A client that has slept may have written its heartbeat into it: one that has
+ * none lives without */
+static int record_leave(const struct mesh *m, const char *path,
+			const json_t *now, struct kt_error *err)
+{
+	auto_json json_t *patch =
+		json_pack("{s:{s:{s:n}}}", "metadata", "annotations",
+			  KT_ANNOTATION_HEARTBEAT);
+
+	if (!object_annotation(now, KT_ANNOTATION_HEARTBEAT) ||
+	    str_eq(object_annotation(now, KT_ANNOTATION_MEMBER), "local"))
+		return 0;
+	return kube_patch(m->job.kube, path, patch, NULL, err);
+}
+
+/* As it was looked at: another join may come at any time */
+static int record_drop(const struct mesh *m, const char *path,
+		       struct kt_error *err)
+{
+	for (int tries = 1;; tries++) {
+		auto_json json_t *now = NULL;
+		int rc = record_look(m, &now, err);
+
+		if (rc > 0)
+			return record_leave(m, path, now, err);
+		if (rc == 0)
+			rc = kube_delete_as(m->job.kube, path, now, -1, err);
+		rc = update_retry(m->job.kube, tries, rc, err);
+		if (rc == -ENOENT)
+			*err = (struct kt_error){ 0 };
+		if (rc != -EBUSY)
+			return rc == -ENOENT ? 0 : rc;
+	}
+}
+
 void mesh_record_remove(struct mesh *m)
 {
 	auto_free char *path =
 		kube_path("v1", "services", m->job.ns, m->name, NULL);
 	struct kt_error err = { 0 };
+	int rc = 0;
 
 	if (!m->recorded)
 		return;
 	heartbeat_stop(m->record);
 	m->record = NULL;
 	m->recorded = false;
-	if (!keep_is_foreign(&m->job, m->name) &&
-	    kube_delete(m->job.kube, path, -1, &err) < 0)
+	if (m->env)
+		rc = record_drop(m, path, &err);
+	else if (!keep_is_foreign(&m->job, m->name))
+		rc = kube_delete(m->job.kube, path, -1, &err);
+	if (rc < 0)
 		job_unfinished(&m->job, "Service %s was not removed: %s",
 			       m->name, err.msg);
 }

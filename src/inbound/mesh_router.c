@@ -13,6 +13,7 @@
 #include "inbound/mesh.h"
 #include "inbound/probe.h"
 #include "kube/rest.h"
+#include "local/owner.h"
 
 #include <errno.h>
 
@@ -224,10 +225,12 @@ int mesh_router_switch(struct job *job, struct kt_error *err)
 /* Am I the last one? When nobody can say, it is better to stay. */
 static bool router_is_last(struct mesh *m)
 {
+	/* what has our record's name may be another's by now: it counts, too */
+	const char *own = mesh_record_is_foreign(m) ? NULL : m->name;
 	auto_json json_t *others = NULL;
 	struct kt_error err = { 0 };
 
-	if (lease_meshes(&m->job, m->name, &others, &err) < 0) {
+	if (lease_meshes(&m->job, own, &others, &err) < 0) {
 		log_warn("the router of Service %s stays: %s", m->job.name,
 			 err.msg);
 		return false;
@@ -250,10 +253,43 @@ static void router_leave(struct mesh *m, bool last)
 			       shadow_describe(m->job.shadow), err.msg);
 }
 
+/* It is there still where nothing was to be given back; in the same second
+ * another may have written his */
+static bool router_has_lock(struct job *job)
+{
+	const char *text = object_annotation(job->service, KT_ANNOTATION_LOCK);
+	auto_free char *owner = service_lock_owner(job->service);
+	long at;
+
+	return text && str_to_long(text, &at) == 0 && at == job->locked &&
+	       (!owner || str_eq(owner, owner_token(job->owner)));
+}
+
+/* The lock went with the selector, and draining takes its time: whoever has
+ * joined since goes on with the router. Who cannot be seen may have: what stays
+ * then is removed by `clean`. */
+static bool router_is_last_still(struct mesh *m)
+{
+	struct kt_error err = { 0 };
+	int rc = job_read(&m->job, &err);
+
+	if (rc == 0 && !router_has_lock(&m->job))
+		m->job.locked = 0;
+	if (rc == 0)
+		rc = job_lock(&m->job, &err);
+	if (rc < 0 && rc != -ENOENT) {
+		log_warn("the router of Service %s stays: %s", m->job.name,
+			 err.msg);
+		return false;
+	}
+	return router_is_last(m);
+}
+
 void mesh_router_undo(struct job *job)
 {
 	struct mesh *m = mesh_of(job);
 	struct kt_error err = { 0 };
+	bool last;
 
 	if (m->declared) {
 		mesh_declared_undo(m);
@@ -272,8 +308,10 @@ void mesh_router_undo(struct job *job)
 		if (job_give_back(job)) {
 			job_drain(job);
 			job_disconnect(job);
-			router_leave(m, true);
-			job_stuntman_remove(job);
+			last = router_is_last_still(m);
+			router_leave(m, last);
+			if (last)
+				job_stuntman_remove(job);
 		}
 	} else {
 		job_withdraw(job);

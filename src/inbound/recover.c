@@ -5,6 +5,7 @@
  */
 #include "inbound/recover.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
@@ -13,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/subject.h"
+#include "cluster/envobject.h"
 #include "cluster/heartbeat.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
@@ -45,7 +47,9 @@ struct recover {
 	json_t *service;
 	json_t *pods, *services, *configmaps, *deployments, *statefulsets;
 	struct recover_plan plan;
-	bool late; /* Pods of what was scaled back are not ready */
+	int64_t since; /* of the lock that is the caller's; 0: there is none */
+	bool members;  /* of environments: their records are in the plan */
+	bool late;     /* Pods of what was scaled back are not ready */
 };
 
 static void KT_PRINTF(2, 3)
@@ -115,8 +119,12 @@ static void recover_make_plan(struct recover *r)
 		.deployments = json_object_get(r->deployments, "items"),
 		.statefulsets = json_object_get(r->statefulsets, "items"),
 	};
+	const json_t *obj;
+	size_t i;
 
 	recover_plan_make(&r->plan, &job);
+	json_array_foreach (r->plan.services, i, obj)
+		r->members |= object_label(obj, KT_LABEL_ENV) != NULL;
 }
 
 /* --- doing ---------------------------------------------------------------- */
@@ -147,10 +155,12 @@ static int recover_give_back(struct recover *r, struct kt_error *err)
 	int rc = 0;
 
 	if (r->plan.restore) {
-		rc = update_restore(r->kube, r->ns, r->name, err);
+		rc = r->since ? update_restore_held(r->kube, r->ns, r->name,
+						    r->since, err)
+			      : update_restore(r->kube, r->ns, r->name, err);
 		if (rc > 0)
 			recover_say(r, "recovered Service %s", r->name);
-	} else if (r->plan.unlock) {
+	} else if (r->plan.unlock && !r->since) {
 		rc = update_unlock(r->kube, r->ns, r->name, 0, err);
 		if (rc > 0)
 			recover_say(r, "unlocked Service %s", r->name);
@@ -163,6 +173,63 @@ static int recover_give_back(struct recover *r, struct kt_error *err)
 	return rc < 0 ? kt_wrap(err, rc, "Service %s/%s", r->ns, r->name) : 0;
 }
 
+/* As it was seen; of a router only the status may be another by now: it says
+ * what its Pods do */
+static bool recover_is_same(const json_t *seen, const json_t *now)
+{
+	auto_json json_t *a = json_deep_copy(seen);
+	auto_json json_t *b = json_deep_copy(now);
+	json_t *const both[] = { a, b };
+
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		json_t *meta = json_object_get(both[i], "metadata");
+
+		json_object_del(both[i], "status");
+		json_object_del(both[i], "kind"); /* lists do not say them */
+		json_object_del(both[i], "apiVersion");
+		json_object_del(meta, "resourceVersion");
+		json_object_del(meta, "managedFields");
+		json_object_del(json_object_get(meta, "annotations"),
+				"deployment.kubernetes.io/revision");
+	}
+	return json_equal(a, b);
+}
+
+/* 0: somebody has written it */
+static int recover_remove_seen(struct recover *r, const char *path,
+			       const json_t *seen, struct kt_error *err)
+{
+	auto_json json_t *now = json_incref((json_t *)(uintptr_t)seen);
+
+	for (int tries = 1;; tries++) {
+		int rc = kube_delete_as(r->kube, path, now, -1, err);
+
+		rc = update_retry(r->kube, tries, rc, err);
+		if (rc != -EBUSY)
+			return rc < 0 ? rc : 1;
+		json_decref(now);
+		now = NULL;
+		rc = kube_get(r->kube, path, &now, err);
+		if (rc == -ENOENT)
+			*err = (struct kt_error){ 0 };
+		if (rc < 0)
+			return rc == -ENOENT ? 1 : rc;
+		if (!recover_is_same(seen, now))
+			return 0;
+	}
+}
+
+static int recover_remove_one(struct recover *r, const char *path,
+			      const json_t *obj, struct kt_error *err)
+{
+	int rc;
+
+	if (r->since)
+		return recover_remove_seen(r, path, obj, err);
+	rc = kube_delete(r->kube, path, -1, err);
+	return rc < 0 ? rc : 1;
+}
+
 static int recover_remove_all(struct recover *r, const char *api,
 			      const char *resource, const json_t *objects,
 			      struct kt_error *err)
@@ -173,11 +240,12 @@ static int recover_remove_all(struct recover *r, const char *api,
 	json_array_foreach (objects, i, obj) {
 		auto_free char *path =
 			kube_path(api, resource, r->ns, object_name(obj), NULL);
-		int rc = kube_delete(r->kube, path, -1, err);
+		int rc = recover_remove_one(r, path, obj, err);
 
 		if (rc < 0)
 			return rc;
-		recover_say(r, "removed %s %s", resource, object_name(obj));
+		recover_say(r, rc ? "removed %s %s" : "left: %s %s has changed",
+			    resource, object_name(obj));
 	}
 	return 0;
 }
@@ -406,31 +474,56 @@ static int recover_run(struct recover *r, struct kt_error *err)
 	return rc < 0 ? rc : r->late ? RECOVER_LATE : 1;
 }
 
+static void recover_fini(struct recover *r)
+{
+	json_decref(r->alive);
+	recover_plan_fini(&r->plan);
+	json_decref(r->service);
+	json_decref(r->pods);
+	json_decref(r->services);
+	json_decref(r->configmaps);
+	json_decref(r->deployments);
+	json_decref(r->statefulsets);
+}
+
+static int recover_whole(struct recover *r, char **alive, struct kt_error *err)
+{
+	int rc;
+
+	r->alive = json_array();
+	rc = recover_run(r, err);
+	if (alive)
+		*alive = rc > 0 && json_array_size(r->alive)
+				 ? lease_users(r->alive)
+				 : NULL;
+	recover_fini(r);
+	return rc;
+}
+
 int recover_service(struct kube *k, const char *ns, const char *name,
 		    void (*fn)(void *user, const char *text), void *user,
 		    char **alive, struct kt_error *err)
+{
+	struct recover r = {
+		.kube = k, .ns = ns, .name = name, .say = fn, .user = user
+	};
+
+	return recover_whole(&r, alive, err);
+}
+
+int recover_service_held(struct kube *k, const char *ns, const char *name,
+			 int64_t since,
+			 void (*fn)(void *user, const char *text), void *user,
+			 struct kt_error *err)
 {
 	struct recover r = { .kube = k,
 			     .ns = ns,
 			     .name = name,
 			     .say = fn,
 			     .user = user,
-			     .alive = json_array() };
-	int rc = recover_run(&r, err);
+			     .since = since };
 
-	if (alive)
-		*alive = rc > 0 && json_array_size(r.alive)
-				 ? lease_users(r.alive)
-				 : NULL;
-	json_decref(r.alive);
-	recover_plan_fini(&r.plan);
-	json_decref(r.service);
-	json_decref(r.pods);
-	json_decref(r.services);
-	json_decref(r.configmaps);
-	json_decref(r.deployments);
-	json_decref(r.statefulsets);
-	return rc;
+	return recover_whole(&r, NULL, err);
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -441,14 +534,26 @@ static void recover_print_line(void *user, const char *text)
 	print_line(stdout, "%s", text);
 }
 
+/* Nobody is led wrong by what stays: the next write drops it */
+static void recover_tell_members(struct kube *k, const char *ns,
+				 recover_after_fn *after)
+{
+	struct kt_error err = { 0 };
+
+	if (after(k, ns, &err) < 0)
+		log_info("%s", err.msg);
+}
+
 static int recover_do_run(struct app *app, const struct options *o,
-			  const struct subject *subject, struct kt_error *err)
+			  const struct subject *subject,
+			  recover_after_fn *after, struct kt_error *err)
 {
 	struct kube_config_source src = { .files = o->global.kubeconfig,
 					  .context = o->global.context };
 	struct kube_config *config = NULL;
 	struct kube *kube = NULL;
 	auto_free char *users = NULL;
+	struct recover r = { .say = recover_print_line };
 	const char *ns;
 	int rc = kube_config_load(&config, &src, err), held = 0;
 
@@ -458,8 +563,12 @@ static int recover_do_run(struct app *app, const struct options *o,
 		ns = subject->ns[0]	   ? subject->ns
 		     : o->global.namespace ? o->global.namespace
 					   : config->namespace_;
-		rc = recover_service(kube, ns, subject->name,
-				     recover_print_line, NULL, &users, err);
+		r.kube = kube;
+		r.ns = ns;
+		r.name = subject->name;
+		rc = recover_whole(&r, &users, err);
+		if (rc > 0 && r.members)
+			recover_tell_members(kube, ns, after);
 		if (rc == 0)
 			print_line(stdout,
 				   "Nothing to recover: no ktctl has changed "
@@ -474,7 +583,8 @@ static int recover_do_run(struct app *app, const struct options *o,
 	return held < 0 ? held : rc;
 }
 
-int command_recover(struct app *app, const struct options *o)
+int recover_command(struct app *app, const struct options *o,
+		    recover_after_fn *after)
 {
 	struct kt_error err = { 0 };
 	struct subject subject;
@@ -485,7 +595,7 @@ int command_recover(struct app *app, const struct options *o)
 			     o->args[0]);
 	if (rc < 0)
 		return app_usage(app, &err);
-	rc = recover_do_run(app, o, &subject, &err);
+	rc = recover_do_run(app, o, &subject, after, &err);
 	if (rc >= 0)
 		return rc == RECOVER_LATE ? EXIT_FAILED : EXIT_OK;
 	rc = app_fail(app, rc, &err);

@@ -5,6 +5,7 @@
 #include "kube/client.h"
 
 struct app;
+struct options;
 
 #define RECOVER_LATE 2
 
@@ -32,6 +33,17 @@ KT_CHECK int recover_service(struct kube *k, const char *ns, const char *name,
 			     void *user, char **alive, struct kt_error *err);
 
 /**
+ * recover_service_held() - the same by one who has the Service's lock, since
+ * @since (update_lock()): it stays until all is removed, so that nobody joins
+ * what goes away; the caller drops it. What somebody else has written meanwhile
+ * stays, too. -EBUSY: the lock is another's by now, and nothing was removed.
+ */
+KT_CHECK int recover_service_held(struct kube *k, const char *ns,
+				  const char *name, int64_t since,
+				  void (*say)(void *user, const char *text),
+				  void *user, struct kt_error *err);
+
+/**
  * recover_look_again() - for as long as a client of KT Connect's may sleep: a
  * selector that comes back is taken away again. Waits in the loop.
  * Return: how often; -errno with @err.
@@ -42,5 +54,12 @@ KT_CHECK int recover_look_again(struct kube *k, const char *ns,
 KT_CHECK int recover_hold(struct app *app, struct kube *k, const char *ns,
 			  const char *name, const char *users,
 			  struct kt_error *err);
+/** recover_after_fn - members of environments were among what was removed, and
+ *  are known elsewhere still; 0 or -errno with @err */
+typedef int recover_after_fn(struct kube *k, const char *ns,
+			     struct kt_error *err);
+/** recover_command() - the whole command; returns the exit status */
+int recover_command(struct app *app, const struct options *o,
+		    recover_after_fn *after);
 
 #endif

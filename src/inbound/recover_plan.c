@@ -33,8 +33,8 @@ static bool recover_plan_is_of(const json_t *obj, const char *name)
 
 /* Does @obj, one of our Pods or Deployments, serve the Service? By what it
  * says, by its name, or because the Service leads to it. */
-static bool recover_plan_serves(const json_t *obj, const json_t *service,
-				const json_t *original)
+bool recover_plan_serves(const json_t *obj, const json_t *service,
+			 const json_t *original)
 {
 	const json_t *labels = object_pod_labels(obj);
 	const char *name = object_name(service), *role = role_of(obj);

@@ -36,6 +36,10 @@ struct recover_plan {
 };
 
 void recover_plan_make(struct recover_plan *p, const struct recover_input *job);
+/** recover_plan_serves() - @obj, one of our Pods or Deployments, is there for
+ *  @service, and goes when it is recovered; @original: its own selector */
+bool recover_plan_serves(const json_t *obj, const json_t *service,
+			 const json_t *original);
 void recover_plan_fini(struct recover_plan *p);
 /** recover_plan_empty() - there is nothing to do */
 bool recover_plan_empty(const struct recover_plan *p);

@@ -29,13 +29,11 @@ static bool is_role(const json_t *obj, const char *role)
 static bool clean_plan_is_of_ended(const struct clean_input *in,
 				   const json_t *obj)
 {
-	const char *env = object_label(obj, KT_LABEL_ENV);
-
-	if (!env || !is_role(obj, KT_ROLE_MESH))
+	if (!object_label(obj, KT_LABEL_ENV) || !is_role(obj, KT_ROLE_MESH))
 		return false;
 	if (envobject_has_expired(obj, in->now))
 		return true;
-	return in->live && !json_object_get(in->live, env);
+	return in->live && !env_table_lives(in->live, obj);
 }
 
 static bool has_expired(const struct clean_input *in, const json_t *obj)
@@ -86,13 +84,47 @@ static bool is_live_mesh_of(const struct clean_input *in, const json_t *obj,
 	       str_starts(object_name(obj), prefix);
 }
 
-/* Nobody renews its heartbeat; whoever was about to use it when it was made has
- * done so, or has lost the lock */
+static bool is_locked(const struct clean_input *in, const json_t *service)
+{
+	int64_t age = service_lock_age(service, in->now);
+	auto_free char *owner = service_lock_owner(service);
+
+	return age >= 0 && age < MIN(KT_LOCK_LIFE + 1, in->age) &&
+	       !(owner && in->dead && in->dead(in->user, owner));
+}
+
+static const json_t *clean_plan_find(const json_t *list, const char *name)
+{
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (list, i, obj)
+		if (strcmp(object_name(obj), name) == 0)
+			return obj;
+	return NULL;
+}
+
+/* Of what has no heartbeat: whoever made it has taken it into use, or has lost
+ * the lock */
+static bool clean_plan_is_old(const struct clean_input *in, const json_t *obj)
+{
+	int64_t age = envobject_age(obj, in->now);
+
+	return age >= 0 && age >= MIN(KT_LOCK_LIFE + 1, in->age);
+}
+
+/* It has no user of its own; who is about to use it has the lock */
 static bool clean_plan_is_env_router(const struct clean_input *in,
 				     const json_t *obj)
 {
-	return envobject_is_router(obj) &&
-	       object_age(obj, KT_ANNOTATION_HEARTBEAT, in->now) > KT_LOCK_LIFE;
+	auto_free char *name = NULL;
+	const json_t *service;
+
+	if (!envobject_is_router(obj) || !clean_plan_is_old(in, obj))
+		return false;
+	name = object_config(obj, "service");
+	service = name ? clean_plan_find(in->services, name) : NULL;
+	return !service || !is_locked(in, service);
 }
 
 /* KT renews a router's heartbeat only while its creator runs */
@@ -139,15 +171,6 @@ static bool is_served(const struct clean_input *in, const json_t *service)
 
 /* --- Services ------------------------------------------------------------- */
 
-static bool is_locked(const struct clean_input *in, const json_t *service)
-{
-	int64_t age = service_lock_age(service, in->now);
-	auto_free char *owner = service_lock_owner(service);
-
-	return age >= 0 && age < MIN(KT_LOCK_LIFE + 1, in->age) &&
-	       !(owner && in->dead && in->dead(in->user, owner));
-}
-
 /* A Service of the user's that something of ours has taken over */
 static bool is_taken(const json_t *service)
 {
@@ -190,40 +213,65 @@ static void plan_user_service(struct clean_plan *p,
 		json_array_append(p->unlock, service);
 }
 
-static const json_t *clean_plan_find(const json_t *list, const char *name)
-{
-	const json_t *obj;
-	size_t i;
-
-	json_array_foreach (list, i, obj)
-		if (strcmp(object_name(obj), name) == 0)
-			return obj;
-	return NULL;
-}
-
-/* Is @service the stand-in (the origin) of one that is taken? */
-static bool is_needed_stuntman(const struct clean_input *in,
-			       const json_t *service)
+/* The Service that @stuntman is the stand-in (the origin) of */
+static const json_t *clean_plan_stuntman_of(const struct clean_input *in,
+					    const json_t *stuntman)
 {
 	const json_t *owner;
 	size_t i;
 
-	if (!str_ends(object_name(service), KT_STUNTMAN))
-		return false;
+	if (!str_ends(object_name(stuntman), KT_STUNTMAN))
+		return NULL;
 	json_array_foreach (in->services, i, owner) {
 		auto_free char *name = stuntman_name(object_name(owner));
 
-		if (strcmp(name, object_name(service)) == 0)
-			return is_taken(owner) && is_served(in, owner);
+		if (strcmp(name, object_name(stuntman)) == 0)
+			return owner;
 	}
-	return false;
+	return NULL;
+}
+
+static bool is_needed_stuntman(const struct clean_input *in,
+			       const json_t *service)
+{
+	const json_t *owner = clean_plan_stuntman_of(in, service);
+
+	return owner && is_taken(owner) && is_served(in, owner);
+}
+
+static bool clean_plan_is_router_of(const struct clean_input *in,
+				    const json_t *obj, const void *name)
+{
+	auto_free char *service = is_role(obj, KT_ROLE_ROUTER)
+					  ? object_config(obj, "service")
+					  : NULL;
+
+	return str_eq(service, name) && clean_plan_is_alive(in, obj);
+}
+
+/* Made for a router of environments, and as that one it has no heartbeat. Who
+ * may not list routers does not know whether it is needed. */
+static bool clean_plan_is_left_stuntman(const struct clean_input *in,
+					const json_t *service)
+{
+	const json_t *owner = clean_plan_stuntman_of(in, service);
+
+	if (!in->deployments || !str_ends(object_name(service), KT_STUNTMAN) ||
+	    object_annotation(service, KT_ANNOTATION_HEARTBEAT) ||
+	    !clean_plan_is_old(in, service))
+		return false;
+	return !owner ||
+	       !(is_locked(in, owner) ||
+		 any_workload(in, clean_plan_is_router_of, object_name(owner)));
 }
 
 static void plan_own_service(struct clean_plan *p, const struct clean_input *in,
 			     json_t *service)
 {
-	if (has_expired(in, service) && !object_is_ending(service) &&
-	    !is_needed_stuntman(in, service) && !is_served(in, service))
+	if ((has_expired(in, service) ||
+	     clean_plan_is_left_stuntman(in, service)) &&
+	    !object_is_ending(service) && !is_needed_stuntman(in, service) &&
+	    !is_served(in, service))
 		json_array_append(p->services, service);
 }
 

@@ -18,7 +18,9 @@
  * What an environment has is alive as long as its Job (kt-expires is not over,
  * it has not ended); the Job of one that has ended, and which the cluster has
  * not removed, goes, and by it all that it owns. A router that reads the table
- * of environments has no user of its own: it is as alive as its records.
+ * of environments has no user of its own: it is as alive as its records. It and
+ * the Service for its origin have no heartbeat: nobody needs them, and they are
+ * older than a lock lives (or the threshold), they go.
  *
  * In this order, so that no Service ever points to nothing:
  *   scale     Deployments that an expired exchange had scaled down; their Pods

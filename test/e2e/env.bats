@@ -108,8 +108,7 @@ namespace_is() { # SNAPSHOT
 # What joining leaves behind, without a program that runs: the router, the
 # Service for the origin, a member's record, the table
 taken() { # ENVIRONMENT
-  local uid beat
-  beat=$(($(date +%s) - 300))
+  local uid
   uid=$(kc -n "$ENS" get job "kt-env-$1" -o 'jsonpath={.metadata.uid}')
   kc -n "$ENS" patch service web --type merge -p '{"metadata": {"annotations":
     {"kt-selector": "{\"app\":\"web\"}"}}, "spec": {"selector": {"app": null,
@@ -117,7 +116,7 @@ taken() { # ENVIRONMENT
   kc -n "$ENS" apply -f - >/dev/null <<END
 {"apiVersion": "v1", "kind": "List", "items": [
 {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web-kt-stuntman",
-  "labels": {"control-by": "kt"}, "annotations": {"kt-last-heart-beat": "$beat"}},
+  "labels": {"control-by": "kt"}, "annotations": {"kt-user": "ann"}},
   "spec": {"ports": [{"port": 80}], "selector": {"app": "web"}}},
 {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web-kt-mesh-$1",
   "labels": {"control-by": "kt", "kt-role": "shadow-mesh", "kt-env": "$1"},
@@ -132,8 +131,8 @@ taken() { # ENVIRONMENT
   "data": {"members": "member $1 web x. 0 -\n"}},
 {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {
   "name": "web-kt-router", "labels": {"control-by": "kt", "kt-role": "router",
-  "kt-target": "R"}, "annotations": {"kt-config": "service=web",
-  "kt-last-heart-beat": "$beat"}}, "spec": {"replicas": 0, "selector":
+  "kt-target": "R"}, "annotations": {"kt-config": "service=web"}},
+  "spec": {"replicas": 0, "selector":
   {"matchLabels": {"kt-target": "R"}}, "template": {"metadata": {"labels":
   {"kt-role": "router", "kt-target": "R"}}, "spec": {"containers": [{"name":
   "standalone", "image": "none:1"}], "volumes": [{"name": "kt-env",
@@ -174,7 +173,7 @@ removes_what_has_ended() { # Kubernetes 1.21 and newer
   else
     eventually 20 over short
     [ -z "${KUBECONFIG_DEV:-}" ] || may clean
-    kt clean
+    kt clean --thresholdInMinus 0 # what is as young as here is not idle else
     ended_with 0 "recovered Service web" "removed jobs kt-env-short" \
       "removed deployments web-kt-router"
   fi

@@ -270,6 +270,29 @@ static void what_is_exported_is_as_it_is(void **state)
 	json_decref(spec);
 }
 
+/* What somebody writes into the record of his own member */
+static void a_user_adds_no_member(void **state)
+{
+	struct env_info info = { .name = "a", .since = 7, .expires = 7 + 5400 };
+	auto_json json_t *in = json_pack(
+		"[{s:{s:{s:s,s:s,s:s,s:s}}}]", "metadata", "annotations",
+		"kt-config", "service=web", "kt-env-member", "local", "kt-user",
+		"x\n  orders:\n    image: evil", "kt-machine",
+		"m\r\xc2\x85\xe2\x80\xa8");
+	auto_json json_t *copies = json_array(), *all = NULL;
+	auto_free char *text = NULL;
+	struct env_file f;
+
+	(void)state;
+	all = env_spec_all(in, copies);
+	assert_int_equal(json_object_size(all), 1);
+	text = env_spec_yaml(&info, all);
+	assert_non_null(strstr(text, "members: {}\n  # web: local, x\\n"));
+	parse_ok(&f, text);
+	assert_int_equal(json_object_size(f.members), 0);
+	env_file_fini(&f);
+}
+
 static void an_empty_one(void **state)
 {
 	struct env_info info = { .name = "a", .since = 7, .expires = 7 + 5400 };
@@ -293,6 +316,7 @@ int main(void)
 		cmocka_unit_test(without_a_time_it_keeps_its_own),
 		cmocka_unit_test(what_is_exported_is_as_it_is),
 		cmocka_unit_test(an_empty_one),
+		cmocka_unit_test(a_user_adds_no_member),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

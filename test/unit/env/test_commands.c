@@ -22,6 +22,7 @@
 #define JOB "/apis/batch/v1/namespaces/n/jobs/kt-env-dev.pr"
 #define SOURCE "/api/v1/namespaces/n/services/kt-env-dev--pr"
 #define RECORD "/api/v1/namespaces/n/services/web-kt-mesh-dev-pr"
+#define COPY "/apis/apps/v1/namespaces/n/deployments/"
 #define MAP "/api/v1/namespaces/n/configmaps/kt-env"
 
 struct bed {
@@ -32,6 +33,9 @@ struct bed {
 	char *args[2];
 	const char *refuse;    /* requests like "POST /path" are, with 403 */
 	const char *interrupt; /* while such a one waits for its answer */
+	/* somebody has written it before this request comes, once */
+	const char *written;
+	json_t *record;
 };
 
 /* What the Job owns goes with it, as in a cluster */
@@ -72,6 +76,10 @@ static bool bed_before(struct store *s, struct fake_conn *c, const char *method,
 		b->interrupt = NULL;
 		loop_interrupt(s->w.loop);
 		return true;
+	}
+	if (b->written && strcmp(line, b->written) == 0) {
+		b->written = NULL;
+		store_put(s, RECORD, steal_ptr(&b->record));
 	}
 	if (str_starts(line, "DELETE " JOB))
 		bed_collect(s);
@@ -311,6 +319,94 @@ static void test_whose(void **state)
 	bed_fini(&b);
 }
 
+static void bed_env(struct bed *b, const char *name, int64_t ttl)
+{
+	const struct env_spec spec = { .name = name,
+				       .now = time(NULL),
+				       .ttl = ttl,
+				       .user = shadow_user() };
+	auto_free char *path =
+		xasprintf("/apis/batch/v1/namespaces/n/jobs/kt-env-%s", name);
+
+	store_put(&b->s, path, env_job_make(&spec));
+}
+
+/* `pr` has ended: `dev.pr` was not meant */
+static void test_delete_ended(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "dev.pr", 100);
+	bed_env(&b, "pr", -5);
+	b.args[0] = (char *)(uintptr_t) "pr";
+	assert_int_equal(run(&b, command_env_delete), EXIT_FAILED);
+	assert_non_null(store_get(&b.s, JOB));
+	assert_int_equal(json_object_size(b.s.objects), 1);
+	bed_fini(&b);
+}
+
+/* What is above it has its own whole name, not another's last labels */
+static void test_create_below(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "a.dev", 100);
+	bed_env(&b, "b.dev", 100);
+	assert_int_equal(run(&b, command_env_create), EXIT_OK);
+	assert_non_null(store_get(&b.s, JOB));
+	/* which --parent may be */
+	b.args[0] = (char *)(uintptr_t) "x";
+	b.o.env.parent = (char *)(uintptr_t) "dev";
+	assert_int_equal(run(&b, command_env_create), EXIT_FAILED);
+	b.o.env.parent = (char *)(uintptr_t) "a.dev";
+	assert_int_equal(run(&b, command_env_create), EXIT_OK);
+	assert_non_null(store_get(
+		&b.s, "/apis/batch/v1/namespaces/n/jobs/kt-env-a.dev.x"));
+	bed_fini(&b);
+}
+
+/* The record goes, and its line in the table with it */
+static void test_recover(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "dev.pr", 100);
+	bed_member(&b, "bob");
+	store_put(&b.s, "/api/v1/namespaces/n/services/web",
+		  json_quoted("{'metadata': {'name': 'web'}, 'spec': "
+			      "{'selector': {'app': 'x'}}}"));
+	b.args[0] = (char *)(uintptr_t) "web";
+	assert_int_equal(run(&b, command_recover), EXIT_OK);
+	assert_null(store_get(&b.s, RECORD));
+	assert_null(store_get(&b.s, MAP));
+	assert_non_null(store_get(&b.s, JOB));
+	bed_fini(&b);
+}
+
+/* It only reads */
+static void test_export(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_env(&b, "dev.pr", 100);
+	bed_env(&b, "old", -5);
+	assert_int_equal(run(&b, command_env_export), EXIT_OK);
+	assert_string_equal(b.s.log, "");
+	b.args[0] = (char *)(uintptr_t) "web";
+	b.o.global.pod.image = (char *)(uintptr_t) "image";
+	assert_int_equal(run(&b, command_env_init), EXIT_FAILED); /* no web */
+	assert_string_equal(b.s.log, "");
+	bed_fini(&b);
+}
+
 /* Routers forget it before its members go */
 static void test_delete(void **state)
 {
@@ -333,6 +429,78 @@ static void test_delete(void **state)
 	bed_fini(&b);
 }
 
+/* --- leave ---------------------------------------------------------------- */
+
+static void bed_copy(struct bed *b, const char *name, const char *target)
+{
+	auto_free char *path = xasprintf(COPY "%s", name);
+
+	store_put(&b->s, path,
+		  json_pack("{s:{s:s,s:{s:s,s:s}},s:{s:{s:{s:{s:s}}}}}",
+			    "metadata", "name", name, "labels", KT_LABEL_ENV,
+			    "dev.pr", KT_LABEL_ENV_OF, "web", "spec",
+			    "template", "metadata", "labels", "kt-target",
+			    target));
+}
+
+/* A member with an image, of ours, and another one's copy, which is to take its
+ * place */
+static void bed_image(struct bed *b)
+{
+	assert_int_equal(run(b, command_env_create), EXIT_OK);
+	bed_member(b, shadow_user());
+	json_object_set_new(json_at(store_get(&b->s, RECORD), "metadata",
+				    "annotations", NULL),
+			    KT_ANNOTATION_MEMBER, json_string("image web:2"));
+	json_object_set_new(store_get(&b->s, RECORD), "spec",
+			    json_quoted("{'selector': {'kt-target': 'a'}}"));
+	bed_copy(b, "web-a", "a");
+	bed_copy(b, "web-b", "b");
+	store_put(&b->s, "/api/v1/namespaces/n/services/web",
+		  json_quoted("{'metadata': {'name': 'web'}, 'spec': {"
+			      "'selector': {'app': 'web'}}}"));
+	b->args[1] = (char *)(uintptr_t) "web";
+	b->o.nargs = 2;
+}
+
+static void test_leave(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_image(&b);
+	/* extend writes into it: it is the same member all the same */
+	b.record = json_deep_copy(store_get(&b.s, RECORD));
+	b.written = "DELETE " RECORD;
+	assert_int_equal(run(&b, command_env_leave), EXIT_OK);
+	assert_null(b.record);
+	assert_null(store_get(&b.s, RECORD));
+	assert_null(store_get(&b.s, COPY "web-a"));
+	assert_non_null(store_get(&b.s, COPY "web-b"));
+	bed_fini(&b);
+}
+
+/* Somebody else's takes its place while it leaves */
+static void test_leave_others(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_image(&b);
+	b.record = json_deep_copy(store_get(&b.s, RECORD));
+	json_object_set_new(json_at(b.record, "metadata", "annotations", NULL),
+			    "kt-user", json_string("nobody-else"));
+	b.written = "DELETE " RECORD;
+	assert_int_equal(run(&b, command_env_leave), EXIT_FAILED);
+	assert_string_equal(
+		object_annotation(store_get(&b.s, RECORD), "kt-user"),
+		"nobody-else");
+	assert_non_null(store_get(&b.s, COPY "web-b"));
+	bed_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +512,12 @@ int main(void)
 		cmocka_unit_test(test_extend),
 		cmocka_unit_test(test_whose),
 		cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_leave),
+		cmocka_unit_test(test_leave_others),
+		cmocka_unit_test(test_delete_ended),
+		cmocka_unit_test(test_create_below),
+		cmocka_unit_test(test_recover),
+		cmocka_unit_test(test_export),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

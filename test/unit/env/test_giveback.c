@@ -10,6 +10,7 @@
 #include "env/giveback.h"
 #include "env/job.h"
 #include "env/name.h"
+#include "kube/encode.h"
 #include "kube/rest.h"
 
 #include <string.h>
@@ -155,6 +156,170 @@ static void test_joined_meanwhile(void **state)
 	store_fini(&s);
 }
 
+/* Killed before the switch, or after giving back: it leads to its own Pods */
+static int left_over(int64_t age, const char *service)
+{
+	char at[RFC3339_STRLEN];
+	struct store s;
+	int rc;
+
+	store_init(&s);
+	put_env(&s, "dev");
+	put_taken(&s, "web");
+	store_put(&s, SERVICES "web", json_quoted(service));
+	rfc3339_format(time(NULL) - age, at);
+	json_object_set_new(json_at(store_get(&s, DEPLOYMENTS "web-kt-router"),
+				    "metadata", NULL),
+			    "creationTimestamp", json_string(at));
+	rc = give_back(&s);
+	assert_int_equal(store_get(&s, DEPLOYMENTS "web-kt-router") != NULL,
+			 rc == 0);
+	assert_int_equal(store_get(&s, SERVICES "web-kt-stuntman") != NULL,
+			 rc == 0);
+	assert_null(
+		object_annotation(store_get(&s, SERVICES "web"), "kt-lock"));
+	store_fini(&s);
+	return rc;
+}
+
+static void test_left_over(void **state)
+{
+	static const char own[] = "{'metadata': {'name': 'web'}, 'spec': "
+				  "{'selector': {'app': 'x'}}}";
+
+	(void)state;
+	assert_int_equal(left_over(500, own), 1);
+	assert_int_equal(left_over(60, own), 0);
+	/* an exchange needs the Service for the origin, or may */
+	assert_int_equal(left_over(500, "{'metadata': {'name': 'web', "
+					"'annotations': {'kt-selector': 'x'}}, "
+					"'spec': {'selector': {'kt-role': "
+					"'shadow-exchange'}}}"),
+			 0);
+}
+
+/* Giving it back would remove what is theirs */
+static int with_user(const char *path, const char *text)
+{
+	struct store s;
+	int rc;
+
+	store_init(&s);
+	put_taken(&s, "web");
+	store_put(&s, path, json_quoted(text));
+	rc = give_back(&s);
+	assert_int_equal(is_taken(&s, "web"), rc == 0);
+	assert_int_equal(store_get(&s, path) != NULL, rc == 0);
+	store_fini(&s);
+	return rc;
+}
+
+#define PODS "/api/v1/namespaces/n/pods/"
+#define SHADOW(name, role, more)                                               \
+	"{'metadata': {'name': '" name "', 'labels': {'control-by': 'kt', "    \
+	"'kt-role': 'shadow-" role "'}, 'annotations': {" more "}}}"
+
+static void test_other_users(void **state)
+{
+	char beat[64], dead[64];
+	auto_free char *by_hand = NULL, *exchange = NULL, *gone = NULL;
+	auto_free char *routed = NULL;
+
+	(void)state;
+	snprintf(beat, sizeof(beat), "'kt-last-heart-beat': '%lld'",
+		 (long long)time(NULL));
+	snprintf(dead, sizeof(dead), "'kt-last-heart-beat': '1'");
+	by_hand = xasprintf(SHADOW("web-kt-mesh-a", "mesh", "%s"), beat);
+	gone = xasprintf(SHADOW("web-kt-mesh-a", "mesh", "%s"), dead);
+	exchange = xasprintf(
+		SHADOW("x", "exchange", "'kt-config': 'service=web', %s"),
+		beat);
+	routed = xasprintf(
+		SHADOW("web-kt-mesh-r", "mesh", "'kt-route': 'istio', %s"),
+		beat);
+	assert_int_equal(with_user(PODS "web-kt-mesh-a", by_hand), 0);
+	assert_int_equal(with_user(DEPLOYMENTS "web-kt-mesh-a", by_hand), 0);
+	assert_int_equal(with_user(PODS "x", exchange), 0);
+	assert_int_equal(with_user(SERVICES "web-kt-mesh-r", routed), 0);
+	assert_int_equal(with_user(PODS "web-kt-mesh-a", gone), 1);
+}
+
+/* Somebody who waits joins as soon as the lock is dropped: all that he would
+ * find is gone by then */
+struct waiting {
+	bool restored, came;
+};
+
+static bool waits(struct store *s, struct fake_conn *c, const char *method,
+		  const char *path, const json_t *body)
+{
+	struct waiting *w = s->user;
+	json_t *web = store_get(s, SERVICES "web");
+
+	(void)c;
+	if (strcmp(method, "PUT") == 0 && strcmp(path, SERVICES "web") == 0)
+		w->restored |= !json_at(body, "metadata", "annotations",
+					"kt-selector", NULL);
+	if (strcmp(method, "DELETE") != 0)
+		return false;
+	w->came |= w->restored && !object_annotation(web, "kt-lock");
+	return false;
+}
+
+static void test_lock_stays(void **state)
+{
+	struct waiting w = { 0 };
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_taken(&s, "web");
+	s.before = waits;
+	s.user = &w;
+	assert_int_equal(give_back(&s), 1);
+	assert_true(w.restored);
+	assert_false(w.came);
+	assert_false(is_taken(&s, "web"));
+	assert_null(store_get(&s, SERVICES "web-kt-stuntman"));
+	/* as its owner wrote it */
+	assert_null(json_at(store_get(&s, SERVICES "web"), "metadata",
+			    "annotations", NULL));
+	store_fini(&s);
+}
+
+/* Our lock was too old, and somebody has it: he needs what is there */
+static bool steals(struct store *s, struct fake_conn *c, const char *method,
+		   const char *path, const json_t *body)
+{
+	json_t *obj = store_get(s, DEPLOYMENTS "web-kt-router");
+
+	(void)c;
+	(void)body;
+	if (strcmp(method, "DELETE") != 0 ||
+	    strcmp(path, DEPLOYMENTS "web-kt-router") != 0 || s->user)
+		return false;
+	obj = json_deep_copy(obj);
+	json_object_set_new(json_object_get(json_object_get(obj, "metadata"),
+					    "annotations"),
+			    "kt-forced-by", json_string("bob"));
+	store_put(s, path, obj);
+	s->user = s;
+	return false;
+}
+
+static void test_written_meanwhile(void **state)
+{
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	put_taken(&s, "web");
+	s.before = steals;
+	assert_int_equal(give_back(&s), 1);
+	assert_non_null(store_get(&s, DEPLOYMENTS "web-kt-router"));
+	store_fini(&s);
+}
+
 /* All that are in use are one question, not one each */
 static void test_requests(void **state)
 {
@@ -181,6 +346,10 @@ int main(void)
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_joined_meanwhile),
+		cmocka_unit_test(test_other_users),
+		cmocka_unit_test(test_left_over),
+		cmocka_unit_test(test_lock_stays),
+		cmocka_unit_test(test_written_meanwhile),
 		cmocka_unit_test(test_requests),
 	};
 

@@ -212,6 +212,12 @@ static void test_pick(void **state)
 	pick(jobs, "pr-42", -EEXIST,
 	     "'pr-42' is the end of several environments' names: dev.pr-42, "
 	     "qa.pr-42");
+	/* also when that one is over */
+	json_array_append_new(jobs, job("pr-7", -5));
+	json_array_append_new(jobs, job("dev.pr-7", 60));
+	pick(jobs, "pr-7", -ENOENT,
+	     "environment 'pr-7' of namespace ns has ended");
+	pick(jobs, "dev.pr-7", 0, "dev.pr-7");
 	pick(jobs, "old.pr-1", -ENOENT,
 	     "environment 'old.pr-1' of namespace ns has ended");
 	pick(jobs, "x", -ENOENT, "no environment 'x' in namespace ns");

@@ -65,9 +65,14 @@ static void test_drop(void **state)
 	edit("env dev kt-env-dev 100 -\n"
 	     "member dev orders o. 100 -\n"
 	     "member dev.pr orders p. 0 strict\n",
+	     &drop, "member dev.pr orders p. 0 strict\n");
+	/* one that has another member still, on a machine */
+	edit("env dev kt-env-dev 100 -\n"
+	     "member dev orders o. 100 -\n"
+	     "member dev web - 100 -\n",
 	     &drop,
 	     "env dev kt-env-dev 100 -\n"
-	     "member dev.pr orders p. 0 strict\n");
+	     "member dev web - 100 -\n");
 	edit("", &drop, "");
 	edit("env dev kt-env-dev 100 -\n"
 	     "member dev orders o. 100 -\n"
@@ -101,7 +106,11 @@ static void test_without_record(void **state)
 		"[{'metadata': {'name': 'orders-kt-mesh-x', 'labels': "
 		"{'kt-env': 'dev'}}},"
 		" {'metadata': {'name': 'api-kt-mesh-x', 'labels': {'kt-env': "
-		"'dev'}, 'annotations': {'kt-config': 'service=api'}}}]");
+		"'dev'}, 'annotations': {'kt-config': 'service=api'}}},"
+		" {'metadata': {'name': 'mq-kt-mesh-x', 'labels': {'kt-env': "
+		"'dev'}}, 'spec': {'clusterIP': '10.96.0.5'}},"
+		" {'metadata': {'name': 'ftp-kt-mesh-x', 'labels': {'kt-env': "
+		"'dev'}}, 'spec': {'clusterIP': 'fd00::5'}}]");
 	const struct env_table_change seen = { .records = records };
 
 	(void)state;
@@ -109,12 +118,46 @@ static void test_without_record(void **state)
 	     "member dev orders " H " 100 -\n"
 	     "member dev web web-kt-mesh-x.ns.svc. 100 -\n"
 	     "member dev.pr orders " H " 0 strict\n"
+	     "member dev mq 10.96.0.5 100 -\n"
+	     "member dev nn 10.96.0.6 100 -\n"
+	     "member dev ftp fd00::5 100 -\n"
 	     "member dev api - 100 -\n"
 	     "member dev db - 100 -\n",
 	     &seen,
 	     "env dev kt-env-dev 100 -\n"
 	     "member dev orders " H " 100 -\n"
+	     "member dev mq 10.96.0.5 100 -\n"
+	     "member dev ftp fd00::5 100 -\n"
 	     "member dev api - 100 -\n");
+}
+
+/* Its Job is gone, and another has its name */
+static void test_lives(void **state)
+{
+	static const struct {
+		const char *env, *owners;
+		bool lives;
+	} all[] = {
+		{ "dev", "[]", true },
+		{ "gone", "[]", false },
+		{ "dev", "[{'kind': 'Job', 'name': 'kt-env-dev', 'uid': 'u1'}]",
+		  true },
+		{ "dev", "[{'kind': 'Job', 'name': 'kt-env-dev', 'uid': 'u0'}]",
+		  false },
+		{ "dev", "[{'kind': 'Job', 'name': 'theirs', 'uid': 'u0'}]",
+		  true },
+	};
+	auto_json json_t *live = json_quoted(live_text);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		auto_json json_t *obj =
+			json_pack("{s:{s:{s:s},s:o}}", "metadata", "labels",
+				  "kt-env", all[i].env, "ownerReferences",
+				  json_quoted(all[i].owners));
+
+		assert_int_equal(env_table_lives(live, obj), all[i].lives);
+	}
 }
 
 static void test_full(void **state)
@@ -122,15 +165,33 @@ static void test_full(void **state)
 	const struct env_table_change put = {
 		.env = "dev", .service = "orders", .put = true, .host = H
 	};
+	const struct env_table_change drop = { .env = "dev",
+					       .service = "orders" };
+	static const char last[] = "env dev kt-env-dev 100 -\n"
+				   "member dev orders " H " 100 -\n";
+	static const size_t n = ENV_TABLE_LINES - 2;
 	auto_json json_t *live = json_quoted(live_text);
-	auto_free char *text = xcalloc(1, 2 * ENV_TABLE_LINES + 1);
+	auto_free char *text = xcalloc(1, 2 * n + sizeof(last));
+	auto_free char *full = NULL, *left = NULL, *again = NULL;
 	struct kt_error err = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < ENV_TABLE_LINES; i++)
+	for (size_t i = 0; i < n; i++)
 		memcpy(text + 2 * i, "x\n", 2);
-	assert_null(env_table_edit(text, live, &put, &err));
+	full = env_table_edit(text, live, &put, &err);
+	assert_non_null(full);
+	/* in place of the former one */
+	again = env_table_edit(full, live, &put, &err);
+	assert_string_equal(again, full);
+	assert_null(env_table_edit(full, live,
+				   &(struct env_table_change){ .env = "dev",
+							       .service = "web",
+							       .put = true },
+				   &err));
 	assert_int_equal(err.code, ENOSPC);
+	/* whoever is in it can leave */
+	left = env_table_edit(full, live, &drop, &err);
+	assert_string_equal(left, text);
 }
 
 static void test_owners(void **state)
@@ -163,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_without_record),

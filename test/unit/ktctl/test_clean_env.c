@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clean, and what environments have: one of them, `dev`, has a member for the
- * Service web, whose router has no user of its own. */
+ * Service web, whose router has no user of its own. As join makes them: neither
+ * the router nor the Service for the origin has a heartbeat. */
 #include "json.h"
 #include "test.h"
 
@@ -8,6 +9,7 @@
 #include "cluster/objects.h"
 #include "env/job.h"
 #include "ktctl/clean_plan.h"
+#include "kube/encode.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,20 +25,25 @@ struct scene {
 	json_t *services, *deployments;
 };
 
+static void scene_made(json_t *obj, int64_t age)
+{
+	char at[RFC3339_STRLEN];
+
+	rfc3339_format(age == LONG_AGO ? 1 : NOW - age, at);
+	json_object_set_new(json_object_get(obj, "metadata"),
+			    "creationTimestamp", json_string(at));
+}
+
 static void scene_init(struct scene *s, int64_t router_age)
 {
-	char beat[24];
-
-	snprintf(beat, sizeof(beat), "%lld",
-		 router_age == LONG_AGO ? 1LL : NOW - (long long)router_age);
 	s->jobs = json_array();
 	s->services = json_quoted(
 		"[{'metadata': {'name': 'web', 'annotations': {'kt-selector': "
 		"'{\\'app\\':\\'web\\'}'}}, 'spec': {'selector': {'kt-role': "
 		"'router', 'kt-target': 'R'}}},"
 		"{'metadata': {'name': 'web-kt-stuntman', 'labels': "
-		"{'control-by': 'kt'}, 'annotations': {'kt-last-heart-beat': "
-		"'1'}}, 'spec': {'selector': {'app': 'web'}}}]");
+		"{'control-by': 'kt'}, 'annotations': {'kt-user': 'ann'}}, "
+		"'spec': {'selector': {'app': 'web'}}}]");
 	s->deployments = json_quoted(
 		"[{'metadata': {'name': 'web-kt-router', 'labels': "
 		"{'control-by': 'kt', 'kt-role': 'router', 'kt-target': 'R'}, "
@@ -44,12 +51,8 @@ static void scene_init(struct scene *s, int64_t router_age)
 		"{'template': {'metadata': {'labels': {'kt-role': 'router', "
 		"'kt-target': 'R'}}, 'spec': {'volumes': [{'configMap': "
 		"{'name': 'kt-env'}}]}}}}]");
-	json_object_set_new(
-		json_object_get(
-			json_object_get(json_array_get(s->deployments, 0),
-					"metadata"),
-			"annotations"),
-		KT_ANNOTATION_HEARTBEAT, json_string(beat));
+	scene_made(json_array_get(s->deployments, 0), router_age);
+	scene_made(json_array_get(s->services, 1), router_age);
 }
 
 /* An environment that ends @ttl seconds from now */
@@ -150,6 +153,24 @@ static void job_gone(void **state)
 	expect(&s, "/ web// web-kt-router/ web-kt-stuntman web-kt-mesh-dev");
 }
 
+/* And another of its name is there */
+static void made_anew(void **state)
+{
+	json_t *member;
+	struct scene s;
+
+	(void)state;
+	scene_init(&s, LONG_AGO);
+	scene_member(&s, "dev", LIVES);
+	scene_env(&s, "dev", LIVES);
+	member = json_array_get(s.services, 2);
+	json_object_set_new(json_object_get(member, "metadata"),
+			    "ownerReferences",
+			    json_pack("[{s:s,s:s,s:s}]", "kind", "Job", "name",
+				      "kt-env-dev", "uid", "former"));
+	expect(&s, "/ web// web-kt-router/ web-kt-stuntman web-kt-mesh-dev");
+}
+
 /* Whoever may not list Jobs goes by what the record says */
 static void jobs_unseen(void **state)
 {
@@ -182,6 +203,50 @@ static void nobody_left(void **state)
 	expect(&s, "////");
 }
 
+/* Killed between making them and the switch, or after giving the Service back:
+ * it leads to its own Pods */
+static void not_taken(struct scene *s, int64_t age, int64_t lock)
+{
+	json_t *web;
+	char text[24];
+
+	scene_init(s, age);
+	web = json_array_get(s->services, 0);
+	json_object_clear(json_object_get(json_object_get(web, "metadata"),
+					  "annotations"));
+	json_object_set_new(json_object_get(web, "spec"), "selector",
+			    json_pack("{s:s}", "app", "web"));
+	if (lock < 0)
+		return;
+	snprintf(text, sizeof(text), "%lld", NOW - (long long)lock);
+	json_object_set_new(json_object_get(json_object_get(web, "metadata"),
+					    "annotations"),
+			    "kt-lock", json_string(text));
+}
+
+static void left_over(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	not_taken(&s, 200, -1);
+	expect(&s, "/// web-kt-router/ web-kt-stuntman");
+	not_taken(&s, 10, -1);
+	expect(&s, "////");
+	/* they are of yesterday, and somebody takes them at this moment */
+	not_taken(&s, LONG_AGO, 5);
+	expect(&s, "////");
+	not_taken(&s, LONG_AGO, -1);
+	scene_env(&s, "dev", LIVES);
+	scene_member(&s, "dev", LIVES);
+	expect(&s, "////");
+	/* not known whether there is a router */
+	not_taken(&s, LONG_AGO, -1);
+	json_decref(s.deployments);
+	s.deployments = NULL;
+	expect(&s, "////");
+}
+
 static void another_lives(void **state)
 {
 	struct scene s;
@@ -201,6 +266,7 @@ int main(void)
 		cmocka_unit_test(alive),       cmocka_unit_test(over),
 		cmocka_unit_test(job_gone),    cmocka_unit_test(jobs_unseen),
 		cmocka_unit_test(nobody_left), cmocka_unit_test(another_lives),
+		cmocka_unit_test(left_over),   cmocka_unit_test(made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
