@@ -631,13 +631,16 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 	c->answer_ok = 0;
 }
 
-/* an answer that cannot be understood: as http1_passes() */
+/* an answer that cannot be understood: as http1_passes(); of a backend that has
+ * broken meanwhile nothing more can come */
 static void http1_bad_answer(struct http1 *c, const char *what)
 {
-	if (c->rc->env->transparent && c->head_sent == c->head.len)
+	if (!c->rc->env->transparent || c->head_sent < c->head.len)
+		bad_gateway(c, what);
+	else if (c->ups.used->end.pipe)
 		http1_tunnel(c);
 	else
-		bad_gateway(c, what);
+		http1_over(c, true);
 }
 
 static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
@@ -704,7 +707,10 @@ static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
 static void http1_change(struct http1 *c, unsigned int status)
 {
 	note_answered(&c->note, status);
-	http1_tunnel(c);
+	if (c->ups.used->end.pipe)
+		http1_tunnel(c);
+	else
+		http1_over(c, true); /* it broke behind its answer */
 }
 
 /* the answer says who gives it in another's place; the length of its head */

@@ -6,6 +6,7 @@
 #include "rig.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -181,6 +182,59 @@ static void an_answer_that_is_none_passes(void **state)
 	}
 }
 
+/* interim answers until the caller, who reads nothing, takes no more of them */
+static void interim_answers_stop(void)
+{
+	static const char start[] = "HTTP/1.1 103 Hints\r\nLink: ";
+	char text[4096];
+	int said = 0, there;
+
+	memset(text, 'v', sizeof(text));
+	memcpy(text, start, strlen(start));
+	memcpy(text + sizeof(text) - 4, "\r\n\r\n", 4);
+	do {
+		assert_true(said < 16 << 20);
+		rig_write(&r, far, text, sizeof(text));
+		said += (int)sizeof(text);
+		assert_int_equal(ioctl(r.caller, FIONREAD, &there), 0);
+	} while (there == said);
+}
+
+/* reset, as there are bytes that it has not read */
+static void far_breaks(void)
+{
+	close(far);
+	r.open[0].fd = -1;
+	rig_run(&r);
+}
+
+/* what is no answer, and then a reset, while the caller is slow */
+static void a_backend_that_broke_is_not_joined(void **state)
+{
+	static const char *const last[] = {
+		"+OK ready\r\n",
+		TWO_ANSWERS,
+		"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+	};
+	static char got[16384];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(last) / sizeof(*last); i++) {
+		if (i) {
+			rig_fini(&r);
+			begin(NULL);
+		}
+		rig_say(&r, r.caller,
+			GET "Connection: Upgrade\r\nUpgrade: x\r\n\r\n");
+		interim_answers_stop();
+		rig_say(&r, far, last[i]);
+		far_breaks();
+		while (rig_read(&r, r.caller, got, sizeof(got)) > 0)
+			;
+		assert_null(r.conn);
+	}
+}
+
 static void an_upgrade_passes(void **state)
 {
 	static const char up[] =
@@ -305,6 +359,7 @@ int main(void)
 		ROW(what_is_not_http_passes),
 		ROW(what_is_no_good_http_passes),
 		ROW(an_answer_that_is_none_passes),
+		ROW(a_backend_that_broke_is_not_joined),
 		ROW(an_upgrade_passes),
 		ROW(it_ends_with_the_backend),
 		ROW(a_caller_may_end_first),
