@@ -106,6 +106,15 @@ static const char *source_env(const struct source *src)
 	return env;
 }
 
+/* An address without a connection may be another Pod's by now: what was known
+ * of it holds as long as it is good, not until there is something better. */
+static void source_expire(struct source *src)
+{
+	if (list_empty(&src->uses) &&
+	    src->until <= loop_now(src->all->sh->loop))
+		src->n = 0;
+}
+
 /* --- asking --------------------------------------------------------------- */
 
 /* "4.3.2.1.in-addr.arpa" (RFC 1035 section 3.5), nibbles in "ip6.arpa"
@@ -250,6 +259,7 @@ bool sources_use(struct sources *s, struct source_use *u,
 	*u = (struct source_use){ 0 };
 	if (!src)
 		return true;
+	source_expire(src);
 	if (list_empty(&src->uses)) {
 		list_del(&src->kept);
 		list_init(&src->kept);
@@ -286,6 +296,7 @@ const char *sources_env(struct sources *s, const struct ipaddr *addr)
 
 	if (!src)
 		return NULL;
+	source_expire(src);
 	(void)!source_refresh(src);
 	return source_env(src);
 }
