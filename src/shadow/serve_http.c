@@ -192,8 +192,10 @@ static void serve_http_on_connected(void *user, int fd)
 	struct opening *o = user;
 
 	loop_timer_stop(&o->limit);
-	if (fd < 0 && o->member && o->sh->envs)
+	if (o->member && o->sh->envs && fd < 0)
 		envs_failed(o->sh->envs, o->member);
+	else if (o->member && o->sh->envs)
+		envs_worked(o->sh->envs, o->member);
 	loop_defer_free(o->sh->loop, o);
 	pipe_fd_opened(o->pipe, fd);
 }

@@ -436,6 +436,7 @@ static void silent_member_is_given_up(void **state)
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 				   .sin_port = htons(backend_port) };
 	int64_t start;
+	int one_tries;
 
 	(void)state;
 	inet_pton(AF_INET, "127.0.0.4", &sin.sin_addr);
@@ -452,6 +453,17 @@ static void silent_member_is_given_up(void **state)
 	start = clock_ns();
 	assert_string_equal(ask("dev"), "200 trunk [kt-env=dev] (by trunk)");
 	assert_true(clock_ns() - start < 2 * NS_SEC);
+	/* a while later: one request tries it, others do not wait meanwhile */
+	(void)!loop_sleep(rig.loop, 1200 * NS_MS);
+	one_tries = connect_to(port);
+	dprintf(one_tries, "GET / HTTP/1.1\r\nbaggage: kt-env=dev\r\n\r\n");
+	(void)!loop_sleep(rig.loop, 300 * NS_MS);
+	start = clock_ns();
+	for (int i = 0; i < 5; i++)
+		assert_string_equal(ask("dev"),
+				    "200 trunk [kt-env=dev] (by trunk)");
+	assert_true(clock_ns() - start < 2 * NS_SEC);
+	close(one_tries);
 	for (size_t i = 0; i < ARRAY_SIZE(in); i++)
 		close(in[i]);
 	close(fd);
