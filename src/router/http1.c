@@ -875,6 +875,8 @@ static void http1_finish(struct http1 *c)
 			http1_linger(c);
 		return; /* its body goes on */
 	}
+	if (!usable && c->rc->env->transparent)
+		c->ups.ended = true; /* and so does the caller's */
 	if (usable)
 		ups_keep(&c->ups);
 	else

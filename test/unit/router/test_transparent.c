@@ -258,6 +258,9 @@ static void an_upgrade_passes(void **state)
 /* as without us: what ends there ends here */
 static void it_ends_with_the_backend(void **state)
 {
+	static char got[16384];
+	ssize_t n;
+
 	(void)state;
 	rig_say(&r, r.caller, GET "\r\n");
 	hear(far, GET MARK "\r\n");
@@ -272,6 +275,18 @@ static void it_ends_with_the_backend(void **state)
 	hear(far, GET MARK "\r\n");
 	shutdown(far, SHUT_WR);
 	hear_end(r.caller);
+	assert_int_equal(r.nopen, 1);
+	rig_fini(&r);
+	/* before the caller has taken its answer */
+	begin(NULL);
+	rig_say(&r, r.caller, GET "\r\n");
+	interim_answers_stop();
+	rig_say(&r, far, OK2);
+	shutdown(far, SHUT_WR);
+	do
+		n = rig_read(&r, r.caller, got, sizeof(got));
+	while (n > 0);
+	assert_int_equal(n, -1);
 	assert_int_equal(r.nopen, 1);
 	rig_fini(&r);
 	/* before anybody has said anything */
@@ -349,6 +364,29 @@ static void http2_takes_the_connection_too(void **state)
 	peer_fini(&back);
 }
 
+static void http2_ends_with_the_backend(void **state)
+{
+	struct peer near, back;
+	int32_t id;
+
+	(void)state;
+	peer_init(&near, &r, r.caller, false);
+	id = ask(&near, "");
+	peer_turns(&near, NULL, NULL);
+	peer_init(&back, &r, far, true);
+	peer_turns(&near, &back, NULL);
+	peer_answer(&back, id, "one", true);
+	peer_turns(&near, &back, NULL);
+	peer_assert_body(&near, id, "one");
+	shutdown(far, SHUT_WR);
+	rig_run(&r);
+	peer_turns(&near, NULL, NULL);
+	assert_int_equal(near.goaway, NGHTTP2_NO_ERROR);
+	assert_true(near.gone);
+	peer_fini(&near);
+	peer_fini(&back);
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -365,6 +403,7 @@ int main(void)
 		ROW(a_caller_may_end_first),
 		ROW(a_few_bytes_are_passed_on),
 		ROW(http2_takes_the_connection_too),
+		ROW(http2_ends_with_the_backend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
