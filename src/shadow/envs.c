@@ -202,6 +202,14 @@ static bool envs_is_down(void *user, const struct envtable_member *m)
 	return loop_now(e->sh->loop) < envs_state(e, m)->down_until;
 }
 
+/* not the user: names are not for other services' logs */
+static const char *envs_who(const struct choice_made *c)
+{
+	if (*c->env)
+		return c->env;
+	return c->kind == BACKEND_CLIENT ? "all" : "trunk";
+}
+
 static void envs_say(const struct envs *e, const struct choice_made *c,
 		     struct router_said *said)
 {
@@ -212,7 +220,7 @@ static void envs_say(const struct envs *e, const struct choice_made *c,
 			 c->missed, e->service);
 	else
 		snprintf(said->served_by, sizeof(said->served_by), "%s",
-			 *c->env ? c->env : "trunk");
+			 envs_who(c));
 	snprintf(said->mark, sizeof(said->mark), "env:%s", c->missed);
 }
 

@@ -539,6 +539,34 @@ static void laptops_are_members(void **state)
 	caller_end();
 }
 
+/* the member refuses: who has everything answers, and is not the trunk */
+static void a_laptop_with_everything_is_named(void **state)
+{
+	char got[1024];
+	struct laptop l;
+	size_t n = 0;
+	ssize_t rc;
+	int fd, up;
+
+	(void)state;
+	table_write(MEMBER("dev", "127.0.0.9", "-"));
+	eventually("dev", "200 trunk [kt-env=dev] (by trunk)");
+	caller_end();
+	laptop_new(&l, "ann", 1, rule("all"), NULL);
+	fd = connect_to(port);
+	dprintf(fd, "GET / HTTP/1.1\r\nbaggage: kt-env=dev\r\n"
+		    "Connection: close\r\n\r\n");
+	up = accept_one(l.listener);
+	dprintf(up, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nann");
+	close(up);
+	while ((rc = get(fd, got + n, sizeof(got) - 1 - n)) > 0)
+		n += (size_t)rc;
+	got[n] = '\0';
+	assert_non_null(strstr(got, "\r\nkt-served-by: all\r\n"));
+	close(fd);
+	laptop_free(&l);
+}
+
 static void strict_laptops(void **state)
 {
 	struct laptop l;
@@ -651,6 +679,7 @@ int main(void)
 		T(without_a_name),
 		T(over_by_the_clock),
 		T(laptops_are_members),
+		T(a_laptop_with_everything_is_named),
 		T(strict_laptops),
 		ALONE(pods_of_an_environment_are_marked),
 		ALONE(pods_of_members_are_marked),
