@@ -160,6 +160,25 @@ static void what_is_no_good_http_passes(void **state)
 	}
 }
 
+/* nor is what follows a chunk that is none */
+static void a_body_that_is_none_passes(void **state)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nHost: web\r\n"
+				   "Transfer-Encoding: chunked\r\n";
+
+	(void)state;
+	rig_say(&r, r.caller, head);
+	rig_say(&r, r.caller, "\r\n3\r\nabc\r\n");
+	rig_say(&r, far, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	rig_say(&r, r.caller, "what?\r\n");
+	hear(far, "POST / HTTP/1.1\r\nHost: web\r\n"
+		  "Transfer-Encoding: chunked\r\n" MARK
+		  "\r\n3\r\nabc\r\nwhat?\r\n");
+	hear(r.caller,
+	     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	both_ways();
+}
+
 static void an_answer_that_is_none_passes(void **state)
 {
 	static const char *const bad[] = {
@@ -396,6 +415,7 @@ int main(void)
 		ROW(a_server_may_speak_first),
 		ROW(what_is_not_http_passes),
 		ROW(what_is_no_good_http_passes),
+		ROW(a_body_that_is_none_passes),
 		ROW(an_answer_that_is_none_passes),
 		ROW(a_backend_that_broke_is_not_joined),
 		ROW(an_upgrade_passes),
