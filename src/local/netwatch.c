@@ -31,7 +31,7 @@ struct netwatch {
 	int fd; /* -1: none */
 	struct timer look, pause;
 	int64_t apart;
-	bool more; /* during the pause */
+	bool more;			  /* during the pause */
 	struct netwatch_link link[LINKS]; /* by the last bits of the index */
 };
 
@@ -124,7 +124,8 @@ static bool netwatch_link(struct netwatch *n, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *ifi = NLMSG_DATA(h);
 	const struct rtattr *name = netwatch_attr(h, sizeof(*ifi), IFLA_IFNAME);
-	struct netwatch_link *l = &n->link[(unsigned int)ifi->ifi_index % LINKS];
+	struct netwatch_link *l =
+		&n->link[(unsigned int)ifi->ifi_index % LINKS];
 	unsigned int flags = ifi->ifi_flags & (IFF_UP | IFF_RUNNING);
 	bool changed = l->index != ifi->ifi_index || l->flags != flags;
 

@@ -114,8 +114,8 @@ void envs_worked(struct envs *e, uint64_t id)
 static void envs_try(const struct envs *e, struct envs_member *m)
 {
 	if (m->down_until)
-		m->down_until = loop_now(e->sh->loop) + ENVS_CONNECT_NS +
-				ENVS_DOWN_NS;
+		m->down_until =
+			loop_now(e->sh->loop) + ENVS_CONNECT_NS + ENVS_DOWN_NS;
 }
 
 /* --- origins -------------------------------------------------------------- */

@@ -61,8 +61,8 @@ void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */
 const char *envs_env(const struct envs *e, uint64_t id);
-/** envs_origin() - the way to its port @port, for one try; NULL: it is no member
- *  any more, or there is no memory */
+/** envs_origin() - the way to its port @port, for one try; NULL: it is no
+ * member any more, or there is no memory */
 struct origin *envs_origin(struct envs *e, uint64_t id, uint16_t port);
 /** envs_failed() - it did not take a connection; envs_worked(): it did */
 void envs_failed(struct envs *e, uint64_t id);

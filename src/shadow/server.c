@@ -191,8 +191,7 @@ static bool server_give_up_one(struct server *sv)
 	list_for_each (n, &sv->sh.clients) {
 		struct client *c = container_of(n, struct client, node);
 
-		if (client_may_go(c) &&
-		    (!oldest || c->lost < oldest->lost))
+		if (client_may_go(c) && (!oldest || c->lost < oldest->lost))
 			oldest = c;
 	}
 	if (!oldest)

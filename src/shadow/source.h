@@ -25,8 +25,8 @@ struct sources;
  * connection waits for it, SOURCE_WAIT_NS at most, and none behind one that has
  * waited so long; what comes later serves its next request. A change is asked
  * for beside requests, which do not wait. Where the name server fails, what it
- * said last holds for a connection that is there, for twice SOURCE_KNOWN_NS, and
- * it is asked again each SOURCE_OTHER_NS.
+ * said last holds for a connection that is there, for twice SOURCE_KNOWN_NS,
+ * and it is asked again each SOURCE_OTHER_NS.
  */
 
 #define SOURCE_WAIT_NS (300 * NS_MS)

@@ -103,9 +103,9 @@ static void uplink_on_change(struct timer *t)
  * its time: where the network changes all the time none would get through. */
 static bool uplink_try_is_stale(const struct uplink *u)
 {
-	int64_t may = u->fresh ? retry_patience(u->failures,
-						u->cfg.open_timeout_ns)
-			       : FRESH_TRY;
+	int64_t may =
+		u->fresh ? retry_patience(u->failures, u->cfg.open_timeout_ns)
+			 : FRESH_TRY;
 
 	return clock_ns() - u->tried >= may;
 }

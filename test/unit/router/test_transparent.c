@@ -169,13 +169,13 @@ static void a_body_that_is_none_passes(void **state)
 	(void)state;
 	rig_say(&r, r.caller, head);
 	rig_say(&r, r.caller, "\r\n3\r\nabc\r\n");
-	rig_say(&r, far, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	rig_say(&r, far,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	rig_say(&r, r.caller, "what?\r\n");
-	hear(far, "POST / HTTP/1.1\r\nHost: web\r\n"
-		  "Transfer-Encoding: chunked\r\n" MARK
-		  "\r\n3\r\nabc\r\nwhat?\r\n");
-	hear(r.caller,
-	     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	hear(far,
+	     "POST / HTTP/1.1\r\nHost: web\r\n"
+	     "Transfer-Encoding: chunked\r\n" MARK "\r\n3\r\nabc\r\nwhat?\r\n");
+	hear(r.caller, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	both_ways();
 }
 
