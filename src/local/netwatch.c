@@ -5,13 +5,23 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #define LOOK (1 * NS_SEC)   /* at the clocks */
 #define SLEPT (500 * NS_MS) /* less is no suspension */
+
+#define LINKS 64U
+
+/* what a link was when it was heard of last */
+struct netwatch_link {
+	int index; /* 0: none */
+	unsigned int flags;
+};
 
 struct netwatch {
 	struct loop *loop;
@@ -21,7 +31,8 @@ struct netwatch {
 	int fd; /* -1: none */
 	struct timer look, pause;
 	int64_t apart;
-	bool more; /* during the pause */
+	bool more;			  /* during the pause */
+	struct netwatch_link link[LINKS]; /* by the last bits of the index */
 };
 
 static int64_t netwatch_clock(clockid_t id)
@@ -71,18 +82,130 @@ static void netwatch_on_look(struct timer *t)
 	netwatch_tell(n);
 }
 
+/* --- messages ------------------------------------------------------------- */
+
+/* kt0 and others like it: what happens to them is our own doing */
+static bool netwatch_is_ours(const char *name)
+{
+	return strncmp(name, "kt", 2) == 0 && name[2] &&
+	       !name[2 + strspn(name + 2, "0123456789")];
+}
+
+/* true also of a link that is gone: its end was told by itself */
+static bool netwatch_is_our_index(unsigned int index)
+{
+	char name[IF_NAMESIZE];
+
+	return !if_indextoname(index, name) || netwatch_is_ours(name);
+}
+
+static const struct rtattr *netwatch_attr(const struct nlmsghdr *h, size_t head,
+					  unsigned short type)
+{
+	size_t at = NLMSG_LENGTH(NLMSG_ALIGN(head));
+
+	while (at + sizeof(struct rtattr) <= h->nlmsg_len) {
+		const struct rtattr *a =
+			(const void *)((const uint8_t *)h + at);
+
+		if (a->rta_len < sizeof(*a) || at + a->rta_len > h->nlmsg_len)
+			break;
+		if (a->rta_type == type)
+			return a;
+		at += RTA_ALIGN(a->rta_len);
+	}
+	return NULL;
+}
+
+/* Up, down, with or without a carrier: ifi_change does not tell of a carrier.
+ * A scan of a radio, counters, a new name are no change; nor is a new link,
+ * which is down at first, and one that goes went down before. */
+static bool netwatch_link(struct netwatch *n, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *ifi = NLMSG_DATA(h);
+	const struct rtattr *name = netwatch_attr(h, sizeof(*ifi), IFLA_IFNAME);
+	struct netwatch_link *l =
+		&n->link[(unsigned int)ifi->ifi_index % LINKS];
+	unsigned int flags = ifi->ifi_flags & (IFF_UP | IFF_RUNNING);
+	bool changed = l->index != ifi->ifi_index || l->flags != flags;
+
+	if (ifi->ifi_change == ~0U && !(flags & IFF_UP))
+		changed = false; /* it is new, or gone */
+	*l = (struct netwatch_link){ ifi->ifi_index, flags };
+	return changed && !(name && netwatch_is_ours(RTA_DATA(name)));
+}
+
+static bool netwatch_address(const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *ifa = NLMSG_DATA(h);
+
+	/* each link has one of its own, the containers' too */
+	return ifa->ifa_scope < RT_SCOPE_LINK &&
+	       !netwatch_is_our_index(ifa->ifa_index);
+}
+
+static bool netwatch_route(const struct nlmsghdr *h)
+{
+	const struct rtmsg *rtm = NLMSG_DATA(h);
+	const struct rtattr *to = netwatch_attr(h, sizeof(*rtm), RTA_OIF);
+	unsigned int index;
+
+	/* the kernel's own follow links and addresses */
+	if (rtm->rtm_protocol == RTPROT_KERNEL ||
+	    (rtm->rtm_flags & RTM_F_CLONED))
+		return false;
+	if (!to || to->rta_len < RTA_LENGTH(sizeof(index)))
+		return true;
+	memcpy(&index, RTA_DATA(to), sizeof(index));
+	return !netwatch_is_our_index(index);
+}
+
+/* is it one by which something may work that did not, or no more? */
+static bool netwatch_counts(struct netwatch *n, const struct nlmsghdr *h)
+{
+	switch (h->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)) &&
+		       netwatch_link(n, h);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifaddrmsg)) &&
+		       netwatch_address(h);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)) &&
+		       netwatch_route(h);
+	default:
+		return false;
+	}
+}
+
+static bool netwatch_any_counts(struct netwatch *n, const struct nlmsghdr *h,
+				size_t len)
+{
+	bool any = false;
+
+	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len))
+		any |= netwatch_counts(n, h);
+	return any;
+}
+
 static void netwatch_on_message(struct watch *w, uint32_t events)
 {
 	struct netwatch *n = container_of(w, struct netwatch, watch);
-	char buf[8192];
+	union {
+		struct nlmsghdr h;
+		char b[16384];
+	} buf;
 	ssize_t got;
 	bool any = false;
 
 	(void)events;
 	/* an overrun (ENOBUFS) is of many changes */
-	while ((got = recv(n->fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0 ||
+	while ((got = recv(n->fd, &buf, sizeof(buf), MSG_DONTWAIT)) > 0 ||
 	       (got < 0 && errno == ENOBUFS))
-		any = true;
+		any |= got < 0 || netwatch_any_counts(n, &buf.h, (size_t)got);
 	if (any)
 		netwatch_tell(n);
 }

@@ -11,9 +11,11 @@
  *
  * A link comes up or goes down, an address or a route changes (rtnetlink's
  * groups), the machine was suspended (CLOCK_BOOTTIME went on, CLOCK_MONOTONIC
- * did not). Only that something has changed is told, not what: what works now
- * is found out by trying. It is told at once, and again NETWATCH_PAUSE later if
- * more has come: an address is usable a moment after its link is.
+ * did not). What else is said of links does not count, nor do our own ones, nor
+ * what the kernel makes for each link by itself. Only that something has
+ * changed is told, not what: what works now is found out by trying. It is told
+ * at once, and again NETWATCH_PAUSE later if more has come: an address is
+ * usable a moment after its link is.
  */
 
 #define NETWATCH_PAUSE (300 * NS_MS)

@@ -17,6 +17,9 @@ static bool choice_at(const struct choice_ask *a, const char *name,
 		out->env = m->env;
 		return true;
 	}
+	/* its line is of the Service: of this port it has taken nothing */
+	if (m && m->local && table_env_here(a->table, name, a->now))
+		return false;
 	down = m || table_env_away(a->table, a->port, name, a->req, a->now);
 	strict = down && ((m && m->strict) ||
 			  envtable_is_strict(a->envs, name, a->time));

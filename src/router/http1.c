@@ -245,17 +245,18 @@ static size_t count(const struct http1_head *h, const char *name)
 }
 
 /* What cannot be understood is the backend's business: from here on both go on
- * as they come. False: it is answered here. */
+ * as they come, or end as that one has. False: it is answered here. */
 static bool http1_passes(struct http1 *c)
 {
 	struct router_env *env = c->rc->env;
 
-	if (!env->transparent || c->ups.used ||
-	    ups_use(&c->ups, env->choose(env, c->rc->port, NULL), false) < 0)
+	if (!env->transparent || c->ups.used)
 		return false;
-	if (!c->ups.used->opened)
-		return false;
-	http1_tunnel(c);
+	if (ups_use(&c->ups, env->choose(env, c->rc->port, NULL), false) == 0 &&
+	    c->ups.used->opened)
+		http1_tunnel(c);
+	else
+		http1_over(c, true);
 	return true;
 }
 
@@ -527,6 +528,20 @@ static int check_body(struct http1 *c)
 	return 0;
 }
 
+/* as http1_passes(); a head of the answer that is changed goes before */
+static void http1_bad_body(struct http1 *c)
+{
+	struct up *up = c->ups.used;
+
+	if (!c->rc->env->transparent)
+		http1_answer(c, 400, "Bad Request",
+			     "the request's body is broken");
+	else if (pipe_end_put_back(&up->end, buf_data(&c->out), c->out.len) < 0)
+		http1_over(c, true);
+	else
+		http1_tunnel(c);
+}
+
 static void push(struct http1 *c)
 {
 	struct up *up = c->ups.used;
@@ -546,8 +561,7 @@ static void push(struct http1 *c)
 		http1_copy(c);
 	c->copied = true;
 	if (check_body(c) < 0) {
-		http1_answer(c, 400, "Bad Request",
-			     "the request's body is broken");
+		http1_bad_body(c);
 		return;
 	}
 	if (c->body_ok) {
@@ -631,13 +645,16 @@ static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
 	c->answer_ok = 0;
 }
 
-/* an answer that cannot be understood: as http1_passes() */
+/* an answer that cannot be understood: as http1_passes(); of a backend that has
+ * broken meanwhile nothing more can come */
 static void http1_bad_answer(struct http1 *c, const char *what)
 {
-	if (c->rc->env->transparent && c->head_sent == c->head.len)
+	if (!c->rc->env->transparent || c->head_sent < c->head.len)
+		bad_gateway(c, what);
+	else if (c->ups.used->end.pipe)
 		http1_tunnel(c);
 	else
-		bad_gateway(c, what);
+		http1_over(c, true);
 }
 
 static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
@@ -704,7 +721,10 @@ static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
 static void http1_change(struct http1 *c, unsigned int status)
 {
 	note_answered(&c->note, status);
-	http1_tunnel(c);
+	if (c->ups.used->end.pipe)
+		http1_tunnel(c);
+	else
+		http1_over(c, true); /* it broke behind its answer */
 }
 
 /* the answer says who gives it in another's place; the length of its head */
@@ -869,6 +889,8 @@ static void http1_finish(struct http1 *c)
 			http1_linger(c);
 		return; /* its body goes on */
 	}
+	if (!usable && c->rc->env->transparent)
+		c->ups.ended = true; /* and so does the caller's */
 	if (usable)
 		ups_keep(&c->ups);
 	else

@@ -109,6 +109,9 @@ void http2_up_broke(struct http2_side *s, int error)
 		http2_call_check(k);
 	}
 	http2_up_free(s);
+	/* as without us: the caller's ends too, behind what it has asked */
+	if (c->rc->env->transparent && list_empty(&c->ups))
+		h2_goaway(&c->down.h2, c->down.h2.taken, H2_NO_ERROR);
 }
 
 /* @pipe: NULL: it is to be opened */

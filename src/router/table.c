@@ -429,6 +429,24 @@ bool table_env_away(const struct table *t, uint16_t port, const char *name,
 	return false;
 }
 
+bool table_env_here(const struct table *t, const char *name, int64_t now)
+{
+	const struct list *at = &t->bucket[bucket_of(RULE_ENV, slice_of(""),
+						     name, strlen(name))];
+	struct list *n;
+
+	list_for_each (n, at) {
+		const struct table_rule *r =
+			container_of(n, struct table_rule, node);
+		const char *env = table_env_of(&r->rule.match);
+
+		if (!r->rule.copy && env && strcmp(env, name) == 0 &&
+		    in_force(r->client, now))
+			return true;
+	}
+	return false;
+}
+
 /* 0 to 99 (splitmix64) */
 static int table_chance(struct table *t)
 {

@@ -81,6 +81,9 @@ uint64_t table_choose_env(const struct table *t, uint16_t port,
  *  is suspended: he is away for longer than his grace time */
 bool table_env_away(const struct table *t, uint16_t port, const char *name,
 		    const struct rule_request *req, int64_t now);
+/** table_env_here() - somebody has a rule in force for the environment @name
+ *  itself, on whatever port */
+bool table_env_here(const struct table *t, const char *name, int64_t now);
 /** table_copy_fn - client @id is to have a copy; @here: it is not lost */
 typedef void table_copy_fn(void *arg, uint64_t id, bool here);
 /** table_copies() - tell @fn of each who is to have a copy of @req, once */

@@ -32,9 +32,17 @@ static size_t budget_left(const struct budget *b)
 	return b->taken < b->total ? b->total - b->taken : 0;
 }
 
+bool budget_is_short_without(const struct budget *b, size_t bytes)
+{
+	const struct budget then = { .total = b->total,
+				     .taken = b->taken - MIN(bytes, b->taken) };
+
+	return budget_left(&then) / 2 < BUDGET_LEAST;
+}
+
 bool budget_is_short(const struct budget *b)
 {
-	return budget_left(b) / 2 < BUDGET_LEAST;
+	return budget_is_short_without(b, 0);
 }
 
 size_t budget_take(struct budget *b, struct session_config *cfg,

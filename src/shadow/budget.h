@@ -33,6 +33,8 @@ size_t budget_take(struct budget *b, struct session_config *cfg,
 		   unsigned int share);
 /** budget_is_short() - who comes now gets BUDGET_LEAST */
 bool budget_is_short(const struct budget *b);
+/** budget_is_short_without() - likewise, when @bytes were given back before */
+bool budget_is_short_without(const struct budget *b, size_t bytes);
 void budget_give(struct budget *b, size_t bytes);
 
 #endif

@@ -27,7 +27,7 @@ struct envs_origin {
 /* of the member with the same number in the table */
 struct envs_member {
 	uint64_t id;
-	int64_t down_until;
+	int64_t down_until; /* 0: it has taken connections */
 	struct list origins;
 	unsigned int next; /* in by_id: number plus one */
 };
@@ -102,6 +102,22 @@ void envs_failed(struct envs *e, uint64_t id)
 		m->down_until = loop_now(e->sh->loop) + ENVS_DOWN_NS;
 }
 
+void envs_worked(struct envs *e, uint64_t id)
+{
+	struct envs_member *m = envs_find(e, id);
+
+	if (m)
+		m->down_until = 0;
+}
+
+/* one that has failed is tried by one request, while others do not wait */
+static void envs_try(const struct envs *e, struct envs_member *m)
+{
+	if (m->down_until)
+		m->down_until =
+			loop_now(e->sh->loop) + ENVS_CONNECT_NS + ENVS_DOWN_NS;
+}
+
 /* --- origins -------------------------------------------------------------- */
 
 static void envs_origin_free(struct envs_origin *o)
@@ -170,6 +186,7 @@ struct origin *envs_origin(struct envs *e, uint64_t id, uint16_t port)
 		list_add_tail(&m->origins, &o->node);
 	}
 	o->used = loop_now(e->sh->loop);
+	envs_try(e, m);
 	if (!loop_timer_active(&e->idle))
 		loop_timer_start(e->sh->loop, &e->idle, ENVS_IDLE_NS / 2,
 				 envs_on_idle);
@@ -185,6 +202,14 @@ static bool envs_is_down(void *user, const struct envtable_member *m)
 	return loop_now(e->sh->loop) < envs_state(e, m)->down_until;
 }
 
+/* not the user: names are not for other services' logs */
+static const char *envs_who(const struct choice_made *c)
+{
+	if (*c->env)
+		return c->env;
+	return c->kind == BACKEND_CLIENT ? "all" : "trunk";
+}
+
 static void envs_say(const struct envs *e, const struct choice_made *c,
 		     struct router_said *said)
 {
@@ -195,7 +220,7 @@ static void envs_say(const struct envs *e, const struct choice_made *c,
 			 c->missed, e->service);
 	else
 		snprintf(said->served_by, sizeof(said->served_by), "%s",
-			 *c->env ? c->env : "trunk");
+			 envs_who(c));
 	snprintf(said->mark, sizeof(said->mark), "env:%s", c->missed);
 }
 

@@ -21,7 +21,7 @@ struct sources;
 
 /* a member that does not take a connection in that time is down */
 #define ENVS_CONNECT_NS (3 * NS_SEC)
-/* one that is down is not asked again for so long */
+/* one that is down is not asked again for so long, and then by one request */
 #define ENVS_DOWN_NS (1 * NS_SEC)
 
 /**
@@ -61,10 +61,11 @@ void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
 bool envs_serves(const struct envs *e, uint64_t id);
 /** envs_env() - whose member @id is; NULL: nobody's any more */
 const char *envs_env(const struct envs *e, uint64_t id);
-/** envs_origin() - the way to its port @port; NULL: it is no member any more,
- *  or there is no memory */
+/** envs_origin() - the way to its port @port, for one try; NULL: it is no
+ * member any more, or there is no memory */
 struct origin *envs_origin(struct envs *e, uint64_t id, uint16_t port);
-/** envs_failed() - it did not take a connection */
+/** envs_failed() - it did not take a connection; envs_worked(): it did */
 void envs_failed(struct envs *e, uint64_t id);
+void envs_worked(struct envs *e, uint64_t id);
 
 #endif

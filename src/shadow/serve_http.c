@@ -166,6 +166,7 @@ struct opening {
 	struct origin_dial *dial;
 	struct timer limit; /* of a member */
 	uint64_t member;    /* 0: it is the origin */
+	int error;	    /* of a member, before anything was begun */
 };
 
 static void serve_http_on_connected(void *user, int fd);
@@ -184,7 +185,7 @@ static void serve_http_on_limit(struct timer *t)
 	struct opening *o = container_of(t, struct opening, limit);
 
 	origin_cancel(o->dial);
-	serve_http_on_connected(o, -ETIMEDOUT);
+	serve_http_on_connected(o, o->error ? o->error : -ETIMEDOUT);
 }
 
 static void serve_http_on_connected(void *user, int fd)
@@ -192,17 +193,17 @@ static void serve_http_on_connected(void *user, int fd)
 	struct opening *o = user;
 
 	loop_timer_stop(&o->limit);
-	if (fd < 0 && o->member && o->sh->envs)
+	if (o->member && o->sh->envs && fd < 0)
 		envs_failed(o->sh->envs, o->member);
+	else if (o->member && o->sh->envs)
+		envs_worked(o->sh->envs, o->member);
 	loop_defer_free(o->sh->loop, o);
 	pipe_fd_opened(o->pipe, fd);
 }
 
-static struct pipe *serve_http_open_origin(struct shadow *sh,
-					   struct origin *origin,
-					   uint64_t member)
+static struct opening *serve_http_opening(struct shadow *sh, uint64_t member)
 {
-	struct opening *o = origin ? calloc(1, sizeof(*o)) : NULL;
+	struct opening *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return NULL;
@@ -210,30 +211,47 @@ static struct pipe *serve_http_open_origin(struct shadow *sh,
 	o->member = member;
 	o->pipe = pipe_fd_opening(sh->loop, on_cancel, o);
 	if (o->pipe)
-		o->dial = origin_connect(origin, serve_http_on_connected, o);
-	if (o->dial && member)
-		loop_timer_start(sh->loop, &o->limit, ENVS_CONNECT_NS,
-				 serve_http_on_limit);
-	if (o->dial)
-		return o->pipe;
-	if (o->pipe)
-		pipe_close(o->pipe, true); /* frees it by on_cancel() */
-	else
-		free(o);
+		return o;
+	free(o);
 	return NULL;
 }
 
-/* at the port that the Service's own Pods have for it */
+static struct pipe *serve_http_open_origin(struct shadow *sh,
+					   struct origin *origin)
+{
+	struct opening *o = origin ? serve_http_opening(sh, 0) : NULL;
+
+	if (!o)
+		return NULL;
+	o->dial = origin_connect(origin, serve_http_on_connected, o);
+	if (o->dial)
+		return o->pipe;
+	pipe_close(o->pipe, true); /* frees it by on_cancel() */
+	return NULL;
+}
+
+/* At the port that the Service's own Pods have for it. What fails at once is
+ * told as if it had been tried: others answer in its place then. */
 static struct pipe *serve_http_open_member(struct router_env *env,
 					   uint16_t port, uint64_t id)
 {
 	struct shadow *sh = shadow_of(env);
 	const struct origin *own = origin_of(env, port);
-	struct origin *o = NULL;
+	struct opening *o = serve_http_opening(sh, id);
+	struct origin *origin = NULL;
 
+	if (!o)
+		return NULL;
 	if (sh->envs)
-		o = envs_origin(sh->envs, id, own ? origin_port(own) : port);
-	return serve_http_open_origin(sh, o, id);
+		origin = envs_origin(sh->envs, id,
+				     own ? origin_port(own) : port);
+	if (origin)
+		o->dial = origin_connect(origin, serve_http_on_connected, o);
+	if (!o->dial)
+		o->error = -EHOSTUNREACH;
+	loop_timer_start(sh->loop, &o->limit, o->dial ? ENVS_CONNECT_NS : 0,
+			 serve_http_on_limit);
+	return o->pipe;
 }
 
 static struct pipe *open_backend(struct router_env *env, uint16_t port,
@@ -247,7 +265,7 @@ static struct pipe *open_backend(struct router_env *env, uint16_t port,
 	if (ref.kind == BACKEND_MEMBER)
 		return serve_http_open_member(env, port, ref.id);
 	return ref.kind == BACKEND_ORIGIN
-		       ? serve_http_open_origin(sh, origin_of(env, port), 0)
+		       ? serve_http_open_origin(sh, origin_of(env, port))
 		       : NULL;
 }
 

@@ -174,19 +174,24 @@ static void client_free(struct client *c, const char *goodbye)
 	note_idle(sv, c->lost ? c->lost : clock_ns());
 }
 
-/* What is kept for those who are away is not kept from those who come: who is
- * away for longer than the usual time makes room, the longest first. */
+/* it is away for longer than the usual time */
+static bool client_may_go(const struct client *c)
+{
+	return c->lost &&
+	       c->lost <= clock_ns() - c->server->session.detached_ns;
+}
+
+/* What is kept for those who are away is not kept from those who come: who may
+ * go makes room, who is away for longest first. */
 static bool server_give_up_one(struct server *sv)
 {
-	int64_t before = clock_ns() - sv->session.detached_ns;
 	struct client *oldest = NULL;
 	struct list *n;
 
 	list_for_each (n, &sv->sh.clients) {
 		struct client *c = container_of(n, struct client, node);
 
-		if (c->lost && c->lost <= before &&
-		    (!oldest || c->lost < oldest->lost))
+		if (client_may_go(c) && (!oldest || c->lost < oldest->lost))
 			oldest = c;
 	}
 	if (!oldest)
@@ -195,6 +200,24 @@ static bool server_give_up_one(struct server *sv)
 		 (long long)((clock_ns() - oldest->lost) / NS_SEC));
 	client_free(oldest, NULL);
 	return true;
+}
+
+/* memory for one that comes; nobody goes where that would not be enough */
+static void server_make_room(struct server *sv)
+{
+	size_t bytes = 0;
+	struct list *n;
+
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (client_may_go(c))
+			bytes += c->bytes;
+	}
+	if (budget_is_short_without(&sv->budget, bytes))
+		return;
+	while (budget_is_short(&sv->budget) && server_give_up_one(sv))
+		;
 }
 
 static void server_on_full(void *user)
@@ -270,11 +293,22 @@ static const struct laptop_ops laptop_ops = {
 
 /* --- sessions ------------------------------------------------------------- */
 
+/* whose carrier is there */
+static size_t server_clients_here(const struct server *sv)
+{
+	struct list *n;
+	size_t here = 0;
+
+	list_for_each (n, &sv->sh.clients)
+		here += !container_of(n, struct client, node)->lost;
+	return here;
+}
+
 /* A client that keeps more for replay than usual opens it for bulk streams. */
 static bool wants_bulk(struct server *sv, const struct frame_hello *hello)
 {
 	return hello->window > sv->session.replay_max &&
-	       acceptor_sessions(sv->sh.acceptor) < BULK_SESSIONS;
+	       server_clients_here(sv) < BULK_SESSIONS;
 }
 
 static struct session *on_session(void *user, const struct frame_hello *hello)
@@ -293,8 +327,7 @@ static struct session *on_session(void *user, const struct frame_hello *hello)
 	c->server = sv;
 	c->bulk = hello->window > sv->session.replay_max;
 	memcpy(c->who, hello->who, sizeof(c->who));
-	while (budget_is_short(&sv->budget) && server_give_up_one(sv))
-		;
+	server_make_room(sv);
 	c->bytes = budget_take(&sv->budget, &scfg, mcfg.share);
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : server_request, &link_ops, c);

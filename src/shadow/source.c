@@ -23,6 +23,7 @@ struct source {
 	struct nameserver_query *query;
 	bool slow;     /* somebody has waited for it in vain */
 	int64_t until; /* what is known is good; 0: nothing is */
+	int64_t heard; /* the last answer that says something */
 	char label[SOURCE_LABELS][ENVTABLE_LABEL];
 	size_t n;
 };
@@ -106,6 +107,15 @@ static const char *source_env(const struct source *src)
 	return env;
 }
 
+/* An address without a connection may be another Pod's by now: what was known
+ * of it holds as long as it is good, not until there is something better. */
+static void source_expire(struct source *src)
+{
+	if (list_empty(&src->uses) &&
+	    src->until <= loop_now(src->all->sh->loop))
+		src->n = 0;
+}
+
 /* --- asking --------------------------------------------------------------- */
 
 /* "4.3.2.1.in-addr.arpa" (RFC 1035 section 3.5), nibbles in "ip6.arpa"
@@ -147,7 +157,8 @@ static void source_take_name(struct source *src, struct dns_name *name)
 	src->label[src->n++][label[1].n] = '\0';
 }
 
-static void source_take_reply(struct source *src, const uint8_t *msg,
+/* false: it says nothing */
+static bool source_take_reply(struct source *src, const uint8_t *msg,
 			      size_t len)
 {
 	struct dns_walk w;
@@ -158,7 +169,7 @@ static void source_take_reply(struct source *src, const uint8_t *msg,
 	    (dns_hdr_rcode(&h) != DNS_NOERROR &&
 	     dns_hdr_rcode(&h) != DNS_NXDOMAIN) ||
 	    dns_walk_start(&w, msg, len) < 0)
-		return; /* what was known holds */
+		return false;
 	src->n = 0;
 	while (dns_walk_next(&w, &rr) == 1) {
 		size_t at = rr.rdata;
@@ -168,6 +179,7 @@ static void source_take_reply(struct source *src, const uint8_t *msg,
 		    dns_name_read(msg, len, &at, &name) == 0)
 			source_take_name(src, &name);
 	}
+	return true;
 }
 
 static void source_tell(struct source *src)
@@ -188,18 +200,22 @@ static void source_tell(struct source *src)
 static void source_on_reply(void *user, int err, const uint8_t *msg, size_t len)
 {
 	struct source *src = user;
+	int64_t now = loop_now(src->all->sh->loop);
+	bool good = err == 0 && source_take_reply(src, msg, len);
 	char at[IPADDR_STRLEN];
 	const char *env;
 
 	src->query = NULL;
 	src->slow = false;
-	if (err == 0)
-		source_take_reply(src, msg, len);
+	/* without an answer what was known holds, but not for ever */
+	if (good)
+		src->heard = now;
+	else if (now - src->heard > 2 * SOURCE_KNOWN_NS)
+		src->n = 0;
 	env = source_env(src);
 	log_debug("caller %s: %s", ipaddr_str(&src->addr, at),
 		  env ? env : "of no environment");
-	src->until = loop_now(src->all->sh->loop) +
-		     (env ? SOURCE_KNOWN_NS : SOURCE_OTHER_NS);
+	src->until = now + (good && env ? SOURCE_KNOWN_NS : SOURCE_OTHER_NS);
 	source_tell(src);
 }
 
@@ -250,6 +266,7 @@ bool sources_use(struct sources *s, struct source_use *u,
 	*u = (struct source_use){ 0 };
 	if (!src)
 		return true;
+	source_expire(src);
 	if (list_empty(&src->uses)) {
 		list_del(&src->kept);
 		list_init(&src->kept);
@@ -286,6 +303,7 @@ const char *sources_env(struct sources *s, const struct ipaddr *addr)
 
 	if (!src)
 		return NULL;
+	source_expire(src);
 	(void)!source_refresh(src);
 	return source_env(src);
 }

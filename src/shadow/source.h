@@ -24,7 +24,9 @@ struct sources;
  * else for SOURCE_OTHER_NS, and as long as that address has a connection. A new
  * connection waits for it, SOURCE_WAIT_NS at most, and none behind one that has
  * waited so long; what comes later serves its next request. A change is asked
- * for beside requests, which do not wait.
+ * for beside requests, which do not wait. Where the name server fails, what it
+ * said last holds for a connection that is there, for twice SOURCE_KNOWN_NS,
+ * and it is asked again each SOURCE_OTHER_NS.
  */
 
 #define SOURCE_WAIT_NS (300 * NS_MS)

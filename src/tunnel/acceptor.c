@@ -69,11 +69,6 @@ void acceptor_free(struct acceptor *a)
 	loop_defer_free(a->loop, a);
 }
 
-size_t acceptor_sessions(const struct acceptor *a)
-{
-	return a->nsessions;
-}
-
 void acceptor_remove(struct acceptor *a, const struct session *s)
 {
 	for (size_t i = 0; i < a->nsessions; i++) {

@@ -40,7 +40,5 @@ void acceptor_free(struct acceptor *a);
 void acceptor_take(struct acceptor *a, struct carrier *c);
 /** acceptor_remove() - @s is no longer to be resumed */
 void acceptor_remove(struct acceptor *a, const struct session *s);
-/** acceptor_sessions() - how many sessions live (with and without carrier) */
-size_t acceptor_sessions(const struct acceptor *a);
 
 #endif

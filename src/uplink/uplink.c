@@ -33,6 +33,8 @@ struct uplink {
 	bool busy;
 	struct carriers carriers;
 	unsigned int failures; /* since it was up */
+	unsigned int before;   /* of them, before the network has changed */
+	bool fresh;	       /* the last try began with a change of it */
 	int64_t deadline;      /* of uplink_connect() */
 	bool up, was_up, warned;
 	bool refused;	/* by the API server, in every form */
@@ -76,12 +78,40 @@ static void retry_later(struct uplink *u)
 
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance = (uint32_t)clock_ns();
-	loop_timer_start(u->cfg.loop, &u->retry,
-			 retry_pause(u->failures, chance), uplink_on_retry);
+	/* after a change it is tried as often as at first */
+	loop_timer_start(
+		u->cfg.loop, &u->retry,
+		retry_pause(MAX(u->failures, u->before + 1) - u->before,
+			    chance),
+		uplink_on_retry);
+}
+
+static void uplink_forget_failures(struct uplink *u)
+{
+	u->failures = u->before = 0;
+}
+
+static void uplink_on_change(struct timer *t)
+{
+	struct uplink *u = container_of(t, struct uplink, retry);
+
+	open_carrier(u);
+	u->fresh = true;
+}
+
+/* A try of before may hang in what is gone. One that began with a change has
+ * its time: where the network changes all the time none would get through. */
+static bool uplink_try_is_stale(const struct uplink *u)
+{
+	int64_t may =
+		u->fresh ? retry_patience(u->failures, u->cfg.open_timeout_ns)
+			 : FRESH_TRY;
+
+	return clock_ns() - u->tried >= may;
 }
 
 /* The network has changed, or this machine has slept: what is up is doubted,
- * and what is not waits no longer. A try of before may hang in what is gone. */
+ * and what is not waits no longer. */
 static void uplink_on_network(void *user)
 {
 	struct uplink *u = user;
@@ -91,11 +121,10 @@ static void uplink_on_network(void *user)
 	} else if (u->up) {
 		inbound_suspect(u->inbound);
 	} else if (u->was_up && !u->fatal && !u->healing &&
-		   (loop_timer_active(&u->retry) ||
-		    clock_ns() - u->tried >= FRESH_TRY)) {
+		   (loop_timer_active(&u->retry) || uplink_try_is_stale(u))) {
 		log_debug("the network has changed: trying at once");
-		u->failures = 1;
-		loop_timer_start(u->cfg.loop, &u->retry, 0, uplink_on_retry);
+		u->before = u->failures;
+		loop_timer_start(u->cfg.loop, &u->retry, 0, uplink_on_change);
 	}
 }
 
@@ -216,6 +245,7 @@ static void open_carrier(struct uplink *u)
 	int rc = open_forward(u, &c, &err);
 
 	u->tried = clock_ns();
+	u->fresh = false;
 	if (rc < 0)
 		failed(u, &err);
 	else if (u->inbound)
@@ -236,7 +266,7 @@ static void is_up(struct uplink *u)
 		u->cfg.history->reconnects++;
 	u->up = true;
 	u->was_up = true;
-	u->failures = 0;
+	uplink_forget_failures(u);
 	loop_timer_stop(&u->retry);
 }
 
@@ -468,7 +498,7 @@ static void hint_at_the_way(const struct uplink *u, struct kt_error *err)
 int uplink_connect(struct uplink *u, struct kt_error *err)
 {
 	u->deadline = clock_ns() + u->cfg.open_timeout_ns;
-	u->failures = 0;
+	uplink_forget_failures(u);
 	u->refused = false;
 	u->was_up = false;
 	u->why = (struct kt_error){ 0 };
@@ -601,7 +631,7 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 		u->healing = true;
 		rc = shadow_ensure(u->cfg.shadow, &e);
 		u->healing = false;
-		u->failures = 0;
+		uplink_forget_failures(u);
 		if (rc == 0)
 			open_carrier(u);
 		else

@@ -7,6 +7,8 @@
 #include "local/netwatch.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
@@ -22,11 +24,12 @@ static void on_changed(void *user)
 	told++;
 }
 
-static void lo_set(bool up)
+static void link_set(const char *name, bool up)
 {
-	struct ifreq req = { .ifr_name = "lo" };
+	struct ifreq req = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
 	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &req), 0);
 	if (up)
 		req.ifr_flags |= IFF_UP;
@@ -36,16 +39,50 @@ static void lo_set(bool up)
 	close(fd);
 }
 
-static void lo_address(const char *text)
+static void lo_set(bool up)
 {
-	struct ifreq req = { .ifr_name = "lo" };
+	link_set("lo", up);
+}
+
+static void lo_mtu(int mtu)
+{
+	struct ifreq req = { .ifr_name = "lo", .ifr_mtu = mtu };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(ioctl(fd, SIOCSIFMTU, &req), 0);
+	close(fd);
+}
+
+/* -1: this machine has none */
+static int tun_new(const char *name)
+{
+	struct ifreq req = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	if (fd >= 0 && ioctl(fd, TUNSETIFF, &req) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static void link_address(const char *name, const char *text)
+{
+	struct ifreq req = { 0 };
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
 	inet_pton(AF_INET, text, &sin.sin_addr);
 	memcpy(&req.ifr_addr, &sin, sizeof(sin));
 	assert_int_equal(ioctl(fd, SIOCSIFADDR, &req), 0);
 	close(fd);
+}
+
+static void lo_address(const char *text)
+{
+	link_address("lo", text);
 }
 
 static void wait_told(unsigned int n)
@@ -66,6 +103,7 @@ static void settle(void)
 static void tells_of_links_and_addresses(void **state)
 {
 	struct netwatch *n;
+	int ours, other, none = 0;
 
 	(void)state;
 	loop = loop_new();
@@ -85,6 +123,36 @@ static void tells_of_links_and_addresses(void **state)
 	wait_told(1);
 	settle();
 	told = 0;
+	/* what is no change of what works */
+	lo_mtu(4000);
+	settle();
+	assert_int_equal(told, 0);
+	ours = tun_new("kt0");
+	if (ours >= 0) {
+		link_set("kt0", true);
+		link_address("kt0", "198.18.0.1");
+		settle();
+		close(ours);
+		settle();
+		assert_int_equal(told, 0);
+	}
+	other = tun_new("wlan0");
+	if (other >= 0) {
+		settle();
+		assert_int_equal(told, 0);
+		link_set("wlan0", true);
+		wait_told(1);
+		settle();
+		told = 0;
+		assert_int_equal(ioctl(other, TUNSETCARRIER, &none), 0);
+		wait_told(1);
+		settle();
+		told = 0;
+		close(other); /* and with it the link */
+		wait_told(1);
+		settle();
+		told = 0;
+	}
 	/* a burst is told at its beginning, and at its end once more */
 	for (int i = 0; i < 50; i++)
 		lo_set(i % 2);

@@ -230,6 +230,19 @@ static void laptops_that_are_away(void **state)
 	assert_string_equal(who("dev"), "member dev/");
 }
 
+/* the line is of a Service, rules are of ports: of this one it takes nothing */
+static void laptops_that_took_another_port(void **state)
+{
+	(void)state;
+	table("member dev web dev.x. 0 -\nmember dev.p web - 0 -\n"
+	      "member dev.s web - 0 strict\n");
+	laptop("ann", "81 env:dev.p");
+	laptop("ann", "81 env:dev.s");
+	assert_string_equal(who("dev.p"), "member dev/");
+	assert_string_equal(who("dev.s"), "member dev/");
+	assert_string_equal(who("dev.s.t"), "member dev/");
+}
+
 /* --- beside a model ------------------------------------------------------- */
 
 #define NAMES 120
@@ -505,6 +518,7 @@ int main(void)
 		T(others_answer_for_who_is_down),
 		T(nobody_answers_for_who_is_strict),
 		T(laptops_that_are_away),
+		T(laptops_that_took_another_port),
 		T(million_marks),
 	};
 

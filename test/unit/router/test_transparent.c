@@ -6,6 +6,7 @@
 #include "rig.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -159,6 +160,25 @@ static void what_is_no_good_http_passes(void **state)
 	}
 }
 
+/* nor is what follows a chunk that is none */
+static void a_body_that_is_none_passes(void **state)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nHost: web\r\n"
+				   "Transfer-Encoding: chunked\r\n";
+
+	(void)state;
+	rig_say(&r, r.caller, head);
+	rig_say(&r, r.caller, "\r\n3\r\nabc\r\n");
+	rig_say(&r, far,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	rig_say(&r, r.caller, "what?\r\n");
+	hear(far,
+	     "POST / HTTP/1.1\r\nHost: web\r\n"
+	     "Transfer-Encoding: chunked\r\n" MARK "\r\n3\r\nabc\r\nwhat?\r\n");
+	hear(r.caller, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	both_ways();
+}
+
 static void an_answer_that_is_none_passes(void **state)
 {
 	static const char *const bad[] = {
@@ -178,6 +198,59 @@ static void an_answer_that_is_none_passes(void **state)
 		rig_say(&r, far, bad[i]);
 		hear(r.caller, bad[i]);
 		both_ways();
+	}
+}
+
+/* interim answers until the caller, who reads nothing, takes no more of them */
+static void interim_answers_stop(void)
+{
+	static const char start[] = "HTTP/1.1 103 Hints\r\nLink: ";
+	char text[4096];
+	int said = 0, there;
+
+	memset(text, 'v', sizeof(text));
+	memcpy(text, start, strlen(start));
+	memcpy(text + sizeof(text) - 4, "\r\n\r\n", 4);
+	do {
+		assert_true(said < 16 << 20);
+		rig_write(&r, far, text, sizeof(text));
+		said += (int)sizeof(text);
+		assert_int_equal(ioctl(r.caller, FIONREAD, &there), 0);
+	} while (there == said);
+}
+
+/* reset, as there are bytes that it has not read */
+static void far_breaks(void)
+{
+	close(far);
+	r.open[0].fd = -1;
+	rig_run(&r);
+}
+
+/* what is no answer, and then a reset, while the caller is slow */
+static void a_backend_that_broke_is_not_joined(void **state)
+{
+	static const char *const last[] = {
+		"+OK ready\r\n",
+		TWO_ANSWERS,
+		"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+	};
+	static char got[16384];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(last) / sizeof(*last); i++) {
+		if (i) {
+			rig_fini(&r);
+			begin(NULL);
+		}
+		rig_say(&r, r.caller,
+			GET "Connection: Upgrade\r\nUpgrade: x\r\n\r\n");
+		interim_answers_stop();
+		rig_say(&r, far, last[i]);
+		far_breaks();
+		while (rig_read(&r, r.caller, got, sizeof(got)) > 0)
+			;
+		assert_null(r.conn);
 	}
 }
 
@@ -204,6 +277,9 @@ static void an_upgrade_passes(void **state)
 /* as without us: what ends there ends here */
 static void it_ends_with_the_backend(void **state)
 {
+	static char got[16384];
+	ssize_t n;
+
 	(void)state;
 	rig_say(&r, r.caller, GET "\r\n");
 	hear(far, GET MARK "\r\n");
@@ -218,6 +294,18 @@ static void it_ends_with_the_backend(void **state)
 	hear(far, GET MARK "\r\n");
 	shutdown(far, SHUT_WR);
 	hear_end(r.caller);
+	assert_int_equal(r.nopen, 1);
+	rig_fini(&r);
+	/* before the caller has taken its answer */
+	begin(NULL);
+	rig_say(&r, r.caller, GET "\r\n");
+	interim_answers_stop();
+	rig_say(&r, far, OK2);
+	shutdown(far, SHUT_WR);
+	do
+		n = rig_read(&r, r.caller, got, sizeof(got));
+	while (n > 0);
+	assert_int_equal(n, -1);
 	assert_int_equal(r.nopen, 1);
 	rig_fini(&r);
 	/* before anybody has said anything */
@@ -295,6 +383,29 @@ static void http2_takes_the_connection_too(void **state)
 	peer_fini(&back);
 }
 
+static void http2_ends_with_the_backend(void **state)
+{
+	struct peer near, back;
+	int32_t id;
+
+	(void)state;
+	peer_init(&near, &r, r.caller, false);
+	id = ask(&near, "");
+	peer_turns(&near, NULL, NULL);
+	peer_init(&back, &r, far, true);
+	peer_turns(&near, &back, NULL);
+	peer_answer(&back, id, "one", true);
+	peer_turns(&near, &back, NULL);
+	peer_assert_body(&near, id, "one");
+	shutdown(far, SHUT_WR);
+	rig_run(&r);
+	peer_turns(&near, NULL, NULL);
+	assert_int_equal(near.goaway, NGHTTP2_NO_ERROR);
+	assert_true(near.gone);
+	peer_fini(&near);
+	peer_fini(&back);
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -304,12 +415,15 @@ int main(void)
 		ROW(a_server_may_speak_first),
 		ROW(what_is_not_http_passes),
 		ROW(what_is_no_good_http_passes),
+		ROW(a_body_that_is_none_passes),
 		ROW(an_answer_that_is_none_passes),
+		ROW(a_backend_that_broke_is_not_joined),
 		ROW(an_upgrade_passes),
 		ROW(it_ends_with_the_backend),
 		ROW(a_caller_may_end_first),
 		ROW(a_few_bytes_are_passed_on),
 		ROW(http2_takes_the_connection_too),
+		ROW(http2_ends_with_the_backend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

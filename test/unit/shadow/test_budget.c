@@ -42,6 +42,22 @@ static void all_are_bounded(void **state)
 	assert_true(held <= 64 * MIB + 256 * BUDGET_LEAST);
 }
 
+/* whom to give up for others is decided by what that brings */
+static void what_would_be_enough_is_known(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 64 * MIB);
+	b.taken = 70 * MIB; /* the least is more than there is */
+	assert_true(budget_is_short(&b));
+	assert_true(budget_is_short_without(&b, 0));
+	assert_true(budget_is_short_without(&b, 7 * MIB));
+	assert_false(budget_is_short_without(&b, 8 * MIB));
+	assert_false(budget_is_short_without(&b, 80 * MIB));
+	assert_int_equal(b.taken, 70 * MIB);
+}
+
 static void what_is_given_back_is_had_again(void **state)
 {
 	struct session_config cfg;
@@ -77,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_are_bounded),
+		cmocka_unit_test(what_would_be_enough_is_known),
 		cmocka_unit_test(what_is_given_back_is_had_again),
 		cmocka_unit_test(the_small_are_not_padded),
 	};

@@ -436,6 +436,7 @@ static void silent_member_is_given_up(void **state)
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 				   .sin_port = htons(backend_port) };
 	int64_t start;
+	int one_tries;
 
 	(void)state;
 	inet_pton(AF_INET, "127.0.0.4", &sin.sin_addr);
@@ -452,6 +453,17 @@ static void silent_member_is_given_up(void **state)
 	start = clock_ns();
 	assert_string_equal(ask("dev"), "200 trunk [kt-env=dev] (by trunk)");
 	assert_true(clock_ns() - start < 2 * NS_SEC);
+	/* a while later: one request tries it, others do not wait meanwhile */
+	(void)!loop_sleep(rig.loop, 1200 * NS_MS);
+	one_tries = connect_to(port);
+	dprintf(one_tries, "GET / HTTP/1.1\r\nbaggage: kt-env=dev\r\n\r\n");
+	(void)!loop_sleep(rig.loop, 300 * NS_MS);
+	start = clock_ns();
+	for (int i = 0; i < 5; i++)
+		assert_string_equal(ask("dev"),
+				    "200 trunk [kt-env=dev] (by trunk)");
+	assert_true(clock_ns() - start < 2 * NS_SEC);
+	close(one_tries);
 	for (size_t i = 0; i < ARRAY_SIZE(in); i++)
 		close(in[i]);
 	close(fd);
@@ -525,6 +537,34 @@ static void laptops_are_members(void **state)
 	laptop_free(&l);
 	laptop_free(&watcher);
 	caller_end();
+}
+
+/* the member refuses: who has everything answers, and is not the trunk */
+static void a_laptop_with_everything_is_named(void **state)
+{
+	char got[1024];
+	struct laptop l;
+	size_t n = 0;
+	ssize_t rc;
+	int fd, up;
+
+	(void)state;
+	table_write(MEMBER("dev", "127.0.0.9", "-"));
+	eventually("dev", "200 trunk [kt-env=dev] (by trunk)");
+	caller_end();
+	laptop_new(&l, "ann", 1, rule("all"), NULL);
+	fd = connect_to(port);
+	dprintf(fd, "GET / HTTP/1.1\r\nbaggage: kt-env=dev\r\n"
+		    "Connection: close\r\n\r\n");
+	up = accept_one(l.listener);
+	dprintf(up, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nann");
+	close(up);
+	while ((rc = get(fd, got + n, sizeof(got) - 1 - n)) > 0)
+		n += (size_t)rc;
+	got[n] = '\0';
+	assert_non_null(strstr(got, "\r\nkt-served-by: all\r\n"));
+	close(fd);
+	laptop_free(&l);
 }
 
 static void strict_laptops(void **state)
@@ -639,6 +679,7 @@ int main(void)
 		T(without_a_name),
 		T(over_by_the_clock),
 		T(laptops_are_members),
+		T(a_laptop_with_everything_is_named),
 		T(strict_laptops),
 		ALONE(pods_of_an_environment_are_marked),
 		ALONE(pods_of_members_are_marked),
