@@ -99,6 +99,16 @@ static bool netwatch_is_our_index(unsigned int index)
 	return !if_indextoname(index, name) || netwatch_is_ours(name);
 }
 
+static const void *netwatch_body(const struct nlmsghdr *h)
+{
+	return (const uint8_t *)h + NLMSG_HDRLEN;
+}
+
+static const void *netwatch_value(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 static const struct rtattr *netwatch_attr(const struct nlmsghdr *h, size_t head,
 					  unsigned short type)
 {
@@ -122,7 +132,7 @@ static const struct rtattr *netwatch_attr(const struct nlmsghdr *h, size_t head,
  * which is down at first, and one that goes went down before. */
 static bool netwatch_link(struct netwatch *n, const struct nlmsghdr *h)
 {
-	const struct ifinfomsg *ifi = NLMSG_DATA(h);
+	const struct ifinfomsg *ifi = netwatch_body(h);
 	const struct rtattr *name = netwatch_attr(h, sizeof(*ifi), IFLA_IFNAME);
 	struct netwatch_link *l =
 		&n->link[(unsigned int)ifi->ifi_index % LINKS];
@@ -132,12 +142,12 @@ static bool netwatch_link(struct netwatch *n, const struct nlmsghdr *h)
 	if (ifi->ifi_change == ~0U && !(flags & IFF_UP))
 		changed = false; /* it is new, or gone */
 	*l = (struct netwatch_link){ ifi->ifi_index, flags };
-	return changed && !(name && netwatch_is_ours(RTA_DATA(name)));
+	return changed && !(name && netwatch_is_ours(netwatch_value(name)));
 }
 
 static bool netwatch_address(const struct nlmsghdr *h)
 {
-	const struct ifaddrmsg *ifa = NLMSG_DATA(h);
+	const struct ifaddrmsg *ifa = netwatch_body(h);
 
 	/* each link has one of its own, the containers' too */
 	return ifa->ifa_scope < RT_SCOPE_LINK &&
@@ -146,7 +156,7 @@ static bool netwatch_address(const struct nlmsghdr *h)
 
 static bool netwatch_route(const struct nlmsghdr *h)
 {
-	const struct rtmsg *rtm = NLMSG_DATA(h);
+	const struct rtmsg *rtm = netwatch_body(h);
 	const struct rtattr *to = netwatch_attr(h, sizeof(*rtm), RTA_OIF);
 	unsigned int index;
 
@@ -156,7 +166,7 @@ static bool netwatch_route(const struct nlmsghdr *h)
 		return false;
 	if (!to || to->rta_len < RTA_LENGTH(sizeof(index)))
 		return true;
-	memcpy(&index, RTA_DATA(to), sizeof(index));
+	memcpy(&index, netwatch_value(to), sizeof(index));
 	return !netwatch_is_our_index(index);
 }
 
@@ -181,7 +191,7 @@ static bool netwatch_counts(struct netwatch *n, const struct nlmsghdr *h)
 	}
 }
 
-static bool netwatch_any_counts(struct netwatch *n, const struct nlmsghdr *h,
+static bool netwatch_any_counts(struct netwatch *n, struct nlmsghdr *h,
 				size_t len)
 {
 	bool any = false;
