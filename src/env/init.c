@@ -120,9 +120,10 @@ static void init_warn(const struct init *n)
 {
 	if (!object_annotation(n->service, INIT_APPLIED))
 		log_warn("Service %s/%s was not made by 'kubectl apply', which "
-			 "would keep its former selector beside the new one: "
-			 "put it there with 'kubectl replace'",
-			 n->c->ns, n->name);
+			 "keeps its former selector beside the new one: then "
+			 "'kubectl -n %s set selector service "
+			 "%s " KT_LABEL_DECLARED "=%s' drops it",
+			 n->c->ns, n->name, n->c->ns, n->name, n->name);
 }
 
 static void init_print(const struct init *n)

@@ -237,6 +237,6 @@ int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 		rc = prove_table(&p, err);
 	if (rc == 0)
 		rc = prove_answer(&p, &at, err);
-	uplink_free(p.uplink);
+	uplink_close(p.uplink);
 	return rc;
 }

@@ -28,8 +28,11 @@ int mesh_declared_look(struct mesh *m, struct kt_error *err)
 	if (json_object_size(json_at(job->service, "spec", "selector", NULL)) ==
 	    1)
 		return 0;
-	kt_hint(err, "'kubectl replace' of its manifest drops the old labels, "
-		     "which 'kubectl apply' keeps where it has not made it");
+	kt_hint(err,
+		"'kubectl apply' keeps labels that it has not put there: "
+		"'kubectl -n %s set selector service %s " KT_LABEL_DECLARED
+		"=%s' drops them",
+		job->ns, job->name, job->name);
 	return kt_fail(err, EINVAL,
 		       "Service %s/%s is declared, but asks for more labels "
 		       "than its router's Pods have: nobody answers there",

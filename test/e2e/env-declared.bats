@@ -56,15 +56,15 @@ asks_in() { # NAME WANTED
     --target-port http >/dev/null
   D=$(web decl)
   declared >"$RUN/decl.yaml" 2>"$RUN/decl.err"
-  grep -q "kubectl replace" "$RUN/decl.err" # it was not applied
+  grep -q "set selector service decl" "$RUN/decl.err" # it was not applied
   kc apply -f "$RUN/decl.yaml" >"$RUN/apply.log" 2>&1
   ktctl_run alice env join nosuch decl -n "$NS" --local 8080
   ended_with 1 "no environment 'nosuch'"
   "$KTCTL" env create dev.c -n "$NS" --ttl 1h >/dev/null
   ktctl_run alice env join dev.c decl -n "$NS" --local 8080 --skipPortChecking
-  ended_with 1 "asks for more labels" "kubectl replace"
+  ended_with 1 "asks for more labels" "set selector service decl"
   "$KTCTL" env delete dev.c -n "$NS" >/dev/null
-  kc replace -f "$RUN/decl.yaml" >"$RUN/apply.log" 2>&1
+  kc -n "$NS" set selector service decl kt-env-router=decl >/dev/null
   kc -n "$NS" rollout status deployment/decl-kt-env-router --timeout=60s >/dev/null
   eventually 20 is_own "$D"
   diff "$RUN/decl.yaml" <(declared 2>/dev/null) # written down again it is the same
