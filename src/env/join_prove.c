@@ -226,7 +226,7 @@ static int prove_open(struct prove *p, struct kt_error *err)
 int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 {
 	struct prove p = { .join = j };
-	struct ipport at;
+	struct ipport at = { 0 };
 	int rc = prove_at(j, ip, &at, err);
 
 	if (rc == 0)
