@@ -360,10 +360,11 @@ static void job_do_drain(struct job *job, int64_t settle)
 {
 	struct inbound *tunnel =
 		job->uplink ? uplink_inbound(job->uplink) : NULL;
-	int64_t end = clock_ns() + job->opt->grace_time * NS_SEC;
+	int64_t end;
 
 	if (!tunnel || !job->ready)
 		return;
+	end = clock_ns() + job->opt->grace_time * NS_SEC;
 	progress_note(job->app->progress,
 		      "Requests under way end (Ctrl-C ends them now)");
 	if (signals_sleep(job->app->signals, settle) < 0)
