@@ -46,8 +46,7 @@ struct place {
 	struct inbound_spec spec;
 	char *serve;
 	struct shadow_pod *shadow;
-	struct uplink *uplink;	  /* NULL: the container does not run yet */
-	struct farewell farewell; /* to it */
+	struct uplink *uplink; /* NULL: the container does not run yet */
 	bool up;
 	/* the Pod is being deleted: what is open is served */
 	bool leaving, left;
@@ -135,9 +134,9 @@ static json_t *pod_of(const struct place *p)
 
 static void inject_disconnect(struct place *p)
 {
-	loop_timer_stop(&p->tick);
-	farewell_drop(&p->farewell);
-	uplink_leave(steal_ptr(&p->uplink), &p->farewell);
+	loop_timer_stop(&p->tick); /* it asks the tunnel */
+	uplink_free(p->uplink);
+	p->uplink = NULL;
 	shadow_free(p->shadow);
 	p->shadow = NULL;
 	p->up = false;
@@ -146,7 +145,6 @@ static void inject_disconnect(struct place *p)
 static void place_free(struct place *p)
 {
 	inject_disconnect(p);
-	farewell_drop(&p->farewell);
 	service_ports_fini(&p->ports);
 	free(p->rules);
 	free(p->local);
@@ -742,9 +740,6 @@ void injector_leave(struct injector *x)
 		    -EINTR)
 			return;
 	}
-	list_for_each (n, &x->places)
-		farewell_wait(&container_of(n, struct place, node)->farewell,
-			      x->job->app->loop, FAREWELL_NS);
 }
 
 void injector_probe(const struct injector *x)
