@@ -9,6 +9,7 @@
 #include "cli/suggest.h"
 #include "cli/value.h"
 #include "env/name.h"
+#include "env/spec.h"
 #include "kube/rest.h"
 #include "wire/envmark.h"
 
@@ -82,24 +83,6 @@ static int env_file_check(struct env_parsing *p, const yaml_node_t *at)
 	return 0;
 }
 
-/* "K=V,K=V" */
-static json_t *env_file_map(const char *text)
-{
-	struct strv parts = strv_split(text, ',');
-	json_t *map = json_object();
-
-	for (size_t i = 0; i < parts.n; i++) {
-		char *eq = strchr(parts.v[i], '=');
-
-		if (!eq)
-			continue;
-		*eq = '\0';
-		json_object_set_new(map, parts.v[i], json_string(eq + 1));
-	}
-	strv_fini(&parts);
-	return map;
-}
-
 static json_t *env_file_list(const char *text)
 {
 	struct strv parts = strv_split(text, ',');
@@ -121,7 +104,7 @@ static json_t *env_file_spec(const struct apply_flags *f)
 		json_t *v;
 
 		if (strcmp(name, "set") == 0 || strcmp(name, "selector") == 0)
-			v = env_file_map(text);
+			v = env_spec_map(text);
 		else if (strcmp(name, "envFrom") == 0)
 			v = env_file_list(text);
 		else if (strcmp(name, "replicas") == 0)

@@ -143,15 +143,21 @@ void str_random(char *dst, size_t n)
 	dst[n] = '\0';
 }
 
+uint32_t str_hash(const char *text)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 16777619U;
+	return h;
+}
+
 char *str_shorten(const char *text, size_t max)
 {
-	uint32_t h = 2166136261U; /* FNV-1a */
-
 	if (strlen(text) <= max)
 		return xstrdup(text);
-	for (const char *p = text; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619U;
-	return xasprintf("%.*s-%05x", (int)(max - 6), text, h & 0xfffff);
+	return xasprintf("%.*s-%05x", (int)(max - 6), text,
+			 str_hash(text) & 0xfffff);
 }
 
 char *file_read(const char *path, size_t max, size_t *len)

@@ -40,6 +40,9 @@ void strv_fini(struct strv *s);
 /** str_random() - @n random lower-case letters and a NUL (getrandom) */
 void str_random(char *dst, size_t n);
 
+/** str_hash() - FNV-1a, the same everywhere; for names, where nothing depends
+ * on its being secret (for tables: base/hash.h) */
+uint32_t str_hash(const char *text);
 /** str_shorten() - @text, or when it is longer than @max (at least 8): its
  *  beginning, "-" and a hash of all of it, @max long (returned, caller frees)
  */

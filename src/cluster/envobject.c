@@ -22,6 +22,21 @@ bool envobject_has_expired(const json_t *obj, int64_t now)
 	return at > 0 && at <= now;
 }
 
+bool envobject_has_finished(const json_t *job)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (json_at(job, "status", "conditions", NULL), i, c) {
+		const char *type = json_str(c, "type", NULL);
+
+		if (str_eq(json_str(c, "status", NULL), "True") &&
+		    (str_eq(type, "Failed") || str_eq(type, "Complete")))
+			return true;
+	}
+	return false;
+}
+
 bool envobject_is_router(const json_t *obj)
 {
 	const json_t *volumes =

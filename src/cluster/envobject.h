@@ -50,6 +50,8 @@
 int64_t envobject_expires(const json_t *obj);
 /** envobject_has_expired() - it says so, and that is over at @now */
 bool envobject_has_expired(const json_t *obj, int64_t now);
+/** envobject_has_finished() - a Job has failed (its deadline) or is complete */
+bool envobject_has_finished(const json_t *job);
 /** envobject_is_router() - a Pod or Deployment that reads the table: it has no
  *  user of its own, and lives for the members of its Service */
 bool envobject_is_router(const json_t *obj);

@@ -469,6 +469,17 @@ bool object_is_of_ktctl(const json_t *obj)
 	return false;
 }
 
+bool object_pod_is_ready(const json_t *pod)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (json_at(pod, "status", "conditions", NULL), i, c)
+		if (str_eq(json_str(c, "type", NULL), "Ready"))
+			return str_eq(json_str(c, "status", NULL), "True");
+	return false;
+}
+
 bool object_is_ending(const json_t *obj)
 {
 	return json_at(obj, "metadata", "deletionTimestamp", NULL);

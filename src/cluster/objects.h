@@ -113,6 +113,8 @@ const json_t *object_pod_labels(const json_t *obj);
 /** object_is_of_ktctl() - this program has made @obj, not KT Connect, whose
  *  objects have the same names and labels, but another program in them */
 bool object_is_of_ktctl(const json_t *obj);
+/** object_pod_is_ready() - its condition Ready says so */
+bool object_pod_is_ready(const json_t *pod);
 /** object_is_ending() - it is deleted, and not gone yet */
 bool object_is_ending(const json_t *obj);
 /** object_age() - seconds since the Unix time in the annotation @key; -1: there

@@ -63,17 +63,6 @@ static void podwait_tell(struct wait *w, const char *text)
 		w->what->progress(w->what->user, text);
 }
 
-static bool is_ready(const json_t *pod)
-{
-	const json_t *list = json_at(pod, "status", "conditions", NULL), *c;
-	size_t i;
-
-	json_array_foreach (list, i, c)
-		if (str_eq(json_str(c, "type", NULL), "Ready"))
-			return str_eq(json_str(c, "status", NULL), "True");
-	return false;
-}
-
 /* Not ours only: an injected one keeps the Pod from being Ready, too */
 static void podwait_tell_unready(struct wait *w, const json_t *pod)
 {
@@ -116,7 +105,7 @@ static void judge(struct wait *w, json_t *pod)
 		loop_timer_stop(&w->grace);
 	switch (r.state) {
 	case POD_RUNNING:
-		if (w->what->ready && !is_ready(pod)) {
+		if (w->what->ready && !object_pod_is_ready(pod)) {
 			podwait_tell_unready(w, pod);
 			break;
 		}

@@ -2,6 +2,7 @@
 #include "env/copy.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "env/copy_labels.h"
@@ -18,15 +19,11 @@
 
 /* --- names ---------------------------------------------------------------- */
 
-/* FNV-1a: the same everywhere, and nothing depends on its being secret */
 static uint32_t copy_hash(const char *service, const char *env)
 {
 	auto_free char *both = xasprintf("%s/%s", service, env);
-	uint32_t h = 2166136261U;
 
-	for (const char *p = both; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619U;
-	return h & 0xffffff;
+	return str_hash(both) & 0xffffff;
 }
 
 char *copy_name(const char *service, const char *env)

@@ -17,21 +17,6 @@
 
 /* --- reading -------------------------------------------------------------- */
 
-static bool env_job_finished(const json_t *job)
-{
-	const json_t *all = json_at(job, "status", "conditions", NULL), *one;
-	size_t i;
-
-	json_array_foreach (all, i, one) {
-		const char *type = json_str(one, "type", NULL);
-
-		if (str_eq(json_str(one, "status", NULL), "True") &&
-		    (str_eq(type, "Failed") || str_eq(type, "Complete")))
-			return true;
-	}
-	return false;
-}
-
 static int64_t env_job_time(const json_t *job, const char *a, const char *b)
 {
 	const char *text = json_str(job, a, b, NULL);
@@ -73,7 +58,7 @@ int env_info_read(struct env_info *info, const json_t *job)
 	info->expires = MAX(envobject_expires(job), (int64_t)0);
 	info->strict =
 		str_eq(object_annotation(job, KT_ANNOTATION_STRICT), "true");
-	info->ended = object_is_ending(job) || env_job_finished(job);
+	info->ended = object_is_ending(job) || envobject_has_finished(job);
 	return 0;
 }
 

@@ -66,16 +66,6 @@ char *env_name_job(const char *name)
 	return xasprintf(KT_ENV_PREFIX "%s", name);
 }
 
-/* FNV-1a */
-static uint32_t env_name_hash(const char *s)
-{
-	uint32_t h = 2166136261u;
-
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 16777619u;
-	return h;
-}
-
 const char *env_name_service(const char *name, char dst[ENV_SERVICE_MAX])
 {
 	char text[2 * ENVMARK_MAX + sizeof(KT_ENV_PREFIX)] = KT_ENV_PREFIX;
@@ -94,6 +84,6 @@ const char *env_name_service(const char *name, char dst[ENV_SERVICE_MAX])
 	}
 	n = MIN(n, (size_t)ENV_SERVICE_MAX - 1 - ENV_HASH_LEN);
 	snprintf(dst, ENV_SERVICE_MAX, "%.*s-%05x", (int)n, text,
-		 env_name_hash(name) & 0xfffffu);
+		 str_hash(name) & 0xfffffu);
 	return dst;
 }

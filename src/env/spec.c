@@ -56,8 +56,7 @@ static json_t *env_spec_of_copy(const char *env, const char *service,
 	return NULL;
 }
 
-/* "K=V,K=V" */
-static json_t *env_spec_of_selector(const char *text)
+json_t *env_spec_map(const char *text)
 {
 	struct strv parts = strv_split(text, ',');
 	json_t *map = json_object();
@@ -71,7 +70,7 @@ static json_t *env_spec_of_selector(const char *text)
 		json_object_set_new(map, parts.v[i], json_string(eq + 1));
 	}
 	strv_fini(&parts);
-	return json_pack("{s:o}", "selector", map);
+	return map;
 }
 
 static json_t *env_spec_of_local(const json_t *record)
@@ -95,7 +94,8 @@ json_t *env_spec_of(const json_t *record, const json_t *deployments)
 	if (strcmp(said, "local") == 0)
 		return env_spec_of_local(record);
 	if (str_starts(said, "selector "))
-		return env_spec_of_selector(said + strlen("selector "));
+		return json_pack("{s:o}", "selector",
+				 env_spec_map(said + strlen("selector ")));
 	if (str_starts(said, "service "))
 		return json_pack("{s:s}", "service", said + strlen("service "));
 	if (!str_starts(said, "image "))

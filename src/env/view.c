@@ -28,17 +28,6 @@ static json_t *view_time(int64_t at)
 
 /* --- members -------------------------------------------------------------- */
 
-static bool view_is_ready(const json_t *pod)
-{
-	const json_t *all = json_at(pod, "status", "conditions", NULL), *one;
-	size_t i;
-
-	json_array_foreach (all, i, one)
-		if (str_eq(json_str(one, "type", NULL), "Ready"))
-			return str_eq(json_str(one, "status", NULL), "True");
-	return false;
-}
-
 static size_t view_ready_pods(const json_t *pods, const json_t *selector)
 {
 	const json_t *pod;
@@ -46,7 +35,7 @@ static size_t view_ready_pods(const json_t *pods, const json_t *selector)
 
 	json_array_foreach (pods, i, pod)
 		n += selector_matches(selector, object_pod_labels(pod)) &&
-		     !object_is_ending(pod) && view_is_ready(pod);
+		     !object_is_ending(pod) && object_pod_is_ready(pod);
 	return n;
 }
 

@@ -94,19 +94,6 @@ static bool workload_pod_is_ours(const json_t *pod)
 	       object_label(pod, KT_LABEL_ENV);
 }
 
-static bool workload_pod_is_ready(const json_t *pod)
-{
-	const json_t *c;
-	size_t i;
-
-	if (object_is_ending(pod))
-		return false;
-	json_array_foreach (json_at(pod, "status", "conditions", NULL), i, c)
-		if (str_eq(json_str(c, "type", NULL), "Ready"))
-			return str_eq(json_str(c, "status", NULL), "True");
-	return false;
-}
-
 /* RFC 3339 in UTC, as the server writes it, sorts as text. Names decide when
  * that is the same, so that the answer is the same each time. */
 static bool workload_pod_is_newer(const json_t *a, const json_t *b)
@@ -127,7 +114,7 @@ static bool candidate_before(const struct candidate *a,
 
 static void candidate_add(struct candidate *c, const json_t *pod)
 {
-	bool ready = workload_pod_is_ready(pod);
+	bool ready = object_pod_is_ready(pod) && !object_is_ending(pod);
 
 	c->ready += ready;
 	if (!c->pod ||

@@ -24,17 +24,6 @@ struct podset {
 
 /* --- one Pod -------------------------------------------------------------- */
 
-static bool podset_is_ready(const json_t *pod)
-{
-	const json_t *c;
-	size_t i;
-
-	json_array_foreach (json_at(pod, "status", "conditions", NULL), i, c)
-		if (str_eq(json_str(c, "type", NULL), "Ready"))
-			return str_eq(json_str(c, "status", NULL), "True");
-	return false;
-}
-
 static bool podset_takes(const struct podset *p, const json_t *pod)
 {
 	const char *phase = json_str(pod, "status", "phase", NULL);
@@ -45,7 +34,7 @@ static bool podset_takes(const struct podset *p, const json_t *pod)
 		return false;
 	switch (p->rule) {
 	case PODSET_READY:
-		return podset_is_ready(pod);
+		return object_pod_is_ready(pod);
 	case PODSET_RUNNING:
 		return str_eq(phase, "Running");
 	case PODSET_ADDRESS:

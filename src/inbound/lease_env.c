@@ -25,25 +25,12 @@ static bool lease_env_owns(const json_t *obj, const json_t *owner)
 	return false;
 }
 
-static bool lease_env_has_finished(const json_t *batch)
-{
-	const json_t *c;
-	size_t i;
-
-	json_array_foreach (json_at(batch, "status", "conditions", NULL), i, c)
-		if (str_eq(json_str(c, "status", NULL), "True") &&
-		    (str_eq(json_str(c, "type", NULL), "Failed") ||
-		     str_eq(json_str(c, "type", NULL), "Complete")))
-			return true;
-	return false;
-}
-
 /* @batch: a Job that may be the one of the environment of @record */
 static bool lease_env_lives(const struct job *job, const json_t *record,
 			    const json_t *batch)
 {
 	return lease_env_owns(record, batch) && !object_is_ending(batch) &&
-	       !lease_env_has_finished(batch) &&
+	       !envobject_has_finished(batch) &&
 	       !envobject_has_expired(batch, job_now(job));
 }
 

@@ -40,15 +40,7 @@ static bool shadow_given_is_of(const json_t *pod, const char *name)
 
 bool shadow_given_is_ready(const json_t *pod)
 {
-	const json_t *c;
-	size_t i;
-
-	if (object_is_ending(pod))
-		return false;
-	json_array_foreach (json_at(pod, "status", "conditions", NULL), i, c)
-		if (str_eq(json_str(c, "type", NULL), "Ready"))
-			return str_eq(json_str(c, "status", NULL), "True");
-	return false;
+	return object_pod_is_ready(pod) && !object_is_ending(pod);
 }
 
 const json_t *shadow_given_pick(const json_t *pods, const char *name, bool *any)
