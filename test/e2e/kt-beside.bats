@@ -84,8 +84,9 @@ kt_router() {
 # it does is in $RUN/guard.log.
 kt_guard() {
   : >"$RUN/guard.log"
+  : >"$RUN/events" # the reader below may be there before the writer
   (exec kubectl -n "$NS" get service web --watch -o name) \
-    >"$RUN/events" 2>/dev/null 3>&- &
+    >>"$RUN/events" 2>/dev/null 3>&- &
   echo "serve-events $!" >>"$PIDS"
   (
     exec <"$RUN/events" >>"$RUN/guard.log" 2>&1
