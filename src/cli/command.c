@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+const struct command *command_next(const struct command *c)
+{
+	c = c ? c + 1 : command_table;
+	while (!c->name && c->more)
+		c = c->more;
+	return c->name ? c : NULL;
+}
+
 bool command_is_child(const struct command *c, const struct command *parent)
 {
 	size_t n = strlen(parent->name);
