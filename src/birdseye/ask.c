@@ -172,7 +172,7 @@ static void ask_worked(struct ask_round *a)
 
 static void question_end(struct ask_question *q)
 {
-	auto_free char *key = rows_key(q->pod);
+	auto_free char *key = object_key(q->pod);
 	json_t *answer = ask_answer(buf_data(&q->in), q->in.len);
 
 	if (answer)

@@ -33,11 +33,6 @@ static const char *rows_ns(const json_t *obj)
 	return ns ? ns : "";
 }
 
-char *rows_key(const json_t *obj)
-{
-	return xasprintf("%s/%s", rows_ns(obj), object_name(obj));
-}
-
 static bool rows_is_kt(const json_t *obj)
 {
 	return str_eq(object_label(obj, KT_LABEL_CONTROL),

@@ -46,7 +46,5 @@ bool rows_wants_pod(const json_t *pod);
 /** rows_is_injected() - one of its ephemeral containers is ours, and runs;
  *  its spec is returned (borrowed), or NULL */
 const json_t *rows_is_injected(const json_t *pod);
-/** rows_key() - "NAMESPACE/NAME" of @obj (returned, caller frees) */
-char *rows_key(const json_t *obj);
 
 #endif

@@ -56,7 +56,7 @@ static void session_set_since(json_t *row, const struct session_facts *f)
 static const json_t *session_answer(const struct rows_input *in,
 				    const json_t *pod)
 {
-	auto_free char *key = pod ? rows_key(pod) : NULL;
+	auto_free char *key = pod ? object_key(pod) : NULL;
 
 	return key ? json_object_get(in->answers, key) : NULL;
 }

@@ -415,6 +415,51 @@ const char *object_name(const json_t *obj)
 	return name ? name : "";
 }
 
+char *object_key(const json_t *obj)
+{
+	const char *ns = json_str(obj, "metadata", "namespace", NULL);
+
+	return xasprintf("%s/%s", ns ? ns : "", object_name(obj));
+}
+
+bool object_is_owned(const json_t *obj, const char *uid)
+{
+	const json_t *ref;
+	size_t i;
+
+	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
+			    i, ref)
+		if (uid && str_eq(json_str(ref, "uid", NULL), uid))
+			return true;
+	return false;
+}
+
+char *objects_users(const json_t *objects)
+{
+	struct strv seen = { 0 };
+	char *text = xstrdup("");
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (objects, i, obj) {
+		const char *user = object_annotation(obj, KT_ANNOTATION_USER);
+		char *more;
+
+		if (!user || strv_has(&seen, user))
+			continue;
+		strv_add(&seen, user);
+		more = xasprintf("%s%s%s", text, *text ? ", " : "", user);
+		free(text);
+		text = more;
+	}
+	strv_fini(&seen);
+	if (!*text) {
+		free(text);
+		text = xstrdup("somebody");
+	}
+	return text;
+}
+
 char *object_config(const json_t *obj, const char *key)
 {
 	const char *text = object_annotation(obj, KT_ANNOTATION_CONFIG);

@@ -105,6 +105,13 @@ const char *object_label(const json_t *obj, const char *key);
 const char *object_annotation(const json_t *obj, const char *key);
 /** object_name() - metadata.name, "" when there is none; borrowed */
 const char *object_name(const json_t *obj);
+/** object_key() - "NAMESPACE/NAME" of @obj (returned, caller frees) */
+char *object_key(const json_t *obj);
+/** object_is_owned() - the object of @uid (NULL: none) is an owner of @obj */
+bool object_is_owned(const json_t *obj, const char *uid);
+/** objects_users() - "alice, bob": kt-user of @objects; "somebody" when none
+ *  has one (returned, caller frees) */
+char *objects_users(const json_t *objects);
 /** object_config() - the value of @key in kt-config ("k=v,k=v"): returned,
  *  caller frees; NULL when it is not there */
 char *object_config(const json_t *obj, const char *key);

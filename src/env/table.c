@@ -50,19 +50,15 @@ bool env_table_lives(const json_t *live, const json_t *obj)
 {
 	const char *env = object_label(obj, KT_LABEL_ENV);
 	const json_t *is = env ? json_object_get(live, env) : NULL, *ref;
-	const char *uid = json_str(is, "uid", NULL);
-	bool owned = false;
 	size_t i;
 
+	if (!is || object_is_owned(obj, json_str(is, "uid", NULL)))
+		return is != NULL;
 	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
-			    i, ref) {
-		if (!table_is_environments(ref))
-			continue;
-		owned = true;
-		if (is && str_eq(json_str(ref, "uid", NULL), uid))
-			return true;
-	}
-	return is && !owned;
+			    i, ref)
+		if (table_is_environments(ref))
+			return false; /* an earlier one of that name */
+	return true;
 }
 
 /* --- lines ---------------------------------------------------------------- */

@@ -152,7 +152,7 @@ static int scale_check(struct exchange *x, struct kt_error *err)
 		return rc;
 	if (!scale_any_alive(job, shadows))
 		return scale_from_dead(x, shadows, err);
-	users = lease_users(shadows);
+	users = objects_users(shadows);
 	kt_hint(err,
 		"when their ktctl is gone, 'ktctl recover %s' gives it back",
 		job->name);

@@ -38,32 +38,6 @@ bool lease_is_alive(const struct job *job, const json_t *obj)
 	       lease_beats(job, obj);
 }
 
-char *lease_users(const json_t *objects)
-{
-	struct strv seen = { 0 };
-	char *text = xstrdup("");
-	const json_t *obj;
-	size_t i;
-
-	json_array_foreach (objects, i, obj) {
-		const char *user = object_annotation(obj, KT_ANNOTATION_USER);
-		char *more;
-
-		if (!user || strv_has(&seen, user))
-			continue;
-		strv_add(&seen, user);
-		more = xasprintf("%s%s%s", text, *text ? ", " : "", user);
-		free(text);
-		text = more;
-	}
-	strv_fini(&seen);
-	if (!*text) {
-		free(text);
-		text = xstrdup("somebody");
-	}
-	return text;
-}
-
 static int list_labels(struct job *job, const char *api, const char *resource,
 		       const json_t *labels, json_t **items,
 		       struct kt_error *err)
@@ -161,7 +135,7 @@ int lease_clear_name(struct job *job, const char *name, struct kt_error *err)
 		return lease_drop_shadow(job, api, resource, obj, err);
 	}
 	list = json_pack("[O]", obj);
-	users = lease_users(list);
+	users = objects_users(list);
 	return kt_fail(err, EEXIST, "%s %s/%s already exists: it is %s's", kind,
 		       job->ns, name, users);
 }
@@ -175,7 +149,7 @@ char *lease_user_of(struct job *job, const json_t *service)
 	if (json_object_size(selector) &&
 	    list_labels(job, "v1", "pods", selector, &all, &ignored) < 0)
 		log_debug("%s", ignored.msg);
-	return lease_users(all);
+	return objects_users(all);
 }
 
 int lease_meshes(struct job *job, const char *but, json_t **out,
@@ -260,7 +234,7 @@ static int held(struct job *job, const char *how, const json_t *by,
 		struct kt_error *err)
 {
 	auto_free char *workload = lease_scaled_text(job, by);
-	auto_free char *users = lease_users(by);
+	auto_free char *users = objects_users(by);
 	auto_free char *envs = lease_env_names(by);
 
 	if (envs) {
@@ -335,7 +309,7 @@ static bool lease_any_of_kt(const json_t *objects)
 static int lease_held_by_kt(struct job *job, const json_t *by,
 			    struct kt_error *err)
 {
-	auto_free char *users = lease_users(by);
+	auto_free char *users = objects_users(by);
 
 	kt_hint(err,
 		"--mode manual needs no router; 'ktctl recover %s' ends the "
@@ -351,7 +325,7 @@ static int lease_held_by_kt(struct job *job, const json_t *by,
 static int lease_refuse_bare(struct job *job, const json_t *by,
 			     struct kt_error *err)
 {
-	auto_free char *users = lease_users(by);
+	auto_free char *users = objects_users(by);
 
 	kt_hint(err, "when they have left it can be joined; their ktctl mesh "
 		     "finds the environment's router then");

@@ -38,9 +38,6 @@ KT_CHECK int lease_clear_name(struct job *job, const char *name,
  *  returned, caller decrefs), but for the one named @but (may be NULL) */
 KT_CHECK int lease_meshes(struct job *job, const char *but, json_t **out,
 			  struct kt_error *err);
-/** lease_users() - "alice, bob": kt-user of @objects (returned, caller frees)
- */
-char *lease_users(const json_t *objects);
 /** lease_user_of() - the same of one of our Services, or of the Pods that it
  *  leads to: KT Connect says it there. @service NULL: "somebody" */
 char *lease_user_of(struct job *job, const json_t *service);

@@ -12,25 +12,13 @@
 
 #define ENVS "labelSelector=kt-role%3D" KT_ROLE_ENV
 
-static bool lease_env_owns(const json_t *obj, const json_t *owner)
-{
-	const char *uid = json_str(owner, "metadata", "uid", NULL);
-	const json_t *ref;
-	size_t i;
-
-	json_array_foreach (json_at(obj, "metadata", "ownerReferences", NULL),
-			    i, ref)
-		if (str_eq(json_str(ref, "uid", NULL), uid))
-			return true;
-	return false;
-}
-
 /* @batch: a Job that may be the one of the environment of @record */
 static bool lease_env_lives(const struct job *job, const json_t *record,
 			    const json_t *batch)
 {
-	return lease_env_owns(record, batch) && !object_is_ending(batch) &&
-	       !envobject_has_finished(batch) &&
+	return object_is_owned(record,
+			       json_str(batch, "metadata", "uid", NULL)) &&
+	       !object_is_ending(batch) && !envobject_has_finished(batch) &&
 	       !envobject_has_expired(batch, job_now(job));
 }
 

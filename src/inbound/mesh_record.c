@@ -144,7 +144,7 @@ static int record_take(struct mesh *m, const char *path, const json_t *want,
 		return rc < 0 ? rc : 1;
 	}
 	json_array_append(list, record);
-	user = lease_users(list);
+	user = objects_users(list);
 	if (m->env)
 		kt_hint(err,
 			"'ktctl env show %s' shows it; one on a machine "
@@ -236,7 +236,7 @@ int mesh_record_check(const struct mesh *m, struct kt_error *err)
 	if (rc <= 0)
 		return rc;
 	json_array_append(list, now);
-	user = lease_users(list);
+	user = objects_users(list);
 	return kt_fail(err, ECANCELED,
 		       "Service %s/%s has another member in environment %s "
 		       "by now: %s's",

@@ -20,7 +20,6 @@
 #include "cluster/routing.h"
 #include "cluster/takeover.h"
 #include "cluster/update.h"
-#include "inbound/lease.h"
 #include "inbound/recover_plan.h"
 #include "inbound/scale_back.h"
 #include "kube/rest.h"
@@ -494,7 +493,7 @@ static int recover_whole(struct recover *r, char **alive, struct kt_error *err)
 	rc = recover_run(r, err);
 	if (alive)
 		*alive = rc > 0 && json_array_size(r->alive)
-				 ? lease_users(r->alive)
+				 ? objects_users(r->alive)
 				 : NULL;
 	recover_fini(r);
 	return rc;
