@@ -90,23 +90,11 @@ bool mark_is_label(const struct mark *m)
 	return true;
 }
 
-/* FNV-1a: the same on every machine, it is part of an object's name */
-static uint32_t hash(const char *a, const char *b)
-{
-	uint32_t h = 2166136261U;
-
-	for (; *a; a++)
-		h = (h ^ (unsigned char)*a) * 16777619U;
-	h = (h ^ ':') * 16777619U;
-	for (; *b; b++)
-		h = (h ^ (unsigned char)*b) * 16777619U;
-	return h;
-}
-
 const char *mark_object_name(const struct mark *m, const char *service,
 			     char dst[OBJECT_NAME_LEN])
 {
 	auto_free char *of = str_shorten(service, KT_MESH_SERVICE_MAX);
+	auto_free char *mark = xasprintf("%s:%s", m->key, m->value);
 	bool exact = strcmp(m->key, MARK_KEY) == 0;
 	char text[256];
 	size_t head, n;
@@ -131,6 +119,6 @@ const char *mark_object_name(const struct mark *m, const char *service,
 	if (n > OBJECT_NAME_LEN - 1 - HASH_LEN)
 		n = OBJECT_NAME_LEN - 1 - HASH_LEN;
 	snprintf(dst, OBJECT_NAME_LEN, "%.*s-%05x", (int)n, text,
-		 hash(m->key, m->value) & 0xfffff);
+		 str_hash(mark) & 0xfffff);
 	return dst;
 }
