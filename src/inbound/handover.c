@@ -136,32 +136,32 @@ void handover_disconnect(struct job *job)
 
 /* --- the new one ---------------------------------------------------------- */
 
-static void heir_drop(struct job *job, bool last)
+static void handover_drop(struct job *job, bool last)
 {
 	struct kt_error err = { 0 };
 	int rc;
 
-	if (!job->heir)
+	if (!job->next_shadow)
 		return;
-	rc = job->shared ? shadow_leave(job->heir, last, &err)
-			 : shadow_remove(job->heir, &err);
+	rc = job->shared ? shadow_leave(job->next_shadow, last, &err)
+			 : shadow_remove(job->next_shadow, &err);
 	if (rc < 0)
-		log_debug("%s: %s", shadow_describe(job->heir), err.msg);
-	shadow_free(job->heir);
-	job->heir = NULL;
+		log_debug("%s: %s", shadow_describe(job->next_shadow), err.msg);
+	shadow_free(job->next_shadow);
+	job->next_shadow = NULL;
 }
 
-static int heir_connect(struct job *job, struct uplink **up,
-			struct kt_error *err)
+static int handover_connect(struct job *job, struct uplink **up,
+			    struct kt_error *err)
 {
 	struct uplink_config cfg;
 	int rc;
 
 	job_uplink_config(job, &cfg);
-	cfg.shadow = job->heir;
+	cfg.shadow = job->next_shadow;
 	*up = uplink_new(&cfg);
 	rc = uplink_connect(*up, err);
-	return rc < 0 ? rc : shadow_await_ready(job->heir, err);
+	return rc < 0 ? rc : shadow_await_ready(job->next_shadow, err);
 }
 
 /* After an interruption the one that was being made is left to the clean-up */
@@ -170,24 +170,25 @@ static int handover_try(struct job *job, struct kt_error *err)
 	int64_t begin = clock_ns();
 	struct uplink *up = NULL;
 	long left_s = 0;
-	int rc = shadow_successor(job->shadow, &job->heir, &left_s, err);
+	int rc = shadow_successor(job->shadow, &job->next_shadow, &left_s, err);
 
 	if (rc < 0)
 		return rc;
-	rc = shadow_ensure(job->heir, err);
+	rc = shadow_ensure(job->next_shadow, err);
 	if (rc == 0)
-		rc = heir_connect(job, &up, err);
+		rc = handover_connect(job, &up, err);
 	if (rc < 0) {
 		uplink_free(up);
 		if (rc != -EINTR)
-			heir_drop(job, false);
+			handover_drop(job, false);
 		return rc;
 	}
 	handover_retire(job, begin + left_s * NS_SEC);
-	log_info("%s has taken the place of %s", shadow_describe(job->heir),
+	log_info("%s has taken the place of %s",
+		 shadow_describe(job->next_shadow),
 		 shadow_pod_name(job->shadow));
-	job->shadow = job->heir;
-	job->heir = NULL;
+	job->shadow = job->next_shadow;
+	job->next_shadow = NULL;
 	job->uplink = up;
 	uplink_wake(up); /* what happened meanwhile was told to the old one */
 	repeat_over(&job->handover);
@@ -229,7 +230,7 @@ int handover_make(struct job *job, struct kt_error *err)
 
 void handover_leave(struct job *job, bool last)
 {
-	heir_drop(job, last);
+	handover_drop(job, last);
 	for (struct predecessor *p = job->before; p; p = p->next)
 		predecessor_let_go(p);
 }
@@ -242,6 +243,6 @@ void handover_free(struct job *job)
 		job->before = p->next;
 		predecessor_free(p);
 	}
-	shadow_free(job->heir);
-	job->heir = NULL;
+	shadow_free(job->next_shadow);
+	job->next_shadow = NULL;
 }

@@ -81,10 +81,10 @@ struct job {
 	struct shadow_pod *shadow;
 	struct inbound_spec spec;
 	struct uplink *uplink;
-	struct uplink_history history; /* of all tunnels of the job */
-	bool shared;		       /* the shadow, with other users */
-	struct shadow_pod *heir;       /* see handover.h: being made */
-	struct predecessor *before;    /* and those whose places were taken */
+	struct uplink_history history;	/* of all tunnels of the job */
+	bool shared;			/* the shadow, with other users */
+	struct shadow_pod *next_shadow; /* see handover.h: being made */
+	struct predecessor *before;	/* and those whose places were taken */
 	struct repeat handover;
 	struct keep keep; /* what others may touch */
 	struct reverts reverts;

@@ -110,7 +110,7 @@ static void check(const struct flow_end *c, const struct flow_end *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	disturbed = false;
-	muxrig_init_lanes(&rig, 5000, size && data[0] & 1);
+	muxrig_init_scheduled(&rig, 5000, size && data[0] & 1);
 	for (size_t i = 0; i + 2 < size && i < 3000; i += 3)
 		one(data[i], data[i + 1], data[i + 2]);
 	finish_all();

@@ -285,7 +285,7 @@ void muxrig_init(struct muxrig *r, uint32_t window)
 	muxlink_init(&r->link, r->loop, window, on_request, r);
 }
 
-void muxrig_init_lanes(struct muxrig *r, uint32_t window, int asker)
+void muxrig_init_scheduled(struct muxrig *r, uint32_t window, int asker)
 {
 	muxrig_init(r, window);
 	r->scheduler = true;

@@ -13,8 +13,8 @@
  * its ends; each end sends the bytes it was given, whose values follow from
  * flow, end and position, and checks those it gets. abort() on a wrong one.
  *
- * With lanes (muxrig_init_lanes()) each end is a lane, and there is a second
- * pair of muxes to which a flow may move.
+ * Scheduled (muxrig_init_scheduled()) each end has a scheduler, and there is a
+ * second pair of muxes to which a flow may move.
  */
 
 #define MUXRIG_FLOWS 6000
@@ -25,7 +25,7 @@ struct flow_end {
 	struct muxrig *rig;
 	unsigned int flow;
 	bool server;
-	struct mux_stream *s; /* with lanes: only says that it is open */
+	struct mux_stream *s; /* scheduled: only says that it is open */
 	struct tunnel_stream tunnel_stream;
 	size_t give, sent; /* bytes it may send, has sent */
 	bool fin, fin_sent;
@@ -48,7 +48,7 @@ struct muxrig {
 
 /** muxrig_init() - @window: first credit of a stream; 0: the default */
 void muxrig_init(struct muxrig *r, uint32_t window);
-void muxrig_init_lanes(struct muxrig *r, uint32_t window, int asker);
+void muxrig_init_scheduled(struct muxrig *r, uint32_t window, int asker);
 void muxrig_fini(struct muxrig *r);
 /** muxrig_open() - a flow whose server end accepts, or refuses with @refuse;
  *  NULL: no more */

@@ -15,7 +15,7 @@ static struct flow_end *c, *s; /* the asker's end, and the other */
 
 static void begin(int asker)
 {
-	muxrig_init_lanes(&rig, 0, asker);
+	muxrig_init_scheduled(&rig, 0, asker);
 	c = muxrig_open(&rig, 0);
 	muxrig_run(&rig);
 	if (asker)
