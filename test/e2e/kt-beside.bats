@@ -95,7 +95,7 @@ kt_guard() {
     done
   ) 3>&- &
   echo "serve-guard $!" >>"$PIDS"
-  eventually 10 grep -q 'as it wants it' "$RUN/guard.log"
+  eventually 30 grep -q 'as it wants it' "$RUN/guard.log"
 }
 
 kt_guard_look() { # SECONDS
