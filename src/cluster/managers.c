@@ -35,8 +35,7 @@ static json_t *managers_above(const json_t *entry, const char *field)
 		     : json_at(entry, "fieldsV1", NULL);
 }
 
-/* --- before ----------------------------------------------------------------
- */
+/* --- before --------------------------------------------------------------- */
 
 /* Everybody's part of it but ours: a list of entries without the rest */
 static json_t *managers_owners(const json_t *obj, const char *field)
@@ -88,8 +87,7 @@ void managers_record(json_t *then, const json_t *now, const char *field)
 	json_object_set_new(notes, KT_ANNOTATION_MANAGERS, json_string(text));
 }
 
-/* --- after -----------------------------------------------------------------
- */
+/* --- after ---------------------------------------------------------------- */
 
 static bool managers_same(const json_t *a, const json_t *b)
 {

@@ -11,9 +11,9 @@
 
 #define MAX_TEXT (SHADOW_PORTS_MAX * 128)
 
-/* --- what a port speaks -----------------------------------------------------
- *
- * appProtocol, else the beginning of the port's name ("http2-web"), as Istio
+/* --- what a port speaks --------------------------------------------------- */
+
+/* appProtocol, else the beginning of the port's name ("http2-web"), as Istio
  * reads it. Where the server speaks first, nobody may wait for the caller's
  * first bytes.
  */

@@ -439,8 +439,7 @@ json_t *stuntman_patch(const json_t *old, const json_t *want)
 	return json_pack("{s:o}", "spec", spec);
 }
 
-/* --- what others have changed ----------------------------------------------
- */
+/* --- what others have changed --------------------------------------------- */
 
 /* What of @want is not in @have, or, with @exact, is another there */
 static json_t *takeover_missing(const json_t *have, const json_t *want,
@@ -542,8 +541,7 @@ json_t *service_drift(const json_t *now, const json_t *want)
 	return NULL;
 }
 
-/* --- what is not the same meanwhile ----------------------------------------
- */
+/* --- what is not the same meanwhile --------------------------------------- */
 
 static bool service_leads_to(const json_t *service, const json_t *labels)
 {

@@ -27,8 +27,7 @@ int update_retry(struct kube *k, int tries, int rc, struct kt_error *err)
 	return rc < 0 ? kt_fail(err, -rc, "interrupted") : -EBUSY;
 }
 
-/* --- the second write: whose the fields are --------------------------------
- */
+/* --- the second write: whose the fields are ------------------------------- */
 
 static json_t *update_whole(const json_t *obj, json_t *managers)
 {

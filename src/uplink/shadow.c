@@ -752,8 +752,7 @@ int shadow_leave(struct shadow_pod *s, bool last, struct kt_error *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* --- the one that takes its place ------------------------------------------
- */
+/* --- the one that takes its place ----------------------------------------- */
 
 int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 		     long *left_s, struct kt_error *err)

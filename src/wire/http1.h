@@ -90,8 +90,7 @@ KT_CHECK int http1_response_body(const struct http1_head *h, bool to_head,
 KT_CHECK int http1_passed_body(const struct http1_head *h, bool to_head,
 			       uint64_t *length);
 
-/* --- http1_repair.c --------------------------------------------------------
- */
+/* --- http1_repair.c ------------------------------------------------------- */
 
 /** http1_is_odd() - a response says in more than one way, or in none that is
  *  sure, where its body ends: http1_repair() first */

@@ -113,8 +113,7 @@ static void repair_chars(char *p, size_t n)
 	}
 }
 
-/* --- the status line -------------------------------------------------------
- */
+/* --- the status line ------------------------------------------------------ */
 
 static int repair_status(struct repair *r, struct slice s)
 {
@@ -141,8 +140,7 @@ static int repair_status(struct repair *r, struct slice s)
 	return 0;
 }
 
-/* --- fields ----------------------------------------------------------------
- */
+/* --- fields --------------------------------------------------------------- */
 
 /* false: it is none */
 static bool repair_field(struct slice line, struct http1_field *f)

@@ -223,8 +223,7 @@ static int run_child(void)
 		       : 1;
 }
 
-/* --- jobs that end while the command runs ----------------------------------
- */
+/* --- jobs that end while the command runs --------------------------------- */
 
 /* The log of the session @id; @uid: whose file it is */
 static void log_write_lines(const char *id, const char *text, uid_t uid)

@@ -203,8 +203,7 @@ static void a_name_is_taken_from_the_dead(void **state)
 	rig_fini(&r);
 }
 
-/* --- recover ---------------------------------------------------------------
- */
+/* --- recover -------------------------------------------------------------- */
 
 static int recover(struct rig *r)
 {

@@ -194,8 +194,7 @@ static void a_member_lives_as_long_as_its_environment(void **state)
 		    false);
 }
 
-/* --- one member takes another's place --------------------------------------
- */
+/* --- one member takes another's place ------------------------------------- */
 
 /* A join of ours that makes its record: @led: its Pods are in the cluster */
 struct joiner {

@@ -62,8 +62,7 @@ static int up(unsigned int i)
 	return r.open[i].fd;
 }
 
-/* --- answers that are not as they should be --------------------------------
- */
+/* --- answers that are not as they should be ------------------------------- */
 
 struct odd {
 	const char *said, *passed;
@@ -222,8 +221,7 @@ static void odd_upgrade(void **state)
 	hear(up(0), "more");
 }
 
-/* --- limits ----------------------------------------------------------------
- */
+/* --- limits --------------------------------------------------------------- */
 
 /* @n bytes of a field, in @room; returns the text */
 static char *head_of(const char *start, size_t total)
@@ -316,8 +314,7 @@ static void largest_head_goes_another_way(void **state)
 	assert_int_equal(strlen(got), HTTP1_MAX_HEAD + strlen(XFF));
 }
 
-/* --- what looks like HTTP and is not ----------------------------------------
- */
+/* --- what looks like HTTP and is not -------------------------------------- */
 
 static void other_versions_go_untouched(void **state)
 {
@@ -365,8 +362,7 @@ static void long_lines(void **state)
 	assert_int_equal(r.nopen, 0);
 }
 
-/* --- backends that go -------------------------------------------------------
- */
+/* --- backends that go ----------------------------------------------------- */
 
 /* a laptop that does not come back */
 static void lose(unsigned int i)
@@ -434,8 +430,7 @@ static void ended_before_it_is_used(void **state)
 	hear(up(1), "POST /2 HTTP/1.1\r\n" XFF "\r\n");
 }
 
-/* --- a caller that takes nothing --------------------------------------------
- */
+/* --- a caller that takes nothing ------------------------------------------ */
 
 struct stuck {
 	struct pipe pipe;

@@ -499,8 +499,7 @@ static void swept(void **state)
 	assert_false(caller.gone);
 }
 
-/* --- heads
- * ---------------------------------------------------------------- */
+/* --- heads ---------------------------------------------------------------- */
 
 /* a GET with some fields more */
 static int32_t ask_more(const nghttp2_nv *more, size_t n)
@@ -578,8 +577,7 @@ static void large_heads(void **state)
 	peer_assert_body(&caller, one, "ONE");
 }
 
-/* --- a second way
- * ---------------------------------------------------------- */
+/* --- a second way --------------------------------------------------------- */
 
 static void lose(unsigned int i)
 {
@@ -625,8 +623,7 @@ static void told_at_once(void **state)
 	assert_non_null(strstr(caller.s[one].head, ":status: 502\n"));
 }
 
-/* --- RFC 8441
- * -------------------------------------------------------------- */
+/* --- RFC 8441 ------------------------------------------------------------- */
 
 static int32_t ask_extended(const char *say)
 {

@@ -392,8 +392,7 @@ static void the_first_way_to_ask_counts(void **state)
 	assert_int_equal(table_choose(t, 80, false, &req, 0), c);
 }
 
-/* --- found by its bucket is found by trying every rule ---------------------
- */
+/* --- found by its bucket is found by trying every rule -------------------- */
 
 #define RANDOM_CLIENTS 12
 
