@@ -182,6 +182,9 @@ struct image_options {
 struct doctor_options {
 	int output;   /* enum output_form */
 	char *shadow; /* as connect's; or NULL */
+	/* as those of the command that is looked at, whose options have them
+	 * too; or NULL */
+	char *mode, *route;
 };
 
 enum birdseye_output { BIRDSEYE_TABLE, BIRDSEYE_JSON, BIRDSEYE_YAML };
@@ -232,6 +235,8 @@ struct options {
 	struct completion_options completion;
 	struct version_options version;
 	struct doctor_options doctor;
+	const struct command *judged; /* by doctor: its options are filled in,
+					 too; or NULL */
 	struct image_options image;
 	struct session_options session;
 	struct status_options status;

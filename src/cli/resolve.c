@@ -284,6 +284,46 @@ static char *resolve_text(const struct invocation *inv, size_t i)
 	return all;
 }
 
+/* A flag of doctor's, which is one of the command @c that it looks at; @text:
+ * NULL: not given */
+static int resolve_judged_flag(struct options *o, const struct command *c,
+			       const char *name, const char *text,
+			       struct kt_error *err)
+{
+	const struct option *opt =
+		c ? option_find(c->options, name, strlen(name)) : NULL;
+
+	if (!text || (!c && o->nargs)) /* it is told which commands there are */
+		return 0;
+	if (!opt)
+		return kt_fail(err, EINVAL, "doctor --%s: %s%s", name,
+			       c ? c->name : "no command",
+			       c ? " has no such flag" : " is named");
+	return value_set(opt, o, text, err) < 0
+		       ? kt_wrap(err, -EINVAL, "--%s", name)
+		       : 0;
+}
+
+/* A command is looked at as it would run: with its configuration */
+static int resolve_judged(struct options *o, const struct config *cfg,
+			  struct kt_error *err)
+{
+	const struct command *c = o->nargs ? command_find(o->args[0]) : NULL;
+	int rc = 0;
+
+	if (c && c->group) {
+		o->judged = c;
+		rc = set_table(o, c->options, c->group, cfg, err);
+	}
+	if (rc == 0)
+		rc = resolve_judged_flag(o, c, "mode", o->doctor.mode, err);
+	if (rc == 0)
+		rc = resolve_judged_flag(o, c, "route", o->doctor.route, err);
+	if (rc == 0 && o->doctor.shadow)
+		rc = resolve_check_given(o->doctor.shadow, err);
+	return rc;
+}
+
 int options_resolve(struct options *o, const struct invocation *inv,
 		    const struct config *cfg, struct kt_error *err)
 {
@@ -308,8 +348,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		if (rc < 0)
 			kt_wrap(err, rc, "--%s", inv->flags[i].opt->name);
 	}
-	if (rc == 0 && o->doctor.shadow)
-		rc = resolve_check_given(o->doctor.shadow, err);
+	if (rc == 0 && c && strcmp(c->name, "doctor") == 0)
+		rc = resolve_judged(o, cfg, err);
 	if (rc < 0 || !c || !c->group)
 		return rc;
 	if (strcmp(c->group, "connect") == 0) {
@@ -330,5 +370,7 @@ void options_fini(struct options *o)
 	for_each_option (opt, global_option_table)
 		value_fini(opt, o);
 	for_each_option (opt, o->command ? o->command->options : NULL)
+		value_fini(opt, o);
+	for_each_option (opt, o->judged ? o->judged->options : NULL)
 		value_fini(opt, o);
 }

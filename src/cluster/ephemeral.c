@@ -111,6 +111,16 @@ json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
 }
 
+void ephemeral_hint(struct kt_error *err)
+{
+	if (err->http_status != 403 || !strstr(err->msg, "PodSecurity"))
+		return;
+	err->hint[0] = '\0'; /* a better one than the general */
+	kt_hint(err, "leading callers away needs NET_ADMIN in the Pod, which "
+		     "this namespace does not allow: --mode selector needs "
+		     "nothing of the kind");
+}
+
 static bool ephemeral_any_declares(const json_t *containers, uint16_t port)
 {
 	const json_t *c, *p;

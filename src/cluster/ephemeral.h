@@ -40,6 +40,9 @@ char *ephemeral_serve(const struct service_ports *ports, const json_t *pod);
  *  (returned, caller decrefs); @listen: of the tunnel, on 127.0.0.1 */
 json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 			bool always_pull, const char *serve, uint16_t listen);
+/** ephemeral_hint() - what to do when the server refused it, if that is because
+ *  of PodSecurity */
+void ephemeral_hint(struct kt_error *err);
 /** ephemeral_has_probe() - of the node, over the network: callers from the
  *  node's own addresses are spared then */
 bool ephemeral_has_probe(const json_t *pod);

@@ -42,6 +42,30 @@ static const char *or_empty(const char *s)
 	return s ? s : "";
 }
 
+/* What the kernel, the kubelet and the runtime say where the node's
+ * architecture or system is not the program's */
+static bool podstate_is_foreign(const char *reason, const char *said)
+{
+	return str_eq(reason, "NodeAffinity") ||
+	       (said && (strstr(said, "exec format error") ||
+			 strstr(said, "no match for platform")));
+}
+
+/* It landed there although it asks for nodes of its own kind: somebody has
+ * named the node, or the image is not what its name says */
+static void podstate_hint_foreign(struct kt_error *err, const json_t *pod)
+{
+	const char *node = json_str(pod, "spec", "nodeName", NULL);
+	const char *arch = json_str(pod, "spec", "nodeSelector",
+				    "kubernetes.io/arch", NULL);
+
+	kt_hint(err,
+		"node %s cannot run it: it is made for linux%s%s. Check "
+		"--nodeSelector, and that --image is for the nodes' "
+		"architecture",
+		node ? node : "?", arch ? "/" : "", or_empty(arch));
+}
+
 static void set_failed(struct pod_report *r, const json_t *pod, int code,
 		       const char *act, const char *reason, const char *message)
 {
@@ -53,6 +77,8 @@ static void set_failed(struct pod_report *r, const json_t *pod, int code,
 		or_empty(name), act, or_empty(reason),
 		reason && message ? ": " : "", or_empty(message));
 	snprintf(r->why.reason, sizeof(r->why.reason), "%s", or_empty(reason));
+	if (podstate_is_foreign(reason, message))
+		podstate_hint_foreign(&r->why, pod);
 }
 
 /* How a container ended: "exit status 1 (Error): its last words" */
@@ -97,9 +123,10 @@ static void judge_ended(struct pod_report *r, const json_t *pod,
 	char end[800];
 
 	snprintf(r->text, sizeof(r->text), "container ended, is started again");
-	if (json_integer_value(restarts) < MANY_RESTARTS)
-		return;
 	describe_end(end, sizeof(end), term);
+	if (json_integer_value(restarts) < MANY_RESTARTS &&
+	    !podstate_is_foreign(NULL, end))
+		return;
 	set_failed(r, pod, EIO, "its container ends again and again",
 		   json_str(term, "reason", NULL), end);
 }

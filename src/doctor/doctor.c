@@ -15,11 +15,13 @@
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
 #include "cluster/takeover.h"
+#include "doctor/container.h"
 #include "doctor/credentials.h"
 #include "doctor/finding.h"
 #include "doctor/forms.h"
 #include "doctor/given.h"
 #include "doctor/machine.h"
+#include "doctor/needs.h"
 #include "doctor/ranges.h"
 #include "doctor/rights.h"
 #include "doctor/target.h"
@@ -59,22 +61,9 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "env" },
 };
 
-/** struct doctor_role - one that a command needs with some flag only */
-static const struct doctor_role {
-	const char *command, *role, *with;
-	const char *api; /* group, that not every cluster has; or NULL */
-} doctor_roles[] = {
-	{ "connect", "connect-deployment", "--useShadowDeployment", NULL },
-	{ "connect", "connect-ingress", "--ingressIp", NULL },
-	{ "exchange", "exchange-scale", "--mode scale", NULL },
-	{ "exchange", "exchange-ephemeral", "--mode ephemeral", NULL },
-	{ "mesh", "mesh-istio", "--route istio", "networking.istio.io" },
-	{ "mesh", "mesh-gateway", "--route gateway",
-	  "gateway.networking.k8s.io" },
-};
-
 struct doctor {
 	struct app *app;
+	const struct options *o;
 	const struct global_options *global;
 	const struct doctor_plan *plan; /* NULL: of all commands */
 	const char *target;		/* or NULL */
@@ -83,6 +72,8 @@ struct doctor {
 	struct kube_config *config;
 	struct kube *kube;
 	char ns[64];
+	int minor;	/* of the server's version */
+	bool ephemeral; /* no Pod is made, but a container in each one */
 };
 
 /* --- the cluster ---------------------------------------------------------- */
@@ -144,7 +135,8 @@ static bool doctor_server(struct doctor *d)
 			    d->config->server);
 		return false;
 	}
-	if (strtol(minor, NULL, 10) < DOCTOR_OLDEST)
+	d->minor = (int)strtol(minor, NULL, 10);
+	if (d->minor < DOCTOR_OLDEST)
 		finding_add(&d->found, "API server", FINDING_WARN,
 			    "not tested with so old a version",
 			    "%s, Kubernetes %s", d->config->server, git);
@@ -200,51 +192,20 @@ static bool doctor_namespace(struct doctor *d)
 	return true;
 }
 
-/* What another API's objects are for is no question where it is not installed
- */
-static bool doctor_has_api(struct doctor *d, const char *group)
-{
-	auto_free char *path = xasprintf("/apis/%s", group);
-	auto_json json_t *found = NULL;
-	struct kt_error err = { 0 };
-
-	return kube_get(d->kube, path, &found, &err) != -ENOENT;
-}
-
-/* The Roles of @p's flags, none of which has to be there */
-static int doctor_rights_with(struct doctor *d, struct rights *r,
-			      const struct doctor_plan *p, struct kt_error *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(doctor_roles) && rc == 0; i++) {
-		const struct doctor_role *one = &doctor_roles[i];
-
-		if (strcmp(one->command, p->command) == 0 &&
-		    (!one->api || doctor_has_api(d, one->api)))
-			rc = rights_check(r, &d->found, one->role, one->with,
-					  FINDING_WARN, err);
-	}
-	return rc;
-}
-
 static void doctor_rights(struct doctor *d)
 {
+	const struct needs needs = {
+		.kube = d->kube, .ns = d->ns, .o = d->o, .named = d->plan
+	};
 	struct kt_error err = { 0 };
 	struct rights r;
 	int rc = 0;
 
 	rights_init(&r, d->kube, d->ns);
-	for (size_t i = 0; i < ARRAY_SIZE(doctor_plans) && rc == 0; i++) {
-		const struct doctor_plan *p = &doctor_plans[i];
-
-		if (d->plan && d->plan != p)
-			continue;
-		rc = rights_check(&r, &d->found, p->command, NULL,
-				  d->plan ? FINDING_FAIL : FINDING_WARN, &err);
-		if (rc == 0)
-			rc = doctor_rights_with(d, &r, p, &err);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(doctor_plans) && rc == 0; i++)
+		if (!d->plan || d->plan == &doctor_plans[i])
+			rc = needs_check(&needs, &r, &d->found,
+					 doctor_plans[i].command, &err);
 	if (rc < 0)
 		finding_error(&d->found, "permissions", FINDING_SKIP, &err);
 	rights_fini(&r);
@@ -354,6 +315,23 @@ static json_t *doctor_pods_of(struct doctor *d, const json_t *service,
 	return list;
 }
 
+/* What stands in each Pod where no Pod is made; @service, @pods: or NULL */
+static void doctor_container(struct doctor *d, const char *ns,
+			     const json_t *service, const json_t *pods)
+{
+	const struct container_check c = {
+		.kube = d->kube,
+		.ns = ns,
+		.global = d->global,
+		.minor = d->minor,
+		.service = service,
+		.pods = json_object_get(pods, "items"),
+	};
+
+	if (d->ephemeral)
+		container_check(&d->found, &c);
+}
+
 static void doctor_target(struct doctor *d)
 {
 	struct subject s = { 0 };
@@ -378,6 +356,7 @@ static void doctor_target(struct doctor *d)
 	pods = doctor_pods_of(d, service, ns);
 	target_check(&d->found, service, json_object_get(pods, "items"),
 		     d->plan->http);
+	doctor_container(d, ns, service, pods);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -420,13 +399,16 @@ static void doctor_cluster(struct doctor *d)
 	}
 	doctor_rights(d);
 	if (!d->plan || d->plan->pod) {
-		doctor_pod(d);
+		if (!d->ephemeral)
+			doctor_pod(d);
 		doctor_forms(d);
 	}
 	if (!d->plan || d->plan->machine)
 		doctor_ranges(d);
 	if (d->target)
 		doctor_target(d);
+	else
+		doctor_container(d, d->ns, NULL, NULL);
 }
 
 static void doctor_print_roles(const struct doctor *d)
@@ -478,6 +460,8 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 			    struct kt_error *err)
 {
 	d->shadow = o->doctor.shadow;
+	if (o->nargs && !d->shadow && str_eq(o->args[0], "connect"))
+		d->shadow = o->connect.shadow;
 	if (o->nargs == 0 && !d->shadow)
 		return 0;
 	d->plan = doctor_plan_find(o->nargs ? o->args[0] : "connect");
@@ -488,6 +472,8 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 			       "doctor: '%s' is no command that it looks at",
 			       o->args[0]);
 	}
+	d->ephemeral = strcmp(d->plan->command, "exchange") == 0 &&
+		       o->exchange.mode == EXCHANGE_EPHEMERAL;
 	if (d->shadow && !d->plan->machine)
 		return kt_fail(err, EINVAL,
 			       "doctor --shadow looks at connect, not at %s",
@@ -503,7 +489,7 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 
 int command_doctor(struct app *app, const struct options *o)
 {
-	struct doctor d = { .app = app, .global = &o->global };
+	struct doctor d = { .app = app, .o = o, .global = &o->global };
 	bool json = o->doctor.output == OUTPUT_JSON;
 	struct kt_error err = { 0 };
 	int status = EXIT_OK;

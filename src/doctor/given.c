@@ -77,6 +77,8 @@ static void given_rights_pod(struct findings *f, const struct given_check *g,
 
 static void given_rights(struct findings *f, const struct given_check *g)
 {
+	static const struct rights_need need = { .role = GIVEN_PODS_ROLE,
+						 .missing = FINDING_FAIL };
 	const char *pod = shadow_given_pod(g->shadow);
 	struct kt_error err = { 0 };
 	struct rights r;
@@ -86,7 +88,7 @@ static void given_rights(struct findings *f, const struct given_check *g)
 		return;
 	}
 	rights_init(&r, g->kube, g->ns);
-	if (rights_check(&r, f, GIVEN_PODS_ROLE, NULL, FINDING_FAIL, &err) < 0)
+	if (rights_check(&r, f, &need, &err) < 0)
 		finding_error(f, "permissions", FINDING_SKIP, &err);
 	rights_fini(&r);
 }

@@ -82,13 +82,51 @@ static int rights_ask_rule(struct rights_asked *a, const json_t *rule,
 	return 0;
 }
 
-static void rights_tell(struct findings *f, const struct rights_asked *a,
-			const char *role, const char *with,
-			enum finding_state state)
+/* What a command does without, and what is lost then */
+static const struct rights_spare {
+	const char *role; /* NULL: every one */
+	const char *what;
+	const char *lost;
+} rights_spares[] = {
+	{ NULL, "list networkpolicies.networking.k8s.io",
+	  "a policy that keeps callers out is not seen" },
+	{ "birdseye", "list deployments.apps",
+	  "whose a shadow is that is a Deployment is not seen" },
+	{ "map", "list deployments.apps",
+	  "whose a shadow is that is a Deployment is not seen" },
+	{ "env", "list events", "why a member does not start is not seen" },
+	{ "env", "get pods/log", "why a member does not start is not seen" },
+	{ "mesh", "delete configmaps",
+	  "the key of a dead KT Connect's shadow stays" },
+	{ "preview", "delete configmaps",
+	  "the key of a dead KT Connect's shadow stays" },
+};
+
+/* What is lost without all of them; NULL: the command does not work */
+static const char *rights_lost(const struct strv *missing, const char *role)
 {
-	auto_free char *check = xasprintf("may %s", role);
+	const char *lost = NULL;
+
+	for (size_t i = 0; i < missing->n; i++) {
+		lost = NULL;
+		for (size_t k = 0; k < ARRAY_SIZE(rights_spares); k++)
+			if (strcmp(rights_spares[k].what, missing->v[i]) == 0 &&
+			    (!rights_spares[k].role ||
+			     strcmp(rights_spares[k].role, role) == 0))
+				lost = rights_spares[k].lost;
+		if (!lost)
+			return NULL;
+	}
+	return lost;
+}
+
+static void rights_tell(struct findings *f, const struct rights_asked *a,
+			const struct rights_need *need)
+{
+	auto_free char *check = xasprintf("may %s", need->role);
 	auto_free char *list = strv_join(&a->missing, ", ");
 	auto_free char *remedy = NULL;
+	const char *lost = rights_lost(&a->missing, need->role);
 
 	if (!a->missing.n) {
 		finding_add(f, check, FINDING_OK, NULL,
@@ -97,19 +135,27 @@ static void rights_tell(struct findings *f, const struct rights_asked *a,
 		return;
 	}
 	remedy = xasprintf("%s%s%sask an administrator for the Role ktctl-%s "
-			   "(deploy/rbac/%s.yaml)",
-			   with ? "only for " : "", with ? with : "",
-			   with ? ": " : "", role, role);
-	finding_add(f, check, state, remedy, "not allowed in namespace %s: %s",
-		    a->of->ns, list);
-	finding_set_role(f, role);
+			   "(deploy/rbac/%s.yaml)%s%s",
+			   need->with ? "only for " : "",
+			   need->with ? need->with : "", need->with ? ": " : "",
+			   need->role, need->role,
+			   need->instead ? "; allowed is " : "",
+			   need->instead ? need->instead : "");
+	if (lost)
+		finding_add(f, check, FINDING_WARN, remedy,
+			    "works without what is not allowed in namespace "
+			    "%s: %s: %s",
+			    a->of->ns, list, lost);
+	else
+		finding_add(f, check, need->missing, remedy,
+			    "not allowed in namespace %s: %s", a->of->ns, list);
+	finding_set_role(f, need->role);
 }
 
-int rights_check(struct rights *r, struct findings *f, const char *role,
-		 const char *with, enum finding_state missing,
-		 struct kt_error *err)
+/* Each permission of @role, one by one */
+static int rights_ask_role(struct rights_asked *a, const char *role,
+			   struct kt_error *err)
 {
-	struct rights_asked a = { .of = r };
 	const char *text = offer_role_text(role);
 	auto_json json_t *tree =
 		text ? yaml_parse(text, strlen(text), role, err) : NULL;
@@ -119,9 +165,29 @@ int rights_check(struct rights *r, struct findings *f, const char *role,
 
 	json_array_foreach (json_object_get(tree, "rules"), i, rule)
 		if (rc == 0)
-			rc = rights_ask_rule(&a, rule, err);
+			rc = rights_ask_rule(a, rule, err);
+	return rc;
+}
+
+int rights_check(struct rights *r, struct findings *f,
+		 const struct rights_need *need, struct kt_error *err)
+{
+	struct rights_asked a = { .of = r };
+	int rc = rights_ask_role(&a, need->role, err);
+
 	if (rc == 0)
-		rights_tell(f, &a, role, with, missing);
+		rights_tell(f, &a, need);
+	strv_fini(&a.missing);
+	return rc;
+}
+
+int rights_suffice(struct rights *r, const char *role, struct kt_error *err)
+{
+	struct rights_asked a = { .of = r };
+	int rc = rights_ask_role(&a, role, err);
+
+	if (rc == 0)
+		rc = !a.missing.n || rights_lost(&a.missing, role);
 	strv_fini(&a.missing);
 	return rc;
 }

@@ -296,12 +296,7 @@ static int add_container(struct place *p, const json_t *pod,
 	if (rc == 0)
 		return 0;
 	p->name[0] = '\0';
-	if (err->http_status == 403 && strstr(err->msg, "PodSecurity")) {
-		err->hint[0] = '\0'; /* a better one than the general */
-		kt_hint(err, "leading callers away needs NET_ADMIN in the Pod, "
-			     "which this namespace does not allow: --mode "
-			     "selector needs nothing of the kind");
-	}
+	ephemeral_hint(err);
 	return kt_wrap(err, rc, "add a container to Pod %s/%s", job->ns,
 		       p->pod);
 }

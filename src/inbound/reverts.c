@@ -32,8 +32,9 @@ int reverts_fail(struct kt_error *err, const char *kind, const char *ns,
 		"use 'exchange --mode ephemeral', which leaves it alone, or "
 		"pause '%s' meanwhile: Flux by the annotation "
 		"kustomize.toolkit.fluxcd.io/reconcile=disabled on the %s, "
-		"Argo "
-		"CD by ignoreDifferences for %s in its Application",
+		"Argo CD by ignoreDifferences for %s in its Application; or "
+		"declare a router beside it ('ktctl env init') and use 'ktctl "
+		"env join', which then changes nothing of it",
 		by ? by : "who does it", kind, field);
 	return kt_fail(err, ECANCELED,
 		       "%s %s/%s was put back %d times within a minute by "

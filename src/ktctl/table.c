@@ -270,6 +270,13 @@ static const struct option doctor_options[] = {
 	{ "shadow", 0, VALUE_STRING, "", "NAME",
 	  "what connect --shadow NAME needs, and nothing else",
 	  DOCTOR(shadow), .no_config = true },
+	{ "mode", 0, VALUE_STRING, "", "MODE",
+	  "the mode of the command that is looked at; that of the "
+	  "configuration without it",
+	  DOCTOR(mode), .no_config = true },
+	{ "route", 0, VALUE_STRING, "", "API",
+	  "what mesh --route API needs, too: istio or gateway", DOCTOR(route),
+	  .no_config = true },
 	{ 0 },
 };
 
@@ -595,8 +602,9 @@ const struct command other_commands[] = {
 			   "and in the cluster, in the order\n"
 			   "in which things fail, and changes nothing. The "
 			   "command is connect, exchange, mesh,\n"
-			   "preview, forward, recover, clean, birdseye or map; "
-			   "without one all of them are looked at.",
+			   "preview, forward, recover, clean, birdseye, map or "
+			   "env; without one all of them\n"
+			   "are looked at.",
 		.options = doctor_options,
 		.max_args = 2,
 		.loop = true,

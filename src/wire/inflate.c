@@ -12,12 +12,16 @@
 #define DISTANCES 30
 #define LENGTH_CODES 19
 #define END_OF_BLOCK 256
+#define FAST_BITS 9   /* codes up to here are looked up at once */
+#define FAST_LENGTH 4 /* bits of an entry that tell the code's length */
 
 /* A canonical code (RFC 1951, 3.2.2): the symbols in the order of their codes,
- * and how many have each length */
+ * and how many have each length; and by the next bits of the input the symbol
+ * and the length of its code, 0 where it is longer or there is none */
 struct inflate_code {
 	uint16_t count[MAX_BITS + 1];
 	uint16_t symbol[LITERALS];
+	uint16_t fast[1 << FAST_BITS];
 };
 
 struct inflate {
@@ -49,10 +53,18 @@ static uint32_t inflate_bits(struct inflate *s, unsigned int n)
 	return v;
 }
 
+/* Bytes that were read ahead */
+static void inflate_give_back(struct inflate *s)
+{
+	s->in -= s->nbits / 8;
+	s->nbits %= 8;
+	s->bits &= (1U << s->nbits) - 1;
+}
+
 /* Codes of one length are consecutive numbers; the first of the next length
  * follows the last of this one, one bit longer. */
-static unsigned int inflate_symbol(struct inflate *s,
-				   const struct inflate_code *c)
+static unsigned int inflate_long_symbol(struct inflate *s,
+					const struct inflate_code *c)
 {
 	unsigned int code = 0, first = 0, before = 0;
 
@@ -68,6 +80,42 @@ static unsigned int inflate_symbol(struct inflate *s,
 	}
 	s->bad = true;
 	return 0;
+}
+
+static unsigned int inflate_symbol(struct inflate *s,
+				   const struct inflate_code *c)
+{
+	unsigned int entry, n;
+
+	while (s->nbits < FAST_BITS && s->in < s->end) {
+		s->bits |= (uint32_t)*s->in++ << s->nbits;
+		s->nbits += 8;
+	}
+	entry = c->fast[s->bits & ((1U << FAST_BITS) - 1)];
+	n = entry & ((1U << FAST_LENGTH) - 1);
+	if (!n || n > s->nbits)
+		return inflate_long_symbol(s, c);
+	s->bits >>= n;
+	s->nbits -= n;
+	return entry >> FAST_LENGTH;
+}
+
+/* Codes come with their first bit first: as numbers they are read backwards */
+static void inflate_code_fast(struct inflate_code *c)
+{
+	unsigned int code = 0, at = 0;
+
+	memset(c->fast, 0, sizeof(c->fast));
+	for (unsigned int len = 1; len <= FAST_BITS; len++, code <<= 1)
+		for (unsigned int i = 0; i < c->count[len]; i++, code++) {
+			unsigned int entry = c->symbol[at++] << FAST_LENGTH;
+			unsigned int k = 0;
+
+			for (unsigned int bit = 0; bit < len; bit++)
+				k |= (code >> bit & 1) << (len - 1 - bit);
+			for (; k < 1U << FAST_BITS; k += 1U << len)
+				c->fast[k] = (uint16_t)(entry | len);
+		}
 }
 
 /* false: the lengths make no code. One that lacks words is allowed only where
@@ -97,6 +145,7 @@ static bool inflate_code_make(struct inflate_code *c, const uint8_t *length,
 		if (length[i])
 			c->symbol[next[length[i]]++] = (uint16_t)i;
 	c->count[0] = 0;
+	inflate_code_fast(c);
 	return true;
 }
 
@@ -104,6 +153,7 @@ static void inflate_stored(struct inflate *s)
 {
 	size_t len, left;
 
+	inflate_give_back(s);
 	s->bits = s->nbits = 0; /* less than a byte is left there */
 	left = (size_t)(s->end - s->in);
 	if (left < 4) {
@@ -283,5 +333,6 @@ int gzip_inflate(const uint8_t *in, size_t n, uint8_t *out, size_t size)
 			s.bad = true;
 		}
 	}
+	inflate_give_back(&s);
 	return s.bad || s.n != size || s.in != s.end ? -EPROTO : 0;
 }

@@ -122,6 +122,30 @@ doctor_with() {
   ended_with 0 "0 failed"
 }
 
+@test "doctor: a mode of exchange, with the Role of that mode only" {
+  [ -n "${KUBECONFIG_DEV:-}" ] || skip "needs the test cluster's identities"
+  local minor
+  minor=$(kc version -o json | jq -r .serverVersion.minor)
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/exchange-ephemeral.yaml" >/dev/null
+  kc -n "$NS" create rolebinding dev-doctor --role ktctl-exchange-ephemeral \
+    --user dev >/dev/null
+  ktctl_run carol doctor exchange web -n "$NS" -c "$KUBECONFIG_DEV"
+  local other=$output
+  ktctl_run carol doctor exchange web --mode ephemeral -n "$NS" \
+    -c "$KUBECONFIG_DEV" -i "${KTCTL_IMAGE:-none}"
+  kc -n "$NS" delete rolebinding/dev-doctor role/ktctl-exchange-ephemeral >/dev/null
+  grep -qE '^fail +may exchange +not allowed' <<<"$other"
+  [[ $other == *"allowed is --mode ephemeral"* ]]
+  line ok 'may exchange-ephemeral' all
+  if [ "$minor" -lt 25 ]; then
+    line fail 'shadow container' 'from Kubernetes 1.25 on'
+  else # which the API server itself has looked at
+    ended_with 0 "0 failed"
+    line ok 'shadow container' 'would be admitted into Pod web-'
+  fi
+  [ -z "$(kc -n "$NS" get pods -l app=web -o 'jsonpath={.items[*].spec.ephemeralContainers}')" ]
+}
+
 @test "doctor: the namespace: missing, without quota, restricted" {
   ktctl_run carol doctor -n nowhere
   [ "$status" = 1 ]

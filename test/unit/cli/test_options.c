@@ -411,6 +411,39 @@ static void precedence(void **state)
 	config_fini(&cfg);
 }
 
+/* doctor looks at a command as it is configured, or as its own flags say */
+static void judged(void **state)
+{
+	struct config cfg = { 0 };
+	struct cli c;
+
+	(void)state;
+	config_set(&cfg, "exchange", "mode", "scale");
+	config_set(&cfg, "connect", "shadow", "deployment/x");
+	cli_run_config(&c, "ktctl doctor exchange", &cfg);
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.exchange.mode, EXCHANGE_SCALE);
+	cli_fini(&c);
+	cli_run_config(&c, "ktctl doctor exchange web --mode ephemeral", &cfg);
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.exchange.mode, EXCHANGE_EPHEMERAL);
+	cli_fini(&c);
+	cli_run_config(&c, "ktctl --route istio doctor mesh", &cfg);
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.mesh.route, ROUTE_ISTIO);
+	cli_fini(&c);
+	cli_run_config(&c, "ktctl doctor connect", &cfg);
+	assert_int_equal(c.rc, 0);
+	assert_string_equal(c.o.connect.shadow, "deployment/x");
+	cli_fini(&c);
+	cli_run_config(&c, "ktctl doctor", &cfg);
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.o.exchange.mode, EXCHANGE_SELECTOR);
+	assert_null(c.o.connect.shadow);
+	cli_fini(&c);
+	config_fini(&cfg);
+}
+
 /* Every row has a known configuration item, the other way round too */
 static void items(void **state)
 {
@@ -502,7 +535,7 @@ int main(void)
 		cmocka_unit_test(job),	     cmocka_unit_test(typed),
 		cmocka_unit_test(refused),   cmocka_unit_test(precedence),
 		cmocka_unit_test(items),     cmocka_unit_test(times),
-		cmocka_unit_test(repeated),
+		cmocka_unit_test(repeated),  cmocka_unit_test(judged),
 	};
 
 	drop_environment();

@@ -163,6 +163,34 @@ static void names_the_other_architecture(void **state)
 	}
 }
 
+/* On a node of another kind it never comes: told at once, with the node */
+static void names_a_node_of_another_kind(void **state)
+{
+	static const char *const all[] = {
+		"{'containerStatuses':[{'name':'standalone','restartCount':0,"
+		"'state':{'terminated':{'exitCode':255,'reason':'Error',"
+		"'message':'exec /shadow: exec format error\\n'}}}]}",
+		"{'containerStatuses':[{'name':'standalone','state':{'waiting':"
+		"{'reason':'ErrImagePull','message':'failed to pull: no match "
+		"for platform in manifest: not found'}}}]}",
+		"{'phase':'Failed','reason':'NodeAffinity','message':"
+		"'Predicate NodeAffinity failed'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		auto_free char *status =
+			xasprintf("%s,'spec':{'nodeName':'pi','nodeSelector':{"
+				  "'kubernetes.io/arch':'amd64'}}",
+				  all[i]);
+		struct pod_report r = judge(status);
+
+		assert_int_equal(r.state, POD_FAILED);
+		assert_non_null(strstr(r.why.hint, "node pi cannot run it: it "
+						   "is made for linux/amd64"));
+	}
+}
+
 /* istio-proxy sorts before standalone */
 #define BESIDE(state, ours)                                                    \
 	"{'phase':'Running','containerStatuses':[{'name':'istio-proxy',"       \
@@ -221,6 +249,7 @@ int main(void)
 		cmocka_unit_test(tells_ends),
 		cmocka_unit_test(tells_unscheduled),
 		cmocka_unit_test(names_the_other_architecture),
+		cmocka_unit_test(names_a_node_of_another_kind),
 		cmocka_unit_test(knows_its_own_container),
 		cmocka_unit_test(tells_init_containers),
 	};

@@ -34,6 +34,11 @@ struct canned {
 /* of the kubeconfig and the command line; NULL: nothing of it */
 static const char *extra;  /* in the cluster, "\"proxy-url\":\"x\"," */
 static const char *shadow; /* --shadow */
+static const char *mode, *route;
+static int exchange_mode, mesh_route; /* what they stand for */
+static bool deployment;
+static struct ipaddr ingress;
+static const char *connect_shadow; /* of the configuration */
 static const char *context;
 static char *image; /* --image */
 
@@ -145,6 +150,14 @@ static json_t *run(const char *command, const char *target,
 				      : target ? 2
 					       : 1,
 			     .doctor.shadow = (char *)(uintptr_t)shadow,
+			     .doctor.mode = (char *)(uintptr_t)mode,
+			     .doctor.route = (char *)(uintptr_t)route,
+			     .exchange.mode = exchange_mode,
+			     .mesh.route = mesh_route,
+			     .connect.ingress_ip = ingress,
+			     .connect.shadow =
+				     (char *)(uintptr_t)connect_shadow,
+			     .global.pod.deployment = deployment,
 			     .global.pod.image = image,
 			     .global.context = (char *)(uintptr_t)context };
 	struct kt_error err = { 0 };
@@ -338,6 +351,201 @@ static void rights_with_flags(void **state)
 	text = json_dumps(said, 0);
 	assert_non_null(strstr(text, "only for --route istio: ask an admin"));
 	assert_null(strstr(text, "mesh-gateway")); /* no such API */
+}
+
+/* Who may do what "verb resource" of @denied are not */
+static const char *const *denied;
+
+static void answer_denied(struct fake_conn *c, const char *request)
+{
+	bool no = false;
+
+	for (size_t i = 0; denied[i]; i++) {
+		const char *space = strchr(denied[i], ' ');
+		auto_free char *verb =
+			xasprintf("\"verb\":\"%.*s\"", (int)(space - denied[i]),
+				  denied[i]);
+		auto_free char *what =
+			xasprintf("\"resource\":\"%s\"", space + 1);
+		auto_free char *sub = xasprintf("\"subresource\":");
+
+		no = no || (strstr(request, verb) && strstr(request, what) &&
+			    !strstr(request, sub));
+	}
+	if (no && strstr(request, "/selfsubjectaccessreviews"))
+		fake_reply(c, 201, "Content-Type: application/json\r\n",
+			   "{\"status\":{\"allowed\":false}}");
+	else
+		answer(c, request);
+}
+
+/* "fail may exchange" of all that is said */
+static bool has_check(const json_t *said, const char *state, const char *check)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(said, "checks"), i, one)
+		if ((!state || str_eq(json_str(one, "state", NULL), state)) &&
+		    str_eq(json_str(one, "check", NULL), check))
+			return true;
+	return false;
+}
+
+/* What a command needs depends on its mode */
+static void by_the_mode(void **state)
+{
+	static const char *const only_ephemeral[] = { "create pods",
+						      "patch deployments",
+						      NULL };
+	auto_json json_t *said = NULL, *scale = NULL, *settled = NULL;
+	auto_free char *text = NULL;
+
+	(void)state;
+	answers = answer_denied;
+	denied = only_ephemeral;
+	said = run("exchange", NULL, NULL, 0);
+	text = json_dumps(said, 0);
+	assert_true(has_check(said, "fail", "may exchange"));
+	assert_non_null(strstr(text, "(deploy/rbac/exchange.yaml); allowed is "
+				     "--mode ephemeral\""));
+	assert_true(has_check(said, "warn", "may exchange-scale"));
+	assert_true(has_check(said, "ok", "may exchange-ephemeral"));
+	exchange_mode = EXCHANGE_SCALE; /* configured */
+	scale = run("exchange", NULL, NULL, 0);
+	assert_true(has_check(scale, "fail", "may exchange-scale"));
+	assert_true(has_check(scale, "warn", "may exchange"));
+	mode = "ephemeral";
+	exchange_mode = EXCHANGE_EPHEMERAL;
+	settled = run("exchange", NULL, NULL, 0);
+	assert_true(has_check(settled, "ok", "may exchange-ephemeral"));
+	assert_false(has_check(settled, NULL, "may exchange"));
+	assert_false(has_check(settled, NULL, "may exchange-scale"));
+	assert_false(has_check(settled, NULL, "shadow Pod"));
+	assert_false(has_check(settled, NULL, "base image"));
+	mode = NULL;
+	exchange_mode = 0;
+	answers = NULL;
+}
+
+/* A flag that is given or configured is no "only for" */
+static void by_other_flags(void **state)
+{
+	static const char *const most[] = { "create virtualservices",
+					    "create deployments",
+					    "watch ingresses", NULL };
+	static const struct canned istio[] = {
+		{ "/apis/networking.istio.io ", 200, "{}", "" },
+	};
+
+	(void)state;
+	answers = answer_denied;
+	denied = most;
+	assert_line("mesh", NULL, istio, 1, "warn may mesh-istio: ");
+	route = "istio";
+	mesh_route = ROUTE_ISTIO;
+	assert_line("mesh", NULL, istio, 1, "fail may mesh-istio: ");
+	assert_line("mesh", NULL, NULL, 0,
+		    "fail routes: --route istio: the cluster has no API "
+		    "networking.istio.io");
+	mesh_route = ROUTE_NONE;
+	route = NULL;
+	assert_line("connect", NULL, NULL, 0, "warn may connect-deployment: ");
+	assert_line("connect", NULL, NULL, 0, "warn may connect-ingress: ");
+	deployment = true;
+	ingress.family = AF_INET;
+	assert_line("connect", NULL, NULL, 0, "fail may connect-deployment: ");
+	assert_line("connect", NULL, NULL, 0, "fail may connect-ingress: ");
+	deployment = false;
+	ingress.family = 0;
+	answers = NULL;
+	connect_shadow = "s"; /* the one that connect would use */
+	assert_line("connect", NULL, NULL, 0,
+		    "ok may connect-shadow: a port-forward into Pod s of");
+	assert_line(NULL, NULL, NULL, 0, "ok may connect: ");
+	connect_shadow = NULL;
+}
+
+/* What is nice to have is no reason to fail */
+static void works_without(void **state)
+{
+	static const char *const nice[] = { "list networkpolicies",
+					    "delete configmaps", "list events",
+					    NULL };
+	static const char *const needed[] = { "list networkpolicies",
+					      "create services", NULL };
+
+	(void)state;
+	answers = answer_denied;
+	denied = nice;
+	assert_line("exchange", NULL, NULL, 0,
+		    "warn may exchange: works without what is not allowed in "
+		    "namespace ns: list networkpolicies.networking.k8s.io: a "
+		    "policy that keeps callers out is not seen");
+	assert_line("mesh", NULL, NULL, 0, "warn may mesh: works without");
+	assert_line("clean", NULL, NULL, 0,
+		    "fail may clean: not allowed in namespace ns: delete "
+		    "configmaps");
+	denied = needed;
+	assert_line("exchange", NULL, NULL, 0,
+		    "fail may exchange: not allowed in namespace ns: create "
+		    "services, list networkpolicies.networking.k8s.io");
+	answers = NULL;
+}
+
+#define WEB(more)                                                              \
+	"{'kind':'PodList','metadata':{},'items':[{'metadata':{'name':'w'},"   \
+	"'spec':{'containers':[]" more                                         \
+	"},'status':{'phase':'Running','podIP':'10.0.0.1'}}]}"
+
+static void the_container(void **state)
+{
+	static const struct canned hidden[] = {
+		{ "/pods?", 200, WEB(",'hostNetwork':true"), "" },
+	};
+	static const struct canned admitted[] = {
+		{ "PATCH /base/api/v1/namespaces/ns/pods/w/ephemeralcontainers"
+		  "?dryRun=All ",
+		  200, "{'kind':'Pod'}", "" },
+		{ "/pods?", 200, WEB(""), "" },
+	};
+	static const struct canned refused[] = {
+		{ "/ephemeralcontainers?dryRun=All ", 403,
+		  "{'kind':'Status','code':403,'message':'violates "
+		  "PodSecurity \\'restricted\\''}",
+		  "" },
+		{ "/pods?", 200, WEB(""), "" },
+	};
+	static const struct canned old = {
+		"/version", 200, "{'gitVersion':'v1.20.0','minor':'20'}", ""
+	};
+	auto_json json_t *said = NULL;
+	auto_free char *text = NULL;
+
+	(void)state;
+	mode = "ephemeral";
+	exchange_mode = EXCHANGE_EPHEMERAL;
+	assert_line("exchange", "web", NULL, 0,
+		    "fail shadow container: a container that is added");
+	image = xstrdup("registry.test/shadow:1");
+	assert_line("exchange", "web", &old, 1,
+		    "fail shadow container: ephemeral containers are there "
+		    "from Kubernetes 1.25 on; this one is 1.20");
+	assert_line("exchange", NULL, NULL, 0,
+		    "skip shadow container: it is tried in one of");
+	assert_line("exchange", "web", hidden, 1,
+		    "fail shadow container: no Pod runs behind web");
+	assert_line("exchange", "web", admitted, 2,
+		    "ok shadow container: would be admitted into Pod w, with "
+		    "image registry.test/shadow:1");
+	said = run("exchange", "web", refused, 2);
+	text = json_dumps(said, 0);
+	assert_true(has_check(said, "fail", "shadow container"));
+	assert_non_null(strstr(text, "needs NET_ADMIN in the Pod"));
+	free(image);
+	image = NULL;
+	mode = NULL;
+	exchange_mode = 0;
 }
 
 /* Of every published Role there is a line; those of --shadow are elsewhere */
@@ -596,6 +804,10 @@ int main(void)
 		cmocka_unit_test(rights),
 		cmocka_unit_test(each_once),
 		cmocka_unit_test(rights_with_flags),
+		cmocka_unit_test(by_the_mode),
+		cmocka_unit_test(by_other_flags),
+		cmocka_unit_test(works_without),
+		cmocka_unit_test(the_container),
 		cmocka_unit_test(every_role),
 		cmocka_unit_test(workloads),
 	};

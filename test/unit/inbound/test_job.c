@@ -384,6 +384,7 @@ static void three_reverts_by_one_end_it(void **state)
 	assert_non_null(strstr(p.err.hint, "--mode ephemeral"));
 	assert_non_null(strstr(p.err.hint, "ignoreDifferences for "
 					   "/spec/selector"));
+	assert_non_null(strstr(p.err.hint, "'ktctl env init'"));
 	assert_non_null(strstr(p.err.hint,
 			       "kustomize.toolkit.fluxcd.io/reconcile="
 			       "disabled"));

@@ -12,6 +12,7 @@ man=$top/docs/man
 compat=$top/docs/kt-compat.md # what differs, and why
 HOME=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-docs.XXXXXX")
 export HOME
+unset KUBECONFIG # completion would offer what its cluster has
 trap 'rm -rf "$HOME"' EXIT
 tests=0
 
@@ -133,6 +134,22 @@ for flag in $different; do
   [ -n "${seen[$flag]:-}" ] || { echo "# kt-compat.md: $flag is none of KT Connect's"; bad=1; }
 done
 ok $bad "KT Connect's flags mean the same, or kt-compat.md says why not"
+
+# --- README: what a newcomer reads first ---------------------------------------
+
+# line_of TEXT: where the README has it first
+line_of() {
+  grep -nF -m 1 -- "$1" "$top/README.md" | cut -d: -f1
+}
+
+places=()
+for text in 'sudo apt install ./ktctl_' 'tar -C /usr/local ' 'sudo ktctl connect' \
+  'apply -f deploy/rbac/connect.yaml' '## Everyday use' 'sudo make install' 'make demo'; do
+  places+=("$(line_of "$text")")
+done
+[ "${#places[@]}" = 7 ] && [ "${places[2]}" -lt 15 ] &&
+  [ "${places[*]}" = "$(printf '%s\n' "${places[@]}" | sort -n | tr '\n' ' ' | sed 's/ $//')" ]
+ok $? "README: install, connect, one Role; then everyday use; building comes after (places ${places[*]})"
 
 # --- what the documents say ----------------------------------------------------
 
