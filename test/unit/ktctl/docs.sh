@@ -11,7 +11,7 @@ rows=$3 # KT Connect's flags: command, flag, short form, type, default, meaning
 man=$top/docs/man
 compat=$top/docs/kt-compat.md # what differs, and why
 HOME=$(mktemp -d "${TMPDIR:-/tmp}/ktctl-docs.XXXXXX")
-export HOME
+export HOME KUBECONFIG=$HOME/none # completion has live names, too
 trap 'rm -rf "$HOME"' EXIT
 tests=0
 
