@@ -28,7 +28,8 @@ struct watched {
 /** watched_begin() - "watching ID NOW"; false: it is malformed */
 bool watched_begin(struct watched *w, const char *id, const char *now);
 /** watched_take() - false: @ev was heard before. Its time is made this
- *  machine's, and it is told whose it is; @missed: how many are missing before it */
+ *  machine's, and it is told whose it is; @missed: how many are missing before
+ * it */
 bool watched_take(struct watched *w, struct event *ev, uint64_t *missed);
 
 #endif
