@@ -138,7 +138,7 @@ const struct option global_option_table[] = {
 			"jitter=50ms, "                                        \
 			"rate=1m, refuse, reset, drop, percent=10; can be "    \
 			"repeated",                                            \
-			S(faults), .no_config = true, .repeats = true          \
+			S(faults), .no_config = true, .repeats = ';'           \
 	}
 
 /* of every command whose connections outlive the network; @S: likewise */
@@ -448,9 +448,9 @@ static const struct option env_join_options[] = {
 	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
 	  "the member is a copy of the Service's workload with this image",
 	  ENV(image), .no_config = true },
-	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
-	  "with --image: environment variables of the copy", ENV(set),
-	  .no_config = true },
+	{ "set", 0, VALUE_SETTINGS, "", "K=V",
+	  "with --image: an environment variable of the copy; can be repeated",
+	  ENV(set), .no_config = true, .repeats = '\n' },
 	{ "envFrom", 0, VALUE_ENV_FROM, "", "KIND/NAME,...",
 	  "with --image: more variables of the copy, of configmap/NAME or "
 	  "secret/NAME",
@@ -472,6 +472,11 @@ static const struct option env_join_options[] = {
 static const struct option env_apply_options[] = {
 	{ "file", 'f', VALUE_STRING, "", "FILE",
 	  "what is wanted; - for stdin", ENV(file), .no_config = true },
+	{ "dry-run", 0, VALUE_BOOL, "false", NULL,
+	  "only show the commands that it would run", ENV(dry_run),
+	  .no_config = true },
+	{ "dryRun", 0, VALUE_BOOL, "false", NULL, "as --dry-run",
+	  ENV(dry_run), .hidden = true, .no_config = true },
 	ENV_FORCE_ROW("also what another user has made; ttl: 0"),
 	{ 0 },
 };
@@ -514,7 +519,7 @@ static const struct option events_options[] = {
 	{ "expect", 'e', VALUE_EXPECT, "", "CONDITIONS",
 	  "end with 0 as soon as so many requests of that kind have come, else "
 	  "with 1; several, or one with ';' in it: all of them",
-	  EVENTS(expect), .no_config = true, .repeats = true },
+	  EVENTS(expect), .no_config = true, .repeats = ';' },
 	{ "timeout", 't', VALUE_DURATION, "60s", "TIME",
 	  "how long they are waited for", EVENTS(timeout), .min = 0,
 	  .max = 86400, .no_config = true },
