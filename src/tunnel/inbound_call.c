@@ -359,6 +359,7 @@ void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 	}
 	c->calls = cs;
 	c->stream = s;
+	c->fd = -1; /* one that is held has none, and may end like that */
 	c->to = port->local;
 	c->who = who;
 	mux_stream_set_ops(s, &ops, c);

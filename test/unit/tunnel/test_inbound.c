@@ -9,6 +9,7 @@
 #include "tunnel/inbound.h"
 #include "tunnel/link.h"
 #include "tunnel/sockcarrier.h"
+#include "tunnel/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,14 +127,18 @@ static void begin(const char *rule)
 {
 	const struct session_config cfg = session_config_default();
 	struct rule r;
+	struct inbound_port port = { .remote = 80 };
 	const struct inbound_spec spec = { .user = "ann",
 					   .rules = &r,
-					   .nrules = 1 };
+					   .nrules = 1,
+					   .ports = &port,
+					   .nports = 1 };
 	int sv[2];
 
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
 	assert_int_equal(rule_parse(&r, rule, NULL), 0);
+	assert_int_equal(ipport_parse(&port.local, "127.0.0.1:1"), 0);
 	accepted = refused = false;
 	sent = dropped = 0;
 	text[0] = 0;
@@ -223,6 +228,41 @@ static void rules_without_copies(void **state)
 	end();
 }
 
+static void caller_on_close(void *user, int error)
+{
+	(void)error;
+	*(bool *)user = true;
+}
+
+/* Who is held has no descriptor yet, and takes none along: not the one with the
+ * number 0, which may be another caller's by then */
+static void a_held_caller_that_goes(void **state)
+{
+	static const struct mux_stream_ops ops = { .close = caller_on_close };
+	char authority[TARGET_AUTHORITY_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = authority };
+	struct mux_stream *s;
+	bool closed = false;
+
+	(void)state;
+	if (fcntl(0, F_GETFD) < 0)
+		assert_int_equal(open("/dev/null", O_RDWR), 0);
+	begin("80 all");
+	shadow_says("version 9\naccepted\n");
+	inbound_hold(in, true);
+	target_inbound_authority(authority, 80);
+	s = mux_open(link_mux(shadow), &req, &ops, &closed);
+	assert_non_null(s);
+	while (!inbound_held(in))
+		assert_int_equal(loop_once(loop, 10 * NS_SEC), 0);
+	mux_stream_reset(s, ECANCELED);
+	while (inbound_held(in))
+		assert_int_equal(loop_once(loop, 10 * NS_SEC), 0);
+	assert_true(fcntl(0, F_GETFD) >= 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +270,7 @@ int main(void)
 		cmocka_unit_test(one_that_takes_it_all_the_same),
 		cmocka_unit_test(one_that_is_able),
 		cmocka_unit_test(rules_without_copies),
+		cmocka_unit_test(a_held_caller_that_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

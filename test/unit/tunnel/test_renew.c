@@ -115,10 +115,12 @@ static struct mux_stream *open_one(void)
 	return tunnel_open(tunnel, &req, &ops, NULL);
 }
 
-static void turn(void)
+/* until() - @count is @want; some steps wait for a timer */
+static void until(const unsigned int *count, unsigned int want)
 {
-	for (int i = 0; i < 200; i++)
-		loop_once(loop, 0);
+	for (int i = 0; i < 2000 && *count < want; i++)
+		loop_once(loop, 5 * NS_MS);
+	assert_int_equal(*count, want);
 }
 
 static void a_fresh_session_follows(void **state)
@@ -131,28 +133,25 @@ static void a_fresh_session_follows(void **state)
 	acceptor = acceptor_new(loop, &cfg, &acceptor_ops, NULL);
 	tunnel = tunnel_new(loop, &cfg, &events, NULL);
 	attach();
-	turn();
+	until(&ups, 1);
 	s[0] = open_one();
 	assert_int_equal(mux_skip_ids(tunnel_mux(tunnel), INT32_MAX), 0);
 	s[1] = open_one();
 	assert_true(s[0] && s[1]);
-	turn();
-	assert_int_equal(requests, 2);
+	until(&requests, 2);
 	assert_null(open_one());
 	assert_int_equal(errno, ENOTCONN);
 	assert_int_equal(deaths, 0); /* not from inside the call */
-	turn();
-	assert_int_equal(deaths, 1);
-	assert_int_equal(closed, 2);
-	assert_int_equal(far_deaths, 1);
+	until(&deaths, 1);
+	until(&closed, 2);
+	until(&far_deaths, 1);
 	assert_non_null(strstr(why, "ids of the session are used up"));
 	assert_non_null(strstr(far_why, "ids of the session are used up"));
 	attach();
-	turn();
-	assert_true(up && ups == 2);
+	until(&ups, 2);
+	assert_true(up);
 	assert_non_null(open_one());
-	turn();
-	assert_int_equal(requests, 3);
+	until(&requests, 3);
 	tunnel_free(tunnel);
 	if (far)
 		acceptor_remove(acceptor, link_session(far));
