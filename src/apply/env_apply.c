@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
+#include "base/words.h"
 #include "cli/app.h"
 #include "cli/command.h"
 #include "cli/options.h"
@@ -126,6 +127,38 @@ static int env_apply_run(struct env_command *c, const json_t *words,
 		       argv.v[1], argv.v[2], argv.n > 3 ? argv.v[3] : "");
 }
 
+/* What it would do, as somebody would type it */
+static void env_apply_show(const struct env_command *c, const json_t *words)
+{
+	struct strv argv = { 0 };
+	auto_free char *line = xstrdup("ktctl");
+	const json_t *word;
+	size_t i;
+
+	json_array_foreach (words, i, word)
+		strv_add(&argv, json_string_value(word));
+	env_apply_globals(&argv, c->o);
+	for (i = 0; i < argv.n; i++) {
+		auto_free char *quoted = words_quote(argv.v[i]);
+		char *more = xasprintf("%s %s", line, quoted);
+
+		free(line);
+		line = more;
+	}
+	print_line(stdout, "%s", line);
+	strv_fini(&argv);
+}
+
+static void env_apply_end(const struct env_command *c, const char *name,
+			  const json_t *plan)
+{
+	bool done = !json_array_size(plan);
+
+	if (done || !c->o->env.dry_run)
+		print_line(stdout, "Environment %s is as %s says%s", name,
+			   c->o->env.file, done ? " already" : "");
+}
+
 static int env_apply_do(struct env_command *c, struct kt_error *err)
 {
 	struct env_state state = { .user = shadow_user(),
@@ -146,12 +179,12 @@ static int env_apply_do(struct env_command *c, struct kt_error *err)
 	for (i = 0; rc == 0 && i < notes.n; i++)
 		log_warn("%s", notes.v[i]);
 	json_array_foreach (plan, i, words)
-		if (rc == 0)
+		if (rc == 0 && c->o->env.dry_run)
+			env_apply_show(c, words);
+		else if (rc == 0)
 			rc = env_apply_run(c, words, err);
 	if (rc == 0)
-		print_line(stdout, "Environment %s is as %s says%s", f.name,
-			   c->o->env.file,
-			   json_array_size(plan) ? "" : " already");
+		env_apply_end(c, f.name, plan);
 	env_file_fini(&f);
 	return rc;
 }
@@ -164,5 +197,6 @@ int command_env_apply(struct app *app, const struct options *o)
 		kt_fail(&err, EINVAL, "-f FILE says what is wanted");
 		return app_usage(app, &err);
 	}
-	return env_command_run(app, o, env_apply_do);
+	return o->env.dry_run ? env_command_read(app, o, env_apply_do)
+			      : env_command_run(app, o, env_apply_do);
 }

@@ -4,6 +4,7 @@
 #include "apply/item.h"
 #include "apply/reader.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "cli/command.h"
 #include "cli/form.h"
 #include "cli/suggest.h"
@@ -103,8 +104,10 @@ static json_t *env_file_spec(const struct apply_flags *f)
 		const char *name = f->v[i].opt->name, *text = f->v[i].text;
 		json_t *v;
 
-		if (strcmp(name, "set") == 0 || strcmp(name, "selector") == 0)
-			v = env_spec_map(text);
+		if (strcmp(name, "set") == 0)
+			v = env_spec_map(text, f->v[i].opt->repeats);
+		else if (strcmp(name, "selector") == 0)
+			v = env_spec_map(text, ',');
 		else if (strcmp(name, "envFrom") == 0)
 			v = env_file_list(text);
 		else if (strcmp(name, "replicas") == 0)
@@ -120,19 +123,33 @@ static json_t *env_file_spec(const struct apply_flags *f)
 	return spec;
 }
 
+/* "--key=text"; one for each part where the flag can be given several times */
+static void env_file_put_words(json_t *words, const struct option *opt,
+			       const char *text)
+{
+	auto_strv struct strv parts = { 0 };
+
+	if (opt->repeats)
+		parts = words_cut(text, opt->repeats);
+	else
+		strv_add(&parts, text);
+	for (size_t i = 0; i < parts.n; i++) {
+		auto_free char *word =
+			xasprintf("--%s=%s", opt->name, parts.v[i]);
+
+		json_array_append_new(words, json_string(word));
+	}
+}
+
 static json_t *env_file_words(const struct apply_flags *f)
 {
 	json_t *words = json_array();
 
-	for (size_t k = 0; k < ARRAY_SIZE(env_file_keys); k++) {
-		const char *text = env_file_flag(f, env_file_keys[k]);
-		auto_free char *word =
-			text ? xasprintf("--%s=%s", env_file_keys[k], text)
-			     : NULL;
-
-		if (word)
-			json_array_append_new(words, json_string(word));
-	}
+	for (size_t k = 0; k < ARRAY_SIZE(env_file_keys); k++)
+		for (size_t i = 0; i < f->n; i++)
+			if (strcmp(f->v[i].opt->name, env_file_keys[k]) == 0)
+				env_file_put_words(words, f->v[i].opt,
+						   f->v[i].text);
 	return words;
 }
 

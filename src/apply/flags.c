@@ -56,7 +56,8 @@ int apply_unknown(struct apply_reader *r, const yaml_node_t *at,
 
 /* --- values --------------------------------------------------------------- */
 
-/* Written with ',' on a command line, as a list here */
+/* Written with ',' on a command line (or each by a flag of its own), as a list
+ * here */
 static bool apply_flags_is_list(const struct option *opt)
 {
 	switch (opt->type) {
@@ -64,6 +65,7 @@ static bool apply_flags_is_list(const struct option *opt)
 	case VALUE_DOMAINS:
 	case VALUE_LABELS:
 	case VALUE_PAIRS:
+	case VALUE_SETTINGS:
 	case VALUE_PREFIXES:
 	case VALUE_QUOTA:
 	case VALUE_ENV_FROM:
@@ -72,6 +74,12 @@ static bool apply_flags_is_list(const struct option *opt)
 	default:
 		return false;
 	}
+}
+
+static bool apply_flags_is_map(const struct option *opt)
+{
+	return opt->type == VALUE_PAIRS || opt->type == VALUE_LABELS ||
+	       opt->type == VALUE_SETTINGS;
 }
 
 struct apply_joined {
@@ -86,16 +94,18 @@ static int apply_flags_join(void *user, const char *key, yaml_node_t *at,
 {
 	struct apply_joined *j = user;
 	const char *text = reader_text(j->r, value, key ? key : j->opt->name);
+	const char between = j->opt->repeats ? j->opt->repeats : ',';
+	const char no_key[] = { between, '=', '\0' };
 	char *more;
 
 	if (!text)
 		return -EINVAL;
-	if (strchr(text, ',') || (key && strpbrk(key, ",=")) ||
+	if (strchr(text, between) || (key && strpbrk(key, no_key)) ||
 	    (!key && !*text))
 		return reader_fail(j->r, at,
 				   "%s: '%.60s' is not one entry of a list",
 				   j->opt->name, key ? key : text);
-	more = xasprintf("%s%s%s%s%s", j->text, *j->text ? "," : "",
+	more = xasprintf("%s%.*s%s%s%s", j->text, *j->text ? 1 : 0, &between,
 			 key ? key : "", key ? "=" : "", text);
 	free(j->text);
 	j->text = more;
@@ -110,8 +120,7 @@ static char *apply_flags_text(struct apply_reader *r, const struct option *opt,
 	const char *text;
 
 	if ((value->type == YAML_SEQUENCE_NODE && apply_flags_is_list(opt)) ||
-	    (value->type == YAML_MAPPING_NODE &&
-	     (opt->type == VALUE_PAIRS || opt->type == VALUE_LABELS))) {
+	    (value->type == YAML_MAPPING_NODE && apply_flags_is_map(opt))) {
 		j.text = xstrdup("");
 		if (reader_walk(r, value, apply_flags_join, &j) == 0)
 			return j.text;
@@ -159,7 +168,8 @@ int apply_flags_read(struct apply_flags *f, struct apply_reader *r,
 {
 	struct apply_repeated x = { f, r, opt };
 
-	return opt->repeats && value->type == YAML_SEQUENCE_NODE
+	return opt->repeats && value->type == YAML_SEQUENCE_NODE &&
+			       !apply_flags_is_list(opt)
 		       ? reader_walk(r, value, apply_flags_repeat, &x)
 		       : apply_flags_read_one(f, r, opt, value);
 }

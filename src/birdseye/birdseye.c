@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/yaml.h"
+#include "cluster/nscheck.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -61,9 +62,13 @@ static json_t *birdseye_look(struct birdseye *b, int64_t *now,
 	auto_json json_t *answers = NULL;
 	struct collection c;
 	json_t *view = NULL;
+	int rc = collect(&c, b->kube, look.ns, look.connectors ? b->ns : NULL,
+			 err);
 
-	if (collect(&c, b->kube, look.ns, look.connectors ? b->ns : NULL,
-		    err) == 0) {
+	if (rc == 0 && look.ns && !json_array_size(c.services) &&
+	    !json_array_size(c.pods))
+		rc = nscheck(b->kube, look.ns, err);
+	if (rc == 0) {
 		*now = look_now(&look);
 		birdseye_tell(b, &c);
 		answers = look_ask(&look, &c, NULL);

@@ -38,6 +38,8 @@ enum value_type {
 	VALUE_MATCH,	/* char *, NULL when empty; wire/rule.h */
 	VALUE_LABELS,	/* struct pairs */
 	VALUE_PAIRS,	/* struct pairs; annotations: any value */
+	VALUE_SETTINGS, /* struct pairs; environment variables: any value, one
+			   each time the flag is given */
 	VALUE_ADDRESS,	/* struct ipaddr */
 	VALUE_PREFIXES, /* struct prefixes */
 	VALUE_QUOTA,	/* struct pod_quota */
@@ -68,8 +70,8 @@ struct option {
 	bool no_config;		    /* neither configuration item nor env */
 	bool not_empty; /* VALUE_STRING: an empty text is an error */
 	bool is_name;	/* VALUE_STRING: of an object of Kubernetes */
-	bool repeats;	/* given again, it is one more: they are joined by ';';
-			   none may be empty */
+	char repeats;	/* given again, it is one more: they are joined by this;
+			   none may be empty. 0: the last one counts */
 };
 
 /** struct command - one row of the command table */

@@ -276,8 +276,9 @@ static char *resolve_text(const struct invocation *inv, size_t i)
 
 		if (inv->flags[k].opt != opt || (k < i && !opt->repeats))
 			continue;
-		more = xasprintf("%s%s%s", all, *all ? ";" : "",
-				 inv->flags[k].text);
+		more = *all ? xasprintf("%s%c%s", all, opt->repeats,
+					inv->flags[k].text)
+			    : xstrdup(inv->flags[k].text);
 		free(all);
 		all = more;
 	}
@@ -343,6 +344,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 
 		if (inv->flags[i].opt->repeats && !*inv->flags[i].text)
 			rc = kt_fail(err, EINVAL, "the value is empty");
+		else if (value_plain(inv->flags[i].text, '\0', err) < 0)
+			rc = -EINVAL;
 		else
 			rc = value_set(inv->flags[i].opt, o, text, err);
 		if (rc < 0)

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/words.h"
 #include "cli/command.h"
 #include "cli/form.h"
 #include "cli/mark.h"
@@ -299,8 +300,21 @@ static void pairs_put(struct pairs *p, const char *text, size_t key_len)
 	slot->value = xstrdup(text + key_len + 1);
 }
 
+/* The name of an environment variable, as Kubernetes has it */
+static bool value_is_variable(const char *name)
+{
+	if (*name >= '0' && *name <= '9')
+		return false;
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("_-.", *p))
+			return false;
+	return true;
+}
+
 static bool value_is_pair(const struct pair *p, enum value_type type)
 {
+	if (type == VALUE_SETTINGS)
+		return value_is_variable(p->key);
 	return form_is_key(p->key) &&
 	       (type != VALUE_LABELS || form_is_label(p->value));
 }
@@ -308,7 +322,9 @@ static bool value_is_pair(const struct pair *p, enum value_type type)
 static int set_pairs(void *field, const struct option *opt, const char *text,
 		     struct kt_error *err)
 {
-	auto_strv struct strv parts = strv_split(text, ',');
+	auto_strv struct strv parts = opt->repeats && *text
+					      ? words_cut(text, opt->repeats)
+					      : strv_split(text, ',');
 	struct pairs out = { 0 };
 
 	for (size_t i = 0; i < parts.n; i++) {
@@ -327,8 +343,9 @@ static int set_pairs(void *field, const struct option *opt, const char *text,
 			continue;
 		kt_fail(err, EINVAL, "'%.80s=%.80s' cannot be %s", out.v[i].key,
 			out.v[i].value,
-			opt->type == VALUE_LABELS ? "a label"
-						  : "an annotation");
+			opt->type == VALUE_LABELS  ? "a label"
+			: opt->type == VALUE_PAIRS ? "an annotation"
+						   : "a variable");
 		fini_pairs(&out);
 		return -EINVAL;
 	}
@@ -704,6 +721,7 @@ static const struct {
 	[VALUE_MATCH] = { value_set_match, fini_string, sizeof(char *) },
 	[VALUE_LABELS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
 	[VALUE_PAIRS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
+	[VALUE_SETTINGS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
 	[VALUE_ADDRESS] = { set_address, NULL, sizeof(struct ipaddr) },
 	[VALUE_PREFIXES] = { set_prefixes, fini_prefixes,
 			     sizeof(struct prefixes) },
@@ -741,7 +759,7 @@ union scratch {
 
 /* Nobody means a line end, or a megabyte; both would make a riddle of whatever
  * is said about the value */
-static int value_plain(const char *text, struct kt_error *err)
+int value_plain(const char *text, char allowed, struct kt_error *err)
 {
 	size_t n = strlen(text);
 
@@ -750,7 +768,7 @@ static int value_plain(const char *text, struct kt_error *err)
 			       "the value has %zu bytes, more than %zu", n,
 			       VALUE_TEXT_MAX);
 	for (const char *p = text; *p; p++)
-		if (iscntrl((unsigned char)*p))
+		if (iscntrl((unsigned char)*p) && *p != allowed)
 			return kt_fail(err, EINVAL,
 				       "the value has a control character");
 	return 0;
@@ -759,7 +777,7 @@ static int value_plain(const char *text, struct kt_error *err)
 static int make(const struct option *opt, union scratch *s, const char *text,
 		struct kt_error *err)
 {
-	if (value_plain(text, err) < 0)
+	if (value_plain(text, opt->repeats, err) < 0)
 		return -EINVAL;
 	if (opt->not_empty && !*text)
 		return kt_fail(err, EINVAL, "the value is empty");

@@ -12,6 +12,9 @@ struct options;
 KT_CHECK int value_set(const struct option *opt, struct options *o,
 		       const char *text, struct kt_error *err);
 
+/** value_plain() - no control character but @allowed, and no megabyte; 0 or
+ *  -EINVAL */
+KT_CHECK int value_plain(const char *text, char allowed, struct kt_error *err);
 /** value_check() - would value_set() take it? */
 KT_CHECK int value_check(const struct option *opt, const char *text,
 			 struct kt_error *err);

@@ -92,7 +92,7 @@ static int check_alone(struct connect *c, struct kt_error *err)
 	}
 	if (c->opt->disable_tun_device)
 		return 0;
-	kt_hint(err, "leave it with: kill %d", (int)pid);
+	kt_hint(err, "leave it with: ktctl disconnect connect-%d", (int)pid);
 	return kt_fail(err, EEXIST,
 		       "another ktctl connect runs on this machine (pid %d)",
 		       (int)pid);

@@ -5,7 +5,9 @@
 #include "base/print.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,7 +25,7 @@ static const struct eventjson_member eventjson_members[] = {
 	{ "port", 'n' },       { "from", 't' },	     { "protocol", 'T' },
 	{ "method", 't' },     { "path", 't' },	     { "mark", 't' },
 	{ "answered", 'T' },   { "user", 't' },	     { "status", 'i' },
-	{ "latency_us", 'i' },
+	{ "latency_us", 'i' }, { "id", 't' },
 };
 
 static const struct eventjson_member eventjson_dropped_members[] = {
@@ -78,13 +80,16 @@ static json_t *eventjson_text(const char *text)
 json_t *eventjson_make(const struct event *ev, const struct event_place *at)
 {
 	char when[EVENTJSON_TIME], from[IPADDR_STRLEN] = "";
+	char id[EVENT_SHADOW_MAX + 24] = "";
 
 	eventjson_time(when, ev->when);
 	if (ev->from.family)
 		ipaddr_str(&ev->from, from);
+	if (*ev->shadow)
+		snprintf(id, sizeof(id), "%s/%" PRIu64, ev->shadow, ev->seq);
 	return json_pack(
 		"{s:i,s:s,s:s,s:s,s:o,s:o,s:i,s:o,s:s,s:o,s:o,s:o,s:s,s:o,s:o,"
-		"s:o}",
+		"s:o,s:o}",
 		"version", EVENTJSON_VERSION, "type", event_kinds[ev->kind],
 		"time", when, "session", at->session, "namespace",
 		eventjson_text(at->ns), "service", eventjson_text(at->service),
@@ -95,7 +100,8 @@ json_t *eventjson_make(const struct event *ev, const struct event_place *at)
 		eventjson_text(ev->user), "status",
 		ev->status ? json_integer(ev->status) : json_null(),
 		"latency_us",
-		ev->latency >= 0 ? json_integer(ev->latency) : json_null());
+		ev->latency >= 0 ? json_integer(ev->latency) : json_null(),
+		"id", eventjson_text(id));
 }
 
 json_t *eventjson_dropped(const char *session, int64_t when, uint64_t n)
@@ -146,6 +152,23 @@ bool eventjson_is(const json_t *obj)
 	return (str_eq(type, "request") || str_eq(type, "connection")) &&
 	       eventjson_has(obj, eventjson_members,
 			     ARRAY_SIZE(eventjson_members));
+}
+
+bool eventjson_id(const json_t *obj, char router[EVENT_SHADOW_MAX],
+		  uint64_t *seq)
+{
+	const char *id = json_string_value(json_object_get(obj, "id"));
+	const char *slash = id ? strrchr(id, '/') : NULL;
+	size_t n = slash ? (size_t)(slash - id) : 0;
+	char *end;
+
+	if (!n || n >= EVENT_SHADOW_MAX || slash[1] < '1' || slash[1] > '9')
+		return false;
+	memcpy(router, id, n);
+	router[n] = '\0';
+	errno = 0;
+	*seq = strtoull(slash + 1, &end, 10);
+	return !errno && !*end && *seq < UINT64_MAX / 2;
 }
 
 int64_t eventjson_when(const json_t *obj)

@@ -32,6 +32,10 @@ json_t *eventjson_make(const struct event *ev, const struct event_place *at);
 /** eventjson_dropped() - @n of a session were dropped before an event of the
  *  time @when (returned) */
 json_t *eventjson_dropped(const char *session, int64_t when, uint64_t n);
+/** eventjson_id() - which router has told of @obj, and its number there; false:
+ *  it was seen at this end. Not of untrusted text but by eventjson_is(). */
+bool eventjson_id(const json_t *obj, char router[EVENT_SHADOW_MAX],
+		  uint64_t *seq);
 /** eventjson_is() - has it all the members, of the right types? */
 bool eventjson_is(const json_t *obj);
 /** eventjson_when() - microseconds since 1970 of an event's time; 0: none */

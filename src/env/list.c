@@ -3,6 +3,7 @@
 #include "base/print.h"
 #include "cli/app.h"
 #include "cli/options.h"
+#include "cluster/nscheck.h"
 #include "env/command.h"
 #include "env/find.h"
 #include "env/view.h"
@@ -18,6 +19,8 @@ static int list_run(struct env_command *c, struct kt_error *err)
 
 	if (rc == 0)
 		rc = env_records(c->kube, c->ns, NULL, &records, err);
+	if (rc == 0 && !json_array_size(jobs))
+		rc = nscheck(c->kube, c->ns, err);
 	if (rc < 0)
 		return rc;
 	look.now = env_command_now(c);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "env/find.h"
@@ -56,9 +57,10 @@ static json_t *env_spec_of_copy(const char *env, const char *service,
 	return NULL;
 }
 
-json_t *env_spec_map(const char *text)
+json_t *env_spec_map(const char *text, char between)
 {
-	struct strv parts = strv_split(text, ',');
+	struct strv parts = between == ',' ? strv_split(text, between)
+					   : words_cut(text, between);
 	json_t *map = json_object();
 
 	for (size_t i = 0; i < parts.n; i++) {
@@ -95,7 +97,7 @@ json_t *env_spec_of(const json_t *record, const json_t *deployments)
 		return env_spec_of_local(record);
 	if (str_starts(said, "selector "))
 		return json_pack("{s:o}", "selector",
-				 env_spec_map(said + strlen("selector ")));
+				 env_spec_map(said + strlen("selector "), ','));
 	if (str_starts(said, "service "))
 		return json_pack("{s:s}", "service", said + strlen("service "));
 	if (!str_starts(said, "image "))

@@ -22,8 +22,9 @@
 
 #define KT_ANNOTATION_SPEC "kt-env-spec"
 
-/** env_spec_map() - {"K": "V"} of "K=V,K=V" (returned, caller decrefs) */
-json_t *env_spec_map(const char *text);
+/** env_spec_map() - {"K": "V"} of "K=V,K=V", ',' being @between (returned,
+ *  caller decrefs) */
+json_t *env_spec_map(const char *text, char between);
 /** env_spec_image() - of a member with an image (returned, caller decrefs) */
 json_t *env_spec_image(const char *image, const struct pairs *set,
 		       const struct strv *env_from, int replicas);

@@ -90,6 +90,9 @@ static int recover_look(struct recover *r, struct kt_error *err)
 		kube_path("v1", "services", r->ns, r->name, NULL);
 	int rc = kube_get(r->kube, path, &r->service, err);
 
+	if (rc == -ENOENT)
+		kt_hint(err, "'kubectl -n %s get services' shows what there is",
+			r->ns);
 	if (rc < 0)
 		return kt_wrap(err, rc, "Service %s/%s", r->ns, r->name);
 	rc = recover_list(r, "v1", "pods", OURS, true, &r->pods, err);

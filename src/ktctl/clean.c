@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cluster/envobject.h"
+#include "cluster/nscheck.h"
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/update.h"
@@ -376,6 +377,8 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 	progress_step(c->app->progress, "Look for leftovers in namespace %s",
 		      c->ns);
 	rc = clean_look(c, err);
+	if (rc == 0 && !json_array_size(json_object_get(c->services, "items")))
+		rc = nscheck(c->kube, c->ns, err);
 	if (rc < 0)
 		return rc;
 	clean_make_plan(c);

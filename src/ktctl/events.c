@@ -11,6 +11,7 @@
 #include "control/eventjson.h"
 #include "control/expect.h"
 #include "control/follow.h"
+#include "control/once.h"
 #include "kube/rest.h"
 #include "local/signals.h"
 
@@ -24,6 +25,8 @@ struct events_run {
 	struct app *app;
 	const struct events_options *opt;
 	struct follow *follow;
+	struct once *once; /* several sessions may tell of one request */
+	struct timer once_timer;
 	struct strv ids; /* those alone */
 	int64_t from;	 /* microseconds since 1970: they count from then on */
 	struct expect *expect[EXPECTS_MAX];
@@ -82,7 +85,7 @@ static void events_print(const json_t *event)
 	fflush(stdout);
 }
 
-static void events_on_event(void *user, json_t *event)
+static void events_on_once(void *user, json_t *event)
 {
 	struct events_run *e = user;
 	bool dropped = str_eq(json_str(event, "type", NULL), "dropped");
@@ -104,6 +107,36 @@ static void events_on_event(void *user, json_t *event)
 	}
 	for (int i = 0; i < e->n && !dropped; i++)
 		expect_see(e->expect[i], event);
+}
+
+static void events_on_due(struct timer *t);
+
+static void events_wait_for_due(struct events_run *e)
+{
+	int64_t due = once_due(e->once);
+
+	if (due >= 0)
+		loop_timer_start(e->app->loop, &e->once_timer,
+				 MAX(due - clock_ns(), (int64_t)0),
+				 events_on_due);
+}
+
+static void events_on_due(struct timer *t)
+{
+	struct events_run *e = container_of(t, struct events_run, once_timer);
+
+	once_flush(e->once, clock_ns());
+	events_wait_for_due(e);
+}
+
+static void events_on_event(void *user, json_t *event)
+{
+	struct events_run *e = user;
+	bool waited = once_due(e->once) >= 0;
+
+	once_add(e->once, event, follow_count(e->follow) < 2, clock_ns());
+	if (!waited)
+		events_wait_for_due(e);
 }
 
 static void events_on_ended(void *user, const char *id, const char *why)
@@ -278,10 +311,15 @@ int command_events(struct app *app, const struct options *o)
 		cfg.nids = e.ids.n;
 		if (e.n)
 			cfg.since = MAX(cfg.since, (int64_t)EVENTS_BEFORE);
+		e.once = once_new(events_on_once, &e);
 		e.follow = follow_start(&cfg);
-		status = events_status(&e, events_wait(&e));
+		rc = events_wait(&e);
+		once_flush(e.once, INT64_MAX);
+		status = events_status(&e, rc);
 	}
+	loop_timer_stop(&e.once_timer);
 	follow_stop(e.follow);
+	once_free(e.once);
 	expects_free(e.expect, e.n);
 	strv_fini(&e.ids);
 	return status;

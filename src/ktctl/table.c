@@ -319,7 +319,7 @@ static const struct option events_options[] = {
 	{ "expect", 'e', VALUE_EXPECT, "", "CONDITIONS",
 	  "end with 0 as soon as so many requests of that kind have come, else "
 	  "with 1; several, or one with ';' in it: all of them",
-	  EVENTS(expect), .no_config = true, .repeats = true },
+	  EVENTS(expect), .no_config = true, .repeats = ';' },
 	{ "timeout", 't', VALUE_DURATION, "60s", "TIME",
 	  "how long they are waited for", EVENTS(timeout), .min = 0,
 	  .max = 86400, .no_config = true },

@@ -52,9 +52,9 @@ static const struct option env_join_options[] = {
 	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
 	  "the member is a copy of the Service's workload with this image",
 	  ENV(image), .no_config = true },
-	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
-	  "with --image: environment variables of the copy", ENV(set),
-	  .no_config = true },
+	{ "set", 0, VALUE_SETTINGS, "", "K=V",
+	  "with --image: an environment variable of the copy; can be repeated",
+	  ENV(set), .no_config = true, .repeats = '\n' },
 	{ "envFrom", 0, VALUE_ENV_FROM, "", "KIND/NAME,...",
 	  "with --image: more variables of the copy, of configmap/NAME or "
 	  "secret/NAME",
@@ -76,6 +76,11 @@ static const struct option env_join_options[] = {
 static const struct option env_apply_options[] = {
 	{ "file", 'f', VALUE_STRING, "", "FILE",
 	  "what is wanted; - for stdin", ENV(file), .no_config = true },
+	{ "dry-run", 0, VALUE_BOOL, "false", NULL,
+	  "only show the commands that it would run", ENV(dry_run),
+	  .no_config = true },
+	{ "dryRun", 0, VALUE_BOOL, "false", NULL, "as --dry-run",
+	  ENV(dry_run), .hidden = true, .no_config = true },
 	ENV_FORCE_ROW("also what another user has made; ttl: 0"),
 	{ 0 },
 };

@@ -71,7 +71,7 @@ extern const struct command other_commands[];
 			"jitter=50ms, "                                        \
 			"rate=1m, refuse, reset, drop, percent=10; can be "    \
 			"repeated",                                            \
-			S(faults), .no_config = true, .repeats = true          \
+			S(faults), .no_config = true, .repeats = ';'           \
 	}
 
 /* of every command whose connections outlive the network; @S: likewise */

@@ -21,6 +21,7 @@
 #include "cli/offer_role.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cluster/nscheck.h"
 #include "cluster/objects.h"
 #include "control/ask.h"
 #include "control/follow.h"
@@ -454,7 +455,8 @@ static int map_open(struct map *m, struct kt_error *err)
 		.connectors = true,
 		.by_name = true,
 	};
-	return kube_new(&m->look.kube, m->app->loop, m->config, err);
+	rc = kube_new(&m->look.kube, m->app->loop, m->config, err);
+	return rc < 0 ? rc : nscheck(m->look.kube, m->look.ns, err);
 }
 
 /* What is wrong from the start is said at once */

@@ -34,5 +34,6 @@ bool watched_take(struct watched *w, struct event *ev, uint64_t *missed)
 	*missed = ev->seq - w->last - 1;
 	w->last = ev->seq;
 	ev->when += w->offset;
+	memcpy(ev->shadow, w->id, sizeof(ev->shadow));
 	return true;
 }

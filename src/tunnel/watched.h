@@ -18,11 +18,9 @@
  * how far off it is, is what it says less what is here when it comes.
  */
 
-#define WATCHED_ID_MAX 32
-
 /** struct watched - starts zeroed */
 struct watched {
-	char id[WATCHED_ID_MAX];
+	char id[EVENT_SHADOW_MAX];
 	uint64_t last;	/* number of the one heard last; 0: none */
 	int64_t offset; /* microseconds; here less there */
 };
@@ -30,7 +28,8 @@ struct watched {
 /** watched_begin() - "watching ID NOW"; false: it is malformed */
 bool watched_begin(struct watched *w, const char *id, const char *now);
 /** watched_take() - false: @ev was heard before. Its time is made this
- *  machine's; @missed: how many are missing before it */
+ *  machine's, and it is told whose it is; @missed: how many are missing before
+ * it */
 bool watched_take(struct watched *w, struct event *ev, uint64_t *missed);
 
 #endif

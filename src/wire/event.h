@@ -31,6 +31,7 @@
 #define EVENT_METHOD_MAX 24
 #define EVENT_USER_MAX 128
 #define EVENT_MARK_MAX 256
+#define EVENT_SHADOW_MAX 32
 #define EVENT_LINE_MAX 2048 /* with its verb and its LF */
 
 enum event_kind { EVENT_REQUEST, EVENT_CONNECTION, EVENT_NKINDS_ };
@@ -55,7 +56,9 @@ enum event_by {
 };
 
 struct event {
-	uint64_t seq;
+	uint64_t seq; /* 0: of no shadow */
+	/* whose number that is; not in the line, but known to who reads it */
+	char shadow[EVENT_SHADOW_MAX];
 	int64_t when;	 /* microseconds since 1970 */
 	int64_t latency; /* microseconds, or -1: no answer */
 	enum event_kind kind;

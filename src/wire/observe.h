@@ -14,8 +14,7 @@
  * at most; bodies are only counted. What is not HTTP, or not as HTTP should be,
  * it does not try to understand: it says so once, and looks at nothing more.
  *
- * HTTP/2 (RFC 9113) is seen as a connection: its heads are compressed with a
- * state that both ways would have to be followed for.
+ * HTTP/2, with prior knowledge or by an upgrade, is observe_h2.h's.
  *
  * Pure: no I/O, no clock.
  */

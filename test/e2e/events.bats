@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 85
 # events: a session tells of the requests that it sees, and whether those that
 # are expected come. Laptop: alice.
 # shellcheck disable=SC2154 # status, output and stderr come from bats
@@ -59,6 +59,23 @@ is_named() { # NAME URL
   leave mesh
   run -1 events --expect 'count>=1'
   [[ $output == *"no session that sees requests"* ]]
+}
+
+@test "events: two meshes of one machine tell of each request once, and whose it was" {
+  local ip
+  ip=$(web web)
+  serve alice local
+  start blue alice mesh web --expose 8080 --versionMark blue
+  start green alice mesh web --expose 8080 --versionMark green
+  [ "$(named "http://$ip/1" -H 'VERSION: blue')" = local ]
+  [ "$(named "http://$ip/2" -H 'VERSION: green')" = local ]
+  [ "$(named "http://$ip/3")" != local ]
+  # an upper bound is decided when the time is over
+  run -0 --separate-stderr events -o json --since 60s --timeout 4s \
+    --expect 'service=web path=/1 count=1; service=web path=/2 count=1; service=web path=/3 count=1' \
+    --expect 'path=/1 answered=local; path=/2 answered=local; path=/3 answered=origin'
+  leave green
+  leave blue
 }
 
 @test "events: preview sees HTTP in what goes by, and a program that is not there" {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """fakeapi.py FOLDER KUBECONFIG: an API server on 127.0.0.1 that answers GET with
 files: /api/v1/services is FOLDER/api/v1/services.json; what is not there is
-forbidden. Writes a kubeconfig for itself when it listens. FOLDER/delay: seconds
+forbidden, or not found where FOLDER/api/v1/services.404 is. Writes a kubeconfig for itself when it listens. FOLDER/delay: seconds
 that each answer takes; FOLDER/log: the requests. Lists come in pages of limit.
 A watch of a list tells what of
 it has changed, whenever its file has."""
@@ -73,6 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.split("?")[0].strip("/")
         file = folder / (path + ".json")
         status = 200 if ".." not in path and file.is_file() else 403
+        if status == 403 and file.with_suffix(".404").is_file():
+            status = 404
         if status == 200 and "watch=" in self.path:
             try:
                 self.watch(file)
@@ -82,7 +84,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = self.path.partition("?")[2]
         body = page(file.read_bytes(), query) if status == 200 else json.dumps({
             "kind": "Status", "apiVersion": "v1", "status": "Failure",
-            "code": 403, "reason": "Forbidden",
+            "code": status,
+            "reason": "NotFound" if status == 404 else "Forbidden",
             "message": f"{path} is forbidden"}).encode()
         try:
             self.send_response(status)

@@ -13,7 +13,8 @@
 /**
  * DOC: JSON Schema, as far as docs/schema uses it
  *
- * type, enum, const, properties, required, additionalProperties (false), items,
+ * type, enum, const, properties (which has to be there beside it, too),
+ * additionalProperties (false, or a schema), required, items,
  * minimum, maximum, pattern, $ref into #/$defs. Any other word fails the test:
  * nothing is passed over in silence.
  */
@@ -92,8 +93,9 @@ static inline bool schema_pattern(const json_t *v, const char *pattern)
 static bool schema_fits(struct schema *s, const json_t *v,
 			const json_t *schema);
 
+/* @others: additionalProperties, or NULL */
 static inline bool schema_members(struct schema *s, const json_t *v,
-				  const json_t *props, bool others)
+				  const json_t *props, const json_t *others)
 {
 	json_t *member;
 	const char *name;
@@ -101,7 +103,9 @@ static inline bool schema_members(struct schema *s, const json_t *v,
 	json_object_foreach ((json_t *)(uintptr_t)v, name, member) {
 		const json_t *sub = json_object_get(props, name);
 
-		if (!sub && !others)
+		if (!sub && json_is_object(others))
+			sub = others;
+		if (!sub && json_is_false(others))
 			return schema_no(s, name, "is not foreseen");
 		if (sub && !schema_fits(s, member, sub))
 			return false;
@@ -178,9 +182,9 @@ static inline bool schema_word(struct schema *s, const json_t *v,
 		return schema_fits(s, v, schema_ref(s, json_string_value(arg)));
 	if (strcmp(word, "properties") == 0)
 		return !json_is_object(v) ||
-		       schema_members(s, v, arg,
-				      !json_is_false(json_object_get(
-					      schema, "additionalProperties")));
+		       schema_members(
+			       s, v, arg,
+			       json_object_get(schema, "additionalProperties"));
 	snprintf(spaced, sizeof(spaced), " %.60s ", word);
 	if (!strstr(ignored, spaced))
 		fail_msg("the schema has the word %s", word);

@@ -29,6 +29,9 @@ def check_object(rule, value, at, root):
             yield from check(known[name], one, f"{at}.{name}", root)
         elif rule.get("additionalProperties") is False:
             yield f"{at}: '{name}' is not in the schema"
+        elif isinstance(rule.get("additionalProperties"), dict):
+            yield from check(rule["additionalProperties"], one,
+                             f"{at}.{name}", root)
 
 
 def check(rule, value, at, root):

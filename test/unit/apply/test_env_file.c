@@ -2,11 +2,13 @@
 /* An environment as a file: what it says, what it may not say, and what is
  * done to make it so. */
 #include "json.h"
+#include "schema.h"
 
 #include "apply/env_file.h"
 #include "cli/command.h"
 #include "env/spec.h"
 #include "kube/rest.h"
+#include "kube/yamltree.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,10 +54,20 @@ static void what_it_says(void **state)
 		  "'plain':{'image':'app=r/p'},'web':{'selector':{'app':'web',"
 		  "'track':'canary'}},'api':{'service':'api-next'}}");
 	same_json(f.flags,
-		  "{'orders':['--image=r/orders:2','--set=TOPIC=o-{{env}},A=1',"
+		  "{'orders':['--image=r/"
+		  "orders:2','--set=TOPIC=o-{{env}}','--set=A=1',"
 		  "'--envFrom=secret/s,configmap/c','--replicas=2'],'plain':["
 		  "'--image=app=r/p','--replicas=1'],'web':['--selector="
 		  "app=web,track=canary'],'api':['--service=api-next']}");
+	env_file_fini(&f);
+	/* a value is all that is written */
+	parse_ok(&f, HEAD "members:\n  o: {image: r, set: {A: 'x, y=1;z ', "
+			  "B: ''}}\n  p: {image: r, set: ['A=b,c']}\n");
+	same_json(f.members,
+		  "{'o':{'image':'r','set':{'A':'x, y=1;z ','B':''}},"
+		  "'p':{'image':'r','set':{'A':'b,c'}}}");
+	same_json(f.flags, "{'o':['--image=r','--set=A=x, y=1;z ','--set=B='],"
+			   "'p':['--image=r','--set=A=b,c']}");
 	env_file_fini(&f);
 	parse_ok(&f, HEAD);
 	assert_null(f.ttl);
@@ -91,6 +103,10 @@ static void what_it_may_not_say(void **state)
 		  "set, envFrom and replicas are for" },
 		{ HEAD "members:\n  o: {image: 'a b'}",
 		  "e.yaml:4: image: 'a b' is no image" },
+		{ HEAD "members:\n  o: {image: r, set: {A: \"b\\nc\"}}",
+		  "set: 'A' is not one entry of a list" },
+		{ HEAD "members:\n  o: {image: r, set: {a/b: c}}",
+		  "'a/b=c' cannot be a variable" },
 		{ HEAD "members:\n  o: {image: r, replicas: 0}",
 		  "e.yaml:4: replicas: " },
 		{ HEAD "members:\n  o: {image: r, envFrom: [pod/x]}",
@@ -117,6 +133,75 @@ static void what_it_may_not_say(void **state)
 			fail_msg("row %zu: %d %s", i, rc, err.msg);
 		env_file_fini(&f);
 	}
+}
+
+/* --- the schema ----------------------------------------------------------- */
+
+static bool fits(struct schema *s, const char *text)
+{
+	struct kt_error err = { 0 };
+	json_t *tree = yaml_parse(text, strlen(text), "e.yaml", &err);
+	bool ok;
+
+	if (!tree)
+		fail_msg("%s", err.msg);
+	ok = schema_fits(s, tree, s->root);
+	json_decref(tree);
+	return ok;
+}
+
+/* What an editor says by docs/schema/env-apply.json is what apply says */
+static void the_schema_agrees(void **state)
+{
+	static const char *const good[] = {
+		HEAD,
+		HEAD "ttl: 2d\nstrict: true\nmembers:\n"
+		     "  orders:\n    image: app=r/orders:2\n"
+		     "    set: {TOPIC: 'o-{{env}}', A: 1, B: 'x,y'}\n"
+		     "    envFrom: [secret/s, configmap/c]\n"
+		     "    replicas: 2\n"
+		     "  web: {selector: {app: web, track: canary}}\n"
+		     "  api: {service: api-next}\n",
+		HEAD "ttl: 0\nmembers:\n  o: {image: r, set: ['A=b,c']}\n",
+	};
+	static const char *const wrong[] = {
+		"environment: a",
+		"apiVersion: ktctl/v1",
+		"apiVersion: ktctl/v2\nenvironment: a",
+		"apiVersion: ktctl/v1\nenvironment: A_b",
+		HEAD "member: {}",
+		HEAD "members: 3",
+		HEAD "members: {o: r/o}",
+		HEAD "members: {o: {imag: r}}",
+		HEAD "members: {o: {local: 8080}}",
+		HEAD "members: {o: {image: r, replicas: 0}}",
+		HEAD "members: {o: {image: r, envFrom: [pod/x]}}",
+		HEAD "members: {o: {image: r, set: ['A']}}",
+		HEAD "members: {o: {force: true, image: r}}",
+	};
+	const char *dir = getenv("KT_SCHEMA_DIR");
+	auto_free char *path =
+		xasprintf("%s/env-apply.json", dir ? dir : "docs/schema");
+	struct kt_error err = { 0 };
+	struct schema s;
+	struct env_file f;
+
+	(void)state;
+	schema_load(&s, path);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		parse_ok(&f, good[i]);
+		env_file_fini(&f);
+		if (!fits(&s, good[i]))
+			fail_msg("%s: %s", good[i], s.why);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		if (env_file_parse(&f, wrong[i], strlen(wrong[i]), "e", &err) ==
+			    0 ||
+		    fits(&s, wrong[i]))
+			fail_msg("taken: %s", wrong[i]);
+		env_file_fini(&f);
+	}
+	json_decref(s.root);
 }
 
 /* --- what is done --------------------------------------------------------- */
@@ -312,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_says),
 		cmocka_unit_test(what_it_may_not_say),
+		cmocka_unit_test(the_schema_agrees),
 		cmocka_unit_test(what_is_done),
 		cmocka_unit_test(without_a_time_it_keeps_its_own),
 		cmocka_unit_test(what_is_exported_is_as_it_is),

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <string.h>
@@ -91,6 +92,38 @@ static void files_are_bounded(void **state)
 	assert_int_equal(errno, EFBIG);
 }
 
+static void cuts_and_leaves_as_it_is(void **state)
+{
+	auto_strv struct strv s = words_cut(" a;;b ", ';');
+	auto_strv struct strv none = words_cut("", ';');
+
+	(void)state;
+	assert_int_equal(s.n, 3);
+	assert_string_equal(s.v[0], " a");
+	assert_string_equal(s.v[1], "");
+	assert_string_equal(s.v[2], "b ");
+	assert_int_equal(none.n, 1);
+	assert_string_equal(none.v[0], "");
+}
+
+static void a_shell_takes_it(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "--set=A=b,c", "--set=A=b,c" },
+		{ "", "''" },
+		{ "a b", "'a b'" },
+		{ "o-{{env}}", "'o-{{env}}'" },
+		{ "it's;", "'it'\\''s;'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *text = words_quote(rows[i][0]);
+
+		assert_string_equal(text, rows[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +133,8 @@ int main(void)
 		cmocka_unit_test(prefixes_and_suffixes),
 		cmocka_unit_test(random_text_is_letters),
 		cmocka_unit_test(files_are_bounded),
+		cmocka_unit_test(cuts_and_leaves_as_it_is),
+		cmocka_unit_test(a_shell_takes_it),
 	};
 
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);

@@ -117,6 +117,15 @@ run 0 --showConnector && has "$err" "connectors of other namespaces are left out
   has "$err" "shadows that are Deployments" && has "$out" "no, its Pod is gone" &&
   has "$out" "0 in all"
 ok $? "what is not allowed is left out, and told"
+# lists of a namespace that is not there are empty, too
+cp "$work/api/api/v1/namespaces/shop/services.json" "$work/services.json"
+api_put api/v1/namespaces/shop/services ""
+run 0 && has "$out" SERVICE && touch "$work/api/api/v1/namespaces/shop.404" &&
+  run 1 && [ -z "$out" ] && has "$err" "namespace shop: there is none of this name" &&
+  has "$err" "hint: 'kubectl get namespaces'"
+ok $? "a namespace that is not there"
+rm -f "$work/api/api/v1/namespaces/shop.404"
+mv "$work/services.json" "$work/api/api/v1/namespaces/shop/services.json"
 rm "$work/api/api/v1/namespaces/shop/pods.json"
 run 1 && has "$err" "ktctl: " && [ -z "$out" ]
 ok $? "without the lists it is a failure"

@@ -367,6 +367,40 @@ static void repeated(void **state)
 	cli_fini(&c);
 }
 
+/* Once for each variable: a value may be anything but a line end */
+static void settings(void **state)
+{
+	static const char *const argv[] = {
+		"ktctl", "env",	    "join",  "pr-42", "orders",	  "--image=r/o",
+		"--set", "A=b,c=d", "--set", "B=x; ", "--set=A=",
+	};
+	static const char *const wrong[] = {
+		"ktctl", "env", "join", "pr-42", "orders", "--set", "A=b\nC=d",
+	};
+	struct cli c = { 0 };
+
+	(void)state;
+	c.rc = parse_argv(&c.inv, ARRAY_SIZE(argv),
+			  (char *const *)(uintptr_t)argv, &c.err);
+	if (c.rc == 0)
+		c.rc = options_resolve(&c.o, &c.inv, NULL, &c.err);
+	if (c.rc < 0)
+		fail_msg("%s", c.err.msg);
+	assert_int_equal(c.o.env.set.n, 2);
+	assert_string_equal(c.o.env.set.v[0].key, "A");
+	assert_string_equal(c.o.env.set.v[0].value, ""); /* the last counts */
+	assert_string_equal(c.o.env.set.v[1].value, "x; ");
+	cli_fini(&c);
+	c = (struct cli){ 0 };
+	c.rc = parse_argv(&c.inv, ARRAY_SIZE(wrong),
+			  (char *const *)(uintptr_t)wrong, &c.err);
+	if (c.rc == 0)
+		c.rc = options_resolve(&c.o, &c.inv, NULL, &c.err);
+	assert_int_equal(c.rc, -EINVAL);
+	assert_non_null(strstr(c.err.msg, "control character"));
+	cli_fini(&c);
+}
+
 /* flag > environment > file > default; zero values in the file count */
 static void precedence(void **state)
 {
@@ -536,6 +570,7 @@ int main(void)
 		cmocka_unit_test(refused),   cmocka_unit_test(precedence),
 		cmocka_unit_test(items),     cmocka_unit_test(times),
 		cmocka_unit_test(repeated),  cmocka_unit_test(judged),
+		cmocka_unit_test(settings),
 	};
 
 	drop_environment();

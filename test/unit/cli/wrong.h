@@ -29,6 +29,7 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 			   "A/b=c", "a/=c", "a/b/c=d", "a=b/c" },
 	[VALUE_PAIRS] = { "a", "=b", "a=1,b", "a b=c", "-a=b", "A/b=c",
 			  "a/=c" },
+	[VALUE_SETTINGS] = { "a", "=b", "1a=b", "a b=c", "a,b=c", "a/b=c" },
 	[VALUE_ADDRESS] = { "x", "1.2.3", "1.2.3.4/8", "1.2.3.256", "::g" },
 	[VALUE_PREFIXES] = { "x", "10.0.0.0/33", "::/129", "10.0.0.0/x",
 			     "10.0.0.0/8,x" },

@@ -101,6 +101,10 @@ run 1 show nosuch && has "$err" "no environment 'nosuch' in namespace shop" &&
   has "$err" "hint: 'ktctl env list"
 ok $? "show: one that is not there"
 
+api_put apis/batch/v1/namespaces/shop/jobs ""
+touch "$work/api/api/v1/namespaces/shop.404"
+run 1 list && has "$err" "namespace shop: there is none of this name"
+ok $? "list: a namespace that is not there"
 rm "$work/api/apis/batch/v1/namespaces/shop/jobs.json"
 run 1 list && has "$err" forbidden
 ok $? "list: not allowed"

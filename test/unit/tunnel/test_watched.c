@@ -11,6 +11,8 @@ static void take(struct watched *w, uint64_t seq, bool is_new, uint64_t missing)
 
 	assert_int_equal(watched_take(w, &ev, &missed), is_new);
 	assert_int_equal(missed, missing);
+	/* by that it is known when another session tells of it as well */
+	assert_string_equal(ev.shadow, is_new ? w->id : "");
 }
 
 static void what_is_missing_is_counted(void **state)
