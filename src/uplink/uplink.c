@@ -512,6 +512,9 @@ int uplink_connect(struct uplink *u, struct kt_error *err)
 			return fatal(u, err);
 		if (u->up)
 			break;
+		if (u->cfg.gone && u->cfg.gone(u->cfg.user))
+			return kt_fail(err, ENOENT, "%s has ended",
+				       shadow_describe(u->cfg.shadow));
 		if (u->refused) {
 			*err = u->why;
 			hint_at_the_way(u, err);

@@ -64,6 +64,9 @@ struct uplink_config {
 	/** renew() - the shadow is gone: 0: make another; -errno with @err:
 	 *  that ends it. Waits in the loop; may be NULL: always 0 */
 	int (*renew)(void *user, struct kt_error *err);
+	/** gone() - asked by uplink_connect() while it waits: there is nobody
+	 *  any more who could answer; may be NULL */
+	bool (*gone)(void *user);
 	/** woken() - there is something for uplink_check(), or uplink_wait()
 	 *  returns; may be NULL */
 	void (*woken)(void *user);
