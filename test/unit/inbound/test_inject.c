@@ -124,9 +124,9 @@ static void tell_ended(struct timer *t)
 	json_t *one = json_array_get(
 		json_at(pod, "status", "ephemeralContainerStatuses", NULL), 0);
 
-	json_object_set_new(one, "state",
-			    json_pack("{s:{s:i}}", "terminated", "exitCode",
-				      0));
+	json_object_set_new(
+		one, "state",
+		json_pack("{s:{s:i}}", "terminated", "exitCode", 0));
 	store_event(s, "MODIFIED", pod);
 }
 
@@ -179,17 +179,17 @@ static void one_that_only_seems_to_run(void **state)
 	assert_int_equal(service_ports_make(&ports, in.service, pods, &err), 0);
 	serve = ephemeral_serve(&ports, store_get(&s, WEB));
 	service_ports_fini(&ports);
-	json_array_append_new(
-		json_at(store_get(&s, WEB), "spec", "ephemeralContainers",
-			NULL),
-		json_pack("{s:s,s:[s,s],s:[{s:s,s:s}]}", "name",
-			  "kt-exchange-aaaaa", "args", "--listen", "20001",
-			  "env", "name", "SHADOW_SERVE", "value", serve));
-	json_array_append_new(
-		json_at(store_get(&s, WEB), "status",
-			"ephemeralContainerStatuses", NULL),
-		json_pack("{s:s,s:{s:{}}}", "name", "kt-exchange-aaaaa",
-			  "state", "running"));
+	json_array_append_new(json_at(store_get(&s, WEB), "spec",
+				      "ephemeralContainers", NULL),
+			      json_pack("{s:s,s:[s,s],s:[{s:s,s:s}]}", "name",
+					"kt-exchange-aaaaa", "args", "--listen",
+					"20001", "env", "name", "SHADOW_SERVE",
+					"value", serve));
+	json_array_append_new(json_at(store_get(&s, WEB), "status",
+				      "ephemeralContainerStatuses", NULL),
+			      json_pack("{s:s,s:{s:{}}}", "name",
+					"kt-exchange-aaaaa", "state",
+					"running"));
 	app.loop = s.w.loop;
 	in.kube = s.w.kube;
 	in.original = json_pack("{s:s}", "app", "web");
