@@ -8,7 +8,7 @@
 bats_require_minimum_version 1.5.0
 load inbound
 
-SIZE=$((40 << 20))
+SIZE=$((60 << 20)) # more than all buffers on the way
 
 setup() {
   skip_on_foreign "Pods of the test cluster are evicted"
@@ -20,19 +20,28 @@ teardown() {
   background_end
 }
 
-# download URL FILE: slowly, in the background; it runs when this returns
+# download URL: in the background; it stands still in its middle until
+# downloaded(), which succeeds when every byte has come
 download() {
-  rm -f "$2"
-  laptop_exec alice curl -sS --limit-rate 4M -o "$2" "$1" 3>&- &
+  rm -f "$RUN/file" "$RUN/go"
+  (
+    set -o pipefail
+    laptop alice curl -sS "$1" | {
+      head -c 100000
+      until [ -e "$RUN/go" ]; do sleep 0.1; done
+      cat
+    } >"$RUN/file"
+  ) 3>&- &
   DOWNLOAD=$!
-  eventually 10 test -s "$2"
+  eventually 10 test -s "$RUN/file"
 }
 
-# downloaded FILE: it has come to its end, and every byte is right
 downloaded() {
+  kill -0 "$DOWNLOAD"
+  : >"$RUN/go"
   wait "$DOWNLOAD"
-  [ "$(stat -c %s "$1")" = "$SIZE" ]
-  [ "$(sha256sum <"$1")" = "$(in_pod toolbox \
+  [ "$(stat -c %s "$RUN/file")" = "$SIZE" ]
+  [ "$(sha256sum <"$RUN/file")" = "$(in_pod toolbox \
     curl -sS "http://$POD:8080/bytes/$SIZE" | sha256sum)" ]
 }
 
@@ -48,14 +57,14 @@ asked_start() {
 # evicted OLD URL ADDRESS PORT: under new connections and a download
 evicted() {
   local old=$1
-  download "$2" "$RUN/file"
+  download "$2"
   asked_start "$3" "$4"
   pod_ends evict "$old"
   # the other one is there, and the download goes on through the old one
-  eventually 20 grep -q "$old is told to end" "$RUN/evicted.log"
-  kill -0 "$DOWNLOAD"
+  eventually 40 grep -q "$old is told to end" "$RUN/evicted.log"
+  sleep 1
   kc -n "$NS" get pod "$old" >/dev/null
-  downloaded "$RUN/file"
+  downloaded
   eventually 15 gone "$old"
   hammer_end asked
   [ "$(of failed)" = 0 ]
@@ -83,10 +92,11 @@ gone() {
   old=$(shadow_pod)
   evicted "$old" "http://127.0.0.1:8080/bytes/$SIZE" 127.0.0.1 8080
   old=$(shadow_pod)
-  download "http://127.0.0.1:8080/bytes/$SIZE" "$RUN/file"
+  download "http://127.0.0.1:8080/bytes/$SIZE"
   pod_ends evict "$old"
-  eventually 20 grep -q "$old is told to end" "$RUN/evicted.log"
+  eventually 40 grep -q "$old is told to end" "$RUN/evicted.log"
   leave evicted
+  : >"$RUN/go"
   eventually 5 no_objects
   eventually 15 gone "$old"
 }
