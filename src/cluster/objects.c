@@ -37,6 +37,7 @@
 /* seconds: requests in flight end, another shadow takes over; longer than the
  * program itself takes (SHADOW_ENDING_S) */
 #define SERVE_GRACE 60
+#define OPEN_GRACE 300 /* likewise: what is open goes on (SHADOW_OPEN_S) */
 #define TARGET_LEN (KT_TARGET_SIZE - 1)
 
 const char *objects_arch(void)
@@ -313,7 +314,7 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 		"{s:o,s:o,s:s,s:i,s:b,s:b}", "containers",
 		objects_containers(s), "securityContext", pod_security(s),
 		"restartPolicy", s->serve ? "Always" : restart,
-		"terminationGracePeriodSeconds", s->serve ? SERVE_GRACE : 1,
+		"terminationGracePeriodSeconds", s->serve ? SERVE_GRACE : OPEN_GRACE,
 		"automountServiceAccountToken", 0, "enableServiceLinks", 0);
 
 	objects_set_text(p, "serviceAccountName", s->service_account);

@@ -31,7 +31,7 @@
 #include "tunnel/dnscheck.h"
 #include "tunnel/faults.h"
 #include "uplink/ask_env.h"
-#include "uplink/uplink.h"
+#include "uplink/replace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,9 +51,8 @@ struct connect {
 	struct kube *kube;
 	const char *ns;
 	struct pidfile *pidfile;
-	struct owner *owner; /* NULL: nobody will know that we died */
-	struct shadow_pod *shadow;
-	struct uplink *uplink;
+	struct owner *owner;  /* NULL: nobody will know that we died */
+	struct replace place; /* the shadow, and the tunnel into it */
 	struct uplink_history history;
 	struct faults *faults; /* NULL: none */
 	struct traffic *traffic;
@@ -107,7 +106,7 @@ static void connect_on_other_shadow(void *user, int error,
 
 	if (error || info->able_env)
 		return;
-	ask_env_refuse(shadow_describe(c->shadow), info->version, &err);
+	ask_env_refuse(shadow_describe(c->place.shadow), info->version, &err);
 	log_warn("%s: requests go unmarked", err.msg);
 }
 
@@ -116,8 +115,7 @@ static void on_uplink_up(void *user)
 	struct connect *c = user;
 
 	if (c->mark[0] && c->ready &&
-	    tunnel_info_get(uplink_tunnel(c->uplink), connect_on_other_shadow,
-			    c) < 0)
+	    tunnel_info_get(c->place.front, connect_on_other_shadow, c) < 0)
 		log_debug("the shadow is not asked what it can");
 	if (c->traffic)
 		traffic_tunnel_up(c->traffic);
@@ -162,11 +160,10 @@ static void make_uplink(struct connect *c)
 		.user = c,
 	};
 
-	c->shadow = shadow_new(&shadow);
-	uplink.shadow = c->shadow;
-	c->uplink = uplink_new(&uplink);
-	c->faults = faults_new(c->app->loop, uplink_tunnel(c->uplink),
-			       &c->opt->faults, 0);
+	uplink.shadow = shadow_new(&shadow);
+	replace_init(&c->place, &uplink);
+	c->faults =
+		faults_new(c->app->loop, c->place.front, &c->opt->faults, 0);
 	names_set_faults(c->names, c->faults);
 }
 
@@ -175,7 +172,7 @@ static void make_uplink(struct connect *c)
 static int open_capture(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true, .replace = true };
-	struct tunnel *tunnel = uplink_tunnel(c->uplink);
+	struct tunnel *tunnel = c->place.front;
 	struct kt_error why = { 0 };
 	int rc;
 
@@ -215,8 +212,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Prepare this machine");
-	rc = proxy_open(&c->proxy, c->app->loop, uplink_tunnel(c->uplink),
-			c->faults, &proxy, err);
+	rc = proxy_open(&c->proxy, c->app->loop, c->place.front, c->faults,
+			&proxy, err);
 	if (!c->opt->disable_tun_device) {
 		if (rc < 0)
 			log_debug("no proxy: %s", err->msg);
@@ -308,7 +305,7 @@ static int connect_find_env(struct connect *c, struct kt_error *err)
 	snprintf(c->mark, sizeof(c->mark), "%s",
 		 rc < 0 || c->opt->shadow ? given : info.name);
 	env_info_fini(&info);
-	tunnel_set_env(uplink_tunnel(c->uplink), c->mark);
+	tunnel_set_env(c->place.front, c->mark);
 	return 0;
 }
 
@@ -355,11 +352,11 @@ static int step_shadow(struct connect *c, struct kt_error *err)
 
 	progress_step(c->app->progress, "%s the shadow Pod in namespace %s",
 		      c->opt->shadow ? "Find" : "Start", c->ns);
-	rc = shadow_ensure(c->shadow, err);
+	rc = shadow_ensure(c->place.shadow, err);
 	if (rc < 0)
 		return rc;
 	progress_done(c->app->progress, "Shadow Pod %s/%s %s", c->ns,
-		      shadow_pod_name(c->shadow),
+		      shadow_pod_name(c->place.shadow),
 		      c->opt->shadow ? "is used" : "runs");
 	return 0;
 }
@@ -410,8 +407,8 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 		connect_add_hint(server, &nserver, ARRAY_SIZE(server),
 				 info->nameservers.v[i]);
 	names_set_cluster_servers(c->names, server, nserver);
-	dnscheck_start(&c->dns, c->app->loop, uplink_tunnel(c->uplink),
-		       shadow_describe(c->shadow),
+	dnscheck_start(&c->dns, c->app->loop, c->place.front,
+		       shadow_describe(c->place.shadow),
 		       info->nameservers.n ? info->nameservers.v[0] : NULL);
 	log_debug("shadow %s on %s", info->version, info->hostname);
 }
@@ -425,7 +422,7 @@ static void connect_hint_given(const struct connect *c, struct kt_error *err)
 			"a Role in namespace %s must allow 'create' and 'get' "
 			"on pods/portforward of %s; perhaps yours names "
 			"another Pod (resourceNames)",
-			c->ns, shadow_pod_name(c->shadow));
+			c->ns, shadow_pod_name(c->place.shadow));
 	} else if (err->http_status == 404 && !err->hint[0]) {
 		kt_hint(err, "an administrator makes it, see "
 			     "deploy/shared-shadow.yaml; is the namespace "
@@ -438,23 +435,23 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Open the tunnel");
-	rc = uplink_connect(c->uplink, err);
+	rc = uplink_connect(c->place.uplink, err);
 	if (rc < 0) {
 		if (c->opt->shadow)
 			connect_hint_given(c, err);
 		return rc;
 	}
-	rc = tunnel_info_get(uplink_tunnel(c->uplink), on_info, c);
+	rc = tunnel_info_get(c->place.front, on_info, c);
 	if (rc == 0)
 		rc = loop_run_until(c->app->loop, &c->info_done, INFO_TIMEOUT);
 	if (rc == 0)
 		rc = c->info_error;
 	if (rc < 0)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
-			       shadow_describe(c->shadow), strerror(-rc));
+			       shadow_describe(c->place.shadow), strerror(-rc));
 	if (c->mark[0] && !c->able_env)
-		return ask_env_refuse(shadow_describe(c->shadow), c->version,
-				      err);
+		return ask_env_refuse(shadow_describe(c->place.shadow),
+				      c->version, err);
 	rc = faults_start(c->faults, err);
 	if (rc < 0)
 		return rc;
@@ -541,7 +538,7 @@ static int step_ranges(struct connect *c, struct kt_error *err)
 static int step_names(struct connect *c, struct kt_error *err)
 {
 	struct names_start start = {
-		.tunnel = uplink_tunnel(c->uplink),
+		.tunnel = c->place.front,
 		.ranges = &c->ranges,
 		.namespaces =
 			c->found.know_namespaces ? &c->found.namespaces : NULL,
@@ -566,14 +563,14 @@ static void connect_probe(void *user)
 {
 	struct connect *c = user;
 
-	uplink_probe(c->uplink);
+	uplink_probe(c->place.uplink);
 }
 
 static void connect_report(void *user, struct control_report *r)
 {
 	struct connect *c = user;
 
-	uplink_report(c->uplink, r);
+	uplink_report(c->place.uplink, r);
 	uplink_history_report(&c->history, r);
 	r->faults = faults_list(c->faults, &r->nfaults);
 }
@@ -663,9 +660,9 @@ static int connect_run(struct connect *c, struct kt_error *err)
 	if (c->app->background) /* what was said is not in its log */
 		faults_say(c->faults);
 	while (rc == 0) {
-		rc = uplink_wait(c->uplink, err);
+		rc = uplink_wait(c->place.uplink, err);
 		if (rc == 0)
-			rc = uplink_heal(c->uplink, err);
+			rc = replace_tend(&c->place, err);
 	}
 	return rc;
 }
@@ -673,23 +670,20 @@ static int connect_run(struct connect *c, struct kt_error *err)
 /* Take back what was done, last thing first; also after a failed step. */
 static void connect_do_undo(struct connect *c)
 {
-	struct kt_error err = { 0 };
 	struct farewell farewell;
 
 	signals_clean_up(c->app->signals);
 	dnscheck_stop(&c->dns);
 	names_free(c->names);
 	faults_stop(c->faults);
-	uplink_leave(steal_ptr(&c->uplink), &farewell);
+	replace_leave(&c->place, &farewell);
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
 	if (c->ready)
 		faults_say_hits(c->faults);
-	if (c->shadow && shadow_remove(c->shadow, &err) < 0)
-		log_warn("%s was not removed: %s", shadow_describe(c->shadow),
-			 err.msg);
+	replace_remove(&c->place);
 	farewell_wait(&farewell, c->app->loop, FAREWELL_NS);
-	shadow_free(c->shadow);
+	replace_fini(&c->place);
 	control_serve(c->app->control, NULL, NULL);
 	faults_free(c->faults);
 	cidr_fini(&c->found);

@@ -27,7 +27,7 @@
 #include "local/signals.h"
 #include "tunnel/faults.h"
 #include "uplink/ask_env.h"
-#include "uplink/uplink.h"
+#include "uplink/replace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -56,8 +56,7 @@ struct forward {
 	size_t ntargets;
 	struct forwarding *forwarding;
 	size_t nforwardings;
-	struct shadow_pod *shadow;
-	struct uplink *uplink;
+	struct replace place;  /* the shadow, and the tunnel into it */
 	struct faults *faults; /* NULL: none */
 	struct dialer dialer;
 	bool known;   /* of every target: whether somebody is there */
@@ -133,29 +132,28 @@ static void forward_make_uplink(struct forward *f)
 		.user = f,
 	};
 
-	f->shadow = shadow_new(&shadow);
-	uplink.shadow = f->shadow;
-	f->uplink = uplink_new(&uplink);
-	f->faults = faults_new(f->app->loop, uplink_tunnel(f->uplink),
-			       &f->opt->faults, 0);
-	dialer_init(&f->dialer, uplink_tunnel(f->uplink));
+	uplink.shadow = shadow_new(&shadow);
+	replace_init(&f->place, &uplink);
+	f->faults =
+		faults_new(f->app->loop, f->place.front, &f->opt->faults, 0);
+	dialer_init(&f->dialer, f->place.front);
 	f->dialer.faults = f->faults;
 	if (f->env)
-		tunnel_set_env(uplink_tunnel(f->uplink), f->mark);
+		tunnel_set_env(f->place.front, f->mark);
 }
 
 static void forward_probe(void *user)
 {
 	struct forward *f = user;
 
-	uplink_probe(f->uplink);
+	uplink_probe(f->place.uplink);
 }
 
 static void forward_report(void *user, struct control_report *r)
 {
 	struct forward *f = user;
 
-	uplink_report(f->uplink, r);
+	uplink_report(f->place.uplink, r);
 	uplink_history_report(&f->history, r);
 	r->faults = faults_list(f->faults, &r->nfaults);
 }
@@ -342,11 +340,11 @@ static int forward_step_shadow(struct forward *f, struct kt_error *err)
 	/* there may be room for one only */
 	if (owner_any_dead(f->app->home))
 		sweep_dead(f->kube, f->ns, forward_is_left, f);
-	rc = shadow_ensure(f->shadow, err);
+	rc = shadow_ensure(f->place.shadow, err);
 	if (rc < 0)
 		return rc;
 	progress_done(f->app->progress, "Shadow Pod %s/%s runs", f->ns,
-		      shadow_pod_name(f->shadow));
+		      shadow_pod_name(f->place.shadow));
 	return 0;
 }
 
@@ -355,10 +353,10 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 	int rc;
 
 	progress_step(f->app->progress, "Open the tunnel");
-	rc = uplink_connect(f->uplink, err);
+	rc = uplink_connect(f->place.uplink, err);
 	if (rc == 0 && f->env)
-		rc = ask_env(uplink_tunnel(f->uplink), f->app->loop,
-			     shadow_describe(f->shadow), err);
+		rc = ask_env(f->place.front, f->app->loop,
+			     shadow_describe(f->place.shadow), err);
 	if (rc == 0)
 		rc = faults_start(f->faults, err);
 	if (rc < 0)
@@ -375,7 +373,7 @@ static void forward_follow(struct forward *f)
 	for (size_t i = 0; i < f->nforwardings && !f->failed; i++)
 		f->failed = forwarding_follow(&f->forwarding[i], &f->why);
 	if (f->failed)
-		uplink_wake(f->uplink);
+		uplink_wake(f->place.uplink);
 }
 
 static void forward_on_changed(void *user)
@@ -422,8 +420,8 @@ static int forward_check_names(struct forward *f, struct kt_error *err)
 		const char *text = t->asked->text;
 		int rc = t->way != TARGET_HOST
 				 ? 0
-				 : namecheck(f->app->loop,
-					     uplink_tunnel(f->uplink), t->host);
+				 : namecheck(f->app->loop, f->place.front,
+					     t->host);
 
 		if (rc == -EINTR)
 			return kt_fail(err, EINTR, "interrupted");
@@ -542,13 +540,13 @@ static int forward_run(struct forward *f, struct kt_error *err)
 	if (f->app->background) /* what was said is not in its log */
 		faults_say(f->faults);
 	while (rc == 0) {
-		rc = uplink_wait(f->uplink, err);
+		rc = uplink_wait(f->place.uplink, err);
 		if (rc == 0 && f->failed) {
 			*err = f->why;
 			rc = f->failed;
 		}
 		if (rc == 0)
-			rc = uplink_heal(f->uplink, err);
+			rc = replace_tend(&f->place, err);
 	}
 	return rc;
 }
@@ -556,7 +554,6 @@ static int forward_run(struct forward *f, struct kt_error *err)
 /* Take back what was done, last thing first; also after a failed step. */
 static void forward_undo(struct forward *f)
 {
-	struct kt_error err = { 0 };
 	struct farewell farewell;
 
 	signals_clean_up(f->app->signals);
@@ -566,14 +563,12 @@ static void forward_undo(struct forward *f)
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_fini(&f->target[i]);
 	faults_stop(f->faults);
-	uplink_leave(steal_ptr(&f->uplink), &farewell);
+	replace_leave(&f->place, &farewell);
 	if (f->ready)
 		faults_say_hits(f->faults);
-	if (f->shadow && shadow_remove(f->shadow, &err) < 0)
-		log_warn("%s was not removed: %s", shadow_describe(f->shadow),
-			 err.msg);
+	replace_remove(&f->place);
 	farewell_wait(&farewell, f->app->loop, FAREWELL_NS);
-	shadow_free(f->shadow);
+	replace_fini(&f->place);
 	control_serve(f->app->control, NULL, NULL);
 	faults_free(f->faults);
 	pidfile_free(f->pidfile);

@@ -59,6 +59,7 @@ struct injector {
 	struct kube_watch *watch;
 	json_t *pods; /* name: as it was seen last */
 	struct list places;
+	const struct place *tried; /* a tunnel to it is being opened */
 	bool synced, changed;
 	struct kt_error lost; /* the watch ended */
 	struct repeat told;
@@ -320,6 +321,29 @@ static void inject_on_event(void *user, const struct event *ev, uint64_t missed)
 	job_on_event(x->job, ev, missed);
 }
 
+static bool is_going(const json_t *pod)
+{
+	return json_at(pod, "metadata", "deletionTimestamp", NULL);
+}
+
+static bool place_has_ended(const struct place *p)
+{
+	const json_t *pod = pod_of(p);
+
+	return !pod || is_going(pod) ||
+	       ephemeral_look(pod, p->name, NULL) == EPHEMERAL_ABSENT;
+}
+
+static bool inject_on_gone(void *user)
+{
+	const struct injector *x = user;
+
+	return place_has_ended(x->tried);
+}
+
+/* A node tells about a second late that a container has ended: one that looks
+ * as if it ran may have left with its last user just now. Then it is the next
+ * step's, which adds another. */
 static int connect_place(struct place *p, struct kt_error *err)
 {
 	struct job *job = p->x->job;
@@ -338,6 +362,7 @@ static int connect_place(struct place *p, struct kt_error *err)
 		.history = &job->history,
 		.caller = inject_on_caller,
 		.event = inject_on_event,
+		.gone = inject_on_gone,
 		.woken = on_woken,
 		.user = p->x,
 	};
@@ -347,9 +372,15 @@ static int connect_place(struct place *p, struct kt_error *err)
 	shadow_adopt(p->shadow, p->pod, p->name, p->listen);
 	cfg.shadow = p->shadow;
 	p->uplink = uplink_new(&cfg);
+	p->x->tried = p;
 	rc = uplink_connect(p->uplink, err);
 	if (rc < 0) {
 		inject_disconnect(p);
+		if (rc != -EINTR && place_has_ended(p)) {
+			*err = (struct kt_error){ 0 };
+			wake(p->x);
+			return 0;
+		}
 		memcpy(p->bad, p->name, sizeof(p->bad));
 		if (rc != -EEXIST && rc != -EINTR)
 			p->name[0] = '\0'; /* another one, perhaps */
@@ -404,11 +435,6 @@ static void place_on_tick(struct timer *t)
 		wake(p->x);
 	else
 		loop_timer_start(p->x->job->app->loop, t, TICK, place_on_tick);
-}
-
-static bool is_going(const json_t *pod)
-{
-	return json_at(pod, "metadata", "deletionTimestamp", NULL);
 }
 
 /* No callers come any more; those that are here may finish. False: there is

@@ -9,6 +9,7 @@
 #include "shadow/budget.h"
 #include "shadow/dial.h"
 #include "shadow/doh.h"
+#include "shadow/ending.h"
 #include "shadow/envs.h"
 #include "shadow/events.h"
 #include "shadow/health.h"
@@ -33,6 +34,7 @@
 #define LINGER (3 * NS_SEC) /* after the last client */
 #define READY_ANYWAY (10 * NS_SEC)
 #define BULK_SESSIONS 16 /* more clients than that share less memory each */
+#define AWAY_ANYWAY (10 * NS_SEC) /* nobody waits at the end for who is */
 
 struct server {
 	struct shadow sh; /* what the services see */
@@ -46,6 +48,7 @@ struct server {
 	int64_t left;	    /* when the last one did; 0: nobody yet */
 	int64_t started;
 	bool ready; /* for callers; that is once and for all */
+	bool ending;
 };
 
 struct client {
@@ -56,6 +59,7 @@ struct client {
 	bool bulk;	       /* the second session of one that is here */
 	int64_t lost;	       /* when its carrier was; 0: it is here */
 	size_t bytes;	       /* of the budget */
+	struct ending ending;
 	char who[FRAME_WHO_MAX + 1]; /* as it says of itself, or "" */
 };
 
@@ -90,6 +94,13 @@ static void continue_serve(struct server *sv, struct mux_stream *s,
 		mux_stream_refuse(s, 404, ENOENT, "no such stream");
 }
 
+static void server_serve_ending(struct client *c, struct mux_stream *s)
+{
+	ending_serve(&c->ending, c->server->sh.loop, s);
+	if (c->server->ending)
+		(void)ending_tell(&c->ending);
+}
+
 static void server_request(void *user, struct mux_stream *s,
 			   const struct mux_request *req)
 {
@@ -117,6 +128,8 @@ static void server_request(void *user, struct mux_stream *s,
 		doh_serve(sh, s, true);
 	else if (get && strcmp(req->path, "/.well-known/ktctl/info") == 0)
 		info_serve(sh, c->server->serve, s);
+	else if (get && strcmp(req->path, "/.well-known/ktctl/ending") == 0)
+		server_serve_ending(c, s);
 	else
 		mux_stream_refuse(s, 501, ENOTSUP,
 				  "this shadow has no such service");
@@ -503,7 +516,8 @@ size_t server_streams(const struct server *sv)
 
 		if (link_mux(c->link))
 			all += mux_streams(link_mux(c->link)) -
-			       laptop_controls(c->laptop);
+			       laptop_controls(c->laptop) -
+			       (c->ending.stream ? 1 : 0);
 	}
 	return all;
 }
@@ -525,12 +539,29 @@ size_t server_callers(const struct server *sv)
 
 size_t server_end(struct server *sv)
 {
+	struct list *n;
+	size_t told = 0;
+
+	sv->ending = true;
 	serve_end(sv->serve);
-	return laptop_tell_ending(&sv->sh);
+	list_for_each (n, &sv->sh.clients)
+		told += ending_tell(
+			&container_of(n, struct client, node)->ending);
+	return told + laptop_tell_ending(&sv->sh);
 }
 
+/* Who was told leaves when nothing of its is open here any more */
 bool server_waits(const struct server *sv)
 {
+	int64_t away = clock_ns() - AWAY_ANYWAY;
+	struct list *n;
+
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		if (c->ending.told && (!c->lost || c->lost > away))
+			return true;
+	}
 	return laptop_waits(&sv->sh);
 }
 

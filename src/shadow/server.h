@@ -41,10 +41,10 @@ size_t server_streams(const struct server *sv);
 /** server_callers() - connections to the ports it serves */
 size_t server_callers(const struct server *sv);
 /** server_end() - it was told to end: callers' HTTP connections end with their
- *  requests, and the laptops are told; how many of these there are */
+ *  requests, and laptops and those who asked are told; how many these are */
 size_t server_end(struct server *sv);
 /** server_waits() - a laptop has asked for the time until another shadow is
- *  there */
+ *  there, or somebody who was told has not left yet */
 bool server_waits(const struct server *sv);
 /** server_free() - tell the clients goodbye and free everything */
 void server_free(struct server *sv);

@@ -15,8 +15,15 @@ struct tunnel {
 	struct link *link;	     /* NULL: no session */
 	struct scheduler *scheduler; /* of the link; NULL: none */
 	const char *env;	     /* NULL: none */
+	const struct tunnel *to;     /* of a front: the one that it leads to */
 	bool freed;
 };
+
+/* who does @t's work */
+static const struct tunnel *client_of(const struct tunnel *t)
+{
+	return t->to ? t->to : t;
+}
 
 static void client_on_up(void *user, bool resumed)
 {
@@ -62,6 +69,18 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 	t->ev = ev;
 	t->user = user;
 	return t;
+}
+
+struct tunnel *tunnel_front(struct loop *loop)
+{
+	static const struct tunnel_events none = { 0 };
+
+	return tunnel_new(loop, NULL, &none, NULL);
+}
+
+void tunnel_lead(struct tunnel *front, struct tunnel *to)
+{
+	front->to = to;
 }
 
 void tunnel_free(struct tunnel *t)
@@ -112,6 +131,7 @@ enum tunnel_state tunnel_state(const struct tunnel *t)
 {
 	struct session_stats st;
 
+	t = client_of(t);
 	if (!t->link)
 		return TUNNEL_DOWN;
 	switch (session_state(link_session(t->link))) {
@@ -152,6 +172,7 @@ void tunnel_suspect(struct tunnel *t)
 
 size_t tunnel_streams(const struct tunnel *t)
 {
+	t = client_of(t);
 	return t->link && link_mux(t->link) ? mux_streams(link_mux(t->link))
 					    : 0;
 }
@@ -173,7 +194,8 @@ struct loop *tunnel_loop(const struct tunnel *t)
 
 struct mux *tunnel_mux(struct tunnel *t)
 {
-	struct mux *m = t->freed || !t->link ? NULL : link_mux(t->link);
+	const struct tunnel *to = client_of(t);
+	struct mux *m = to->freed || !to->link ? NULL : link_mux(to->link);
 
 	if (!m)
 		errno = ENOTCONN;

@@ -61,6 +61,16 @@ struct tunnel *tunnel_new(struct loop *loop, const struct session_config *cfg,
 void tunnel_free(struct tunnel *t);
 /** tunnel_leave() - likewise, with session_leave() */
 void tunnel_leave(struct tunnel *t, struct farewell *f);
+/**
+ * tunnel_front() - a tunnel without a session of its own, for those who begin
+ * operations: they begin in the one that it leads to, and stay there when it
+ * leads to another later. It is not attached, and has an environment of its
+ * own (tunnel_set_env()).
+ */
+struct tunnel *tunnel_front(struct loop *loop);
+/** tunnel_lead() - new operations on @front are @to's (borrowed; NULL:
+ *  nobody's, as while a tunnel is down) */
+void tunnel_lead(struct tunnel *front, struct tunnel *to);
 /** tunnel_set_env() - HTTP requests on TCP streams that are dialled from now on
  *  get the mark of the environment @name (borrowed; NULL: none), where they
  *  have none. A shadow that is not able_env does nothing for it. */

@@ -55,6 +55,8 @@ struct inbound_spec {
 
 /** how long a shadow that was told to end serves laptops that make another */
 #define SHADOW_ENDING_S 55
+/** ... and one that serves no ports those who have connections open in it */
+#define SHADOW_OPEN_S 295
 
 struct inbound_caller {
 	struct ipport from; /* addr.family 0: not known */

@@ -24,7 +24,6 @@
 
 #define TWIN "-b"
 #define USERS_MAX 64L
-#define LEFT_MAX_S (SHADOW_ENDING_S - 1)
 
 struct shadow_pod {
 	struct shadow_config cfg;
@@ -128,7 +127,7 @@ static int64_t shadow_now(const struct shadow_pod *s)
 
 /* The program's arguments: numbers are in @text, borrowed as @v */
 struct shadow_args {
-	char text[3][12];
+	char text[4][12];
 	const char *v[11]; /* ends in NULL */
 };
 
@@ -144,8 +143,12 @@ static void set_args(struct shadow_args *a, const struct shadow_pod *s,
 	a->v[1] = a->text[0];
 	a->v[2] = "--health";
 	a->v[3] = a->text[1];
-	if (!serve)
+	if (!serve) {
+		snprintf(a->text[3], sizeof(a->text[3]), "%u", SHADOW_OPEN_S);
+		a->v[4] = "--wait";
+		a->v[5] = a->text[3];
 		return;
+	}
 	/* a Service leads to it, so it never leaves by itself */
 	a->v[4] = "--idle-exit";
 	a->v[5] = "0";
@@ -754,6 +757,12 @@ int shadow_leave(struct shadow_pod *s, bool last, struct kt_error *err)
 
 /* --- the one that takes its place ----------------------------------------- */
 
+bool shadow_can_succeed(const struct shadow_pod *s)
+{
+	return !s->cfg.given &&
+	       (!s->cfg.share || is_router(s) || is_deployment(s));
+}
+
 int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 		     long *left_s, struct kt_error *err)
 {
@@ -763,14 +772,21 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	const char *refs;
 	json_int_t grace;
 	struct shadow_pod *s;
-	long users = 1;
+	long users = 1, most;
 	int rc = kube_get(old->cfg.kube, path, &pod, err);
 
+	/* deleted by force, it has a second or two; who waits for its callers
+	 * has to see the Pod */
+	if (rc == -ENOENT && !old->cfg.face) {
+		*err = (struct kt_error){ 0 };
+		rc = 0;
+	}
 	if (rc < 0)
 		return rc;
 	grace = json_integer_value(
 		json_at(pod, "metadata", "deletionGracePeriodSeconds", NULL));
-	*left_s = grace > 0 ? (long)MIN(grace, LEFT_MAX_S) : LEFT_MAX_S;
+	most = old->cfg.face ? SHADOW_ENDING_S - 1 : SHADOW_OPEN_S - 1;
+	*left_s = grace > 0 ? (long)MIN(grace, most) : most;
 	s = shadow_new(&old->cfg);
 	snprintf(s->after, sizeof(s->after), "%s", old->pod);
 	memcpy(s->tail, old->tail, sizeof(s->tail));

@@ -84,6 +84,9 @@ KT_CHECK int shadow_try(struct shadow_pod *s, char **image,
 /** shadow_ensure() - make or join the object and wait until its Pod runs; find
  *  one that is given: of a Pod's name nothing is asked */
 KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
+/** shadow_can_succeed() - there can be a second one beside it: neither somebody
+ *  else's, nor the one Pod of a name that users share */
+bool shadow_can_succeed(const struct shadow_pod *s);
 /**
  * shadow_successor() - the object that takes @old's place while that ends: it
  * is made or joined by shadow_ensure(), and does not take callers before

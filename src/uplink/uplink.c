@@ -7,6 +7,7 @@
 #include "carrier/portforward.h"
 #include "kube/denied.h"
 #include "local/netwatch.h"
+#include "tunnel/fetch.h"
 #include "uplink/retry.h"
 #include "wire/clientline.h"
 
@@ -41,6 +42,7 @@ struct uplink {
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
 	bool healing;		  /* another shadow is being made */
+	struct fetch *question;	  /* is the shadow told to end? NULL: none */
 	bool ending;		  /* the shadow says so */
 	bool retired;		  /* another does its work */
 	bool over;		  /* and there is none left */
@@ -270,11 +272,41 @@ static void is_up(struct uplink *u)
 	loop_timer_stop(&u->retry);
 }
 
+/* An older shadow has no answer; one that dies is seen elsewhere */
+static void uplink_on_told(void *user, int error, const uint8_t *body,
+			   size_t len)
+{
+	struct uplink *u = user;
+
+	(void)body;
+	(void)len;
+	u->question = NULL;
+	if (error || u->retired)
+		return;
+	u->ending = true;
+	uplink_wake(u);
+}
+
+/* For as long as this session lives */
+static void uplink_ask(struct uplink *u)
+{
+	if (!u->tunnel || !u->cfg.succeeds)
+		return;
+	u->ending = false;
+	if (!u->question)
+		u->question =
+			fetch_start(u->tunnel, "/.well-known/ktctl/ending",
+				    NULL, NULL, 0, 64, uplink_on_told, u);
+}
+
 static void uplink_on_up(void *user)
 {
 	struct uplink *u = user;
 
 	is_up(u);
+	if (u->retired)
+		return;
+	uplink_ask(u);
 	if (u->cfg.up)
 		u->cfg.up(u->cfg.user);
 }
@@ -435,6 +467,8 @@ void uplink_leave(struct uplink *u, struct farewell *f)
 	loop_timer_stop(&u->retry);
 	loop_timer_stop(&u->rest);
 	netwatch_free(u->net);
+	if (u->question)
+		fetch_cancel(u->question);
 	if (u->tunnel)
 		tunnel_leave(u->tunnel, f);
 	if (u->inbound)
@@ -512,6 +546,9 @@ int uplink_connect(struct uplink *u, struct kt_error *err)
 			return fatal(u, err);
 		if (u->up)
 			break;
+		if (u->cfg.gone && u->cfg.gone(u->cfg.user))
+			return kt_fail(err, ENOENT, "%s has ended",
+				       shadow_describe(u->cfg.shadow));
 		if (u->refused) {
 			*err = u->why;
 			hint_at_the_way(u, err);
@@ -579,8 +616,7 @@ void uplink_report(const struct uplink *u, struct control_report *r)
 	}
 	r->tunnels++;
 	r->up += u->up;
-	r->streams += u->tunnel ? tunnel_streams(u->tunnel)
-				: inbound_callers(u->inbound);
+	r->streams += uplink_open(u);
 }
 
 void uplink_history_report(const struct uplink_history *h,
@@ -591,6 +627,14 @@ void uplink_history_report(const struct uplink_history *h,
 	r->reconnects = h->reconnects;
 	r->why = h->why;
 	r->when_lost = h->when_lost;
+}
+
+size_t uplink_open(const struct uplink *u)
+{
+	size_t n = u->tunnel ? tunnel_streams(u->tunnel)
+			     : inbound_callers(u->inbound);
+
+	return n && u->question ? n - 1 : n;
 }
 
 bool uplink_is_ending(const struct uplink *u)

@@ -49,8 +49,9 @@ struct uplink_config {
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
-	struct uplink_history *history;	    /* is kept there; borrowed; NULL:
-					       nobody wants to know */
+	bool succeeds; /* outbound: uplink_is_ending() will be asked */
+	struct uplink_history *history; /* is kept there; borrowed; NULL:
+					   nobody wants to know */
 	/** up() - a fresh session runs: streams may be opened; may be NULL */
 	void (*up)(void *user);
 	/** caller() - of the inbound way; may be NULL */
@@ -64,6 +65,9 @@ struct uplink_config {
 	/** renew() - the shadow is gone: 0: make another; -errno with @err:
 	 *  that ends it. Waits in the loop; may be NULL: always 0 */
 	int (*renew)(void *user, struct kt_error *err);
+	/** gone() - asked by uplink_connect() while it waits: there is nobody
+	 *  any more who could answer; may be NULL */
+	bool (*gone)(void *user);
 	/** woken() - there is something for uplink_check(), or uplink_wait()
 	 *  returns; may be NULL */
 	void (*woken)(void *user);
@@ -95,12 +99,14 @@ void uplink_history_report(const struct uplink_history *h,
 			   struct control_report *r);
 /** uplink_wake() - make uplink_wait() return: there is other work */
 void uplink_wake(struct uplink *u);
-/** uplink_is_ending() - inbound: the shadow was told to end, and serves until
+/** uplink_is_ending() - the shadow was told to end, and serves until
  *  uplink_free(), as long as it may: another is needed */
 bool uplink_is_ending(const struct uplink *u);
 /** uplink_retire() - another has taken its place: what is open is served, no
  *  word is said about it any more */
 void uplink_retire(struct uplink *u);
+/** uplink_open() - how many streams or callers are open in it */
+size_t uplink_open(const struct uplink *u);
 /** uplink_is_over() - of one that was retired: nothing is open in it any more
  *  that could be served */
 bool uplink_is_over(const struct uplink *u);

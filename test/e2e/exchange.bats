@@ -279,7 +279,8 @@ exchange() {
   serve alice local
   exchange
   for way in delete evict force kill; do
-    eventually 5 asks local "http://$WEB/"
+    # what answered last time may have been the old one's last word
+    eventually 15 asks local "http://$WEB/" "${CONNECT_SOON[@]}"
     # one that is told to end serves on until its successor is there
     eventually 15 has_shadow shadow-exchange
     at=$SECONDS

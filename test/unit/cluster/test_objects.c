@@ -41,7 +41,7 @@ static const char want_pod[] =
 	"\"RuntimeDefault\"},\"sysctls\":[{\"name\":"
 	"\"net.ipv4.ping_group_range\",\"value\":\"0 2147483647\"}]},"
 	"\"serviceAccountName\":\"default\","
-	"\"terminationGracePeriodSeconds\":1}}";
+	"\"terminationGracePeriodSeconds\":300}}";
 
 /* As Kubernetes calls it: what uname says is not the same word */
 static const char *node_arch(void)

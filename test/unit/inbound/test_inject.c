@@ -4,7 +4,9 @@
 #include "store.h"
 
 #include "base/mem.h"
+#include "carrier/carriers.h"
 #include "cli/app.h"
+#include "cluster/ephemeral.h"
 #include "inbound/inject.h"
 #include "inbound/job.h"
 #include "kube/rest.h"
@@ -110,10 +112,105 @@ static void no_container_for_ever(void **state)
 	store_fini(&s);
 }
 
+struct news {
+	struct timer timer;
+	struct store *store;
+};
+
+static void tell_ended(struct timer *t)
+{
+	struct store *s = container_of(t, struct news, timer)->store;
+	json_t *pod = store_get(s, WEB);
+	json_t *one = json_array_get(
+		json_at(pod, "status", "ephemeralContainerStatuses", NULL), 0);
+
+	json_object_set_new(
+		one, "state",
+		json_pack("{s:{s:i}}", "terminated", "exitCode", 0));
+	store_event(s, "MODIFIED", pod);
+}
+
+static int tried; /* to open a tunnel */
+
+static bool no_tunnel(struct store *s, struct fake_conn *c, const char *method,
+		      const char *path, const json_t *body)
+{
+	if (strcmp(path, WEB "/portforward") != 0)
+		return end_it(s, c, method, path, body);
+	tried++;
+	fake_reply(c, 500, "Content-Type: application/json\r\n", "{}");
+	return true;
+}
+
+/* One that has left just now, which the node has not told yet, is no reason to
+ * wait for its tunnel until the time is over: another one is added */
+static void one_that_only_seems_to_run(void **state)
+{
+	struct store s;
+	struct global_options global = {
+		.port_forward_timeout = 20,
+		.carrier = CARRIER_SPDY,
+		.pod = { .image = (char *)(uintptr_t) "i",
+			 .creation_timeout = 30 }
+	};
+	struct inbound_options opt = { 0 };
+	struct app app = { 0 };
+	struct job in = { .app = &app,
+			  .global = &global,
+			  .opt = &opt,
+			  .ns = "n",
+			  .name = "web" };
+	struct news news = { .store = &s };
+	auto_json json_t *pods = NULL;
+	auto_free char *serve = NULL;
+	struct service_ports ports;
+	struct injector *x;
+	struct kt_error err = { 0 };
+	int64_t begin = clock_ns();
+
+	(void)state;
+	store_init(&s);
+	s.before = no_tunnel;
+	put_pod(&s);
+	in.service = json_pack("{s:{s:s},s:{s:[{s:i,s:i,s:s}]}}", "metadata",
+			       "name", "web", "spec", "ports", "port", 80,
+			       "targetPort", 8080, "protocol", "TCP");
+	pods = json_pack("[O]", store_get(&s, WEB));
+	assert_int_equal(service_ports_make(&ports, in.service, pods, &err), 0);
+	serve = ephemeral_serve(&ports, store_get(&s, WEB));
+	service_ports_fini(&ports);
+	json_array_append_new(json_at(store_get(&s, WEB), "spec",
+				      "ephemeralContainers", NULL),
+			      json_pack("{s:s,s:[s,s],s:[{s:s,s:s}]}", "name",
+					"kt-exchange-aaaaa", "args", "--listen",
+					"20001", "env", "name", "SHADOW_SERVE",
+					"value", serve));
+	json_array_append_new(json_at(store_get(&s, WEB), "status",
+				      "ephemeralContainerStatuses", NULL),
+			      json_pack("{s:s,s:{s:{}}}", "name",
+					"kt-exchange-aaaaa", "state",
+					"running"));
+	app.loop = s.w.loop;
+	in.kube = s.w.kube;
+	in.original = json_pack("{s:s}", "app", "web");
+	x = injector_new(&in);
+	loop_timer_start(s.w.loop, &news.timer, 500 * NS_MS, tell_ended);
+	assert_int_equal(injector_start(x, &err), -EIO);
+	assert_int_equal(store_logged(&s, "PATCH"), 4);
+	assert_true(tried > 0);
+	assert_true(clock_ns() - begin < 15 * NS_SEC);
+	loop_timer_stop(&news.timer);
+	injector_free(x);
+	json_decref(in.original);
+	json_decref(in.service);
+	store_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_container_for_ever),
+		cmocka_unit_test(one_that_only_seems_to_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,17 @@ static void open_tunnel(struct rig *r)
 	rig_wait(r, &r->up);
 }
 
+struct tunnel *rig_second(struct rig *r)
+{
+	struct tunnel *first = r->tunnel;
+
+	r->up = false;
+	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
+	rig_connect(r);
+	rig_wait(r, &r->up);
+	return first;
+}
+
 static void rig_run(struct rig *r, char *const *args)
 {
 	r->shadow = fork();

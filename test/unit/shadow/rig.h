@@ -37,6 +37,9 @@ void rig_start(struct rig *r, char *const *args);
 /** rig_start_without_ipv6() - the same on a node without AF_INET6 */
 void rig_start_without_ipv6(struct rig *r, char *const *args);
 void rig_stop(struct rig *r);
+/** rig_second() - another tunnel to the same shadow takes the place of the
+ * first (returned, caller frees) */
+struct tunnel *rig_second(struct rig *r);
 /** rig_join() - another client, with its own loop, of the shadow of @of */
 void rig_join(struct rig *r, const struct rig *of);
 void rig_leave(struct rig *r);

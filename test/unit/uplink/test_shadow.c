@@ -341,6 +341,73 @@ static void joins_the_other_name_while_one_ends(void **state)
 	store_fini(&s);
 }
 
+/* As long as the Pod says, and one that is deleted by force says nothing */
+static void a_second_beside_an_own_one(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i" };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod };
+	const struct {
+		int grace;
+		long left;
+	} rows[] = { { 0, 294 }, { 120, 120 }, { 3600, 294 } };
+	struct kt_error err = { 0 };
+	struct shadow_pod *old, *next;
+	struct store s;
+	long left = 0;
+
+	(void)state;
+	store_init(&s);
+	cfg.kube = s.w.kube;
+	old = shadow_new(&cfg);
+	shadow_adopt(old, "one", "standalone", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].grace)
+			store_put(&s, "/api/v1/namespaces/" NS "/pods/one",
+				  json_pack("{s:{s:s,s:s,s:i}}", "metadata",
+					    "name", "one", "deletionTimestamp",
+					    "2030-01-01T00:00:00Z",
+					    "deletionGracePeriodSeconds",
+					    rows[i].grace));
+		assert_int_equal(shadow_successor(old, &next, &left, &err), 0);
+		assert_int_equal(left, rows[i].left);
+		shadow_free(next);
+	}
+	shadow_free(old);
+	store_fini(&s);
+}
+
+static void where_there_can_be_a_second(void **state)
+{
+	const struct {
+		bool deployment, share;
+		const char *given;
+		bool can;
+	} rows[] = { { false, false, NULL, true },
+		     { true, false, NULL, true },
+		     { false, true, NULL, false },
+		     { true, true, NULL, true },
+		     { false, false, "team-0", false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct pod_options pod = { .deployment =
+							 rows[i].deployment };
+		struct store s;
+		struct shadow_config cfg = { .ns = NS,
+					     .pod = &pod,
+					     .share = rows[i].share,
+					     .given = rows[i].given };
+		struct shadow_pod *shadow;
+
+		store_init(&s);
+		cfg.kube = s.w.kube;
+		shadow = shadow_new(&cfg);
+		assert_int_equal(shadow_can_succeed(shadow), rows[i].can);
+		shadow_free(shadow);
+		store_fini(&s);
+	}
+}
+
 /* The one that is made is not Ready before both users are in it */
 static void waits_for_all_its_users(void **state)
 {
@@ -654,6 +721,8 @@ int main(void)
 		cmocka_unit_test(makes_room_for_the_services_ports),
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
 		cmocka_unit_test(joins_the_other_name_while_one_ends),
+		cmocka_unit_test(a_second_beside_an_own_one),
+		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
 		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
 		cmocka_unit_test(a_standing_one_is_made),

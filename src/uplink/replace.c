@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "uplink/replace.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+
+#define TICK (100 * NS_MS)
+#define AGAIN (3 * NS_SEC)
+
+/* A shadow whose place was taken */
+struct retired {
+	struct retired *next;
+	struct replace *replace;
+	struct shadow_pod *shadow;
+	struct uplink *uplink; /* NULL: it is left */
+	struct timer tick;
+	int64_t end;
+};
+
+/* --- the old one ---------------------------------------------------------- */
+
+static void retired_disconnect(struct retired *o)
+{
+	loop_timer_stop(&o->tick);
+	uplink_free(steal_ptr(&o->uplink));
+}
+
+static void retired_on_tick(struct timer *t)
+{
+	struct retired *o = container_of(t, struct retired, tick);
+	struct replace *r = o->replace;
+	size_t open = uplink_open(o->uplink);
+
+	if (open && !uplink_is_over(o->uplink) && clock_ns() < o->end) {
+		loop_timer_start(r->loop, t, TICK, retired_on_tick);
+		return;
+	}
+	if (open)
+		log_warn("%s has ended, and %zu open connection%s with it",
+			 shadow_describe(o->shadow), open,
+			 open == 1 ? "" : "s");
+	retired_disconnect(o);
+	uplink_wake(r->uplink);
+}
+
+/* @end: of its time */
+static void replace_retire(struct replace *r, int64_t end)
+{
+	struct retired *o = xcalloc(1, sizeof(*o));
+
+	o->replace = r;
+	o->shadow = r->shadow;
+	o->uplink = r->uplink;
+	o->end = end;
+	o->next = r->retired;
+	r->retired = o;
+	uplink_retire(o->uplink);
+	loop_timer_start(r->loop, &o->tick, TICK, retired_on_tick);
+}
+
+static void retired_free(struct retired *o)
+{
+	struct kt_error err = { 0 };
+
+	if (shadow_let_go(o->shadow, &err) < 0)
+		log_debug("%s: %s", shadow_describe(o->shadow), err.msg);
+	shadow_free(o->shadow);
+	free(o);
+}
+
+static void replace_sweep(struct replace *r)
+{
+	struct retired **at = &r->retired;
+
+	while (*at) {
+		struct retired *o = *at;
+
+		if (o->uplink) {
+			at = &o->next;
+			continue;
+		}
+		*at = o->next;
+		retired_free(o);
+	}
+}
+
+/* --- the new one ---------------------------------------------------------- */
+
+/* Of the one that serves, or of its heir: then that is the one from now on */
+static void replace_on_up(void *user)
+{
+	struct replace *r = user;
+	struct tunnel *heir =
+		r->heir_uplink ? uplink_tunnel(r->heir_uplink) : NULL;
+
+	if (heir && tunnel_state(heir) == TUNNEL_UP)
+		tunnel_lead(r->front, heir);
+	if (r->cfg.up)
+		r->cfg.up(r->cfg.user);
+}
+
+static struct uplink *replace_new_uplink(struct replace *r,
+					 struct shadow_pod *shadow)
+{
+	struct uplink_config cfg = r->cfg;
+
+	cfg.shadow = shadow;
+	cfg.up = replace_on_up;
+	cfg.user = r;
+	cfg.succeeds = shadow_can_succeed(shadow);
+	return uplink_new(&cfg);
+}
+
+static void replace_drop_heir(struct replace *r)
+{
+	struct kt_error err = { 0 };
+
+	if (!r->heir)
+		return;
+	tunnel_lead(r->front, uplink_tunnel(r->uplink));
+	uplink_free(steal_ptr(&r->heir_uplink));
+	if (shadow_remove(r->heir, &err) < 0)
+		log_debug("%s: %s", shadow_describe(r->heir), err.msg);
+	shadow_free(steal_ptr(&r->heir));
+}
+
+/* After an interruption the one that was being made is left to replace_leave()
+ */
+static int replace_try(struct replace *r, struct kt_error *err)
+{
+	int64_t begin = clock_ns();
+	long left_s = 0;
+	int rc = shadow_successor(r->shadow, &r->heir, &left_s, err);
+
+	if (rc == 0)
+		rc = shadow_ensure(r->heir, err);
+	if (rc == 0) {
+		r->heir_uplink = replace_new_uplink(r, r->heir);
+		rc = uplink_connect(r->heir_uplink, err);
+	}
+	if (rc < 0) {
+		if (rc != -EINTR)
+			replace_drop_heir(r);
+		return rc;
+	}
+	log_info("%s is told to end, %s has taken its place",
+		 shadow_describe(r->shadow), shadow_pod_name(r->heir));
+	replace_retire(r, begin + left_s * NS_SEC);
+	r->shadow = steal_ptr(&r->heir);
+	r->uplink = steal_ptr(&r->heir_uplink);
+	uplink_wake(r->uplink); /* what happened meanwhile was told the old */
+	repeat_over(&r->told);
+	return 0;
+}
+
+static int replace_make(struct replace *r, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc = replace_try(r, &why);
+
+	if (rc == 0)
+		return 0;
+	if (rc != -EINTR) {
+		repeat_warn(&r->told,
+			    "%s is told to end, and no other can take its "
+			    "place: %s",
+			    shadow_describe(r->shadow), why.msg);
+		rc = loop_sleep(r->loop, AGAIN);
+		uplink_wake(r->uplink);
+	}
+	return rc < 0 ? kt_fail(err, EINTR, "interrupted") : 0;
+}
+
+int replace_tend(struct replace *r, struct kt_error *err)
+{
+	replace_sweep(r);
+	return uplink_is_ending(r->uplink) ? replace_make(r, err)
+					   : uplink_heal(r->uplink, err);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+void replace_init(struct replace *r, const struct uplink_config *cfg)
+{
+	*r = (struct replace){ .loop = cfg->loop, .cfg = *cfg };
+	r->front = tunnel_front(cfg->loop);
+	r->shadow = cfg->shadow;
+	r->uplink = replace_new_uplink(r, r->shadow);
+	tunnel_lead(r->front, uplink_tunnel(r->uplink));
+}
+
+void replace_leave(struct replace *r, struct farewell *f)
+{
+	*f = (struct farewell){ 0 };
+	if (!r->front)
+		return;
+	tunnel_lead(r->front, NULL);
+	uplink_free(steal_ptr(&r->heir_uplink));
+	for (struct retired *o = r->retired; o; o = o->next)
+		retired_disconnect(o);
+	uplink_leave(steal_ptr(&r->uplink), f);
+}
+
+void replace_remove(struct replace *r)
+{
+	struct kt_error err = { 0 };
+
+	replace_sweep(r);
+	if (r->heir && shadow_remove(r->heir, &err) < 0)
+		log_warn("%s was not removed: %s", shadow_describe(r->heir),
+			 err.msg);
+	err = (struct kt_error){ 0 };
+	if (r->shadow && shadow_remove(r->shadow, &err) < 0)
+		log_warn("%s was not removed: %s", shadow_describe(r->shadow),
+			 err.msg);
+}
+
+void replace_fini(struct replace *r)
+{
+	shadow_free(steal_ptr(&r->heir));
+	shadow_free(steal_ptr(&r->shadow));
+	tunnel_free(steal_ptr(&r->front));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_UPLINK_REPLACE_H
+#define KT_UPLINK_REPLACE_H
+
+#include "base/repeat.h"
+#include "uplink/uplink.h"
+
+/**
+ * DOC: Another shadow in the place of one that is told to end
+ *
+ * Of the outbound way. An eviction or a drain tells the Pod some time before
+ * it ends it. Then there are two for a while:
+ *
+ *   SERVING --told--> MAKING --its tunnel is up--> SERVING, by the new one
+ *                       |                          the old one: RETIRED
+ *                       +--it cannot be made: a warning, again in 3 s
+ *   RETIRED --nothing is open in it, its time is over, or it is gone--> LEFT
+ *
+ *   SERVING   new streams are this one's: tunnel_lead()
+ *   MAKING    the old one still gets all that is new
+ *   RETIRED   gets nothing new; what is open goes on
+ *   LEFT      its tunnel is ended, its Pod is deleted
+ *
+ * Without notice there is nothing to do here: see uplink_heal().
+ */
+
+struct retired;
+
+/** struct replace - what a command has of its present shadow */
+struct replace {
+	struct loop *loop;
+	struct tunnel *front; /* for all who open streams */
+	struct shadow_pod *shadow;
+	struct uplink *uplink;
+	/* the rest is replace.c's own */
+	struct uplink_config cfg;
+	struct shadow_pod *heir; /* that is being made, or NULL */
+	struct uplink *heir_uplink;
+	struct retired *retired;
+	struct repeat told;
+};
+
+/** replace_init() - a tunnel into @cfg->shadow (taken); @cfg is copied */
+void replace_init(struct replace *r, const struct uplink_config *cfg);
+/** replace_tend() - when uplink_wait() has returned: whatever there is to do
+ *  for the shadow; see uplink_heal() */
+KT_CHECK int replace_tend(struct replace *r, struct kt_error *err);
+/** replace_leave() - end all tunnels, see uplink_leave(); the front leads
+ *  nowhere */
+void replace_leave(struct replace *r, struct farewell *f);
+/** replace_remove() - delete all Pods that are left, after replace_leave();
+ *  what cannot be is a warning */
+void replace_remove(struct replace *r);
+/** replace_fini() - and all memory; nobody uses the front any more */
+void replace_fini(struct replace *r);
+
+#endif
