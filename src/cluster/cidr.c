@@ -195,13 +195,13 @@ static int try_list(struct kube *k, const char *path, json_t **out,
 	return rc;
 }
 
-static int service_cidr_api(struct kube *k, struct prefixset *out,
+static int service_cidr_api(struct kube *k, struct cidr_result *out,
 			    struct kt_error *err)
 {
 	static const char *const api[] = { "networking.k8s.io/v1",
 					   "networking.k8s.io/v1beta1" };
 
-	for (size_t v = 0; v < ARRAY_SIZE(api) && !out->n; v++) {
+	for (size_t v = 0; v < ARRAY_SIZE(api) && !out->services.n; v++) {
 		auto_free char *path =
 			kube_path(api[v], "servicecidrs", NULL, NULL, NULL);
 		auto_json json_t *list = NULL;
@@ -214,7 +214,10 @@ static int service_cidr_api(struct kube *k, struct prefixset *out,
 		json_array_foreach (json_object_get(list, "items"), i, item)
 			json_array_foreach (
 				json_at(item, "spec", "cidrs", NULL), n, cidr)
-				add_prefix_text(out, json_string_value(cidr));
+				add_prefix_text(&out->services,
+						json_string_value(cidr));
+		if (out->services.n)
+			out->services_api = api[v];
 	}
 	return 0;
 }
@@ -334,7 +337,7 @@ static int discover_services(struct kube *k, const char *ns,
 			     const struct cidr_hints *h,
 			     struct cidr_result *out, struct kt_error *err)
 {
-	int rc = service_cidr_api(k, &out->services, err);
+	int rc = service_cidr_api(k, out, err);
 
 	out->services_from = "ServiceCIDR objects";
 	if (rc < 0 || out->services.n)
@@ -392,6 +395,7 @@ static int discover_pods(struct kube *k, const char *ns,
 
 	*guessed = false;
 	out->pods_from = "Node specs";
+	out->pods_of_nodes = out->pods.n;
 	if (rc < 0 || out->pods.n)
 		return rc;
 	rc = list_widely(k, "pods", ns, &list, &all, err);

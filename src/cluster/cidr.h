@@ -35,7 +35,10 @@ void cidr_hints_fini(struct cidr_hints *h);
 struct cidr_result {
 	struct prefixset services, pods;
 	const char *services_from, *pods_from; /* for the log */
-	struct strv namespaces;		       /* empty when not permitted */
+	const char *services_api; /* of the ServiceCIDR objects that told; NULL:
+				     others did */
+	bool pods_of_nodes;	  /* Node specs told the Pods' */
+	struct strv namespaces;	  /* empty when not permitted */
 	bool know_namespaces;
 	char warning[512]; /* one sentence, or "" */
 };

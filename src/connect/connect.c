@@ -11,6 +11,7 @@
 #include "cli/offer_role.h"
 #include "cli/progress.h"
 #include "cluster/cidr.h"
+#include "cluster/cidr_follow.h"
 #include "cluster/objects.h"
 #include "cluster/sweep.h"
 #include "connect/hosts.h"
@@ -71,8 +72,9 @@ struct connect {
 	char version[32]; /* of the shadow */
 	struct cidr_hints hints;
 	struct cidr_result found;
-	struct prefixset ranges; /* captured, as far as they could be had */
-	bool ready;		 /* every step is done */
+	struct cidr_follow *follow; /* keeps @found true */
+	struct prefixset ranges;    /* captured, as far as they could be had */
+	bool ready;		    /* every step is done */
 	struct dnscheck dns;
 	char mark[ENVMARK_MAX]; /* --env: the environment's whole name */
 };
@@ -501,6 +503,17 @@ static void on_servers_changed(void *user)
 	names_set_ranges(c->names, &c->ranges);
 }
 
+/* New Service ranges, Nodes, Pods elsewhere */
+static void connect_on_ranges(void *user)
+{
+	struct connect *c = user;
+	char text[512];
+
+	on_servers_changed(c);
+	log_info("the cluster has other address ranges: %s",
+		 connect_ranges_text(&c->ranges, text, sizeof(text)));
+}
+
 static int connect_find_ranges(struct connect *c, struct kt_error *err)
 {
 	bool pods = !c->opt->disable_pod_ip;
@@ -554,6 +567,11 @@ static int step_names(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	progress_done(c->app->progress, "%s", names_describe(c->names));
+	/* with --shadow nobody is asked */
+	if (!c->opt->shadow)
+		c->follow = cidr_follow_start(c->kube, c->ns,
+					      !c->opt->disable_pod_ip,
+					      &c->found, connect_on_ranges, c);
 	return 0;
 }
 
@@ -674,6 +692,7 @@ static void connect_do_undo(struct connect *c)
 
 	signals_clean_up(c->app->signals);
 	dnscheck_stop(&c->dns);
+	cidr_follow_stop(c->follow);
 	names_free(c->names);
 	faults_stop(c->faults);
 	replace_leave(&c->place, &farewell);

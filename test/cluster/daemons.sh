@@ -2,14 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # daemons.sh: the node's programs with their options; what only one version
-# wants is in its flavours/*/options.sh. Sourced by up, which gives
-# "start NAME CMD...".
+# wants is in its flavours/*/options.sh. Sourced by up and daemon.
 
 # shellcheck source=test/cluster/flavours/1.20/options.sh
 . "$FLAVOUR_DIR/options.sh"
 
+# shellcheck disable=SC2034 # for those who source this
+DAEMONS=(etcd containerd kube-apiserver kube-controller-manager
+  kube-scheduler kubelet kube-proxy)
+
+# running NAME: daemons are children of the node's process 1
+running() {
+  pgrep -P "$(node_pid)" -x "${1:0:15}" >/dev/null
+}
+
+# start NAME CMD...: start a daemon of the node, detached
+start() {
+  local name=$1
+  shift
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  (
+    close_inherited
+    node_exec bash -c 'cd / && exec setsid -f "$@" </dev/null >>"$0" 2>&1' \
+      "$LOGS/$name.log" "$@"
+  )
+}
+
 start_etcd() {
-  start etcd etcd --data-dir="$STATE/node/etcd" --logger=zap \
+  start etcd etcd --data-dir="$NODE_DIR/etcd" --logger=zap \
     --log-outputs=stderr \
     --listen-client-urls=http://127.0.0.1:2379 \
     --advertise-client-urls=http://127.0.0.1:2379 \
@@ -20,7 +40,7 @@ start_etcd() {
 }
 
 start_containerd() {
-  start containerd containerd --config "$STATE/etc/containerd.toml"
+  start containerd containerd --config "$ETC/containerd.toml"
 }
 
 start_apiserver() {
@@ -80,12 +100,12 @@ start_scheduler() {
 # the AWS variables spare the old one a search for a cloud's metadata server
 start_kubelet() {
   start kubelet env AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x \
-    kubelet --config="$STATE/etc/kubelet.yaml" \
-    --kubeconfig="$PKI/kubelet.kubeconfig" --register-node=true \
+    kubelet --config="$ETC/kubelet.yaml" \
+    --kubeconfig="$PKI/$KUBELET.kubeconfig" --register-node=true \
     --node-ip="$NODE_IP" --hostname-override="$NODE_NAME" --v=2 \
     "${KUBELET_OPTIONS[@]}"
 }
 
 start_proxy() {
-  start kube-proxy kube-proxy --config="$STATE/etc/kube-proxy.yaml" --v=1
+  start kube-proxy kube-proxy --config="$ETC/kube-proxy.yaml" --v=1
 }

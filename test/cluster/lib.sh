@@ -31,14 +31,27 @@ CACHE=$CACHE_ROOT/kube-$KUBE
 ID=$(printf %s "$CHECKOUT${KUBE##1.20.*}" | sha256sum)
 ID=${ID:0:6}
 STATE=$STATE_ROOT/$ID
-LOGS=$STATE/logs
 PKI=$STATE/pki
-NODE_NS=ktnode-$ID
-NODE_NAME=kt-node
 HOST_LINK=kt$ID # 15 characters at most
-CGROUP=ktctl-$ID
+
+# KT_NODE=2: the scripts mean the second node, where there is one (node2)
+case ${KT_NODE:-1} in
+  1) suffix='' NODE_NUMBER=0 ;;
+  2) suffix=-2 NODE_NUMBER=1 ;;
+  *) echo "KT_NODE=$KT_NODE: there are 1 and 2" >&2 && exit 2 ;;
+esac
+NODE_NS=ktnode-$ID$suffix
+NODE_NAME=kt-node$suffix
+CGROUP=ktctl-$ID$suffix
+KUBELET=kubelet$suffix
+NODE_DIR=$STATE/node$suffix
+ETC=$STATE/etc$suffix
+LOGS=$STATE/logs$suffix
+INIT=$STATE/init$suffix
+NODE_POD_CIDR=10.244.$NODE_NUMBER.0/24
 
 POD_CIDR=10.244.0.0/16
+NODE_POD_CIDR6=fd00:244:0:$NODE_NUMBER::/64
 SERVICE_CIDR=10.96.0.0/12
 POD_CIDR6=fd00:244::/64
 SERVICE_CIDR6=fd00:96::/112
@@ -84,15 +97,15 @@ load_address() {
   [ -f "$STATE/subnet" ] || return 1
   SUBNET=$(<"$STATE/subnet")
   HOST_IP=172.31.$SUBNET.1
-  NODE_IP=172.31.$SUBNET.2
-  API=https://$NODE_IP:6443
+  NODE_IP=172.31.$SUBNET.$((2 + 4 * NODE_NUMBER))
+  API=https://172.31.$SUBNET.2:6443
 }
 
 # node_pid: print the pid of the node's init if it is alive and really ours
 node_pid() {
   local pid
-  [ -r "$STATE/init.pid" ] || return 1
-  pid=$(<"$STATE/init.pid")
+  [ -r "$INIT.pid" ] || return 1
+  pid=$(<"$INIT.pid")
   [ -n "$pid" ] && [ "/proc/$pid/exe" -ef "$STATE/pause" ] && echo "$pid"
 }
 

@@ -67,7 +67,7 @@ make_link() {
 
 # Start node-init as process 1 of new namespaces; remember its pid.
 make_node() {
-  rm -f "$STATE/init.ok"
+  rm -f "$INIT.ok"
   ip netns exec "$NODE_NS" true # mounts nothing yet, but fails early
   (
     close_inherited
@@ -76,12 +76,12 @@ make_node() {
   ) </dev/null >"$LOGS/node-init.log" 2>&1 &
   local unshare=$!
   disown $unshare
-  wait_for 10 test -f "$STATE/init.ok" || {
+  wait_for 10 test -f "$INIT.ok" || {
     cat "$LOGS/node-init.log" >&2
     die "the node's first process failed"
   }
   # nsenter became unshare, whose only child is the node's process 1
-  pgrep -P $unshare >"$STATE/init.pid"
+  pgrep -P $unshare >"$INIT.pid"
   wait_for 2 node_pid || die "the node's first process is gone"
 }
 
@@ -108,7 +108,7 @@ stop_node() {
     kill -9 "$pid"
     wait_for 10 test ! -e "/proc/$pid" || die "process $pid does not end"
   fi
-  rm -f "$STATE/init.pid" "$STATE/init.ok"
+  rm -f "$INIT.pid" "$INIT.ok"
 }
 
 remove_network() {
@@ -153,9 +153,10 @@ cgroup_gone() {
 # stop_cluster: end it, whatever state it is in. The certificates, the
 # kubeconfig files and the logs stay.
 stop_cluster() {
+  [ ! -d "$STATE/node-2" ] || "$CLUSTER_DIR/node2" down
   remove_all_laptops
   stop_node
   remove_network
   remove_cgroups
-  rm -rf "$STATE/node"
+  rm -rf "$NODE_DIR"
 }

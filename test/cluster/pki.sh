@@ -70,6 +70,14 @@ subjectAltName=$4"
       -extfile <(echo "$extensions") -out "$PKI/$name.crt" 2>/dev/null
 }
 
+# of the second node, when there is to be one
+make_pki2() {
+  [ ! -f "$PKI/$KUBELET.kubeconfig" ] || return 0
+  certificate "$KUBELET" "/O=system:nodes/CN=system:node:$NODE_NAME" \
+    clientAuth,serverAuth "DNS:$NODE_NAME,IP:$NODE_IP"
+  kubeconfig "$PKI/$KUBELET.kubeconfig" kubelet "$(certificate_user "$KUBELET")"
+}
+
 certificate_user() {
   printf 'client-certificate-data: %s, client-key-data: %s' \
     "$(base64 -w0 "$PKI/$1.crt")" "$(base64 -w0 "$PKI/$1.key")"

@@ -58,15 +58,36 @@ reaches() { # URL
   connect_start carol --debug
   grep -q 'Service ranges from ServiceCIDR objects' "$CONNECT_LOG"
   reaches http://web
-  # a range that is added later is known to the next start
+  # a range that is added later is known at once, and to the next start
   kc apply -f - >/dev/null <<END
 apiVersion: networking.k8s.io/v1
 kind: ServiceCIDR
 metadata: {name: more$LANE}
 spec: {cidrs: ["10.123.${LANE:-9}.0/24"]}
 END
+  eventually 15 is_routed
+  eventually 20 more_service # the range is not in use before it is Ready
+  eventually 15 reaches "http://10.123.${LANE:-9}.7"
   connect_stop
   connect_start carol
-  laptop carol ip route get "10.123.${LANE:-9}.7" | grep -q 'dev kt0'
+  is_routed
+  kc -n "$NS" delete service "more$LANE" >/dev/null
   kc delete servicecidr "more$LANE" >/dev/null
+  eventually 15 is_not_routed
+}
+
+is_routed() {
+  laptop carol ip route get "10.123.${LANE:-9}.7" | grep -q 'dev kt0'
+}
+
+is_not_routed() {
+  ! is_routed 2>/dev/null
+}
+
+more_service() {
+  kc -n "$NS" apply -f - >/dev/null 2>&1 <<END
+{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "more$LANE"},
+ "spec": {"clusterIP": "10.123.${LANE:-9}.7", "selector": {"app": "web"},
+  "ports": [{"port": 80, "targetPort": 8080}]}}
+END
 }
