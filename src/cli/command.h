@@ -89,6 +89,8 @@ struct command {
 	bool raw;     /* its arguments are not parsed (completion helper) */
 	/** run() - returns the exit status; NULL for a parent row */
 	int (*run)(struct app *app, const struct options *o);
+	const struct command *more; /* of the last row, which has no name: where
+				       the table goes on, or NULL */
 };
 
 extern const struct command command_table[]; /* ends with a row without name */
@@ -96,6 +98,8 @@ extern const struct option global_option_table[];
 
 #define MAX_ARGS ((size_t)1 << 20)
 
+/** command_next() - the row behind @c, NULL: the first; or NULL */
+const struct command *command_next(const struct command *c);
 /** command_is_child() - @c is a sub-command of @parent */
 bool command_is_child(const struct command *c, const struct command *parent);
 /** command_find() - by full name ("config show"), or NULL */
@@ -121,7 +125,8 @@ const struct option *option_by_item(const char *item);
 /** for_each_option() - over a table that may be NULL */
 #define for_each_option(opt, table)                                            \
 	for ((opt) = (table); (opt) && (opt)->name; (opt)++)
-#define for_each_command(cmd) for ((cmd) = command_table; (cmd)->name; (cmd)++)
+#define for_each_command(cmd)                                                  \
+	for ((cmd) = command_next(NULL); (cmd); (cmd) = command_next(cmd))
 
 #define ITEM_STRLEN 64
 

@@ -57,8 +57,11 @@ static const struct option *option_anywhere(const struct command *cmd,
 
 	if (!opt)
 		opt = option_of(global_option_table, name, len, letter);
-	for (c = command_table; !opt && c->name; c++)
+	for_each_command (c) {
+		if (opt)
+			break;
 		opt = option_of(c->options, name, len, letter);
+	}
 	return opt;
 }
 

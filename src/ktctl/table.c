@@ -1,37 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/app.h"
-#include "cli/command.h"
-#include "cli/options.h"
-
-#include "base/mem.h"
-
-#include <ctype.h>
-#include <string.h>
+#include "ktctl/table_rows.h"
 
 #ifndef KT_IMAGE
 #define KT_IMAGE "" /* the program is brought along */
 #endif
 
-#define GLOBAL(field) .offset = offsetof(struct options, global.field)
-#define CONNECT(field) .offset = offsetof(struct options, connect.field)
-#define EXCHANGE(field) .offset = offsetof(struct options, exchange.field)
-#define MESH(field) .offset = offsetof(struct options, mesh.field)
-#define PREVIEW(field) .offset = offsetof(struct options, preview.field)
-#define FORWARD(field) .offset = offsetof(struct options, forward.field)
-#define CLEAN(field) .offset = offsetof(struct options, clean.field)
-#define CONFIG(field) .offset = offsetof(struct options, config.field)
-#define VERSION(field) .offset = offsetof(struct options, version.field)
-#define SESSION(field) .offset = offsetof(struct options, session.field)
-#define STATUS(field) .offset = offsetof(struct options, status.field)
-#define DISCONNECT(field) .offset = offsetof(struct options, disconnect.field)
-#define EVENTS(field) .offset = offsetof(struct options, events.field)
-#define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
-#define IMAGE(field) .offset = offsetof(struct options, image.field)
-#define BIRDSEYE(field) .offset = offsetof(struct options, birdseye.field)
-#define APPLY(field) .offset = offsetof(struct options, apply.field)
-#define ENV(field) .offset = offsetof(struct options, env.field)
-#define MAP(field) .offset = offsetof(struct options, map.field)
-#define COMPLETION(field) .offset = offsetof(struct options, completion.field)
+const char *const output_forms[] = { "text", "json", NULL };
 
 static const char *const carrier_names[] = { "auto", "spdy", "spdy-websocket",
 					     "websocket", NULL };
@@ -107,49 +82,6 @@ const struct option global_option_table[] = {
 	{ 0 },
 };
 
-/* of every command that runs until it is ended; --with 0: with none */
-#define SESSION_ROWS                                                           \
-	{ "background",                                                        \
-	  0,                                                                   \
-	  VALUE_BOOL,                                                          \
-	  "false",                                                             \
-	  NULL,                                                                \
-	  "return when all is up, and go on in the background until "          \
-	  "'ktctl disconnect'",                                                \
-	  SESSION(background),                                                 \
-	  .no_config = true },                                                 \
-		{ "with",	  0,                                           \
-		  VALUE_INT,	  "0",                                         \
-		  "PID",	  "end when this process does; 0: with none",  \
-		  SESSION(with),  .min = 0,                                    \
-		  .max = 4194304, .no_config = true },                         \
-	{                                                                      \
-		"applied", 0, VALUE_STRING, "", "BY",                          \
-			"which file's 'ktctl apply' has started it",           \
-			SESSION(applied), .hidden = true, .no_config = true    \
-	}
-
-/* of every command whose traffic is this machine's; @S: CONNECT or FORWARD */
-#define FAULT_ROW(S)                                                           \
-	{                                                                      \
-		"fault", 0, VALUE_FAULTS, "none", "FAULT",                     \
-			"what shall go wrong with this machine's traffic, "    \
-			"TARGET[:PORT] EFFECT...: latency=200ms, "             \
-			"jitter=50ms, "                                        \
-			"rate=1m, refuse, reset, drop, percent=10; can be "    \
-			"repeated",                                            \
-			S(faults), .no_config = true, .repeats = true          \
-	}
-
-/* of every command whose connections outlive the network; @S: likewise */
-#define KEEP_ROW(S)                                                            \
-	{                                                                      \
-		"keep", 0, VALUE_DURATION, "10m", "TIME",                      \
-			"how long open connections wait when the network, "    \
-			"the API server or this machine is away",              \
-			S(keep), .min = 1, .max = 86400                        \
-	}
-
 static const char *const connect_modes[] = { "tun2socks", "sshuttle", NULL };
 
 static const struct option connect_options[] = {
@@ -212,40 +144,6 @@ static const struct option connect_options[] = {
 	SESSION_ROWS,
 	{ 0 },
 };
-
-/* of every command that brings traffic here; @S: EXCHANGE, MESH or PREVIEW */
-#define EXPOSE_ROW(S)                                                          \
-	{                                                                      \
-		"expose", 0, VALUE_EXPOSE, "", "PORT,...",                     \
-			"what is exposed: PORT, or LOCAL:REMOTE with a local " \
-			"port and a "                                          \
-			"port of the Service, its target or its name; /udp "   \
-			"behind it for UDP",                                   \
-			S(in.expose)                                           \
-	}
-#define FORCE_ROW(S)                                                           \
-	{                                                                      \
-		"force", 0, VALUE_BOOL, "false", NULL,                         \
-			"also a headless Service that gives its Pods names "   \
-			"(db-0.db), which "                                    \
-			"nobody can resolve meanwhile",                        \
-			S(in.force)                                            \
-	}
-#define JOB_ROWS(S)                                                            \
-	{ "skipPortChecking",                                                  \
-	  0,                                                                   \
-	  VALUE_BOOL,                                                          \
-	  "false",                                                             \
-	  NULL,                                                                \
-	  "do not mind that nothing listens on the local port yet",            \
-	  S(in.skip_port_checking) },                                          \
-	{                                                                      \
-		"graceTime", 0, VALUE_INT, "10", "SECONDS",                    \
-			"how long requests may take to end when you leave, "   \
-			"and how long a "                                      \
-			"lost connection keeps its rules",                     \
-			S(in.grace_time), .min = 0, .max = 86400               \
-	}
 
 static const char *const exchange_modes[] = { "selector", "scale", "ephemeral",
 					      NULL };
@@ -357,15 +255,6 @@ static const struct option dry_run_option[] = {
 	{ 0 },
 };
 
-static const char *const output_forms[] = { "text", "json", NULL };
-
-/* clang-format on */
-#define OUTPUT_ROW(field)                                                      \
-	{                                                                      \
-		"output", 'o', VALUE_CHOICE, "text", "FORM",                   \
-			"how it is written: text or json",                     \
-			.choices = output_forms, field, .no_config = true,     \
-	}
 /* clang-format off */
 
 static const struct option version_options[] = {
@@ -395,97 +284,6 @@ static const struct option image_push_options[] = {
 	{ "insecure", 0, VALUE_BOOL, "false", NULL,
 	  "the registry may have any certificate, or speak HTTP without TLS",
 	  IMAGE(insecure), .no_config = true },
-	{ 0 },
-};
-
-#define TTL_ROW                                                                \
-	{                                                                      \
-		"ttl", 0, VALUE_DURATION, "8h", "TIME",                        \
-			"how long the environment lives from now on; 0, with " \
-			"--force: until it is deleted",                        \
-			ENV(ttl), .min = 0, .max = 31536000,                   \
-			.no_config = true                                      \
-	}
-#define ENV_FORCE_ROW(text)                                                    \
-	{                                                                      \
-		"force", 0, VALUE_BOOL, "false", NULL, text, ENV(in.force),    \
-			.no_config = true                                      \
-	}
-
-static const struct option env_create_options[] = {
-	{ "parent", 0, VALUE_STRING, "", "NAME",
-	  "the environment that answers where this one has no member",
-	  ENV(parent), .is_name = true, .no_config = true },
-	TTL_ROW,
-	{ "strict", 0, VALUE_BOOL, "false", NULL,
-	  "a member that is down is an error (503), not answered by others",
-	  ENV(strict), .no_config = true },
-	ENV_FORCE_ROW("with --ttl 0: an environment without an end"),
-	{ 0 },
-};
-
-static const struct option env_output_options[] = {
-	OUTPUT_ROW(ENV(output)),
-	{ 0 },
-};
-
-static const struct option env_extend_options[] = {
-	TTL_ROW,
-	ENV_FORCE_ROW("also another user's; with --ttl 0: without an end"),
-	{ 0 },
-};
-
-static const struct option env_force_options[] = {
-	ENV_FORCE_ROW("also what another user has made"),
-	{ 0 },
-};
-
-static const struct option env_join_options[] = {
-	{ "local", 0, VALUE_EXPOSE, "", "[LOCAL:]PORT,...",
-	  "the member is a program of this machine; LOCAL is its port here, "
-	  "PORT the Service's",
-	  ENV(in.expose), .no_config = true },
-	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
-	  "the member is a copy of the Service's workload with this image",
-	  ENV(image), .no_config = true },
-	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
-	  "with --image: environment variables of the copy", ENV(set),
-	  .no_config = true },
-	{ "envFrom", 0, VALUE_ENV_FROM, "", "KIND/NAME,...",
-	  "with --image: more variables of the copy, of configmap/NAME or "
-	  "secret/NAME",
-	  ENV(env_from), .no_config = true },
-	{ "replicas", 0, VALUE_INT, "1", "N", "with --image: Pods of the copy",
-	  ENV(replicas), .min = 1, .max = 100, .no_config = true },
-	{ "selector", 0, VALUE_LABELS, "", "K=V,...",
-	  "the members are the Pods with these labels", ENV(selector),
-	  .no_config = true },
-	{ "service", 0, VALUE_STRING, "", "NAME",
-	  "the member is another Service", ENV(service), .is_name = true,
-	  .no_config = true },
-	ENV_FORCE_ROW("also in place of another user's member"),
-	JOB_ROWS(ENV),
-	SESSION_ROWS,
-	{ 0 },
-};
-
-static const struct option env_apply_options[] = {
-	{ "file", 'f', VALUE_STRING, "", "FILE",
-	  "what is wanted; - for stdin", ENV(file), .no_config = true },
-	ENV_FORCE_ROW("also what another user has made; ttl: 0"),
-	{ 0 },
-};
-
-static const struct option env_init_options[] = {
-	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
-	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
-	  .no_config = true },
-	{ 0 },
-};
-
-static const struct option env_open_options[] = {
-	KEEP_ROW(FORWARD),
-	SESSION_ROWS,
 	{ 0 },
 };
 
@@ -767,128 +565,10 @@ const struct command command_table[] = {
 		.loop = true,
 		.run = command_birdseye,
 	},
-	{
-		.name = "env",
-		.summary =
-			"environments: one for each change, beside the trunk",
-		.args = "",
-		.details = "An environment holds only what it changes: "
-			   "requests with its mark go to its members, all "
-			   "others to the trunk.",
-	},
-	{
-		.name = "env create",
-		.summary = "make one; nothing runs yet",
-		.args = "<name>",
-		.options = env_create_options,
-		.min_args = 1,
-		.max_args = 1,
-		.loop = true,
-		.run = command_env_create,
-	},
-	{
-		.name = "env join",
-		.summary = "put a member into it: this machine, an image, "
-			   "other Pods",
-		.args = "<name> <service>",
-		.options = env_join_options,
-		.min_args = 2,
-		.max_args = 2,
-		.loop = true,
-		.session = true,
-		.run = command_env_join,
-	},
-	{
-		.name = "env leave",
-		.summary = "take a member out of it",
-		.args = "<name> <service>",
-		.options = env_force_options,
-		.min_args = 2,
-		.max_args = 2,
-		.loop = true,
-		.run = command_env_leave,
-	},
-	{
-		.name = "env open",
-		.summary = "a port of this machine that leads to a Service "
-			   "through it",
-		.args = "<name> <service> [[<local>:]<port>]",
-		.options = env_open_options,
-		.min_args = 2,
-		.max_args = 3,
-		.loop = true,
-		.session = true,
-		.run = command_env_open,
-	},
-	{
-		.name = "env apply",
-		.summary = "make an environment as a file says",
-		.args = "-f <file>",
-		.details = "Creates it, or extends it by the file's ttl; joins "
-			   "the members that are missing or differ; leaves "
-			   "those that the file does not name.",
-		.options = env_apply_options,
-		.loop = true,
-		.run = command_env_apply,
-	},
-	{
-		.name = "env export",
-		.summary = "an environment as a file for env apply",
-		.args = "<name>",
-		.min_args = 1,
-		.max_args = 1,
-		.loop = true,
-		.run = command_env_export,
-	},
-	{
-		.name = "env list",
-		.summary = "the environments of the namespace",
-		.args = "",
-		.options = env_output_options,
-		.loop = true,
-		.run = command_env_list,
-	},
-	{
-		.name = "env show",
-		.summary = "one of them, with its members",
-		.args = "<name>",
-		.options = env_output_options,
-		.min_args = 1,
-		.max_args = 1,
-		.loop = true,
-		.run = command_env_show,
-	},
-	{
-		.name = "env extend",
-		.summary = "let it live longer",
-		.args = "<name>",
-		.options = env_extend_options,
-		.min_args = 1,
-		.max_args = 1,
-		.loop = true,
-		.run = command_env_extend,
-	},
-	{
-		.name = "env init",
-		.summary = "manifests of Services with a router that stays, "
-			   "for Git",
-		.args = "<service>...",
-		.options = env_init_options,
-		.min_args = 1,
-		.max_args = MAX_ARGS,
-		.loop = true,
-		.run = command_env_init,
-	},
-	{
-		.name = "env delete",
-		.summary = "end it, and all that is its",
-		.args = "<name>",
-		.options = env_force_options,
-		.min_args = 1,
-		.max_args = 1,
-		.loop = true,
-		.run = command_env_delete,
-	},
+	{ .more = env_commands },
+};
+
+const struct command other_commands[] = {
 	{
 		.name = "map",
 		.summary =
@@ -1075,105 +755,3 @@ const struct command command_table[] = {
 	},
 	{ 0 },
 };
-
-bool command_is_child(const struct command *c, const struct command *parent)
-{
-	size_t n = strlen(parent->name);
-
-	return strncmp(c->name, parent->name, n) == 0 && c->name[n] == ' ';
-}
-
-const struct command *command_find(const char *name)
-{
-	const struct command *c;
-
-	for_each_command (c)
-		if (strcmp(c->name, name) == 0)
-			return c;
-	return NULL;
-}
-
-const char *command_word(const struct command *c)
-{
-	const char *space = strrchr(c->name, ' ');
-
-	return space ? space + 1 : c->name;
-}
-
-const struct option *option_find(const struct option *table, const char *name,
-				 size_t len)
-{
-	const struct option *opt;
-
-	for_each_option (opt, table)
-		if (strlen(opt->name) == len &&
-		    memcmp(opt->name, name, len) == 0)
-			return opt;
-	return NULL;
-}
-
-const struct option *option_find_letter(const struct option *table, char letter)
-{
-	const struct option *opt;
-
-	for_each_option (opt, table)
-		if (letter && opt->letter == letter)
-			return opt;
-	return NULL;
-}
-
-const char *option_item(const struct option *opt, char *dst, size_t size)
-{
-	size_t n = 0;
-
-	for (const char *p = opt->name; *p && n + 2 < size; p++) {
-		if (isupper((unsigned char)*p))
-			dst[n++] = '-';
-		dst[n++] = (char)tolower((unsigned char)*p);
-	}
-	dst[n] = '\0';
-	return dst;
-}
-
-const char *option_env(const struct option *opt, const char *group, char *dst,
-		       size_t size)
-{
-	char item[ITEM_STRLEN];
-
-	option_item(opt, item, sizeof(item));
-	if (strcmp(group, "global") == 0)
-		snprintf(dst, size, "KTCTL_%s", item);
-	else
-		snprintf(dst, size, "KTCTL_%s_%s", group, item);
-	for (char *p = dst; *p; p++)
-		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-	return dst;
-}
-
-static const struct option *find_item(const struct option *table,
-				      const char *item)
-{
-	const struct option *opt;
-	char name[ITEM_STRLEN];
-
-	for_each_option (opt, table)
-		if (!opt->no_config &&
-		    strcmp(option_item(opt, name, sizeof(name)), item) == 0)
-			return opt;
-	return NULL;
-}
-
-const struct option *option_by_item(const char *item)
-{
-	const struct command *c;
-
-	if (strncmp(item, "global.", 7) == 0)
-		return find_item(global_option_table, item + 7);
-	for_each_command (c) {
-		size_t n = c->group ? strlen(c->group) : 0;
-
-		if (n && strncmp(item, c->group, n) == 0 && item[n] == '.')
-			return find_item(c->options, item + n + 1);
-	}
-	return NULL;
-}

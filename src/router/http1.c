@@ -4,7 +4,7 @@
 #include "router/conn.h"
 #include "router/copy.h"
 #include "router/http1_head.h"
-#include "router/http1_up.h"
+#include "router/http1_inside.h"
 #include "router/note.h"
 
 #include <errno.h>
@@ -44,51 +44,11 @@
  * (router/copy.h) in the same moment.
  */
 
-#define TRIES 2
-
 static const char too_large[] = "Request Header Fields Too Large";
 
-/* one at a time, as long as a handler looks at it: it is large */
-static struct http1_head scratch;
+struct http1_head http1_scratch;
 /* likewise, as the rules see it */
 static struct rule_field scratch_field[HTTP1_MAX_FIELDS + HTTP1_OWN_FIELDS];
-
-enum state { READING, EXCHANGE, LINGER };
-
-struct http1 {
-	struct router_conn *rc;
-	struct pipe_end caller;
-	struct ups ups;
-	enum state state;
-	bool gone;
-	struct timer timer; /* route again; the end of LINGER; a slow caller */
-	bool hurried;	    /* some of a head is there: the timer runs */
-	struct buf out;	    /* an answer of ours, or a head of the backend's */
-
-	/* the request */
-	struct buf head; /* as it goes on */
-	size_t head_sent;
-	bool copied; /* who wants a copy has the head */
-	struct http1_flow body;
-	size_t body_ok; /* checked, at the front of caller.in */
-	bool to_head, connect, upgrade, safe, idempotent, old;
-	bool keep; /* the caller's connection, if the response agrees */
-	unsigned int tries;
-	struct backend_ref ref;
-	char *served_by; /* in another's place; NULL: it has to be nobody else
-			  */
-	struct copies copies; /* while it is not whole */
-	int error;	      /* of the backend's connection */
-	struct note *note;
-
-	/* the response */
-	struct http1_flow answer;
-	size_t answer_ok; /* checked, at the front of up.in */
-	bool in_answer;	  /* behind the final head */
-	bool answered;	  /* some of the final response went to the caller */
-	bool heard;	  /* an interim response came */
-	bool answer_persists; /* the backend keeps its connection */
-};
 
 static void http1_run(struct http1 *c);
 
@@ -110,7 +70,7 @@ static void http1_free(void *part)
 	loop_defer_free(c->rc->env->loop, c);
 }
 
-static void http1_over(struct http1 *c, bool reset)
+void http1_over(struct http1 *c, bool reset)
 {
 	struct router_conn *rc = c->rc;
 
@@ -126,8 +86,7 @@ static void on_lingered(struct timer *t)
 	http1_over(container_of(t, struct http1, timer), true);
 }
 
-/* from here on both ways are nobody's but theirs */
-static void http1_tunnel(struct http1 *c)
+void http1_tunnel(struct http1 *c)
 {
 	struct up *up = c->ups.used;
 	struct router_conn *rc = c->rc;
@@ -178,7 +137,7 @@ static void http1_answer(struct http1 *c, int status, const char *reason,
 	http1_linger(c);
 }
 
-static void bad_gateway(struct http1 *c, const char *what)
+void http1_bad_gateway(struct http1 *c, const char *what)
 {
 	char text[160];
 
@@ -190,8 +149,7 @@ static void bad_gateway(struct http1 *c, const char *what)
 		http1_answer(c, 502, "Bad Gateway", text);
 }
 
-/* 1: all of it is out; 0: later; -1: the connection is gone */
-static int send_out(struct http1 *c)
+int http1_send_out(struct http1 *c)
 {
 	ssize_t n = 0;
 
@@ -209,7 +167,7 @@ static void run_linger(struct http1 *c)
 {
 	struct router_conn *rc = c->rc;
 	struct pipe *caller;
-	int sent = send_out(c);
+	int sent = http1_send_out(c);
 
 	if (sent < 0)
 		return;
@@ -263,7 +221,7 @@ static bool http1_passes(struct http1 *c)
 static void http1_route(struct http1 *c)
 {
 	if (c->ref.kind == BACKEND_NONE) {
-		bad_gateway(c, "nobody serves this request");
+		http1_bad_gateway(c, "nobody serves this request");
 		return;
 	}
 	if (c->ref.kind == BACKEND_DOWN) {
@@ -274,7 +232,7 @@ static void http1_route(struct http1 *c)
 	c->tries++;
 	c->error = ups_use(&c->ups, c->ref, !c->idempotent || !c->body.done);
 	if (c->error)
-		bad_gateway(c, "no connection to the backend");
+		http1_bad_gateway(c, "no connection to the backend");
 }
 
 /* @req may get a mark: @name, or "" */
@@ -328,7 +286,7 @@ static void http1_copy(struct http1 *c)
 {
 	const char *start = (const char *)buf_data(&c->head);
 	const char *end = start + c->head.len;
-	struct http1_head *h = &scratch;
+	struct http1_head *h = &http1_scratch;
 	struct buf head;
 	int rc = -1;
 
@@ -348,21 +306,22 @@ static void http1_on_again(struct timer *t)
 	struct backend_ref was = c->ref;
 	struct rule_request req;
 
-	if (http1_parse_passed(&scratch, buf_data(&c->head), c->head.len) < 0) {
+	if (http1_parse_passed(&http1_scratch, buf_data(&c->head),
+			       c->head.len) < 0) {
 		http1_over(c, true);
 		return;
 	}
-	http1_head_request(&scratch, scratch_field, &req);
+	http1_head_request(&http1_scratch, scratch_field, &req);
 	/* the same one would refuse again */
 	if (http1_choose(c, &req, c->error ? &was : NULL) &&
 	    backend_same(was, c->ref) && c->error)
-		bad_gateway(c, "no connection to the backend");
+		http1_bad_gateway(c, "no connection to the backend");
 	else
 		http1_route(c);
 	http1_run(c);
 }
 
-static void http1_again(struct http1 *c)
+void http1_again(struct http1 *c)
 {
 	ups_drop(&c->ups, true);
 	c->head_sent = 0;
@@ -462,7 +421,7 @@ static void http1_drain(void *part)
 
 static void read_request(struct http1 *c)
 {
-	struct http1_head *h = &scratch;
+	struct http1_head *h = &http1_scratch;
 	ssize_t n = -EAGAIN;
 
 	if (c->ups.ended) {
@@ -494,7 +453,7 @@ static void read_request(struct http1 *c)
 
 /* --- request to the backend ----------------------------------------------- */
 
-static bool request_sent(const struct http1 *c)
+bool http1_request_sent(const struct http1 *c)
 {
 	return c->body.done && !c->body_ok && c->head_sent == c->head.len;
 }
@@ -571,11 +530,11 @@ static void push(struct http1 *c)
 		c->body_ok -= n;
 		pipe_end_take(&c->caller, n);
 	}
-	if (request_sent(c))
+	if (http1_request_sent(c))
 		copies_end(&c->copies);
 	if (!c->caller.eof || c->caller.in.len || up->write_failed)
 		return;
-	if (!request_sent(c)) { /* it will never be complete */
+	if (!http1_request_sent(c)) { /* it will never be complete */
 		http1_over(c, true);
 	} else if (!up->end.finished) {
 		up->end.finished = true;
@@ -583,301 +542,7 @@ static void push(struct http1 *c)
 	}
 }
 
-/* --- response to the caller ----------------------------------------------- */
-
-/* it may go another way, or the same way again */
-static bool may_go_again(struct http1 *c)
-{
-	const struct up *up = c->ups.used;
-	bool bare = c->body.kind == HTTP1_NO_BODY;
-
-	if (up->end.in.len || c->heard)
-		return false;
-	if (!up->opened && c->ref.kind == BACKEND_MEMBER && c->rc->env->again) {
-		c->tries--; /* others answer in its place, in turn */
-		return true;
-	}
-	if (c->tries >= TRIES)
-		return false;
-	if (!up->opened || (up->reused && !c->head_sent))
-		return true; /* nothing of it was sent */
-	/* a laptop that did not come back in time will not answer */
-	return bare && ((up->reused && c->idempotent) ||
-			(up->error == -ENETRESET && c->safe));
-}
-
-/* the backend has ended without an answer */
-static void no_answer(struct http1 *c)
-{
-	struct up *up = c->ups.used;
-	bool lost = up->error == -ENETRESET;
-
-	c->error = up->error;
-	if (!c->rc->env->transparent && may_go_again(c)) {
-		if (up->opened && !lost)
-			c->error = 0; /* a new connection may do */
-		http1_again(c);
-		return;
-	}
-	/* The backend has closed an idle connection as the request came:
-	 * between the caller and it, this would have been a connection that
-	 * ends. What to do then callers know (RFC 9112 section 9.3.1). */
-	if (up->reused && !up->end.in.len && !c->heard && !lost &&
-	    up->error != -ETIMEDOUT) {
-		http1_over(c, false);
-		return;
-	}
-	bad_gateway(c, up->opened ? "the backend sent no answer"
-				  : "no connection to the backend");
-}
-
-/* the caller is to know that this response is the last one */
-static void say_close(struct http1 *c, const struct http1_head *h, size_t len)
-{
-	struct pipe_end *up = &c->ups.used->end;
-	const char *start = (const char *)buf_data(&up->in);
-
-	c->keep = false;
-	if (http1_head_closing(&c->out, h, start, start + len) < 0) {
-		buf_reset(&c->out); /* as it was; the end comes unsaid */
-		return;
-	}
-	pipe_end_take(up, len);
-	c->answer_ok = 0;
-}
-
-/* an answer that cannot be understood: as http1_passes(); of a backend that has
- * broken meanwhile nothing more can come */
-static void http1_bad_answer(struct http1 *c, const char *what)
-{
-	if (!c->rc->env->transparent || c->head_sent < c->head.len)
-		bad_gateway(c, what);
-	else if (c->ups.used->end.pipe)
-		http1_tunnel(c);
-	else
-		http1_over(c, true);
-}
-
-static void final_head(struct http1 *c, const struct http1_head *h, size_t len)
-{
-	uint64_t length;
-	int kind = http1_passed_body(h, c->to_head, &length);
-
-	if (kind < 0) {
-		http1_bad_answer(c, "the backend's answer is ambiguous");
-		return;
-	}
-	note_answered(&c->note, h->status);
-	http1_flow_start(&c->answer, kind, length);
-	c->answer.chunks.lenient = true;
-	c->answer_ok = len;
-	c->in_answer = true;
-	c->answer_persists = kind != HTTP1_UNTIL_EOF && http1_head_persists(h);
-	c->keep = c->keep && c->answer_persists &&
-		  (!c->old || http1_has_token(h, "connection", "keep-alive"));
-	if (c->keep && c->rc->draining)
-		say_close(c, h, len);
-}
-
-static void interim_head(struct http1 *c, size_t len)
-{
-	c->heard = true;
-	if (c->old) /* RFC 9110 section 15.2 */
-		pipe_end_take(&c->ups.used->end, len);
-	else
-		c->answer_ok = len;
-}
-
-/* the head at the front of @e is put right; 0, -EAGAIN or another -errno */
-static int repair(struct pipe_end *e)
-{
-	struct buf head;
-	ssize_t n;
-	int rc;
-
-	buf_init(&head, 2 * HTTP1_MAX_HEAD);
-	n = http1_repair(&head, buf_data(&e->in), e->in.len);
-	rc = n < 0 ? (int)n : 0;
-	if (rc == 0) {
-		pipe_end_take(e, (size_t)n);
-		rc = pipe_end_put_back(e, buf_data(&head), head.len);
-	}
-	buf_fini(&head);
-	return rc;
-}
-
-/* the length of a head, or -errno */
-static ssize_t parse_answer(struct http1_head *h, struct pipe_end *e)
-{
-	ssize_t n = http1_parse_response(h, buf_data(&e->in), e->in.len);
-	int rc;
-
-	if (n != -EBADMSG && (n < 0 || !http1_is_odd(h)))
-		return n;
-	rc = repair(e);
-	return rc < 0 ? rc
-		      : http1_parse_response(h, buf_data(&e->in), e->in.len);
-}
-
-static void http1_change(struct http1 *c, unsigned int status)
-{
-	note_answered(&c->note, status);
-	if (c->ups.used->end.pipe)
-		http1_tunnel(c);
-	else
-		http1_over(c, true); /* it broke behind its answer */
-}
-
-/* the answer says who gives it in another's place; the length of its head */
-static size_t http1_say_served_by(struct http1 *c, size_t len)
-{
-	struct pipe_end *up = &c->ups.used->end;
-	auto_free char *by = steal_ptr(&c->served_by);
-	struct buf head;
-
-	buf_init(&head, HTTP1_MAX_HEAD);
-	if (buf_put(&head, buf_data(&up->in), len - 2) == 0 &&
-	    buf_printf(&head, ROUTER_SERVED_BY ": %s\r\n\r\n", by) == 0) {
-		pipe_end_take(up, len);
-		if (pipe_end_put_back(up, buf_data(&head), head.len) < 0)
-			head.len = 0; /* memory: the connection is broken */
-		len = head.len;
-	} /* else the head is as large as may be: it goes as it is */
-	buf_fini(&head);
-	return len;
-}
-
-static bool http1_is_last_head(const struct http1_head *h)
-{
-	return h->status >= 200 || h->status == 101;
-}
-
-static void on_head(struct http1 *c, const struct http1_head *h, size_t len)
-{
-	if (c->connect && h->status / 100 == 2)
-		http1_change(c, h->status);
-	else if (h->status == 101 && c->upgrade && request_sent(c))
-		http1_change(c, h->status);
-	else if (h->status == 101)
-		http1_bad_answer(c, "the backend changed protocols");
-	else if (h->status < 200)
-		interim_head(c, len);
-	else
-		final_head(c, h, len);
-}
-
-/* an answer in another protocol, whose end nobody here would know */
-static bool http1_is_other(const struct http1 *c, const struct buf *in)
-{
-	static const char version[] = "HTTP/";
-
-	return c->rc->env->transparent &&
-	       memcmp(buf_data(in), version,
-		      MIN(in->len, sizeof(version) - 1)) != 0;
-}
-
-/* false: there is none yet, or no answer at all */
-static bool read_head(struct http1 *c)
-{
-	struct up *up = c->ups.used;
-	ssize_t n = -EAGAIN;
-
-	if (up->end.in.len && http1_is_other(c, &up->end.in))
-		n = -EBADMSG;
-	else if (up->end.in.len)
-		n = parse_answer(&scratch, &up->end);
-	if (n > 0 && c->served_by && http1_is_last_head(&scratch)) {
-		size_t len = http1_say_served_by(c, (size_t)n);
-
-		n = len ? http1_parse_response(&scratch, buf_data(&up->end.in),
-					       len)
-			: -ENOMEM;
-	}
-	if (n == -EAGAIN && (up->end.eof || !up->end.pipe))
-		no_answer(c);
-	else if (n == -EAGAIN)
-		pipe_end_more(&up->end);
-	if (n == -EAGAIN)
-		return false;
-	if (n == -E2BIG)
-		http1_bad_answer(c, "the head of the backend's answer is "
-				    "larger than 256 KiB");
-	else if (n < 0)
-		http1_bad_answer(c, "the backend's answer is malformed");
-	else
-		on_head(c, &scratch, (size_t)n);
-	return !c->gone && c->state == EXCHANGE;
-}
-
-/* 1: it is complete; 0: later; -1: the connection is gone or lingers */
-static int read_body(struct http1 *c)
-{
-	struct up *up = c->ups.used;
-	struct buf *in = &up->end.in;
-	ssize_t n = 0;
-
-	if (in->len > c->answer_ok)
-		n = http1_flow_next(&c->answer, buf_data(in) + c->answer_ok,
-				    in->len - c->answer_ok);
-	if (n < 0) {
-		http1_over(c, true);
-		return -1;
-	}
-	c->answer_ok += (size_t)n;
-	if (c->answer_ok)
-		return 0;
-	if (c->answer.done)
-		return 1;
-	if (c->answer.kind == HTTP1_UNTIL_EOF && up->end.eof)
-		return 1;
-	if (up->end.eof || !up->end.pipe) {
-		http1_over(c, true); /* cut off */
-		return -1;
-	}
-	return 0;
-}
-
-/* 1: the response is complete; 0: later; -1: the connection is gone, lingers
- * or waits for another backend */
-static int pull(struct http1 *c)
-{
-	struct up *up = c->ups.used;
-
-	for (;;) {
-		if (c->out.len) {
-			int rc = send_out(c);
-
-			if (rc <= 0)
-				return rc;
-			c->answered = true;
-		}
-		if (c->in_answer) {
-			int rc = read_body(c);
-
-			if (rc)
-				return rc;
-		}
-		if (c->answer_ok) {
-			ssize_t n =
-				pipe_send(c->caller.pipe, buf_data(&up->end.in),
-					  c->answer_ok);
-			if (n < 0) {
-				http1_over(c, true);
-				return -1;
-			}
-			if (c->in_answer && n)
-				c->answered = true;
-			c->answer_ok -= (size_t)n;
-			pipe_end_take(&up->end, (size_t)n);
-			if (c->answer_ok)
-				return 0;
-		} else if (c->in_answer) {
-			return 0;
-		} else if (!read_head(c)) {
-			return -1;
-		}
-	}
-}
+/* --- the end of a request ------------------------------------------------- */
 
 static void http1_finish(struct http1 *c)
 {
@@ -885,7 +550,7 @@ static void http1_finish(struct http1 *c)
 	bool usable = c->answer_persists && up->end.pipe && !up->end.eof &&
 		      !up->write_failed && !up->end.finished && !up->end.in.len;
 
-	if (!request_sent(c)) {
+	if (!http1_request_sent(c)) {
 		if (!usable || !c->keep)
 			http1_linger(c);
 		return; /* its body goes on */
@@ -907,13 +572,14 @@ static void exchange(struct http1 *c)
 {
 	if (c->ups.used)
 		push(c);
-	if (!c->gone && c->state == EXCHANGE && c->ups.used && pull(c) > 0)
+	if (!c->gone && c->state == EXCHANGE && c->ups.used &&
+	    http1_pull(c) > 0)
 		http1_finish(c);
 }
 
 static void http1_run(struct http1 *c)
 {
-	enum state was;
+	enum http1_state was;
 
 	do {
 		was = c->state;

@@ -147,11 +147,14 @@ static bool was_tried(const struct command *c, const struct option *opt)
 	const struct command *before;
 	const struct option *o;
 
-	for (before = command_table; before < c; before++)
+	for_each_command (before) {
+		if (before == c)
+			break;
 		for_each_option (o, before->options)
 			if (str_eq(o->name, opt->name) &&
 			    str_eq(o->summary, opt->summary))
 				return true;
+	}
 	return false;
 }
 

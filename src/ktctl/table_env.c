@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/app.h"
+#include "ktctl/table_rows.h"
+
+#define TTL_ROW                                                                \
+	{                                                                      \
+		"ttl", 0, VALUE_DURATION, "8h", "TIME",                        \
+			"how long the environment lives from now on; 0, with " \
+			"--force: until it is deleted",                        \
+			ENV(ttl), .min = 0, .max = 31536000, .no_config = true \
+	}
+#define ENV_FORCE_ROW(text)                                                    \
+	{                                                                      \
+		"force", 0, VALUE_BOOL, "false", NULL, text, ENV(in.force),    \
+			.no_config = true                                      \
+	}
+
+/* clang-format off */
+static const struct option env_create_options[] = {
+	{ "parent", 0, VALUE_STRING, "", "NAME",
+	  "the environment that answers where this one has no member",
+	  ENV(parent), .is_name = true, .no_config = true },
+	TTL_ROW,
+	{ "strict", 0, VALUE_BOOL, "false", NULL,
+	  "a member that is down is an error (503), not answered by others",
+	  ENV(strict), .no_config = true },
+	ENV_FORCE_ROW("with --ttl 0: an environment without an end"),
+	{ 0 },
+};
+
+static const struct option env_output_options[] = {
+	OUTPUT_ROW(ENV(output)),
+	{ 0 },
+};
+
+static const struct option env_extend_options[] = {
+	TTL_ROW,
+	ENV_FORCE_ROW("also another user's; with --ttl 0: without an end"),
+	{ 0 },
+};
+
+static const struct option env_force_options[] = {
+	ENV_FORCE_ROW("also what another user has made"),
+	{ 0 },
+};
+
+static const struct option env_join_options[] = {
+	{ "local", 0, VALUE_EXPOSE, "", "[LOCAL:]PORT,...",
+	  "the member is a program of this machine; LOCAL is its port here, "
+	  "PORT the Service's",
+	  ENV(in.expose), .no_config = true },
+	{ "image", 0, VALUE_IMAGE_OF, "", "[CONTAINER=]IMAGE",
+	  "the member is a copy of the Service's workload with this image",
+	  ENV(image), .no_config = true },
+	{ "set", 0, VALUE_PAIRS, "", "K=V,...",
+	  "with --image: environment variables of the copy", ENV(set),
+	  .no_config = true },
+	{ "envFrom", 0, VALUE_ENV_FROM, "", "KIND/NAME,...",
+	  "with --image: more variables of the copy, of configmap/NAME or "
+	  "secret/NAME",
+	  ENV(env_from), .no_config = true },
+	{ "replicas", 0, VALUE_INT, "1", "N", "with --image: Pods of the copy",
+	  ENV(replicas), .min = 1, .max = 100, .no_config = true },
+	{ "selector", 0, VALUE_LABELS, "", "K=V,...",
+	  "the members are the Pods with these labels", ENV(selector),
+	  .no_config = true },
+	{ "service", 0, VALUE_STRING, "", "NAME",
+	  "the member is another Service", ENV(service), .is_name = true,
+	  .no_config = true },
+	ENV_FORCE_ROW("also in place of another user's member"),
+	JOB_ROWS(ENV),
+	SESSION_ROWS,
+	{ 0 },
+};
+
+static const struct option env_apply_options[] = {
+	{ "file", 'f', VALUE_STRING, "", "FILE",
+	  "what is wanted; - for stdin", ENV(file), .no_config = true },
+	ENV_FORCE_ROW("also what another user has made; ttl: 0"),
+	{ 0 },
+};
+
+static const struct option env_init_options[] = {
+	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
+	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
+	  .no_config = true },
+	{ 0 },
+};
+
+static const struct option env_open_options[] = {
+	KEEP_ROW(FORWARD),
+	SESSION_ROWS,
+	{ 0 },
+};
+/* clang-format on */
+
+const struct command env_commands[] = {
+	{
+		.name = "env",
+		.summary =
+			"environments: one for each change, beside the trunk",
+		.args = "",
+		.details = "An environment holds only what it changes: "
+			   "requests with its mark go to its members, all "
+			   "others to the trunk.",
+	},
+	{
+		.name = "env create",
+		.summary = "make one; nothing runs yet",
+		.args = "<name>",
+		.options = env_create_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_create,
+	},
+	{
+		.name = "env join",
+		.summary = "put a member into it: this machine, an image, "
+			   "other Pods",
+		.args = "<name> <service>",
+		.options = env_join_options,
+		.min_args = 2,
+		.max_args = 2,
+		.loop = true,
+		.session = true,
+		.run = command_env_join,
+	},
+	{
+		.name = "env leave",
+		.summary = "take a member out of it",
+		.args = "<name> <service>",
+		.options = env_force_options,
+		.min_args = 2,
+		.max_args = 2,
+		.loop = true,
+		.run = command_env_leave,
+	},
+	{
+		.name = "env open",
+		.summary = "a port of this machine that leads to a Service "
+			   "through it",
+		.args = "<name> <service> [[<local>:]<port>]",
+		.options = env_open_options,
+		.min_args = 2,
+		.max_args = 3,
+		.loop = true,
+		.session = true,
+		.run = command_env_open,
+	},
+	{
+		.name = "env apply",
+		.summary = "make an environment as a file says",
+		.args = "-f <file>",
+		.details = "Creates it, or extends it by the file's ttl; joins "
+			   "the members that are missing or differ; leaves "
+			   "those that the file does not name.",
+		.options = env_apply_options,
+		.loop = true,
+		.run = command_env_apply,
+	},
+	{
+		.name = "env export",
+		.summary = "an environment as a file for env apply",
+		.args = "<name>",
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_export,
+	},
+	{
+		.name = "env list",
+		.summary = "the environments of the namespace",
+		.args = "",
+		.options = env_output_options,
+		.loop = true,
+		.run = command_env_list,
+	},
+	{
+		.name = "env show",
+		.summary = "one of them, with its members",
+		.args = "<name>",
+		.options = env_output_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_show,
+	},
+	{
+		.name = "env extend",
+		.summary = "let it live longer",
+		.args = "<name>",
+		.options = env_extend_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_extend,
+	},
+	{
+		.name = "env init",
+		.summary = "manifests of Services with a router that stays, "
+			   "for Git",
+		.args = "<service>...",
+		.options = env_init_options,
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_env_init,
+	},
+	{
+		.name = "env delete",
+		.summary = "end it, and all that is its",
+		.args = "<name>",
+		.options = env_force_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_delete,
+	},
+	{ .more = other_commands },
+};

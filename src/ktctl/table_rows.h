@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_KTCTL_TABLE_ROWS_H
+#define KT_KTCTL_TABLE_ROWS_H
+
+#include "cli/command.h"
+#include "cli/options.h"
+
+/**
+ * DOC: Rows that several commands share
+ *
+ * For the files of the command table: where an option's value goes, and the
+ * rows of options that are the same in several commands.
+ */
+
+/** output_forms - of OUTPUT_ROW */
+extern const char *const output_forms[];
+/** env_commands - "env" and below it; goes on with the other commands */
+extern const struct command env_commands[];
+/** other_commands - those behind env */
+extern const struct command other_commands[];
+
+#define GLOBAL(field) .offset = offsetof(struct options, global.field)
+#define CONNECT(field) .offset = offsetof(struct options, connect.field)
+#define EXCHANGE(field) .offset = offsetof(struct options, exchange.field)
+#define MESH(field) .offset = offsetof(struct options, mesh.field)
+#define PREVIEW(field) .offset = offsetof(struct options, preview.field)
+#define FORWARD(field) .offset = offsetof(struct options, forward.field)
+#define CLEAN(field) .offset = offsetof(struct options, clean.field)
+#define CONFIG(field) .offset = offsetof(struct options, config.field)
+#define VERSION(field) .offset = offsetof(struct options, version.field)
+#define SESSION(field) .offset = offsetof(struct options, session.field)
+#define STATUS(field) .offset = offsetof(struct options, status.field)
+#define DISCONNECT(field) .offset = offsetof(struct options, disconnect.field)
+#define EVENTS(field) .offset = offsetof(struct options, events.field)
+#define DOCTOR(field) .offset = offsetof(struct options, doctor.field)
+#define IMAGE(field) .offset = offsetof(struct options, image.field)
+#define BIRDSEYE(field) .offset = offsetof(struct options, birdseye.field)
+#define APPLY(field) .offset = offsetof(struct options, apply.field)
+#define ENV(field) .offset = offsetof(struct options, env.field)
+#define MAP(field) .offset = offsetof(struct options, map.field)
+#define COMPLETION(field) .offset = offsetof(struct options, completion.field)
+
+/* of every command that runs until it is ended; --with 0: with none */
+#define SESSION_ROWS                                                           \
+	{ "background",                                                        \
+	  0,                                                                   \
+	  VALUE_BOOL,                                                          \
+	  "false",                                                             \
+	  NULL,                                                                \
+	  "return when all is up, and go on in the background until "          \
+	  "'ktctl disconnect'",                                                \
+	  SESSION(background),                                                 \
+	  .no_config = true },                                                 \
+		{ "with",	  0,                                           \
+		  VALUE_INT,	  "0",                                         \
+		  "PID",	  "end when this process does; 0: with none",  \
+		  SESSION(with),  .min = 0,                                    \
+		  .max = 4194304, .no_config = true },                         \
+	{                                                                      \
+		"applied", 0, VALUE_STRING, "", "BY",                          \
+			"which file's 'ktctl apply' has started it",           \
+			SESSION(applied), .hidden = true, .no_config = true    \
+	}
+
+/* of every command whose traffic is this machine's; @S: CONNECT or FORWARD */
+#define FAULT_ROW(S)                                                           \
+	{                                                                      \
+		"fault", 0, VALUE_FAULTS, "none", "FAULT",                     \
+			"what shall go wrong with this machine's traffic, "    \
+			"TARGET[:PORT] EFFECT...: latency=200ms, "             \
+			"jitter=50ms, "                                        \
+			"rate=1m, refuse, reset, drop, percent=10; can be "    \
+			"repeated",                                            \
+			S(faults), .no_config = true, .repeats = true          \
+	}
+
+/* of every command whose connections outlive the network; @S: likewise */
+#define KEEP_ROW(S)                                                            \
+	{                                                                      \
+		"keep", 0, VALUE_DURATION, "10m", "TIME",                      \
+			"how long open connections wait when the network, "    \
+			"the API server or this machine is away",              \
+			S(keep), .min = 1, .max = 86400                        \
+	}
+
+/* of every command that brings traffic here; @S: EXCHANGE, MESH or PREVIEW */
+#define EXPOSE_ROW(S)                                                          \
+	{                                                                      \
+		"expose", 0, VALUE_EXPOSE, "", "PORT,...",                     \
+			"what is exposed: PORT, or LOCAL:REMOTE with a local " \
+			"port and a "                                          \
+			"port of the Service, its target or its name; /udp "   \
+			"behind it for UDP",                                   \
+			S(in.expose)                                           \
+	}
+#define FORCE_ROW(S)                                                           \
+	{                                                                      \
+		"force", 0, VALUE_BOOL, "false", NULL,                         \
+			"also a headless Service that gives its Pods names "   \
+			"(db-0.db), which "                                    \
+			"nobody can resolve meanwhile",                        \
+			S(in.force)                                            \
+	}
+#define JOB_ROWS(S)                                                            \
+	{ "skipPortChecking",                                                  \
+	  0,                                                                   \
+	  VALUE_BOOL,                                                          \
+	  "false",                                                             \
+	  NULL,                                                                \
+	  "do not mind that nothing listens on the local port yet",            \
+	  S(in.skip_port_checking) },                                          \
+	{                                                                      \
+		"graceTime", 0, VALUE_INT, "10", "SECONDS",                    \
+			"how long requests may take to end when you leave, "   \
+			"and how long a "                                      \
+			"lost connection keeps its rules",                     \
+			S(in.grace_time), .min = 0, .max = 86400               \
+	}
+
+#define OUTPUT_ROW(field)                                                      \
+	{                                                                      \
+		"output", 'o', VALUE_CHOICE, "text", "FORM",                   \
+			"how it is written: text or json",                     \
+			.choices = output_forms, field, .no_config = true,     \
+	}
+
+#endif
