@@ -214,6 +214,8 @@ struct env_options {
 	bool strict;		   /* create */
 	char *file;		   /* apply; "-": stdin */
 	char *cluster_domain;	   /* init; never NULL */
+	char *path;		   /* check; never NULL */
+	int64_t timeout;	   /* check; ns */
 };
 
 struct command;

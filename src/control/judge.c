@@ -76,9 +76,9 @@ const char *judge_gap(const struct judge *j, int rc, size_t unheard)
 		return judge_say(j, "not all sessions have answered",
 				 "not all routers have answered");
 	if (rc != -ETIMEDOUT || j->ended)
-		return judge_say(
-			j, "a session has ended before the time was over",
-			"a router has ended before the time was over");
+		return judge_say(j,
+				 "a session has ended before the time was over",
+				 "a router has ended before the time was over");
 	return NULL;
 }
 
@@ -127,16 +127,15 @@ char *judge_why(const struct judge *j, const char *gap, int rc)
 		if (expect_met(j->expect[i], !gap))
 			continue;
 		why = expect_why(j->expect[i]);
-		return xasprintf("%s: %s (%zu events in all%s%s%s%s%s)",
-				 judge_reason(j, j->expect[i], gap, rc), why,
-				 j->seen,
-				 j->before ? ", and earlier ones that --since "
-					     "would take in"
-					   : "",
-				 j->dropped ? ", some were dropped" : "",
-				 j->refused ? ", not all " : "",
-				 j->refused ? j->who : "",
-				 j->refused ? "s tell" : "");
+		return xasprintf(
+			"%s: %s (%zu events in all%s%s%s%s%s)",
+			judge_reason(j, j->expect[i], gap, rc), why, j->seen,
+			j->before ? ", and earlier ones that --since "
+				    "would take in"
+				  : "",
+			j->dropped ? ", some were dropped" : "",
+			j->refused ? ", not all " : "",
+			j->refused ? j->who : "", j->refused ? "s tell" : "");
 	}
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include "control/ask.h"
 #include "control/follow.h"
 #include "control/judge.h"
+#include "kube/rest.h"
 #include "local/signals.h"
 
 #include <errno.h>

@@ -257,7 +257,8 @@ static int event_read_marks(struct event *ev, struct slice *line)
 {
 	struct slice env = event_next(line), trace = event_next(line);
 
-	if (!env.n)
+	ev->old = !env.n;
+	if (ev->old)
 		return 0;
 	ev->env_added = env.p[0] == '+';
 	if (ev->env_added) {

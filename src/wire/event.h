@@ -82,6 +82,7 @@ struct event {
 	char env[ENVMARK_MAX]; /* that is asked for; "": none */
 	bool env_added;	       /* by the router, which knows the caller */
 	char trace[EVENT_TRACE_LEN + 1]; /* of a probe; "": it is none */
+	bool old; /* read of a shadow that does not tell env and trace */
 };
 
 /* as they are written; NULL behind the last */

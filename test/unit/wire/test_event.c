@@ -178,8 +178,8 @@ static void has_the_marks_alone(void **state)
 /* An older shadow's line has no marks; nonsense is refused */
 static void marks_are_read_strictly(void **state)
 {
-	static const char *const bad[] = { "Dev -", "+ -", "+- -", "a..b -",
-					   "- 12",  "dev " PROBE "0" };
+	static const char *const bad[] = { "Dev -",  "+ -",  "+- -",
+					   "a..b -", "- 12", "dev " PROBE "0" };
 	static const char *const good[] = { "", "-", "- -", "+dev - more",
 					    "dev " PROBE };
 	char line[300];
