@@ -225,12 +225,15 @@ static void check_print_probe(const json_t *probe)
 	json_int_t status =
 		json_integer_value(json_object_get(probe, "status"));
 	const char *why = json_str(probe, "why", NULL);
+	char answer[32] = "no answer";
 	size_t i;
 
-	print_line(stdout, "Probe of Service %s, %s: %s%s",
+	if (status)
+		snprintf(answer, sizeof(answer), "answered with %d",
+			 (int)status);
+	print_line(stdout, "Probe of Service %s, %s: %s",
 		   json_str(probe, "service", NULL),
-		   json_str(probe, "path", NULL), status ? "answered " : "no ",
-		   status ? "" : "answer");
+		   json_str(probe, "path", NULL), answer);
 	grid_add(&g, heads);
 	json_array_foreach (hops, i, hop) {
 		const char *caller = json_str(hop, "caller", NULL) ?:

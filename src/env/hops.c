@@ -32,6 +32,13 @@ static const json_t *hops_pod(const struct hops_of *of, const char *ip)
 	return NULL;
 }
 
+/* Not one of ours */
+static bool hops_is_own(const json_t *service)
+{
+	return !object_label(service, KT_LABEL_ROLE) &&
+	       !object_label(service, KT_LABEL_CONTROL);
+}
+
 /* The Service's own Pods, whoever stands before it */
 static bool hops_selects(const json_t *service, const json_t *pod)
 {
@@ -68,8 +75,7 @@ static const char *hops_service(const struct hops_of *of, const json_t *hops,
 	if (some)
 		return some; /* a member */
 	json_array_foreach (of->services, i, service) {
-		if (object_label(service, KT_LABEL_ROLE) ||
-		    !hops_selects(service, pod))
+		if (!hops_is_own(service) || !hops_selects(service, pod))
 			continue;
 		if (hops_is_reached(of, hops, object_name(service)))
 			return object_name(service);
@@ -308,7 +314,7 @@ json_t *hops_without_router(const json_t *services,
 	size_t i;
 
 	json_array_foreach (services, i, one)
-		if (!object_label(one, KT_LABEL_ROLE) &&
+		if (hops_is_own(one) &&
 		    json_object_size(json_at(one, "spec", "selector", NULL)) &&
 		    !has(user, object_name(one)))
 			json_array_append_new(names,

@@ -29,7 +29,9 @@
 	"{'metadata': {'name': 'd'}, 'spec': {'selector': {'app': 'd'},"       \
 	" 'ports': [{'port': 443, 'name': 'https'}]}},"                        \
 	"{'metadata': {'name': 'b-kt-mesh-x', 'labels': {'kt-role':"           \
-	" 'shadow-mesh'}}, 'spec': {'selector': {'app': 'b'}}}]"
+	" 'shadow-mesh'}}, 'spec': {'selector': {'app': 'b'}}},"               \
+	"{'metadata': {'name': 'b-kt-stuntman', 'labels': {'control-by':"      \
+	" 'kt'}}, 'spec': {'selector': {'app': 'b'}}}]"
 #define PODS                                                                   \
 	"[{'metadata': {'name': 'b-1', 'labels': {'app': 'b'}},"               \
 	" 'status': {'podIP': '" B_IP "'}},"                                   \
