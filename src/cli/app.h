@@ -73,6 +73,8 @@ int command_map(struct app *app, const struct options *o);
 int command_env_create(struct app *app, const struct options *o);
 int command_env_apply(struct app *app, const struct options *o);
 int command_env_export(struct app *app, const struct options *o);
+int command_env_check(struct app *app, const struct options *o);
+int command_env_events(struct app *app, const struct options *o);
 int command_env_list(struct app *app, const struct options *o);
 int command_env_show(struct app *app, const struct options *o);
 int command_env_extend(struct app *app, const struct options *o);

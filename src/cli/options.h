@@ -218,6 +218,8 @@ struct env_options {
 	bool dry_run;		   /* apply */
 	char *file;		   /* apply; "-": stdin */
 	char *cluster_domain;	   /* init; never NULL */
+	char *path;		   /* check; never NULL */
+	int64_t timeout;	   /* check; ns */
 };
 
 struct command;

@@ -132,6 +132,24 @@ static void member_warn_trunk(const struct job *job, const json_t *pods)
 		}
 }
 
+int member_check_pods(const json_t *pods, struct kt_error *err)
+{
+	const json_t *pod;
+	size_t i;
+
+	json_array_foreach (pods, i, pod) {
+		if (!json_is_true(json_at(pod, "spec", "hostNetwork", NULL)))
+			continue;
+		kt_hint(err, "--image makes a copy with a network of its own");
+		return kt_fail(err, EOPNOTSUPP,
+			       "Pod %s has its node's network: by the node's "
+			       "address nobody could tell its calls from "
+			       "those of others there",
+			       object_name(pod));
+	}
+	return 0;
+}
+
 static int member_of_selector(struct member *m, struct env_join *j,
 			      struct kt_error *err)
 {
@@ -158,6 +176,9 @@ static int member_of_selector(struct member *m, struct env_join *j,
 		return kt_fail(err, ENOENT,
 			       "namespace %s has no Pod with the labels %s",
 			       job->ns, text);
+	rc = member_check_pods(json_object_get(list, "items"), err);
+	if (rc < 0)
+		return rc;
 	member_warn_trunk(job, json_object_get(list, "items"));
 	m->text = xasprintf("selector %s", text);
 	m->ports = json_deep_copy(json_at(job->service, "spec", "ports", NULL));
@@ -230,6 +251,18 @@ json_t *member_ports(const json_t *service, const json_t *other,
 	return out;
 }
 
+static int member_check_service(const struct member *m, const struct job *job,
+				struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "pods", job->ns, NULL, NULL);
+	auto_free char *query = selector_query(m->selector);
+	auto_json json_t *list = NULL;
+	int rc = kube_list(job->kube, path, query, &list, err);
+
+	return rc < 0 ? rc
+		      : member_check_pods(json_object_get(list, "items"), err);
+}
+
 static int member_of_service(struct member *m, struct env_join *j,
 			     struct kt_error *err)
 {
@@ -252,7 +285,7 @@ static int member_of_service(struct member *m, struct env_join *j,
 			       job->ns, name);
 	m->text = xasprintf("service %s", name);
 	m->ports = member_ports(job->service, other, err);
-	return m->ports ? 0 : -err->code;
+	return m->ports ? member_check_service(m, job, err) : -err->code;
 }
 
 /* --- all of them ---------------------------------------------------------- */

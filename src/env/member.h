@@ -25,6 +25,11 @@ void member_fini(struct member *m);
 json_t *member_ports(const json_t *service, const json_t *other,
 		     struct kt_error *err);
 
+/** member_check_pods() - can all of @pods be members? -EOPNOTSUPP with @err:
+ * one has the node's network, so its calls come from the node's address, as
+ *  everybody's there, and could not be told to be of an environment. Pure. */
+KT_CHECK int member_check_pods(const json_t *pods, struct kt_error *err);
+
 /** struct member_place - a member that is there; borrowed */
 struct member_place {
 	struct kube *kube;

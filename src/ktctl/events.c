@@ -8,9 +8,8 @@
 #include "cli/app.h"
 #include "cli/options.h"
 #include "control/ask.h"
-#include "control/eventjson.h"
-#include "control/expect.h"
 #include "control/follow.h"
+#include "control/judge.h"
 #include "control/once.h"
 #include "kube/rest.h"
 #include "local/signals.h"
@@ -28,14 +27,8 @@ struct events_run {
 	struct once *once; /* several sessions may tell of one request */
 	struct timer once_timer;
 	struct strv ids; /* those alone */
-	int64_t from;	 /* microseconds since 1970: they count from then on */
-	struct expect *expect[EXPECTS_MAX];
-	int n;
-	size_t seen, before; /* events; that were too early */
-	json_int_t dropped;
-	bool moved;	/* look */
-	size_t refused; /* sessions that tell nothing */
-	size_t ended;	/* that told, and have ended */
+	struct judge judge;
+	bool moved; /* look */
 };
 
 /* --- what is asked for ---------------------------------------------------- */
@@ -88,25 +81,10 @@ static void events_print(const json_t *event)
 static void events_on_once(void *user, json_t *event)
 {
 	struct events_run *e = user;
-	bool dropped = str_eq(json_str(event, "type", NULL), "dropped");
 
 	e->moved = true;
-	if (eventjson_when(event) < e->from) {
-		e->before += !dropped;
-		return;
-	}
-	if (dropped) {
-		e->dropped +=
-			json_integer_value(json_object_get(event, "count"));
-	} else {
-		e->seen++;
-	}
-	if (!e->n) {
+	if (judge_see(&e->judge, event) && !e->judge.n)
 		events_print(event);
-		return;
-	}
-	for (int i = 0; i < e->n && !dropped; i++)
-		expect_see(e->expect[i], event);
 }
 
 static void events_on_due(struct timer *t);
@@ -147,66 +125,25 @@ static void events_on_ended(void *user, const char *id, const char *why)
 	if (!e->ids.n && !events_may_tell(id))
 		return;
 	if (!why) {
-		e->ended++;
+		e->judge.ended++;
 		return;
 	}
 	print_line(stderr, "ktctl: %s: %s", id, why);
-	e->refused++;
+	e->judge.refused++;
 }
 
 /* --- the command ---------------------------------------------------------- */
-
-static bool events_failed(const struct events_run *e)
-{
-	for (int i = 0; i < e->n; i++)
-		if (expect_state(e->expect[i]) == EXPECT_FAILED)
-			return true;
-	return false;
-}
-
-/* Nothing that comes makes a difference */
-static bool events_decided(const struct events_run *e)
-{
-	bool all = e->n > 0;
-
-	for (int i = 0; i < e->n; i++)
-		all = all && expect_state(e->expect[i]) == EXPECT_MET;
-	return all || events_failed(e);
-}
-
-/* Why an upper bound is not known to be kept, @rc being how the waiting has
- * ended; NULL: all that came was seen */
-static const char *events_gap(const struct events_run *e, int rc)
-{
-	if (e->dropped)
-		return "some events were dropped";
-	if (e->refused)
-		return "not all sessions tell";
-	if (rc == -ETIMEDOUT && follow_unheard(e->follow))
-		return "not all sessions have answered";
-	if (rc != -ETIMEDOUT || e->ended)
-		return "a session has ended before the time was over";
-	return NULL;
-}
-
-static bool events_met(const struct events_run *e, bool whole)
-{
-	for (int i = 0; i < e->n; i++)
-		if (!expect_met(e->expect[i], whole))
-			return false;
-	return true;
-}
 
 static int events_wait(struct events_run *e)
 {
 	int64_t end = clock_ns() + e->opt->timeout;
 
-	while (!events_decided(e) && follow_count(e->follow) &&
+	while (!judge_decided(&e->judge) && follow_count(e->follow) &&
 	       !ferror(stdout)) {
-		int64_t left = e->n ? end - clock_ns() : -1;
+		int64_t left = e->judge.n ? end - clock_ns() : -1;
 		int rc;
 
-		if (e->n && left <= 0)
+		if (e->judge.n && left <= 0)
 			return -ETIMEDOUT;
 		e->moved = false;
 		rc = loop_run_until(e->app->loop, &e->moved, left);
@@ -216,72 +153,25 @@ static int events_wait(struct events_run *e)
 	return 0;
 }
 
-static void events_result(const struct events_run *e, bool whole)
-{
-	json_t *list = json_array();
-	auto_json json_t *all = NULL;
-	auto_free char *text = NULL;
-
-	for (int i = 0; i < e->n; i++)
-		json_array_append_new(list, expect_result(e->expect[i], whole));
-	all = json_pack("{s:i,s:s,s:b,s:I,s:I,s:I,s:o}", "version",
-			EVENTJSON_VERSION, "type", "result", "met",
-			events_met(e, whole), "seen", (json_int_t)e->seen,
-			"before", (json_int_t)e->before, "dropped", e->dropped,
-			"expected", list);
-	text = json_dumps(all, JSON_COMPACT);
-	print_line(stdout, "%s", text ? text : "{}");
-	fflush(stdout);
-}
-
-static const char *events_reason(const struct expect *x, const char *gap,
-				 int rc)
-{
-	switch (expect_state(x)) {
-	case EXPECT_FAILED:
-		return "more than expected";
-	case EXPECT_HOLDS:
-		return gap ? gap : "it is not known whether more came";
-	default:
-		return rc == -ETIMEDOUT ? "the time is over"
-					: "the session has ended";
-	}
-}
-
-/* One line, for the one that is not met first */
-static void events_tell_why(const struct events_run *e, const char *gap, int rc)
-{
-	for (int i = 0; i < e->n; i++) {
-		auto_free char *why = NULL;
-
-		if (expect_met(e->expect[i], !gap))
-			continue;
-		why = expect_why(e->expect[i]);
-		print_line(stderr, "ktctl: %s: %s (%zu events in all%s%s%s)",
-			   events_reason(e->expect[i], gap, rc), why, e->seen,
-			   e->before ? ", and earlier ones that --since would "
-				       "take in"
-				     : "",
-			   e->dropped ? ", some were dropped" : "",
-			   e->refused ? ", not all sessions tell" : "");
-		return;
-	}
-}
-
 static int events_status(struct events_run *e, int rc)
 {
-	const char *gap = events_gap(e, rc);
-	bool met = events_met(e, !gap);
+	const struct judge *j = &e->judge;
+	const char *gap = judge_gap(j, rc, follow_unheard(e->follow));
+	auto_free char *why = NULL;
+	auto_json json_t *result = NULL;
 
 	if (rc == -EINTR)
-		return e->n ? EXIT_INTERRUPTED : EXIT_OK;
-	if (!e->n)
-		return e->refused && !e->seen ? EXIT_FAILED : EXIT_OK;
-	if (e->opt->output == OUTPUT_JSON)
-		events_result(e, !gap);
-	if (!met)
-		events_tell_why(e, gap, rc);
-	return met ? EXIT_OK : EXIT_FAILED;
+		return j->n ? EXIT_INTERRUPTED : EXIT_OK;
+	if (!j->n)
+		return j->refused && !j->seen ? EXIT_FAILED : EXIT_OK;
+	if (e->opt->output == OUTPUT_JSON) {
+		result = judge_result(j, gap);
+		events_print(result);
+	}
+	why = judge_why(j, gap, rc);
+	if (why)
+		print_line(stderr, "ktctl: %s", why);
+	return why ? EXIT_FAILED : EXIT_OK;
 }
 
 int command_events(struct app *app, const struct options *o)
@@ -298,18 +188,16 @@ int command_events(struct app *app, const struct options *o)
 	};
 	int status, rc;
 
-	e.from = eventjson_now() - o->events.since / 1000;
-	if (e.opt->expect)
-		e.n = expects_new(e.expect, e.opt->expect, eventjson_fields,
-				  &err);
-	if (e.n < 0) { /* its type has refused that already */
+	/* its type has refused that already */
+	if (judge_init(&e.judge, "session", e.opt->expect, o->events.since,
+		       &err) < 0) {
 		status = app_usage(app, &err);
 	} else if ((rc = events_find(&e, o, &err)) < 0) {
 		status = app_fail(app, rc, &err);
 	} else {
 		cfg.ids = e.ids.n ? e.ids.v : NULL;
 		cfg.nids = e.ids.n;
-		if (e.n)
+		if (e.judge.n)
 			cfg.since = MAX(cfg.since, (int64_t)EVENTS_BEFORE);
 		e.once = once_new(events_on_once, &e);
 		e.follow = follow_start(&cfg);
@@ -320,7 +208,7 @@ int command_events(struct app *app, const struct options *o)
 	loop_timer_stop(&e.once_timer);
 	follow_stop(e.follow);
 	once_free(e.once);
-	expects_free(e.expect, e.n);
+	judge_fini(&e.judge);
 	strv_fini(&e.ids);
 	return status;
 }

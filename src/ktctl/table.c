@@ -315,7 +315,7 @@ static const struct option disconnect_options[] = {
 
 static const char *const events_forms[] = { "text", "json", NULL };
 
-static const struct option events_options[] = {
+const struct option events_options[] = {
 	{ "expect", 'e', VALUE_EXPECT, "", "CONDITIONS",
 	  "end with 0 as soon as so many requests of that kind have come, else "
 	  "with 1; several, or one with ';' in it: all of them",

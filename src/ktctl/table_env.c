@@ -97,6 +97,17 @@ static const struct option env_open_options[] = {
 	SESSION_ROWS,
 	{ 0 },
 };
+
+static const struct option env_check_options[] = {
+	{ "path", 0, VALUE_STRING, "/", "PATH",
+	  "what the probe asks for: a path that has the Service call others",
+	  ENV(path), .not_empty = true, .no_config = true },
+	{ "timeout", 't', VALUE_DURATION, "10s", "TIME",
+	  "how long its answer is waited for", ENV(timeout), .min = 1,
+	  .max = 3600, .no_config = true },
+	OUTPUT_ROW(ENV(output)),
+	{ 0 },
+};
 /* clang-format on */
 
 const struct command env_commands[] = {
@@ -152,6 +163,30 @@ const struct command env_commands[] = {
 		.loop = true,
 		.session = true,
 		.run = command_env_open,
+	},
+	{
+		.name = "env check",
+		.summary = "where does its mark get lost?",
+		.args = "<name> [<service>]",
+		.details = "Sends a request with the mark and a trace of its "
+			   "own to the Service, or to each that has a member, "
+			   "and tells what came to the routers.",
+		.options = env_check_options,
+		.min_args = 1,
+		.max_args = 2,
+		.loop = true,
+		.run = command_env_check,
+	},
+	{
+		.name = "env events",
+		.summary = "its requests, at all routers, or whether those "
+			   "come that are expected",
+		.args = "<name>",
+		.options = events_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_events,
 	},
 	{
 		.name = "env apply",

@@ -14,6 +14,8 @@
 
 /** output_forms - of OUTPUT_ROW */
 extern const char *const output_forms[];
+/** events_options - of "events" and "env events" */
+extern const struct option events_options[];
 /** env_commands - "env" and below it; goes on with the other commands */
 extern const struct command env_commands[];
 /** other_commands - those behind env */

@@ -250,6 +250,7 @@ static void http1_mark(struct http1 *c, struct rule_request *req,
 	scratch_field[req->nfields++] =
 		(struct rule_field){ slice_of(ENVMARK_FIELD),
 				     slice_make(text, (size_t)n) };
+	req->marked = true;
 }
 
 /* whose is @req now? @was: who was not reached, or NULL */

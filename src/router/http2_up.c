@@ -293,6 +293,7 @@ static bool http2_mark(struct http2_call *k, struct rule_request *req)
 	if (http2_head_mark(k->head, name) < 0)
 		return false;
 	http2_head_rule(k->head, req);
+	req->marked = true;
 	return true;
 }
 

@@ -46,8 +46,10 @@ void note_request(struct note **n, struct router_conn *rc,
 		(*n)->env = env;
 		(*n)->begin = clock_ns();
 		(*n)->event = note_event(rc, EVENT_REQUEST, proto);
-		if (req)
+		if (req) {
 			event_set_request(&(*n)->event, req->method, req->path);
+			event_set_marks(&(*n)->event, req);
+		}
 	}
 	if (!*n)
 		return;

@@ -78,7 +78,7 @@ void events_add(struct events *e, const struct event *ev, uint64_t client)
 			return;
 		events_find_own(e);
 	}
-	if (events_is_own(e, &ev->from))
+	if (!*ev->trace && events_is_own(e, &ev->from))
 		return;
 	k = &e->ring[e->n++ % EVENTS_KEPT];
 	k->event = *ev;

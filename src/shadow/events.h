@@ -18,7 +18,8 @@
  * is there from the first request on.
  *
  * The Pod's own addresses, but the loopback's, are no callers: that is the
- * probe of a ktctl that looks whether requests arrive (inbound/probe.h).
+ * probe of a ktctl that looks whether requests arrive (inbound/probe.h). One
+ * with a probe's trace is told all the same: it asks for that.
  */
 
 #define EVENTS_KEPT 512

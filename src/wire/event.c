@@ -2,7 +2,7 @@
 #include "wire/event.h"
 
 #include "base/mem.h"
-#include "wire/rule.h"
+#include "wire/rulemark.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,9 +17,13 @@ static_assert(ARRAY_SIZE(event_kinds) == EVENT_NKINDS_ + 1, "one name each");
 static_assert(ARRAY_SIZE(event_protos) == EVENT_NPROTOS_ + 1, "one name each");
 static_assert(ARRAY_SIZE(event_bys) == EVENT_NBYS_ + 1, "one name each");
 
+/* all that stands around the words: numbers, an address, blanks, the LF */
+#define EVENT_NUMBERS_MAX 160
+
 /* each byte of a word may stand as %XX; a mark has few of those */
-static_assert(3 * (EVENT_PATH_MAX + EVENT_METHOD_MAX + EVENT_USER_MAX) +
-			      2 * EVENT_MARK_MAX + 256 <
+static_assert(3 * (EVENT_PATH_MAX + EVENT_METHOD_MAX + EVENT_USER_MAX - 3) +
+			      2 * (EVENT_MARK_MAX - 1) + ENVMARK_MAX - 1 +
+			      EVENT_TRACE_LEN + EVENT_NUMBERS_MAX <
 		      EVENT_LINE_MAX,
 	      "an event fits into a line");
 
@@ -103,6 +107,38 @@ void event_set_mark(struct event *ev, const char *mark)
 	ev->mark[n] = '\0';
 }
 
+/* The trace-id of a probe: lower-case hex, as it is written (W3C Trace Context
+ * section 3.2.2) */
+static bool event_is_probe(struct slice id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (!memchr("0123456789abcdef", id.p[i], 16))
+			return false;
+	return id.n == EVENT_TRACE_LEN &&
+	       memcmp(id.p, EVENT_TRACE_PROBE, strlen(EVENT_TRACE_PROBE)) == 0;
+}
+
+static void event_set_trace(struct event *ev, struct slice parent)
+{
+	struct slice rest = parent, version, id;
+
+	if (slice_cut(&rest, '-', &version) && version.n == 2 &&
+	    slice_cut(&rest, '-', &id) && event_is_probe(id)) {
+		memcpy(ev->trace, id.p, EVENT_TRACE_LEN);
+		ev->trace[EVENT_TRACE_LEN] = '\0';
+	}
+}
+
+void event_set_marks(struct event *ev, const struct rule_request *req)
+{
+	if (!envmark_of(req, ev->env))
+		ev->env[0] = '\0';
+	ev->env_added = *ev->env && req->marked;
+	for (size_t i = 0; i < req->nfields && !*ev->trace; i++)
+		if (slice_is_nocase(req->field[i].name, "traceparent"))
+			event_set_trace(ev, req->field[i].value);
+}
+
 /* --- lines ---------------------------------------------------------------- */
 
 static int event_put_word(struct buf *out, const char *word)
@@ -136,6 +172,10 @@ int event_put(struct buf *out, const struct event *ev)
 			event_bys[ev->by], ev->status, latency);
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(words); i++)
 		rc = event_put_word(out, words[i]);
+	if (rc == 0)
+		rc = buf_printf(out, " %s%s %s", ev->env_added ? "+" : "",
+				*ev->env ? ev->env : "-",
+				*ev->trace ? ev->trace : "-");
 	if (rc == 0)
 		rc = buf_put(out, "\n", 1);
 	if (rc == 0 && out->len - before > EVENT_LINE_MAX)
@@ -212,6 +252,34 @@ static int event_latency(struct slice *line, int64_t *latency)
 	return rc;
 }
 
+/* ENV TRACE, which an older shadow does not have */
+static int event_read_marks(struct event *ev, struct slice *line)
+{
+	struct slice env = event_next(line), trace = event_next(line);
+
+	ev->old = !env.n;
+	if (ev->old)
+		return 0;
+	ev->env_added = env.p[0] == '+';
+	if (ev->env_added) {
+		env.p++;
+		env.n--;
+	}
+	if (!slice_is(env, "-") || ev->env_added) {
+		if (!envmark_is_name(env))
+			return -EINVAL;
+		memcpy(ev->env, env.p, env.n);
+		ev->env[env.n] = '\0';
+	}
+	if (!trace.n || slice_is(trace, "-"))
+		return 0;
+	if (!event_is_probe(trace))
+		return -EINVAL;
+	memcpy(ev->trace, trace.p, trace.n);
+	ev->trace[trace.n] = '\0';
+	return 0;
+}
+
 static int event_read(struct event *ev, struct slice line)
 {
 	uint64_t when = 0, port = 0, status = 0;
@@ -232,7 +300,8 @@ static int event_read(struct event *ev, struct slice line)
 	    event_word(&line, ev->user, sizeof(ev->user)) < 0 ||
 	    event_word(&line, ev->mark, sizeof(ev->mark)) < 0 ||
 	    event_word(&line, ev->method, sizeof(ev->method)) < 0 ||
-	    event_word(&line, ev->path, sizeof(ev->path)) < 0)
+	    event_word(&line, ev->path, sizeof(ev->path)) < 0 ||
+	    event_read_marks(ev, &line) < 0)
 		return -EINVAL;
 	ev->when = (int64_t)when;
 	ev->kind = (enum event_kind)kind;

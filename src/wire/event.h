@@ -6,7 +6,9 @@
 #include "base/error.h"
 #include "base/ipaddr.h"
 #include "base/slice.h"
+#include "wire/envmark.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -16,14 +18,21 @@
  * between the two they are lines of the control stream (wire/ruleline.h):
  *
  *     event SEQ WHEN KIND PROTO PORT FROM BY STATUS LATENCY USER MARK METHOD
- *           PATH
+ *           PATH [ENV TRACE]
  *
  * SEQ counts the events of one shadow, so a gap says how many were dropped.
  * WHEN is its clock (microseconds since 1970) when the request's head was
  * whole, LATENCY the microseconds from then to the answer's head. Words are
- * written as in rules; "-" is none. Further words are passed over.
+ * written as in rules; "-" is none. ENV is the environment that the request
+ * asks for (wire/envmark.h); with a "+" before it the router has added it, as
+ * the caller is a Pod of it. Older shadows do not have the last two, further
+ * words are passed over.
  *
- * No header's value is in it but the mark's own, and of the path no query.
+ * No header's value is in it but the marks' own, and of the path no query. With
+ * one exception, which is opt-in by who calls: TRACE is the trace-id of
+ * "traceparent" (W3C Trace Context) when it begins with EVENT_TRACE_PROBE, as
+ * that of "ktctl env check" does. So a probe is known again at every router,
+ * and nobody's trace is told.
  * Pure: no I/O, no clock.
  */
 
@@ -33,6 +42,8 @@
 #define EVENT_MARK_MAX 256
 #define EVENT_SHADOW_MAX 32
 #define EVENT_LINE_MAX 2048 /* with its verb and its LF */
+#define EVENT_TRACE_LEN 32
+#define EVENT_TRACE_PROBE "6b742d636865636b" /* "kt-check" */
 
 enum event_kind { EVENT_REQUEST, EVENT_CONNECTION, EVENT_NKINDS_ };
 
@@ -71,6 +82,10 @@ struct event {
 	char mark[EVENT_MARK_MAX]; /* the match (wire/rule.h); "": everything */
 	char method[EVENT_METHOD_MAX];
 	char path[EVENT_PATH_MAX];
+	char env[ENVMARK_MAX]; /* that is asked for; "": none */
+	bool env_added;	       /* by the router, which knows the caller */
+	char trace[EVENT_TRACE_LEN + 1]; /* of a probe; "": it is none */
+	bool old; /* read of a shadow that does not tell env and trace */
 };
 
 /* as they are written; NULL behind the last */
@@ -82,6 +97,8 @@ extern const char *const event_bys[EVENT_NBYS_ + 1];
  *  there is room for ends in "...") of a request with that target */
 void event_set_request(struct event *ev, struct slice method,
 		       struct slice target);
+/** event_set_marks() - env and trace of @req */
+void event_set_marks(struct event *ev, const struct rule_request *req);
 /** event_set_mark() - cut likewise */
 void event_set_mark(struct event *ev, const char *mark);
 

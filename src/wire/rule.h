@@ -87,6 +87,8 @@ struct rule_request {
 	struct slice path; /* with the query */
 	const struct rule_field *field;
 	size_t nfields;
+	bool marked; /* the router has added a field: the mark of the caller's
+			environment */
 };
 
 /** rule_match_add() - one more @term, as a person types it (nothing is

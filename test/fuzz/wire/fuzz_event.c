@@ -24,7 +24,10 @@ static void fuzz_same_again(const struct event *ev)
 		    strcmp(again.user, ev->user) != 0 ||
 		    strcmp(again.mark, ev->mark) != 0 ||
 		    strcmp(again.method, ev->method) != 0 ||
-		    strcmp(again.path, ev->path) != 0)
+		    strcmp(again.path, ev->path) != 0 ||
+		    strcmp(again.env, ev->env) != 0 ||
+		    strcmp(again.trace, ev->trace) != 0 ||
+		    again.env_added != ev->env_added)
 			abort();
 	}
 	buf_fini(&b);

@@ -89,11 +89,29 @@ static void a_port_that_is_missing_is_named(void **state)
 	expect_none("[{'port': 80}]", "[]", "port 80");
 }
 
+/* Its calls would come from the node's address, which is nobody's */
+static void the_nodes_network_is_refused(void **state)
+{
+	auto_json json_t *good = json_quoted(
+		"[{'spec': {'hostNetwork': false}}, {'spec': {}}, {}]");
+	auto_json json_t *bad = json_quoted(
+		"[{'metadata': {'name': 'a'}, 'spec': {}},"
+		" {'metadata': {'name': 'b'}, 'spec': {'hostNetwork': true}}]");
+	struct kt_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(member_check_pods(good, &err), 0);
+	assert_int_equal(member_check_pods(NULL, &err), 0);
+	assert_int_equal(member_check_pods(bad, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "Pod b has its node's network"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_the_services),
 		cmocka_unit_test(a_port_that_is_missing_is_named),
+		cmocka_unit_test(the_nodes_network_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

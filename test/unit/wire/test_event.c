@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define PROBE EVENT_TRACE_PROBE "0123456789abcdef"
+
 static struct event event_of(const char *method, const char *target)
 {
 	struct event ev = { .seq = 7,
@@ -61,6 +63,9 @@ static void assert_same(const struct event *a, const struct event *b)
 	assert_string_equal(a->mark, b->mark);
 	assert_string_equal(a->method, b->method);
 	assert_string_equal(a->path, b->path);
+	assert_string_equal(a->env, b->env);
+	assert_string_equal(a->trace, b->trace);
+	assert_int_equal(a->env_added, b->env_added);
 }
 
 static void is_read_as_it_was_written(void **state)
@@ -74,8 +79,21 @@ static void is_read_as_it_was_written(void **state)
 	ev = (struct event){ .latency = -1, .method = "-" };
 	assert_int_equal(event_round(&ev, &again), 0);
 	assert_same(&ev, &again);
+	ev = event_of("GET", "/");
+	snprintf(ev.env, sizeof(ev.env), "dev.red");
+	assert_int_equal(event_round(&ev, &again), 0);
+	assert_same(&ev, &again);
+	ev.env_added = true;
+	snprintf(ev.trace, sizeof(ev.trace), PROBE);
+	assert_int_equal(event_round(&ev, &again), 0);
+	assert_same(&ev, &again);
 	/* as long as can be, each byte written as three */
 	ev = event_of("GET", "/");
+	memset(ev.env, 'a', sizeof(ev.env) - 1);
+	for (size_t i = 60; i < sizeof(ev.env) - 1; i += 60)
+		ev.env[i] = '.';
+	ev.env_added = true;
+	snprintf(ev.trace, sizeof(ev.trace), PROBE);
 	memset(ev.user, '%', sizeof(ev.user) - 1);
 	memset(ev.path, '%', sizeof(ev.path) - 1);
 	memset(ev.method, '%', sizeof(ev.method) - 1);
@@ -102,6 +120,85 @@ static void is_never_longer_than_a_line(void **state)
 	assert_true(event_put(&b, &ev) == 0 || b.len == 1);
 	assert_true(b.len <= 1 + RULELINE_MAX + 1);
 	buf_fini(&b);
+}
+
+/* @field: of a request, "name: value", with the one that the router adds */
+static struct event event_with(const char *name, const char *value, bool added)
+{
+	const struct rule_field field[] = {
+		{ slice_of(name), slice_of(value) },
+		{ slice_of("baggage"), slice_of("kt-env=dev.mine") },
+	};
+	const struct rule_request req = { .field = field,
+					  .nfields = added ? 2 : 1,
+					  .marked = added };
+	struct event ev = { .latency = -1 };
+
+	event_set_marks(&ev, &req);
+	return ev;
+}
+
+static void has_the_marks_alone(void **state)
+{
+	static const struct {
+		const char *name, *value, *env, *trace;
+	} rows[] = {
+		{ "Baggage", "a=secret,kt-env=dev.red", "dev.red", "" },
+		{ "x-virtual-env", "dev", "dev", "" },
+		{ "baggage", "kt-env=NO_NAME", "", "" },
+		{ "TraceParent", "00-" PROBE "-00f067aa0ba902b7-01", "",
+		  PROBE },
+		/* another's trace is nobody's business, nor what is like one */
+		{ "traceparent",
+		  "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "",
+		  "" },
+		{ "traceparent", "00-" PROBE "0-00f067aa0ba902b7-01", "", "" },
+		{ "traceparent", "00-" EVENT_TRACE_PROBE "-1-01", "", "" },
+		{ "traceparent", "00-" PROBE, "", "" },
+		{ "traceparent", "0-" PROBE "-00f067aa0ba902b7-01", "", "" },
+		{ "traceparent",
+		  "00-" EVENT_TRACE_PROBE "0123456789ABCDEF-00f067aa0ba902b7-1",
+		  "", "" },
+		{ "traceparent", "", "", "" },
+		{ "tracestate", "00-" PROBE "-00f067aa0ba902b7-01", "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct event ev = event_with(rows[i].name, rows[i].value, 0);
+
+		assert_string_equal(ev.env, rows[i].env);
+		assert_string_equal(ev.trace, rows[i].trace);
+		assert_false(ev.env_added);
+	}
+	assert_true(event_with("host", "web", true).env_added);
+	assert_string_equal(event_with("host", "web", true).env, "dev.mine");
+}
+
+/* An older shadow's line has no marks; nonsense is refused */
+static void marks_are_read_strictly(void **state)
+{
+	static const char *const bad[] = { "Dev -",  "+ -",  "+- -",
+					   "a..b -", "- 12", "dev " PROBE "0" };
+	static const char *const good[] = { "", "-", "- -", "+dev - more",
+					    "dev " PROBE };
+	char line[300];
+	struct event ev;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(line, sizeof(line),
+			 "1 5 request http/1 80 - origin 200 7 - - GET / %s",
+			 bad[i]);
+		assert_int_equal(event_parse(&ev, line, NULL), -EINVAL);
+		assert_string_equal(ev.env, "");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		snprintf(line, sizeof(line),
+			 "1 5 request http/1 80 - origin 200 7 - - GET / %s",
+			 good[i]);
+		assert_int_equal(event_parse(&ev, line, NULL), 0);
+	}
 }
 
 static void has_the_path_alone(void **state)
@@ -191,6 +288,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_read_as_it_was_written),
 		cmocka_unit_test(is_never_longer_than_a_line),
+		cmocka_unit_test(has_the_marks_alone),
+		cmocka_unit_test(marks_are_read_strictly),
 		cmocka_unit_test(has_the_path_alone),
 		cmocka_unit_test(is_cut_visibly),
 		cmocka_unit_test(refuses_what_is_none),
