@@ -361,7 +361,9 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		.order = n->order,
 		.all_cluster = opt->dns_mode.kind == DNS_MODE_POD,
 		.cache_ttl = (uint32_t)opt->dns_cache_ttl,
-		.upstream = { .mark = DNS_MARK,
+		/* nothing redirects them where nothing is redirected; a mark
+		 * is for who has CAP_NET_ADMIN */
+		.upstream = { .mark = n->questions ? 0 : DNS_MARK,
 			      .past = names_past_capture,
 			      .user = n },
 		.looped = names_on_looped,

@@ -571,6 +571,7 @@ void capture_link_pass(const struct capture_link *l, int fds[CAPTURE_LINK_FDS])
 
 int capture_link_adopt(struct capture_link *l, const int fds[CAPTURE_LINK_FDS])
 {
+	l->elsewhere = true;
 	l->tun = fds[1];
 	l->tcp[0] = fds[2];
 	l->tcp[1] = fds[3];
@@ -615,8 +616,11 @@ static int add_ipv6_addr(struct capture_link *l, struct kt_error *err)
 
 	if (l->ipv6_addr)
 		return 0;
-	snprintf(name, sizeof(name), "ipv6/conf/%s/disable_ipv6", l->ifname);
-	netns_sysctl_try(name, "0");
+	if (!l->elsewhere) {
+		snprintf(name, sizeof(name), "ipv6/conf/%s/disable_ipv6",
+			 l->ifname);
+		netns_sysctl_try(name, "0");
+	}
 	rc = netlink_addr_add(l->netlink, l->ifindex, &l->host[1], 126, err);
 	l->ipv6_addr = rc == 0;
 	return rc;

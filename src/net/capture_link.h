@@ -12,6 +12,7 @@ struct capture_link {
 	int mtu;
 	bool ipv6;
 	bool ipv6_addr;		 /* the device has its IPv6 address */
+	bool elsewhere;		 /* adopted: files in /proc/sys are others' */
 	struct ipaddr host[2];	 /* its addresses: IPv4, IPv6 */
 	struct ipaddr inner[2];	 /* the other end's: the gateway */
 	struct netlink *netlink; /* in the namespace of the programs */

@@ -136,6 +136,9 @@ int namespaces_enter(struct kt_error *err)
 		namespaces_hint(err, "/proc/sys");
 		return rc;
 	}
+	/* of devices to come, too: whatever this machine has set for its own */
+	netns_sysctl_try("ipv6/conf/all/disable_ipv6", "0");
+	netns_sysctl_try("ipv6/conf/default/disable_ipv6", "0");
 	snprintf(group, sizeof(group), "%u %u", getegid(), getegid());
 	netns_sysctl_try("ipv4/ping_group_range", group);
 	netns_sysctl_try("ipv4/ip_unprivileged_port_start", "0");
