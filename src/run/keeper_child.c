@@ -4,6 +4,7 @@
 
 #include "base/fdlimit.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "net/nlmsg.h"
 #include "run/etc.h"
 #include "run/namespaces.h"
@@ -21,6 +22,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CHILDREN_MAX (1u << 20)
 
 struct keeper_child {
 	const struct keeper_config *cfg;
@@ -50,17 +53,35 @@ static void keeper_child_close_others(int sock)
 		closedir(d);
 }
 
+/* What connect would advise is for connect */
+static void keeper_child_hint(struct kt_error *err)
+{
+	static const char tun[] = "/dev/net/tun";
+
+	err->hint[0] = '\0';
+	if (access(tun, F_OK) < 0)
+		kt_hint(err, "load the module (sudo modprobe tun); in a "
+			     "container pass --device /dev/net/tun");
+	else if (access(tun, R_OK | W_OK) < 0)
+		kt_hint(err, "everybody may open it as udev has it: sudo chmod "
+			     "666 /dev/net/tun");
+	else if (err->code == ENOENT)
+		kt_hint(err, "install the package nftables");
+	else
+		namespaces_hint(err, "/proc/sys");
+}
+
 static int keeper_child_set_up(struct capture_link *link, struct nlsock *diag,
 			       struct kt_error *err)
 {
 	static const struct capture_config cfg = { .ipv6 = true };
 	int rc = namespaces_enter(err);
 
-	if (rc == 0)
-		rc = capture_link_open(link, &cfg, err);
+	if (rc < 0)
+		return rc;
+	rc = capture_link_open(link, &cfg, err);
 	if (rc < 0) {
-		err->hint[0] = '\0'; /* those of connect */
-		namespaces_hint(err, "/proc/sys");
+		keeper_child_hint(err);
 		return rc;
 	}
 	rc = nlsock_open(diag, NETLINK_SOCK_DIAG);
@@ -286,11 +307,33 @@ static bool keeper_child_listen(struct keeper_child *k)
 	return true;
 }
 
-/* SIGTERM to the program, once; without any there is nobody to wait for */
+/* The program, and who has lost its parent. Where the kernel does not list
+ * them, the program. */
+static void keeper_child_end_all(const struct keeper_child *k)
+{
+	auto_free char *path =
+		xasprintf("/proc/self/task/%d/children", (int)getpid());
+	auto_free char *text = file_read(path, CHILDREN_MAX, NULL);
+	char *p = text, *end;
+
+	if (k->program)
+		kill(k->program, SIGTERM);
+	while (p && *p) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+
+		if (end == p)
+			return;
+		if (pid > 0 && pid != k->program)
+			kill(pid, SIGTERM);
+		p = end + strspn(end, " \n");
+	}
+}
+
+/* Once; without any there is nobody to wait for */
 static void keeper_child_lost(struct keeper_child *k)
 {
-	if (k->program && !k->cfg->keep)
-		kill(k->program, SIGTERM);
+	if (!k->cfg->keep)
+		keeper_child_end_all(k);
 	keeper_child_reap(k);
 }
 

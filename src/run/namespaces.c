@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -102,7 +103,12 @@ static int namespaces_new(struct kt_error *err)
 		return kt_fail(err, errno,
 			       "make namespaces for the program: %s",
 			       strerror(errno));
-	return user ? namespaces_map(uid, gid, err) : 0;
+	if (!user)
+		return 0;
+	/* who has changed ids, or had capabilities, does not own its own files
+	 * in /proc; from here on there is nothing that is not the user's */
+	prctl(PR_SET_DUMPABLE, 1);
+	return namespaces_map(uid, gid, err);
 }
 
 /* --- what is in them ------------------------------------------------------ */
