@@ -15,6 +15,7 @@
 #include "run/etc.h"
 #include "run/keeper.h"
 #include "run/outside.h"
+#include "run/ports.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ struct run {
 	struct keeper_config config;
 	struct keeper *keeper;
 	struct outside *outside;
+	struct ports *ports; /* while the program may listen */
 	int diag;
 	bool runs;   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
@@ -109,8 +111,12 @@ static void run_on_exited(void *user, int status)
 
 static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 {
-	(void)user;
-	(void)family;
+	struct run *r = user;
+
+	if (r->ports) {
+		ports_sockets(r->ports, family, fds, n);
+		return;
+	}
 	while (n)
 		close(fds[--n]);
 }
@@ -162,6 +168,9 @@ static int run_start(void *user, const struct connect_pod *pod,
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
+	if (rc == 0)
+		r->ports =
+			ports_new(r->app->loop, r->keeper, steal_fd(&r->diag));
 	return rc;
 }
 
@@ -171,6 +180,7 @@ static void run_stop(void *user)
 
 	signals_divert(r->app->signals, NULL, NULL);
 	r->runs = false;
+	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	outside_stop(r->outside);
 }

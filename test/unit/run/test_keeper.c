@@ -10,6 +10,7 @@
 #include "net/capture.h"
 #include "run/etc.h"
 #include "run/keeper.h"
+#include "run/ports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +36,9 @@ struct world {
 	int diag;
 	struct ipport asked; /* where the program connected to */
 	size_t attempts, sockets;
-	int started; /* errno of exec; -1: not yet */
-	int status;  /* -1: not yet */
+	struct ports *ports; /* NULL: sockets are counted only */
+	int started;	     /* errno of exec; -1: not yet */
+	int status;	     /* -1: not yet */
 	bool exited, ended;
 };
 
@@ -110,8 +112,12 @@ static void on_sockets(void *user, int family, const int *fds, size_t n)
 {
 	struct world *w = user;
 
-	assert_int_equal(family, AF_INET);
 	w->sockets += n;
+	if (w->ports) {
+		ports_sockets(w->ports, family, fds, n);
+		return;
+	}
+	assert_int_equal(family, AF_INET);
 	while (n)
 		close(fds[--n]);
 }
@@ -381,6 +387,103 @@ static void it_opens_sockets_there(void **state)
 	end(&w);
 }
 
+/* --- ports ---------------------------------------------------------------- */
+
+/* Says what it got, until the other end says no more */
+static const char server[] =
+	"exec python3 -c 'import os, socket, sys\n"
+	"s = socket.socket(socket.%s)\n"
+	"s.bind((\"%s\", 0)); s.listen()\n"
+	"os.write(%d, b\"%%5d\" %% s.getsockname()[1])\n"
+	"for i in range(2):\n"
+	" c = s.accept()[0]; c.sendall(b\"hello \" + c.recv(100)); "
+	"c.close()\n"
+	"s.close(); os.read(%d, 1)'";
+
+/* What the server says to a caller of this machine's @host; "": not there */
+static void call(struct world *w, const char *host, uint16_t port,
+		 char answer[64])
+{
+	struct ipport to = { .port = port };
+	struct sockaddr_storage ss;
+	ssize_t n = -1;
+	socklen_t len;
+	int fd;
+
+	answer[0] = '\0';
+	assert_int_equal(ipaddr_parse(&to.addr, host), 0);
+	len = ipport_to_sockaddr(&to, &ss);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(fd, (struct sockaddr *)&ss, len) == 0) {
+		assert_int_equal(send(fd, "you", 3, MSG_NOSIGNAL), 3);
+		for (int i = 0; i < 1000 && n < 0; i++) {
+			assert_int_equal(loop_sleep(w->loop, 10 * NS_MS), 0);
+			n = recv(fd, answer, 63, MSG_DONTWAIT);
+		}
+		answer[MAX(n, 0)] = '\0';
+	}
+	close(fd);
+}
+
+/* Until somebody answers there */
+static void call_until(struct world *w, const char *host, uint16_t port,
+		       char answer[64])
+{
+	int64_t end = clock_ns() + LIMIT;
+
+	do {
+		assert_int_equal(loop_sleep(w->loop, 10 * NS_MS), 0);
+		call(w, host, port, answer);
+	} while (!answer[0] && clock_ns() < end);
+}
+
+static void a_port_is_this_machines(const char *family, const char *host)
+{
+	auto_free char *script = NULL;
+	int out[2], in[2];
+	char text[64] = "";
+	uint16_t port;
+	struct world w;
+
+	assert_int_equal(pipe(out), 0);
+	assert_int_equal(pipe(in), 0);
+	script = xasprintf(server, family, host, out[1], in[0]);
+	begin_shell(&w, script, false);
+	w.ports = ports_new(w.loop, w.keeper, dup(w.diag));
+	while (w.started < 0)
+		assert_int_equal(loop_sleep(w.loop, NS_MS), 0);
+	assert_int_equal(read(out[0], text, sizeof(text)), 5);
+	assert_int_equal(str_to_port(text + strspn(text, " "), &port), 0);
+	call_until(&w, "127.0.0.1", port, text);
+	assert_string_equal(text, "hello you");
+	call(&w, "::1", port, text);
+	assert_string_equal(text, "hello you");
+	/* it listens no more */
+	for (int i = 0; i < 500 && text[0]; i++) {
+		assert_int_equal(loop_sleep(w.loop, 10 * NS_MS), 0);
+		call(&w, "127.0.0.1", port, text);
+	}
+	assert_string_equal(text, "");
+	ports_free(w.ports);
+	w.ports = NULL;
+	end(&w);
+	for (int i = 0; i < 2; i++) {
+		close(in[i]);
+		close(out[i]);
+	}
+}
+
+static void its_ports_are_this_machines(void **state)
+{
+	(void)state;
+	if (access("/usr/bin/python3", X_OK) < 0)
+		skip();
+	a_port_is_this_machines("AF_INET", "127.0.0.1");
+	a_port_is_this_machines("AF_INET", "0.0.0.0");
+	a_port_is_this_machines("AF_INET6", "::");
+	a_port_is_this_machines("AF_INET6", "::1");
+}
+
 /* --- as whom -------------------------------------------------------------- */
 
 static void skip_all(const char *why)
@@ -435,6 +538,7 @@ int main(void)
 		cmocka_unit_test(so_do_those_it_left),
 		cmocka_unit_test(signals_are_passed_on),
 		cmocka_unit_test(it_opens_sockets_there),
+		cmocka_unit_test(its_ports_are_this_machines),
 	};
 
 	become_nobody();
