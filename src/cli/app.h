@@ -19,6 +19,7 @@ enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
+	EXIT_NO_RUN = 125, /* of run: the program was not tried */
 	EXIT_INTERRUPTED = 130,
 };
 
@@ -37,6 +38,10 @@ struct app {
 	/* of a command whose row says `.session = true`, or NULL */
 	struct control *control;
 	struct background *background;
+	/* of descriptors 0 to 2 those that our caller had closed, a bit each */
+	unsigned int closed;
+	/* 0, or the signal that the exit status stands for: we die of it */
+	int die_of;
 };
 
 /** app_ready() - a session has said that all looks good: "status" says so, too,
@@ -61,6 +66,7 @@ int app_usage(const struct app *app, const struct kt_error *err);
 
 /* The commands, one file each. */
 int command_connect(struct app *app, const struct options *o);
+int command_run(struct app *app, const struct options *o);
 int command_exchange(struct app *app, const struct options *o);
 int command_mesh(struct app *app, const struct options *o);
 int command_preview(struct app *app, const struct options *o);

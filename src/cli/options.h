@@ -78,6 +78,14 @@ struct connect_options {
 	bool disable_tun_route;
 };
 
+enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
+
+/** struct run_options - beside those of connect, which it has too */
+struct run_options {
+	int on_lost; /* enum on_lost: of the program, when ktctl is gone */
+	bool no_outside;
+};
+
 /** struct inbound_options - of every command that brings traffic here */
 struct inbound_options {
 	struct expose expose;
@@ -229,6 +237,7 @@ struct given;
 struct options {
 	struct global_options global;
 	struct connect_options connect;
+	struct run_options run;
 	struct exchange_options exchange;
 	struct mesh_options mesh;
 	struct preview_options preview;
@@ -253,6 +262,8 @@ struct options {
 	const struct command *command;
 	char *const *args; /* positional arguments, borrowed from argv */
 	size_t nargs;
+	size_t nbefore; /* of them before "--", where that was there */
+	bool ended;	/* it was */
 	const struct given *given; /* flags of the command line, borrowed */
 	size_t ngiven;
 };

@@ -271,8 +271,9 @@ static int parse_take_word(struct parser *p, int at)
 		return 0;
 	if (!inv->command || !inv->command->run)
 		return unknown_command(p, p->argv[at]);
-	inv->args = xrealloc(inv->args, (inv->nargs + 1) * sizeof(*inv->args));
+	inv->args = xrealloc(inv->args, (inv->nargs + 2) * sizeof(*inv->args));
 	inv->args[inv->nargs++] = p->argv[at];
+	inv->args[inv->nargs] = NULL;
 	return 0;
 }
 
@@ -286,6 +287,8 @@ static int take_words(struct parser *p)
 
 		if (flags && strcmp(word, "--") == 0) {
 			flags = false;
+			p->inv->ended = true;
+			p->inv->nbefore = p->inv->nargs;
 			continue;
 		}
 		if (!flags || !is_flag(word))

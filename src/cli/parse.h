@@ -21,10 +21,12 @@ struct invocation {
 	const struct command *command; /* NULL: ktctl alone */
 	struct given *flags;	       /* in their order; later ones win */
 	size_t nflags;
-	char **args; /* positional arguments */
+	char **args; /* positional arguments; NULL-terminated, if any */
 	size_t nargs;
-	bool help;    /* --help: the rest was not looked at */
-	bool version; /* --version, without a command */
+	size_t nbefore; /* of them before "--", where that was there */
+	bool ended;	/* it was */
+	bool help;	/* --help: the rest was not looked at */
+	bool version;	/* --version, without a command */
 };
 
 /**

@@ -18,6 +18,7 @@ struct progress {
 	struct loop *loop;
 	FILE *out;
 	bool terminal, colour, utf8;
+	bool brief; /* see progress_brief() */
 
 	int number, total;
 	bool running;
@@ -159,6 +160,8 @@ static void progress_finish(struct progress *p, bool good)
 	p->running = false;
 	loop_timer_stop(&p->timer);
 	clear_spinner(p);
+	if (p->brief && good)
+		return;
 	log_fresh_line();
 	put_counter(p, counter, sizeof(counter));
 	if (!p->terminal)
@@ -204,6 +207,11 @@ void progress_plain(struct progress *p)
 	loop_timer_stop(&p->timer);
 	clear_spinner(p);
 	p->terminal = p->colour = false;
+}
+
+void progress_brief(struct progress *p)
+{
+	p->brief = true;
 }
 
 void progress_begin(struct progress *p, int total)

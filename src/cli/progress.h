@@ -30,6 +30,9 @@ void progress_free(struct progress *p);
 
 /** progress_plain() - it is no terminal (any more) */
 void progress_plain(struct progress *p);
+/** progress_brief() - what is done leaves no line, only what failed: on a
+ *  terminal the running step is seen meanwhile, elsewhere nothing */
+void progress_brief(struct progress *p);
 /** progress_begin() - @total steps will follow; numbering starts at 1 */
 void progress_begin(struct progress *p, int total);
 /** progress_step() - the next step runs; ends a running one as done, with the

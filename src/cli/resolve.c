@@ -137,14 +137,35 @@ static int resolve_check_shadow(const struct options *o, struct kt_error *err)
 		       "which --shadow does not ask for");
 }
 
+static int resolve_check_env(const char *env, struct kt_error *err)
+{
+	if (!env || envmark_is_name(slice_of(env)))
+		return 0;
+	return kt_fail(err, EINVAL, "--env: '%.80s' is no environment's name",
+		       env);
+}
+
+static int resolve_check_run(const struct options *o, struct kt_error *err)
+{
+	int rc = resolve_check_env(o->connect.env, err);
+
+	if (rc == 0 && o->connect.shadow)
+		rc = resolve_check_shadow(o, err);
+	if (rc < 0 || o->connect.dns_mode.kind != DNS_MODE_HOSTS)
+		return rc;
+	kt_hint(err, "use --dnsMode localDNS");
+	return kt_fail(err, EINVAL,
+		       "--dnsMode hosts changes this machine's hosts file, "
+		       "which a program of run does not read");
+}
+
 static int check_connect(const struct connect_options *c, struct kt_error *err)
 {
 	char a[IPADDR_STRLEN];
+	int rc = resolve_check_env(c->env, err);
 
-	if (c->env && !envmark_is_name(slice_of(c->env)))
-		return kt_fail(err, EINVAL,
-			       "--env: '%.80s' is no environment's name",
-			       c->env);
+	if (rc < 0)
+		return rc;
 	if (c->dns_mode.kind == DNS_MODE_POD && c->mode == CONNECT_TUN2SOCKS) {
 		kt_hint(err, "use --dnsMode localDNS, or --mode sshuttle");
 		return kt_fail(err, EINVAL,
@@ -334,6 +355,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 	*o = (struct options){ .command = c,
 			       .args = inv->args,
 			       .nargs = inv->nargs,
+			       .nbefore = inv->nbefore,
+			       .ended = inv->ended,
 			       .given = inv->flags,
 			       .ngiven = inv->nflags };
 	rc = set_table(o, global_option_table, "global", cfg, err);
@@ -355,6 +378,8 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		rc = resolve_judged(o, cfg, err);
 	if (rc < 0 || !c || !c->group)
 		return rc;
+	if (strcmp(c->group, "run") == 0)
+		rc = resolve_check_run(o, err);
 	if (strcmp(c->group, "connect") == 0) {
 		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
 		rc = check_connect(&o->connect, err);

@@ -4,6 +4,8 @@
  * names. Top-down: command_connect() at the end runs the steps; each step is a
  * function that waits in the loop; connect_undo() takes back what was done.
  */
+#include "connect/connect.h"
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -28,6 +30,7 @@
 #include "local/pidfile.h"
 #include "local/signals.h"
 #include "net/bypass.h"
+#include "net/capture_link.h"
 #include "net/netns.h"
 #include "tunnel/dnscheck.h"
 #include "tunnel/faults.h"
@@ -47,6 +50,8 @@ struct connect {
 	const struct connect_options *opt;
 	const struct global_options *global;
 	struct sweep_programs *programs;
+	const struct connect_place *place; /* NULL: this machine */
+	struct capture_link link;	   /* made there */
 
 	struct kube_config *config;
 	struct kube *kube;
@@ -69,7 +74,9 @@ struct connect {
 	bool info_done;
 	int info_error;
 	bool able_env;
-	char version[32]; /* of the shadow */
+	char version[32];		 /* of the shadow */
+	struct strv nameservers, search; /* of its Pod */
+	unsigned int ndots;
 	struct cidr_hints hints;
 	struct cidr_result found;
 	struct cidr_follow *follow; /* keeps @found true */
@@ -77,6 +84,7 @@ struct connect {
 	bool ready;		    /* every step is done */
 	struct dnscheck dns;
 	char mark[ENVMARK_MAX]; /* --env: the environment's whole name */
+	struct connect_pod pod; /* of the place */
 };
 
 /* --- this machine --------------------------------------------------------- */
@@ -205,6 +213,36 @@ static int open_bypass(struct connect *c, struct kt_error *err)
 	return bypass_open(&c->bypass, ifindex, err);
 }
 
+/* All that the programs there send comes here, IPv6 too where there is any */
+static int connect_capture_all(struct connect *c, struct kt_error *err)
+{
+	static const char *const all[] = { "0.0.0.0/0", "::/0" };
+	struct capture *cap = traffic_capture(c->traffic);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(all); i++) {
+		struct ipprefix p;
+
+		if (ipprefix_parse(&p, all[i]) == 0 &&
+		    (i == 0 || capture_has_ipv6(cap)))
+			rc = capture_route_add(cap, &p, err);
+	}
+	return rc;
+}
+
+static int connect_take_place(struct connect *c, struct kt_error *err)
+{
+	struct capture_config cfg = { .ipv6 = true, .link = &c->link };
+	int rc = traffic_open(&c->traffic, c->app->loop,
+			      uplink_tunnel(c->uplink), c->faults, &cfg, err);
+
+	if (rc < 0)
+		return rc;
+	traffic_set_outside(c->traffic, c->place->outside,
+			    c->place->outside_user);
+	return connect_capture_all(c, err);
+}
+
 /* The device comes first: without the right to make it nothing is begun. The
  * proxy is there as well, as KT Connect's was, if its port is free. */
 static int step_machine(struct connect *c, struct kt_error *err)
@@ -213,6 +251,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	const char *device = NULL;
 	int rc;
 
+	if (c->place)
+		return connect_take_place(c, err);
 	progress_step(c->app->progress, "Prepare this machine");
 	rc = proxy_open(&c->proxy, c->app->loop, c->place.front, c->faults,
 			&proxy, err);
@@ -404,6 +444,11 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 	connect_add_ranges(&h->routes, &info->routes);
 	connect_add_ranges(&h->service_ranges, &info->service_ranges);
 	connect_add_ranges(&h->pod_ranges, &info->pod_ranges);
+	for (size_t i = 0; i < info->search.n; i++)
+		strv_add(&c->search, info->search.v[i]);
+	for (size_t i = 0; i < info->nameservers.n; i++)
+		strv_add(&c->nameservers, info->nameservers.v[i]);
+	c->ndots = info->ndots;
 	names_set_pod(c->names, &info->search, info->ndots);
 	for (size_t i = 0; i < info->nameservers.n; i++)
 		connect_add_hint(server, &nserver, ARRAY_SIZE(server),
@@ -481,7 +526,7 @@ static int set_ranges(struct connect *c, struct kt_error *err)
 
 	wanted_ranges(c, &want);
 	prefixset_fini(&c->ranges);
-	if (!c->traffic || c->opt->disable_tun_route) {
+	if (!c->traffic || c->place || c->opt->disable_tun_route) {
 		c->ranges = want;
 		return 0;
 	}
@@ -527,7 +572,7 @@ static int connect_find_ranges(struct connect *c, struct kt_error *err)
 
 static int step_ranges(struct connect *c, struct kt_error *err)
 {
-	bool routes = c->traffic && !c->opt->disable_tun_route;
+	bool routes = c->traffic && !c->place && !c->opt->disable_tun_route;
 	char text[512];
 	int rc;
 
@@ -555,7 +600,8 @@ static int step_names(struct connect *c, struct kt_error *err)
 		.ranges = &c->ranges,
 		.namespaces =
 			c->found.know_namespaces ? &c->found.namespaces : NULL,
-		.device = c->traffic
+		.questions = c->place,
+		.device = c->traffic && !c->place
 				  ? capture_ifname(traffic_capture(c->traffic))
 				  : NULL,
 		.bypass = c->bypass,
@@ -593,6 +639,15 @@ static void connect_report(void *user, struct control_report *r)
 	r->faults = faults_list(c->faults, &r->nfaults);
 }
 
+static int connect_check_machine(struct connect *c, struct kt_error *err)
+{
+	int rc = 0;
+
+	if (!c->opt->disable_tun_device)
+		rc = netns_check(c->opt->mode != CONNECT_SSHUTTLE, err);
+	return rc < 0 ? rc : check_alone(c, err);
+}
+
 static int prepare(struct connect *c, struct kt_error *err)
 {
 	static const struct control_source source = { connect_probe,
@@ -602,12 +657,8 @@ static int prepare(struct connect *c, struct kt_error *err)
 	int rc;
 
 	/* before anything else, lest root's files are the first complaint */
-	if (!c->opt->disable_tun_device) {
-		rc = netns_check(c->opt->mode != CONNECT_SSHUTTLE, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = check_alone(c, err);
+	rc = c->place ? c->place->open(c->place->user, &c->link, err)
+		      : connect_check_machine(c, err);
 	if (rc < 0)
 		return rc;
 	rc = connect_load_config(c, err);
@@ -626,8 +677,8 @@ static int prepare(struct connect *c, struct kt_error *err)
 		log_debug("%s", why.msg);
 	make_uplink(c);
 	control_serve(c->app->control, &source, c);
-	c->pidfile = pidfile_try(c->app->loop, c->app->home, "connect",
-				 c->app->signals);
+	c->pidfile = pidfile_try(c->app->loop, c->app->home,
+				 c->place ? "run" : "connect", c->app->signals);
 	return 0;
 }
 
@@ -656,6 +707,19 @@ static void connect_say_ready(struct connect *c)
 			      ipport_str(&at, proxy), how);
 }
 
+static int connect_start_place(struct connect *c, struct kt_error *err)
+{
+	c->pod = (struct connect_pod){
+		.capture = traffic_capture(c->traffic),
+		.names = c->names,
+		.ranges = &c->ranges,
+		.nameservers = &c->nameservers,
+		.search = &c->search,
+		.ndots = c->ndots,
+	};
+	return c->place->start(c->place->user, &c->pod, err);
+}
+
 static int connect_run(struct connect *c, struct kt_error *err)
 {
 	static int (*const step[])(struct connect *, struct kt_error *) = {
@@ -672,7 +736,11 @@ static int connect_run(struct connect *c, struct kt_error *err)
 	if (loop_interrupted(c->app->loop)) /* in the last step */
 		return kt_fail(err, EINTR, "interrupted");
 	faults_say(c->faults);
-	connect_say_ready(c);
+	rc = c->place ? connect_start_place(c, err) : 0;
+	if (rc < 0)
+		return rc;
+	if (!c->place)
+		connect_say_ready(c);
 	c->ready = true;
 	app_ready(c->app);
 	if (c->app->background) /* what was said is not in its log */
@@ -691,6 +759,8 @@ static void connect_do_undo(struct connect *c)
 	struct farewell farewell;
 
 	signals_clean_up(c->app->signals);
+	if (c->place)
+		c->place->stop(c->place->user);
 	dnscheck_stop(&c->dns);
 	cidr_follow_stop(c->follow);
 	names_free(c->names);
@@ -698,6 +768,8 @@ static void connect_do_undo(struct connect *c)
 	replace_leave(&c->place, &farewell);
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
+	if (c->place)
+		capture_link_close(&c->link);
 	if (c->ready)
 		faults_say_hits(c->faults);
 	replace_remove(&c->place);
@@ -708,6 +780,8 @@ static void connect_do_undo(struct connect *c)
 	cidr_fini(&c->found);
 	cidr_hints_fini(&c->hints);
 	prefixset_fini(&c->ranges);
+	strv_fini(&c->nameservers);
+	strv_fini(&c->search);
 	routes_fini(&c->routes);
 	pidfile_free(c->pidfile);
 	owner_free(c->owner);
@@ -725,6 +799,24 @@ static const char *connect_role(const char *shadow)
 	if (strncmp(shadow, "deployment/", 11) == 0)
 		return "connect-shadow-deployment";
 	return str_ends(shadow, "ktctl-shadow-0") ? "connect-shadow" : "";
+}
+
+int connect_at(struct app *app, const struct options *o,
+	       const struct connect_place *place, struct kt_error *err)
+{
+	struct connect c = {
+		.app = app,
+		.opt = &o->connect,
+		.global = &o->global,
+		.place = place,
+		.link = { .tun = -1, .tcp = { -1, -1 }, .udp = { -1, -1 } }
+	};
+	int rc = connect_run(&c, err);
+
+	if (rc != -EINTR)
+		progress_fail(app->progress);
+	connect_do_undo(&c);
+	return rc;
 }
 
 int command_connect(struct app *app, const struct options *o)

@@ -34,6 +34,7 @@ struct names {
 	struct dns_resolver *resolver;
 	struct dns_server *server;
 	struct port53 *port53;
+	bool questions;		  /* see struct names_start */
 	struct faults *faults;	  /* NULL: none */
 	struct ipport pod_server; /* the Pod's; family 0: not known */
 	struct list late;	  /* of struct question: a fault holds them */
@@ -360,7 +361,9 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 		.order = n->order,
 		.all_cluster = opt->dns_mode.kind == DNS_MODE_POD,
 		.cache_ttl = (uint32_t)opt->dns_cache_ttl,
-		.upstream = { .mark = DNS_MARK,
+		/* nothing redirects them where nothing is redirected; a mark
+		 * is for who has CAP_NET_ADMIN */
+		.upstream = { .mark = n->questions ? 0 : DNS_MARK,
 			      .past = names_past_capture,
 			      .user = n },
 		.looped = names_on_looped,
@@ -383,6 +386,10 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 	n->resolver = dns_resolver_new(n->cfg.loop, &cfg, &ops, n);
 	if (!n->resolver)
 		return kt_fail(err, ENOMEM, "start the resolver: no memory");
+	if (n->questions) {
+		n->server = dns_server_new(n->cfg.loop, n->resolver, &server);
+		return 0;
+	}
 	rc = dns_server_open(&n->server, n->cfg.loop, n->resolver, &server,
 			     ports, err);
 	if (rc == -EADDRINUSE && !opt->dns_port_given) {
@@ -485,6 +492,16 @@ static void names_set_links(struct names *n)
 		log_warn("%s: name servers of a link are left alone", err.msg);
 }
 
+/* Programs that have a Pod's resolv.conf complete nothing by the laptop's */
+static void names_set_search(struct names *n)
+{
+	const struct strv none = { 0 };
+
+	dns_search_set(&n->view.laptop,
+		       n->questions ? &none : &n->resolvconf.search,
+		       n->resolvconf.ndots);
+}
+
 static void names_on_resolvconf(void *user, const struct resolvconf *rc)
 {
 	struct names *n = user;
@@ -496,10 +513,11 @@ static void names_on_resolvconf(void *user, const struct resolvconf *rc)
 	log_debug(RESOLVCONF_PATH " has changed");
 	resolvconf_fini(&n->resolvconf);
 	n->resolvconf = fresh;
-	dns_search_set(&n->view.laptop, &fresh.search, fresh.ndots);
+	names_set_search(n);
 	if (fresh.nservers)
 		dns_resolver_set_fallback(n->resolver, &fresh.servers[0]);
-	names_set_links(n);
+	if (n->port53)
+		names_set_links(n);
 	if (n->cfg.servers_changed)
 		n->cfg.servers_changed(n->cfg.user);
 }
@@ -515,7 +533,9 @@ static int start_local(struct names *n, const struct names_start *start,
 	rc = start_resolver(n, &ports, err);
 	if (rc < 0)
 		return rc;
-	names_set_links(n);
+	if (n->port53)
+		names_set_links(n);
+	names_set_search(n);
 	rc = resolvconf_follow_start(&n->follow, n->cfg.loop, NULL,
 				     names_on_resolvconf, n);
 	if (rc < 0)
@@ -524,7 +544,8 @@ static int start_local(struct names *n, const struct names_start *start,
 	if (n->cfg.opt->ingress_ip.family)
 		ingress_load(n->cfg.kube, n->cfg.ns, &n->cfg.opt->ingress_ip,
 			     n->resolver);
-	tell_resolved(n, start, ports.v4);
+	if (n->port53)
+		tell_resolved(n, start, ports.v4);
 	if (!n->cfg.opt->shadow) /* else nothing may be asked */
 		watch_cluster(n);
 	snprintf(n->text, sizeof(n->text),
@@ -538,6 +559,7 @@ int names_start(struct names *n, const struct names_start *start,
 		struct kt_error *err)
 {
 	n->tunnel = start->tunnel;
+	n->questions = start->questions;
 	n->bypass = start->bypass;
 	if (n->cfg.opt->dns_mode.kind == DNS_MODE_HOSTS)
 		return start_hosts(n, err);
@@ -547,6 +569,23 @@ int names_start(struct names *n, const struct names_start *start,
 		return 0;
 	}
 	return start_local(n, start, err);
+}
+
+void names_ask(struct names *n, const struct dns_from *from, const uint8_t *msg,
+	       size_t len, dns_reply_fn fn)
+{
+	dns_resolver_ask(n->resolver, from, msg, len, fn);
+}
+
+void names_cancel(struct names *n, const void *owner)
+{
+	dns_resolver_cancel(n->resolver, owner);
+}
+
+void names_take(struct names *n, int fd, const struct ipport *peer,
+		const struct ipport *orig)
+{
+	dns_server_take(n->server, fd, peer, orig);
 }
 
 const char *names_describe(const struct names *n)

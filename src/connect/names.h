@@ -4,6 +4,7 @@
 
 #include "base/prefixset.h"
 #include "cli/options.h"
+#include "dns/resolver.h"
 #include "kube/client.h"
 #include "local/home.h"
 #include "net/bypass.h"
@@ -63,10 +64,21 @@ struct names_start {
 	const char *device;		/* kt0, or NULL */
 	struct bypass *bypass;		/* past the capture; NULL: there is
 					   none */
+	bool questions; /* they come by names_ask() and names_take(): nothing of
+			   this machine is redirected */
 };
 
 KT_CHECK int names_start(struct names *n, const struct names_start *start,
 			 struct kt_error *err);
+/** names_ask() - a datagram with a question, sent to @from->orig (family 0: to
+ *  the Pod's own server); see dns_resolver_ask() */
+void names_ask(struct names *n, const struct dns_from *from, const uint8_t *msg,
+	       size_t len, dns_reply_fn fn);
+/** names_cancel() - see dns_resolver_cancel() */
+void names_cancel(struct names *n, const void *owner);
+/** names_take() - a connection of @peer with questions; @fd is taken */
+void names_take(struct names *n, int fd, const struct ipport *peer,
+		const struct ipport *orig);
 /** names_describe() - one sentence for people */
 const char *names_describe(const struct names *n);
 

@@ -23,7 +23,22 @@ struct traffic {
 	struct timer sweep;
 	struct relay_hooks hooks;
 	struct relay_group open; /* connections; some may outlive this */
+	const struct traffic_outside *outside; /* or NULL */
+	void *outside_user;
 };
+
+void traffic_set_outside(struct traffic *tr, const struct traffic_outside *o,
+			 void *user)
+{
+	tr->outside = o;
+	tr->outside_user = user;
+}
+
+static bool traffic_is_outside(const struct traffic *tr,
+			       const struct ipport *dst)
+{
+	return tr->outside && tr->outside->is_outside(tr->outside_user, dst);
+}
 
 /* --- TCP ------------------------------------------------------------------ */
 
@@ -38,6 +53,11 @@ static void on_tcp_open(void *user, struct capture_tcp *c)
 {
 	struct traffic *tr = user;
 
+	c->outside = traffic_is_outside(tr, &c->dst);
+	if (c->outside) {
+		tr->outside->ops.tcp_open(tr->outside_user, c);
+		return;
+	}
 	c->user = dialer_dial(&tr->dialer, NULL, &c->dst.addr, c->dst.port,
 			      connect_traffic_on_dialled, tr, c);
 	if (!c->user)
@@ -46,8 +66,11 @@ static void on_tcp_open(void *user, struct capture_tcp *c)
 
 static void on_tcp_gone(void *user, struct capture_tcp *c)
 {
-	(void)user;
-	if (c->user)
+	struct traffic *tr = user;
+
+	if (c->outside)
+		tr->outside->ops.tcp_gone(tr->outside_user, c);
+	else if (c->user)
 		dialer_cancel(c->user);
 }
 
@@ -62,7 +85,10 @@ static void on_tcp_accepted(void *user, struct capture_tcp *c, int fd)
 {
 	struct traffic *tr = user;
 
-	dialer_relay(c->user, fd, &tr->hooks, tr);
+	if (c->outside)
+		tr->outside->ops.tcp_accepted(tr->outside_user, c, fd);
+	else
+		dialer_relay(c->user, fd, &tr->hooks, tr);
 }
 
 void traffic_tunnel_up(struct traffic *tr)
@@ -159,12 +185,17 @@ static void connect_traffic_on_udp(void *user, const struct ipport *src,
 				   const uint8_t *data, size_t len)
 {
 	struct traffic *tr = user;
-	struct flow *f = flows_find(&tr->udp, src, dst);
-	struct udp_flow *u = f ? container_of(f, struct udp_flow, flow)
-			       : udp_flow_open(tr, src, dst);
-
+	struct udp_flow *u;
+	struct flow *f;
 	int hit;
 
+	if (traffic_is_outside(tr, dst)) {
+		tr->outside->ops.udp(tr->outside_user, src, dst, data, len);
+		return;
+	}
+	f = flows_find(&tr->udp, src, dst);
+	u = f ? container_of(f, struct udp_flow, flow)
+	      : udp_flow_open(tr, src, dst);
 	if (!u) /* no session: as a network that loses a datagram */
 		return;
 	flows_touch(&tr->udp, &u->flow, loop_now(tr->loop));
@@ -238,6 +269,10 @@ static void on_echo(void *user, const struct capture_echo *e)
 				   .len = e->len };
 	struct ping_flow *p;
 
+	if (traffic_is_outside(tr, &dst)) {
+		tr->outside->ops.icmp_echo(tr->outside_user, e);
+		return;
+	}
 	if (f) {
 		p = container_of(f, struct ping_flow, flow);
 	} else {

@@ -299,21 +299,18 @@ static void client_event(struct watch *w, uint32_t events)
 		client_close(c);
 }
 
-static void dns_server_accepted(void *user, int taken,
-				const struct ipport *peer)
+/* NULL: there is no room for it */
+static struct dns_server_client *client_new(struct dns_server *s, int taken,
+					    const struct ipport *peer)
 {
-	struct tcp *t = user;
-	struct dns_server *s = t->server;
 	auto_close int fd = taken;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	struct dns_server_client *c;
 
 	if (s->nclients >= CLIENTS_MAX)
-		return; /* the client sees its connection closed */
+		return NULL; /* the client sees its connection closed */
 	c = calloc(1, sizeof(*c));
 	if (!c)
-		return;
+		return NULL;
 	c->server = s;
 	c->from.owner = c;
 	c->from.tcp = true;
@@ -323,17 +320,39 @@ static void dns_server_accepted(void *user, int taken,
 	if (loop_watch_start(s->loop, &c->watch, fd, EPOLLIN, client_event) <
 	    0) {
 		free(c);
-		return;
+		return NULL;
 	}
+	c->fd = steal_fd(&fd);
+	list_add_tail(&s->clients, &c->node);
+	s->nclients++;
+	loop_timer_start(s->loop, &c->idle, IDLE_LIMIT, client_idle);
+	return c;
+}
+
+static void dns_server_accepted(void *user, int fd, const struct ipport *peer)
+{
+	struct tcp *t = user;
+	struct dns_server *s = t->server;
+	struct dns_server_client *c = client_new(s, fd, peer);
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (!c)
+		return;
 	c->from.self = t->addr;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		(void)!ipport_from_sockaddr(&c->from.self,
 					    (struct sockaddr *)&ss);
 	find_original(s, fd, &c->from);
-	c->fd = steal_fd(&fd);
-	list_add_tail(&s->clients, &c->node);
-	s->nclients++;
-	loop_timer_start(s->loop, &c->idle, IDLE_LIMIT, client_idle);
+}
+
+void dns_server_take(struct dns_server *s, int fd, const struct ipport *peer,
+		     const struct ipport *orig)
+{
+	struct dns_server_client *c = client_new(s, fd, peer);
+
+	if (c)
+		c->from.orig = *orig;
 }
 
 /* Opening */
@@ -433,12 +452,10 @@ static void server_open_any(struct dns_server *s,
 			  strerror(-rc));
 }
 
-int dns_server_open(struct dns_server **out, struct loop *l,
-		    struct dns_resolver *r, const struct dns_server_config *cfg,
-		    struct dns_server_ports *ports, struct kt_error *err)
+struct dns_server *dns_server_new(struct loop *l, struct dns_resolver *r,
+				  const struct dns_server_config *cfg)
 {
 	struct dns_server *s = xcalloc(1, sizeof(*s));
-	int rc;
 
 	s->loop = l;
 	s->resolver = r;
@@ -448,6 +465,16 @@ int dns_server_open(struct dns_server **out, struct loop *l,
 		s->udp[i].server = s->tcp[i].server = s;
 		s->udp[i].fd = -1;
 	}
+	return s;
+}
+
+int dns_server_open(struct dns_server **out, struct loop *l,
+		    struct dns_resolver *r, const struct dns_server_config *cfg,
+		    struct dns_server_ports *ports, struct kt_error *err)
+{
+	struct dns_server *s = dns_server_new(l, r, cfg);
+	int rc;
+
 	*ports = (struct dns_server_ports){ 0 };
 	rc = server_open_family(s, 0, &ports->v4);
 	if (rc < 0) {

@@ -46,6 +46,13 @@ KT_CHECK int dns_server_open(struct dns_server **out, struct loop *l,
 			     const struct dns_server_config *cfg,
 			     struct dns_server_ports *ports,
 			     struct kt_error *err);
+/** dns_server_new() - one without listeners, for dns_server_take() */
+struct dns_server *dns_server_new(struct loop *l, struct dns_resolver *r,
+				  const struct dns_server_config *cfg);
+/** dns_server_take() - serve a connection that somebody else accepted
+ *  @fd: taken; @orig: which server it was meant for; family 0: unknown */
+void dns_server_take(struct dns_server *s, int fd, const struct ipport *peer,
+		     const struct ipport *orig);
 /** dns_server_close() - queries in flight are dropped */
 void dns_server_close(struct dns_server *s);
 

@@ -22,6 +22,7 @@
 #include <nss.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int run_in_loop(struct app *app)
@@ -140,15 +141,35 @@ static char **ktctl_main_plugin_words(int *argc, char **argv)
 
 /* A file or socket of ours that becomes 0, 1 or 2 would be read as stdin, or
  * written to as stdout: where the caller has closed them, it is /dev/null. */
-static void ktctl_main_open_standard(void)
+static unsigned int ktctl_main_open_standard(void)
 {
+	unsigned int closed = 0;
 	int fd;
 
+	for (fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			closed |= 1U << fd;
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+	return closed;
+}
+
+/* Who has called us is to see that it was a signal; whoever dumped a core, it
+ * was not us */
+static void ktctl_main_die(int signo)
+{
+	const struct rlimit none = { 0 };
+	sigset_t set;
+
+	setrlimit(RLIMIT_CORE, &none);
+	signal(signo, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(signo);
 }
 
 /* What was not written is a failure, also when that was noticed before: then
@@ -176,7 +197,7 @@ int main(int argc, char **argv)
 
 	/* ignored by who has called us, no child's end would be known */
 	signal(SIGCHLD, SIG_DFL);
-	ktctl_main_open_standard();
+	app.closed = ktctl_main_open_standard();
 	ktctl_main_pin_lookups();
 	fdlimit_raise();
 	home_init(&home);
@@ -188,5 +209,7 @@ int main(int argc, char **argv)
 	status = ktctl_main_flush(&app, status);
 	invocation_fini(&inv);
 	home_fini(&home);
+	if (app.die_of)
+		ktctl_main_die(app.die_of);
 	return status;
 }

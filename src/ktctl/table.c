@@ -412,6 +412,25 @@ const struct command command_table[] = {
 		.run = command_connect,
 	},
 	{
+		.name = "run",
+		.summary = "a program in the cluster's network, without root",
+		.args = "-- <program> [<argument>...]",
+		.details = "The program and its children reach Pods, Services "
+			   "and DNS names of the cluster as if they ran\n"
+			   "in a Pod, and all else as before; nothing else on "
+			   "this machine is changed.\n"
+			   "The exit status is the program's; 125: it was not "
+			   "tried, 126: it cannot be executed,\n"
+			   "127: it is not there.",
+		.options = run_options,
+		.group = "run",
+		.min_args = 1,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.session = true,
+		.run = command_run,
+	},
+	{
 		.name = "exchange",
 		.summary = "everybody's requests to a Service come here",
 		.args = "<target>",

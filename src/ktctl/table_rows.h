@@ -16,6 +16,8 @@
 extern const char *const output_forms[];
 /** events_options - of "events" and "env events" */
 extern const struct option events_options[];
+/** run_options - of "run" */
+extern const struct option run_options[];
 /** env_commands - "env" and below it; goes on with the other commands */
 extern const struct command env_commands[];
 /** other_commands - those behind env */
@@ -23,6 +25,7 @@ extern const struct command other_commands[];
 
 #define GLOBAL(field) .offset = offsetof(struct options, global.field)
 #define CONNECT(field) .offset = offsetof(struct options, connect.field)
+#define RUN(field) .offset = offsetof(struct options, run.field)
 #define EXCHANGE(field) .offset = offsetof(struct options, exchange.field)
 #define MESH(field) .offset = offsetof(struct options, mesh.field)
 #define PREVIEW(field) .offset = offsetof(struct options, preview.field)

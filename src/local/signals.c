@@ -21,6 +21,8 @@ struct signals {
 	bool waiting; /* in signals_wait() */
 	bool ended;   /* no more waits at all */
 	struct timer hurry;
+	bool (*divert)(void *user, int signo); /* or NULL */
+	void *divert_user;
 };
 
 /* Somebody at the terminal. HUP during the clean-up is its closing, and TERM
@@ -79,8 +81,32 @@ static void signals_on_signal(struct watch *w, uint32_t events)
 	struct signalfd_siginfo si;
 
 	(void)events;
-	while (read(s->fd, &si, sizeof(si)) == sizeof(si))
-		signals_take(s, (int)si.ssi_signo);
+	while (read(s->fd, &si, sizeof(si)) == sizeof(si)) {
+		int signo = (int)si.ssi_signo;
+
+		if (s->divert && s->divert(s->divert_user, signo))
+			continue;
+		if (signo != SIGUSR1 && signo != SIGUSR2)
+			signals_take(s, signo);
+	}
+}
+
+/* Those two would end us; once blocked they stay so */
+void signals_divert(struct signals *s, bool (*fn)(void *user, int signo),
+		    void *user)
+{
+	static const int all[] = { SIGINT,  SIGTERM, SIGHUP,
+				   SIGQUIT, SIGUSR1, SIGUSR2 };
+	sigset_t set;
+
+	s->divert = fn;
+	s->divert_user = user;
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		sigaddset(&set, all[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (signalfd(s->fd, &set, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
+		log_debug("signals: %s", strerror(errno));
 }
 
 struct signals *signals_new(struct loop *l, struct kt_error *err)

@@ -29,6 +29,10 @@ struct signals;
 struct signals *signals_new(struct loop *l, struct kt_error *err);
 void signals_free(struct signals *s);
 
+/** signals_divert() - from now on @fn is asked first, about each of them, USR1
+ *  and USR2: true means that it is dealt with; NULL: no more */
+void signals_divert(struct signals *s, bool (*fn)(void *user, int signo),
+		    void *user);
 /** signals_seen() - the first signal that arrived, 0 for none */
 int signals_seen(const struct signals *s);
 /** signals_name() - "SIGINT", ... */

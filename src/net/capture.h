@@ -26,11 +26,13 @@
  */
 
 struct capture;
+struct capture_link;
 
 /** struct capture_tcp - a program's connection attempt */
 struct capture_tcp {
 	struct ipport src, dst;
-	void *user; /* the owner's, NULL at first */
+	void *user;   /* the owner's, NULL at first */
+	bool outside; /* the owner's, false at first */
 };
 
 /** struct capture_echo - a program's ping; @data is borrowed */
@@ -71,6 +73,10 @@ struct capture_config {
 			       knows that no other capture runs */
 	int mtu;	    /* 65520 */
 	size_t max_held;    /* TCP attempts at a time, 32768 */
+	/* the kernel objects are there already, made in the namespaces of the
+	 * programs by a process that lives there (capture_link.h); taken. NULL:
+	 * they are made, in this one */
+	struct capture_link *link;
 };
 
 /**

@@ -547,6 +547,44 @@ int capture_link_open(struct capture_link *l, const struct capture_config *cfg,
 	return rc;
 }
 
+void capture_link_move(struct capture_link *to, struct capture_link *from)
+{
+	*to = *from;
+	*from = (struct capture_link){
+		.tun = -1,
+		.tcp = { -1, -1 },
+		.udp = { -1, -1 },
+	};
+}
+
+void capture_link_pass(const struct capture_link *l, int fds[CAPTURE_LINK_FDS])
+{
+	const int all[CAPTURE_LINK_FDS] = { netlink_fd(l->netlink),
+					    l->tun,
+					    l->tcp[0],
+					    l->tcp[1],
+					    l->udp[0],
+					    l->udp[1] };
+
+	memcpy(fds, all, sizeof(all));
+}
+
+int capture_link_adopt(struct capture_link *l, const int fds[CAPTURE_LINK_FDS])
+{
+	l->elsewhere = true;
+	l->tun = fds[1];
+	l->tcp[0] = fds[2];
+	l->tcp[1] = fds[3];
+	l->udp[0] = fds[4];
+	l->udp[1] = fds[5];
+	l->netlink = netlink_adopt(fds[0]);
+	if (l->netlink)
+		return 0;
+	l->ifindex = 0;
+	capture_link_close(l);
+	return -ENOMEM;
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -578,8 +616,11 @@ static int add_ipv6_addr(struct capture_link *l, struct kt_error *err)
 
 	if (l->ipv6_addr)
 		return 0;
-	snprintf(name, sizeof(name), "ipv6/conf/%s/disable_ipv6", l->ifname);
-	netns_sysctl_try(name, "0");
+	if (!l->elsewhere) {
+		snprintf(name, sizeof(name), "ipv6/conf/%s/disable_ipv6",
+			 l->ifname);
+		netns_sysctl_try(name, "0");
+	}
 	rc = netlink_addr_add(l->netlink, l->ifindex, &l->host[1], 126, err);
 	l->ipv6_addr = rc == 0;
 	return rc;

@@ -12,6 +12,7 @@ struct capture_link {
 	int mtu;
 	bool ipv6;
 	bool ipv6_addr;		 /* the device has its IPv6 address */
+	bool elsewhere;		 /* adopted: files in /proc/sys are others' */
 	struct ipaddr host[2];	 /* its addresses: IPv4, IPv6 */
 	struct ipaddr inner[2];	 /* the other end's: the gateway */
 	struct netlink *netlink; /* in the namespace of the programs */
@@ -23,6 +24,23 @@ struct capture_link {
 KT_CHECK int capture_link_open(struct capture_link *l,
 			       const struct capture_config *cfg,
 			       struct kt_error *err);
+/** capture_link_move() - @to is what @from was, which is closed then */
+void capture_link_move(struct capture_link *to, struct capture_link *from);
+
+#define CAPTURE_LINK_FDS 6
+/**
+ * capture_link_pass() - its descriptors, in order, for another process, which
+ * gets the bytes of @l as well and makes a link of its own of both with
+ * capture_link_adopt()
+ * @fds: borrowed; -1: there is none
+ */
+void capture_link_pass(const struct capture_link *l, int fds[CAPTURE_LINK_FDS]);
+/** capture_link_adopt() - @l has the bytes of another process's link; @fds are
+ *  taken, also on failure; 0 or -ENOMEM. May change routes only where this
+ *  process has CAP_NET_ADMIN over the namespace's owner, as the parent of that
+ *  user namespace with the same user id has. */
+KT_CHECK int capture_link_adopt(struct capture_link *l,
+				const int fds[CAPTURE_LINK_FDS]);
 /** capture_link_close() - the namespace goes with the last descriptor */
 void capture_link_close(struct capture_link *l);
 KT_CHECK int capture_link_route(struct capture_link *l,

@@ -771,7 +771,10 @@ int capture_ns_open(struct capture **out, const struct capture *base,
 		capture_ns_free_now(cap);
 		return kt_fail(err, -rc, "capture: %s", strerror(-rc));
 	}
-	rc = capture_link_open(&cap->link, cfg, err);
+	if (cfg->link)
+		capture_link_move(&cap->link, cfg->link);
+	else
+		rc = capture_link_open(&cap->link, cfg, err);
 	if (rc < 0) {
 		capture_ns_free_now(cap);
 		return rc;

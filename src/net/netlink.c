@@ -39,6 +39,23 @@ int netlink_open(struct netlink **out, struct kt_error *err)
 	return 0;
 }
 
+struct netlink *netlink_adopt(int fd)
+{
+	struct netlink *nl = malloc(sizeof(*nl));
+
+	if (!nl) {
+		close(fd);
+		return NULL;
+	}
+	nlsock_adopt(&nl->sock, fd);
+	return nl;
+}
+
+int netlink_fd(const struct netlink *nl)
+{
+	return nl->sock.fd;
+}
+
 void netlink_close(struct netlink *nl)
 {
 	if (!nl)

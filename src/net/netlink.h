@@ -17,6 +17,11 @@ struct netlink;
 
 /** netlink_open() - in the present namespace; returned (netlink_close()) */
 KT_CHECK int netlink_open(struct netlink **out, struct kt_error *err);
+/** netlink_adopt() - a socket that another process opened, in a namespace of
+ *  its own, and passed on (netlink_fd()); @fd is taken. NULL: no memory */
+struct netlink *netlink_adopt(int fd);
+/** netlink_fd() - its descriptor, borrowed */
+int netlink_fd(const struct netlink *nl);
 void netlink_close(struct netlink *nl);
 
 #define NETLINK_MAC 6

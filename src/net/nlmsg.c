@@ -12,6 +12,8 @@
 #define SOL_NETLINK 270
 #endif
 
+#define NLSOCK_ADOPTED (1u << 20)
+
 /* --- building ------------------------------------------------------------- */
 
 /* Room for @n bytes, padded to the alignment with zeros; NULL when full. */
@@ -154,6 +156,15 @@ int nlsock_open(struct nlsock *s, int protocol)
 		return rc;
 	}
 	return 0;
+}
+
+/* What was asked before, by whoever opened it, has been answered: so any
+ * number is a fresh one that is larger than those */
+void nlsock_adopt(struct nlsock *s, int fd)
+{
+	s->fd = fd;
+	s->seq = NLSOCK_ADOPTED;
+	s->extack[0] = '\0';
 }
 
 void nlsock_close(struct nlsock *s)

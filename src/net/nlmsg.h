@@ -63,6 +63,9 @@ struct nlsock {
 
 /** nlsock_open() - @protocol: NETLINK_ROUTE, ...; 0 or -errno */
 KT_CHECK int nlsock_open(struct nlsock *s, int protocol);
+/** nlsock_adopt() - one that was opened elsewhere, and not used since; @fd is
+ *  taken */
+void nlsock_adopt(struct nlsock *s, int fd);
 void nlsock_close(struct nlsock *s);
 
 typedef void (*nlmsg_fn)(void *user, const struct nlmsghdr *h);

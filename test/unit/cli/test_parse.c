@@ -80,6 +80,27 @@ static void places(void **state)
 	assert_string_equal(c.inv.args[1], "--debug");
 	cli_fini(&c);
 
+	/* what stands behind "--" is told from what stands before it */
+	cli_run(&c, "ktctl run -n t --noOutside -- prog -n x -- --y");
+	assert_int_equal(c.rc, 0);
+	assert_true(c.o.ended);
+	assert_int_equal(c.o.nbefore, 0);
+	assert_int_equal(c.o.nargs, 5);
+	assert_string_equal(c.o.args[0], "prog");
+	assert_string_equal(c.o.args[3], "--");
+	assert_null(c.o.args[5]);
+	assert_string_equal(c.o.global.namespace, "t");
+	cli_fini(&c);
+
+	cli_run(&c, "ktctl run web -- prog");
+	assert_true(c.o.ended);
+	assert_int_equal(c.o.nbefore, 1);
+	cli_fini(&c);
+
+	cli_run(&c, "ktctl run prog");
+	assert_false(c.o.ended);
+	cli_fini(&c);
+
 	cli_run(&c, "ktctl config get -");
 	assert_int_equal(c.rc, 0);
 	assert_string_equal(c.inv.args[0], "-");

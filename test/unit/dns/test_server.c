@@ -392,6 +392,40 @@ static void out_of_descriptors(void **state)
 	close(fd);
 }
 
+/* A connection that somebody else accepted, for a server that listens nowhere
+ */
+static void takes_a_connection(void **state)
+{
+	static const uint8_t query[] = { 0,   29,  0x12, 0x34, 1, 0,   0,
+					 1,   0,   0,	 0,    0, 0,   0,
+					 3,   'w', 'w',	 'w',  4, 't', 'e',
+					 's', 't', 0,	 0,    1, 0,   1 };
+	struct fixture *f = *state;
+	const struct dns_server_config cfg = { 0 };
+	struct dns_server *s = dns_server_new(f->loop, f->r, &cfg);
+	struct ipport peer = f->up.addr;
+	int pair[2];
+	uint8_t reply[512];
+	ssize_t n = -1;
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(send(pair[0], "\0\x1a", 2, 0), 2);
+	assert_int_equal(send(pair[0], query + 2, sizeof(query) - 2, 0),
+			 (int)sizeof(query) - 2);
+	dns_server_take(s, pair[1], &peer, &f->up.addr);
+	for (int i = 0; i < 300 && n < 0; i++) {
+		assert_int_equal(loop_sleep(f->loop, 10 * NS_MS), 0);
+		n = recv(pair[0], reply, sizeof(reply), 0);
+	}
+	assert_true(n > 20);
+	assert_memory_equal(reply + 2, query + 2, 2);
+	assert_int_equal(reply[5] & 0xf, 0); /* NOERROR */
+	assert_memory_equal(reply + n - 4, "\xc0\x00\x02\x01", 4);
+	dns_server_close(s);
+	close(pair[0]);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -402,6 +436,7 @@ int main(void)
 		T(a_question_of_our_own),
 		T(answers_from_the_address_asked),
 		T(pipelines_over_tcp),
+		T(takes_a_connection),
 		T(zone_transfers_pass),
 		T(a_client_that_goes_away),
 		T(junk_does_no_harm),

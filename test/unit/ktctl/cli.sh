@@ -213,6 +213,7 @@ run 0 __complete exchange --mode "" && has "$out" "selector" &&
   has "$out" "sshuttle"
 ok $? "__complete: a flag of one name has the values of its command"
 run 0 __completeNoDesc "" && is "$out" "connect
+run
 exchange
 mesh
 preview

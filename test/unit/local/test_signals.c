@@ -152,6 +152,48 @@ static void leave(void **state)
 	loop_free(l);
 }
 
+struct diverted {
+	int seen[8];
+	size_t n;
+	bool take;
+};
+
+static bool divert(void *user, int signo)
+{
+	struct diverted *d = user;
+
+	d->seen[d->n++] = signo;
+	return d->take;
+}
+
+/* Of a program that gets them: USR1 and USR2 as well, and nothing ends */
+static void others_may_have_them(void **state)
+{
+	static const int signos[] = { SIGUSR1, SIGINT, SIGTERM, SIGUSR2 };
+	struct loop *l = loop_new();
+	struct signals *s = start(l);
+	struct diverted d = { .take = true };
+
+	(void)state;
+	signals_divert(s, divert, &d);
+	for (size_t i = 0; i < ARRAY_SIZE(signos); i++) {
+		raise(signos[i]);
+		assert_int_equal(wait_a_little(l), 0);
+		assert_int_equal(d.n, i + 1);
+		assert_int_equal(d.seen[i], signos[i]);
+	}
+	assert_int_equal(signals_seen(s), 0);
+	d.take = false;
+	raise(SIGUSR1); /* nobody's: it does not end us either */
+	assert_int_equal(wait_a_little(l), 0);
+	raise(SIGHUP);
+	assert_int_equal(wait_a_little(l), -EINTR);
+	assert_int_equal(signals_seen(s), SIGHUP);
+	signals_divert(s, NULL, NULL);
+	signals_free(s);
+	loop_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +203,7 @@ int main(void)
 		cmocka_unit_test(second_hurries),
 		cmocka_unit_test(second_ends_a_wait),
 		cmocka_unit_test(leave),
+		cmocka_unit_test(others_may_have_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

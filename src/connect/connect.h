@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_CONNECT_CONNECT_H
+#define KT_CONNECT_CONNECT_H
+
+#include "base/prefixset.h"
+#include "base/str.h"
+#include "connect/names.h"
+#include "connect/traffic.h"
+
+/**
+ * DOC: connect for programs in namespaces of their own
+ *
+ * The same steps as "ktctl connect", where the programs have a network
+ * namespace for themselves: the capture's kernel objects are made there, by a
+ * process that lives in it, all that the programs send is captured, and what is
+ * not for the cluster is somebody else's (traffic.h). No route, no rule and no
+ * resolver of this machine is touched, so any number of them may run beside
+ * each other.
+ */
+
+struct app;
+struct capture_link;
+struct options;
+
+/** struct connect_pod - what is known when all is up; borrowed, and kept up to
+ *  date, until the end */
+struct connect_pod {
+	struct capture *capture;
+	struct names *names;
+	const struct prefixset *ranges; /* the cluster's */
+	/* of the shadow's Pod, as its resolv.conf has them */
+	const struct strv *nameservers, *search;
+	unsigned int ndots;
+};
+
+struct connect_place {
+	/** open() - make the capture there; the first step of all */
+	int (*open)(void *user, struct capture_link *link,
+		    struct kt_error *err);
+	/** start() - all is up: the program may begin. Its end is to interrupt
+	 *  the loop. */
+	int (*start)(void *user, const struct connect_pod *pod,
+		     struct kt_error *err);
+	/** stop() - nothing more is up; before the capture is closed */
+	void (*stop)(void *user);
+	void *user;
+	const struct traffic_outside *outside;
+	void *outside_user;
+};
+
+/**
+ * connect_at() - run at @place until the loop is interrupted, then undo all
+ * Return: -EINTR when it was interrupted, or -errno with @err.
+ */
+KT_CHECK int connect_at(struct app *app, const struct options *o,
+			const struct connect_place *place,
+			struct kt_error *err);
+
+#endif

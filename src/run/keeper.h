@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_RUN_KEEPER_H
+#define KT_RUN_KEEPER_H
+
+#include "base/loop.h"
+#include "net/capture_link.h"
+
+#include <signal.h>
+
+struct etc_files;
+struct keeper;
+
+/**
+ * DOC: The keeper: the process that lives in the program's namespaces
+ *
+ *   ktctl -- fork --> keeper -- fork, exec --> program -> its children
+ *
+ * It makes the namespaces and what is in them, passes the descriptors of the
+ * capture to ktctl (SCM_RIGHTS), which stays outside, and then is the program's
+ * parent, and that of every process that loses its own
+ * (PR_SET_CHILD_SUBREAPER): so it knows when the last one is gone, and ends
+ * then. While it lives it opens sockets in the namespace for ktctl, which may
+ * not enter it.
+ *
+ * All are in one process group with one terminal: the terminal's signals reach
+ * the program as they would without us. When ktctl is gone, however it ended,
+ * the keeper's socket says so, and the program gets SIGTERM.
+ *
+ *   keeper -> ktctl: CAPTURE or ERROR, then STARTED or NOT_STARTED, SOCKETS,
+ *                    EXITED (the program), end of file (all)
+ *   ktctl -> keeper: START, MORE_SOCKETS
+ */
+
+struct keeper_config {
+	char *const *argv;   /* the program; found by PATH, NULL-terminated */
+	bool keep;	     /* no SIGTERM when ktctl is gone */
+	unsigned int closed; /* bit N: our caller had closed descriptor N, 0 to
+				2, and so has the program */
+};
+
+#define KEEPER_BATCH 16 /* at a time */
+
+struct keeper_ops {
+	/** started() - the program runs: @errnum 0, or it could not be executed
+	 *  (errno of exec), or @why not even that was tried, else NULL */
+	void (*started)(void *user, int errnum, const struct kt_error *why);
+	/** exited() - the program, with @status as of waitpid(); perhaps others
+	 *  go on */
+	void (*exited)(void *user, int status);
+	/** sockets() - TCP sockets (taken) of the namespace, of one family */
+	void (*sockets)(void *user, int family, const int *fds, size_t n);
+	/** ended() - nobody is left, or the keeper was killed */
+	void (*ended)(void *user);
+};
+
+/**
+ * keeper_start() - fork it, and wait for the capture
+ * @cfg: borrowed for as long as the keeper lives
+ * @link: the capture's kernel objects; the caller's then
+ * @diag: a socket for sock_diag(7) in the namespace; the caller's then
+ * Return: 0, or -errno with @err.
+ */
+KT_CHECK int keeper_start(struct keeper **out, const struct keeper_config *cfg,
+			  struct capture_link *link, int *diag,
+			  struct kt_error *err);
+/** keeper_run() - begin with the program; @files is borrowed during the call */
+KT_CHECK int keeper_run(struct keeper *k, struct loop *l,
+			const struct etc_files *files,
+			const struct keeper_ops *ops, void *user,
+			struct kt_error *err);
+/** keeper_signal() - pass @signo on to the program, if it runs */
+void keeper_signal(struct keeper *k, int signo);
+/** keeper_more_sockets() - KEEPER_BATCH of them, later; 0 or -errno */
+KT_CHECK int keeper_more_sockets(struct keeper *k, int family);
+/** keeper_free() - we are gone, as far as it is concerned; NULL is allowed */
+void keeper_free(struct keeper *k);
+
+#endif

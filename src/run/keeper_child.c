@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper's own side; see keeper.h */
+#include "run/keeper_impl.h"
+
+#include "base/fdlimit.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/nlmsg.h"
+#include "run/etc.h"
+#include "run/namespaces.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN_MAX (1u << 20)
+
+struct keeper_child {
+	const struct keeper_config *cfg;
+	int sock;
+	int signals;   /* SIGCHLD */
+	pid_t program; /* 0: not begun, or gone */
+	struct keeper_message message;
+};
+
+/* --- the namespaces ------------------------------------------------------- */
+
+/* What ktctl has open is ktctl's: its locks, the terminal's log. What our
+ * caller left open for the program has no such mark. */
+static void keeper_child_close_others(int sock)
+{
+	DIR *d = opendir("/proc/self/fd");
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+
+		if (fd > STDERR_FILENO && fd != sock && fd != dirfd(d) &&
+		    fcntl(fd, F_GETFD) & FD_CLOEXEC)
+			close(fd);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* What connect would advise is for connect */
+static void keeper_child_hint(struct kt_error *err)
+{
+	static const char tun[] = "/dev/net/tun";
+
+	err->hint[0] = '\0';
+	if (access(tun, F_OK) < 0)
+		kt_hint(err, "load the module (sudo modprobe tun); in a "
+			     "container pass --device /dev/net/tun");
+	else if (access(tun, R_OK | W_OK) < 0)
+		kt_hint(err, "everybody may open it as udev has it: sudo chmod "
+			     "666 /dev/net/tun");
+	else if (err->code == ENOENT)
+		kt_hint(err, "install the package nftables");
+	else
+		namespaces_hint(err, "/proc/sys");
+}
+
+static int keeper_child_set_up(struct capture_link *link, struct nlsock *diag,
+			       struct kt_error *err)
+{
+	static const struct capture_config cfg = { .ipv6 = true };
+	int rc = namespaces_enter(err);
+
+	if (rc < 0)
+		return rc;
+	rc = capture_link_open(link, &cfg, err);
+	if (rc < 0) {
+		keeper_child_hint(err);
+		return rc;
+	}
+	rc = nlsock_open(diag, NETLINK_SOCK_DIAG);
+	return rc < 0 ? kt_fail(err, -rc, "open sock_diag: %s", strerror(-rc))
+		      : 0;
+}
+
+/* A descriptor that is not there goes as a copy of another: its bit says so */
+static int keeper_child_pass(struct keeper_child *k,
+			     const struct capture_link *link, int diag)
+{
+	struct keeper_message *m = &k->message;
+
+	m->type = KEEPER_CAPTURE;
+	m->len = sizeof(*link);
+	memcpy(m->data, link, sizeof(*link));
+	capture_link_pass(link, m->fds);
+	for (int i = 0; i < CAPTURE_LINK_FDS; i++) {
+		if (m->fds[i] >= 0)
+			m->number |= 1 << i;
+		else
+			m->fds[i] = diag;
+	}
+	m->fds[CAPTURE_LINK_FDS] = diag;
+	m->nfds = CAPTURE_LINK_FDS + 1;
+	return keeper_send(k->sock, m);
+}
+
+static void keeper_child_make(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	struct capture_link link;
+	struct nlsock diag = { .fd = -1 };
+	struct kt_error err = { 0 };
+
+	if (keeper_child_set_up(&link, &diag, &err) < 0) {
+		m->type = KEEPER_ERROR;
+		m->len = sizeof(err);
+		memcpy(m->data, &err, sizeof(err));
+		(void)!keeper_send(k->sock, m);
+		_exit(1);
+	}
+	if (keeper_child_pass(k, &link, diag.fd) < 0)
+		_exit(1);
+	/* all of it is ktctl's from now on, and goes with it */
+	link.ifindex = 0;
+	capture_link_close(&link);
+	nlsock_close(&diag);
+}
+
+/* --- the program ---------------------------------------------------------- */
+
+static void keeper_child_send_number(struct keeper_child *k, int type,
+				     int number)
+{
+	struct keeper_message *m = &k->message;
+
+	m->type = type;
+	m->number = number;
+	m->len = m->nfds = 0;
+	(void)!keeper_send(k->sock, m);
+}
+
+/* What was changed for our own sake is as it was. SIGTERM: of a keeper that is
+ * killed; @report: where the errno of a failure goes. */
+static _Noreturn void keeper_child_exec(const struct keeper_child *k,
+					pid_t keeper, int report)
+{
+	sigset_t none;
+	int error;
+
+	sigemptyset(&none);
+	signal(SIGPIPE, SIG_DFL);
+	fdlimit_restore();
+	if (!k->cfg->keep) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != keeper)
+			raise(SIGKILL);
+	}
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (k->cfg->closed & 1U << fd)
+			close(fd);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execvp(k->cfg->argv[0], k->cfg->argv);
+	error = errno;
+	(void)!write(report, &error, sizeof(error));
+	_exit(error == ENOENT ? 127 : 126);
+}
+
+/* 0 when it runs, or the errno of its exec */
+static int keeper_child_fork(struct keeper_child *k)
+{
+	pid_t self = getpid();
+	int report[2], error = 0;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return errno;
+	k->program = fork();
+	if (k->program == 0)
+		keeper_child_exec(k, self, report[1]);
+	close(report[1]);
+	if (k->program < 0)
+		error = EAGAIN;
+	else if (read(report[0], &error, sizeof(error)) != sizeof(error))
+		error = 0;
+	close(report[0]);
+	return error;
+}
+
+/* The terminal and pipes are the program's alone: who is at their other ends
+ * is to see when it lets go of them */
+static void keeper_child_let_go(const struct keeper_child *k)
+{
+	int low = MIN(k->sock, k->signals), high = MAX(k->sock, k->signals);
+
+	close_range(0, (unsigned int)low - 1, 0);
+	if (high > low + 1)
+		close_range((unsigned int)low + 1, (unsigned int)high - 1, 0);
+	close_range((unsigned int)high + 1, ~0U, 0);
+}
+
+static char *keeper_child_text(struct keeper_message *m, size_t *at)
+{
+	char *text = m->data + *at;
+	size_t n = strnlen(text, m->len - *at);
+
+	if (*at + n >= m->len)
+		return NULL;
+	*at += n + 1;
+	return n ? text : NULL;
+}
+
+static int keeper_child_mount(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	struct kt_error err = { 0 };
+	struct etc_files files;
+	size_t at = 0;
+
+	files.resolv_conf = keeper_child_text(m, &at);
+	files.hosts = keeper_child_text(m, &at);
+	files.nsswitch = keeper_child_text(m, &at);
+	if (namespaces_mount(&files, &err) == 0)
+		return 0;
+	m->type = KEEPER_ERROR;
+	m->len = sizeof(err);
+	m->nfds = 0;
+	memcpy(m->data, &err, sizeof(err));
+	(void)!keeper_send(k->sock, m);
+	return -1;
+}
+
+static void keeper_child_start(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	int error;
+
+	if (k->program || keeper_child_mount(k) < 0)
+		_exit(1);
+	error = keeper_child_fork(k);
+	if (error) {
+		keeper_child_send_number(k, KEEPER_NOT_STARTED, error);
+		return; /* its end is the last one's */
+	}
+	m->type = KEEPER_STARTED;
+	m->number = (int)k->program;
+	m->len = 0;
+	m->fds[0] = (int)syscall(SYS_pidfd_open, k->program, 0);
+	m->nfds = m->fds[0] >= 0;
+	(void)!keeper_send(k->sock, m);
+	keeper_child_let_go(k);
+}
+
+/* --- meanwhile ------------------------------------------------------------ */
+
+static void keeper_child_open_sockets(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	int family = m->number == AF_INET6 ? AF_INET6 : AF_INET;
+
+	m->type = KEEPER_SOCKETS;
+	m->number = family;
+	m->len = 0;
+	for (m->nfds = 0; m->nfds < KEEPER_BATCH; m->nfds++) {
+		int fd = socket(family,
+				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		if (fd < 0)
+			break;
+		m->fds[m->nfds] = fd;
+	}
+	(void)!keeper_send(k->sock, m);
+	while (m->nfds)
+		close(m->fds[--m->nfds]);
+}
+
+/* Who has ended: the program is told of, the others were its children. Ends
+ * when there is nobody left. */
+static void keeper_child_reap(struct keeper_child *k)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != k->program)
+			continue;
+		k->program = 0;
+		keeper_child_send_number(k, KEEPER_EXITED, status);
+	}
+	if (pid < 0 && errno == ECHILD)
+		_exit(0);
+}
+
+/* false: ktctl is gone */
+static bool keeper_child_listen(struct keeper_child *k)
+{
+	if (keeper_receive(k->sock, &k->message) <= 0)
+		return false;
+	if (k->message.type == KEEPER_START)
+		keeper_child_start(k);
+	else if (k->message.type == KEEPER_MORE_SOCKETS)
+		keeper_child_open_sockets(k);
+	return true;
+}
+
+/* The program, and who has lost its parent. Where the kernel does not list
+ * them, the program. */
+static void keeper_child_end_all(const struct keeper_child *k)
+{
+	auto_free char *path =
+		xasprintf("/proc/self/task/%d/children", (int)getpid());
+	auto_free char *text = file_read(path, CHILDREN_MAX, NULL);
+	char *p = text, *end;
+
+	if (k->program)
+		kill(k->program, SIGTERM);
+	while (p && *p) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+
+		if (end == p)
+			return;
+		if (pid > 0 && pid != k->program)
+			kill(pid, SIGTERM);
+		p = end + strspn(end, " \n");
+	}
+}
+
+/* Once; without any there is nobody to wait for */
+static void keeper_child_lost(struct keeper_child *k)
+{
+	if (!k->cfg->keep)
+		keeper_child_end_all(k);
+	keeper_child_reap(k);
+}
+
+static void keeper_child_watch_children(struct keeper_child *k)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* beside those of ktctl */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		_exit(1);
+}
+
+_Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
+{
+	struct keeper_child *k = xcalloc(1, sizeof(*k));
+	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	k->cfg = cfg;
+	k->sock = sock;
+	keeper_child_close_others(sock);
+	keeper_child_make(k);
+	keeper_child_watch_children(k);
+	pfd[0].fd = sock;
+	pfd[1].fd = k->signals;
+	for (;;) {
+		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+			_exit(1);
+		while (read(k->signals, &info, sizeof(info)) > 0)
+			;
+		if (pfd[1].revents)
+			keeper_child_reap(k);
+		if (pfd[0].revents && !keeper_child_listen(k)) {
+			keeper_child_lost(k);
+			pfd[0].fd = -1;
+		}
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_RUN_KEEPER_IMPL_H
+#define KT_RUN_KEEPER_IMPL_H
+
+#include "run/keeper.h"
+
+#include <sys/types.h>
+
+/* Both ends are one program, forked: structures go as they are. */
+
+enum keeper_type {
+	KEEPER_CAPTURE,	     /* struct capture_link; its descriptors, diag */
+	KEEPER_ERROR,	     /* struct kt_error */
+	KEEPER_START,	     /* three texts with their NULs */
+	KEEPER_STARTED,	     /* a descriptor of the program */
+	KEEPER_NOT_STARTED,  /* number: errno of exec */
+	KEEPER_EXITED,	     /* number: status */
+	KEEPER_MORE_SOCKETS, /* number: family */
+	KEEPER_SOCKETS,	     /* number: family; descriptors */
+};
+
+#define KEEPER_DATA_MAX (128u << 10)
+#define KEEPER_FDS (CAPTURE_LINK_FDS + 1 + KEEPER_BATCH)
+
+/** struct keeper_message - one of them, in memory */
+struct keeper_message {
+	int type;   /* enum keeper_type */
+	int number; /* what it is depends on the type */
+	int fds[KEEPER_FDS];
+	size_t nfds;
+	size_t len; /* of @data */
+	char data[KEEPER_DATA_MAX];
+};
+
+/** keeper_send() - @m; its descriptors stay the caller's; 0 or -errno */
+KT_CHECK int keeper_send(int sock, const struct keeper_message *m);
+/** keeper_receive() - the next one, waits for it; its descriptors are the
+ *  caller's. 1, 0: the other end is gone, or -errno */
+KT_CHECK int keeper_receive(int sock, struct keeper_message *m);
+
+/** keeper_main() - the child, from fork to its end */
+_Noreturn void keeper_main(int sock, const struct keeper_config *cfg);
+
+#endif

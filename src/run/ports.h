@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_RUN_PORTS_H
+#define KT_RUN_PORTS_H
+
+#include "run/keeper.h"
+
+/**
+ * DOC: The program's ports on this machine
+ *
+ * Each TCP port that somebody listens on in the namespace is one of this
+ * machine's, on 127.0.0.1 and ::1, as long as that is so: a browser, a debugger
+ * or "ktctl exchange" reach it there. The kernel tells nobody of a new
+ * listener, so it is asked (sock_diag) each PORTS_INTERVAL. A port that is
+ * taken here is said once.
+ *
+ * Connections into the namespace are made of sockets that the keeper opened; a
+ * few are kept.
+ */
+
+#define PORTS_INTERVAL ((int64_t)40 * 1000000) /* ns */
+#define PORTS_MAX 256			       /* at a time */
+
+struct ports;
+
+/** ports_new() - @diag: a socket for sock_diag(7) of the namespace (taken); the
+ *  keeper is borrowed until ports_free() */
+struct ports *ports_new(struct loop *l, struct keeper *k, int diag);
+/** ports_sockets() - what the keeper has opened (taken) */
+void ports_sockets(struct ports *p, int family, const int *fds, size_t n);
+/** ports_free() - none of them is this machine's; NULL is allowed */
+void ports_free(struct ports *p);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl run: one program in the cluster's network, without root and without a
+ * change of this machine. The program is in namespaces of its own, made by a
+ * process that keeps them (keeper.h); what it sends is captured there, and goes
+ * to the cluster as connect's traffic does, or out from here (outside.h).
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/app.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "connect/connect.h"
+#include "local/signals.h"
+#include "run/etc.h"
+#include "run/keeper.h"
+#include "run/outside.h"
+#include "run/ports.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct run {
+	struct app *app;
+	const struct options *opt;
+	struct keeper_config config;
+	struct keeper *keeper;
+	struct outside *outside;
+	struct ports *ports; /* while the program may listen */
+	int diag;
+	bool runs;   /* the program does */
+	bool ended;  /* it did, or was not executed: @status counts */
+	int status;  /* ktctl's own */
+	int died_of; /* the signal, or 0 */
+	bool fails;  /* @why it was not begun */
+	struct kt_error why;
+};
+
+/* --- the program ---------------------------------------------------------- */
+
+static const char *run_program(const struct run *r)
+{
+	return r->config.argv[0];
+}
+
+/* Of exec's errno: as a shell has it */
+static int run_no_exec(const struct run *r, int errnum)
+{
+	struct kt_error err = { 0 };
+
+	kt_fail(&err, errnum, "run %s: %s", run_program(r), strerror(errnum));
+	if (errnum == ENOENT && !strchr(run_program(r), '/'))
+		kt_hint(&err, "there is no such program in PATH");
+	app_fail(r->app, -errnum, &err);
+	return errnum == ENOENT ? 127 : 126;
+}
+
+/* What can be known before the cluster is asked for anything; 0 or an errno */
+static int run_look(const char *program)
+{
+	const char *path = getenv("PATH");
+	int error = ENOENT;
+	struct strv dirs;
+	struct stat st;
+
+	if (strchr(program, '/'))
+		return access(program, X_OK) < 0 ? errno : 0;
+	if (!path)
+		return 0; /* exec has a default of its own */
+	dirs = strv_split(path, ':');
+	for (size_t i = 0; error && i < dirs.n; i++) {
+		auto_free char *file = xasprintf("%s/%s", dirs.v[i], program);
+
+		if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		error = access(file, X_OK) < 0 ? EACCES : 0;
+	}
+	strv_fini(&dirs);
+	return error;
+}
+
+static void run_on_started(void *user, int errnum, const struct kt_error *why)
+{
+	struct run *r = user;
+
+	r->runs = !errnum;
+	if (why) {
+		r->fails = true;
+		r->why = *why;
+	} else if (errnum) {
+		r->ended = true;
+		r->status = run_no_exec(r, errnum);
+	}
+}
+
+static void run_on_exited(void *user, int status)
+{
+	struct run *r = user;
+
+	if (r->ended)
+		return;
+	r->runs = false;
+	r->ended = true;
+	r->died_of = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	r->status = r->died_of ? 128 + r->died_of : WEXITSTATUS(status);
+}
+
+static void run_on_sockets(void *user, int family, const int *fds, size_t n)
+{
+	struct run *r = user;
+
+	if (r->ports) {
+		ports_sockets(r->ports, family, fds, n);
+		return;
+	}
+	while (n)
+		close(fds[--n]);
+}
+
+static void run_on_ended(void *user)
+{
+	struct run *r = user;
+
+	loop_interrupt(r->app->loop);
+}
+
+/* INT and QUIT of the terminal have reached the program as well; when it is
+ * gone, and only its children are left, they are ours. */
+static bool run_on_signal(void *user, int signo)
+{
+	struct run *r = user;
+
+	if (!r->runs)
+		return signo == SIGUSR1 || signo == SIGUSR2;
+	if (signo != SIGINT && signo != SIGQUIT)
+		keeper_signal(r->keeper, signo);
+	return true;
+}
+
+/* --- its place ------------------------------------------------------------ */
+
+static int run_open(void *user, struct capture_link *link, struct kt_error *err)
+{
+	struct run *r = user;
+
+	return keeper_start(&r->keeper, &r->config, link, &r->diag, err);
+}
+
+static int run_start(void *user, const struct connect_pod *pod,
+		     struct kt_error *err)
+{
+	static const struct keeper_ops ops = {
+		.started = run_on_started,
+		.exited = run_on_exited,
+		.sockets = run_on_sockets,
+		.ended = run_on_ended,
+	};
+	struct run *r = user;
+	struct etc_files files;
+	int rc;
+
+	outside_start(r->outside, pod);
+	signals_divert(r->app->signals, run_on_signal, r);
+	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
+	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
+	etc_fini(&files);
+	if (rc == 0)
+		r->ports =
+			ports_new(r->app->loop, r->keeper, steal_fd(&r->diag));
+	return rc;
+}
+
+static void run_stop(void *user)
+{
+	struct run *r = user;
+
+	signals_divert(r->app->signals, NULL, NULL);
+	r->runs = false;
+	ports_free(steal_ptr(&r->ports));
+	keeper_free(steal_ptr(&r->keeper));
+	outside_stop(r->outside);
+}
+
+/* --- the command ---------------------------------------------------------- */
+
+static int run_end(struct run *r, int rc, struct kt_error *err)
+{
+	if (r->fails) {
+		*err = r->why;
+		rc = -r->why.code;
+	} else if (r->ended) {
+		r->app->die_of = r->died_of;
+		return r->status;
+	}
+	if (rc == -EINTR && !signals_seen(r->app->signals))
+		rc = kt_fail(err, ECHILD,
+			     "the process that keeps the program's namespaces "
+			     "was killed");
+	rc = app_fail(r->app, rc, err);
+	return rc == EXIT_FAILED ? EXIT_NO_RUN : rc;
+}
+
+static int run_check(const struct options *o, struct kt_error *err)
+{
+	if (o->ended && o->nbefore == 0)
+		return 0;
+	kt_hint(err, "usage: ktctl run [flags] -- PROGRAM [ARGUMENT...]");
+	if (!o->ended)
+		return kt_fail(err, EINVAL, "the program stands behind \"--\"");
+	return kt_fail(err, EINVAL,
+		       "%s: nothing but flags stands before "
+		       "\"--\"",
+		       o->args[0]);
+}
+
+int command_run(struct app *app, const struct options *o)
+{
+	struct run r = { .app = app, .opt = o, .diag = -1 };
+	struct connect_place place = {
+		.open = run_open,
+		.start = run_start,
+		.stop = run_stop,
+		.user = &r,
+		.outside = &outside_ops,
+	};
+	struct kt_error err = { 0 };
+	int rc = run_check(o, &err);
+
+	if (rc < 0)
+		return app_usage(app, &err);
+	r.config = (struct keeper_config){
+		.argv = o->args,
+		.keep = o->run.on_lost == ON_LOST_KEEP,
+		.closed = app->closed,
+	};
+	rc = run_look(o->args[0]);
+	if (rc)
+		return run_no_exec(&r, rc);
+	if (!o->global.debug)
+		progress_brief(app->progress);
+	r.outside = outside_new(app->loop, o->run.no_outside);
+	place.outside_user = r.outside;
+	rc = connect_at(app, o, &place, &err);
+	outside_free(r.outside);
+	if (r.diag >= 0)
+		close(r.diag);
+	return run_end(&r, rc, &err);
+}
