@@ -183,7 +183,7 @@ static void test_mark_names(void **state)
 	(void)state;
 	mark_object_name(&m, "web", a);
 	assert_string_equal(a, "web-kt-mesh-feature-x");
-	named("0.0.1", "web-kt-mesh-0-0-1-");
+	named("0.0.1", "web-kt-mesh-0-0-1-77aa2");
 	named("A b", "web-kt-mesh-a-b-");
 	named("x-", "web-kt-mesh-x--");
 	named("0123456789012345678901234567890123456789012345678901234567890",
