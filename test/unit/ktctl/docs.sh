@@ -90,6 +90,25 @@ for c in $(words); do
   ok $? "ktctl-$c(1): the flags"
 done
 
+# What prints JSON says where that is described, and a test holds it against that
+bad=0
+for c in $(words); do
+  for sub in "" $([ "$c" = env ] && words env); do
+    # shellcheck disable=SC2086 # no sub-command is no word
+    "$ktctl" "$c" $sub --help | grep -A3 -e '--output' | grep -qw json || continue
+    grep -q "$c${sub:+-$sub}[a-z-]*\.json" "$man/ktctl-$c.1.scd" && continue
+    [ "$c" = events ] && grep -q 'schema/expect\.json' "$man/ktctl-events.1.scd" && continue
+    echo "# $c $sub prints JSON: ktctl-$c(1) does not name its schema"
+    bad=1
+  done
+done
+for schema in "$top"/docs/schema/*.json; do
+  name=${schema##*/}
+  grep -rq "$name" "$top/test/unit" || { echo "# $name: no test holds anything against it"; bad=1; }
+  grep -q "$name" "$man"/*.scd || { echo "# $name: no page names it"; bad=1; }
+done
+ok $bad "JSON that is printed has its schema"
+
 # Default: *value* in the page of connect, (default value) in the help
 bad=0
 help=$("$ktctl" connect --help | tr -s ' \n' ' ')
