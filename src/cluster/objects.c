@@ -314,7 +314,8 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 		"{s:o,s:o,s:s,s:i,s:b,s:b}", "containers",
 		objects_containers(s), "securityContext", pod_security(s),
 		"restartPolicy", s->serve ? "Always" : restart,
-		"terminationGracePeriodSeconds", s->serve ? SERVE_GRACE : OPEN_GRACE,
+		"terminationGracePeriodSeconds",
+		s->serve ? SERVE_GRACE : OPEN_GRACE,
 		"automountServiceAccountToken", 0, "enableServiceLinks", 0);
 
 	objects_set_text(p, "serviceAccountName", s->service_account);

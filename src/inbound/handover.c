@@ -5,14 +5,12 @@
 #include "base/mem.h"
 #include "cli/app.h"
 #include "inbound/job.h"
+#include "inbound/settle.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Every node leads new callers to the successor by then. On two busy processors
- * kube-proxy had not made 3 of 10 changes after 2 s, and some not after 5 s. */
-#define SETTLED (10 * NS_SEC)
 #define LAST_WORDS (3 * NS_SEC)
 #define TICK (50 * NS_MS)
 #define AGAIN (3 * NS_SEC)
@@ -24,7 +22,8 @@ struct predecessor {
 	struct shadow_pod *shadow;
 	struct uplink *uplink; /* NULL: it is over */
 	struct timer tick;
-	int64_t settled, end;
+	struct settle settle;
+	int64_t end;
 };
 
 /* --- the old one ---------------------------------------------------------- */
@@ -41,11 +40,12 @@ static void predecessor_on_tick(struct timer *t)
 	struct predecessor *p = container_of(t, struct predecessor, tick);
 	struct inbound *in = uplink_inbound(p->uplink);
 	int64_t now = clock_ns();
+	bool settled = settle_is_over(&p->settle, now, inbound_ever(in));
 
 	if (now >= p->end - LAST_WORDS)
 		inbound_end_quiet(in, job_quiet(p->end));
 	if (!uplink_is_over(p->uplink) && now < p->end &&
-	    (now < p->settled || inbound_callers(in))) {
+	    (!settled || inbound_callers(in))) {
 		loop_timer_start(p->job->app->loop, t, TICK,
 				 predecessor_on_tick);
 		return;
@@ -64,7 +64,8 @@ static void handover_retire(struct job *job, int64_t end)
 	p->job = job;
 	p->shadow = job->shadow;
 	p->uplink = job->uplink;
-	p->settled = clock_ns() + SETTLED;
+	settle_begin(&p->settle, clock_ns(),
+		     inbound_ever(uplink_inbound(p->uplink)));
 	p->end = end;
 	p->next = job->before;
 	job->before = p;

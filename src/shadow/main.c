@@ -295,27 +295,33 @@ static int shadow_main_serve(struct loop *loop, struct server *sv,
 }
 
 /* Who is being removed gets callers still, from nodes that do not know yet, and
- * a laptop may want it to serve until another shadow is ready. The second
- * signal is obeyed at once. */
+ * a client may want it to serve until another shadow is ready, or until what is
+ * open has ended. It ends when nobody has come for a moment; --drain counts
+ * from when no client waits any more. The second signal is obeyed at once. */
 static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
 		  const struct shadow_options *o)
 {
-	int64_t now = clock_ns(), begin = now, quiet = now, limit;
-	size_t laptops = server_end(sv);
+	int64_t now = clock_ns(), begin = now, quiet = now, waited = now;
+	int64_t most = MAX(o->wait, o->drain) * NS_SEC;
+	uint64_t came = server_accepted(sv);
+	size_t told = server_end(sv);
 
-	if (!server_callers(sv) && !laptops)
+	if (!server_callers(sv) && !told && !(sg->stop && server_serves(sv)))
 		return;
 	sg->stop = false;
 	log_info("%zu connections, %zu clients: waiting for their end",
-		 server_callers(sv), laptops);
+		 server_callers(sv), told);
 	do {
 		if (loop_once(loop, 100 * NS_MS) < 0)
 			return;
 		now = clock_ns();
-		if (server_callers(sv) || server_waits(sv))
+		if (server_waits(sv))
+			waited = quiet = now;
+		if (server_callers(sv) || server_accepted(sv) != came)
 			quiet = now;
-		limit = (server_waits(sv) ? o->wait : o->drain) * NS_SEC;
-	} while (!sg->stop && now - begin < limit && now - quiet < NS_SEC);
+		came = server_accepted(sv);
+	} while (!sg->stop && now - begin < most &&
+		 now - waited < o->drain * NS_SEC && now - quiet < NS_SEC);
 }
 
 int main(int argc, char **argv)

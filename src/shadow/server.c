@@ -522,6 +522,16 @@ size_t server_streams(const struct server *sv)
 	return all;
 }
 
+bool server_serves(const struct server *sv)
+{
+	return sv->serve;
+}
+
+uint64_t server_accepted(const struct server *sv)
+{
+	return serve_accepted(sv->serve);
+}
+
 size_t server_callers(const struct server *sv)
 {
 	struct list *n;

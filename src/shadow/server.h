@@ -38,8 +38,12 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 bool server_idle(const struct server *sv);
 /** server_streams() - open streams of all clients */
 size_t server_streams(const struct server *sv);
+/** server_serves() - ports, in the place of a Service's Pods */
+bool server_serves(const struct server *sv);
 /** server_callers() - connections to the ports it serves */
 size_t server_callers(const struct server *sv);
+/** server_accepted() - how many there were so far */
+uint64_t server_accepted(const struct server *sv);
 /** server_end() - it was told to end: callers' HTTP connections end with their
  *  requests, and laptops and those who asked are told; how many these are */
 size_t server_end(struct server *sv);

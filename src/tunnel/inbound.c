@@ -40,6 +40,7 @@ struct inbound {
 	struct rule *rules;
 	size_t nrules;
 	struct inbound_calls calls;
+	size_t ever; /* callers */
 	bool watch;
 	struct watched watched; /* outlives a session: the same shadow may come
 				   again */
@@ -238,6 +239,7 @@ static void on_request(void *user, struct mux_stream *s,
 	struct inbound *in = user;
 	bool connect = strcmp(req->method, "CONNECT") == 0;
 
+	in->ever += connect;
 	if (strcmp(req->method, "POST") == 0 &&
 	    strcmp(req->path, "/rules") == 0)
 		control_serve(in, s);
@@ -487,4 +489,9 @@ size_t inbound_callers(const struct inbound *in)
 	struct mux *m = in->link ? link_mux(in->link) : NULL;
 
 	return m ? mux_streams(m) - (in->control ? 1 : 0) : 0;
+}
+
+size_t inbound_ever(const struct inbound *in)
+{
+	return in->ever;
 }

@@ -148,5 +148,7 @@ void inbound_probe(struct inbound *in);
 void inbound_suspect(struct inbound *in);
 /** inbound_callers() - connections of callers that are open now */
 size_t inbound_callers(const struct inbound *in);
+/** inbound_ever() - how many there were so far; UDP's flows, too */
+size_t inbound_ever(const struct inbound *in);
 
 #endif

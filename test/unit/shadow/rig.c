@@ -260,7 +260,10 @@ void rig_stop(struct rig *r)
 	tunnel_free(r->tunnel);
 	loop_free(r->loop);
 	kill(r->shadow, SIGTERM);
-	waitpid(r->shadow, &status, 0);
+	while (waitpid(r->shadow, &status, WNOHANG) == 0) {
+		usleep(20000);
+		kill(r->shadow, SIGTERM); /* no callers are waited for */
+	}
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 }

@@ -755,6 +755,60 @@ static void told_to_end_and_nobody_waits(void **state)
 	after_the_shadow();
 }
 
+/* A caller, and the answer of the Service's own Pods */
+static void served_by_the_origin(void)
+{
+	int a = connect_to(port), b = accept_one(origin);
+
+	say(a, b, "question");
+	say(b, a, "answer");
+	close(a);
+	close(b);
+}
+
+/* Nodes that do not know yet that it ends lead callers here, though nobody is
+ * here in this moment */
+static void told_to_end_in_a_pause(void **state)
+{
+	(void)state;
+	kill(rig.shadow, SIGTERM);
+	for (int i = 0; i < 3; i++) {
+		(void)!loop_sleep(rig.loop, 500 * NS_MS);
+		served_by_the_origin();
+	}
+	gone_within(3 * NS_SEC);
+	after_the_shadow();
+}
+
+/* ... and still when the laptops have left it for another one */
+static void told_to_end_and_left(void **state)
+{
+	struct laptop l;
+
+	(void)state;
+	laptop_new(&l, "ann", 2, all(port), NULL);
+	l.wait = true;
+	wait_ending(&l);
+	(void)!loop_sleep(rig.loop, 2500 * NS_MS);
+	laptop_free(&l);
+	for (int i = 0; i < 3; i++) {
+		(void)!loop_sleep(rig.loop, 500 * NS_MS);
+		served_by_the_origin();
+	}
+	gone_within(3 * NS_SEC);
+	after_the_shadow();
+}
+
+static int start_short(void **state)
+{
+	int rc;
+
+	start_also = (char *)(uintptr_t) "--drain=2";
+	rc = start(state);
+	start_also = NULL;
+	return rc;
+}
+
 #define ARG(s) ((char *)(uintptr_t)(s))
 
 /* What the kubelet's probe gets */
@@ -1110,6 +1164,8 @@ int main(void)
 		cmocka_unit_test_setup(told_to_end, start),
 		cmocka_unit_test_setup(told_to_end_and_waits, start),
 		cmocka_unit_test_setup(told_to_end_and_nobody_waits, start),
+		cmocka_unit_test_setup(told_to_end_in_a_pause, start),
+		cmocka_unit_test_setup(told_to_end_and_left, start_short),
 		cmocka_unit_test(ready_with_its_clients),
 		cmocka_unit_test(ready_without_them_in_the_end),
 		cmocka_unit_test(tells_who_is_here),
