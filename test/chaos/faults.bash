@@ -79,9 +79,8 @@ no_narrow() {
 # proxy FAULT [ARGUMENT]: and wait until proxy.py has read it
 proxy() {
   echo "$*" >"$RUN/control.new"
-  rm -f "$RUN/control.set"
   mv "$RUN/control.new" "$RUN/control"
-  eventually 10 test -s "$RUN/control.set"
+  eventually 10 cmp -s "$RUN/control" "$RUN/control.set"
 }
 
 daemon() { # kill | stop | cont | start, NAME

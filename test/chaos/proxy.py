@@ -299,7 +299,8 @@ async def follow(path, doors):
         try:
             with open(path, encoding="utf-8") as f:
                 words = f.read().split()
-            stamp = os.stat(path).st_mtime_ns
+                stat = os.fstat(f.fileno())  # it is moved there, whole
+                stamp = stat.st_ino, stat.st_mtime_ns, words
         except OSError:
             words = []
         if words and stamp != last:
