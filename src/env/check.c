@@ -135,13 +135,13 @@ static int check_send(struct env_check *k, const char *service,
 		      : 0;
 }
 
-static const char *check_keep_why(struct env_check *k, json_t *probe, char *why)
+/* Takes @why; NULL: all is well */
+static void check_keep_why(struct env_check *k, json_t *probe, char *why)
 {
 	json_object_set_new(probe, "why", why ? json_string(why) : json_null());
 	free(why);
 	if (!k->broken)
 		k->broken = json_str(probe, "why", NULL);
-	return k->broken;
 }
 
 /* Waits in the loop. What fails is said of this probe, the next goes on */
