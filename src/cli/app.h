@@ -80,6 +80,7 @@ int command_env_create(struct app *app, const struct options *o);
 int command_env_apply(struct app *app, const struct options *o);
 int command_env_export(struct app *app, const struct options *o);
 int command_env_check(struct app *app, const struct options *o);
+int command_env_share(struct app *app, const struct options *o);
 int command_env_events(struct app *app, const struct options *o);
 int command_env_list(struct app *app, const struct options *o);
 int command_env_show(struct app *app, const struct options *o);

@@ -41,11 +41,11 @@ static const struct offered {
 	{ "mesh-istio", mesh_istio_yaml, ISTIO },
 	{ "preview", preview_yaml, "" },
 	{ "forward", forward_yaml, "apps" },
-	{ "recover", recover_yaml, "apps" },
+	{ "recover", recover_yaml, "apps batch" },
 	{ "clean", clean_yaml, "apps batch" },
 	{ "birdseye", birdseye_yaml, "apps" },
 	{ "map", map_yaml, "apps" },
-	{ "env", env_yaml, "apps batch" },
+	{ "env", env_yaml, "apps batch " GATEWAY },
 };
 
 static const struct offered *offered_find(const char *role)

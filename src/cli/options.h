@@ -226,6 +226,8 @@ struct env_options {
 	bool dry_run;		   /* apply */
 	char *file;		   /* apply; "-": stdin */
 	char *cluster_domain;	   /* init; never NULL */
+	char *gateway;		   /* share; or NULL */
+	bool stop;		   /* share */
 	char *path;		   /* check; never NULL */
 	int64_t timeout;	   /* check; ns */
 };

@@ -17,6 +17,7 @@
  *   Service     kt-env-NAME           role env-source: addresses of its Pods
  *   Service     SERVICE-kt-mesh-...   role shadow-mesh: the record of a member
  *   Deployment  of a member with an image
+ *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name
  *   ConfigMap   kt-env                role env-table: what all routers read
  *
  * All but the table carry the label kt-env: NAME. None but the record of a
@@ -28,6 +29,7 @@
 #define KT_ROLE_ENV "env"
 #define KT_ROLE_ENV_SOURCE "env-source"
 #define KT_ROLE_ENV_TABLE "env-table"
+#define KT_ROLE_ENV_SHARE "env-share"
 /* Unix seconds, "0": never; of the Job, and of each member's record */
 #define KT_ANNOTATION_EXPIRES "kt-expires"
 #define KT_ANNOTATION_STRICT "kt-strict"    /* of the Job: "true" */

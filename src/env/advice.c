@@ -210,3 +210,23 @@ int advice_make(const struct advice_of *a, struct strv *warnings,
 				    queue));
 	return 0;
 }
+
+int advice_markable(const char *ns, const json_t *service, uint16_t *port,
+		    struct kt_error *err)
+{
+	struct service_ports ports = { 0 };
+	const char *why = NULL;
+	int rc = service_ports_make(&ports, service, NULL, err);
+
+	*port = 0;
+	for (size_t i = 0; rc == 0 && i < ports.n && !*port; i++) {
+		why = service_port_unmarked(&ports.v[i]);
+		if (!why)
+			*port = ports.v[i].port;
+	}
+	service_ports_fini(&ports);
+	if (rc < 0 || *port)
+		return rc;
+	return kt_fail(err, EOPNOTSUPP, "Service %s/%s %s: no mark can be seen",
+		       ns, object_name(service), why);
+}

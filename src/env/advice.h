@@ -36,6 +36,11 @@ struct advice_of {
 KT_CHECK int advice_make(const struct advice_of *a, struct strv *warnings,
 			 struct kt_error *err);
 
+/** advice_markable() - the first port of @service whose callers can be looked
+ *  into; -EOPNOTSUPP with @err: none */
+KT_CHECK int advice_markable(const char *ns, const json_t *service,
+			     uint16_t *port, struct kt_error *err);
+
 /** advice_queue() - "KAFKA_TOPIC, AMQP_URL": variables in @template (of Pods)
  *  which look as if the program takes its work from a queue, and which @set
  * (may be NULL) does not change (returned, caller frees); NULL: none does */

@@ -12,8 +12,8 @@
 #include "cli/app.h"
 #include "cli/options.h"
 #include "cluster/objects.h"
-#include "cluster/svcports.h"
 #include "control/eventjson.h"
+#include "env/advice.h"
 #include "env/find.h"
 #include "env/hops.h"
 #include "env/probe.h"
@@ -88,9 +88,6 @@ static int check_at(const struct env_check *k, const char *name,
 {
 	const json_t *service = check_service(k, name);
 	const char *ip = json_str(service, "spec", "clusterIP", NULL);
-	struct service_ports ports = { 0 };
-	const char *why = NULL;
-	int rc;
 
 	if (!service)
 		return kt_fail(err, ENOENT, "Service %s/%s: not found",
@@ -100,18 +97,7 @@ static int check_at(const struct env_check *k, const char *name,
 			       "Service %s/%s has no address of its own: its "
 			       "callers come past the router",
 			       k->c->ns, name);
-	rc = service_ports_make(&ports, service, NULL, err);
-	at->port = 0;
-	for (size_t i = 0; rc == 0 && i < ports.n && !at->port; i++) {
-		why = service_port_unmarked(&ports.v[i]);
-		if (!why)
-			at->port = ports.v[i].port;
-	}
-	service_ports_fini(&ports);
-	if (rc < 0 || at->port)
-		return rc;
-	return kt_fail(err, EOPNOTSUPP, "Service %s/%s %s: no mark can be seen",
-		       k->c->ns, name, why);
+	return advice_markable(k->c->ns, service, &at->port, err);
 }
 
 static void check_trace(char trace[EVENT_TRACE_LEN + 1])
@@ -149,13 +135,13 @@ static int check_send(struct env_check *k, const char *service,
 		      : 0;
 }
 
-static const char *check_keep_why(struct env_check *k, json_t *probe, char *why)
+/* Takes @why; NULL: all is well */
+static void check_keep_why(struct env_check *k, json_t *probe, char *why)
 {
 	json_object_set_new(probe, "why", why ? json_string(why) : json_null());
 	free(why);
 	if (!k->broken)
 		k->broken = json_str(probe, "why", NULL);
-	return k->broken;
 }
 
 /* Waits in the loop. What fails is said of this probe, the next goes on */

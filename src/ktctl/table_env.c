@@ -108,6 +108,17 @@ static const struct option env_check_options[] = {
 	OUTPUT_ROW(ENV(output)),
 	{ 0 },
 };
+
+static const struct option env_share_options[] = {
+	{ "gateway", 0, VALUE_STRING, "", "[NAMESPACE/]NAME",
+	  "the Gateway that the host's callers come by; without it that of the "
+	  "Service's HTTPRoutes, or the only one of the namespace",
+	  ENV(gateway), .no_config = true },
+	{ "stop", 0, VALUE_BOOL, "false", NULL,
+	  "the host leads there no longer", ENV(stop), .no_config = true },
+	ENV_FORCE_ROW("also a host that another user has shared"),
+	{ 0 },
+};
 /* clang-format on */
 
 const struct command env_commands[] = {
@@ -187,6 +198,18 @@ const struct command env_commands[] = {
 		.max_args = 1,
 		.loop = true,
 		.run = command_env_events,
+	},
+	{
+		.name = "env share",
+		.summary = "a host name whose requests are the environment's",
+		.args = "<name> <host> [<service>]",
+		.details = "Makes an HTTPRoute at a Gateway that is there "
+			   "(Gateway API): for testers, who need no header.",
+		.options = env_share_options,
+		.min_args = 2,
+		.max_args = 3,
+		.loop = true,
+		.run = command_env_share,
 	},
 	{
 		.name = "env apply",

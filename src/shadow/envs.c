@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/choice.h"
+#include "router/table.h"
 #include "shadow/envfile.h"
 #include "shadow/origin.h"
 #include "shadow/shadow.h"
@@ -43,6 +44,7 @@ struct envs {
 	unsigned int *by_id; /* ids are found by their last bits */
 	size_t by_id_mask;
 	uint64_t last_id;
+	int64_t born;
 	size_t logged;
 	struct timer expiry, idle;
 };
@@ -116,6 +118,22 @@ static void envs_try(const struct envs *e, struct envs_member *m)
 	if (m->down_until)
 		m->down_until =
 			loop_now(e->sh->loop) + ENVS_CONNECT_NS + ENVS_DOWN_NS;
+}
+
+bool envs_gathers(const struct envs *e)
+{
+	int64_t now = clock_ns(), time = envs_time();
+
+	if (!e->table || loop_now(e->sh->loop) - e->born >= ENVS_GATHER_NS)
+		return false;
+	for (size_t i = 0; i < envtable_count(e->table); i++) {
+		const struct envtable_member *m = envtable_at(e->table, i);
+
+		if (m->local && envtable_find(e->table, m->env, time) == m &&
+		    !table_env_here(e->sh->table, m->env, now))
+			return true;
+	}
+	return false;
 }
 
 /* --- origins -------------------------------------------------------------- */
@@ -415,6 +433,7 @@ struct envs *envs_new(struct shadow *sh, const struct envs_config *cfg)
 	if (!e)
 		return NULL;
 	e->sh = sh;
+	e->born = loop_now(sh->loop);
 	e->cfg = *cfg;
 	e->service = xstrdup(cfg->service);
 	e->ns = e->service + strcspn(e->service, ".");

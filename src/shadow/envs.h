@@ -21,6 +21,9 @@ struct sources;
 
 /* a member that does not take a connection in that time is down */
 #define ENVS_CONNECT_NS (3 * NS_SEC)
+/* a router that is new: laptops that the table knows may come for so long, and
+ * callers wait for them */
+#define ENVS_GATHER_NS (5 * NS_SEC)
 /* one that is down is not asked again for so long, and then by one request */
 #define ENVS_DOWN_NS (1 * NS_SEC)
 
@@ -59,6 +62,9 @@ void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
 	       void *user);
 /** envs_serves() - member @id is one still */
 bool envs_serves(const struct envs *e, uint64_t id);
+/** envs_gathers() - the router is new, and not all laptops that the table knows
+ *  are here yet with their rules */
+bool envs_gathers(const struct envs *e);
 /** envs_env() - whose member @id is; NULL: nobody's any more */
 const char *envs_env(const struct envs *e, uint64_t id);
 /** envs_origin() - the way to its port @port, for one try; NULL: it is no

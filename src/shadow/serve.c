@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 
 #define PORT_TRIES 20
+#define SERVE_GATHER_NS (50 * NS_MS)
 
 /**
  * DOC: Theory of operation
@@ -242,9 +243,27 @@ static void serve_hand_over(struct serve_caller *c)
 		router_conn_drain(c->router);
 }
 
+static void serve_await_laptops(struct serve_caller *c);
+
+static void serve_on_gather(struct timer *t)
+{
+	serve_await_laptops(container_of(t, struct serve_caller, again));
+}
+
+static void serve_await_laptops(struct serve_caller *c)
+{
+	struct shadow *sh = c->port->serve->sh;
+
+	if (sh->envs && envs_gathers(sh->envs))
+		loop_timer_start(sh->loop, &c->again, SERVE_GATHER_NS,
+				 serve_on_gather);
+	else
+		serve_hand_over(c);
+}
+
 static void serve_on_source(void *user)
 {
-	serve_hand_over(user);
+	serve_await_laptops(user);
 }
 
 /* first it is found out whose Pod the caller is */
@@ -254,7 +273,7 @@ static void serve_find_source(struct serve_caller *c)
 
 	if (!sh->envs || sources_use(envs_sources(sh->envs), &c->source,
 				     &c->from.addr, serve_on_source, c))
-		serve_hand_over(c);
+		serve_await_laptops(c);
 }
 
 /* it gave up before its way was open */

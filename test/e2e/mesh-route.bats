@@ -400,3 +400,45 @@ END
   kc -n "$NS" delete rolebinding/dev-mesh role/ktctl-mesh role/ktctl-recover >/dev/null
   eventually 60 nothing_left
 }
+
+env_cli() { # ARGUMENTS...
+  laptop alice "$KTCTL" env "$@" -n "$NS"
+}
+
+@test "env share: a host name is an environment's, and goes with it" {
+  kc delete crd $HR --ignore-not-found >/dev/null
+  env_cli create dev.a
+  run -1 env_cli share a a.example web
+  [[ $output == *"no HTTPRoutes (Gateway API)"*"env open"* ]]
+  install
+  apply <<'END'
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: gate, namespace: edge}]
+  hostnames: [shop.example]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+END
+  run -1 env_cli share a shop.example web
+  [[ $output == *"host shop.example is that of HTTPRoute $NS/shop already"* ]]
+  run -1 env_cli share a a.example webn
+  [[ $output == *"--gateway"* ]]
+  run -0 env_cli share a a.example web
+  [[ $output == *"Requests for host a.example are environment dev.a's, at Service $NS/web"* ]]
+  [ "$(kc -n "$NS" get $HR kt-env-dev.a.a.example -o json | jq -c '.spec |
+    [.parentRefs[0].name, .hostnames[0], .rules[0].filters[0].requestHeaderModifier.set[0].value,
+     .rules[0].backendRefs[0].name]')" = '["gate","a.example","kt-env=dev.a","web"]' ]
+  run -0 env_cli share a a.example webn --gateway front # in its place
+  [ "$(kc -n "$NS" get $HR kt-env-dev.a.a.example -o \
+    'jsonpath={.spec.parentRefs[0].name} {.spec.rules[0].backendRefs[0].name}')" = "front webn" ]
+  run -0 env_cli share a b.example web
+  run -0 env_cli share a b.example --stop
+  [ "$(names $HR)" = "kt-env-dev.a.a.example shop" ]
+  env_cli delete a
+  eventually 20 only_shop
+}
+
+only_shop() {
+  [ "$(names $HR)" = shop ]
+}

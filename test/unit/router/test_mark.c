@@ -5,6 +5,7 @@
 #include "rig.h"
 
 #include "base/mem.h"
+#include "wire/event.h"
 #include "wire/http1.h"
 
 #include <errno.h>
@@ -18,10 +19,44 @@
 static struct rig r;
 static char got[HTTP1_MAX_HEAD + 4096];
 
+static struct event told;
+
+static void on_report(struct router_env *env, struct backend_ref ref,
+		      const struct event *ev)
+{
+	(void)env;
+	(void)ref;
+	told = *ev;
+}
+
+static void on_whose(struct router_env *env, uint16_t port,
+		     struct backend_ref ref, const struct rule_request *req,
+		     struct event *ev)
+{
+	(void)env;
+	(void)port;
+	(void)ref;
+	(void)req;
+	(void)ev;
+}
+
+/* the last event: "ENV", with "+" before it where the router has added it */
+static const char *told_env(void)
+{
+	static char text[ENVMARK_MAX + 1];
+
+	snprintf(text, sizeof(text), "%s%s", told.env_added ? "+" : "",
+		 told.env);
+	return text;
+}
+
 static int begin(void **state)
 {
 	(void)state;
 	rig_init(&r, ROUTER_AUTO);
+	r.env.report = on_report;
+	r.env.whose = on_whose;
+	told = (struct event){ 0 };
 	r.mark = "dev.a";
 	return 0;
 }
@@ -69,6 +104,31 @@ static void added_to_each_request(void **state)
 	ask("GET /3 HTTP/1.1\r\n\r\n");
 	hear(up(1), "GET /3 HTTP/1.1\r\n" XFF "\r\n");
 	assert_int_equal(r.open[1].ref.kind, BACKEND_ORIGIN);
+}
+
+static void events_say_whose_it_was(void **state)
+{
+	static const char probe[] = EVENT_TRACE_PROBE "0123456789abcdef";
+	char text[256];
+
+	(void)state;
+	ask("GET /1 HTTP/1.1\r\n\r\n");
+	rig_say(&r, up(0), OK2);
+	assert_string_equal(told_env(), "+dev.a");
+	assert_string_equal(told.trace, "");
+	snprintf(text, sizeof(text),
+		 "GET /2 HTTP/1.1\r\n" MARK("dev.b") "traceparent: 00-%s-"
+						     "00f067aa0ba902b7-01"
+						     "\r\n\r\n",
+		 probe);
+	ask(text);
+	rig_say(&r, up(1), OK2);
+	assert_string_equal(told_env(), "dev.b");
+	assert_string_equal(told.trace, probe);
+	/* the caller's own words, though nobody heeds them */
+	ask("GET /3 HTTP/1.1\r\n" MARK("NO") "\r\n");
+	rig_say(&r, up(2), OK2);
+	assert_string_equal(told_env(), "");
 }
 
 static void not_where_there_is_one(void **state)
@@ -302,6 +362,8 @@ static void added_to_each_stream(void **state)
 	peer_answer(&backend, 1, "one", true);
 	peer_turns(&caller, &backend, NULL);
 	peer_assert_body(&caller, one, "one");
+	assert_string_equal(told_env(), "+dev.a");
+	assert_int_equal(told.proto, EVENT_HTTP2);
 }
 
 static void each_stream_its_environment(void **state)
@@ -332,6 +394,7 @@ static void each_stream_its_environment(void **state)
 		peer_answer(p, to, i % 3 ? "b" : "a", true);
 		peer_turns(&caller, &backend, &other);
 		peer_assert_body(&caller, id[i], i % 3 ? "b" : "a");
+		assert_string_equal(told_env(), i % 3 ? "dev.b" : "dev.a");
 	}
 }
 
@@ -357,6 +420,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(added_to_each_request),
+		T(events_say_whose_it_was),
 		T(not_where_there_is_one),
 		T(baggage_of_others_is_kept),
 		T(not_twice),

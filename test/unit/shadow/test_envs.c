@@ -539,6 +539,40 @@ static void laptops_are_members(void **state)
 	caller_end();
 }
 
+/* A router that is new knows from the table that a laptop is on its way: who
+ * calls before it is there waits for it, and not for long */
+static void a_new_router_waits_for_its_laptops(void **state)
+{
+	struct laptop l;
+	char got[256];
+	int64_t start = clock_ns();
+	int fd, up;
+
+	(void)state;
+	table_write("env dev kt-env-dev 0 -\nmember dev web - 0 strict\n");
+	(void)!loop_sleep(rig.loop, 600 * NS_MS); /* it has read that */
+	fd = connect_to(port);
+	dprintf(fd, "GET / HTTP/1.1\r\nbaggage: kt-env=dev\r\n"
+		    "Connection: close\r\n\r\n");
+	(void)!loop_sleep(rig.loop, 300 * NS_MS);
+	assert_true(recv(fd, got, sizeof(got), MSG_DONTWAIT) < 0);
+	laptop_new(&l, "ann", 1, rule("env:dev"), NULL);
+	up = accept_one(l.listener);
+	dprintf(up, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nann");
+	assert_true(get(fd, got, sizeof(got)) > 12);
+	assert_memory_equal(got, "HTTP/1.1 200", 12);
+	close(up);
+	close(fd);
+	laptop_free(&l);
+	/* nobody is waited for any more when that time is over */
+	while (clock_ns() - start < 6 * NS_SEC)
+		(void)!loop_sleep(rig.loop, 100 * NS_MS);
+	start = clock_ns();
+	assert_string_equal(ask(NULL), "200 trunk");
+	assert_true(clock_ns() - start < 2 * NS_SEC);
+	caller_end();
+}
+
 /* the member refuses: who has everything answers, and is not the trunk */
 static void a_laptop_with_everything_is_named(void **state)
 {
@@ -679,6 +713,7 @@ int main(void)
 		T(without_a_name),
 		T(over_by_the_clock),
 		T(laptops_are_members),
+		T(a_new_router_waits_for_its_laptops),
 		T(a_laptop_with_everything_is_named),
 		T(strict_laptops),
 		ALONE(pods_of_an_environment_are_marked),

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl env share: a host name whose requests are an environment's, by an
+ * HTTPRoute at a Gateway that is there.
+ */
+#include "base/mem.h"
+#include "base/print.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/options.h"
+#include "cluster/envobject.h"
+#include "cluster/objects.h"
+#include "env/advice.h"
+#include "env/command.h"
+#include "env/find.h"
+#include "env/share_route.h"
+#include "kube/rest.h"
+#include "uplink/shadow.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct env_share {
+	struct env_command *c;
+	const char *host, *service;
+	struct env_info info;
+	const char *api;
+	json_t *routes;	 /* of the namespace */
+	json_t *parents; /* of ours */
+	char *name;
+};
+
+static char *share_path(const struct env_share *s, const char *name)
+{
+	return kube_path(s->api, "httproutes", s->c->ns, name, NULL);
+}
+
+/* The newest version that the cluster has */
+static int share_list(struct env_share *s, struct kt_error *err)
+{
+	static const char *const apis[] = { SHARE_GROUP "/v1",
+					    SHARE_GROUP "/v1beta1" };
+	int rc = -ENOENT;
+
+	for (size_t i = 0; rc == -ENOENT && i < ARRAY_SIZE(apis); i++) {
+		auto_free char *path = NULL;
+		auto_json json_t *list = NULL;
+
+		*err = (struct kt_error){ 0 };
+		s->api = apis[i];
+		path = share_path(s, NULL);
+		rc = kube_list(s->c->kube, path, NULL, &list, err);
+		if (rc == 0)
+			s->routes = json_incref(json_object_get(list, "items"));
+	}
+	if (rc != -ENOENT)
+		return rc;
+	kt_hint(err, "'ktctl env open' is a port of this machine that does "
+		     "the same");
+	return kt_fail(err, EOPNOTSUPP,
+		       "the cluster has no HTTPRoutes (Gateway API), and an "
+		       "Ingress has no field that sets a header");
+}
+
+/* --- the Gateway ---------------------------------------------------------- */
+
+static json_t *share_gateway(const char *given)
+{
+	const char *slash = strchr(given, '/');
+
+	if (!slash)
+		return json_pack("[{s:s}]", "name", given);
+	return json_pack("[{s:s,s:o}]", "name", slash + 1, "namespace",
+			 json_stringn(given, (size_t)(slash - given)));
+}
+
+/* The only one of the namespace */
+static int share_only_gateway(struct env_share *s, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path(s->api, "gateways", s->c->ns, NULL, NULL);
+	auto_json json_t *list = NULL;
+	const json_t *all;
+	int rc = kube_list(s->c->kube, path, NULL, &list, err);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	all = json_object_get(list, "items");
+	if (json_array_size(all) == 1) {
+		s->parents = share_gateway(object_name(json_array_get(all, 0)));
+		return 0;
+	}
+	kt_hint(err, "name it: --gateway [NAMESPACE/]NAME");
+	return kt_fail(err, ENOENT,
+		       "no HTTPRoute leads to Service %s/%s, and the namespace "
+		       "has %s Gateway: by which one do its callers come?",
+		       s->c->ns, s->service,
+		       json_array_size(all) ? "more than one" : "no");
+}
+
+static int share_find_gateway(struct env_share *s, struct kt_error *err)
+{
+	const char *given = s->c->o->env.gateway;
+
+	if (given)
+		s->parents = share_gateway(given);
+	else
+		s->parents = share_parents(s->routes, s->service);
+	if (json_array_size(s->parents))
+		return 0;
+	json_decref(s->parents);
+	s->parents = NULL;
+	return share_only_gateway(s, err);
+}
+
+/* --- the route ------------------------------------------------------------ */
+
+static const json_t *share_own(const struct env_share *s)
+{
+	const json_t *route;
+	size_t i;
+
+	json_array_foreach (s->routes, i, route)
+		if (str_eq(object_name(route), s->name))
+			return route;
+	return NULL;
+}
+
+static int share_mine(const struct env_share *s, struct kt_error *err)
+{
+	auto_free char *what =
+		xasprintf("host %s of environment %s", s->host, s->info.name);
+
+	return env_mine(object_annotation(share_own(s), KT_ANNOTATION_USER),
+			s->c->o->env.in.force, what, err);
+}
+
+static int share_write(struct env_share *s, json_t *route, struct kt_error *err)
+{
+	auto_free char *path = NULL;
+	const json_t *own = share_own(s);
+	int rc;
+
+	if (!own) {
+		path = share_path(s, NULL);
+		return kube_create(s->c->kube, path, route, NULL, err);
+	}
+	rc = share_mine(s, err);
+	if (rc < 0)
+		return rc;
+	path = share_path(s, s->name);
+	json_object_set(json_object_get(route, "metadata"), "resourceVersion",
+			json_at(own, "metadata", "resourceVersion", NULL));
+	return kube_replace(s->c->kube, path, route, NULL, err);
+}
+
+static int share_begin(struct env_share *s, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "services", s->c->ns, s->service, NULL);
+	const char *taken = share_taken(s->routes, s->host, s->name);
+	struct share_spec spec = { .info = &s->info,
+				   .ns = s->c->ns,
+				   .host = s->host,
+				   .service = s->service,
+				   .user = shadow_user() };
+	auto_json json_t *service = NULL, *route = NULL;
+	char until[80];
+	int rc = kube_get(s->c->kube, path, &service, err);
+
+	if (rc == 0)
+		rc = advice_markable(s->c->ns, service, &spec.port, err);
+	if (rc < 0)
+		return rc;
+	if (taken)
+		return kt_fail(err, EEXIST,
+			       "host %s is that of HTTPRoute %s/%s already",
+			       s->host, s->c->ns, taken);
+	rc = share_find_gateway(s, err);
+	if (rc < 0)
+		return rc;
+	spec.parents = s->parents;
+	route = share_route(&spec, s->api);
+	rc = share_write(s, route, err);
+	if (rc < 0)
+		return rc;
+	print_line(stdout,
+		   "Requests for host %s are environment %s's, at Service "
+		   "%s/%s, %s",
+		   s->host, s->info.name, s->c->ns, s->service,
+		   env_command_until(s->c, &s->info, until));
+	return 0;
+}
+
+static int share_end(struct env_share *s, struct kt_error *err)
+{
+	auto_free char *path = share_path(s, s->name);
+	int rc;
+
+	if (!share_own(s))
+		return kt_fail(err, ENOENT, "environment %s has no host %s",
+			       s->info.name, s->host);
+	rc = share_mine(s, err);
+	if (rc == 0)
+		rc = kube_delete(s->c->kube, path, -1, err);
+	if (rc == 0)
+		print_line(stdout, "Host %s is no longer environment %s's",
+			   s->host, s->info.name);
+	return rc;
+}
+
+static int env_share_run(struct env_command *c, struct kt_error *err)
+{
+	struct env_share s = { .c = c,
+			       .host = c->o->args[1],
+			       .service =
+				       c->o->nargs > 2 ? c->o->args[2] : NULL };
+	int rc = env_find(c->kube, c->ns, c->o->args[0], &s.info, err);
+
+	if (rc == 0)
+		rc = share_list(&s, err);
+	s.name = share_name(s.info.name, s.host);
+	if (rc == 0)
+		rc = c->o->env.stop ? share_end(&s, err) : share_begin(&s, err);
+	json_decref(s.routes);
+	json_decref(s.parents);
+	free(s.name);
+	env_info_fini(&s.info);
+	return rc;
+}
+
+int command_env_share(struct app *app, const struct options *o)
+{
+	struct kt_error err = { 0 };
+
+	if (!envmark_is_name(slice_of(o->args[1])))
+		kt_fail(&err, EINVAL,
+			"'%s' is no host name: lower-case labels, joined by "
+			"dots, %d characters at most",
+			o->args[1], ENVMARK_MAX - 1);
+	else if ((o->nargs > 2) == o->env.stop)
+		kt_fail(&err, EINVAL,
+			o->env.stop ? "--stop wants a host and no Service"
+				    : "which Service is the host to lead to?");
+	return err.code ? app_usage(app, &err)
+			: env_command_read(app, o, env_share_run);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "env/share_route.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cluster/envobject.h"
+#include "cluster/objects.h"
+#include "kube/rest.h"
+
+char *share_name(const char *env, const char *host)
+{
+	return xasprintf(KT_ENV_PREFIX "%s.%s", env, host);
+}
+
+/* Whoever calls from outside has no say in it: the whole of baggage goes, as it
+ * may name another environment in any of its fields */
+static json_t *share_filters(const char *env)
+{
+	return json_pack(
+		"[{s:s,s:{s:[{s:s,s:o}],s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
+		"type", "RequestHeaderModifier", "requestHeaderModifier", "set",
+		"name", ENVMARK_FIELD, "value",
+		json_sprintf(ENVMARK_MEMBER "=%s", env), "remove",
+		"x-virtual-env", "version", "type", "ResponseHeaderModifier",
+		"responseHeaderModifier", "set", "name", "cache-control",
+		"value", "no-store");
+}
+
+json_t *share_route(const struct share_spec *s, const char *api)
+{
+	auto_free char *name = share_name(s->info->name, s->host);
+
+	return json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:[o]},"
+			 "s:{s:O,s:[s],s:[{s:o,s:[{s:s,s:i}]}]}}",
+			 "apiVersion", api, "kind", "HTTPRoute", "metadata",
+			 "name", name, "namespace", s->ns, "labels",
+			 KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+			 KT_LABEL_ROLE, KT_ROLE_ENV_SHARE, KT_LABEL_ENV,
+			 s->info->name, "annotations", KT_ANNOTATION_USER,
+			 s->user, "ownerReferences", env_owner_ref(s->info),
+			 "spec", "parentRefs", s->parents, "hostnames", s->host,
+			 "rules", "filters", share_filters(s->info->name),
+			 "backendRefs", "name", s->service, "port", s->port);
+}
+
+/* --- routes that are there ------------------------------------------------ */
+
+static bool share_leads_to(const json_t *route, const char *service)
+{
+	const json_t *rule, *ref;
+	size_t i, k;
+
+	json_array_foreach (json_at(route, "spec", "rules", NULL), i, rule)
+		json_array_foreach (json_object_get(rule, "backendRefs"), k,
+				    ref) {
+			const char *kind = json_str(ref, "kind", NULL);
+
+			if (str_eq(kind ? kind : "Service", "Service") &&
+			    str_eq(json_str(ref, "name", NULL), service))
+				return true;
+		}
+	return false;
+}
+
+static bool share_has(const json_t *list, const json_t *one)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (list, i, v)
+		if (json_equal(v, one))
+			return true;
+	return false;
+}
+
+json_t *share_parents(const json_t *routes, const char *service)
+{
+	json_t *all = json_array(), *route, *ref;
+	size_t i, k;
+
+	json_array_foreach (routes, i, route) {
+		if (!share_leads_to(route, service))
+			continue;
+		json_array_foreach (json_at(route, "spec", "parentRefs", NULL),
+				    k, ref) {
+			const char *kind = json_str(ref, "kind", NULL);
+
+			if (str_eq(kind ? kind : "Gateway", "Gateway") &&
+			    !share_has(all, ref))
+				json_array_append(all, ref);
+		}
+	}
+	return all;
+}
+
+const char *share_taken(const json_t *routes, const char *host, const char *own)
+{
+	const json_t *route, *name;
+	size_t i, k;
+
+	json_array_foreach (routes, i, route) {
+		if (str_eq(object_name(route), own))
+			continue;
+		json_array_foreach (json_at(route, "spec", "hostnames", NULL),
+				    k, name)
+			if (str_eq(json_string_value(name), host))
+				return object_name(route);
+	}
+	return NULL;
+}

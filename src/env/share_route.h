@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_ENV_SHARE_ROUTE_H
+#define KT_ENV_SHARE_ROUTE_H
+
+#include "base/error.h"
+#include "env/job.h"
+
+#include <jansson.h>
+
+/**
+ * DOC: A host name of an environment
+ *
+ * An HTTPRoute of Gateway API for this host name alone, which the
+ * environment's Job owns. It sets the mark in place of whatever marks come from
+ * outside, and "Cache-Control: no-store" in the answers: what is one
+ * environment's today is another's tomorrow. Pure.
+ */
+
+#define SHARE_GROUP "gateway.networking.k8s.io"
+
+/** struct share_spec - all borrowed */
+struct share_spec {
+	const struct env_info *info;
+	const char *ns, *host, *service, *user;
+	uint16_t port;
+	const json_t *parents; /* parentRefs */
+};
+
+/** share_name() - of the route (returned, caller frees) */
+char *share_name(const char *env, const char *host);
+/** share_route() - @api: "GROUP/VERSION" (returned, caller decrefs) */
+json_t *share_route(const struct share_spec *s, const char *api);
+/** share_parents() - the Gateways by which @routes lead to @service already
+ *  (array of parentRefs: returned, caller decrefs) */
+json_t *share_parents(const json_t *routes, const char *service);
+/** share_taken() - a route that is not called @own and has the host name; NULL:
+ *  none; borrowed */
+const char *share_taken(const json_t *routes, const char *host,
+			const char *own);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The route of a host name of an environment. */
+#include "json.h"
+#include "test.h"
+
+#include "base/mem.h"
+#include "env/share_route.h"
+#include "kube/rest.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define ROUTES                                                                 \
+	"[{'metadata': {'name': 'own'}, 'spec': {'hostnames': "                \
+	"['shop.example'],"                                                    \
+	" 'parentRefs': [{'name': 'gate', 'sectionName': 'web'},"              \
+	"  {'kind': 'Service', 'name': 'web'}],"                               \
+	" 'rules': [{}, {'backendRefs': [{'name': 'web', 'port': 80}]}]}},"    \
+	"{'metadata': {'name': 'again'}, 'spec': {'parentRefs': [{'name':"     \
+	" 'gate', 'sectionName': 'web'}, {'name': 'other', 'namespace': "      \
+	"'in'}],"                                                              \
+	" 'rules': [{'backendRefs': [{'kind': 'Service', 'name': 'web'}]}]}}," \
+	"{'metadata': {'name': 'api'}, 'spec': {'parentRefs': [{'name':"       \
+	" 'third'}], 'rules': [{'backendRefs': [{'name': 'api'}]}]}}]"
+
+static void same(json_t *got, const char *want)
+{
+	auto_json json_t *w = json_quoted(want), *g = got;
+	auto_free char *text = json_dumps(g, JSON_ENCODE_ANY);
+
+	if (!json_equal(g, w))
+		fail_msg("%s", text);
+}
+
+/* Marks from outside are replaced, whichever they are; answers are not kept by
+ * anybody; it goes with the environment */
+static void the_route_is_as_it_must_be(void **state)
+{
+	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
+	struct env_info info = { .name = "dev.red",
+				 .uid = (char *)(uintptr_t) "u-1" };
+	const struct share_spec spec = { .info = &info,
+					 .ns = "shop",
+					 .host = "red.example",
+					 .service = "web",
+					 .user = "ann",
+					 .port = 80,
+					 .parents = parents };
+	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
+
+	(void)state;
+	assert_string_equal(json_str(route, "apiVersion", NULL),
+			    "gateway.networking.k8s.io/v1");
+	assert_string_equal(json_str(route, "metadata", "name", NULL),
+			    "kt-env-dev.red.red.example");
+	assert_string_equal(
+		json_str(route, "metadata", "labels", "kt-env", NULL),
+		"dev.red");
+	assert_string_equal(
+		json_str(json_array_get(json_at(route, "metadata",
+						"ownerReferences", NULL),
+					0),
+			 "uid", NULL),
+		"u-1");
+	same(json_incref(json_at(route, "spec", NULL)),
+	     "{'parentRefs': [{'name': 'gate'}], 'hostnames': ['red.example'],"
+	     " 'rules': [{'filters': ["
+	     "{'type': 'RequestHeaderModifier', 'requestHeaderModifier':"
+	     " {'set': [{'name': 'baggage', 'value': 'kt-env=dev.red'}],"
+	     "  'remove': ['x-virtual-env', 'version']}},"
+	     "{'type': 'ResponseHeaderModifier', 'responseHeaderModifier':"
+	     " {'set': [{'name': 'cache-control', 'value': 'no-store'}]}}],"
+	     " 'backendRefs': [{'name': 'web', 'port': 80}]}]}");
+}
+
+static void gateways_are_those_of_the_service(void **state)
+{
+	auto_json json_t *routes = json_quoted(ROUTES);
+
+	(void)state;
+	same(share_parents(routes, "web"),
+	     "[{'name': 'gate', 'sectionName': 'web'},"
+	     " {'name': 'other', 'namespace': 'in'}]");
+	same(share_parents(routes, "api"), "[{'name': 'third'}]");
+	same(share_parents(routes, "none"), "[]");
+	same(share_parents(NULL, "web"), "[]");
+}
+
+static void a_host_is_one_routes(void **state)
+{
+	auto_json json_t *routes = json_quoted(ROUTES);
+
+	(void)state;
+	assert_string_equal(share_taken(routes, "shop.example", "mine"), "own");
+	assert_null(share_taken(routes, "shop.example", "own"));
+	assert_null(share_taken(routes, "red.example", "mine"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_route_is_as_it_must_be),
+		cmocka_unit_test(gateways_are_those_of_the_service),
+		cmocka_unit_test(a_host_is_one_routes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
