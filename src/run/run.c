@@ -14,6 +14,7 @@
 #include "local/signals.h"
 #include "run/etc.h"
 #include "run/keeper.h"
+#include "run/loopback.h"
 #include "run/outside.h"
 #include "run/ports.h"
 
@@ -31,8 +32,9 @@ struct run {
 	struct keeper *keeper;
 	struct outside *outside;
 	struct ports *ports; /* while the program may listen */
-	int diag;
-	bool runs;   /* the program does */
+	struct keeper_made made;
+	struct loopback *loopback; /* likewise */
+	bool runs;		   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
 	int died_of; /* the signal, or 0 */
@@ -146,8 +148,18 @@ static bool run_on_signal(void *user, int signo)
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
 	struct run *r = user;
+	int rc = keeper_start(&r->keeper, &r->config, &r->made, err);
 
-	return keeper_start(&r->keeper, &r->config, link, &r->diag, err);
+	if (rc == 0)
+		capture_link_move(link, &r->made.capture);
+	return rc;
+}
+
+static bool run_is_ours(void *user, uint16_t port)
+{
+	const struct run *r = user;
+
+	return ports_has(r->ports, port);
 }
 
 static int run_start(void *user, const struct connect_pod *pod,
@@ -168,10 +180,14 @@ static int run_start(void *user, const struct connect_pod *pod,
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
-	if (rc == 0)
-		r->ports =
-			ports_new(r->app->loop, r->keeper, steal_fd(&r->diag));
-	return rc;
+	if (rc < 0)
+		return rc;
+	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
+			     r->made.loopback.port);
+	if (!r->opt->run.no_outside)
+		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
+					   run_is_ours, r);
+	return 0;
 }
 
 static void run_stop(void *user)
@@ -180,6 +196,7 @@ static void run_stop(void *user)
 
 	signals_divert(r->app->signals, NULL, NULL);
 	r->runs = false;
+	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	outside_stop(r->outside);
@@ -219,7 +236,7 @@ static int run_check(const struct options *o, struct kt_error *err)
 
 int command_run(struct app *app, const struct options *o)
 {
-	struct run r = { .app = app, .opt = o, .diag = -1 };
+	struct run r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
 		.start = run_start,
@@ -230,6 +247,9 @@ int command_run(struct app *app, const struct options *o)
 	struct kt_error err = { 0 };
 	int rc = run_check(o, &err);
 
+	r.made.diag = -1;
+	for (int i = 0; i < LOOPBACK_FDS; i++)
+		r.made.loopback.fds[i] = -1;
 	if (rc < 0)
 		return app_usage(app, &err);
 	r.config = (struct keeper_config){
@@ -246,7 +266,8 @@ int command_run(struct app *app, const struct options *o)
 	place.outside_user = r.outside;
 	rc = connect_at(app, o, &place, &err);
 	outside_free(r.outside);
-	if (r.diag >= 0)
-		close(r.diag);
+	loopback_link_close(&r.made.loopback);
+	if (r.made.diag >= 0)
+		close(r.made.diag);
 	return run_end(&r, rc, &err);
 }
