@@ -88,7 +88,7 @@ static void loopback_on_call(void *user, int fd, const struct ipport *peer)
 {
 	struct loopback *l = user;
 	struct loopback_call *c = xcalloc(1, sizeof(*c));
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 
 	(void)peer;

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct run {
+struct run_command {
 	struct app *app;
 	const struct options *opt;
 	struct keeper_config config;
@@ -44,13 +44,13 @@ struct run {
 
 /* --- the program ---------------------------------------------------------- */
 
-static const char *run_program(const struct run *r)
+static const char *run_program(const struct run_command *r)
 {
 	return r->config.argv[0];
 }
 
 /* Of exec's errno: as a shell has it */
-static int run_no_exec(const struct run *r, int errnum)
+static int run_no_exec(const struct run_command *r, int errnum)
 {
 	struct kt_error err = { 0 };
 
@@ -87,7 +87,7 @@ static int run_look(const char *program)
 
 static void run_on_started(void *user, int errnum, const struct kt_error *why)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	r->runs = !errnum;
 	if (why) {
@@ -101,7 +101,7 @@ static void run_on_started(void *user, int errnum, const struct kt_error *why)
 
 static void run_on_exited(void *user, int status)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	if (r->ended)
 		return;
@@ -113,7 +113,7 @@ static void run_on_exited(void *user, int status)
 
 static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	if (r->ports) {
 		ports_sockets(r->ports, family, fds, n);
@@ -125,7 +125,7 @@ static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 
 static void run_on_ended(void *user)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	loop_interrupt(r->app->loop);
 }
@@ -134,7 +134,7 @@ static void run_on_ended(void *user)
  * gone, and only its children are left, they are ours. */
 static bool run_on_signal(void *user, int signo)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	if (!r->runs)
 		return signo == SIGUSR1 || signo == SIGUSR2;
@@ -147,7 +147,7 @@ static bool run_on_signal(void *user, int signo)
 
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 	int rc = keeper_start(&r->keeper, &r->config, &r->made, err);
 
 	if (rc == 0)
@@ -157,7 +157,7 @@ static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 
 static bool run_is_ours(void *user, uint16_t port)
 {
-	const struct run *r = user;
+	const struct run_command *r = user;
 
 	return ports_has(r->ports, port);
 }
@@ -171,7 +171,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.sockets = run_on_sockets,
 		.ended = run_on_ended,
 	};
-	struct run *r = user;
+	struct run_command *r = user;
 	struct etc_files files;
 	int rc;
 
@@ -192,7 +192,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 
 static void run_stop(void *user)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	signals_divert(r->app->signals, NULL, NULL);
 	r->runs = false;
@@ -204,7 +204,7 @@ static void run_stop(void *user)
 
 /* --- the command ---------------------------------------------------------- */
 
-static int run_end(struct run *r, int rc, struct kt_error *err)
+static int run_end(struct run_command *r, int rc, struct kt_error *err)
 {
 	if (r->fails) {
 		*err = r->why;
@@ -236,7 +236,7 @@ static int run_check(const struct options *o, struct kt_error *err)
 
 int command_run(struct app *app, const struct options *o)
 {
-	struct run r = { .app = app, .opt = o };
+	struct run_command r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
 		.start = run_start,
