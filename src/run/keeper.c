@@ -103,8 +103,36 @@ int keeper_receive(int sock, struct keeper_message *m)
 
 /* --- the start ------------------------------------------------------------ */
 
-static int keeper_take_capture(struct keeper *k, struct capture_link *link,
-			       int *diag, struct kt_error *err)
+static int keeper_take_made(struct keeper *k, struct keeper_made *made,
+			    struct kt_error *err)
+{
+	struct keeper_message *m = &k->message;
+	int rc;
+
+	if (m->type != KEEPER_MADE || m->len != sizeof(*made) ||
+	    m->nfds != KEEPER_MADE_FDS)
+		return kt_fail(err, EPROTO, "make namespaces for the program");
+	memcpy(made, m->data, sizeof(*made));
+	/* those that are not there went as a copy of another */
+	for (int i = 0; i < KEEPER_MADE_FDS; i++) {
+		if (m->number & 1 << i)
+			continue;
+		close(m->fds[i]);
+		m->fds[i] = -1;
+	}
+	memcpy(made->loopback.fds, m->fds + CAPTURE_LINK_FDS,
+	       sizeof(made->loopback.fds));
+	made->diag = m->fds[KEEPER_MADE_FDS - 1];
+	rc = capture_link_adopt(&made->capture, m->fds);
+	if (rc == 0)
+		return 0;
+	loopback_link_close(&made->loopback);
+	close(made->diag);
+	return kt_fail(err, -rc, "take the capture: %s", strerror(-rc));
+}
+
+static int keeper_wait(struct keeper *k, struct keeper_made *made,
+		       struct kt_error *err)
 {
 	struct pollfd pfd = { .fd = k->sock, .events = POLLIN };
 	struct keeper_message *m = &k->message;
@@ -121,31 +149,16 @@ static int keeper_take_capture(struct keeper *k, struct capture_link *link,
 		memcpy(err, m->data, sizeof(*err));
 		return -err->code;
 	}
-	if (m->type != KEEPER_CAPTURE || m->len != sizeof(*link) ||
-	    m->nfds != CAPTURE_LINK_FDS + 1)
-		return kt_fail(err, EPROTO, "make namespaces for the program");
-	memcpy(link, m->data, sizeof(*link));
-	*diag = m->fds[CAPTURE_LINK_FDS];
-	/* those that are not there went as a copy of another */
-	for (int i = 0; i < CAPTURE_LINK_FDS; i++) {
-		if (m->number & 1 << i)
-			continue;
-		close(m->fds[i]);
-		m->fds[i] = -1;
-	}
-	rc = capture_link_adopt(link, m->fds);
-	return rc < 0 ? kt_fail(err, -rc, "take the capture: %s", strerror(-rc))
-		      : 0;
+	return keeper_take_made(k, made, err);
 }
 
 int keeper_start(struct keeper **out, const struct keeper_config *cfg,
-		 struct capture_link *link, int *diag, struct kt_error *err)
+		 struct keeper_made *made, struct kt_error *err)
 {
 	struct keeper *k = xcalloc(1, sizeof(*k));
 	int pair[2], rc;
 
 	k->program = k->sock = -1;
-	*diag = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(k);
 		return kt_fail(err, errno, "make a socket: %s",
@@ -160,10 +173,8 @@ int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 	k->sock = pair[0];
 	close(pair[1]);
 	rc = k->pid < 0 ? kt_fail(err, errno, "fork: %s", strerror(errno))
-			: keeper_take_capture(k, link, diag, err);
+			: keeper_wait(k, made, err);
 	if (rc < 0) {
-		if (*diag >= 0)
-			close(*diag);
 		keeper_free(k);
 		return rc;
 	}

@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "net/capture_link.h"
+#include "run/loopback.h"
 
 #include <signal.h>
 
@@ -53,16 +54,21 @@ struct keeper_ops {
 	void (*ended)(void *user);
 };
 
+/** struct keeper_made - what there is in the namespace, for us */
+struct keeper_made {
+	struct capture_link capture;
+	struct loopback_link loopback;
+	int diag; /* a socket for sock_diag(7) */
+};
+
 /**
- * keeper_start() - fork it, and wait for the capture
+ * keeper_start() - fork it, and wait for what it makes
  * @cfg: borrowed for as long as the keeper lives
- * @link: the capture's kernel objects; the caller's then
- * @diag: a socket for sock_diag(7) in the namespace; the caller's then
- * Return: 0, or -errno with @err.
+ * @made: the caller's then, all of it
+ * Return: 0, or -errno with @err and nothing in @made.
  */
 KT_CHECK int keeper_start(struct keeper **out, const struct keeper_config *cfg,
-			  struct capture_link *link, int *diag,
-			  struct kt_error *err);
+			  struct keeper_made *made, struct kt_error *err);
 /** keeper_run() - begin with the program; @files is borrowed during the call */
 KT_CHECK int keeper_run(struct keeper *k, struct loop *l,
 			const struct etc_files *files,

@@ -71,7 +71,7 @@ static void keeper_child_hint(struct kt_error *err)
 		namespaces_hint(err, "/proc/sys");
 }
 
-static int keeper_child_set_up(struct capture_link *link, struct nlsock *diag,
+static int keeper_child_set_up(struct keeper_made *made, struct nlsock *diag,
 			       struct kt_error *err)
 {
 	static const struct capture_config cfg = { .ipv6 = true };
@@ -79,7 +79,9 @@ static int keeper_child_set_up(struct capture_link *link, struct nlsock *diag,
 
 	if (rc < 0)
 		return rc;
-	rc = capture_link_open(link, &cfg, err);
+	rc = capture_link_open(&made->capture, &cfg, err);
+	if (rc == 0)
+		rc = loopback_link_open(&made->loopback, err);
 	if (rc < 0) {
 		keeper_child_hint(err);
 		return rc;
@@ -91,44 +93,48 @@ static int keeper_child_set_up(struct capture_link *link, struct nlsock *diag,
 
 /* A descriptor that is not there goes as a copy of another: its bit says so */
 static int keeper_child_pass(struct keeper_child *k,
-			     const struct capture_link *link, int diag)
+			     const struct keeper_made *made)
 {
 	struct keeper_message *m = &k->message;
 
-	m->type = KEEPER_CAPTURE;
-	m->len = sizeof(*link);
-	memcpy(m->data, link, sizeof(*link));
-	capture_link_pass(link, m->fds);
-	for (int i = 0; i < CAPTURE_LINK_FDS; i++) {
+	m->type = KEEPER_MADE;
+	m->len = sizeof(*made);
+	memcpy(m->data, made, sizeof(*made));
+	capture_link_pass(&made->capture, m->fds);
+	memcpy(m->fds + CAPTURE_LINK_FDS, made->loopback.fds,
+	       sizeof(made->loopback.fds));
+	m->fds[KEEPER_MADE_FDS - 1] = made->diag;
+	for (int i = 0; i < KEEPER_MADE_FDS; i++) {
 		if (m->fds[i] >= 0)
 			m->number |= 1 << i;
 		else
-			m->fds[i] = diag;
+			m->fds[i] = made->diag;
 	}
-	m->fds[CAPTURE_LINK_FDS] = diag;
-	m->nfds = CAPTURE_LINK_FDS + 1;
+	m->nfds = KEEPER_MADE_FDS;
 	return keeper_send(k->sock, m);
 }
 
 static void keeper_child_make(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
-	struct capture_link link;
+	struct keeper_made made = { 0 };
 	struct nlsock diag = { .fd = -1 };
 	struct kt_error err = { 0 };
 
-	if (keeper_child_set_up(&link, &diag, &err) < 0) {
+	if (keeper_child_set_up(&made, &diag, &err) < 0) {
 		m->type = KEEPER_ERROR;
 		m->len = sizeof(err);
 		memcpy(m->data, &err, sizeof(err));
 		(void)!keeper_send(k->sock, m);
 		_exit(1);
 	}
-	if (keeper_child_pass(k, &link, diag.fd) < 0)
+	made.diag = diag.fd;
+	if (keeper_child_pass(k, &made) < 0)
 		_exit(1);
 	/* all of it is ktctl's from now on, and goes with it */
-	link.ifindex = 0;
-	capture_link_close(&link);
+	made.capture.ifindex = 0;
+	capture_link_close(&made.capture);
+	loopback_link_close(&made.loopback);
 	nlsock_close(&diag);
 }
 

@@ -9,7 +9,7 @@
 /* Both ends are one program, forked: structures go as they are. */
 
 enum keeper_type {
-	KEEPER_CAPTURE,	     /* struct capture_link; its descriptors, diag */
+	KEEPER_MADE,	     /* struct keeper_made; its descriptors */
 	KEEPER_ERROR,	     /* struct kt_error */
 	KEEPER_START,	     /* three texts with their NULs */
 	KEEPER_STARTED,	     /* a descriptor of the program */
@@ -20,7 +20,9 @@ enum keeper_type {
 };
 
 #define KEEPER_DATA_MAX (128u << 10)
-#define KEEPER_FDS (CAPTURE_LINK_FDS + 1 + KEEPER_BATCH)
+/* of struct keeper_made: the capture's, the loopback's, diag */
+#define KEEPER_MADE_FDS (CAPTURE_LINK_FDS + LOOPBACK_FDS + 1)
+#define KEEPER_FDS (KEEPER_MADE_FDS + KEEPER_BATCH)
 
 /** struct keeper_message - one of them, in memory */
 struct keeper_message {

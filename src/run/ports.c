@@ -33,6 +33,7 @@ struct ports {
 	struct list joins;	   /* of ports_join */
 	size_t nopen, ncalls;
 	bool full; /* said once */
+	uint16_t not_those[2];
 };
 
 /** struct ports_port - one of them, here */
@@ -203,7 +204,7 @@ static struct ipport ports_target(const struct ipport *at)
 	return to;
 }
 
-static struct ports_port *ports_find(struct ports *p, uint16_t number)
+static struct ports_port *ports_find(const struct ports *p, uint16_t number)
 {
 	struct list *pos;
 
@@ -215,6 +216,11 @@ static struct ports_port *ports_find(struct ports *p, uint16_t number)
 			return port;
 	}
 	return NULL;
+}
+
+bool ports_has(const struct ports *p, uint16_t number)
+{
+	return ports_find(p, number);
 }
 
 /* Where a family is missing on this machine the other is enough */
@@ -246,6 +252,8 @@ static void ports_on_listener(void *user, const struct ipport *at)
 	struct ports *p = user;
 	struct ports_port *port = ports_find(p, at->port);
 
+	if (at->port == p->not_those[at->addr.family == AF_INET6])
+		return;
 	if (port) {
 		port->seen = true;
 		return;
@@ -299,12 +307,14 @@ static void ports_look(struct timer *t)
 
 /* --- life ----------------------------------------------------------------- */
 
-struct ports *ports_new(struct loop *l, struct keeper *k, int diag)
+struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
+			const uint16_t not_those[2])
 {
 	struct ports *p = xcalloc(1, sizeof(*p));
 
 	p->loop = l;
 	p->keeper = k;
+	memcpy(p->not_those, not_those, sizeof(p->not_those));
 	nlsock_adopt(&p->diag, diag);
 	list_init(&p->open);
 	list_init(&p->calls);

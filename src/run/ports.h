@@ -23,10 +23,14 @@
 struct ports;
 
 /** ports_new() - @diag: a socket for sock_diag(7) of the namespace (taken); the
- *  keeper is borrowed until ports_free() */
-struct ports *ports_new(struct loop *l, struct keeper *k, int diag);
+ *  keeper is borrowed until ports_free()
+ *  @not_those: listeners in it that are ours; 0: none */
+struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
+			const uint16_t not_those[2]);
 /** ports_sockets() - what the keeper has opened (taken) */
 void ports_sockets(struct ports *p, int family, const int *fds, size_t n);
+/** ports_has() - @number is this machine's because of the program */
+bool ports_has(const struct ports *p, uint16_t number);
 /** ports_free() - none of them is this machine's; NULL is allowed */
 void ports_free(struct ports *p);
 

@@ -14,6 +14,7 @@
 #include "local/signals.h"
 #include "run/etc.h"
 #include "run/keeper.h"
+#include "run/loopback.h"
 #include "run/outside.h"
 #include "run/ports.h"
 
@@ -24,15 +25,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct run {
+struct run_command {
 	struct app *app;
 	const struct options *opt;
 	struct keeper_config config;
 	struct keeper *keeper;
 	struct outside *outside;
 	struct ports *ports; /* while the program may listen */
-	int diag;
-	bool runs;   /* the program does */
+	struct keeper_made made;
+	struct loopback *loopback; /* likewise */
+	bool runs;		   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
 	int died_of; /* the signal, or 0 */
@@ -42,13 +44,13 @@ struct run {
 
 /* --- the program ---------------------------------------------------------- */
 
-static const char *run_program(const struct run *r)
+static const char *run_program(const struct run_command *r)
 {
 	return r->config.argv[0];
 }
 
 /* Of exec's errno: as a shell has it */
-static int run_no_exec(const struct run *r, int errnum)
+static int run_no_exec(const struct run_command *r, int errnum)
 {
 	struct kt_error err = { 0 };
 
@@ -85,7 +87,7 @@ static int run_look(const char *program)
 
 static void run_on_started(void *user, int errnum, const struct kt_error *why)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	r->runs = !errnum;
 	if (why) {
@@ -99,7 +101,7 @@ static void run_on_started(void *user, int errnum, const struct kt_error *why)
 
 static void run_on_exited(void *user, int status)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	if (r->ended)
 		return;
@@ -111,7 +113,7 @@ static void run_on_exited(void *user, int status)
 
 static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	if (r->ports) {
 		ports_sockets(r->ports, family, fds, n);
@@ -123,7 +125,7 @@ static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 
 static void run_on_ended(void *user)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	loop_interrupt(r->app->loop);
 }
@@ -132,7 +134,7 @@ static void run_on_ended(void *user)
  * gone, and only its children are left, they are ours. */
 static bool run_on_signal(void *user, int signo)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	if (!r->runs)
 		return signo == SIGUSR1 || signo == SIGUSR2;
@@ -145,9 +147,19 @@ static bool run_on_signal(void *user, int signo)
 
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
-	struct run *r = user;
+	struct run_command *r = user;
+	int rc = keeper_start(&r->keeper, &r->config, &r->made, err);
 
-	return keeper_start(&r->keeper, &r->config, link, &r->diag, err);
+	if (rc == 0)
+		capture_link_move(link, &r->made.capture);
+	return rc;
+}
+
+static bool run_is_ours(void *user, uint16_t port)
+{
+	const struct run_command *r = user;
+
+	return ports_has(r->ports, port);
 }
 
 static int run_start(void *user, const struct connect_pod *pod,
@@ -159,7 +171,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.sockets = run_on_sockets,
 		.ended = run_on_ended,
 	};
-	struct run *r = user;
+	struct run_command *r = user;
 	struct etc_files files;
 	int rc;
 
@@ -168,18 +180,23 @@ static int run_start(void *user, const struct connect_pod *pod,
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
-	if (rc == 0)
-		r->ports =
-			ports_new(r->app->loop, r->keeper, steal_fd(&r->diag));
-	return rc;
+	if (rc < 0)
+		return rc;
+	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
+			     r->made.loopback.port);
+	if (!r->opt->run.no_outside)
+		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
+					   run_is_ours, r);
+	return 0;
 }
 
 static void run_stop(void *user)
 {
-	struct run *r = user;
+	struct run_command *r = user;
 
 	signals_divert(r->app->signals, NULL, NULL);
 	r->runs = false;
+	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	outside_stop(r->outside);
@@ -187,7 +204,7 @@ static void run_stop(void *user)
 
 /* --- the command ---------------------------------------------------------- */
 
-static int run_end(struct run *r, int rc, struct kt_error *err)
+static int run_end(struct run_command *r, int rc, struct kt_error *err)
 {
 	if (r->fails) {
 		*err = r->why;
@@ -219,7 +236,7 @@ static int run_check(const struct options *o, struct kt_error *err)
 
 int command_run(struct app *app, const struct options *o)
 {
-	struct run r = { .app = app, .opt = o, .diag = -1 };
+	struct run_command r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
 		.start = run_start,
@@ -230,6 +247,9 @@ int command_run(struct app *app, const struct options *o)
 	struct kt_error err = { 0 };
 	int rc = run_check(o, &err);
 
+	r.made.diag = -1;
+	for (int i = 0; i < LOOPBACK_FDS; i++)
+		r.made.loopback.fds[i] = -1;
 	if (rc < 0)
 		return app_usage(app, &err);
 	r.config = (struct keeper_config){
@@ -246,7 +266,8 @@ int command_run(struct app *app, const struct options *o)
 	place.outside_user = r.outside;
 	rc = connect_at(app, o, &place, &err);
 	outside_free(r.outside);
-	if (r.diag >= 0)
-		close(r.diag);
+	loopback_link_close(&r.made.loopback);
+	if (r.made.diag >= 0)
+		close(r.made.diag);
 	return run_end(&r, rc, &err);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/capture.h"
+#include "net/listener.h"
 #include "run/etc.h"
 #include "run/keeper.h"
 #include "run/ports.h"
@@ -31,14 +32,14 @@ struct world {
 	struct loop *loop;
 	struct keeper *keeper;
 	struct capture *cap;
-	struct capture_link link;
+	struct keeper_made made;
 	struct keeper_config config;
-	int diag;
 	struct ipport asked; /* where the program connected to */
 	size_t attempts, sockets;
-	struct ports *ports; /* NULL: sockets are counted only */
-	int started;	     /* errno of exec; -1: not yet */
-	int status;	     /* -1: not yet */
+	struct loopback *loopback; /* or NULL */
+	struct ports *ports;	   /* NULL: sockets are counted only */
+	int started;		   /* errno of exec; -1: not yet */
+	int status;		   /* -1: not yet */
 	bool exited, ended;
 };
 
@@ -146,9 +147,9 @@ static void begin(struct world *w, char *const *argv, bool keep)
 	w->config = (struct keeper_config){ .argv = argv, .keep = keep };
 	w->loop = loop_new();
 	assert_non_null(w->loop);
-	if (keeper_start(&w->keeper, &w->config, &w->link, &w->diag, &err) < 0)
+	if (keeper_start(&w->keeper, &w->config, &w->made, &err) < 0)
 		fail_msg("%s; %s", err.msg, err.hint);
-	cfg.link = &w->link;
+	cfg.link = &w->made.capture;
 	if (capture_open(&w->cap, w->loop, &cfg, &capture_ops, w, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(ipprefix_parse(&all, "0.0.0.0/0"), 0);
@@ -178,7 +179,9 @@ static void end(struct world *w)
 {
 	keeper_free(w->keeper);
 	capture_close(w->cap);
-	close(w->diag);
+	loopback_free(w->loopback);
+	loopback_link_close(&w->made.loopback);
+	close(w->made.diag);
 	assert_int_equal(loop_sleep(w->loop, 0), 0);
 	loop_free(w->loop);
 }
@@ -449,7 +452,8 @@ static void a_port_is_this_machines(const char *family, const char *host)
 	assert_int_equal(pipe(in), 0);
 	script = xasprintf(server, family, host, out[1], in[0]);
 	begin_shell(&w, script, false);
-	w.ports = ports_new(w.loop, w.keeper, dup(w.diag));
+	w.ports = ports_new(w.loop, w.keeper, dup(w.made.diag),
+			    w.made.loopback.port);
 	while (w.started < 0)
 		assert_int_equal(loop_sleep(w.loop, NS_MS), 0);
 	assert_int_equal(read(out[0], text, sizeof(text)), 5);
@@ -482,6 +486,76 @@ static void its_ports_are_this_machines(void **state)
 	a_port_is_this_machines("AF_INET", "0.0.0.0");
 	a_port_is_this_machines("AF_INET6", "::");
 	a_port_is_this_machines("AF_INET6", "::1");
+}
+
+/* --- this machine's loopback ---------------------------------------------- */
+
+static bool none_is_ours(void *user, uint16_t port)
+{
+	(void)user;
+	(void)port;
+	return false;
+}
+
+static void on_local_call(void *user, int fd, const struct ipport *peer)
+{
+	size_t *calls = user;
+
+	(void)peer;
+	++*calls;
+	assert_int_equal(send(fd, "machine\n", 8, MSG_NOSIGNAL), 8);
+	close(fd);
+}
+
+/* A service of this machine is the program's too, until it has one itself */
+static void a_local_service_is_there(const char *host)
+{
+	struct ipport at = { 0 };
+	struct listener here = { 0 };
+	auto_free char *script = NULL;
+	size_t calls = 0;
+	struct world w;
+	int fd;
+
+	assert_int_equal(ipaddr_parse(&at.addr, host), 0);
+	fd = listener_bind(&at);
+	assert_true(fd >= 0);
+	script = xasprintf("exec python3 -c 'import socket, sys, time\n"
+			   "def call(port):\n"
+			   " c = socket.create_connection((\"%s\", port))\n"
+			   " c.settimeout(20)\n"
+			   " return c.recv(100)\n"
+			   "def refused(port):\n"
+			   " try: call(port)\n"
+			   " except ConnectionRefusedError: return True\n"
+			   "while refused(%u): time.sleep(0.01)\n"
+			   "assert call(%u) == b\"machine\\n\"\n"
+			   "assert refused(1)\n"
+			   "s = socket.create_server((\"%s\", %u), "
+			   "family=socket.AF_INET%s)\n"
+			   "c = socket.create_connection((\"%s\", %u))\n"
+			   "assert s.accept()[1] == c.getsockname()'",
+			   host, at.port, at.port, host, at.port,
+			   strchr(host, ':') ? "6" : "", host, at.port);
+	begin_shell(&w, script, false);
+	assert_int_equal(
+		listener_start(&here, w.loop, fd, on_local_call, &calls), 0);
+	w.loopback = loopback_new(w.loop, &w.made.loopback, none_is_ours, NULL);
+	assert_non_null(w.loopback);
+	wait_for(&w, &w.ended);
+	assert_int_equal(w.status, 0);
+	assert_int_equal(calls, 2);
+	listener_stop(&here);
+	end(&w);
+}
+
+static void this_machines_services_are_there(void **state)
+{
+	(void)state;
+	if (access("/usr/bin/python3", X_OK) < 0)
+		skip();
+	a_local_service_is_there("127.0.0.1");
+	a_local_service_is_there("::1");
 }
 
 /* --- as whom -------------------------------------------------------------- */
@@ -539,6 +613,7 @@ int main(void)
 		cmocka_unit_test(signals_are_passed_on),
 		cmocka_unit_test(it_opens_sockets_there),
 		cmocka_unit_test(its_ports_are_this_machines),
+		cmocka_unit_test(this_machines_services_are_there),
 	};
 
 	become_nobody();
