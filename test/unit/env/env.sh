@@ -101,6 +101,18 @@ run 1 show nosuch && has "$err" "no environment 'nosuch' in namespace shop" &&
   has "$err" "hint: 'ktctl env list"
 ok $? "show: one that is not there"
 
+cat >"$work/fresh.yaml" <<'END'
+apiVersion: ktctl/v1
+environment: fresh
+ttl: 1h
+members:
+  orders: {image: r/o:2, set: {A: "it's b, c", B: "{{env}}"}}
+END
+run 0 apply -f "$work/fresh.yaml" --dry-run -n shop && is "$out" \
+  "ktctl env create fresh --ttl=1h --namespace=shop
+ktctl env join fresh orders --image=r/o:2 '--set=A=it'\\''s b, c' '--set=B={{env}}' --namespace=shop"
+ok $? "apply --dry-run: the commands, as a shell takes them, and none is run"
+
 api_put apis/batch/v1/namespaces/shop/jobs ""
 touch "$work/api/api/v1/namespaces/shop.404"
 run 1 list && has "$err" "namespace shop: there is none of this name"
