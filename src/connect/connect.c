@@ -51,8 +51,8 @@ struct connect {
 	struct kube *kube;
 	const char *ns;
 	struct pidfile *pidfile;
-	struct owner *owner;  /* NULL: nobody will know that we died */
-	struct replace place; /* the shadow, and the tunnel into it */
+	struct owner *owner;	/* NULL: nobody will know that we died */
+	struct replace replace; /* the shadow, and the tunnel into it */
 	struct uplink_history history;
 	struct faults *faults; /* NULL: none */
 	struct traffic *traffic;
@@ -106,7 +106,7 @@ static void connect_on_other_shadow(void *user, int error,
 
 	if (error || info->able_env)
 		return;
-	ask_env_refuse(shadow_describe(c->place.shadow), info->version, &err);
+	ask_env_refuse(shadow_describe(c->replace.shadow), info->version, &err);
 	log_warn("%s: requests go unmarked", err.msg);
 }
 
@@ -115,7 +115,7 @@ static void on_uplink_up(void *user)
 	struct connect *c = user;
 
 	if (c->mark[0] && c->ready &&
-	    tunnel_info_get(c->place.front, connect_on_other_shadow, c) < 0)
+	    tunnel_info_get(c->replace.front, connect_on_other_shadow, c) < 0)
 		log_debug("the shadow is not asked what it can");
 	if (c->traffic)
 		traffic_tunnel_up(c->traffic);
@@ -161,9 +161,9 @@ static void make_uplink(struct connect *c)
 	};
 
 	uplink.shadow = shadow_new(&shadow);
-	replace_init(&c->place, &uplink);
+	replace_init(&c->replace, &uplink);
 	c->faults =
-		faults_new(c->app->loop, c->place.front, &c->opt->faults, 0);
+		faults_new(c->app->loop, c->replace.front, &c->opt->faults, 0);
 	names_set_faults(c->names, c->faults);
 }
 
@@ -172,7 +172,7 @@ static void make_uplink(struct connect *c)
 static int open_capture(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true, .replace = true };
-	struct tunnel *tunnel = c->place.front;
+	struct tunnel *tunnel = c->replace.front;
 	struct kt_error why = { 0 };
 	int rc;
 
@@ -212,7 +212,7 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Prepare this machine");
-	rc = proxy_open(&c->proxy, c->app->loop, c->place.front, c->faults,
+	rc = proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
 			&proxy, err);
 	if (!c->opt->disable_tun_device) {
 		if (rc < 0)
@@ -305,7 +305,7 @@ static int connect_find_env(struct connect *c, struct kt_error *err)
 	snprintf(c->mark, sizeof(c->mark), "%s",
 		 rc < 0 || c->opt->shadow ? given : info.name);
 	env_info_fini(&info);
-	tunnel_set_env(c->place.front, c->mark);
+	tunnel_set_env(c->replace.front, c->mark);
 	return 0;
 }
 
@@ -352,11 +352,11 @@ static int step_shadow(struct connect *c, struct kt_error *err)
 
 	progress_step(c->app->progress, "%s the shadow Pod in namespace %s",
 		      c->opt->shadow ? "Find" : "Start", c->ns);
-	rc = shadow_ensure(c->place.shadow, err);
+	rc = shadow_ensure(c->replace.shadow, err);
 	if (rc < 0)
 		return rc;
 	progress_done(c->app->progress, "Shadow Pod %s/%s %s", c->ns,
-		      shadow_pod_name(c->place.shadow),
+		      shadow_pod_name(c->replace.shadow),
 		      c->opt->shadow ? "is used" : "runs");
 	return 0;
 }
@@ -407,8 +407,8 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 		connect_add_hint(server, &nserver, ARRAY_SIZE(server),
 				 info->nameservers.v[i]);
 	names_set_cluster_servers(c->names, server, nserver);
-	dnscheck_start(&c->dns, c->app->loop, c->place.front,
-		       shadow_describe(c->place.shadow),
+	dnscheck_start(&c->dns, c->app->loop, c->replace.front,
+		       shadow_describe(c->replace.shadow),
 		       info->nameservers.n ? info->nameservers.v[0] : NULL);
 	log_debug("shadow %s on %s", info->version, info->hostname);
 }
@@ -422,7 +422,7 @@ static void connect_hint_given(const struct connect *c, struct kt_error *err)
 			"a Role in namespace %s must allow 'create' and 'get' "
 			"on pods/portforward of %s; perhaps yours names "
 			"another Pod (resourceNames)",
-			c->ns, shadow_pod_name(c->place.shadow));
+			c->ns, shadow_pod_name(c->replace.shadow));
 	} else if (err->http_status == 404 && !err->hint[0]) {
 		kt_hint(err, "an administrator makes it, see "
 			     "deploy/shared-shadow.yaml; is the namespace "
@@ -435,22 +435,23 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Open the tunnel");
-	rc = uplink_connect(c->place.uplink, err);
+	rc = uplink_connect(c->replace.uplink, err);
 	if (rc < 0) {
 		if (c->opt->shadow)
 			connect_hint_given(c, err);
 		return rc;
 	}
-	rc = tunnel_info_get(c->place.front, on_info, c);
+	rc = tunnel_info_get(c->replace.front, on_info, c);
 	if (rc == 0)
 		rc = loop_run_until(c->app->loop, &c->info_done, INFO_TIMEOUT);
 	if (rc == 0)
 		rc = c->info_error;
 	if (rc < 0)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
-			       shadow_describe(c->place.shadow), strerror(-rc));
+			       shadow_describe(c->replace.shadow),
+			       strerror(-rc));
 	if (c->mark[0] && !c->able_env)
-		return ask_env_refuse(shadow_describe(c->place.shadow),
+		return ask_env_refuse(shadow_describe(c->replace.shadow),
 				      c->version, err);
 	rc = faults_start(c->faults, err);
 	if (rc < 0)
@@ -538,7 +539,7 @@ static int step_ranges(struct connect *c, struct kt_error *err)
 static int step_names(struct connect *c, struct kt_error *err)
 {
 	struct names_start start = {
-		.tunnel = c->place.front,
+		.tunnel = c->replace.front,
 		.ranges = &c->ranges,
 		.namespaces =
 			c->found.know_namespaces ? &c->found.namespaces : NULL,
@@ -563,14 +564,14 @@ static void connect_probe(void *user)
 {
 	struct connect *c = user;
 
-	uplink_probe(c->place.uplink);
+	uplink_probe(c->replace.uplink);
 }
 
 static void connect_report(void *user, struct control_report *r)
 {
 	struct connect *c = user;
 
-	uplink_report(c->place.uplink, r);
+	uplink_report(c->replace.uplink, r);
 	uplink_history_report(&c->history, r);
 	r->faults = faults_list(c->faults, &r->nfaults);
 }
@@ -660,9 +661,9 @@ static int connect_run(struct connect *c, struct kt_error *err)
 	if (c->app->background) /* what was said is not in its log */
 		faults_say(c->faults);
 	while (rc == 0) {
-		rc = uplink_wait(c->place.uplink, err);
+		rc = uplink_wait(c->replace.uplink, err);
 		if (rc == 0)
-			rc = replace_tend(&c->place, err);
+			rc = replace_tend(&c->replace, err);
 	}
 	return rc;
 }
@@ -676,14 +677,14 @@ static void connect_do_undo(struct connect *c)
 	dnscheck_stop(&c->dns);
 	names_free(c->names);
 	faults_stop(c->faults);
-	replace_leave(&c->place, &farewell);
+	replace_leave(&c->replace, &farewell);
 	proxy_close(c->proxy);
 	traffic_close(c->traffic);
 	if (c->ready)
 		faults_say_hits(c->faults);
-	replace_remove(&c->place);
+	replace_remove(&c->replace);
 	farewell_wait(&farewell, c->app->loop, FAREWELL_NS);
-	replace_fini(&c->place);
+	replace_fini(&c->replace);
 	control_serve(c->app->control, NULL, NULL);
 	faults_free(c->faults);
 	cidr_fini(&c->found);
