@@ -57,7 +57,7 @@ struct connect {
 	struct kube *kube;
 	const char *ns;
 	struct pidfile *pidfile;
-	struct owner *owner;  /* NULL: nobody will know that we died */
+	struct owner *owner;	/* NULL: nobody will know that we died */
 	struct replace replace; /* the shadow, and the tunnel into it */
 	struct uplink_history history;
 	struct faults *faults; /* NULL: none */
@@ -233,8 +233,8 @@ static int connect_capture_all(struct connect *c, struct kt_error *err)
 static int connect_take_place(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true, .link = &c->link };
-	int rc = traffic_open(&c->traffic, c->app->loop,
-			      uplink_tunnel(c->uplink), c->faults, &cfg, err);
+	int rc = traffic_open(&c->traffic, c->app->loop, c->replace.front,
+			      c->faults, &cfg, err);
 
 	if (rc < 0)
 		return rc;
@@ -495,7 +495,8 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 		rc = c->info_error;
 	if (rc < 0)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
-			       shadow_describe(c->replace.shadow), strerror(-rc));
+			       shadow_describe(c->replace.shadow),
+			       strerror(-rc));
 	if (c->mark[0] && !c->able_env)
 		return ask_env_refuse(shadow_describe(c->replace.shadow),
 				      c->version, err);

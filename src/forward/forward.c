@@ -56,8 +56,8 @@ struct forward {
 	size_t ntargets;
 	struct forwarding *forwarding;
 	size_t nforwardings;
-	struct replace place;  /* the shadow, and the tunnel into it */
-	struct faults *faults; /* NULL: none */
+	struct replace replace; /* the shadow, and the tunnel into it */
+	struct faults *faults;	/* NULL: none */
 	struct dialer dialer;
 	bool known;   /* of every target: whether somebody is there */
 	bool serving; /* ports follow their targets */
@@ -133,27 +133,27 @@ static void forward_make_uplink(struct forward *f)
 	};
 
 	uplink.shadow = shadow_new(&shadow);
-	replace_init(&f->place, &uplink);
+	replace_init(&f->replace, &uplink);
 	f->faults =
-		faults_new(f->app->loop, f->place.front, &f->opt->faults, 0);
-	dialer_init(&f->dialer, f->place.front);
+		faults_new(f->app->loop, f->replace.front, &f->opt->faults, 0);
+	dialer_init(&f->dialer, f->replace.front);
 	f->dialer.faults = f->faults;
 	if (f->env)
-		tunnel_set_env(f->place.front, f->mark);
+		tunnel_set_env(f->replace.front, f->mark);
 }
 
 static void forward_probe(void *user)
 {
 	struct forward *f = user;
 
-	uplink_probe(f->place.uplink);
+	uplink_probe(f->replace.uplink);
 }
 
 static void forward_report(void *user, struct control_report *r)
 {
 	struct forward *f = user;
 
-	uplink_report(f->place.uplink, r);
+	uplink_report(f->replace.uplink, r);
 	uplink_history_report(&f->history, r);
 	r->faults = faults_list(f->faults, &r->nfaults);
 }
@@ -340,11 +340,11 @@ static int forward_step_shadow(struct forward *f, struct kt_error *err)
 	/* there may be room for one only */
 	if (owner_any_dead(f->app->home))
 		sweep_dead(f->kube, f->ns, forward_is_left, f);
-	rc = shadow_ensure(f->place.shadow, err);
+	rc = shadow_ensure(f->replace.shadow, err);
 	if (rc < 0)
 		return rc;
 	progress_done(f->app->progress, "Shadow Pod %s/%s runs", f->ns,
-		      shadow_pod_name(f->place.shadow));
+		      shadow_pod_name(f->replace.shadow));
 	return 0;
 }
 
@@ -353,10 +353,10 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 	int rc;
 
 	progress_step(f->app->progress, "Open the tunnel");
-	rc = uplink_connect(f->place.uplink, err);
+	rc = uplink_connect(f->replace.uplink, err);
 	if (rc == 0 && f->env)
-		rc = ask_env(f->place.front, f->app->loop,
-			     shadow_describe(f->place.shadow), err);
+		rc = ask_env(f->replace.front, f->app->loop,
+			     shadow_describe(f->replace.shadow), err);
 	if (rc == 0)
 		rc = faults_start(f->faults, err);
 	if (rc < 0)
@@ -373,7 +373,7 @@ static void forward_follow(struct forward *f)
 	for (size_t i = 0; i < f->nforwardings && !f->failed; i++)
 		f->failed = forwarding_follow(&f->forwarding[i], &f->why);
 	if (f->failed)
-		uplink_wake(f->place.uplink);
+		uplink_wake(f->replace.uplink);
 }
 
 static void forward_on_changed(void *user)
@@ -420,7 +420,7 @@ static int forward_check_names(struct forward *f, struct kt_error *err)
 		const char *text = t->asked->text;
 		int rc = t->way != TARGET_HOST
 				 ? 0
-				 : namecheck(f->app->loop, f->place.front,
+				 : namecheck(f->app->loop, f->replace.front,
 					     t->host);
 
 		if (rc == -EINTR)
@@ -540,13 +540,13 @@ static int forward_run(struct forward *f, struct kt_error *err)
 	if (f->app->background) /* what was said is not in its log */
 		faults_say(f->faults);
 	while (rc == 0) {
-		rc = uplink_wait(f->place.uplink, err);
+		rc = uplink_wait(f->replace.uplink, err);
 		if (rc == 0 && f->failed) {
 			*err = f->why;
 			rc = f->failed;
 		}
 		if (rc == 0)
-			rc = replace_tend(&f->place, err);
+			rc = replace_tend(&f->replace, err);
 	}
 	return rc;
 }
@@ -563,12 +563,12 @@ static void forward_undo(struct forward *f)
 	for (size_t i = 0; i < f->ntargets; i++)
 		target_fini(&f->target[i]);
 	faults_stop(f->faults);
-	replace_leave(&f->place, &farewell);
+	replace_leave(&f->replace, &farewell);
 	if (f->ready)
 		faults_say_hits(f->faults);
-	replace_remove(&f->place);
+	replace_remove(&f->replace);
 	farewell_wait(&farewell, f->app->loop, FAREWELL_NS);
-	replace_fini(&f->place);
+	replace_fini(&f->replace);
 	control_serve(f->app->control, NULL, NULL);
 	faults_free(f->faults);
 	pidfile_free(f->pidfile);
