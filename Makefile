@@ -8,7 +8,7 @@ MESON_FLAGS ?=
 ONLY ?=
 export KUBE
 
-.PHONY: all packages demo test unit fuzz e2e e2e-long engine bench cluster-up cluster-down \
+.PHONY: all packages demo test unit fuzz e2e e2e-long engine chaos bench cluster-up cluster-down \
 	cluster-env install uninstall dist dist-check lint clean
 
 all: $(BUILD)/packages $(BUILD)/build.ninja
@@ -48,6 +48,10 @@ e2e-long:
 # names in containers, with a real engine
 engine:
 	test/run e2e engine
+
+# faults of every kind on a cluster of its own; CHAOS_MINUTES, SEED, SANITIZE
+chaos:
+	test/run chaos $(ONLY)
 
 bench:
 	test/run bench $(BENCH)

@@ -13,18 +13,19 @@ load net
 load inbound
 
 setup_file() {
-  # shellcheck source=test/e2e/common.bash
-  . "$BATS_TEST_DIRNAME/common.bash"
+  load common
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   "$CLUSTER/node2" down
 }
 
 teardown_file() {
-  # shellcheck source=test/e2e/common.bash
-  . "$BATS_TEST_DIRNAME/common.bash"
+  load common
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || return 0
   kc uncordon kt-node >/dev/null
-  kc -n "$NS" delete pod,service second --now --ignore-not-found >/dev/null
+  kc -n "$NS" delete service second --ignore-not-found >/dev/null
+  # its node may be off
+  kc -n "$NS" delete pod second --force --grace-period=0 --ignore-not-found \
+    >/dev/null 2>&1
   "$CLUSTER/node2" down
 }
 
