@@ -215,7 +215,7 @@ fault cluster-dns-ends node start,steady,xsteady 0 30 kept dns_pod_ends
 
 fault client-stopped direct start,steady,xstart,xsteady 8 12 kept 'client STOP' \
   'client CONT'
-fault client-killed direct start,steady,xstart,xsteady 0 15 again 'client KILL'
+fault client-killed direct start,steady,xstart,xsteady 0 30 again 'client KILL'
 fault shadow-killed direct steady,xsteady 0 30 any 'shadow KILL'
 fault shadow-stopped direct steady,xsteady 6 12 kept 'shadow STOP' 'shadow CONT'
 fault shadow-deleted direct steady,xsteady 0 30 any 'shadow_ends delete'

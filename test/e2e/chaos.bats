@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 110
+# seconds: 90
 # The short form of "make chaos": a few faults from a fixed seed, none of which
 # touches what others use. The soak (50 rounds take four minutes) is left to it.
 # Laptop: alice.
