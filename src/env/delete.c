@@ -14,7 +14,6 @@
 #include "cluster/objects.h"
 #include "env/command.h"
 #include "env/find.h"
-#include "env/forget.h"
 #include "env/name.h"
 #include "env/table.h"
 #include "kube/rest.h"
@@ -101,8 +100,6 @@ static int delete_all(struct env_command *c, const struct env_info *info,
 		delete_sign(c, records);
 		rc = env_table_drop_env(c->kube, c->ns, info->name, err);
 	}
-	if (rc == 0)
-		env_forget_wait(c, info, NULL);
 	if (rc == 0)
 		rc = env_remove(c->kube, c->ns, job, info->uid, err);
 	if (rc == 0)

@@ -8,7 +8,6 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/object_watch.h"
-#include "env/forget.h"
 #include "env/name.h"
 #include "kube/rest.h"
 
@@ -180,15 +179,7 @@ static void local_ready(struct job *job)
 
 static void local_undo(struct job *job)
 {
-	struct env_join *j = env_join_of(job);
-	const struct env_command c = {
-		.app = job->app, .o = j->o, .kube = job->kube, .ns = job->ns
-	};
-	bool was = j->tabled;
-
-	env_join_untable(j);
-	if (was)
-		env_forget_wait(&c, &j->info, job->name);
+	env_join_untable(env_join_of(job));
 	mesh_router_undo(job);
 }
 

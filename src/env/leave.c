@@ -17,7 +17,6 @@
 #include "cluster/update.h"
 #include "env/command.h"
 #include "env/find.h"
-#include "env/forget.h"
 #include "env/member.h"
 #include "env/table.h"
 #include "kube/rest.h"
@@ -91,21 +90,18 @@ static int leave_sign(struct env_command *c, const char *path, json_t **record,
 
 /* As it was looked at: -EBUSY when somebody has written since. Pods are those
  * that its record leads to: another member's, that takes its place now, stay */
-static int leave_remove(struct env_command *c, const struct env_info *info,
+static int leave_remove(struct env_command *c, const char *env,
 			const char *service, const json_t *seen,
 			struct kt_error *err)
 {
-	const struct member_place at = { c->kube, c->ns, info->name, service };
+	const struct member_place at = { c->kube, c->ns, env, service };
 	auto_free char *path =
 		kube_path("v1", "services", c->ns, object_name(seen), NULL);
 	auto_json json_t *record = json_incref((json_t *)(uintptr_t)seen);
 	int rc = leave_sign(c, path, &record, err);
 
 	if (rc == 0)
-		rc = env_table_drop_member(c->kube, c->ns, info->name, service,
-					   err);
-	if (rc == 0)
-		env_forget_wait(c, info, service);
+		rc = env_table_drop_member(c->kube, c->ns, env, service, err);
 	if (rc == 0)
 		rc = member_remove_copies(&at, service_target(record), err);
 	return rc == 0 ? kube_delete_as(c->kube, path, record, -1, err) : rc;
@@ -149,7 +145,7 @@ static int leave_from(struct env_command *c, const struct env_info *info,
 		rc = leave_look(c, info, service, &records, &record, err);
 		if (rc < 0)
 			return rc;
-		rc = leave_remove(c, info, service, record, err);
+		rc = leave_remove(c, info->name, service, record, err);
 		rc = update_retry(c->kube, tries, rc, err);
 	}
 	if (rc < 0)

@@ -130,59 +130,36 @@ static void router_on_watching(void *user)
 	s->tells = true;
 }
 
-static struct uplink_config router_uplink(const struct env_command *c,
+static struct uplink_config router_uplink(const struct env_routers *r,
 					  struct shadow_pod *shadow)
 {
 	return (struct uplink_config){
-		.loop = c->app->loop,
-		.kube = c->kube,
-		.ns = c->ns,
+		.loop = r->c->app->loop,
+		.kube = r->c->kube,
+		.ns = r->c->ns,
 		.shadow = shadow,
 		.open_timeout_ns = ROUTERS_OPEN,
-		.home = c->app->home,
-		.carrier = c->o->global.carrier,
+		.home = r->c->app->home,
+		.carrier = r->c->o->global.carrier,
 	};
-}
-
-static struct shadow_pod *router_shadow(const struct env_command *c,
-					const json_t *pod)
-{
-	const struct shadow_config cfg = { .kube = c->kube,
-					   .ns = c->ns,
-					   .home = c->app->home,
-					   .command = "env" };
-	struct shadow_pod *s = shadow_new(&cfg);
-
-	shadow_adopt(s, object_name(pod), KT_CONTAINER,
-		     shadow_ports_tunnel(pod));
-	return s;
-}
-
-struct uplink *env_router_tunnel(const struct env_command *c, const json_t *pod,
-				 struct shadow_pod **shadow,
-				 struct kt_error *err)
-{
-	struct uplink_config cfg;
-	struct uplink *u;
-
-	*shadow = router_shadow(c, pod);
-	cfg = router_uplink(c, *shadow);
-	u = uplink_new(&cfg);
-	if (uplink_connect(u, err) == 0)
-		return u;
-	uplink_free(u);
-	return NULL;
 }
 
 static int router_seen_open(struct router_seen *s, struct kt_error *err)
 {
+	const struct env_command *c = s->all->c;
+	const struct shadow_config shadow = { .kube = c->kube,
+					      .ns = c->ns,
+					      .home = c->app->home,
+					      .command = "env" };
 	const struct inbound_spec spec = { .user = shadow_user(),
 					   .grace_s = ROUTERS_GRACE,
 					   .watch = true };
 	struct uplink_config cfg;
 
-	s->shadow = router_shadow(s->all->c, s->pod);
-	cfg = router_uplink(s->all->c, s->shadow);
+	s->shadow = shadow_new(&shadow);
+	shadow_adopt(s->shadow, object_name(s->pod), KT_CONTAINER,
+		     shadow_ports_tunnel(s->pod));
+	cfg = router_uplink(s->all, s->shadow);
 	cfg.inbound = &spec;
 	cfg.event = router_on_event;
 	cfg.watching = router_on_watching;
@@ -275,39 +252,22 @@ static bool routers_is_there(const json_t *pod)
 	       str_eq(json_str(pod, "status", "phase", NULL), "Running");
 }
 
-int env_router_pods(const struct env_command *c, json_t **pods,
-		    struct kt_error *err)
-{
-	auto_free char *path = kube_path("v1", "pods", c->ns, NULL, NULL);
-	auto_json json_t *list = NULL;
-	json_t *pod;
-	size_t i;
-	int rc = kube_list(c->kube, path, ROUTERS_QUERY, &list, err);
-
-	if (rc < 0)
-		return rc;
-	*pods = json_array();
-	json_array_foreach (json_object_get(list, "items"), i, pod)
-		if (routers_is_there(pod))
-			json_array_append(*pods, pod);
-	return 0;
-}
-
 int env_routers_look(struct env_routers *r, struct kt_error *err)
 {
-	auto_json json_t *pods = NULL;
+	auto_free char *path = kube_path("v1", "pods", r->c->ns, NULL, NULL);
+	auto_json json_t *list = NULL;
 	struct list *n, *tmp;
 	json_t *pod;
 	size_t i;
-	int rc = env_router_pods(r->c, &pods, err);
+	int rc = kube_list(r->c->kube, path, ROUTERS_QUERY, &list, err);
 
 	if (rc < 0)
 		return rc;
 	r->unreached = 0;
 	list_for_each (n, &r->seen)
 		container_of(n, struct router_seen, node)->there = false;
-	json_array_foreach (pods, i, pod)
-		if (rc == 0)
+	json_array_foreach (json_object_get(list, "items"), i, pod)
+		if (rc == 0 && routers_is_there(pod))
 			rc = routers_take(r, pod, err);
 	list_for_each_safe (n, tmp, &r->seen) {
 		struct router_seen *s =
@@ -370,7 +330,7 @@ struct uplink *env_routers_tunnel(const struct env_routers *r,
 		return NULL;
 	}
 	s = container_of(r->seen.next, struct router_seen, node);
-	cfg = router_uplink(r->c, s->shadow);
+	cfg = router_uplink(r, s->shadow);
 	u = uplink_new(&cfg);
 	if (uplink_connect(u, err) == 0)
 		return u;

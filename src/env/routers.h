@@ -17,7 +17,6 @@
 #define ENV_ROUTERS_MAX 256
 
 struct env_routers;
-struct shadow_pod;
 struct uplink;
 
 /** struct env_router_event - borrowed */
@@ -50,17 +49,6 @@ bool env_routers_has(const struct env_routers *r, const char *service);
  *  (uplink_close(), before env_routers_free()); NULL with @err */
 struct uplink *env_routers_tunnel(const struct env_routers *r,
 				  struct kt_error *err);
-
-/** env_router_pods() - the routers' Pods that run (array: returned, caller
- *  decrefs) */
-KT_CHECK int env_router_pods(const struct env_command *c, json_t **pods,
-			     struct kt_error *err);
-/** env_router_tunnel() - a tunnel that is up, out of the router's Pod
- *  (uplink_close()), NULL with @err; *@shadow: always, and behind it
- *  shadow_free() */
-struct uplink *env_router_tunnel(const struct env_command *c, const json_t *pod,
-				 struct shadow_pod **shadow,
-				 struct kt_error *err);
 
 /** env_router_service() - of the Pod of a router, by its argument
  *  --env-service (returned, caller frees); NULL: it does not say. Pure. */

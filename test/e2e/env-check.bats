@@ -117,35 +117,3 @@ passes() {
   "$BATS_TEST_DIRNAME/../unit/schema.py" "$SCHEMAS/env-event.json" \
     <<<"$(grep -m 1 '^{' "$RUN/follow.log")"
 }
-
-# codes_start: the status of each request with the mark of dev.s, a line each,
-# into $RUN/codes until $RUN/stop is there
-codes_start() {
-  rm -f "$RUN/stop" "$RUN/codes"
-  (in_pod toolbox "$PYTHON" - "$WEB" "$RUN/codes" "$RUN/stop" <<<'
-import http.client, os, sys
-with open(sys.argv[2], "w", buffering=1) as out:
-    while not os.path.exists(sys.argv[3]):
-        c = http.client.HTTPConnection(sys.argv[1], 80, timeout=10)
-        try:
-            c.request("GET", "/", headers={"baggage": "kt-env=dev.s"})
-            out.write("%d\n" % c.getresponse().status)
-        except OSError as e:
-            out.write("%s\n" % e)
-        c.close()') >/dev/null 2>&1 3>&- &
-  echo "serve-codes $!" >>"$PIDS"
-  eventually 10 grep -q 200 "$RUN/codes"
-}
-
-@test "a strict environment: that a member leaves is no error for anybody" {
-  env_cli create dev.s --strict
-  serve alice local
-  start a alice env join dev.s web --local 8080
-  codes_start
-  leave a
-  eventually 10 is_own "$WEB" -H 'baggage: kt-env=dev.s'
-  touch "$RUN/stop"
-  wait "$(pid_of serve-codes)"
-  [ "$(sort "$RUN/codes" | uniq -c | awk '{print $2}')" = 200 ] ||
-    { sort "$RUN/codes" | uniq -c >&2; false; }
-}
