@@ -44,8 +44,17 @@ run_in() {
     --shareShadow "$@")
 }
 
+# the shared shadow is there to stay, or there is none: not one that ends
+settled() {
+  local pod
+  pod=$(kc -n "$NS" get pod kt-connect-shadow-daemon --ignore-not-found -o json) || return
+  [ -z "$pod" ] || jq -e '(.metadata.deletionTimestamp | not) and
+    .status.phase == "Running"' >/dev/null <<<"$pod"
+}
+
 # run_spawn PROGRAM...: in the background; RUN_PID, its output in $RUN/log
 run_spawn() {
+  eventually 60 settled
   : >"$RUN/log"
   user_exec "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" --shareShadow -- "$@" \
     >"$RUN/log" 2>&1 3>&- &
