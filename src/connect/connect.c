@@ -792,8 +792,7 @@ static void connect_do_undo(struct connect *c)
 	kube_config_free(c->config);
 }
 
-/* What is published names the Pod of the published manifest */
-static const char *connect_role(const char *shadow)
+const char *connect_role(const char *shadow)
 {
 	if (!shadow)
 		return "connect";

@@ -56,4 +56,9 @@ KT_CHECK int connect_at(struct app *app, const struct options *o,
 			const struct connect_place *place,
 			struct kt_error *err);
 
+/** connect_role() - what is published in deploy/rbac for it, for offer_role():
+ *  the Pod is that of the published manifest; "": nothing is.
+ *  @shadow: --shadow, or NULL */
+const char *connect_role(const char *shadow);
+
 #endif

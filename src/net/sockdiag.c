@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -18,7 +17,7 @@ static void sockdiag_take(void *user, const struct nlmsghdr *h)
 	struct inet_diag_msg m;
 	struct ipport at;
 
-	if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	if (h->nlmsg_type != TCPDIAG_GETSOCK ||
 	    h->nlmsg_len < NLMSG_HDRLEN + sizeof(m))
 		return;
 	memcpy(&m, (const uint8_t *)h + NLMSG_HDRLEN, sizeof(m));
@@ -30,22 +29,16 @@ static void sockdiag_take(void *user, const struct nlmsghdr *h)
 	d->fn(d->user, &at);
 }
 
+/* The older form of the request: the kernel walks its table of listeners, which
+ * is that of all namespaces, once for both families */
 int sockdiag_listeners(struct nlsock *s, sockdiag_fn fn, void *user)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct sockdiag_dump d = { fn, user };
-	int rc = 0;
+	struct inet_diag_req *req;
+	struct nlmsg m;
 
-	for (size_t i = 0; rc == 0 && i < sizeof(families); i++) {
-		struct inet_diag_req_v2 *req;
-		struct nlmsg m;
-
-		req = nlmsg_init(&m, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP,
-				 sizeof(*req));
-		req->sdiag_family = families[i];
-		req->sdiag_protocol = IPPROTO_TCP;
-		req->idiag_states = 1U << TCP_LISTEN;
-		rc = nlsock_call(s, &m, sockdiag_take, &d);
-	}
-	return rc;
+	req = nlmsg_init(&m, TCPDIAG_GETSOCK, NLM_F_DUMP, sizeof(*req));
+	req->idiag_family = AF_INET;
+	req->idiag_states = 1U << TCP_LISTEN;
+	return nlsock_call(s, &m, sockdiag_take, &d);
 }

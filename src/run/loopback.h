@@ -22,7 +22,7 @@
  * for every LOOPBACK_INTERVAL; so a port that nobody has is refused as ever.
  */
 
-#define LOOPBACK_INTERVAL ((int64_t)100 * 1000000) /* ns */
+#define LOOPBACK_INTERVAL ((int64_t)250 * 1000000) /* ns */
 #define LOOPBACK_FDS 3
 
 /** struct loopback_link - what is made in the namespace */

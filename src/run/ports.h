@@ -17,7 +17,7 @@
  * few are kept.
  */
 
-#define PORTS_INTERVAL ((int64_t)40 * 1000000) /* ns */
+#define PORTS_INTERVAL ((int64_t)70 * 1000000) /* ns */
 #define PORTS_MAX 256			       /* at a time */
 
 struct ports;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/app.h"
+#include "cli/offer_role.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "connect/connect.h"
@@ -218,6 +219,7 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 			     "the process that keeps the program's namespaces "
 			     "was killed");
 	rc = app_fail(r->app, rc, err);
+	offer_role(err, connect_role(r->opt->connect.shadow));
 	return rc == EXIT_FAILED ? EXIT_NO_RUN : rc;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 45
+# seconds: 50
 # run as a user without a capability: the program is in the cluster's network, the
 # machine stays as it was. Laptop: gina.
 # shellcheck disable=SC2016,SC2154 # a shell inside; others come from bats
@@ -8,8 +8,14 @@
 bats_require_minimum_version 1.5.0
 load common
 
+# what is left after kill -9
+sweep() {
+  kc -n "$NS" delete pods,configmaps -l control-by=kt --ignore-not-found --wait=false >&2
+}
+
 setup_file() {
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "a user of a laptop"
+  sweep
   home=$(mktemp -d /tmp/ktctl-run.XXXXXX) # where another user may go
   echo "$home" >"$RUN/home"
   cp "$KUBECONFIG" "$home/config"
@@ -27,7 +33,9 @@ teardown() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  [ -f "$RUN/home" ] || return 0
+  sweep
+  rm -rf "$(<"$RUN/home")"
 }
 
 # user_exec CMD...: in place of this shell, as a user of gina's laptop who may
@@ -44,8 +52,17 @@ run_in() {
     --shareShadow "$@")
 }
 
+# the shared shadow is there to stay, or there is none: not one that ends
+settled() {
+  local pod
+  pod=$(kc -n "$NS" get pod kt-connect-shadow-daemon --ignore-not-found -o json) || return
+  [ -z "$pod" ] || jq -e '(.metadata.deletionTimestamp | not) and
+    .status.phase == "Running"' >/dev/null <<<"$pod"
+}
+
 # run_spawn PROGRAM...: in the background; RUN_PID, its output in $RUN/log
 run_spawn() {
+  eventually 60 settled
   : >"$RUN/log"
   user_exec "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" --shareShadow -- "$@" \
     >"$RUN/log" 2>&1 3>&- &
