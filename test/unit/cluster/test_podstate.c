@@ -164,18 +164,21 @@ static void names_the_other_architecture(void **state)
 }
 
 /* On a node of another kind it never comes: told at once, with the node */
+#define ENDED                                                                  \
+	"{'containerStatuses':[{'name':'standalone','restartCount':0,'state':" \
+	"{'terminated':{'exitCode':255,'reason':'Error','message':'exec "      \
+	"/shadow: exec format error\\n'}}}]}"
+#define NOT_PULLED                                                             \
+	"{'containerStatuses':[{'name':'standalone','state':{'waiting':{"      \
+	"'reason':'ErrImagePull','message':'failed to pull: no match for "     \
+	"platform in manifest: not found'}}}]}"
+#define REFUSED                                                                \
+	"{'phase':'Failed','reason':'NodeAffinity','message':'Predicate "      \
+	"NodeAffinity failed'}"
+
 static void names_a_node_of_another_kind(void **state)
 {
-	static const char *const all[] = {
-		"{'containerStatuses':[{'name':'standalone','restartCount':0,"
-		"'state':{'terminated':{'exitCode':255,'reason':'Error',"
-		"'message':'exec /shadow: exec format error\\n'}}}]}",
-		"{'containerStatuses':[{'name':'standalone','state':{'waiting':"
-		"{'reason':'ErrImagePull','message':'failed to pull: no match "
-		"for platform in manifest: not found'}}}]}",
-		"{'phase':'Failed','reason':'NodeAffinity','message':"
-		"'Predicate NodeAffinity failed'}",
-	};
+	static const char *const all[] = { ENDED, NOT_PULLED, REFUSED };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
