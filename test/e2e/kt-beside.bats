@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 150
+# seconds: 165
 # Beside KT Connect: its objects as a client leaves them that was killed, or
 # keeps them while it lives, and what we do with them. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status and output come from bats
@@ -209,6 +209,38 @@ recover() { # ARGUMENTS...
     "kt-last-heart-beat=$(($(date +%s) - DEAD))" >/dev/null
   connect_start alice --shareShadow --skipCleanup
   grep -q 'was left by KT Connect (user ann, no heartbeat for 6 min)' "$CONNECT_LOG"
+  connect_stop
+}
+
+# kt_name_server -A|-D: what a killed client leaves of names, or none of it
+kt_name_server() {
+  # shellcheck disable=SC2016
+  laptop alice sh -c '
+    cd /etc || exit
+    case $1 in
+      -A) cp resolv.conf resolv.conf.kept
+        sed "s/^nameserver.*/#& # Removed by KtConnect/" resolv.conf.kept >resolv.conf
+        echo "nameserver 127.0.0.1 # Added by KtConnect" >>resolv.conf ;;
+      -D) mv resolv.conf.kept resolv.conf ;;
+    esac
+    iptables -w -t nat "$1" OUTPUT -p udp -d 127.0.0.1/32 --dport 53 \
+      -j REDIRECT --to-ports 10053' sh "$1"
+}
+
+@test "beside KT: connect where a killed one has left its name server: told, and no loop" {
+  local name packets rc=0
+  kt_name_server -A
+  connect_start alice || rc=1
+  name=$(laptop alice dig +short +tries=1 +time=5 "web.$NS.svc.cluster.local")
+  run laptop alice dig +tries=1 +time=5 www.corp.test
+  packets=$(laptop alice iptables -w -t nat -nvxL OUTPUT |
+    awk '/redir ports 10053/ { print $1 }')
+  kt_name_server -D
+  [ $rc = 0 ]
+  grep -q "has lines of KT Connect.*clean --localOnly" "$CONNECT_LOG"
+  [ "$name" = "$WEB" ]
+  [[ $output == *SERVFAIL* ]]
+  [ "$packets" -le 20 ]
   connect_stop
 }
 
