@@ -775,9 +775,9 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	long users = 1, most;
 	int rc = kube_get(old->cfg.kube, path, &pod, err);
 
-	/* deleted by force, it has a second or two; who waits for its callers
-	 * has to see the Pod */
-	if (rc == -ENOENT && !old->cfg.face) {
+	/* deleted by force: it has a second or two, and nobody is led to it any
+	 * more. A router's users have to find the same one. */
+	if (rc == -ENOENT && !is_router(old)) {
 		*err = (struct kt_error){ 0 };
 		rc = 0;
 	}
