@@ -73,9 +73,9 @@ now_ms() {
 
 # mended: nothing of a fault is left, whichever it was; never fails
 mended() {
-  [ -z "${UNDONE:-}" ] || return 0
+  [ -n "${NAME:-}" ] && [ -z "${UNDONE:-}" ] || return 0
   UNDONE=1
-  eval "${UNDO[${NAME:-}]:-true}" 2>/dev/null || true
+  eval "${UNDO[$NAME]}" 2>/dev/null || true
 }
 
 # sweep: no object of ours, nobody's files on alice's machine
