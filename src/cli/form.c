@@ -23,9 +23,27 @@ static bool form_is_word(const char *text, size_t n, size_t max,
 	return true;
 }
 
+/* A DNS subdomain: words with dots between them */
+static bool form_is_subdomain(const char *text, size_t n)
+{
+	size_t label;
+
+	if (!n || n > FORM_DNS_MAX)
+		return false;
+	for (size_t at = 0; at <= n; at += label + 1) {
+		const char *dot = memchr(text + at, '.', n - at);
+
+		label = dot ? (size_t)(dot - text) - at : n - at;
+		if (!form_is_word(text + at, label, FORM_DNS_MAX,
+				  FORM_LOWER "-"))
+			return false;
+	}
+	return true;
+}
+
 bool form_is_name(const char *text)
 {
-	return form_is_word(text, strlen(text), FORM_DNS_MAX, FORM_LOWER "-.");
+	return form_is_subdomain(text, strlen(text));
 }
 
 bool form_is_namespace(const char *text)
@@ -38,8 +56,7 @@ bool form_is_key(const char *text)
 	const char *slash = strchr(text, '/');
 	const char *name = slash ? slash + 1 : text;
 
-	if (slash && !form_is_word(text, (size_t)(slash - text), FORM_DNS_MAX,
-				   FORM_LOWER "-."))
+	if (slash && !form_is_subdomain(text, (size_t)(slash - text)))
 		return false;
 	return *name && form_is_label(name);
 }

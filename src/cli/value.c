@@ -146,6 +146,26 @@ static int value_set_image_of(void *field, const struct option *opt,
 	return set_string(field, opt, text, err);
 }
 
+static bool value_is_gateway(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	auto_free char *ns = NULL;
+
+	if (!slash)
+		return form_is_name(text);
+	ns = xstrndup(text, (size_t)(slash - text));
+	return form_is_namespace(ns) && form_is_name(slash + 1);
+}
+
+static int value_set_gateway(void *field, const struct option *opt,
+			     const char *text, struct kt_error *err)
+{
+	if (*text && !value_is_gateway(text))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is no Gateway: [NAMESPACE/]NAME", text);
+	return set_string(field, opt, text, err);
+}
+
 static int value_set_mark(void *field, const struct option *opt,
 			  const char *text, struct kt_error *err)
 {
@@ -735,6 +755,7 @@ static const struct {
 	[VALUE_EXPECT] = { value_set_expect, fini_string, sizeof(char *) },
 	[VALUE_DURATION] = { value_set_duration, NULL, sizeof(int64_t) },
 	[VALUE_IMAGE_OF] = { value_set_image_of, fini_string, sizeof(char *) },
+	[VALUE_GATEWAY] = { value_set_gateway, fini_string, sizeof(char *) },
 	[VALUE_ENV_FROM] = { value_set_env_from, fini_strings,
 			     sizeof(struct strv) },
 };

@@ -26,7 +26,7 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 	[VALUE_MATCH] = { " ", "all", "nonsense", "nonsense:x", "header:x",
 			  "header:=x", "path:", "path:/a nonsense", "%zz" },
 	[VALUE_LABELS] = { "a", "=b", "a=1,b", "a b=c", "a=b c", "-a=b", "a=-b",
-			   "A/b=c", "a/=c", "a/b/c=d", "a=b/c" },
+			   "A/b=c", "a/=c", "a/b/c=d", "a=b/c", "a..b/c=d" },
 	[VALUE_PAIRS] = { "a", "=b", "a=1,b", "a b=c", "-a=b", "A/b=c",
 			  "a/=c" },
 	[VALUE_SETTINGS] = { "a", "=b", "1a=b", "a b=c", "a,b=c", "a/b=c" },
@@ -49,7 +49,10 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 			     "99999999h", "9223372036854775807",
 			     "99999999999999999999999999" },
 	[VALUE_ENV_FROM] = { "a", "configmap", "configmap/", "pod/a",
-			     "secret/A", "secret/a/b", "configmap/a,b" },
+			     "secret/A", "secret/a..b", "secret/a/b",
+			     "configmap/a,b" },
+	[VALUE_GATEWAY] = { " ", "a b", "/a", "a/", "a/b/c", "A", "-a", "a/B",
+			    "a.b/c", "a..b" },
 	[VALUE_EXPECT] = { " ", ";", "nonsense", "servise=web", "status~5*",
 			   "service>=web", "service=web;", "count=x",
 			   "answered=me", "service=\"web" },
@@ -66,6 +69,8 @@ static const struct {
 	{ "shadow", "cli/resolve.c looks at it" },
 	{ "applied", "written by 'ktctl apply' itself" },
 	{ "file", "a path" },
+	{ "mode", "of doctor: cli/resolve.c looks at it" },
+	{ "route", "of doctor: cli/resolve.c looks at it" },
 };
 
 static inline bool wrong_is_free_text(const struct option *opt)

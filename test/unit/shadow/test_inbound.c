@@ -803,7 +803,7 @@ static int start_short(void **state)
 {
 	int rc;
 
-	start_also = (char *)(uintptr_t) "--drain=2";
+	start_also = (char *)(uintptr_t) "--drain=6";
 	rc = start(state);
 	start_also = NULL;
 	return rc;
