@@ -109,7 +109,7 @@ static long try_more_than_allowed(void *arg)
 	usleep(4500000); /* longer than an accepted one is waited for */
 	first = connected(p, MORE);
 	setrlimit(RLIMIT_NOFILE, old);
-	for (int i = 0; i < 100 && all >= 0 && all < MORE; i++) {
+	for (int i = 0; i < 400 && all >= 0 && all < MORE; i++) {
 		usleep(100000);
 		all = connected(p, MORE);
 	}
