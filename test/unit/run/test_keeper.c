@@ -486,6 +486,7 @@ static void its_ports_are_this_machines(void **state)
 	a_port_is_this_machines("AF_INET", "0.0.0.0");
 	a_port_is_this_machines("AF_INET6", "::");
 	a_port_is_this_machines("AF_INET6", "::1");
+	a_port_is_this_machines("AF_INET6", "::ffff:127.0.0.1");
 }
 
 /* --- this machine's loopback ---------------------------------------------- */
@@ -507,8 +508,9 @@ static void on_local_call(void *user, int fd, const struct ipport *peer)
 	close(fd);
 }
 
-/* A service of this machine is the program's too, until it has one itself */
-static void a_local_service_is_there(const char *host)
+/* A service of this machine, at @bound, is the program's too, at @host, until
+ * it has one itself */
+static void a_local_service_is_there(const char *bound, const char *host)
 {
 	struct ipport at = { 0 };
 	struct listener here = { 0 };
@@ -517,7 +519,7 @@ static void a_local_service_is_there(const char *host)
 	struct world w;
 	int fd;
 
-	assert_int_equal(ipaddr_parse(&at.addr, host), 0);
+	assert_int_equal(ipaddr_parse(&at.addr, bound), 0);
 	fd = listener_bind(&at);
 	assert_true(fd >= 0);
 	script = xasprintf("exec python3 -c 'import socket, sys, time\n"
@@ -554,8 +556,9 @@ static void this_machines_services_are_there(void **state)
 	(void)state;
 	if (access("/usr/bin/python3", X_OK) < 0)
 		skip();
-	a_local_service_is_there("127.0.0.1");
-	a_local_service_is_there("::1");
+	a_local_service_is_there("127.0.0.1", "127.0.0.1");
+	a_local_service_is_there("::1", "::1");
+	a_local_service_is_there("::ffff:127.0.0.1", "127.0.0.1");
 }
 
 /* --- as whom -------------------------------------------------------------- */
