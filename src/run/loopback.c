@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/loopback.h"
 
+#include "base/fdlimit.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -102,9 +103,9 @@ static void loopback_on_call(void *user, int fd, const struct ipport *peer)
 	/* its own address there is the one that was called, and is called here
 	 */
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		c->watch.fd =
+		c->watch.fd = fdlimit_take(
 			socket(ss.ss_family,
-			       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+			       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	if (c->watch.fd < 0 ||
 	    (connect(c->watch.fd, (struct sockaddr *)&ss, len) < 0 &&
 	     errno != EINPROGRESS) ||
