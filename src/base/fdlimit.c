@@ -54,3 +54,13 @@ int fdlimit_reserve(int fd)
 	close(copy);
 	return -EMFILE;
 }
+
+int fdlimit_take(int fd)
+{
+	if (fd < 0)
+		return -errno;
+	if (fd < fdlimit_usable())
+		return fd;
+	close(fd);
+	return -EMFILE;
+}

@@ -24,5 +24,8 @@ int fdlimit_usable(void);
  *  when a real one takes its place; -EMFILE when it is one of those kept back
  */
 KT_CHECK int fdlimit_reserve(int fd);
+/** fdlimit_take() - what socket() has returned, for a connection; -errno, and
+ *  it is closed when it is one of those kept back */
+KT_CHECK int fdlimit_take(int fd);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -10,6 +11,19 @@ struct sockdiag_dump {
 	sockdiag_fn fn;
 	void *user;
 };
+
+/* A socket of IPv6 that is bound to an IPv4 address, as Java makes them, is one
+ * of that */
+static struct ipaddr sockdiag_addr(const struct inet_diag_msg *m)
+{
+	struct in6_addr six;
+
+	memcpy(&six, m->id.idiag_src, sizeof(six));
+	if (m->idiag_family != AF_INET6)
+		return ipaddr_v4(&six);
+	return IN6_IS_ADDR_V4MAPPED(&six) ? ipaddr_v4(six.s6_addr + 12)
+					  : ipaddr_v6(&six);
+}
 
 static void sockdiag_take(void *user, const struct nlmsghdr *h)
 {
@@ -24,8 +38,7 @@ static void sockdiag_take(void *user, const struct nlmsghdr *h)
 	if (m.idiag_state != TCP_LISTEN)
 		return;
 	at = (struct ipport){ .port = ntohs(m.id.idiag_sport) };
-	at.addr = m.idiag_family == AF_INET6 ? ipaddr_v6(m.id.idiag_src)
-					     : ipaddr_v4(m.id.idiag_src);
+	at.addr = sockdiag_addr(&m);
 	d->fn(d->user, &at);
 }
 

@@ -127,7 +127,7 @@ static int keeper_take_made(struct keeper *k, struct keeper_made *made,
 	if (rc == 0)
 		return 0;
 	loopback_link_close(&made->loopback);
-	close(made->diag);
+	close(steal_fd(&made->diag));
 	return kt_fail(err, -rc, "take the capture: %s", strerror(-rc));
 }
 
@@ -147,7 +147,7 @@ static int keeper_wait(struct keeper *k, struct keeper_made *made,
 				      : "the process that does it has ended");
 	if (m->type == KEEPER_ERROR && m->len == sizeof(*err)) {
 		memcpy(err, m->data, sizeof(*err));
-		return -err->code;
+		return err->code > 0 ? -err->code : -EPROTO;
 	}
 	return keeper_take_made(k, made, err);
 }

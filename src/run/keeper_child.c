@@ -53,20 +53,28 @@ static void keeper_child_close_others(int sock)
 		closedir(d);
 }
 
-/* What connect would advise is for connect */
+/* What connect would advise is for connect: its flags, and to be root */
 static void keeper_child_hint(struct kt_error *err)
 {
 	static const char tun[] = "/dev/net/tun";
+	bool no_nft = str_starts(err->hint, "install the package nftables");
 
-	err->hint[0] = '\0';
+	if (strstr(err->hint, "--") || strstr(err->hint, "root"))
+		err->hint[0] = '\0';
 	if (access(tun, F_OK) < 0)
 		kt_hint(err, "load the module (sudo modprobe tun); in a "
 			     "container pass --device /dev/net/tun");
 	else if (access(tun, R_OK | W_OK) < 0)
 		kt_hint(err, "everybody may open it as udev has it: sudo chmod "
 			     "666 /dev/net/tun");
-	else if (err->code == ENOENT)
+	else if (no_nft)
 		kt_hint(err, "install the package nftables");
+	else if (strstr(err->msg, ": nftables: "))
+		kt_hint(err, "the kernel needs nf_tables with nft_tproxy and "
+			     "nft_socket (in every Debian kernel)");
+	else if (err->code == EROFS)
+		kt_hint(err, "/proc/sys is read-only, as in an unprivileged "
+			     "container: run ktctl outside of it");
 	else
 		namespaces_hint(err, "/proc/sys");
 }

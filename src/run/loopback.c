@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/loopback.h"
 
+#include "base/fdlimit.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/repeat.h"
 #include "net/listener.h"
 #include "net/nftset.h"
 #include "net/sockdiag.h"
@@ -29,6 +31,8 @@ struct loopback {
 	struct listener listener[2];
 	struct loopback_set set[2];
 	struct timer timer;
+	int64_t changed; /* when a port came or went */
+	struct repeat trouble;
 	struct list calls; /* of loopback_call */
 };
 
@@ -99,9 +103,9 @@ static void loopback_on_call(void *user, int fd, const struct ipport *peer)
 	/* its own address there is the one that was called, and is called here
 	 */
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		c->watch.fd =
+		c->watch.fd = fdlimit_take(
 			socket(ss.ss_family,
-			       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+			       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	if (c->watch.fd < 0 ||
 	    (connect(c->watch.fd, (struct sockaddr *)&ss, len) < 0 &&
 	     errno != EINPROGRESS) ||
@@ -175,6 +179,13 @@ static void loopback_change(struct loopback *l, int f, bool add)
 		log_debug("ports of this machine: %s", strerror(-rc));
 }
 
+static int64_t loopback_interval(const struct loopback *l)
+{
+	return loop_now(l->loop) - l->changed < LOOPBACK_QUIET
+		       ? LOOPBACK_INTERVAL
+		       : LOOPBACK_SLOW;
+}
+
 static void loopback_look(struct timer *t)
 {
 	struct loopback *l = container_of(t, struct loopback, timer);
@@ -183,6 +194,13 @@ static void loopback_look(struct timer *t)
 	for (int f = 0; f < 2; f++)
 		memset(l->set[f].now, 0, sizeof(l->set[f].now));
 	rc = sockdiag_listeners(&l->diag, loopback_on_listener, l);
+	if (rc < 0)
+		repeat_warn(&l->trouble,
+			    "ports of this machine are not the program's: "
+			    "sock_diag: %s",
+			    strerror(-rc));
+	else
+		repeat_over(&l->trouble);
 	for (int f = 0; rc == 0 && f < 2; f++) {
 		struct loopback_set *s = &l->set[f];
 
@@ -191,8 +209,9 @@ static void loopback_look(struct timer *t)
 		loopback_change(l, f, false);
 		loopback_change(l, f, true);
 		memcpy(s->before, s->now, sizeof(s->now));
+		l->changed = loop_now(l->loop);
 	}
-	loop_timer_start(l->loop, t, LOOPBACK_INTERVAL, loopback_look);
+	loop_timer_start(l->loop, t, loopback_interval(l), loopback_look);
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -218,6 +237,7 @@ struct loopback *loopback_new(struct loop *loop, struct loopback_link *link,
 	int rc;
 
 	l->loop = loop;
+	l->changed = loop_now(loop);
 	l->is_ours = is_ours;
 	l->user = user;
 	list_init(&l->calls);

@@ -19,10 +19,13 @@
  * Rules of nftables in the namespace do it: a SYN to a loopback address, to a
  * port of a set, for which there is no socket, goes to a listener of ours
  * (tproxy). The set has the ports on which this machine listens, which is asked
- * for every LOOPBACK_INTERVAL; so a port that nobody has is refused as ever.
+ * for every LOOPBACK_INTERVAL, and less often when nothing has changed for
+ * LOOPBACK_QUIET; so a port that nobody has is refused as ever.
  */
 
 #define LOOPBACK_INTERVAL ((int64_t)250 * 1000000) /* ns */
+#define LOOPBACK_SLOW ((int64_t)500 * 1000000)
+#define LOOPBACK_QUIET ((int64_t)10 * 1000000000)
 #define LOOPBACK_FDS 3
 
 /** struct loopback_link - what is made in the namespace */

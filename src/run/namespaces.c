@@ -55,6 +55,14 @@ void namespaces_hint(struct kt_error *err, const char *sys)
 			     "(CONFIG_USER_NS)");
 }
 
+/* What unshare(2) says of the limits is not what their words are of a disk */
+const char *namespaces_reason(int errnum)
+{
+	return errnum == ENOSPC || errnum == EUSERS
+		       ? "there are too many of them"
+		       : strerror(errnum);
+}
+
 /* --- the user namespace --------------------------------------------------- */
 
 static int namespaces_write(const char *path, const char *text,
@@ -99,10 +107,14 @@ static int namespaces_new(struct kt_error *err)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
-	if (unshare(user | CLONE_NEWNET | CLONE_NEWNS) < 0)
-		return kt_fail(err, errno,
-			       "make namespaces for the program: %s",
-			       strerror(errno));
+	if (unshare(user | CLONE_NEWNET | CLONE_NEWNS) < 0) {
+		kt_fail(err, errno, "make namespaces for the program: %s",
+			namespaces_reason(errno));
+		if (!user && err->code == ENOSPC)
+			kt_hint(err, "a limit is reached: max_net_namespaces "
+				     "or max_mnt_namespaces in /proc/sys/user");
+		return -err->code;
+	}
 	if (!user)
 		return 0;
 	/* who has changed ids, or had capabilities, does not own its own files
@@ -133,9 +145,13 @@ int namespaces_enter(struct kt_error *err)
 	int rc = namespaces_new(err);
 
 	/* what is mounted here stays here, what comes outside comes here too */
-	if (rc == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	if (rc == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
 		rc = kt_fail(err, errno, "separate the mounts: %s",
 			     strerror(errno));
+		if (rc == -EINVAL)
+			kt_hint(err, "/ is no mount point: this is a chroot, "
+				     "where it does not work");
+	}
 	if (rc == 0)
 		rc = namespaces_set_up_lo(err);
 	if (rc < 0) {

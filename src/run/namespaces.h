@@ -22,6 +22,9 @@ KT_CHECK int namespaces_enter(struct kt_error *err);
  *  @err->code. @sys: "/proc/sys" */
 void namespaces_hint(struct kt_error *err, const char *sys);
 
+/** namespaces_reason() - unshare(2)'s @errnum in words */
+const char *namespaces_reason(int errnum);
+
 /** namespaces_mount() - put @files in the place of those in /etc, for this
  *  mount namespace; 0, or -errno with @err */
 KT_CHECK int namespaces_mount(const struct etc_files *files,

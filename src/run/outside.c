@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/outside.h"
 
+#include "base/fdlimit.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "pipe/join.h"
@@ -113,12 +114,13 @@ static int outside_connect(struct outside_dial *d, const struct ipport *dst)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(dst, &ss);
-	int rc;
+	int rc = fdlimit_take(socket(dst->addr.family,
+				     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				     0));
 
-	d->watch.fd = socket(dst->addr.family,
-			     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (d->watch.fd < 0)
-		return errno;
+	if (rc < 0)
+		return -rc;
+	d->watch.fd = rc;
 	if (connect(d->watch.fd, (struct sockaddr *)&ss, len) < 0 &&
 	    errno != EINPROGRESS)
 		return errno;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/outside_udp.h"
 
+#include "base/fdlimit.h"
 #include "base/flows.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -44,13 +45,15 @@ static void outside_flow_free(struct flow *f)
 
 static int outside_flow_socket(const struct ipport *dst, int type, int protocol)
 {
-	auto_close int fd =
+	auto_close int fd = fdlimit_take(
 		socket(dst->addr.family, type | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		       protocol);
+		       protocol));
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(dst, &ss);
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0)
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
 	return steal_fd(&fd);
 }

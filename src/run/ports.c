@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/repeat.h"
 #include "net/listener.h"
 #include "net/sockdiag.h"
 #include "pipe/join.h"
@@ -32,6 +33,8 @@ struct ports {
 	struct list calls;	   /* of ports_call */
 	struct list joins;	   /* of ports_join */
 	size_t nopen, ncalls;
+	int64_t changed; /* when a port came or went */
+	struct repeat trouble;
 	bool full; /* said once */
 	uint16_t not_those[2];
 };
@@ -272,6 +275,7 @@ static void ports_on_listener(void *user, const struct ipport *at)
 	port->seen = true;
 	list_add_tail(&p->open, &port->node);
 	p->nopen++;
+	p->changed = loop_now(p->loop);
 	ports_listen(port);
 }
 
@@ -281,7 +285,14 @@ static void ports_close(struct ports_port *port)
 		listener_stop(&port->here[f]);
 	list_del(&port->node);
 	port->all->nopen--;
+	port->all->changed = loop_now(port->all->loop);
 	loop_defer_free(port->all->loop, port);
+}
+
+static int64_t ports_interval(const struct ports *p)
+{
+	return loop_now(p->loop) - p->changed < PORTS_QUIET ? PORTS_INTERVAL
+							    : PORTS_SLOW;
 }
 
 static void ports_look(struct timer *t)
@@ -294,7 +305,12 @@ static void ports_look(struct timer *t)
 		container_of(pos, struct ports_port, node)->seen = false;
 	rc = sockdiag_listeners(&p->diag, ports_on_listener, p);
 	if (rc < 0)
-		log_debug("sock_diag: %s", strerror(-rc));
+		repeat_warn(&p->trouble,
+			    "ports of the program are not this machine's: "
+			    "sock_diag: %s",
+			    strerror(-rc));
+	else
+		repeat_over(&p->trouble);
 	list_for_each_safe (pos, tmp, &p->open) {
 		struct ports_port *port =
 			container_of(pos, struct ports_port, node);
@@ -302,7 +318,7 @@ static void ports_look(struct timer *t)
 		if (rc == 0 && !port->seen)
 			ports_close(port);
 	}
-	loop_timer_start(p->loop, t, PORTS_INTERVAL, ports_look);
+	loop_timer_start(p->loop, t, ports_interval(p), ports_look);
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -314,6 +330,7 @@ struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
 
 	p->loop = l;
 	p->keeper = k;
+	p->changed = loop_now(l);
 	memcpy(p->not_those, not_those, sizeof(p->not_those));
 	nlsock_adopt(&p->diag, diag);
 	list_init(&p->open);

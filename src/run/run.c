@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "cli/app.h"
 #include "cli/offer_role.h"
 #include "cli/options.h"
@@ -74,9 +75,11 @@ static int run_look(const char *program)
 		return access(program, X_OK) < 0 ? errno : 0;
 	if (!path)
 		return 0; /* exec has a default of its own */
-	dirs = strv_split(path, ':');
+	dirs = words_cut(path, ':');
 	for (size_t i = 0; error && i < dirs.n; i++) {
-		auto_free char *file = xasprintf("%s/%s", dirs.v[i], program);
+		/* an empty one is where we are */
+		const char *dir = *dirs.v[i] ? dirs.v[i] : ".";
+		auto_free char *file = xasprintf("%s/%s", dir, program);
 
 		if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
 			continue;

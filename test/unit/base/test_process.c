@@ -69,6 +69,9 @@ static void children_get_the_old_limit(void **state)
 		;
 	assert_int_equal(fd, -EMFILE);
 	assert_int_equal(last, rl.rlim_max - FDLIMIT_KEPT - 1);
+	assert_int_equal(fdlimit_take(dup(0)), -EMFILE);
+	close(last);
+	assert_int_equal(fdlimit_take(dup(0)), last);
 	for (int i = 0; i < FDLIMIT_KEPT; i++)
 		assert_true(dup(0) >= 0);
 	assert_int_equal(dup(0), -1);

@@ -43,6 +43,14 @@ hint: did you mean latency?" &&
     run 2 $c --fault 'db refuse drop' && run 2 $c --fault '' && run 2 $c --fault 'db percent=0 refuse'
   ok $? "$c: a wrong --fault is one line"
 done
+run 2 run && run 2 run true && run 2 run some -- true &&
+  run 127 run -- no-such-program && run 126 run -- /etc/passwd
+ok $? "run: what can be said before the cluster is asked"
+# an empty part of PATH is the present directory; a cluster is not there
+cp "$(type -P true)" "$work/here"
+run 127 run -- here && cd "$work" && PATH=$PATH: run 125 run -- here
+ok $? "run: programs are found as exec finds them"
+cd "$OLDPWD" || exit
 ln -s "$ktctl" "$work/kubectl_complete-kt"
 is "$("$work/kubectl_complete-kt" connect --exclude)" \
   "$("$ktctl" __complete connect --exclude)" &&

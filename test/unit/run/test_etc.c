@@ -128,6 +128,16 @@ static void a_refusal_names_what_refuses(void **state)
 	hint(NULL, NULL, EIO, "");
 }
 
+static void a_limit_is_no_disk(void **state)
+{
+	(void)state;
+	assert_string_equal(namespaces_reason(ENOSPC),
+			    "there are too many of them");
+	assert_string_equal(namespaces_reason(EUSERS),
+			    "there are too many of them");
+	assert_string_equal(namespaces_reason(EPERM), strerror(EPERM));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +145,7 @@ int main(void)
 		cmocka_unit_test(hosts_knows_this_machine),
 		cmocka_unit_test(nsswitch_asks_files_and_dns),
 		cmocka_unit_test(a_refusal_names_what_refuses),
+		cmocka_unit_test(a_limit_is_no_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /*
  * The keeper with a real kernel, as a user without a capability: namespaces,
  * the capture in them, whose descriptors come out here, and the program's life.
+ * With the argument "root": as root, who keeps the user namespace.
  */
 #include "test.h"
 
@@ -487,6 +488,7 @@ static void its_ports_are_this_machines(void **state)
 	a_port_is_this_machines("AF_INET", "0.0.0.0");
 	a_port_is_this_machines("AF_INET6", "::");
 	a_port_is_this_machines("AF_INET6", "::1");
+	a_port_is_this_machines("AF_INET6", "::ffff:127.0.0.1");
 }
 
 /* --- this machine's loopback ---------------------------------------------- */
@@ -508,8 +510,9 @@ static void on_local_call(void *user, int fd, const struct ipport *peer)
 	close(fd);
 }
 
-/* A service of this machine is the program's too, until it has one itself */
-static void a_local_service_is_there(const char *host)
+/* A service of this machine, at @bound, is the program's too, at @host, until
+ * it has one itself */
+static void a_local_service_is_there(const char *bound, const char *host)
 {
 	struct ipport at = { 0 };
 	struct listener here = { 0 };
@@ -518,7 +521,7 @@ static void a_local_service_is_there(const char *host)
 	struct world w;
 	int fd;
 
-	assert_int_equal(ipaddr_parse(&at.addr, host), 0);
+	assert_int_equal(ipaddr_parse(&at.addr, bound), 0);
 	fd = listener_bind(&at);
 	assert_true(fd >= 0);
 	script = xasprintf("exec python3 -c 'import socket, sys, time\n"
@@ -555,8 +558,34 @@ static void this_machines_services_are_there(void **state)
 	(void)state;
 	if (access("/usr/bin/python3", X_OK) < 0)
 		skip();
-	a_local_service_is_there("127.0.0.1");
-	a_local_service_is_there("::1");
+	a_local_service_is_there("127.0.0.1", "127.0.0.1");
+	a_local_service_is_there("::1", "::1");
+	a_local_service_is_there("::ffff:127.0.0.1", "127.0.0.1");
+}
+
+/* --- root ----------------------------------------------------------------- */
+
+/* Our mounts are shared, as those of a machine are: one that is made for the
+ * program would be seen here */
+static void root_is_root_and_mounts_nothing_here(void **state)
+{
+	auto_free char *before =
+		file_read("/proc/self/mountinfo", 1u << 20, NULL);
+	auto_free char *after = NULL, *script = NULL;
+	char user[64] = "";
+
+	(void)state;
+	assert_non_null(before);
+	assert_true(readlink("/proc/self/ns/user", user, sizeof(user) - 1) > 0);
+	script = xasprintf("[ $UID = 0 ] && "
+			   "[ \"$(readlink /proc/self/ns/user)\" = '%s' ] && "
+			   "[ \"$(</etc/resolv.conf)\" = "
+			   "\"nameserver 10.96.0.10\n"
+			   "search t.svc.cluster.local\" ]",
+			   user);
+	assert_int_equal(status_of(script), 0);
+	after = file_read("/proc/self/mountinfo", 1u << 20, NULL);
+	assert_string_equal(before, after);
 }
 
 /* --- as whom -------------------------------------------------------------- */
@@ -600,8 +629,29 @@ static void become_nobody(void)
 		skip_all("user namespaces");
 }
 
-int main(void)
+static void share_mounts(void)
 {
+	if (geteuid() != 0)
+		skip_all("root only");
+	if (access("/dev/net/tun", R_OK | W_OK) < 0)
+		skip_all("/dev/net/tun");
+	if (access("/etc/resolv.conf", R_OK) < 0)
+		skip_all("/etc/resolv.conf");
+	/* private first: with nobody but us */
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
+		skip_all("a mount namespace");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest root[] = {
+		cmocka_unit_test(what_it_sends_comes_here),
+		cmocka_unit_test(root_is_root_and_mounts_nothing_here),
+		cmocka_unit_test(it_reads_the_pods_files),
+		cmocka_unit_test(without_ktctl_it_gets_term),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_sends_comes_here),
 		cmocka_unit_test(it_is_the_same_user_without_rights),
@@ -617,6 +667,10 @@ int main(void)
 		cmocka_unit_test(this_machines_services_are_there),
 	};
 
+	if (argc > 1 && str_eq(argv[1], "root")) {
+		share_mounts();
+		return cmocka_run_group_tests(root, NULL, NULL);
+	}
 	become_nobody();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
