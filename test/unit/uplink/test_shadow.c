@@ -119,6 +119,94 @@ static void not_under_who_joins(void **state)
 	rig_fini(&r);
 }
 
+/* It has ended, and nobody has removed it */
+static void end_shared(struct store *s)
+{
+	json_t *pod = json_deep_copy(store_get(s, SHARED));
+
+	json_object_set_new(json_object_get(pod, "status"), "phase",
+			    json_string("Succeeded"));
+	store_put(s, SHARED, pod);
+}
+
+/* Who is made runs at once */
+static bool run_what_is_made(struct store *s, struct fake_conn *c,
+			     const char *method)
+{
+	if (strcmp(method, "POST") != 0)
+		return false;
+	put_shared(s, "1");
+	fake_reply(c, 201, "Content-Type: application/json\r\n", "{}");
+	return true;
+}
+
+/* It ends when it has been joined, before anybody looks whether it runs */
+static bool end_when_joined(struct store *s, struct fake_conn *c,
+			    const char *method, const char *path,
+			    const json_t *body)
+{
+	(void)path;
+	(void)body;
+	if (strcmp(method, "GET") == 0 && store_logged(s, "PATCH") >= 1 &&
+	    store_logged(s, "DELETE") == 0 &&
+	    str_eq(json_str(store_get(s, SHARED), "status", "phase", NULL),
+		   "Running"))
+		end_shared(s);
+	return run_what_is_made(s, c, method);
+}
+
+/* Another user finds it ended as well, and is quicker */
+static bool make_it_first(struct store *s, struct fake_conn *c,
+			  const char *method, const char *path,
+			  const json_t *body)
+{
+	(void)path;
+	(void)body;
+	if (strcmp(method, "DELETE") == 0 && store_logged(s, "DELETE") == 1)
+		put_shared(s, "1");
+	return run_what_is_made(s, c, method);
+}
+
+/* @ended: before somebody comes */
+static void meet_ended(bool (*before)(struct store *s, struct fake_conn *c,
+				      const char *method, const char *path,
+				      const json_t *body),
+		       bool ended, int deleted, int made, const char *count)
+{
+	struct shadow_config cfg = { .ns = NS, .share = true };
+	struct kt_error err = { 0 };
+	struct rig r;
+
+	rig_init(&r);
+	shadow_free(r.shadow);
+	r.store.log[0] = '\0';
+	put_shared(&r.store, "1");
+	if (ended)
+		end_shared(&r.store);
+	r.store.before = before;
+	cfg.kube = r.store.w.kube;
+	cfg.pod = &r.pod;
+	r.shadow = shadow_new(&cfg);
+	assert_int_equal(shadow_ensure(r.shadow, &err), 0);
+	assert_string_equal(shadow_pod_name(r.shadow), KT_SHARED_SHADOW);
+	assert_int_equal(store_logged(&r.store, "DELETE"), deleted);
+	assert_int_equal(store_logged(&r.store, "POST"), made);
+	assert_string_equal(refs(&r), count);
+	rig_fini(&r);
+}
+
+static void one_that_ends_while_it_is_joined_is_made_anew(void **state)
+{
+	(void)state;
+	meet_ended(end_when_joined, false, 1, 1, "1");
+}
+
+static void one_that_has_ended_makes_room_once(void **state)
+{
+	(void)state;
+	meet_ended(make_it_first, true, 1, 0, "2");
+}
+
 /* What of the new Pod's arguments comes after @name */
 static const char *argument(const json_t *pod, const char *name)
 {
@@ -718,6 +806,8 @@ int main(void)
 		cmocka_unit_test(one_of_two_leaves),
 		cmocka_unit_test(the_last_removes_it),
 		cmocka_unit_test(not_under_who_joins),
+		cmocka_unit_test(one_that_ends_while_it_is_joined_is_made_anew),
+		cmocka_unit_test(one_that_has_ended_makes_room_once),
 		cmocka_unit_test(makes_room_for_the_services_ports),
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
 		cmocka_unit_test(joins_the_other_name_while_one_ends),
