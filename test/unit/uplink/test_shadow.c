@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cluster/objects.h"
 #include "kube/rest.h"
+#include "uplink/replace.h"
 #include "uplink/shadow.h"
 
 #include <errno.h>
@@ -538,21 +539,57 @@ static const struct shadow_face standing = { .name = ROUTER,
 					     .standing = true,
 					     .env_service = "web.n" };
 
-static void put_standing(struct store *s)
+static void put_deployment(struct store *s, const char *name)
 {
+	auto_free char *path = xasprintf(DEPLOYMENTS "%s", name);
 	json_t *pod;
 
 	put_router(s, ROUTER "-1", "9", false);
 	pod = store_get(s, PODS ROUTER "-1");
 	json_object_set_new(json_object_get(pod, "metadata"), "labels",
 			    json_pack("{s:s}", "kt-target", "T"));
-	store_put(s, DEPLOYMENTS ROUTER,
+	store_put(s, path,
 		  json_pack("{s:s,s:{s:s},s:{s:{s:{s:s}},s:{s:{s:[{s:s,s:[s]}]}"
 			    "}}}",
-			    "kind", "Deployment", "metadata", "name", ROUTER,
+			    "kind", "Deployment", "metadata", "name", name,
 			    "spec", "selector", "matchLabels", "kt-target", "T",
 			    "template", "spec", "containers", "name",
 			    "standalone", "args", "--listen"));
+}
+
+static void put_standing(struct store *s)
+{
+	put_deployment(s, ROUTER);
+}
+
+/* Both are its Pods: who leaves while the second one is made is one user */
+static void a_deployment_outlives_an_heir(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10,
+					 .deployment = true };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod, .share = true };
+	struct kt_error err = { 0 };
+	struct replace r = { 0 };
+	const char *left;
+	struct store s;
+	long left_s = 0;
+
+	(void)state;
+	store_init(&s);
+	put_deployment(&s, KT_SHARED_SHADOW);
+	cfg.kube = s.w.kube;
+	r.loop = s.w.loop;
+	r.shadow = shadow_new(&cfg);
+	assert_int_equal(shadow_ensure(r.shadow, &err), 0);
+	assert_int_equal(shadow_successor(r.shadow, &r.heir, &left_s, &err), 0);
+	replace_remove(&r);
+	assert_int_equal(store_logged(&s, "DELETE"), 0);
+	left = object_annotation(store_get(&s, DEPLOYMENTS KT_SHARED_SHADOW),
+				 KT_ANNOTATION_REFS);
+	assert_string_equal(left, "1");
+	replace_fini(&r);
+	store_fini(&s);
 }
 
 /* Nobody is counted in it, and nobody's heartbeat is its own */
@@ -814,6 +851,7 @@ int main(void)
 		cmocka_unit_test(a_second_beside_an_own_one),
 		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
+		cmocka_unit_test(a_deployment_outlives_an_heir),
 		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
 		cmocka_unit_test(a_standing_one_is_made),
 		cmocka_unit_test(kt_connect_is_not_joined),
