@@ -24,7 +24,8 @@
 
 #define TWIN "-b"
 #define USERS_MAX 64L
-#define LATE_TRIES 3 /* a shared one that ended while it was joined */
+#define LATE_TRIES 3	    /* a shared one that ended while it was joined */
+#define DOUBT (15 * NS_SEC) /* for so long a 404 is not believed */
 
 struct shadow_pod {
 	struct shadow_config cfg;
@@ -42,6 +43,8 @@ struct shadow_pod {
 	char after[256];    /* the Pod whose place it takes, or "" */
 	unsigned int users; /* of that one */
 	int64_t since;	    /* of the session; 0: it has made nothing yet */
+	/* a 404 that is not believed: since when, and the last one; 0: none */
+	int64_t doubted, doubted_last;
 	struct heartbeat *beat;
 	struct bootstrap bootstrap;
 };
@@ -739,6 +742,21 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 	}
 }
 
+/* The API server names what it does not find ('pods "x" not found'). Another
+ * 404 is likely that of a proxy or balancer, which passes, as streams do not
+ * when the Pod is given up for it; so it is believed only when it lasts. */
+static bool shadow_is_gone(struct shadow_pod *s, const struct kt_error *why)
+{
+	auto_free char *name = xasprintf("\"%s\"", s->pod);
+	int64_t now = clock_ns();
+
+	if (!s->doubted || now - s->doubted_last >= DOUBT)
+		s->doubted = now; /* the last one has passed long ago */
+	s->doubted_last = now;
+	return (str_eq(why->reason, "NotFound") && strstr(why->msg, name)) ||
+	       now - s->doubted >= DOUBT;
+}
+
 int shadow_check(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "pods", s->cfg.ns, s->pod, NULL);
@@ -750,10 +768,13 @@ int shadow_check(struct shadow_pod *s, struct kt_error *err)
 		return 1;
 	rc = kube_get(s->cfg.kube, path, &pod, err);
 	if (rc == -ENOENT) {
+		if (!shadow_is_gone(s, err))
+			return rc;
 		*err = (struct kt_error){ 0 };
-		return 0;
+		rc = 0;
 	}
-	return rc < 0 ? rc : !is_ending(pod);
+	s->doubted = 0;
+	return rc < 0 ? rc : pod && !is_ending(pod);
 }
 
 /* Our part of it ends; false: there is none */

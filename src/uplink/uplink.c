@@ -187,8 +187,9 @@ static void failed(struct uplink *u, const struct kt_error *why)
 	uplink_note_loss(u, why);
 	u->up = false;
 	if (u->retired) {
-		u->over |= blames_pod(why);
-		u->failures++;
+		u->failures++; /* one word may be that of a proxy, and pass */
+		u->over |=
+			blames_pod(why) && u->failures >= FAILURES_BEFORE_HEAL;
 		retry_later(u);
 		return;
 	}

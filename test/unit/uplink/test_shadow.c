@@ -430,6 +430,49 @@ static void joins_the_other_name_while_one_ends(void **state)
 	store_fini(&s);
 }
 
+/* A proxy's, in the place of the API server's */
+static bool say_404(struct store *s, struct fake_conn *c, const char *method,
+		    const char *path, const json_t *body)
+{
+	(void)s;
+	(void)method;
+	(void)path;
+	(void)body;
+	fake_reply(c, 404, "Content-Type: application/json\r\n",
+		   "{\"kind\":\"Status\",\"code\":404,\"reason\":\"NotFound\","
+		   "\"message\":\"no way through\"}");
+	return true;
+}
+
+/* Streams are given up for a Pod that is gone, not for a word that passes */
+static void gone_is_what_the_api_server_does_not_find(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i" };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod };
+	struct kt_error err = { 0 };
+	struct shadow_pod *shadow;
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	cfg.kube = s.w.kube;
+	shadow = shadow_new(&cfg);
+	shadow_adopt(shadow, "one", "standalone", 1);
+	put_router(&s, "one", "1", false);
+	assert_int_equal(shadow_check(shadow, &err), 1);
+	s.before = say_404;
+	assert_int_equal(shadow_check(shadow, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "no way through"));
+	s.before = NULL;
+	assert_int_equal(shadow_check(shadow, &err), 1);
+	json_object_del(s.objects, PODS "one");
+	assert_int_equal(shadow_check(shadow, &err), 0);
+	put_router(&s, "one", "1", true);
+	assert_int_equal(shadow_check(shadow, &err), 0);
+	shadow_free(shadow);
+	store_fini(&s);
+}
+
 /* As long as the Pod says, and one that is deleted by force says nothing */
 static void a_second_beside_an_own_one(void **state)
 {
@@ -848,6 +891,7 @@ int main(void)
 		cmocka_unit_test(makes_room_for_the_services_ports),
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
 		cmocka_unit_test(joins_the_other_name_while_one_ends),
+		cmocka_unit_test(gone_is_what_the_api_server_does_not_find),
 		cmocka_unit_test(a_second_beside_an_own_one),
 		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
