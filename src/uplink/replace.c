@@ -121,7 +121,7 @@ static void replace_drop_heir(struct replace *r)
 		return;
 	tunnel_lead(r->front, uplink_tunnel(r->uplink));
 	uplink_free(steal_ptr(&r->heir_uplink));
-	if (shadow_let_go(r->heir, &err) < 0)
+	if (shadow_give_up(r->heir, &err) < 0)
 		log_debug("%s: %s", shadow_describe(r->heir), err.msg);
 	shadow_free(steal_ptr(&r->heir));
 }
@@ -208,7 +208,7 @@ void replace_remove(struct replace *r)
 	struct kt_error err = { 0 };
 
 	replace_sweep(r);
-	if (r->heir && shadow_let_go(r->heir, &err) < 0)
+	if (r->heir && shadow_give_up(r->heir, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(r->heir),
 			 err.msg);
 	err = (struct kt_error){ 0 };

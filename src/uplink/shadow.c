@@ -36,6 +36,7 @@ struct shadow_pod {
 	uint16_t port;	    /* of the tunnel */
 	bool joined;	    /* our reference is counted in the shared one */
 	bool found;	    /* the shared one was there before us */
+	bool inherits;	    /* the Deployment is its predecessor's as well */
 	bool maybe_changed; /* the request to make it got no answer */
 	/* of the next name, until that was made: a refusal has the same words
 	 * each time */
@@ -685,7 +686,7 @@ static int shadow_make(struct shadow_pod *s, struct kt_error *err)
 	auto_free char *path = NULL;
 	int rc = 0;
 
-	if (is_standing(s) && s->joined)
+	if (is_deployment(s) && s->joined)
 		rc = shadow_look_for_deployment(s, err);
 	if (rc < 0)
 		return rc;
@@ -694,7 +695,7 @@ static int shadow_make(struct shadow_pod *s, struct kt_error *err)
 	if (!(is_deployment(s) && s->joined)) {
 		heartbeat_stop(s->beat);
 		s->beat = NULL;
-		s->joined = false;
+		s->joined = s->inherits = false;
 		rc = s->cfg.share ? join_or_create_shared(s, err)
 				  : create_own(s, err);
 	} else {
@@ -862,7 +863,7 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 		s->users = (unsigned int)MIN(MAX(users, 1L), USERS_MAX);
 	if (is_deployment(s)) {
 		set_name(s, old->name);
-		s->joined = true;
+		s->joined = s->inherits = true;
 	}
 	*next = s;
 	return 0;
@@ -891,6 +892,14 @@ int shadow_await_ready(struct shadow_pod *s, struct kt_error *err)
 int shadow_let_go(struct shadow_pod *s, struct kt_error *err)
 {
 	if (!s->cfg.share && !is_deployment(s))
+		return shadow_remove(s, err);
+	shadow_unjoin(s);
+	return 0;
+}
+
+int shadow_give_up(struct shadow_pod *s, struct kt_error *err)
+{
+	if (!s->inherits)
 		return shadow_remove(s, err);
 	shadow_unjoin(s);
 	return 0;

@@ -102,10 +102,12 @@ KT_CHECK int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 /** shadow_await_ready() - callers are led to it now. Rules have to be in force
  *  before, or it takes ten seconds; others than successors are ready. */
 KT_CHECK int shadow_await_ready(struct shadow_pod *s, struct kt_error *err);
-/** shadow_let_go() - delete one of two: it ends, and its place was taken, or it
- *  was to take the place and cannot; nothing where others use it, or both are
- *  one Deployment's */
+/** shadow_let_go() - delete it, which ends, when its place was taken; nothing
+ *  where others use it, or a Deployment has done so */
 KT_CHECK int shadow_let_go(struct shadow_pod *s, struct kt_error *err);
+/** shadow_give_up() - shadow_remove() of a successor that does not take the
+ *  place; nothing of a Deployment that both are Pods of */
+KT_CHECK int shadow_give_up(struct shadow_pod *s, struct kt_error *err);
 /** shadow_twin() - the other name of one with a fixed name: "NAME-b" of "NAME"
  *  and the reverse */
 void shadow_twin(const char *name, char dst[256]);

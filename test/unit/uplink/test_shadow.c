@@ -582,15 +582,14 @@ static const struct shadow_face standing = { .name = ROUTER,
 					     .standing = true,
 					     .env_service = "web.n" };
 
-static void put_deployment(struct store *s, const char *name)
+static void put_deployment(struct store *s, const char *name, const char *pod)
 {
 	auto_free char *path = xasprintf(DEPLOYMENTS "%s", name);
-	json_t *pod;
+	auto_free char *at = xasprintf(PODS "%s", pod);
 
-	put_router(s, ROUTER "-1", "9", false);
-	pod = store_get(s, PODS ROUTER "-1");
-	json_object_set_new(json_object_get(pod, "metadata"), "labels",
-			    json_pack("{s:s}", "kt-target", "T"));
+	put_router(s, pod, "9", false);
+	json_object_set_new(json_object_get(store_get(s, at), "metadata"),
+			    "labels", json_pack("{s:s}", "kt-target", "T"));
 	store_put(s, path,
 		  json_pack("{s:s,s:{s:s},s:{s:{s:{s:s}},s:{s:{s:[{s:s,s:[s]}]}"
 			    "}}}",
@@ -602,7 +601,7 @@ static void put_deployment(struct store *s, const char *name)
 
 static void put_standing(struct store *s)
 {
-	put_deployment(s, ROUTER);
+	put_deployment(s, ROUTER, ROUTER "-1");
 }
 
 /* Both are its Pods: who leaves while the second one is made is one user */
@@ -620,7 +619,7 @@ static void a_deployment_outlives_an_heir(void **state)
 
 	(void)state;
 	store_init(&s);
-	put_deployment(&s, KT_SHARED_SHADOW);
+	put_deployment(&s, KT_SHARED_SHADOW, "one");
 	cfg.kube = s.w.kube;
 	r.loop = s.w.loop;
 	r.shadow = shadow_new(&cfg);
@@ -632,6 +631,49 @@ static void a_deployment_outlives_an_heir(void **state)
 				 KT_ANNOTATION_REFS);
 	assert_string_equal(left, "1");
 	replace_fini(&r);
+	store_fini(&s);
+}
+
+static bool make_deployment(struct store *s, struct fake_conn *c,
+			    const char *method, const char *path,
+			    const json_t *body)
+{
+	(void)body;
+	if (strcmp(method, "POST") != 0)
+		return false;
+	assert_true(str_ends(path, "/deployments"));
+	put_deployment(s, KT_SHARED_SHADOW, "two");
+	fake_reply(c, 201, "Content-Type: application/json\r\n", "{}");
+	return true;
+}
+
+/* Who has made another one, and is given up, takes it away */
+static void a_deployment_that_was_deleted_is_made_anew(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10,
+					 .deployment = true };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod, .share = true };
+	struct shadow_pod *one, *next = NULL;
+	struct kt_error err = { 0 };
+	struct store s;
+	long left_s = 0;
+
+	(void)state;
+	store_init(&s);
+	put_deployment(&s, KT_SHARED_SHADOW, "one");
+	cfg.kube = s.w.kube;
+	one = shadow_new(&cfg);
+	assert_int_equal(shadow_ensure(one, &err), 0);
+	assert_int_equal(shadow_successor(one, &next, &left_s, &err), 0);
+	json_object_del(s.objects, DEPLOYMENTS KT_SHARED_SHADOW);
+	s.before = make_deployment;
+	assert_int_equal(shadow_ensure(next, &err), 0);
+	assert_string_equal(shadow_pod_name(next), "two");
+	assert_int_equal(shadow_give_up(next, &err), 0);
+	assert_null(store_get(&s, DEPLOYMENTS KT_SHARED_SHADOW));
+	shadow_free(next);
+	shadow_free(one);
 	store_fini(&s);
 }
 
@@ -896,6 +938,7 @@ int main(void)
 		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
 		cmocka_unit_test(a_deployment_outlives_an_heir),
+		cmocka_unit_test(a_deployment_that_was_deleted_is_made_anew),
 		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
 		cmocka_unit_test(a_standing_one_is_made),
 		cmocka_unit_test(kt_connect_is_not_joined),
