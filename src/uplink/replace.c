@@ -88,15 +88,16 @@ static void replace_sweep(struct replace *r)
 
 /* --- the new one ---------------------------------------------------------- */
 
-/* Of the one that serves, or of its heir: then that is the one from now on */
+/* Of the one that serves, or of the next one: then that is the one from now on
+ */
 static void replace_on_up(void *user)
 {
 	struct replace *r = user;
-	struct tunnel *heir =
-		r->heir_uplink ? uplink_tunnel(r->heir_uplink) : NULL;
+	struct tunnel *next =
+		r->next_uplink ? uplink_tunnel(r->next_uplink) : NULL;
 
-	if (heir && tunnel_state(heir) == TUNNEL_UP)
-		tunnel_lead(r->front, heir);
+	if (next && tunnel_state(next) == TUNNEL_UP)
+		tunnel_lead(r->front, next);
 	if (r->cfg.up)
 		r->cfg.up(r->cfg.user);
 }
@@ -113,17 +114,17 @@ static struct uplink *replace_new_uplink(struct replace *r,
 	return uplink_new(&cfg);
 }
 
-static void replace_drop_heir(struct replace *r)
+static void replace_drop_next(struct replace *r)
 {
 	struct kt_error err = { 0 };
 
-	if (!r->heir)
+	if (!r->next_shadow)
 		return;
 	tunnel_lead(r->front, uplink_tunnel(r->uplink));
-	uplink_free(steal_ptr(&r->heir_uplink));
-	if (shadow_give_up(r->heir, &err) < 0)
-		log_debug("%s: %s", shadow_describe(r->heir), err.msg);
-	shadow_free(steal_ptr(&r->heir));
+	uplink_free(steal_ptr(&r->next_uplink));
+	if (shadow_give_up(r->next_shadow, &err) < 0)
+		log_debug("%s: %s", shadow_describe(r->next_shadow), err.msg);
+	shadow_free(steal_ptr(&r->next_shadow));
 }
 
 /* After an interruption the one that was being made is left to replace_leave()
@@ -132,24 +133,24 @@ static int replace_try(struct replace *r, struct kt_error *err)
 {
 	int64_t begin = clock_ns();
 	long left_s = 0;
-	int rc = shadow_successor(r->shadow, &r->heir, &left_s, err);
+	int rc = shadow_successor(r->shadow, &r->next_shadow, &left_s, err);
 
 	if (rc == 0)
-		rc = shadow_ensure(r->heir, err);
+		rc = shadow_ensure(r->next_shadow, err);
 	if (rc == 0) {
-		r->heir_uplink = replace_new_uplink(r, r->heir);
-		rc = uplink_connect(r->heir_uplink, err);
+		r->next_uplink = replace_new_uplink(r, r->next_shadow);
+		rc = uplink_connect(r->next_uplink, err);
 	}
 	if (rc < 0) {
 		if (rc != -EINTR)
-			replace_drop_heir(r);
+			replace_drop_next(r);
 		return rc;
 	}
 	log_info("%s is told to end, %s has taken its place",
-		 shadow_describe(r->shadow), shadow_pod_name(r->heir));
+		 shadow_describe(r->shadow), shadow_pod_name(r->next_shadow));
 	replace_retire(r, begin + left_s * NS_SEC);
-	r->shadow = steal_ptr(&r->heir);
-	r->uplink = steal_ptr(&r->heir_uplink);
+	r->shadow = steal_ptr(&r->next_shadow);
+	r->uplink = steal_ptr(&r->next_uplink);
 	uplink_wake(r->uplink); /* what happened meanwhile was told the old */
 	repeat_over(&r->told);
 	return 0;
@@ -197,7 +198,7 @@ void replace_leave(struct replace *r, struct farewell *f)
 	if (!r->front)
 		return;
 	tunnel_lead(r->front, NULL);
-	uplink_free(steal_ptr(&r->heir_uplink));
+	uplink_free(steal_ptr(&r->next_uplink));
 	for (struct retired *o = r->retired; o; o = o->next)
 		retired_disconnect(o);
 	uplink_leave(steal_ptr(&r->uplink), f);
@@ -208,9 +209,9 @@ void replace_remove(struct replace *r)
 	struct kt_error err = { 0 };
 
 	replace_sweep(r);
-	if (r->heir && shadow_give_up(r->heir, &err) < 0)
-		log_warn("%s was not removed: %s", shadow_describe(r->heir),
-			 err.msg);
+	if (r->next_shadow && shadow_give_up(r->next_shadow, &err) < 0)
+		log_warn("%s was not removed: %s",
+			 shadow_describe(r->next_shadow), err.msg);
 	err = (struct kt_error){ 0 };
 	if (r->shadow && shadow_remove(r->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(r->shadow),
@@ -219,7 +220,7 @@ void replace_remove(struct replace *r)
 
 void replace_fini(struct replace *r)
 {
-	shadow_free(steal_ptr(&r->heir));
+	shadow_free(steal_ptr(&r->next_shadow));
 	shadow_free(steal_ptr(&r->shadow));
 	tunnel_free(steal_ptr(&r->front));
 }

@@ -34,8 +34,8 @@ struct replace {
 	struct uplink *uplink;
 	/* the rest is replace.c's own */
 	struct uplink_config cfg;
-	struct shadow_pod *heir; /* that is being made, or NULL */
-	struct uplink *heir_uplink;
+	struct shadow_pod *next_shadow; /* that is being made, or NULL */
+	struct uplink *next_uplink;
 	struct retired *retired;
 	struct repeat told;
 };

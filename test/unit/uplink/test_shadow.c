@@ -605,7 +605,7 @@ static void put_standing(struct store *s)
 }
 
 /* Both are its Pods: who leaves while the second one is made is one user */
-static void a_deployment_outlives_an_heir(void **state)
+static void a_deployment_outlives_a_successor(void **state)
 {
 	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
 					 .creation_timeout = 10,
@@ -624,7 +624,8 @@ static void a_deployment_outlives_an_heir(void **state)
 	r.loop = s.w.loop;
 	r.shadow = shadow_new(&cfg);
 	assert_int_equal(shadow_ensure(r.shadow, &err), 0);
-	assert_int_equal(shadow_successor(r.shadow, &r.heir, &left_s, &err), 0);
+	assert_int_equal(
+		shadow_successor(r.shadow, &r.next_shadow, &left_s, &err), 0);
 	replace_remove(&r);
 	assert_int_equal(store_logged(&s, "DELETE"), 0);
 	left = object_annotation(store_get(&s, DEPLOYMENTS KT_SHARED_SHADOW),
@@ -937,7 +938,7 @@ int main(void)
 		cmocka_unit_test(a_second_beside_an_own_one),
 		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
-		cmocka_unit_test(a_deployment_outlives_an_heir),
+		cmocka_unit_test(a_deployment_outlives_a_successor),
 		cmocka_unit_test(a_deployment_that_was_deleted_is_made_anew),
 		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
 		cmocka_unit_test(a_standing_one_is_made),
