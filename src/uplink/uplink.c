@@ -312,9 +312,15 @@ static void uplink_on_up(void *user)
 		u->cfg.up(u->cfg.user);
 }
 
+/* That the shadow ends was told before, and there was no tunnel meanwhile to
+ * make another one beside */
 static void on_resumed(void *user)
 {
-	is_up(user);
+	struct uplink *u = user;
+
+	is_up(u);
+	if (u->ending && !u->retired)
+		uplink_wake(u);
 }
 
 static void uplink_on_lost(void *user, const struct kt_error *why)
