@@ -156,6 +156,15 @@ static int replace_try(struct replace *r, struct kt_error *err)
 	return 0;
 }
 
+/* The API server's no: to a Pod in a namespace that is being deleted, or to one
+ * more than a quota allows. It ends when the old one is gone, which would wait
+ * for us. */
+static bool replace_is_refused(const struct replace *r,
+			       const struct kt_error *why)
+{
+	return why->http_status == 403 && !uplink_open(r->uplink);
+}
+
 static int replace_make(struct replace *r, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
@@ -168,6 +177,11 @@ static int replace_make(struct replace *r, struct kt_error *err)
 			    "%s is told to end, and no other can take its "
 			    "place: %s",
 			    shadow_describe(r->shadow), why.msg);
+		if (replace_is_refused(r, &why)) {
+			tunnel_lead(r->front, NULL);
+			uplink_give_way(r->uplink);
+			tunnel_lead(r->front, uplink_tunnel(r->uplink));
+		}
 		rc = loop_sleep(r->loop, AGAIN);
 		uplink_wake(r->uplink);
 	}

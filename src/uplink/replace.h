@@ -13,7 +13,9 @@
  *
  *   SERVING --told--> MAKING --its tunnel is up--> SERVING, by the new one
  *                       |                          the old one: RETIRED
- *                       +--it cannot be made: a warning, again in 3 s
+ *                       +--it cannot be made: a warning, again in 3 s; where
+ *                          it is refused and nothing is open, the old one is
+ *                          left first, as without notice
  *   RETIRED --nothing is open in it, its time is over, or it is gone--> LEFT
  *
  *   SERVING   new streams are this one's: tunnel_lead()
