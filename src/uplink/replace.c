@@ -188,11 +188,13 @@ static int replace_make(struct replace *r, struct kt_error *err)
 	return rc < 0 ? kt_fail(err, EINTR, "interrupted") : 0;
 }
 
+/* Without its connection, too: uplink_heal() would make another in the place of
+ * one that ends, and reset what is open in it */
 int replace_tend(struct replace *r, struct kt_error *err)
 {
 	replace_sweep(r);
-	return uplink_is_ending(r->uplink) ? replace_make(r, err)
-					   : uplink_heal(r->uplink, err);
+	return uplink_is_told(r->uplink) ? replace_make(r, err)
+					 : uplink_heal(r->uplink, err);
 }
 
 /* --- life ----------------------------------------------------------------- */

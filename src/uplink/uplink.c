@@ -672,6 +672,11 @@ bool uplink_is_ending(const struct uplink *u)
 	return u->ending && u->up;
 }
 
+bool uplink_is_told(const struct uplink *u)
+{
+	return u->ending;
+}
+
 void uplink_retire(struct uplink *u)
 {
 	u->retired = true;
