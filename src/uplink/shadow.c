@@ -857,6 +857,7 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	s = shadow_new(&old->cfg);
 	snprintf(s->after, sizeof(s->after), "%s", old->pod);
 	memcpy(s->tail, old->tail, sizeof(s->tail));
+	bootstrap_inherit(&s->bootstrap, &old->bootstrap);
 	s->since = old->since;
 	refs = object_annotation(pod, KT_ANNOTATION_REFS);
 	if (old->cfg.share && refs && str_to_long(refs, &users) == 0)
