@@ -145,7 +145,7 @@ static void handover_drop(struct job *job, bool last)
 	if (!job->next_shadow)
 		return;
 	rc = job->shared ? shadow_leave(job->next_shadow, last, &err)
-			 : shadow_remove(job->next_shadow, &err);
+			 : shadow_give_up(job->next_shadow, &err);
 	if (rc < 0)
 		log_debug("%s: %s", shadow_describe(job->next_shadow), err.msg);
 	shadow_free(job->next_shadow);

@@ -21,6 +21,21 @@ void bootstrap_fini(struct bootstrap *b)
 	*b = (struct bootstrap){ 0 };
 }
 
+void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
+{
+	if (!from->program)
+		return;
+	b->program = from->program;
+	memcpy(b->name, from->name, sizeof(b->name));
+	memcpy(b->digest, from->digest, sizeof(b->digest));
+	base_image_fini(&b->base);
+	if (from->base.image)
+		b->base.image = xstrdup(from->base.image);
+	if (from->base.pod)
+		b->base.pod = xstrdup(from->base.pod);
+	b->base.secrets = json_incref(from->base.secrets);
+}
+
 /* false: this ktctl has none */
 static bool bootstrap_choose(struct bootstrap *b)
 {

@@ -32,6 +32,9 @@ void bootstrap_init(struct bootstrap *b, struct kube *k, const char *ns,
 		    const struct pod_options *o);
 void bootstrap_fini(struct bootstrap *b);
 
+/** bootstrap_inherit() - @b is prepared as @from is, if that is: for a Pod that
+ *  takes the place of its */
+void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from);
 /** bootstrap_find() - what bootstrap_prepare() would use; makes nothing */
 KT_CHECK int bootstrap_find(struct bootstrap *b, const json_t *selector,
 			    struct kt_error *err);

@@ -88,15 +88,16 @@ static void replace_sweep(struct replace *r)
 
 /* --- the new one ---------------------------------------------------------- */
 
-/* Of the one that serves, or of its heir: then that is the one from now on */
+/* Of the one that serves, or of the next one: then that is the one from now on
+ */
 static void replace_on_up(void *user)
 {
 	struct replace *r = user;
-	struct tunnel *heir =
-		r->heir_uplink ? uplink_tunnel(r->heir_uplink) : NULL;
+	struct tunnel *next =
+		r->next_uplink ? uplink_tunnel(r->next_uplink) : NULL;
 
-	if (heir && tunnel_state(heir) == TUNNEL_UP)
-		tunnel_lead(r->front, heir);
+	if (next && tunnel_state(next) == TUNNEL_UP)
+		tunnel_lead(r->front, next);
 	if (r->cfg.up)
 		r->cfg.up(r->cfg.user);
 }
@@ -113,17 +114,17 @@ static struct uplink *replace_new_uplink(struct replace *r,
 	return uplink_new(&cfg);
 }
 
-static void replace_drop_heir(struct replace *r)
+static void replace_drop_next(struct replace *r)
 {
 	struct kt_error err = { 0 };
 
-	if (!r->heir)
+	if (!r->next_shadow)
 		return;
 	tunnel_lead(r->front, uplink_tunnel(r->uplink));
-	uplink_free(steal_ptr(&r->heir_uplink));
-	if (shadow_remove(r->heir, &err) < 0)
-		log_debug("%s: %s", shadow_describe(r->heir), err.msg);
-	shadow_free(steal_ptr(&r->heir));
+	uplink_free(steal_ptr(&r->next_uplink));
+	if (shadow_give_up(r->next_shadow, &err) < 0)
+		log_debug("%s: %s", shadow_describe(r->next_shadow), err.msg);
+	shadow_free(steal_ptr(&r->next_shadow));
 }
 
 /* After an interruption the one that was being made is left to replace_leave()
@@ -132,27 +133,36 @@ static int replace_try(struct replace *r, struct kt_error *err)
 {
 	int64_t begin = clock_ns();
 	long left_s = 0;
-	int rc = shadow_successor(r->shadow, &r->heir, &left_s, err);
+	int rc = shadow_successor(r->shadow, &r->next_shadow, &left_s, err);
 
 	if (rc == 0)
-		rc = shadow_ensure(r->heir, err);
+		rc = shadow_ensure(r->next_shadow, err);
 	if (rc == 0) {
-		r->heir_uplink = replace_new_uplink(r, r->heir);
-		rc = uplink_connect(r->heir_uplink, err);
+		r->next_uplink = replace_new_uplink(r, r->next_shadow);
+		rc = uplink_connect(r->next_uplink, err);
 	}
 	if (rc < 0) {
 		if (rc != -EINTR)
-			replace_drop_heir(r);
+			replace_drop_next(r);
 		return rc;
 	}
 	log_info("%s is told to end, %s has taken its place",
-		 shadow_describe(r->shadow), shadow_pod_name(r->heir));
+		 shadow_describe(r->shadow), shadow_pod_name(r->next_shadow));
 	replace_retire(r, begin + left_s * NS_SEC);
-	r->shadow = steal_ptr(&r->heir);
-	r->uplink = steal_ptr(&r->heir_uplink);
+	r->shadow = steal_ptr(&r->next_shadow);
+	r->uplink = steal_ptr(&r->next_uplink);
 	uplink_wake(r->uplink); /* what happened meanwhile was told the old */
 	repeat_over(&r->told);
 	return 0;
+}
+
+/* The API server's no: to a Pod in a namespace that is being deleted, or to one
+ * more than a quota allows. It ends when the old one is gone, which would wait
+ * for us. */
+static bool replace_is_refused(const struct replace *r,
+			       const struct kt_error *why)
+{
+	return why->http_status == 403 && !uplink_open(r->uplink);
 }
 
 static int replace_make(struct replace *r, struct kt_error *err)
@@ -167,17 +177,24 @@ static int replace_make(struct replace *r, struct kt_error *err)
 			    "%s is told to end, and no other can take its "
 			    "place: %s",
 			    shadow_describe(r->shadow), why.msg);
+		if (replace_is_refused(r, &why)) {
+			tunnel_lead(r->front, NULL);
+			uplink_give_way(r->uplink);
+			tunnel_lead(r->front, uplink_tunnel(r->uplink));
+		}
 		rc = loop_sleep(r->loop, AGAIN);
 		uplink_wake(r->uplink);
 	}
 	return rc < 0 ? kt_fail(err, EINTR, "interrupted") : 0;
 }
 
+/* Without its connection, too: uplink_heal() would make another in the place of
+ * one that ends, and reset what is open in it */
 int replace_tend(struct replace *r, struct kt_error *err)
 {
 	replace_sweep(r);
-	return uplink_is_ending(r->uplink) ? replace_make(r, err)
-					   : uplink_heal(r->uplink, err);
+	return uplink_is_told(r->uplink) ? replace_make(r, err)
+					 : uplink_heal(r->uplink, err);
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -197,7 +214,7 @@ void replace_leave(struct replace *r, struct farewell *f)
 	if (!r->front)
 		return;
 	tunnel_lead(r->front, NULL);
-	uplink_free(steal_ptr(&r->heir_uplink));
+	uplink_free(steal_ptr(&r->next_uplink));
 	for (struct retired *o = r->retired; o; o = o->next)
 		retired_disconnect(o);
 	uplink_leave(steal_ptr(&r->uplink), f);
@@ -208,9 +225,9 @@ void replace_remove(struct replace *r)
 	struct kt_error err = { 0 };
 
 	replace_sweep(r);
-	if (r->heir && shadow_remove(r->heir, &err) < 0)
-		log_warn("%s was not removed: %s", shadow_describe(r->heir),
-			 err.msg);
+	if (r->next_shadow && shadow_give_up(r->next_shadow, &err) < 0)
+		log_warn("%s was not removed: %s",
+			 shadow_describe(r->next_shadow), err.msg);
 	err = (struct kt_error){ 0 };
 	if (r->shadow && shadow_remove(r->shadow, &err) < 0)
 		log_warn("%s was not removed: %s", shadow_describe(r->shadow),
@@ -219,7 +236,7 @@ void replace_remove(struct replace *r)
 
 void replace_fini(struct replace *r)
 {
-	shadow_free(steal_ptr(&r->heir));
+	shadow_free(steal_ptr(&r->next_shadow));
 	shadow_free(steal_ptr(&r->shadow));
 	tunnel_free(steal_ptr(&r->front));
 }

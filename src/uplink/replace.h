@@ -13,7 +13,9 @@
  *
  *   SERVING --told--> MAKING --its tunnel is up--> SERVING, by the new one
  *                       |                          the old one: RETIRED
- *                       +--it cannot be made: a warning, again in 3 s
+ *                       +--it cannot be made: a warning, again in 3 s; where
+ *                          it is refused and nothing is open, the old one is
+ *                          left first, as without notice
  *   RETIRED --nothing is open in it, its time is over, or it is gone--> LEFT
  *
  *   SERVING   new streams are this one's: tunnel_lead()
@@ -34,8 +36,8 @@ struct replace {
 	struct uplink *uplink;
 	/* the rest is replace.c's own */
 	struct uplink_config cfg;
-	struct shadow_pod *heir; /* that is being made, or NULL */
-	struct uplink *heir_uplink;
+	struct shadow_pod *next_shadow; /* that is being made, or NULL */
+	struct uplink *next_uplink;
 	struct retired *retired;
 	struct repeat told;
 };

@@ -24,6 +24,8 @@
 
 #define TWIN "-b"
 #define USERS_MAX 64L
+#define LATE_TRIES 3	    /* a shared one that ended while it was joined */
+#define DOUBT (15 * NS_SEC) /* for so long a 404 is not believed */
 
 struct shadow_pod {
 	struct shadow_config cfg;
@@ -33,6 +35,8 @@ struct shadow_pod {
 	char text[320];	    /* shadow_describe() */
 	uint16_t port;	    /* of the tunnel */
 	bool joined;	    /* our reference is counted in the shared one */
+	bool found;	    /* the shared one was there before us */
+	bool inherits;	    /* the Deployment is its predecessor's as well */
 	bool maybe_changed; /* the request to make it got no answer */
 	/* of the next name, until that was made: a refusal has the same words
 	 * each time */
@@ -40,6 +44,8 @@ struct shadow_pod {
 	char after[256];    /* the Pod whose place it takes, or "" */
 	unsigned int users; /* of that one */
 	int64_t since;	    /* of the session; 0: it has made nothing yet */
+	/* a 404 that is not believed: since when, and the last one; 0: none */
+	int64_t doubted, doubted_last;
 	struct heartbeat *beat;
 	struct bootstrap bootstrap;
 };
@@ -349,6 +355,21 @@ static int shadow_meet_kt(struct shadow_pod *s, const char *path,
 		       user ? user : "somebody");
 }
 
+/* One that has ended, or is ending, makes room. Another user may have been
+ * quicker, and made the next one under the same name: that stays. -EAGAIN: look
+ * again. */
+static int shadow_make_room(struct shadow_pod *s, const char *name,
+			    struct kt_error *err)
+{
+	auto_free char *path = object_path(s, name);
+	auto_json json_t *obj = NULL;
+	int rc = kube_get(s->cfg.kube, path, &obj, err);
+
+	if (rc == 0 && is_ending(obj))
+		rc = kube_delete_as(s->cfg.kube, path, obj, 0, err);
+	return rc == 0 || rc == -ENOENT || rc == -EBUSY ? -EAGAIN : rc;
+}
+
 enum shared_state { SHARED_ABSENT, SHARED_ENDING, SHARED_LIVE };
 
 static int look_at_shared(struct shadow_pod *s, const char *name,
@@ -380,7 +401,6 @@ static int find_shared(struct shadow_pod *s, char name[256],
 	size_t n = is_router(s) && !is_standing(s) ? 2 : 1;
 	enum shared_state seen[2] = { SHARED_ABSENT, SHARED_ABSENT };
 	char names[2][256] = { KT_SHARED_SHADOW, "" };
-	auto_free char *path = NULL;
 	int rc = 0;
 
 	if (is_router(s)) {
@@ -399,10 +419,8 @@ static int find_shared(struct shadow_pod *s, char name[256],
 				return 0;
 			}
 	report(s, "the former one ends");
-	path = object_path(s,
-			   names[strcmp(names[0], s->after) == 0 ? n - 1 : 0]);
-	rc = kube_delete(s->cfg.kube, path, 0, err);
-	return rc < 0 && rc != -ENOENT ? rc : -EAGAIN;
+	return shadow_make_room(
+		s, names[strcmp(names[0], s->after) == 0 ? n - 1 : 0], err);
 }
 
 /* -EAGAIN: it went in this moment */
@@ -421,6 +439,7 @@ static int join(struct shadow_pod *s, const char *name, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	s->joined = true;
+	s->found = true;
 	log_debug("joined %s, %ld users", s->name, refs);
 	return 0;
 }
@@ -482,6 +501,7 @@ static int create(struct shadow_pod *s, const char *name, struct kt_error *err)
 	 * shared one then is left to its idle end, it could be another's. */
 	s->maybe_changed = rc < 0 && !err->http_status && !s->cfg.share;
 	s->joined = rc == 0 || s->maybe_changed;
+	s->found = false;
 	if (s->joined)
 		set_name(s, name);
 	if (s->joined || rc == -EEXIST)
@@ -660,14 +680,13 @@ static int shadow_look_for_deployment(struct shadow_pod *s,
 	return 0;
 }
 
-int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
+/* Join or make the object, and wait until its Pod runs */
+static int shadow_make(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = NULL;
 	int rc = 0;
 
-	if (shadow_is_given(s))
-		return shadow_ensure_given(s, err);
-	if (is_standing(s) && s->joined)
+	if (is_deployment(s) && s->joined)
 		rc = shadow_look_for_deployment(s, err);
 	if (rc < 0)
 		return rc;
@@ -676,7 +695,7 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 	if (!(is_deployment(s) && s->joined)) {
 		heartbeat_stop(s->beat);
 		s->beat = NULL;
-		s->joined = false;
+		s->joined = s->inherits = false;
 		rc = s->cfg.share ? join_or_create_shared(s, err)
 				  : create_own(s, err);
 	} else {
@@ -694,6 +713,51 @@ int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
 	return wait_pod(s, err);
 }
 
+/* The shared one had nobody any more, and ended just as we came */
+static bool shadow_came_late(struct shadow_pod *s)
+{
+	auto_free char *path = object_path(s, s->name);
+	auto_json json_t *pod = NULL;
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (!s->cfg.share || is_deployment(s) || !s->joined || !s->found)
+		return false;
+	rc = kube_get(s->cfg.kube, path, &pod, &err);
+	return rc == -ENOENT || (rc == 0 && is_ending(pod));
+}
+
+int shadow_ensure(struct shadow_pod *s, struct kt_error *err)
+{
+	int rc;
+
+	if (shadow_is_given(s))
+		return shadow_ensure_given(s, err);
+	for (int tries = 0;; tries++) {
+		rc = shadow_make(s, err);
+		if (rc >= 0 || rc == -EINTR || tries == LATE_TRIES ||
+		    !shadow_came_late(s))
+			return rc;
+		log_debug("%s: another is made", err->msg);
+		*err = (struct kt_error){ 0 };
+	}
+}
+
+/* The API server names what it does not find ('pods "x" not found'). Another
+ * 404 is likely that of a proxy or balancer, which passes, as streams do not
+ * when the Pod is given up for it; so it is believed only when it lasts. */
+static bool shadow_is_gone(struct shadow_pod *s, const struct kt_error *why)
+{
+	auto_free char *name = xasprintf("\"%s\"", s->pod);
+	int64_t now = clock_ns();
+
+	if (!s->doubted || now - s->doubted_last >= DOUBT)
+		s->doubted = now; /* the last one has passed long ago */
+	s->doubted_last = now;
+	return (str_eq(why->reason, "NotFound") && strstr(why->msg, name)) ||
+	       now - s->doubted >= DOUBT;
+}
+
 int shadow_check(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "pods", s->cfg.ns, s->pod, NULL);
@@ -705,10 +769,13 @@ int shadow_check(struct shadow_pod *s, struct kt_error *err)
 		return 1;
 	rc = kube_get(s->cfg.kube, path, &pod, err);
 	if (rc == -ENOENT) {
+		if (!shadow_is_gone(s, err))
+			return rc;
 		*err = (struct kt_error){ 0 };
-		return 0;
+		rc = 0;
 	}
-	return rc < 0 ? rc : !is_ending(pod);
+	s->doubted = 0;
+	return rc < 0 ? rc : pod && !is_ending(pod);
 }
 
 /* Our part of it ends; false: there is none */
@@ -790,13 +857,14 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	s = shadow_new(&old->cfg);
 	snprintf(s->after, sizeof(s->after), "%s", old->pod);
 	memcpy(s->tail, old->tail, sizeof(s->tail));
+	bootstrap_inherit(&s->bootstrap, &old->bootstrap);
 	s->since = old->since;
 	refs = object_annotation(pod, KT_ANNOTATION_REFS);
 	if (old->cfg.share && refs && str_to_long(refs, &users) == 0)
 		s->users = (unsigned int)MIN(MAX(users, 1L), USERS_MAX);
 	if (is_deployment(s)) {
 		set_name(s, old->name);
-		s->joined = true;
+		s->joined = s->inherits = true;
 	}
 	*next = s;
 	return 0;
@@ -825,6 +893,14 @@ int shadow_await_ready(struct shadow_pod *s, struct kt_error *err)
 int shadow_let_go(struct shadow_pod *s, struct kt_error *err)
 {
 	if (!s->cfg.share && !is_deployment(s))
+		return shadow_remove(s, err);
+	shadow_unjoin(s);
+	return 0;
+}
+
+int shadow_give_up(struct shadow_pod *s, struct kt_error *err)
+{
+	if (!s->inherits)
 		return shadow_remove(s, err);
 	shadow_unjoin(s);
 	return 0;

@@ -105,6 +105,9 @@ KT_CHECK int shadow_await_ready(struct shadow_pod *s, struct kt_error *err);
 /** shadow_let_go() - delete it, which ends, when its place was taken; nothing
  *  where others use it, or a Deployment has done so */
 KT_CHECK int shadow_let_go(struct shadow_pod *s, struct kt_error *err);
+/** shadow_give_up() - shadow_remove() of a successor that does not take the
+ *  place; nothing of a Deployment that both are Pods of */
+KT_CHECK int shadow_give_up(struct shadow_pod *s, struct kt_error *err);
 /** shadow_twin() - the other name of one with a fixed name: "NAME-b" of "NAME"
  *  and the reverse */
 void shadow_twin(const char *name, char dst[256]);

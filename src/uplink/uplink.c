@@ -24,6 +24,7 @@
 
 struct uplink {
 	struct uplink_config cfg;
+	struct session_config session;
 	struct tunnel *tunnel; /* one of the two */
 	struct inbound *inbound;
 	char who[CLIENTLINE_WHO_MAX]; /* said to the shadow */
@@ -187,8 +188,9 @@ static void failed(struct uplink *u, const struct kt_error *why)
 	uplink_note_loss(u, why);
 	u->up = false;
 	if (u->retired) {
-		u->over |= blames_pod(why);
-		u->failures++;
+		u->failures++; /* one word may be that of a proxy, and pass */
+		u->over |=
+			blames_pod(why) && u->failures >= FAILURES_BEFORE_HEAL;
 		retry_later(u);
 		return;
 	}
@@ -311,9 +313,15 @@ static void uplink_on_up(void *user)
 		u->cfg.up(u->cfg.user);
 }
 
+/* That the shadow ends was told before, and there was no tunnel meanwhile to
+ * make another one beside */
 static void on_resumed(void *user)
 {
-	is_up(user);
+	struct uplink *u = user;
+
+	is_up(u);
+	if (u->ending && !u->retired)
+		uplink_wake(u);
 }
 
 static void uplink_on_lost(void *user, const struct kt_error *why)
@@ -410,7 +418,7 @@ static void uplink_on_watching(void *user)
 		u->cfg.watching(u->cfg.user);
 }
 
-struct uplink *uplink_new(const struct uplink_config *cfg)
+static void uplink_new_tunnel(struct uplink *u)
 {
 	static const struct tunnel_events events = {
 		.up = uplink_on_up,
@@ -433,30 +441,52 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 		.event = uplink_on_event,
 		.bulk = open_bulk,
 	};
-	struct session_config session = session_config_default();
+
+	if (u->cfg.inbound)
+		u->inbound = inbound_new(u->cfg.loop, &u->session,
+					 u->cfg.inbound, &inbound_events, u);
+	else
+		u->tunnel = tunnel_new(u->cfg.loop, &u->session, &events, u);
+	if (!u->tunnel && !u->inbound)
+		abort();
+}
+
+struct uplink *uplink_new(const struct uplink_config *cfg)
+{
 	struct uplink *u = xcalloc(1, sizeof(*u));
 	const char *command = shadow_command(cfg->shadow);
 	char machine[SHADOW_MACHINE_SIZE];
 
+	u->session = session_config_default();
 	if (command)
-		session.who = clientline_who(u->who, command, shadow_user(),
-					     shadow_machine(machine));
-	session_config_limit(&session, cfg->buffers);
-	session.keep_ns = cfg->keep_ns;
-	session.total = cfg->history ? &cfg->history->bytes : NULL;
+		u->session.who = clientline_who(u->who, command, shadow_user(),
+						shadow_machine(machine));
+	session_config_limit(&u->session, cfg->buffers);
+	u->session.keep_ns = cfg->keep_ns;
+	u->session.total = cfg->history ? &cfg->history->bytes : NULL;
 	u->cfg = *cfg;
 	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),
 		      cfg->carrier);
-	if (cfg->inbound)
-		u->inbound = inbound_new(cfg->loop, &session, cfg->inbound,
-					 &inbound_events, u);
-	else
-		u->tunnel = tunnel_new(cfg->loop, &session, &events, u);
-	if (!u->tunnel && !u->inbound)
-		abort();
+	uplink_new_tunnel(u);
 	loop_timer_start(cfg->loop, &u->rest, REST, on_rest);
 	u->net = netwatch_new(cfg->loop, uplink_on_network, u);
 	return u;
+}
+
+void uplink_give_way(struct uplink *u)
+{
+	struct farewell f;
+
+	if (!u->tunnel)
+		return;
+	loop_timer_stop(&u->retry);
+	if (u->question)
+		fetch_cancel(steal_ptr(&u->question));
+	tunnel_leave(u->tunnel, &f);
+	uplink_new_tunnel(u);
+	u->up = u->ending = false;
+	uplink_wake(u);
+	farewell_wait(&f, u->cfg.loop, FAREWELL_NS);
 }
 
 void uplink_leave(struct uplink *u, struct farewell *f)
@@ -640,6 +670,11 @@ size_t uplink_open(const struct uplink *u)
 bool uplink_is_ending(const struct uplink *u)
 {
 	return u->ending && u->up;
+}
+
+bool uplink_is_told(const struct uplink *u)
+{
+	return u->ending;
 }
 
 void uplink_retire(struct uplink *u)

@@ -102,6 +102,14 @@ void uplink_wake(struct uplink *u);
 /** uplink_is_ending() - the shadow was told to end, and serves until
  *  uplink_free(), as long as it may: another is needed */
 bool uplink_is_ending(const struct uplink *u);
+/** uplink_is_told() - likewise, also while the connection is lost: what is open
+ *  may go on when that is back */
+bool uplink_is_told(const struct uplink *u);
+/** uplink_give_way() - of the outbound way, with nothing open: leave the shadow
+ *  that ends, which then is gone for uplink_heal(). uplink_tunnel() is another
+ *  one after it, and nobody leads to it meanwhile. Not from inside a handler.
+ */
+void uplink_give_way(struct uplink *u);
 /** uplink_retire() - another has taken its place: what is open is served, no
  *  word is said about it any more */
 void uplink_retire(struct uplink *u);

@@ -178,7 +178,7 @@ for code in 401 403 409 500 503; do
   fault "api-$code" requests start,steady,xsteady,xend 4 12 kept "proxy status $code" \
     'proxy pass'
 done
-# believed: a Pod that is not there is replaced
+# a Pod that is not there is replaced; this one names none
 fault api-404 requests start,steady,xsteady,xend 4 12 another 'proxy status 404' \
   'proxy pass'
 fault api-429 requests start,steady,xstart,xsteady,xend 4 12 kept 'proxy status 429 1' \

@@ -21,6 +21,17 @@ static void store_status(struct fake_conn *c, int code, const char *reason)
 	fake_reply(c, code, "Content-Type: application/json\r\n", text);
 }
 
+/* The API server names what it does not find */
+static void store_not_found(struct fake_conn *c, const char *path)
+{
+	auto_free char *text = xasprintf(
+		"{\"kind\":\"Status\",\"code\":404,\"reason\":\"NotFound\","
+		"\"message\":\"%s: \\\"%s\\\" not found\"}",
+		path, strrchr(path, '/') + 1);
+
+	fake_reply(c, 404, "Content-Type: application/json\r\n", text);
+}
+
 static void store_reply(struct fake_conn *c, int code, const json_t *obj)
 {
 	char *text = json_dumps(obj, JSON_COMPACT);
@@ -149,7 +160,7 @@ static void store_write(struct store *s, struct fake_conn *c,
 	if (strcmp(method, "DELETE") == 0)
 		said = json_str(body, "preconditions", "resourceVersion", NULL);
 	if (!obj) {
-		store_status(c, 404, "NotFound");
+		store_not_found(c, path);
 	} else if (!store_is_current(obj, said)) {
 		store_status(c, 409, "Conflict");
 	} else if (strcmp(method, "DELETE") == 0) {
@@ -199,7 +210,7 @@ static void store_answer(struct fake_conn *c, const char *request)
 	} else if (str_ends(path, "s")) {
 		store_list(s, c, path, query);
 	} else {
-		store_status(c, 404, "NotFound");
+		store_not_found(c, path);
 	}
 }
 

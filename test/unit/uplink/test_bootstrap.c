@@ -106,6 +106,34 @@ static void the_image_of_before(void **state)
 	rig_fini(&r);
 }
 
+/* A Deployment makes the next Pod by itself: its ConfigMap must be there */
+static void the_next_one_is_prepared_as_the_last(void **state)
+{
+	struct shadow_spec s = { 0 };
+	struct kt_error err = { 0 };
+	struct bootstrap next, none;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	bootstrap_init(&next, r.store.w.kube, "n", &r.options);
+	bootstrap_init(&none, r.store.w.kube, "n", &r.options);
+	json_object_del(r.store.objects, r.map);
+	json_object_del(r.store.objects, POD);
+	bootstrap_inherit(&next, &none);
+	assert_int_equal(bootstrap_again(&next, &err), 0);
+	assert_null(store_get(&r.store, r.map));
+	bootstrap_inherit(&next, &r.b);
+	assert_int_equal(bootstrap_again(&next, &err), 0);
+	assert_non_null(store_get(&r.store, r.map));
+	assert_int_equal(bootstrap_prepare(&next, NULL, &err), 0);
+	bootstrap_fill(&next, &s);
+	assert_string_equal(s.image, "x:1");
+	bootstrap_fini(&next);
+	bootstrap_fini(&none);
+	rig_fini(&r);
+}
+
 static void settle(struct rig *r)
 {
 	for (int i = 0; i < 100 && r->b.look; i++)
@@ -208,6 +236,7 @@ int main(void)
 		cmocka_unit_test(no_program_for_other_nodes),
 #ifndef KT_SANITIZED
 		cmocka_unit_test(the_image_of_before),
+		cmocka_unit_test(the_next_one_is_prepared_as_the_last),
 		cmocka_unit_test(removed_before_it_was_mounted),
 		cmocka_unit_test(nothing_is_left_of_a_refused_pod),
 #endif

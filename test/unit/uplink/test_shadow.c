@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cluster/objects.h"
 #include "kube/rest.h"
+#include "uplink/replace.h"
 #include "uplink/shadow.h"
 
 #include <errno.h>
@@ -117,6 +118,94 @@ static void not_under_who_joins(void **state)
 	assert_non_null(store_get(&r.store, SHARED));
 	assert_string_equal(refs(&r), "1");
 	rig_fini(&r);
+}
+
+/* It has ended, and nobody has removed it */
+static void end_shared(struct store *s)
+{
+	json_t *pod = json_deep_copy(store_get(s, SHARED));
+
+	json_object_set_new(json_object_get(pod, "status"), "phase",
+			    json_string("Succeeded"));
+	store_put(s, SHARED, pod);
+}
+
+/* Who is made runs at once */
+static bool run_what_is_made(struct store *s, struct fake_conn *c,
+			     const char *method)
+{
+	if (strcmp(method, "POST") != 0)
+		return false;
+	put_shared(s, "1");
+	fake_reply(c, 201, "Content-Type: application/json\r\n", "{}");
+	return true;
+}
+
+/* It ends when it has been joined, before anybody looks whether it runs */
+static bool end_when_joined(struct store *s, struct fake_conn *c,
+			    const char *method, const char *path,
+			    const json_t *body)
+{
+	(void)path;
+	(void)body;
+	if (strcmp(method, "GET") == 0 && store_logged(s, "PATCH") >= 1 &&
+	    store_logged(s, "DELETE") == 0 &&
+	    str_eq(json_str(store_get(s, SHARED), "status", "phase", NULL),
+		   "Running"))
+		end_shared(s);
+	return run_what_is_made(s, c, method);
+}
+
+/* Another user finds it ended as well, and is quicker */
+static bool make_it_first(struct store *s, struct fake_conn *c,
+			  const char *method, const char *path,
+			  const json_t *body)
+{
+	(void)path;
+	(void)body;
+	if (strcmp(method, "DELETE") == 0 && store_logged(s, "DELETE") == 1)
+		put_shared(s, "1");
+	return run_what_is_made(s, c, method);
+}
+
+/* @ended: before somebody comes */
+static void meet_ended(bool (*before)(struct store *s, struct fake_conn *c,
+				      const char *method, const char *path,
+				      const json_t *body),
+		       bool ended, int deleted, int made, const char *count)
+{
+	struct shadow_config cfg = { .ns = NS, .share = true };
+	struct kt_error err = { 0 };
+	struct rig r;
+
+	rig_init(&r);
+	shadow_free(r.shadow);
+	r.store.log[0] = '\0';
+	put_shared(&r.store, "1");
+	if (ended)
+		end_shared(&r.store);
+	r.store.before = before;
+	cfg.kube = r.store.w.kube;
+	cfg.pod = &r.pod;
+	r.shadow = shadow_new(&cfg);
+	assert_int_equal(shadow_ensure(r.shadow, &err), 0);
+	assert_string_equal(shadow_pod_name(r.shadow), KT_SHARED_SHADOW);
+	assert_int_equal(store_logged(&r.store, "DELETE"), deleted);
+	assert_int_equal(store_logged(&r.store, "POST"), made);
+	assert_string_equal(refs(&r), count);
+	rig_fini(&r);
+}
+
+static void one_that_ends_while_it_is_joined_is_made_anew(void **state)
+{
+	(void)state;
+	meet_ended(end_when_joined, false, 1, 1, "1");
+}
+
+static void one_that_has_ended_makes_room_once(void **state)
+{
+	(void)state;
+	meet_ended(make_it_first, true, 1, 0, "2");
 }
 
 /* What of the new Pod's arguments comes after @name */
@@ -341,6 +430,49 @@ static void joins_the_other_name_while_one_ends(void **state)
 	store_fini(&s);
 }
 
+/* A proxy's, in the place of the API server's */
+static bool say_404(struct store *s, struct fake_conn *c, const char *method,
+		    const char *path, const json_t *body)
+{
+	(void)s;
+	(void)method;
+	(void)path;
+	(void)body;
+	fake_reply(c, 404, "Content-Type: application/json\r\n",
+		   "{\"kind\":\"Status\",\"code\":404,\"reason\":\"NotFound\","
+		   "\"message\":\"no way through\"}");
+	return true;
+}
+
+/* Streams are given up for a Pod that is gone, not for a word that passes */
+static void gone_is_what_the_api_server_does_not_find(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i" };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod };
+	struct kt_error err = { 0 };
+	struct shadow_pod *shadow;
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	cfg.kube = s.w.kube;
+	shadow = shadow_new(&cfg);
+	shadow_adopt(shadow, "one", "standalone", 1);
+	put_router(&s, "one", "1", false);
+	assert_int_equal(shadow_check(shadow, &err), 1);
+	s.before = say_404;
+	assert_int_equal(shadow_check(shadow, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "no way through"));
+	s.before = NULL;
+	assert_int_equal(shadow_check(shadow, &err), 1);
+	json_object_del(s.objects, PODS "one");
+	assert_int_equal(shadow_check(shadow, &err), 0);
+	put_router(&s, "one", "1", true);
+	assert_int_equal(shadow_check(shadow, &err), 0);
+	shadow_free(shadow);
+	store_fini(&s);
+}
+
 /* As long as the Pod says, and one that is deleted by force says nothing */
 static void a_second_beside_an_own_one(void **state)
 {
@@ -450,21 +582,100 @@ static const struct shadow_face standing = { .name = ROUTER,
 					     .standing = true,
 					     .env_service = "web.n" };
 
-static void put_standing(struct store *s)
+static void put_deployment(struct store *s, const char *name, const char *pod)
 {
-	json_t *pod;
+	auto_free char *path = xasprintf(DEPLOYMENTS "%s", name);
+	auto_free char *at = xasprintf(PODS "%s", pod);
 
-	put_router(s, ROUTER "-1", "9", false);
-	pod = store_get(s, PODS ROUTER "-1");
-	json_object_set_new(json_object_get(pod, "metadata"), "labels",
-			    json_pack("{s:s}", "kt-target", "T"));
-	store_put(s, DEPLOYMENTS ROUTER,
+	put_router(s, pod, "9", false);
+	json_object_set_new(json_object_get(store_get(s, at), "metadata"),
+			    "labels", json_pack("{s:s}", "kt-target", "T"));
+	store_put(s, path,
 		  json_pack("{s:s,s:{s:s},s:{s:{s:{s:s}},s:{s:{s:[{s:s,s:[s]}]}"
 			    "}}}",
-			    "kind", "Deployment", "metadata", "name", ROUTER,
+			    "kind", "Deployment", "metadata", "name", name,
 			    "spec", "selector", "matchLabels", "kt-target", "T",
 			    "template", "spec", "containers", "name",
 			    "standalone", "args", "--listen"));
+}
+
+static void put_standing(struct store *s)
+{
+	put_deployment(s, ROUTER, ROUTER "-1");
+}
+
+/* Both are its Pods: who leaves while the second one is made is one user */
+static void a_deployment_outlives_a_successor(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10,
+					 .deployment = true };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod, .share = true };
+	struct kt_error err = { 0 };
+	struct replace r = { 0 };
+	const char *left;
+	struct store s;
+	long left_s = 0;
+
+	(void)state;
+	store_init(&s);
+	put_deployment(&s, KT_SHARED_SHADOW, "one");
+	cfg.kube = s.w.kube;
+	r.loop = s.w.loop;
+	r.shadow = shadow_new(&cfg);
+	assert_int_equal(shadow_ensure(r.shadow, &err), 0);
+	assert_int_equal(
+		shadow_successor(r.shadow, &r.next_shadow, &left_s, &err), 0);
+	replace_remove(&r);
+	assert_int_equal(store_logged(&s, "DELETE"), 0);
+	left = object_annotation(store_get(&s, DEPLOYMENTS KT_SHARED_SHADOW),
+				 KT_ANNOTATION_REFS);
+	assert_string_equal(left, "1");
+	replace_fini(&r);
+	store_fini(&s);
+}
+
+static bool make_deployment(struct store *s, struct fake_conn *c,
+			    const char *method, const char *path,
+			    const json_t *body)
+{
+	(void)body;
+	if (strcmp(method, "POST") != 0)
+		return false;
+	assert_true(str_ends(path, "/deployments"));
+	put_deployment(s, KT_SHARED_SHADOW, "two");
+	fake_reply(c, 201, "Content-Type: application/json\r\n", "{}");
+	return true;
+}
+
+/* Who has made another one, and is given up, takes it away */
+static void a_deployment_that_was_deleted_is_made_anew(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10,
+					 .deployment = true };
+	struct shadow_config cfg = { .ns = NS, .pod = &pod, .share = true };
+	struct shadow_pod *one, *next = NULL;
+	struct kt_error err = { 0 };
+	struct store s;
+	long left_s = 0;
+
+	(void)state;
+	store_init(&s);
+	put_deployment(&s, KT_SHARED_SHADOW, "one");
+	cfg.kube = s.w.kube;
+	one = shadow_new(&cfg);
+	assert_int_equal(shadow_ensure(one, &err), 0);
+	assert_int_equal(shadow_successor(one, &next, &left_s, &err), 0);
+	json_object_del(s.objects, DEPLOYMENTS KT_SHARED_SHADOW);
+	s.before = make_deployment;
+	assert_int_equal(shadow_ensure(next, &err), 0);
+	assert_string_equal(shadow_pod_name(next), "two");
+	assert_int_equal(shadow_give_up(next, &err), 0);
+	assert_null(store_get(&s, DEPLOYMENTS KT_SHARED_SHADOW));
+	shadow_free(next);
+	shadow_free(one);
+	store_fini(&s);
 }
 
 /* Nobody is counted in it, and nobody's heartbeat is its own */
@@ -718,12 +929,17 @@ int main(void)
 		cmocka_unit_test(one_of_two_leaves),
 		cmocka_unit_test(the_last_removes_it),
 		cmocka_unit_test(not_under_who_joins),
+		cmocka_unit_test(one_that_ends_while_it_is_joined_is_made_anew),
+		cmocka_unit_test(one_that_has_ended_makes_room_once),
 		cmocka_unit_test(makes_room_for_the_services_ports),
 		cmocka_unit_test(finds_the_port_of_a_joined_one),
 		cmocka_unit_test(joins_the_other_name_while_one_ends),
+		cmocka_unit_test(gone_is_what_the_api_server_does_not_find),
 		cmocka_unit_test(a_second_beside_an_own_one),
 		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
+		cmocka_unit_test(a_deployment_outlives_a_successor),
+		cmocka_unit_test(a_deployment_that_was_deleted_is_made_anew),
 		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
 		cmocka_unit_test(a_standing_one_is_made),
 		cmocka_unit_test(kt_connect_is_not_joined),
