@@ -436,7 +436,8 @@ END
   run -0 env_cli share a b.example --stop
   [ "$(names $HR)" = "kt-env-dev.a.a.example shop" ]
   env_cli delete a
-  eventually 20 only_shop
+  # a kind that has just come is known to the garbage collector within 30 s
+  eventually 90 only_shop
 }
 
 only_shop() {
