@@ -272,7 +272,7 @@ trial_steady() {
   [ -z "${FLOW_PID:-}" ] || flow_end
   [ "${STREAMS[$NAME]}" != again ] || eventually 30 command_ready
   leave_it
-  eventually 3 machine_as_before
+  eventually 10 machine_as_before
   [ "${STREAMS[$NAME]}" != another ] || sweep
   eventually 20 cluster_as_before
 }
@@ -300,7 +300,7 @@ trial_start() {
   eventually 20 works
   measured
   leave_it
-  eventually 3 machine_as_before
+  eventually 10 machine_as_before
   eventually 20 cluster_as_before || {
     sweep
     cluster_as_before
