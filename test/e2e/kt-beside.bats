@@ -231,7 +231,7 @@ kt_name_server() {
   local name packets rc=0
   kt_name_server -A
   connect_start alice || rc=1
-  name=$(laptop alice dig +short +tries=1 +time=5 "web.$NS.svc.cluster.local")
+  name=$(laptop alice dig +short +tries=1 +time=5 "web.$NS.svc.cluster.local") || rc=2
   run laptop alice dig +tries=1 +time=5 www.corp.test
   packets=$(laptop alice iptables -w -t nat -nvxL OUTPUT |
     awk '/redir ports 10053/ { print $1 }')
