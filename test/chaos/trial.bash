@@ -126,7 +126,7 @@ trial_run() {
 
 # client_lives: it is a child of ours still; its number may be another's by now
 client_lives() {
-  jobs -rp | grep -qx "${CLIENT:-none}"
+  [[ " $(jobs -rp | xargs) " == *" ${CLIENT:-none} "* ]]
 }
 
 # Whatever is left of a trial; the next one finds all as before
