@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 35
 # every flavour
 # What `doctor` says of a machine and a cluster where all is well, and of each
 # thing that is not.

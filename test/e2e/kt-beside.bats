@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 165
+# seconds: 210
 # Beside KT Connect: its objects as a client leaves them that was killed, or
 # keeps them while it lives, and what we do with them. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 120
+# seconds: 255
 # mesh --route: the routes of a service mesh lead a mark to the developer's
 # machine, and the user's own routes stay in force. The API server checks every
 # object against the real schemas; no service mesh runs here, so what a route
