@@ -123,15 +123,16 @@ static json_t *env_file_spec(const struct apply_flags *f)
 	return spec;
 }
 
-/* "--key=text"; one for each part where the flag can be given several times */
+/* "--key=text"; one for each part where the flag can be given several times,
+ * none for an empty list */
 static void env_file_put_words(json_t *words, const struct option *opt,
 			       const char *text)
 {
 	auto_strv struct strv parts = { 0 };
 
-	if (opt->repeats)
+	if (opt->repeats && *text)
 		parts = words_cut(text, opt->repeats);
-	else
+	else if (!opt->repeats)
 		strv_add(&parts, text);
 	for (size_t i = 0; i < parts.n; i++) {
 		auto_free char *word =

@@ -233,14 +233,14 @@ static void check_print_probe(const json_t *probe)
 		auto_free char *by =
 			xasprintf("%s%s%s", json_str(hop, "answered", NULL),
 				  user ? " " : "", user ? user : "");
-		char code[24];
+		char code[24] = "-"; /* no answer */
 		const char *const cells[] = { who,
 					      json_str(hop, "service", NULL),
 					      mark, by, code };
 
-		snprintf(code, sizeof(code), "%lld",
-			 (long long)json_integer_value(
-				 json_object_get(hop, "status")));
+		status = json_integer_value(json_object_get(hop, "status"));
+		if (status)
+			snprintf(code, sizeof(code), "%lld", (long long)status);
 		grid_add(&g, cells);
 	}
 	if (json_array_size(hops))

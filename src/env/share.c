@@ -129,10 +129,15 @@ static const json_t *share_own(const struct env_share *s)
 
 static int share_mine(const struct env_share *s, struct kt_error *err)
 {
+	const json_t *own = share_own(s);
 	auto_free char *what =
 		xasprintf("host %s of environment %s", s->host, s->info.name);
 
-	return env_mine(object_annotation(share_own(s), KT_ANNOTATION_USER),
+	if (!share_is_of(own, s->info.name))
+		return kt_fail(err, EEXIST,
+			       "HTTPRoute %s/%s is there, and not %s", s->c->ns,
+			       s->name, what);
+	return env_mine(object_annotation(own, KT_ANNOTATION_USER),
 			s->c->o->env.in.force, what, err);
 }
 

@@ -93,6 +93,12 @@ json_t *share_parents(const json_t *routes, const char *service)
 	return all;
 }
 
+bool share_is_of(const json_t *route, const char *env)
+{
+	return str_eq(object_label(route, KT_LABEL_ROLE), KT_ROLE_ENV_SHARE) &&
+	       str_eq(object_label(route, KT_LABEL_ENV), env);
+}
+
 const char *share_taken(const json_t *routes, const char *host, const char *own)
 {
 	const json_t *route, *name;

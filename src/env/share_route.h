@@ -33,6 +33,9 @@ json_t *share_route(const struct share_spec *s, const char *api);
 /** share_parents() - the Gateways by which @routes lead to @service already
  *  (array of parentRefs: returned, caller decrefs) */
 json_t *share_parents(const json_t *routes, const char *service);
+/** share_is_of() - a route that share_route() has made for environment @env.
+ *  By its name alone it is not known: both parts have dots */
+bool share_is_of(const json_t *route, const char *env);
 /** share_taken() - a route that is not called @own and has the host name; NULL:
  *  none; borrowed */
 const char *share_taken(const json_t *routes, const char *host,

@@ -114,8 +114,8 @@ ports() { # FIRST LAST
 
 # home_full: nothing more can be written where ktctl keeps its files
 home_full() {
-  laptop alice sh -c 'mount -t tmpfs -o size=64k none "$HOME"
-    cat /dev/zero >"$HOME/filler" 2>/dev/null || true'
+  laptop alice sh -c 'mount -t tmpfs -o size=64k none "$HOME" || exit
+    head -c 1M /dev/zero >"$HOME/filler" 2>/dev/null || true'
 }
 
 home_again() {
@@ -220,7 +220,7 @@ fault shadow-killed direct steady,xsteady 0 30 any 'shadow KILL'
 fault shadow-stopped direct steady,xsteady 6 12 kept 'shadow STOP' 'shadow CONT'
 fault shadow-deleted direct steady,xsteady 0 30 any 'shadow_ends delete'
 fault shadow-deleted-by-force direct steady,xsteady 0 30 any 'shadow_ends force'
-fault shadow-evicted direct steady,xsteady 0 30 any 'shadow_ends evict'
+fault shadow-evicted direct steady,xsteady 0 30 kept 'shadow_ends evict'
 
 # --- this machine -----------------------------------------------------------------
 

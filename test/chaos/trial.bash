@@ -9,6 +9,7 @@ LEAVE=60 # seconds in which a command ends, whatever holds it up
 chaos_begin() {
   trap chaos_end EXIT
   trap 'exit 130' INT TERM
+  no_drop # of one that was killed
   setup_suite >&2
   inbound_prepare web
   mkdir -p "$TOP/build"
@@ -41,7 +42,6 @@ proxy_start() {
   (laptop_exec alice "$PYTHON" "$CHAOS/proxy.py" "${KTCTL_TEST_API#https://}" \
     "$pki/apiserver.crt" "$pki/apiserver.key" "$pki/ca.crt" "$RUN/control") \
     >"$RUN/proxy.log" 2>&1 &
-  PROXY=$!
   eventually 20 laptop alice nc -z 127.0.0.1 6444
 }
 
@@ -55,12 +55,12 @@ chaos_end() {
   set +e
   trap - EXIT
   mended
+  no_drop # of a trial that was killed
   background_end
   connect_kill
-  [ -z "${PROXY:-}" ] || kill "$PROXY" 2>/dev/null
   kc delete clusterrolebinding "ktctl-chaos$LANE" >/dev/null 2>&1
   kc -n "$NS" delete serviceaccount "chaos$LANE" >/dev/null 2>&1
-  "$CLUSTER/laptop" --down "alice$LANE" 2>/dev/null
+  "$CLUSTER/laptop" --down "alice$LANE" 2>/dev/null # with the proxy
   [[ $BATS_FILE_TMPDIR != */ktctl-chaos.?????? ]] || rm -r "$BATS_FILE_TMPDIR"
 }
 
@@ -124,20 +124,27 @@ trial_run() {
   "trial_${POINT#x}"
 }
 
+# client_lives: it is a child of ours still; its number may be another's by now
+client_lives() {
+  [[ " $(jobs -rp | xargs) " == *" ${CLIENT:-none} "* ]]
+}
+
 # Whatever is left of a trial; the next one finds all as before
 trial_clear() {
   set +e
-  [ -z "$CLIENT" ] || kill -CONT "$CLIENT" 2>/dev/null
+  ! client_lives || kill -CONT "$CLIENT"
   : >"$RUN/stop"
   [ -z "${FLOW_PID:-}" ] || wait "$FLOW_PID"
-  if kill -TERM "$CLIENT" 2>/dev/null; then
+  if client_lives; then
+    kill -TERM "$CLIENT"
     for _ in $(seq 100); do
-      kill -0 "$CLIENT" 2>/dev/null || break
+      client_lives || break
       sleep 0.1
     done
-    kill -KILL "$CLIENT" 2>/dev/null
+    ! client_lives || kill -KILL "$CLIENT"
+    wait "$CLIENT"
   fi
-  wait "$CLIENT" 2>/dev/null
+  sed -i '/^x /d' "$PIDS" # it is over, nobody else is to be ended for it
   sweep
   kc -n "$NS" get service web >/dev/null && "$KTCTL" recover web -n "$NS" >/dev/null 2>&1
 } 2>/dev/null
@@ -265,7 +272,7 @@ trial_steady() {
   [ -z "${FLOW_PID:-}" ] || flow_end
   [ "${STREAMS[$NAME]}" != again ] || eventually 30 command_ready
   leave_it
-  eventually 3 machine_as_before
+  eventually 10 machine_as_before
   [ "${STREAMS[$NAME]}" != another ] || sweep
   eventually 20 cluster_as_before
 }
@@ -293,7 +300,7 @@ trial_start() {
   eventually 20 works
   measured
   leave_it
-  eventually 3 machine_as_before
+  eventually 10 machine_as_before
   eventually 20 cluster_as_before || {
     sweep
     cluster_as_before

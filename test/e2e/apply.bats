@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 45
 # apply: all that a file names, once; all come up, or all is as before. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 45
+# seconds: 35
 # Who has what, as the shadows of living and killed sessions tell it, and as the
 # heartbeats do. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 8
+# seconds: 40
 # clean: objects as KT Connect leaves them, in a namespace of their own. The
 # Pods are never scheduled, so that nothing has to run.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 80
 # every flavour
 # The forms of the port-forward: each does the whole job; the one that works
 # is found, behind proxies and with half a Role, and remembered.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 15
+# seconds: 35
 # What only a current Kubernetes has: namespaces that enforce PodSecurity
 # "restricted", the ServiceCIDR API. Laptop: carol.
 # shellcheck disable=SC2154 # status and output come from bats

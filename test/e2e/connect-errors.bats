@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 25
+# seconds: 60
 # What `connect` says when it cannot: the object, the reason, what to do, an
 # exit status that scripts see; and nothing is left, half-done or behind.
 # shellcheck disable=SC2154 # status and output come from bats

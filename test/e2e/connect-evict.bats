@@ -65,7 +65,7 @@ evicted() {
   sleep 1
   kc -n "$NS" get pod "$old" >/dev/null
   downloaded
-  eventually 15 gone "$old"
+  eventually 40 gone "$old"
   hammer_end asked
   [ "$(of failed)" = 0 ]
   [ "$(of sent)" -ge 100 ]
@@ -98,5 +98,5 @@ gone() {
   leave evicted
   : >"$RUN/go"
   eventually 5 no_objects
-  eventually 15 gone "$old"
+  eventually 40 gone "$old"
 }

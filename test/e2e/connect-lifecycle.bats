@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 65
+# seconds: 135
 # A connect from its start to its end, whatever end that is: the objects it
 # makes, the signals it obeys, and that nothing is left on the machine or in
 # the cluster.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 45
+# seconds: 75
 # every flavour
 # What a program of the laptop reaches during `ktctl connect`, by which name and
 # address, and what it does not; the flags that change it. Laptops: alice, bob.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 50
+# seconds: 35
 # every flavour
 # connect --shadow: a Pod that an administrator made, for a developer who may do
 # nothing but a port-forward into it, in a namespace that enforces PodSecurity

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 35
+# seconds: 55
 # every flavour
 # What a program of the laptop sees of the network is what it would see in a
 # Pod: where the cluster is our own, the same program is run in a Pod's network

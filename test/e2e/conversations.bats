@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 90
+# seconds: 35
 # exchange and mesh with programs that talk: gRPC, WebSocket. Laptop: alice.
 # shellcheck disable=SC2154 # status and output are bats'
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 25
 # every flavour
 # env apply and export: an environment as a file. Laptop: alice.
 # shellcheck disable=SC2154 # status, output come from elsewhere

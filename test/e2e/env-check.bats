@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 90
+# seconds: 70
 # env check and env events: what the routers of an environment see, and where
 # its mark is lost. Laptop: alice.
 # shellcheck disable=SC2154 # status, output and stderr come from bats
@@ -20,6 +20,7 @@ setup() {
 }
 
 teardown() {
+  : >"$RUN/enough"
   background_end
   kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
@@ -56,7 +57,23 @@ http.server.ThreadingHTTPServer(("", 8480), Relay).serve_forever()') \
   echo "serve-relay $!" >>"$PIDS"
   kc -n "$NS" create service clusterip mid --tcp 80:8480 >/dev/null
   kc -n "$NS" patch service mid -p '{"spec": {"selector": {"app": "toolbox"}}}' >/dev/null
-  eventually 10 ask "http://$(web mid)/none"
+  eventually 30 ask "http://$(web mid)/none"
+}
+
+# asked_on URL [CURL-ARGUMENTS...]: twice a second in the background, since nobody
+# knows when a command listens; asked_enough: no longer
+asked_on() {
+  rm -f "$RUN/enough"
+  (until [ -e "$RUN/enough" ]; do
+    ask "$@" || true
+    sleep 0.5
+  done) >/dev/null 3>&- &
+  ASKED=$!
+}
+
+asked_enough() {
+  : >"$RUN/enough"
+  wait "$ASKED"
 }
 
 # passes HEADERS MARK [SURE]: the mark at web of a probe that goes by mid
@@ -89,9 +106,9 @@ passes() {
   wait $!
   "$BATS_TEST_DIRNAME/../unit/schema.py" "$SCHEMAS/env-expect.json" <<<"$output"
   [ "$(jq -c '[.met, .environment, .reason]' <<<"$output")" = '[true,"dev.a",null]' ]
-  (sleep 1 && ask "http://$ip/traceparent" -H 'baggage: kt-env=dev.a') >/dev/null 3>&- &
+  asked_on "http://$ip/traceparent" -H 'baggage: kt-env=dev.a'
   run -1 --separate-stderr env_cli events a --timeout 5s -o json --expect service=web
-  wait $!
+  asked_enough
   jq -e '(.met | not) and .others > 0 and
     (.reason | contains("without the mark of dev.a"))' <<<"$output"
   [[ $stderr == *"the time is over: 0 seen for 'service=web'"*"ktctl env check dev.a"* ]]
@@ -110,7 +127,7 @@ passes() {
   [ ! -s "$RUN/check.err" ]
   leave a
   env_cli delete a
-  eventually 10 grep -q "environment 'dev.a' of namespace $NS has ended" "$RUN/follow.log"
+  eventually 20 grep -q "environment 'dev.a' of namespace $NS has ended" "$RUN/follow.log"
   grep '^{' "$RUN/follow.log" | jq -se 'length > 5 and
     any(.service == "web" and .marked_by == "caller" and .answered == "other") and
     any(.service == "web" and .marked_by == "router" and .environment == "dev.a")'

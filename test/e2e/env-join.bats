@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 120
+# seconds: 180
 # every flavour
 # env join and leave: members of an environment answer its requests, the trunk
 # all others. Laptops: alice, bob.

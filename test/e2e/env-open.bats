@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 70
+# seconds: 45
 # every flavour
 # env open, connect --env: HTTP requests of a laptop get an environment's mark.
 # Laptops: alice (a member), bob.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 14
+# seconds: 30
 # every flavour
 # The life of an environment: made, shown, extended, deleted, and gone by
 # itself. In a namespace of its own, with the published Role and no other.

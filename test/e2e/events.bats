@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 85
+# seconds: 50
 # events: a session tells of the requests that it sees, and whether those that
 # are expected come. Laptop: alice.
 # shellcheck disable=SC2154 # status, output and stderr come from bats

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 280
+# seconds: 355
 # exchange --mode scale: the Service's own Pods are scaled away meanwhile.
 # Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 165
+# seconds: 205
 # every flavour
 # Services of every kind that Kubernetes allows: names, ports, owners. Laptops:
 # alice, bob.

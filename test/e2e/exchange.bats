@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 495
+# seconds: 700
 # exchange: everybody's requests to a Service come to a developer's machine, and
 # go home by themselves. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 90
+# seconds: 45
 # every flavour
 # forward: ports of this machine lead into the cluster. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats

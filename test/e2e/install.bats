@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 20
+# seconds: 40
 # make install and make uninstall. Needs no cluster, but a build folder of its
 # own: other tests run what is in build/ at the same time.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 165
+# seconds: 210
 # Beside KT Connect: its objects as a client leaves them that was killed, or
 # keeps them while it lives, and what we do with them. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status and output come from bats
@@ -231,7 +231,7 @@ kt_name_server() {
   local name packets rc=0
   kt_name_server -A
   connect_start alice || rc=1
-  name=$(laptop alice dig +short +tries=1 +time=5 "web.$NS.svc.cluster.local")
+  name=$(laptop alice dig +short +tries=1 +time=5 "web.$NS.svc.cluster.local") || rc=2
   run laptop alice dig +tries=1 +time=5 www.corp.test
   packets=$(laptop alice iptables -w -t nat -nvxL OUTPUT |
     awk '/redir ports 10053/ { print $1 }')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 60
+# seconds: 95
 # exchange and mesh under many requests and many users at once. Laptop: alice.
 # LOAD_CONCURRENT (2,000), LOAD_USERS (20) and LOAD_REQUESTS (10,000) say how
 # many; "make test" has half of the users and requests.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 40
+# seconds: 25
 # The map in a real Chromium on the laptop: what is taken, called and given back,
 # as it happens. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats

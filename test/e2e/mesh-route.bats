@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 120
+# seconds: 255
 # mesh --route: the routes of a service mesh lead a mark to the developer's
 # machine, and the user's own routes stay in force. The API server checks every
 # object against the real schemas; no service mesh runs here, so what a route
@@ -45,6 +45,7 @@ teardown() {
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   kc -n "$NS" delete $VS,$HR --all >/dev/null 2>&1
   kc -n "$NS" delete pods,services -l control-by=kt --now >/dev/null 2>&1
+  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
 }
@@ -407,6 +408,7 @@ env_cli() { # ARGUMENTS...
 
 @test "env share: a host name is an environment's, and goes with it" {
   kc delete crd $HR --ignore-not-found >/dev/null
+  eventually 20 not_served
   env_cli create dev.a
   run -1 env_cli share a a.example web
   [[ $output == *"no HTTPRoutes (Gateway API)"*"env open"* ]]
@@ -436,7 +438,16 @@ END
   run -0 env_cli share a b.example --stop
   [ "$(names $HR)" = "kt-env-dev.a.a.example shop" ]
   env_cli delete a
-  eventually 20 only_shop
+  # a kind that has just come is known to the garbage collector within 30 s
+  eventually 90 only_shop
+}
+
+not_served() { # the server notices a moment later that the kind is gone
+  local version
+  for version in v1 v1beta1; do
+    ! kc get --raw "/apis/${HR#*.}/$version/namespaces/$NS/httproutes" \
+      >/dev/null 2>&1 || return 1
+  done
 }
 
 only_shop() {

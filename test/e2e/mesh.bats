@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 420
+# seconds: 605
 # mesh: marked requests come to the developer whose mark they carry, all others
 # reach the Service's own Pods. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status, output, hammer come from elsewhere

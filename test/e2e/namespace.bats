@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 120
+# seconds: 90
 # The namespace is deleted and made anew while ktctl runs. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status and output come from bats
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 20
+# seconds: 5
 # The shadow's router before an origin of this machine, both on a laptop of
 # their own: what needs no cluster.
 # shellcheck disable=SC2154 # status and output are bats'

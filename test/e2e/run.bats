@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 50
+# seconds: 30
 # run as a user without a capability: the program is in the cluster's network, the
 # machine stays as it was. Laptop: gina.
 # shellcheck disable=SC2016,SC2154 # a shell inside; others come from bats

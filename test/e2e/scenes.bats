@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 120
+# seconds: 55
 # The four scenes of the README: services a, b and c, which call each other, two
 # developers, connect and mesh and exchange at once. Laptops: alice, bob.
 # shellcheck disable=SC2154 # status and output come from bats

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 190
+# seconds: 355
 # Others touch what a job stands on: each object is deleted, and changed, by
 # somebody. Within three seconds all is as it shall be, or the job has ended and
 # the Service is as before; and after kill -9 the origin answers. Laptop: alice.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 85
+# seconds: 55
 # status, disconnect, --background, --with: sessions of a laptop, from another
 # terminal. Laptop: alice.
 # shellcheck disable=SC2154 # status and output come from bats

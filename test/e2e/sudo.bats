@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 25
+# seconds: 15
 # connect under the real sudo, as KT's users call it: the user's exec plugin is the
 # user's, and so is every file below the user's home. Laptop: dave.
 # shellcheck disable=SC2016,SC2154 # a shell inside; others come from bats

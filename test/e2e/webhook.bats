@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 40
+# seconds: 20
 # What a cluster makes of our Pods: a webhook that puts a container before ours,
 # and nodes that cannot run them. Laptops: alice, carol.
 # shellcheck disable=SC2119,SC2154 # status and output come from bats

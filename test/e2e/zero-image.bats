@@ -155,18 +155,24 @@ field() { # OBJECT JSONPATH
 }
 
 @test "zero image: a shared Pod, a Deployment; what was removed is made again" {
+  local old
   connects alice --shareShadow
   reaches_web alice
   connect_stop
   connects alice --useShadowDeployment
   reaches_web alice
+  old=$(shadows shadow-connect)
   kc -n "$ZNS" delete configmaps -l kt-role=shadow-program >/dev/null
   kc -n "$ZNS" delete pod -l kt-role=shadow-connect --now >/dev/null
-  # the Pod that ends may still answer
-  one_program() { [ "$(programs | wc -l)" = 1 ]; }
+  # the old one serves until it has gone
+  eventually 40 replaced shadow-connect "$old"
   eventually 40 one_program
   eventually 40 reaches_web alice
   connect_stop
+}
+
+one_program() {
+  [ "$(programs | wc -l)" = 1 ]
 }
 
 @test "zero image: exchange, mesh, preview, with the published Roles" {

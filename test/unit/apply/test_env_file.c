@@ -69,6 +69,10 @@ static void what_it_says(void **state)
 	same_json(f.flags, "{'o':['--image=r','--set=A=x, y=1;z ','--set=B='],"
 			   "'p':['--image=r','--set=A=b,c']}");
 	env_file_fini(&f);
+	parse_ok(&f, HEAD "members:\n  o: {image: r, set: {}}\n"
+			  "  p: {image: r, set: []}\n");
+	same_json(f.flags, "{'o':['--image=r'],'p':['--image=r']}");
+	env_file_fini(&f);
 	parse_ok(&f, HEAD);
 	assert_null(f.ttl);
 	assert_false(f.strict);

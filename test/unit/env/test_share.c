@@ -62,6 +62,7 @@ static void the_route_is_as_it_must_be(void **state)
 					0),
 			 "uid", NULL),
 		"u-1");
+	assert_true(share_is_of(route, "dev.red"));
 	same(json_incref(json_at(route, "spec", NULL)),
 	     "{'parentRefs': [{'name': 'gate'}], 'hostnames': ['red.example'],"
 	     " 'rules': [{'filters': ["
@@ -96,12 +97,32 @@ static void a_host_is_one_routes(void **state)
 	assert_null(share_taken(routes, "red.example", "mine"));
 }
 
+/* Host b.example of dev.red.a has the name of host a.b.example of dev.red */
+static void a_name_is_not_enough(void **state)
+{
+	auto_free char *one = share_name("dev.red", "a.b.example");
+	auto_free char *other = share_name("dev.red.a", "b.example");
+	auto_json json_t *route =
+		json_quoted("{'metadata': {'labels': {'kt-role': 'env-share',"
+			    " 'kt-env': 'dev.red'}}}");
+	auto_json json_t *foreign =
+		json_quoted("{'metadata': {'labels': {'kt-env': 'dev.red'}}}");
+
+	(void)state;
+	assert_string_equal(one, other);
+	assert_true(share_is_of(route, "dev.red"));
+	assert_false(share_is_of(route, "dev.red.a"));
+	assert_false(share_is_of(foreign, "dev.red"));
+	assert_false(share_is_of(NULL, "dev.red"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_route_is_as_it_must_be),
 		cmocka_unit_test(gateways_are_those_of_the_service),
 		cmocka_unit_test(a_host_is_one_routes),
+		cmocka_unit_test(a_name_is_not_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
