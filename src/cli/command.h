@@ -36,6 +36,7 @@ enum value_type {
 	VALUE_IMAGE,	/* char *, NULL when empty */
 	VALUE_MARK,	/* char *, NULL when empty; cli/mark.h */
 	VALUE_MATCH,	/* char *, NULL when empty; wire/rule.h */
+	VALUE_GATEWAY,	/* char *, NULL when empty: [NAMESPACE/]NAME */
 	VALUE_LABELS,	/* struct pairs */
 	VALUE_PAIRS,	/* struct pairs; annotations: any value */
 	VALUE_SETTINGS, /* struct pairs; environment variables: any value, one

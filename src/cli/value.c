@@ -156,6 +156,25 @@ static int value_set_mark(void *field, const struct option *opt,
 	return set_string(field, opt, text, err);
 }
 
+static bool value_is_gateway(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	auto_free char *ns =
+		slash ? xstrndup(text, (size_t)(slash - text)) : NULL;
+
+	return slash ? form_is_namespace(ns) && form_is_name(slash + 1)
+		     : form_is_name(text);
+}
+
+static int value_set_gateway(void *field, const struct option *opt,
+			     const char *text, struct kt_error *err)
+{
+	if (*text && !value_is_gateway(text))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is no Gateway: [NAMESPACE/]NAME", text);
+	return set_string(field, opt, text, err);
+}
+
 static int value_set_match(void *field, const struct option *opt,
 			   const char *text, struct kt_error *err)
 {
@@ -719,6 +738,7 @@ static const struct {
 	[VALUE_IMAGE] = { value_set_image, fini_string, sizeof(char *) },
 	[VALUE_MARK] = { value_set_mark, fini_string, sizeof(char *) },
 	[VALUE_MATCH] = { value_set_match, fini_string, sizeof(char *) },
+	[VALUE_GATEWAY] = { value_set_gateway, fini_string, sizeof(char *) },
 	[VALUE_LABELS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
 	[VALUE_PAIRS] = { set_pairs, fini_pairs, sizeof(struct pairs) },
 	[VALUE_SETTINGS] = { set_pairs, fini_pairs, sizeof(struct pairs) },

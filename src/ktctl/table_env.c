@@ -110,7 +110,7 @@ static const struct option env_check_options[] = {
 };
 
 static const struct option env_share_options[] = {
-	{ "gateway", 0, VALUE_STRING, "", "[NAMESPACE/]NAME",
+	{ "gateway", 0, VALUE_GATEWAY, "", "[NAMESPACE/]NAME",
 	  "the Gateway that the host's callers come by; without it that of the "
 	  "Service's HTTPRoutes, or the only one of the namespace",
 	  ENV(gateway), .no_config = true },

@@ -29,6 +29,7 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 			   "A/b=c", "a/=c", "a/b/c=d", "a=b/c" },
 	[VALUE_PAIRS] = { "a", "=b", "a=1,b", "a b=c", "-a=b", "A/b=c",
 			  "a/=c" },
+	[VALUE_GATEWAY] = { "a/b/c", "/a", "a/", "A", "a b", "a.b/c", "a_b" },
 	[VALUE_SETTINGS] = { "a", "=b", "1a=b", "a b=c", "a,b=c", "a/b=c" },
 	[VALUE_ADDRESS] = { "x", "1.2.3", "1.2.3.4/8", "1.2.3.256", "::g" },
 	[VALUE_PREFIXES] = { "x", "10.0.0.0/33", "::/129", "10.0.0.0/x",
@@ -66,6 +67,9 @@ static const struct {
 	{ "shadow", "cli/resolve.c looks at it" },
 	{ "applied", "written by 'ktctl apply' itself" },
 	{ "file", "a path" },
+	/* of doctor: as the command has it that is looked at */
+	{ "mode", "cli/resolve.c looks at it" },
+	{ "route", "cli/resolve.c looks at it" },
 };
 
 static inline bool wrong_is_free_text(const struct option *opt)

@@ -97,6 +97,7 @@ for c in $(words); do
     # shellcheck disable=SC2086 # no sub-command is no word
     "$ktctl" "$c" $sub --help | grep -A3 -e '--output' | grep -qw json || continue
     grep -q "$c${sub:+-$sub}[a-z-]*\.json" "$man/ktctl-$c.1.scd" && continue
+    [ "$c $sub" = "env events" ] && grep -q 'schema/env-expect\.json' "$man/ktctl-env.1.scd" && continue
     [ "$c" = events ] && grep -q 'schema/expect\.json' "$man/ktctl-events.1.scd" && continue
     echo "# $c $sub prints JSON: ktctl-$c(1) does not name its schema"
     bad=1
@@ -104,7 +105,7 @@ for c in $(words); do
 done
 for schema in "$top"/docs/schema/*.json; do
   name=${schema##*/}
-  grep -rq "$name" "$top/test/unit" || { echo "# $name: no test holds anything against it"; bad=1; }
+  grep -rq "$name" "$top/test/unit" "$top/test/e2e" || { echo "# $name: no test holds anything against it"; bad=1; }
   grep -q "$name" "$man"/*.scd || { echo "# $name: no page names it"; bad=1; }
 done
 ok $bad "JSON that is printed has its schema"
@@ -174,7 +175,7 @@ ok $? "README: install, connect, one Role; then everyday use; building comes aft
 
 docs=("$top"/README.md "$top"/docs/*.md "$man"/*.scd)
 # those of programs that are not this one
-declare -A known=([--flag]=1 [--preserve-env]=1 [--proxy]=1 [--role]=1
+declare -A known=([--flag]=1 [--now]=1 [--soak]=1 [--preserve-env]=1 [--proxy]=1 [--role]=1
   [--strip-components]=1 [--user]=1 [--asWorker]=1
   [--ready-clients]=1 [--wait]=1 [--env-service]=1 [--env-table]=1) # of shadow
 declare -A help_of=() # of each command and sub-command
