@@ -83,7 +83,7 @@ gone() {
   evicted "$(shadow_pod)" "http://$POD:8080/bytes/$SIZE" "$POD" 8080
   ! grep -q warning "$CONNECT_LOG" || { cat "$CONNECT_LOG" >&2; false; }
   connect_stop
-  eventually 20 no_objects
+  eventually 20 no_objects || { cat "$CONNECT_LOG" >&2; false; }
 }
 
 @test "evict: forward: likewise; leaving while two are there leaves nothing behind" {
