@@ -126,7 +126,8 @@ def event(session, service_name, caller, status, latency):
             "namespace": "shop", "service": service_name, "port": 80,
             "from": caller, "protocol": "http/1", "method": "GET", "path": "/",
             "mark": None, "answered": "local" if status == 200 else "origin",
-            "user": None, "status": status, "latency_us": latency}
+            "user": None, "status": status, "latency_us": latency,
+            "id": None}
 
 
 # --- sessions of this machine that are told of --------------------------------
