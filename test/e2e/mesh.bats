@@ -313,7 +313,8 @@ END
     eventually 30 asks local "http://$WEB/" -H 'version: blue' "${CONNECT_SOON[@]}"
     eventually 30 asks of-bob "http://$WEB/" -H 'version: red' "${CONNECT_SOON[@]}"
     eventually 10 is_own "$WEB" "${CONNECT_SOON[@]}"
-    [ $((SECONDS - at)) -le 15 ]
+    echo "$way: $((SECONDS - at)) s" >&2
+    [ $((SECONDS - at)) -le 15 ] || { cat "$RUN/a.log" >&2; false; }
   done
   leave a
   asks of-bob "http://$WEB/" -H 'version: red'
