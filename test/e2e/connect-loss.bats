@@ -3,7 +3,7 @@
 # seconds: 75
 # The network between the laptop and the cluster goes away and comes back:
 # connections wait and go on, nothing has to be done. Laptops: alice, bob.
-# shellcheck disable=SC2016,SC2154 # a shell inside; output comes from bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # a shell inside; output comes from bats
 
 bats_require_minimum_version 1.5.0
 load common
