@@ -122,6 +122,36 @@ extern const struct command other_commands[];
 			S(in.grace_time), .min = 0, .max = 86400               \
 	}
 
+/* of connect, and of run, which is connect in another place */
+#define SHADOW_ROW                                                             \
+	{                                                                      \
+		"shadow", 0, VALUE_STRING, "", "NAME",                         \
+			"use this Pod, or a Pod of deployment/NAME, that an "  \
+			"administrator "                                       \
+			"made; nothing is made, and nothing else asked of "    \
+			"the cluster",                                         \
+			CONNECT(shadow)                                        \
+	}
+#define MARK_ROW                                                               \
+	{                                                                      \
+		"env", 0, VALUE_STRING, "", "NAME",                            \
+			"HTTP requests to the cluster are marked as this "     \
+			"environment's",                                       \
+			CONNECT(env), .is_name = true                          \
+	}
+#define CLUSTER_DOMAIN_ROW                                                     \
+	{                                                                      \
+		"clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",   \
+			"DNS suffix of the cluster", CONNECT(cluster_domain),  \
+			.not_empty = true                                      \
+	}
+#define SKIP_CLEANUP_ROW                                                       \
+	{                                                                      \
+		"skipCleanup", 0, VALUE_BOOL, "false", NULL,                   \
+			"leave expired objects of others alone at the start",  \
+			CONNECT(skip_cleanup)                                  \
+	}
+
 #define OUTPUT_ROW(field)                                                      \
 	{                                                                      \
 		"output", 'o', VALUE_CHOICE, "text", "FORM",                   \
