@@ -18,7 +18,8 @@
 #include <string.h>
 
 static const char *const env_file_keys[] = {
-	"image", "set", "envFrom", "replicas", "selector", "service"
+	"image",  "set",      "envFrom",  "replicas",
+	"onJoin", "onDelete", "selector", "service"
 };
 
 struct env_parsing {
@@ -79,8 +80,8 @@ static int env_file_check(struct env_parsing *p, const yaml_node_t *at)
 				   "what the member is");
 	if (!image && f->n > 1)
 		return reader_fail(&p->r, at,
-				   "set, envFrom and replicas are for a member "
-				   "with an image");
+				   "set, envFrom, replicas, onJoin and "
+				   "onDelete are for a member with an image");
 	return 0;
 }
 

@@ -3,7 +3,10 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <string.h>
+
+#define WORDS_BLANK " \t\n"
 
 struct strv words_cut(const char *text, char sep)
 {
@@ -14,6 +17,42 @@ struct strv words_cut(const char *text, char sep)
 		strv_take(&out, xstrndup(text, (size_t)(end - text)));
 	strv_add(&out, text);
 	return out;
+}
+
+static int words_split_one(const char **at, char *to)
+{
+	const char *p = *at;
+	char quote = '\0';
+
+	for (; *p && (quote || !strchr(WORDS_BLANK, *p)); p++) {
+		if (quote ? *p == quote : *p == '\'' || *p == '"') {
+			quote = quote ? '\0' : *p;
+			continue;
+		}
+		if (*p == '\\' && quote != '\'' && !*++p)
+			return -EINVAL;
+		*to++ = *p;
+	}
+	*to = '\0';
+	*at = p;
+	return quote ? -EINVAL : 0;
+}
+
+int words_split(const char *text, struct strv *out)
+{
+	int rc = 0;
+
+	*out = (struct strv){ 0 };
+	for (text += strspn(text, WORDS_BLANK); rc == 0 && *text;
+	     text += strspn(text, WORDS_BLANK)) {
+		char *word = xcalloc(1, strlen(text) + 1);
+
+		rc = words_split_one(&text, word);
+		strv_take(out, word);
+	}
+	if (rc < 0)
+		strv_fini(out);
+	return rc;
 }
 
 char *words_quote(const char *word)

@@ -221,6 +221,7 @@ struct env_options {
 	struct pairs selector;	   /* join; none: not given */
 	char *service;		   /* join; or NULL */
 	int replicas;		   /* join --image */
+	char *on_join, *on_delete; /* join --image; or NULL */
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */
 	bool dry_run;		   /* apply */

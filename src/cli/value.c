@@ -146,6 +146,26 @@ static int value_set_image_of(void *field, const struct option *opt,
 	return set_string(field, opt, text, err);
 }
 
+static bool value_is_hook(const char *text)
+{
+	auto_strv struct strv words = { 0 };
+
+	return words_split(text, &words) == 0 && words.n &&
+	       (words.v[0][0] == '/' ? words.v[0][1] != '\0'
+				     : form_is_image(words.v[0]));
+}
+
+static int value_set_hook(void *field, const struct option *opt,
+			  const char *text, struct kt_error *err)
+{
+	if (*text && !value_is_hook(text))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' is neither IMAGE [ARG...] nor "
+			       "/PROGRAM [ARG...]",
+			       text);
+	return set_string(field, opt, text, err);
+}
+
 static bool value_is_gateway(const char *text)
 {
 	const char *slash = strchr(text, '/');
@@ -755,6 +775,7 @@ static const struct {
 	[VALUE_EXPECT] = { value_set_expect, fini_string, sizeof(char *) },
 	[VALUE_DURATION] = { value_set_duration, NULL, sizeof(int64_t) },
 	[VALUE_IMAGE_OF] = { value_set_image_of, fini_string, sizeof(char *) },
+	[VALUE_HOOK] = { value_set_hook, fini_string, sizeof(char *) },
 	[VALUE_GATEWAY] = { value_set_gateway, fini_string, sizeof(char *) },
 	[VALUE_ENV_FROM] = { value_set_env_from, fini_strings,
 			     sizeof(struct strv) },

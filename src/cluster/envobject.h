@@ -17,8 +17,13 @@
  *   Service     kt-env-NAME           role env-source: addresses of its Pods
  *   Service     SERVICE-kt-mesh-...   role shadow-mesh: the record of a member
  *   Deployment  of a member with an image
+ *   Job         of a member with a hook, while that runs, or until it shall
+ *                                     role env-hook
  *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name
  *   ConfigMap   kt-env                role env-table: what all routers read
+ *
+ * A Job for a member's end is the only one that no Job owns: it outlives the
+ * environment, so that who comes by next sees what is to be done.
  *
  * All but the table carry the label kt-env: NAME. None but the record of a
  * member on somebody's machine has a heartbeat: they live as long as the Job.
@@ -30,6 +35,10 @@
 #define KT_ROLE_ENV_SOURCE "env-source"
 #define KT_ROLE_ENV_TABLE "env-table"
 #define KT_ROLE_ENV_SHARE "env-share"
+#define KT_ROLE_ENV_HOOK "env-hook"
+/* of a hook's Job: the uid of its environment's; what it is, "onDelete /drop" */
+#define KT_ANNOTATION_ENV_UID "kt-env-uid"
+#define KT_ANNOTATION_HOOK "kt-env-hook"
 /* Unix seconds, "0": never; of the Job, and of each member's record */
 #define KT_ANNOTATION_EXPIRES "kt-expires"
 #define KT_ANNOTATION_STRICT "kt-strict"    /* of the Job: "true" */
@@ -40,6 +49,9 @@
 /* of a member's record: which join has made it; another one makes it anew, or
  * in its place */
 #define KT_ANNOTATION_JOIN "kt-env-join"
+/* of a member's record that another member is to follow: the kt-target of its
+ * copy, which is being made */
+#define KT_ANNOTATION_NEXT "kt-env-next"
 #define KT_ANNOTATION_TOUCH "kt-env-touch"
 
 #define KT_ENV_PREFIX "kt-env-" /* of Jobs and Services */

@@ -7,7 +7,9 @@
 #include "cli/app.h"
 #include "cli/offer_role.h"
 #include "cli/options.h"
+#include "env/hook_run.h"
 #include "kube/encode.h"
+#include "kube/rest.h"
 
 #include <errno.h>
 #include <time.h>
@@ -37,6 +39,35 @@ void env_command_giveback(const struct env_command *c, struct giveback *g)
 				.ns = c->ns,
 				.home = c->app->home,
 				.say = env_command_say };
+}
+
+static void env_command_on_hook(void *user, const char *text)
+{
+	(void)user;
+	log_info("%s", text);
+}
+
+int env_command_hooks(struct env_command *c, const struct member_place *at,
+		      struct kt_error *err)
+{
+	const struct hook_say say = { env_command_on_hook, c };
+	auto_json json_t *waiting = NULL;
+	struct kt_error why = { 0 };
+	int rc = hook_waiting(at, &waiting, err);
+
+	if (rc == 0)
+		rc = hook_end(at, waiting, NULL, HOOK_RUN, &say, &why);
+	if (rc < 0 && why.code && c->o->env.in.force && rc != -EINTR) {
+		log_warn("%s; it is tried again when the environment is over",
+			 why.msg);
+		return 0;
+	}
+	if (rc < 0 && why.code) {
+		*err = why;
+		kt_hint(err, "the member is out of use; do the same again, or "
+			     "--force goes on without it");
+	}
+	return rc;
 }
 
 int env_command_ttl(const struct options *o, int64_t *ttl, struct kt_error *err)

@@ -34,6 +34,14 @@ int env_command_change(struct app *app, const struct options *o,
 int env_command_read(struct app *app, const struct options *o,
 		     env_command_fn *fn);
 
+struct member_place;
+/** env_command_hooks() - the members' Pods have gone, or are going: run their
+ *  --onDelete; with --force one that fails is only told, and tried again when
+ *  the environment is over */
+KT_CHECK int env_command_hooks(struct env_command *c,
+			       const struct member_place *at,
+			       struct kt_error *err);
+
 int64_t env_command_now(const struct env_command *c);
 /** env_command_giveback() - for env_leave_service(): it is told on stdout */
 void env_command_giveback(const struct env_command *c, struct giveback *g);

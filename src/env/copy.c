@@ -26,7 +26,7 @@ static uint32_t copy_hash(const char *service, const char *env)
 	return str_hash(both) & 0xffffff;
 }
 
-char *copy_name(const char *service, const char *env)
+static char *copy_name_with(const char *service, const char *env, uint32_t hash)
 {
 	int room = COPY_NAME_MAX - COPY_HASH_LEN - 1;
 	auto_free char *name = xasprintf("%s-%s", service, env);
@@ -34,8 +34,30 @@ char *copy_name(const char *service, const char *env)
 	for (char *p = name; *p; p++)
 		if (*p == '.')
 			*p = '-';
-	return xasprintf("%.*s-%0*x", room, name, COPY_HASH_LEN,
-			 copy_hash(service, env));
+	return xasprintf("%.*s-%0*x", room, name, COPY_HASH_LEN, hash);
+}
+
+char *copy_name(const char *service, const char *env)
+{
+	return copy_name_with(service, env, copy_hash(service, env));
+}
+
+char *copy_name_salted(const char *service, const char *env, const char *salt)
+{
+	auto_free char *of = xasprintf("%s/%s", env, salt);
+
+	return copy_name_with(service, env, copy_hash(service, of));
+}
+
+void copy_rename(json_t *deployment, const char *target)
+{
+	auto_free char *name =
+		copy_name_salted(object_label(deployment, KT_LABEL_ENV_OF),
+				 object_label(deployment, KT_LABEL_ENV),
+				 target);
+
+	json_object_set_new(json_object_get(deployment, "metadata"), "name",
+			    json_string(name));
 }
 
 /* DNS subdomain (RFC 1123), as far as it matters: the server knows the rest */
@@ -89,8 +111,14 @@ static json_t *copy_metadata(const struct copy_spec *s)
 	auto_free char *name = copy_name(object_name(s->service), s->env);
 	auto_json json_t *asked =
 		env_spec_image(s->image, s->set, s->env_from, s->replicas);
-	auto_free char *text = json_dumps(asked, JSON_COMPACT | JSON_SORT_KEYS);
+	auto_free char *text = NULL;
 
+	if (s->on_join)
+		json_object_set_new(asked, "onJoin", json_string(s->on_join));
+	if (s->on_delete)
+		json_object_set_new(asked, "onDelete",
+				    json_string(s->on_delete));
+	text = json_dumps(asked, JSON_COMPACT | JSON_SORT_KEYS);
 	return json_pack(
 		"{s:s, s:{s:s, s:s, s:s, s:s}, s:{s:s*, s:s*}, s:[O]}", "name",
 		name, "labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,

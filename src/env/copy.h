@@ -36,6 +36,13 @@
  *  "a-b" and "c" are not "a" and "b-c" (returned, caller frees) */
 char *copy_name(const char *service, const char *env);
 
+/** copy_name_salted() - as copy_name(), another one for each @salt (returned,
+ *  caller frees) */
+char *copy_name_salted(const char *service, const char *env, const char *salt);
+/** copy_rename() - another name of the same kind, for one that is beside one
+ *  with its copy_name(); @target: its kt-target, for the hash */
+void copy_rename(json_t *deployment, const char *target);
+
 /** copy_check_env_from() - @text is configmap/NAME or secret/NAME; 0, or
  * -EINVAL with @err */
 KT_CHECK int copy_check_env_from(const char *text, struct kt_error *err);
@@ -54,6 +61,7 @@ struct copy_spec {
 	const struct pairs *set; /* {{env}} in values: the name */
 	const struct strv *env_from;
 	int replicas;
+	const char *on_join, *on_delete; /* only noted */
 	bool always_pull;   /* --forceUpdate */
 	const char *target; /* target_make() */
 	const char *user;

@@ -206,7 +206,7 @@ json_t *copy_pod_container(json_t *pod, const struct copy_spec *s,
 
 /* --- variables ------------------------------------------------------------ */
 
-static char *copy_pod_expand(const char *value, const char *env)
+char *copy_pod_expand(const char *value, const char *env)
 {
 	char *out = xstrdup("");
 
@@ -235,10 +235,8 @@ static json_t *copy_pod_list(json_t *container, const char *key)
 	return list;
 }
 
-/* At the place of the first one of that name, for later ones may refer to it;
- * of several the last one would count, so these go */
-static void copy_pod_set_variable(json_t *container, const char *name,
-				  const char *value, bool first)
+void copy_pod_set_variable(json_t *container, const char *name,
+			   const char *value, bool first)
 {
 	json_t *list = copy_pod_list(container, "env");
 	size_t at = first ? 0 : json_array_size(list);

@@ -14,6 +14,14 @@ const char *copy_pod_image(const char *text);
  *  Service) */
 bool copy_pod_has_port(const json_t *pod, const json_t *port);
 
+/** copy_pod_set_variable() - at the place of the first one of that name, for
+ * later ones may refer to it; of several the last one would count, so these go.
+ * @first: before the others, if there is none */
+void copy_pod_set_variable(json_t *container, const char *name,
+			   const char *value, bool first);
+/** copy_pod_expand() - {{env}} in @value is @env (returned, caller frees) */
+char *copy_pod_expand(const char *value, const char *env);
+
 /** copy_pod_change() - @pod (a spec) becomes the copy's; @container: of it */
 void copy_pod_change(json_t *pod, json_t *container, const json_t *labels,
 		     const struct copy_spec *s, struct strv *warnings);

@@ -14,6 +14,7 @@
 #include "cluster/objects.h"
 #include "env/command.h"
 #include "env/find.h"
+#include "env/hook_run.h"
 #include "env/name.h"
 #include "env/table.h"
 #include "kube/rest.h"
@@ -89,6 +90,30 @@ static int delete_give_back(struct env_command *c, const json_t *records,
 	return 0;
 }
 
+/* The Pods end first, of those members that have a hook */
+static int delete_hooks(struct env_command *c, const struct env_info *info,
+			const json_t *records, struct kt_error *err)
+{
+	struct member_place at = { c->kube, c->ns, info->name, NULL };
+	auto_json json_t *waiting = NULL;
+	const json_t *record;
+	size_t i;
+	int rc = hook_waiting(&at, &waiting, err);
+
+	if (rc < 0 || !json_array_size(waiting))
+		return rc;
+	json_array_foreach (records, i, record) {
+		auto_free char *service = env_record_service(record);
+
+		at.service = service;
+		rc = service ? member_remove_copies(&at, NULL, err) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	at.service = NULL;
+	return env_command_hooks(c, &at, err);
+}
+
 static int delete_all(struct env_command *c, const struct env_info *info,
 		      struct kt_error *err)
 {
@@ -100,6 +125,8 @@ static int delete_all(struct env_command *c, const struct env_info *info,
 		delete_sign(c, records);
 		rc = env_table_drop_env(c->kube, c->ns, info->name, err);
 	}
+	if (rc == 0)
+		rc = delete_hooks(c, info, records, err);
 	if (rc == 0)
 		rc = env_remove(c->kube, c->ns, job, info->uid, err);
 	if (rc == 0)

@@ -63,7 +63,7 @@ int env_join_table(struct env_join *j, const char *host, struct kt_error *err)
 
 	j->tabled = true;
 	return env_table_put_member(job->kube, job->ns, j->info.name, job->name,
-				    host, err);
+				    host, host ? j->mesh.nowhere : NULL, err);
 }
 
 void env_join_untable(struct env_join *j)
@@ -128,6 +128,7 @@ int env_join_replace(struct env_join *j, struct kt_error *err)
 			return rc;
 		if (user && strcmp(user, shadow_user()) != 0)
 			j->env.forced_by = shadow_user();
+		j->beside = j->member != NULL;
 	}
 	progress_detail(job->app->progress, "in place of the member before");
 	j->replaced = steal_ptr(&record);
@@ -155,7 +156,7 @@ int env_join_hold(struct env_join *j, struct kt_error *err)
 	int rc = mesh_router_hold(&j->mesh.job, err), cleared = 0;
 
 	/* also when it has failed: what it replaced has no record any more */
-	if (j->mesh.recorded && j->env.replaces)
+	if (j->mesh.recorded && j->env.replaces && !j->beside)
 		cleared = join_clear(j, rc < 0 ? &why : err);
 	return rc < 0 ? rc : cleared;
 }
@@ -172,10 +173,11 @@ static int join_check(const struct options *o, struct kt_error *err)
 		return kt_fail(err, EINVAL,
 			       "one of --local, --image, --selector and "
 			       "--service says what the member is");
-	if (!e->image && (e->set.n || e->env_from.n || e->replicas > 1))
+	if (!e->image && (e->set.n || e->env_from.n || e->replicas > 1 ||
+			  e->on_join || e->on_delete))
 		return kt_fail(err, EINVAL,
-			       "--set, --envFrom and --replicas are for a "
-			       "member with --image");
+			       "--set, --envFrom, --replicas, --onJoin and "
+			       "--onDelete are for a member with --image");
 	if (!e->in.expose.n && (o->session.background || o->session.with))
 		return kt_fail(err, EINVAL,
 			       "--background and --with are for a member with "

@@ -23,6 +23,12 @@ struct member_place;
  *          -> copy -> table -> seen
  *
  * What fails, or is interrupted, is undone from there back.
+ *
+ * In the place of a member that is in the cluster, too, it is beside that one
+ * first: the record, which has this join's name then, still leads to the former
+ * Pods, and is turned when the new ones are ready. The former's Pods end after
+ * the nodes and the routers have learned that. So there is no moment without a
+ * member; and a join that fails gives the record back as it was.
  */
 struct env_join {
 	struct mesh mesh;
@@ -35,6 +41,9 @@ struct env_join {
 	bool tabled;	       /* it is in the table of the routers, perhaps */
 	struct member *member; /* join_cluster.c */
 	bool copied;	       /* a copy was made, perhaps */
+	bool hooked;	       /* --onJoin has run, perhaps */
+	bool beside;	       /* the one before answers until this one does */
+	int64_t turned;	       /* since then the record leads here; 0: no */
 };
 
 static inline struct env_join *env_join_of(struct job *job)

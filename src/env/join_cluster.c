@@ -12,14 +12,20 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/progress.h"
+#include "cluster/envobject.h"
+#include "cluster/takeover.h"
 #include "env/advice.h"
 #include "env/copy_wait.h"
+#include "env/join_hook.h"
 #include "env/member.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
 #include <string.h>
+
+/* The last nodes have learned of it, see inbound/settle.h */
+#define CLUSTER_TURN (10 * NS_SEC)
 
 /* --- the Service, and what the member is ---------------------------------- */
 
@@ -44,6 +50,29 @@ static int cluster_advise(const struct env_join *j, struct kt_error *err)
 	return rc;
 }
 
+/* What the record says of this member */
+static void cluster_lead(struct env_join *j)
+{
+	j->env.member = j->member->text;
+	j->env.selector = j->member->selector;
+	j->env.ports = j->member->ports;
+	j->env.next = NULL;
+}
+
+/* What it says until then: the former member answers */
+static void cluster_stay_behind(struct env_join *j)
+{
+	const json_t *spec = json_object_get(j->replaced, "spec");
+	json_t *copy = j->member->copy.deployment;
+
+	j->env.member = object_annotation(j->replaced, KT_ANNOTATION_MEMBER);
+	j->env.selector = json_object_get(spec, "selector");
+	j->env.ports = json_object_get(spec, "ports");
+	j->env.next = json_str(j->member->selector, KT_LABEL_TARGET, NULL);
+	if (copy) /* the former has the other name */
+		copy_rename(copy, j->env.next);
+}
+
 static int cluster_claim(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
@@ -54,12 +83,15 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	if (rc == 0)
 		rc = cluster_advise(j, err);
 	if (rc == 0)
+		rc = env_join_hook_try(j, err);
+	if (rc == 0)
 		rc = env_join_replace(j, err);
 	if (rc < 0)
 		return rc;
-	j->env.member = j->member->text;
-	j->env.selector = j->member->selector;
-	j->env.ports = j->member->ports;
+	if (j->beside)
+		cluster_stay_behind(j);
+	else
+		cluster_lead(j);
 	return env_join_hold(j, err);
 }
 
@@ -146,6 +178,43 @@ static const char *cluster_ip(const struct env_join *j)
 	return json_str(j->mesh.route.made, "spec", "clusterIP", NULL);
 }
 
+/* The record leads to the new Pods; nodes that have not learned it yet lead to
+ * the former ones */
+static int cluster_turn(struct env_join *j, struct kt_error *err)
+{
+	struct job *job = &j->mesh.job;
+	int rc;
+
+	cluster_lead(j);
+	j->turned = clock_ns();
+	rc = mesh_record_lead(&j->mesh, err);
+	if (rc < 0)
+		return rc;
+	progress_detail(job->app->progress, "in place of the member before");
+	rc = job_settle(job);
+	return rc < 0 ? kt_fail(err, -rc, "interrupted") : 0;
+}
+
+/* Routers have to forget their connections to the former Pods before these end,
+ * and what is under way on them is to be answered. What goes wrong here is
+ * told: the new member answers. */
+static void cluster_end_former(struct env_join *j)
+{
+	struct job *job = &j->mesh.job;
+	const struct member_place at = env_join_place(j);
+	const char *target =
+		json_str(j->member->selector, KT_LABEL_TARGET, NULL);
+	struct kt_error err = { 0 };
+	int64_t wait = j->turned + CLUSTER_TURN - clock_ns();
+
+	progress_detail(job->app->progress, "until the one before has ended");
+	if (loop_sleep(job->app->loop, MAX(wait, 2 * NS_SEC)) < 0)
+		loop_resume(job->app->loop); /* at once, then */
+	if (member_remove_copies_but(&at, target, &err) < 0)
+		log_warn("the Pods of the member before were not removed: %s",
+			 err.msg);
+}
+
 static int cluster_join(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
@@ -153,12 +222,18 @@ static int cluster_join(struct job *job, struct kt_error *err)
 
 	progress_step(job->app->progress, "Tell the router");
 	rc = mesh_record_check(&j->mesh, err);
+	if (rc == 0 && j->beside)
+		rc = cluster_turn(j, err);
 	if (rc == 0)
 		rc = env_join_prove(j, cluster_ip(j), err);
 	if (rc == 0) /* whoever has its place has its address */
 		rc = mesh_record_check(&j->mesh, err);
 	if (rc < 0)
 		return rc;
+	if (j->beside) {
+		cluster_end_former(j);
+		env_join_hook_former(j);
+	}
 	progress_done(job->app->progress, "The member answers");
 	return 0;
 }
@@ -180,6 +255,26 @@ static void cluster_ready(struct job *job)
 		   *copy ? ")" : "", j->info.name, job->name);
 }
 
+/* The member before has its record again, and what routers know of it: what is
+ * undone from here on is not its. Its Pods have not ended: that is last. */
+static void cluster_give_back(struct env_join *j)
+{
+	struct job *job = &j->mesh.job;
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (!j->mesh.recorded)
+		return;
+	rc = mesh_record_restore(&j->mesh, j->replaced, &err);
+	if (rc < 0 && rc != -ECANCELED && rc != -ENOENT)
+		job_unfinished(job,
+			       "the member before has not got its place back: "
+			       "%s",
+			       err.msg);
+	else if (rc == 0 && j->turned)
+		(void)!job_settle(job);
+}
+
 /* Another join may have its place by now, with a copy of the same name */
 static void cluster_undo(struct job *job)
 {
@@ -189,9 +284,12 @@ static void cluster_undo(struct job *job)
 		json_str(j->member->selector, KT_LABEL_TARGET, NULL);
 	struct kt_error err = { 0 };
 
+	if (j->beside)
+		cluster_give_back(j);
 	env_join_untable(j);
 	if (j->copied && member_remove_copies(&at, target, &err) < 0)
 		job_unfinished(job, "the copy was not removed: %s", err.msg);
+	env_join_hook_undo(j);
 	mesh_router_undo(job);
 }
 
@@ -200,6 +298,14 @@ int env_join_cluster(struct env_join *j)
 	static const struct job_plan image = {
 		.step = { env_join_open, cluster_claim, mesh_router_start,
 			  cluster_switch, cluster_copy, cluster_join },
+		.ready = cluster_ready,
+		.undo = cluster_undo,
+		.role = "env",
+	};
+	static const struct job_plan hooked = {
+		.step = { env_join_open, cluster_claim, mesh_router_start,
+			  cluster_switch, env_join_hook, cluster_copy,
+			  cluster_join },
 		.ready = cluster_ready,
 		.undo = cluster_undo,
 		.role = "env",
@@ -215,7 +321,9 @@ int env_join_cluster(struct env_join *j)
 	int rc;
 
 	j->member = &m;
-	rc = job_run(&j->mesh.job, j->o->env.image ? &image : &others);
+	rc = job_run(&j->mesh.job, env_join_has_hook(j) ? &hooked
+				   : j->o->env.image	? &image
+							: &others);
 	member_fini(&m);
 	return rc;
 }

@@ -98,12 +98,17 @@ static int leave_remove(struct env_command *c, const char *env,
 	auto_free char *path =
 		kube_path("v1", "services", c->ns, object_name(seen), NULL);
 	auto_json json_t *record = json_incref((json_t *)(uintptr_t)seen);
+	const char *next = object_annotation(seen, KT_ANNOTATION_NEXT);
 	int rc = leave_sign(c, path, &record, err);
 
 	if (rc == 0)
 		rc = env_table_drop_member(c->kube, c->ns, env, service, err);
 	if (rc == 0)
 		rc = member_remove_copies(&at, service_target(record), err);
+	if (rc == 0 && next) /* of one that was killed in its place */
+		rc = member_remove_copies(&at, next, err);
+	if (rc == 0)
+		rc = env_command_hooks(c, &at, err);
 	return rc == 0 ? kube_delete_as(c->kube, path, record, -1, err) : rc;
 }
 

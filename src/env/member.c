@@ -72,6 +72,8 @@ static int member_copy(struct member *m, struct env_join *j,
 		.set = &e->set,
 		.env_from = &e->env_from,
 		.replicas = e->replicas,
+		.on_join = e->on_join,
+		.on_delete = e->on_delete,
 		.always_pull = job->global->pod.force_update,
 		.target = target,
 		.user = shadow_user(),
@@ -327,8 +329,8 @@ static int member_remove_copy(const struct member_place *at, const json_t *obj,
 	return 0;
 }
 
-int member_remove_copies(const struct member_place *at, const char *target,
-			 struct kt_error *err)
+static int member_remove(const struct member_place *at, const char *target,
+			 bool but, struct kt_error *err)
 {
 	auto_free char *all =
 		kube_path("apps/v1", "deployments", at->ns, NULL, NULL);
@@ -342,9 +344,21 @@ int member_remove_copies(const struct member_place *at, const char *target,
 	json_array_foreach (json_object_get(list, "items"), i, obj)
 		if (rc == 0 &&
 		    str_eq(object_label(obj, KT_LABEL_ENV_OF), at->service) &&
-		    (!target || str_eq(json_str(object_pod_labels(obj),
-						KT_LABEL_TARGET, NULL),
-				       target)))
+		    (!target || but != str_eq(json_str(object_pod_labels(obj),
+						       KT_LABEL_TARGET, NULL),
+					      target)))
 			rc = member_remove_copy(at, obj, err);
 	return rc;
+}
+
+int member_remove_copies(const struct member_place *at, const char *target,
+			 struct kt_error *err)
+{
+	return member_remove(at, target, false, err);
+}
+
+int member_remove_copies_but(const struct member_place *at, const char *target,
+			     struct kt_error *err)
+{
+	return member_remove(at, target, true, err);
 }

@@ -41,5 +41,8 @@ struct member_place {
  *  member that takes its place has another target. */
 KT_CHECK int member_remove_copies(const struct member_place *at,
 				  const char *target, struct kt_error *err);
+/** member_remove_copies_but() - all of them but that one's */
+KT_CHECK int member_remove_copies_but(const struct member_place *at,
+				      const char *target, struct kt_error *err);
 
 #endif

@@ -155,7 +155,8 @@ static void env_spec_put_member(struct buf *b, const char *service,
 				json_t *spec)
 {
 	static const char *const keys[] = { "image",	"set",	    "envFrom",
-					    "replicas", "selector", "service" };
+					    "replicas", "onJoin",   "onDelete",
+					    "selector", "service" };
 	const char *local = json_str(spec, "local", NULL);
 	auto_free char *name = env_spec_plain(service);
 	auto_free char *whose = env_spec_plain(local ? local : "");

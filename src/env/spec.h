@@ -11,7 +11,7 @@
  * DOC: What was asked for, of a member
  *
  *     {"image": "r/orders:2", "set": {"A": "b"}, "envFrom": ["secret/s"],
- *      "replicas": 2}
+ *      "replicas": 2, "onJoin": "r/db branch", "onDelete": "r/db drop"}
  *     {"selector": {"app": "orders", "track": "canary"}}
  *     {"service": "orders-next"}
  *     {"local": "ann@laptop"}

@@ -3,6 +3,7 @@
 #include "cluster/objects.h"
 #include "env/command.h"
 #include "env/find.h"
+#include "env/hook_run.h"
 #include "env/table.h"
 #include "kube/rest.h"
 
@@ -68,6 +69,8 @@ int env_sweep(const struct giveback *g, struct kt_error *err)
 		rc = sweep_one(g, job, now, err);
 		n += rc > 0;
 	}
+	if (rc >= 0)
+		rc = hook_sweep(g->kube, g->ns, jobs, now, g->say, g->user, err);
 	if (rc >= 0 && n)
 		rc = env_table_refresh(g->kube, g->ns, err);
 	if (rc >= 0)

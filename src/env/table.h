@@ -13,7 +13,7 @@
  * The ConfigMap kt-env of a namespace, key "members", is what every router of
  * the namespace reads (wire/envtable.h):
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS   "-": on a machine
+ *     member ENV SERVICE HOST EXPIRES FLAGS [JOIN]   HOST "-": on a machine
  *     env ENV SOURCE EXPIRES FLAGS            of each environment with a member
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
@@ -34,10 +34,12 @@
 /** env_table_put_member() - the member of @env for @service answers at @host
  *  ("orders-kt-mesh-x.NS.svc.cluster.local."), NULL: it is on somebody's
  *  machine, whose rule the router has from there ("-" in the table). In place
- * of a former one. -ENOENT: @env has ended. */
+ * of a former one. @join: which join's it is, a label, or NULL. -ENOENT: @env
+ * has ended. */
 KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 				  const char *env, const char *service,
-				  const char *host, struct kt_error *err);
+				  const char *host, const char *join,
+				  struct kt_error *err);
 /** env_table_drop_member() - it is none any more; 0 also when it was none */
 KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
 				   const char *env, const char *service,
@@ -59,6 +61,7 @@ struct env_table_change {
 	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
 	const char *host;    /* or NULL */
+	const char *join;    /* or NULL */
 	const json_t *records; /* of all members, looked at later than the
 				* table; NULL: not known */
 };

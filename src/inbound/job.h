@@ -119,7 +119,7 @@ struct job {
 /** job_step_fn - one step of a command; it waits in the loop */
 typedef int job_step_fn(struct job *job, struct kt_error *err);
 
-#define JOB_STEPS 6
+#define JOB_STEPS 7
 
 /** struct job_plan - what a command does, in order. Each step is one of
  *  progress.h. */

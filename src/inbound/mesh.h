@@ -31,6 +31,7 @@ struct mesh_env {
 	const json_t *owner;   /* for metadata.ownerReferences */
 	const char *expires;   /* kt-expires */
 	const char *member;    /* kt-env-member */
+	const char *next;      /* kt-env-next; or NULL */
 	const char *forced_by; /* kt-forced-by; or NULL */
 	/* the record that may be changed into this, as it was looked at */
 	const json_t *replaces;
@@ -81,6 +82,12 @@ bool mesh_record_is_foreign(const struct mesh *m);
 /** mesh_record_check() - of a member: -ECANCELED with @err when its record is
  *  another's, or gone. It is not watched where no client stays. */
 KT_CHECK int mesh_record_check(const struct mesh *m, struct kt_error *err);
+/** mesh_record_lead() - our record, which has led where the one before it did,
+ *  leads where m->env says now; -ECANCELED with @err as above */
+KT_CHECK int mesh_record_lead(struct mesh *m, struct kt_error *err);
+/** mesh_record_restore() - it is @former's again, as it was looked at */
+KT_CHECK int mesh_record_restore(struct mesh *m, const json_t *former,
+				 struct kt_error *err);
 /** mesh_record_remove() - when there is one of ours */
 void mesh_record_remove(struct mesh *m);
 

@@ -64,10 +64,11 @@ static void record_add_env(json_t *record, const struct mesh *m)
 	const struct mesh_env *env = m->env;
 	json_t *meta = json_object_get(record, "metadata");
 	auto_json json_t *more = json_pack(
-		"{s:{s:s},s:{s:s*,s:s*,s:s*,s:s},s:[O]}", "labels",
+		"{s:{s:s},s:{s:s*,s:s*,s:s*,s:s*,s:s},s:[O]}", "labels",
 		KT_LABEL_ENV, env->name, "annotations", KT_ANNOTATION_EXPIRES,
 		env->expires, KT_ANNOTATION_MEMBER, env->member,
-		KT_ANNOTATION_FORCED, env->forced_by, KT_ANNOTATION_JOIN,
+		KT_ANNOTATION_NEXT, env->next, KT_ANNOTATION_FORCED,
+		env->forced_by, KT_ANNOTATION_JOIN,
 		m->nowhere, "ownerReferences", env->owner);
 
 	json_object_update_recursive(meta, more);
@@ -93,7 +94,8 @@ static json_t *record_object(void *user)
 static int record_replace(struct mesh *m, const char *path, const json_t *now,
 			  const json_t *record, struct kt_error *err)
 {
-	auto_json json_t *next = json_deep_copy(now);
+	auto_json json_t *next = json_deep_copy(now), *made = NULL;
+	int rc;
 	json_t *meta = json_object_get(next, "metadata");
 	static const char *const of_meta[] = { "labels", "annotations",
 					       "ownerReferences" };
@@ -105,7 +107,12 @@ static int record_replace(struct mesh *m, const char *path, const json_t *now,
 	for (size_t i = 0; i < ARRAY_SIZE(of_spec); i++)
 		json_object_set(json_object_get(next, "spec"), of_spec[i],
 				json_at(record, "spec", of_spec[i], NULL));
-	return kube_replace(m->job.kube, path, next, &m->route.made, err);
+	rc = kube_replace(m->job.kube, path, next, &made, err);
+	if (rc < 0)
+		return rc;
+	json_decref(m->route.made);
+	m->route.made = steal_ptr(&made);
+	return rc;
 }
 
 static bool record_is_as_seen(const json_t *now, const json_t *seen)
@@ -241,6 +248,42 @@ int mesh_record_check(const struct mesh *m, struct kt_error *err)
 		       "Service %s/%s has another member in environment %s "
 		       "by now: %s's",
 		       m->job.ns, m->job.name, m->env->name, user);
+}
+
+/* --- in the place of another ---------------------------------------------- */
+
+/* As @want says, if it is ours still; -ECANCELED: it is not */
+static int record_write(struct mesh *m, const json_t *want,
+			struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "services", m->job.ns, m->name, NULL);
+
+	for (int tries = 1;; tries++) {
+		auto_json json_t *now = NULL;
+		int rc = mesh_record_check(m, err);
+
+		if (rc == 0)
+			rc = kube_get(m->job.kube, path, &now, err);
+		if (rc == 0)
+			rc = record_replace(m, path, now, want, err);
+		rc = update_retry(m->job.kube, tries, rc, err);
+		if (rc != -EBUSY)
+			return rc;
+	}
+}
+
+int mesh_record_lead(struct mesh *m, struct kt_error *err)
+{
+	auto_json json_t *want = record_object(m);
+
+	return record_write(m, want, err);
+}
+
+int mesh_record_restore(struct mesh *m, const json_t *former,
+			struct kt_error *err)
+{
+	return m->recorded ? record_write(m, former, err) : -ECANCELED;
 }
 
 /* --- the end -------------------------------------------------------------- */

@@ -61,6 +61,13 @@ static const struct option env_join_options[] = {
 	  ENV(env_from), .no_config = true },
 	{ "replicas", 0, VALUE_INT, "1", "N", "with --image: Pods of the copy",
 	  ENV(replicas), .min = 1, .max = 100, .no_config = true },
+	{ "onJoin", 0, VALUE_HOOK, "", "IMAGE|/PROGRAM [ARG...]",
+	  "with --image: runs before the copy, as a Job; lines K=V that it "
+	  "writes to $KT_OUTPUT are variables of the copy",
+	  ENV(on_join), .no_config = true },
+	{ "onDelete", 0, VALUE_HOOK, "", "IMAGE|/PROGRAM [ARG...]",
+	  "with --image: runs when the member has gone", ENV(on_delete),
+	  .no_config = true },
 	{ "selector", 0, VALUE_LABELS, "", "K=V,...",
 	  "the members are the Pods with these labels", ENV(selector),
 	  .no_config = true },

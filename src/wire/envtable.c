@@ -121,6 +121,9 @@ static int envtable_read(struct envtable_line *l, struct slice text,
 	word = slice_next(&text, ' ');
 	if (envtable_flags(word, &l->strict) < 0)
 		return envtable_malformed(err, "list of flags", word);
+	word = slice_next(&text, ' ');
+	if (l->kind == ENVTABLE_MEMBER && envtable_is_label(word))
+		envtable_keep(l->join, word);
 	return 0;
 }
 
@@ -147,10 +150,11 @@ int envtable_put_line(struct buf *out, const struct envtable_line *l)
 {
 	bool member = l->kind == ENVTABLE_MEMBER;
 
-	return buf_printf(out, "%s %s %s%s%s %" PRId64 " %s\n",
+	return buf_printf(out, "%s %s %s%s%s %" PRId64 " %s%s%s\n",
 			  member ? "member" : "env", l->env, l->name,
 			  member ? " " : "", l->host, l->expires,
-			  l->strict ? "strict" : "-");
+			  l->strict ? "strict" : "-", *l->join ? " " : "",
+			  l->join);
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -240,6 +244,7 @@ static void envtable_add_member(struct envtable *t, const char *env,
 	*m = (struct envtable_member){
 		.env = env,
 		.host = envtable_string(t, l->host),
+		.join = envtable_string(t, l->join),
 		.expires = l->expires,
 		.strict = l->strict,
 		.local = strcmp(l->host, ENVTABLE_LOCAL) == 0,

@@ -17,14 +17,16 @@
  * What a namespace's environments consist of, as every router of the namespace
  * reads it (key ENVTABLE_KEY of the ConfigMap), a line each:
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS
+ *     member ENV SERVICE HOST EXPIRES FLAGS [JOIN]
  *     env ENV SOURCE EXPIRES FLAGS
  *
  * ENV answers for SERVICE at HOST: a name that is whole, with its dot, or an
  * address; "-": a laptop does, whose rule comes by its tunnel. SOURCE is the
  * headless Service of the environment's Pods (its first label). EXPIRES is in
  * seconds since 1970, 0: never. FLAGS is a comma list, "-": none; "strict":
- * when the member is down nobody answers in its place. Flags that are not
+ * when the member is down nobody answers in its place. JOIN is another label
+ * for each member that HOST leads to: with a new one, connections of before are
+ * not used for new requests. Flags that are not
  * known, words behind them and other kinds of lines are passed over: they are a
  * newer version's. Of two lines about the same the later one counts.
  *
@@ -45,6 +47,7 @@ struct envtable_line {
 	char env[ENVMARK_MAX];
 	char name[ENVTABLE_LABEL]; /* SERVICE or SOURCE */
 	char host[ENVTABLE_HOST];  /* MEMBER */
+	char join[ENVTABLE_LABEL]; /* MEMBER; "": it does not say */
 	int64_t expires;
 	bool strict;
 };
@@ -58,7 +61,7 @@ KT_CHECK int envtable_put_line(struct buf *out, const struct envtable_line *l);
 
 /** struct envtable_member - what answers for one Service in one environment */
 struct envtable_member {
-	const char *env, *host; /* borrowed from the table */
+	const char *env, *host, *join; /* borrowed from the table */
 	int64_t expires;
 	bool strict, local;
 	unsigned int next; /* the table's own */

@@ -159,6 +159,79 @@ static void a_place_is_taken(void **state)
 	bed_fini(&b);
 }
 
+static const char *leads_to(const struct bed *b)
+{
+	return json_str(store_get(&b->s, RECORD), "spec", "selector",
+			"kt-target", NULL);
+}
+
+/* Pods take the place of Pods: the former ones answer until the record is
+ * turned, and again if that is taken back */
+static void a_place_is_taken_without_a_gap(void **state)
+{
+	auto_json json_t *next = json_quoted("{'kt-target': 'next'}");
+	struct member m = { 0 };
+	struct env_join j;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b, shadow_user());
+	join_init(&j, &b);
+	j.member = &m;
+	assert_int_equal(env_join_replace(&j, &b.err), 0);
+	j.env.selector = json_at(j.replaced, "spec", "selector", NULL);
+	j.env.next = "next";
+	assert_int_equal(env_join_hold(&j, &b.err), 0);
+	expect_untouched(&b);
+	assert_string_equal(leads_to(&b), "former");
+	assert_string_equal(object_annotation(store_get(&b.s, RECORD),
+					      KT_ANNOTATION_NEXT),
+			    "next");
+	assert_int_equal(mesh_record_check(&j.mesh, &b.err), 0);
+	j.env.selector = next;
+	j.env.next = NULL;
+	assert_int_equal(mesh_record_lead(&j.mesh, &b.err), 0);
+	assert_string_equal(leads_to(&b), "next");
+	assert_null(object_annotation(store_get(&b.s, RECORD),
+				      KT_ANNOTATION_NEXT));
+	assert_int_equal(mesh_record_restore(&j.mesh, j.replaced, &b.err), 0);
+	assert_string_equal(leads_to(&b), "former");
+	assert_null(object_annotation(store_get(&b.s, RECORD),
+				      KT_ANNOTATION_JOIN));
+	/* what is undone from here on is not this join's */
+	env_join_untable(&j);
+	mesh_record_remove(&j.mesh);
+	expect_untouched(&b);
+	join_fini(&j);
+	bed_fini(&b);
+}
+
+/* Another has come meanwhile: its record is not turned, nor given away */
+static void a_place_that_is_lost(void **state)
+{
+	struct member m = { 0 };
+	struct env_join first, second;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b, shadow_user());
+	join_init(&first, &b);
+	join_init(&second, &b);
+	first.member = second.member = &m;
+	assert_int_equal(env_join_replace(&first, &b.err), 0);
+	assert_int_equal(env_join_hold(&first, &b.err), 0);
+	assert_int_equal(env_join_replace(&second, &b.err), 0);
+	assert_int_equal(env_join_hold(&second, &b.err), 0);
+	assert_int_equal(mesh_record_lead(&first.mesh, &b.err), -ECANCELED);
+	assert_int_equal(
+		mesh_record_restore(&first.mesh, first.replaced, &b.err),
+		-ECANCELED);
+	assert_int_equal(mesh_record_check(&second.mesh, &b.err), 0);
+	join_fini(&first);
+	join_fini(&second);
+	bed_fini(&b);
+}
+
 /* The one whose owner was asked is not the one that is there now */
 static void another_was_quicker(void **state)
 {
@@ -236,6 +309,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_place_is_taken),
+		cmocka_unit_test(a_place_is_taken_without_a_gap),
+		cmocka_unit_test(a_place_that_is_lost),
 		cmocka_unit_test(another_was_quicker),
 		cmocka_unit_test(a_dead_one_is_nobodys),
 		cmocka_unit_test(what_is_undone_is_ones_own),

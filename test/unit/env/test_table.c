@@ -31,6 +31,11 @@ static void test_put(void **state)
 	const struct env_table_change cluster = {
 		.env = "dev.pr", .service = "orders", .put = true, .host = H
 	};
+	const struct env_table_change turned = { .env = "dev.pr",
+						 .service = "orders",
+						 .put = true,
+						 .host = H,
+						 .join = "new" };
 	const struct env_table_change local = { .env = "dev",
 						.service = "web",
 						.put = true };
@@ -50,6 +55,13 @@ static void test_put(void **state)
 	     "member dev orders o. 100 -\n"
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
+	/* which join's it is, and that is kept when others write */
+	edit("member dev.pr orders " H " 0 strict old\n", &turned,
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict new\n");
+	edit("member dev.pr orders " H " 0 strict new\n", &local,
+	     "member dev.pr orders " H " 0 strict new\n"
+	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");
 	/* a member that moves to a machine */
 	edit("member dev web w. 100 -\n", &local,
 	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");

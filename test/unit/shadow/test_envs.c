@@ -413,6 +413,29 @@ static void down_and_back(void **state)
 	caller_end();
 }
 
+/* Other Pods at the same address: what is kept of the former ones is not used
+ * from the line on that says so, though they would answer still */
+static void turned_to_another(void **state)
+{
+	pid_t former = one;
+	int status;
+
+	(void)state;
+	table_write(MEMBER("dev", "127.0.0.2", "- a"));
+	eventually("dev", "200 one [kt-env=dev]");
+	kill(former, SIGKILL); /* what has accepted goes on */
+	waitpid(former, &status, 0);
+	one = backend_new("127.0.0.2", backend_port, "next");
+	table_write(MEMBER("dev", "127.0.0.2", "- a")
+			    MEMBER("dev.p", "127.0.0.3", "-"));
+	eventually("dev.p", "200 two [kt-env=dev.p]");
+	assert_string_equal(ask("dev"), "200 one [kt-env=dev]");
+	table_write(MEMBER("dev", "127.0.0.2", "- b"));
+	eventually("dev", "200 next [kt-env=dev]");
+	kill(-former, SIGKILL);
+	caller_end();
+}
+
 static void strict_is_refused(void **state)
 {
 	(void)state;
@@ -708,6 +731,7 @@ int main(void)
 		T(nearest_member_answers),
 		T(table_is_read_again),
 		T(down_and_back),
+		T(turned_to_another),
 		T(strict_is_refused),
 		T(silent_member_is_given_up),
 		T(without_a_name),

@@ -170,6 +170,12 @@ static void newer_versions_are_read(void **state)
 	assert_false(envtable_find(t, "a", 1)->strict);
 	assert_false(envtable_find(t, "b", 1)->strict);
 	assert_string_equal(envtable_find(t, "c", 1)->host, "::1");
+	assert_string_equal(envtable_find(t, "c", 1)->join, "");
+	envtable_free(t);
+	t = table("member a web h. 0 - abc x\nmember b web h. 0 - A!");
+	assert_int_equal(dropped, 0);
+	assert_string_equal(envtable_find(t, "a", 1)->join, "abc");
+	assert_string_equal(envtable_find(t, "b", 1)->join, "");
 	envtable_free(t);
 }
 
@@ -198,6 +204,7 @@ static void lines_are_written_as_they_are_read(void **state)
 	static const char *const lines[] = {
 		"member dev.p web h.x. 12 strict\n",
 		"member dev web - 0 -\n",
+		"member dev web h.x. 0 - abcdef\n",
 		"env dev.p kt-env-dev--p 1764454000 -\n",
 	};
 	struct buf out;
