@@ -117,6 +117,12 @@ json_t *service_taken(const json_t *service, const json_t *selector,
 	return copy;
 }
 
+bool service_is_reverted(const json_t *service)
+{
+	return object_annotation(service, KT_ANNOTATION_SELECTOR) &&
+	       !service_role(service);
+}
+
 json_t *service_restored(const json_t *service)
 {
 	json_t *selector = recorded(service), *copy;
@@ -124,8 +130,13 @@ json_t *service_restored(const json_t *service)
 	if (!selector)
 		return NULL;
 	copy = json_deep_copy(service);
-	json_object_set_new(json_object_get(copy, "spec"), "selector",
-			    selector);
+	/* else its owner has written another one meanwhile, and nobody of ours
+	 * was there to take it down */
+	if (service_role(service) ||
+	    !json_object_size(takeover_selector_of(service)))
+		json_object_set(json_object_get(copy, "spec"), "selector",
+				selector);
+	json_decref(selector);
 	takeover_applied(copy, NULL);
 	drop_annotation(copy, KT_ANNOTATION_SELECTOR);
 	drop_annotation(copy, KT_ANNOTATION_LOCK_OWNER);

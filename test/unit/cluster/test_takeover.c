@@ -312,6 +312,19 @@ static void test_last_applied(void **state)
 			 3);
 	back = service_restored(again);
 	assert_true(json_equal(back, service));
+	/* its owner has led it elsewhere meanwhile */
+	assert_false(service_is_reverted(again));
+	json_object_set_new(json_object_get(again, "spec"), "selector",
+			    json_pack("{s:s}", "app", "other"));
+	assert_true(service_is_reverted(again));
+	json_decref(back);
+	back = service_restored(again);
+	assert_string_equal(json_str(back, "spec", "selector", "app", NULL),
+			    "other");
+	assert_string_equal(object_annotation(back,
+					      KT_ANNOTATION_LAST_APPLIED),
+			    text);
+	assert_false(service_is_reverted(back));
 	/* nothing to be found in it */
 	for (size_t i = 0; i < 2; i++) {
 		const char *odd = i ? "{\"spec\":{\"selector\":{}}}" : "none";
