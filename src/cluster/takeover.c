@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/lastapplied.h"
 #include "cluster/objects.h"
 #include "cluster/route.h"
 #include "kube/rest.h"
@@ -86,6 +87,21 @@ static void drop_annotation(json_t *service, const char *key)
 				"annotations");
 }
 
+/* What "kubectl apply" goes by names @selector as well, or (NULL) not ours */
+static void takeover_applied(json_t *service, const json_t *selector)
+{
+	const char *text =
+		object_annotation(service, KT_ANNOTATION_LAST_APPLIED);
+	auto_free char *own = text ? lastapplied_without(text) : NULL;
+	auto_free char *whole =
+		own && selector ? lastapplied_with(own, selector) : NULL;
+
+	if (own)
+		json_object_set_new(takeover_annotations_of(service),
+				    KT_ANNOTATION_LAST_APPLIED,
+				    json_string(whole ? whole : own));
+}
+
 json_t *service_taken(const json_t *service, const json_t *selector,
 		      const json_t *original)
 {
@@ -97,7 +113,14 @@ json_t *service_taken(const json_t *service, const json_t *selector,
 			    KT_ANNOTATION_SELECTOR, json_string(text));
 	json_object_set(json_object_get(copy, "spec"), "selector",
 			(json_t *)(uintptr_t)selector);
+	takeover_applied(copy, selector);
 	return copy;
+}
+
+bool service_is_reverted(const json_t *service)
+{
+	return object_annotation(service, KT_ANNOTATION_SELECTOR) &&
+	       !service_role(service);
 }
 
 json_t *service_restored(const json_t *service)
@@ -107,8 +130,14 @@ json_t *service_restored(const json_t *service)
 	if (!selector)
 		return NULL;
 	copy = json_deep_copy(service);
-	json_object_set_new(json_object_get(copy, "spec"), "selector",
-			    selector);
+	/* else its owner has written another one meanwhile, and nobody of ours
+	 * was there to take it down */
+	if (service_role(service) ||
+	    !json_object_size(takeover_selector_of(service)))
+		json_object_set(json_object_get(copy, "spec"), "selector",
+				selector);
+	json_decref(selector);
+	takeover_applied(copy, NULL);
 	drop_annotation(copy, KT_ANNOTATION_SELECTOR);
 	drop_annotation(copy, KT_ANNOTATION_LOCK_OWNER);
 	drop_annotation(copy, KT_ANNOTATION_LOCK);

@@ -51,10 +51,14 @@ const char *service_target(const json_t *service);
  *  (returned, caller decrefs) */
 json_t *service_taken(const json_t *service, const json_t *selector,
 		      const json_t *original);
-/** service_restored() - a copy with its own selector back and without our
- *  annotations (returned, caller decrefs); NULL when kt-selector is missing or
- *  makes no sense */
+/** service_restored() - a copy with its own selector back (the recorded one, or
+ *  what it leads to if that is nothing of ours) and without our annotations
+ *  (returned, caller decrefs); NULL when kt-selector is missing or makes no
+ *  sense */
 json_t *service_restored(const json_t *service);
+/** service_is_reverted() - it was taken, and somebody has put another selector
+ *  there since */
+bool service_is_reverted(const json_t *service);
 /** service_restored_held() - the same, with the lock that it has */
 json_t *service_restored_held(const json_t *service);
 

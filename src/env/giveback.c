@@ -195,7 +195,8 @@ int env_leave_service(const struct giveback *g, const char *service,
 	}
 	if (rc < 0)
 		return rc;
-	if (!str_eq(service_role(obj), KT_ROLE_ROUTER))
+	if (!str_eq(service_role(obj), KT_ROLE_ROUTER) &&
+	    !service_is_reverted(obj))
 		return 0;
 	return giveback_try(g, obj, err);
 }
@@ -221,13 +222,13 @@ static const json_t *giveback_router(const json_t *deployments,
 	return NULL;
 }
 
-/* Who made it was killed before the switch, or while giving back: it goes when
- * it is older than a lock. What somebody else has taken is his. */
+/* Who made it was killed before the switch, or while giving back, or somebody
+ * has put another selector there: it goes when it is older than a lock. What
+ * somebody else has taken is his. */
 static bool giveback_is_left(const struct giveback_seen *s,
 			     const json_t *router, const json_t *service)
 {
-	return !object_annotation(service, KT_ANNOTATION_SELECTOR) &&
-	       !service_role(service) && !object_is_ending(router) &&
+	return !service_role(service) && !object_is_ending(router) &&
 	       envobject_age(router, s->now) > KT_LOCK_LIFE;
 }
 

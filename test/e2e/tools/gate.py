@@ -11,9 +11,15 @@ becomes of a request to upgrade to SPDY:
   hold     it is passed on; but a write that takes a Service over is carried
            out, and its answer never comes
   hold-replicas  the same with the write that scales something to 0
+  pause    it is passed on; of the writes since LOG.at was written anew, the one
+           whose number is in it is carried out, and its answer waits until there
+           is a LOG.go, or the client is gone. Each write is a line "write NUMBER
+           METHOD PATH" in LOG, the one that waits "reached ..." besides
 Each upgrade that is asked for is a line "METHOD PROTOCOL" in LOG, and each
 answer that is held one "held METHOD".
 """
+import os
+import select
 import socket
 import ssl
 import sys
@@ -84,6 +90,51 @@ def hold(conn, far, lines, body, mode, log):
     return True
 
 
+class Point:
+    """Which write waits, and how many there were since that was said"""
+    lock = threading.Lock()
+    stamp, seen, number = 0, 0, 0
+
+    @classmethod
+    def count(cls, path):
+        with cls.lock:
+            try:
+                stamp = os.stat(path + ".at").st_mtime_ns
+                if stamp != cls.stamp:
+                    with open(path + ".at", encoding="utf-8") as f:
+                        cls.number = int(f.read())
+                    cls.stamp, cls.seen = stamp, 0
+            except (OSError, ValueError):
+                pass
+            cls.seen += 1
+            return cls.seen, cls.seen == cls.number
+
+
+def pause(conn, far, lines, body, path, log):
+    """One request of a connection, whose answer may have to wait."""
+    words = lines[0].decode().split()
+    writes = words[0] in ("POST", "PUT", "PATCH", "DELETE")
+    number, here = Point.count(path) if writes else (0, False)
+    body = whole(conn, lines, body)
+    lines[1:1] = [b"Connection: close"]
+    far.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
+    far.sendall(body)
+    if writes:
+        log.write(f"write {number} {words[0]} {words[1]}\n")
+        log.flush()
+    if not here:
+        return
+    answer = b""
+    while part := far.recv(65536):
+        answer += part
+    log.write(f"reached {number} {words[0]} {words[1]}\n")
+    log.flush()
+    while not os.path.exists(path + ".go"):
+        if select.select([conn], [], [], 0.02)[0]:
+            return  # it is gone: while it waits it says nothing
+    conn.sendall(answer)
+
+
 def serve(conn, upstream, mode, log):
     lines, rest = head_of(conn)
     if not lines:
@@ -107,7 +158,9 @@ def serve(conn, upstream, mode, log):
     plain.check_hostname = False
     plain.verify_mode = ssl.CERT_NONE
     far = plain.wrap_socket(socket.create_connection(upstream))
-    if mode in TAKES_OVER and not upgrade:
+    if mode == "pause" and not upgrade:
+        pause(conn, far, lines, rest, log.name, log)
+    elif mode in TAKES_OVER and not upgrade:
         if hold(conn, far, lines, rest, mode, log):
             return
     else:

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/mark.h"
+#include "cluster/lastapplied.h"
 #include "cluster/objects.h"
 #include "cluster/takeover.h"
 #include "kube/rest.h"
@@ -273,6 +274,66 @@ static void watch(const char *selector, const char *annotations,
 	}
 	expect = json_quoted(want_original);
 	assert_true(json_equal(original, expect));
+}
+
+/* A client-side "kubectl apply" takes ours away, as ours is in what it has
+ * applied last; given back it is the same byte for byte */
+static void test_last_applied(void **state)
+{
+	static const char text[] =
+		"{\"kind\":\"Service\",\"metadata\":{\"annotations\":{\"a\":"
+		"\"\\\"selector\\\":{\\\"x\\\":\"}},\"spec\":{\"selector\":{"
+		"\"app\":\"web\\u003c\"}}}\n";
+	auto_json json_t *service = json_quoted(
+		"{'metadata': {'name': 'web', 'annotations': {}},"
+		"'spec': {'selector': {'app': 'web'}}}");
+	auto_json json_t *selector = json_quoted(
+		"{'kt-role': 'router', 'kt-target': 'R1'}");
+	auto_json json_t *other = json_quoted(
+		"{'kt-role': 'router', 'kt-target': 'R2'}");
+	auto_json json_t *taken = NULL, *again = NULL, *back = NULL,
+			 *applied = NULL;
+
+	(void)state;
+	json_object_set_new(json_at(service, "metadata", "annotations", NULL),
+			    KT_ANNOTATION_LAST_APPLIED, json_string(text));
+	taken = service_taken(service, selector,
+			      json_at(service, "spec", "selector", NULL));
+	again = service_taken(taken, other,
+			      json_at(service, "spec", "selector", NULL));
+	applied = json_loads(object_annotation(again,
+					       KT_ANNOTATION_LAST_APPLIED),
+			     0, NULL);
+	assert_string_equal(json_str(applied, "spec", "selector", "kt-target",
+				     NULL),
+			    "R2");
+	assert_int_equal(json_object_size(
+				 json_at(applied, "spec", "selector", NULL)),
+			 3);
+	back = service_restored(again);
+	assert_true(json_equal(back, service));
+	/* its owner has led it elsewhere meanwhile */
+	assert_false(service_is_reverted(again));
+	json_object_set_new(json_object_get(again, "spec"), "selector",
+			    json_pack("{s:s}", "app", "other"));
+	assert_true(service_is_reverted(again));
+	json_decref(back);
+	back = service_restored(again);
+	assert_string_equal(json_str(back, "spec", "selector", "app", NULL),
+			    "other");
+	assert_string_equal(object_annotation(back,
+					      KT_ANNOTATION_LAST_APPLIED),
+			    text);
+	assert_false(service_is_reverted(back));
+	/* nothing to be found in it */
+	for (size_t i = 0; i < 2; i++) {
+		const char *odd = i ? "{\"spec\":{\"selector\":{}}}" : "none";
+		auto_free char *same = lastapplied_with(odd, selector);
+		auto_free char *too = lastapplied_without(odd);
+
+		assert_string_equal(same, odd);
+		assert_string_equal(too, odd);
+	}
 }
 
 static void test_guard(void **state)
@@ -661,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_sidecar),
 		cmocka_unit_test(test_many_ports),
 		cmocka_unit_test(test_take_and_restore),
+		cmocka_unit_test(test_last_applied),
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_drift),
 		cmocka_unit_test(test_labels_drift),

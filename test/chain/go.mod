@@ -1,0 +1,3 @@
+module kt.local/chain
+
+go 1.24
