@@ -760,6 +760,7 @@ static void connect_do_undo(struct connect *c)
 	struct farewell farewell;
 
 	signals_clean_up(c->app->signals);
+	kube_leave(c->kube, signals_hurry(c->app->signals));
 	if (c->place)
 		c->place->stop(c->place->user);
 	dnscheck_stop(&c->dns);
@@ -774,7 +775,8 @@ static void connect_do_undo(struct connect *c)
 	if (c->ready)
 		faults_say_hits(c->faults);
 	replace_remove(&c->replace);
-	farewell_wait(&farewell, c->app->loop, FAREWELL_NS);
+	farewell_wait(&farewell, c->app->loop,
+		      kube_is_gone(c->kube) ? 0 : FAREWELL_NS);
 	replace_fini(&c->replace);
 	control_serve(c->app->control, NULL, NULL);
 	faults_free(c->faults);

@@ -557,6 +557,7 @@ static void forward_undo(struct forward *f)
 	struct farewell farewell;
 
 	signals_clean_up(f->app->signals);
+	kube_leave(f->kube, signals_hurry(f->app->signals));
 	f->serving = false;
 	for (size_t i = 0; i < f->nforwardings; i++)
 		forwarding_stop(&f->forwarding[i]);
@@ -567,7 +568,8 @@ static void forward_undo(struct forward *f)
 	if (f->ready)
 		faults_say_hits(f->faults);
 	replace_remove(&f->replace);
-	farewell_wait(&farewell, f->app->loop, FAREWELL_NS);
+	farewell_wait(&farewell, f->app->loop,
+		      kube_is_gone(f->kube) ? 0 : FAREWELL_NS);
 	replace_fini(&f->replace);
 	control_serve(f->app->control, NULL, NULL);
 	faults_free(f->faults);

@@ -24,6 +24,10 @@ struct kube {
 	struct list ops;   /* struct kube_op, every one */
 	struct list ready; /* those with streamed bytes to deliver */
 
+	bool leaving;	     /* kube_leave() */
+	const bool *hurried; /* or NULL */
+	bool gone;	     /* it was waited for long enough */
+
 	bool know_time;
 	int64_t skew; /* s: cluster's clock - ours */
 };

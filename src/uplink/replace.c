@@ -220,18 +220,28 @@ void replace_leave(struct replace *r, struct farewell *f)
 	uplink_leave(steal_ptr(&r->uplink), f);
 }
 
+/* It is left alone, and knows when it is not wanted any more */
+static void replace_say_left(const struct replace *r,
+			     const struct shadow_pod *shadow,
+			     const struct kt_error *why)
+{
+	log_warn("%s was not removed: %s; it ends by itself within %d minutes, "
+		 "and 'ktctl clean' or the next ktctl removes it",
+		 shadow_describe(shadow), why->msg,
+		 (int)(MAX(r->cfg.keep_ns, SHADOW_IDLE_S * NS_SEC) /
+		       (60 * NS_SEC)));
+}
+
 void replace_remove(struct replace *r)
 {
 	struct kt_error err = { 0 };
 
 	replace_sweep(r);
 	if (r->next_shadow && shadow_give_up(r->next_shadow, &err) < 0)
-		log_warn("%s was not removed: %s",
-			 shadow_describe(r->next_shadow), err.msg);
+		replace_say_left(r, r->next_shadow, &err);
 	err = (struct kt_error){ 0 };
 	if (r->shadow && shadow_remove(r->shadow, &err) < 0)
-		log_warn("%s was not removed: %s", shadow_describe(r->shadow),
-			 err.msg);
+		replace_say_left(r, r->shadow, &err);
 }
 
 void replace_fini(struct replace *r)

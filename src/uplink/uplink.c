@@ -621,6 +621,11 @@ int uplink_check(const struct uplink *u, struct kt_error *err)
 	return u->fatal ? fatal(u, err) : 0;
 }
 
+bool uplink_is_up(const struct uplink *u)
+{
+	return u->up;
+}
+
 void uplink_probe(struct uplink *u)
 {
 	if (u && u->tunnel)

@@ -90,6 +90,8 @@ KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
 KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
 /** uplink_check() - 0, or why it will not come up again: -errno with @err */
 KT_CHECK int uplink_check(const struct uplink *u, struct kt_error *err);
+/** uplink_is_up() - its tunnel is */
+bool uplink_is_up(const struct uplink *u);
 /** uplink_probe() - have the shadow answer a ping; NULL is allowed */
 void uplink_probe(struct uplink *u);
 /** uplink_report() - one tunnel more in @r; NULL is allowed */
