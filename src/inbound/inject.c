@@ -767,11 +767,10 @@ void injector_leave(struct injector *x)
 		inject_disconnect(container_of(n, struct place, node));
 	while (was_up && !all_ended(x) && clock_ns() < end) {
 		x->changed = false;
-		int rc = signals_wait(x->job->app->signals, &x->changed,
-				      NS_SEC);
+		int rc =
+			signals_wait(x->job->app->signals, &x->changed, NS_SEC);
 
-		if (rc == -EINTR ||
-		    (rc == -ETIMEDOUT && inject_is_alone(x)))
+		if (rc == -EINTR || (rc == -ETIMEDOUT && inject_is_alone(x)))
 			return;
 	}
 }

@@ -222,9 +222,9 @@ static void op_done(struct transfer *t, CURLcode rc)
 			return;
 		curl_fail(&err, op->kube, t->easy, rc, t->problem);
 		/* likewise the next ones */
-		op->kube->gone |= op->kube->leaving &&
-				  (rc == CURLE_OPERATION_TIMEDOUT ||
-				   busy_curl(op, rc));
+		op->kube->gone |=
+			op->kube->leaving &&
+			(rc == CURLE_OPERATION_TIMEDOUT || busy_curl(op, rc));
 		op_fail(op, &err);
 		return;
 	}

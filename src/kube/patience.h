@@ -18,10 +18,10 @@
  *   LEAVE_SILENT  it has, and there is no answer: a server that hangs, a
  *                 proxy with nobody behind it
  *
- * have passed, the first since the last byte that came. A server that is slow and not
- * away is told from one that is away by that, so a loaded one is not left too
- * early. Half way in the first case the request is sent once more over a
- * connection of its own, since a kept one may be of a network that is gone.
+ * have passed, the first since the last byte that came. A server that is slow
+ * and not away is told from one that is away by that, so a loaded one is not
+ * left too early. Half way in the first case the request is sent once more over
+ * a connection of its own, since a kept one may be of a network that is gone.
  * After one was given up, all others fail at once: in all it costs that time
  * once.
  */
