@@ -744,10 +744,12 @@ static int connect_run(struct connect *c, struct kt_error *err)
 		connect_say_ready(c);
 	c->ready = true;
 	app_ready(c->app);
+	if (c->opt->shadows > 1)
+		replace_want_spare(&c->replace);
 	if (c->app->background) /* what was said is not in its log */
 		faults_say(c->faults);
 	while (rc == 0) {
-		rc = uplink_wait(c->replace.uplink, err);
+		rc = replace_wait(&c->replace, err);
 		if (rc == 0)
 			rc = replace_tend(&c->replace, err);
 	}
@@ -774,7 +776,8 @@ static void connect_do_undo(struct connect *c)
 		capture_link_close(&c->link);
 	if (c->ready)
 		faults_say_hits(c->faults);
-	replace_remove(&c->replace);
+	if (!replace_remove(&c->replace))
+		owner_leave(c->owner);
 	farewell_wait(&farewell, c->app->loop,
 		      kube_is_gone(c->kube) ? 0 : FAREWELL_NS);
 	replace_fini(&c->replace);

@@ -537,10 +537,12 @@ static int forward_run(struct forward *f, struct kt_error *err)
 	else
 		forward_say_ready(f);
 	app_ready(f->app);
+	if (f->opt->shadows > 1)
+		replace_want_spare(&f->replace);
 	if (f->app->background) /* what was said is not in its log */
 		faults_say(f->faults);
 	while (rc == 0) {
-		rc = uplink_wait(f->replace.uplink, err);
+		rc = replace_wait(&f->replace, err);
 		if (rc == 0 && f->failed) {
 			*err = f->why;
 			rc = f->failed;
@@ -567,7 +569,8 @@ static void forward_undo(struct forward *f)
 	replace_leave(&f->replace, &farewell);
 	if (f->ready)
 		faults_say_hits(f->faults);
-	replace_remove(&f->replace);
+	if (!replace_remove(&f->replace))
+		owner_leave(f->owner);
 	farewell_wait(&farewell, f->app->loop,
 		      kube_is_gone(f->kube) ? 0 : FAREWELL_NS);
 	replace_fini(&f->replace);

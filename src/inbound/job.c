@@ -286,7 +286,7 @@ int job_serve(struct job *job, struct kt_error *err)
 			if (job->on_change)
 				rc = job->on_change(job->change_user, err);
 		}
-		if (rc == 0 && uplink_is_ending(job->uplink))
+		if (rc == 0 && uplink_needs_another(job->uplink))
 			rc = handover_make(job, err);
 		else if (rc == 0)
 			rc = uplink_heal(job->uplink, err);
@@ -439,6 +439,8 @@ static void job_close(struct job *job)
 	free(job->config_text);
 	free(job->serve);
 	pidfile_free(job->pidfile);
+	if (job->unfinished)
+		owner_leave(job->owner);
 	owner_free(job->owner);
 	kube_free(job->kube);
 	kube_config_free(job->config);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/objects.h"
 #include "cluster/podwait.h"
 #include "uplink/shadow_given.h"
 #include "uplink/shadow_ports.h"
@@ -114,6 +115,13 @@ static void shadow_on_slow(void *user, const json_t *pod)
 	bootstrap_look(&s->bootstrap, pod);
 }
 
+static bool shadow_on_stop(void *user)
+{
+	struct shadow_pod *s = user;
+
+	return s->stop(s->stop_user);
+}
+
 static int shadow_wait_pod(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = shadow_path(s, s->name);
@@ -128,6 +136,7 @@ static int shadow_wait_pod(struct shadow_pod *s, struct kt_error *err)
 		.timeout_ns = s->cfg.pod->creation_timeout * NS_SEC,
 		.progress = shadow_on_progress,
 		.slow = shadow_on_slow,
+		.stop = s->stop ? shadow_on_stop : NULL,
 		.user = s,
 	};
 	const char *text;
@@ -155,6 +164,8 @@ static int shadow_wait_pod(struct shadow_pod *s, struct kt_error *err)
 	snprintf(s->pod, sizeof(s->pod), "%s", text ? text : s->name);
 	text = json_str(pod, "status", "podIP", NULL);
 	snprintf(s->pod_ip, sizeof(s->pod_ip), "%s", text ? text : "");
+	text = json_str(pod, "spec", "nodeName", NULL);
+	snprintf(s->node, sizeof(s->node), "%s", text ? text : "");
 	return 0;
 }
 
@@ -273,6 +284,17 @@ static bool shadow_is_gone(struct shadow_pod *s, const struct kt_error *why)
 	       now - s->doubted >= DOUBT;
 }
 
+/* Its program runs no more, or was never given the time to end */
+static bool shadow_is_over(const json_t *pod)
+{
+	const char *phase = json_str(pod, "status", "phase", NULL);
+	json_int_t grace = json_integer_value(
+		json_at(pod, "metadata", "deletionGracePeriodSeconds", NULL));
+
+	return str_eq(phase, "Succeeded") || str_eq(phase, "Failed") ||
+	       (object_is_ending(pod) && grace < 2);
+}
+
 int shadow_check(struct shadow_pod *s, struct kt_error *err)
 {
 	auto_free char *path = kube_path("v1", "pods", s->cfg.ns, s->pod, NULL);
@@ -290,7 +312,9 @@ int shadow_check(struct shadow_pod *s, struct kt_error *err)
 		rc = 0;
 	}
 	s->doubted = 0;
-	return rc < 0 ? rc : pod && !shadow_is_ending(pod);
+	if (rc < 0 || !pod || shadow_is_over(pod))
+		return rc < 0 ? rc : 0;
+	return object_is_ending(pod) ? 2 : 1;
 }
 
 /* Our part of it ends; false: there is none */
@@ -360,6 +384,12 @@ void shadow_free(struct shadow_pod *s)
 	heartbeat_stop(s->beat);
 	bootstrap_fini(&s->bootstrap);
 	free(s);
+}
+
+void shadow_set_stop(struct shadow_pod *s, bool (*stop)(void *user), void *user)
+{
+	s->stop = stop;
+	s->stop_user = user;
 }
 
 void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,

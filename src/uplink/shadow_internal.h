@@ -15,6 +15,10 @@ struct shadow_pod {
 	char name[256]; /* of the Pod or Deployment; "" before it is made */
 	char pod[256];	/* the running Pod */
 	char pod_ip[64];
+	char node[256];		  /* of the running Pod */
+	char avoid[256];	  /* the next one shall be on another; "" */
+	bool (*stop)(void *user); /* shadow_set_stop() */
+	void *stop_user;
 	char text[320];	    /* shadow_describe() */
 	uint16_t port;	    /* of the tunnel */
 	bool joined;	    /* our reference is counted in the shared one */

@@ -200,6 +200,7 @@ json_t *shadow_make_object(const struct shadow_pod *s, const char *name)
 		.service_account = o->service_account,
 		.run_as_user = o->run_as_user,
 		.node_selector = selector,
+		.avoid_node = s->avoid[0] ? s->avoid : NULL,
 		.labels = labels,
 		.annotations = annotations,
 		.cpu = o->quota.cpu,

@@ -19,6 +19,16 @@ bool shadow_can_succeed(const struct shadow_pod *s)
 				 shadow_is_deployment(s));
 }
 
+struct shadow_pod *shadow_beside(const struct shadow_pod *one)
+{
+	struct shadow_pod *s = shadow_new(&one->cfg);
+
+	bootstrap_inherit(&s->bootstrap, &one->bootstrap);
+	s->since = one->since;
+	snprintf(s->avoid, sizeof(s->avoid), "%s", one->node);
+	return s;
+}
+
 int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 		     long *left_s, struct kt_error *err)
 {
@@ -48,6 +58,7 @@ int shadow_successor(struct shadow_pod *old, struct shadow_pod **next,
 	memcpy(s->tail, old->tail, sizeof(s->tail));
 	bootstrap_inherit(&s->bootstrap, &old->bootstrap);
 	s->since = old->since;
+	snprintf(s->avoid, sizeof(s->avoid), "%s", old->node);
 	refs = object_annotation(pod, KT_ANNOTATION_REFS);
 	if (old->cfg.share && refs && str_to_long(refs, &users) == 0)
 		s->users = (unsigned int)MIN(MAX(users, 1L), USERS_MAX);
