@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kube/follow.h"
 #include "kube/internal.h"
 #include "kube/patience.h"
 #include "kube/status.h"
@@ -208,6 +209,22 @@ static bool op_again_trusted(struct kube_op *op)
 	return true;
 }
 
+/* The kubeconfig names another server: what was never sent, or may be sent
+ * twice, goes there */
+static bool op_again_elsewhere(struct kube_op *op, CURLcode rc)
+{
+	bool unsent = rc == CURLE_COULDNT_CONNECT ||
+		      rc == CURLE_COULDNT_RESOLVE_HOST ||
+		      rc == CURLE_COULDNT_RESOLVE_PROXY ||
+		      rc == CURLE_PEER_FAILED_VERIFICATION;
+
+	if (op->no_retry || op->streamed || !(unsent || idempotent(op)))
+		return false;
+	op->deadline = 0; /* its time went by at the old place */
+	op_again_now(op);
+	return true;
+}
+
 static void op_done(struct transfer *t, CURLcode rc)
 {
 	struct kube_op *op = container_of(t, struct kube_op, transfer);
@@ -218,6 +235,8 @@ static void op_done(struct transfer *t, CURLcode rc)
 	if (rc == CURLE_PEER_FAILED_VERIFICATION && op_again_trusted(op))
 		return;
 	if (rc != CURLE_OK) {
+		if (kube_follow(op->kube) && op_again_elsewhere(op, rc))
+			return;
 		if (busy_curl(op, rc) && op_again(op, MAX_CONNECT_TRIES, 0))
 			return;
 		curl_fail(&err, op->kube, t->easy, rc, t->problem);
@@ -547,6 +566,7 @@ void kube_free(struct kube *k)
 		op_destroy(container_of(k->ops.next, struct kube_op, node));
 	curl_loop_fini(&k->curl);
 	kube_auth_free(k->auth);
+	kube_follow_fini(k);
 	free(k->proxy);
 	loop_defer_free(k->loop, k);
 }
