@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "carrier/tlsio.h"
+#include "kube/follow.h"
 #include "kube/internal.h"
 #include "kube/status.h"
 
@@ -88,6 +89,8 @@ static void conn_fail(struct kube_conn *c, const struct kt_error *why)
 {
 	conn_release(c);
 	c->state = C_DEAD;
+	if (!why->http_status)
+		kube_follow(c->kube); /* the next one goes there */
 	c->handler->failed(c->user, why);
 }
 

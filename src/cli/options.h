@@ -68,6 +68,7 @@ struct connect_options {
 	struct fault_list faults;
 	int64_t keep;	   /* ns: how long a lost session is kept */
 	int dns_cache_ttl; /* seconds; 0: no cache */
+	int shadows;	   /* 2: one stands by */
 	uint16_t proxy_port;
 	uint16_t dns_port;
 	bool dns_port_given; /* else any other port will do when it is taken */
@@ -127,6 +128,7 @@ struct preview_options {
 struct forward_options {
 	struct prefixes address; /* none: the loopback addresses */
 	int64_t keep;		 /* as connect's */
+	int shadows;		 /* likewise */
 	struct fault_list faults;
 };
 

@@ -145,10 +145,23 @@ static int resolve_check_env(const char *env, struct kt_error *err)
 		       env);
 }
 
+static int resolve_check_shadows(const struct connect_options *c,
+				 struct kt_error *err)
+{
+	if (c->shadows < 2 || (!c->shadow && !c->share_shadow))
+		return 0;
+	return kt_fail(err, EINVAL,
+		       "--shadows 2 makes two of its own, and %s uses one "
+		       "that others use",
+		       c->shadow ? "--shadow" : "--shareShadow");
+}
+
 static int resolve_check_run(const struct options *o, struct kt_error *err)
 {
 	int rc = resolve_check_env(o->connect.env, err);
 
+	if (rc == 0)
+		rc = resolve_check_shadows(&o->connect, err);
 	if (rc == 0 && o->connect.shadow)
 		rc = resolve_check_shadow(o, err);
 	if (rc < 0 || o->connect.dns_mode.kind != DNS_MODE_HOSTS)
@@ -164,6 +177,8 @@ static int check_connect(const struct connect_options *c, struct kt_error *err)
 	char a[IPADDR_STRLEN];
 	int rc = resolve_check_env(c->env, err);
 
+	if (rc == 0)
+		rc = resolve_check_shadows(c, err);
 	if (rc < 0)
 		return rc;
 	if (c->dns_mode.kind == DNS_MODE_POD && c->mode == CONNECT_TUN2SOCKS) {

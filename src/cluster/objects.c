@@ -308,6 +308,16 @@ static json_t *objects_volumes(const struct shadow_spec *s)
 	return list;
 }
 
+/* Not on that node, unless it is the only one */
+static json_t *objects_affinity(const struct shadow_spec *s)
+{
+	return json_pack(
+		"{s:{s:[{s:i,s:{s:[{s:s,s:s,s:[s]}]}}]}}", "nodeAffinity",
+		"preferredDuringSchedulingIgnoredDuringExecution", "weight",
+		100, "preference", "matchFields", "key", "metadata.name",
+		"operator", "NotIn", "values", s->avoid_node);
+}
+
 static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 {
 	json_t *p = json_pack(
@@ -320,6 +330,8 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 
 	objects_set_text(p, "serviceAccountName", s->service_account);
 	json_object_set_new(p, "nodeSelector", objects_nodes(s));
+	if (s->avoid_node)
+		json_object_set_new(p, "affinity", objects_affinity(s));
 	objects_set_list(p, "imagePullSecrets", objects_secrets(s));
 	objects_set_list(p, "volumes", objects_volumes(s));
 	return p;

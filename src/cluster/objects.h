@@ -66,6 +66,7 @@ struct shadow_spec {
 	const char *service_account;
 	long run_as_user;	     /* as in struct pod_options */
 	const json_t *node_selector; /* {"k": "v"}; wins over our own */
+	const char *avoid_node;	     /* on another, if there is one */
 	const json_t *labels;	     /* more, {"k": "v"}; ours win */
 	const json_t *annotations;   /* likewise */
 	const char *cpu, *memory;    /* quantities: request and limit */

@@ -19,6 +19,7 @@
 /* a proxy that buffers gives a watch's events only when it ends: what is silent
  * for so long is asked */
 #define SILENCE (2 * NS_SEC)
+#define STOP (200 * NS_MS)
 #define SLOW (3 * NS_SEC)
 
 struct wait {
@@ -367,6 +368,23 @@ static int not_in_time(const struct wait *w, int rc, struct kt_error *err)
 	return -ETIMEDOUT;
 }
 
+static int podwait_run(struct wait *w)
+{
+	const struct pod_wait *what = w->what;
+	int64_t left = what->timeout_ns;
+	int rc = -ETIMEDOUT;
+
+	if (!what->stop)
+		return loop_run_until(kube_loop(w->kube), &w->done, left);
+	for (; rc == -ETIMEDOUT && left > 0; left -= STOP) {
+		if (what->stop(what->user))
+			return -ECANCELED;
+		rc = loop_run_until(kube_loop(w->kube), &w->done,
+				    MIN(left, STOP));
+	}
+	return rc;
+}
+
 int pod_wait_running(struct kube *k, const struct pod_wait *what, json_t **pod,
 		     struct kt_error *err)
 {
@@ -374,7 +392,7 @@ int pod_wait_running(struct kube *k, const struct pod_wait *what, json_t **pod,
 	int rc;
 
 	podwait_start(&w);
-	rc = loop_run_until(kube_loop(k), &w.done, what->timeout_ns);
+	rc = podwait_run(&w);
 	stop(&w);
 	if (!w.done)
 		return not_in_time(&w, rc, err);

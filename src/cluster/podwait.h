@@ -18,6 +18,9 @@ struct pod_wait {
 	/** slow() - every three seconds, with the Pod as it was seen last; from
 	 *  the loop; may be NULL */
 	void (*slow)(void *user, const json_t *pod);
+	/** stop() - asked while it waits: nobody wants it any more; may be NULL
+	 */
+	bool (*stop)(void *user);
 	void *user;
 };
 
@@ -28,7 +31,7 @@ struct pod_wait {
  * image, crash, quota, admission; a Pod that no node takes gets a few seconds.
  * Watches where that is allowed, else asks every second.
  * @pod: the object (returned, caller decrefs)
- * Return: 0, or -errno with @err; -ETIMEDOUT, -EINTR
+ * Return: 0, or -errno with @err; -ETIMEDOUT, -EINTR, -ECANCELED: stop()
  */
 KT_CHECK int pod_wait_running(struct kube *k, const struct pod_wait *w,
 			      json_t **pod, struct kt_error *err);

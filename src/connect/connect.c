@@ -744,10 +744,12 @@ static int connect_run(struct connect *c, struct kt_error *err)
 		connect_say_ready(c);
 	c->ready = true;
 	app_ready(c->app);
+	if (c->opt->shadows > 1)
+		replace_want_spare(&c->replace);
 	if (c->app->background) /* what was said is not in its log */
 		faults_say(c->faults);
 	while (rc == 0) {
-		rc = uplink_wait(c->replace.uplink, err);
+		rc = replace_wait(&c->replace, err);
 		if (rc == 0)
 			rc = replace_tend(&c->replace, err);
 	}
@@ -760,6 +762,7 @@ static void connect_do_undo(struct connect *c)
 	struct farewell farewell;
 
 	signals_clean_up(c->app->signals);
+	kube_leave(c->kube, signals_hurry(c->app->signals));
 	if (c->place)
 		c->place->stop(c->place->user);
 	dnscheck_stop(&c->dns);
@@ -773,8 +776,10 @@ static void connect_do_undo(struct connect *c)
 		capture_link_close(&c->link);
 	if (c->ready)
 		faults_say_hits(c->faults);
-	replace_remove(&c->replace);
-	farewell_wait(&farewell, c->app->loop, FAREWELL_NS);
+	if (!replace_remove(&c->replace))
+		owner_leave(c->owner);
+	farewell_wait(&farewell, c->app->loop,
+		      kube_is_gone(c->kube) ? 0 : FAREWELL_NS);
 	replace_fini(&c->replace);
 	control_serve(c->app->control, NULL, NULL);
 	faults_free(c->faults);

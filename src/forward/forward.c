@@ -537,10 +537,12 @@ static int forward_run(struct forward *f, struct kt_error *err)
 	else
 		forward_say_ready(f);
 	app_ready(f->app);
+	if (f->opt->shadows > 1)
+		replace_want_spare(&f->replace);
 	if (f->app->background) /* what was said is not in its log */
 		faults_say(f->faults);
 	while (rc == 0) {
-		rc = uplink_wait(f->replace.uplink, err);
+		rc = replace_wait(&f->replace, err);
 		if (rc == 0 && f->failed) {
 			*err = f->why;
 			rc = f->failed;
@@ -557,6 +559,7 @@ static void forward_undo(struct forward *f)
 	struct farewell farewell;
 
 	signals_clean_up(f->app->signals);
+	kube_leave(f->kube, signals_hurry(f->app->signals));
 	f->serving = false;
 	for (size_t i = 0; i < f->nforwardings; i++)
 		forwarding_stop(&f->forwarding[i]);
@@ -566,8 +569,10 @@ static void forward_undo(struct forward *f)
 	replace_leave(&f->replace, &farewell);
 	if (f->ready)
 		faults_say_hits(f->faults);
-	replace_remove(&f->replace);
-	farewell_wait(&farewell, f->app->loop, FAREWELL_NS);
+	if (!replace_remove(&f->replace))
+		owner_leave(f->owner);
+	farewell_wait(&farewell, f->app->loop,
+		      kube_is_gone(f->kube) ? 0 : FAREWELL_NS);
 	replace_fini(&f->replace);
 	control_serve(f->app->control, NULL, NULL);
 	faults_free(f->faults);

@@ -285,7 +285,7 @@ static bool scale_wait(struct exchange *x)
 				      "Waiting for the Pods of %s %s (Ctrl-C "
 				      "skips it)",
 				      x->kind, x->workload_name);
-		if (clock_ns() >= end ||
+		if (clock_ns() >= end || kube_is_gone(job->kube) ||
 		    signals_sleep(job->app->signals, SCALE_POLL) < 0)
 			return false;
 	}

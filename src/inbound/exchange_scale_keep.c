@@ -66,7 +66,7 @@ static int scale_keep_lost(struct exchange *x, struct kt_error *err)
 	if (x->lost_at && clock_ns() - x->lost_at < SCALE_AFTER)
 		return 1;
 	rc = shadow_check(x->job.shadow, err);
-	if (rc > 0)
+	if (rc == 1)
 		return 0;
 	return rc < 0 ? rc : 1;
 }

@@ -25,7 +25,7 @@ struct job;
  * one lives; after that its loss is healed as any other (uplink_heal()).
  */
 
-/** handover_make() - when uplink_is_ending(); waits in the loop. 0 also when it
+/** handover_make() - when uplink_needs_another(); waits in the loop. 0 also when it
  *  did not work now; -EINTR, or what ends the command, with @err */
 KT_CHECK int handover_make(struct job *job, struct kt_error *err);
 /** handover_sweep() - remove what has ended; waits in the loop */

@@ -690,7 +690,7 @@ static size_t callers(const struct injector *x)
 	list_for_each (n, &x->places) {
 		const struct place *p = container_of(n, struct place, node);
 
-		if (p->uplink)
+		if (p->uplink && uplink_is_up(p->uplink))
 			all += inbound_callers(uplink_inbound(p->uplink));
 	}
 	return all;
@@ -746,6 +746,16 @@ static void inject_drain(struct injector *x)
 	}
 }
 
+/* The Pods are watched; whether anybody is there has to be asked */
+static bool inject_is_alone(struct injector *x)
+{
+	struct kt_error err = { 0 };
+
+	if (kube_get(x->job->kube, "/version", NULL, &err) < 0)
+		log_debug("%s", err.msg);
+	return kube_is_gone(x->job->kube);
+}
+
 void injector_leave(struct injector *x)
 {
 	int64_t end = clock_ns() + ENDING;
@@ -757,8 +767,10 @@ void injector_leave(struct injector *x)
 		inject_disconnect(container_of(n, struct place, node));
 	while (was_up && !all_ended(x) && clock_ns() < end) {
 		x->changed = false;
-		if (signals_wait(x->job->app->signals, &x->changed, NS_SEC) ==
-		    -EINTR)
+		int rc =
+			signals_wait(x->job->app->signals, &x->changed, NS_SEC);
+
+		if (rc == -EINTR || (rc == -ETIMEDOUT && inject_is_alone(x)))
 			return;
 	}
 }

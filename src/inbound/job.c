@@ -286,7 +286,7 @@ int job_serve(struct job *job, struct kt_error *err)
 			if (job->on_change)
 				rc = job->on_change(job->change_user, err);
 		}
-		if (rc == 0 && uplink_is_ending(job->uplink))
+		if (rc == 0 && uplink_needs_another(job->uplink))
 			rc = handover_make(job, err);
 		else if (rc == 0)
 			rc = uplink_heal(job->uplink, err);
@@ -362,7 +362,7 @@ static void job_do_drain(struct job *job, int64_t settle)
 		job->uplink ? uplink_inbound(job->uplink) : NULL;
 	int64_t end;
 
-	if (!tunnel || !job->ready)
+	if (!tunnel || !job->ready || !uplink_is_up(job->uplink))
 		return;
 	end = clock_ns() + job->opt->grace_time * NS_SEC;
 	progress_note(job->app->progress,
@@ -370,7 +370,7 @@ static void job_do_drain(struct job *job, int64_t settle)
 	if (signals_sleep(job->app->signals, settle) < 0)
 		return;
 	/* for the answer to a copy nobody waits */
-	while (!job->copy &&
+	while (!job->copy && uplink_is_up(job->uplink) &&
 	       (inbound_callers(tunnel) || handover_callers(job)) &&
 	       clock_ns() < end) {
 		inbound_end_quiet(tunnel, job_quiet(end));
@@ -439,6 +439,8 @@ static void job_close(struct job *job)
 	free(job->config_text);
 	free(job->serve);
 	pidfile_free(job->pidfile);
+	if (job->unfinished)
+		owner_leave(job->owner);
 	owner_free(job->owner);
 	kube_free(job->kube);
 	kube_config_free(job->config);
@@ -481,13 +483,31 @@ static int job_end(const struct job *job, int rc, bool up,
 	return rc;
 }
 
+/* The API server could not be told */
+static void job_say_left(const struct job *job)
+{
+	if (str_eq(job->component, "exchange") ||
+	    str_eq(job->component, "mesh"))
+		log_warn("what is left in namespace %s: 'ktctl recover %s' "
+			 "undoes it, and so does the next 'ktctl %s %s'; "
+			 "'ktctl clean' removes the rest",
+			 job->ns, job->name, job->component, job->name);
+	else
+		log_warn("what is left in namespace %s: 'ktctl clean' removes "
+			 "it",
+			 job->ns);
+}
+
 static void job_undo(struct job *job, const struct job_plan *plan, int rc)
 {
 	if (rc != -EINTR)
 		progress_fail(job->app->progress);
 	signals_give_back(job->app->signals);
+	kube_leave(job->kube, signals_hurry(job->app->signals));
 	job->leaving = true;
 	plan->undo(job);
+	if (job->unfinished && kube_is_gone(job->kube))
+		job_say_left(job);
 }
 
 int job_run(struct job *job, const struct job_plan *plan)

@@ -88,6 +88,14 @@ extern const struct command other_commands[];
 			S(keep), .min = 1, .max = 86400                        \
 	}
 
+#define SHADOWS_ROW(S)                                                         \
+	{                                                                      \
+		"shadows", 0, VALUE_INT, "1", "1|2",                           \
+			"2: a second shadow Pod stands by, on another node "   \
+			"where there is one",                                  \
+			S(shadows), .min = 1, .max = 2                         \
+	}
+
 /* of every command that brings traffic here; @S: EXCHANGE, MESH or PREVIEW */
 #define EXPOSE_ROW(S)                                                          \
 	{                                                                      \

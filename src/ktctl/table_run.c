@@ -39,6 +39,7 @@ const struct option run_options[] = {
 	  CONNECT(disable_pod_ip) },
 	SKIP_CLEANUP_ROW,
 	KEEP_ROW(CONNECT),
+	SHADOWS_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
 	{ 0 },
 };

@@ -369,6 +369,14 @@ bool kube_auth_was_accepted(const struct kube_auth *a)
 	return a->accepted;
 }
 
+void kube_auth_set_config(struct kube_auth *a, const struct kube_config *cfg)
+{
+	kube_config_free(steal_ptr(&a->fresh));
+	a->cfg = cfg;
+	a->file_read_at = 0;
+	a->round++;
+}
+
 /* --- what goes on the wire ------------------------------------------------ */
 
 static const char *bearer(const struct kube_auth *a)

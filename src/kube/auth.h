@@ -73,6 +73,9 @@ void kube_auth_headers(struct kube_auth *a, struct strv *out);
 /** kube_auth_cert() - client certificate and key in PEM (borrowed), or NULL */
 void kube_auth_cert(const struct kube_auth *a, const char **cert,
 		    const char **key);
+/** kube_auth_set_config() - from now on what stands in @cfg (as in
+ *  kube_auth_new()); what a plugin has given stays */
+void kube_auth_set_config(struct kube_auth *a, const struct kube_config *cfg);
 /** kube_auth_authority() - who may sign the server's certificate, in PEM
  *  (borrowed), or NULL: whom this machine trusts */
 const char *kube_auth_authority(const struct kube_auth *a);

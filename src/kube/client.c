@@ -4,7 +4,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kube/follow.h"
 #include "kube/internal.h"
+#include "kube/patience.h"
 #include "kube/status.h"
 
 #include <errno.h>
@@ -36,6 +38,7 @@ struct kube_op {
 	struct timer kick;
 	struct kube_auth_wait wait;
 	struct transfer transfer;
+	struct patience patience;
 
 	char *method, *path; /* with query */
 	char *body;
@@ -72,6 +75,7 @@ static void op_destroy(struct kube_op *op)
 {
 	loop_timer_stop(&op->kick);
 	kube_auth_cancel(&op->wait);
+	patience_stop(&op->patience);
 	transfer_stop(&op->transfer);
 	list_del(&op->node);
 	list_del(&op->ready_node);
@@ -205,6 +209,22 @@ static bool op_again_trusted(struct kube_op *op)
 	return true;
 }
 
+/* The kubeconfig names another server: what was never sent, or may be sent
+ * twice, goes there */
+static bool op_again_elsewhere(struct kube_op *op, CURLcode rc)
+{
+	bool unsent = rc == CURLE_COULDNT_CONNECT ||
+		      rc == CURLE_COULDNT_RESOLVE_HOST ||
+		      rc == CURLE_COULDNT_RESOLVE_PROXY ||
+		      rc == CURLE_PEER_FAILED_VERIFICATION;
+
+	if (op->no_retry || op->streamed || !(unsent || idempotent(op)))
+		return false;
+	op->deadline = 0; /* its time went by at the old place */
+	op_again_now(op);
+	return true;
+}
+
 static void op_done(struct transfer *t, CURLcode rc)
 {
 	struct kube_op *op = container_of(t, struct kube_op, transfer);
@@ -215,9 +235,15 @@ static void op_done(struct transfer *t, CURLcode rc)
 	if (rc == CURLE_PEER_FAILED_VERIFICATION && op_again_trusted(op))
 		return;
 	if (rc != CURLE_OK) {
+		if (kube_follow(op->kube) && op_again_elsewhere(op, rc))
+			return;
 		if (busy_curl(op, rc) && op_again(op, MAX_CONNECT_TRIES, 0))
 			return;
 		curl_fail(&err, op->kube, t->easy, rc, t->problem);
+		/* likewise the next ones */
+		op->kube->gone |=
+			op->kube->leaving &&
+			(rc == CURLE_OPERATION_TIMEDOUT || busy_curl(op, rc));
 		op_fail(op, &err);
 		return;
 	}
@@ -241,6 +267,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 	struct kube_op *op = user;
 	long status = 0;
 
+	patience_heard(&op->patience);
 	if (buf_put(&op->in, data, size * n) < 0)
 		return 0; /* too large */
 	curl_easy_getinfo(op->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
@@ -256,6 +283,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *user)
 	struct kube_op *op = user;
 	auto_free char *s = xstrndup(line, size * n);
 
+	patience_heard(&op->patience);
 	if (strncasecmp(s, "date:", 5) == 0)
 		kube_heard_date(op->kube, s + 5);
 	return size * n;
@@ -312,6 +340,8 @@ static void op_send(struct kube_op *op)
 		set_accept(op);
 		set_body(op, t->easy);
 		set_timeout(op, t->easy);
+		if (op->patience.fresh)
+			curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
 		if (!op->stream)
 			curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING,
 					 "gzip");
@@ -340,9 +370,34 @@ static void op_authorized(void *user, const struct kt_error *err)
 static void op_run(struct timer *t)
 {
 	struct kube_op *op = container_of(t, struct kube_op, kick);
+	struct kt_error err = { 0 };
 
+	if (patience_is_over(op->kube, &err) < 0) {
+		op_fail(op, &err);
+		return;
+	}
+	if (!op->stream)
+		patience_start(&op->patience, op->kube, &op->transfer);
 	if (kube_auth_want(op->kube->auth, &op->wait, op_authorized, op))
 		op_send(op);
+}
+
+/* What was sent may have arrived all the same */
+static bool op_again_fresh(struct patience *p)
+{
+	struct kube_op *op = container_of(p, struct kube_op, patience);
+
+	if (!idempotent(op) || op->streamed)
+		return false;
+	transfer_stop(&op->transfer);
+	buf_reset(&op->in);
+	loop_timer_start(op->kube->loop, &op->kick, 0, op_run);
+	return true;
+}
+
+static void op_give_up(struct patience *p, const struct kt_error *err)
+{
+	op_fail(container_of(p, struct kube_op, patience), err);
 }
 
 struct kube_op *kube_request_start(struct kube *k,
@@ -361,6 +416,10 @@ struct kube_op *kube_request_start(struct kube *k,
 	op->content = req->content;
 	op->timeout_ns =
 		req->timeout_ns ? req->timeout_ns : KUBE_DEFAULT_TIMEOUT;
+	if (k->leaving && op->timeout_ns > LEAVE_SILENT)
+		op->timeout_ns = LEAVE_SILENT;
+	op->patience.again = op_again_fresh;
+	op->patience.over = op_give_up;
 	op->no_retry = req->no_retry;
 	op->as = req->as;
 	op->stream = req->stream;
@@ -507,6 +566,7 @@ void kube_free(struct kube *k)
 		op_destroy(container_of(k->ops.next, struct kube_op, node));
 	curl_loop_fini(&k->curl);
 	kube_auth_free(k->auth);
+	kube_follow_fini(k);
 	free(k->proxy);
 	loop_defer_free(k->loop, k);
 }

@@ -41,6 +41,13 @@ KT_CHECK int kube_new(struct kube **out, struct loop *loop,
  *  port-forwards must be closed before. Not from a callback of this client. */
 void kube_free(struct kube *k);
 
+/** kube_leave() - its user is leaving: from now on an API server that does not
+ *  answer is given up soon (kube/patience.h), and then for good. @hurried: is
+ *  looked at meanwhile: he is impatient; borrowed, or NULL. @k may be NULL. */
+void kube_leave(struct kube *k, const bool *hurried);
+/** kube_is_gone() - and it was given up; NULL is allowed */
+bool kube_is_gone(const struct kube *k);
+
 const struct kube_config *kube_config_of(const struct kube *k);
 struct loop *kube_loop(const struct kube *k);
 /** kube_set_sock_opt() - a hook for SO_BINDTODEVICE, SO_MARK and the like, from

@@ -8,6 +8,8 @@
 #include "kube/proxy.h"
 #include "kube/transfer.h"
 
+struct followed;
+
 /** struct kube - inside; only files of src/kube see it */
 struct kube {
 	struct loop *loop;
@@ -23,6 +25,14 @@ struct kube {
 
 	struct list ops;   /* struct kube_op, every one */
 	struct list ready; /* those with streamed bytes to deliver */
+
+	struct followed *followed; /* of kube/follow.c */
+	int64_t follow_at;	   /* the kubeconfig was read; 0: never */
+	char *follow_refused;	   /* server that was told; or NULL */
+
+	bool leaving;	     /* kube_leave() */
+	const bool *hurried; /* or NULL */
+	bool gone;	     /* it was waited for long enough */
 
 	bool know_time;
 	int64_t skew; /* s: cluster's clock - ours */

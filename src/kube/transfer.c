@@ -85,8 +85,11 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user,
 {
 	struct curl_loop *cl = user;
 	struct curl_sock *s = sock;
+	struct transfer *t = NULL;
 
-	(void)easy;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+	if (t)
+		t->sock = what == CURL_POLL_REMOVE ? 0 : fd;
 	if (what == CURL_POLL_REMOVE) {
 		sock_drop(cl, fd, s);
 		return 0;

@@ -42,6 +42,7 @@ struct transfer {
 	struct curl_slist *headers, *connect_to;
 	char problem[CURL_ERROR_SIZE];
 	bool added;
+	int sock; /* that curl waits for; 0: none yet */
 	/** done() - curl is through with it; from the loop */
 	void (*done)(struct transfer *t, CURLcode rc);
 };

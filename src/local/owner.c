@@ -22,6 +22,7 @@
 struct owner {
 	int dir, fd; /* fd: locked */
 	char token[TOKEN_LEN + 1];
+	bool left;
 };
 
 static bool owner_is_token(const char *s)
@@ -134,12 +135,19 @@ static void owner_sweep(int dir)
 	closedir(d);
 }
 
+void owner_leave(struct owner *o)
+{
+	if (o)
+		o->left = true;
+}
+
 void owner_free(struct owner *o)
 {
 	if (!o)
 		return;
 	if (o->fd >= 0) {
-		unlinkat(o->dir, o->token, 0);
+		if (!o->left)
+			unlinkat(o->dir, o->token, 0);
 		close(o->fd);
 	}
 	owner_sweep(o->dir);

@@ -26,6 +26,9 @@ struct owner;
 struct owner *owner_new(const struct home *h, struct kt_error *err);
 /** owner_token() - 32 hexadecimal digits; borrowed. NULL: no owner, none */
 const char *owner_token(const struct owner *o);
+/** owner_leave() - something of its could not be removed: it is one that has
+ *  died, whose things others remove. NULL is allowed. */
+void owner_leave(struct owner *o);
 /** owner_free() - the token means nothing any more; files of the long dead go,
  *  too. NULL is allowed. */
 void owner_free(struct owner *o);

@@ -207,6 +207,11 @@ bool signals_forced(const struct signals *s)
 	return s->forced;
 }
 
+const bool *signals_hurry(const struct signals *s)
+{
+	return &s->forced;
+}
+
 void signals_leave(struct signals *s, int signo)
 {
 	signals_take(s, signo);

@@ -48,6 +48,8 @@ KT_CHECK int signals_wait(struct signals *s, bool *done, int64_t timeout_ns);
 KT_CHECK int signals_sleep(struct signals *s, int64_t ns);
 /** signals_forced() - a second signal came: leave at once */
 bool signals_forced(const struct signals *s);
+/** signals_hurry() - the same as something to look at; borrowed */
+const bool *signals_hurry(const struct signals *s);
 /** signals_leave() - end the command as if @signo had come (pid file gone) */
 void signals_leave(struct signals *s, int signo);
 

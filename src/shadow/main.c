@@ -327,7 +327,7 @@ static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
 int main(int argc, char **argv)
 {
 	struct shadow_options o = { .listen = 18022,
-				    .idle = 600,
+				    .idle = SHADOW_IDLE_S,
 				    .keep = 86400,
 				    .drain = 8,
 				    .wait = SHADOW_ENDING_S,

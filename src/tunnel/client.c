@@ -15,7 +15,7 @@ struct tunnel {
 	struct link *link;	     /* NULL: no session */
 	struct scheduler *scheduler; /* of the link; NULL: none */
 	const char *env;	     /* NULL: none */
-	const struct tunnel *to;     /* of a front: the one that it leads to */
+	struct tunnel *to;	     /* of a front: the one that it leads to */
 	bool freed;
 };
 
@@ -81,6 +81,11 @@ struct tunnel *tunnel_front(struct loop *loop)
 void tunnel_lead(struct tunnel *front, struct tunnel *to)
 {
 	front->to = to;
+}
+
+struct tunnel *tunnel_led(const struct tunnel *front)
+{
+	return front->to;
 }
 
 void tunnel_free(struct tunnel *t)

@@ -71,6 +71,8 @@ struct tunnel *tunnel_front(struct loop *loop);
 /** tunnel_lead() - new operations on @front are @to's (borrowed; NULL:
  *  nobody's, as while a tunnel is down) */
 void tunnel_lead(struct tunnel *front, struct tunnel *to);
+/** tunnel_led() - where @front leads to; NULL: to nobody */
+struct tunnel *tunnel_led(const struct tunnel *front);
 /** tunnel_set_env() - HTTP requests on TCP streams that are dialled from now on
  *  get the mark of the environment @name (borrowed; NULL: none), where they
  *  have none. A shadow that is not able_env does nothing for it. */

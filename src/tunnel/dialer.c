@@ -13,8 +13,9 @@
 
 struct attempt {
 	struct dialer *d;
-	struct list node; /* on the waiting list, or alone */
+	struct list node; /* WAITING, DIALLING, or alone */
 	struct tunnel_tcp *tcp;
+	struct tunnel *in; /* that dials it */
 	attempt_done_fn done;
 	void *user, *conn;
 	struct ipport to;
@@ -88,6 +89,7 @@ static void dialer_on_done(void *user, int error)
 {
 	struct attempt *a = user;
 
+	list_del(&a->node);
 	if (error == -ENETRESET) {
 		a->tcp = NULL;
 		list_add_tail(&a->d->waiting, &a->node);
@@ -112,8 +114,11 @@ static int dialer_try(struct attempt *a)
 	a->tcp = a->host[0] ? tunnel_tcp_dial_name(t, a->host, a->to.port,
 						   dialer_on_done, a)
 			    : tunnel_tcp_dial(t, &a->to, dialer_on_done, a);
-	if (a->tcp)
+	a->in = tunnel_led(t);
+	if (a->tcp) {
+		list_add_tail(&a->d->dialling, &a->node);
 		return 0;
+	}
 	if (errno != ENOTCONN)
 		return -errno;
 	list_add_tail(&a->d->waiting, &a->node);
@@ -178,12 +183,31 @@ void dialer_init(struct dialer *d, struct tunnel *t)
 	d->tunnel = t;
 	d->faults = NULL;
 	list_init(&d->waiting);
+	list_init(&d->dialling);
+}
+
+/* Nobody knows when the one that is lost will be there again */
+static void dialer_take_back(struct dialer *d)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe (n, tmp, &d->dialling) {
+		struct attempt *a = container_of(n, struct attempt, node);
+
+		if (!a->in || a->in == tunnel_led(d->tunnel) ||
+		    tunnel_state(a->in) == TUNNEL_UP)
+			continue;
+		tunnel_tcp_cancel(steal_ptr(&a->tcp));
+		list_del(&a->node);
+		list_add_tail(&d->waiting, &a->node);
+	}
 }
 
 void dialer_tunnel_up(struct dialer *d)
 {
 	struct list again;
 
+	dialer_take_back(d);
 	list_init(&again);
 	while (!list_empty(&d->waiting)) {
 		struct list *n = d->waiting.next;

@@ -16,6 +16,8 @@
  *
  *   WAITING (no session) -> DIALLING -> CONNECTED -> dialer_relay()
  *   dial lost with the tunnel: back to WAITING
+ *   the tunnel is lost, and a front leads to another by now: likewise, since
+ *   nothing was said yet on this connection
  *
  * Where faults are in force, one of them may hit an attempt: refuse and drop
  * are not dialled; latency holds the answer to the dial back, whatever it is,
@@ -26,7 +28,7 @@
 struct dialer {
 	struct loop *loop;
 	struct tunnel *tunnel;
-	struct list waiting;
+	struct list waiting, dialling;
 	struct faults *faults; /* borrowed, set by the owner; NULL: none */
 };
 
@@ -37,7 +39,8 @@ struct attempt;
 typedef void (*attempt_done_fn)(void *user, void *conn, int error);
 
 void dialer_init(struct dialer *d, struct tunnel *t);
-/** dialer_tunnel_up() - a fresh session: dial what has waited */
+/** dialer_tunnel_up() - a fresh session, or another one: dial what has waited,
+ *  or is dialled through one that is lost */
 void dialer_tunnel_up(struct dialer *d);
 
 /**

@@ -57,6 +57,8 @@ struct inbound_spec {
 #define SHADOW_ENDING_S 55
 /** ... and one that serves no ports those who have connections open in it */
 #define SHADOW_OPEN_S 295
+/* ... and one that nobody uses any more ends by itself after so long */
+#define SHADOW_IDLE_S 600
 
 struct inbound_caller {
 	struct ipport from; /* addr.family 0: not known */

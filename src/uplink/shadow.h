@@ -84,6 +84,13 @@ KT_CHECK int shadow_try(struct shadow_pod *s, char **image,
 /** shadow_ensure() - make or join the object and wait until its Pod runs; find
  *  one that is given: of a Pod's name nothing is asked */
 KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
+/** shadow_set_stop() - asked while shadow_ensure() waits for the Pod: nobody
+ *  wants it any more, -ECANCELED; NULL: nobody is asked */
+void shadow_set_stop(struct shadow_pod *s, bool (*stop)(void *user),
+		     void *user);
+/** shadow_beside() - another one beside @one, for itself, on another node where
+ *  there is one; made by shadow_ensure(), freed by shadow_free() */
+struct shadow_pod *shadow_beside(const struct shadow_pod *one);
 /** shadow_can_succeed() - there can be a second one beside it: neither somebody
  *  else's, nor the one Pod of a name that users share */
 bool shadow_can_succeed(const struct shadow_pod *s);
@@ -92,7 +99,8 @@ bool shadow_can_succeed(const struct shadow_pod *s);
  * is made or joined by shadow_ensure(), and does not take callers before
  * shadow_await_ready() returns
  *
- * Another Pod, of another name; a Deployment makes it itself. A router's is the
+ * Another Pod, of another name, on another node where there is one; a
+ * Deployment makes it itself. A router's is the
  * other one of its two names, so that all its users find the same.
  * @left_s: seconds until the cluster ends @old
  * Return: 0 with *@next (shadow_free()), or -errno with @err
@@ -112,8 +120,9 @@ KT_CHECK int shadow_give_up(struct shadow_pod *s, struct kt_error *err);
  *  and the reverse */
 void shadow_twin(const char *name, char dst[256]);
 
-/** shadow_check() - after trouble: 1: the Pod still runs; 0: it is gone or
- *  ends, call shadow_ensure() again; -errno: could not ask */
+/** shadow_check() - after trouble: 1: the Pod still runs; 2: it was told to
+ *  end, and has its time; 0: it is gone, call shadow_ensure() again; -errno:
+ *  could not ask */
 KT_CHECK int shadow_check(struct shadow_pod *s, struct kt_error *err);
 /** shadow_remove() - leave the shared one, or delete what we made */
 KT_CHECK int shadow_remove(struct shadow_pod *s, struct kt_error *err);

@@ -20,7 +20,9 @@
 #define HEAL_PAUSE (3 * NS_SEC)
 #define FRESH_TRY (500 * NS_MS) /* not hindered by what was before */
 #define FAILURES_BEFORE_HEAL 3
-#define REST (2 * NS_SEC) /* without a byte: the busy time is over */
+#define FAILURES_BEFORE_DOUBT 2 /* of a Pod that is said to run */
+#define DOUBT (5 * NS_SEC)	/* for so long it may be a kubelet's restart */
+#define REST (2 * NS_SEC)	/* without a byte: the busy time is over */
 
 struct uplink {
 	struct uplink_config cfg;
@@ -42,11 +44,14 @@ struct uplink {
 	bool refused;	/* by the API server, in every form */
 	bool attention; /* uplink_wait() is to return */
 	bool fatal;
-	bool healing;		  /* another shadow is being made */
-	struct fetch *question;	  /* is the shadow told to end? NULL: none */
-	bool ending;		  /* the shadow says so */
+	bool healing;		/* another shadow is being made */
+	struct fetch *question; /* is the shadow told to end? NULL: none */
+	bool ending;		/* the shadow says so */
+	bool ill;		/* uplink_is_ill() */
+	bool stands_by;
 	bool retired;		  /* another does its work */
 	bool over;		  /* and there is none left */
+	int64_t lost;		  /* since when; 0: it is not */
 	struct kt_error why;	  /* of the last loss */
 	struct repeat gone, heal; /* what uplink_heal() says */
 };
@@ -175,10 +180,27 @@ static void uplink_note_loss(struct uplink *u, const struct kt_error *why)
 {
 	struct uplink_history *h = u->cfg.history;
 
-	if (!h || !u->up || u->retired)
+	if (!h || !u->up || u->retired || u->stands_by)
 		return;
 	snprintf(h->why, sizeof(h->why), "%.255s", why->msg);
 	h->when_lost = (int64_t)time(NULL);
+}
+
+static void uplink_say_lost(struct uplink *u, const struct kt_error *why,
+			    bool was_up)
+{
+	if (was_up && !u->stands_by && u->cfg.moved &&
+	    u->cfg.moved(u->cfg.user, u, false))
+		log_warn("connection to %s lost: %s; new connections go "
+			 "through another, open ones wait",
+			 shadow_describe(u->cfg.shadow), why->msg);
+	else if (u->was_up && !u->warned && !u->stands_by)
+		log_warn("connection to the cluster lost: %s; open connections "
+			 "wait",
+			 why->msg);
+	else
+		log_debug("tunnel: %s", why->msg);
+	u->warned = !u->stands_by;
 }
 
 static void failed(struct uplink *u, const struct kt_error *why)
@@ -187,10 +209,12 @@ static void failed(struct uplink *u, const struct kt_error *why)
 
 	uplink_note_loss(u, why);
 	u->up = false;
+	if (was_up)
+		u->lost = clock_ns();
 	if (u->retired) {
 		u->failures++; /* one word may be that of a proxy, and pass */
-		u->over |=
-			blames_pod(why) && u->failures >= FAILURES_BEFORE_HEAL;
+		u->over |= u->failures >= FAILURES_BEFORE_HEAL &&
+			   (u->ill ? why->http_status == 404 : blames_pod(why));
 		retry_later(u);
 		return;
 	}
@@ -199,15 +223,10 @@ static void failed(struct uplink *u, const struct kt_error *why)
 	if (!was_up && try_another(u, why))
 		return;
 	u->refused = is_refusal(u, why);
-	if (u->was_up && !u->warned)
-		log_warn("connection to the cluster lost: %s; open connections "
-			 "wait",
-			 why->msg);
-	else
-		log_debug("tunnel: %s", why->msg);
-	u->warned = true;
+	uplink_say_lost(u, why, was_up);
 	u->failures++;
-	if (blames_pod(why) || u->failures % FAILURES_BEFORE_HEAL == 0)
+	if (blames_pod(why) || u->failures % FAILURES_BEFORE_HEAL == 0 ||
+	    (u->was_up && u->failures == FAILURES_BEFORE_DOUBT))
 		uplink_wake(u);
 	retry_later(u);
 }
@@ -266,12 +285,16 @@ static void is_up(struct uplink *u)
 	repeat_over(&u->gone);
 	repeat_over(&u->heal);
 	carriers_worked(&u->carriers);
-	if (u->was_up && !u->up && u->cfg.history)
+	if (u->was_up && !u->up && u->cfg.history && !u->stands_by)
 		u->cfg.history->reconnects++;
 	u->up = true;
 	u->was_up = true;
+	u->lost = 0;
+	u->ill = false;
 	uplink_forget_failures(u);
 	loop_timer_stop(&u->retry);
+	if (u->cfg.moved && !u->retired)
+		u->cfg.moved(u->cfg.user, u, true);
 }
 
 /* An older shadow has no answer; one that dies is seen elsewhere */
@@ -345,10 +368,9 @@ static void uplink_on_dead(void *user, const struct kt_error *why)
 		u->over = true;
 		return;
 	}
-	if (u->was_up) {
+	if (u->was_up && (!u->stands_by || uplink_open(u)))
 		log_warn("open connections were reset: %s", why->msg);
-		u->warned = true; /* they do not wait */
-	}
+	u->warned |= u->was_up && !u->stands_by; /* they do not wait */
 	failed(u, why);
 	if (why->code == EPROTONOSUPPORT)
 		uplink_end(u);
@@ -484,7 +506,8 @@ void uplink_give_way(struct uplink *u)
 		fetch_cancel(steal_ptr(&u->question));
 	tunnel_leave(u->tunnel, &f);
 	uplink_new_tunnel(u);
-	u->up = u->ending = false;
+	u->up = u->ending = u->ill = false;
+	u->lost = 0;
 	uplink_wake(u);
 	farewell_wait(&f, u->cfg.loop, FAREWELL_NS);
 }
@@ -621,6 +644,11 @@ int uplink_check(const struct uplink *u, struct kt_error *err)
 	return u->fatal ? fatal(u, err) : 0;
 }
 
+bool uplink_is_up(const struct uplink *u)
+{
+	return u->up;
+}
+
 void uplink_probe(struct uplink *u)
 {
 	if (u && u->tunnel)
@@ -667,25 +695,58 @@ size_t uplink_open(const struct uplink *u)
 	return n && u->question ? n - 1 : n;
 }
 
-bool uplink_is_ending(const struct uplink *u)
+bool uplink_needs_another(const struct uplink *u)
 {
-	return u->ending && u->up;
+	return u->ending || u->ill;
 }
 
-bool uplink_is_told(const struct uplink *u)
+bool uplink_is_ill(const struct uplink *u)
 {
-	return u->ending;
+	return u->ill;
+}
+
+int64_t uplink_lost_ns(const struct uplink *u)
+{
+	return u->lost ? MAX(clock_ns() - u->lost, 1) : 0;
+}
+
+void uplink_stand_by(struct uplink *u, struct uplink *to)
+{
+	u->stands_by = true;
+	if (!to)
+		return;
+	to->stands_by = false;
+	if (u->warned && to->up)
+		log_info("connected to the cluster again, through %s",
+			 shadow_pod_name(to->cfg.shadow));
+	to->warned = u->warned && !to->up;
+	u->warned = false;
 }
 
 void uplink_retire(struct uplink *u)
 {
 	u->retired = true;
+	u->ill |= !u->up && !u->ending; /* it may come back */
 	u->warned = false;
 }
 
 bool uplink_is_over(const struct uplink *u)
 {
 	return u->over || u->fatal;
+}
+
+/* The Pod is there still, or so it is said. true: another is needed all the
+ * same: it was told to end when nobody heard it, or nobody gets through */
+static bool uplink_doubts(struct uplink *u, int check)
+{
+	if (!shadow_can_succeed(u->cfg.shadow) || !u->lost)
+		return false;
+	u->ending |= check == 2;
+	u->ill = check == 1 && u->failures >= FAILURES_BEFORE_DOUBT &&
+		 uplink_lost_ns(u) >= DOUBT;
+	if (uplink_needs_another(u))
+		uplink_wake(u);
+	return uplink_needs_another(u);
 }
 
 int uplink_heal(struct uplink *u, struct kt_error *err)
@@ -696,6 +757,8 @@ int uplink_heal(struct uplink *u, struct kt_error *err)
 	if (u->up)
 		return 0;
 	rc = shadow_check(u->cfg.shadow, &e);
+	if (rc > 0 && uplink_doubts(u, rc))
+		return 0;
 	if (rc == 0 && u->cfg.renew) {
 		rc = u->cfg.renew(u->cfg.user, err);
 		if (rc < 0)

@@ -49,7 +49,8 @@ struct uplink_config {
 	const struct home *home; /* where it remembers which carrier works */
 	int carrier;		 /* --carrier, enum carrier_option */
 	const struct inbound_spec *inbound; /* or NULL: outbound */
-	bool succeeds; /* outbound: uplink_is_ending() will be asked */
+	bool succeeds; /* outbound: uplink_needs_another() will be
+			    asked */
 	struct uplink_history *history; /* is kept there; borrowed; NULL:
 					   nobody wants to know */
 	/** up() - a fresh session runs: streams may be opened; may be NULL */
@@ -68,6 +69,10 @@ struct uplink_config {
 	/** gone() - asked by uplink_connect() while it waits: there is nobody
 	 *  any more who could answer; may be NULL */
 	bool (*gone)(void *user);
+	/** moved() - the connection of @u is lost, or there again. Asked when
+	 * it is lost; true: another does its work from now on, and it stands
+	 * by. May be NULL */
+	bool (*moved)(void *user, struct uplink *u, bool up);
 	/** woken() - there is something for uplink_check(), or uplink_wait()
 	 *  returns; may be NULL */
 	void (*woken)(void *user);
@@ -90,6 +95,8 @@ KT_CHECK int uplink_connect(struct uplink *u, struct kt_error *err);
 KT_CHECK int uplink_wait(struct uplink *u, struct kt_error *err);
 /** uplink_check() - 0, or why it will not come up again: -errno with @err */
 KT_CHECK int uplink_check(const struct uplink *u, struct kt_error *err);
+/** uplink_is_up() - its tunnel is */
+bool uplink_is_up(const struct uplink *u);
 /** uplink_probe() - have the shadow answer a ping; NULL is allowed */
 void uplink_probe(struct uplink *u);
 /** uplink_report() - one tunnel more in @r; NULL is allowed */
@@ -99,12 +106,18 @@ void uplink_history_report(const struct uplink_history *h,
 			   struct control_report *r);
 /** uplink_wake() - make uplink_wait() return: there is other work */
 void uplink_wake(struct uplink *u);
-/** uplink_is_ending() - the shadow was told to end, and serves until
- *  uplink_free(), as long as it may: another is needed */
-bool uplink_is_ending(const struct uplink *u);
-/** uplink_is_told() - likewise, also while the connection is lost: what is open
- *  may go on when that is back */
-bool uplink_is_told(const struct uplink *u);
+/** uplink_needs_another() - the shadow was told to end, and serves until
+ *  uplink_free(), as long as it may; also while the connection is lost: what is
+ *  open may go on when that is back. Or uplink_is_ill(). */
+bool uplink_needs_another(const struct uplink *u);
+/** uplink_is_ill() - nothing gets through to the shadow, though its Pod runs as
+ *  far as the API server knows, which answers: its node may be lost */
+bool uplink_is_ill(const struct uplink *u);
+/** uplink_lost_ns() - for so long the connection has been lost; 0: it is not */
+int64_t uplink_lost_ns(const struct uplink *u);
+/** uplink_stand_by() - it does nobody's work: no word is said about it; @to
+ *  (NULL: none) does, and says what was to be said here */
+void uplink_stand_by(struct uplink *u, struct uplink *to);
 /** uplink_give_way() - of the outbound way, with nothing open: leave the shadow
  *  that ends, which then is gone for uplink_heal(). uplink_tunnel() is another
  *  one after it, and nobody leads to it meanwhile. Not from inside a handler.

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # One fault at one point: set up, broken, mended, measured, and all is as before.
 
-LEAVE=60 # seconds in which a command ends, whatever holds it up
+LEAVE=15 # seconds in which a command ends, whatever holds it up
 
 # --- once -------------------------------------------------------------------------
 

@@ -83,6 +83,67 @@ brief_token() {
   survives 8 "$CLUSTER/laptop" --office ip link set "lp-alice$LANE" down
 }
 
+# The pauses between two tries are 2 to 3 s long by then
+@test "the cable is back: it is tried at once" {
+  local pid=$CONNECT_PID log=$CONNECT_LOG
+  connect_start bob --debug
+  "$CLUSTER/laptop" --office ip link set "lp-bob$LANE" down
+  sleep 15
+  "$CLUSTER/laptop" --office ip link set "lp-bob$LANE" up
+  local start=${EPOCHREALTIME/./}
+  eventually 15 grep -q 'connected to the cluster again' "$CONNECT_LOG"
+  echo "# again after $(((${EPOCHREALTIME/./} - start) / 1000)) ms" >&3
+  back=$(sed -n '/no answer for\|connection to the cluster lost/,$p' "$CONNECT_LOG" |
+    grep -c 'the network has changed: trying at once')
+  connect_kill
+  CONNECT_PID=$pid CONNECT_LOG=$log
+  [ "$back" -ge 1 ]
+}
+
+# Another server: in the kubeconfig, and the old one is silent
+@test "the API server is at another address, which the kubeconfig says: streams survive" {
+  local api=${KTCTL_TEST_API#https://} conf=$RUN/elsewhere.conf
+  local pid=$CONNECT_PID log=$CONNECT_LOG
+  api=${api%:*}
+  cp "$KUBECONFIG" "$conf"
+  grep -q "https://$api:6443" "$conf"
+  "$CLUSTER/laptop" --office ip addr add "10.77.0.$MOVED/24" dev lan0
+  "$CLUSTER/laptop" --office socat "TCP-LISTEN:6443,bind=10.77.0.$MOVED,reuseaddr,fork" \
+    "TCP:$api:6443" >/dev/null 2>&1 3>&- &
+  local relay=$!
+  KUBECONFIG=$conf connect_start bob
+  laptop bob "$PYTHON" "$TOOLS/idle.py" "$POD" $((60 << 20)) 60 \
+    >"$BATS_TEST_TMPDIR/idle" 2>&1 3>&- &
+  local client=$!
+  eventually 10 grep -q running "$BATS_TEST_TMPDIR/idle"
+  laptop bob nft "add table ip gone; add chain ip gone o {
+    type filter hook output priority 0; }
+    add rule ip gone o ip daddr $api drop"
+  sleep 5
+  sed "s|https://$api:6443\"|https://10.77.0.$MOVED:6443\", tls-server-name: \"$api\"|" \
+    "$KUBECONFIG" >"$conf.new"
+  grep -q 'tls-server-name' "$conf.new"
+  mv "$conf.new" "$conf"
+  local start=${EPOCHREALTIME/./}
+  run eventually 30 laptop bob curl -sS --max-time 2 -o /dev/null "http://$POD:8080/"
+  echo "# again after $(((${EPOCHREALTIME/./} - start) / 1000)) ms" >&3
+  local rc=0
+  wait "$client" || rc=$?
+  # and it leaves there
+  kill -INT "$CONNECT_PID"
+  wait "$CONNECT_PID" || rc=$((rc + $? * 10))
+  cat "$CONNECT_LOG"
+  grep -q "another server now, https://10.77.0.$MOVED:6443: it is followed" "$CONNECT_LOG" ||
+    rc=100
+  ! grep -q 'was not removed' "$CONNECT_LOG" || rc=101
+  laptop bob nft delete table ip gone
+  kill "$relay"
+  "$CLUSTER/laptop" --office ip addr del "10.77.0.$MOVED/24" dev lan0
+  CONNECT_PID=$pid CONNECT_LOG=$log
+  [ "$status" = 0 ]
+  [ "$rc" = 0 ] || { echo "$rc"; cat "$BATS_TEST_TMPDIR/idle"; false; } >&2
+}
+
 # --keep: a break that is longer ends what is open, and nothing else
 @test "away for longer than --keep: open connections are reset, new ones work" {
   local pid=$CONNECT_PID log=$CONNECT_LOG

@@ -305,6 +305,54 @@ exchange() {
   eventually 15 nothing_left
 }
 
+# Its laptop hears of that when it is back: the old one serves meanwhile
+@test "exchange: the shadow Pod is evicted while the laptop is away: the next one takes its place" {
+  local old
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  old=$(shadows shadow-exchange)
+  hammer_start away -r 20 -t 120 "$WEB" 80
+  cut_off alice
+  sleep 1
+  pod_ends evict "$old"
+  sleep 4
+  no_cut alice
+  eventually 40 replaced shadow-exchange "$old"
+  hammer_end away
+  cat "$RUN/exchange.log"
+  [ "$(of failed)" = 0 ]
+  grep -q "has taken the place of $old" "$RUN/exchange.log"
+  ! grep -q 'is gone: making another' "$RUN/exchange.log"
+  eventually 5 asks local "http://$WEB/"
+  leave exchange
+  eventually 15 nothing_left
+}
+
+# The API server says so, since nothing gets through to the shadow itself
+@test "exchange: the shadow Pod is evicted while its tunnel is lost: the next one takes its place" {
+  local old pid
+  serve alice local
+  exchange
+  eventually 5 asks local "http://$WEB/"
+  old=$(shadows shadow-exchange)
+  pid=$(pod_pid "$old")
+  node_exec kill -STOP "$pid"
+  eventually 10 grep -q 'connection to the cluster lost' "$RUN/exchange.log"
+  pod_ends evict "$old"
+  eventually 30 grep -q "has taken the place of $old" "$RUN/exchange.log" || {
+    cat "$RUN/exchange.log"
+    node_exec kill -CONT "$pid"
+    false
+  }
+  ! grep -q 'is gone: making another' "$RUN/exchange.log"
+  eventually 10 asks local "http://$WEB/" "${CONNECT_SOON[@]}"
+  node_exec kill -CONT "$pid"
+  eventually 40 replaced shadow-exchange "$old"
+  leave exchange
+  eventually 15 nothing_left
+}
+
 @test "exchange: the local program goes away and comes back" {
   serve alice local
   exchange

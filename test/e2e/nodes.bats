@@ -59,11 +59,11 @@ END
   kc -n "$NS" wait --for=condition=Ready --timeout=60s pod/second >/dev/null
 }
 
-# shadow_on_second: a connect whose shadow is on the second node
+# shadow_on_second FLAGS...: a connect whose shadow is on the second node
 shadow_on_second() {
   kc cordon kt-node >/dev/null
   kc taint node kt-node-2 ktctl.test/second- >/dev/null
-  connect_start carol
+  connect_start carol "$@"
   kc uncordon kt-node >/dev/null
   kc taint node kt-node-2 ktctl.test/second=:NoSchedule >/dev/null
   [ "$(kc -n "$NS" get pod "$(shadow_pod)" -o 'jsonpath={.spec.nodeName}')" = kt-node-2 ]
@@ -109,8 +109,25 @@ elsewhere() { # a shadow is ready on the first node
   reaches "http://web.$NS/"
   "$CLUSTER/node2" off
   local start=${EPOCHREALTIME/./}
-  eventually 120 reaches "http://web.$NS/"
+  eventually 60 reaches "http://web.$NS/"
   echo "# again after $(((${EPOCHREALTIME/./} - start) / 1000)) ms" >&3
   tail -n 5 "$CONNECT_LOG"
+  grep -q 'does not answer, .* has taken its place' "$CONNECT_LOG"
+  connect_stop
+}
+
+@test "nodes: the power of the shadow's fails, one stands by on the other: a few seconds" {
+  second_up
+  shadow_on_second --shadows 2
+  eventually 60 grep -q 'stands by$' "$CONNECT_LOG"
+  elsewhere
+  reaches "http://web.$NS/"
+  "$CLUSTER/node2" off
+  local start=${EPOCHREALTIME/./}
+  eventually 20 reaches "http://web.$NS/"
+  local took=$(((${EPOCHREALTIME/./} - start) / 1000))
+  echo "# again after $took ms" >&3
+  tail -n 5 "$CONNECT_LOG"
+  [ "$took" -lt 8000 ]
   connect_stop
 }

@@ -380,6 +380,66 @@ static void expect_refs(const struct store *s, const char *name,
 		refs);
 }
 
+static bool not_wanted(void *user)
+{
+	++*(int *)user;
+	return true;
+}
+
+/* The node of the old one may be lost; and it is not waited for for ever */
+static void a_second_is_on_another_node(void **state)
+{
+	const struct pod_options pod = { .image = (char *)(uintptr_t) "i",
+					 .creation_timeout = 10 };
+	const struct shadow_face face = { .name = ROUTER,
+					  .role = KT_ROLE_ROUTER };
+	struct shadow_pod *old, *next, *beside;
+	int64_t begin = clock_ns();
+	struct kt_error err = { 0 };
+	const json_t *made;
+	struct store s;
+	int asked = 0;
+	long left = 0;
+
+	(void)state;
+	store_init(&s);
+	put_router(&s, ROUTER, "1", false);
+	json_object_set_new(json_object_get(store_get(&s, PODS ROUTER), "spec"),
+			    "nodeName", json_string("node-7"));
+	old = router_user(&s, &pod, &face);
+	assert_int_equal(shadow_ensure(old, &err), 0);
+	put_router(&s, ROUTER, "1", true);
+	assert_int_equal(shadow_successor(old, &next, &left, &err), 0);
+	shadow_set_stop(next, not_wanted, &asked);
+	assert_int_equal(shadow_ensure(next, &err), -ECANCELED);
+	assert_int_equal(asked, 1);
+	assert_true(clock_ns() - begin < 5 * NS_SEC);
+	made = json_array_get(
+		json_at(store_get(&s, PODS ROUTER "-b"), "spec", "affinity",
+			"nodeAffinity",
+			"preferredDuringSchedulingIgnoredDuringExecution",
+			NULL),
+		0);
+	made = json_array_get(json_at(made, "preference", "matchFields", NULL),
+			      0);
+	assert_string_equal(json_str(made, "key", NULL), "metadata.name");
+	assert_string_equal(json_str(made, "operator", NULL), "NotIn");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(made, "values"), 0)),
+			    "node-7");
+	/* so is a spare, and the first is on any */
+	assert_null(
+		json_at(store_get(&s, PODS ROUTER), "spec", "affinity", NULL));
+	beside = shadow_beside(old);
+	made = shadow_object(beside);
+	assert_non_null(json_at(made, "spec", "affinity", NULL));
+	json_decref((json_t *)(uintptr_t)made);
+	shadow_free(beside);
+	shadow_free(next);
+	shadow_free(old);
+	store_fini(&s);
+}
+
 /* What the router's second user finds: the first has made the other one */
 static void joins_the_other_name_while_one_ends(void **state)
 {
@@ -467,7 +527,13 @@ static void gone_is_what_the_api_server_does_not_find(void **state)
 	assert_int_equal(shadow_check(shadow, &err), 1);
 	json_object_del(s.objects, PODS "one");
 	assert_int_equal(shadow_check(shadow, &err), 0);
+	/* one that has its time to end serves what is open in it */
 	put_router(&s, "one", "1", true);
+	assert_int_equal(shadow_check(shadow, &err), 2);
+	json_object_set_new(
+		json_object_get(json_object_get(s.objects, PODS "one"),
+				"metadata"),
+		"deletionGracePeriodSeconds", json_integer(1));
 	assert_int_equal(shadow_check(shadow, &err), 0);
 	shadow_free(shadow);
 	store_fini(&s);
@@ -939,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(where_there_can_be_a_second),
 		cmocka_unit_test(waits_for_all_its_users),
 		cmocka_unit_test(a_deployment_outlives_a_successor),
+		cmocka_unit_test(a_second_is_on_another_node),
 		cmocka_unit_test(a_deployment_that_was_deleted_is_made_anew),
 		cmocka_unit_test(a_standing_one_is_joined_without_a_write),
 		cmocka_unit_test(a_standing_one_is_made),
