@@ -48,7 +48,11 @@ evicted() {
   local old
   old=$(shadows "$1")
   pod_ends evict "$old"
-  eventually 60 another "$1" "$old"
+  eventually 60 another "$1" "$old" || {
+    kc -n "$NS" get pods -o wide
+    tail -n 15 "$RUN"/*.log
+    return 1
+  } >&2
 }
 
 another() { # ROLE OLD
