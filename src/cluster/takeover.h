@@ -135,6 +135,7 @@ struct stuntman_spec {
 	const char *user;
 	int64_t now; /* of its heartbeat; 0: it has none */
 	const struct pod_options *options; /* labels, annotations; or NULL */
+	const char *owner; /* whose death is known where he was; or NULL */
 };
 /** stuntman_service() - it has all of the Service's that decides which Pods
  *  answer, and how; always an address of its own (returned, caller decrefs) */

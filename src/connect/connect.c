@@ -32,6 +32,7 @@
 #include "net/bypass.h"
 #include "net/capture_link.h"
 #include "net/netns.h"
+#include "net/nft.h"
 #include "tunnel/dnscheck.h"
 #include "tunnel/faults.h"
 #include "uplink/ask_env.h"
@@ -66,6 +67,7 @@ struct connect {
 	struct routes routes;
 	struct proxy *proxy;
 	struct names *names;
+	struct nft_last last; /* of traffic and names, longer than kube */
 
 	struct ipaddr holes[MAX_HOLES];
 	size_t nholes; /* of these, those of the API server */
@@ -195,6 +197,7 @@ static int open_capture(struct connect *c, struct kt_error *err)
 		return rc;
 	}
 	cfg.redirect = true;
+	cfg.last = &c->last;
 	rc = traffic_open(&c->traffic, c->app->loop, tunnel, c->faults, &cfg,
 			  err);
 	if (rc >= 0)
@@ -668,6 +671,7 @@ static int prepare(struct connect *c, struct kt_error *err)
 	names.kube = c->kube;
 	names.ns = c->ns;
 	names.home = c->app->home;
+	names.last = &c->last;
 	names.servers_changed = on_servers_changed;
 	names.user = c;
 	rc = names_new(&c->names, &names, err);
@@ -793,6 +797,7 @@ static void connect_do_undo(struct connect *c)
 	owner_free(c->owner);
 	sweep_programs_stop(c->programs);
 	kube_free(c->kube);
+	nft_last_free(&c->last);
 	bypass_close(c->bypass);
 	kube_config_free(c->config);
 }

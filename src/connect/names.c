@@ -378,7 +378,8 @@ static int start_resolver(struct names *n, struct dns_server_ports *ports,
 	};
 	struct port53_config redirect = { .loop = n->cfg.loop,
 					  .mark = DNS_MARK,
-					  .past_mark = BYPASS_MARK };
+					  .past_mark = BYPASS_MARK,
+					  .last = n->cfg.last };
 	int rc;
 
 	if (n->resolvconf.nservers)

@@ -21,6 +21,7 @@
  */
 
 struct names;
+struct nft_last;
 
 /** struct names_config - borrowed for the life of struct names */
 struct names_config {
@@ -29,6 +30,7 @@ struct names_config {
 	const char *ns;
 	const struct connect_options *opt;
 	const struct home *home;
+	struct nft_last *last; /* see net/nft.h */
 	/** servers_changed() - resolv.conf is another: names_servers(), too */
 	void (*servers_changed)(void *user);
 	void *user;

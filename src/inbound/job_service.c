@@ -9,6 +9,7 @@
 #include "cluster/update.h"
 #include "inbound/job.h"
 #include "kube/rest.h"
+#include "local/owner.h"
 #include "uplink/uplink.h"
 
 #include <errno.h>
@@ -28,20 +29,29 @@ static json_t *make_stuntman(void *user)
 	const struct job *job = user;
 	const struct stuntman_spec spec = {
 		job->service, job->original, shadow_user(),
-		job->face.standing ? 0 : job_now(job), &job->global->pod
+		job->face.standing ? 0 : job_now(job), &job->global->pod,
+		job->face.standing ? NULL : owner_token(job->owner)
 	};
 
 	return stuntman_service(&spec);
 }
 
-/* One that nobody renews would be swept */
-static void stuntman_drop_beat(json_t *patch)
+/* Who has it now renews it, and is asked for when it is swept; one that stands
+ * has nobody */
+static void stuntman_own(const struct job *job, const json_t *want,
+			 json_t *patch)
 {
-	auto_json json_t *drop =
-		json_pack("{s:{s:{s:n}}}", "metadata", "annotations",
-			  KT_ANNOTATION_HEARTBEAT);
+	const char *owner = object_annotation(want, KT_ANNOTATION_OWNER);
+	auto_json json_t *own = json_pack(
+		"{s:{s:{s:o}}}", "metadata", "annotations", KT_ANNOTATION_OWNER,
+		owner ? json_string(owner) : json_null());
 
-	json_object_update_recursive(patch, drop);
+	if (job->face.standing)
+		json_object_set_new(
+			json_object_get(json_object_get(own, "metadata"),
+					"annotations"),
+			KT_ANNOTATION_HEARTBEAT, json_null());
+	json_object_update_recursive(patch, own);
 }
 
 /* One that is there must be ours; what it is may be of former times */
@@ -66,8 +76,7 @@ static int adopt_stuntman(struct job *job, const char *path, json_t **out,
 	patch = stuntman_patch(*out, want);
 	more = service_drift(*out, want); /* what a former one did not have */
 	json_object_set(patch, "metadata", json_object_get(more, "metadata"));
-	if (job->face.standing)
-		stuntman_drop_beat(patch);
+	stuntman_own(job, want, patch);
 	json_decref(*out);
 	*out = NULL;
 	return kube_patch(job->kube, path, patch, out, err);

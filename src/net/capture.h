@@ -27,6 +27,7 @@
 
 struct capture;
 struct capture_link;
+struct nft_last;
 
 /** struct capture_tcp - a program's connection attempt */
 struct capture_tcp {
@@ -77,6 +78,8 @@ struct capture_config {
 	 * programs by a process that lives there (capture_link.h); taken. NULL:
 	 * they are made, in this one */
 	struct capture_link *link;
+	/* see nft_free_last(), for @redirect; borrowed, or NULL */
+	struct nft_last *last;
 };
 
 /**

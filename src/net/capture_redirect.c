@@ -36,6 +36,7 @@ struct capture_redirect {
 	struct capture base;
 	bool closed, ipv6;
 	struct nft *nft;
+	struct nft_last *last;
 	struct conntrack *conntrack;
 	struct listener tcp[2]; /* IPv4, IPv6 */
 	int udp[2];		/* the same; -1: none */
@@ -388,7 +389,7 @@ static void redirect_close(struct capture *base)
 	if (r->closed)
 		return;
 	r->closed = true;
-	nft_free(r->nft); /* the table goes with it */
+	nft_free_last(r->nft, TABLE, r->last);
 	conntrack_close(r->conntrack);
 	for (int f = 0; f < 2; f++) {
 		listener_stop(&r->tcp[f]);
@@ -442,6 +443,7 @@ int capture_redirect_open(struct capture **out, const struct capture *base,
 		redirect_close(&r->base);
 		return rc;
 	}
+	r->last = cfg->last; /* the table is ours */
 	*out = &r->base;
 	return 0;
 }

@@ -403,3 +403,41 @@ void nft_free(struct nft *n)
 	strv_fini(&n->given);
 	free(n);
 }
+
+/* A rule that asks for a state keeps tracking on; no packet meets it. In the
+ * same transaction, so that it is never off. */
+static int nft_leave_tracking(struct nft *n, const char *table)
+{
+	auto_free char *text = xasprintf(
+		"delete table inet %s\n"
+		"create table inet %s { flags owner; }\n"
+		"table inet %s {\nflags owner\n"
+		"chain last {\n"
+		"type filter hook output priority 0; policy accept;\n"
+		"ct state invalid accept\n}\n}\n",
+		table, table, table);
+	struct kt_error err = { 0 };
+	int rc = nft_run_once(n, text, "leave connection tracking on", &err);
+
+	if (rc < 0)
+		log_debug("%s", err.msg);
+	return rc;
+}
+
+void nft_free_last(struct nft *n, const char *table, struct nft_last *last)
+{
+	if (!n)
+		return;
+	loop_watch_stop(&n->watch);
+	if (last && last->n < ARRAY_SIZE(last->v) &&
+	    nft_leave_tracking(n, table) == 0)
+		last->v[last->n++] = n;
+	else
+		nft_free(n);
+}
+
+void nft_last_free(struct nft_last *last)
+{
+	while (last->n)
+		nft_free(last->v[--last->n]);
+}

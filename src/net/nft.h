@@ -22,6 +22,29 @@ struct nft;
  *  is no nft on this machine */
 KT_CHECK int nft_new(struct nft **out, struct kt_error *err);
 void nft_free(struct nft *n);
+
+/**
+ * struct nft_last - those that keep connection tracking on; zero: none yet
+ *
+ * Where nobody else's rules need it, the kernel tracks connections as long as
+ * ours do. One that ends after them would be remembered as open for days.
+ */
+struct nft_last {
+	struct nft *v[2];
+	size_t n;
+};
+
+/**
+ * nft_free_last() - nothing in @table has any force from now on, but the kernel
+ * goes on to track connections until nft_last_free()
+ * @n: taken
+ * @table: of family inet, with an owner
+ * @last: NULL, or full: as nft_free()
+ */
+void nft_free_last(struct nft *n, const char *table, struct nft_last *last);
+/** nft_last_free() - after the last connection of ours is closed */
+void nft_last_free(struct nft_last *last);
+
 /** nft_follow() - from now on, when nft is killed, another one is started and
  *  given all that this one has been given by nft_run(). It is to be called
  *  before that, and the namespace has to be that of nft_new() for good. */

@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #define MAX_TEXT (256 * 1024)
+#define TABLE "ktctl"
 #define OWN_ZONE 0x6b74 /* of conntrack: "kt" */
 #define LINK_LOCAL "fe80::/10"
 #define HINT "--dnsMode hosts works without a redirect"
 
 struct port53 {
 	struct nft *nft;
+	struct nft_last *last;
 	uint16_t any6_port;
 	struct conntrack *conntrack; /* NULL: cannot be asked */
 };
@@ -144,8 +146,8 @@ static int put_table(struct buf *b, const struct port53_config *cfg,
 {
 	int rc;
 
-	rc = buf_printf(b, "create table inet ktctl { flags owner; }\n"
-			   "table inet ktctl {\nflags owner\n");
+	rc = buf_printf(b, "create table inet " TABLE " { flags owner; }\n"
+			   "table inet " TABLE " {\nflags owner\n");
 	if (rc >= 0)
 		rc = put_output(b, cfg);
 	if (rc >= 0)
@@ -235,6 +237,7 @@ int port53_open(struct port53 **out, const struct port53_config *cfg,
 		port53_close(p);
 		return rc;
 	}
+	p->last = cfg->last; /* the table is ours */
 	rc = conntrack_open(&p->conntrack);
 	if (rc < 0)
 		log_debug("port 53: conntrack: %s", strerror(-rc));
@@ -247,7 +250,7 @@ void port53_close(struct port53 *p)
 	if (!p)
 		return;
 	conntrack_close(p->conntrack);
-	nft_free(p->nft); /* the table goes with its socket */
+	nft_free_last(p->nft, TABLE, p->last);
 	free(p);
 }
 
@@ -291,10 +294,10 @@ int port53_set_links(struct port53 *p, const struct port53_link *list, size_t n,
 	int rc;
 
 	buf_init(&text, MAX_TEXT);
-	rc = buf_printf(&text, "flush chain inet ktctl links\n");
+	rc = buf_printf(&text, "flush chain inet " TABLE " links\n");
 	for (size_t i = 0; i < n && rc >= 0 && p->any6_port; i++)
 		rc = buf_printf(&text,
-				"add rule inet ktctl links oifname \"%s\" "
+				"add rule inet " TABLE " links oifname \"%s\" "
 				"meta l4proto { tcp, udp } "
 				"dnat ip6 to [%s]:%u\n",
 				list[i].ifname, ipaddr_str(&list[i].addr, addr),

@@ -32,6 +32,7 @@
  */
 
 struct port53;
+struct nft_last;
 
 /** struct port53_config - where our listeners are; port 0: not redirected */
 struct port53_config {
@@ -41,6 +42,7 @@ struct port53_config {
 	uint16_t udp4_port, tcp4_port; /* on 127.0.0.1 */
 	uint16_t udp6_port, tcp6_port; /* on ::1 */
 	uint16_t any4_port, any6_port; /* on every address; UDP and TCP */
+	struct nft_last *last; /* see nft_free_last(); borrowed, or NULL */
 };
 
 /**

@@ -21,9 +21,15 @@ void bootstrap_fini(struct bootstrap *b)
 	*b = (struct bootstrap){ 0 };
 }
 
+/* It is known as well where bootstrap_look() has asked for it */
+static bool bootstrap_is_prepared(const struct bootstrap *b)
+{
+	return b->program && !b->options->image;
+}
+
 void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 {
-	if (!from->program)
+	if (!bootstrap_is_prepared(from))
 		return;
 	b->program = from->program;
 	memcpy(b->name, from->name, sizeof(b->name));
@@ -97,13 +103,14 @@ int bootstrap_again(struct bootstrap *b, struct kt_error *err)
 		.user = b->user,
 	};
 
-	return b->program ? program_ensure(&at, b->program, err) : 0;
+	return bootstrap_is_prepared(b) ? program_ensure(&at, b->program, err)
+					: 0;
 }
 
 void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s)
 {
 	s->image = b->options->image;
-	if (!b->program)
+	if (!bootstrap_is_prepared(b))
 		return;
 	s->image = b->base.image;
 	s->image_pull_secrets = b->base.secrets;

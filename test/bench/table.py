@@ -335,6 +335,11 @@ def as_json(out, paths):
         json.dump(parts, f, indent=1)
 
 
+def before(paths):
+    print_table(SPEED + [("ktctl_idle_MiB", "client without nft, idle, MiB", False)],
+                load(paths))
+
+
 def main():
     what, *rest = sys.argv[1:]
     if what == "--json":
@@ -342,7 +347,7 @@ def main():
     else:
         {"speed": speed, "forward": forward, "exchange": exchange,
          "router": router, "environments": environments,
-         "costs": costs, "distance": distance, "growth": growth}[what](rest)
+         "costs": costs, "before": before, "distance": distance, "growth": growth}[what](rest)
 
 
 if __name__ == "__main__":

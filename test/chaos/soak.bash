@@ -80,7 +80,8 @@ sweep_alice() {
 counts() {
   echo "objects $(kc get pods,services,configmaps,endpoints,deployments,jobs,secrets \
     -n "$NS" -o name 2>/dev/null | wc -l)"
-  echo "conntrack-node $(node_exec cat /proc/sys/net/netfilter/nf_conntrack_count)"
+  # each probe of the kubelet's is remembered for two minutes more
+  echo "conntrack-node $(node_exec grep -c ESTABLISHED /proc/net/nf_conntrack)"
   echo "conntrack-laptop $(laptop alice cat /proc/sys/net/netfilter/nf_conntrack_count)"
   echo "cgroups $(find /sys/fs/cgroup -path "*ktctl-$(basename "$KTCTL_TEST_STATE")*" \
     -type d | wc -l)"

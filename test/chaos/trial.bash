@@ -13,7 +13,7 @@ chaos_begin() {
   setup_suite >&2
   inbound_prepare web
   mkdir -p "$TOP/build"
-  RESULTS=$TOP/build/chaos.tsv
+  RESULTS=$TOP/build/chaos$LANE.tsv
   : >"$RESULTS"
   POD=$(pod_ip "$(pod_of app=web)")
   WEB=$(web web)

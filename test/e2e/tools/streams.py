@@ -3,9 +3,9 @@
 """Real programs of two protocols that keep a connection: gRPC (grpcio) and
 WebSocket (websockets).
 
-  streams.py grpc-serve PORT
+  streams.py grpc-serve PORT [ADDRESS]              of 127.0.0.1
   streams.py grpc HOST PORT [NAME:VALUE]    unary calls, a conversation, trailers
-  streams.py websocket-serve PORT
+  streams.py websocket-serve PORT [ADDRESS]
   streams.py websocket HOST PORT [NAME:VALUE]
 
 A client prints "ok" or says what was wrong and fails.
@@ -17,7 +17,7 @@ CALLS = 100
 LARGE = 300_000  # larger than a window of a stream
 
 
-def grpc_serve(port):
+def grpc_serve(port, address="127.0.0.1"):
     import grpc
     from concurrent import futures
 
@@ -42,7 +42,7 @@ def grpc_serve(port):
 
     server = grpc.server(futures.ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((Calls(),))
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.add_insecure_port(f"{address}:{port}")
     server.start()
     server.wait_for_termination()
 
@@ -78,14 +78,15 @@ def grpc_ask(target, metadata):
             assert e.details() == "as asked", e
 
 
-async def websocket_serve(port):
+async def websocket_serve(port, address="127.0.0.1"):
     import websockets
 
     async def talk(socket):
         async for message in socket:
             await socket.send(message)
 
-    async with websockets.serve(talk, "127.0.0.1", port, max_size=None):
+    async with websockets.serve(talk, address, port, max_size=None,
+                                 ping_interval=None):
         await asyncio.Future()
 
 
@@ -105,10 +106,10 @@ async def websocket_ask(target, headers):
 def main():
     what, *rest = sys.argv[1:]
     if what == "grpc-serve":
-        grpc_serve(rest[0])
+        grpc_serve(*rest)
         return
     if what == "websocket-serve":
-        asyncio.run(websocket_serve(int(rest[0])))
+        asyncio.run(websocket_serve(int(rest[0]), *rest[1:]))
         return
     target = f"{rest[0]}:{rest[1]}"
     fields = [tuple(rest[2].split(":", 1))] if len(rest) > 2 else []

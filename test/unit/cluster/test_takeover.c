@@ -452,6 +452,7 @@ static void test_stuntman(void **state)
 			    "web-kt-stuntman");
 	assert_string_equal(object_label(s, "control-by"), "kt");
 	assert_string_equal(object_annotation(s, "kt-last-heart-beat"), "5");
+	assert_null(object_annotation(s, "kt-owner"));
 	assert_true(json_equal(json_at(s, "spec", "selector", NULL), original));
 	assert_int_equal(json_array_size(ports), 6);
 	assert_string_equal(json_str(json_array_get(ports, 0), "name", NULL),

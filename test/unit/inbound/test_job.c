@@ -162,6 +162,32 @@ static int attend(struct play *p)
 	return p->job.on_change(p->job.change_user, &p->err);
 }
 
+/* What is there may be of one who was killed */
+static void an_origin_is_of_who_has_it_now(void **state)
+{
+	struct play p;
+	json_t *origin;
+
+	(void)state;
+	for (int standing = 0; standing < 2; standing++) {
+		play_init(&p);
+		p.job.face.standing = standing;
+		store_put(&p.s, ORIGIN,
+			  json_pack("{s:{s:s,s:{s:s},s:{s:s,s:s}},s:{s:s}}",
+				    "metadata", "name", "web-kt-stuntman",
+				    "labels", "control-by", "kt", "annotations",
+				    "kt-owner", "dead", "kt-last-heart-beat",
+				    "5", "spec", "clusterIP", "10.0.0.1"));
+		assert_int_equal(job_stuntman(&p.job, &p.err), 0);
+		origin = store_get(&p.s, ORIGIN);
+		assert_null(object_annotation(origin, "kt-owner"));
+		assert_int_equal(
+			!object_annotation(origin, "kt-last-heart-beat"),
+			standing);
+		play_fini(&p);
+	}
+}
+
 static void an_origin_is_made_again_where_it_was(void **state)
 {
 	struct play p;
@@ -507,6 +533,7 @@ int main(void)
 		cmocka_unit_test(says_what_was_typed),
 		cmocka_unit_test(says_how_it_was_lost),
 		cmocka_unit_test(an_origin_is_made_again_where_it_was),
+		cmocka_unit_test(an_origin_is_of_who_has_it_now),
 		cmocka_unit_test(an_origin_that_cannot_be_made_ends_it),
 		cmocka_unit_test(another_s_origin_is_not_touched),
 		cmocka_unit_test(the_service_and_another_object_is_a_recover),

@@ -345,6 +345,47 @@ static void mesh_in_use(void **state)
 	plan_fini(&f);
 }
 
+#define STUNTMAN(owner)                                                        \
+	"{'metadata': {'name': 'web-kt-stuntman', 'labels': {'control-by': "   \
+	"'kt'}, 'annotations': {'kt-last-heart-beat': '" FRESH                 \
+	"', 'kt-owner': '" owner "'}}, 'spec': {'selector': {'app': 'web'}}}"
+
+/* An exchange was killed a moment ago; its origin goes with all else, or before
+ * the Service was taken over, not while another is served */
+static void stuntman_of_a_dead_one(void **state)
+{
+	static const char taken[] =
+		"[" TAKEN("web", "shadow-exchange", "Tx", "") "," STUNTMAN(
+			"dead") "]";
+	struct fixture f;
+
+	(void)state;
+	plan(&f,
+	     "[" OBJECT("x", "shadow-exchange", FRESH,
+			", 'kt-owner': 'dead'") "]",
+	     "[]", "[]", taken);
+	expect(f.plan.recover, "web");
+	expect(f.plan.services, "web-kt-stuntman");
+	plan_fini(&f);
+
+	plan(&f, "[]", "[]", "[]",
+	     "[{'metadata': {'name': 'web'}, 'spec': {'selector': "
+	     "{'app': 'web'}}}," STUNTMAN("dead") "]");
+	expect(f.plan.services, "web-kt-stuntman");
+	plan_fini(&f);
+
+	plan(&f, "[" OBJECT("x", "shadow-exchange", FRESH, "") "]", "[]", "[]",
+	     taken);
+	assert_true(clean_plan_empty(&f.plan));
+	plan_fini(&f);
+
+	plan(&f, "[]", "[]", "[]",
+	     "[{'metadata': {'name': 'web'}, 'spec': {'selector': "
+	     "{'app': 'web'}}}," STUNTMAN("another") "]");
+	assert_true(clean_plan_empty(&f.plan));
+	plan_fini(&f);
+}
+
 #define DEPLOYMENT(name, replicas, annotations)                                \
 	"{'metadata': {'name': '" name "', 'annotations': {" annotations       \
 	"}}, 'spec': {'replicas': " replicas                                   \
@@ -527,6 +568,7 @@ int main(void)
 		cmocka_unit_test(exchanged),
 		cmocka_unit_test(stuck),
 		cmocka_unit_test(mesh_in_use),
+		cmocka_unit_test(stuntman_of_a_dead_one),
 		cmocka_unit_test(scaled),
 		cmocka_unit_test(scaled_records),
 		cmocka_unit_test(scaled_twice),

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -288,6 +289,77 @@ static void more_than_the_caller(void **state)
 	assert_int_equal(access(theirs, F_OK), -1);
 }
 
+/* --- the end -------------------------------------------------------------- */
+
+#define TRACKED "/proc/thread-self/net/nf_conntrack"
+
+static int tracked(const char *state)
+{
+	return netns_test_shell("grep -q 'tcp .*%s.*dport=4242' "
+				"/proc/net/nf_conntrack",
+				state);
+}
+
+static void make_pair(int fd[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(4242),
+				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 },
+				    sizeof(int)),
+			 0);
+	assert_int_equal(bind(l, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(connect(fd[0], (struct sockaddr *)&at, sizeof(at)), 0);
+	fd[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(fd[1] >= 0);
+	close(l);
+}
+
+/* A connection that is closed after the rules is not remembered as open */
+static void tracking_lasts(void **state)
+{
+	static const char rule[] =
+		OWN_TABLE "\ntable inet t {\nflags owner\nchain o {\n"
+			  "type nat hook output priority -110;\n"
+			  "tcp dport 4243 redirect to :4242\n}\n}\n";
+	struct nft_last last = { 0 };
+	struct kt_error err = { 0 };
+	struct nft *n;
+	int fd[2];
+
+	(void)state;
+	if (access(TRACKED, R_OK) < 0)
+		skip();
+	assert_int_equal(nft_new(&n, &err), 0);
+	if (nft_run(n, rule, "try", &err) < 0)
+		fail_msg("%s", err.msg);
+	make_pair(fd);
+	assert_int_equal(tracked("ESTABLISHED"), 0);
+	nft_free_last(n, "t", &last);
+	assert_int_equal(last.n, 1);
+	assert_int_equal(netns_test_shell("nft list ruleset | grep redirect"),
+			 1);
+	close(fd[0]);
+	close(fd[1]);
+	assert_int_equal(tracked("ESTABLISHED"), 1);
+	assert_int_equal(tracked(""), 0);
+	nft_last_free(&last);
+	assert_int_equal(last.n, 0);
+	assert_int_equal(netns_test_shell("nft list table inet t"), 1);
+	/* where nobody wants that, or there is no such table */
+	nft_free_last(NULL, "t", &last);
+	assert_int_equal(nft_new(&n, &err), 0);
+	nft_free_last(n, "t", &last);
+	assert_int_equal(last.n, 0);
+	assert_int_equal(nft_new(&n, &err), 0);
+	nft_free_last(n, "t", NULL);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 int main(int argc, char **argv)
 {
 	bool mapped = geteuid() != 0;
@@ -296,6 +368,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(no_nft),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(followed),
+		cmocka_unit_test(tracking_lasts),
 		cmocka_unit_test_prestate(another_user, &mapped),
 		cmocka_unit_test_prestate(more_than_the_caller, &mapped),
 	};

@@ -69,6 +69,37 @@ static void an_image_needs_nothing(void **state)
 	rig_fini(&r);
 }
 
+/* One that was slow to start was looked after; its successors have its image, and
+ * no program */
+static void an_image_needs_nothing_later(void **state)
+{
+	auto_json json_t *pod = json_quoted("{'spec': {'volumes': []}}");
+	struct rig r = { .options = { .image = (char *)(uintptr_t) "i:1" } };
+	struct kt_error err = { 0 };
+	struct bootstrap next;
+
+	(void)state;
+	store_init(&r.store);
+	bootstrap_init(&r.b, r.store.w.kube, "n", &r.options);
+	assert_int_equal(bootstrap_prepare(&r.b, NULL, &err), 0);
+	bootstrap_look(&r.b, pod);
+	bootstrap_init(&next, r.store.w.kube, "n", &r.options);
+	bootstrap_inherit(&next, &r.b);
+	for (int i = 0; i < 2; i++) {
+		struct bootstrap *b = i ? &next : &r.b;
+		struct shadow_spec s = { 0 };
+
+		assert_int_equal(bootstrap_again(b, &err), 0);
+		assert_int_equal(bootstrap_prepare(b, NULL, &err), 0);
+		bootstrap_fill(b, &s);
+		assert_string_equal(s.image, "i:1");
+		assert_null(s.program);
+	}
+	assert_int_equal(r.store.w.fake.requests, 0);
+	bootstrap_fini(&next);
+	rig_fini(&r);
+}
+
 static void no_program_for_other_nodes(void **state)
 {
 	struct pair other = { (char *)(uintptr_t) "kubernetes.io/arch",
@@ -233,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_needs_nothing),
+		cmocka_unit_test(an_image_needs_nothing_later),
 		cmocka_unit_test(no_program_for_other_nodes),
 #ifndef KT_SANITIZED
 		cmocka_unit_test(the_image_of_before),
