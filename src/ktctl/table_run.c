@@ -10,6 +10,15 @@ const struct option run_options[] = {
 	  CONNECT(share_shadow) },
 	SHADOW_ROW,
 	MARK_ROW,
+	CONTAINER_ROW,
+	ENV_INCLUDE_ROW(false),
+	ENV_EXCLUDE_ROW(false),
+	{ "envLocal", 0, VALUE_STRINGS, "", "NAME,...",
+	  "more variables that stay this machine's; * stands for any "
+	  "characters",
+	  RUN(pod.local) },
+	ENV_SET_ROW,
+	ENV_FILE_ROW,
 	{ "noOutside", 0, VALUE_BOOL, "false", NULL,
 	  "the program reaches the cluster, and nothing else",
 	  RUN(no_outside) },
@@ -40,5 +49,19 @@ const struct option run_options[] = {
 	SKIP_CLEANUP_ROW,
 	KEEP_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
+	{ 0 },
+};
+
+static const char *const env_file_syntax[] = { "sh", "docker", "compose",
+					       "json", NULL };
+
+const struct option env_file_options[] = {
+	{ "syntax", 0, VALUE_CHOICE, "sh", "SYNTAX",
+	  "who shall read it: sh, docker, compose or json",
+	  .choices = env_file_syntax, RUN(pod.syntax), .no_config = true },
+	CONTAINER_ROW,
+	ENV_INCLUDE_ROW(true),
+	ENV_EXCLUDE_ROW(true),
+	ENV_SET_ROW,
 	{ 0 },
 };

@@ -69,6 +69,15 @@ struct keeper_made {
  */
 KT_CHECK int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 			  struct keeper_made *made, struct kt_error *err);
+/** enum keeper_given - what the program gets from us, each in a file without
+ *  a name (memfd_create) */
+enum keeper_given {
+	KEEPER_ENV, /* "NAME=VALUE"s, each with its NUL */
+	KEEPER_NGIVEN_,
+};
+
+/** keeper_give() - @fd (taken; -1: none) goes along with keeper_run() */
+void keeper_give(struct keeper *k, enum keeper_given what, int fd);
 /** keeper_run() - begin with the program; @files is borrowed during the call */
 KT_CHECK int keeper_run(struct keeper *k, struct loop *l,
 			const struct etc_files *files,

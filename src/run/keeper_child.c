@@ -248,12 +248,28 @@ static int keeper_child_mount(struct keeper_child *k)
 	return -1;
 }
 
+/* What came along with the order to start */
+static int keeper_child_take(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	size_t at = 0;
+	int rc = 0;
+
+	for (int i = 0; i < KEEPER_NGIVEN_; i++)
+		if (m->number & 1 << i && at < m->nfds && rc == 0 &&
+		    i == KEEPER_ENV)
+			rc = keeper_take_env(m->fds[at++]);
+	while (m->nfds)
+		close(m->fds[--m->nfds]);
+	return rc;
+}
+
 static void keeper_child_start(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
 	int error;
 
-	if (k->program || keeper_child_mount(k) < 0)
+	if (k->program || keeper_child_take(k) < 0 || keeper_child_mount(k) < 0)
 		_exit(1);
 	error = keeper_child_fork(k);
 	if (error) {

@@ -11,13 +11,17 @@
 enum keeper_type {
 	KEEPER_MADE,	     /* struct keeper_made; its descriptors */
 	KEEPER_ERROR,	     /* struct kt_error */
-	KEEPER_START,	     /* three texts with their NULs */
+	KEEPER_START,	     /* three texts with their NULs; number: which of
+				enum keeper_given there are, as descriptors */
 	KEEPER_STARTED,	     /* a descriptor of the program */
 	KEEPER_NOT_STARTED,  /* number: errno of exec */
 	KEEPER_EXITED,	     /* number: status */
 	KEEPER_MORE_SOCKETS, /* number: family */
 	KEEPER_SOCKETS,	     /* number: family; descriptors */
 };
+
+/** keeper_take_env() - the variables in @fd are this process's */
+KT_CHECK int keeper_take_env(int fd);
 
 #define KEEPER_DATA_MAX (128u << 10)
 /* of struct keeper_made: the capture's, the loopback's, diag */
