@@ -40,6 +40,7 @@ const char *const config_items[] = {
 	"run.env-include",
 	"run.env-exclude",
 	"run.env-local",
+	"run.no-files",
 	"run.no-outside",
 	"run.on-lost",
 	"run.dns-mode",

@@ -238,6 +238,22 @@ int pod_find(struct pod_found *f, struct kube *k, const char *ns,
 	return 0;
 }
 
+void pod_found_update(struct pod_found *f, json_t *pod)
+{
+	auto_free char *container = xstrdup(f->container);
+	json_t *old = f->pod;
+	struct pod_found now = { .pod = json_deep_copy(pod) };
+	struct kt_error err = { 0 };
+
+	memcpy(now.ns, f->ns, sizeof(now.ns));
+	if (pod_find_container(&now, container, &err) < 0) {
+		json_decref(now.pod);
+		return;
+	}
+	*f = now;
+	json_decref(old);
+}
+
 void pod_found_fini(struct pod_found *f)
 {
 	json_decref(f->pod);

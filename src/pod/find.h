@@ -38,6 +38,9 @@ KT_CHECK int pod_find(struct pod_found *f, struct kube *k, const char *ns,
 		      struct kt_error *err);
 void pod_found_fini(struct pod_found *f);
 
+/** pod_found_update() - @f as @pod, the same one, is now */
+void pod_found_update(struct pod_found *f, json_t *pod);
+
 /** pod_find_check() - @text can be such a name; 0, or -EINVAL with @err */
 KT_CHECK int pod_find_check(const char *text, struct kt_error *err);
 

@@ -123,12 +123,14 @@ static int keeper_take_made(struct keeper *k, struct keeper_made *made,
 	}
 	memcpy(made->loopback.fds, m->fds + CAPTURE_LINK_FDS,
 	       sizeof(made->loopback.fds));
-	made->diag = m->fds[KEEPER_MADE_FDS - 1];
+	made->diag = m->fds[KEEPER_MADE_DIAG];
+	made->room = m->fds[KEEPER_MADE_ROOM];
 	rc = capture_link_adopt(&made->capture, m->fds);
 	if (rc == 0)
 		return 0;
 	loopback_link_close(&made->loopback);
 	close(steal_fd(&made->diag));
+	close(steal_fd(&made->room));
 	return kt_fail(err, -rc, "take the capture: %s", strerror(-rc));
 }
 
@@ -211,6 +213,9 @@ static void keeper_handle(struct keeper *k)
 	case KEEPER_ERROR:
 		memcpy(&why, m->data, sizeof(why));
 		k->ops->started(k->user, why.code, &why);
+		break;
+	case KEEPER_NOTE:
+		log_warn("%.*s", (int)strnlen(m->data, m->len), m->data);
 		break;
 	case KEEPER_EXITED:
 		if (k->program >= 0)

@@ -27,8 +27,8 @@ struct keeper;
  * the program as they would without us. When ktctl is gone, however it ended,
  * the keeper's socket says so, and the program gets SIGTERM.
  *
- *   keeper -> ktctl: CAPTURE or ERROR, then STARTED or NOT_STARTED, SOCKETS,
- *                    EXITED (the program), end of file (all)
+ *   keeper -> ktctl: CAPTURE or ERROR, then NOTE, STARTED or NOT_STARTED,
+ *                    SOCKETS, EXITED (the program), end of file (all)
  *   ktctl -> keeper: START, MORE_SOCKETS
  */
 
@@ -59,6 +59,7 @@ struct keeper_made {
 	struct capture_link capture;
 	struct loopback_link loopback;
 	int diag; /* a socket for sock_diag(7) */
+	int room; /* a folder in memory (mounts.h) */
 };
 
 /**
@@ -73,6 +74,9 @@ KT_CHECK int keeper_start(struct keeper **out, const struct keeper_config *cfg,
  *  a name (memfd_create) */
 enum keeper_given {
 	KEEPER_ENV, /* "NAME=VALUE"s, each with its NUL */
+	/* of the room, three words each, with their NULs: what, where, and "d"
+	 * or "f" (a folder, a file) with "r" or "w" (may it be written) */
+	KEEPER_FILES,
 	KEEPER_NGIVEN_,
 };
 

@@ -190,7 +190,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	int rc;
 
 	outside_start(r->outside, pod);
-	rc = borrow_give(&r->borrow, r->keeper, err);
+	rc = borrow_give(&r->borrow, r->keeper, r->made.room, err);
 	if (rc < 0)
 		return rc;
 	signals_divert(r->app->signals, run_on_signal, r);
@@ -212,6 +212,7 @@ static void run_stop(void *user)
 	struct run_command *r = user;
 
 	signals_divert(r->app->signals, NULL, NULL);
+	borrow_stop(&r->borrow);
 	r->runs = false;
 	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
@@ -270,7 +271,7 @@ int command_run(struct app *app, const struct options *o)
 
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
-	r.made.diag = -1;
+	r.made.diag = r.made.room = -1;
 	for (int i = 0; i < LOOPBACK_FDS; i++)
 		r.made.loopback.fds[i] = -1;
 	if (rc < 0) {
@@ -297,5 +298,7 @@ int command_run(struct app *app, const struct options *o)
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
 		close(r.made.diag);
+	if (r.made.room >= 0)
+		close(r.made.room);
 	return run_end(&r, rc, &err);
 }
