@@ -37,14 +37,25 @@ const char *command_word(const struct command *c)
 	return space ? space + 1 : c->name;
 }
 
+/* "envFile", or in the spelling of its item, "env-file" */
+static bool command_is_option(const struct option *opt, const char *name,
+			      size_t len)
+{
+	char item[ITEM_STRLEN];
+
+	if (strlen(opt->name) == len && memcmp(opt->name, name, len) == 0)
+		return true;
+	option_item(opt, item, sizeof(item));
+	return strlen(item) == len && memcmp(item, name, len) == 0;
+}
+
 const struct option *option_find(const struct option *table, const char *name,
 				 size_t len)
 {
 	const struct option *opt;
 
 	for_each_option (opt, table)
-		if (strlen(opt->name) == len &&
-		    memcmp(opt->name, name, len) == 0)
+		if (command_is_option(opt, name, len))
 			return opt;
 	return NULL;
 }

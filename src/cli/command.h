@@ -111,7 +111,8 @@ const struct command *command_find(const char *name);
 /** command_word() - the last word of its name */
 const char *command_word(const struct command *c);
 
-/** option_find() - "includeIps" among @table (may be NULL), or NULL */
+/** option_find() - "includeIps", or "include-ips", among @table (may be NULL),
+ *  or NULL */
 const struct option *option_find(const struct option *table, const char *name,
 				 size_t len);
 const struct option *option_find_letter(const struct option *table,

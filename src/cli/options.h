@@ -79,12 +79,26 @@ struct connect_options {
 	bool disable_tun_route;
 };
 
+/** struct pod_env_options - of a Pod's environment: run, env-file */
+struct pod_env_options {
+	char *container;     /* or NULL */
+	struct strv include; /* patterns; none: all of the Pod's */
+	struct strv exclude; /* patterns */
+	struct strv local;   /* patterns: they stay this machine's */
+	struct pairs set;
+	char *file; /* or NULL */
+	int syntax; /* enum vars_syntax: env-file */
+};
+
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
 /** struct run_options - beside those of connect, which it has too */
 struct run_options {
 	int on_lost; /* enum on_lost: of the program, when ktctl is gone */
 	bool no_outside;
+	struct pod_env_options pod;
+	bool no_files;
+	bool write; /* the Pod's files may be written here */
 };
 
 /** struct inbound_options - of every command that brings traffic here */

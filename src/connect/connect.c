@@ -354,7 +354,7 @@ static int connect_find_env(struct connect *c, struct kt_error *err)
 	return 0;
 }
 
-static int step_cluster(struct connect *c, struct kt_error *err)
+static int connect_reach(struct connect *c, struct kt_error *err)
 {
 	auto_json json_t *version = NULL;
 	const char *git;
@@ -389,6 +389,15 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 	if (!c->opt->skip_cleanup && !c->opt->shadow)
 		connect_sweep(c);
 	return connect_find_env(c, err);
+}
+
+static int step_cluster(struct connect *c, struct kt_error *err)
+{
+	int rc = connect_reach(c, err);
+
+	if (rc == 0 && c->place && c->place->look)
+		rc = c->place->look(c->place->user, c->kube, c->ns, err);
+	return rc;
 }
 
 static int step_shadow(struct connect *c, struct kt_error *err)

@@ -20,6 +20,7 @@
 
 struct app;
 struct capture_link;
+struct kube;
 struct options;
 
 /** struct connect_pod - what is known when all is up; borrowed, and kept up to
@@ -36,6 +37,10 @@ struct connect_pod {
 struct connect_place {
 	/** open() - make the capture there; the first step of all */
 	int (*open)(void *user, struct capture_link *link,
+		    struct kt_error *err);
+	/** look() - the cluster is reached, and nothing of it changed yet;
+	 *  waits in the loop; or NULL */
+	int (*look)(void *user, struct kube *kube, const char *ns,
 		    struct kt_error *err);
 	/** start() - all is up: the program may begin. Its end is to interrupt
 	 *  the loop. */

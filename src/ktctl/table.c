@@ -407,11 +407,13 @@ const struct command command_table[] = {
 	{
 		.name = "run",
 		.summary = "a program in the cluster's network, without root",
-		.args = "-- <program> [<argument>...]",
+		.args = "[<workload>] -- <program> [<argument>...]",
 		.details = "The program and its children reach Pods, Services "
 			   "and DNS names of the cluster as if they ran\n"
 			   "in a Pod, and all else as before; nothing else on "
-			   "this machine is changed.\n"
+			   "this machine is changed. Of a workload\n"
+			   "(web, deployment/web, pod/web-0) it has the "
+			   "environment as well.\n"
 			   "The exit status is the program's; 125: it was not "
 			   "tried, 126: it cannot be executed,\n"
 			   "127: it is not there.",
@@ -422,6 +424,20 @@ const struct command command_table[] = {
 		.loop = true,
 		.session = true,
 		.run = command_run,
+	},
+	{
+		.name = "env-file",
+		.summary = "print the environment of a Pod, for other programs",
+		.args = "<workload>",
+		.details = "The workload is NAME (a Service), deployment/NAME, "
+			   "statefulset/NAME, pod/NAME, ...\n"
+			   "What stays local for 'ktctl run' (PATH, HOME, ...) "
+			   "is left out.",
+		.options = env_file_options,
+		.min_args = 1,
+		.max_args = 1,
+		.loop = true,
+		.run = command_env_file,
 	},
 	{
 		.name = "exchange",

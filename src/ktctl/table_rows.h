@@ -18,6 +18,8 @@ extern const char *const output_forms[];
 extern const struct option events_options[];
 /** run_options - of "run" */
 extern const struct option run_options[];
+/** env_file_options - of "env-file" */
+extern const struct option env_file_options[];
 /** env_commands - "env" and below it; goes on with the other commands */
 extern const struct command env_commands[];
 /** other_commands - those behind env */
@@ -158,6 +160,42 @@ extern const struct command other_commands[];
 		"skipCleanup", 0, VALUE_BOOL, "false", NULL,                   \
 			"leave expired objects of others alone at the start",  \
 			CONNECT(skip_cleanup)                                  \
+	}
+
+/* of run and env-file: which container, and what of its environment.
+ * @CONFIG: .no_config */
+#define CONTAINER_ROW                                                          \
+	{                                                                      \
+		"container", 0, VALUE_STRING, "", "NAME",                      \
+			"which container of the Pod; without it the one that " \
+			"the Pod names, else the first",                       \
+			RUN(pod.container), .is_name = true, .no_config = true \
+	}
+#define ENV_INCLUDE_ROW(CONFIG)                                                \
+	{                                                                      \
+		"envInclude", 0, VALUE_STRINGS, "", "NAME,...",                \
+			"of the Pod's variables only these; * stands for any " \
+			"characters",                                          \
+			RUN(pod.include), .no_config = CONFIG                  \
+	}
+#define ENV_EXCLUDE_ROW(CONFIG)                                                \
+	{                                                                      \
+		"envExclude", 0, VALUE_STRINGS, "", "NAME,...",                \
+			"of the Pod's variables not these; * stands for any "  \
+			"characters",                                          \
+			RUN(pod.exclude), .no_config = CONFIG                  \
+	}
+#define ENV_SET_ROW                                                            \
+	{                                                                      \
+		"envSet", 0, VALUE_SETTINGS, "", "K=V",                        \
+			"one more variable; can be repeated", RUN(pod.set),    \
+			.no_config = true, .repeats = '\n'                     \
+	}
+#define ENV_FILE_ROW                                                           \
+	{                                                                      \
+		"envFile", 0, VALUE_STRING, "", "FILE",                        \
+			"more variables, lines of NAME=VALUE", RUN(pod.file),  \
+			.no_config = true                                      \
 	}
 
 #define OUTPUT_ROW(field)                                                      \

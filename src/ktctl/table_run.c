@@ -10,6 +10,20 @@ const struct option run_options[] = {
 	  CONNECT(share_shadow) },
 	SHADOW_ROW,
 	MARK_ROW,
+	CONTAINER_ROW,
+	ENV_INCLUDE_ROW(false),
+	ENV_EXCLUDE_ROW(false),
+	{ "envLocal", 0, VALUE_STRINGS, "", "NAME,...",
+	  "more variables that stay this machine's; * stands for any "
+	  "characters",
+	  RUN(pod.local) },
+	ENV_SET_ROW,
+	ENV_FILE_ROW,
+	{ "noFiles", 0, VALUE_BOOL, "false", NULL,
+	  "the files that the Pod has mounted are not there", RUN(no_files) },
+	{ "write", 0, VALUE_BOOL, "false", NULL,
+	  "the Pod's files may be written; the cluster's stay as they are",
+	  RUN(write), .no_config = true },
 	{ "noOutside", 0, VALUE_BOOL, "false", NULL,
 	  "the program reaches the cluster, and nothing else",
 	  RUN(no_outside) },
@@ -41,5 +55,19 @@ const struct option run_options[] = {
 	KEEP_ROW(CONNECT),
 	SHADOWS_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
+	{ 0 },
+};
+
+static const char *const env_file_syntax[] = { "sh", "docker", "compose",
+					       "json", NULL };
+
+const struct option env_file_options[] = {
+	{ "syntax", 0, VALUE_CHOICE, "sh", "SYNTAX",
+	  "who shall read it: sh, docker, compose or json",
+	  .choices = env_file_syntax, RUN(pod.syntax), .no_config = true },
+	CONTAINER_ROW,
+	ENV_INCLUDE_ROW(true),
+	ENV_EXCLUDE_ROW(true),
+	ENV_SET_ROW,
 	{ 0 },
 };

@@ -21,6 +21,7 @@ struct keeper {
 	pid_t pid;
 	int sock;
 	int program; /* descriptor of the process, or -1 */
+	int given[KEEPER_NGIVEN_];
 	struct loop *loop;
 	struct watch watch;
 	const struct keeper_ops *ops;
@@ -122,12 +123,14 @@ static int keeper_take_made(struct keeper *k, struct keeper_made *made,
 	}
 	memcpy(made->loopback.fds, m->fds + CAPTURE_LINK_FDS,
 	       sizeof(made->loopback.fds));
-	made->diag = m->fds[KEEPER_MADE_FDS - 1];
+	made->diag = m->fds[KEEPER_MADE_DIAG];
+	made->room = m->fds[KEEPER_MADE_ROOM];
 	rc = capture_link_adopt(&made->capture, m->fds);
 	if (rc == 0)
 		return 0;
 	loopback_link_close(&made->loopback);
 	close(steal_fd(&made->diag));
+	close(steal_fd(&made->room));
 	return kt_fail(err, -rc, "take the capture: %s", strerror(-rc));
 }
 
@@ -159,6 +162,7 @@ int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 	int pair[2], rc;
 
 	k->program = k->sock = -1;
+	memset(k->given, 0xff, sizeof(k->given));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(k);
 		return kt_fail(err, errno, "make a socket: %s",
@@ -210,6 +214,9 @@ static void keeper_handle(struct keeper *k)
 		memcpy(&why, m->data, sizeof(why));
 		k->ops->started(k->user, why.code, &why);
 		break;
+	case KEEPER_NOTE:
+		log_warn("%.*s", (int)strnlen(m->data, m->len), m->data);
+		break;
 	case KEEPER_EXITED:
 		if (k->program >= 0)
 			close(k->program);
@@ -250,6 +257,29 @@ static void keeper_put_text(struct keeper_message *m, const char *text)
 	m->len += n;
 }
 
+void keeper_give(struct keeper *k, enum keeper_given what, int fd)
+{
+	if (k->given[what] >= 0)
+		close(k->given[what]);
+	k->given[what] = fd;
+}
+
+static void keeper_put_given(struct keeper *k, struct keeper_message *m)
+{
+	for (int i = 0; i < KEEPER_NGIVEN_; i++) {
+		if (k->given[i] < 0)
+			continue;
+		m->number |= 1 << i;
+		m->fds[m->nfds++] = k->given[i];
+	}
+}
+
+static void keeper_drop_given(struct keeper *k)
+{
+	for (int i = 0; i < KEEPER_NGIVEN_; i++)
+		keeper_give(k, i, -1);
+}
+
 int keeper_run(struct keeper *k, struct loop *l, const struct etc_files *files,
 	       const struct keeper_ops *ops, void *user, struct kt_error *err)
 {
@@ -260,11 +290,13 @@ int keeper_run(struct keeper *k, struct loop *l, const struct etc_files *files,
 	keeper_put_text(m, files->resolv_conf);
 	keeper_put_text(m, files->hosts);
 	keeper_put_text(m, files->nsswitch);
+	keeper_put_given(k, m);
 	k->loop = l;
 	k->ops = ops;
 	k->user = user;
 	rc = keeper_send(k->sock, m);
 	free(m);
+	keeper_drop_given(k);
 	if (rc == 0)
 		rc = loop_watch_start(l, &k->watch, k->sock, EPOLLIN,
 				      keeper_on_message);
@@ -299,6 +331,7 @@ void keeper_free(struct keeper *k)
 	if (!k)
 		return;
 	loop_watch_stop(&k->watch);
+	keeper_drop_given(k);
 	if (k->sock >= 0)
 		close(k->sock);
 	if (k->program >= 0)

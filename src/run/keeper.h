@@ -27,8 +27,8 @@ struct keeper;
  * the program as they would without us. When ktctl is gone, however it ended,
  * the keeper's socket says so, and the program gets SIGTERM.
  *
- *   keeper -> ktctl: CAPTURE or ERROR, then STARTED or NOT_STARTED, SOCKETS,
- *                    EXITED (the program), end of file (all)
+ *   keeper -> ktctl: CAPTURE or ERROR, then NOTE, STARTED or NOT_STARTED,
+ *                    SOCKETS, EXITED (the program), end of file (all)
  *   ktctl -> keeper: START, MORE_SOCKETS
  */
 
@@ -59,6 +59,7 @@ struct keeper_made {
 	struct capture_link capture;
 	struct loopback_link loopback;
 	int diag; /* a socket for sock_diag(7) */
+	int room; /* a folder in memory (mounts.h) */
 };
 
 /**
@@ -69,6 +70,18 @@ struct keeper_made {
  */
 KT_CHECK int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 			  struct keeper_made *made, struct kt_error *err);
+/** enum keeper_given - what the program gets from us, each in a file without
+ *  a name (memfd_create) */
+enum keeper_given {
+	KEEPER_ENV, /* "NAME=VALUE"s, each with its NUL */
+	/* of the room, three words each, with their NULs: what, where, and "d"
+	 * or "f" (a folder, a file) with "r" or "w" (may it be written) */
+	KEEPER_FILES,
+	KEEPER_NGIVEN_,
+};
+
+/** keeper_give() - @fd (taken; -1: none) goes along with keeper_run() */
+void keeper_give(struct keeper *k, enum keeper_given what, int fd);
 /** keeper_run() - begin with the program; @files is borrowed during the call */
 KT_CHECK int keeper_run(struct keeper *k, struct loop *l,
 			const struct etc_files *files,

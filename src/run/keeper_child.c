@@ -7,11 +7,13 @@
 #include "base/str.h"
 #include "net/nlmsg.h"
 #include "run/etc.h"
+#include "run/mounts.h"
 #include "run/namespaces.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,6 +31,8 @@ struct keeper_child {
 	const struct keeper_config *cfg;
 	int sock;
 	int signals;   /* SIGCHLD */
+	int room;      /* mounts.h */
+	int etc;       /* namespaces_watch(), or -1 */
 	pid_t program; /* 0: not begun, or gone */
 	struct keeper_message message;
 };
@@ -95,8 +99,10 @@ static int keeper_child_set_up(struct keeper_made *made, struct nlsock *diag,
 		return rc;
 	}
 	rc = nlsock_open(diag, NETLINK_SOCK_DIAG);
-	return rc < 0 ? kt_fail(err, -rc, "open sock_diag: %s", strerror(-rc))
-		      : 0;
+	if (rc < 0)
+		return kt_fail(err, -rc, "open sock_diag: %s", strerror(-rc));
+	made->room = mounts_open(err);
+	return made->room < 0 ? made->room : 0;
 }
 
 /* A descriptor that is not there goes as a copy of another: its bit says so */
@@ -111,7 +117,8 @@ static int keeper_child_pass(struct keeper_child *k,
 	capture_link_pass(&made->capture, m->fds);
 	memcpy(m->fds + CAPTURE_LINK_FDS, made->loopback.fds,
 	       sizeof(made->loopback.fds));
-	m->fds[KEEPER_MADE_FDS - 1] = made->diag;
+	m->fds[KEEPER_MADE_DIAG] = made->diag;
+	m->fds[KEEPER_MADE_ROOM] = made->room;
 	for (int i = 0; i < KEEPER_MADE_FDS; i++) {
 		if (m->fds[i] >= 0)
 			m->number |= 1 << i;
@@ -137,9 +144,11 @@ static void keeper_child_make(struct keeper_child *k)
 		_exit(1);
 	}
 	made.diag = diag.fd;
+	k->room = made.room;
 	if (keeper_child_pass(k, &made) < 0)
 		_exit(1);
-	/* all of it is ktctl's from now on, and goes with it */
+	/* all of it but the room is ktctl's alone from now on, and goes with it
+	 */
 	made.capture.ifindex = 0;
 	capture_link_close(&made.capture);
 	loopback_link_close(&made.loopback);
@@ -209,12 +218,19 @@ static int keeper_child_fork(struct keeper_child *k)
  * is to see when it lets go of them */
 static void keeper_child_let_go(const struct keeper_child *k)
 {
-	int low = MIN(k->sock, k->signals), high = MAX(k->sock, k->signals);
+	const int kept[] = { k->sock, k->signals, k->room, k->etc };
+	int at = 0, next;
 
-	close_range(0, (unsigned int)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned int)low + 1, (unsigned int)high - 1, 0);
-	close_range((unsigned int)high + 1, ~0U, 0);
+	do {
+		next = INT_MAX;
+		for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+			if (kept[i] >= at)
+				next = MIN(next, kept[i]);
+		if (next > at)
+			close_range((unsigned int)at, (unsigned int)next - 1,
+				    0);
+		at = next + (next < INT_MAX);
+	} while (next < INT_MAX);
 }
 
 static char *keeper_child_text(struct keeper_message *m, size_t *at)
@@ -238,7 +254,8 @@ static int keeper_child_mount(struct keeper_child *k)
 	files.resolv_conf = keeper_child_text(m, &at);
 	files.hosts = keeper_child_text(m, &at);
 	files.nsswitch = keeper_child_text(m, &at);
-	if (namespaces_mount(&files, &err) == 0)
+	k->etc = namespaces_watch();
+	if (namespaces_mount(&files, k->room, &err) == 0)
 		return 0;
 	m->type = KEEPER_ERROR;
 	m->len = sizeof(err);
@@ -248,12 +265,28 @@ static int keeper_child_mount(struct keeper_child *k)
 	return -1;
 }
 
+/* What came along with the order to start */
+static int keeper_child_take(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	size_t at = 0;
+	int rc = 0;
+
+	if (m->number & 1 << KEEPER_ENV && at < m->nfds)
+		rc = keeper_take_env(m->fds[at++]);
+	if (m->number & 1 << KEEPER_FILES && at < m->nfds && rc == 0)
+		rc = keeper_take_files(k->sock, k->room, m->fds[at]);
+	while (m->nfds)
+		close(m->fds[--m->nfds]);
+	return rc;
+}
+
 static void keeper_child_start(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
 	int error;
 
-	if (k->program || keeper_child_mount(k) < 0)
+	if (k->program || keeper_child_mount(k) < 0 || keeper_child_take(k) < 0)
 		_exit(1);
 	error = keeper_child_fork(k);
 	if (error) {
@@ -351,6 +384,17 @@ static void keeper_child_lost(struct keeper_child *k)
 	keeper_child_reap(k);
 }
 
+/* A file of /etc that is covered was perhaps replaced on this machine: then so
+ * is what covers it */
+static void keeper_child_on_etc(const struct keeper_child *k)
+{
+	char events[4096];
+
+	while (read(k->etc, events, sizeof(events)) > 0)
+		;
+	namespaces_mount_again(k->room);
+}
+
 static void keeper_child_watch_children(struct keeper_child *k)
 {
 	sigset_t set;
@@ -370,23 +414,29 @@ static void keeper_child_watch_children(struct keeper_child *k)
 _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 {
 	struct keeper_child *k = xcalloc(1, sizeof(*k));
-	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd pfd[3] = { { .events = POLLIN },
+				 { .events = POLLIN },
+				 { .events = POLLIN } };
 	struct signalfd_siginfo info;
 
 	k->cfg = cfg;
 	k->sock = sock;
+	k->etc = -1;
 	keeper_child_close_others(sock);
 	keeper_child_make(k);
 	keeper_child_watch_children(k);
 	pfd[0].fd = sock;
 	pfd[1].fd = k->signals;
 	for (;;) {
-		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+		pfd[2].fd = k->etc;
+		if (poll(pfd, 3, -1) < 0 && errno != EINTR)
 			_exit(1);
 		while (read(k->signals, &info, sizeof(info)) > 0)
 			;
 		if (pfd[1].revents)
 			keeper_child_reap(k);
+		if (k->etc >= 0 && pfd[2].revents)
+			keeper_child_on_etc(k);
 		if (pfd[0].revents && !keeper_child_listen(k)) {
 			keeper_child_lost(k);
 			pfd[0].fd = -1;

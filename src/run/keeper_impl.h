@@ -11,7 +11,9 @@
 enum keeper_type {
 	KEEPER_MADE,	     /* struct keeper_made; its descriptors */
 	KEEPER_ERROR,	     /* struct kt_error */
-	KEEPER_START,	     /* three texts with their NULs */
+	KEEPER_START,	     /* three texts with their NULs; number: which of
+				enum keeper_given there are, as descriptors */
+	KEEPER_NOTE,	     /* a warning, with its NUL */
 	KEEPER_STARTED,	     /* a descriptor of the program */
 	KEEPER_NOT_STARTED,  /* number: errno of exec */
 	KEEPER_EXITED,	     /* number: status */
@@ -19,9 +21,17 @@ enum keeper_type {
 	KEEPER_SOCKETS,	     /* number: family; descriptors */
 };
 
+/** keeper_take_files() - what @fd lists is seen from now on; what cannot be is
+ *  told by KEEPER_NOTE */
+KT_CHECK int keeper_take_files(int sock, int room, int fd);
+/** keeper_take_env() - the variables in @fd are this process's */
+KT_CHECK int keeper_take_env(int fd);
+
 #define KEEPER_DATA_MAX (128u << 10)
-/* of struct keeper_made: the capture's, the loopback's, diag */
-#define KEEPER_MADE_FDS (CAPTURE_LINK_FDS + LOOPBACK_FDS + 1)
+/* of struct keeper_made: the capture's, the loopback's, diag, room */
+#define KEEPER_MADE_FDS (CAPTURE_LINK_FDS + LOOPBACK_FDS + 2)
+#define KEEPER_MADE_DIAG (KEEPER_MADE_FDS - 2)
+#define KEEPER_MADE_ROOM (KEEPER_MADE_FDS - 1)
 #define KEEPER_FDS (KEEPER_MADE_FDS + KEEPER_BATCH)
 
 /** struct keeper_message - one of them, in memory */

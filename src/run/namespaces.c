@@ -12,6 +12,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -169,62 +170,99 @@ int namespaces_enter(struct kt_error *err)
 
 /* --- files ---------------------------------------------------------------- */
 
-/* Any directory will do: it is covered while the files are made, for nobody but
- * us, and they live on where they are bound to */
-#define NAMESPACES_ROOM "/tmp"
+static const char *const namespaces_files[] = { "resolv.conf", "hosts",
+						"nsswitch.conf" };
 
-static int namespaces_bind(const char *name, const char *text,
-			   struct kt_error *err)
+/* What is kept in @room is seen in /etc */
+static int namespaces_bind(int room, const char *name)
 {
-	auto_free char *from = xasprintf(NAMESPACES_ROOM "/%s", name);
+	auto_free char *from = xasprintf("/proc/self/fd/%d/%s", room, name);
 	auto_free char *to = xasprintf("/etc/%s", name);
-	int fd;
+
+	return mount(from, to, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
+static int namespaces_put(int room, const char *name, const char *text,
+			  struct kt_error *err)
+{
+	auto_free char *to = xasprintf("/etc/%s", name);
+	auto_close int fd = -1;
+	int rc;
 
 	if (!text || access(to, F_OK) < 0)
 		return 0;
-	fd = open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
+	fd = openat(room, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	/* the caller's umask is for the caller's files */
+	if (fd < 0 || fchmod(fd, 0644) < 0 ||
+	    write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		return kt_fail(err, errno, "make %s for the program: %s", to,
 			       strerror(errno));
-	close(fd);
-	/* the caller's umask is for the caller's files */
-	if (chmod(from, 0644) < 0 || namespaces_write(from, text, err) < 0 ||
-	    mount(from, to, NULL, MS_BIND, NULL) < 0)
-		return kt_fail(err, errno, "put %s in its place: %s", to,
-			       strerror(errno));
-	return 0;
+	rc = namespaces_bind(room, name);
+	return rc < 0 ? kt_fail(err, -rc, "put %s in its place: %s", to,
+				strerror(-rc))
+		      : 0;
+}
+
+int namespaces_watch(void)
+{
+	const uint32_t mask = IN_MOVED_TO | IN_CREATE | IN_ONLYDIR;
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (fd < 0 || inotify_add_watch(fd, "/etc", mask) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	/* where a link leads: /run/systemd/resolve */
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces_files); i++) {
+		auto_free char *path =
+			xasprintf("/etc/%s", namespaces_files[i]);
+		auto_free char *real = realpath(path, NULL);
+		char *slash = real ? strrchr(real, '/') : NULL;
+
+		if (!slash || slash == real)
+			continue;
+		*slash = '\0';
+		(void)!inotify_add_watch(fd, real, mask);
+	}
+	return fd;
+}
+
+void namespaces_mount_again(int room)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces_files); i++) {
+		auto_free char *to = xasprintf("/etc/%s", namespaces_files[i]);
+		struct stat ours, there;
+
+		if (fstatat(room, namespaces_files[i], &ours, 0) == 0 &&
+		    stat(to, &there) == 0 &&
+		    (ours.st_dev != there.st_dev ||
+		     ours.st_ino != there.st_ino))
+			(void)!namespaces_bind(room, namespaces_files[i]);
+	}
 }
 
 /* Of a daemon that looks names up outside */
-static int namespaces_hide(const char *dir, struct kt_error *err)
+static int namespaces_hide(const char *dir, int room, struct kt_error *err)
 {
-	static const char empty[] = NAMESPACES_ROOM "/empty";
+	auto_free char *empty = xasprintf("/proc/self/fd/%d/empty", room);
 
 	if (access(dir, F_OK) < 0)
 		return 0;
-	if ((mkdir(empty, 0755) < 0 && errno != EEXIST) ||
+	if ((mkdirat(room, "empty", 0755) < 0 && errno != EEXIST) ||
 	    mount(empty, dir, NULL, MS_BIND, NULL) < 0)
 		return kt_fail(err, errno, "hide %s: %s", dir, strerror(errno));
 	return 0;
 }
 
-int namespaces_mount(const struct etc_files *files, struct kt_error *err)
+int namespaces_mount(const struct etc_files *files, int room,
+		     struct kt_error *err)
 {
-	int rc;
+	const char *const text[] = { files->resolv_conf, files->hosts,
+				     files->nsswitch };
+	int rc = 0;
 
-	if (mount("tmpfs", NAMESPACES_ROOM, "tmpfs", MS_NOSUID | MS_NODEV,
-		  "mode=755,size=4m") < 0)
-		return kt_fail(err, errno, "mount a tmpfs for /etc: %s",
-			       strerror(errno));
-	rc = namespaces_bind("resolv.conf", files->resolv_conf, err);
-	if (rc == 0)
-		rc = namespaces_bind("hosts", files->hosts, err);
-	if (rc == 0)
-		rc = namespaces_bind("nsswitch.conf", files->nsswitch, err);
-	if (rc == 0)
-		rc = namespaces_hide("/run/nscd", err);
-	if (umount2(NAMESPACES_ROOM, MNT_DETACH) < 0 && rc == 0)
-		rc = kt_fail(err, errno, "uncover " NAMESPACES_ROOM ": %s",
-			     strerror(errno));
-	return rc;
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(text); i++)
+		rc = namespaces_put(room, namespaces_files[i], text[i], err);
+	return rc < 0 ? rc : namespaces_hide("/run/nscd", room, err);
 }

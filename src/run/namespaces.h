@@ -26,8 +26,15 @@ void namespaces_hint(struct kt_error *err, const char *sys);
 const char *namespaces_reason(int errnum);
 
 /** namespaces_mount() - put @files in the place of those in /etc, for this
- *  mount namespace; 0, or -errno with @err */
-KT_CHECK int namespaces_mount(const struct etc_files *files,
+ *  mount namespace; they are kept in @room (mounts.h); 0, or -errno with @err
+ */
+KT_CHECK int namespaces_mount(const struct etc_files *files, int room,
 			      struct kt_error *err);
+/** namespaces_watch() - before that: a descriptor that can be read (and be
+ *  emptied) when one of them was perhaps replaced; -1: that is not seen */
+int namespaces_watch(void);
+/** namespaces_mount_again() - those that this machine has replaced since by
+ *  other files; errors are passed over */
+void namespaces_mount_again(int room);
 
 #endif

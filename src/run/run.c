@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "connect/connect.h"
 #include "local/signals.h"
+#include "run/borrow.h"
 #include "run/etc.h"
 #include "run/keeper.h"
 #include "run/loopback.h"
@@ -31,6 +32,7 @@ struct run_command {
 	struct app *app;
 	const struct options *opt;
 	struct keeper_config config;
+	struct borrow borrow; /* of a workload's Pod */
 	struct keeper *keeper;
 	struct outside *outside;
 	struct ports *ports; /* while the program may listen */
@@ -166,6 +168,14 @@ static bool run_is_ours(void *user, uint16_t port)
 	return ports_has(r->ports, port);
 }
 
+static int run_look_at(void *user, struct kube *kube, const char *ns,
+		       struct kt_error *err)
+{
+	struct run_command *r = user;
+
+	return borrow_look(&r->borrow, kube, ns, err);
+}
+
 static int run_start(void *user, const struct connect_pod *pod,
 		     struct kt_error *err)
 {
@@ -180,6 +190,9 @@ static int run_start(void *user, const struct connect_pod *pod,
 	int rc;
 
 	outside_start(r->outside, pod);
+	rc = borrow_give(&r->borrow, r->keeper, r->made.room, err);
+	if (rc < 0)
+		return rc;
 	signals_divert(r->app->signals, run_on_signal, r);
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
@@ -199,6 +212,7 @@ static void run_stop(void *user)
 	struct run_command *r = user;
 
 	signals_divert(r->app->signals, NULL, NULL);
+	borrow_stop(&r->borrow);
 	r->runs = false;
 	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
@@ -228,15 +242,16 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 
 static int run_check(const struct options *o, struct kt_error *err)
 {
-	if (o->ended && o->nbefore == 0)
+	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore)
 		return 0;
-	kt_hint(err, "usage: ktctl run [flags] -- PROGRAM [ARGUMENT...]");
-	if (!o->ended)
+	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
+		     "[ARGUMENT...]");
+	if (!o->ended || o->nargs == o->nbefore)
 		return kt_fail(err, EINVAL, "the program stands behind \"--\"");
 	return kt_fail(err, EINVAL,
-		       "%s: nothing but flags stands before "
+		       "%s: nothing but one workload and flags stands before "
 		       "\"--\"",
-		       o->args[0]);
+		       o->args[1]);
 }
 
 int command_run(struct app *app, const struct options *o)
@@ -244,35 +259,46 @@ int command_run(struct app *app, const struct options *o)
 	struct run_command r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
+		.look = run_look_at,
 		.start = run_start,
 		.stop = run_stop,
 		.user = &r,
 		.outside = &outside_ops,
 	};
 	struct kt_error err = { 0 };
+	char *const *argv = o->args + o->nbefore;
 	int rc = run_check(o, &err);
 
-	r.made.diag = -1;
+	if (rc == 0)
+		rc = borrow_init(&r.borrow, o, &err);
+	r.made.diag = r.made.room = -1;
 	for (int i = 0; i < LOOPBACK_FDS; i++)
 		r.made.loopback.fds[i] = -1;
-	if (rc < 0)
+	if (rc < 0) {
+		borrow_fini(&r.borrow);
 		return app_usage(app, &err);
+	}
 	r.config = (struct keeper_config){
-		.argv = o->args,
+		.argv = argv,
 		.keep = o->run.on_lost == ON_LOST_KEEP,
 		.closed = app->closed,
 	};
-	rc = run_look(o->args[0]);
-	if (rc)
+	rc = run_look(argv[0]);
+	if (rc) {
+		borrow_fini(&r.borrow);
 		return run_no_exec(&r, rc);
+	}
 	if (!o->global.debug)
 		progress_brief(app->progress);
 	r.outside = outside_new(app->loop, o->run.no_outside);
 	place.outside_user = r.outside;
 	rc = connect_at(app, o, &place, &err);
 	outside_free(r.outside);
+	borrow_fini(&r.borrow);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
 		close(r.made.diag);
+	if (r.made.room >= 0)
+		close(r.made.room);
 	return run_end(&r, rc, &err);
 }

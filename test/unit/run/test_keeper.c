@@ -183,6 +183,7 @@ static void end(struct world *w)
 	loopback_free(w->loopback);
 	loopback_link_close(&w->made.loopback);
 	close(w->made.diag);
+	close(w->made.room);
 	assert_int_equal(loop_sleep(w->loop, 0), 0);
 	loop_free(w->loop);
 }

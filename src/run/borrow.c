@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/borrow.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/options.h"
+#include "pod/environ.h"
+#include "pod/files.h"
+#include "pod/vars.h"
+#include "run/keeper.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BORROW_FILE_MAX ((size_t)4 << 20)
+
+static void borrow_own(struct strv *out)
+{
+	for (char **p = environ; *p; p++)
+		strv_add(out, *p);
+}
+
+static int borrow_read_file(struct borrow *b, struct kt_error *err)
+{
+	const char *name = b->opt->run.pod.file;
+	auto_strv struct strv own = { 0 };
+	auto_free char *text = file_read(name, BORROW_FILE_MAX, NULL);
+
+	if (!text)
+		return kt_fail(err, EINVAL, "read %s: %s", name,
+			       strerror(errno));
+	borrow_own(&own);
+	return vars_read_file(&b->file, text, name, &own, err);
+}
+
+int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
+{
+	int rc = 0;
+
+	*b = (struct borrow){ .opt = o };
+	if (o->nbefore)
+		b->workload = o->args[0];
+	b->cwd = getcwd(NULL, 0);
+	b->program = realpath(o->args[o->nbefore], NULL);
+	if (b->workload)
+		rc = pod_find_check(b->workload, err);
+	if (rc == 0 && !b->workload && o->run.pod.container)
+		rc = kt_fail(err, EINVAL,
+			     "--container: which workload's? It stands before "
+			     "\"--\"");
+	if (rc == 0 && o->run.pod.file)
+		rc = borrow_read_file(b, err);
+	return rc;
+}
+
+static void borrow_make_vars(struct borrow *b, const struct strv *pod)
+{
+	const struct pod_env_options *o = &b->opt->run.pod;
+	const struct vars_rules rules = {
+		.include = &o->include,
+		.exclude = &o->exclude,
+		.local = &o->local,
+		.file = &b->file,
+		.set = &o->set,
+	};
+	auto_strv struct strv own = { 0 };
+
+	if (!pod && !b->file.n && !o->set.n)
+		return;
+	borrow_own(&own);
+	vars_make(&b->vars, pod, &own, &rules);
+	b->has_vars = true;
+}
+
+int borrow_look(struct borrow *b, struct kube *k, const char *ns,
+		struct kt_error *err)
+{
+	auto_strv struct strv pod = { 0 };
+	int rc;
+
+	if (!b->workload) {
+		borrow_make_vars(b, NULL);
+		return 0;
+	}
+	rc = pod_find(&b->found, k, ns, b->workload, b->opt->run.pod.container,
+		      err);
+	if (rc < 0)
+		return rc;
+	b->sources = (struct pod_sources){ .kube = k, .ns = b->found.ns };
+	rc = environ_read(&pod, k, &b->found, &b->sources, err);
+	if (rc < 0)
+		return rc;
+	log_debug("%zu variables of Pod %s/%s", pod.n, b->found.ns,
+		  b->found.name);
+	borrow_make_vars(b, &pod);
+	if (b->opt->run.no_files)
+		return 0;
+	b->files = pod_files_read(k, &b->found, &b->sources, &pod, err);
+	return b->files ? 0 : -err->code;
+}
+
+static int borrow_put(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t k = write(fd, data, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -errno;
+		data += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+/* In a file without a name */
+static int borrow_keep(struct keeper *k, enum keeper_given what,
+		       const char *data, size_t n, struct kt_error *err)
+{
+	auto_close int fd = memfd_create("ktctl", MFD_CLOEXEC);
+	int rc = fd < 0 ? -errno : borrow_put(fd, data, n);
+
+	if (rc < 0)
+		return kt_fail(err, -rc, "keep what is a Pod's in memory: %s",
+			       strerror(-rc));
+	keeper_give(k, what, steal_fd(&fd));
+	return 0;
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+/* @dir is above @path, or is it */
+static bool borrow_covers(const char *dir, const char *path)
+{
+	size_t n = strlen(dir);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	if (n == 1)
+		return true;
+	return path && strncmp(dir, path, n) == 0 &&
+	       (!path[n] || path[n] == '/');
+}
+
+/* What the program needs of this machine that would be covered; borrowed */
+static const char *borrow_needs(const struct borrow *b, const char *dir)
+{
+	static const char *const needed[] = {
+		"/proc/self",	    "/sys/class", "/dev/null",
+		"/etc/resolv.conf", "/usr/bin",	  "/bin/sh",
+		"/sbin/init",	    "/lib/ld",	  "/lib64/ld",
+	};
+	const char *home = getenv("HOME");
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (borrow_covers(dir, needed[i]))
+			return needed[i];
+	if (borrow_covers(dir, b->cwd))
+		return b->cwd;
+	if (borrow_covers(dir, home))
+		return home;
+	return borrow_covers(dir, b->program) ? b->program : NULL;
+}
+
+static bool borrow_wants(const struct borrow *b, const struct files_mount *m)
+{
+	auto_free char *real = realpath(m->path, NULL);
+	const char *needed = borrow_needs(b, m->path);
+
+	if (!needed && real)
+		needed = borrow_needs(b, real);
+	if (!needed)
+		return true;
+	log_warn("%s of the Pod is not there: it would cover %s of this "
+		 "machine",
+		 m->path, needed);
+	return false;
+}
+
+static int borrow_give_files(struct borrow *b, struct keeper *k,
+			     struct kt_error *err)
+{
+	auto_strv struct strv words = { 0 };
+	auto_free char *block = NULL;
+	const struct files_mount *m;
+	size_t count, n;
+
+	m = pod_files_mounts(b->files, &count);
+	for (size_t i = 0; i < count; i++) {
+		bool ro = m[i].read_only && !b->opt->run.write;
+
+		if (!borrow_wants(b, &m[i]))
+			continue;
+		strv_take(&words, xstrdup(m[i].source));
+		strv_take(&words, xstrdup(m[i].path));
+		strv_take(&words, xasprintf("%c%c", m[i].dir ? 'd' : 'f',
+					    ro ? 'r' : 'w'));
+	}
+	if (!words.n)
+		return 0;
+	block = vars_block(&words, &n);
+	return borrow_keep(k, KEEPER_FILES, block, n, err);
+}
+
+/* --- all ------------------------------------------------------------------ */
+
+int borrow_give(struct borrow *b, struct keeper *k, int room,
+		struct kt_error *err)
+{
+	auto_free char *block = NULL;
+	size_t n;
+	int rc = 0;
+
+	if (b->has_vars) {
+		block = vars_block(&b->vars, &n);
+		rc = borrow_keep(k, KEEPER_ENV, block, n, err);
+	}
+	if (rc < 0 || !b->files)
+		return rc;
+	rc = pod_files_write(b->files, room, err);
+	if (rc == 0)
+		rc = borrow_give_files(b, k, err);
+	if (rc == 0)
+		pod_files_follow(b->files);
+	return rc;
+}
+
+void borrow_stop(struct borrow *b)
+{
+	pod_files_free(steal_ptr(&b->files));
+}
+
+void borrow_fini(struct borrow *b)
+{
+	borrow_stop(b);
+	pod_sources_fini(&b->sources);
+	pod_found_fini(&b->found);
+	strv_fini(&b->file);
+	strv_fini(&b->vars);
+	free(b->cwd);
+	free(b->program);
+}
