@@ -405,7 +405,7 @@ const struct command command_table[] = {
 	{
 		.name = "run",
 		.summary = "a program in the cluster's network, without root",
-		.args = "-- <program> [<argument>...]",
+		.args = "[<service>] -- <program> [<argument>...]",
 		.details = "The program and its children reach Pods, Services "
 			   "and DNS names of the cluster as if they ran\n"
 			   "in a Pod, and all else as before; nothing else on "

@@ -15,6 +15,7 @@
 #include "connect/connect.h"
 #include "local/signals.h"
 #include "run/etc.h"
+#include "run/incoming.h"
 #include "run/keeper.h"
 #include "run/loopback.h"
 #include "run/outside.h"
@@ -36,6 +37,8 @@ struct run_command {
 	struct ports *ports; /* while the program may listen */
 	struct keeper_made made;
 	struct loopback *loopback; /* likewise */
+	struct incoming *incoming; /* or NULL */
+	int passed;		   /* a signal that waits for its end */
 	bool runs;		   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
@@ -142,9 +145,34 @@ static bool run_on_signal(void *user, int signo)
 
 	if (!r->runs)
 		return signo == SIGUSR1 || signo == SIGUSR2;
-	if (signo != SIGINT && signo != SIGQUIT)
+	if (signo == SIGINT || signo == SIGQUIT) {
+		incoming_hurry(r->incoming);
+		return true;
+	}
+	/* first nobody comes any more, then the program may end */
+	if (signo != SIGUSR1 && signo != SIGUSR2 && incoming_leave(r->incoming))
+		r->passed = signo;
+	else
 		keeper_signal(r->keeper, signo);
 	return true;
+}
+
+static void run_on_incoming_gone(void *user, int status, bool asked)
+{
+	struct run_command *r = user;
+
+	if (r->passed) {
+		keeper_signal(r->keeper, r->passed);
+	} else if (!asked && r->runs) {
+		log_warn("nobody comes to the program any more");
+	} else if (!asked && !r->ended) { /* it has said why */
+		r->ended = true;
+		r->status =
+			WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE
+				? EXIT_USAGE
+				: EXIT_NO_RUN;
+		loop_interrupt(r->app->loop);
+	}
 }
 
 /* --- its place ------------------------------------------------------------ */
@@ -188,6 +216,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
 			     r->made.loopback.port);
+	incoming_serve(r->incoming, r->ports);
 	if (!r->opt->run.no_outside)
 		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
 					   run_is_ours, r);
@@ -200,6 +229,8 @@ static void run_stop(void *user)
 
 	signals_divert(r->app->signals, NULL, NULL);
 	r->runs = false;
+	r->passed = 0;
+	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
@@ -228,8 +259,13 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 
 static int run_check(const struct options *o, struct kt_error *err)
 {
-	if (o->ended && o->nbefore == 0)
-		return 0;
+	if (o->ended && o->nbefore == (o->run.exchange || o->run.mesh))
+		return o->nargs > o->nbefore
+			       ? incoming_check(o, err)
+			       : kt_fail(err, EINVAL,
+					 "no program stands behind \"--\"");
+	if (o->ended && !o->nbefore && incoming_check(o, err) < 0)
+		return -EINVAL;
 	kt_hint(err, "usage: ktctl run [flags] -- PROGRAM [ARGUMENT...]");
 	if (!o->ended)
 		return kt_fail(err, EINVAL, "the program stands behind \"--\"");
@@ -241,6 +277,9 @@ static int run_check(const struct options *o, struct kt_error *err)
 
 int command_run(struct app *app, const struct options *o)
 {
+	static const struct incoming_ops incoming_ops = {
+		.gone = run_on_incoming_gone,
+	};
 	struct run_command r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
@@ -258,18 +297,22 @@ int command_run(struct app *app, const struct options *o)
 	if (rc < 0)
 		return app_usage(app, &err);
 	r.config = (struct keeper_config){
-		.argv = o->args,
+		.argv = o->args + o->nbefore,
 		.keep = o->run.on_lost == ON_LOST_KEEP,
 		.closed = app->closed,
 	};
-	rc = run_look(o->args[0]);
+	rc = run_look(run_program(&r));
 	if (rc)
 		return run_no_exec(&r, rc);
 	if (!o->global.debug)
 		progress_brief(app->progress);
 	r.outside = outside_new(app->loop, o->run.no_outside);
 	place.outside_user = r.outside;
-	rc = connect_at(app, o, &place, &err);
+	rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r, &err);
+	if (rc == 0)
+		rc = connect_at(app, o, &place, &err);
+	incoming_end(r.incoming);
+	incoming_free(r.incoming);
 	outside_free(r.outside);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
