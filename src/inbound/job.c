@@ -509,7 +509,7 @@ int job_run(struct job *job, const struct job_plan *plan)
 
 	while (steps < JOB_STEPS && plan->step[steps])
 		steps++;
-	if (job->opt->program) { /* which has the terminal */
+	if (job->opt && job->opt->program) { /* which has the terminal */
 		progress_plain(app->progress);
 		if (!job->global->debug)
 			progress_brief(app->progress);
