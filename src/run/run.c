@@ -16,6 +16,7 @@
 #include "local/signals.h"
 #include "run/borrow.h"
 #include "run/etc.h"
+#include "run/incoming.h"
 #include "run/keeper.h"
 #include "run/loopback.h"
 #include "run/outside.h"
@@ -38,6 +39,8 @@ struct run_command {
 	struct ports *ports; /* while the program may listen */
 	struct keeper_made made;
 	struct loopback *loopback; /* likewise */
+	struct incoming *incoming; /* or NULL */
+	int passed;		   /* a signal that waits for its end */
 	bool runs;		   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
@@ -144,9 +147,34 @@ static bool run_on_signal(void *user, int signo)
 
 	if (!r->runs)
 		return signo == SIGUSR1 || signo == SIGUSR2;
-	if (signo != SIGINT && signo != SIGQUIT)
+	if (signo == SIGINT || signo == SIGQUIT) {
+		incoming_hurry(r->incoming);
+		return true;
+	}
+	/* first nobody comes any more, then the program may end */
+	if (signo != SIGUSR1 && signo != SIGUSR2 && incoming_leave(r->incoming))
+		r->passed = signo;
+	else
 		keeper_signal(r->keeper, signo);
 	return true;
+}
+
+static void run_on_incoming_gone(void *user, int status, bool asked)
+{
+	struct run_command *r = user;
+
+	if (r->passed) {
+		keeper_signal(r->keeper, r->passed);
+	} else if (!asked && r->runs) {
+		log_warn("nobody comes to the program any more");
+	} else if (!asked && !r->ended) { /* it has said why */
+		r->ended = true;
+		r->status =
+			WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE
+				? EXIT_USAGE
+				: EXIT_NO_RUN;
+		loop_interrupt(r->app->loop);
+	}
 }
 
 /* --- its place ------------------------------------------------------------ */
@@ -201,6 +229,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
 			     r->made.loopback.port);
+	incoming_serve(r->incoming, r->ports);
 	if (!r->opt->run.no_outside)
 		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
 					   run_is_ours, r);
@@ -214,6 +243,8 @@ static void run_stop(void *user)
 	signals_divert(r->app->signals, NULL, NULL);
 	borrow_stop(&r->borrow);
 	r->runs = false;
+	r->passed = 0;
+	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
@@ -243,10 +274,12 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 static int run_check(const struct options *o, struct kt_error *err)
 {
 	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore)
-		return 0;
+		return incoming_check(o, err);
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
 		     "[ARGUMENT...]");
-	if (!o->ended || o->nargs == o->nbefore)
+	if (o->ended && o->nargs == o->nbefore)
+		return kt_fail(err, EINVAL, "no program stands behind \"--\"");
+	if (!o->ended)
 		return kt_fail(err, EINVAL, "the program stands behind \"--\"");
 	return kt_fail(err, EINVAL,
 		       "%s: nothing but one workload and flags stands before "
@@ -256,6 +289,9 @@ static int run_check(const struct options *o, struct kt_error *err)
 
 int command_run(struct app *app, const struct options *o)
 {
+	static const struct incoming_ops incoming_ops = {
+		.gone = run_on_incoming_gone,
+	};
 	struct run_command r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
@@ -292,7 +328,11 @@ int command_run(struct app *app, const struct options *o)
 		progress_brief(app->progress);
 	r.outside = outside_new(app->loop, o->run.no_outside);
 	place.outside_user = r.outside;
-	rc = connect_at(app, o, &place, &err);
+	rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r, &err);
+	if (rc == 0)
+		rc = connect_at(app, o, &place, &err);
+	incoming_end(r.incoming);
+	incoming_free(r.incoming);
 	outside_free(r.outside);
 	borrow_fini(&r.borrow);
 	loopback_link_close(&r.made.loopback);
