@@ -41,6 +41,7 @@ struct server {
 	struct shadow sh; /* what the services see */
 	struct server_config cfg;
 	struct session_config session;
+	struct session_total bytes;
 	struct budget budget;
 	struct listener tunnel;
 	struct serve *serve; /* NULL: no port is served */
@@ -517,6 +518,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	session_config_limit(&sv->session, 0);
 	budget_init(&sv->budget, cfg->buffers);
 	sv->session.keep_ns = cfg->keep_ns;
+	sv->session.total = &sv->bytes;
 	sv->session.detached_ns = MIN(sv->session.detached_ns, cfg->keep_ns);
 	sv->sh.loop = loop;
 	sv->started = clock_ns();
@@ -554,6 +556,11 @@ size_t server_streams(const struct server *sv)
 			       (c->ending.stream ? 1 : 0);
 	}
 	return all;
+}
+
+uint64_t server_bytes(const struct server *sv)
+{
+	return sv->bytes.sent + sv->bytes.received;
 }
 
 bool server_serves(const struct server *sv)
