@@ -2,7 +2,9 @@
 /*
  * tunnel_bench - the tunnel alone, over TCP on loopback, without a cluster
  *
- * usage: tunnel_bench SHADOW [direct|inbound|origin]
+ * usage: tunnel_bench SHADOW [tunnel|direct|inbound|origin [ROW]]
+ * ROW: bulk, idle, beside, one (connections one after the other), many;
+ * without it, all.
  * One loop thread relays, as ktctl does; other threads are the program and the
  * server. "direct" leaves the tunnel out: what the machine does without it;
  * "inbound" is the other way, a caller of the shadow's port whose server is the
@@ -290,15 +292,27 @@ static void connections(int threads, int each)
 	       threads * each / seconds(start));
 }
 
+static bool wanted(const char *row, const char *name)
+{
+	return !row || strcmp(row, name) == 0;
+}
+
 static void *measure(void *arg)
 {
-	(void)arg;
-	bulk('d', 2u << 30);
-	bulk('u', 2u << 30);
-	rtt("idle", 5000);
-	rtt_beside_bulk();
-	connections(1, 3000);
-	connections(32, 300);
+	const char *row = arg;
+
+	if (wanted(row, "bulk"))
+		bulk('d', 2u << 30);
+	if (wanted(row, "bulk"))
+		bulk('u', 2u << 30);
+	if (wanted(row, "idle"))
+		rtt("idle", 5000);
+	if (wanted(row, "beside"))
+		rtt_beside_bulk();
+	if (wanted(row, "one"))
+		connections(1, 3000);
+	if (wanted(row, "many"))
+		connections(32, 300);
 	finished = true;
 	return NULL;
 }
@@ -391,7 +405,8 @@ int main(int argc, char **argv)
 	pid_t shadow;
 
 	if (argc < 2) {
-		fputs("usage: tunnel_bench SHADOW [direct|inbound|origin]\n",
+		fputs("usage: tunnel_bench SHADOW "
+		      "[tunnel|direct|inbound|origin [ROW]]\n",
 		      stderr);
 		return 2;
 	}
@@ -417,7 +432,7 @@ int main(int argc, char **argv)
 	}
 	if (direct)
 		entrance = server;
-	pthread_create(&t, NULL, measure, NULL);
+	pthread_create(&t, NULL, measure, argc > 3 ? argv[3] : NULL);
 	while (!finished)
 		loop_once(loop, 50 * NS_MS);
 	print_usage_of(shadow);
