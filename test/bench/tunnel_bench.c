@@ -331,9 +331,18 @@ static void on_accepted(void *user)
 	tunnel_is_up = true;
 }
 
+static struct ipport shadow_at;
+
+static struct carrier *on_bulk(void *user)
+{
+	(void)user;
+	return sockcarrier_new(loop, dial(&shadow_at));
+}
+
 static void run_inbound(const struct ipport *at)
 {
-	static const struct inbound_events ev = { .accepted = on_accepted };
+	static const struct inbound_events ev = { .accepted = on_accepted,
+						  .bulk = on_bulk };
 	const struct rule all = { .port = entrance.port };
 	const struct inbound_port port = { .remote = entrance.port,
 					   .local = server };
@@ -395,7 +404,7 @@ static void print_usage_of(pid_t pid)
 
 int main(int argc, char **argv)
 {
-	static const struct tunnel_events ev = { .up = on_up };
+	static const struct tunnel_events ev = { .up = on_up, .bulk = on_bulk };
 	const char *mode = argc > 2 ? argv[2] : "";
 	bool direct = strcmp(mode, "direct") == 0;
 	bool inbound = strcmp(mode, "inbound") == 0;
@@ -415,6 +424,7 @@ int main(int argc, char **argv)
 	pthread_create(&t, NULL, serve,
 		       (void *)(intptr_t)listen_local(&server));
 	shadow = start_shadow(argv[1], &at, origin);
+	shadow_at = at;
 	loop = loop_new();
 	tunnel = tunnel_new(loop, NULL, &ev, NULL);
 	if (inbound)
