@@ -45,6 +45,12 @@ bool budget_is_short(const struct budget *b)
 	return budget_is_short_without(b, 0);
 }
 
+bool budget_grants(const struct budget *b, const struct session_config *cfg,
+		   unsigned int share)
+{
+	return budget_cost(cfg, share) <= budget_left(b) / 2;
+}
+
 size_t budget_take(struct budget *b, struct session_config *cfg,
 		   unsigned int share)
 {

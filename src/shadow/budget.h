@@ -31,6 +31,9 @@ void budget_init(struct budget *b, size_t total);
  *  buffers to what may be had; returned: the bytes, for budget_give() */
 size_t budget_take(struct budget *b, struct session_config *cfg,
 		   unsigned int share);
+/** budget_grants() - a session with @cfg and @share would get all it wants */
+bool budget_grants(const struct budget *b, const struct session_config *cfg,
+		   unsigned int share);
 /** budget_is_short() - who comes now gets BUDGET_LEAST */
 bool budget_is_short(const struct budget *b);
 /** budget_is_short_without() - likewise, when @bytes were given back before */

@@ -17,8 +17,9 @@
 struct connector {
 	struct shadow *sh;
 	struct watch watch;
-	struct timer timer; /* the whole; at first: the beginning */
-	int fd;		    /* -1: none */
+	struct timer timer; /* the whole */
+	bool over;
+	int fd; /* -1: none */
 	uint16_t port;
 	struct ipaddr addr[RESOLVE_MAX];
 	size_t naddr, next;
@@ -38,6 +39,7 @@ void connector_cancel(struct connector *c)
 {
 	if (!c)
 		return;
+	c->over = true;
 	drop_socket(c);
 	loop_timer_stop(&c->timer);
 	loop_defer_free(c->sh->loop, c);
@@ -109,10 +111,12 @@ static void try_next(struct connector *c, int error)
 }
 
 /* done() must not come from inside connector_start() */
-static void connector_on_begin(struct timer *t)
+static void connector_begin(void *user)
 {
-	struct connector *c = container_of(t, struct connector, timer);
+	struct connector *c = user;
 
+	if (c->over)
+		return;
 	loop_timer_start(c->sh->loop, &c->timer, CONNECT_NS,
 			 connector_on_timeout);
 	try_next(c, EHOSTUNREACH);
@@ -134,6 +138,7 @@ struct connector *connector_start(
 		memcpy(c->addr, addr, c->naddr * sizeof(*addr));
 	c->done = done;
 	c->user = user;
-	loop_timer_start(sh->loop, &c->timer, 0, connector_on_begin);
+	/* not a timer: that would be another turn of the loop */
+	loop_defer(sh->loop, connector_begin, c);
 	return c;
 }

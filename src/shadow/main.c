@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memtrim.h"
 #include "base/print.h"
 #include "base/str.h"
 #include "shadow/envs.h"
@@ -261,29 +262,28 @@ static struct server_config config_of(const struct shadow_options *o)
 }
 
 /* give the memory of a busy time back to the node when it is over */
-static void shadow_main_trim(struct server *sv, bool *busy, int64_t *since)
+static void shadow_main_trim(const struct server *sv, struct memtrim *m,
+			     int64_t *looked)
 {
 	int64_t now = clock_ns();
 
-	if (server_streams(sv)) {
-		*busy = true;
-		*since = now;
-	} else if (*busy && now - *since > 2 * NS_SEC) {
-		*busy = false;
+	if (now - *looked < MEMTRIM_TICK)
+		return;
+	*looked = now;
+	if (memtrim_due(m, server_bytes(sv)))
 		malloc_trim(0);
-	}
 }
 
 static int shadow_main_serve(struct loop *loop, struct server *sv,
 			     struct signal_watch *sg)
 {
-	int64_t since = 0;
-	bool busy = false;
+	struct memtrim trim = { 0 };
+	int64_t looked = 0;
 
 	while (!sg->stop && !server_idle(sv)) {
 		int rc = loop_once(loop, NS_SEC);
 
-		shadow_main_trim(sv, &busy, &since);
+		shadow_main_trim(sv, &trim, &looked);
 
 		if (rc < 0) {
 			log_err("event loop: %s", strerror(-rc));

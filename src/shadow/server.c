@@ -34,12 +34,14 @@
 #define LINGER (3 * NS_SEC) /* after the last client */
 #define READY_ANYWAY (10 * NS_SEC)
 #define BULK_SESSIONS 16 /* more clients than that share less memory each */
+#define PART_SESSIONS 40 /* more than that, and bulk of one client has one */
 #define AWAY_ANYWAY (10 * NS_SEC) /* nobody waits at the end for who is */
 
 struct server {
 	struct shadow sh; /* what the services see */
 	struct server_config cfg;
 	struct session_config session;
+	struct session_total bytes;
 	struct budget budget;
 	struct listener tunnel;
 	struct serve *serve; /* NULL: no port is served */
@@ -57,6 +59,7 @@ struct client {
 	struct link *link;
 	struct laptop *laptop; /* NULL: it opens the streams */
 	bool bulk;	       /* the second session of one that is here */
+	bool part;	       /* one of several such */
 	int64_t lost;	       /* when its carrier was; 0: it is here */
 	size_t bytes;	       /* of the budget */
 	struct ending ending;
@@ -306,14 +309,17 @@ static const struct laptop_ops laptop_ops = {
 
 /* --- sessions ------------------------------------------------------------- */
 
-/* whose carrier is there */
-static size_t server_clients_here(const struct server *sv)
+/* whose carrier is there; @parts: of those that are several of one client */
+static size_t server_clients_here(const struct server *sv, bool parts)
 {
 	struct list *n;
 	size_t here = 0;
 
-	list_for_each (n, &sv->sh.clients)
-		here += !container_of(n, struct client, node)->lost;
+	list_for_each (n, &sv->sh.clients) {
+		const struct client *c = container_of(n, struct client, node);
+
+		here += !c->lost && c->part == parts;
+	}
 	return here;
 }
 
@@ -321,26 +327,55 @@ static size_t server_clients_here(const struct server *sv)
 static bool wants_bulk(struct server *sv, const struct frame_hello *hello)
 {
 	return hello->window > sv->session.replay_max &&
-	       server_clients_here(sv) < BULK_SESSIONS;
+	       server_clients_here(sv, false) < BULK_SESSIONS;
+}
+
+static bool server_takes_parts(const struct server *sv)
+{
+	return session_config_parts(&sv->session) > 1;
+}
+
+/* What a session that comes with @hello gets; false: nothing, it does without
+ */
+static bool server_configure(struct server *sv, const struct frame_hello *hello,
+			     struct session_config *scfg,
+			     struct mux_config *mcfg)
+{
+	bool server = hello->role != FRAME_ROLE_SERVER;
+	bool bulk = wants_bulk(sv, hello);
+
+	if (hello->flags & FRAME_FLAG_PART) {
+		*scfg = session_config_part(&sv->session);
+		*mcfg = mux_config_part(server);
+		return server_takes_parts(sv) &&
+		       server_clients_here(sv, true) < PART_SESSIONS &&
+		       budget_grants(&sv->budget, scfg, mcfg->share);
+	}
+	*scfg = bulk ? session_config_bulk(&sv->session) : sv->session;
+	*mcfg = bulk ? mux_config_bulk(server) : mux_config_default(server);
+	if (server_takes_parts(sv))
+		scfg->flags |= FRAME_FLAG_PART;
+	return true;
 }
 
 static struct session *on_session(void *user, const struct frame_hello *hello)
 {
 	struct server *sv = user;
 	bool inbound = hello->role == FRAME_ROLE_SERVER;
-	bool bulk = wants_bulk(sv, hello);
-	struct session_config scfg =
-		bulk ? session_config_bulk(&sv->session) : sv->session;
-	struct mux_config mcfg =
-		bulk ? mux_config_bulk(!inbound) : mux_config_default(!inbound);
-	struct client *c = calloc(1, sizeof(*c));
+	struct session_config scfg;
+	struct mux_config mcfg;
+	struct client *c;
 
+	server_make_room(sv);
+	if (!server_configure(sv, hello, &scfg, &mcfg))
+		return NULL;
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->server = sv;
-	c->bulk = hello->window > sv->session.replay_max;
+	c->part = hello->flags & FRAME_FLAG_PART;
+	c->bulk = c->part || hello->window > sv->session.replay_max;
 	memcpy(c->who, hello->who, sizeof(c->who));
-	server_make_room(sv);
 	c->bytes = budget_take(&sv->budget, &scfg, mcfg.share);
 	c->link = link_new(sv->sh.loop, &scfg, &mcfg, hello->id,
 			   inbound ? NULL : server_request, &link_ops, c);
@@ -483,6 +518,7 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 	session_config_limit(&sv->session, 0);
 	budget_init(&sv->budget, cfg->buffers);
 	sv->session.keep_ns = cfg->keep_ns;
+	sv->session.total = &sv->bytes;
 	sv->session.detached_ns = MIN(sv->session.detached_ns, cfg->keep_ns);
 	sv->sh.loop = loop;
 	sv->started = clock_ns();
@@ -520,6 +556,11 @@ size_t server_streams(const struct server *sv)
 			       (c->ending.stream ? 1 : 0);
 	}
 	return all;
+}
+
+uint64_t server_bytes(const struct server *sv)
+{
+	return sv->bytes.sent + sv->bytes.received;
 }
 
 bool server_serves(const struct server *sv)

@@ -38,6 +38,8 @@ struct server *server_new(struct loop *loop, const struct server_config *cfg,
 bool server_idle(const struct server *sv);
 /** server_streams() - open streams of all clients */
 size_t server_streams(const struct server *sv);
+/** server_bytes() - moved in all sessions so far, both ways */
+uint64_t server_bytes(const struct server *sv);
 /** server_serves() - ports, in the place of a Service's Pods */
 bool server_serves(const struct server *sv);
 /** server_callers() - connections to the ports it serves */

@@ -97,6 +97,7 @@ struct mux_config mux_config_default(bool server)
 		.streams_max = 100000,
 		.stall_ns = STALL_NS,
 		.share = 1,
+		.most = 4,
 	};
 }
 
@@ -109,14 +110,22 @@ struct mux_config mux_config_bulk(bool server)
 	return cfg;
 }
 
+struct mux_config mux_config_part(bool server)
+{
+	struct mux_config cfg = mux_config_bulk(server);
+
+	cfg.most = 3; /* below the three eighths of mux_is_short() */
+	return cfg;
+}
+
 void mux_config_limit(struct mux_config *cfg, size_t buffers)
 {
 	size_t n = MIN(buffers / 4 * cfg->share, (size_t)HELD_MAX);
 
 	cfg->held_max = MAX((uint32_t)n, (uint32_t)HELD_MIN);
 	/* no stream alone takes it all */
-	cfg->window_more = MIN(cfg->window_more, cfg->held_max / 4);
-	cfg->window_max = MIN(cfg->window_max, cfg->held_max / 4);
+	cfg->window_more = MIN(cfg->window_more, cfg->held_max / cfg->most);
+	cfg->window_max = MIN(cfg->window_max, cfg->held_max / cfg->most);
 	cfg->window = MIN(cfg->window, MAX(cfg->held_max / 8, 65536U));
 }
 

@@ -104,6 +104,8 @@ struct mux_config {
 	int64_t stall_ns;     /* a stream of which nothing is taken for so long
 				 may be reset when memory is short */
 	unsigned int share;   /* of the buffers, in quarters */
+	unsigned int most;    /* of what may be held a stream gets one in so
+				 many, so that it is not short of room alone */
 	uint32_t held_max;    /* bytes received and not taken, of all streams;
 				 0: see mux_config_limit() */
 };
@@ -113,6 +115,8 @@ struct mux_config mux_config_default(bool server);
 void mux_config_limit(struct mux_config *cfg, size_t buffers);
 /** mux_config_bulk() - for a session of bulk streams alone */
 struct mux_config mux_config_bulk(bool server);
+/** mux_config_part() - for one of several of these: few streams in each */
+struct mux_config mux_config_part(bool server);
 
 /**
  * mux_request_fn - a request came (server); @req is borrowed during the call

@@ -18,6 +18,8 @@
  * of it (readable, writable), so that a running connection costs no epoll_ctl
  * and no futile recv: the mux asks for bytes, they are received straight into
  * the frame; when the socket is empty the stream sleeps until the next edge.
+ * That it is readable at the start is the first edge; that it is writable is
+ * taken for granted, and watched only when it has once not been.
  * Bytes from the stream come in the pieces in which the carrier cut them. They
  * gather in @out until it is worth a send or the batch of events ends: what is
  * sent in large pieces crosses the kernel in few packets. What the socket does
@@ -43,6 +45,8 @@
 #define GATHER ((size_t)64 << 10) /* the most that one packet carries */
 #define DIRECT ((size_t)32 << 10) /* a piece not worth the copy */
 #define KEEP ((size_t)4 << 10)	  /* of memory, while nothing waits */
+
+#define EVENTS (EPOLLIN | EPOLLRDHUP | (uint32_t)EPOLLET)
 
 struct relay {
 	struct list node; /* of its group */
@@ -133,6 +137,12 @@ static void drained(struct relay *r)
 		relay_over(r, r->rd_done ? 0 : -ECONNRESET);
 }
 
+static void relay_blocked(struct relay *r)
+{
+	r->writable = false;
+	loop_watch_mod(&r->watch, EVENTS | EPOLLOUT);
+}
+
 /* bytes the socket took, or -errno */
 static ssize_t send_now(struct relay *r, const uint8_t *p, size_t n)
 {
@@ -145,7 +155,7 @@ static ssize_t send_now(struct relay *r, const uint8_t *p, size_t n)
 		if (rc >= 0)
 			sent += (size_t)rc;
 		else if (errno == EAGAIN)
-			r->writable = false;
+			relay_blocked(r);
 		else if (errno != EINTR)
 			return -errno;
 	}
@@ -390,14 +400,13 @@ static int relay_begin(struct relay *r, struct mux_stream *s, bool accept)
 {
 	const int one = 1;
 	int fd = r->watch.fd;
+	int flags = fcntl(fd, F_GETFL);
 	int rc;
 
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (!(flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	rc = loop_watch_start(r->loop, &r->watch, fd,
-			      EPOLLIN | EPOLLOUT | EPOLLRDHUP |
-				      (uint32_t)EPOLLET,
-			      relay_on_event);
+	rc = loop_watch_start(r->loop, &r->watch, fd, EVENTS, relay_on_event);
 	if (rc < 0 || !s)
 		return rc;
 	if (accept)
@@ -421,7 +430,6 @@ int relay_start(struct loop *loop, int fd, struct mux_stream *s, bool accept,
 		r->watch.fd = fd;
 		r->hooks = hooks;
 		r->user = user;
-		r->readable = true;
 		r->writable = true;
 		r->moved = loop_now(loop);
 		list_init(&r->node);

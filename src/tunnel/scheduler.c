@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tunnel/scheduler.h"
 
-#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tunnel/bulk.h"
 #include "tunnel/target.h"
 #include "tunnel/tunnel_stream.h"
 
@@ -12,31 +12,31 @@
 #include <string.h>
 
 #define BULK_BYTES ((uint64_t)256 * 1024)
-#define PAUSE_NS (100 * NS_MS) /* shorter than that is no pause */
-#define IDLE_NS (30 * NS_SEC)  /* the bulk link is kept unused */
-#define IDLE_TICK (5 * NS_SEC)
-#define RETRY_NS (60 * NS_SEC) /* after it was not to be had */
-#define AGAIN_MIN (100 * NS_MS)
-#define AGAIN_MAX (3 * NS_SEC)
+#define PAUSE_NS (100 * NS_MS)	      /* shorter than that is no pause */
+#define RETRY_NS (60 * NS_SEC)	      /* after it was not to be had */
+#define PARTS_RETRY_NS (600 * NS_SEC) /* after the first of several was not */
 
 static_assert(TARGET_SESSION_LEN == FRAME_ID_LEN, "session ids");
 
+/* One of the sessions for bulk, or the place of one */
+struct scheduler_part {
+	struct bulk *bulk; /* NULL: none */
+	bool part;	   /* of several */
+	bool up;	   /* opened for a stream that carries much up */
+};
+
 struct scheduler {
-	struct stream_mover mover; /* of the streams of both links */
+	struct stream_mover mover; /* of the streams of all links */
 	struct loop *loop;
 	struct session_config cfg;
-	uint8_t quick[FRAME_ID_LEN]; /* the session's id */
+	struct link *quick;
 	scheduler_open_fn open;
 	void *user;
-	struct link *bulk;   /* NULL: none */
-	struct list waiting; /* of struct tunnel_stream, until it is up */
-	struct timer again;  /* open another carrier */
-	struct timer idle;
-	int64_t idle_ns;    /* since it was used */
-	int64_t not_before; /* the next try to have one */
-	unsigned int failures;
-	bool was_up;
-	bool unknown; /* the other end is too old for it */
+	struct scheduler_part parts[SESSION_PARTS];
+	int64_t not_before;   /* the next try to have one */
+	int64_t more_before;  /* and one more */
+	int64_t parts_before; /* with one that is a part */
+	bool unknown;	      /* the other end is too old to move streams */
 };
 
 static struct scheduler *scheduler_of(struct stream_mover *mv)
@@ -51,159 +51,165 @@ static void scheduler_forget(struct stream_mover *mv, struct tunnel_stream *l)
 	l->queued = NULL;
 }
 
-/* the next that waits, and now no more; NULL: none */
-static struct tunnel_stream *scheduler_take(struct scheduler *ls)
+static void scheduler_ask(void *user, struct tunnel_stream *l, struct mux *m)
 {
-	struct tunnel_stream *l;
-
-	if (list_empty(&ls->waiting))
-		return NULL;
-	l = container_of(ls->waiting.next, struct tunnel_stream, waiting);
-	scheduler_forget(&ls->mover, l);
-	return l;
-}
-
-/* the link is NONE */
-static void forget_bulk(struct scheduler *ls, int64_t pause)
-{
-	struct link *l = steal_ptr(&ls->bulk);
-
-	loop_timer_stop(&ls->again);
-	loop_timer_stop(&ls->idle);
-	while (scheduler_take(ls))
-		;
-	ls->not_before = clock_ns() + pause;
-	link_free(l);
-}
-
-static void scheduler_ask(struct scheduler *ls, struct tunnel_stream *l)
-{
+	struct scheduler *ls = user;
 	char path[TARGET_PATH_MAX];
 	const struct mux_request req = { .method = "CONNECT",
 					 .protocol = "kt-continue",
 					 .path = path };
-	struct mux *m = link_mux(ls->bulk);
-	int rc = -ENOTCONN;
+	int rc;
 
-	target_continue_path(path, ls->quick, mux_stream_id(l->first));
-	if (m)
-		rc = tunnel_stream_ask(l, m, &req);
+	target_continue_path(path, session_id(link_session(ls->quick)),
+			     mux_stream_id(l->first));
+	rc = tunnel_stream_ask(l, m, &req);
 	if (rc < 0)
 		log_debug("bulk: a stream stays: %s", strerror(-rc));
 }
 
-/* --- the bulk link -------------------------------------------------------- */
+/* --- the bulk sessions ---------------------------------------------------- */
 
-static void scheduler_attach(struct scheduler *ls);
-
-static void scheduler_on_again(struct timer *t)
+static struct carrier *scheduler_carrier(void *user)
 {
-	scheduler_attach(container_of(t, struct scheduler, again));
+	const struct scheduler *ls = user;
+
+	return ls->open(ls->user);
 }
 
-static void scheduler_again_later(struct scheduler *ls)
-{
-	int64_t pause = AGAIN_MIN << MIN(ls->failures++, 8U);
-
-	loop_timer_start(ls->loop, &ls->again, MIN(pause, AGAIN_MAX),
-			 scheduler_on_again);
-}
-
-static void scheduler_attach(struct scheduler *ls)
-{
-	struct carrier *c = ls->open(ls->user);
-
-	if (c)
-		session_attach(link_session(ls->bulk), c);
-	else if (ls->was_up)
-		scheduler_again_later(ls);
-	else
-		forget_bulk(ls, RETRY_NS);
-}
-
-static void scheduler_on_idle(struct timer *t)
-{
-	struct scheduler *ls = container_of(t, struct scheduler, idle);
-	struct mux *m = link_mux(ls->bulk);
-
-	ls->idle_ns = m && mux_streams(m) ? 0 : ls->idle_ns + IDLE_TICK;
-	if (ls->idle_ns < IDLE_NS) {
-		loop_timer_start(ls->loop, &ls->idle, IDLE_TICK,
-				 scheduler_on_idle);
-		return;
-	}
-	log_debug("bulk: not used: closed");
-	session_close(link_session(ls->bulk), FRAME_CODE_BYE, "not used");
-	forget_bulk(ls, 0);
-}
-
-static void scheduler_on_up(void *user, bool resumed)
+/* What waited goes where there is a place; else it asks again, when it has
+ * carried as much again */
+static void scheduler_on_gone(void *user, struct bulk *b, bool idle)
 {
 	struct scheduler *ls = user;
+	int64_t later = clock_ns() + (idle ? 0 : RETRY_NS);
 	struct tunnel_stream *l;
+	struct bulk *other = NULL;
 
-	log_debug("bulk: %s", resumed ? "resumed" : "up");
-	ls->was_up = true;
-	ls->failures = 0;
-	while ((l = scheduler_take(ls)))
-		scheduler_ask(ls, l);
-}
+	bool part = false;
 
-static void scheduler_on_lost(void *user, const struct kt_error *why)
-{
-	struct scheduler *ls = user;
+	for (size_t i = 0; i < ARRAY_SIZE(ls->parts); i++) {
+		struct scheduler_part *p = &ls->parts[i];
 
-	log_debug("bulk: carrier lost: %s", why->msg);
-	if (ls->was_up)
-		scheduler_again_later(ls);
+		if (p->bulk && p->bulk != b)
+			other = p->bulk;
+		if (p->bulk != b)
+			continue;
+		part = p->part;
+		p->bulk = NULL;
+	}
+	while (other && (l = bulk_take(b)))
+		bulk_add(other, l);
+	if (other)
+		ls->more_before = later;
+	else if (part && !idle && !bulk_was_up(b))
+		ls->parts_before = clock_ns() + PARTS_RETRY_NS;
 	else
-		forget_bulk(ls, RETRY_NS);
+		ls->not_before = later;
+	if (idle)
+		log_debug("bulk: not used: closed");
+	bulk_free(b, "not used");
 }
 
-static void scheduler_on_dead(void *user, const struct kt_error *why)
-{
-	struct scheduler *ls = user;
-
-	log_debug("bulk: session dead: %s", why->msg);
-	forget_bulk(ls, RETRY_NS);
-}
-
-static const struct link_ops link_ops = {
-	.up = scheduler_on_up,
-	.lost = scheduler_on_lost,
-	.dead = scheduler_on_dead,
+static const struct bulk_ops bulk_ops = {
+	.open = scheduler_carrier,
+	.ask = scheduler_ask,
+	.gone = scheduler_on_gone,
 };
 
-static void start_bulk(struct scheduler *ls)
+/* Far away, and the other end takes several sessions for bulk */
+static bool scheduler_is_far(const struct scheduler *ls)
 {
-	struct session_config scfg = session_config_bulk(&ls->cfg);
-	struct mux_config mcfg = mux_config_bulk(false);
+	const struct session *s = link_session(ls->quick);
+	struct session_stats st;
 
-	ls->bulk = link_new(ls->loop, &scfg, &mcfg, NULL, NULL, &link_ops, ls);
-	if (!ls->bulk)
-		return;
-	mux_set_mover(link_mux(ls->bulk), &ls->mover);
-	ls->was_up = false;
-	ls->failures = 0;
-	ls->idle_ns = 0;
-	loop_timer_start(ls->loop, &ls->idle, IDLE_TICK, scheduler_on_idle);
-	scheduler_attach(ls);
+	session_get_stats(s, &st);
+	return ls->cfg.far_ns && st.rtt_min_ns >= ls->cfg.far_ns &&
+	       session_peer_flags(s) & FRAME_FLAG_PART &&
+	       loop_now(ls->loop) >= ls->parts_before &&
+	       session_config_parts(&ls->cfg) > 1;
+}
+
+static void scheduler_start(struct scheduler *ls, struct scheduler_part *p,
+			    bool part, bool up)
+{
+	struct session_config scfg = part ? session_config_part(&ls->cfg)
+					  : session_config_bulk(&ls->cfg);
+	struct mux_config mcfg =
+		part ? mux_config_part(false) : mux_config_bulk(false);
+
+	p->part = part;
+	p->up = up;
+	p->bulk = bulk_new(ls->loop, &scfg, &mcfg, &ls->mover, &bulk_ops, ls);
+}
+
+/* A place for one more, or NULL */
+static struct scheduler_part *scheduler_more(struct scheduler *ls)
+{
+	struct scheduler_part *free_one = NULL;
+	bool parts = true; /* all that there are */
+
+	for (size_t i = 0; i < session_config_parts(&ls->cfg); i++) {
+		if (!ls->parts[i].bulk)
+			free_one = &ls->parts[i];
+		else
+			parts &= ls->parts[i].part;
+	}
+	if (!parts || loop_now(ls->loop) < ls->more_before)
+		return NULL;
+	return free_one;
+}
+
+static struct scheduler_part *scheduler_least(struct scheduler *ls)
+{
+	struct scheduler_part *least = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ls->parts); i++) {
+		struct scheduler_part *p = &ls->parts[i];
+
+		if (p->bulk &&
+		    (!least || bulk_load(p->bulk) < bulk_load(least->bulk)))
+			least = p;
+	}
+	return least;
+}
+
+/* The one to which a stream is moved, or NULL: it stays */
+static struct bulk *scheduler_choose(struct scheduler *ls, bool up)
+{
+	struct scheduler_part *p = scheduler_least(ls), *more;
+	bool far = scheduler_is_far(ls);
+
+	if (!p) {
+		if (loop_now(ls->loop) >= ls->not_before)
+			scheduler_start(ls, p = &ls->parts[0], far, up);
+		if (p && !p->bulk)
+			ls->not_before = clock_ns() + RETRY_NS;
+		return p ? p->bulk : NULL;
+	}
+	if (far && p->up != up && !bulk_load(p->bulk)) {
+		bulk_free(steal_ptr(&p->bulk), "not used");
+		scheduler_start(ls, p, far, up);
+		return p->bulk;
+	}
+	more = far && bulk_load(p->bulk) ? scheduler_more(ls) : NULL;
+	if (!more)
+		return p->bulk;
+	scheduler_start(ls, more, true, up);
+	if (!more->bulk)
+		ls->more_before = clock_ns() + RETRY_NS;
+	return more->bulk ? more->bulk : p->bulk;
 }
 
 /* --- the streams ---------------------------------------------------------- */
 
 static void scheduler_want(struct scheduler *ls, struct tunnel_stream *l)
 {
-	if (ls->unknown || (!ls->bulk && loop_now(ls->loop) < ls->not_before))
-		return;
-	if (ls->bulk && session_state(link_session(ls->bulk)) == SESSION_UP) {
-		scheduler_ask(ls, l);
-		return;
-	}
-	list_add_tail(&ls->waiting, &l->waiting);
-	l->queued = &ls->mover;
-	if (!ls->bulk)
-		start_bulk(ls);
+	struct bulk *b = NULL;
+
+	if (!ls->unknown)
+		b = scheduler_choose(ls, l->sent > l->received);
+	if (b)
+		bulk_add(b, l);
 }
 
 static void scheduler_note(struct stream_mover *mv, struct tunnel_stream *l,
@@ -254,10 +260,9 @@ struct scheduler *scheduler_new(struct loop *loop,
 	ls->mover.ops = &mover_ops;
 	ls->loop = loop;
 	ls->cfg = *cfg;
+	ls->quick = quick;
 	ls->open = open;
 	ls->user = user;
-	memcpy(ls->quick, session_id(link_session(quick)), FRAME_ID_LEN);
-	list_init(&ls->waiting);
 	mux_set_mover(link_mux(quick), &ls->mover);
 	return ls;
 }
@@ -266,22 +271,34 @@ void scheduler_free(struct scheduler *ls)
 {
 	if (!ls)
 		return;
-	if (ls->bulk)
-		session_close(link_session(ls->bulk), FRAME_CODE_BYE,
-			      "ktctl ends");
-	forget_bulk(ls, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ls->parts); i++)
+		bulk_free(steal_ptr(&ls->parts[i].bulk), "ktctl ends");
 	loop_defer_free(ls->loop, ls);
 }
 
 void scheduler_bulk(const struct scheduler *ls, struct session_stats *st)
 {
 	*st = (struct session_stats){ 0 };
-	if (ls && ls->bulk)
-		session_get_stats(link_session(ls->bulk), st);
+	for (size_t i = 0; ls && i < ARRAY_SIZE(ls->parts); i++) {
+		struct session_stats one;
+
+		if (!ls->parts[i].bulk)
+			continue;
+		session_get_stats(bulk_session(ls->parts[i].bulk), &one);
+		st->sent += one.sent;
+		st->acked += one.acked;
+		st->received += one.received;
+		st->inflight += one.inflight;
+		st->rate += one.rate;
+		st->carriers += one.carriers;
+		st->rtt_ns = MAX(st->rtt_ns, one.rtt_ns);
+		st->rtt_min_ns = MAX(st->rtt_min_ns, one.rtt_min_ns);
+	}
 }
 
 void scheduler_suspect(struct scheduler *ls)
 {
-	if (ls && ls->bulk)
-		session_suspect(link_session(ls->bulk));
+	for (size_t i = 0; ls && i < ARRAY_SIZE(ls->parts); i++)
+		if (ls->parts[i].bulk)
+			session_suspect(bulk_session(ls->parts[i].bulk));
 }

@@ -6,19 +6,22 @@
 #include "tunnel/link.h"
 
 /**
- * DOC: Scheduling streams over two sessions
+ * DOC: Scheduling streams over several sessions
  *
  * The laptop's end of a tunnel has a link for everything (the quick one) and,
- * while there is bulk, a second one for that, with a session and a carrier of
- * its own: a port-forward is a chain of buffers without flow control, and who
- * fills it makes everybody in it wait. Streams begin in the quick link; one
- * that carries much without a pause is moved (tunnel/tunnel_stream.h). The bulk
- * link is opened at the first need and closed when nobody used it for a while.
- * Nothing depends on it: when it cannot be had, all stays where it is.
+ * while there is bulk, others for that (tunnel/bulk.h), each with a session and
+ * a carrier of its own: a port-forward is a chain of buffers without flow
+ * control, and who fills it makes everybody in it wait. Streams begin in the
+ * quick link; one that carries much without a pause is moved
+ * (tunnel/tunnel_stream.h). Nothing depends on it: when no other can be had,
+ * all stays where it is.
  *
- *   NONE -> OPENING -> UP <-> LOST      carriers are opened again
- *           OPENING -> NONE             not to be had: RETRY_NS later, perhaps
- *           UP, LOST -> NONE            dead, or idle
+ * How many: one, where the other end is near, because what bounds bulk there
+ * are the processors. Far away it is TCP, by its windows, and by how it takes
+ * a loss; so each stream of bulk gets a carrier of its own as long as there are
+ * fewer than SESSION_PARTS, later ones the one that has the fewest. One that
+ * has nothing left to do and carried the other direction before is opened
+ * afresh: its TCP connection would begin slowly.
  */
 
 struct scheduler;
@@ -29,7 +32,7 @@ typedef struct carrier *(*scheduler_open_fn)(void *user);
 
 /**
  * scheduler_new() - for the streams of @quick
- * @cfg: of the bulk session, copied
+ * @cfg: of the quick session, copied
  * @quick: borrowed; must die (link_free(), or of itself) before
  * scheduler_free() Return: NULL when memory is out.
  */
@@ -37,12 +40,13 @@ struct scheduler *scheduler_new(struct loop *loop,
 				const struct session_config *cfg,
 				struct link *quick, scheduler_open_fn open,
 				void *user);
-/** scheduler_free() - end the bulk session; what is on it is reset */
+/** scheduler_free() - end the bulk sessions; what is on them is reset */
 void scheduler_free(struct scheduler *ls);
 
 /** scheduler_suspect() - see session_suspect(); NULL is allowed */
 void scheduler_suspect(struct scheduler *ls);
-/** scheduler_bulk() - the bulk session's figures; zeroes when there is none */
+/** scheduler_bulk() - the bulk sessions' figures together; zeroes when there
+ *  is none */
 void scheduler_bulk(const struct scheduler *ls, struct session_stats *st);
 
 #endif

@@ -73,6 +73,7 @@
 #define IOV_MAX_ 16
 #define BUFFERS_MAX ((size_t)128 << 20)
 #define BUFFERS_MIN ((size_t)4 << 20)
+#define PART_BUFFERS ((size_t)16 << 20)
 
 struct session {
 	struct loop *loop;
@@ -83,6 +84,7 @@ struct session {
 	enum frame_role role;
 	bool freed, kicked, opener;
 	bool established; /* was UP once */
+	uint8_t peer_flags;
 	uint8_t id[FRAME_ID_LEN];
 	unsigned int carriers;
 
@@ -137,6 +139,7 @@ struct session_config session_config_default(void)
 		.hello_ns = 10 * NS_SEC,
 		.detached_ns = 120 * NS_SEC,
 		.ack_ns = 4 * NS_MS,
+		.far_ns = 8 * NS_MS, /* more than ack_ns adds to it */
 		.replay_max = 8 * 1024 * 1024,
 		.inflight_max = 4 * 1024 * 1024,
 		.buffers = BUFFERS_MAX,
@@ -166,6 +169,29 @@ struct session_config session_config_bulk(const struct session_config *cfg)
 	bulk.inflight_max = MAX(bulk.inflight_max, (size_t)16 * 1024 * 1024);
 	bulk.inflight_max = MIN(bulk.inflight_max, bulk.replay_max);
 	return bulk;
+}
+
+unsigned int session_config_parts(const struct session_config *cfg)
+{
+	return (unsigned int)MAX(
+		MIN(cfg->buffers / PART_BUFFERS, (size_t)SESSION_PARTS),
+		(size_t)1);
+}
+
+struct session_config session_config_part(const struct session_config *cfg)
+{
+	struct session_config part = session_config_bulk(cfg);
+
+	part.buffers /= session_config_parts(cfg);
+	part.replay_max = cfg->replay_max + 1; /* see above */
+	part.inflight_max = MIN(part.inflight_max, part.replay_max);
+	part.flags |= FRAME_FLAG_PART;
+	return part;
+}
+
+uint8_t session_peer_flags(const struct session *s)
+{
+	return s->peer_flags;
 }
 
 enum session_state session_state(const struct session *s)
@@ -741,6 +767,7 @@ static int take_hello_ack(struct session *s, const struct frame_event *ev)
 	if (rc < 0)
 		return rc;
 	s->keep = session_granted(s, h.keep_ms);
+	s->peer_flags = h.flags;
 	go_up(s);
 	return 0;
 }
@@ -839,7 +866,8 @@ void session_attach(struct session *s, struct carrier *c)
 		.version_min = FRAME_VERSION_MIN,
 		.version_max = FRAME_VERSION_MAX,
 		.role = (uint8_t)s->role,
-		.flags = s->established ? FRAME_FLAG_RESUME : 0,
+		.flags =
+			s->cfg.flags | (s->established ? FRAME_FLAG_RESUME : 0),
 		.window = (uint32_t)s->cfg.replay_max,
 		.keep_ms = session_ms(s->cfg.keep_ns),
 	};
@@ -870,7 +898,7 @@ int session_adopt(struct session *s, struct carrier *c,
 		.version_min = version,
 		.version_max = version,
 		.role = (uint8_t)s->role,
-		.flags = hello->flags & FRAME_FLAG_RESUME,
+		.flags = s->cfg.flags | (hello->flags & FRAME_FLAG_RESUME),
 		.window = (uint32_t)s->cfg.replay_max,
 	};
 

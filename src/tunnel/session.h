@@ -23,6 +23,8 @@
 
 struct session;
 
+#define SESSION_PARTS 8U
+
 enum session_state {
 	SESSION_DETACHED, /* no carrier (also: not yet) */
 	SESSION_HELLO,	  /* a carrier is there, its other end unproven */
@@ -52,6 +54,9 @@ struct session_config {
 				session and the bulk one together */
 	struct session_total *total; /* counted there as well; borrowed, or
 					NULL */
+	int64_t far_ns; /* a round trip, from which on bulk has several sessions
+			   (tunnel/scheduler.h); 0: never */
+	uint8_t flags;	/* FRAME_FLAG_* said in the HELLO, or its answer */
 	const char *who; /* said in the HELLO (wire/clientline.h); borrowed
 			    until the session's end, or NULL */
 };
@@ -64,6 +69,11 @@ struct session_config session_config_default(void);
 void session_config_limit(struct session_config *cfg, size_t buffers);
 /** session_config_bulk() - @cfg for a session of bulk streams alone */
 struct session_config session_config_bulk(const struct session_config *cfg);
+/** session_config_parts() - how many sessions for bulk the buffers of @cfg are
+ *  enough for, 1 to SESSION_PARTS */
+unsigned int session_config_parts(const struct session_config *cfg);
+/** session_config_part() - @cfg for one of so many */
+struct session_config session_config_part(const struct session_config *cfg);
 
 /** struct session_stats - what is known of the path; all of it may be 0 */
 struct session_stats {
@@ -139,6 +149,8 @@ uint8_t *session_reserve(struct session *s, size_t min, size_t *got);
 void session_commit(struct session *s, size_t n);
 
 enum session_state session_state(const struct session *s);
+/** session_peer_flags() - FRAME_FLAG_* of the answer to our HELLO */
+uint8_t session_peer_flags(const struct session *s);
 const uint8_t *session_id(const struct session *s);
 void session_get_stats(const struct session *s, struct session_stats *st);
 const char *session_state_name(enum session_state state);

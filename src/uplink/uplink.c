@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memtrim.h"
 #include "base/repeat.h"
 #include "carrier/portforward.h"
 #include "kube/denied.h"
@@ -22,7 +23,6 @@
 #define FAILURES_BEFORE_HEAL 3
 #define FAILURES_BEFORE_DOUBT 2 /* of a Pod that is said to run */
 #define DOUBT (5 * NS_SEC)	/* for so long it may be a kubelet's restart */
-#define REST (2 * NS_SEC)	/* without a byte: the busy time is over */
 
 struct uplink {
 	struct uplink_config cfg;
@@ -32,9 +32,9 @@ struct uplink {
 	char who[CLIENTLINE_WHO_MAX]; /* said to the shadow */
 	struct timer retry, rest;
 	struct netwatch *net;
-	int64_t tried;	/* when the last carrier was begun */
-	uint64_t moved; /* bytes, when @rest looked last */
-	bool busy;
+	int64_t tried;		    /* when the last carrier was begun */
+	struct session_total bytes; /* where nobody else wants to know */
+	struct memtrim trim;
 	struct carriers carriers;
 	unsigned int failures; /* since it was up */
 	unsigned int before;   /* of them, before the network has changed */
@@ -62,17 +62,11 @@ static void open_carrier(struct uplink *u);
 static void on_rest(struct timer *t)
 {
 	struct uplink *u = container_of(t, struct uplink, rest);
-	struct session_stats st;
+	const struct session_total *all = u->session.total;
 
-	if (u->tunnel)
-		tunnel_stats(u->tunnel, &st);
-	else
-		inbound_stats(u->inbound, &st);
-	if (u->busy && st.sent + st.received == u->moved)
+	if (memtrim_due(&u->trim, all->sent + all->received))
 		malloc_trim(0);
-	u->busy = st.sent + st.received != u->moved;
-	u->moved = st.sent + st.received;
-	loop_timer_start(u->cfg.loop, t, REST, on_rest);
+	loop_timer_start(u->cfg.loop, t, MEMTRIM_TICK, on_rest);
 }
 
 static void uplink_on_retry(struct timer *t)
@@ -485,12 +479,12 @@ struct uplink *uplink_new(const struct uplink_config *cfg)
 						shadow_machine(machine));
 	session_config_limit(&u->session, cfg->buffers);
 	u->session.keep_ns = cfg->keep_ns;
-	u->session.total = cfg->history ? &cfg->history->bytes : NULL;
+	u->session.total = cfg->history ? &cfg->history->bytes : &u->bytes;
 	u->cfg = *cfg;
 	carriers_init(&u->carriers, cfg->home, kube_config_of(cfg->kube),
 		      cfg->carrier);
 	uplink_new_tunnel(u);
-	loop_timer_start(cfg->loop, &u->rest, REST, on_rest);
+	loop_timer_start(cfg->loop, &u->rest, MEMTRIM_TICK, on_rest);
 	u->net = netwatch_new(cfg->loop, uplink_on_network, u);
 	return u;
 }

@@ -76,6 +76,9 @@ enum frame_role {
 };
 
 #define FRAME_FLAG_RESUME 0x01 /* HELLO: the session exists already */
+/* HELLO: one of several sessions for the bulk of one client, each with a part
+ * of its buffers; HELLO_ACK: such are taken */
+#define FRAME_FLAG_PART 0x02
 
 /** enum frame_code - why a session was refused or closed */
 enum frame_code {

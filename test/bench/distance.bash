@@ -48,6 +48,25 @@ distance_bare() {
     >"$RUN/u8"
 }
 
+# distance_peer FILE NAME START...: the rows of another way into the cluster
+distance_peer() {
+  local file=$1 name=$2
+  shift 2
+  first_byte alice 127.0.0.1:17004 "$@"
+  BENCH_ABORT=1 measure alice "$file" "$name" \
+    "8080=127.0.0.1:18080,7004=127.0.0.1:17004" down up down8 up8 rtt beside
+  way_end "$WAY"
+}
+
+# distance_peers NUMBER: kubectl, and BENCH_PEER if there is one
+distance_peers() {
+  distance_peer "$RUN/peers.$1.1.json" "kubectl port-forward" \
+    forward_start alice "$WEB_POD" 18080:8080 17004:7004
+  [ -n "${BENCH_PEER:-}" ] || return 0
+  distance_peer "$RUN/peers.$1.2.json" "$(basename "$BENCH_PEER")" \
+    peer_start alice
+}
+
 # distance_one NUMBER ROUND-TRIP LOSS
 distance_one() {
   say "distance: $2 ms, $3 %"
@@ -58,16 +77,20 @@ distance_one() {
   BENCH_ABORT=1 measure alice "$RUN/own" "ktctl connect" \
     "8080=$POD:8080,7004=$POD:7004" down up down8 up8 rtt beside
   way_end "$WAY"
+  distance_peers "$1"
   link_end
-  "$PYTHON" - "$RUN" "$2" "$3" >"$RUN/distance.$1.1.json" <<'END'
+  "$PYTHON" - "$RUN" "$2" "$3" "$RUN/peers.$1".*.json \
+    >"$RUN/distance.$1.1.json" <<'END'
 import json, sys
-run, rtt, loss = sys.argv[1:]
+run, rtt, loss, *peers = sys.argv[1:]
 bare = {}
 for part in ("d1", "d8", "u1", "u8"):
     bare.update(json.load(open(f"{run}/{part}", encoding="utf-8")))
 own = json.load(open(f"{run}/own", encoding="utf-8"))
 json.dump({"name": "distance", "rtt_ms": float(rtt), "loss": float(loss),
-           "bare": bare, "ktctl": own}, sys.stdout)
+           "bare": bare, "ktctl": own,
+           "peers": [json.load(open(p, encoding="utf-8")) for p in peers]},
+          sys.stdout)
 END
 }
 

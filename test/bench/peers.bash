@@ -52,6 +52,15 @@ forward_start() {
     "pod/$pod" "$@"
 }
 
+# peer_start LAPTOP: the way that the program BENCH_PEER makes, if there is one:
+# it leads 127.0.0.1:18080 and 17004 of the laptop to port 8080 and 7004 of the Pod
+# BENCH_POD, address BENCH_POD_IP, in the namespace BENCH_NS of KUBECONFIG, stays
+# in the foreground, and ends with SIGTERM
+peer_start() {
+  way_start "$1" env "BENCH_POD=$WEB_POD" "BENCH_POD_IP=$POD" "BENCH_NS=$NS" \
+    "$BENCH_PEER"
+}
+
 # over_sshd LAPTOP CMD...: CMD as soon as a port-forward to sshd is there
 over_sshd() {
   local name=$1

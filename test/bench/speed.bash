@@ -65,6 +65,10 @@ speed_peers() { # ROUND
     -L "127.0.0.1:17004:$POD:7004"
   speed_peer "$RUN/speed.4.$1.json" sshuttle \
     "8080=$POD:8080,7004=$POD:7004" "$POD:7004" sshuttle_start alice "$POD/32"
+  [ -n "${BENCH_PEER:-}" ] || return 0
+  OF_PEER=()
+  speed_peer "$RUN/speed.7.$1.json" "$(basename "$BENCH_PEER")" "$here" \
+    127.0.0.1:17004 peer_start alice
 }
 
 # its connections would be new port-forwards, not what others call so

@@ -276,6 +276,23 @@ def costs(paths):
     print()
 
 
+def distance_peers(conditions):
+    """the same rows by other ways into the cluster, beside ktctl"""
+    if not any(c.get("peers") for c in conditions):
+        return
+    keys = {"down_MBps": "down MB/s", "up_MBps": "up",
+            "down8_MBps": "8 flows down", "up8_MBps": "8 flows up",
+            "rtt_ms": "round trip, ms",
+            "rtt_beside_ms": "beside a download, ms"}
+    print_row("round trip, loss", "by", *keys.values())
+    print("|---" * (2 + len(keys)) + "|")
+    for c in conditions:
+        for way in [c["ktctl"], *c.get("peers", [])]:
+            print_row(f"{c['rtt_ms']} ms, {c['loss']} %", way["name"],
+                      *[text(way.get(key)) for key in keys])
+    print()
+
+
 def distance(paths):
     """a file is distance.CONDITION.ROUND.json with both ways' figures"""
     conditions = []
@@ -306,6 +323,7 @@ def distance(paths):
         print_row(name, *map(text, cells + [own.get("rtt_beside_ms"),
                                             own.get("down_beside_MBps")]))
     print("\nEight bare streams are eight connections.\n")
+    distance_peers(conditions)
     for bar in b.rows:
         b.check(*bar)
     print()

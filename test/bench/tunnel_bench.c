@@ -2,7 +2,9 @@
 /*
  * tunnel_bench - the tunnel alone, over TCP on loopback, without a cluster
  *
- * usage: tunnel_bench SHADOW [direct|inbound|origin]
+ * usage: tunnel_bench SHADOW [tunnel|direct|inbound|origin [ROW]]
+ * ROW: bulk, idle, beside, one (connections one after the other), many;
+ * without it, all.
  * One loop thread relays, as ktctl does; other threads are the program and the
  * server. "direct" leaves the tunnel out: what the machine does without it;
  * "inbound" is the other way, a caller of the shadow's port whose server is the
@@ -290,15 +292,27 @@ static void connections(int threads, int each)
 	       threads * each / seconds(start));
 }
 
+static bool wanted(const char *row, const char *name)
+{
+	return !row || strcmp(row, name) == 0;
+}
+
 static void *measure(void *arg)
 {
-	(void)arg;
-	bulk('d', 2u << 30);
-	bulk('u', 2u << 30);
-	rtt("idle", 5000);
-	rtt_beside_bulk();
-	connections(1, 3000);
-	connections(32, 300);
+	const char *row = arg;
+
+	if (wanted(row, "bulk"))
+		bulk('d', 2u << 30);
+	if (wanted(row, "bulk"))
+		bulk('u', 2u << 30);
+	if (wanted(row, "idle"))
+		rtt("idle", 5000);
+	if (wanted(row, "beside"))
+		rtt_beside_bulk();
+	if (wanted(row, "one"))
+		connections(1, 3000);
+	if (wanted(row, "many"))
+		connections(32, 300);
 	finished = true;
 	return NULL;
 }
@@ -317,9 +331,18 @@ static void on_accepted(void *user)
 	tunnel_is_up = true;
 }
 
+static struct ipport shadow_at;
+
+static struct carrier *on_bulk(void *user)
+{
+	(void)user;
+	return sockcarrier_new(loop, dial(&shadow_at));
+}
+
 static void run_inbound(const struct ipport *at)
 {
-	static const struct inbound_events ev = { .accepted = on_accepted };
+	static const struct inbound_events ev = { .accepted = on_accepted,
+						  .bulk = on_bulk };
 	const struct rule all = { .port = entrance.port };
 	const struct inbound_port port = { .remote = entrance.port,
 					   .local = server };
@@ -381,7 +404,7 @@ static void print_usage_of(pid_t pid)
 
 int main(int argc, char **argv)
 {
-	static const struct tunnel_events ev = { .up = on_up };
+	static const struct tunnel_events ev = { .up = on_up, .bulk = on_bulk };
 	const char *mode = argc > 2 ? argv[2] : "";
 	bool direct = strcmp(mode, "direct") == 0;
 	bool inbound = strcmp(mode, "inbound") == 0;
@@ -391,7 +414,8 @@ int main(int argc, char **argv)
 	pid_t shadow;
 
 	if (argc < 2) {
-		fputs("usage: tunnel_bench SHADOW [direct|inbound|origin]\n",
+		fputs("usage: tunnel_bench SHADOW "
+		      "[tunnel|direct|inbound|origin [ROW]]\n",
 		      stderr);
 		return 2;
 	}
@@ -400,6 +424,7 @@ int main(int argc, char **argv)
 	pthread_create(&t, NULL, serve,
 		       (void *)(intptr_t)listen_local(&server));
 	shadow = start_shadow(argv[1], &at, origin);
+	shadow_at = at;
 	loop = loop_new();
 	tunnel = tunnel_new(loop, NULL, &ev, NULL);
 	if (inbound)
@@ -417,7 +442,7 @@ int main(int argc, char **argv)
 	}
 	if (direct)
 		entrance = server;
-	pthread_create(&t, NULL, measure, NULL);
+	pthread_create(&t, NULL, measure, argc > 3 ? argv[3] : NULL);
 	while (!finished)
 		loop_once(loop, 50 * NS_MS);
 	print_usage_of(shadow);

@@ -192,10 +192,16 @@ void rig_wait(struct rig *r, const bool *done)
 	assert_int_equal(loop_run_until(r->loop, done, 60 * NS_SEC), 0);
 }
 
+int64_t rig_far_ns;
+
 static void open_tunnel(struct rig *r)
 {
+	struct session_config cfg = session_config_default();
+
+	if (rig_far_ns)
+		cfg.far_ns = rig_far_ns;
 	r->loop = loop_new();
-	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
+	r->tunnel = tunnel_new(r->loop, &cfg, &events, r);
 	tunnel_set_env(r->tunnel, getenv("TUNNEL_ENV"));
 	rig_connect(r);
 	rig_wait(r, &r->up);

@@ -31,6 +31,10 @@ struct rig {
 	char why[256];
 };
 
+/** rig_far_ns - far_ns of the session_config of further tunnels; 0: the default
+ */
+extern int64_t rig_far_ns;
+
 /** rig_start() - @args: more options for the shadow, NULL-terminated, or NULL;
  *  the tunnel is up on return */
 void rig_start(struct rig *r, char *const *args);

@@ -221,6 +221,157 @@ static void quick_session_dies(void **state)
 	rig_stop(&rig);
 }
 
+/* --- several sessions, as far away ---------------------------------------- */
+
+#define FLOWS 10
+
+static struct way flows[FLOWS];
+
+static void open_flow(struct way *w, bool to_laptop)
+{
+	struct ipport dst;
+	int l = local_listen(&dst), a = rig_pair(&rig, &dst);
+	int b = accept(l, NULL, NULL);
+
+	assert_true(b >= 0);
+	close(l);
+	*w = (struct way){ .from = to_laptop ? b : a,
+			   .to = to_laptop ? a : b,
+			   .key = (uint8_t)(37 * (w - flows)) };
+}
+
+static void close_flows(int n)
+{
+	for (int i = 0; i < n; i++) {
+		close(flows[i].from);
+		close(flows[i].to);
+	}
+	for (int i = 0; i < 1000 && tunnel_streams(rig.tunnel); i++)
+		loop_once(rig.loop, NS_MS);
+	assert_int_equal(tunnel_streams(rig.tunnel), 0);
+}
+
+/* @n bytes on each of so many, all at the same time */
+static void carry(int nflows, size_t n, void (*turn)(unsigned int))
+{
+	int64_t end = clock_ns() + 60 * NS_SEC;
+	unsigned int turns = 0;
+	size_t next = 0;
+
+	for (int i = 0; i < nflows; i++)
+		flows[i].total += n;
+	for (bool open = true; open;) {
+		bool moved = false;
+		size_t got = 0;
+
+		open = false;
+		for (int i = 0; i < nflows; i++) {
+			moved |= push(&flows[i]);
+			moved |= pull(&flows[i]);
+			open |= flows[i].got < flows[i].total;
+			got += flows[i].got;
+		}
+		loop_once(rig.loop, moved ? 0 : NS_MS);
+		if (turn && got >= next) {
+			next += 1 << 20;
+			turn(turns++);
+		}
+		assert_true(clock_ns() < end);
+	}
+}
+
+static void begin_far(int nflows, bool to_laptop)
+{
+	rig_far_ns = 1;
+	rig_start(&rig, NULL);
+	rig.bulk = true;
+	for (int i = 0; i < nflows; i++)
+		open_flow(&flows[i], to_laptop);
+}
+
+static void end_far(void)
+{
+	rig_stop(&rig);
+	rig_far_ns = 0;
+}
+
+static void each_flow_has_its_own(void **state)
+{
+	(void)state;
+	begin_far(3, true);
+	carry(1, 2 << 20, NULL);
+	assert_int_equal(rig.bulk_had, 1);
+	carry(3, 7 << 20, NULL);
+	assert_int_equal(rig.bulk_had, 3);
+	/* all but what was under way when it began */
+	assert_true(bulk_bytes() > 4 << 20);
+	/* no more than there may be; the others share those */
+	close_flows(3);
+	for (int i = 0; i < FLOWS; i++)
+		open_flow(&flows[i], true);
+	carry(FLOWS, 2 << 20, NULL);
+	assert_int_equal(rig.bulk_had, SESSION_PARTS);
+	assert_true(bulk_bytes() > 4 << 20);
+	/* the other direction begins afresh */
+	close_flows(FLOWS);
+	open_flow(&flows[0], false);
+	carry(1, 2 << 20, NULL);
+	assert_int_equal(rig.bulk_had, SESSION_PARTS + 1);
+	close_flows(1);
+	end_far();
+}
+
+/* any of them, whichever was opened last */
+static void cut_often(unsigned int turn)
+{
+	static int before;
+
+	/* not one that opens: it would not be had */
+	if (rig.bulk_had > 3 && rig.bulk_had == before && turn % 3 == 2)
+		shutdown(rig.bulk_fd, SHUT_RDWR);
+	before = rig.bulk_had;
+}
+
+static void each_is_cut(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		begin_far(4, way == 0);
+		for (int i = 0; i < 20 && rig.bulk_had < 8; i++)
+			carry(4, 6 << 20, cut_often);
+		assert_true(rig.bulk_had >= 8);
+		close_flows(4);
+		end_far();
+	}
+}
+
+/* memory for a client's quick session and few others */
+static void shadow_is_short_of_memory(void **state)
+{
+	char option[] = "--buffers", mib[] = "110";
+	char *args[] = { option, mib, NULL };
+	int had;
+
+	(void)state;
+	rig_far_ns = 1;
+	rig_start(&rig, args);
+	rig.bulk = true;
+	for (int i = 0; i < 6; i++)
+		open_flow(&flows[i], true);
+	carry(6, 4 << 20, NULL);
+	/* what waited for one that was refused went to another */
+	had = rig.bulk_had;
+	assert_in_range(had, 3, 6);
+	assert_true(bulk_bytes() > 8 << 20);
+	/* and no more is asked for */
+	for (int i = 6; i < 8; i++)
+		open_flow(&flows[i], true);
+	carry(8, 2 << 20, NULL);
+	assert_int_equal(rig.bulk_had, had);
+	close_flows(8);
+	end_far();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +380,9 @@ int main(void)
 		cmocka_unit_test(not_to_be_had),
 		cmocka_unit_test(reset_after_move),
 		cmocka_unit_test(quick_session_dies),
+		cmocka_unit_test(each_flow_has_its_own),
+		cmocka_unit_test(each_is_cut),
+		cmocka_unit_test(shadow_is_short_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

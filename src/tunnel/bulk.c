@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tunnel/bulk.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define IDLE_NS (30 * NS_SEC) /* it is kept unused */
+#define IDLE_TICK (5 * NS_SEC)
+#define AGAIN_MIN (100 * NS_MS)
+#define AGAIN_MAX (3 * NS_SEC)
+
+struct bulk {
+	struct loop *loop;
+	struct stream_mover *mover;
+	const struct bulk_ops *ops;
+	void *user;
+	struct link *link;
+	struct list waiting; /* of struct tunnel_stream, until it is up */
+	struct timer again;  /* open another carrier */
+	struct timer idle;
+	int64_t idle_ns; /* since it was used */
+	unsigned int failures;
+	bool was_up;
+};
+
+struct session *bulk_session(const struct bulk *b)
+{
+	return link_session(b->link);
+}
+
+bool bulk_was_up(const struct bulk *b)
+{
+	return b->was_up;
+}
+
+size_t bulk_load(const struct bulk *b)
+{
+	const struct mux *m = link_mux(b->link);
+	size_t n = m ? mux_streams(m) : 0;
+	const struct list *l;
+
+	list_for_each (l, &b->waiting)
+		n++;
+	return n;
+}
+
+struct tunnel_stream *bulk_take(struct bulk *b)
+{
+	struct tunnel_stream *l;
+
+	if (list_empty(&b->waiting))
+		return NULL;
+	l = container_of(b->waiting.next, struct tunnel_stream, waiting);
+	list_del(&l->waiting);
+	l->queued = NULL;
+	return l;
+}
+
+void bulk_add(struct bulk *b, struct tunnel_stream *l)
+{
+	struct mux *m = link_mux(b->link);
+
+	if (m && session_state(link_session(b->link)) == SESSION_UP) {
+		b->ops->ask(b->user, l, m);
+		return;
+	}
+	list_add_tail(&b->waiting, &l->waiting);
+	l->queued = b->mover;
+}
+
+/* --- carriers ------------------------------------------------------------- */
+
+static void bulk_attach(struct bulk *b);
+
+static void bulk_on_again(struct timer *t)
+{
+	bulk_attach(container_of(t, struct bulk, again));
+}
+
+static void bulk_again_later(struct bulk *b)
+{
+	int64_t pause = AGAIN_MIN << MIN(b->failures++, 8U);
+
+	loop_timer_start(b->loop, &b->again, MIN(pause, AGAIN_MAX),
+			 bulk_on_again);
+}
+
+static void bulk_attach(struct bulk *b)
+{
+	struct carrier *c = b->ops->open(b->user);
+
+	if (c)
+		session_attach(link_session(b->link), c);
+	else
+		bulk_again_later(b);
+}
+
+/* --- the session ---------------------------------------------------------- */
+
+static void bulk_on_up(void *user, bool resumed)
+{
+	struct bulk *b = user;
+	struct tunnel_stream *l;
+	struct mux *m;
+
+	log_debug("bulk: %s", resumed ? "resumed" : "up");
+	b->was_up = true;
+	b->failures = 0;
+	while ((m = link_mux(b->link)) && (l = bulk_take(b)))
+		b->ops->ask(b->user, l, m);
+}
+
+static void bulk_on_lost(void *user, const struct kt_error *why)
+{
+	struct bulk *b = user;
+
+	log_debug("bulk: carrier lost: %s", why->msg);
+	if (b->was_up)
+		bulk_again_later(b);
+	else
+		b->ops->gone(b->user, b, false);
+}
+
+static void bulk_on_dead(void *user, const struct kt_error *why)
+{
+	struct bulk *b = user;
+
+	log_debug("bulk: session dead: %s", why->msg);
+	b->ops->gone(b->user, b, false);
+}
+
+static const struct link_ops link_ops = {
+	.up = bulk_on_up,
+	.lost = bulk_on_lost,
+	.dead = bulk_on_dead,
+};
+
+static void bulk_on_idle(struct timer *t)
+{
+	struct bulk *b = container_of(t, struct bulk, idle);
+
+	b->idle_ns = bulk_load(b) ? 0 : b->idle_ns + IDLE_TICK;
+	if (b->idle_ns < IDLE_NS)
+		loop_timer_start(b->loop, &b->idle, IDLE_TICK, bulk_on_idle);
+	else
+		b->ops->gone(b->user, b, true);
+}
+
+struct bulk *bulk_new(struct loop *loop, const struct session_config *scfg,
+		      const struct mux_config *mcfg, struct stream_mover *mover,
+		      const struct bulk_ops *ops, void *user)
+{
+	struct carrier *c = ops->open(user);
+	struct bulk *b = c ? calloc(1, sizeof(*b)) : NULL;
+
+	if (b)
+		b->link = link_new(loop, scfg, mcfg, NULL, NULL, &link_ops, b);
+	if (!b || !b->link) {
+		if (c)
+			carrier_close(c);
+		free(b);
+		return NULL;
+	}
+	b->loop = loop;
+	b->mover = mover;
+	b->ops = ops;
+	b->user = user;
+	list_init(&b->waiting);
+	mux_set_mover(link_mux(b->link), mover);
+	loop_timer_start(loop, &b->idle, IDLE_TICK, bulk_on_idle);
+	session_attach(link_session(b->link), c);
+	return b;
+}
+
+void bulk_free(struct bulk *b, const char *why)
+{
+	if (!b)
+		return;
+	loop_timer_stop(&b->again);
+	loop_timer_stop(&b->idle);
+	while (bulk_take(b))
+		;
+	session_close(link_session(b->link), FRAME_CODE_BYE, why);
+	link_free(b->link);
+	loop_defer_free(b->loop, b);
+}
