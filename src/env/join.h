@@ -35,6 +35,7 @@ struct env_join {
 	bool tabled;	       /* it is in the table of the routers, perhaps */
 	struct member *member; /* join_cluster.c */
 	bool copied;	       /* a copy was made, perhaps */
+	char *source;	       /* name of its Pods' Service, or NULL */
 };
 
 static inline struct env_join *env_join_of(struct job *job)

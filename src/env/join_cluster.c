@@ -15,6 +15,7 @@
 #include "env/advice.h"
 #include "env/copy_wait.h"
 #include "env/member.h"
+#include "env/member_source.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 
@@ -149,10 +150,14 @@ static const char *cluster_ip(const struct env_join *j)
 static int cluster_join(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
+	const struct member_place at = env_join_place(j);
 	int rc;
 
 	progress_step(job->app->progress, "Tell the router");
 	rc = mesh_record_check(&j->mesh, err);
+	if (rc == 0 && !j->o->env.image)
+		rc = member_source_put(&at, j->mesh.route.made, &j->source,
+				       err);
 	if (rc == 0)
 		rc = env_join_prove(j, cluster_ip(j), err);
 	if (rc == 0) /* whoever has its place has its address */

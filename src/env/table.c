@@ -74,10 +74,12 @@ static json_int_t table_expires(const json_t *env)
 }
 
 static int table_put_member(struct buf *b, const char *name, const json_t *env,
-			    const char *service, const char *host)
+			    const char *service, const char *host,
+			    const char *source)
 {
-	return buf_printf(b, "member %s %s %s %lld %s\n", name, service, host,
-			  (long long)table_expires(env), table_flags(env));
+	return buf_printf(b, "member %s %s %s %lld %s%s%s\n", name, service,
+			  host, (long long)table_expires(env), table_flags(env),
+			  source ? " " : "", source ? source : "");
 }
 
 static int table_put_env(struct buf *b, const char *name, const json_t *env)
@@ -148,7 +150,8 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	    !table_has_record(change->records, live, words.v[1], words.v[2],
 			      words.v[3]))
 		return 0;
-	return table_put_member(b, words.v[1], is, words.v[2], words.v[3]);
+	return table_put_member(b, words.v[1], is, words.v[2], words.v[3],
+				words.n > 6 ? words.v[6] : NULL);
 }
 
 static int table_edit(struct buf *b, const struct strv *lines,
@@ -164,8 +167,8 @@ static int table_edit(struct buf *b, const struct strv *lines,
 		rc = table_put_env(b, change->env, env);
 	if (rc == 0 && env)
 		rc = table_put_member(b, change->env, env, change->service,
-				      change->host ? change->host
-						   : TABLE_LOCAL);
+				      change->host ? change->host : TABLE_LOCAL,
+				      change->source);
 	return rc;
 }
 

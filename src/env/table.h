@@ -13,7 +13,7 @@
  * The ConfigMap kt-env of a namespace, key "members", is what every router of
  * the namespace reads (wire/envtable.h):
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS   "-": on a machine
+ *     member ENV SERVICE HOST EXPIRES FLAGS [SOURCE]   "-": on a machine
  *     env ENV SOURCE EXPIRES FLAGS            of each environment with a member
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
@@ -33,11 +33,13 @@
 
 /** env_table_put_member() - the member of @env for @service answers at @host
  *  ("orders-kt-mesh-x.NS.svc.cluster.local."), NULL: it is on somebody's
- *  machine, whose rule the router has from there ("-" in the table). In place
- * of a former one. -ENOENT: @env has ended. */
+ *  machine, whose rule the router has from there ("-" in the table). @source:
+ *  the headless Service of its Pods (env/member_source.h), or NULL. In place of
+ *  a former one. -ENOENT: @env has ended. */
 KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 				  const char *env, const char *service,
-				  const char *host, struct kt_error *err);
+				  const char *host, const char *source,
+				  struct kt_error *err);
 /** env_table_drop_member() - it is none any more; 0 also when it was none */
 KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
 				   const char *env, const char *service,
@@ -58,7 +60,7 @@ struct env_table_change {
 	const char *env;     /* NULL: nothing but what has ended */
 	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
-	const char *host;    /* or NULL */
+	const char *host, *source; /* or NULL */
 	const json_t *records; /* of all members, looked at later than the
 				* table; NULL: not known */
 };

@@ -198,11 +198,13 @@ static int table_change(struct kube *k, const char *ns,
 
 int env_table_put_member(struct kube *k, const char *ns, const char *env,
 			 const char *service, const char *host,
-			 struct kt_error *err)
+			 const char *source, struct kt_error *err)
 {
-	const struct env_table_change change = {
-		.env = env, .service = service, .put = true, .host = host
-	};
+	const struct env_table_change change = { .env = env,
+						 .service = service,
+						 .put = true,
+						 .host = host,
+						 .source = source };
 
 	return table_change(k, ns, &change, err);
 }

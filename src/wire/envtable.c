@@ -121,6 +121,9 @@ static int envtable_read(struct envtable_line *l, struct slice text,
 	word = slice_next(&text, ' ');
 	if (envtable_flags(word, &l->strict) < 0)
 		return envtable_malformed(err, "list of flags", word);
+	word = slice_next(&text, ' ');
+	if (l->kind == ENVTABLE_MEMBER && envtable_is_label(word))
+		envtable_keep(l->source, word);
 	return 0;
 }
 
@@ -147,10 +150,11 @@ int envtable_put_line(struct buf *out, const struct envtable_line *l)
 {
 	bool member = l->kind == ENVTABLE_MEMBER;
 
-	return buf_printf(out, "%s %s %s%s%s %" PRId64 " %s\n",
+	return buf_printf(out, "%s %s %s%s%s %" PRId64 " %s%s%s\n",
 			  member ? "member" : "env", l->env, l->name,
 			  member ? " " : "", l->host, l->expires,
-			  l->strict ? "strict" : "-");
+			  l->strict ? "strict" : "-", l->source[0] ? " " : "",
+			  l->source);
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -286,7 +290,10 @@ static void envtable_add(struct envtable *t, const struct envtable_line *l,
 	}
 	if (strcmp(l->name, service) == 0)
 		envtable_add_member(t, env, l);
-	if (l->host[strlen(l->host) - 1] == '.')
+	if (l->source[0])
+		envtable_add_label(t, env, envtable_string(t, l->source),
+				   l->expires, true);
+	else if (l->host[strlen(l->host) - 1] == '.')
 		envtable_add_label(t, env, envtable_string(t, l->host),
 				   l->expires, false);
 }

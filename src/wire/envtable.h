@@ -17,12 +17,13 @@
  * What a namespace's environments consist of, as every router of the namespace
  * reads it (key ENVTABLE_KEY of the ConfigMap), a line each:
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS
+ *     member ENV SERVICE HOST EXPIRES FLAGS [SOURCE]
  *     env ENV SOURCE EXPIRES FLAGS
  *
  * ENV answers for SERVICE at HOST: a name that is whole, with its dot, or an
  * address; "-": a laptop does, whose rule comes by its tunnel. SOURCE is the
- * headless Service of the environment's Pods (its first label). EXPIRES is in
+ * headless Service of the environment's Pods (its first label), or of a member's
+ * that are not among these. EXPIRES is in
  * seconds since 1970, 0: never. FLAGS is a comma list, "-": none; "strict":
  * when the member is down nobody answers in its place. Flags that are not
  * known, words behind them and other kinds of lines are passed over: they are a
@@ -45,6 +46,7 @@ struct envtable_line {
 	char env[ENVMARK_MAX];
 	char name[ENVTABLE_LABEL]; /* SERVICE or SOURCE */
 	char host[ENVTABLE_HOST];  /* MEMBER */
+	char source[ENVTABLE_LABEL]; /* MEMBER, "": none */
 	int64_t expires;
 	bool strict;
 };
@@ -85,7 +87,8 @@ bool envtable_is_strict(const struct envtable *t, const char *name,
 			int64_t now);
 /**
  * envtable_source() - the environment whose Pods are behind Service @label: a
- * SOURCE, or the first label of a member's HOST, of whatever Service
+ * SOURCE, or the first label of a member's HOST, of whatever Service. Of the
+ * latter not every name server tells: it is no headless Service's.
  * NULL: none that has not expired, or more than one
  */
 const char *envtable_source(const struct envtable *t, struct slice label,

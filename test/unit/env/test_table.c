@@ -31,6 +31,11 @@ static void test_put(void **state)
 	const struct env_table_change cluster = {
 		.env = "dev.pr", .service = "orders", .put = true, .host = H
 	};
+	const struct env_table_change others = { .env = "dev.pr",
+						 .service = "orders",
+						 .put = true,
+						 .host = H,
+						 .source = "orders-pods" };
 	const struct env_table_change local = { .env = "dev",
 						.service = "web",
 						.put = true };
@@ -48,6 +53,14 @@ static void test_put(void **state)
 	     &cluster,
 	     "member dev.pr web w. 0 strict\n"
 	     "member dev orders o. 100 -\n"
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict\n");
+	/* others' Pods: they have a Service of their own, which stays with it */
+	edit("member dev.pr web w. 0 strict web-pods\n", &others,
+	     "member dev.pr web w. 0 strict web-pods\n"
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict orders-pods\n");
+	edit("member dev.pr orders " H " 0 strict orders-pods\n", &cluster,
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
 	/* a member that moves to a machine */

@@ -71,12 +71,18 @@ static void knows_whose_pods_they_are(void **state)
 		      "member d web kt-env-e.ns.svc.cluster.local. 0 -\n"
 		      "member f web gone.ns.svc.cluster.local. 500 -\n"
 		      "member g web 10.0.0.1 0 -\n"
+		      "member h web 10.0.0.2 0 - pods-h\n"
+		      "member h orders orders-h.ns.svc. 0 - pods-o later\n"
+		      "member i web i.ns.svc. 0 - NoLabel\n"
 		      "env a kt-env-a 0 -\nenv e kt-env-e 0 -\n"
 		      "env f kt-env-f 500 -\n");
 
 	(void)state;
 	assert_true(envtable_has_sources(t));
 	assert_string_equal(source(t, "kt-env-a"), "a");
+	assert_string_equal(source(t, "pods-h"), "h");
+	assert_string_equal(source(t, "pods-o"), "h");
+	assert_string_equal(source(t, "i"), "i"); /* passed over */
 	assert_string_equal(source(t, "orders-a"), "a"); /* another Service's */
 	assert_null(source(t, "shared"));		 /* of two */
 	assert_string_equal(source(t, "kt-env-e"), "e"); /* its own one */
