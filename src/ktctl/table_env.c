@@ -176,6 +176,23 @@ const struct command env_commands[] = {
 		.run = command_env_open,
 	},
 	{
+		.name = "env run",
+		.summary = "a program whose HTTP requests to the cluster are "
+			   "the environment's",
+		.args = "<name> -- <program> [<argument>...]",
+		.details = "As 'ktctl run', without root: the program is in "
+			   "the cluster's network. Its requests that name\n"
+			   "no environment get the mark of this one. The exit "
+			   "status is the program's.",
+		.options = &run_options[1],
+		.group = "run",
+		.min_args = 2,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.session = true,
+		.run = command_env_run,
+	},
+	{
 		.name = "env check",
 		.summary = "where does its mark get lost?",
 		.args = "<name> [<service>]",
