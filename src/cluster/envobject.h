@@ -16,6 +16,8 @@
  *   Job         kt-env-NAME           role env
  *   Service     kt-env-NAME           role env-source: addresses of its Pods
  *   Service     SERVICE-kt-mesh-...   role shadow-mesh: the record of a member
+ *   Service     RECORD-source         role env-source: addresses of its Pods,
+ *                                     where somebody else has made them
  *   Deployment  of a member with an image
  *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name
  *   ConfigMap   kt-env                role env-table: what all routers read

@@ -94,6 +94,31 @@ static json_t *view_members(const struct env_look *look, const char *name)
 	return members;
 }
 
+/* --- host names ----------------------------------------------------------- */
+
+static json_t *view_hosts(const struct env_look *look, const char *name)
+{
+	json_t *hosts = json_array();
+	const json_t *share;
+	size_t i;
+
+	if (!look->shares) {
+		json_decref(hosts);
+		return json_null();
+	}
+	json_array_foreach (look->shares, i, share)
+		if (str_eq(json_str(share, "environment", NULL), name))
+			json_array_append_new(
+				hosts,
+				json_pack("{s:O,s:O,s:O}", "host",
+					  json_object_get(share, "host"),
+					  "service",
+					  json_object_get(share, "service"),
+					  "user",
+					  json_object_get(share, "user")));
+	return hosts;
+}
+
 /* --- environments --------------------------------------------------------- */
 
 static json_t *view_env(const struct env_look *look,
@@ -148,5 +173,6 @@ json_t *env_view_show(const struct env_look *look, const struct env_info *info)
 	json_t *env = view_env(look, info);
 
 	json_object_set_new(env, "members", view_members(look, info->name));
+	json_object_set_new(env, "hosts", view_hosts(look, info->name));
 	return view_document(look, "environment", env);
 }
