@@ -48,6 +48,7 @@ const char *const config_items[] = {
 	"run.disable-pod-ip",
 	"run.skip-cleanup",
 	"run.keep",
+	"env.header",
 	"exchange.mode",
 	"exchange.expose",
 	"exchange.recover-wait-time",

@@ -223,6 +223,7 @@ struct env_options {
 	int replicas;		   /* join --image */
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */
+	char *header;		   /* create; or NULL */
 	bool dry_run;		   /* apply */
 	char *file;		   /* apply; "-": stdin */
 	char *cluster_domain;	   /* init; never NULL */

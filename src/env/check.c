@@ -120,6 +120,7 @@ static int check_send(struct env_check *k, const char *service,
 		.host = host,
 		.path = k->c->o->env.path,
 		.env = k->info.name,
+		.header = k->info.header[0] ? k->info.header : NULL,
 		.trace = trace,
 		.timeout = k->c->o->env.timeout,
 	};

@@ -29,10 +29,11 @@ json_t *env_table_live(const json_t *jobs, int64_t now)
 		    env_info_is_alive(&info, now))
 			json_object_set_new(
 				live, info.name,
-				json_pack("{s:I,s:s,s:s}", "expires",
+				json_pack("{s:I,s:s,s:s,s:s*}", "expires",
 					  (json_int_t)info.expires, "flags",
 					  info.strict ? "strict" : "-", "uid",
-					  info.uid));
+					  info.uid, "header",
+					  info.header[0] ? info.header : NULL));
 		env_info_fini(&info);
 	}
 	return live;
@@ -84,11 +85,13 @@ static int table_put_member(struct buf *b, const char *name, const json_t *env,
 
 static int table_put_env(struct buf *b, const char *name, const json_t *env)
 {
+	const char *header = json_str(env, "header", NULL);
 	char source[ENV_SERVICE_MAX];
 
-	return buf_printf(b, "env %s %s %lld %s\n", name,
+	return buf_printf(b, "env %s %s %lld %s%s%s\n", name,
 			  env_name_service(name, source),
-			  (long long)table_expires(env), table_flags(env));
+			  (long long)table_expires(env), table_flags(env),
+			  header ? " " : "", header ? header : "");
 }
 
 /* A name begins with the record's; where names are not known it is an address

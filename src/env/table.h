@@ -14,7 +14,7 @@
  * the namespace reads (wire/envtable.h):
  *
  *     member ENV SERVICE HOST EXPIRES FLAGS [SOURCE]   "-": on a machine
- *     env ENV SOURCE EXPIRES FLAGS            of each environment with a member
+ *     env ENV SOURCE EXPIRES FLAGS [HEADER]   of each environment with a member
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
  * it goes with the last of them. Each write also drops the lines of
@@ -66,7 +66,7 @@ struct env_table_change {
 };
 
 /** env_table_edit() - the text after the change; @live: NAME: {"expires": n,
- *  "flags": "-", "uid": "..."} of all environments that live. Returned (caller
+ *  "flags": "-", "uid": "...", "header": "..."} of all environments that live. Returned (caller
  *  frees); NULL with @err: it became too large */
 char *env_table_edit(const char *text, const json_t *live,
 		     const struct env_table_change *change,

@@ -127,11 +127,12 @@ static json_t *view_env(const struct env_look *look,
 	const char *parent = info->parent[0] ? info->parent : NULL;
 
 	return json_pack(
-		"{s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:s}", "name", info->name,
+		"{s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:s}", "name", info->name,
 		"parent", view_text(parent), "user", view_text(info->user),
 		"machine", view_text(info->machine), "since",
 		view_time(info->since), "expires", view_time(info->expires),
-		"strict", (int)info->strict, "state",
+		"strict", (int)info->strict, "header",
+		view_text(info->header[0] ? info->header : NULL), "state",
 		env_info_is_alive(info, look->now) ? "alive" : "ended");
 }
 

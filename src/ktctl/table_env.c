@@ -24,6 +24,10 @@ static const struct option env_create_options[] = {
 	{ "strict", 0, VALUE_BOOL, "false", NULL,
 	  "a member that is down is an error (503), not answered by others",
 	  ENV(strict), .no_config = true },
+	{ "header", 0, VALUE_HEADER, "", "NAME",
+	  "requests are an environment's by this header, too; one for all in the "
+	  "namespace",
+	  ENV(header) },
 	ENV_FORCE_ROW("with --ttl 0: an environment without an end"),
 	{ 0 },
 };
@@ -136,6 +140,7 @@ const struct command env_commands[] = {
 		.summary = "make one; nothing runs yet",
 		.args = "<name>",
 		.options = env_create_options,
+		.group = "env",
 		.min_args = 1,
 		.max_args = 1,
 		.loop = true,

@@ -124,6 +124,8 @@ static int envtable_read(struct envtable_line *l, struct slice text,
 	word = slice_next(&text, ' ');
 	if (l->kind == ENVTABLE_MEMBER && envtable_is_label(word))
 		envtable_keep(l->source, word);
+	if (l->kind == ENVTABLE_ENV && envmark_is_header(word))
+		envtable_keep(l->header, word);
 	return 0;
 }
 
@@ -149,12 +151,12 @@ int envtable_parse_line(struct envtable_line *l, struct slice text,
 int envtable_put_line(struct buf *out, const struct envtable_line *l)
 {
 	bool member = l->kind == ENVTABLE_MEMBER;
+	const char *more = member ? l->source : l->header;
 
 	return buf_printf(out, "%s %s %s%s%s %" PRId64 " %s%s%s\n",
 			  member ? "member" : "env", l->env, l->name,
 			  member ? " " : "", l->host, l->expires,
-			  l->strict ? "strict" : "-", l->source[0] ? " " : "",
-			  l->source);
+			  l->strict ? "strict" : "-", *more ? " " : "", more);
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -164,7 +166,7 @@ int envtable_put_line(struct buf *out, const struct envtable_line *l)
 #define ENVTABLE_BUCKETS 1024u /* power of two */
 
 struct envtable_env {
-	const char *env;
+	const char *env, *header; /* NULL: none */
 	int64_t expires;
 	bool strict;
 	unsigned int next;
@@ -262,7 +264,13 @@ static void envtable_add_env(struct envtable *t, const char *env,
 		e = &t->env[t->nenvs++];
 		*at = (unsigned int)t->nenvs;
 	}
-	*e = (struct envtable_env){ env, l->expires, l->strict, next };
+	*e = (struct envtable_env){
+		.env = env,
+		.header = l->header[0] ? envtable_string(t, l->header) : NULL,
+		.expires = l->expires,
+		.strict = l->strict,
+		.next = next,
+	};
 }
 
 /* @label: NUL-terminated, or of a host, up to its first dot */
@@ -422,6 +430,14 @@ const char *envtable_source(const struct envtable *t, struct slice label,
 bool envtable_has_sources(const struct envtable *t)
 {
 	return t->nlabels > 0;
+}
+
+const char *envtable_header(const struct envtable *t, int64_t now)
+{
+	for (size_t i = 0; i < t->nenvs; i++)
+		if (t->env[i].header && envtable_alive(t->env[i].expires, now))
+			return t->env[i].header;
+	return NULL;
 }
 
 const struct envtable_member *envtable_at(const struct envtable *t, size_t i)

@@ -18,12 +18,13 @@
  * reads it (key ENVTABLE_KEY of the ConfigMap), a line each:
  *
  *     member ENV SERVICE HOST EXPIRES FLAGS [SOURCE]
- *     env ENV SOURCE EXPIRES FLAGS
+ *     env ENV SOURCE EXPIRES FLAGS [HEADER]
  *
  * ENV answers for SERVICE at HOST: a name that is whole, with its dot, or an
  * address; "-": a laptop does, whose rule comes by its tunnel. SOURCE is the
  * headless Service of the environment's Pods (its first label), or of a member's
- * that are not among these. EXPIRES is in
+ * that are not among these. HEADER is a field
+ * that names environments, too: of all those that live there is one. EXPIRES is in
  * seconds since 1970, 0: never. FLAGS is a comma list, "-": none; "strict":
  * when the member is down nobody answers in its place. Flags that are not
  * known, words behind them and other kinds of lines are passed over: they are a
@@ -47,6 +48,7 @@ struct envtable_line {
 	char name[ENVTABLE_LABEL]; /* SERVICE or SOURCE */
 	char host[ENVTABLE_HOST];  /* MEMBER */
 	char source[ENVTABLE_LABEL]; /* MEMBER, "": none */
+	char header[ENVMARK_HEADER_MAX]; /* ENV, "": none */
 	int64_t expires;
 	bool strict;
 };
@@ -95,6 +97,10 @@ const char *envtable_source(const struct envtable *t, struct slice label,
 			    int64_t now);
 /** envtable_has_sources() - envtable_source() can be of use */
 bool envtable_has_sources(const struct envtable *t);
+
+/** envtable_header() - HEADER of the first environment that has one and has not
+ *  expired; NULL: none */
+const char *envtable_header(const struct envtable *t, int64_t now);
 
 /** envtable_at() - member @i of envtable_count(), also those that have expired
  */
