@@ -231,6 +231,7 @@ struct env_options {
 	bool stop;		   /* share */
 	char *path;		   /* check; never NULL */
 	int64_t timeout;	   /* check; ns */
+	bool routers;		   /* check */
 };
 
 struct command;

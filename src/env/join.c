@@ -163,6 +163,15 @@ int env_join_hold(struct env_join *j, struct kt_error *err)
 	return rc < 0 ? rc : cleared;
 }
 
+void env_join_fini(struct env_join *j)
+{
+	mesh_fini(&j->mesh);
+	env_info_fini(&j->info);
+	json_decref(j->owner);
+	json_decref(j->replaced);
+	free(j->source);
+}
+
 /* --- the command line ----------------------------------------------------- */
 
 static int join_check(const struct options *o, struct kt_error *err)
@@ -207,10 +216,6 @@ int command_env_join(struct app *app, const struct options *o)
 	j.mesh.route.job = &j.mesh.job;
 	j.options.in.any_port = true;
 	rc = local ? env_join_local(&j) : env_join_cluster(&j);
-	mesh_fini(&j.mesh);
-	env_info_fini(&j.info);
-	json_decref(j.owner);
-	json_decref(j.replaced);
-	free(j.source);
+	env_join_fini(&j);
 	return rc;
 }

@@ -64,7 +64,7 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	return env_join_hold(j, err);
 }
 
-static int cluster_switch(struct job *job, struct kt_error *err)
+int env_join_switch(struct job *job, struct kt_error *err)
 {
 	int rc;
 
@@ -204,14 +204,14 @@ int env_join_cluster(struct env_join *j)
 {
 	static const struct job_plan image = {
 		.step = { env_join_open, cluster_claim, mesh_router_start,
-			  cluster_switch, cluster_copy, cluster_join },
+			  env_join_switch, cluster_copy, cluster_join },
 		.ready = cluster_ready,
 		.undo = cluster_undo,
 		.role = "env",
 	};
 	static const struct job_plan others = {
 		.step = { env_join_open, cluster_claim, mesh_router_start,
-			  cluster_switch, cluster_join },
+			  env_join_switch, cluster_join },
 		.ready = cluster_ready,
 		.undo = cluster_undo,
 		.role = "env",

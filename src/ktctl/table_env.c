@@ -109,6 +109,9 @@ static const struct option env_check_options[] = {
 	{ "timeout", 't', VALUE_DURATION, "10s", "TIME",
 	  "how long its answer is waited for", ENV(timeout), .min = 1,
 	  .max = 3600, .no_config = true },
+	{ "routers", 0, VALUE_BOOL, "false", NULL,
+	  "Services that have no router get one for the time of the check",
+	  ENV(routers), .no_config = true },
 	OUTPUT_ROW(ENV(output)),
 	{ 0 },
 };

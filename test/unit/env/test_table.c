@@ -13,7 +13,8 @@
 
 static const char live_text[] =
 	"{'dev': {'expires': 100, 'flags': '-', 'uid': 'u1'},"
-	" 'dev.pr': {'expires': 0, 'flags': 'strict', 'uid': 'u2'}}";
+	" 'dev.pr': {'expires': 0, 'flags': 'strict', 'uid': 'u2'},"
+	" 'with': {'expires': 0, 'flags': '-', 'header': 'x-tenant'}}";
 
 static void edit(const char *text, const struct env_table_change *change,
 		 const char *want)
@@ -63,6 +64,10 @@ static void test_put(void **state)
 	edit("member dev.pr orders " H " 0 strict orders-pods\n", &cluster,
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
+	/* the field that names it, too, is as the Job says */
+	edit("env with old 5 - x-old\nmember with web w. 0 -\n", &local,
+	     "env with kt-env-with 0 - x-tenant\nmember with web w. 0 -\n"
+	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");
 	/* a member that moves to a machine */
 	edit("member dev web w. 100 -\n", &local,
 	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");

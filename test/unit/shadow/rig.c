@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "tunnel/relay.h"
 #include "tunnel/sockcarrier.h"
+#include "wire/envmark.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -194,9 +195,15 @@ void rig_wait(struct rig *r, const bool *done)
 
 static void open_tunnel(struct rig *r)
 {
+	static struct envmark mark;
+	const char *name = getenv("TUNNEL_ENV");
+
 	r->loop = loop_new();
 	r->tunnel = tunnel_new(r->loop, NULL, &events, r);
-	tunnel_set_env(r->tunnel, getenv("TUNNEL_ENV"));
+	if (name) {
+		snprintf(mark.name, sizeof(mark.name), "%s", name);
+		tunnel_set_env(r->tunnel, &mark);
+	}
 	rig_connect(r);
 	rig_wait(r, &r->up);
 }

@@ -7,6 +7,7 @@
 #include "rig.h"
 
 #include "base/mem.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,11 @@
 #define REQUEST "GET /big HTTP/1.1\r\nHost: web\r\n\r\n"
 #define MARKED                                                                 \
 	"GET /big HTTP/1.1\r\nHost: web\r\nbaggage: kt-env=dev.pr-1\r\n\r\n"
+
+#define MARKED_BOTH                                                            \
+	"GET /big HTTP/1.1\r\nHost: web\r\nbaggage: kt-env=dev.pr-1\r\n"       \
+	"x-tenant: dev.pr-1\r\n\r\n"
+#define OWN "GET /big HTTP/1.1\r\nHost: web\r\nX-Tenant: dev.b\r\n\r\n"
 
 static struct rig rig;
 

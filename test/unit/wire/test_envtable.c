@@ -57,6 +57,43 @@ static void finds_members_of_its_service(void **state)
 	envtable_free(t);
 }
 
+static void one_field_names_environments(void **state)
+{
+	struct envtable *t = table("env a kt-env-a 500 - x-early\n"
+				   "env b kt-env-b 0 - Host\n"
+				   "env c kt-env-c 0 strict x-tenant more\n"
+				   "env d kt-env-d 0 - x-late\n");
+
+	(void)state;
+	assert_int_equal(dropped, 0);
+	assert_string_equal(envtable_header(t, 499), "x-early");
+	assert_string_equal(envtable_header(t, 500), "x-tenant");
+	assert_true(envtable_is_strict(t, "c", 500));
+	envtable_free(t);
+	t = table("env b kt-env-b 0 - \nmember b web - 0 - x-tenant\n");
+	assert_null(envtable_header(t, 500));
+	envtable_free(t);
+}
+
+static void what_may_be_a_field(void **state)
+{
+	static const char *const good[] = { "x-tenant", "x", "tenant_id",
+					    "x-request-tag", "iffy",
+					    "secret", "x-kt-env" };
+	static const char *const bad[] = {
+		"", "X-Tenant", "1x", "-x", "x y", "x:y", "host", "cookie",
+		"content-length", "accept-language", "if-match", "kt-env",
+		"sec-fetch-mode", "x-forwarded-proto", "te", "baggage",
+		"x234567890123456789012345678901234567890123456789012345678901"
+		"234" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(envmark_is_header(slice_of(good[i])));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(envmark_is_header(slice_of(bad[i])));
+}
+
 static const char *source(const struct envtable *t, const char *label)
 {
 	return envtable_source(t, slice_of(label), 500);
@@ -232,6 +269,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_members_of_its_service),
 		cmocka_unit_test(knows_whose_pods_they_are),
+		cmocka_unit_test(one_field_names_environments),
+		cmocka_unit_test(what_may_be_a_field),
 		cmocka_unit_test(malformed_lines_go_alone),
 		cmocka_unit_test(nul_ends_nothing),
 		cmocka_unit_test(newer_versions_are_read),
