@@ -76,6 +76,7 @@ static int env_apply_look(struct env_command *c, const char *name,
 	if (env_pick_whole(jobs, name, env_command_now(c), &ended, &info)) {
 		state->exists = true;
 		state->strict = info.strict;
+		memcpy(state->header, info.header, sizeof(state->header));
 		rc = env_apply_members(c, name, members, err);
 	}
 	env_info_fini(&info);

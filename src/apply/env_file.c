@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const env_file_keys[] = {
 	"image",  "set",      "envFrom",  "replicas",
@@ -236,7 +237,7 @@ static int env_file_key(void *user, const char *key, yaml_node_t *at,
 			yaml_node_t *value)
 {
 	static const char *const keys[] = { "apiVersion", "environment", "ttl",
-					    "strict", "members" };
+					    "strict", "header", "members" };
 	struct env_parsing *p = user;
 	struct suggest s;
 
@@ -246,6 +247,10 @@ static int env_file_key(void *user, const char *key, yaml_node_t *at,
 		return env_file_name(p, value);
 	if (strcmp(key, "strict") == 0)
 		return env_file_strict(p, value);
+	if (strcmp(key, "header") == 0) {
+		p->f->header = env_file_value(p, key, value);
+		return p->f->header ? 0 : -EINVAL;
+	}
 	if (strcmp(key, "ttl") == 0) {
 		p->f->ttl = env_file_value(p, key, value);
 		return p->f->ttl ? 0 : -EINVAL;
@@ -296,6 +301,7 @@ void env_file_fini(struct env_file *f)
 {
 	free(f->name);
 	free(f->ttl);
+	free(f->header);
 	json_decref(f->members);
 	json_decref(f->flags);
 	*f = (struct env_file){ 0 };
@@ -314,6 +320,9 @@ static json_t *env_plan_environment(const struct env_file *f,
 		json_array_append_new(words, json_string(ttl));
 	if (f->strict && !state->exists)
 		json_array_append_new(words, json_string("--strict"));
+	if (f->header && !state->exists)
+		json_array_append_new(words,
+				      json_sprintf("--header=%s", f->header));
 	return words;
 }
 
@@ -385,6 +394,15 @@ json_t *env_file_plan(const struct env_file *f, const struct env_state *state,
 			"environment %s is there, and is %sstrict; that is "
 			"said when it is made",
 			f->name, state->strict ? "" : "not ");
+		return NULL;
+	}
+	if (state->exists && f->header &&
+	    strcasecmp(state->header, f->header) != 0) {
+		kt_hint(err, "'ktctl env delete %s' first", f->name);
+		kt_fail(err, EEXIST,
+			"environment %s is there, and its header is %s; that is "
+			"said when it is made",
+			f->name, state->header[0] ? state->header : "none");
 		return NULL;
 	}
 	plan = json_array();

@@ -3,6 +3,7 @@
 #define KT_APPLY_ENV_FILE_H
 
 #include "base/error.h"
+#include "wire/envmark.h"
 #include "base/str.h"
 
 #include <jansson.h>
@@ -15,6 +16,7 @@
  *     environment: dev.pr-42       # its whole name
  *     ttl: 8h                      # from each apply on
  *     strict: true
+ *     header: x-tenant             # env create --header
  *     members:
  *       orders: {image: "registry/orders:pr-42", set: {TOPIC: "o-{{env}}"}}
  *       web: {selector: {app: web, track: canary}}
@@ -28,6 +30,7 @@
 struct env_file {
 	char *name;
 	char *ttl; /* as it was written, or NULL */
+	char *header; /* or NULL */
 	bool strict;
 	json_t *members; /* SERVICE: spec, see env/spec.h */
 	json_t *flags;	 /* SERVICE: ["--image=..."], in the table's order */
@@ -42,6 +45,7 @@ void env_file_fini(struct env_file *f);
 /** struct env_state - what there is; borrowed */
 struct env_state {
 	bool exists, strict;
+	char header[ENVMARK_HEADER_MAX]; /* "": none */
 	const json_t *members; /* env_spec_all() */
 	const char *user;      /* who asks */
 	bool force;

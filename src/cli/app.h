@@ -91,6 +91,7 @@ int command_env_init(struct app *app, const struct options *o);
 int command_env_join(struct app *app, const struct options *o);
 int command_env_leave(struct app *app, const struct options *o);
 int command_env_open(struct app *app, const struct options *o);
+int command_env_run(struct app *app, const struct options *o);
 int command_doctor(struct app *app, const struct options *o);
 int command_image_export(struct app *app, const struct options *o);
 int command_image_push(struct app *app, const struct options *o);

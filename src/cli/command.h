@@ -53,6 +53,7 @@ enum value_type {
 	VALUE_IMAGE_OF, /* char *, NULL when empty; "[CONTAINER=]IMAGE" */
 	VALUE_ENV_FROM, /* struct strv; "configmap/NAME", "secret/NAME" */
 	VALUE_HOOK, /* char *, NULL when empty; "IMAGE [ARG...]", "/PROGRAM ..." */
+	VALUE_HEADER,	/* char *, NULL when empty; wire/envmark.h */
 	VALUE_GATEWAY,	/* char *, NULL when empty; "[NAMESPACE/]NAME" */
 	VALUE_NTYPES_
 };

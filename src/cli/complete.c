@@ -58,11 +58,11 @@ static void offer_line(const struct complete *c, char *line)
 }
 
 static void offer_live(const struct complete *c, const char *kind,
-		       const char *service)
+		       const char *of)
 {
 	auto_strv struct strv names = { 0 };
 
-	live_names(kind, service, c->words, c->nwords, &names);
+	live_names(kind, of, c->words, c->nwords, &names);
 	for (size_t i = 0; i < names.n; i++)
 		offer_line(c, names.v[i]);
 }
@@ -103,6 +103,11 @@ static bool offer_live_value(struct complete *c, const struct option *opt)
 		offer_live(c, LIVE_NAMESPACES, NULL);
 	else if (strcmp(opt->name, "context") == 0)
 		offer_live(c, LIVE_CONTEXTS, NULL);
+	else if (strcmp(opt->name, "env") == 0 ||
+		 strcmp(opt->name, "parent") == 0)
+		offer_live(c, LIVE_ENVS, NULL);
+	else if (strcmp(opt->name, "service") == 0)
+		offer_live(c, LIVE_SERVICES, NULL);
 	else if (opt->type == VALUE_EXPOSE)
 		offer_ports(c);
 	else
@@ -254,6 +259,29 @@ static void offer_topics(const struct complete *c,
 		offer_commands(c, parent);
 }
 
+/* The name of an environment, then what the command is about */
+static void offer_env_argument(const struct complete *c,
+			       const struct parse_context *ctx)
+{
+	const char *command = command_word(ctx->command);
+	bool share = strcmp(command, "share") == 0;
+
+	if (strcmp(command, "init") == 0)
+		offer_live(c, LIVE_SERVICES, NULL);
+	else if (strcmp(command, "create") == 0 || ctx->flags_ended)
+		return;
+	else if (!ctx->nargs && ctx->command->max_args)
+		offer_live(c, LIVE_ENVS, NULL);
+	else if (ctx->nargs == 1 && share)
+		offer_live(c, LIVE_HOSTS, ctx->first);
+	else if (ctx->nargs == 1 && strcmp(command, "leave") == 0)
+		offer_live(c, LIVE_MEMBERS, ctx->first);
+	else if (ctx->nargs == (share ? 2 : 1) &&
+		 ctx->command->max_args > ctx->nargs &&
+		 strcmp(command, "run") != 0)
+		offer_live(c, LIVE_SERVICES, NULL);
+}
+
 /* Arguments that are names of the cluster, or of sessions; true: this is one */
 static bool offer_live_argument(const struct complete *c,
 				const struct parse_context *ctx)
@@ -268,6 +296,8 @@ static bool offer_live_argument(const struct complete *c,
 	else if ((strcmp(name, "recover") == 0 && !ctx->nargs) ||
 		 (strcmp(name, "doctor") == 0 && ctx->nargs == 1))
 		offer_live(c, LIVE_SERVICES, NULL);
+	else if (str_starts(name, "env "))
+		offer_env_argument(c, ctx);
 	else if (strcmp(name, "disconnect") == 0 || strcmp(name, "events") == 0)
 		offer_sessions(c);
 	else

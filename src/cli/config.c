@@ -54,6 +54,7 @@ const char *const config_items[] = {
 	"run.skip-cleanup",
 	"run.keep",
 	"run.shadows",
+	"env.header",
 	"exchange.mode",
 	"exchange.expose",
 	"exchange.recover-wait-time",

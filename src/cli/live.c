@@ -38,7 +38,7 @@ static void live_add_flags(struct strv *argv, char *const *words, int nwords)
 	invocation_fini(&inv);
 }
 
-void live_names(const char *kind, const char *service, char *const *words,
+void live_names(const char *kind, const char *of, char *const *words,
 		int nwords, struct strv *out)
 {
 	struct process_result res = { 0 };
@@ -54,8 +54,8 @@ void live_names(const char *kind, const char *service, char *const *words,
 	live_add_flags(&argv, words, nwords);
 	strv_add(&argv, "--");
 	strv_add(&argv, kind);
-	if (service)
-		strv_add(&argv, service);
+	if (of)
+		strv_add(&argv, of);
 	if (process_run(loop, argv.v, NULL, NULL, LIVE_MAX, LIVE_NS, &res,
 			&ignored) == 0 &&
 	    res.status == 0) {

@@ -8,7 +8,7 @@
  * DOC: Names of the cluster, for completion
  *
  * Who presses Tab waits for a second at most, and sees no error. So the cluster
- * is asked by another process of this program, "ktctl __names KIND [SERVICE]",
+ * is asked by another process of this program, "ktctl __names KIND [OF]",
  * without a terminal, which is killed when its time is over: then there is no
  * name at all. Nothing is kept.
  */
@@ -21,12 +21,16 @@
 #define LIVE_PODS "pods"	   /* pod/NAME */
 #define LIVE_PORTS "ports"	   /* of a Service, as --expose wants them */
 #define LIVE_CONTEXTS "contexts"   /* of the kubeconfig */
+#define LIVE_ENVS "environments"
+#define LIVE_MEMBERS "members" /* Services with a member in an environment */
+#define LIVE_HOSTS "hosts"     /* that are an environment's (env share) */
 
 /** live_names() - append "NAME" or "NAME<tab>DESCRIPTION"
  *  @words: the complete words of the line, from 1 on; flags that say which
  *  cluster and namespace are taken from them
- *  @service: of LIVE_PORTS, else NULL */
-void live_names(const char *kind, const char *service, char *const *words,
+ *  @of: the Service of LIVE_PORTS, the environment of LIVE_MEMBERS and
+ *  LIVE_HOSTS, else NULL */
+void live_names(const char *kind, const char *of, char *const *words,
 		int nwords, struct strv *out);
 
 #endif

@@ -246,6 +246,7 @@ struct env_options {
 	char *on_join, *on_delete; /* join --image; or NULL */
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */
+	char *header;		   /* create; or NULL */
 	bool dry_run;		   /* apply */
 	char *file;		   /* apply; "-": stdin */
 	char *cluster_domain;	   /* init; never NULL */
@@ -253,6 +254,7 @@ struct env_options {
 	bool stop;		   /* share */
 	char *path;		   /* check; never NULL */
 	int64_t timeout;	   /* check; ns */
+	bool routers;		   /* check */
 };
 
 struct command;

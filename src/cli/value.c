@@ -13,6 +13,7 @@
 #include "control/eventjson.h"
 #include "control/expect.h"
 #include "dns/order.h"
+#include "wire/envmark.h"
 #include "wire/rule.h"
 
 #include <ctype.h>
@@ -184,6 +185,23 @@ static int value_set_gateway(void *field, const struct option *opt,
 		return kt_fail(err, EINVAL,
 			       "'%.80s' is no Gateway: [NAMESPACE/]NAME", text);
 	return set_string(field, opt, text, err);
+}
+
+/* As HTTP/2 has it, whatever case it was typed in */
+static int value_set_header(void *field, const struct option *opt,
+			    const char *text, struct kt_error *err)
+{
+	auto_free char *name = xstrdup(text);
+
+	for (char *p = name; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	if (*name && !envmark_is_header(slice_of(name)))
+		return kt_fail(err, EINVAL,
+			       "'%.80s' cannot be a mark: a header of letters, "
+			       "digits, '-' and '_', with a letter first, that "
+			       "means nothing else to proxies and programs",
+			       text);
+	return set_string(field, opt, name, err);
 }
 
 static int value_set_mark(void *field, const struct option *opt,
@@ -776,6 +794,7 @@ static const struct {
 	[VALUE_DURATION] = { value_set_duration, NULL, sizeof(int64_t) },
 	[VALUE_IMAGE_OF] = { value_set_image_of, fini_string, sizeof(char *) },
 	[VALUE_HOOK] = { value_set_hook, fini_string, sizeof(char *) },
+	[VALUE_HEADER] = { value_set_header, fini_string, sizeof(char *) },
 	[VALUE_GATEWAY] = { value_set_gateway, fini_string, sizeof(char *) },
 	[VALUE_ENV_FROM] = { value_set_env_from, fini_strings,
 			     sizeof(struct strv) },

@@ -16,6 +16,8 @@
  *   Job         kt-env-NAME           role env
  *   Service     kt-env-NAME           role env-source: addresses of its Pods
  *   Service     SERVICE-kt-mesh-...   role shadow-mesh: the record of a member
+ *   Service     RECORD-source         role env-source: addresses of its Pods,
+ *                                     where somebody else has made them
  *   Deployment  of a member with an image
  *   Job         of a member with a hook, while that runs, or until it shall
  *                                     role env-hook
@@ -42,6 +44,8 @@
 /* Unix seconds, "0": never; of the Job, and of each member's record */
 #define KT_ANNOTATION_EXPIRES "kt-expires"
 #define KT_ANNOTATION_STRICT "kt-strict"    /* of the Job: "true" */
+/* of the Job: the field that names environments of the namespace, too */
+#define KT_ANNOTATION_HEADER "kt-header"
 #define KT_ANNOTATION_FORCED "kt-forced-by" /* who used --force */
 /* of a member's record: "local", "image IMAGE", "selector K=V,...",
  * "service NAME" */

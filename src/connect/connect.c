@@ -85,7 +85,7 @@ struct connect {
 	struct prefixset ranges;    /* captured, as far as they could be had */
 	bool ready;		    /* every step is done */
 	struct dnscheck dns;
-	char mark[ENVMARK_MAX]; /* --env: the environment's whole name */
+	struct envmark mark; /* --env: the environment's whole name; or none */
 	struct connect_pod pod; /* of the place */
 };
 
@@ -126,7 +126,7 @@ static void on_uplink_up(void *user)
 {
 	struct connect *c = user;
 
-	if (c->mark[0] && c->ready &&
+	if (c->mark.name[0] && c->ready &&
 	    tunnel_info_get(c->replace.front, connect_on_other_shadow, c) < 0)
 		log_debug("the shadow is not asked what it can");
 	if (c->traffic)
@@ -347,10 +347,12 @@ static int connect_find_env(struct connect *c, struct kt_error *err)
 	if (rc < 0)
 		log_warn("%s: %s is taken as the environment's whole name",
 			 why.msg, given);
-	snprintf(c->mark, sizeof(c->mark), "%s",
-		 rc < 0 || c->opt->shadow ? given : info.name);
+	if (rc < 0 || c->opt->shadow)
+		snprintf(c->mark.name, sizeof(c->mark.name), "%s", given);
+	else
+		env_info_mark(&info, &c->mark);
 	env_info_fini(&info);
-	tunnel_set_env(c->replace.front, c->mark);
+	tunnel_set_env(c->replace.front, &c->mark);
 	return 0;
 }
 
@@ -509,7 +511,7 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 		return kt_fail(err, -rc, "ask %s what it sees: %s",
 			       shadow_describe(c->replace.shadow),
 			       strerror(-rc));
-	if (c->mark[0] && !c->able_env)
+	if (c->mark.name[0] && !c->able_env)
 		return ask_env_refuse(shadow_describe(c->replace.shadow),
 				      c->version, err);
 	rc = faults_start(c->faults, err);
@@ -703,11 +705,11 @@ static void connect_say_ready(struct connect *c)
 	char how[128];
 
 	app_leave_how(c->app, how, sizeof(how));
-	if (c->mark[0])
+	if (c->mark.name[0])
 		progress_note(c->app->progress,
 			      "HTTP requests without a mark of their own are "
 			      "marked as environment %s's",
-			      c->mark);
+			      c->mark.name);
 	if (c->traffic)
 		progress_note(c->app->progress,
 			      "All looks good: Pods, Services and names of the "

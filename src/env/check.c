@@ -14,6 +14,7 @@
 #include "cluster/objects.h"
 #include "control/eventjson.h"
 #include "env/advice.h"
+#include "env/check_routers.h"
 #include "env/find.h"
 #include "env/hops.h"
 #include "env/probe.h"
@@ -36,6 +37,7 @@ struct env_check {
 	struct env_command *c;
 	struct env_info info;
 	struct env_routers *routers;
+	struct check_routers own; /* of --routers */
 	struct uplink *uplink;
 	json_t *services, *pods, *records;
 	struct hops_seen *seen; /* since the probe was begun */
@@ -120,6 +122,7 @@ static int check_send(struct env_check *k, const char *service,
 		.host = host,
 		.path = k->c->o->env.path,
 		.env = k->info.name,
+		.header = k->info.header[0] ? k->info.header : NULL,
 		.trace = trace,
 		.timeout = k->c->o->env.timeout,
 	};
@@ -161,6 +164,7 @@ static int check_probe(struct env_check *k, const char *service)
 
 	check_trace(trace);
 	check_forget(k);
+	check_routers_hold(&k->own);
 	rc = check_send(k, service, trace, &a, &err);
 	if (rc == 0)
 		waited = loop_sleep(k->c->app->loop, CHECK_SETTLE);
@@ -303,6 +307,14 @@ static int check_list(const struct env_check *k, const char *kind, json_t **out,
 	return rc;
 }
 
+static void check_unlook(struct env_check *k)
+{
+	json_decref(k->services);
+	json_decref(k->pods);
+	json_decref(k->without);
+	k->services = k->pods = k->without = NULL;
+}
+
 static bool check_has_router(const void *user, const char *service)
 {
 	const struct env_check *k = user;
@@ -310,15 +322,39 @@ static bool check_has_router(const void *user, const char *service)
 	return env_routers_has(k->routers, service);
 }
 
+static int check_look(struct env_check *k, struct kt_error *err)
+{
+	int rc = check_list(k, "services", &k->services, err);
+
+	if (rc == 0)
+		rc = check_list(k, "pods", &k->pods, err);
+	if (rc == 0)
+		rc = env_routers_look(k->routers, err);
+	if (rc == 0)
+		k->without = hops_without_router(k->services, check_has_router,
+						 k);
+	return rc;
+}
+
+/* --routers: those that have none get one, and all is looked at again */
+static int check_complete(struct env_check *k, struct kt_error *err)
+{
+	int rc;
+
+	if (!k->c->o->env.routers)
+		return 0;
+	rc = check_routers_put(&k->own, k->without, k->services, err);
+	if (rc < 0)
+		return rc;
+	check_unlook(k);
+	return check_look(k, err);
+}
+
 static int check_prepare(struct env_check *k, struct kt_error *err)
 {
 	int rc =
 		env_find(k->c->kube, k->c->ns, k->c->o->args[0], &k->info, err);
 
-	if (rc == 0)
-		rc = check_list(k, "services", &k->services, err);
-	if (rc == 0)
-		rc = check_list(k, "pods", &k->pods, err);
 	if (rc == 0)
 		rc = env_records(k->c->kube, k->c->ns, k->info.name,
 				 &k->records, err);
@@ -328,13 +364,18 @@ static int check_prepare(struct env_check *k, struct kt_error *err)
 			       "that the probe is to go to",
 			       k->info.name);
 	if (rc == 0)
-		rc = env_routers_look(k->routers, err);
+		rc = check_look(k, err);
+	if (rc == 0)
+		rc = check_complete(k, err);
 	if (rc < 0)
 		return rc;
-	if (!env_routers_count(k->routers))
+	if (!env_routers_count(k->routers)) {
+		kt_hint(err, "--routers puts them there for the time of the "
+			     "check");
 		return kt_fail(err, ENOENT,
 			       "namespace %s: no router tells what it sees",
 			       k->c->ns);
+	}
 	rc = env_routers_hear(k->routers, CHECK_HEAR);
 	if (rc == -EINTR)
 		return kt_fail(err, EINTR, "interrupted");
@@ -343,7 +384,6 @@ static int check_prepare(struct env_check *k, struct kt_error *err)
 			       "namespace %s: %zu of its routers do not tell "
 			       "what they see",
 			       k->c->ns, env_routers_unheard(k->routers));
-	k->without = hops_without_router(k->services, check_has_router, k);
 	k->uplink = env_routers_tunnel(k->routers, err);
 	return k->uplink ? 0 : -ENOTCONN;
 }
@@ -367,7 +407,9 @@ static int check_all(struct env_check *k)
 
 static int env_check_run(struct env_command *c, struct kt_error *err)
 {
-	struct env_check k = { .c = c, .probes = json_array() };
+	struct env_check k = { .c = c,
+			       .own = { .c = c },
+			       .probes = json_array() };
 	int rc;
 
 	k.routers = env_routers_new(c, check_on_event, &k);
@@ -378,12 +420,11 @@ static int env_check_run(struct env_command *c, struct kt_error *err)
 		rc = check_tell(&k, err);
 	uplink_close(k.uplink);
 	env_routers_free(k.routers);
+	check_routers_remove(&k.own);
 	check_forget(&k);
-	json_decref(k.services);
-	json_decref(k.pods);
+	check_unlook(&k);
 	json_decref(k.records);
 	json_decref(k.probes);
-	json_decref(k.without);
 	env_info_fini(&k.info);
 	return rc;
 }

@@ -60,6 +60,11 @@ const char *env_command_until(const struct env_command *c,
  * Return: how many environments it removed, or -errno with @err
  */
 KT_CHECK int env_sweep(const struct giveback *g, struct kt_error *err);
+/** env_end() - routers forget @info's environment, then it goes with all that it
+ *  owns, and Services that nobody is left of are given back; @g->say is told.
+ *  0 or -errno with @err */
+KT_CHECK int env_end(struct env_command *c, const struct giveback *g,
+		     const struct env_info *info, struct kt_error *err);
 /** env_remove() - delete the Job @name, and by that all that it owns; 0 also
  *  when it is gone. @uid: only that one; NULL: any */
 KT_CHECK int env_remove(struct kube *k, const char *ns, const char *name,

@@ -83,6 +83,34 @@ static int create_name(struct create *n, struct kt_error *err)
 	return 0;
 }
 
+/* --- the field that names environments, too -------------------------------- */
+
+/* A router reads it before it knows whose the request is: so all that live in
+ * the namespace have the same one, or none */
+static int create_header(const struct create *n, struct kt_error *err)
+{
+	const char *header = n->c->o->env.header;
+	auto_json json_t *jobs = NULL;
+	const json_t *job;
+	size_t i;
+	int rc = header ? env_jobs(n->c->kube, n->c->ns, &jobs, err) : 0;
+
+	json_array_foreach (jobs, i, job) {
+		struct env_info info;
+
+		if (rc == 0 && env_info_read(&info, job) == 0 &&
+		    env_info_is_alive(&info, env_command_now(n->c)) &&
+		    info.header[0] && strcmp(info.header, header) != 0)
+			rc = kt_fail(err, EEXIST,
+				     "--header %s: environments of namespace "
+				     "%s are named by %s, as %s says; there is "
+				     "one such header in a namespace",
+				     header, n->c->ns, info.header, info.name);
+		env_info_fini(&info);
+	}
+	return rc;
+}
+
 /* --- the Job -------------------------------------------------------------- */
 
 static int create_taken(const struct create *n, const struct env_info *info,
@@ -156,6 +184,7 @@ static int create_job(struct create *n, struct kt_error *err)
 		.now = n->now = env_command_now(n->c),
 		.ttl = n->ttl,
 		.strict = n->c->o->env.strict,
+		.header = n->c->o->env.header,
 	};
 	auto_free char *all =
 		kube_path("batch/v1", "jobs", n->c->ns, NULL, NULL);
@@ -278,6 +307,7 @@ static int create_undo(struct create *n, int rc, const struct kt_error *why)
 static void create_tell(const struct create *n)
 {
 	char until[80], above[ENVMARK_MAX];
+	const char *header = n->info.header;
 
 	print_line(stdout, "Environment %s of namespace %s is there, %s",
 		   n->name, n->c->ns, env_command_until(n->c, &n->info, until));
@@ -288,9 +318,11 @@ static void create_tell(const struct create *n)
 			   "it has no member, the trunk answers",
 			   above);
 	print_line(stdout,
-		   "Requests with 'baggage: kt-env=%s' belong to it; its "
-		   "members come with 'ktctl env join %s SERVICE'",
-		   n->name, n->name);
+		   "Requests with 'baggage: kt-env=%s'%s%s%s%s%s belong to it; "
+		   "its members come with 'ktctl env join %s SERVICE'",
+		   n->name, *header ? " or '" : "", header,
+		   *header ? ": " : "", *header ? n->name : "",
+		   *header ? "'" : "", n->name);
 }
 
 static int create_run(struct env_command *c, struct kt_error *err)
@@ -300,6 +332,8 @@ static int create_run(struct env_command *c, struct kt_error *err)
 
 	if (rc == 0)
 		rc = create_name(&n, err);
+	if (rc == 0)
+		rc = create_header(&n, err);
 	if (rc == 0)
 		rc = create_try(&n, err);
 	if (rc == 0)

@@ -6,7 +6,6 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/print.h"
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/options.h"
@@ -72,17 +71,15 @@ static int delete_await(struct env_command *c, const struct env_info *info,
 	}
 }
 
-static int delete_give_back(struct env_command *c, const json_t *records,
+static int delete_give_back(const struct giveback *g, const json_t *records,
 			    struct kt_error *err)
 {
-	struct giveback g;
 	const json_t *record;
 	size_t i;
 
-	env_command_giveback(c, &g);
 	json_array_foreach (records, i, record) {
 		auto_free char *service = env_record_service(record);
-		int rc = service ? env_leave_service(&g, service, err) : 0;
+		int rc = service ? env_leave_service(g, service, err) : 0;
 
 		if (rc < 0)
 			return rc;
@@ -114,9 +111,12 @@ static int delete_hooks(struct env_command *c, const struct env_info *info,
 	return env_command_hooks(c, &at, err);
 }
 
-static int delete_all(struct env_command *c, const struct env_info *info,
-		      struct kt_error *err)
+int env_end(struct env_command *c, const struct giveback *g,
+	    const struct env_info *info, struct kt_error *err)
 {
+	auto_free char *text = xasprintf("Environment %s of namespace %s is "
+					 "deleted",
+					 info->name, c->ns);
 	auto_free char *job = env_name_job(info->name);
 	auto_json json_t *records = NULL;
 	int rc = env_records(c->kube, c->ns, info->name, &records, err);
@@ -129,30 +129,31 @@ static int delete_all(struct env_command *c, const struct env_info *info,
 		rc = delete_hooks(c, info, records, err);
 	if (rc == 0)
 		rc = env_remove(c->kube, c->ns, job, info->uid, err);
-	if (rc == 0)
-		print_line(stdout, "Environment %s of namespace %s is deleted",
-			   info->name, c->ns);
+	if (rc == 0 && g->say)
+		g->say(g->user, text);
 	if (rc == 0)
 		rc = delete_await(c, info, err);
 	/* it drops its hold on the table */
 	if (rc == 0)
 		rc = env_table_refresh(c->kube, c->ns, err);
 	if (rc == 0)
-		rc = delete_give_back(c, records, err);
+		rc = delete_give_back(g, records, err);
 	return rc;
 }
 
 static int delete_run(struct env_command *c, struct kt_error *err)
 {
 	struct env_info info;
+	struct giveback g;
 	int rc = env_find(c->kube, c->ns, c->o->args[0], &info, err);
 	auto_free char *what =
 		xasprintf("environment '%s' of namespace %s", info.name, c->ns);
 
 	if (rc == 0)
 		rc = env_mine(info.user, c->o->env.in.force, what, err);
+	env_command_giveback(c, &g);
 	if (rc == 0)
-		rc = delete_all(c, &info, err);
+		rc = env_end(c, &g, &info, err);
 	env_info_fini(&info);
 	return rc;
 }

@@ -37,6 +37,7 @@ int env_info_read(struct env_info *info, const json_t *job)
 	const char *uid = json_str(job, "metadata", "uid", NULL);
 	int64_t made = env_job_time(job, "metadata", "creationTimestamp");
 	const char *since = object_annotation(job, KT_ANNOTATION_SINCE);
+	const char *header = object_annotation(job, KT_ANNOTATION_HEADER);
 	long at;
 
 	*info = (struct env_info){ 0 };
@@ -56,6 +57,8 @@ int env_info_read(struct env_info *info, const json_t *job)
 	if (info->started < 0)
 		info->started = made;
 	info->expires = MAX(envobject_expires(job), (int64_t)0);
+	if (header && envmark_is_header(slice_of(header)))
+		snprintf(info->header, sizeof(info->header), "%s", header);
 	info->strict =
 		str_eq(object_annotation(job, KT_ANNOTATION_STRICT), "true");
 	info->ended = object_is_ending(job) || envobject_has_finished(job);
@@ -68,6 +71,12 @@ void env_info_fini(struct env_info *info)
 	free(info->machine);
 	free(info->uid);
 	*info = (struct env_info){ 0 };
+}
+
+void env_info_mark(const struct env_info *info, struct envmark *mark)
+{
+	memcpy(mark->name, info->name, sizeof(mark->name));
+	memcpy(mark->header, info->header, sizeof(mark->header));
 }
 
 bool env_info_is_alive(const struct env_info *info, int64_t now)
@@ -140,13 +149,14 @@ json_t *env_job_make(const struct env_spec *s)
 	snprintf(expires, sizeof(expires), "%" PRId64,
 		 s->ttl ? s->now + s->ttl : 0);
 	job = json_pack(
-		"{s:s,s:s,s:{s:s,s:o,s:{s:s*,s:s*,s:s,s:s,s:s*}},"
+		"{s:s,s:s,s:{s:s,s:o,s:{s:s*,s:s*,s:s,s:s,s:s*,s:s*}},"
 		"s:{s:i,s:i,s:i,s:i,s:o}}",
 		"apiVersion", ENV_API, "kind", "Job", "metadata", "name", name,
 		"labels", env_job_labels(KT_ROLE_ENV, s->name), "annotations",
 		KT_ANNOTATION_USER, s->user, KT_ANNOTATION_MACHINE, s->machine,
 		KT_ANNOTATION_SINCE, now, KT_ANNOTATION_EXPIRES, expires,
-		KT_ANNOTATION_STRICT, s->strict ? "true" : NULL, "spec",
+		KT_ANNOTATION_STRICT, s->strict ? "true" : NULL,
+		KT_ANNOTATION_HEADER, s->header, "spec",
 		"parallelism", 0, "completions", 1, "backoffLimit", 0,
 		"ttlSecondsAfterFinished", 0, "template",
 		env_job_template(s->name));

@@ -30,6 +30,7 @@ struct env_info {
 	int64_t since;		  /* Unix seconds */
 	int64_t started;	  /* its deadline is counted from then */
 	int64_t expires;	  /* Unix seconds; 0: never */
+	char header[ENVMARK_HEADER_MAX]; /* "": none */
 	bool strict;
 	bool ended; /* finished, or being deleted */
 };
@@ -38,6 +39,8 @@ struct env_info {
  *  written. env_info_fini() in any case. */
 int env_info_read(struct env_info *info, const json_t *job);
 void env_info_fini(struct env_info *info);
+/** env_info_mark() - what its requests carry */
+void env_info_mark(const struct env_info *info, struct envmark *mark);
 /** env_info_is_alive() - it has not ended at @now */
 bool env_info_is_alive(const struct env_info *info, int64_t now);
 /** env_span() - "12s", "3m", "2h05m", "5d3h" of seconds; returns @dst */
@@ -54,6 +57,7 @@ struct env_spec {
 	const char *user, *machine;
 	int64_t now, ttl; /* seconds; ttl 0: it has no end */
 	bool strict;
+	const char *header; /* or NULL */
 };
 
 /** env_job_make() - (returned, caller decrefs) */

@@ -11,6 +11,7 @@
 #include "cluster/envobject.h"
 #include "env/find.h"
 #include "env/member.h"
+#include "env/member_source.h"
 #include "env/table.h"
 #include "inbound/lease.h"
 #include "kube/rest.h"
@@ -63,7 +64,8 @@ int env_join_table(struct env_join *j, const char *host, struct kt_error *err)
 
 	j->tabled = true;
 	return env_table_put_member(job->kube, job->ns, j->info.name, job->name,
-				    host, host ? j->mesh.nowhere : NULL, err);
+				    host, host ? j->mesh.nowhere : NULL,
+				    j->source, err);
 }
 
 void env_join_untable(struct env_join *j)
@@ -147,6 +149,8 @@ static int join_clear(struct env_join *j, struct kt_error *err)
 	j->tabled = true; /* the former one, until it is known that it is not */
 	rc = env_table_drop_member(job->kube, job->ns, j->info.name, job->name,
 				   err);
+	if (rc == 0)
+		rc = member_source_remove(&at, j->mesh.name, err);
 	return rc < 0 ? rc : member_remove_copies(&at, NULL, err);
 }
 
@@ -159,6 +163,15 @@ int env_join_hold(struct env_join *j, struct kt_error *err)
 	if (j->mesh.recorded && j->env.replaces && !j->beside)
 		cleared = join_clear(j, rc < 0 ? &why : err);
 	return rc < 0 ? rc : cleared;
+}
+
+void env_join_fini(struct env_join *j)
+{
+	mesh_fini(&j->mesh);
+	env_info_fini(&j->info);
+	json_decref(j->owner);
+	json_decref(j->replaced);
+	free(j->source);
 }
 
 /* --- the command line ----------------------------------------------------- */
@@ -206,9 +219,6 @@ int command_env_join(struct app *app, const struct options *o)
 	j.mesh.route.job = &j.mesh.job;
 	j.options.in.any_port = true;
 	rc = local ? env_join_local(&j) : env_join_cluster(&j);
-	mesh_fini(&j.mesh);
-	env_info_fini(&j.info);
-	json_decref(j.owner);
-	json_decref(j.replaced);
+	env_join_fini(&j);
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include "env/job.h"
 #include "inbound/mesh.h"
 
+struct app;
 struct member;
 struct member_place;
 
@@ -44,6 +45,7 @@ struct env_join {
 	bool hooked;	       /* --onJoin has run, perhaps */
 	bool beside;	       /* the one before answers until this one does */
 	int64_t turned;	       /* since then the record leads here; 0: no */
+	char *source;	       /* name of its Pods' Service, or NULL */
 };
 
 static inline struct env_join *env_join_of(struct job *job)
@@ -59,6 +61,11 @@ KT_CHECK int env_join_table(struct env_join *j, const char *host,
 /** env_join_untable() - and no longer, if it was, and the member there is still
  *  this one */
 void env_join_untable(struct env_join *j);
+/** env_join_switch() - a step: the Service leads to the router, and no client
+ *  of ours keeps it so */
+KT_CHECK int env_join_switch(struct job *job, struct kt_error *err);
+/** env_join_fini() - what is its own; the job is job_run()'s */
+void env_join_fini(struct env_join *j);
 
 /** env_join_left() - " (7h59m left)"; "": its environment has no end */
 const char *env_join_left(const struct env_join *j, char dst[48]);
@@ -75,6 +82,14 @@ KT_CHECK int env_join_hold(struct env_join *j, struct kt_error *err);
  *  so long to bring the table to it */
 KT_CHECK int env_join_prove(struct env_join *j, const char *ip,
 			    struct kt_error *err);
+
+/**
+ * env_join_router() - only the router of @service, where it has none, for as
+ * long as the environment @env lives: a record without a member, so that
+ * everybody is answered by the trunk. The exit status; what fails is told.
+ */
+int env_join_router(struct app *app, const struct options *o, const char *env,
+		    const char *service);
 
 /** env_join_local(), env_join_cluster() - the commands; the exit status */
 int env_join_local(struct env_join *j);

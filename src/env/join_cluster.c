@@ -18,6 +18,7 @@
 #include "env/copy_wait.h"
 #include "env/join_hook.h"
 #include "env/member.h"
+#include "env/member_source.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 
@@ -95,7 +96,7 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	return env_join_hold(j, err);
 }
 
-static int cluster_switch(struct job *job, struct kt_error *err)
+int env_join_switch(struct job *job, struct kt_error *err)
 {
 	int rc;
 
@@ -218,10 +219,14 @@ static void cluster_end_former(struct env_join *j)
 static int cluster_join(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
+	const struct member_place at = env_join_place(j);
 	int rc;
 
 	progress_step(job->app->progress, "Tell the router");
 	rc = mesh_record_check(&j->mesh, err);
+	if (rc == 0 && !j->o->env.image)
+		rc = member_source_put(&at, j->mesh.route.made, &j->source,
+				       err);
 	if (rc == 0 && j->beside)
 		rc = cluster_turn(j, err);
 	if (rc == 0)
@@ -297,7 +302,7 @@ int env_join_cluster(struct env_join *j)
 {
 	static const struct job_plan image = {
 		.step = { env_join_open, cluster_claim, mesh_router_start,
-			  cluster_switch, cluster_copy, cluster_join },
+			  env_join_switch, cluster_copy, cluster_join },
 		.ready = cluster_ready,
 		.undo = cluster_undo,
 		.role = "env",
@@ -312,7 +317,7 @@ int env_join_cluster(struct env_join *j)
 	};
 	static const struct job_plan others = {
 		.step = { env_join_open, cluster_claim, mesh_router_start,
-			  cluster_switch, cluster_join },
+			  env_join_switch, cluster_join },
 		.ready = cluster_ready,
 		.undo = cluster_undo,
 		.role = "env",

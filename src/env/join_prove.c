@@ -33,8 +33,7 @@ struct prove {
 	int error;
 };
 
-/* The record's whole name: "NS.svc.DOMAIN" is among what the Pod searches. By
- * its name the member's Pods are known, too, when they call (see the table). */
+/* The record's whole name: "NS.svc.DOMAIN" is among what the Pod searches */
 static void prove_name(struct prove *p, const struct strv *search)
 {
 	const struct job *job = &p->join->mesh.job;
@@ -121,8 +120,7 @@ static int prove_hear(struct prove *p, struct kt_error *err)
 	}
 }
 
-/* Where its name is not among what the Pod searches its address will do, but
- * its Pods are not known by that when they call */
+/* Where its name is not among what the Pod searches its address will do */
 static int prove_put(struct prove *p, const char *ip, struct kt_error *err)
 {
 	int rc = prove_hear(p, err);

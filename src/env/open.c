@@ -15,13 +15,13 @@
 #include <string.h>
 
 static int open_find(struct kube *k, const char *ns, const char *given,
-		     char name[ENVMARK_MAX], struct kt_error *err)
+		     struct envmark *mark, struct kt_error *err)
 {
 	struct env_info info = { 0 };
 	int rc = env_find(k, ns, given, &info, err);
 
 	if (rc == 0)
-		snprintf(name, ENVMARK_MAX, "%s", info.name);
+		env_info_mark(&info, mark);
 	env_info_fini(&info);
 	return rc;
 }

@@ -38,9 +38,13 @@ char *env_probe_text(const struct probe_request *req)
 	return xasprintf("GET %s HTTP/1.1\r\nHost: %s\r\n"
 			 "User-Agent: ktctl-env-check\r\nAccept: */*\r\n"
 			 "traceparent: 00-%s-%016llx-01\r\n" ENVMARK_FIELD
-			 ": " ENVMARK_MEMBER "=%s\r\nConnection: close\r\n\r\n",
+			 ": " ENVMARK_MEMBER "=%s\r\n%s%s%s%s"
+			 "Connection: close\r\n\r\n",
 			 req->path, req->host, req->trace,
-			 (unsigned long long)span, req->env);
+			 (unsigned long long)span, req->env,
+			 req->header ? req->header : "",
+			 req->header ? ": " : "", req->header ? req->env : "",
+			 req->header ? "\r\n" : "");
 }
 
 static void env_probe_on_dialed(void *user, int error)

@@ -11,6 +11,7 @@ struct tunnel;
 /** struct probe_request - borrowed */
 struct probe_request {
 	const char *host, *path;
+	const char *header; /* also in this field; NULL: none */
 	const char *env;   /* the mark */
 	const char *trace; /* the trace-id */
 	int64_t timeout;   /* ns, for all of it */

@@ -13,6 +13,7 @@
 #include "env/advice.h"
 #include "env/command.h"
 #include "env/find.h"
+#include "env/share_find.h"
 #include "env/share_route.h"
 #include "kube/rest.h"
 #include "uplink/shadow.h"
@@ -35,24 +36,10 @@ static char *share_path(const struct env_share *s, const char *name)
 	return kube_path(s->api, "httproutes", s->c->ns, name, NULL);
 }
 
-/* The newest version that the cluster has */
 static int share_list(struct env_share *s, struct kt_error *err)
 {
-	static const char *const apis[] = { SHARE_GROUP "/v1",
-					    SHARE_GROUP "/v1beta1" };
-	int rc = -ENOENT;
+	int rc = share_routes(s->c->kube, s->c->ns, &s->api, &s->routes, err);
 
-	for (size_t i = 0; rc == -ENOENT && i < ARRAY_SIZE(apis); i++) {
-		auto_free char *path = NULL;
-		auto_json json_t *list = NULL;
-
-		*err = (struct kt_error){ 0 };
-		s->api = apis[i];
-		path = share_path(s, NULL);
-		rc = kube_list(s->c->kube, path, NULL, &list, err);
-		if (rc == 0)
-			s->routes = json_incref(json_object_get(list, "items"));
-	}
 	if (rc != -ENOENT)
 		return rc;
 	kt_hint(err, "'ktctl env open' is a port of this machine that does "

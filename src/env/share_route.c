@@ -14,13 +14,19 @@ char *share_name(const char *env, const char *host)
 
 /* Whoever calls from outside has no say in it: the whole of baggage goes, as it
  * may name another environment in any of its fields */
-static json_t *share_filters(const char *env)
+static json_t *share_filters(const struct env_info *info)
 {
+	json_t *set = json_pack("[{s:s,s:o}]", "name", ENVMARK_FIELD, "value",
+				json_sprintf(ENVMARK_MEMBER "=%s", info->name));
+
+	if (info->header[0])
+		json_array_append_new(set, json_pack("{s:s,s:s}", "name",
+						     info->header, "value",
+						     info->name));
 	return json_pack(
-		"[{s:s,s:{s:[{s:s,s:o}],s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
+		"[{s:s,s:{s:o,s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
 		"type", "RequestHeaderModifier", "requestHeaderModifier", "set",
-		"name", ENVMARK_FIELD, "value",
-		json_sprintf(ENVMARK_MEMBER "=%s", env), "remove",
+		set, "remove",
 		"x-virtual-env", "version", "type", "ResponseHeaderModifier",
 		"responseHeaderModifier", "set", "name", "cache-control",
 		"value", "no-store");
@@ -39,7 +45,7 @@ json_t *share_route(const struct share_spec *s, const char *api)
 			 s->info->name, "annotations", KT_ANNOTATION_USER,
 			 s->user, "ownerReferences", env_owner_ref(s->info),
 			 "spec", "parentRefs", s->parents, "hostnames", s->host,
-			 "rules", "filters", share_filters(s->info->name),
+			 "rules", "filters", share_filters(s->info),
 			 "backendRefs", "name", s->service, "port", s->port);
 }
 

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "env/command.h"
 #include "env/find.h"
+#include "env/share_find.h"
 #include "env/view.h"
 #include "kube/rest.h"
 
@@ -25,10 +26,22 @@ static json_t *show_pods(struct env_command *c)
 	return json_incref(json_object_get(list, "items"));
 }
 
+/* Who may not list them sees the rest */
+static json_t *show_shares(struct env_command *c)
+{
+	struct kt_error err = { 0 };
+	json_t *shares = NULL;
+
+	if (share_find(c->kube, c->ns, &shares, &err) < 0)
+		log_debug("host names: %s", err.msg);
+	return shares;
+}
+
 static int show_print(struct env_command *c, const json_t *jobs,
 		      const struct env_info *info, struct kt_error *err)
 {
 	auto_json json_t *records = NULL, *pods = NULL, *view = NULL;
+	auto_json json_t *shares = NULL;
 	struct env_look look = { .ns = c->ns,
 				 .jobs = jobs,
 				 .home = c->app->home };
@@ -37,6 +50,8 @@ static int show_print(struct env_command *c, const json_t *jobs,
 	if (rc < 0)
 		return rc;
 	pods = json_array_size(records) ? show_pods(c) : NULL;
+	shares = show_shares(c);
+	look.shares = shares;
 	look.records = records;
 	look.pods = pods;
 	look.now = env_command_now(c);

@@ -202,12 +202,14 @@ char *env_spec_yaml(const struct env_info *info, const json_t *specs)
 
 	buf_init(&b, SPEC_YAML_MAX);
 	env_spec_put(&b, "apiVersion: ktctl/v1\n", "environment", name);
-	if (buf_printf(&b, "ttl: %" PRId64 "%s\n%smembers:%s\n",
+	if (buf_printf(&b, "ttl: %" PRId64 "%s\n%s%s%s%smembers:%s\n",
 		       minutes % 60 ? minutes : minutes / 60,
 		       !minutes	      ? ""
 		       : minutes % 60 ? "m"
 				      : "h",
 		       info->strict ? "strict: true\n" : "",
+		       info->header[0] ? "header: " : "", info->header,
+		       info->header[0] ? "\n" : "",
 		       env_spec_any(specs) ? "" : " {}") == 0)
 		json_object_foreach ((json_t *)(uintptr_t)specs, service, spec)
 			env_spec_put_member(&b, service, spec);

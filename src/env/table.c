@@ -29,10 +29,11 @@ json_t *env_table_live(const json_t *jobs, int64_t now)
 		    env_info_is_alive(&info, now))
 			json_object_set_new(
 				live, info.name,
-				json_pack("{s:I,s:s,s:s}", "expires",
+				json_pack("{s:I,s:s,s:s,s:s*}", "expires",
 					  (json_int_t)info.expires, "flags",
 					  info.strict ? "strict" : "-", "uid",
-					  info.uid));
+					  info.uid, "header",
+					  info.header[0] ? info.header : NULL));
 		env_info_fini(&info);
 	}
 	return live;
@@ -75,20 +76,40 @@ static json_int_t table_expires(const json_t *env)
 
 static int table_put_member(struct buf *b, const char *name, const json_t *env,
 			    const char *service, const char *host,
-			    const char *join)
+			    const char *more)
 {
 	return buf_printf(b, "member %s %s %s %lld %s%s%s\n", name, service,
 			  host, (long long)table_expires(env), table_flags(env),
-			  join ? " " : "", join ? join : "");
+			  *more ? " " : "", more);
+}
+
+/* What stands behind the flags of a member's line (returned, caller frees) */
+static char *table_more(const struct env_table_change *change)
+{
+	const char *join = change->join, *source = change->source;
+
+	return xasprintf("%s%s%s%s%s", join ? "join=" : "", join ? join : "",
+			 join && source ? " " : "", source ? "source=" : "",
+			 source ? source : "");
+}
+
+static char *table_more_of(const struct strv *words)
+{
+	const size_t skip = MIN(words->n, 6u);
+	const struct strv more = { .v = words->v + skip, .n = words->n - skip };
+
+	return strv_join(&more, " ");
 }
 
 static int table_put_env(struct buf *b, const char *name, const json_t *env)
 {
+	const char *header = json_str(env, "header", NULL);
 	char source[ENV_SERVICE_MAX];
 
-	return buf_printf(b, "env %s %s %lld %s\n", name,
+	return buf_printf(b, "env %s %s %lld %s%s%s\n", name,
 			  env_name_service(name, source),
-			  (long long)table_expires(env), table_flags(env));
+			  (long long)table_expires(env), table_flags(env),
+			  header ? " header=" : "", header ? header : "");
 }
 
 /* A name begins with the record's; where names are not known it is an address
@@ -132,6 +153,7 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	auto_strv struct strv words = strv_split(line, ' ');
 	bool member = words.n >= 4 && str_eq(words.v[0], "member");
 	bool env = words.n >= 3 && str_eq(words.v[0], "env");
+	auto_free char *more = NULL;
 	const json_t *is;
 
 	if (!member && !env) /* a newer ktctl's */
@@ -150,8 +172,9 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	    !table_has_record(change->records, live, words.v[1], words.v[2],
 			      words.v[3]))
 		return 0;
+	more = table_more_of(&words);
 	return table_put_member(b, words.v[1], is, words.v[2], words.v[3],
-				words.n > 6 ? words.v[6] : NULL);
+				more);
 }
 
 static int table_edit(struct buf *b, const struct strv *lines,
@@ -159,6 +182,7 @@ static int table_edit(struct buf *b, const struct strv *lines,
 {
 	const json_t *env =
 		change->put ? json_object_get(live, change->env) : NULL;
+	auto_free char *more = table_more(change);
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < lines->n; i++)
@@ -168,7 +192,7 @@ static int table_edit(struct buf *b, const struct strv *lines,
 	if (rc == 0 && env)
 		rc = table_put_member(b, change->env, env, change->service,
 				      change->host ? change->host : TABLE_LOCAL,
-				      change->join);
+				      more);
 	return rc;
 }
 

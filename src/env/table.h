@@ -13,8 +13,10 @@
  * The ConfigMap kt-env of a namespace, key "members", is what every router of
  * the namespace reads (wire/envtable.h):
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS [JOIN]   HOST "-": on a machine
- *     env ENV SOURCE EXPIRES FLAGS            of each environment with a member
+ *     member ENV SERVICE HOST EXPIRES FLAGS [join=LABEL] [source=LABEL]
+ *                                             HOST "-": on a machine
+ *     env ENV SOURCE EXPIRES FLAGS [header=FIELD]
+ *                                             of each environment with a member
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
  * it goes with the last of them. Each write also drops the lines of
@@ -33,12 +35,14 @@
 
 /** env_table_put_member() - the member of @env for @service answers at @host
  *  ("orders-kt-mesh-x.NS.svc.cluster.local."), NULL: it is on somebody's
- *  machine, whose rule the router has from there ("-" in the table). In place
- * of a former one. @join: which join's it is, a label, or NULL. -ENOENT: @env
- * has ended. */
+ *  machine, whose rule the router has from there ("-" in the table). @join:
+ *  which join's it is, a label, or NULL. @source: the headless Service of its
+ *  Pods (env/member_source.h), or NULL. In place of a former one. -ENOENT: @env
+ *  has ended. */
 KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 				  const char *env, const char *service,
 				  const char *host, const char *join,
+				  const char *source,
 				  struct kt_error *err);
 /** env_table_drop_member() - it is none any more; 0 also when it was none */
 KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
@@ -60,14 +64,13 @@ struct env_table_change {
 	const char *env;     /* NULL: nothing but what has ended */
 	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
-	const char *host;    /* or NULL */
-	const char *join;    /* or NULL */
+	const char *host, *join, *source; /* or NULL */
 	const json_t *records; /* of all members, looked at later than the
 				* table; NULL: not known */
 };
 
 /** env_table_edit() - the text after the change; @live: NAME: {"expires": n,
- *  "flags": "-", "uid": "..."} of all environments that live. Returned (caller
+ *  "flags": "-", "uid": "...", "header": "..."} of all environments that live. Returned (caller
  *  frees); NULL with @err: it became too large */
 char *env_table_edit(const char *text, const json_t *live,
 		     const struct env_table_change *change,

@@ -198,13 +198,15 @@ static int table_change(struct kube *k, const char *ns,
 
 int env_table_put_member(struct kube *k, const char *ns, const char *env,
 			 const char *service, const char *host,
-			 const char *join, struct kt_error *err)
+			 const char *join, const char *source,
+			 struct kt_error *err)
 {
 	const struct env_table_change change = { .env = env,
 						 .service = service,
 						 .put = true,
 						 .host = host,
-						 .join = join };
+						 .join = join,
+						 .source = source };
 
 	return table_change(k, ns, &change, err);
 }

@@ -94,6 +94,31 @@ static json_t *view_members(const struct env_look *look, const char *name)
 	return members;
 }
 
+/* --- host names ----------------------------------------------------------- */
+
+static json_t *view_hosts(const struct env_look *look, const char *name)
+{
+	json_t *hosts = json_array();
+	const json_t *share;
+	size_t i;
+
+	if (!look->shares) {
+		json_decref(hosts);
+		return json_null();
+	}
+	json_array_foreach (look->shares, i, share)
+		if (str_eq(json_str(share, "environment", NULL), name))
+			json_array_append_new(
+				hosts,
+				json_pack("{s:O,s:O,s:O}", "host",
+					  json_object_get(share, "host"),
+					  "service",
+					  json_object_get(share, "service"),
+					  "user",
+					  json_object_get(share, "user")));
+	return hosts;
+}
+
 /* --- environments --------------------------------------------------------- */
 
 static json_t *view_env(const struct env_look *look,
@@ -102,11 +127,12 @@ static json_t *view_env(const struct env_look *look,
 	const char *parent = info->parent[0] ? info->parent : NULL;
 
 	return json_pack(
-		"{s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:s}", "name", info->name,
+		"{s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:s}", "name", info->name,
 		"parent", view_text(parent), "user", view_text(info->user),
 		"machine", view_text(info->machine), "since",
 		view_time(info->since), "expires", view_time(info->expires),
-		"strict", (int)info->strict, "state",
+		"strict", (int)info->strict, "header",
+		view_text(info->header[0] ? info->header : NULL), "state",
 		env_info_is_alive(info, look->now) ? "alive" : "ended");
 }
 
@@ -148,5 +174,6 @@ json_t *env_view_show(const struct env_look *look, const struct env_info *info)
 	json_t *env = view_env(look, info);
 
 	json_object_set_new(env, "members", view_members(look, info->name));
+	json_object_set_new(env, "hosts", view_hosts(look, info->name));
 	return view_document(look, "environment", env);
 }

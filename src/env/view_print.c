@@ -100,6 +100,9 @@ void env_view_print_show(const json_t *view, int64_t now)
 	const char *machine = json_str(env, "machine", NULL);
 	const char *expires = json_str(env, "expires", NULL);
 	char age[24], left[24];
+	const char *header = json_str(env, "header", NULL);
+	const json_t *host;
+	size_t i;
 
 	print_line(stdout, "Environment %s of namespace %s",
 		   json_str(env, "name", NULL),
@@ -116,8 +119,14 @@ void env_view_print_show(const json_t *view, int64_t now)
 	if (json_is_true(json_object_get(env, "strict")))
 		print_line(stdout, "  strict     a member that is down is an "
 				   "error (503)");
-	print_line(stdout, "  mark       baggage: kt-env=%s",
-		   json_str(env, "name", NULL));
+	print_line(stdout, "  mark       baggage: kt-env=%s%s%s%s%s",
+		   json_str(env, "name", NULL), header ? "; " : "",
+		   header ? header : "", header ? ": " : "",
+		   header ? json_str(env, "name", NULL) : "");
+	json_array_foreach (json_object_get(env, "hosts"), i, host)
+		print_line(stdout, "  host       %s: Service %s",
+			   json_str(host, "host", NULL),
+			   json_str(host, "service", NULL));
 	if (json_array_size(members))
 		view_print_members(members, now);
 	else

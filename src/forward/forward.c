@@ -40,7 +40,7 @@ struct forward {
 	struct app *app;
 	const struct forward_options *opt;
 	const struct forward_env *env; /* NULL: none */
-	char mark[ENVMARK_MAX];	       /* the environment's whole name, or "" */
+	struct envmark mark;	       /* the environment's; no name: none */
 	const struct global_options *global;
 	struct forward_spec spec;
 	struct ipaddr addrs[GATE_ADDRS_MAX]; /* --address */
@@ -139,7 +139,7 @@ static void forward_make_uplink(struct forward *f)
 	dialer_init(&f->dialer, f->replace.front);
 	f->dialer.faults = f->faults;
 	if (f->env)
-		tunnel_set_env(f->replace.front, f->mark);
+		tunnel_set_env(f->replace.front, &f->mark);
 }
 
 static void forward_probe(void *user)
@@ -205,7 +205,7 @@ static int forward_step_cluster(struct forward *f, struct kt_error *err)
 	}
 	progress_done(f->app->progress, "Cluster %s at %s, Kubernetes %s",
 		      f->config->context, f->config->server, git);
-	return f->env ? f->env->find(f->kube, f->ns, f->env->given, f->mark,
+	return f->env ? f->env->find(f->kube, f->ns, f->env->given, &f->mark,
 				     err)
 		      : 0;
 }
@@ -484,7 +484,7 @@ static void forward_say_open(struct forward *f)
 	progress_note(f->app->progress,
 		      "All looks good: %s, seen through environment %s, is at "
 		      "http://localhost:%u. %s",
-		      f->spec.v[0].text, f->mark, port,
+		      f->spec.v[0].text, f->mark.name, port,
 		      app_leave_how(f->app, how, sizeof(how)));
 }
 

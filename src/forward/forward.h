@@ -12,9 +12,9 @@ struct options;
  *  requests on it get its mark */
 struct forward_env {
 	const char *given; /* as it was typed; borrowed */
-	/** find() - the whole name of the one that is called @given; waits */
+	/** find() - the mark of the one that is called @given; waits */
 	int (*find)(struct kube *k, const char *ns, const char *given,
-		    char name[ENVMARK_MAX], struct kt_error *err);
+		    struct envmark *mark, struct kt_error *err);
 };
 
 /**

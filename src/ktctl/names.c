@@ -6,7 +6,11 @@
 #include "cli/app.h"
 #include "cli/live.h"
 #include "cli/options.h"
+#include "cluster/envobject.h"
 #include "cluster/objects.h"
+#include "env/find.h"
+#include "env/name.h"
+#include "env/share_find.h"
 #include "kube/kubeconfig.h"
 #include "kube/rest.h"
 
@@ -18,7 +22,7 @@
 struct names_query {
 	struct kube *kube;
 	const char *ns; /* NULL: all */
-	const char *service;
+	const char *of; /* Service or environment */
 };
 
 static int names_list(const struct names_query *n, const char *api,
@@ -66,7 +70,7 @@ static int names_pods(const struct names_query *n, struct kt_error *err)
 static int names_ports(const struct names_query *n, struct kt_error *err)
 {
 	auto_free char *path =
-		kube_path("v1", "services", n->ns, n->service, NULL);
+		kube_path("v1", "services", n->ns, n->of, NULL);
 	auto_json json_t *service = NULL;
 	const json_t *port;
 	size_t i;
@@ -89,6 +93,70 @@ static int names_ports(const struct names_query *n, struct kt_error *err)
 	return rc;
 }
 
+/* --- environments --------------------------------------------------------- */
+
+static int names_envs(const struct names_query *n, struct kt_error *err)
+{
+	auto_json json_t *jobs = NULL;
+	const json_t *job;
+	size_t i;
+	int rc = env_jobs(n->kube, n->ns, &jobs, err);
+
+	json_array_foreach (jobs, i, job) {
+		int64_t now = kube_cluster_time(n->kube);
+		struct env_info info;
+		char left[24];
+
+		if (env_info_read(&info, job) == 0 &&
+		    env_info_is_alive(&info, now))
+			print_line(stdout, "%s\t%s%s", info.name,
+				   info.expires ? "time left: " : "",
+				   env_info_left(&info, now, left));
+		env_info_fini(&info);
+	}
+	return rc;
+}
+
+/* As env_pick() takes a name: the whole one, or its last labels */
+static bool names_is_of(const struct names_query *n, const json_t *obj)
+{
+	const char *env = object_label(obj, KT_LABEL_ENV);
+
+	return env && env_name_is_tail(env, n->of);
+}
+
+static int names_members(const struct names_query *n, struct kt_error *err)
+{
+	auto_json json_t *records = NULL;
+	const json_t *record;
+	size_t i;
+	int rc = env_records(n->kube, n->ns, NULL, &records, err);
+
+	json_array_foreach (records, i, record) {
+		auto_free char *service = env_record_service(record);
+
+		if (service && names_is_of(n, record))
+			print_line(stdout, "%s", service);
+	}
+	return rc;
+}
+
+static int names_hosts(const struct names_query *n, struct kt_error *err)
+{
+	auto_json json_t *shares = NULL;
+	const json_t *share;
+	size_t i;
+	int rc = share_find(n->kube, n->ns, &shares, err);
+
+	json_array_foreach (shares, i, share)
+		if (env_name_is_tail(json_str(share, "environment", NULL),
+				     n->of))
+			print_line(stdout, "%s\t%s",
+				   json_str(share, "host", NULL),
+				   json_str(share, "service", NULL));
+	return rc;
+}
+
 static const struct names_kind {
 	const char *name;
 	int (*run)(const struct names_query *n, struct kt_error *err);
@@ -98,6 +166,9 @@ static const struct names_kind {
 	{ LIVE_WORKLOADS, names_workloads },
 	{ LIVE_PODS, names_pods },
 	{ LIVE_PORTS, names_ports },
+	{ LIVE_ENVS, names_envs },
+	{ LIVE_MEMBERS, names_members },
+	{ LIVE_HOSTS, names_hosts },
 };
 
 static int names_ask(const struct names_query *n, const char *kind,
@@ -135,7 +206,7 @@ static int names_of_cluster(struct app *app, const struct options *o,
 			.kube = kube,
 			.ns = o->global.namespace ? o->global.namespace
 						  : config->namespace_,
-			.service = o->nargs > 1 ? o->args[1] : "",
+			.of = o->nargs > 1 ? o->args[1] : "",
 		};
 
 		rc = names_ask(&n, o->args[0], err);

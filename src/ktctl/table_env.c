@@ -24,6 +24,10 @@ static const struct option env_create_options[] = {
 	{ "strict", 0, VALUE_BOOL, "false", NULL,
 	  "a member that is down is an error (503), not answered by others",
 	  ENV(strict), .no_config = true },
+	{ "header", 0, VALUE_HEADER, "", "NAME",
+	  "requests are an environment's by this header, too; one for all in the "
+	  "namespace",
+	  ENV(header) },
 	ENV_FORCE_ROW("with --ttl 0: an environment without an end"),
 	{ 0 },
 };
@@ -112,6 +116,9 @@ static const struct option env_check_options[] = {
 	{ "timeout", 't', VALUE_DURATION, "10s", "TIME",
 	  "how long its answer is waited for", ENV(timeout), .min = 1,
 	  .max = 3600, .no_config = true },
+	{ "routers", 0, VALUE_BOOL, "false", NULL,
+	  "Services that have no router get one for the time of the check",
+	  ENV(routers), .no_config = true },
 	OUTPUT_ROW(ENV(output)),
 	{ 0 },
 };
@@ -143,6 +150,7 @@ const struct command env_commands[] = {
 		.summary = "make one; nothing runs yet",
 		.args = "<name>",
 		.options = env_create_options,
+		.group = "env",
 		.min_args = 1,
 		.max_args = 1,
 		.loop = true,
@@ -181,6 +189,23 @@ const struct command env_commands[] = {
 		.loop = true,
 		.session = true,
 		.run = command_env_open,
+	},
+	{
+		.name = "env run",
+		.summary = "a program whose HTTP requests to the cluster are "
+			   "the environment's",
+		.args = "<name> -- <program> [<argument>...]",
+		.details = "As 'ktctl run', without root: the program is in "
+			   "the cluster's network. Its requests that name\n"
+			   "no environment get the mark of this one. The exit "
+			   "status is the program's.",
+		.options = &run_options[1],
+		.group = "run",
+		.min_args = 2,
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.session = true,
+		.run = command_env_run,
 	},
 	{
 		.name = "env check",

@@ -16,7 +16,8 @@
 extern const char *const output_forms[];
 /** events_options - of "events" and "env events" */
 extern const struct option events_options[];
-/** run_options - of "run" */
+/** run_options - of "run"; those of "env run" are from the second on, as it has
+ *  the environment in its arguments */
 extern const struct option run_options[];
 /** env_file_options - of "env-file" */
 extern const struct option env_file_options[];

@@ -5,6 +5,7 @@ static const char *const run_on_lost[] = { "term", "keep", NULL };
 
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
+	MARK_ROW, /* the first: env run has the rows behind it */
 	{ "shareShadow", 0, VALUE_BOOL, "false", NULL,
 	  "share one shadow Pod with everybody in the namespace",
 	  CONNECT(share_shadow) },

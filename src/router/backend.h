@@ -67,7 +67,7 @@ struct router_said {
 #define ROUTER_SERVED_BY "kt-served-by"
 
 /** struct router_env - embed it; no operation may be NULL but report(),
- *  mark() and again() */
+ *  mark(), header() and again() */
 struct router_env {
 	struct loop *loop;
 	int64_t hurry;	       /* time-outs are shorter by this factor; 0: 1 */
@@ -109,7 +109,15 @@ struct router_env {
 	 *  False: none. NULL: nobody adds marks */
 	bool (*mark)(struct router_env *env, const struct ipport *from,
 		     const struct rule_request *req, char name[ENVMARK_MAX]);
+	/** header() - the field that names an environment besides those of
+	 *  wire/envmark.h, as long as nothing else is called; NULL: none */
+	const char *(*header)(struct router_env *env);
 };
+
+static inline const char *router_header(struct router_env *env)
+{
+	return env->header ? env->header(env) : NULL;
+}
 
 /** router_mark() - the mark that @req has to get; false: none */
 static inline bool router_mark(struct router_env *env,

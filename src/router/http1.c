@@ -235,6 +235,14 @@ static void http1_route(struct http1 *c)
 		http1_bad_gateway(c, "no connection to the backend");
 }
 
+/* @h as the rules see it */
+static void http1_request(const struct http1 *c, const struct http1_head *h,
+			  struct rule_request *req)
+{
+	http1_head_request(h, scratch_field, req);
+	req->env_header = router_header(c->rc->env);
+}
+
 /* @req may get a mark: @name, or "" */
 static void http1_mark(struct http1 *c, struct rule_request *req,
 		       char name[ENVMARK_MAX])
@@ -250,6 +258,10 @@ static void http1_mark(struct http1 *c, struct rule_request *req,
 	scratch_field[req->nfields++] =
 		(struct rule_field){ slice_of(ENVMARK_FIELD),
 				     slice_make(text, (size_t)n) };
+	if (req->env_header)
+		scratch_field[req->nfields++] = (struct rule_field){
+			slice_of(req->env_header), slice_of(name)
+		};
 	req->marked = true;
 }
 
@@ -275,7 +287,7 @@ static void http1_refuse(struct http1 *c, const struct http1_head *h,
 {
 	struct rule_request req;
 
-	http1_head_request(h, scratch_field, &req);
+	http1_request(c, h, &req);
 	note_request(&c->note, c->rc, EVENT_HTTP1, &req,
 		     (struct backend_ref){ .kind = BACKEND_NONE });
 	http1_answer(c, status, reason, text);
@@ -311,7 +323,7 @@ static void http1_on_again(struct timer *t)
 		http1_over(c, true);
 		return;
 	}
-	http1_head_request(&http1_scratch, scratch_field, &req);
+	http1_request(c, &http1_scratch, &req);
 	/* the same one would refuse again */
 	if (http1_choose(c, &req, c->error ? &was : NULL) &&
 	    backend_same(was, c->ref) && c->error)
@@ -365,9 +377,10 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	buf_reset(&c->head);
 	if (!c->rc->env->transparent)
 		ipaddr_str(&c->rc->from.addr, ip);
-	http1_head_request(h, scratch_field, &req);
+	http1_request(c, h, &req);
 	http1_mark(c, &req, env);
-	if (http1_head_forward(&c->head, h, start + len, ip, env) < 0) {
+	if (http1_head_forward(&c->head, h, start + len, ip, env,
+			       req.env_header) < 0) {
 		http1_refuse(c, h, 431, too_large,
 			     "the request's head is too large");
 		return;

@@ -106,7 +106,8 @@ int http1_head_copied(struct buf *out, const struct http1_head *h,
 }
 
 int http1_head_forward(struct buf *out, const struct http1_head *h,
-		       const char *end, const char *ip, const char *env)
+		       const char *end, const char *ip, const char *env,
+		       const char *header)
 {
 	bool h2c = http1_has_token(h, "upgrade", "h2c");
 	const char *done = h->method.p; /* the bytes before it are out */
@@ -139,5 +140,7 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 	if (rc == 0 && *env)
 		rc = buf_printf(
 			out, ENVMARK_FIELD ": " ENVMARK_MEMBER "=%s\r\n", env);
+	if (rc == 0 && *env && header)
+		rc = buf_printf(out, "%s: %s\r\n", header, env);
 	return rc ? rc : buf_put(out, "\r\n", 2);
 }

@@ -6,7 +6,7 @@
 #include "wire/http1.h"
 #include "wire/rule.h"
 
-/** http1_head_request() - @h as the rules see it
+/** http1_head_request() - @h as the rules see it; it has no env_header
  *  @field: room for all its fields; @req borrows it and the head's bytes */
 void http1_head_request(const struct http1_head *h, struct rule_field *field,
 			struct rule_request *req);
@@ -14,13 +14,14 @@ void http1_head_request(const struct http1_head *h, struct rule_field *field,
 /**
  * http1_head_forward() - append the request head to @out, as it is but for
  * X-Forwarded-For, to which @ip is appended (unless it is empty), and the mark
- * of @env, unless that is empty. An offer to upgrade to h2c is left out: behind
+ * of @env, unless that is empty, also in the field @header, unless that is NULL.
+ * An offer to upgrade to h2c is left out: behind
  * it no request could be seen (RFC 9113 section 3.1).
  * @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
  */
 KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,
 				const char *end, const char *ip,
-				const char *env);
+				const char *env, const char *header);
 
 /**
  * http1_head_closing() - append the response head to @out, as it is but for the

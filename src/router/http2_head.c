@@ -10,7 +10,7 @@
 #define XFF "x-forwarded-for"
 #define FIELD_OVERHEAD 32
 #define OWN_FIELD ((size_t)256)
-#define OWN_FIELDS 2 /* X-Forwarded-For, a mark */
+#define OWN_FIELDS 3 /* X-Forwarded-For, a mark in one field or two */
 
 struct http2_head *http2_head_new(void)
 {
@@ -137,12 +137,14 @@ int http2_head_put_own(struct http2_head *h, const char *name,
 	return http2_head_put(h, &f);
 }
 
-int http2_head_mark(struct http2_head *h, const char *env)
+int http2_head_mark(struct http2_head *h, const char *env, const char *header)
 {
 	char text[sizeof(ENVMARK_MEMBER) + ENVMARK_MAX];
+	int rc;
 
 	snprintf(text, sizeof(text), ENVMARK_MEMBER "=%s", env);
-	return http2_head_put_own(h, ENVMARK_FIELD, text);
+	rc = http2_head_put_own(h, ENVMARK_FIELD, text);
+	return rc == 0 && header ? http2_head_put_own(h, header, env) : rc;
 }
 
 const struct hpack_field *http2_head_fields(const struct http2_head *h,

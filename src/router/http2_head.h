@@ -47,8 +47,10 @@ KT_CHECK int http2_head_forwarded(struct http2_head *h,
  *  where the head is as large as may be; two at most */
 KT_CHECK int http2_head_put_own(struct http2_head *h, const char *name,
 				const char *value);
-/** http2_head_mark() - likewise, the mark of @env */
-KT_CHECK int http2_head_mark(struct http2_head *h, const char *env);
+/** http2_head_mark() - likewise, the mark of @env, also in the field @header,
+ *  unless that is NULL */
+KT_CHECK int http2_head_mark(struct http2_head *h, const char *env,
+			     const char *header);
 /** http2_head_fields() - all of them, valid until the next call; borrows from
  *  @h; @n: how many */
 const struct hpack_field *http2_head_fields(const struct http2_head *h,

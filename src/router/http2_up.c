@@ -286,13 +286,15 @@ static bool http2_choose(struct http2_call *k, const struct rule_request *req,
 static bool http2_mark(struct http2_call *k, struct rule_request *req)
 {
 	struct router_conn *rc = k->c->rc;
+	const char *header = req->env_header;
 	char name[ENVMARK_MAX];
 
 	if (!router_mark(rc->env, &rc->from, req, name))
 		return true;
-	if (http2_head_mark(k->head, name) < 0)
+	if (http2_head_mark(k->head, name, header) < 0)
 		return false;
 	http2_head_rule(k->head, req);
+	req->env_header = header;
 	req->marked = true;
 	return true;
 }
@@ -313,6 +315,7 @@ void http2_route(struct http2_call *k, bool last)
 		return;
 	}
 	http2_head_rule(k->head, &req);
+	req.env_header = router_header(rc->env);
 	k->extended = http2_head_is_extended(k->head);
 	if (is_connect(&req) && !k->extended) {
 		note_request(&k->note, rc, EVENT_HTTP2, &req, none);
@@ -347,6 +350,7 @@ static void route_again(struct http2_call *k)
 
 	k->lost = false;
 	http2_head_rule(k->kept, &req);
+	req.env_header = router_header(k->c->rc->env);
 	if (!http2_choose(k, &req, &was)) {
 		http2_call_check(k);
 		return;

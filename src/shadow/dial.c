@@ -27,7 +27,7 @@ struct dial {
 	struct resolve *resolve;
 	struct connector *connector;
 	uint16_t port;
-	char env[ENVMARK_MAX]; /* or "" */
+	struct envmark mark; /* no name: none */
 };
 
 static void dial_dial_free(struct dial *d)
@@ -85,8 +85,8 @@ static void dial_on_connected(void *user, int fd, const struct ipport *last)
 		return;
 	}
 	/* on failure the stream is reset already */
-	if (d->env[0])
-		marked_serve(d->sh, d->stream, fd, last, d->env);
+	if (d->mark.name[0])
+		marked_serve(d->sh, d->stream, fd, last, &d->mark);
 	else
 		(void)!relay_start(d->sh->loop, fd, d->stream, true, NULL, NULL,
 				   NULL);
@@ -155,13 +155,17 @@ static void dial_name(struct dial *d, const char *authority)
 }
 
 void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority,
-		const char *env)
+		const char *env, const char *header)
 {
 	struct dial *d;
 	struct ipport to;
 
 	if (*env && !envmark_is_name(slice_of(env))) {
 		reply_refuse(s, EINVAL, "that is no environment's name");
+		return;
+	}
+	if (*header && !envmark_is_header(slice_of(header))) {
+		reply_refuse(s, EINVAL, "that field cannot be a mark");
 		return;
 	}
 	d = calloc(1, sizeof(*d));
@@ -171,7 +175,8 @@ void dial_serve(struct shadow *sh, struct mux_stream *s, const char *authority,
 	}
 	d->sh = sh;
 	d->stream = s;
-	snprintf(d->env, sizeof(d->env), "%s", env);
+	snprintf(d->mark.name, sizeof(d->mark.name), "%s", env);
+	snprintf(d->mark.header, sizeof(d->mark.header), "%s", header);
 	mux_stream_set_ops(s, &ops, d);
 	if (ipport_parse(&to, authority) == 0) {
 		d->port = to.port;

@@ -402,6 +402,11 @@ void envs_each(const struct envs *e, void (*fn)(void *user, const char *env),
 
 /* --- whose Pods ----------------------------------------------------------- */
 
+const char *envs_header(const struct envs *e)
+{
+	return e->table ? envtable_header(e->table, envs_time()) : NULL;
+}
+
 const char *envs_source(const struct envs *e, struct slice label)
 {
 	return e->table ? envtable_source(e->table, label, envs_time()) : NULL;

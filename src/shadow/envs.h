@@ -55,6 +55,8 @@ struct backend_ref envs_choose(const struct envs *e, uint16_t port,
  *  none. envs_has_sources(): there are some */
 const char *envs_source(const struct envs *e, struct slice label);
 bool envs_has_sources(const struct envs *e);
+/** envs_header() - the field that names environments, too; NULL: none */
+const char *envs_header(const struct envs *e);
 /** envs_sources() - whose Pods callers are (source.h) */
 struct sources *envs_sources(const struct envs *e);
 /** envs_each() - tell @fn of each environment that has a member here */

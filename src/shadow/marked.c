@@ -25,7 +25,7 @@ struct marked {
 	struct router_env env;
 	struct shadow *sh;
 	struct ipport to;
-	char name[ENVMARK_MAX];
+	struct envmark mark;
 };
 
 static struct backend_ref marked_choose(struct router_env *env, uint16_t port,
@@ -51,8 +51,15 @@ static bool marked_mark(struct router_env *env, const struct ipport *from,
 
 	(void)from;
 	(void)req;
-	memcpy(name, m->name, ENVMARK_MAX);
+	memcpy(name, m->mark.name, ENVMARK_MAX);
 	return true;
+}
+
+static const char *marked_header(struct router_env *env)
+{
+	const struct marked *m = container_of(env, struct marked, env);
+
+	return m->mark.header[0] ? m->mark.header : NULL;
 }
 
 /* --- another connection --------------------------------------------------- */
@@ -114,7 +121,7 @@ static void marked_on_done(void *user)
 }
 
 static struct marked *marked_new(struct shadow *sh, const struct ipport *to,
-				 const char *env)
+				 const struct envmark *mark)
 {
 	struct marked *m = calloc(1, sizeof(*m));
 
@@ -125,17 +132,18 @@ static struct marked *marked_new(struct shadow *sh, const struct ipport *to,
 				      .choose = marked_choose,
 				      .open = marked_open,
 				      .serves = marked_serves,
-				      .mark = marked_mark };
+				      .mark = marked_mark,
+				      .header = marked_header };
 	m->sh = sh;
 	m->to = *to;
-	snprintf(m->name, sizeof(m->name), "%s", env);
+	m->mark = *mark;
 	return m;
 }
 
 void marked_serve(struct shadow *sh, struct mux_stream *s, int fd,
-		  const struct ipport *to, const char *env)
+		  const struct ipport *to, const struct envmark *mark)
 {
-	struct marked *m = marked_new(sh, to, env);
+	struct marked *m = marked_new(sh, to, mark);
 	struct pipe *up = NULL, *caller;
 
 	if (m)

@@ -94,6 +94,13 @@ static bool serve_http_mark(struct router_env *env, const struct ipport *from,
 	return of;
 }
 
+static const char *serve_http_header(struct router_env *env)
+{
+	const struct shadow *sh = shadow_of(env);
+
+	return sh->envs ? envs_header(sh->envs) : NULL;
+}
+
 /* --- what became of requests ---------------------------------------------- */
 
 static void serve_http_whose_member(struct router_env *env,
@@ -307,7 +314,8 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 					  .serves = serve_http_serves,
 					  .report = serve_http_report,
 					  .whose = serve_http_whose,
-					  .mark = serve_http_mark },
+					  .mark = serve_http_mark,
+					  .header = serve_http_header },
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };

@@ -14,7 +14,7 @@ struct tunnel {
 	void *user;
 	struct link *link;	     /* NULL: no session */
 	struct scheduler *scheduler; /* of the link; NULL: none */
-	const char *env;	     /* NULL: none */
+	const struct envmark *mark;  /* NULL: none */
 	struct tunnel *to;	     /* of a front: the one that it leads to */
 	bool freed;
 };
@@ -182,14 +182,14 @@ size_t tunnel_streams(const struct tunnel *t)
 					    : 0;
 }
 
-void tunnel_set_env(struct tunnel *t, const char *name)
+void tunnel_set_env(struct tunnel *t, const struct envmark *mark)
 {
-	t->env = name;
+	t->mark = mark;
 }
 
-const char *tunnel_env(const struct tunnel *t)
+const struct envmark *tunnel_env(const struct tunnel *t)
 {
-	return t->env;
+	return t->mark;
 }
 
 struct loop *tunnel_loop(const struct tunnel *t)

@@ -28,6 +28,7 @@
  * begins an operation, and none after its cancel or close function.
  */
 
+struct envmark;
 struct tunnel;
 
 enum tunnel_state {
@@ -74,9 +75,9 @@ void tunnel_lead(struct tunnel *front, struct tunnel *to);
 /** tunnel_led() - where @front leads to; NULL: to nobody */
 struct tunnel *tunnel_led(const struct tunnel *front);
 /** tunnel_set_env() - HTTP requests on TCP streams that are dialled from now on
- *  get the mark of the environment @name (borrowed; NULL: none), where they
+ *  get @mark (borrowed; NULL: none), where they
  *  have none. A shadow that is not able_env does nothing for it. */
-void tunnel_set_env(struct tunnel *t, const char *name);
+void tunnel_set_env(struct tunnel *t, const struct envmark *mark);
 /** tunnel_attach() - use @c (taken; may be opening still) from now on */
 void tunnel_attach(struct tunnel *t, struct carrier *c);
 enum tunnel_state tunnel_state(const struct tunnel *t);

@@ -13,7 +13,7 @@ struct mux_stream *tunnel_open(struct tunnel *t, const struct mux_request *req,
 /** tunnel_mux() - of the present session, or NULL with errno */
 struct mux *tunnel_mux(struct tunnel *t);
 /** tunnel_env() - see tunnel_set_env() */
-const char *tunnel_env(const struct tunnel *t);
+const struct envmark *tunnel_env(const struct tunnel *t);
 struct loop *tunnel_loop(const struct tunnel *t);
 
 #endif

@@ -39,7 +39,7 @@
  */
 
 #define HEAD_LEN 9	       /* of an HTTP/2 frame */
-#define REQUEST_FIELDS 9       /* the most that a request of ours has */
+#define REQUEST_FIELDS 10      /* the most that a request of ours has */
 #define READ_MIN 8192	       /* the least room worth a read() */
 #define HELD_DEFAULT (1 << 30) /* of a mux without a session: no bound */
 #define HELD_MAX (1 << 30)
@@ -669,6 +669,8 @@ static size_t request_fields(const struct mux_request *req,
 		nv[n++] = mux_field("forwarded", req->forwarded);
 	if (req->env && *req->env)
 		nv[n++] = mux_field("kt-env", req->env);
+	if (req->env_header && *req->env_header)
+		nv[n++] = mux_field("kt-env-header", req->env_header);
 	return n;
 }
 

@@ -50,7 +50,8 @@ struct mux_request {
 	const char *content_type;
 	const char *forwarded; /* RFC 7239 */
 	const char *env;       /* wire/envmark.h: requests without a mark get
-				  this one */
+				  this one, */
+	const char *env_header; /* also in this field */
 };
 
 /** struct mux_head - the answer */

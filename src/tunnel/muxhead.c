@@ -18,12 +18,13 @@ enum field {
 	CONTENT_TYPE,
 	FORWARDED,
 	ENV,
+	ENV_HEADER,
 	NFIELDS_
 };
 
 static const char *const names[] = { ":method", ":protocol",	":authority",
 				     ":path",	"content-type", "forwarded",
-				     "kt-env" };
+				     "kt-env",	"kt-env-header" };
 static_assert(ARRAY_SIZE(names) == NFIELDS_, "one name per field");
 static_assert(ARRAY_SIZE(((struct muxhead *)0)->field) == NFIELDS_, "room");
 
@@ -90,6 +91,7 @@ void muxhead_request(const struct muxhead *h, struct mux_request *req)
 		.content_type = h->text + h->field[CONTENT_TYPE],
 		.forwarded = h->text + h->field[FORWARDED],
 		.env = h->text + h->field[ENV],
+		.env_header = h->text + h->field[ENV_HEADER],
 	};
 }
 

@@ -16,7 +16,7 @@ struct muxhead {
 	int status;
 	int error;	   /* of Proxy-Status, 0 when there is none */
 	size_t used;	   /* of text[] */
-	uint16_t field[7]; /* offsets into text[]; 0: absent */
+	uint16_t field[8]; /* offsets into text[]; 0: absent */
 	char detail[200];
 	char text[1600];
 };

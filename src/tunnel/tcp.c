@@ -4,6 +4,7 @@
 #include "tunnel/pace.h"
 #include "tunnel/relay.h"
 #include "tunnel/streams.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <string.h>
@@ -110,9 +111,13 @@ static struct tunnel_tcp *tcp_dial(struct tunnel *t, const char *authority,
 				   void (*done)(void *user, int error),
 				   void *user)
 {
-	const struct mux_request req = { .method = "CONNECT",
-					 .authority = authority,
-					 .env = tunnel_env(t) };
+	const struct envmark *mark = tunnel_env(t);
+	const struct mux_request req = {
+		.method = "CONNECT",
+		.authority = authority,
+		.env = mark ? mark->name : NULL,
+		.env_header = mark ? mark->header : NULL,
+	};
 	struct mux *m = tunnel_mux(t);
 
 	return m ? tunnel_tcp_open(tunnel_loop(t), m, &req, done, user) : NULL;

@@ -34,6 +34,77 @@ bool envmark_is_name(struct slice s)
 	return envmark_is_label(s);
 }
 
+bool envmark_is_header(struct slice s)
+{
+	/* with "-" at the end: whatever begins so */
+	static const char *const taken[] = {
+		"accept",
+		"accept-",
+		"access-control-",
+		"age",
+		"allow",
+		"authorization",
+		"baggage",
+		"cache-control",
+		"connection",
+		"content-",
+		"cookie",
+		"cookie2",
+		"date",
+		"expect",
+		"forwarded",
+		"from",
+		"grpc-",
+		"host",
+		"http2-settings",
+		"if-",
+		"keep-alive",
+		"kt-",
+		"link",
+		"location",
+		"max-forwards",
+		"origin",
+		"pragma",
+		"priority",
+		"proxy-",
+		"range",
+		"referer",
+		"sec-",
+		"server",
+		"set-cookie",
+		"te",
+		"traceparent",
+		"tracestate",
+		"trailer",
+		"transfer-encoding",
+		"upgrade",
+		"user-agent",
+		"vary",
+		"version",
+		"via",
+		"x-forwarded-",
+		"x-real-ip",
+		"x-virtual-env",
+	};
+
+	if (!s.n || s.n >= ENVMARK_HEADER_MAX || !islower((unsigned char)*s.p))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!islower((unsigned char)s.p[i]) &&
+		    !isdigit((unsigned char)s.p[i]) && s.p[i] != '-' &&
+		    s.p[i] != '_')
+			return false;
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		size_t n = strlen(taken[i]);
+		bool prefix = taken[i][n - 1] == '-';
+
+		if (prefix ? s.n >= n && memcmp(s.p, taken[i], n) == 0
+			   : slice_is(s, taken[i]))
+			return false;
+	}
+	return true;
+}
+
 /* the first mark of @kind with this name; true: there is one, @s is its value
  */
 static bool envmark_find(const struct rule_request *req, enum rule_kind kind,
@@ -51,14 +122,15 @@ static bool envmark_find(const struct rule_request *req, enum rule_kind kind,
 
 bool envmark_of(const struct rule_request *req, char name[ENVMARK_MAX])
 {
-	static const struct {
+	const struct {
 		enum rule_kind kind;
 		const char *key;
 	} from[] = { { RULE_BAGGAGE, ENVMARK_MEMBER },
 		     { RULE_HEADER, "x-virtual-env" },
-		     { RULE_HEADER, "version" } };
+		     { RULE_HEADER, "version" },
+		     { RULE_HEADER, req->env_header } };
 
-	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(from) && from[i].key; i++) {
 		struct slice s;
 		int n;
 

@@ -97,6 +97,22 @@ static int envtable_malformed(struct kt_error *err, const char *what,
 		       word.p ? word.p : "", what);
 }
 
+/* KEY=VALUE behind the flags; what is not known is a newer version's */
+static void envtable_more(struct envtable_line *l, struct slice word)
+{
+	struct slice key = slice_next(&word, '=');
+
+	if (l->kind == ENVTABLE_ENV) {
+		if (slice_is(key, "header") && envmark_is_header(word))
+			envtable_keep(l->header, word);
+	} else if (envtable_is_label(word)) {
+		if (slice_is(key, "join"))
+			envtable_keep(l->join, word);
+		else if (slice_is(key, "source"))
+			envtable_keep(l->source, word);
+	}
+}
+
 static int envtable_read(struct envtable_line *l, struct slice text,
 			 struct kt_error *err)
 {
@@ -121,9 +137,8 @@ static int envtable_read(struct envtable_line *l, struct slice text,
 	word = slice_next(&text, ' ');
 	if (envtable_flags(word, &l->strict) < 0)
 		return envtable_malformed(err, "list of flags", word);
-	word = slice_next(&text, ' ');
-	if (l->kind == ENVTABLE_MEMBER && envtable_is_label(word))
-		envtable_keep(l->join, word);
+	while (text.n)
+		envtable_more(l, slice_next(&text, ' '));
 	return 0;
 }
 
@@ -146,15 +161,27 @@ int envtable_parse_line(struct envtable_line *l, struct slice text,
 	return rc;
 }
 
+static int envtable_put_more(struct buf *out, const char *key,
+			     const char *value)
+{
+	return *value ? buf_printf(out, " %s=%s", key, value) : 0;
+}
+
 int envtable_put_line(struct buf *out, const struct envtable_line *l)
 {
 	bool member = l->kind == ENVTABLE_MEMBER;
+	int rc = buf_printf(out, "%s %s %s%s%s %" PRId64 " %s",
+			    member ? "member" : "env", l->env, l->name,
+			    member ? " " : "", l->host, l->expires,
+			    l->strict ? "strict" : "-");
 
-	return buf_printf(out, "%s %s %s%s%s %" PRId64 " %s%s%s\n",
-			  member ? "member" : "env", l->env, l->name,
-			  member ? " " : "", l->host, l->expires,
-			  l->strict ? "strict" : "-", *l->join ? " " : "",
-			  l->join);
+	if (rc == 0)
+		rc = envtable_put_more(out, "join", l->join);
+	if (rc == 0)
+		rc = envtable_put_more(out, "source", l->source);
+	if (rc == 0)
+		rc = envtable_put_more(out, "header", l->header);
+	return rc < 0 ? rc : buf_printf(out, "\n");
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -164,7 +191,7 @@ int envtable_put_line(struct buf *out, const struct envtable_line *l)
 #define ENVTABLE_BUCKETS 1024u /* power of two */
 
 struct envtable_env {
-	const char *env;
+	const char *env, *header; /* NULL: none */
 	int64_t expires;
 	bool strict;
 	unsigned int next;
@@ -263,7 +290,13 @@ static void envtable_add_env(struct envtable *t, const char *env,
 		e = &t->env[t->nenvs++];
 		*at = (unsigned int)t->nenvs;
 	}
-	*e = (struct envtable_env){ env, l->expires, l->strict, next };
+	*e = (struct envtable_env){
+		.env = env,
+		.header = l->header[0] ? envtable_string(t, l->header) : NULL,
+		.expires = l->expires,
+		.strict = l->strict,
+		.next = next,
+	};
 }
 
 /* @label: NUL-terminated, or of a host, up to its first dot */
@@ -291,7 +324,10 @@ static void envtable_add(struct envtable *t, const struct envtable_line *l,
 	}
 	if (strcmp(l->name, service) == 0)
 		envtable_add_member(t, env, l);
-	if (l->host[strlen(l->host) - 1] == '.')
+	if (l->source[0])
+		envtable_add_label(t, env, envtable_string(t, l->source),
+				   l->expires, true);
+	else if (l->host[strlen(l->host) - 1] == '.')
 		envtable_add_label(t, env, envtable_string(t, l->host),
 				   l->expires, false);
 }
@@ -420,6 +456,14 @@ const char *envtable_source(const struct envtable *t, struct slice label,
 bool envtable_has_sources(const struct envtable *t)
 {
 	return t->nlabels > 0;
+}
+
+const char *envtable_header(const struct envtable *t, int64_t now)
+{
+	for (size_t i = 0; i < t->nenvs; i++)
+		if (t->env[i].header && envtable_alive(t->env[i].expires, now))
+			return t->env[i].header;
+	return NULL;
 }
 
 const struct envtable_member *envtable_at(const struct envtable *t, size_t i)

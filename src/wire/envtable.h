@@ -17,12 +17,14 @@
  * What a namespace's environments consist of, as every router of the namespace
  * reads it (key ENVTABLE_KEY of the ConfigMap), a line each:
  *
- *     member ENV SERVICE HOST EXPIRES FLAGS [JOIN]
- *     env ENV SOURCE EXPIRES FLAGS
+ *     member ENV SERVICE HOST EXPIRES FLAGS [join=LABEL] [source=LABEL]
+ *     env ENV SOURCE EXPIRES FLAGS [header=FIELD]
  *
  * ENV answers for SERVICE at HOST: a name that is whole, with its dot, or an
  * address; "-": a laptop does, whose rule comes by its tunnel. SOURCE is the
- * headless Service of the environment's Pods (its first label). EXPIRES is in
+ * headless Service of the environment's Pods (its first label), or of a member's
+ * that are not among these. HEADER is a field
+ * that names environments, too: of all those that live there is one. EXPIRES is in
  * seconds since 1970, 0: never. FLAGS is a comma list, "-": none; "strict":
  * when the member is down nobody answers in its place. JOIN is another label
  * for each member that HOST leads to: with a new one, connections of before are
@@ -48,6 +50,8 @@ struct envtable_line {
 	char name[ENVTABLE_LABEL]; /* SERVICE or SOURCE */
 	char host[ENVTABLE_HOST];  /* MEMBER */
 	char join[ENVTABLE_LABEL]; /* MEMBER; "": it does not say */
+	char source[ENVTABLE_LABEL]; /* MEMBER, "": none */
+	char header[ENVMARK_HEADER_MAX]; /* ENV, "": none */
 	int64_t expires;
 	bool strict;
 };
@@ -88,13 +92,18 @@ bool envtable_is_strict(const struct envtable *t, const char *name,
 			int64_t now);
 /**
  * envtable_source() - the environment whose Pods are behind Service @label: a
- * SOURCE, or the first label of a member's HOST, of whatever Service
+ * SOURCE, or the first label of a member's HOST, of whatever Service. Of the
+ * latter not every name server tells: it is no headless Service's.
  * NULL: none that has not expired, or more than one
  */
 const char *envtable_source(const struct envtable *t, struct slice label,
 			    int64_t now);
 /** envtable_has_sources() - envtable_source() can be of use */
 bool envtable_has_sources(const struct envtable *t);
+
+/** envtable_header() - HEADER of the first environment that has one and has not
+ *  expired; NULL: none */
+const char *envtable_header(const struct envtable *t, int64_t now);
 
 /** envtable_at() - member @i of envtable_count(), also those that have expired
  */

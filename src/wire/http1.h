@@ -29,7 +29,7 @@ struct buf;
 #define HTTP1_MAX_FIELDS (HTTP1_MAX_HEAD / 32)
 
 /* what a request may get on its way: X-Forwarded-For, a mark */
-#define HTTP1_OWN_FIELDS 2
+#define HTTP1_OWN_FIELDS 3
 #define HTTP1_OWN_FIELD ((size_t)256)
 #define HTTP1_PASSED_HEAD (HTTP1_MAX_HEAD + HTTP1_OWN_FIELDS * HTTP1_OWN_FIELD)
 

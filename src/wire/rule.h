@@ -87,6 +87,8 @@ struct rule_request {
 	struct slice path; /* with the query */
 	const struct rule_field *field;
 	size_t nfields;
+	const char *env_header; /* the field that names an environment, too;
+				   NULL: none */
 	bool marked; /* the router has added a field: the mark of the caller's
 			environment */
 };

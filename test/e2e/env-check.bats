@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 70
+# every flavour
 # env check and env events: what the routers of an environment see, and where
 # its mark is lost. Laptop: alice.
 # shellcheck disable=SC2154 # status, output and stderr come from bats

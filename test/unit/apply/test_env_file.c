@@ -94,6 +94,7 @@ static void what_it_may_not_say(void **state)
 		{ HEAD "member: {}", "e.yaml:3: unknown key: member" },
 		{ HEAD "ttl: soon", "e.yaml:3: ttl: 'soon' is not a time" },
 		{ HEAD "strict: maybe", "e.yaml:3: strict: " },
+		{ HEAD "header: Host", "e.yaml:3: header: " },
 		{ HEAD "members: 3", "e.yaml:3: " },
 		{ HEAD "members: [a]", "members: a mapping of Services" },
 		{ HEAD "members: {o: r/o}", "members: a mapping of Services" },
@@ -301,6 +302,25 @@ static void without_a_time_it_keeps_its_own(void **state)
 	assert_int_equal(err.code, EEXIST);
 	assert_non_null(strstr(err.msg, "is not strict"));
 	env_file_fini(&f);
+	/* so is its header; who does not say one takes any */
+	parse_ok(&f, HEAD "header: X-Tenant\n");
+	s.exists = false;
+	plan = env_file_plan(&f, &s, &notes, &err);
+	same_json(plan, "[['env','create','dev.pr-42','--header=X-Tenant']]");
+	json_decref(plan);
+	s.exists = true;
+	assert_null(env_file_plan(&f, &s, &notes, &err));
+	assert_non_null(strstr(err.msg, "its header is none"));
+	snprintf(s.header, sizeof(s.header), "x-tenant");
+	plan = env_file_plan(&f, &s, &notes, &err);
+	same_json(plan, "[]");
+	json_decref(plan);
+	env_file_fini(&f);
+	parse_ok(&f, HEAD);
+	plan = env_file_plan(&f, &s, &notes, &err);
+	same_json(plan, "[]");
+	json_decref(plan);
+	env_file_fini(&f);
 }
 
 /* --- there and back ------------------------------------------------------- */
@@ -320,10 +340,14 @@ static void what_is_exported_is_as_it_is(void **state)
 		"'metadata':{'annotations':{'kt-config':'service=old',"
 		"'kt-env-member':'image r/old:1'}}},{'metadata':{}},3]";
 	struct env_info info = { .name = "dev.pr-42",
+				 .header = "x-tenant",
 				 .since = 1000,
 				 .expires = 1000 + 28800,
 				 .strict = true };
-	struct env_state s = { .exists = true, .strict = true, .user = "ann" };
+	struct env_state s = { .exists = true,
+			       .strict = true,
+			       .header = "x-tenant",
+			       .user = "ann" };
 	auto_json json_t *in = json_quoted(records), *all = NULL, *plan = NULL;
 	auto_json json_t *copies = json_array();
 	auto_free char *text = NULL;
@@ -345,7 +369,8 @@ static void what_is_exported_is_as_it_is(void **state)
 	assert_int_equal(json_object_size(all), 5);
 	s.members = all;
 	text = env_spec_yaml(&info, all);
-	assert_non_null(strstr(text, "\nttl: 8h\nstrict: true\nmembers:\n"));
+	assert_non_null(strstr(text, "\nttl: 8h\nstrict: true\n"
+				     "header: x-tenant\nmembers:\n"));
 	assert_non_null(strstr(text, "  # mine: local, ann@laptop\n"));
 	parse_ok(&f, text);
 	plan = env_file_plan(&f, &s, &notes, &err);

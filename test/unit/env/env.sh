@@ -54,6 +54,14 @@ api_put api/v1/namespaces/shop/services "$(record web-kt-mesh-x dev.pr-42 \
    \"kt-last-heart-beat\": \"$((now - 500))\"")"
 api_put api/v1/namespaces/shop/pods "$(pod up True), $(pod down False)"
 api_put apis/apps/v1/namespaces/shop/deployments ""
+route() { # ROLE ENV HOST SERVICE
+  printf '{"metadata": {"name": "r-%s", "labels": {"kt-role": "%s", "kt-env": "%s"},
+    "annotations": {"kt-user": "ann"}}, "spec": {"hostnames": ["%s"],
+    "rules": [{"backendRefs": [{"name": "%s"}]}]}}' "$3" "$1" "$2" "$3" "$4"
+}
+api_put apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes "$(route \
+  env-share dev.pr-42 pr.example web), $(route env-share dev d.example web),
+  $(route other dev.pr-42 x.example web)"
 
 api_start
 
@@ -82,18 +90,22 @@ run 0 show pr-42 && row "Environment dev.pr-42 of namespace shop" &&
   row "  otherwise  dev, the trunk" && row "  strict " &&
   row "web image registry/web:1 ann - .* answers" &&
   row "api selector x=down - - .* no ready Pod" &&
-  row "db local - box .* answers" && row "mq local - - .* lost"
+  row "db local - box .* answers" && row "mq local - - .* lost" &&
+  row "  host pr.example: Service web" && [[ $out != *d.example* && $out != *x.example* ]]
 ok $? "show: its members, and whether they answer"
 run 0 show pr-42 -o json && "$here/../schema.py" "$schemas/env-show.json" <<<"$out" &&
   is "$(jq -c '.environment.members[] | [.service, .kind, .what, .state]' <<<"$out")" \
     '["web","image","registry/web:1","answers"]
 ["api","selector","x=down","no ready Pod"]
 ["db","local",null,"answers"]
-["mq","local",null,"lost"]'
+["mq","local",null,"lost"]' &&
+  is "$(jq -c .environment.hosts <<<"$out")" '[{"host":"pr.example","service":"web","user":"ann"}]'
 ok $? "show -o json is what its schema says"
 rm "$work/api/api/v1/namespaces/shop/pods.json"
+rm "$work/api/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes.json"
 run 0 show pr-42 -o json && "$here/../schema.py" "$schemas/env-show.json" <<<"$out" &&
-  is "$(jq -r '.environment.members[].state' <<<"$out" | tr '\n' ,)" unknown,unknown,answers,lost,
+  is "$(jq -r '.environment.members[].state' <<<"$out" | tr '\n' ,)" unknown,unknown,answers,lost, &&
+  is "$(jq -c .environment.hosts <<<"$out")" null
 ok $? "show: what may not be seen is unknown"
 run 1 show old && has "$err" "environment 'old' of namespace shop has ended"
 ok $? "show: one that has ended"

@@ -20,7 +20,8 @@ static json_t *job(const char *name, int64_t ttl)
 				    .user = "alice",
 				    .machine = "laptop",
 				    .now = NOW,
-				    .ttl = ttl };
+				    .ttl = ttl,
+				    .header = "x-tenant" };
 	json_t *j = env_job_make(&s);
 
 	assert_non_null(j);
@@ -55,6 +56,7 @@ static void test_made_and_read(void **state)
 	assert_int_equal(info.since, NOW);
 	assert_int_equal(info.expires, NOW + 3600);
 	assert_false(info.strict);
+	assert_string_equal(info.header, "x-tenant");
 	assert_true(env_info_is_alive(&info, NOW + 3599));
 	assert_false(env_info_is_alive(&info, NOW + 3600));
 	assert_string_equal(env_info_left(&info, NOW, left), "1h00m");

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "env/member.h"
+#include "env/member_source.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -46,6 +47,46 @@ static void expect(const char *own, const char *other, const char *want)
 
 	assert_string_equal(ports(own, other, &err), want);
 	assert_int_equal(err.code, 0);
+}
+
+/* Its name is a label, and no other record's */
+static void pods_of_others_have_a_service(void **state)
+{
+	char a[64], b[64];
+	auto_json json_t *record = json_quoted(
+		"{'metadata': {'name': 'web-kt-mesh-x', 'uid': 'u', "
+		"'annotations': {'kt-user': 'ann'}}, "
+		"'spec': {'selector': {'app': 'v2'}}}");
+	auto_json json_t *got = member_source_make(record, "dev.pr");
+	auto_free char *short_one = member_source_name("web-kt-mesh-x");
+	const json_t *owner;
+
+	(void)state;
+	assert_string_equal(short_one, "web-kt-mesh-x-source");
+	assert_string_equal(json_str(got, "metadata", "name", NULL), short_one);
+	assert_string_equal(
+		json_str(got, "metadata", "labels", "kt-role", NULL),
+		"env-source");
+	assert_string_equal(json_str(got, "metadata", "labels", "kt-env", NULL),
+			    "dev.pr");
+	assert_string_equal(json_str(got, "spec", "clusterIP", NULL), "None");
+	assert_string_equal(json_str(got, "spec", "selector", "app", NULL),
+			    "v2");
+	owner = json_array_get(
+		json_at(got, "metadata", "ownerReferences", NULL), 0);
+	assert_string_equal(json_str(owner, "kind", NULL), "Service");
+	assert_string_equal(json_str(owner, "uid", NULL), "u");
+	memset(a, 'a', 63);
+	memset(b, 'a', 63);
+	a[63] = b[63] = '\0';
+	b[62] = 'b';
+	{
+		auto_free char *one = member_source_name(a);
+		auto_free char *two = member_source_name(b);
+
+		assert_int_equal(strlen(one), 63);
+		assert_string_not_equal(one, two);
+	}
 }
 
 /* The router asks for the number that callers of the Service ask for */
@@ -112,6 +153,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_the_services),
 		cmocka_unit_test(a_port_that_is_missing_is_named),
 		cmocka_unit_test(the_nodes_network_is_refused),
+		cmocka_unit_test(pods_of_others_have_a_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,31 @@ static void the_route_is_as_it_must_be(void **state)
 	     " 'backendRefs': [{'name': 'web', 'port': 80}]}]}");
 }
 
+/* Who reads the chosen field finds it, too */
+static void the_route_sets_the_field_that_was_chosen(void **state)
+{
+	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
+	struct env_info info = { .name = "dev.red",
+				 .header = "x-tenant",
+				 .uid = (char *)(uintptr_t) "u-1" };
+	const struct share_spec spec = { .info = &info,
+					 .ns = "shop",
+					 .host = "red.example",
+					 .service = "web",
+					 .user = "ann",
+					 .port = 80,
+					 .parents = parents };
+	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
+	const json_t *rule =
+		json_array_get(json_at(route, "spec", "rules", NULL), 0);
+	json_t *filter = json_array_get(json_object_get(rule, "filters"), 0);
+
+	(void)state;
+	same(json_incref(json_at(filter, "requestHeaderModifier", "set", NULL)),
+	     "[{'name': 'baggage', 'value': 'kt-env=dev.red'},"
+	     " {'name': 'x-tenant', 'value': 'dev.red'}]");
+}
+
 static void gateways_are_those_of_the_service(void **state)
 {
 	auto_json json_t *routes = json_quoted(ROUTES);
@@ -120,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_route_is_as_it_must_be),
+		cmocka_unit_test(the_route_sets_the_field_that_was_chosen),
 		cmocka_unit_test(gateways_are_those_of_the_service),
 		cmocka_unit_test(a_host_is_one_routes),
 		cmocka_unit_test(a_name_is_not_enough),

@@ -13,7 +13,8 @@
 
 static const char live_text[] =
 	"{'dev': {'expires': 100, 'flags': '-', 'uid': 'u1'},"
-	" 'dev.pr': {'expires': 0, 'flags': 'strict', 'uid': 'u2'}}";
+	" 'dev.pr': {'expires': 0, 'flags': 'strict', 'uid': 'u2'},"
+	" 'with': {'expires': 0, 'flags': '-', 'header': 'x-tenant'}}";
 
 static void edit(const char *text, const struct env_table_change *change,
 		 const char *want)
@@ -36,6 +37,11 @@ static void test_put(void **state)
 						 .put = true,
 						 .host = H,
 						 .join = "new" };
+	const struct env_table_change others = { .env = "dev.pr",
+						 .service = "orders",
+						 .put = true,
+						 .host = H,
+						 .source = "orders-pods" };
 	const struct env_table_change local = { .env = "dev",
 						.service = "web",
 						.put = true };
@@ -56,11 +62,26 @@ static void test_put(void **state)
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
 	/* which join's it is, and that is kept when others write */
-	edit("member dev.pr orders " H " 0 strict old\n", &turned,
+	edit("member dev.pr orders " H " 0 strict join=old\n", &turned,
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
-	     "member dev.pr orders " H " 0 strict new\n");
-	edit("member dev.pr orders " H " 0 strict new\n", &local,
-	     "member dev.pr orders " H " 0 strict new\n"
+	     "member dev.pr orders " H " 0 strict join=new\n");
+	edit("member dev.pr orders " H " 0 strict join=new\n", &local,
+	     "member dev.pr orders " H " 0 strict join=new\n"
+	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");
+	/* others' Pods: they have a Service of their own, which stays with it
+	 */
+	edit("member dev.pr web w. 0 strict source=web-pods\n", &others,
+	     "member dev.pr web w. 0 strict source=web-pods\n"
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict source=orders-pods\n");
+	edit("member dev.pr orders " H " 0 strict source=orders-pods\n",
+	     &cluster,
+	     "env dev.pr kt-env-dev--pr 0 strict\n"
+	     "member dev.pr orders " H " 0 strict\n");
+	/* the field that names it, too, is as the Job says */
+	edit("env with old 5 - header=x-old\nmember with web w. 0 -\n", &local,
+	     "env with kt-env-with 0 - header=x-tenant\nmember with web w. 0 "
+	     "-\n"
 	     "env dev kt-env-dev 100 -\nmember dev web - 100 -\n");
 	/* a member that moves to a machine */
 	edit("member dev web w. 100 -\n", &local,

@@ -37,6 +37,19 @@ cat >"$work/api/api/v1/namespaces/shop/services/web.json" <<END
   {"name": "http", "port": 80, "targetPort": 8080},
   {"name": "admin", "port": 9000, "targetPort": "adm"}, {"port": 443}]}}
 END
+job() { # NAME
+  printf '{"metadata": {"name": "kt-env-%s", "uid": "u", "creationTimestamp": "2026-01-31T12:00:00Z",
+    "labels": {"kt-role": "env", "kt-env": "%s"}, "annotations": {"kt-expires": "%s"}}}' "$1" "$1" "${2:-0}"
+}
+record() { # ENV SERVICE
+  printf '{"metadata": {"name": "%s-kt-mesh-x", "labels": {"control-by": "kt", "kt-role": "shadow-mesh",
+    "kt-env": "%s"}, "annotations": {"kt-config": "service=%s"}}}' "$2" "$1" "$2"
+}
+api_put apis/batch/v1/namespaces/envs/jobs "$(job dev.pr-42), $(job dev), $(job old 5)"
+api_put api/v1/namespaces/envs/services "$(record dev.pr-42 web), $(record dev api)"
+api_put apis/gateway.networking.k8s.io/v1/namespaces/envs/httproutes '{"metadata": {"name": "r",
+  "labels": {"kt-role": "env-share", "kt-env": "dev.pr-42"}}, "spec": {"hostnames": ["pr.example"],
+  "rules": [{"backendRefs": [{"name": "web"}]}]}}'
 api_start
 
 # A loaded machine may be too slow for the second there is: asked again
@@ -66,6 +79,16 @@ eventually_is "8080 9000:adm 443" exchange web --expose "" &&
 ok $? "ports of the Service"
 eventually_is "fake other" connect --context "" && eventually_is other --context o
 ok $? "contexts"
+eventually_is "dev.pr-42 dev" env show -n envs "" && eventually_is "dev.pr-42" env run -n envs dev.p &&
+  eventually_is "dev.pr-42 dev" connect -n envs --env "" && eventually_is "--env=dev.pr-42" run -n envs --env=dev.p &&
+  eventually_is "dev.pr-42 dev" env create x -n envs --parent d
+ok $? "environments that live"
+eventually_is "web" env leave -n envs pr-42 "" && eventually_is "api" env leave -n envs dev "" &&
+  eventually_is "pr.example" env share -n envs pr-42 "" && eventually_is "web worker db" env join pr-42 "" &&
+  eventually_is "web worker" env share pr-42 pr.example w && eventually_is "web worker" env join a b --service w &&
+  eventually_is "web worker" env init db w && is "$(candidates env create "")$(candidates env list "")" "" &&
+  is "$(candidates env run pr-42 "")$(candidates env leave pr-42 web "")" ""
+ok $? "their members and host names, and Services"
 mkdir -p "$work/.kt" && mkdir -m 700 "$work/.kt/run"
 /usr/bin/python3 -c 'import os, socket, sys, time
 s = socket.socket(socket.AF_UNIX)

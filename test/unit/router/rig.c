@@ -63,6 +63,11 @@ static struct backend_ref rig_again(struct router_env *env, uint16_t port,
 				     0 };
 }
 
+static const char *rig_header(struct router_env *env)
+{
+	return container_of(env, struct rig, env)->header;
+}
+
 static bool rig_mark(struct router_env *env, const struct ipport *from,
 		     const struct rule_request *req, char name[ENVMARK_MAX])
 {
@@ -191,7 +196,8 @@ static struct ipport rig_prepare(struct rig *r)
 				      .open = do_open,
 				      .serves = serves,
 				      .again = rig_again,
-				      .mark = rig_mark };
+				      .mark = rig_mark,
+				      .header = rig_header };
 	r->env.copier = copier_new(&r->env, &rig_copier, r);
 	return from;
 }

@@ -41,6 +41,7 @@ struct rig {
 	unsigned int chosen;
 	int refuse_member; /* connections to members get this -errno */
 	bool strict;	   /* and nobody answers in their place */
+	const char *header; /* of env->header() */
 	const char *mark; /* of every request without one, if it is asked for */
 	int refuse_copies;	    /* connections for copies get this -errno */
 	bool hold_copies;	    /* or no answer at all */

@@ -161,6 +161,29 @@ static void not_where_there_is_one(void **state)
 	}
 }
 
+/* The namespace has chosen a field: it is a mark behind all others */
+static void by_the_field_that_was_chosen(void **state)
+{
+	(void)state;
+	r.header = "x-tenant";
+	ask("GET / HTTP/1.1\r\nX-Tenant: dev.b\r\n\r\n");
+	hear(up(0), "GET / HTTP/1.1\r\nX-Tenant: dev.b\r\n" XFF "\r\n");
+	assert_int_equal(r.open[0].ref.id, 2);
+	rig_say(&r, up(0), OK2);
+	hear(r.caller, OK2);
+	assert_string_equal(told_env(), "dev.b");
+	/* what is added is in both */
+	ask("GET / HTTP/1.1\r\n\r\n");
+	hear(up(1), "GET / HTTP/1.1\r\n" XFF MARK("dev.a") "x-tenant: dev.a\r\n"
+							   "\r\n");
+	rig_say(&r, up(1), OK2);
+	hear(r.caller, OK2);
+	/* it is asked last, and nobody's where it was not chosen */
+	r.header = r.mark = NULL;
+	ask("GET / HTTP/1.1\r\nX-Tenant: dev.b\r\n\r\n");
+	assert_int_equal(r.open[2].ref.kind, BACKEND_ORIGIN);
+}
+
 static void baggage_of_others_is_kept(void **state)
 {
 	(void)state;
@@ -422,6 +445,7 @@ int main(void)
 		T(added_to_each_request),
 		T(events_say_whose_it_was),
 		T(not_where_there_is_one),
+		T(by_the_field_that_was_chosen),
 		T(baggage_of_others_is_kept),
 		T(not_twice),
 		T(copies_have_it),

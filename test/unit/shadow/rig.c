@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "tunnel/relay.h"
 #include "tunnel/sockcarrier.h"
+#include "wire/envmark.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -196,13 +197,18 @@ int64_t rig_far_ns;
 
 static void open_tunnel(struct rig *r)
 {
+	static struct envmark mark;
 	struct session_config cfg = session_config_default();
+	const char *name = getenv("TUNNEL_ENV");
 
 	if (rig_far_ns)
 		cfg.far_ns = rig_far_ns;
 	r->loop = loop_new();
 	r->tunnel = tunnel_new(r->loop, &cfg, &events, r);
-	tunnel_set_env(r->tunnel, getenv("TUNNEL_ENV"));
+	if (name) {
+		snprintf(mark.name, sizeof(mark.name), "%s", name);
+		tunnel_set_env(r->tunnel, &mark);
+	}
 	rig_connect(r);
 	rig_wait(r, &r->up);
 }

@@ -7,6 +7,7 @@
 #include "rig.h"
 
 #include "base/mem.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,11 @@
 #define REQUEST "GET /big HTTP/1.1\r\nHost: web\r\n\r\n"
 #define MARKED                                                                 \
 	"GET /big HTTP/1.1\r\nHost: web\r\nbaggage: kt-env=dev.pr-1\r\n\r\n"
+
+#define MARKED_BOTH                                                            \
+	"GET /big HTTP/1.1\r\nHost: web\r\nbaggage: kt-env=dev.pr-1\r\n"       \
+	"x-tenant: dev.pr-1\r\n\r\n"
+#define OWN "GET /big HTTP/1.1\r\nHost: web\r\nX-Tenant: dev.b\r\n\r\n"
 
 static struct rig rig;
 
@@ -62,17 +68,32 @@ static void say(int fd, const char *text)
 
 static void requests_get_the_mark(void **state)
 {
+	static const struct envmark mark = { .name = "dev.pr-1" };
+	static const struct envmark both = { .name = "dev.pr-1",
+					     .header = "x-tenant" };
 	struct ipport dst;
 	int l = local_listen(&dst), near, far;
 
 	(void)state;
-	tunnel_set_env(rig.tunnel, "dev.pr-1");
+	tunnel_set_env(rig.tunnel, &mark);
 	near = rig_pair(&rig, &dst);
 	far = accept(l, NULL, NULL);
 	say(near, REQUEST);
 	hear(far, MARKED);
 	say(far, "HTTP/1.1 204 No Content\r\n\r\n");
 	hear(near, "HTTP/1.1 204 No Content\r\n\r\n");
+	close(near);
+	close(far);
+	/* a field that was chosen, too; who has it has a mark */
+	tunnel_set_env(rig.tunnel, &both);
+	near = rig_pair(&rig, &dst);
+	far = accept(l, NULL, NULL);
+	say(near, REQUEST);
+	hear(far, MARKED_BOTH);
+	say(far, "HTTP/1.1 204 No Content\r\n\r\n");
+	hear(near, "HTTP/1.1 204 No Content\r\n\r\n");
+	say(near, OWN);
+	hear(far, OWN);
 	close(near);
 	close(far);
 	/* and without */

@@ -57,6 +57,43 @@ static void finds_members_of_its_service(void **state)
 	envtable_free(t);
 }
 
+static void one_field_names_environments(void **state)
+{
+	struct envtable *t = table("env a kt-env-a 500 - header=x-early\n"
+				   "env b kt-env-b 0 - header=Host\n"
+				   "env c kt-env-c 0 strict later=1 header=x-tenant more\n"
+				   "env d kt-env-d 0 - header=x-late\n");
+
+	(void)state;
+	assert_int_equal(dropped, 0);
+	assert_string_equal(envtable_header(t, 499), "x-early");
+	assert_string_equal(envtable_header(t, 500), "x-tenant");
+	assert_true(envtable_is_strict(t, "c", 500));
+	envtable_free(t);
+	t = table("env b kt-env-b 0 - \nmember b web - 0 - header=x-tenant\n");
+	assert_null(envtable_header(t, 500));
+	envtable_free(t);
+}
+
+static void what_may_be_a_field(void **state)
+{
+	static const char *const good[] = { "x-tenant", "x", "tenant_id",
+					    "x-request-tag", "iffy",
+					    "secret", "x-kt-env" };
+	static const char *const bad[] = {
+		"", "X-Tenant", "1x", "-x", "x y", "x:y", "host", "cookie",
+		"content-length", "accept-language", "if-match", "kt-env",
+		"sec-fetch-mode", "x-forwarded-proto", "te", "baggage",
+		"x234567890123456789012345678901234567890123456789012345678901"
+		"234" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(envmark_is_header(slice_of(good[i])));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(envmark_is_header(slice_of(bad[i])));
+}
+
 static const char *source(const struct envtable *t, const char *label)
 {
 	return envtable_source(t, slice_of(label), 500);
@@ -71,12 +108,18 @@ static void knows_whose_pods_they_are(void **state)
 		      "member d web kt-env-e.ns.svc.cluster.local. 0 -\n"
 		      "member f web gone.ns.svc.cluster.local. 500 -\n"
 		      "member g web 10.0.0.1 0 -\n"
+		      "member h web 10.0.0.2 0 - source=pods-h\n"
+		      "member h orders orders-h.ns.svc. 0 - join=j source=pods-o later\n"
+		      "member i web i.ns.svc. 0 - source=NoLabel\n"
 		      "env a kt-env-a 0 -\nenv e kt-env-e 0 -\n"
 		      "env f kt-env-f 500 -\n");
 
 	(void)state;
 	assert_true(envtable_has_sources(t));
 	assert_string_equal(source(t, "kt-env-a"), "a");
+	assert_string_equal(source(t, "pods-h"), "h");
+	assert_string_equal(source(t, "pods-o"), "h");
+	assert_string_equal(source(t, "i"), "i"); /* passed over */
 	assert_string_equal(source(t, "orders-a"), "a"); /* another Service's */
 	assert_null(source(t, "shared"));		 /* of two */
 	assert_string_equal(source(t, "kt-env-e"), "e"); /* its own one */
@@ -172,7 +215,7 @@ static void newer_versions_are_read(void **state)
 	assert_string_equal(envtable_find(t, "c", 1)->host, "::1");
 	assert_string_equal(envtable_find(t, "c", 1)->join, "");
 	envtable_free(t);
-	t = table("member a web h. 0 - abc x\nmember b web h. 0 - A!");
+	t = table("member a web h. 0 - source=s join=abc x\nmember b web h. 0 - join=A!");
 	assert_int_equal(dropped, 0);
 	assert_string_equal(envtable_find(t, "a", 1)->join, "abc");
 	assert_string_equal(envtable_find(t, "b", 1)->join, "");
@@ -233,6 +276,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_members_of_its_service),
 		cmocka_unit_test(knows_whose_pods_they_are),
+		cmocka_unit_test(one_field_names_environments),
+		cmocka_unit_test(what_may_be_a_field),
 		cmocka_unit_test(malformed_lines_go_alone),
 		cmocka_unit_test(nul_ends_nothing),
 		cmocka_unit_test(newer_versions_are_read),

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ktctl env run: "run --env NAME" with the environment in its place, as env's
+ * other commands have it. It is here, and not in env/, because run is above
+ * connect, and connect above env.
+ */
+#include "cli/app.h"
+#include "cli/options.h"
+#include "wire/envmark.h"
+
+#include <errno.h>
+
+int command_env_run(struct app *app, const struct options *o)
+{
+	struct options run = *o;
+	struct kt_error err = { 0 };
+
+	if (!o->ended || o->nbefore != 1) {
+		kt_hint(&err, "usage: ktctl env run NAME [flags] -- PROGRAM "
+			      "[ARGUMENT...]");
+		kt_fail(&err, EINVAL,
+			"the environment alone stands before \"--\", the "
+			"program behind it");
+		return app_usage(app, &err);
+	}
+	if (!envmark_is_name(slice_of(o->args[0]))) {
+		kt_fail(&err, EINVAL, "'%.80s' is no environment's name",
+			o->args[0]);
+		return app_usage(app, &err);
+	}
+	run.connect.env = o->args[0];
+	run.args++;
+	run.nargs--;
+	run.nbefore = 0;
+	return command_run(app, &run);
+}

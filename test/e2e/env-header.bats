@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 30
+# every flavour
+# env create --header: a field of its own names the environments of a namespace.
+# Laptop: alice (a member).
+# shellcheck disable=SC2154 # status and output come from bats
+
+bats_require_minimum_version 1.5.0
+load inbound
+
+setup_file() {
+  inbound_prepare web
+}
+
+setup() {
+  skip_on_foreign "callers in the node's network"
+}
+
+teardown() {
+  background_end
+  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
+  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  eventually 30 nothing_left
+}
+
+env_cli() { # ARGUMENTS...
+  laptop alice "$KTCTL" env "$@" -n "$NS"
+}
+
+@test "env create --header: the field is a mark, and is added where one is added" {
+  local web url
+  web=$(web web)
+  run -2 env_cli create dev.h --header Transfer-Encoding
+  [[ $output == *"cannot be a mark"* ]]
+  run -0 env_cli create dev.h --header X-Tenant
+  [[ $output == *"x-tenant: dev.h"* ]]
+  # all of a namespace have one
+  run -1 env_cli create other --header x-other
+  [[ $output == *"are named by x-tenant, as dev.h says"* ]]
+  serve alice local
+  start a alice env join dev.h web --local 8080
+  [ "$(ask "http://$web/" -H 'X-Tenant: dev.h')" = local ]
+  [ "$(ask "http://$web/" -H 'x-tenant: dev.h.below')" = local ]
+  [[ $(ask "http://$web/" -H 'x-tenant: nobody') == web-* ]]
+  [[ $(ask "http://$web/" -H 'x-tenant: dev.h' -H 'baggage: kt-env=nobody') == web-* ]]
+  is_own "$web"
+  # who comes by it has the mark in both
+  start o alice env open dev.h web
+  url=$(grep -o 'http://localhost:[0-9]*$' "$RUN/o.log")
+  run -0 laptop alice curl -sS --max-time 10 "$url/json"
+  [ "$(jq -r '.headers | .baggage, .["x-tenant"]' <<<"$output" | paste -sd ' ')" = \
+    "kt-env=dev.h dev.h" ]
+  run -0 env_cli show dev.h -o json
+  [ "$(jq -r .environment.header <<<"$output")" = x-tenant ]
+  run -0 env_cli export dev.h
+  [[ $output == *$'\nheader: x-tenant\n'* ]]
+}
