@@ -309,7 +309,7 @@ int env_join_cluster(struct env_join *j)
 	};
 	static const struct job_plan hooked = {
 		.step = { env_join_open, cluster_claim, mesh_router_start,
-			  cluster_switch, env_join_hook, cluster_copy,
+			  env_join_switch, env_join_hook, cluster_copy,
 			  cluster_join },
 		.ready = cluster_ready,
 		.undo = cluster_undo,

@@ -26,7 +26,7 @@
  * that are not among these. HEADER is a field
  * that names environments, too: of all those that live there is one. EXPIRES is in
  * seconds since 1970, 0: never. FLAGS is a comma list, "-": none; "strict":
- * when the member is down nobody answers in its place. JOIN is another label
+ * when the member is down nobody answers in its place. join=LABEL is another
  * for each member that HOST leads to: with a new one, connections of before are
  * not used for new requests. Flags that are not
  * known, words behind them and other kinds of lines are passed over: they are a
