@@ -173,6 +173,8 @@ static int handover_try(struct job *job, struct kt_error *err)
 	long left_s = 0;
 	int rc = shadow_successor(job->shadow, &job->next_shadow, &left_s, err);
 
+	if (rc == -ENOENT)
+		uplink_set_gone(job->uplink);
 	if (rc < 0)
 		return rc;
 	rc = shadow_ensure(job->next_shadow, err);
@@ -211,7 +213,7 @@ int handover_make(struct job *job, struct kt_error *err)
 		return rc;
 	log_debug("%s is told to end", shadow_describe(job->shadow));
 	rc = handover_try(job, &why);
-	if (rc == 0)
+	if (rc == 0 || (rc == -ENOENT && !uplink_needs_another(job->uplink)))
 		return 0;
 	if (handover_is_hopeless(&why)) /* waiting would hold it up */
 		return kt_fail(err, ECANCELED, "Namespace %s is being deleted",

@@ -694,6 +694,13 @@ bool uplink_needs_another(const struct uplink *u)
 	return u->ending || u->ill;
 }
 
+void uplink_set_gone(struct uplink *u)
+{
+	u->ending = u->ill = false;
+	if (!u->up)
+		uplink_wake(u);
+}
+
 bool uplink_is_ill(const struct uplink *u)
 {
 	return u->ill;

@@ -110,6 +110,9 @@ void uplink_wake(struct uplink *u);
  *  uplink_free(), as long as it may; also while the connection is lost: what is
  *  open may go on when that is back. Or uplink_is_ill(). */
 bool uplink_needs_another(const struct uplink *u);
+/** uplink_set_gone() - the Pod is not there any more: nothing can be beside it,
+ *  uplink_heal() has its place */
+void uplink_set_gone(struct uplink *u);
 /** uplink_is_ill() - nothing gets through to the shadow, though its Pod runs as
  *  far as the API server knows, which answers: its node may be lost */
 bool uplink_is_ill(const struct uplink *u);
