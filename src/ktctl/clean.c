@@ -374,8 +374,9 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 	rc = kube_new(&c->kube, c->app->loop, c->config, err);
 	if (rc < 0)
 		return rc;
-	progress_step(c->app->progress, "Look for leftovers in namespace %s",
-		      c->ns);
+	if (!c->opt->every) /* else it would be said all day */
+		progress_step(c->app->progress,
+			      "Look for leftovers in namespace %s", c->ns);
 	rc = clean_look(c, err);
 	if (rc == 0 && !json_array_size(json_object_get(c->services, "items")))
 		rc = nscheck(c->kube, c->ns, err);
@@ -390,7 +391,7 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 		rc = clean_carry_out(c, err);
 	if (rc == 0)
 		rc = clean_give_back_routes(c, err);
-	if (rc == 0 && clean_plan_empty(&c->plan))
+	if (rc == 0 && clean_plan_empty(&c->plan) && !c->opt->every)
 		print_line(stdout, "Nothing to clean in namespace %s.", c->ns);
 	return rc;
 }
@@ -408,17 +409,45 @@ static void clean_fini(struct clean *c)
 	kube_config_free(c->config);
 }
 
-int command_clean(struct app *app, const struct options *o)
+static int clean_once(struct app *app, const struct options *o,
+		      struct kt_error *err)
 {
 	struct clean c = { .app = app, .opt = &o->clean, .global = &o->global };
-	struct kt_error err = { 0 };
-	int rc = 0;
+	int rc;
 
 	/* this machine first: it is what the user waits for, and works
 	 * without the cluster */
-	rc = clean_local(app, o->clean.dry_run, &err);
+	rc = clean_local(app, o->clean.dry_run, err);
 	if (rc == 0 && !o->clean.local_only)
-		rc = clean_cluster(&c, &err);
+		rc = clean_cluster(&c, err);
 	clean_fini(&c);
+	return rc;
+}
+
+/* Until it is asked to end. An API server that is away comes back. */
+static int clean_again(struct app *app, const struct options *o)
+{
+	struct kt_error err;
+	int rc;
+
+	do {
+		err = (struct kt_error){ 0 };
+		rc = clean_once(app, o, &err);
+		if (rc < 0 && rc != -EINTR)
+			app_fail(app, rc, &err);
+		if (rc != -EINTR)
+			rc = loop_sleep(app->loop, o->clean.every);
+	} while (rc != -EINTR);
+	return EXIT_OK;
+}
+
+int command_clean(struct app *app, const struct options *o)
+{
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (o->clean.every)
+		return clean_again(app, o);
+	rc = clean_once(app, o, &err);
 	return rc < 0 ? app_fail(app, rc, &err) : EXIT_OK;
 }
