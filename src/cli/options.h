@@ -173,6 +173,7 @@ struct config_options {
 
 struct clean_options {
 	int threshold_minutes;
+	int64_t every; /* ns; 0: once */
 	bool dry_run;
 	bool local_only;
 };

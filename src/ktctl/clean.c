@@ -3,6 +3,7 @@
  * ktctl clean: undo what a ktctl left that was killed, on this machine and in
  * the namespace. What is to be done is decided in clean_plan.c.
  */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
@@ -14,6 +15,7 @@
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/update.h"
+#include "env/giveback.h"
 #include "inbound/scale_back.h"
 #include "inbound/scale_list.h"
 #include "ktctl/clean_local.h"
@@ -40,6 +42,7 @@ struct clean {
 	json_t *pods, *deployments, *configmaps, *services; /* Lists */
 	json_t *statefulsets, *jobs;
 	struct clean_plan plan;
+	bool given_back; /* some Services, before the plan */
 };
 
 /* --- looking -------------------------------------------------------------- */
@@ -359,6 +362,26 @@ static int clean_give_back_routes(struct clean *c, struct kt_error *err)
 	return routing_sweep(c->kube, c->ns, &s, err);
 }
 
+/* --- Services whose environments have ended --------------------------------
+ */
+
+/* Under each Service's lock, so that nobody joins one that is given back. Who
+ * may not all of it, or finds it locked, goes by the plan. */
+static int clean_give_back(struct clean *c)
+{
+	const struct giveback g = { .kube = c->kube,
+				    .ns = c->ns,
+				    .home = c->app->home,
+				    .say = clean_print_line };
+	struct kt_error err = { 0 };
+	int rc = c->opt->dry_run ? 0 : env_give_back_idle(&g, &err);
+
+	if (rc < 0)
+		log_debug("Services of environments: %s", err.msg);
+	c->given_back = rc > 0;
+	return rc == -EINTR ? rc : 0;
+}
+
 /* --- the two halves ------------------------------------------------------- */
 
 static int clean_cluster(struct clean *c, struct kt_error *err)
@@ -374,8 +397,12 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 	rc = kube_new(&c->kube, c->app->loop, c->config, err);
 	if (rc < 0)
 		return rc;
-	progress_step(c->app->progress, "Look for leftovers in namespace %s",
-		      c->ns);
+	if (!c->opt->every) /* else it would be said all day */
+		progress_step(c->app->progress,
+			      "Look for leftovers in namespace %s", c->ns);
+	rc = clean_give_back(c);
+	if (rc < 0)
+		return kt_fail(err, -rc, "interrupted");
 	rc = clean_look(c, err);
 	if (rc == 0 && !json_array_size(json_object_get(c->services, "items")))
 		rc = nscheck(c->kube, c->ns, err);
@@ -390,7 +417,8 @@ static int clean_cluster(struct clean *c, struct kt_error *err)
 		rc = clean_carry_out(c, err);
 	if (rc == 0)
 		rc = clean_give_back_routes(c, err);
-	if (rc == 0 && clean_plan_empty(&c->plan))
+	if (rc == 0 && clean_plan_empty(&c->plan) && !c->given_back &&
+	    !c->opt->every)
 		print_line(stdout, "Nothing to clean in namespace %s.", c->ns);
 	return rc;
 }
@@ -408,17 +436,49 @@ static void clean_fini(struct clean *c)
 	kube_config_free(c->config);
 }
 
-int command_clean(struct app *app, const struct options *o)
+static int clean_once(struct app *app, const struct options *o, bool first,
+		      struct kt_error *err)
 {
 	struct clean c = { .app = app, .opt = &o->clean, .global = &o->global };
-	struct kt_error err = { 0 };
 	int rc = 0;
 
 	/* this machine first: it is what the user waits for, and works
 	 * without the cluster */
-	rc = clean_local(app, o->clean.dry_run, &err);
+	if (first || o->clean.local_only)
+		rc = clean_local(app, o->clean.dry_run, err);
 	if (rc == 0 && !o->clean.local_only)
-		rc = clean_cluster(&c, &err);
+		rc = clean_cluster(&c, err);
 	clean_fini(&c);
+	return rc;
+}
+
+/* Until it is asked to end. An API server that is away comes back. */
+static int clean_again(struct app *app, const struct options *o)
+{
+	struct kt_error err;
+	bool first = true;
+	int rc;
+
+	do {
+		err = (struct kt_error){ 0 };
+		rc = clean_once(app, o, first, &err);
+		first = false;
+		fflush(stdout); /* into a Pod's log */
+		if (rc < 0 && rc != -EINTR)
+			app_fail(app, rc, &err);
+		if (rc != -EINTR)
+			rc = loop_sleep(app->loop, o->clean.every);
+	} while (rc != -EINTR);
+	return EXIT_OK;
+}
+
+int command_clean(struct app *app, const struct options *o)
+{
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (o->clean.every)
+		return clean_again(app, o);
+	rc = clean_once(app, o, true, &err);
 	return rc < 0 ? app_fail(app, rc, &err) : EXIT_OK;
 }

@@ -225,6 +225,9 @@ static const struct option clean_options[] = {
 	{ "localOnly", 0, VALUE_BOOL, "false", NULL,
 	  "only clean this machine, do not ask the cluster",
 	  CLEAN(local_only) },
+	{ "every", 0, VALUE_DURATION, "0", "TIME",
+	  "do not end, and do it again and again, with so much time between",
+	  CLEAN(every), .min = 0, .max = 86400, .no_config = true },
 	{ 0 },
 };
 

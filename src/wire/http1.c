@@ -41,24 +41,23 @@ static bool is_text(char c)
  */
 static int next_line(struct rd *r, struct slice *line)
 {
-	const uint8_t *start = r->p;
-	uint8_t c;
+	const uint8_t *start = r->p, *p = start, *end = r->end;
 
-	while (rd_u8(r, &c)) {
-		size_t n = (size_t)(r->p - start) - 1;
-
-		if (c == '\r') {
-			if (!rd_u8(r, &c))
-				return -EAGAIN;
-			if (c != '\n')
-				return -EBADMSG;
-			*line = (struct slice){ (const char *)start, n };
-			return 0;
-		}
-		if (!is_text((char)c))
-			return -EBADMSG;
-	}
-	return -EAGAIN;
+	/* each byte of each head comes by here */
+	while (p < end && is_text((char)*p))
+		p++;
+	r->p = p;
+	if (p == end)
+		return -EAGAIN;
+	if (*p != '\r')
+		return -EBADMSG;
+	if (end - p < 2)
+		return -EAGAIN;
+	if (p[1] != '\n')
+		return -EBADMSG;
+	*line = slice_make((const char *)start, (size_t)(p - start));
+	r->p = p + 2;
+	return 0;
 }
 
 static bool http1_is_token(struct slice s)

@@ -187,3 +187,37 @@ watched() {
   grep -wF "$ips" "$RUN/$slice"
   run ! grep -E "^[^:]*: [abcd](-kt-stuntman)? .*\b(${ips//$'\n'/|})\b" "$RUN/$slice"
 }
+
+# asked_for SECONDS MARK: a request each half second, in the background
+asked_for() {
+  (for _ in $(seq $(($1 * 2))); do
+    one x "$2" || true
+    sleep 0.5
+  done) >/dev/null 2>&1 3>&- &
+  echo "serve-asked $!" >>"$PIDS"
+}
+
+@test "env: a pipeline creates, joins a copy, expects its request; and hears why none comes" {
+  local schema=$TOP/docs/schema/env-expect.json
+  kt_env create pr-7
+  copy pr-7 c c-of-pr-7
+  eventually 20 one "a>b>c-of-pr-7>d" pr-7
+  asked_for 20 pr-7
+  run -0 --separate-stderr kt_env events pr-7 --timeout 30s -o json \
+    --expect "service=c answered=other status=200"
+  "$TOP/test/unit/schema.py" "$schema" <<<"$output"
+  jq -e '.met' <<<"$output"
+  # b passes nothing on any more
+  kc -n "$KNS" set env deployment/b PASS=none >/dev/null
+  kc -n "$KNS" rollout status deployment/b --timeout=60s >/dev/null
+  eventually 20 one "a>b>c>d" pr-7
+  asked_for 20 pr-7
+  run -1 --separate-stderr kt_env events pr-7 --timeout 5s -o json \
+    --expect "service=c answered=other status=200"
+  "$TOP/test/unit/schema.py" "$schema" <<<"$output"
+  jq -e '(.met | not) and (.reason | length > 20)' <<<"$output"
+  echo "# $(jq -r .reason <<<"$output")" >&2
+  kc -n "$KNS" set env deployment/b PASS- >/dev/null
+  kt_env delete pr-7
+  eventually 20 no_objects "$KNS"
+}

@@ -71,7 +71,7 @@ loop_end() {
 applied_more() { # N: since now
   local n
   n=$(($(grep -c ^applied "$RUN/loop.log") + $1))
-  more() { [ "$(grep -c ^applied "$RUN/loop.log")" -ge $n ]; }
+  more() { [ "$(grep -c ^applied "$RUN/loop.log")" -ge "$n" ]; }
   eventually 60 more
 }
 

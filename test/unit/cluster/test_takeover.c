@@ -284,13 +284,13 @@ static void test_last_applied(void **state)
 		"{\"kind\":\"Service\",\"metadata\":{\"annotations\":{\"a\":"
 		"\"\\\"selector\\\":{\\\"x\\\":\"}},\"spec\":{\"selector\":{"
 		"\"app\":\"web\\u003c\"}}}\n";
-	auto_json json_t *service = json_quoted(
-		"{'metadata': {'name': 'web', 'annotations': {}},"
-		"'spec': {'selector': {'app': 'web'}}}");
-	auto_json json_t *selector = json_quoted(
-		"{'kt-role': 'router', 'kt-target': 'R1'}");
-	auto_json json_t *other = json_quoted(
-		"{'kt-role': 'router', 'kt-target': 'R2'}");
+	auto_json json_t *service =
+		json_quoted("{'metadata': {'name': 'web', 'annotations': {}},"
+			    "'spec': {'selector': {'app': 'web'}}}");
+	auto_json json_t *selector =
+		json_quoted("{'kt-role': 'router', 'kt-target': 'R1'}");
+	auto_json json_t *other =
+		json_quoted("{'kt-role': 'router', 'kt-target': 'R2'}");
 	auto_json json_t *taken = NULL, *again = NULL, *back = NULL,
 			 *applied = NULL;
 
@@ -301,15 +301,13 @@ static void test_last_applied(void **state)
 			      json_at(service, "spec", "selector", NULL));
 	again = service_taken(taken, other,
 			      json_at(service, "spec", "selector", NULL));
-	applied = json_loads(object_annotation(again,
-					       KT_ANNOTATION_LAST_APPLIED),
-			     0, NULL);
-	assert_string_equal(json_str(applied, "spec", "selector", "kt-target",
-				     NULL),
-			    "R2");
-	assert_int_equal(json_object_size(
-				 json_at(applied, "spec", "selector", NULL)),
-			 3);
+	applied = json_loads(
+		object_annotation(again, KT_ANNOTATION_LAST_APPLIED), 0, NULL);
+	assert_string_equal(
+		json_str(applied, "spec", "selector", "kt-target", NULL), "R2");
+	assert_int_equal(
+		json_object_size(json_at(applied, "spec", "selector", NULL)),
+		3);
 	back = service_restored(again);
 	assert_true(json_equal(back, service));
 	/* its owner has led it elsewhere meanwhile */
@@ -321,8 +319,7 @@ static void test_last_applied(void **state)
 	back = service_restored(again);
 	assert_string_equal(json_str(back, "spec", "selector", "app", NULL),
 			    "other");
-	assert_string_equal(object_annotation(back,
-					      KT_ANNOTATION_LAST_APPLIED),
+	assert_string_equal(object_annotation(back, KT_ANNOTATION_LAST_APPLIED),
 			    text);
 	assert_false(service_is_reverted(back));
 	/* nothing to be found in it */
