@@ -427,13 +427,13 @@ json_t *stuntman_service(const struct stuntman_spec *s)
 	char now[24];
 
 	snprintf(now, sizeof(now), "%" PRId64, s->now);
-	obj = json_pack(
-		"{s:s,s:s,s:{s:s,s:{s:s},s:{s:s*,s:s*,s:s*}},s:o}",
-		"apiVersion", "v1", "kind", "Service", "metadata", "name", name,
-		"labels", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
-		"annotations", KT_ANNOTATION_HEARTBEAT, s->now ? now : NULL,
-		KT_ANNOTATION_USER, s->user, KT_ANNOTATION_OWNER, s->owner,
-		"spec", stuntman_spec_of(s));
+	obj = json_pack("{s:s,s:s,s:{s:s,s:{s:s},s:{s:s*,s:s*,s:s*}},s:o}",
+			"apiVersion", "v1", "kind", "Service", "metadata",
+			"name", name, "labels", KT_LABEL_CONTROL,
+			KT_LABEL_CONTROL_VALUE, "annotations",
+			KT_ANNOTATION_HEARTBEAT, s->now ? now : NULL,
+			KT_ANNOTATION_USER, s->user, KT_ANNOTATION_OWNER,
+			s->owner, "spec", stuntman_spec_of(s));
 	object_add_options(obj, s->options);
 	return obj;
 }

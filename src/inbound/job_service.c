@@ -28,8 +28,11 @@ static json_t *make_stuntman(void *user)
 {
 	const struct job *job = user;
 	const struct stuntman_spec spec = {
-		job->service, job->original, shadow_user(),
-		job->face.standing ? 0 : job_now(job), &job->global->pod,
+		job->service,
+		job->original,
+		shadow_user(),
+		job->face.standing ? 0 : job_now(job),
+		&job->global->pod,
 		job->face.standing ? NULL : owner_token(job->owner)
 	};
 

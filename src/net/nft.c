@@ -408,14 +408,14 @@ void nft_free(struct nft *n)
  * same transaction, so that it is never off. */
 static int nft_leave_tracking(struct nft *n, const char *table)
 {
-	auto_free char *text = xasprintf(
-		"delete table inet %s\n"
-		"create table inet %s { flags owner; }\n"
-		"table inet %s {\nflags owner\n"
-		"chain last {\n"
-		"type filter hook output priority 0; policy accept;\n"
-		"ct state invalid accept\n}\n}\n",
-		table, table, table);
+	auto_free char *text =
+		xasprintf("delete table inet %s\n"
+			  "create table inet %s { flags owner; }\n"
+			  "table inet %s {\nflags owner\n"
+			  "chain last {\n"
+			  "type filter hook output priority 0; policy accept;\n"
+			  "ct state invalid accept\n}\n}\n",
+			  table, table, table);
 	struct kt_error err = { 0 };
 	int rc = nft_run_once(n, text, "leave connection tracking on", &err);
 

@@ -75,7 +75,7 @@ kill_points() {
     elif ((i * 10 < count * 7)); then
       echo "steady - $((RANDOM % 2000))"
     else
-      echo "end $(((i - count * 7 / 10) * 10 * end / (count * 3))) $((RANDOM % 30))"
+      echo "end $(((i - count * 7 / 10) * 10 * end / (count * 3))) $((RANDOM % 250))"
     fi
   done
 }

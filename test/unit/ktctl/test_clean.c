@@ -354,9 +354,8 @@ static void mesh_in_use(void **state)
  * the Service was taken over, not while another is served */
 static void stuntman_of_a_dead_one(void **state)
 {
-	static const char taken[] =
-		"[" TAKEN("web", "shadow-exchange", "Tx", "") "," STUNTMAN(
-			"dead") "]";
+	static const char taken[] = "[" TAKEN("web", "shadow-exchange", "Tx",
+					      "") "," STUNTMAN("dead") "]";
 	struct fixture f;
 
 	(void)state;

@@ -69,8 +69,8 @@ static void an_image_needs_nothing(void **state)
 	rig_fini(&r);
 }
 
-/* One that was slow to start was looked after; its successors have its image, and
- * no program */
+/* One that was slow to start was looked after; its successors have its image,
+ * and no program */
 static void an_image_needs_nothing_later(void **state)
 {
 	auto_json json_t *pod = json_quoted("{'spec': {'volumes': []}}");
