@@ -17,10 +17,9 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *const env_file_keys[] = {
-	"image",  "set",      "envFrom",  "replicas",
-	"onJoin", "onDelete", "selector", "service"
-};
+static const char *const env_file_keys[] = { "image",	 "set",	   "envFrom",
+					     "replicas", "onJoin", "onDelete",
+					     "selector", "service" };
 
 struct env_parsing {
 	struct apply_reader r;

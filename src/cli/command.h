@@ -52,8 +52,9 @@ enum value_type {
 			   min..max of the row in seconds */
 	VALUE_IMAGE_OF, /* char *, NULL when empty; "[CONTAINER=]IMAGE" */
 	VALUE_ENV_FROM, /* struct strv; "configmap/NAME", "secret/NAME" */
-	VALUE_HOOK, /* char *, NULL when empty; "IMAGE [ARG...]", "/PROGRAM ..." */
-	VALUE_GATEWAY,	/* char *, NULL when empty; "[NAMESPACE/]NAME" */
+	VALUE_HOOK, /* char *, NULL when empty; "IMAGE [ARG...]", "/PROGRAM ..."
+		     */
+	VALUE_GATEWAY, /* char *, NULL when empty; "[NAMESPACE/]NAME" */
 	VALUE_NTYPES_
 };
 

@@ -242,8 +242,8 @@ static int hook_list(struct kube *k, const char *ns, const char *env,
 /* It is no environment's own, and nobody has begun it */
 static bool hook_waits(const json_t *job)
 {
-	json_int_t n = json_integer_value(
-		json_at(job, "spec", "parallelism", NULL));
+	json_int_t n =
+		json_integer_value(json_at(job, "spec", "parallelism", NULL));
 
 	return !n && !json_at(job, "metadata", "ownerReferences", NULL) &&
 	       !object_is_ending(job) &&
@@ -275,10 +275,10 @@ static int hook_await_end(const struct member_place *at, const json_t *job,
 			  struct kt_error *err)
 {
 	auto_free char *pods = kube_path("v1", "pods", at->ns, NULL, NULL);
-	auto_free char *labels = xasprintf(
-		KT_LABEL_TARGET "=%s," KT_LABEL_ENV_OF "=%s",
-		object_label(job, KT_LABEL_TARGET),
-		object_label(job, KT_LABEL_ENV_OF));
+	auto_free char *labels =
+		xasprintf(KT_LABEL_TARGET "=%s," KT_LABEL_ENV_OF "=%s",
+			  object_label(job, KT_LABEL_TARGET),
+			  object_label(job, KT_LABEL_ENV_OF));
 	auto_free char *query = kube_query(NULL, "labelSelector", labels);
 	int64_t end = clock_ns() + HOOK_GONE;
 

@@ -4,7 +4,7 @@
 # every flavour
 # env join: what runs before a member and after it (--onJoin, --onDelete), and a
 # member that takes another's place, which no request may notice.
-# shellcheck disable=SC2154 # status, output, hammer come from elsewhere
+# shellcheck disable=SC2016,SC2154 # status, output, hammer come from elsewhere
 
 bats_require_minimum_version 1.5.0
 load inbound

@@ -59,9 +59,9 @@ static void same_json(const json_t *got, const char *want)
 
 static const json_t *container(const json_t *job)
 {
-	return json_array_get(json_at(job, "spec", "template", "spec",
-				      "containers", NULL),
-			      0);
+	return json_array_get(
+		json_at(job, "spec", "template", "spec", "containers", NULL),
+		0);
 }
 
 static int parallelism(const json_t *job)
@@ -75,7 +75,8 @@ static int parallelism(const json_t *job)
  * serves; it is no member, and nobody is led to it */
 static void a_program_of_the_member(void **state)
 {
-	auto_json json_t *job = job_of("/bin/branch --of {{env}}\\ db x", false);
+	auto_json json_t *job =
+		job_of("/bin/branch --of {{env}}\\ db x", false);
 	const json_t *pod = json_at(job, "spec", "template", "spec", NULL);
 
 	(void)state;
@@ -139,22 +140,22 @@ static void an_image(void **state)
 static void one_that_waits_is_run(void **state)
 {
 	auto_json json_t *job = job_of("r/db drop", true), *fresh = NULL;
-	auto_json json_t *labels = json_quoted(
-		"{'controller-uid':'x','job-name':'y',"
-		"'batch.kubernetes.io/controller-uid':'x',"
-		"'batch.kubernetes.io/job-name':'y'}");
+	auto_json json_t *labels =
+		json_quoted("{'controller-uid':'x','job-name':'y',"
+			    "'batch.kubernetes.io/controller-uid':'x',"
+			    "'batch.kubernetes.io/job-name':'y'}");
 	auto_json json_t *patch = NULL, *status = NULL;
 
 	(void)state;
-	json_object_update(json_at(job, "spec", "template", "metadata",
-				   "labels", NULL),
-			   labels);
+	json_object_update(
+		json_at(job, "spec", "template", "metadata", "labels", NULL),
+		labels);
 	json_object_set_new(json_object_get(job, "metadata"), "uid",
 			    json_string("u2"));
 	fresh = hook_fresh(job);
-	same_json(json_at(fresh, "spec", "template", "metadata", "labels",
-			  NULL),
-		  "{'kt-env':'dev.p','kt-role':'env-hook','tier':'back'}");
+	same_json(
+		json_at(fresh, "spec", "template", "metadata", "labels", NULL),
+		"{'kt-env':'dev.p','kt-role':'env-hook','tier':'back'}");
 	assert_null(json_at(fresh, "metadata", "uid", NULL));
 	assert_string_not_equal(object_name(fresh), object_name(job));
 	assert_int_equal(parallelism(fresh), 1);

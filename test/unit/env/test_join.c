@@ -184,20 +184,20 @@ static void a_place_is_taken_without_a_gap(void **state)
 	assert_int_equal(env_join_hold(&j, &b.err), 0);
 	expect_untouched(&b);
 	assert_string_equal(leads_to(&b), "former");
-	assert_string_equal(object_annotation(store_get(&b.s, RECORD),
-					      KT_ANNOTATION_NEXT),
-			    "next");
+	assert_string_equal(
+		object_annotation(store_get(&b.s, RECORD), KT_ANNOTATION_NEXT),
+		"next");
 	assert_int_equal(mesh_record_check(&j.mesh, &b.err), 0);
 	j.env.selector = next;
 	j.env.next = NULL;
 	assert_int_equal(mesh_record_lead(&j.mesh, &b.err), 0);
 	assert_string_equal(leads_to(&b), "next");
-	assert_null(object_annotation(store_get(&b.s, RECORD),
-				      KT_ANNOTATION_NEXT));
+	assert_null(
+		object_annotation(store_get(&b.s, RECORD), KT_ANNOTATION_NEXT));
 	assert_int_equal(mesh_record_restore(&j.mesh, j.replaced, &b.err), 0);
 	assert_string_equal(leads_to(&b), "former");
-	assert_null(object_annotation(store_get(&b.s, RECORD),
-				      KT_ANNOTATION_JOIN));
+	assert_null(
+		object_annotation(store_get(&b.s, RECORD), KT_ANNOTATION_JOIN));
 	/* what is undone from here on is not this join's */
 	env_join_untable(&j);
 	mesh_record_remove(&j.mesh);
