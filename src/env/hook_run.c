@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define HOOK_POLL (NS_SEC / 2)
-#define HOOK_NO_POD (20 * NS_SEC) /* a quota, a policy: it is told then */
+#define HOOK_NO_POD (10 * NS_SEC) /* then events are asked for the reason */
+#define HOOK_NONE (120 * NS_SEC)  /* a busy controller; nothing says why */
 #define HOOK_GONE (40 * NS_SEC)	  /* a Pod has thirty seconds to end */
 #define HOOK_LONGER (20 * NS_SEC) /* than it may run, until its end is seen */
 
@@ -83,6 +84,8 @@ static int hook_no_pod(struct hook_wait *w, struct kt_error *err)
 	if (kube_list(w->at->kube, w->events, NULL, &list, &why) == 0)
 		text = copy_report_event(json_object_get(list, "items"),
 					 object_name(w->job), &grows);
+	if (!text && clock_ns() - w->start < HOOK_NONE)
+		return 0;
 	return kt_fail(err, EPERM, "%s: Job %s/%s gets no Pod%s%s",
 		       hook_text(w->job), w->at->ns, object_name(w->job),
 		       text ? ": " : "", text ? text : "");
