@@ -62,7 +62,6 @@ static int hook_failed(const struct hook_wait *w, const struct hook_report *r,
 		said[--n] = '\0';
 	last = strrchr(said, '\n');
 	last = last ? last + 1 : said;
-	kt_hint(err, "what a hook has made is not known here: look there");
 	if (r->status < 0)
 		return kt_fail(err, ECANCELED, "%s: its Pod was ended: %.200s",
 			       hook_text(w->job), last);
@@ -152,6 +151,22 @@ static int hook_remove(const struct member_place *at, const json_t *job,
 			  json_str(job, "metadata", "uid", NULL), err);
 }
 
+/* Also after Ctrl-C */
+static void hook_remove_run(const struct member_place *at, const json_t *made)
+{
+	struct loop *l = kube_loop(at->kube);
+	bool interrupted = loop_interrupted(l);
+	struct kt_error err = { 0 };
+
+	if (interrupted)
+		loop_resume(l);
+	if (hook_remove(at, made, &err) < 0)
+		log_warn("Job %s/%s was not removed: %s", at->ns,
+			 object_name(made), err.msg);
+	if (interrupted)
+		loop_interrupt(l);
+}
+
 /* Until one of its name is gone */
 static int hook_make(const struct member_place *at, const json_t *job,
 		     json_t **made, struct kt_error *err)
@@ -187,15 +202,13 @@ int hook_run(const struct member_place *at, const json_t *job, json_t **vars,
 		.events = kube_path("v1", "events", at->ns, NULL, NULL),
 		.query = kube_query(NULL, "labelSelector", selector),
 	};
-	struct kt_error why = { 0 };
 	int rc = hook_make(at, job, &made, err);
 
 	w.start = clock_ns();
 	if (rc == 0)
 		rc = hook_await(&w, &output, err);
-	if (made && hook_remove(at, made, &why) < 0)
-		log_warn("Job %s/%s was not removed: %s", at->ns,
-			 object_name(job), why.msg);
+	if (made)
+		hook_remove_run(at, made);
 	if (rc == 0 && vars)
 		*vars = json_incref(output);
 	free(w.pods);

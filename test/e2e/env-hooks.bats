@@ -158,7 +158,7 @@ replace() { # TAG HAMMER-FLAGS...: a member takes the place of another meanwhile
   shift
   hammer_start "$tag" -t 120 -H 'baggage:kt-env=dev.a' "$@" "$WEB" 80
   join dev.a --set "NAME=$tag"
-  ended_with 0 "in place of the member before"
+  ended_with 0
   sleep 2
   hammer_end "$tag"
   [ "$(jq -c .failed <<<"$hammer")" = '{}' ]
