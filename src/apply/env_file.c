@@ -18,10 +18,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const env_file_keys[] = {
-	"image",  "set",      "envFrom",  "replicas",
-	"onJoin", "onDelete", "selector", "service"
-};
+static const char *const env_file_keys[] = { "image",	 "set",	   "envFrom",
+					     "replicas", "onJoin", "onDelete",
+					     "selector", "service" };
 
 struct env_parsing {
 	struct apply_reader r;

@@ -153,7 +153,8 @@ static bool value_is_hook(const char *text)
 
 	return words_split(text, &words) == 0 && words.n &&
 	       (words.v[0][0] == '/' ? words.v[0][1] != '\0'
-				     : form_is_image(words.v[0]));
+				     : isalnum((unsigned char)words.v[0][0]) &&
+					       form_is_image(words.v[0]));
 }
 
 static int value_set_hook(void *field, const struct option *opt,

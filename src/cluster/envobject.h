@@ -38,7 +38,8 @@
 #define KT_ROLE_ENV_TABLE "env-table"
 #define KT_ROLE_ENV_SHARE "env-share"
 #define KT_ROLE_ENV_HOOK "env-hook"
-/* of a hook's Job: the uid of its environment's; what it is, "onDelete /drop" */
+/* of a hook's Job: the uid of its environment's; what it is, "onDelete /drop"
+ */
 #define KT_ANNOTATION_ENV_UID "kt-env-uid"
 #define KT_ANNOTATION_HOOK "kt-env-hook"
 /* Unix seconds, "0": never; of the Job, and of each member's record */

@@ -51,10 +51,9 @@ char *copy_name_salted(const char *service, const char *env, const char *salt)
 
 void copy_rename(json_t *deployment, const char *target)
 {
-	auto_free char *name =
-		copy_name_salted(object_label(deployment, KT_LABEL_ENV_OF),
-				 object_label(deployment, KT_LABEL_ENV),
-				 target);
+	auto_free char *name = copy_name_salted(
+		object_label(deployment, KT_LABEL_ENV_OF),
+		object_label(deployment, KT_LABEL_ENV), target);
 
 	json_object_set_new(json_object_get(deployment, "metadata"), "name",
 			    json_string(name));

@@ -62,8 +62,8 @@ struct copy_spec {
 	const struct strv *env_from;
 	int replicas;
 	const char *on_join, *on_delete; /* only noted */
-	bool always_pull;   /* --forceUpdate */
-	const char *target; /* target_make() */
+	bool always_pull;		 /* --forceUpdate */
+	const char *target;		 /* target_make() */
 	const char *user;
 	const json_t *owner; /* one of ownerReferences: the environment's Job */
 };

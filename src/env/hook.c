@@ -47,17 +47,16 @@ static json_t *hook_container_of(const json_t *pod, const char *name)
 static json_t *hook_container(const json_t *its, const struct strv *words,
 			      const struct hook_spec *s)
 {
-	static const char *const kept[] = { "image",   "imagePullPolicy",
-					    "env",     "envFrom",
+	static const char *const kept[] = { "image",	 "imagePullPolicy",
+					    "env",	 "envFrom",
 					    "resources", "securityContext" };
 	static const char *const own[] = { "volumeMounts", "volumeDevices",
 					   "workingDir" };
 	const char *env = object_label(s->copy, KT_LABEL_ENV);
 	bool program = words->v[0][0] == '/';
-	json_t *c = json_pack("{s:s,s:s,s:s}", "name", "hook",
-			      "terminationMessagePath", HOOK_FILE,
-			      "terminationMessagePolicy",
-			      "FallbackToLogsOnError");
+	json_t *c = json_pack(
+		"{s:s,s:s,s:s}", "name", "hook", "terminationMessagePath",
+		HOOK_FILE, "terminationMessagePolicy", "FallbackToLogsOnError");
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (json_object_get(its, kept[i]))
@@ -116,8 +115,8 @@ static json_t *hook_pod(const json_t *its, json_t *container, bool program)
  * environment's Pods, and no member */
 static json_t *hook_labels(const json_t *copy)
 {
-	json_t *labels = json_copy(
-		(json_t *)(uintptr_t)object_pod_labels(copy));
+	json_t *labels =
+		json_copy((json_t *)(uintptr_t)object_pod_labels(copy));
 
 	json_object_del(labels, KT_LABEL_ENV_OF);
 	json_object_del(labels, KT_LABEL_TARGET);
@@ -199,8 +198,8 @@ json_t *hook_fresh(const json_t *waiting)
 		object_label(waiting, KT_LABEL_ENV_OF),
 		object_label(waiting, KT_LABEL_ENV), object_name(waiting));
 	json_t *meta = json_pack("{s:s}", "name", name);
-	json_t *labels = json_deep_copy(
-		json_at(template, "metadata", "labels", NULL));
+	json_t *labels =
+		json_deep_copy(json_at(template, "metadata", "labels", NULL));
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
 		json_t *v = json_at(waiting, "metadata", kept[i], NULL);
@@ -355,8 +354,8 @@ void hook_report_make(struct hook_report *r, const json_t *pods)
 	json_array_foreach (pods, i, pod) {
 		const json_t *status = json_array_get(
 			json_at(pod, "status", "containerStatuses", NULL), 0);
-		const json_t *end = json_at(status, "state", "terminated",
-					    NULL);
+		const json_t *end =
+			json_at(status, "state", "terminated", NULL);
 		const char *phase = json_str(pod, "status", "phase", NULL);
 		const char *said = json_str(end, "message", NULL);
 

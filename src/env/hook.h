@@ -31,13 +31,13 @@
 
 /** struct hook_spec - all borrowed */
 struct hook_spec {
-	const char *what;	/* "onJoin", "onDelete" */
-	const char *command;	/* as on the command line */
-	const json_t *copy;	/* Deployment of the member */
-	const char *container;	/* its container with the member's image */
-	const json_t *owner;	/* of ownerReferences; NULL: none owns it */
-	const char *uid;	/* of the environment's Job */
-	bool waits;		/* it is not to run yet: hook_fresh() does */
+	const char *what;      /* "onJoin", "onDelete" */
+	const char *command;   /* as on the command line */
+	const json_t *copy;    /* Deployment of the member */
+	const char *container; /* its container with the member's image */
+	const json_t *owner;   /* of ownerReferences; NULL: none owns it */
+	const char *uid;       /* of the environment's Job */
+	bool waits;	       /* it is not to run yet: hook_fresh() does */
 };
 
 /** hook_job() - (returned, caller decrefs); NULL with @err */

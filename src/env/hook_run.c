@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define HOOK_POLL (NS_SEC / 2)
-#define HOOK_NO_POD (20 * NS_SEC) /* a quota, a policy: it is told then */
+#define HOOK_NO_POD (10 * NS_SEC) /* then events are asked for the reason */
+#define HOOK_NONE (120 * NS_SEC)  /* a busy controller; nothing says why */
 #define HOOK_GONE (40 * NS_SEC)	  /* a Pod has thirty seconds to end */
 #define HOOK_LONGER (20 * NS_SEC) /* than it may run, until its end is seen */
 
@@ -61,7 +62,6 @@ static int hook_failed(const struct hook_wait *w, const struct hook_report *r,
 		said[--n] = '\0';
 	last = strrchr(said, '\n');
 	last = last ? last + 1 : said;
-	kt_hint(err, "what a hook has made is not known here: look there");
 	if (r->status < 0)
 		return kt_fail(err, ECANCELED, "%s: its Pod was ended: %.200s",
 			       hook_text(w->job), last);
@@ -83,6 +83,8 @@ static int hook_no_pod(struct hook_wait *w, struct kt_error *err)
 	if (kube_list(w->at->kube, w->events, NULL, &list, &why) == 0)
 		text = copy_report_event(json_object_get(list, "items"),
 					 object_name(w->job), &grows);
+	if (!text && clock_ns() - w->start < HOOK_NONE)
+		return 0;
 	return kt_fail(err, EPERM, "%s: Job %s/%s gets no Pod%s%s",
 		       hook_text(w->job), w->at->ns, object_name(w->job),
 		       text ? ": " : "", text ? text : "");
@@ -149,6 +151,22 @@ static int hook_remove(const struct member_place *at, const json_t *job,
 			  json_str(job, "metadata", "uid", NULL), err);
 }
 
+/* Also after Ctrl-C */
+static void hook_remove_run(const struct member_place *at, const json_t *made)
+{
+	struct loop *l = kube_loop(at->kube);
+	bool interrupted = loop_interrupted(l);
+	struct kt_error err = { 0 };
+
+	if (interrupted)
+		loop_resume(l);
+	if (hook_remove(at, made, &err) < 0)
+		log_warn("Job %s/%s was not removed: %s", at->ns,
+			 object_name(made), err.msg);
+	if (interrupted)
+		loop_interrupt(l);
+}
+
 /* Until one of its name is gone */
 static int hook_make(const struct member_place *at, const json_t *job,
 		     json_t **made, struct kt_error *err)
@@ -184,15 +202,13 @@ int hook_run(const struct member_place *at, const json_t *job, json_t **vars,
 		.events = kube_path("v1", "events", at->ns, NULL, NULL),
 		.query = kube_query(NULL, "labelSelector", selector),
 	};
-	struct kt_error why = { 0 };
 	int rc = hook_make(at, job, &made, err);
 
 	w.start = clock_ns();
 	if (rc == 0)
 		rc = hook_await(&w, &output, err);
-	if (made && hook_remove(at, made, &why) < 0)
-		log_warn("Job %s/%s was not removed: %s", at->ns,
-			 object_name(job), why.msg);
+	if (made)
+		hook_remove_run(at, made);
 	if (rc == 0 && vars)
 		*vars = json_incref(output);
 	free(w.pods);
@@ -242,8 +258,8 @@ static int hook_list(struct kube *k, const char *ns, const char *env,
 /* It is no environment's own, and nobody has begun it */
 static bool hook_waits(const json_t *job)
 {
-	json_int_t n = json_integer_value(
-		json_at(job, "spec", "parallelism", NULL));
+	json_int_t n =
+		json_integer_value(json_at(job, "spec", "parallelism", NULL));
 
 	return !n && !json_at(job, "metadata", "ownerReferences", NULL) &&
 	       !object_is_ending(job) &&
@@ -275,10 +291,10 @@ static int hook_await_end(const struct member_place *at, const json_t *job,
 			  struct kt_error *err)
 {
 	auto_free char *pods = kube_path("v1", "pods", at->ns, NULL, NULL);
-	auto_free char *labels = xasprintf(
-		KT_LABEL_TARGET "=%s," KT_LABEL_ENV_OF "=%s",
-		object_label(job, KT_LABEL_TARGET),
-		object_label(job, KT_LABEL_ENV_OF));
+	auto_free char *labels =
+		xasprintf(KT_LABEL_TARGET "=%s," KT_LABEL_ENV_OF "=%s",
+			  object_label(job, KT_LABEL_TARGET),
+			  object_label(job, KT_LABEL_ENV_OF));
 	auto_free char *query = kube_query(NULL, "labelSelector", labels);
 	int64_t end = clock_ns() + HOOK_GONE;
 

@@ -98,7 +98,8 @@ static int join_hook_run(struct env_join *j, struct kt_error *err)
 		return rc;
 	hook_set_output(j->member->copy.deployment, j->member->copy.container,
 			vars);
-	progress_done(job->app->progress, "--onJoin has ended well, with %zu %s",
+	progress_done(job->app->progress,
+		      "--onJoin has ended well, with %zu %s",
 		      json_object_size(vars),
 		      json_object_size(vars) == 1 ? "variable" : "variables");
 	return json_object_size(vars) && j->o->env.on_delete

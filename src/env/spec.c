@@ -154,8 +154,8 @@ static char *env_spec_plain(const char *value)
 static void env_spec_put_member(struct buf *b, const char *service,
 				json_t *spec)
 {
-	static const char *const keys[] = { "image",	"set",	    "envFrom",
-					    "replicas", "onJoin",   "onDelete",
+	static const char *const keys[] = { "image",	"set",	  "envFrom",
+					    "replicas", "onJoin", "onDelete",
 					    "selector", "service" };
 	const char *local = json_str(spec, "local", NULL);
 	auto_free char *name = env_spec_plain(service);

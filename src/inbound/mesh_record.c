@@ -68,8 +68,8 @@ static void record_add_env(json_t *record, const struct mesh *m)
 		KT_LABEL_ENV, env->name, "annotations", KT_ANNOTATION_EXPIRES,
 		env->expires, KT_ANNOTATION_MEMBER, env->member,
 		KT_ANNOTATION_NEXT, env->next, KT_ANNOTATION_FORCED,
-		env->forced_by, KT_ANNOTATION_JOIN,
-		m->nowhere, "ownerReferences", env->owner);
+		env->forced_by, KT_ANNOTATION_JOIN, m->nowhere,
+		"ownerReferences", env->owner);
 
 	json_object_update_recursive(meta, more);
 }

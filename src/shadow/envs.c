@@ -311,11 +311,11 @@ static void envs_inherit(struct envs *e, struct envs_member *m,
 {
 	const struct envtable_member *old =
 		e->table ? envtable_find(e->table, entry->env, 0) : NULL;
-	struct envs_member *from = old && strcmp(old->host, entry->host) == 0 &&
-						   strcmp(old->join,
-							  entry->join) == 0
-					   ? envs_state(e, old)
-					   : NULL;
+	struct envs_member *from =
+		old && strcmp(old->host, entry->host) == 0 &&
+				strcmp(old->join, entry->join) == 0
+			? envs_state(e, old)
+			: NULL;
 
 	list_init(&m->origins);
 	if (!from) {

@@ -105,7 +105,7 @@ static void what_it_may_not_say(void **state)
 		{ HEAD "members:\n  o: {image: r, service: s}",
 		  "one of image, selector and service" },
 		{ HEAD "members:\n  o: {service: s, replicas: 2}",
-		  "set, envFrom and replicas are for" },
+		  "set, envFrom, replicas, onJoin and onDelete are for" },
 		{ HEAD "members:\n  o: {image: 'a b'}",
 		  "e.yaml:4: image: 'a b' is no image" },
 		{ HEAD "members:\n  o: {image: r, set: {A: \"b\\nc\"}}",

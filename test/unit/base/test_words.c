@@ -44,8 +44,8 @@ static void refuses_what_is_not_closed(void **state)
 /* What is quoted for a shell is one word again */
 static void takes_what_was_quoted(void **state)
 {
-	static const char *const all[] = { "", "a", "a b", "it's", "\\", "$(x)",
-					   "\"", "a\tb" };
+	static const char *const all[] = { "",	 "a",	 "a b", "it's",
+					   "\\", "$(x)", "\"",	"a\tb" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

@@ -51,7 +51,7 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 	[VALUE_ENV_FROM] = { "a", "configmap", "configmap/", "pod/a",
 			     "secret/A", "secret/a..b", "secret/a/b",
 			     "configmap/a,b" },
-	[VALUE_HOOK] = { " ", "/", "A", "a//b", "'a", "a \"b", "a b\\", "-c x",
+	[VALUE_HOOK] = { " ", "/", "a//b", "'a", "a \"b", "a b\\", "-c x",
 			 "sh; ls", "http://a/b c" },
 	[VALUE_HEADER] = { " ", "x y", "x:y", "1x", "-x", "x.y", "Host",
 			   "content-length", "Transfer-Encoding", "cookie",
