@@ -51,6 +51,7 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 	[VALUE_ENV_FROM] = { "a", "configmap", "configmap/", "pod/a",
 			     "secret/A", "secret/a..b", "secret/a/b",
 			     "configmap/a,b" },
+	[VALUE_VARIABLES] = { "a b", "A=b", "A/B", "A,B$" },
 	[VALUE_GATEWAY] = { " ", "a b", "/a", "a/", "a/b/c", "A", "-a", "a/B",
 			    "a.b/c", "a..b" },
 	[VALUE_EXPECT] = { " ", ";", "nonsense", "servise=web", "status~5*",
@@ -69,6 +70,7 @@ static const struct {
 	{ "shadow", "cli/resolve.c looks at it" },
 	{ "applied", "written by 'ktctl apply' itself" },
 	{ "file", "a path" },
+	{ "envFile", "a path" },
 	{ "mode", "of doctor: cli/resolve.c looks at it" },
 	{ "route", "of doctor: cli/resolve.c looks at it" },
 };

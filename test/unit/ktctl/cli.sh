@@ -222,6 +222,7 @@ run 0 __complete exchange --mode "" && has "$out" "selector" &&
 ok $? "__complete: a flag of one name has the values of its command"
 run 0 __completeNoDesc "" && is "$out" "connect
 run
+env-file
 exchange
 mesh
 preview
