@@ -253,6 +253,7 @@ pod_env() {
   laptop gina "$KTCTL" env-file deployment/web -n "$NS" --syntax json 2>/dev/null |
     jq -e '.KUBERNETES_SERVICE_HOST' >&2
   laptop gina "$KTCTL" env-file pod/hostile -n "$NS" --syntax json >"$RUN/json"
+  "$TOP/test/unit/schema.py" "$TOP/docs/schema/env-file.json" <"$RUN/json"
   jq -j 'to_entries[] | "\(.key)=\(.value)\u0000"' "$RUN/json" | sort -z | cmp "$RUN/wanted"
   laptop gina "$KTCTL" env-file pod/hostile -n "$NS" --syntax docker >"$RUN/docker" 2>"$RUN/log"
   grep -q 'LINES is left out' "$RUN/log"

@@ -43,7 +43,9 @@ hint: did you mean latency?" &&
     run 2 $c --fault 'db refuse drop' && run 2 $c --fault '' && run 2 $c --fault 'db percent=0 refuse'
   ok $? "$c: a wrong --fault is one line"
 done
-run 2 run && run 2 run true && run 2 run some -- true &&
+run 2 run && run 2 run true && run 2 run some other -- true &&
+  run 2 run what/some -- true && run 2 run some -- && run 2 run --container a -- true &&
+  run 2 run --env-file /nowhere -- true && run 2 env-file what/some &&
   run 127 run -- no-such-program && run 126 run -- /etc/passwd
 ok $? "run: what can be said before the cluster is asked"
 # an empty part of PATH is the present directory; a cluster is not there
