@@ -15,6 +15,7 @@ sweep() {
   kc -n "$NS" delete pods,configmaps -l control-by=kt --ignore-not-found --wait=false >&2
   kc -n "$NS" delete pod/hostile pod/plain pod/files pod/grouped configmap/hostile secret/hostile service/hostile \
     rolebinding/run-noexec role/run-noexec serviceaccount/run-noexec \
+    rolebinding/run-role role/ktctl-run role/ktctl-env-file serviceaccount/run-role \
     --ignore-not-found --wait=false --grace-period=0 --force >&2 2>/dev/null || true
 }
 
@@ -181,6 +182,11 @@ run_spawn() {
   eventually 60 grep -q '^up' "$RUN/log"
 }
 
+run_wait() {
+  wait "$RUN_PID" || true
+  RUN_PID=
+}
+
 # no process of the user's is left on the laptop
 nobody() {
   ! laptop gina pgrep -u 1500 >/dev/null
@@ -215,13 +221,45 @@ pod_env() {
   same "$RUN/expected" "$RUN/got"
 }
 
-@test "run: the same of a spec, where nothing may be executed" {
+# config_of ACCOUNT: a kubeconfig with its token
+config_of() {
   local token
+  token=$(jq -n '{apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest",
+    spec: {expirationSeconds: 3600}}' |
+    kc create --raw "/api/v1/namespaces/$NS/serviceaccounts/$1/token" -f - | jq -r .status.token)
+  kc config view --raw --minify -o json | jq --arg t "$token" '.users[0].user = {token: $t}'
+}
+
+@test "run: the published Roles are enough, and a file of /etc stays the program's" {
+  kc -n "$NS" create serviceaccount run-role >&2
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/env-file.yaml" >&2
+  kc -n "$NS" create rolebinding run-role --role ktctl-env-file --serviceaccount "$NS:run-role" >&2
+  config_of run-role >"$home/role"
+  laptop gina "$KTCTL" env-file hostile -n "$NS" -c "$home/role" >"$RUN/file.sh" 2>"$RUN/log"
+  grep -q '^export INJECTED=' "$RUN/file.sh"
+  same /dev/null "$RUN/log"
+  kc -n "$NS" delete rolebinding run-role >&2
+  kc -n "$NS" apply -f "$TOP/deploy/rbac/run.yaml" >&2
+  kc -n "$NS" create rolebinding run-role --role ktctl-run --serviceaccount "$NS:run-role" >&2
+  run -0 --separate-stderr run_in pod/files -c "$home/role" --container main -- sh -c '
+    cat /config/map/A; wc -c </etc/hostile/secret/token; test -s /var/run/all/token && echo token'
+  [ "$output" = "of the map"$'\n'"7"$'\n'"token" ]
+  run -1 bash -c 'grep -v "volume host is a hostPath" <<<"$1" | 
+    grep -E "warning:.*(Pod|volume|environment|token)"' - "$stderr"
+  # this machine has another file there from now on
+  run_spawn -- sh -c 'cat /etc/resolv.conf >"$HOME/own"; echo up
+    until [ -e "$HOME/moved" ]; do sleep 0.1; done; sleep 0.5
+    cmp "$HOME/own" /etc/resolv.conf && echo same'
+  laptop gina sh -c 'cp /etc/resolv.conf /etc/resolv.conf.new
+    echo "# other" >>/etc/resolv.conf.new; mv /etc/resolv.conf.new /etc/resolv.conf'
+  touch "$home/moved"
+  run_wait
+  grep -q '^same' "$RUN/log"
+}
+
+@test "run: the same of a spec, where nothing may be executed" {
   pod_env hostile | grep -zvE '^(INJECTED|SHLVL)=' >"$RUN/wanted"
-  token=$(kc -n "$NS" create token run-noexec --duration 1h 2>/dev/null) || skip "no kubectl create token"
-  kc config view --raw --minify -o json | jq --arg t "$token" '.users[0].user = {token: $t}' \
-    >"$home/noexec"
-  chmod 644 "$home/noexec"
+  config_of run-noexec >"$home/noexec"
   laptop gina "$KTCTL" env-file hostile -n "$NS" -c "$home/noexec" --syntax sh \
     >"$RUN/file.sh" 2>"$RUN/log" || { cat "$RUN/log"; return 1; }
   grep -q 'the environment is that of the Pod.s spec' "$RUN/log"
@@ -326,8 +364,7 @@ asked() {
   asked 'new 403'
   asked 'old 401'
   kill -KILL "$RUN_PID"
-  wait "$RUN_PID" || true
-  RUN_PID=
+  run_wait
   eventually 20 nobody
   laptop gina cat /proc/self/mountinfo | sed 's/^[0-9 ]*//; /netns/d' | LC_ALL=C sort >"$RUN/after"
   same "$RUN/before" "$RUN/after"
