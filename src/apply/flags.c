@@ -69,6 +69,7 @@ static bool apply_flags_is_list(const struct option *opt)
 	case VALUE_PREFIXES:
 	case VALUE_QUOTA:
 	case VALUE_ENV_FROM:
+	case VALUE_VARIABLES:
 	case VALUE_EXPOSE:
 		return true;
 	default:

@@ -49,8 +49,7 @@ static void podexec_fail(struct podexec_job *j, int code, const char *text)
 				       j->x->ns, j->x->pod, text));
 }
 
-/* --- the end, as a Status --------------------------------------------------
- */
+/* --- the end, as a Status ------------------------------------------------- */
 
 /* What the runtimes say of a program that is not in the image */
 static bool podexec_is_missing(const char *text)

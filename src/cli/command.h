@@ -24,37 +24,40 @@ struct app;
 struct options;
 
 enum value_type {
-	VALUE_BOOL,	/* bool */
-	VALUE_INT,	/* int, min..max of the row */
-	VALUE_FAMILY,	/* int, 4 or 6 */
-	VALUE_PORT,	/* uint16_t, 1..65535 */
-	VALUE_STRING,	/* char *, NULL when empty; free text: prefer a type */
-	VALUE_STRINGS,	/* struct strv */
-	VALUE_DOMAIN,	/* char *, a DNS suffix */
-	VALUE_DOMAINS,	/* struct strv */
-	VALUE_CHOICE,	/* int, place in the row's choices */
-	VALUE_IMAGE,	/* char *, NULL when empty */
-	VALUE_MARK,	/* char *, NULL when empty; cli/mark.h */
-	VALUE_MATCH,	/* char *, NULL when empty; wire/rule.h */
-	VALUE_LABELS,	/* struct pairs */
-	VALUE_PAIRS,	/* struct pairs; annotations: any value */
-	VALUE_SETTINGS, /* struct pairs; environment variables: any value, one
-			   each time the flag is given */
-	VALUE_ADDRESS,	/* struct ipaddr */
-	VALUE_PREFIXES, /* struct prefixes */
-	VALUE_QUOTA,	/* struct pod_quota */
-	VALUE_DNS_MODE, /* connect_options.dns_mode */
-	VALUE_EXPOSE,	/* struct expose */
-	VALUE_USER,	/* long, as pod_options.run_as_user */
-	VALUE_FAULTS,	/* struct fault_list; joined by ';' */
-	VALUE_EXPECT,	/* char *, NULL when empty; control/expect.h */
-	VALUE_DURATION, /* int64_t, ns; "90", "1m30s", "8h", "2d", "500ms";
-			   min..max of the row in seconds */
-	VALUE_IMAGE_OF, /* char *, NULL when empty; "[CONTAINER=]IMAGE" */
-	VALUE_ENV_FROM, /* struct strv; "configmap/NAME", "secret/NAME" */
-	VALUE_HOOK, /* char *, NULL when empty; "IMAGE [ARG...]", "/PROGRAM ..." */
-	VALUE_HEADER,	/* char *, NULL when empty; wire/envmark.h */
-	VALUE_GATEWAY,	/* char *, NULL when empty; "[NAMESPACE/]NAME" */
+	VALUE_BOOL,	 /* bool */
+	VALUE_INT,	 /* int, min..max of the row */
+	VALUE_FAMILY,	 /* int, 4 or 6 */
+	VALUE_PORT,	 /* uint16_t, 1..65535 */
+	VALUE_STRING,	 /* char *, NULL when empty; free text: prefer a type */
+	VALUE_STRINGS,	 /* struct strv */
+	VALUE_DOMAIN,	 /* char *, a DNS suffix */
+	VALUE_DOMAINS,	 /* struct strv */
+	VALUE_CHOICE,	 /* int, place in the row's choices */
+	VALUE_IMAGE,	 /* char *, NULL when empty */
+	VALUE_MARK,	 /* char *, NULL when empty; cli/mark.h */
+	VALUE_MATCH,	 /* char *, NULL when empty; wire/rule.h */
+	VALUE_LABELS,	 /* struct pairs */
+	VALUE_PAIRS,	 /* struct pairs; annotations: any value */
+	VALUE_SETTINGS,	 /* struct pairs; environment variables: any value, one
+			    each time the flag is given */
+	VALUE_ADDRESS,	 /* struct ipaddr */
+	VALUE_PREFIXES,	 /* struct prefixes */
+	VALUE_QUOTA,	 /* struct pod_quota */
+	VALUE_DNS_MODE,	 /* connect_options.dns_mode */
+	VALUE_EXPOSE,	 /* struct expose */
+	VALUE_USER,	 /* long, as pod_options.run_as_user */
+	VALUE_FAULTS,	 /* struct fault_list; joined by ';' */
+	VALUE_EXPECT,	 /* char *, NULL when empty; control/expect.h */
+	VALUE_DURATION,	 /* int64_t, ns; "90", "1m30s", "8h", "2d", "500ms";
+			    min..max of the row in seconds */
+	VALUE_IMAGE_OF,	 /* char *, NULL when empty; "[CONTAINER=]IMAGE" */
+	VALUE_ENV_FROM,	 /* struct strv; "configmap/NAME", "secret/NAME" */
+	VALUE_HOOK,	 /* char *, NULL when empty; "IMAGE [ARG...]",
+			    "/PROGRAM ..." */
+	VALUE_HEADER,	 /* char *, NULL when empty; wire/envmark.h */
+	VALUE_VARIABLES, /* struct strv; names of environment variables, in
+			    which '*' stands for any characters */
+	VALUE_GATEWAY,	 /* char *, NULL when empty; "[NAMESPACE/]NAME" */
 	VALUE_NTYPES_
 };
 

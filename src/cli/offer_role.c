@@ -41,6 +41,8 @@ static const struct offered {
 	{ "mesh-istio", mesh_istio_yaml, ISTIO },
 	{ "preview", preview_yaml, "" },
 	{ "forward", forward_yaml, "apps" },
+	{ "run", run_yaml, "apps batch" },
+	{ "env-file", env_file_yaml, "apps batch" },
 	{ "recover", recover_yaml, "apps batch" },
 	{ "clean", clean_yaml, "apps batch" },
 	{ "birdseye", birdseye_yaml, "apps" },

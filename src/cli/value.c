@@ -761,6 +761,32 @@ static int value_set_env_from(void *field, const struct option *opt,
 	return 0;
 }
 
+static bool value_is_variable_pattern(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("_-.*", *p))
+			return false;
+	return true;
+}
+
+static int value_set_variables(void *field, const struct option *opt,
+			       const char *text, struct kt_error *err)
+{
+	struct strv parts = strv_split(text, ',');
+
+	(void)opt;
+	for (size_t i = 0; i < parts.n; i++) {
+		if (value_is_variable_pattern(parts.v[i]))
+			continue;
+		kt_fail(err, EINVAL, "'%.80s' is no name of a variable",
+			parts.v[i]);
+		strv_fini(&parts);
+		return -EINVAL;
+	}
+	*(struct strv *)field = parts;
+	return 0;
+}
+
 static const struct {
 	set_fn set;
 	fini_fn fini;
@@ -797,6 +823,8 @@ static const struct {
 	[VALUE_HOOK] = { value_set_hook, fini_string, sizeof(char *) },
 	[VALUE_HEADER] = { value_set_header, fini_string, sizeof(char *) },
 	[VALUE_GATEWAY] = { value_set_gateway, fini_string, sizeof(char *) },
+	[VALUE_VARIABLES] = { value_set_variables, fini_strings,
+			      sizeof(struct strv) },
 	[VALUE_ENV_FROM] = { value_set_env_from, fini_strings,
 			     sizeof(struct strv) },
 };

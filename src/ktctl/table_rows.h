@@ -185,14 +185,14 @@ extern const struct command other_commands[];
 	}
 #define ENV_INCLUDE_ROW(CONFIG)                                                \
 	{                                                                      \
-		"envInclude", 0, VALUE_STRINGS, "", "NAME,...",                \
+		"envInclude", 0, VALUE_VARIABLES, "", "NAME,...",              \
 			"of the Pod's variables only these; * stands for any " \
 			"characters",                                          \
 			RUN(pod.include), .no_config = CONFIG                  \
 	}
 #define ENV_EXCLUDE_ROW(CONFIG)                                                \
 	{                                                                      \
-		"envExclude", 0, VALUE_STRINGS, "", "NAME,...",                \
+		"envExclude", 0, VALUE_VARIABLES, "", "NAME,...",              \
 			"of the Pod's variables not these; * stands for any "  \
 			"characters",                                          \
 			RUN(pod.exclude), .no_config = CONFIG                  \

@@ -27,7 +27,7 @@ const struct option run_options[] = {
 	CONTAINER_ROW,
 	ENV_INCLUDE_ROW(false),
 	ENV_EXCLUDE_ROW(false),
-	{ "envLocal", 0, VALUE_STRINGS, "", "NAME,...",
+	{ "envLocal", 0, VALUE_VARIABLES, "", "NAME,...",
 	  "more variables that stay this machine's; * stands for any "
 	  "characters",
 	  RUN(pod.local) },

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct envfile {
+struct env_print {
 	struct app *app;
 	const struct options *o;
 	struct kube_config *config;
@@ -48,7 +48,7 @@ static int envfile_print(const char *text, size_t n, struct kt_error *err)
 	return 0;
 }
 
-static int envfile_write(struct envfile *e, const struct strv *pod,
+static int envfile_write(struct env_print *e, const struct strv *pod,
 			 struct kt_error *err)
 {
 	const struct pod_env_options *o = &e->o->run.pod;
@@ -70,7 +70,7 @@ static int envfile_write(struct envfile *e, const struct strv *pod,
 	return envfile_print(text, n, err);
 }
 
-static int envfile_run(struct envfile *e, struct kt_error *err)
+static int envfile_run(struct env_print *e, struct kt_error *err)
 {
 	struct kube_config_source src = { .files = e->o->global.kubeconfig,
 					  .context = e->o->global.context };
@@ -94,7 +94,7 @@ static int envfile_run(struct envfile *e, struct kt_error *err)
 
 int command_env_file(struct app *app, const struct options *o)
 {
-	struct envfile e = { .app = app, .o = o };
+	struct env_print e = { .app = app, .o = o };
 	struct kt_error err = { 0 };
 	int rc = pod_find_check(o->args[0], &err);
 

@@ -25,7 +25,7 @@ static int quantity_read_suffix(const char *text, int *binary, int *decimal)
 {
 	long e;
 
-	if ((*text == 'e' || *text == 'E') && text[1]) {
+	if ((*text == 'e' || *text == 'E') && text[1] && text[1] != 'i') {
 		const char *digits = text + 1 + (text[1] == '+');
 
 		if (str_to_long(digits, &e) < 0 || e > 30 || e < -30)

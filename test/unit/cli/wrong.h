@@ -59,6 +59,7 @@ static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
 			   "X-Virtual-Env", "x-forwarded-for", "kt-env",
 			   "proxy-authorization", "grpc-timeout", ":path",
 			   "x\x7fy", "x\ty" },
+	[VALUE_VARIABLES] = { "a b", "A=b", "A/B", "A,B$" },
 	[VALUE_GATEWAY] = { " ", "a b", "/a", "a/", "a/b/c", "A", "-a", "a/B",
 			    "a.b/c", "a..b" },
 	[VALUE_EXPECT] = { " ", ";", "nonsense", "servise=web", "status~5*",
@@ -77,6 +78,7 @@ static const struct {
 	{ "shadow", "cli/resolve.c looks at it" },
 	{ "applied", "written by 'ktctl apply' itself" },
 	{ "file", "a path" },
+	{ "envFile", "a path" },
 	{ "mode", "of doctor: cli/resolve.c looks at it" },
 	{ "route", "of doctor: cli/resolve.c looks at it" },
 };

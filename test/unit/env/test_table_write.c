@@ -102,7 +102,7 @@ static void test_life(void **state)
 	assert_int_equal(env_table_refresh(s.w.kube, "n", &err), 0);
 	assert_string_equal(table(&s), "(none)");
 	assert_int_equal(env_table_put_member(s.w.kube, "n", "dev", "orders",
-					      "o.", NULL, &err),
+					      "o.", NULL, NULL, &err),
 			 0);
 	assert_string_equal(table(&s), "env dev kt-env-dev 0 -\n"
 				       "member dev orders o. 0 -\n");
@@ -135,7 +135,7 @@ static void test_ended(void **state)
 	store_init(&s);
 	put_env(&s, "old", -1);
 	assert_int_equal(env_table_put_member(s.w.kube, "n", "old", "orders",
-					      "o.", NULL, &err),
+					      "o.", NULL, NULL, &err),
 			 -ENOENT);
 	assert_non_null(strstr(err.msg, "environment 'old'"));
 	assert_null(store_get(&s, MAP));
@@ -155,7 +155,7 @@ static void test_foreign(void **state)
 		  json_quoted("{'metadata': {'name': 'kt-env'}, 'data': "
 			      "{'members': 'theirs'}}"));
 	assert_int_equal(env_table_put_member(s.w.kube, "n", "dev", "orders",
-					      "o.", NULL, &err),
+					      "o.", NULL, NULL, &err),
 			 -EEXIST);
 	assert_string_equal(table(&s), "theirs");
 	store_fini(&s);
@@ -193,7 +193,7 @@ static void test_two_writers(void **state)
 	s.user = &left;
 	/* it was not there, and then it was */
 	assert_int_equal(env_table_put_member(s.w.kube, "n", "dev", "orders",
-					      "o.", NULL, &err),
+					      "o.", NULL, NULL, &err),
 			 0);
 	assert_string_equal(table(&s), "member dev web w. 0 -\n"
 				       "env dev kt-env-dev 0 -\n"

@@ -43,7 +43,9 @@ hint: did you mean latency?" &&
     run 2 $c --fault 'db refuse drop' && run 2 $c --fault '' && run 2 $c --fault 'db percent=0 refuse'
   ok $? "$c: a wrong --fault is one line"
 done
-run 2 run && run 2 run true && run 2 run some -- true &&
+run 2 run && run 2 run true && run 2 run some other -- true &&
+  run 2 run what/some -- true && run 2 run some -- && run 2 run --container a -- true &&
+  run 2 run --env-file /nowhere -- true && run 2 env-file what/some &&
   run 127 run -- no-such-program && run 126 run -- /etc/passwd
 ok $? "run: what can be said before the cluster is asked"
 run 2 env run && run 2 env run a && run 2 env run -- true && run 2 env run a b -- true &&
@@ -227,6 +229,7 @@ run 0 __complete exchange --mode "" && has "$out" "selector" &&
 ok $? "__complete: a flag of one name has the values of its command"
 run 0 __completeNoDesc "" && is "$out" "connect
 run
+env-file
 exchange
 mesh
 preview
