@@ -78,6 +78,7 @@ struct connect_options {
 	bool disable_tun_route;
 };
 
+enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP };
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
 /** struct run_options - beside those of connect, which it has too */
@@ -87,6 +88,7 @@ struct run_options {
 	char *mesh;    /* a mark, or NULL */
 	char *preview; /* a name, or NULL */
 	struct expose expose;
+	int capture; /* enum run_capture */
 	int on_lost; /* enum on_lost: of the program, when ktctl is gone */
 	bool no_outside;
 };

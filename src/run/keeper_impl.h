@@ -17,6 +17,7 @@ enum keeper_type {
 	KEEPER_EXITED,	     /* number: status */
 	KEEPER_MORE_SOCKETS, /* number: family */
 	KEEPER_SOCKETS,	     /* number: family; descriptors */
+	KEEPER_LISTENER,     /* a descriptor */
 };
 
 #define KEEPER_DATA_MAX (128u << 10)
