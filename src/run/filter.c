@@ -93,7 +93,8 @@ int filter_install(int free_fd)
 	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 		     flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
 	if (fd < 0 && errno == EINVAL)
-		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
+			     &prog);
 	return fd < 0 ? -errno : (int)fd;
 }
 

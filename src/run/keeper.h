@@ -27,7 +27,8 @@ struct keeper;
  * the program as they would without us. When ktctl is gone, however it ended,
  * the keeper's socket says so, and the program gets SIGTERM.
  *
- * A supervised program has no namespaces: the keeper is its parent, and no more.
+ * A supervised program has no namespaces: the keeper is its parent, and no
+ * more.
  *
  *   keeper -> ktctl: CAPTURE or ERROR, then STARTED or NOT_STARTED, SOCKETS,
  *                    EXITED (the program), end of file (all)

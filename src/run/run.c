@@ -37,12 +37,12 @@ struct run_command {
 	struct outside *outside;
 	struct ports *ports; /* while the program may listen */
 	struct keeper_made made;
-	struct loopback *loopback; /* likewise */
-	struct incoming *incoming; /* or NULL */
+	struct loopback *loopback;	   /* likewise */
+	struct incoming *incoming;	   /* or NULL */
 	struct supervised_run *supervised; /* without namespaces; or NULL */
 	struct connect_place *place;
-	int passed;		   /* a signal that waits for its end */
-	bool runs;		   /* the program does */
+	int passed;  /* a signal that waits for its end */
+	bool runs;   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
 	int died_of; /* the signal, or 0 */

@@ -147,7 +147,8 @@ static void supervisor_add(struct supervisor *s, int fd, ino_t inode,
 	k->copy = fd;
 	list_init(&k->flows);
 	list_init(&k->waiting);
-	list_add_tail(s->sockets.next, &k->node); /* the newest is asked for most */
+	list_add_tail(s->sockets.next,
+		      &k->node); /* the newest is asked for most */
 	if (s->n++ >= s->sweep_at)
 		loop_timer_start(s->loop, &s->sweep, 0, supervisor_on_sweep);
 	else if (!loop_timer_active(&s->sweep))
@@ -366,8 +367,8 @@ static void supervisor_capture_close(struct capture *base)
 	supervisor_tcp_close(s);
 	loop_timer_stop(&s->sweep);
 	while (!list_empty(&s->sockets))
-		supervised_free(container_of(s->sockets.next,
-					     struct supervised, node));
+		supervised_free(
+			container_of(s->sockets.next, struct supervised, node));
 }
 
 int supervisor_capture(struct capture **out, const struct capture *base,

@@ -27,8 +27,8 @@ struct supervised_message {
 	uint64_t count;	 /* msg_len of struct mmsghdr, or 0 */
 };
 
-static struct supervised *
-supervisor_msg_socket(struct supervisor *s, const struct supervised_call *c)
+static struct supervised *supervisor_msg_socket(struct supervisor *s,
+						const struct supervised_call *c)
 {
 	ino_t inode = supervisor_inode(c->pid, (int)c->args[0]);
 	struct supervised *k = inode ? supervised_find(s, inode) : NULL;
@@ -149,8 +149,8 @@ static int supervisor_msg_scatter(const struct supervised_message *m,
 {
 	for (size_t i = 0; i < m->niov && n; i++) {
 		size_t part = MIN(n, m->iov[i].iov_len);
-		int rc = supervisor_write(
-			m->pid, (uintptr_t)m->iov[i].iov_base, from, part);
+		int rc = supervisor_write(m->pid, (uintptr_t)m->iov[i].iov_base,
+					  from, part);
 
 		if (rc < 0)
 			return rc;
@@ -168,10 +168,10 @@ static int supervisor_msg_finish(const struct supervised_message *m,
 	size_t none = 0;
 
 	if (m->header) {
-		rc = supervisor_write(m->pid,
-				      m->header + offsetof(struct msghdr,
-							   msg_controllen),
-				      &none, sizeof(none));
+		rc = supervisor_write(
+			m->pid,
+			m->header + offsetof(struct msghdr, msg_controllen),
+			&none, sizeof(none));
 		if (rc == 0)
 			rc = supervisor_write(
 				m->pid,

@@ -38,9 +38,9 @@ static int supervisor_tcp_listen(struct supervisor *s, int f)
 	};
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&at[f], &ss);
-	auto_close int fd = socket(at[f].addr.family,
-				   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-				   0);
+	auto_close int fd =
+		socket(at[f].addr.family,
+		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) < 0 ||
 	    listen(fd, SOMAXCONN) < 0)

@@ -11,23 +11,22 @@
 
 #define BATCH 32
 
-/* One socket of the program's and one peer: a socket of ours, which answers come
- * from, so that it is known whose they are */
+/* One socket of the program's and one peer: a socket of ours, which answers
+ * come from, so that it is known whose they are */
 struct supervised_flow {
 	struct list node;
 	struct supervised *k;
-	struct watch watch;  /* owns the socket */
-	struct ipport at;    /* of it */
-	struct ipport peer;  /* whom it stands for */
-	struct ipport id;    /* the program's socket, for the capture's owner */
-	struct ipport self;  /* where the program's socket is */
+	struct watch watch; /* owns the socket */
+	struct ipport at;   /* of it */
+	struct ipport peer; /* whom it stands for */
+	struct ipport id;   /* the program's socket, for the capture's owner */
+	struct ipport self; /* where the program's socket is */
 };
 
 static int supervised_flow_open(struct ipport *at)
 {
-	auto_close int fd = fdlimit_take(
-		socket(at->addr.family,
-		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+	auto_close int fd = fdlimit_take(socket(
+		at->addr.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(at, &ss);
 	int rc;
@@ -71,9 +70,9 @@ static void supervised_flow_on_data(struct watch *w, uint32_t events)
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
 		struct ipport from;
-		ssize_t n = recvfrom(w->fd, s->datagram, SUPERVISOR_DATAGRAM,
-				     MSG_DONTWAIT, (struct sockaddr *)&ss,
-				     &len);
+		ssize_t n =
+			recvfrom(w->fd, s->datagram, SUPERVISOR_DATAGRAM,
+				 MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
 
 		if (n < 0)
 			return;
