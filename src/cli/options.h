@@ -90,6 +90,7 @@ struct pod_env_options {
 	int syntax; /* enum vars_syntax: env-file */
 };
 
+enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP };
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
 /** struct run_options - beside those of connect, which it has too */
@@ -99,6 +100,7 @@ struct run_options {
 	char *mesh;    /* a mark, or NULL */
 	char *preview; /* a name, or NULL */
 	struct expose expose;
+	int capture; /* enum run_capture */
 	int on_lost; /* enum on_lost: of the program, when ktctl is gone */
 	bool no_outside;
 	struct pod_env_options pod;

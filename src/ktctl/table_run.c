@@ -3,6 +3,9 @@
 
 static const char *const run_on_lost[] = { "term", "keep", NULL };
 
+static const char *const run_captures[] = { "auto", "namespace", "seccomp",
+					    NULL };
+
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
 	MARK_ROW, /* the first: env run has the rows behind it */
@@ -41,6 +44,9 @@ const struct option run_options[] = {
 	{ "noOutside", 0, VALUE_BOOL, "false", NULL,
 	  "the program reaches the cluster, and nothing else",
 	  RUN(no_outside) },
+	{ "capture", 0, VALUE_CHOICE, "auto", "WAY",
+	  "how: namespace, seccomp where user namespaces are refused, or auto",
+	  .choices = run_captures, RUN(capture) },
 	{ "onLost", 0, VALUE_CHOICE, "term", "ACT",
 	  "what becomes of the program when ktctl itself is killed: term or "
 	  "keep",

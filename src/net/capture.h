@@ -80,6 +80,11 @@ struct capture_config {
 	struct capture_link *link;
 	/* see nft_free_last(), for @redirect; borrowed, or NULL */
 	struct nft_last *last;
+	/** open() - somebody else's way to capture (capture_impl.h); NULL: one
+	 *  of ours */
+	int (*open)(struct capture **out, const struct capture *base,
+		    void *user, struct kt_error *err);
+	void *open_user;
 };
 
 /**

@@ -219,6 +219,12 @@ int borrow_give(struct borrow *b, struct keeper *k, int room,
 	}
 	if (rc < 0 || !b->files)
 		return rc;
+	if (room < 0) {
+		log_warn("the files of the Pod are not there: --capture "
+			 "seccomp has no place for them");
+		pod_files_free(steal_ptr(&b->files));
+		return 0;
+	}
 	rc = pod_files_write(b->files, room, err);
 	if (rc == 0)
 		rc = borrow_give_files(b, k, err);

@@ -41,7 +41,8 @@ KT_CHECK int borrow_init(struct borrow *b, const struct options *o,
 KT_CHECK int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 			 struct kt_error *err);
 /** borrow_give() - what the program shall have; its files are in @room
- *  (mounts.h; borrowed until borrow_stop()), and kept up to date there */
+ *  (mounts.h; borrowed until borrow_stop()), and kept up to date there; -1:
+ *  there is no place for files, a warning says so */
 KT_CHECK int borrow_give(struct borrow *b, struct keeper *k, int room,
 			 struct kt_error *err);
 /** borrow_stop() - nothing is kept up to date any more */

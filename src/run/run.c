@@ -21,6 +21,7 @@
 #include "run/loopback.h"
 #include "run/outside.h"
 #include "run/ports.h"
+#include "run/supervised.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -38,10 +39,12 @@ struct run_command {
 	struct outside *outside;
 	struct ports *ports; /* while the program may listen */
 	struct keeper_made made;
-	struct loopback *loopback; /* likewise */
-	struct incoming *incoming; /* or NULL */
-	int passed;		   /* a signal that waits for its end */
-	bool runs;		   /* the program does */
+	struct loopback *loopback;	   /* likewise */
+	struct incoming *incoming;	   /* or NULL */
+	struct supervised_run *supervised; /* without namespaces; or NULL */
+	struct connect_place *place;
+	int passed;  /* a signal that waits for its end */
+	bool runs;   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
 	int died_of; /* the signal, or 0 */
@@ -179,14 +182,41 @@ static void run_on_incoming_gone(void *user, int status, bool asked)
 
 /* --- its place ------------------------------------------------------------ */
 
+static int run_capture(struct capture **out, const struct capture *base,
+		       void *user, struct kt_error *err)
+{
+	const struct run_command *r = user;
+
+	return supervised_run_capture(r->supervised, out, base, err);
+}
+
+static void run_on_listener(void *user, int fd)
+{
+	struct run_command *r = user;
+
+	supervised_run_start(r->supervised, fd);
+}
+
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
 	struct run_command *r = user;
-	int rc = keeper_start(&r->keeper, &r->config, &r->made, err);
+	int rc = -EPERM;
 
-	if (rc == 0)
+	if (r->opt->run.capture != RUN_SECCOMP)
+		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
+	if (rc == 0) {
 		capture_link_move(link, &r->made.capture);
-	return rc;
+		return 0;
+	}
+	if (r->opt->run.capture == RUN_NAMESPACE)
+		return rc;
+	rc = supervised_run_check(r->app, r->opt, err);
+	if (rc < 0)
+		return rc;
+	r->config.supervised = true;
+	r->supervised = supervised_run_new(r->app, r->opt);
+	r->place->capture = run_capture;
+	return keeper_start(&r->keeper, &r->config, &r->made, err);
 }
 
 static bool run_is_ours(void *user, uint16_t port)
@@ -210,6 +240,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	static const struct keeper_ops ops = {
 		.started = run_on_started,
 		.exited = run_on_exited,
+		.listener = run_on_listener,
 		.sockets = run_on_sockets,
 		.ended = run_on_ended,
 	};
@@ -218,6 +249,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	int rc;
 
 	outside_start(r->outside, pod);
+	supervised_run_pod(r->supervised, pod);
 	rc = borrow_give(&r->borrow, r->keeper, r->made.room, err);
 	if (rc < 0)
 		return rc;
@@ -225,7 +257,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
-	if (rc < 0)
+	if (rc < 0 || r->supervised)
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
 			     r->made.loopback.port);
@@ -248,6 +280,7 @@ static void run_stop(void *user)
 	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
+	supervised_run_pod(r->supervised, NULL);
 	outside_stop(r->outside);
 }
 
@@ -307,6 +340,7 @@ int command_run(struct app *app, const struct options *o)
 
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
+	r.place = &place;
 	r.made.diag = r.made.room = -1;
 	for (int i = 0; i < LOOPBACK_FDS; i++)
 		r.made.loopback.fds[i] = -1;
@@ -335,6 +369,7 @@ int command_run(struct app *app, const struct options *o)
 	incoming_free(r.incoming);
 	outside_free(r.outside);
 	borrow_fini(&r.borrow);
+	supervised_run_free(r.supervised);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
 		close(r.made.diag);

@@ -8,7 +8,7 @@
 
 /* What no flag of a type takes: empty where it must say something, of another
  * type, out of range, unknown, twice. A new type gets a row here. */
-static const char *const wrong_of_type[VALUE_NTYPES_][20] = {
+static const char *const wrong_of_type[VALUE_NTYPES_][24] = {
 	[VALUE_BOOL] = { "", "maybe", "2", "truefalse" },
 	[VALUE_INT] = { "", "x", "1.5", "0x10", "1 2", "--1",
 			"99999999999999999999", "-99999999999999999999" },
