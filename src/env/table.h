@@ -61,13 +61,13 @@ struct env_table_change {
 	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
 	const char *host, *source; /* or NULL */
-	const json_t *records; /* of all members, looked at later than the
-				* table; NULL: not known */
+	const json_t *records;	   /* of all members, looked at later than the
+				    * table; NULL: not known */
 };
 
 /** env_table_edit() - the text after the change; @live: NAME: {"expires": n,
- *  "flags": "-", "uid": "...", "header": "..."} of all environments that live. Returned (caller
- *  frees); NULL with @err: it became too large */
+ *  "flags": "-", "uid": "...", "header": "..."} of all environments that live.
+ * Returned (caller frees); NULL with @err: it became too large */
 char *env_table_edit(const char *text, const json_t *live,
 		     const struct env_table_change *change,
 		     struct kt_error *err);

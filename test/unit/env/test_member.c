@@ -64,8 +64,9 @@ static void pods_of_others_have_a_service(void **state)
 	(void)state;
 	assert_string_equal(short_one, "web-kt-mesh-x-source");
 	assert_string_equal(json_str(got, "metadata", "name", NULL), short_one);
-	assert_string_equal(json_str(got, "metadata", "labels", "kt-role", NULL),
-			    "env-source");
+	assert_string_equal(
+		json_str(got, "metadata", "labels", "kt-role", NULL),
+		"env-source");
 	assert_string_equal(json_str(got, "metadata", "labels", "kt-env", NULL),
 			    "dev.pr");
 	assert_string_equal(json_str(got, "spec", "clusterIP", NULL), "None");

@@ -91,8 +91,7 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
 	const json_t *rule =
 		json_array_get(json_at(route, "spec", "rules", NULL), 0);
-	json_t *filter =
-		json_array_get(json_object_get(rule, "filters"), 0);
+	json_t *filter = json_array_get(json_object_get(rule, "filters"), 0);
 
 	(void)state;
 	same(json_incref(json_at(filter, "requestHeaderModifier", "set", NULL)),

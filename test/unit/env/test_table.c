@@ -56,7 +56,8 @@ static void test_put(void **state)
 	     "member dev orders o. 100 -\n"
 	     "env dev.pr kt-env-dev--pr 0 strict\n"
 	     "member dev.pr orders " H " 0 strict\n");
-	/* others' Pods: they have a Service of their own, which stays with it */
+	/* others' Pods: they have a Service of their own, which stays with it
+	 */
 	edit("member dev.pr web w. 0 strict web-pods\n", &others,
 	     "member dev.pr web w. 0 strict web-pods\n"
 	     "env dev.pr kt-env-dev--pr 0 strict\n"

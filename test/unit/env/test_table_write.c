@@ -112,10 +112,9 @@ static void test_life(void **state)
 			    json_str(store_get(&s, MAP), "metadata",
 				     "resourceVersion", NULL));
 	assert_null(touched(&s, "web"));
-	assert_int_equal(
-		env_table_put_member(s.w.kube, "n", "pr", "web", NULL, NULL,
-				     &err),
-		0);
+	assert_int_equal(env_table_put_member(s.w.kube, "n", "pr", "web", NULL,
+					      NULL, &err),
+			 0);
 	assert_int_equal(owners(&s), 2);
 	assert_non_null(touched(&s, "web"));
 	/* gone: its lines, and its hold on the table, go with the next write */
@@ -200,10 +199,9 @@ static void test_two_writers(void **state)
 				       "env dev kt-env-dev 0 -\n"
 				       "member dev orders o. 0 -\n");
 	left = 1;
-	assert_int_equal(
-		env_table_put_member(s.w.kube, "n", "dev", "api", "a.", NULL,
-				     &err),
-		0);
+	assert_int_equal(env_table_put_member(s.w.kube, "n", "dev", "api", "a.",
+					      NULL, &err),
+			 0);
 	assert_string_equal(table(&s), "member dev web w. 0 -\n"
 				       "env dev kt-env-dev 0 -\n"
 				       "member dev api a. 0 -\n");
