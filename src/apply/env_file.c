@@ -235,8 +235,9 @@ static int env_file_version(struct env_parsing *p, yaml_node_t *value)
 static int env_file_key(void *user, const char *key, yaml_node_t *at,
 			yaml_node_t *value)
 {
-	static const char *const keys[] = { "apiVersion", "environment", "ttl",
-					    "strict", "header", "members" };
+	static const char *const keys[] = { "apiVersion", "environment",
+					    "ttl",	  "strict",
+					    "header",	  "members" };
 	struct env_parsing *p = user;
 	struct suggest s;
 
@@ -399,7 +400,8 @@ json_t *env_file_plan(const struct env_file *f, const struct env_state *state,
 	    strcasecmp(state->header, f->header) != 0) {
 		kt_hint(err, "'ktctl env delete %s' first", f->name);
 		kt_fail(err, EEXIST,
-			"environment %s is there, and its header is %s; that is "
+			"environment %s is there, and its header is %s; that "
+			"is "
 			"said when it is made",
 			f->name, state->header[0] ? state->header : "none");
 		return NULL;

@@ -3,8 +3,8 @@
 #define KT_APPLY_ENV_FILE_H
 
 #include "base/error.h"
-#include "wire/envmark.h"
 #include "base/str.h"
+#include "wire/envmark.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,7 +29,7 @@
 
 struct env_file {
 	char *name;
-	char *ttl; /* as it was written, or NULL */
+	char *ttl;    /* as it was written, or NULL */
 	char *header; /* or NULL */
 	bool strict;
 	json_t *members; /* SERVICE: spec, see env/spec.h */
@@ -46,8 +46,8 @@ void env_file_fini(struct env_file *f);
 struct env_state {
 	bool exists, strict;
 	char header[ENVMARK_HEADER_MAX]; /* "": none */
-	const json_t *members; /* env_spec_all() */
-	const char *user;      /* who asks */
+	const json_t *members;		 /* env_spec_all() */
+	const char *user;		 /* who asks */
 	bool force;
 };
 

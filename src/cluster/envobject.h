@@ -44,7 +44,7 @@
 #define KT_ANNOTATION_HOOK "kt-env-hook"
 /* Unix seconds, "0": never; of the Job, and of each member's record */
 #define KT_ANNOTATION_EXPIRES "kt-expires"
-#define KT_ANNOTATION_STRICT "kt-strict"    /* of the Job: "true" */
+#define KT_ANNOTATION_STRICT "kt-strict" /* of the Job: "true" */
 /* of the Job: the field that names environments of the namespace, too */
 #define KT_ANNOTATION_HEADER "kt-header"
 #define KT_ANNOTATION_FORCED "kt-forced-by" /* who used --force */

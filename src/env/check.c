@@ -331,8 +331,8 @@ static int check_look(struct env_check *k, struct kt_error *err)
 	if (rc == 0)
 		rc = env_routers_look(k->routers, err);
 	if (rc == 0)
-		k->without = hops_without_router(k->services, check_has_router,
-						 k);
+		k->without =
+			hops_without_router(k->services, check_has_router, k);
 	return rc;
 }
 

@@ -18,6 +18,8 @@
 
 #define CHECK_ROUTERS_NAME "check-"
 #define CHECK_ROUTERS_RANDOM 5
+/* until each node knows where the Services lead */
+#define CHECK_ROUTERS_STEADY (2 * NS_SEC)
 
 static int check_routers_make(struct check_routers *r, struct kt_error *err)
 {
@@ -52,8 +54,7 @@ void check_routers_hold(struct check_routers *r)
 {
 	const struct env_command *c = r->c;
 	auto_free char *name = env_name_job(r->info.name);
-	auto_free char *path =
-		kube_path("batch/v1", "jobs", c->ns, name, NULL);
+	auto_free char *path = kube_path("batch/v1", "jobs", c->ns, name, NULL);
 	auto_json json_t *patch = NULL;
 	struct kt_error err = { 0 };
 
@@ -64,7 +65,8 @@ void check_routers_hold(struct check_routers *r)
 		log_debug("%s: %s", path, err.msg);
 }
 
-/* Where nobody could look into what comes, a router is of no use */
+/* Where nobody could look into what comes, or callers come past it, as they do
+ * to a headless Service's Pods, a router is of no use */
 static bool check_routers_useful(const struct check_routers *r,
 				 const json_t *services, const char *name)
 {
@@ -75,7 +77,9 @@ static bool check_routers_useful(const struct check_routers *r,
 
 	json_array_foreach (services, i, one)
 		if (str_eq(object_name(one), name))
-			return advice_markable(r->c->ns, one, &port,
+			return !str_eq(json_str(one, "spec", "clusterIP", NULL),
+				       "None") &&
+			       advice_markable(r->c->ns, one, &port,
 					       &ignored) == 0;
 	return false;
 }
@@ -105,6 +109,8 @@ int check_routers_put(struct check_routers *r, const json_t *names,
 		if (loop_interrupted(c->app->loop))
 			return kt_fail(err, EINTR, "interrupted");
 	}
+	if (r->info.uid && loop_sleep(c->app->loop, CHECK_ROUTERS_STEADY) < 0)
+		return kt_fail(err, EINTR, "interrupted");
 	return 0;
 }
 

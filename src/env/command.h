@@ -60,8 +60,8 @@ const char *env_command_until(const struct env_command *c,
  * Return: how many environments it removed, or -errno with @err
  */
 KT_CHECK int env_sweep(const struct giveback *g, struct kt_error *err);
-/** env_end() - routers forget @info's environment, then it goes with all that it
- *  owns, and Services that nobody is left of are given back; @g->say is told.
+/** env_end() - routers forget @info's environment, then it goes with all that
+ * it owns, and Services that nobody is left of are given back; @g->say is told.
  *  0 or -errno with @err */
 KT_CHECK int env_end(struct env_command *c, const struct giveback *g,
 		     const struct env_info *info, struct kt_error *err);

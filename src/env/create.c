@@ -83,7 +83,8 @@ static int create_name(struct create *n, struct kt_error *err)
 	return 0;
 }
 
-/* --- the field that names environments, too -------------------------------- */
+/* --- the field that names environments, too --------------------------------
+ */
 
 /* A router reads it before it knows whose the request is: so all that live in
  * the namespace have the same one, or none */
@@ -320,9 +321,8 @@ static void create_tell(const struct create *n)
 	print_line(stdout,
 		   "Requests with 'baggage: kt-env=%s'%s%s%s%s%s belong to it; "
 		   "its members come with 'ktctl env join %s SERVICE'",
-		   n->name, *header ? " or '" : "", header,
-		   *header ? ": " : "", *header ? n->name : "",
-		   *header ? "'" : "", n->name);
+		   n->name, *header ? " or '" : "", header, *header ? ": " : "",
+		   *header ? n->name : "", *header ? "'" : "", n->name);
 }
 
 static int create_run(struct env_command *c, struct kt_error *err)

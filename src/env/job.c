@@ -156,10 +156,9 @@ json_t *env_job_make(const struct env_spec *s)
 		KT_ANNOTATION_USER, s->user, KT_ANNOTATION_MACHINE, s->machine,
 		KT_ANNOTATION_SINCE, now, KT_ANNOTATION_EXPIRES, expires,
 		KT_ANNOTATION_STRICT, s->strict ? "true" : NULL,
-		KT_ANNOTATION_HEADER, s->header, "spec",
-		"parallelism", 0, "completions", 1, "backoffLimit", 0,
-		"ttlSecondsAfterFinished", 0, "template",
-		env_job_template(s->name));
+		KT_ANNOTATION_HEADER, s->header, "spec", "parallelism", 0,
+		"completions", 1, "backoffLimit", 0, "ttlSecondsAfterFinished",
+		0, "template", env_job_template(s->name));
 	if (s->ttl)
 		json_object_set_new(json_object_get(job, "spec"),
 				    "activeDeadlineSeconds",

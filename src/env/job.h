@@ -24,12 +24,12 @@
 /** struct env_info - one environment, as its Job tells */
 struct env_info {
 	char name[ENVMARK_MAX];
-	char parent[ENVMARK_MAX]; /* "": none */
-	char *user, *machine;	  /* or NULL */
-	char *uid;		  /* of the Job */
-	int64_t since;		  /* Unix seconds */
-	int64_t started;	  /* its deadline is counted from then */
-	int64_t expires;	  /* Unix seconds; 0: never */
+	char parent[ENVMARK_MAX];	 /* "": none */
+	char *user, *machine;		 /* or NULL */
+	char *uid;			 /* of the Job */
+	int64_t since;			 /* Unix seconds */
+	int64_t started;		 /* its deadline is counted from then */
+	int64_t expires;		 /* Unix seconds; 0: never */
 	char header[ENVMARK_HEADER_MAX]; /* "": none */
 	bool strict;
 	bool ended; /* finished, or being deleted */

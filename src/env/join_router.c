@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A router without a member, which sees all that comes to a Service and leads it
- * to the trunk. Its record has no line in the routers' table, so nobody's
+ * A router without a member, which sees all that comes to a Service and leads
+ * it to the trunk. Its record has no line in the routers' table, so nobody's
  * requests go another way, and the trunk's Pods are no environment's.
  */
 #include "env/join.h"

@@ -42,8 +42,7 @@ json_t *member_source_make(const json_t *record, const char *env)
 static int member_source_delete(const struct member_place *at, const char *name,
 				struct kt_error *err)
 {
-	auto_free char *path =
-		kube_path("v1", "services", at->ns, name, NULL);
+	auto_free char *path = kube_path("v1", "services", at->ns, name, NULL);
 	auto_json json_t *there = NULL;
 	int rc = kube_get(at->kube, path, &there, err);
 

@@ -22,8 +22,8 @@
 /** member_source_name() - of the record called @record (returned, caller frees)
  */
 char *member_source_name(const char *record);
-/** member_source_make() - the Service for the Pods of @record, as the server has
- *  it; @env: the environment (returned, caller decrefs). Pure. */
+/** member_source_make() - the Service for the Pods of @record, as the server
+ * has it; @env: the environment (returned, caller decrefs). Pure. */
 json_t *member_source_make(const json_t *record, const char *env);
 
 /** member_source_put() - make it, in place of one that is there; *@name: its

@@ -12,9 +12,9 @@ struct tunnel;
 struct probe_request {
 	const char *host, *path;
 	const char *header; /* also in this field; NULL: none */
-	const char *env;   /* the mark */
-	const char *trace; /* the trace-id */
-	int64_t timeout;   /* ns, for all of it */
+	const char *env;    /* the mark */
+	const char *trace;  /* the trace-id */
+	int64_t timeout;    /* ns, for all of it */
 };
 
 struct probe_answer {

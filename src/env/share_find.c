@@ -39,13 +39,12 @@ static json_t *share_host(const json_t *route)
 	const json_t *ref =
 		json_array_get(json_object_get(rule, "backendRefs"), 0);
 
-	return json_pack("{s:s*,s:O*,s:s*,s:o}", "environment",
-			 object_label(route, KT_LABEL_ENV), "host",
-			 json_array_get(json_at(route, "spec", "hostnames",
-						NULL),
-					0),
-			 "service", json_str(ref, "name", NULL), "user",
-			 user ? json_string(user) : json_null());
+	return json_pack(
+		"{s:s*,s:O*,s:s*,s:o}", "environment",
+		object_label(route, KT_LABEL_ENV), "host",
+		json_array_get(json_at(route, "spec", "hostnames", NULL), 0),
+		"service", json_str(ref, "name", NULL), "user",
+		user ? json_string(user) : json_null());
 }
 
 json_t *share_hosts(const json_t *routes)

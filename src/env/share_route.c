@@ -23,13 +23,12 @@ static json_t *share_filters(const struct env_info *info)
 		json_array_append_new(set, json_pack("{s:s,s:s}", "name",
 						     info->header, "value",
 						     info->name));
-	return json_pack(
-		"[{s:s,s:{s:o,s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
-		"type", "RequestHeaderModifier", "requestHeaderModifier", "set",
-		set, "remove",
-		"x-virtual-env", "version", "type", "ResponseHeaderModifier",
-		"responseHeaderModifier", "set", "name", "cache-control",
-		"value", "no-store");
+	return json_pack("[{s:s,s:{s:o,s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
+			 "type", "RequestHeaderModifier",
+			 "requestHeaderModifier", "set", set, "remove",
+			 "x-virtual-env", "version", "type",
+			 "ResponseHeaderModifier", "responseHeaderModifier",
+			 "set", "name", "cache-control", "value", "no-store");
 }
 
 json_t *share_route(const struct share_spec *s, const char *api)

@@ -42,8 +42,7 @@
 KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 				  const char *env, const char *service,
 				  const char *host, const char *join,
-				  const char *source,
-				  struct kt_error *err);
+				  const char *source, struct kt_error *err);
 /** env_table_drop_member() - it is none any more; 0 also when it was none */
 KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
 				   const char *env, const char *service,
@@ -70,8 +69,8 @@ struct env_table_change {
 };
 
 /** env_table_edit() - the text after the change; @live: NAME: {"expires": n,
- *  "flags": "-", "uid": "...", "header": "..."} of all environments that live. Returned (caller
- *  frees); NULL with @err: it became too large */
+ *  "flags": "-", "uid": "...", "header": "..."} of all environments that live.
+ * Returned (caller frees); NULL with @err: it became too large */
 char *env_table_edit(const char *text, const json_t *live,
 		     const struct env_table_change *change,
 		     struct kt_error *err);

@@ -69,8 +69,7 @@ static int names_pods(const struct names_query *n, struct kt_error *err)
 /* --expose takes a number as it is, and a name behind a local port */
 static int names_ports(const struct names_query *n, struct kt_error *err)
 {
-	auto_free char *path =
-		kube_path("v1", "services", n->ns, n->of, NULL);
+	auto_free char *path = kube_path("v1", "services", n->ns, n->of, NULL);
 	auto_json json_t *service = NULL;
 	const json_t *port;
 	size_t i;

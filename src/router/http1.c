@@ -259,9 +259,9 @@ static void http1_mark(struct http1 *c, struct rule_request *req,
 		(struct rule_field){ slice_of(ENVMARK_FIELD),
 				     slice_make(text, (size_t)n) };
 	if (req->env_header)
-		scratch_field[req->nfields++] = (struct rule_field){
-			slice_of(req->env_header), slice_of(name)
-		};
+		scratch_field[req->nfields++] =
+			(struct rule_field){ slice_of(req->env_header),
+					     slice_of(name) };
 	req->marked = true;
 }
 

@@ -14,9 +14,9 @@ void http1_head_request(const struct http1_head *h, struct rule_field *field,
 /**
  * http1_head_forward() - append the request head to @out, as it is but for
  * X-Forwarded-For, to which @ip is appended (unless it is empty), and the mark
- * of @env, unless that is empty, also in the field @header, unless that is NULL.
- * An offer to upgrade to h2c is left out: behind
- * it no request could be seen (RFC 9113 section 3.1).
+ * of @env, unless that is empty, also in the field @header, unless that is
+ * NULL. An offer to upgrade to h2c is left out: behind it no request could be
+ * seen (RFC 9113 section 3.1).
  * @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
  */
 KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,

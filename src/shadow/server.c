@@ -120,8 +120,7 @@ static void server_request(void *user, struct mux_stream *s,
 	log_trace("stream %u: %s %s %s%s", mux_stream_id(s), req->method,
 		  req->protocol, req->authority, req->path);
 	if (connect && !*req->protocol)
-		dial_serve(sh, s, req->authority, req->env,
-			   req->env_header);
+		dial_serve(sh, s, req->authority, req->env, req->env_header);
 	else if (connect && strcmp(req->protocol, "connect-udp") == 0)
 		udp_serve(sh, s, req->path);
 	else if (connect && strcmp(req->protocol, "kt-echo") == 0)

@@ -48,9 +48,9 @@ struct mux_request {
 	const char *authority;
 	const char *path;
 	const char *content_type;
-	const char *forwarded; /* RFC 7239 */
-	const char *env;       /* wire/envmark.h: requests without a mark get
-				  this one, */
+	const char *forwarded;	/* RFC 7239 */
+	const char *env;	/* wire/envmark.h: requests without a mark get
+				   this one, */
 	const char *env_header; /* also in this field */
 };
 

@@ -14,8 +14,9 @@
  *
  * A request asks for one by the first of these that it carries: the member
  * "kt-env" of baggage (W3C Baggage), the field X-Virtual-Env (KtEnv), the
- * field VERSION (KT Connect), the one that the namespace has chosen. It belongs to that environment and to all above
- * it; whose member is the nearest answers. What is no name asks for none.
+ * field VERSION (KT Connect), the one that the namespace has chosen. It belongs
+ * to that environment and to all above it; whose member is the nearest answers.
+ * What is no name asks for none.
  *
  * Who adds a mark adds one field more, ENVMARK_FIELD: ENVMARK_MEMBER "=" name,
  * and the chosen one with the name alone, where there is one;
@@ -40,8 +41,8 @@ struct envmark {
 
 bool envmark_is_name(struct slice s);
 /** envmark_is_header() - a field may be chosen: lower-case letters, digits, '-'
- *  and '_', a letter first; and it is none that means something else to a proxy,
- *  to a program or to us */
+ *  and '_', a letter first; and it is none that means something else to a
+ * proxy, to a program or to us */
 bool envmark_is_header(struct slice s);
 /** envmark_of() - the environment that @req asks for; false: none */
 bool envmark_of(const struct rule_request *req, char name[ENVMARK_MAX]);

@@ -22,15 +22,15 @@
  *
  * ENV answers for SERVICE at HOST: a name that is whole, with its dot, or an
  * address; "-": a laptop does, whose rule comes by its tunnel. SOURCE is the
- * headless Service of the environment's Pods (its first label), or of a member's
- * that are not among these. HEADER is a field
- * that names environments, too: of all those that live there is one. EXPIRES is in
- * seconds since 1970, 0: never. FLAGS is a comma list, "-": none; "strict":
- * when the member is down nobody answers in its place. join=LABEL is another
- * for each member that HOST leads to: with a new one, connections of before are
- * not used for new requests. Flags that are not
- * known, words behind them and other kinds of lines are passed over: they are a
- * newer version's. Of two lines about the same the later one counts.
+ * headless Service of the environment's Pods (its first label), or of a
+ * member's that are not among these. FIELD names environments, too: of all
+ * those that live there is one. EXPIRES is in seconds since 1970, 0: never.
+ * FLAGS is a comma list, "-": none; "strict": when the member is down nobody
+ * answers in its place. join=LABEL is another for each member that HOST leads
+ * to: with a new one, connections of before are not used for new requests.
+ * Flags that are not known, words behind them and other kinds of lines are
+ * passed over: they are a newer version's. Of two lines about the same the
+ * later one counts.
  *
  * Pure: no I/O, no clock.
  */
@@ -47,10 +47,10 @@ enum envtable_kind { ENVTABLE_OTHER, ENVTABLE_MEMBER, ENVTABLE_ENV };
 struct envtable_line {
 	enum envtable_kind kind;
 	char env[ENVMARK_MAX];
-	char name[ENVTABLE_LABEL]; /* SERVICE or SOURCE */
-	char host[ENVTABLE_HOST];  /* MEMBER */
-	char join[ENVTABLE_LABEL]; /* MEMBER; "": it does not say */
-	char source[ENVTABLE_LABEL]; /* MEMBER, "": none */
+	char name[ENVTABLE_LABEL];	 /* SERVICE or SOURCE */
+	char host[ENVTABLE_HOST];	 /* MEMBER */
+	char join[ENVTABLE_LABEL];	 /* MEMBER; "": it does not say */
+	char source[ENVTABLE_LABEL];	 /* MEMBER, "": none */
 	char header[ENVMARK_HEADER_MAX]; /* ENV, "": none */
 	int64_t expires;
 	bool strict;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 70
+# seconds: 110
 # every flavour
 # env check and env events: what the routers of an environment see, and where
 # its mark is lost. Laptop: alice.
@@ -25,6 +25,7 @@ teardown() {
   background_end
   kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  cleaned || true
   kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
     --now >/dev/null 2>&1
   kc -n "$NS" delete service mid --now >/dev/null 2>&1
@@ -134,4 +135,54 @@ passes() {
     any(.service == "web" and .marked_by == "router" and .environment == "dev.a")'
   "$BATS_TEST_DIRNAME/../unit/schema.py" "$SCHEMAS/env-event.json" \
     <<<"$(grep -m 1 '^{' "$RUN/follow.log")"
+}
+
+# routers: names of the routers that are there
+routers() {
+  kc -n "$NS" get deployments -l kt-role=router -o name
+}
+
+leads_to_a_router() { # SERVICE
+  [ "$(kc -n "$NS" get service "$1" -o jsonpath='{.spec.selector.kt-role}')" = router ]
+}
+
+# clean has nothing left to do here
+cleaned() {
+  laptop alice "$KTCTL" clean -n "$NS" >"$RUN/clean.log" 2>&1 && [ -z "$(routers)" ]
+}
+
+@test "env check --routers: Services that have no router get one for the time of it" {
+  local check name
+  env_cli create dev.r
+  relay_start
+  run -1 --separate-stderr env_cli check dev.r mid
+  [[ $stderr == *"no router tells"*"--routers"* ]]
+  kc -n "$NS" get service web mid -o json | jq -S '[.items[].spec]' >"$RUN/before"
+  run -0 --separate-stderr env_cli check dev.r mid --routers \
+    --path /baggage,traceparent -o json
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$SCHEMAS/env-check.json" <<<"$output"
+  [ "$(jq -c '[.probes[0].hops[] | [.service, .mark, .answered]]' <<<"$output")" = \
+    '[["mid","arrived","trunk"],["web","arrived","trunk"]]' ] || { echo "$output"; echo "$stderr"; false; } >&2
+  # callers of a headless Service come past it
+  [ "$(jq -c .without_router <<<"$output")" = '["db","webh"]' ] || { echo "$output"; echo "$stderr"; false; } >&2
+  kc -n "$NS" get service web mid -o json | jq -S '[.items[].spec]' >"$RUN/after"
+  same "$RUN/before" "$RUN/after"
+  [ -z "$(routers)" ]
+  [[ $(env_cli list) != *check-* ]]
+  # killed: it ends by itself, and whoever comes by gives the Services back
+  laptop_exec alice "$KTCTL" env check dev.r mid --routers -n "$NS" >/dev/null 2>&1 3>&- &
+  check=$!
+  eventually 60 leads_to_a_router mid
+  kill -KILL "$check"
+  wait "$check" || true
+  is_own "$WEB"
+  name=$(kc -n "$NS" get jobs -l kt-role=env -o name | grep check-)
+  kc -n "$NS" annotate --overwrite "$name" kt-expires=1 >/dev/null
+  # the time is over after which nobody can be joining still
+  kc -n "$NS" annotate --overwrite deployments,services -l control-by=kt \
+    kt-last-heart-beat=1 >/dev/null
+  is_own "$WEB"
+  eventually 60 cleaned || { cat "$RUN/clean.log" >&2; routers >&2; false; }
+  kc -n "$NS" get service web mid -o json | jq -S '[.items[].spec]' >"$RUN/after"
+  same "$RUN/before" "$RUN/after"
 }

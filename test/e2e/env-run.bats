@@ -4,7 +4,7 @@
 # every flavour
 # env run, run --env: the requests of one program get an environment's mark, as a
 # user without a capability. Laptops: alice (a member), gina.
-# shellcheck disable=SC2154 # status and output come from bats
+# shellcheck disable=SC2016,SC2154 # a shell inside; others come from bats
 
 bats_require_minimum_version 1.5.0
 load inbound

@@ -39,8 +39,8 @@ struct rig {
 	bool moved;
 	uint64_t gone; /* client that serves no more; 0: none */
 	unsigned int chosen;
-	int refuse_member; /* connections to members get this -errno */
-	bool strict;	   /* and nobody answers in their place */
+	int refuse_member;  /* connections to members get this -errno */
+	bool strict;	    /* and nobody answers in their place */
 	const char *header; /* of env->header() */
 	const char *mark; /* of every request without one, if it is asked for */
 	int refuse_copies;	    /* connections for copies get this -errno */

@@ -117,9 +117,16 @@ static void only_names_are_marks(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		tunnel_set_env(rig.tunnel, bad[i]);
+		struct envmark mark = { .header = "" };
+
+		snprintf(mark.name, sizeof(mark.name), "%s", bad[i]);
+		tunnel_set_env(rig.tunnel, &mark);
 		assert_int_equal(rig_dial(&rig, &dst, &tcp), -EINVAL);
 	}
+	/* nor is every field one */
+	tunnel_set_env(rig.tunnel,
+		       &(struct envmark){ .name = "dev", .header = "host" });
+	assert_int_equal(rig_dial(&rig, &dst, &tcp), -EINVAL);
 	close(l);
 }
 
@@ -220,11 +227,14 @@ static double cost(int from, int to, int64_t *wall)
 
 static double download(const char *env, bool http, int64_t *wall)
 {
+	struct envmark mark = { .header = "" };
 	struct ipport dst;
 	int l = local_listen(&dst), near, far;
 	double ns;
 
-	tunnel_set_env(rig.tunnel, env);
+	if (env)
+		snprintf(mark.name, sizeof(mark.name), "%s", env);
+	tunnel_set_env(rig.tunnel, env ? &mark : NULL);
 	near = rig_pair(&rig, &dst);
 	far = accept(l, NULL, NULL);
 	if (http) {

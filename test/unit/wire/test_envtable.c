@@ -77,15 +77,30 @@ static void one_field_names_environments(void **state)
 
 static void what_may_be_a_field(void **state)
 {
-	static const char *const good[] = { "x-tenant", "x", "tenant_id",
-					    "x-request-tag", "iffy",
-					    "secret", "x-kt-env" };
+	static const char *const good[] = { "x-tenant",	 "x",
+					    "tenant_id", "x-request-tag",
+					    "iffy",	 "secret",
+					    "x-kt-env" };
 	static const char *const bad[] = {
-		"", "X-Tenant", "1x", "-x", "x y", "x:y", "host", "cookie",
-		"content-length", "accept-language", "if-match", "kt-env",
-		"sec-fetch-mode", "x-forwarded-proto", "te", "baggage",
+		"",
+		"X-Tenant",
+		"1x",
+		"-x",
+		"x y",
+		"x:y",
+		"host",
+		"cookie",
+		"content-length",
+		"accept-language",
+		"if-match",
+		"kt-env",
+		"sec-fetch-mode",
+		"x-forwarded-proto",
+		"te",
+		"baggage",
 		"x234567890123456789012345678901234567890123456789012345678901"
-		"234" };
+		"234"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -119,7 +134,7 @@ static void knows_whose_pods_they_are(void **state)
 	assert_string_equal(source(t, "kt-env-a"), "a");
 	assert_string_equal(source(t, "pods-h"), "h");
 	assert_string_equal(source(t, "pods-o"), "h");
-	assert_string_equal(source(t, "i"), "i"); /* passed over */
+	assert_string_equal(source(t, "i"), "i");	 /* passed over */
 	assert_string_equal(source(t, "orders-a"), "a"); /* another Service's */
 	assert_null(source(t, "shared"));		 /* of two */
 	assert_string_equal(source(t, "kt-env-e"), "e"); /* its own one */
