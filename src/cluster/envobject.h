@@ -19,7 +19,9 @@
  *   Service     RECORD-source         role env-source: addresses of its Pods,
  *                                     where somebody else has made them
  *   Deployment  of a member with an image
- *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name
+ *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name; or instead
+ *   Ingress     kt-env-NAME.HOST      role env-share, with an entry, the
+ *   Deployment, Service  kt-entry-... role env-share: who sets the mark
  *   ConfigMap   kt-env                role env-table: what all routers read
  *
  * All but the table carry the label kt-env: NAME. None but the record of a
@@ -44,6 +46,8 @@
 /* of a member's record: which join has made it; another one makes it anew, or
  * in its place */
 #define KT_ANNOTATION_JOIN "kt-env-join"
+/* of the Ingress of a host name: the Service that was meant */
+#define KT_ANNOTATION_SHARED "kt-env-shared"
 #define KT_ANNOTATION_TOUCH "kt-env-touch"
 
 #define KT_ENV_PREFIX "kt-env-" /* of Jobs and Services */
