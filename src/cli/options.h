@@ -254,6 +254,7 @@ struct env_options {
 	char *file;		   /* apply; "-": stdin */
 	char *cluster_domain;	   /* init; never NULL */
 	char *gateway;		   /* share; or NULL */
+	char *ingress_class;	   /* share; or NULL */
 	bool stop;		   /* share */
 	char *path;		   /* check; never NULL */
 	int64_t timeout;	   /* check; ns */

@@ -21,7 +21,9 @@
  *   Deployment  of a member with an image
  *   Job         of a member with a hook, while that runs, or until it shall
  *                                     role env-hook
- *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name
+ *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name; or instead
+ *   Ingress     kt-env-NAME.HOST      role env-share, with an entry, the
+ *   Deployment, Service  kt-entry-... role env-share: who sets the mark
  *   ConfigMap   kt-env                role env-table: what all routers read
  *
  * A Job for a member's end is the only one that no Job owns: it outlives the
@@ -57,6 +59,8 @@
 /* of a member's record that another member is to follow: the kt-target of its
  * copy, which is being made */
 #define KT_ANNOTATION_NEXT "kt-env-next"
+/* of the Ingress of a host name: the Service that was meant */
+#define KT_ANNOTATION_SHARED "kt-env-shared"
 #define KT_ANNOTATION_TOUCH "kt-env-touch"
 
 #define KT_ENV_PREFIX "kt-env-" /* of Jobs and Services */

@@ -356,15 +356,15 @@ json_t *shadow_deployment(const struct shadow_spec *s)
 		objects_set_text(pod_labels, KT_LABEL_TARGET, target);
 	labels = json_copy(pod_labels);
 	objects_set_text(labels, KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE);
-	return json_pack("{s:s,s:s,s:{s:s,s:o,s:o},"
-			 "s:{s:i,s:{s:O},s:{s:{s:o,s:o},s:o}}}",
-			 "apiVersion", "apps/v1", "kind", "Deployment",
-			 "metadata", "name", s->name, "labels", labels,
-			 "annotations", objects_annotations_of(s), "spec",
-			 "replicas", 1, "selector", "matchLabels", pod_labels,
-			 "template", "metadata", "labels", pod_labels,
-			 "annotations", copy_map(s->annotations), "spec",
-			 pod_spec(s, "Always"));
+	return json_pack(
+		"{s:s,s:s,s:{s:s,s:o,s:o,s:O*},"
+		"s:{s:i,s:{s:O},s:{s:{s:o,s:o},s:o}}}",
+		"apiVersion", "apps/v1", "kind", "Deployment", "metadata",
+		"name", s->name, "labels", labels, "annotations",
+		objects_annotations_of(s), "ownerReferences", s->owners, "spec",
+		"replicas", 1, "selector", "matchLabels", pod_labels,
+		"template", "metadata", "labels", pod_labels, "annotations",
+		copy_map(s->annotations), "spec", pod_spec(s, "Always"));
 }
 
 /* --- what the user wants on all of them ----------------------------------- */

@@ -83,6 +83,7 @@ struct shadow_spec {
 	bool low_ports; /* some are below 1024: needs Kubernetes 1.22 */
 	/* the ConfigMap at KT_ENV_TABLE_FOLDER, if there is one */
 	const char *env_table;
+	const json_t *owners; /* of a Deployment; or NULL */
 };
 
 /** objects_arch() - what Kubernetes calls the architecture that we are built

@@ -82,6 +82,8 @@ static int rights_ask_rule(struct rights_asked *a, const json_t *rule,
 	return 0;
 }
 
+#define RIGHTS_INGRESS "env share has no Ingress"
+
 /* What a command does without, and what is lost then */
 static const struct rights_spare {
 	const char *role; /* NULL: every one */
@@ -94,6 +96,10 @@ static const struct rights_spare {
 	  "whose a shadow is that is a Deployment is not seen" },
 	{ "map", "list deployments.apps",
 	  "whose a shadow is that is a Deployment is not seen" },
+	{ "env", "create ingresses.networking.k8s.io", RIGHTS_INGRESS },
+	{ "env", "list ingresses.networking.k8s.io", RIGHTS_INGRESS },
+	{ "env", "update ingresses.networking.k8s.io", RIGHTS_INGRESS },
+	{ "env", "delete ingresses.networking.k8s.io", RIGHTS_INGRESS },
 	{ "env", "list events", "why a member does not start is not seen" },
 	{ "env", "get pods/log", "why a member does not start is not seen" },
 	{ "mesh", "delete configmaps",

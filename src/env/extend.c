@@ -14,6 +14,7 @@
 #include "env/command.h"
 #include "env/find.h"
 #include "env/name.h"
+#include "env/share_entry.h"
 #include "env/table.h"
 #include "kube/rest.h"
 #include "uplink/shadow.h"
@@ -94,6 +95,8 @@ static int extend_run(struct env_command *c, struct kt_error *err)
 		rc = extend_job(c, &info, err);
 	if (rc == 0) {
 		rc = extend_records(c, &info, err);
+		if (rc == 0)
+			rc = share_entry_extend(c, &info, err);
 		if (rc == 0)
 			rc = env_table_refresh(c->kube, c->ns, err);
 		if (rc < 0)

@@ -13,6 +13,7 @@
 #include "env/advice.h"
 #include "env/command.h"
 #include "env/find.h"
+#include "env/share_entry.h"
 #include "env/share_find.h"
 #include "env/share_route.h"
 #include "kube/rest.h"
@@ -26,7 +27,9 @@ struct env_share {
 	const char *host, *service;
 	struct env_info info;
 	const char *api;
-	json_t *routes;	 /* of the namespace */
+	json_t *routes; /* of the namespace */
+	bool ingress;	/* by one, rather than by a route */
+	json_t *ingresses;
 	json_t *parents; /* of ours */
 	char *name;
 };
@@ -38,15 +41,24 @@ static char *share_path(const struct env_share *s, const char *name)
 
 static int share_list(struct env_share *s, struct kt_error *err)
 {
+	bool wanted = s->c->o->env.ingress_class != NULL;
+	struct kt_error why = { 0 };
 	int rc = share_routes(s->c->kube, s->c->ns, &s->api, &s->routes, err);
 
-	if (rc != -ENOENT)
+	/* who may not see routes needs none for an Ingress */
+	if (rc < 0 && rc != -ENOENT && !wanted)
 		return rc;
-	kt_hint(err, "'ktctl env open' is a port of this machine that does "
-		     "the same");
-	return kt_fail(err, EOPNOTSUPP,
-		       "the cluster has no HTTPRoutes (Gateway API), and an "
-		       "Ingress has no field that sets a header");
+	if (rc < 0)
+		*err = (struct kt_error){ 0 };
+	s->ingress = wanted || rc < 0;
+	rc = share_ingresses(s->c->kube, s->c->ns, &s->ingresses, &why);
+	if (rc < 0 && s->ingress) {
+		*err = why;
+		kt_hint(err, "'ktctl env open' is a port of this machine that "
+			     "does the same");
+		return rc;
+	}
+	return 0;
 }
 
 /* --- the Gateway ---------------------------------------------------------- */
@@ -114,16 +126,26 @@ static const json_t *share_own(const struct env_share *s)
 	return NULL;
 }
 
-static int share_mine(const struct env_share *s, struct kt_error *err)
+static const json_t *share_own_ingress(const struct env_share *s)
 {
-	const json_t *own = share_own(s);
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (s->ingresses, i, one)
+		if (str_eq(object_name(one), s->name))
+			return one;
+	return NULL;
+}
+
+static int share_mine(const struct env_share *s, const json_t *own,
+		      struct kt_error *err)
+{
 	auto_free char *what =
 		xasprintf("host %s of environment %s", s->host, s->info.name);
 
 	if (!share_is_of(own, s->info.name))
-		return kt_fail(err, EEXIST,
-			       "HTTPRoute %s/%s is there, and not %s", s->c->ns,
-			       s->name, what);
+		return kt_fail(err, EEXIST, "%s/%s is there, and not %s",
+			       s->c->ns, s->name, what);
 	return env_mine(object_annotation(own, KT_ANNOTATION_USER),
 			s->c->o->env.in.force, what, err);
 }
@@ -138,7 +160,7 @@ static int share_write(struct env_share *s, json_t *route, struct kt_error *err)
 		path = share_path(s, NULL);
 		return kube_create(s->c->kube, path, route, NULL, err);
 	}
-	rc = share_mine(s, err);
+	rc = share_mine(s, own, err);
 	if (rc < 0)
 		return rc;
 	path = share_path(s, s->name);
@@ -147,24 +169,45 @@ static int share_write(struct env_share *s, json_t *route, struct kt_error *err)
 	return kube_replace(s->c->kube, path, route, NULL, err);
 }
 
-static int share_begin(struct env_share *s, struct kt_error *err)
+/* --- the Ingress ---------------------------------------------------------- */
+
+static int share_put_ingress(struct env_share *s, const json_t *service,
+			     uint16_t port, struct kt_error *err)
 {
-	auto_free char *path =
-		kube_path("v1", "services", s->c->ns, s->service, NULL);
-	const char *taken = share_taken(s->routes, s->host, s->name);
+	const char *klass = s->c->o->env.ingress_class;
+	const json_t *own = share_own_ingress(s);
+	const struct share_entry e = {
+		.c = s->c,
+		.info = &s->info,
+		.host = s->host,
+		.service = service,
+		.port = port,
+		.klass = klass ? klass
+			       : share_entry_class(s->ingresses, s->service),
+	};
+	const char *taken = share_host_taken(s->ingresses, s->host, s->name);
+	int rc = own ? share_mine(s, own, err) : 0;
+
+	if (rc == 0 && taken)
+		rc = kt_fail(err, EEXIST,
+			     "host %s is that of Ingress %s/%s already",
+			     s->host, s->c->ns, taken);
+	return rc < 0 ? rc : share_entry_put(&e, own, err);
+}
+
+static int share_put_route(struct env_share *s, uint16_t port,
+			   struct kt_error *err)
+{
 	struct share_spec spec = { .info = &s->info,
 				   .ns = s->c->ns,
 				   .host = s->host,
 				   .service = s->service,
+				   .port = port,
 				   .user = shadow_user() };
-	auto_json json_t *service = NULL, *route = NULL;
-	char until[80];
-	int rc = kube_get(s->c->kube, path, &service, err);
+	const char *taken = share_taken(s->routes, s->host, s->name);
+	auto_json json_t *route = NULL;
+	int rc;
 
-	if (rc == 0)
-		rc = advice_markable(s->c->ns, service, &spec.port, err);
-	if (rc < 0)
-		return rc;
 	if (taken)
 		return kt_fail(err, EEXIST,
 			       "host %s is that of HTTPRoute %s/%s already",
@@ -174,7 +217,24 @@ static int share_begin(struct env_share *s, struct kt_error *err)
 		return rc;
 	spec.parents = s->parents;
 	route = share_route(&spec, s->api);
-	rc = share_write(s, route, err);
+	return share_write(s, route, err);
+}
+
+static int share_begin(struct env_share *s, struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("v1", "services", s->c->ns, s->service, NULL);
+	auto_json json_t *service = NULL;
+	uint16_t port = 0;
+	char until[80];
+	int rc = kube_get(s->c->kube, path, &service, err);
+
+	if (rc == 0)
+		rc = advice_markable(s->c->ns, service, &port, err);
+	if (rc < 0)
+		return rc;
+	rc = s->ingress ? share_put_ingress(s, service, port, err)
+			: share_put_route(s, port, err);
 	if (rc < 0)
 		return rc;
 	print_line(stdout,
@@ -187,15 +247,24 @@ static int share_begin(struct env_share *s, struct kt_error *err)
 
 static int share_end(struct env_share *s, struct kt_error *err)
 {
+	const struct share_entry e = { .c = s->c,
+				       .info = &s->info,
+				       .host = s->host };
 	auto_free char *path = share_path(s, s->name);
-	int rc;
+	const json_t *route = share_own(s), *ingress = share_own_ingress(s);
+	int rc = 0;
 
-	if (!share_own(s))
+	if (!route && !ingress)
 		return kt_fail(err, ENOENT, "environment %s has no host %s",
 			       s->info.name, s->host);
-	rc = share_mine(s, err);
-	if (rc == 0)
+	if (route)
+		rc = share_mine(s, route, err);
+	if (rc == 0 && ingress)
+		rc = share_mine(s, ingress, err);
+	if (rc == 0 && route)
 		rc = kube_delete(s->c->kube, path, -1, err);
+	if (rc == 0 && ingress)
+		rc = share_entry_remove(&e, err);
 	if (rc == 0)
 		print_line(stdout, "Host %s is no longer environment %s's",
 			   s->host, s->info.name);
@@ -216,6 +285,7 @@ static int env_share_run(struct env_command *c, struct kt_error *err)
 	if (rc == 0)
 		rc = c->o->env.stop ? share_end(&s, err) : share_begin(&s, err);
 	json_decref(s.routes);
+	json_decref(s.ingresses);
 	json_decref(s.parents);
 	free(s.name);
 	env_info_fini(&s.info);

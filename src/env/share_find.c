@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
+#include "env/share_entry.h"
 #include "env/share_route.h"
 #include "kube/rest.h"
 
@@ -47,19 +48,32 @@ static json_t *share_host(const json_t *route)
 		user ? json_string(user) : json_null());
 }
 
-json_t *share_hosts(const json_t *routes)
+static json_t *share_ingress_host(const json_t *ingress)
 {
-	json_t *all = json_array();
-	const json_t *route;
+	const char *user = object_annotation(ingress, KT_ANNOTATION_USER);
+	const json_t *rule =
+		json_array_get(json_at(ingress, "spec", "rules", NULL), 0);
+
+	return json_pack("{s:s*,s:s*,s:s*,s:o}", "environment",
+			 object_label(ingress, KT_LABEL_ENV), "host",
+			 json_str(rule, "host", NULL), "service",
+			 object_annotation(ingress, KT_ANNOTATION_SHARED),
+			 "user", user ? json_string(user) : json_null());
+}
+
+static void share_add_hosts(json_t *all, const json_t *objects,
+			    json_t *(*read)(const json_t *))
+{
+	const json_t *object;
 	size_t i;
 
-	json_array_foreach (routes, i, route) {
+	json_array_foreach (objects, i, object) {
 		json_t *one;
 
-		if (!str_eq(object_label(route, KT_LABEL_ROLE),
+		if (!str_eq(object_label(object, KT_LABEL_ROLE),
 			    KT_ROLE_ENV_SHARE))
 			continue;
-		one = share_host(route);
+		one = read(object);
 		/* somebody has altered it */
 		if (json_str(one, "environment", NULL) &&
 		    json_str(one, "host", NULL) &&
@@ -67,20 +81,60 @@ json_t *share_hosts(const json_t *routes)
 			json_array_append(all, one);
 		json_decref(one);
 	}
+}
+
+json_t *share_hosts(const json_t *routes, const json_t *ingresses)
+{
+	json_t *all = json_array();
+
+	share_add_hosts(all, routes, share_host);
+	share_add_hosts(all, ingresses, share_ingress_host);
 	return all;
+}
+
+int share_ingresses(struct kube *k, const char *ns, json_t **out,
+		    struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path(SHARE_INGRESS_API, "ingresses", ns, NULL, NULL);
+	auto_json json_t *list = NULL;
+	int rc = kube_list(k, path, NULL, &list, err);
+
+	if (rc == 0)
+		*out = json_incref(json_object_get(list, "items"));
+	return rc;
+}
+
+const char *share_host_taken(const json_t *ingresses, const char *host,
+			     const char *own)
+{
+	const json_t *one, *rule;
+	size_t i, k;
+
+	json_array_foreach (ingresses, i, one) {
+		if (str_eq(object_name(one), own))
+			continue;
+		json_array_foreach (json_at(one, "spec", "rules", NULL), k,
+				    rule)
+			if (str_eq(json_str(rule, "host", NULL), host))
+				return object_name(one);
+	}
+	return NULL;
 }
 
 int share_find(struct kube *k, const char *ns, json_t **out,
 	       struct kt_error *err)
 {
-	auto_json json_t *routes = NULL;
+	auto_json json_t *routes = NULL, *ingresses = NULL;
+	struct kt_error ignored = { 0 };
 	const char *api;
 	int rc = share_routes(k, ns, &api, &routes, err);
+	int other = share_ingresses(k, ns, &ingresses, &ignored);
 
-	if (rc == -ENOENT)
-		*err = (struct kt_error){ 0 };
-	else if (rc < 0)
+	/* who may list neither knows nothing */
+	if (rc < 0 && rc != -ENOENT && other < 0)
 		return rc;
-	*out = share_hosts(routes);
+	*err = (struct kt_error){ 0 };
+	*out = share_hosts(routes, ingresses);
 	return 0;
 }

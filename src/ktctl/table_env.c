@@ -128,6 +128,10 @@ static const struct option env_share_options[] = {
 	  "the Gateway that the host's callers come by; without it that of the "
 	  "Service's HTTPRoutes, or the only one of the namespace",
 	  ENV(gateway), .no_config = true },
+	{ "ingressClass", 0, VALUE_STRING, "", "NAME",
+	  "by an Ingress of this class, also where there is Gateway API; without "
+	  "it that of the Service's Ingresses, or the cluster's default",
+	  ENV(ingress_class), .is_name = true, .no_config = true },
 	{ "stop", 0, VALUE_BOOL, "false", NULL,
 	  "the host leads there no longer", ENV(stop), .no_config = true },
 	ENV_FORCE_ROW("also a host that another user has shared"),
@@ -236,7 +240,8 @@ const struct command env_commands[] = {
 		.summary = "a host name whose requests are the environment's",
 		.args = "<name> <host> [<service>]",
 		.details = "Makes an HTTPRoute at a Gateway that is there "
-			   "(Gateway API): for testers, who need no header.",
+			   "(Gateway API), else an Ingress and a Pod that "
+			   "marks: for testers, who need no header.",
 		.options = env_share_options,
 		.min_args = 2,
 		.max_args = 3,

@@ -60,6 +60,7 @@ struct router_said {
 	 * so, in the field ROUTER_SERVED_BY */
 	char served_by[ENVMARK_MAX];
 	char text[2 * ENVMARK_MAX + 128]; /* of a refusal, BACKEND_DOWN */
+	bool absent;			  /* which is 404 then, not 503 */
 	/* by which it is the missing member's (wire/rule.h): for whose() */
 	char mark[ENVMARK_MAX + 8];
 };
@@ -76,6 +77,10 @@ struct router_env {
 	 * added (X-Forwarded-For), the caller's connection ends with that
 	 * one, and what is no good HTTP goes on as it came */
 	bool transparent;
+	/* callers come from outside, and have no say in whose they are: all
+	 * marks of theirs go, mark() is asked for each request, and nobody may
+	 * keep an answer (Cache-Control: no-store) */
+	bool outside;
 	struct router_said said; /* of the last choose(), or again() */
 	/** choose() - who gets the request @req that came to @port, now; asked
 	 *  for each. @req NULL: a connection nobody looks into */

@@ -119,10 +119,12 @@ static void http1_answer(struct http1 *c, int status, const char *reason,
 	if (!c->answered && !c->answer_ok && !c->out.len)
 		rc = buf_printf(
 			&c->out,
-			"HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\n"
+			"HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\n%s"
 			"Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
-			status, reason, strlen(text) + 1,
-			c->to_head ? "" : text);
+			status, reason,
+			c->rc->env->outside ? "Cache-Control: no-store\r\n"
+					    : "",
+			strlen(text) + 1, c->to_head ? "" : text);
 	if (rc < 0) {
 		http1_over(c, true);
 		return;
@@ -225,8 +227,11 @@ static void http1_route(struct http1 *c)
 		return;
 	}
 	if (c->ref.kind == BACKEND_DOWN) {
-		http1_answer(c, 503, "Service Unavailable",
-			     c->rc->env->said.text);
+		const struct router_said *said = &c->rc->env->said;
+
+		http1_answer(c, said->absent ? 404 : 503,
+			     said->absent ? "Not Found" : "Service Unavailable",
+			     said->text);
 		return;
 	}
 	c->tries++;
@@ -241,6 +246,8 @@ static void http1_request(const struct http1 *c, const struct http1_head *h,
 {
 	http1_head_request(h, scratch_field, req);
 	req->env_header = router_header(c->rc->env);
+	if (c->rc->env->outside)
+		http1_head_unmark(scratch_field, req);
 }
 
 /* @req may get a mark: @name, or "" */
@@ -372,6 +379,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	c->old = h->minor == 0;
 	c->body_ok = c->answer_ok = c->head_sent = 0;
 	c->in_answer = c->answered = c->heard = c->copied = false;
+	c->completed = false;
 	c->tries = 0;
 	c->error = 0;
 	buf_reset(&c->head);
@@ -380,7 +388,7 @@ static void http1_begin(struct http1 *c, const struct http1_head *h, size_t len)
 	http1_request(c, h, &req);
 	http1_mark(c, &req, env);
 	if (http1_head_forward(&c->head, h, start + len, ip, env,
-			       req.env_header) < 0) {
+			       req.env_header, c->rc->env->outside) < 0) {
 		http1_refuse(c, h, 431, too_large,
 			     "the request's head is too large");
 		return;

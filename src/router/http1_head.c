@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/http1_head.h"
 
+#include "router/backend.h"
 #include "router/copy.h"
 #include "wire/envmark.h"
 
@@ -34,6 +35,16 @@ void http1_head_request(const struct http1_head *h, struct rule_field *field,
 						h->fields[i].value };
 	*req = (struct rule_request){ h->method, path(h->target), field,
 				      h->nfields };
+}
+
+void http1_head_unmark(struct rule_field *field, struct rule_request *req)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < req->nfields; i++)
+		if (!envmark_is_field(field[i].name, req->env_header))
+			field[n++] = field[i];
+	req->nfields = n;
 }
 
 bool http1_head_persists(const struct http1_head *h)
@@ -94,6 +105,30 @@ int http1_head_closing(struct buf *out, const struct http1_head *h,
 	return rc ? rc : buf_put(out, "\r\n\r\n", 4);
 }
 
+int http1_head_answer(struct buf *out, const struct http1_head *h,
+		      const char *start, const char *end, const char *by,
+		      bool no_store)
+{
+	const char *done = start; /* the bytes before it are out */
+	int rc = 0;
+
+	for (size_t i = 0; i < h->nfields && rc == 0 && no_store; i++) {
+		const struct http1_field *f = &h->fields[i];
+
+		if (!slice_is_nocase(f->name, "cache-control"))
+			continue;
+		rc = http1_head_put(out, done, f->name.p);
+		done = i + 1 < h->nfields ? f[1].name.p : end - 2;
+	}
+	if (rc == 0)
+		rc = http1_head_put(out, done, end - 2);
+	if (rc == 0 && by)
+		rc = buf_printf(out, ROUTER_SERVED_BY ": %s\r\n", by);
+	if (rc == 0 && no_store)
+		rc = buf_printf(out, "Cache-Control: no-store\r\n");
+	return rc ? rc : buf_put(out, "\r\n", 2);
+}
+
 int http1_head_copied(struct buf *out, const struct http1_head *h,
 		      const char *start, const char *end)
 {
@@ -107,7 +142,7 @@ int http1_head_copied(struct buf *out, const struct http1_head *h,
 
 int http1_head_forward(struct buf *out, const struct http1_head *h,
 		       const char *end, const char *ip, const char *env,
-		       const char *header)
+		       const char *header, bool unmark)
 {
 	bool h2c = http1_has_token(h, "upgrade", "h2c");
 	const char *done = h->method.p; /* the bytes before it are out */
@@ -122,7 +157,8 @@ int http1_head_forward(struct buf *out, const struct http1_head *h,
 		const char *next = i + 1 < h->nfields ? f[1].name.p : end - 2;
 		const char *value_end = f->value.p + f->value.n;
 
-		if (h2c && is_dropped(f)) {
+		if ((h2c && is_dropped(f)) ||
+		    (unmark && envmark_is_field(f->name, header))) {
 			rc = http1_head_put(out, done, f->name.p);
 			done = next;
 		} else if (f == xff) {

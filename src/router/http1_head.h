@@ -10,18 +10,30 @@
  *  @field: room for all its fields; @req borrows it and the head's bytes */
 void http1_head_request(const struct http1_head *h, struct rule_field *field,
 			struct rule_request *req);
+/** http1_head_unmark() - without marks, of whatever kind. @field: as above */
+void http1_head_unmark(struct rule_field *field, struct rule_request *req);
 
 /**
  * http1_head_forward() - append the request head to @out, as it is but for
  * X-Forwarded-For, to which @ip is appended (unless it is empty), and the mark
  * of @env, unless that is empty, also in the field @header, unless that is
- * NULL. An offer to upgrade to h2c is left out: behind it no request could be
- * seen (RFC 9113 section 3.1).
+ * NULL. @unmark: the marks that it has are left out. So is an offer to upgrade
+ * to h2c: behind it no request could be seen (RFC 9113 section 3.1).
  * @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
  */
 KT_CHECK int http1_head_forward(struct buf *out, const struct http1_head *h,
 				const char *end, const char *ip,
-				const char *env, const char *header);
+				const char *env, const char *header,
+				bool unmark);
+
+/**
+ * http1_head_answer() - append the response head to @out with ROUTER_SERVED_BY
+ * @by (NULL: none); @no_store: nobody may keep it, whatever it says
+ * @start, @end: of the bytes @h was parsed from. Return: 0, -ENOBUFS or -ENOMEM
+ */
+KT_CHECK int http1_head_answer(struct buf *out, const struct http1_head *h,
+			       const char *start, const char *end,
+			       const char *by, bool no_store);
 
 /**
  * http1_head_closing() - append the response head to @out, as it is but for the

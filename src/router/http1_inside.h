@@ -34,6 +34,7 @@ struct http1 {
 	bool keep; /* the caller's connection, if the response agrees */
 	unsigned int tries;
 	struct backend_ref ref;
+	bool completed;	 /* the answer's head was, by what we say in it */
 	char *served_by; /* in another's place; NULL: it has to be nobody else
 			  */
 	struct copies copies; /* while it is not whole */

@@ -153,16 +153,20 @@ static void http1_change(struct http1 *c, unsigned int status)
 		http1_over(c, true); /* it broke behind its answer */
 }
 
-/* the answer says who gives it in another's place; the length of its head */
-static size_t http1_say_served_by(struct http1 *c, size_t len)
+/* the answer says who gives it in another's place, or that nobody may keep it;
+ * the length of its head */
+static size_t http1_complete(struct http1 *c, const struct http1_head *h,
+			     size_t len)
 {
 	struct pipe_end *up = &c->ups.used->end;
+	const char *start = (const char *)buf_data(&up->in);
 	auto_free char *by = steal_ptr(&c->served_by);
 	struct buf head;
 
+	c->completed = true;
 	buf_init(&head, HTTP1_MAX_HEAD);
-	if (buf_put(&head, buf_data(&up->in), len - 2) == 0 &&
-	    buf_printf(&head, ROUTER_SERVED_BY ": %s\r\n\r\n", by) == 0) {
+	if (http1_head_answer(&head, h, start, start + len, by,
+			      c->rc->env->outside) == 0) {
 		pipe_end_take(up, len);
 		if (pipe_end_put_back(up, buf_data(&head), head.len) < 0)
 			head.len = 0; /* memory: the connection is broken */
@@ -211,8 +215,9 @@ static bool read_head(struct http1 *c)
 		n = -EBADMSG;
 	else if (up->end.in.len)
 		n = parse_answer(&http1_scratch, &up->end);
-	if (n > 0 && c->served_by && http1_is_last_head(&http1_scratch)) {
-		size_t len = http1_say_served_by(c, (size_t)n);
+	if (n > 0 && (c->served_by || c->rc->env->outside) && !c->completed &&
+	    http1_is_last_head(&http1_scratch)) {
+		size_t len = http1_complete(c, &http1_scratch, (size_t)n);
 
 		n = len ? http1_parse_response(&http1_scratch,
 					       buf_data(&up->end.in), len)

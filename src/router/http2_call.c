@@ -172,7 +172,9 @@ void http2_refuse(struct http2_call *k, const char *status, const char *text)
 	const struct hpack_field f[] = {
 		http2_call_field(":status", status),
 		http2_call_field("content-type", "text/plain"),
+		http2_call_field("cache-control", "no-store"),
 	};
+	size_t n = ARRAY_SIZE(f) - !k->c->rc->env->outside;
 	struct http2_side *down = &k->c->down;
 
 	if (!k->asked)
@@ -190,7 +192,7 @@ void http2_refuse(struct http2_call *k, const char *status, const char *text)
 	buf_init(&k->answer.q, HTTP2_STREAM_WINDOW);
 	k->answer.ended = true;
 	if (buf_printf(&k->answer.q, "%s\n", text) < 0 ||
-	    h2_head(&down->h2, k->asked, f, ARRAY_SIZE(f), false, true) < 0)
+	    h2_head(&down->h2, k->asked, f, n, false, true) < 0)
 		http2_rst(down, k->asked, H2_INTERNAL_ERROR);
 }
 
@@ -222,6 +224,11 @@ void http2_reply(struct http2_call *k, bool last)
 	if (k->begun && k->served_by &&
 	    http2_head_put_own(h, ROUTER_SERVED_BY, k->served_by) < 0)
 		log_debug("router: " ROUTER_SERVED_BY ": no memory");
+	if (k->begun && k->c->rc->env->outside && http2_head_no_store(h) < 0) {
+		http2_rst(down, k->asked, H2_INTERNAL_ERROR);
+		http2_head_free(h);
+		return;
+	}
 	if (k->begun) {
 		note_answered(&k->note, (unsigned int)http2_head_status(h));
 		k->answer.ended = last;

@@ -137,6 +137,27 @@ int http2_head_put_own(struct http2_head *h, const char *name,
 	return http2_head_put(h, &f);
 }
 
+static void http2_head_remove(struct http2_head *h, size_t i)
+{
+	h->n--;
+	memmove(&h->field[i], &h->field[i + 1], (h->n - i) * sizeof(*h->field));
+}
+
+void http2_head_unmark(struct http2_head *h, const char *header)
+{
+	for (size_t i = h->n; i-- > 0;)
+		if (envmark_is_field(http2_head_name_of(h, i), header))
+			http2_head_remove(h, i);
+}
+
+int http2_head_no_store(struct http2_head *h)
+{
+	for (size_t i = h->n; i-- > 0;)
+		if (slice_is(http2_head_name_of(h, i), "cache-control"))
+			http2_head_remove(h, i);
+	return http2_head_put_own(h, "cache-control", "no-store");
+}
+
 int http2_head_mark(struct http2_head *h, const char *env, const char *header)
 {
 	char text[sizeof(ENVMARK_MEMBER) + ENVMARK_MAX];

@@ -47,6 +47,11 @@ KT_CHECK int http2_head_forwarded(struct http2_head *h,
  *  where the head is as large as may be; two at most */
 KT_CHECK int http2_head_put_own(struct http2_head *h, const char *name,
 				const char *value);
+/** http2_head_unmark() - without marks; @header: the chosen field, or NULL */
+void http2_head_unmark(struct http2_head *h, const char *header);
+/** http2_head_no_store() - of an answer: nobody may keep it, whatever it says
+ */
+KT_CHECK int http2_head_no_store(struct http2_head *h);
 /** http2_head_mark() - likewise, the mark of @env, also in the field @header,
  *  unless that is NULL */
 KT_CHECK int http2_head_mark(struct http2_head *h, const char *env,

@@ -276,7 +276,8 @@ static bool http2_choose(struct http2_call *k, const struct rule_request *req,
 	k->served_by = router_served_by(rc->env);
 	note_request(&k->note, rc, EVENT_HTTP2, req, k->ref);
 	if (k->ref.kind == BACKEND_DOWN)
-		http2_refuse(k, "503", rc->env->said.text);
+		http2_refuse(k, rc->env->said.absent ? "404" : "503",
+			     rc->env->said.text);
 	else if (k->ref.kind == BACKEND_NONE)
 		http2_refuse(k, "502", "nobody serves this request");
 	return k->ref.kind != BACKEND_DOWN && k->ref.kind != BACKEND_NONE;
@@ -314,6 +315,8 @@ void http2_route(struct http2_call *k, bool last)
 			     "the request's head is larger than 256 KiB");
 		return;
 	}
+	if (rc->env->outside)
+		http2_head_unmark(k->head, router_header(rc->env));
 	http2_head_rule(k->head, &req);
 	req.env_header = router_header(rc->env);
 	k->extended = http2_head_is_extended(k->head);

@@ -7,6 +7,7 @@
 #include "shadow/envs.h"
 #include "shadow/info.h"
 #include "shadow/server.h"
+#include "shadow/share.h"
 #include "tunnel/inbound.h"
 
 #include <errno.h>
@@ -42,6 +43,9 @@ static const char usage[] =
 	"                     line; read again when it changes\n"
 	"  --env-service SERVICE.NAMESPACE\n"
 	"                     the Service whose members these are\n"
+	"  --share HOST,ENV,UNTIL[,HEADER]\n"
+	"                     who comes to those ports is of the environment,\n"
+	"                     with this host name, until then (Unix seconds)\n"
 	"  --exempt ADDR,...  callers that are not led away\n"
 	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
@@ -65,6 +69,7 @@ struct shadow_options {
 	long listen, health, idle, keep, drain, wait, ready, buffers;
 	struct ipport nameserver;
 	const char *resolv_conf, *serve, *exempt, *env_table, *env_service;
+	struct share share; /* no host: none */
 	bool debug, once;
 };
 
@@ -153,6 +158,16 @@ static int from_env(struct shadow_options *o)
 	return number("SHADOW_KEEP", getenv("SHADOW_KEEP"), 1 << 30, &o->keep);
 }
 
+static int shadow_main_share(struct share *s, const char *text)
+{
+	struct kt_error err = { 0 };
+	int rc = share_parse(s, text, &err);
+
+	if (rc < 0)
+		print_line(stderr, "shadow: --share: %s", err.msg);
+	return rc;
+}
+
 /* 0: go on, 1: done, < 0: wrong usage */
 static int one_option(struct shadow_options *o, int c)
 {
@@ -187,6 +202,8 @@ static int one_option(struct shadow_options *o, int c)
 	case 'S':
 		o->env_service = optarg;
 		return envs_service_good(optarg) ? 0 : -EINVAL;
+	case 'C':
+		return shadow_main_share(&o->share, optarg);
 	case 'o':
 		o->once = true;
 		return 0;
@@ -222,6 +239,7 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 		{ "exempt", required_argument, NULL, 'e' },
 		{ "env-table", required_argument, NULL, 't' },
 		{ "env-service", required_argument, NULL, 'S' },
+		{ "share", required_argument, NULL, 'C' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
@@ -253,6 +271,7 @@ static struct server_config config_of(const struct shadow_options *o)
 		.resolv_conf = o->resolv_conf,
 		.env_table = o->env_table,
 		.env_service = o->env_service,
+		.share = o->share.host[0] ? &o->share : NULL,
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
 		.ready_clients = (size_t)o->ready,

@@ -12,11 +12,13 @@
 #include "shadow/origin.h"
 #include "shadow/pipe_stream.h"
 #include "shadow/shadow.h"
+#include "shadow/share.h"
 #include "shadow/source.h"
 #include "tunnel/mux.h"
 #include "tunnel/target.h"
 
 #include <errno.h>
+#include <time.h>
 
 static struct shadow *shadow_of(struct router_env *env)
 {
@@ -48,6 +50,10 @@ static struct backend_ref serve_http_find(struct router_env *env, uint16_t port,
 	struct backend_ref ref;
 
 	said->served_by[0] = said->text[0] = said->mark[0] = '\0';
+	if (sh->share &&
+	    !share_takes(sh->share, req, (int64_t)time(NULL), said))
+		return (struct backend_ref){ .kind = req ? BACKEND_DOWN
+							 : BACKEND_NONE };
 	ref = sh->envs && req ? envs_choose(sh->envs, port, req, was, said)
 			      : serve_http_by_rule(sh, port, req);
 	if (ref.kind == BACKEND_ORIGIN && !origin_of(env, port))
@@ -89,6 +95,8 @@ static bool serve_http_mark(struct router_env *env, const struct ipport *from,
 			 : NULL;
 
 	(void)req;
+	if (sh->share)
+		of = sh->share->mark.name;
 	if (of)
 		snprintf(name, ENVMARK_MAX, "%s", of);
 	return of;
@@ -98,6 +106,9 @@ static const char *serve_http_header(struct router_env *env)
 {
 	const struct shadow *sh = shadow_of(env);
 
+	if (sh->share)
+		return sh->share->mark.header[0] ? sh->share->mark.header
+						 : NULL;
 	return sh->envs ? envs_header(sh->envs) : NULL;
 }
 
@@ -315,7 +326,8 @@ void serve_env_init(struct serve_env *e, struct shadow *sh,
 					  .report = serve_http_report,
 					  .whose = serve_http_whose,
 					  .mark = serve_http_mark,
-					  .header = serve_http_header },
+					  .header = serve_http_header,
+					  .outside = sh->share != NULL },
 				 .sh = sh,
 				 .origin = origin,
 				 .user = user };

@@ -493,6 +493,7 @@ static int server_start(struct server *sv, struct kt_error *err)
 	sh->events = events_new();
 	if (!sh->acceptor || !sh->names || !sh->table || !sh->events)
 		return kt_fail(err, ENOMEM, "out of memory");
+	sh->share = sv->cfg.share;
 	rc = server_start_envs(sv, err);
 	if (rc == 0)
 		rc = listener_open(&sv->tunnel, sh->loop, &sv->cfg.listen,

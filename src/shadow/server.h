@@ -14,10 +14,11 @@ struct server_config {
 	struct ipport nameserver; /* port 0: those of resolv.conf */
 	const char *resolv_conf;
 	struct servespec serve;
-	const char *env_table;	 /* see envs.h; NULL: none */
-	const char *env_service; /* likewise */
-	struct exempt exempt;	 /* see serve_new() */
-	bool once;		 /* exit when a laptop came and all have left */
+	const char *env_table;	   /* see envs.h; NULL: none */
+	const char *env_service;   /* likewise */
+	const struct share *share; /* see share.h; NULL: none */
+	struct exempt exempt;	   /* see serve_new() */
+	bool once; /* exit when a laptop came and all have left */
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */
 	int64_t idle_ns;

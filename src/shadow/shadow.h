@@ -28,6 +28,7 @@ struct events;
 struct mux_request;
 struct mux_stream;
 struct nameserver;
+struct share;
 struct table;
 
 #define SHADOW_SCRATCH UDPSERVE_SCRATCH
@@ -41,9 +42,10 @@ struct shadow {
 	struct table *table;
 	struct list laptops; /* of struct laptop */
 	struct events *events;
-	struct envs *envs; /* NULL: it knows of none */
-	int fd_limit;	   /* descriptors from here on are kept back */
-	uint8_t *scratch;  /* SHADOW_SCRATCH bytes for one datagram */
+	struct envs *envs;	   /* NULL: it knows of none */
+	const struct share *share; /* NULL: it stands for no host name */
+	int fd_limit;		   /* descriptors from here on are kept back */
+	uint8_t *scratch;	   /* SHADOW_SCRATCH bytes for one datagram */
 };
 
 #endif

@@ -35,6 +35,10 @@ struct shadow_face {
 	/* "SERVICE.NAMESPACE": it also reads the table of environments, for
 	 * the members of this Service; or NULL */
 	const char *env_service;
+	/* "HOST,ENV,UNTIL[,HEADER]": it stands for a host name that is an
+	 * environment's (shadow/share.h); or NULL */
+	const char *env_share;
+	const json_t *owners; /* metadata.ownerReferences; or NULL */
 };
 
 /** struct shadow_config - all borrowed for the shadow's life */

@@ -132,6 +132,10 @@ static void shadow_set_args(struct shadow_args *a, const struct shadow_pod *s,
 		a->v[8] = "--env-service";
 		a->v[9] = s->cfg.face->env_service;
 	}
+	if (s->cfg.face->env_share) {
+		a->v[6] = "--share";
+		a->v[7] = s->cfg.face->env_share;
+	}
 	if (!shadow_is_gated(s) || shadow_is_standing(s))
 		return;
 	snprintf(a->text[2], sizeof(a->text[2]), "%u", MAX(s->users, 1U));
@@ -193,6 +197,7 @@ json_t *shadow_make_object(const struct shadow_pod *s, const char *name)
 		.ports = f->ports,
 		.low_ports = f->low_ports,
 		.env_table = f->env_service ? KT_ENV_TABLE : NULL,
+		.owners = f->owners,
 		.user = shadow_user(),
 		.now = shadow_is_standing(s) ? 0 : shadow_now(s),
 		.always_pull = o->force_update,

@@ -34,6 +34,14 @@ bool envmark_is_name(struct slice s)
 	return envmark_is_label(s);
 }
 
+bool envmark_is_field(struct slice name, const char *header)
+{
+	return slice_is_nocase(name, ENVMARK_FIELD) ||
+	       slice_is_nocase(name, "x-virtual-env") ||
+	       slice_is_nocase(name, "version") ||
+	       (header && slice_is_nocase(name, header));
+}
+
 bool envmark_is_header(struct slice s)
 {
 	/* with "-" at the end: whatever begins so */

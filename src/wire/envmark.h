@@ -40,6 +40,9 @@ struct envmark {
 };
 
 bool envmark_is_name(struct slice s);
+/** envmark_is_field() - a mark may be in it; @header: the chosen one, or NULL
+ */
+bool envmark_is_field(struct slice name, const char *header);
 /** envmark_is_header() - a field may be chosen: lower-case letters, digits, '-'
  *  and '_', a letter first; and it is none that means something else to a
  * proxy, to a program or to us */

@@ -4,6 +4,8 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "env/share_entry.h"
+#include "env/share_find.h"
 #include "env/share_route.h"
 #include "kube/rest.h"
 
@@ -99,6 +101,47 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 	     " {'name': 'x-tenant', 'value': 'dev.red'}]");
 }
 
+/* The Ingress leads to the entry, whose name is a label, and no other host's */
+static void an_ingress_leads_to_an_entry(void **state)
+{
+	auto_json json_t *service =
+		json_quoted("{'metadata': {'name': 'web'}}");
+	struct env_info info = { .name = "dev.red",
+				 .uid = (char *)(uintptr_t) "u-1" };
+	const struct share_entry e = { .info = &info,
+				       .host = "red.example",
+				       .service = service,
+				       .port = 80,
+				       .klass = "fast" };
+	auto_json json_t *ingress = share_entry_ingress(&e, "shop", "ann");
+	auto_json json_t *all = json_pack("[O]", ingress);
+	auto_free char *name = share_entry_name("dev.red", "red.example");
+	auto_free char *other = share_entry_name("dev", "red.red.example");
+	auto_free char *longer = share_entry_name(
+		"dev.red-of-a-rather-long-name",
+		"red.a-host-name-that-is-longer-than-a-label.example");
+
+	(void)state;
+	assert_string_equal(name, "kt-entry-dev--red--red--example");
+	assert_true(strlen(longer) <= 63);
+	assert_non_null(other);
+	same(json_incref(json_object_get(ingress, "spec")),
+	     "{'ingressClassName': 'fast', 'rules': [{'host': 'red.example',"
+	     " 'http': {'paths': [{'path': '/', 'pathType': 'Prefix',"
+	     " 'backend': {'service': {'name':"
+	     " 'kt-entry-dev--red--red--example', 'port': {'number': 80}}}}]}"
+	     "}]}");
+	same(share_hosts(NULL, all),
+	     "[{'environment': 'dev.red', 'host': 'red.example', 'service':"
+	     " 'web', 'user': 'ann'}]");
+	assert_string_equal(share_host_taken(all, "red.example", "own"),
+			    "kt-env-dev.red.red.example");
+	assert_null(share_host_taken(all, "red.example",
+				     "kt-env-dev.red.red.example"));
+	assert_string_equal(share_entry_class(all, name), "fast");
+	assert_null(share_entry_class(all, "web"));
+}
+
 static void gateways_are_those_of_the_service(void **state)
 {
 	auto_json json_t *routes = json_quoted(ROUTES);
@@ -146,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_route_is_as_it_must_be),
 		cmocka_unit_test(the_route_sets_the_field_that_was_chosen),
+		cmocka_unit_test(an_ingress_leads_to_an_entry),
 		cmocka_unit_test(gateways_are_those_of_the_service),
 		cmocka_unit_test(a_host_is_one_routes),
 		cmocka_unit_test(a_name_is_not_enough),

@@ -184,6 +184,34 @@ static void by_the_field_that_was_chosen(void **state)
 	assert_int_equal(r.open[2].ref.kind, BACKEND_ORIGIN);
 }
 
+/* Whoever comes by a host name has no say in it */
+static void from_outside(void **state)
+{
+	(void)state;
+	r.env.outside = true;
+	r.header = "x-tenant";
+	ask("GET / HTTP/1.1\r\nBaggage: kt-env=dev.b,u=1\r\nA: 1\r\n"
+	    "version: dev.b\r\nbaggage: x=y\r\nx-virtual-env: dev.b\r\n"
+	    "X-Tenant: dev.b\r\n\r\n");
+	hear(up(0), "GET / HTTP/1.1\r\nA: 1\r\n" XFF MARK(
+			    "dev.a") "x-tenant: dev.a\r\n\r\n");
+	assert_int_equal(r.open[0].ref.id, 1);
+	rig_say(&r, up(0),
+		"HTTP/1.1 200 OK\r\nCache-Control: public\r\n"
+		"Content-Length: 2\r\ncache-control: max-age=9\r\n\r\nok");
+	hear(r.caller, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+		       "Cache-Control: no-store\r\n\r\nok");
+	assert_string_equal(told_env(), "+dev.a");
+	/* the next one, in pieces, with an interim answer */
+	ask("GET /2 HTTP/1.1\r\nversion: dev.b\r\n\r\n");
+	hear(up(0),
+	     "GET /2 HTTP/1.1\r\n" XFF MARK("dev.a") "x-tenant: dev.a\r\n\r\n");
+	rig_say(&r, up(0), "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No");
+	rig_say(&r, up(0), " Content\r\n\r\n");
+	hear(r.caller, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content"
+		       "\r\nCache-Control: no-store\r\n\r\n");
+}
+
 static void baggage_of_others_is_kept(void **state)
 {
 	(void)state;
@@ -389,6 +417,27 @@ static void added_to_each_stream(void **state)
 	assert_int_equal(told.proto, EVENT_HTTP2);
 }
 
+static void streams_from_outside(void **state)
+{
+	int32_t one;
+
+	(void)state;
+	r.env.outside = true;
+	one = ask2("baggage", "kt-env=dev.b");
+	peer_turns(&caller, NULL, NULL);
+	assert_int_equal(r.open[0].ref.id, 1);
+	peer_init(&backend, &r, up(0), true);
+	peer_turns(&caller, &backend, NULL);
+	assert_string_equal(backend.s[1].head,
+			    HEAD2 "baggage: kt-env=dev.a\n"
+				  "x-forwarded-for: 10.9.8.7\n");
+	peer_answer(&backend, 1, "one", true);
+	peer_turns(&caller, &backend, NULL);
+	peer_assert_body(&caller, one, "one");
+	assert_non_null(
+		strstr(caller.s[one].head, "cache-control: no-store\n"));
+}
+
 static void each_stream_its_environment(void **state)
 {
 	int32_t id[20];
@@ -446,6 +495,7 @@ int main(void)
 		T(events_say_whose_it_was),
 		T(not_where_there_is_one),
 		T(by_the_field_that_was_chosen),
+		T(from_outside),
 		T(baggage_of_others_is_kept),
 		T(not_twice),
 		T(copies_have_it),
@@ -455,6 +505,7 @@ int main(void)
 		T(most_fields),
 		T(interleaved),
 		T2(added_to_each_stream),
+		T2(streams_from_outside),
 		T2(each_stream_its_environment),
 		T2(kept_for_the_second_way),
 	};

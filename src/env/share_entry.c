@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "env/share_entry.h"
+
+#include "base/ipaddr.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/options.h"
+#include "cluster/envobject.h"
+#include "cluster/objects.h"
+#include "cluster/takeover.h"
+#include "env/name.h"
+#include "env/share_route.h"
+#include "kube/rest.h"
+#include "uplink/shadow.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define ENTRY_PREFIX "kt-entry-"
+#define ENTRY_NAME_MAX 63
+#define ENTRY_PORT 8080 /* of the Pod */
+#define ENTRY_ARGUMENT "--share"
+
+char *share_entry_name(const char *env, const char *host)
+{
+	auto_free char *both = xasprintf("%s.%s", env, host);
+	char label[ENV_SERVICE_MAX];
+	auto_free char *name =
+		xasprintf(ENTRY_PREFIX "%s", env_name_service(both, label) +
+						     strlen(KT_ENV_PREFIX));
+
+	return str_shorten(name, ENTRY_NAME_MAX);
+}
+
+/* --- objects -------------------------------------------------------------- */
+
+static json_t *entry_meta(const struct share_entry *e, const char *name,
+			  const char *ns, const char *user)
+{
+	return json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:[o]}", "name",
+			 name, "namespace", ns, "labels", KT_LABEL_CONTROL,
+			 KT_LABEL_CONTROL_VALUE, KT_LABEL_ROLE,
+			 KT_ROLE_ENV_SHARE, KT_LABEL_ENV, e->info->name,
+			 "annotations", KT_ANNOTATION_USER, user,
+			 "ownerReferences", env_owner_ref(e->info));
+}
+
+json_t *share_entry_ingress(const struct share_entry *e, const char *ns,
+			    const char *user)
+{
+	auto_free char *name = share_name(e->info->name, e->host);
+	auto_free char *entry = share_entry_name(e->info->name, e->host);
+	json_t *meta = entry_meta(e, name, ns, user);
+
+	json_object_set_new(json_object_get(meta, "annotations"),
+			    KT_ANNOTATION_SHARED,
+			    json_string(object_name(e->service)));
+	return json_pack(
+		"{s:s,s:s,s:o,s:{s:s*,s:[{s:s,s:{s:[{s:s,s:s,s:{s:{s:s,"
+		"s:{s:i}}}}]}}]}}",
+		"apiVersion", SHARE_INGRESS_API, "kind", "Ingress", "metadata",
+		meta, "spec", "ingressClassName", e->klass, "rules", "host",
+		e->host, "http", "paths", "path", "/", "pathType", "Prefix",
+		"backend", "service", "name", entry, "port", "number", 80);
+}
+
+static json_t *entry_service(const struct share_entry *e, const char *name,
+			     const char *target)
+{
+	return json_pack("{s:s,s:s,s:o,s:{s:{s:s,s:s},s:[{s:s,s:i,s:i}]}}",
+			 "apiVersion", "v1", "kind", "Service", "metadata",
+			 entry_meta(e, name, e->c->ns, shadow_user()), "spec",
+			 "selector", KT_LABEL_ROLE, KT_ROLE_ENV_SHARE,
+			 KT_LABEL_TARGET, target, "ports", "name", "http",
+			 "port", 80, "targetPort", ENTRY_PORT);
+}
+
+static char *entry_argument(const struct env_info *info, const char *host)
+{
+	return xasprintf("%s,%s,%" PRId64 "%s%s", host, info->name,
+			 info->expires, info->header[0] ? "," : "",
+			 info->header);
+}
+
+static bool entry_leads_to(const json_t *ingress, const char *service)
+{
+	const json_t *rule, *path;
+	size_t i, k;
+
+	json_array_foreach (json_at(ingress, "spec", "rules", NULL), i, rule)
+		json_array_foreach (json_at(rule, "http", "paths", NULL), k,
+				    path)
+			if (str_eq(json_str(path, "backend", "service", "name",
+					    NULL),
+				   service))
+				return true;
+	return false;
+}
+
+const char *share_entry_class(const json_t *ingresses, const char *service)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (ingresses, i, one)
+		if (entry_leads_to(one, service))
+			return json_str(one, "spec", "ingressClassName", NULL);
+	return NULL;
+}
+
+/* --- the cluster ---------------------------------------------------------- */
+
+static int entry_delete(const struct share_entry *e, const char *api,
+			const char *resource, const char *name, int grace,
+			struct kt_error *err)
+{
+	auto_free char *path = kube_path(api, resource, e->c->ns, name, NULL);
+	int rc = kube_delete(e->c->kube, path, grace, err);
+
+	if (rc != -ENOENT)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	return 0;
+}
+
+static int entry_clear(const struct share_entry *e, struct kt_error *err)
+{
+	auto_free char *name = share_entry_name(e->info->name, e->host);
+	int rc = entry_delete(e, "v1", "services", name, -1, err);
+
+	return rc < 0 ? rc
+		      : entry_delete(e, "apps/v1", "deployments", name, -1,
+				     err);
+}
+
+int share_entry_remove(const struct share_entry *e, struct kt_error *err)
+{
+	auto_free char *name = share_name(e->info->name, e->host);
+	int rc = entry_delete(e, SHARE_INGRESS_API, "ingresses", name, -1, err);
+
+	return rc < 0 ? rc : entry_clear(e, err);
+}
+
+/* "8080=10.96.1.2:80~http" */
+static char *entry_serve(const struct share_entry *e, struct kt_error *err)
+{
+	const char *ip = json_str(e->service, "spec", "clusterIP", NULL);
+	struct ipport at = { .port = e->port };
+	char text[IPPORT_STRLEN];
+
+	if (!ip || ipaddr_parse(&at.addr, ip) < 0) {
+		kt_fail(err, EOPNOTSUPP,
+			"Service %s/%s has no address of its own, which an "
+			"entry could lead to",
+			e->c->ns, object_name(e->service));
+		return NULL;
+	}
+	return xasprintf("%d=%s~http", ENTRY_PORT, ipport_str(&at, text));
+}
+
+static int entry_deployment(const struct share_entry *e, const char *name,
+			    const char *target, struct kt_error *err)
+{
+	auto_free char *serve = entry_serve(e, err);
+	auto_free char *argument = entry_argument(e->info, e->host);
+	auto_json json_t *owners = json_pack("[o]", env_owner_ref(e->info));
+	auto_json json_t *ports = json_pack("[[{s:s,s:i}]]", "name", "http",
+					    "containerPort", ENTRY_PORT);
+	auto_json json_t *base =
+		json_deep_copy(json_at(e->service, "spec", "selector", NULL));
+	const struct shadow_face face = {
+		.name = name,
+		.role = KT_ROLE_ENV_SHARE,
+		.target = target,
+		.serve = serve,
+		.ports = ports,
+		.standing = true,
+		.env_share = argument,
+		.owners = owners,
+	};
+	const struct shadow_config cfg = {
+		.kube = e->c->kube,
+		.ns = e->c->ns,
+		.pod = &e->c->o->global.pod,
+		.use_local_time = e->c->o->global.use_local_time,
+		.face = &face,
+		.share = true,
+		.base = base,
+		.home = e->c->app->home,
+	};
+	struct shadow_pod *s;
+	int rc;
+
+	if (!serve)
+		return -err->code;
+	s = shadow_new(&cfg);
+	rc = shadow_ensure(s, err);
+	shadow_free(s);
+	return rc;
+}
+
+static int entry_make(const struct share_entry *e, const json_t *own,
+		      struct kt_error *err)
+{
+	auto_free char *name = share_entry_name(e->info->name, e->host);
+	auto_free char *services =
+		kube_path("v1", "services", e->c->ns, NULL, NULL);
+	auto_free char *ingresses =
+		kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns, NULL, NULL);
+	auto_json json_t *service = NULL, *ingress = NULL;
+	char target[KT_TARGET_SIZE];
+	int rc;
+
+	target_make(target);
+	service = entry_service(e, name, target);
+	ingress = share_entry_ingress(e, e->c->ns, shadow_user());
+	rc = entry_deployment(e, name, target, err);
+	if (rc == 0)
+		rc = kube_create(e->c->kube, services, service, NULL, err);
+	if (rc < 0)
+		return rc;
+	if (own) {
+		auto_free char *path =
+			kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns,
+				  object_name(own), NULL);
+
+		json_object_set(
+			json_object_get(ingress, "metadata"), "resourceVersion",
+			json_at(own, "metadata", "resourceVersion", NULL));
+		return kube_replace(e->c->kube, path, ingress, NULL, err);
+	}
+	return kube_create(e->c->kube, ingresses, ingress, NULL, err);
+}
+
+int share_entry_put(const struct share_entry *e, const json_t *own,
+		    struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc =
+		entry_clear(e, err); /* of a share that was killed, or before */
+
+	if (rc == 0)
+		rc = entry_make(e, own, err);
+	if (rc == 0)
+		return 0;
+	loop_resume(e->c->app->loop);
+	if (share_entry_remove(e, &why) < 0)
+		kt_hint(err, "what was made goes with the environment: %s",
+			why.msg);
+	return rc;
+}
+
+/* --- its end -------------------------------------------------------------- */
+
+/* The containers of @deployment with another end; NULL: it is no entry */
+static json_t *entry_extended(const json_t *deployment,
+			      const struct env_info *info)
+{
+	json_t *all = json_deep_copy(json_at(deployment, "spec", "template",
+					     "spec", "containers", NULL));
+	json_t *args = json_object_get(json_array_get(all, 0), "args");
+
+	for (size_t i = 0; i + 1 < json_array_size(args); i++) {
+		const char *value;
+		auto_free char *host = NULL;
+		auto_free char *now = NULL;
+
+		if (!str_eq(json_string_value(json_array_get(args, i)),
+			    ENTRY_ARGUMENT))
+			continue;
+		value = json_string_value(json_array_get(args, i + 1));
+		host = xstrndup(value, strcspn(value, ","));
+		now = entry_argument(info, host);
+		json_array_set_new(args, i + 1, json_string(now));
+		return all;
+	}
+	json_decref(all);
+	return NULL;
+}
+
+int share_entry_extend(struct env_command *c, const struct env_info *info,
+		       struct kt_error *err)
+{
+	auto_free char *all =
+		kube_path("apps/v1", "deployments", c->ns, NULL, NULL);
+	auto_json json_t *list = NULL;
+	const json_t *one;
+	size_t i;
+	int rc = kube_list(c->kube, all,
+			   "labelSelector=kt-role%3D" KT_ROLE_ENV_SHARE, &list,
+			   err);
+
+	json_array_foreach (json_object_get(list, "items"), i, one) {
+		auto_free char *path = kube_path("apps/v1", "deployments",
+						 c->ns, object_name(one), NULL);
+		json_t *now = object_is_owned(one, info->uid)
+				      ? entry_extended(one, info)
+				      : NULL;
+		auto_json json_t *patch = NULL;
+
+		if (!now)
+			continue;
+		patch = json_pack("{s:{s:{s:{s:o}}}}", "spec", "template",
+				  "spec", "containers", now);
+		if (rc == 0)
+			rc = kube_patch(c->kube, path, patch, NULL, err);
+	}
+	return rc;
+}

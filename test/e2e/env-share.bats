@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 45
+# every flavour
+# env share by an Ingress: the entry that it leads to sets the mark. There is no
+# controller here: a request to the entry's Service with the host name is what one
+# sends. Laptop: alice (a member).
+# shellcheck disable=SC2154 # status and output come from bats
+
+bats_require_minimum_version 1.5.0
+load inbound
+
+setup_file() {
+  inbound_prepare web
+}
+
+setup() {
+  skip_on_foreign "callers in the node's network"
+}
+
+teardown() {
+  background_end
+  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
+  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  eventually 30 nothing_left
+}
+
+env_cli() { # ARGUMENTS...
+  laptop alice "$KTCTL" env "$@" -n "$NS"
+}
+
+@test "env share by an Ingress: an entry marks, strips, and says what is not there" {
+  env_cli create dev.r --header x-tenant
+  serve alice local
+  start a alice env join dev.r web --local 8080
+  run -0 env_cli share dev.r red.example web --ingressClass none
+  ENTRY=$(kc -n "$NS" get ingress kt-env-dev.r.red.example \
+    -o jsonpath='{.spec.rules[0].http.paths[0].backend.service.name}')
+  [ "$(kc -n "$NS" get ingress kt-env-dev.r.red.example -o json | jq -c '.spec |
+    [.ingressClassName, .rules[0].host]')" = '["none","red.example"]' ]
+  [ "$(ask "http://$(web "$ENTRY")/" -H 'Host: red.example')" = local ]
+  # marks from outside are nobody's; nobody keeps an answer
+  run -0 ask "http://$(web "$ENTRY")/json" -i -H 'Host: red.example:80' \
+    -H 'baggage: kt-env=other,user=ann' -H 'X-Virtual-Env: other' \
+    -H 'VERSION: other' -H 'X-Tenant: other'
+  [[ ${output,,} == *"cache-control: no-store"* ]]
+  [ "$(sed '1,/^\r*$/d' <<<"$output" | jq -c '.headers | [.baggage,
+    .["x-tenant"], .["X-Virtual-Env"], .VERSION]')" = '["kt-env=dev.r","dev.r",null,null]' ]
+  run -0 ask "http://$(web "$ENTRY")/" -i -H 'Host: blue.example'
+  [[ $output == *" 404 "*"no environment has this host name here"* ]]
+  run -0 env_cli show dev.r -o json
+  [ "$(jq -c .environment.hosts <<<"$output" | sed 's/,"user":"[^"]*"//')" = \
+    '[{"host":"red.example","service":"web"}]' ]
+  # the entry learns of another end, without a gap
+  run -0 env_cli extend dev.r --ttl 1h
+  eventually 60 knows_end
+  [ "$(ask "http://$(web "$ENTRY")/" -H 'Host: red.example')" = local ]
+  # another's host
+  env_cli create other
+  run -1 env_cli share other red.example web --ingressClass none
+  [[ $output == *"red.example is that of Ingress"* ]]
+  run -0 env_cli share dev.r red.example --stop
+  run -1 env_cli share dev.r red.example --stop
+  [ -z "$(kc -n "$NS" get ingress,deployment,service -l kt-role=env-share -o name)" ]
+  # all of it goes with the environment
+  env_cli share dev.r red.example web --ingressClass none
+  leave a
+  env_cli delete dev.r
+  env_cli delete other
+  eventually 30 entries_gone
+}
+
+entries_gone() {
+  [ -z "$(kc -n "$NS" get ingress,deployment,service -l kt-role=env-share -o name)" ]
+}
+
+# its Pod has the end that the environment has
+knows_end() {
+  local end
+  end=$(kc -n "$NS" get job kt-env-dev.r -o jsonpath='{.metadata.annotations.kt-expires}')
+  [ "$(kc -n "$NS" get pods -l kt-role=env-share -o json | jq -r --arg until "$end" \
+    '[.items[] | select(.metadata.deletionTimestamp | not) | .spec.containers[0].args |
+      any(contains("," + $until + ","))] | all and length == 1')" = true ]
+}
