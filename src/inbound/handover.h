@@ -25,8 +25,8 @@ struct job;
  * one lives; after that its loss is healed as any other (uplink_heal()).
  */
 
-/** handover_make() - when uplink_needs_another(); waits in the loop. 0 also when it
- *  did not work now; -EINTR, or what ends the command, with @err */
+/** handover_make() - when uplink_needs_another(); waits in the loop. 0 also
+ * when it did not work now; -EINTR, or what ends the command, with @err */
 KT_CHECK int handover_make(struct job *job, struct kt_error *err);
 /** handover_sweep() - remove what has ended; waits in the loop */
 void handover_sweep(struct job *job);

@@ -323,7 +323,7 @@ exchange() {
   cat "$RUN/exchange.log"
   [ "$(of failed)" = 0 ]
   grep -q "has taken the place of $old" "$RUN/exchange.log"
-  ! grep -q 'is gone: making another' "$RUN/exchange.log"
+  ! grep -q 'is gone: making another' "$RUN/exchange.log" || false
   eventually 5 asks local "http://$WEB/"
   leave exchange
   eventually 15 nothing_left
@@ -345,7 +345,7 @@ exchange() {
     node_exec kill -CONT "$pid"
     false
   }
-  ! grep -q 'is gone: making another' "$RUN/exchange.log"
+  ! grep -q 'is gone: making another' "$RUN/exchange.log" || false
   eventually 10 asks local "http://$WEB/" "${CONNECT_SOON[@]}"
   node_exec kill -CONT "$pid"
   eventually 40 replaced shadow-exchange "$old"

@@ -60,7 +60,7 @@ static int set_up(void **state)
 	struct kt_error err = { 0 };
 
 	t = (struct two){ 0 };
-	strcpy(path + strlen(path) - 6, "XXXXXX");
+	snprintf(path + strlen(path) - 6, 7, "XXXXXX");
 	close(mkstemp(path));
 	world_init(&t.w, answer_old);
 	fake_start(&t.moved, t.w.loop, answer_new);

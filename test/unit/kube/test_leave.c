@@ -108,8 +108,7 @@ static void a_kept_connection_may_be_the_only_dead_one(void **state)
 	world_fini(&w);
 }
 
-/* --- a server that is there, and slow --------------------------------------
- */
+/* --- a server that is there, and slow ------------------------------------- */
 
 static struct fake_conn *waiting;
 static struct timer late;
