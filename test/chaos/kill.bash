@@ -28,7 +28,7 @@ kill_works() {
     connect) POINT=steady works ;;
     exchange) POINT=xsteady works ;;
     mesh) [ "$(kill_ask -H 'VERSION: guest' "http://$WEB/")" = local ] ;;
-    preview) [ "$(kill_ask "http://$(service_ip killed)/")" = local ] ;;
+    preview) [ "$(kill_ask "http://$(service_ip killed):8080/")" = local ] ;;
     forward) laptop alice curl -sS --max-time 2 -o /dev/null http://127.0.0.1:18080/ ;;
   esac 2>/dev/null
 }
