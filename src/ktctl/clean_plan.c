@@ -236,7 +236,9 @@ static bool is_needed_stuntman(const struct clean_input *in,
 {
 	const json_t *owner = clean_plan_stuntman_of(in, service);
 
-	return owner && is_taken(owner) && is_served(in, owner);
+	/* whoever has the lock is about to use it */
+	return owner && (is_locked(in, owner) ||
+			 (is_taken(owner) && is_served(in, owner)));
 }
 
 static bool clean_plan_is_router_of(const struct clean_input *in,

@@ -28,7 +28,7 @@ kill_works() {
     connect) POINT=steady works ;;
     exchange) POINT=xsteady works ;;
     mesh) [ "$(kill_ask -H 'VERSION: guest' "http://$WEB/")" = local ] ;;
-    preview) [ "$(kill_ask "http://$(service_ip killed)/")" = local ] ;;
+    preview) [ "$(kill_ask "http://$(service_ip killed):8080/")" = local ] ;;
     forward) laptop alice curl -sS --max-time 2 -o /dev/null http://127.0.0.1:18080/ ;;
   esac 2>/dev/null
 }
@@ -80,16 +80,16 @@ kill_points() {
   done
 }
 
-# kill_point COMMAND WAY PHASE LINE MS: in a shell of its own, as a trial; ENDED:
+# kill_point COMMAND WAY PHASE LINE MS: in a shell of its own, as a trial; LIFE:
 # what became of the life
 kill_point() {
   set -e
   : >"$RUN/x.log"
-  trap 'echo "MEASURED=$MEASURED ENDED=\"$ENDED\"" >"$RUN/outcome"
+  trap 'echo "MEASURED=$MEASURED LIFE=\"$LIFE\"" >"$RUN/outcome"
     trial_clear' EXIT
-  ENDED=$(kill_live "$1" "$3" "$4" "$5")
+  LIFE=$(kill_live "$1" "$3" "$4" "$5")
   FROM=$(now_ms)
-  [[ $ENDED == killed* || ($3 == end && $ENDED == 'ended 0'*) ]]
+  [[ $LIFE == killed* || ($3 == end && $LIFE == 'ended 0'*) ]]
   case $2 in
     origin)
       eventually 10 kill_origin "$1"
@@ -134,7 +134,7 @@ kill_tell() {
     "$([ "$6" = 0 ] && echo ok || echo FAILED)" >>"$RESULTS"
   [ "$6" != 0 ] || return 0
   FAILED=$((FAILED + 1))
-  echo "FAILED kill $1: $3 $4 + $5 ms, then $2: $TOLD ($ENDED)"
+  echo "FAILED kill $1: $3 $4 + $5 ms, then $2: $TOLD ($LIFE)"
   sed 's/^/    /' "$RUN/trial.log" | tail -n 30
   tail -n 8 "$RUN/life.log" "$RUN/x.log" | sed 's/^/    /'
 }
@@ -153,7 +153,7 @@ kill_command() {
     ! over || break
     way=${ways[i % 3]}
     i=$((i + 1))
-    MEASURED=0 ENDED=
+    MEASURED=0 LIFE=
     rm -f "$RUN/outcome"
     set +e
     (kill_point "$command" "$way" "$phase" "$line" "$ms") >"$RUN/trial.log" 2>&1
@@ -163,7 +163,7 @@ kill_command() {
     . "$RUN/outcome"
     TOLD="$MEASURED ms"
     [ $rc != 0 ] || [ "$way" != again ] || kill_in_time "$command" || rc=3
-    [[ $ENDED != killed* ]] || killed=$((killed + 1))
+    [[ $LIFE != killed* ]] || killed=$((killed + 1))
     [ "$MEASURED" -le "${worst[$way]}" ] || worst[$way]=$MEASURED
     kill_tell "$command" "$way" "$phase" "$line" "$ms" $rc
   done 7<"$RUN/points"

@@ -383,6 +383,14 @@ static void stuntman_of_a_dead_one(void **state)
 	     "{'app': 'web'}}}," STUNTMAN("another") "]");
 	assert_true(clean_plan_empty(&f.plan));
 	plan_fini(&f);
+
+	/* somebody is about to use it */
+	plan(&f, "[]", "[]", "[]",
+	     "[{'metadata': {'name': 'web', 'annotations': {'kt-lock': '" FRESH
+	     "'}}, 'spec': {'selector': {'app': 'web'}}}," STUNTMAN(
+		     "dead") "]");
+	expect(f.plan.services, "");
+	plan_fini(&f);
 }
 
 #define DEPLOYMENT(name, replicas, annotations)                                \
