@@ -38,6 +38,7 @@ const char *const config_items[] = {
 	"run.shadow",
 	"run.env",
 	"run.no-outside",
+	"run.capture",
 	"run.on-lost",
 	"run.dns-mode",
 	"run.dns-cache-ttl",

@@ -15,7 +15,6 @@ setup_file() {
 
 setup() {
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "a user of a laptop"
-  home=$(<"$RUN/home")
 }
 
 teardown() {
