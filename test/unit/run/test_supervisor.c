@@ -20,8 +20,7 @@
 #define PASS_FD 800
 #define WANTED "198.51.100.7"
 
-/* --- the network: echo on port 7, late on port 8, nobody on port 9 ---------
- */
+/* --- the network: port 7 echoes, 8 is late, 9 nobody -------------------- */
 
 static struct loop *loop;
 static struct capture *capture;
