@@ -43,6 +43,7 @@ const char *const config_items[] = {
 	"run.env-local",
 	"run.no-files",
 	"run.no-outside",
+	"run.capture",
 	"run.on-lost",
 	"run.dns-mode",
 	"run.dns-cache-ttl",

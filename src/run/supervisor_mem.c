@@ -140,7 +140,7 @@ void supervisor_see(void (*see)(void *user, ino_t inode), void *user)
 
 	while (d && (e = readdir(d)))
 		if (*e->d_name >= '1' && *e->d_name <= '9' &&
-		    atoi(e->d_name) != getpid())
+		    strtol(e->d_name, NULL, 10) != getpid())
 			supervisor_see_process(e->d_name, see, user);
 	if (d)
 		closedir(d);
