@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kube/ahead.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -431,6 +432,25 @@ static int discover_namespaces(struct kube *k, struct cidr_result *out,
 			strv_add(&out->namespaces, name);
 	}
 	return 0;
+}
+
+/* As far as one does not depend on what another says */
+void cidr_ask_ahead(struct kube *k, bool want_pods)
+{
+	auto_free char *v1 = kube_path("networking.k8s.io/v1", "servicecidrs",
+				       NULL, NULL, NULL);
+	auto_free char *beta = kube_path("networking.k8s.io/v1beta1",
+					 "servicecidrs", NULL, NULL, NULL);
+	auto_free char *names = kube_path("v1", "namespaces", NULL, NULL, NULL);
+	auto_free char *nodes = kube_path("v1", "nodes", NULL, NULL, NULL);
+	const struct ahead_want want[] = {
+		{ .path = v1 },
+		{ .path = beta, .otherwise = true },
+		{ .path = names },
+		{ .path = nodes },
+	};
+
+	kube_ask_ahead(k, want, ARRAY_SIZE(want) - (want_pods ? 0 : 1));
 }
 
 int cidr_discover(struct kube *k, const char *ns, const struct cidr_hints *h,

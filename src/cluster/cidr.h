@@ -53,6 +53,9 @@ struct cidr_result {
 KT_CHECK int cidr_discover(struct kube *k, const char *ns,
 			   const struct cidr_hints *hints, bool want_pods,
 			   struct cidr_result *out, struct kt_error *err);
+/** cidr_ask_ahead() - have the lists asked for that cidr_discover() will want
+ *  next, while something else is waited for */
+void cidr_ask_ahead(struct kube *k, bool want_pods);
 /** cidr_from_shadow() - the same without the API server: what the shadow was
  *  told, else a guess from what it sees. Pure; free with cidr_fini(). */
 void cidr_from_shadow(const struct cidr_hints *hints, bool want_pods,

@@ -499,6 +499,8 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 	int rc;
 
 	progress_step(c->app->progress, "Open the tunnel");
+	if (!c->opt->shadow)
+		cidr_ask_ahead(c->kube, !c->opt->disable_pod_ip);
 	rc = uplink_connect(c->replace.uplink, err);
 	if (rc < 0) {
 		if (c->opt->shadow)

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kube/ahead.h"
 #include "kube/follow.h"
 #include "kube/internal.h"
 #include "kube/patience.h"
@@ -482,11 +483,15 @@ int kube_call(struct kube *k, const struct kube_request *req, json_t **reply,
 	      struct kt_error *err)
 {
 	struct kube_call c = { 0 };
-	struct kube_op *op = kube_request_start(k, req, call_told, &c);
-	int rc = loop_run_until(k->loop, &c.done, -1);
+	struct kube_op *op;
+	int rc;
 
 	if (reply)
 		*reply = NULL;
+	if (ahead_take(k, req, reply, err, &rc))
+		return rc;
+	op = kube_request_start(k, req, call_told, &c);
+	rc = loop_run_until(k->loop, &c.done, -1);
 	if (!c.done) {
 		kube_request_cancel(op);
 		return kt_fail(err, -rc, "%s %s: %s", req->method, req->path,
@@ -562,6 +567,7 @@ void kube_free(struct kube *k)
 {
 	if (!k)
 		return;
+	ahead_free(k->ahead);
 	while (!list_empty(&k->ops))
 		op_destroy(container_of(k->ops.next, struct kube_op, node));
 	curl_loop_fini(&k->curl);

@@ -8,6 +8,8 @@
 #include "kube/proxy.h"
 #include "kube/transfer.h"
 
+#define REST_PAGE "500" /* items in one answer to a list */
+
 struct followed;
 
 /** struct kube - inside; only files of src/kube see it */
@@ -23,8 +25,9 @@ struct kube {
 	kube_sock_fn sock_opt;
 	void *sock_user;
 
-	struct list ops;   /* struct kube_op, every one */
-	struct list ready; /* those with streamed bytes to deliver */
+	struct list ops;     /* struct kube_op, every one */
+	struct ahead *ahead; /* or NULL */
+	struct list ready;   /* those with streamed bytes to deliver */
 
 	struct followed *followed; /* of kube/follow.c */
 	int64_t follow_at;	   /* the kubeconfig was read; 0: never */

@@ -4,12 +4,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "kube/encode.h"
+#include "kube/internal.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define MAX_PATH_LEN 8192
-#define PAGE "500"
 #define MAX_PAGES 1000
 
 /* --- paths ---------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static int list_page(struct kube *k, const char *path, const char *query,
 {
 	auto_free char *q = query && *query ? xstrdup(query) : NULL;
 
-	q = kube_query(q, "limit", PAGE);
+	q = kube_query(q, "limit", REST_PAGE);
 	if (cont)
 		q = kube_query(q, "continue", cont);
 
