@@ -98,36 +98,33 @@ json.dump({"name": "envs"} | {k: statistics.median(v) for k, v in rows.items()},
 }
 
 part_envs() {
-  local i
-  ENS=bench-envs
-  kc delete namespace $ENS --ignore-not-found >/dev/null 2>&1
-  kc create namespace $ENS >/dev/null
-  eventually 20 kc -n $ENS get serviceaccount default >/dev/null 2>&1
+  ENS=bench-envs-$RANDOM
+  kc create namespace "$ENS" >/dev/null
+  eventually 20 kc -n "$ENS" get serviceaccount default >/dev/null 2>&1
   kc -n "$NS" get deployment web -o json | jq 'del(.status, .metadata.uid,
     .metadata.resourceVersion, .metadata.namespace, .metadata.annotations)' |
-    kc -n $ENS apply -f - >/dev/null
-  kc -n $ENS expose deployment web --port 80 --target-port http >/dev/null
-  kc -n $ENS rollout status deployment/web --timeout=60s >&2
+    kc -n "$ENS" apply -f - >/dev/null
+  kc -n "$ENS" expose deployment web --port 80 --target-port http >/dev/null
+  kc -n "$ENS" rollout status deployment/web --timeout=60s >&2
   gcc -O1 -pthread -o "$RUN/netsrv" "$TOP/test/images/netsrv.c"
   way_start alice env NAME=laptop "$RUN/netsrv" -l 7000
-  "$KTCTL" env create model -n $ENS >/dev/null
-  "$KTCTL" env create mine -n $ENS >/dev/null
+  "$KTCTL" env create model -n "$ENS" >/dev/null
+  "$KTCTL" env create mine -n "$ENS" >/dev/null
   # the router stays while this one has a member
-  "$KTCTL" env join model web -n $ENS --image kt.local/netsrv:1 >&2
-  for i in 1 2 3; do envs_round few; done | tee "$RUN/envs.txt"
+  "$KTCTL" env join model web -n "$ENS" --image kt.local/netsrv:1 >&2
+  for _ in 1 2 3; do envs_round few; done | tee "$RUN/envs.txt"
   say "$ENVS environments x $ENV_SERVICES Services"
-  envs_jobs | kc -n $ENS create -f - >/dev/null
-  envs_records | kc -n $ENS create -f - >/dev/null
+  envs_jobs | kc -n "$ENS" create -f - >/dev/null
+  envs_records | kc -n "$ENS" create -f - >/dev/null
   envs_table >"$RUN/table"
-  kc -n $ENS get configmap kt-env -o json | jq --rawfile t "$RUN/table" \
-    '.data.members += $t' | kc -n $ENS replace -f - >/dev/null
-  for i in 1 2 3; do envs_round many; done | tee -a "$RUN/envs.txt"
-  local pid
-  pid=$(pod_pid "$(pod_of kt-role=router $ENS)" $ENS)
+  kc -n "$ENS" get configmap kt-env -o json | jq --rawfile t "$RUN/table" \
+    '.data.members += $t' | kc -n "$ENS" replace -f - >/dev/null
+  for _ in 1 2 3; do envs_round many; done | tee -a "$RUN/envs.txt"
+  pid=$(pod_pid "$(pod_of kt-role=router "$ENS")" "$ENS")
   echo "router $(node_exec sed -n 's/VmHWM: *\([0-9]*\).*/\1/p' "/proc/$pid/status")" \
     >>"$RUN/envs.txt"
   envs_figures <"$RUN/envs.txt" >"$RUN/envs.1.1.json"
   "$PYTHON" "$BENCH/table.py" envs "$RUN/envs.1.1.json"
   way_end "$WAY"
-  kc delete namespace $ENS --wait=false >/dev/null
+  kc delete namespace "$ENS" --wait=false >/dev/null
 }
