@@ -98,6 +98,7 @@ json.dump({"name": "envs"} | {k: statistics.median(v) for k, v in rows.items()},
 }
 
 part_envs() {
+  local pid
   ENS=bench-envs-$RANDOM
   kc create namespace "$ENS" >/dev/null
   eventually 20 kc -n "$ENS" get serviceaccount default >/dev/null 2>&1
