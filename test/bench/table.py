@@ -264,6 +264,24 @@ def environments(paths):
     print()
 
 
+def envs(paths):
+    """joining, in a namespace with few environments and with many"""
+    with open(paths[0], encoding="utf-8") as f:
+        figures = json.load(f)
+    print_row("seconds", "local", "copy", "of these its Pods' start", "the rest")
+    print("|---" * 5 + "|")
+    for name, title in (("few", "two environments"),
+                        ("many", "102, of twenty Services")):
+        print_row(title, *(text(figures[f"{name} {key}"])
+                           for key in ("local", "copy", "pods", "beside")))
+    print()
+    b = Bars()
+    b.below("join --local, s", figures["many local"], 2)
+    b.below("join --image without its Pods' start, s", figures["many beside"], 1)
+    b.below("memory of the router, MiB", figures["router MiB"], 12)
+    print()
+
+
 def costs(paths):
     """one way each"""
     print_row("", "requests/s", "median ms", "p99 ms", "CPU ms/request",
@@ -364,8 +382,9 @@ def main():
         as_json(rest[0], rest[1:])
     else:
         {"speed": speed, "forward": forward, "exchange": exchange,
-         "router": router, "environments": environments,
-         "costs": costs, "before": before, "distance": distance, "growth": growth}[what](rest)
+         "router": router, "environments": environments, "envs": envs,
+         "costs": costs, "before": before, "distance": distance,
+         "growth": growth}[what](rest)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ copy() { # ENVIRONMENT SERVICE NAME
 # connection: members of c in dev.p, of a in dev.p.me (on a laptop).
 @test "env: a chain of services, marks of all kinds, on every protocol: none misrouted" {
   local n got
-  n=$(long_or 1000000 10000)
+  n=${CHAIN_REQUESTS:-$(long_or 1000000 10000)}
   kt_env create dev.p
   kt_env create dev.p.me
   copy dev.p c c-of-p
@@ -119,7 +119,7 @@ copy() { # ENVIRONMENT SERVICE NAME
   eventually 20 one "a-of-me>b>c-of-p>d" dev.p.me
   one "a>b>c-of-p>d" dev.p
   one "a>b>c>d"
-  got=$(asked -n "$n" -t "$(long_or 3600 120)" -s "${SEED:-$n}" \
+  got=$(asked -n "$n" -t "${CHAIN_SECONDS:-$(long_or 3600 120)}" -s "${SEED:-$n}" \
     -member "c dev.p c-of-p" -member "a dev.p.me a-of-me") || true
   echo "# $got" >&2
   jq -e --argjson n "$n" '.asked == $n and .misrouted == 0 and .failed == 0 and
