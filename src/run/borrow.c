@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "cli/options.h"
 #include "pod/environ.h"
 #include "pod/files.h"
@@ -34,6 +35,25 @@ static int borrow_read_file(struct borrow *b, struct kt_error *err)
 	return vars_read_file(&b->file, text, name, &own, err);
 }
 
+/* Where the program is that PATH finds (returned, caller frees), or NULL */
+static char *borrow_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	auto_strv struct strv dirs = words_cut(path ? path : "", ':');
+	char *real = NULL;
+
+	if (strchr(name, '/'))
+		return realpath(name, NULL);
+	for (size_t i = 0; !real && i < dirs.n; i++) {
+		auto_free char *file =
+			xasprintf("%s/%s", *dirs.v[i] ? dirs.v[i] : ".", name);
+
+		if (access(file, X_OK) == 0)
+			real = realpath(file, NULL);
+	}
+	return real;
+}
+
 int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
 {
 	int rc = 0;
@@ -42,7 +62,7 @@ int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
 	if (o->nbefore)
 		b->workload = o->args[0];
 	b->cwd = getcwd(NULL, 0);
-	b->program = realpath(o->args[o->nbefore], NULL);
+	b->program = borrow_program(o->args[o->nbefore]);
 	if (b->workload)
 		rc = pod_find_check(b->workload, err);
 	if (rc == 0 && !b->workload && o->run.pod.container)
