@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "pod/environ.h"
 #include "pod/files.h"
+#include "pod/specenv.h"
 #include "pod/vars.h"
 #include "run/keeper.h"
 
@@ -96,27 +97,23 @@ static void borrow_make_vars(struct borrow *b, const struct strv *pod)
 int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 		struct kt_error *err)
 {
-	auto_strv struct strv pod = { 0 };
 	int rc;
 
-	if (!b->workload) {
-		borrow_make_vars(b, NULL);
+	if (!b->workload)
 		return 0;
-	}
 	rc = pod_find(&b->found, k, ns, b->workload, b->opt->run.pod.container,
 		      err);
 	if (rc < 0)
 		return rc;
 	b->sources = (struct pod_sources){ .kube = k, .ns = b->found.ns };
-	rc = environ_read(&pod, k, &b->found, &b->sources, err);
+	rc = environ_read(&b->pod, k, &b->found, &b->sources, err);
 	if (rc < 0)
 		return rc;
-	log_debug("%zu variables of Pod %s/%s", pod.n, b->found.ns,
+	log_debug("%zu variables of Pod %s/%s", b->pod.n, b->found.ns,
 		  b->found.name);
-	borrow_make_vars(b, &pod);
 	if (b->opt->run.no_files)
 		return 0;
-	b->files = pod_files_read(k, &b->found, &b->sources, &pod, err);
+	b->files = pod_files_read(k, &b->found, &b->sources, &b->pod, err);
 	return b->files ? 0 : -err->code;
 }
 
@@ -227,12 +224,16 @@ static int borrow_give_files(struct borrow *b, struct keeper *k,
 /* --- all ------------------------------------------------------------------ */
 
 int borrow_give(struct borrow *b, struct keeper *k, int room,
-		struct kt_error *err)
+		const struct ipaddr *api, struct kt_error *err)
 {
 	auto_free char *block = NULL;
+	char text[IPADDR_STRLEN];
 	size_t n;
 	int rc = 0;
 
+	if (b->workload && !environ_has_api(&b->pod) && api->family)
+		specenv_add_api(&b->pod, ipaddr_str(api, text));
+	borrow_make_vars(b, b->workload ? &b->pod : NULL);
 	if (b->has_vars) {
 		block = vars_block(&b->vars, &n);
 		rc = borrow_keep(k, KEEPER_ENV, block, n, err);
@@ -258,6 +259,7 @@ void borrow_fini(struct borrow *b)
 	pod_sources_fini(&b->sources);
 	pod_found_fini(&b->found);
 	strv_fini(&b->file);
+	strv_fini(&b->pod);
 	strv_fini(&b->vars);
 	free(b->cwd);
 	free(b->program);

@@ -190,7 +190,8 @@ static int run_start(void *user, const struct connect_pod *pod,
 	int rc;
 
 	outside_start(r->outside, pod);
-	rc = borrow_give(&r->borrow, r->keeper, r->made.room, err);
+	rc = borrow_give(&r->borrow, r->keeper, r->made.room, &pod->kubernetes,
+			 err);
 	if (rc < 0)
 		return rc;
 	signals_divert(r->app->signals, run_on_signal, r);
