@@ -240,6 +240,11 @@ int borrow_give(struct borrow *b, struct keeper *k, int room,
 	}
 	if (rc < 0 || !b->files)
 		return rc;
+	if (room < 0) {
+		log_warn("what the Pod has mounted is not there: that needs a "
+			 "mount namespace for the program");
+		return 0;
+	}
 	rc = pod_files_write(b->files, room, err);
 	if (rc == 0)
 		rc = borrow_give_files(b, k, err);
