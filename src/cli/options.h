@@ -89,10 +89,17 @@ struct pod_env_options {
 	int syntax; /* enum vars_syntax: env-file */
 };
 
+enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP };
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
 /** struct run_options - beside those of connect, which it has too */
 struct run_options {
+	bool exchange; /* of these three one at most: who comes to the program
+			*/
+	char *mesh;    /* a mark, or NULL */
+	char *preview; /* a name, or NULL */
+	struct expose expose;
+	int capture; /* enum run_capture */
 	int on_lost; /* enum on_lost: of the program, when ktctl is gone */
 	bool no_outside;
 	struct pod_env_options pod;
@@ -104,6 +111,7 @@ struct run_options {
 struct inbound_options {
 	struct expose expose;
 	int grace_time; /* seconds */
+	int program;	/* descriptor of local/program_link.h; 0: none */
 	bool skip_port_checking;
 	bool force; /* though Pods lose the names that a Service gives them */
 	/* of a Service with one port any number is that one's */

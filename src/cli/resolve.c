@@ -212,7 +212,7 @@ static int resolve_check_copy(const struct mesh_options *m,
 /* A default of the configuration file will do, so this is no parser's work */
 static int check_inbound(const struct inbound_options *in, struct kt_error *err)
 {
-	if (!in || in->expose.n)
+	if (!in || in->expose.n || in->program)
 		return 0;
 	kt_hint(err, "for instance --expose 8080: the port of your program on "
 		     "this machine");

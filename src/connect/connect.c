@@ -232,7 +232,10 @@ static int connect_capture_all(struct connect *c, struct kt_error *err)
 
 static int connect_take_place(struct connect *c, struct kt_error *err)
 {
-	struct capture_config cfg = { .ipv6 = true, .link = &c->link };
+	struct capture_config cfg = { .ipv6 = true,
+				      .link = &c->link,
+				      .open = c->place->capture,
+				      .open_user = c->place->user };
 	int rc = traffic_open(&c->traffic, c->app->loop, c->replace.front,
 			      c->faults, &cfg, err);
 

@@ -50,6 +50,9 @@ struct connect_place {
 		     struct kt_error *err);
 	/** stop() - nothing more is up; before the capture is closed */
 	void (*stop)(void *user);
+	/** capture() - as capture_config.open; NULL: what open() has made */
+	int (*capture)(struct capture **out, const struct capture *base,
+		       void *user, struct kt_error *err);
 	void *user;
 	const struct traffic_outside *outside;
 	void *outside_user;

@@ -12,6 +12,7 @@
 #include "control/control.h"
 #include "inbound/handover.h"
 #include "inbound/probe.h"
+#include "inbound/program.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
@@ -195,6 +196,7 @@ static void on_up(void *user)
 {
 	struct job *job = user;
 
+	program_on_up(job);
 	if (job->ready)
 		job_changed(job);
 }
@@ -260,6 +262,7 @@ int job_tunnel(struct job *job, struct kt_error *err)
 		.watch = job->spec.watch,
 		.observe = !job->shared,
 	};
+	program_serve(job, &job->spec);
 	job_uplink_config(job, &cfg);
 	progress_step(job->app->progress, "Open the tunnel");
 	rc = connect_uplink(job, &cfg, err);
@@ -426,6 +429,7 @@ static void job_close(struct job *job)
 	handover_free(job);
 	uplink_free(job->uplink);
 	shadow_free(job->shadow);
+	program_free(job);
 	service_ports_fini(&job->ports);
 	json_decref(job->named);
 	json_decref(job->service);
@@ -476,6 +480,8 @@ static int job_end(const struct job *job, int rc, bool up,
 			 signals_name(signals_seen(app->signals)));
 		return job->unfinished ? EXIT_FAILED : EXIT_OK;
 	}
+	if (rc == -EINTR && program_has_ended(job))
+		return EXIT_OK;
 	rc = app_fail(app, rc, err);
 	offer_role(err, role);
 	return rc;
@@ -503,6 +509,11 @@ int job_run(struct job *job, const struct job_plan *plan)
 
 	while (steps < JOB_STEPS && plan->step[steps])
 		steps++;
+	if (job->opt && job->opt->program) { /* which has the terminal */
+		progress_plain(app->progress);
+		if (!job->global->debug)
+			progress_brief(app->progress);
+	}
 	progress_begin(app->progress, steps);
 	for (int i = 0; rc == 0 && i < steps; i++)
 		rc = plan->step[i](job, &err);

@@ -9,6 +9,7 @@
 #include "cluster/gitops.h"
 #include "cluster/takeover.h"
 #include "control/control.h"
+#include "inbound/program.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 #include "local/pidfile.h"
@@ -352,13 +353,15 @@ static int map_one(struct job *job, const struct expose_item *e,
 		    job->local[i].udp == p->udp)
 			return job_find_twice(&job->opt->expose.v[i], e, err);
 	job->nlocal++;
-	return job->opt->skip_port_checking ? 0 : check_local(p, err);
+	return job->opt->skip_port_checking || job->program
+		       ? 0
+		       : check_local(p, err);
 }
 
 int job_map(struct job *job, struct kt_error *err)
 {
+	int rc = program_await(job, err);
 	const struct expose *e = &job->opt->expose;
-	int rc = 0;
 
 	job->local = xcalloc(e->n ? e->n : 1, sizeof(*job->local));
 	for (size_t i = 0; rc == 0 && i < e->n; i++)

@@ -12,6 +12,7 @@
 #include "inbound/job.h"
 #include "inbound/lease.h"
 #include "inbound/probe.h"
+#include "inbound/program.h"
 #include "kube/rest.h"
 #include "local/owner.h"
 
@@ -73,7 +74,7 @@ static json_t *preview_make(void *user)
 		KT_ANNOTATION_OWNER, owner_token(job->owner), "spec", "type",
 		p->opt->external ? "LoadBalancer" : "ClusterIP", "selector",
 		job->selector, "ports",
-		preview_ports(&p->opt->in.expose, job->minor));
+		preview_ports(&job->opt->expose, job->minor));
 	object_add_options(service, &job->global->pod);
 	return service;
 }
@@ -140,6 +141,9 @@ static int preview_plan(struct preview *p, struct kt_error *err)
 		if (rc < 0)
 			return rc; /* told before anything is made */
 	}
+	rc = program_await(job, err);
+	if (rc < 0)
+		return rc;
 	target_make(job->target);
 	job->selector = json_pack("{s:s,s:s}", KT_LABEL_ROLE, KT_ROLE_PREVIEW,
 				  KT_LABEL_TARGET, job->target);

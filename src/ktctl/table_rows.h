@@ -116,6 +116,17 @@ extern const struct command other_commands[];
 	  NULL,                                                                \
 	  "do not mind that nothing listens on the local port yet",            \
 	  S(in.skip_port_checking) },                                          \
+		{ "program",                                                   \
+		  0,                                                           \
+		  VALUE_INT,                                                   \
+		  "0",                                                         \
+		  "FD",                                                        \
+		  "the program is one that 'ktctl run' has started",           \
+		  S(in.program),                                               \
+		  .min = 0,                                                    \
+		  .max = 1048576,                                              \
+		  .hidden = true,                                              \
+		  .no_config = true },                                         \
 	{                                                                      \
 		"graceTime", 0, VALUE_INT, "10", "SECONDS",                    \
 			"how long requests may take to end when you leave, "   \

@@ -3,12 +3,28 @@
 
 static const char *const run_on_lost[] = { "term", "keep", NULL };
 
+static const char *const run_captures[] = { "auto", "namespace", "seccomp",
+					    NULL };
+
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
 	{ "shareShadow", 0, VALUE_BOOL, "false", NULL,
 	  "share one shadow Pod with everybody in the namespace",
 	  CONNECT(share_shadow) },
 	SHADOW_ROW,
+	{ "exchange", 0, VALUE_BOOL, "false", NULL,
+	  "the Service's requests come to the program, as soon as it listens",
+	  RUN(exchange), .no_config = true },
+	{ "mesh", 0, VALUE_MARK, "", "MARK",
+	  "those with this mark do: VALUE, KEY:VALUE or KEY: of a header",
+	  RUN(mesh), .no_config = true },
+	{ "preview", 0, VALUE_STRING, "", "NAME",
+	  "the program is a new Service of this name", RUN(preview),
+	  .no_config = true, .is_name = true },
+	{ "expose", 0, VALUE_EXPOSE, "", "PORT,...",
+	  "with one of these: PORT, or LOCAL:REMOTE; without it the ports of "
+	  "the Service that the program listens on",
+	  RUN(expose), .no_config = true },
 	MARK_ROW,
 	CONTAINER_ROW,
 	ENV_INCLUDE_ROW(false),
@@ -27,6 +43,9 @@ const struct option run_options[] = {
 	{ "noOutside", 0, VALUE_BOOL, "false", NULL,
 	  "the program reaches the cluster, and nothing else",
 	  RUN(no_outside) },
+	{ "capture", 0, VALUE_CHOICE, "auto", "WAY",
+	  "how: namespace, seccomp where user namespaces are refused, or auto",
+	  .choices = run_captures, RUN(capture) },
 	{ "onLost", 0, VALUE_CHOICE, "term", "ACT",
 	  "what becomes of the program when ktctl itself is killed: term or "
 	  "keep",

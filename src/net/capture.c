@@ -13,6 +13,8 @@ int capture_open(struct capture **out, struct loop *loop,
 {
 	const struct capture base = { .loop = loop, .ops = ops, .user = user };
 
+	if (cfg->open)
+		return cfg->open(out, &base, cfg->open_user, err);
 	return cfg->redirect ? capture_redirect_open(out, &base, cfg, err)
 			     : capture_ns_open(out, &base, cfg, err);
 }

@@ -77,6 +77,11 @@ struct capture_config {
 	 * programs by a process that lives there (capture_link.h); taken. NULL:
 	 * they are made, in this one */
 	struct capture_link *link;
+	/** open() - somebody else's way to capture (capture_impl.h); NULL: one
+	 *  of ours */
+	int (*open)(struct capture **out, const struct capture *base,
+		    void *user, struct kt_error *err);
+	void *open_user;
 };
 
 /**

@@ -103,6 +103,13 @@ int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 		return 0;
 	rc = pod_find(&b->found, k, ns, b->workload, b->opt->run.pod.container,
 		      err);
+	if (rc == -ENOENT && (b->opt->run.exchange || b->opt->run.mesh)) {
+		/* its callers come here all the same */
+		log_warn("the environment is this machine's: %s", err->msg);
+		*err = (struct kt_error){ 0 };
+		b->workload = NULL;
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	b->sources = (struct pod_sources){ .kube = k, .ns = b->found.ns };

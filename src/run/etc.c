@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,25 @@ void etc_load(struct etc_files *f, const struct strv *servers,
 	f->resolv_conf = etc_resolv_conf(servers, search, ndots);
 	f->hosts = etc_hosts(name);
 	f->nsswitch = text ? etc_nsswitch(text) : NULL;
+}
+
+void etc_set_env(const char *resolv_conf)
+{
+	static const struct {
+		const char *word, *name;
+	} of[] = { { "\nsearch ", "LOCALDOMAIN" },
+		   { "\noptions ", "RES_OPTIONS" } };
+
+	for (size_t i = 0; resolv_conf && i < ARRAY_SIZE(of); i++) {
+		const char *at = strstr(resolv_conf, of[i].word);
+		auto_free char *text = NULL;
+
+		if (!at)
+			continue;
+		at += strlen(of[i].word);
+		text = xstrndup(at, strcspn(at, "\n"));
+		setenv(of[i].name, text, 0);
+	}
 }
 
 void etc_fini(struct etc_files *f)

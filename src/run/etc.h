@@ -30,6 +30,9 @@ char *etc_nsswitch(const char *text);
 /** etc_load() - all of them; etc_fini() them */
 void etc_load(struct etc_files *f, const struct strv *servers,
 	      const struct strv *search, unsigned int ndots);
+/** etc_set_env() - what @resolv_conf says of search lists, for the resolver of
+ *  glibc where the file cannot be another one; NULL is allowed */
+void etc_set_env(const char *resolv_conf);
 void etc_fini(struct etc_files *f);
 
 #endif

@@ -22,6 +22,7 @@ struct keeper {
 	int sock;
 	int program; /* descriptor of the process, or -1 */
 	int given[KEEPER_NGIVEN_];
+	bool supervised;
 	struct loop *loop;
 	struct watch watch;
 	const struct keeper_ops *ops;
@@ -110,6 +111,8 @@ static int keeper_take_made(struct keeper *k, struct keeper_made *made,
 	struct keeper_message *m = &k->message;
 	int rc;
 
+	if (m->type == KEEPER_MADE && k->supervised)
+		return 0;
 	if (m->type != KEEPER_MADE || m->len != sizeof(*made) ||
 	    m->nfds != KEEPER_MADE_FDS)
 		return kt_fail(err, EPROTO, "make namespaces for the program");
@@ -163,6 +166,7 @@ int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 
 	k->program = k->sock = -1;
 	memset(k->given, 0xff, sizeof(k->given));
+	k->supervised = cfg->supervised;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(k);
 		return kt_fail(err, errno, "make a socket: %s",
@@ -222,6 +226,11 @@ static void keeper_handle(struct keeper *k)
 			close(k->program);
 		k->program = -1;
 		k->ops->exited(k->user, m->number);
+		break;
+	case KEEPER_LISTENER:
+		if (m->nfds == 1)
+			k->ops->listener(k->user, m->fds[0]);
+		m->nfds = 0;
 		break;
 	case KEEPER_SOCKETS:
 		k->ops->sockets(k->user, m->number, m->fds, m->nfds);

@@ -27,6 +27,9 @@ struct keeper;
  * the program as they would without us. When ktctl is gone, however it ended,
  * the keeper's socket says so, and the program gets SIGTERM.
  *
+ * A supervised program has no namespaces: the keeper is its parent, and no
+ * more.
+ *
  *   keeper -> ktctl: CAPTURE or ERROR, then NOTE, STARTED or NOT_STARTED,
  *                    SOCKETS, EXITED (the program), end of file (all)
  *   ktctl -> keeper: START, MORE_SOCKETS
@@ -35,6 +38,7 @@ struct keeper;
 struct keeper_config {
 	char *const *argv;   /* the program; found by PATH, NULL-terminated */
 	bool keep;	     /* no SIGTERM when ktctl is gone */
+	bool supervised;     /* no namespaces: a filter (filter.h) */
 	unsigned int closed; /* bit N: our caller had closed descriptor N, 0 to
 				2, and so has the program */
 };
@@ -48,6 +52,9 @@ struct keeper_ops {
 	/** exited() - the program, with @status as of waitpid(); perhaps others
 	 *  go on */
 	void (*exited)(void *user, int status);
+	/** listener() - of the filter of a supervised program (taken); before
+	 *  started() */
+	void (*listener)(void *user, int fd);
 	/** sockets() - TCP sockets (taken) of the namespace, of one family */
 	void (*sockets)(void *user, int family, const int *fds, size_t n);
 	/** ended() - nobody is left, or the keeper was killed */

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "net/nlmsg.h"
 #include "run/etc.h"
+#include "run/filter.h"
 #include "run/mounts.h"
 #include "run/namespaces.h"
 
@@ -30,10 +31,11 @@
 struct keeper_child {
 	const struct keeper_config *cfg;
 	int sock;
-	int signals;   /* SIGCHLD */
-	int room;      /* mounts.h */
-	int etc;       /* namespaces_watch(), or -1 */
-	pid_t program; /* 0: not begun, or gone */
+	int signals;	   /* SIGCHLD */
+	int room;	   /* mounts.h, or -1 */
+	int etc;	   /* namespaces_watch(), or -1 */
+	char *resolv_conf; /* of a supervised program, or NULL */
+	pid_t program;	   /* 0: not begun, or gone */
 	struct keeper_message message;
 };
 
@@ -136,6 +138,12 @@ static void keeper_child_make(struct keeper_child *k)
 	struct nlsock diag = { .fd = -1 };
 	struct kt_error err = { 0 };
 
+	if (k->cfg->supervised) {
+		m->type = KEEPER_MADE;
+		if (keeper_send(k->sock, m) < 0)
+			_exit(1);
+		return;
+	}
 	if (keeper_child_set_up(&made, &diag, &err) < 0) {
 		m->type = KEEPER_ERROR;
 		m->len = sizeof(err);
@@ -168,10 +176,50 @@ static void keeper_child_send_number(struct keeper_child *k, int type,
 	(void)!keeper_send(k->sock, m);
 }
 
+/* sendmsg() of the socket is not told to anybody, by this number */
+#define FILTER_FREE_FD 900
+
+static void keeper_child_filter_fail(struct keeper_child *k, int error)
+{
+	struct keeper_message *m = &k->message;
+	struct kt_error err = { 0 };
+
+	kt_fail(&err, error, "supervise the program: seccomp: %s",
+		strerror(error));
+	if (error == EBUSY)
+		kt_hint(&err, "somebody supervises this shell already: ktctl "
+			      "run within ktctl run, or a container's agent");
+	m->type = KEEPER_ERROR;
+	m->len = sizeof(err);
+	m->nfds = 0;
+	memcpy(m->data, &err, sizeof(err));
+	(void)!keeper_send(k->sock, m);
+	_exit(126);
+}
+
+/* The program's system calls come to ktctl from here on */
+static void keeper_child_filter(struct keeper_child *k)
+{
+	struct keeper_message *m = &k->message;
+	int to = fcntl(k->sock, F_DUPFD_CLOEXEC, FILTER_FREE_FD);
+	int fd = to < 0 ? -errno : filter_install(to);
+
+	if (fd < 0)
+		keeper_child_filter_fail(k, -fd);
+	m->type = KEEPER_LISTENER;
+	m->len = 0;
+	m->fds[0] = fd;
+	m->nfds = 1;
+	if (keeper_send(to, m) < 0)
+		_exit(126);
+	close(fd);
+	close(to);
+}
+
 /* What was changed for our own sake is as it was. SIGTERM: of a keeper that is
  * killed; @report: where the errno of a failure goes. */
-static _Noreturn void keeper_child_exec(const struct keeper_child *k,
-					pid_t keeper, int report)
+static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
+					int report)
 {
 	sigset_t none;
 	int error;
@@ -188,6 +236,8 @@ static _Noreturn void keeper_child_exec(const struct keeper_child *k,
 		if (k->cfg->closed & 1U << fd)
 			close(fd);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (k->cfg->supervised)
+		keeper_child_filter(k);
 	execvp(k->cfg->argv[0], k->cfg->argv);
 	error = errno;
 	(void)!write(report, &error, sizeof(error));
@@ -254,6 +304,11 @@ static int keeper_child_mount(struct keeper_child *k)
 	files.resolv_conf = keeper_child_text(m, &at);
 	files.hosts = keeper_child_text(m, &at);
 	files.nsswitch = keeper_child_text(m, &at);
+	if (k->cfg->supervised) {
+		k->resolv_conf =
+			files.resolv_conf ? xstrdup(files.resolv_conf) : NULL;
+		return 0;
+	}
 	k->etc = namespaces_watch();
 	if (namespaces_mount(&files, k->room, &err) == 0)
 		return 0;
@@ -288,6 +343,7 @@ static void keeper_child_start(struct keeper_child *k)
 
 	if (k->program || keeper_child_mount(k) < 0 || keeper_child_take(k) < 0)
 		_exit(1);
+	etc_set_env(k->resolv_conf);
 	error = keeper_child_fork(k);
 	if (error) {
 		keeper_child_send_number(k, KEEPER_NOT_STARTED, error);
@@ -421,7 +477,7 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 
 	k->cfg = cfg;
 	k->sock = sock;
-	k->etc = -1;
+	k->etc = k->room = -1;
 	keeper_child_close_others(sock);
 	keeper_child_make(k);
 	keeper_child_watch_children(k);

@@ -19,6 +19,7 @@ enum keeper_type {
 	KEEPER_EXITED,	     /* number: status */
 	KEEPER_MORE_SOCKETS, /* number: family */
 	KEEPER_SOCKETS,	     /* number: family; descriptors */
+	KEEPER_LISTENER,     /* a descriptor */
 };
 
 /** keeper_take_files() - what @fd lists is seen from now on; what cannot be is

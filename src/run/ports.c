@@ -35,7 +35,9 @@ struct ports {
 	size_t nopen, ncalls;
 	int64_t changed; /* when a port came or went */
 	struct repeat trouble;
-	bool full; /* said once */
+	bool full;					   /* said once */
+	void (*watch)(void *user, uint16_t port, bool on); /* or NULL */
+	void *watch_user;
 	uint16_t not_those[2];
 };
 
@@ -55,6 +57,11 @@ struct ports_call {
 	struct ipport at;
 	struct watch watch; /* of the socket there; -1: waits for one */
 	int fd;
+	struct timer timer; /* nobody listens there */
+	/* of ports_dial(), in place of @fd; or NULL */
+	void (*done)(void *user, uint32_t id, int fd);
+	void *user;
+	uint32_t id;
 };
 
 struct ports_join {
@@ -62,6 +69,8 @@ struct ports_join {
 	struct ports *all;
 	struct join *join;
 };
+
+static void ports_look(struct timer *t);
 
 /* --- connections ---------------------------------------------------------- */
 
@@ -85,13 +94,17 @@ static void ports_join(struct ports *p, int a, int b)
 }
 
 /* Without having been taken: the caller sees a reset */
-static void ports_call_end(struct ports_call *c)
+static void ports_call_end(struct ports_call *c, int error)
 {
 	const struct linger now = { .l_onoff = 1 };
 
 	list_del(&c->node);
 	c->all->ncalls--;
 	loop_watch_stop(&c->watch);
+	loop_timer_stop(&c->timer);
+	if (c->done)
+		c->done(c->user, c->id, -error);
+	c->done = NULL;
 	if (c->watch.fd >= 0)
 		close(c->watch.fd);
 	if (c->fd >= 0) {
@@ -110,15 +123,36 @@ static void ports_on_connected(struct watch *w, uint32_t events)
 
 	(void)events;
 	loop_watch_stop(w);
-	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
-	    !error)
+	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error) /* it has gone, perhaps: that is to be known now */
+		loop_timer_start(c->all->loop, &c->all->timer, 0, ports_look);
+	else if (c->done)
+		c->done(c->user, c->id, steal_fd(&w->fd));
+	else
 		ports_join(c->all, steal_fd(&c->fd), steal_fd(&w->fd));
-	ports_call_end(c);
+	if (!error)
+		c->done = NULL;
+	ports_call_end(c, error);
 }
 
 static struct ports_pool *ports_pool(struct ports *p, int family)
 {
 	return &p->pool[family == AF_INET6];
+}
+
+static struct ports_port *ports_find(const struct ports *p, uint16_t number)
+{
+	struct list *pos;
+
+	list_for_each (pos, &p->open) {
+		struct ports_port *port =
+			container_of(pos, struct ports_port, node);
+
+		if (port->at.port == number)
+			return port;
+	}
+	return NULL;
 }
 
 static void ports_refill(struct ports *p, int family)
@@ -146,7 +180,7 @@ static bool ports_connect(struct ports_call *c)
 	     errno != EINPROGRESS) ||
 	    loop_watch_start(p->loop, &c->watch, c->watch.fd, EPOLLOUT,
 			     ports_on_connected) < 0)
-		ports_call_end(c);
+		ports_call_end(c, errno);
 	return true;
 }
 
@@ -163,8 +197,36 @@ static void ports_on_caller(void *user, int fd, const struct ipport *peer)
 	c->watch.fd = -1;
 	list_add_tail(&p->calls, &c->node);
 	if (p->ncalls++ >= WAITING_MAX)
-		ports_call_end(c);
+		ports_call_end(c, ECONNREFUSED);
 	else if (!ports_connect(c))
+		ports_refill(p, c->at.addr.family);
+}
+
+static void ports_on_nobody(struct timer *t)
+{
+	ports_call_end(container_of(t, struct ports_call, timer), ECONNREFUSED);
+}
+
+void ports_dial(struct ports *p, uint16_t number, uint32_t id,
+		void (*done)(void *user, uint32_t id, int fd), void *user)
+{
+	const struct ports_port *port = ports_find(p, number);
+	struct ports_call *c = xcalloc(1, sizeof(*c));
+
+	c->all = p;
+	c->fd = c->watch.fd = -1;
+	c->done = done;
+	c->user = user;
+	c->id = id;
+	list_add_tail(&p->calls, &c->node);
+	p->ncalls++;
+	if (!port) {
+		c->at.addr.family = AF_UNSPEC;
+		loop_timer_start(p->loop, &c->timer, 0, ports_on_nobody);
+		return;
+	}
+	c->at = port->at;
+	if (!ports_connect(c))
 		ports_refill(p, c->at.addr.family);
 }
 
@@ -207,18 +269,11 @@ static struct ipport ports_target(const struct ipport *at)
 	return to;
 }
 
-static struct ports_port *ports_find(const struct ports *p, uint16_t number)
+void ports_watch(struct ports *p,
+		 void (*fn)(void *user, uint16_t port, bool on), void *user)
 {
-	struct list *pos;
-
-	list_for_each (pos, &p->open) {
-		struct ports_port *port =
-			container_of(pos, struct ports_port, node);
-
-		if (port->at.port == number)
-			return port;
-	}
-	return NULL;
+	p->watch = fn;
+	p->watch_user = user;
 }
 
 bool ports_has(const struct ports *p, uint16_t number)
@@ -277,6 +332,8 @@ static void ports_on_listener(void *user, const struct ipport *at)
 	p->nopen++;
 	p->changed = loop_now(p->loop);
 	ports_listen(port);
+	if (p->watch)
+		p->watch(p->watch_user, port->at.port, true);
 }
 
 static void ports_close(struct ports_port *port)
@@ -286,13 +343,16 @@ static void ports_close(struct ports_port *port)
 	list_del(&port->node);
 	port->all->nopen--;
 	port->all->changed = loop_now(port->all->loop);
+	if (port->all->watch)
+		port->all->watch(port->all->watch_user, port->at.port, false);
 	loop_defer_free(port->all->loop, port);
 }
 
 static int64_t ports_interval(const struct ports *p)
 {
-	return loop_now(p->loop) - p->changed < PORTS_QUIET ? PORTS_INTERVAL
-							    : PORTS_SLOW;
+	return p->watch || loop_now(p->loop) - p->changed < PORTS_QUIET
+		       ? PORTS_INTERVAL
+		       : PORTS_SLOW;
 }
 
 static void ports_look(struct timer *t)
@@ -350,7 +410,8 @@ void ports_free(struct ports *p)
 	list_for_each_safe (pos, tmp, &p->open)
 		ports_close(container_of(pos, struct ports_port, node));
 	list_for_each_safe (pos, tmp, &p->calls)
-		ports_call_end(container_of(pos, struct ports_call, node));
+		ports_call_end(container_of(pos, struct ports_call, node),
+			       ECONNABORTED);
 	list_for_each_safe (pos, tmp, &p->joins) {
 		struct ports_join *j =
 			container_of(pos, struct ports_join, node);

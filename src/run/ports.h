@@ -31,6 +31,14 @@ struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
 			const uint16_t not_those[2]);
 /** ports_sockets() - what the keeper has opened (taken) */
 void ports_sockets(struct ports *p, int family, const int *fds, size_t n);
+/** ports_watch() - tell @fn of each port that somebody listens on (@on) and
+ *  does so no longer, also when it cannot be this machine's */
+void ports_watch(struct ports *p,
+		 void (*fn)(void *user, uint16_t port, bool on), void *user);
+/** ports_dial() - connect to @number in the namespace: @done has @id and the
+ *  socket (taken) or -errno */
+void ports_dial(struct ports *p, uint16_t number, uint32_t id,
+		void (*done)(void *user, uint32_t id, int fd), void *user);
 /** ports_has() - @number is this machine's because of the program */
 bool ports_has(const struct ports *p, uint16_t number);
 /** ports_free() - none of them is this machine's; NULL is allowed */

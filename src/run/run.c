@@ -16,10 +16,12 @@
 #include "local/signals.h"
 #include "run/borrow.h"
 #include "run/etc.h"
+#include "run/incoming.h"
 #include "run/keeper.h"
 #include "run/loopback.h"
 #include "run/outside.h"
 #include "run/ports.h"
+#include "run/supervised.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -37,8 +39,12 @@ struct run_command {
 	struct outside *outside;
 	struct ports *ports; /* while the program may listen */
 	struct keeper_made made;
-	struct loopback *loopback; /* likewise */
-	bool runs;		   /* the program does */
+	struct loopback *loopback;	   /* likewise */
+	struct incoming *incoming;	   /* or NULL */
+	struct supervised_run *supervised; /* without namespaces; or NULL */
+	struct connect_place *place;
+	int passed;  /* a signal that waits for its end */
+	bool runs;   /* the program does */
 	bool ended;  /* it did, or was not executed: @status counts */
 	int status;  /* ktctl's own */
 	int died_of; /* the signal, or 0 */
@@ -144,21 +150,73 @@ static bool run_on_signal(void *user, int signo)
 
 	if (!r->runs)
 		return signo == SIGUSR1 || signo == SIGUSR2;
-	if (signo != SIGINT && signo != SIGQUIT)
+	if (signo == SIGINT || signo == SIGQUIT) {
+		incoming_hurry(r->incoming);
+		return true;
+	}
+	/* first nobody comes any more, then the program may end */
+	if (signo != SIGUSR1 && signo != SIGUSR2 && incoming_leave(r->incoming))
+		r->passed = signo;
+	else
 		keeper_signal(r->keeper, signo);
 	return true;
 }
 
+static void run_on_incoming_gone(void *user, int status, bool asked)
+{
+	struct run_command *r = user;
+
+	if (r->passed) {
+		keeper_signal(r->keeper, r->passed);
+	} else if (!asked && r->runs) {
+		log_warn("nobody comes to the program any more");
+	} else if (!asked && !r->ended) { /* it has said why */
+		r->ended = true;
+		r->status =
+			WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE
+				? EXIT_USAGE
+				: EXIT_NO_RUN;
+		loop_interrupt(r->app->loop);
+	}
+}
+
 /* --- its place ------------------------------------------------------------ */
+
+static int run_capture(struct capture **out, const struct capture *base,
+		       void *user, struct kt_error *err)
+{
+	const struct run_command *r = user;
+
+	return supervised_run_capture(r->supervised, out, base, err);
+}
+
+static void run_on_listener(void *user, int fd)
+{
+	struct run_command *r = user;
+
+	supervised_run_start(r->supervised, fd);
+}
 
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
 	struct run_command *r = user;
-	int rc = keeper_start(&r->keeper, &r->config, &r->made, err);
+	int rc = -EPERM;
 
-	if (rc == 0)
+	if (r->opt->run.capture != RUN_SECCOMP)
+		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
+	if (rc == 0) {
 		capture_link_move(link, &r->made.capture);
-	return rc;
+		return 0;
+	}
+	if (r->opt->run.capture == RUN_NAMESPACE)
+		return rc;
+	rc = supervised_run_check(r->app, r->opt, err);
+	if (rc < 0)
+		return rc;
+	r->config.supervised = true;
+	r->supervised = supervised_run_new(r->app, r->opt);
+	r->place->capture = run_capture;
+	return keeper_start(&r->keeper, &r->config, &r->made, err);
 }
 
 static bool run_is_ours(void *user, uint16_t port)
@@ -182,6 +240,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	static const struct keeper_ops ops = {
 		.started = run_on_started,
 		.exited = run_on_exited,
+		.listener = run_on_listener,
 		.sockets = run_on_sockets,
 		.ended = run_on_ended,
 	};
@@ -194,14 +253,16 @@ static int run_start(void *user, const struct connect_pod *pod,
 			 err);
 	if (rc < 0)
 		return rc;
+	supervised_run_pod(r->supervised, pod);
 	signals_divert(r->app->signals, run_on_signal, r);
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
-	if (rc < 0)
+	if (rc < 0 || r->supervised)
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
 			     r->made.loopback.port);
+	incoming_serve(r->incoming, r->ports);
 	if (!r->opt->run.no_outside)
 		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
 					   run_is_ours, r);
@@ -215,9 +276,12 @@ static void run_stop(void *user)
 	signals_divert(r->app->signals, NULL, NULL);
 	borrow_stop(&r->borrow);
 	r->runs = false;
+	r->passed = 0;
+	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
+	supervised_run_pod(r->supervised, NULL);
 	outside_stop(r->outside);
 }
 
@@ -244,10 +308,12 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 static int run_check(const struct options *o, struct kt_error *err)
 {
 	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore)
-		return 0;
+		return incoming_check(o, err);
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
 		     "[ARGUMENT...]");
-	if (!o->ended || o->nargs == o->nbefore)
+	if (o->ended && o->nargs == o->nbefore)
+		return kt_fail(err, EINVAL, "no program stands behind \"--\"");
+	if (!o->ended)
 		return kt_fail(err, EINVAL, "the program stands behind \"--\"");
 	return kt_fail(err, EINVAL,
 		       "%s: nothing but one workload and flags stands before "
@@ -257,6 +323,9 @@ static int run_check(const struct options *o, struct kt_error *err)
 
 int command_run(struct app *app, const struct options *o)
 {
+	static const struct incoming_ops incoming_ops = {
+		.gone = run_on_incoming_gone,
+	};
 	struct run_command r = { .app = app, .opt = o };
 	struct connect_place place = {
 		.open = run_open,
@@ -270,6 +339,7 @@ int command_run(struct app *app, const struct options *o)
 	char *const *argv = o->args + o->nbefore;
 	int rc = run_check(o, &err);
 
+	r.place = &place;
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
 	r.made.diag = r.made.room = -1;
@@ -293,8 +363,13 @@ int command_run(struct app *app, const struct options *o)
 		progress_brief(app->progress);
 	r.outside = outside_new(app->loop, o->run.no_outside);
 	place.outside_user = r.outside;
-	rc = connect_at(app, o, &place, &err);
+	rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r, &err);
+	if (rc == 0)
+		rc = connect_at(app, o, &place, &err);
+	incoming_end(r.incoming);
+	incoming_free(r.incoming);
 	outside_free(r.outside);
+	supervised_run_free(r.supervised);
 	borrow_fini(&r.borrow);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)

@@ -338,6 +338,8 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 		.caller = inbound_on_caller,
 		.event = spec->observe ? inbound_on_event : NULL,
 		.user = in,
+		.dialer = spec->dialer,
+		.dialer_user = spec->dialer_user,
 	};
 	inbound_calls_init(&in->calls);
 	return in;
@@ -396,6 +398,11 @@ void inbound_hold(struct inbound *in, bool hold)
 	in->calls.hold = hold;
 	if (!hold)
 		inbound_call_release(&in->calls);
+}
+
+void inbound_pass(struct inbound *in)
+{
+	inbound_call_pass(&in->calls);
 }
 
 size_t inbound_held(const struct inbound *in)

@@ -39,6 +39,18 @@ struct inbound_port {
 	struct ipport local;
 };
 
+/** struct inbound_dialer - who connects callers to local TCP ports, where that
+ *  is not the kernel: a program in another namespace. One that refuses is a
+ *  program that does not listen just now: its callers are held. */
+struct inbound_dialer {
+	/** dial() - to @port; done() comes later, with a connected socket
+	 *  (taken) or -errno; returns what cancel() wants */
+	void *(*dial)(void *user, uint16_t port,
+		      void (*done)(void *call, int fd), void *call);
+	/** cancel() - done() does not come */
+	void (*cancel)(void *user, void *dial);
+};
+
 struct inbound_spec {
 	const char *user; /* whom a refusal of the same rule names */
 	unsigned int grace_s;
@@ -49,6 +61,8 @@ struct inbound_spec {
 	bool watch;   /* what inbound_watch() would say */
 	bool observe; /* HTTP is looked for in what callers say: the shadow
 			 does not look into it */
+	const struct inbound_dialer *dialer; /* or NULL */
+	void *dialer_user;
 };
 
 #define INBOUND_RULES_MAX SHADOW_PORTS_MAX
@@ -129,6 +143,9 @@ void inbound_end_quiet(struct inbound *in, int64_t quiet_ns);
 /** inbound_hold() - TCP callers that come from now on are told and not
  * connected to the local program; false: those that are still there are */
 void inbound_hold(struct inbound *in, bool hold);
+/** inbound_pass() - those that are held are somebody else's: with other rules
+ * in force the shadow finds out whose */
+void inbound_pass(struct inbound *in);
 /** inbound_held() - how many are held and still there */
 size_t inbound_held(const struct inbound *in);
 /** inbound_held_ever() - how many were held so far */

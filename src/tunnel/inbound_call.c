@@ -21,7 +21,8 @@ struct inbound_call {
 	struct mux_stream *stream;
 	struct watch watch;
 	struct timer timer;
-	int fd; /* -1: none */
+	int fd;	    /* -1: none */
+	void *dial; /* of the dialer, or NULL */
 	struct ipport to;
 	struct inbound_caller who;
 	bool again; /* ::1 was tried */
@@ -39,6 +40,9 @@ static void call_unhold(struct inbound_call *c)
 static void call_free(struct inbound_call *c)
 {
 	call_unhold(c);
+	if (c->dial)
+		c->calls->dialer->cancel(c->calls->dialer_user, c->dial);
+	c->dial = NULL;
 	loop_watch_stop(&c->watch);
 	loop_timer_stop(&c->timer);
 	if (c->fd >= 0)
@@ -210,6 +214,7 @@ inbound_call_port_of(const struct inbound_calls *cs,
 /* --- TCP ------------------------------------------------------------------ */
 
 static void try_connect(struct inbound_call *c);
+static void call_hold(struct inbound_call *c);
 
 static bool is_localhost(const struct ipaddr *a)
 {
@@ -286,20 +291,40 @@ static void inbound_call_on_timeout(struct timer *t)
 	call_fail(container_of(t, struct inbound_call, timer), ETIMEDOUT);
 }
 
+static void inbound_call_on_dialed(void *call, int fd)
+{
+	struct inbound_call *c = call;
+
+	c->dial = NULL;
+	c->fd = fd >= 0 ? fd : -1;
+	if (fd >= 0)
+		call_connected(c);
+	else if (fd == -ECONNREFUSED)
+		call_hold(c); /* as long as a connect may take */
+	else
+		call_fail(c, -fd);
+}
+
 static void try_connect(struct inbound_call *c)
 {
+	const struct inbound_calls *cs = c->calls;
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&c->to, &ss);
 	int rc = 0;
 
+	if (cs->dialer) {
+		c->dial = cs->dialer->dial(cs->dialer_user, c->to.port,
+					   inbound_call_on_dialed, c);
+		return;
+	}
 	c->fd = socket(c->to.addr.family,
 		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&ss, len) < 0 &&
 			  errno != EINPROGRESS))
 		rc = -errno;
 	if (rc == 0)
-		rc = loop_watch_start(c->calls->loop, &c->watch, c->fd,
-				      EPOLLOUT, inbound_call_on_connect);
+		rc = loop_watch_start(cs->loop, &c->watch, c->fd, EPOLLOUT,
+				      inbound_call_on_connect);
 	if (rc < 0)
 		call_fail(c, -rc);
 }
@@ -328,8 +353,9 @@ static const struct mux_stream_ops ops = {
 
 static void call_start(struct inbound_call *c)
 {
-	loop_timer_start(c->calls->loop, &c->timer, CONNECT_NS,
-			 inbound_call_on_timeout);
+	if (!loop_timer_active(&c->timer))
+		loop_timer_start(c->calls->loop, &c->timer, CONNECT_NS,
+				 inbound_call_on_timeout);
 	try_connect(c);
 }
 
@@ -377,6 +403,19 @@ void inbound_call_release(struct inbound_calls *cs)
 
 		call_unhold(c);
 		call_start(c);
+	}
+}
+
+void inbound_call_pass(struct inbound_calls *cs)
+{
+	while (!list_empty(&cs->held)) {
+		struct inbound_call *c =
+			container_of(cs->held.next, struct inbound_call, node);
+		struct mux_stream *s = c->stream;
+
+		call_free(c);
+		mux_stream_refuse(s, status_http(ENETRESET), ENETRESET,
+				  "the program does not listen any more");
 	}
 }
 

@@ -20,6 +20,8 @@ struct inbound_calls {
 	bool hold;		 /* who comes now waits */
 	struct list held;	 /* of struct inbound_call */
 	size_t nheld, held_ever;
+	const struct inbound_dialer *dialer; /* NULL: the kernel connects */
+	void *dialer_user;
 	void (*caller)(void *user, const struct inbound_caller *c);
 	/** event() - what callers ask for; NULL: nobody wants to know */
 	void (*event)(void *user, const struct event *ev);
@@ -38,6 +40,8 @@ void inbound_call_tcp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req);
 /** inbound_call_release() - connect those that are held */
 void inbound_call_release(struct inbound_calls *cs);
+/** inbound_call_pass() - let those that are held go elsewhere */
+void inbound_call_pass(struct inbound_calls *cs);
 /** inbound_call_udp() - a connect-udp; takes the stream */
 void inbound_call_udp(struct inbound_calls *cs, struct mux_stream *s,
 		      const struct mux_request *req);

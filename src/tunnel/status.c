@@ -20,6 +20,7 @@ static const struct {
 	{ EHOSTUNREACH, "destination_ip_unroutable", 502 },
 	{ ENETUNREACH, "kt_network_unreachable", 502 },
 	{ EHOSTDOWN, "destination_unavailable", 503 },
+	{ ENETRESET, "kt_ask_again", 503 },
 	{ EACCES, "destination_ip_prohibited", 502 },
 	{ EPERM, "destination_ip_prohibited", 502 },
 	{ ECONNRESET, "connection_terminated", 502 },

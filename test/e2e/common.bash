@@ -24,10 +24,25 @@ long_or() {
   if [ -n "${E2E_LONG:-}" ]; then echo "$1"; else echo "$2"; fi
 }
 
+# VIA_RUN: connect's tests, but alice's programs are in the namespaces of a "ktctl
+# run" as a user without a capability (run-truth.bats). inside CMD...: in place of
+# this shell
+inside() {
+  # whose namespaces they are may enter them; exec drops what that gives
+  exec setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
+    --inh-caps=-all --no-new-privs nsenter -t "$(<"$RUN/inside")" -U -n -m \
+    --preserve-credentials --wdns="$PWD" env -u http_proxy -u https_proxy \
+    -u HTTP_PROXY -u HTTPS_PROXY -u no_proxy -u NO_PROXY HOME=/tmp "$@"
+}
+
 # laptop NAME CMD...: run CMD on that developer's machine
 laptop() {
   local name=$1
   shift
+  if [ "${VIA_RUN:-}$name" = 1alice ] && [ -s "$RUN/inside" ]; then
+    (inside "$@")
+    return
+  fi
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$@"
   else
@@ -40,6 +55,9 @@ laptop() {
 laptop_exec() {
   local name=$1
   shift
+  if [ "${VIA_RUN:-}$name" = 1alice ] && [ -s "$RUN/inside" ]; then
+    inside "$@"
+  fi
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     exec "$@"
   else
@@ -88,6 +106,10 @@ connect_spawn() {
   shift
   CONNECT_LOG=$RUN/connect-$name.log
   : >"$CONNECT_LOG"
+  if [ "${VIA_RUN:-}$name" = 1alice ]; then
+    run_via "$@"
+    return
+  fi
   # fd 3 is bats' own; a child that holds it keeps bats from ending
   if [ -n "${KTCTL_TEST_FOREIGN:-}" ]; then
     "$KTCTL" connect -n "$NS" "$@" >"$CONNECT_LOG" 2>&1 3>&- &
@@ -98,8 +120,27 @@ connect_spawn() {
   CONNECT_PID=$!
 }
 
+# run_via FLAGS...: connect_spawn where VIA_RUN is set
+run_via() {
+  local home
+  home=$(mktemp -d /tmp/ktctl-run.XXXXXX) # where another user may go
+  cp "$KUBECONFIG" "$home/config"
+  chown -R 1500:1500 "$home"
+  echo "$home" >"$RUN/via"
+  rm -f "$RUN/inside"
+  # shellcheck disable=SC2016 # the program's shell
+  "$CLUSTER/laptop" "alice$LANE" -- env HOME="$home" \
+    KUBECONFIG="$home/config" setpriv --reuid 1500 --regid 1500 \
+    --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs \
+    "$KTCTL" run -n "$NS" "$@" -- sh -c 'echo "All looks good: $$"
+      exec sleep 100000' >"$CONNECT_LOG" 2>&1 3>&- &
+  CONNECT_PID=$!
+}
+
 connect_ready() {
-  grep -q 'All looks good' "$CONNECT_LOG"
+  grep -q 'All looks good' "$CONNECT_LOG" || return
+  [ -z "${VIA_RUN:-}" ] ||
+    sed -n 's/^All looks good: //p' "$CONNECT_LOG" >"$RUN/inside"
 }
 
 # connect_start LAPTOP FLAGS...: as connect_spawn, and wait until it is ready
@@ -128,6 +169,7 @@ connect_stop() {
 
 # connect_kill: the worst end, for tear-down; never fails
 connect_kill() {
+  [ ! -s "$RUN/via" ] || rm -rf "$(<"$RUN/via")"
   [ -n "${CONNECT_PID:-}" ] || return 0
   kill -TERM "$CONNECT_PID" 2>/dev/null || true
   for _ in $(seq 50); do

@@ -188,7 +188,7 @@ END
 @test "TCP: a program that is killed is an end or a reset to the server" {
   skip_on_foreign "a server that tells"
   pod_peer watch 9105
-  "$CLUSTER/laptop" "alice$LANE" nc -d "$TOOLBOX" 9105 >/dev/null 2>&1 3>&- &
+  (laptop_exec alice nc -d "$TOOLBOX" 9105) >/dev/null 2>&1 3>&- &
   client=$!
   sleep 0.7
   kill -9 "$client"

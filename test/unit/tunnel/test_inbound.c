@@ -123,6 +123,8 @@ static const struct inbound_events events = { .accepted = on_accepted,
 					      .refused = on_refused,
 					      .copies = on_copies };
 
+static const struct inbound_dialer *dialer;
+
 static void begin(const char *rule)
 {
 	const struct session_config cfg = session_config_default();
@@ -132,7 +134,8 @@ static void begin(const char *rule)
 					   .rules = &r,
 					   .nrules = 1,
 					   .ports = &port,
-					   .nports = 1 };
+					   .nports = 1,
+					   .dialer = dialer };
 	int sv[2];
 
 	assert_int_equal(
@@ -263,6 +266,68 @@ static void a_held_caller_that_goes(void **state)
 	end();
 }
 
+static void caller_on_close_with(void *user, int error)
+{
+	*(int *)user = error;
+}
+
+static void (*dialed)(void *call, int fd);
+static void *dialed_call;
+static int dials;
+
+static void *dialer_dial(void *user, uint16_t port,
+			 void (*done)(void *call, int fd), void *call)
+{
+	(void)user;
+	assert_int_equal(port, 1);
+	dialed = done;
+	dialed_call = call;
+	dials++;
+	return call;
+}
+
+static void dialer_cancel(void *user, void *dial)
+{
+	(void)user;
+	assert_ptr_equal(dial, dialed_call);
+}
+
+/* Who calls a program that starts anew waits for it, or goes where callers went
+ * before; nobody is refused meanwhile */
+static void a_program_that_does_not_listen(void **state)
+{
+	static const struct mux_stream_ops ops = {
+		.close = caller_on_close_with
+	};
+	static const struct inbound_dialer d = { dialer_dial, dialer_cancel };
+	char authority[TARGET_AUTHORITY_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .authority = authority };
+	int error = 0;
+
+	(void)state;
+	dialer = &d;
+	begin("80 all");
+	shadow_says("version 9\naccepted\n");
+	target_inbound_authority(authority, 80);
+	assert_non_null(mux_open(link_mux(shadow), &req, &ops, &error));
+	while (!dials)
+		assert_int_equal(loop_once(loop, 10 * NS_SEC), 0);
+	dialed(dialed_call, -ECONNREFUSED);
+	assert_int_equal(inbound_held(in), 1);
+	inbound_hold(in, false); /* tried again */
+	assert_int_equal(dials, 2);
+	assert_int_equal(inbound_held(in), 0);
+	dialed(dialed_call, -ECONNREFUSED);
+	assert_int_equal(error, 0);
+	inbound_pass(in);
+	while (!error)
+		assert_int_equal(loop_once(loop, 10 * NS_SEC), 0);
+	assert_int_equal(error, -ENETRESET);
+	end();
+	dialer = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +336,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_able),
 		cmocka_unit_test(rules_without_copies),
 		cmocka_unit_test(a_held_caller_that_goes),
+		cmocka_unit_test(a_program_that_does_not_listen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A supervised program: what it sees of a network that is in this file. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "run/filter.h"
+#include "run/supervisor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PASS_FD 800
+#define WANTED "198.51.100.7"
+
+/* --- the network: echo on port 7, late on port 8, nobody on port 9 ---------
+ */
+
+static struct loop *loop;
+static struct capture *capture;
+static struct watch echo;
+static bool echoes;
+static struct timer late;
+static struct capture_tcp *waits;
+
+static bool wants(void *user, const struct ipport *dst)
+{
+	struct ipaddr a;
+
+	(void)user;
+	return ipaddr_parse(&a, WANTED) == 0 && ipaddr_eq(&a, &dst->addr);
+}
+
+static void on_late(struct timer *t)
+{
+	(void)t;
+	capture_tcp_answer(capture, waits, ECONNREFUSED);
+}
+
+static void on_tcp(void *user, struct capture_tcp *c)
+{
+	(void)user;
+	if (c->dst.port != 8) {
+		capture_tcp_answer(capture, c,
+				   c->dst.port == 7 ? 0 : ECONNREFUSED);
+		return;
+	}
+	waits = c;
+	loop_timer_start(loop, &late, 300 * NS_MS, on_late);
+}
+
+static void on_gone(void *user, struct capture_tcp *c)
+{
+	(void)user;
+	(void)c;
+}
+
+static void on_echo(struct watch *w, uint32_t events)
+{
+	char text[64];
+	ssize_t n = read(w->fd, text, sizeof(text));
+
+	(void)events;
+	if (n > 0) {
+		assert_int_equal(write(w->fd, text, (size_t)n), n);
+		return;
+	}
+	loop_watch_stop(w);
+	capture_tcp_finish(capture, w->fd);
+	echoes = false;
+}
+
+static void on_accepted(void *user, struct capture_tcp *c, int fd)
+{
+	(void)user;
+	(void)c;
+	assert_false(echoes);
+	echoes = true;
+	assert_int_equal(loop_watch_start(loop, &echo, fd, EPOLLIN, on_echo),
+			 0);
+}
+
+static void on_udp(void *user, const struct ipport *src,
+		   const struct ipport *dst, const uint8_t *data, size_t len)
+{
+	(void)user;
+	if (dst->port == 7)
+		assert_int_equal(capture_udp_send(capture, dst, src, data, len),
+				 0);
+	else
+		capture_udp_error(capture, src, dst, ECONNREFUSED);
+}
+
+static const struct capture_ops ops = { .tcp_open = on_tcp,
+					.tcp_gone = on_gone,
+					.tcp_accepted = on_accepted,
+					.udp = on_udp };
+
+/* --- the program ---------------------------------------------------------- */
+
+/* it has no cmocka: the line is its exit status */
+#define CHECK(what)                                                            \
+	do {                                                                   \
+		if (!(what))                                                   \
+			_exit(__LINE__ % 250 + 1);                             \
+	} while (0)
+
+static struct sockaddr_in at(uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(port) };
+
+	inet_pton(AF_INET, WANTED, &a.sin_addr);
+	return a;
+}
+
+static int dial(int type, uint16_t port)
+{
+	struct sockaddr_in a = at(port);
+	int fd = socket(AF_INET, type, 0);
+
+	return connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : fd;
+}
+
+static void program_tcp(void)
+{
+	struct sockaddr_in a = { 0 };
+	socklen_t len = sizeof(a);
+	struct pollfd pfd;
+	char text[8];
+	int fd = dial(SOCK_STREAM, 7);
+
+	CHECK(fd >= 0);
+	CHECK(getpeername(fd, (struct sockaddr *)&a, &len) == 0);
+	CHECK(a.sin_port == htons(7) && len == sizeof(a));
+	CHECK(send(fd, "hello", 5, 0) == 5);
+	CHECK(recv(fd, text, sizeof(text), 0) == 5);
+	CHECK(shutdown(fd, SHUT_WR) == 0);
+	CHECK(read(fd, text, sizeof(text)) == 0);
+	close(fd);
+	CHECK(dial(SOCK_STREAM, 9) == -ECONNREFUSED);
+	CHECK(dial(SOCK_STREAM | SOCK_NONBLOCK, 9) == -ECONNREFUSED);
+	CHECK(dial(SOCK_STREAM, 8) == -ECONNREFUSED);
+	/* one that does not wait is told later */
+	fd = dial(SOCK_STREAM | SOCK_NONBLOCK, 8);
+	CHECK(fd >= 0);
+	pfd = (struct pollfd){ .fd = fd, .events = POLLIN };
+	CHECK(poll(&pfd, 1, 5000) == 1);
+	CHECK(recv(fd, text, 1, 0) < 0 && errno == ECONNRESET);
+	close(fd);
+}
+
+static void program_udp(void)
+{
+	struct sockaddr_in a = at(7), from = { 0 };
+	socklen_t len = sizeof(from);
+	char text[8] = "";
+	struct iovec iov = { text, sizeof(text) };
+	struct msghdr msg = { .msg_name = &from,
+			      .msg_namelen = sizeof(from),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	CHECK(sendto(fd, "one", 3, 0, (struct sockaddr *)&a, sizeof(a)) == 3);
+	CHECK(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from,
+		       &len) == 3);
+	CHECK(memcmp(text, "one", 3) == 0);
+	CHECK(from.sin_port == htons(7) &&
+	      from.sin_addr.s_addr == a.sin_addr.s_addr);
+	iov.iov_len = 2;
+	msg.msg_name = &a;
+	memcpy(text, "two", 3);
+	CHECK(sendmsg(fd, &msg, 0) == 2);
+	msg.msg_name = &from;
+	memset(&from, 0, sizeof(from));
+	CHECK(recvmsg(fd, &msg, 0) == 2 && from.sin_port == htons(7));
+	close(fd);
+	fd = dial(SOCK_DGRAM, 7);
+	CHECK(fd >= 0 && send(fd, "three", 5, 0) == 5);
+	CHECK(recv(fd, text, sizeof(text), 0) == 5);
+	close(fd);
+	fd = dial(SOCK_DGRAM, 9);
+	CHECK(send(fd, "x", 1, 0) == 1);
+	CHECK(recv(fd, text, sizeof(text), 0) < 0 && errno == ECONNREFUSED);
+	close(fd);
+}
+
+/* What is not wanted is the kernel's: a server and a client of this machine,
+ * and its port is free again at once */
+static void program_other(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), other, again;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK(bind(fd, (struct sockaddr *)&a, len) == 0 && listen(fd, 1) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+	other = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(connect(other, (struct sockaddr *)&a, len) == 0);
+	CHECK(getpeername(other, (struct sockaddr *)&a, &len) == 0);
+	close(fd);
+	again = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(bind(again, (struct sockaddr *)&a, len) == 0);
+	close(again);
+	again = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(bind(again, (struct sockaddr *)&a, len) == 0);
+	CHECK(syscall(SYS_io_uring_setup, 1, NULL) < 0 && errno == ENOSYS);
+}
+
+static _Noreturn void program(int to)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { 0 };
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = ctl.room,
+			      .msg_controllen = sizeof(ctl.room) };
+	int fd;
+
+	CHECK(dup2(to, PASS_FD) == PASS_FD);
+	fd = filter_install(PASS_FD);
+	if (fd < 0)
+		_exit(255);
+	ctl.align.cmsg_level = SOL_SOCKET;
+	ctl.align.cmsg_type = SCM_RIGHTS;
+	ctl.align.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&ctl.align), &fd, sizeof(int));
+	CHECK(sendmsg(PASS_FD, &msg, 0) == 1);
+	close(fd);
+	program_tcp();
+	program_udp();
+	program_other();
+	_exit(0);
+}
+
+static int take_listener(int from)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl;
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = ctl.room,
+			      .msg_controllen = sizeof(ctl.room) };
+	int fd = -1;
+
+	if (recvmsg(from, &msg, MSG_CMSG_CLOEXEC) == 1)
+		memcpy(&fd, CMSG_DATA(&ctl.align), sizeof(int));
+	return fd;
+}
+
+static void a_program_that_is_supervised(void **state)
+{
+	static const struct supervisor_ops sops = { wants };
+	const struct capture_config cfg = { .open = supervisor_capture,
+					    .open_user = NULL };
+	struct capture_config with = cfg;
+	struct kt_error err = { 0 };
+	struct supervisor *s;
+	int pair[2], status = 0, fd;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(filter_check(&err), 0);
+	loop = loop_new();
+	s = supervisor_new(loop, &sops, NULL);
+	with.open_user = s;
+	assert_int_equal(capture_open(&capture, loop, &with, &ops, NULL, &err),
+			 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		program(pair[1]);
+	}
+	close(pair[1]);
+	fd = take_listener(pair[0]);
+	close(pair[0]);
+	if (fd < 0) { /* within a supervised shell, or under valgrind */
+		waitpid(pid, &status, 0);
+		skip();
+	}
+	assert_int_equal(supervisor_start(s, fd, &err), 0);
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		assert_int_equal(loop_once(loop, 100 * NS_MS), 0);
+	assert_int_equal(status, 0);
+	capture_close(capture);
+	supervisor_free(s);
+	loop_watch_stop(&echo);
+	loop_once(loop, 0);
+	loop_free(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_program_that_is_supervised),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
