@@ -142,7 +142,8 @@ static void offer_values(struct complete *c, const struct option *opt)
 	default:
 		if (!offer_live_value(c, opt))
 			c->files = strcmp(opt->name, "kubeconfig") == 0 ||
-				   strcmp(opt->name, "file") == 0;
+				   strcmp(opt->name, "file") == 0 ||
+				   strcmp(opt->name, "envFile") == 0;
 		break;
 	}
 }
@@ -291,7 +292,9 @@ static bool offer_live_argument(const struct complete *c,
 	if ((strcmp(name, "exchange") == 0 || strcmp(name, "mesh") == 0) &&
 	    !ctx->nargs)
 		offer_targets(c, false);
-	else if (strcmp(name, "forward") == 0)
+	else if (strcmp(name, "forward") == 0 ||
+		 ((strcmp(name, "run") == 0 || strcmp(name, "env-file") == 0) &&
+		  !ctx->nargs && !ctx->flags_ended))
 		offer_targets(c, true);
 	else if ((strcmp(name, "recover") == 0 && !ctx->nargs) ||
 		 (strcmp(name, "doctor") == 0 && ctx->nargs == 1))

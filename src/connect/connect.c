@@ -737,6 +737,7 @@ static int connect_start_place(struct connect *c, struct kt_error *err)
 		.nameservers = &c->nameservers,
 		.search = &c->search,
 		.ndots = c->ndots,
+		.kubernetes = c->hints.kubernetes,
 	};
 	return c->place->start(c->place->user, &c->pod, err);
 }

@@ -32,6 +32,8 @@ struct connect_pod {
 	/* of the shadow's Pod, as its resolv.conf has them */
 	const struct strv *nameservers, *search;
 	unsigned int ndots;
+	struct ipaddr kubernetes; /* the API's Service, as the Pod has it in
+				     KUBERNETES_SERVICE_HOST; or family 0 */
 };
 
 struct connect_place {

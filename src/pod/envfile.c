@@ -89,7 +89,13 @@ static int envfile_run(struct env_print *e, struct kt_error *err)
 		return rc;
 	e->sources = (struct pod_sources){ .kube = e->kube, .ns = e->found.ns };
 	rc = environ_read(&pod, e->kube, &e->found, &e->sources, err);
-	return rc < 0 ? rc : envfile_write(e, &pod, err);
+	if (rc < 0)
+		return rc;
+	if (!environ_has_api(&pod))
+		log_warn("of the Pod's environment is missing: KUBERNETES_* "
+			 "(Services of the namespace default may not be "
+			 "listed)");
+	return envfile_write(e, &pod, err);
 }
 
 int command_env_file(struct app *app, const struct options *o)

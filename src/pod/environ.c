@@ -14,6 +14,11 @@
 #define ENVIRON_MAX ((size_t)8 << 20) /* execve(2) takes less */
 #define ENVIRON_TIMEOUT (15 * NS_SEC)
 
+bool environ_has_api(const struct strv *vars)
+{
+	return vars_get(vars, "KUBERNETES_SERVICE_HOST");
+}
+
 bool environ_shares(const json_t *pod)
 {
 	return json_is_true(

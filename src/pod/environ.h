@@ -24,6 +24,9 @@ KT_CHECK int environ_read(struct strv *out, struct kube *k,
 			  const struct pod_found *f, struct pod_sources *s,
 			  struct kt_error *err);
 
+/** environ_has_api() - it says where the API is; only where it is of the spec
+ * it may not */
+bool environ_has_api(const struct strv *vars);
 /** environ_shares() - process 1 is not the container's; pure */
 bool environ_shares(const json_t *pod);
 /** environ_is_whole() - @block is an environment: records that have names;

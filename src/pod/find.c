@@ -58,8 +58,11 @@ static int find_parse(struct find_what *w, const char *text,
 	if (w->kind)
 		as_pod = xasprintf("pod/%s", text + n + 1);
 	rc = subject_parse(&s, as_pod ? as_pod : text, err);
-	if (rc < 0)
+	if (rc < 0) {
+		kt_hint(err, "daemonset/NAME, replicaset/NAME and job/NAME are "
+			     "taken as well");
 		return rc;
+	}
 	if (!w->kind)
 		w->kind = &find_subject[s.kind];
 	snprintf(w->name, sizeof(w->name), "%s", s.name);

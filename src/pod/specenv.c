@@ -143,14 +143,22 @@ static void specenv_find_services(struct specenv *e)
 	}
 	if (vars_get(&e->services, "KUBERNETES_SERVICE_HOST"))
 		return;
-	if (pod_source_services(e->sources, "default", &master, &err) < 0) {
-		specenv_miss(e, "KUBERNETES_*", &err);
-		return;
-	}
+	if (pod_source_services(e->sources, "default", &master, &err) < 0)
+		return; /* specenv_add_api() */
 	json_array_foreach (master, i, s)
 		if (str_eq(json_str(s, "metadata", "name", NULL), "kubernetes"))
 			json_array_append(one, (json_t *)(uintptr_t)s);
 	specenv_services(&e->services, one, NULL);
+}
+
+void specenv_add_api(struct strv *vars, const char *address)
+{
+	auto_json json_t *services =
+		json_pack("[{s:{s:s}, s:{s:s, s:[{s:s, s:i}]}}]", "metadata",
+			  "name", "kubernetes", "spec", "clusterIP", address,
+			  "ports", "name", "https", "port", 443);
+
+	specenv_services(vars, services, NULL);
 }
 
 /* --- ConfigMaps and Secrets ----------------------------------------------- */

@@ -22,6 +22,10 @@
 void specenv_make(struct strv *out, const struct pod_found *f,
 		  struct pod_sources *s, struct strv *missing);
 
+/** specenv_add_api() - KUBERNETES_*, which specenv_make() leaves out where the
+ *  namespace "default" may not be looked at; pure */
+void specenv_add_api(struct strv *vars, const char *address);
+
 /** specenv_services() - the variables of @services (array) into @out, those
  *  that were made after @began (RFC 3339, or NULL) not; pure */
 void specenv_services(struct strv *out, const json_t *services,

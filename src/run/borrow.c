@@ -3,9 +3,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "cli/options.h"
 #include "pod/environ.h"
 #include "pod/files.h"
+#include "pod/specenv.h"
 #include "pod/vars.h"
 #include "run/keeper.h"
 
@@ -34,6 +36,25 @@ static int borrow_read_file(struct borrow *b, struct kt_error *err)
 	return vars_read_file(&b->file, text, name, &own, err);
 }
 
+/* Where the program is that PATH finds (returned, caller frees), or NULL */
+static char *borrow_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	auto_strv struct strv dirs = words_cut(path ? path : "", ':');
+	char *real = NULL;
+
+	if (strchr(name, '/'))
+		return realpath(name, NULL);
+	for (size_t i = 0; !real && i < dirs.n; i++) {
+		auto_free char *file =
+			xasprintf("%s/%s", *dirs.v[i] ? dirs.v[i] : ".", name);
+
+		if (access(file, X_OK) == 0)
+			real = realpath(file, NULL);
+	}
+	return real;
+}
+
 int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
 {
 	int rc = 0;
@@ -42,7 +63,7 @@ int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
 	if (o->nbefore)
 		b->workload = o->args[0];
 	b->cwd = getcwd(NULL, 0);
-	b->program = realpath(o->args[o->nbefore], NULL);
+	b->program = borrow_program(o->args[o->nbefore]);
 	if (b->workload)
 		rc = pod_find_check(b->workload, err);
 	if (rc == 0 && !b->workload && o->run.pod.container)
@@ -76,27 +97,30 @@ static void borrow_make_vars(struct borrow *b, const struct strv *pod)
 int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 		struct kt_error *err)
 {
-	auto_strv struct strv pod = { 0 };
 	int rc;
 
-	if (!b->workload) {
-		borrow_make_vars(b, NULL);
+	if (!b->workload)
 		return 0;
-	}
 	rc = pod_find(&b->found, k, ns, b->workload, b->opt->run.pod.container,
 		      err);
+	if (rc == -ENOENT && (b->opt->run.exchange || b->opt->run.mesh)) {
+		/* its callers come here all the same */
+		log_warn("the environment is this machine's: %s", err->msg);
+		*err = (struct kt_error){ 0 };
+		b->workload = NULL;
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	b->sources = (struct pod_sources){ .kube = k, .ns = b->found.ns };
-	rc = environ_read(&pod, k, &b->found, &b->sources, err);
+	rc = environ_read(&b->pod, k, &b->found, &b->sources, err);
 	if (rc < 0)
 		return rc;
-	log_debug("%zu variables of Pod %s/%s", pod.n, b->found.ns,
+	log_debug("%zu variables of Pod %s/%s", b->pod.n, b->found.ns,
 		  b->found.name);
-	borrow_make_vars(b, &pod);
 	if (b->opt->run.no_files)
 		return 0;
-	b->files = pod_files_read(k, &b->found, &b->sources, &pod, err);
+	b->files = pod_files_read(k, &b->found, &b->sources, &b->pod, err);
 	return b->files ? 0 : -err->code;
 }
 
@@ -207,12 +231,16 @@ static int borrow_give_files(struct borrow *b, struct keeper *k,
 /* --- all ------------------------------------------------------------------ */
 
 int borrow_give(struct borrow *b, struct keeper *k, int room,
-		struct kt_error *err)
+		const struct ipaddr *api, struct kt_error *err)
 {
 	auto_free char *block = NULL;
+	char text[IPADDR_STRLEN];
 	size_t n;
 	int rc = 0;
 
+	if (b->workload && !environ_has_api(&b->pod) && api->family)
+		specenv_add_api(&b->pod, ipaddr_str(api, text));
+	borrow_make_vars(b, b->workload ? &b->pod : NULL);
 	if (b->has_vars) {
 		block = vars_block(&b->vars, &n);
 		rc = borrow_keep(k, KEEPER_ENV, block, n, err);
@@ -220,9 +248,8 @@ int borrow_give(struct borrow *b, struct keeper *k, int room,
 	if (rc < 0 || !b->files)
 		return rc;
 	if (room < 0) {
-		log_warn("the files of the Pod are not there: --capture "
-			 "seccomp has no place for them");
-		pod_files_free(steal_ptr(&b->files));
+		log_warn("what the Pod has mounted is not there: that needs a "
+			 "mount namespace for the program");
 		return 0;
 	}
 	rc = pod_files_write(b->files, room, err);
@@ -244,6 +271,7 @@ void borrow_fini(struct borrow *b)
 	pod_sources_fini(&b->sources);
 	pod_found_fini(&b->found);
 	strv_fini(&b->file);
+	strv_fini(&b->pod);
 	strv_fini(&b->vars);
 	free(b->cwd);
 	free(b->program);

@@ -28,6 +28,7 @@ struct borrow {
 	char *cwd, *program;	 /* where they are; or NULL */
 	struct strv file;	 /* --envFile */
 	struct pod_files *files; /* or NULL */
+	struct strv pod;	 /* its variables */
 	bool has_vars;		 /* @vars are the program's; else our own are */
 	struct strv vars;
 };
@@ -41,10 +42,10 @@ KT_CHECK int borrow_init(struct borrow *b, const struct options *o,
 KT_CHECK int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 			 struct kt_error *err);
 /** borrow_give() - what the program shall have; its files are in @room
- *  (mounts.h; borrowed until borrow_stop()), and kept up to date there; -1:
- *  there is no place for files, a warning says so */
+ *  (mounts.h; borrowed until borrow_stop()), and kept up to date there.
+ *  @room -1: there is none, and so no files. @api: where it is, or family 0 */
 KT_CHECK int borrow_give(struct borrow *b, struct keeper *k, int room,
-			 struct kt_error *err);
+			 const struct ipaddr *api, struct kt_error *err);
 /** borrow_stop() - nothing is kept up to date any more */
 void borrow_stop(struct borrow *b);
 void borrow_fini(struct borrow *b);

@@ -155,8 +155,7 @@ static void keeper_child_make(struct keeper_child *k)
 	k->room = made.room;
 	if (keeper_child_pass(k, &made) < 0)
 		_exit(1);
-	/* all of it but the room is ktctl's alone from now on, and goes with it
-	 */
+	/* all but the room is ktctl's alone from now on, and goes with it */
 	made.capture.ifindex = 0;
 	capture_link_close(&made.capture);
 	loopback_link_close(&made.loopback);

@@ -249,10 +249,11 @@ static int run_start(void *user, const struct connect_pod *pod,
 	int rc;
 
 	outside_start(r->outside, pod);
-	supervised_run_pod(r->supervised, pod);
-	rc = borrow_give(&r->borrow, r->keeper, r->made.room, err);
+	rc = borrow_give(&r->borrow, r->keeper, r->made.room, &pod->kubernetes,
+			 err);
 	if (rc < 0)
 		return rc;
+	supervised_run_pod(r->supervised, pod);
 	signals_divert(r->app->signals, run_on_signal, r);
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
@@ -338,9 +339,9 @@ int command_run(struct app *app, const struct options *o)
 	char *const *argv = o->args + o->nbefore;
 	int rc = run_check(o, &err);
 
+	r.place = &place;
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
-	r.place = &place;
 	r.made.diag = r.made.room = -1;
 	for (int i = 0; i < LOOPBACK_FDS; i++)
 		r.made.loopback.fds[i] = -1;
@@ -368,8 +369,8 @@ int command_run(struct app *app, const struct options *o)
 	incoming_end(r.incoming);
 	incoming_free(r.incoming);
 	outside_free(r.outside);
-	borrow_fini(&r.borrow);
 	supervised_run_free(r.supervised);
+	borrow_fini(&r.borrow);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
 		close(r.made.diag);

@@ -40,9 +40,9 @@ teardown_file() {
 # user who may nothing
 run_spawn() {
   : >"$RUN/run.log"
-  (NAME=local laptop_exec gina env HOME="$home" KUBECONFIG="$home/config" \
+  (laptop_exec gina env HOME="$home" KUBECONFIG="$home/config" \
     setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
-    --inh-caps=-all --no-new-privs "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" \
+    --inh-caps=-all --no-new-privs "$KTCTL" run --envSet NAME=local -n "$NS" -i "$KTCTL_IMAGE" \
     "$@") >"$RUN/run.log" 2>&1 3>&- &
   echo "run $!" >>"$PIDS"
 }

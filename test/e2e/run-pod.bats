@@ -246,6 +246,13 @@ config_of() {
   [ "$output" = "of the map"$'\n'"7"$'\n'"token" ]
   run -1 bash -c 'grep -v "volume host is a hostPath" <<<"$1" | 
     grep -E "warning:.*(Pod|volume|environment|token)"' - "$stderr"
+  # without exec: where the API is, the shadow knows
+  kc -n "$NS" get role ktctl-run -o json |
+    jq 'del(.rules[] | select(.resources == ["pods/exec"]))' | kc apply -f - >&2
+  pod_env hostile | grep -z '^KUBERNETES_' >"$RUN/wanted"
+  run_in hostile -c "$home/role" -- env -0 2>"$RUN/log" | sort -z | grep -z '^KUBERNETES_' >"$RUN/got"
+  cmp "$RUN/wanted" "$RUN/got"
+  grep -q 'the environment is that of the Pod.s spec' "$RUN/log"
   # this machine has another file there from now on
   run_spawn -- sh -c 'cat /etc/resolv.conf >"$HOME/own"; echo up
     until [ -e "$HOME/moved" ]; do sleep 0.1; done; sleep 0.5

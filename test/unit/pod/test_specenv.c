@@ -125,6 +125,21 @@ static void services_are_those_of_the_start(void **state)
 	made(NO_LINKS, "'env': []", own, API_VARS ";HOSTNAME=p", "");
 }
 
+static void the_api_is_added_where_it_is_missing(void **state)
+{
+	struct strv vars = { 0 };
+	char *text;
+
+	(void)state;
+	made(NO_LINKS, "'env': []", "{}", "HOSTNAME=p", "");
+	specenv_add_api(&vars, "10.96.0.1");
+	assert_true(environ_has_api(&vars));
+	text = joined(&vars);
+	assert_string_equal(text, API_VARS);
+	free(text);
+	strv_fini(&vars);
+}
+
 static void an_environment_is_known_when_it_is_seen(void **state)
 {
 	auto_json json_t *own = json_quoted("{'spec': {}}");
@@ -148,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(maps_and_secrets_are_taken_in_order),
 		cmocka_unit_test(services_are_those_of_the_start),
+		cmocka_unit_test(the_api_is_added_where_it_is_missing),
 		cmocka_unit_test(an_environment_is_known_when_it_is_seen),
 	};
 
