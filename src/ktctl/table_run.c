@@ -26,7 +26,6 @@ const struct option run_options[] = {
 	  "with one of these: PORT, or LOCAL:REMOTE; without it the ports of "
 	  "the Service that the program listens on",
 	  RUN(expose), .no_config = true },
-	MARK_ROW,
 	CONTAINER_ROW,
 	ENV_INCLUDE_ROW(false),
 	ENV_EXCLUDE_ROW(false),
