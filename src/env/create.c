@@ -83,8 +83,7 @@ static int create_name(struct create *n, struct kt_error *err)
 	return 0;
 }
 
-/* --- the field that names environments, too --------------------------------
- */
+/* --- the field that names environments ------------------------------------ */
 
 /* A router reads it before it knows whose the request is: so all that live in
  * the namespace have the same one, or none */

@@ -262,7 +262,9 @@ static void lines_are_written_as_they_are_read(void **state)
 	static const char *const lines[] = {
 		"member dev.p web h.x. 12 strict\n",
 		"member dev web - 0 -\n",
-		"member dev web h.x. 0 - abcdef\n",
+		"member dev web h.x. 0 - join=abcdef\n",
+		"member dev web h.x. 0 - join=j source=s\n",
+		"env dev kt-env-dev 0 - header=x-tenant\n",
 		"env dev.p kt-env-dev--p 1764454000 -\n",
 	};
 	struct buf out;
