@@ -54,6 +54,8 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "mesh", .pod = true, .target = true, .workload = true, .http = true },
 	{ "preview", .pod = true },
 	{ "forward", .pod = true },
+	{ "run", .pod = true },
+	{ "env-file" },
 	{ "recover", .target = true },
 	{ "clean" },
 	{ "birdseye" },

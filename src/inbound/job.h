@@ -35,7 +35,7 @@
 
 struct app;
 struct predecessor;
-struct program;
+struct inbound_program;
 
 /** enum arrival - has one of our own come here as a caller does? (probe.h) */
 enum arrival {
@@ -63,7 +63,7 @@ struct job {
 	json_t *service;	/* as it was read last */
 	json_t *original;	/* its own selector */
 	struct service_ports ports;
-	struct program *program;    /* one of "ktctl run", or NULL */
+	struct inbound_program *program;    /* one of "ktctl run", or NULL */
 	struct inbound_port *local; /* of the exposed ones */
 	size_t nlocal;
 	struct rule *rules;

@@ -21,7 +21,7 @@
 #define UNKNOWN (15 * NS_SEC) /* until it is said that none is known */
 #define AGAIN (200 * NS_MS)   /* a refusal that nothing follows */
 
-struct program {
+struct inbound_program {
 	struct job *job;
 	struct watch watch;
 	struct timer again;
@@ -41,7 +41,7 @@ struct program {
 /** struct program_dial - a caller on the way to it */
 struct program_dial {
 	struct list node;
-	struct program *program;
+	struct inbound_program *program;
 	uint32_t id;
 	uint16_t port;
 	void (*done)(void *call, int fd);
@@ -50,7 +50,7 @@ struct program_dial {
 
 /* --- which ports it has --------------------------------------------------- */
 
-static bool program_listens(const struct program *p, uint16_t port)
+static bool program_listens(const struct inbound_program *p, uint16_t port)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->ports[i] == port)
@@ -59,7 +59,7 @@ static bool program_listens(const struct program *p, uint16_t port)
 }
 
 /* All that is exposed is there */
-static bool program_is_complete(const struct program *p)
+static bool program_is_complete(const struct inbound_program *p)
 {
 	const struct job *job = p->job;
 
@@ -69,7 +69,7 @@ static bool program_is_complete(const struct program *p)
 	return true;
 }
 
-static void program_note(struct program *p, bool on, uint16_t port)
+static void program_note(struct inbound_program *p, bool on, uint16_t port)
 {
 	size_t n = 0;
 
@@ -86,13 +86,13 @@ static void program_note(struct program *p, bool on, uint16_t port)
 
 /* --- its rules ------------------------------------------------------------ */
 
-static struct inbound *program_tunnel(const struct program *p)
+static struct inbound *program_tunnel(const struct inbound_program *p)
 {
 	return p->job->uplink ? uplink_inbound(p->job->uplink) : NULL;
 }
 
 /* In force, or not, from the next session on at the latest */
-static void program_set_rules(struct program *p, bool on)
+static void program_set_rules(struct inbound_program *p, bool on)
 {
 	struct job *job = p->job;
 	struct inbound *in = program_tunnel(p);
@@ -108,7 +108,7 @@ static void program_set_rules(struct program *p, bool on)
 		log_debug("run: rules of the program");
 }
 
-static void program_follow(struct program *p)
+static void program_follow(struct inbound_program *p)
 {
 	bool on = !p->ended && program_is_complete(p);
 
@@ -118,7 +118,7 @@ static void program_follow(struct program *p)
 
 void program_on_up(struct job *job)
 {
-	struct program *p = job->program;
+	struct inbound_program *p = job->program;
 	struct inbound *in = p ? program_tunnel(p) : NULL;
 
 	if (in && p->withdrawn)
@@ -145,7 +145,7 @@ static void program_dial_done(struct program_dial *d, int fd)
 		close(fd);
 }
 
-static void program_ask(struct program *p)
+static void program_ask(struct inbound_program *p)
 {
 	while (p->nasked < PROGRAM_DIALS && !list_empty(&p->waiting)) {
 		struct program_dial *d = container_of(
@@ -166,7 +166,7 @@ static void program_ask(struct program *p)
 static void *program_dial(void *user, uint16_t port,
 			  void (*done)(void *call, int fd), void *call)
 {
-	struct program *p = user;
+	struct inbound_program *p = user;
 	struct program_dial *d = xcalloc(1, sizeof(*d));
 
 	d->program = p;
@@ -194,14 +194,14 @@ static const struct inbound_dialer program_dialer = { program_dial,
  * it was busy */
 static void program_on_again(struct timer *t)
 {
-	struct program *p = container_of(t, struct program, again);
+	struct inbound_program *p = container_of(t, struct inbound_program, again);
 	struct inbound *in = program_tunnel(p);
 
 	if (in && !p->withdrawn)
 		inbound_hold(in, false);
 }
 
-static void program_answered(struct program *p, const struct program_message *m,
+static void program_answered(struct inbound_program *p, const struct program_message *m,
 			     int fd)
 {
 	struct list *pos;
@@ -234,7 +234,7 @@ void program_serve(struct job *job, struct inbound_spec *spec)
 
 /* --- the link ------------------------------------------------------------- */
 
-static void program_end(struct program *p)
+static void program_end(struct inbound_program *p)
 {
 	loop_watch_stop(&p->watch);
 	p->ended = true;
@@ -246,7 +246,7 @@ static void program_end(struct program *p)
 
 static void program_on_message(struct watch *w, uint32_t events)
 {
-	struct program *p = container_of(w, struct program, watch);
+	struct inbound_program *p = container_of(w, struct inbound_program, watch);
 	struct program_message m;
 	int fd, rc;
 
@@ -268,7 +268,7 @@ static void program_on_message(struct watch *w, uint32_t events)
 
 /* --- the wait ------------------------------------------------------------- */
 
-static void program_expose(struct program *p, uint16_t local, uint16_t number)
+static void program_expose(struct inbound_program *p, uint16_t local, uint16_t number)
 {
 	struct expose *e = &p->options.expose;
 
@@ -279,7 +279,7 @@ static void program_expose(struct program *p, uint16_t local, uint16_t number)
 }
 
 /* What fits of what it listens on */
-static void program_find(struct program *p, int64_t now)
+static void program_find(struct inbound_program *p, int64_t now)
 {
 	const struct service_ports *sp = &p->job->ports;
 
@@ -295,7 +295,7 @@ static void program_find(struct program *p, int64_t now)
 		program_expose(p, p->ports[0], sp->v[0].target);
 }
 
-static void program_tell(struct program *p, int64_t now)
+static void program_tell(struct inbound_program *p, int64_t now)
 {
 	auto_free char *text = NULL;
 
@@ -309,7 +309,7 @@ static void program_tell(struct program *p, int64_t now)
 }
 
 /* --expose names them */
-static bool program_has_named(const struct program *p, const struct expose *e)
+static bool program_has_named(const struct inbound_program *p, const struct expose *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (!program_listens(p, e->v[i].local))
@@ -317,7 +317,7 @@ static bool program_has_named(const struct program *p, const struct expose *e)
 	return true;
 }
 
-static int program_wait(struct program *p, struct kt_error *err)
+static int program_wait(struct inbound_program *p, struct kt_error *err)
 {
 	const struct expose *named = &p->job->opt->expose;
 	int64_t found = 0;
@@ -345,7 +345,7 @@ static int program_wait(struct program *p, struct kt_error *err)
 
 int program_await(struct job *job, struct kt_error *err)
 {
-	struct program *p;
+	struct inbound_program *p;
 	int rc;
 
 	if (!job->opt->program || job->program)
@@ -377,7 +377,7 @@ bool program_has_ended(const struct job *job)
 
 void program_free(struct job *job)
 {
-	struct program *p = job->program;
+	struct inbound_program *p = job->program;
 
 	if (!p)
 		return;

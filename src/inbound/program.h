@@ -8,7 +8,7 @@
 
 struct inbound_spec;
 struct job;
-struct program;
+struct inbound_program;
 
 /**
  * DOC: The local program is one that "ktctl run" has started

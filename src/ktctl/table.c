@@ -633,7 +633,8 @@ const struct command other_commands[] = {
 			   "and in the cluster, in the order\n"
 			   "in which things fail, and changes nothing. The "
 			   "command is connect, exchange, mesh,\n"
-			   "preview, forward, recover, clean, birdseye, map or "
+			   "preview, forward, run, env-file, recover, clean, "
+			   "birdseye, map or "
 			   "env; without one all of them\n"
 			   "are looked at.",
 		.options = doctor_options,

@@ -39,7 +39,7 @@ doctor_with() {
   ended_with 0 "checks: 0 failed"
   for check in privileges nftables names home connect kubeconfig credentials \
     'API server' clock namespace 'may connect' 'may exchange' 'may mesh' \
-    'may preview' 'may forward' 'may recover' 'may clean' 'may birdseye' 'may map' \
+    'may preview' 'may forward' 'may run' 'may env-file' 'may recover' 'may clean' 'may birdseye' 'may map' \
     'may exchange-scale' 'may exchange-ephemeral' 'may connect-ingress' 'may connect-deployment' \
     'shadow Pod' carrier ranges; do
     line ok "$check" ""

@@ -421,16 +421,16 @@ static void turned_to_another(void **state)
 	int status;
 
 	(void)state;
-	table_write(MEMBER("dev", "127.0.0.2", "- a"));
+	table_write(MEMBER("dev", "127.0.0.2", "- join=a"));
 	eventually("dev", "200 one [kt-env=dev]");
 	kill(former, SIGKILL); /* what has accepted goes on */
 	waitpid(former, &status, 0);
 	one = backend_new("127.0.0.2", backend_port, "next");
-	table_write(MEMBER("dev", "127.0.0.2", "- a")
+	table_write(MEMBER("dev", "127.0.0.2", "- join=a")
 			    MEMBER("dev.p", "127.0.0.3", "-"));
 	eventually("dev.p", "200 two [kt-env=dev.p]");
 	assert_string_equal(ask("dev"), "200 one [kt-env=dev]");
-	table_write(MEMBER("dev", "127.0.0.2", "- b"));
+	table_write(MEMBER("dev", "127.0.0.2", "- join=b"));
 	eventually("dev", "200 next [kt-env=dev]");
 	kill(-former, SIGKILL);
 	caller_end();
