@@ -63,8 +63,8 @@ struct job {
 	json_t *service;	/* as it was read last */
 	json_t *original;	/* its own selector */
 	struct service_ports ports;
-	struct inbound_program *program;    /* one of "ktctl run", or NULL */
-	struct inbound_port *local; /* of the exposed ones */
+	struct inbound_program *program; /* one of "ktctl run", or NULL */
+	struct inbound_port *local;	 /* of the exposed ones */
 	size_t nlocal;
 	struct rule *rules;
 	size_t nrules;

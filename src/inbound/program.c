@@ -194,15 +194,16 @@ static const struct inbound_dialer program_dialer = { program_dial,
  * it was busy */
 static void program_on_again(struct timer *t)
 {
-	struct inbound_program *p = container_of(t, struct inbound_program, again);
+	struct inbound_program *p =
+		container_of(t, struct inbound_program, again);
 	struct inbound *in = program_tunnel(p);
 
 	if (in && !p->withdrawn)
 		inbound_hold(in, false);
 }
 
-static void program_answered(struct inbound_program *p, const struct program_message *m,
-			     int fd)
+static void program_answered(struct inbound_program *p,
+			     const struct program_message *m, int fd)
 {
 	struct list *pos;
 
@@ -246,7 +247,8 @@ static void program_end(struct inbound_program *p)
 
 static void program_on_message(struct watch *w, uint32_t events)
 {
-	struct inbound_program *p = container_of(w, struct inbound_program, watch);
+	struct inbound_program *p =
+		container_of(w, struct inbound_program, watch);
 	struct program_message m;
 	int fd, rc;
 
@@ -268,7 +270,8 @@ static void program_on_message(struct watch *w, uint32_t events)
 
 /* --- the wait ------------------------------------------------------------- */
 
-static void program_expose(struct inbound_program *p, uint16_t local, uint16_t number)
+static void program_expose(struct inbound_program *p, uint16_t local,
+			   uint16_t number)
 {
 	struct expose *e = &p->options.expose;
 
@@ -309,7 +312,8 @@ static void program_tell(struct inbound_program *p, int64_t now)
 }
 
 /* --expose names them */
-static bool program_has_named(const struct inbound_program *p, const struct expose *e)
+static bool program_has_named(const struct inbound_program *p,
+			      const struct expose *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (!program_listens(p, e->v[i].local))

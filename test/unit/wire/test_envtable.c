@@ -59,10 +59,11 @@ static void finds_members_of_its_service(void **state)
 
 static void one_field_names_environments(void **state)
 {
-	struct envtable *t = table("env a kt-env-a 500 - header=x-early\n"
-				   "env b kt-env-b 0 - header=Host\n"
-				   "env c kt-env-c 0 strict later=1 header=x-tenant more\n"
-				   "env d kt-env-d 0 - header=x-late\n");
+	struct envtable *t =
+		table("env a kt-env-a 500 - header=x-early\n"
+		      "env b kt-env-b 0 - header=Host\n"
+		      "env c kt-env-c 0 strict later=1 header=x-tenant more\n"
+		      "env d kt-env-d 0 - header=x-late\n");
 
 	(void)state;
 	assert_int_equal(dropped, 0);
@@ -124,7 +125,8 @@ static void knows_whose_pods_they_are(void **state)
 		      "member f web gone.ns.svc.cluster.local. 500 -\n"
 		      "member g web 10.0.0.1 0 -\n"
 		      "member h web 10.0.0.2 0 - source=pods-h\n"
-		      "member h orders orders-h.ns.svc. 0 - join=j source=pods-o later\n"
+		      "member h orders orders-h.ns.svc. 0 - join=j "
+		      "source=pods-o later\n"
 		      "member i web i.ns.svc. 0 - source=NoLabel\n"
 		      "env a kt-env-a 0 -\nenv e kt-env-e 0 -\n"
 		      "env f kt-env-f 500 -\n");
@@ -230,7 +232,8 @@ static void newer_versions_are_read(void **state)
 	assert_string_equal(envtable_find(t, "c", 1)->host, "::1");
 	assert_string_equal(envtable_find(t, "c", 1)->join, "");
 	envtable_free(t);
-	t = table("member a web h. 0 - source=s join=abc x\nmember b web h. 0 - join=A!");
+	t = table("member a web h. 0 - source=s join=abc x\nmember b web h. 0 "
+		  "- join=A!");
 	assert_int_equal(dropped, 0);
 	assert_string_equal(envtable_find(t, "a", 1)->join, "abc");
 	assert_string_equal(envtable_find(t, "b", 1)->join, "");
