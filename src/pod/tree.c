@@ -228,6 +228,12 @@ static char *tree_stamp(void)
 	return xasprintf("%s.%09ld", text, now.tv_nsec);
 }
 
+/* One of ours, and nothing that a program which may write here has linked to */
+static bool tree_is_stamp(const char *name)
+{
+	return str_starts(name, "..2") && !strchr(name, '/');
+}
+
 int tree_write(int dir, const struct tree *t, unsigned int dir_mode,
 	       struct kt_error *err)
 {
@@ -246,7 +252,7 @@ int tree_write(int dir, const struct tree *t, unsigned int dir_mode,
 	}
 	rc = tree_link(dir, t);
 	tree_unlink(dir, t);
-	if (old && strcmp(old, name) != 0)
+	if (old && strcmp(old, name) != 0 && tree_is_stamp(old))
 		tree_remove(dir, old);
 	return rc < 0 ? kt_fail(err, -rc, "link a volume's files: %s",
 				strerror(-rc))
