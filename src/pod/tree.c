@@ -16,16 +16,19 @@
 
 /* --- in memory ------------------------------------------------------------ */
 
-static bool tree_is_path(const char *path)
+bool tree_is_below(const char *path)
 {
 	auto_strv struct strv parts = strv_split(path, '/');
 
-	if (!*path || *path == '/' || str_starts(path, ".."))
-		return false;
 	for (size_t i = 0; i < parts.n; i++)
 		if (strcmp(parts.v[i], "..") == 0 || strlen(parts.v[i]) > 255)
 			return false;
-	return parts.n > 0;
+	return *path != '/';
+}
+
+static bool tree_is_path(const char *path)
+{
+	return *path && !str_starts(path, "..") && tree_is_below(path);
 }
 
 int tree_add(struct tree *t, const char *path, char *data, size_t len,

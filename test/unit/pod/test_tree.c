@@ -147,6 +147,12 @@ static void paths_stay_in_the_volume(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(tree_add(&t, bad[i], xstrdup(""), 0, 0644),
 				 -EINVAL);
+	assert_true(tree_is_below(""));
+	assert_true(tree_is_below("..data/a"));
+	assert_true(tree_is_below("a/b../c"));
+	assert_false(tree_is_below("/a"));
+	assert_false(tree_is_below("a/../../b"));
+	assert_false(tree_is_below("a/.."));
 	add(&t, "a", "1", 0644);
 	add(&t, "a", "2", 0600);
 	assert_int_equal(t.n, 1);
