@@ -310,7 +310,7 @@ static void supervisor_on_getpeername(struct supervisor *s,
 
 	if (!k || !k->peer.addr.family)
 		supervisor_continue(s, c->id);
-	else
+	else if (supervisor_is_there(s, c->id))
 		supervisor_answer(s, c->id, 0,
 				  -supervisor_write_addr(c->pid, c->args[1],
 							 c->args[2], &k->peer,

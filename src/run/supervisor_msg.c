@@ -115,6 +115,8 @@ static void supervisor_msg_sent(struct supervisor *s,
 	unsigned int count = (unsigned int)n;
 	int rc = n < 0 ? (int)n : 0;
 
+	if (!supervisor_is_there(s, c->id))
+		return;
 	if (rc == 0 && m->count)
 		rc = supervisor_write(c->pid, m->count, &count, sizeof(count));
 	supervisor_answer(s, c->id, m->count ? 1 : n, -rc);
