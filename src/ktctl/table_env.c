@@ -198,7 +198,7 @@ const struct command env_commands[] = {
 		.name = "env run",
 		.summary = "a program whose HTTP requests to the cluster are "
 			   "the environment's",
-		.args = "<name> -- <program> [<argument>...]",
+		.args = "<name> [<workload>] -- <program> [<argument>...]",
 		.details = "As 'ktctl run', without root: the program is in "
 			   "the cluster's network. Its requests that name\n"
 			   "no environment get the mark of this one. The exit "

@@ -92,6 +92,16 @@ static void files_add_wish(struct pod_files *p, const json_t *m,
 	w.sub = expr ? expand_text(expr, files_value, (void *)(uintptr_t)vars)
 		     : xstrdup(sub ? sub : "");
 	w.read_only = json_is_true(json_object_get(m, "readOnly"));
+	/* what subPathExpr has of a variable is the container's to say */
+	if (!tree_is_below(w.sub) ||
+	    !tree_is_below(w.path + strspn(w.path, "/"))) {
+		log_warn("%s of the Pod is not there: '..' is in its path, or "
+			 "in '%s' of volume %s",
+			 path, w.sub, name);
+		free(w.path);
+		free(w.sub);
+		return;
+	}
 	p->wish = xrealloc(p->wish, (p->nwish + 1) * sizeof(*p->wish));
 	p->wish[p->nwish++] = w;
 }

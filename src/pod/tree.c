@@ -16,16 +16,19 @@
 
 /* --- in memory ------------------------------------------------------------ */
 
-static bool tree_is_path(const char *path)
+bool tree_is_below(const char *path)
 {
 	auto_strv struct strv parts = strv_split(path, '/');
 
-	if (!*path || *path == '/' || str_starts(path, ".."))
-		return false;
 	for (size_t i = 0; i < parts.n; i++)
 		if (strcmp(parts.v[i], "..") == 0 || strlen(parts.v[i]) > 255)
 			return false;
-	return parts.n > 0;
+	return *path != '/';
+}
+
+static bool tree_is_path(const char *path)
+{
+	return *path && !str_starts(path, "..") && tree_is_below(path);
 }
 
 int tree_add(struct tree *t, const char *path, char *data, size_t len,
@@ -228,6 +231,12 @@ static char *tree_stamp(void)
 	return xasprintf("%s.%09ld", text, now.tv_nsec);
 }
 
+/* One of ours, and nothing that a program which may write here has linked to */
+static bool tree_is_stamp(const char *name)
+{
+	return str_starts(name, "..2") && !strchr(name, '/');
+}
+
 int tree_write(int dir, const struct tree *t, unsigned int dir_mode,
 	       struct kt_error *err)
 {
@@ -246,7 +255,7 @@ int tree_write(int dir, const struct tree *t, unsigned int dir_mode,
 	}
 	rc = tree_link(dir, t);
 	tree_unlink(dir, t);
-	if (old && strcmp(old, name) != 0)
+	if (old && strcmp(old, name) != 0 && tree_is_stamp(old))
 		tree_remove(dir, old);
 	return rc < 0 ? kt_fail(err, -rc, "link a volume's files: %s",
 				strerror(-rc))

@@ -33,8 +33,9 @@ struct tree {
 	size_t n;
 };
 
-#define TREE_BYTES_MAX ((size_t)16 << 20) /* of one volume */
-
+/** tree_is_below() - does @path stay in the folder that it begins in? As
+ *  subPath */
+bool tree_is_below(const char *path);
 /** tree_add() - @data is taken; the last of a path counts. -EINVAL: @path is
  *  none (and @data is freed) */
 KT_CHECK int tree_add(struct tree *t, const char *path, char *data, size_t len,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pod/vars.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -46,18 +47,71 @@ static void vars_put(struct strv *v, char *record)
 	v->v[i] = record;
 }
 
+/** struct vars_index - where each name is, for a block of many of them: it is
+ *  the Pod's to say how many */
+struct vars_index {
+	uint32_t *slot; /* 0, or the place in the list + 1 */
+	size_t mask;
+};
+
+static void vars_index_init(struct vars_index *x, size_t n)
+{
+	x->mask = 1;
+	while (x->mask < 2 * n)
+		x->mask *= 2;
+	x->slot = xcalloc(x->mask, sizeof(*x->slot));
+	x->mask--;
+}
+
+static uint32_t *vars_index_find(const struct vars_index *x,
+				 const struct strv *v, const char *record)
+{
+	size_t n = vars_name_len(record);
+	size_t i = hash_bytes(record, n) & x->mask;
+
+	while (x->slot[i]) {
+		const char *have = v->v[x->slot[i] - 1];
+
+		if (strncmp(have, record, n) == 0 && have[n] == '=')
+			break;
+		i = (i + 1) & x->mask;
+	}
+	return &x->slot[i];
+}
+
+/* Takes @record; as vars_put() */
+static void vars_index_put(struct vars_index *x, struct strv *v, char *record)
+{
+	uint32_t *slot = vars_index_find(x, v, record);
+
+	if (*slot) {
+		free(v->v[*slot - 1]);
+		v->v[*slot - 1] = record;
+		return;
+	}
+	strv_take(v, record);
+	*slot = (uint32_t)v->n;
+}
+
 void vars_parse(struct strv *v, const char *block, size_t n)
 {
+	struct vars_index x;
+	size_t count = 1;
+
+	for (size_t i = 0; i < n; i++)
+		count += !block[i];
+	vars_index_init(&x, count);
 	while (n) {
 		size_t len = strnlen(block, n);
 		const char *eq = memchr(block, '=', len);
 
 		if (eq && eq > block)
-			vars_put(v, xstrndup(block, len));
+			vars_index_put(&x, v, xstrndup(block, len));
 		len += len < n;
 		block += len;
 		n -= len;
 	}
+	free(x.slot);
 }
 
 char *vars_block(const struct strv *v, size_t *n)

@@ -21,9 +21,9 @@
  * HOME, USER, SHELL, PWD, TERM, LANG, TMPDIR, SSH_*, XDG_*, DISPLAY.
  */
 
-/** vars_parse() - of @block, whose records end with NUL, as in
- *  /proc/PID/environ; what has no name is left out, the last of a name counts
- */
+/** vars_parse() - into @v, which is empty, of @block, whose records end with
+ *  NUL, as in /proc/PID/environ; what has no name is left out, the last of a
+ *  name counts */
 void vars_parse(struct strv *v, const char *block, size_t n);
 /** vars_block() - the reverse (returned, caller frees) */
 char *vars_block(const struct strv *v, size_t *n);

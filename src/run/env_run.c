@@ -15,12 +15,12 @@ int command_env_run(struct app *app, const struct options *o)
 	struct options run = *o;
 	struct kt_error err = { 0 };
 
-	if (!o->ended || o->nbefore != 1) {
-		kt_hint(&err, "usage: ktctl env run NAME [flags] -- PROGRAM "
-			      "[ARGUMENT...]");
+	if (!o->ended || o->nbefore < 1 || o->nbefore > 2) {
+		kt_hint(&err, "usage: ktctl env run NAME [WORKLOAD] [flags] "
+			      "-- PROGRAM [ARGUMENT...]");
 		kt_fail(&err, EINVAL,
-			"the environment alone stands before \"--\", the "
-			"program behind it");
+			"the environment, and perhaps a workload, stands "
+			"before \"--\", the program behind it");
 		return app_usage(app, &err);
 	}
 	if (!envmark_is_name(slice_of(o->args[0]))) {
@@ -31,6 +31,6 @@ int command_env_run(struct app *app, const struct options *o)
 	run.connect.env = o->args[0];
 	run.args++;
 	run.nargs--;
-	run.nbefore = 0;
+	run.nbefore--;
 	return command_run(app, &run);
 }

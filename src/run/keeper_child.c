@@ -131,6 +131,18 @@ static int keeper_child_pass(struct keeper_child *k,
 	return keeper_send(k->sock, m);
 }
 
+static void keeper_child_send_error(struct keeper_child *k,
+				    const struct kt_error *err)
+{
+	struct keeper_message *m = &k->message;
+
+	m->type = KEEPER_ERROR;
+	m->len = sizeof(*err);
+	m->nfds = 0;
+	memcpy(m->data, err, sizeof(*err));
+	(void)!keeper_send(k->sock, m);
+}
+
 static void keeper_child_make(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
@@ -145,10 +157,7 @@ static void keeper_child_make(struct keeper_child *k)
 		return;
 	}
 	if (keeper_child_set_up(&made, &diag, &err) < 0) {
-		m->type = KEEPER_ERROR;
-		m->len = sizeof(err);
-		memcpy(m->data, &err, sizeof(err));
-		(void)!keeper_send(k->sock, m);
+		keeper_child_send_error(k, &err);
 		_exit(1);
 	}
 	made.diag = diag.fd;
@@ -180,7 +189,6 @@ static void keeper_child_send_number(struct keeper_child *k, int type,
 
 static void keeper_child_filter_fail(struct keeper_child *k, int error)
 {
-	struct keeper_message *m = &k->message;
 	struct kt_error err = { 0 };
 
 	kt_fail(&err, error, "supervise the program: seccomp: %s",
@@ -188,11 +196,7 @@ static void keeper_child_filter_fail(struct keeper_child *k, int error)
 	if (error == EBUSY)
 		kt_hint(&err, "somebody supervises this shell already: ktctl "
 			      "run within ktctl run, or a container's agent");
-	m->type = KEEPER_ERROR;
-	m->len = sizeof(err);
-	m->nfds = 0;
-	memcpy(m->data, &err, sizeof(err));
-	(void)!keeper_send(k->sock, m);
+	keeper_child_send_error(k, &err);
 	_exit(126);
 }
 
@@ -200,9 +204,12 @@ static void keeper_child_filter_fail(struct keeper_child *k, int error)
 static void keeper_child_filter(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
-	int to = fcntl(k->sock, F_DUPFD_CLOEXEC, FILTER_FREE_FD);
-	int fd = to < 0 ? -errno : filter_install(to);
+	int to = -1, fd;
 
+	/* where so many are not allowed, a lower one */
+	for (int n = FILTER_FREE_FD; to < 0 && n > STDERR_FILENO; n /= 2)
+		to = fcntl(k->sock, F_DUPFD_CLOEXEC, n);
+	fd = to < 0 ? -errno : filter_install(to);
 	if (fd < 0)
 		keeper_child_filter_fail(k, -fd);
 	m->type = KEEPER_LISTENER;
@@ -311,11 +318,7 @@ static int keeper_child_mount(struct keeper_child *k)
 	k->etc = namespaces_watch();
 	if (namespaces_mount(&files, k->room, &err) == 0)
 		return 0;
-	m->type = KEEPER_ERROR;
-	m->len = sizeof(err);
-	m->nfds = 0;
-	memcpy(m->data, &err, sizeof(err));
-	(void)!keeper_send(k->sock, m);
+	keeper_child_send_error(k, &err);
 	return -1;
 }
 
@@ -323,6 +326,7 @@ static int keeper_child_mount(struct keeper_child *k)
 static int keeper_child_take(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
+	struct kt_error err = { 0 };
 	size_t at = 0;
 	int rc = 0;
 
@@ -332,6 +336,11 @@ static int keeper_child_take(struct keeper_child *k)
 		rc = keeper_take_files(k->sock, k->room, m->fds[at]);
 	while (m->nfds)
 		close(m->fds[--m->nfds]);
+	if (rc < 0) {
+		kt_fail(&err, -rc, "take what the program has of the Pod: %s",
+			strerror(-rc));
+		keeper_child_send_error(k, &err);
+	}
 	return rc;
 }
 

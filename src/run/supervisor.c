@@ -166,7 +166,8 @@ static void supervisor_on_socket(struct supervisor *s,
 	struct stat st;
 	int fd;
 
-	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+	if (!s->open || protocol == IPPROTO_ICMP ||
+	    protocol == IPPROTO_ICMPV6) {
 		supervisor_continue(s, c->id);
 		return;
 	}
@@ -213,6 +214,19 @@ static bool supervisor_is_resolver(const struct supervised_call *c)
 	return false;
 }
 
+/* To somewhere else, or, with AF_UNSPEC, to nobody any more: that is the
+ * kernel's */
+static void supervisor_connect_elsewhere(struct supervised *k, int rc)
+{
+	if (k->type == SOCK_STREAM && rc == 0) {
+		supervised_give_up(k);
+	} else if (k->type == SOCK_DGRAM && k->peer.addr.family &&
+		   (rc == 0 || rc == -EAFNOSUPPORT)) {
+		supervisor_udp_drop(k);
+		k->peer = (struct ipport){ 0 };
+	}
+}
+
 static void supervisor_on_connect(struct supervisor *s,
 				  const struct supervised_call *c)
 {
@@ -226,8 +240,8 @@ static void supervisor_on_connect(struct supervisor *s,
 	}
 	k = supervisor_socket_of(s, c);
 	if (rc < 0 || !s->open || !s->ops->wants(s->user, &dst)) {
-		if (k && k->type == SOCK_STREAM && rc == 0)
-			supervised_give_up(k);
+		if (k)
+			supervisor_connect_elsewhere(k, rc);
 		supervisor_continue(s, c->id);
 	} else if (k && k->copy >= 0 && k->type == SOCK_DGRAM) {
 		supervisor_udp_connect(s, c, k, &dst);
@@ -240,6 +254,27 @@ static void supervisor_on_connect(struct supervisor *s,
 	}
 }
 
+/* A copy of ours may be all that keeps @port from being free */
+static bool supervisor_has_port(const struct supervisor *s, uint16_t port)
+{
+	struct list *pos;
+
+	list_for_each (pos, &s->sockets) {
+		const struct supervised *k =
+			container_of(pos, struct supervised, node);
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct ipport at;
+
+		if (k->copy >= 0 &&
+		    getsockname(k->copy, (struct sockaddr *)&ss, &len) == 0 &&
+		    ipport_from_sockaddr(&at, (struct sockaddr *)&ss) == 0 &&
+		    at.port == port)
+			return true;
+	}
+	return false;
+}
+
 /* A port that was asked for is to be free as soon as the program closes it */
 static void supervisor_on_bind(struct supervisor *s,
 			       const struct supervised_call *c)
@@ -247,10 +282,14 @@ static void supervisor_on_bind(struct supervisor *s,
 	struct supervised *k = supervisor_socket_of(s, c);
 	struct ipport at;
 
-	if (k && k->type == SOCK_DGRAM &&
-	    supervisor_read_addr(c->pid, c->args[1], c->args[2], &at) == 0 &&
-	    at.port)
-		supervised_give_up(k);
+	if (supervisor_read_addr(c->pid, c->args[1], c->args[2], &at) == 0 &&
+	    at.port) {
+		if (k && k->type == SOCK_DGRAM)
+			supervised_give_up(k);
+		/* of one that it has closed already */
+		if (supervisor_has_port(s, at.port))
+			supervisor_sweep(s);
+	}
 	supervisor_continue(s, c->id);
 }
 
@@ -271,7 +310,7 @@ static void supervisor_on_getpeername(struct supervisor *s,
 
 	if (!k || !k->peer.addr.family)
 		supervisor_continue(s, c->id);
-	else
+	else if (supervisor_is_there(s, c->id))
 		supervisor_answer(s, c->id, 0,
 				  -supervisor_write_addr(c->pid, c->args[1],
 							 c->args[2], &k->peer,

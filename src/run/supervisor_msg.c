@@ -31,9 +31,16 @@ static struct supervised *supervisor_msg_socket(struct supervisor *s,
 						const struct supervised_call *c)
 {
 	ino_t inode = supervisor_inode(c->pid, (int)c->args[0]);
-	struct supervised *k = inode ? supervised_find(s, inode) : NULL;
 
-	return k && k->type == SOCK_DGRAM && k->copy >= 0 ? k : NULL;
+	return inode ? supervised_find(s, inode) : NULL;
+}
+
+/* It connects as it sends */
+static bool supervisor_msg_opens(const struct supervised *k,
+				 const struct supervised_call *c)
+{
+	return c->args[c->nr == SYS_sendmsg ? 2 : 3] & MSG_FASTOPEN &&
+	       !k->peer.addr.family;
 }
 
 static int supervisor_msg_header(struct supervised_message *m,
@@ -45,6 +52,8 @@ static int supervisor_msg_header(struct supervised_message *m,
 
 	m->header = c->args[1];
 	m->flags = (int)c->args[many ? 3 : 2];
+	if (many && !(unsigned int)c->args[2])
+		return -EINVAL; /* of no message there is nothing to do */
 	if (many)
 		m->count = m->header + sizeof(struct msghdr);
 	rc = supervisor_read(c->pid, m->header, &h, sizeof(h));
@@ -106,6 +115,8 @@ static void supervisor_msg_sent(struct supervisor *s,
 	unsigned int count = (unsigned int)n;
 	int rc = n < 0 ? (int)n : 0;
 
+	if (!supervisor_is_there(s, c->id))
+		return;
 	if (rc == 0 && m->count)
 		rc = supervisor_write(c->pid, m->count, &count, sizeof(count));
 	supervisor_answer(s, c->id, m->count ? 1 : n, -rc);
@@ -118,10 +129,17 @@ void supervisor_on_send(struct supervisor *s, const struct supervised_call *c)
 	struct ipport dst;
 	ssize_t n;
 
-	if (!k || supervisor_msg_read(&m, c) < 0 || !m.name ||
+	if (!k || (k->type == SOCK_STREAM && !supervisor_msg_opens(k, c)) ||
+	    supervisor_msg_read(&m, c) < 0 || !m.name ||
 	    supervisor_read_addr(c->pid, m.name, m.name_len, &dst) < 0 ||
 	    !s->open || !s->ops->wants(s->user, &dst)) {
 		supervisor_continue(s, c->id);
+		return;
+	}
+	if (k->type == SOCK_STREAM || k->copy < 0) { /* as connect() has it */
+		supervisor_answer(s, c->id, 0,
+				  k->type == SOCK_STREAM ? EOPNOTSUPP
+							 : ENETUNREACH);
 		return;
 	}
 	n = supervisor_msg_gather(&m, s->datagram);
@@ -293,8 +311,8 @@ void supervisor_on_receive(struct supervisor *s,
 	struct supervised_message m;
 	int64_t rc;
 
-	if (!k || list_empty(&k->flows) || supervisor_msg_read(&m, c) < 0 ||
-	    m.flags & MSG_ERRQUEUE) {
+	if (!k || k->copy < 0 || list_empty(&k->flows) ||
+	    supervisor_msg_read(&m, c) < 0 || m.flags & MSG_ERRQUEUE) {
 		supervisor_continue(s, c->id);
 		return;
 	}

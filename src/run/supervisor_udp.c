@@ -88,6 +88,7 @@ static void supervised_flow_on_data(struct watch *w, uint32_t events)
  * none, as sendto() would */
 static int supervised_flow_locate(struct supervised_flow *f)
 {
+	static const uint8_t nothing[16] = { 0 };
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 
@@ -104,8 +105,12 @@ static int supervised_flow_locate(struct supervised_flow *f)
 		    ipport_from_sockaddr(&f->self, (struct sockaddr *)&ss) < 0)
 			return -EINVAL;
 	}
-	f->self.addr = f->at.addr;
-	f->self.scope = 0;
+	/* one that is bound to an address is reached there only */
+	if (f->self.addr.family != f->at.addr.family ||
+	    memcmp(f->self.addr.b, nothing, sizeof(nothing)) == 0) {
+		f->self.addr = f->at.addr;
+		f->self.scope = 0;
+	}
 	return 0;
 }
 

@@ -48,9 +48,12 @@ run 2 run && run 2 run true && run 2 run some other -- true &&
   run 2 run --env-file /nowhere -- true && run 2 env-file what/some &&
   run 127 run -- no-such-program && run 126 run -- /etc/passwd
 ok $? "run: what can be said before the cluster is asked"
-run 2 env run && run 2 env run a && run 2 env run -- true && run 2 env run a b -- true &&
+run 2 env run && run 2 env run a && run 2 env run -- true && run 2 env run a b c -- true &&
   run 2 env run a true && run 2 env run A_B -- true && has "$err" "no environment's name" &&
   run 2 env run a --env b -- true && has "$err" "unknown flag: --env" &&
+  run 2 env run a b/c/d -- true &&
+  run 2 env run a --container c -- true && has "$err" "which workload's" &&
+  run 127 env run a b --container c -- no-such-program &&
   run 127 env run a -- no-such-program && run 126 env run a --noOutside -- /etc/passwd
 ok $? "env run: likewise, and the environment is its first argument"
 # an empty part of PATH is the present directory; a cluster is not there

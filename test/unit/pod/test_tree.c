@@ -104,6 +104,39 @@ static void written_and_written_anew(void **state)
 	assert_int_equal(rmdir(rm), 0);
 }
 
+/* Who may write in a volume may link to what is not ours */
+static void what_is_not_ours_stays(void **state)
+{
+	char path[] = "/tmp/ktctl-tree-XXXXXX", stamp[64];
+	struct tree t = { 0 };
+	struct kt_error err = { 0 };
+	int dir;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(mkdirat(dir, "v0", 0700), 0);
+	assert_int_equal(mkdirat(dir, "v1", 0700), 0);
+	close(dir);
+	assert_int_equal(chdir(path), 0);
+	dir = open("v0", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(symlinkat("../v1", dir, "..data"), 0);
+	add(&t, "a", "1", 0644);
+	assert_int_equal(tree_write(dir, &t, 0755, &err), 0);
+	assert_int_equal(access("v1", F_OK), 0);
+	links_to(dir, "..data", stamp, sizeof(stamp));
+	tree_fini(&t);
+	unlinkat(dir, "a", 0);
+	unlink("v0/..data/a");
+	unlinkat(dir, stamp, AT_REMOVEDIR);
+	unlinkat(dir, "..data", 0);
+	close(dir);
+	rmdir("v0");
+	rmdir("v1");
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void paths_stay_in_the_volume(void **state)
 {
 	static const char *const bad[] = { "",	   "/a",     "..",
@@ -114,6 +147,12 @@ static void paths_stay_in_the_volume(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(tree_add(&t, bad[i], xstrdup(""), 0, 0644),
 				 -EINVAL);
+	assert_true(tree_is_below(""));
+	assert_true(tree_is_below("..data/a"));
+	assert_true(tree_is_below("a/b../c"));
+	assert_false(tree_is_below("/a"));
+	assert_false(tree_is_below("a/../../b"));
+	assert_false(tree_is_below("a/.."));
 	add(&t, "a", "1", 0644);
 	add(&t, "a", "2", 0600);
 	assert_int_equal(t.n, 1);
@@ -125,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_and_written_anew),
+		cmocka_unit_test(what_is_not_ours_stays),
 		cmocka_unit_test(paths_stay_in_the_volume),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/loop.h"
 #include "base/mem.h"
 #include "pod/vars.h"
 
@@ -33,6 +34,26 @@ static void a_block_is_taken_apart_and_put_together(void **state)
 	assert_memory_equal(text, "A=2\0EMPTY=\0B=two\nlines=3", n);
 	free(text);
 	strv_fini(&v);
+}
+
+/* As many as the limit of 8 MiB has room for, and in seconds */
+static void a_pod_has_very_many(void **state)
+{
+	const size_t many = 400000;
+	char *block = xmalloc(many * 16), *p = block;
+	int64_t began = clock_ns();
+	struct strv v = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < many; i++)
+		p += snprintf(p, 16, "V%zu=%zu", i % (many / 2), i) + 1;
+	vars_parse(&v, block, (size_t)(p - block));
+	assert_int_equal(v.n, many / 2);
+	assert_string_equal(v.v[0], "V0=200000");
+	assert_string_equal(v.v[many / 2 - 1], "V199999=399999");
+	assert_true(clock_ns() - began < 20 * NS_SEC);
+	strv_fini(&v);
+	free(block);
 }
 
 static void what_stays_local_is_a_list(void **state)
@@ -178,6 +199,7 @@ static void each_syntax_says_what_it_can(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pod_has_very_many),
 		cmocka_unit_test(a_block_is_taken_apart_and_put_together),
 		cmocka_unit_test(what_stays_local_is_a_list),
 		cmocka_unit_test(rules_say_what_the_program_gets),

@@ -400,12 +400,26 @@ static void it_opens_sockets_there(void **state)
 static const char server[] =
 	"exec python3 -c 'import os, socket, sys\n"
 	"s = socket.socket(socket.%s)\n"
-	"s.bind((\"%s\", 0)); s.listen()\n"
+	"s.bind((\"%s\", %u)); s.listen()\n"
 	"os.write(%d, b\"%%5d\" %% s.getsockname()[1])\n"
 	"for i in range(2):\n"
 	" c = s.accept()[0]; c.sendall(b\"hello \" + c.recv(100)); "
 	"c.close()\n"
 	"s.close(); os.read(%d, 1)'";
+
+/* That nobody has on this machine: in the namespace every one is free */
+static unsigned int free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
 
 /* What the server says to a caller of this machine's @host; "": not there */
 static void call(struct world *w, const char *host, uint16_t port,
@@ -454,7 +468,7 @@ static void a_port_is_this_machines(const char *family, const char *host)
 
 	assert_int_equal(pipe(out), 0);
 	assert_int_equal(pipe(in), 0);
-	script = xasprintf(server, family, host, out[1], in[0]);
+	script = xasprintf(server, family, host, free_port(), out[1], in[0]);
 	begin_shell(&w, script, false);
 	w.ports = ports_new(w.loop, w.keeper, dup(w.made.diag),
 			    w.made.loopback.port);

@@ -212,7 +212,53 @@ static void program_other(void)
 	close(again);
 	again = socket(AF_INET, SOCK_DGRAM, 0);
 	CHECK(bind(again, (struct sockaddr *)&a, len) == 0);
+	close(again);
+	again = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(bind(again, (struct sockaddr *)&a, len) == 0);
+	close(again);
+	again = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(bind(again, (struct sockaddr *)&a, len) == 0);
+	close(again);
 	CHECK(syscall(SYS_io_uring_setup, 1, NULL) < 0 && errno == ENOSYS);
+}
+
+/* A socket that has been elsewhere, and bound ones */
+static void program_udp_bound(void)
+{
+	const struct timeval patience = { .tv_sec = 5 };
+	struct sockaddr_in a = { .sin_family = AF_INET }, to = at(7), now;
+	socklen_t len = sizeof(a);
+	char text[8];
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), other;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	CHECK(bind(fd, (struct sockaddr *)&a, len) == 0);
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			 sizeof(patience)) == 0);
+	CHECK(sendto(fd, "one", 3, 0, (struct sockaddr *)&to, len) == 3);
+	CHECK(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&now,
+		       &len) == 3);
+	CHECK(now.sin_port == to.sin_port);
+	CHECK(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+
+	other = dial(SOCK_DGRAM, 7);
+	CHECK(connect(other, (struct sockaddr *)&a, len) == 0);
+	CHECK(getpeername(other, (struct sockaddr *)&now, &len) == 0);
+	CHECK(now.sin_port == a.sin_port);
+	close(other);
+	close(fd);
+	/* of a port of its own: the cluster is not reached, nor anybody else */
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(bind(fd, (struct sockaddr *)&a, len) == 0);
+	CHECK(sendto(fd, "one", 3, 0, (struct sockaddr *)&to, len) < 0 &&
+	      errno == ENETUNREACH);
+	close(fd);
+	/* what connects as it sends */
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(sendto(fd, "one", 3, MSG_FASTOPEN, (struct sockaddr *)&to, len) <
+		      0 &&
+	      errno == EOPNOTSUPP);
+	close(fd);
 }
 
 static _Noreturn void program(int to)
@@ -241,6 +287,7 @@ static _Noreturn void program(int to)
 	close(fd);
 	program_tcp();
 	program_udp();
+	program_udp_bound();
 	program_other();
 	_exit(0);
 }
