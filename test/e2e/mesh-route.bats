@@ -410,8 +410,10 @@ env_cli() { # ARGUMENTS...
   kc delete crd $HR --ignore-not-found >/dev/null
   eventually 20 not_served
   env_cli create dev.a
-  run -1 env_cli share a a.example web
-  [[ $output == *"no HTTPRoutes (Gateway API)"*"env open"* ]]
+  run -0 env_cli share a a.example web # there is an Ingress for it (env-share.bats)
+  [ "$(names ingress)" = kt-env-dev.a.a.example ]
+  run -0 env_cli share a a.example --stop
+  [ -z "$(names ingress)" ]
   install
   apply <<'END'
 apiVersion: gateway.networking.k8s.io/v1
