@@ -207,11 +207,14 @@ static bool handover_is_hopeless(const struct kt_error *why)
 int handover_make(struct job *job, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
+	const char *trouble;
 	int rc = job->renew ? job->renew(job->change_user, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	log_debug("%s is told to end", shadow_describe(job->shadow));
+	trouble = uplink_is_ill(job->uplink) ? "does not answer"
+					     : "is told to end";
+	log_debug("%s %s", shadow_describe(job->shadow), trouble);
 	rc = handover_try(job, &why);
 	if (rc == 0 || (rc == -ENOENT && !uplink_needs_another(job->uplink)))
 		return 0;
@@ -220,9 +223,8 @@ int handover_make(struct job *job, struct kt_error *err)
 			       job->ns);
 	if (rc != -EINTR) {
 		repeat_warn(&job->handover,
-			    "%s is told to end, and no other can take its "
-			    "place: %s",
-			    shadow_describe(job->shadow), why.msg);
+			    "%s %s, and no other can take its place: %s",
+			    shadow_describe(job->shadow), trouble, why.msg);
 		rc = loop_sleep(job->app->loop, AGAIN);
 		uplink_wake(job->uplink);
 	}
