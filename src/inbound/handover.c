@@ -152,6 +152,36 @@ static void handover_drop(struct job *job, bool last)
 	job->next_shadow = NULL;
 }
 
+/* Where the old one may be well again: one that nobody uses does not stay, for
+ * callers would be led to it */
+static void handover_take_back(struct job *job)
+{
+	struct kt_error err = { 0 };
+
+	if (shadow_give_up(job->next_shadow, &err) < 0)
+		log_debug("%s: %s", shadow_describe(job->next_shadow), err.msg);
+	shadow_free(steal_ptr(&job->next_shadow));
+}
+
+/* The one that did not answer is well again: no other is wanted */
+static bool handover_is_off(void *user)
+{
+	const struct job *job = user;
+
+	return uplink_is_up(job->uplink) && !uplink_needs_another(job->uplink);
+}
+
+static int handover_ensure(struct job *job, bool ill, struct kt_error *err)
+{
+	int rc;
+
+	if (ill)
+		shadow_set_stop(job->next_shadow, handover_is_off, job);
+	rc = shadow_ensure(job->next_shadow, err);
+	shadow_set_stop(job->next_shadow, NULL, NULL);
+	return rc == 0 && ill && handover_is_off(job) ? -ECANCELED : rc;
+}
+
 static int handover_connect(struct job *job, struct uplink **up,
 			    struct kt_error *err)
 {
@@ -166,7 +196,7 @@ static int handover_connect(struct job *job, struct uplink **up,
 }
 
 /* After an interruption the one that was being made is left to the clean-up */
-static int handover_try(struct job *job, struct kt_error *err)
+static int handover_try(struct job *job, bool ill, struct kt_error *err)
 {
 	int64_t begin = clock_ns();
 	struct uplink *up = NULL;
@@ -177,12 +207,14 @@ static int handover_try(struct job *job, struct kt_error *err)
 		uplink_set_gone(job->uplink);
 	if (rc < 0)
 		return rc;
-	rc = shadow_ensure(job->next_shadow, err);
+	rc = handover_ensure(job, ill, err);
 	if (rc == 0)
 		rc = handover_connect(job, &up, err);
 	if (rc < 0) {
 		uplink_free(up);
-		if (rc != -EINTR)
+		if (rc != -EINTR && ill)
+			handover_take_back(job);
+		else if (rc != -EINTR)
 			handover_drop(job, false);
 		return rc;
 	}
@@ -207,22 +239,24 @@ static bool handover_is_hopeless(const struct kt_error *why)
 int handover_make(struct job *job, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
+	bool ill = uplink_is_ill(job->uplink);
+	const char *trouble = ill ? "does not answer" : "is told to end";
 	int rc = job->renew ? job->renew(job->change_user, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	log_debug("%s is told to end", shadow_describe(job->shadow));
-	rc = handover_try(job, &why);
-	if (rc == 0 || (rc == -ENOENT && !uplink_needs_another(job->uplink)))
+	log_debug("%s %s", shadow_describe(job->shadow), trouble);
+	rc = handover_try(job, ill, &why);
+	if (rc == 0 || (rc == -ENOENT && !uplink_needs_another(job->uplink)) ||
+	    (rc != -EINTR && ill && handover_is_off(job)))
 		return 0;
 	if (handover_is_hopeless(&why)) /* waiting would hold it up */
 		return kt_fail(err, ECANCELED, "Namespace %s is being deleted",
 			       job->ns);
 	if (rc != -EINTR) {
 		repeat_warn(&job->handover,
-			    "%s is told to end, and no other can take its "
-			    "place: %s",
-			    shadow_describe(job->shadow), why.msg);
+			    "%s %s, and no other can take its place: %s",
+			    shadow_describe(job->shadow), trouble, why.msg);
 		rc = loop_sleep(job->app->loop, AGAIN);
 		uplink_wake(job->uplink);
 	}

@@ -23,6 +23,11 @@ struct job;
  *
  * so that no caller finds nobody. If that fails it is tried again while the old
  * one lives; after that its loss is healed as any other (uplink_heal()).
+ *
+ * The same for one that does not answer though its Pod runs (uplink_is_ill()).
+ * Is it there again before the other one has taken its place, that is given up:
+ * it may have been this machine's network, and the rules of other users are in
+ * force there.
  */
 
 /** handover_make() - when uplink_needs_another(); waits in the loop. 0 also

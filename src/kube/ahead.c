@@ -135,6 +135,7 @@ bool ahead_take(struct kube *k, const struct kube_request *req, json_t **reply,
 	}
 	if (!ahead_is_answer(it) || clock_ns() - it->when > AHEAD_FRESH) {
 		log_debug("GET %s: asked for ahead in vain", req->path);
+		json_decref(steal_ptr(&it->json));
 		return false;
 	}
 	if (!it->json && err)

@@ -30,9 +30,10 @@ struct kube_auth {
 	bool warned;
 
 	struct plugin_creds creds;
-	bool have;	       /* @creds is something */
-	bool refused;	       /* it was answered 401 */
-	struct plugin *plugin; /* running, or NULL */
+	bool have;		     /* @creds is something */
+	bool refused;		     /* it was answered 401 */
+	struct plugin *plugin;	     /* running, or NULL */
+	struct kube_config *plugins; /* a former @fresh that it may read */
 	int64_t pause, next_run;
 	int runs; /* since the server took what one gave */
 
@@ -62,6 +63,7 @@ void kube_auth_free(struct kube_auth *a)
 	loop_timer_stop(&a->failed);
 	plugin_creds_fini(&a->creds);
 	kube_config_free(a->fresh);
+	kube_config_free(a->plugins);
 	free(a->file_token);
 	loop_defer_free(a->loop, a);
 }
@@ -165,6 +167,7 @@ static void on_plugin(void *user, struct plugin_creds *creds,
 		a->refused = false;
 		a->round++;
 	}
+	kube_config_free(steal_ptr(&a->plugins));
 	tell_waiters(a, err);
 }
 
@@ -267,6 +270,17 @@ static bool auth_same(const struct kube_config *a, const struct kube_config *b)
 	       str_eq(a->password, b->password) && !b->exec && !b->token_file;
 }
 
+/* The plugin that runs has begun with this one, or with one before it */
+static void auth_drop_fresh(struct kube_auth *a)
+{
+	struct kube_config *old = steal_ptr(&a->fresh);
+
+	if (a->plugin && !a->plugins)
+		a->plugins = old;
+	else
+		kube_config_free(old);
+}
+
 static bool auth_same_authority(const struct kube_config *a,
 				const struct kube_config *b)
 {
@@ -296,7 +310,7 @@ static bool auth_reload(struct kube_auth *a,
 	}
 	log_debug("the kubeconfig has other %s now",
 		  same == auth_same ? "credentials" : "authorities");
-	kube_config_free(a->fresh);
+	auth_drop_fresh(a);
 	a->cfg = a->fresh = c;
 	a->round++;
 	return true;
@@ -371,7 +385,7 @@ bool kube_auth_was_accepted(const struct kube_auth *a)
 
 void kube_auth_set_config(struct kube_auth *a, const struct kube_config *cfg)
 {
-	kube_config_free(steal_ptr(&a->fresh));
+	auth_drop_fresh(a);
 	a->cfg = cfg;
 	a->file_read_at = 0;
 	a->round++;

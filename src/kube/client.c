@@ -241,9 +241,10 @@ static void op_done(struct transfer *t, CURLcode rc)
 		if (busy_curl(op, rc) && op_again(op, MAX_CONNECT_TRIES, 0))
 			return;
 		curl_fail(&err, op->kube, t->easy, rc, t->problem);
-		/* likewise the next ones */
+		/* likewise the next ones; a watch that is cut says nothing of
+		 * them, nor does one that was tried only once */
 		op->kube->gone |=
-			op->kube->leaving &&
+			op->kube->leaving && !op->stream && !op->no_retry &&
 			(rc == CURLE_OPERATION_TIMEDOUT || busy_curl(op, rc));
 		op_fail(op, &err);
 		return;

@@ -88,8 +88,11 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user,
 	struct transfer *t = NULL;
 
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-	if (t)
-		t->sock = what == CURL_POLL_REMOVE ? 0 : fd;
+	/* of two that it tries at the same time the other one goes on */
+	if (t && what != CURL_POLL_REMOVE)
+		t->sock = fd;
+	else if (t && t->sock == fd)
+		t->sock = 0;
 	if (what == CURL_POLL_REMOVE) {
 		sock_drop(cl, fd, s);
 		return 0;

@@ -45,6 +45,11 @@ size_t bulk_load(const struct bulk *b)
 	return n;
 }
 
+bool bulk_is_free(const struct bulk *b)
+{
+	return !bulk_load(b) && session_is_flushed(link_session(b->link));
+}
+
 struct tunnel_stream *bulk_take(struct bulk *b)
 {
 	struct tunnel_stream *l;
@@ -140,7 +145,7 @@ static void bulk_on_idle(struct timer *t)
 {
 	struct bulk *b = container_of(t, struct bulk, idle);
 
-	b->idle_ns = bulk_load(b) ? 0 : b->idle_ns + IDLE_TICK;
+	b->idle_ns = bulk_is_free(b) ? b->idle_ns + IDLE_TICK : 0;
 	if (b->idle_ns < IDLE_NS)
 		loop_timer_start(b->loop, &b->idle, IDLE_TICK, bulk_on_idle);
 	else

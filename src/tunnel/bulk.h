@@ -46,6 +46,9 @@ void bulk_add(struct bulk *b, struct tunnel_stream *l);
 struct tunnel_stream *bulk_take(struct bulk *b);
 /** bulk_load() - streams on it and for it */
 size_t bulk_load(const struct bulk *b);
+/** bulk_is_free() - there are none, and the other end has the last bytes of
+ *  those that were */
+bool bulk_is_free(const struct bulk *b);
 /** bulk_was_up() - it was up once */
 bool bulk_was_up(const struct bulk *b);
 struct session *bulk_session(const struct bulk *b);

@@ -186,12 +186,13 @@ static struct bulk *scheduler_choose(struct scheduler *ls, bool up)
 			ls->not_before = clock_ns() + RETRY_NS;
 		return p ? p->bulk : NULL;
 	}
-	if (far && p->up != up && !bulk_load(p->bulk)) {
+	if (far && p->up != up && bulk_is_free(p->bulk)) {
 		bulk_free(steal_ptr(&p->bulk), "not used");
 		scheduler_start(ls, p, far, up);
 		return p->bulk;
 	}
-	more = far && bulk_load(p->bulk) ? scheduler_more(ls) : NULL;
+	more = far && (bulk_load(p->bulk) || p->up != up) ? scheduler_more(ls)
+							  : NULL;
 	if (!more)
 		return p->bulk;
 	scheduler_start(ls, more, true, up);

@@ -21,7 +21,8 @@
  * a loss; so each stream of bulk gets a carrier of its own as long as there are
  * fewer than SESSION_PARTS, later ones the one that has the fewest. One that
  * has nothing left to do and carried the other direction before is opened
- * afresh: its TCP connection would begin slowly.
+ * afresh: its TCP connection would begin slowly. While the last bytes of that
+ * are on the way it is left to them, and one more is opened.
  */
 
 struct scheduler;

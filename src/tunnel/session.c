@@ -189,6 +189,11 @@ struct session_config session_config_part(const struct session_config *cfg)
 	return part;
 }
 
+bool session_is_flushed(const struct session *s)
+{
+	return s->acked == s->replay.end;
+}
+
 uint8_t session_peer_flags(const struct session *s)
 {
 	return s->peer_flags;

@@ -149,6 +149,8 @@ uint8_t *session_reserve(struct session *s, size_t min, size_t *got);
 void session_commit(struct session *s, size_t n);
 
 enum session_state session_state(const struct session *s);
+/** session_is_flushed() - the other end has all that was produced */
+bool session_is_flushed(const struct session *s);
 /** session_peer_flags() - FRAME_FLAG_* of the answer to our HELLO */
 uint8_t session_peer_flags(const struct session *s);
 const uint8_t *session_id(const struct session *s);

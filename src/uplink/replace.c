@@ -126,6 +126,8 @@ static bool replace_on_moved(void *user, struct uplink *u, bool up)
 	struct replace *r = user;
 
 	r->back |= up && u == r->uplink;
+	if (up && u == r->uplink && r->wants_spare && !r->spare)
+		replace_on_woken(r); /* it was put off */
 	if (!r->spare || (u != r->uplink && u != r->spare))
 		return false;
 	if (uplink_is_up(r->uplink) || !uplink_is_up(r->spare))
@@ -328,11 +330,16 @@ static void replace_say_left(const struct replace *r,
 			     const struct shadow_pod *shadow,
 			     const struct kt_error *why)
 {
-	log_warn("%s was not removed: %s; it ends by itself within %d minutes, "
-		 "and 'ktctl clean' or the next ktctl removes it",
-		 shadow_describe(shadow), why->msg,
-		 (int)(MAX(r->cfg.keep_ns, SHADOW_IDLE_S * NS_SEC) /
-		       (60 * NS_SEC)));
+	char ends[64] = "";
+
+	if (shadow_ends_alone(shadow))
+		snprintf(ends, sizeof(ends),
+			 "it ends by itself within %d minutes, and ",
+			 (int)(MAX(r->cfg.keep_ns, SHADOW_IDLE_S * NS_SEC) /
+			       (60 * NS_SEC)));
+	log_warn("%s was not removed: %s; %s'ktctl clean' or the next ktctl "
+		 "removes it",
+		 shadow_describe(shadow), why->msg, ends);
 }
 
 bool replace_remove(struct replace *r)

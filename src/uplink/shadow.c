@@ -401,6 +401,11 @@ void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 	s->port = port;
 }
 
+bool shadow_ends_alone(const struct shadow_pod *s)
+{
+	return !shadow_is_deployment(s) && !s->cfg.share;
+}
+
 bool shadow_is_given(const struct shadow_pod *s)
 {
 	return s->cfg.given;

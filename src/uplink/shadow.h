@@ -124,6 +124,10 @@ KT_CHECK int shadow_give_up(struct shadow_pod *s, struct kt_error *err);
  *  and the reverse */
 void shadow_twin(const char *name, char dst[256]);
 
+/** shadow_ends_alone() - it ends when its user is away for long: no Deployment
+ *  starts it again, and nobody else has it */
+bool shadow_ends_alone(const struct shadow_pod *s);
+
 /** shadow_check() - after trouble: 1: the Pod still runs; 2: it was told to
  *  end, and has its time; 0: it is gone, call shadow_ensure() again; -errno:
  *  could not ask */

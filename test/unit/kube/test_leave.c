@@ -173,6 +173,52 @@ static void one_that_refuses_is_gone_too(void **state)
 	world_fini(&w);
 }
 
+/* A watch that is cut, by whoever is between, is no word about the server */
+static void cut_watches(struct fake_conn *c, const char *request)
+{
+	if (strstr(request, "watch=1"))
+		fake_close(c);
+	else
+		answer_ok(c, request);
+}
+
+static void on_piece(void *user, const char *data, size_t len)
+{
+	(void)user;
+	(void)data;
+	(void)len;
+}
+
+static void on_end(void *user, const struct kube_reply *reply)
+{
+	bool *done = user;
+
+	assert_non_null(reply->err);
+	*done = true;
+}
+
+static void a_watch_that_is_cut_is_no_end(void **state)
+{
+	const struct kube_request watch = { .method = "GET",
+					    .path = "/api/x",
+					    .query = "watch=1",
+					    .timeout_ns = -1,
+					    .no_retry = true,
+					    .stream = on_piece };
+	struct kt_error err;
+	bool done = false;
+	struct world w;
+
+	(void)state;
+	world_init(&w, cut_watches);
+	kube_leave(w.kube, NULL);
+	kube_request_start(w.kube, &watch, on_end, &done);
+	assert_int_equal(loop_run_until(w.loop, &done, 10 * NS_SEC), 0);
+	assert_false(kube_is_gone(w.kube));
+	assert_int_equal(get(&w, &err), 0);
+	world_fini(&w);
+}
+
 static void who_does_not_leave_waits(void **state)
 {
 	struct kt_error err;
@@ -196,6 +242,7 @@ int main(void)
 		cmocka_unit_test(a_slow_server_is_waited_for),
 		cmocka_unit_test(a_server_that_hangs_is_not),
 		cmocka_unit_test(one_that_refuses_is_gone_too),
+		cmocka_unit_test(a_watch_that_is_cut_is_no_end),
 		cmocka_unit_test(who_does_not_leave_waits),
 	};
 

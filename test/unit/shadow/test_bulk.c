@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -314,10 +315,58 @@ static void each_flow_has_its_own(void **state)
 	assert_true(bulk_bytes() > 4 << 20);
 	/* the other direction begins afresh */
 	close_flows(FLOWS);
+	(void)!loop_sleep(rig.loop, 50 * NS_MS); /* all is acknowledged */
 	open_flow(&flows[0], false);
 	carry(1, 2 << 20, NULL);
 	assert_int_equal(rig.bulk_had, SESSION_PARTS + 1);
 	close_flows(1);
+	end_far();
+}
+
+/* The last bytes of a flow that has ended here are on the way still when
+ * another wants the other direction: that does not begin afresh now */
+static void last_bytes_arrive(void **state)
+{
+	struct way back;
+	const int small = 4096;
+	int64_t end;
+
+	(void)state;
+	begin_far(1, true);
+	open_flow(&flows[1], false);
+	carry(1, 2 << 20, NULL);
+	assert_int_equal(rig.bulk_had, 1);
+	shutdown(flows[0].from, SHUT_WR);
+	assert_true(over(flows[0].to));
+	setsockopt(rig.bulk_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	kill(rig.shadow, SIGSTOP);
+	end = clock_ns() + 2 * NS_SEC;
+	back = (struct way){ .from = flows[0].to,
+			     .to = flows[0].from,
+			     .total = 120 << 10,
+			     .key = 5 };
+	/* one frame, of which the carrier takes the beginning */
+	while (back.sent < back.total && push(&back))
+		;
+	assert_int_equal(back.sent, back.total);
+	shutdown(flows[0].to, SHUT_WR);
+	while (tunnel_streams(rig.tunnel) > 1 && clock_ns() < end)
+		loop_once(rig.loop, NS_MS);
+	assert_int_equal(tunnel_streams(rig.tunnel), 1);
+	flows[1].total += 2 << 20;
+	for (int i = 0; i < 200; i++) {
+		push(&flows[1]);
+		loop_once(rig.loop, NS_MS);
+	}
+	kill(rig.shadow, SIGCONT);
+	while (back.got < back.total && clock_ns() < end + 20 * NS_SEC) {
+		pull(&back);
+		loop_once(rig.loop, NS_MS);
+	}
+	assert_int_equal(back.got, back.total);
+	assert_true(over(flows[0].from));
+	carry(1, 0, NULL);
+	close_flows(2);
 	end_far();
 }
 
@@ -381,6 +430,7 @@ int main(void)
 		cmocka_unit_test(reset_after_move),
 		cmocka_unit_test(quick_session_dies),
 		cmocka_unit_test(each_flow_has_its_own),
+		cmocka_unit_test(last_bytes_arrive),
 		cmocka_unit_test(each_is_cut),
 		cmocka_unit_test(shadow_is_short_of_memory),
 	};
