@@ -29,8 +29,9 @@
  * A Job for a member's end is the only one that no Job owns: it outlives the
  * environment, so that who comes by next sees what is to be done.
  *
- * All but the table carry the label kt-env: NAME. None but the record of a
- * member on somebody's machine has a heartbeat: they live as long as the Job.
+ * All but the table and an entry's Deployment carry the label kt-env: NAME. None
+ * but the record of a member on somebody's machine has a heartbeat: they live
+ * as long as the Job.
  */
 
 #define KT_LABEL_ENV "kt-env"

@@ -264,7 +264,7 @@ static int share_end(struct env_share *s, struct kt_error *err)
 	if (rc == 0 && route)
 		rc = kube_delete(s->c->kube, path, -1, err);
 	if (rc == 0 && ingress)
-		rc = share_entry_remove(&e, err);
+		rc = share_entry_remove(&e, ingress, err);
 	if (rc == 0)
 		print_line(stdout, "Host %s is no longer environment %s's",
 			   s->host, s->info.name);
