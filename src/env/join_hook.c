@@ -24,9 +24,11 @@
 
 #include <errno.h>
 
+/* NULL: it is on this machine */
 static const char *join_hook_target(const struct env_join *j)
 {
-	return json_str(j->member->selector, KT_LABEL_TARGET, NULL);
+	return j->member ? json_str(j->member->selector, KT_LABEL_TARGET, NULL)
+			 : NULL;
 }
 
 static json_t *join_hook_job(const struct env_join *j, bool end, bool again,
