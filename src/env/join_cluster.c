@@ -187,6 +187,8 @@ static int cluster_turn(struct env_join *j, struct kt_error *err)
 	int rc;
 
 	cluster_lead(j);
+	/* who is killed here leaves that one, for leave */
+	j->env.next = service_target(j->replaced);
 	j->turned = clock_ns();
 	rc = mesh_record_lead(&j->mesh, err);
 	if (rc < 0)

@@ -261,6 +261,19 @@ int mesh_record_check(const struct mesh *m, struct kt_error *err)
 
 /* --- in the place of another ---------------------------------------------- */
 
+/* @want with the end that @now has: it may have been extended meanwhile */
+static json_t *record_with_end(const json_t *want, const json_t *now)
+{
+	const char *end = object_annotation(now, KT_ANNOTATION_EXPIRES);
+	json_t *copy = json_deep_copy(want);
+
+	if (end)
+		json_object_set_new(
+			json_at(copy, "metadata", "annotations", NULL),
+			KT_ANNOTATION_EXPIRES, json_string(end));
+	return copy;
+}
+
 /* As @want says, if it is ours still; -ECANCELED: it is not */
 static int record_write(struct mesh *m, const json_t *want,
 			struct kt_error *err)
@@ -269,11 +282,13 @@ static int record_write(struct mesh *m, const json_t *want,
 		kube_path("v1", "services", m->job.ns, m->name, NULL);
 
 	for (int tries = 1;; tries++) {
-		auto_json json_t *now = NULL;
+		auto_json json_t *now = NULL, *next = NULL;
 		int rc = record_check(m, &now, err);
 
-		if (rc == 0)
-			rc = record_replace(m, path, now, want, err);
+		if (rc == 0) {
+			next = record_with_end(want, now);
+			rc = record_replace(m, path, now, next, err);
+		}
 		rc = update_retry(m->job.kube, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;
