@@ -305,6 +305,9 @@ int command_env_share(struct app *app, const struct options *o)
 		kt_fail(&err, EINVAL,
 			o->env.stop ? "--stop wants a host and no Service"
 				    : "which Service is the host to lead to?");
+	else if (o->env.gateway && o->env.ingress_class)
+		kt_fail(&err, EINVAL,
+			"it is either --gateway or --ingressClass");
 	return err.code ? app_usage(app, &err)
 			: env_command_read(app, o, env_share_run);
 }
