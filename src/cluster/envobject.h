@@ -29,8 +29,9 @@
  * A Job for a member's end is the only one that no Job owns: it outlives the
  * environment, so that who comes by next sees what is to be done.
  *
- * All but the table carry the label kt-env: NAME. None but the record of a
- * member on somebody's machine has a heartbeat: they live as long as the Job.
+ * All but the table and an entry's Deployment carry the label kt-env: NAME.
+ * None but the record of a member on somebody's machine has a heartbeat: they
+ * live as long as the Job.
  */
 
 #define KT_LABEL_ENV "kt-env"
@@ -56,8 +57,8 @@
 /* of a member's record: which join has made it; another one makes it anew, or
  * in its place */
 #define KT_ANNOTATION_JOIN "kt-env-join"
-/* of a member's record that another member is to follow: the kt-target of its
- * copy, which is being made */
+/* of a member's record when another member follows: the kt-target of the copy
+ * beside the one that it leads to, which is being made, or is to end */
 #define KT_ANNOTATION_NEXT "kt-env-next"
 /* of the Ingress of a host name: the Service that was meant */
 #define KT_ANNOTATION_SHARED "kt-env-shared"

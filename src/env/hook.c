@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define HOOK_CONTAINER "hook"
 #define HOOK_FILE "/dev/termination-log"
 #define HOOK_NAME_MAX 128
 #define HOOK_KEPT 3600 /* seconds; of one that nobody has waited for */
@@ -54,9 +55,10 @@ static json_t *hook_container(const json_t *its, const struct strv *words,
 					   "workingDir" };
 	const char *env = object_label(s->copy, KT_LABEL_ENV);
 	bool program = words->v[0][0] == '/';
-	json_t *c = json_pack(
-		"{s:s,s:s,s:s}", "name", "hook", "terminationMessagePath",
-		HOOK_FILE, "terminationMessagePolicy", "FallbackToLogsOnError");
+	json_t *c =
+		json_pack("{s:s,s:s,s:s}", "name", HOOK_CONTAINER,
+			  "terminationMessagePath", HOOK_FILE,
+			  "terminationMessagePolicy", "FallbackToLogsOnError");
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (json_object_get(its, kept[i]))
@@ -133,7 +135,8 @@ static json_t *hook_metadata(const struct hook_spec *s)
 	const char *of = object_label(s->copy, KT_LABEL_ENV_OF);
 	const char *target =
 		json_str(object_pod_labels(s->copy), KT_LABEL_TARGET, NULL);
-	auto_free char *salt = xasprintf("%s/%s", s->what, target);
+	auto_free char *salt =
+		xasprintf("%s/%s%s", s->what, target, s->again ? "/2" : "");
 	auto_free char *name = copy_name_salted(of, env, salt);
 	auto_free char *what = xasprintf("%s %s", s->what, s->command);
 	json_t *meta = json_pack(
@@ -171,7 +174,7 @@ json_t *hook_job(const struct hook_spec *s, struct kt_error *err)
 	const json_t *its = json_at(s->copy, "spec", "template", "spec", NULL);
 	const json_t *container = hook_container_of(its, s->container);
 	auto_strv struct strv words = { 0 };
-	json_t *pod;
+	json_t *pod, *job;
 
 	if (words_split(s->command, &words) < 0 || !words.n) {
 		kt_fail(err, EINVAL, "--%s '%.80s': a quote is not closed",
@@ -180,9 +183,13 @@ json_t *hook_job(const struct hook_spec *s, struct kt_error *err)
 	}
 	pod = hook_pod(its, hook_container(container, &words, s),
 		       words.v[0][0] == '/');
-	return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "batch/v1",
-			 "kind", "Job", "metadata", hook_metadata(s), "spec",
-			 hook_spec_of(hook_labels(s->copy), pod, s->waits));
+	job = json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "batch/v1",
+			"kind", "Job", "metadata", hook_metadata(s), "spec",
+			hook_spec_of(hook_labels(s->copy), pod, s->waits));
+	if (!job)
+		kt_fail(err, EINVAL, "--%s: what it runs is not UTF-8",
+			s->what);
+	return job;
 }
 
 /* Without what the server has put into it */
@@ -345,6 +352,19 @@ void hook_set_output(json_t *copy, const char *container, const json_t *vars)
 	}
 }
 
+/* Admission may have put others beside it */
+static const json_t *hook_status(const json_t *pod)
+{
+	const json_t *all = json_at(pod, "status", "containerStatuses", NULL);
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (all, i, c)
+		if (str_eq(json_str(c, "name", NULL), HOOK_CONTAINER))
+			return c;
+	return NULL;
+}
+
 void hook_report_make(struct hook_report *r, const json_t *pods)
 {
 	const json_t *pod;
@@ -352,10 +372,8 @@ void hook_report_make(struct hook_report *r, const json_t *pods)
 
 	*r = (struct hook_report){ .message = "" };
 	json_array_foreach (pods, i, pod) {
-		const json_t *status = json_array_get(
-			json_at(pod, "status", "containerStatuses", NULL), 0);
 		const json_t *end =
-			json_at(status, "state", "terminated", NULL);
+			json_at(hook_status(pod), "state", "terminated", NULL);
 		const char *phase = json_str(pod, "status", "phase", NULL);
 		const char *said = json_str(end, "message", NULL);
 

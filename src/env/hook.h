@@ -38,6 +38,7 @@ struct hook_spec {
 	const json_t *owner;   /* of ownerReferences; NULL: none owns it */
 	const char *uid;       /* of the environment's Job */
 	bool waits;	       /* it is not to run yet: hook_fresh() does */
+	bool again;	       /* beside one of the same, by another name */
 };
 
 /** hook_job() - (returned, caller decrefs); NULL with @err */

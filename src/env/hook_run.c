@@ -8,6 +8,7 @@
 #include "cluster/objects.h"
 #include "env/command.h"
 #include "env/copy_state.h"
+#include "env/find.h"
 #include "env/hook.h"
 #include "kube/rest.h"
 
@@ -167,6 +168,28 @@ static void hook_remove_run(const struct member_place *at, const json_t *made)
 		loop_interrupt(l);
 }
 
+/* One of this name, if a ktctl has made it */
+static int hook_clear(const struct member_place *at, const char *name,
+		      struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("batch/v1", "jobs", at->ns, name, NULL);
+	auto_json json_t *there = NULL;
+	int rc = kube_get(at->kube, path, &there, err);
+
+	if (rc == -ENOENT) {
+		*err = (struct kt_error){ 0 };
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (!str_eq(object_label(there, KT_LABEL_ROLE), KT_ROLE_ENV_HOOK))
+		return kt_fail(err, EEXIST,
+			       "Job %s/%s exists, and ktctl has not made it",
+			       at->ns, name);
+	return hook_remove(at, there, err);
+}
+
 /* Until one of its name is gone */
 static int hook_make(const struct member_place *at, const json_t *job,
 		     json_t **made, struct kt_error *err)
@@ -180,7 +203,7 @@ static int hook_make(const struct member_place *at, const json_t *job,
 		if (rc != -EEXIST || clock_ns() > end)
 			return rc;
 		*err = (struct kt_error){ 0 };
-		rc = env_remove(at->kube, at->ns, object_name(job), NULL, err);
+		rc = hook_clear(at, object_name(job), err);
 		if (rc == 0)
 			rc = loop_sleep(kube_loop(at->kube), HOOK_POLL);
 		if (rc < 0)
@@ -417,22 +440,25 @@ static int hook_sweep_one(const struct member_place *at, const json_t *job,
 	return 1;
 }
 
-int hook_sweep(struct kube *k, const char *ns, const json_t *jobs, int64_t now,
+int hook_sweep(struct kube *k, const char *ns, int64_t now,
 	       void (*say)(void *user, const char *text), void *user,
 	       struct kt_error *err)
 {
 	const struct member_place at = { k, ns, NULL, NULL };
-	auto_json json_t *all = NULL;
+	auto_json json_t *all = NULL, *envs = NULL;
 	const json_t *job;
 	size_t i;
 	int rc = hook_list(k, ns, NULL, &all, err);
 
+	/* later than these: else the environment of one could be new */
+	if (rc == 0 && json_array_size(all))
+		rc = env_jobs(k, ns, &envs, err);
 	json_array_foreach (all, i, job) {
 		auto_free char *text = NULL;
 
 		if (rc < 0)
 			break;
-		if (!hook_is_orphan(job, jobs, now))
+		if (!hook_is_orphan(job, envs, now))
 			continue;
 		rc = hook_sweep_one(&at, job, now, &text, err);
 		if (rc > 0 && say)

@@ -50,10 +50,9 @@ KT_CHECK int hook_end(const struct member_place *at, const json_t *waiting,
 /**
  * hook_sweep() - those of environments that are over: they are run, without
  * waiting for them, and removed when they are done
- * @jobs: the namespace's environments
  */
-KT_CHECK int hook_sweep(struct kube *k, const char *ns, const json_t *jobs,
-			int64_t now, void (*say)(void *user, const char *text),
-			void *user, struct kt_error *err);
+KT_CHECK int hook_sweep(struct kube *k, const char *ns, int64_t now,
+			void (*say)(void *user, const char *text), void *user,
+			struct kt_error *err);
 
 #endif

@@ -187,6 +187,8 @@ static int cluster_turn(struct env_join *j, struct kt_error *err)
 	int rc;
 
 	cluster_lead(j);
+	/* who is killed here leaves that one, for leave */
+	j->env.next = service_target(j->replaced);
 	j->turned = clock_ns();
 	rc = mesh_record_lead(&j->mesh, err);
 	if (rc < 0)
@@ -224,11 +226,12 @@ static int cluster_join(struct job *job, struct kt_error *err)
 
 	progress_step(job->app->progress, "Tell the router");
 	rc = mesh_record_check(&j->mesh, err);
+	if (rc == 0 && j->beside)
+		rc = cluster_turn(j, err);
+	/* of the record as it is now */
 	if (rc == 0 && !j->o->env.image)
 		rc = member_source_put(&at, j->mesh.route.made, &j->source,
 				       err);
-	if (rc == 0 && j->beside)
-		rc = cluster_turn(j, err);
 	if (rc == 0)
 		rc = env_join_prove(j, cluster_ip(j), err);
 	if (rc == 0) /* whoever has its place has its address */
@@ -265,18 +268,22 @@ static void cluster_ready(struct job *job)
 static void cluster_give_back(struct env_join *j)
 {
 	struct job *job = &j->mesh.job;
+	const struct member_place at = env_join_place(j);
 	struct kt_error err = { 0 };
 	int rc;
 
 	if (!j->mesh.recorded)
 		return;
 	rc = mesh_record_restore(&j->mesh, j->replaced, &err);
+	if (rc == 0 && j->source) /* of its Pods, not of ours */
+		rc = member_source_put(&at, j->mesh.route.made, &j->source,
+				       &err);
 	if (rc < 0 && rc != -ECANCELED && rc != -ENOENT)
 		job_unfinished(job,
 			       "the member before has not got its place back: "
 			       "%s",
 			       err.msg);
-	else if (rc == 0 && j->turned)
+	if (rc == 0 && j->turned)
 		(void)!job_settle(job);
 }
 

@@ -24,12 +24,14 @@
 
 #include <errno.h>
 
+/* NULL: it is on this machine */
 static const char *join_hook_target(const struct env_join *j)
 {
-	return json_str(j->member->selector, KT_LABEL_TARGET, NULL);
+	return j->member ? json_str(j->member->selector, KT_LABEL_TARGET, NULL)
+			 : NULL;
 }
 
-static json_t *join_hook_job(const struct env_join *j, bool end,
+static json_t *join_hook_job(const struct env_join *j, bool end, bool again,
 			     struct kt_error *err)
 {
 	const struct env_options *e = &j->o->env;
@@ -41,6 +43,7 @@ static json_t *join_hook_job(const struct env_join *j, bool end,
 		.owner = end ? NULL : j->owner,
 		.uid = j->info.uid,
 		.waits = end,
+		.again = again,
 	};
 
 	return hook_job(&s, err);
@@ -62,7 +65,7 @@ static int join_hook_try_one(const struct env_join *j, bool end,
 			     struct kt_error *err)
 {
 	const struct member_place at = env_join_place(j);
-	auto_json json_t *job = join_hook_job(j, end, err);
+	auto_json json_t *job = join_hook_job(j, end, false, err);
 
 	return job ? hook_try(&at, job, err) : -err->code;
 }
@@ -78,12 +81,39 @@ int env_join_hook_try(const struct env_join *j, struct kt_error *err)
 	return rc;
 }
 
-static int join_hook_keep(const struct env_join *j, struct kt_error *err)
+static json_t *join_hook_own(const struct env_join *j, const json_t *waiting)
+{
+	json_t *own = json_array(), *job;
+	size_t i;
+
+	json_array_foreach (waiting, i, job)
+		if (str_eq(object_label(job, KT_LABEL_TARGET),
+			   join_hook_target(j)))
+			json_array_append(own, job);
+	return own;
+}
+
+static int join_hook_keep(const struct env_join *j, bool again,
+			  struct kt_error *err)
 {
 	const struct member_place at = env_join_place(j);
-	auto_json json_t *end = join_hook_job(j, true, err);
+	auto_json json_t *end = join_hook_job(j, true, again, err);
 
 	return end ? hook_keep(&at, end, err) : -err->code;
+}
+
+/* One with the output. The one without goes then: at no moment there is none,
+ * and --onDelete bears to run twice. */
+static int join_hook_keep_again(const struct env_join *j, struct kt_error *err)
+{
+	const struct member_place at = env_join_place(j);
+	auto_json json_t *waiting = NULL, *own = NULL;
+	int rc = hook_waiting(&at, &waiting, err);
+
+	if (rc == 0)
+		rc = join_hook_keep(j, true, err);
+	own = join_hook_own(j, waiting);
+	return rc < 0 ? rc : hook_end(&at, own, NULL, HOOK_FORGET, NULL, err);
 }
 
 static int join_hook_run(struct env_join *j, struct kt_error *err)
@@ -91,7 +121,8 @@ static int join_hook_run(struct env_join *j, struct kt_error *err)
 	struct job *job = &j->mesh.job;
 	const struct hook_say say = { join_hook_on_progress, job };
 	const struct member_place at = env_join_place(j);
-	auto_json json_t *run = join_hook_job(j, false, err), *vars = NULL;
+	auto_json json_t *run = join_hook_job(j, false, false, err);
+	auto_json json_t *vars = NULL;
 	int rc = run ? hook_run(&at, run, &vars, &say, err) : -err->code;
 
 	if (rc < 0)
@@ -103,7 +134,7 @@ static int join_hook_run(struct env_join *j, struct kt_error *err)
 		      json_object_size(vars),
 		      json_object_size(vars) == 1 ? "variable" : "variables");
 	return json_object_size(vars) && j->o->env.on_delete
-		       ? join_hook_keep(j, err)
+		       ? join_hook_keep_again(j, err)
 		       : 0;
 }
 
@@ -115,7 +146,7 @@ int env_join_hook(struct job *job, struct kt_error *err)
 	progress_step(job->app->progress, "Run --onJoin");
 	j->hooked = true;
 	if (j->o->env.on_delete)
-		rc = join_hook_keep(j, err);
+		rc = join_hook_keep(j, false, err);
 	if (rc == 0 && j->o->env.on_join)
 		rc = join_hook_run(j, err);
 	return rc;
@@ -154,18 +185,6 @@ static bool join_hook_is_shared(const struct env_join *j, const json_t *waiting)
 					 join_hook_target(j)))
 			return true;
 	return false;
-}
-
-static json_t *join_hook_own(const struct env_join *j, const json_t *waiting)
-{
-	json_t *own = json_array(), *job;
-	size_t i;
-
-	json_array_foreach (waiting, i, job)
-		if (str_eq(object_label(job, KT_LABEL_TARGET),
-			   join_hook_target(j)))
-			json_array_append(own, job);
-	return own;
 }
 
 void env_join_hook_undo(struct env_join *j)

@@ -8,6 +8,7 @@
 #include "cli/app.h"
 #include "cli/progress.h"
 #include "cluster/object_watch.h"
+#include "env/join_hook.h"
 #include "env/name.h"
 #include "kube/rest.h"
 
@@ -143,10 +144,15 @@ static int local_claim(struct job *job, struct kt_error *err)
 
 static int local_switch(struct job *job, struct kt_error *err)
 {
+	struct env_join *j = env_join_of(job);
 	int rc = mesh_router_switch(job, err);
 
 	/* its router looks at the table at once if the Service leads to it */
-	return rc < 0 ? rc : env_join_table(env_join_of(job), NULL, err);
+	if (rc == 0)
+		rc = env_join_table(j, NULL, err);
+	if (rc == 0 && j->replaced)
+		env_join_hook_former(j);
+	return rc;
 }
 
 static int local_serve(struct job *job, struct kt_error *err)

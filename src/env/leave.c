@@ -105,7 +105,7 @@ static int leave_remove(struct env_command *c, const char *env,
 		rc = env_table_drop_member(c->kube, c->ns, env, service, err);
 	if (rc == 0)
 		rc = member_remove_copies(&at, service_target(record), err);
-	if (rc == 0 && next) /* of one that was killed in its place */
+	if (rc == 0 && next) /* of a join that was killed, perhaps */
 		rc = member_remove_copies(&at, next, err);
 	if (rc == 0)
 		rc = env_command_hooks(c, &at, err);

@@ -52,12 +52,13 @@ static int member_source_delete(const struct member_place *at, const char *name,
 	}
 	if (rc < 0)
 		return rc;
-	if (!str_eq(object_label(there, KT_LABEL_ROLE), KT_ROLE_ENV_SOURCE))
+	if (!str_eq(object_label(there, KT_LABEL_ROLE), KT_ROLE_ENV_SOURCE) ||
+	    !str_eq(object_label(there, KT_LABEL_ENV), at->env))
 		return kt_fail(
 			err, EEXIST,
 			"Service %s/%s exists, and ktctl has not made it",
 			at->ns, name);
-	return kube_delete(at->kube, path, 0, err);
+	return kube_delete_as(at->kube, path, there, 0, err);
 }
 
 int member_source_put(const struct member_place *at, const json_t *record,

@@ -264,7 +264,7 @@ static int share_end(struct env_share *s, struct kt_error *err)
 	if (rc == 0 && route)
 		rc = kube_delete(s->c->kube, path, -1, err);
 	if (rc == 0 && ingress)
-		rc = share_entry_remove(&e, err);
+		rc = share_entry_remove(&e, ingress, err);
 	if (rc == 0)
 		print_line(stdout, "Host %s is no longer environment %s's",
 			   s->host, s->info.name);
@@ -305,6 +305,9 @@ int command_env_share(struct app *app, const struct options *o)
 		kt_fail(&err, EINVAL,
 			o->env.stop ? "--stop wants a host and no Service"
 				    : "which Service is the host to lead to?");
+	else if (o->env.gateway && o->env.ingress_class)
+		kt_fail(&err, EINVAL,
+			"it is either --gateway or --ingressClass");
 	return err.code ? app_usage(app, &err)
 			: env_command_read(app, o, env_share_run);
 }

@@ -67,6 +67,26 @@ json_t *share_entry_ingress(const struct share_entry *e, const char *ns,
 		"backend", "service", "name", entry, "port", "number", 80);
 }
 
+/* Annotations and certificates are those of others, who have added them */
+void share_entry_keep(json_t *ingress, const json_t *own)
+{
+	json_t *meta = json_object_get(ingress, "metadata");
+	json_t *spec = json_object_get(ingress, "spec");
+	json_t *notes = json_at(own, "metadata", "annotations", NULL);
+	json_t *tls = json_at(own, "spec", "tls", NULL);
+	json_t *klass = json_at(own, "spec", "ingressClassName", NULL);
+
+	json_object_set(meta, "resourceVersion",
+			json_at(own, "metadata", "resourceVersion", NULL));
+	if (notes)
+		json_object_update_missing(json_object_get(meta, "annotations"),
+					   notes);
+	if (tls)
+		json_object_set(spec, "tls", tls);
+	if (klass && !json_object_get(spec, "ingressClassName"))
+		json_object_set(spec, "ingressClassName", klass);
+}
+
 static json_t *entry_service(const struct share_entry *e, const char *name,
 			     const char *target)
 {
@@ -113,34 +133,54 @@ const char *share_entry_class(const json_t *ingresses, const char *service)
 
 /* --- the cluster ---------------------------------------------------------- */
 
-static int entry_delete(const struct share_entry *e, const char *api,
-			const char *resource, const char *name, int grace,
-			struct kt_error *err)
+static int entry_gone(int rc, struct kt_error *err)
 {
-	auto_free char *path = kube_path(api, resource, e->c->ns, name, NULL);
-	int rc = kube_delete(e->c->kube, path, grace, err);
-
 	if (rc != -ENOENT)
 		return rc;
 	*err = (struct kt_error){ 0 };
 	return 0;
 }
 
-static int entry_clear(const struct share_entry *e, struct kt_error *err)
+/* Its name alone does not make it ours */
+static int entry_delete(const struct share_entry *e, const char *api,
+			const char *resource, struct kt_error *err)
 {
 	auto_free char *name = share_entry_name(e->info->name, e->host);
-	int rc = entry_delete(e, "v1", "services", name, -1, err);
+	auto_free char *path = kube_path(api, resource, e->c->ns, name, NULL);
+	auto_json json_t *there = NULL;
+	int rc = kube_get(e->c->kube, path, &there, err);
 
-	return rc < 0 ? rc
-		      : entry_delete(e, "apps/v1", "deployments", name, -1,
-				     err);
+	if (rc < 0)
+		return entry_gone(rc, err);
+	if (!str_eq(object_label(there, KT_LABEL_ROLE), KT_ROLE_ENV_SHARE))
+		return kt_fail(err, EEXIST,
+			       "%s %s/%s is there, and ktctl has not made it",
+			       resource, e->c->ns, name);
+	/* a Deployment's status changes all the time */
+	json_object_del(json_object_get(there, "metadata"), "resourceVersion");
+	return entry_gone(kube_delete_as(e->c->kube, path, there, -1, err),
+			  err);
 }
 
-int share_entry_remove(const struct share_entry *e, struct kt_error *err)
+static int entry_clear(const struct share_entry *e, struct kt_error *err)
+{
+	int rc = entry_delete(e, "v1", "services", err);
+
+	return rc < 0 ? rc : entry_delete(e, "apps/v1", "deployments", err);
+}
+
+int share_entry_remove(const struct share_entry *e, const json_t *ingress,
+		       struct kt_error *err)
 {
 	auto_free char *name = share_name(e->info->name, e->host);
-	int rc = entry_delete(e, SHARE_INGRESS_API, "ingresses", name, -1, err);
+	auto_free char *path =
+		kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns, name, NULL);
+	auto_json json_t *it =
+		json_pack("{s:{s:s*}}", "metadata", "uid",
+			  json_str(ingress, "metadata", "uid", NULL));
+	int rc = ingress ? kube_delete_as(e->c->kube, path, it, -1, err) : 0;
 
+	rc = entry_gone(rc, err);
 	return rc < 0 ? rc : entry_clear(e, err);
 }
 
@@ -227,9 +267,7 @@ static int entry_make(const struct share_entry *e, const json_t *own,
 			kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns,
 				  object_name(own), NULL);
 
-		json_object_set(
-			json_object_get(ingress, "metadata"), "resourceVersion",
-			json_at(own, "metadata", "resourceVersion", NULL));
+		share_entry_keep(ingress, own);
 		return kube_replace(e->c->kube, path, ingress, NULL, err);
 	}
 	return kube_create(e->c->kube, ingresses, ingress, NULL, err);
@@ -247,7 +285,7 @@ int share_entry_put(const struct share_entry *e, const json_t *own,
 	if (rc == 0)
 		return 0;
 	loop_resume(e->c->app->loop);
-	if (share_entry_remove(e, &why) < 0)
+	if (share_entry_remove(e, own, &why) < 0)
 		kt_hint(err, "what was made goes with the environment: %s",
 			why.msg);
 	return rc;

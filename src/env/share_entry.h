@@ -35,6 +35,9 @@ char *share_entry_name(const char *env, const char *host);
 /** share_entry_ingress() - (returned, caller decrefs). Pure. */
 json_t *share_entry_ingress(const struct share_entry *e, const char *ns,
 			    const char *user);
+/** share_entry_keep() - @ingress takes the place of @own: it has what others
+ * have added to that, and its version. Pure. */
+void share_entry_keep(json_t *ingress, const json_t *own);
 /** share_entry_class() - of the first of @ingresses that leads to @service;
  *  NULL: there is none; borrowed. Pure. */
 const char *share_entry_class(const json_t *ingresses, const char *service);
@@ -43,9 +46,10 @@ const char *share_entry_class(const json_t *ingresses, const char *service);
  *  is there already, or NULL. 0 or -errno with @err, and nothing of it stays */
 KT_CHECK int share_entry_put(const struct share_entry *e, const json_t *own,
 			     struct kt_error *err);
-/** share_entry_remove() - the Ingress first; 0 also when there is none */
+/** share_entry_remove() - @ingress first (NULL: there is none); 0 also when it
+ *  is gone. What has the names of an entry and is none is an error. */
 KT_CHECK int share_entry_remove(const struct share_entry *e,
-				struct kt_error *err);
+				const json_t *ingress, struct kt_error *err);
 /** share_entry_extend() - the entries of @info's environment learn of its end
  */
 KT_CHECK int share_entry_extend(struct env_command *c,

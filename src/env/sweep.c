@@ -70,8 +70,7 @@ int env_sweep(const struct giveback *g, struct kt_error *err)
 		n += rc > 0;
 	}
 	if (rc >= 0)
-		rc = hook_sweep(g->kube, g->ns, jobs, now, g->say, g->user,
-				err);
+		rc = hook_sweep(g->kube, g->ns, now, g->say, g->user, err);
 	if (rc >= 0 && n)
 		rc = env_table_refresh(g->kube, g->ns, err);
 	if (rc >= 0)

@@ -229,11 +229,13 @@ bool mesh_record_is_foreign(const struct mesh *m)
 	       (m->env && record_look(m, &now, &err) > 0);
 }
 
-int mesh_record_check(const struct mesh *m, struct kt_error *err)
+/* 0 and *@now, or -ECANCELED: it is not ours any more; or another -errno */
+static int record_check(const struct mesh *m, json_t **now,
+			struct kt_error *err)
 {
-	auto_json json_t *now = NULL, *list = json_array();
+	auto_json json_t *list = json_array();
 	auto_free char *user = NULL;
-	int rc = record_look(m, &now, err);
+	int rc = record_look(m, now, err);
 
 	if (rc == -ENOENT)
 		return kt_fail(err, ECANCELED,
@@ -242,7 +244,7 @@ int mesh_record_check(const struct mesh *m, struct kt_error *err)
 			       m->job.ns, m->job.name, m->env->name);
 	if (rc <= 0)
 		return rc;
-	json_array_append(list, now);
+	json_array_append(list, *now);
 	user = objects_users(list);
 	return kt_fail(err, ECANCELED,
 		       "Service %s/%s has another member in environment %s "
@@ -250,7 +252,27 @@ int mesh_record_check(const struct mesh *m, struct kt_error *err)
 		       m->job.ns, m->job.name, m->env->name, user);
 }
 
+int mesh_record_check(const struct mesh *m, struct kt_error *err)
+{
+	auto_json json_t *now = NULL;
+
+	return record_check(m, &now, err);
+}
+
 /* --- in the place of another ---------------------------------------------- */
+
+/* @want with the end that @now has: it may have been extended meanwhile */
+static json_t *record_with_end(const json_t *want, const json_t *now)
+{
+	const char *end = object_annotation(now, KT_ANNOTATION_EXPIRES);
+	json_t *copy = json_deep_copy(want);
+
+	if (end)
+		json_object_set_new(
+			json_at(copy, "metadata", "annotations", NULL),
+			KT_ANNOTATION_EXPIRES, json_string(end));
+	return copy;
+}
 
 /* As @want says, if it is ours still; -ECANCELED: it is not */
 static int record_write(struct mesh *m, const json_t *want,
@@ -260,13 +282,13 @@ static int record_write(struct mesh *m, const json_t *want,
 		kube_path("v1", "services", m->job.ns, m->name, NULL);
 
 	for (int tries = 1;; tries++) {
-		auto_json json_t *now = NULL;
-		int rc = mesh_record_check(m, err);
+		auto_json json_t *now = NULL, *next = NULL;
+		int rc = record_check(m, &now, err);
 
-		if (rc == 0)
-			rc = kube_get(m->job.kube, path, &now, err);
-		if (rc == 0)
-			rc = record_replace(m, path, now, want, err);
+		if (rc == 0) {
+			next = record_with_end(want, now);
+			rc = record_replace(m, path, now, next, err);
+		}
 		rc = update_retry(m->job.kube, tries, rc, err);
 		if (rc != -EBUSY)
 			return rc;

@@ -362,7 +362,7 @@ static int clean_give_back_routes(struct clean *c, struct kt_error *err)
 	return routing_sweep(c->kube, c->ns, &s, err);
 }
 
-/* --- Services whose environments have ended ------------------------------ */
+/* --- Services whose environments have ended ------------------------------- */
 
 /* Under each Service's lock, so that nobody joins one that is given back. Who
  * may not all of it, or finds it locked, goes by the plan. */

@@ -44,7 +44,8 @@ KT_CHECK int http2_head_add(struct http2_head *h, const struct hpack_field *f);
 KT_CHECK int http2_head_forwarded(struct http2_head *h,
 				  const struct ipport *from);
 /** http2_head_put_own() - append a field of ours, of up to 256 bytes, also
- *  where the head is as large as may be; two at most */
+ *  where the head is as large as may be; three at most, with that of
+ *  http2_head_forwarded() */
 KT_CHECK int http2_head_put_own(struct http2_head *h, const char *name,
 				const char *value);
 /** http2_head_unmark() - without marks; @header: the chosen field, or NULL */

@@ -50,6 +50,7 @@ static struct backend_ref serve_http_find(struct router_env *env, uint16_t port,
 	struct backend_ref ref;
 
 	said->served_by[0] = said->text[0] = said->mark[0] = '\0';
+	said->absent = false;
 	if (sh->share &&
 	    !share_takes(sh->share, req, (int64_t)time(NULL), said))
 		return (struct backend_ref){ .kind = req ? BACKEND_DOWN

@@ -97,6 +97,13 @@ static int envtable_malformed(struct kt_error *err, const char *what,
 		       word.p ? word.p : "", what);
 }
 
+/* The last one counts, and nothing of those before is left */
+static void envtable_keep_last(char *to, size_t size, struct slice s)
+{
+	memset(to, 0, size);
+	envtable_keep(to, s);
+}
+
 /* KEY=VALUE behind the flags; what is not known is a newer version's */
 static void envtable_more(struct envtable_line *l, struct slice word)
 {
@@ -104,12 +111,12 @@ static void envtable_more(struct envtable_line *l, struct slice word)
 
 	if (l->kind == ENVTABLE_ENV) {
 		if (slice_is(key, "header") && envmark_is_header(word))
-			envtable_keep(l->header, word);
+			envtable_keep_last(l->header, sizeof(l->header), word);
 	} else if (envtable_is_label(word)) {
 		if (slice_is(key, "join"))
-			envtable_keep(l->join, word);
+			envtable_keep_last(l->join, sizeof(l->join), word);
 		else if (slice_is(key, "source"))
-			envtable_keep(l->source, word);
+			envtable_keep_last(l->source, sizeof(l->source), word);
 	}
 }
 

@@ -262,15 +262,22 @@ static void its_pod_tells(void **state)
 	(void)state;
 	expect_report("[]", false, false, 0, "");
 	expect_report("[{'status':{'phase':'Running','containerStatuses':[{"
-		      "'state':{'running':{}}}]}}]",
+		      "'name':'hook','state':{'running':{}}}]}}]",
 		      false, false, 0, "");
-	expect_report("[{'status':{'phase':'Succeeded','containerStatuses':[{"
-		      "'state':{'terminated':{'exitCode':0,'message':"
-		      "'A=1'}}}]}}]",
-		      true, true, 0, "A=1");
-	expect_report("[{'status':{'phase':'Failed','containerStatuses':[{"
-		      "'state':{'terminated':{'exitCode':3}}}]}}]",
-		      true, false, 3, "");
+	expect_report(
+		"[{'status':{'phase':'Succeeded','containerStatuses':[{"
+		"'name':'hook','state':{'terminated':{'exitCode':0,'message':"
+		"'A=1'}}}]}}]",
+		true, true, 0, "A=1");
+	expect_report(
+		"[{'status':{'phase':'Failed','containerStatuses':[{"
+		"'name':'hook','state':{'terminated':{'exitCode':3}}}]}}]",
+		true, false, 3, "");
+	/* somebody's container beside it */
+	expect_report("[{'status':{'phase':'Running','containerStatuses':[{"
+		      "'name':'a','state':{'terminated':{'exitCode':1}}},{"
+		      "'name':'hook','state':{'running':{}}}]}}]",
+		      false, false, 0, "");
 	expect_report("[{'status':{'phase':'Failed','message':'Pod was "
 		      "evicted'}}]",
 		      true, false, -1, "Pod was evicted");

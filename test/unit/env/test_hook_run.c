@@ -96,7 +96,8 @@ static int jobs(const struct bed *b)
 }
 
 #define ENDED(code, message)                                                   \
-	"{'phase':'" code "','containerStatuses':[{'state':{'terminated':{"    \
+	"{'phase':'" code                                                      \
+	"','containerStatuses':[{'name':'hook','state':{'terminated':{"        \
 	"'exitCode':" message "'}}}]}"
 
 static void its_output_comes_back(void **state)
@@ -112,6 +113,26 @@ static void its_output_comes_back(void **state)
 	assert_int_equal(json_object_size(vars), 2);
 	assert_int_equal(store_logged(&b.s, "DELETE " JOBS), 2);
 	assert_int_equal(jobs(&b), 0);
+	store_fini(&b.s);
+}
+
+/* Its name is another's */
+static void what_is_not_ours_stays(void **state)
+{
+	auto_json json_t *job = job_of("onJoin", "t1", false);
+	auto_free char *path =
+		xasprintf(JOBS "/%s", json_str(job, "metadata", "name", NULL));
+	struct bed b;
+
+	(void)state;
+	bed_init(&b, NULL);
+	store_put(&b.s, path,
+		  json_pack("{s:s,s:s,s:{s:s}}", "apiVersion", "batch/v1",
+			    "kind", "Job", "metadata", "name",
+			    json_str(job, "metadata", "name", NULL)));
+	assert_int_equal(hook_run(&b.at, job, NULL, NULL, &b.err), -EEXIST);
+	assert_non_null(strstr(b.err.msg, "ktctl has not made it"));
+	assert_int_equal(jobs(&b), 1);
 	store_fini(&b.s);
 }
 
@@ -184,18 +205,16 @@ static void bed_say(void *user, const char *text)
 	b->said++;
 }
 
-static void sweep(struct bed *b, const json_t *envs)
+static void sweep(struct bed *b)
 {
 	assert_int_equal(
-		hook_sweep(b->s.w.kube, "n", envs, 1000, bed_say, b, &b->err),
-		0);
+		hook_sweep(b->s.w.kube, "n", 1000, bed_say, b, &b->err), 0);
 }
 
 /* The environment is over, and nobody was there */
 static void what_is_left_is_run(void **state)
 {
 	auto_json json_t *one = job_of("onDelete", "t1", true);
-	auto_json json_t *none = json_array(), *envs = NULL;
 	const struct env_spec spec = { .name = "dev", .now = 10, .ttl = 5000 };
 	struct bed b;
 	json_t *job;
@@ -208,15 +227,14 @@ static void what_is_left_is_run(void **state)
 	store_put(&b.s, ENV, env_job_make(&spec));
 	json_object_set_new(json_object_get(store_get(&b.s, ENV), "metadata"),
 			    "uid", json_string("u1"));
-	envs = json_pack("[O]", store_get(&b.s, ENV));
-	sweep(&b, envs);
+	sweep(&b);
 	assert_int_equal(b.said, 0); /* it lives */
 	/* another one of its name */
 	json_object_set_new(json_object_get(store_get(&b.s, ENV), "metadata"),
 			    "uid", json_string("u2"));
-	sweep(&b, envs);
+	sweep(&b);
 	assert_int_equal(b.said, 1);
-	sweep(&b, none); /* it runs */
+	sweep(&b); /* it runs */
 	assert_int_equal(b.said, 1);
 	assert_int_equal(store_logged(&b.s, "PATCH " JOBS), 1);
 	json_object_foreach_safe(b.s.objects, next, key,
@@ -225,7 +243,7 @@ static void what_is_left_is_run(void **state)
 			job, "status",
 			json_quoted("{'conditions':[{'type':'Failed',"
 				    "'status':'True'}]}"));
-	sweep(&b, none); /* that is told, and it stays */
+	sweep(&b); /* that is told, and it stays */
 	assert_int_equal(jobs(&b), 1);
 	json_object_foreach_safe(b.s.objects, next, key,
 				 job) if (strcmp(key, ENV) != 0)
@@ -233,7 +251,7 @@ static void what_is_left_is_run(void **state)
 			job, "status",
 			json_quoted("{'conditions':[{'type':"
 				    "'Complete','status':'True'}]}"));
-	sweep(&b, none);
+	sweep(&b);
 	assert_int_equal(jobs(&b), 0);
 	store_fini(&b.s);
 }
@@ -242,6 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_output_comes_back),
+		cmocka_unit_test(what_is_not_ours_stays),
 		cmocka_unit_test(what_fails_says_why),
 		cmocka_unit_test(one_that_waits),
 		cmocka_unit_test(what_is_left_is_run),

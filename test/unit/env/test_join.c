@@ -165,6 +165,13 @@ static const char *leads_to(const struct bed *b)
 			"kt-target", NULL);
 }
 
+static void expect_end(const struct bed *b, const char *end)
+{
+	assert_string_equal(object_annotation(store_get(&b->s, RECORD),
+					      KT_ANNOTATION_EXPIRES),
+			    end);
+}
+
 /* Pods take the place of Pods: the former ones answer until the record is
  * turned, and again if that is taken back */
 static void a_place_is_taken_without_a_gap(void **state)
@@ -190,12 +197,18 @@ static void a_place_is_taken_without_a_gap(void **state)
 	assert_int_equal(mesh_record_check(&j.mesh, &b.err), 0);
 	j.env.selector = next;
 	j.env.next = NULL;
+	/* the environment is extended meanwhile */
+	json_object_set_new(json_at(store_get(&b.s, RECORD), "metadata",
+				    "annotations", NULL),
+			    KT_ANNOTATION_EXPIRES, json_string("77"));
 	assert_int_equal(mesh_record_lead(&j.mesh, &b.err), 0);
 	assert_string_equal(leads_to(&b), "next");
+	expect_end(&b, "77");
 	assert_null(
 		object_annotation(store_get(&b.s, RECORD), KT_ANNOTATION_NEXT));
 	assert_int_equal(mesh_record_restore(&j.mesh, j.replaced, &b.err), 0);
 	assert_string_equal(leads_to(&b), "former");
+	expect_end(&b, "77");
 	assert_null(
 		object_annotation(store_get(&b.s, RECORD), KT_ANNOTATION_JOIN));
 	/* what is undone from here on is not this join's */

@@ -142,6 +142,32 @@ static void an_ingress_leads_to_an_entry(void **state)
 	assert_null(share_entry_class(all, "web"));
 }
 
+/* Certificates and a controller's annotations are whoever's has added them */
+static void
+an_ingress_that_is_shared_again_keeps_what_others_added(void **state)
+{
+	auto_json json_t *own = json_quoted(
+		"{'metadata': {'resourceVersion': '7', 'annotations':"
+		" {'issuer': 'x', 'kt-user': 'bob'}}, 'spec':"
+		" {'ingressClassName': 'slow', 'tls': [{'secretName': 's'}]}}");
+	auto_json json_t *ingress = json_quoted(
+		"{'metadata': {'annotations': {'kt-user': 'ann'}}, 'spec':"
+		" {'rules': []}}");
+	auto_json json_t *classed =
+		json_quoted("{'metadata': {'annotations': {}}, 'spec':"
+			    " {'ingressClassName': 'fast'}}");
+
+	(void)state;
+	share_entry_keep(ingress, own);
+	same(json_incref(ingress),
+	     "{'metadata': {'resourceVersion': '7', 'annotations':"
+	     " {'issuer': 'x', 'kt-user': 'ann'}}, 'spec': {'rules': [],"
+	     " 'ingressClassName': 'slow', 'tls': [{'secretName': 's'}]}}");
+	share_entry_keep(classed, own);
+	assert_string_equal(json_str(classed, "spec", "ingressClassName", NULL),
+			    "fast");
+}
+
 static void gateways_are_those_of_the_service(void **state)
 {
 	auto_json json_t *routes = json_quoted(ROUTES);
@@ -190,6 +216,8 @@ int main(void)
 		cmocka_unit_test(the_route_is_as_it_must_be),
 		cmocka_unit_test(the_route_sets_the_field_that_was_chosen),
 		cmocka_unit_test(an_ingress_leads_to_an_entry),
+		cmocka_unit_test(
+			an_ingress_that_is_shared_again_keeps_what_others_added),
 		cmocka_unit_test(gateways_are_those_of_the_service),
 		cmocka_unit_test(a_host_is_one_routes),
 		cmocka_unit_test(a_name_is_not_enough),
