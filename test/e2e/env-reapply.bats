@@ -87,7 +87,10 @@ git_service() { # the manifest of Service git
 apiVersion: v1
 kind: Service
 metadata: {name: git, namespace: $NS, labels: {from: git}}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+spec:
+  selector: {app: web}
+  # 1.20 has no default for the protocol that server-side apply asks for
+  ports: [{name: http, port: 80, targetPort: http, protocol: TCP}]
 END
 }
 
