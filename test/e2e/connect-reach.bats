@@ -224,7 +224,7 @@ END
   # as soon as an address is reached, a name that was not asked for before is known
   pod=$(pod_ip db-0)
   eventually 20 laptop alice curl -sS --max-time 2 -o /dev/null "http://$pod:8080/" 2>/dev/null
-  again=$(laptop alice dig +tries=1 +time=1 +short "db.$NS.svc.cluster.local")
+  again=$(laptop alice dig +tries=1 +time=1 +short "db-0.db.$NS.svc.cluster.local")
   echo "$office"
   [[ $office == *10.77.0.80* ]]
   echo "$cluster"

@@ -38,7 +38,8 @@ env_cli() { # ARGUMENTS...
     -o jsonpath='{.spec.rules[0].http.paths[0].backend.service.name}')
   [ "$(kc -n "$NS" get ingress kt-env-dev.r.red.example -o json | jq -c '.spec |
     [.ingressClassName, .rules[0].host]')" = '["none","red.example"]' ]
-  [ "$(ask "http://$(web "$ENTRY")/" -H 'Host: red.example')" = local ]
+  # kube-proxy learns of the entry's Pod a moment after the command
+  eventually 10 red_is_local
   # marks from outside are nobody's; nobody keeps an answer
   run -0 ask "http://$(web "$ENTRY")/json" -i -H 'Host: red.example:80' \
     -H 'baggage: kt-env=other,user=ann' -H 'X-Virtual-Env: other' \
@@ -68,6 +69,10 @@ env_cli() { # ARGUMENTS...
   env_cli delete dev.r
   env_cli delete other
   eventually 30 entries_gone
+}
+
+red_is_local() {
+  [ "$(ask "http://$(web "$ENTRY")/" -H 'Host: red.example')" = local ]
 }
 
 entries_gone() {
