@@ -36,6 +36,7 @@
 		  */
 
 #define ENDING (5 * NS_SEC) /* until a Deployment's Pods are told to end */
+#define DRAIN (10 * NS_SEC) /* a shadow that is told to end serves so long */
 
 struct recover {
 	struct kube *kube;
@@ -396,6 +397,43 @@ static int recover_others(struct recover *r, struct kt_error *err)
 	return 0;
 }
 
+/* 1: no Pod of @deployment is there any more */
+static int recover_has_ended(struct recover *r, const json_t *deployment,
+			     struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "pods", r->ns, NULL, NULL);
+	auto_free char *query = selector_query(
+		json_at(deployment, "spec", "selector", "matchLabels", NULL));
+	auto_json json_t *list = NULL;
+	int rc = kube_list(r->kube, path, query, &list, err);
+
+	return rc < 0 ? rc : !json_array_size(json_object_get(list, "items"));
+}
+
+/* Nodes that do not know yet lead callers to a router that is told to end. It
+ * needs the stand-in for the Service's own Pods until it has ended. */
+static int recover_await_routers(struct recover *r, struct kt_error *err)
+{
+	int64_t end = clock_ns() + DRAIN;
+	size_t i = 0;
+
+	while (i < json_array_size(r->plan.deployments)) {
+		int rc = recover_has_ended(
+			r, json_array_get(r->plan.deployments, i), err);
+
+		if (rc < 0)
+			return rc;
+		if (rc || clock_ns() > end) {
+			i++;
+			continue;
+		}
+		rc = loop_sleep(kube_loop(r->kube), 200 * NS_MS);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+	}
+	return 0;
+}
+
 static int recover_carry_out(struct recover *r, struct kt_error *err)
 {
 	const struct recover_plan *p = &r->plan;
@@ -414,6 +452,8 @@ static int recover_carry_out(struct recover *r, struct kt_error *err)
 	if (rc == 0)
 		rc = recover_remove_all(r, "apps/v1", "deployments",
 					p->deployments, err);
+	if (rc == 0 && r->since && json_array_size(p->services))
+		rc = recover_await_routers(r, err);
 	if (rc == 0)
 		rc = recover_remove_all(r, "v1", "services", p->services, err);
 	if (rc == 0)
