@@ -156,6 +156,15 @@ nobody_has_it() {
       jq -r '.items[] | select(.metadata.deletionTimestamp | not) | .metadata.name')" ]
 }
 
+# What applies a borrowed Service: by the server only where that replaces a
+# selector as a whole, which 1.20 does not (docs/environments.md)
+borrowed_ways() {
+  local minor
+  minor=$(kc version -o json | jq -r '.serverVersion.minor | sub("[^0-9].*"; "")')
+  echo client
+  [ "$minor" -le 20 ] || echo server
+}
+
 @test "reapply: at a borrowed Service the pipeline gets it, and is named; the trunk answers" {
   local way by rc
   git_service >"$RUN/git.yaml"
@@ -163,7 +172,7 @@ nobody_has_it() {
   WEB=$(web git)
   eventually 10 is_own "$WEB"
   serve alice local
-  for way in client server; do
+  for way in $(borrowed_ways); do
     applied_first $way
     by=argocd rc=0
     [ $way = server ] || by=kubectl-client-side-apply
@@ -192,7 +201,7 @@ nobody_has_it() {
   pipeline client >/dev/null
   WEB=$(web git)
   eventually 10 is_own "$WEB"
-  for way in client server; do
+  for way in $(borrowed_ways); do
     applied_first $way
     "$KTCTL" env create dev.a -n "$NS" >/dev/null
     hammer_start "trunk-$way" -r 20 -t 300 "$WEB" 80
