@@ -173,14 +173,14 @@ borrowed_ways() {
   eventually 10 is_own "$WEB"
   serve alice local
   for way in $(borrowed_ways); do
-    applied_first $way
+    applied_first "$way"
     by=argocd rc=0
     [ $way = server ] || by=kubectl-client-side-apply
     "$KTCTL" env create dev.a -n "$NS" >/dev/null
     hammer_start "trunk-$way" -r 20 -t 300 "$WEB" 80
     start a alice env join dev.a git --local 8080
     asks_in dev.a local
-    loop_start $way
+    loop_start "$way"
     eventually 60 grep -q "put back 3 times within a minute" "$RUN/a.log"
     wait "$(pid_of a)" || rc=$?
     sed -i '/^a /d' "$PIDS"
@@ -202,14 +202,14 @@ borrowed_ways() {
   WEB=$(web git)
   eventually 10 is_own "$WEB"
   for way in $(borrowed_ways); do
-    applied_first $way
+    applied_first "$way"
     "$KTCTL" env create dev.a -n "$NS" >/dev/null
     hammer_start "trunk-$way" -r 20 -t 300 "$WEB" 80
     TIME=90 ktctl_run alice env join dev.a git -n "$NS" --image kt.local/netsrv:1 \
       --set NAME=copy
     ended_with 0
     asks_in dev.a copy
-    pipeline $way >/dev/null
+    pipeline "$way" >/dev/null
     [ "$(selector_of git)" = '{"app":"web"}' ]
     eventually 10 is_own "$WEB" -H 'baggage: kt-env=dev.a'
     ktctl_run alice env leave dev.a git -n "$NS"
