@@ -36,7 +36,7 @@
 		  */
 
 #define ENDING (5 * NS_SEC) /* until a Deployment's Pods are told to end */
-#define DRAIN (10 * NS_SEC) /* a shadow that is told to end serves so long */
+#define DRAIN (4 * NS_SEC)  /* for so long late callers may come to a router */
 
 struct recover {
 	struct kube *kube;
