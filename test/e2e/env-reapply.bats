@@ -175,7 +175,7 @@ borrowed_ways() {
   for way in $(borrowed_ways); do
     applied_first "$way"
     by=argocd rc=0
-    [ $way = server ] || by=kubectl-client-side-apply
+    [ "$way" = server ] || by=kubectl-client-side-apply
     "$KTCTL" env create dev.a -n "$NS" >/dev/null
     hammer_start "trunk-$way" -r 20 -t 300 "$WEB" 80
     start a alice env join dev.a git --local 8080

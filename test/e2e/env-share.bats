@@ -39,7 +39,7 @@ env_cli() { # ARGUMENTS...
   [ "$(kc -n "$NS" get ingress kt-env-dev.r.red.example -o json | jq -c '.spec |
     [.ingressClassName, .rules[0].host]')" = '["none","red.example"]' ]
   # kube-proxy learns of the entry's Pod a moment after the command
-  eventually 10 red_is_local
+  eventually 10 red_is_local "$ENTRY"
   # marks from outside are nobody's; nobody keeps an answer
   run -0 ask "http://$(web "$ENTRY")/json" -i -H 'Host: red.example:80' \
     -H 'baggage: kt-env=other,user=ann' -H 'X-Virtual-Env: other' \
@@ -71,8 +71,8 @@ env_cli() { # ARGUMENTS...
   eventually 30 entries_gone
 }
 
-red_is_local() {
-  [ "$(ask "http://$(web "$ENTRY")/" -H 'Host: red.example')" = local ]
+red_is_local() { # SERVICE
+  [ "$(ask "http://$(web "$1")/" -H 'Host: red.example')" = local ]
 }
 
 entries_gone() {
