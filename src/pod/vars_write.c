@@ -2,6 +2,7 @@
 #include "pod/vars.h"
 
 #include "base/mem.h"
+#include "pod/text.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -9,25 +10,9 @@
 
 #define VARS_DOCKER_LINE ((size_t)64 << 10) /* longer ones it does not read */
 
-struct vars_text {
-	char *p;
-	size_t n, cap;
-};
-
-static void vars_append(struct vars_text *t, const char *data, size_t n)
+static void vars_append_text(struct pod_text *t, const char *text)
 {
-	if (t->n + n + 1 > t->cap) {
-		t->cap = (t->n + n + 1) * 2;
-		t->p = xrealloc(t->p, t->cap);
-	}
-	memcpy(t->p + t->n, data, n);
-	t->n += n;
-	t->p[t->n] = '\0';
-}
-
-static void vars_append_text(struct vars_text *t, const char *text)
-{
-	vars_append(t, text, strlen(text));
+	pod_text_put(t, text, strlen(text));
 }
 
 static bool vars_is_shell_name(const char *name)
@@ -51,7 +36,7 @@ static bool vars_is_utf8(const char *text)
 
 /* --- one of each ---------------------------------------------------------- */
 
-static bool vars_sh(struct vars_text *t, const char *name, const char *value)
+static bool vars_sh(struct pod_text *t, const char *name, const char *value)
 {
 	if (!vars_is_shell_name(name))
 		return false;
@@ -62,14 +47,13 @@ static bool vars_sh(struct vars_text *t, const char *name, const char *value)
 		if (*value == '\'')
 			vars_append_text(t, "'\\''");
 		else
-			vars_append(t, value, 1);
+			pod_text_put(t, value, 1);
 	}
 	vars_append_text(t, "'\n");
 	return true;
 }
 
-static bool vars_docker(struct vars_text *t, const char *name,
-			const char *value)
+static bool vars_docker(struct pod_text *t, const char *name, const char *value)
 {
 	size_t n = strlen(value);
 
@@ -86,7 +70,7 @@ static bool vars_docker(struct vars_text *t, const char *name,
 
 /* Of "env_file" in a compose file: between double quotes, where a backslash
  * takes the meaning of what is behind it */
-static bool vars_compose(struct vars_text *t, const char *name,
+static bool vars_compose(struct pod_text *t, const char *name,
 			 const char *value)
 {
 	if (!vars_is_shell_name(name) || !vars_is_utf8(value))
@@ -99,9 +83,9 @@ static bool vars_compose(struct vars_text *t, const char *name,
 		else if (*value == '\r')
 			vars_append_text(t, "\\r");
 		else if (strchr("\\\"$", *value))
-			vars_append(t, (char[]){ '\\', *value }, 2);
+			pod_text_put(t, (char[]){ '\\', *value }, 2);
 		else
-			vars_append(t, value, 1);
+			pod_text_put(t, value, 1);
 	}
 	vars_append_text(t, "\"\n");
 	return true;
@@ -138,13 +122,13 @@ static char *vars_json(const struct strv *sorted, struct strv *left_out,
 char *vars_write(const struct strv *v, enum vars_syntax syntax,
 		 struct strv *left_out, size_t *n)
 {
-	static bool (*const write_one[])(struct vars_text *, const char *,
+	static bool (*const write_one[])(struct pod_text *, const char *,
 					 const char *) = {
 		[VARS_SH] = vars_sh,
 		[VARS_DOCKER] = vars_docker,
 		[VARS_COMPOSE] = vars_compose,
 	};
-	struct vars_text t = { 0 };
+	struct pod_text t = { 0 };
 	auto_strv struct strv sorted = { 0 };
 
 	for (size_t i = 0; i < v->n; i++)
