@@ -332,7 +332,7 @@ static bool wants_bulk(struct server *sv, const struct frame_hello *hello)
 
 static bool server_takes_parts(const struct server *sv)
 {
-	return session_config_parts(&sv->session) > 1;
+	return session_config_parts(&sv->session) > 0;
 }
 
 /* What a session that comes with @hello gets; false: nothing, it does without
@@ -342,8 +342,15 @@ static bool server_configure(struct server *sv, const struct frame_hello *hello,
 			     struct mux_config *mcfg)
 {
 	bool server = hello->role != FRAME_ROLE_SERVER;
+	bool lanes = hello->flags & FRAME_FLAG_LANES;
 	bool bulk = wants_bulk(sv, hello);
 
+	if (hello->flags & FRAME_FLAG_PART && lanes) {
+		*scfg = session_config_wide(&sv->session);
+		*mcfg = mux_config_wide(server);
+		return server_takes_parts(sv) &&
+		       server_clients_here(sv, true) < PART_SESSIONS;
+	}
 	if (hello->flags & FRAME_FLAG_PART) {
 		*scfg = session_config_part(&sv->session);
 		*mcfg = mux_config_part(server);

@@ -7,6 +7,13 @@
 
 #define IDLE_NS (30 * NS_SEC) /* it is kept unused */
 #define IDLE_TICK (5 * NS_SEC)
+#define LOOK_RTTS 2
+#define LOOK_MIN (50 * NS_MS)
+#define LOOK_MAX (500 * NS_MS)
+#define LOOKS 6			/* until the last carriers have shown it */
+#define REWARD_NS (10 * NS_SEC) /* after they have not */
+#define RETRY_NS (60 * NS_SEC)	/* after one was not to be had */
+#define FEW_BYTES (1 << 20)	/* in IDLE_TICK: one carrier is enough */
 #define AGAIN_MIN (100 * NS_MS)
 #define AGAIN_MAX (3 * NS_SEC)
 
@@ -18,8 +25,14 @@ struct bulk {
 	struct link *link;
 	struct list waiting; /* of struct tunnel_stream, until it is up */
 	struct timer again;  /* open another carrier */
+	struct timer look;   /* whether another is worth while */
 	struct timer idle;
 	int64_t idle_ns; /* since it was used */
+	uint64_t carried; /* bytes, at the last tick of idle */
+	int64_t looked_at, more_before;
+	uint64_t looked; /* bytes carried until then */
+	uint64_t rate;	 /* bytes/s, before the last ones were opened */
+	unsigned int refused, looks;
 	unsigned int failures;
 	bool was_up;
 };
@@ -101,6 +114,84 @@ static void bulk_attach(struct bulk *b)
 		bulk_again_later(b);
 }
 
+/* --- more carriers -------------------------------------------------------- */
+
+static void bulk_on_look(struct timer *t);
+
+static void bulk_look_later(struct bulk *b, int64_t pause)
+{
+	loop_timer_start(b->loop, &b->look, MIN(MAX(pause, LOOK_MIN), LOOK_MAX),
+			 bulk_on_look);
+}
+
+/* bytes/s since the last look */
+static uint64_t bulk_rate(struct bulk *b, const struct session_stats *st)
+{
+	uint64_t all = st->acked + st->received;
+	int64_t now = clock_ns(), ns = MAX(now - b->looked_at, 1);
+	double rate = (double)(all - b->looked) * (double)NS_SEC / (double)ns;
+
+	b->looked = all;
+	b->looked_at = now;
+	return (uint64_t)rate;
+}
+
+/* What the last ones brought decides whether there are more */
+static bool bulk_is_rewarded(struct bulk *b, const struct session_stats *st,
+			     uint64_t rate)
+{
+	if (st->lanes == 1 || rate > b->rate + b->rate / 8) {
+		b->looks = 0;
+		return true;
+	}
+	if (++b->looks < LOOKS)
+		return false;
+	b->looks = 0;
+	b->more_before = clock_ns() + REWARD_NS;
+	return false;
+}
+
+static void bulk_widen(struct bulk *b, unsigned int lanes)
+{
+	struct session *s = link_session(b->link);
+
+	log_debug("bulk: %u more carriers, beyond %llu KB/s", lanes,
+		  (unsigned long long)b->rate / 1000);
+	for (unsigned int i = 0; i < lanes; i++) {
+		struct carrier *c = b->ops->open(b->user);
+
+		if (c && session_join(s, c))
+			continue;
+		b->more_before = clock_ns() + RETRY_NS;
+		return;
+	}
+}
+
+static void bulk_on_look(struct timer *t)
+{
+	struct bulk *b = container_of(t, struct bulk, look);
+	struct session *s = link_session(b->link);
+	bool limited = session_limited(s);
+	unsigned int most = b->ops->lanes(b->user, b);
+	struct session_stats st;
+	uint64_t rate;
+
+	session_get_stats(s, &st);
+	rate = bulk_rate(b, &st);
+	bulk_look_later(b, rate && most > 1 ? LOOK_RTTS * st.rtt_min_ns
+					    : LOOK_MAX);
+	if (st.lanes > most)
+		session_narrow(s, most);
+	if (st.refused != b->refused)
+		b->more_before = clock_ns() + RETRY_NS;
+	b->refused = st.refused;
+	if (!limited || st.joining || st.lanes >= most ||
+	    clock_ns() < b->more_before || !bulk_is_rewarded(b, &st, rate))
+		return;
+	b->rate = rate;
+	bulk_widen(b, MIN(st.lanes, most - st.lanes));
+}
+
 /* --- the session ---------------------------------------------------------- */
 
 static void bulk_on_up(void *user, bool resumed)
@@ -112,6 +203,11 @@ static void bulk_on_up(void *user, bool resumed)
 	log_debug("bulk: %s", resumed ? "resumed" : "up");
 	b->was_up = true;
 	b->failures = 0;
+	b->looked_at = clock_ns();
+	/* one more begins as slowly as the first: they do that together */
+	if (b->ops->lanes(b->user, b) > 1)
+		bulk_widen(b, 1);
+	bulk_look_later(b, 0);
 	while ((m = link_mux(b->link)) && (l = bulk_take(b)))
 		b->ops->ask(b->user, l, m);
 }
@@ -121,6 +217,7 @@ static void bulk_on_lost(void *user, const struct kt_error *why)
 	struct bulk *b = user;
 
 	log_debug("bulk: carrier lost: %s", why->msg);
+	loop_timer_stop(&b->look);
 	if (b->was_up)
 		bulk_again_later(b);
 	else
@@ -145,6 +242,12 @@ static void bulk_on_idle(struct timer *t)
 {
 	struct bulk *b = container_of(t, struct bulk, idle);
 
+	struct session_stats st;
+
+	session_get_stats(link_session(b->link), &st);
+	if (st.acked + st.received < b->carried + FEW_BYTES)
+		session_narrow(link_session(b->link), 1);
+	b->carried = st.acked + st.received;
 	b->idle_ns = bulk_is_free(b) ? b->idle_ns + IDLE_TICK : 0;
 	if (b->idle_ns < IDLE_NS)
 		loop_timer_start(b->loop, &b->idle, IDLE_TICK, bulk_on_idle);
@@ -184,6 +287,7 @@ void bulk_free(struct bulk *b, const char *why)
 		return;
 	loop_timer_stop(&b->again);
 	loop_timer_stop(&b->idle);
+	loop_timer_stop(&b->look);
 	while (bulk_take(b))
 		;
 	session_close(link_session(b->link), FRAME_CODE_BYE, why);

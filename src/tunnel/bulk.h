@@ -25,6 +25,8 @@ struct bulk_ops {
 	/** open() - another carrier to the other end (returned, may be
 	 *  opening), or NULL: not now */
 	struct carrier *(*open)(void *user);
+	/** lanes() - how many carriers it may have now */
+	unsigned int (*lanes)(void *user, const struct bulk *b);
 	/** ask() - @l is to be moved to @m, which is up */
 	void (*ask)(void *user, struct tunnel_stream *l, struct mux *m);
 	/** gone() - it is over, with those that waited still in it: take them

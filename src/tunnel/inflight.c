@@ -50,6 +50,7 @@ static void saw_rtt(struct inflight *f, int64_t ns, bool queued, int64_t now)
 static void saw_rate(struct inflight *f, uint64_t rate, int64_t now)
 {
 	f->rate = rate;
+	f->rate_mean = f->rate_mean ? f->rate_mean / 4 * 3 + rate / 4 : rate;
 	if (now - f->rate_since > RATE_AGE) {
 		f->rate_prev = f->rate_cur;
 		f->rate_cur = 0;

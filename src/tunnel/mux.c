@@ -98,6 +98,7 @@ struct mux_config mux_config_default(bool server)
 		.stall_ns = STALL_NS,
 		.share = 1,
 		.most = 4,
+		.grow = 2,
 	};
 }
 
@@ -105,7 +106,7 @@ struct mux_config mux_config_bulk(bool server)
 {
 	struct mux_config cfg = mux_config_default(server);
 
-	cfg.window_more = MUX_WINDOW_MAX;
+	cfg.window_more = MUX_WINDOW_BULK;
 	cfg.share = 3;
 	return cfg;
 }
@@ -115,6 +116,17 @@ struct mux_config mux_config_part(bool server)
 	struct mux_config cfg = mux_config_bulk(server);
 
 	cfg.most = 3; /* below the three eighths of mux_is_short() */
+	/* far away each step takes a round trip, and there are few streams */
+	cfg.window = 2 * 1024 * 1024;
+	cfg.grow = 4;
+	return cfg;
+}
+
+struct mux_config mux_config_wide(bool server)
+{
+	struct mux_config cfg = mux_config_part(server);
+
+	cfg.window_more = MUX_WINDOW_MAX;
 	return cfg;
 }
 
@@ -249,8 +261,9 @@ void mux_stream_resume(struct mux_stream *s)
 static void grow_window(struct mux_stream *s)
 {
 	struct mux *m = s->mux;
-	bool few = m->windows + s->window <= MUX_WINDOWS;
-	uint32_t bigger = MIN(s->window * 2,
+	size_t more = (size_t)s->window * (m->cfg.grow - 1);
+	bool few = m->windows + more <= MUX_WINDOWS;
+	uint32_t bigger = MIN(s->window * m->cfg.grow,
 			      few ? m->cfg.window_more : m->cfg.window_max);
 
 	s->taken = 0;

@@ -19,7 +19,8 @@
  * and are brought bytes (data()). Theory: mux.c.
  */
 
-#define MUX_WINDOW_MAX ((uint32_t)16 * 1024 * 1024) /* of a stream, bytes */
+#define MUX_WINDOW_MAX ((uint32_t)24 * 1024 * 1024) /* of a stream, bytes */
+#define MUX_WINDOW_BULK ((uint32_t)16 * 1024 * 1024)
 #define MUX_WINDOWS ((size_t)64 * 1024 * 1024)	    /* of all that are large */
 /* more than a stream may have brought that nobody took, in two sessions */
 #define MUX_HELD_MAX ((size_t)2 * MUX_WINDOW_MAX)
@@ -100,6 +101,7 @@ struct mux_config {
 	uint32_t window;      /* first credit of a stream, bytes */
 	uint32_t window_max;  /* what it may grow to, <= MUX_WINDOW_MAX */
 	uint32_t window_more; /* while all windows are below MUX_WINDOWS */
+	uint32_t grow;	      /* by that factor, each time it was taken */
 	uint32_t frame_max;   /* payload of one DATA frame */
 	uint32_t streams_max; /* open at once */
 	int64_t stall_ns;     /* a stream of which nothing is taken for so long
@@ -116,7 +118,9 @@ struct mux_config mux_config_default(bool server);
 void mux_config_limit(struct mux_config *cfg, size_t buffers);
 /** mux_config_bulk() - for a session of bulk streams alone */
 struct mux_config mux_config_bulk(bool server);
-/** mux_config_part() - for one of several of these: few streams in each */
+/** mux_config_wide() - for one that has several carriers */
+struct mux_config mux_config_wide(bool server);
+/** mux_config_part() - for a part of that: one stream or few */
 struct mux_config mux_config_part(bool server);
 
 /**

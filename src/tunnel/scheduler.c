@@ -18,11 +18,20 @@
 
 static_assert(TARGET_SESSION_LEN == FRAME_ID_LEN, "session ids");
 
+#define WIDE_STREAMS 3		      /* share the one with several carriers */
+
+/* what a session for bulk has of the buffers */
+enum scheduler_kind {
+	SCHEDULER_PLAIN, /* all; it is the only one */
+	SCHEDULER_WIDE,	 /* most; there may be parts beside it */
+	SCHEDULER_PART,	 /* a sixteenth */
+};
+
 /* One of the sessions for bulk, or the place of one */
 struct scheduler_part {
 	struct bulk *bulk; /* NULL: none */
-	bool part;	   /* of several */
-	bool up;	   /* opened for a stream that carries much up */
+	enum scheduler_kind kind;
+	bool up; /* opened for a stream that carries much up */
 };
 
 struct scheduler {
@@ -32,7 +41,7 @@ struct scheduler {
 	struct link *quick;
 	scheduler_open_fn open;
 	void *user;
-	struct scheduler_part parts[SESSION_PARTS];
+	struct scheduler_part parts[1 + SESSION_PARTS]; /* the first: no part */
 	int64_t not_before;   /* the next try to have one */
 	int64_t more_before;  /* and one more */
 	int64_t parts_before; /* with one that is a part */
@@ -80,12 +89,11 @@ static struct carrier *scheduler_carrier(void *user)
  * carried as much again */
 static void scheduler_on_gone(void *user, struct bulk *b, bool idle)
 {
+	enum scheduler_kind kind = SCHEDULER_PLAIN;
 	struct scheduler *ls = user;
 	int64_t later = clock_ns() + (idle ? 0 : RETRY_NS);
 	struct tunnel_stream *l;
 	struct bulk *other = NULL;
-
-	bool part = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ls->parts); i++) {
 		struct scheduler_part *p = &ls->parts[i];
@@ -94,14 +102,14 @@ static void scheduler_on_gone(void *user, struct bulk *b, bool idle)
 			other = p->bulk;
 		if (p->bulk != b)
 			continue;
-		part = p->part;
+		kind = p->kind;
 		p->bulk = NULL;
 	}
 	while (other && (l = bulk_take(b)))
 		bulk_add(other, l);
-	if (other)
+	if (kind == SCHEDULER_PART)
 		ls->more_before = later;
-	else if (part && !idle && !bulk_was_up(b))
+	else if (kind == SCHEDULER_WIDE && !idle && !bulk_was_up(b))
 		ls->parts_before = clock_ns() + PARTS_RETRY_NS;
 	else
 		ls->not_before = later;
@@ -110,53 +118,98 @@ static void scheduler_on_gone(void *user, struct bulk *b, bool idle)
 	bulk_free(b, "not used");
 }
 
+static bool scheduler_is_far(const struct scheduler *ls)
+{
+	struct session_stats st;
+
+	session_get_stats(link_session(ls->quick), &st);
+	return ls->cfg.far_ns && st.rtt_min_ns >= ls->cfg.far_ns;
+}
+
+/* Far away, and the other end takes several sessions for bulk */
+static bool scheduler_divides(const struct scheduler *ls)
+{
+	return scheduler_is_far(ls) &&
+	       session_peer_flags(link_session(ls->quick)) & FRAME_FLAG_PART &&
+	       loop_now(ls->loop) >= ls->parts_before &&
+	       session_config_parts(&ls->cfg) > 0;
+}
+
+/* The carriers of all of them are SESSION_LANES together */
+static unsigned int scheduler_lanes(void *user, const struct bulk *b)
+{
+	const struct scheduler *ls = user;
+	unsigned int n = SESSION_LANES;
+
+	if (!scheduler_is_far(ls))
+		return 1;
+	for (size_t i = 0; i < ARRAY_SIZE(ls->parts); i++) {
+		const struct scheduler_part *p = &ls->parts[i];
+
+		if (!p->bulk || p->kind != SCHEDULER_PART)
+			continue;
+		if (p->bulk == b)
+			return 1;
+		n -= bulk_load(p->bulk) > 0;
+	}
+	return n;
+}
+
 static const struct bulk_ops bulk_ops = {
 	.open = scheduler_carrier,
+	.lanes = scheduler_lanes,
 	.ask = scheduler_ask,
 	.gone = scheduler_on_gone,
 };
 
-/* Far away, and the other end takes several sessions for bulk */
-static bool scheduler_is_far(const struct scheduler *ls)
-{
-	const struct session *s = link_session(ls->quick);
-	struct session_stats st;
-
-	session_get_stats(s, &st);
-	return ls->cfg.far_ns && st.rtt_min_ns >= ls->cfg.far_ns &&
-	       session_peer_flags(s) & FRAME_FLAG_PART &&
-	       loop_now(ls->loop) >= ls->parts_before &&
-	       session_config_parts(&ls->cfg) > 1;
-}
-
 static void scheduler_start(struct scheduler *ls, struct scheduler_part *p,
-			    bool part, bool up)
+			    enum scheduler_kind kind, bool up)
 {
-	struct session_config scfg = part ? session_config_part(&ls->cfg)
-					  : session_config_bulk(&ls->cfg);
-	struct mux_config mcfg =
-		part ? mux_config_part(false) : mux_config_bulk(false);
+	struct session_config scfg = session_config_bulk(&ls->cfg);
+	struct mux_config mcfg = mux_config_bulk(false);
 
-	p->part = part;
+	if (kind == SCHEDULER_WIDE) {
+		scfg = session_config_wide(&ls->cfg);
+		mcfg = mux_config_wide(false);
+	} else if (kind == SCHEDULER_PART) {
+		scfg = session_config_part(&ls->cfg);
+		mcfg = mux_config_part(false);
+	}
+	p->kind = kind;
 	p->up = up;
 	p->bulk = bulk_new(ls->loop, &scfg, &mcfg, &ls->mover, &bulk_ops, ls);
 }
 
-/* A place for one more, or NULL */
-static struct scheduler_part *scheduler_more(struct scheduler *ls)
+/* One more, or NULL */
+static struct scheduler_part *scheduler_more(struct scheduler *ls, bool up)
 {
-	struct scheduler_part *free_one = NULL;
-	bool parts = true; /* all that there are */
+	struct scheduler_part *first = &ls->parts[0];
+	int64_t now = loop_now(ls->loop);
+	bool divides = scheduler_divides(ls);
 
-	for (size_t i = 0; i < session_config_parts(&ls->cfg); i++) {
-		if (!ls->parts[i].bulk)
-			free_one = &ls->parts[i];
-		else
-			parts &= ls->parts[i].part;
+	if (!first->bulk) {
+		if (now < ls->not_before)
+			return NULL;
+		scheduler_start(ls, first,
+				divides ? SCHEDULER_WIDE : SCHEDULER_PLAIN, up);
+		if (!first->bulk)
+			ls->not_before = clock_ns() + RETRY_NS;
+		return first->bulk ? first : NULL;
 	}
-	if (!parts || loop_now(ls->loop) < ls->more_before)
+	if (!divides || first->kind == SCHEDULER_PLAIN || now < ls->more_before)
 		return NULL;
-	return free_one;
+	for (size_t i = 1; i < ARRAY_SIZE(ls->parts); i++) {
+		struct scheduler_part *p = &ls->parts[i];
+
+		if (p->bulk)
+			continue;
+		scheduler_start(ls, p, SCHEDULER_PART, up);
+		if (p->bulk)
+			return p;
+		ls->more_before = clock_ns() + RETRY_NS;
+		return NULL;
+	}
+	return NULL;
 }
 
 static struct scheduler_part *scheduler_least(struct scheduler *ls)
@@ -173,32 +226,37 @@ static struct scheduler_part *scheduler_least(struct scheduler *ls)
 	return least;
 }
 
+/* There is room in it for one more that carries much @up, or down */
+static bool scheduler_fits(const struct scheduler_part *p, bool far, bool up)
+{
+	size_t most = p->kind == SCHEDULER_WIDE ? WIDE_STREAMS : 1;
+
+	if (!p->bulk)
+		return false;
+	if (!far || p->kind == SCHEDULER_PLAIN)
+		return true;
+	return bulk_load(p->bulk) < most &&
+	       (p->up == up || bulk_is_free(p->bulk));
+}
+
 /* The one to which a stream is moved, or NULL: it stays */
 static struct bulk *scheduler_choose(struct scheduler *ls, bool up)
 {
-	struct scheduler_part *p = scheduler_least(ls), *more;
 	bool far = scheduler_is_far(ls);
+	struct scheduler_part *p = NULL;
 
-	if (!p) {
-		if (loop_now(ls->loop) >= ls->not_before)
-			scheduler_start(ls, p = &ls->parts[0], far, up);
-		if (p && !p->bulk)
-			ls->not_before = clock_ns() + RETRY_NS;
-		return p ? p->bulk : NULL;
-	}
-	if (far && p->up != up && bulk_is_free(p->bulk)) {
+	for (size_t i = 0; i < ARRAY_SIZE(ls->parts) && !p; i++)
+		if (scheduler_fits(&ls->parts[i], far, up))
+			p = &ls->parts[i];
+	if (p && far && p->up != up && bulk_is_free(p->bulk)) {
 		bulk_free(steal_ptr(&p->bulk), "not used");
-		scheduler_start(ls, p, far, up);
-		return p->bulk;
+		scheduler_start(ls, p, p->kind, up);
+	} else if (!p) {
+		p = scheduler_more(ls, up);
 	}
-	more = far && (bulk_load(p->bulk) || p->up != up) ? scheduler_more(ls)
-							  : NULL;
-	if (!more)
-		return p->bulk;
-	scheduler_start(ls, more, true, up);
-	if (!more->bulk)
-		ls->more_before = clock_ns() + RETRY_NS;
-	return more->bulk ? more->bulk : p->bulk;
+	if (!p || !p->bulk)
+		p = scheduler_least(ls);
+	return p ? p->bulk : NULL;
 }
 
 /* --- the streams ---------------------------------------------------------- */

@@ -18,11 +18,14 @@
  *
  * How many: one, where the other end is near, because what bounds bulk there
  * are the processors. Far away it is TCP, by its windows, and by how it takes
- * a loss; so each stream of bulk gets a carrier of its own as long as there are
- * fewer than SESSION_PARTS, later ones the one that has the fewest. One that
- * has nothing left to do and carried the other direction before is opened
- * afresh: its TCP connection would begin slowly. While the last bytes of that
- * are on the way it is left to them, and one more is opened.
+ * a loss; so there are up to SESSION_LANES carriers. The first three streams of
+ * bulk share one session, which has as many carriers as the path rewards
+ * (tunnel/bulk.h) and nobody else needs; each stream beyond that gets a session
+ * with a carrier of its own, in which it waits for no loss but its own, as long
+ * as there are fewer than SESSION_PARTS, later ones the one that has the
+ * fewest. One that has nothing left to do and carried the other direction
+ * before is opened afresh: its TCP connection would begin slowly. While the
+ * last bytes of that are on the way it is left to them, and one more is opened.
  */
 
 struct scheduler;

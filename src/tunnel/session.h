@@ -16,14 +16,16 @@
  * DOC: Session
  *
  * A byte stream, ordered and without loss, both ways, that outlives the
- * carriers it runs over (theory and states: session.c). The side that opens
- * the carriers calls session_attach(); the other side gets its sessions from
+ * carriers it runs over, one after the other or several at once (theory and
+ * states: session.c). The side that opens the carriers calls session_attach()
+ * and session_join(); the other side gets its sessions from
  * tunnel/acceptor.h.
  */
 
 struct session;
 
-#define SESSION_PARTS 8U
+#define SESSION_PARTS 5U /* sessions with a carrier for one stream of bulk */
+#define SESSION_LANES 8U /* carriers of one session at once */
 
 enum session_state {
 	SESSION_DETACHED, /* no carrier (also: not yet) */
@@ -56,6 +58,7 @@ struct session_config {
 					NULL */
 	int64_t far_ns; /* a round trip, from which on bulk has several sessions
 			   (tunnel/scheduler.h); 0: never */
+	unsigned int lanes; /* carriers that it may have at once; 0: one */
 	uint8_t flags;	/* FRAME_FLAG_* said in the HELLO, or its answer */
 	const char *who; /* said in the HELLO (wire/clientline.h); borrowed
 			    until the session's end, or NULL */
@@ -69,10 +72,13 @@ struct session_config session_config_default(void);
 void session_config_limit(struct session_config *cfg, size_t buffers);
 /** session_config_bulk() - @cfg for a session of bulk streams alone */
 struct session_config session_config_bulk(const struct session_config *cfg);
-/** session_config_parts() - how many sessions for bulk the buffers of @cfg are
- *  enough for, 1 to SESSION_PARTS */
+/* Far away (tunnel/scheduler.h) the buffers of @cfg are divided: */
+/** session_config_wide() - for the session that has several carriers */
+struct session_config session_config_wide(const struct session_config *cfg);
+/** session_config_parts() - how many others there may be beside it; 0: they are
+ *  not enough for that */
 unsigned int session_config_parts(const struct session_config *cfg);
-/** session_config_part() - @cfg for one of so many */
+/** session_config_part() - @cfg for one of these */
 struct session_config session_config_part(const struct session_config *cfg);
 
 /** struct session_stats - what is known of the path; all of it may be 0 */
@@ -83,6 +89,9 @@ struct session_stats {
 	int64_t rtt_ns;			/* smoothed */
 	uint64_t rate;			/* delivered bytes/s, last sample */
 	unsigned int carriers;		/* how many it has had */
+	unsigned int lanes;		/* how many it has, or is getting, */
+	unsigned int joining;		/* and of those not yet */
+	unsigned int refused;		/* of session_join(), how many failed */
 	int64_t answer_ns;     /* when the other end answered a PING last,
 				  CLOCK_MONOTONIC; 0: never, on this carrier */
 	int64_t answer_rtt_ns; /* how long that took */
@@ -127,6 +136,16 @@ void session_leave(struct session *s, uint16_t code, const char *text,
 /** session_attach() - run over @c (taken) from now on; the present carrier, if
  *  any, is closed. @c may still be opening. */
 void session_attach(struct session *s, struct carrier *c);
+/** session_join() - run over @c (taken), too, beside those that it has. false:
+ *  it is not up, or the other end does not know how, or it has the most. One
+ *  that does not come up changes nothing. */
+bool session_join(struct session *s, struct carrier *c);
+/** session_narrow() - keep the @most quickest carriers, 1 or more; what is on
+ *  the others is sent again */
+void session_narrow(struct session *s, unsigned int most);
+/** session_limited() - since the last call either end had more to send than the
+ *  carriers take */
+bool session_limited(struct session *s);
 /** session_adopt() - the accepting side: @c (taken) brought @hello with the
  *  resume point @ack; answers it. 0, or -errno with @err when it cannot be
  *  resumed (@c is not taken then) */

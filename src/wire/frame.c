@@ -85,7 +85,7 @@ int frame_put_text(struct buf *out, struct frame_hdr h, uint16_t code,
 	return 0;
 }
 
-int frame_put_time(struct buf *out, struct frame_hdr h, uint64_t time)
+int frame_put_number(struct buf *out, struct frame_hdr h, uint64_t number)
 {
 	uint8_t *p = frame_put_frame(out, &h, 8);
 	struct wr w;
@@ -93,7 +93,7 @@ int frame_put_time(struct buf *out, struct frame_hdr h, uint64_t time)
 	if (!p)
 		return -ENOBUFS;
 	w = wr_make(p, 8);
-	wr_u64(&w, time);
+	wr_u64(&w, number);
 	return 0;
 }
 
@@ -157,11 +157,11 @@ int frame_get_text(const uint8_t *p, size_t n, uint16_t *code,
 	return 0;
 }
 
-int frame_get_time(const uint8_t *p, size_t n, uint64_t *time)
+int frame_get_number(const uint8_t *p, size_t n, uint64_t *number)
 {
 	struct rd r = rd_make(p, n);
 
-	return rd_u64(&r, time) ? 0 : -EPROTO;
+	return rd_u64(&r, number) ? 0 : -EPROTO;
 }
 
 uint16_t frame_version_pick(uint16_t a_min, uint16_t a_max, uint16_t b_min,

@@ -25,7 +25,8 @@
  *     HELLO_ACK  the answer: the session runs, @ack is the resume point
  *     REFUSE     the answer: u16 code, text; the carrier ends
  *     DATA       a piece of the byte stream
- *     ACK        no payload: carries @ack only
+ *     ACK        no payload: carries @ack only; where a session has several
+ *                carriers: u64, the bytes of DATA that came on this one
  *     PING/PONG  u64 of the sender's own time; PONG returns it
  *     CLOSE      u16 code, text; the session is over, nothing is kept
  *
@@ -79,6 +80,14 @@ enum frame_role {
 /* HELLO: one of several sessions for the bulk of one client, each with a part
  * of its buffers; HELLO_ACK: such are taken */
 #define FRAME_FLAG_PART 0x02
+/* HELLO: the session may have several carriers at once; HELLO_ACK: it may */
+#define FRAME_FLAG_LANES 0x04
+/* HELLO: one more carrier of a session that is up, beside what it has;
+ * HELLO_ACK: it is taken */
+#define FRAME_FLAG_JOIN 0x08
+
+/* DATA, in the flags of the frame: there is more than the carriers take */
+#define FRAME_MORE 0x01
 
 /** enum frame_code - why a session was refused or closed */
 enum frame_code {
@@ -119,8 +128,9 @@ KT_CHECK int frame_put_hello(struct buf *out, struct frame_hdr h,
 /** frame_put_text() - append REFUSE or CLOSE; @text is cut to FRAME_TEXT_MAX */
 KT_CHECK int frame_put_text(struct buf *out, struct frame_hdr h, uint16_t code,
 			    const char *text);
-/** frame_put_time() - append PING or PONG */
-KT_CHECK int frame_put_time(struct buf *out, struct frame_hdr h, uint64_t time);
+/** frame_put_number() - append PING or PONG with a time, or ACK with a count */
+KT_CHECK int frame_put_number(struct buf *out, struct frame_hdr h,
+			      uint64_t number);
 /** frame_put_empty() - append a frame without payload (ACK) */
 KT_CHECK int frame_put_empty(struct buf *out, struct frame_hdr h);
 
@@ -130,7 +140,7 @@ KT_CHECK int frame_get_hello(const uint8_t *p, size_t n,
 /** frame_get_text() - @text gets the printable part, NUL-terminated */
 KT_CHECK int frame_get_text(const uint8_t *p, size_t n, uint16_t *code,
 			    char text[FRAME_TEXT_MAX + 1]);
-KT_CHECK int frame_get_time(const uint8_t *p, size_t n, uint64_t *time);
+KT_CHECK int frame_get_number(const uint8_t *p, size_t n, uint64_t *number);
 
 /** frame_version_pick() - the highest version both ends speak, or 0 */
 uint16_t frame_version_pick(uint16_t a_min, uint16_t a_max, uint16_t b_min,

@@ -40,15 +40,17 @@ static void die(const char *what)
 	exit(1);
 }
 
-static int dial(const struct ipport *to)
+/* @flags: 0, or SOCK_NONBLOCK: it may be on the way still */
+static int dial(const struct ipport *to, int flags)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(to, &ss);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	const int one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0)
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0 &&
+	    errno != EINPROGRESS)
 		die("connect");
 	return fd;
 }
@@ -144,7 +146,7 @@ static struct carrier *on_bulk(void *user)
 {
 	(void)user;
 	carriers++;
-	return sockcarrier_new(loop, dial(&carrier_at));
+	return sockcarrier_new(loop, dial(&carrier_at, SOCK_NONBLOCK));
 }
 
 static void on_up(void *user)
@@ -189,7 +191,7 @@ static void open_tunnel(bool several)
 	if (!several)
 		cfg.far_ns = 0;
 	tunnel = tunnel_new(loop, &cfg, &ev, NULL);
-	tunnel_attach(tunnel, sockcarrier_new(loop, dial(&carrier_at)));
+	tunnel_attach(tunnel, sockcarrier_new(loop, dial(&carrier_at, SOCK_NONBLOCK)));
 	if (loop_run_until(loop, &is_up, 20 * NS_SEC) < 0 || !is_up)
 		die("tunnel");
 }
@@ -227,7 +229,7 @@ int main(int argc, char **argv)
 		open_tunnel(strcmp(argv[1], "several") == 0);
 	for (int i = 0; i < flows; i++) {
 		if (direct)
-			start_flow(dial(&server_at));
+			start_flow(dial(&server_at, 0));
 		else
 			tunnel_flow();
 	}

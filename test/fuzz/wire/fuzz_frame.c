@@ -38,7 +38,7 @@ static void take(struct sum *s, const struct frame_event *ev)
 		abort();
 	if (frame_get_hello(ev->data, ev->len, &hello) == 0)
 		mix(s, hello.id, sizeof(hello.id));
-	if (frame_get_time(ev->data, ev->len, &t) == 0)
+	if (frame_get_number(ev->data, ev->len, &t) == 0)
 		mix(s, &t, sizeof(t));
 }
 

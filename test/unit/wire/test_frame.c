@@ -33,7 +33,7 @@ static void put_all(struct buf *b, const uint8_t *data, size_t n)
 	h.type = FRAME_ACK;
 	assert_int_equal(frame_put_empty(b, h), 0);
 	h.type = FRAME_PING;
-	assert_int_equal(frame_put_time(b, h, 77), 0);
+	assert_int_equal(frame_put_number(b, h, 77), 0);
 	h.type = FRAME_CLOSE;
 	assert_int_equal(frame_put_text(b, h, FRAME_CODE_BYE, "so long"), 0);
 }
@@ -65,7 +65,7 @@ static void see(struct seen *s, const struct frame_event *ev,
 		assert_memory_equal(&h, &hello, sizeof(h));
 		break;
 	case FRAME_PING:
-		assert_int_equal(frame_get_time(ev->data, ev->len, &t), 0);
+		assert_int_equal(frame_get_number(ev->data, ev->len, &t), 0);
 		assert_int_equal(t, 77);
 		break;
 	case FRAME_CLOSE:
@@ -170,7 +170,7 @@ static void rejects_short_payloads(void **state)
 	assert_string_equal(h.who, "");
 	raw[0] = 0;
 	assert_int_equal(frame_get_hello(raw, 64, &h), -EPROTO);
-	assert_int_equal(frame_get_time(raw, 7, &t), -EPROTO);
+	assert_int_equal(frame_get_number(raw, 7, &t), -EPROTO);
 	assert_int_equal(frame_get_text(raw, 1, &code, text), -EPROTO);
 	assert_int_equal(
 		frame_get_text((const uint8_t *)"\0\1a\033b", 5, &code, text),
@@ -186,7 +186,7 @@ static void full_buffer(void **state)
 	(void)state;
 	buf_init(&b, 30);
 	assert_int_equal(frame_put_hello(&b, h, &hello), -ENOBUFS);
-	assert_int_equal(frame_put_time(&b, h, 1), -ENOBUFS);
+	assert_int_equal(frame_put_number(&b, h, 1), -ENOBUFS);
 	assert_int_equal(frame_put_text(&b, h, 1, "longer"), -ENOBUFS);
 	assert_int_equal(b.len, 0);
 	assert_int_equal(frame_put_empty(&b, h), 0);
