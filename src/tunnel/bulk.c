@@ -27,11 +27,12 @@ struct bulk {
 	struct timer again;  /* open another carrier */
 	struct timer look;   /* whether another is worth while */
 	struct timer idle;
-	int64_t idle_ns; /* since it was used */
+	int64_t idle_ns;  /* since it was used */
 	uint64_t carried; /* bytes, at the last tick of idle */
 	int64_t looked_at, more_before;
-	uint64_t looked; /* bytes carried until then */
-	uint64_t rate;	 /* bytes/s, before the last ones were opened */
+	uint64_t looked;    /* bytes carried until then */
+	uint64_t rate;	    /* bytes/s, before the last ones were opened */
+	unsigned int lanes; /* with those */
 	unsigned int refused, looks;
 	unsigned int failures;
 	bool was_up;
@@ -136,17 +137,19 @@ static uint64_t bulk_rate(struct bulk *b, const struct session_stats *st)
 	return (uint64_t)rate;
 }
 
-/* What the last ones brought decides whether there are more */
+/* What the last ones brought decides whether there are more. One that died is
+ * replaced. */
 static bool bulk_is_rewarded(struct bulk *b, const struct session_stats *st,
 			     uint64_t rate)
 {
-	if (st->lanes == 1 || rate > b->rate + b->rate / 8) {
+	if (st->lanes < b->lanes || rate > b->rate + b->rate / 8) {
 		b->looks = 0;
 		return true;
 	}
 	if (++b->looks < LOOKS)
 		return false;
 	b->looks = 0;
+	b->rate = 0;
 	b->more_before = clock_ns() + REWARD_NS;
 	return false;
 }
@@ -160,8 +163,10 @@ static void bulk_widen(struct bulk *b, unsigned int lanes)
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct carrier *c = b->ops->open(b->user);
 
+		b->lanes++;
 		if (c && session_join(s, c))
 			continue;
+		b->lanes--;
 		b->more_before = clock_ns() + RETRY_NS;
 		return;
 	}
@@ -180,8 +185,10 @@ static void bulk_on_look(struct timer *t)
 	rate = bulk_rate(b, &st);
 	bulk_look_later(b, rate && most > 1 ? LOOK_RTTS * st.rtt_min_ns
 					    : LOOK_MAX);
-	if (st.lanes > most)
+	if (st.lanes > most) {
 		session_narrow(s, most);
+		b->lanes = most;
+	}
 	if (st.refused != b->refused)
 		b->more_before = clock_ns() + RETRY_NS;
 	b->refused = st.refused;
@@ -189,6 +196,7 @@ static void bulk_on_look(struct timer *t)
 	    clock_ns() < b->more_before || !bulk_is_rewarded(b, &st, rate))
 		return;
 	b->rate = rate;
+	b->lanes = st.lanes;
 	bulk_widen(b, MIN(st.lanes, most - st.lanes));
 }
 
@@ -205,6 +213,7 @@ static void bulk_on_up(void *user, bool resumed)
 	b->failures = 0;
 	b->looked_at = clock_ns();
 	/* one more begins as slowly as the first: they do that together */
+	b->lanes = 1;
 	if (b->ops->lanes(b->user, b) > 1)
 		bulk_widen(b, 1);
 	bulk_look_later(b, 0);
@@ -245,8 +254,11 @@ static void bulk_on_idle(struct timer *t)
 	struct session_stats st;
 
 	session_get_stats(link_session(b->link), &st);
-	if (st.acked + st.received < b->carried + FEW_BYTES)
+	if (st.acked + st.received < b->carried + FEW_BYTES) {
 		session_narrow(link_session(b->link), 1);
+		b->lanes = 1;
+		b->rate = 0;
+	}
 	b->carried = st.acked + st.received;
 	b->idle_ns = bulk_is_free(b) ? b->idle_ns + IDLE_TICK : 0;
 	if (b->idle_ns < IDLE_NS)

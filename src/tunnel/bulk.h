@@ -14,6 +14,10 @@
  * it is up wait, and flow where they are meanwhile. Its owner
  * (tunnel/scheduler) decides which stream goes to which.
  *
+ * Where it may have several carriers (lanes()) it begins with two, and doubles
+ * their number as long as either end has more to send than they take and the
+ * last ones brought more; design.md 2.2 says why.
+ *
  *   OPENING -> UP <-> LOST      carriers are opened again
  *   OPENING -> gone             not to be had
  *   UP, LOST -> gone            dead, or idle

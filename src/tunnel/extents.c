@@ -22,6 +22,24 @@ const struct extent *extents_first(const struct extents *e)
 	return e->n ? &e->mem[e->first] : NULL;
 }
 
+bool extents_find(const struct extents *e, uint64_t at, struct extent *x)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < e->n; i++) {
+		struct extent y = e->mem[e->first + i];
+		uint64_t skip = y.at < at ? MIN(at - y.at, y.len) : 0;
+
+		y.at += skip;
+		y.len -= skip;
+		if (!y.len || (found && y.at >= x->at))
+			continue;
+		*x = y;
+		found = true;
+	}
+	return found;
+}
+
 /* room for one more behind the last */
 static int extents_grow(struct extents *e)
 {

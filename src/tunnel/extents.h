@@ -33,6 +33,9 @@ bool extents_empty(const struct extents *e);
 KT_CHECK int extents_put(struct extents *e, uint64_t at, uint64_t len);
 /** extents_first() - the oldest, or NULL */
 const struct extent *extents_first(const struct extents *e);
+/** extents_find() - of the bytes from @at on the first that is in it; false:
+ *  none. @x: that, and what follows it there */
+bool extents_find(const struct extents *e, uint64_t at, struct extent *x);
 /** extents_drop() - forget the first @n bytes of it all */
 void extents_drop(struct extents *e, uint64_t n);
 /** extents_move() - append @from, which is empty then; 0 or -errno */

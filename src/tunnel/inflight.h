@@ -48,7 +48,7 @@ struct inflight {
 	int64_t rtt_min; /* 0: unknown */
 	int64_t min_cur, min_prev;
 	int64_t min_since;
-	uint64_t rate; /* bytes/s of the last sample */
+	uint64_t rate;	    /* bytes/s of the last sample */
 	uint64_t rate_mean; /* of the samples, the later ones count more */
 	uint64_t rate_cur, rate_prev;
 	int64_t rate_since;

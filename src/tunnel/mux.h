@@ -21,7 +21,7 @@
 
 #define MUX_WINDOW_MAX ((uint32_t)24 * 1024 * 1024) /* of a stream, bytes */
 #define MUX_WINDOW_BULK ((uint32_t)16 * 1024 * 1024)
-#define MUX_WINDOWS ((size_t)64 * 1024 * 1024)	    /* of all that are large */
+#define MUX_WINDOWS ((size_t)64 * 1024 * 1024) /* of all that are large */
 /* more than a stream may have brought that nobody took, in two sessions */
 #define MUX_HELD_MAX ((size_t)2 * MUX_WINDOW_MAX)
 

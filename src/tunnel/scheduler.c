@@ -18,7 +18,7 @@
 
 static_assert(TARGET_SESSION_LEN == FRAME_ID_LEN, "session ids");
 
-#define WIDE_STREAMS 3		      /* share the one with several carriers */
+#define WIDE_STREAMS 3 /* share the one with several carriers */
 
 /* what a session for bulk has of the buffers */
 enum scheduler_kind {
@@ -350,6 +350,7 @@ void scheduler_bulk(const struct scheduler *ls, struct session_stats *st)
 		st->inflight += one.inflight;
 		st->rate += one.rate;
 		st->carriers += one.carriers;
+		st->lanes += one.lanes;
 		st->rtt_ns = MAX(st->rtt_ns, one.rtt_ns);
 		st->rtt_min_ns = MAX(st->rtt_min_ns, one.rtt_min_ns);
 	}

@@ -424,8 +424,9 @@ void session_narrow(struct session *s, unsigned int most)
 		for (size_t i = 1; i < s->nlanes; i++) {
 			struct lane *l = s->lanes[i];
 
-			if (!l->up || (slow->up && l->inflight.rate_mean <=
-							   slow->inflight.rate_mean))
+			if (!l->up ||
+			    (slow->up &&
+			     l->inflight.rate_mean <= slow->inflight.rate_mean))
 				slow = l;
 		}
 		s->refused -= !slow->up;

@@ -59,9 +59,9 @@ struct session_config {
 	int64_t far_ns; /* a round trip, from which on bulk has several sessions
 			   (tunnel/scheduler.h); 0: never */
 	unsigned int lanes; /* carriers that it may have at once; 0: one */
-	uint8_t flags;	/* FRAME_FLAG_* said in the HELLO, or its answer */
-	const char *who; /* said in the HELLO (wire/clientline.h); borrowed
-			    until the session's end, or NULL */
+	uint8_t flags;	    /* FRAME_FLAG_* said in the HELLO, or its answer */
+	const char *who;    /* said in the HELLO (wire/clientline.h); borrowed
+			       until the session's end, or NULL */
 };
 
 /** session_config_default() - what both programs use if nothing else is said */

@@ -43,7 +43,8 @@ struct session {
 	struct extents again; /* of carriers that died */
 	uint64_t hastened;    /* sent twice so far, see session_hasten() */
 	bool hungry;	      /* the owner has more than was taken */
-	bool limited;	      /* more than the carriers take, here or there */
+	bool behind;	      /* more than the carriers take */
+	bool limited;	      /* that was so, here or there; until asked */
 
 	/* incoming */
 	uint64_t received; /* next byte expected */

@@ -85,8 +85,8 @@ static int session_deliver_waiting(struct session *s)
 	int rc = 0;
 
 	while (rc >= 0 && s->state == SESSION_UP) {
-		struct reorder_piece *p = reorder_take(&s->reorder,
-						       s->received);
+		struct reorder_piece *p =
+			reorder_take(&s->reorder, s->received);
 
 		if (!p)
 			break;
@@ -108,8 +108,8 @@ static int take_data(struct session *s, struct lane *l,
 	if (ev->hdr.flags & FRAME_MORE)
 		s->limited = true;
 	if (ev->seq > s->received) {
-		if (!s->striped || ev->seq - s->received + n >
-					   s->window + REORDER_SLACK)
+		if (!s->striped ||
+		    ev->seq - s->received + n > s->window + REORDER_SLACK)
 			return -EPROTO;
 		return reorder_put(&s->reorder, ev->seq, p, n);
 	}

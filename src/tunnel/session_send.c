@@ -23,7 +23,7 @@
 #define SEND_MAX (128 * 1024) /* payload of one DATA frame */
 #define SEND_MIN (16 * 1024)
 #define HASTEN_NS (50 * NS_MS)
-#define PUMP_ROUNDS 2	      /* frames in a row; then others have their turn */
+#define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 
 uint8_t *session_reserve(struct session *s, size_t min, size_t *got)
 {
@@ -52,7 +52,7 @@ void session_stop_sending(struct session *s)
 	loop_timer_stop(&s->more);
 	extents_fini(&s->again);
 	s->hastened = 0;
-	s->hungry = false;
+	s->hungry = s->behind = false;
 }
 
 /* that takes the next frame; NULL: none does now */
@@ -82,7 +82,7 @@ static int session_begin(struct session *s, struct lane *l, uint64_t at,
 {
 	struct frame_hdr h = session_header(s, FRAME_DATA);
 
-	h.flags = s->limited ? FRAME_MORE : 0;
+	h.flags = s->behind ? FRAME_MORE : 0;
 	if (!s->striped)
 		lane_said(l);
 	return lane_begin(l, h, at, len);
@@ -122,23 +122,25 @@ static int session_produce(struct session *s, size_t room)
 	room = MIN(room, (size_t)SEND_MAX);
 	rc = s->ops->produce(s->user, room);
 	s->hungry = s->replay.end - before >= room;
+	s->behind &= s->hungry;
 	return rc;
 }
 
-/* The carrier on which that is for which all others wait */
-static struct lane *session_last(const struct session *s)
+/* The carrier on which that is for which all others wait; @x: what it is */
+static struct lane *session_last(const struct session *s, struct extent *x)
 {
+	uint64_t at = MAX(s->acked, s->hastened);
 	struct lane *last = NULL;
-	uint64_t at = UINT64_MAX;
+	struct extent y = { 0 };
 
 	for (size_t i = 0; i < s->nlanes; i++) {
-		const struct extent *x =
-			extents_first(&s->lanes[i]->under_way);
+		struct lane *l = s->lanes[i];
 
-		if (!x || x->at >= at)
+		if (!extents_find(&l->under_way, at, &y) ||
+		    (last && y.at >= x->at))
 			continue;
-		at = x->at;
-		last = s->lanes[i];
+		*x = y;
+		last = l;
 	}
 	return last;
 }
@@ -147,22 +149,21 @@ static struct lane *session_last(const struct session *s)
  * would arrive there sooner; once */
 static int session_hasten(struct session *s, struct lane *l)
 {
-	struct lane *last = s->striped ? session_last(s) : NULL;
-	int64_t trip = l->inflight.rtt_min + HASTEN_NS;
-	int64_t now = clock_ns();
-	const struct extent *x;
-	uint64_t at;
+	int64_t trip = l->inflight.rtt_min + HASTEN_NS, now = clock_ns();
+	struct extent x = { 0 };
+	struct lane *last;
+	size_t n;
 	int rc;
 
+	if (!s->striped || s->nlanes == 1)
+		return 0;
+	last = session_last(s, &x);
 	if (!last || last == l ||
 	    lane_wait(last, now) < lane_wait(l, now) + trip)
 		return 0;
-	x = extents_first(&last->under_way);
-	at = MAX(MAX(x->at, s->acked), s->hastened);
-	if (at >= x->at + x->len)
-		return 0;
-	s->hastened = MIN(x->at + x->len, at + SEND_MAX);
-	rc = session_begin(s, l, at, (size_t)(s->hastened - at));
+	n = (size_t)MIN(x.len, (uint64_t)SEND_MAX);
+	s->hastened = x.at + n;
+	rc = session_begin(s, l, x.at, n);
 	return rc < 0 ? rc : 1;
 }
 
@@ -256,14 +257,14 @@ static void session_pump(struct session *s)
 		}
 		if (s->freed)
 			return;
-		if (!l && s->hungry && s->state == SESSION_UP)
-			s->limited = true;
 		if (s->state == SESSION_UP)
 			session_put_acks(s);
 		more = session_flush(s);
 		if (s->freed)
 			return;
 	}
+	if (s->hungry && !session_choose(s))
+		s->behind = s->limited = true;
 	if (more && s->nlanes)
 		/* not session_kick(): that would still be in this batch */
 		loop_timer_start(s->loop, &s->more, 0, pump_more);

@@ -191,7 +191,8 @@ static void open_tunnel(bool several)
 	if (!several)
 		cfg.far_ns = 0;
 	tunnel = tunnel_new(loop, &cfg, &ev, NULL);
-	tunnel_attach(tunnel, sockcarrier_new(loop, dial(&carrier_at, SOCK_NONBLOCK)));
+	tunnel_attach(tunnel,
+		      sockcarrier_new(loop, dial(&carrier_at, SOCK_NONBLOCK)));
 	if (loop_run_until(loop, &is_up, 20 * NS_SEC) < 0 || !is_up)
 		die("tunnel");
 }

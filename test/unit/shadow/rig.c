@@ -164,11 +164,17 @@ static void on_dead(void *user, const struct kt_error *why)
 static struct carrier *on_bulk(void *user)
 {
 	struct rig *r = user;
+	const int small = 4096;
 
+	if (r->bulk_most && r->bulk_had == r->bulk_most)
+		return NULL;
 	r->bulk_had++;
 	if (!r->bulk)
 		return NULL;
 	r->bulk_fd = connect_shadow(r);
+	if (r->bulk_small)
+		setsockopt(r->bulk_fd, SOL_SOCKET, SO_SNDBUF, &small,
+			   sizeof(small));
 	return sockcarrier_new(r->loop, r->bulk_fd);
 }
 

@@ -24,10 +24,12 @@ struct rig {
 	bool up, lost, dead;
 	unsigned int resumed;
 	int dead_code;
-	bool bulk;    /* give the tunnel carriers for bulk */
-	int bulk_fd;  /* of the last one */
-	int bulk_had; /* how many were asked for */
-	bool no_ipv6; /* the shadow has no AF_INET6 */
+	bool bulk;	 /* give the tunnel carriers for bulk */
+	int bulk_fd;	 /* of the last one */
+	int bulk_had;	 /* how many were asked for */
+	bool bulk_small; /* their sockets take little at a time */
+	int bulk_most;	 /* no more than these are to be had; 0: any */
+	bool no_ipv6;	 /* the shadow has no AF_INET6 */
 	char why[256];
 };
 

@@ -296,29 +296,34 @@ static void end_far(void)
 	rig_far_ns = 0;
 }
 
-static void each_flow_has_its_own(void **state)
+/* One flow alone gets several carriers, three share those, and each one beyond
+ * gets its own */
+static void carriers_follow_the_flows(void **state)
 {
+	struct session_stats st;
+
 	(void)state;
 	begin_far(3, true);
-	carry(1, 2 << 20, NULL);
-	assert_int_equal(rig.bulk_had, 1);
+	carry(1, 30 << 20, NULL);
+	tunnel_bulk_stats(rig.tunnel, &st);
+	assert_true(st.lanes > 1);
+	assert_int_equal(st.lanes, rig.bulk_had);
 	carry(3, 7 << 20, NULL);
-	assert_int_equal(rig.bulk_had, 3);
-	/* all but what was under way when it began */
-	assert_true(bulk_bytes() > 4 << 20);
-	/* no more than there may be; the others share those */
+	tunnel_bulk_stats(rig.tunnel, &st);
+	assert_true(st.lanes <= SESSION_LANES);
+	assert_true(bulk_bytes() > 40 << 20);
 	close_flows(3);
 	for (int i = 0; i < FLOWS; i++)
 		open_flow(&flows[i], true);
-	carry(FLOWS, 2 << 20, NULL);
-	assert_int_equal(rig.bulk_had, SESSION_PARTS);
-	assert_true(bulk_bytes() > 4 << 20);
+	carry(FLOWS, 6 << 20, NULL);
+	(void)!loop_sleep(rig.loop, 600 * NS_MS);
+	tunnel_bulk_stats(rig.tunnel, &st);
+	assert_in_range(st.lanes, 1 + SESSION_PARTS, SESSION_LANES);
 	/* the other direction begins afresh */
 	close_flows(FLOWS);
 	(void)!loop_sleep(rig.loop, 50 * NS_MS); /* all is acknowledged */
 	open_flow(&flows[0], false);
 	carry(1, 2 << 20, NULL);
-	assert_int_equal(rig.bulk_had, SESSION_PARTS + 1);
 	close_flows(1);
 	end_far();
 }
@@ -333,6 +338,7 @@ static void last_bytes_arrive(void **state)
 
 	(void)state;
 	begin_far(1, true);
+	rig.bulk_most = 1;
 	open_flow(&flows[1], false);
 	carry(1, 2 << 20, NULL);
 	assert_int_equal(rig.bulk_had, 1);
@@ -385,11 +391,37 @@ static void each_is_cut(void **state)
 {
 	(void)state;
 	for (int way = 0; way < 2; way++) {
-		begin_far(4, way == 0);
-		for (int i = 0; i < 20 && rig.bulk_had < 8; i++)
-			carry(4, 6 << 20, cut_often);
-		assert_true(rig.bulk_had >= 8);
-		close_flows(4);
+		begin_far(5, way == 0);
+		for (int i = 0; i < 20 && rig.bulk_had < 12; i++)
+			carry(5, 4 << 20, cut_often);
+		assert_true(rig.bulk_had >= 12);
+		close_flows(5);
+		end_far();
+	}
+}
+
+static void cut_last(unsigned int turn)
+{
+	if (rig.bulk_had > 1 && turn % 8 == 7)
+		shutdown(rig.bulk_fd, SHUT_RDWR);
+}
+
+/* A single flow has several carriers, and others when these die */
+static void one_flow_has_several(void **state)
+{
+	struct session_stats st;
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		begin_far(1, way == 0);
+		rig.bulk_small = true;
+		for (int i = 0; i < 20 && rig.bulk_had < 5; i++)
+			carry(1, 10 << 20, i ? cut_last : NULL);
+		tunnel_bulk_stats(rig.tunnel, &st);
+		print_message("# %d carriers, %u now\n", rig.bulk_had,
+			      st.lanes);
+		assert_true(rig.bulk_had > 1 + way);
+		close_flows(1);
 		end_far();
 	}
 }
@@ -429,9 +461,10 @@ int main(void)
 		cmocka_unit_test(not_to_be_had),
 		cmocka_unit_test(reset_after_move),
 		cmocka_unit_test(quick_session_dies),
-		cmocka_unit_test(each_flow_has_its_own),
+		cmocka_unit_test(carriers_follow_the_flows),
 		cmocka_unit_test(last_bytes_arrive),
 		cmocka_unit_test(each_is_cut),
+		cmocka_unit_test(one_flow_has_several),
 		cmocka_unit_test(shadow_is_short_of_memory),
 	};
 
