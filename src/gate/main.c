@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
+#include "gate/end_tls.h"
 #include "gate/mode.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
  * from a signalfd. No children, no name service of libc's.
  */
 
-static const struct gate_mode *const main_modes[] = { NULL };
+static const struct gate_mode *const main_modes[] = { &end_tls, NULL };
 
 static const char main_usage[] =
 	"usage: gate MODE [options]\n"
