@@ -128,10 +128,16 @@ static void way_join(struct way *y)
 /* --- shaking hands -------------------------------------------------------- */
 
 /* What is told of a server that is not believed, in the place of its answer */
-static void way_answer(struct way *y, const char *why)
+static void way_answer(struct way *y, char how, const char *why)
 {
 	char at[IPPORT_STRLEN], body[WAY_REASON], text[WAY_REASON + 256];
 	int n;
+
+	if (y->try) {
+		n = snprintf(text, sizeof(text), "%c%s", how, why);
+		(void)!send(y->plain.fd, text, (size_t)n, MSG_NOSIGNAL);
+		return;
+	}
 
 	snprintf(body, sizeof(body), "ktctl's gate: TLS with %s: %s\n",
 		 ipport_str(&y->to, at), why);
@@ -139,9 +145,7 @@ static void way_answer(struct way *y, const char *why)
 		     "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\n"
 		     "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
 		     strlen(body), body);
-	if (y->try)
-		(void)!send(y->plain.fd, why, strlen(why), MSG_NOSIGNAL);
-	else if (!y->http2)
+	if (!y->http2)
 		(void)!send(y->plain.fd, text, (size_t)n, MSG_NOSIGNAL);
 }
 
@@ -180,7 +184,7 @@ static void way_on_closed(void *user, int error)
 		log_debug("caller %s: %s", ipport_str(&y->to, at), why);
 	} else {
 		log_warn("TLS with %s: %s", ipport_str(&y->to, at), why);
-		way_answer(y, why);
+		way_answer(y, GATEHEAD_NO_TLS, why);
 	}
 	way_free(y);
 }
@@ -282,7 +286,7 @@ static void way_on_plain(struct watch *w, uint32_t events)
 static void way_refuse(struct way *y, int error)
 {
 	if (y->try)
-		way_answer(y, strerror(error));
+		way_answer(y, GATEHEAD_NOBODY, strerror(error));
 	way_free(y);
 }
 

@@ -20,7 +20,9 @@
  *            the origin                  connection is there
  *     'd'    likewise, a member
  *     'p'    ktctl -> gate: try the      likewise; 1 says that hands were
- *            origin                      shaken, else comes a text, why not
+ *            origin                      shaken, 2 that nobody can be connected
+ *                                        to, 3 that TLS failed; a text behind
+ *                                        2 and 3 says why
  *     't'    likewise, a member
  *
  *     kind (1), 4 or 6 (1), address (16, of IPv4 the first 4), port (2)
@@ -35,6 +37,8 @@
 #define GATEHEAD_TRY_ORIGIN 'p'
 #define GATEHEAD_TRY_MEMBER 't'
 #define GATEHEAD_OPEN 1
+#define GATEHEAD_NOBODY 2
+#define GATEHEAD_NO_TLS 3
 
 void gatehead_put(uint8_t dst[GATEHEAD_SIZE], char kind,
 		  const struct ipport *at);

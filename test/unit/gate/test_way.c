@@ -368,7 +368,12 @@ static void a_try_says_how_it_went(void **state)
 	assert_false(ways.no_http2); /* it is not the origin */
 	asker_start(&a, GATEHEAD_TRY_MEMBER, &bad);
 	run_until(asker_read, &a);
+	assert_int_equal(a.text[0], GATEHEAD_NO_TLS);
 	assert_non_null(strstr(a.text, "not correctly signed"));
+	asker_end(&a);
+	asker_start(&a, GATEHEAD_TRY_ORIGIN, NULL);
+	assert_int_equal(a.text[0], GATEHEAD_NOBODY);
+	assert_string_equal(a.text + 1, "Connection refused");
 	asker_end(&a);
 	asker_start(&a, GATEHEAD_TRY_ORIGIN, &old);
 	assert_int_equal(a.text[0], GATEHEAD_OPEN);
