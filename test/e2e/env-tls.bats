@@ -143,6 +143,7 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
 
 @test "env join --tlsSecret: a caller is known by its Pod, behind TLS as well" {
   local copy
+  unset KTCTL_IMAGE # both programs come in ConfigMaps
   "$KTCTL" env create dev.a -n "$NS" >/dev/null
   join dev.a --image web=kt.local/netsrv:1 --set NAME=copy --tlsSecret tls-web
   ended_with 0 "is in environment dev.a"
