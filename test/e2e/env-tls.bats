@@ -30,6 +30,7 @@ teardown() {
   background_end
   kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
   "$KTCTL" recover secure -n "$NS" >/dev/null 2>&1 || true
+  undeclare
   kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
     --now >/dev/null 2>&1
   eventually 30 nothing_left
@@ -170,4 +171,42 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
   tls_asks trunk
   "$KTCTL" env delete dev.a -n "$NS" >/dev/null
   nothing_left
+}
+
+declared() {
+  "$KTCTL" env init secure -n "$NS" --image "$KTCTL_IMAGE" --tlsSecret tls-web
+}
+
+undeclare() {
+  kc -n "$NS" delete deployment secure-kt-env-router --ignore-not-found --now >/dev/null 2>&1
+  kc -n "$NS" delete service secure-kt-origin --ignore-not-found >/dev/null 2>&1
+}
+
+@test "env init --tlsSecret: a declared router ends TLS; a renewed Secret is followed" {
+  declared >"$RUN/secure.yaml" 2>/dev/null
+  kc apply -f "$RUN/secure.yaml" >/dev/null 2>&1
+  kc -n "$NS" set selector service secure kt-env-router=secure >/dev/null
+  kc -n "$NS" rollout status deployment/secure-kt-env-router --timeout=60s >/dev/null
+  eventually 20 tls_asks trunk
+  "$KTCTL" env create dev.a -n "$NS" >/dev/null
+  join dev.a --image web=kt.local/netsrv:1 --set NAME=copy --tlsSecret tls-other
+  ended_with 1 "ends TLS with Secret tls-web, not tls-other"
+  join dev.a --image web=kt.local/netsrv:1 --set NAME=copy
+  ended_with 0 "is in environment dev.a"
+  tls_asks copy -H "$(in_env dev.a)"
+  h2_asks trunk
+
+  # the Service's own Pods and the copy have the old one still (socat has read it)
+  openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=web \
+    -addext "subjectAltName=DNS:secure" -keyout "$RUN/new.key" -out "$RUN/new.crt" 2>/dev/null
+  kc -n "$NS" create secret tls tls-web --cert "$RUN/new.crt" --key "$RUN/new.key" \
+    --dry-run=client -o yaml | kc -n "$NS" apply -f - >/dev/null 2>&1
+  kc -n "$NS" annotate pods -l kt-env-router=secure now=yes >/dev/null # the kubelet looks
+  cp "$RUN/new.crt" "$RUN/tls-web.crt"
+  eventually 100 tls_asks trunk
+  tls_asks copy -H "$(in_env dev.a)"
+  "$KTCTL" env delete dev.a -n "$NS" >/dev/null
+  kc -n "$NS" patch service secure --type json \
+    -p '[{"op": "replace", "path": "/spec/selector", "value": {"app": "secure"}}]' >/dev/null
+  undeclare
 }
