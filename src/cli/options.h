@@ -245,6 +245,7 @@ struct env_options {
 	struct strv env_from;	   /* join --image: "configmap/NAME" */
 	struct pairs selector;	   /* join; none: not given */
 	char *service;		   /* join; or NULL */
+	char *tls_secret;	   /* join, init; or NULL */
 	int replicas;		   /* join --image */
 	char *on_join, *on_delete; /* join --image; or NULL */
 	int output;		   /* enum output_form; list, show */

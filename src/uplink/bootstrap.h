@@ -24,6 +24,12 @@ struct bootstrap {
 	const struct program *program; /* NULL: nothing is prepared */
 	char name[PROGRAM_NAME_SIZE];  /* of its ConfigMap */
 	char digest[SHA256_HEX];
+	/* likewise the gate, where the Pod has one beside it (set before the
+	 * Pod is prepared) */
+	bool with_gate;
+	const struct program *gate;
+	char gate_name[PROGRAM_NAME_SIZE];
+	char gate_digest[SHA256_HEX];
 	struct base_image base;
 	struct kube_op *look;
 };

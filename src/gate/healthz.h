@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KT_GATE_HEALTHZ_H
+#define KT_GATE_HEALTHZ_H
+
+#include "base/loop.h"
+
+#include <stdint.h>
+
+struct healthz;
+
+/** healthz_new() - whoever asks on @port, of every address, is answered 200: a
+ *  kubelet's readiness probe. NULL with @err. */
+struct healthz *healthz_new(struct loop *l, uint16_t port,
+			    struct kt_error *err);
+void healthz_free(struct healthz *h); /* NULL is allowed */
+
+#endif
