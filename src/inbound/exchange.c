@@ -65,6 +65,7 @@ static int exchange_claim(struct job *job, struct kt_error *err)
 		rc = job_check_callers(job, false, err);
 	if (rc == 0)
 		rc = job_lock(job, err);
+	job->wants_origin = true;
 	if (rc == 0) /* now nobody comes between */
 		rc = lease_check(job, LEASE_ALL, err);
 	if (rc == 0)

@@ -74,7 +74,8 @@ struct job {
 	int64_t locked;		     /* 0: not by us */
 	char *origin;		     /* address of the stuntman */
 	struct heartbeat *stuntman_beat;
-	bool stuntman; /* it is there, made or found by us */
+	bool stuntman;	   /* it is there, made or found by us */
+	bool wants_origin; /* of a dead holder the stuntman stays, for us */
 
 	char *prefix, *config_text, *serve;
 	json_t *containers;
