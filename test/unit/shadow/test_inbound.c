@@ -826,6 +826,9 @@ static void told_to_end_in_a_pause(void **state)
 		(void)!loop_sleep(rig.loop, 500 * NS_MS);
 		served_by_the_origin();
 	}
+	/* one whose SYN was lost comes by the next one */
+	(void)!loop_sleep(rig.loop, 1100 * NS_MS);
+	served_by_the_origin();
 	gone_within(3 * NS_SEC);
 	after_the_shadow();
 }
