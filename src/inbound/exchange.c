@@ -59,13 +59,14 @@ static void exchange_ready(struct job *job)
 
 static int exchange_claim(struct job *job, struct kt_error *err)
 {
-	int rc = exchange_look(job, err);
+	int rc;
 
+	job->wants_origin = true;
+	rc = exchange_look(job, err);
 	if (rc == 0)
 		rc = job_check_callers(job, false, err);
 	if (rc == 0)
 		rc = job_lock(job, err);
-	job->wants_origin = true;
 	if (rc == 0) /* now nobody comes between */
 		rc = lease_check(job, LEASE_ALL, err);
 	if (rc == 0)

@@ -12,23 +12,23 @@ read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 
 # soak ROUNDS MINUTES: until either is over
 soak() {
-  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS done to
+  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to
   echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
   soak_prepare || return 1
   counts >"$RUN/soak.first"
   soak_stay || return 1
-  done=$((rounds < 10 ? rounds : 10))
-  soak_rounds 1 $done || failed=1
+  count=$((rounds < 10 ? rounds : 10))
+  soak_rounds 1 $count || failed=1
   # what is made once and kept is there by now
   soak_settled >"$RUN/soak.begin"
-  while ((done < rounds && SECONDS < end)); do
-    to=$((done + (done < 20 ? 10 : 80)))
+  while ((count < rounds && SECONDS < end)); do
+    to=$((count + (count < 20 ? 10 : 80)))
     ((to <= rounds)) || to=$rounds
-    soak_rounds $((done + 1)) "$to" || failed=1
-    done=$to
-    echo "chaos: $done rounds, $((SECONDS - begin)) s: $(soak_sizes | xargs)"
+    soak_rounds $((count + 1)) "$to" || failed=1
+    count=$to
+    echo "chaos: $count rounds, $((SECONDS - begin)) s: $(soak_sizes | xargs)"
   done
-  soak_check "$done" || failed=1
+  soak_check "$count" || failed=1
   soak_clear
   [ $failed = 0 ]
 }
