@@ -12,15 +12,16 @@ read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 
 # soak ROUNDS MINUTES: until either is over
 soak() {
-  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to
+  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to settle=5
   echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
+  [ "$rounds" -lt 100 ] || settle=125
   soak_prepare || return 1
   counts >"$RUN/soak.first"
   soak_stay || return 1
   count=$((rounds < 10 ? rounds : 10))
   soak_rounds 1 $count || failed=1
   # what is made once and kept is there by now
-  soak_settled >"$RUN/soak.begin"
+  soak_settled $settle >"$RUN/soak.begin"
   while ((count < rounds && SECONDS < end)); do
     to=$((count + (count < 20 ? 10 : 80)))
     ((to <= rounds)) || to=$rounds
@@ -28,7 +29,7 @@ soak() {
     count=$to
     echo "chaos: $count rounds, $((SECONDS - begin)) s: $(soak_sizes | xargs)"
   done
-  soak_check "$count" || failed=1
+  soak_check "$count" $settle || failed=1
   soak_clear
   [ $failed = 0 ]
 }
@@ -162,9 +163,8 @@ counts() {
   echo "cgroups $(find /sys/fs/cgroup -path "*ktctl-$(basename "$KTCTL_TEST_STATE")*" \
     -type d | wc -l)"
   echo "links $(on_laptops sh -c 'ip -o link show | wc -l')"
-  echo "processes $(on_laptops sh -c 'for n in /proc/[0-9]*/ns; do
-    [ "$(readlink "$n/net")" != "$(readlink /proc/self/ns/net)" ] || echo one
-    done | wc -l')"
+  echo "processes $(on_laptops sh -c 'find /proc/[0-9]*/ns/net -printf "%l\n" |
+    grep -cxF "$(readlink /proc/self/ns/net)"')"
   # a file for each killed one is kept for a day: by it what he has left is known
   echo "files $(on_laptops sh -c 'find "$HOME/.kt" -type f ! -path "*/owner/*" | wc -l')"
 }
@@ -184,12 +184,13 @@ soak_sizes() {
   echo "router-fds $(node_exec find "/proc/$pid/fd" -mindepth 1 | wc -l)"
 }
 
+# soak_settled SECONDS: those of killed ones are kept for two minutes in the router
 soak_settled() {
   local name
   for name in "${SOAK_LAPTOPS[@]}"; do
     soak_sweep "$name" >/dev/null 2>&1 || true
   done
-  sleep 5
+  sleep "$1"
   soak_sizes
 }
 
@@ -211,9 +212,9 @@ counted() {
     END {exit bad}' >"$RUN/soak.more"
 }
 
-soak_check() { # ROUNDS
+soak_check() { # ROUNDS SETTLE
   local bad=0 name
-  soak_settled >"$RUN/soak.end"
+  soak_settled "$2" >"$RUN/soak.end"
   echo "chaos: after $1 rounds:"
   if [ -f "$RUN/soak.begin" ]; then
     for name in connect mesh router; do

@@ -446,55 +446,6 @@ static void duplicates_are_refused(void **state)
 	laptop_free(&bob);
 }
 
-/* Who is known to be dead needs no grace time; nobody else is inherited from */
-static void an_heir_waits_for_nobody(void **state)
-{
-	struct laptop ann, bob;
-	int64_t begin;
-	char c;
-	int a, b, d;
-
-	(void)state;
-	laptop_owner = "a1";
-	laptop_new(&ann, "ann", 60, all(port), NULL);
-	a = connect_to(port);
-	b = accept_one(ann.listener);
-	say(a, b, "x");
-	/* it is here, whatever the other one says */
-	laptop_owner = "b2";
-	laptop_dead = "a1";
-	laptop_new(&bob, "ann", 60, all(port), NULL);
-	assert_true(bob.refused && !bob.accepted);
-	laptop_free(&bob);
-	say(a, b, "y");
-	/* it is away, and nobody knows it to be dead */
-	laptop_cut(&ann);
-	laptop_dead = "c3";
-	laptop_new(&bob, "ann", 60, all(port), NULL);
-	assert_true(bob.refused && !bob.accepted);
-	laptop_free(&bob);
-	begin = clock_ns();
-	laptop_dead = "a1";
-	laptop_new(&bob, "ann", 60, all(port), NULL);
-	assert_true(bob.accepted && !bob.refused);
-	assert_int_equal(get(a, &c, 1), -ECONNRESET);
-	d = connect_to(port);
-	close(b);
-	b = accept_one(bob.listener);
-	say(d, b, "z");
-	assert_true(clock_ns() - begin < 5 * NS_SEC);
-	/* it was not dead: it is told, as after its grace time */
-	laptop_attach(&ann);
-	rig_wait(&rig, &ann.refused);
-	assert_string_equal(ann.holder, "ann");
-	close(a);
-	close(b);
-	close(d);
-	laptop_owner = laptop_dead = NULL;
-	laptop_free(&ann);
-	laptop_free(&bob);
-}
-
 static void a_caller_that_gives_up(void **state)
 {
 	struct laptop l;
@@ -1205,7 +1156,6 @@ int main(void)
 		WITH_ORIGIN(lost_for_longer_than_the_grace),
 		WITH_ORIGIN(back_within_the_grace),
 		WITH_ORIGIN(duplicates_are_refused),
-		WITH_ORIGIN(an_heir_waits_for_nobody),
 		WITH_ORIGIN(a_caller_that_gives_up),
 		WITH_ORIGIN(many_callers),
 		WITH_ORIGIN(rules_change),
