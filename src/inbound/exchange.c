@@ -59,8 +59,10 @@ static void exchange_ready(struct job *job)
 
 static int exchange_claim(struct job *job, struct kt_error *err)
 {
-	int rc = exchange_look(job, err);
+	int rc;
 
+	job->wants_origin = true;
+	rc = exchange_look(job, err);
 	if (rc == 0)
 		rc = job_check_callers(job, false, err);
 	if (rc == 0)

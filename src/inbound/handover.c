@@ -207,6 +207,8 @@ static int handover_try(struct job *job, bool ill, struct kt_error *err)
 		uplink_set_gone(job->uplink);
 	if (rc < 0)
 		return rc;
+	if (ill) /* no caller of it waits longer */
+		left_s = MIN(left_s, (long)job->opt->grace_time);
 	rc = handover_ensure(job, ill, err);
 	if (rc == 0)
 		rc = handover_connect(job, &up, err);

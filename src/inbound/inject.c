@@ -11,6 +11,7 @@
 #include "inbound/probe.h"
 #include "kube/rest.h"
 #include "kube/watch.h"
+#include "local/owner.h"
 #include "local/signals.h"
 #include "uplink/uplink.h"
 
@@ -186,6 +187,9 @@ static void map_ports(struct place *p)
 	}
 	p->spec = (struct inbound_spec){
 		.user = shadow_user(),
+		.owner = owner_token(job->owner),
+		.owner_is_dead = job_is_heir,
+		.owner_user = p->x->job,
 		.grace_s = (unsigned int)job->opt->grace_time,
 		.rules = p->rules,
 		.nrules = job->nlocal,

@@ -31,6 +31,7 @@
 #define DRAIN_LULL (10 * NS_MS)
 #define REFUSALS_TOLD 3
 #define HEIR_PATIENCE (15 * NS_SEC) /* longer than the usual grace time */
+#define HEIR_PAUSE (300 * NS_MS)
 
 int64_t job_now(const struct job *job)
 {
@@ -203,7 +204,17 @@ static void on_up(void *user)
 		job_changed(job);
 }
 
-/* Who was killed has its rules for its grace time still. */
+bool job_is_heir(void *user, const char *owner)
+{
+	struct job *job = user;
+	bool dead = owner_is_dead(job->app->home, owner);
+
+	job->successor = job->successor || dead;
+	return dead;
+}
+
+/* Who was killed has its rules for its grace time still, unless the shadow has
+ * seen the end of its tunnel by now. */
 static int connect_uplink(struct job *job, const struct uplink_config *cfg,
 			  struct kt_error *err)
 {
@@ -220,7 +231,7 @@ static int connect_uplink(struct job *job, const struct uplink_config *cfg,
 		uplink_free(job->uplink);
 		job->uplink = NULL;
 		*err = (struct kt_error){ 0 };
-		rc = loop_sleep(job->app->loop, NS_SEC);
+		rc = loop_sleep(job->app->loop, HEIR_PAUSE);
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
 	}
@@ -256,6 +267,9 @@ int job_tunnel(struct job *job, struct kt_error *err)
 
 	job->spec = (struct inbound_spec){
 		.user = shadow_user(),
+		.owner = owner_token(job->owner),
+		.owner_is_dead = job_is_heir,
+		.owner_user = job,
 		.grace_s = (unsigned int)job->opt->grace_time,
 		.rules = job->rules,
 		.nrules = job->nrules,

@@ -74,7 +74,8 @@ struct job {
 	int64_t locked;		     /* 0: not by us */
 	char *origin;		     /* address of the stuntman */
 	struct heartbeat *stuntman_beat;
-	bool stuntman; /* it is there, made or found by us */
+	bool stuntman;	   /* it is there, made or found by us */
+	bool wants_origin; /* of a dead holder the stuntman stays, for us */
 
 	char *prefix, *config_text, *serve, *tls_ports;
 	json_t *containers;
@@ -177,6 +178,9 @@ void job_stuntman_remove(struct job *job);
 KT_CHECK int job_shadow(struct job *job, bool share, struct kt_error *err);
 /** job_tunnel() - up, the rules are in force */
 KT_CHECK int job_tunnel(struct job *job, struct kt_error *err);
+/** job_is_heir() - for struct inbound_spec; @user: the job, which notes that
+ *  it is a dead one's successor */
+bool job_is_heir(void *user, const char *owner);
 /** job_uplink_config() - of a tunnel to job->shadow with the job's rules */
 void job_uplink_config(struct job *job, struct uplink_config *cfg);
 /** job_tell_caller() - uplink_config.caller of @user, a struct job: a

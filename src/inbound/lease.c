@@ -220,8 +220,14 @@ static int take_from_dead(struct job *job, struct kt_error *err)
 	log_info("Service %s/%s was left by a ktctl that is gone: it is "
 		 "recovered",
 		 job->ns, job->name);
-	rc = recover_service(job->kube, job->ns, job->name, lease_say, NULL,
-			     NULL, err);
+	if (job->wants_origin) {
+		rc = recover_service_for_heir(job->kube, job->ns, job->name,
+					      lease_say, NULL, err);
+		job->stuntman = true; /* what goes wrong next removes it */
+	} else {
+		rc = recover_service(job->kube, job->ns, job->name, lease_say,
+				     NULL, NULL, err);
+	}
 	if (rc < 0)
 		return rc;
 	rc = job_read(job, err);

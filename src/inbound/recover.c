@@ -50,6 +50,7 @@ struct recover {
 	int64_t since; /* of the lock that is the caller's; 0: there is none */
 	bool members;  /* of environments: their records are in the plan */
 	bool late;     /* Pods of what was scaled back are not ready */
+	bool heir;     /* for who takes the Service himself, with its origin */
 };
 
 static void KT_PRINTF(2, 3)
@@ -153,6 +154,20 @@ static int recover_scale(struct recover *r, struct kt_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* Callers that come before every node knows find nobody in a Pod that is
+ * removed. One of ours serves them until nobody comes any more, and its origin
+ * stays for the heir. */
+static bool recover_must_settle(const struct recover *r)
+{
+	const json_t *pod;
+	size_t i;
+
+	json_array_foreach (r->plan.pods, i, pod)
+		if (!r->heir || !object_is_of_ktctl(pod))
+			return true;
+	return false;
+}
+
 static int recover_give_back(struct recover *r, struct kt_error *err)
 {
 	int rc = 0;
@@ -168,7 +183,7 @@ static int recover_give_back(struct recover *r, struct kt_error *err)
 		if (rc > 0)
 			recover_say(r, "unlocked Service %s", r->name);
 	}
-	if (rc > 0 && r->plan.restore && json_array_size(r->plan.pods)) {
+	if (rc > 0 && r->plan.restore && recover_must_settle(r)) {
 		rc = loop_sleep(kube_loop(r->kube), SETTLE);
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
@@ -434,6 +449,16 @@ static int recover_await_routers(struct recover *r, struct kt_error *err)
 	return 0;
 }
 
+static void recover_keep_origin(struct recover *r)
+{
+	auto_free char *origin = stuntman_name(r->name);
+	json_t *list = r->plan.services;
+
+	for (size_t i = json_array_size(list); i-- > 0;)
+		if (strcmp(object_name(json_array_get(list, i)), origin) == 0)
+			json_array_remove(list, i);
+}
+
 static int recover_carry_out(struct recover *r, struct kt_error *err)
 {
 	const struct recover_plan *p = &r->plan;
@@ -496,6 +521,8 @@ static int recover_run(struct recover *r, struct kt_error *err)
 		   KT_LABEL_CONTROL_VALUE))
 		return recover_refuse_own(r, err);
 	recover_make_plan(r);
+	if (r->heir)
+		recover_keep_origin(r);
 	if (r->plan.restore) {
 		recover_find_alive(r, r->plan.pods);
 		recover_find_alive(r, r->plan.deployments);
@@ -551,6 +578,20 @@ int recover_service(struct kube *k, const char *ns, const char *name,
 	};
 
 	return recover_whole(&r, alive, err);
+}
+
+int recover_service_for_heir(struct kube *k, const char *ns, const char *name,
+			     void (*say)(void *user, const char *text),
+			     void *user, struct kt_error *err)
+{
+	struct recover r = { .kube = k,
+			     .ns = ns,
+			     .name = name,
+			     .say = say,
+			     .user = user,
+			     .heir = true };
+
+	return recover_whole(&r, NULL, err);
 }
 
 int recover_service_held(struct kube *k, const char *ns, const char *name,

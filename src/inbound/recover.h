@@ -33,6 +33,15 @@ KT_CHECK int recover_service(struct kube *k, const char *ns, const char *name,
 			     void *user, char **alive, struct kt_error *err);
 
 /**
+ * recover_service_for_heir() - the same by one who takes the Service at once,
+ * with an origin: that of the dead stays, and is his; nothing is waited for
+ */
+KT_CHECK int recover_service_for_heir(struct kube *k, const char *ns,
+				      const char *name,
+				      void (*say)(void *user, const char *text),
+				      void *user, struct kt_error *err);
+
+/**
  * recover_service_held() - the same by one who has the Service's lock, since
  * @since (update_lock()): it stays until all is removed, so that nobody joins
  * what goes away; the caller drops it. What somebody else has written meanwhile

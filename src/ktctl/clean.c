@@ -93,13 +93,15 @@ static int clean_look(struct clean *c, struct kt_error *err)
 	int rc = clean_list(c, "v1", "pods", OURS, &c->pods, err);
 
 	if (rc == 0)
-		rc = clean_list(c, "v1", "services", NULL, &c->services, err);
-	if (rc == 0)
 		rc = list_if_allowed(c, "apps/v1", "deployments", NULL,
 				     &c->deployments, err);
 	if (rc == 0)
 		rc = list_if_allowed(c, "apps/v1", "statefulsets", NULL,
 				     &c->statefulsets, err);
+	/* later than Pods and Deployments: a router's user writes his record
+	 * before he makes one */
+	if (rc == 0)
+		rc = clean_list(c, "v1", "services", NULL, &c->services, err);
 	/* later than the Services: else an environment could be too new */
 	if (rc == 0)
 		rc = list_if_allowed(c, "batch/v1", "jobs", ENVIRONMENTS,

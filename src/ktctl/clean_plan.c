@@ -127,20 +127,35 @@ static bool clean_plan_is_env_router(const struct clean_input *in,
 	return !service || !is_locked(in, service);
 }
 
-/* KT renews a router's heartbeat only while its creator runs */
+/* The router of Service @name, which has no live record: its user is killed, or
+ * has the lock and is about to write one. Of KT Connect's nobody can say. */
+static bool clean_plan_is_left_router(const struct clean_input *in,
+				      const json_t *obj, const char *name)
+{
+	const json_t *service = clean_plan_find(in->services, name);
+
+	return object_annotation(obj, KT_ANNOTATION_HEARTBEAT) &&
+	       object_is_of_ktctl(obj) && !(service && is_locked(in, service));
+}
+
+/* A router is as alive as its users: who makes or joins one has written his
+ * record by then. KT Connect's users may have none, and it renews a router's
+ * heartbeat only while its creator runs. */
 static bool clean_plan_is_alive(const struct clean_input *in, const json_t *obj)
 {
 	auto_free char *service = NULL, *prefix = NULL;
 
-	if (!has_expired(in, obj) && !clean_plan_is_env_router(in, obj))
-		return true;
 	service = is_role(obj, KT_ROLE_ROUTER) ? object_config(obj, "service")
 					       : NULL;
-	if (!service)
-		return false;
-	prefix = mesh_record_prefix(service);
-	return any_workload(in, is_live_mesh_of, prefix) ||
-	       any_of(in, in->services, is_live_mesh_of, prefix);
+	if (service) {
+		prefix = mesh_record_prefix(service);
+		if (any_workload(in, is_live_mesh_of, prefix) ||
+		    any_of(in, in->services, is_live_mesh_of, prefix))
+			return true;
+		if (clean_plan_is_left_router(in, obj, service))
+			return false;
+	}
+	return !has_expired(in, obj) && !clean_plan_is_env_router(in, obj);
 }
 
 static bool is_live_target(const struct clean_input *in, const json_t *obj,

@@ -22,12 +22,27 @@ static bool follow_same_place(const struct kube_config *a,
 	       str_eq(a->proxy_url, b->proxy_url);
 }
 
-/* One that nobody has to prove is no proof */
+/* It has to prove the same name */
+static bool follow_same_name(const struct kube *k,
+			     const struct kube_config *now)
+{
+	struct url_host host = { 0 };
+	const char *was = k->cfg->tls_server_name, *is = now->tls_server_name;
+
+	if (url_host_parse(&host, now->server) < 0)
+		return false;
+	return str_eq(was ? was : k->host.host, is ? is : host.host);
+}
+
+/* One that nobody has to prove is no proof, nor is one that proves every name
+ * that there is: the system's authorities */
 static bool follow_same_cluster(const struct kube *k,
 				const struct kube_config *now)
 {
-	return str_eq(kube_auth_authority(k->auth), now->ca_pem) &&
-	       (!now->insecure || k->cfg->insecure);
+	if (!str_eq(kube_auth_authority(k->auth), now->ca_pem) ||
+	    (now->insecure && !k->cfg->insecure))
+		return false;
+	return (now->ca_pem && !now->insecure) || follow_same_name(k, now);
 }
 
 static void follow_refuse(struct kube *k, const struct kube_config *now)
@@ -37,9 +52,12 @@ static void follow_refuse(struct kube *k, const struct kube_config *now)
 	free(k->follow_refused);
 	k->follow_refused = xstrdup(now->server);
 	log_warn("context %s of the kubeconfig has another server now, %s, and "
-		 "another certificate authority: it may be another cluster, so "
-		 "it is not followed. Leave and start again if it is to be",
-		 now->context, now->server);
+		 "%s: it may be another cluster, so it is not followed. Leave "
+		 "and start again if it is to be",
+		 now->context, now->server,
+		 str_eq(kube_auth_authority(k->auth), now->ca_pem)
+			 ? "no certificate authority of its own"
+			 : "another certificate authority");
 }
 
 static bool follow_adopt(struct kube *k, struct kube_config *now)

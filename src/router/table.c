@@ -213,6 +213,7 @@ static int conflict(const struct table *t, uint64_t id, const struct rule *r,
 			continue;
 		out->rule = *theirs;
 		memcpy(out->holder, c->user, sizeof(c->user));
+		out->id = c->id;
 		out->free_ns = c->lost ? c->until - now : -1;
 		return -EEXIST;
 	}
@@ -261,6 +262,14 @@ void table_lost(struct table *t, uint64_t id, int64_t now)
 		return;
 	c->lost = true;
 	c->until = now + c->grace_ns;
+}
+
+void table_expire(struct table *t, uint64_t id, int64_t now)
+{
+	struct table_client *c = table_find(t, id);
+
+	if (c && c->lost)
+		c->until = MIN(c->until, now);
 }
 
 int table_back(struct table *t, uint64_t id, int64_t now,

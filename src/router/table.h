@@ -43,6 +43,7 @@ struct table;
 struct table_conflict {
 	struct rule rule;	     /* the one that is there */
 	char holder[TABLE_USER_MAX]; /* by whom */
+	uint64_t id;
 	int64_t free_ns; /* until his grace time ends; < 0: he is here */
 };
 
@@ -64,6 +65,8 @@ KT_CHECK int table_commit(struct table *t, uint64_t id, const char *user,
 			  int64_t now, struct table_conflict *c);
 /** table_lost() - @id has no carrier */
 void table_lost(struct table *t, uint64_t id, int64_t now);
+/** table_expire() - the grace time of @id, which has no carrier, is over */
+void table_expire(struct table *t, uint64_t id, int64_t now);
 /** table_back() - @id is here again; 0, or -EEXIST with @c: its rules are gone
  */
 KT_CHECK int table_back(struct table *t, uint64_t id, int64_t now,

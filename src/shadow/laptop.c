@@ -29,6 +29,7 @@ struct laptop {
 	void *ops_user;
 	uint64_t id; /* in the table */
 	char user[RULELINE_WORD_MAX];
+	char owner[RULELINE_WORD_MAX]; /* "": not said */
 	unsigned int grace_s;
 	struct timer grace;
 	bool away;	/* its carrier is lost */
@@ -51,13 +52,14 @@ struct laptop {
 	uint64_t event; /* how many of them it had */
 };
 
-/* How long its rules outlive it. A tenth, at most a second, of what was said is
- * kept for the way to the origin: no caller waits longer than that. */
+/* How long its rules outlive it. A fifth, at most two seconds, of what was said
+ * is kept for the way to the origin, which may be busy: no caller waits longer
+ * than that. */
 static int64_t grace_ns(const struct laptop *l)
 {
 	int64_t ns = l->grace_s * NS_SEC;
 
-	return ns - MIN(ns / 10, NS_SEC);
+	return ns - MIN(ns / 5, 2 * NS_SEC);
 }
 
 static struct laptop *laptop_find(const struct shadow *sh, uint64_t id)
@@ -190,8 +192,12 @@ static void laptop_refuse(struct laptop *l, const char *holder,
 
 static void refuse_taken(struct laptop *l, const struct table_conflict *c)
 {
+	const struct laptop *by = laptop_find(l->sh, c->id);
 	char match[RULE_MATCH_MAX], when[80] = "", text[320];
 
+	if (by && *by->owner)
+		laptop_answer(l, ruleline_put_word(&l->out, RULELINE_HELD,
+						   by->owner));
 	if (c->free_ns >= 0)
 		snprintf(when, sizeof(when),
 			 ", whose connection is lost: free in %lld s",
@@ -312,6 +318,31 @@ static void commit(struct laptop *l)
 	l->broken = false;
 }
 
+static void laptop_end_grace(struct laptop *l)
+{
+	log_info("%s is away for long: rules suspended", l->user);
+	l->suspended = true;
+	l->ops->changed(l->ops_user);
+	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
+}
+
+/* Of one that is here nobody is the heir, whatever he says */
+static void laptop_inherit(const struct laptop *heir, const char *owner)
+{
+	struct list *n;
+
+	list_for_each (n, &heir->sh->laptops) {
+		struct laptop *l = container_of(n, struct laptop, node);
+
+		if (!l->away || l->suspended || !*owner ||
+		    strcmp(l->owner, owner) != 0)
+			continue;
+		loop_timer_stop(&l->grace);
+		table_expire(l->sh->table, l->id, clock_ns());
+		laptop_end_grace(l);
+	}
+}
+
 static void laptop_take_line(struct laptop *l, const char *text)
 {
 	struct kt_error err = { 0 };
@@ -324,6 +355,12 @@ static void laptop_take_line(struct laptop *l, const char *text)
 	switch (line.verb) {
 	case RULELINE_USER:
 		memcpy(l->user, line.word, sizeof(l->user));
+		break;
+	case RULELINE_OWNER:
+		memcpy(l->owner, line.word, sizeof(l->owner));
+		break;
+	case RULELINE_HEIR:
+		laptop_inherit(l, line.word);
 		break;
 	case RULELINE_GRACE:
 		l->grace_s = line.seconds;
@@ -520,12 +557,7 @@ void laptop_up(struct laptop *l, bool resumed)
 /* nobody waits any longer; the stream users find another way, or reset */
 static void on_grace_over(struct timer *t)
 {
-	struct laptop *l = container_of(t, struct laptop, grace);
-
-	log_info("%s is away for %u s: rules suspended", l->user, l->grace_s);
-	l->suspended = true;
-	l->ops->changed(l->ops_user);
-	mux_end_streams(link_mux(l->link), l->control, ENETRESET);
+	laptop_end_grace(container_of(t, struct laptop, grace));
 }
 
 void laptop_lost(struct laptop *l, int64_t silent_ns)

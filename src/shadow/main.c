@@ -17,6 +17,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
+/* A SYN that was lost is sent again after a second (RFC 6298), to this Pod even
+ * when its node leads others elsewhere by now */
+#define DRAIN_QUIET (1300 * NS_MS)
+
 /*
  * Runs as pid 1 of a container: signals without a handler would be ignored
  * there, so TERM and its like are read from a signalfd. No children, no files
@@ -341,7 +345,7 @@ static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
 			quiet = now;
 		came = server_accepted(sv);
 	} while (!sg->stop && now - begin < most &&
-		 now - waited < o->drain * NS_SEC && now - quiet < NS_SEC);
+		 now - waited < o->drain * NS_SEC && now - quiet < DRAIN_QUIET);
 }
 
 int main(int argc, char **argv)

@@ -35,7 +35,9 @@ struct inbound {
 	void *user;
 	bool freed;
 	/* of the spec */
-	char *name;
+	char *name, *owner;
+	bool (*owner_is_dead)(void *user, const char *owner);
+	void *owner_user;
 	unsigned int grace_s;
 	struct rule *rules;
 	size_t nrules;
@@ -51,6 +53,8 @@ struct inbound {
 	struct buf out;
 	struct ruleline_reader in;
 	bool refused;
+	bool inherits;	/* a verdict is coming that does not count */
+	bool inherited; /* once in a session */
 	bool able_copy; /* the shadow says so */
 	char version[RULELINE_WORD_MAX];
 	uint64_t sent, dropped; /* copies, as it was told last */
@@ -74,6 +78,8 @@ static int put_rules(struct inbound *in)
 {
 	int rc = ruleline_put_word(&in->out, RULELINE_USER, in->name);
 
+	if (rc == 0 && in->owner)
+		rc = ruleline_put_word(&in->out, RULELINE_OWNER, in->owner);
 	if (rc == 0)
 		rc = ruleline_put_grace(&in->out, in->grace_s);
 	for (size_t i = 0; i < in->nrules && rc == 0; i++) {
@@ -92,6 +98,19 @@ static void tell_refused(struct inbound *in, const char *holder,
 	in->refused = true;
 	if (in->ev->refused)
 		in->ev->refused(in->user, holder, text);
+}
+
+/* The rule that is in our way is of somebody who is dead: his grace time is for
+ * nobody. The refusal that follows is of the set that went before. */
+static void inbound_inherit(struct inbound *in, const char *owner)
+{
+	if (in->inherited || !in->owner_is_dead ||
+	    !in->owner_is_dead(in->owner_user, owner) ||
+	    ruleline_put_word(&in->out, RULELINE_HEIR, owner) < 0 ||
+	    put_rules(in) < 0)
+		return;
+	in->inherits = in->inherited = true;
+	mux_stream_resume(in->control);
 }
 
 static bool inbound_wants_copies(const struct inbound *in)
@@ -157,6 +176,10 @@ static void inbound_take_line(struct inbound *in, const char *line)
 	else if ((l.verb == RULELINE_REFUSED || l.verb == RULELINE_ACCEPTED) &&
 		 inbound_cannot_copy(in))
 		return;
+	else if (l.verb == RULELINE_HELD)
+		inbound_inherit(in, l.word);
+	else if (l.verb == RULELINE_REFUSED && in->inherits)
+		in->inherits = false;
 	else if (l.verb == RULELINE_REFUSED)
 		tell_refused(in, l.word, l.text);
 	else if (l.verb == RULELINE_ENDING && in->ev->ending)
@@ -325,6 +348,9 @@ struct inbound *inbound_new(struct loop *loop, const struct session_config *cfg,
 	in->ev = ev;
 	in->user = user;
 	in->name = xstrndup(spec->user, RULELINE_WORD_MAX - 1);
+	in->owner = spec->owner ? xstrdup(spec->owner) : NULL;
+	in->owner_is_dead = spec->owner_is_dead;
+	in->owner_user = spec->owner_user;
 	in->grace_s = MIN(spec->grace_s, (unsigned int)RULELINE_GRACE_MAX);
 	in->rules = copy(spec->rules, spec->nrules, sizeof(*spec->rules));
 	in->nrules = spec->nrules;
@@ -422,6 +448,7 @@ static void inbound_open_link(struct inbound *in)
 	buf_reset(&in->out);
 	in->in = (struct ruleline_reader){ 0 };
 	in->refused = in->able_copy = false;
+	in->inherits = in->inherited = false;
 	in->version[0] = 0;
 	in->sent = in->dropped = 0;
 	in->link = link_new(in->loop, &in->cfg, &mcfg, NULL, on_request,
@@ -465,6 +492,7 @@ void inbound_leave(struct inbound *in, struct farewell *f)
 	inbound_calls_fini(&in->calls);
 	buf_fini(&in->out);
 	loop_defer_free(in->loop, in->name);
+	loop_defer_free(in->loop, in->owner);
 	loop_defer_free(in->loop, in->rules);
 	loop_defer_free(in->loop, (void *)(uintptr_t)in->calls.ports);
 	loop_defer_free(in->loop, in->calls.scratch);

@@ -53,6 +53,12 @@ struct inbound_dialer {
 
 struct inbound_spec {
 	const char *user; /* whom a refusal of the same rule names */
+	/* who this program is to its successors (local/owner.h), or NULL; and
+	 * whether another owner, whose rule is in our way, is known to be dead:
+	 * his is taken over. Or NULL */
+	const char *owner;
+	bool (*owner_is_dead)(void *user, const char *owner);
+	void *owner_user;
 	unsigned int grace_s;
 	const struct rule *rules;
 	size_t nrules;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 static const char *const verbs[] = {
-	"",	    "user",    "grace",	   "rule",   "commit", "version",
-	"accepted", "refused", "drain",	   "ending", "wait",   "able",
-	"copies",   "watch",   "watching", "event",  "closed",
+	"",	    "user",  "grace",  "rule",	"commit", "version", "accepted",
+	"refused",  "drain", "ending", "wait",	"able",	  "copies",  "watch",
+	"watching", "event", "closed", "owner", "held",	  "heir",
 };
 static_assert(ARRAY_SIZE(verbs) == RULELINE_NVERBS_, "one name each");
 
@@ -82,6 +82,9 @@ int ruleline_parse(struct ruleline *l, const char *line, struct kt_error *err)
 	case RULELINE_REFUSED:
 	case RULELINE_WATCH:
 	case RULELINE_WATCHING:
+	case RULELINE_OWNER:
+	case RULELINE_HELD:
+	case RULELINE_HEIR:
 		return ruleline_take_word(l, arg, err);
 	case RULELINE_GRACE:
 		return take_seconds(l, arg, err);

@@ -16,6 +16,8 @@
  *     laptop: "user " WORD           shadow: "version " WORD
  *             "grace " SECONDS               "accepted"
  *             "rule " rule                   "refused " HOLDER [" " TEXT]
+ *             "owner " WORD                  "held " WORD
+ *             "heir " WORD
  *             "closed " rule
  *             "commit"
  *             "drain"                        "ending"
@@ -32,6 +34,11 @@
  * end (SIGTERM), another one is needed; "wait" is the answer of a laptop that
  * sees to it: the old one goes on serving until this laptop leaves, or its
  * time is over.
+ *
+ * "owner" is who this laptop's program is (local/owner.h). "held" says before
+ * "refused" which owner the holder of the rule is: one who knows him to be dead
+ * says "heir" of him, and his set again. The rules of that owner, if his
+ * carrier is lost, are suspended as at the end of his grace time.
  *
  * "able" says before the first verdict what more the shadow can: "copy", rules
  * that only want copies. "copies": how many have gone to this laptop since the
@@ -67,13 +74,16 @@ enum ruleline_verb {
 	RULELINE_WATCHING,
 	RULELINE_EVENT,
 	RULELINE_CLOSED,
+	RULELINE_OWNER,
+	RULELINE_HELD,
+	RULELINE_HEIR,
 	RULELINE_NVERBS_
 };
 
 struct ruleline {
 	enum ruleline_verb verb;
-	/* user, version, holder, what it is able to, on or off, ID; "" for "-"
-	 */
+	/* user, version, holder, owner, what it is able to, on or off, ID; ""
+	 * for "-" */
 	char word[RULELINE_WORD_MAX];
 	unsigned int seconds;
 	uint64_t sent, dropped; /* of COPIES */

@@ -4,7 +4,7 @@
 
 DIR has before.1.N.json (as it is) and before.2.N.json (as it was). The median of
 the rounds' own quotients counts: both of a round had the same machine. Fails when
-throughput is below 0.97 of what it was, or idle memory has grown by more than 1 MiB.
+throughput is below 0.97 of what it was, or idle memory, that is nobody else's, has grown by more than 1 MiB.
 """
 import glob
 import json
@@ -14,7 +14,7 @@ import sys
 SPEED = ("down_MBps", "up_MBps", "down8_MBps", "connections_per_s")
 CPU = ("cpu_client_down_s_per_GiB", "cpu_client_up_s_per_GiB",
        "cpu_shadow_down_s_per_GiB", "cpu_shadow_up_s_per_GiB")
-MEMORY = ("ktctl_idle_MiB", "client_idle_MiB", "shadow_idle_MiB")
+MEMORY = ("ktctl_own_MiB", "client_own_MiB", "shadow_own_MiB")
 
 
 def rounds(folder):

@@ -218,6 +218,8 @@ class Way:
         time.sleep(10)  # memory of a busy time is given back after some seconds
         for name, v in self.sets.memory().items():
             self.out[f"{name}_idle_MiB"] = v
+        for name, v in self.sets.memory("Private").items():
+            self.out[f"{name}_own_MiB"] = v
 
     def peak(self):
         for name, v in self.sets.memory("VmHWM").items():

@@ -52,13 +52,16 @@ def cpu(spec):
 
 
 def memory(spec, field="VmRSS"):
-    """MiB: VmRSS now, VmHWM at most"""
+    """MiB: VmRSS now, VmHWM at most; Private: nobody else's, without the pages of
+    libraries that others have mapped, too"""
     total = 0
+    name, start = ("smaps_rollup", "Private_") if field == "Private" else (
+        "status", field + ":")
     for p in members(spec):
         try:
-            with open(f"/proc/{p}/status", encoding="utf-8") as f:
+            with open(f"/proc/{p}/{name}", encoding="utf-8") as f:
                 total += sum(int(line.split()[1]) for line in f
-                             if line.startswith(field + ":"))
+                             if line.startswith(start))
         except OSError:
             pass
     return total / 1024

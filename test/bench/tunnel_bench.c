@@ -4,7 +4,7 @@
  *
  * usage: tunnel_bench SHADOW [tunnel|direct|inbound|origin [ROW]]
  * ROW: bulk, idle, beside, one (connections one after the other), many;
- * without it, all.
+ * without it, all. TUNNEL_BENCH_MIB: how much "bulk" moves each way (2048).
  * One loop thread relays, as ktctl does; other threads are the program and the
  * server. "direct" leaves the tunnel out: what the machine does without it;
  * "inbound" is the other way, a caller of the shadow's port whose server is the
@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -220,6 +221,13 @@ static void bulk(char what, uint64_t n)
 	close(fd);
 }
 
+static uint64_t bulk_size(void)
+{
+	const char *mib = getenv("TUNNEL_BENCH_MIB");
+
+	return (uint64_t)(mib ? strtoul(mib, NULL, 10) : 2048) << 20;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	const int64_t *x = a, *y = b;
@@ -302,9 +310,9 @@ static void *measure(void *arg)
 	const char *row = arg;
 
 	if (wanted(row, "bulk"))
-		bulk('d', 2u << 30);
+		bulk('d', bulk_size());
 	if (wanted(row, "bulk"))
-		bulk('u', 2u << 30);
+		bulk('u', bulk_size());
 	if (wanted(row, "idle"))
 		rtt("idle", 5000);
 	if (wanted(row, "beside"))
@@ -402,6 +410,19 @@ static void print_usage_of(pid_t pid)
 		fclose(f);
 }
 
+/* Of this thread, which does what ktctl does */
+static void print_usage_of_loop(void)
+{
+	struct rusage ru;
+
+	if (getrusage(RUSAGE_THREAD, &ru) == 0)
+		printf("loop: CPU %.2f s user, %.2f s system\n",
+		       (double)ru.ru_utime.tv_sec +
+			       (double)ru.ru_utime.tv_usec / 1e6,
+		       (double)ru.ru_stime.tv_sec +
+			       (double)ru.ru_stime.tv_usec / 1e6);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tunnel_events ev = { .up = on_up, .bulk = on_bulk };
@@ -446,6 +467,7 @@ int main(int argc, char **argv)
 	while (!finished)
 		loop_once(loop, 50 * NS_MS);
 	print_usage_of(shadow);
+	print_usage_of_loop();
 	tunnel_free(tunnel);
 	loop_free(loop);
 	kill(shadow, SIGTERM);

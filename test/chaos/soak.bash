@@ -3,34 +3,59 @@
 # shellcheck disable=SC2016 # expanded on the laptop
 # Thousands of commands that come and go, beside some that stay: nothing grows.
 #
-# bob stays: a connect and a mesh of Service web. alice comes in rounds, with
-# connect, exchange (of webn) or mesh (of web, so that bob's router has her, too),
-# and leaves, or is killed. Half of them are asked for something.
+# bob stays: a connect and a mesh of Service web. The others, side by side, come in
+# rounds, with connect, exchange (of a Service of their own) or mesh (of web, so that
+# bob's router has them, too), and leave, or are killed. Half of them are asked for
+# something.
+
+read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 
 # soak ROUNDS MINUTES: until either is over
 soak() {
-  local rounds=$1 end=$((${2:-9999} * 60)) i done=0 failed=0
-  echo "chaos: soak of $rounds rounds"
-  serve bob stay
-  start soak alice connect || return 1 # what the first one makes is no growth
-  leave soak || return 1
-  eventually 20 nothing_left || return 1
+  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to settle=5
+  echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
+  [ "$rounds" -lt 100 ] || settle=125
+  soak_prepare || return 1
   counts >"$RUN/soak.first"
   soak_stay || return 1
-  for ((i = 1; i <= rounds && SECONDS < end; i++)); do
-    RANDOM=$((16#$(printf %s "$SEED soak $i" | md5sum | cut -c1-6)))
-    soak_round "$i" >"$RUN/soak.log" 2>&1 || {
-      echo "chaos: round $i failed:"
-      sed 's/^/    /' "$RUN/soak.log"
-      failed=$((failed + 1))
-    }
-    done=$i
-    # what is made once and kept is there by now
-    [ "$i" != 10 ] || soak_settled >"$RUN/soak.begin"
-    [ $((i % 100)) != 0 ] && [ "$i" != 20 ] || echo "chaos: $i rounds, $SECONDS s: $(soak_sizes | xargs)"
+  count=$((rounds < 10 ? rounds : 10))
+  soak_rounds 1 $count || failed=1
+  # what is made once and kept is there by now
+  soak_settled $settle >"$RUN/soak.begin"
+  while ((count < rounds && SECONDS < end)); do
+    to=$((count + (count < 20 ? 10 : 80)))
+    ((to <= rounds)) || to=$rounds
+    soak_rounds $((count + 1)) "$to" || failed=1
+    count=$to
+    echo "chaos: $count rounds, $((SECONDS - begin)) s: $(soak_sizes | xargs)"
   done
-  [ $failed = 0 ] || return 1
-  soak_check "$done"
+  soak_check "$count" $settle || failed=1
+  soak_clear
+  [ $failed = 0 ]
+}
+
+# all laptops, with all that their first command makes, and a Service for each
+soak_prepare() {
+  local name
+  serve bob stay
+  for name in "${SOAK_LAPTOPS[@]}"; do
+    kc -n "$NS" get service webn -o json | jq --arg name "soak-$name" '{apiVersion, kind,
+      metadata: {name: $name}, spec: {selector: .spec.selector, ports: .spec.ports}}' |
+      kc -n "$NS" apply -f - >/dev/null || return 1
+    [ "$name" = alice ] || serve "$name" local # alice has one
+    start soak "$name" connect || return 1
+    leave soak || return 1
+  done
+  eventually 20 nothing_left
+}
+
+soak_clear() {
+  local name
+  for name in "${SOAK_LAPTOPS[@]}"; do
+    kc -n "$NS" delete service "soak-$name" >/dev/null 2>&1 || true
+    [ "$name" = alice ] || "$CLUSTER/laptop" --down "$name$LANE" 2>/dev/null || true
+  done
+  "$CLUSTER/laptop" --down "bob$LANE" 2>/dev/null || true
 }
 
 soak_stay() {
@@ -39,41 +64,93 @@ soak_stay() {
   start stay bob mesh web --expose 8080 --versionMark stay || return 1
 }
 
-soak_round() { # NUMBER
-  local tag=soak pid command=$((RANDOM % 3)) killed=$((RANDOM % 2)) asked=$((RANDOM % 2))
+# soak_rounds FROM TO: each laptop takes the next one that nobody has
+soak_rounds() {
+  local name pids=() pid rc=0
+  echo "$1" >"$RUN/soak.next"
+  for name in "${SOAK_LAPTOPS[@]}"; do
+    (soak_laptop "$name" "$2") &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do
+    wait "$pid" || rc=1
+  done
+  return $rc
+}
+
+# soak_next: the number of the next round
+soak_next() {
+  (
+    flock 9
+    n=$(<"$RUN/soak.next")
+    echo $((n + 1)) >"$RUN/soak.next"
+    echo "$n"
+  ) 9>"$RUN/soak.lock"
+}
+
+# In a shell of its own, with its own list of what it has started
+soak_laptop() { # NAME LAST
+  local number rc=0
+  PIDS=$RUN/pids.$1
+  : >"$PIDS"
+  in_pod toolbox true
+  while number=$(soak_next) && [ "$number" -le "$2" ]; do
+    RANDOM=$((16#$(printf %s "$SEED soak $number" | md5sum | cut -c1-6)))
+    soak_round "$1" >"$RUN/soak.$1.log" 2>&1 || {
+      echo "chaos: round $number, $1, failed:"
+      sed 's/^/    /' "$RUN/soak.$1.log"
+      background_end
+      rc=1
+    }
+  done
+  return $rc
+}
+
+soak_round() { # LAPTOP
+  local name=$1 tag=soak-$1 service=soak-$1 pid
+  local command=$((RANDOM % 3)) killed=$((RANDOM % 2)) asked=$((RANDOM % 2))
   : >"$RUN/$tag.log"
   case $command in
     0)
-      spawn $tag alice connect
-      ready $tag 60 || return 1
-      [ $asked = 0 ] || eventually 15 laptop alice curl -sS --max-time 3 -o /dev/null \
+      spawn "$tag" "$name" connect
+      ready "$tag" 60 || return 1
+      [ $asked = 0 ] || eventually 15 laptop "$name" curl -sS --max-time 3 -o /dev/null \
         "http://web.$NS" || return 1
       ;;
     1)
-      start $tag alice exchange webn --expose 8080 --skipPortChecking || return 1
-      [ $asked = 0 ] || eventually 15 asks local "http://$(web webn)/" || return 1
+      start "$tag" "$name" exchange "$service" --expose 8080 --skipPortChecking ||
+        return 1
+      [ $asked = 0 ] || eventually 15 asks local "http://$(web "$service")/" || return 1
       ;;
     2)
-      start $tag alice mesh web --expose 8080 --versionMark guest || return 1
-      [ $asked = 0 ] || eventually 15 asks local "http://$WEB/" -H 'version: guest' ||
+      start "$tag" "$name" mesh web --expose 8080 --versionMark "$name" || return 1
+      [ $asked = 0 ] || eventually 15 asks local "http://$WEB/" -H "version: $name" ||
         return 1
       ;;
   esac
-  pid=$(pid_of $tag)
+  pid=$(pid_of "$tag")
   if [ $killed = 1 ]; then
-    murder $tag
+    murder "$tag"
     # who was killed is swept by the next one, or here
-    [ $((RANDOM % 4)) != 0 ] || sweep_alice
-    [ $command != 1 ] || "$KTCTL" recover webn -n "$NS"
+    [ $((RANDOM % 4)) != 0 ] || soak_sweep "$name"
+    [ $command != 1 ] || "$KTCTL" recover "$service" -n "$NS"
   else
-    leave $tag || return 1
+    leave "$tag" || return 1
   fi
   [ ! -e "/proc/$pid" ]
 }
 
-# what alice has left, and nothing of bob's
-sweep_alice() {
-  laptop alice "$KTCTL" clean -n "$NS" --localOnly
+# what this laptop has left, and nothing of others
+soak_sweep() {
+  laptop "$1" "$KTCTL" clean -n "$NS" --localOnly
+}
+
+# on_laptops COMMAND...: the sum of the numbers that it prints on each
+on_laptops() {
+  local name
+  for name in "${SOAK_LAPTOPS[@]}"; do
+    laptop "$name" "$@"
+  done 2>/dev/null | awk '{n += $1} END {print n + 0}'
 }
 
 # NAME NUMBER: what must not grow, of the machines and the cluster
@@ -82,15 +159,14 @@ counts() {
     -n "$NS" -o name 2>/dev/null | wc -l)"
   # each probe of the kubelet's is remembered for two minutes more
   echo "conntrack-node $(node_exec grep -c ESTABLISHED /proc/net/nf_conntrack)"
-  echo "conntrack-laptop $(laptop alice cat /proc/sys/net/netfilter/nf_conntrack_count)"
+  echo "conntrack-laptop $(on_laptops cat /proc/sys/net/netfilter/nf_conntrack_count)"
   echo "cgroups $(find /sys/fs/cgroup -path "*ktctl-$(basename "$KTCTL_TEST_STATE")*" \
     -type d | wc -l)"
-  echo "links $(laptop alice ip -o link show | wc -l)"
-  echo "processes $(laptop alice sh -c 'ls -d /proc/[0-9]*/ns | while read -r n; do
-    [ "$(readlink "$n/net")" != "$(readlink /proc/self/ns/net)" ] || echo one
-    done' 2>/dev/null | wc -l)"
+  echo "links $(on_laptops sh -c 'ip -o link show | wc -l')"
+  echo "processes $(on_laptops sh -c 'find /proc/[0-9]*/ns/net -printf "%l\n" |
+    grep -cxF "$(readlink /proc/self/ns/net)"')"
   # a file for each killed one is kept for a day: by it what he has left is known
-  echo "files $(laptop alice sh -c 'find "$HOME/.kt" -type f ! -path "*/owner/*" | wc -l')"
+  echo "files $(on_laptops sh -c 'find "$HOME/.kt" -type f ! -path "*/owner/*" | wc -l')"
 }
 
 # of those that stay: KiB and descriptors of bob's commands, their shadow, the router
@@ -108,9 +184,13 @@ soak_sizes() {
   echo "router-fds $(node_exec find "/proc/$pid/fd" -mindepth 1 | wc -l)"
 }
 
+# soak_settled SECONDS: those of killed ones are kept for two minutes in the router
 soak_settled() {
-  laptop alice "$KTCTL" clean -n "$NS" --localOnly >/dev/null 2>&1 || true
-  sleep 5
+  local name
+  for name in "${SOAK_LAPTOPS[@]}"; do
+    soak_sweep "$name" >/dev/null 2>&1 || true
+  done
+  sleep "$1"
   soak_sizes
 }
 
@@ -132,9 +212,9 @@ counted() {
     END {exit bad}' >"$RUN/soak.more"
 }
 
-soak_check() { # ROUNDS
+soak_check() { # ROUNDS SETTLE
   local bad=0 name
-  soak_settled >"$RUN/soak.end"
+  soak_settled "$2" >"$RUN/soak.end"
   echo "chaos: after $1 rounds:"
   if [ -f "$RUN/soak.begin" ]; then
     for name in connect mesh router; do
@@ -145,6 +225,9 @@ soak_check() { # ROUNDS
   leave stay || bad=1
   CONNECT_PID=$STAY
   connect_stop || bad=1
+  for name in "${SOAK_LAPTOPS[@]}"; do
+    laptop "$name" "$KTCTL" clean -n "$NS" >/dev/null 2>&1 || bad=1
+  done
   sweep
   eventually 180 counted || {
     echo "chaos: more than before (NAME BEFORE NOW):"

@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 load inbound
 
 RATE=${EVICT_RATE:-$(long_or 200 100)} # requests a second, to each of the two
+export HAMMER_NICE=-10 # it is to ask as often as it says, whatever else runs
 SIZE=$((60 << 20))                     # more than all buffers on the way
 
 setup_file() {

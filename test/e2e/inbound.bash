@@ -148,13 +148,13 @@ is_own() { # ADDRESS [CURL-ARGUMENTS...]
 }
 
 # hammer_start TAG ARGUMENTS...: tools/hammer.py from a Pod; returns when the
-# first request is over
+# first request is over. HAMMER_NICE: below 0 for a rate that a busy machine keeps
 hammer_start() {
   local tag=$1
   shift
   in_pod toolbox true # the Pod's pid is looked up once
   rm -f "$RUN/$tag.stop" "$RUN/$tag.stop.begun"
-  (in_pod toolbox "$PYTHON" "$TOOLS/hammer.py" -s "$RUN/$tag.stop" "$@") \
+  (in_pod toolbox nice -n "${HAMMER_NICE:-0}" "$PYTHON" "$TOOLS/hammer.py" -s "$RUN/$tag.stop" "$@") \
     >"$RUN/$tag.json" 2>"$RUN/$tag.err" 3>&- &
   echo "serve-$tag $!" >>"$PIDS"
   eventually 20 test -e "$RUN/$tag.stop.begun"
@@ -170,6 +170,7 @@ hammer_end() {
   # shellcheck disable=SC2034 # for the test
   hammer=$(cat "$RUN/$1.json")
   echo "# $1: $hammer" >&2
+  head -n 20 "$RUN/$1.err" >&2
   [ -n "$hammer" ]
 }
 

@@ -11,7 +11,9 @@ by: who answered (X-Served-By). again: of the sent, on kept connections that wer
 closed at that moment, without a byte of an answer; repeated as HTTP clients do
 (RFC 9112 section 9.3.1). gap_ms: the longest time without an answer. outage_ms:
 the longest time between the first and the last of failed requests, as they were
-sent, where the next one is less than half a second away (not with -k).
+sent, where the next one is less than half a second away (not with -k). Each that
+failed is a line on stderr: when it began (Unix seconds), the port that it came
+from, how far it got.
 """
 import argparse
 import asyncio
@@ -19,6 +21,7 @@ import collections
 import errno
 import json
 import os
+import sys
 import time
 
 TIMEOUT = 10
@@ -67,7 +70,7 @@ class Hammer:
         self.slowest = max(self.slowest, time.monotonic() - start)
         return again
 
-    def fail(self, error):
+    def fail(self, error, writer, start):
         if isinstance(error, asyncio.TimeoutError):
             word = "TIMEOUT"
         elif isinstance(error, asyncio.IncompleteReadError):
@@ -75,6 +78,10 @@ class Hammer:
         else:
             word = errno.errorcode.get(error.errno or 0, str(error))
         self.failed[word] += 1
+        ago = time.monotonic() - start
+        port = writer.get_extra_info("sockname")[1] if writer else "-"
+        print(f"{time.time() - ago:.3f} port {port}: {word} after {ago:.3f} s",
+              file=sys.stderr, flush=True)
 
     async def once(self):
         writer = None
@@ -86,7 +93,7 @@ class Hammer:
             await self.ask(reader, writer)
         except (OSError, asyncio.TimeoutError,
                 asyncio.IncompleteReadError) as e:
-            self.fail(e)
+            self.fail(e, writer, start)
             self.bad.append(start)
         finally:
             if writer:
@@ -98,6 +105,7 @@ class Hammer:
         reader = writer = None
         while not self.stop.is_set():
             self.sent += 1
+            start = time.monotonic()
             if writer and reader.at_eof():
                 writer.close()
                 writer = None
@@ -114,12 +122,12 @@ class Hammer:
                 if used and not getattr(e, "partial", b""):
                     self.again += 1
                 else:
-                    self.fail(e)
+                    self.fail(e, writer, start)
                 writer.close()
                 writer = None
                 continue
             except (OSError, asyncio.TimeoutError) as e:
-                self.fail(e)
+                self.fail(e, writer, start)
                 if writer:
                     writer.close()
                 writer = None

@@ -243,6 +243,39 @@ static void a_dead_ones_goes_last(void **state)
 	rig_fini(&r);
 }
 
+/* One of ours who was killed: callers that come late are served by his shadow
+ * and its origin, so that who takes the Service again need not wait for them */
+static void an_heir_has_the_origin(void **state)
+{
+	const char *stuntman = CORE "services/web-kt-stuntman";
+	struct rig r;
+	int64_t begin;
+
+	(void)state;
+	for (int heir = 0; heir < 2; heir++) {
+		rig_init(&r);
+		put_service(&r, "shadow-exchange");
+		put_kt(&r, SHADOW, "shadow-exchange", "ann", DEAD);
+		json_object_set_new(
+			json_array_get(json_at(store_get(&r.s, SHADOW), "spec",
+					       "containers", NULL),
+				       0),
+			"args", json_pack("[s]", "--listen"));
+		store_put(&r.s, stuntman,
+			  json_quoted("{'metadata': {'name': 'web-kt-stuntman',"
+				      " 'labels': {'control-by': 'kt'}}}"));
+		r.job.wants_origin = heir;
+		begin = clock_ns();
+		assert_int_equal(check(&r, LEASE_ALL), 0);
+		assert_int_equal(clock_ns() - begin < 900 * NS_MS, heir);
+		assert_string_equal(app_of(&r), "web");
+		assert_null(store_get(&r.s, SHADOW));
+		assert_int_equal(store_get(&r.s, stuntman) != NULL, heir);
+		assert_int_equal(r.job.stuntman, heir);
+		rig_fini(&r);
+	}
+}
+
 /* The client wakes up once; when that was mended, this is enough of looking */
 static bool client_wakes(struct store *s, struct fake_conn *c,
 			 const char *method, const char *path,
@@ -303,6 +336,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_taken_from_the_dead),
 		cmocka_unit_test(its_pod_goes_first),
 		cmocka_unit_test(a_dead_ones_goes_last),
+		cmocka_unit_test(an_heir_has_the_origin),
 		cmocka_unit_test(a_selector_that_comes_back),
 		cmocka_unit_test(what_was_made_is_not_recovered),
 	};

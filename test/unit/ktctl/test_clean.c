@@ -345,6 +345,73 @@ static void mesh_in_use(void **state)
 	plan_fini(&f);
 }
 
+#define OUR_ROUTER(beat)                                                       \
+	"{'metadata': {'name': 'web-kt-router', 'labels': {'control-by': "     \
+	"'kt', 'kt-role': 'router', 'kt-target': 'R'}, 'annotations': "        \
+	"{'kt-last-heart-beat': '" beat                                        \
+	"', 'kt-config': 'service=web'}}, 'spec': {'containers': [{'name': "   \
+	"'standalone', 'args': ['--listen', '18022']}]}}"
+#define RECORD(owner)                                                          \
+	"{'metadata': {'name': 'web-kt-mesh-a', 'labels': {'control-by': "     \
+	"'kt', 'kt-role': 'shadow-mesh'}, 'annotations': "                     \
+	"{'kt-last-heart-beat': '" FRESH "', 'kt-owner': '" owner              \
+	"'}}, 'spec': {'selector': {'kt-role': 'shadow-mesh', 'kt-target': "   \
+	"'nowhere'}}}"
+
+/* Whoever was killed a moment ago leaves a router that is nobody's. It is alive
+ * as long as somebody has a record, or the lock. */
+static void router_of_a_dead_one(void **state)
+{
+	static const char own[] = "{'metadata': {'name': 'web'}, 'spec': "
+				  "{'selector': {'app': 'web'}}}";
+	static const char locked[] =
+		"{'metadata': {'name': 'web', 'annotations': {'kt-lock': "
+		"'" FRESH "'}}, 'spec': {'selector': {'app': 'web'}}}";
+	struct fixture f;
+	char services[1200];
+
+	(void)state;
+	/* after the switch, */
+	plan(&f, "[" OUR_ROUTER(FRESH) "]", "[]", "[]",
+	     "[" TAKEN("web", "router", "R", "") "," RECORD("dead") "]");
+	expect(f.plan.recover, "web");
+	expect(f.plan.pods, "web-kt-router");
+	expect(f.plan.services, "web-kt-mesh-a");
+	plan_fini(&f);
+
+	/* before it, */
+	snprintf(services, sizeof(services), "[%s,%s]", own, RECORD("dead"));
+	plan(&f, "[" OUR_ROUTER(FRESH) "]", "[]", "[]", services);
+	expect(f.plan.recover, "");
+	expect(f.plan.pods, "web-kt-router");
+	plan_fini(&f);
+
+	/* and without a record, in whatever form */
+	snprintf(services, sizeof(services), "[%s]", own);
+	plan(&f, "[]", "[" OUR_ROUTER(FRESH) "]", "[]", services);
+	expect(f.plan.deployments, "web-kt-router");
+	plan_fini(&f);
+
+	/* another one's record; the lock of who is about to write one */
+	plan(&f, "[" OUR_ROUTER(FRESH) "]", "[]", "[]",
+	     "[" TAKEN("web", "router", "R", "") "," RECORD("another") "]");
+	assert_true(clean_plan_empty(&f.plan));
+	plan_fini(&f);
+	snprintf(services, sizeof(services), "[%s]", locked);
+	plan(&f, "[" OUR_ROUTER(FRESH) "]", "[]", "[]", services);
+	assert_true(clean_plan_empty(&f.plan));
+	plan_fini(&f);
+
+	/* KT Connect's is known by its heartbeat only */
+	snprintf(services, sizeof(services), "[%s]", own);
+	plan(&f,
+	     "[" OBJECT("web-kt-router", "router", FRESH,
+			", 'kt-config': 'service=web'") "]",
+	     "[]", "[]", services);
+	assert_true(clean_plan_empty(&f.plan));
+	plan_fini(&f);
+}
+
 #define STUNTMAN(owner)                                                        \
 	"{'metadata': {'name': 'web-kt-stuntman', 'labels': {'control-by': "   \
 	"'kt'}, 'annotations': {'kt-last-heart-beat': '" FRESH                 \
@@ -575,6 +642,7 @@ int main(void)
 		cmocka_unit_test(exchanged),
 		cmocka_unit_test(stuck),
 		cmocka_unit_test(mesh_in_use),
+		cmocka_unit_test(router_of_a_dead_one),
 		cmocka_unit_test(stuntman_of_a_dead_one),
 		cmocka_unit_test(scaled),
 		cmocka_unit_test(scaled_records),

@@ -30,7 +30,8 @@ static void answer_new(struct fake_conn *c, const char *request)
 }
 
 /* @more: of the cluster */
-static void put(unsigned int port, const char *token, const char *more)
+static void put_at(const char *host, unsigned int port, const char *token,
+		   const char *more)
 {
 	FILE *f = fopen(path, "w");
 
@@ -40,10 +41,15 @@ static void put(unsigned int port, const char *token, const char *more)
 		"contexts:\n"
 		"- {name: x, context: {cluster: x, user: x}}\n"
 		"clusters:\n"
-		"- {name: x, cluster: {server: 'http://127.0.0.1:%u'%s}}\n"
+		"- {name: x, cluster: {server: 'http://%s:%u'%s}}\n"
 		"users:\n- {name: x, user: {token: '%s'}}\n",
-		port, more, token);
+		host, port, more, token);
 	assert_int_equal(fclose(f), 0);
+}
+
+static void put(unsigned int port, const char *token, const char *more)
+{
+	put_at("127.0.0.1", port, token, more);
 }
 
 struct two {
@@ -142,6 +148,25 @@ static void another_authority_is_not_believed(void **state)
 	assert_string_equal(asked_at, "nowhere");
 }
 
+/* Of the system's authorities, or none, any name may be proven: this says
+ * nothing about which cluster it is. The same name does. */
+static void without_an_authority_the_name_counts(void **state)
+{
+	struct two *t = *state;
+	struct kt_error err;
+
+	assert_int_equal(get(t, &err), 0);
+	put_at("localhost", t->moved.port, "new", "");
+	fake_stop(&t->w.fake);
+	assert_int_equal(get(t, &err), -ECONNREFUSED);
+	assert_string_equal(asked_at, "nowhere");
+	put_at("localhost", t->moved.port, "new",
+	       ", tls-server-name: 127.0.0.1");
+	assert_int_equal(loop_sleep(t->w.loop, 2100 * NS_MS), 0);
+	assert_int_equal(get(t, &err), 0);
+	assert_string_equal(asked_at, "new");
+}
+
 /* Nobody was accepted yet: the file that was loaded counts */
 static void a_start_ends_with_what_it_began_with(void **state)
 {
@@ -162,6 +187,7 @@ int main(void)
 		T(another_server_is_followed),
 		T(the_same_server_is_not),
 		T(another_authority_is_not_believed),
+		T(without_an_authority_the_name_counts),
 		T(a_start_ends_with_what_it_began_with),
 	};
 

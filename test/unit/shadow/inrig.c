@@ -17,6 +17,7 @@ struct rig rig;
 uint16_t port, port2;
 int origin;
 bool laptop_observes;
+const char *laptop_owner, *laptop_dead;
 char *start_also;
 static char serve[160];
 static const char *proto = "tcp";
@@ -112,6 +113,12 @@ const char *laptop_told(struct laptop *l, size_t n)
 	return l->events;
 }
 
+static bool laptop_knows_dead(void *user, const char *owner)
+{
+	(void)user;
+	return laptop_dead && strcmp(owner, laptop_dead) == 0;
+}
+
 static const struct inbound_events events = {
 	.up = on_up,
 	.resumed = on_resumed,
@@ -166,6 +173,8 @@ void laptop_new_some(struct laptop *l, const char *user, unsigned int grace,
 	struct rule rules[2];
 	struct inbound_port ports[4];
 	struct inbound_spec spec = { .user = user,
+				     .owner = laptop_owner,
+				     .owner_is_dead = laptop_knows_dead,
 				     .grace_s = grace,
 				     .rules = rules,
 				     .nrules = b ? 2 : 1,

@@ -39,6 +39,9 @@ struct laptop {
 
 /** laptop_observes - the next laptop_new() looks for HTTP in what comes */
 extern bool laptop_observes;
+/** laptop_owner, laptop_dead - who the program of the next laptop_new() is, and
+ * of whom it knows that he is dead; NULL: nobody */
+extern const char *laptop_owner, *laptop_dead;
 /** laptop_told() - wait until it has heard of @n events in all; what of them */
 const char *laptop_told(struct laptop *l, size_t n);
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long a shadow with ports lives when its laptops are gone. */
+/* How long a shadow with ports lives when its laptops are gone, and their
+ * rules.
+ */
 #include "test.h"
 
 #include "inrig.h"
 
 #include "tunnel/sockcarrier.h"
 
+#include <errno.h>
 #include <sys/wait.h>
 
 static bool still_runs(int64_t ns)
@@ -96,12 +99,63 @@ static void once_the_goodbye_is_lost(void **state)
 	it_ends(&l);
 }
 
+/* Who is known to be dead needs no grace time; nobody else is inherited from */
+static void an_heir_waits_for_nobody(void **state)
+{
+	struct laptop ann, bob;
+	int64_t begin;
+	char c;
+	int a, b, d;
+
+	(void)state;
+	laptop_owner = "a1";
+	laptop_new(&ann, "ann", 60, all(port), NULL);
+	a = connect_to(port);
+	b = accept_one(ann.listener);
+	say(a, b, "x");
+	/* it is here, whatever the other one says */
+	laptop_owner = "b2";
+	laptop_dead = "a1";
+	laptop_new(&bob, "ann", 60, all(port), NULL);
+	assert_true(bob.refused && !bob.accepted);
+	laptop_free(&bob);
+	say(a, b, "y");
+	/* it is away, and nobody knows it to be dead */
+	laptop_cut(&ann);
+	laptop_dead = "c3";
+	laptop_new(&bob, "ann", 60, all(port), NULL);
+	assert_true(bob.refused && !bob.accepted);
+	laptop_free(&bob);
+	begin = clock_ns();
+	laptop_dead = "a1";
+	laptop_new(&bob, "ann", 60, all(port), NULL);
+	assert_true(bob.accepted && !bob.refused);
+	assert_int_equal(get(a, &c, 1), -ECONNRESET);
+	d = connect_to(port);
+	close(b);
+	b = accept_one(bob.listener);
+	say(d, b, "z");
+	assert_true(clock_ns() - begin < 5 * NS_SEC);
+	/* it was not dead: it is told, as after its grace time */
+	laptop_attach(&ann);
+	rig_wait(&rig, &ann.refused);
+	assert_string_equal(ann.holder, "ann");
+	close(a);
+	close(b);
+	close(d);
+	laptop_owner = laptop_dead = NULL;
+	laptop_free(&ann);
+	laptop_free(&bob);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lives_as_long_as_it_is_needed),
 		cmocka_unit_test(once_all_have_left),
 		cmocka_unit_test(once_the_goodbye_is_lost),
+		cmocka_unit_test_setup_teardown(an_heir_waits_for_nobody, start,
+						stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
