@@ -15,6 +15,7 @@
 #include "env/command.h"
 #include "env/find.h"
 #include "env/name.h"
+#include "env/share_after.h"
 #include "kube/rest.h"
 #include "uplink/shadow.h"
 
@@ -302,6 +303,16 @@ static int create_undo(struct create *n, int rc, const struct kt_error *why)
 	return rc;
 }
 
+/* It has not ended any more. Its hosts have to be shared anew. */
+static void create_again(const struct create *n)
+{
+	struct kt_error err = { 0 };
+
+	if (share_after_remove(n->c->kube, n->c->ns, n->name, NULL, &err) < 0)
+		log_warn("what says that a former %s has ended stays: %s",
+			 n->name, err.msg);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 static void create_tell(const struct create *n)
@@ -341,8 +352,10 @@ static int create_run(struct env_command *c, struct kt_error *err)
 		rc = create_source(&n, err);
 	if (rc < 0 && n.asked)
 		rc = create_undo(&n, rc, err);
-	if (rc == 0)
+	if (rc == 0) {
+		create_again(&n);
 		create_tell(&n);
+	}
 	env_info_fini(&n.info);
 	free(n.name);
 	return rc;

@@ -14,6 +14,7 @@
 #include "env/command.h"
 #include "env/find.h"
 #include "env/name.h"
+#include "env/share_after.h"
 #include "env/share_entry.h"
 #include "env/table.h"
 #include "kube/rest.h"
@@ -95,6 +96,8 @@ static int extend_run(struct env_command *c, struct kt_error *err)
 		rc = extend_job(c, &info, err);
 	if (rc == 0) {
 		rc = extend_records(c, &info, err);
+		if (rc == 0)
+			rc = share_after_extend(c, &info, err);
 		if (rc == 0)
 			rc = share_entry_extend(c, &info, err);
 		if (rc == 0)

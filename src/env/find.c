@@ -13,6 +13,9 @@
 #include <string.h>
 
 #define ENV_JOBS "labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_ENV
+#define ENV_JOBS_ALL                                                           \
+	"labelSelector=kt-role%20in%20%28" KT_ROLE_ENV "%2C" KT_ROLE_ENV_ENDED \
+	"%2C" KT_ROLE_ENV_HOOK "%29"
 #define ENV_RECORDS                                                            \
 	"labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_MESH              \
 	"%2C" KT_LABEL_ENV
@@ -34,6 +37,14 @@ int env_jobs(struct kube *k, const char *ns, json_t **out, struct kt_error *err)
 	auto_free char *path = kube_path("batch/v1", "jobs", ns, NULL, NULL);
 
 	return find_items(k, path, ENV_JOBS, out, err);
+}
+
+int env_jobs_all(struct kube *k, const char *ns, json_t **out,
+		 struct kt_error *err)
+{
+	auto_free char *path = kube_path("batch/v1", "jobs", ns, NULL, NULL);
+
+	return find_items(k, path, ENV_JOBS_ALL, out, err);
 }
 
 int env_records(struct kube *k, const char *ns, const char *name, json_t **out,

@@ -10,6 +10,10 @@
  *  waits in the loop, as all here does. */
 KT_CHECK int env_jobs(struct kube *k, const char *ns, json_t **out,
 		      struct kt_error *err);
+/** env_jobs_all() - likewise, and the Jobs that outlive their environment, or
+ *  run for a member: hooks, and those of role env-ended */
+KT_CHECK int env_jobs_all(struct kube *k, const char *ns, json_t **out,
+			  struct kt_error *err);
 /** env_pick_whole() - of @jobs the living environment with this whole name;
  *  false: none, @ended: one that is over has it. env_info_fini() in any case.
  *  Pure, as all picking. */

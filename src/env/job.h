@@ -60,11 +60,19 @@ struct env_spec {
 	const char *header; /* or NULL */
 };
 
+/** env_job_timer() - a Job without Pods that is there for its end: it and all
+ *  that it owns are gone @ttl seconds from now; 0: it has no end. @annotations
+ *  is taken. (returned, caller decrefs) */
+json_t *env_job_timer(const char *name, const char *role, const char *env,
+		      int64_t ttl, json_t *annotations);
 /** env_job_make() - (returned, caller decrefs) */
 json_t *env_job_make(const struct env_spec *s);
 /** env_job_extend() - a merge patch (returned, caller decrefs) by which @info
  *  ends @ttl seconds after @now; 0: never */
 json_t *env_job_extend(const struct env_info *info, int64_t now, int64_t ttl);
+/** env_job_ref() - for metadata.ownerReferences of what a Job owns (returned,
+ *  caller decrefs) */
+json_t *env_job_ref(const char *name, const char *uid);
 /** env_owner_ref() - for metadata.ownerReferences of what is the environment's
  *  (returned, caller decrefs) */
 json_t *env_owner_ref(const struct env_info *info);

@@ -130,7 +130,7 @@ runs_hook() {
   [[ $(hooks) == '1 onDelete '* ]]
   eventually 20 hook_has_failed
   ktctl_run alice env list -n "$NS"
-  ended_with 0 "which is over, has failed"
+  ended_with 0 "which is over, has failed" "of environment dev.a, which is over: failed (Job "
   kc -n "$NS" delete jobs -l kt-role=env-hook >/dev/null
   # likewise when nobody has deleted the environment
   env_create dev.b
@@ -138,18 +138,18 @@ runs_hook() {
   ended_with 0
   kc -n "$NS" delete job kt-env-dev.b >/dev/null
   [[ $(hooks) == '0 onDelete '* ]]
-  "$KTCTL" env list -n "$NS" >/dev/null
-  eventually 20 hook_is_swept
+  ktctl_run alice clean --dryRun -n "$NS"
+  ended_with 0 "Hooks to run (1):" "onDelete kt.local/toolbox:1 true of the member web of environment dev.b"
+  [[ $(hooks) == '0 onDelete '* ]]
+  ktctl_run alice clean -n "$NS"
+  ended_with 0 "runs onDelete kt.local/toolbox:1 true of the member web of environment dev.b"
+  no_hooks
   eventually 20 nothing_left
 }
 
 hook_has_failed() {
   [ "$(kc -n "$NS" get jobs -l kt-role=env-hook -o \
     'jsonpath={.items[*].status.failed}')" = 1 ]
-}
-
-hook_is_swept() {
-  "$KTCTL" env list -n "$NS" >/dev/null && no_hooks
 }
 
 replace() { # TAG HAMMER-FLAGS...: a member takes the place of another meanwhile
