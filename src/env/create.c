@@ -16,6 +16,7 @@
 #include "env/find.h"
 #include "env/name.h"
 #include "env/share_after.h"
+#include "env/share_header.h"
 #include "kube/rest.h"
 #include "uplink/shadow.h"
 
@@ -313,6 +314,18 @@ static void create_again(const struct create *n)
 			 n->name, err.msg);
 }
 
+/* Who comes by the host name of another must not be able to set it */
+static void create_header_shared(const struct create *n)
+{
+	struct kt_error err = { 0 };
+
+	if (n->info.header[0] && share_header_all(n->c, &err) < 0)
+		log_warn("--header %s: who comes by the host name of another "
+			 "environment may set it, until that is shared again: "
+			 "%s",
+			 n->info.header, err.msg);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 static void create_tell(const struct create *n)
@@ -354,6 +367,7 @@ static int create_run(struct env_command *c, struct kt_error *err)
 		rc = create_undo(&n, rc, err);
 	if (rc == 0) {
 		create_again(&n);
+		create_header_shared(&n);
 		create_tell(&n);
 	}
 	env_info_fini(&n.info);

@@ -113,8 +113,8 @@ bool env_pick_whole(const json_t *jobs, const char *name, int64_t now,
 	return false;
 }
 
-int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
-	     struct env_info *info, struct kt_error *err)
+static int find_pick(const json_t *jobs, const char *ns, const char *given,
+		     int64_t now, struct env_info *info, struct kt_error *err)
 {
 	auto_free char *names = NULL;
 	bool ended = false;
@@ -149,6 +149,33 @@ int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
 	return kt_fail(err, EEXIST,
 		       "'%.80s' is the end of several environments' names: %s",
 		       given, names);
+}
+
+/* A field that names environments names all of the namespace */
+static void find_header(const json_t *jobs, int64_t now, struct env_info *info)
+{
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (jobs, i, job) {
+		struct env_info one = { 0 };
+
+		if (!info->named_by[0] && env_info_read(&one, job) == 0 &&
+		    env_info_is_alive(&one, now))
+			memcpy(info->named_by, one.header,
+			       sizeof(info->named_by));
+		env_info_fini(&one);
+	}
+}
+
+int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
+	     struct env_info *info, struct kt_error *err)
+{
+	int rc = find_pick(jobs, ns, given, now, info, err);
+
+	if (rc == 0)
+		find_header(jobs, now, info);
+	return rc;
 }
 
 int env_find(struct kube *k, const char *ns, const char *given,

@@ -20,7 +20,8 @@ KT_CHECK int env_jobs_all(struct kube *k, const char *ns, json_t **out,
 bool env_pick_whole(const json_t *jobs, const char *name, int64_t now,
 		    bool *ended, struct env_info *info);
 /** env_pick() - the one that is called @given: its whole name, or its last
- *  labels where only one has them, and none, ended or not, has them for its
+ *  labels (with the header that names environments of the namespace) where only
+ *  one has them, and none, ended or not, has them for its
  *  whole name. 0, or -ENOENT, -EEXIST (several) with @err; env_info_fini() in
  *  any case. */
 KT_CHECK int env_pick(const json_t *jobs, const char *ns, const char *given,

@@ -59,6 +59,7 @@ int env_info_read(struct env_info *info, const json_t *job)
 	info->expires = MAX(envobject_expires(job), (int64_t)0);
 	if (header && envmark_is_header(slice_of(header)))
 		snprintf(info->header, sizeof(info->header), "%s", header);
+	memcpy(info->named_by, info->header, sizeof(info->named_by));
 	info->strict =
 		str_eq(object_annotation(job, KT_ANNOTATION_STRICT), "true");
 	info->ended = object_is_ending(job) || envobject_has_finished(job);
@@ -76,7 +77,7 @@ void env_info_fini(struct env_info *info)
 void env_info_mark(const struct env_info *info, struct envmark *mark)
 {
 	memcpy(mark->name, info->name, sizeof(mark->name));
-	memcpy(mark->header, info->header, sizeof(mark->header));
+	memcpy(mark->header, info->named_by, sizeof(mark->header));
 }
 
 bool env_info_is_alive(const struct env_info *info, int64_t now)

@@ -30,7 +30,9 @@ struct env_info {
 	int64_t since;			 /* Unix seconds */
 	int64_t started;		 /* its deadline is counted from then */
 	int64_t expires;		 /* Unix seconds; 0: never */
-	char header[ENVMARK_HEADER_MAX]; /* "": none */
+	char header[ENVMARK_HEADER_MAX]; /* its own; "": none */
+	/* the namespace's, its own or another's (env_pick()); "": none */
+	char named_by[ENVMARK_HEADER_MAX];
 	bool strict;
 	bool ended; /* finished, or being deleted */
 };

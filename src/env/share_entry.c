@@ -106,8 +106,8 @@ static json_t *entry_service(const struct share_entry *e, const char *name,
 static char *entry_argument(const struct env_info *info, const char *host)
 {
 	return xasprintf("%s,%s,%" PRId64 "%s%s", host, info->name,
-			 info->expires, info->header[0] ? "," : "",
-			 info->header);
+			 info->expires, info->named_by[0] ? "," : "",
+			 info->named_by);
 }
 
 static bool entry_leads_to(const json_t *ingress, const char *service)
@@ -328,8 +328,8 @@ int share_entry_put(const struct share_entry *e, const json_t *own,
 
 /* --- its end -------------------------------------------------------------- */
 
-/* The containers of @deployment with another end; NULL: it is no entry of this
- * environment */
+/* The containers of @deployment with another end, or header; NULL: it is no
+ * entry of this environment, or as it has to be */
 static json_t *entry_extended(const json_t *deployment,
 			      const struct env_info *info)
 {
@@ -351,6 +351,8 @@ static json_t *entry_extended(const json_t *deployment,
 			continue;
 		name = xstrndup(host.p, host.n);
 		now = entry_argument(info, name);
+		if (str_eq(now, value))
+			continue;
 		json_array_set_new(args, i + 1, json_string(now));
 		return all;
 	}

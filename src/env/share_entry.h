@@ -60,8 +60,8 @@ KT_CHECK int share_entry_put(const struct share_entry *e, const json_t *own,
  */
 KT_CHECK int share_entry_remove(const struct share_entry *e,
 				const json_t *ingress, struct kt_error *err);
-/** share_entry_extend() - the entries of @info's environment learn of its end
- */
+/** share_entry_extend() - the entries of @info's environment learn of its end,
+ *  and of the namespace's header */
 KT_CHECK int share_entry_extend(struct env_command *c,
 				const struct env_info *info,
 				struct kt_error *err);

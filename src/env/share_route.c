@@ -19,14 +19,14 @@ char *share_name_ended(const char *env, const char *host)
 
 /* Whoever calls from outside has no say in it: the whole of baggage goes, as it
  * may name another environment in any of its fields */
-static json_t *share_filters(const struct env_info *info)
+json_t *share_filters(const struct env_info *info)
 {
 	json_t *set = json_pack("[{s:s,s:o}]", "name", ENVMARK_FIELD, "value",
 				json_sprintf(ENVMARK_MEMBER "=%s", info->name));
 
-	if (info->header[0])
+	if (info->named_by[0])
 		json_array_append_new(set, json_pack("{s:s,s:s}", "name",
-						     info->header, "value",
+						     info->named_by, "value",
 						     info->name));
 	return json_pack("[{s:s,s:{s:o,s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
 			 "type", "RequestHeaderModifier",

@@ -35,6 +35,9 @@ char *share_name_ended(const char *env, const char *host);
  * @owner (returned, caller decrefs) */
 json_t *share_route_ended(const struct share_spec *s, const char *api,
 			  const char *entry, const json_t *owner);
+/** share_filters() - what it does to each request and answer (returned, caller
+ *  decrefs) */
+json_t *share_filters(const struct env_info *info);
 /** share_route() - @api: "GROUP/VERSION" (returned, caller decrefs) */
 json_t *share_route(const struct share_spec *s, const char *api);
 /** share_parents() - the Gateways by which @routes lead to @service already

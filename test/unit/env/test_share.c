@@ -8,6 +8,7 @@
 #include "env/share_after.h"
 #include "env/share_entry.h"
 #include "env/share_find.h"
+#include "env/share_header.h"
 #include "env/share_route.h"
 #include "kube/rest.h"
 
@@ -83,7 +84,7 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 {
 	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
 	struct env_info info = { .name = "dev.red",
-				 .header = "x-tenant",
+				 .named_by = "x-tenant",
 				 .uid = (char *)(uintptr_t) "u-1" };
 	const struct share_spec spec = { .info = &info,
 					 .ns = "shop",
@@ -101,6 +102,33 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 	same(json_incref(json_at(filter, "requestHeaderModifier", "set", NULL)),
 	     "[{'name': 'baggage', 'value': 'kt-env=dev.red'},"
 	     " {'name': 'x-tenant', 'value': 'dev.red'}]");
+}
+
+/* One that was there before the field was chosen is brought in line, once */
+static void a_route_of_before_learns_of_the_field(void **state)
+{
+	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
+	struct env_info info = { .name = "dev.red",
+				 .uid = (char *)(uintptr_t) "u-1" };
+	const struct share_spec spec = { .info = &info,
+					 .ns = "shop",
+					 .host = "red.example",
+					 .service = "web",
+					 .user = "ann",
+					 .port = 80,
+					 .parents = parents };
+	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
+	auto_json json_t *now = NULL, *want = NULL;
+
+	(void)state;
+	assert_null(share_header_route(route, &info));
+	strcpy(info.named_by, "x-tenant");
+	now = share_header_route(route, &info);
+	want = share_route(&spec, SHARE_GROUP "/v1");
+	assert_true(json_equal(now, want));
+	assert_null(share_header_route(now, &info));
+	strcpy(info.name, "dev.blue"); /* another's */
+	assert_null(share_header_route(route, &info));
 }
 
 /* The Ingress leads to the entry, whose name is a label, and no other host's */
@@ -325,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_route_is_as_it_must_be),
 		cmocka_unit_test(the_route_sets_the_field_that_was_chosen),
+		cmocka_unit_test(a_route_of_before_learns_of_the_field),
 		cmocka_unit_test(an_ingress_leads_to_an_entry),
 		cmocka_unit_test(
 			an_ingress_that_is_shared_again_keeps_what_others_added),
