@@ -40,6 +40,12 @@
 
 #define KT_LABEL_ENV "kt-env"
 #define KT_LABEL_ENV_OF "kt-env-of" /* of a member's Pods: the Service */
+/* of a member's record, so that who asks for few gets few: its Service; and
+ * that no selector of a user's is in it ("own": it leads to nobody, or to a
+ * copy) */
+#define KT_LABEL_ENV_RECORD "kt-env-record"
+#define KT_LABEL_ENV_LEADS "kt-env-leads"
+#define KT_ENV_LEADS_OWN "own"
 #define KT_ROLE_ENV "env"
 #define KT_ROLE_ENV_SOURCE "env-source"
 #define KT_ROLE_ENV_TABLE "env-table"

@@ -25,9 +25,9 @@ envs_records() {
       {apiVersion: "v1", kind: "Service", metadata: {
         name: "\($svc)-kt-mesh-\($j.labels["kt-env"])",
         labels: {"control-by": "kt", "kt-role": "shadow-mesh",
-          "kt-env": $j.labels["kt-env"]},
+          "kt-env": $j.labels["kt-env"], "kt-env-record": $svc, "kt-env-leads": "own"},
         annotations: {"kt-config": "service=\($svc)", "kt-user": "bench",
-          "kt-match": "env:\($j.labels["kt-env"])", "kt-env-member": "selector app=x",
+          "kt-match": "env:\($j.labels["kt-env"])", "kt-env-member": "image r/x:1",
           "kt-expires": $j.annotations["kt-expires"]},
         ownerReferences: [{apiVersion: "batch/v1", kind: "Job", name: $j.name,
           uid: $j.uid}]},
