@@ -18,14 +18,8 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  env_over
   eventually 30 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
 }
 
 @test "env create --header: the field is a mark, and is added where one is added" {

@@ -9,6 +9,8 @@
 bats_require_minimum_version 1.5.0
 load inbound
 
+ENV_LAPTOP=bob
+
 setup_file() {
   inbound_prepare web
 }
@@ -24,10 +26,6 @@ teardown() {
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   env_cli delete dev.pr-1 --force >/dev/null 2>&1 || true
   eventually 20 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop bob "$KTCTL" env "$@" -n "$NS"
 }
 
 from_bob() { # CURL-ARGUMENTS...

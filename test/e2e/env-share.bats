@@ -19,14 +19,8 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l 'kt-role in (env,env-ended)' --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  env_over
   eventually 30 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
 }
 
 @test "env share by an Ingress: an entry marks, strips, and says what is not there" {

@@ -402,10 +402,6 @@ END
   eventually 60 nothing_left
 }
 
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
-}
-
 @test "env share: a host name is an environment's, and goes with it" {
   kc delete crd $HR --ignore-not-found >/dev/null
   eventually 20 not_served
