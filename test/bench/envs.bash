@@ -5,6 +5,7 @@
 # records, the whole table; members of Service web but one are in the table only.
 # Beside the same in one without any. About three minutes.
 
+MANY_ENVS=18084 ONE_MEMBER=18085 MEMBERS=18086 # beside those of inbound.bash
 ENVS=${BENCH_ENVS:-100} ENV_SERVICES=${BENCH_ENV_SERVICES:-20}
 
 # envs_objects ENVIRONMENT-OF-WHICH-ALL-ARE-COPIES: Jobs, in JSON
@@ -46,12 +47,15 @@ envs_table() {
 
 # envs_router: routers with many environments beside some with one, in turns
 envs_router() {
+  local port
   router_begin
   router_start "$ROUTER_PORT" "$ORIGIN"
   router_start "$MANY_ENVS" "$ORIGIN" 100
   shadow_start "$ONE_MEMBER" 1 1
   shadow_start "$MEMBERS" 100 20
-  sleep 0.5
+  for port in "$ROUTER_PORT" "$MANY_ENVS" "$ONE_MEMBER" "$MEMBERS"; do
+    eventually 20 ip netns exec "$ROUTER_NS" nc -z 127.0.0.1 "$port"
+  done
   say "router with 100 environments"
   ROUTER_SECONDS=${ROUTER_SECONDS:-0.5} timeout 120 ip netns exec "$ROUTER_NS" \
     "$PYTHON" "$BENCH/router.py" --environments \

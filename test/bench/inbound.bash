@@ -2,8 +2,7 @@
 # shellcheck shell=bash
 # Parts "router" and "exchange": the callers of a Service.
 
-ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083 MANY_ENVS=18084
-ONE_MEMBER=18085 MEMBERS=18086
+ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083
 ROUTER_BENCH=$TOP/build/test/bench/router-bench
 
 # nginx_start DIR: as configured in DIR/nginx.conf; its pid is in DIR/pid

@@ -64,7 +64,7 @@ def p99(ordered):
 def latencies(seconds, conns, *args):
     """(of each that was answered, in microseconds, in order; how many were not)"""
     with tempfile.NamedTemporaryFile("r") as log:
-        subprocess.run(["h2load", "-D", f"{seconds:g}", "-c", str(conns),
+        subprocess.run(["h2load", "-D", f"{round(seconds * 1000)}ms", "-c", str(conns),
                         "-m", "1", f"--log-file={log.name}", *args],
                        check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=60)

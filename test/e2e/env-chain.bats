@@ -108,7 +108,9 @@ copy() { # ENVIRONMENT SERVICE NAME
   eventually 20 one "a-of-me>b>c-of-p>d" dev.p.me
   one "a>b>c-of-p>d" dev.p
   one "a>b>c>d"
-  got=$(asked -n "$n" -t "${CHAIN_SECONDS:-$(long_or 3600 120)}" -s "${SEED:-$n}" \
+  # on a busy machine each of the thirty hops of a request waits for its turn: many
+  # at a time, then
+  got=$(asked -n "$n" -w "${CHAIN_WORKERS:-$(long_or 64 32)}" -t "${CHAIN_SECONDS:-$(long_or 3600 120)}" -s "${SEED:-$n}" \
     -member "c dev.p c-of-p" -member "a dev.p.me a-of-me") || true
   echo "# $got" >&2
   jq -e --argjson n "$n" '.asked == $n and .misrouted == 0 and .failed == 0 and

@@ -9,6 +9,7 @@
 bats_require_minimum_version 1.5.0
 load inbound
 
+# shellcheck disable=SC2034 # for inbound.bash
 ENV_LAPTOP=bob
 
 setup_file() {
