@@ -57,7 +57,7 @@ envs_router() {
     eventually 20 ip netns exec "$ROUTER_NS" nc -z 127.0.0.1 "$port"
   done
   say "router with 100 environments"
-  ROUTER_SECONDS=${ROUTER_SECONDS:-0.5} timeout 120 ip netns exec "$ROUTER_NS" \
+  ROUTER_SECONDS=${ROUTER_SECONDS:-0.5} timeout 150 ip netns exec "$ROUTER_NS" \
     "$PYTHON" "$BENCH/router.py" --environments \
     "$ROUTER_PORT" "tree:${ROUTERS[0]}" "$MANY_ENVS" "tree:${ROUTERS[1]}" \
     "$ONE_MEMBER" "tree:${ROUTERS[2]}" "$MEMBERS" "tree:${ROUTERS[3]}" \

@@ -122,12 +122,12 @@ static void a_route_of_before_learns_of_the_field(void **state)
 
 	(void)state;
 	assert_null(share_header_route(route, &info));
-	strcpy(info.named_by, "x-tenant");
+	snprintf(info.named_by, sizeof(info.named_by), "x-tenant");
 	now = share_header_route(route, &info);
 	want = share_route(&spec, SHARE_GROUP "/v1");
 	assert_true(json_equal(now, want));
 	assert_null(share_header_route(now, &info));
-	strcpy(info.name, "dev.blue"); /* another's */
+	snprintf(info.name, sizeof(info.name), "dev.blue"); /* another's */
 	assert_null(share_header_route(route, &info));
 }
 

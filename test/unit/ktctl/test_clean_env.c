@@ -175,7 +175,8 @@ static void outlives(void **state)
 		clean_plan_make(&p, &in);
 		put(got, sizeof(got), p.recover);
 		put(got, sizeof(got), p.jobs);
-		strcat(got, "//");
+		put(got, sizeof(got), NULL);
+		put(got, sizeof(got), NULL);
 		assert_string_equal(got, cases[i].want);
 		assert_int_equal(json_array_size(p.hooks), cases[i].hooks);
 		if (cases[i].hooks)
