@@ -256,6 +256,7 @@ struct env_options {
 	char *cluster_domain;	   /* init; never NULL */
 	char *gateway;		   /* share; or NULL */
 	char *ingress_class;	   /* share; or NULL */
+	int64_t ended_for;	   /* share; ns; 0: nothing stays */
 	bool stop;		   /* share */
 	char *path;		   /* check; never NULL */
 	int64_t timeout;	   /* check; ns */

@@ -24,10 +24,14 @@
  *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name; or instead
  *   Ingress     kt-env-NAME.HOST      role env-share, with an entry, the
  *   Deployment, Service  kt-entry-... role env-share: who sets the mark
+ *   Job         kt-entry-...          role env-ended: owns what says for a
+ *                                     while that the environment has ended
+ *   HTTPRoute   kt-env-NAME.HOST.ended  likewise; leads there then
  *   ConfigMap   kt-env                role env-table: what all routers read
  *
- * A Job for a member's end is the only one that no Job owns: it outlives the
- * environment, so that who comes by next sees what is to be done.
+ * A Job for a member's end, and that of role env-ended with what it owns, are
+ * not the environment's: they outlive it, the former so that who comes by next
+ * sees what is to be done, the latter for a time of its own.
  *
  * All but the table and an entry's Deployment carry the label kt-env: NAME.
  * None but the record of a member on somebody's machine has a heartbeat: they
@@ -36,15 +40,25 @@
 
 #define KT_LABEL_ENV "kt-env"
 #define KT_LABEL_ENV_OF "kt-env-of" /* of a member's Pods: the Service */
+/* of a member's record, so that who asks for few gets few: its Service; and
+ * that no selector of a user's is in it ("own": it leads to nobody, or to a
+ * copy) */
+#define KT_LABEL_ENV_RECORD "kt-env-record"
+#define KT_LABEL_ENV_LEADS "kt-env-leads"
+#define KT_ENV_LEADS_OWN "own"
 #define KT_ROLE_ENV "env"
 #define KT_ROLE_ENV_SOURCE "env-source"
 #define KT_ROLE_ENV_TABLE "env-table"
 #define KT_ROLE_ENV_SHARE "env-share"
 #define KT_ROLE_ENV_HOOK "env-hook"
-/* of a hook's Job: the uid of its environment's; what it is, "onDelete /drop"
- */
+#define KT_ROLE_ENV_ENDED "env-ended"
+/* of a Job that outlives its environment: the uid of that one's */
 #define KT_ANNOTATION_ENV_UID "kt-env-uid"
+/* of a hook's Job: what it is, "onDelete /drop" */
 #define KT_ANNOTATION_HOOK "kt-env-hook"
+/* of a Job of role env-ended: how many seconds longer it lives; the host */
+#define KT_ANNOTATION_ENDED_FOR "kt-ended-for"
+#define KT_ANNOTATION_HOST "kt-env-host"
 /* Unix seconds, "0": never; of the Job, and of each member's record */
 #define KT_ANNOTATION_EXPIRES "kt-expires"
 #define KT_ANNOTATION_STRICT "kt-strict" /* of the Job: "true" */

@@ -122,7 +122,7 @@ static int check_send(struct env_check *k, const char *service,
 		.host = host,
 		.path = k->c->o->env.path,
 		.env = k->info.name,
-		.header = k->info.header[0] ? k->info.header : NULL,
+		.header = k->info.named_by[0] ? k->info.named_by : NULL,
 		.trace = trace,
 		.timeout = k->c->o->env.timeout,
 	};

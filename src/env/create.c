@@ -15,6 +15,8 @@
 #include "env/command.h"
 #include "env/find.h"
 #include "env/name.h"
+#include "env/share_after.h"
+#include "env/share_header.h"
 #include "kube/rest.h"
 #include "uplink/shadow.h"
 
@@ -302,6 +304,28 @@ static int create_undo(struct create *n, int rc, const struct kt_error *why)
 	return rc;
 }
 
+/* It has not ended any more. Its hosts have to be shared anew. */
+static void create_again(const struct create *n)
+{
+	struct kt_error err = { 0 };
+
+	if (share_after_remove(n->c->kube, n->c->ns, n->name, NULL, &err) < 0)
+		log_warn("what says that a former %s has ended stays: %s",
+			 n->name, err.msg);
+}
+
+/* Who comes by the host name of another must not be able to set it */
+static void create_header_shared(const struct create *n)
+{
+	struct kt_error err = { 0 };
+
+	if (n->info.header[0] && share_header_all(n->c, &err) < 0)
+		log_warn("--header %s: who comes by the host name of another "
+			 "environment may set it, until that is shared again: "
+			 "%s",
+			 n->info.header, err.msg);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 static void create_tell(const struct create *n)
@@ -341,8 +365,11 @@ static int create_run(struct env_command *c, struct kt_error *err)
 		rc = create_source(&n, err);
 	if (rc < 0 && n.asked)
 		rc = create_undo(&n, rc, err);
-	if (rc == 0)
+	if (rc == 0) {
+		create_again(&n);
+		create_header_shared(&n);
 		create_tell(&n);
+	}
 	env_info_fini(&n.info);
 	free(n.name);
 	return rc;

@@ -15,6 +15,7 @@
 #include "env/find.h"
 #include "env/hook_run.h"
 #include "env/name.h"
+#include "env/share_after.h"
 #include "env/table.h"
 #include "kube/rest.h"
 #include "uplink/shadow.h"
@@ -127,6 +128,8 @@ int env_end(struct env_command *c, const struct giveback *g,
 	}
 	if (rc == 0)
 		rc = delete_hooks(c, info, records, err);
+	if (rc == 0)
+		rc = share_after_remove(c->kube, c->ns, info->name, NULL, err);
 	if (rc == 0)
 		rc = env_remove(c->kube, c->ns, job, info->uid, err);
 	if (rc == 0 && g->say)

@@ -14,6 +14,7 @@
 #include "env/command.h"
 #include "env/find.h"
 #include "env/name.h"
+#include "env/share_after.h"
 #include "env/share_entry.h"
 #include "env/table.h"
 #include "kube/rest.h"
@@ -40,6 +41,7 @@ static int extend_job(struct env_command *c, struct env_info *info,
 	auto_free char *name = env_name_job(info->name);
 	auto_free char *path = kube_path("batch/v1", "jobs", c->ns, name, NULL);
 	auto_json json_t *patch = NULL, *done = NULL;
+	char named_by[sizeof(info->named_by)];
 	int64_t ttl;
 	int rc = env_command_ttl(c->o, &ttl, err);
 
@@ -50,11 +52,13 @@ static int extend_job(struct env_command *c, struct env_info *info,
 	rc = kube_patch(c->kube, path, patch, &done, err);
 	if (rc < 0)
 		return rc;
+	memcpy(named_by, info->named_by, sizeof(named_by));
 	env_info_fini(info);
-	return env_info_read(info, done) < 0
-		       ? kt_fail(err, EPROTO, "Job %s/%s makes no sense", c->ns,
-				 name)
-		       : 0;
+	if (env_info_read(info, done) < 0)
+		return kt_fail(err, EPROTO, "Job %s/%s makes no sense", c->ns,
+			       name);
+	memcpy(info->named_by, named_by, sizeof(named_by));
+	return 0;
 }
 
 static int extend_records(struct env_command *c, const struct env_info *info,
@@ -95,6 +99,8 @@ static int extend_run(struct env_command *c, struct kt_error *err)
 		rc = extend_job(c, &info, err);
 	if (rc == 0) {
 		rc = extend_records(c, &info, err);
+		if (rc == 0)
+			rc = share_after_extend(c, &info, err);
 		if (rc == 0)
 			rc = share_entry_extend(c, &info, err);
 		if (rc == 0)

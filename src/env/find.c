@@ -13,6 +13,9 @@
 #include <string.h>
 
 #define ENV_JOBS "labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_ENV
+#define ENV_JOBS_ALL                                                           \
+	"labelSelector=kt-role%20in%20%28" KT_ROLE_ENV "%2C" KT_ROLE_ENV_ENDED \
+	"%2C" KT_ROLE_ENV_HOOK "%29"
 #define ENV_RECORDS                                                            \
 	"labelSelector=control-by%3Dkt%2Ckt-role%3D" KT_ROLE_MESH              \
 	"%2C" KT_LABEL_ENV
@@ -34,6 +37,14 @@ int env_jobs(struct kube *k, const char *ns, json_t **out, struct kt_error *err)
 	auto_free char *path = kube_path("batch/v1", "jobs", ns, NULL, NULL);
 
 	return find_items(k, path, ENV_JOBS, out, err);
+}
+
+int env_jobs_all(struct kube *k, const char *ns, json_t **out,
+		 struct kt_error *err)
+{
+	auto_free char *path = kube_path("batch/v1", "jobs", ns, NULL, NULL);
+
+	return find_items(k, path, ENV_JOBS_ALL, out, err);
 }
 
 int env_records(struct kube *k, const char *ns, const char *name, json_t **out,
@@ -102,8 +113,8 @@ bool env_pick_whole(const json_t *jobs, const char *name, int64_t now,
 	return false;
 }
 
-int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
-	     struct env_info *info, struct kt_error *err)
+static int find_pick(const json_t *jobs, const char *ns, const char *given,
+		     int64_t now, struct env_info *info, struct kt_error *err)
 {
 	auto_free char *names = NULL;
 	bool ended = false;
@@ -138,6 +149,33 @@ int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
 	return kt_fail(err, EEXIST,
 		       "'%.80s' is the end of several environments' names: %s",
 		       given, names);
+}
+
+/* A field that names environments names all of the namespace */
+static void find_header(const json_t *jobs, int64_t now, struct env_info *info)
+{
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (jobs, i, job) {
+		struct env_info one = { 0 };
+
+		if (!info->named_by[0] && env_info_read(&one, job) == 0 &&
+		    env_info_is_alive(&one, now))
+			memcpy(info->named_by, one.header,
+			       sizeof(info->named_by));
+		env_info_fini(&one);
+	}
+}
+
+int env_pick(const json_t *jobs, const char *ns, const char *given, int64_t now,
+	     struct env_info *info, struct kt_error *err)
+{
+	int rc = find_pick(jobs, ns, given, now, info, err);
+
+	if (rc == 0)
+		find_header(jobs, now, info);
+	return rc;
 }
 
 int env_find(struct kube *k, const char *ns, const char *given,

@@ -10,13 +10,18 @@
  *  waits in the loop, as all here does. */
 KT_CHECK int env_jobs(struct kube *k, const char *ns, json_t **out,
 		      struct kt_error *err);
+/** env_jobs_all() - likewise, and the Jobs that outlive their environment, or
+ *  run for a member: hooks, and those of role env-ended */
+KT_CHECK int env_jobs_all(struct kube *k, const char *ns, json_t **out,
+			  struct kt_error *err);
 /** env_pick_whole() - of @jobs the living environment with this whole name;
  *  false: none, @ended: one that is over has it. env_info_fini() in any case.
  *  Pure, as all picking. */
 bool env_pick_whole(const json_t *jobs, const char *name, int64_t now,
 		    bool *ended, struct env_info *info);
 /** env_pick() - the one that is called @given: its whole name, or its last
- *  labels where only one has them, and none, ended or not, has them for its
+ *  labels (with the header that names environments of the namespace) where only
+ *  one has them, and none, ended or not, has them for its
  *  whole name. 0, or -ENOENT, -EEXIST (several) with @err; env_info_fini() in
  *  any case. */
 KT_CHECK int env_pick(const json_t *jobs, const char *ns, const char *given,

@@ -13,6 +13,7 @@
 #include "cluster/update.h"
 #include "env/find.h"
 #include "env/table.h"
+#include "inbound/lease_env.h"
 #include "inbound/recover.h"
 #include "inbound/recover_plan.h"
 #include "kube/rest.h"
@@ -22,6 +23,10 @@
 #include <string.h>
 
 #define GIVEBACK_OURS "labelSelector=control-by%3Dkt"
+/* who may live for a Service without a record; a member's copies do not */
+#define GIVEBACK_USERS                                                         \
+	GIVEBACK_OURS "%2Ckt-role%20in%20%28" KT_ROLE_MESH                     \
+		      "%2C" KT_ROLE_EXCHANGE "%29"
 
 bool env_record_is_alive(const json_t *record, const json_t *live, int64_t now,
 			 const struct home *home)
@@ -52,7 +57,7 @@ static int giveback_list(const struct giveback *g, const char *api,
 
 /* What a Service is used by, looked at once */
 struct giveback_seen {
-	json_t *services; /* List; of ours, or all */
+	json_t *services; /* List; records of one Service, or all */
 	json_t *live;	  /* see env_table_live() */
 	int64_t now;
 };
@@ -63,15 +68,23 @@ static void giveback_forget(struct giveback_seen *s)
 	json_decref(s->live);
 }
 
-/* giveback_forget() in any case */
-static int giveback_look(const struct giveback *g, const char *query,
+/* The records of one; or, with @service NULL, all Services. giveback_forget()
+ * in any case. */
+static int giveback_look(const struct giveback *g, const char *service,
 			 struct giveback_seen *s, struct kt_error *err)
 {
-	auto_json json_t *jobs = NULL;
+	auto_json json_t *jobs = NULL, *records = NULL;
 	int rc;
 
 	*s = (struct giveback_seen){ 0 };
-	rc = giveback_list(g, "v1", "services", query, &s->services, err);
+	if (service) {
+		records = json_array();
+		rc = lease_env_records(g->kube, g->ns, service, &records, err);
+		s->services = json_pack("{s:O}", "items", records);
+	} else {
+		rc = giveback_list(g, "v1", "services", NULL, &s->services,
+				   err);
+	}
 	/* later than its records: else the environment of one could be new */
 	if (rc == 0)
 		rc = env_jobs(g->kube, g->ns, &jobs, err);
@@ -122,7 +135,7 @@ static int giveback_any_living(const struct giveback *g,
 	auto_json json_t *original = service_original(service), *list = NULL;
 	const json_t *obj;
 	size_t i;
-	int rc = giveback_list(g, api, resource, GIVEBACK_OURS, &list, err);
+	int rc = giveback_list(g, api, resource, GIVEBACK_USERS, &list, err);
 
 	if (rc == -EPERM) {
 		*err = (struct kt_error){ 0 };
@@ -138,7 +151,7 @@ static int giveback_is_used(const struct giveback *g, const json_t *service,
 			    struct kt_error *err)
 {
 	struct giveback_seen s;
-	int rc = giveback_look(g, GIVEBACK_OURS, &s, err);
+	int rc = giveback_look(g, object_name(service), &s, err);
 
 	if (rc == 0)
 		rc = giveback_has_record(g, &s, object_name(service));

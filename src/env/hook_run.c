@@ -10,6 +10,7 @@
 #include "env/copy_state.h"
 #include "env/find.h"
 #include "env/hook.h"
+#include "env/share_after.h"
 #include "kube/rest.h"
 
 #include <errno.h>
@@ -377,24 +378,9 @@ int hook_end(const struct member_place *at, const json_t *waiting,
 
 static bool hook_is_orphan(const json_t *job, const json_t *envs, int64_t now)
 {
-	const char *uid = object_annotation(job, KT_ANNOTATION_ENV_UID);
-	const json_t *env;
-	size_t i;
-
-	if (json_at(job, "metadata", "ownerReferences", NULL) ||
-	    object_is_ending(job))
-		return false;
-	json_array_foreach (envs, i, env) {
-		struct env_info info;
-		bool lives = env_info_read(&info, env) == 0 &&
-			     str_eq(info.uid, uid) &&
-			     env_info_is_alive(&info, now);
-
-		env_info_fini(&info);
-		if (lives)
-			return false;
-	}
-	return true;
+	return str_eq(object_label(job, KT_LABEL_ROLE), KT_ROLE_ENV_HOOK) &&
+	       !json_at(job, "metadata", "ownerReferences", NULL) &&
+	       !object_is_ending(job) && !share_after_env_lives(job, envs, now);
 }
 
 static bool hook_has(const json_t *job, const char *type)
@@ -408,61 +394,87 @@ static bool hook_has(const json_t *job, const char *type)
 	return false;
 }
 
-/* 1: something was done, with @text */
-static int hook_sweep_one(const struct member_place *at, const json_t *job,
-			  int64_t now, char **text, struct kt_error *err)
+enum hook_left hook_left(const json_t *job, const json_t *envs, int64_t now)
 {
-	const char *env = object_label(job, KT_LABEL_ENV);
-	const char *of = object_label(job, KT_LABEL_ENV_OF);
-	auto_free char *path =
-		kube_path("batch/v1", "jobs", at->ns, object_name(job), NULL);
-	auto_json json_t *patch = NULL;
-	int rc;
-
+	if (!hook_is_orphan(job, envs, now))
+		return HOOK_LEFT_NOT;
 	if (hook_has(job, "Complete"))
-		return hook_remove(at, job, err);
-	if (hook_has(job, "Failed")) {
-		log_warn("%s of the member %s of environment %s, which is "
-			 "over, has failed: see 'kubectl -n %s logs job/%s', "
-			 "and delete that Job when all is done",
-			 hook_text(job), of, env, at->ns, object_name(job));
-		return 0;
-	}
-	if (!hook_waits(job))
-		return 0; /* it runs */
-	patch = hook_run_patch(job, now);
-	rc = kube_patch(at->kube, path, patch, NULL, err);
-	if (rc < 0)
-		return rc == -ENOENT ? 0 : rc;
-	*text = xasprintf("runs %s of the member %s of environment %s, which "
-			  "is over",
-			  hook_text(job), of, env);
-	return 1;
+		return HOOK_LEFT_DONE;
+	if (hook_has(job, "Failed"))
+		return HOOK_LEFT_FAILED;
+	return hook_waits(job) ? HOOK_LEFT_WAITS : HOOK_LEFT_RUNS;
 }
 
-int hook_sweep(struct kube *k, const char *ns, int64_t now,
-	       void (*say)(void *user, const char *text), void *user,
-	       struct kt_error *err)
+char *hook_left_text(const json_t *job)
 {
-	const struct member_place at = { k, ns, NULL, NULL };
-	auto_json json_t *all = NULL, *envs = NULL;
-	const json_t *job;
-	size_t i;
-	int rc = hook_list(k, ns, NULL, &all, err);
+	return xasprintf("%s of the member %s of environment %s, which is over",
+			 hook_text(job), object_label(job, KT_LABEL_ENV_OF),
+			 object_label(job, KT_LABEL_ENV));
+}
 
-	/* later than these: else the environment of one could be new */
-	if (rc == 0 && json_array_size(all))
-		rc = env_jobs(k, ns, &envs, err);
-	json_array_foreach (all, i, job) {
-		auto_free char *text = NULL;
+static int hook_begin(const struct hook_sweep *s, const json_t *job,
+		      struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path("batch/v1", "jobs", s->ns, object_name(job), NULL);
+	auto_json json_t *patch = hook_run_patch(job, s->now);
+	auto_free char *text = hook_left_text(job);
+	auto_free char *said = xasprintf("runs %s", text);
+	int rc = kube_patch(s->kube, path, patch, NULL, err);
 
-		if (rc < 0)
-			break;
-		if (!hook_is_orphan(job, envs, now))
-			continue;
-		rc = hook_sweep_one(&at, job, now, &text, err);
-		if (rc > 0 && say)
-			say(user, text);
+	if (rc == -ENOENT) { /* another has run it */
+		*err = (struct kt_error){ 0 };
+		return 0;
 	}
-	return MIN(rc, 0);
+	if (rc == 0 && s->say)
+		s->say(s->user, said);
+	return rc;
+}
+
+static void hook_tell_failed(const struct hook_sweep *s, const json_t *job)
+{
+	auto_free char *text = hook_left_text(job);
+
+	log_warn("%s, has failed: see 'kubectl -n %s logs job/%s', and delete "
+		 "that Job when all is done",
+		 text, s->ns, object_name(job));
+}
+
+/* 1: it runs */
+static int hook_sweep_one(const struct hook_sweep *s, const json_t *job,
+			  struct kt_error *err)
+{
+	const struct member_place at = { s->kube, s->ns, NULL, NULL };
+	int rc;
+
+	switch (hook_left(job, s->jobs, s->now)) {
+	case HOOK_LEFT_NOT:
+		break;
+	case HOOK_LEFT_DONE:
+		return hook_remove(&at, job, err);
+	case HOOK_LEFT_FAILED:
+		hook_tell_failed(s, job);
+		break;
+	case HOOK_LEFT_RUNS:
+		return 1;
+	case HOOK_LEFT_WAITS:
+		rc = hook_begin(s, job, err);
+		return rc < 0 ? rc : 1;
+	}
+	return 0;
+}
+
+int hook_sweep(const struct hook_sweep *s, struct kt_error *err)
+{
+	const json_t *job;
+	int rc = 0, n = 0;
+	size_t i;
+
+	json_array_foreach (s->jobs, i, job) {
+		rc = hook_sweep_one(s, job, err);
+		if (rc < 0)
+			return rc;
+		n += rc;
+	}
+	return n;
 }

@@ -47,12 +47,37 @@ KT_CHECK int hook_end(const struct member_place *at, const json_t *waiting,
 		      const char *but, enum hook_end how,
 		      const struct hook_say *say, struct kt_error *err);
 
+/** enum hook_left - how it is with a Job for the end of a member whose
+ *  environment is over */
+enum hook_left {
+	HOOK_LEFT_NOT, /* it is none, or that lives */
+	HOOK_LEFT_WAITS,
+	HOOK_LEFT_RUNS,
+	HOOK_LEFT_DONE,
+	HOOK_LEFT_FAILED,
+};
+/** hook_left() - of @job; @envs: those of the namespace that are there, listed
+ *  with it or later. Pure, as the next. */
+enum hook_left hook_left(const json_t *job, const json_t *envs, int64_t now);
+/** hook_left_text() - "onDelete /drop of the member web of environment red,
+ *  which is over" (returned, caller frees) */
+char *hook_left_text(const json_t *job);
+
+/** struct hook_sweep - all borrowed */
+struct hook_sweep {
+	struct kube *kube;
+	const char *ns;
+	const json_t *jobs; /* env_jobs_all() */
+	int64_t now;
+	/* say() - what is run; or NULL */
+	void (*say)(void *user, const char *text);
+	void *user;
+};
 /**
  * hook_sweep() - those of environments that are over: they are run, without
- * waiting for them, and removed when they are done
+ * waiting for them, and removed when they are done. One that fails stays, with
+ * a warning. Return: how many run now, or -errno with @err
  */
-KT_CHECK int hook_sweep(struct kube *k, const char *ns, int64_t now,
-			void (*say)(void *user, const char *text), void *user,
-			struct kt_error *err);
+KT_CHECK int hook_sweep(const struct hook_sweep *s, struct kt_error *err);
 
 #endif

@@ -59,6 +59,7 @@ int env_info_read(struct env_info *info, const json_t *job)
 	info->expires = MAX(envobject_expires(job), (int64_t)0);
 	if (header && envmark_is_header(slice_of(header)))
 		snprintf(info->header, sizeof(info->header), "%s", header);
+	memcpy(info->named_by, info->header, sizeof(info->named_by));
 	info->strict =
 		str_eq(object_annotation(job, KT_ANNOTATION_STRICT), "true");
 	info->ended = object_is_ending(job) || envobject_has_finished(job);
@@ -76,7 +77,7 @@ void env_info_fini(struct env_info *info)
 void env_info_mark(const struct env_info *info, struct envmark *mark)
 {
 	memcpy(mark->name, info->name, sizeof(mark->name));
-	memcpy(mark->header, info->header, sizeof(mark->header));
+	memcpy(mark->header, info->named_by, sizeof(mark->header));
 }
 
 bool env_info_is_alive(const struct env_info *info, int64_t now)
@@ -139,31 +140,39 @@ static json_t *env_job_labels(const char *role, const char *name)
 			 KT_LABEL_ENV, name);
 }
 
+json_t *env_job_timer(const char *name, const char *role, const char *env,
+		      int64_t ttl, json_t *annotations)
+{
+	json_t *job = json_pack(
+		"{s:s,s:s,s:{s:s,s:o,s:o},s:{s:i,s:i,s:i,s:i,s:o}}",
+		"apiVersion", ENV_API, "kind", "Job", "metadata", "name", name,
+		"labels", env_job_labels(role, env), "annotations", annotations,
+		"spec", "parallelism", 0, "completions", 1, "backoffLimit", 0,
+		"ttlSecondsAfterFinished", 0, "template",
+		env_job_template(env));
+
+	if (ttl)
+		json_object_set_new(json_object_get(job, "spec"),
+				    "activeDeadlineSeconds", json_integer(ttl));
+	return job;
+}
+
 json_t *env_job_make(const struct env_spec *s)
 {
 	auto_free char *name = env_name_job(s->name);
 	char now[24], expires[24];
-	json_t *job;
 
 	snprintf(now, sizeof(now), "%" PRId64, s->now);
 	snprintf(expires, sizeof(expires), "%" PRId64,
 		 s->ttl ? s->now + s->ttl : 0);
-	job = json_pack(
-		"{s:s,s:s,s:{s:s,s:o,s:{s:s*,s:s*,s:s,s:s,s:s*,s:s*}},"
-		"s:{s:i,s:i,s:i,s:i,s:o}}",
-		"apiVersion", ENV_API, "kind", "Job", "metadata", "name", name,
-		"labels", env_job_labels(KT_ROLE_ENV, s->name), "annotations",
-		KT_ANNOTATION_USER, s->user, KT_ANNOTATION_MACHINE, s->machine,
-		KT_ANNOTATION_SINCE, now, KT_ANNOTATION_EXPIRES, expires,
-		KT_ANNOTATION_STRICT, s->strict ? "true" : NULL,
-		KT_ANNOTATION_HEADER, s->header, "spec", "parallelism", 0,
-		"completions", 1, "backoffLimit", 0, "ttlSecondsAfterFinished",
-		0, "template", env_job_template(s->name));
-	if (s->ttl)
-		json_object_set_new(json_object_get(job, "spec"),
-				    "activeDeadlineSeconds",
-				    json_integer(s->ttl));
-	return job;
+	return env_job_timer(
+		name, KT_ROLE_ENV, s->name, s->ttl,
+		json_pack("{s:s*,s:s*,s:s,s:s,s:s*,s:s*}", KT_ANNOTATION_USER,
+			  s->user, KT_ANNOTATION_MACHINE, s->machine,
+			  KT_ANNOTATION_SINCE, now, KT_ANNOTATION_EXPIRES,
+			  expires, KT_ANNOTATION_STRICT,
+			  s->strict ? "true" : NULL, KT_ANNOTATION_HEADER,
+			  s->header));
 }
 
 json_t *env_job_extend(const struct env_info *info, int64_t now, int64_t ttl)
@@ -178,12 +187,17 @@ json_t *env_job_extend(const struct env_info *info, int64_t now, int64_t ttl)
 			 "activeDeadlineSeconds", deadline);
 }
 
+json_t *env_job_ref(const char *name, const char *uid)
+{
+	return json_pack("{s:s,s:s,s:s,s:s}", "apiVersion", ENV_API, "kind",
+			 "Job", "name", name, "uid", uid);
+}
+
 json_t *env_owner_ref(const struct env_info *info)
 {
 	auto_free char *name = env_name_job(info->name);
 
-	return json_pack("{s:s,s:s,s:s,s:s}", "apiVersion", ENV_API, "kind",
-			 "Job", "name", name, "uid", info->uid);
+	return env_job_ref(name, info->uid);
 }
 
 json_t *env_source_make(const struct env_info *info)

@@ -30,7 +30,9 @@ struct env_info {
 	int64_t since;			 /* Unix seconds */
 	int64_t started;		 /* its deadline is counted from then */
 	int64_t expires;		 /* Unix seconds; 0: never */
-	char header[ENVMARK_HEADER_MAX]; /* "": none */
+	char header[ENVMARK_HEADER_MAX]; /* its own; "": none */
+	/* the namespace's, its own or another's (env_pick()); "": none */
+	char named_by[ENVMARK_HEADER_MAX];
 	bool strict;
 	bool ended; /* finished, or being deleted */
 };
@@ -60,11 +62,19 @@ struct env_spec {
 	const char *header; /* or NULL */
 };
 
+/** env_job_timer() - a Job without Pods that is there for its end: it and all
+ *  that it owns are gone @ttl seconds from now; 0: it has no end. @annotations
+ *  is taken. (returned, caller decrefs) */
+json_t *env_job_timer(const char *name, const char *role, const char *env,
+		      int64_t ttl, json_t *annotations);
 /** env_job_make() - (returned, caller decrefs) */
 json_t *env_job_make(const struct env_spec *s);
 /** env_job_extend() - a merge patch (returned, caller decrefs) by which @info
  *  ends @ttl seconds after @now; 0: never */
 json_t *env_job_extend(const struct env_info *info, int64_t now, int64_t ttl);
+/** env_job_ref() - for metadata.ownerReferences of what a Job owns (returned,
+ *  caller decrefs) */
+json_t *env_job_ref(const char *name, const char *uid);
 /** env_owner_ref() - for metadata.ownerReferences of what is the environment's
  *  (returned, caller decrefs) */
 json_t *env_owner_ref(const struct env_info *info);

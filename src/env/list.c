@@ -15,7 +15,7 @@ static int list_run(struct env_command *c, struct kt_error *err)
 {
 	auto_json json_t *jobs = NULL, *records = NULL, *view = NULL;
 	struct env_look look = { .ns = c->ns, .home = c->app->home };
-	int rc = env_jobs(c->kube, c->ns, &jobs, err);
+	int rc = env_jobs_all(c->kube, c->ns, &jobs, err);
 
 	if (rc == 0)
 		rc = env_records(c->kube, c->ns, NULL, &records, err);

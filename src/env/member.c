@@ -13,13 +13,17 @@
 #include <errno.h>
 #include <string.h>
 
+/* Records that select by our labels alone find no copy but their own */
+#define MEMBER_SELECTING                                                       \
+	"labelSelector=" KT_LABEL_ENV_LEADS "%21%3D" KT_ENV_LEADS_OWN
+
 static int member_list(const struct job *job, const char *api,
-		       const char *resource, json_t **items,
+		       const char *resource, const char *query, json_t **items,
 		       struct kt_error *err)
 {
 	auto_free char *path = kube_path(api, resource, job->ns, NULL, NULL);
 	auto_json json_t *list = NULL;
-	int rc = kube_list(job->kube, path, NULL, &list, err);
+	int rc = kube_list(job->kube, path, query, &list, err);
 
 	*items = json_incref(json_object_get(list, "items"));
 	return rc;
@@ -98,10 +102,12 @@ static int member_of_image(struct member *m, struct env_join *j,
 	auto_json json_t *services = NULL, *policies = NULL;
 	struct kt_error why = { 0 };
 	struct workload w = { 0 };
-	int rc = member_list(job, "v1", "services", &services, err);
+	int rc = member_list(job, "v1", "services", MEMBER_SELECTING, &services,
+			     err);
 
-	if (rc == 0 && member_list(job, "networking.k8s.io/v1",
-				   "networkpolicies", &policies, &why) < 0)
+	if (rc == 0 &&
+	    member_list(job, "networking.k8s.io/v1", "networkpolicies", NULL,
+			&policies, &why) < 0)
 		log_debug("%s", why.msg); /* not everybody may see them */
 	if (rc == 0)
 		rc = workload_find(job->kube, job->ns, job->name, job->original,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ktctl env share: a host name whose requests are an environment's, by an
- * HTTPRoute at a Gateway that is there.
+ * HTTPRoute at a Gateway that is there, or an Ingress; and what says for a
+ * while after its end that it has ended.
  */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
@@ -13,6 +15,7 @@
 #include "env/advice.h"
 #include "env/command.h"
 #include "env/find.h"
+#include "env/share_after.h"
 #include "env/share_entry.h"
 #include "env/share_find.h"
 #include "env/share_route.h"
@@ -31,6 +34,8 @@ struct env_share {
 	bool ingress;	/* by one, rather than by a route */
 	json_t *ingresses;
 	json_t *parents; /* of ours */
+	json_t *owner;	 /* of what stays after the end; NULL: nothing does */
+	bool held;	 /* that was made now */
 	char *name;
 };
 
@@ -59,6 +64,31 @@ static int share_list(struct env_share *s, struct kt_error *err)
 		return rc;
 	}
 	return 0;
+}
+
+/* Another's that says that it has ended is in nobody's way */
+static int share_yield(struct env_share *s, struct kt_error *err)
+{
+	int rc = share_after_yield(s->c, &s->info, s->host,
+				   s->routes ? s->api : NULL, err);
+
+	if (rc <= 0)
+		return rc;
+	json_decref(s->routes);
+	json_decref(s->ingresses);
+	s->routes = s->ingresses = NULL;
+	return share_list(s, err);
+}
+
+/* An environment without an end says nothing after it */
+static int share_hold(struct env_share *s, struct kt_error *err)
+{
+	int64_t stay = s->c->o->env.ended_for / NS_SEC;
+
+	if (!stay || !s->info.expires)
+		return 0;
+	return share_after_hold(s->c, &s->info, s->host, stay, &s->owner,
+				&s->held, err);
 }
 
 /* --- the Gateway ---------------------------------------------------------- */
@@ -176,7 +206,7 @@ static int share_put_ingress(struct env_share *s, const json_t *service,
 {
 	const char *klass = s->c->o->env.ingress_class;
 	const json_t *own = share_own_ingress(s);
-	const struct share_entry e = {
+	struct share_entry e = {
 		.c = s->c,
 		.info = &s->info,
 		.host = s->host,
@@ -192,11 +222,46 @@ static int share_put_ingress(struct env_share *s, const json_t *service,
 		rc = kt_fail(err, EEXIST,
 			     "host %s is that of Ingress %s/%s already",
 			     s->host, s->c->ns, taken);
+	if (rc == 0)
+		rc = share_hold(s, err);
+	e.owner = s->owner;
 	return rc < 0 ? rc : share_entry_put(&e, own, err);
 }
 
-static int share_put_route(struct env_share *s, uint16_t port,
-			   struct kt_error *err)
+/* A route that was not there goes again if what is to stand behind it cannot be
+ * made */
+static int share_put_behind(struct env_share *s, const struct share_spec *spec,
+			    const json_t *service, struct kt_error *err)
+{
+	const struct share_entry e = {
+		.c = s->c,
+		.info = &s->info,
+		.host = s->host,
+		.service = service,
+		.port = spec->port,
+		.owner = s->owner,
+		.route = s->owner ? spec : NULL,
+		.api = s->api,
+	};
+	auto_free char *path = share_path(s, s->name);
+	struct kt_error why = { 0 };
+	int rc;
+
+	if (!s->owner)
+		return share_entry_remove(&e, NULL, err);
+	rc = share_entry_put(&e, NULL, err);
+	if (rc == 0)
+		return 0;
+	kt_hint(err, "--endedFor 0 needs no Pod: then nothing says that the "
+		     "environment has ended");
+	if (!share_own(s) && kube_delete(s->c->kube, path, -1, &why) < 0)
+		log_warn("HTTPRoute %s/%s was not removed: %s", s->c->ns,
+			 s->name, why.msg);
+	return rc;
+}
+
+static int share_put_route(struct env_share *s, const json_t *service,
+			   uint16_t port, struct kt_error *err)
 {
 	struct share_spec spec = { .info = &s->info,
 				   .ns = s->c->ns,
@@ -217,7 +282,46 @@ static int share_put_route(struct env_share *s, uint16_t port,
 		return rc;
 	spec.parents = s->parents;
 	route = share_route(&spec, s->api);
-	return share_write(s, route, err);
+	rc = share_hold(s, err);
+	if (rc == 0)
+		rc = share_write(s, route, err);
+	return rc < 0 ? rc : share_put_behind(s, &spec, service, err);
+}
+
+/* --- both ----------------------------------------------------------------- */
+
+/* What stays after the end has an owner of its own; one of a share before, that
+ * is not wanted any more, has nothing left to own */
+static int share_put(struct env_share *s, const json_t *service, uint16_t port,
+		     struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc = s->ingress ? share_put_ingress(s, service, port, err)
+			    : share_put_route(s, service, port, err);
+
+	if (rc == 0 && !s->owner)
+		return share_after_remove(s->c->kube, s->c->ns, s->info.name,
+					  s->host, err);
+	if (rc < 0 && s->held &&
+	    share_after_remove(s->c->kube, s->c->ns, s->info.name, s->host,
+			       &why) < 0)
+		log_debug("what was made stays: %s", why.msg);
+	return rc;
+}
+
+static void share_tell(const struct env_share *s)
+{
+	int64_t stay = s->c->o->env.ended_for / NS_SEC;
+	char until[80], span[24];
+
+	print_line(stdout,
+		   "Requests for host %s are environment %s's, at Service "
+		   "%s/%s, %s%s%s%s",
+		   s->host, s->info.name, s->c->ns, s->service,
+		   env_command_until(s->c, &s->info, until),
+		   s->owner ? "; then it says for " : "",
+		   s->owner ? env_span(stay, span) : "",
+		   s->owner ? " that this has ended" : "");
 }
 
 static int share_begin(struct env_share *s, struct kt_error *err)
@@ -226,30 +330,24 @@ static int share_begin(struct env_share *s, struct kt_error *err)
 		kube_path("v1", "services", s->c->ns, s->service, NULL);
 	auto_json json_t *service = NULL;
 	uint16_t port = 0;
-	char until[80];
 	int rc = kube_get(s->c->kube, path, &service, err);
 
 	if (rc == 0)
 		rc = advice_markable(s->c->ns, service, &port, err);
 	if (rc < 0)
 		return rc;
-	rc = s->ingress ? share_put_ingress(s, service, port, err)
-			: share_put_route(s, port, err);
-	if (rc < 0)
-		return rc;
-	print_line(stdout,
-		   "Requests for host %s are environment %s's, at Service "
-		   "%s/%s, %s",
-		   s->host, s->info.name, s->c->ns, s->service,
-		   env_command_until(s->c, &s->info, until));
-	return 0;
+	rc = share_put(s, service, port, err);
+	if (rc == 0)
+		share_tell(s);
+	return rc;
 }
 
 static int share_end(struct env_share *s, struct kt_error *err)
 {
 	const struct share_entry e = { .c = s->c,
 				       .info = &s->info,
-				       .host = s->host };
+				       .host = s->host,
+				       .api = s->routes ? s->api : NULL };
 	auto_free char *path = share_path(s, s->name);
 	const json_t *route = share_own(s), *ingress = share_own_ingress(s);
 	int rc = 0;
@@ -263,8 +361,11 @@ static int share_end(struct env_share *s, struct kt_error *err)
 		rc = share_mine(s, ingress, err);
 	if (rc == 0 && route)
 		rc = kube_delete(s->c->kube, path, -1, err);
-	if (rc == 0 && ingress)
+	if (rc == 0)
 		rc = share_entry_remove(&e, ingress, err);
+	if (rc == 0)
+		rc = share_after_remove(s->c->kube, s->c->ns, s->info.name,
+					s->host, err);
 	if (rc == 0)
 		print_line(stdout, "Host %s is no longer environment %s's",
 			   s->host, s->info.name);
@@ -281,12 +382,15 @@ static int env_share_run(struct env_command *c, struct kt_error *err)
 
 	if (rc == 0)
 		rc = share_list(&s, err);
+	if (rc == 0)
+		rc = share_yield(&s, err);
 	s.name = share_name(s.info.name, s.host);
 	if (rc == 0)
 		rc = c->o->env.stop ? share_end(&s, err) : share_begin(&s, err);
 	json_decref(s.routes);
 	json_decref(s.ingresses);
 	json_decref(s.parents);
+	json_decref(s.owner);
 	free(s.name);
 	env_info_fini(&s.info);
 	return rc;

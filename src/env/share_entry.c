@@ -37,6 +37,11 @@ char *share_entry_name(const char *env, const char *host)
 
 /* --- objects -------------------------------------------------------------- */
 
+static json_t *entry_owner(const struct share_entry *e)
+{
+	return e->owner ? json_deep_copy(e->owner) : env_owner_ref(e->info);
+}
+
 static json_t *entry_meta(const struct share_entry *e, const char *name,
 			  const char *ns, const char *user)
 {
@@ -45,7 +50,7 @@ static json_t *entry_meta(const struct share_entry *e, const char *name,
 			 KT_LABEL_CONTROL_VALUE, KT_LABEL_ROLE,
 			 KT_ROLE_ENV_SHARE, KT_LABEL_ENV, e->info->name,
 			 "annotations", KT_ANNOTATION_USER, user,
-			 "ownerReferences", env_owner_ref(e->info));
+			 "ownerReferences", entry_owner(e));
 }
 
 json_t *share_entry_ingress(const struct share_entry *e, const char *ns,
@@ -101,8 +106,8 @@ static json_t *entry_service(const struct share_entry *e, const char *name,
 static char *entry_argument(const struct env_info *info, const char *host)
 {
 	return xasprintf("%s,%s,%" PRId64 "%s%s", host, info->name,
-			 info->expires, info->header[0] ? "," : "",
-			 info->header);
+			 info->expires, info->named_by[0] ? "," : "",
+			 info->named_by);
 }
 
 static bool entry_leads_to(const json_t *ingress, const char *service)
@@ -162,10 +167,21 @@ static int entry_delete(const struct share_entry *e, const char *api,
 			  err);
 }
 
+static int entry_delete_route(const struct share_entry *e, struct kt_error *err)
+{
+	auto_free char *name = share_name_ended(e->info->name, e->host);
+	auto_free char *path =
+		kube_path(e->api, "httproutes", e->c->ns, name, NULL);
+
+	return entry_gone(kube_delete(e->c->kube, path, -1, err), err);
+}
+
 static int entry_clear(const struct share_entry *e, struct kt_error *err)
 {
-	int rc = entry_delete(e, "v1", "services", err);
+	int rc = e->api ? entry_delete_route(e, err) : 0;
 
+	if (rc == 0)
+		rc = entry_delete(e, "v1", "services", err);
 	return rc < 0 ? rc : entry_delete(e, "apps/v1", "deployments", err);
 }
 
@@ -187,7 +203,10 @@ int share_entry_remove(const struct share_entry *e, const json_t *ingress,
 /* "8080=10.96.1.2:80~http" */
 static char *entry_serve(const struct share_entry *e, struct kt_error *err)
 {
-	const char *ip = json_str(e->service, "spec", "clusterIP", NULL);
+	/* behind a route nobody is led on */
+	const char *ip =
+		e->route ? "127.0.0.1"
+			 : json_str(e->service, "spec", "clusterIP", NULL);
 	struct ipport at = { .port = e->port };
 	char text[IPPORT_STRLEN];
 
@@ -206,7 +225,7 @@ static int entry_deployment(const struct share_entry *e, const char *name,
 {
 	auto_free char *serve = entry_serve(e, err);
 	auto_free char *argument = entry_argument(e->info, e->host);
-	auto_json json_t *owners = json_pack("[o]", env_owner_ref(e->info));
+	auto_json json_t *owners = json_pack("[o]", entry_owner(e));
 	auto_json json_t *ports = json_pack("[[{s:s,s:i}]]", "name", "http",
 					    "containerPort", ENTRY_PORT);
 	auto_json json_t *base =
@@ -242,35 +261,51 @@ static int entry_deployment(const struct share_entry *e, const char *name,
 	return rc;
 }
 
+static int entry_make_route(const struct share_entry *e, const char *name,
+			    struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path(e->api, "httproutes", e->c->ns, NULL, NULL);
+	auto_json json_t *route =
+		share_route_ended(e->route, e->api, name, e->owner);
+
+	return kube_create(e->c->kube, path, route, NULL, err);
+}
+
+static int entry_make_ingress(const struct share_entry *e, const json_t *own,
+			      struct kt_error *err)
+{
+	auto_free char *path =
+		kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns,
+			  own ? object_name(own) : NULL, NULL);
+	auto_json json_t *ingress =
+		share_entry_ingress(e, e->c->ns, shadow_user());
+
+	if (!own)
+		return kube_create(e->c->kube, path, ingress, NULL, err);
+	share_entry_keep(ingress, own);
+	return kube_replace(e->c->kube, path, ingress, NULL, err);
+}
+
 static int entry_make(const struct share_entry *e, const json_t *own,
 		      struct kt_error *err)
 {
 	auto_free char *name = share_entry_name(e->info->name, e->host);
 	auto_free char *services =
 		kube_path("v1", "services", e->c->ns, NULL, NULL);
-	auto_free char *ingresses =
-		kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns, NULL, NULL);
-	auto_json json_t *service = NULL, *ingress = NULL;
+	auto_json json_t *service = NULL;
 	char target[KT_TARGET_SIZE];
 	int rc;
 
 	target_make(target);
 	service = entry_service(e, name, target);
-	ingress = share_entry_ingress(e, e->c->ns, shadow_user());
 	rc = entry_deployment(e, name, target, err);
 	if (rc == 0)
 		rc = kube_create(e->c->kube, services, service, NULL, err);
 	if (rc < 0)
 		return rc;
-	if (own) {
-		auto_free char *path =
-			kube_path(SHARE_INGRESS_API, "ingresses", e->c->ns,
-				  object_name(own), NULL);
-
-		share_entry_keep(ingress, own);
-		return kube_replace(e->c->kube, path, ingress, NULL, err);
-	}
-	return kube_create(e->c->kube, ingresses, ingress, NULL, err);
+	return e->route ? entry_make_route(e, name, err)
+			: entry_make_ingress(e, own, err);
 }
 
 int share_entry_put(const struct share_entry *e, const json_t *own,
@@ -293,7 +328,8 @@ int share_entry_put(const struct share_entry *e, const json_t *own,
 
 /* --- its end -------------------------------------------------------------- */
 
-/* The containers of @deployment with another end; NULL: it is no entry */
+/* The containers of @deployment with another end, or header; NULL: it is no
+ * entry of this environment, or as it has to be */
 static json_t *entry_extended(const json_t *deployment,
 			      const struct env_info *info)
 {
@@ -302,16 +338,21 @@ static json_t *entry_extended(const json_t *deployment,
 	json_t *args = json_object_get(json_array_get(all, 0), "args");
 
 	for (size_t i = 0; i + 1 < json_array_size(args); i++) {
-		const char *value;
-		auto_free char *host = NULL;
-		auto_free char *now = NULL;
+		const char *value =
+			json_string_value(json_array_get(args, i + 1));
+		struct slice rest = slice_of(value ? value : ""), host;
+		auto_free char *name = NULL, *now = NULL;
 
 		if (!str_eq(json_string_value(json_array_get(args, i)),
 			    ENTRY_ARGUMENT))
 			continue;
-		value = json_string_value(json_array_get(args, i + 1));
-		host = xstrndup(value, strcspn(value, ","));
-		now = entry_argument(info, host);
+		host = slice_next(&rest, ',');
+		if (!slice_is(slice_next(&rest, ','), info->name))
+			continue;
+		name = xstrndup(host.p, host.n);
+		now = entry_argument(info, name);
+		if (str_eq(now, value))
+			continue;
 		json_array_set_new(args, i + 1, json_string(now));
 		return all;
 	}
@@ -334,9 +375,7 @@ int share_entry_extend(struct env_command *c, const struct env_info *info,
 	json_array_foreach (json_object_get(list, "items"), i, one) {
 		auto_free char *path = kube_path("apps/v1", "deployments",
 						 c->ns, object_name(one), NULL);
-		json_t *now = object_is_owned(one, info->uid)
-				      ? entry_extended(one, info)
-				      : NULL;
+		json_t *now = entry_extended(one, info);
 		auto_json json_t *patch = NULL;
 
 		if (!now)

@@ -13,8 +13,11 @@
  * Deployment of the shadow's program with a Service before it: that takes all
  * marks that come from outside, sets the environment's, forbids caches to keep
  * the answers, and goes on to the Service that was meant (shadow/share.h). All
- * three are the environment's Job's. It knows the end of the environment: where
- * the cluster does not remove it, who comes then is told so (404).
+ * three are the environment's Job's, or that of a Job which ends later
+ * (share_after.h). It knows the end of the environment: who comes then is told
+ * so (404).
+ *
+ * Behind an HTTPRoute there is an entry that has nothing to do before.
  */
 
 #define SHARE_INGRESS_API "networking.k8s.io/v1"
@@ -25,8 +28,13 @@ struct share_entry {
 	const struct env_info *info;
 	const char *host;
 	const json_t *service;
-	uint16_t port;	   /* of @service */
-	const char *klass; /* of the Ingress; NULL: the cluster's default */
+	uint16_t port;	     /* of @service */
+	const char *klass;   /* of the Ingress; NULL: the cluster's default */
+	const json_t *owner; /* of all three; NULL: the environment's Job */
+	/* the route that leads to it, in place of an Ingress, or NULL; and
+	 * "GROUP/VERSION" of it */
+	const struct share_spec *route;
+	const char *api;
 };
 
 /** share_entry_name() - of its Deployment and its Service: a DNS label
@@ -42,16 +50,18 @@ void share_entry_keep(json_t *ingress, const json_t *own);
  *  NULL: there is none; borrowed. Pure. */
 const char *share_entry_class(const json_t *ingresses, const char *service);
 
-/** share_entry_put() - make all of it, the Ingress last; @own: the Ingress that
- *  is there already, or NULL. 0 or -errno with @err, and nothing of it stays */
+/** share_entry_put() - make all of it, the Ingress or the route last; @own: the
+ *  Ingress that is there already, or NULL. 0 or -errno with @err, and nothing
+ * of it stays */
 KT_CHECK int share_entry_put(const struct share_entry *e, const json_t *own,
 			     struct kt_error *err);
-/** share_entry_remove() - @ingress first (NULL: there is none); 0 also when it
- *  is gone. What has the names of an entry and is none is an error. */
+/** share_entry_remove() - the route and @ingress first (NULL: there is none); 0
+ * also when it is gone. What has the names of an entry and is none is an error.
+ */
 KT_CHECK int share_entry_remove(const struct share_entry *e,
 				const json_t *ingress, struct kt_error *err);
-/** share_entry_extend() - the entries of @info's environment learn of its end
- */
+/** share_entry_extend() - the entries of @info's environment learn of its end,
+ *  and of the namespace's header */
 KT_CHECK int share_entry_extend(struct env_command *c,
 				const struct env_info *info,
 				struct kt_error *err);

@@ -12,16 +12,21 @@ char *share_name(const char *env, const char *host)
 	return xasprintf(KT_ENV_PREFIX "%s.%s", env, host);
 }
 
+char *share_name_ended(const char *env, const char *host)
+{
+	return xasprintf(KT_ENV_PREFIX "%s.%s.ended", env, host);
+}
+
 /* Whoever calls from outside has no say in it: the whole of baggage goes, as it
  * may name another environment in any of its fields */
-static json_t *share_filters(const struct env_info *info)
+json_t *share_filters(const struct env_info *info)
 {
 	json_t *set = json_pack("[{s:s,s:o}]", "name", ENVMARK_FIELD, "value",
 				json_sprintf(ENVMARK_MEMBER "=%s", info->name));
 
-	if (info->header[0])
+	if (info->named_by[0])
 		json_array_append_new(set, json_pack("{s:s,s:s}", "name",
-						     info->header, "value",
+						     info->named_by, "value",
 						     info->name));
 	return json_pack("[{s:s,s:{s:o,s:[s,s]}},{s:s,s:{s:[{s:s,s:s}]}}]",
 			 "type", "RequestHeaderModifier",
@@ -46,6 +51,23 @@ json_t *share_route(const struct share_spec *s, const char *api)
 			 "spec", "parentRefs", s->parents, "hostnames", s->host,
 			 "rules", "filters", share_filters(s->info),
 			 "backendRefs", "name", s->service, "port", s->port);
+}
+
+json_t *share_route_ended(const struct share_spec *s, const char *api,
+			  const char *entry, const json_t *owner)
+{
+	auto_free char *name = share_name_ended(s->info->name, s->host);
+
+	return json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:[O]},"
+			 "s:{s:O,s:[s],s:[{s:[{s:s,s:i}]}]}}",
+			 "apiVersion", api, "kind", "HTTPRoute", "metadata",
+			 "name", name, "namespace", s->ns, "labels",
+			 KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
+			 KT_LABEL_ROLE, KT_ROLE_ENV_ENDED, KT_LABEL_ENV,
+			 s->info->name, "annotations", KT_ANNOTATION_USER,
+			 s->user, "ownerReferences", owner, "spec",
+			 "parentRefs", s->parents, "hostnames", s->host,
+			 "rules", "backendRefs", "name", entry, "port", 80);
 }
 
 /* --- routes that are there ------------------------------------------------ */
@@ -106,11 +128,13 @@ bool share_is_of(const json_t *route, const char *env)
 
 const char *share_taken(const json_t *routes, const char *host, const char *own)
 {
+	auto_free char *behind = xasprintf("%s.ended", own);
 	const json_t *route, *name;
 	size_t i, k;
 
 	json_array_foreach (routes, i, route) {
-		if (str_eq(object_name(route), own))
+		if (str_eq(object_name(route), own) ||
+		    str_eq(object_name(route), behind))
 			continue;
 		json_array_foreach (json_at(route, "spec", "hostnames", NULL),
 				    k, name)

@@ -4,6 +4,7 @@
 #include "env/command.h"
 #include "env/find.h"
 #include "env/hook_run.h"
+#include "env/share_after.h"
 #include "env/table.h"
 #include "kube/rest.h"
 
@@ -55,10 +56,23 @@ static int sweep_one(const struct giveback *g, const json_t *job, int64_t now,
 	return rc;
 }
 
+static int sweep_hooks(const struct giveback *g, const json_t *jobs,
+		       int64_t now, struct kt_error *err)
+{
+	const struct hook_sweep s = { .kube = g->kube,
+				      .ns = g->ns,
+				      .jobs = jobs,
+				      .now = now,
+				      .say = g->say,
+				      .user = g->user };
+
+	return hook_sweep(&s, err);
+}
+
 int env_sweep(const struct giveback *g, struct kt_error *err)
 {
 	auto_json json_t *jobs = NULL;
-	int rc = env_jobs(g->kube, g->ns, &jobs, err), n = 0;
+	int rc = env_jobs_all(g->kube, g->ns, &jobs, err), n = 0;
 	int64_t now = kube_cluster_time(g->kube); /* the answer's */
 	const json_t *job;
 	size_t i;
@@ -70,7 +84,9 @@ int env_sweep(const struct giveback *g, struct kt_error *err)
 		n += rc > 0;
 	}
 	if (rc >= 0)
-		rc = hook_sweep(g->kube, g->ns, now, g->say, g->user, err);
+		rc = share_after_sweep(g->kube, g->ns, jobs, now, err);
+	if (rc >= 0)
+		rc = sweep_hooks(g, jobs, now, err);
 	if (rc >= 0 && n)
 		rc = env_table_refresh(g->kube, g->ns, err);
 	if (rc >= 0)

@@ -169,6 +169,7 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	    str_eq(words.v[2], change->service))
 		return 0;
 	if (change->records &&
+	    (!change->env || str_eq(words.v[1], change->env)) &&
 	    !table_has_record(change->records, live, words.v[1], words.v[2],
 			      words.v[3]))
 		return 0;

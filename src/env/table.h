@@ -64,8 +64,9 @@ struct env_table_change {
 	const char *service; /* its member for this one goes; NULL: all of it */
 	bool put;	     /* and comes anew */
 	const char *host, *join, *source; /* or NULL */
-	const json_t *records; /* of all members, looked at later than the
-				* table; NULL: not known */
+	/* of @env's members (NULL: of all), looked at later than the table;
+	 * NULL: not known */
+	const json_t *records;
 };
 
 /** env_table_edit() - the text after the change; @live: NAME: {"expires": n,

@@ -154,7 +154,7 @@ static int table_try(struct kube *k, const char *ns,
 	int rc = table_read(k, ns, &map, err);
 
 	if (rc == 0 && map)
-		rc = env_records(k, ns, NULL, &records, err);
+		rc = env_records(k, ns, change->env, &records, err);
 	if (rc == 0)
 		rc = env_jobs(k, ns, &jobs, err);
 	if (rc < 0)

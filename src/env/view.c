@@ -8,6 +8,7 @@
 #include "cluster/svcports.h"
 #include "env/find.h"
 #include "env/giveback.h"
+#include "env/hook_run.h"
 #include "env/table.h"
 #include "kube/encode.h"
 #include "kube/rest.h"
@@ -119,6 +120,39 @@ static json_t *view_hosts(const struct env_look *look, const char *name)
 	return hosts;
 }
 
+/* --- what environments have left ------------------------------------------ */
+
+static json_t *view_hook(const json_t *job, enum hook_left state)
+{
+	static const char *const states[] = {
+		[HOOK_LEFT_WAITS] = "waits",
+		[HOOK_LEFT_RUNS] = "runs",
+		[HOOK_LEFT_DONE] = "done",
+		[HOOK_LEFT_FAILED] = "failed",
+	};
+
+	return json_pack("{s:o,s:o,s:o,s:s,s:s}", "environment",
+			 view_text(object_label(job, KT_LABEL_ENV)), "service",
+			 view_text(object_label(job, KT_LABEL_ENV_OF)), "hook",
+			 view_text(object_annotation(job, KT_ANNOTATION_HOOK)),
+			 "job", object_name(job), "state", states[state]);
+}
+
+static json_t *view_hooks(const struct env_look *look)
+{
+	json_t *hooks = json_array();
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (look->jobs, i, job) {
+		enum hook_left state = hook_left(job, look->jobs, look->now);
+
+		if (state != HOOK_LEFT_NOT)
+			json_array_append_new(hooks, view_hook(job, state));
+	}
+	return hooks;
+}
+
 /* --- environments --------------------------------------------------------- */
 
 static json_t *view_env(const struct env_look *look,
@@ -147,6 +181,7 @@ static json_t *view_document(const struct env_look *look, const char *key,
 json_t *env_view_list(const struct env_look *look)
 {
 	json_t *all = json_array();
+	json_t *list;
 	const json_t *job;
 	size_t i;
 
@@ -166,7 +201,9 @@ json_t *env_view_list(const struct env_look *look)
 		}
 		env_info_fini(&info);
 	}
-	return view_document(look, "environments", all);
+	list = view_document(look, "environments", all);
+	json_object_set_new(list, "hooks", view_hooks(look));
+	return list;
 }
 
 json_t *env_view_show(const struct env_look *look, const struct env_info *info)

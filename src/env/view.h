@@ -18,7 +18,8 @@ struct home;
 struct env_look {
 	const char *ns;
 	int64_t now;
-	const json_t *jobs, *records; /* arrays */
+	const json_t *jobs;	 /* array; list: with those of hooks */
+	const json_t *records;	 /* array */
 	const json_t *pods;	 /* of the namespace, NULL: may not be listed */
 	const json_t *shares;	 /* share_find(); NULL: may not be listed */
 	const struct home *home; /* whose dead processes are known; or NULL */

@@ -27,7 +27,24 @@ static const char *view_left(const json_t *env, int64_t now, char dst[24])
 		       : "never ends";
 }
 
-void env_view_print_list(const json_t *view, int64_t now)
+/* "onDelete /drop of the member db of environment red, which is over: runs" */
+static void view_print_hooks(const json_t *view)
+{
+	const json_t *hook;
+	size_t i;
+
+	json_array_foreach (json_object_get(view, "hooks"), i, hook)
+		print_line(stdout,
+			   "%s of the member %s of environment %s, which is "
+			   "over: %s (Job %s)",
+			   json_str(hook, "hook", NULL),
+			   json_str(hook, "service", NULL),
+			   json_str(hook, "environment", NULL),
+			   json_str(hook, "state", NULL),
+			   json_str(hook, "job", NULL));
+}
+
+static void view_print_environments(const json_t *view, int64_t now)
 {
 	static const char *const heads[] = {
 		"ENVIRONMENT", "USER", "AGE", "LEFT", "MEMBERS", "STRICT"
@@ -60,6 +77,12 @@ void env_view_print_list(const json_t *view, int64_t now)
 		grid_add(&g, cells);
 	}
 	grid_print(&g);
+}
+
+void env_view_print_list(const json_t *view, int64_t now)
+{
+	view_print_environments(view, now);
+	view_print_hooks(view);
 }
 
 static void view_print_members(const json_t *members, int64_t now)

@@ -168,6 +168,23 @@ void keep_add(struct job *job, const char *name, json_t *(*make)(void *user),
 					    .claim = claim };
 }
 
+/* By name: others of ours in the namespace may be thousands, each of which
+ * changes all the time */
+static void keep_watch_own(struct job *job)
+{
+	struct keep *k = &job->keep;
+
+	for (size_t i = 0; i < k->n; i++) {
+		auto_free char *name =
+			xasprintf("metadata.name=%s", k->service[i].name);
+
+		if (!str_eq(k->service[i].name, job->name))
+			k->watch[1 + i] =
+				keep_watch(job, "services", "fieldSelector",
+					   name, keep_on_service);
+	}
+}
+
 void keep_start(struct job *job)
 {
 	struct keep *k = &job->keep;
@@ -184,17 +201,13 @@ void keep_start(struct job *job)
 						 ? keep_on_service
 						 : keep_on_user_service);
 	}
-	if (k->n > 1 || (k->n && !k->service[0].claim))
-		k->watch[1] =
-			keep_watch(job, "services", "labelSelector",
-				   KT_LABEL_CONTROL "=" KT_LABEL_CONTROL_VALUE,
-				   keep_on_service);
+	keep_watch_own(job);
 	if (job->face.role) {
 		auto_free char *role =
 			xasprintf(KT_LABEL_ROLE "=%s", job->face.role);
 
-		k->watch[2] = keep_watch(job, "pods", "labelSelector", role,
-					 keep_on_pod);
+		k->watch_pods = keep_watch(job, "pods", "labelSelector", role,
+					   keep_on_pod);
 	}
 	keep_again(job, 0); /* what they are now, before anybody comes */
 }
@@ -207,6 +220,8 @@ void keep_stop(struct job *job)
 		object_watch_stop(k->watch[i]);
 		k->watch[i] = NULL;
 	}
+	object_watch_stop(k->watch_pods);
+	k->watch_pods = NULL;
 	loop_timer_stop(&k->again);
 }
 

@@ -58,7 +58,8 @@ struct keep {
 	struct kept service[KEEP_SERVICES];
 	size_t n;
 	json_t *former; /* labels that the Pod does not have any more */
-	struct object_watch *watch[3];
+	/* of the user's Service, and of each of ours */
+	struct object_watch *watch[1 + KEEP_SERVICES], *watch_pods;
 	struct timer again;
 	int64_t failing; /* since when something cannot be made; 0: it can */
 	char since[32];	 /* of the cluster's clock */

@@ -155,14 +155,11 @@ char *lease_user_of(struct job *job, const json_t *service)
 int lease_meshes(struct job *job, const char *but, json_t **out,
 		 struct kt_error *err)
 {
-	auto_json json_t *labels =
-		json_pack("{s:s,s:s}", KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
-			  KT_LABEL_ROLE, KT_ROLE_MESH);
 	auto_free char *prefix = mesh_record_prefix(job->name);
 	auto_json json_t *all = json_array(), *envs = NULL;
 	json_t *obj, *live;
 	size_t i;
-	int rc = list_labels(job, "v1", "services", labels, &all, err);
+	int rc = lease_env_records(job->kube, job->ns, job->name, &all, err);
 
 	if (rc < 0)
 		return rc;

@@ -5,12 +5,39 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cluster/envobject.h"
+#include "cluster/objects.h"
+#include "cluster/takeover.h"
 #include "kube/rest.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define ENVS "labelSelector=kt-role%3D" KT_ROLE_ENV
+
+int lease_env_records(struct kube *k, const char *ns, const char *service,
+		      json_t **all, struct kt_error *err)
+{
+	auto_free char *path = kube_path("v1", "services", ns, NULL, NULL);
+	auto_free char *own = xasprintf(KT_LABEL_ENV_RECORD "=%s", service);
+	const char *const which[] = { "!" KT_LABEL_ENV_RECORD, own };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(which); i++) {
+		auto_free char *labels =
+			xasprintf(KT_LABEL_CONTROL "=" KT_LABEL_CONTROL_VALUE
+						   "," KT_LABEL_ROLE
+						   "=" KT_ROLE_MESH ",%s",
+				  which[i]);
+		auto_free char *query =
+			kube_query(NULL, "labelSelector", labels);
+		auto_json json_t *list = NULL;
+
+		rc = kube_list(k, path, query, &list, err);
+		if (rc == 0)
+			json_array_extend(*all, json_object_get(list, "items"));
+	}
+	return rc;
+}
 
 /* @batch: a Job that may be the one of the environment of @record */
 static bool lease_env_lives(const struct job *job, const json_t *record,

@@ -25,4 +25,12 @@ bool lease_env_is_among(const struct job *job, const json_t *record,
  *  caller frees); NULL: they are of none */
 char *lease_env_names(const json_t *records);
 
+/** lease_env_records() - the records of the users of @service, dead or alive,
+ *  are appended to @all; there may be some of other Services among them. Those
+ * of environments say which Service they are of (KT_LABEL_ENV_RECORD), so this
+ *  costs what the Service has, not the namespace. */
+KT_CHECK int lease_env_records(struct kube *k, const char *ns,
+			       const char *service, json_t **all,
+			       struct kt_error *err);
+
 #endif

@@ -58,18 +58,26 @@ static json_t *record_make(const struct mesh *m)
 		    : json_at(job->service, "spec", "ports", NULL));
 }
 
+static bool record_leads_own(const struct mesh_env *env)
+{
+	return env->member && (str_starts(env->member, "image ") ||
+			       str_eq(env->member, "local"));
+}
+
 /* Whose it is, and until when */
 static void record_add_env(json_t *record, const struct mesh *m)
 {
 	const struct mesh_env *env = m->env;
 	json_t *meta = json_object_get(record, "metadata");
 	auto_json json_t *more = json_pack(
-		"{s:{s:s},s:{s:s*,s:s*,s:s*,s:s*,s:s},s:[O]}", "labels",
-		KT_LABEL_ENV, env->name, "annotations", KT_ANNOTATION_EXPIRES,
-		env->expires, KT_ANNOTATION_MEMBER, env->member,
-		KT_ANNOTATION_NEXT, env->next, KT_ANNOTATION_FORCED,
-		env->forced_by, KT_ANNOTATION_JOIN, m->nowhere,
-		"ownerReferences", env->owner);
+		"{s:{s:s,s:s,s:s*},s:{s:s*,s:s*,s:s*,s:s*,s:s},s:[O]}",
+		"labels", KT_LABEL_ENV, env->name, KT_LABEL_ENV_RECORD,
+		m->job.name, KT_LABEL_ENV_LEADS,
+		record_leads_own(env) ? KT_ENV_LEADS_OWN : NULL, "annotations",
+		KT_ANNOTATION_EXPIRES, env->expires, KT_ANNOTATION_MEMBER,
+		env->member, KT_ANNOTATION_NEXT, env->next,
+		KT_ANNOTATION_FORCED, env->forced_by, KT_ANNOTATION_JOIN,
+		m->nowhere, "ownerReferences", env->owner);
 
 	json_object_update_recursive(meta, more);
 }

@@ -15,7 +15,9 @@
 #include "cluster/objects.h"
 #include "cluster/routing.h"
 #include "cluster/update.h"
+#include "env/find.h"
 #include "env/giveback.h"
+#include "env/hook_run.h"
 #include "inbound/scale_back.h"
 #include "inbound/scale_list.h"
 #include "ktctl/clean_local.h"
@@ -28,8 +30,9 @@
 #include <time.h>
 
 #define OURS "labelSelector=control-by%3Dkt"
-#define ENVIRONMENTS OURS "%2Ckt-role%3D" KT_ROLE_ENV
-#define CLEAN_PODS (20 * NS_SEC) /* until those that come back are ready */
+#define CLEAN_PODS (20 * NS_SEC)  /* until those that come back are ready */
+#define CLEAN_HOOKS (60 * NS_SEC) /* until they have ended */
+#define CLEAN_HOOKS_LOOK (NS_SEC / 2)
 
 struct clean {
 	struct app *app;
@@ -87,6 +90,17 @@ static int list_if_allowed(struct clean *c, const char *api,
 	return clean_allowed(c, resource, rc, &why, err);
 }
 
+static int clean_list_jobs(struct clean *c, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int rc;
+
+	json_decref(c->jobs);
+	c->jobs = NULL;
+	rc = env_jobs_all(c->kube, c->ns, &c->jobs, &why);
+	return clean_allowed(c, "jobs", rc, &why, err);
+}
+
 static int clean_look(struct clean *c, struct kt_error *err)
 {
 	struct kt_error why = { 0 };
@@ -104,8 +118,7 @@ static int clean_look(struct clean *c, struct kt_error *err)
 		rc = clean_list(c, "v1", "services", NULL, &c->services, err);
 	/* later than the Services: else an environment could be too new */
 	if (rc == 0)
-		rc = list_if_allowed(c, "batch/v1", "jobs", ENVIRONMENTS,
-				     &c->jobs, err);
+		rc = clean_list_jobs(c, err);
 	if (rc == 0) {
 		rc = clean_list_configmaps(c, &why);
 		rc = clean_allowed(c, "configmaps", rc, &why, err);
@@ -128,7 +141,7 @@ static void clean_make_plan(struct clean *c)
 		.statefulsets = json_object_get(c->statefulsets, "items"),
 		.configmaps = json_object_get(c->configmaps, "items"),
 		.services = json_object_get(c->services, "items"),
-		.jobs = json_object_get(c->jobs, "items"),
+		.jobs = c->jobs,
 		.now = c->global->use_local_time ? (int64_t)time(NULL)
 						 : kube_cluster_time(c->kube),
 		.age = (int64_t)c->opt->threshold_minutes * 60,
@@ -166,6 +179,18 @@ static void show_scale(const char *what, const json_t *list, bool scaled)
 		print_line(stdout, "  %s", json_string_value(text));
 }
 
+static void show_hooks(const json_t *hooks)
+{
+	const json_t *text;
+	size_t i;
+
+	if (!json_array_size(hooks))
+		return;
+	print_line(stdout, "Hooks to run (%zu):", json_array_size(hooks));
+	json_array_foreach (hooks, i, text)
+		print_line(stdout, "  %s", json_string_value(text));
+}
+
 static void show_plan(const struct clean *c)
 {
 	const struct clean_plan *p = &c->plan;
@@ -179,6 +204,7 @@ static void show_plan(const struct clean *c)
 	show("Deployments to remove", p->deployments);
 	show("Services to remove", p->services);
 	show("ConfigMaps to remove", p->configmaps);
+	show_hooks(p->hooks);
 }
 
 static void show_kept(const struct clean *c)
@@ -301,6 +327,48 @@ static int clean_remove_all(struct clean *c, const char *api,
 	return 0;
 }
 
+/* --- hooks ---------------------------------------------------------------- */
+
+/* How many run */
+static int clean_begin_hooks(struct clean *c, struct kt_error *err)
+{
+	const struct hook_sweep s = { .kube = c->kube,
+				      .ns = c->ns,
+				      .jobs = c->jobs,
+				      .now = kube_cluster_time(c->kube),
+				      .say = clean_print_line };
+	struct kt_error why = { 0 };
+	int rc = hook_sweep(&s, &why);
+
+	if (rc == -EPERM)
+		progress_note(c->app->progress, "hooks are left: %s", why.msg);
+	else if (rc < 0)
+		*err = why;
+	return rc == -EPERM ? 0 : rc;
+}
+
+/* Who cleans once wants to see it clean; who does it again comes by */
+static int clean_hooks(struct clean *c, struct kt_error *err)
+{
+	int64_t end = clock_ns() + CLEAN_HOOKS;
+
+	for (;;) {
+		int rc = clean_begin_hooks(c, err);
+
+		if (rc > 0 && !c->opt->every && clock_ns() > end)
+			progress_note(c->app->progress,
+				      "left: hooks that run still (%d)", rc);
+		if (rc <= 0 || c->opt->every || clock_ns() > end)
+			return MIN(rc, 0);
+		rc = loop_sleep(c->app->loop, CLEAN_HOOKS_LOOK);
+		if (rc < 0)
+			return kt_fail(err, -rc, "interrupted");
+		rc = clean_list_jobs(c, err);
+		if (rc < 0)
+			return rc;
+	}
+}
+
 static int clean_carry_out(struct clean *c, struct kt_error *err)
 {
 	const struct clean_plan *p = &c->plan;
@@ -322,7 +390,7 @@ static int clean_carry_out(struct clean *c, struct kt_error *err)
 	if (rc == 0)
 		rc = clean_remove_all(c, "v1", "configmaps", p->configmaps,
 				      err);
-	return rc;
+	return rc < 0 ? rc : clean_hooks(c, err);
 }
 
 /* --- routes * ------------------------------------------------------------- */

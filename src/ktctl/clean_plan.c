@@ -9,7 +9,9 @@
 #include "cluster/program.h"
 #include "cluster/route.h"
 #include "cluster/takeover.h"
+#include "env/hook_run.h"
 #include "env/job.h"
+#include "env/share_after.h"
 #include "env/table.h"
 #include "inbound/scale_list.h"
 #include "kube/rest.h"
@@ -411,19 +413,33 @@ static void plan_configmaps(struct clean_plan *p, const struct clean_input *in)
 			json_array_append(p->configmaps, obj);
 }
 
+static bool clean_plan_has_ended(const struct clean_input *in,
+				 const json_t *job)
+{
+	struct env_info info;
+	bool ended = env_info_read(&info, job) == 0 &&
+		     !env_info_is_alive(&info, in->now);
+
+	env_info_fini(&info);
+	return ended || (share_after_is(job) &&
+			 share_after_is_over(job, in->jobs, in->now));
+}
+
 static void plan_jobs(struct clean_plan *p, const struct clean_input *in)
 {
 	json_t *job;
 	size_t i;
 
 	json_array_foreach (in->jobs, i, job) {
-		struct env_info info;
+		enum hook_left hook = hook_left(job, in->jobs, in->now);
+		auto_free char *text = NULL;
 
-		if (env_info_read(&info, job) == 0 &&
-		    !env_info_is_alive(&info, in->now) &&
-		    !object_is_ending(job))
+		if (!object_is_ending(job) && clean_plan_has_ended(in, job))
 			json_array_append(p->jobs, job);
-		env_info_fini(&info);
+		if (hook != HOOK_LEFT_WAITS && hook != HOOK_LEFT_RUNS)
+			continue;
+		text = hook_left_text(job);
+		json_array_append_new(p->hooks, json_string(text));
 	}
 }
 
@@ -449,6 +465,7 @@ void clean_plan_make(struct clean_plan *p, const struct clean_input *input)
 		.recover = json_array(),
 		.unlock = json_array(),
 		.jobs = json_array(),
+		.hooks = json_array(),
 		.pods = json_array(),
 		.deployments = json_array(),
 		.services = json_array(),
@@ -474,6 +491,7 @@ void clean_plan_fini(struct clean_plan *p)
 	json_decref(p->scale);
 	json_decref(p->unlock);
 	json_decref(p->jobs);
+	json_decref(p->hooks);
 	json_decref(p->pods);
 	json_decref(p->deployments);
 	json_decref(p->services);
@@ -487,5 +505,6 @@ bool clean_plan_empty(const struct clean_plan *p)
 	return !json_array_size(p->recover) && !json_array_size(p->scale) &&
 	       !json_array_size(p->unlock) && !json_array_size(p->jobs) &&
 	       !json_array_size(p->pods) && !json_array_size(p->deployments) &&
-	       !json_array_size(p->services) && !json_array_size(p->configmaps);
+	       !json_array_size(p->services) &&
+	       !json_array_size(p->configmaps) && !json_array_size(p->hooks);
 }

@@ -30,7 +30,10 @@
  *   unlock    Services with a lock (kt-lock) older than its life of 180 s, or
  *             than the threshold, or of an owner that is gone
  *   delete    environments that have ended, the expired Pods, Deployments,
- * Services and ConfigMaps
+ *             Services and ConfigMaps
+ *   run       what is to be done at the end of members whose environment is
+ * over
+ *             (--onDelete: hook_sweep())
  *
  * What a Service points to and cannot be recovered from is kept, and told. Kept
  * is also a dead exchange's shadow which alone knows how many Pods a workload
@@ -45,7 +48,7 @@ struct clean_input {
 	const json_t *statefulsets; /* all of the namespace */
 	const json_t *configmaps;   /* control-by=kt */
 	const json_t *services;	    /* all of the namespace */
-	const json_t *jobs; /* environments; listed later than the services */
+	const json_t *jobs; /* env_jobs_all(), listed later than the services */
 	const json_t *live; /* those that live: clean_plan_make() sets it */
 	int64_t now;	    /* cluster time, Unix seconds */
 	int64_t age;	    /* threshold, seconds */
@@ -59,7 +62,8 @@ struct clean_plan {
 	json_t *recover;
 	json_t *scale; /* see scale_list.h */
 	json_t *unlock;
-	json_t *jobs; /* of environments that have ended */
+	json_t *jobs; /* of environments that have ended, and of what said so */
+	json_t *hooks; /* sentences: of those that are to be run, or run */
 	json_t *pods, *deployments, *services, *configmaps;
 	json_t *kept; /* sentences */
 };

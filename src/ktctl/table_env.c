@@ -141,6 +141,10 @@ static const struct option env_share_options[] = {
 	  "by an Ingress of this class, also where there is Gateway API; without "
 	  "it that of the Service's Ingresses, or the cluster's default",
 	  ENV(ingress_class), .is_name = true, .no_config = true },
+	{ "endedFor", 0, VALUE_DURATION, "1h", "TIME",
+	  "how long the host says, after the environment's end, that it has "
+	  "ended; 0: not at all",
+	  ENV(ended_for), .min = 0, .max = 2592000, .no_config = true },
 	{ "stop", 0, VALUE_BOOL, "false", NULL,
 	  "the host leads there no longer", ENV(stop), .no_config = true },
 	ENV_FORCE_ROW("also a host that another user has shared"),

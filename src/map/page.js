@@ -248,6 +248,21 @@ function pictured() {
   return { list: list.slice(0, GRAPH_MAX), left: Math.max(0, list.length - GRAPH_MAX) };
 }
 
+// Who has it: somebody's machine; or, of an environment, what was made in the
+// cluster, which is no box of its maker's
+function isInCluster(x) {
+  return x.command === "env" && x.mode !== "local";
+}
+
+function holder(x) {
+  const what = { image: "copy", selector: "other Pods", service: "other Service" };
+  return isInCluster(x) ? (what[x.mode] || x.mode) + " by " + who(x) : who(x);
+}
+
+function holderId(s, x) {
+  return "h " + (isInCluster(x) ? key(s) + " " + x.rule : who(x)) + " " + x.command;
+}
+
 function layout(list) {
   const nodes = new Map(), edges = [];
   const put = (column, id, node) => {
@@ -258,8 +273,8 @@ function layout(list) {
   for (const s of list) {
     put(1, "s " + key(s), { service: s, title: s.name, note: s.status, look: s.status });
     for (const x of s.sessions) {
-      const id = "h " + who(x) + " " + x.command;
-      put(2, id, { title: who(x), note: aliveText(x), look: aliveClass(x) });
+      const id = holderId(s, x);
+      put(2, id, { title: holder(x), note: aliveText(x), look: aliveClass(x) });
       edges.push({ from: "s " + key(s), to: id, label: x.rule === "all" ? "" : x.rule, rate: 0, errors: 0 });
     }
   }

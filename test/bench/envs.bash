@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Part "envs": what joining takes in a namespace with a hundred environments of
-# twenty Services: all records, the whole table; members of Service web but one are
-# in the table only. Beside the same in one without any.
+# Part "envs": what a hundred environments cost a router's requests; then what
+# joining takes in a namespace with a hundred environments of twenty Services: all
+# records, the whole table; members of Service web but one are in the table only.
+# Beside the same in one without any. About three minutes.
 
+MANY_ENVS=18084 ONE_MEMBER=18085 MEMBERS=18086 # beside those of inbound.bash
 ENVS=${BENCH_ENVS:-100} ENV_SERVICES=${BENCH_ENV_SERVICES:-20}
 
 # envs_objects ENVIRONMENT-OF-WHICH-ALL-ARE-COPIES: Jobs, in JSON
@@ -25,9 +27,9 @@ envs_records() {
       {apiVersion: "v1", kind: "Service", metadata: {
         name: "\($svc)-kt-mesh-\($j.labels["kt-env"])",
         labels: {"control-by": "kt", "kt-role": "shadow-mesh",
-          "kt-env": $j.labels["kt-env"]},
+          "kt-env": $j.labels["kt-env"], "kt-env-record": $svc, "kt-env-leads": "own"},
         annotations: {"kt-config": "service=\($svc)", "kt-user": "bench",
-          "kt-match": "env:\($j.labels["kt-env"])", "kt-env-member": "selector app=x",
+          "kt-match": "env:\($j.labels["kt-env"])", "kt-env-member": "image r/x:1",
           "kt-expires": $j.annotations["kt-expires"]},
         ownerReferences: [{apiVersion: "batch/v1", kind: "Job", name: $j.name,
           uid: $j.uid}]},
@@ -41,6 +43,40 @@ envs_table() {
   kc -n "$ENS" get services -l kt-role=shadow-mesh -o json | jq -r --arg ns "$ENS" '
     .items[].metadata | "member \(.labels["kt-env"]) \(.annotations["kt-config"] |
       ltrimstr("service=")) \(.name).\($ns).svc.cluster.local. 0 -"'
+}
+
+# envs_router: routers with many environments beside some with one, in turns
+envs_router() {
+  local port
+  router_begin
+  router_start "$ROUTER_PORT" "$ORIGIN"
+  router_start "$MANY_ENVS" "$ORIGIN" 100
+  shadow_start "$ONE_MEMBER" 1 1
+  shadow_start "$MEMBERS" 100 20
+  for port in "$ROUTER_PORT" "$MANY_ENVS" "$ONE_MEMBER" "$MEMBERS"; do
+    eventually 20 ip netns exec "$ROUTER_NS" nc -z 127.0.0.1 "$port"
+  done
+  say "router with 100 environments"
+  ROUTER_SECONDS=${ROUTER_SECONDS:-0.5} timeout 150 ip netns exec "$ROUTER_NS" \
+    "$PYTHON" "$BENCH/router.py" --environments \
+    "$ROUTER_PORT" "tree:${ROUTERS[0]}" "$MANY_ENVS" "tree:${ROUTERS[1]}" \
+    "$ONE_MEMBER" "tree:${ROUTERS[2]}" "$MEMBERS" "tree:${ROUTERS[3]}" \
+    >"$RUN/environments.1.1.json"
+  router_end
+  trap bench_end EXIT
+  "$PYTHON" "$BENCH/table.py" environments "$RUN/environments.1.1.json"
+}
+
+# envs_quiet: the controllers have done what thousands of new Services want, or
+# have had their time
+envs_quiet() {
+  local n last=-1
+  for _ in $(seq 20); do
+    n=$(kc -n "$ENS" get endpointslices -o name | wc -l)
+    [ "$n" != "$last" ] || return 0
+    last=$n
+    sleep 2
+  done
 }
 
 # seconds_of COMMAND...: until it has ended well
@@ -59,7 +95,10 @@ local_join() { # until it says that all is well; then it leaves
     >"$RUN/local" 2>&1 &
   pid=$!
   until grep -q 'All looks good' "$RUN/local"; do
-    kill -0 $pid 2>/dev/null || return 1
+    if ! kill -0 $pid 2>/dev/null; then
+      cat "$RUN/local" >&2
+      return 1
+    fi
     sleep 0.02
   done
   echo $pid >"$RUN/local.pid"
@@ -72,7 +111,7 @@ envs_round() {
   echo "$1 local $t"
   kill -INT "$(cat "$RUN/local.pid")"
   while kill -0 "$(cat "$RUN/local.pid")" 2>/dev/null; do sleep 0.1; done
-  t=$(seconds_of laptop alice "$KTCTL" env join mine web -n "$ENS" \
+  t=$(seconds_of timeout 60 "$CLUSTER/laptop" "alice$LANE" -- "$KTCTL" env join mine web -n "$ENS" \
     --image kt.local/netsrv:1)
   pods=$(sed -nE 's/.*Deployment .* is ready \(([0-9.]+) s\).*/\1/p' "$RUN/said")
   echo "$1 copy $t pods $pods"
@@ -99,6 +138,7 @@ json.dump({"name": "envs"} | {k: statistics.median(v) for k, v in rows.items()},
 
 part_envs() {
   local pid
+  envs_router
   ENS=bench-envs-$RANDOM
   kc create namespace "$ENS" >/dev/null
   eventually 20 kc -n "$ENS" get serviceaccount default >/dev/null 2>&1
@@ -120,6 +160,7 @@ part_envs() {
   envs_table >"$RUN/table"
   kc -n "$ENS" get configmap kt-env -o json | jq --rawfile t "$RUN/table" \
     '.data.members += $t' | kc -n "$ENS" replace -f - >/dev/null
+  envs_quiet
   for _ in 1 2 3; do envs_round many; done | tee -a "$RUN/envs.txt"
   pid=$(pod_pid "$(pod_of kt-role=router "$ENS")" "$ENS")
   echo "router $(node_exec sed -n 's/VmHWM: *\([0-9]*\).*/\1/p' "/proc/$pid/status")" \

@@ -2,8 +2,7 @@
 # shellcheck shell=bash
 # Parts "router" and "exchange": the callers of a Service.
 
-ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083 MANY_ENVS=18084
-ONE_MEMBER=18085 MEMBERS=18086
+ROUTER_PORT=18081 ORIGIN=18082 NGINX=18083
 ROUTER_BENCH=$TOP/build/test/bench/router-bench
 
 # nginx_start DIR: as configured in DIR/nginx.conf; its pid is in DIR/pid
@@ -109,7 +108,7 @@ shadow_start() { # PORT ENVIRONMENTS SERVICES
 router_end() {
   local pid
   nginx_stop "$RUN/origin"
-  nginx_stop "$RUN/nginx"
+  [ ! -d "$RUN/nginx" ] || nginx_stop "$RUN/nginx"
   for pid in "${ROUTERS[@]}"; do
     kill "$pid" 2>/dev/null || true
   done
@@ -117,32 +116,28 @@ router_end() {
 }
 
 # A namespace of its own: the ports are nobody else's.
-part_router() {
+router_begin() {
   ROUTER_NS=ktbench-$ID ROUTERS=()
   ip netns add "$ROUTER_NS"
   ip -n "$ROUTER_NS" link set lo up
   trap 'router_end; bench_end' EXIT
   nginx_origin
+}
+
+part_router() {
+  router_begin
   nginx_router
   router_start "$ROUTER_PORT" "$ORIGIN"
   router_start "$((ROUTER_PORT + 10))" "$((ORIGIN + 10))"
-  router_start "$MANY_ENVS" "$ORIGIN" 100
-  shadow_start "$ONE_MEMBER" 1 1
-  shadow_start "$MEMBERS" 100 20
   sleep 0.5
   say "router"
   ip netns exec "$ROUTER_NS" "$PYTHON" "$BENCH/router.py" "$ORIGIN" \
     "$NGINX" "tree:$(cat "$RUN/nginx/pid")" \
     "$ROUTER_PORT" "tree:${ROUTERS[0]}" "tree:${ROUTERS[1]}" \
     >"$RUN/router.1.1.json"
-  ip netns exec "$ROUTER_NS" "$PYTHON" "$BENCH/router.py" --environments \
-    "$ROUTER_PORT" "tree:${ROUTERS[0]}" "$MANY_ENVS" "tree:${ROUTERS[2]}" \
-    "$ONE_MEMBER" "tree:${ROUTERS[3]}" "$MEMBERS" "tree:${ROUTERS[4]}" \
-    >"$RUN/environments.1.1.json"
   router_end
   trap bench_end EXIT
   "$PYTHON" "$BENCH/table.py" router "$RUN/router.1.1.json"
-  "$PYTHON" "$BENCH/table.py" environments "$RUN/environments.1.1.json"
 }
 
 # A Service whose ports both ways carry: HTTP, and a byte back and forth.

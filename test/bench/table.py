@@ -255,10 +255,15 @@ def environments(paths):
     print()
     b = Bars()
     for one, many in (("one", "many"), ("one member", "members")):
-        b.above(f"{many}: requests/s, 0.95 of those with {one}",
-                figures[f"{many} per_s"], 0.95 * figures[f"{one} per_s"])
-        b.below(f"{many}: p99, 1.1 of that with {one}, ms",
-                figures[f"{many} p99_ms"], 1.1 * figures[f"{one} p99_ms"])
+        for key, what in (("ratio", "requests/s"), ("p99 ratios", "p99"),
+                          ("cpu ratio", "CPU per request")):
+            low, middle, high = figures[f"{many} {key}"]
+            print(f"{many} to {one}: {what} x {middle:.3f} (quartiles "
+                  f"{low:.3f} to {high:.3f} of {figures['rounds']} rounds)\n")
+        b.above(f"{many}: requests/s, part of those with {one}",
+                figures[f"{many} ratio"][1], 0.95)
+        b.below(f"{many}: p99 of all, part of that with {one}",
+                figures[f"{many} p99 ratio"], 1.1)
         b.below(f"{many}: memory of the router, MiB",
                 figures[f"{many} memory"], 12)
     print()

@@ -29,6 +29,7 @@ import (
 // stream and a WebSocket count as one request. One line of JSON:
 //   {"asked": N, "misrouted": N, "failed": N, "h1": N, "h2c": N, "grpc": N, "ws": N,
 //    "messages": N, "members": N, "seconds": S, "examples": [...]}
+// Each half minute on stderr: how many, and how fast.
 // members: those that a member was to answer. Ends with 1 if anything went wrong.
 
 type loader struct {
@@ -279,6 +280,23 @@ func (l *loader) watchStop() {
 	}
 }
 
+func (l *loader) asked() (n int64) {
+	for i := range l.kinds {
+		n += l.kinds[i].Load()
+	}
+	return n
+}
+
+func (l *loader) tell(begun time.Time) {
+	last := int64(0)
+	for range time.Tick(30 * time.Second) {
+		n := l.asked()
+		fmt.Fprintf(os.Stderr, "%.0f s: %d asked, %d a second, %d misrouted, %d failed\n",
+			time.Since(begun).Seconds(), n, (n-last)/30, l.wrong.Load(), l.failed.Load())
+		last = n
+	}
+}
+
 func (l *loader) flags(args []string) (workers int, seed int64) {
 	f := flag.NewFlagSet("load", flag.ExitOnError)
 	n := f.Int64("n", 1000, "requests")
@@ -326,16 +344,15 @@ func load(args []string) {
 	start((workers+3)/4, l.h2Worker)
 	start((workers+3)/4, l.wsWorker)
 	go l.watchStop()
+	go l.tell(begun)
 	wg.Wait()
 	out := map[string]any{"seed": seed, "misrouted": l.wrong.Load(), "failed": l.failed.Load(),
 		"messages": l.messages.Load(), "members": l.members.Load(), "examples": l.examples,
 		"seconds": time.Since(begun).Seconds()}
-	asked := int64(0)
 	for i := range l.kinds {
 		out[kindNames[i]] = l.kinds[i].Load()
-		asked += l.kinds[i].Load()
 	}
-	out["asked"] = asked
+	out["asked"] = l.asked()
 	json.NewEncoder(os.Stdout).Encode(out)
 	if l.wrong.Load()+l.failed.Load() > 0 {
 		os.Exit(1)

@@ -24,6 +24,12 @@ long_or() {
   if [ -n "${E2E_LONG:-}" ]; then echo "$1"; else echo "$2"; fi
 }
 
+# short_or SHORT NORMAL: a size, on other versions of Kubernetes than the newest in
+# "make test"
+short_or() {
+  if [ -n "${E2E_SHORT:-}" ]; then echo "$1"; else echo "$2"; fi
+}
+
 # VIA_RUN: connect's tests, but alice's programs are in the namespaces of a "ktctl
 # run" as a user without a capability (run-truth.bats). inside CMD...: in place of
 # this shell

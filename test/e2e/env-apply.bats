@@ -18,11 +18,7 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
-  kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
-    --now >/dev/null 2>&1
+  env_over
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
 }

@@ -22,19 +22,13 @@ setup() {
 
 teardown() {
   : >"$RUN/enough"
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  env_over
   cleaned || true
   kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
     --now >/dev/null 2>&1
   kc -n "$NS" delete service mid --now >/dev/null 2>&1
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
 }
 
 # relay_start: a program in the toolbox's Pod at port 8480, behind Service mid,
@@ -151,6 +145,7 @@ cleaned() {
   laptop alice "$KTCTL" clean -n "$NS" >"$RUN/clean.log" 2>&1 && [ -z "$(routers)" ]
 }
 
+# bats test_tags=once
 @test "env check --routers: Services that have no router get one for the time of it" {
   local check name
   env_cli create dev.r

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 30
+# seconds: 40
 # every flavour
 # env create --header: a field of its own names the environments of a namespace.
 # Laptop: alice (a member).
@@ -18,14 +18,8 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  env_over
   eventually 30 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
 }
 
 @test "env create --header: the field is a mark, and is added where one is added" {
@@ -33,6 +27,9 @@ env_cli() { # ARGUMENTS...
   web=$(web web)
   run -2 env_cli create dev.h --header Transfer-Encoding
   [[ $output == *"cannot be a mark"* ]]
+  # one that was there before, and says none
+  env_cli create plain
+  env_cli share plain plain.example web --ingressClass none --endedFor 0
   run -0 env_cli create dev.h --header X-Tenant
   [[ $output == *"x-tenant: dev.h"* ]]
   # all of a namespace have one
@@ -52,8 +49,22 @@ env_cli() { # ARGUMENTS...
   run -0 laptop alice curl -sS --max-time 10 "$url/json"
   [ "$(jq -r '.headers | .baggage, .["x-tenant"]' <<<"$output" | paste -sd ' ')" = \
     "kt-env=dev.h dev.h" ]
+  leave o
+  # likewise in the other: nobody comes into another environment by its host name
+  start o alice env open plain web
+  url=$(grep -o 'http://localhost:[0-9]*$' "$RUN/o.log")
+  run -0 laptop alice curl -sS --max-time 10 "$url/json"
+  [ "$(jq -r '.headers | .baggage, .["x-tenant"]' <<<"$output" | paste -sd ' ')" = \
+    "kt-env=plain plain" ]
+  eventually 60 strips "$(kc -n "$NS" get ingress kt-env-plain.plain.example \
+    -o jsonpath='{.spec.rules[0].http.paths[0].backend.service.name}')"
   run -0 env_cli show dev.h -o json
   [ "$(jq -r .environment.header <<<"$output")" = x-tenant ]
   run -0 env_cli export dev.h
   [[ $output == *$'\nheader: x-tenant\n'* ]]
+}
+
+strips() { # ENTRY
+  [ "$(ask "http://$(web "$1")/json" -H 'Host: plain.example' -H 'X-Tenant: dev.h' |
+    jq -r '.headers | .baggage, .["x-tenant"]' | paste -sd ' ')" = "kt-env=plain plain" ]
 }

@@ -19,17 +19,9 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l 'kt-role in (env,env-hook)' --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
-  kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
-    --now >/dev/null 2>&1
+  env_over
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
-}
-
-env_create() { # NAME [FLAGS...]
-  "$KTCTL" env create "$@" -n "$NS"
 }
 
 asks_in() { # NAME WANTED
@@ -61,7 +53,7 @@ hook_pods() {
 
 @test "env join --onJoin, --onDelete: its output is the member's, it ends with it" {
   local before
-  env_create dev.a
+  env_cli create dev.a
   before=$(hook_pods)
   join dev.a --set NAME=plain --set ASKED=yes \
     --onJoin 'kt.local/toolbox:1 sh -c "echo NAME=\$KT_HOOK-\$KT_ENV-\$KT_SERVICE-\$ASKED >\$KT_OUTPUT; echo chatter"' \
@@ -78,9 +70,10 @@ hook_pods() {
   "$KTCTL" env delete dev.a -n "$NS"
 }
 
+# bats test_tags=once
 @test "env join --onJoin: a failure stops the join and is undone; hostile output is refused" {
   local before
-  env_create dev.a
+  env_cli create dev.a
   join dev.a --onJoin 'kt.local/toolbox:1 sh -c "echo no database >&2; exit 3"' \
     --onDelete 'kt.local/toolbox:1 true'
   ended_with 1 "onJoin kt.local/toolbox:1" "has ended with status 3; it said last: no database"
@@ -116,7 +109,7 @@ runs_hook() {
 }
 
 @test "env join --onDelete: one that fails is said, tried again, and outlives the environment" {
-  env_create dev.a
+  env_cli create dev.a
   join dev.a --onDelete 'kt.local/toolbox:1 sh -c "echo still in use >&2; exit 1"'
   ended_with 0
   ktctl_run alice env leave dev.a web -n "$NS"
@@ -130,26 +123,26 @@ runs_hook() {
   [[ $(hooks) == '1 onDelete '* ]]
   eventually 20 hook_has_failed
   ktctl_run alice env list -n "$NS"
-  ended_with 0 "which is over, has failed"
+  ended_with 0 "which is over, has failed" "of environment dev.a, which is over: failed (Job "
   kc -n "$NS" delete jobs -l kt-role=env-hook >/dev/null
   # likewise when nobody has deleted the environment
-  env_create dev.b
+  env_cli create dev.b
   join dev.b --onDelete 'kt.local/toolbox:1 true'
   ended_with 0
   kc -n "$NS" delete job kt-env-dev.b >/dev/null
   [[ $(hooks) == '0 onDelete '* ]]
-  "$KTCTL" env list -n "$NS" >/dev/null
-  eventually 20 hook_is_swept
+  ktctl_run alice clean --dryRun -n "$NS"
+  ended_with 0 "Hooks to run (1):" "onDelete kt.local/toolbox:1 true of the member web of environment dev.b"
+  [[ $(hooks) == '0 onDelete '* ]]
+  ktctl_run alice clean -n "$NS"
+  ended_with 0 "runs onDelete kt.local/toolbox:1 true of the member web of environment dev.b"
+  no_hooks
   eventually 20 nothing_left
 }
 
 hook_has_failed() {
   [ "$(kc -n "$NS" get jobs -l kt-role=env-hook -o \
     'jsonpath={.items[*].status.failed}')" = 1 ]
-}
-
-hook_is_swept() {
-  "$KTCTL" env list -n "$NS" >/dev/null && no_hooks
 }
 
 replace() { # TAG HAMMER-FLAGS...: a member takes the place of another meanwhile
@@ -164,9 +157,10 @@ replace() { # TAG HAMMER-FLAGS...: a member takes the place of another meanwhile
   [ "$(jq '.sent > 100' <<<"$hammer")" = true ]
 }
 
+# bats test_tags=once
 @test "env join: a member with an image is replaced, and no request is answered by another" {
   local old
-  env_create dev.a --strict
+  env_cli create dev.a --strict
   join dev.a --set NAME=first
   ended_with 0
   replace second -r 50

@@ -19,18 +19,10 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
-  kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
-    --now >/dev/null 2>&1
+  env_over
   kc -n "$NS" delete pods,services -l of=beside --now >/dev/null 2>&1
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
-}
-
-env_create() { # NAME [FLAGS...]
-  "$KTCTL" env create "$@" -n "$NS"
 }
 
 # router_goes: its Pod is deleted, and its Deployment has made another
@@ -46,7 +38,7 @@ asks_in() { # NAME WANTED
 }
 
 @test "env join --local: the mark comes here, all else to the trunk; it ends with the environment" {
-  env_create dev.a
+  env_cli create dev.a
   serve alice local 100
   start a alice env join a web --local 8180
   eventually 10 asks_in dev.a local
@@ -90,7 +82,7 @@ member_ips() { # ENV
 
 @test "env join --image: a copy answers the mark, is never one of the trunk's Pods; leave restores all" {
   local ip
-  env_create dev.a
+  env_cli create dev.a
   trunk_watch
   TIME=90 ktctl_run alice env join a web -n "$NS" --image kt.local/netsrv:1 \
     --set NAME=copy
@@ -104,7 +96,7 @@ member_ips() { # ENV
   router_goes
   eventually 30 asks copy "http://$WEB/" -H 'baggage: kt-env=dev.a' "${CONNECT_SOON[@]}"
   # a local member in the environment below it, with it as its parent
-  env_create dev.a.me
+  env_cli create dev.a.me
   serve alice local 100
   start a alice env join dev.a.me web --local 8180
   eventually 10 asks_in dev.a.me local
@@ -143,8 +135,9 @@ starts_copy() { # TAG
     kc -n "$NS" get deployments -l kt-env=dev.a -o name | grep -q .
 }
 
+# bats test_tags=once
 @test "env join --image: what fails, is interrupted or killed leaves nothing that harms" {
-  env_create dev.a
+  env_cli create dev.a
   TIME=90 ktctl_run alice env join a web -n "$NS" --image kt.local/no-such:1
   ended_with 1 "kt.local/no-such:1"
   eventually 20 only_envs
@@ -167,7 +160,7 @@ starts_copy() { # TAG
 }
 
 @test "env join --selector, --service: other Pods; whose a member is" {
-  env_create dev.a
+  env_cli create dev.a
   kc -n "$NS" run beside --image kt.local/netsrv:1 --labels of=beside \
     --env NAME=beside --image-pull-policy IfNotPresent \
     --overrides '{"spec": {"terminationGracePeriodSeconds": 1}}' -- -l 7000 \

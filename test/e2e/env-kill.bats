@@ -24,14 +24,9 @@ setup() {
 }
 
 teardown() {
-  background_end
+  env_over web webn
   [ -z "${GATE:-}" ] || kill "$GATE" 2>/dev/null || true
   kc -n "$NS" delete rolebinding token --ignore-not-found >/dev/null 2>&1
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
-  "$KTCTL" recover webn -n "$NS" >/dev/null 2>&1 || true
-  kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
-    --now >/dev/null 2>&1
   kc -n "$NS" delete configmaps,deployments,services -l of=others --now >/dev/null 2>&1
 }
 

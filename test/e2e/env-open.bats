@@ -9,6 +9,9 @@
 bats_require_minimum_version 1.5.0
 load inbound
 
+# shellcheck disable=SC2034 # for inbound.bash
+ENV_LAPTOP=bob
+
 setup_file() {
   inbound_prepare web
 }
@@ -24,10 +27,6 @@ teardown() {
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   env_cli delete dev.pr-1 --force >/dev/null 2>&1 || true
   eventually 20 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop bob "$KTCTL" env "$@" -n "$NS"
 }
 
 from_bob() { # CURL-ARGUMENTS...

@@ -22,13 +22,9 @@ setup() {
 
 teardown() {
   : >"$RUN/loop.stop"
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover git -n "$NS" >/dev/null 2>&1 || true
+  env_over git
   [ ! -f "$RUN/git.yaml" ] ||
     kc -n "$NS" delete -f "$RUN/git.yaml" --ignore-not-found --now >/dev/null 2>&1
-  kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
-    --now >/dev/null 2>&1
   kc -n "$NS" delete service git --ignore-not-found >/dev/null 2>&1
   rm -f "$RUN/git.yaml"
 }

@@ -36,10 +36,6 @@ teardown_file() {
   [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
 }
 
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
-}
-
 # user_ktctl ARGUMENTS...: as a user of gina's laptop who may nothing
 user_ktctl() {
   (laptop_exec gina env HOME="$home" KUBECONFIG="$home/config" \

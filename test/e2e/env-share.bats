@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 45
+# seconds: 75
 # every flavour
 # env share by an Ingress: the entry that it leads to sets the mark. There is no
 # controller here: a request to the entry's Service with the host name is what one
@@ -19,14 +19,8 @@ setup() {
 }
 
 teardown() {
-  background_end
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
-  "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
+  env_over
   eventually 30 nothing_left
-}
-
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
 }
 
 @test "env share by an Ingress: an entry marks, strips, and says what is not there" {
@@ -62,8 +56,8 @@ env_cli() { # ARGUMENTS...
   [[ $output == *"red.example is that of Ingress"* ]]
   run -0 env_cli share dev.r red.example --stop
   run -1 env_cli share dev.r red.example --stop
-  [ -z "$(kc -n "$NS" get ingress,deployment,service -l kt-role=env-share -o name)" ]
-  # all of it goes with the environment
+  eventually 10 entries_gone
+  # who deletes an environment takes all of it
   env_cli share dev.r red.example web --ingressClass none
   leave a
   env_cli delete dev.r
@@ -71,12 +65,62 @@ env_cli() { # ARGUMENTS...
   eventually 30 entries_gone
 }
 
+@test "env share: who comes after the end is told so, for a time that ends, too" {
+  local begun
+  env_cli create dev.r
+  # nothing else stays, and where nothing is to stay nothing does
+  run -0 env_cli share dev.r blue.example web --ingressClass none --endedFor 0
+  run -0 env_cli share dev.r red.example web --ingressClass none --endedFor 2h
+  [[ $output == *"then it says for 2h00m that this has ended"* ]]
+  run -0 env_cli share dev.r red.example web --ingressClass none --endedFor 30s
+  ENTRY=$(kc -n "$NS" get ingress kt-env-dev.r.red.example \
+    -o jsonpath='{.spec.rules[0].http.paths[0].backend.service.name}')
+  [ "$(kc -n "$NS" get ingress -l kt-role=env-share -o name | wc -l)" = 2 ]
+  run -0 env_cli extend dev.r --ttl 6s
+  begun=$SECONDS
+  eventually 30 says_ended "$ENTRY"
+  eventually 60 environment_gone dev.r
+  # who has ended is in nobody's way
+  [ "$(kc -n "$NS" get ingress -l kt-role=env-share -o name)" = \
+    ingress.networking.k8s.io/kt-env-dev.r.red.example ]
+  says_ended "$ENTRY"
+  if [ $((SECONDS - begun)) -lt 30 ]; then # a machine that is not too slow
+    env_cli list >/dev/null # nor does it tidy up what has its time
+    says_ended "$ENTRY"
+  fi
+  eventually 60 entries_gone
+  # its name is free again at once
+  env_cli create dev.s
+  env_cli create dev.b
+  env_cli share dev.s red.example web --ingressClass none
+  kc -n "$NS" delete job kt-env-dev.s >/dev/null
+  run -0 env_cli share dev.b red.example web --ingressClass none
+  env_cli delete dev.b
+  eventually 30 entries_gone
+}
+
+says_ended() { # SERVICE
+  local got
+  got=$(ask "http://$(web "$1")/" -i -H 'Host: red.example')
+  [[ $got == *" 404 "*"environment dev.r has ended"* ]] &&
+    [[ ${got,,} == *"cache-control: no-store"* ]]
+}
+
+# Before Kubernetes 1.21 the next command removes what has ended
+environment_gone() { # NAME
+  env_cli list >/dev/null
+  [ -z "$(kc -n "$NS" get jobs -l "kt-role=env,kt-env=$1" -o name)" ] &&
+    [ -z "$(kc -n "$NS" get ingress kt-env-dev.r.blue.example -o name --ignore-not-found)" ]
+}
+
 red_is_local() { # SERVICE
   [ "$(ask "http://$(web "$1")/" -H 'Host: red.example')" = local ]
 }
 
 entries_gone() {
-  [ -z "$(kc -n "$NS" get ingress,deployment,service -l kt-role=env-share -o name)" ]
+  env_cli list >/dev/null
+  [ -z "$(kc -n "$NS" get ingress,deployment,service,job \
+    -l 'kt-role in (env-share,env-ended)' -o name)" ]
 }
 
 # its Pod has the end that the environment has

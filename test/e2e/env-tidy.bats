@@ -32,7 +32,7 @@ teardown() {
   kc -n "$NS" logs deployment/ktctl-tidy >&2 || true
   kc -n "$NS" delete deployment,serviceaccount,rolebinding ktctl-tidy --now \
     >/dev/null 2>&1
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
+  kc -n "$NS" delete jobs -l 'kt-role in (env,env-hook)' --wait=false >/dev/null 2>&1
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   kc -n "$NS" delete deployments,pods,services,configmaps -l control-by=kt \
     --now >/dev/null 2>&1
@@ -65,7 +65,7 @@ minor() { # of the server's version
   before=$(namespace_now)
   "$KTCTL" env create dev.a -n "$NS" --ttl 1h >/dev/null
   TIME=90 ktctl_run alice env join a web -n "$NS" --image kt.local/netsrv:1 \
-    --set NAME=copy
+    --set NAME=copy --onDelete 'kt.local/toolbox:1 true'
   ended_with 0
   asks copy "http://$WEB/" -H 'baggage: kt-env=dev.a'
   sleep "$(long_or 190 25)" # what lives is left alone
@@ -76,4 +76,5 @@ minor() { # of the server's version
   echo "# $((SECONDS - begun - 5)) s after the deadline" >&2
   is_own "$WEB" "${CONNECT_SOON[@]}"
   kc -n "$NS" logs deployment/ktctl-tidy | grep 'recovered Service web'
+  kc -n "$NS" logs deployment/ktctl-tidy | grep 'runs onDelete .* environment dev.a'
 }

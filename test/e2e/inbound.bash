@@ -147,6 +147,26 @@ is_own() { # ADDRESS [CURL-ARGUMENTS...]
   [[ $(ask "http://$at/" "$@") == web-* ]]
 }
 
+# env_cli ARGUMENTS...: ktctl env on a laptop (ENV_LAPTOP: alice)
+env_cli() {
+  laptop "${ENV_LAPTOP:-alice}" "$KTCTL" env "$@" -n "${KNS:-$NS}"
+}
+
+# env_over [SERVICE...]: for teardown: what runs in the background has ended, all
+# environments are gone with all that a ktctl has made; the Services (web) are their
+# owners' again
+env_over() {
+  local ns=${KNS:-$NS} service
+  background_end
+  kc -n "$ns" delete jobs -l 'kt-role in (env,env-hook,env-ended)' --wait=false \
+    >/dev/null 2>&1
+  for service in "${@:-web}"; do
+    "$KTCTL" recover "$service" -n "$ns" >/dev/null 2>&1 || true
+  done
+  kc -n "$ns" delete deployments,pods,services,configmaps -l control-by=kt \
+    --now >/dev/null 2>&1
+}
+
 # hammer_start TAG ARGUMENTS...: tools/hammer.py from a Pod; returns when the
 # first request is over. HAMMER_NICE: below 0 for a rate that a busy machine keeps
 hammer_start() {

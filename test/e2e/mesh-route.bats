@@ -45,7 +45,7 @@ teardown() {
   "$KTCTL" recover web -n "$NS" >/dev/null 2>&1 || true
   kc -n "$NS" delete $VS,$HR --all >/dev/null 2>&1
   kc -n "$NS" delete pods,services -l control-by=kt --now >/dev/null 2>&1
-  kc -n "$NS" delete jobs -l kt-role=env --wait=false >/dev/null 2>&1
+  kc -n "$NS" delete jobs -l 'kt-role in (env,env-ended)' --wait=false >/dev/null 2>&1
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
 }
@@ -402,10 +402,6 @@ END
   eventually 60 nothing_left
 }
 
-env_cli() { # ARGUMENTS...
-  laptop alice "$KTCTL" env "$@" -n "$NS"
-}
-
 @test "env share: a host name is an environment's, and goes with it" {
   kc delete crd $HR --ignore-not-found >/dev/null
   eventually 20 not_served
@@ -438,7 +434,7 @@ END
     'jsonpath={.spec.parentRefs[0].name} {.spec.rules[0].backendRefs[0].name}')" = "front webn" ]
   run -0 env_cli share a b.example web
   run -0 env_cli share a b.example --stop
-  [ "$(names $HR)" = "kt-env-dev.a.a.example shop" ]
+  [ "$(names $HR)" = "kt-env-dev.a.a.example kt-env-dev.a.a.example.ended shop" ]
   env_cli delete a
   # a kind that has just come is known to the garbage collector within 30 s
   eventually 90 only_shop
@@ -454,4 +450,48 @@ not_served() { # the server notices a moment later that the kind is gone
 
 only_shop() {
   [ "$(names $HR)" = shop ]
+}
+
+@test "env share by an HTTPRoute: a second one says that the environment has ended" {
+  local entry
+  install
+  "$KTCTL" env create dev.r -n "$NS"
+  run -0 "$KTCTL" env share dev.r red.example web --gateway gate -n "$NS" \
+    --endedFor 25s
+  # of two with one host the older counts, or the first by name
+  [ "$(names $HR)" = 'kt-env-dev.r.red.example kt-env-dev.r.red.example.ended' ]
+  [ "$(kc -n "$NS" get $HR -o json | jq -c '[.items[] | .spec.hostnames[0],
+    .spec.parentRefs[0].name, .metadata.ownerReferences[0].name]')" = \
+    "[\"red.example\",\"gate\",\"kt-env-dev.r\",\"red.example\",\"gate\",\"$(kc -n "$NS" \
+      get jobs -l kt-role=env-ended -o 'jsonpath={.items[0].metadata.name}')\"]" ]
+  [ "$(kc -n "$NS" get $HR kt-env-dev.r.red.example \
+    -o 'jsonpath={.spec.rules[0].backendRefs[0].name}')" = web ]
+  entry=$(kc -n "$NS" get $HR kt-env-dev.r.red.example.ended \
+    -o 'jsonpath={.spec.rules[0].backendRefs[0].name}')
+  "$KTCTL" env extend dev.r --ttl 5s -n "$NS"
+  eventually 60 only_ended_route
+  run -0 ask "http://$(web "$entry")/" -i -H 'Host: red.example'
+  [[ $output == *" 404 "*"environment dev.r has ended"* ]]
+  eventually 60 no_routes
+  # once more, and away at once
+  "$KTCTL" env create dev.r -n "$NS"
+  "$KTCTL" env share dev.r red.example web --gateway gate -n "$NS"
+  "$KTCTL" env share dev.r red.example web --gateway gate -n "$NS" --endedFor 0
+  eventually 20 one_route
+  "$KTCTL" env share dev.r red.example web --gateway gate -n "$NS"
+  "$KTCTL" env share dev.r red.example --stop -n "$NS"
+  eventually 20 no_routes
+  "$KTCTL" env delete dev.r -n "$NS"
+}
+
+only_ended_route() { [ "$(names $HR)" = kt-env-dev.r.red.example.ended ]; }
+
+one_route() {
+  [ "$(names $HR)" = kt-env-dev.r.red.example ] &&
+    [ -z "$(kc -n "$NS" get jobs,deployments -l 'kt-role in (env-share,env-ended)' -o name)" ]
+}
+
+no_routes() {
+  [ -z "$(names $HR)" ] &&
+    [ -z "$(kc -n "$NS" get jobs,deployments -l 'kt-role in (env-share,env-ended)' -o name)" ]
 }

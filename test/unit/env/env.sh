@@ -39,7 +39,15 @@ pod() { # LABEL READY
     {"conditions": [{"type": "Ready", "status": "%s"}]}}' "$1" "$1" "$2"
 }
 
-api_put apis/batch/v1/namespaces/shop/jobs "$(job dev 0), $(job dev.pr-42 \
+hook() { # NAME ENVIRONMENT PARALLELISM [CONDITION]
+  printf '{"metadata": {"name": "h-%s", "labels": {"kt-role": "env-hook", "kt-env": "%s",
+    "kt-env-of": "db"}, "annotations": {"kt-env-uid": "u-%s", "kt-env-hook": "onDelete /drop"}},
+    "spec": {"parallelism": %s}, "status": {"conditions": [{"type": "%s", "status": "True"}]}}' \
+    "$1" "$2" "$2" "$3" "${4:-None}"
+}
+
+api_put apis/batch/v1/namespaces/shop/jobs "$(hook lives dev 0), $(hook waits gone 0),
+  $(hook runs gone 1), $(hook done gone 1 Complete), $(hook failed old 1 Failed), $(job dev 0), $(job dev.pr-42 \
   $((now + 7300)) ', "kt-user": "ann\u001b[31m", "kt-machine": "box",
   "kt-strict": "true"'), $(job old $((now - 5)))"
 api_put api/v1/namespaces/shop/services "$(record web-kt-mesh-x dev.pr-42 \
@@ -74,13 +82,16 @@ row() { # WORDS...: a row of the table
 
 run 0 list && row "ENVIRONMENT USER AGE LEFT MEMBERS STRICT" &&
   row "dev - 1m never ends 0 no" && row "old - 1m ended 0 no" &&
-  row 'dev.pr-42 ann\\x1b\[31m 1m 2h01m 4 yes'
+  row 'dev.pr-42 ann\\x1b\[31m 1m 2h01m 4 yes' &&
+  has "$out" "onDelete /drop of the member db of environment old, which is over: failed (Job h-failed)"
 ok $? "list: a table, without the power of what others wrote"
 run 0 list -o json && "$here/../schema.py" "$schemas/env-list.json" <<<"$out" &&
   is "$(jq -c '.environments[] | [.name, .parent, .state, .members]' <<<"$out")" \
     '["dev",null,"alive",0]
 ["dev.pr-42","dev","alive",4]
-["old",null,"ended",0]'
+["old",null,"ended",0]' &&
+  is "$(jq -r '.hooks[] | .job + " " + .state' <<<"$out" | paste -sd,)" \
+    "h-waits waits,h-runs runs,h-done done,h-failed failed"
 ok $? "list -o json is what its schema says"
 ! "$here/../schema.py" "$schemas/env-list.json" >/dev/null \
   <<<'{"version": 1, "time": "now", "namespace": "n", "environments": []}'

@@ -106,6 +106,39 @@ static void test_idle(void **state)
 	store_fini(&s);
 }
 
+/* Of a namespace with many members it reads those of the Service */
+static void test_few_are_read(void **state)
+{
+	const struct giveback g = { .ns = "n" };
+	struct giveback now = g;
+	struct kt_error err = { 0 };
+	struct store s;
+
+	(void)state;
+	store_init(&s);
+	now.kube = s.w.kube;
+	put_env(&s, "dev");
+	put_taken(&s, "web");
+	for (int i = 0; i < 200; i++) {
+		auto_free char *name = xasprintf("other-%d", i);
+		auto_free char *record =
+			xasprintf(SERVICES "%s-kt-mesh-dev", name);
+
+		put_member(&s, "dev", name);
+		json_object_set_new(json_at(store_get(&s, record), "metadata",
+					    "labels", NULL),
+				    "kt-env-record", json_string(name));
+	}
+	put_member(&s, "dev", "web");
+	json_object_set_new(json_at(store_get(&s, SERVICES "web-kt-mesh-dev"),
+				    "metadata", "labels", NULL),
+			    "kt-env-record", json_string("web"));
+	assert_int_equal(env_leave_service(&now, "web", &err), 0);
+	assert_true(is_taken(&s, "web"));
+	assert_true(s.listed < 10);
+	store_fini(&s);
+}
+
 /* Who joins has the lock; one that is too old is nobody's any more */
 static void test_locked(void **state)
 {
@@ -344,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_few_are_read),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_joined_meanwhile),
 		cmocka_unit_test(test_other_users),

@@ -4,8 +4,11 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "cluster/objects.h"
+#include "env/share_after.h"
 #include "env/share_entry.h"
 #include "env/share_find.h"
+#include "env/share_header.h"
 #include "env/share_route.h"
 #include "kube/rest.h"
 
@@ -81,7 +84,7 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 {
 	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
 	struct env_info info = { .name = "dev.red",
-				 .header = "x-tenant",
+				 .named_by = "x-tenant",
 				 .uid = (char *)(uintptr_t) "u-1" };
 	const struct share_spec spec = { .info = &info,
 					 .ns = "shop",
@@ -99,6 +102,33 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 	same(json_incref(json_at(filter, "requestHeaderModifier", "set", NULL)),
 	     "[{'name': 'baggage', 'value': 'kt-env=dev.red'},"
 	     " {'name': 'x-tenant', 'value': 'dev.red'}]");
+}
+
+/* One that was there before the field was chosen is brought in line, once */
+static void a_route_of_before_learns_of_the_field(void **state)
+{
+	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
+	struct env_info info = { .name = "dev.red",
+				 .uid = (char *)(uintptr_t) "u-1" };
+	const struct share_spec spec = { .info = &info,
+					 .ns = "shop",
+					 .host = "red.example",
+					 .service = "web",
+					 .user = "ann",
+					 .port = 80,
+					 .parents = parents };
+	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
+	auto_json json_t *now = NULL, *want = NULL;
+
+	(void)state;
+	assert_null(share_header_route(route, &info));
+	snprintf(info.named_by, sizeof(info.named_by), "x-tenant");
+	now = share_header_route(route, &info);
+	want = share_route(&spec, SHARE_GROUP "/v1");
+	assert_true(json_equal(now, want));
+	assert_null(share_header_route(now, &info));
+	snprintf(info.name, sizeof(info.name), "dev.blue"); /* another's */
+	assert_null(share_header_route(route, &info));
 }
 
 /* The Ingress leads to the entry, whose name is a label, and no other host's */
@@ -168,6 +198,114 @@ an_ingress_that_is_shared_again_keeps_what_others_added(void **state)
 			    "fast");
 }
 
+/* Behind it there is one of the same host, that somebody else owns */
+static void a_route_that_says_that_it_has_ended(void **state)
+{
+	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
+	auto_json json_t *owner = json_quoted("{'uid': 'u-2'}");
+	struct env_info info = { .name = "dev.red",
+				 .uid = (char *)(uintptr_t) "u-1" };
+	const struct share_spec spec = { .info = &info,
+					 .ns = "shop",
+					 .host = "red.example",
+					 .service = "web",
+					 .user = "ann",
+					 .port = 80,
+					 .parents = parents };
+	auto_json json_t *first = share_route(&spec, SHARE_GROUP "/v1");
+	auto_json json_t *route = share_route_ended(&spec, SHARE_GROUP "/v1",
+						    "kt-entry-x", owner);
+	auto_json json_t *all = json_pack("[O,O]", first, route);
+
+	(void)state;
+	assert_true(strcmp(object_name(first), object_name(route)) < 0);
+	assert_null(share_taken(all, "red.example", object_name(first)));
+	assert_string_equal(share_taken(all, "red.example", "other"),
+			    object_name(first));
+	same(json_incref(json_at(route, "metadata", "ownerReferences", NULL)),
+	     "[{'uid': 'u-2'}]");
+	same(json_incref(json_object_get(route, "spec")),
+	     "{'parentRefs': [{'name': 'gate'}], 'hostnames': ['red.example'],"
+	     " 'rules': [{'backendRefs': [{'name': 'kt-entry-x', 'port': 80}"
+	     "]}]}");
+	/* it is no host of an environment */
+	same(share_hosts(all, NULL),
+	     "[{'environment': 'dev.red', 'host': 'red.example', 'service':"
+	     " 'web', 'user': 'ann'}]");
+}
+
+#define AT 1000000
+
+static json_t *after_env(const char *uid, int64_t expires)
+{
+	const struct env_spec spec = { .name = "dev.red",
+				       .now = AT,
+				       .ttl = expires - AT };
+	json_t *job = env_job_make(&spec);
+
+	json_object_set_new(json_object_get(job, "metadata"), "uid",
+			    json_string(uid));
+	return job;
+}
+
+/* Whether nothing is to be said any longer at @now, where the environments are
+ * @envs */
+static bool is_over(const json_t *job, const json_t *env, int64_t now)
+{
+	auto_json json_t *envs =
+		env ? json_pack("[O,O]", env, job) : json_pack("[O]", job);
+
+	return share_after_is_over(job, envs, now);
+}
+
+/* It lives until a while after the environment's end; not if that was deleted
+ * before, or is another one of its name */
+static void what_stays_after_the_end_ends_too(void **state)
+{
+	struct env_info info = { .name = "dev.red",
+				 .expires = AT + 100,
+				 .uid = (char *)(uintptr_t) "u-1" };
+	auto_json json_t *job = share_after_job("kt-entry-x", &info,
+						"red.example", "ann", 50, AT);
+	auto_json json_t *env = after_env("u-1", AT + 100);
+	auto_json json_t *again = after_env("u-2", AT + 100);
+	auto_json json_t *patch = NULL, *never = NULL;
+
+	(void)state;
+	assert_true(share_after_is(job));
+	assert_false(share_after_is(env));
+	assert_int_equal(json_integer_value(json_at(
+				 job, "spec", "activeDeadlineSeconds", NULL)),
+			 150);
+	assert_true(json_is_integer(
+		json_at(job, "spec", "ttlSecondsAfterFinished", NULL)));
+	assert_false(is_over(job, env, AT + 99));
+	assert_false(is_over(job, env, AT + 100)); /* it has just ended */
+	assert_false(is_over(job, NULL, AT + 149));
+	assert_true(is_over(job, NULL, AT + 150));
+	assert_true(is_over(job, env, AT + 150));
+	assert_true(is_over(job, NULL, AT + 99));
+	assert_true(is_over(job, again, AT + 99));
+	/* extended */
+	json_object_set_new(json_object_get(job, "metadata"),
+			    "creationTimestamp",
+			    json_string("1970-01-12T13:46:40Z")); /* AT */
+	info.expires = AT + 400;
+	patch = share_after_patch(job, &info, 50, AT + 80);
+	same(json_incref(json_object_get(patch, "spec")),
+	     "{'activeDeadlineSeconds': 450}");
+	assert_string_equal(
+		json_str(patch, "metadata", "annotations", "kt-expires", NULL),
+		"1000450");
+	info.expires = 0;
+	never = share_after_patch(job, &info, 50, AT + 80);
+	same(json_incref(json_object_get(never, "spec")),
+	     "{'activeDeadlineSeconds': null}");
+	assert_string_equal(
+		json_str(never, "metadata", "annotations", "kt-expires", NULL),
+		"0");
+}
+
 static void gateways_are_those_of_the_service(void **state)
 {
 	auto_json json_t *routes = json_quoted(ROUTES);
@@ -215,9 +353,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_route_is_as_it_must_be),
 		cmocka_unit_test(the_route_sets_the_field_that_was_chosen),
+		cmocka_unit_test(a_route_of_before_learns_of_the_field),
 		cmocka_unit_test(an_ingress_leads_to_an_entry),
 		cmocka_unit_test(
 			an_ingress_that_is_shared_again_keeps_what_others_added),
+		cmocka_unit_test(a_route_that_says_that_it_has_ended),
+		cmocka_unit_test(what_stays_after_the_end_ends_too),
 		cmocka_unit_test(gateways_are_those_of_the_service),
 		cmocka_unit_test(a_host_is_one_routes),
 		cmocka_unit_test(a_name_is_not_enough),

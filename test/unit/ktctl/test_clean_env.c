@@ -5,11 +5,14 @@
 #include "json.h"
 #include "test.h"
 
+#include "base/mem.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "env/job.h"
+#include "env/share_after.h"
 #include "ktctl/clean_plan.h"
 #include "kube/encode.h"
+#include "kube/rest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +131,64 @@ static void alive(void **state)
 	scene_env(&s, "dev", LIVES);
 	scene_member(&s, "dev", LIVES);
 	expect(&s, "////");
+}
+
+/* What says that an environment has ended goes when its own time is over, and
+ * what is to be done at the end of its members is done */
+static void outlives(void **state)
+{
+	static const struct {
+		int64_t env, after;
+		bool hooks;
+		const char *want;
+	} cases[] = {
+		{ LIVES, LIVES + 60, false, "////" },
+		{ ENDED, ENDED + 120, true, "// kt-env-dev//" },
+		{ ENDED, ENDED + 30, true, "// kt-env-dev kt-entry-x//" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct env_info info = {
+			.name = "dev",
+			.expires = NOW + cases[i].env,
+			.uid = (char *)(uintptr_t) "dev"
+		};
+		auto_json json_t *hook = json_quoted(
+			"{'metadata': {'name': 'h', 'labels': {'kt-role':"
+			" 'env-hook', 'kt-env': 'dev', 'kt-env-of': 'web'},"
+			" 'annotations': {'kt-env-uid': 'dev', 'kt-env-hook':"
+			" 'onDelete /drop'}}, 'spec': {'parallelism': 0}}");
+		struct clean_input in = { .now = NOW, .age = AGE };
+		struct clean_plan p;
+		char got[256] = "";
+		struct scene s;
+
+		scene_init(&s, 10);
+		scene_env(&s, "dev", cases[i].env);
+		json_array_append_new(
+			s.jobs,
+			share_after_job("kt-entry-x", &info, "h", "ann",
+					cases[i].after - cases[i].env, NOW));
+		json_array_append(s.jobs, hook);
+		in.jobs = s.jobs;
+		clean_plan_make(&p, &in);
+		put(got, sizeof(got), p.recover);
+		put(got, sizeof(got), p.jobs);
+		put(got, sizeof(got), NULL);
+		put(got, sizeof(got), NULL);
+		assert_string_equal(got, cases[i].want);
+		assert_int_equal(json_array_size(p.hooks), cases[i].hooks);
+		if (cases[i].hooks)
+			assert_string_equal(
+				json_string_value(json_array_get(p.hooks, 0)),
+				"onDelete /drop of the member web of "
+				"environment dev, which is over");
+		clean_plan_fini(&p);
+		json_decref(s.jobs);
+		json_decref(s.services);
+		json_decref(s.deployments);
+	}
 }
 
 static void over(void **state)
@@ -263,10 +324,11 @@ static void another_lives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(alive),       cmocka_unit_test(over),
-		cmocka_unit_test(job_gone),    cmocka_unit_test(jobs_unseen),
-		cmocka_unit_test(nobody_left), cmocka_unit_test(another_lives),
-		cmocka_unit_test(left_over),   cmocka_unit_test(made_anew),
+		cmocka_unit_test(alive),	 cmocka_unit_test(over),
+		cmocka_unit_test(outlives),	 cmocka_unit_test(job_gone),
+		cmocka_unit_test(jobs_unseen),	 cmocka_unit_test(nobody_left),
+		cmocka_unit_test(another_lives), cmocka_unit_test(left_over),
+		cmocka_unit_test(made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,18 +107,71 @@ static bool store_wants(const char *query, const char *name)
 	return strncmp(at, name, n) == 0 && strchr("& ", at[n]);
 }
 
-/* labelSelector=KEY%3DVALUE is understood, other selectors are not looked at */
-static bool store_selected(const json_t *obj, const char *query)
+/* "a,b" of "(a,b)" has @value */
+static bool store_in(const char *set, const char *value)
+{
+	size_t n = value ? strlen(value) : 0;
+
+	for (const char *p = set; value && (p = strstr(p, value)); p++)
+		if (strchr("(,", p[-1]) && strchr("),", p[n]))
+			return true;
+	return false;
+}
+
+/* One requirement: KEY, !KEY, KEY=VALUE, KEY!=VALUE, KEY in (A,B) */
+static bool store_meets(const json_t *obj, const char *text)
+{
+	size_t n = strcspn(text + (*text == '!'), "!= ");
+	auto_free char *key = xstrndup(text + (*text == '!'), n);
+	const char *has = json_str(obj, "metadata", "labels", key, NULL);
+	const char *op = text + n;
+
+	if (*text == '!')
+		return !has;
+	if (str_starts(op, " in "))
+		return store_in(op, has);
+	if (str_starts(op, "!="))
+		return !has || strcmp(has, op + 2) != 0;
+	return has && (!*op || strcmp(has, op + 1) == 0);
+}
+
+/* The value of labelSelector, its %XX read; NULL: none */
+static char *store_selector(const char *query)
 {
 	const char *at = strstr(query, "labelSelector=");
-	char key[64], value[64];
-	const char *has;
+	char *out, *to;
+	unsigned int byte;
 
-	if (!at ||
-	    sscanf(at, "labelSelector=%63[^%& ]%%3D%63[^%& ]", key, value) != 2)
-		return true;
-	has = json_str(obj, "metadata", "labels", key, NULL);
-	return has && strcmp(has, value) == 0;
+	if (!at)
+		return NULL;
+	at += strlen("labelSelector=");
+	out = to = xcalloc(strlen(at) + 1, 1);
+	for (; *at && *at != '&' && *at != ' '; at++) {
+		*to++ = *at;
+		if (*at == '%' && sscanf(at + 1, "%2x", &byte) == 1) {
+			to[-1] = (char)byte;
+			at += 2;
+		}
+	}
+	return out;
+}
+
+static bool store_selected(const json_t *obj, const char *query)
+{
+	auto_free char *all = store_selector(query);
+	char *part = all;
+
+	for (char *p = all; p && *p; p++) {
+		if (*p == '(')
+			p = strchr(p, ')') ?: p;
+		if (*p != ',')
+			continue;
+		*p = '\0';
+		if (!store_meets(obj, part))
+			return false;
+		part = p + 1;
+	}
+	return !all || store_meets(obj, part);
 }
 
 static void store_list(struct store *s, struct fake_conn *c, const char *path,
@@ -136,6 +189,7 @@ static void store_list(struct store *s, struct fake_conn *c, const char *path,
 		    store_wants(query, key + strlen(start)) &&
 		    store_selected(obj, query))
 			json_array_append(json_object_get(list, "items"), obj);
+	s->listed += json_array_size(json_object_get(list, "items"));
 	store_reply(c, 200, list);
 }
 

@@ -18,6 +18,7 @@ struct store {
 	json_t *objects; /* path: object */
 	json_int_t version;
 	char log[8192]; /* "PUT /path", one a line; reads are left out */
+	size_t listed;	/* objects in the answers of all lists */
 	struct fake_conn *stream; /* the last watch */
 	/* before() - each request, to play somebody else; true: it was
 	 * answered */

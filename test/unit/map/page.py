@@ -89,6 +89,19 @@ def record(name, mark):
             "spec": {"selector": {"kt-role": "router", "kt-target": "R" + name}}}
 
 
+def member(name, env, what=None):
+    """of an environment, ann's: in the cluster, or (no @what) on her machine"""
+    made = record(name, "ann")
+    made["metadata"]["name"] = f"{name}-kt-mesh-{env}"
+    made["metadata"]["labels"] |= {"kt-env": env, "kt-role": "shadow-mesh"}
+    notes = made["metadata"]["annotations"]
+    notes |= {"kt-match": f"env:{env}", "kt-env-member": what or "local",
+              "kt-config": f"service={name}"}
+    if what:
+        del notes["kt-last-heart-beat"]
+    return made
+
+
 def since(seconds):
     return str(int(time.time()) - seconds)
 
@@ -454,6 +467,23 @@ def check_page(tab, sessions):
         assert tab.eval(rows('tr.textContent.includes(\'<img src=x onerror="alert(1)">@box\')'))
         assert tab.eval('document.querySelectorAll("#graph .node").length') == 2
         assert not tab.complaints(), tab.complaints()
+
+    @case("a member in the cluster has a box of its own, and not its maker's")
+    def _():
+        cluster([service("web", "Rweb", "router"), service("cart", "Rcart", "router"),
+                 member("web", "red"), member("web", "blue", "image r/web:2"),
+                 member("cart", "blue", "image r/cart:2")],
+                [shadow("web-kt-router", "Rweb", "router"),
+                 shadow("cart-kt-router", "Rcart", "router")])
+        texts = ('[...document.querySelectorAll("#graph .node")]'
+                 '.map((n) => n.querySelector("text").textContent).sort().join("|")')
+        tab.wait(f'({texts}).split("copy by ann").length === 3')
+        assert tab.eval(texts).split("|") == [
+            "ann@ann-laptop", "cart", "copy by ann@ann-laptop", "copy by ann@ann-laptop",
+            "web"], tab.eval(texts)
+        cluster([service("plain"), service("web", "X")],
+                [shadow("web-kt-exchange-abcde", "X", user="ann")])
+        tab.wait(rows('tr.textContent.includes("exchanged")'))
 
     @case("a Service that is taken, and one that is given back, within a second")
     def _():
