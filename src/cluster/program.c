@@ -25,10 +25,12 @@
 #ifdef KT_PROGRAM
 PROGRAM_FILE(program_start, "shadow_start_bin");
 PROGRAM_FILE(program_packed, "shadow_shadow_gz");
+PROGRAM_FILE(program_gate, "gate_gate_gz");
 #endif
 #ifdef KT_PROGRAM_OTHER
 PROGRAM_FILE(program_start_other, "cluster_other_start_bin");
 PROGRAM_FILE(program_packed_other, "cluster_other_shadow_gz");
+PROGRAM_FILE(program_gate_other, "cluster_other_gate_gz");
 #endif
 
 const char *program_arch(const struct pod_options *o)
@@ -39,31 +41,61 @@ const char *program_arch(const struct pod_options *o)
 	return objects_arch();
 }
 
-#define PROGRAM(name, start_file, packed_file)                                 \
+#define PROGRAM(what, of, start_file, packed_file)                             \
 	{                                                                      \
-		.arch = (name), .start = (start_file),                         \
+		.name = (what), .arch = (of), .start = (start_file),           \
 		.nstart = (size_t)(start_file##_end - (start_file)),           \
 		.packed = (packed_file),                                       \
 		.npacked = (size_t)(packed_file##_end - (packed_file)),        \
 	}
 
+#ifdef KT_PROGRAM
+enum { PROGRAM_SHADOW, PROGRAM_GATE, PROGRAM_KINDS };
+
+/* NULL: there are no more */
+static const struct program *program_of(int kind, size_t i)
+{
+	static struct program all[PROGRAM_KINDS][2];
+	size_t n = 0;
+
+	all[PROGRAM_SHADOW][n] = (struct program)PROGRAM(
+		"shadow", objects_arch(), program_start, program_packed);
+	all[PROGRAM_GATE][n++] = (struct program)PROGRAM(
+		"gate", objects_arch(), program_start, program_gate);
+#ifdef KT_PROGRAM_OTHER
+	all[PROGRAM_SHADOW][n] = (struct program)PROGRAM(
+		"shadow", KT_PROGRAM_OTHER, program_start_other,
+		program_packed_other);
+	all[PROGRAM_GATE][n++] = (struct program)PROGRAM(
+		"gate", KT_PROGRAM_OTHER, program_start_other,
+		program_gate_other);
+#endif
+	return i < n ? &all[kind][i] : NULL;
+}
+#endif
+
 const struct program *program_at(size_t i)
 {
 #ifdef KT_PROGRAM
-	static struct program all[2];
-	size_t n = 0;
-
-	all[n++] = (struct program)PROGRAM(objects_arch(), program_start,
-					   program_packed);
-#ifdef KT_PROGRAM_OTHER
-	all[n++] = (struct program)PROGRAM(
-		KT_PROGRAM_OTHER, program_start_other, program_packed_other);
-#endif
-	return i < n ? &all[i] : NULL;
+	return program_of(PROGRAM_SHADOW, i);
 #else
 	(void)i;
 	return NULL;
 #endif
+}
+
+const struct program *program_gate_for(const char *arch)
+{
+#ifdef KT_PROGRAM
+	const struct program *p;
+
+	for (size_t i = 0; (p = program_of(PROGRAM_GATE, i)); i++)
+		if (strcmp(arch, p->arch) == 0)
+			return p;
+#else
+	(void)arch;
+#endif
+	return NULL;
 }
 
 const struct program *program_for(const char *arch)
@@ -93,17 +125,17 @@ void program_name(const struct program *p, char dst[PROGRAM_NAME_SIZE])
 	sha256_init(&s);
 	sha256_add(&s, p->start, p->nstart);
 	sha256_add(&s, p->packed, p->npacked);
-	snprintf(dst, PROGRAM_NAME_SIZE, "ktctl-shadow-%s-%s-%.8s", KT_VERSION,
-		 p->arch, sha256_end(&s, hex));
+	snprintf(dst, PROGRAM_NAME_SIZE, "ktctl-%s-%s-%s-%.8s", p->name,
+		 KT_VERSION, p->arch, sha256_end(&s, hex));
 }
 
 static json_t *program_data(const struct program *p)
 {
 	auto_free char *start = base64_encode(p->start, p->nstart);
 	auto_free char *packed = base64_encode(p->packed, p->npacked);
+	auto_free char *key = xasprintf("%s.gz", p->name);
 
-	return json_pack("{s:s,s:s}", PROGRAM_START, start, PROGRAM_PACKED,
-			 packed);
+	return json_pack("{s:s,s:s}", PROGRAM_START, start, key, packed);
 }
 
 json_t *program_object(const struct program *p, const struct pod_options *o)
@@ -142,9 +174,9 @@ static int program_create(const struct program_place *at,
 					  .as = KUBE_METADATA, /* not back */
 					  .timeout_ns = UPLOAD_TIMEOUT };
 
-	log_debug("bringing the shadow's program into namespace %s as "
+	log_debug("bringing the %s's program into namespace %s as "
 		  "ConfigMap %s",
-		  at->ns, object_name(obj));
+		  p->name, at->ns, object_name(obj));
 	return kube_call(at->kube, &req, NULL, err);
 }
 
@@ -289,8 +321,8 @@ int program_ensure(const struct program_place *at, const struct program *p,
 	if (rc == -EPERM)
 		program_hint(err);
 	return rc < 0 ? kt_wrap(err, rc,
-				"bring the shadow's program as ConfigMap %s/%s",
-				at->ns, name)
+				"bring the %s's program as ConfigMap %s/%s",
+				p->name, at->ns, name)
 		      : 0;
 }
 

@@ -8,22 +8,26 @@
 #include "wire/sha256.h"
 
 /**
- * DOC: The shadow's program, brought along
+ * DOC: Our programs, brought along
  *
  * Without --image a Pod of ours has any image that the cluster can pull, and
  * the program comes from a ConfigMap: packed, with the loader that unpacks it
  * (shadow/start.c). There is one for each namespace, version and architecture,
  * shared by everybody, never changed (immutable) and named by what is in it.
+ * The gate, which few Pods need and which has no room beside the shadow, has
+ * one of its own, likewise.
  */
 
 #define KT_ROLE_PROGRAM "shadow-program"
 #define PROGRAM_DIR "/ktctl" /* where a Pod mounts it */
 #define PROGRAM_START "start"
 #define PROGRAM_PACKED "shadow.gz"
+#define PROGRAM_GATE_PACKED "gate.gz"
 #define PROGRAM_NAME_SIZE 96
 
 /** struct program - for nodes of one architecture */
 struct program {
+	const char *name; /* "shadow", "gate" */
 	const char *arch; /* as Kubernetes calls it */
 	const uint8_t *start, *packed;
 	size_t nstart, npacked;
@@ -32,11 +36,14 @@ struct program {
 /** program_arch() - of the nodes that our Pods run on; borrowed, "" when the
  *  machine's has no name */
 const char *program_arch(const struct pod_options *o);
-/** program_at() - those of this ktctl, its own architecture first; NULL: there
- *  are no more */
+/** program_at() - the shadows of this ktctl, its own architecture first; NULL:
+ *  there are no more */
 const struct program *program_at(size_t i);
-/** program_for() - NULL: this ktctl has none for @arch */
+/** program_for() - the shadow; NULL: this ktctl has none for @arch */
 const struct program *program_for(const char *arch);
+
+/** program_gate_for() - the gate, likewise */
+const struct program *program_gate_for(const char *arch);
 
 /** program_digest() - SHA-256 of the packed file, which the loader is told */
 void program_digest(const struct program *p, char dst[SHA256_HEX]);

@@ -82,6 +82,11 @@ static bool sleep_is_used(const struct sleep *s)
 	return false;
 }
 
+bool sleep_is_busy(const struct sleep *s)
+{
+	return sleep_is_used(s);
+}
+
 /* With the Pods' half of those that are quiet, none of them meets one that ends
  */
 static void sleep_rest_all(struct sleep *s)

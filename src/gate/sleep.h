@@ -98,6 +98,8 @@ enum sleep_state sleep_state(const struct sleep *s);
 const char *sleep_state_name(enum sleep_state state);
 /** sleep_is_ready() - the API server has answered: it knows what it does */
 bool sleep_is_ready(const struct sleep *s);
+/** sleep_is_busy() - a connection is in use */
+bool sleep_is_busy(const struct sleep *s);
 /** sleep_why() - what is wrong, or was last; "": nothing. Borrowed. */
 const char *sleep_why(const struct sleep *s);
 /** sleep_at() - where port @i of the configuration is */

@@ -85,35 +85,46 @@ static int oci_put_stored(struct buf *b, const uint8_t *data, size_t n)
 	return rc ? rc : buf_put(b, tail, sizeof(tail));
 }
 
-/* @diff: digest of the layer unpacked */
-static int oci_layer(struct buf *b, char diff[OCI_DIGEST],
-		     const uint8_t *packed, size_t npacked)
+/* @end: zeros behind the file and its padding; @s: of the layer unpacked */
+static int oci_layer_file(struct buf *b, struct sha256 *s,
+			  const struct oci_program *f, size_t end)
 {
 	static const uint8_t zeros[TAR_BLOCK + TAR_END];
-	size_t size = gzip_size(packed, npacked);
-	size_t tail = tar_padding(size) + TAR_END;
+	size_t size = gzip_size(f->packed, f->npacked);
+	size_t tail = tar_padding(size) + end;
 	auto_free uint8_t *program = NULL;
 	uint8_t head[TAR_BLOCK];
-	struct sha256 s;
 	int rc;
 
 	if (!size || size > OCI_MAX_LAYER)
 		return -EPROTO;
 	program = xmalloc(size);
-	rc = gzip_inflate(packed, npacked, program, size);
+	rc = gzip_inflate(f->packed, f->npacked, program, size);
 	if (rc == 0)
-		rc = tar_header(head, "shadow", 0755, size);
+		rc = tar_header(head, f->name, 0755, size);
 	if (rc < 0)
 		return rc;
-	sha256_init(&s);
-	sha256_add(&s, head, sizeof(head));
-	sha256_add(&s, program, size);
-	sha256_add(&s, zeros, tail);
-	oci_digest(diff, &s);
+	sha256_add(s, head, sizeof(head));
+	sha256_add(s, program, size);
+	sha256_add(s, zeros, tail);
 	rc = oci_put_stored(b, head, sizeof(head));
 	if (rc == 0)
-		rc = buf_put(b, packed, npacked);
+		rc = buf_put(b, f->packed, f->npacked);
 	return rc ? rc : oci_put_stored(b, zeros, tail);
+}
+
+/* @diff: digest of the layer unpacked */
+static int oci_layer(struct buf *b, char diff[OCI_DIGEST],
+		     const struct oci_program *v, size_t n)
+{
+	struct sha256 s;
+	int rc = 0;
+
+	sha256_init(&s);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = oci_layer_file(b, &s, &v[i], i + 1 < n ? 0 : TAR_END);
+	oci_digest(diff, &s);
+	return rc;
 }
 
 /* --- documents ------------------------------------------------------------ */
@@ -129,7 +140,7 @@ static json_t *oci_config(const char *arch, const char *diff)
 }
 
 int oci_image_add(struct oci_image *img, const char *arch,
-		  const uint8_t *packed, size_t npacked, struct kt_error *err)
+		  const struct oci_program *v, size_t n, struct kt_error *err)
 {
 	struct oci_platform *p = &img->platforms[img->n];
 	char diff[OCI_DIGEST];
@@ -139,10 +150,10 @@ int oci_image_add(struct oci_image *img, const char *arch,
 	if (img->n == OCI_PLATFORMS)
 		return kt_fail(err, ENOSPC, "too many architectures");
 	buf_init(&b, OCI_MAX_LAYER);
-	rc = oci_layer(&b, diff, packed, npacked);
+	rc = oci_layer(&b, diff, v, n);
 	if (rc < 0) {
 		buf_fini(&b);
-		return kt_fail(err, -rc, "the program for %s is damaged", arch);
+		return kt_fail(err, -rc, "a program for %s is damaged", arch);
 	}
 	snprintf(p->arch, sizeof(p->arch), "%s", arch);
 	oci_blob_set(&p->layer, OCI_LAYER, b.mem, b.len);
@@ -201,6 +212,19 @@ static const struct program *oci_program_after(const char *after)
 	return next;
 }
 
+static int oci_image_add_all(struct oci_image *img, const struct program *p,
+			     struct kt_error *err)
+{
+	const struct program *gate = program_gate_for(p->arch);
+	struct oci_program v[2] = { { p->name, p->packed, p->npacked } };
+	size_t n = 1;
+
+	if (gate)
+		v[n++] = (struct oci_program){ gate->name, gate->packed,
+					       gate->npacked };
+	return oci_image_add(img, p->arch, v, n, err);
+}
+
 int oci_image_make(struct oci_image *img, struct kt_error *err)
 {
 	const struct program *p;
@@ -208,7 +232,7 @@ int oci_image_make(struct oci_image *img, struct kt_error *err)
 
 	*img = (struct oci_image){ 0 };
 	for (p = oci_program_after(""); p; p = oci_program_after(p->arch)) {
-		rc = oci_image_add(img, p->arch, p->packed, p->npacked, err);
+		rc = oci_image_add_all(img, p, err);
 		if (rc < 0) {
 			oci_image_fini(img);
 			return rc;

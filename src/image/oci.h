@@ -13,14 +13,14 @@
  * DOC: The shadow's image
  *
  * An image of the OCI (image-spec 1.0): one index, and for each architecture a
- * manifest, a configuration and one layer, a tar with one file, /shadow. The
- * same program gives the same bytes.
+ * manifest, a configuration and one layer, a tar with our two programs, /shadow
+ * and /gate. The same programs give the same bytes.
  *
- * The program is there as a gzip file (cluster/program.h), and a gzip file may
+ * A program is there as a gzip file (cluster/program.h), and a gzip file may
  * have several members (RFC 1952, 2.2), which unpack to one after the other. So
- * the layer is the header of the tar, stored in a member of its own, the
- * program's file as it is, and a member with the end of the tar. Nothing is
- * packed here, and no version of a packer is in the bytes.
+ * the layer is for each of them the header of the tar, stored in a member of
+ * its own, the program's file as it is, and a member with what goes behind it.
+ * Nothing is packed here, and no version of a packer is in the bytes.
  */
 
 #define OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
@@ -52,11 +52,17 @@ struct oci_image {
 	struct oci_blob index;
 };
 
-/** oci_image_add() - a platform
- *  @packed: its program, a gzip file of one member; copied
+/** struct oci_program - a file of the image; borrowed */
+struct oci_program {
+	const char *name;
+	const uint8_t *packed; /* a gzip file of one member */
+	size_t npacked;
+};
+
+/** oci_image_add() - a platform with these @n programs
  *  Return: 0, or -errno with @err */
 KT_CHECK int oci_image_add(struct oci_image *img, const char *arch,
-			   const uint8_t *packed, size_t npacked,
+			   const struct oci_program *v, size_t n,
 			   struct kt_error *err);
 /** oci_image_end() - no more of them: makes the index */
 void oci_image_end(struct oci_image *img);

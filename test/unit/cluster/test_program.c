@@ -23,6 +23,7 @@
 #define PODS "/api/v1/namespaces/n/pods"
 
 static const struct program program = {
+	.name = "shadow",
 	.arch = "amd64",
 	.start = (const uint8_t *)"loader",
 	.nstart = 6,
@@ -54,6 +55,9 @@ static void named_by_what_is_in_it(void **state)
 	other.arch = "arm64";
 	program_name(&other, b);
 	assert_string_not_equal(a, b);
+	other.name = "gate";
+	program_name(&other, a);
+	assert_string_equal(a, "ktctl-gate-" KT_VERSION "-arm64-27de284e");
 }
 
 /* What the build has packed, for each architecture that it was asked for */
@@ -64,6 +68,7 @@ static void brought_along(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(archs); i++) {
 		const struct program *p = program_for(archs[i]);
+		const struct program *gate = program_gate_for(archs[i]);
 		static const uint8_t elf[] = { 0x7f, 'E', 'L', 'F' };
 		/* e_machine: 62 is x86-64, 183 AArch64 */
 		const uint8_t machine[] = { 62, 183 };
@@ -76,12 +81,19 @@ static void brought_along(void **state)
 		assert_int_equal(p->start[18], machine[i]);
 		assert_true(gzip_size(p->packed, p->npacked) > 500000);
 		assert_true(p->nstart + p->npacked < 1000000);
+		assert_non_null(gate);
+		assert_string_equal(gate->arch, archs[i]);
+		assert_ptr_equal(gate->start, p->start);
+		assert_true(gzip_size(gate->packed, gate->npacked) > 500000);
+		assert_true(gate->nstart + gate->npacked < 1000000);
+		assert_string_equal(gate->name, "gate");
 	}
 #ifndef KT_SANITIZED
 	assert_non_null(program_for(objects_arch()));
 #endif
 	assert_null(program_for("s390x"));
 	assert_null(program_for(""));
+	assert_null(program_gate_for("s390x"));
 }
 
 static int ensured(const struct store *s, const struct pod_options *o,

@@ -409,7 +409,7 @@ static void one_that_comes_late_is_taken(void **state)
 	struct rig *r = *state;
 
 	reaches(r, SLEEP_ASLEEP);
-	r->api.start_ns = WAKE + 300 * NS_MS;
+	r->api.start_ns = WAKE + 100 * NS_MS;
 	assert_int_equal(ask(r), 503);
 	reaches(r, SLEEP_AWAKE);
 	assert_int_equal(ask(r), 200);

@@ -77,9 +77,10 @@ mkdir "$work/a" && tar -C "$work/a" -xf "$work/a.tar" &&
   gunzip <"$work/a/blobs/$layer" >"$work/layer" &&
   [ "$(jq -r '.rootfs.diff_ids[0]' "$work/a/blobs/$config")" = \
     "sha256:$(sha256sum <"$work/layer" | cut -d' ' -f1)" ] &&
-  [ "$(tar tf "$work/layer")" = shadow ] && tar -C "$work" -xf "$work/layer" &&
-  has "$("$work/shadow" --version)" "$("$ktctl" --version | sed 's/.* //')"
-ok $? "export: the layer has the program in it"
+  [ "$(tar tf "$work/layer" | tr '\n' ' ')" = "shadow gate " ] && tar -C "$work" -xf "$work/layer" &&
+  has "$("$work/shadow" --version)" "$("$ktctl" --version | sed 's/.* //')" &&
+  has "$("$work/gate" --version)" "$("$ktctl" --version | sed 's/.* //')"
+ok $? "export: the layer has the programs in it"
 run 0 image export --name r.example/x:y "$work/c.tar" &&
   [ "$(tar -xOf "$work/c.tar" manifest.json | jq -r '.[0].RepoTags[0]')" = r.example/x:y ] &&
   [ "$(tar -xOf "$work/c.tar" index.json |

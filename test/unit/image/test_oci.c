@@ -89,6 +89,49 @@ static void describes(const json_t *d, const struct oci_blob *b)
 			 b->len);
 }
 
+static int add(struct oci_image *img, const char *arch, const uint8_t *packed,
+	       size_t npacked, struct kt_error *err)
+{
+	const struct oci_program shadow = { "shadow", packed, npacked };
+
+	return oci_image_add(img, arch, &shadow, 1, err);
+}
+
+/* both, one behind the other, and the tar's end once */
+static void layer_has_two_programs(void **state)
+{
+	static uint8_t tar[LONG + 10 * TAR_BLOCK];
+	static struct made a, b;
+	struct oci_image img = { 0 };
+	struct kt_error err = { 0 };
+	struct oci_program v[2];
+	char digest[OCI_DIGEST];
+	json_t *config;
+	size_t n;
+
+	(void)state;
+	pack(&a, 700);
+	pack(&b, TAR_BLOCK);
+	v[0] = (struct oci_program){ "shadow", a.packed, a.npacked };
+	v[1] = (struct oci_program){ "gate", b.packed, b.npacked };
+	assert_int_equal(oci_image_add(&img, "amd64", v, 2, &err), 0);
+	n = unpack(&img.platforms[0].layer, tar, sizeof(tar));
+	assert_int_equal(n, 5 * TAR_BLOCK + TAR_END);
+	assert_string_equal((char *)tar, "shadow");
+	assert_memory_equal(tar + TAR_BLOCK, a.program, 700);
+	assert_string_equal((char *)tar + 3 * TAR_BLOCK, "gate");
+	assert_memory_equal(tar + 4 * TAR_BLOCK, b.program, TAR_BLOCK);
+	config = document(&img.platforms[0].config);
+	digest_of(tar, n, digest);
+	assert_string_equal(
+		json_string_value(json_array_get(
+			json_at(config, "rootfs", "diff_ids", NULL), 0)),
+		digest);
+	json_decref(config);
+	oci_image_end(&img);
+	oci_image_fini(&img);
+}
+
 static void layer_is_a_tar_of_the_program(void **state)
 {
 	static uint8_t tar[LONG + 10 * TAR_BLOCK];
@@ -104,9 +147,8 @@ static void layer_is_a_tar_of_the_program(void **state)
 		size_t n;
 
 		pack(&m, sizes[i]);
-		assert_int_equal(
-			oci_image_add(&img, "amd64", m.packed, m.npacked, &err),
-			0);
+		assert_int_equal(add(&img, "amd64", m.packed, m.npacked, &err),
+				 0);
 		n = unpack(&img.platforms[0].layer, tar, sizeof(tar));
 		assert_int_equal(n, TAR_BLOCK + sizes[i] +
 					    tar_padding(sizes[i]) + TAR_END);
@@ -137,9 +179,8 @@ static void documents_lead_to_all(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		pack(&m, 1000 + i);
-		assert_int_equal(
-			oci_image_add(&img, arch[i], m.packed, m.npacked, &err),
-			0);
+		assert_int_equal(add(&img, arch[i], m.packed, m.npacked, &err),
+				 0);
 	}
 	oci_image_end(&img);
 	index = document(&img.index);
@@ -174,11 +215,9 @@ static void damaged_programs_are_refused(void **state)
 
 	(void)state;
 	pack(&m, LONG);
-	assert_int_equal(
-		oci_image_add(&img, "amd64", m.packed, m.npacked / 2, &err),
-		-EPROTO);
-	assert_int_equal(oci_image_add(&img, "amd64", m.program, m.n, &err),
+	assert_int_equal(add(&img, "amd64", m.packed, m.npacked / 2, &err),
 			 -EPROTO);
+	assert_int_equal(add(&img, "amd64", m.program, m.n, &err), -EPROTO);
 	assert_int_equal(img.n, 0);
 	oci_image_fini(&img);
 }
@@ -196,9 +235,8 @@ static void archives_are_the_same_twice(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct oci_image img = { 0 };
 
-		assert_int_equal(
-			oci_image_add(&img, "amd64", m.packed, m.npacked, &err),
-			0);
+		assert_int_equal(add(&img, "amd64", m.packed, m.npacked, &err),
+				 0);
 		oci_image_end(&img);
 		buf_init(&b[i], 1 << 20);
 		assert_int_equal(archive_make(&b[i], &img, &ref), 0);
@@ -237,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layer_is_a_tar_of_the_program),
+		cmocka_unit_test(layer_has_two_programs),
 		cmocka_unit_test(documents_lead_to_all),
 		cmocka_unit_test(damaged_programs_are_refused),
 		cmocka_unit_test(archives_are_the_same_twice),

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/print.h"
+#include "gate/mode.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/*
+ * Runs as pid 1 of a container, as the shadow does: TERM and its like are read
+ * from a signalfd. No children, no name service of libc's.
+ */
+
+static const struct gate_mode *const main_modes[] = { &gate_sleep_mode, NULL };
+
+static const char main_usage[] =
+	"usage: gate MODE [options]\n"
+	"The second program of ktctl's Pods: what wants TLS in the cluster.\n"
+	"\n"
+	"  gate MODE --help   what a mode is for, and its options\n"
+	"  gate --version     (also --help)\n"
+	"\n"
+	"modes:\n";
+
+struct main_signals {
+	struct watch watch;
+	bool stop;
+};
+
+static void main_on_signal(struct watch *w, uint32_t events)
+{
+	struct main_signals *sg = container_of(w, struct main_signals, watch);
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(w->fd, &si, sizeof(si)) == sizeof(si))
+		log_debug("signal %u", si.ssi_signo);
+	sg->stop = true;
+}
+
+static int main_start_signals(struct main_signals *sg, struct loop *loop)
+{
+	/* whatever the image names as its STOPSIGNAL (shadow/main.c) */
+	const int end[] = { SIGTERM, SIGINT,  SIGQUIT, SIGWINCH,
+			    SIGUSR1, SIGUSR2, SIGPWR,  SIGRTMIN + 3 };
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(end); i++)
+		sigaddset(&set, end[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return loop_watch_start(loop, &sg->watch, fd, EPOLLIN, main_on_signal);
+}
+
+/* Told to end: what is open gets so long as the mode says; the second signal is
+ * obeyed at once */
+static int main_serve(struct loop *loop, const struct gate_mode *m, void *mode,
+		      struct main_signals *sg)
+{
+	bool told = false;
+	int64_t until = 0;
+
+	while (!told || (!sg->stop && m->busy(mode) && clock_ns() < until)) {
+		int rc = loop_once(loop, told ? 100 * NS_MS : NS_SEC);
+
+		if (rc < 0) {
+			log_err("event loop: %s", strerror(-rc));
+			return 1;
+		}
+		if (told || !sg->stop)
+			continue;
+		told = true;
+		sg->stop = false;
+		until = clock_ns() + m->end(mode);
+	}
+	return 0;
+}
+
+static int main_run(const struct gate_mode *m, int argc, char **argv)
+{
+	struct main_signals sg = { 0 };
+	struct kt_error err = { 0 };
+	struct loop *loop = loop_new();
+	void *mode = NULL;
+	int rc = 1;
+
+	if (loop && main_start_signals(&sg, loop) == 0)
+		rc = m->start(loop, argc, argv, &mode, &err);
+	if (mode) {
+		rc = main_serve(loop, m, mode, &sg);
+		m->free(mode);
+	} else if (err.code) {
+		print_line(stderr, "gate: %s: %s", m->name, err.msg);
+	}
+	loop_watch_stop(&sg.watch);
+	loop_free(loop);
+	return rc;
+}
+
+static int main_help(void)
+{
+	print_text(stdout, main_usage, strlen(main_usage));
+	for (const struct gate_mode *const *m = main_modes; *m; m++)
+		print_line(stdout, "  %-8s %s", (*m)->name, (*m)->summary);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (strcmp(name, "--version") == 0) {
+		print_line(stdout, "gate %s", KT_VERSION);
+		return 0;
+	}
+	if (strcmp(name, "--help") == 0)
+		return main_help();
+	for (const struct gate_mode *const *m = main_modes; *m; m++)
+		if (strcmp(name, (*m)->name) == 0)
+			return main_run(*m, argc - 1, argv + 1);
+	print_line(stderr, "gate: '%s' is no mode: see gate --help", name);
+	return 2;
+}
