@@ -45,7 +45,8 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 /* false: this ktctl has none */
 static bool bootstrap_choose(struct bootstrap *b)
 {
-	b->program = program_for(program_arch(b->options));
+	b->program = b->gate ? program_gate_for(program_arch(b->options))
+			     : program_for(program_arch(b->options));
 	if (!b->program)
 		return false;
 	program_name(b->program, b->name);
@@ -63,9 +64,9 @@ int bootstrap_find(struct bootstrap *b, const json_t *selector,
 		return 0;
 	if (!bootstrap_choose(b)) {
 		kt_fail(err, ENOTSUP,
-			"this ktctl brings no shadow for nodes of architecture "
+			"this ktctl brings no %s for nodes of architecture "
 			"'%s'",
-			program_arch(o));
+			b->gate ? "gate" : "shadow", program_arch(o));
 		kt_hint(err, "name an image of the shadow with --image");
 		return -ENOTSUP;
 	}
@@ -110,6 +111,7 @@ int bootstrap_again(struct bootstrap *b, struct kt_error *err)
 void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s)
 {
 	s->image = b->options->image;
+	s->gate = b->gate;
 	if (!bootstrap_is_prepared(b))
 		return;
 	s->image = b->base.image;
