@@ -246,6 +246,8 @@ struct env_options {
 	struct pairs selector;	   /* join; none: not given */
 	char *service;		   /* join; or NULL */
 	int replicas;		   /* join --image */
+	int64_t idle;		   /* join --image; ns, 0: it does not sleep */
+	int64_t wake_timeout;	   /* join --idle; ns */
 	char *on_join, *on_delete; /* join --image; or NULL */
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */
