@@ -189,6 +189,7 @@ int idle_try(struct env_join *j, struct kt_error *err)
 	int rc = idle_try_rights(j, &o, err);
 
 	if (rc == -EPERM || rc == -EACCES) {
+		err->hint[0] = '\0'; /* of one verb */
 		kt_hint(err, "--idle needs the Role ktctl-env-idle "
 			     "(deploy/rbac/env-idle.yaml) besides ktctl-env");
 		return kt_wrap(err, rc, "--idle");
@@ -267,11 +268,7 @@ int idle_await(struct env_join *j, struct kt_error *err)
 	};
 	int rc;
 
-	progress_step(job->app->progress, "Start the sleeper");
+	progress_detail(job->app->progress, "until its sleeper is ready");
 	rc = copy_wait_ready(job->kube, &w, err);
-	if (rc < 0)
-		return kt_wrap(err, rc, "the sleeper");
-	progress_done(job->app->progress, "Deployment %s/%s is ready", job->ns,
-		      i->name);
-	return 0;
+	return rc < 0 ? kt_wrap(err, rc, "the sleeper") : 0;
 }

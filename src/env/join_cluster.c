@@ -19,6 +19,7 @@
 #include "env/join_hook.h"
 #include "env/member.h"
 #include "env/member_source.h"
+#include "env/spec.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 
@@ -169,11 +170,13 @@ static int cluster_copy(struct job *job, struct kt_error *err)
 		rc = idle_make(j, made, err);
 	if (rc == 0)
 		rc = copy_wait_ready(job->kube, &w, err);
+	if (rc == 0 && j->member->idle.name)
+		rc = idle_await(j, err);
 	if (rc < 0)
 		return rc;
 	progress_done(job->app->progress, "Deployment %s/%s is ready", job->ns,
 		      w.deployment);
-	return j->member->idle.name ? idle_await(j, err) : 0;
+	return 0;
 }
 
 /* --- the table, and the proof --------------------------------------------- */
@@ -265,6 +268,14 @@ static void cluster_ready(struct job *job)
 		   job->ns, job->name, j->info.name, env_join_left(j, left),
 		   j->member->text, *copy ? " (Deployment " : "", copy,
 		   *copy ? ")" : "", j->info.name, job->name);
+	if (j->o->env.idle) {
+		auto_json json_t *idle = env_spec_span(j->o->env.idle);
+
+		print_line(stdout,
+			   "It sleeps after %s without a request; the next one "
+			   "wakes it.",
+			   json_string_value(idle));
+	}
 }
 
 /* The member before has its record again, and what routers know of it: what is

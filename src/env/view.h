@@ -20,6 +20,7 @@ struct env_look {
 	int64_t now;
 	const json_t *jobs, *records; /* arrays */
 	const json_t *pods;	 /* of the namespace, NULL: may not be listed */
+	const json_t *copies;	 /* Deployments of members; NULL: likewise */
 	const json_t *shares;	 /* share_find(); NULL: may not be listed */
 	const struct home *home; /* whose dead processes are known; or NULL */
 };

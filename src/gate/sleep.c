@@ -526,7 +526,8 @@ static int64_t sleep_step_waking(struct sleep *s, int64_t now)
 
 static int64_t sleep_step_down(struct sleep *s, int64_t now)
 {
-	if (now - s->since >= s->c.idle_ns && now >= s->awake_until) {
+	if (now - s->since >= MAX(s->c.idle_ns, s->c.wake_ns) &&
+	    now >= s->awake_until) {
 		sleep_enter(s, SLEEP_DRAINING, "it did not come back");
 		return -1;
 	}
