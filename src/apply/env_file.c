@@ -7,6 +7,7 @@
 #include "base/words.h"
 #include "cli/command.h"
 #include "cli/form.h"
+#include "cli/options.h"
 #include "cli/suggest.h"
 #include "cli/value.h"
 #include "env/name.h"
@@ -18,9 +19,10 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const env_file_keys[] = { "image",	 "set",	   "envFrom",
-					     "replicas", "onJoin", "onDelete",
-					     "selector", "service" };
+static const char *const env_file_keys[] = {
+	"image",       "set",	 "envFrom",  "replicas", "idle",
+	"wakeTimeout", "onJoin", "onDelete", "selector", "service"
+};
 
 struct env_parsing {
 	struct apply_reader r;
@@ -80,8 +82,12 @@ static int env_file_check(struct env_parsing *p, const yaml_node_t *at)
 				   "what the member is");
 	if (!image && f->n > 1)
 		return reader_fail(&p->r, at,
-				   "set, envFrom, replicas, onJoin and "
-				   "onDelete are for a member with an image");
+				   "set, envFrom, replicas, idle, wakeTimeout, "
+				   "onJoin and onDelete are for a member with "
+				   "an image");
+	if (env_file_flag(f, "wakeTimeout") && !env_file_flag(f, "idle"))
+		return reader_fail(&p->r, at,
+				   "wakeTimeout is for a member with idle");
 	return 0;
 }
 
@@ -94,6 +100,20 @@ static json_t *env_file_list(const char *text)
 		json_array_append_new(list, json_string(parts.v[i]));
 	strv_fini(&parts);
 	return list;
+}
+
+/* As it is told of one that is there; NULL: as always */
+static json_t *env_file_span(const struct option *opt, const char *text)
+{
+	struct options o = { 0 };
+	struct kt_error err = { 0 };
+	int64_t ns;
+
+	if (value_set(opt, &o, text, &err) < 0)
+		return NULL; /* it was checked before */
+	ns = o.env.idle + o.env.wake_timeout;
+	return ns && o.env.wake_timeout != ENV_WAKE_DEFAULT ? env_spec_span(ns)
+							    : NULL;
 }
 
 /* As env/spec.h has it: what is as it always is, is left out */
@@ -113,6 +133,9 @@ static json_t *env_file_spec(const struct apply_flags *f)
 			v = env_file_list(text);
 		else if (strcmp(name, "replicas") == 0)
 			v = json_integer(strtol(text, NULL, 10));
+		else if (strcmp(name, "idle") == 0 ||
+			 strcmp(name, "wakeTimeout") == 0)
+			v = env_file_span(f->v[i].opt, text);
 		else
 			v = json_string(text);
 		if (json_integer_value(v) != 1 &&

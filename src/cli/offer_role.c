@@ -13,6 +13,7 @@
 
 #define ISTIO "networking.istio.io"
 #define GATEWAY "gateway.networking.k8s.io"
+#define RBAC "rbac.authorization.k8s.io"
 #define SA_PREFIX "system:serviceaccount:"
 
 /* The name comes from the server and goes into a command for a shell. */
@@ -48,6 +49,7 @@ static const struct offered {
 	{ "birdseye", birdseye_yaml, "apps" },
 	{ "map", map_yaml, "apps" },
 	{ "env", env_yaml, "apps batch " GATEWAY },
+	{ "env-idle", env_idle_yaml, "apps " RBAC },
 };
 
 static const struct offered *offered_find(const char *role)
@@ -96,6 +98,13 @@ static void print_published(const struct denied *d, const char *role,
 		account ? "serviceaccount" : "user", name);
 }
 
+/* Only env join --idle makes these */
+static bool offer_role_is_idle(const struct denied *d)
+{
+	return strcmp(d->group, RBAC) == 0 ||
+	       strcmp(d->resource, "serviceaccounts") == 0;
+}
+
 void offer_role(const struct kt_error *err, const char *role)
 {
 	auto_free char *one = NULL;
@@ -108,6 +117,7 @@ void offer_role(const struct kt_error *err, const char *role)
 	 */
 	role = strcmp(d.group, ISTIO) == 0     ? "mesh-istio"
 	       : strcmp(d.group, GATEWAY) == 0 ? "mesh-gateway"
+	       : offer_role_is_idle(&d)	       ? "env-idle"
 					       : role;
 	text = published(role, &d);
 	if (d.ns[0] && text && offer_role_is_plain(d.user) &&

@@ -247,6 +247,8 @@ struct env_options {
 	char *service;		   /* join; or NULL */
 	char *tls_secret;	   /* join, init; or NULL */
 	int replicas;		   /* join --image */
+	int64_t idle;		   /* join --image; ns, 0: it does not sleep */
+	int64_t wake_timeout;	   /* join --idle; ns */
 	char *on_join, *on_delete; /* join --image; or NULL */
 	int output;		   /* enum output_form; list, show */
 	bool strict;		   /* create */

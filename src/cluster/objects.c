@@ -43,6 +43,7 @@
  * program itself takes (SHADOW_ENDING_S) */
 #define SERVE_GRACE 60
 #define OPEN_GRACE 300 /* likewise: what is open goes on (SHADOW_OPEN_S) */
+#define GATE_GRACE 30  /* likewise (gate/) */
 #define TARGET_LEN (KT_TARGET_SIZE - 1)
 
 const char *objects_arch(void)
@@ -164,7 +165,7 @@ static json_t *probe(const struct shadow_spec *s, uint16_t port)
 {
 	return json_pack("{s:{s:s,s:i},s:i,s:i,s:i}", "httpGet", "path",
 			 "/healthz", "port", port, "periodSeconds",
-			 s->serve ? 1 : 2, "timeoutSeconds", 2,
+			 s->serve || s->is_gate ? 1 : 2, "timeoutSeconds", 2,
 			 "failureThreshold", 3);
 }
 
@@ -200,11 +201,14 @@ static void objects_mount(json_t *c, const char *volume, const char *dir)
 
 /* What the image starts, and where, is not used: its working directory may be
  * closed to our user */
-static void objects_bring_program(json_t *c, const char *digest)
+static void objects_bring_program(json_t *c, const struct shadow_spec *s)
 {
 	json_object_set_new(c, "command",
 			    json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
-				      PROGRAM_DIR "/" PROGRAM_PACKED, digest));
+				      s->is_gate ? PROGRAM_DIR
+					      "/" PROGRAM_GATE_PACKED
+					      : PROGRAM_DIR "/" PROGRAM_PACKED,
+				      s->digest));
 	objects_set_text(c, "workingDir", "/");
 	objects_mount(c, PROGRAM_VOLUME, PROGRAM_DIR);
 }
@@ -235,7 +239,9 @@ static json_t *objects_container(const struct shadow_spec *s, const char *name,
 		"terminationMessagePolicy", "FallbackToLogsOnError");
 
 	if (s->program)
-		objects_bring_program(c, s->digest);
+		objects_bring_program(c, s);
+	else if (s->is_gate)
+		json_object_set_new(c, "command", json_pack("[s]", GATE_PROGRAM));
 	if (args)
 		json_object_set_new(c, "args", objects_texts(args));
 	if (ports)
@@ -364,13 +370,16 @@ static json_t *objects_affinity(const struct shadow_spec *s)
 
 static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 {
-	json_t *p = json_pack(
-		"{s:o,s:o,s:s,s:i,s:b,s:b}", "containers",
-		objects_containers(s), "securityContext", pod_security(s),
-		"restartPolicy", s->serve ? "Always" : restart,
-		"terminationGracePeriodSeconds",
-		s->serve ? SERVE_GRACE : OPEN_GRACE,
-		"automountServiceAccountToken", 0, "enableServiceLinks", 0);
+	json_t *p = json_pack("{s:o,s:o,s:s,s:i,s:b,s:b}", "containers",
+			      objects_containers(s), "securityContext",
+			      pod_security(s), "restartPolicy",
+			      s->serve ? "Always" : restart,
+			      "terminationGracePeriodSeconds",
+			      s->is_gate	 ? GATE_GRACE
+			      : s->serve ? SERVE_GRACE
+					 : OPEN_GRACE,
+			      "automountServiceAccountToken", (int)s->token,
+			      "enableServiceLinks", 0);
 
 	objects_set_text(p, "serviceAccountName", s->service_account);
 	json_object_set_new(p, "nodeSelector", objects_nodes(s));

@@ -46,6 +46,11 @@ static bool needs_gateway(const struct options *o)
 	return o->mesh.route == ROUTE_GATEWAY;
 }
 
+static bool needs_idle(const struct options *o)
+{
+	return o->env.idle != 0;
+}
+
 /** struct needs_role - one that a command needs with some flag only */
 static const struct needs_role {
 	const char *command, *role, *with;
@@ -67,6 +72,7 @@ static const struct needs_role {
 	  .on = needs_istio },
 	{ "mesh", "mesh-gateway", "--route gateway",
 	  "gateway.networking.k8s.io", .on = needs_gateway },
+	{ "env", "env-idle", "env join --idle", NULL, .on = needs_idle },
 };
 
 static bool needs_is_of(const struct needs_role *one, const char *command)

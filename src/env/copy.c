@@ -112,6 +112,7 @@ static json_t *copy_metadata(const struct copy_spec *s)
 		env_spec_image(s->image, s->set, s->env_from, s->replicas);
 	auto_free char *text = NULL;
 
+	env_spec_idle(asked, s->idle, s->wake_timeout);
 	if (s->on_join)
 		json_object_set_new(asked, "onJoin", json_string(s->on_join));
 	if (s->on_delete)

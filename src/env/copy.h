@@ -61,9 +61,10 @@ struct copy_spec {
 	const struct pairs *set; /* {{env}} in values: the name */
 	const struct strv *env_from;
 	int replicas;
-	const char *on_join, *on_delete; /* only noted */
-	bool always_pull;		 /* --forceUpdate */
-	const char *target;		 /* target_make() */
+	int64_t idle, wake_timeout; /* ns; only noted, as these */
+	const char *on_join, *on_delete;
+	bool always_pull;   /* --forceUpdate */
+	const char *target; /* target_make() */
 	const char *user;
 	const json_t *owner; /* one of ownerReferences: the environment's Job */
 };

@@ -31,6 +31,7 @@ struct copy_waiting {
 	int64_t start, looked, unschedulable;
 	int64_t asked; /* for events; -1: they may not be read */
 	bool grows;    /* nodes are on their way */
+	char pod[256]; /* that was not ready, or "" */
 	char text[160];
 	char event[400]; /* the last warning about a Pod */
 };
@@ -216,11 +217,11 @@ static int copy_wait_look(struct copy_waiting *w, struct kt_error *err)
 	if (rc < 0)
 		return rc;
 	copy_report_make(&r, json_object_get(list, "items"), w->what->replicas);
+	snprintf(w->pod, sizeof(w->pod), "%s", r.pod ? r.pod : "");
 	return copy_wait_judge(w, &r, err);
 }
 
-static int copy_wait_too_long(const struct copy_waiting *w,
-			      struct kt_error *err)
+static int copy_wait_too_long(struct copy_waiting *w, struct kt_error *err)
 {
 	const struct copy_wait *what = w->what;
 
@@ -228,11 +229,13 @@ static int copy_wait_too_long(const struct copy_waiting *w,
 		"allow more with --podCreationTimeout, or look at "
 		"'kubectl -n %s describe pods -l kt-env'",
 		what->ns);
-	return kt_fail(
-		err, ETIMEDOUT,
+	kt_fail(err, ETIMEDOUT,
 		"deployment %s/%s is not ready after %lld s%s%s%s%s", what->ns,
 		what->deployment, (long long)(what->timeout_ns / NS_SEC),
 		*w->text ? ": " : "", w->text, *w->event ? ": " : "", w->event);
+	if (what->silent && *w->pod)
+		copy_wait_log(w, w->pod, what->silent, false, err);
+	return -ETIMEDOUT;
 }
 
 static int copy_wait_go(struct copy_waiting *w, struct kt_error *err)

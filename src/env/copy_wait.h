@@ -13,6 +13,8 @@ struct copy_wait {
 	int64_t timeout_ns; /* --podCreationTimeout */
 	int64_t nowhere_ns; /* Pods that no node takes get so long; 0: as long
 			     * as an autoscaler takes to say that it acts */
+	/* the container whose log says why it is not ready; or NULL */
+	const char *silent;
 	/** progress() - the state changed; may be NULL */
 	void (*progress)(void *user, const char *text);
 	void *user;

@@ -13,6 +13,7 @@
 #include "env/join_tls.h"
 #include "env/member.h"
 #include "env/member_source.h"
+#include "env/spec.h"
 #include "env/table.h"
 #include "inbound/lease.h"
 #include "kube/rest.h"
@@ -197,6 +198,13 @@ static int join_check(const struct options *o, struct kt_error *err)
 		return kt_fail(err, EINVAL,
 			       "--set, --envFrom, --replicas, --onJoin and "
 			       "--onDelete are for a member with --image");
+	if (!e->image && e->idle)
+		return kt_fail(err, EINVAL,
+			       "--idle is for a member with --image: ktctl "
+			       "stops no Pods that it has not made");
+	if (!e->idle && e->wake_timeout != ENV_WAKE_DEFAULT)
+		return kt_fail(err, EINVAL,
+			       "--wakeTimeout is for a member with --idle");
 	if (!e->in.expose.n && (o->session.background || o->session.with))
 		return kt_fail(err, EINVAL,
 			       "--background and --with are for a member with "

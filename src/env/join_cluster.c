@@ -20,6 +20,7 @@
 #include "env/join_tls.h"
 #include "env/member.h"
 #include "env/member_source.h"
+#include "env/spec.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
 
@@ -128,7 +129,8 @@ static void cluster_on_progress(void *user, const char *text)
 
 /* One of its name is left of a join that was killed, unless somebody has taken
  * this member's place meanwhile: the Service is not locked any more */
-static int cluster_make_copy(struct env_join *j, struct kt_error *err)
+static int cluster_make_copy(struct env_join *j, json_t **made,
+			     struct kt_error *err)
 {
 	struct job *job = &j->mesh.job;
 	auto_free char *path =
@@ -138,14 +140,14 @@ static int cluster_make_copy(struct env_join *j, struct kt_error *err)
 	int rc;
 
 	j->copied = true;
-	rc = kube_create(job->kube, path, copy, NULL, err);
+	rc = kube_create(job->kube, path, copy, made, err);
 	if (rc != -EEXIST)
 		return rc;
 	*err = (struct kt_error){ 0 };
 	rc = mesh_record_check(&j->mesh, err);
 	if (rc == 0)
 		rc = member_remove_copies(&at, NULL, err);
-	return rc < 0 ? rc : kube_create(job->kube, path, copy, NULL, err);
+	return rc < 0 ? rc : kube_create(job->kube, path, copy, made, err);
 }
 
 static int cluster_copy(struct job *job, struct kt_error *err)
@@ -161,13 +163,18 @@ static int cluster_copy(struct job *job, struct kt_error *err)
 		.progress = cluster_on_progress,
 		.user = job,
 	};
+	auto_json json_t *made = NULL;
 	int rc;
 
 	progress_step(job->app->progress, "Start the copy with image %s",
 		      j->o->env.image);
-	rc = cluster_make_copy(j, err);
+	rc = cluster_make_copy(j, &made, err);
+	if (rc == 0 && j->member->idle.name)
+		rc = idle_make(j, made, err);
 	if (rc == 0)
 		rc = copy_wait_ready(job->kube, &w, err);
+	if (rc == 0 && j->member->idle.name)
+		rc = idle_await(j, err);
 	if (rc < 0)
 		return rc;
 	progress_done(job->app->progress, "Deployment %s/%s is ready", job->ns,
@@ -264,6 +271,14 @@ static void cluster_ready(struct job *job)
 		   job->ns, job->name, j->info.name, env_join_left(j, left),
 		   j->member->text, *copy ? " (Deployment " : "", copy,
 		   *copy ? ")" : "", j->info.name, job->name);
+	if (j->o->env.idle) {
+		auto_json json_t *idle = env_spec_span(j->o->env.idle);
+
+		print_line(stdout,
+			   "It sleeps after %s without a request; the next one "
+			   "wakes it.",
+			   json_string_value(idle));
+	}
 }
 
 /* The member before has its record again, and what routers know of it: what is

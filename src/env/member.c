@@ -76,6 +76,8 @@ static int member_copy(struct member *m, struct env_join *j,
 		.set = &e->set,
 		.env_from = &e->env_from,
 		.replicas = e->replicas,
+		.idle = e->idle,
+		.wake_timeout = e->wake_timeout,
 		.on_join = e->on_join,
 		.on_delete = e->on_delete,
 		.always_pull = job->global->pod.force_update,
@@ -118,9 +120,14 @@ static int member_of_image(struct member *m, struct env_join *j,
 	if (rc < 0)
 		return rc;
 	m->text = xasprintf("image %s", j->o->env.image);
-	m->selector = json_incref(m->copy.selector);
-	m->ports = json_incref(m->copy.ports);
-	return member_try(job, m->copy.deployment, err);
+	if (j->o->env.idle)
+		rc = idle_plan(&m->idle, &m->copy, err);
+	m->selector =
+		json_incref(m->idle.name ? m->idle.selector : m->copy.selector);
+	m->ports = json_incref(m->idle.name ? m->idle.ports : m->copy.ports);
+	if (rc == 0)
+		rc = member_try(job, m->copy.deployment, err);
+	return rc == 0 && m->idle.name ? idle_try(j, err) : rc;
 }
 
 /* --- --selector ----------------------------------------------------------- */
@@ -311,6 +318,7 @@ int member_prepare(struct member *m, struct env_join *j, struct kt_error *err)
 void member_fini(struct member *m)
 {
 	copy_fini(&m->copy);
+	idle_fini(&m->idle);
 	json_decref(m->selector);
 	json_decref(m->ports);
 	free(m->text);

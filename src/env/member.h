@@ -3,6 +3,7 @@
 #define KT_ENV_MEMBER_H
 
 #include "env/copy.h"
+#include "env/idle.h"
 #include "env/join.h"
 
 /** struct member - Pods that are to answer in an environment */
@@ -10,6 +11,7 @@ struct member {
 	char *text;		  /* kt-env-member: "image IMAGE", ... */
 	json_t *selector, *ports; /* of the record */
 	struct env_copy copy;	  /* of --image; else all NULL */
+	struct idle idle;	  /* of --idle; else all NULL */
 };
 
 /** member_prepare() - what --image, --selector or --service means for the

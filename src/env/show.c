@@ -4,6 +4,7 @@
 #include "base/print.h"
 #include "cli/app.h"
 #include "cli/options.h"
+#include "cluster/envobject.h"
 #include "env/command.h"
 #include "env/find.h"
 #include "env/share_find.h"
@@ -12,15 +13,16 @@
 
 #include <string.h>
 
-/* Who may not list Pods sees the rest */
-static json_t *show_pods(struct env_command *c)
+/* Who may not list them sees the rest */
+static json_t *show_items(struct env_command *c, const char *api,
+			  const char *resource, const char *query)
 {
-	auto_free char *path = kube_path("v1", "pods", c->ns, NULL, NULL);
+	auto_free char *path = kube_path(api, resource, c->ns, NULL, NULL);
 	auto_json json_t *list = NULL;
 	struct kt_error err = { 0 };
 
-	if (kube_list(c->kube, path, NULL, &list, &err) < 0) {
-		log_debug("members' Pods: %s", err.msg);
+	if (kube_list(c->kube, path, query, &list, &err) < 0) {
+		log_debug("%s of members: %s", resource, err.msg);
 		return NULL;
 	}
 	return json_incref(json_object_get(list, "items"));
@@ -41,7 +43,7 @@ static int show_print(struct env_command *c, const json_t *jobs,
 		      const struct env_info *info, struct kt_error *err)
 {
 	auto_json json_t *records = NULL, *pods = NULL, *view = NULL;
-	auto_json json_t *shares = NULL;
+	auto_json json_t *shares = NULL, *copies = NULL;
 	struct env_look look = { .ns = c->ns,
 				 .jobs = jobs,
 				 .home = c->app->home };
@@ -49,7 +51,12 @@ static int show_print(struct env_command *c, const json_t *jobs,
 
 	if (rc < 0)
 		return rc;
-	pods = json_array_size(records) ? show_pods(c) : NULL;
+	if (json_array_size(records)) {
+		pods = show_items(c, "v1", "pods", NULL);
+		copies = show_items(c, "apps/v1", "deployments",
+				    "labelSelector=" KT_LABEL_ENV_OF);
+	}
+	look.copies = copies;
 	shares = show_shares(c);
 	look.shares = shares;
 	look.records = records;

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define ENV_SPEC_SECOND ((int64_t)1000000000)
 #define SPEC_YAML_MAX ((size_t)1 << 20)
 
 json_t *env_spec_image(const char *image, const struct pairs *set,
@@ -33,6 +34,31 @@ json_t *env_spec_image(const char *image, const struct pairs *set,
 	if (replicas > 1)
 		json_object_set_new(spec, "replicas", json_integer(replicas));
 	return spec;
+}
+
+json_t *env_spec_span(int64_t ns)
+{
+	int64_t s = MAX(ns / ENV_SPEC_SECOND, (int64_t)1);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRId64 "%s",
+		 s % 3600 == 0 ? s / 3600
+		 : s % 60 == 0 ? s / 60
+			       : s,
+		 s % 3600 == 0 ? "h"
+		 : s % 60 == 0 ? "m"
+			       : "s");
+	return json_string(text);
+}
+
+void env_spec_idle(json_t *spec, int64_t idle_ns, int64_t wake_ns)
+{
+	if (!idle_ns)
+		return;
+	json_object_set_new(spec, "idle", env_spec_span(idle_ns));
+	if (wake_ns != ENV_WAKE_DEFAULT)
+		json_object_set_new(spec, "wakeTimeout",
+				    env_spec_span(wake_ns));
 }
 
 /* --- of what is there ----------------------------------------------------- */
@@ -154,9 +180,10 @@ static char *env_spec_plain(const char *value)
 static void env_spec_put_member(struct buf *b, const char *service,
 				json_t *spec)
 {
-	static const char *const keys[] = { "image",	"set",	  "envFrom",
-					    "replicas", "onJoin", "onDelete",
-					    "selector", "service" };
+	static const char *const keys[] = {
+		"image",       "set",	 "envFrom",  "replicas", "idle",
+		"wakeTimeout", "onJoin", "onDelete", "selector", "service"
+	};
 	const char *local = json_str(spec, "local", NULL);
 	auto_free char *name = env_spec_plain(service);
 	auto_free char *whose = env_spec_plain(local ? local : "");

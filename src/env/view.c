@@ -9,6 +9,7 @@
 #include "env/find.h"
 #include "env/giveback.h"
 #include "env/hook_run.h"
+#include "env/idle.h"
 #include "env/table.h"
 #include "kube/encode.h"
 #include "kube/rest.h"
@@ -40,19 +41,59 @@ static size_t view_ready_pods(const json_t *pods, const json_t *selector)
 	return n;
 }
 
+/* The Deployment behind the sleeper that @selector (of a record) finds */
+static const json_t *view_sleeper_copy(const json_t *copies,
+				       const json_t *selector)
+{
+	const char *target = json_str(selector, KT_LABEL_TARGET, NULL);
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach (copies, i, d)
+		if (str_eq(json_str(object_pod_labels(d), KT_LABEL_TARGET,
+				    NULL),
+			   target) &&
+		    !str_eq(json_str(object_pod_labels(d), KT_LABEL_ROLE, NULL),
+			    KT_ROLE_ENV_SLEEP))
+			return d;
+	return NULL;
+}
+
+static json_int_t view_number(const json_t *d, const char *of, const char *key)
+{
+	return json_integer_value(json_at(d, of, key, NULL));
+}
+
+/* One with a sleeper before it, which is ready */
+static const char *view_sleeps(const struct env_look *look,
+			       const json_t *selector)
+{
+	const json_t *d = view_sleeper_copy(look->copies, selector);
+
+	if (!d)
+		return look->copies ? "no ready Pod" : "unknown";
+	if (!view_number(d, "spec", "replicas"))
+		return "asleep";
+	return view_number(d, "status", "readyReplicas") ? "answers" : "waking";
+}
+
 static const char *view_state(const struct env_look *look, const json_t *live,
 			      const json_t *record, bool local)
 {
+	const json_t *selector = json_at(record, "spec", "selector", NULL);
+
 	if (!env_record_is_alive(record, live, look->now, look->home))
 		return "lost";
 	if (local)
 		return "answers";
 	if (!look->pods)
 		return "unknown";
-	return view_ready_pods(look->pods,
-			       json_at(record, "spec", "selector", NULL))
-		       ? "answers"
-		       : "no ready Pod";
+	if (!view_ready_pods(look->pods, selector))
+		return "no ready Pod";
+	return str_eq(json_str(selector, KT_LABEL_ROLE, NULL),
+		      KT_ROLE_ENV_SLEEP)
+		       ? view_sleeps(look, selector)
+		       : "answers";
 }
 
 /* "image registry/orders:1": the kind, and which one */

@@ -21,6 +21,7 @@ struct env_look {
 	const json_t *jobs;	 /* array; list: with those of hooks */
 	const json_t *records;	 /* array */
 	const json_t *pods;	 /* of the namespace, NULL: may not be listed */
+	const json_t *copies;	 /* Deployments of members; NULL: likewise */
 	const json_t *shares;	 /* share_find(); NULL: may not be listed */
 	const struct home *home; /* whose dead processes are known; or NULL */
 };

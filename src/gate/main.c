@@ -16,7 +16,8 @@
  * from a signalfd. No children, no name service of libc's.
  */
 
-static const struct gate_mode *const main_modes[] = { &end_tls, NULL };
+static const struct gate_mode *const main_modes[] = { &gate_sleep_mode, &end_tls,
+	NULL };
 
 static const char main_usage[] =
 	"usage: gate MODE [options]\n"

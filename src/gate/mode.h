@@ -26,4 +26,6 @@ struct gate_mode {
 	void (*free)(void *mode);
 };
 
+extern const struct gate_mode gate_sleep_mode; /* sleep_mode.c */
+
 #endif

@@ -72,6 +72,13 @@ static const struct option env_join_options[] = {
 	  ENV(env_from), .no_config = true },
 	{ "replicas", 0, VALUE_INT, "1", "N", "with --image: Pods of the copy",
 	  ENV(replicas), .min = 1, .max = 100, .no_config = true },
+	{ "idle", 0, VALUE_DURATION, "0", "TIME",
+	  "with --image: without a request for so long the copy goes to 0 Pods; "
+	  "the next request waits until it is back; 0: never",
+	  ENV(idle), .min = 0, .max = 31536000, .no_config = true },
+	{ "wakeTimeout", 0, VALUE_DURATION, "60s", "TIME",
+	  "with --idle: how long a request may wait for it",
+	  ENV(wake_timeout), .min = 1, .max = 600, .no_config = true },
 	{ "onJoin", 0, VALUE_HOOK, "", "IMAGE|/PROGRAM [ARG...]",
 	  "with --image: runs before the copy, as a Job; lines K=V that it "
 	  "writes to $KT_OUTPUT are variables of the copy",

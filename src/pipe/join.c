@@ -17,6 +17,7 @@ struct join {
 	struct loop *loop;
 	struct side a, b;
 	void (*done)(void *user);
+	void (*tap)(void *user, bool of_a, const uint8_t *p, size_t n);
 	void *user;
 	bool over;
 };
@@ -28,6 +29,24 @@ void join_reset(struct join *j)
 	j->over = true;
 	pipe_end_reset(&j->a.end);
 	pipe_end_reset(&j->b.end);
+	loop_defer_free(j->loop, j);
+}
+
+void join_tap(struct join *j,
+	      void (*fn)(void *user, bool of_a, const uint8_t *p, size_t n))
+{
+	j->tap = fn;
+}
+
+void join_close(struct join *j)
+{
+	if (!j || j->over)
+		return;
+	j->over = true;
+	pipe_close(j->a.end.pipe, false);
+	pipe_close(j->b.end.pipe, false);
+	buf_fini(&j->a.end.in);
+	buf_fini(&j->b.end.in);
 	loop_defer_free(j->loop, j);
 }
 
@@ -93,6 +112,8 @@ static void join_on_data(void *user, const uint8_t *p, size_t n)
 	struct side *s = user;
 	size_t sent = 0;
 
+	if (s->join->tap)
+		s->join->tap(s->join->user, s == &s->join->a, p, n);
 	if (!s->end.in.len && !s->other->end.finished) {
 		sent = join_send(s->other, p, n);
 		pipe_consume(s->end.pipe, sent);

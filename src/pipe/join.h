@@ -21,6 +21,12 @@ struct join *join_start(struct loop *l, struct pipe_end *a, struct pipe_end *b,
  *  Return: the handle, or NULL with errno. */
 struct join *join_sockets(struct loop *l, int a, int b,
 			  void (*done)(void *user), void *user);
+/** join_tap() - @fn is shown what comes, before it goes on; @of_a: from a */
+void join_tap(struct join *j,
+	      void (*fn)(void *user, bool of_a, const uint8_t *p, size_t n));
+/** join_close() - end it now without a word to either side, where a descriptor
+ *  of it is somebody else's, too; no callback; NULL is allowed */
+void join_close(struct join *j);
 /** join_reset() - end it now, with resets; no callback; NULL is allowed */
 void join_reset(struct join *j);
 

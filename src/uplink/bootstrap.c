@@ -35,7 +35,7 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 	memcpy(b->name, from->name, sizeof(b->name));
 	memcpy(b->digest, from->digest, sizeof(b->digest));
 	b->with_gate = from->with_gate;
-	b->gate = from->gate;
+	b->is_gate = from->is_gate;
 	memcpy(b->gate_name, from->gate_name, sizeof(b->gate_name));
 	memcpy(b->gate_digest, from->gate_digest, sizeof(b->gate_digest));
 	base_image_fini(&b->base);
@@ -49,7 +49,8 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 /* false: this ktctl has none */
 static bool bootstrap_choose(struct bootstrap *b)
 {
-	b->program = program_for(program_arch(b->options));
+	b->program = b->is_gate ? program_gate_for(program_arch(b->options))
+			     : program_for(program_arch(b->options));
 	if (!b->program)
 		return false;
 	program_name(b->program, b->name);
@@ -72,9 +73,9 @@ int bootstrap_find(struct bootstrap *b, const json_t *selector,
 		return 0;
 	if (!bootstrap_choose(b)) {
 		kt_fail(err, ENOTSUP,
-			"this ktctl brings no shadow for nodes of architecture "
+			"this ktctl brings no %s for nodes of architecture "
 			"'%s'",
-			program_arch(o));
+			b->is_gate ? "gate" : "shadow", program_arch(o));
 		kt_hint(err, "name an image of the shadow with --image");
 		return -ENOTSUP;
 	}
@@ -123,6 +124,7 @@ int bootstrap_again(struct bootstrap *b, struct kt_error *err)
 void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s)
 {
 	s->image = b->options->image;
+	s->is_gate = b->is_gate;
 	if (!bootstrap_is_prepared(b))
 		return;
 	s->image = b->base.image;

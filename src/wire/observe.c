@@ -320,3 +320,15 @@ void observer_answer(struct observer *o, const uint8_t *p, size_t n,
 	if (!o->off && observe_bytes(o, &o->answer, p, n, now) < 0)
 		observer_give_up(o);
 }
+
+static bool observe_way_is_quiet(const struct observe_way *w)
+{
+	return !w->in_body && !w->head.len;
+}
+
+bool observer_is_quiet(const struct observer *o)
+{
+	return !o->off && !o->h2 && !o->npending &&
+	       observe_way_is_quiet(&o->ask) &&
+	       observe_way_is_quiet(&o->answer);
+}

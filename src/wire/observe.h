@@ -38,5 +38,9 @@ void observer_free(struct observer *o);
 void observer_ask(struct observer *o, const uint8_t *p, size_t n, int64_t now);
 void observer_answer(struct observer *o, const uint8_t *p, size_t n,
 		     int64_t now);
+/** observer_is_quiet() - the connection is HTTP/1 between two requests, or
+ * nobody has said anything yet: what was asked is answered, to its last byte.
+ * Never of what is not understood, and never of HTTP/2. */
+bool observer_is_quiet(const struct observer *o);
 
 #endif
