@@ -4,12 +4,12 @@
 
 #include "base/fdlimit.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "net/nlmsg.h"
 #include "run/etc.h"
 #include "run/filter.h"
 #include "run/mounts.h"
 #include "run/namespaces.h"
+#include "run/offspring.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,8 +25,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CHILDREN_MAX (1u << 20)
 
 struct keeper_child {
 	const struct keeper_config *cfg;
@@ -418,33 +416,11 @@ static bool keeper_child_listen(struct keeper_child *k)
 	return true;
 }
 
-/* The program, and who has lost its parent. Where the kernel does not list
- * them, the program. */
-static void keeper_child_end_all(const struct keeper_child *k)
-{
-	auto_free char *path =
-		xasprintf("/proc/self/task/%d/children", (int)getpid());
-	auto_free char *text = file_read(path, CHILDREN_MAX, NULL);
-	char *p = text, *end;
-
-	if (k->program)
-		kill(k->program, SIGTERM);
-	while (p && *p) {
-		pid_t pid = (pid_t)strtol(p, &end, 10);
-
-		if (end == p)
-			return;
-		if (pid > 0 && pid != k->program)
-			kill(pid, SIGTERM);
-		p = end + strspn(end, " \n");
-	}
-}
-
 /* Once; without any there is nobody to wait for */
 static void keeper_child_lost(struct keeper_child *k)
 {
 	if (!k->cfg->keep)
-		keeper_child_end_all(k);
+		offspring_signal(getpid(), SIGTERM);
 	keeper_child_reap(k);
 }
 
