@@ -40,6 +40,10 @@ const struct option run_options[] = {
 	{ "write", 0, VALUE_BOOL, "false", NULL,
 	  "the Pod's files may be written; the cluster's stay as they are",
 	  RUN(write), .no_config = true },
+	{ "inPod", 0, VALUE_BOOL, "false", NULL,
+	  "the program stands in the Pod's network: its address, its policies, "
+	  "its sidecars (adds a container to the Pod)",
+	  RUN(in_pod), .no_config = true },
 	{ "noOutside", 0, VALUE_BOOL, "false", NULL,
 	  "the program reaches the cluster, and nothing else",
 	  RUN(no_outside) },

@@ -103,7 +103,8 @@ int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 		return 0;
 	rc = pod_find(&b->found, k, ns, b->workload, b->opt->run.pod.container,
 		      err);
-	if (rc == -ENOENT && (b->opt->run.exchange || b->opt->run.mesh)) {
+	if (rc == -ENOENT && !b->opt->run.in_pod &&
+	    (b->opt->run.exchange || b->opt->run.mesh)) {
 		/* its callers come here all the same */
 		log_warn("the environment is this machine's: %s", err->msg);
 		*err = (struct kt_error){ 0 };

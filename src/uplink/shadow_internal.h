@@ -16,6 +16,7 @@ struct shadow_pod {
 	char pod[256];	/* the running Pod */
 	char pod_ip[64];
 	char node[256];		  /* of the running Pod */
+	char guest[64];	/* the ephemeral container that it is, or "" */
 	char avoid[256];	  /* the next one shall be on another; "" */
 	bool (*stop)(void *user); /* shadow_set_stop() */
 	void *stop_user;

@@ -15,7 +15,8 @@
 
 bool shadow_can_succeed(const struct shadow_pod *s)
 {
-	return !s->cfg.given && (!s->cfg.share || shadow_is_router(s) ||
+	return !s->cfg.given && !s->cfg.guest &&
+	       (!s->cfg.share || shadow_is_router(s) ||
 				 shadow_is_deployment(s));
 }
 

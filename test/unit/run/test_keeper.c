@@ -586,7 +586,8 @@ static void a_local_service_is_there(const char *bound, const char *host)
 	begin_shell(&w, script, false);
 	assert_int_equal(
 		listener_start(&here, w.loop, fd, on_local_call, &calls), 0);
-	w.loopback = loopback_new(w.loop, &w.made.loopback, none_is_ours, NULL);
+	w.loopback = loopback_new(w.loop, &w.made.loopback, none_is_ours, NULL,
+				  NULL, true);
 	assert_non_null(w.loopback);
 	wait_for(&w, &w.ended);
 	assert_int_equal(w.status, 0);
