@@ -36,6 +36,11 @@ static bool needs_ephemeral(const struct options *o)
 	return o->exchange.mode == EXCHANGE_EPHEMERAL;
 }
 
+static bool needs_in_pod(const struct options *o)
+{
+	return o->run.in_pod;
+}
+
 static bool needs_istio(const struct options *o)
 {
 	return o->mesh.route == ROUTE_ISTIO;
@@ -67,6 +72,7 @@ static const struct needs_role {
 	  .on = needs_istio },
 	{ "mesh", "mesh-gateway", "--route gateway",
 	  "gateway.networking.k8s.io", .on = needs_gateway },
+	{ "run", "run-in-pod", "--inPod", NULL, .on = needs_in_pod },
 };
 
 static bool needs_is_of(const struct needs_role *one, const char *command)

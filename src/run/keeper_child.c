@@ -192,8 +192,7 @@ static void keeper_child_filter_fail(struct keeper_child *k, int error)
 	kt_fail(&err, error, "supervise the program: seccomp: %s",
 		strerror(error));
 	if (error == EBUSY)
-		kt_hint(&err, "somebody supervises this shell already: ktctl "
-			      "run within ktctl run, or a container's agent");
+		kt_hint(&err, FILTER_BUSY);
 	keeper_child_send_error(k, &err);
 	_exit(126);
 }

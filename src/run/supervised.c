@@ -7,8 +7,8 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "connect/connect.h"
-#include "run/filter.h"
 #include "run/supervisor.h"
+#include "run/ways.h"
 
 #include <errno.h>
 
@@ -56,7 +56,7 @@ int supervised_run_check(struct app *app, const struct options *o,
 			       "namespaces%s%s",
 			       why.code ? ": " : "", why.msg);
 	}
-	if (filter_check(err) < 0)
+	if (ways_try_seccomp(err) < 0)
 		return -err->code;
 	progress_note(app->progress,
 		      "%s%sthe program's system calls are supervised "
