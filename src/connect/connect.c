@@ -249,6 +249,16 @@ static int connect_capture_all(struct connect *c, struct kt_error *err)
 	return rc;
 }
 
+/* At any port of the loopback */
+static int connect_serve_place(struct connect *c, struct kt_error *err)
+{
+	static const uint8_t here[4] = { 127, 0, 0, 1 };
+	const struct ipport at = { .addr = ipaddr_v4(here) };
+
+	return proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
+			  &at, err);
+}
+
 static int connect_take_place(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true,
@@ -274,7 +284,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	int rc;
 
 	if (c->place)
-		return connect_take_place(c, err);
+		return c->place->proxy ? connect_serve_place(c, err)
+				       : connect_take_place(c, err);
 	progress_step(c->app->progress, "Prepare this machine");
 	rc = proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
 			&proxy, err);
@@ -764,7 +775,7 @@ static void connect_say_ready(struct connect *c)
 static int connect_start_place(struct connect *c, struct kt_error *err)
 {
 	c->pod = (struct connect_pod){
-		.capture = traffic_capture(c->traffic),
+		.capture = c->traffic ? traffic_capture(c->traffic) : NULL,
 		.names = c->names,
 		.traffic = c->traffic,
 		.tunnel = c->replace.front,
@@ -776,6 +787,8 @@ static int connect_start_place(struct connect *c, struct kt_error *err)
 		.tunnel_port = shadow_port(c->replace.shadow),
 		.kubernetes = c->hints.kubernetes,
 	};
+	if (c->proxy)
+		c->pod.proxy = proxy_at(c->proxy);
 	return c->place->start(c->place->user, &c->pod, err);
 }
 

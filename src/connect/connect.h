@@ -27,7 +27,8 @@ struct shadow_pod;
 /** struct connect_pod - what is known when all is up; borrowed, and kept up to
  *  date, until the end */
 struct connect_pod {
-	struct capture *capture;
+	struct capture *capture; /* NULL: a proxy is in its place */
+	struct ipport proxy;	 /* of that */
 	struct names *names;
 	struct traffic *traffic;
 	struct tunnel *tunnel;
@@ -64,6 +65,7 @@ struct connect_place {
 	/** capture() - as capture_config.open; NULL: what open() has made */
 	int (*capture)(struct capture **out, const struct capture *base,
 		       void *user, struct kt_error *err);
+	bool proxy; /* nothing is captured: a proxy serves the programs */
 	void *user;
 	const struct traffic_outside *outside;
 	void *outside_user;

@@ -39,6 +39,7 @@ struct keeper_config {
 	char *const *argv;   /* the program; found by PATH, NULL-terminated */
 	bool keep;	     /* no SIGTERM when ktctl is gone */
 	bool supervised;     /* no namespaces: a filter (filter.h) */
+	bool plain;	     /* neither that: it is told of a proxy */
 	unsigned int closed; /* bit N: our caller had closed descriptor N, 0 to
 				2, and so has the program */
 };

@@ -239,7 +239,7 @@ static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
 		if (k->cfg->closed & 1U << fd)
 			close(fd);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (k->cfg->supervised)
+	if (k->cfg->supervised && !k->cfg->plain)
 		keeper_child_filter(k);
 	execvp(k->cfg->argv[0], k->cfg->argv);
 	error = errno;
@@ -309,7 +309,9 @@ static int keeper_child_mount(struct keeper_child *k)
 	files.nsswitch = keeper_child_text(m, &at);
 	if (k->cfg->supervised) {
 		k->resolv_conf =
-			files.resolv_conf ? xstrdup(files.resolv_conf) : NULL;
+			files.resolv_conf && !k->cfg->plain
+				? xstrdup(files.resolv_conf)
+				: NULL;
 		return 0;
 	}
 	k->etc = namespaces_watch();

@@ -22,6 +22,7 @@
 #include "run/outside.h"
 #include "run/pod_ports.h"
 #include "run/ports.h"
+#include "run/proxied.h"
 #include "run/supervised.h"
 #include "uplink/guest.h"
 
@@ -200,22 +201,42 @@ static void run_on_listener(void *user, int fd)
 	supervised_run_start(r->supervised, fd);
 }
 
+static int run_open_plain(struct run_command *r, const struct kt_error *why,
+			  struct kt_error *err)
+{
+	int rc = proxied_check(r->app, r->opt, why, err);
+
+	if (rc < 0)
+		return rc;
+	r->config.supervised = r->config.plain = true;
+	r->place->proxy = true;
+	return keeper_start(&r->keeper, &r->config, &r->made, err);
+}
+
+/* Three ways, each where the one before is refused */
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
 	struct run_command *r = user;
+	int way = r->opt->run.capture;
+	struct kt_error why;
 	int rc = -EPERM;
 
-	if (r->opt->run.capture != RUN_SECCOMP)
+	if (way == RUN_AUTO || way == RUN_NAMESPACE)
 		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
-	if (rc == 0) {
+	if (rc == 0)
 		capture_link_move(link, &r->made.capture);
-		return 0;
-	}
-	if (r->opt->run.capture == RUN_NAMESPACE)
+	if (rc == 0 || way == RUN_NAMESPACE)
 		return rc;
-	rc = supervised_run_check(r->app, r->opt, err);
+	rc = supervised_run_fits(r->opt, err);
 	if (rc < 0)
 		return rc;
+	why = *err;
+	rc = way == RUN_SOCKS ? -EPERM : supervised_run_check(r->app, err);
+	if (rc < 0 && way == RUN_SECCOMP)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	if (rc < 0)
+		return run_open_plain(r, &why, err);
 	r->config.supervised = true;
 	r->supervised = supervised_run_new(r->app, r->opt);
 	r->place->capture = run_capture;
@@ -290,12 +311,16 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.ended = run_on_ended,
 	};
 	struct run_command *r = user;
+	auto_strv struct strv more = { 0 };
 	struct etc_files files;
 	int rc;
 
-	outside_start(r->outside, pod);
+	if (pod->capture)
+		outside_start(r->outside, pod);
+	else
+		proxied_vars(&more, &pod->proxy, getenv("NO_PROXY"));
 	rc = borrow_give(&r->borrow, r->keeper, r->made.room, &pod->kubernetes,
-			 err);
+			 &more, err);
 	if (rc < 0)
 		return rc;
 	supervised_run_pod(r->supervised, pod);
@@ -303,7 +328,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
-	if (rc < 0 || r->supervised)
+	if (rc < 0 || r->config.supervised)
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
 			     r->made.loopback.port);
