@@ -95,6 +95,8 @@ KT_CHECK int keeper_run(struct keeper *k, struct loop *l,
 			const struct etc_files *files,
 			const struct keeper_ops *ops, void *user,
 			struct kt_error *err);
+/** keeper_pid() - it is in the namespaces */
+pid_t keeper_pid(const struct keeper *k);
 /** keeper_signal() - pass @signo on to the program, if it runs */
 void keeper_signal(struct keeper *k, int signo);
 /** keeper_more_sockets() - KEEPER_BATCH of them, later; 0 or -errno */

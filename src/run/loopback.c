@@ -11,6 +11,7 @@
 #include "net/sockdiag.h"
 #include "pipe/join.h"
 #include "run/loopback_impl.h"
+#include "run/sockcount.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,7 +32,7 @@ struct loopback {
 	struct listener listener[2];
 	struct loopback_set set[2];
 	struct timer timer;
-	int64_t changed; /* when a port came or went */
+	struct sockcount count; /* of this machine */
 	struct repeat trouble;
 	struct list calls; /* of loopback_call */
 };
@@ -189,16 +190,8 @@ static void loopback_change(struct loopback *l, int f, bool add)
 		log_debug("ports of this machine: %s", strerror(-rc));
 }
 
-static int64_t loopback_interval(const struct loopback *l)
+static void loopback_list(struct loopback *l)
 {
-	return loop_now(l->loop) - l->changed < LOOPBACK_QUIET
-		       ? LOOPBACK_INTERVAL
-		       : LOOPBACK_SLOW;
-}
-
-static void loopback_look(struct timer *t)
-{
-	struct loopback *l = container_of(t, struct loopback, timer);
 	int rc = 0;
 
 	for (int f = 0; f < 2; f++)
@@ -223,9 +216,16 @@ static void loopback_look(struct timer *t)
 		loopback_change(l, f, false);
 		loopback_change(l, f, true);
 		memcpy(s->before, s->now, sizeof(s->now));
-		l->changed = loop_now(l->loop);
 	}
-	loop_timer_start(l->loop, t, loopback_interval(l), loopback_look);
+}
+
+static void loopback_look(struct timer *t)
+{
+	struct loopback *l = container_of(t, struct loopback, timer);
+
+	if (sockcount_due(&l->count, loop_now(l->loop), LOOPBACK_LIST))
+		loopback_list(l);
+	loop_timer_start(l->loop, t, LOOPBACK_INTERVAL, loopback_look);
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -252,7 +252,7 @@ struct loopback *loopback_new(struct loop *loop, struct loopback_link *link,
 	int rc;
 
 	l->loop = loop;
-	l->changed = loop_now(loop);
+	sockcount_init(&l->count, 0);
 	l->is_ours = is_ours;
 	l->user = user;
 	l->outside = outside;
@@ -289,5 +289,6 @@ void loopback_free(struct loopback *l)
 	}
 	nlsock_close(&l->diag);
 	nlsock_close(&l->rules);
+	sockcount_fini(&l->count);
 	loop_defer_free(l->loop, l);
 }
