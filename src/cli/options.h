@@ -105,7 +105,7 @@ struct run_options {
 	bool no_outside;
 	struct pod_env_options pod;
 	bool no_files;
-	bool write; /* the Pod's files may be written here */
+	bool write;  /* the Pod's files may be written here */
 	bool in_pod; /* it dials from the workload's Pod */
 };
 

@@ -41,9 +41,9 @@ char *ephemeral_serve(const struct service_ports *ports, const json_t *pod);
  *  (returned, caller decrefs); @listen: of the tunnel, on 127.0.0.1 */
 json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 			bool always_pull, const char *serve, uint16_t listen);
-/** ephemeral_guest_patch() - likewise, one that leads nobody away and so needs no
- *  right at all: it dials from the Pod's network; @keep_s: without its user it
- *  waits so long */
+/** ephemeral_guest_patch() - likewise, one that leads nobody away and so needs
+ * no right at all: it dials from the Pod's network; @keep_s: without its user
+ * it waits so long */
 json_t *ephemeral_guest_patch(const char *name, const char *image,
 			      bool always_pull, uint16_t listen, long keep_s);
 /** ephemeral_sign() - whose container it is: birdseye tells it */

@@ -38,7 +38,7 @@ struct connect_pod {
 	unsigned int ndots;
 	/* TCP ports on the loopback of the Pod, as tunnel_info has them */
 	const struct strv *listening;
-	uint16_t tunnel_port; /* the shadow's, among them */
+	uint16_t tunnel_port;	  /* the shadow's, among them */
 	struct ipaddr kubernetes; /* the API's Service, as the Pod has it in
 				     KUBERNETES_SERVICE_HOST; or family 0 */
 };

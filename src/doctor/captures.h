@@ -5,8 +5,8 @@
 #include "doctor/finding.h"
 
 /** captures_check() - each way that `run` can capture a program's traffic on
- *  this machine, tried (run/ways.h), and which one it takes. None of them fails:
- *  the last one is always there. */
+ *  this machine, tried (run/ways.h), and which one it takes. None of them
+ * fails: the last one is always there. */
 void captures_check(struct findings *f);
 
 #endif

@@ -36,7 +36,7 @@ struct incoming {
 	struct watch link;    /* owns our end */
 	struct list unsent;   /* of incoming_message: no room for them yet */
 	struct timer room;
-	bool asked;	      /* to leave */
+	bool asked; /* to leave */
 	bool ended;
 };
 
@@ -174,9 +174,9 @@ static void incoming_flush(struct incoming *in)
 	while (!list_empty(&in->unsent)) {
 		struct incoming_message *u = container_of(
 			in->unsent.next, struct incoming_message, node);
-		int rc = in->link.fd < 0 ? -EPIPE
-					 : program_link_send(in->link.fd, &u->m,
-							     u->fd);
+		int rc = in->link.fd < 0
+				 ? -EPIPE
+				 : program_link_send(in->link.fd, &u->m, u->fd);
 
 		if (rc == -EAGAIN) {
 			loop_timer_start(in->app->loop, &in->room, ROOM,

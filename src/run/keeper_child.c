@@ -308,10 +308,9 @@ static int keeper_child_mount(struct keeper_child *k)
 	files.hosts = keeper_child_text(m, &at);
 	files.nsswitch = keeper_child_text(m, &at);
 	if (k->cfg->supervised) {
-		k->resolv_conf =
-			files.resolv_conf && !k->cfg->plain
-				? xstrdup(files.resolv_conf)
-				: NULL;
+		k->resolv_conf = files.resolv_conf && !k->cfg->plain
+					 ? xstrdup(files.resolv_conf)
+					 : NULL;
 		return 0;
 	}
 	k->etc = namespaces_watch();

@@ -4,8 +4,8 @@
 
 #include <sys/types.h>
 
-/** offspring_signal() - @signo to every process that descends from @root, not to
- *  itself, parents before their children: a shell that dies of it does not
+/** offspring_signal() - @signo to every process that descends from @root, not
+ * to itself, parents before their children: a shell that dies of it does not
  *  begin what stands behind the command that it waits for */
 void offspring_signal(pid_t root, int signo);
 

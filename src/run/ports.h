@@ -18,8 +18,8 @@
  */
 
 #define PORTS_INTERVAL ((int64_t)70 * 1000000) /* ns */
-#define PORTS_LIST ((int64_t)2 * 1000000000) /* in any case */
-#define PORTS_MAX 256 /* at a time */
+#define PORTS_LIST ((int64_t)2 * 1000000000)   /* in any case */
+#define PORTS_MAX 256			       /* at a time */
 
 struct ports;
 

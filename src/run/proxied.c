@@ -42,10 +42,9 @@ void proxied_vars(struct strv *out, const struct ipport *at,
 	char text[IPPORT_STRLEN];
 	auto_free char *socks = xasprintf("socks5h://%s", ipport_str(at, text));
 	auto_free char *http = xasprintf("http://%s", ipport_str(at, text));
-	auto_free char *none =
-		no_proxy && *no_proxy
-			? xasprintf(PROXIED_NONE ",%s", no_proxy)
-			: xstrdup(PROXIED_NONE);
+	auto_free char *none = no_proxy && *no_proxy
+				       ? xasprintf(PROXIED_NONE ",%s", no_proxy)
+				       : xstrdup(PROXIED_NONE);
 
 	proxied_add(out, "ALL_PROXY", socks);
 	/* what is not encrypted a proxy of HTTP would have to read */

@@ -295,9 +295,8 @@ static void run_serve_loopback(struct run_command *r,
 		far = pod_ports_far(r->pod_ports);
 	}
 	if (outside || r->pod_ports)
-		r->loopback =
-			loopback_new(r->app->loop, &r->made.loopback,
-				     run_is_ours, r, &far, outside);
+		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
+					   run_is_ours, r, &far, outside);
 }
 
 static int run_start(void *user, const struct connect_pod *pod,
@@ -387,11 +386,11 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 
 static int run_check_in_pod(const struct options *o, struct kt_error *err)
 {
-	const char *other = o->connect.share_shadow	? "--shareShadow"
-			    : o->connect.shadow		? "--shadow"
-			    : o->connect.shadows > 1	? "--shadows 2"
+	const char *other = o->connect.share_shadow    ? "--shareShadow"
+			    : o->connect.shadow	       ? "--shadow"
+			    : o->connect.shadows > 1   ? "--shadows 2"
 			    : o->global.pod.deployment ? "--useShadowDeployment"
-							: NULL;
+						       : NULL;
 
 	if (!o->run.in_pod)
 		return 0;

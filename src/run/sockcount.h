@@ -9,8 +9,8 @@
 /**
  * DOC: Has anything been opened or closed?
  *
- * The kernel tells nobody of a new listener. To list them (sock_diag) it walks a
- * table of all namespaces; how many TCP sockets there are it says in some
+ * The kernel tells nobody of a new listener. To list them (sock_diag) it walks
+ * a table of all namespaces; how many TCP sockets there are it says in some
  * microseconds (/proc/PID/net/sockstat). So they are listed when that number is
  * another one, and now and then, for one that came just as another went.
  */

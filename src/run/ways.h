@@ -11,9 +11,9 @@
  * is left.
  */
 
-/** ways_try_namespace() - user, network and mount namespace, the TUN device, the
- *  rules and all else that is made in them; 0, or -errno with @err and a hint
- *  that names what refuses it */
+/** ways_try_namespace() - user, network and mount namespace, the TUN device,
+ * the rules and all else that is made in them; 0, or -errno with @err and a
+ * hint that names what refuses it */
 KT_CHECK int ways_try_namespace(struct kt_error *err);
 /** ways_try_seccomp() - a system call of a child is told to us, its memory can
  *  be read, and it is given a descriptor (ADDFD); likewise */

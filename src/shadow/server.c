@@ -157,8 +157,7 @@ static bool client_is_here(const struct client *c)
 		return !c->laptop || !laptop_is_suspended(c->laptop);
 	if (!c->laptop) /* where all are such, its session waits for it */
 		return !server_serves(c->server);
-	return laptop_has_rules(c->laptop) &&
-	       !laptop_is_suspended(c->laptop);
+	return laptop_has_rules(c->laptop) && !laptop_is_suspended(c->laptop);
 }
 
 static bool nobody_is_here(const struct server *sv)

@@ -67,9 +67,9 @@ static int guest_check_pod(const struct guest_config *cfg, struct kt_error *err)
 static int guest_patch(const struct guest_config *cfg, const char *name,
 		       uint16_t port, const char *query, struct kt_error *err)
 {
-	auto_free char *path = kube_path("v1", "pods", cfg->ns,
-					 object_name(cfg->pod),
-					 "ephemeralcontainers");
+	auto_free char *path =
+		kube_path("v1", "pods", cfg->ns, object_name(cfg->pod),
+			  "ephemeralcontainers");
 	auto_json json_t *patch = ephemeral_guest_patch(
 		name, cfg->options->image, cfg->options->force_update, port,
 		(long)(cfg->keep_ns / NS_SEC));
@@ -101,10 +101,10 @@ int guest_try(const struct guest_config *cfg, struct kt_error *err)
 static int guest_await(const struct guest_config *cfg, const char *name,
 		       struct kt_error *err)
 {
-	int64_t end = clock_ns() +
-		      cfg->options->creation_timeout * (int64_t)NS_SEC;
-	auto_free char *path = kube_path("v1", "pods", cfg->ns,
-					 object_name(cfg->pod), NULL);
+	int64_t end =
+		clock_ns() + cfg->options->creation_timeout * (int64_t)NS_SEC;
+	auto_free char *path =
+		kube_path("v1", "pods", cfg->ns, object_name(cfg->pod), NULL);
 	struct kt_error why = { 0 };
 
 	while (clock_ns() < end) {
@@ -119,7 +119,7 @@ static int guest_await(const struct guest_config *cfg, const char *name,
 		case EPHEMERAL_ABSENT:
 			if (!why.code)
 				break; /* not seen yet */
-			/* fall through */
+				       /* fall through */
 		case EPHEMERAL_FAILED:
 			*err = why;
 			return -why.code;

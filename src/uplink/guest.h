@@ -11,8 +11,8 @@
  * An ephemeral container that is the far end of a tunnel and no more: what it
  * dials comes from the Pod's address, meets the Pod's NetworkPolicies, and the
  * sidecars on its 127.0.0.1. It has no capability and is nobody, so PodSecurity
- * "restricted" admits it. Kubernetes keeps the entry in the Pod's spec for ever;
- * the container ends when its user has left, or is away for long.
+ * "restricted" admits it. Kubernetes keeps the entry in the Pod's spec for
+ * ever; the container ends when its user has left, or is away for long.
  */
 
 struct shadow_pod;

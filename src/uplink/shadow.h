@@ -55,7 +55,7 @@ struct shadow_config {
 	const struct home *home; /* what it remembers; NULL: nothing */
 	const char *given;   /* --shadow: somebody else's, only used; or NULL */
 	const char *command; /* whose it is, for birdseye; or NULL */
-	bool guest; /* shadow_adopt_guest() follows: nothing is made */
+	bool guest;	     /* shadow_adopt_guest() follows: nothing is made */
 	int64_t keep_ns;     /* its user may be away for so long; 0: not said */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
