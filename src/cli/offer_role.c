@@ -43,6 +43,7 @@ static const struct offered {
 	{ "preview", preview_yaml, "" },
 	{ "forward", forward_yaml, "apps" },
 	{ "run", run_yaml, "apps batch" },
+	{ "run-in-pod", run_in_pod_yaml, "" },
 	{ "env-file", env_file_yaml, "apps batch" },
 	{ "recover", recover_yaml, "apps batch" },
 	{ "clean", clean_yaml, "apps batch" },

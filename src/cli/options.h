@@ -90,7 +90,7 @@ struct pod_env_options {
 	int syntax; /* enum vars_syntax: env-file */
 };
 
-enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP };
+enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP, RUN_SOCKS };
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
 /** struct run_options - beside those of connect, which it has too */
@@ -105,7 +105,8 @@ struct run_options {
 	bool no_outside;
 	struct pod_env_options pod;
 	bool no_files;
-	bool write; /* the Pod's files may be written here */
+	bool write;  /* the Pod's files may be written here */
+	bool in_pod; /* it dials from the workload's Pod */
 };
 
 /** struct inbound_options - of every command that brings traffic here */

@@ -9,8 +9,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define NOBODY_CAME "60" /* seconds: ends by itself */
+#define NOBODY_CAME_S 60
+#define NOBODY 65534	   /* who may nothing */
+#define LISTEN_FIRST 20000 /* below the ports that programs get at random */
+#define LISTEN_PORTS 10000
 
 bool ephemeral_eligible(const json_t *pod)
 {
@@ -109,6 +114,63 @@ json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 		      "securityContext", security(), "terminationMessagePolicy",
 		      "FallbackToLogsOnError");
 	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
+}
+
+/* As PodSecurity "restricted" wants it */
+static json_t *ephemeral_guest_security(void)
+{
+	return json_pack("{s:b,s:b,s:b,s:i,s:i,s:{s:[s]},s:{s:s}}",
+			 "allowPrivilegeEscalation", 0,
+			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
+			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
+			 "capabilities", "drop", "ALL", "seccompProfile",
+			 "type", "RuntimeDefault");
+}
+
+json_t *ephemeral_guest_patch(const char *name, const char *image,
+			      bool always_pull, uint16_t listen, long keep_s)
+{
+	char port[8], keep[24], idle[24];
+	json_t *c;
+
+	snprintf(port, sizeof(port), "%u", listen);
+	snprintf(keep, sizeof(keep), "%ld", keep_s);
+	snprintf(idle, sizeof(idle), "%ld", MAX(keep_s, (long)NOBODY_CAME_S));
+	c = json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s,s,s],s:[],s:o,s:s}", "name",
+		      name, "image", image, "imagePullPolicy",
+		      always_pull ? "Always" : "IfNotPresent", "args",
+		      "--listen", port, "--once", "--idle-exit", idle, "--keep",
+		      keep, "env", "securityContext",
+		      ephemeral_guest_security(), "terminationMessagePolicy",
+		      "FallbackToLogsOnError");
+	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
+}
+
+void ephemeral_sign(json_t *patch, const char *user, const char *machine)
+{
+	json_t *env = json_object_get(
+		json_array_get(
+			json_at(patch, "spec", "ephemeralContainers", NULL), 0),
+		"env");
+
+	json_array_append_new(env,
+			      json_pack("{s:s,s:s}", "name", EPHEMERAL_ENV_USER,
+					"value", user));
+	json_array_append_new(env, json_pack("{s:s,s:s}", "name",
+					     EPHEMERAL_ENV_MACHINE, "value",
+					     machine));
+}
+
+uint16_t ephemeral_port(const json_t *pod)
+{
+	uint16_t r = 0, port;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = 0;
+	do
+		port = (uint16_t)(LISTEN_FIRST + r++ % LISTEN_PORTS);
+	while (ephemeral_declares(pod, port));
+	return port;
 }
 
 void ephemeral_hint(struct kt_error *err)

@@ -20,6 +20,7 @@
 
 #define EPHEMERAL_SINCE 25 /* Kubernetes 1.25 */
 #define EPHEMERAL_PREFIX "kt-exchange-"
+#define EPHEMERAL_GUEST_PREFIX "kt-run-"
 #define EPHEMERAL_ENV_USER "SHADOW_USER" /* whose it is */
 #define EPHEMERAL_ENV_MACHINE "SHADOW_MACHINE"
 #define EPHEMERAL_NAME_SIZE (sizeof(EPHEMERAL_PREFIX) + 5)
@@ -40,6 +41,16 @@ char *ephemeral_serve(const struct service_ports *ports, const json_t *pod);
  *  (returned, caller decrefs); @listen: of the tunnel, on 127.0.0.1 */
 json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 			bool always_pull, const char *serve, uint16_t listen);
+/** ephemeral_guest_patch() - likewise, one that leads nobody away and so needs
+ * no right at all: it dials from the Pod's network; @keep_s: without its user
+ * it waits so long */
+json_t *ephemeral_guest_patch(const char *name, const char *image,
+			      bool always_pull, uint16_t listen, long keep_s);
+/** ephemeral_sign() - whose container it is: birdseye tells it */
+void ephemeral_sign(json_t *patch, const char *user, const char *machine);
+/** ephemeral_port() - for its tunnel: one that no program of @pod has, as far
+ *  as it says */
+uint16_t ephemeral_port(const json_t *pod);
 /** ephemeral_hint() - what to do when the server refused it, if that is because
  *  of PodSecurity */
 void ephemeral_hint(struct kt_error *err);

@@ -78,6 +78,7 @@ struct connect {
 	bool able_env;
 	char version[32];		 /* of the shadow */
 	struct strv nameservers, search; /* of its Pod */
+	struct strv listening;		 /* on the Pod's loopback */
 	unsigned int ndots;
 	struct cidr_hints hints;
 	struct cidr_result found;
@@ -142,6 +143,19 @@ static void connect_on_progress(void *user, const char *text)
 	progress_detail(c->app->progress, "%s", text);
 }
 
+/* Who stands in a Pod's network has none when that Pod is gone */
+static int connect_on_renew(void *user, struct kt_error *err)
+{
+	struct connect *c = user;
+
+	if (!c->place || !c->place->shadow)
+		return 0;
+	return kt_fail(err, ENOENT,
+		       "%s is gone, and with it the network that the program "
+		       "stood in",
+		       shadow_describe(c->replace.shadow));
+}
+
 static void make_uplink(struct connect *c)
 {
 	struct shadow_config shadow = {
@@ -155,6 +169,7 @@ static void make_uplink(struct connect *c)
 		.owner = owner_token(c->owner),
 		.home = c->app->home,
 		.given = c->opt->shadow,
+		.guest = c->place && c->place->shadow,
 		.progress = connect_on_progress,
 		.user = c,
 	};
@@ -169,6 +184,7 @@ static void make_uplink(struct connect *c)
 		.carrier = c->global->carrier,
 		.history = &c->history,
 		.up = on_uplink_up,
+		.renew = connect_on_renew,
 		.user = c,
 	};
 
@@ -233,6 +249,16 @@ static int connect_capture_all(struct connect *c, struct kt_error *err)
 	return rc;
 }
 
+/* At any port of the loopback */
+static int connect_serve_place(struct connect *c, struct kt_error *err)
+{
+	static const uint8_t here[4] = { 127, 0, 0, 1 };
+	const struct ipport at = { .addr = ipaddr_v4(here) };
+
+	return proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
+			  &at, err);
+}
+
 static int connect_take_place(struct connect *c, struct kt_error *err)
 {
 	struct capture_config cfg = { .ipv6 = true,
@@ -258,7 +284,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	int rc;
 
 	if (c->place)
-		return connect_take_place(c, err);
+		return c->place->proxy ? connect_serve_place(c, err)
+				       : connect_take_place(c, err);
 	progress_step(c->app->progress, "Prepare this machine");
 	rc = proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
 			&proxy, err);
@@ -405,9 +432,24 @@ static int step_cluster(struct connect *c, struct kt_error *err)
 	return rc;
 }
 
+static int connect_enter(struct connect *c, struct kt_error *err)
+{
+	int rc;
+
+	progress_step(c->app->progress, "Add a container to the Pod");
+	rc = c->place->shadow(c->place->user, c->kube, c->replace.shadow, err);
+	if (rc == 0)
+		progress_done(c->app->progress, "%s runs",
+			      shadow_describe(c->replace.shadow));
+	return rc;
+}
+
 static int step_shadow(struct connect *c, struct kt_error *err)
 {
 	int rc;
+
+	if (c->place && c->place->shadow)
+		return connect_enter(c, err);
 
 	progress_step(c->app->progress, "%s the shadow Pod in namespace %s",
 		      c->opt->shadow ? "Find" : "Start", c->ns);
@@ -465,6 +507,8 @@ static void on_info(void *user, int error, const struct tunnel_info *info)
 		strv_add(&c->search, info->search.v[i]);
 	for (size_t i = 0; i < info->nameservers.n; i++)
 		strv_add(&c->nameservers, info->nameservers.v[i]);
+	for (size_t i = 0; i < info->listening.n; i++)
+		strv_add(&c->listening, info->listening.v[i]);
 	c->ndots = info->ndots;
 	names_set_pod(c->names, &info->search, info->ndots);
 	for (size_t i = 0; i < info->nameservers.n; i++)
@@ -731,14 +775,20 @@ static void connect_say_ready(struct connect *c)
 static int connect_start_place(struct connect *c, struct kt_error *err)
 {
 	c->pod = (struct connect_pod){
-		.capture = traffic_capture(c->traffic),
+		.capture = c->traffic ? traffic_capture(c->traffic) : NULL,
 		.names = c->names,
+		.traffic = c->traffic,
+		.tunnel = c->replace.front,
 		.ranges = &c->ranges,
 		.nameservers = &c->nameservers,
 		.search = &c->search,
 		.ndots = c->ndots,
+		.listening = &c->listening,
+		.tunnel_port = shadow_port(c->replace.shadow),
 		.kubernetes = c->hints.kubernetes,
 	};
+	if (c->proxy)
+		c->pod.proxy = proxy_at(c->proxy);
 	return c->place->start(c->place->user, &c->pod, err);
 }
 
@@ -809,6 +859,7 @@ static void connect_do_undo(struct connect *c)
 	prefixset_fini(&c->ranges);
 	strv_fini(&c->nameservers);
 	strv_fini(&c->search);
+	strv_fini(&c->listening);
 	routes_fini(&c->routes);
 	pidfile_free(c->pidfile);
 	owner_free(c->owner);

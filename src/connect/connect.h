@@ -22,16 +22,23 @@ struct app;
 struct capture_link;
 struct kube;
 struct options;
+struct shadow_pod;
 
 /** struct connect_pod - what is known when all is up; borrowed, and kept up to
  *  date, until the end */
 struct connect_pod {
-	struct capture *capture;
+	struct capture *capture; /* NULL: a proxy is in its place */
+	struct ipport proxy;	 /* of that */
 	struct names *names;
+	struct traffic *traffic;
+	struct tunnel *tunnel;
 	const struct prefixset *ranges; /* the cluster's */
 	/* of the shadow's Pod, as its resolv.conf has them */
 	const struct strv *nameservers, *search;
 	unsigned int ndots;
+	/* TCP ports on the loopback of the Pod, as tunnel_info has them */
+	const struct strv *listening;
+	uint16_t tunnel_port;	  /* the shadow's, among them */
 	struct ipaddr kubernetes; /* the API's Service, as the Pod has it in
 				     KUBERNETES_SERVICE_HOST; or family 0 */
 };
@@ -44,6 +51,11 @@ struct connect_place {
 	 *  waits in the loop; or NULL */
 	int (*look)(void *user, struct kube *kube, const char *ns,
 		    struct kt_error *err);
+	/** shadow() - have @s adopt what is to be the far end, in place of a
+	 *  shadow Pod; when that is gone, all is over. Waits in the loop; or
+	 *  NULL */
+	int (*shadow)(void *user, struct kube *kube, struct shadow_pod *s,
+		      struct kt_error *err);
 	/** start() - all is up: the program may begin. Its end is to interrupt
 	 *  the loop. */
 	int (*start)(void *user, const struct connect_pod *pod,
@@ -53,6 +65,7 @@ struct connect_place {
 	/** capture() - as capture_config.open; NULL: what open() has made */
 	int (*capture)(struct capture **out, const struct capture *base,
 		       void *user, struct kt_error *err);
+	bool proxy; /* nothing is captured: a proxy serves the programs */
 	void *user;
 	const struct traffic_outside *outside;
 	void *outside_user;

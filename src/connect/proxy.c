@@ -205,6 +205,11 @@ int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
 	return 0;
 }
 
+struct ipport proxy_at(const struct proxy *p)
+{
+	return socks_addr(p->socks);
+}
+
 void proxy_close(struct proxy *p)
 {
 	if (!p)

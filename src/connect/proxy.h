@@ -21,6 +21,8 @@ struct proxy;
 KT_CHECK int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
 			struct faults *faults, const struct ipport *at,
 			struct kt_error *err);
+/** proxy_at() - where it listens */
+struct ipport proxy_at(const struct proxy *p);
 /** proxy_close() - after tunnel_free(); NULL is allowed */
 void proxy_close(struct proxy *p);
 /** proxy_tunnel_up() - a fresh session: dial what has waited */

@@ -335,6 +335,11 @@ int traffic_open(struct traffic **out, struct loop *loop, struct tunnel *t,
 	return 0;
 }
 
+struct dialer *traffic_dialer(struct traffic *tr)
+{
+	return &tr->dialer;
+}
+
 struct capture *traffic_capture(struct traffic *tr)
 {
 	return tr->cap;

@@ -16,6 +16,7 @@
  * them, as it would on any network.
  */
 
+struct dialer;
 struct traffic;
 
 /**
@@ -40,6 +41,8 @@ void traffic_set_outside(struct traffic *tr, const struct traffic_outside *o,
 			 void *user);
 /** traffic_close() - after tunnel_free(): remove the device */
 void traffic_close(struct traffic *tr);
+/** traffic_dialer() - for more connections through the tunnel */
+struct dialer *traffic_dialer(struct traffic *tr);
 struct capture *traffic_capture(struct traffic *tr);
 /** traffic_tunnel_up() - a fresh session: dial what has waited */
 void traffic_tunnel_up(struct traffic *tr);

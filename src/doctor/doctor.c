@@ -15,6 +15,7 @@
 #include "cluster/objects.h"
 #include "cluster/svcports.h"
 #include "cluster/takeover.h"
+#include "doctor/captures.h"
 #include "doctor/container.h"
 #include "doctor/credentials.h"
 #include "doctor/finding.h"
@@ -42,6 +43,7 @@
 struct doctor_plan {
 	const char *command;
 	bool machine;  /* devices, rules, names */
+	bool captures; /* ways to capture a program without root */
 	bool pod;      /* makes a Pod */
 	bool target;   /* is about a Service */
 	bool workload; /* which the name of a Deployment may stand for */
@@ -54,7 +56,7 @@ static const struct doctor_plan doctor_plans[] = {
 	{ "mesh", .pod = true, .target = true, .workload = true, .http = true },
 	{ "preview", .pod = true },
 	{ "forward", .pod = true },
-	{ "run", .pod = true },
+	{ "run", .captures = true, .pod = true },
 	{ "env-file" },
 	{ "recover", .target = true },
 	{ "clean" },
@@ -469,7 +471,8 @@ static int doctor_arguments(struct doctor *d, const struct options *o,
 	d->plan = doctor_plan_find(o->nargs ? o->args[0] : "connect");
 	if (!d->plan) {
 		kt_hint(err, "one of connect, exchange, mesh, preview, "
-			     "forward, recover, clean, birdseye, map, env");
+			     "forward, run, env-file, recover, clean, "
+			     "birdseye, map, env");
 		return kt_fail(err, EINVAL,
 			       "doctor: '%s' is no command that it looks at",
 			       o->args[0]);
@@ -502,6 +505,8 @@ int command_doctor(struct app *app, const struct options *o)
 	if (!d.plan || d.plan->machine)
 		machine_check(&d.found, app->home,
 			      d.plan ? FINDING_FAIL : FINDING_WARN);
+	if (!d.plan || d.plan->captures)
+		captures_check(&d.found);
 	doctor_cluster(&d);
 	if (signals_seen(app->signals))
 		status = app_fail(app, -EINTR, &err);

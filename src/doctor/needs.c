@@ -36,6 +36,11 @@ static bool needs_ephemeral(const struct options *o)
 	return o->exchange.mode == EXCHANGE_EPHEMERAL;
 }
 
+static bool needs_in_pod(const struct options *o)
+{
+	return o->run.in_pod;
+}
+
 static bool needs_istio(const struct options *o)
 {
 	return o->mesh.route == ROUTE_ISTIO;
@@ -73,6 +78,7 @@ static const struct needs_role {
 	{ "mesh", "mesh-gateway", "--route gateway",
 	  "gateway.networking.k8s.io", .on = needs_gateway },
 	{ "env", "env-idle", "env join --idle", NULL, .on = needs_idle },
+	{ "run", "run-in-pod", "--inPod", NULL, .on = needs_in_pod },
 };
 
 static bool needs_is_of(const struct needs_role *one, const char *command)

@@ -82,6 +82,7 @@ static int rights_ask_rule(struct rights_asked *a, const json_t *rule,
 	return 0;
 }
 
+#define RIGHTS_EXEC "the environment is that of the Pod's spec"
 #define RIGHTS_INGRESS "env share has no Ingress"
 
 /* What a command does without, and what is lost then */
@@ -106,6 +107,14 @@ static const struct rights_spare {
 	  "the key of a dead KT Connect's shadow stays" },
 	{ "preview", "delete configmaps",
 	  "the key of a dead KT Connect's shadow stays" },
+	{ "run", "get pods/exec", RIGHTS_EXEC },
+	{ "run", "create pods/exec", RIGHTS_EXEC },
+	{ "env-file", "get pods/exec", RIGHTS_EXEC },
+	{ "env-file", "create pods/exec", RIGHTS_EXEC },
+	{ "run", "get secrets",
+	  "variables and files of Secrets are not there" },
+	{ "run", "create serviceaccounts/token",
+	  "the service account's token is not there" },
 };
 
 /* What is lost without all of them; NULL: the command does not work */

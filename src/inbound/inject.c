@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Containers for one Pod that were of no use. They cannot be removed from it,
  * so there is an end; one that served for STEADY_NS was of use. */
@@ -28,8 +27,6 @@
 #define GONE_SETTLE (2 * NS_SEC) /* every node knows that a Pod goes then */
 #define TICK (50 * NS_MS)
 #define ENDING (8 * NS_SEC) /* for the containers to end */
-#define LISTEN_FIRST 20000  /* below the ports that programs get at random */
-#define LISTEN_PORTS 10000
 
 struct place {
 	struct list node;
@@ -234,36 +231,6 @@ static bool has_place(const struct injector *x, const json_t *pod)
 
 /* --- its container -------------------------------------------------------- */
 
-/* One that no program of the Pod has, as far as it says */
-static uint16_t inject_port(const json_t *pod)
-{
-	uint16_t r = 0, port;
-
-	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-		r = 0;
-	do
-		port = (uint16_t)(LISTEN_FIRST + r++ % LISTEN_PORTS);
-	while (ephemeral_declares(pod, port));
-	return port;
-}
-
-/* Whose container it is: birdseye tells it */
-static void inject_sign(json_t *patch)
-{
-	char machine[SHADOW_MACHINE_SIZE];
-	json_t *env = json_object_get(
-		json_array_get(
-			json_at(patch, "spec", "ephemeralContainers", NULL), 0),
-		"env");
-
-	json_array_append_new(env,
-			      json_pack("{s:s,s:s}", "name", EPHEMERAL_ENV_USER,
-					"value", shadow_user()));
-	json_array_append_new(env, json_pack("{s:s,s:s}", "name",
-					     EPHEMERAL_ENV_MACHINE, "value",
-					     shadow_machine(machine)));
-}
-
 static int add_container(struct place *p, const json_t *pod,
 			 struct kt_error *err)
 {
@@ -271,6 +238,7 @@ static int add_container(struct place *p, const json_t *pod,
 	auto_free char *path =
 		kube_path("v1", "pods", job->ns, p->pod, "ephemeralcontainers");
 	auto_json json_t *patch = NULL;
+	char machine[SHADOW_MACHINE_SIZE];
 	struct kube_request req = { .method = "PATCH",
 				    .path = path,
 				    .content = KUBE_STRATEGIC_PATCH };
@@ -291,11 +259,11 @@ static int add_container(struct place *p, const json_t *pod,
 	p->tries++;
 	snprintf(p->name, sizeof(p->name), EPHEMERAL_PREFIX);
 	str_random(p->name + strlen(EPHEMERAL_PREFIX), 5);
-	p->listen = inject_port(pod);
+	p->listen = ephemeral_port(pod);
 	patch = ephemeral_patch(pod, p->name, job->global->pod.image,
 				job->global->pod.force_update, p->serve,
 				p->listen);
-	inject_sign(patch);
+	ephemeral_sign(patch, shadow_user(), shadow_machine(machine));
 	req.body = patch;
 	rc = kube_call(job->kube, &req, NULL, err);
 	if (rc == 0)

@@ -20,11 +20,12 @@
 #define PATIENCE (2 * NS_SEC) /* for the Service's own port */
 #define UNKNOWN (15 * NS_SEC) /* until it is said that none is known */
 #define AGAIN (200 * NS_MS)   /* a refusal that nothing follows */
+#define ROOM (10 * NS_MS)     /* until the other end has read some */
 
 struct inbound_program {
 	struct job *job;
 	struct watch watch;
-	struct timer again;
+	struct timer again, room;
 	int fd;
 	uint16_t ports[PORTS_MAX]; /* that it listens on */
 	size_t n;
@@ -145,6 +146,8 @@ static void program_dial_done(struct program_dial *d, int fd)
 		close(fd);
 }
 
+static void program_on_room(struct timer *t);
+
 static void program_ask(struct inbound_program *p)
 {
 	while (p->nasked < PROGRAM_DIALS && !list_empty(&p->waiting)) {
@@ -154,13 +157,22 @@ static void program_ask(struct inbound_program *p)
 						   .number = d->port,
 						   .id = d->id };
 
+		int rc = program_link_send(p->fd, &m, -1);
+
+		if (rc == -EAGAIN) /* in its place until there is room */
+			loop_timer_start(p->job->app->loop, &p->room, ROOM,
+					 program_on_room);
+		if (rc < 0) /* or the other end is gone: that is told */
+			return;
 		list_del(&d->node);
 		list_add_tail(&p->asked, &d->node);
 		p->nasked++;
-		if (program_link_send(p->fd, &m, -1) < 0)
-			log_debug("run: ask for a connection: %s",
-				  strerror(errno));
 	}
+}
+
+static void program_on_room(struct timer *t)
+{
+	program_ask(container_of(t, struct inbound_program, room));
 }
 
 static void *program_dial(void *user, uint16_t port,
@@ -387,6 +399,7 @@ void program_free(struct job *job)
 		return;
 	loop_watch_stop(&p->watch);
 	loop_timer_stop(&p->again);
+	loop_timer_stop(&p->room);
 	while (!list_empty(&p->asked))
 		program_dial_free(
 			container_of(p->asked.next, struct program_dial, node));

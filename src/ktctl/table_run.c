@@ -4,7 +4,7 @@
 static const char *const run_on_lost[] = { "term", "keep", NULL };
 
 static const char *const run_captures[] = { "auto", "namespace", "seccomp",
-					    NULL };
+					    "socks", NULL };
 
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
@@ -40,11 +40,16 @@ const struct option run_options[] = {
 	{ "write", 0, VALUE_BOOL, "false", NULL,
 	  "the Pod's files may be written; the cluster's stay as they are",
 	  RUN(write), .no_config = true },
+	{ "inPod", 0, VALUE_BOOL, "false", NULL,
+	  "the program stands in the Pod's network: its address, its policies, "
+	  "its sidecars (adds a container to the Pod)",
+	  RUN(in_pod), .no_config = true },
 	{ "noOutside", 0, VALUE_BOOL, "false", NULL,
 	  "the program reaches the cluster, and nothing else",
 	  RUN(no_outside) },
 	{ "capture", 0, VALUE_CHOICE, "auto", "WAY",
-	  "how: namespace, seccomp where user namespaces are refused, or auto",
+	  "how: namespace, seccomp where user namespaces are refused, socks "
+	  "(a proxy and variables for it), or auto",
 	  .choices = run_captures, RUN(capture) },
 	{ "onLost", 0, VALUE_CHOICE, "term", "ACT",
 	  "what becomes of the program when ktctl itself is killed: term or "

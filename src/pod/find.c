@@ -134,7 +134,7 @@ int pod_find_container(struct pod_found *f, const char *container,
 	}
 	if (!f->spec) {
 		list = strv_join(&names, ", ");
-		return kt_fail(err, ENOENT,
+		return kt_fail(err, EINVAL,
 			       "Pod %s/%s has no container '%s'; it has %s",
 			       f->ns, object_name(f->pod), asked ? asked : "",
 			       list);

@@ -103,7 +103,8 @@ int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 		return 0;
 	rc = pod_find(&b->found, k, ns, b->workload, b->opt->run.pod.container,
 		      err);
-	if (rc == -ENOENT && (b->opt->run.exchange || b->opt->run.mesh)) {
+	if (rc == -ENOENT && !b->opt->run.in_pod &&
+	    (b->opt->run.exchange || b->opt->run.mesh)) {
 		/* its callers come here all the same */
 		log_warn("the environment is this machine's: %s", err->msg);
 		*err = (struct kt_error){ 0 };
@@ -230,8 +231,32 @@ static int borrow_give_files(struct borrow *b, struct keeper *k,
 
 /* --- all ------------------------------------------------------------------ */
 
+/* In the place of those of the same names */
+static void borrow_add(struct borrow *b, const struct strv *more)
+{
+	auto_strv struct strv before = b->vars;
+
+	b->vars = (struct strv){ 0 };
+	if (!b->has_vars)
+		borrow_own(&before);
+	for (size_t i = 0; i < before.n; i++) {
+		size_t n = strcspn(before.v[i], "=");
+		bool again = false;
+
+		for (size_t j = 0; j < more->n; j++)
+			again |= strncmp(before.v[i], more->v[j], n) == 0 &&
+				 more->v[j][n] == '=';
+		if (!again)
+			strv_add(&b->vars, before.v[i]);
+	}
+	for (size_t j = 0; j < more->n; j++)
+		strv_add(&b->vars, more->v[j]);
+	b->has_vars = true;
+}
+
 int borrow_give(struct borrow *b, struct keeper *k, int room,
-		const struct ipaddr *api, struct kt_error *err)
+		const struct ipaddr *api, const struct strv *more,
+		struct kt_error *err)
 {
 	auto_free char *block = NULL;
 	char text[IPADDR_STRLEN];
@@ -241,6 +266,8 @@ int borrow_give(struct borrow *b, struct keeper *k, int room,
 	if (b->workload && !environ_has_api(&b->pod) && api->family)
 		specenv_add_api(&b->pod, ipaddr_str(api, text));
 	borrow_make_vars(b, b->workload ? &b->pod : NULL);
+	if (more->n)
+		borrow_add(b, more);
 	if (b->has_vars) {
 		block = vars_block(&b->vars, &n);
 		rc = borrow_keep(k, KEEPER_ENV, block, n, err);

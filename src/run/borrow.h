@@ -43,9 +43,11 @@ KT_CHECK int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 			 struct kt_error *err);
 /** borrow_give() - what the program shall have; its files are in @room
  *  (mounts.h; borrowed until borrow_stop()), and kept up to date there.
- *  @room -1: there is none, and so no files. @api: where it is, or family 0 */
+ *  @room -1: there is none, and so no files. @api: where it is, or family 0.
+ *  @more: variables that win over all others, or none */
 KT_CHECK int borrow_give(struct borrow *b, struct keeper *k, int room,
-			 const struct ipaddr *api, struct kt_error *err);
+			 const struct ipaddr *api, const struct strv *more,
+			 struct kt_error *err);
 /** borrow_stop() - nothing is kept up to date any more */
 void borrow_stop(struct borrow *b);
 void borrow_fini(struct borrow *b);

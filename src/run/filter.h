@@ -22,6 +22,9 @@
  * Return: the listener's descriptor, or -errno: EBUSY: there is one already.
  */
 KT_CHECK int filter_install(int free_fd);
+#define FILTER_BUSY                                                            \
+	"somebody supervises this shell already: ktctl run within ktctl run, " \
+	"or a container's agent"
 /** filter_check() - does this kernel do all of that? 0, or -errno with @err */
 KT_CHECK int filter_check(struct kt_error *err);
 

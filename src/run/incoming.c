@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/incoming.h"
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -23,6 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ROOM (10 * NS_MS) /* until the other end has read some */
+
 struct incoming {
 	struct app *app;
 	const struct incoming_ops *ops;
@@ -31,8 +34,16 @@ struct incoming {
 	pid_t pid;
 	struct watch process; /* owns the pidfd */
 	struct watch link;    /* owns our end */
-	bool asked;	      /* to leave */
+	struct list unsent;   /* of incoming_message: no room for them yet */
+	struct timer room;
+	bool asked; /* to leave */
 	bool ended;
+};
+
+struct incoming_message {
+	struct list node;
+	struct program_message m;
+	int fd; /* owned, or -1 */
 };
 
 /* --- its command line ----------------------------------------------------- */
@@ -146,13 +157,54 @@ static void incoming_on_ended(struct watch *w, uint32_t events)
 
 /* --- the link ------------------------------------------------------------- */
 
+static void incoming_on_room(struct timer *t);
+
+static void incoming_message_free(struct incoming_message *u)
+{
+	list_del(&u->node);
+	if (u->fd >= 0)
+		close(u->fd);
+	free(u);
+}
+
+/* In their order; what finds no room stays. An answer that was lost would be a
+ * caller who waits for ever. */
+static void incoming_flush(struct incoming *in)
+{
+	while (!list_empty(&in->unsent)) {
+		struct incoming_message *u = container_of(
+			in->unsent.next, struct incoming_message, node);
+		int rc = in->link.fd < 0
+				 ? -EPIPE
+				 : program_link_send(in->link.fd, &u->m, u->fd);
+
+		if (rc == -EAGAIN) {
+			loop_timer_start(in->app->loop, &in->room, ROOM,
+					 incoming_on_room);
+			return;
+		}
+		if (rc < 0)
+			log_debug("run: message %d: %s", u->m.word,
+				  strerror(-rc));
+		incoming_message_free(u);
+	}
+}
+
+static void incoming_on_room(struct timer *t)
+{
+	incoming_flush(container_of(t, struct incoming, room));
+}
+
+/* @fd: taken, or -1 */
 static void incoming_send(struct incoming *in, int word, uint32_t id,
 			  int number, int fd)
 {
-	const struct program_message m = { word, number, id };
+	struct incoming_message *u = xcalloc(1, sizeof(*u));
 
-	if (in->link.fd >= 0 && program_link_send(in->link.fd, &m, fd) < 0)
-		log_debug("run: message %d: %s", word, strerror(errno));
+	u->m = (struct program_message){ word, number, id };
+	u->fd = fd;
+	list_add_tail(&in->unsent, &u->node);
+	incoming_flush(in);
 }
 
 static void incoming_on_port(void *user, uint16_t port, bool on)
@@ -169,7 +221,6 @@ static void incoming_on_dialed(void *user, uint32_t id, int fd)
 		return;
 	}
 	incoming_send(in, PROGRAM_CONNECTED, id, 0, fd);
-	close(fd);
 }
 
 static void incoming_on_message(struct watch *w, uint32_t events)
@@ -247,6 +298,7 @@ int incoming_start(struct incoming **out, struct app *app,
 	in->ops = ops;
 	in->user = user;
 	in->process.fd = in->link.fd = -1;
+	list_init(&in->unsent);
 	*out = in;
 	return incoming_fork(in, o, err);
 }
@@ -297,6 +349,10 @@ void incoming_free(struct incoming *in)
 		return;
 	loop_watch_stop(&in->process);
 	loop_watch_stop(&in->link);
+	loop_timer_stop(&in->room);
+	while (!list_empty(&in->unsent))
+		incoming_message_free(container_of(
+			in->unsent.next, struct incoming_message, node));
 	if (in->process.fd >= 0)
 		close(in->process.fd);
 	if (in->link.fd >= 0)

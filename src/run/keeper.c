@@ -314,6 +314,11 @@ int keeper_run(struct keeper *k, struct loop *l, const struct etc_files *files,
 		      : 0;
 }
 
+pid_t keeper_pid(const struct keeper *k)
+{
+	return k->pid;
+}
+
 void keeper_signal(struct keeper *k, int signo)
 {
 	if (k->program >= 0 &&

@@ -39,6 +39,7 @@ struct keeper_config {
 	char *const *argv;   /* the program; found by PATH, NULL-terminated */
 	bool keep;	     /* no SIGTERM when ktctl is gone */
 	bool supervised;     /* no namespaces: a filter (filter.h) */
+	bool plain;	     /* neither that: it is told of a proxy */
 	unsigned int closed; /* bit N: our caller had closed descriptor N, 0 to
 				2, and so has the program */
 };
@@ -94,6 +95,8 @@ KT_CHECK int keeper_run(struct keeper *k, struct loop *l,
 			const struct etc_files *files,
 			const struct keeper_ops *ops, void *user,
 			struct kt_error *err);
+/** keeper_pid() - it is in the namespaces */
+pid_t keeper_pid(const struct keeper *k);
 /** keeper_signal() - pass @signo on to the program, if it runs */
 void keeper_signal(struct keeper *k, int signo);
 /** keeper_more_sockets() - KEEPER_BATCH of them, later; 0 or -errno */

@@ -4,12 +4,12 @@
 
 #include "base/fdlimit.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "net/nlmsg.h"
 #include "run/etc.h"
 #include "run/filter.h"
 #include "run/mounts.h"
 #include "run/namespaces.h"
+#include "run/offspring.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,8 +25,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CHILDREN_MAX (1u << 20)
 
 struct keeper_child {
 	const struct keeper_config *cfg;
@@ -194,8 +192,7 @@ static void keeper_child_filter_fail(struct keeper_child *k, int error)
 	kt_fail(&err, error, "supervise the program: seccomp: %s",
 		strerror(error));
 	if (error == EBUSY)
-		kt_hint(&err, "somebody supervises this shell already: ktctl "
-			      "run within ktctl run, or a container's agent");
+		kt_hint(&err, FILTER_BUSY);
 	keeper_child_send_error(k, &err);
 	_exit(126);
 }
@@ -242,7 +239,7 @@ static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
 		if (k->cfg->closed & 1U << fd)
 			close(fd);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (k->cfg->supervised)
+	if (k->cfg->supervised && !k->cfg->plain)
 		keeper_child_filter(k);
 	execvp(k->cfg->argv[0], k->cfg->argv);
 	error = errno;
@@ -311,8 +308,9 @@ static int keeper_child_mount(struct keeper_child *k)
 	files.hosts = keeper_child_text(m, &at);
 	files.nsswitch = keeper_child_text(m, &at);
 	if (k->cfg->supervised) {
-		k->resolv_conf =
-			files.resolv_conf ? xstrdup(files.resolv_conf) : NULL;
+		k->resolv_conf = files.resolv_conf && !k->cfg->plain
+					 ? xstrdup(files.resolv_conf)
+					 : NULL;
 		return 0;
 	}
 	k->etc = namespaces_watch();
@@ -418,33 +416,11 @@ static bool keeper_child_listen(struct keeper_child *k)
 	return true;
 }
 
-/* The program, and who has lost its parent. Where the kernel does not list
- * them, the program. */
-static void keeper_child_end_all(const struct keeper_child *k)
-{
-	auto_free char *path =
-		xasprintf("/proc/self/task/%d/children", (int)getpid());
-	auto_free char *text = file_read(path, CHILDREN_MAX, NULL);
-	char *p = text, *end;
-
-	if (k->program)
-		kill(k->program, SIGTERM);
-	while (p && *p) {
-		pid_t pid = (pid_t)strtol(p, &end, 10);
-
-		if (end == p)
-			return;
-		if (pid > 0 && pid != k->program)
-			kill(pid, SIGTERM);
-		p = end + strspn(end, " \n");
-	}
-}
-
 /* Once; without any there is nobody to wait for */
 static void keeper_child_lost(struct keeper_child *k)
 {
 	if (!k->cfg->keep)
-		keeper_child_end_all(k);
+		offspring_signal(getpid(), SIGTERM);
 	keeper_child_reap(k);
 }
 

@@ -11,27 +11,28 @@
 #include "net/sockdiag.h"
 #include "pipe/join.h"
 #include "run/loopback_impl.h"
+#include "run/sockcount.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define PORTS_ALL 65536
-
 /** struct loopback_set - of one family: a bit for each port */
 struct loopback_set {
-	uint8_t now[PORTS_ALL / 8], before[PORTS_ALL / 8];
+	uint8_t now[LOOPBACK_PORTS / 8], before[LOOPBACK_PORTS / 8];
 };
 
 struct loopback {
 	struct loop *loop;
 	bool (*is_ours)(void *user, uint16_t port);
 	void *user;
+	struct loopback_far far; /* @ports NULL: there is nobody */
+	bool outside;
 	struct nlsock diag;  /* of this machine */
 	struct nlsock rules; /* of the namespace */
 	struct listener listener[2];
 	struct loopback_set set[2];
 	struct timer timer;
-	int64_t changed; /* when a port came or went */
+	struct sockcount count; /* of this machine */
 	struct repeat trouble;
 	struct list calls; /* of loopback_call */
 };
@@ -88,14 +89,29 @@ static void loopback_on_connected(struct watch *w, uint32_t events)
 		loopback_call_end(c);
 }
 
+static bool loopback_has(const uint8_t *bits, unsigned int port)
+{
+	return bits[port / 8] >> port % 8 & 1;
+}
+
 static void loopback_on_call(void *user, int fd, const struct ipport *peer)
 {
 	struct loopback *l = user;
-	struct loopback_call *c = xcalloc(1, sizeof(*c));
+	struct loopback_call *c;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
+	struct ipport at;
 
 	(void)peer;
+	if (l->far.ports &&
+	    getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    ipport_from_sockaddr(&at, (struct sockaddr *)&ss) == 0 &&
+	    loopback_has(l->far.ports, at.port)) {
+		l->far.take(l->far.user, at.port, fd);
+		return;
+	}
+	len = sizeof(ss);
+	c = xcalloc(1, sizeof(*c));
 	c->all = l;
 	c->fd = fd;
 	c->watch.fd = -1;
@@ -115,11 +131,6 @@ static void loopback_on_call(void *user, int fd, const struct ipport *peer)
 }
 
 /* --- the sets ------------------------------------------------------------- */
-
-static bool loopback_has(const uint8_t *bits, unsigned int port)
-{
-	return bits[port / 8] >> port % 8 & 1;
-}
 
 /* A listener of this machine that a call to a loopback address of @f reaches */
 static bool loopback_reaches(const struct ipaddr *a, int f)
@@ -152,7 +163,7 @@ static uint16_t *loopback_difference(const uint8_t *a, const uint8_t *b,
 	uint16_t *ports = NULL;
 
 	*n = 0;
-	for (unsigned int i = 1; i < PORTS_ALL; i++) {
+	for (unsigned int i = 1; i < LOOPBACK_PORTS; i++) {
 		if (i % 8 == 0 && a[i / 8] == b[i / 8]) {
 			i += 7;
 			continue;
@@ -179,21 +190,17 @@ static void loopback_change(struct loopback *l, int f, bool add)
 		log_debug("ports of this machine: %s", strerror(-rc));
 }
 
-static int64_t loopback_interval(const struct loopback *l)
+static void loopback_list(struct loopback *l)
 {
-	return loop_now(l->loop) - l->changed < LOOPBACK_QUIET
-		       ? LOOPBACK_INTERVAL
-		       : LOOPBACK_SLOW;
-}
-
-static void loopback_look(struct timer *t)
-{
-	struct loopback *l = container_of(t, struct loopback, timer);
-	int rc;
+	int rc = 0;
 
 	for (int f = 0; f < 2; f++)
 		memset(l->set[f].now, 0, sizeof(l->set[f].now));
-	rc = sockdiag_listeners(&l->diag, loopback_on_listener, l);
+	if (l->outside)
+		rc = sockdiag_listeners(&l->diag, loopback_on_listener, l);
+	for (int f = 0; l->far.ports && f < 2; f++)
+		for (size_t i = 0; i < sizeof(l->set[f].now); i++)
+			l->set[f].now[i] |= l->far.ports[i];
 	if (rc < 0)
 		repeat_warn(&l->trouble,
 			    "ports of this machine are not the program's: "
@@ -209,9 +216,16 @@ static void loopback_look(struct timer *t)
 		loopback_change(l, f, false);
 		loopback_change(l, f, true);
 		memcpy(s->before, s->now, sizeof(s->now));
-		l->changed = loop_now(l->loop);
 	}
-	loop_timer_start(l->loop, t, loopback_interval(l), loopback_look);
+}
+
+static void loopback_look(struct timer *t)
+{
+	struct loopback *l = container_of(t, struct loopback, timer);
+
+	if (sockcount_due(&l->count, loop_now(l->loop), LOOPBACK_LIST))
+		loopback_list(l);
+	loop_timer_start(l->loop, t, LOOPBACK_INTERVAL, loopback_look);
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -231,15 +245,19 @@ static int loopback_start(struct loopback *l, struct loopback_link *link)
 
 struct loopback *loopback_new(struct loop *loop, struct loopback_link *link,
 			      bool (*is_ours)(void *user, uint16_t port),
-			      void *user)
+			      void *user, const struct loopback_far *far,
+			      bool outside)
 {
 	struct loopback *l = xcalloc(1, sizeof(*l));
 	int rc;
 
 	l->loop = loop;
-	l->changed = loop_now(loop);
+	sockcount_init(&l->count, 0);
 	l->is_ours = is_ours;
 	l->user = user;
+	l->outside = outside;
+	if (far)
+		l->far = *far;
 	list_init(&l->calls);
 	rc = loopback_start(l, link);
 	loopback_link_close(link);
@@ -271,5 +289,6 @@ void loopback_free(struct loopback *l)
 	}
 	nlsock_close(&l->diag);
 	nlsock_close(&l->rules);
+	sockcount_fini(&l->count);
 	loop_defer_free(l->loop, l);
 }

@@ -45,7 +45,8 @@ void namespaces_hint(struct kt_error *err, const char *sys)
 		 1)
 		kt_hint(err, "AppArmor keeps user namespaces from programs "
 			     "without a profile that has the rule 'userns,': "
-			     "add one for this program, or sudo sysctl -w "
+			     "the package brings one for /usr/bin/ktctl; for "
+			     "another place copy it, or sudo sysctl -w "
 			     "kernel.apparmor_restrict_unprivileged_userns=0");
 	else if (err->code == EPERM || err->code == EACCES)
 		kt_hint(err, "a container's seccomp profile (docker run "

@@ -8,6 +8,7 @@
 #include "net/listener.h"
 #include "net/sockdiag.h"
 #include "pipe/join.h"
+#include "run/sockcount.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,7 +34,7 @@ struct ports {
 	struct list calls;	   /* of ports_call */
 	struct list joins;	   /* of ports_join */
 	size_t nopen, ncalls;
-	int64_t changed; /* when a port came or went */
+	struct sockcount count;
 	struct repeat trouble;
 	bool full;					   /* said once */
 	void (*watch)(void *user, uint16_t port, bool on); /* or NULL */
@@ -125,9 +126,10 @@ static void ports_on_connected(struct watch *w, uint32_t events)
 	loop_watch_stop(w);
 	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
-	if (error) /* it has gone, perhaps: that is to be known now */
+	if (error) { /* it has gone, perhaps: that is to be known now */
+		c->all->count.listed = 0;
 		loop_timer_start(c->all->loop, &c->all->timer, 0, ports_look);
-	else if (c->done)
+	} else if (c->done)
 		c->done(c->user, c->id, steal_fd(&w->fd));
 	else
 		ports_join(c->all, steal_fd(&c->fd), steal_fd(&w->fd));
@@ -330,7 +332,6 @@ static void ports_on_listener(void *user, const struct ipport *at)
 	port->seen = true;
 	list_add_tail(&p->open, &port->node);
 	p->nopen++;
-	p->changed = loop_now(p->loop);
 	ports_listen(port);
 	if (p->watch)
 		p->watch(p->watch_user, port->at.port, true);
@@ -342,22 +343,13 @@ static void ports_close(struct ports_port *port)
 		listener_stop(&port->here[f]);
 	list_del(&port->node);
 	port->all->nopen--;
-	port->all->changed = loop_now(port->all->loop);
 	if (port->all->watch)
 		port->all->watch(port->all->watch_user, port->at.port, false);
 	loop_defer_free(port->all->loop, port);
 }
 
-static int64_t ports_interval(const struct ports *p)
+static void ports_list(struct ports *p)
 {
-	return p->watch || loop_now(p->loop) - p->changed < PORTS_QUIET
-		       ? PORTS_INTERVAL
-		       : PORTS_SLOW;
-}
-
-static void ports_look(struct timer *t)
-{
-	struct ports *p = container_of(t, struct ports, timer);
 	struct list *pos, *tmp;
 	int rc;
 
@@ -378,7 +370,15 @@ static void ports_look(struct timer *t)
 		if (rc == 0 && !port->seen)
 			ports_close(port);
 	}
-	loop_timer_start(p->loop, t, ports_interval(p), ports_look);
+}
+
+static void ports_look(struct timer *t)
+{
+	struct ports *p = container_of(t, struct ports, timer);
+
+	if (sockcount_due(&p->count, loop_now(p->loop), PORTS_LIST))
+		ports_list(p);
+	loop_timer_start(p->loop, t, PORTS_INTERVAL, ports_look);
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -390,7 +390,7 @@ struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
 
 	p->loop = l;
 	p->keeper = k;
-	p->changed = loop_now(l);
+	sockcount_init(&p->count, keeper_pid(k));
 	memcpy(p->not_those, not_those, sizeof(p->not_those));
 	nlsock_adopt(&p->diag, diag);
 	list_init(&p->open);
@@ -423,5 +423,6 @@ void ports_free(struct ports *p)
 		while (p->pool[f].n)
 			close(p->pool[f].fds[--p->pool[f].n]);
 	nlsock_close(&p->diag);
+	sockcount_fini(&p->count);
 	loop_defer_free(p->loop, p);
 }

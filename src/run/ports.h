@@ -9,18 +9,17 @@
  *
  * Each TCP port that somebody listens on in the namespace is one of this
  * machine's, on 127.0.0.1 and ::1, as long as that is so: a browser, a debugger
- * or "ktctl exchange" reach it there. The kernel tells nobody of a new
- * listener, so it is asked (sock_diag) each PORTS_INTERVAL, and less often when
- * nothing has changed for PORTS_QUIET. A port that is taken here is said once.
+ * or "ktctl exchange" reach it there. Each PORTS_INTERVAL it is looked whether
+ * there are more sockets or fewer (sockcount.h), and then who listens
+ * (sock_diag). A port that is taken here is said once.
  *
  * Connections into the namespace are made of sockets that the keeper opened; a
  * few are kept.
  */
 
 #define PORTS_INTERVAL ((int64_t)70 * 1000000) /* ns */
-#define PORTS_SLOW ((int64_t)250 * 1000000)
-#define PORTS_QUIET ((int64_t)10 * 1000000000)
-#define PORTS_MAX 256 /* at a time */
+#define PORTS_LIST ((int64_t)2 * 1000000000)   /* in any case */
+#define PORTS_MAX 256			       /* at a time */
 
 struct ports;
 

@@ -20,8 +20,11 @@
 #include "run/keeper.h"
 #include "run/loopback.h"
 #include "run/outside.h"
+#include "run/pod_ports.h"
 #include "run/ports.h"
+#include "run/proxied.h"
 #include "run/supervised.h"
+#include "uplink/guest.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -40,6 +43,7 @@ struct run_command {
 	struct ports *ports; /* while the program may listen */
 	struct keeper_made made;
 	struct loopback *loopback;	   /* likewise */
+	struct pod_ports *pod_ports;	   /* --inPod */
 	struct incoming *incoming;	   /* or NULL */
 	struct supervised_run *supervised; /* without namespaces; or NULL */
 	struct connect_place *place;
@@ -197,22 +201,42 @@ static void run_on_listener(void *user, int fd)
 	supervised_run_start(r->supervised, fd);
 }
 
+static int run_open_plain(struct run_command *r, const struct kt_error *why,
+			  struct kt_error *err)
+{
+	int rc = proxied_check(r->app, r->opt, why, err);
+
+	if (rc < 0)
+		return rc;
+	r->config.supervised = r->config.plain = true;
+	r->place->proxy = true;
+	return keeper_start(&r->keeper, &r->config, &r->made, err);
+}
+
+/* Three ways, each where the one before is refused */
 static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 {
 	struct run_command *r = user;
+	int way = r->opt->run.capture;
+	struct kt_error why;
 	int rc = -EPERM;
 
-	if (r->opt->run.capture != RUN_SECCOMP)
+	if (way == RUN_AUTO || way == RUN_NAMESPACE)
 		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
-	if (rc == 0) {
+	if (rc == 0)
 		capture_link_move(link, &r->made.capture);
-		return 0;
-	}
-	if (r->opt->run.capture == RUN_NAMESPACE)
+	if (rc == 0 || way == RUN_NAMESPACE)
 		return rc;
-	rc = supervised_run_check(r->app, r->opt, err);
+	rc = supervised_run_fits(r->opt, err);
 	if (rc < 0)
 		return rc;
+	why = *err;
+	rc = way == RUN_SOCKS ? -EPERM : supervised_run_check(r->app, err);
+	if (rc < 0 && way == RUN_SECCOMP)
+		return rc;
+	*err = (struct kt_error){ 0 };
+	if (rc < 0)
+		return run_open_plain(r, &why, err);
 	r->config.supervised = true;
 	r->supervised = supervised_run_new(r->app, r->opt);
 	r->place->capture = run_capture;
@@ -230,8 +254,49 @@ static int run_look_at(void *user, struct kube *kube, const char *ns,
 		       struct kt_error *err)
 {
 	struct run_command *r = user;
+	int rc = borrow_look(&r->borrow, kube, ns, err);
 
-	return borrow_look(&r->borrow, kube, ns, err);
+	if (rc == 0 && r->opt->run.in_pod &&
+	    strcmp(r->borrow.found.ns, ns) != 0) {
+		kt_hint(err, "run it with -n %s", r->borrow.found.ns);
+		rc = kt_fail(err, EINVAL,
+			     "--inPod: Pod %s is in namespace %s, and the "
+			     "command in %s",
+			     r->borrow.found.name, r->borrow.found.ns, ns);
+	}
+	return rc;
+}
+
+/* The program's stands in the Pod, so the Pod's other containers are on it */
+static int run_enter(void *user, struct kube *kube, struct shadow_pod *s,
+		     struct kt_error *err)
+{
+	const struct run_command *r = user;
+	const struct guest_config cfg = {
+		.kube = kube,
+		.ns = r->borrow.found.ns,
+		.pod = r->borrow.found.pod,
+		.options = &r->opt->global.pod,
+		.keep_ns = r->opt->connect.keep,
+	};
+
+	return guest_add(&cfg, s, err);
+}
+
+static void run_serve_loopback(struct run_command *r,
+			       const struct connect_pod *pod)
+{
+	bool outside = !r->opt->run.no_outside;
+	struct loopback_far far = { 0 };
+
+	if (r->opt->run.in_pod) {
+		r->pod_ports =
+			pod_ports_new(r->app->loop, pod, pod->tunnel_port);
+		far = pod_ports_far(r->pod_ports);
+	}
+	if (outside || r->pod_ports)
+		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
+					   run_is_ours, r, &far, outside);
 }
 
 static int run_start(void *user, const struct connect_pod *pod,
@@ -245,12 +310,16 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.ended = run_on_ended,
 	};
 	struct run_command *r = user;
+	auto_strv struct strv more = { 0 };
 	struct etc_files files;
 	int rc;
 
-	outside_start(r->outside, pod);
+	if (pod->capture)
+		outside_start(r->outside, pod);
+	else
+		proxied_vars(&more, &pod->proxy, getenv("NO_PROXY"));
 	rc = borrow_give(&r->borrow, r->keeper, r->made.room, &pod->kubernetes,
-			 err);
+			 &more, err);
 	if (rc < 0)
 		return rc;
 	supervised_run_pod(r->supervised, pod);
@@ -258,14 +327,12 @@ static int run_start(void *user, const struct connect_pod *pod,
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
 	rc = keeper_run(r->keeper, r->app->loop, &files, &ops, r, err);
 	etc_fini(&files);
-	if (rc < 0 || r->supervised)
+	if (rc < 0 || r->config.supervised)
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
 			     r->made.loopback.port);
 	incoming_serve(r->incoming, r->ports);
-	if (!r->opt->run.no_outside)
-		r->loopback = loopback_new(r->app->loop, &r->made.loopback,
-					   run_is_ours, r);
+	run_serve_loopback(r, pod);
 	return 0;
 }
 
@@ -279,6 +346,7 @@ static void run_stop(void *user)
 	r->passed = 0;
 	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
+	pod_ports_free(steal_ptr(&r->pod_ports));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	supervised_run_pod(r->supervised, NULL);
@@ -286,6 +354,17 @@ static void run_stop(void *user)
 }
 
 /* --- the command ---------------------------------------------------------- */
+
+/* Of deploy/rbac, what grants what was refused */
+static const char *run_role(const struct run_command *r,
+			    const struct kt_error *err)
+{
+	if (strstr(err->msg, "pods/ephemeralcontainers"))
+		return "run-in-pod";
+	return r->borrow.workload && !r->opt->connect.shadow
+		       ? "run"
+		       : connect_role(r->opt->connect.shadow);
+}
 
 static int run_end(struct run_command *r, int rc, struct kt_error *err)
 {
@@ -301,14 +380,39 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 			     "the process that keeps the program's namespaces "
 			     "was killed");
 	rc = app_fail(r->app, rc, err);
-	offer_role(err, connect_role(r->opt->connect.shadow));
+	offer_role(err, run_role(r, err));
 	return rc == EXIT_FAILED ? EXIT_NO_RUN : rc;
+}
+
+static int run_check_in_pod(const struct options *o, struct kt_error *err)
+{
+	const char *other = o->connect.share_shadow    ? "--shareShadow"
+			    : o->connect.shadow	       ? "--shadow"
+			    : o->connect.shadows > 1   ? "--shadows 2"
+			    : o->global.pod.deployment ? "--useShadowDeployment"
+						       : NULL;
+
+	if (!o->run.in_pod)
+		return 0;
+	if (!o->nbefore)
+		return kt_fail(err, EINVAL,
+			       "--inPod: whose Pod? The workload stands before "
+			       "\"--\"");
+	if (other)
+		return kt_fail(err, EINVAL,
+			       "--inPod and %s: the shadow is in the "
+			       "workload's Pod",
+			       other);
+	return guest_check(&o->global.pod, err);
 }
 
 static int run_check(const struct options *o, struct kt_error *err)
 {
-	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore)
-		return incoming_check(o, err);
+	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore) {
+		int rc = incoming_check(o, err);
+
+		return rc < 0 ? rc : run_check_in_pod(o, err);
+	}
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
 		     "[ARGUMENT...]");
 	if (o->ended && o->nargs == o->nbefore)
@@ -340,6 +444,8 @@ int command_run(struct app *app, const struct options *o)
 	int rc = run_check(o, &err);
 
 	r.place = &place;
+	if (o->run.in_pod)
+		place.shadow = run_enter;
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
 	r.made.diag = r.made.room = -1;

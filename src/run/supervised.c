@@ -7,8 +7,8 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "connect/connect.h"
-#include "run/filter.h"
 #include "run/supervisor.h"
+#include "run/ways.h"
 
 #include <errno.h>
 
@@ -40,23 +40,28 @@ static bool supervised_wants(void *user, const struct ipport *dst)
 	       (r->forbidden && !supervised_is_loopback(&dst->addr));
 }
 
-int supervised_run_check(struct app *app, const struct options *o,
-			 struct kt_error *err)
+int supervised_run_fits(const struct options *o, struct kt_error *err)
+{
+	const struct kt_error why = *err;
+
+	if (!o->run.exchange && !o->run.mesh && !o->run.preview)
+		return 0;
+	*err = (struct kt_error){ 0 };
+	kt_hint(err, "%s",
+		why.hint[0] ? why.hint
+			    : "start ktctl exchange, mesh or preview beside "
+			      "it");
+	return kt_fail(err, EOPNOTSUPP,
+		       "--exchange, --mesh and --preview need namespaces%s%s",
+		       why.code ? ": " : "", why.msg);
+}
+
+int supervised_run_check(struct app *app, struct kt_error *err)
 {
 	const struct kt_error why = *err;
 
 	*err = (struct kt_error){ 0 };
-	if (o->run.exchange || o->run.mesh || o->run.preview) {
-		kt_hint(err, "%s",
-			why.hint[0] ? why.hint
-				    : "start ktctl exchange, mesh or preview "
-				      "beside it");
-		return kt_fail(err, EOPNOTSUPP,
-			       "--exchange, --mesh and --preview need "
-			       "namespaces%s%s",
-			       why.code ? ": " : "", why.msg);
-	}
-	if (filter_check(err) < 0)
+	if (ways_try_seccomp(err) < 0)
 		return -err->code;
 	progress_note(app->progress,
 		      "%s%sthe program's system calls are supervised "

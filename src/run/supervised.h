@@ -22,10 +22,12 @@ struct options;
 
 struct supervised_run;
 
-/** supervised_run_check() - can it be done, and for what was asked? @err: why
- *  there are no namespaces, or empty; says which way is taken */
-KT_CHECK int supervised_run_check(struct app *app, const struct options *o,
-				  struct kt_error *err);
+/** supervised_run_fits() - can what was asked for be had without namespaces?
+ *  @err: why there are none, or empty; stays where it can */
+KT_CHECK int supervised_run_fits(const struct options *o, struct kt_error *err);
+/** supervised_run_check() - can it be done? @err: why there are no namespaces,
+ * or empty, and then why this is not either; says when it is taken */
+KT_CHECK int supervised_run_check(struct app *app, struct kt_error *err);
 struct supervised_run *supervised_run_new(struct app *app,
 					  const struct options *o);
 KT_CHECK int supervised_run_capture(struct supervised_run *r,

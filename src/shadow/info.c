@@ -17,6 +17,7 @@
 #include <ifaddrs.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #define INFO_MAX (512 * 1024)
@@ -112,14 +113,30 @@ static void put_route6(struct buf *b, const char *line)
 		put(b, "route=%s\n", ipprefix_str(&p, text));
 }
 
-static void put_routes(struct buf *b, const char *path,
-		       void (*put_route)(struct buf *, const char *))
+/* Who can be called at 127.0.0.1: the address is the kernel's words as above,
+ * and so ends in 127, or in one of zeros where any will do */
+static void put_listening(struct buf *b, const char *line)
+{
+	unsigned int port, state;
+	char hex[33];
+	size_t n;
+
+	if (sscanf(line, "%*d: %32[^:]:%x %*s %x", hex, &port, &state) != 3 ||
+	    state != TCP_LISTEN)
+		return;
+	n = strlen(hex);
+	if (strspn(hex, "0") == n || (n > 2 && strcmp(hex + n - 2, "7F") == 0))
+		put(b, "listening=%u\n", port);
+}
+
+static void put_lines(struct buf *b, const char *path,
+		      void (*put_line)(struct buf *, const char *))
 {
 	auto_free char *text = file_read(path, FILE_MAX, NULL);
 	char *rest = text, *line;
 
 	while ((line = strsep(&rest, "\n")))
-		put_route(b, line);
+		put_line(b, line);
 }
 
 static void put_names(struct buf *b, const struct resolvconf *rc)
@@ -182,8 +199,10 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	put_ranges(&b, "pod_range", getenv(KT_ENV_POD_RANGES));
 	put_names(&b, &sh->resolv);
 	put_addresses(&b);
-	put_routes(&b, "/proc/net/route", put_route4);
-	put_routes(&b, "/proc/net/ipv6_route", put_route6);
+	put_lines(&b, "/proc/net/route", put_route4);
+	put_lines(&b, "/proc/net/ipv6_route", put_route6);
+	put_lines(&b, "/proc/net/tcp", put_listening);
+	put_lines(&b, "/proc/net/tcp6", put_listening);
 	if (sh->envs)
 		envs_each(sh->envs, info_put_member, &b);
 	reply_send(sh->loop, s, "text/plain", buf_data(&b), b.len);

@@ -155,8 +155,9 @@ static bool client_is_here(const struct client *c)
 {
 	if (!c->lost)
 		return !c->laptop || !laptop_is_suspended(c->laptop);
-	return c->laptop && laptop_has_rules(c->laptop) &&
-	       !laptop_is_suspended(c->laptop);
+	if (!c->laptop) /* where all are such, its session waits for it */
+		return !server_serves(c->server);
+	return laptop_has_rules(c->laptop) && !laptop_is_suspended(c->laptop);
 }
 
 static bool nobody_is_here(const struct server *sv)
@@ -177,7 +178,7 @@ static void client_free(struct client *c, const char *goodbye)
 	struct server *sv = c->server;
 	struct session *s = link_session(c->link);
 
-	if (c->laptop)
+	if (c->laptop || !server_serves(sv))
 		sv->left = clock_ns();
 	acceptor_remove(sv->sh.acceptor, s);
 	laptop_free(c->laptop);

@@ -162,6 +162,9 @@ struct tunnel_info {
 	struct strv env_members;
 	struct strv nameservers;
 	struct strv search;
+	/* TCP ports that a program listens on, for callers of 127.0.0.1; in no
+	 * order, some of them twice */
+	struct strv listening;
 };
 
 /**

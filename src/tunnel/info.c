@@ -34,6 +34,7 @@ static void take_pair(struct tunnel_info *in, const char *key,
 		{ "service_range", &in->service_ranges },
 		{ "pod_range", &in->pod_ranges },
 		{ "env_member", &in->env_members },
+		{ "listening", &in->listening },
 	};
 	long n;
 
@@ -81,6 +82,7 @@ static void info_fini(struct tunnel_info *in)
 	strv_fini(&in->service_ranges);
 	strv_fini(&in->pod_ranges);
 	strv_fini(&in->env_members);
+	strv_fini(&in->listening);
 }
 
 static void info_on_answer(void *user, int error, const uint8_t *body,

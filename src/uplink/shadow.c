@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster/ephemeral.h"
 #include "cluster/objects.h"
 #include "cluster/podwait.h"
 #include "uplink/shadow_given.h"
@@ -314,6 +315,9 @@ int shadow_check(struct shadow_pod *s, struct kt_error *err)
 	s->doubted = 0;
 	if (rc < 0 || !pod || shadow_is_over(pod))
 		return rc < 0 ? rc : 0;
+	if (s->guest[0] &&
+	    ephemeral_look(pod, s->guest, NULL) == EPHEMERAL_ABSENT)
+		return 0;
 	return object_is_ending(pod) ? 2 : 1;
 }
 
@@ -400,6 +404,13 @@ void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 	snprintf(s->text, sizeof(s->text), "container %.32s of Pod %s", name,
 		 s->pod);
 	s->port = port;
+}
+
+void shadow_adopt_guest(struct shadow_pod *s, const char *pod, const char *name,
+			uint16_t port)
+{
+	shadow_adopt(s, pod, name, port);
+	snprintf(s->guest, sizeof(s->guest), "%s", name);
 }
 
 bool shadow_ends_alone(const struct shadow_pod *s)

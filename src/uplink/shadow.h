@@ -59,6 +59,7 @@ struct shadow_config {
 	const struct home *home; /* what it remembers; NULL: nothing */
 	const char *given;   /* --shadow: somebody else's, only used; or NULL */
 	const char *command; /* whose it is, for birdseye; or NULL */
+	bool guest;	     /* shadow_adopt_guest() follows: nothing is made */
 	int64_t keep_ns;     /* its user may be away for so long; 0: not said */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
@@ -75,6 +76,10 @@ void shadow_free(struct shadow_pod *s);
  *  Pod @pod, made and looked after by somebody else */
 void shadow_adopt(struct shadow_pod *s, const char *pod, const char *name,
 		  uint16_t port);
+/** shadow_adopt_guest() - likewise the ephemeral container @name, which
+ *  shadow_check() looks after: there is no other Pod in its place */
+void shadow_adopt_guest(struct shadow_pod *s, const char *pod, const char *name,
+			uint16_t port);
 /** shadow_command() - of its configuration; NULL is allowed */
 const char *shadow_command(const struct shadow_pod *s);
 /** shadow_is_given() - it is somebody else's (--shadow) */

@@ -15,8 +15,9 @@ struct shadow_pod {
 	char name[256]; /* of the Pod or Deployment; "" before it is made */
 	char pod[256];	/* the running Pod */
 	char pod_ip[64];
-	char node[256];		  /* of the running Pod */
-	char avoid[256];	  /* the next one shall be on another; "" */
+	char node[256];	 /* of the running Pod */
+	char guest[64];	 /* the ephemeral container that it is, or "" */
+	char avoid[256]; /* the next one shall be on another; "" */
 	bool (*stop)(void *user); /* shadow_set_stop() */
 	void *stop_user;
 	char text[320];	    /* shadow_describe() */

@@ -15,8 +15,9 @@
 
 bool shadow_can_succeed(const struct shadow_pod *s)
 {
-	return !s->cfg.given && (!s->cfg.share || shadow_is_router(s) ||
-				 shadow_is_deployment(s));
+	return !s->cfg.given && !s->cfg.guest &&
+	       (!s->cfg.share || shadow_is_router(s) ||
+		shadow_is_deployment(s));
 }
 
 struct shadow_pod *shadow_beside(const struct shadow_pod *one)

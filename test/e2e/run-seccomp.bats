@@ -85,3 +85,21 @@ user_refused() {
   [ "$status" = 125 ]
   [[ $stderr == *"need namespaces"* ]]
 }
+
+@test "run --capture auto: where neither is allowed the program is told of a proxy" {
+  # supervised already, and no namespaces in that
+  run --separate-stderr run_in --capture seccomp -- \
+    "$KTCTL" run -c "$home/config" -n "$NS" -i "$KTCTL_IMAGE" --shareShadow -- sh -c '
+      curl -sS --max-time 20 -o /dev/null -w "%{http_code}\n" http://web/
+      curl -sS --max-time 20 --proxytunnel -x "$https_proxy" -o /dev/null -w "%{http_code}\n" http://web.$0.svc.cluster.local/
+      [ "$ALL_PROXY" = "$all_proxy" ] && echo "${NO_PROXY%%,*}"; exit 3' "$NS"
+  [ "$status" = 3 ]
+  [ "$output" = $'200\n200\nlocalhost' ]
+  [[ $stderr == *"told of a proxy"*"--capture socks"* ]]
+  run run_in --capture socks --noOutside -- true
+  [ "$status" = 125 ]
+  [[ $output == *"--noOutside needs namespaces"* ]]
+  run run_in --capture socks --preview new -- true
+  [ "$status" = 125 ]
+  [[ $output == *"need namespaces"* ]]
+}

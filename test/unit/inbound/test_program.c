@@ -151,6 +151,42 @@ static void ends_with_the_program(void **state)
 	rig_fini(&r);
 }
 
+static void nobody_answers(void *call, int fd)
+{
+	(void)call;
+	(void)fd;
+}
+
+/* A link that is full for a moment loses nobody */
+static void asks_for_each_caller(void **state)
+{
+	static const int few = 1, calls = 40;
+	struct inbound_spec spec = { 0 };
+	struct kt_error err = { 0 };
+	struct program_message m;
+	struct rig r;
+	int got = 0, fd;
+
+	(void)state;
+	rig_init(&r, web, "");
+	says(&r, PROGRAM_LISTENS, 8080);
+	assert_int_equal(job_map(&r.job, &err), 0);
+	program_serve(&r.job, &spec);
+	assert_int_equal(setsockopt(r.opt.program, SOL_SOCKET, SO_SNDBUF, &few,
+				    sizeof(few)),
+			 0);
+	for (int i = 0; i < calls; i++)
+		assert_non_null(spec.dialer->dial(spec.dialer_user, 8080,
+						  nobody_answers, &r));
+	for (int i = 0; i < 200 && got < calls; i++) {
+		loop_once(r.app.loop, 5 * NS_MS);
+		while (program_link_receive(r.link, &m, &fd) > 0)
+			got += m.word == PROGRAM_CONNECT;
+	}
+	assert_int_equal(got, calls);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +195,7 @@ int main(void)
 		cmocka_unit_test(gone_is_gone),
 		cmocka_unit_test(waits_for_what_was_named),
 		cmocka_unit_test(ends_with_the_program),
+		cmocka_unit_test(asks_for_each_caller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

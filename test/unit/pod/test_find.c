@@ -68,7 +68,7 @@ static void container_is(const char *annotations, const char *asked,
 		assert_string_equal(f.name, "p");
 		assert_int_equal(f.status != NULL, strcmp(wanted, "b") == 0);
 	} else {
-		assert_int_equal(rc, -ENOENT);
+		assert_int_equal(rc, -EINVAL);
 		assert_string_equal(
 			err.msg, "Pod t/p has no container 'c'; it has a, b");
 	}

@@ -357,6 +357,32 @@ static void so_do_those_it_left(void **state)
 	close(pipefd[0]);
 }
 
+/* One that a shell waits for: the shell alone would not end it, and must not
+ * go on behind it */
+static void so_does_a_child_in_the_foreground(void **state)
+{
+	int pipefd[2];
+	char text[64] = "";
+	auto_free char *script = NULL;
+	struct world w;
+
+	(void)state;
+	assert_int_equal(pipe(pipefd), 0);
+	script = xasprintf(
+		"bash -c \"trap 'echo term >&%d; exit' TERM; echo up >&%d; "
+		"for i in {1..600}; do sleep 0.1; done\"; echo next >&%d",
+		pipefd[1], pipefd[1], pipefd[1]);
+	begin_shell(&w, script, false);
+	assert_int_equal(read(pipefd[0], text, sizeof(text)), 3);
+	close(pipefd[1]);
+	end(&w);
+	memset(text, 0, sizeof(text));
+	assert_int_equal(read(pipefd[0], text, sizeof(text) - 1), 5);
+	assert_string_equal(text, "term\n");
+	assert_int_equal(read(pipefd[0], text, 1), 0);
+	close(pipefd[0]);
+}
+
 static void signals_are_passed_on(void **state)
 {
 	struct world w;
@@ -560,7 +586,8 @@ static void a_local_service_is_there(const char *bound, const char *host)
 	begin_shell(&w, script, false);
 	assert_int_equal(
 		listener_start(&here, w.loop, fd, on_local_call, &calls), 0);
-	w.loopback = loopback_new(w.loop, &w.made.loopback, none_is_ours, NULL);
+	w.loopback = loopback_new(w.loop, &w.made.loopback, none_is_ours, NULL,
+				  NULL, true);
 	assert_non_null(w.loopback);
 	wait_for(&w, &w.ended);
 	assert_int_equal(w.status, 0);
@@ -677,6 +704,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_cannot_be_executed_is_told),
 		cmocka_unit_test(without_ktctl_it_gets_term),
 		cmocka_unit_test(so_do_those_it_left),
+		cmocka_unit_test(so_does_a_child_in_the_foreground),
 		cmocka_unit_test(signals_are_passed_on),
 		cmocka_unit_test(it_opens_sockets_there),
 		cmocka_unit_test(its_ports_are_this_machines),
