@@ -106,6 +106,7 @@ struct run_options {
 	struct pod_env_options pod;
 	bool no_files;
 	bool write; /* the Pod's files may be written here */
+	bool vscode;
 };
 
 /** struct inbound_options - of every command that brings traffic here */

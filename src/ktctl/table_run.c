@@ -46,6 +46,10 @@ const struct option run_options[] = {
 	{ "capture", 0, VALUE_CHOICE, "auto", "WAY",
 	  "how: namespace, seccomp where user namespaces are refused, or auto",
 	  .choices = run_captures, RUN(capture) },
+	{ "vscode", 0, VALUE_BOOL, "false", NULL,
+	  "print a launch.json for Visual Studio Code with these flags; "
+	  "nothing is run",
+	  RUN(vscode), .no_config = true },
 	{ "onLost", 0, VALUE_CHOICE, "term", "ACT",
 	  "what becomes of the program when ktctl itself is killed: term or "
 	  "keep",

@@ -22,6 +22,7 @@
 #include "run/outside.h"
 #include "run/ports.h"
 #include "run/supervised.h"
+#include "run/vscode.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -321,6 +322,21 @@ static int run_check(const struct options *o, struct kt_error *err)
 		       o->args[1]);
 }
 
+/* The line that the file has is looked at as if it were run */
+static int run_vscode(struct app *app, const struct options *o)
+{
+	struct options file = *o;
+	struct kt_error err = { 0 };
+	int rc = vscode_check(o, &err);
+
+	file.nbefore = o->nargs;
+	if (rc == 0 && o->nargs)
+		rc = pod_find_check(o->args[0], &err);
+	if (rc == 0)
+		rc = incoming_check(&file, &err);
+	return rc < 0 ? app_usage(app, &err) : vscode_print(app, o);
+}
+
 int command_run(struct app *app, const struct options *o)
 {
 	static const struct incoming_ops incoming_ops = {
@@ -337,8 +353,11 @@ int command_run(struct app *app, const struct options *o)
 	};
 	struct kt_error err = { 0 };
 	char *const *argv = o->args + o->nbefore;
-	int rc = run_check(o, &err);
+	int rc;
 
+	if (o->run.vscode)
+		return run_vscode(app, o);
+	rc = run_check(o, &err);
 	r.place = &place;
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
