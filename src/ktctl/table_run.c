@@ -6,6 +6,8 @@ static const char *const run_on_lost[] = { "term", "keep", NULL };
 static const char *const run_captures[] = { "auto", "namespace", "seccomp",
 					    NULL };
 
+static const char *const run_engines[] = { "none", "podman", "docker", NULL };
+
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
 	MARK_ROW, /* the first: env run has the rows behind it */
@@ -29,6 +31,10 @@ const struct option run_options[] = {
 	CONTAINER_ROW,
 	ENV_INCLUDE_ROW(false),
 	ENV_EXCLUDE_ROW(false),
+	{ "engine", 0, VALUE_CHOICE, "none", "ENGINE",
+	  "the program is a container: behind \"--\" stand the arguments of "
+	  "\"podman run\"",
+	  .choices = run_engines, RUN(engine), .no_config = true },
 	{ "envLocal", 0, VALUE_VARIABLES, "", "NAME,...",
 	  "more variables that stay this machine's; * stands for any "
 	  "characters",

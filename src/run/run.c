@@ -15,6 +15,7 @@
 #include "connect/connect.h"
 #include "local/signals.h"
 #include "run/borrow.h"
+#include "run/engine.h"
 #include "run/etc.h"
 #include "run/incoming.h"
 #include "run/keeper.h"
@@ -209,7 +210,7 @@ static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 		capture_link_move(link, &r->made.capture);
 		return 0;
 	}
-	if (r->opt->run.capture == RUN_NAMESPACE)
+	if (r->opt->run.capture == RUN_NAMESPACE || engine_program(r->opt))
 		return rc;
 	rc = supervised_run_check(r->app, r->opt, err);
 	if (rc < 0)
@@ -308,8 +309,11 @@ static int run_end(struct run_command *r, int rc, struct kt_error *err)
 
 static int run_check(const struct options *o, struct kt_error *err)
 {
-	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore)
-		return incoming_check(o, err);
+	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore) {
+		int rc = engine_check(o, err);
+
+		return rc < 0 ? rc : incoming_check(o, err);
+	}
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
 		     "[ARGUMENT...]");
 	if (o->ended && o->nargs == o->nbefore)
@@ -352,7 +356,9 @@ int command_run(struct app *app, const struct options *o)
 		.outside = &outside_ops,
 	};
 	struct kt_error err = { 0 };
-	char *const *argv = o->args + o->nbefore;
+	/* a container's command line is known later */
+	char *engine[] = { (char *)(uintptr_t)engine_program(o), NULL };
+	char *const *argv = *engine ? engine : o->args + o->nbefore;
 	int rc;
 
 	if (o->run.vscode)
@@ -374,6 +380,10 @@ int command_run(struct app *app, const struct options *o)
 		.closed = app->closed,
 	};
 	rc = run_look(argv[0]);
+	if (rc == 0 && engine_enter(o, &err) < 0) {
+		borrow_fini(&r.borrow);
+		return run_end(&r, -err.code, &err);
+	}
 	if (rc) {
 		borrow_fini(&r.borrow);
 		return run_no_exec(&r, rc);

@@ -17,6 +17,12 @@ setup_file() {
   mkdir "$home/bin"
   ln -s "$KTCTL" "$home/bin/ktctl"
   cp "$TOP/test/e2e/tools/vscode.py" "$home/"
+  cat >"$home/app.py" <<'END'
+import os
+import urllib.request
+answer = urllib.request.urlopen("http://web/").status
+print("got", answer, os.environ["SEEN"])
+END
   (user_exec "$KTCTL" run web -n "$NS" -i "$KTCTL_IMAGE" --shareShadow \
     --envSet SEEN="by it" --vscode) \
     >"$home/launch.json" 2>"$home/first"
@@ -49,12 +55,6 @@ first() {
 }
 
 @test "run --vscode: Python, started by the IDE" {
-  cat >"$home/app.py" <<'END'
-import os
-import urllib.request
-answer = urllib.request.urlopen("http://web/").status
-print("got", answer, os.environ["SEEN"])
-END
   run -0 debug Python app.py '^print'
   [[ $output == *"answer=200"* && $output == *"got 200 by it"* ]]
 }
@@ -100,8 +100,9 @@ END
 
 @test "run --vscode: Go" {
   [ -x /usr/lib/go-1.19/bin/go ] || skip "no Go that Debian's Delve takes"
-  printf 'module app\n\ngo 1.19\n' >"$home/go.mod"
-  cat >"$home/app.go" <<'END'
+  mkdir "$home/code"
+  printf 'module app\n\ngo 1.19\n' >"$home/code/go.mod"
+  cat >"$home/code/app.go" <<'END'
 package main
 
 import "os"
@@ -112,8 +113,8 @@ func main() {
 	println("got", answer, os.Getenv("SEEN"))
 }
 END
-  chown 1500 "$home/go.mod"
-  run -0 debug Go app.go 'println' "$(first Go)"
+  chown -R 1500 "$home/code"
+  run -0 debug Go code/app.go 'println' "$(first Go)"
   [[ $output == *"answer="* && $output == *" by it"* ]]
 }
 

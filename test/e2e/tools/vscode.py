@@ -22,9 +22,29 @@ import time
 WAIT = 60
 
 
+started = []
+
+
 def fail(text):
     print("vscode.py:", text, flush=True)
+    for p in started:
+        p.terminate()
     os._exit(1)
+
+
+def start(words, **how):
+    started.append(subprocess.Popen(words, **how))
+    return started[-1]
+
+
+def end(p):
+    """The program is at its end, and has not failed"""
+    try:
+        rc = p.wait(WAIT)
+    except subprocess.TimeoutExpired:
+        fail(f"{p.args} does not end")
+    if rc:
+        fail(f"{p.args} has ended with {rc}")
 
 
 def substitute(v, names):
@@ -100,7 +120,7 @@ class Dap:
             if m["type"] == "request":  # the IDE's terminal
                 a = m["arguments"]
                 env = dict(os.environ, **a.get("env") or {})
-                p = subprocess.Popen(a["args"], cwd=a.get("cwd"), env=env)
+                p = start(a["args"], cwd=a.get("cwd"), env=env)
                 self.send({"type": "response", "request_seq": m["seq"],
                            "success": True, "command": m["command"],
                            "body": {"processId": p.pid}})
@@ -137,19 +157,20 @@ class Dap:
         self.answer(self.ask("continue", {"threadId": thread}))
         self.event("terminated")
         self.answer(self.ask("disconnect"))
-        self.write.close()
 
 
-def of_socket(s):
+def remote(config, file, line):
+    s = dial(config["port"])
     s.settimeout(None)
-    return s.makefile("rb"), s.makefile("wb")
+    Dap(s.makefile("rb"), s.makefile("wb")).session(config, file, line)
+    s.shutdown(socket.SHUT_RDWR)
 
 
 def python_launch(config, file, line):
     # as the extension has it: the adapter's python is that of the IDE
     config.update({"debugAdapterPython": sys.executable, "debugOptions": [],
                    "debugLauncherPython": sys.executable})
-    p = subprocess.Popen([sys.executable, "-m", "debugpy.adapter"],
+    p = start([sys.executable, "-m", "debugpy.adapter"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     Dap(p.stdout, p.stdin).session(config, file, line)
 
@@ -157,18 +178,14 @@ def python_launch(config, file, line):
 def python_attach(config, file, line):
     c = config.pop("connect")
     config.update({"debugOptions": [], "host": c["host"], "port": c["port"]})
-    Dap(*of_socket(dial(c["port"]))).session(config, file, line)
-
-
-def go(config, file, line):
-    Dap(*of_socket(dial(config["port"]))).session(config, file, line)
+    remote(config, file, line)
 
 
 def gdb(config, file, line):
     # the debugger's command line is one argument of the pipe program
     t = config["pipeTransport"]
     command = t["debuggerPath"] + " --interpreter=mi"
-    p = subprocess.Popen([t["pipeProgram"], *t["pipeArgs"], command],
+    p = start([t["pipeProgram"], *t["pipeArgs"], command],
                          cwd=t["pipeCwd"], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
 
@@ -197,12 +214,12 @@ def gdb(config, file, line):
     until(r"\*stopped.*exited-normally", "-exec-continue")
     p.stdin.write("-gdb-exit\n")
     p.stdin.flush()
-    p.wait(WAIT)
+    end(p)
 
 
 def node(config, file, line):
     import websockets
-    p = subprocess.Popen([config["runtimeExecutable"], *config["runtimeArgs"],
+    p = start([config["runtimeExecutable"], *config["runtimeArgs"],
                           config["program"]], cwd=config["cwd"])
     dial(config["attachSimplePort"]).close()
     url = json.loads(subprocess.check_output(
@@ -248,13 +265,13 @@ def node(config, file, line):
             await ask("Debugger.resume")
 
     asyncio.run(session())
-    if p.wait(WAIT):
-        fail("node has failed")
+    end(p)
 
 
 def java(config, file, line):
     """Attach and resume; no more of JDWP is spoken here"""
     s = dial(config["port"])
+    s.settimeout(WAIT)
     s.sendall(b"JDWP-Handshake")
     got = b""
     while len(got) < 14:
@@ -282,13 +299,16 @@ def main():
         "command:python.interpreterPath": sys.executable})
     p = None
     if first:
-        p = subprocess.Popen(shlex.split(" ".join(first)), cwd=folder)
+        p = start(shlex.split(" ".join(first)), cwd=folder)
     does = {("node", "launch"): node, ("debugpy", "launch"): python_launch,
             ("debugpy", "attach"): python_attach, ("cppdbg", "launch"): gdb,
-            ("go", "launch"): go, ("java", "attach"): java}
-    does[config["type"], config["request"]](config, file, int(line))
-    if p and p.wait(WAIT):
-        fail("what was started first has failed")
+            ("go", "launch"): remote, ("java", "attach"): java}
+    try:
+        does[config["type"], config["request"]](config, file, int(line))
+    except (OSError, ValueError, LookupError) as e:
+        fail(repr(e))
+    if p:
+        end(p)
     os._exit(0)
 
 
