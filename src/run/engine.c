@@ -6,9 +6,12 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ENGINE_CMDLINE_MAX ((size_t)4 << 20)
@@ -51,7 +54,91 @@ const char *const *engine_local(void)
 
 /* --- its user namespace --------------------------------------------------- */
 
-/* Our own command line behind @out's words */
+/* What says to podman that it is there already */
+static void engine_tell(uid_t uid, gid_t gid)
+{
+	auto_free char *u = xasprintf("%u", uid);
+	auto_free char *g = xasprintf("%u", gid);
+
+	setenv(ENGINE_ENTERED, "done", 1);
+	setenv("_CONTAINERS_ROOTLESS_UID", u, 1);
+	setenv("_CONTAINERS_ROOTLESS_GID", g, 1);
+}
+
+static void engine_exec_witness(const char *engine, int in, int out)
+{
+	/* $$ is the shell's, whose namespaces these are */
+	const char *const words[] = { engine, "unshare",	 "sh",
+				      "-c",   "echo $$; read x", NULL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+		execvp(engine, (char *const *)(uintptr_t)words);
+	_exit(127);
+}
+
+/* A process in the engine's namespaces, which ends when @hold is closed; its
+ * own pid, or 0 */
+static pid_t engine_witness(const char *engine, int *hold, pid_t *child)
+{
+	int in[2], out[2];
+	char text[16] = "";
+
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return 0;
+	if (pipe2(out, O_CLOEXEC) < 0) {
+		close(in[0]);
+		close(in[1]);
+		return 0;
+	}
+	*child = fork();
+	if (*child == 0)
+		engine_exec_witness(engine, in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	for (size_t n = 0; n < sizeof(text) - 1; n++)
+		if (read(out[0], text + n, 1) != 1 || text[n] == '\n')
+			break;
+	close(out[0]);
+	*hold = in[1];
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+static int engine_join(pid_t witness, const char *ns)
+{
+	auto_free char *path = xasprintf("/proc/%d/ns/%s", witness, ns);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || setns(fd, 0) < 0 ? -errno : 0;
+}
+
+static int engine_join_all(const char *engine, struct kt_error *err)
+{
+	auto_free char *cwd = getcwd(NULL, 0);
+	auto_close int hold = -1;
+	pid_t child = 0, witness = engine_witness(engine, &hold, &child);
+	int rc = witness > 0 ? engine_join(witness, "user") : -ECHILD;
+
+	if (rc == 0)
+		rc = engine_join(witness, "mnt");
+	if (rc == 0 && (!cwd || chdir(cwd) < 0))
+		rc = -errno;
+	close(steal_fd(&hold));
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	if (rc == -ECHILD) {
+		kt_hint(err, "'%s unshare true' says why", engine);
+		return kt_fail(err, ECHILD, "'%s unshare' does not work",
+			       engine);
+	}
+	return rc < 0 ? kt_fail(err, -rc, "enter %s's user namespace: %s",
+				engine, strerror(-rc))
+		      : 0;
+}
+
+/* Our own command line */
 static int engine_own_words(struct strv *out)
 {
 	size_t n;
@@ -60,7 +147,7 @@ static int engine_own_words(struct strv *out)
 
 	if (!text || !n)
 		return -EIO;
-	for (size_t at = strlen(text) + 1; at < n; at += strlen(text + at) + 1)
+	for (size_t at = 0; at < n; at += strlen(text + at) + 1)
 		strv_add(out, text + at);
 	return 0;
 }
@@ -70,27 +157,29 @@ int engine_enter(const struct options *o, struct kt_error *err)
 	const char *engine = engine_program(o);
 	auto_free char *self = realpath("/proc/self/exe", NULL);
 	auto_strv struct strv words = { 0 };
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 	sigset_t none;
+	int rc;
 
-	if (!engine || geteuid() == 0)
+	if (!engine || uid == 0)
 		return 0;
-	if (getenv(ENGINE_ENTERED))
+	if (!self || engine_own_words(&words) < 0)
+		return kt_fail(err, EIO, "read /proc/self/cmdline");
+	rc = engine_join_all(engine, err);
+	if (rc < 0)
+		return rc;
+	if (geteuid() != 0)
 		return kt_fail(err, EPERM,
 			       "'%s unshare' does not make us root of its user "
 			       "namespace",
 			       engine);
-	strv_add(&words, engine);
-	strv_add(&words, "unshare");
-	strv_add(&words, self ? self : "ktctl");
-	if (engine_own_words(&words) < 0)
-		return kt_fail(err, EIO, "read /proc/self/cmdline");
+	engine_tell(uid, gid);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	fdlimit_restore();
-	execvp(engine, words.v);
-	if (errno == ENOENT)
-		kt_hint(err, "install the package podman");
-	return kt_fail(err, errno, "run %s: %s", engine, strerror(errno));
+	execvp(self, words.v);
+	return kt_fail(err, errno, "run %s: %s", self, strerror(errno));
 }
 
 /* --- its command line ----------------------------------------------------- */
@@ -106,10 +195,10 @@ void engine_words(struct strv *out, const struct options *o,
 		if (!strchr(names->v[i], '*'))
 			strv_take(out, xasprintf("--env=%s", names->v[i]));
 	for (size_t i = 0; i + 1 < mounts->n; i += 2)
-		strv_take(out, xasprintf("--volume=%s:%s:%s", mounts->v[i],
-					 mounts->v[i],
-					 *mounts->v[i + 1] == 'r' ? "ro"
-								  : "rw"));
+		strv_take(out,
+			  xasprintf("--volume=%s:%s:%s", mounts->v[i],
+				    mounts->v[i],
+				    *mounts->v[i + 1] == 'r' ? "ro" : "rw"));
 	for (; *args; args++)
 		strv_add(out, *args);
 }

@@ -8,16 +8,17 @@
 /**
  * DOC: A container as the program
  *
- * "ktctl run --engine podman -- IMAGE" runs "podman run --network host IMAGE" in
- * the program's namespaces: the engine's host is what it sees itself, so the
+ * "ktctl run --engine podman -- IMAGE" runs "podman run --network host IMAGE"
+ * in the program's namespaces: the engine's host is what it sees itself, so the
  * container has run's network and resolv.conf, and all that run does for a
- * program it does for the container. Podman has no daemon: what it starts is its
- * child. Without root it needs its own user namespace, of more than one id,
- * above that network: ktctl begins anew as "podman unshare ktctl run ...", where
- * it is root of that namespace and makes none of its own.
+ * program it does for the container. Podman has no daemon: what it starts is
+ * its child. Without root it needs its own user namespace, of more than one id,
+ * above that network: ktctl enters that (a "podman unshare" shows which one it
+ * is) and begins anew there, as its root, which needs none of its own. It stays
+ * the same process, so signals and the exit status are as ever.
  *
- * Docker's containers are its daemon's, in the daemon's network: run cannot have
- * them, connect does.
+ * Docker's containers are its daemon's, in the daemon's network: run cannot
+ * have them, connect does.
  */
 
 struct options;

@@ -121,8 +121,8 @@ static json_t *vscode_gdb(const struct options *o)
 		"request", "launch", "program", "${workspaceFolder}/a.out",
 		"args", "cwd", "${workspaceFolder}", "MIMode", "gdb",
 		"pipeTransport", "pipeProgram", "ktctl", "pipeArgs",
-		vscode_args(o, "sh", "-c"), "debuggerPath", "/usr/bin/gdb", "pipeCwd",
-		"${workspaceFolder}");
+		vscode_args(o, "sh", "-c"), "debuggerPath", "/usr/bin/gdb",
+		"pipeCwd", "${workspaceFolder}");
 }
 
 static json_t *vscode_go(void)
@@ -136,9 +136,9 @@ static json_t *vscode_go(void)
 
 static json_t *vscode_java(void)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "name",
-			 "ktctl run: Java", "type", "java", "request", "attach",
-			 "hostName", "127.0.0.1", "port", 5005);
+	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", "ktctl run: Java",
+			 "type", "java", "request", "attach", "hostName",
+			 "127.0.0.1", "port", 5005);
 }
 
 /* --- all ------------------------------------------------------------------ */
@@ -154,9 +154,8 @@ json_t *vscode_launch(const struct options *o)
 void vscode_first(const struct options *o, struct strv *out)
 {
 	static const char *const first[][2] = {
-		{ "Python, attach",
-		  "python3 -m debugpy --listen " VSCODE_PYTHON
-		  " --wait-for-client FILE" },
+		{ "Python, attach", "python3 -m debugpy --listen " VSCODE_PYTHON
+				    " --wait-for-client FILE" },
 		{ "Go", "dlv dap --listen=" VSCODE_GO },
 		{ "Java",
 		  "java -agentlib:jdwp=transport=dt_socket,server=y,suspend=y,"

@@ -12,9 +12,10 @@
  * What Visual Studio Code reads in .vscode/launch.json, so that a program is
  * started, or attached to, under "ktctl run" with the flags of this call. Three
  * debuggers start their program by a command line that may be ours (node,
- * Python, gdb), so F5 is enough. Two cannot (Go, Java), and Python need not: for
- * these something is started first, in a terminal, which vscode_first() names;
- * the debugger reaches its port, as every one of the program, on 127.0.0.1.
+ * Python, gdb), so F5 is enough. Two cannot (Go, Java), and Python need not:
+ * for these something is started first, in a terminal, which vscode_first()
+ * names; the debugger reaches its port, as every one of the program, on
+ * 127.0.0.1.
  *
  * The words are those of the call: "run", the workload, each flag that was
  * given but what is only for this call. Pure.

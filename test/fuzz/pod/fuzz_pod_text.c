@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Pod's texts: $(NAME) in a value, a quantity, a pattern of names. Two of them:
- * up to a NUL, and behind it. */
+/* A Pod's texts: $(NAME) in a value, a quantity, a pattern of names. Two of
+ * them: up to a NUL, and behind it. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/expand.h"

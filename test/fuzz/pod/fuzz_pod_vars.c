@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A container's environment, as /proc/1/environ has it, and a file of variables:
- * any bytes; the first says which. What comes of them is written in each syntax. */
+/* A container's environment, as /proc/1/environ has it, and a file of
+ * variables: any bytes; the first says which. What comes of them is written in
+ * each syntax. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/vars.h"

@@ -25,8 +25,8 @@ static const struct option flags[] = {
 static char *args[] = { (char[]){ "web" }, NULL };
 
 static const struct given given[] = {
-	{ &flags[0], "true" },	{ &flags[1], "shop" }, { &flags[2], "A=b c" },
-	{ &flags[3], "true" },	{ &flags[4], "true" }, { &flags[5], "false" },
+	{ &flags[0], "true" }, { &flags[1], "shop" }, { &flags[2], "A=b c" },
+	{ &flags[3], "true" }, { &flags[4], "true" }, { &flags[5], "false" },
 };
 
 static const struct options call = {
@@ -56,8 +56,8 @@ static char *words_of(const json_t *launch, const char *name, const char *key,
 			continue;
 		}
 		json_array_foreach (list, j, w) {
-			char *longer = xasprintf("%s|%s", line,
-						 json_string_value(w));
+			char *longer =
+				xasprintf("%s|%s", line, json_string_value(w));
 
 			free(line);
 			line = longer;
@@ -68,7 +68,9 @@ static char *words_of(const json_t *launch, const char *name, const char *key,
 	return NULL;
 }
 
-#define WORDS "|run|web|--exchange|--namespace=shop|--envSet=A=b c|--noFiles=false|--|"
+#define WORDS                                                                  \
+	"|run|web|--exchange|--namespace=shop|--envSet=A=b "                   \
+	"c|--noFiles=false|--|"
 
 static void each_has_the_calls_flags(void **state)
 {
@@ -84,8 +86,8 @@ static void each_has_the_calls_flags(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		auto_free char *line = words_of(launch, want[i][0], want[i][1],
-						want[i][2]);
+		auto_free char *line =
+			words_of(launch, want[i][0], want[i][1], want[i][2]);
 
 		assert_string_equal(line, want[i][3]);
 	}
