@@ -91,6 +91,8 @@ struct pod_env_options {
 };
 
 enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP, RUN_SOCKS };
+enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP };
+enum run_engine { RUN_ENGINE_NONE, RUN_ENGINE_PODMAN, RUN_ENGINE_DOCKER };
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
 /** struct run_options - beside those of connect, which it has too */
@@ -102,11 +104,14 @@ struct run_options {
 	struct expose expose;
 	int capture; /* enum run_capture */
 	int on_lost; /* enum on_lost: of the program, when ktctl is gone */
+	int engine;  /* enum run_engine: the program is a container of it */
 	bool no_outside;
 	struct pod_env_options pod;
 	bool no_files;
 	bool write;  /* the Pod's files may be written here */
 	bool in_pod; /* it dials from the workload's Pod */
+	bool write; /* the Pod's files may be written here */
+	bool vscode;
 };
 
 /** struct inbound_options - of every command that brings traffic here */

@@ -422,7 +422,7 @@ const struct command command_table[] = {
 			   "127: it is not there.",
 		.options = run_options,
 		.group = "run",
-		.min_args = 1,
+		.min_args = 0,
 		.max_args = MAX_ARGS,
 		.loop = true,
 		.session = true,

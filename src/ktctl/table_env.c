@@ -225,7 +225,7 @@ const struct command env_commands[] = {
 			   "status is the program's.",
 		.options = &run_options[1],
 		.group = "run",
-		.min_args = 2,
+		.min_args = 1,
 		.max_args = MAX_ARGS,
 		.loop = true,
 		.session = true,

@@ -6,6 +6,8 @@ static const char *const run_on_lost[] = { "term", "keep", NULL };
 static const char *const run_captures[] = { "auto", "namespace", "seccomp",
 					    "socks", NULL };
 
+static const char *const run_engines[] = { "none", "podman", "docker", NULL };
+
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
 	MARK_ROW, /* the first: env run has the rows behind it */
@@ -29,6 +31,10 @@ const struct option run_options[] = {
 	CONTAINER_ROW,
 	ENV_INCLUDE_ROW(false),
 	ENV_EXCLUDE_ROW(false),
+	{ "engine", 0, VALUE_CHOICE, "none", "ENGINE",
+	  "the program is a container: behind \"--\" stand the arguments of "
+	  "\"podman run\"",
+	  .choices = run_engines, RUN(engine), .no_config = true },
 	{ "envLocal", 0, VALUE_VARIABLES, "", "NAME,...",
 	  "more variables that stay this machine's; * stands for any "
 	  "characters",
@@ -51,6 +57,10 @@ const struct option run_options[] = {
 	  "how: namespace, seccomp where user namespaces are refused, socks "
 	  "(a proxy and variables for it), or auto",
 	  .choices = run_captures, RUN(capture) },
+	{ "vscode", 0, VALUE_BOOL, "false", NULL,
+	  "print a launch.json for Visual Studio Code with these flags; "
+	  "nothing is run",
+	  RUN(vscode), .no_config = true },
 	{ "onLost", 0, VALUE_CHOICE, "term", "ACT",
 	  "what becomes of the program when ktctl itself is killed: term or "
 	  "keep",

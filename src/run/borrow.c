@@ -9,6 +9,7 @@
 #include "pod/files.h"
 #include "pod/specenv.h"
 #include "pod/vars.h"
+#include "run/engine.h"
 #include "run/keeper.h"
 
 #include <errno.h>
@@ -63,7 +64,8 @@ int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
 	if (o->nbefore)
 		b->workload = o->args[0];
 	b->cwd = getcwd(NULL, 0);
-	b->program = borrow_program(o->args[o->nbefore]);
+	b->program = borrow_program(engine_program(o) ? engine_program(o)
+						      : o->args[o->nbefore]);
 	if (b->workload)
 		rc = pod_find_check(b->workload, err);
 	if (rc == 0 && !b->workload && o->run.pod.container)
@@ -75,22 +77,37 @@ int borrow_init(struct borrow *b, const struct options *o, struct kt_error *err)
 	return rc;
 }
 
+/* What stays local, for the engine too, which obeys some itself */
+static void borrow_local(const struct borrow *b, struct strv *out)
+{
+	const struct strv *asked = &b->opt->run.pod.local;
+
+	for (size_t i = 0; i < asked->n; i++)
+		strv_add(out, asked->v[i]);
+	if (engine_program(b->opt))
+		for (const char *const *p = engine_local(); *p; p++)
+			strv_add(out, *p);
+}
+
 static void borrow_make_vars(struct borrow *b, const struct strv *pod)
 {
 	const struct pod_env_options *o = &b->opt->run.pod;
+	auto_strv struct strv own = { 0 }, local = { 0 };
+	const struct strv none = { 0 };
 	const struct vars_rules rules = {
 		.include = &o->include,
 		.exclude = &o->exclude,
-		.local = &o->local,
+		.local = &local,
 		.file = &b->file,
 		.set = &o->set,
 	};
-	auto_strv struct strv own = { 0 };
 
 	if (!pod && !b->file.n && !o->set.n)
 		return;
+	borrow_local(b, &local);
 	borrow_own(&own);
 	vars_make(&b->vars, pod, &own, &rules);
+	vars_make(&b->given, pod ? pod : &none, &none, &rules);
 	b->has_vars = true;
 }
 
@@ -222,11 +239,44 @@ static int borrow_give_files(struct borrow *b, struct keeper *k,
 		strv_take(&words, xstrdup(m[i].path));
 		strv_take(&words, xasprintf("%c%c", m[i].dir ? 'd' : 'f',
 					    ro ? 'r' : 'w'));
+		strv_add(&b->mounts, m[i].path);
+		strv_add(&b->mounts, ro ? "r" : "w");
 	}
 	if (!words.n)
 		return 0;
 	block = vars_block(&words, &n);
 	return borrow_keep(k, KEEPER_FILES, block, n, err);
+}
+
+static int borrow_write_files(struct borrow *b, struct keeper *k, int room,
+			      struct kt_error *err)
+{
+	int rc = pod_files_write(b->files, room, err);
+
+	if (rc == 0)
+		rc = borrow_give_files(b, k, err);
+	if (rc == 0)
+		pod_files_follow(b->files);
+	return rc;
+}
+
+/* --- a container's command line ------------------------------------------- */
+
+static int borrow_give_args(struct borrow *b, struct keeper *k,
+			    struct kt_error *err)
+{
+	auto_strv struct strv names = { 0 }, words = { 0 };
+	auto_free char *block = NULL;
+	size_t n;
+
+	if (!engine_program(b->opt))
+		return 0;
+	for (size_t i = 0; i < b->given.n; i++)
+		strv_take(&names, vars_name(b->given.v[i]));
+	engine_words(&words, b->opt, &names, &b->mounts,
+		     b->opt->args + b->opt->nbefore);
+	block = vars_block(&words, &n);
+	return borrow_keep(k, KEEPER_ARGS, block, n, err);
 }
 
 /* --- all ------------------------------------------------------------------ */
@@ -272,19 +322,12 @@ int borrow_give(struct borrow *b, struct keeper *k, int room,
 		block = vars_block(&b->vars, &n);
 		rc = borrow_keep(k, KEEPER_ENV, block, n, err);
 	}
-	if (rc < 0 || !b->files)
-		return rc;
-	if (room < 0) {
+	if (rc == 0 && b->files && room < 0)
 		log_warn("what the Pod has mounted is not there: that needs a "
 			 "mount namespace for the program");
-		return 0;
-	}
-	rc = pod_files_write(b->files, room, err);
-	if (rc == 0)
-		rc = borrow_give_files(b, k, err);
-	if (rc == 0)
-		pod_files_follow(b->files);
-	return rc;
+	else if (rc == 0 && b->files)
+		rc = borrow_write_files(b, k, room, err);
+	return rc < 0 ? rc : borrow_give_args(b, k, err);
 }
 
 void borrow_stop(struct borrow *b)
@@ -300,6 +343,8 @@ void borrow_fini(struct borrow *b)
 	strv_fini(&b->file);
 	strv_fini(&b->pod);
 	strv_fini(&b->vars);
+	strv_fini(&b->given);
+	strv_fini(&b->mounts);
 	free(b->cwd);
 	free(b->program);
 }

@@ -31,6 +31,8 @@ struct borrow {
 	struct strv pod;	 /* its variables */
 	bool has_vars;		 /* @vars are the program's; else our own are */
 	struct strv vars;
+	struct strv given;  /* of them, those that are not this machine's */
+	struct strv mounts; /* engine_words() */
 };
 
 /** borrow_init() - what can be known before the cluster is asked; 0, or

@@ -15,7 +15,11 @@ int command_env_run(struct app *app, const struct options *o)
 	struct options run = *o;
 	struct kt_error err = { 0 };
 
-	if (!o->ended || o->nbefore < 1 || o->nbefore > 2) {
+	if (o->run.vscode && !o->ended)
+		run.nbefore = o->nargs;
+	else if (!o->ended)
+		run.nbefore = 0;
+	if (run.nbefore < 1 || run.nbefore > 2) {
 		kt_hint(&err, "usage: ktctl env run NAME [WORKLOAD] [flags] "
 			      "-- PROGRAM [ARGUMENT...]");
 		kt_fail(&err, EINVAL,

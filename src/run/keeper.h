@@ -85,6 +85,9 @@ enum keeper_given {
 	/* of the room, three words each, with their NULs: what, where, and "d"
 	 * or "f" (a folder, a file) with "r" or "w" (may it be written) */
 	KEEPER_FILES,
+	/* the program's command line, as far as it was not known at the start:
+	 * words, each with its NUL */
+	KEEPER_ARGS,
 	KEEPER_NGIVEN_,
 };
 

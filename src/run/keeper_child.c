@@ -28,6 +28,7 @@
 
 struct keeper_child {
 	const struct keeper_config *cfg;
+	char *const *argv; /* the program */
 	int sock;
 	int signals;	   /* SIGCHLD */
 	int room;	   /* mounts.h, or -1 */
@@ -241,7 +242,7 @@ static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (k->cfg->supervised && !k->cfg->plain)
 		keeper_child_filter(k);
-	execvp(k->cfg->argv[0], k->cfg->argv);
+	execvp(k->argv[0], k->argv);
 	error = errno;
 	(void)!write(report, &error, sizeof(error));
 	_exit(error == ENOENT ? 127 : 126);
@@ -331,7 +332,11 @@ static int keeper_child_take(struct keeper_child *k)
 	if (m->number & 1 << KEEPER_ENV && at < m->nfds)
 		rc = keeper_take_env(m->fds[at++]);
 	if (m->number & 1 << KEEPER_FILES && at < m->nfds && rc == 0)
-		rc = keeper_take_files(k->sock, k->room, m->fds[at]);
+		rc = keeper_take_files(k->sock, k->room, m->fds[at++]);
+	if (m->number & 1 << KEEPER_ARGS && at < m->nfds && rc == 0) {
+		k->argv = keeper_take_list(m->fds[at]);
+		rc = k->argv && *k->argv ? 0 : -EIO;
+	}
 	while (m->nfds)
 		close(m->fds[--m->nfds]);
 	if (rc < 0) {
@@ -460,6 +465,7 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 	struct signalfd_siginfo info;
 
 	k->cfg = cfg;
+	k->argv = cfg->argv;
 	k->sock = sock;
 	k->etc = k->room = -1;
 	keeper_child_close_others(sock);

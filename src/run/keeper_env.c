@@ -15,20 +15,20 @@ static size_t keeper_env_count(const char *block, size_t n)
 	return count;
 }
 
-/* The memory stays: it is the environment's */
-int keeper_take_env(int fd)
+char **keeper_take_list(int fd)
 {
 	struct stat st;
 	char *block, **list;
 	size_t n, count, at = 0;
 
 	if (fstat(fd, &st) < 0)
-		return -errno;
+		return NULL;
 	n = (size_t)st.st_size;
 	block = xmalloc(n + 1);
 	if (pread(fd, block, n, 0) != (ssize_t)n) {
 		free(block);
-		return -EIO;
+		errno = EIO;
+		return NULL;
 	}
 	block[n] = '\0';
 	count = keeper_env_count(block, n);
@@ -37,6 +37,15 @@ int keeper_take_env(int fd)
 		list[i] = block + at;
 		at += strlen(block + at) + 1;
 	}
+	return list;
+}
+
+int keeper_take_env(int fd)
+{
+	char **list = keeper_take_list(fd);
+
+	if (!list)
+		return -errno;
 	environ = list;
 	return 0;
 }

@@ -25,6 +25,9 @@ enum keeper_type {
 /** keeper_take_files() - what @fd lists is seen from now on; what cannot be is
  *  told by KEEPER_NOTE */
 KT_CHECK int keeper_take_files(int sock, int room, int fd);
+/** keeper_take_list() - the texts in @fd, each with its NUL: a list that ends
+ *  with NULL and stays; or NULL with errno */
+char **keeper_take_list(int fd);
 /** keeper_take_env() - the variables in @fd are this process's */
 KT_CHECK int keeper_take_env(int fd);
 

@@ -15,6 +15,7 @@
 #include "connect/connect.h"
 #include "local/signals.h"
 #include "run/borrow.h"
+#include "run/engine.h"
 #include "run/etc.h"
 #include "run/incoming.h"
 #include "run/keeper.h"
@@ -25,6 +26,7 @@
 #include "run/proxied.h"
 #include "run/supervised.h"
 #include "uplink/guest.h"
+#include "run/vscode.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -226,6 +228,9 @@ static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 	if (rc == 0)
 		capture_link_move(link, &r->made.capture);
 	if (rc == 0 || way == RUN_NAMESPACE)
+		return 0;
+	}
+	if (r->opt->run.capture == RUN_NAMESPACE || engine_program(r->opt))
 		return rc;
 	rc = supervised_run_fits(r->opt, err);
 	if (rc < 0)
@@ -412,6 +417,9 @@ static int run_check(const struct options *o, struct kt_error *err)
 		int rc = incoming_check(o, err);
 
 		return rc < 0 ? rc : run_check_in_pod(o, err);
+		int rc = engine_check(o, err);
+
+		return rc < 0 ? rc : incoming_check(o, err);
 	}
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
 		     "[ARGUMENT...]");
@@ -423,6 +431,21 @@ static int run_check(const struct options *o, struct kt_error *err)
 		       "%s: nothing but one workload and flags stands before "
 		       "\"--\"",
 		       o->args[1]);
+}
+
+/* The line that the file has is looked at as if it were run */
+static int run_vscode(struct app *app, const struct options *o)
+{
+	struct options file = *o;
+	struct kt_error err = { 0 };
+	int rc = vscode_check(o, &err);
+
+	file.nbefore = o->nargs;
+	if (rc == 0 && o->nargs)
+		rc = pod_find_check(o->args[0], &err);
+	if (rc == 0)
+		rc = incoming_check(&file, &err);
+	return rc < 0 ? app_usage(app, &err) : vscode_print(app, o);
 }
 
 int command_run(struct app *app, const struct options *o)
@@ -440,9 +463,14 @@ int command_run(struct app *app, const struct options *o)
 		.outside = &outside_ops,
 	};
 	struct kt_error err = { 0 };
-	char *const *argv = o->args + o->nbefore;
-	int rc = run_check(o, &err);
+	/* a container's command line is known later */
+	char *engine[] = { (char *)(uintptr_t)engine_program(o), NULL };
+	char *const *argv = *engine ? engine : o->args + o->nbefore;
+	int rc;
 
+	if (o->run.vscode)
+		return run_vscode(app, o);
+	rc = run_check(o, &err);
 	r.place = &place;
 	if (o->run.in_pod)
 		place.shadow = run_enter;
@@ -461,6 +489,10 @@ int command_run(struct app *app, const struct options *o)
 		.closed = app->closed,
 	};
 	rc = run_look(argv[0]);
+	if (rc == 0 && engine_enter(o, &err) < 0) {
+		borrow_fini(&r.borrow);
+		return run_end(&r, -err.code, &err);
+	}
 	if (rc) {
 		borrow_fini(&r.borrow);
 		return run_no_exec(&r, rc);
