@@ -35,7 +35,7 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 	memcpy(b->name, from->name, sizeof(b->name));
 	memcpy(b->digest, from->digest, sizeof(b->digest));
 	b->with_gate = from->with_gate;
-	b->is_gate = from->is_gate;
+	b->gate = from->gate;
 	memcpy(b->gate_name, from->gate_name, sizeof(b->gate_name));
 	memcpy(b->gate_digest, from->gate_digest, sizeof(b->gate_digest));
 	base_image_fini(&b->base);
