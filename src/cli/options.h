@@ -91,7 +91,6 @@ struct pod_env_options {
 };
 
 enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP, RUN_SOCKS };
-enum run_capture { RUN_AUTO, RUN_NAMESPACE, RUN_SECCOMP };
 enum run_engine { RUN_ENGINE_NONE, RUN_ENGINE_PODMAN, RUN_ENGINE_DOCKER };
 enum on_lost { ON_LOST_TERM, ON_LOST_KEEP };
 
@@ -110,7 +109,6 @@ struct run_options {
 	bool no_files;
 	bool write;  /* the Pod's files may be written here */
 	bool in_pod; /* it dials from the workload's Pod */
-	bool write; /* the Pod's files may be written here */
 	bool vscode;
 };
 

@@ -25,8 +25,8 @@
 #include "run/ports.h"
 #include "run/proxied.h"
 #include "run/supervised.h"
-#include "uplink/guest.h"
 #include "run/vscode.h"
+#include "uplink/guest.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -227,10 +227,7 @@ static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
 	if (rc == 0)
 		capture_link_move(link, &r->made.capture);
-	if (rc == 0 || way == RUN_NAMESPACE)
-		return 0;
-	}
-	if (r->opt->run.capture == RUN_NAMESPACE || engine_program(r->opt))
+	if (rc == 0 || way == RUN_NAMESPACE || engine_program(r->opt))
 		return rc;
 	rc = supervised_run_fits(r->opt, err);
 	if (rc < 0)
@@ -414,12 +411,11 @@ static int run_check_in_pod(const struct options *o, struct kt_error *err)
 static int run_check(const struct options *o, struct kt_error *err)
 {
 	if (o->ended && o->nbefore <= 1 && o->nargs > o->nbefore) {
-		int rc = incoming_check(o, err);
-
-		return rc < 0 ? rc : run_check_in_pod(o, err);
 		int rc = engine_check(o, err);
 
-		return rc < 0 ? rc : incoming_check(o, err);
+		if (rc == 0)
+			rc = incoming_check(o, err);
+		return rc < 0 ? rc : run_check_in_pod(o, err);
 	}
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] -- PROGRAM "
 		     "[ARGUMENT...]");
