@@ -236,7 +236,7 @@ int main(int argc, char **argv)
 	}
 	first = rest(seconds / 2);
 	later = rest(seconds / 2);
-	printf("%.1f %.1f %u\n", later, (first + later) / 2, carriers);
+	printf("%.2f %.2f %u\n", later, (first + later) / 2, carriers);
 	fflush(stdout);
 	_exit(0);
 }

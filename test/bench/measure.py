@@ -15,6 +15,7 @@ BENCH_ABORT=1: a download ends when its time is over, not with its last byte.
 """
 import argparse
 import json
+import math
 import os
 import socket
 import statistics
@@ -152,6 +153,16 @@ def p99(times):
     return times[min(len(times) - 1, int(len(times) * 0.99))]
 
 
+def spread(key, times):
+    """the whole distribution: percent of them in each step; step i ends at
+    2^(i/2) / 16 ms (table.py draws it)"""
+    out = {}
+    for t in times:
+        i = max(0, math.ceil(2 * math.log2(max(t, 1e-6) * 16)))
+        out[i] = out.get(i, 0) + 1
+    return {f"{key}_spread_{i}": 100 * n / len(times) for i, n in out.items()}
+
+
 class Way:
     """one way of reaching netsrv, and its figures"""
 
@@ -191,6 +202,7 @@ class Way:
         times = round_trips(self.echo)
         self.out["rtt_ms"] = statistics.median(times)
         self.out["rtt_p99_ms"] = p99(times)
+        self.out.update(spread("rtt", times))
 
     def beside(self):
         """round trips while a download runs, and the download's speed"""
@@ -211,6 +223,7 @@ class Way:
             t.join()
         self.out["rtt_beside_ms"] = statistics.median(times)
         self.out["rtt_beside_p99_ms"] = p99(times)
+        self.out.update(spread("rtt_beside", times))
         self.out["down_beside_MBps"] = speed[0] / 1e6
 
     def idle(self):

@@ -12,17 +12,26 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 int __wrap_epoll_wait(int fd, struct epoll_event *ev, int max, int ms);
 
 static int64_t skipped;
+static struct timespec frozen; /* zero: real time passes, too */
 
 int64_t simtime_skipped(void)
 {
 	return skipped;
 }
 
+void simtime_freeze(void)
+{
+	__real_clock_gettime(CLOCK_MONOTONIC, &frozen);
+}
+
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
 	int rc = __real_clock_gettime(id, ts);
-	int64_t ns = ts->tv_nsec + skipped % NS_SEC;
+	int64_t ns;
 
+	if (frozen.tv_sec)
+		*ts = frozen;
+	ns = ts->tv_nsec + skipped % NS_SEC;
 	ts->tv_sec += skipped / NS_SEC + ns / NS_SEC;
 	ts->tv_nsec = ns % NS_SEC;
 	return rc;

