@@ -18,8 +18,7 @@ unsigned char peer_byte(size_t i)
 	return (unsigned char)(i * 2654435761U >> 13);
 }
 
-/* --- certificates ----------------------------------------------------------
- */
+/* --- certificates ------------------------------------------------------- */
 
 static void peer_extend(X509 *x, X509 *issuer, int nid, const char *value)
 {
@@ -88,8 +87,7 @@ void peer_write_key(const struct peer_cert *c, const char *file)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* --- the other side ---------------------------------------------------------
- */
+/* --- the other side ----------------------------------------------------- */
 
 /* of a server: the one protocol, if the client has it */
 static int peer_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
