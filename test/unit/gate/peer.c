@@ -175,7 +175,8 @@ static void *peer_main(void *arg)
 		p->fd = (int)(intptr_t)p->accept(p);
 	SSL_set_fd(ssl, p->fd);
 	if (p->name)
-		SSL_set_tlsext_host_name(ssl, p->name);
+		SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+			 TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)p->name);
 	if ((p->cert ? SSL_accept(ssl) : SSL_connect(ssl)) == 1) {
 		p->shaken = true;
 		SSL_get0_alpn_selected(ssl, &alpn, &n);
