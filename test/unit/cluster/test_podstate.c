@@ -233,7 +233,7 @@ static void tells_why_its_gate_ends(void **state)
 #define GATED(gate)                                                            \
 	"{'phase':'Running','containerStatuses':[{'name':'standalone',"        \
 	"'state':{'running':{}}},{'name':'tls'," gate "}]}"
-#define ENDED                                                                  \
+#define GATE_ENDED                                                             \
 	"{'terminated':{'exitCode':1,'reason':'Error','message':'no key'}}"
 	struct pod_report r = judge(GATED("'state':{'running':{}}"));
 
@@ -241,12 +241,12 @@ static void tells_why_its_gate_ends(void **state)
 	assert_int_equal(r.state, POD_RUNNING);
 	r = judge(GATED("'state':{'waiting':{'reason':'ContainerCreating'}}"));
 	assert_int_equal(r.state, POD_WAITING);
-	r = judge(GATED("'restartCount':0,'state':" ENDED));
+	r = judge(GATED("'restartCount':0,'state':" GATE_ENDED));
 	assert_int_equal(r.state, POD_WAITING);
-	r = judge(GATED("'restartCount':1,'lastState':" ENDED
+	r = judge(GATED("'restartCount':1,'lastState':" GATE_ENDED
 			",'state':{'running':{}}"));
 	assert_int_equal(r.state, POD_RUNNING);
-	r = judge(GATED("'restartCount':1,'lastState':" ENDED
+	r = judge(GATED("'restartCount':1,'lastState':" GATE_ENDED
 			",'state':{'waiting':{'reason':'CrashLoopBackOff'}}"));
 	assert_int_equal(r.state, POD_FAILED);
 	assert_non_null(strstr(r.why.msg, "its gate for TLS ends: Error: exit "

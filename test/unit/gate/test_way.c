@@ -95,7 +95,7 @@ static bool peer_ended(void *user)
 	return __atomic_load_n(&((struct peer *)user)->over, __ATOMIC_ACQUIRE);
 }
 
-/* --- callers --- */
+/* --- callers ------------------------------------------------------------ */
 
 /* a router that gives back what it got */
 struct router {
@@ -210,7 +210,7 @@ static void without_a_router(void **state)
 	gate_close();
 }
 
-/* --- behind the router --- */
+/* --- behind the router -------------------------------------------------- */
 
 /* The router's end of a way out to @p, and what it read so far */
 struct asker {
@@ -430,7 +430,7 @@ static void strangers_at_the_door(void **state)
 	gate_close();
 }
 
-/* --- the Secret --- */
+/* --- the Secret --------------------------------------------------------- */
 
 /* A new one is shown within seconds; the old one is believed still, and what
  * cannot be read changes nothing */
