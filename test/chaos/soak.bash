@@ -13,6 +13,7 @@ read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 # soak ROUNDS MINUTES: until either is over
 soak() {
   local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to settle=5
+  ((SECONDS < end || rounds < 8)) || rounds=8 # two for each, when the time is over
   echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
   [ "$rounds" -lt 100 ] || settle=125
   soak_prepare || return 1
