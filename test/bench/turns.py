@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 BOUND = 0.97
-# t of Student for 95 %, by degrees of freedom; beyond: that of many
+# t of Student for 95 %, by degrees of freedom: of those between, the wider one
 T = {9: 2.262, 14: 2.145, 19: 2.093, 23: 2.069, 29: 2.045, 39: 2.023, 59: 2.001}
 
 
@@ -43,7 +43,7 @@ def measure(build, row):
 def interval(ratios):
     logs = [math.log(r) for r in ratios]
     n = len(logs)
-    t = next((v for k, v in sorted(T.items()) if k >= n - 1), 1.96)
+    t = next((v for k, v in sorted(T.items(), reverse=True) if k < n), T[9])
     half = t * statistics.stdev(logs) / math.sqrt(n)
     mean = statistics.mean(logs)
     return [math.exp(v) for v in (mean, mean - half, mean + half)]

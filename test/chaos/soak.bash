@@ -13,6 +13,7 @@ read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 # soak ROUNDS MINUTES: until either is over
 soak() {
   local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to settle=5
+  ((SECONDS < end || rounds < 8)) || rounds=8 # two for each, when the time is over
   echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
   [ "$rounds" -lt 100 ] || settle=125
   soak_prepare || return 1
@@ -153,6 +154,13 @@ on_laptops() {
   done 2>/dev/null | awk '{n += $1} END {print n + 0}'
 }
 
+# soak_cgroups: of Pods that are gone, whoever had them
+soak_cgroups() {
+  comm -23 <(find /sys/fs/cgroup -path "*ktctl-$(basename "$KTCTL_TEST_STATE")*/*pod*" \
+    -type d | grep -oE 'pod[0-9a-f]{8}[0-9a-f_-]{28}' | tr _ - | sort -u) \
+    <(kc get pods -A -o json | jq -r '.items[].metadata.uid | "pod" + .' | sort -u)
+}
+
 # NAME NUMBER: what must not grow, of the machines and the cluster
 counts() {
   echo "objects $(kc get pods,services,configmaps,endpoints,deployments,jobs,secrets \
@@ -160,8 +168,7 @@ counts() {
   # each probe of the kubelet's is remembered for two minutes more
   echo "conntrack-node $(node_exec grep -c ESTABLISHED /proc/net/nf_conntrack)"
   echo "conntrack-laptop $(on_laptops cat /proc/sys/net/netfilter/nf_conntrack_count)"
-  echo "cgroups $(find /sys/fs/cgroup -path "*ktctl-$(basename "$KTCTL_TEST_STATE")*" \
-    -type d | wc -l)"
+  echo "cgroups $(soak_cgroups | wc -l)"
   echo "links $(on_laptops sh -c 'ip -o link show | wc -l')"
   echo "processes $(on_laptops sh -c 'find /proc/[0-9]*/ns/net -printf "%l\n" |
     grep -cxF "$(readlink /proc/self/ns/net)"')"
