@@ -163,7 +163,7 @@ part_envs() {
   envs_quiet
   for _ in 1 2 3; do envs_round many; done | tee -a "$RUN/envs.txt"
   pid=$(pod_pid "$(pod_of kt-role=router "$ENS")" "$ENS")
-  echo "router $(node_exec sed -n 's/VmHWM: *\([0-9]*\).*/\1/p' "/proc/$pid/status")" \
+  echo "router $(node_exec sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status")" \
     >>"$RUN/envs.txt"
   envs_figures <"$RUN/envs.txt" >"$RUN/envs.1.1.json"
   "$PYTHON" "$BENCH/table.py" envs "$RUN/envs.1.1.json"

@@ -202,3 +202,9 @@ points() {
   points join-image router 6
   points leave router 2
 }
+
+# bats test_tags=long
+@test "env: kill -9 of the router at the writes of a local join and of delete: the trunk answers" {
+  points join-local router 4
+  points delete router 2
+}
