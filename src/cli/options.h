@@ -245,6 +245,7 @@ struct env_options {
 	struct strv env_from;	   /* join --image: "configmap/NAME" */
 	struct pairs selector;	   /* join; none: not given */
 	char *service;		   /* join; or NULL */
+	char *tls_secret;	   /* join, init; or NULL */
 	int replicas;		   /* join --image */
 	int64_t idle;		   /* join --image; ns, 0: it does not sleep */
 	int64_t wake_timeout;	   /* join --idle; ns */

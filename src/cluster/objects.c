@@ -33,7 +33,12 @@
 
 #define PROGRAM_VOLUME "program"
 #define ENV_VOLUME "env"
+#define TLS_VOLUME "tls"
+#define GATE_VOLUME "gate"
+#define GATE_DIR "/ktctl-gate" /* where its ConfigMap is mounted */
+#define GATE_PROGRAM "/gate"   /* in our image */
 #define PROGRAM_MODE 0555
+#define TLS_MODE 0444 /* the Pod's user is none that a Secret knows */
 /* seconds: requests in flight end, another shadow takes over; longer than the
  * program itself takes (SHADOW_ENDING_S) */
 #define SERVE_GRACE 60
@@ -156,11 +161,11 @@ static json_t *pod_security(const struct shadow_spec *s)
 }
 
 /* Before it is ready no Service is switched to one that serves: ask often */
-static json_t *probe(const struct shadow_spec *s)
+static json_t *probe(const struct shadow_spec *s, uint16_t port)
 {
 	return json_pack("{s:{s:s,s:i},s:i,s:i,s:i}", "httpGet", "path",
-			 "/healthz", "port", s->health_port, "periodSeconds",
-			 s->serve || s->gate ? 1 : 2, "timeoutSeconds", 2,
+			 "/healthz", "port", port, "periodSeconds",
+			 s->serve || s->is_gate ? 1 : 2, "timeoutSeconds", 2,
 			 "failureThreshold", 3);
 }
 
@@ -198,14 +203,29 @@ static void objects_mount(json_t *c, const char *volume, const char *dir)
  * closed to our user */
 static void objects_bring_program(json_t *c, const struct shadow_spec *s)
 {
-	json_object_set_new(c, "command",
-			    json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
-				      s->gate ? PROGRAM_DIR
-					      "/" PROGRAM_GATE_PACKED
-					      : PROGRAM_DIR "/" PROGRAM_PACKED,
-				      s->digest));
+	json_object_set_new(
+		c, "command",
+		json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
+			  s->is_gate ? PROGRAM_DIR "/" PROGRAM_GATE_PACKED
+				     : PROGRAM_DIR "/" PROGRAM_PACKED,
+			  s->digest));
 	objects_set_text(c, "workingDir", "/");
 	objects_mount(c, PROGRAM_VOLUME, PROGRAM_DIR);
+}
+
+static void objects_bring_gate(json_t *c, const struct shadow_spec *s)
+{
+	json_t *command =
+		s->gate ? json_pack("[s,s,s]", GATE_DIR "/" PROGRAM_START,
+				    GATE_DIR "/" PROGRAM_GATE_PACKED,
+				    s->gate_digest)
+			: json_pack("[s]", GATE_PROGRAM);
+
+	json_object_set_new(c, "command", command);
+	json_object_del(c, "volumeMounts"); /* the shadow's program */
+	if (s->gate)
+		objects_mount(c, GATE_VOLUME, GATE_DIR);
+	objects_mount(c, TLS_VOLUME, KT_TLS_FOLDER);
 }
 
 /* What all of the Pod's containers have */
@@ -220,8 +240,9 @@ static json_t *objects_container(const struct shadow_spec *s, const char *name,
 
 	if (s->program)
 		objects_bring_program(c, s);
-	else if (s->gate)
-		json_object_set_new(c, "command", json_pack("[s]", "/gate"));
+	else if (s->is_gate)
+		json_object_set_new(c, "command",
+				    json_pack("[s]", GATE_PROGRAM));
 	if (args)
 		json_object_set_new(c, "args", objects_texts(args));
 	if (ports)
@@ -241,7 +262,8 @@ static json_t *objects_serving(const struct shadow_spec *s)
 				    json_pack("[{s:s,s:s}]", "name",
 					      KT_ENV_SERVE, "value", s->serve));
 	if (s->health_port)
-		json_object_set_new(c, "readinessProbe", probe(s));
+		json_object_set_new(c, "readinessProbe",
+				    probe(s, s->health_port));
 	if (s->env_table)
 		objects_mount(c, ENV_VOLUME, KT_ENV_TABLE_FOLDER);
 	return c;
@@ -253,11 +275,20 @@ static json_t *objects_containers(const struct shadow_spec *s)
 	static const char *const idle[] = { "--listen", "0", "--idle-exit", "0",
 					    NULL };
 	json_t *list = json_pack("[o]", objects_serving(s));
+	json_t *gate;
 
 	for (size_t i = 1; i < json_array_size(s->ports); i++)
 		json_array_append_new(
 			list, objects_container(s, KT_CONTAINER_PORTS, idle,
 						json_array_get(s->ports, i)));
+	if (s->tls_secret) {
+		gate = objects_container(s, KT_CONTAINER_TLS, s->tls_args,
+					 NULL);
+		objects_bring_gate(gate, s);
+		json_object_set_new(gate, "readinessProbe",
+				    probe(s, s->tls_health));
+		json_array_append_new(list, gate);
+	}
 	return list;
 }
 
@@ -296,16 +327,30 @@ static void objects_set_list(json_t *obj, const char *key, json_t *list)
 	json_decref(list);
 }
 
+static json_t *objects_program_volume(const char *volume, const char *name)
+{
+	return json_pack("{s:s,s:{s:s,s:i}}", "name", volume, "configMap",
+			 "name", name, "defaultMode", PROGRAM_MODE);
+}
+
 static json_t *objects_volumes(const struct shadow_spec *s)
 {
 	json_t *list = json_array();
 
 	if (s->program)
-		json_array_append_new(list,
-				      json_pack("{s:s,s:{s:s,s:i}}", "name",
-						PROGRAM_VOLUME, "configMap",
-						"name", s->program,
-						"defaultMode", PROGRAM_MODE));
+		json_array_append_new(
+			list,
+			objects_program_volume(PROGRAM_VOLUME, s->program));
+	if (s->tls_secret && s->gate)
+		json_array_append_new(
+			list, objects_program_volume(GATE_VOLUME, s->gate));
+	/* without the Secret the gate starts, too, and says so */
+	if (s->tls_secret)
+		json_array_append_new(
+			list,
+			json_pack("{s:s,s:{s:s,s:i,s:b}}", "name", TLS_VOLUME,
+				  "secret", "secretName", s->tls_secret,
+				  "defaultMode", TLS_MODE, "optional", 1));
 	if (s->env_table)
 		json_array_append_new(list,
 				      json_pack("{s:s,s:{s:s,s:b}}", "name",
@@ -331,7 +376,7 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 			      pod_security(s), "restartPolicy",
 			      s->serve ? "Always" : restart,
 			      "terminationGracePeriodSeconds",
-			      s->gate	 ? GATE_GRACE
+			      s->is_gate ? GATE_GRACE
 			      : s->serve ? SERVE_GRACE
 					 : OPEN_GRACE,
 			      "automountServiceAccountToken", (int)s->token,
@@ -377,6 +422,19 @@ json_t *shadow_deployment(const struct shadow_spec *s)
 }
 
 /* --- what the user wants on all of them ----------------------------------- */
+
+const char *object_tls_secret(const json_t *deployment)
+{
+	const json_t *pod =
+		json_at(deployment, "spec", "template", "spec", NULL);
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (json_object_get(pod, "volumes"), i, v)
+		if (str_eq(json_str(v, "name", NULL), TLS_VOLUME))
+			return json_str(v, "secret", "secretName", NULL);
+	return NULL;
+}
 
 json_t *objects_pairs(const struct pairs *p)
 {

@@ -38,6 +38,8 @@
 #define KT_ROLE_ROUTER "router"
 #define KT_CONTAINER "standalone"
 #define KT_CONTAINER_PORTS "ports" /* beside it, where names want it */
+#define KT_CONTAINER_TLS "tls"	   /* beside it: a gate */
+#define KT_TLS_FOLDER "/ktctl-tls" /* where that has the Secret */
 #define KT_ENV_SERVE "SHADOW_SERVE"
 
 #define KT_SHARED_SHADOW "kt-connect-shadow-daemon"
@@ -63,7 +65,7 @@ struct shadow_spec {
 	/* the image is any, and the program comes from this ConfigMap, whose
 	 * packed file has this SHA-256 (program.h) */
 	const char *program, *digest;
-	bool gate; /* it is the gate that runs, not the shadow */
+	bool is_gate; /* the gate alone runs in it, not the shadow */
 	const char *service_account;
 	bool token;		     /* the account's, for the API server */
 	long run_as_user;	     /* as in struct pod_options */
@@ -86,6 +88,12 @@ struct shadow_spec {
 	/* the ConfigMap at KT_ENV_TABLE_FOLDER, if there is one */
 	const char *env_table;
 	const json_t *owners; /* of a Deployment; or NULL */
+	/* a gate beside it (src/gate) that ends TLS with this Secret, with
+	 * these arguments; or NULL. Its program, as above */
+	const char *tls_secret;
+	const char *const *tls_args;
+	uint16_t tls_health;
+	const char *gate, *gate_digest;
 };
 
 /** objects_arch() - what Kubernetes calls the architecture that we are built
@@ -98,6 +106,9 @@ json_t *shadow_pod(const struct shadow_spec *s);
  *  carry kt-role and a random kt-target, as KT's do, but not control-by */
 json_t *shadow_deployment(const struct shadow_spec *s);
 
+/** object_tls_secret() - which one the gate of @deployment has; borrowed, NULL:
+ *  it has no gate */
+const char *object_tls_secret(const json_t *deployment);
 /** objects_pairs() - {"k": "v"} (returned, caller decrefs) */
 json_t *objects_pairs(const struct pairs *p);
 /** object_add_options() - --withLabel and --withAnnotation, on @obj that we

@@ -155,16 +155,43 @@ void pod_report_container(struct pod_report *r, const json_t *pod,
 }
 
 /* A service mesh puts containers of its own beside ours, or before it. */
-static const json_t *our_status(const json_t *pod)
+static const json_t *podstate_of(const json_t *pod, const char *container)
 {
 	const json_t *list = json_at(pod, "status", "containerStatuses", NULL);
 	const json_t *status;
 	size_t i;
 
 	json_array_foreach (list, i, status)
-		if (str_eq(json_str(status, "name", NULL), KT_CONTAINER))
+		if (str_eq(json_str(status, "name", NULL), container))
 			return status;
 	return NULL;
+}
+
+static const json_t *our_status(const json_t *pod)
+{
+	return podstate_of(pod, KT_CONTAINER);
+}
+
+/* A gate that does not run beside one that does: it says why */
+static void podstate_judge_gate(struct pod_report *r, const json_t *pod)
+{
+	const json_t *gate = podstate_of(pod, KT_CONTAINER_TLS);
+	const json_t *term = json_at(gate, "lastState", "terminated", NULL);
+	char end[800];
+
+	if (!gate || json_at(gate, "state", "running", NULL))
+		return;
+	if (!term)
+		term = json_at(gate, "state", "terminated", NULL);
+	if (!term) {
+		r->state = POD_WAITING;
+		judge_container(r, pod, gate);
+		return;
+	}
+	describe_end(end, sizeof(end), term);
+	set_failed(r, pod, EIO, "its gate for TLS ends",
+		   json_str(term, "reason", NULL), end);
+	kt_hint(&r->why, "see the Secret of --tlsSecret");
 }
 
 static const char *state_reason(const json_t *status)
@@ -291,6 +318,8 @@ void pod_report_make(struct pod_report *r, const json_t *pod)
 		judge_container(r, pod, status);
 	else
 		judge_unscheduled(r, pod);
+	if (r->state == POD_RUNNING)
+		podstate_judge_gate(r, pod);
 	if (r->state == POD_WAITING)
 		describe_init(r, pod);
 }

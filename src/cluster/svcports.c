@@ -65,10 +65,50 @@ static bool svcports_is_tls(const char *app, const char *name, long long port)
 
 const char *service_port_unmarked(const struct service_port *p)
 {
-	return p->udp			      ? "is UDP"
+	return p->ended			      ? NULL
+	       : p->udp			      ? "is UDP"
 	       : p->tls			      ? "speaks TLS"
 	       : strcmp(p->proto, "tcp") == 0 ? "speaks no HTTP"
 					      : NULL;
+}
+
+static bool svcports_may_be_tls(const struct service_port *p)
+{
+	return !p->udp && strcmp(p->proto, "http") != 0 &&
+	       (p->tls || p->port == 8443 || p->target == 443 ||
+		p->target == 8443);
+}
+
+/* All that lead to its target */
+static void svcports_end(struct service_ports *p, const struct service_port *of)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->v[i].udp && p->v[i].target == of->target) {
+			p->v[i].ended = true;
+			p->v[i].proto = "http";
+		}
+}
+
+size_t service_ports_end_tls(struct service_ports *p)
+{
+	struct service_port *only = NULL;
+	size_t tcp = 0, n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (!p->v[i].udp)
+			tcp++;
+		if (!p->v[i].udp)
+			only = &p->v[i];
+		if (svcports_may_be_tls(&p->v[i])) {
+			svcports_end(p, &p->v[i]);
+			n++;
+		}
+	}
+	if (!n && tcp == 1) {
+		svcports_end(p, only);
+		n++;
+	}
+	return n;
 }
 
 /* --- targets -------------------------------------------------------------- */
@@ -264,7 +304,10 @@ static char *serve_text(const struct service_ports *p, const char *origin,
 		if (!is_first_of_target(p, i))
 			continue;
 		if (buf_printf(&b, "%s%u%s%s", b.len ? "," : "", sp->target,
-			       sp->udp ? "/udp" : "", beside ? "!" : "") < 0 ||
+			       sp->udp	   ? "/udp"
+			       : sp->ended ? "^"
+					   : "",
+			       beside ? "!" : "") < 0 ||
 		    (origin &&
 		     buf_printf(&b, "=%s%s%s:%u", six ? "[" : "", origin,
 				six ? "]" : "",
@@ -285,6 +328,19 @@ char *service_ports_serve_beside(const struct service_ports *p,
 				 const char *address)
 {
 	return serve_text(p, address, true, true);
+}
+
+char *service_ports_ended(const struct service_ports *p)
+{
+	struct buf b;
+
+	buf_init(&b, MAX_TEXT);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].ended && is_first_of_target(p, i) &&
+		    buf_printf(&b, "%s%u", b.len ? "," : "", p->v[i].target) <
+			    0)
+			break;
+	return svcports_take_text(&b);
 }
 
 static bool svcports_lists(const json_t *list, const char *name)

@@ -28,6 +28,7 @@ struct service_port {
 	bool udp;
 	const char *proto; /* what is spoken: "auto", "http", "tcp" */
 	bool tls;	   /* by its name, appProtocol or number */
+	bool ended;	   /* a gate of the router ends it (--tlsSecret) */
 };
 
 struct service_ports {
@@ -60,6 +61,13 @@ const struct service_port *service_ports_find(const struct service_ports *p,
  *  "speaks TLS", "is UDP", "speaks no HTTP"; NULL: it can, as far as is known
  */
 const char *service_port_unmarked(const struct service_port *p);
+/** service_ports_end_tls() - a gate ends TLS of the ports that speak it, going
+ *  by name, appProtocol or number; of the only TCP port, whatever it is called
+ *  Return: of how many */
+size_t service_ports_end_tls(struct service_ports *p);
+/** service_ports_ended() - their targets, "8443,9443" (returned, caller frees)
+ */
+char *service_ports_ended(const struct service_ports *p);
 /** service_ports_text() - "80 (http, target 8080), 53/udp" for messages
  *  (returned, caller frees) */
 char *service_ports_text(const struct service_ports *p);

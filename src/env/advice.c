@@ -99,7 +99,8 @@ static int advice_refuse(const struct advice_of *a, const char *ports,
 {
 	kt_hint(err,
 		"where a port speaks plain HTTP, say so by the appProtocol of "
-		"the Service's port (or by its name: http, grpc)");
+		"the Service's port (or by its name: http, grpc); where it "
+		"speaks TLS, its router can end it: --tlsSecret");
 	return kt_fail(err, EOPNOTSUPP,
 		       "Service %s/%s: %s, so no request can be told to be of "
 		       "an environment",
@@ -147,6 +148,8 @@ static const char *advice_why(const struct advice_of *a,
 		      p->target == 8443;
 
 	*sure = true;
+	if (p->ended)
+		return NULL;
 	if (p->udp || (!p->tls && strcmp(p->proto, "tcp") == 0))
 		return service_port_unmarked(p);
 	if (strcmp(p->proto, "http") == 0)
@@ -181,8 +184,12 @@ static int advice_ports(const struct advice_of *a, struct strv *warnings,
 	if (text && open)
 		strv_take(warnings,
 			  xasprintf("%s: what comes there goes to the "
-				    "trunk, with or without a mark",
-				    text));
+				    "trunk, with or without a mark%s",
+				    text,
+				    strstr(text, "TLS")
+					    ? " (unless the router ends TLS: "
+					      "--tlsSecret)"
+					    : ""));
 	strv_fini(&closed);
 	return text && !open ? advice_refuse(a, text, err) : 0;
 }

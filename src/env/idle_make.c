@@ -178,7 +178,7 @@ static void idle_bootstrap(const struct env_join *j, struct bootstrap *b)
 	const struct job *job = &j->mesh.job;
 
 	bootstrap_init(b, job->kube, job->ns, &job->global->pod);
-	b->gate = true;
+	b->is_gate = true;
 	b->home = job->app->home;
 }
 

@@ -77,6 +77,12 @@ static int init_look(struct init *n, struct kt_error *err)
 	if (rc == 0)
 		rc = service_ports_make(&n->ports, n->service,
 					json_object_get(list, "items"), err);
+	if (rc == 0 && n->c->o->env.tls_secret &&
+	    !service_ports_end_tls(&n->ports))
+		return kt_fail(err, EOPNOTSUPP,
+			       "Service %s/%s has no port that speaks TLS, "
+			       "going by names, appProtocol and numbers",
+			       n->c->ns, n->name);
 	return rc;
 }
 
@@ -89,6 +95,8 @@ static json_t *init_router(const struct init *n)
 	auto_free char *host = xasprintf("%s.%s.svc.%s.", origin, n->c->ns,
 					 o->env.cluster_domain);
 	auto_free char *serve = service_ports_serve(&n->ports, host, false);
+	auto_free char *ended = service_ports_ended(&n->ports);
+	auto_free char *name_tls = xasprintf("%s.%s.svc", n->name, n->c->ns);
 	auto_json json_t *containers = service_ports_containers(&n->ports);
 	const struct shadow_face face = {
 		.name = name,
@@ -99,6 +107,9 @@ static json_t *init_router(const struct init *n)
 		.low_ports = service_ports_low(&n->ports),
 		.standing = true,
 		.env_service = served,
+		.tls_secret = o->env.tls_secret,
+		.tls_ports = ended,
+		.tls_name = name_tls,
 	};
 	const struct shadow_config cfg = { .kube = n->c->kube,
 					   .ns = n->c->ns,

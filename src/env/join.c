@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cluster/envobject.h"
 #include "env/find.h"
+#include "env/join_tls.h"
 #include "env/member.h"
 #include "env/member_source.h"
 #include "env/spec.h"
@@ -160,6 +161,9 @@ int env_join_hold(struct env_join *j, struct kt_error *err)
 	struct kt_error why = { 0 };
 	int rc = mesh_router_hold(&j->mesh.job, err), cleared = 0;
 
+	if (rc == 0)
+		rc = env_join_tls_held(j, err);
+
 	/* also when it has failed: what it replaced has no record any more */
 	if (j->mesh.recorded && j->env.replaces && !j->beside)
 		cleared = join_clear(j, rc < 0 ? &why : err);
@@ -173,6 +177,8 @@ void env_join_fini(struct env_join *j)
 	json_decref(j->owner);
 	json_decref(j->replaced);
 	free(j->source);
+	free(j->tls);
+	free(j->tls_name);
 }
 
 /* --- the command line ----------------------------------------------------- */

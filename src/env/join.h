@@ -46,6 +46,7 @@ struct env_join {
 	bool beside;	       /* the one before answers until this one does */
 	int64_t turned;	       /* since then the record leads here; 0: no */
 	char *source;	       /* name of its Pods' Service, or NULL */
+	char *tls, *tls_name;  /* join_tls.h: the router's Secret; or NULL */
 };
 
 static inline struct env_join *env_join_of(struct job *job)

@@ -17,6 +17,7 @@
 #include "env/advice.h"
 #include "env/copy_wait.h"
 #include "env/join_hook.h"
+#include "env/join_tls.h"
 #include "env/member.h"
 #include "env/member_source.h"
 #include "env/spec.h"
@@ -81,6 +82,8 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 	int rc = mesh_router_look(job, err);
 
 	if (rc == 0)
+		rc = env_join_tls_look(j, err);
+	if (rc == 0)
 		rc = member_prepare(j->member, j, err);
 	if (rc == 0)
 		rc = cluster_advise(j, err);
@@ -99,10 +102,10 @@ static int cluster_claim(struct job *job, struct kt_error *err)
 
 int env_join_switch(struct job *job, struct kt_error *err)
 {
-	int rc;
+	int rc = env_join_tls_origin(env_join_of(job), err);
 
-	if (mesh_of(job)->declared)
-		return 0;
+	if (rc < 0 || mesh_of(job)->declared)
+		return rc;
 	progress_step(job->app->progress, "Switch Service %s", job->name);
 	rc = job_take(job, err);
 	keep_stop(job); /* nobody will be there to keep it */

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "cluster/object_watch.h"
 #include "env/join_hook.h"
+#include "env/join_tls.h"
 #include "env/name.h"
 #include "kube/rest.h"
 
@@ -138,6 +139,8 @@ static int local_claim(struct job *job, struct kt_error *err)
 	int rc = mesh_router_look(job, err);
 
 	if (rc == 0)
+		rc = env_join_tls_look(env_join_of(job), err);
+	if (rc == 0)
 		rc = env_join_replace(env_join_of(job), err);
 	return rc == 0 ? env_join_hold(env_join_of(job), err) : rc;
 }
@@ -145,8 +148,10 @@ static int local_claim(struct job *job, struct kt_error *err)
 static int local_switch(struct job *job, struct kt_error *err)
 {
 	struct env_join *j = env_join_of(job);
-	int rc = mesh_router_switch(job, err);
+	int rc = env_join_tls_origin(j, err);
 
+	if (rc == 0)
+		rc = mesh_router_switch(job, err);
 	/* its router looks at the table at once if the Service leads to it */
 	if (rc == 0)
 		rc = env_join_table(j, NULL, err);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/progress.h"
+#include "env/join_tls.h"
 #include "inbound/probe.h"
 #include "uplink/uplink.h"
 #include "wire/envtable.h"
@@ -235,6 +236,8 @@ int env_join_prove(struct env_join *j, const char *ip, struct kt_error *err)
 		rc = prove_table(&p, err);
 	if (rc == 0)
 		rc = prove_answer(&p, &at, err);
+	if (rc == 0)
+		rc = env_join_tls_member(j, p.uplink, ip, err);
 	uplink_close(p.uplink);
 	return rc;
 }

@@ -44,6 +44,9 @@ struct tls_config *tls_config_new(enum tls_side side, const struct tls_rules *r,
 				  struct kt_error *err);
 /** tls_config_put() - pipes that have it keep it; NULL is allowed */
 void tls_config_put(struct tls_config *c);
+/** tls_config_pin_too() - a client @c believes whom @before believed by
+ *  pin_file, as well; the last eight of them are kept */
+void tls_config_pin_too(struct tls_config *c, const struct tls_config *before);
 /** tls_config_name() - the first DNS name of our certificate that stands for
  *  one host; "": it has none. Borrowed from @c. */
 const char *tls_config_name(const struct tls_config *c);

@@ -12,13 +12,14 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define TLS_CONFIG_PINS 8
+
 struct tls_config {
 	size_t users;
 	enum tls_side side;
 	mbedtls_ssl_config inside;
-	mbedtls_x509_crt own, authorities, pin;
+	mbedtls_x509_crt own, authorities, pins;
 	mbedtls_pk_context key;
-	bool has_pin;
 	char name[256];
 };
 
@@ -152,6 +153,21 @@ static void tls_config_find_name(struct tls_config *c)
 	}
 }
 
+static int tls_config_pin(struct tls_config *c, const char *file,
+			  struct kt_error *err)
+{
+	mbedtls_x509_crt all;
+	int rc;
+
+	mbedtls_x509_crt_init(&all);
+	rc = tls_config_certs(&all, file, err);
+	if (rc == 0 &&
+	    mbedtls_x509_crt_parse_der(&c->pins, all.raw.p, all.raw.len) != 0)
+		rc = kt_fail(err, ENOMEM, "out of memory");
+	mbedtls_x509_crt_free(&all);
+	return rc;
+}
+
 static int tls_config_files(struct tls_config *c, const struct tls_rules *r,
 			    struct kt_error *err)
 {
@@ -162,8 +178,7 @@ static int tls_config_files(struct tls_config *c, const struct tls_rules *r,
 	if (rc == 0 && r->ca_file)
 		rc = tls_config_certs(&c->authorities, r->ca_file, err);
 	if (rc == 0 && r->pin_file)
-		rc = tls_config_certs(&c->pin, r->pin_file, err);
-	c->has_pin = rc == 0 && r->pin_file;
+		rc = tls_config_pin(c, r->pin_file, err);
 	return rc;
 }
 
@@ -205,7 +220,7 @@ struct tls_config *tls_config_new(enum tls_side side, const struct tls_rules *r,
 	mbedtls_ssl_config_init(&c->inside);
 	mbedtls_x509_crt_init(&c->own);
 	mbedtls_x509_crt_init(&c->authorities);
-	mbedtls_x509_crt_init(&c->pin);
+	mbedtls_x509_crt_init(&c->pins);
 	mbedtls_pk_init(&c->key);
 	if (tls_config_fill(c, r, err) == 0)
 		return c;
@@ -226,7 +241,7 @@ void tls_config_put(struct tls_config *c)
 	mbedtls_ssl_config_free(&c->inside);
 	mbedtls_x509_crt_free(&c->own);
 	mbedtls_x509_crt_free(&c->authorities);
-	mbedtls_x509_crt_free(&c->pin);
+	mbedtls_x509_crt_free(&c->pins);
 	mbedtls_pk_free(&c->key);
 	free(c);
 }
@@ -244,8 +259,23 @@ const mbedtls_ssl_config *tls_config_inside(const struct tls_config *c)
 static bool tls_config_is_pin(const struct tls_config *c,
 			      const mbedtls_x509_crt *peer)
 {
-	return c->has_pin && peer->raw.len == c->pin.raw.len &&
-	       memcmp(peer->raw.p, c->pin.raw.p, peer->raw.len) == 0;
+	for (const mbedtls_x509_crt *p = &c->pins; p; p = p->next)
+		if (p->raw.p && peer->raw.len == p->raw.len &&
+		    memcmp(peer->raw.p, p->raw.p, p->raw.len) == 0)
+			return true;
+	return false;
+}
+
+void tls_config_pin_too(struct tls_config *c, const struct tls_config *before)
+{
+	size_t n = 1;
+
+	for (const mbedtls_x509_crt *p = &before->pins;
+	     p && p->raw.p && n < TLS_CONFIG_PINS; p = p->next)
+		if (!tls_config_is_pin(c, p) &&
+		    mbedtls_x509_crt_parse_der(&c->pins, p->raw.p,
+					       p->raw.len) == 0)
+			n++;
 }
 
 bool tls_config_believes(const struct tls_config *c,

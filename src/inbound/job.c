@@ -126,7 +126,9 @@ int job_shadow(struct job *job, bool share, struct kt_error *err)
 	 * connection is a refused one, whatever is spoken on it */
 	job->serve = service_ports_serve(&job->ports, job->origin, !share);
 	job->containers = service_ports_containers(&job->ports);
+	job->tls_ports = service_ports_ended(&job->ports);
 	job->face.serve = job->serve;
+	job->face.tls_ports = job->tls_ports;
 	job->face.ports = job->containers;
 	job->face.low_ports = service_ports_low(&job->ports);
 	progress_step(job->app->progress, "%s the %s Pod in namespace %s",
@@ -442,6 +444,7 @@ static void job_close(struct job *job)
 	free(job->prefix);
 	free(job->config_text);
 	free(job->serve);
+	free(job->tls_ports);
 	pidfile_free(job->pidfile);
 	if (job->unfinished)
 		owner_leave(job->owner);

@@ -76,7 +76,7 @@ struct job {
 	struct heartbeat *stuntman_beat;
 	bool stuntman; /* it is there, made or found by us */
 
-	char *prefix, *config_text, *serve;
+	char *prefix, *config_text, *serve, *tls_ports;
 	json_t *containers;
 	struct shadow_face face;
 	const char *given; /* the shadow is somebody else's; NULL: ours */

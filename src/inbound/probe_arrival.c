@@ -9,6 +9,7 @@
 #include "inbound/job.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
+#include "wire/gatehead.h"
 #include "wire/rulesample.h"
 
 #include <errno.h>
@@ -58,8 +59,13 @@ static const struct service_port *arrival_port(const struct job *job)
 static bool arrival_at_pod(const struct job *job, const struct service_port *p,
 			   struct ipport *at)
 {
+	static const uint8_t here[4] = { 127, 0, 0, 1 };
+
 	at->port = p->target;
-	return ipaddr_parse(&at->addr, shadow_pod_ip(job->shadow)) == 0;
+	at->addr = ipaddr_v4(here);
+	/* behind its gate, where TLS has ended */
+	return p->ended ||
+	       ipaddr_parse(&at->addr, shadow_pod_ip(job->shadow)) == 0;
 }
 
 /* @p of the Service's own address; of the Pod where it has none */
@@ -302,14 +308,18 @@ static void arrival_ask_marked(struct arrival_probe *service)
 		container_of(service, struct arrival_mark, probe);
 	struct job *job = service->job;
 	struct arrival_probe p = { .job = job, .uplink = service->uplink };
+	uint8_t head[GATEHEAD_SIZE];
 	struct buf request;
 
 	if (str_eq(m->port->proto, "tcp") ||
 	    !arrival_at_pod(job, m->port, &p.at))
 		return;
 	buf_init(&request, PROBE_REQUEST_MAX);
+	gatehead_put(head, GATEHEAD_CALLER, &p.at);
 	p.before = arrival_count(&p);
-	if (rulesample_put(&request, m->match, job->name) < 0) {
+	if (m->port->ended && buf_put(&request, head, sizeof(head)) < 0) {
+		log_debug("out of memory");
+	} else if (rulesample_put(&request, m->match, job->name) < 0) {
 		log_debug("no request can be made that has the mark");
 	} else if (!arrival_ask(&p, &request)) {
 		service->at = p.at;

@@ -9,6 +9,13 @@
 			"--force: until it is deleted",                        \
 			ENV(ttl), .min = 0, .max = 31536000, .no_config = true \
 	}
+#define TLS_SECRET_ROW                                                         \
+	{                                                                      \
+		"tlsSecret", 0, VALUE_STRING, "", "NAME",                      \
+			"the Service's router ends TLS with the certificate "  \
+			"of this Secret, and begins it again behind it",       \
+			ENV(tls_secret), .is_name = true, .no_config = true    \
+	}
 #define ENV_FORCE_ROW(text)                                                    \
 	{                                                                      \
 		"force", 0, VALUE_BOOL, "false", NULL, text, ENV(in.force),    \
@@ -85,6 +92,7 @@ static const struct option env_join_options[] = {
 	{ "service", 0, VALUE_STRING, "", "NAME",
 	  "the member is another Service", ENV(service), .is_name = true,
 	  .no_config = true },
+	TLS_SECRET_ROW,
 	ENV_FORCE_ROW("also in place of another user's member"),
 	JOB_ROWS(ENV),
 	SESSION_ROWS,
@@ -107,6 +115,7 @@ static const struct option env_init_options[] = {
 	{ "clusterDomain", 0, VALUE_DOMAIN, "cluster.local", "DOMAIN",
 	  "DNS suffix of the cluster", ENV(cluster_domain), .not_empty = true,
 	  .no_config = true },
+	TLS_SECRET_ROW,
 	{ 0 },
 };
 

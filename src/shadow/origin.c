@@ -7,16 +7,20 @@
 #include "shadow/connector.h"
 #include "shadow/resolve.h"
 #include "shadow/shadow.h"
+#include "wire/gatehead.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define FRESH_NS (5 * NS_SEC)
 
 struct origin {
 	struct shadow *sh;
 	char *host;
-	uint16_t port;
+	uint16_t port, gate;
+	char kind;    /* to the gate */
 	bool literal; /* an address: nothing to ask */
 	struct ipaddr addr[RESOLVE_MAX];
 	size_t naddr;
@@ -27,11 +31,12 @@ struct origin {
 	bool freed;	     /* with the last of them */
 };
 
-/* waiting for addresses -> connecting */
+/* waiting for addresses -> connecting (-> the gate is connecting) */
 struct origin_dial {
 	struct list node;
 	struct origin *origin;
 	struct connector *connector;
+	struct watch gate; /* and its fd, while it connects */
 	void (*done)(void *user, int fd);
 	void *user;
 };
@@ -50,6 +55,10 @@ static void origin_dial_free(struct origin_dial *d)
 
 	list_del(&d->node);
 	connector_cancel(d->connector);
+	if (d->gate.loop) {
+		loop_watch_stop(&d->gate);
+		close(d->gate.fd);
+	}
 	loop_defer_free(o->sh->loop, d);
 	if (!--o->dials && o->freed)
 		origin_end(o);
@@ -67,6 +76,38 @@ static void origin_finish(struct origin_dial *d, int result)
 	d->done(d->user, result);
 }
 
+/* It says one byte when it is connected, and else ends */
+static void origin_on_gate(struct watch *w, uint32_t events)
+{
+	struct origin_dial *d = container_of(w, struct origin_dial, gate);
+	char c = 0;
+	int fd;
+
+	(void)events;
+	if (recv(w->fd, &c, 1, MSG_DONTWAIT) != 1 || c != GATEHEAD_OPEN) {
+		origin_finish(d, -ECONNREFUSED);
+		return;
+	}
+	loop_watch_stop(w);
+	fd = w->fd;
+	origin_finish(d, fd);
+}
+
+/* @fd: of the gate, which is told where to go */
+static void origin_ask_gate(struct origin_dial *d, int fd)
+{
+	const struct ipport to = { d->origin->addr[0], d->origin->port };
+	uint8_t head[GATEHEAD_SIZE];
+
+	gatehead_put(head, d->origin->kind, &to);
+	if (send(fd, head, sizeof(head), MSG_NOSIGNAL) == sizeof(head) &&
+	    loop_watch_start(d->origin->sh->loop, &d->gate, fd, EPOLLIN,
+			     origin_on_gate) == 0)
+		return;
+	close(fd);
+	origin_finish(d, -ECONNREFUSED);
+}
+
 static void origin_on_connected(void *user, int fd, const struct ipport *last)
 {
 	struct origin_dial *d = user;
@@ -78,15 +119,21 @@ static void origin_on_connected(void *user, int fd, const struct ipport *last)
 			  ipport_str(last, at), strerror(-fd));
 		d->origin->asked = 0; /* perhaps it is elsewhere now */
 	}
-	origin_finish(d, fd);
+	if (fd >= 0 && d->origin->gate)
+		origin_ask_gate(d, fd);
+	else
+		origin_finish(d, fd);
 }
 
 static int origin_start(struct origin_dial *d)
 {
+	static const uint8_t door[4] = { 127, 0, 0, 2 };
+	const struct ipaddr at = ipaddr_v4(door);
 	struct origin *o = d->origin;
 
-	d->connector = connector_start(o->sh, o->addr, o->naddr, o->port,
-				       origin_on_connected, d);
+	d->connector = connector_start(
+		o->sh, o->gate ? &at : o->addr, o->gate ? 1 : o->naddr,
+		o->gate ? o->gate : o->port, origin_on_connected, d);
 	return d->connector ? 0 : -errno;
 }
 
@@ -159,6 +206,17 @@ void origin_free(struct origin *o)
 uint16_t origin_port(const struct origin *o)
 {
 	return o->port;
+}
+
+void origin_set_gate(struct origin *o, uint16_t gate, char kind)
+{
+	o->gate = gate;
+	o->kind = kind;
+}
+
+uint16_t origin_gate(const struct origin *o)
+{
+	return o->gate;
 }
 
 struct origin_dial *origin_connect(struct origin *o,

@@ -22,6 +22,11 @@ struct origin *origin_new(struct shadow *sh, const char *host, uint16_t port);
 /** origin_free() - connections that are being opened go on */
 void origin_free(struct origin *o);
 uint16_t origin_port(const struct origin *o);
+/** origin_set_gate() - by way of the gate of this port (wire/gatehead.h), which
+ *  begins TLS; 0: not. @kind: what it is to the gate. origin_gate(): the port
+ */
+void origin_set_gate(struct origin *o, uint16_t gate, char kind);
+uint16_t origin_gate(const struct origin *o);
 
 /** origin_connect() - @done: once, from the loop: the connected socket (taken)
  *  or -errno; the handle is gone. NULL with errno. */

@@ -21,8 +21,10 @@
 #include "tunnel/mux.h"
 #include "tunnel/relay.h"
 #include "tunnel/target.h"
+#include "wire/gatehead.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -285,14 +287,24 @@ static void on_caller_event(struct watch *w, uint32_t events)
 		serve_caller_free(c);
 }
 
+/* Who it is that comes by the gate; the head is there (TCP_DEFER_ACCEPT) */
+static bool serve_is_told(int fd, struct ipport *peer)
+{
+	uint8_t head[GATEHEAD_SIZE];
+
+	return recv(fd, head, sizeof(head), MSG_DONTWAIT) == sizeof(head) &&
+	       gatehead_get(head, peer) == GATEHEAD_CALLER;
+}
+
 static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 {
 	struct port *p = user;
 	struct shadow *sh = p->serve->sh;
+	struct ipport from = *peer;
 	struct serve_caller *c =
 		fd < sh->fd_limit ? calloc(1, sizeof(*c)) : NULL;
 
-	if (!c ||
+	if (!c || (p->item.gated && !serve_is_told(fd, &from)) ||
 	    loop_watch_start(sh->loop, &c->watch, fd, 0, on_caller_event) < 0) {
 		fd_close_reset(fd);
 		free(c);
@@ -300,7 +312,7 @@ static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 	}
 	c->port = p;
 	c->fd = fd;
-	c->from = *peer;
+	c->from = from;
 	socket_keepalive(fd);
 	list_add_tail(&p->serve->callers, &c->node);
 	p->serve->ncallers++;
@@ -315,14 +327,22 @@ static void serve_on_accepted(void *user, int fd, const struct ipport *peer)
 
 static int listen_at(struct port *p, uint16_t number, struct kt_error *err)
 {
-	static const uint8_t any[16] = { 0 };
+	static const uint8_t any[16] = { 0 }, here[4] = { 127, 0, 0, 1 };
 	struct ipport at = { ipaddr_v6(any), number };
 	struct shadow *sh = p->serve->sh;
+	int rc;
 
 	p->bound = number;
-	if (!p->item.udp)
-		return listener_open(&p->listener, sh->loop, &at,
-				     serve_on_accepted, p, err);
+	if (p->item.gated)
+		at.addr = ipaddr_v4(here);
+	if (!p->item.udp) {
+		rc = listener_open(&p->listener, sh->loop, &at,
+				   serve_on_accepted, p, err);
+		if (rc == 0 && p->item.gated)
+			setsockopt(p->listener.watch.fd, IPPROTO_TCP,
+				   TCP_DEFER_ACCEPT, &(int){ 5 }, sizeof(int));
+		return rc;
+	}
 	p->udp = serve_udp_new(sh, p->item.port, number, p->origin, err);
 	return p->udp ? 0 : -err->code;
 }
@@ -345,6 +365,9 @@ static int port_start(struct port *p, struct kt_error *err)
 				       p->item.origin_port);
 		if (!p->origin)
 			return kt_fail(err, ENOMEM, "out of memory");
+		if (p->item.gated)
+			origin_set_gate(p->origin, p->item.port,
+					GATEHEAD_ORIGIN);
 	}
 	if (!p->item.redirect)
 		return listen_at(p, p->item.port, err);

@@ -16,6 +16,7 @@
 #include "shadow/source.h"
 #include "tunnel/mux.h"
 #include "tunnel/target.h"
+#include "wire/gatehead.h"
 
 #include <errno.h>
 #include <time.h>
@@ -264,6 +265,8 @@ static struct pipe *serve_http_open_member(struct router_env *env,
 	if (sh->envs)
 		origin = envs_origin(sh->envs, id,
 				     own ? origin_port(own) : port);
+	if (origin && own)
+		origin_set_gate(origin, origin_gate(own), GATEHEAD_MEMBER);
 	if (origin)
 		o->dial = origin_connect(origin, serve_http_on_connected, o);
 	if (!o->dial)

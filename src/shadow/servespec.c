@@ -71,12 +71,15 @@ static int take_item(struct serve_item *it, const char *text)
 	if (origin)
 		*origin++ = 0;
 	it->redirect = str_ends(copy, "!");
-	if (it->redirect)
+	it->gated = str_ends(copy, "^");
+	if (it->redirect || it->gated)
 		copy[strlen(copy) - 1] = 0;
 	it->udp = str_ends(copy, "/udp");
 	if (it->udp)
 		copy[strlen(copy) - strlen("/udp")] = 0;
 	rc = str_to_port(copy, &it->port);
+	if (it->udp && it->gated)
+		rc = -EINVAL;
 	if (rc == 0 && origin)
 		rc = take_origin(it, origin);
 	return rc == 0 && proto ? take_proto(it, proto) : rc;
@@ -102,7 +105,7 @@ int servespec_parse(struct servespec *s, const char *text, struct kt_error *err)
 			return kt_fail(
 				err, EINVAL,
 				"'%.200s' is not "
-				"PORT[/udp][!][=HOST:PORT][~PROTO], or the "
+				"PORT[/udp][!|^][=HOST:PORT][~PROTO], or the "
 				"port is there twice",
 				v.v[i]);
 		if (s->n == SERVESPEC_MAX)

@@ -12,7 +12,7 @@
 /**
  * DOC: SHADOW_SERVE
  *
- *     ITEM,...     ITEM = PORT[/udp][!][=HOST:PORT][~PROTO]
+ *     ITEM,...     ITEM = PORT[/udp][!|^][=HOST:PORT][~PROTO]
  *
  * The ports that the shadow listens on in the place of a Service's Pods, the
  * origin that has what no rule takes (without it that is refused), and what is
@@ -24,6 +24,9 @@
  *
  * "!": a program of this Pod listens there already. The shadow listens on any
  * other port, and has callers led to it while a laptop wants them.
+ *
+ * "^": a gate of this Pod ends TLS there (wire/gatehead.h), and begins it again
+ * towards the origin and members.
  */
 
 #define SERVESPEC_MAX SHADOW_PORTS_MAX /* items */
@@ -33,7 +36,7 @@ enum serve_proto { SERVE_AUTO, SERVE_HTTP, SERVE_TCP };
 
 struct serve_item {
 	uint16_t port;
-	bool udp, redirect;
+	bool udp, redirect, gated;
 	enum serve_proto proto;
 	char host[SERVESPEC_HOST_MAX]; /* of the origin, or "" */
 	uint16_t origin_port;

@@ -34,6 +34,10 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 	b->program = from->program;
 	memcpy(b->name, from->name, sizeof(b->name));
 	memcpy(b->digest, from->digest, sizeof(b->digest));
+	b->with_gate = from->with_gate;
+	b->gate = from->gate;
+	memcpy(b->gate_name, from->gate_name, sizeof(b->gate_name));
+	memcpy(b->gate_digest, from->gate_digest, sizeof(b->gate_digest));
 	base_image_fini(&b->base);
 	if (from->base.image)
 		b->base.image = xstrdup(from->base.image);
@@ -45,12 +49,17 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 /* false: this ktctl has none */
 static bool bootstrap_choose(struct bootstrap *b)
 {
-	b->program = b->gate ? program_gate_for(program_arch(b->options))
-			     : program_for(program_arch(b->options));
+	b->program = b->is_gate ? program_gate_for(program_arch(b->options))
+				: program_for(program_arch(b->options));
 	if (!b->program)
 		return false;
 	program_name(b->program, b->name);
 	program_digest(b->program, b->digest);
+	b->gate = b->with_gate ? program_gate_for(b->program->arch) : NULL;
+	if (b->gate) {
+		program_name(b->gate, b->gate_name);
+		program_digest(b->gate, b->gate_digest);
+	}
 	return true;
 }
 
@@ -66,7 +75,7 @@ int bootstrap_find(struct bootstrap *b, const json_t *selector,
 		kt_fail(err, ENOTSUP,
 			"this ktctl brings no %s for nodes of architecture "
 			"'%s'",
-			b->gate ? "gate" : "shadow", program_arch(o));
+			b->is_gate ? "gate" : "shadow", program_arch(o));
 		kt_hint(err, "name an image of the shadow with --image");
 		return -ENOTSUP;
 	}
@@ -104,20 +113,26 @@ int bootstrap_again(struct bootstrap *b, struct kt_error *err)
 		.user = b->user,
 	};
 
-	return bootstrap_is_prepared(b) ? program_ensure(&at, b->program, err)
-					: 0;
+	int rc = bootstrap_is_prepared(b) ? program_ensure(&at, b->program, err)
+					  : 0;
+
+	if (rc == 0 && bootstrap_is_prepared(b) && b->gate)
+		rc = program_ensure(&at, b->gate, err);
+	return rc;
 }
 
 void bootstrap_fill(const struct bootstrap *b, struct shadow_spec *s)
 {
 	s->image = b->options->image;
-	s->gate = b->gate;
+	s->is_gate = b->is_gate;
 	if (!bootstrap_is_prepared(b))
 		return;
 	s->image = b->base.image;
 	s->image_pull_secrets = b->base.secrets;
 	s->program = b->name;
 	s->digest = b->digest;
+	s->gate = b->gate ? b->gate_name : NULL;
+	s->gate_digest = b->gate_digest;
 }
 
 static void bootstrap_on_made(void *user, const struct kube_reply *r)

@@ -17,7 +17,7 @@ struct bootstrap {
 	struct kube *kube; /* these three are borrowed */
 	const char *ns;
 	const struct pod_options *options;
-	bool gate; /* of the gate, not of the shadow */
+	bool is_gate; /* of the gate alone, not of the shadow */
 	/* program_place.before() of the ConfigMap; may be NULL */
 	int (*before)(void *user, struct kt_error *err);
 	void *user;
@@ -25,6 +25,12 @@ struct bootstrap {
 	const struct program *program; /* NULL: nothing is prepared */
 	char name[PROGRAM_NAME_SIZE];  /* of its ConfigMap */
 	char digest[SHA256_HEX];
+	/* likewise the gate, where the Pod has one beside it (set before the
+	 * Pod is prepared) */
+	bool with_gate;
+	const struct program *gate;
+	char gate_name[PROGRAM_NAME_SIZE];
+	char gate_digest[SHA256_HEX];
 	struct base_image base;
 	struct kube_op *look;
 };

@@ -374,6 +374,7 @@ struct shadow_pod *shadow_new(const struct shadow_config *cfg)
 	s->bootstrap.home = cfg->home;
 	s->bootstrap.before = shadow_before_program;
 	s->bootstrap.user = s;
+	s->bootstrap.with_gate = cfg->face && cfg->face->tls_secret;
 	return s;
 }
 

@@ -39,6 +39,10 @@ struct shadow_face {
 	 * environment's (shadow/share.h); or NULL */
 	const char *env_share;
 	const json_t *owners; /* metadata.ownerReferences; or NULL */
+	/* the Secret with which a gate beside it ends TLS, of which of its
+	 * ports ("8443,9443"), and the name of the Service, for who asks those
+	 * behind it; or NULL */
+	const char *tls_secret, *tls_ports, *tls_name;
 };
 
 /** struct shadow_config - all borrowed for the shadow's life */

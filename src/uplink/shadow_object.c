@@ -143,6 +143,28 @@ static void shadow_set_args(struct shadow_args *a, const struct shadow_pod *s,
 	a->v[7] = a->text[2];
 }
 
+/* Of the gate beside it, likewise */
+static void shadow_set_tls(struct shadow_args *a, const struct shadow_face *f,
+			   struct shadow_spec *spec)
+{
+	spec->tls_secret = f->tls_secret;
+	if (!f->tls_secret)
+		return;
+	spec->tls_health =
+		shadow_ports_free(f->serve, (uint16_t)(spec->health_port + 1));
+	snprintf(a->text[0], sizeof(a->text[0]), "%u", spec->tls_health);
+	a->v[0] = "tls";
+	a->v[1] = "--port";
+	a->v[2] = f->tls_ports;
+	a->v[3] = "--secret";
+	a->v[4] = KT_TLS_FOLDER;
+	a->v[5] = "--name";
+	a->v[6] = f->tls_name;
+	a->v[7] = "--health";
+	a->v[8] = a->text[0];
+	spec->tls_args = a->v;
+}
+
 /* Whose it is; what is shared is nobody's */
 static void shadow_sign(const struct shadow_pod *s, json_t *annotations)
 {
@@ -187,7 +209,7 @@ json_t *shadow_make_object(const struct shadow_pod *s, const char *name)
 	auto_json json_t *selector = objects_pairs(&o->node_selector);
 	auto_json json_t *labels = objects_pairs(&o->labels);
 	auto_json json_t *annotations = objects_pairs(&o->annotations);
-	struct shadow_args args = { 0 };
+	struct shadow_args args = { 0 }, tls = { 0 };
 	struct shadow_spec spec = {
 		.name = name,
 		.role = f->role,
@@ -214,6 +236,7 @@ json_t *shadow_make_object(const struct shadow_pod *s, const char *name)
 	};
 
 	shadow_set_args(&args, s, f->serve, &spec.health_port);
+	shadow_set_tls(&tls, f, &spec);
 	bootstrap_fill(&s->bootstrap, &spec);
 	if (!s->cfg.share)
 		shadow_sign(s, annotations);

@@ -173,6 +173,8 @@ static void *peer_main(void *arg)
 	const char *name;
 	unsigned int n;
 
+	if (p->accept)
+		p->fd = (int)(intptr_t)p->accept(p);
 	SSL_set_fd(ssl, p->fd);
 	if (p->name)
 		SSL_set_tlsext_host_name(ssl, p->name);
@@ -190,6 +192,7 @@ static void *peer_main(void *arg)
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 	close(p->fd);
+	__atomic_store_n(&p->over, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 

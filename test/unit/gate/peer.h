@@ -27,7 +27,9 @@ void peer_write_key(const struct peer_cert *c, const char *file);
 
 /** struct peer - one connection, in a thread */
 struct peer {
-	int fd; /* taken */
+	int fd; /* taken; or one that accept() returns, in the thread */
+	int listening;
+	void *(*accept)(void *peer);
 	/* a server's, or NULL: a client */
 	const struct peer_cert *cert;
 	const char *name; /* a client's SNI */
@@ -45,6 +47,7 @@ struct peer {
 	X509 *got_cert; /* the other's */
 	size_t got;
 	bool same; /* every byte was the one that was said */
+	bool over; /* atomic */
 	unsigned long thread;
 };
 void peer_start(struct peer *p);

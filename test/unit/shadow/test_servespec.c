@@ -45,6 +45,12 @@ static void items(void **state)
 	assert_string_equal(s.item[0].host, "10.0.0.1");
 	assert_true(s.item[1].redirect && s.item[1].udp);
 	assert_false(servespec_has_origin(&s)); /* reached without it */
+	assert_int_equal(
+		servespec_parse(&s, "8443^=10.0.0.1:443~http,80~http", NULL),
+		0);
+	assert_true(s.item[0].gated && !s.item[1].gated);
+	assert_int_equal(s.item[0].port, 8443);
+	assert_int_equal(s.item[0].proto, SERVE_HTTP);
 	assert_int_equal(servespec_parse(&s, "", NULL), 0);
 	assert_int_equal(s.n, 0);
 }
@@ -77,6 +83,8 @@ static void malformed(void **state)
 		"80=[fd00::1:1",
 		"80=.a.:1",
 		"80!!",
+		"80!^",
+		"80/udp^",
 		"80!/udp",
 		"!",
 	};
