@@ -151,7 +151,7 @@ static void spans(void **state)
 
 #define LOOK_JOB                                                               \
 	"[{'metadata':{'name':'kt-env-dev-a','uid':'j','labels':{'kt-env':"    \
-	"'dev.a'},'annotations':{'kt-expires':'0'}}}]"
+	"'dev.a','kt-role':'env'},'annotations':{'kt-expires':'0'}}}]"
 #define LOOK_RECORD                                                            \
 	"[{'metadata':{'name':'web-kt-mesh-x','labels':{'kt-env':'dev.a'},"    \
 	"'annotations':{'kt-env-member':'image r'}},'spec':{'selector':"       \
