@@ -181,9 +181,7 @@ static void podstate_judge_gate(struct pod_report *r, const json_t *pod)
 
 	if (!gate || json_at(gate, "state", "running", NULL))
 		return;
-	if (!term)
-		term = json_at(gate, "state", "terminated", NULL);
-	if (!term) {
+	if (!term) { /* not yet, or once */
 		r->state = POD_WAITING;
 		judge_container(r, pod, gate);
 		return;

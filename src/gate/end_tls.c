@@ -84,7 +84,7 @@ static void end_tls_on_router(void *user, int fd, const struct ipport *peer)
 	struct end_tls_listener *l = user;
 
 	(void)peer;
-	way_out(&l->gate->ways, fd);
+	way_out(&l->gate->ways, fd, l->port);
 }
 
 static int end_tls_listen(struct end_tls *g, const struct ipaddr *addr,

@@ -7,6 +7,7 @@
 #include "gate/sleep_mode.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -89,6 +90,17 @@ static int main_serve(struct loop *loop, const struct gate_mode *m, void *mode,
 	return 0;
 }
 
+/* The Pod's status has it then (terminationMessagePath), wherever the node
+ * keeps its logs. No file where there is no Pod. */
+static void main_say_last(const char *text)
+{
+	auto_close int fd =
+		open("/dev/termination-log", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, text, strlen(text));
+}
+
 static int main_run(const struct gate_mode *m, int argc, char **argv)
 {
 	struct main_signals sg = { 0 };
@@ -104,6 +116,7 @@ static int main_run(const struct gate_mode *m, int argc, char **argv)
 		m->free(mode);
 	} else if (err.code) {
 		print_line(stderr, "gate: %s: %s", m->name, err.msg);
+		main_say_last(err.msg);
 	}
 	loop_watch_stop(&sg.watch);
 	loop_free(loop);

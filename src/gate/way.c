@@ -50,6 +50,7 @@ struct way {
 		plain;	  /* of the router's side; its fd, -1: a pipe has it */
 	struct watch far; /* what is being connected to; likewise */
 	struct timer limit;
+	uint16_t port; /* the Service's Pods' */
 	struct ipport to;
 	struct pipe *tls;
 	struct join *join;
@@ -93,6 +94,17 @@ static void way_on_limit(struct timer *t)
 static void way_limit(struct way *y, int64_t ns)
 {
 	loop_timer_start(y->ways->loop, &y->limit, ns, way_on_limit);
+}
+
+bool ways_speak_http2(const struct ways *w, uint16_t port)
+{
+	return !(w->no_http2[port / 64] >> port % 64 & 1);
+}
+
+static void ways_learn_http2(struct ways *w, uint16_t port, bool speaks)
+{
+	w->no_http2[port / 64] &= ~(UINT64_C(1) << port % 64);
+	w->no_http2[port / 64] |= (uint64_t)!speaks << port % 64;
 }
 
 /* --- both ends are there -------------------------------------------------- */
@@ -156,7 +168,7 @@ static void way_on_opened(void *user)
 	bool http2 = strcmp(tls_pipe_alpn(y->tls), "h2") == 0;
 
 	if (!y->in && y->origin && (y->http2 || y->try))
-		y->ways->no_http2 = !http2;
+		ways_learn_http2(y->ways, y->port, http2);
 	if (!y->in && y->http2 && !http2) {
 		log_warn("TLS with %s: it speaks no HTTP/2",
 			 ipport_str(&y->to, (char[IPPORT_STRLEN]){ 0 }));
@@ -211,10 +223,12 @@ static void way_shake(struct way *y, int fd)
 {
 	const struct ways *w = y->ways;
 	const char *name = secret_name(w->secret);
-	enum secret_speak k = y->in ? (w->no_http2 ? SECRET_HTTP1 : SECRET_BOTH)
-			      : y->try	 ? SECRET_BOTH
-			      : y->http2 ? SECRET_HTTP2
-					 : SECRET_HTTP1;
+	enum secret_speak k =
+		y->in	   ? (ways_speak_http2(w, y->port) ? SECRET_BOTH
+							   : SECRET_HTTP1)
+		: y->try   ? SECRET_BOTH
+		: y->http2 ? SECRET_HTTP2
+			   : SECRET_HTTP1;
 
 	y->state = WAY_SHAKING;
 	y->tls = y->in ? tls_pipe_new(w->loop, fd, secret_server(w->secret, k),
@@ -343,7 +357,7 @@ static int way_connect(struct way *y, const struct ipport *to)
 				way_on_far);
 }
 
-void way_out(struct ways *w, int fd)
+void way_out(struct ways *w, int fd, uint16_t port)
 {
 	struct way *y = way_new(w);
 
@@ -352,6 +366,7 @@ void way_out(struct ways *w, int fd)
 		return;
 	}
 	y->plain.fd = fd;
+	y->port = port;
 	way_limit(y, WAY_HEAD_NS);
 	if (loop_watch_start(w->loop, &y->plain, fd, EPOLLIN, way_on_plain) < 0)
 		way_free(y);
@@ -400,6 +415,7 @@ void way_in(struct ways *w, int fd, const struct ipport *from, uint16_t port)
 		return;
 	}
 	y->in = true;
+	y->port = port;
 	y->to = *from;
 	y->far.fd = fd;
 	way_limit(y, WAY_HEAD_NS);

@@ -176,6 +176,61 @@ static void the_user_of_its_processes(void **state)
 	expect_user(POD_USER_NONE, 0);
 }
 
+/* With an image of ours, and without */
+static void has_a_gate_beside_it(void **state)
+{
+	static const char *const of_gate[] = { "tls", "--port", "8443", NULL };
+	struct shadow_spec s = plain();
+	json_t *obj, *c, *v;
+	char *text;
+
+	(void)state;
+	obj = shadow_deployment(&s);
+	assert_null(object_tls_secret(obj));
+	json_decref(obj);
+	s.tls_secret = "web-tls";
+	s.tls_args = of_gate;
+	s.tls_health = 18024;
+	obj = shadow_deployment(&s);
+	assert_string_equal(object_tls_secret(obj), "web-tls");
+	c = json_array_get(
+		json_at(obj, "spec", "template", "spec", "containers", NULL),
+		1);
+	assert_string_equal(json_str(c, "name", NULL), "tls");
+	text = json_dumps(json_object_get(c, "command"), 0);
+	assert_string_equal(text, "[\"/gate\"]");
+	free(text);
+	assert_int_equal(json_integer_value(json_at(c, "readinessProbe",
+						    "httpGet", "port", NULL)),
+			 18024);
+	assert_int_equal(json_array_size(json_object_get(c, "volumeMounts")),
+			 1);
+	assert_true(json_is_true(
+		json_at(c, "securityContext", "readOnlyRootFilesystem", NULL)));
+	json_decref(obj);
+	s.program = "ktctl-shadow-1";
+	s.digest = "abc";
+	s.gate = "ktctl-gate-1";
+	s.gate_digest = "def";
+	obj = shadow_deployment(&s);
+	assert_true(program_used_by(obj, "ktctl-shadow-1"));
+	assert_true(program_used_by(obj, "ktctl-gate-1"));
+	c = json_array_get(
+		json_at(obj, "spec", "template", "spec", "containers", NULL),
+		1);
+	text = json_dumps(json_object_get(c, "command"), 0);
+	assert_string_equal(text, "[\"/ktctl-gate/start\", "
+				  "\"/ktctl-gate/gate.gz\", \"def\"]");
+	free(text);
+	v = json_object_get(c, "volumeMounts");
+	assert_int_equal(json_array_size(v), 2); /* not the shadow's program */
+	assert_string_equal(json_str(json_array_get(v, 0), "name", NULL),
+			    "gate");
+	assert_string_equal(json_str(json_array_get(v, 1), "mountPath", NULL),
+			    KT_TLS_FOLDER);
+	json_decref(obj);
+}
+
 /* The image is anybody's: nothing of it but the image is used */
 static void brings_its_program(void **state)
 {
@@ -413,6 +468,7 @@ int main(void)
 		cmocka_unit_test(pod_is_as_expected),
 		cmocka_unit_test(flags_show_in_the_pod),
 		cmocka_unit_test(the_user_of_its_processes),
+		cmocka_unit_test(has_a_gate_beside_it),
 		cmocka_unit_test(brings_its_program),
 		cmocka_unit_test(deployment_selects_its_pods),
 		cmocka_unit_test(targets_are_kts),

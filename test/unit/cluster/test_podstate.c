@@ -227,6 +227,33 @@ static void knows_its_own_container(void **state)
 	assert_int_equal(r.state, POD_WAITING);
 }
 
+/* A gate beside the router: without it nobody gets in */
+static void tells_why_its_gate_ends(void **state)
+{
+#define GATED(gate)                                                            \
+	"{'phase':'Running','containerStatuses':[{'name':'standalone',"        \
+	"'state':{'running':{}}},{'name':'tls'," gate "}]}"
+#define GATE_ENDED                                                             \
+	"{'terminated':{'exitCode':1,'reason':'Error','message':'no key'}}"
+	struct pod_report r = judge(GATED("'state':{'running':{}}"));
+
+	(void)state;
+	assert_int_equal(r.state, POD_RUNNING);
+	r = judge(GATED("'state':{'waiting':{'reason':'ContainerCreating'}}"));
+	assert_int_equal(r.state, POD_WAITING);
+	r = judge(GATED("'restartCount':0,'state':" GATE_ENDED));
+	assert_int_equal(r.state, POD_WAITING);
+	r = judge(GATED("'restartCount':1,'lastState':" GATE_ENDED
+			",'state':{'running':{}}"));
+	assert_int_equal(r.state, POD_RUNNING);
+	r = judge(GATED("'restartCount':1,'lastState':" GATE_ENDED
+			",'state':{'waiting':{'reason':'CrashLoopBackOff'}}"));
+	assert_int_equal(r.state, POD_FAILED);
+	assert_non_null(strstr(r.why.msg, "its gate for TLS ends: Error: exit "
+					  "status 1: no key"));
+	assert_non_null(strstr(r.why.hint, "--tlsSecret"));
+}
+
 static void tells_init_containers(void **state)
 {
 	struct pod_report r =
@@ -254,6 +281,7 @@ int main(void)
 		cmocka_unit_test(names_the_other_architecture),
 		cmocka_unit_test(names_a_node_of_another_kind),
 		cmocka_unit_test(knows_its_own_container),
+		cmocka_unit_test(tells_why_its_gate_ends),
 		cmocka_unit_test(tells_init_containers),
 	};
 

@@ -710,9 +710,53 @@ static void test_selector_query(void **state)
 	assert_false(selector_matches(one, none));
 }
 
+/* Which ports a gate ends TLS of */
+static void tls_that_is_ended(void **state)
+{
+	static const struct {
+		const char *ports, *ended, *serve;
+	} rows[] = {
+		{ "[{'port':443,'targetPort':8443,'name':'https'},"
+		  "{'port':80,'name':'http'}]",
+		  "8443", "8443^=o.:443~http,80=o.:80~http" },
+		{ "[{'port':8443},{'port':9,'protocol':'UDP'}]", "8443",
+		  "8443^=o.:8443~http,9/udp=o.:9" },
+		{ "[{'port':1,'targetPort':2,'appProtocol':'https'},"
+		  "{'port':3,'targetPort':2}]",
+		  "2", "2^=o.:1~http" },
+		{ "[{'port':9000}]", "9000", "9000^=o.:9000~http" },
+		{ "[{'port':443,'name':'http'},{'port':9000}]", "",
+		  "443=o.:443~http,9000=o.:9000~auto" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *text =
+			xasprintf("{'spec':{'ports':%s}}", rows[i].ports);
+		auto_json json_t *service = json_quoted(text);
+		struct service_ports p;
+		struct kt_error err = { 0 };
+		auto_free char *ended = NULL, *serve = NULL;
+
+		assert_int_equal(service_ports_make(&p, service, NULL, &err),
+				 0);
+		assert_int_equal(service_ports_end_tls(&p) > 0,
+				 rows[i].ended[0] != 0);
+		ended = service_ports_ended(&p);
+		serve = service_ports_serve(&p, "o.", false);
+		assert_string_equal(ended, rows[i].ended);
+		assert_string_equal(serve, rows[i].serve);
+		for (size_t k = 0; k < p.n; k++)
+			assert_true(!p.v[k].ended ||
+				    !service_port_unmarked(&p.v[k]));
+		service_ports_fini(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tls_that_is_ended),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_no_ports),

@@ -111,6 +111,29 @@ static void what_is_told(void **state)
 	}
 }
 
+/* --tlsSecret: it can be looked into; else the flag is the hint */
+static void tls_that_the_router_ends(void **state)
+{
+	auto_json json_t *service =
+		json_quoted(SERVICE("", "{'port':443,'name':'https'}"));
+	struct service_ports ports;
+	struct kt_error err = { 0 };
+	struct strv got = { 0 };
+	const struct advice_of a = { .ns = "ns",
+				     .service = service,
+				     .ports = &ports };
+
+	(void)state;
+	assert_int_equal(service_ports_make(&ports, service, NULL, &err), 0);
+	assert_int_equal(advice_make(&a, &got, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.hint, "--tlsSecret"));
+	assert_int_equal(service_ports_end_tls(&ports), 1);
+	assert_int_equal(advice_make(&a, &got, &err), 0);
+	assert_int_equal(got.n, 0);
+	service_ports_fini(&ports);
+	strv_fini(&got);
+}
+
 static void many_queues(void **state)
 {
 	auto_json json_t *template = json_quoted(
@@ -128,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_told),
+		cmocka_unit_test(tls_that_the_router_ends),
 		cmocka_unit_test(many_queues),
 	};
 

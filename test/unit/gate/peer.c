@@ -18,8 +18,7 @@ unsigned char peer_byte(size_t i)
 	return (unsigned char)(i * 2654435761U >> 13);
 }
 
-/* --- certificates ----------------------------------------------------------
- */
+/* --- certificates ------------------------------------------------------- */
 
 static void peer_extend(X509 *x, X509 *issuer, int nid, const char *value)
 {
@@ -88,8 +87,7 @@ void peer_write_key(const struct peer_cert *c, const char *file)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* --- the other side ---------------------------------------------------------
- */
+/* --- the other side ----------------------------------------------------- */
 
 /* of a server: the one protocol, if the client has it */
 static int peer_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
@@ -177,7 +175,8 @@ static void *peer_main(void *arg)
 		p->fd = (int)(intptr_t)p->accept(p);
 	SSL_set_fd(ssl, p->fd);
 	if (p->name)
-		SSL_set_tlsext_host_name(ssl, p->name);
+		SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+			 TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)p->name);
 	if ((p->cert ? SSL_accept(ssl) : SSL_connect(ssl)) == 1) {
 		p->shaken = true;
 		SSL_get0_alpn_selected(ssl, &alpn, &n);

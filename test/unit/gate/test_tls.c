@@ -34,8 +34,7 @@ static const char *path(const char *name)
 	return mem[i];
 }
 
-/* --- our side: says @say and finishes, or gives back what came -------------
- */
+/* --- our side: says @say and finishes, or gives back what came ---------- */
 
 struct side {
 	struct pipe *pipe;
@@ -187,8 +186,7 @@ static void answer(struct side *s, const char *cert, struct peer *p)
 	peer_join(p);
 }
 
-/* --- a client ----------------------------------------------------------------
- */
+/* --- a client ----------------------------------------------------------- */
 
 static void client_moves_bytes(void **state)
 {
@@ -322,8 +320,7 @@ static void client_meets_no_tls(void **state)
 	}
 }
 
-/* --- a server ----------------------------------------------------------------
- */
+/* --- a server ----------------------------------------------------------- */
 
 static void server_shows_its_certificate(void **state)
 {
@@ -418,8 +415,7 @@ static void close_lets_out_what_was_sent(void **state)
 	buf_fini(&s.in);
 }
 
-/* --- configurations ----------------------------------------------------------
- */
+/* --- configurations ----------------------------------------------------- */
 
 static void no_config(enum tls_side side, const struct tls_rules *r,
 		      const char *why)

@@ -23,11 +23,13 @@
 
 #define NAME "orders.shop.svc"
 #define SOME 100000
+#define PORT 443 /* that of the door; callers come by the router's */
 
 static struct loop *loop;
 static char dir[] = "/tmp/test-gate-way.XXXXXX";
 static struct peer_cert ca, leaf, next, stranger;
 static struct secret *secret;
+static uint16_t door = PORT;
 static struct ways ways;
 
 static const char *path(const char *name)
@@ -93,7 +95,7 @@ static bool peer_ended(void *user)
 	return __atomic_load_n(&((struct peer *)user)->over, __ATOMIC_ACQUIRE);
 }
 
-/* --- callers --- */
+/* --- callers ------------------------------------------------------------ */
 
 /* a router that gives back what it got */
 struct router {
@@ -208,7 +210,7 @@ static void without_a_router(void **state)
 	gate_close();
 }
 
-/* --- behind the router --- */
+/* --- behind the router -------------------------------------------------- */
 
 /* The router's end of a way out to @p, and what it read so far */
 struct asker {
@@ -269,7 +271,7 @@ static void asker_start(struct asker *a, char kind, struct peer *p)
 	a->fd = fd[1];
 	gatehead_put(head, kind, &at);
 	assert_int_equal(send(a->fd, head, sizeof(head), 0), sizeof(head));
-	way_out(&ways, fd[0]);
+	way_out(&ways, fd[0], door);
 	run_until(asker_has_some, a);
 }
 
@@ -314,7 +316,7 @@ static void the_router_reaches_an_origin(void **state)
 	asks_and_is_answered(GATEHEAD_ORIGIN,
 			     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &h2);
 	assert_string_equal(h2.got_alpn, "h2");
-	assert_false(ways.no_http2);
+	assert_true(ways_speak_http2(&ways, PORT));
 	asks_and_is_answered(GATEHEAD_MEMBER, "GET / HTTP/1.1\r\n\r\n", &by_ca);
 	gate_close();
 }
@@ -365,7 +367,7 @@ static void a_try_says_how_it_went(void **state)
 	asker_start(&a, GATEHEAD_TRY_MEMBER, &old_member);
 	assert_int_equal(a.text[0], GATEHEAD_OPEN);
 	asker_end(&a);
-	assert_false(ways.no_http2); /* it is not the origin */
+	assert_true(ways_speak_http2(&ways, PORT)); /* it is not the origin */
 	asker_start(&a, GATEHEAD_TRY_MEMBER, &bad);
 	run_until(asker_read, &a);
 	assert_int_equal(a.text[0], GATEHEAD_NO_TLS);
@@ -378,11 +380,11 @@ static void a_try_says_how_it_went(void **state)
 	asker_start(&a, GATEHEAD_TRY_ORIGIN, &old);
 	assert_int_equal(a.text[0], GATEHEAD_OPEN);
 	asker_end(&a);
-	assert_true(ways.no_http2);
+	assert_false(ways_speak_http2(&ways, PORT));
 	asker_start(&a, GATEHEAD_TRY_ORIGIN, &good);
 	assert_int_equal(a.text[0], GATEHEAD_OPEN);
 	asker_end(&a);
-	assert_false(ways.no_http2);
+	assert_true(ways_speak_http2(&ways, PORT));
 	gate_close();
 }
 
@@ -397,7 +399,9 @@ static void callers_get_what_the_origin_speaks(void **state)
 	(void)state;
 	gate_open(&leaf, false);
 	router_open(&r);
+	door = r.at.port;
 	asker_start(&a, GATEHEAD_TRY_ORIGIN, &old);
+	door = PORT;
 	asker_end(&a);
 	call_in(&r, &only_h2);
 	assert_false(only_h2.shaken);
@@ -417,7 +421,7 @@ static void strangers_at_the_door(void **state)
 	(void)state;
 	gate_open(&leaf, false);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	way_out(&ways, fd[0]);
+	way_out(&ways, fd[0], door);
 	assert_true(send(fd[1], "GET / HTTP/1.1\r\nHost: x\r\n", 25, 0) > 0);
 	for (int i = 0; i < 5; i++)
 		loop_once(loop, 10 * NS_MS);
@@ -426,7 +430,7 @@ static void strangers_at_the_door(void **state)
 	gate_close();
 }
 
-/* --- the Secret --- */
+/* --- the Secret --------------------------------------------------------- */
 
 /* A new one is shown within seconds; the old one is believed still, and what
  * cannot be read changes nothing */
