@@ -18,7 +18,8 @@
  *   Service     SERVICE-kt-mesh-...   role shadow-mesh: the record of a member
  *   Service     RECORD-source         role env-source: addresses of its Pods,
  *                                     where somebody else has made them
- *   Deployment  of a member with an image
+ *   Deployment  of a member with an image; with --idle also one of its sleeper
+ *               (role env-sleep), with what that needs (env/idle.h)
  *   Job         of a member with a hook, while that runs, or until it shall
  *                                     role env-hook
  *   HTTPRoute   kt-env-NAME.HOST      role env-share: a host name; or instead

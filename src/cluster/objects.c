@@ -203,12 +203,12 @@ static void objects_mount(json_t *c, const char *volume, const char *dir)
  * closed to our user */
 static void objects_bring_program(json_t *c, const struct shadow_spec *s)
 {
-	json_object_set_new(c, "command",
-			    json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
-				      s->is_gate ? PROGRAM_DIR
-					      "/" PROGRAM_GATE_PACKED
-					      : PROGRAM_DIR "/" PROGRAM_PACKED,
-				      s->digest));
+	json_object_set_new(
+		c, "command",
+		json_pack("[s,s,s]", PROGRAM_DIR "/" PROGRAM_START,
+			  s->is_gate ? PROGRAM_DIR "/" PROGRAM_GATE_PACKED
+				     : PROGRAM_DIR "/" PROGRAM_PACKED,
+			  s->digest));
 	objects_set_text(c, "workingDir", "/");
 	objects_mount(c, PROGRAM_VOLUME, PROGRAM_DIR);
 }
@@ -241,7 +241,8 @@ static json_t *objects_container(const struct shadow_spec *s, const char *name,
 	if (s->program)
 		objects_bring_program(c, s);
 	else if (s->is_gate)
-		json_object_set_new(c, "command", json_pack("[s]", GATE_PROGRAM));
+		json_object_set_new(c, "command",
+				    json_pack("[s]", GATE_PROGRAM));
 	if (args)
 		json_object_set_new(c, "args", objects_texts(args));
 	if (ports)
@@ -375,7 +376,7 @@ static json_t *pod_spec(const struct shadow_spec *s, const char *restart)
 			      pod_security(s), "restartPolicy",
 			      s->serve ? "Always" : restart,
 			      "terminationGracePeriodSeconds",
-			      s->is_gate	 ? GATE_GRACE
+			      s->is_gate ? GATE_GRACE
 			      : s->serve ? SERVE_GRACE
 					 : OPEN_GRACE,
 			      "automountServiceAccountToken", (int)s->token,

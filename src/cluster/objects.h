@@ -65,7 +65,7 @@ struct shadow_spec {
 	/* the image is any, and the program comes from this ConfigMap, whose
 	 * packed file has this SHA-256 (program.h) */
 	const char *program, *digest;
-	bool is_gate; /* it is the gate that runs, not the shadow */
+	bool is_gate; /* the gate alone runs in it, not the shadow */
 	const char *service_account;
 	bool token;		     /* the account's, for the API server */
 	long run_as_user;	     /* as in struct pod_options */

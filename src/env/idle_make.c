@@ -186,7 +186,14 @@ int idle_try(struct env_join *j, struct kt_error *err)
 {
 	const struct idle_object o = idle_of(j, NULL);
 	struct bootstrap b;
-	int rc = idle_try_rights(j, &o, err);
+	int rc;
+
+	if (j->tls)
+		return kt_fail(err, EOPNOTSUPP,
+			       "--idle: the router of Service %s ends TLS, and "
+			       "a handshake cannot wait for a member to wake",
+			       j->mesh.job.name);
+	rc = idle_try_rights(j, &o, err);
 
 	if (rc == -EPERM || rc == -EACCES) {
 		err->hint[0] = '\0'; /* of one verb */

@@ -202,6 +202,10 @@ static int join_check(const struct options *o, struct kt_error *err)
 		return kt_fail(err, EINVAL,
 			       "--idle is for a member with --image: ktctl "
 			       "stops no Pods that it has not made");
+	if (e->idle && e->tls_secret)
+		return kt_fail(err, EINVAL,
+			       "--idle is for plain HTTP: a TLS handshake "
+			       "cannot wait for a member to wake");
 	if (!e->idle && e->wake_timeout != ENV_WAKE_DEFAULT)
 		return kt_fail(err, EINVAL,
 			       "--wakeTimeout is for a member with --idle");

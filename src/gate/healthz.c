@@ -16,6 +16,8 @@ struct healthz {
 	struct listener listener;
 	struct list askers;
 	size_t n;
+	bool (*ready)(void *user); /* NULL: it is */
+	void *user;
 };
 
 struct healthz_asker {
@@ -43,8 +45,14 @@ static void healthz_on_limit(struct timer *t)
 /* Its head is one segment; nothing in it makes a difference */
 static void healthz_on_readable(struct watch *w, uint32_t events)
 {
-	static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+	static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
 				   "Connection: close\r\n\r\nok\n";
+	static const char not_yet[] = "HTTP/1.1 503 Service Unavailable\r\n"
+				      "Content-Length: 0\r\n"
+				      "Connection: close\r\n\r\n";
+	const struct healthz *h =
+		container_of(w, struct healthz_asker, watch)->of;
+	const char *text = !h->ready || h->ready(h->user) ? good : not_yet;
 	char head[4096];
 
 	(void)events;
@@ -84,6 +92,12 @@ struct healthz *healthz_new(struct loop *l, uint16_t port, struct kt_error *err)
 		return h;
 	free(h);
 	return NULL;
+}
+
+void healthz_set_ready(struct healthz *h, bool (*ready)(void *user), void *user)
+{
+	h->ready = ready;
+	h->user = user;
 }
 
 void healthz_free(struct healthz *h)

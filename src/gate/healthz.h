@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct healthz;
@@ -12,6 +13,9 @@ struct healthz;
  *  kubelet's readiness probe. NULL with @err. */
 struct healthz *healthz_new(struct loop *l, uint16_t port,
 			    struct kt_error *err);
+/** healthz_set_ready() - 503 as long as @ready says no */
+void healthz_set_ready(struct healthz *h, bool (*ready)(void *user),
+		       void *user);
 void healthz_free(struct healthz *h); /* NULL is allowed */
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/print.h"
 #include "gate/end_tls.h"
 #include "gate/mode.h"
+#include "gate/sleep_mode.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,8 @@
  * from a signalfd. No children, no name service of libc's.
  */
 
-static const struct gate_mode *const main_modes[] = { &gate_sleep_mode, &end_tls,
-	NULL };
+static const struct gate_mode *const main_modes[] = { &end_tls, &sleep_mode,
+						      NULL };
 
 static const char main_usage[] =
 	"usage: gate MODE [options]\n"

@@ -26,6 +26,4 @@ struct gate_mode {
 	void (*free)(void *mode);
 };
 
-extern const struct gate_mode gate_sleep_mode; /* sleep_mode.c */
-
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "gate sleep": the options of a sleeper, and its way to the API server */
+#include "gate/sleep_mode.h"
 #include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
 #include "base/str.h"
-#include "gate/mode.h"
+#include "gate/healthz.h"
 #include "gate/sleep.h"
 #include "gate/sleep_api.h"
 #include "gate/tls.h"
-#include "shadow/health.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -44,7 +44,7 @@ static const char mode_usage[] =
 	"CA, the token and the namespace are the ServiceAccount's, in\n"
 	"/var/run/secrets/kubernetes.io/serviceaccount.\n";
 
-struct sleep_mode {
+struct sleeper {
 	struct loop *loop;
 	struct sleep_serve serve[SLEEP_PORTS];
 	size_t nserve;
@@ -53,7 +53,7 @@ struct sleep_mode {
 	char *ns;
 	struct sleep_api *api;
 	struct sleep *sleep;
-	struct health *health;
+	struct healthz *healthz;
 };
 
 /* --- the way to the API server -------------------------------------------- */
@@ -61,7 +61,7 @@ struct sleep_mode {
 /* The CA is read each time, as the kubelet may write another */
 static struct pipe *mode_open(void *user, int fd)
 {
-	const struct sleep_mode *m = user;
+	const struct sleeper *m = user;
 	const struct tls_rules rules = { .ca_file = MODE_ACCOUNT "ca.crt" };
 	struct kt_error err = { 0 };
 	struct tls_config *c = tls_config_new(TLS_CLIENT, &rules, &err);
@@ -110,8 +110,7 @@ static int mode_number(const char *name, const char *text, long min, long max,
 }
 
 /* "20000=http,20001" */
-static int mode_serve(struct sleep_mode *m, const char *text,
-		      struct kt_error *err)
+static int mode_serve(struct sleeper *m, const char *text, struct kt_error *err)
 {
 	auto_strv struct strv parts = strv_split(text, ',');
 
@@ -163,7 +162,7 @@ static const struct option mode_options[] = {
 };
 
 /* 1: it is all said (--help) */
-static int mode_option(struct sleep_mode *m, int option, struct kt_error *err)
+static int mode_option(struct sleeper *m, int option, struct kt_error *err)
 {
 	switch (option) {
 	case MODE_DEPLOYMENT:
@@ -198,7 +197,7 @@ static int mode_option(struct sleep_mode *m, int option, struct kt_error *err)
 	}
 }
 
-static int mode_parse(struct sleep_mode *m, int argc, char **argv,
+static int mode_parse(struct sleeper *m, int argc, char **argv,
 		      struct kt_error *err)
 {
 	const char *debug = getenv("SHADOW_DEBUG");
@@ -226,32 +225,23 @@ static int mode_parse(struct sleep_mode *m, int argc, char **argv,
 
 static bool mode_is_ready(void *user)
 {
-	const struct sleep_mode *m = user;
+	const struct sleeper *m = user;
 
 	return sleep_is_ready(m->sleep);
 }
 
-static int mode_clients(void *user, struct buf *out)
-{
-	(void)user;
-	(void)out;
-	return 0;
-}
-
-static const struct health_ops mode_health = { mode_is_ready, mode_clients };
-
 static void mode_free(void *mode)
 {
-	struct sleep_mode *m = mode;
+	struct sleeper *m = mode;
 
-	health_free(m->health);
+	healthz_free(m->healthz);
 	sleep_free(m->sleep);
 	sleep_api_free(m->api);
 	free(m->ns);
 	free(m);
 }
 
-static int mode_begin(struct sleep_mode *m, struct kt_error *err)
+static int mode_begin(struct sleeper *m, struct kt_error *err)
 {
 	struct sleep_api_config ac = { .loop = m->loop,
 				       .host = MODE_HOST,
@@ -269,8 +259,6 @@ static int mode_begin(struct sleep_mode *m, struct kt_error *err)
 				  .replicas = (int)m->replicas,
 				  .serve = m->serve,
 				  .nserve = m->nserve };
-	struct ipport health = { .addr = { .family = AF_INET6 },
-				 .port = (uint16_t)m->health_port };
 	size_t n = 0;
 	int rc = mode_server(&ac.at, err);
 
@@ -285,15 +273,19 @@ static int mode_begin(struct sleep_mode *m, struct kt_error *err)
 	m->sleep = sleep_new(&c, err);
 	if (!m->sleep)
 		return -err->code;
-	if (m->health_port)
-		m->health = health_new(m->loop, &health, &mode_health, m, err);
-	return m->health_port && !m->health ? -err->code : 0;
+	if (!m->health_port)
+		return 0;
+	m->healthz = healthz_new(m->loop, (uint16_t)m->health_port, err);
+	if (!m->healthz)
+		return -err->code;
+	healthz_set_ready(m->healthz, mode_is_ready, m);
+	return 0;
 }
 
 static int mode_start(struct loop *l, int argc, char **argv, void **mode,
 		      struct kt_error *err)
 {
-	struct sleep_mode *m = xcalloc(1, sizeof(*m));
+	struct sleeper *m = xcalloc(1, sizeof(*m));
 	int rc;
 
 	m->loop = l;
@@ -323,12 +315,12 @@ static int64_t mode_end(void *mode)
 
 static bool mode_is_busy(void *mode)
 {
-	const struct sleep_mode *m = mode;
+	const struct sleeper *m = mode;
 
 	return sleep_is_busy(m->sleep);
 }
 
-const struct gate_mode gate_sleep_mode = {
+const struct gate_mode sleep_mode = {
 	.name = "sleep",
 	.summary = "a member that goes to 0 Pods while nobody asks for it",
 	.start = mode_start,

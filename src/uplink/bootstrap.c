@@ -50,7 +50,7 @@ void bootstrap_inherit(struct bootstrap *b, const struct bootstrap *from)
 static bool bootstrap_choose(struct bootstrap *b)
 {
 	b->program = b->is_gate ? program_gate_for(program_arch(b->options))
-			     : program_for(program_arch(b->options));
+				: program_for(program_arch(b->options));
 	if (!b->program)
 		return false;
 	program_name(b->program, b->name);

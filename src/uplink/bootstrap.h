@@ -17,7 +17,7 @@ struct bootstrap {
 	struct kube *kube; /* these three are borrowed */
 	const char *ns;
 	const struct pod_options *options;
-	bool is_gate; /* of the gate, not of the shadow */
+	bool is_gate; /* of the gate alone, not of the shadow */
 	/* program_place.before() of the ConfigMap; may be NULL */
 	int (*before)(void *user, struct kt_error *err);
 	void *user;

@@ -60,6 +60,16 @@ static void what_it_says(void **state)
 		  "'--image=app=r/p','--replicas=1'],'web':['--selector="
 		  "app=web,track=canary'],'api':['--service=api-next']}");
 	env_file_fini(&f);
+	/* however a time is written, it is the same */
+	parse_ok(&f, HEAD
+		 "members:\n  o: {image: r, idle: 90m, wakeTimeout: 120}"
+		 "\n  p: {image: r, idle: 5400s, wakeTimeout: 60}\n"
+		 "  q: {image: r, idle: 0}\n  s: {image: r, idle: 7200}\n");
+	same_json(f.members,
+		  "{'o':{'image':'r','idle':'90m','wakeTimeout':'2m'},"
+		  "'p':{'image':'r','idle':'90m'},'q':{'image':'r'},"
+		  "'s':{'image':'r','idle':'2h'}}");
+	env_file_fini(&f);
 	/* a value is all that is written */
 	parse_ok(&f, HEAD "members:\n  o: {image: r, set: {A: 'x, y=1;z ', "
 			  "B: ''}}\n  p: {image: r, set: ['A=b,c']}\n");
@@ -105,7 +115,13 @@ static void what_it_may_not_say(void **state)
 		{ HEAD "members:\n  o: {image: r, service: s}",
 		  "one of image, selector and service" },
 		{ HEAD "members:\n  o: {service: s, replicas: 2}",
-		  "set, envFrom, replicas, onJoin and onDelete are for" },
+		  "set, envFrom, replicas, idle, wakeTimeout, onJoin and" },
+		{ HEAD "members:\n  o: {service: s, idle: 30m}",
+		  "set, envFrom, replicas, idle, wakeTimeout, onJoin and" },
+		{ HEAD "members:\n  o: {image: r, wakeTimeout: 30s}",
+		  "wakeTimeout is for a member with idle" },
+		{ HEAD "members:\n  o: {image: r, idle: soon}",
+		  "e.yaml:4: idle: " },
 		{ HEAD "members:\n  o: {image: 'a b'}",
 		  "e.yaml:4: image: 'a b' is no image" },
 		{ HEAD "members:\n  o: {image: r, set: {A: \"b\\nc\"}}",
@@ -168,6 +184,7 @@ static void the_schema_agrees(void **state)
 		     "  web: {selector: {app: web, track: canary}}\n"
 		     "  api: {service: api-next}\n",
 		HEAD "ttl: 0\nmembers:\n  o: {image: r, set: ['A=b,c']}\n",
+		HEAD "members:\n  o: {image: r, idle: 30m, wakeTimeout: 90}\n",
 	};
 	static const char *const wrong[] = {
 		"environment: a",
