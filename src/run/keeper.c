@@ -232,6 +232,10 @@ static void keeper_handle(struct keeper *k)
 			k->ops->listener(k->user, m->fds[0]);
 		m->nfds = 0;
 		break;
+	case KEEPER_LISTENS:
+		if (k->ops->listens)
+			k->ops->listens(k->user, m->number);
+		break;
 	case KEEPER_SOCKETS:
 		k->ops->sockets(k->user, m->number, m->fds, m->nfds);
 		m->nfds = 0;

@@ -31,7 +31,7 @@ struct keeper;
  * more.
  *
  *   keeper -> ktctl: CAPTURE or ERROR, then NOTE, STARTED or NOT_STARTED,
- *                    SOCKETS, EXITED (the program), end of file (all)
+ *                    SOCKETS, LISTENS, EXITED (the program), end of file (all)
  *   ktctl -> keeper: START, MORE_SOCKETS
  */
 
@@ -58,6 +58,9 @@ struct keeper_ops {
 	void (*listener)(void *user, int fd);
 	/** sockets() - TCP sockets (taken) of the namespace, of one family */
 	void (*sockets)(void *user, int family, const int *fds, size_t n);
+	/** listens() - the program will in a moment; @first: before it has
+	 *  begun: it will be told each time */
+	void (*listens)(void *user, bool first);
 	/** ended() - nobody is left, or the keeper was killed */
 	void (*ended)(void *user);
 };

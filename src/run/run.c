@@ -139,6 +139,14 @@ static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 		close(fds[--n]);
 }
 
+static void run_on_listens(void *user, bool first)
+{
+	const struct run_command *r = user;
+
+	if (r->ports)
+		ports_told(r->ports, first);
+}
+
 static void run_on_ended(void *user)
 {
 	struct run_command *r = user;
@@ -307,6 +315,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.exited = run_on_exited,
 		.listener = run_on_listener,
 		.sockets = run_on_sockets,
+		.listens = run_on_listens,
 		.ended = run_on_ended,
 	};
 	struct run_command *r = user;
