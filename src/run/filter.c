@@ -60,11 +60,9 @@ static int filter_load(const struct sock_fprog *prog)
 int filter_listen_install(void)
 {
 	const struct sock_filter code[] = {
-		LOAD(ARCH),
-		UNLESS(FILTER_ARCH, 1),
+		LOAD(ARCH),    UNLESS(FILTER_ARCH, 1),
 		ALLOW, /* another machine's code: it is asked about */
-		LOAD(SYSCALL),
-		ALWAYS(SYS_listen),
+		LOAD(SYSCALL), ALWAYS(SYS_listen),
 		ALLOW,
 	};
 	const struct sock_fprog prog = { ARRAY_SIZE(code),

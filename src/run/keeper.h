@@ -73,8 +73,15 @@ struct keeper_made {
 	int room; /* a folder in memory (mounts.h) */
 };
 
+/** keeper_begin() - fork it; what it makes takes some time, in which others may
+ *  do something. 0, or -errno with @err */
+KT_CHECK int keeper_begin(struct keeper **out, const struct keeper_config *cfg,
+			  struct kt_error *err);
+/** keeper_await() - what it makes; -errno with @err: *@k is freed and NULL */
+KT_CHECK int keeper_await(struct keeper **k, struct keeper_made *made,
+			  struct kt_error *err);
 /**
- * keeper_start() - fork it, and wait for what it makes
+ * keeper_start() - both
  * @cfg: borrowed for as long as the keeper lives
  * @made: the caller's then, all of it
  * Return: 0, or -errno with @err and nothing in @made.

@@ -279,8 +279,7 @@ static int keeper_child_fork(struct keeper_child *k)
  * is to see when it lets go of them */
 static void keeper_child_let_go(const struct keeper_child *k)
 {
-	const int kept[] = { k->sock, k->signals, k->room, k->etc,
-			     k->listens };
+	const int kept[] = { k->sock, k->signals, k->room, k->etc, k->listens };
 	int at = 0, next;
 
 	do {

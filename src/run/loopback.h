@@ -30,7 +30,7 @@
 #define LOOPBACK_INTERVAL ((int64_t)250 * 1000000) /* ns */
 #define LOOPBACK_SLOW ((int64_t)1 * 1000000000)
 #define LOOPBACK_QUIET ((int64_t)10 * 1000000000)
-#define LOOPBACK_LIST ((int64_t)2 * 1000000000)	   /* in any case */
+#define LOOPBACK_LIST ((int64_t)2 * 1000000000) /* in any case */
 #define LOOPBACK_FDS 3
 
 /** struct loopback_link - what is made in the namespace */

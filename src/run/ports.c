@@ -383,8 +383,7 @@ static void ports_look(struct timer *t)
 
 	if (now < p->hurry)
 		next = PORTS_SOON;
-	if (sockcount_due(&p->count, now,
-			  now < p->hurry ? 0 : 2 * PORTS_REST))
+	if (sockcount_due(&p->count, now, now < p->hurry ? 0 : 2 * PORTS_REST))
 		ports_list(p);
 	loop_timer_start(p->loop, t, next, ports_look);
 }

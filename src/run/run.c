@@ -229,8 +229,8 @@ static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 	struct kt_error why;
 	int rc = -EPERM;
 
-	if (way == RUN_AUTO || way == RUN_NAMESPACE)
-		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
+	if (r->keeper)
+		rc = keeper_await(&r->keeper, &r->made, err);
 	if (rc == 0)
 		capture_link_move(link, &r->made.capture);
 	if (rc == 0 || way == RUN_NAMESPACE)
@@ -478,11 +478,17 @@ int command_run(struct app *app, const struct options *o)
 		progress_brief(app->progress);
 	r.outside = outside_new(app->loop, o->run.no_outside);
 	place.outside_user = r.outside;
-	rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r, &err);
+	/* it is made while the cluster is asked */
+	if (o->run.capture == RUN_AUTO || o->run.capture == RUN_NAMESPACE)
+		rc = keeper_begin(&r.keeper, &r.config, &err);
+	if (rc == 0)
+		rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r,
+				    &err);
 	if (rc == 0)
 		rc = connect_at(app, o, &place, &err);
 	incoming_end(r.incoming);
 	incoming_free(r.incoming);
+	keeper_free(r.keeper); /* where nothing was begun with it */
 	outside_free(r.outside);
 	supervised_run_free(r.supervised);
 	borrow_fini(&r.borrow);
