@@ -283,9 +283,8 @@ static int step_machine(struct connect *c, struct kt_error *err)
 	const char *device = NULL;
 	int rc;
 
-	if (c->place)
-		return c->place->proxy ? connect_serve_place(c, err)
-				       : connect_take_place(c, err);
+	if (c->place) /* when the cluster is reached */
+		return 0;
 	progress_step(c->app->progress, "Prepare this machine");
 	rc = proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
 			&proxy, err);
@@ -423,10 +422,22 @@ static int connect_reach(struct connect *c, struct kt_error *err)
 	return connect_find_env(c, err);
 }
 
+static int connect_open_place(struct connect *c, struct kt_error *err)
+{
+	int rc = c->place->open(c->place->user, &c->link, err);
+
+	if (rc < 0)
+		return rc;
+	return c->place->proxy ? connect_serve_place(c, err)
+			       : connect_take_place(c, err);
+}
+
 static int step_cluster(struct connect *c, struct kt_error *err)
 {
 	int rc = connect_reach(c, err);
 
+	if (rc == 0 && c->place)
+		rc = connect_open_place(c, err);
 	if (rc == 0 && c->place && c->place->look)
 		rc = c->place->look(c->place->user, c->kube, c->ns, err);
 	return rc;
@@ -721,8 +732,7 @@ static int prepare(struct connect *c, struct kt_error *err)
 	int rc;
 
 	/* before anything else, lest root's files are the first complaint */
-	rc = c->place ? c->place->open(c->place->user, &c->link, err)
-		      : connect_check_machine(c, err);
+	rc = c->place ? 0 : connect_check_machine(c, err);
 	if (rc < 0)
 		return rc;
 	rc = connect_load_config(c, err);

@@ -44,7 +44,8 @@ struct connect_pod {
 };
 
 struct connect_place {
-	/** open() - make the capture there; the first step of all */
+	/** open() - make the capture there; the first thing that is done when
+	 *  the cluster is reached */
 	int (*open)(void *user, struct capture_link *link,
 		    struct kt_error *err);
 	/** look() - the cluster is reached, and nothing of it changed yet;

@@ -46,6 +46,31 @@
 		ALLOW, TELL
 #define ALWAYS(nr) ONLY(nr, 1), TELL
 
+static int filter_load(const struct sock_fprog *prog)
+{
+	const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			  flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, prog);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, prog);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int filter_listen_install(void)
+{
+	const struct sock_filter code[] = {
+		LOAD(ARCH),    UNLESS(FILTER_ARCH, 1),
+		ALLOW, /* another machine's code: it is asked about */
+		LOAD(SYSCALL), ALWAYS(SYS_listen),
+		ALLOW,
+	};
+	const struct sock_fprog prog = { ARRAY_SIZE(code),
+					 (void *)(uintptr_t)code };
+
+	return filter_load(&prog);
+}
+
 int filter_install(int free_fd)
 {
 	const struct sock_filter code[] = {
@@ -85,17 +110,10 @@ int filter_install(int free_fd)
 	};
 	const struct sock_fprog prog = { ARRAY_SIZE(code),
 					 (void *)(uintptr_t)code };
-	const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	long fd;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		     flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
-	if (fd < 0 && errno == EINVAL)
-		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
-			     &prog);
-	return fd < 0 ? -errno : (int)fd;
+	return filter_load(&prog);
 }
 
 int filter_check(struct kt_error *err)

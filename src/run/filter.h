@@ -22,6 +22,9 @@
  * Return: the listener's descriptor, or -errno: EBUSY: there is one already.
  */
 KT_CHECK int filter_install(int free_fd);
+/** filter_listen_install() - likewise, and only listen() is told, which goes
+ * on. Needs CAP_SYS_ADMIN over the user namespace, and sets no no_new_privs. */
+KT_CHECK int filter_listen_install(void);
 #define FILTER_BUSY                                                            \
 	"somebody supervises this shell already: ktctl run within ktctl run, " \
 	"or a container's agent"

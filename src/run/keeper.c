@@ -158,11 +158,11 @@ static int keeper_wait(struct keeper *k, struct keeper_made *made,
 	return keeper_take_made(k, made, err);
 }
 
-int keeper_start(struct keeper **out, const struct keeper_config *cfg,
-		 struct keeper_made *made, struct kt_error *err)
+int keeper_begin(struct keeper **out, const struct keeper_config *cfg,
+		 struct kt_error *err)
 {
 	struct keeper *k = xcalloc(1, sizeof(*k));
-	int pair[2], rc;
+	int pair[2];
 
 	k->program = k->sock = -1;
 	memset(k->given, 0xff, sizeof(k->given));
@@ -180,14 +180,30 @@ int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 	}
 	k->sock = pair[0];
 	close(pair[1]);
-	rc = k->pid < 0 ? kt_fail(err, errno, "fork: %s", strerror(errno))
-			: keeper_wait(k, made, err);
-	if (rc < 0) {
-		keeper_free(k);
-		return rc;
-	}
 	*out = k;
-	return 0;
+	if (k->pid > 0)
+		return 0;
+	kt_fail(err, errno, "fork: %s", strerror(errno));
+	keeper_free(steal_ptr(out));
+	return -err->code;
+}
+
+int keeper_await(struct keeper **k, struct keeper_made *made,
+		 struct kt_error *err)
+{
+	int rc = keeper_wait(*k, made, err);
+
+	if (rc < 0)
+		keeper_free(steal_ptr(k));
+	return rc;
+}
+
+int keeper_start(struct keeper **out, const struct keeper_config *cfg,
+		 struct keeper_made *made, struct kt_error *err)
+{
+	int rc = keeper_begin(out, cfg, err);
+
+	return rc < 0 ? rc : keeper_await(out, made, err);
 }
 
 /* --- meanwhile ------------------------------------------------------------ */
@@ -231,6 +247,10 @@ static void keeper_handle(struct keeper *k)
 		if (m->nfds == 1)
 			k->ops->listener(k->user, m->fds[0]);
 		m->nfds = 0;
+		break;
+	case KEEPER_LISTENS:
+		if (k->ops->listens)
+			k->ops->listens(k->user, m->number);
 		break;
 	case KEEPER_SOCKETS:
 		k->ops->sockets(k->user, m->number, m->fds, m->nfds);

@@ -31,7 +31,7 @@ struct keeper;
  * more.
  *
  *   keeper -> ktctl: CAPTURE or ERROR, then NOTE, STARTED or NOT_STARTED,
- *                    SOCKETS, EXITED (the program), end of file (all)
+ *                    SOCKETS, LISTENS, EXITED (the program), end of file (all)
  *   ktctl -> keeper: START, MORE_SOCKETS
  */
 
@@ -58,6 +58,9 @@ struct keeper_ops {
 	void (*listener)(void *user, int fd);
 	/** sockets() - TCP sockets (taken) of the namespace, of one family */
 	void (*sockets)(void *user, int family, const int *fds, size_t n);
+	/** listens() - the program will in a moment; @first: before it has
+	 *  begun: it will be told each time */
+	void (*listens)(void *user, bool first);
 	/** ended() - nobody is left, or the keeper was killed */
 	void (*ended)(void *user);
 };
@@ -70,8 +73,15 @@ struct keeper_made {
 	int room; /* a folder in memory (mounts.h) */
 };
 
+/** keeper_begin() - fork it; what it makes takes some time, in which others may
+ *  do something. 0, or -errno with @err */
+KT_CHECK int keeper_begin(struct keeper **out, const struct keeper_config *cfg,
+			  struct kt_error *err);
+/** keeper_await() - what it makes; -errno with @err: *@k is freed and NULL */
+KT_CHECK int keeper_await(struct keeper **k, struct keeper_made *made,
+			  struct kt_error *err);
 /**
- * keeper_start() - fork it, and wait for what it makes
+ * keeper_start() - both
  * @cfg: borrowed for as long as the keeper lives
  * @made: the caller's then, all of it
  * Return: 0, or -errno with @err and nothing in @made.

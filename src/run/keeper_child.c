@@ -33,6 +33,7 @@ struct keeper_child {
 	int signals;	   /* SIGCHLD */
 	int room;	   /* mounts.h, or -1 */
 	int etc;	   /* namespaces_watch(), or -1 */
+	int listens;	   /* keeper_listen_take(), or -1 */
 	char *resolv_conf; /* of a supervised program, or NULL */
 	pid_t program;	   /* 0: not begun, or gone */
 	struct keeper_message message;
@@ -223,7 +224,7 @@ static void keeper_child_filter(struct keeper_child *k)
 /* What was changed for our own sake is as it was. SIGTERM: of a keeper that is
  * killed; @report: where the errno of a failure goes. */
 static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
-					int report)
+					int report, int listens)
 {
 	sigset_t none;
 	int error;
@@ -242,6 +243,8 @@ static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (k->cfg->supervised && !k->cfg->plain)
 		keeper_child_filter(k);
+	else if (!k->cfg->supervised)
+		keeper_listen_give(listens);
 	execvp(k->argv[0], k->argv);
 	error = errno;
 	(void)!write(report, &error, sizeof(error));
@@ -252,14 +255,19 @@ static _Noreturn void keeper_child_exec(struct keeper_child *k, pid_t keeper,
 static int keeper_child_fork(struct keeper_child *k)
 {
 	pid_t self = getpid();
-	int report[2], error = 0;
+	int report[2], listens[2], error = 0;
 
-	if (pipe2(report, O_CLOEXEC) < 0)
+	if (pipe2(report, O_CLOEXEC) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, listens) < 0)
 		return errno;
 	k->program = fork();
 	if (k->program == 0)
-		keeper_child_exec(k, self, report[1]);
+		keeper_child_exec(k, self, report[1], listens[1]);
 	close(report[1]);
+	close(listens[1]);
+	if (k->program > 0 && !k->cfg->supervised)
+		k->listens = keeper_listen_take(listens[0]);
+	close(listens[0]);
 	if (k->program < 0)
 		error = EAGAIN;
 	else if (read(report[0], &error, sizeof(error)) != sizeof(error))
@@ -272,7 +280,7 @@ static int keeper_child_fork(struct keeper_child *k)
  * is to see when it lets go of them */
 static void keeper_child_let_go(const struct keeper_child *k)
 {
-	const int kept[] = { k->sock, k->signals, k->room, k->etc };
+	const int kept[] = { k->sock, k->signals, k->room, k->etc, k->listens };
 	int at = 0, next;
 
 	do {
@@ -366,6 +374,8 @@ static void keeper_child_start(struct keeper_child *k)
 	m->fds[0] = (int)syscall(SYS_pidfd_open, k->program, 0);
 	m->nfds = m->fds[0] >= 0;
 	(void)!keeper_send(k->sock, m);
+	if (k->listens >= 0)
+		keeper_child_send_number(k, KEEPER_LISTENS, 1);
 	keeper_child_let_go(k);
 }
 
@@ -440,6 +450,15 @@ static void keeper_child_on_etc(const struct keeper_child *k)
 	namespaces_mount_again(k->room);
 }
 
+/* Nobody who could listen is left: it says so for ever */
+static void keeper_child_on_listens(struct keeper_child *k, short events)
+{
+	if (events & POLLIN && keeper_listen_answer(k->listens))
+		keeper_child_send_number(k, KEEPER_LISTENS, 0);
+	else if (events & POLLHUP)
+		close(steal_fd(&k->listens));
+}
+
 static void keeper_child_watch_children(struct keeper_child *k)
 {
 	sigset_t set;
@@ -459,7 +478,8 @@ static void keeper_child_watch_children(struct keeper_child *k)
 _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 {
 	struct keeper_child *k = xcalloc(1, sizeof(*k));
-	struct pollfd pfd[3] = { { .events = POLLIN },
+	struct pollfd pfd[4] = { { .events = POLLIN },
+				 { .events = POLLIN },
 				 { .events = POLLIN },
 				 { .events = POLLIN } };
 	struct signalfd_siginfo info;
@@ -467,7 +487,7 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 	k->cfg = cfg;
 	k->argv = cfg->argv;
 	k->sock = sock;
-	k->etc = k->room = -1;
+	k->etc = k->room = k->listens = -1;
 	keeper_child_close_others(sock);
 	keeper_child_make(k);
 	keeper_child_watch_children(k);
@@ -475,7 +495,8 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 	pfd[1].fd = k->signals;
 	for (;;) {
 		pfd[2].fd = k->etc;
-		if (poll(pfd, 3, -1) < 0 && errno != EINTR)
+		pfd[3].fd = k->listens;
+		if (poll(pfd, 4, -1) < 0 && errno != EINTR)
 			_exit(1);
 		while (read(k->signals, &info, sizeof(info)) > 0)
 			;
@@ -483,6 +504,8 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 			keeper_child_reap(k);
 		if (k->etc >= 0 && pfd[2].revents)
 			keeper_child_on_etc(k);
+		if (k->listens >= 0 && pfd[3].revents)
+			keeper_child_on_listens(k, pfd[3].revents);
 		if (pfd[0].revents && !keeper_child_listen(k)) {
 			keeper_child_lost(k);
 			pfd[0].fd = -1;

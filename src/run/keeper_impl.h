@@ -20,6 +20,8 @@ enum keeper_type {
 	KEEPER_MORE_SOCKETS, /* number: family */
 	KEEPER_SOCKETS,	     /* number: family; descriptors */
 	KEEPER_LISTENER,     /* a descriptor */
+	KEEPER_LISTENS,	     /* the program does, in a moment; number: 1 as soon
+				as it will be told, at the start, 0: it is */
 };
 
 /** keeper_take_files() - what @fd lists is seen from now on; what cannot be is
@@ -30,6 +32,14 @@ KT_CHECK int keeper_take_files(int sock, int room, int fd);
 char **keeper_take_list(int fd);
 /** keeper_take_env() - the variables in @fd are this process's */
 KT_CHECK int keeper_take_env(int fd);
+
+/** keeper_listen_give() - in the program, before its exec: its listen() is told
+ *  from now on, by a descriptor that goes over the socket @to */
+void keeper_listen_give(int to);
+/** keeper_listen_take() - the descriptor, or -1: it is not told */
+int keeper_listen_take(int from);
+/** keeper_listen_answer() - one of them goes on; false: there was none */
+bool keeper_listen_answer(int fd);
 
 #define KEEPER_DATA_MAX (128u << 10)
 /* of struct keeper_made: the capture's, the loopback's, diag, room */

@@ -33,6 +33,7 @@ struct loopback {
 	struct loopback_set set[2];
 	struct timer timer;
 	struct sockcount count; /* of this machine */
+	int64_t changed;	/* when a port came or went */
 	struct repeat trouble;
 	struct list calls; /* of loopback_call */
 };
@@ -216,6 +217,7 @@ static void loopback_list(struct loopback *l)
 		loopback_change(l, f, false);
 		loopback_change(l, f, true);
 		memcpy(s->before, s->now, sizeof(s->now));
+		l->changed = loop_now(l->loop);
 	}
 }
 
@@ -223,9 +225,14 @@ static void loopback_look(struct timer *t)
 {
 	struct loopback *l = container_of(t, struct loopback, timer);
 
-	if (sockcount_due(&l->count, loop_now(l->loop), LOOPBACK_LIST))
+	int64_t now = loop_now(l->loop);
+
+	if (sockcount_due(&l->count, now, LOOPBACK_LIST))
 		loopback_list(l);
-	loop_timer_start(l->loop, t, LOOPBACK_INTERVAL, loopback_look);
+	loop_timer_start(l->loop, t,
+			 now - l->changed < LOOPBACK_QUIET ? LOOPBACK_INTERVAL
+							   : LOOPBACK_SLOW,
+			 loopback_look);
 }
 
 /* --- life ----------------------------------------------------------------- */

@@ -19,7 +19,8 @@
  * Rules of nftables in the namespace do it: a SYN to a loopback address, to a
  * port of a set, for which there is no socket, goes to a listener of ours
  * (tproxy). The set has the ports on which this machine listens: each
- * LOOPBACK_INTERVAL it is looked whether there are more sockets or fewer, and
+ * LOOPBACK_INTERVAL (LOOPBACK_SLOW when none has come or gone for
+ * LOOPBACK_QUIET) it is looked whether there are more sockets or fewer, and
  * then who listens; so a port that nobody has is refused as ever.
  *
  * With somebody far away (loopback_far) his ports are in the set as well, and
@@ -27,7 +28,9 @@
  */
 
 #define LOOPBACK_INTERVAL ((int64_t)250 * 1000000) /* ns */
-#define LOOPBACK_LIST ((int64_t)2 * 1000000000)	   /* in any case */
+#define LOOPBACK_SLOW ((int64_t)1 * 1000000000)
+#define LOOPBACK_QUIET ((int64_t)10 * 1000000000)
+#define LOOPBACK_LIST ((int64_t)2 * 1000000000) /* in any case */
 #define LOOPBACK_FDS 3
 
 /** struct loopback_link - what is made in the namespace */

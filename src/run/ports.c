@@ -35,6 +35,8 @@ struct ports {
 	struct list joins;	   /* of ports_join */
 	size_t nopen, ncalls;
 	struct sockcount count;
+	bool told;     /* it is said when somebody listens */
+	int64_t hurry; /* until then it was just said */
 	struct repeat trouble;
 	bool full;					   /* said once */
 	void (*watch)(void *user, uint16_t port, bool on); /* or NULL */
@@ -376,9 +378,23 @@ static void ports_look(struct timer *t)
 {
 	struct ports *p = container_of(t, struct ports, timer);
 
-	if (sockcount_due(&p->count, loop_now(p->loop), PORTS_LIST))
+	int64_t now = loop_now(p->loop);
+	int64_t next = p->told && !p->watch ? PORTS_REST : PORTS_INTERVAL;
+
+	if (now < p->hurry)
+		next = PORTS_SOON;
+	if (sockcount_due(&p->count, now, now < p->hurry ? 0 : 2 * PORTS_REST))
 		ports_list(p);
-	loop_timer_start(p->loop, t, PORTS_INTERVAL, ports_look);
+	loop_timer_start(p->loop, t, next, ports_look);
+}
+
+void ports_told(struct ports *p, bool first)
+{
+	p->told |= first;
+	if (first)
+		return;
+	p->hurry = loop_now(p->loop) + PORTS_HURRY;
+	loop_timer_start(p->loop, &p->timer, 0, ports_look);
 }
 
 /* --- life ----------------------------------------------------------------- */

@@ -9,17 +9,23 @@
  *
  * Each TCP port that somebody listens on in the namespace is one of this
  * machine's, on 127.0.0.1 and ::1, as long as that is so: a browser, a debugger
- * or "ktctl exchange" reach it there. Each PORTS_INTERVAL it is looked whether
- * there are more sockets or fewer (sockcount.h), and then who listens
- * (sock_diag). A port that is taken here is said once.
+ * or "ktctl exchange" reach it there. Who listens is asked for (sock_diag) when
+ * the keeper says that somebody will. For the end of one, and where the keeper
+ * cannot say it, it is looked now and then whether there are more sockets or
+ * fewer (sockcount.h): each PORTS_REST, or PORTS_INTERVAL where somebody wants
+ * to know at once (ports_watch()). A port that is taken here is said once.
  *
  * Connections into the namespace are made of sockets that the keeper opened; a
  * few are kept.
  */
 
 #define PORTS_INTERVAL ((int64_t)70 * 1000000) /* ns */
-#define PORTS_LIST ((int64_t)2 * 1000000000)   /* in any case */
-#define PORTS_MAX 256			       /* at a time */
+/* where a listener is told of: for its end, and for what is not told */
+#define PORTS_REST ((int64_t)1 * 1000000000)
+#define PORTS_SOON ((int64_t)10 * 1000000)   /* it was told of, and is to come \
+					      */
+#define PORTS_HURRY ((int64_t)200 * 1000000) /* for so long */
+#define PORTS_MAX 256			     /* at a time */
 
 struct ports;
 
@@ -38,6 +44,9 @@ void ports_watch(struct ports *p,
  *  socket (taken) or -errno */
 void ports_dial(struct ports *p, uint16_t number, uint32_t id,
 		void (*done)(void *user, uint32_t id, int fd), void *user);
+/** ports_told() - somebody will listen in a moment; @first: this will be told
+ *  each time, so nobody need look all the time */
+void ports_told(struct ports *p, bool first);
 /** ports_has() - @number is this machine's because of the program */
 bool ports_has(const struct ports *p, uint16_t number);
 /** ports_free() - none of them is this machine's; NULL is allowed */

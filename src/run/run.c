@@ -141,6 +141,14 @@ static void run_on_sockets(void *user, int family, const int *fds, size_t n)
 		close(fds[--n]);
 }
 
+static void run_on_listens(void *user, bool first)
+{
+	const struct run_command *r = user;
+
+	if (r->ports)
+		ports_told(r->ports, first);
+}
+
 static void run_on_ended(void *user)
 {
 	struct run_command *r = user;
@@ -223,8 +231,8 @@ static int run_open(void *user, struct capture_link *link, struct kt_error *err)
 	struct kt_error why;
 	int rc = -EPERM;
 
-	if (way == RUN_AUTO || way == RUN_NAMESPACE)
-		rc = keeper_start(&r->keeper, &r->config, &r->made, err);
+	if (r->keeper)
+		rc = keeper_await(&r->keeper, &r->made, err);
 	if (rc == 0)
 		capture_link_move(link, &r->made.capture);
 	if (rc == 0 || way == RUN_NAMESPACE || engine_program(r->opt))
@@ -309,6 +317,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.exited = run_on_exited,
 		.listener = run_on_listener,
 		.sockets = run_on_sockets,
+		.listens = run_on_listens,
 		.ended = run_on_ended,
 	};
 	struct run_command *r = user;
@@ -497,11 +506,17 @@ int command_run(struct app *app, const struct options *o)
 		progress_brief(app->progress);
 	r.outside = outside_new(app->loop, o->run.no_outside);
 	place.outside_user = r.outside;
-	rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r, &err);
+	/* it is made while the cluster is asked */
+	if (o->run.capture == RUN_AUTO || o->run.capture == RUN_NAMESPACE)
+		rc = keeper_begin(&r.keeper, &r.config, &err);
+	if (rc == 0)
+		rc = incoming_start(&r.incoming, app, o, &incoming_ops, &r,
+				    &err);
 	if (rc == 0)
 		rc = connect_at(app, o, &place, &err);
 	incoming_end(r.incoming);
 	incoming_free(r.incoming);
+	keeper_free(r.keeper); /* where nothing was begun with it */
 	outside_free(r.outside);
 	supervised_run_free(r.supervised);
 	borrow_fini(&r.borrow);

@@ -61,9 +61,9 @@ struct supervised *supervised_find(struct supervisor *s, ino_t inode)
 {
 	struct list *pos;
 
-	list_for_each (pos, &s->sockets) {
+	list_for_each (pos, &s->buckets[inode % SUPERVISOR_BUCKETS]) {
 		struct supervised *k =
-			container_of(pos, struct supervised, node);
+			container_of(pos, struct supervised, bucket);
 
 		if (k->inode == inode)
 			return k;
@@ -88,6 +88,7 @@ static void supervised_free(struct supervised *k)
 	supervised_give_up(k);
 	supervisor_udp_drop(k);
 	list_del(&k->node);
+	list_del(&k->bucket);
 	k->s->n--;
 	loop_defer_free(k->s->loop, k);
 }
@@ -147,8 +148,8 @@ static void supervisor_add(struct supervisor *s, int fd, ino_t inode,
 	k->copy = fd;
 	list_init(&k->flows);
 	list_init(&k->waiting);
-	list_add_tail(s->sockets.next,
-		      &k->node); /* the newest is asked for most */
+	list_add_tail(&s->sockets, &k->node);
+	list_add_tail(&s->buckets[inode % SUPERVISOR_BUCKETS], &k->bucket);
 	if (s->n++ >= s->sweep_at)
 		loop_timer_start(s->loop, &s->sweep, 0, supervisor_on_sweep);
 	else if (!loop_timer_active(&s->sweep))
@@ -451,6 +452,8 @@ struct supervisor *supervisor_new(struct loop *l,
 	s->pause = SWEEP_PAUSE;
 	s->datagram = xmalloc(SUPERVISOR_DATAGRAM);
 	list_init(&s->sockets);
+	for (size_t i = 0; i < SUPERVISOR_BUCKETS; i++)
+		list_init(&s->buckets[i]);
 	list_init(&s->attempts);
 	return s;
 }

@@ -9,10 +9,16 @@
 #include <sys/types.h>
 
 #define SUPERVISOR_DATAGRAM 65536
+#define SUPERVISOR_BUCKETS 1024 /* of sockets, by inode */
+/* how often it is looked whether a call that waits is to be broken off */
+#define SUPERVISOR_TICK (100 * NS_MS)
+/* for supervisor_answer(): EINTR, or the call once more, as the handler of the
+ * signal was set up (SA_RESTART); the kernel's, which user space never sees */
+#define SUPERVISOR_RESTART 512
 
 /** struct supervised - a socket of the program */
 struct supervised {
-	struct list node;
+	struct list node, bucket;
 	struct supervisor *s;
 	ino_t inode;
 	int family, type;
@@ -32,6 +38,7 @@ struct supervisor {
 	void *user;
 	struct watch watch; /* owns the listener of the filter */
 	struct list sockets;
+	struct list buckets[SUPERVISOR_BUCKETS]; /* the same, to be found */
 	size_t n, sweep_at;
 	struct timer sweep;
 	int64_t pause; /* until the next one */
@@ -76,6 +83,9 @@ socklen_t supervisor_sockaddr(const struct ipport *addr, int family,
 			      struct sockaddr_storage *ss);
 /** supervisor_inode() - of a socket, or 0 */
 ino_t supervisor_inode(pid_t pid, int fd);
+/** supervisor_is_interrupted() - thread @tid has a signal waiting for which the
+ *  program has a handler: it does not run before the call is answered */
+bool supervisor_is_interrupted(pid_t tid);
 /** supervisor_see() - @see each socket that a process of ours has open */
 void supervisor_see(void (*see)(void *user, ino_t inode), void *user);
 

@@ -4,6 +4,7 @@
 #include "run/supervisor_impl.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -144,4 +145,27 @@ void supervisor_see(void (*see)(void *user, ino_t inode), void *user)
 			supervisor_see_process(e->d_name, see, user);
 	if (d)
 		closedir(d);
+}
+
+/* --- signals -------------------------------------------------------------- */
+
+static uint64_t supervisor_mask(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 16) : 0;
+}
+
+bool supervisor_is_interrupted(pid_t tid)
+{
+	auto_free char *path = xasprintf("/proc/%d/status", (int)tid);
+	auto_free char *text = file_read(path, 8192, NULL);
+	uint64_t pending;
+
+	if (!text)
+		return false;
+	pending = supervisor_mask(text, "\nSigPnd:") |
+		  supervisor_mask(text, "\nShdPnd:");
+	return pending & ~supervisor_mask(text, "\nSigBlk:") &
+	       supervisor_mask(text, "\nSigCgt:");
 }

@@ -159,7 +159,8 @@ struct supervised_wait {
 	struct supervised *k;
 	struct supervised_message m;
 	uint64_t id;
-	struct timer timer; /* SO_RCVTIMEO */
+	struct timer timer;
+	int64_t end; /* SO_RCVTIMEO; 0: none */
 };
 
 static int supervisor_msg_scatter(const struct supervised_message *m,
@@ -275,10 +276,23 @@ static void supervised_on_readable(struct watch *watch, uint32_t events)
 	}
 }
 
-static void supervised_on_timeout(struct timer *t)
+static void supervised_on_tick(struct timer *t)
 {
-	supervised_wait_end(container_of(t, struct supervised_wait, timer),
-			    -EAGAIN);
+	struct supervised_wait *w =
+		container_of(t, struct supervised_wait, timer);
+	int64_t now = clock_ns(), next = SUPERVISOR_TICK;
+
+	if (w->end && now >= w->end) {
+		supervised_wait_end(w, -EAGAIN);
+		return;
+	}
+	if (supervisor_is_interrupted(w->m.pid)) {
+		supervised_wait_end(w, -SUPERVISOR_RESTART);
+		return;
+	}
+	if (w->end)
+		next = MIN(next, w->end - now);
+	loop_timer_start(w->k->s->loop, t, next, supervised_on_tick);
 }
 
 static void supervised_wait(struct supervised *k,
@@ -295,9 +309,10 @@ static void supervised_wait(struct supervised *k,
 	list_add_tail(&k->waiting, &w->node);
 	if (getsockopt(k->copy, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0 &&
 	    (tv.tv_sec || tv.tv_usec))
-		loop_timer_start(k->s->loop, &w->timer,
-				 tv.tv_sec * NS_SEC + tv.tv_usec * 1000,
-				 supervised_on_timeout);
+		w->end = clock_ns() + tv.tv_sec * NS_SEC + tv.tv_usec * 1000;
+	supervised_on_tick(&w->timer);
+	if (list_empty(&k->waiting)) /* it was interrupted by then */
+		return;
 	if (!k->watch.loop &&
 	    loop_watch_start(k->s->loop, &k->watch, k->copy, EPOLLIN,
 			     supervised_on_readable) < 0)

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* A thread that asked not to wait waits no longer than this */
@@ -23,6 +24,8 @@ struct supervisor_attempt {
 	struct supervised *k; /* NULL: it was connected before the answer */
 	ino_t inode;
 	uint64_t id;
+	pid_t tid;
+	int64_t end; /* SO_SNDTIMEO; 0: none */
 	struct timer timer;
 	int fd; /* our end, or -1 */
 	bool answered;
@@ -192,6 +195,39 @@ static void supervisor_tcp_fail(struct supervisor_attempt *a, int errnum)
 	supervisor_attempt_end(a);
 }
 
+/* Nobody waits for it any more */
+static void supervisor_tcp_break(struct supervisor_attempt *a, int errnum)
+{
+	supervisor_answer(a->s, a->id, 0, errnum);
+	a->k = NULL;
+	supervisor_tcp_gone(a);
+}
+
+static void supervisor_tcp_on_tick(struct timer *t)
+{
+	struct supervisor_attempt *a =
+		container_of(t, struct supervisor_attempt, timer);
+
+	if (a->end && clock_ns() >= a->end)
+		supervisor_tcp_break(a, EINPROGRESS); /* as the kernel says */
+	else if (supervisor_is_interrupted(a->tid))
+		supervisor_tcp_break(a, SUPERVISOR_RESTART);
+	else
+		loop_timer_start(a->s->loop, t, SUPERVISOR_TICK,
+				 supervisor_tcp_on_tick);
+}
+
+static int64_t supervisor_tcp_end(const struct supervised *k)
+{
+	struct timeval tv = { 0 };
+	socklen_t len = sizeof(tv);
+
+	if (getsockopt(k->copy, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) < 0 ||
+	    (!tv.tv_sec && !tv.tv_usec))
+		return 0;
+	return clock_ns() + tv.tv_sec * NS_SEC + tv.tv_usec * 1000;
+}
+
 void supervisor_tcp_answer(struct capture *base, struct capture_tcp *c,
 			   int errnum)
 {
@@ -224,6 +260,7 @@ void supervisor_tcp_connect(struct supervisor *s,
 	a->k = k;
 	a->inode = k->inode;
 	a->id = c->id;
+	a->tid = c->pid;
 	a->fd = -1;
 	a->pub.dst = *dst;
 	/* nobody can tell two of them apart by it: it is for people */
@@ -233,6 +270,10 @@ void supervisor_tcp_connect(struct supervisor *s,
 	if (supervised_is_nonblocking(k))
 		loop_timer_start(s->loop, &a->timer, PATIENCE,
 				 supervisor_tcp_on_patience);
+	else
+		loop_timer_start(s->loop, &a->timer, SUPERVISOR_TICK,
+				 supervisor_tcp_on_tick);
+	a->end = supervisor_tcp_end(k);
 	s->base.ops->tcp_open(s->base.user, &a->pub);
 }
 

@@ -42,6 +42,8 @@ struct world {
 	int started;		   /* errno of exec; -1: not yet */
 	int status;		   /* -1: not yet */
 	bool exited, ended;
+	bool will_be_told; /* of each listen() */
+	int told;
 };
 
 /* --- the capture: everything is refused ----------------------------------- */
@@ -124,6 +126,16 @@ static void on_sockets(void *user, int family, const int *fds, size_t n)
 		close(fds[--n]);
 }
 
+static void on_listens(void *user, bool first)
+{
+	struct world *w = user;
+
+	w->told += !first;
+	w->will_be_told |= first;
+	if (w->ports)
+		ports_told(w->ports, first);
+}
+
 static void on_ended(void *user)
 {
 	struct world *w = user;
@@ -137,6 +149,7 @@ static void begin(struct world *w, char *const *argv, bool keep)
 	static const struct keeper_ops ops = { .started = on_started,
 					       .exited = on_exited,
 					       .sockets = on_sockets,
+					       .listens = on_listens,
 					       .ended = on_ended };
 	char resolv_conf[] = RESOLV_CONF;
 	struct etc_files files = { .resolv_conf = resolv_conf };
@@ -403,6 +416,23 @@ static void signals_are_passed_on(void **state)
 	wait_for(&w, &w.ended);
 	if (w.status != 9 << 8 && WTERMSIG(w.status) != SIGHUP)
 		fail_msg("ended with status %#x", (unsigned int)w.status);
+	end(&w);
+}
+
+/* Of a child's as well, at once, and it does listen */
+static void it_says_when_somebody_listens(void **state)
+{
+	static const char script[] =
+		"(python3 -c 'import socket; s = socket.socket(); "
+		"s.bind((\"127.0.0.1\", 0)); s.listen(); s.getsockname()')";
+	struct world w;
+
+	(void)state;
+	begin_shell(&w, script, false);
+	wait_for(&w, &w.ended);
+	assert_int_equal(w.status, 0);
+	assert_true(w.will_be_told);
+	assert_int_equal(w.told, 1);
 	end(&w);
 }
 
@@ -706,6 +736,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(so_do_those_it_left),
 		cmocka_unit_test(so_does_a_child_in_the_foreground),
 		cmocka_unit_test(signals_are_passed_on),
+		cmocka_unit_test(it_says_when_somebody_listens),
 		cmocka_unit_test(it_opens_sockets_there),
 		cmocka_unit_test(its_ports_are_this_machines),
 		cmocka_unit_test(this_machines_services_are_there),

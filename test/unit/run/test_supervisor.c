@@ -11,16 +11,19 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PASS_FD 800
 #define WANTED "198.51.100.7"
 
-/* --- the network: port 7 echoes, 8 is late, 9 nobody -------------------- */
+/* --- the network: port 7 echoes, 8 is late, 10 silent, 9 nobody
+ * -------------------- */
 
 static struct loop *loop;
 static struct capture *capture;
@@ -46,6 +49,8 @@ static void on_late(struct timer *t)
 static void on_tcp(void *user, struct capture_tcp *c)
 {
 	(void)user;
+	if (c->dst.port == 10)
+		return;
 	if (c->dst.port != 8) {
 		capture_tcp_answer(capture, c,
 				   c->dst.port == 7 ? 0 : ECONNREFUSED);
@@ -58,7 +63,8 @@ static void on_tcp(void *user, struct capture_tcp *c)
 static void on_gone(void *user, struct capture_tcp *c)
 {
 	(void)user;
-	(void)c;
+	if (c == waits)
+		loop_timer_stop(&late);
 }
 
 static void on_echo(struct watch *w, uint32_t events)
@@ -192,6 +198,52 @@ static void program_udp(void)
 	close(fd);
 }
 
+static volatile int alarms;
+
+static void on_alarm(int signo)
+{
+	(void)signo;
+	alarms++;
+}
+
+static void alarm_in(int ms, int flags)
+{
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = flags };
+	const struct itimerval once = { .it_value = { .tv_usec = ms * 1000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &once, NULL);
+}
+
+/* What waits ends as it does without us: in time, or by a signal's handler */
+static void program_waiting(void)
+{
+	const struct timeval soon = { .tv_usec = 300000 };
+	struct sockaddr_in a = at(10), from;
+	socklen_t len = sizeof(from);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char text[8];
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
+	CHECK(connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 &&
+	      errno == EINPROGRESS);
+	close(fd);
+	alarm_in(200, 0);
+	CHECK(dial(SOCK_STREAM, 10) == -EINTR && alarms == 1);
+	alarm_in(50, SA_RESTART);
+	CHECK(dial(SOCK_STREAM, 8) == -ECONNREFUSED && alarms == 2);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	a = at(7);
+	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1);
+	CHECK(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from,
+		       &len) == 1);
+	alarm_in(200, 0);
+	CHECK(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from,
+		       &len) < 0 &&
+	      errno == EINTR && alarms == 3);
+	close(fd);
+}
+
 /* What is not wanted is the kernel's: a server and a client of this machine,
  * and its port is free again at once */
 static void program_other(void)
@@ -288,6 +340,7 @@ static _Noreturn void program(int to)
 	program_tcp();
 	program_udp();
 	program_udp_bound();
+	program_waiting();
 	program_other();
 	_exit(0);
 }
