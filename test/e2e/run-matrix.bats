@@ -16,14 +16,13 @@ setup_file() {
 setup() {
   [ -z "${KTCTL_TEST_FOREIGN:-}" ] || skip "a user of a laptop"
   home=$(<"$RUN/home")
-  SERVERS=()
 }
 
 teardown() {
-  local pid
-  for pid in "${SERVERS[@]}"; do
-    pkill -P "$pid" 2>/dev/null || true
-    kill "$pid" 2>/dev/null || true
+  local file
+  for file in "$RUN"/served.*; do # process ids of the node
+    [ ! -e "$file" ] || node_exec kill "$(<"$file")" || true
+    rm -f "$file"
   done
 }
 
@@ -227,8 +226,8 @@ END
 
 # serve CMD...: a program of this machine in the toolbox's network
 serve() {
-  (in_pod toolbox "$@") >"$RUN/serve.log" 2>&1 3>&- &
-  SERVERS+=($!)
+  (in_pod toolbox sh -c 'echo $$ >"$0"; exec "$@"' "$(mktemp "$RUN/served.XXXXXX")" \
+    "$@") >"$RUN/serve.log" 2>&1 3>&- &
 }
 
 @test "run: git clones by its own protocol and over HTTP" {
