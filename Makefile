@@ -45,9 +45,10 @@ e2e:
 e2e-long:
 	E2E_LONG=1 test/run e2e $(ONLY)
 
-# names in containers, with a real engine
+# containers, with real engines
 engine:
 	test/run e2e engine
+	test/run e2e engine-run
 
 # faults of every kind on a cluster of its own; CHAOS_MINUTES, SEED, SANITIZE
 chaos:
