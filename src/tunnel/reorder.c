@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PIECE_MIN 4096 /* a carrier brings little at a time, but more follows  \
-			*/
+#define PIECE_MIN 4096 /* a carrier brings little at a time */
 #define PIECE_MAX (64 * 1024)
 
 static struct reorder_piece *piece_of(struct list *n)
