@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 90
-# every flavour
+# seconds: 120
 # env join --tlsSecret: a Service whose TLS ends in its Pods. The router ends it
 # with the Secret's certificate and begins it again behind. Laptop: bob.
 # shellcheck disable=SC2154 # status and output come from elsewhere
