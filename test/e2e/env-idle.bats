@@ -125,7 +125,7 @@ no_idle_objects() {
   is_own "$WEB" -H 'baggage: kt-env=dev.a'
   wait $EVENTS
   kc -n "$NS" delete job kt-env-dev.a --wait=false >/dev/null
-  eventually 60 no_idle_objects
+  eventually 90 no_idle_objects
   "$KTCTL" env list -n "$NS" >/dev/null # the router has no member any more
   eventually 20 nothing_left
 }
