@@ -22,8 +22,7 @@
 #define PORTS_INTERVAL ((int64_t)70 * 1000000) /* ns */
 /* where a listener is told of: for its end, and for what is not told */
 #define PORTS_REST ((int64_t)1 * 1000000000)
-#define PORTS_SOON ((int64_t)10 * 1000000)   /* it was told of, and is to come \
-					      */
+#define PORTS_SOON ((int64_t)10 * 1000000)   /* when it is on its way */
 #define PORTS_HURRY ((int64_t)200 * 1000000) /* for so long */
 #define PORTS_MAX 256			     /* at a time */
 

@@ -90,6 +90,21 @@ static void ends_when_nobody_comes(void **state)
 	loop_free(rig.loop);
 }
 
+/* In somebody's Pod (run --inPod): with its user, not a minute later */
+static void ends_when_its_user_has_left(void **state)
+{
+	static char *args[] = { ARG("--once"), ARG("--idle-exit"), ARG("600"),
+				NULL };
+
+	(void)state;
+	rig_start(&rig, args);
+	(void)!loop_sleep(rig.loop, 3500 * NS_MS);
+	assert_int_equal(waitpid(rig.shadow, NULL, WNOHANG), 0);
+	tunnel_free(rig.tunnel);
+	wait_gone(10 * NS_SEC);
+	loop_free(rig.loop);
+}
+
 static void forgets_who_stays_away(void **state)
 {
 	static char *args[] = { ARG("--keep"), ARG("1"), NULL };
@@ -312,6 +327,7 @@ int main(void)
 		cmocka_unit_test(says_goodbye),
 		cmocka_unit_test(obeys_any_images_signal),
 		cmocka_unit_test(ends_when_nobody_comes),
+		cmocka_unit_test(ends_when_its_user_has_left),
 		cmocka_unit_test(forgets_who_stays_away),
 		cmocka_unit_test(runs_short_of_descriptors),
 		cmocka_unit_test(answers_the_probe),

@@ -330,6 +330,16 @@ static void datagrams_to_names(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+/* The tunnel's own port is one of those on 127.0.0.1 */
+static void listens_to_us(const struct tunnel_info *in)
+{
+	char port[8];
+
+	snprintf(port, sizeof(port), "%u", rig.port);
+	assert_true(strv_has(&in->listening, port));
+	assert_false(strv_has(&in->listening, "0"));
+}
+
 static void on_info(void *user, int error, const struct tunnel_info *in)
 {
 	bool *done = user;
@@ -345,6 +355,7 @@ static void on_info(void *user, int error, const struct tunnel_info *in)
 	assert_int_equal(in->service_ranges.n, 2);
 	assert_string_equal(in->service_ranges.v[1], "fd00:1::/112");
 	assert_int_equal(in->pod_ranges.n, 0);
+	listens_to_us(in);
 }
 
 static void tells_what_it_sees(void **state)
