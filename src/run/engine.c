@@ -32,10 +32,11 @@ int engine_check(const struct options *o, struct kt_error *err)
 			       "--engine docker: its containers are started by "
 			       "its daemon, in the daemon's network");
 	}
-	if (engine_program(o) && o->run.capture == RUN_SECCOMP)
+	if (engine_program(o) && o->run.capture != RUN_AUTO &&
+	    o->run.capture != RUN_NAMESPACE)
 		return kt_fail(err, EINVAL,
-			       "--engine needs a namespace: not with --capture "
-			       "seccomp");
+			       "--engine needs a namespace: not with another "
+			       "--capture");
 	if (engine_program(o) && o->session.background)
 		return kt_fail(err, EINVAL, "--engine: not with --background");
 	return 0;
