@@ -35,10 +35,8 @@ int engine_check(const struct options *o, struct kt_error *err)
 	if (engine_program(o) && o->run.capture != RUN_AUTO &&
 	    o->run.capture != RUN_NAMESPACE)
 		return kt_fail(err, EINVAL,
-			       "--engine needs a namespace: not with --capture "
-			       "%s",
-			       o->run.capture == RUN_SOCKS ? "socks"
-							   : "seccomp");
+			       "--engine needs a namespace: not with another "
+			       "--capture");
 	if (engine_program(o) && o->session.background)
 		return kt_fail(err, EINVAL, "--engine: not with --background");
 	return 0;

@@ -5,7 +5,7 @@
 # Containers and the cluster, with real engines: a rootless Podman's as the program
 # of run; Docker's beside connect; run within a container with the default seccomp
 # profile, and without one. Laptop: doc.
-# shellcheck disable=SC2016,SC2154 # a shell inside; output comes from bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119,SC2154 # a shell inside; output comes from bats
 
 bats_require_minimum_version 1.5.0
 load common
@@ -135,6 +135,36 @@ contained() {
       [ "$(dig +short +time=3 www.corp.test)" = 10.77.0.80 ]
     ' - "$NS" "$ip"
   done
+  connect_stop
+}
+
+# Nothing in its file is for us: its services have their network and their names
+@test "docker-compose: beside connect a project's services reach the cluster and each other" {
+  mkdir -p "$RUN/project"
+  cat >"$RUN/project/compose.yaml" <<END
+version: "3"
+services:
+  front:
+    image: kt.local/toolbox:1
+    ulimits: {nproc: 1024, nofile: 1024}
+    depends_on: [back]
+    command:
+      - sh
+      - -ec
+      - |
+        until curl -sf -o /dev/null --max-time 5 http://back:8080/; do sleep 0.2; done
+        curl -sS --max-time 10 http://web/
+        curl -sS --max-time 10 http://web.$NS.svc.cluster.local/
+  back:
+    image: kt.local/toolbox:1
+    ulimits: {nproc: 1024, nofile: 1024}
+    command: [sh, -c, "mkdir /www; echo hello >/www/index.html; exec busybox httpd -f -p 8080 -h /www"]
+END
+  connect_start doc
+  run -0 laptop doc timeout 120 docker-compose -H "unix://$RUN/docker.sock" -f "$RUN/project/compose.yaml" \
+    up --no-color --exit-code-from front
+  [ "$(grep -c '| web-' <<<"$output")" = 2 ]
+  laptop doc docker-compose -H "unix://$RUN/docker.sock" -f "$RUN/project/compose.yaml" down -t 1
   connect_stop
 }
 

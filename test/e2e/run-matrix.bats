@@ -265,3 +265,13 @@ serve() {
     'SELECT inet_client_addr() IS NOT NULL, sum(n) FROM generate_series(1, 100000) n'
   [ "$output" = "t|5000050000" ]
 }
+
+@test "run: a gRPC client: calls, a stream of both ways, an error" {
+  local pod
+  pod=$(pod_ip toolbox)
+  cp "$TOP/test/e2e/tools/streams.py" "$home/"
+  serve "$PYTHON" "$home/streams.py" grpc-serve 7105 "$pod"
+  eventually 20 in_pod toolbox nc -z "$pod" 7105
+  run -0 --separate-stderr run_in -- "$PYTHON" "$home/streams.py" grpc "$pod" 7105
+  [ "$output" = ok ]
+}

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-WAIT = 60
+WAIT = 120
 
 
 started = []
