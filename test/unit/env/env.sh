@@ -47,7 +47,7 @@ hook() { # NAME ENVIRONMENT PARALLELISM [CONDITION]
 }
 
 api_put apis/batch/v1/namespaces/shop/jobs "$(hook lives dev 0), $(hook waits gone 0),
-  $(hook runs gone 1), $(hook done gone 1 Complete), $(hook failed old 1 Failed), $(job dev 0), $(job dev.pr-42 \
+  $(hook runs gone 1), $(hook "done" gone 1 Complete), $(hook failed old 1 Failed), $(job dev 0), $(job dev.pr-42 \
   $((now + 7300)) ', "kt-user": "ann\u001b[31m", "kt-machine": "box",
   "kt-strict": "true"'), $(job old $((now - 5)))"
 api_put api/v1/namespaces/shop/services "$(record web-kt-mesh-x dev.pr-42 \
