@@ -20,6 +20,9 @@
 #define WAKE (2 * NS_SEC)
 #define SOON (10 * NS_SEC)
 #define GET "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+#define WS                                                                     \
+	"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "      \
+	"x\r\n\r\n"
 
 struct rig {
 	struct loop *loop;
@@ -329,8 +332,7 @@ static void kept_connections_sleep_with_it(void **state)
 static void open_streams_keep_it_awake(void **state)
 {
 	static const char *const open[] = {
-		"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-		"Upgrade: x\r\n\r\n", /* answered, and open */
+		WS, /* answered, and open */
 		"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", /* without an answer */
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	};
