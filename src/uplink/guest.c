@@ -63,9 +63,8 @@ static int guest_check_pod(const struct guest_config *cfg, struct kt_error *err)
 	return 0;
 }
 
-/* @query: or NULL */
 static int guest_patch(const struct guest_config *cfg, const char *name,
-		       uint16_t port, const char *query, struct kt_error *err)
+		       uint16_t port, struct kt_error *err)
 {
 	auto_free char *path =
 		kube_path("v1", "pods", cfg->ns, object_name(cfg->pod),
@@ -76,7 +75,6 @@ static int guest_patch(const struct guest_config *cfg, const char *name,
 	char machine[SHADOW_MACHINE_SIZE];
 	struct kube_request req = { .method = "PATCH",
 				    .path = path,
-				    .query = query,
 				    .content = KUBE_STRATEGIC_PATCH,
 				    .body = patch };
 	int rc;
@@ -86,16 +84,6 @@ static int guest_patch(const struct guest_config *cfg, const char *name,
 	return rc < 0 ? kt_wrap(err, rc, "add a container to Pod %s/%s",
 				cfg->ns, object_name(cfg->pod))
 		      : 0;
-}
-
-int guest_try(const struct guest_config *cfg, struct kt_error *err)
-{
-	int rc = guest_check_pod(cfg, err);
-
-	return rc < 0 ? rc
-		      : guest_patch(cfg, EPHEMERAL_GUEST_PREFIX "doctor",
-				    ephemeral_port(cfg->pod), "dryRun=All",
-				    err);
 }
 
 static int guest_await(const struct guest_config *cfg, const char *name,
@@ -113,18 +101,11 @@ static int guest_await(const struct guest_config *cfg, const char *name,
 
 		if (rc < 0)
 			return rc;
-		switch (ephemeral_look(pod, name, &why)) {
-		case EPHEMERAL_RUNNING:
+		if (ephemeral_look(pod, name, &why) == EPHEMERAL_RUNNING)
 			return 0;
-		case EPHEMERAL_ABSENT:
-			if (!why.code)
-				break; /* not seen yet */
-				       /* fall through */
-		case EPHEMERAL_FAILED:
+		if (why.code) { /* it has ended, or will not start */
 			*err = why;
 			return -why.code;
-		case EPHEMERAL_WAITING:
-			break;
 		}
 		if (loop_sleep(kube_loop(cfg->kube), GUEST_LOOK) < 0)
 			return kt_fail(err, EINTR, "interrupted");
@@ -143,7 +124,7 @@ int guest_add(const struct guest_config *cfg, struct shadow_pod *s,
 
 	str_random(name + strlen(EPHEMERAL_GUEST_PREFIX), 5);
 	if (rc == 0)
-		rc = guest_patch(cfg, name, port, NULL, err);
+		rc = guest_patch(cfg, name, port, err);
 	if (rc == 0)
 		rc = guest_await(cfg, name, err);
 	if (rc == 0)

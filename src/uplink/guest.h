@@ -29,9 +29,6 @@ struct guest_config {
 /** guest_check() - of what the user gave: an image is; 0, or -EINVAL with @err
  */
 KT_CHECK int guest_check(const struct pod_options *o, struct kt_error *err);
-/** guest_try() - what the API server says to one, in a dry run: 0, or -errno
- *  with @err */
-KT_CHECK int guest_try(const struct guest_config *cfg, struct kt_error *err);
 /** guest_add() - add it, wait until it runs, and have @s adopt it; waits in the
  *  loop. 0, or -errno with @err */
 KT_CHECK int guest_add(const struct guest_config *cfg, struct shadow_pod *s,
