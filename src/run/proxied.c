@@ -47,8 +47,7 @@ void proxied_vars(struct strv *out, const struct ipport *at,
 				       : xstrdup(PROXIED_NONE);
 
 	proxied_add(out, "ALL_PROXY", socks);
-	/* what is not encrypted a proxy of HTTP would have to read */
-	proxied_add(out, "HTTP_PROXY", socks);
+	proxied_add(out, "HTTP_PROXY", http);
 	proxied_add(out, "HTTPS_PROXY", http);
 	proxied_add(out, "NO_PROXY", none);
 }
