@@ -58,7 +58,7 @@ teardown_file() {
 user_exec() {
   laptop_exec gina env HOME="$home" KUBECONFIG="${CONFIG:-$home/config}" \
     setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
-    --inh-caps=-all --no-new-privs "$@"
+    --inh-caps=-all --no-new-privs "$@" 3>&-
 }
 
 run_in() {
