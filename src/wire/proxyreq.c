@@ -86,9 +86,15 @@ static bool proxyreq_is_ours(struct proxyreq_text name,
 			     struct proxyreq_text fields)
 {
 	static const char *const names[] = {
-		"Connection", "Host",		    "HTTP2-Settings",
-		"Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-		"TE",	      "Proxy-Connection",   "Upgrade",
+		"Connection",
+		"Host",
+		"HTTP2-Settings",
+		"Keep-Alive",
+		"Proxy-Authenticate",
+		"Proxy-Authorization",
+		"TE",
+		"Proxy-Connection",
+		"Upgrade",
 	};
 	/* without them nobody knows where the request ends */
 	static const char *const kept[] = { "Content-Length",
@@ -141,14 +147,14 @@ static int proxyreq_start(struct proxyreq_start *s, struct proxyreq_text line)
 	if (!b)
 		return -EPROTO;
 	s->method = (struct proxyreq_text){ line.p, (size_t)(a - line.p) };
-	s->version = (struct proxyreq_text){
-		b + 1, line.n - (size_t)(b + 1 - line.p)
-	};
+	s->version = (struct proxyreq_text){ b + 1, line.n - (size_t)(b + 1 -
+								      line.p) };
 	if (s->version.n != 8 || memcmp(s->version.p, "HTTP/1.", 7) != 0 ||
 	    !isdigit((unsigned char)s->version.p[7]))
 		return -EPROTO;
 	a++;
-	if ((size_t)(b - a) < skip || strncasecmp(a, proxyreq_scheme, skip) != 0)
+	if ((size_t)(b - a) < skip ||
+	    strncasecmp(a, proxyreq_scheme, skip) != 0)
 		return -EOPNOTSUPP;
 	a += skip;
 	for (end = a; end < b && !strchr("/?#", *end); end++)
@@ -163,9 +169,9 @@ static int proxyreq_dst(struct proxyreq_text authority, struct socks_dst *dst)
 {
 	char text[sizeof(dst->host) + 16];
 	const char *colon = memrchr(authority.p, ':', authority.n);
-	bool port = colon && !memchr(colon, ']',
-				     authority.n -
-					     (size_t)(colon - authority.p));
+	bool port =
+		colon && !memchr(colon, ']',
+				 authority.n - (size_t)(colon - authority.p));
 
 	if (authority.n >= sizeof(dst->host) + 6 || !authority.n ||
 	    memchr(authority.p, '@', authority.n))
@@ -184,9 +190,9 @@ static int proxyreq_put_start(struct buf *head, const struct proxyreq_start *s)
 	else if (!s->path.n && proxyreq_is(s->method, "OPTIONS"))
 		before = "*";
 	return buf_printf(head, "%.*s %s%.*s %.*s\r\nHost: %.*s\r\n",
-			  (int)s->method.n, s->method.p, before,
-			  (int)s->path.n, s->path.p, (int)s->version.n,
-			  s->version.p, (int)s->authority.n, s->authority.p);
+			  (int)s->method.n, s->method.p, before, (int)s->path.n,
+			  s->path.p, (int)s->version.n, s->version.p,
+			  (int)s->authority.n, s->authority.p);
 }
 
 int proxyreq_parse(const uint8_t *data, size_t len, struct socks_dst *dst,

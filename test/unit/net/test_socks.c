@@ -395,10 +395,10 @@ static void test_in_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD(test_connect),  WORLD(test_early_data),
-		WORLD(test_failures), WORLD(test_no_acceptable_method),
-		WORLD(test_http),     WORLD(test_gone),
-		WORLD(test_udp),      WORLD(test_in_use),
+		WORLD(test_connect),	  WORLD(test_early_data),
+		WORLD(test_failures),	  WORLD(test_no_acceptable_method),
+		WORLD(test_http),	  WORLD(test_gone),
+		WORLD(test_udp),	  WORLD(test_in_use),
 		WORLD(test_http_forward),
 	};
 

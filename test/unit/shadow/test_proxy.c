@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests that connect's proxy forwards, through the real shadow: not a byte is
- * lost, and an end is what it was. */
+/* Requests that connect's proxy forwards, through the real shadow: not a byte
+ * is lost, and an end is what it was. */
 #include "test.h"
 
 #include "rig.h"
@@ -84,10 +84,9 @@ static int ask(const char *method, const struct ipport *dst)
 static int answer(int l, const char *method, const struct ipport *dst)
 {
 	char text[IPPORT_STRLEN], got[256] = "";
-	auto_free char *wanted =
-		xasprintf("%s /path HTTP/1.1\r\nHost: %s\r\n"
-			  "Connection: close\r\n\r\n",
-			  method, ipport_str(dst, text));
+	auto_free char *wanted = xasprintf("%s /path HTTP/1.1\r\nHost: %s\r\n"
+					   "Connection: close\r\n\r\n",
+					   method, ipport_str(dst, text));
 	int far;
 
 	wait_readable(l);

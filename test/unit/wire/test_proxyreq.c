@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* What a server gets of @text, as a string (returned, caller frees); NULL: rc */
+/* What a server gets of @text, as a string (returned, caller frees); NULL: rc
+ */
 static char *forwarded(const char *text, struct socks_dst *dst, int *rc)
 {
 	struct buf head;
@@ -73,7 +74,8 @@ static void a_request_is_the_servers(void **state)
 static void what_is_the_proxys_stays_here(void **state)
 {
 	(void)state;
-	becomes("POST http://web/ HTTP/1.1\r\nConnection: X-Own,Content-Length ,"
+	becomes("POST http://web/ HTTP/1.1\r\nConnection: X-Own,Content-Length "
+		","
 		"upgrade\r\nx-own: 1\r\nx-owner: 2\r\ncontent-length: 3\r\n"
 		"Upgrade: h2c\r\nProxy-Connection: keep-alive\r\n"
 		"Proxy-Authorization: Basic x\r\nTE: trailers\r\n"
