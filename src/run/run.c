@@ -450,7 +450,7 @@ static int run_vscode(struct app *app, const struct options *o)
 		rc = pod_find_check(o->args[0], &err);
 	if (rc == 0)
 		rc = incoming_check(&file, &err);
-	return rc < 0 ? app_usage(app, &err) : vscode_print(app, o);
+	return rc < 0 ? app_usage(app, &err) : vscode_print(o);
 }
 
 int command_run(struct app *app, const struct options *o)
