@@ -328,7 +328,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	if (pod->capture)
 		outside_start(r->outside, pod);
 	else
-		proxied_vars(&more, &pod->proxy, getenv("NO_PROXY"));
+		proxied_vars(&more, &pod->proxy);
 	rc = borrow_give(&r->borrow, r->keeper, r->made.room, &pod->kubernetes,
 			 &more, err);
 	if (rc < 0)
