@@ -6,7 +6,6 @@
 #include "pipe/join.h"
 #include "tunnel/dialer.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
