@@ -46,7 +46,7 @@ setup() {
 }
 
 teardown() {
-  [ -z "${RUN_PID:-}" ] || kill -KILL "$RUN_PID" 2>/dev/null || true
+  [ -z "${RUN_PID:-}" ] || { kill -KILL "$RUN_PID" && wait "$RUN_PID"; } 2>/dev/null || true
 }
 
 teardown_file() {
