@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/end_tls.h"
 
+#include "base/fdlimit.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -252,6 +253,7 @@ static int end_tls_start(struct loop *l, int argc, char **argv, void **mode,
 	g->loop = l;
 	list_init(&g->ways.list);
 	rc = end_tls_parse(g, argc, argv);
+	fdlimit_raise();
 	if (rc == 0 && end_tls_open(g, err) == 0) {
 		log_info("gate %s: TLS ends here, of %zu ports", KT_VERSION,
 			 g->nports);

@@ -312,8 +312,11 @@ static ssize_t tls_send(struct pipe *p, const void *data, size_t n)
 			mbedtls_ssl_write(&t->ssl, (const uint8_t *)data + sent,
 					  MIN(n - sent, TLS_RECORD));
 
-		if (rc <= 0)
-			return -EPROTO;
+		if (rc <= 0) {
+			t->lost = -EPROTO;
+			loop_timer_start(t->loop, &t->again, 0, tls_on_again);
+			break;
+		}
 		sent += (size_t)rc;
 		if (sent == n || t->out.len >= TLS_OUT_HIGH)
 			tls_flush(t);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "gate/healthz.h"
 #include "gate/secret.h"
 #include "gate/way.h"
 #include "net/listener.h"
@@ -461,6 +462,41 @@ static void a_renewed_secret_is_followed(void **state)
 	gate_close();
 }
 
+/* Who says nothing does not keep a kubelet out */
+static void health_is_told_among_the_silent(void **state)
+{
+	static const uint8_t here[4] = { 127, 0, 0, 1 };
+	struct kt_error err = { 0 };
+	struct ipport at = { ipaddr_v4(here), 0 };
+	struct sockaddr_storage sa;
+	struct healthz *h;
+	int fd[40], any = listener_bind(&at);
+	socklen_t len = ipport_to_sockaddr(&at, &sa);
+	char said[64] = "";
+
+	(void)state;
+	assert_true(any >= 0);
+	close(any);
+	h = healthz_new(loop, at.port, &err);
+	assert_non_null(h);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(connect(fd[i], (struct sockaddr *)&sa, len),
+				 0);
+		assert_true(loop_once(loop, 10 * NS_MS) >= 0);
+	}
+	assert_int_equal(send(fd[39], "GET", 3, 0), 3);
+	for (int i = 0; i < 100 && recv(fd[39], said, sizeof(said) - 1,
+					MSG_DONTWAIT) <= 0;
+	     i++)
+		assert_true(loop_once(loop, 10 * NS_MS) >= 0);
+	assert_memory_equal(said, "HTTP/1.1 200", 12);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+	healthz_free(h);
+	(void)!loop_once(loop, 0);
+}
+
 static void secrets_that_are_refused(void **state)
 {
 	struct kt_error err = { 0 };
@@ -516,6 +552,7 @@ int main(void)
 		cmocka_unit_test(callers_get_what_the_origin_speaks),
 		cmocka_unit_test(strangers_at_the_door),
 		cmocka_unit_test(a_renewed_secret_is_followed),
+		cmocka_unit_test(health_is_told_among_the_silent),
 		cmocka_unit_test(secrets_that_are_refused),
 	};
 
