@@ -66,6 +66,19 @@ static void podstate_hint_foreign(struct kt_error *err, const json_t *pod)
 		node ? node : "?", arch ? "/" : "", or_empty(arch));
 }
 
+/* The runtime's words of a program that is not there, or an older shadow's of
+ * the "^" in what it is to serve */
+void pod_hint_gate(struct kt_error *err)
+{
+	bool gone = strstr(err->msg, "\"/gate\"") &&
+		    strstr(err->msg, "no such file");
+
+	if (gone || strstr(err->msg, "is not PORT[/udp][!][="))
+		kt_hint(err, "the image is of a ktctl that had no gate yet: "
+			     "--tlsSecret and --idle want one of this version "
+			     "(--image), or none");
+}
+
 static void set_failed(struct pod_report *r, const json_t *pod, int code,
 		       const char *act, const char *reason, const char *message)
 {
@@ -79,6 +92,7 @@ static void set_failed(struct pod_report *r, const json_t *pod, int code,
 	snprintf(r->why.reason, sizeof(r->why.reason), "%s", or_empty(reason));
 	if (podstate_is_foreign(reason, message))
 		podstate_hint_foreign(&r->why, pod);
+	pod_hint_gate(&r->why);
 }
 
 /* How a container ended: "exit status 1 (Error): its last words" */

@@ -68,7 +68,7 @@ KT_CHECK int mesh_look(struct mesh *m, struct kt_error *err);
 /** mesh_mark_text() - what callers have to say, for people; returns @dst */
 const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size);
 /** mesh_warn_unmarked() - exposed ports in which no mark can be seen */
-void mesh_warn_unmarked(const struct job *job);
+void mesh_warn_unmarked(struct job *job);
 
 /** mesh_record_make() - in place of a dead user's, if need be; -EEXIST with
  *  @err: somebody alive has it */

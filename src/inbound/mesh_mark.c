@@ -53,7 +53,16 @@ static bool mesh_exposes(const struct job *job, const struct service_port *p)
 	return false;
 }
 
-void mesh_warn_unmarked(const struct job *job)
+/* An environment's router can end TLS; a mesh's cannot */
+static const char *mesh_unmarked_advice(const struct mesh *m,
+					const struct service_port *p)
+{
+	return m->env && p->tls && !p->udp
+		       ? " (unless the router ends TLS: --tlsSecret)"
+		       : "";
+}
+
+void mesh_warn_unmarked(struct job *job)
 {
 	for (size_t i = 0; i < job->ports.n; i++) {
 		const struct service_port *p = &job->ports.v[i];
@@ -62,10 +71,11 @@ void mesh_warn_unmarked(const struct job *job)
 		if (why && mesh_exposes(job, p))
 			log_warn("port %u of Service %s %s, as it seems: no "
 				 "%s can be seen there, and all of it goes "
-				 "to the Service's own Pods%s",
+				 "to the Service's own Pods%s%s",
 				 p->port, job->name, why,
 				 job->copy ? "request" : "mark",
-				 job->copy ? " alone" : "");
+				 job->copy ? " alone" : "",
+				 mesh_unmarked_advice(mesh_of(job), p));
 	}
 }
 

@@ -200,8 +200,7 @@ static void rig_sleeper(struct rig *r)
 					     .timeout_ns = NS_SEC,
 					     .open = open_plain,
 					     .user = r };
-	struct sleep_serve serve[] = { { .name = "http" },
-				       { .name = "idle" } };
+	struct sleep_serve serve[] = { { .name = "http" }, { .name = "idle" } };
 	struct sleep_config c = { .loop = r->loop,
 				  .member = "orders of pr-1",
 				  .idle_ns = IDLE,

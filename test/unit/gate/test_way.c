@@ -486,8 +486,8 @@ static void health_is_told_among_the_silent(void **state)
 		assert_true(loop_once(loop, 10 * NS_MS) >= 0);
 	}
 	assert_int_equal(send(fd[39], "GET", 3, 0), 3);
-	for (int i = 0; i < 100 && recv(fd[39], said, sizeof(said) - 1,
-					MSG_DONTWAIT) <= 0;
+	for (int i = 0;
+	     i < 100 && recv(fd[39], said, sizeof(said) - 1, MSG_DONTWAIT) <= 0;
 	     i++)
 		assert_true(loop_once(loop, 10 * NS_MS) >= 0);
 	assert_memory_equal(said, "HTTP/1.1 200", 12);
