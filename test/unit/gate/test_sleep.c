@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A sleeper between callers, an API server and a Pod, all in one loop, in
  * simulated time (tunnel/simtime.h). */
+#include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fakeapi.h"
@@ -338,6 +339,26 @@ static void a_connection_alone_does_not_wake_it(void **state)
 	assert_int_equal(caller_wait(&c, SOON), 0);
 	assert_non_null(strstr(c.in, "200 OK"));
 	caller_end(&c);
+}
+
+/* ... and many of them keep nobody out */
+static void connections_alone_keep_nobody_out(void **state)
+{
+	struct rig *r = *state;
+	static struct caller c[SLEEP_CONNECTIONS];
+
+	fdlimit_raise();
+	reaches(r, SLEEP_ASLEEP);
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		caller_connect(r, &c[i]);
+		assert_true(loop_once(r->loop, 0) >= 0);
+	}
+	assert_int_equal(ask(r), 200);
+	pass(r, NS_MS);
+	assert_true(c[0].closed);
+	assert_false(c[1].closed);
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		caller_end(&c[i]);
 }
 
 /* It goes to sleep with a kept connection, whose next request wakes it */
@@ -711,6 +732,7 @@ int main(void)
 		T(it_sleeps_and_a_request_wakes_it),
 		T(fifty_callers_wake_it_once),
 		T(a_connection_alone_does_not_wake_it),
+		T(connections_alone_keep_nobody_out),
 		T(kept_connections_sleep_with_it),
 		T(open_streams_keep_it_awake),
 		T(a_caller_who_leaves_is_forgotten),
