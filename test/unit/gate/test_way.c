@@ -60,7 +60,7 @@ static void gate_open(const struct peer_cert *c, bool with_ca)
 	struct kt_error err = { 0 };
 
 	put_secret(c, with_ca);
-	secret = secret_new(loop, dir, &err);
+	secret = secret_new(loop, dir, NS_SEC / 5, &err);
 	assert_non_null(secret);
 	ways_init(&ways, loop, secret, NAME);
 }
@@ -446,11 +446,11 @@ static void a_renewed_secret_is_followed(void **state)
 	router_open(&r);
 	put_secret(&next, false);
 	peer_write_key(&stranger, path("tls.key"));
-	assert_int_equal(loop_sleep(loop, 6 * NS_SEC), 0);
+	assert_int_equal(loop_sleep(loop, NS_SEC), 0);
 	call_in(&r, &a);
 	assert_int_equal(X509_cmp(a.got_cert, leaf.x509), 0);
 	put_secret(&next, false);
-	assert_int_equal(loop_sleep(loop, 6 * NS_SEC), 0);
+	assert_int_equal(loop_sleep(loop, NS_SEC), 0);
 	r.kind = 0;
 	call_in(&r, &b);
 	assert_int_equal(X509_cmp(b.got_cert, next.x509), 0);
@@ -503,11 +503,11 @@ static void secrets_that_are_refused(void **state)
 
 	(void)state;
 	unlink(path("tls.crt"));
-	assert_null(secret_new(loop, dir, &err));
+	assert_null(secret_new(loop, dir, NS_SEC / 5, &err));
 	assert_non_null(strstr(err.msg, "is not there, or has no tls.crt"));
 	put_secret(&leaf, false);
 	peer_write_key(&stranger, path("tls.key"));
-	assert_null(secret_new(loop, dir, &err));
+	assert_null(secret_new(loop, dir, NS_SEC / 5, &err));
 	assert_non_null(
 		strstr(err.msg, "is not that of the first certificate"));
 	loop_once(loop, 0);
