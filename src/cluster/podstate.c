@@ -66,17 +66,20 @@ static void podstate_hint_foreign(struct kt_error *err, const json_t *pod)
 		node ? node : "?", arch ? "/" : "", or_empty(arch));
 }
 
-/* The runtime's words of a program that is not there, or an older shadow's of
+/* What runc and crun say of a program that is not there, and an older shadow of
  * the "^" in what it is to serve */
 void pod_hint_gate(struct kt_error *err)
 {
-	bool gone = strstr(err->msg, "\"/gate\"") &&
-		    strstr(err->msg, "no such file");
+	static const char *const said[] = { "exec: \"/gate\": stat",
+					    "executable file `/gate` not found",
+					    "is not PORT[/udp][!][=" };
 
-	if (gone || strstr(err->msg, "is not PORT[/udp][!][="))
-		kt_hint(err, "the image is of a ktctl that had no gate yet: "
-			     "--tlsSecret and --idle want one of this version "
-			     "(--image), or none");
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++)
+		if (strstr(err->msg, said[i]))
+			kt_hint(err,
+				"the image is of a ktctl that had no gate yet: "
+				"--tlsSecret and --idle want one of this "
+				"version (--image), or none");
 }
 
 static void set_failed(struct pod_report *r, const json_t *pod, int code,

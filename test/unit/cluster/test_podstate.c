@@ -254,7 +254,7 @@ static void tells_why_its_gate_ends(void **state)
 	assert_non_null(strstr(r.why.hint, "--tlsSecret"));
 }
 
-/* What containerd and an older shadow say */
+/* What runc, crun and an older shadow say */
 static void names_an_image_without_a_gate(void **state)
 {
 #define NO_GATE                                                                \
@@ -269,6 +269,9 @@ static void names_an_image_without_a_gate(void **state)
 		GATED("'state':{'waiting':{'reason':'RunContainerError',"
 		      "'message':'" NO_GATE "'}}"),
 		WAITING("RunContainerError", NO_GATE),
+		WAITING("CreateContainerError",
+			"executable file `/gate` not found: No such file or "
+			"directory"),
 		"{'phase':'Running','containerStatuses':[{'name':'standalone',"
 		"'restartCount':2,'state':{'waiting':{'reason':"
 		"'CrashLoopBackOff'}},'lastState':{'terminated':{'exitCode':1,"
