@@ -35,14 +35,21 @@ void session_commit(struct session *s, size_t n)
 	replay_commit(&s->replay, n);
 }
 
-void session_release(struct session *s)
+/* Nothing before that is kept: it is there, and no carrier has begun with it */
+static uint64_t session_kept(const struct session *s)
 {
-	uint64_t upto = s->acked;
+	uint64_t from = s->acked;
 
-	/* it came by another carrier, and this one has begun with it */
 	for (size_t i = 0; i < s->nlanes; i++)
 		if (s->lanes[i]->cur.active)
-			upto = MIN(upto, s->lanes[i]->cur.at);
+			from = MIN(from, s->lanes[i]->cur.at);
+	return from;
+}
+
+void session_release(struct session *s)
+{
+	uint64_t upto = session_kept(s);
+
 	if (upto > s->replay.start)
 		replay_release(&s->replay, upto);
 }
@@ -109,7 +116,7 @@ static int session_send_again(struct session *s, struct lane *l)
 
 static size_t session_window_room(const struct session *s)
 {
-	uint64_t used = s->next - s->acked;
+	uint64_t used = s->next - session_kept(s);
 
 	return used < s->window ? (size_t)(s->window - used) : 0;
 }
@@ -237,6 +244,9 @@ static int session_flush(struct session *s)
 		if (s->freed)
 			return 0;
 	}
+	/* what only a carrier that stood still had need of */
+	if (s->state == SESSION_UP)
+		session_release(s);
 	return more;
 }
 
