@@ -22,8 +22,7 @@
 #define PASS_FD 800
 #define WANTED "198.51.100.7"
 
-/* --- the network: port 7 echoes, 8 is late, 10 silent, 9 nobody
- * -------------------- */
+/* --- the network: port 7 echoes, 8 is late, 10 silent, 9 nobody ----------- */
 
 static struct loop *loop;
 static struct capture *capture;
