@@ -174,15 +174,36 @@ static int session_hasten(struct session *s, struct lane *l)
 	return rc < 0 ? rc : 1;
 }
 
+/* One that stands still with what has come by others keeps the window from the
+ * others: it is done without */
+static void session_drop_stuck(struct session *s)
+{
+	struct kt_error why = { 0 };
+	size_t i = 0;
+
+	kt_fail(&why, ETIMEDOUT, "it takes nothing, and all others wait");
+	while (i < s->nlanes) {
+		struct lane *l = s->lanes[i];
+
+		if (l->cur.active && l->cur.at < s->acked)
+			session_lost(l, &why);
+		else
+			i++;
+	}
+}
+
 /* have a DATA frame on @l, if there is anything to say; < 0: fatal */
 static int session_fill(struct session *s, struct lane *l)
 {
-	size_t room = MIN(lane_room(l), session_window_room(s));
-	size_t n;
-	int rc = session_send_again(s, l);
+	size_t room, n;
+	int rc;
 
+	if (!session_window_room(s))
+		session_drop_stuck(s);
+	rc = session_send_again(s, l);
 	if (rc != 0)
 		return rc;
+	room = MIN(lane_room(l), session_window_room(s));
 	if (s->next == s->replay.end && room)
 		rc = session_produce(s, room);
 	if (rc < 0 || s->state != SESSION_UP || !l->carrier)
