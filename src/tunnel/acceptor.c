@@ -127,9 +127,8 @@ static void refuse_version(struct pending *p, const struct frame_hello *h)
 
 /* --- the HELLO ------------------------------------------------------------ */
 
-static struct session *session_for(struct pending *p,
-				   const struct frame_hello *hello,
-				   uint64_t ack)
+static struct session *
+session_for(struct pending *p, const struct frame_hello *hello, uint64_t ack)
 {
 	struct acceptor *a = p->acceptor;
 	struct session *s = acceptor_find(a, hello->id);

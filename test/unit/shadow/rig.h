@@ -26,9 +26,9 @@ struct rig {
 	bool up, lost, dead;
 	unsigned int resumed;
 	int dead_code;
-	bool bulk;	 /* give the tunnel carriers for bulk */
-	int bulk_fd;	 /* of the last one */
-	int bulk_had;	 /* how many were asked for */
+	bool bulk;    /* give the tunnel carriers for bulk */
+	int bulk_fd;  /* of the last one */
+	int bulk_had; /* how many were asked for */
 	struct {
 		int fd;
 		ino_t ino; /* a number is used again, an inode is not */

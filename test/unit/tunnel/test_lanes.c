@@ -462,8 +462,8 @@ static void leaves_over_one(void **state)
 	finish();
 }
 
-/* One that takes nothing any more, though the other end is heard on it, makes no
- * more wait here than was agreed: then it is done without */
+/* One that takes nothing any more, though the other end is heard on it, makes
+ * no more wait here than was agreed: then it is done without */
 static void one_that_takes_nothing_is_done_without(void **state)
 {
 	size_t before;
@@ -540,9 +540,8 @@ static void begin_raw(void)
 	(void)on_session(NULL, &hello);
 	for (size_t i = 0; i < ARRAY_SIZE(raw); i++) {
 		raw[i] = (struct raw){ .base.ops = &raw_ops };
-		assert_int_equal(session_adopt(far.s, &raw[i].base, &hello, 0,
-					       &err),
-				 0);
+		assert_int_equal(
+			session_adopt(far.s, &raw[i].base, &hello, 0, &err), 0);
 		hello.flags |= FRAME_FLAG_JOIN;
 	}
 }

@@ -63,8 +63,7 @@ static void bounds_its_memory(void **state)
 	(void)state;
 	reorder_init(&r, 64 * 1024);
 	for (; rc == 0; n++) {
-		rc = reorder_put(&r, (uint64_t)n * 5000, page, sizeof(page),
-				 0);
+		rc = reorder_put(&r, (uint64_t)n * 5000, page, sizeof(page), 0);
 		assert_true(r.used <= 64 * 1024);
 	}
 	assert_int_equal(rc, -ENOBUFS);
