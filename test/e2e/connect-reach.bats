@@ -310,6 +310,10 @@ END
   [ "$status" -eq 97 ]
   run laptop bob "${proxy[@]}" http://far/
   [ "$status" -eq 97 ]
+  # it is one of HTTP as well: two servers for one program
+  run -0 laptop bob curl -sS --max-time 10 -x "http://${ip%/*}:3456" \
+    http://web/ http://db-1.db:8080/
+  [[ $output == *web-*db-1* ]]
   # a local address that was not asked for is not listened on
   run laptop bob curl -sS --max-time 5 --socks5-hostname 127.0.0.1:3456 \
     http://web/
