@@ -225,7 +225,7 @@ static int setup_ports(void **state, size_t nserve)
 	int fd;
 
 	r->nserve = nserve;
-	simtime_patience(2);
+	simtime_patience(5);
 	log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERR);
 	r->loop = loop_new();
 	fakeapi_start(&r->api, r->loop);
