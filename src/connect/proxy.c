@@ -3,6 +3,7 @@
 
 #include "base/flows.h"
 #include "base/mem.h"
+#include "connect/proxy_http.h"
 #include "net/socks.h"
 #include "tunnel/dialer.h"
 #include "tunnel/fault_udp.h"
@@ -17,6 +18,7 @@ struct proxy {
 	struct loop *loop;
 	struct dialer dialer;
 	struct socks *socks;
+	struct proxy_http http;
 	struct flows udp; /* by association (as src) and destination */
 	struct timer sweep;
 };
@@ -49,8 +51,12 @@ static void on_gone(void *user, struct socks_tcp *c)
 
 static void connect_proxy_on_accepted(void *user, struct socks_tcp *c, int fd)
 {
-	(void)user;
-	dialer_relay(c->user, fd, NULL, NULL);
+	struct proxy *p = user;
+
+	if (c->head_len)
+		proxy_http_start(&p->http, c->user, fd, c->head, c->head_len);
+	else
+		dialer_relay(c->user, fd, NULL, NULL);
 }
 
 /* --- UDP ------------------------------------------------------------------ */
@@ -192,6 +198,7 @@ int proxy_open(struct proxy **out, struct loop *loop, struct tunnel *t,
 	int rc;
 
 	p->loop = loop;
+	proxy_http_init(&p->http, loop);
 	dialer_init(&p->dialer, t);
 	p->dialer.faults = faults;
 	flows_init(&p->udp, MAX_FLOWS, flow_end);
@@ -216,6 +223,7 @@ void proxy_close(struct proxy *p)
 		return;
 	loop_timer_stop(&p->sweep);
 	flows_fini(&p->udp);
+	proxy_http_fini(&p->http);
 	socks_close(p->socks);
 	loop_defer_free(p->loop, p);
 }

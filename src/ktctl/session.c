@@ -87,9 +87,25 @@ static int session_join(struct session_companion *p, const struct app *app,
 		      : 0;
 }
 
+/* What stands before "--", and the program, without its arguments: they are its
+ * own, and a password may be among them */
+static char *session_program(const struct options *o)
+{
+	struct strv before = { (char **)(uintptr_t)o->args, o->nbefore };
+	auto_free char *words = strv_join(&before, " ");
+
+	if (o->nargs == o->nbefore)
+		return NULL; /* it will say so */
+	return xasprintf("%s%s-- %s", words, o->nbefore ? " " : "",
+			 o->args[o->nbefore]);
+}
+
 /* What was named, as it was typed, or NULL; returned, caller frees */
 static char *session_target(const struct options *o)
 {
+	if (o->ended && (o->command->run == command_run ||
+			 o->command->run == command_env_run))
+		return session_program(o);
 	if (o->command->run == command_connect)
 		return o->connect.env ? xasprintf("--env %s", o->connect.env)
 				      : NULL;

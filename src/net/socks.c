@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
+#include "wire/proxyreq.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -46,6 +47,7 @@ struct socks_client {
 	struct watch watch;
 	struct timer timer;
 	struct socks_tcp tcp;
+	struct buf head; /* of a request that is forwarded */
 	/* an association */
 	int udp_fd; /* -1: none */
 	struct watch udp_watch;
@@ -85,6 +87,7 @@ static void client_end(struct socks_client *c)
 		close(c->fd);
 	if (c->udp_fd >= 0)
 		close(c->udp_fd);
+	buf_fini(&c->head);
 	loop_defer_free(s->loop, c);
 	if (was == ASSOCIATED)
 		s->ops->udp_gone(s->user, &c->udp);
@@ -255,7 +258,8 @@ static void socks_hand_over(struct timer *t)
 	struct socks *s = c->socks;
 	int fd;
 
-	if (!put_reply(c, 0, NULL)) {
+	/* of what is forwarded the server's answer is the reply */
+	if (!c->tcp.head_len && !put_reply(c, 0, NULL)) {
 		client_end(c);
 		return;
 	}
@@ -306,6 +310,22 @@ static void socks_take_request(struct socks_client *c,
 		client_refuse(c, EOPNOTSUPP);
 }
 
+static int socks_parse_any_http(struct socks_client *c, size_t len,
+				struct socks_dst *dst)
+{
+	int used = socks_parse_http(c->msg, len, dst);
+
+	if (used != -EOPNOTSUPP)
+		return used;
+	buf_reset(&c->head);
+	used = proxyreq_parse(c->msg, len, dst, &c->head);
+	if (used > 0) {
+		c->tcp.head = buf_data(&c->head);
+		c->tcp.head_len = c->head.len;
+	}
+	return used;
+}
+
 /* How many bytes of c->msg are a message; 0: not yet; -errno. */
 static int socks_parse(struct socks_client *c, size_t len,
 		       struct socks_request *r, bool *no_auth)
@@ -322,7 +342,7 @@ static int socks_parse(struct socks_client *c, size_t len,
 		return socks_parse_request(c->msg, len, r);
 	case HTTP:
 		r->command = SOCKS_CONNECT;
-		return socks_parse_http(c->msg, len, &r->dst);
+		return socks_parse_any_http(c, len, &r->dst);
 	default:
 		return -EPROTO;
 	}
@@ -432,6 +452,7 @@ static void socks_accepted(void *user, int fd, const struct ipport *src)
 	c->fd = fd;
 	c->udp_fd = -1;
 	c->tcp.src = *src;
+	buf_init(&c->head, PROXYREQ_HEAD_MAX);
 	list_add_tail(&s->clients, &c->node);
 	s->nclients++;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

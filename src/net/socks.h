@@ -11,9 +11,10 @@
  *
  * The way into the cluster that needs no privileges: programs are told to use
  * a proxy. SOCKS5 without authentication (RFC 1928: CONNECT and UDP ASSOCIATE;
- * addresses and names), and HTTP CONNECT on the same port. Same shape as
- * capture.h: the owner answers, and only then the program is told that it is
- * connected.
+ * addresses and names), and a proxy of HTTP on the same port: CONNECT, and one
+ * request for each connection that is not encrypted (wire/proxyreq.h). Same
+ * shape as capture.h: the owner answers, and only then the program is told that
+ * it is connected.
  */
 
 struct socks;
@@ -22,7 +23,11 @@ struct socks;
 struct socks_tcp {
 	struct ipport src;
 	struct socks_dst dst; /* a name is to be resolved in the cluster */
-	void *user;	      /* the owner's, NULL at first */
+	/* what the far side gets before all that comes from the program;
+	 * borrowed */
+	const void *head;
+	size_t head_len;
+	void *user; /* the owner's, NULL at first */
 };
 
 /** struct socks_udp - a program's UDP association: one socket, any peers */

@@ -46,9 +46,12 @@
 		ALLOW, TELL
 #define ALWAYS(nr) ONLY(nr, 1), TELL
 
+/* SPEC_ALLOW: it is no sandbox; without that older kernels (before 5.16) make
+ * the program pay for a protection against what it could run itself */
 static int filter_load(const struct sock_fprog *prog)
 {
-	const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER |
+				    SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, prog);
 

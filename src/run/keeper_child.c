@@ -355,6 +355,23 @@ static int keeper_child_take(struct keeper_child *k)
 	return rc;
 }
 
+/* Who has ended: the program is told of, the others were its children. Ends
+ * when there is nobody left. */
+static void keeper_child_reap(struct keeper_child *k)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != k->program)
+			continue;
+		k->program = 0;
+		keeper_child_send_number(k, KEEPER_EXITED, status);
+	}
+	if (pid < 0 && errno == ECHILD)
+		_exit(0);
+}
+
 static void keeper_child_start(struct keeper_child *k)
 {
 	struct keeper_message *m = &k->message;
@@ -366,7 +383,9 @@ static void keeper_child_start(struct keeper_child *k)
 	error = keeper_child_fork(k);
 	if (error) {
 		keeper_child_send_number(k, KEEPER_NOT_STARTED, error);
-		return; /* its end is the last one's */
+		keeper_child_reap(k); /* its end is the last one's, if it was
+					 begun at all */
+		return;
 	}
 	m->type = KEEPER_STARTED;
 	m->number = (int)k->program;
@@ -400,23 +419,6 @@ static void keeper_child_open_sockets(struct keeper_child *k)
 	(void)!keeper_send(k->sock, m);
 	while (m->nfds)
 		close(m->fds[--m->nfds]);
-}
-
-/* Who has ended: the program is told of, the others were its children. Ends
- * when there is nobody left. */
-static void keeper_child_reap(struct keeper_child *k)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != k->program)
-			continue;
-		k->program = 0;
-		keeper_child_send_number(k, KEEPER_EXITED, status);
-	}
-	if (pid < 0 && errno == ECHILD)
-		_exit(0);
 }
 
 /* false: ktctl is gone */

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #define PROXIED_NONE "localhost,127.0.0.1,::1"
 
@@ -36,19 +37,19 @@ static void proxied_add(struct strv *out, const char *name, const char *value)
 	strv_take(out, low);
 }
 
-void proxied_vars(struct strv *out, const struct ipport *at,
-		  const char *no_proxy)
+void proxied_vars(struct strv *out, const struct ipport *at)
 {
+	/* which one wins differs; curl and Python have it so */
+	const char *low = getenv("no_proxy"), *up = getenv("NO_PROXY");
+	const char *own = low && *low ? low : up;
 	char text[IPPORT_STRLEN];
 	auto_free char *socks = xasprintf("socks5h://%s", ipport_str(at, text));
 	auto_free char *http = xasprintf("http://%s", ipport_str(at, text));
-	auto_free char *none = no_proxy && *no_proxy
-				       ? xasprintf(PROXIED_NONE ",%s", no_proxy)
-				       : xstrdup(PROXIED_NONE);
+	auto_free char *none = own && *own ? xasprintf(PROXIED_NONE ",%s", own)
+					   : xstrdup(PROXIED_NONE);
 
 	proxied_add(out, "ALL_PROXY", socks);
-	/* what is not encrypted a proxy of HTTP would have to read */
-	proxied_add(out, "HTTP_PROXY", socks);
+	proxied_add(out, "HTTP_PROXY", http);
 	proxied_add(out, "HTTPS_PROXY", http);
 	proxied_add(out, "NO_PROXY", none);
 }

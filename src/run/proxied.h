@@ -23,9 +23,8 @@ struct options;
  *  way, or empty; says that it is taken. 0, or -errno with @err */
 KT_CHECK int proxied_check(struct app *app, const struct options *o,
 			   const struct kt_error *why, struct kt_error *err);
-/** proxied_vars() - of a proxy @at; @no_proxy: the user's own NO_PROXY, or NULL
- */
-void proxied_vars(struct strv *out, const struct ipport *at,
-		  const char *no_proxy);
+/** proxied_vars() - of a proxy @at; in NO_PROXY is what this process has there,
+ *  too */
+void proxied_vars(struct strv *out, const struct ipport *at);
 
 #endif

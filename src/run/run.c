@@ -328,7 +328,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	if (pod->capture)
 		outside_start(r->outside, pod);
 	else
-		proxied_vars(&more, &pod->proxy, getenv("NO_PROXY"));
+		proxied_vars(&more, &pod->proxy);
 	rc = borrow_give(&r->borrow, r->keeper, r->made.room, &pod->kubernetes,
 			 &more, err);
 	if (rc < 0)
@@ -450,7 +450,7 @@ static int run_vscode(struct app *app, const struct options *o)
 		rc = pod_find_check(o->args[0], &err);
 	if (rc == 0)
 		rc = incoming_check(&file, &err);
-	return rc < 0 ? app_usage(app, &err) : vscode_print(app, o);
+	return rc < 0 ? app_usage(app, &err) : vscode_print(o);
 }
 
 int command_run(struct app *app, const struct options *o)

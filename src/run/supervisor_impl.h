@@ -13,7 +13,9 @@
 /* how often it is looked whether a call that waits is to be broken off */
 #define SUPERVISOR_TICK (100 * NS_MS)
 /* for supervisor_answer(): EINTR, or the call once more, as the handler of the
- * signal was set up (SA_RESTART); the kernel's, which user space never sees */
+ * signal was set up (SA_RESTART); the kernel's, which user space never sees
+ * where a signal waits. A call with a time-out of its socket is EINTR in any
+ * case. */
 #define SUPERVISOR_RESTART 512
 
 /** struct supervised - a socket of the program */

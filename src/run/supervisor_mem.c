@@ -156,16 +156,21 @@ static uint64_t supervisor_mask(const char *text, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 16) : 0;
 }
 
+/* A signal of the whole process goes to one of its threads, which the kernel
+ * does not name: to the first one, unless that has it blocked. Of the others it
+ * is not to be said, and they would see SUPERVISOR_RESTART as an errno. */
 bool supervisor_is_interrupted(pid_t tid)
 {
 	auto_free char *path = xasprintf("/proc/%d/status", (int)tid);
 	auto_free char *text = file_read(path, 8192, NULL);
+	auto_free char *first = xasprintf("\nTgid:\t%d\n", (int)tid);
 	uint64_t pending;
 
 	if (!text)
 		return false;
-	pending = supervisor_mask(text, "\nSigPnd:") |
-		  supervisor_mask(text, "\nShdPnd:");
+	pending = supervisor_mask(text, "\nSigPnd:");
+	if (strstr(text, first))
+		pending |= supervisor_mask(text, "\nShdPnd:");
 	return pending & ~supervisor_mask(text, "\nSigBlk:") &
 	       supervisor_mask(text, "\nSigCgt:");
 }

@@ -287,7 +287,7 @@ static void supervised_on_tick(struct timer *t)
 		return;
 	}
 	if (supervisor_is_interrupted(w->m.pid)) {
-		supervised_wait_end(w, -SUPERVISOR_RESTART);
+		supervised_wait_end(w, w->end ? -EINTR : -SUPERVISOR_RESTART);
 		return;
 	}
 	if (w->end)

@@ -211,7 +211,7 @@ static void supervisor_tcp_on_tick(struct timer *t)
 	if (a->end && clock_ns() >= a->end)
 		supervisor_tcp_break(a, EINPROGRESS); /* as the kernel says */
 	else if (supervisor_is_interrupted(a->tid))
-		supervisor_tcp_break(a, SUPERVISOR_RESTART);
+		supervisor_tcp_break(a, a->end ? EINTR : SUPERVISOR_RESTART);
 	else
 		loop_timer_start(a->s->loop, t, SUPERVISOR_TICK,
 				 supervisor_tcp_on_tick);

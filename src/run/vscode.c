@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/parse.h"
+#include "kube/rest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -177,28 +178,43 @@ void vscode_first(const struct options *o, struct strv *out)
 					 first[i][1]));
 }
 
+/* A file of JSON has no others */
+static int vscode_check_words(const struct options *o, struct kt_error *err)
+{
+	auto_strv struct strv words = { 0 };
+
+	vscode_words(o, &words);
+	for (size_t i = 0; i < words.n; i++) {
+		auto_json json_t *text = json_string(words.v[i]);
+
+		if (!text)
+			return kt_fail(err, EINVAL,
+				       "--vscode: what was given is not UTF-8");
+	}
+	return 0;
+}
+
 int vscode_check(const struct options *o, struct kt_error *err)
 {
+	if (o->run.engine != RUN_ENGINE_NONE)
+		return kt_fail(err, EINVAL,
+			       "--vscode: not with --engine: the debugger has "
+			       "the program's command line");
 	if (o->nargs <= (o->ended ? o->nbefore : 1))
-		return 0;
+		return vscode_check_words(o, err);
 	kt_hint(err, "usage: ktctl run [WORKLOAD] [flags] --vscode");
 	return kt_fail(err, EINVAL,
 		       "--vscode: no program is run, the debugger has it: it "
 		       "stands in the file");
 }
 
-int vscode_print(const struct app *app, const struct options *o)
+int vscode_print(const struct options *o)
 {
 	auto_strv struct strv first = { 0 };
 	json_t *launch = vscode_launch(o);
 	auto_free char *text = json_dumps(launch, JSON_INDENT(2));
-	struct kt_error err = { 0 };
 
 	json_decref(launch);
-	if (!text) {
-		kt_fail(&err, EILSEQ, "a flag's value is not UTF-8");
-		return app_fail(app, -EILSEQ, &err);
-	}
 	print_text(stdout, text, strlen(text));
 	vscode_first(o, &first);
 	print_line(stderr, "Before F5, in a terminal, for:");

@@ -21,7 +21,6 @@
  * given but what is only for this call. Pure.
  */
 
-struct app;
 struct options;
 struct strv;
 
@@ -30,10 +29,11 @@ json_t *vscode_launch(const struct options *o);
 /** vscode_first() - lines "what: command", for those that need it, into @out,
  *  which is empty */
 void vscode_first(const struct options *o, struct strv *out);
-/** vscode_check() - nothing is run: no program may be there; 0, or -EINVAL */
+/** vscode_check() - nothing is run: no program may be there, and what is given
+ *  can be in the file; 0, or -EINVAL */
 KT_CHECK int vscode_check(const struct options *o, struct kt_error *err);
-/** vscode_print() - the file on stdout, what is started first on stderr;
- *  returns the exit status */
-int vscode_print(const struct app *app, const struct options *o);
+/** vscode_print() - after vscode_check(): the file on stdout, what is started
+ * first on stderr; returns the exit status */
+int vscode_print(const struct options *o);
 
 #endif

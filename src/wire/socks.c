@@ -124,8 +124,7 @@ int socks_parse_udp(const uint8_t *data, size_t len, struct socks_dst *dst)
 
 /* --- HTTP ----------------------------------------------------------------- */
 
-/* "host:port", "1.2.3.4:80", "[::1]:80" */
-static int parse_authority(const char *s, size_t len, struct socks_dst *dst)
+int socks_parse_authority(const char *s, size_t len, struct socks_dst *dst)
 {
 	char text[sizeof(dst->host) + 8];
 	char *colon, *p;
@@ -172,8 +171,8 @@ int socks_parse_http(const uint8_t *data, size_t len, struct socks_dst *dst)
 	data += mlen;
 	space = memchr(data, ' ', (size_t)(eol - data));
 	if (!space || eol - space < 9 || memcmp(space, " HTTP/1.", 8) != 0 ||
-	    parse_authority((const char *)data, (size_t)(space - data), dst) <
-		    0)
+	    socks_parse_authority((const char *)data, (size_t)(space - data),
+				  dst) < 0)
 		return -EPROTO;
 	return (int)(end + 4 - (data - mlen));
 }
@@ -193,7 +192,7 @@ const char *socks_http_reply(int errnum)
 		return "HTTP/1.1 400 Bad Request\r\n"
 		       "Content-Length: 0\r\nConnection: close\r\n\r\n";
 	case EOPNOTSUPP:
-		return "HTTP/1.1 405 Method Not Allowed\r\nAllow: CONNECT\r\n"
+		return "HTTP/1.1 501 Not Implemented\r\n"
 		       "Content-Length: 0\r\nConnection: close\r\n\r\n";
 	default:
 		return "HTTP/1.1 502 Bad Gateway\r\n"

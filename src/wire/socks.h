@@ -47,6 +47,11 @@ KT_CHECK int socks_parse_udp(const uint8_t *data, size_t len,
 KT_CHECK int socks_parse_http(const uint8_t *data, size_t len,
 			      struct socks_dst *dst);
 
+/** socks_parse_authority() - "host:port", "1.2.3.4:80", "[::1]:80"; 0, -EPROTO
+ */
+KT_CHECK int socks_parse_authority(const char *s, size_t len,
+				   struct socks_dst *dst);
+
 /** socks_build_reply() - @errnum 0: granted; returns its bytes */
 size_t socks_build_reply(int errnum, const struct ipport *bound,
 			 uint8_t out[SOCKS_HEAD_MAX]);

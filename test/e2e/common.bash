@@ -81,6 +81,12 @@ eventually() {
   done
 }
 
+# nobody_with HOME: no process has that folder as its home; a number of a user is
+# one of other tests as well
+nobody_with() {
+  ! grep -zsqxF "HOME=$1" /proc/[0-9]*/environ
+}
+
 # snapshot NAME FILE: all that `connect` could leave behind on a laptop
 snapshot() {
   # shellcheck disable=SC2016

@@ -75,7 +75,7 @@ user_exec() {
   local home
   home=$(<"$RUN/home")
   laptop_exec doc env -u KUBECONFIG HOME="$home" XDG_RUNTIME_DIR=/run/user/1600 \
-    PATH="$home/bin:$PATH" setpriv --reuid 1600 --regid 1600 --clear-groups "$@"
+    PATH="$home/bin:$PATH" setpriv --reuid 1600 --regid 1600 --clear-groups "$@" 3>&-
 }
 
 docker_() {

@@ -58,7 +58,7 @@ teardown_file() {
 user_exec() {
   laptop_exec gina env HOME="$home" KUBECONFIG="${CONFIG:-$home/config}" \
     setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
-    --inh-caps=-all --no-new-privs "$@"
+    --inh-caps=-all --no-new-privs "$@" 3>&-
 }
 
 run_in() {
@@ -90,7 +90,7 @@ all_over() {
   ip=$(kc -n "$NS" get pod guest -o jsonpath='{.status.podIP}')
   web=$(kc -n "$NS" get pods -l app=web -o jsonpath='{.items[0].status.podIP}')
   # a port of this machine's, and one that it shares with the sidecar
-  laptop gina /usr/bin/python3 -c '
+  laptop_exec gina /usr/bin/python3 -c '
 import socket, time
 a, b = [socket.create_server(("127.0.0.1", p)) for p in (9912, 9911)]
 while True:

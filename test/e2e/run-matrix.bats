@@ -189,23 +189,27 @@ END
 }
 
 @test "run: static and dynamic C, Go, the JVM, node and Python reach what a Pod does" {
-  local pod go=/usr/lib/go-1.19/bin/go
+  local pod go=/usr/lib/go-1.19/bin/go f
+  [ -x "$go" ] || go=$(command -v go) || true
   sources "$home"
   pod=$(pod_ip toolbox)
   gcc -O0 -o "$home/reach-glibc" "$home/reach.c"
   musl-gcc -static -o "$home/reach-musl" "$home/reach.c"
-  if [ -x "$go" ]; then
+  if [ -n "$go" ]; then
+    # of the machine alone: nothing is fetched
+    export GOTOOLCHAIN=local GOPROXY=off
     export GOCACHE="${KTCTL_CACHE:-/var/cache/ktctl-test}/go-matrix" GOPATH=$home/none
     CGO_ENABLED=0 "$go" build -o "$home/reach-go" "$home/reach.go"
     CGO_ENABLED=1 "$go" build -o "$home/reach-cgo" "$home/reach.go"
   fi
   cat >"$home/all" <<'END'
 cd "${0%/*}" || exit
+export GODEBUG=netdns=cgo # of the one that has it
 for f in ./reach-*; do "$f" "$1" >"out.${f##*-}" 2>&1; done
-GODEBUG=netdns=cgo ./reach-cgo "$1" >out.cgo 2>&1 || true
 /usr/bin/python3 reach.py "$1" >out.python 2>&1
 command -v node >/dev/null && node reach.js "$1" >out.node 2>&1
-command -v java >/dev/null && java -Xint Reach.java "$1" >out.java 2>&1
+# a source file needs the compiler, which a JRE has not got
+command -v javac >/dev/null && java -Xint Reach.java "$1" >out.java 2>&1
 [ "$(curl -sS -o /dev/null -w '%{http_code}' --max-time 10 http://web/)" = 200 ] &&
   [ -n "$(dig +short +time=5 +search web)" ] && ping -c 1 -W 5 "$1" >/dev/null &&
   echo others
@@ -222,6 +226,9 @@ END
     diff "$RUN/pod" "$f" || { echo "that was $f"; return 1; }
   done
   [ -e "$home/out.glibc" ] && [ -e "$home/out.musl" ] && [ -e "$home/out.python" ]
+  for f in go cgo node java; do
+    [ -e "$home/out.$f" ] || echo "# not on this machine: $f" >&3
+  done
 }
 
 # serve CMD...: a program of this machine in the toolbox's network

@@ -152,7 +152,7 @@ teardown_file() {
 user_exec() {
   laptop_exec gina env HOME="$home" KUBECONFIG="$home/config" LOCAL_ONLY=1 \
     setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
-    --inh-caps=-all --no-new-privs "$@"
+    --inh-caps=-all --no-new-privs "$@" 3>&-
 }
 
 # run_in FLAGS... -- PROGRAM...: ktctl run to its end, for bats' run
@@ -185,11 +185,6 @@ run_spawn() {
 run_wait() {
   wait "$RUN_PID" || true
   RUN_PID=
-}
-
-# no process of the user's is left on the laptop
-nobody() {
-  ! laptop gina pgrep -u 1500 >/dev/null
 }
 
 # pod_env POD: as it is in process 1, less what stays local
@@ -372,7 +367,7 @@ asked() {
   asked 'old 401'
   kill -KILL "$RUN_PID"
   run_wait
-  eventually 20 nobody
+  eventually 20 nobody_with "$home"
   laptop gina cat /proc/self/mountinfo | sed 's/^[0-9 ]*//; /netns/d' | LC_ALL=C sort >"$RUN/after"
   same "$RUN/before" "$RUN/after"
 }

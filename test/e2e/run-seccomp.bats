@@ -90,11 +90,14 @@ user_refused() {
   # supervised already, and no namespaces in that
   run --separate-stderr run_in --capture seccomp -- \
     "$KTCTL" run -c "$home/config" -n "$NS" -i "$KTCTL_IMAGE" --shareShadow -- sh -c '
-      curl -sS --max-time 20 -o /dev/null -w "%{http_code}\n" http://web/
+      # two servers, by SOCKS, by HTTP, and by a library that knows no SOCKS
+      curl -sS --max-time 20 -o /dev/null -w "%{http_code}\n" -x "$all_proxy" http://web/
+      curl -sS --max-time 20 -o /dev/null -o /dev/null -w "%{http_code} %{num_connects}\n" http://web/ "http://web.$0/"
+      /usr/bin/python3 -c "import urllib.request as u; print(u.urlopen(\"http://web/\", timeout=20).status)"
       curl -sS --max-time 20 --proxytunnel -x "$https_proxy" -o /dev/null -w "%{http_code}\n" http://web.$0.svc.cluster.local/
       [ "$ALL_PROXY" = "$all_proxy" ] && echo "${NO_PROXY%%,*}"; exit 3' "$NS"
   [ "$status" = 3 ]
-  [ "$output" = $'200\n200\nlocalhost' ]
+  [ "$output" = $'200\n200 1\n200 1\n200\n200\nlocalhost' ]
   [[ $stderr == *"told of a proxy"*"--capture socks"* ]]
   run run_in --capture socks --noOutside -- true
   [ "$status" = 125 ]

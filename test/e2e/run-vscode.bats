@@ -123,7 +123,7 @@ END
 }
 
 @test "run --vscode: Java" {
-  command -v java >/dev/null || skip "no java"
+  command -v javac >/dev/null || skip "no JDK"
   cat >"$home/App.java" <<'END'
 public class App {
   public static void main(String[] a) throws Exception {

@@ -15,13 +15,14 @@ run_home() {
   chown -R 1500:1500 "$home"
 }
 
-# user_exec CMD...: in place of this shell
+# user_exec CMD...: in place of this shell; fd 3 is bats' own, and a program that
+# holds it keeps bats from ending
 user_exec() {
   local home
   home=$(<"$RUN/home")
   laptop_exec gina env HOME="$home" KUBECONFIG="$home/config" \
     setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
-    --inh-caps=-all --no-new-privs "$@"
+    --inh-caps=-all --no-new-privs "$@" 3>&-
 }
 
 # run_in FLAGS... -- PROGRAM...: ktctl run to its end

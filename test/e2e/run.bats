@@ -43,7 +43,7 @@ teardown_file() {
 user_exec() {
   laptop_exec gina env HOME="$home" KUBECONFIG="$home/config" \
     setpriv --reuid 1500 --regid 1500 --clear-groups --bounding-set=-all \
-    --inh-caps=-all --no-new-privs "$@"
+    --inh-caps=-all --no-new-privs "$@" 3>&-
 }
 
 # run_in FLAGS... -- PROGRAM...: ktctl run to its end, for bats' run
@@ -77,14 +77,20 @@ run_wait() {
   RUN_PID=
 }
 
-# no process of the user's is left on the laptop
-nobody() {
-  ! laptop gina pgrep -u 1500 >/dev/null
+# session: this run in "ktctl status", as its user sees it
+session() {
+  (user_exec "$KTCTL" status -o json) |
+    jq -r --argjson pid "$RUN_PID" '.sessions[] | select(.pid == $pid) | "\(.state) \(.target)"'
+}
+
+is_up() {
+  [ "$(session)" = "up -- sh" ]
 }
 
 @test "run: the cluster and the office, as the same user; the machine as before" {
   snapshot gina "$RUN/before"
   run_spawn sh -c 'echo up; exec sleep 1000'
+  eventually 10 is_up
   snapshot gina "$RUN/during"
   sed -i '\,/\.kt/,d' "$RUN/during"
   same "$RUN/before" "$RUN/during"
@@ -106,7 +112,7 @@ nobody() {
   kill -TERM "$RUN_PID"
   run_wait
   [ "$status" = 143 ]
-  eventually 20 nobody
+  eventually 20 nobody_with "$home"
   snapshot gina "$RUN/after"
   same "$RUN/before" "$RUN/after"
 }
@@ -128,7 +134,7 @@ nobody() {
   run_spawn sh -c 'trap "exit" TERM; echo up; while :; do sleep 0.1; done'
   kill -KILL "$RUN_PID"
   run_wait
-  eventually 20 nobody
+  eventually 20 nobody_with "$home"
   snapshot gina "$RUN/killed"
   sed -i '\,/\.kt/,d' "$RUN/killed"
   same "$RUN/before" "$RUN/killed"

@@ -21,6 +21,7 @@ struct world {
 	struct ipport at;
 	size_t opened, gone, accepted, datagrams, udp_gone;
 	struct socks_dst last;
+	char head[128]; /* of what is forwarded */
 };
 
 static void tcp_open(void *user, struct socks_tcp *c)
@@ -62,6 +63,10 @@ static void tcp_accepted(void *user, struct socks_tcp *c, int fd)
 
 	assert_ptr_equal(c->user, w);
 	w->accepted++;
+	assert_true(c->head_len < sizeof(w->head));
+	if (c->head_len)
+		memcpy(w->head, c->head, c->head_len);
+	w->head[c->head_len] = '\0';
 	assert_int_equal(poll(&p, 1, 2000), 1);
 	n = read(fd, b, sizeof(b));
 	assert_true(n > 0);
@@ -281,9 +286,32 @@ static void test_http(void **state)
 	assert_int_equal(netns_test_client(w->loop, run_talk, &t), 0);
 	assert_memory_equal(t.got, "HTTP/1.1 502", 12);
 	t = talk(w);
-	SAYS(&t, 0, "GET http://a/ HTTP/1.1\r\n\r\n", 12);
+	SAYS(&t, 0, "GET https://a/ HTTP/1.1\r\n\r\n", 12);
 	assert_int_equal(netns_test_client(w->loop, run_talk, &t), 0);
-	assert_memory_equal(t.got, "HTTP/1.1 405", 12);
+	assert_memory_equal(t.got, "HTTP/1.1 501", 12);
+}
+
+/* The head is another one, and nothing but the server answers */
+static void test_http_forward(void **state)
+{
+	struct world *w = *state;
+
+	for (int trickle = 0; trickle < 2; trickle++) {
+		struct talk t = talk(w);
+
+		t.trickle = trickle;
+		SAYS(&t, 0, "POST http://c.demo/x HTTP/1.1\r\nA: b\r\n\r\n!",
+		     1);
+		assert_int_equal(netns_test_client(w->loop, run_talk, &t), 0);
+		assert_int_equal(t.ngot, 1);
+		assert_int_equal(t.got[0], '!');
+		assert_string_equal(w->last.host, "c.demo");
+		assert_int_equal(w->last.port, 80);
+		assert_string_equal(w->head, "POST /x HTTP/1.1\r\n"
+					     "Host: c.demo\r\nA: b\r\n"
+					     "Connection: close\r\n\r\n");
+	}
+	assert_int_equal(w->accepted, 2);
 }
 
 static long leave_early(void *arg)
@@ -367,10 +395,11 @@ static void test_in_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD(test_connect),  WORLD(test_early_data),
-		WORLD(test_failures), WORLD(test_no_acceptable_method),
-		WORLD(test_http),     WORLD(test_gone),
-		WORLD(test_udp),      WORLD(test_in_use),
+		WORLD(test_connect),	  WORLD(test_early_data),
+		WORLD(test_failures),	  WORLD(test_no_acceptable_method),
+		WORLD(test_http),	  WORLD(test_gone),
+		WORLD(test_udp),	  WORLD(test_in_use),
+		WORLD(test_http_forward),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

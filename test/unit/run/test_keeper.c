@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -311,6 +312,37 @@ static void what_cannot_be_executed_is_told(void **state)
 	wait_for(&w, &w.ended);
 	assert_int_equal(w.started, EACCES);
 	end(&w);
+}
+
+/* It is not waited for, since nobody is there who could end */
+static void what_cannot_be_forked_is_told(void **state)
+{
+	static const struct keeper_ops ops = { .started = on_started,
+					       .exited = on_exited,
+					       .ended = on_ended };
+	static const struct etc_files files = { 0 };
+	const struct rlimit none = { 0 };
+	char word[] = "true";
+	char *argv[] = { word, NULL };
+	struct world w = { .started = -1, .status = -1 };
+	struct kt_error err = { 0 };
+
+	(void)state;
+	w.config = (struct keeper_config){ .argv = argv,
+					   .supervised = true,
+					   .plain = true };
+	w.loop = loop_new();
+	assert_int_equal(keeper_start(&w.keeper, &w.config, &w.made, &err), 0);
+	assert_int_equal(
+		prlimit(keeper_pid(w.keeper), RLIMIT_NPROC, &none, NULL), 0);
+	assert_int_equal(keeper_run(w.keeper, w.loop, &files, &ops, &w, &err),
+			 0);
+	wait_for(&w, &w.ended);
+	assert_int_equal(w.started, EAGAIN);
+	assert_false(w.exited);
+	keeper_free(w.keeper);
+	assert_int_equal(loop_sleep(w.loop, 0), 0);
+	loop_free(w.loop);
 }
 
 /* What a program says that has TERM or not, when its keeper is left */
@@ -732,6 +764,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(it_reads_the_pods_files),
 		cmocka_unit_test(the_last_ones_end_is_the_end),
 		cmocka_unit_test(what_cannot_be_executed_is_told),
+		cmocka_unit_test(what_cannot_be_forked_is_told),
 		cmocka_unit_test(without_ktctl_it_gets_term),
 		cmocka_unit_test(so_do_those_it_left),
 		cmocka_unit_test(so_does_a_child_in_the_foreground),

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -218,6 +219,7 @@ static void alarm_in(int ms, int flags)
 static void program_waiting(void)
 {
 	const struct timeval soon = { .tv_usec = 300000 };
+	const struct timeval long_time = { .tv_sec = 20 };
 	struct sockaddr_in a = at(10), from;
 	socklen_t len = sizeof(from);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -240,7 +242,64 @@ static void program_waiting(void)
 	CHECK(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from,
 		       &len) < 0 &&
 	      errno == EINTR && alarms == 3);
+	/* a call with a time-out of its socket is not begun again */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &long_time, sizeof(long_time));
+	alarm_in(50, SA_RESTART);
+	CHECK(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from,
+		       &len) < 0 &&
+	      errno == EINTR && alarms == 4);
 	close(fd);
+}
+
+/* Who wants to know the sender is the supervisor's */
+static int receive_byte(int fd)
+{
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	char byte;
+
+	return recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &len) == 1
+		       ? 0
+		       : errno;
+}
+
+/* A socket that the network knows, so that it is waited at it */
+static int known_datagrams(void)
+{
+	struct sockaddr_in a = at(7);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1);
+	CHECK(receive_byte(fd) == 0);
+	return fd;
+}
+
+static void *wait_for_byte(void *user)
+{
+	const int *fd = user;
+
+	return (void *)(intptr_t)receive_byte(*fd);
+}
+
+/* The process's signal is one thread's: the other one, which is looked at
+ * before that, waits on */
+static void program_threads(void)
+{
+	const struct timespec apart = { .tv_nsec = 50000000 };
+	struct sockaddr_in a = at(7);
+	int fd = known_datagrams(), other = known_datagrams();
+	void *error = NULL;
+	pthread_t t;
+
+	alarms = 0;
+	CHECK(pthread_create(&t, NULL, wait_for_byte, &other) == 0);
+	nanosleep(&apart, NULL);
+	alarm_in(210, 0);
+	CHECK(receive_byte(fd) == EINTR && alarms == 1);
+	CHECK(sendto(other, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)) == 1);
+	CHECK(pthread_join(t, &error) == 0 && !error);
+	close(fd);
+	close(other);
 }
 
 /* What is not wanted is the kernel's: a server and a client of this machine,
@@ -340,6 +399,7 @@ static _Noreturn void program(int to)
 	program_udp();
 	program_udp_bound();
 	program_waiting();
+	program_threads();
 	program_other();
 	_exit(0);
 }

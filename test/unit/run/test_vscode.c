@@ -148,6 +148,7 @@ static void it_is_as_the_schema_says(void **state)
 
 static void no_program(void **state)
 {
+	const struct given other[] = { { &flags[6], "caf\xe9" } };
 	struct options o = call;
 	struct kt_error err = { 0 };
 
@@ -161,6 +162,14 @@ static void no_program(void **state)
 	o.ended = false;
 	o.nargs = 2;
 	assert_int_equal(vscode_check(&o, &err), -EINVAL);
+	o.nargs = 1;
+	o.run.engine = RUN_ENGINE_PODMAN;
+	assert_int_equal(vscode_check(&o, &err), -EINVAL);
+	o.run.engine = RUN_ENGINE_NONE;
+	o.given = other;
+	o.ngiven = 1;
+	assert_int_equal(vscode_check(&o, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "UTF-8"));
 }
 
 int main(void)
