@@ -295,8 +295,8 @@ static void it_sleeps_and_a_request_wakes_it(void **state)
 	assert_int_equal(r->api.replicas, 0);
 	from = clock_ns();
 	assert_int_equal(ask(r), 200);
-	/* the Pod takes 0.3 s; the rest is the machine's */
-	assert_true(clock_ns() - from < 5 * NS_SEC);
+	/* the Pod takes 0.3 s */
+	assert_true(clock_ns() - from < 1300 * NS_MS);
 	assert_int_equal(r->api.woken, 1);
 	assert_int_equal(sleep_state(r->sleep), SLEEP_AWAKE);
 	assert_string_equal(r->api.last_auth, "tok1");
@@ -447,7 +447,7 @@ static void one_that_does_not_come_is_told_and_refused(void **state)
 	assert_non_null(strstr(c.in, "503 Service Unavailable"));
 	assert_non_null(strstr(c.in, "orders of pr-1"));
 	assert_true(clock_ns() - from >= WAKE - 100 * NS_MS);
-	assert_true(clock_ns() - from < WAKE + 5 * NS_SEC);
+	assert_true(clock_ns() - from < WAKE + NS_SEC);
 	caller_end(&c);
 	/* from now on routers know that it is down */
 	assert_int_equal(sleep_state(r->sleep), SLEEP_DOWN);
