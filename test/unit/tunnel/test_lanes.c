@@ -488,9 +488,8 @@ static void one_that_takes_nothing_is_done_without(void **state)
 }
 
 /* Carriers that are slow, lose, stand still one way or both, go on, die, or do
- * not come up, while both ends have much to say: until all is there neither end
- * keeps more than was agreed, and nothing is asked for twice. LANES_SEEDS: more
- */
+ * not come up, while both ends have much to say: all is there in the end, and
+ * no end gave up. LANES_SEEDS: how many runs */
 static void survives_whatever_paths_do(void **state)
 {
 	const char *more = getenv("LANES_SEEDS");
