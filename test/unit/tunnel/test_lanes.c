@@ -673,6 +673,34 @@ static void more_of_nothing_is_refused(void **state)
 	finish();
 }
 
+/* Nor does one that has already received something of what nobody has sent */
+static void nothing_is_received_of_what_begins(void **state)
+{
+	struct frame_hello hello = { .version_min = FRAME_VERSION_MIN,
+				     .version_max = FRAME_VERSION_MAX };
+	struct buf b;
+
+	(void)state;
+	for (unsigned int first = 0; first < 2; first++) {
+		begin(0, 0, 1);
+		sessions = 0;
+		raw[0] = (struct raw){ .base.ops = &raw_ops };
+		acceptor_take(acceptor, &raw[0].base);
+		buf_init(&b, 4096);
+		assert_int_equal(frame_put_hello(&b,
+						 (struct frame_hdr){
+							 .type = FRAME_HELLO,
+							 .ack = first ? 0 : 5 },
+						 &hello),
+				 0);
+		raw[0].base.handler->data(raw[0].base.user, buf_data(&b),
+					  b.len);
+		buf_fini(&b);
+		assert_int_equal(sessions, first);
+		finish();
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -694,6 +722,7 @@ int main(void)
 		T(a_full_reorder_buffer_costs_a_carrier),
 		T(nonsense_instead_of_an_answer),
 		T(more_of_nothing_is_refused),
+		T(nothing_is_received_of_what_begins),
 	};
 
 	simtime_freeze();
