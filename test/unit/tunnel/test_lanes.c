@@ -13,6 +13,7 @@
 #include "tunnel/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB ((size_t)1 << 20)
@@ -486,6 +487,63 @@ static void one_that_takes_nothing_is_done_without(void **state)
 	finish();
 }
 
+/* Carriers that are slow, lose, stand still one way or both, go on, die, or do
+ * not come up, while both ends have much to say: all is there in the end, and
+ * no end gave up. LANES_SEEDS: how many runs */
+static void survives_whatever_paths_do(void **state)
+{
+	const char *more = getenv("LANES_SEEDS");
+	unsigned int seeds = more ? (unsigned int)atoi(more) : 4;
+
+	(void)state;
+	near_cfg.replay_max = far_cfg.replay_max = 2 * MIB;
+	near_cfg.inflight_max = far_cfg.inflight_max = 2 * MIB;
+	for (unsigned int seed = 1; seed <= seeds; seed++) {
+		static struct path all[1000];
+		size_t n = 0;
+
+		srand(seed);
+		begin(12 * MIB, 12 * MIB, 1 + (size_t)rand() % 50000);
+		near.lost = true;
+		while (!all_there()) {
+			struct carrier *c[2];
+			struct path *p;
+
+			loop_once(loop, 10 * NS_MS);
+			assert_false(near.dead || far.dead);
+			/* it has an end: later ones are well */
+			if (n && n < 600 && rand() % 40 == 0) {
+				p = &all[n - 1 -
+					 (size_t)rand() % MIN(n, (size_t)8)];
+				p->one_way = rand() % 2;
+				p->stuck = rand() % 2;
+				p->dead = p->dead || rand() % 6 == 0;
+			}
+			if (n == ARRAY_SIZE(all) ||
+			    (!near.lost && (!near.up || rand() % 30)))
+				continue;
+			p = &all[n++];
+			*p = (struct path){ .delay_ns = rand() % 60 * NS_MS,
+					    .rate = 20000U << rand() % 10,
+					    .queue = 4096U << rand() % 8,
+					    .loss = (size_t)rand() % 200000,
+					    .stuck = n < 600 &&
+						     rand() % 10 == 0 };
+			pathcarrier_pair(loop, p, c);
+			acceptor_take(acceptor, c[1]);
+			if (near.lost)
+				session_attach(near.s, c[0]);
+			else
+				session_join(near.s, c[0]);
+			near.lost = false;
+		}
+		if (more)
+			print_message("# %u: %zu paths, %u and %u losses\n",
+				      seed, n, near.losses, far.losses);
+		finish();
+	}
+}
+
 /* --- an end that says what it likes --------------------------------------- */
 
 struct raw {
@@ -615,6 +673,34 @@ static void more_of_nothing_is_refused(void **state)
 	finish();
 }
 
+/* Nor does one that has already received something of what nobody has sent */
+static void nothing_is_received_of_what_begins(void **state)
+{
+	struct frame_hello hello = { .version_min = FRAME_VERSION_MIN,
+				     .version_max = FRAME_VERSION_MAX };
+	struct buf b;
+
+	(void)state;
+	for (unsigned int first = 0; first < 2; first++) {
+		begin(0, 0, 1);
+		sessions = 0;
+		raw[0] = (struct raw){ .base.ops = &raw_ops };
+		acceptor_take(acceptor, &raw[0].base);
+		buf_init(&b, 4096);
+		assert_int_equal(frame_put_hello(&b,
+						 (struct frame_hdr){
+							 .type = FRAME_HELLO,
+							 .ack = first ? 0 : 5 },
+						 &hello),
+				 0);
+		raw[0].base.handler->data(raw[0].base.user, buf_data(&b),
+					  b.len);
+		buf_fini(&b);
+		assert_int_equal(sessions, first);
+		finish();
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -631,10 +717,12 @@ int main(void)
 		T(tells_that_more_would_be_taken),
 		T(leaves_over_one),
 		T(one_that_takes_nothing_is_done_without),
+		T(survives_whatever_paths_do),
 		T(far_ahead_is_nonsense),
 		T(a_full_reorder_buffer_costs_a_carrier),
 		T(nonsense_instead_of_an_answer),
 		T(more_of_nothing_is_refused),
+		T(nothing_is_received_of_what_begins),
 	};
 
 	simtime_freeze();
