@@ -66,6 +66,22 @@ static void podstate_hint_foreign(struct kt_error *err, const json_t *pod)
 		node ? node : "?", arch ? "/" : "", or_empty(arch));
 }
 
+/* What runc and crun say of a program that is not there, and an older shadow of
+ * the "^" in what it is to serve */
+void pod_hint_gate(struct kt_error *err)
+{
+	static const char *const said[] = { "exec: \"/gate\": stat",
+					    "executable file `/gate` not found",
+					    "is not PORT[/udp][!][=" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++)
+		if (strstr(err->msg, said[i]))
+			kt_hint(err,
+				"the image is of a ktctl that had no gate yet: "
+				"--tlsSecret and --idle want one of this "
+				"version (--image), or none");
+}
+
 static void set_failed(struct pod_report *r, const json_t *pod, int code,
 		       const char *act, const char *reason, const char *message)
 {
@@ -79,6 +95,7 @@ static void set_failed(struct pod_report *r, const json_t *pod, int code,
 	snprintf(r->why.reason, sizeof(r->why.reason), "%s", or_empty(reason));
 	if (podstate_is_foreign(reason, message))
 		podstate_hint_foreign(&r->why, pod);
+	pod_hint_gate(&r->why);
 }
 
 /* How a container ended: "exit status 1 (Error): its last words" */

@@ -29,4 +29,8 @@ void pod_report_container(struct pod_report *r, const json_t *pod,
 /** pod_report_make() - judge @pod, one of ours, by our container; pure */
 void pod_report_make(struct pod_report *r, const json_t *pod);
 
+/** pod_hint_gate() - @err has what a container said last: is its image of a
+ *  ktctl that had no gate yet? Then the hint says so */
+void pod_hint_gate(struct kt_error *err);
+
 #endif

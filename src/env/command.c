@@ -7,6 +7,7 @@
 #include "cli/app.h"
 #include "cli/offer_role.h"
 #include "cli/options.h"
+#include "cluster/envobject.h"
 #include "env/hook_run.h"
 #include "kube/encode.h"
 #include "kube/rest.h"
@@ -18,6 +19,26 @@ int64_t env_command_now(const struct env_command *c)
 {
 	return c->o->global.use_local_time ? (int64_t)time(NULL)
 					   : kube_cluster_time(c->kube);
+}
+
+json_t *env_command_items(struct env_command *c, const char *api,
+			  const char *resource, const char *query)
+{
+	auto_free char *path = kube_path(api, resource, c->ns, NULL, NULL);
+	auto_json json_t *list = NULL;
+	struct kt_error err = { 0 };
+
+	if (kube_list(c->kube, path, query, &list, &err) < 0) {
+		log_debug("%s of members: %s", resource, err.msg);
+		return NULL;
+	}
+	return json_incref(json_object_get(list, "items"));
+}
+
+json_t *env_command_copies(struct env_command *c)
+{
+	return env_command_items(c, "apps/v1", "deployments",
+				 "labelSelector=" KT_LABEL_ENV_OF);
 }
 
 static void env_command_say(void *user, const char *text)

@@ -42,6 +42,12 @@ KT_CHECK int env_command_hooks(struct env_command *c,
 			       const struct member_place *at,
 			       struct kt_error *err);
 
+/** env_command_items() - of the namespace; NULL: who may not list them sees the
+ *  rest (returned, caller decrefs) */
+json_t *env_command_items(struct env_command *c, const char *api,
+			  const char *resource, const char *query);
+/** env_command_copies() - likewise, the Deployments of members */
+json_t *env_command_copies(struct env_command *c);
 int64_t env_command_now(const struct env_command *c);
 /** env_command_giveback() - for env_leave_service(): it is told on stdout */
 void env_command_giveback(const struct env_command *c, struct giveback *g);

@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/print.h"
 #include "base/str.h"
 #include "cli/app.h"
 #include "cli/options.h"
@@ -144,6 +145,24 @@ int env_end(struct env_command *c, const struct giveback *g,
 	return rc;
 }
 
+/* It is over: what says so to who comes late may go before its time. @rc, @err:
+ * how it is when there is nothing of that */
+static int delete_rest(struct env_command *c, int rc, struct kt_error *err)
+{
+	struct kt_error why = { 0 };
+	int n = share_after_end(c, c->o->args[0], &why);
+
+	if (n == 0)
+		return rc;
+	*err = why;
+	if (n > 0)
+		print_line(stdout,
+			   "Nothing says any more that environment %s of "
+			   "namespace %s has ended",
+			   c->o->args[0], c->ns);
+	return MIN(n, 0);
+}
+
 static int delete_run(struct env_command *c, struct kt_error *err)
 {
 	struct env_info info;
@@ -152,6 +171,8 @@ static int delete_run(struct env_command *c, struct kt_error *err)
 	auto_free char *what =
 		xasprintf("environment '%s' of namespace %s", info.name, c->ns);
 
+	if (rc == -ENOENT)
+		return delete_rest(c, rc, err);
 	if (rc == 0)
 		rc = env_mine(info.user, c->o->env.in.force, what, err);
 	env_command_giveback(c, &g);

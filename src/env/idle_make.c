@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
+#include "cluster/podstate.h"
 #include "cluster/takeover.h"
 #include "env/copy_wait.h"
 #include "env/join.h"
@@ -277,5 +278,7 @@ int idle_await(struct env_join *j, struct kt_error *err)
 
 	progress_detail(job->app->progress, "until its sleeper is ready");
 	rc = copy_wait_ready(job->kube, &w, err);
+	if (rc < 0)
+		pod_hint_gate(err);
 	return rc < 0 ? kt_wrap(err, rc, "the sleeper") : 0;
 }

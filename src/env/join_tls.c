@@ -217,7 +217,11 @@ static int join_tls_try(struct job *job, struct uplink *u,
 			       rc ? strerror(-rc) : "it has ended");
 	if (why[0] == GATEHEAD_OPEN)
 		return 0;
-	return why[0] == GATEHEAD_NOBODY ? 1 : -EPROTO;
+	if (why[0] == GATEHEAD_NOBODY)
+		return 1;
+	if (why[0] == GATEHEAD_NO_TLS)
+		return -EPROTO;
+	return kt_fail(err, EPROTO, "what answers is not the router's gate");
 }
 
 static int join_tls_disbelieved(const struct env_join *j, const char *who,

@@ -14,6 +14,7 @@
 static int list_run(struct env_command *c, struct kt_error *err)
 {
 	auto_json json_t *jobs = NULL, *records = NULL, *view = NULL;
+	auto_json json_t *copies = NULL;
 	struct env_look look = { .ns = c->ns, .home = c->app->home };
 	int rc = env_jobs_all(c->kube, c->ns, &jobs, err);
 
@@ -23,6 +24,9 @@ static int list_run(struct env_command *c, struct kt_error *err)
 		rc = nscheck(c->kube, c->ns, err);
 	if (rc < 0)
 		return rc;
+	if (env_view_has_sleepers(records))
+		copies = env_command_copies(c);
+	look.copies = copies;
 	look.now = env_command_now(c);
 	look.jobs = jobs;
 	look.records = records;

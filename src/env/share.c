@@ -382,7 +382,7 @@ static int env_share_run(struct env_command *c, struct kt_error *err)
 
 	if (rc == 0)
 		rc = share_list(&s, err);
-	if (rc == 0)
+	if (rc == 0 && !c->o->env.stop)
 		rc = share_yield(&s, err);
 	s.name = share_name(s.info.name, s.host);
 	if (rc == 0)

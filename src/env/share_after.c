@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/app.h"
+#include "cli/options.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
 #include "env/find.h"
@@ -239,6 +240,28 @@ int share_after_remove(struct kube *k, const char *ns, const char *env,
 		     str_eq(object_annotation(job, KT_ANNOTATION_HOST), host)))
 			rc = after_drop(k, ns, job, err);
 	return rc;
+}
+
+int share_after_end(struct env_command *c, const char *env,
+		    struct kt_error *err)
+{
+	auto_free char *what =
+		xasprintf("what says that environment '%.80s' has ended", env);
+	auto_json json_t *jobs = NULL;
+	const json_t *job;
+	size_t i;
+	int n = 0, rc = after_list(c->kube, c->ns, NULL, &jobs, err);
+
+	json_array_foreach (jobs, i, job) {
+		if (rc < 0 || !str_eq(object_label(job, KT_LABEL_ENV), env))
+			continue;
+		rc = env_mine(object_annotation(job, KT_ANNOTATION_USER),
+			      c->o->env.in.force, what, err);
+		if (rc == 0)
+			rc = after_drop(c->kube, c->ns, job, err);
+		n += rc == 0;
+	}
+	return rc < 0 ? rc : n;
 }
 
 /* What has its host name goes now, the rest with the Job */

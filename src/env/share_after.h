@@ -55,6 +55,11 @@ KT_CHECK int share_after_extend(struct env_command *c,
  *  alone, or NULL */
 KT_CHECK int share_after_remove(struct kube *k, const char *ns, const char *env,
 				const char *host, struct kt_error *err);
+/** share_after_end() - likewise, of the user's, where @env is over: how many
+ * went
+ */
+KT_CHECK int share_after_end(struct env_command *c, const char *env,
+			     struct kt_error *err);
 /** share_after_yield() - @host is wanted by @info's environment: what says that
  *  another, or a former one of its name, has ended goes. @api: of HTTPRoutes;
  *  NULL: there are none. 1: something went */

@@ -4,7 +4,6 @@
 #include "base/print.h"
 #include "cli/app.h"
 #include "cli/options.h"
-#include "cluster/envobject.h"
 #include "env/command.h"
 #include "env/find.h"
 #include "env/share_find.h"
@@ -12,21 +11,6 @@
 #include "kube/rest.h"
 
 #include <string.h>
-
-/* Who may not list them sees the rest */
-static json_t *show_items(struct env_command *c, const char *api,
-			  const char *resource, const char *query)
-{
-	auto_free char *path = kube_path(api, resource, c->ns, NULL, NULL);
-	auto_json json_t *list = NULL;
-	struct kt_error err = { 0 };
-
-	if (kube_list(c->kube, path, query, &list, &err) < 0) {
-		log_debug("%s of members: %s", resource, err.msg);
-		return NULL;
-	}
-	return json_incref(json_object_get(list, "items"));
-}
 
 /* Who may not list them sees the rest */
 static json_t *show_shares(struct env_command *c)
@@ -52,9 +36,8 @@ static int show_print(struct env_command *c, const json_t *jobs,
 	if (rc < 0)
 		return rc;
 	if (json_array_size(records)) {
-		pods = show_items(c, "v1", "pods", NULL);
-		copies = show_items(c, "apps/v1", "deployments",
-				    "labelSelector=" KT_LABEL_ENV_OF);
+		pods = env_command_items(c, "v1", "pods", NULL);
+		copies = env_command_copies(c);
 	}
 	look.copies = copies;
 	shares = show_shares(c);

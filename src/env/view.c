@@ -77,6 +77,12 @@ static const char *view_sleeps(const struct env_look *look,
 	return view_number(d, "status", "readyReplicas") ? "answers" : "waking";
 }
 
+static bool view_has_sleeper(const json_t *record)
+{
+	return str_eq(json_str(record, "spec", "selector", KT_LABEL_ROLE, NULL),
+		      KT_ROLE_ENV_SLEEP);
+}
+
 static const char *view_state(const struct env_look *look, const json_t *live,
 			      const json_t *record, bool local)
 {
@@ -90,10 +96,8 @@ static const char *view_state(const struct env_look *look, const json_t *live,
 		return "unknown";
 	if (!view_ready_pods(look->pods, selector))
 		return "no ready Pod";
-	return str_eq(json_str(selector, KT_LABEL_ROLE, NULL),
-		      KT_ROLE_ENV_SLEEP)
-		       ? view_sleeps(look, selector)
-		       : "answers";
+	return view_has_sleeper(record) ? view_sleeps(look, selector)
+					: "answers";
 }
 
 /* "image registry/orders:1": the kind, and which one */
@@ -219,6 +223,37 @@ static json_t *view_document(const struct env_look *look, const char *key,
 			 value);
 }
 
+bool env_view_has_sleepers(const json_t *records)
+{
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach (records, i, record)
+		if (view_has_sleeper(record))
+			return true;
+	return false;
+}
+
+/* How many of its members are asleep; null: that may not be seen */
+static json_t *view_asleep(const struct env_look *look, const char *name)
+{
+	const json_t *record;
+	json_int_t n = 0;
+	size_t i;
+
+	json_array_foreach (look->records, i, record) {
+		if (!str_eq(object_label(record, KT_LABEL_ENV), name) ||
+		    !view_has_sleeper(record))
+			continue;
+		if (!look->copies)
+			return json_null();
+		n += str_eq(view_sleeps(look, json_at(record, "spec",
+						      "selector", NULL)),
+			    "asleep");
+	}
+	return json_integer(n);
+}
+
 json_t *env_view_list(const struct env_look *look)
 {
 	json_t *all = json_array();
@@ -238,6 +273,8 @@ json_t *env_view_list(const struct env_look *look)
 				env, "members",
 				json_integer(
 					(json_int_t)json_array_size(members)));
+			json_object_set_new(env, "asleep",
+					    view_asleep(look, info.name));
 			json_array_append_new(all, env);
 		}
 		env_info_fini(&info);

@@ -26,6 +26,9 @@ struct env_look {
 	const struct home *home; /* whose dead processes are known; or NULL */
 };
 
+/** env_view_has_sleepers() - a member of @records has a sleeper before it
+ *  (env/idle.h): what that does is to be seen in env_look.copies only */
+bool env_view_has_sleepers(const json_t *records);
 /** env_view_list() - all of them (returned, caller decrefs) */
 json_t *env_view_list(const struct env_look *look);
 /** env_view_show() - the one of @info, with its members (returned, caller

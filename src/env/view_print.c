@@ -44,6 +44,19 @@ static void view_print_hooks(const json_t *view)
 			   json_str(hook, "job", NULL));
 }
 
+/* "3 (2 asleep)" */
+static void view_count(const json_t *env, char dst[48])
+{
+	json_int_t n = json_integer_value(json_object_get(env, "members"));
+	json_int_t asleep = json_integer_value(json_object_get(env, "asleep"));
+
+	if (asleep)
+		snprintf(dst, 48, "%lld (%lld asleep)", (long long)n,
+			 (long long)asleep);
+	else
+		snprintf(dst, 48, "%lld", (long long)n);
+}
+
 static void view_print_environments(const json_t *view, int64_t now)
 {
 	static const char *const heads[] = {
@@ -60,7 +73,7 @@ static void view_print_environments(const json_t *view, int64_t now)
 	}
 	grid_add(&g, heads);
 	json_array_foreach (all, i, env) {
-		char age[24], left[24], members[24];
+		char age[24], left[24], members[48];
 		const char *const cells[] = {
 			json_str(env, "name", NULL),
 			json_str(env, "user", NULL),
@@ -71,9 +84,7 @@ static void view_print_environments(const json_t *view, int64_t now)
 								     : "no",
 		};
 
-		snprintf(members, sizeof(members), "%lld",
-			 (long long)json_integer_value(
-				 json_object_get(env, "members")));
+		view_count(env, members);
 		grid_add(&g, cells);
 	}
 	grid_print(&g);

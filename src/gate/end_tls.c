@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/end_tls.h"
 
+#include "base/fdlimit.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,6 +34,7 @@
 
 #define END_TLS_DRAIN (60 * NS_SEC) /* at most: the router ends them before */
 #define END_TLS_LAST NS_SEC	    /* for what it has said last to go out */
+#define END_TLS_LOOK (5 * NS_SEC)   /* at the Secret */
 #define END_TLS_ADDRESSES 16
 #define END_TLS_LISTENERS (SHADOW_PORTS_MAX * (END_TLS_ADDRESSES + 1))
 
@@ -147,7 +149,8 @@ static int end_tls_open(struct end_tls *g, struct kt_error *err)
 	size_t n = end_tls_addresses(addr);
 	int rc = n ? 0 : kt_fail(err, EADDRNOTAVAIL, "this Pod has no address");
 
-	g->keys = rc == 0 ? secret_new(g->loop, g->secret, err) : NULL;
+	g->keys = rc == 0 ? secret_new(g->loop, g->secret, END_TLS_LOOK, err)
+			  : NULL;
 	if (!g->keys)
 		return -err->code;
 	ways_init(&g->ways, g->loop, g->keys, g->name);
@@ -252,6 +255,7 @@ static int end_tls_start(struct loop *l, int argc, char **argv, void **mode,
 	g->loop = l;
 	list_init(&g->ways.list);
 	rc = end_tls_parse(g, argc, argv);
+	fdlimit_raise();
 	if (rc == 0 && end_tls_open(g, err) == 0) {
 		log_info("gate %s: TLS ends here, of %zu ports", KT_VERSION,
 			 g->nports);

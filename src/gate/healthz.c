@@ -64,10 +64,13 @@ static void healthz_on_readable(struct watch *w, uint32_t events)
 static void healthz_on_asker(void *user, int fd, const struct ipport *peer)
 {
 	struct healthz *h = user;
-	struct healthz_asker *a =
-		h->n < HEALTHZ_MAX ? calloc(1, sizeof(*a)) : NULL;
+	struct healthz_asker *a = calloc(1, sizeof(*a));
 
 	(void)peer;
+	/* who says nothing must not keep the kubelet out */
+	if (h->n == HEALTHZ_MAX)
+		healthz_asker_free(container_of(h->askers.next,
+						struct healthz_asker, node));
 	if (!a || loop_watch_start(h->loop, &a->watch, fd, EPOLLIN,
 				   healthz_on_readable) < 0) {
 		close(fd);

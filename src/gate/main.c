@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -135,6 +136,8 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	/* a key, or a token, is in this memory: no core file has it */
+	prctl(PR_SET_DUMPABLE, 0);
 	if (strcmp(name, "--version") == 0) {
 		print_line(stdout, "gate %s", KT_VERSION);
 		return 0;

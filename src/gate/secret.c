@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SECRET_LOOK_NS (5 * NS_SEC)
-
 struct secret_keys {
 	struct tls_config *server[SECRET_SPEAKS], *client[SECRET_SPEAKS];
 };
@@ -20,6 +18,7 @@ struct secret {
 	char *dir, *cert, *key, *ca;
 	struct secret_keys keys;
 	struct timer look;
+	int64_t look_ns;
 	struct timespec changed; /* of the files that were read */
 	ino_t inode;
 };
@@ -80,7 +79,7 @@ static void secret_on_look(struct timer *t)
 	struct secret_keys keys = { 0 };
 	struct kt_error err = { 0 };
 
-	loop_timer_start(s->loop, t, SECRET_LOOK_NS, secret_on_look);
+	loop_timer_start(s->loop, t, s->look_ns, secret_on_look);
 	if (!secret_is_other(s))
 		return;
 	if (secret_read(s, &keys, &err) < 0) {
@@ -108,12 +107,14 @@ static int secret_check(const struct secret *s, struct kt_error *err)
 		       s->dir);
 }
 
-struct secret *secret_new(struct loop *l, const char *dir, struct kt_error *err)
+struct secret *secret_new(struct loop *l, const char *dir, int64_t look_ns,
+			  struct kt_error *err)
 {
 	struct secret *s = xcalloc(1, sizeof(*s));
 	int rc;
 
 	s->loop = l;
+	s->look_ns = look_ns;
 	s->dir = xstrdup(dir);
 	s->cert = xasprintf("%s/tls.crt", dir);
 	s->key = xasprintf("%s/tls.key", dir);
@@ -123,7 +124,7 @@ struct secret *secret_new(struct loop *l, const char *dir, struct kt_error *err)
 	if (rc == 0)
 		rc = secret_read(s, &s->keys, err);
 	if (rc == 0) {
-		loop_timer_start(l, &s->look, SECRET_LOOK_NS, secret_on_look);
+		loop_timer_start(l, &s->look, look_ns, secret_on_look);
 		return s;
 	}
 	secret_free(s);

@@ -22,8 +22,8 @@ struct tls_config;
  * Service's Pods may take their time, or a restart, to have the new one.
  */
 
-/** secret_new() - NULL with @err */
-struct secret *secret_new(struct loop *l, const char *dir,
+/** secret_new() - looked at every @look_ns; NULL with @err */
+struct secret *secret_new(struct loop *l, const char *dir, int64_t look_ns,
 			  struct kt_error *err);
 void secret_free(struct secret *s); /* NULL is allowed */
 /** enum secret_speak - what is offered (ALPN), HTTP/2 first */

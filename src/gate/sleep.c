@@ -20,6 +20,7 @@
 #define SLEEP_BACKOFF_MAX (10 * NS_SEC)
 #define SLEEP_PROBE (2 * NS_SEC)
 #define SLEEP_TRIES 3
+#define SLEEP_REFUSED "its Pods take no connection"
 
 static void sleep_step(struct sleep *s);
 
@@ -358,6 +359,7 @@ static void sleep_on_probed(void *user, int fd)
 		snprintf(s->refused, sizeof(s->refused),
 			 "a Pod is ready and takes no connection: %s",
 			 strerror(-fd));
+		s->probed = (s->probed + 1) % s->c.nserve;
 		if (s->state == SLEEP_STARTING)
 			sleep_enter(s, SLEEP_DOWN, s->refused);
 		sleep_arm(s, SLEEP_POLL);
@@ -621,8 +623,10 @@ void sleep_on_refused(struct sleep_conn *c)
 
 	s->stale = true;
 	if (s->state == SLEEP_AWAKE && c->tries >= SLEEP_TRIES) {
-		s->probed = (size_t)(c->port - s->ports);
-		sleep_enter(s, SLEEP_DOWN, "its Pods take no connection");
+		if (s->c.nserve == 1)
+			sleep_enter(s, SLEEP_DOWN, SLEEP_REFUSED);
+		else /* perhaps nobody listens at that port alone */
+			sleep_conn_refuse(c, SLEEP_REFUSED);
 	}
 	sleep_arm(s, SLEEP_POLL);
 }

@@ -23,7 +23,8 @@ struct sleep_api;
  *   STARTING -> AWAKE | ASLEEP | DOWN      the cluster says which
  *   AWAKE    -> DRAINING                   idle, and no connection is in use
  *            -> DOWN                       Pods are wanted and none is ready,
- * or they take no connection
+ * or they take no connection; of several ports one that takes none is told to
+ * its callers alone
  *            -> ASLEEP, WAKING             somebody else has scaled it to 0
  *   DRAINING -> AWAKE                      a caller came first, or the server
  *                                          would not (tried again later)

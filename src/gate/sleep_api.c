@@ -12,6 +12,7 @@
 
 #define API_TOKEN_MAX ((size_t)64 << 10)
 #define API_REQUEST_MAX ((size_t)80 << 10)
+#define API_HEAD_MAX 4096 /* without the token */
 
 struct sleep_api {
 	struct sleep_api_config c;
@@ -38,7 +39,9 @@ static void sleep_api_stop(struct sleep_api *a)
 	a->pipe = NULL;
 	a->opened = false;
 	buf_fini(&a->in);
-	buf_fini(&a->out); /* a token is in it */
+	if (a->out.mem) /* a token is in it */
+		explicit_bzero(a->out.mem, a->out.cap);
+	buf_fini(&a->out);
 }
 
 static void sleep_api_end(struct sleep_api *a, const struct sleep_reply *r,
@@ -150,17 +153,27 @@ static int sleep_api_put(struct sleep_api *a, enum sleep_question q,
 	if (!token)
 		return -errno;
 	token[strcspn(token, "\r\n")] = '\0';
-	rc = buf_printf(&a->out,
-			"%s %s/namespaces/%s/%s/%s%s HTTP/1.1\r\nHost: %s\r\n"
-			"Authorization: Bearer %s\r\n"
-			"User-Agent: ktctl-gate\r\n"
-			"Accept: application/json\r\nConnection: close\r\n",
+	n = strlen(token);
+	/* in one place from the beginning, or it would be left in another */
+	if (!buf_reserve(&a->out, n + API_HEAD_MAX))
+		rc = -ENOMEM;
+	else
+		rc = buf_printf(
+			&a->out,
+			"%s %s/namespaces/%s/%s/%s%s HTTP/1.1\r\n"
+			"Host: %s\r\nUser-Agent: ktctl-gate\r\n"
+			"Accept: application/json\r\nConnection: close\r\n"
+			"Authorization: Bearer ",
 			q == SLEEP_PATCH_SCALE ? "PATCH" : "GET",
 			ends ? "/api/v1" : "/apis/apps/v1", c->ns,
 			ends ? "endpoints" : "deployments",
 			ends ? c->endpoints : c->deployment,
-			ends ? "" : "/scale", c->host, token);
-	explicit_bzero(token, strlen(token));
+			ends ? "" : "/scale", c->host);
+	if (rc == 0)
+		rc = buf_put(&a->out, token, n);
+	explicit_bzero(token, n);
+	if (rc == 0)
+		rc = buf_printf(&a->out, "\r\n");
 	if (rc == 0 && body)
 		rc = buf_printf(&a->out,
 				"Content-Type: application/merge-patch+json\r\n"

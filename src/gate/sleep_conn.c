@@ -121,12 +121,31 @@ static void sleep_conn_on_request(void *user, const struct event *ev)
 	(void)ev;
 }
 
+/* Who has said nothing for longest goes first, so that nobody is kept out by
+ * those who never do */
+static void sleep_conn_make_room(struct sleep *s)
+{
+	struct list *n, *tmp;
+
+	if (s->nconns < SLEEP_CONNECTIONS)
+		return;
+	list_for_each_safe (n, tmp, &s->conns) {
+		struct sleep_conn *c = container_of(n, struct sleep_conn, node);
+
+		if (c->phase == SLEEP_FRESH) {
+			sleep_conn_end(c);
+			return;
+		}
+	}
+}
+
 void sleep_conn_take(struct sleep_port *p, int fd)
 {
 	struct sleep *s = p->sleep;
 	struct sleep_conn *c = calloc(1, sizeof(*c));
 	const int one = 1;
 
+	sleep_conn_make_room(s);
 	if (c)
 		c->observer =
 			observer_new(sleep_conn_on_request, NULL, clock_ns());

@@ -233,8 +233,9 @@ static bool tls_read_some(struct tls_pipe *t)
 		t->pipe.handler->data(t->pipe.user, mem, (size_t)n);
 		return !t->gone && !t->closing;
 	}
+	/* it says so of an alert that it ignores, too */
 	if (n == MBEDTLS_ERR_SSL_WANT_READ)
-		return false;
+		return t->in.len || t->readable;
 	if ((n == 0 || n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
 	     n == MBEDTLS_ERR_SSL_CONN_EOF) &&
 	    !t->lost) {
@@ -256,6 +257,8 @@ static void tls_run(struct tls_pipe *t)
 		more = tls_read_some(t);
 	if (t->gone || t->closing)
 		return;
+	if (t->out.len) /* the library has answered by itself */
+		tls_flush(t);
 	if (more)
 		loop_timer_start(t->loop, &t->again, 0, tls_on_again);
 	if (!t->in.len) {
@@ -302,16 +305,22 @@ static ssize_t tls_send(struct pipe *p, const void *data, size_t n)
 	struct tls_pipe *t = tls_of(p);
 	size_t sent = 0;
 
+	/* it ends short of @n only when the socket takes no more: then that
+	 * says when it does */
 	while (sent < n && t->out.len < TLS_OUT_HIGH && !t->lost) {
 		int rc =
 			mbedtls_ssl_write(&t->ssl, (const uint8_t *)data + sent,
 					  MIN(n - sent, TLS_RECORD));
 
-		if (rc <= 0)
-			return -EPROTO;
+		if (rc <= 0) {
+			t->lost = -EPROTO;
+			loop_timer_start(t->loop, &t->again, 0, tls_on_again);
+			break;
+		}
 		sent += (size_t)rc;
+		if (sent == n || t->out.len >= TLS_OUT_HIGH)
+			tls_flush(t);
 	}
-	tls_flush(t);
 	if (t->lost)
 		return t->lost;
 	if (sent < n)

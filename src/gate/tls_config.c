@@ -198,6 +198,10 @@ static int tls_config_fill(struct tls_config *c, const struct tls_rules *r,
 	if (rc)
 		return kt_fail(err, ENOMEM, "out of memory");
 	tls_config_version(&c->inside);
+#ifdef MBEDTLS_SSL_RENEGOTIATION
+	mbedtls_ssl_conf_renegotiation(&c->inside,
+				       MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
 	mbedtls_ssl_conf_ciphersuites(&c->inside, tls_config_suites);
 	mbedtls_ssl_conf_rng(&c->inside, tls_config_random, NULL);
 	/* a client's is judged when hands are shaken (tls_config_believes) */

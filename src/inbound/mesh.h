@@ -67,8 +67,11 @@ KT_CHECK int mesh_read_mark(struct mesh *m, struct kt_error *err);
 KT_CHECK int mesh_look(struct mesh *m, struct kt_error *err);
 /** mesh_mark_text() - what callers have to say, for people; returns @dst */
 const char *mesh_mark_text(const struct mesh *m, char *dst, size_t size);
+/** mesh_unmarked() - why no mark is seen at @p, for people (returned, caller
+ *  frees); NULL: one can be, as far as is known */
+char *mesh_unmarked(const struct mesh *m, const struct service_port *p);
 /** mesh_warn_unmarked() - exposed ports in which no mark can be seen */
-void mesh_warn_unmarked(const struct job *job);
+void mesh_warn_unmarked(struct job *job);
 
 /** mesh_record_make() - in place of a dead user's, if need be; -EEXIST with
  *  @err: somebody alive has it */

@@ -53,19 +53,34 @@ static bool mesh_exposes(const struct job *job, const struct service_port *p)
 	return false;
 }
 
-void mesh_warn_unmarked(const struct job *job)
+char *mesh_unmarked(const struct mesh *m, const struct service_port *p)
+{
+	const char *why = service_port_unmarked(p);
+	bool copy = m->job.copy;
+
+	if (!why)
+		return NULL;
+	/* an environment's router can end TLS; a mesh's cannot */
+	return xasprintf("port %u of Service %s %s, as it seems: no %s can be "
+			 "seen there, and all of it goes to the Service's own "
+			 "Pods%s%s",
+			 p->port, m->job.name, why, copy ? "request" : "mark",
+			 copy ? " alone" : "",
+			 m->env && p->tls && !p->udp
+				 ? " (unless the router ends TLS: --tlsSecret)"
+				 : "");
+}
+
+void mesh_warn_unmarked(struct job *job)
 {
 	for (size_t i = 0; i < job->ports.n; i++) {
 		const struct service_port *p = &job->ports.v[i];
-		const char *why = service_port_unmarked(p);
+		auto_free char *text = mesh_exposes(job, p)
+					       ? mesh_unmarked(mesh_of(job), p)
+					       : NULL;
 
-		if (why && mesh_exposes(job, p))
-			log_warn("port %u of Service %s %s, as it seems: no "
-				 "%s can be seen there, and all of it goes "
-				 "to the Service's own Pods%s",
-				 p->port, job->name, why,
-				 job->copy ? "request" : "mark",
-				 job->copy ? " alone" : "");
+		if (text)
+			log_warn("%s", text);
 	}
 }
 

@@ -127,15 +127,15 @@ static void refuse_version(struct pending *p, const struct frame_hello *h)
 
 /* --- the HELLO ------------------------------------------------------------ */
 
-static struct session *session_for(struct pending *p,
-				   const struct frame_hello *hello)
+static struct session *
+session_for(struct pending *p, const struct frame_hello *hello, uint64_t ack)
 {
 	struct acceptor *a = p->acceptor;
 	struct session *s = acceptor_find(a, hello->id);
 
 	if (s)
 		return s;
-	if (hello->flags & FRAME_FLAG_RESUME) {
+	if (hello->flags & (FRAME_FLAG_RESUME | FRAME_FLAG_JOIN) || ack) {
 		acceptor_refuse(p, FRAME_CODE_UNKNOWN,
 				"the session is not known here (any more)");
 		return NULL;
@@ -170,7 +170,7 @@ static bool take_hello(struct pending *p, const struct frame_event *ev)
 		refuse_version(p, &hello);
 		return false;
 	}
-	s = session_for(p, &hello);
+	s = session_for(p, &hello, ev->hdr.ack);
 	if (!s)
 		return false;
 	if (session_adopt(s, p->carrier, &hello, ev->hdr.ack, &err) < 0) {

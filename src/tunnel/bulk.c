@@ -172,12 +172,20 @@ static void bulk_widen(struct bulk *b, unsigned int lanes)
 	}
 }
 
+/* An older end has one */
+static unsigned int bulk_most(const struct bulk *b)
+{
+	if (!(session_peer_flags(link_session(b->link)) & FRAME_FLAG_LANES))
+		return 1;
+	return b->ops->lanes(b->user, b);
+}
+
 static void bulk_on_look(struct timer *t)
 {
 	struct bulk *b = container_of(t, struct bulk, look);
 	struct session *s = link_session(b->link);
 	bool limited = session_limited(s);
-	unsigned int most = b->ops->lanes(b->user, b);
+	unsigned int most = bulk_most(b);
 	struct session_stats st;
 	uint64_t rate;
 
@@ -214,7 +222,7 @@ static void bulk_on_up(void *user, bool resumed)
 	b->looked_at = clock_ns();
 	/* one more begins as slowly as the first: they do that together */
 	b->lanes = 1;
-	if (b->ops->lanes(b->user, b) > 1)
+	if (bulk_most(b) > 1)
 		bulk_widen(b, 1);
 	bulk_look_later(b, 0);
 	while ((m = link_mux(b->link)) && (l = bulk_take(b)))

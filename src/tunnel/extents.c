@@ -17,6 +17,11 @@ bool extents_empty(const struct extents *e)
 	return e->n == 0;
 }
 
+bool extents_full(const struct extents *e)
+{
+	return e->n >= EXTENTS_MAX;
+}
+
 const struct extent *extents_first(const struct extents *e)
 {
 	return e->n ? &e->mem[e->first] : NULL;

@@ -29,6 +29,8 @@ struct extents {
 
 void extents_fini(struct extents *e); /* may be used again */
 bool extents_empty(const struct extents *e);
+/** extents_full() - there may be no room for another */
+bool extents_full(const struct extents *e);
 /** extents_put() - append; 0, -ENOMEM, -ENOBUFS (EXTENTS_MAX) */
 KT_CHECK int extents_put(struct extents *e, uint64_t at, uint64_t len);
 /** extents_first() - the oldest, or NULL */

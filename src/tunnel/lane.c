@@ -51,6 +51,8 @@ size_t lane_room(const struct lane *l)
 	uint64_t used = l->sent - l->heard;
 	uint64_t max = inflight_window(&l->inflight);
 
+	if (extents_full(&l->under_way))
+		return 0;
 	if (l->ramp)
 		max = MIN(max, l->ramp);
 	return used < max ? (size_t)(max - used) : 0;

@@ -64,14 +64,14 @@ static uint64_t reorder_limit(struct reorder *r, const struct reorder_piece *p)
 }
 
 static int reorder_add(struct reorder *r, struct reorder_piece *before,
-		       uint64_t at, const uint8_t *p, size_t n)
+		       uint64_t at, const uint8_t *p, size_t n, size_t more)
 {
 	size_t cap = MAX(n, (size_t)PIECE_MIN);
 	struct reorder_piece *new;
 
-	/* of a large one more is about to come: it is copied behind it */
-	if (n >= PIECE_MIN)
-		cap = MAX(n, (size_t)PIECE_MAX);
+	/* that is copied behind it */
+	if (more)
+		cap = MAX(cap, MIN(n + more, (size_t)PIECE_MAX));
 	if (r->used + sizeof(*new) + cap > r->max)
 		cap = n;
 	if (r->used + sizeof(*new) + cap > r->max)
@@ -86,7 +86,8 @@ static int reorder_add(struct reorder *r, struct reorder_piece *before,
 	return 0;
 }
 
-int reorder_put(struct reorder *r, uint64_t at, const uint8_t *p, size_t n)
+int reorder_put(struct reorder *r, uint64_t at, const uint8_t *p, size_t n,
+		size_t more)
 {
 	while (n) {
 		struct reorder_piece *b = reorder_before(r, at);
@@ -105,7 +106,8 @@ int reorder_put(struct reorder *r, uint64_t at, const uint8_t *p, size_t n)
 		} else {
 			part = (size_t)MIN((uint64_t)part,
 					   reorder_limit(r, b) - at);
-			rc = reorder_add(r, b, at, p, part);
+			rc = reorder_add(r, b, at, p, part,
+					 n - part ? 0 : more);
 			if (rc < 0)
 				return rc;
 		}

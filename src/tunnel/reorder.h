@@ -34,9 +34,10 @@ struct reorder {
 void reorder_init(struct reorder *r, size_t max);
 /** reorder_reset() - forget all */
 void reorder_reset(struct reorder *r);
-/** reorder_put() - keep what of it is not there yet; 0, -ENOBUFS, -ENOMEM */
+/** reorder_put() - keep what of it is not there yet; @more: bytes that are
+ *  about to come behind it. 0, -ENOBUFS, -ENOMEM */
 KT_CHECK int reorder_put(struct reorder *r, uint64_t at, const uint8_t *p,
-			 size_t n);
+			 size_t n, size_t more);
 /** reorder_take() - those from @at on, if that is here; free() it */
 struct reorder_piece *reorder_take(struct reorder *r, uint64_t at);
 

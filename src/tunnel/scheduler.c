@@ -351,6 +351,7 @@ void scheduler_bulk(const struct scheduler *ls, struct session_stats *st)
 		st->rate += one.rate;
 		st->carriers += one.carriers;
 		st->lanes += one.lanes;
+		st->joining += one.joining;
 		st->rtt_ns = MAX(st->rtt_ns, one.rtt_ns);
 		st->rtt_min_ns = MAX(st->rtt_min_ns, one.rtt_min_ns);
 	}

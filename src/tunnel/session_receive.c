@@ -96,6 +96,29 @@ static int session_deliver_waiting(struct session *s)
 	return rc;
 }
 
+/* It comes too early. Where there is no room for it, though it is no more than
+ * was agreed, it came in very small pieces: without this carrier it is not
+ * acknowledged, and comes again. */
+static int take_early(struct session *s, struct lane *l,
+		      const struct frame_event *ev)
+{
+	uint64_t most = s->window + REORDER_SLACK;
+	uint64_t ahead = ev->seq - s->received;
+	uint64_t end = ev->hdr.seq + ev->hdr.len; /* of the frame */
+	struct kt_error err = { 0 };
+	int rc;
+
+	if (!s->striped || ahead > most || ev->len > most - ahead)
+		return -EPROTO;
+	rc = reorder_put(&s->reorder, ev->seq, ev->data, ev->len,
+			 (size_t)(end - ev->seq) - ev->len);
+	if (rc != -ENOBUFS)
+		return rc;
+	kt_fail(&err, ENOBUFS, "too much comes too early");
+	session_lost(l, &err);
+	return 0;
+}
+
 static int take_data(struct session *s, struct lane *l,
 		     const struct frame_event *ev)
 {
@@ -107,12 +130,8 @@ static int take_data(struct session *s, struct lane *l,
 	l->got += n;
 	if (ev->hdr.flags & FRAME_MORE)
 		s->limited = true;
-	if (ev->seq > s->received) {
-		if (!s->striped ||
-		    ev->seq - s->received + n > s->window + REORDER_SLACK)
-			return -EPROTO;
-		return reorder_put(&s->reorder, ev->seq, p, n);
-	}
+	if (ev->seq > s->received)
+		return take_early(s, l, ev);
 	old = s->received - ev->seq; /* bytes that we have already */
 	if (old >= n)
 		return 0;
@@ -159,7 +178,7 @@ static void session_take_text(struct session *s, struct lane *l,
 		return;
 	}
 	/* who leaves waits until it was heard, and no longer (farewell.h) */
-	if (!refuse && s->state == SESSION_UP &&
+	if (!refuse && s->state == SESSION_UP && l->up &&
 	    frame_put_text(&l->ctl, session_header(s, FRAME_CLOSE),
 			   FRAME_CODE_BYE, "heard") == 0)
 		(void)!lane_flush(l, &s->replay);
@@ -167,7 +186,7 @@ static void session_take_text(struct session *s, struct lane *l,
 		refuse ? "tunnel refused by the other end: %s"
 		       : "tunnel closed by the other end: %s",
 		text);
-	if (refuse && s->state == SESSION_UP && !l->up)
+	if (s->state == SESSION_UP && !l->up)
 		session_lost(l, &err); /* of session_join() */
 	else
 		session_die(s, &err);
@@ -203,16 +222,16 @@ static int take_hello_ack(struct session *s, struct lane *l,
 		return -EPROTO;
 	if (memcmp(h.id, s->id, FRAME_ID_LEN) != 0)
 		return -EPROTO;
-	if (!picked_ours(&h)) {
-		wrong_version(s, &h);
-		return 0;
-	}
 	if (s->state == SESSION_UP) {
-		if (!(h.flags & FRAME_FLAG_JOIN))
+		if (!(h.flags & FRAME_FLAG_JOIN) || !picked_ours(&h))
 			return -EPROTO;
 		l->up = true;
 		s->carriers++;
 		session_kick(s);
+		return 0;
+	}
+	if (!picked_ours(&h)) {
+		wrong_version(s, &h);
 		return 0;
 	}
 	rc = session_resume_from(s, ev->hdr.ack);
@@ -253,6 +272,20 @@ static int take_event(struct session *s, struct lane *l,
 	}
 }
 
+/* One that is to join has proven nothing yet, and takes nothing with it */
+static void session_misunderstood(struct session *s, struct lane *l, int rc)
+{
+	static const char what[] = "the other end does not speak our protocol";
+	struct kt_error err = { 0 };
+
+	if (s->state == SESSION_UP && !l->up) {
+		kt_fail(&err, -rc, "%s", what);
+		session_lost(l, &err);
+		return;
+	}
+	session_broken(s, rc, what);
+}
+
 void session_on_data(void *user, const uint8_t *data, size_t len)
 {
 	struct lane *l = user;
@@ -273,8 +306,7 @@ void session_on_data(void *user, const uint8_t *data, size_t len)
 	if (!l->carrier || s->freed)
 		return; /* over, or on another carrier: the rest is void */
 	if (rc < 0) {
-		session_broken(s, rc,
-			       "the other end does not speak our protocol");
+		session_misunderstood(s, l, rc);
 		return;
 	}
 	if (l->up)

@@ -35,14 +35,21 @@ void session_commit(struct session *s, size_t n)
 	replay_commit(&s->replay, n);
 }
 
-void session_release(struct session *s)
+/* Nothing before that is kept: it is there, and no carrier has begun with it */
+static uint64_t session_kept(const struct session *s)
 {
-	uint64_t upto = s->acked;
+	uint64_t from = s->acked;
 
-	/* it came by another carrier, and this one has begun with it */
 	for (size_t i = 0; i < s->nlanes; i++)
 		if (s->lanes[i]->cur.active)
-			upto = MIN(upto, s->lanes[i]->cur.at);
+			from = MIN(from, s->lanes[i]->cur.at);
+	return from;
+}
+
+void session_release(struct session *s)
+{
+	uint64_t upto = session_kept(s);
+
 	if (upto > s->replay.start)
 		replay_release(&s->replay, upto);
 }
@@ -109,7 +116,7 @@ static int session_send_again(struct session *s, struct lane *l)
 
 static size_t session_window_room(const struct session *s)
 {
-	uint64_t used = s->next - s->acked;
+	uint64_t used = s->next - session_kept(s);
 
 	return used < s->window ? (size_t)(s->window - used) : 0;
 }
@@ -167,15 +174,36 @@ static int session_hasten(struct session *s, struct lane *l)
 	return rc < 0 ? rc : 1;
 }
 
+/* One that stands still with what has come by others keeps the window from the
+ * others: it is done without */
+static void session_drop_stuck(struct session *s)
+{
+	struct kt_error why = { 0 };
+	size_t i = 0;
+
+	kt_fail(&why, ETIMEDOUT, "it takes nothing, and all others wait");
+	while (i < s->nlanes) {
+		struct lane *l = s->lanes[i];
+
+		if (l->cur.active && l->cur.at < s->acked)
+			session_lost(l, &why);
+		else
+			i++;
+	}
+}
+
 /* have a DATA frame on @l, if there is anything to say; < 0: fatal */
 static int session_fill(struct session *s, struct lane *l)
 {
-	size_t room = MIN(lane_room(l), session_window_room(s));
-	size_t n;
-	int rc = session_send_again(s, l);
+	size_t room, n;
+	int rc;
 
+	if (!session_window_room(s))
+		session_drop_stuck(s);
+	rc = session_send_again(s, l);
 	if (rc != 0)
 		return rc;
+	room = MIN(lane_room(l), session_window_room(s));
 	if (s->next == s->replay.end && room)
 		rc = session_produce(s, room);
 	if (rc < 0 || s->state != SESSION_UP || !l->carrier)
@@ -237,6 +265,9 @@ static int session_flush(struct session *s)
 		if (s->freed)
 			return 0;
 	}
+	/* what only a carrier that stood still had need of */
+	if (s->state == SESSION_UP)
+		session_release(s);
 	return more;
 }
 

@@ -146,6 +146,13 @@ void replace_on_woken(void *user)
 		r->cfg.woken(r->cfg.user);
 }
 
+static int replace_on_renew(void *user, struct kt_error *err)
+{
+	struct replace *r = user;
+
+	return r->cfg.renew ? r->cfg.renew(r->cfg.user, err) : 0;
+}
+
 /* What is being made is not wanted any more: a spare when the one that serves
  * needs something, another in the place of one that is well again, or whose
  * place the spare has taken */
@@ -167,6 +174,7 @@ struct uplink *replace_new_uplink(struct replace *r, struct shadow_pod *shadow)
 	cfg.up = replace_on_up;
 	cfg.moved = replace_on_moved;
 	cfg.woken = replace_on_woken;
+	cfg.renew = replace_on_renew;
 	cfg.user = r;
 	cfg.gone = replace_is_off;
 	cfg.succeeds = shadow_can_succeed(shadow);

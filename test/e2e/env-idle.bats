@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 180
+# every flavour
 # env join --idle: a member without requests has 0 Pods; a request wakes it and
 # gets its answer; what cannot wake is down. Laptops: alice.
 # shellcheck disable=SC2154 # status, output come from elsewhere
@@ -87,6 +88,7 @@ no_idle_objects() {
   asks_in dev.a copy
   eventually 45 sleeps
   shown asleep
+  "$KTCTL" env list -n "$NS" | grep -E '^dev\.a .* 1 \(1 asleep\) '
   is_own "$WEB"
   # one request: the member's answer, not the trunk's
   begun=${EPOCHREALTIME/./}
@@ -111,6 +113,7 @@ no_idle_objects() {
   eventually 20 nothing_left
 }
 
+# bats test_tags=once
 @test "env join --idle: one that cannot wake is answered by an error, then by the parent, with an event; the end takes all" {
   "$KTCTL" env create dev.a -n "$NS"
   joins --idle 5s --wakeTimeout 4s
@@ -130,6 +133,7 @@ no_idle_objects() {
   eventually 20 nothing_left
 }
 
+# bats test_tags=once
 @test "env join --idle: the missing permission is named before anything is made; what it is not for" {
   local rbac=$TOP/deploy/rbac
   "$KTCTL" env create dev.a -n "$NS"

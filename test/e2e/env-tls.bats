@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 120
+# every flavour
 # env join --tlsSecret: a Service whose TLS ends in its Pods. The router ends it
 # with the Secret's certificate and begins it again behind. Laptop: bob.
 # shellcheck disable=SC2154 # status and output come from elsewhere
@@ -109,6 +110,7 @@ in_env() { echo "baggage: kt-env=$1"; }
 
 selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
 
+# bats test_tags=once
 @test "env join --tlsSecret: marks are read in TLS, over HTTP/1.1 and HTTP/2" {
   tls_asks trunk
   "$KTCTL" env create dev.a -n "$NS" >/dev/null
@@ -141,6 +143,7 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
   tls_asks trunk -H "$(in_env dev.a)"
 }
 
+# bats test_tags=once
 @test "env join --tlsSecret: a caller is known by its Pod, behind TLS as well" {
   local copy
   unset KTCTL_IMAGE # both programs come in ConfigMaps
@@ -181,6 +184,7 @@ undeclare() {
   kc -n "$NS" delete service secure-kt-origin --ignore-not-found >/dev/null 2>&1
 }
 
+# bats test_tags=once
 @test "env init --tlsSecret: a declared router ends TLS; a renewed Secret is followed" {
   declared >"$RUN/secure.yaml" 2>/dev/null
   kc apply -f "$RUN/secure.yaml" >/dev/null 2>&1

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t *copy = xmalloc(n + 1);
 
 		memcpy(copy, stream + pos, n);
-		if (reorder_put(&r, pos, copy, n) == 0)
+		if (reorder_put(&r, pos, copy, n, len - n) == 0)
 			memset(given + pos, true, n * sizeof(*given));
 		else if (r.used < MEMORY / 2)
 			abort();

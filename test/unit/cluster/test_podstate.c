@@ -254,6 +254,39 @@ static void tells_why_its_gate_ends(void **state)
 	assert_non_null(strstr(r.why.hint, "--tlsSecret"));
 }
 
+/* What runc, crun and an older shadow say */
+static void names_an_image_without_a_gate(void **state)
+{
+#define NO_GATE                                                                \
+	"failed to create containerd task: failed to create shim task: OCI "   \
+	"runtime create failed: runc create failed: unable to start "          \
+	"container process: exec: \\\"/gate\\\": stat /gate: no such file or " \
+	"directory: unknown"
+#define NO_CARET                                                               \
+	"shadow: SHADOW_SERVE: \\u00278443^=10.0.0.1:8443\\u0027 is not "      \
+	"PORT[/udp][!][=HOST:PORT][~PROTO], or the port is there twice"
+	static const char *const said[] = {
+		GATED("'state':{'waiting':{'reason':'RunContainerError',"
+		      "'message':'" NO_GATE "'}}"),
+		WAITING("RunContainerError", NO_GATE),
+		WAITING("CreateContainerError",
+			"executable file `/gate` not found: No such file or "
+			"directory"),
+		"{'phase':'Running','containerStatuses':[{'name':'standalone',"
+		"'restartCount':2,'state':{'waiting':{'reason':"
+		"'CrashLoopBackOff'}},'lastState':{'terminated':{'exitCode':1,"
+		"'message':'" NO_CARET "'}}}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		struct pod_report r = judge(said[i]);
+
+		assert_int_equal(r.state, POD_FAILED);
+		assert_non_null(strstr(r.why.hint, "had no gate yet"));
+	}
+}
+
 static void tells_init_containers(void **state)
 {
 	struct pod_report r =
@@ -282,6 +315,7 @@ int main(void)
 		cmocka_unit_test(names_a_node_of_another_kind),
 		cmocka_unit_test(knows_its_own_container),
 		cmocka_unit_test(tells_why_its_gate_ends),
+		cmocka_unit_test(names_an_image_without_a_gate),
 		cmocka_unit_test(tells_init_containers),
 	};
 

@@ -86,10 +86,10 @@ run 0 list && row "ENVIRONMENT USER AGE LEFT MEMBERS STRICT" &&
   has "$out" "onDelete /drop of the member db of environment old, which is over: failed (Job h-failed)"
 ok $? "list: a table, without the power of what others wrote"
 run 0 list -o json && "$here/../schema.py" "$schemas/env-list.json" <<<"$out" &&
-  is "$(jq -c '.environments[] | [.name, .parent, .state, .members]' <<<"$out")" \
-    '["dev",null,"alive",0]
-["dev.pr-42","dev","alive",4]
-["old",null,"ended",0]' &&
+  is "$(jq -c '.environments[] | [.name, .parent, .state, .members, .asleep]' <<<"$out")" \
+    '["dev",null,"alive",0,0]
+["dev.pr-42","dev","alive",4,0]
+["old",null,"ended",0,0]' &&
   is "$(jq -r '.hooks[] | .job + " " + .state' <<<"$out" | paste -sd,)" \
     "h-waits waits,h-runs runs,h-done done,h-failed failed"
 ok $? "list -o json is what its schema says"

@@ -331,6 +331,49 @@ static void bed_env(struct bed *b, const char *name, int64_t ttl)
 	store_put(&b->s, path, env_job_make(&spec));
 }
 
+/* ... and what says so of a host name goes, if it is the user's */
+static void test_delete_what_is_said(void **state)
+{
+#define SAYS "/apis/batch/v1/namespaces/n/jobs/kt-entry-"
+	static const char *const said[][3] = {
+		{ SAYS "a", "pr", NULL },
+		{ SAYS "b", "pr", NULL },
+		{ SAYS "c", "qa", NULL },
+		{ SAYS "d", "pr.x", "nobody-else" },
+	};
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		const char *user = said[i][2] ? said[i][2] : shadow_user();
+		json_t *notes = json_pack(
+			"{s:s,s:s,s:o}", KT_ANNOTATION_USER, user,
+			KT_ANNOTATION_ENDED_FOR, "2000", KT_ANNOTATION_EXPIRES,
+			json_sprintf("%ld", (long)time(NULL) + 1000));
+
+		store_put(&b.s, said[i][0],
+			  json_pack("{s:{s:s,s:s,s:{s:s,s:s},s:o}}", "metadata",
+				    "name", strrchr(said[i][0], '/') + 1, "uid",
+				    "u", "labels", KT_LABEL_ROLE,
+				    KT_ROLE_ENV_ENDED, KT_LABEL_ENV, said[i][1],
+				    "annotations", notes));
+	}
+	b.args[0] = (char *)(uintptr_t) "pr";
+	assert_int_equal(run(&b, command_env_delete), EXIT_OK);
+	assert_null(store_get(&b.s, SAYS "a"));
+	assert_null(store_get(&b.s, SAYS "b"));
+	assert_non_null(store_get(&b.s, SAYS "c"));
+	assert_int_equal(run(&b, command_env_delete), EXIT_FAILED);
+	b.args[0] = (char *)(uintptr_t) "pr.x";
+	assert_int_equal(run(&b, command_env_delete), EXIT_FAILED);
+	assert_non_null(store_get(&b.s, SAYS "d"));
+	b.o.env.in.force = true;
+	assert_int_equal(run(&b, command_env_delete), EXIT_OK);
+	assert_null(store_get(&b.s, SAYS "d"));
+	bed_fini(&b);
+}
+
 /* `pr` has ended: `dev.pr` was not meant */
 static void test_delete_ended(void **state)
 {
@@ -515,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_leave_others),
 		cmocka_unit_test(test_delete_ended),
+		cmocka_unit_test(test_delete_what_is_said),
 		cmocka_unit_test(test_create_below),
 		cmocka_unit_test(test_recover),
 		cmocka_unit_test(test_export),

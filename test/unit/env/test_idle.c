@@ -192,6 +192,40 @@ static void shows(const char *ready, int replicas, int pods, const char *want)
 	env_info_fini(&info);
 }
 
+/* -1: it may not be seen */
+static void counts(int replicas, int want)
+{
+	auto_free char *copy = xasprintf(LOOK_COPIES, replicas, replicas);
+	auto_json json_t *jobs = json_quoted(LOOK_JOB);
+	auto_json json_t *records = json_quoted(LOOK_RECORD);
+	auto_json json_t *copies = json_quoted(copy);
+	const struct env_look look = { .ns = "n",
+				       .now = 1000,
+				       .jobs = jobs,
+				       .records = records,
+				       .copies = want < 0 ? NULL : copies };
+	auto_json json_t *view = env_view_list(&look);
+	const json_t *env =
+		json_array_get(json_object_get(view, "environments"), 0);
+	const json_t *asleep = json_object_get(env, "asleep");
+
+	assert_true(env_view_has_sleepers(records));
+	assert_int_equal(json_integer_value(json_object_get(env, "members")),
+			 1);
+	if (want < 0)
+		assert_true(json_is_null(asleep));
+	else
+		assert_int_equal(json_integer_value(asleep), want);
+}
+
+static void the_list_counts_who_sleeps(void **state)
+{
+	(void)state;
+	counts(0, 1);
+	counts(1, 0);
+	counts(0, -1);
+}
+
 static void states_are_those_of_the_copy(void **state)
 {
 	(void)state;
@@ -211,6 +245,7 @@ int main(void)
 		cmocka_unit_test(the_role_is_narrow),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(states_are_those_of_the_copy),
+		cmocka_unit_test(the_list_counts_who_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

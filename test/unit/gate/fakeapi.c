@@ -196,7 +196,9 @@ static void fakeapi_say_addresses(struct fakeapi_conn *c)
 		snprintf(body, sizeof(body),
 			 "{\"kind\":\"Endpoints\",\"subsets\":[{\"addresses\":"
 			 "[{\"ip\":\"127.0.0.1\"}],\"ports\":[{\"name\":"
-			 "\"http\",\"port\":%u,\"protocol\":\"TCP\"}]}]}",
+			 "\"http\",\"port\":%u,\"protocol\":\"TCP\"},"
+			 "{\"name\":\"idle\",\"port\":1,\"protocol\":"
+			 "\"TCP\"}]}]}",
 			 c->f->pod_at.port);
 	fakeapi_reply(c, 200, body);
 }

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
@@ -162,6 +163,14 @@ static void peer_talk(struct peer *p, SSL *ssl)
 		SSL_shutdown(ssl);
 }
 
+static void peer_ask_again(struct peer *p, SSL *ssl)
+{
+	ERR_clear_error();
+	if (SSL_renegotiate(ssl) == 1 && SSL_do_handshake(ssl) != 1)
+		p->denied = ERR_GET_REASON(ERR_peek_error()) ==
+			    SSL_R_NO_RENEGOTIATION;
+}
+
 static void *peer_main(void *arg)
 {
 	struct peer *p = arg;
@@ -186,7 +195,10 @@ static void *peer_main(void *arg)
 		snprintf(p->got_name, sizeof(p->got_name), "%s",
 			 p->cert && name ? name : "");
 		p->got_cert = SSL_get1_peer_certificate(ssl);
-		peer_talk(p, ssl);
+		if (p->again)
+			peer_ask_again(p, ssl);
+		else
+			peer_talk(p, ssl);
 	}
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);

@@ -38,11 +38,12 @@ struct peer {
 	const char *ciphers;
 	bool mute;	/* a server says nothing back */
 	bool no_notify; /* ends without close_notify */
+	bool again;	/* a client: asks to shake hands once more, and ends */
 	/* a client: says @say bytes, finishes, reads to the end; a server
 	 * reads to the end and says the same back */
 	size_t say;
 	/* results, after peer_join() */
-	bool shaken;
+	bool shaken, denied; /* denied: was told that it may not, @again */
 	char got_alpn[32], got_name[64];
 	X509 *got_cert; /* the other's */
 	size_t got;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sleeper between callers, an API server and a Pod, all in one loop. Times
- * are short: an idle time of 0.4 s, a wait of 2 s. */
+/* A sleeper between callers, an API server and a Pod, all in one loop, in
+ * simulated time (tunnel/simtime.h). */
+#include "base/fdlimit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fakeapi.h"
@@ -8,6 +9,7 @@
 #include "gate/sleep_api.h"
 #include "pipe/pipe_fd.h"
 #include "test.h"
+#include "tunnel/simtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +31,7 @@ struct rig {
 	struct fakeapi api;
 	struct sleep_api *client;
 	struct sleep *sleep;
+	size_t nserve; /* ports */
 	char token[64];
 };
 
@@ -62,9 +65,9 @@ static void caller_on_event(struct watch *w, uint32_t events)
 		c->answered = true;
 }
 
-static void caller_connect(struct rig *r, struct caller *c)
+static void caller_connect_to(struct rig *r, struct caller *c, size_t port)
 {
-	struct ipport at = sleep_at(r->sleep, 0);
+	struct ipport at = sleep_at(r->sleep, port);
 	struct sockaddr_storage sa;
 	socklen_t len = ipport_to_sockaddr(&at, &sa);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -80,6 +83,11 @@ static void caller_connect(struct rig *r, struct caller *c)
 	assert_int_equal(loop_watch_start(r->loop, &c->watch, fd, EPOLLIN,
 					  caller_on_event),
 			 0);
+}
+
+static void caller_connect(struct rig *r, struct caller *c)
+{
+	caller_connect_to(r, c, 0);
 }
 
 static void caller_say(struct caller *c, const char *text)
@@ -105,12 +113,12 @@ static int caller_wait(struct caller *c, int64_t ns)
 }
 
 /* One request on a connection of its own: the status, 0: refused or reset */
-static int ask(struct rig *r)
+static int ask_port(struct rig *r, size_t port)
 {
 	struct caller c;
 	int status;
 
-	caller_connect(r, &c);
+	caller_connect_to(r, &c, port);
 	if (!c.closed)
 		caller_say(&c, GET);
 	assert_int_equal(caller_wait(&c, SOON), 0);
@@ -119,6 +127,11 @@ static int ask(struct rig *r)
 		assert_non_null(strstr(c.in, "member"));
 	caller_end(&c);
 	return status;
+}
+
+static int ask(struct rig *r)
+{
+	return ask_port(r, 0);
 }
 
 /* --- the rig -------------------------------------------------------------- */
@@ -165,6 +178,22 @@ static struct pipe *open_plain(void *user, int fd)
 	return o->pipe;
 }
 
+/* A port that is named, as in a Pod: it is opened again and again. At an
+ * address of this process alone, or another one could have it in between. */
+static void rig_port(struct sleep_serve *s)
+{
+	unsigned int id = (unsigned int)getpid();
+	char text[32];
+	int fd;
+
+	snprintf(text, sizeof(text), "127.%u.%u.%u", 1 + id / 62500 % 250,
+		 1 + id / 250 % 250, 1 + id % 250);
+	assert_int_equal(ipaddr_parse(&s->at.addr, text), 0);
+	fd = listener_bind(&s->at);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static void rig_sleeper(struct rig *r)
 {
 	const struct sleep_api_config ac = { .loop = r->loop,
@@ -177,33 +206,31 @@ static void rig_sleeper(struct rig *r)
 					     .timeout_ns = NS_SEC,
 					     .open = open_plain,
 					     .user = r };
-	struct sleep_serve serve = { .name = "http" };
+	struct sleep_serve serve[] = { { .name = "http" }, { .name = "idle" } };
 	struct sleep_config c = { .loop = r->loop,
 				  .member = "orders of pr-1",
 				  .idle_ns = IDLE,
 				  .wake_ns = WAKE,
 				  .replicas = 1,
-				  .serve = &serve,
-				  .nserve = 1 };
+				  .serve = serve,
+				  .nserve = r->nserve };
 	struct kt_error err = { 0 };
-	int fd;
 
-	/* a port that is named, as in a Pod: it is opened again and again */
-	assert_int_equal(ipaddr_parse(&serve.at.addr, "127.0.0.1"), 0);
-	fd = listener_bind(&serve.at);
-	assert_true(fd >= 0);
-	close(fd);
+	for (size_t i = 0; i < r->nserve; i++)
+		rig_port(&serve[i]);
 	r->client = sleep_api_new(&ac);
 	c.api = r->client;
 	r->sleep = sleep_new(&c, &err);
 	assert_non_null(r->sleep);
 }
 
-static int setup(void **state)
+static int setup_ports(void **state, size_t nserve)
 {
 	struct rig *r = xcalloc(1, sizeof(*r));
 	int fd;
 
+	r->nserve = nserve;
+	simtime_patience(5);
 	log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERR);
 	r->loop = loop_new();
 	fakeapi_start(&r->api, r->loop);
@@ -214,6 +241,16 @@ static int setup(void **state)
 	rig_sleeper(r);
 	*state = r;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_ports(state, 1);
+}
+
+static int setup_two(void **state)
+{
+	return setup_ports(state, 2);
 }
 
 static int teardown(void **state)
@@ -307,6 +344,26 @@ static void a_connection_alone_does_not_wake_it(void **state)
 	assert_int_equal(caller_wait(&c, SOON), 0);
 	assert_non_null(strstr(c.in, "200 OK"));
 	caller_end(&c);
+}
+
+/* ... and many of them keep nobody out */
+static void connections_alone_keep_nobody_out(void **state)
+{
+	struct rig *r = *state;
+	static struct caller c[SLEEP_CONNECTIONS];
+
+	fdlimit_raise();
+	reaches(r, SLEEP_ASLEEP);
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		caller_connect(r, &c[i]);
+		assert_true(loop_once(r->loop, 0) >= 0);
+	}
+	assert_int_equal(ask(r), 200);
+	pass(r, NS_MS);
+	assert_true(c[0].closed);
+	assert_false(c[1].closed);
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		caller_end(&c[i]);
 }
 
 /* It goes to sleep with a kept connection, whose next request wakes it */
@@ -445,6 +502,23 @@ static void pods_that_take_nothing_are_down(void **state)
 	assert_int_equal(ask(r), 0);
 }
 
+/* A port that the Service has and no program listens at: who asks there is told
+ * so, and those of the other port have the member all the time */
+static void a_port_without_a_program_is_alone(void **state)
+{
+	struct rig *r = *state;
+
+	reaches(r, SLEEP_AWAKE);
+	assert_int_equal(ask_port(r, 1), 503);
+	assert_int_equal(sleep_state(r->sleep), SLEEP_AWAKE);
+	assert_int_equal(ask(r), 200);
+	reaches(r, SLEEP_ASLEEP);
+	/* also when it is that one which wakes it */
+	assert_int_equal(ask_port(r, 1), 503);
+	assert_int_equal(sleep_state(r->sleep), SLEEP_AWAKE);
+	assert_int_equal(ask(r), 200);
+}
+
 static void too_many_callers_are_refused(void **state)
 {
 	struct rig *r = *state;
@@ -545,7 +619,9 @@ static void one_that_may_not_sleep_serves(void **state)
 	r->api.fail = 2;
 	r->api.status = 403;
 	r->api.fail_patch = true;
-	pass(r, 2 * IDLE);
+	while (r->api.fail == 2)
+		assert_true(loop_once(r->loop, 50 * NS_MS) >= 0);
+	pass(r, IDLE / 2);
 	assert_int_equal(sleep_state(r->sleep), SLEEP_AWAKE);
 	assert_int_equal(ask(r), 200);
 	reaches(r, SLEEP_ASLEEP);
@@ -661,6 +737,7 @@ int main(void)
 		T(it_sleeps_and_a_request_wakes_it),
 		T(fifty_callers_wake_it_once),
 		T(a_connection_alone_does_not_wake_it),
+		T(connections_alone_keep_nobody_out),
 		T(kept_connections_sleep_with_it),
 		T(open_streams_keep_it_awake),
 		T(a_caller_who_leaves_is_forgotten),
@@ -669,6 +746,8 @@ int main(void)
 		T(one_that_comes_late_is_taken),
 		T(http2_is_told_by_goaway),
 		T(pods_that_take_nothing_are_down),
+		cmocka_unit_test_setup_teardown(
+			a_port_without_a_program_is_alone, setup_two, teardown),
 		T(too_many_callers_are_refused),
 		T(held_bytes_are_bounded),
 		T(errors_are_tried_again),

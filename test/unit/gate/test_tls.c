@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <netinet/in.h>
 #include <openssl/x509.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ struct side {
 	size_t got;	   /* bytes */
 	bool same;	   /* all as they were said */
 	bool echo, sleepy; /* sleepy: nothing is consumed */
+	bool whole;	   /* what is said is one piece */
 	bool opened, eof, finished, over, keep;
 	int error;
 	char why[256], alpn[32];
@@ -50,11 +52,12 @@ struct side {
 
 static void side_push(struct side *s)
 {
-	uint8_t mem[7000];
+	static uint8_t mem[SOME];
+	size_t most = s->whole ? sizeof(mem) : 7000;
 	ssize_t n;
 
 	while (!s->echo && s->said < s->say) {
-		size_t want = MIN(sizeof(mem), s->say - s->said);
+		size_t want = MIN(most, s->say - s->said);
 
 		for (size_t i = 0; i < want; i++)
 			mem[i] = peer_byte(s->said + i);
@@ -62,6 +65,8 @@ static void side_push(struct side *s)
 		if (n <= 0)
 			return;
 		s->said += (size_t)n;
+		if ((size_t)n < want) /* writable() is owed */
+			return;
 	}
 	if (s->echo && s->in.len) {
 		n = pipe_send(s->pipe, buf_data(&s->in), s->in.len);
@@ -144,6 +149,25 @@ static void side_run(struct side *s)
 	s->pipe = NULL;
 	loop_once(loop, 0);
 	buf_fini(&s->in);
+}
+
+static void tcp_pair(int fd[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int l = socket(AF_INET, SOCK_STREAM, 0), large = 4 << 20;
+
+	assert_int_equal(bind(l, (struct sockaddr *)&at, len), 0);
+	setsockopt(l, SOL_SOCKET, SO_RCVBUF, &large, sizeof(large));
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &len), 0);
+	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	assert_int_equal(connect(fd[0], (struct sockaddr *)&at, len), 0);
+	fd[1] = accept(l, NULL, NULL);
+	assert_true(fd[1] >= 0);
+	close(l);
 }
 
 /* a client of ours, with @p */
@@ -415,6 +439,43 @@ static void close_lets_out_what_was_sent(void **state)
 	buf_fini(&s.in);
 }
 
+/* To a peer that takes all of it at once the socket never says that there is
+ * room again */
+static void a_large_piece_is_sent_whole(void **state)
+{
+	struct tls_rules r = { .ca_file = path("ca") };
+	struct side s = { .say = SOME, .whole = true };
+	struct peer p = { .cert = &leaf, .mute = true };
+	struct kt_error err = { 0 };
+	struct tls_config *c = tls_config_new(TLS_CLIENT, &r, &err);
+	int fd[2];
+
+	(void)state;
+	tcp_pair(fd);
+	p.fd = fd[1];
+	side_start(&s, c, fd[0], NAME);
+	tls_config_put(c);
+	peer_start(&p);
+	side_run(&s);
+	peer_join(&p);
+	assert_int_equal(s.error, 0);
+	assert_int_equal(p.got, SOME);
+	assert_true(p.same);
+}
+
+/* RFC 5746 section 4.5: no; and at once, for it waits for the word */
+static void server_shakes_hands_once(void **state)
+{
+	struct side s = { 0 };
+	struct peer p = { .version = TLS1_2_VERSION, .again = true };
+
+	(void)state;
+	answer(&s, "leaf", &p);
+	assert_true(p.shaken);
+	assert_true(p.denied);
+	X509_free(p.got_cert);
+}
+
 /* --- configurations ----------------------------------------------------- */
 
 static void no_config(enum tls_side side, const struct tls_rules *r,
@@ -523,6 +584,8 @@ int main(void)
 		cmocka_unit_test(server_refuses_old_ways),
 		cmocka_unit_test(server_stops_a_peer),
 		cmocka_unit_test(close_lets_out_what_was_sent),
+		cmocka_unit_test(a_large_piece_is_sent_whole),
+		cmocka_unit_test(server_shakes_hands_once),
 		cmocka_unit_test(config_refuses_bad_files),
 		cmocka_unit_test(config_knows_its_name),
 	};

@@ -248,11 +248,15 @@ static void a_dead_ones_goes_last(void **state)
 static void an_heir_has_the_origin(void **state)
 {
 	const char *stuntman = CORE "services/web-kt-stuntman";
+	int64_t begin, least[2] = { INT64_MAX, INT64_MAX };
 	struct rig r;
-	int64_t begin;
 
 	(void)state;
-	for (int heir = 0; heir < 2; heir++) {
+	/* several times: the machine may be busy, and only the shortest counts
+	 */
+	for (int i = 0; i < 6 && (i < 2 || least[1] >= 900 * NS_MS); i++) {
+		int heir = i > 0;
+
 		rig_init(&r);
 		put_service(&r, "shadow-exchange");
 		put_kt(&r, SHADOW, "shadow-exchange", "ann", DEAD);
@@ -267,13 +271,15 @@ static void an_heir_has_the_origin(void **state)
 		r.job.wants_origin = heir;
 		begin = clock_ns();
 		assert_int_equal(check(&r, LEASE_ALL), 0);
-		assert_int_equal(clock_ns() - begin < 900 * NS_MS, heir);
+		least[heir] = MIN(least[heir], clock_ns() - begin);
 		assert_string_equal(app_of(&r), "web");
 		assert_null(store_get(&r.s, SHADOW));
 		assert_int_equal(store_get(&r.s, stuntman) != NULL, heir);
 		assert_int_equal(r.job.stuntman, heir);
 		rig_fini(&r);
 	}
+	assert_true(least[0] >= 900 * NS_MS);
+	assert_true(least[1] < 900 * NS_MS);
 }
 
 /* The client wakes up once; when that was mended, this is enough of looking */

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -165,6 +166,7 @@ static struct carrier *on_bulk(void *user)
 {
 	struct rig *r = user;
 	const int small = 4096;
+	struct stat st;
 
 	if (r->bulk_most && r->bulk_had == r->bulk_most)
 		return NULL;
@@ -175,7 +177,29 @@ static struct carrier *on_bulk(void *user)
 	if (r->bulk_small)
 		setsockopt(r->bulk_fd, SOL_SOCKET, SO_SNDBUF, &small,
 			   sizeof(small));
+	if (r->bulk_had <= RIG_BULK_MAX && fstat(r->bulk_fd, &st) == 0) {
+		r->bulk_all[r->bulk_had - 1].fd = r->bulk_fd;
+		r->bulk_all[r->bulk_had - 1].ino = st.st_ino;
+	}
 	return sockcarrier_new(r->loop, r->bulk_fd);
+}
+
+void rig_cut_bulk(struct rig *r, unsigned int n)
+{
+	int open[RIG_BULK_MAX], had = MIN(r->bulk_had, RIG_BULK_MAX);
+	struct session_stats stats;
+	unsigned int nopen = 0;
+	struct stat st;
+
+	tunnel_bulk_stats(r->tunnel, &stats);
+	if (stats.joining)
+		return;
+	for (int i = 0; i < had; i++)
+		if (fstat(r->bulk_all[i].fd, &st) == 0 &&
+		    st.st_ino == r->bulk_all[i].ino)
+			open[nopen++] = r->bulk_all[i].fd;
+	if (nopen)
+		shutdown(open[n % nopen], SHUT_RDWR);
 }
 
 static const struct tunnel_events events = {

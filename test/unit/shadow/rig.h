@@ -16,6 +16,8 @@
  * connection to its port on 127.0.0.1, instead of the port-forward.
  */
 
+#define RIG_BULK_MAX 256
+
 struct rig {
 	struct loop *loop;
 	struct tunnel *tunnel;
@@ -24,9 +26,13 @@ struct rig {
 	bool up, lost, dead;
 	unsigned int resumed;
 	int dead_code;
-	bool bulk;	 /* give the tunnel carriers for bulk */
-	int bulk_fd;	 /* of the last one */
-	int bulk_had;	 /* how many were asked for */
+	bool bulk;    /* give the tunnel carriers for bulk */
+	int bulk_fd;  /* of the last one */
+	int bulk_had; /* how many were asked for */
+	struct {
+		int fd;
+		ino_t ino; /* a number is used again, an inode is not */
+	} bulk_all[RIG_BULK_MAX];
 	bool bulk_small; /* their sockets take little at a time */
 	int bulk_most;	 /* no more than these are to be had; 0: any */
 	bool no_ipv6;	 /* the shadow has no AF_INET6 */
@@ -55,6 +61,10 @@ int dead_socket(void);
 void rig_connect(struct rig *r);
 /** rig_wait() - serve events until *@done; fails the test after 60 s */
 void rig_wait(struct rig *r, const bool *done);
+/** rig_cut_bulk() - one of the carriers for bulk that are open breaks, the
+ *  @n-th of them and so on in turn; none does while one is being opened: who
+ *  cannot have one asks for no more during a minute */
+void rig_cut_bulk(struct rig *r, unsigned int n);
 /** rig_dial() - dial and wait; 0 with *@tcp, or -errno */
 int rig_dial(struct rig *r, const struct ipport *dst, struct tunnel_tcp **tcp);
 /** rig_pair() - dial and relay: the near end of the connection, blocking */

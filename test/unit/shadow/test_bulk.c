@@ -376,15 +376,12 @@ static void last_bytes_arrive(void **state)
 	end_far();
 }
 
-/* any of them, whichever was opened last */
+/* any of them: those of a session that has one are replaced always, those
+ * beyond where they are needed */
 static void cut_often(unsigned int turn)
 {
-	static int before;
-
-	/* not one that opens: it would not be had */
-	if (rig.bulk_had > 3 && rig.bulk_had == before && turn % 3 == 2)
-		shutdown(rig.bulk_fd, SHUT_RDWR);
-	before = rig.bulk_had;
+	if (rig.bulk_had > 3 && turn % 3 == 2)
+		rig_cut_bulk(&rig, turn / 3);
 }
 
 static void each_is_cut(void **state)
@@ -400,10 +397,10 @@ static void each_is_cut(void **state)
 	}
 }
 
-static void cut_last(unsigned int turn)
+static void cut_one(unsigned int turn)
 {
 	if (rig.bulk_had > 1 && turn % 8 == 7)
-		shutdown(rig.bulk_fd, SHUT_RDWR);
+		rig_cut_bulk(&rig, turn / 8);
 }
 
 /* A single flow has several carriers, and others when these die */
@@ -416,7 +413,7 @@ static void one_flow_has_several(void **state)
 		begin_far(1, way == 0);
 		rig.bulk_small = true;
 		for (int i = 0; i < 20 && rig.bulk_had < 5; i++)
-			carry(1, 10 << 20, i ? cut_last : NULL);
+			carry(1, 10 << 20, i ? cut_one : NULL);
 		tunnel_bulk_stats(rig.tunnel, &st);
 		print_message("# %d carriers, %u now\n", rig.bulk_had,
 			      st.lanes);

@@ -27,12 +27,17 @@ struct pathcarrier {
 	int64_t last_due;	  /* and arrives */
 	size_t lost;		  /* bytes since the last loss */
 	struct timer timer;
-	bool opened, refused, dead;
+	bool opened, refused, dead, first; /* out[0] */
 };
 
 static struct pathcarrier *path_of(struct carrier *c)
 {
 	return container_of(c, struct pathcarrier, base);
+}
+
+static bool path_is_stuck(const struct pathcarrier *m)
+{
+	return m->path->stuck && (m->first || !m->path->one_way);
 }
 
 static void path_on_timer(struct timer *t);
@@ -46,14 +51,14 @@ static void path_wake(struct pathcarrier *m)
 
 	if (m->dead)
 		return;
-	if (c && !m->path->stuck)
+	if (c && !path_is_stuck(m))
 		wait = MIN(wait, MAX(c->due - clock_ns(), 0));
 	loop_timer_start(m->loop, &m->timer, wait, path_on_timer);
 }
 
 static void path_deliver(struct pathcarrier *m)
 {
-	while (!m->dead && !m->path->stuck && !list_empty(&m->in)) {
+	while (!m->dead && !path_is_stuck(m) && !list_empty(&m->in)) {
 		struct chunk *c = container_of(m->in.next, struct chunk, node);
 
 		if (c->due > clock_ns())
@@ -164,6 +169,7 @@ void pathcarrier_pair(struct loop *loop, struct path *p, struct carrier *out[2])
 		m[i]->base.ops = &ops;
 		m[i]->loop = loop;
 		m[i]->path = p;
+		m[i]->first = i == 0;
 		list_init(&m[i]->in);
 		out[i] = &m[i]->base;
 	}

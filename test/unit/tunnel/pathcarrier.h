@@ -14,6 +14,7 @@ struct path {
 	size_t loss;	  /* after so many bytes two more ways are waited;
 			     0: never */
 	bool stuck;	  /* nothing arrives, and nobody is told */
+	bool one_way;	  /* that is so at out[0] only */
 	bool dead;	  /* both ends are told */
 };
 

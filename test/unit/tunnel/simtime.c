@@ -2,6 +2,7 @@
 #include "simtime.h"
 
 #include "base/loop.h"
+#include "base/mem.h"
 
 #include <sys/epoll.h>
 #include <time.h>
@@ -13,6 +14,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *ev, int max, int ms);
 
 static int64_t skipped;
 static struct timespec frozen; /* zero: real time passes, too */
+static int patience;
 
 int64_t simtime_skipped(void)
 {
@@ -22,6 +24,11 @@ int64_t simtime_skipped(void)
 void simtime_freeze(void)
 {
 	__real_clock_gettime(CLOCK_MONOTONIC, &frozen);
+}
+
+void simtime_patience(int ms)
+{
+	patience = ms;
 }
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
@@ -39,9 +46,10 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 
 int __wrap_epoll_wait(int fd, struct epoll_event *ev, int max, int ms)
 {
-	int n = __real_epoll_wait(fd, ev, max, ms < 0 ? ms : 0);
+	int real = ms < 0 ? ms : MIN(ms, patience);
+	int n = __real_epoll_wait(fd, ev, max, real);
 
 	if (n == 0 && ms > 0)
-		skipped += ms * NS_MS;
+		skipped += (ms - (frozen.tv_sec ? 0 : real)) * NS_MS;
 	return n;
 }

@@ -19,4 +19,8 @@ int64_t simtime_skipped(void);
  *  takes for its work does not count */
 void simtime_freeze(void);
 
+/** simtime_patience() - ms that what comes by way of the kernel (a loopback
+ *  connection on a busy machine) is waited for before time is put forward; 0 */
+void simtime_patience(int ms);
+
 #endif

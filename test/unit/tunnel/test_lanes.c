@@ -7,11 +7,13 @@
 #include "pathcarrier.h"
 #include "simtime.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "tunnel/acceptor.h"
 #include "tunnel/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB ((size_t)1 << 20)
@@ -31,6 +33,7 @@ static struct acceptor *acceptor;
 static struct session_config near_cfg, far_cfg;
 static struct end near, far;
 static struct path paths[SESSION_LANES + 2];
+static unsigned int sessions; /* that the acceptor has asked for */
 
 static uint8_t byte_at(uint8_t key, size_t i)
 {
@@ -105,6 +108,7 @@ static const struct session_ops ops = {
 static struct session *on_session(void *user, const struct frame_hello *hello)
 {
 	(void)user;
+	sessions++;
 	far.s = session_new(loop, &far_cfg, hello->id, FRAME_ROLE_SERVER, &ops,
 			    &far);
 	return far.s;
@@ -191,6 +195,7 @@ static void add_many(size_t n)
 static int setup(void **state)
 {
 	(void)state;
+	sessions = 0;
 	near_cfg = session_config_default();
 	near_cfg = session_config_bulk(&near_cfg);
 	far_cfg = near_cfg;
@@ -458,6 +463,244 @@ static void leaves_over_one(void **state)
 	finish();
 }
 
+/* One that takes nothing any more, though the other end is heard on it, makes
+ * no more wait here than was agreed: then it is done without */
+static void one_that_takes_nothing_is_done_without(void **state)
+{
+	size_t before;
+
+	(void)state;
+	near_cfg.dead_ns = 1000 * NS_SEC;
+	begin(0, 300 * MIB, 65536);
+	add_many(3);
+	while (near.got < 20 * MIB)
+		loop_once(loop, 10 * NS_MS);
+	before = far.made;
+	paths[1].one_way = paths[1].stuck = true;
+	while (stats(far.s).lanes == 3) {
+		loop_once(loop, 10 * NS_MS);
+		assert_true(far.made - before <= far_cfg.replay_max + MIB);
+	}
+	while (!all_there())
+		loop_once(loop, 10 * NS_MS);
+	assert_false(near.losses || far.losses);
+	finish();
+}
+
+/* Carriers that are slow, lose, stand still one way or both, go on, die, or do
+ * not come up, while both ends have much to say: all is there in the end, and
+ * no end gave up. LANES_SEEDS: how many runs */
+static void survives_whatever_paths_do(void **state)
+{
+	const char *more = getenv("LANES_SEEDS");
+	unsigned int seeds = more ? (unsigned int)atoi(more) : 4;
+
+	(void)state;
+	near_cfg.replay_max = far_cfg.replay_max = 2 * MIB;
+	near_cfg.inflight_max = far_cfg.inflight_max = 2 * MIB;
+	for (unsigned int seed = 1; seed <= seeds; seed++) {
+		static struct path all[1000];
+		size_t n = 0;
+
+		srand(seed);
+		begin(12 * MIB, 12 * MIB, 1 + (size_t)rand() % 50000);
+		near.lost = true;
+		while (!all_there()) {
+			struct carrier *c[2];
+			struct path *p;
+
+			loop_once(loop, 10 * NS_MS);
+			assert_false(near.dead || far.dead);
+			/* it has an end: later ones are well */
+			if (n && n < 600 && rand() % 40 == 0) {
+				p = &all[n - 1 -
+					 (size_t)rand() % MIN(n, (size_t)8)];
+				p->one_way = rand() % 2;
+				p->stuck = rand() % 2;
+				p->dead = p->dead || rand() % 6 == 0;
+			}
+			if (n == ARRAY_SIZE(all) ||
+			    (!near.lost && (!near.up || rand() % 30)))
+				continue;
+			p = &all[n++];
+			*p = (struct path){ .delay_ns = rand() % 60 * NS_MS,
+					    .rate = 20000U << rand() % 10,
+					    .queue = 4096U << rand() % 8,
+					    .loss = (size_t)rand() % 200000,
+					    .stuck = n < 600 &&
+						     rand() % 10 == 0 };
+			pathcarrier_pair(loop, p, c);
+			acceptor_take(acceptor, c[1]);
+			if (near.lost)
+				session_attach(near.s, c[0]);
+			else
+				session_join(near.s, c[0]);
+			near.lost = false;
+		}
+		if (more)
+			print_message("# %u: %zu paths, %u and %u losses\n",
+				      seed, n, near.losses, far.losses);
+		finish();
+	}
+}
+
+/* --- an end that says what it likes --------------------------------------- */
+
+struct raw {
+	struct carrier base;
+	bool closed;
+};
+
+static ssize_t raw_send(struct carrier *c, const struct iovec *iov, int n)
+{
+	ssize_t all = 0;
+
+	(void)c;
+	for (int i = 0; i < n; i++)
+		all += (ssize_t)iov[i].iov_len;
+	return all;
+}
+
+static void raw_close(struct carrier *c)
+{
+	container_of(c, struct raw, base)->closed = true;
+}
+
+static const struct carrier_ops raw_ops = { raw_send, raw_close };
+static struct raw raw[2];
+
+static void raw_data(struct raw *r, uint64_t seq, size_t n)
+{
+	struct frame_hdr h = { .type = FRAME_DATA,
+			       .len = (uint32_t)n,
+			       .seq = seq };
+	uint8_t *frame = xcalloc(1, FRAME_HEADER_LEN + n);
+
+	frame_put_header(frame, &h);
+	for (size_t i = 0; i < n; i++)
+		frame[FRAME_HEADER_LEN + i] = byte_at(near.key, seq + i);
+	if (!r->closed)
+		r->base.handler->data(r->base.user, frame,
+				      FRAME_HEADER_LEN + n);
+	free(frame);
+}
+
+/* far.s has two carriers from somebody */
+static void begin_raw(void)
+{
+	struct frame_hello hello = { .version_min = FRAME_VERSION_MIN,
+				     .version_max = FRAME_VERSION_MAX,
+				     .flags = FRAME_FLAG_LANES,
+				     .window = (uint32_t)far_cfg.replay_max };
+	struct kt_error err = { 0 };
+
+	begin(0, 0, 1);
+	(void)on_session(NULL, &hello);
+	for (size_t i = 0; i < ARRAY_SIZE(raw); i++) {
+		raw[i] = (struct raw){ .base.ops = &raw_ops };
+		assert_int_equal(
+			session_adopt(far.s, &raw[i].base, &hello, 0, &err), 0);
+		hello.flags |= FRAME_FLAG_JOIN;
+	}
+}
+
+/* Bytes at the end of all numbers are as far ahead as any */
+static void far_ahead_is_nonsense(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		static const uint64_t at[] = { UINT64_MAX - 99, UINT64_MAX,
+					       64 * MIB };
+
+		begin_raw();
+		raw_data(&raw[1], at[i], 200);
+		assert_true(far.dead);
+		assert_true(raw[0].closed && raw[1].closed);
+		finish();
+	}
+}
+
+/* Who sends so little at a time that no room is left for it loses a carrier;
+ * nothing of it was acknowledged, so it may come again */
+static void a_full_reorder_buffer_costs_a_carrier(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	far_cfg.replay_max = MIB;
+	begin_raw();
+	for (i = 0; i < 10000 && !raw[1].closed; i++)
+		raw_data(&raw[1], 1 + 2 * (uint64_t)i, 1);
+	assert_true(raw[1].closed);
+	assert_false(raw[0].closed || far.dead);
+	assert_int_equal(stats(far.s).lanes, 1);
+	raw_data(&raw[0], 0, 2 * i + 1);
+	assert_int_equal(far.got, 2 * i + 1);
+	finish();
+}
+
+/* What is said by one that has proven nothing yet concerns it alone */
+static void nonsense_instead_of_an_answer(void **state)
+{
+	(void)state;
+	begin(MIB, MIB, 65536);
+	add_many(2);
+	raw[0] = (struct raw){ .base.ops = &raw_ops };
+	assert_true(session_join(near.s, &raw[0].base));
+	raw_data(&raw[0], 0, 10);
+	assert_true(raw[0].closed);
+	assert_int_equal(stats(near.s).lanes, 2);
+	assert_int_equal(stats(near.s).refused, 1);
+	while (!all_there())
+		loop_once(loop, 10 * NS_MS);
+	assert_false(near.dead || near.losses);
+	finish();
+}
+
+/* One more of a session that is not known begins none */
+static void more_of_nothing_is_refused(void **state)
+{
+	(void)state;
+	begin(0, 0, 1);
+	add_many(1);
+	assert_int_equal(sessions, 1);
+	acceptor_remove(acceptor, far.s);
+	add(1, false);
+	run_for(NS_SEC);
+	assert_int_equal(sessions, 1);
+	assert_int_equal(stats(near.s).lanes, 1);
+	assert_int_equal(stats(near.s).refused, 1);
+	finish();
+}
+
+/* Nor does one that has already received something of what nobody has sent */
+static void nothing_is_received_of_what_begins(void **state)
+{
+	struct frame_hello hello = { .version_min = FRAME_VERSION_MIN,
+				     .version_max = FRAME_VERSION_MAX };
+	struct buf b;
+
+	(void)state;
+	for (unsigned int first = 0; first < 2; first++) {
+		begin(0, 0, 1);
+		sessions = 0;
+		raw[0] = (struct raw){ .base.ops = &raw_ops };
+		acceptor_take(acceptor, &raw[0].base);
+		buf_init(&b, 4096);
+		assert_int_equal(frame_put_hello(&b,
+						 (struct frame_hdr){
+							 .type = FRAME_HELLO,
+							 .ack = first ? 0 : 5 },
+						 &hello),
+				 0);
+		raw[0].base.handler->data(raw[0].base.user, buf_data(&b),
+					  b.len);
+		buf_fini(&b);
+		assert_int_equal(sessions, first);
+		finish();
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -473,6 +716,13 @@ int main(void)
 		T(one_more_is_refused),
 		T(tells_that_more_would_be_taken),
 		T(leaves_over_one),
+		T(one_that_takes_nothing_is_done_without),
+		T(survives_whatever_paths_do),
+		T(far_ahead_is_nonsense),
+		T(a_full_reorder_buffer_costs_a_carrier),
+		T(nonsense_instead_of_an_answer),
+		T(more_of_nothing_is_refused),
+		T(nothing_is_received_of_what_begins),
 	};
 
 	simtime_freeze();

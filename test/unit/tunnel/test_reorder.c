@@ -13,7 +13,7 @@
 static void put(struct reorder *r, uint64_t at, const char *text)
 {
 	assert_int_equal(
-		reorder_put(r, at, (const uint8_t *)text, strlen(text)), 0);
+		reorder_put(r, at, (const uint8_t *)text, strlen(text), 0), 0);
 }
 
 static void take(struct reorder *r, uint64_t at, const char *text)
@@ -63,17 +63,36 @@ static void bounds_its_memory(void **state)
 	(void)state;
 	reorder_init(&r, 64 * 1024);
 	for (; rc == 0; n++) {
-		rc = reorder_put(&r, (uint64_t)n * 5000, page, sizeof(page));
+		rc = reorder_put(&r, (uint64_t)n * 5000, page, sizeof(page), 0);
 		assert_true(r.used <= 64 * 1024);
 	}
 	assert_int_equal(rc, -ENOBUFS);
 	reorder_reset(&r);
 	/* so little at a time that it is mostly overhead */
 	for (n = 0, rc = 0; rc == 0; n++) {
-		rc = reorder_put(&r, (uint64_t)n * 2, page, 1);
+		rc = reorder_put(&r, (uint64_t)n * 2, page, 1, 0);
 		assert_true(r.used <= 64 * 1024);
 	}
 	assert_int_equal(rc, -ENOBUFS);
+	reorder_reset(&r);
+}
+
+/* Frames of some pages with gaps between them take what they are, once they are
+ * whole: what is agreed upon for their bytes is enough */
+static void whole_frames_take_what_they_are(void **state)
+{
+	uint8_t page[4200] = { 0 };
+	struct reorder r;
+
+	(void)state;
+	reorder_init(&r, 1 << 20);
+	for (uint64_t at = 0; at < 200 * 10000; at += 10000)
+		assert_int_equal(reorder_put(&r, at, page, sizeof(page), 0), 0);
+	reorder_reset(&r);
+	/* of one that is not the rest goes behind it */
+	assert_int_equal(reorder_put(&r, 1, page, 10, 20000), 0);
+	assert_int_equal(reorder_put(&r, 11, page, 4200, 15800), 0);
+	assert_ptr_equal(r.pieces.next, r.pieces.prev);
 	reorder_reset(&r);
 }
 
@@ -117,6 +136,7 @@ static void ranges(void **state)
 	for (uint64_t i = 0; i < EXTENTS_MAX; i++)
 		if (extents_put(&f, i * 10, 5) < 0)
 			break;
+	assert_true(extents_full(&f));
 	assert_int_equal(extents_put(&f, 5, 1), -ENOBUFS);
 	extents_fini(&e);
 	extents_fini(&f);
@@ -127,6 +147,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_the_order),
 		cmocka_unit_test(bounds_its_memory),
+		cmocka_unit_test(whole_frames_take_what_they_are),
 		cmocka_unit_test(ranges),
 	};
 
