@@ -79,7 +79,7 @@ void pod_hint_gate(struct kt_error *err)
 			kt_hint(err,
 				"the image is of a ktctl that had no gate yet: "
 				"--tlsSecret and --idle want one of this "
-				"version (--image), or none");
+				"version (-i), or none");
 }
 
 static void set_failed(struct pod_report *r, const json_t *pod, int code,
