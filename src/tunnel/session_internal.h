@@ -39,7 +39,7 @@ struct session {
 	/* outgoing */
 	struct replay replay;
 	uint64_t acked, next, high;
-	uint64_t window;      /* the most of what is kept, up to @next */
+	uint64_t window;      /* the most from @acked to @next */
 	struct extents again; /* of carriers that died */
 	uint64_t hastened;    /* sent twice so far, see session_hasten() */
 	bool hungry;	      /* the owner has more than was taken */

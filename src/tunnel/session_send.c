@@ -114,10 +114,19 @@ static int session_send_again(struct session *s, struct lane *l)
 	return rc < 0 ? rc : 1;
 }
 
+/* A carrier that stands still has half a window more, until it is done without
+ */
+static bool session_keeps_too_much(const struct session *s)
+{
+	return s->next - session_kept(s) >= s->window + s->window / 2;
+}
+
 static size_t session_window_room(const struct session *s)
 {
-	uint64_t used = s->next - session_kept(s);
+	uint64_t used = s->next - s->acked;
 
+	if (session_keeps_too_much(s))
+		return 0;
 	return used < s->window ? (size_t)(s->window - used) : 0;
 }
 
@@ -174,8 +183,7 @@ static int session_hasten(struct session *s, struct lane *l)
 	return rc < 0 ? rc : 1;
 }
 
-/* One that stands still with what has come by others keeps the window from the
- * others: it is done without */
+/* One that stands still with what has come by others long ago */
 static void session_drop_stuck(struct session *s)
 {
 	struct kt_error why = { 0 };
@@ -198,7 +206,7 @@ static int session_fill(struct session *s, struct lane *l)
 	size_t room, n;
 	int rc;
 
-	if (!session_window_room(s))
+	if (session_keeps_too_much(s))
 		session_drop_stuck(s);
 	rc = session_send_again(s, l);
 	if (rc != 0)
