@@ -494,7 +494,7 @@ static void one_that_takes_nothing_is_done_without(void **state)
 static void survives_whatever_paths_do(void **state)
 {
 	const char *more = getenv("LANES_SEEDS");
-	unsigned int seeds = more ? (unsigned int)atoi(more) : 4;
+	unsigned int seeds = more ? (unsigned int)strtoul(more, NULL, 10) : 4;
 
 	(void)state;
 	near_cfg.replay_max = far_cfg.replay_max = 2 * MIB;
