@@ -22,6 +22,7 @@
 
 #define SEND_MAX (128 * 1024) /* payload of one DATA frame */
 #define SEND_MIN (16 * 1024)
+#define KEPT_WINDOWS 4
 #define HASTEN_NS (50 * NS_MS)
 #define PUMP_ROUNDS 2 /* frames in a row; then others have their turn */
 
@@ -114,11 +115,11 @@ static int session_send_again(struct session *s, struct lane *l)
 	return rc < 0 ? rc : 1;
 }
 
-/* A carrier that stands still has half a window more, until it is done without
- */
+/* A carrier that stands still has some windows more, as TCP does for seconds
+ * after losses, until it is done without */
 static bool session_keeps_too_much(const struct session *s)
 {
-	return s->next - session_kept(s) >= s->window + s->window / 2;
+	return s->next - session_kept(s) >= KEPT_WINDOWS * s->window;
 }
 
 static size_t session_window_room(const struct session *s)

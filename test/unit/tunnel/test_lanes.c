@@ -479,8 +479,7 @@ static void one_that_takes_nothing_is_done_without(void **state)
 	paths[1].one_way = paths[1].stuck = true;
 	while (stats(far.s).lanes == 3) {
 		loop_once(loop, 10 * NS_MS);
-		assert_true(far.made - before <=
-			    far_cfg.replay_max / 2 * 3 + MIB);
+		assert_true(far.made - before <= 4 * far_cfg.replay_max + MIB);
 	}
 	while (!all_there())
 		loop_once(loop, 10 * NS_MS);
