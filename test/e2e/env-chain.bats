@@ -170,7 +170,7 @@ watched() {
   wait "$(pid_of serve-other)" || true
   echo "# $(cat "$RUN/other.json")" >&2
   # its own file has how far it is, too
-  grep -v '^#' "$RUN/other.json" |
+  grep '^{' "$RUN/other.json" |
     jq -e '.misrouted == 0 and .failed == 0 and .asked > 100'
   # the copy was in its own record, and in nobody else's endpoints at no moment
   ips=$(sed -n 's/^[^:]*: dev\.t \([0-9]\)/\1/p' "$RUN/pods" | sort -u)

@@ -60,7 +60,7 @@ setup() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  run_home_over
 }
 
 # on_machine CMD...: with a /dev/net/tun that everybody may open, as Debian has it

@@ -23,7 +23,7 @@ teardown() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  run_home_over
 }
 
 # begin PROGRAM...: in the background

@@ -27,7 +27,7 @@ teardown() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  run_home_over
 }
 
 # Each asks with the means of its own library: "name ADDRESS", "http 200", "refused",

@@ -145,6 +145,8 @@ teardown_file() {
   [ -f "$RUN/home" ] || return 0
   sweep
   rm -rf "$(<"$RUN/home")"
+  kc -n "$NS" delete pod -l kt-role=shadow-connect --ignore-not-found \
+    --grace-period=1 >/dev/null # the shared one
 }
 
 # user_exec CMD...: in place of this shell, as a user of gina's laptop who may

@@ -39,7 +39,7 @@ teardown() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  run_home_over
 }
 
 # statuses SCRIPT...: of each as the shell sees it, on one line

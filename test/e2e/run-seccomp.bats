@@ -20,7 +20,7 @@ setup() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  run_home_over
 }
 
 @test "run --capture seccomp: TCP, UDP and names of the cluster and of the office" {

@@ -38,7 +38,7 @@ setup() {
 }
 
 teardown_file() {
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  run_home_over
 }
 
 # debug NAME FILE TEXT [FIRST]: stops in the line of FILE that has TEXT

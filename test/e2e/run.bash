@@ -15,6 +15,15 @@ run_home() {
   chown -R 1500:1500 "$home"
 }
 
+# run_home_over: for teardown_file; and the shadow that they shared, which would
+# be there for a while, does not surprise the next file in this namespace
+run_home_over() {
+  [ -f "$RUN/home" ] || return 0
+  rm -rf "$(<"$RUN/home")"
+  kc -n "$NS" delete pod -l kt-role=shadow-connect --ignore-not-found \
+    --grace-period=1 >/dev/null
+}
+
 # user_exec CMD...: in place of this shell; fd 3 is bats' own, and a program that
 # holds it keeps bats from ending
 user_exec() {
