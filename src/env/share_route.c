@@ -7,6 +7,8 @@
 #include "cluster/objects.h"
 #include "kube/rest.h"
 
+#include <stdlib.h>
+
 char *share_name(const char *env, const char *host)
 {
 	return xasprintf(KT_ENV_PREFIX "%s.%s", env, host);
@@ -36,38 +38,46 @@ json_t *share_filters(const struct env_info *info)
 			 "set", "name", "cache-control", "value", "no-store");
 }
 
+/* @name, @owner and @rule are taken */
+static json_t *share_route_object(const struct share_spec *s, const char *api,
+				  char *name, const char *role, json_t *owner,
+				  json_t *rule)
+{
+	json_t *route = json_pack(
+		"{s:s,s:s,s:{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:[o]},"
+		"s:{s:O,s:[s],s:[o]}}",
+		"apiVersion", api, "kind", "HTTPRoute", "metadata", "name",
+		name, "namespace", s->ns, "labels", KT_LABEL_CONTROL,
+		KT_LABEL_CONTROL_VALUE, KT_LABEL_ROLE, role, KT_LABEL_ENV,
+		s->info->name, "annotations", KT_ANNOTATION_USER, s->user,
+		"ownerReferences", owner, "spec", "parentRefs", s->parents,
+		"hostnames", s->host, "rules", rule);
+
+	free(name);
+	return route;
+}
+
 json_t *share_route(const struct share_spec *s, const char *api)
 {
-	auto_free char *name = share_name(s->info->name, s->host);
+	json_t *rule = json_pack("{s:o,s:[{s:s,s:i}]}", "filters",
+				 share_filters(s->info), "backendRefs", "name",
+				 s->service, "port", s->port);
 
-	return json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:[o]},"
-			 "s:{s:O,s:[s],s:[{s:o,s:[{s:s,s:i}]}]}}",
-			 "apiVersion", api, "kind", "HTTPRoute", "metadata",
-			 "name", name, "namespace", s->ns, "labels",
-			 KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
-			 KT_LABEL_ROLE, KT_ROLE_ENV_SHARE, KT_LABEL_ENV,
-			 s->info->name, "annotations", KT_ANNOTATION_USER,
-			 s->user, "ownerReferences", env_owner_ref(s->info),
-			 "spec", "parentRefs", s->parents, "hostnames", s->host,
-			 "rules", "filters", share_filters(s->info),
-			 "backendRefs", "name", s->service, "port", s->port);
+	return share_route_object(s, api, share_name(s->info->name, s->host),
+				  KT_ROLE_ENV_SHARE, env_owner_ref(s->info),
+				  rule);
 }
 
 json_t *share_route_ended(const struct share_spec *s, const char *api,
 			  const char *entry, const json_t *owner)
 {
-	auto_free char *name = share_name_ended(s->info->name, s->host);
+	json_t *rule = json_pack("{s:[{s:s,s:i}]}", "backendRefs", "name",
+				 entry, "port", 80);
 
-	return json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s},s:[O]},"
-			 "s:{s:O,s:[s],s:[{s:[{s:s,s:i}]}]}}",
-			 "apiVersion", api, "kind", "HTTPRoute", "metadata",
-			 "name", name, "namespace", s->ns, "labels",
-			 KT_LABEL_CONTROL, KT_LABEL_CONTROL_VALUE,
-			 KT_LABEL_ROLE, KT_ROLE_ENV_ENDED, KT_LABEL_ENV,
-			 s->info->name, "annotations", KT_ANNOTATION_USER,
-			 s->user, "ownerReferences", owner, "spec",
-			 "parentRefs", s->parents, "hostnames", s->host,
-			 "rules", "backendRefs", "name", entry, "port", 80);
+	return share_route_object(
+		s, api, share_name_ended(s->info->name, s->host),
+		KT_ROLE_ENV_ENDED, json_incref((json_t *)(uintptr_t)owner),
+		rule);
 }
 
 /* --- routes that are there ------------------------------------------------ */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/endsignals.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/print.h"
@@ -8,15 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 /*
- * Runs as pid 1 of a container, as the shadow does: TERM and its like are read
- * from a signalfd. No children, no name service of libc's.
+ * Runs as pid 1 of a container, as the shadow does (base/endsignals). No
+ * children, no name service of libc's.
  */
 
 static const struct gate_mode *const main_modes[] = { &end_tls, &sleep_mode,
@@ -31,46 +30,10 @@ static const char main_usage[] =
 	"\n"
 	"modes:\n";
 
-struct main_signals {
-	struct watch watch;
-	bool stop;
-};
-
-static void main_on_signal(struct watch *w, uint32_t events)
-{
-	struct main_signals *sg = container_of(w, struct main_signals, watch);
-	struct signalfd_siginfo si;
-
-	(void)events;
-	while (read(w->fd, &si, sizeof(si)) == sizeof(si))
-		log_debug("signal %u", si.ssi_signo);
-	sg->stop = true;
-}
-
-static int main_start_signals(struct main_signals *sg, struct loop *loop)
-{
-	/* whatever the image names as its STOPSIGNAL (shadow/main.c) */
-	const int end[] = { SIGTERM, SIGINT,  SIGQUIT, SIGWINCH,
-			    SIGUSR1, SIGUSR2, SIGPWR,  SIGRTMIN + 3 };
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(end); i++)
-		sigaddset(&set, end[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return loop_watch_start(loop, &sg->watch, fd, EPOLLIN, main_on_signal);
-}
-
 /* Told to end: what is open gets so long as the mode says; the second signal is
  * obeyed at once */
 static int main_serve(struct loop *loop, const struct gate_mode *m, void *mode,
-		      struct main_signals *sg)
+		      struct end_signals *sg)
 {
 	bool told = false;
 	int64_t until = 0;
@@ -104,13 +67,13 @@ static void main_say_last(const char *text)
 
 static int main_run(const struct gate_mode *m, int argc, char **argv)
 {
-	struct main_signals sg = { 0 };
+	struct end_signals sg = { 0 };
 	struct kt_error err = { 0 };
 	struct loop *loop = loop_new();
 	void *mode = NULL;
 	int rc = 1;
 
-	if (loop && main_start_signals(&sg, loop) == 0)
+	if (loop && end_signals_start(&sg, loop) == 0)
 		rc = m->start(loop, argc, argv, &mode, &err);
 	if (mode) {
 		rc = main_serve(loop, m, mode, &sg);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/endsignals.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memtrim.h"
@@ -13,18 +14,15 @@
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 /* A SYN that was lost is sent again after a second (RFC 6298), to this Pod even
  * when its node leads others elsewhere by now */
 #define DRAIN_QUIET (1300 * NS_MS)
 
 /*
- * Runs as pid 1 of a container: signals without a handler would be ignored
- * there, so TERM and its like are read from a signalfd. No children, no files
- * but resolv.conf, no name service of libc's.
+ * Runs as pid 1 of a container (base/endsignals). No children, no files but
+ * resolv.conf, no name service of libc's.
  */
 
 static const char usage[] =
@@ -77,44 +75,6 @@ struct shadow_options {
 	struct share share; /* no host: none */
 	bool debug, once;
 };
-
-struct signal_watch {
-	struct watch watch;
-	bool stop;
-};
-
-static void shadow_main_on_signal(struct watch *w, uint32_t events)
-{
-	struct signal_watch *sg = container_of(w, struct signal_watch, watch);
-	struct signalfd_siginfo si;
-
-	(void)events;
-	while (read(w->fd, &si, sizeof(si)) == sizeof(si))
-		log_debug("signal %u", si.ssi_signo);
-	sg->stop = true;
-}
-
-static int start_signals(struct signal_watch *sg, struct loop *loop)
-{
-	/* The node tells it to end by the signal that the image names, and the
-	 * image may be anybody's: nginx, httpd, PostgreSQL, uwsgi, systemd */
-	const int end[] = { SIGTERM, SIGINT,  SIGQUIT, SIGWINCH,
-			    SIGUSR1, SIGUSR2, SIGPWR,  SIGRTMIN + 3 };
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(end); i++)
-		sigaddset(&set, end[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return loop_watch_start(loop, &sg->watch, fd, EPOLLIN,
-				shadow_main_on_signal);
-}
 
 static int number(const char *name, const char *text, long max, long *v)
 {
@@ -299,7 +259,7 @@ static void shadow_main_trim(const struct server *sv, struct memtrim *m,
 }
 
 static int shadow_main_serve(struct loop *loop, struct server *sv,
-			     struct signal_watch *sg)
+			     struct end_signals *sg)
 {
 	struct memtrim trim = { 0 };
 	int64_t looked = 0;
@@ -322,7 +282,7 @@ static int shadow_main_serve(struct loop *loop, struct server *sv,
  * a client may want it to serve until another shadow is ready, or until what is
  * open has ended. It ends when nobody has come for a moment; --drain counts
  * from when no client waits any more. The second signal is obeyed at once. */
-static void drain(struct loop *loop, struct server *sv, struct signal_watch *sg,
+static void drain(struct loop *loop, struct server *sv, struct end_signals *sg,
 		  const struct shadow_options *o)
 {
 	int64_t now = clock_ns(), begin = now, quiet = now, waited = now;
@@ -357,7 +317,7 @@ int main(int argc, char **argv)
 				    .wait = SHADOW_ENDING_S,
 				    .resolv_conf = "/etc/resolv.conf" };
 	struct kt_error err = { 0 };
-	struct signal_watch sg = { 0 };
+	struct end_signals sg = { 0 };
 	struct server_config cfg;
 	struct server *sv = NULL;
 	struct loop *loop;
@@ -377,7 +337,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	loop = loop_new();
-	if (loop && start_signals(&sg, loop) == 0)
+	if (loop && end_signals_start(&sg, loop) == 0)
 		sv = server_new(loop, &cfg, &err);
 	if (!sv) {
 		log_err("%s", err.code ? err.msg : strerror(errno));

@@ -37,6 +37,18 @@ static void same(json_t *got, const char *want)
 		fail_msg("%s", text);
 }
 
+static struct share_spec red_example(const struct env_info *info,
+				     const json_t *parents)
+{
+	return (struct share_spec){ .info = info,
+				    .ns = "shop",
+				    .host = "red.example",
+				    .service = "web",
+				    .user = "ann",
+				    .port = 80,
+				    .parents = parents };
+}
+
 /* Marks from outside are replaced, whichever they are; answers are not kept by
  * anybody; it goes with the environment */
 static void the_route_is_as_it_must_be(void **state)
@@ -44,13 +56,7 @@ static void the_route_is_as_it_must_be(void **state)
 	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
 	struct env_info info = { .name = "dev.red",
 				 .uid = (char *)(uintptr_t) "u-1" };
-	const struct share_spec spec = { .info = &info,
-					 .ns = "shop",
-					 .host = "red.example",
-					 .service = "web",
-					 .user = "ann",
-					 .port = 80,
-					 .parents = parents };
+	const struct share_spec spec = red_example(&info, parents);
 	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
 
 	(void)state;
@@ -86,13 +92,7 @@ static void the_route_sets_the_field_that_was_chosen(void **state)
 	struct env_info info = { .name = "dev.red",
 				 .named_by = "x-tenant",
 				 .uid = (char *)(uintptr_t) "u-1" };
-	const struct share_spec spec = { .info = &info,
-					 .ns = "shop",
-					 .host = "red.example",
-					 .service = "web",
-					 .user = "ann",
-					 .port = 80,
-					 .parents = parents };
+	const struct share_spec spec = red_example(&info, parents);
 	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
 	const json_t *rule =
 		json_array_get(json_at(route, "spec", "rules", NULL), 0);
@@ -110,13 +110,7 @@ static void a_route_of_before_learns_of_the_field(void **state)
 	auto_json json_t *parents = json_quoted("[{'name': 'gate'}]");
 	struct env_info info = { .name = "dev.red",
 				 .uid = (char *)(uintptr_t) "u-1" };
-	const struct share_spec spec = { .info = &info,
-					 .ns = "shop",
-					 .host = "red.example",
-					 .service = "web",
-					 .user = "ann",
-					 .port = 80,
-					 .parents = parents };
+	const struct share_spec spec = red_example(&info, parents);
 	auto_json json_t *route = share_route(&spec, SHARE_GROUP "/v1");
 	auto_json json_t *now = NULL, *want = NULL;
 
@@ -205,13 +199,7 @@ static void a_route_that_says_that_it_has_ended(void **state)
 	auto_json json_t *owner = json_quoted("{'uid': 'u-2'}");
 	struct env_info info = { .name = "dev.red",
 				 .uid = (char *)(uintptr_t) "u-1" };
-	const struct share_spec spec = { .info = &info,
-					 .ns = "shop",
-					 .host = "red.example",
-					 .service = "web",
-					 .user = "ann",
-					 .port = 80,
-					 .parents = parents };
+	const struct share_spec spec = red_example(&info, parents);
 	auto_json json_t *first = share_route(&spec, SHARE_GROUP "/v1");
 	auto_json json_t *route = share_route_ended(&spec, SHARE_GROUP "/v1",
 						    "kt-entry-x", owner);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -221,6 +222,18 @@ void rig_connect(struct rig *r)
 void rig_wait(struct rig *r, const bool *done)
 {
 	assert_int_equal(loop_run_until(r->loop, done, 60 * NS_SEC), 0);
+}
+
+void rig_readable(struct rig *r, int fd)
+{
+	for (int i = 0; i < 6000; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, 0) > 0)
+			return;
+		loop_once(r->loop, 10 * NS_MS);
+	}
+	fail_msg("nothing arrives");
 }
 
 int64_t rig_far_ns;

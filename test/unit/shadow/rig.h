@@ -61,6 +61,9 @@ int dead_socket(void);
 void rig_connect(struct rig *r);
 /** rig_wait() - serve events until *@done; fails the test after 60 s */
 void rig_wait(struct rig *r, const bool *done);
+/** rig_readable() - serve events until @fd has something to read, or its end;
+ *  fails the test after 60 s */
+void rig_readable(struct rig *r, int fd);
 /** rig_cut_bulk() - one of the carriers for bulk that are open breaks, the
  *  @n-th of them and so on in turn; none does while one is being opened: who
  *  cannot have one asks for no more during a minute */

@@ -44,21 +44,9 @@ static int stop(void **state)
 	return 0;
 }
 
-static void wait_readable(int fd)
-{
-	for (int i = 0; i < 6000; i++) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-
-		if (poll(&p, 1, 0) > 0)
-			return;
-		loop_once(rig.loop, 10 * NS_MS);
-	}
-	fail_msg("nothing arrives");
-}
-
 static ssize_t get(int fd, void *buf, size_t len)
 {
-	wait_readable(fd);
+	rig_readable(&rig, fd);
 	return recv(fd, buf, len, 0);
 }
 
@@ -89,7 +77,7 @@ static int answer(int l, const char *method, const struct ipport *dst)
 					   method, ipport_str(dst, text));
 	int far;
 
-	wait_readable(l);
+	rig_readable(&rig, l);
 	far = accept(l, NULL, NULL);
 	for (size_t n = 0; n < strlen(wanted);) {
 		ssize_t more = get(far, got + n, strlen(wanted) - n);

@@ -31,22 +31,9 @@ static int stop(void **state)
 	return 0;
 }
 
-/* serve the loop until @fd has something to read (or its end) */
-static void wait_readable(int fd)
-{
-	for (int i = 0; i < 6000; i++) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-
-		if (poll(&p, 1, 0) > 0)
-			return;
-		loop_once(rig.loop, 10 * NS_MS);
-	}
-	fail_msg("nothing arrives");
-}
-
 static ssize_t get(int fd, void *buf, size_t len)
 {
-	wait_readable(fd);
+	rig_readable(&rig, fd);
 	return recv(fd, buf, len, 0);
 }
 
