@@ -238,9 +238,10 @@ has_shadow() {
 }
 
 # A SYN to the Pod that has just gone is repeated to the same address, whatever
-# the Service leads to by then (conntrack): what counts is the next connection
+# the Service leads to by then (conntrack), and the kernel of one whose program
+# stands still takes it: what counts is the next connection
 # shellcheck disable=SC2034 # for the files that load this one
-CONNECT_SOON=(--connect-timeout 2)
+CONNECT_SOON=(--connect-timeout 2 --max-time 3)
 
 # pod_ends WAY POD: it is deleted with the time that it asks for (drain), with 12
 # seconds (short), with hardly any (delete), evicted, deleted by force, or its
