@@ -6,6 +6,7 @@
 #include "base/ipaddr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/sockdiag.h"
 #include "shadow/envs.h"
 #include "shadow/reply.h"
 #include "shadow/serve.h"
@@ -113,8 +114,23 @@ static void put_route6(struct buf *b, const char *line)
 		put(b, "route=%s\n", ipprefix_str(&p, text));
 }
 
-/* Who can be called at 127.0.0.1: the address is the kernel's words as above,
- * and so ends in 127, or in one of zeros where any will do */
+static void put_port(struct buf *b, unsigned int port)
+{
+	put(b, "listening=%u\n", port);
+}
+
+/* Who can be called at 127.0.0.1 */
+static void put_listener(void *user, const struct ipport *at)
+{
+	static const struct ipaddr none;
+
+	if (memcmp(at->addr.b, none.b, sizeof(none.b)) == 0 ||
+	    (at->addr.family == AF_INET && at->addr.b[0] == 127))
+		put_port(user, at->port);
+}
+
+/* The address is the kernel's words as above, and so ends in 127, or in one of
+ * zeros where any will do */
 static void put_listening(struct buf *b, const char *line)
 {
 	unsigned int port, state;
@@ -126,7 +142,7 @@ static void put_listening(struct buf *b, const char *line)
 		return;
 	n = strlen(hex);
 	if (strspn(hex, "0") == n || (n > 2 && strcmp(hex + n - 2, "7F") == 0))
-		put(b, "listening=%u\n", port);
+		put_port(b, port);
 }
 
 static void put_lines(struct buf *b, const char *path,
@@ -137,6 +153,27 @@ static void put_lines(struct buf *b, const char *path,
 
 	while ((line = strsep(&rest, "\n")))
 		put_line(b, line);
+}
+
+/* The files are what a kernel without the module, or a sandbox, has: to read
+ * them the kernel walks all that could be connected, 20 ms each on a large
+ * machine */
+static void put_listeners(struct buf *b)
+{
+	struct nlsock *s = xmalloc(sizeof(*s));
+	size_t before = b->len;
+	int rc = nlsock_open(s, NETLINK_SOCK_DIAG);
+
+	if (rc == 0) {
+		rc = sockdiag_listeners(s, put_listener, b);
+		nlsock_close(s);
+	}
+	free(s);
+	if (rc == 0)
+		return;
+	b->len = before;
+	put_lines(b, "/proc/net/tcp", put_listening);
+	put_lines(b, "/proc/net/tcp6", put_listening);
 }
 
 static void put_names(struct buf *b, const struct resolvconf *rc)
@@ -201,8 +238,7 @@ void info_serve(struct shadow *sh, const struct serve *sv, struct mux_stream *s)
 	put_addresses(&b);
 	put_lines(&b, "/proc/net/route", put_route4);
 	put_lines(&b, "/proc/net/ipv6_route", put_route6);
-	put_lines(&b, "/proc/net/tcp", put_listening);
-	put_lines(&b, "/proc/net/tcp6", put_listening);
+	put_listeners(&b);
 	if (sh->envs)
 		envs_each(sh->envs, info_put_member, &b);
 	reply_send(sh->loop, s, "text/plain", buf_data(&b), b.len);

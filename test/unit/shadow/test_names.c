@@ -330,6 +330,27 @@ static void datagrams_to_names(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+/* A listener at @text, any port; its descriptor */
+static int listens_at(const char *text, uint16_t *port)
+{
+	struct sockaddr_storage ss;
+	struct ipport at = { 0 };
+	socklen_t len = sizeof(ss);
+	int fd;
+
+	assert_int_equal(ipaddr_parse(&at.addr, text), 0);
+	fd = socket(at.addr.family, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	len = ipport_to_sockaddr(&at, &ss);
+	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	len = sizeof(ss);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	assert_int_equal(ipport_from_sockaddr(&at, (struct sockaddr *)&ss), 0);
+	*port = at.port;
+	return fd;
+}
+
 /* The tunnel's own port is one of those on 127.0.0.1 */
 static void listens_to_us(const struct tunnel_info *in)
 {
@@ -365,6 +386,44 @@ static void tells_what_it_sees(void **state)
 	(void)state;
 	assert_int_equal(tunnel_info_get(rig.tunnel, on_info, &done), 0);
 	rig_wait(&rig, &done);
+}
+
+struct listeners {
+	uint16_t port[5];
+	bool said[5];
+	bool done;
+};
+
+static void on_listeners(void *user, int error, const struct tunnel_info *in)
+{
+	struct listeners *l = user;
+	char port[8];
+
+	l->done = true;
+	assert_int_equal(error, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(l->port); i++) {
+		snprintf(port, sizeof(port), "%u", l->port[i]);
+		l->said[i] = strv_has(&in->listening, port);
+	}
+}
+
+/* Who can be called at 127.0.0.1, and nobody else */
+static void tells_who_listens(void **state)
+{
+	static const char *const at[] = { "0.0.0.0", "127.0.0.2",
+					  "::", "::ffff:127.0.0.1", "::1" };
+	struct listeners l = { 0 };
+	int fd[ARRAY_SIZE(at)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		fd[i] = listens_at(at[i], &l.port[i]);
+	assert_int_equal(tunnel_info_get(rig.tunnel, on_listeners, &l), 0);
+	rig_wait(&rig, &l.done);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		assert_int_equal(l.said[i], i != 4);
+		close(fd[i]);
+	}
 }
 
 static void waits(int64_t ns)
@@ -492,6 +551,8 @@ int main(void)
 		cmocka_unit_test(dials_names),
 		cmocka_unit_test(datagrams_to_names),
 		cmocka_unit_test(tells_what_it_sees),
+		cmocka_unit_test(tells_who_listens),
+		cmocka_unit_test(tells_who_listens),
 		cmocka_unit_test(tells_when_dns_is_silent),
 		cmocka_unit_test(faults_follow_names),
 		cmocka_unit_test(faults_of_nobody),
