@@ -24,6 +24,7 @@
 #include "connect/traffic.h"
 #include "control/control.h"
 #include "env/find.h"
+#include "kube/ahead.h"
 #include "kube/rest.h"
 #include "local/home.h"
 #include "local/owner.h"
@@ -345,14 +346,37 @@ static bool connect_is_left(void *user, const json_t *obj)
 			     object_annotation(obj, KT_ANNOTATION_OWNER));
 }
 
+static bool connect_sweeps(const struct connect *c)
+{
+	return !c->opt->skip_cleanup && !c->opt->shadow;
+}
+
 /* Our own predecessor's Pod goes before ours is made: there may be room for one
- * only. Others' are found by their age, meanwhile. */
+ * only. Others' are found by their age, when there is nothing else to do. */
 static void connect_sweep(struct connect *c)
 {
-	if (owner_any_dead(c->app->home))
+	if (connect_sweeps(c) && owner_any_dead(c->app->home))
 		sweep_dead(c->kube, c->ns, connect_is_left, c);
+}
+
+static void connect_sweep_others(struct connect *c)
+{
+	if (!connect_sweeps(c))
+		return;
 	sweep_start(c->kube, c->ns);
 	c->programs = sweep_programs_start(c->kube, c->ns);
+}
+
+/* What the next steps want to know, while this machine is prepared */
+static void connect_ask_ahead(struct connect *c)
+{
+	auto_free char *shared = shadow_shared_path(c->replace.shadow);
+	const struct ahead_want want[] = {
+		{ .path = "/version", .object = true },
+		{ .path = shared, .object = true },
+	};
+
+	kube_ask_ahead(c->kube, want, shared ? 2 : 1);
 }
 
 /* Who may not look at environments, or asks nothing of the cluster (--shadow),
@@ -417,8 +441,7 @@ static int connect_reach(struct connect *c, struct kt_error *err)
 	}
 	progress_done(c->app->progress, "Cluster %s at %s, Kubernetes %s",
 		      c->config->context, c->config->server, git);
-	if (!c->opt->skip_cleanup && !c->opt->shadow)
-		connect_sweep(c);
+	connect_sweep(c);
 	return connect_find_env(c, err);
 }
 
@@ -811,6 +834,8 @@ static int connect_run(struct connect *c, struct kt_error *err)
 	int rc = prepare(c, err);
 
 	progress_begin(c->app->progress, STEPS);
+	if (rc == 0 && !c->place)
+		connect_ask_ahead(c);
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(step); i++)
 		rc = step[i](c, err);
 	if (rc < 0)
@@ -825,6 +850,7 @@ static int connect_run(struct connect *c, struct kt_error *err)
 		connect_say_ready(c);
 	c->ready = true;
 	app_ready(c->app);
+	connect_sweep_others(c);
 	if (c->opt->shadows > 1)
 		replace_want_spare(&c->replace);
 	if (c->app->background) /* what was said is not in its log */

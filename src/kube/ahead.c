@@ -12,6 +12,7 @@
 
 struct ahead_item {
 	char *path;
+	const char *query; /* or NULL */
 	bool otherwise;
 	bool done, taken; /* answered, or not asked for after all; given away */
 	int64_t when;	  /* it was answered */
@@ -62,8 +63,7 @@ static void ahead_on_reply(void *user, const struct kube_reply *reply)
 static void ahead_ask(struct ahead *a)
 {
 	struct ahead_item *it;
-	struct kube_request req = { .method = "GET",
-				    .query = "limit=" REST_PAGE };
+	struct kube_request req = { .method = "GET" };
 
 	while (a->next < a->n && a->items[a->next].otherwise && a->next &&
 	       a->items[a->next - 1].json)
@@ -72,6 +72,7 @@ static void ahead_ask(struct ahead *a)
 		return;
 	it = &a->items[a->next];
 	req.path = it->path;
+	req.query = it->query;
 	a->op = kube_request_start(a->kube, &req, ahead_on_reply, a);
 }
 
@@ -99,19 +100,26 @@ void kube_ask_ahead(struct kube *k, const struct ahead_want *want, size_t n)
 	a->items = xcalloc(n, sizeof(*a->items));
 	for (size_t i = 0; i < n; i++) {
 		a->items[i].path = xstrdup(want[i].path);
+		a->items[i].query = want[i].object ? NULL : "limit=" REST_PAGE;
 		a->items[i].otherwise = want[i].otherwise;
 	}
 	ahead_ask(a);
 }
 
+static bool ahead_is_for(const struct ahead_item *it,
+			 const struct kube_request *req)
+{
+	return !it->taken && str_eq(it->path, req->path) &&
+	       (it->query ? str_eq(it->query, req->query) : !req->query);
+}
+
 static struct ahead_item *ahead_find(const struct ahead *a,
 				     const struct kube_request *req)
 {
-	if (!a || strcmp(req->method, "GET") != 0 || req->as || req->stream ||
-	    !str_eq(req->query, "limit=" REST_PAGE))
+	if (!a || strcmp(req->method, "GET") != 0 || req->as || req->stream)
 		return NULL;
 	for (size_t i = 0; i < a->n; i++)
-		if (!a->items[i].taken && str_eq(a->items[i].path, req->path))
+		if (ahead_is_for(&a->items[i], req))
 			return &a->items[i];
 	return NULL;
 }

@@ -8,13 +8,13 @@
 #include <stddef.h>
 
 /**
- * DOC: Lists that are asked for ahead
+ * DOC: What is asked for ahead
  *
- * Who knows which lists it will want soon, and has to wait for something else
- * meanwhile, has them asked for now: one after the other, so that they need one
- * connection. kube_call(), and with it kube_list(), gets the answer that is
- * there, or waits for the one that is coming; each once, and only while it is
- * fresh. What went wrong on the way is asked for anew then.
+ * Who knows which lists and objects it will want soon, and has to wait for
+ * something else meanwhile, has them asked for now: one after the other, so
+ * that they need one connection. kube_call(), and with it kube_list(), gets the
+ * answer that is there, or waits for the one that is coming; each once, and
+ * only while it is fresh. What went wrong on the way is asked for anew then.
  */
 
 #define AHEAD_FRESH (10 * NS_SEC)
@@ -25,10 +25,11 @@ struct ahead;
 struct ahead_want {
 	const char *path; /* copied */
 	bool otherwise; /* only when the one before was answered by an error */
+	bool object;	/* no list */
 };
 
-/** kube_ask_ahead() - ask for the first page of each list; those of before are
- *  forgotten */
+/** kube_ask_ahead() - ask for each object, and the first page of each list;
+ *  those of before are forgotten */
 void kube_ask_ahead(struct kube *k, const struct ahead_want *want, size_t n);
 
 /* --- for kube/client.c ---------------------------------------------------- */

@@ -245,13 +245,11 @@ static int add_policy(struct netlink *nl, int family, int tun, int lo,
  * for that, finds it now or is dropped. UDP goes to a socket, which reassembles
  * it.
  */
-static int load_rules(const unsigned int tcp_port[2],
+static int give_rules(struct nft *nft, const unsigned int tcp_port[2],
 		      const unsigned int udp_port[2], bool ipv6,
 		      struct kt_error *err)
 {
 	char text[2048], rules6[512] = "";
-	struct nft *nft = NULL;
-	int rc;
 
 	if (ipv6)
 		snprintf(rules6, sizeof(rules6),
@@ -276,18 +274,22 @@ static int load_rules(const unsigned int tcp_port[2],
 		 "iifname " TUN " tcp flags & (syn | rst) == 0 drop\n"
 		 " }\n}\n",
 		 udp_port[0], MARK, MARK, tcp_port[0], MARK, MARK, rules6);
-	rc = nft_new(&nft, err);
-	if (rc < 0)
-		return rc;
-	rc = nft_run(nft, text, "capture rules", err);
-	nft_free(nft);
-	if (rc < 0) {
+	return nft_give(nft, text, err);
+}
+
+/* In force they need no nft any more */
+static int await_rules(struct capture_link *l, struct loop *loop,
+		       struct kt_error *err)
+{
+	int rc = nft_await(l->rules, loop, "capture rules", err);
+
+	nft_free(l->rules);
+	l->rules = NULL;
+	if (rc < 0 && rc != -EINTR && !err->hint[0])
 		kt_hint(err, "the kernel needs nf_tables with nft_tproxy and "
 			     "nft_socket (in every Debian kernel); "
 			     "--disableTunDevice works without (SOCKS5)");
-		return rc;
-	}
-	return 0;
+	return rc;
 }
 
 struct inside {
@@ -302,6 +304,9 @@ static int set_up_inside(void *user, struct kt_error *err)
 	struct capture_link *l = in->l;
 	int lo, tun, rc;
 
+	/* it begins meanwhile */
+	if ((rc = nft_begin(&l->rules, err)) < 0)
+		return rc;
 	/* first: new devices take over what "default" says */
 	if ((rc = set_sysctls(l->ipv6, err)) < 0 ||
 	    (rc = netlink_open(&in->nl, err)) < 0)
@@ -321,7 +326,7 @@ static int set_up_inside(void *user, struct kt_error *err)
 		return rc;
 	if ((rc = open_sockets(l, tcp_port, udp_port, err)) < 0)
 		return rc;
-	return load_rules(tcp_port, udp_port, l->ipv6, err);
+	return give_rules(l->rules, tcp_port, udp_port, l->ipv6, err);
 }
 
 /* --- the pair ------------------------------------------------------------- */
@@ -492,7 +497,7 @@ static int connect_host(struct capture_link *l, struct kt_error *err)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int capture_link_open_all(struct capture_link *l,
+static int capture_link_open_all(struct capture_link *l, struct loop *loop,
 				 const struct capture_config *cfg,
 				 struct inside *in, struct kt_error *err)
 {
@@ -512,14 +517,15 @@ static int capture_link_open_all(struct capture_link *l,
 	    (rc = make_pair(l, ns, cfg->replace, err)) < 0 ||
 	    (rc = connect_inside(l, in->nl, err)) < 0 ||
 	    (rc = connect_host(l, err)) < 0 ||
-	    (rc = netlink_link_wait(l->netlink, l->ifindex, err)) < 0)
+	    (rc = netlink_link_wait(l->netlink, l->ifindex, err)) < 0 ||
+	    (rc = netlink_link_wait(in->nl, netlink_link_index(in->nl, INNER),
+				    err)) < 0)
 		return rc;
-	return netlink_link_wait(in->nl, netlink_link_index(in->nl, INNER),
-				 err);
+	return await_rules(l, loop, err);
 }
 
-int capture_link_open(struct capture_link *l, const struct capture_config *cfg,
-		      struct kt_error *err)
+int capture_link_open(struct capture_link *l, struct loop *loop,
+		      const struct capture_config *cfg, struct kt_error *err)
 {
 	struct kt_error local = { 0 };
 	struct inside in = { .l = l };
@@ -537,7 +543,7 @@ int capture_link_open(struct capture_link *l, const struct capture_config *cfg,
 	if (cfg->ifname && strlen(cfg->ifname) >= sizeof(l->ifname))
 		return kt_fail(err, EINVAL, "device name '%s' is too long",
 			       cfg->ifname);
-	rc = capture_link_open_all(l, cfg, &in, &local);
+	rc = capture_link_open_all(l, loop, cfg, &in, &local);
 	netlink_close(in.nl);
 	if (rc < 0) {
 		capture_link_close(l);
@@ -594,7 +600,8 @@ static void close_fd(int *fd)
 
 void capture_link_close(struct capture_link *l)
 {
-
+	nft_free(l->rules);
+	l->rules = NULL;
 	/* at once, rather than when the kernel gets round to it */
 	if (l->ifindex > 0)
 		netlink_link_del(l->netlink, l->ifname, NULL);

@@ -18,10 +18,12 @@ struct capture_link {
 	struct netlink *netlink; /* in the namespace of the programs */
 	int tun;		 /* in the inner namespace, as all below */
 	int tcp[2], udp[2];	 /* listeners: IPv4, IPv6; -1: none */
+	struct nft *rules;	 /* they are being made; or NULL */
 };
 
-/** capture_link_open() - make them all; closes what it made on failure */
-KT_CHECK int capture_link_open(struct capture_link *l,
+/** capture_link_open() - make them all; closes what it made on failure. @loop:
+ *  runs while the kernel makes the rules; NULL: nothing does */
+KT_CHECK int capture_link_open(struct capture_link *l, struct loop *loop,
 			       const struct capture_config *cfg,
 			       struct kt_error *err);
 /** capture_link_move() - @to is what @from was, which is closed then */

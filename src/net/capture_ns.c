@@ -774,7 +774,7 @@ int capture_ns_open(struct capture **out, const struct capture *base,
 	if (cfg->link)
 		capture_link_move(&cap->link, cfg->link);
 	else
-		rc = capture_link_open(&cap->link, cfg, err);
+		rc = capture_link_open(&cap->link, base->loop, cfg, err);
 	if (rc < 0) {
 		capture_ns_free_now(cap);
 		return rc;

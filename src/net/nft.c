@@ -48,6 +48,7 @@ struct nft {
 	int fd;	   /* its stdin */
 	int err;   /* its stderr */
 	unsigned int round;
+	char mark[40]; /* behind what it was given last */
 	size_t len;
 	char said[NFT_SAID_MAX];
 	/* of nft_follow() */
@@ -129,11 +130,10 @@ static int nft_end(struct nft *n)
 {
 	int status = 0;
 
-	close(n->fd);
-	close(n->err);
-	n->fd = n->err = -1;
 	if (n->pid <= 0)
 		return 0;
+	close(n->fd);
+	close(n->err);
 	kill(n->pid, SIGKILL);
 	while (waitpid(n->pid, &status, 0) < 0 && errno == EINTR)
 		;
@@ -189,38 +189,48 @@ static int nft_refused(const struct nft *n)
 	return p && strchr(p, '\n') ? -nft_errno(p + sizeof(words) - 1) : 0;
 }
 
-/* Until @mark is there, which is cut off with the complaint it stands in */
-static int nft_wait(struct nft *n, const char *mark)
+/* What it has said by now; 1: all of it, up to the mark, which is cut off with
+ * the complaint it stands in */
+static int nft_hear(struct nft *n)
+{
+	char *at, *p;
+	ssize_t got;
+
+	got = recv(n->err, n->said + n->len, NFT_SAID_MAX - 1 - n->len,
+		   MSG_DONTWAIT);
+	if (got == 0)
+		return n->len + 1 == NFT_SAID_MAX ? -ENOBUFS : -EPIPE;
+	if (got < 0 && errno != EAGAIN && errno != EINTR)
+		return -EPIPE;
+	n->len += got > 0 ? (size_t)got : 0;
+	n->said[n->len] = '\0';
+	if (nft_refused(n))
+		return nft_refused(n);
+	at = strstr(n->said, n->mark);
+	if (!at || !strchr(at, '\n'))
+		return 0;
+	*at = '\0';
+	for (p = at; p > n->said && !str_starts(p, "Error: ");)
+		p--;
+	*p = '\0';
+	return 1;
+}
+
+/* Until the mark is there */
+static int nft_wait(struct nft *n)
 {
 	int64_t end = nft_now() + NFT_TIMEOUT_MS;
+	int rc;
 
-	for (;;) {
+	do {
 		struct pollfd pfd = { .fd = n->err, .events = POLLIN };
 		int64_t left = end - nft_now();
-		char *at, *p;
-		ssize_t got;
 
 		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
 			return -ETIMEDOUT;
-		got = recv(n->err, n->said + n->len, NFT_SAID_MAX - 1 - n->len,
-			   MSG_DONTWAIT);
-		if (got == 0)
-			return n->len + 1 == NFT_SAID_MAX ? -ENOBUFS : -EPIPE;
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
-			return -EPIPE;
-		n->len += got > 0 ? (size_t)got : 0;
-		n->said[n->len] = '\0';
-		if (nft_refused(n))
-			return nft_refused(n);
-		at = strstr(n->said, mark);
-		if (!at || !strchr(at, '\n'))
-			continue;
-		*at = '\0';
-		for (p = at; p > n->said && !str_starts(p, "Error: ");)
-			p--;
-		*p = '\0';
-		return 0;
-	}
+		rc = nft_hear(n);
+	} while (rc == 0);
+	return MIN(rc, 0);
 }
 
 /* "Error: Could not process rule: reason" -> "reason"; "": none */
@@ -239,13 +249,15 @@ static void nft_complaint(const char *said, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)(end - p), p);
 }
 
-static int nft_ask(struct nft *n, const char *text)
+/* 0: also when it has ended, since it may have said why */
+static int nft_tell(struct nft *n, const char *text)
 {
-	auto_free char *mark =
-		xasprintf("list table inet kt_end_%u", n->round++);
-	auto_free char *line = xasprintf("%s\n%s\n", text, mark);
+	auto_free char *line = NULL;
 	int rc;
 
+	snprintf(n->mark, sizeof(n->mark), "list table inet kt_end_%u",
+		 n->round++);
+	line = xasprintf("%s\n%s\n", text, n->mark);
 	/* a line is a command: what parts commands inside it is a ';' */
 	for (char *p = line; p < line + strlen(text); p++)
 		if (*p == '\n')
@@ -255,8 +267,14 @@ static int nft_ask(struct nft *n, const char *text)
 	if (!n->pid)
 		return -EPIPE;
 	rc = nft_send(n, line, strlen(line));
-	/* one that has ended may have said why */
-	return rc < 0 && rc != -EPIPE ? rc : nft_wait(n, mark);
+	return rc == -EPIPE ? 0 : rc;
+}
+
+static int nft_ask(struct nft *n, const char *text)
+{
+	int rc = nft_tell(n, text);
+
+	return rc < 0 ? rc : nft_wait(n);
 }
 
 /* What it said last is why it has ended */
@@ -271,19 +289,27 @@ static int nft_fail(const struct nft *n, int rc, const char *what,
 	return kt_fail(err, -rc, "%s: nft: %s", what, why);
 }
 
-static int nft_run_once(struct nft *n, const char *text, const char *what,
-			struct kt_error *err)
+/* It has said all */
+static int nft_judge(const struct nft *n, const char *text, const char *what,
+		     struct kt_error *err)
 {
-	int rc = nft_ask(n, text);
 	char why[200];
 
-	if (rc < 0)
-		return nft_fail(n, rc, what, err);
 	nft_complaint(n->said, why, sizeof(why));
 	if (!why[0])
 		return 0;
 	log_debug("nft refused:\n%s%s", text, n->said);
 	return kt_fail(err, nft_errno(why), "%s: nftables: %s", what, why);
+}
+
+static int nft_run_once(struct nft *n, const char *text, const char *what,
+			struct kt_error *err)
+{
+	int rc = nft_ask(n, text);
+
+	if (rc < 0)
+		return nft_fail(n, rc, what, err);
+	return nft_judge(n, text, what, err);
 }
 
 /* --- one that was killed -------------------------------------------------- */
@@ -372,10 +398,88 @@ int nft_run(struct nft *n, const char *text, const char *what,
 
 /* --- life ----------------------------------------------------------------- */
 
-int nft_new(struct nft **out, struct kt_error *err)
+/* It has not begun, or ended before it said anything of rules */
+static int nft_not_there(struct nft *n, int rc, struct kt_error *err)
+{
+	int status;
+
+	nft_fail(n, rc, "open nftables", err);
+	status = n->pid ? nft_end(n) : 0;
+	if (status != NFT_NOT_FOUND)
+		return rc;
+	kt_hint(err, "install the package nftables; "
+		     "--disableTunDevice works without (SOCKS5)");
+	return kt_fail(err, ENOENT,
+		       "open nftables: the program nft is not on this machine");
+}
+
+int nft_begin(struct nft **out, struct kt_error *err)
 {
 	struct nft *n = xcalloc(1, sizeof(*n));
-	int rc = nft_start(n), status;
+	int rc = nft_start(n);
+
+	if (rc < 0) {
+		rc = nft_not_there(n, rc, err);
+		free(n);
+		return rc;
+	}
+	*out = n;
+	return 0;
+}
+
+int nft_give(struct nft *n, const char *text, struct kt_error *err)
+{
+	int rc = nft_tell(n, text);
+
+	return rc < 0 ? nft_not_there(n, rc, err) : 0;
+}
+
+/** struct nft_waiter - for an nft that speaks, in the loop */
+struct nft_waiter {
+	struct nft *nft;
+	struct watch watch;
+	bool done;
+	int rc; /* of nft_hear() */
+};
+
+static void nft_on_heard(struct watch *w, uint32_t events)
+{
+	struct nft_waiter *a = container_of(w, struct nft_waiter, watch);
+
+	(void)events;
+	a->rc = nft_hear(a->nft);
+	if (!a->rc)
+		return;
+	a->done = true;
+	loop_watch_stop(w);
+}
+
+static int nft_wait_in(struct nft *n, struct loop *loop)
+{
+	struct nft_waiter a = { .nft = n };
+	int rc =
+		loop_watch_start(loop, &a.watch, n->err, EPOLLIN, nft_on_heard);
+
+	if (rc == 0)
+		rc = loop_run_until(loop, &a.done, NFT_TIMEOUT_MS * NS_MS);
+	loop_watch_stop(&a.watch);
+	return rc < 0 ? rc : MIN(a.rc, 0);
+}
+
+int nft_await(struct nft *n, struct loop *loop, const char *what,
+	      struct kt_error *err)
+{
+	int rc = loop ? nft_wait_in(n, loop) : nft_wait(n);
+
+	if (rc == -EINTR)
+		return kt_fail(err, EINTR, "interrupted");
+	return rc < 0 ? nft_not_there(n, rc, err) : nft_judge(n, "", what, err);
+}
+
+int nft_new(struct nft **out, struct kt_error *err)
+{
+	struct nft *n = NULL;
+	int rc = nft_begin(&n, err);
 
 	if (rc == 0)
 		rc = nft_ask(n, "");
@@ -383,15 +487,10 @@ int nft_new(struct nft **out, struct kt_error *err)
 		*out = n;
 		return 0;
 	}
-	nft_fail(n, rc, "open nftables", err);
-	status = n->pid ? nft_end(n) : 0;
+	if (n)
+		rc = nft_not_there(n, rc, err);
 	free(n);
-	if (status != NFT_NOT_FOUND)
-		return rc;
-	kt_hint(err, "install the package nftables; "
-		     "--disableTunDevice works without (SOCKS5)");
-	return kt_fail(err, ENOENT,
-		       "open nftables: the program nft is not on this machine");
+	return rc;
 }
 
 void nft_free(struct nft *n)

@@ -24,6 +24,17 @@ KT_CHECK int nft_new(struct nft **out, struct kt_error *err);
 void nft_free(struct nft *n);
 
 /**
+ * nft_begin(), nft_give(), nft_await() - nft_new() and the first nft_run() for
+ * who has something else to do while the program starts, and while the kernel
+ * makes the rules, which takes longer
+ * @loop: runs meanwhile; top-level code only. NULL: nothing does
+ */
+KT_CHECK int nft_begin(struct nft **out, struct kt_error *err);
+KT_CHECK int nft_give(struct nft *n, const char *text, struct kt_error *err);
+KT_CHECK int nft_await(struct nft *n, struct loop *loop, const char *what,
+		       struct kt_error *err);
+
+/**
  * struct nft_last - those that keep connection tracking on; zero: none yet
  *
  * Where nobody else's rules need it, the kernel tracks connections as long as

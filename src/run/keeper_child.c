@@ -93,7 +93,7 @@ static int keeper_child_set_up(struct keeper_made *made, struct nlsock *diag,
 
 	if (rc < 0)
 		return rc;
-	rc = capture_link_open(&made->capture, &cfg, err);
+	rc = capture_link_open(&made->capture, NULL, &cfg, err);
 	if (rc == 0)
 		rc = loopback_link_open(&made->loopback, err);
 	if (rc < 0) {

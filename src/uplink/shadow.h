@@ -97,6 +97,9 @@ KT_CHECK int shadow_try(struct shadow_pod *s, char **image,
 /** shadow_ensure() - make or join the object and wait until its Pod runs; find
  *  one that is given: of a Pod's name nothing is asked */
 KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
+/** shadow_shared_path() - what shadow_ensure() asks the API server for first,
+ * if that is known: the shared one (returned, caller frees); or NULL */
+char *shadow_shared_path(const struct shadow_pod *s);
 /** shadow_set_stop() - asked while shadow_ensure() waits for the Pod: nobody
  *  wants it any more, -ECANCELED; NULL: nobody is asked */
 void shadow_set_stop(struct shadow_pod *s, bool (*stop)(void *user),

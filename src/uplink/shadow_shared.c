@@ -31,16 +31,16 @@ static int shared_write_refs(struct shadow_pod *s, const char *path,
 
 /* Read, change the count, write; somebody else's write in between is a 409 and
  * makes us read again. Without a user it is deleted, or left as it is (@stay).
- * *@left: the new count. */
-int shadow_change_refs(struct shadow_pod *s, int by, bool stay, long *left,
-		       struct kt_error *err)
+ * @seen: as it was read just now (taken), or NULL. *@left: the new count. */
+static int shared_change_refs(struct shadow_pod *s, int by, bool stay,
+			      json_t *seen, long *left, struct kt_error *err)
 {
 	auto_free char *path = shadow_path(s, s->name);
 
 	for (int tries = 0;; tries++) {
-		auto_json json_t *obj = NULL;
+		auto_json json_t *obj = steal_ptr(&seen);
 		const char *old;
-		int rc = kube_get(s->cfg.kube, path, &obj, err);
+		int rc = obj ? 0 : kube_get(s->cfg.kube, path, &obj, err);
 
 		if (rc < 0)
 			return rc;
@@ -59,6 +59,12 @@ int shadow_change_refs(struct shadow_pod *s, int by, bool stay, long *left,
 		if (rc < 0)
 			return kt_fail(err, -rc, "interrupted");
 	}
+}
+
+int shadow_change_refs(struct shadow_pod *s, int by, bool stay, long *left,
+		       struct kt_error *err)
+{
+	return shared_change_refs(s, by, stay, NULL, left, err);
 }
 
 /* KT Connect's, with the name that ours would have: another program is in it.
@@ -112,8 +118,10 @@ static int shared_make_room(struct shadow_pod *s, const char *name,
 	return rc == 0 || rc == -ENOENT || rc == -EBUSY ? -EAGAIN : rc;
 }
 
-int shadow_look(struct shadow_pod *s, const char *name, enum shadow_seen *state,
-		struct kt_error *err)
+/* *@out: what there is (returned) */
+static int shared_look(struct shadow_pod *s, const char *name,
+		       enum shadow_seen *state, json_t **out,
+		       struct kt_error *err)
 {
 	auto_free char *path = shadow_path(s, name);
 	auto_json json_t *obj = NULL;
@@ -130,15 +138,27 @@ int shadow_look(struct shadow_pod *s, const char *name, enum shadow_seen *state,
 		 : shadow_is_ending(obj) || strcmp(name, s->after) == 0
 			 ? SHARED_ENDING
 			 : SHARED_LIVE;
+	*out = steal_ptr(&obj);
 	return 0;
+}
+
+int shadow_look(struct shadow_pod *s, const char *name, enum shadow_seen *state,
+		struct kt_error *err)
+{
+	auto_json json_t *obj = NULL;
+
+	return shared_look(s, name, state, &obj, err);
 }
 
 /* What is shared has one name; a router has two, so that another can take over
  * while it ends. A live one is in @name, or else a name that is free; -EAGAIN:
- * all are ending, look again. */
+ * all are ending, look again. *@obj: it (returned) */
 static int shared_find(struct shadow_pod *s, char name[256],
-		       enum shadow_seen *state, struct kt_error *err)
+		       enum shadow_seen *state, json_t **obj,
+		       struct kt_error *err)
 {
+	auto_json json_t *one = NULL, *twin = NULL;
+	json_t **objs[2] = { &one, &twin };
 	size_t n = shadow_is_router(s) && !shadow_is_standing(s) ? 2 : 1;
 	enum shadow_seen seen[2] = { SHARED_ABSENT, SHARED_ABSENT };
 	char names[2][256] = { KT_SHARED_SHADOW, "" };
@@ -149,7 +169,7 @@ static int shared_find(struct shadow_pod *s, char name[256],
 		shadow_twin(names[0], names[1]);
 	}
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = shadow_look(s, names[i], &seen[i], err);
+		rc = shared_look(s, names[i], &seen[i], objs[i], err);
 	if (rc < 0)
 		return rc;
 	for (int want = SHARED_LIVE; want >= SHARED_ABSENT; want -= 2)
@@ -157,6 +177,7 @@ static int shared_find(struct shadow_pod *s, char name[256],
 			if ((int)seen[i] == want) {
 				memcpy(name, names[i], sizeof(names[i]));
 				*state = seen[i];
+				*obj = steal_ptr(objs[i]);
 				return 0;
 			}
 	shadow_report(s, "the former one ends");
@@ -164,8 +185,8 @@ static int shared_find(struct shadow_pod *s, char name[256],
 		s, names[strcmp(names[0], s->after) == 0 ? n - 1 : 0], err);
 }
 
-/* -EAGAIN: it went in this moment */
-static int shared_join(struct shadow_pod *s, const char *name,
+/* -EAGAIN: it went in this moment. @obj: as it was found; taken */
+static int shared_join(struct shadow_pod *s, const char *name, json_t *obj,
 		       struct kt_error *err)
 {
 	long refs = 0;
@@ -173,9 +194,11 @@ static int shared_join(struct shadow_pod *s, const char *name,
 
 	shadow_set_name(s, name);
 	s->joined = shadow_is_standing(s);
-	if (s->joined)
+	if (s->joined) {
+		json_decref(obj);
 		return 0;
-	rc = shadow_change_refs(s, 1, true, &refs, err);
+	}
+	rc = shared_change_refs(s, 1, true, obj, &refs, err);
 	if (rc == -ENOENT)
 		return -EAGAIN;
 	if (rc < 0)
@@ -186,15 +209,23 @@ static int shared_join(struct shadow_pod *s, const char *name,
 	return 0;
 }
 
+char *shadow_shared_path(const struct shadow_pod *s)
+{
+	return s->cfg.share && !s->cfg.given && !s->cfg.face
+		       ? shadow_path(s, KT_SHARED_SHADOW)
+		       : NULL;
+}
+
 int shadow_join_or_create(struct shadow_pod *s, struct kt_error *err)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		enum shadow_seen state = SHARED_ABSENT;
+		auto_json json_t *obj = NULL;
 		char name[256];
-		int rc = shared_find(s, name, &state, err);
+		int rc = shared_find(s, name, &state, &obj, err);
 
 		if (rc == 0 && state == SHARED_LIVE) {
-			rc = shared_join(s, name, err);
+			rc = shared_join(s, name, steal_ptr(&obj), err);
 		} else if (rc == 0) {
 			rc = shadow_create(s, name, err);
 			if (rc == -EEXIST) { /* another user was quicker */

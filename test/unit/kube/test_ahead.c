@@ -68,9 +68,10 @@ static void some_time(int requests)
 
 static void each_is_asked_for_once(void **state)
 {
-	static const struct ahead_want want[] = { { "/a", false },
-						  { "/b", true },
-						  { "/c", false } };
+	static const struct ahead_want want[] = { { .path = "/a" },
+						  { .path = "/b",
+						    .otherwise = true },
+						  { .path = "/c" } };
 	int rc;
 
 	(void)state;
@@ -91,10 +92,31 @@ static void each_is_asked_for_once(void **state)
 	world_fini(&w);
 }
 
+/* An object and a list of the same path are two things */
+static void an_object_is_no_list(void **state)
+{
+	static const struct ahead_want want[] = { { .path = "/a",
+						    .object = true } };
+	struct kt_error err = { 0 };
+	json_t *out = NULL;
+	int rc;
+
+	(void)state;
+	world_init(&w, answer);
+	ask(want, 1);
+	some_time(1);
+	assert_string_equal(list("/a", &rc), "a");
+	assert_int_equal(w.fake.requests, 2);
+	assert_int_equal(kube_get(w.kube, "/a", &out, &err), 0);
+	assert_int_equal(w.fake.requests, 2);
+	json_decref(out);
+	world_fini(&w);
+}
+
 static void one_that_is_coming_is_waited_for(void **state)
 {
-	static const struct ahead_want want[] = { { "/a", false },
-						  { "/c", false } };
+	static const struct ahead_want want[] = { { .path = "/a" },
+						  { .path = "/c" } };
 	int rc;
 
 	(void)state;
@@ -111,8 +133,9 @@ static void one_that_is_coming_is_waited_for(void **state)
 
 static void a_refusal_is_an_answer(void **state)
 {
-	static const struct ahead_want want[] = { { "/none", false },
-						  { "/b", true } };
+	static const struct ahead_want want[] = {
+		{ .path = "/none" }, { .path = "/b", .otherwise = true }
+	};
 	int rc;
 
 	(void)state;
@@ -128,7 +151,7 @@ static void a_refusal_is_an_answer(void **state)
 
 static void what_failed_is_asked_for_again(void **state)
 {
-	static const struct ahead_want want[] = { { "/a", false } };
+	static const struct ahead_want want[] = { { .path = "/a" } };
 	int rc;
 
 	(void)state;
@@ -147,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_is_asked_for_once),
+		cmocka_unit_test(an_object_is_no_list),
 		cmocka_unit_test(one_that_is_coming_is_waited_for),
 		cmocka_unit_test(a_refusal_is_an_answer),
 		cmocka_unit_test(what_failed_is_asked_for_again),

@@ -552,7 +552,6 @@ int main(void)
 		cmocka_unit_test(datagrams_to_names),
 		cmocka_unit_test(tells_what_it_sees),
 		cmocka_unit_test(tells_who_listens),
-		cmocka_unit_test(tells_who_listens),
 		cmocka_unit_test(tells_when_dns_is_silent),
 		cmocka_unit_test(faults_follow_names),
 		cmocka_unit_test(faults_of_nobody),
