@@ -278,10 +278,9 @@ static int give_rules(struct nft *nft, const unsigned int tcp_port[2],
 }
 
 /* In force they need no nft any more */
-static int await_rules(struct capture_link *l, struct loop *loop,
-		       struct kt_error *err)
+static int await_rules(struct capture_link *l, struct kt_error *err)
 {
-	int rc = nft_await(l->rules, loop, "capture rules", err);
+	int rc = nft_await(l->rules, "capture rules", err);
 
 	nft_free(l->rules);
 	l->rules = NULL;
@@ -293,6 +292,7 @@ static int await_rules(struct capture_link *l, struct loop *loop,
 }
 
 struct inside {
+	struct loop *loop; /* or NULL */
 	struct capture_link *l;
 	struct netlink *nl;
 };
@@ -305,7 +305,7 @@ static int set_up_inside(void *user, struct kt_error *err)
 	int lo, tun, rc;
 
 	/* it begins meanwhile */
-	if ((rc = nft_begin(&l->rules, err)) < 0)
+	if ((rc = nft_begin(&l->rules, in->loop, err)) < 0)
 		return rc;
 	/* first: new devices take over what "default" says */
 	if ((rc = set_sysctls(l->ipv6, err)) < 0 ||
@@ -497,7 +497,7 @@ static int connect_host(struct capture_link *l, struct kt_error *err)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int capture_link_open_all(struct capture_link *l, struct loop *loop,
+static int capture_link_open_all(struct capture_link *l,
 				 const struct capture_config *cfg,
 				 struct inside *in, struct kt_error *err)
 {
@@ -521,14 +521,14 @@ static int capture_link_open_all(struct capture_link *l, struct loop *loop,
 	    (rc = netlink_link_wait(in->nl, netlink_link_index(in->nl, INNER),
 				    err)) < 0)
 		return rc;
-	return await_rules(l, loop, err);
+	return await_rules(l, err);
 }
 
 int capture_link_open(struct capture_link *l, struct loop *loop,
 		      const struct capture_config *cfg, struct kt_error *err)
 {
 	struct kt_error local = { 0 };
-	struct inside in = { .l = l };
+	struct inside in = { .loop = loop, .l = l };
 	int rc;
 
 	*l = (struct capture_link){
@@ -543,7 +543,7 @@ int capture_link_open(struct capture_link *l, struct loop *loop,
 	if (cfg->ifname && strlen(cfg->ifname) >= sizeof(l->ifname))
 		return kt_fail(err, EINVAL, "device name '%s' is too long",
 			       cfg->ifname);
-	rc = capture_link_open_all(l, loop, cfg, &in, &local);
+	rc = capture_link_open_all(l, cfg, &in, &local);
 	netlink_close(in.nl);
 	if (rc < 0) {
 		capture_link_close(l);

@@ -48,7 +48,8 @@ struct nft {
 	int fd;	   /* its stdin */
 	int err;   /* its stderr */
 	unsigned int round;
-	char mark[40]; /* behind what it was given last */
+	char mark[40];	     /* behind what it was given last */
+	struct loop *served; /* while it is waited for; or NULL */
 	size_t len;
 	char said[NFT_SAID_MAX];
 	/* of nft_follow() */
@@ -216,12 +217,56 @@ static int nft_hear(struct nft *n)
 	return 1;
 }
 
+static void nft_on_said(struct watch *w, uint32_t events);
+
+/** struct nft_waiter - for an nft that speaks, in the loop */
+struct nft_waiter {
+	struct nft *nft;
+	struct watch watch;
+	bool done;
+	int rc; /* of nft_hear() */
+};
+
+static void nft_on_heard(struct watch *w, uint32_t events)
+{
+	struct nft_waiter *a = container_of(w, struct nft_waiter, watch);
+
+	(void)events;
+	a->rc = nft_hear(a->nft);
+	if (!a->rc)
+		return;
+	a->done = true;
+	loop_watch_stop(w);
+}
+
+static int nft_wait_serving(struct nft *n)
+{
+	struct nft_waiter a = { .nft = n };
+	bool followed = n->watch.loop;
+	int rc, again = 0;
+
+	loop_watch_stop(&n->watch);
+	rc = loop_watch_start(n->served, &a.watch, n->err, EPOLLIN,
+			      nft_on_heard);
+	if (rc == 0)
+		rc = loop_run_until(n->served, &a.done, NFT_TIMEOUT_MS * NS_MS);
+	loop_watch_stop(&a.watch);
+	if (rc == 0)
+		rc = MIN(a.rc, 0);
+	if (followed && rc != -EPIPE)
+		again = loop_watch_start(n->loop, &n->watch, n->err, EPOLLIN,
+					 nft_on_said);
+	return rc < 0 ? rc : again;
+}
+
 /* Until the mark is there */
 static int nft_wait(struct nft *n)
 {
 	int64_t end = nft_now() + NFT_TIMEOUT_MS;
 	int rc;
 
+	if (n->served)
+		return nft_wait_serving(n);
 	do {
 		struct pollfd pfd = { .fd = n->err, .events = POLLIN };
 		int64_t left = end - nft_now();
@@ -313,8 +358,6 @@ static int nft_run_once(struct nft *n, const char *text, const char *what,
 }
 
 /* --- one that was killed -------------------------------------------------- */
-
-static void nft_on_said(struct watch *w, uint32_t events);
 
 /* Its tables went with its socket, before it could be waited for */
 static int nft_again(struct nft *n, struct kt_error *err)
@@ -413,11 +456,12 @@ static int nft_not_there(struct nft *n, int rc, struct kt_error *err)
 		       "open nftables: the program nft is not on this machine");
 }
 
-int nft_begin(struct nft **out, struct kt_error *err)
+int nft_begin(struct nft **out, struct loop *loop, struct kt_error *err)
 {
 	struct nft *n = xcalloc(1, sizeof(*n));
 	int rc = nft_start(n);
 
+	n->served = loop;
 	if (rc < 0) {
 		rc = nft_not_there(n, rc, err);
 		free(n);
@@ -434,52 +478,24 @@ int nft_give(struct nft *n, const char *text, struct kt_error *err)
 	return rc < 0 ? nft_not_there(n, rc, err) : 0;
 }
 
-/** struct nft_waiter - for an nft that speaks, in the loop */
-struct nft_waiter {
-	struct nft *nft;
-	struct watch watch;
-	bool done;
-	int rc; /* of nft_hear() */
-};
-
-static void nft_on_heard(struct watch *w, uint32_t events)
+int nft_await(struct nft *n, const char *what, struct kt_error *err)
 {
-	struct nft_waiter *a = container_of(w, struct nft_waiter, watch);
-
-	(void)events;
-	a->rc = nft_hear(a->nft);
-	if (!a->rc)
-		return;
-	a->done = true;
-	loop_watch_stop(w);
-}
-
-static int nft_wait_in(struct nft *n, struct loop *loop)
-{
-	struct nft_waiter a = { .nft = n };
-	int rc =
-		loop_watch_start(loop, &a.watch, n->err, EPOLLIN, nft_on_heard);
-
-	if (rc == 0)
-		rc = loop_run_until(loop, &a.done, NFT_TIMEOUT_MS * NS_MS);
-	loop_watch_stop(&a.watch);
-	return rc < 0 ? rc : MIN(a.rc, 0);
-}
-
-int nft_await(struct nft *n, struct loop *loop, const char *what,
-	      struct kt_error *err)
-{
-	int rc = loop ? nft_wait_in(n, loop) : nft_wait(n);
+	int rc = nft_wait(n);
 
 	if (rc == -EINTR)
 		return kt_fail(err, EINTR, "interrupted");
 	return rc < 0 ? nft_not_there(n, rc, err) : nft_judge(n, "", what, err);
 }
 
+void nft_serve_none(struct nft *n)
+{
+	n->served = NULL;
+}
+
 int nft_new(struct nft **out, struct kt_error *err)
 {
 	struct nft *n = NULL;
-	int rc = nft_begin(&n, err);
+	int rc = nft_begin(&n, NULL, err);
 
 	if (rc == 0)
 		rc = nft_ask(n, "");

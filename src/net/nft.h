@@ -27,12 +27,14 @@ void nft_free(struct nft *n);
  * nft_begin(), nft_give(), nft_await() - nft_new() and the first nft_run() for
  * who has something else to do while the program starts, and while the kernel
  * makes the rules, which takes longer
- * @loop: runs meanwhile; top-level code only. NULL: nothing does
+ * @loop: runs meanwhile, and in nft_run(), until nft_serve_none(); top-level
+ * code only. NULL: nothing does
  */
-KT_CHECK int nft_begin(struct nft **out, struct kt_error *err);
-KT_CHECK int nft_give(struct nft *n, const char *text, struct kt_error *err);
-KT_CHECK int nft_await(struct nft *n, struct loop *loop, const char *what,
+KT_CHECK int nft_begin(struct nft **out, struct loop *loop,
 		       struct kt_error *err);
+KT_CHECK int nft_give(struct nft *n, const char *text, struct kt_error *err);
+KT_CHECK int nft_await(struct nft *n, const char *what, struct kt_error *err);
+void nft_serve_none(struct nft *n);
 
 /**
  * struct nft_last - those that keep connection tracking on; zero: none yet

@@ -226,22 +226,27 @@ int port53_open(struct port53 **out, const struct port53_config *cfg,
 
 	if (!cfg->mark)
 		return kt_fail(err, EINVAL, "redirect port 53: no mark");
-	p = xcalloc(1, sizeof(*p));
+	*out = p = xcalloc(1, sizeof(*p));
 	p->any6_port = cfg->any6_port;
-	rc = nft_new(&p->nft, err);
+	rc = conntrack_open(&p->conntrack);
+	if (rc < 0)
+		log_debug("port 53: conntrack: %s", strerror(-rc));
+	rc = nft_begin(&p->nft, cfg->loop, err);
+	if (rc == 0)
+		rc = nft_give(p->nft, "", err);
+	if (rc == 0)
+		rc = nft_await(p->nft, "open nftables", err);
 	if (rc == 0 && cfg->loop && nft_follow(p->nft, cfg->loop) < 0)
 		rc = kt_fail(err, ENOMEM, "redirect port 53: no memory");
 	if (rc == 0)
 		rc = port53_load_table(p, cfg, err);
 	if (rc < 0) {
 		port53_close(p);
+		*out = NULL;
 		return rc;
 	}
+	nft_serve_none(p->nft);
 	p->last = cfg->last; /* the table is ours */
-	rc = conntrack_open(&p->conntrack);
-	if (rc < 0)
-		log_debug("port 53: conntrack: %s", strerror(-rc));
-	*out = p;
 	return 0;
 }
 

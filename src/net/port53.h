@@ -36,9 +36,10 @@ struct nft_last;
 
 /** struct port53_config - where our listeners are; port 0: not redirected */
 struct port53_config {
-	struct loop *loop;	       /* for nft_follow(); NULL: without */
-	uint32_t mark;		       /* of our own queries, not 0 */
-	uint32_t past_mark;	       /* the same, 0: none */
+	struct loop *loop;  /* for nft_follow(), runs while the kernel makes the
+			       rules; NULL: without */
+	uint32_t mark;	    /* of our own queries, not 0 */
+	uint32_t past_mark; /* the same, 0: none */
 	uint16_t udp4_port, tcp4_port; /* on 127.0.0.1 */
 	uint16_t udp6_port, tcp6_port; /* on ::1 */
 	uint16_t any4_port, any6_port; /* on every address; UDP and TCP */
@@ -47,6 +48,7 @@ struct port53_config {
 
 /**
  * port53_open() - redirect from now on, in the present namespace
+ * @out: is there before the first query is redirected, while the loop runs
  * Return: 0, or -errno with a hint (the table is there already: another ktctl;
  * no nftables in this kernel, ...).
  */

@@ -52,6 +52,8 @@ way_start() {
   local name=$1
   shift
   WAY_LOG=$RUN/way-${#STARTED[@]}.log
+  # what the office lacks is started by this, and is no part of the way's tree
+  laptop "$name" true
   # shellcheck disable=SC2016 # expanded by the inner shell
   laptop_exec "$name" sh -c 'date +%s.%N >"$0"; exec "$@"' \
     "$RUN/started" "$@" >"$WAY_LOG" 2>&1 </dev/null &

@@ -17,6 +17,7 @@ import argparse
 import json
 import math
 import os
+import select
 import socket
 import statistics
 import sys
@@ -259,17 +260,53 @@ ROWS = {
 }
 
 
+class Attempt:
+    """a connection that is being made, and the byte that is awaited on it"""
+
+    def __init__(self, target):
+        self.sock = socket.socket()
+        self.sock.setblocking(False)
+        self.sock.connect_ex(target)
+        self.sent = False
+
+    def ready(self):
+        """True: the byte is here; None: it failed"""
+        try:
+            if self.sent:
+                return bool(self.sock.recv(1)) or None
+            self.sock.send(b"x")
+            self.sent = True
+            return False
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+
+
 def first_byte(target, seconds):
+    """A new attempt every 5 ms, each for itself: one whose SYN nobody answers,
+    since there is no way yet, must not keep the others waiting"""
+    poll, tries = select.poll(), {}
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
-            s = connect(target, 0.5)
-            s.sendall(b"x")
-            if s.recv(1):
-                return time.time()
-        except OSError:
-            pass
-        time.sleep(0.002)
+        a = Attempt(target)
+        tries[a.sock.fileno()] = a
+        poll.register(a.sock, select.POLLOUT)
+        if len(tries) > 400:  # the eldest, two seconds old
+            fd = next(iter(tries))
+            poll.unregister(fd)
+            tries.pop(fd).sock.close()
+        pause = time.monotonic() + 0.005
+        while (left := pause - time.monotonic()) > 0:
+            for fd, _ in poll.poll(left * 1000):
+                got = tries[fd].ready()
+                if got:
+                    return time.time()
+                if got is None:
+                    poll.unregister(fd)
+                    tries.pop(fd).sock.close()
+                else:
+                    poll.modify(fd, select.POLLIN)
     raise SystemExit("measure: no byte from %s:%d" % target)
 
 

@@ -52,8 +52,21 @@ static void rules(void **state)
 
 /* --- an nft that is none -------------------------------------------------- */
 
-/* In a child, with @dir for PATH, nft_new() fails so */
-static void assert_none(int rc, const char *msg, const char *hint)
+static int begin_and_wait(struct nft **n, struct kt_error *err)
+{
+	struct loop *l = loop_new();
+	int rc = nft_begin(n, l, err);
+
+	if (rc == 0)
+		rc = nft_give(*n, OWN_TABLE, err);
+	if (rc == 0)
+		rc = nft_await(*n, "try", err);
+	return rc;
+}
+
+/* In a child, with @dir for PATH, @open fails so */
+static void assert_none_by(int (*open_fn)(struct nft **n, struct kt_error *err),
+			   int rc, const char *msg, const char *hint)
 {
 	pid_t pid = fork();
 	int status;
@@ -68,7 +81,7 @@ static void assert_none(int rc, const char *msg, const char *hint)
 		    mount("/dev/null", "/usr/sbin/nft", "none", MS_BIND, NULL) <
 			    0)
 			_exit(9);
-		if (nft_new(&n, &err) != rc || strcmp(err.msg, msg) != 0 ||
+		if (open_fn(&n, &err) != rc || strcmp(err.msg, msg) != 0 ||
 		    !strstr(err.hint, hint)) {
 			fprintf(stderr, "%d '%s' '%s'\n", err.code, err.msg,
 				err.hint);
@@ -78,6 +91,12 @@ static void assert_none(int rc, const char *msg, const char *hint)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+static void assert_none(int rc, const char *msg, const char *hint)
+{
+	assert_none_by(nft_new, rc, msg, hint);
+	assert_none_by(begin_and_wait, rc, msg, hint);
 }
 
 static void put_program(const char *text)
@@ -199,6 +218,68 @@ static void followed(void **state)
 	nft_free(n);
 	loop_free(l);
 	assert_int_equal(netns_test_shell("nft list table inet t"), 1);
+}
+
+/* --- one that is waited for ----------------------------------------------- */
+
+static struct loop *served;
+
+static void nft_test_on_timer(struct timer *t)
+{
+	loop_timer_start(served, t, NS_MS, nft_test_on_timer);
+}
+
+/* Since it was asked last */
+static bool loop_has_run(const struct timer *t, int64_t *due)
+{
+	bool has = t->due != *due;
+
+	*due = t->due;
+	return has;
+}
+
+static void served_while_it_is_waited_for(void **state)
+{
+	struct kt_error err = { 0 };
+	struct loop *l = loop_new();
+	struct timer t = { 0 };
+	struct nft *n;
+	int64_t due;
+
+	(void)state;
+	assert_non_null(l);
+	served = l;
+	loop_timer_start(l, &t, 0, nft_test_on_timer);
+	due = t.due;
+	assert_int_equal(nft_begin(&n, l, &err), 0);
+	assert_int_equal(nft_give(n, OWN_TABLE, &err), 0);
+	assert_false(loop_has_run(&t, &due));
+	assert_int_equal(nft_await(n, "try", &err), 0);
+	assert_true(loop_has_run(&t, &due));
+	assert_int_equal(netns_test_shell("nft list tables | grep 'inet t'"),
+			 0);
+	assert_int_equal(nft_follow(n, l), 0);
+	usleep(2000); /* the timer is due */
+	assert_true(nft_run(n, "nonsense", "try", &err) < 0);
+	assert_true(loop_has_run(&t, &due));
+	/* it is followed none the less: this one finds out that it has ended */
+	ours = gettid();
+	assert_int_equal(kill(child_of_ours(), SIGKILL), 0);
+	assert_int_equal(nft_run(n, OWN_TABLE, "try", &err), 0);
+	nft_serve_none(n);
+	loop_has_run(&t, &due);
+	usleep(2000);
+	assert_int_equal(nft_run(n, "add chain inet t one", "try", &err), 0);
+	assert_false(loop_has_run(&t, &due));
+	/* whoever leaves meanwhile */
+	nft_free(n);
+	loop_interrupt(l);
+	assert_int_equal(nft_begin(&n, l, &err), 0);
+	assert_int_equal(nft_give(n, OWN_TABLE, &err), 0);
+	assert_int_equal(nft_await(n, "try", &err), -EINTR);
+	nft_free(n);
+	loop_timer_stop(&t);
+	loop_free(l);
 }
 
 /* --- rights --------------------------------------------------------------- */
@@ -368,6 +449,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(no_nft),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(followed),
+		cmocka_unit_test(served_while_it_is_waited_for),
 		cmocka_unit_test(tracking_lasts),
 		cmocka_unit_test_prestate(another_user, &mapped),
 		cmocka_unit_test_prestate(more_than_the_caller, &mapped),
