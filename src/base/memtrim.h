@@ -21,10 +21,23 @@
 struct memtrim {
 	uint64_t seen;	/* bytes moved, at the last look */
 	uint64_t since; /* of them, since memory was given back */
+	bool started;	/* memory has been given back before */
+	bool code;	/* memtrim_code() is worth it, too: it is the first time
+			   (of what the start needed), or much has moved */
 };
 
 /** memtrim_due() - at each look: so many bytes have moved so far; is it time to
  *  give memory back? */
 bool memtrim_due(struct memtrim *m, uint64_t bytes);
+
+/**
+ * memtrim_code() - let go of the pages of the program and its libraries that
+ * are as in their files: what only the start needed (OpenSSL's and libcurl's,
+ * most of it) need not be resident for ever. What is used again is mapped
+ * again, by a fault that reads no disk while the kernel has the page, which it
+ * may drop now. Nothing is done for a debugger's process: its breakpoints are
+ * in these pages.
+ */
+void memtrim_code(void);
 
 #endif

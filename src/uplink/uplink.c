@@ -64,8 +64,11 @@ static void on_rest(struct timer *t)
 	struct uplink *u = container_of(t, struct uplink, rest);
 	const struct session_total *all = u->session.total;
 
-	if (memtrim_due(&u->trim, all->sent + all->received))
+	if (memtrim_due(&u->trim, all->sent + all->received)) {
 		malloc_trim(0);
+		if (u->trim.code)
+			memtrim_code();
+	}
 	loop_timer_start(u->cfg.loop, t, MEMTRIM_TICK, on_rest);
 }
 

@@ -3,6 +3,10 @@
 
 #include "base/memtrim.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 static struct memtrim m;
 static uint64_t bytes;
 
@@ -21,11 +25,75 @@ static void at_the_end_of_a_busy_time(void **state)
 	assert_false(look(10 << 20));
 	assert_false(look(200 << 10));
 	assert_true(look(0));
+	assert_true(m.code);
 	assert_false(look(0));
 	/* also a little one */
 	assert_false(look(70000));
 	assert_true(look(0));
+	assert_false(m.code);
 	assert_false(look(0));
+}
+
+static void code_of_the_start(void **state)
+{
+	(void)state;
+	m = (struct memtrim){ 0 };
+	bytes = 0;
+	assert_false(look(70000));
+	assert_true(look(0));
+	assert_true(m.code);
+	assert_false(look(70000));
+	assert_true(look(0));
+	assert_false(m.code);
+	assert_false(look(10 << 20));
+	assert_true(look(0));
+	assert_true(m.code);
+}
+
+/* --- code ----------------------------------------------------------------- */
+
+static char kept[] = "what was written to stays as it is";
+
+/* KiB of libc's code that are resident; all of it is read before where @read */
+static long resident_code(bool read)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long from = 0, to = 0;
+	bool code = false;
+	char line[1000];
+	long sum = 0, n;
+	char mode[5];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) == 3)
+			code = strcmp(mode, "r-xp") == 0 &&
+			       strstr(line, "/libc.so");
+		else if (code && sscanf(line, "Rss: %ld", &n) == 1)
+			sum += n;
+		else
+			continue;
+		for (; read && code && from < to; from += 4096)
+			(void)*(volatile char *)from;
+	}
+	fclose(f);
+	return sum;
+}
+
+static void code_that_is_not_used(void **state)
+{
+	long all;
+
+	(void)state;
+	kept[0] = 'W';
+	resident_code(true);
+	all = resident_code(false);
+	assert_true(all > 500);
+	memtrim_code();
+	assert_true(resident_code(false) < all * 2 / 3);
+	assert_string_equal(kept, "What was written to stays as it is");
+	assert_true(resident_code(true) > 0);
+	assert_int_equal(resident_code(false), all);
 }
 
 static void while_a_little_always_moves(void **state)
@@ -50,6 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(at_the_end_of_a_busy_time),
 		cmocka_unit_test(while_a_little_always_moves),
+		cmocka_unit_test(code_of_the_start),
+		cmocka_unit_test(code_that_is_not_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
