@@ -43,7 +43,7 @@ struct forward {
 	struct envmark mark;	       /* the environment's; no name: none */
 	const struct global_options *global;
 	struct forward_spec spec;
-	struct ipaddr addrs[GATE_ADDRS_MAX]; /* --address */
+	struct ipaddr addrs[LOCALPORT_ADDRS_MAX]; /* --address */
 	size_t naddrs;
 
 	struct kube_config *config;
@@ -79,10 +79,10 @@ static int forward_addresses(struct forward *f, struct kt_error *err)
 				       "--address: %s is a range, not an "
 				       "address",
 				       ipprefix_str(&p->v[i], text));
-		if (f->naddrs == GATE_ADDRS_MAX)
+		if (f->naddrs == LOCALPORT_ADDRS_MAX)
 			return kt_fail(err, EINVAL,
 				       "--address: more than %d addresses",
-				       GATE_ADDRS_MAX);
+				       LOCALPORT_ADDRS_MAX);
 		f->addrs[f->naddrs++] = p->v[i].addr;
 	}
 	return 0;
@@ -249,7 +249,7 @@ static int forward_check_env(const struct forward *f,
 
 /* Of an environment's port that was not typed any other will do: the program
  * that is tried may have it */
-static int forward_bind(struct forward *f, struct gate *g,
+static int forward_bind(struct forward *f, struct localport *l,
 			const struct forward_choice *c,
 			const struct forward_port *asked, struct kt_error *err)
 {
@@ -258,13 +258,14 @@ static int forward_bind(struct forward *f, struct gate *g,
 	struct kt_error why = { 0 };
 
 	if (!f->env || typed)
-		return gate_bind(g, c->udp, local, f->addrs, f->naddrs, err);
+		return localport_bind(l, c->udp, local, f->addrs, f->naddrs,
+				      err);
 	if (!local)
 		local = c->number;
 	if (local >= 1024 &&
-	    gate_bind(g, c->udp, local, f->addrs, f->naddrs, &why) == 0)
+	    localport_bind(l, c->udp, local, f->addrs, f->naddrs, &why) == 0)
 		return 0;
-	return gate_bind(g, c->udp, 0, f->addrs, f->naddrs, err);
+	return localport_bind(l, c->udp, 0, f->addrs, f->naddrs, err);
 }
 
 /* All ports are taken before anything is made in the cluster. */
@@ -281,7 +282,7 @@ static int forward_add(struct forward *f, struct target_watch *t,
 	if (rc == 0)
 		rc = forward_check_env(f, &e->choice, err);
 	if (rc == 0)
-		rc = forward_bind(f, &e->gate, &e->choice, asked, err);
+		rc = forward_bind(f, &e->port, &e->choice, asked, err);
 	if (rc < 0)
 		return rc;
 	forwarding_start(e, f->app->loop, &f->dialer);
@@ -476,7 +477,7 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 /* For scripts the URL, on stdout */
 static void forward_say_open(struct forward *f)
 {
-	unsigned int port = f->forwarding[0].gate.port;
+	unsigned int port = f->forwarding[0].port.port;
 	char how[128];
 
 	print_line(stdout, "http://localhost:%u", port);
@@ -491,7 +492,7 @@ static void forward_say_open(struct forward *f)
 /* For scripts on stdout, one line each; the rest is for people. */
 static void forward_say_ready(struct forward *f)
 {
-	const struct gate *first = &f->forwarding[0].gate;
+	const struct localport *first = &f->forwarding[0].port;
 	char how[128], place[IPPORT_STRLEN];
 
 	if (f->naddrs)
