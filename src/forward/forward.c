@@ -62,6 +62,7 @@ struct forward {
 	bool known;   /* of every target: whether somebody is there */
 	bool serving; /* ports follow their targets */
 	bool ready;   /* every step is done */
+	bool tls;     /* of @env: programs speak TLS */
 	int failed;   /* a port was lost meanwhile: -errno */
 	struct kt_error why;
 };
@@ -247,6 +248,23 @@ static int forward_check_env(const struct forward *f,
 	return 0;
 }
 
+/* Whose Pod it is, is what the one who ends TLS goes by */
+static int forward_look_env(struct forward *f, const struct target_watch *t,
+			    const struct forward_choice *c,
+			    struct kt_error *err)
+{
+	const struct service_port *p =
+		t->is_service ? choose_service_port(&t->ports, c) : NULL;
+	int rc = 0;
+
+	if (f->env && p)
+		rc = f->env->look(f->kube, t->ns, t->object, p, &f->mark,
+				  &f->tls, err);
+	if (rc == 0 && f->tls)
+		shadow_set_env(f->replace.shadow, f->mark.name);
+	return rc;
+}
+
 /* Of an environment's port that was not typed any other will do: the program
  * that is tried may have it */
 static int forward_bind(struct forward *f, struct localport *l,
@@ -281,6 +299,8 @@ static int forward_add(struct forward *f, struct target_watch *t,
 	rc = forward_check_udp(f, &e->choice, err);
 	if (rc == 0)
 		rc = forward_check_env(f, &e->choice, err);
+	if (rc == 0)
+		rc = forward_look_env(f, t, &e->choice, err);
 	if (rc == 0)
 		rc = forward_bind(f, &e->port, &e->choice, asked, err);
 	if (rc < 0)
@@ -358,6 +378,10 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 	if (rc == 0 && f->env)
 		rc = ask_env(f->replace.front, f->app->loop,
 			     shadow_describe(f->replace.shadow), err);
+	if (rc == 0 && f->tls &&
+	    f->env->known(f->app->loop, f->replace.front,
+			  shadow_pod_ip(f->replace.shadow), &f->mark) < 0)
+		return kt_fail(err, EINTR, "interrupted");
 	if (rc == 0)
 		rc = faults_start(f->faults, err);
 	if (rc < 0)
@@ -478,14 +502,15 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 static void forward_say_open(struct forward *f)
 {
 	unsigned int port = f->forwarding[0].port.port;
+	const char *scheme = f->tls ? "https" : "http";
 	char how[128];
 
-	print_line(stdout, "http://localhost:%u", port);
+	print_line(stdout, "%s://localhost:%u", scheme, port);
 	fflush(stdout);
 	progress_note(f->app->progress,
 		      "All looks good: %s, seen through environment %s, is at "
-		      "http://localhost:%u. %s",
-		      f->spec.v[0].text, f->mark.name, port,
+		      "%s://localhost:%u. %s",
+		      f->spec.v[0].text, f->mark.name, scheme, port,
 		      app_leave_how(f->app, how, sizeof(how)));
 }
 

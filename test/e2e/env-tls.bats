@@ -155,6 +155,48 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
   tls_asks trunk
 }
 
+# opened CURL-ARGUMENTS...: what bob gets at the port of env open
+opened() {
+  laptop bob curl -sS --max-time 10 --cacert "$RUN/tls-web.crt" \
+    --connect-to "::localhost:${URL##*:}" "$@"
+}
+
+# bats test_tags=once
+@test "env open, env check: a TLS port, whose mark the router adds behind it" {
+  local got
+  kc -n "$NS" create service clusterip other --tcp 443:8443 >/dev/null
+  kc -n "$NS" patch service other --type json -p '[{"op": "replace", "path": "/spec/selector", "value": {"app": "secure"}},
+    {"op": "replace", "path": "/spec/ports/0/name", "value": "https"}]' >/dev/null
+  kc -n "$NS" label service other tls-test=yes >/dev/null
+  "$KTCTL" env create dev -n "$NS" >/dev/null
+  "$KTCTL" env create dev.a -n "$NS" >/dev/null # nobody is in it, but in dev
+  run -1 laptop bob "$KTCTL" env open dev.a secure 443 -n "$NS"
+  [[ $output == *"TLS ends in its Pods"*"--tlsSecret"* ]]
+  join dev --image web=kt.local/netsrv:1 --set NAME=copy --tlsSecret tls-web
+  ended_with 0 "is in environment dev"
+
+  ENV_LAPTOP=bob
+  start o bob env open dev.a secure 443
+  URL=$(grep -o 'https://localhost:[0-9]*$' "$RUN/o.log")
+  [ "$(opened https://secure/)" = copy ]
+  [ "$(opened https://secure/json | jq -r .headers.baggage)" = kt-env=dev.a ]
+  [ "$(opened -H 'baggage: kt-env=other' https://secure/)" = trunk ]
+  leave o
+  start o bob env open dev.a secure 9443
+  URL=$(grep -o 'https://localhost:[0-9]*$' "$RUN/o.log")
+  [ "$(opened --http2 https://secure:9443/)" = copy ]
+  leave o
+  tls_asks trunk
+
+  got=$("$KTCTL" env check dev.a secure -n "$NS" -o json)
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$BATS_TEST_DIRNAME/../../docs/schema/env-check.json" <<<"$got"
+  [ "$(jq -c '.probes[0] | [.tls, .port, .status, (.hops[] | [.service, .mark, .answered])]' <<<"$got")" = \
+    '[true,443,200,["secure","arrived","member"]]' ]
+  run -1 --separate-stderr "$KTCTL" env check dev.a other -n "$NS"
+  [[ $output == *"answered with 200"*"TLS of Service other, port 443, ends in its Pods"* ]]
+  kc -n "$NS" delete service other --now >/dev/null
+}
+
 @test "env join --tlsSecret: a Secret that is none, or not the Pods', changes nothing" {
   local before
   "$KTCTL" env create dev.a -n "$NS" >/dev/null
