@@ -66,6 +66,15 @@ shown() { # STATE
   "$KTCTL" env show dev.a -n "$NS" | grep -E "^web .* $1$"
 }
 
+# told_states STATE...: that env events has told of the member, in this order
+told_states() {
+  local got
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$TOP/docs/schema/env-event.json" \
+    <<<"$(grep -m 1 '"type":"member"' "$RUN/idle.events")"
+  got=$(jq -r 'select(.type == "member") | .state' "$RUN/idle.events" | xargs)
+  [[ " $got " == *" $* "* ]] || { echo "told: $got" >&2; return 1; }
+}
+
 idle_objects() {
   kc -n "$NS" get deployments,services,serviceaccounts,roles,rolebindings,pods \
     -l kt-role=env-sleep -o name
@@ -86,6 +95,8 @@ no_idle_objects() {
   ended_with 0 "Service $NS/web is in environment dev.a" "It sleeps after 2s"
   COPY=$(copy_of)
   asks_in dev.a copy
+  "$KTCTL" env events dev.a -n "$NS" >"$RUN/idle.events" 2>/dev/null 3>&- &
+  echo "events $!" >>"$PIDS"
   eventually 45 sleeps
   shown asleep
   "$KTCTL" env list -n "$NS" | grep -E '^dev\.a .* 1 \(1 asleep\) '
@@ -95,6 +106,7 @@ no_idle_objects() {
   asks_in dev.a copy --max-time 40
   echo "# woken in $(((${EPOCHREALTIME/./} - begun) / 1000)) ms" >&3
   shown answers
+  eventually 10 told_states awake asleep waking awake
   [ "$(kc -n "$NS" get deployment "$COPY" -o 'jsonpath={.spec.replicas}')" = 1 ]
   eventually 45 sleeps
   # fifty at once: woken once
