@@ -75,6 +75,10 @@ spec:
         command: [sh, -c, "mkdir /tmp/d; case \$KT_ENV in ?*) echo copy ;; *) echo trunk ;; esac >/tmp/d/index.html; exec nghttpd --htdocs=/tmp/d 9443 /tls/tls.key /tls/tls.crt"]
         volumeMounts: [{name: tls, mountPath: /tls}]
         readinessProbe: {tcpSocket: {port: 9443}, periodSeconds: 1}
+      - name: first
+        image: kt.local/toolbox:1
+        command: [socat, "OPENSSL-LISTEN:7443,fork,reuseaddr,verify=0,cert=/tls/tls.crt,key=/tls/tls.key", "SYSTEM:echo 220 hello; cat"]
+        volumeMounts: [{name: tls, mountPath: /tls}]
 ---
 apiVersion: v1
 kind: Service
@@ -84,6 +88,7 @@ spec:
   ports:
   - {name: https, port: 443, targetPort: 8443}
   - {name: https-h2, port: 9443}
+  - {name: tls-first, port: 7443}
 END
   kc -n "$NS" rollout status "deployment/$1" --timeout=60s >/dev/null
 }
@@ -124,6 +129,8 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
   tls_asks trunk -H "$(in_env dev.nobody)"
   h2_asks trunk
   h2_asks copy -H "$(in_env dev.a)"
+  # a server that speaks first is heard
+  [[ $(in_pod toolbox sh -c "sleep 5 | timeout 5 openssl s_client -quiet -connect $S:7443 2>/dev/null") == '220 hello' ]]
   [[ $(in_pod toolbox openssl s_client -connect "$S:443" -servername secure </dev/null 2>/dev/null |
     openssl x509 -noout -fingerprint) = "$(openssl x509 -noout -fingerprint -in "$RUN/tls-web.crt")" ]]
 
