@@ -10,10 +10,10 @@
 #include "cli/mark.h"
 #include "cli/options.h"
 #include "cli/suggest.h"
+#include "cli/value_type.h"
 #include "control/eventjson.h"
 #include "control/expect.h"
 #include "dns/order.h"
-#include "wire/envmark.h"
 #include "wire/rule.h"
 
 #include <ctype.h>
@@ -23,12 +23,7 @@
 #define DOMAIN_MAX 253
 #define VALUE_TEXT_MAX ((size_t)32 << 10)
 
-typedef int (*set_fn)(void *field, const struct option *opt, const char *text,
-		      struct kt_error *err);
 typedef void (*fini_fn)(void *field);
-
-/* Setters write the field only when the text is good. They may assume that
- * the field is empty: value_set() hands them a fresh one. */
 
 static int set_bool(void *field, const struct option *opt, const char *text,
 		    struct kt_error *err)
@@ -99,8 +94,8 @@ static int set_family(void *field, const struct option *opt, const char *text,
 	return 0;
 }
 
-static int set_string(void *field, const struct option *opt, const char *text,
-		      struct kt_error *err)
+int value_set_string(void *field, const struct option *opt, const char *text,
+		     struct kt_error *err)
 {
 	char **v = field;
 
@@ -121,88 +116,7 @@ static int value_set_image(void *field, const struct option *opt,
 			       "'%.80s' is no image: "
 			       "[REGISTRY/]REPOSITORY[:TAG]",
 			       text);
-	return set_string(field, opt, text, err);
-}
-
-/* The container has a DNS label as its name */
-static bool value_is_image_of(const char *text)
-{
-	const char *eq = strchr(text, '=');
-	auto_free char *container =
-		eq ? xstrndup(text, (size_t)(eq - text)) : NULL;
-
-	return eq ? *container && form_is_namespace(container) &&
-			       form_is_image(eq + 1)
-		  : form_is_image(text);
-}
-
-static int value_set_image_of(void *field, const struct option *opt,
-			      const char *text, struct kt_error *err)
-{
-	if (*text && !value_is_image_of(text))
-		return kt_fail(err, EINVAL,
-			       "'%.80s' is no image: "
-			       "[CONTAINER=][REGISTRY/]REPOSITORY[:TAG]",
-			       text);
-	return set_string(field, opt, text, err);
-}
-
-static bool value_is_hook(const char *text)
-{
-	auto_strv struct strv words = { 0 };
-
-	return words_split(text, &words) == 0 && words.n &&
-	       (words.v[0][0] == '/' ? words.v[0][1] != '\0'
-				     : isalnum((unsigned char)words.v[0][0]) &&
-					       form_is_image(words.v[0]));
-}
-
-static int value_set_hook(void *field, const struct option *opt,
-			  const char *text, struct kt_error *err)
-{
-	if (*text && !value_is_hook(text))
-		return kt_fail(err, EINVAL,
-			       "'%.80s' is neither IMAGE [ARG...] nor "
-			       "/PROGRAM [ARG...]",
-			       text);
-	return set_string(field, opt, text, err);
-}
-
-static bool value_is_gateway(const char *text)
-{
-	const char *slash = strchr(text, '/');
-	auto_free char *ns = NULL;
-
-	if (!slash)
-		return form_is_name(text);
-	ns = xstrndup(text, (size_t)(slash - text));
-	return form_is_namespace(ns) && form_is_name(slash + 1);
-}
-
-static int value_set_gateway(void *field, const struct option *opt,
-			     const char *text, struct kt_error *err)
-{
-	if (*text && !value_is_gateway(text))
-		return kt_fail(err, EINVAL,
-			       "'%.80s' is no Gateway: [NAMESPACE/]NAME", text);
-	return set_string(field, opt, text, err);
-}
-
-/* As HTTP/2 has it, whatever case it was typed in */
-static int value_set_header(void *field, const struct option *opt,
-			    const char *text, struct kt_error *err)
-{
-	auto_free char *name = xstrdup(text);
-
-	for (char *p = name; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
-	if (*name && !envmark_is_header(slice_of(name)))
-		return kt_fail(err, EINVAL,
-			       "'%.80s' cannot be a mark: a header of letters, "
-			       "digits, '-' and '_', with a letter first, that "
-			       "means nothing else to proxies and programs",
-			       text);
-	return set_string(field, opt, name, err);
+	return value_set_string(field, opt, text, err);
 }
 
 static int value_set_mark(void *field, const struct option *opt,
@@ -212,7 +126,7 @@ static int value_set_mark(void *field, const struct option *opt,
 
 	if (*text && mark_parse(&mark, text, err) < 0)
 		return -EINVAL;
-	return set_string(field, opt, text, err);
+	return value_set_string(field, opt, text, err);
 }
 
 static int value_set_match(void *field, const struct option *opt,
@@ -225,7 +139,7 @@ static int value_set_match(void *field, const struct option *opt,
 	if (*text && !match.n)
 		return kt_fail(err, EINVAL, "'%.80s' is what exchange does",
 			       text);
-	return set_string(field, opt, text, err);
+	return value_set_string(field, opt, text, err);
 }
 
 static void fini_string(void *field)
@@ -677,7 +591,7 @@ static int value_set_expect(void *field, const struct option *opt,
 	if (*text)
 		n = expects_new(v, text, eventjson_fields, err);
 	expects_free(v, n);
-	return n < 0 ? n : set_string(field, opt, text, err);
+	return n < 0 ? n : value_set_string(field, opt, text, err);
 }
 
 /* One number and its unit off the front of @text; -EINVAL: there is none, or it
@@ -732,35 +646,6 @@ static int value_set_duration(void *field, const struct option *opt,
 	return 0;
 }
 
-static bool value_is_env_from(const char *text)
-{
-	static const char *const kinds[] = { "configmap/", "secret/" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (str_starts(text, kinds[i]))
-			return form_is_name(text + strlen(kinds[i]));
-	return false;
-}
-
-static int value_set_env_from(void *field, const struct option *opt,
-			      const char *text, struct kt_error *err)
-{
-	struct strv parts = strv_split(text, ',');
-
-	(void)opt;
-	for (size_t i = 0; i < parts.n; i++) {
-		if (value_is_env_from(parts.v[i]))
-			continue;
-		kt_fail(err, EINVAL,
-			"'%.80s' is neither configmap/NAME nor secret/NAME",
-			parts.v[i]);
-		strv_fini(&parts);
-		return -EINVAL;
-	}
-	*(struct strv *)field = parts;
-	return 0;
-}
-
 static bool value_is_variable_pattern(const char *name)
 {
 	for (const char *p = name; *p; p++)
@@ -788,7 +673,7 @@ static int value_set_variables(void *field, const struct option *opt,
 }
 
 static const struct {
-	set_fn set;
+	value_set_fn *set;
 	fini_fn fini;
 	size_t size;
 } value_types[VALUE_NTYPES_] = {
@@ -796,7 +681,7 @@ static const struct {
 	[VALUE_INT] = { value_set_int, NULL, sizeof(int) },
 	[VALUE_FAMILY] = { set_family, NULL, sizeof(int) },
 	[VALUE_PORT] = { set_port, NULL, sizeof(uint16_t) },
-	[VALUE_STRING] = { set_string, fini_string, sizeof(char *) },
+	[VALUE_STRING] = { value_set_string, fini_string, sizeof(char *) },
 	[VALUE_STRINGS] = { set_strings, fini_strings, sizeof(struct strv) },
 	[VALUE_DOMAIN] = { set_domain, fini_string, sizeof(char *) },
 	[VALUE_DOMAINS] = { set_domains, fini_strings, sizeof(struct strv) },

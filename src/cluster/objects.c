@@ -178,6 +178,14 @@ static json_t *resources(const struct shadow_spec *s)
 	return json_pack("{s:O,s:o}", "limits", q, "requests", q);
 }
 
+/* The gate refuses who comes when it is full (gate/way.h), so it needs to know
+ * how much it may have */
+static json_t *objects_gate_resources(void)
+{
+	return json_pack("{s:{s:s},s:{s:s}}", "limits", "memory", "512Mi",
+			 "requests", "memory", "32Mi");
+}
+
 static json_t *objects_texts(const char *const *texts)
 {
 	json_t *list = json_array();
@@ -285,6 +293,9 @@ static json_t *objects_containers(const struct shadow_spec *s)
 		gate = objects_container(s, KT_CONTAINER_TLS, s->tls_args,
 					 NULL);
 		objects_bring_gate(gate, s);
+		if (!s->cpu && !s->memory)
+			json_object_set_new(gate, "resources",
+					    objects_gate_resources());
 		json_object_set_new(gate, "readinessProbe",
 				    probe(s, s->tls_health));
 		json_array_append_new(list, gate);

@@ -16,6 +16,7 @@
 #include "cluster/cidr_follow.h"
 #include "cluster/objects.h"
 #include "cluster/sweep.h"
+#include "connect/connect_inside.h"
 #include "connect/hosts.h"
 #include "connect/names.h"
 #include "connect/proxy.h"
@@ -44,52 +45,6 @@
 
 #define STEPS 6
 #define INFO_TIMEOUT (10 * NS_SEC)
-#define MAX_HOLES 24
-
-/** struct connect - one run; a member is NULL until its step is done */
-struct connect {
-	struct app *app;
-	const struct connect_options *opt;
-	const struct global_options *global;
-	struct sweep_programs *programs;
-	const struct connect_place *place; /* NULL: this machine */
-	struct capture_link link;	   /* made there */
-
-	struct kube_config *config;
-	struct kube *kube;
-	const char *ns;
-	struct pidfile *pidfile;
-	struct owner *owner;	/* NULL: nobody will know that we died */
-	struct replace replace; /* the shadow, and the tunnel into it */
-	struct uplink_history history;
-	struct faults *faults; /* NULL: none */
-	struct traffic *traffic;
-	struct bypass *bypass; /* our own sockets past the capture */
-	struct routes routes;
-	struct proxy *proxy;
-	struct names *names;
-	struct nft_last last; /* of traffic and names, longer than kube */
-
-	struct ipaddr holes[MAX_HOLES];
-	size_t nholes; /* of these, those of the API server */
-	/* the shadow's answer may come as late as connect_do_undo(): so it
-	 * lands here */
-	bool info_done;
-	int info_error;
-	bool able_env;
-	char version[32];		 /* of the shadow */
-	struct strv nameservers, search; /* of its Pod */
-	struct strv listening;		 /* on the Pod's loopback */
-	unsigned int ndots;
-	struct cidr_hints hints;
-	struct cidr_result found;
-	struct cidr_follow *follow; /* keeps @found true */
-	struct prefixset ranges;    /* captured, as far as they could be had */
-	bool ready;		    /* every step is done */
-	struct dnscheck dns;
-	struct envmark mark; /* --env: the environment's whole name; or none */
-	struct connect_pod pod; /* of the place */
-};
 
 /* --- this machine --------------------------------------------------------- */
 
@@ -144,19 +99,6 @@ static void connect_on_progress(void *user, const char *text)
 	progress_detail(c->app->progress, "%s", text);
 }
 
-/* Who stands in a Pod's network has none when that Pod is gone */
-static int connect_on_renew(void *user, struct kt_error *err)
-{
-	struct connect *c = user;
-
-	if (!c->place || !c->place->shadow)
-		return 0;
-	return kt_fail(err, ENOENT,
-		       "%s is gone, and with it the network that the program "
-		       "stood in",
-		       shadow_describe(c->replace.shadow));
-}
-
 static void make_uplink(struct connect *c)
 {
 	struct shadow_config shadow = {
@@ -185,7 +127,7 @@ static void make_uplink(struct connect *c)
 		.carrier = c->global->carrier,
 		.history = &c->history,
 		.up = on_uplink_up,
-		.renew = connect_on_renew,
+		.renew = connect_place_renew,
 		.user = c,
 	};
 
@@ -231,49 +173,6 @@ static int open_bypass(struct connect *c, struct kt_error *err)
 	int ifindex = capture_ifname(cap) ? capture_ifindex(cap) : 0;
 
 	return bypass_open(&c->bypass, ifindex, err);
-}
-
-/* All that the programs there send comes here, IPv6 too where there is any */
-static int connect_capture_all(struct connect *c, struct kt_error *err)
-{
-	static const char *const all[] = { "0.0.0.0/0", "::/0" };
-	struct capture *cap = traffic_capture(c->traffic);
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(all); i++) {
-		struct ipprefix p;
-
-		if (ipprefix_parse(&p, all[i]) == 0 &&
-		    (i == 0 || capture_has_ipv6(cap)))
-			rc = capture_route_add(cap, &p, err);
-	}
-	return rc;
-}
-
-/* At any port of the loopback */
-static int connect_serve_place(struct connect *c, struct kt_error *err)
-{
-	static const uint8_t here[4] = { 127, 0, 0, 1 };
-	const struct ipport at = { .addr = ipaddr_v4(here) };
-
-	return proxy_open(&c->proxy, c->app->loop, c->replace.front, c->faults,
-			  &at, err);
-}
-
-static int connect_take_place(struct connect *c, struct kt_error *err)
-{
-	struct capture_config cfg = { .ipv6 = true,
-				      .link = &c->link,
-				      .open = c->place->capture,
-				      .open_user = c->place->user };
-	int rc = traffic_open(&c->traffic, c->app->loop, c->replace.front,
-			      c->faults, &cfg, err);
-
-	if (rc < 0)
-		return rc;
-	traffic_set_outside(c->traffic, c->place->outside,
-			    c->place->outside_user);
-	return connect_capture_all(c, err);
 }
 
 /* The device comes first: without the right to make it nothing is begun. The
@@ -417,7 +316,7 @@ static int connect_reach(struct connect *c, struct kt_error *err)
 
 	progress_step(c->app->progress, "Reach cluster %s at %s",
 		      c->config->context, c->config->server);
-	n = kube_server_addrs(c->kube, c->holes, MAX_HOLES, err);
+	n = kube_server_addrs(c->kube, c->holes, CONNECT_HOLES, err);
 	if (n < 0)
 		return n;
 	c->nholes = (size_t)n;
@@ -445,36 +344,14 @@ static int connect_reach(struct connect *c, struct kt_error *err)
 	return connect_find_env(c, err);
 }
 
-static int connect_open_place(struct connect *c, struct kt_error *err)
-{
-	int rc = c->place->open(c->place->user, &c->link, err);
-
-	if (rc < 0)
-		return rc;
-	return c->place->proxy ? connect_serve_place(c, err)
-			       : connect_take_place(c, err);
-}
-
 static int step_cluster(struct connect *c, struct kt_error *err)
 {
 	int rc = connect_reach(c, err);
 
 	if (rc == 0 && c->place)
-		rc = connect_open_place(c, err);
+		rc = connect_place_open(c, err);
 	if (rc == 0 && c->place && c->place->look)
 		rc = c->place->look(c->place->user, c->kube, c->ns, err);
-	return rc;
-}
-
-static int connect_enter(struct connect *c, struct kt_error *err)
-{
-	int rc;
-
-	progress_step(c->app->progress, "Add a container to the Pod");
-	rc = c->place->shadow(c->place->user, c->kube, c->replace.shadow, err);
-	if (rc == 0)
-		progress_done(c->app->progress, "%s runs",
-			      shadow_describe(c->replace.shadow));
 	return rc;
 }
 
@@ -483,7 +360,7 @@ static int step_shadow(struct connect *c, struct kt_error *err)
 	int rc;
 
 	if (c->place && c->place->shadow)
-		return connect_enter(c, err);
+		return connect_place_enter(c, err);
 
 	progress_step(c->app->progress, "%s the shadow Pod in namespace %s",
 		      c->opt->shadow ? "Find" : "Start", c->ns);
@@ -609,11 +486,11 @@ static int step_tunnel(struct connect *c, struct kt_error *err)
 /* What is to be captured: all that was found, without the holes. */
 static void wanted_ranges(struct connect *c, struct prefixset *out)
 {
-	struct ipaddr holes[MAX_HOLES];
+	struct ipaddr holes[CONNECT_HOLES];
 	size_t n = c->nholes;
 
 	memcpy(holes, c->holes, n * sizeof(*holes));
-	n += names_servers(c->names, holes + n, MAX_HOLES - n);
+	n += names_servers(c->names, holes + n, CONNECT_HOLES - n);
 	connect_ranges(&c->found, c->opt, holes, n, out);
 }
 
@@ -805,26 +682,6 @@ static void connect_say_ready(struct connect *c)
 			      ipport_str(&at, proxy), how);
 }
 
-static int connect_start_place(struct connect *c, struct kt_error *err)
-{
-	c->pod = (struct connect_pod){
-		.capture = c->traffic ? traffic_capture(c->traffic) : NULL,
-		.names = c->names,
-		.traffic = c->traffic,
-		.tunnel = c->replace.front,
-		.ranges = &c->ranges,
-		.nameservers = &c->nameservers,
-		.search = &c->search,
-		.ndots = c->ndots,
-		.listening = &c->listening,
-		.tunnel_port = shadow_port(c->replace.shadow),
-		.kubernetes = c->hints.kubernetes,
-	};
-	if (c->proxy)
-		c->pod.proxy = proxy_at(c->proxy);
-	return c->place->start(c->place->user, &c->pod, err);
-}
-
 static int connect_run(struct connect *c, struct kt_error *err)
 {
 	static int (*const step[])(struct connect *, struct kt_error *) = {
@@ -843,7 +700,7 @@ static int connect_run(struct connect *c, struct kt_error *err)
 	if (loop_interrupted(c->app->loop)) /* in the last step */
 		return kt_fail(err, EINTR, "interrupted");
 	faults_say(c->faults);
-	rc = c->place ? connect_start_place(c, err) : 0;
+	rc = c->place ? connect_place_start(c, err) : 0;
 	if (rc < 0)
 		return rc;
 	if (!c->place)

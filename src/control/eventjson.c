@@ -114,6 +114,20 @@ json_t *eventjson_dropped(const char *session, int64_t when, uint64_t n)
 			 "count", (json_int_t)MIN(n, (uint64_t)INT64_MAX));
 }
 
+json_t *eventjson_member(const struct event_place *at, const char *env,
+			 const char *state)
+{
+	char now[EVENTJSON_TIME];
+
+	eventjson_time(now, eventjson_now());
+	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "version",
+			 EVENTJSON_VERSION, "type", "member", "time", now,
+			 "session", at->session, "namespace",
+			 eventjson_text(at->ns), "service",
+			 eventjson_text(at->service), "environment", env,
+			 "state", state);
+}
+
 /* --- reading -------------------------------------------------------------- */
 
 static bool eventjson_fits(const json_t *v, char type)

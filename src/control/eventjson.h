@@ -32,6 +32,10 @@ json_t *eventjson_make(const struct event *ev, const struct event_place *at);
 /** eventjson_dropped() - @n of a session were dropped before an event of the
  *  time @when (returned) */
 json_t *eventjson_dropped(const char *session, int64_t when, uint64_t n);
+/** eventjson_member() - the member of the environment @env at @at (session: its
+ *  Deployment) is in another state, now (returned) */
+json_t *eventjson_member(const struct event_place *at, const char *env,
+			 const char *state);
 /** eventjson_id() - which router has told of @obj, and its number there; false:
  *  it was seen at this end. Not of untrusted text but by eventjson_is(). */
 bool eventjson_id(const json_t *obj, char router[EVENT_SHADOW_MAX],

@@ -108,14 +108,13 @@ static int advice_refuse(const struct advice_of *a, const char *ports,
 }
 
 /* What the Service says about it: appProtocol goes before the name */
-static const char *advice_said(const struct advice_of *a,
+static const char *advice_said(const json_t *service,
 			       const struct service_port *p)
 {
 	const json_t *port;
 	size_t i;
 
-	json_array_foreach (json_at(a->service, "spec", "ports", NULL), i,
-			    port) {
+	json_array_foreach (json_at(service, "spec", "ports", NULL), i, port) {
 		const char *app = json_str(port, "appProtocol", NULL);
 		const char *proto = json_str(port, "protocol", NULL);
 
@@ -127,14 +126,13 @@ static const char *advice_said(const struct advice_of *a,
 	return p->name;
 }
 
-static bool advice_says_tls(const struct advice_of *a,
-			    const struct service_port *p)
+bool advice_says_tls(const json_t *service, const struct service_port *p)
 {
 	static const char *const words[] = { "https", "tls", "wss",
 					     "kubernetes.io/wss" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (str_starts(advice_said(a, p), words[i]))
+		if (str_starts(advice_said(service, p), words[i]))
 			return true;
 	return false;
 }
@@ -154,7 +152,7 @@ static const char *advice_why(const struct advice_of *a,
 		return service_port_unmarked(p);
 	if (strcmp(p->proto, "http") == 0)
 		return NULL;
-	if (p->tls && (p->port != 443 || advice_says_tls(a, p)))
+	if (p->tls && (p->port != 443 || advice_says_tls(a->service, p)))
 		return service_port_unmarked(p);
 	*sure = false;
 	return number ? "speaks TLS, going by its number" : NULL;
@@ -218,22 +216,50 @@ int advice_make(const struct advice_of *a, struct strv *warnings,
 	return 0;
 }
 
-int advice_markable(const char *ns, const json_t *service, uint16_t *port,
-		    struct kt_error *err)
+/* The first one that is @tls, or has nothing against it; @why: what the last
+ * one has */
+static int advice_first(const json_t *service, bool tls, uint16_t *port,
+			const char **why, struct kt_error *err)
 {
 	struct service_ports ports = { 0 };
-	const char *why = NULL;
 	int rc = service_ports_make(&ports, service, NULL, err);
 
 	*port = 0;
 	for (size_t i = 0; rc == 0 && i < ports.n && !*port; i++) {
-		why = service_port_unmarked(&ports.v[i]);
-		if (!why)
-			*port = ports.v[i].port;
+		const struct service_port *p = &ports.v[i];
+
+		*why = service_port_unmarked(p);
+		if (tls ? p->tls : !*why)
+			*port = p->port;
 	}
 	service_ports_fini(&ports);
+	return rc;
+}
+
+int advice_markable(const char *ns, const json_t *service, uint16_t *port,
+		    struct kt_error *err)
+{
+	const char *why = NULL;
+	int rc = advice_first(service, false, port, &why, err);
+
 	if (rc < 0 || *port)
 		return rc;
 	return kt_fail(err, EOPNOTSUPP, "Service %s/%s %s: no mark can be seen",
 		       ns, object_name(service), why);
+}
+
+int advice_askable(const char *ns, const json_t *service, uint16_t *port,
+		   bool *tls, struct kt_error *err)
+{
+	const char *why = NULL;
+	int rc = advice_first(service, false, port, &why, err);
+
+	*tls = false;
+	if (rc < 0 || *port)
+		return rc;
+	*tls = true;
+	rc = advice_first(service, true, port, &why, err);
+	if (rc < 0 || *port)
+		return rc;
+	return advice_markable(ns, service, port, err);
 }

@@ -36,10 +36,18 @@ struct advice_of {
 KT_CHECK int advice_make(const struct advice_of *a, struct strv *warnings,
 			 struct kt_error *err);
 
+/** advice_says_tls() - @service says of its port that it is TLS; a number alone
+ *  says little */
+bool advice_says_tls(const json_t *service, const struct service_port *p);
 /** advice_markable() - the first port of @service whose callers can be looked
  *  into; -EOPNOTSUPP with @err: none */
 KT_CHECK int advice_markable(const char *ns, const json_t *service,
 			     uint16_t *port, struct kt_error *err);
+
+/** advice_askable() - likewise, or the first one that speaks TLS (*@tls), which
+ *  a router's gate may end */
+KT_CHECK int advice_askable(const char *ns, const json_t *service,
+			    uint16_t *port, bool *tls, struct kt_error *err);
 
 /** advice_queue() - "KAFKA_TOPIC, AMQP_URL": variables in @template (of Pods)
  *  which look as if the program takes its work from a queue, and which @set

@@ -84,9 +84,10 @@ static const json_t *check_service(const struct env_check *k, const char *name)
 	return NULL;
 }
 
-/* The first port whose callers can be looked into */
+/* The first port whose callers can be looked into, or could be, if somebody
+ * ended TLS before it */
 static int check_at(const struct env_check *k, const char *name,
-		    struct ipport *at, struct kt_error *err)
+		    struct ipport *at, bool *tls, struct kt_error *err)
 {
 	const json_t *service = check_service(k, name);
 	const char *ip = json_str(service, "spec", "clusterIP", NULL);
@@ -99,7 +100,7 @@ static int check_at(const struct env_check *k, const char *name,
 			       "Service %s/%s has no address of its own: its "
 			       "callers come past the router",
 			       k->c->ns, name);
-	return advice_markable(k->c->ns, service, &at->port, err);
+	return advice_askable(k->c->ns, service, &at->port, tls, err);
 }
 
 static void check_trace(char trace[EVENT_TRACE_LEN + 1])
@@ -118,7 +119,7 @@ static int check_send(struct env_check *k, const char *service,
 		      struct kt_error *err)
 {
 	auto_free char *host = xasprintf("%s.%s", service, k->c->ns);
-	const struct probe_request req = {
+	struct probe_request req = {
 		.host = host,
 		.path = k->c->o->env.path,
 		.env = k->info.name,
@@ -127,9 +128,10 @@ static int check_send(struct env_check *k, const char *service,
 		.timeout = k->c->o->env.timeout,
 	};
 	struct ipport at = { 0 };
-	int rc = check_at(k, service, &at, err);
+	int rc = check_at(k, service, &at, &req.tls, err);
 
 	a->port = at.port;
+	a->tls = req.tls;
 	if (rc < 0)
 		return rc;
 	rc = env_probe_send(k->c->app->loop, uplink_tunnel(k->uplink), &at,
@@ -170,18 +172,27 @@ static int check_probe(struct env_check *k, const char *service)
 		waited = loop_sleep(k->c->app->loop, CHECK_SETTLE);
 	if (rc == -EINTR || waited == -EINTR)
 		return -EINTR;
+	of.port = a.port;
+	of.tls = a.tls;
 	of.seen = k->seen;
 	of.nseen = k->nseen;
 	hops = hops_make(&of);
-	probe = json_pack(
-		"{s:s,s:i,s:s,s:s,s:o,s:o}", "service", service, "port", a.port,
-		"path", k->c->o->env.path, "trace", trace, "status",
-		a.status ? json_integer(a.status) : json_null(), "hops", hops);
+	probe = json_pack("{s:s,s:i,s:b,s:s,s:s,s:o,s:o}", "service", service,
+			  "port", a.port, "tls", a.tls, "path",
+			  k->c->o->env.path, "trace", trace, "status",
+			  a.status ? json_integer(a.status) : json_null(),
+			  "hops", hops);
 	json_array_append_new(k->probes, probe);
 	if (rc < 0)
 		check_keep_why(k, probe, xstrdup(err.msg));
 	else if (hops_broken(hops))
 		check_keep_why(k, probe, hops_why(hops_broken(hops)));
+	else if (!json_array_size(hops) && a.tls)
+		check_keep_why(k, probe,
+			       xasprintf("TLS of Service %s, port %u, ends in "
+					 "its Pods: no router sees what comes "
+					 "there (one can end it: --tlsSecret)",
+					 service, a.port));
 	else if (!json_array_size(hops))
 		check_keep_why(k, probe,
 			       xasprintf("no router has seen the probe of "
@@ -255,6 +266,18 @@ static void check_print_probe(const json_t *probe)
 		print_line(stdout, "  %s", why);
 }
 
+/* Nothing but TLS could be asked for there */
+static bool check_is_tls(const struct env_check *k, const char *name)
+{
+	struct kt_error ignored = { 0 };
+	uint16_t port;
+	bool tls;
+
+	return advice_askable(k->c->ns, check_service(k, name), &port, &tls,
+			      &ignored) == 0 &&
+	       tls;
+}
+
 static void check_print(const struct env_check *k)
 {
 	auto_strv struct strv names = { 0 };
@@ -264,7 +287,11 @@ static void check_print(const struct env_check *k)
 	json_array_foreach (k->probes, i, one)
 		check_print_probe(one);
 	json_array_foreach (k->without, i, one)
-		strv_add(&names, json_string_value(one));
+		strv_take(&names,
+			  xasprintf("%s%s", json_string_value(one),
+				    check_is_tls(k, json_string_value(one))
+					    ? " (TLS ends in its Pods)"
+					    : ""));
 	if (names.n) {
 		auto_free char *all = strv_join(&names, ", ");
 

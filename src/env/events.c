@@ -8,8 +8,11 @@
 #include "base/print.h"
 #include "cli/app.h"
 #include "cli/options.h"
+#include "cluster/envobject.h"
+#include "cluster/objects.h"
 #include "control/eventjson.h"
 #include "control/judge.h"
+#include "env/asleep.h"
 #include "env/command.h"
 #include "env/find.h"
 #include "env/name.h"
@@ -29,7 +32,8 @@ struct env_events {
 	char *job, *uid;
 	struct judge judge;
 	struct env_routers *routers;
-	size_t others; /* requests that are not the environment's */
+	json_t *sleepers; /* see asleep_look() */
+	size_t others;	  /* requests that are not the environment's */
 	bool moved, over, told_old;
 };
 
@@ -93,6 +97,31 @@ static void env_events_on_event(void *user, const struct env_router_event *ev)
 	env_events_take(e, json);
 }
 
+/* Who expects something, expects requests */
+static void env_events_on_member(void *user, const json_t *copy,
+				 const char *state)
+{
+	struct env_events *e = user;
+	const struct event_place at = { .session = object_name(copy),
+					.ns = e->c->ns,
+					.service = object_label(
+						copy, KT_LABEL_ENV_OF) };
+	auto_json json_t *event = NULL;
+
+	if (e->judge.n)
+		return;
+	event = eventjson_member(&at, object_label(copy, KT_LABEL_ENV), state);
+	env_events_print(event);
+}
+
+static void env_events_look_asleep(struct env_events *e)
+{
+	auto_json json_t *all = env_command_copies(e->c);
+
+	if (all)
+		asleep_look(e->sleepers, all, e->name, env_events_on_member, e);
+}
+
 /* --- until it is decided -------------------------------------------------- */
 
 /* The environment is looked after as well: when it is gone, nothing comes */
@@ -113,7 +142,11 @@ static int env_events_look(struct env_events *e, struct kt_error *err)
 		e->over = true;
 		return 0;
 	}
-	return rc < 0 ? rc : env_routers_look(e->routers, err);
+	if (rc < 0)
+		return rc;
+	if (!e->judge.n)
+		env_events_look_asleep(e);
+	return env_routers_look(e->routers, err);
 }
 
 /* What fails for a moment is looked for again */
@@ -221,7 +254,9 @@ static int env_events_begin(struct env_events *e, struct kt_error *err)
 
 static int env_events_run(struct env_command *c, struct kt_error *err)
 {
-	struct env_events e = { .c = c, .opt = &c->o->events };
+	struct env_events e = { .c = c,
+				.opt = &c->o->events,
+				.sleepers = json_object() };
 	/* its type has refused a wrong one already */
 	int rc = judge_init(&e.judge, "router", e.opt->expect, e.opt->since,
 			    err);
@@ -233,6 +268,7 @@ static int env_events_run(struct env_command *c, struct kt_error *err)
 		rc = env_events_end(&e, env_events_wait(&e), err);
 	env_routers_free(e.routers);
 	judge_fini(&e.judge);
+	json_decref(e.sleepers);
 	free(e.job);
 	free(e.uid);
 	return rc;

@@ -195,6 +195,15 @@ static bool hops_has_trace(const struct hops_of *of, const struct hops_seen *s)
 	return strcmp(s->event.trace, of->trace) == 0;
 }
 
+/* What the probe sends over TLS that nobody ends is a connection; of other
+ * Services' Pods others come from there */
+static bool hops_is_probe(const struct hops_of *of, const struct hops_seen *s,
+			  const struct hops_caller *c)
+{
+	return of->tls && s->event.kind == EVENT_CONNECTION && !c->is_service &&
+	       str_eq(s->service, of->entry) && s->port == of->port;
+}
+
 /* It has no trace, but came at that time from where the probe has been, or
  * with the mark */
 static bool hops_may_be(const struct hops_of *of, const json_t *hops,
@@ -205,6 +214,8 @@ static bool hops_may_be(const struct hops_of *of, const json_t *hops,
 	if (*ev->trace || ev->when < of->begin)
 		return false;
 	if (ev->kind == EVENT_REQUEST && strcmp(ev->env, of->env) == 0)
+		return true;
+	if (hops_is_probe(of, s, c))
 		return true;
 	return !*ev->env && c->is_service && hops_is_reached(of, hops, c->name);
 }
@@ -291,11 +302,15 @@ char *hops_why(const json_t *hop)
 	if (str_eq(mark, "rewritten"))
 		return xasprintf("%s calls %s with the mark of %s", caller,
 				 service, json_str(hop, "environment", NULL));
-	if (str_eq(mark, "tls") || str_eq(mark, "not http"))
-		return xasprintf("%s calls %s by %s: there is no mark to see",
-				 caller, service,
-				 str_eq(mark, "tls") ? "TLS"
-						     : "what is no HTTP");
+	if (str_eq(mark, "tls"))
+		return xasprintf("%s calls %s by TLS, which nobody ends before "
+				 "its Pods: there is no mark to see (its "
+				 "router can end it: --tlsSecret)",
+				 caller, service);
+	if (str_eq(mark, "not http"))
+		return xasprintf("%s calls %s by what is no HTTP: there is no "
+				 "mark to see",
+				 caller, service);
 	return sure ? xasprintf("%s calls %s with the trace, but without the "
 				"mark: it passes on traceparent, and not "
 				"baggage",

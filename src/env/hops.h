@@ -38,6 +38,8 @@ struct hops_of {
 	const char *env;
 	const char *trace; /* of the probe */
 	const char *entry; /* the Service that it was sent to */
+	uint16_t port;	   /* of that; 0: none */
+	bool tls;	   /* it speaks TLS, and so did the probe */
 	int64_t begin;	   /* microseconds since 1970: of the probe */
 	const struct hops_seen *seen;
 	size_t nseen;

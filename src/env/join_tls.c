@@ -6,8 +6,7 @@
 #include "base/str.h"
 #include "cli/app.h"
 #include "cluster/declared.h"
-#include "cluster/envobject.h"
-#include "cluster/takeover.h"
+#include "env/router_secret.h"
 #include "inbound/probe.h"
 #include "kube/rest.h"
 #include "uplink/uplink.h"
@@ -22,33 +21,13 @@
 
 /* --- the router that is there --------------------------------------------- */
 
-/* 1: there is one, *secret: its (returned, caller frees), NULL: it has none */
 static int join_tls_router(const struct env_join *j, char **secret,
 			   struct kt_error *err)
 {
 	const struct job *job = &j->mesh.job;
-	auto_free char *declared = declared_router_name(job->name);
-	auto_free char *name = xasprintf("%s" KT_ROUTER, job->name);
-	auto_free char *path =
-		kube_path("apps/v1", "deployments", job->ns,
-			  j->mesh.declared ? declared : name, NULL);
-	auto_json json_t *obj = NULL;
-	struct kt_error why = { 0 };
-	int rc = kube_get(job->kube, path, &obj, &why);
 
-	*secret = NULL;
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0) {
-		*err = why;
-		return rc;
-	}
-	if (!j->mesh.declared &&
-	    (object_is_ending(obj) || !object_is_of_ktctl(obj)))
-		return 0;
-	if (object_tls_secret(obj))
-		*secret = xstrdup(object_tls_secret(obj));
-	return 1;
+	return env_router_secret(job->kube, job->ns, job->name,
+				 j->mesh.declared, secret, err);
 }
 
 static int join_tls_other(const struct env_join *j, const char *has,

@@ -8,6 +8,7 @@
 #include "cli/app.h"
 #include "cli/options.h"
 #include "env/find.h"
+#include "env/open_tls.h"
 #include "forward/forward.h"
 
 #include <errno.h>
@@ -28,7 +29,8 @@ static int open_find(struct kube *k, const char *ns, const char *given,
 
 int command_env_open(struct app *app, const struct options *o)
 {
-	const struct forward_env env = { o->args[0], open_find };
+	const struct forward_env env = { o->args[0], open_find, env_open_look,
+					 env_open_known };
 	char *words[2] = { o->args[1], NULL };
 	auto_free char *port = NULL;
 	struct kt_error err = { 0 };

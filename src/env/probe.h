@@ -14,11 +14,13 @@ struct probe_request {
 	const char *header; /* also in this field; NULL: none */
 	const char *env;    /* the mark */
 	const char *trace;  /* the trace-id */
+	bool tls;	    /* speak TLS with whoever is there */
 	int64_t timeout;    /* ns, for all of it */
 };
 
 struct probe_answer {
 	uint16_t port;
+	bool tls;
 	unsigned int status; /* of HTTP; 0: none */
 };
 

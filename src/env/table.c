@@ -159,7 +159,8 @@ static int table_keep_line(struct buf *b, const char *line, const json_t *live,
 	if (!member && !env) /* a newer ktctl's */
 		return words.n ? buf_printf(b, "%s\n", line) : 0;
 	is = json_object_get(live, words.v[1]);
-	if (!is || (!change->service && str_eq(words.v[1], change->env)))
+	if (!is || (!change->service && !change->put &&
+		    str_eq(words.v[1], change->env)))
 		return 0;
 	if (env)
 		return change->put && str_eq(words.v[1], change->env)
@@ -190,7 +191,7 @@ static int table_edit(struct buf *b, const struct strv *lines,
 		rc = table_keep_line(b, lines->v[i], live, change);
 	if (rc == 0 && env)
 		rc = table_put_env(b, change->env, env);
-	if (rc == 0 && env)
+	if (rc == 0 && env && change->service)
 		rc = table_put_member(b, change->env, env, change->service,
 				      change->host ? change->host : TABLE_LOCAL,
 				      more);
@@ -211,8 +212,22 @@ static json_t *table_with_members(const struct strv *lines)
 	return envs;
 }
 
-/* Without the lines of environments that have no member: they would hold the
- * table until the environment ends. How many lines it is, or -errno */
+/* The environment has a member, or one above it, who answers for it */
+static bool table_has_answer(const json_t *envs, const char *env)
+{
+	auto_free char *name = xstrdup(env);
+
+	for (char *end = name; end; end = strrchr(name, '.')) {
+		if (end != name)
+			*end = '\0';
+		if (json_object_get(envs, name))
+			return true;
+	}
+	return false;
+}
+
+/* Without the lines of environments that nobody answers for: they would hold
+ * the table until the environment ends. How many lines it is, or -errno */
 static int table_trim(struct buf *b, const struct strv *lines)
 {
 	auto_json json_t *envs = table_with_members(lines);
@@ -223,7 +238,7 @@ static int table_trim(struct buf *b, const struct strv *lines)
 		int rc;
 
 		if (!words.n || (words.n >= 3 && str_eq(words.v[0], "env") &&
-				 !json_object_get(envs, words.v[1])))
+				 !table_has_answer(envs, words.v[1])))
 			continue;
 		rc = buf_printf(b, "%s\n", lines->v[i]);
 		if (rc < 0)

@@ -16,14 +16,15 @@
  *     member ENV SERVICE HOST EXPIRES FLAGS [join=LABEL] [source=LABEL]
  *                                             HOST "-": on a machine
  *     env ENV SOURCE EXPIRES FLAGS [header=FIELD]
- *                                             of each environment with a member
+ *                                             of each environment with a
+ * member, and of those below that have Pods
  *
  * It is owned by the Jobs of all environments that have a line in it, so that
  * it goes with the last of them. Each write also drops the lines of
- * environments that have ended or have no member, and of members whose record
- * is gone (a record is made before its line, and goes after it), and brings the
- * others' EXPIRES and FLAGS up to what their Jobs say. Two writers: who comes
- * second reads again.
+ * environments that have ended or have no member, nor one above them, and of
+ * members whose record is gone (a record is made before its line, and goes
+ * after it), and brings the others' EXPIRES and FLAGS up to what their Jobs
+ * say. Two writers: who comes second reads again.
  *
  * A kubelet looks at what it mounts within a minute. A write to the Pod makes
  * it look at once: so the Pods of the routers concerned are touched (annotation
@@ -43,6 +44,12 @@ KT_CHECK int env_table_put_member(struct kube *k, const char *ns,
 				  const char *env, const char *service,
 				  const char *host, const char *join,
 				  const char *source, struct kt_error *err);
+/** env_table_put_env() - @env has Pods that call, though perhaps no member:
+ * what they ask for is its. Nothing where nobody answers for it, nor above.
+ * -ENOENT:
+ *  @env has ended. */
+KT_CHECK int env_table_put_env(struct kube *k, const char *ns, const char *env,
+			       struct kt_error *err);
 /** env_table_drop_member() - it is none any more; 0 also when it was none */
 KT_CHECK int env_table_drop_member(struct kube *k, const char *ns,
 				   const char *env, const char *service,
@@ -62,7 +69,7 @@ KT_CHECK int env_table_refresh(struct kube *k, const char *ns,
 struct env_table_change {
 	const char *env;     /* NULL: nothing but what has ended */
 	const char *service; /* its member for this one goes; NULL: all of it */
-	bool put;	     /* and comes anew */
+	bool put;	     /* and comes anew; without @service its own line */
 	const char *host, *join, *source; /* or NULL */
 	/* of @env's members (NULL: of all), looked at later than the table;
 	 * NULL: not known */

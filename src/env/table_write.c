@@ -211,6 +211,14 @@ int env_table_put_member(struct kube *k, const char *ns, const char *env,
 	return table_change(k, ns, &change, err);
 }
 
+int env_table_put_env(struct kube *k, const char *ns, const char *env,
+		      struct kt_error *err)
+{
+	const struct env_table_change change = { .env = env, .put = true };
+
+	return table_change(k, ns, &change, err);
+}
+
 int env_table_drop_member(struct kube *k, const char *ns, const char *env,
 			  const char *service, struct kt_error *err)
 {

@@ -43,7 +43,7 @@ struct forward {
 	struct envmark mark;	       /* the environment's; no name: none */
 	const struct global_options *global;
 	struct forward_spec spec;
-	struct ipaddr addrs[GATE_ADDRS_MAX]; /* --address */
+	struct ipaddr addrs[LOCALPORT_ADDRS_MAX]; /* --address */
 	size_t naddrs;
 
 	struct kube_config *config;
@@ -62,6 +62,7 @@ struct forward {
 	bool known;   /* of every target: whether somebody is there */
 	bool serving; /* ports follow their targets */
 	bool ready;   /* every step is done */
+	bool tls;     /* of @env: programs speak TLS */
 	int failed;   /* a port was lost meanwhile: -errno */
 	struct kt_error why;
 };
@@ -79,10 +80,10 @@ static int forward_addresses(struct forward *f, struct kt_error *err)
 				       "--address: %s is a range, not an "
 				       "address",
 				       ipprefix_str(&p->v[i], text));
-		if (f->naddrs == GATE_ADDRS_MAX)
+		if (f->naddrs == LOCALPORT_ADDRS_MAX)
 			return kt_fail(err, EINVAL,
 				       "--address: more than %d addresses",
-				       GATE_ADDRS_MAX);
+				       LOCALPORT_ADDRS_MAX);
 		f->addrs[f->naddrs++] = p->v[i].addr;
 	}
 	return 0;
@@ -247,9 +248,26 @@ static int forward_check_env(const struct forward *f,
 	return 0;
 }
 
+/* Whose Pod it is, is what the one who ends TLS goes by */
+static int forward_look_env(struct forward *f, const struct target_watch *t,
+			    const struct forward_choice *c,
+			    struct kt_error *err)
+{
+	const struct service_port *p =
+		t->is_service ? choose_service_port(&t->ports, c) : NULL;
+	int rc = 0;
+
+	if (f->env && p)
+		rc = f->env->look(f->kube, t->ns, t->object, p, &f->mark,
+				  &f->tls, err);
+	if (rc == 0 && f->tls)
+		shadow_set_env(f->replace.shadow, f->mark.name);
+	return rc;
+}
+
 /* Of an environment's port that was not typed any other will do: the program
  * that is tried may have it */
-static int forward_bind(struct forward *f, struct gate *g,
+static int forward_bind(struct forward *f, struct localport *l,
 			const struct forward_choice *c,
 			const struct forward_port *asked, struct kt_error *err)
 {
@@ -258,13 +276,14 @@ static int forward_bind(struct forward *f, struct gate *g,
 	struct kt_error why = { 0 };
 
 	if (!f->env || typed)
-		return gate_bind(g, c->udp, local, f->addrs, f->naddrs, err);
+		return localport_bind(l, c->udp, local, f->addrs, f->naddrs,
+				      err);
 	if (!local)
 		local = c->number;
 	if (local >= 1024 &&
-	    gate_bind(g, c->udp, local, f->addrs, f->naddrs, &why) == 0)
+	    localport_bind(l, c->udp, local, f->addrs, f->naddrs, &why) == 0)
 		return 0;
-	return gate_bind(g, c->udp, 0, f->addrs, f->naddrs, err);
+	return localport_bind(l, c->udp, 0, f->addrs, f->naddrs, err);
 }
 
 /* All ports are taken before anything is made in the cluster. */
@@ -281,7 +300,9 @@ static int forward_add(struct forward *f, struct target_watch *t,
 	if (rc == 0)
 		rc = forward_check_env(f, &e->choice, err);
 	if (rc == 0)
-		rc = forward_bind(f, &e->gate, &e->choice, asked, err);
+		rc = forward_look_env(f, t, &e->choice, err);
+	if (rc == 0)
+		rc = forward_bind(f, &e->port, &e->choice, asked, err);
 	if (rc < 0)
 		return rc;
 	forwarding_start(e, f->app->loop, &f->dialer);
@@ -357,6 +378,10 @@ static int forward_step_tunnel(struct forward *f, struct kt_error *err)
 	if (rc == 0 && f->env)
 		rc = ask_env(f->replace.front, f->app->loop,
 			     shadow_describe(f->replace.shadow), err);
+	if (rc == 0 && f->tls &&
+	    f->env->known(f->app->loop, f->replace.front,
+			  shadow_pod_ip(f->replace.shadow), &f->mark) < 0)
+		return kt_fail(err, EINTR, "interrupted");
 	if (rc == 0)
 		rc = faults_start(f->faults, err);
 	if (rc < 0)
@@ -476,22 +501,23 @@ static int forward_step_listen(struct forward *f, struct kt_error *err)
 /* For scripts the URL, on stdout */
 static void forward_say_open(struct forward *f)
 {
-	unsigned int port = f->forwarding[0].gate.port;
+	unsigned int port = f->forwarding[0].port.port;
+	const char *scheme = f->tls ? "https" : "http";
 	char how[128];
 
-	print_line(stdout, "http://localhost:%u", port);
+	print_line(stdout, "%s://localhost:%u", scheme, port);
 	fflush(stdout);
 	progress_note(f->app->progress,
 		      "All looks good: %s, seen through environment %s, is at "
-		      "http://localhost:%u. %s",
-		      f->spec.v[0].text, f->mark.name, port,
+		      "%s://localhost:%u. %s",
+		      f->spec.v[0].text, f->mark.name, scheme, port,
 		      app_leave_how(f->app, how, sizeof(how)));
 }
 
 /* For scripts on stdout, one line each; the rest is for people. */
 static void forward_say_ready(struct forward *f)
 {
-	const struct gate *first = &f->forwarding[0].gate;
+	const struct localport *first = &f->forwarding[0].port;
 	char how[128], place[IPPORT_STRLEN];
 
 	if (f->naddrs)

@@ -171,7 +171,7 @@ static void forwarding_redial(struct forwarding *f)
 void forwarding_start(struct forwarding *f, struct loop *loop,
 		      struct dialer *dialer)
 {
-	static const struct gate_ops ops = {
+	static const struct localport_ops ops = {
 		.accepted = forwarding_on_accepted,
 		.readable = forwarding_udp_readable,
 	};
@@ -179,7 +179,7 @@ void forwarding_start(struct forwarding *f, struct loop *loop,
 	f->loop = loop;
 	f->dialer = dialer;
 	list_init(&f->dialling);
-	gate_start(&f->gate, loop, &ops, f);
+	localport_start(&f->port, loop, &ops, f);
 	if (f->choice.udp)
 		f->udp = forwarding_udp_start(f);
 }
@@ -188,8 +188,8 @@ int forwarding_follow(struct forwarding *f, struct kt_error *err)
 {
 	bool open = target_is_open(f->target);
 	auto_free char *text = NULL;
-	bool was = f->gate.open;
-	int rc = gate_set(&f->gate, open, err);
+	bool was = f->port.open;
+	int rc = localport_set(&f->port, open, err);
 
 	if (rc < 0)
 		return rc;
@@ -207,7 +207,7 @@ void forwarding_stop(struct forwarding *f)
 {
 	if (!f->loop)
 		return;
-	gate_stop(&f->gate);
+	localport_stop(&f->port);
 	forwarding_udp_stop(f->udp);
 	while (!list_empty(&f->dialling)) {
 		struct forwarding_conn *c = container_of(
@@ -221,7 +221,7 @@ void forwarding_stop(struct forwarding *f)
 char *forwarding_text(const struct forwarding *f)
 {
 	const struct forward_choice *c = &f->choice;
-	const struct ipport *at = &f->gate.place[0].at;
+	const struct ipport *at = &f->port.place[0].at;
 	auto_free char *remote =
 		c->number ? xasprintf("%u", c->number) : xstrdup(c->name);
 	const char *target = f->target->asked->text;

@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "base/repeat.h"
 #include "forward/choose.h"
-#include "forward/gate.h"
+#include "forward/localport.h"
 #include "tunnel/dialer.h"
 
 /**
@@ -29,13 +29,13 @@ struct forwarding {
 	struct dialer *dialer;	     /* borrowed */
 	struct target_watch *target; /* borrowed */
 	struct forward_choice choice;
-	struct gate gate;
+	struct localport port;
 	struct list dialling;	    /* of struct forwarding_conn */
 	struct forwarding_udp *udp; /* of UDP: its conversations */
 	struct repeat told;
 };
 
-/** forwarding_start() - with target, choice, and the gate bound; the gate is
+/** forwarding_start() - with target, choice, and the port bound; the port is
  * shut */
 void forwarding_start(struct forwarding *f, struct loop *loop,
 		      struct dialer *dialer);
@@ -53,7 +53,7 @@ void forwarding_tell(struct forwarding *f, int error);
 
 /* forwarding_udp.c */
 struct forwarding_udp *forwarding_udp_start(struct forwarding *f);
-void forwarding_udp_readable(void *user, struct gate_place *p);
+void forwarding_udp_readable(void *user, struct localport_place *p);
 /** forwarding_udp_follow() - conversations with who is gone begin anew */
 void forwarding_udp_follow(struct forwarding_udp *o);
 /** forwarding_udp_stop() - NULL is allowed */

@@ -27,7 +27,7 @@ struct forwarding_udp {
 struct forward_flow {
 	struct flow flow;
 	struct forwarding_udp *owner;
-	struct gate_place *place;
+	struct localport_place *place;
 	struct tunnel_udp *udp;
 	struct ipport to;	 /* family 0: a name */
 	struct fault_udp *fault; /* NULL: none is in force */
@@ -54,7 +54,7 @@ static void forwarding_udp_pass(void *user, const uint8_t *data, size_t len)
 
 	flows_touch(&o->flows, &u->flow, loop_now(o->owner->loop));
 	/* a datagram may be lost */
-	if (o->owner->gate.open &&
+	if (o->owner->port.open &&
 	    sendto(u->place->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
 		   (struct sockaddr *)&ss, n) < 0)
 		return;
@@ -115,7 +115,7 @@ static struct tunnel_udp *forwarding_udp_open(struct forward_flow *u)
 }
 
 static struct forward_flow *forwarding_udp_begin(struct forwarding_udp *o,
-						 struct gate_place *p,
+						 struct localport_place *p,
 						 const struct ipport *src)
 {
 	struct forward_flow *u = calloc(1, sizeof(*u));
@@ -134,7 +134,8 @@ static struct forward_flow *forwarding_udp_begin(struct forwarding_udp *o,
 	return u;
 }
 
-static void forwarding_udp_take(struct forwarding_udp *o, struct gate_place *p,
+static void forwarding_udp_take(struct forwarding_udp *o,
+				struct localport_place *p,
 				const struct ipport *src, size_t len)
 {
 	struct flow *f = flows_find(&o->flows, src, &p->at);
@@ -149,7 +150,7 @@ static void forwarding_udp_take(struct forwarding_udp *o, struct gate_place *p,
 		tunnel_udp_send(u->udp, o->room, len);
 }
 
-void forwarding_udp_readable(void *user, struct gate_place *p)
+void forwarding_udp_readable(void *user, struct localport_place *p)
 {
 	struct forwarding *f = user;
 	struct forwarding_udp *o = f->udp;

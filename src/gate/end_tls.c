@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memlimit.h"
 #include "base/print.h"
 #include "base/str.h"
 #include "gate/healthz.h"
@@ -154,6 +155,7 @@ static int end_tls_open(struct end_tls *g, struct kt_error *err)
 	if (!g->keys)
 		return -err->code;
 	ways_init(&g->ways, g->loop, g->keys, g->name);
+	ways_fit(&g->ways, memlimit_get());
 	for (size_t i = 0; i < g->nports && rc == 0; i++)
 		rc = end_tls_open_port(g, g->port[i], addr, n, err);
 	if (rc == 0 && g->health) { /* last: now it is ready */

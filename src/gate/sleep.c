@@ -10,15 +10,11 @@
 #include <string.h>
 
 #define SLEEP_TICK NS_SEC	 /* looks whether it is idle, at most */
-#define SLEEP_POLL (200 * NS_MS) /* until a Pod is ready, or gone */
 #define SLEEP_AGAIN NS_SEC	 /* in DOWN */
 #define SLEEP_LOOK (30 * NS_SEC) /* at addresses, awake */
 #define SLEEP_ASLEEP_LOOK (60 * NS_SEC)
-#define SLEEP_SCALE (5 * NS_SEC)  /* has somebody else scaled it? */
-#define SLEEP_EMPTY (10 * NS_SEC) /* Endpoints follow within a second */
-#define SLEEP_BACKOFF (200 * NS_MS)
+#define SLEEP_SCALE (5 * NS_SEC) /* has somebody else scaled it? */
 #define SLEEP_BACKOFF_MAX (10 * NS_SEC)
-#define SLEEP_PROBE (2 * NS_SEC)
 #define SLEEP_TRIES 3
 #define SLEEP_REFUSED "its Pods take no connection"
 
@@ -73,7 +69,7 @@ static size_t sleep_count(const struct sleep *s, enum sleep_phase phase)
 	return count;
 }
 
-static bool sleep_is_used(const struct sleep *s)
+bool sleep_is_busy(const struct sleep *s)
 {
 	struct list *n;
 
@@ -81,11 +77,6 @@ static bool sleep_is_used(const struct sleep *s)
 		if (sleep_conn_is_used(sleep_conn_of(n)))
 			return true;
 	return false;
-}
-
-bool sleep_is_busy(const struct sleep *s)
-{
-	return sleep_is_used(s);
 }
 
 /* With the Pods' half of those that are quiet, none of them meets one that ends
@@ -114,7 +105,7 @@ static void sleep_refuse_all(struct sleep *s, const char *why)
 	}
 }
 
-static void sleep_dial_all(struct sleep *s)
+void sleep_dial_all(struct sleep *s)
 {
 	struct list *n, *tmp;
 
@@ -165,10 +156,7 @@ static bool sleep_takes_callers(enum sleep_state state)
 	       state == SLEEP_ASLEEP || state == SLEEP_WAKING;
 }
 
-static void sleep_arm(struct sleep *s, int64_t ns);
-
-static void sleep_enter(struct sleep *s, enum sleep_state state,
-			const char *why)
+void sleep_enter(struct sleep *s, enum sleep_state state, const char *why)
 {
 	int64_t now = clock_ns();
 	auto_free char *text = xstrdup(why); /* it may be ours */
@@ -196,8 +184,7 @@ static void sleep_enter(struct sleep *s, enum sleep_state state,
 	sleep_arm(s, 0);
 }
 
-/* What the API server would not, or did not say: told once, tried again */
-static void sleep_fail(struct sleep *s, const char *why)
+void sleep_fail(struct sleep *s, const char *why)
 {
 	int64_t wait = SLEEP_BACKOFF << MIN(s->failures, 10U);
 
@@ -212,257 +199,13 @@ static void sleep_fail(struct sleep *s, const char *why)
 	sleep_enter(s, SLEEP_AWAKE, why);
 }
 
-static void sleep_succeed(struct sleep *s)
-{
-	s->failures = 0;
-	s->again = 0;
-	s->answered = true;
-	s->why[0] = '\0';
-}
-
-/* --- the scale ------------------------------------------------------------ */
-
-/* false: there is nothing to go on with */
-static bool sleep_has_answer(struct sleep *s, const struct sleep_reply *r,
-			     const char *why)
-{
-	if (r && r->status == 404)
-		sleep_enter(s, SLEEP_GONE, "its Deployment was deleted");
-	else if (!r || r->status >= 300)
-		sleep_fail(s, why);
-	else
-		return true;
-	return false;
-}
-
-static void sleep_on_patched(void *user, const struct sleep_reply *r,
-			     const char *why)
-{
-	struct sleep *s = user;
-
-	/* somebody has written since it was read: read it again */
-	if (r && r->status == 409 && s->failures < 5) {
-		s->failures++;
-		s->again = clock_ns() + SLEEP_BACKOFF / 4;
-	} else if (sleep_has_answer(s, r, why)) {
-		sleep_succeed(s);
-		s->scaled = true;
-		s->scaled_at = clock_ns();
-	}
-	sleep_arm(s, 0);
-}
-
-static void sleep_patch(struct sleep *s, int replicas)
-{
-	auto_free char *body = sleep_scale_patch(&s->scale, replicas);
-
-	sleep_api_ask(s->c.api, SLEEP_PATCH_SCALE, body, sleep_on_patched, s);
-}
-
-static void sleep_judge_draining(struct sleep *s)
-{
-	if (!s->scale.replicas) {
-		s->scaled = true;
-		s->scaled_at = clock_ns();
-	} else if (sleep_is_used(s)) {
-		sleep_enter(s, SLEEP_AWAKE, "a request came");
-	} else {
-		s->wanted = s->scale.replicas;
-		sleep_patch(s, 0);
-	}
-}
-
-static void sleep_judge_scale(struct sleep *s)
-{
-	int n = s->scale.replicas;
-
-	switch (s->state) {
-	case SLEEP_DRAINING:
-		sleep_judge_draining(s);
-		break;
-	case SLEEP_WAKING:
-		if (!n) {
-			sleep_patch(s, s->wanted);
-			break;
-		}
-		s->scaled = true;
-		s->scaled_at = clock_ns();
-		break;
-	case SLEEP_ASLEEP:
-		if (n)
-			sleep_enter(s, SLEEP_WAKING, "somebody has scaled it");
-		break;
-	case SLEEP_AWAKE:
-		sleep_enter(s, n ? SLEEP_DOWN : SLEEP_ASLEEP,
-			    n ? "none of its Pods is ready"
-			      : "somebody has scaled it to 0");
-		break;
-	case SLEEP_DOWN:
-		if (!n)
-			sleep_enter(s, SLEEP_ASLEEP,
-				    "somebody has scaled it to 0");
-		s->scaled = true;
-		s->scaled_at = clock_ns();
-		break;
-	case SLEEP_GONE:
-		sleep_enter(s, SLEEP_STARTING, "the Deployment is there again");
-		break;
-	case SLEEP_STARTING:
-		if (!n)
-			sleep_enter(s, SLEEP_ASLEEP, "it has 0 Pods");
-		s->scaled = true;
-		break;
-	case SLEEP_NSTATES_:
-		break;
-	}
-}
-
-static void sleep_on_scale(void *user, const struct sleep_reply *r,
-			   const char *why)
-{
-	struct sleep *s = user;
-	unsigned int failures = s->failures;
-
-	s->looked = clock_ns();
-	if (sleep_has_answer(s, r, why)) {
-		if (sleep_scale_read(&s->scale, r->body) < 0) {
-			sleep_fail(s, "the API server's Scale is not one");
-		} else {
-			sleep_succeed(s);
-			/* of a patch that others are in the way of */
-			s->failures = s->state == SLEEP_DRAINING ||
-						      s->state == SLEEP_WAKING
-					      ? MIN(failures, 5U)
-					      : 0;
-			sleep_judge_scale(s);
-		}
-	}
-	sleep_arm(s, 0);
-}
-
-/* --- the addresses -------------------------------------------------------- */
-
-static size_t sleep_npods(const struct sleep *s)
-{
-	size_t most = 0;
-
-	for (size_t i = 0; i < s->c.nserve; i++)
-		most = MAX(most, s->ports[i].npods);
-	return most;
-}
-
-static void sleep_on_probed(void *user, int fd)
-{
-	struct sleep *s = user;
-
-	if (fd < 0) {
-		snprintf(s->refused, sizeof(s->refused),
-			 "a Pod is ready and takes no connection: %s",
-			 strerror(-fd));
-		s->probed = (s->probed + 1) % s->c.nserve;
-		if (s->state == SLEEP_STARTING)
-			sleep_enter(s, SLEEP_DOWN, s->refused);
-		sleep_arm(s, SLEEP_POLL);
-		return;
-	}
-	close(fd);
-	sleep_enter(s, SLEEP_AWAKE, "a Pod is ready");
-}
-
-/* Many a Pod is ready before it listens: nobody has said what to probe */
-static void sleep_probe(struct sleep *s)
-{
-	struct sleep_port *p = &s->ports[s->probed];
-
-	for (size_t i = 0; !p->npods && i < s->c.nserve; i++)
-		p = &s->ports[i];
-	sleep_dial_start(&s->dial, s->c.loop, &p->pods[p->next++ % p->npods],
-			 SLEEP_PROBE, sleep_on_probed, s);
-}
-
-static void sleep_judge_addresses(struct sleep *s)
-{
-	size_t n = sleep_npods(s);
-
-	s->stale = false;
-	switch (s->state) {
-	case SLEEP_STARTING:
-		if (n)
-			sleep_probe(s);
-		else
-			sleep_enter(s, SLEEP_DOWN, "none of its Pods is ready");
-		break;
-	case SLEEP_AWAKE:
-		s->empty = !n;
-		sleep_dial_all(s);
-		break;
-	case SLEEP_DRAINING:
-		if (!n || clock_ns() - s->since > SLEEP_EMPTY)
-			sleep_enter(s, SLEEP_ASLEEP, "nobody asks for it");
-		break;
-	case SLEEP_WAKING:
-	case SLEEP_DOWN:
-		if (n)
-			sleep_probe(s);
-		break;
-	case SLEEP_ASLEEP:
-	case SLEEP_GONE:
-	case SLEEP_NSTATES_:
-		break;
-	}
-}
-
-static int sleep_read_addresses(struct sleep *s, const struct sleep_reply *r)
-{
-	for (size_t i = 0; i < s->c.nserve; i++) {
-		struct sleep_port *p = &s->ports[i];
-		ssize_t n = r->status == 404
-				    ? 0
-				    : sleep_addresses_read(p->pods, r->body,
-							   p->name);
-
-		p->npods = (size_t)MAX(n, (ssize_t)0);
-		if (n < 0)
-			return (int)n;
-	}
-	return 0;
-}
-
-static void sleep_on_addresses(void *user, const struct sleep_reply *r,
-			       const char *why)
-{
-	struct sleep *s = user;
-
-	s->looked = clock_ns();
-	if (!r || (r->status >= 300 && r->status != 404)) {
-		sleep_fail(s, why);
-	} else if (sleep_read_addresses(s, r) < 0) {
-		sleep_fail(s, "the API server's Endpoints are none");
-	} else {
-		sleep_succeed(s);
-		sleep_judge_addresses(s);
-	}
-	sleep_arm(s, SLEEP_POLL);
-}
-
 /* --- steps ---------------------------------------------------------------- */
-
-static void sleep_ask_scale(struct sleep *s)
-{
-	sleep_api_ask(s->c.api, SLEEP_GET_SCALE, NULL, sleep_on_scale, s);
-}
-
-static void sleep_ask_addresses(struct sleep *s)
-{
-	sleep_api_ask(s->c.api, SLEEP_GET_ADDRESSES, NULL, sleep_on_addresses,
-		      s);
-}
 
 /* An answer is waited for, and calls again; else the number of ns to wait, -1:
  * it has gone to another state */
 static int64_t sleep_step_awake(struct sleep *s, int64_t now)
 {
-	if (sleep_is_used(s))
+	if (sleep_is_busy(s))
 		s->used = now;
 	if (s->empty) {
 		sleep_ask_scale(s);
@@ -595,7 +338,7 @@ static void sleep_on_timer(struct timer *t)
 	sleep_step(container_of(t, struct sleep, timer));
 }
 
-static void sleep_arm(struct sleep *s, int64_t ns)
+void sleep_arm(struct sleep *s, int64_t ns)
 {
 	loop_timer_start(s->c.loop, &s->timer, ns, sleep_on_timer);
 }

@@ -8,7 +8,10 @@
 #include "gate/sleep_dial.h"
 #include "net/listener.h"
 
-/* What sleep.c and sleep_conn.c share */
+/* What sleep.c, sleep_cluster.c and sleep_conn.c share */
+
+#define SLEEP_POLL (200 * NS_MS) /* until a Pod is ready, or gone */
+#define SLEEP_BACKOFF (200 * NS_MS)
 
 struct join;
 struct observer;
@@ -76,6 +79,22 @@ void sleep_on_call(struct sleep_conn *c);
 void sleep_on_refused(struct sleep_conn *c);
 /** sleep_on_late() - @c was held for as long as may be */
 void sleep_on_late(struct sleep_conn *c);
+/** sleep_enter() - another state, and why (borrowed, also of @s itself) */
+void sleep_enter(struct sleep *s, enum sleep_state state, const char *why);
+/** sleep_fail() - what the API server would not, or did not say: told once,
+ *  tried again */
+void sleep_fail(struct sleep *s, const char *why);
+/** sleep_arm() - the next step, in @ns */
+void sleep_arm(struct sleep *s, int64_t ns);
+/** sleep_dial_all() - connect those who are held */
+void sleep_dial_all(struct sleep *s);
+
+/* --- sleep_cluster.c ------------------------------------------------------ */
+
+/** sleep_ask_scale() - and act by its answer, or a step later */
+void sleep_ask_scale(struct sleep *s);
+/** sleep_ask_addresses() - likewise */
+void sleep_ask_addresses(struct sleep *s);
 
 /* --- sleep_conn.c --------------------------------------------------------- */
 

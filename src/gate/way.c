@@ -20,12 +20,17 @@
  *   in:   accepted -> hands are shaken, the router is connected to and told who
  *         it is -> join
  *   out:  accepted -> head -> connecting -> "it is there" -> the first bytes:
- *         HTTP/1 or HTTP/2 -> hands are shaken -> join
+ *         HTTP/1 or HTTP/2, or silence -> hands are shaken -> join
  *   try:  accepted -> head -> connecting -> hands are shaken -> how it went
  *
  * The protocol is known by the first bytes only, and has to be named when hands
  * are shaken (ALPN). So a connection behind the router is there before TLS is,
  * and if that fails the router's request is answered here, 502 with the reason.
+ *
+ * In some protocols the server speaks first. The router connects for a caller
+ * who is silent, and then waits as he does: so after a silence hands are shaken
+ * as for HTTP/1. Not while a caller of that port is shaking hands, because he
+ * may have HTTP/2, and says so at once when that is done.
  *
  * A caller who has got HTTP/2 needs an origin that speaks it. It is offered
  * until an origin does not agree on it, which `ktctl env join` tries before the
@@ -34,9 +39,12 @@
  * Bytes that wait are in the sockets: nothing is read before its way is open.
  */
 
-#define WAY_MAX 16384 /* memory: 80 KiB each where TLS is busy */
+#define WAY_MAX 16384
+#define WAY_COST ((uint64_t)80 << 10) /* memory, where TLS is busy */
 #define WAY_HEAD_NS (5 * NS_SEC)
 #define WAY_CONNECT_NS (130 * NS_SEC)
+/* the router's own silence is over when it comes */
+#define WAY_SILENCE_NS (300 * NS_MS)
 #define WAY_REASON 400
 
 enum way_state { WAY_HEAD, WAY_CONNECTING, WAY_SILENT, WAY_SHAKING };
@@ -50,6 +58,7 @@ struct way {
 		plain;	  /* of the router's side; its fd, -1: a pipe has it */
 	struct watch far; /* what is being connected to; likewise */
 	struct timer limit;
+	int64_t since; /* SILENT */
 	uint16_t port; /* the Service's Pods' */
 	struct ipport to;
 	struct pipe *tls;
@@ -75,7 +84,7 @@ static void way_free(struct way *y)
 
 static struct way *way_new(struct ways *w)
 {
-	struct way *y = w->n < WAY_MAX ? calloc(1, sizeof(*y)) : NULL;
+	struct way *y = w->n < w->max ? calloc(1, sizeof(*y)) : NULL;
 
 	if (!y)
 		return NULL;
@@ -243,6 +252,17 @@ static void way_shake(struct way *y, int fd)
 
 /* --- the router's side ---------------------------------------------------- */
 
+/* The router is joined with what is there, which has not heard of TLS yet */
+static void way_shake_far(struct way *y, bool http2)
+{
+	loop_timer_stop(&y->limit);
+	setsockopt(y->plain.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 },
+		   sizeof(int));
+	y->http2 = http2;
+	loop_watch_mod(&y->plain, 0);
+	way_shake(y, steal_fd(&y->far.fd));
+}
+
 /* Its first bytes say what it speaks */
 static void way_begin(struct way *y)
 {
@@ -250,16 +270,36 @@ static void way_begin(struct way *y)
 	ssize_t n = recv(y->plain.fd, first, sizeof(first),
 			 MSG_PEEK | MSG_DONTWAIT);
 
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			way_free(y);
-		return;
+	if (n > 0)
+		way_shake_far(y, n == sizeof(first) &&
+					 memcmp(first, "PRI", 3) == 0);
+	else if (n == 0 || errno != EAGAIN)
+		way_free(y);
+}
+
+static bool ways_shake_in(struct ways *w, uint16_t port)
+{
+	struct list *n;
+
+	list_for_each (n, &w->list) {
+		const struct way *y = container_of(n, struct way, node);
+
+		if (y->in && y->port == port && !y->join)
+			return true;
 	}
-	setsockopt(y->plain.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 },
-		   sizeof(int));
-	y->http2 = n == sizeof(first) && memcmp(first, "PRI", 3) == 0;
-	loop_watch_mod(&y->plain, 0);
-	way_shake(y, steal_fd(&y->far.fd));
+	return false;
+}
+
+static void way_on_silence(struct timer *t)
+{
+	struct way *y = container_of(t, struct way, limit);
+
+	if (clock_ns() - y->since < WAY_HEAD_NS &&
+	    ways_shake_in(y->ways, y->port))
+		loop_timer_start(y->ways->loop, t, WAY_SILENCE_NS,
+				 way_on_silence);
+	else
+		way_shake_far(y, false);
 }
 
 static int way_connect(struct way *y, const struct ipport *to);
@@ -317,7 +357,9 @@ static void way_is_there(struct way *y)
 		return;
 	}
 	y->state = WAY_SILENT;
-	loop_timer_stop(&y->limit);
+	y->since = clock_ns();
+	loop_timer_start(y->ways->loop, &y->limit, WAY_SILENCE_NS,
+			 way_on_silence);
 	/* of one byte nothing is known */
 	setsockopt(y->plain.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 3 },
 		   sizeof(int));
@@ -440,8 +482,17 @@ bool way_router_is_there(uint16_t port)
 void ways_init(struct ways *w, struct loop *l, const struct secret *s,
 	       const char *name)
 {
-	*w = (struct ways){ .loop = l, .secret = s, .name = name };
+	*w = (struct ways){
+		.loop = l, .secret = s, .name = name, .max = WAY_MAX
+	};
 	list_init(&w->list);
+}
+
+void ways_fit(struct ways *w, uint64_t memory)
+{
+	if (memory)
+		w->max = (size_t)MIN(memory / 4 * 3 / WAY_COST,
+				     (uint64_t)WAY_MAX);
 }
 
 void ways_fini(struct ways *w)

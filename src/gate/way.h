@@ -16,7 +16,7 @@ struct ways {
 	const struct secret *secret; /* borrowed */
 	const char *name; /* of who has no other, see end_tls.c; borrowed */
 	struct list list;
-	size_t n;
+	size_t n, max;
 	/* of these ports the origin speaks no HTTP/2, so callers are not
 	 * offered it; a bit each */
 	uint64_t no_http2[65536 / 64];
@@ -26,6 +26,9 @@ struct ways {
 void ways_init(struct ways *w, struct loop *l, const struct secret *s,
 	       const char *name);
 void ways_fini(struct ways *w);
+/** ways_fit() - no more connections than @memory, the limit of the container,
+ *  is enough for; 0: it has none */
+void ways_fit(struct ways *w, uint64_t memory);
 /** way_in() - a caller at @fd (taken), of @from: hands are shaken, and it is
  * led to the router's @port */
 void way_in(struct ways *w, int fd, const struct ipport *from, uint16_t port);

@@ -118,24 +118,6 @@ static void source_expire(struct source *src)
 
 /* --- asking --------------------------------------------------------------- */
 
-/* "4.3.2.1.in-addr.arpa" (RFC 1035 section 3.5), nibbles in "ip6.arpa"
- * (RFC 3596 section 2.5) */
-static void source_reverse(const struct ipaddr *a, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = ipaddr_size(a); i-- > 0;) {
-		if (a->family == AF_INET)
-			n += (size_t)snprintf(out + n, size - n, "%u.",
-					      a->b[i]);
-		else
-			n += (size_t)snprintf(out + n, size - n, "%x.%x.",
-					      a->b[i] & 15U, a->b[i] >> 4);
-	}
-	snprintf(out + n, size - n, "%s.arpa",
-		 a->family == AF_INET ? "in-addr" : "ip6");
-}
-
 /* the labels of POD.SERVICE.NAMESPACE.svc... */
 static void source_take_name(struct source *src, struct dns_name *name)
 {
@@ -226,17 +208,15 @@ static bool source_refresh(struct source *src)
 	struct dns_query q = { .flags = DNS_RD,
 			       .type = DNS_PTR,
 			       .klass = DNS_IN };
-	char text[128];
 	uint8_t msg[512];
-	ssize_t n = -1;
+	ssize_t n;
 
 	if (src->until && loop_now(s->sh->loop) < src->until)
 		return true;
 	if (src->query)
 		return false;
-	source_reverse(&src->addr, text, sizeof(text));
-	if (dns_name_parse(&q.name, text) == 0)
-		n = dns_query_build(&q, msg, sizeof(msg));
+	dns_name_reverse(&q.name, &src->addr);
+	n = dns_query_build(&q, msg, sizeof(msg));
 	if (n > 0)
 		src->query = nameserver_ask(s->sh->names, msg, (size_t)n, false,
 					    source_on_reply, src);

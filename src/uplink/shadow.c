@@ -391,6 +391,11 @@ void shadow_free(struct shadow_pod *s)
 	free(s);
 }
 
+void shadow_set_env(struct shadow_pod *s, const char *name)
+{
+	s->cfg.env = name;
+}
+
 void shadow_set_stop(struct shadow_pod *s, bool (*stop)(void *user), void *user)
 {
 	s->stop = stop;

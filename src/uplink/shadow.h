@@ -60,6 +60,7 @@ struct shadow_config {
 	const char *given;   /* --shadow: somebody else's, only used; or NULL */
 	const char *command; /* whose it is, for birdseye; or NULL */
 	bool guest;	     /* shadow_adopt_guest() follows: nothing is made */
+	const char *env;     /* see shadow_set_env(); NULL: none */
 	int64_t keep_ns;     /* its user may be away for so long; 0: not said */
 	/* without --image: Pods whose image is the first choice; or NULL */
 	const json_t *base;
@@ -100,6 +101,9 @@ KT_CHECK int shadow_ensure(struct shadow_pod *s, struct kt_error *err);
 /** shadow_shared_path() - what shadow_ensure() asks the API server for first,
  * if that is known: the shared one (returned, caller frees); or NULL */
 char *shadow_shared_path(const struct shadow_pod *s);
+/** shadow_set_env() - its Pods are of the environment @name (borrowed), so that
+ *  routers know whose their calls are; for those that are made from now on */
+void shadow_set_env(struct shadow_pod *s, const char *name);
 /** shadow_set_stop() - asked while shadow_ensure() waits for the Pod: nobody
  *  wants it any more, -ECANCELED; NULL: nobody is asked */
 void shadow_set_stop(struct shadow_pod *s, bool (*stop)(void *user),

@@ -241,6 +241,9 @@ json_t *shadow_make_object(const struct shadow_pod *s, const char *name)
 	if (!s->cfg.share)
 		shadow_sign(s, annotations);
 	shadow_say_kept(s, annotations);
+	if (s->cfg.env)
+		json_object_set_new(labels, KT_LABEL_ENV,
+				    json_string(s->cfg.env));
 	if (f->labels)
 		json_object_update(labels, (json_t *)(uintptr_t)f->labels);
 	return shadow_is_deployment(s) ? shadow_deployment(&spec)

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FIRST_NAME 12 /* behind the header; nothing may point before it */
@@ -137,6 +138,37 @@ static char *put_escaped(char *p, uint8_t c)
 		*p++ = (char)('0' + c % 10);
 	}
 	return p;
+}
+
+/* One label; there is room */
+static void dns_name_put(struct dns_name *n, const char *text)
+{
+	size_t len = strlen(text);
+
+	n->b[n->len++] = (uint8_t)len;
+	memcpy(n->b + n->len, text, len);
+	n->len = (uint8_t)(n->len + len);
+}
+
+void dns_name_reverse(struct dns_name *n, const struct ipaddr *a)
+{
+	char text[4];
+
+	n->len = 0;
+	for (size_t i = ipaddr_size(a); i-- > 0;) {
+		if (a->family == AF_INET) {
+			snprintf(text, sizeof(text), "%u", a->b[i]);
+			dns_name_put(n, text);
+			continue;
+		}
+		snprintf(text, sizeof(text), "%x", a->b[i] & 15U);
+		dns_name_put(n, text);
+		snprintf(text, sizeof(text), "%x", a->b[i] >> 4);
+		dns_name_put(n, text);
+	}
+	dns_name_put(n, a->family == AF_INET ? "in-addr" : "ip6");
+	dns_name_put(n, "arpa");
+	n->b[n->len++] = 0;
 }
 
 const char *dns_name_str(const struct dns_name *n, char buf[DNS_NAME_STRLEN])

@@ -3,6 +3,7 @@
 #define KT_WIRE_DNS_NAME_H
 
 #include "base/error.h"
+#include "base/ipaddr.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,10 @@ KT_CHECK int dns_name_read(const uint8_t *msg, size_t len, size_t *pos,
 /** dns_name_parse() - presentation form, "\." and "\DDD" understood, the last
  *  dot optional, "." is the root; 0 or -EINVAL */
 KT_CHECK int dns_name_parse(struct dns_name *n, const char *text);
+
+/** dns_name_reverse() - whose PTR records name @a: "4.3.2.1.in-addr.arpa"
+ *  (RFC 1035 section 3.5), nibbles in "ip6.arpa" (RFC 3596 section 2.5) */
+void dns_name_reverse(struct dns_name *n, const struct ipaddr *a);
 
 /** dns_name_str() - presentation form without the last dot; the root is "." */
 const char *dns_name_str(const struct dns_name *n, char buf[DNS_NAME_STRLEN]);

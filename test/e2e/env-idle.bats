@@ -66,6 +66,16 @@ shown() { # STATE
   "$KTCTL" env show dev.a -n "$NS" | grep -E "^web .* $1$"
 }
 
+# told_states: env events has told of the member that slept, and was awake before
+# and after; it looks every two seconds
+told_states() {
+  local got
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$TOP/docs/schema/env-event.json" \
+    <<<"$(grep -m 1 '"type":"member"' "$RUN/idle.events")"
+  got=$(jq -r 'select(.type == "member") | .state' "$RUN/idle.events" | xargs)
+  [[ $got =~ awake\ asleep\ (waking|awake) ]] || { echo "told: $got" >&2; return 1; }
+}
+
 idle_objects() {
   kc -n "$NS" get deployments,services,serviceaccounts,roles,rolebindings,pods \
     -l kt-role=env-sleep -o name
@@ -86,6 +96,8 @@ no_idle_objects() {
   ended_with 0 "Service $NS/web is in environment dev.a" "It sleeps after 2s"
   COPY=$(copy_of)
   asks_in dev.a copy
+  "$KTCTL" env events dev.a -n "$NS" >"$RUN/idle.events" 2>/dev/null 3>&- &
+  echo "events $!" >>"$PIDS"
   eventually 45 sleeps
   shown asleep
   "$KTCTL" env list -n "$NS" | grep -E '^dev\.a .* 1 \(1 asleep\) '
@@ -97,6 +109,7 @@ no_idle_objects() {
   shown answers
   [ "$(kc -n "$NS" get deployment "$COPY" -o 'jsonpath={.spec.replicas}')" = 1 ]
   eventually 45 sleeps
+  told_states
   # fifty at once: woken once
   begun=$(times_up)
   # shellcheck disable=SC2016

@@ -75,6 +75,10 @@ spec:
         command: [sh, -c, "mkdir /tmp/d; case \$KT_ENV in ?*) echo copy ;; *) echo trunk ;; esac >/tmp/d/index.html; exec nghttpd --htdocs=/tmp/d 9443 /tls/tls.key /tls/tls.crt"]
         volumeMounts: [{name: tls, mountPath: /tls}]
         readinessProbe: {tcpSocket: {port: 9443}, periodSeconds: 1}
+      - name: first
+        image: kt.local/toolbox:1
+        command: [socat, "OPENSSL-LISTEN:7443,fork,reuseaddr,verify=0,cert=/tls/tls.crt,key=/tls/tls.key", "SYSTEM:echo 220 hello; cat"]
+        volumeMounts: [{name: tls, mountPath: /tls}]
 ---
 apiVersion: v1
 kind: Service
@@ -84,6 +88,7 @@ spec:
   ports:
   - {name: https, port: 443, targetPort: 8443}
   - {name: https-h2, port: 9443}
+  - {name: tls-first, port: 7443}
 END
   kc -n "$NS" rollout status "deployment/$1" --timeout=60s >/dev/null
 }
@@ -124,6 +129,8 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
   tls_asks trunk -H "$(in_env dev.nobody)"
   h2_asks trunk
   h2_asks copy -H "$(in_env dev.a)"
+  # a server that speaks first is heard
+  [[ $(in_pod toolbox sh -c "sleep 5 | timeout 5 openssl s_client -quiet -connect $S:7443 2>/dev/null") == '220 hello' ]]
   [[ $(in_pod toolbox openssl s_client -connect "$S:443" -servername secure </dev/null 2>/dev/null |
     openssl x509 -noout -fingerprint) = "$(openssl x509 -noout -fingerprint -in "$RUN/tls-web.crt")" ]]
 
@@ -153,6 +160,48 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
   copy=$(kc -n "$NS" get pods -l kt-env=dev.a -o 'jsonpath={.items[0].metadata.name}')
   [ "$(kc -n "$NS" exec "$copy" -c socat -- curl -sSk --max-time 10 "https://$S/")" = copy ]
   tls_asks trunk
+}
+
+# opened CURL-ARGUMENTS...: what bob gets at the port of env open
+opened() {
+  laptop bob curl -sS --max-time 10 --cacert "$RUN/tls-web.crt" \
+    --connect-to "::localhost:${URL##*:}" "$@"
+}
+
+# bats test_tags=once
+@test "env open, env check: a TLS port, whose mark the router adds behind it" {
+  local got
+  kc -n "$NS" create service clusterip other --tcp 443:8443 >/dev/null
+  kc -n "$NS" patch service other --type json -p '[{"op": "replace", "path": "/spec/selector", "value": {"app": "secure"}},
+    {"op": "replace", "path": "/spec/ports/0/name", "value": "https"}]' >/dev/null
+  kc -n "$NS" label service other tls-test=yes >/dev/null
+  "$KTCTL" env create dev -n "$NS" >/dev/null
+  "$KTCTL" env create dev.a -n "$NS" >/dev/null # nobody is in it, but in dev
+  run -1 laptop bob "$KTCTL" env open dev.a secure 443 -n "$NS"
+  [[ $output == *"TLS ends in its Pods"*"--tlsSecret"* ]]
+  join dev --image web=kt.local/netsrv:1 --set NAME=copy --tlsSecret tls-web
+  ended_with 0 "is in environment dev"
+
+  ENV_LAPTOP=bob
+  start o bob env open dev.a secure 443
+  URL=$(grep -o 'https://localhost:[0-9]*$' "$RUN/o.log")
+  [ "$(opened https://secure/)" = copy ]
+  [ "$(opened https://secure/json | jq -r .headers.baggage)" = kt-env=dev.a ]
+  [ "$(opened -H 'baggage: kt-env=other' https://secure/)" = trunk ]
+  leave o
+  start o bob env open dev.a secure 9443
+  URL=$(grep -o 'https://localhost:[0-9]*$' "$RUN/o.log")
+  [ "$(opened --http2 https://secure:9443/)" = copy ]
+  leave o
+  tls_asks trunk
+
+  got=$("$KTCTL" env check dev.a secure -n "$NS" -o json)
+  "$BATS_TEST_DIRNAME/../unit/schema.py" "$BATS_TEST_DIRNAME/../../docs/schema/env-check.json" <<<"$got"
+  [ "$(jq -c '.probes[0] | [.tls, .port, .status, (.hops[] | [.service, .mark, .answered])]' <<<"$got")" = \
+    '[true,443,200,["secure","arrived","member"]]' ]
+  run -1 --separate-stderr "$KTCTL" env check dev.a other -n "$NS"
+  [[ $output == *"answered with 200"*"TLS of Service other, port 443, ends in its Pods"* ]]
+  kc -n "$NS" delete service other --now >/dev/null
 }
 
 @test "env join --tlsSecret: a Secret that is none, or not the Pods', changes nothing" {

@@ -207,6 +207,19 @@ static void has_a_gate_beside_it(void **state)
 			 1);
 	assert_true(json_is_true(
 		json_at(c, "securityContext", "readOnlyRootFilesystem", NULL)));
+	/* it refuses who comes when it is full, so it has to be told when */
+	assert_string_equal(json_str(c, "resources", "limits", "memory", NULL),
+			    "512Mi");
+	assert_string_equal(
+		json_str(c, "resources", "requests", "memory", NULL), "32Mi");
+	json_decref(obj);
+	s.memory = "64Mi";
+	obj = shadow_deployment(&s);
+	c = json_array_get(
+		json_at(obj, "spec", "template", "spec", "containers", NULL),
+		1);
+	assert_string_equal(json_str(c, "resources", "limits", "memory", NULL),
+			    "64Mi");
 	json_decref(obj);
 	s.program = "ktctl-shadow-1";
 	s.digest = "abc";

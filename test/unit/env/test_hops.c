@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TRACE EVENT_TRACE_PROBE "00000000000000ab"
+#define PORT_TLS 443
 #define BEGIN 1700000000000000
 #define B_IP "10.0.0.2"	 /* a Pod of the trunk's b */
 #define B_RED "10.0.0.3" /* of b's member in dev.red */
@@ -69,6 +70,8 @@ static const char *way(const char *entry, const struct hops_seen *v, size_t n,
 	const struct hops_of of = { .env = "dev.red",
 				    .trace = TRACE,
 				    .entry = entry,
+				    .port = PORT_TLS,
+				    .tls = strcmp(entry, "d") == 0,
 				    .begin = BEGIN,
 				    .seen = v,
 				    .nseen = n,
@@ -183,6 +186,25 @@ static void connections_are_named(void **state)
 				 "mark to see");
 }
 
+/* The probe itself, over TLS: nobody ends that before d */
+static void a_probe_that_nobody_could_read(void **state)
+{
+	struct hops_seen v[] = {
+		seen("d", 10, "10.0.0.77", "", ""),
+		seen("d", 11, B_IP, "", ""), /* somebody else's */
+	};
+	const char *why;
+
+	(void)state;
+	v[0].event.kind = v[1].event.kind = EVENT_CONNECTION;
+	assert_string_equal(way("d", v, 2, &why), "");
+	v[0].port = v[1].port = PORT_TLS;
+	assert_string_equal(way("d", v, 2, &why), ">d tls?");
+	assert_string_equal(why, "the caller calls d by TLS, which nobody ends "
+				 "before its Pods: there is no mark to see "
+				 "(its router can end it: --tlsSecret)");
+}
+
 static bool has_b(const void *user, const char *service)
 {
 	(void)user;
@@ -229,6 +251,7 @@ int main(void)
 		cmocka_unit_test(propagation),
 		cmocka_unit_test(others_are_left_out),
 		cmocka_unit_test(connections_are_named),
+		cmocka_unit_test(a_probe_that_nobody_could_read),
 		cmocka_unit_test(services_without_a_router),
 		cmocka_unit_test(a_router_says_whose_it_is),
 	};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
 #include "cluster/envobject.h"
 #include "cluster/objects.h"
+#include "env/asleep.h"
 #include "env/idle.h"
 #include "env/job.h"
 #include "env/spec.h"
@@ -237,6 +239,57 @@ static void states_are_those_of_the_copy(void **state)
 	shows("True", -1, 0, "unknown");
 }
 
+/* --- as it goes on -------------------------------------------------------- */
+
+static void on_state(void *user, const json_t *copy, const char *state)
+{
+	char *text = user;
+	size_t n = strlen(text);
+
+	snprintf(text + n, 128 - n, "%s %s;", object_name(copy), state);
+}
+
+static const char *went(json_t *states, const char *wants, const char *has)
+{
+	static char text[128];
+	auto_free char *all = xasprintf(
+		"[{'metadata':{'name':'c','uid':'u1','labels':{'kt-env':'dev.a'"
+		","
+		"'kt-env-of':'web','kt-role':'env-member'}},"
+		"'spec':{'replicas':%s},'status':{'readyReplicas':%s}},"
+		"{'metadata':{'name':'s','uid':'u2','labels':{'kt-env':'dev.a',"
+		"'kt-role':'env-sleep'},'ownerReferences':[{'uid':'u1'}]},"
+		"'spec':{'replicas':1}},"
+		/* has no sleeper; another environment's */
+		"{'metadata':{'name':'d','uid':'u3','labels':{'kt-env':'dev.a',"
+		"'kt-role':'env-member'}},'spec':{'replicas':0}},"
+		"{'metadata':{'name':'e','uid':'u4','labels':{'kt-env':'dev2',"
+		"'kt-role':'env-member'}},'spec':{'replicas':0}},"
+		"{'metadata':{'name':'f','uid':'u5','labels':{'kt-env':'dev2',"
+		"'kt-role':'env-sleep'},'ownerReferences':[{'uid':'u4'}]}}]",
+		wants, has);
+	auto_json json_t *list = json_quoted(all);
+
+	text[0] = '\0';
+	asleep_look(states, list, "dev", on_state, text);
+	return text;
+}
+
+static void changes_are_told(void **state)
+{
+	auto_json json_t *states = json_object(), *none = json_array();
+
+	(void)state;
+	assert_string_equal(went(states, "1", "1"), "c awake;");
+	assert_string_equal(went(states, "1", "1"), "");
+	assert_string_equal(went(states, "0", "1"), "c asleep;");
+	assert_string_equal(went(states, "0", "0"), "");
+	assert_string_equal(went(states, "2", "0"), "c waking;");
+	assert_string_equal(went(states, "2", "1"), "c awake;");
+	asleep_look(states, none, "dev", on_state, NULL);
+	assert_int_equal(json_object_size(states), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +298,7 @@ int main(void)
 		cmocka_unit_test(the_role_is_narrow),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(states_are_those_of_the_copy),
+		cmocka_unit_test(changes_are_told),
 		cmocka_unit_test(the_list_counts_who_sleeps),
 	};
 

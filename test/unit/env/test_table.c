@@ -113,6 +113,32 @@ static void test_drop(void **state)
 	     &all, "member dev.pr orders p. 0 strict\n");
 }
 
+/* One whose Pods call: no member of it is needed where one above has one */
+static void test_callers(void **state)
+{
+	const struct env_table_change own = { .env = "dev.pr", .put = true };
+	const struct env_table_change nothing = { 0 };
+	static const char both[] = "env dev kt-env-dev 100 -\n"
+				   "member dev orders o. 100 -\n"
+				   "env dev.pr kt-env-dev--pr 0 strict\n";
+
+	(void)state;
+	edit("", &own, "");
+	edit("env with kt-env-with 0 - header=x-tenant\n"
+	     "member with web - 0 -\n",
+	     &own,
+	     "env with kt-env-with 0 - header=x-tenant\n"
+	     "member with web - 0 -\n");
+	edit("env dev kt-env-dev 100 -\nmember dev orders o. 100 -\n", &own,
+	     both);
+	edit(both, &own, both);
+	edit(both, &nothing, both);
+	/* its own members stay */
+	edit("member dev.pr orders p. 0 strict\n", &own,
+	     "member dev.pr orders p. 0 strict\n"
+	     "env dev.pr kt-env-dev--pr 0 strict\n");
+}
+
 /* What has ended goes, the rest is as the Jobs say; who is newer is left */
 static void test_refresh(void **state)
 {
@@ -256,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_callers),
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_full),

@@ -43,7 +43,7 @@ static void begin(struct play *p, const struct ipport *to, bool udp,
 	dialer.faults = faults_new(rig.loop, rig.tunnel, &list, 42);
 	p->f.target = &p->target;
 	p->f.choice = (struct forward_choice){ .number = to->port, .udp = udp };
-	if (gate_bind(&p->f.gate, udp, 0, NULL, 0, &p->err) < 0)
+	if (localport_bind(&p->f.port, udp, 0, NULL, 0, &p->err) < 0)
 		fail_msg("%s", p->err.msg);
 	forwarding_start(&p->f, rig.loop, &dialer);
 	assert_int_equal(forwarding_follow(&p->f, &p->err), 0);
@@ -73,7 +73,7 @@ static void nap(void)
 
 static int program(const struct play *p, int type)
 {
-	struct ipport at = local_port(p->f.gate.port);
+	struct ipport at = local_port(p->f.port.port);
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&at, &ss);
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);

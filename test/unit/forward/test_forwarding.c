@@ -32,11 +32,11 @@ static void begin(struct play *p, const struct ipport *to, bool udp)
 					.addr = to->addr } };
 	p->f.target = &p->target;
 	p->f.choice = (struct forward_choice){ .number = to->port, .udp = udp };
-	if (gate_bind(&p->f.gate, udp, 0, NULL, 0, &p->err) < 0)
+	if (localport_bind(&p->f.port, udp, 0, NULL, 0, &p->err) < 0)
 		fail_msg("%s", p->err.msg);
 	forwarding_start(&p->f, rig.loop, &dialer);
 	assert_int_equal(forwarding_follow(&p->f, &p->err), 0);
-	assert_true(p->f.gate.open);
+	assert_true(p->f.port.open);
 }
 
 static void end(struct play *p)
@@ -53,7 +53,7 @@ static void nap(void)
 /* A program's socket, connected to the forwarding */
 static int program(const struct play *p, int type)
 {
-	struct ipport at = local_port(p->f.gate.port);
+	struct ipport at = local_port(p->f.port.port);
 	struct sockaddr_storage ss;
 	socklen_t len = ipport_to_sockaddr(&at, &ss);
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
@@ -200,7 +200,7 @@ static void target_goes_and_comes(void **state)
 	far = accept_one(l);
 	p.target.gone = true;
 	assert_int_equal(forwarding_follow(&p.f, &p.err), 0);
-	here = local_port(p.f.gate.port);
+	here = local_port(p.f.port.port);
 	len = ipport_to_sockaddr(&here, &ss);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&ss, len), -1);

@@ -140,7 +140,7 @@ static void peer_talk(struct peer *p, SSL *ssl)
 	int n;
 
 	p->same = true;
-	while (!p->cert && said < p->say) {
+	while (said < p->say) {
 		size_t want = MIN(sizeof(mem), p->say - said);
 
 		for (size_t i = 0; i < want; i++)

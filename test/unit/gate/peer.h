@@ -40,7 +40,7 @@ struct peer {
 	bool no_notify; /* ends without close_notify */
 	bool again;	/* a client: asks to shake hands once more, and ends */
 	/* a client: says @say bytes, finishes, reads to the end; a server
-	 * reads to the end and says the same back */
+	 * says them first, too, reads to the end and says the same back */
 	size_t say;
 	/* results, after peer_join() */
 	bool shaken, denied; /* denied: was told that it may not, @again */

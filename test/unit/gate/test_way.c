@@ -420,6 +420,86 @@ static void callers_get_what_the_origin_speaks(void **state)
 	gate_close();
 }
 
+static bool asker_has_greeting(void *user)
+{
+	struct asker *a = user;
+
+	return asker_read(a) || a->n >= 11;
+}
+
+/* The router connects for a caller who is silent, and is silent, too */
+static void a_server_that_speaks_first(void **state)
+{
+	struct peer p = { .cert = &leaf, .say = 10 };
+	struct asker a;
+
+	(void)state;
+	gate_open(&leaf, false);
+	asker_start(&a, GATEHEAD_ORIGIN, &p);
+	run_until(asker_has_greeting, &a);
+	assert_int_equal(a.n, 11);
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal((unsigned char)a.text[i + 1], peer_byte(i));
+	assert_string_equal(p.got_alpn, "");
+	asker_end(&a);
+	gate_close();
+}
+
+/* ... but he may have agreed on HTTP/2, when hands are shaken */
+static void a_slow_caller_is_waited_for(void **state)
+{
+	static struct router r;
+	struct peer p = { .cert = &leaf, .alpn = "h2" };
+	struct ipport from;
+	struct asker a;
+	int fd[2];
+
+	(void)state;
+	gate_open(&leaf, false);
+	router_open(&r);
+	assert_int_equal(ipport_parse(&from, "10.244.0.9:40000"), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	way_in(&ways, fd[0], &from, r.at.port);
+	door = r.at.port;
+	asker_start(&a, GATEHEAD_ORIGIN, &p);
+	door = PORT;
+	assert_int_equal(loop_sleep(loop, 700 * NS_MS), 0);
+	a.n = 0;
+	assert_true(send(a.fd, "PRI * HTTP/2.0\r\n", 16, 0) > 0);
+	shutdown(a.fd, SHUT_WR);
+	run_until(asker_read, &a);
+	assert_string_equal(a.text, "PRI * HTTP/2.0\r\n");
+	assert_string_equal(p.got_alpn, "h2");
+	asker_end(&a);
+	close(fd[1]);
+	listener_stop(&r.listener);
+	gate_close();
+}
+
+/* Who comes when its memory is taken is refused; it is not killed for it */
+static void no_more_than_fit(void **state)
+{
+	int fd[3][2];
+	char byte;
+
+	(void)state;
+	gate_open(&leaf, false);
+	ways_fit(&ways, 0);
+	assert_true(ways.max > 1000);
+	ways_fit(&ways, (uint64_t)1 << 50);
+	assert_true(ways.max < 100000);
+	ways_fit(&ways, (uint64_t)216 << 10);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd[i]), 0);
+		way_out(&ways, fd[i][0], door);
+	}
+	assert_int_equal(ways.n, 2);
+	assert_int_equal(recv(fd[2][1], &byte, 1, MSG_DONTWAIT), 0);
+	gate_close();
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i][1]);
+}
+
 static void strangers_at_the_door(void **state)
 {
 	int fd[2];
@@ -555,6 +635,9 @@ int main(void)
 		cmocka_unit_test(nobody_behind),
 		cmocka_unit_test(a_try_says_how_it_went),
 		cmocka_unit_test(callers_get_what_the_origin_speaks),
+		cmocka_unit_test(a_server_that_speaks_first),
+		cmocka_unit_test(a_slow_caller_is_waited_for),
+		cmocka_unit_test(no_more_than_fit),
 		cmocka_unit_test(strangers_at_the_door),
 		cmocka_unit_test(a_renewed_secret_is_followed),
 		cmocka_unit_test(health_is_told_among_the_silent),

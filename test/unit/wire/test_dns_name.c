@@ -185,9 +185,36 @@ static void hosts(void **state)
 	assert_false(dns_name_is_host(longest));
 }
 
+static void reverse(void **state)
+{
+	static const struct {
+		const char *addr, *name;
+	} rows[] = {
+		{ "10.244.3.255", "255.3.244.10.in-addr.arpa" },
+		{ "0.0.0.0", "0.0.0.0.in-addr.arpa" },
+		{ "2001:db8::f1",
+		  "1.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1."
+		  "0.0.2.ip6.arpa" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[DNS_NAME_STRLEN];
+		struct dns_name n, same;
+		struct ipaddr a;
+
+		assert_int_equal(ipaddr_parse(&a, rows[i].addr), 0);
+		dns_name_reverse(&n, &a);
+		assert_string_equal(dns_name_str(&n, text), rows[i].name);
+		assert_int_equal(dns_name_parse(&same, rows[i].name), 0);
+		assert_true(dns_name_eq(&n, &same));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reverse),
 		cmocka_unit_test(parses_and_prints),
 		cmocka_unit_test(refuses_bad_text),
 		cmocka_unit_test(compares),

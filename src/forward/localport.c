@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "forward/gate.h"
+#include "forward/localport.h"
 
 #include "base/mem.h"
 
@@ -13,7 +13,7 @@
 
 /* --- taking a port -------------------------------------------------------- */
 
-static void gate_reuse(int fd, int on)
+static void localport_reuse(int fd, int on)
 {
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 }
@@ -22,9 +22,9 @@ static void gate_reuse(int fd, int on)
  * Without SO_REUSEADDR, so that nobody can take the port while it is shut. But
  * connections of a predecessor that wait for their time to be over (TIME_WAIT)
  * hold it as well then: with it, if nobody listens there. They have it, too: a
- * gate that is open gives it to them.
+ * port that is open gives it to them.
  */
-static int gate_bind_fd(int fd, const struct ipport *at, bool udp)
+static int localport_bind_fd(int fd, const struct ipport *at, bool udp)
 {
 	const int one = 1;
 	struct sockaddr_storage ss;
@@ -36,30 +36,30 @@ static int gate_bind_fd(int fd, const struct ipport *at, bool udp)
 		return 0;
 	if (udp || errno != EADDRINUSE || !at->port)
 		return -errno;
-	gate_reuse(fd, true);
+	localport_reuse(fd, true);
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 ||
 	    listen(fd, SOMAXCONN) < 0)
 		return -errno;
-	gate_reuse(fd, false);
+	localport_reuse(fd, false);
 	return shutdown(fd, SHUT_RDWR) < 0 ? -errno : 0;
 }
 
-static int gate_socket(const struct ipport *at, bool udp)
+static int localport_socket(const struct ipport *at, bool udp)
 {
 	int type =
 		(udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
 	auto_close int fd = socket(at->addr.family, type, 0);
-	int rc = fd < 0 ? -errno : gate_bind_fd(fd, at, udp);
+	int rc = fd < 0 ? -errno : localport_bind_fd(fd, at, udp);
 
 	return rc < 0 ? rc : steal_fd(&fd);
 }
 
 /* A number that is free at @addr just now. It is bound by its number then: a
  * port that the kernel chose is lost when the socket stops to listen. */
-static int gate_any_port(const struct ipaddr *addr, bool udp)
+static int localport_any_port(const struct ipaddr *addr, bool udp)
 {
 	const struct ipport any = { .addr = *addr };
-	auto_close int fd = gate_socket(&any, udp);
+	auto_close int fd = localport_socket(&any, udp);
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct ipport at;
@@ -74,7 +74,7 @@ static int gate_any_port(const struct ipaddr *addr, bool udp)
 }
 
 /* UDP: only what comes from itself finds the socket */
-static int gate_mute(const struct gate_place *p, bool mute)
+static int localport_mute(const struct localport_place *p, bool mute)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = ipport_to_sockaddr(&p->at, &ss);
@@ -84,52 +84,53 @@ static int gate_mute(const struct gate_place *p, bool mute)
 	return connect(p->fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 }
 
-static void gate_close(struct gate *g)
+static void localport_close(struct localport *l)
 {
-	while (g->n)
-		close(g->place[--g->n].fd);
+	while (l->n)
+		close(l->place[--l->n].fd);
 }
 
-static bool gate_is_missing(int rc)
+static bool localport_is_missing(int rc)
 {
 	return rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT;
 }
 
 /* @optional: the last address may be one that this machine has not */
-static int gate_try(struct gate *g, const struct ipaddr *addrs, size_t n,
-		    uint16_t port, bool optional, struct ipport *failed)
+static int localport_try(struct localport *l, const struct ipaddr *addrs,
+			 size_t n, uint16_t port, bool optional,
+			 struct ipport *failed)
 {
-	int rc = port ? port : gate_any_port(&addrs[0], g->udp);
+	int rc = port ? port : localport_any_port(&addrs[0], l->udp);
 
 	*failed = (struct ipport){ .addr = addrs[0], .port = port };
 	if (rc < 0)
 		return rc;
-	g->port = (uint16_t)rc;
+	l->port = (uint16_t)rc;
 	for (size_t i = 0; i < n; i++) {
-		struct gate_place *p = &g->place[g->n];
+		struct localport_place *p = &l->place[l->n];
 
-		*p = (struct gate_place){ .gate = g,
-					  .at = { addrs[i], g->port } };
+		*p = (struct localport_place){ .port = l,
+					       .at = { addrs[i], l->port } };
 		*failed = p->at;
-		rc = gate_socket(&p->at, g->udp);
-		if (rc < 0 && optional && i && gate_is_missing(rc))
+		rc = localport_socket(&p->at, l->udp);
+		if (rc < 0 && optional && i && localport_is_missing(rc))
 			continue;
 		if (rc < 0) {
-			gate_close(g);
+			localport_close(l);
 			return rc;
 		}
 		p->fd = rc;
-		g->n++;
-		rc = g->udp ? gate_mute(p, true) : 0;
+		l->n++;
+		rc = l->udp ? localport_mute(p, true) : 0;
 		if (rc < 0) {
-			gate_close(g);
+			localport_close(l);
 			return rc;
 		}
 	}
 	return 0;
 }
 
-static void gate_hint(int rc, struct kt_error *err)
+static void localport_hint(int rc, struct kt_error *err)
 {
 	if (rc == -EADDRINUSE)
 		kt_hint(err, "choose another local port, as in LOCAL:REMOTE; "
@@ -141,8 +142,8 @@ static void gate_hint(int rc, struct kt_error *err)
 		kt_hint(err, "--address must be addresses of this machine");
 }
 
-int gate_bind(struct gate *g, bool udp, uint16_t port,
-	      const struct ipaddr *addrs, size_t n, struct kt_error *err)
+int localport_bind(struct localport *l, bool udp, uint16_t port,
+		   const struct ipaddr *addrs, size_t n, struct kt_error *err)
 {
 	static const struct ipaddr loopback[] = {
 		{ AF_INET, { 127, 0, 0, 1 } },
@@ -153,19 +154,19 @@ int gate_bind(struct gate *g, bool udp, uint16_t port,
 	char text[IPPORT_STRLEN];
 	int rc = -EADDRINUSE;
 
-	*g = (struct gate){ .udp = udp };
+	*l = (struct localport){ .udp = udp };
 	if (usual) {
 		addrs = loopback;
 		n = ARRAY_SIZE(loopback);
 	}
-	if (n > GATE_ADDRS_MAX)
+	if (n > LOCALPORT_ADDRS_MAX)
 		return kt_fail(err, E2BIG, "more than %d addresses",
-			       GATE_ADDRS_MAX);
+			       LOCALPORT_ADDRS_MAX);
 	for (int i = 0; i < (port ? 1 : TRIES) && rc == -EADDRINUSE; i++)
-		rc = gate_try(g, addrs, n, port, usual, &failed);
+		rc = localport_try(l, addrs, n, port, usual, &failed);
 	if (rc == 0)
 		return 0;
-	gate_hint(rc, err);
+	localport_hint(rc, err);
 	return kt_fail(err, -rc, "listen on %s%s: %s",
 		       ipport_str(&failed, text), udp ? "/udp" : "",
 		       strerror(-rc));
@@ -173,88 +174,90 @@ int gate_bind(struct gate *g, bool udp, uint16_t port,
 
 /* --- open and shut -------------------------------------------------------- */
 
-static void gate_on_readable(struct watch *w, uint32_t events)
+static void localport_on_readable(struct watch *w, uint32_t events)
 {
-	struct gate_place *p = container_of(w, struct gate_place, watch);
+	struct localport_place *p =
+		container_of(w, struct localport_place, watch);
 
 	(void)events;
-	p->gate->ops->readable(p->gate->user, p);
+	p->port->ops->readable(p->port->user, p);
 }
 
-static void gate_on_accepted(void *user, int fd, const struct ipport *peer)
+static void localport_on_accepted(void *user, int fd, const struct ipport *peer)
 {
-	struct gate *g = user;
+	struct localport *l = user;
 
-	g->ops->accepted(g->user, fd, peer);
+	l->ops->accepted(l->user, fd, peer);
 }
 
 /* The listener owns a descriptor of its own of the same socket. */
-static int gate_open_place(struct gate *g, struct gate_place *p)
+static int localport_open_place(struct localport *l, struct localport_place *p)
 {
 	int fd, rc;
 
-	if (g->udp) {
-		rc = gate_mute(p, false);
+	if (l->udp) {
+		rc = localport_mute(p, false);
 		return rc < 0 ? rc
-			      : loop_watch_start(g->loop, &p->watch, p->fd,
-						 EPOLLIN, gate_on_readable);
+			      : loop_watch_start(l->loop, &p->watch, p->fd,
+						 EPOLLIN,
+						 localport_on_readable);
 	}
-	gate_reuse(p->fd, true);
+	localport_reuse(p->fd, true);
 	if (listen(p->fd, SOMAXCONN) < 0)
 		return -errno;
 	fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 	rc = fd < 0 ? -errno
-		    : listener_start(&p->listener, g->loop, fd,
-				     gate_on_accepted, g);
+		    : listener_start(&p->listener, l->loop, fd,
+				     localport_on_accepted, l);
 	if (rc < 0)
 		shutdown(p->fd, SHUT_RDWR);
 	return rc;
 }
 
-static int gate_shut_place(struct gate *g, struct gate_place *p)
+static int localport_shut_place(struct localport *l, struct localport_place *p)
 {
-	if (g->udp) {
+	if (l->udp) {
 		loop_watch_stop(&p->watch);
-		return gate_mute(p, true);
+		return localport_mute(p, true);
 	}
 	listener_stop(&p->listener);
-	gate_reuse(p->fd, false);
+	localport_reuse(p->fd, false);
 	/* -ENOTCONN: it did not listen */
 	return shutdown(p->fd, SHUT_RDWR) < 0 && errno != ENOTCONN ? -errno : 0;
 }
 
-void gate_start(struct gate *g, struct loop *loop, const struct gate_ops *ops,
-		void *user)
+void localport_start(struct localport *l, struct loop *loop,
+		     const struct localport_ops *ops, void *user)
 {
-	g->loop = loop;
-	g->ops = ops;
-	g->user = user;
+	l->loop = loop;
+	l->ops = ops;
+	l->user = user;
 }
 
-int gate_set(struct gate *g, bool open, struct kt_error *err)
+int localport_set(struct localport *l, bool open, struct kt_error *err)
 {
 	char text[IPPORT_STRLEN];
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && open != g->open && i < g->n; i++) {
-		rc = open ? gate_open_place(g, &g->place[i])
-			  : gate_shut_place(g, &g->place[i]);
+	for (size_t i = 0; rc == 0 && open != l->open && i < l->n; i++) {
+		rc = open ? localport_open_place(l, &l->place[i])
+			  : localport_shut_place(l, &l->place[i]);
 		if (rc < 0)
 			kt_fail(err, -rc, "%s %s%s: %s",
 				open ? "listen on" : "leave",
-				ipport_str(&g->place[i].at, text),
-				g->udp ? "/udp" : "", strerror(-rc));
+				ipport_str(&l->place[i].at, text),
+				l->udp ? "/udp" : "", strerror(-rc));
 	}
 	if (rc == 0)
-		g->open = open;
+		l->open = open;
 	return rc;
 }
 
-void gate_stop(struct gate *g)
+void localport_stop(struct localport *l)
 {
-	for (size_t i = 0; i < g->n; i++) {
-		loop_watch_stop(&g->place[i].watch);
-		listener_stop(&g->place[i].listener);
+	for (size_t i = 0; i < l->n; i++) {
+		loop_watch_stop(&l->place[i].watch);
+		listener_stop(&l->place[i].listener);
 	}
-	gate_close(g);
+	localport_close(l);
 }

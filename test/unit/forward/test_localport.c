@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/mem.h"
-#include "forward/gate.h"
+#include "forward/localport.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static const struct ipaddr lo = { AF_INET, { 127, 0, 0, 1 } };
 
 struct play {
 	struct loop *loop;
-	struct gate gate;
+	struct localport port;
 	struct kt_error err;
 	bool done;
 	int fd; /* accepted */
@@ -29,7 +29,7 @@ static void on_accepted(void *user, int fd, const struct ipport *peer)
 	p->done = true;
 }
 
-static void on_readable(void *user, struct gate_place *place)
+static void on_readable(void *user, struct localport_place *place)
 {
 	struct play *p = user;
 	ssize_t n = recv(place->fd, p->datagram, sizeof(p->datagram) - 1,
@@ -41,20 +41,20 @@ static void on_readable(void *user, struct gate_place *place)
 	p->done = true;
 }
 
-static const struct gate_ops ops = { .accepted = on_accepted,
-				     .readable = on_readable };
+static const struct localport_ops ops = { .accepted = on_accepted,
+					  .readable = on_readable };
 
 static void begin(struct play *p, bool udp, uint16_t port)
 {
 	*p = (struct play){ .fd = -1, .loop = loop_new() };
-	if (gate_bind(&p->gate, udp, port, NULL, 0, &p->err) < 0)
+	if (localport_bind(&p->port, udp, port, NULL, 0, &p->err) < 0)
 		fail_msg("%s", p->err.msg);
-	gate_start(&p->gate, p->loop, &ops, p);
+	localport_start(&p->port, p->loop, &ops, p);
 }
 
 static void end(struct play *p)
 {
-	gate_stop(&p->gate);
+	localport_stop(&p->port);
 	if (p->fd >= 0)
 		close(p->fd);
 	loop_free(p->loop);
@@ -62,7 +62,7 @@ static void end(struct play *p)
 
 static void set(struct play *p, bool open)
 {
-	if (gate_set(&p->gate, open, &p->err) < 0)
+	if (localport_set(&p->port, open, &p->err) < 0)
 		fail_msg("%s", p->err.msg);
 }
 
@@ -107,14 +107,14 @@ static void shut_is_refused(void **state)
 
 	(void)state;
 	begin(&p, false, 0);
-	assert_int_not_equal(p.gate.port, 0);
+	assert_int_not_equal(p.port.port, 0);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(tcp(p.gate.port), -ECONNREFUSED);
-		assert_int_equal(take(p.gate.port, SOCK_STREAM, true),
+		assert_int_equal(tcp(p.port.port), -ECONNREFUSED);
+		assert_int_equal(take(p.port.port, SOCK_STREAM, true),
 				 -EADDRINUSE);
 		set(&p, true);
 		set(&p, true);
-		assert_int_equal(dial(p.gate.port, SOCK_STREAM, &fd), 0);
+		assert_int_equal(dial(p.port.port, SOCK_STREAM, &fd), 0);
 		p.done = false;
 		assert_int_equal(loop_run_until(p.loop, &p.done, 5 * NS_SEC),
 				 0);
@@ -138,7 +138,7 @@ static void shut_resets_who_waits(void **state)
 	(void)state;
 	begin(&p, false, 0);
 	set(&p, true);
-	assert_int_equal(dial(p.gate.port, SOCK_STREAM, &fd), 0);
+	assert_int_equal(dial(p.port.port, SOCK_STREAM, &fd), 0);
 	set(&p, false);
 	assert_int_equal(recv(fd, &byte, 1, 0), -1);
 	assert_int_equal(errno, ECONNRESET);
@@ -152,16 +152,16 @@ static void both_families(void **state)
 
 	(void)state;
 	begin(&p, false, 0);
-	for (size_t i = 0; i < p.gate.n; i++)
-		assert_int_equal(p.gate.place[i].at.port, p.gate.port);
-	assert_in_range(p.gate.n, 1, 2);
-	assert_true(ipaddr_eq(&p.gate.place[0].at.addr, &lo));
+	for (size_t i = 0; i < p.port.n; i++)
+		assert_int_equal(p.port.place[i].at.port, p.port.port);
+	assert_in_range(p.port.n, 1, 2);
+	assert_true(ipaddr_eq(&p.port.place[0].at.addr, &lo));
 	end(&p);
 }
 
 static void busy_is_told(void **state)
 {
-	struct gate other = { 0 };
+	struct localport other = { 0 };
 	struct kt_error err = { 0 };
 	struct play p;
 	uint16_t port;
@@ -170,19 +170,21 @@ static void busy_is_told(void **state)
 	for (int udp = 0; udp < 2; udp++) {
 		err = (struct kt_error){ 0 };
 		begin(&p, udp, 0);
-		port = p.gate.port;
-		assert_int_equal(gate_bind(&other, udp, port, NULL, 0, &err),
-				 -EADDRINUSE);
+		port = p.port.port;
+		assert_int_equal(
+			localport_bind(&other, udp, port, NULL, 0, &err),
+			-EADDRINUSE);
 		assert_non_null(strstr(err.msg, "listen on 127.0.0.1:"));
 		assert_non_null(strstr(err.hint, "another local port"));
 		set(&p, true);
-		assert_int_equal(gate_bind(&other, udp, port, NULL, 0, &err),
-				 -EADDRINUSE);
+		assert_int_equal(
+			localport_bind(&other, udp, port, NULL, 0, &err),
+			-EADDRINUSE);
 		end(&p);
 		/* and given up */
-		assert_int_equal(gate_bind(&other, udp, port, NULL, 0, &err),
-				 0);
-		gate_stop(&other);
+		assert_int_equal(
+			localport_bind(&other, udp, port, NULL, 0, &err), 0);
+		localport_stop(&other);
 	}
 }
 
@@ -195,7 +197,7 @@ static void free_again_at_once(void **state)
 
 	(void)state;
 	begin(&p, false, 0);
-	port = p.gate.port;
+	port = p.port.port;
 	set(&p, true);
 	assert_int_equal(dial(port, SOCK_STREAM, &fd), 0);
 	assert_int_equal(loop_run_until(p.loop, &p.done, 5 * NS_SEC), 0);
@@ -213,13 +215,13 @@ static void address_of_others(void **state)
 {
 	static const struct ipaddr far = { AF_INET, { 192, 0, 2, 1 } };
 	struct kt_error err = { 0 };
-	struct gate g;
+	struct localport g;
 
 	(void)state;
-	assert_int_equal(gate_bind(&g, false, 0, &far, 1, &err),
+	assert_int_equal(localport_bind(&g, false, 0, &far, 1, &err),
 			 -EADDRNOTAVAIL);
 	assert_non_null(strstr(err.hint, "--address"));
-	gate_stop(&g);
+	localport_stop(&g);
 }
 
 static void udp_shut_is_unreachable(void **state)
@@ -231,11 +233,11 @@ static void udp_shut_is_unreachable(void **state)
 	(void)state;
 	begin(&p, true, 0);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(dial(p.gate.port, SOCK_DGRAM, &fd), 0);
+		assert_int_equal(dial(p.port.port, SOCK_DGRAM, &fd), 0);
 		assert_int_equal(send(fd, "a", 1, 0), 1);
 		assert_int_equal(recv(fd, &byte, 1, 0), -1);
 		assert_int_equal(errno, ECONNREFUSED);
-		assert_int_equal(take(p.gate.port, SOCK_DGRAM, false),
+		assert_int_equal(take(p.port.port, SOCK_DGRAM, false),
 				 -EADDRINUSE);
 		set(&p, true);
 		p.done = false;
