@@ -56,7 +56,8 @@ is_ready() { # TAG
   grep -q 'All looks good' "$RUN/$1.log"
 }
 
-# ready TAG [SECONDS]: wait until it says so
+# ready TAG [SECONDS]: wait until it says so; READY_PAUSE: where many wait, as each
+# look costs processor time
 ready() {
   local end=$((SECONDS + ${2:-60}))
   until is_ready "$1"; do
@@ -65,7 +66,7 @@ ready() {
       cat "$RUN/$1.log" >&2
       return 1
     fi
-    sleep 0.05
+    sleep "${READY_PAUSE:-0.05}"
   done
 }
 
