@@ -124,25 +124,30 @@ soak_laptop() { # NAME LAST
   done
 }
 
+# soak_start TAG ARGUMENTS...: it is not about time here, many start at once
+soak_start() {
+  spawn "$@"
+  ready "$1" 120
+}
+
 soak_round() { # LAPTOP
   local name=$1 tag=soak-$1 service=soak-$1 pid
   local command=$((RANDOM % 3)) killed=$((RANDOM % 2)) asked=$((RANDOM % 2))
   : >"$RUN/$tag.log"
   case $command in
     0)
-      spawn "$tag" "$name" connect
-      ready "$tag" 60 || return 1
-      [ $asked = 0 ] || eventually 15 laptop "$name" curl -sS --max-time 3 -o /dev/null \
+      soak_start "$tag" "$name" connect || return 1
+      [ $asked = 0 ] || eventually 40 laptop "$name" curl -sS --max-time 3 -o /dev/null \
         "http://web.$NS" || return 1
       ;;
     1)
-      start "$tag" "$name" exchange "$service" --expose 8080 --skipPortChecking ||
+      soak_start "$tag" "$name" exchange "$service" --expose 8080 --skipPortChecking ||
         return 1
-      [ $asked = 0 ] || eventually 15 asks local "http://$(web "$service")/" || return 1
+      [ $asked = 0 ] || eventually 40 asks local "http://$(web "$service")/" || return 1
       ;;
     2)
-      start "$tag" "$name" mesh web --expose 8080 --versionMark "$name" || return 1
-      [ $asked = 0 ] || eventually 15 asks local "http://$WEB/" -H "version: $name" ||
+      soak_start "$tag" "$name" mesh web --expose 8080 --versionMark "$name" || return 1
+      [ $asked = 0 ] || eventually 40 asks local "http://$WEB/" -H "version: $name" ||
         return 1
       ;;
   esac
