@@ -56,8 +56,7 @@ is_ready() { # TAG
   grep -q 'All looks good' "$RUN/$1.log"
 }
 
-# ready TAG [SECONDS]: wait until it says so; READY_PAUSE: where many wait, as each
-# look costs processor time
+# ready TAG [SECONDS]: wait until it says so
 ready() {
   local end=$((SECONDS + ${2:-60}))
   until is_ready "$1"; do
@@ -66,7 +65,7 @@ ready() {
       cat "$RUN/$1.log" >&2
       return 1
     fi
-    sleep "${READY_PAUSE:-0.05}"
+    sleep 0.05
   done
 }
 
