@@ -127,7 +127,7 @@ soak_laptop() { # NAME LAST
 # proves nothing in a busy cluster says so and serves
 soak_start() {
   LOG=$RUN/$1.log
-  spawn "$@"
+  spawn "$@" --portForwardTimeout 60
   eventually 120 soak_started "$1"
   command_ready || {
     cat "$LOG"
