@@ -6,13 +6,14 @@
 # bob stays: a connect and a mesh of Service web. The others, side by side, come in
 # rounds, with connect, exchange (of a Service of their own) or mesh (of web, so that
 # bob's router has them, too), and leave, or are killed. Half of them are asked for
-# something.
+# something. SIGTERM to the runner alone: the verdict, after the rounds that run.
 
 read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 
 # soak ROUNDS MINUTES: until either is over
 soak() {
   local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to settle=5
+  trap ': >"$RUN/soak.stop"' TERM
   ((SECONDS < end || rounds < 8)) || rounds=8 # two for each, when the time is over
   echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
   [ "$rounds" -lt 100 ] || settle=125
@@ -20,19 +21,20 @@ soak() {
   counts >"$RUN/soak.first"
   soak_stay || return 1
   count=$((rounds < 10 ? rounds : 10))
-  soak_rounds 1 $count || failed=1
+  soak_rounds 1 $count
+  count=$(soak_begun $count)
   # what is made once and kept is there by now
   soak_settled $settle >"$RUN/soak.begin"
-  while ((count < rounds && SECONDS < end)); do
-    to=$((count + (count < 20 ? 10 : 80)))
+  while ((count < rounds && SECONDS < end)) && ! soak_told; do
+    to=$((count + (count < 20 ? 10 : count < 100 ? 80 : 100)))
     ((to <= rounds)) || to=$rounds
-    soak_rounds $((count + 1)) "$to" || failed=1
-    count=$to
+    soak_rounds $((count + 1)) "$to"
+    count=$(soak_begun "$to")
     echo "chaos: $count rounds, $((SECONDS - begin)) s: $(soak_sizes | xargs)"
   done
   soak_check "$count" $settle || failed=1
   soak_clear
-  [ $failed = 0 ]
+  [ $failed = 0 ] && [ ! -e "$RUN/soak.failed" ]
 }
 
 # all laptops, with all that their first command makes, and a Service for each
@@ -62,21 +64,36 @@ soak_clear() {
 soak_stay() {
   connect_start bob || return 1
   STAY=$CONNECT_PID
+  STAY_POD=$(shadow_pod) # nobody else has one yet
   start stay bob mesh web --expose 8080 --versionMark stay || return 1
 }
 
 # soak_rounds FROM TO: each laptop takes the next one that nobody has
 soak_rounds() {
-  local name pids=() pid rc=0
+  local name pids=() pid
   echo "$1" >"$RUN/soak.next"
   for name in "${SOAK_LAPTOPS[@]}"; do
     (soak_laptop "$name" "$2") &
     pids+=($!)
   done
   for pid in "${pids[@]}"; do
-    wait "$pid" || rc=1
+    # SIGTERM ends a wait, not the one that is waited for
+    while kill -0 "$pid" 2>/dev/null; do
+      wait "$pid" || true
+    done
   done
-  return $rc
+}
+
+# soak_told: it is to end
+soak_told() {
+  [ -e "$RUN/soak.stop" ]
+}
+
+# soak_begun LAST: the number of the last round that was begun; each laptop has taken
+# one number more than it had rounds, if it was not told to end
+soak_begun() {
+  local begun=$(($(<"$RUN/soak.next") - 1))
+  echo $((begun < $1 ? begun : $1))
 }
 
 # soak_next: the number of the next round
@@ -91,20 +108,35 @@ soak_next() {
 
 # In a shell of its own, with its own list of what it has started
 soak_laptop() { # NAME LAST
-  local number rc=0
+  local number
   PIDS=$RUN/pids.$1
   : >"$PIDS"
   in_pod toolbox true
-  while number=$(soak_next) && [ "$number" -le "$2" ]; do
+  while ! soak_told && number=$(soak_next) && [ "$number" -le "$2" ]; do
     RANDOM=$((16#$(printf %s "$SEED soak $number" | md5sum | cut -c1-6)))
     soak_round "$1" >"$RUN/soak.$1.log" 2>&1 || {
       echo "chaos: round $number, $1, failed:"
       sed 's/^/    /' "$RUN/soak.$1.log"
+      : >"$RUN/soak.failed"
       background_end
-      rc=1
     }
   done
-  return $rc
+}
+
+# soak_start TAG ARGUMENTS...: it is not about time here, many start at once; who
+# proves nothing in a busy cluster says so and serves
+soak_start() {
+  LOG=$RUN/$1.log
+  spawn "$@" --portForwardTimeout 60
+  eventually 120 soak_started "$1"
+  command_ready || {
+    cat "$LOG"
+    return 1
+  }
+}
+
+soak_started() { # TAG: or it has ended
+  command_ready || ! kill -0 "$(pid_of "$1")" 2>/dev/null
 }
 
 soak_round() { # LAPTOP
@@ -113,19 +145,18 @@ soak_round() { # LAPTOP
   : >"$RUN/$tag.log"
   case $command in
     0)
-      spawn "$tag" "$name" connect
-      ready "$tag" 60 || return 1
-      [ $asked = 0 ] || eventually 15 laptop "$name" curl -sS --max-time 3 -o /dev/null \
+      soak_start "$tag" "$name" connect || return 1
+      [ $asked = 0 ] || eventually 40 laptop "$name" curl -sS --max-time 3 -o /dev/null \
         "http://web.$NS" || return 1
       ;;
     1)
-      start "$tag" "$name" exchange "$service" --expose 8080 --skipPortChecking ||
+      soak_start "$tag" "$name" exchange "$service" --expose 8080 --skipPortChecking ||
         return 1
-      [ $asked = 0 ] || eventually 15 asks local "http://$(web "$service")/" || return 1
+      [ $asked = 0 ] || eventually 40 asks local "http://$(web "$service")/" || return 1
       ;;
     2)
-      start "$tag" "$name" mesh web --expose 8080 --versionMark "$name" || return 1
-      [ $asked = 0 ] || eventually 15 asks local "http://$WEB/" -H "version: $name" ||
+      soak_start "$tag" "$name" mesh web --expose 8080 --versionMark "$name" || return 1
+      [ $asked = 0 ] || eventually 40 asks local "http://$WEB/" -H "version: $name" ||
         return 1
       ;;
   esac
@@ -185,10 +216,13 @@ soak_sizes() {
     echo "$name-kib $(resident "$pid")"
     echo "$name-fds $(descriptors "$pid")"
   done
-  pid=$(pod_pid "$(kc -n "$NS" get pods -l kt-role=router \
-    -o 'jsonpath={.items[0].metadata.name}')")
-  echo "router-kib $(node_exec sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")"
-  echo "router-fds $(node_exec find "/proc/$pid/fd" -mindepth 1 | wc -l)"
+  for name in shadow router; do
+    pid=$STAY_POD
+    [ $name = shadow ] || pid=$(pod_of kt-role=router)
+    pid=$(pod_pid "$pid")
+    echo "$name-kib $(node_exec sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")"
+    echo "$name-fds $(node_exec find "/proc/$pid/fd" -mindepth 1 | wc -l)"
+  done
 }
 
 # soak_settled SECONDS: those of killed ones are kept for two minutes in the router
@@ -224,7 +258,7 @@ soak_check() { # ROUNDS SETTLE
   soak_settled "$2" >"$RUN/soak.end"
   echo "chaos: after $1 rounds:"
   if [ -f "$RUN/soak.begin" ]; then
-    for name in connect mesh router; do
+    for name in connect mesh shadow router; do
       grown $name-kib 1024 || bad=1
       grown $name-fds 4 || bad=1
     done

@@ -18,6 +18,7 @@ from, how far it got.
 import argparse
 import asyncio
 import collections
+import contextlib
 import errno
 import json
 import os
@@ -146,11 +147,18 @@ class Hammer:
         done = sum(self.by.values()) + sum(self.failed.values())
         return done >= (8 if self.opt.keep else 1)
 
+    def told(self):
+        """To stop; so is who outlives the folder of the test that began it."""
+        file = self.opt.stop
+        return file and (os.path.exists(file) or
+                         not os.path.isdir(os.path.dirname(file) or "."))
+
     async def watch(self):
-        while not (self.opt.stop and os.path.exists(self.opt.stop)):
+        while not self.told():
             await asyncio.sleep(0.1)
             if self.opt.stop and self.begun():
-                with open(self.opt.stop + ".begun", "w", encoding="ascii"):
+                with contextlib.suppress(FileNotFoundError), \
+                        open(self.opt.stop + ".begun", "w", encoding="ascii"):
                     pass
         self.stop.set()
 
