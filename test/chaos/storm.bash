@@ -8,6 +8,8 @@
 # nothing is reset.
 
 STORM_SIZE=${STORM_SIZE:-$(long_or $((2 << 30)) $((64 << 20)))} # of scp's file
+# Mbit/s: slow enough that a file is on its way during most cuts
+STORM_PACE=${STORM_PACE:-160}
 STORM_LONG=${STORM_LONG:-$(long_or 595 20)} # seconds of the three long cuts
 STORM_TALKS=(scp psql grpc websocket udp)
 
@@ -34,6 +36,7 @@ HostKey $RUN/host
 AuthorizedKeysFile $RUN/id.pub
 PidFile none
 StrictModes no
+LoginGraceTime 0
 UsePAM no
 Subsystem sftp internal-sftp
 END
@@ -78,7 +81,8 @@ storm_talks() {
   local kind stop=$RUN/storm.stop
   rm -f "$stop" "$RUN/storm.far"
   TALKS=()
-  storm_talk scp "$TOOL" 2222 "$stop" "$RUN/id" "$RUN/storm.file" "$RUN/storm.far"
+  storm_talk scp "$TOOL" 2222 "$stop" "$RUN/id" "$RUN/storm.file" \
+    "$RUN/storm.far" "$STORM_PACE"
   storm_talk psql "$TOOL" 5432 "$stop" postgres
   storm_talk grpc "$TOOL" 7101 "$stop"
   storm_talk websocket "$TOOL" 7102 "$stop"

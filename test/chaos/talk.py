@@ -12,8 +12,8 @@ Each word waits for the answer to the one before. KIND:
               tells who asks: it is one flow for both ends, before and after.
               Answers may come late; what never comes is lost, and counted
   psql DB     psql(1) in a transaction that is committed at the end
-  scp KEY FILE FAR   FILE goes there and comes back, again and again; its bytes
-              are compared
+  scp KEY FILE FAR MBIT   FILE goes there and comes back, at MBIT/s, again and
+              again; its bytes are compared
 gap_ms: the longest time without a word.
 """
 import asyncio
@@ -177,9 +177,10 @@ def psql(talk, host, port, base):
     assert child.wait() == 0, "psql has failed"
 
 
-def scp(talk, host, port, key, path, far):
+def scp(talk, host, port, key, path, far, mbit):
     back = path + ".back"
-    options = ["-q", "-i", key, "-P", port, "-o", "StrictHostKeyChecking=no",
+    options = ["-q", "-l", str(int(mbit) * 1000), "-i", key, "-P", port,
+               "-o", "StrictHostKeyChecking=no",
                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
 
     def copy(*way):
