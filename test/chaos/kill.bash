@@ -11,7 +11,6 @@
 
 KILL_COMMANDS=(connect exchange mesh preview forward)
 KILL_AGAIN=3000 # ms
-KILL_BUSY=6 # as a load: the machine is to blame for what takes longer
 
 kill_args() { # COMMAND
   case $1 in
@@ -132,7 +131,7 @@ kill_usual() {
 kill_in_time() {
   local again=$MEASURED
   [ "$again" -gt $KILL_AGAIN ] || return 0
-  [ "${LOAD%.*}" -ge $KILL_BUSY ] || return 1
+  [ "${LOAD%.*}" -ge $BUSY ] || return 1
   rm -f "$RUN/starts" "$RUN/usual"
   (kill_usual "$1") >"$RUN/trial.log" 2>&1 || return 1
   TOLD+=", undisturbed $(cat "$RUN/usual") ms"
