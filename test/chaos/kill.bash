@@ -133,6 +133,7 @@ kill_in_time() {
   [ "$again" -gt $KILL_AGAIN ] || return 0
   [ "${LOAD%.*}" -ge $BUSY ] || return 1
   rm -f "$RUN/starts" "$RUN/usual"
+  cp "$RUN/x.log" "$RUN/again.log"
   (kill_usual "$1") >"$RUN/trial.log" 2>&1 || return 1
   TOLD+=", undisturbed $(cat "$RUN/usual") ms"
   [ "$again" -le $(($(cat "$RUN/usual") * 2)) ]
@@ -147,6 +148,7 @@ kill_tell() {
   FAILED=$((FAILED + 1))
   echo "FAILED kill $1: $3 $4 + $5 ms, then $2: $TOLD ($LIFE)"
   sed 's/^/    /' "$RUN/trial.log" | tail -n 30
+  [ ! -f "$RUN/again.log" ] || mv "$RUN/again.log" "$RUN/x.log" # the one that was late
   tail -n 8 "$RUN/life.log" "$RUN/x.log" | sed 's/^/    /'
 }
 
@@ -165,7 +167,7 @@ kill_command() {
     way=${ways[i % 3]}
     i=$((i + 1))
     MEASURED=0 LIFE=
-    rm -f "$RUN/outcome"
+    rm -f "$RUN/outcome" "$RUN/again.log"
     set +e
     (kill_point "$command" "$way" "$phase" "$line" "$ms") >"$RUN/trial.log" 2>&1
     rc=$?
