@@ -55,7 +55,7 @@ kill_next() {
   local args
   read -ra args <<<"$(kill_args "$1")"
   FROM=$(now_ms)
-  spawn x alice "${args[@]}"
+  spawn x alice "${args[@]}" --debug
   CLIENT=$(pid_of x) LOG=$RUN/x.log
   ready x 60 || return 1
   eventually 30 kill_works "$1" || return 1
@@ -126,17 +126,31 @@ kill_usual() {
   sort -n "$RUN/starts" | sed -n 2p >"$RUN/usual"
 }
 
-# kill_in_time COMMAND: MEASURED was in time: on a busy machine twice what an
-# undisturbed start takes there, right after; TOLD has all of that
+# kill_in_time COMMAND PHASE LINE MS: MEASURED was in time: on a busy machine twice
+# what an undisturbed start takes there, right after; what is late is tried once
+# more, for what is slow at a point is slow again. TOLD has all of that
 kill_in_time() {
-  local again=$MEASURED
-  [ "$again" -gt $KILL_AGAIN ] || return 0
+  local usual
+  [ "$MEASURED" -gt $KILL_AGAIN ] || return 0
   [ "${LOAD%.*}" -ge $BUSY ] || return 1
   rm -f "$RUN/starts" "$RUN/usual"
   cp "$RUN/x.log" "$RUN/again.log"
-  (kill_usual "$1") >"$RUN/trial.log" 2>&1 || return 1
-  TOLD+=", undisturbed $(cat "$RUN/usual") ms"
-  [ "$again" -le $(($(cat "$RUN/usual") * 2)) ]
+  (kill_usual "$1") >"$RUN/trial.log" 2>&1 || {
+    TOLD+=", then an undisturbed start failed"
+    cat "$RUN/x.log" >>"$RUN/trial.log"
+    return 1
+  }
+  usual=$(cat "$RUN/usual")
+  TOLD+=", undisturbed $usual ms"
+  [ "$MEASURED" -gt $((usual * 2)) ] || return 0
+  (kill_once_more "$@") >>"$RUN/trial.log" 2>&1 || return 1
+  TOLD+=", once more $(cat "$RUN/more") ms"
+  [ "$(cat "$RUN/more")" -le $((usual * 2)) ]
+}
+
+# kill_once_more COMMAND PHASE LINE MS: then the same command, and its time to $RUN/more
+kill_once_more() {
+  kill_live "$@" && kill_next "$1" && echo "$MEASURED" >"$RUN/more" && sweep
 }
 
 # kill_tell COMMAND WAY PHASE LINE MS STATUS: into the results; what went wrong
@@ -149,7 +163,7 @@ kill_tell() {
   echo "FAILED kill $1: $3 $4 + $5 ms, then $2: $TOLD ($LIFE)"
   sed 's/^/    /' "$RUN/trial.log" | tail -n 30
   [ ! -f "$RUN/again.log" ] || mv "$RUN/again.log" "$RUN/x.log" # the one that was late
-  tail -n 8 "$RUN/life.log" "$RUN/x.log" | sed 's/^/    /'
+  tail -n 20 "$RUN/life.log" "$RUN/x.log" | sed 's/^/    /'
 }
 
 # kill_command COMMAND COUNT: all its points
@@ -176,7 +190,8 @@ kill_command() {
     . "$RUN/outcome"
     read -r LOAD _ </proc/loadavg
     TOLD="$MEASURED ms at a load of $LOAD"
-    [ $rc != 0 ] || [ "$way" != again ] || kill_in_time "$command" || rc=3
+    [ $rc != 0 ] || [ "$way" != again ] ||
+      kill_in_time "$command" "$phase" "$line" "$ms" || rc=3
     [[ $LIFE != killed* ]] || killed=$((killed + 1))
     [ "$MEASURED" -le "${worst[$way]}" ] || worst[$way]=$MEASURED
     kill_tell "$command" "$way" "$phase" "$line" "$ms" $rc
