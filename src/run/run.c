@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "connect/connect.h"
 #include "local/signals.h"
+#include "pod/files.h"
 #include "run/borrow.h"
 #include "run/engine.h"
 #include "run/etc.h"
@@ -22,11 +23,14 @@
 #include "run/loopback.h"
 #include "run/outside.h"
 #include "run/pod_ports.h"
+#include "run/podfs.h"
+#include "run/podfs_mount.h"
 #include "run/ports.h"
 #include "run/proxied.h"
 #include "run/supervised.h"
 #include "run/vscode.h"
 #include "uplink/guest.h"
+#include "wire/sha256.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -34,6 +38,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define RUN_SECRET 32 /* letters */
 
 struct run_command {
 	struct app *app;
@@ -46,6 +52,9 @@ struct run_command {
 	struct keeper_made made;
 	struct loopback *loopback;	   /* likewise */
 	struct pod_ports *pod_ports;	   /* --inPod */
+	struct podfs *podfs;		   /* likewise, or NULL */
+	char secret[RUN_SECRET + 1];	   /* of the Pod's volumes, or "" */
+	char why_not[512];		   /* there are none */
 	struct incoming *incoming;	   /* or NULL */
 	struct supervised_run *supervised; /* without namespaces; or NULL */
 	struct connect_place *place;
@@ -147,6 +156,16 @@ static void run_on_listens(void *user, bool first)
 
 	if (r->ports)
 		ports_told(r->ports, first);
+}
+
+static void run_on_volumes(void *user, int fd)
+{
+	const struct run_command *r = user;
+
+	if (r->podfs)
+		podfs_serve(r->podfs, fd);
+	else
+		close(fd);
 }
 
 static void run_on_ended(void *user)
@@ -260,11 +279,31 @@ static bool run_is_ours(void *user, uint16_t port)
 	return ports_has(r->ports, port);
 }
 
+/* Are the Pod's volumes read? */
+static struct files_far run_far(struct run_command *r)
+{
+	struct files_far far = { .write = r->opt->run.write,
+				 .why = r->why_not };
+	struct kt_error err = { 0 };
+
+	if (!r->opt->run.in_pod)
+		snprintf(r->why_not, sizeof(r->why_not),
+			 "; with --inPod they can be read");
+	else if (!r->config.supervised && podfs_check(&err) < 0)
+		snprintf(r->why_not, sizeof(r->why_not),
+			 "; they cannot be read: %.160s; %.280s", err.msg,
+			 err.hint);
+	else
+		far.there = !r->config.supervised;
+	return far;
+}
+
 static int run_look_at(void *user, struct kube *kube, const char *ns,
 		       struct kt_error *err)
 {
 	struct run_command *r = user;
-	int rc = borrow_look(&r->borrow, kube, ns, err);
+	const struct files_far far = run_far(r);
+	int rc = borrow_look(&r->borrow, kube, ns, &far, err);
 
 	if (rc == 0 && r->opt->run.in_pod &&
 	    strcmp(r->borrow.found.ns, ns) != 0) {
@@ -281,15 +320,27 @@ static int run_look_at(void *user, struct kube *kube, const char *ns,
 static int run_enter(void *user, struct kube *kube, struct shadow_pod *s,
 		     struct kt_error *err)
 {
-	const struct run_command *r = user;
+	struct run_command *r = user;
+	auto_strv struct strv volumes = { 0 };
+	char digest[SHA256_HEX];
+	struct sha256 sum;
 	const struct guest_config cfg = {
 		.kube = kube,
 		.ns = r->borrow.found.ns,
 		.pod = r->borrow.found.pod,
 		.options = &r->opt->global.pod,
 		.keep_ns = r->opt->connect.keep,
+		.volumes = &volumes,
+		.digest = digest,
+		.container = r->borrow.found.spec,
 	};
 
+	borrow_far(&r->borrow, &volumes);
+	if (volumes.n)
+		str_random(r->secret, RUN_SECRET);
+	sha256_init(&sum);
+	sha256_add(&sum, r->secret, strlen(r->secret));
+	sha256_end(&sum, digest);
 	return guest_add(&cfg, s, err);
 }
 
@@ -318,6 +369,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.listener = run_on_listener,
 		.sockets = run_on_sockets,
 		.listens = run_on_listens,
+		.volumes = run_on_volumes,
 		.ended = run_on_ended,
 	};
 	struct run_command *r = user;
@@ -333,6 +385,8 @@ static int run_start(void *user, const struct connect_pod *pod,
 			 &more, err);
 	if (rc < 0)
 		return rc;
+	if (r->secret[0])
+		r->podfs = podfs_new(r->app->loop, pod->tunnel, r->secret);
 	supervised_run_pod(r->supervised, pod);
 	signals_divert(r->app->signals, run_on_signal, r);
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
@@ -358,6 +412,7 @@ static void run_stop(void *user)
 	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
 	pod_ports_free(steal_ptr(&r->pod_ports));
+	podfs_free(steal_ptr(&r->podfs));
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	supervised_run_pod(r->supervised, NULL);
