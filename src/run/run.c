@@ -14,7 +14,6 @@
 #include "cli/progress.h"
 #include "connect/connect.h"
 #include "local/signals.h"
-#include "pod/files.h"
 #include "run/borrow.h"
 #include "run/engine.h"
 #include "run/etc.h"
@@ -23,14 +22,12 @@
 #include "run/loopback.h"
 #include "run/outside.h"
 #include "run/pod_ports.h"
-#include "run/podfs.h"
-#include "run/podfs_mount.h"
+#include "run/podvolumes.h"
 #include "run/ports.h"
 #include "run/proxied.h"
 #include "run/supervised.h"
 #include "run/vscode.h"
 #include "uplink/guest.h"
-#include "wire/sha256.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -38,8 +35,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define RUN_SECRET 32 /* letters */
 
 struct run_command {
 	struct app *app;
@@ -52,9 +47,7 @@ struct run_command {
 	struct keeper_made made;
 	struct loopback *loopback;	   /* likewise */
 	struct pod_ports *pod_ports;	   /* --inPod */
-	struct podfs *podfs;		   /* likewise, or NULL */
-	char secret[RUN_SECRET + 1];	   /* of the Pod's volumes, or "" */
-	char why_not[512];		   /* there are none */
+	struct podvolumes volumes;	   /* likewise */
 	struct incoming *incoming;	   /* or NULL */
 	struct supervised_run *supervised; /* without namespaces; or NULL */
 	struct connect_place *place;
@@ -160,12 +153,9 @@ static void run_on_listens(void *user, bool first)
 
 static void run_on_volumes(void *user, int fd)
 {
-	const struct run_command *r = user;
+	struct run_command *r = user;
 
-	if (r->podfs)
-		podfs_serve(r->podfs, fd);
-	else
-		close(fd);
+	podvolumes_serve(&r->volumes, fd);
 }
 
 static void run_on_ended(void *user)
@@ -279,30 +269,12 @@ static bool run_is_ours(void *user, uint16_t port)
 	return ports_has(r->ports, port);
 }
 
-/* Are the Pod's volumes read? */
-static struct files_far run_far(struct run_command *r)
-{
-	struct files_far far = { .write = r->opt->run.write,
-				 .why = r->why_not };
-	struct kt_error err = { 0 };
-
-	if (!r->opt->run.in_pod)
-		snprintf(r->why_not, sizeof(r->why_not),
-			 "; with --inPod they can be read");
-	else if (!r->config.supervised && podfs_check(&err) < 0)
-		snprintf(r->why_not, sizeof(r->why_not),
-			 "; they cannot be read: %.160s; %.280s", err.msg,
-			 err.hint);
-	else
-		far.there = !r->config.supervised;
-	return far;
-}
-
 static int run_look_at(void *user, struct kube *kube, const char *ns,
 		       struct kt_error *err)
 {
 	struct run_command *r = user;
-	const struct files_far far = run_far(r);
+	const struct files_far far =
+		podvolumes_far(&r->volumes, r->opt, r->config.supervised);
 	int rc = borrow_look(&r->borrow, kube, ns, &far, err);
 
 	if (rc == 0 && r->opt->run.in_pod &&
@@ -321,26 +293,15 @@ static int run_enter(void *user, struct kube *kube, struct shadow_pod *s,
 		     struct kt_error *err)
 {
 	struct run_command *r = user;
-	auto_strv struct strv volumes = { 0 };
-	char digest[SHA256_HEX];
-	struct sha256 sum;
-	const struct guest_config cfg = {
+	struct guest_config cfg = {
 		.kube = kube,
 		.ns = r->borrow.found.ns,
 		.pod = r->borrow.found.pod,
 		.options = &r->opt->global.pod,
 		.keep_ns = r->opt->connect.keep,
-		.volumes = &volumes,
-		.digest = digest,
-		.container = r->borrow.found.spec,
 	};
 
-	borrow_far(&r->borrow, &volumes);
-	if (volumes.n)
-		str_random(r->secret, RUN_SECRET);
-	sha256_init(&sum);
-	sha256_add(&sum, r->secret, strlen(r->secret));
-	sha256_end(&sum, digest);
+	podvolumes_guest(&r->volumes, &r->borrow, &cfg);
 	return guest_add(&cfg, s, err);
 }
 
@@ -385,8 +346,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 			 &more, err);
 	if (rc < 0)
 		return rc;
-	if (r->secret[0])
-		r->podfs = podfs_new(r->app->loop, pod->tunnel, r->secret);
+	podvolumes_start(&r->volumes, r->app->loop, pod->tunnel);
 	supervised_run_pod(r->supervised, pod);
 	signals_divert(r->app->signals, run_on_signal, r);
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
@@ -412,7 +372,7 @@ static void run_stop(void *user)
 	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
 	pod_ports_free(steal_ptr(&r->pod_ports));
-	podfs_free(steal_ptr(&r->podfs));
+	podvolumes_stop(&r->volumes);
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	supervised_run_pod(r->supervised, NULL);
@@ -574,6 +534,7 @@ int command_run(struct app *app, const struct options *o)
 	keeper_free(r.keeper); /* where nothing was begun with it */
 	outside_free(r.outside);
 	supervised_run_free(r.supervised);
+	podvolumes_fini(&r.volumes);
 	borrow_fini(&r.borrow);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
