@@ -14,6 +14,8 @@
 #define NOBODY_CAME "60" /* seconds: ends by itself */
 #define NOBODY_CAME_S 60
 #define NOBODY 65534	   /* who may nothing */
+#define EPHEMERAL_VOLUMES "/volumes" /* in the container */
+#define EPHEMERAL_ENV_VOLUMES "SHADOW_VOLUMES"
 #define LISTEN_FIRST 20000 /* below the ports that programs get at random */
 #define LISTEN_PORTS 10000
 
@@ -116,33 +118,77 @@ json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
 }
 
-/* As PodSecurity "restricted" wants it */
-static json_t *ephemeral_guest_security(void)
+/* A number of the container's securityContext, else of the Pod's; or -1 */
+static json_int_t ephemeral_guest_id(const struct ephemeral_guest *g,
+				     const char *key)
 {
-	return json_pack("{s:b,s:b,s:b,s:i,s:i,s:{s:[s]},s:{s:s}}",
-			 "allowPrivilegeEscalation", 0,
-			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
-			 "runAsUser", NOBODY, "runAsGroup", NOBODY,
-			 "capabilities", "drop", "ALL", "seccompProfile",
-			 "type", "RuntimeDefault");
+	const json_t *own =
+		json_at(g->container, "securityContext", key, NULL);
+	const json_t *all =
+		json_at(g->pod, "spec", "securityContext", key, NULL);
+	const json_t *id = own ? own : all;
+
+	return json_is_integer(id) ? json_integer_value(id) : -1;
 }
 
-json_t *ephemeral_guest_patch(const char *name, const char *image,
-			      bool always_pull, uint16_t listen, long keep_s)
+/* As PodSecurity "restricted" wants it. Who reads volumes is their container's
+ * user, if that is known and not root. */
+static json_t *ephemeral_guest_security(const struct ephemeral_guest *g)
+{
+	json_int_t user = g->volumes && g->volumes->n
+				  ? ephemeral_guest_id(g, "runAsUser")
+				  : -1;
+	json_int_t group =
+		user > 0 ? MAX(ephemeral_guest_id(g, "runAsGroup"), 0) : NOBODY;
+
+	return json_pack("{s:b,s:b,s:b,s:I,s:I,s:{s:[s]},s:{s:s}}",
+			 "allowPrivilegeEscalation", 0,
+			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
+			 "runAsUser", user > 0 ? user : NOBODY, "runAsGroup",
+			 group, "capabilities", "drop", "ALL",
+			 "seccompProfile", "type", "RuntimeDefault");
+}
+
+static void ephemeral_guest_mount(json_t *container,
+				  const struct ephemeral_guest *g)
+{
+	json_t *mounts = json_array();
+	auto_free char *env =
+		xasprintf("%s=%s", EPHEMERAL_VOLUMES, g->digest);
+
+	for (size_t i = 0; i < g->volumes->n; i++) {
+		const char *name = g->volumes->v[i];
+		auto_free char *path =
+			xasprintf("%s/%s", EPHEMERAL_VOLUMES, name);
+
+		json_array_append_new(
+			mounts, json_pack("{s:s,s:s,s:b}", "name", name,
+					  "mountPath", path, "readOnly", 1));
+	}
+	json_object_set_new(container, "volumeMounts", mounts);
+	json_array_append_new(json_object_get(container, "env"),
+			      json_pack("{s:s,s:s}", "name",
+					EPHEMERAL_ENV_VOLUMES, "value", env));
+}
+
+json_t *ephemeral_guest_patch(const struct ephemeral_guest *g)
 {
 	char port[8], keep[24], idle[24];
 	json_t *c;
 
-	snprintf(port, sizeof(port), "%u", listen);
-	snprintf(keep, sizeof(keep), "%ld", keep_s);
-	snprintf(idle, sizeof(idle), "%ld", MAX(keep_s, (long)NOBODY_CAME_S));
+	snprintf(port, sizeof(port), "%u", g->listen);
+	snprintf(keep, sizeof(keep), "%ld", g->keep_s);
+	snprintf(idle, sizeof(idle), "%ld",
+		 MAX(g->keep_s, (long)NOBODY_CAME_S));
 	c = json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s,s,s],s:[],s:o,s:s}", "name",
-		      name, "image", image, "imagePullPolicy",
-		      always_pull ? "Always" : "IfNotPresent", "args",
+		      g->name, "image", g->image, "imagePullPolicy",
+		      g->always_pull ? "Always" : "IfNotPresent", "args",
 		      "--listen", port, "--once", "--idle-exit", idle, "--keep",
 		      keep, "env", "securityContext",
-		      ephemeral_guest_security(), "terminationMessagePolicy",
+		      ephemeral_guest_security(g), "terminationMessagePolicy",
 		      "FallbackToLogsOnError");
+	if (g->volumes && g->volumes->n)
+		ephemeral_guest_mount(c, g);
 	return json_pack("{s:{s:[o]}}", "spec", "ephemeralContainers", c);
 }
 

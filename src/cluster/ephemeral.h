@@ -3,6 +3,7 @@
 #define KT_CLUSTER_EPHEMERAL_H
 
 #include "base/error.h"
+#include "base/str.h"
 #include "cluster/svcports.h"
 
 #include <jansson.h>
@@ -41,11 +42,24 @@ char *ephemeral_serve(const struct service_ports *ports, const json_t *pod);
  *  (returned, caller decrefs); @listen: of the tunnel, on 127.0.0.1 */
 json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 			bool always_pull, const char *serve, uint16_t listen);
-/** ephemeral_guest_patch() - likewise, one that leads nobody away and so needs
- * no right at all: it dials from the Pod's network; @keep_s: without its user
- * it waits so long */
-json_t *ephemeral_guest_patch(const char *name, const char *image,
-			      bool always_pull, uint16_t listen, long keep_s);
+/** struct ephemeral_guest - one that leads nobody away and so needs no right at
+ *  all: it dials from the Pod's network; all borrowed */
+struct ephemeral_guest {
+	const char *name, *image;
+	bool always_pull;
+	uint16_t listen;
+	long keep_s; /* without its user it waits so long */
+	/* the Pod's volumes that it has mounted, read-only, for who knows the
+	 * secret of @digest (SHA-256, hexadecimal); NULL or empty: none */
+	const struct strv *volumes;
+	const char *digest;
+	/* whose container's they are: what that may read it may read, where the
+	 * spec says who it is */
+	const json_t *pod, *container;
+};
+
+/** ephemeral_guest_patch() - likewise */
+json_t *ephemeral_guest_patch(const struct ephemeral_guest *g);
 /** ephemeral_sign() - whose container it is: birdseye tells it */
 void ephemeral_sign(json_t *patch, const char *user, const char *machine);
 /** ephemeral_port() - for its tunnel: one that no program of @pod has, as far

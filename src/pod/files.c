@@ -33,12 +33,11 @@ const json_t *files_spec(const struct pod_files *p,
 static const char *files_why_not(const char *kind)
 {
 	if (strcmp(kind, "persistentVolumeClaim") == 0)
-		return "a PersistentVolumeClaim: its data are in the cluster "
-		       "only";
+		return "a PersistentVolumeClaim: its data are in the cluster";
 	if (strcmp(kind, "hostPath") == 0)
 		return "a hostPath: its data are the node's";
 	if (strcmp(kind, "csi") == 0 || strcmp(kind, "ephemeral") == 0)
-		return "made by a CSI driver: its data are in the cluster only";
+		return "made by a CSI driver: its data are in the cluster";
 	return kind;
 }
 
@@ -57,7 +56,7 @@ static size_t files_add_volume(struct pod_files *p, const char *name)
 		.name = xstrdup(name),
 		.kind = volume_kind(spec, &kind),
 	};
-	p->volume[i].ok = p->volume[i].kind == VOLUME_EMPTY;
+	p->volume[i].ok = p->volume[i].kind != VOLUME_MADE;
 	p->nvolume++;
 	return i;
 }
@@ -80,9 +79,9 @@ static void files_add_wish(struct pod_files *p, const json_t *m,
 
 	if (!spec || !path)
 		return;
-	if (volume_kind(spec, &kind) == VOLUME_OTHER) {
-		log_warn("%s of the Pod is not there: volume %s is %s", path,
-			 name, files_why_not(kind));
+	if (volume_kind(spec, &kind) == VOLUME_OTHER && !p->far.there) {
+		log_warn("%s of the Pod is not there: volume %s is %s%s", path,
+			 name, files_why_not(kind), p->far.why);
 		return;
 	}
 	w.volume = files_add_volume(p, name);
@@ -173,6 +172,7 @@ static int files_make(struct pod_files *p, struct kt_error *err)
 
 struct pod_files *pod_files_read(struct kube *k, struct pod_found *f,
 				 struct pod_sources *s, const struct strv *vars,
+				 const struct files_far *far,
 				 struct kt_error *err)
 {
 	struct pod_files *p = xcalloc(1, sizeof(*p));
@@ -183,6 +183,7 @@ struct pod_files *pod_files_read(struct kube *k, struct pod_found *f,
 	p->found = f;
 	p->sources = s;
 	p->dir = -1;
+	p->far = *far;
 	json_array_foreach (json_object_get(f->spec, "volumeMounts"), i, m)
 		files_add_wish(p, m, vars);
 	files_each_token(p, files_first_token);
@@ -190,6 +191,41 @@ struct pod_files *pod_files_read(struct kube *k, struct pod_found *f,
 		return p;
 	pod_files_free(p);
 	return NULL;
+}
+
+/* --- what is elsewhere ---------------------------------------------------- */
+
+/* It is brought as it is, and nothing lies over it */
+static bool files_is_plain(const struct pod_files *p,
+			   const struct files_volume *v)
+{
+	return v->kind == VOLUME_OTHER && !p->far.write;
+}
+
+void pod_files_far(const struct pod_files *p, struct strv *names)
+{
+	for (size_t i = 0; p->far.there && i < p->nvolume; i++)
+		if (p->volume[i].kind != VOLUME_MADE)
+			strv_add(names, p->volume[i].name);
+}
+
+struct files_layer *pod_files_layers(const struct pod_files *p, size_t *n)
+{
+	struct files_layer *all = xcalloc(p->nvolume + 1, sizeof(*all));
+
+	*n = 0;
+	for (size_t i = 0; p->far.there && i < p->nvolume; i++) {
+		const struct files_volume *v = &p->volume[i];
+		struct files_layer *l = &all[*n];
+
+		if (v->kind == VOLUME_MADE || files_is_plain(p, v))
+			continue;
+		l->volume = v->name;
+		files_name(i, l->source);
+		l->empty = v->kind == VOLUME_EMPTY;
+		(*n)++;
+	}
+	return all;
 }
 
 /* --- writing -------------------------------------------------------------- */
@@ -213,6 +249,8 @@ static int files_write_first(struct pod_files *p, size_t volume,
 {
 	char name[FILES_NAME_SIZE];
 
+	if (files_is_plain(p, &p->volume[volume]))
+		return 0;
 	files_name(volume, name);
 	if (mkdirat(p->dir, name, 0700) < 0 ||
 	    fchmodat(p->dir, name, 0777, 0) < 0)
@@ -234,20 +272,32 @@ static void files_make_sub(const struct pod_files *p, char *source)
 	mkdirat(p->dir, source, 0755);
 }
 
-static void files_add_mount(struct pod_files *p, const struct files_wish *w)
+/* Where it is below the folder (returned, caller frees) */
+static char *files_source(const struct pod_files *p, const struct files_wish *w)
 {
 	const struct files_volume *v = &p->volume[w->volume];
 	char name[FILES_NAME_SIZE];
+	const char *sub = w->sub + strspn(w->sub, "/");
+	auto_free char *far = xasprintf("pod/%s", v->name);
+	const char *in =
+		files_is_plain(p, v) ? far : files_name(w->volume, name);
+
+	return *sub ? xasprintf("%s/%s", in, sub) : xstrdup(in);
+}
+
+static void files_add_mount(struct pod_files *p, const struct files_wish *w)
+{
+	const struct files_volume *v = &p->volume[w->volume];
 	struct files_mount m = { 0 };
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (!v->ok)
 		return;
-	files_name(w->volume, name);
-	m.source = *w->sub ? xasprintf("%s/%s", name, w->sub) : xstrdup(name);
+	m.source = files_source(p, w);
+	m.look = v->kind == VOLUME_OTHER;
 	if (v->kind == VOLUME_EMPTY && *w->sub)
 		files_make_sub(p, m.source);
-	if (fstatat(p->dir, m.source, &st, 0) < 0) {
+	if (!m.look && fstatat(p->dir, m.source, &st, 0) < 0) {
 		log_warn("%s of the Pod is not there: volume %s has no '%s'",
 			 w->path, v->name, w->sub);
 		free(m.source);

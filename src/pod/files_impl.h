@@ -34,6 +34,7 @@ struct pod_files {
 	struct files_mount *mount;
 	size_t nmount;
 	int dir; /* borrowed */
+	struct files_far far;
 	/* following */
 	struct timer timer;
 	struct files_ask *asks; /* of the present round */

@@ -112,7 +112,7 @@ static void borrow_make_vars(struct borrow *b, const struct strv *pod)
 }
 
 int borrow_look(struct borrow *b, struct kube *k, const char *ns,
-		struct kt_error *err)
+		const struct files_far *far, struct kt_error *err)
 {
 	int rc;
 
@@ -138,8 +138,14 @@ int borrow_look(struct borrow *b, struct kube *k, const char *ns,
 		  b->found.name);
 	if (b->opt->run.no_files)
 		return 0;
-	b->files = pod_files_read(k, &b->found, &b->sources, &b->pod, err);
+	b->files = pod_files_read(k, &b->found, &b->sources, &b->pod, far, err);
 	return b->files ? 0 : -err->code;
+}
+
+void borrow_far(const struct borrow *b, struct strv *names)
+{
+	if (b->files)
+		pod_files_far(b->files, names);
 }
 
 static int borrow_put(int fd, const char *data, size_t n)
@@ -221,6 +227,18 @@ static bool borrow_wants(const struct borrow *b, const struct files_mount *m)
 	return false;
 }
 
+static void borrow_put_layers(const struct borrow *b, struct strv *words)
+{
+	size_t n;
+	auto_free struct files_layer *layer = pod_files_layers(b->files, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		strv_add(words, layer[i].source);
+		strv_add(words, layer[i].volume);
+		strv_add(words, layer[i].empty ? "e" : "c");
+	}
+}
+
 static int borrow_give_files(struct borrow *b, struct keeper *k,
 			     struct kt_error *err)
 {
@@ -229,6 +247,7 @@ static int borrow_give_files(struct borrow *b, struct keeper *k,
 	const struct files_mount *m;
 	size_t count, n;
 
+	borrow_put_layers(b, &words);
 	m = pod_files_mounts(b->files, &count);
 	for (size_t i = 0; i < count; i++) {
 		bool ro = m[i].read_only && !b->opt->run.write;
@@ -237,7 +256,10 @@ static int borrow_give_files(struct borrow *b, struct keeper *k,
 			continue;
 		strv_take(&words, xstrdup(m[i].source));
 		strv_take(&words, xstrdup(m[i].path));
-		strv_take(&words, xasprintf("%c%c", m[i].dir ? 'd' : 'f',
+		strv_take(&words, xasprintf("%c%c",
+					    m[i].look  ? '?'
+					    : m[i].dir ? 'd'
+						       : 'f',
 					    ro ? 'r' : 'w'));
 		strv_add(&b->mounts, m[i].path);
 		strv_add(&b->mounts, ro ? "r" : "w");

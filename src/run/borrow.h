@@ -16,6 +16,7 @@
  * user's home, /proc, /usr and the like.
  */
 
+struct files_far;
 struct keeper;
 struct options;
 struct pod_files;
@@ -39,10 +40,12 @@ struct borrow {
  *  -EINVAL with @err: the words are wrong. borrow_fini() in any case. */
 KT_CHECK int borrow_init(struct borrow *b, const struct options *o,
 			 struct kt_error *err);
-/** borrow_look() - find the Pod, and read what it has; waits in the loop. 0, or
- *  -errno with @err */
+/** borrow_look() - find the Pod, and read what it has; waits in the loop. @far:
+ *  see pod_files_read(). 0, or -errno with @err */
 KT_CHECK int borrow_look(struct borrow *b, struct kube *k, const char *ns,
-			 struct kt_error *err);
+			 const struct files_far *far, struct kt_error *err);
+/** borrow_far() - the volumes that have to be brought, by their names */
+void borrow_far(const struct borrow *b, struct strv *names);
 /** borrow_give() - what the program shall have; its files are in @room
  *  (mounts.h; borrowed until borrow_stop()), and kept up to date there.
  *  @room -1: there is none, and so no files. @api: where it is, or family 0.

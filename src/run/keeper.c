@@ -248,6 +248,12 @@ static void keeper_handle(struct keeper *k)
 			k->ops->listener(k->user, m->fds[0]);
 		m->nfds = 0;
 		break;
+	case KEEPER_VOLUMES:
+		if (m->nfds == 1 && k->ops->volumes) {
+			k->ops->volumes(k->user, m->fds[0]);
+			m->nfds = 0;
+		}
+		break;
 	case KEEPER_LISTENS:
 		if (k->ops->listens)
 			k->ops->listens(k->user, m->number);

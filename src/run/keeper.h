@@ -61,6 +61,9 @@ struct keeper_ops {
 	/** listens() - the program will in a moment; @first: before it has
 	 *  begun: it will be told each time */
 	void (*listens)(void *user, bool first);
+	/** volumes() - the Pod's are mounted: the device (taken), to be served
+	 *  at once; may be NULL */
+	void (*volumes)(void *user, int fd);
 	/** ended() - nobody is left, or the keeper was killed */
 	void (*ended)(void *user);
 };
@@ -93,7 +96,10 @@ KT_CHECK int keeper_start(struct keeper **out, const struct keeper_config *cfg,
 enum keeper_given {
 	KEEPER_ENV, /* "NAME=VALUE"s, each with its NUL */
 	/* of the room, three words each, with their NULs: what, where, and "d"
-	 * or "f" (a folder, a file) with "r" or "w" (may it be written) */
+	 * or "f" (a folder, a file) or "?" (to be looked at) with "r" or "w"
+	 * (may it be written). Before these, of the Pod's volumes
+	 * (podfs_mount.h): the folder vN, the volume, and "c", or "e" for an
+	 * emptyDir, which is empty where that is not possible. */
 	KEEPER_FILES,
 	/* the program's command line, as far as it was not known at the start:
 	 * words, each with its NUL */

@@ -485,6 +485,7 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 				 { .events = POLLIN },
 				 { .events = POLLIN } };
 	struct signalfd_siginfo info;
+	bool died;
 
 	k->cfg = cfg;
 	k->argv = cfg->argv;
@@ -500,9 +501,11 @@ _Noreturn void keeper_main(int sock, const struct keeper_config *cfg)
 		pfd[3].fd = k->listens;
 		if (poll(pfd, 4, -1) < 0 && errno != EINTR)
 			_exit(1);
+		/* it may come after poll() has looked: who has read it reaps */
+		died = pfd[1].revents;
 		while (read(k->signals, &info, sizeof(info)) > 0)
-			;
-		if (pfd[1].revents)
+			died = true;
+		if (died)
 			keeper_child_reap(k);
 		if (k->etc >= 0 && pfd[2].revents)
 			keeper_child_on_etc(k);

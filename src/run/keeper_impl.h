@@ -14,6 +14,7 @@ enum keeper_type {
 	KEEPER_START,	     /* three texts with their NULs; number: which of
 				enum keeper_given there are, as descriptors */
 	KEEPER_NOTE,	     /* a warning, with its NUL */
+	KEEPER_VOLUMES,	     /* a descriptor: podfs_serve() */
 	KEEPER_STARTED,	     /* a descriptor of the program */
 	KEEPER_NOT_STARTED,  /* number: errno of exec */
 	KEEPER_EXITED,	     /* number: status */

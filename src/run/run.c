@@ -22,6 +22,7 @@
 #include "run/loopback.h"
 #include "run/outside.h"
 #include "run/pod_ports.h"
+#include "run/podvolumes.h"
 #include "run/ports.h"
 #include "run/proxied.h"
 #include "run/supervised.h"
@@ -46,6 +47,7 @@ struct run_command {
 	struct keeper_made made;
 	struct loopback *loopback;	   /* likewise */
 	struct pod_ports *pod_ports;	   /* --inPod */
+	struct podvolumes volumes;	   /* likewise */
 	struct incoming *incoming;	   /* or NULL */
 	struct supervised_run *supervised; /* without namespaces; or NULL */
 	struct connect_place *place;
@@ -147,6 +149,13 @@ static void run_on_listens(void *user, bool first)
 
 	if (r->ports)
 		ports_told(r->ports, first);
+}
+
+static void run_on_volumes(void *user, int fd)
+{
+	struct run_command *r = user;
+
+	podvolumes_serve(&r->volumes, fd);
 }
 
 static void run_on_ended(void *user)
@@ -264,7 +273,9 @@ static int run_look_at(void *user, struct kube *kube, const char *ns,
 		       struct kt_error *err)
 {
 	struct run_command *r = user;
-	int rc = borrow_look(&r->borrow, kube, ns, err);
+	const struct files_far far =
+		podvolumes_far(&r->volumes, r->opt, r->config.supervised);
+	int rc = borrow_look(&r->borrow, kube, ns, &far, err);
 
 	if (rc == 0 && r->opt->run.in_pod &&
 	    strcmp(r->borrow.found.ns, ns) != 0) {
@@ -281,8 +292,8 @@ static int run_look_at(void *user, struct kube *kube, const char *ns,
 static int run_enter(void *user, struct kube *kube, struct shadow_pod *s,
 		     struct kt_error *err)
 {
-	const struct run_command *r = user;
-	const struct guest_config cfg = {
+	struct run_command *r = user;
+	struct guest_config cfg = {
 		.kube = kube,
 		.ns = r->borrow.found.ns,
 		.pod = r->borrow.found.pod,
@@ -290,6 +301,7 @@ static int run_enter(void *user, struct kube *kube, struct shadow_pod *s,
 		.keep_ns = r->opt->connect.keep,
 	};
 
+	podvolumes_guest(&r->volumes, &r->borrow, &cfg);
 	return guest_add(&cfg, s, err);
 }
 
@@ -318,6 +330,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 		.listener = run_on_listener,
 		.sockets = run_on_sockets,
 		.listens = run_on_listens,
+		.volumes = run_on_volumes,
 		.ended = run_on_ended,
 	};
 	struct run_command *r = user;
@@ -333,6 +346,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 			 &more, err);
 	if (rc < 0)
 		return rc;
+	podvolumes_start(&r->volumes, r->app->loop, pod->tunnel);
 	supervised_run_pod(r->supervised, pod);
 	signals_divert(r->app->signals, run_on_signal, r);
 	etc_load(&files, pod->nameservers, pod->search, pod->ndots);
@@ -358,6 +372,7 @@ static void run_stop(void *user)
 	incoming_end(r->incoming);
 	loopback_free(steal_ptr(&r->loopback));
 	pod_ports_free(steal_ptr(&r->pod_ports));
+	podvolumes_stop(&r->volumes);
 	ports_free(steal_ptr(&r->ports));
 	keeper_free(steal_ptr(&r->keeper));
 	supervised_run_pod(r->supervised, NULL);
@@ -519,6 +534,7 @@ int command_run(struct app *app, const struct options *o)
 	keeper_free(r.keeper); /* where nothing was begun with it */
 	outside_free(r.outside);
 	supervised_run_free(r.supervised);
+	podvolumes_fini(&r.volumes);
 	borrow_fini(&r.borrow);
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)

@@ -9,6 +9,7 @@
 #include "shadow/info.h"
 #include "shadow/server.h"
 #include "shadow/share.h"
+#include "shadow/volumes.h"
 #include "tunnel/inbound.h"
 
 #include <errno.h>
@@ -21,8 +22,8 @@
 #define DRAIN_QUIET (1300 * NS_MS)
 
 /*
- * Runs as pid 1 of a container (base/endsignals). No children, no files but
- * resolv.conf, no name service of libc's.
+ * Runs as pid 1 of a container (base/endsignals). No children but those of
+ * volumes.c, no files but resolv.conf, no name service of libc's.
  */
 
 static const char usage[] =
@@ -50,6 +51,10 @@ static const char usage[] =
 	"                     who comes to those ports is of the environment,\n"
 	"                     with this host name, until then (Unix seconds)\n"
 	"  --exempt ADDR,...  callers that are not led away\n"
+	"  --volumes DIR=DIGEST\n"
+	"                     what is mounted below the folder can be read by\n"
+	"                     who knows the secret of that SHA-256\n"
+	"                     (SHADOW_VOLUMES)\n"
 	"  --once             exit when all clients have left\n"
 	"  --drain SEC        told to end, serve those ports so long while\n"
 	"                     somebody is connected (SHADOW_DRAIN, 8)\n"
@@ -73,6 +78,7 @@ struct shadow_options {
 	struct ipport nameserver;
 	const char *resolv_conf, *serve, *exempt, *env_table, *env_service;
 	struct share share; /* no host: none */
+	struct volumes volumes;
 	bool debug, once;
 };
 
@@ -133,6 +139,16 @@ static int shadow_main_share(struct share *s, const char *text)
 	return rc;
 }
 
+static int shadow_main_volumes(struct volumes *v, char *text)
+{
+	struct kt_error err = { 0 };
+	int rc = text ? volumes_parse(v, text, &err) : 0;
+
+	if (rc < 0)
+		print_line(stderr, "shadow: --volumes: %s", err.msg);
+	return rc;
+}
+
 /* 0: go on, 1: done, < 0: wrong usage */
 static int one_option(struct shadow_options *o, int c)
 {
@@ -169,6 +185,8 @@ static int one_option(struct shadow_options *o, int c)
 		return envs_service_good(optarg) ? 0 : -EINVAL;
 	case 'C':
 		return shadow_main_share(&o->share, optarg);
+	case 'V':
+		return shadow_main_volumes(&o->volumes, optarg);
 	case 'o':
 		o->once = true;
 		return 0;
@@ -205,6 +223,7 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 		{ "env-table", required_argument, NULL, 't' },
 		{ "env-service", required_argument, NULL, 'S' },
 		{ "share", required_argument, NULL, 'C' },
+		{ "volumes", required_argument, NULL, 'V' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "nameserver", required_argument, NULL, 'n' },
 		{ "resolv-conf", required_argument, NULL, 'r' },
@@ -215,6 +234,8 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 	};
 	int c, rc = from_env(o);
 
+	if (rc == 0)
+		rc = shadow_main_volumes(&o->volumes, getenv("SHADOW_VOLUMES"));
 	while (rc == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		rc = one_option(o, c);
 	if (rc == 0 && (optind < argc || !o->env_table != !o->env_service))
@@ -224,7 +245,7 @@ static int shadow_main_parse(struct shadow_options *o, int argc, char **argv)
 	return rc;
 }
 
-static struct server_config config_of(const struct shadow_options *o)
+static struct server_config config_of(struct shadow_options *o)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
 	static const uint8_t any[16] = { 0 };
@@ -237,6 +258,7 @@ static struct server_config config_of(const struct shadow_options *o)
 		.env_table = o->env_table,
 		.env_service = o->env_service,
 		.share = o->share.host[0] ? &o->share : NULL,
+		.volumes = &o->volumes,
 		.idle_ns = o->idle * NS_SEC,
 		.keep_ns = MAX(o->keep, 1) * NS_SEC,
 		.ready_clients = (size_t)o->ready,

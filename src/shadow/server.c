@@ -20,6 +20,7 @@
 #include "shadow/reply.h"
 #include "shadow/serve.h"
 #include "shadow/udp.h"
+#include "shadow/volumes.h"
 #include "tunnel/acceptor.h"
 #include "tunnel/link.h"
 #include "tunnel/sockcarrier.h"
@@ -115,6 +116,11 @@ static void server_request(void *user, struct mux_stream *s,
 
 	if (connect && strcmp(req->protocol, "kt-continue") == 0) {
 		continue_serve(c->server, s, req->path); /* not to be logged */
+		return;
+	}
+	if (connect && strcmp(req->protocol, "kt-files") == 0) {
+		/* likewise */
+		volumes_serve(sh, c->server->cfg.volumes, s, req->path);
 		return;
 	}
 	log_trace("stream %u: %s %s %s%s", mux_stream_id(s), req->method,

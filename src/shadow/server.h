@@ -8,6 +8,8 @@
 #include "shadow/servespec.h"
 #include "shadow/shadow.h"
 
+struct volumes;
+
 struct server_config {
 	struct ipport listen;	  /* of the tunnel */
 	struct ipport health;	  /* port 0: none */
@@ -18,6 +20,7 @@ struct server_config {
 	const char *env_service;   /* likewise */
 	const struct share *share; /* see share.h; NULL: none */
 	struct exempt exempt;	   /* see serve_new() */
+	struct volumes *volumes;   /* see volumes.h; NULL: none */
 	bool once; /* exit when a laptop came and all have left */
 	/* exit after that long without a client; 0, or an origin to serve:
 	 * never */

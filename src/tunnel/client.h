@@ -126,6 +126,12 @@ struct relay_hooks;
 KT_CHECK int tunnel_tcp_relay(struct tunnel_tcp *tcp, int fd,
 			      const struct relay_hooks *hooks, void *user);
 
+/** tunnel_files_open() - a stream to the Pod's volumes (wire/fsmsg.h), for
+ *  which @secret has to be known; else as tunnel_tcp_dial() */
+struct tunnel_tcp *tunnel_files_open(struct tunnel *t, const char *secret,
+				     void (*done)(void *user, int error),
+				     void *user);
+
 /* --- DNS ------------------------------------------------------------------ */
 
 struct tunnel_dns;

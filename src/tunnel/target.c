@@ -12,6 +12,7 @@
 #define INBOUND_UDP_PREFIX UDP_PREFIX "kt/"
 #define ECHO_PREFIX "/.well-known/ktctl/echo/"
 #define CONTINUE_PREFIX "/.well-known/ktctl/continue/"
+#define FILES_PREFIX "/.well-known/ktctl/files/"
 
 static void target_encode(char out[3 * IPADDR_STRLEN], const struct ipaddr *a)
 {
@@ -127,6 +128,38 @@ int target_echo_parse(const char *path, struct ipaddr *dst)
 
 	if (!str_starts(path, ECHO_PREFIX) || decode(&p, dst) < 0 || *p)
 		return -EINVAL;
+	return 0;
+}
+
+/* How many characters a secret at @s has; 0: there is none */
+static size_t target_secret(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789");
+
+	return n < TARGET_SECRET_MAX ? n : 0;
+}
+
+int target_files_path(char out[TARGET_PATH_MAX], const char *secret)
+{
+	size_t n = target_secret(secret);
+
+	if (!n || secret[n])
+		return -EINVAL;
+	snprintf(out, TARGET_PATH_MAX, FILES_PREFIX "%s/", secret);
+	return 0;
+}
+
+int target_files_parse(const char *path, char secret[TARGET_SECRET_MAX])
+{
+	const char *p = path + strlen(FILES_PREFIX);
+	size_t n;
+
+	if (!str_starts(path, FILES_PREFIX))
+		return -EINVAL;
+	n = target_secret(p);
+	if (!n || strcmp(p + n, "/") != 0)
+		return -EINVAL;
+	snprintf(secret, TARGET_SECRET_MAX, "%.*s", (int)n, p);
 	return 0;
 }
 

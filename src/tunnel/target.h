@@ -47,6 +47,13 @@ KT_CHECK int target_continue_parse(const char *path,
 				   uint8_t session[TARGET_SESSION_LEN],
 				   uint32_t *stream);
 
+#define TARGET_SECRET_MAX 64 /* with its NUL */
+/** target_files_path() - "/.well-known/ktctl/files/SECRET/": a Pod's volumes,
+ *  wire/fsmsg.h; 0, or -EINVAL: letters and digits are what it may have */
+KT_CHECK int target_files_path(char out[TARGET_PATH_MAX], const char *secret);
+KT_CHECK int target_files_parse(const char *path,
+				char secret[TARGET_SECRET_MAX]);
+
 /**
  * DOC: Targets of inbound streams
  *

@@ -4,6 +4,7 @@
 #include "tunnel/pace.h"
 #include "tunnel/relay.h"
 #include "tunnel/streams.h"
+#include "tunnel/target.h"
 #include "wire/envmark.h"
 
 #include <errno.h>
@@ -147,6 +148,23 @@ struct tunnel_tcp *tunnel_tcp_dial_name(struct tunnel *t, const char *host,
 	}
 	snprintf(authority, sizeof(authority), "%s:%u", host, port);
 	return tcp_dial(t, authority, done, user);
+}
+
+struct tunnel_tcp *tunnel_files_open(struct tunnel *t, const char *secret,
+				     void (*done)(void *user, int error),
+				     void *user)
+{
+	char path[TARGET_PATH_MAX];
+	const struct mux_request req = { .method = "CONNECT",
+					 .protocol = "kt-files",
+					 .path = path };
+	struct mux *m = tunnel_mux(t);
+
+	if (target_files_path(path, secret) < 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return m ? tunnel_tcp_open(tunnel_loop(t), m, &req, done, user) : NULL;
 }
 
 void tunnel_tcp_cancel(struct tunnel_tcp *tcp)

@@ -69,9 +69,18 @@ static int guest_patch(const struct guest_config *cfg, const char *name,
 	auto_free char *path =
 		kube_path("v1", "pods", cfg->ns, object_name(cfg->pod),
 			  "ephemeralcontainers");
-	auto_json json_t *patch = ephemeral_guest_patch(
-		name, cfg->options->image, cfg->options->force_update, port,
-		(long)(cfg->keep_ns / NS_SEC));
+	const struct ephemeral_guest guest = {
+		.name = name,
+		.image = cfg->options->image,
+		.always_pull = cfg->options->force_update,
+		.listen = port,
+		.keep_s = (long)(cfg->keep_ns / NS_SEC),
+		.volumes = cfg->volumes,
+		.digest = cfg->digest,
+		.pod = cfg->pod,
+		.container = cfg->container,
+	};
+	auto_json json_t *patch = ephemeral_guest_patch(&guest);
 	char machine[SHADOW_MACHINE_SIZE];
 	struct kube_request req = { .method = "PATCH",
 				    .path = path,

@@ -24,6 +24,10 @@ struct guest_config {
 	const json_t *pod; /* as it is now */
 	const struct pod_options *options;
 	int64_t keep_ns; /* its user may be away for so long */
+	/* see struct ephemeral_guest */
+	const struct strv *volumes;
+	const char *digest;
+	const json_t *container;
 };
 
 /** guest_check() - of what the user gave: an image is; 0, or -EINVAL with @err

@@ -21,6 +21,15 @@ static void check_continue(const char *path)
 		abort();
 }
 
+static void check_files(const char *path)
+{
+	char secret[TARGET_SECRET_MAX], again[TARGET_PATH_MAX];
+
+	if (target_files_parse(path, secret) == 0 &&
+	    (target_files_path(again, secret) < 0 || strcmp(again, path) != 0))
+		abort();
+}
+
 /* What is taken is written the same */
 static void check_name(const char *text)
 {
@@ -52,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!target_inbound_udp_parse(text, &port);
 	(void)!target_forwarded_parse(text, &at);
 	check_continue(text);
+	check_files(text);
 	check_name(text);
 	free(text);
 	return 0;

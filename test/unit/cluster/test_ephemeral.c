@@ -188,12 +188,77 @@ static void declared(void **state)
 	assert_false(ephemeral_declares(pod, 20003));
 }
 
+static const json_t *guest(const struct ephemeral_guest *g, json_t **keep)
+{
+	*keep = ephemeral_guest_patch(g);
+	return json_array_get(
+		json_at(*keep, "spec", "ephemeralContainers", NULL), 0);
+}
+
+static json_int_t runs_as(const json_t *c, const char *key)
+{
+	return json_integer_value(json_at(c, "securityContext", key, NULL));
+}
+
+/* Who reads volumes is who their container is, but never root; without any it
+ * is nobody */
+static void guests(void **state)
+{
+	auto_json json_t *pod =
+		read_json(POD("\"securityContext\": {\"runAsUser\": 70, "
+			      "\"runAsGroup\": 71}",
+			      ""));
+	auto_json json_t *root =
+		read_json("{\"securityContext\": {\"runAsUser\": 0}}");
+	auto_json json_t *own =
+		read_json("{\"securityContext\": {\"runAsUser\": 5}}");
+	auto_json json_t *none = json_object(), *a = NULL, *b = NULL,
+			 *c = NULL, *d = NULL;
+	auto_strv struct strv volumes = { 0 };
+	struct ephemeral_guest g = { .name = "kt-run-a",
+				     .image = "i:1",
+				     .listen = 20001,
+				     .keep_s = 600,
+				     .pod = pod,
+				     .container = none };
+	auto_free char *mounts = NULL;
+	const json_t *it = guest(&g, &a);
+
+	(void)state;
+	assert_null(json_object_get(it, "volumeMounts"));
+	assert_int_equal(json_array_size(json_object_get(it, "env")), 0);
+	assert_int_equal(runs_as(it, "runAsUser"), 65534);
+	strv_add(&volumes, "data");
+	g.volumes = &volumes;
+	g.digest = "0123";
+	it = guest(&g, &b);
+	assert_int_equal(runs_as(it, "runAsUser"), 70);
+	assert_int_equal(runs_as(it, "runAsGroup"), 71);
+	mounts = json_dumps(json_object_get(it, "volumeMounts"), JSON_SORT_KEYS);
+	assert_string_equal(mounts, "[{\"mountPath\": \"/volumes/data\", "
+				    "\"name\": \"data\", \"readOnly\": "
+				    "true}]");
+	assert_string_equal(
+		json_str(json_array_get(json_object_get(it, "env"), 0), "value",
+			 NULL),
+		"/volumes=0123");
+	g.container = own;
+	it = guest(&g, &c);
+	assert_int_equal(runs_as(it, "runAsUser"), 5);
+	g.container = root;
+	it = guest(&g, &d);
+	assert_int_equal(runs_as(it, "runAsUser"), 65534);
+	assert_true(json_is_true(
+		json_at(it, "securityContext", "runAsNonRoot", NULL)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eligible), cmocka_unit_test(patch),
 		cmocka_unit_test(look),	    cmocka_unit_test(find),
 		cmocka_unit_test(serve),    cmocka_unit_test(declared),
+		cmocka_unit_test(guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

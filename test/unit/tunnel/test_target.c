@@ -167,12 +167,46 @@ static void forwarded(void **state)
 			fail_msg("taken: %s", bad[i]);
 }
 
+static void files_paths(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"/.well-known/ktctl/files/",
+		"/.well-known/ktctl/files//",
+		"/.well-known/ktctl/files/abc",
+		"/.well-known/ktctl/files/abc/d",
+		"/.well-known/ktctl/files/a.c/",
+		"/.well-known/ktctl/files/ABC/",
+		"/.well-known/ktctl/echo/abc/",
+	};
+	char out[TARGET_PATH_MAX], secret[TARGET_SECRET_MAX];
+	char many[TARGET_SECRET_MAX + 1];
+
+	(void)state;
+	assert_int_equal(target_files_path(out, "abc123"), 0);
+	assert_string_equal(out, "/.well-known/ktctl/files/abc123/");
+	assert_int_equal(target_files_parse(out, secret), 0);
+	assert_string_equal(secret, "abc123");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (target_files_parse(bad[i], secret) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+	assert_int_equal(target_files_path(out, "a/b"), -EINVAL);
+	assert_int_equal(target_files_path(out, ""), -EINVAL);
+	memset(many, 'x', sizeof(many));
+	many[TARGET_SECRET_MAX] = '\0';
+	assert_int_equal(target_files_path(out, many), -EINVAL);
+	many[TARGET_SECRET_MAX - 1] = '\0';
+	assert_int_equal(target_files_path(out, many), 0);
+	assert_int_equal(target_files_parse(out, secret), 0);
+	assert_string_equal(secret, many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(authorities), cmocka_unit_test(udp_paths),
 		cmocka_unit_test(udp_names),   cmocka_unit_test(continue_paths),
-		cmocka_unit_test(forwarded),
+		cmocka_unit_test(files_paths), cmocka_unit_test(forwarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
