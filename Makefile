@@ -49,6 +49,7 @@ e2e-long:
 engine:
 	test/run e2e engine
 	test/run e2e engine-run
+	test/run e2e engine-compose
 
 # faults of every kind on a cluster of its own; CHAOS_MINUTES, SEED, SANITIZE
 chaos:

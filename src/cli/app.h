@@ -67,6 +67,7 @@ int app_usage(const struct app *app, const struct kt_error *err);
 /* The commands, one file each. */
 int command_connect(struct app *app, const struct options *o);
 int command_run(struct app *app, const struct options *o);
+int command_compose(struct app *app, const struct options *o);
 int command_env_file(struct app *app, const struct options *o);
 int command_exchange(struct app *app, const struct options *o);
 int command_mesh(struct app *app, const struct options *o);

@@ -190,9 +190,16 @@ struct completion_options {
 
 enum output_form { OUTPUT_TEXT, OUTPUT_JSON };
 
+/** struct compose_options - beside those of connect, which are the sidecars' */
+struct compose_options {
+	char *file; /* "-": stdin; or NULL */
+	bool whole;
+};
+
 struct status_options {
 	int output; /* enum output_form; OUTPUT_TEXT: the table */
 	bool watch;
+	bool check; /* 1 unless all are up */
 };
 
 struct disconnect_options {
@@ -290,6 +297,7 @@ struct options {
 					 too; or NULL */
 	struct image_options image;
 	struct session_options session;
+	struct compose_options compose;
 	struct status_options status;
 	struct disconnect_options disconnect;
 	struct events_options events;

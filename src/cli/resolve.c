@@ -395,12 +395,15 @@ int options_resolve(struct options *o, const struct invocation *inv,
 		return rc;
 	if (strcmp(c->group, "run") == 0)
 		rc = resolve_check_run(o, err);
-	if (strcmp(c->group, "connect") == 0) {
+	if (strcmp(c->name, "connect") == 0) {
 		o->connect.dns_port_given = was_given(inv, cfg, "dnsPort");
 		rc = check_connect(&o->connect, err);
 		if (rc == 0 && o->connect.shadow)
 			rc = resolve_check_shadow(o, err);
 	}
+	/* whose sidecars are given what is given here */
+	if (strcmp(c->name, "compose") == 0 && o->connect.shadow)
+		rc = resolve_check_shadow(o, err);
 	if (rc == 0 && strcmp(c->group, "mesh") == 0)
 		o->mesh.percent_given = was_given(inv, cfg, "percent");
 	return rc < 0 ? rc : resolve_check_job(o, err);

@@ -9,18 +9,75 @@
 #include <strings.h>
 
 #define YAML_MAX ((size_t)64 << 20)
+#define YAML_KEY_MAX 128 /* YAML's own limit is 1024 */
 
-/* A scalar, or what is empty: a JSON text is a YAML 1.2 flow scalar */
+/* --- scalars -------------------------------------------------------------- */
+
+/* The bytes of the character at @p that YAML has no place for between quotes:
+ * C1 and line ends of Unicode, the mark of byte order, U+FFFE and U+FFFF; 0:
+ * it may stand there */
+static unsigned int yaml_bad_char(const unsigned char *p)
+{
+	if (p[0] == 0xc2 && p[1] < 0xa0)
+		return p[1];
+	if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
+		return 0x2000 | (p[2] & 0x3f);
+	if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf)
+		return 0xfeff;
+	if (p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe)
+		return 0xffc0 | (p[2] & 0x3f);
+	return 0;
+}
+
+static int yaml_put_char(struct buf *b, const unsigned char *p, size_t *len)
+{
+	unsigned int bad = yaml_bad_char(p);
+
+	*len = 1;
+	if (*p == '"' || *p == '\\')
+		return buf_printf(b, "\\%c", *p);
+	if (*p == '\n')
+		return buf_printf(b, "\\n");
+	if (*p == '\t')
+		return buf_printf(b, "\\t");
+	if (*p < 0x20 || *p == 0x7f)
+		return buf_printf(b, "\\x%02x", *p);
+	if (!bad)
+		return buf_put(b, p, 1);
+	*len = bad < 0x100 ? 2 : 3;
+	return buf_printf(b, "\\u%04x", bad);
+}
+
+/* Not as JSON has it: two escapes for one character (a surrogate pair) are none
+ * in YAML. @text is UTF-8, as every string of jansson. */
+static int yaml_put_text(struct buf *b, const char *text)
+{
+	size_t len;
+	int rc = buf_put(b, "\"", 1);
+
+	for (const unsigned char *p = (const void *)text; rc == 0 && *p;
+	     p += len)
+		rc = yaml_put_char(b, p, &len);
+	return rc == 0 ? buf_put(b, "\"", 1) : rc;
+}
+
+/* A scalar, or what is empty: of others than texts JSON's form is one of YAML
+ */
 static int yaml_put_flow(struct buf *b, const json_t *v)
 {
-	auto_free char *text =
-		json_dumps(v, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	auto_free char *text = NULL;
+	int rc;
 
+	if (json_is_string(v)) {
+		rc = yaml_put_text(b, json_string_value(v));
+		return rc == 0 ? buf_put(b, "\n", 1) : rc;
+	}
+	text = json_dumps(v, JSON_ENCODE_ANY);
 	return buf_printf(b, "%s\n", text ? text : "null");
 }
 
 /* Names with a slash or a dash are never something else than text; "on" would
- * be. What a key of Kubernetes has needs no escape within quotes. */
+ * be. */
 static bool yaml_key_is_plain(const char *key)
 {
 	static const char *const others[] = { "y",    "n",     "yes",
@@ -30,8 +87,29 @@ static bool yaml_key_is_plain(const char *key)
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (strcasecmp(key, others[i]) == 0)
 			return false;
-	return isalpha((unsigned char)*key) && !strpbrk(key, ": #\"\\");
+	if (!isalpha((unsigned char)*key))
+		return false;
+	for (; *key; key++)
+		if (!isalnum((unsigned char)*key) && !strchr("-_./", *key))
+			return false;
+	return true;
 }
+
+/* With its colon. One that is long has a line of its own, by a question mark */
+static int yaml_put_key(struct buf *b, const char *key, int indent)
+{
+	bool is_long = strlen(key) > YAML_KEY_MAX;
+	int rc = is_long ? buf_printf(b, "? ") : 0;
+
+	if (rc == 0)
+		rc = yaml_key_is_plain(key) ? buf_put(b, key, strlen(key))
+					    : yaml_put_text(b, key);
+	if (rc == 0 && is_long)
+		rc = buf_printf(b, "\n%*s", indent, "");
+	return rc == 0 ? buf_put(b, ":", 1) : rc;
+}
+
+/* --- the tree ------------------------------------------------------------- */
 
 static bool yaml_is_block(const json_t *v)
 {
@@ -48,11 +126,12 @@ static int yaml_put_object(struct buf *b, const json_t *v, int indent,
 	int rc = 0;
 
 	json_object_foreach ((json_t *)(uintptr_t)v, key, one) {
-		const char *quote = yaml_key_is_plain(key) ? "" : "\"";
-
-		rc = buf_printf(b, "%*s%s%s%s:%s", inlined ? 0 : indent, "",
-				quote, key, quote,
-				yaml_is_block(one) ? "\n" : " ");
+		rc = buf_printf(b, "%*s", inlined ? 0 : indent, "");
+		if (rc == 0)
+			rc = yaml_put_key(b, key, indent);
+		if (rc == 0)
+			rc = buf_printf(b, "%c",
+					yaml_is_block(one) ? '\n' : ' ');
 		inlined = false;
 		if (rc == 0)
 			rc = yaml_put(b, one, indent + 2, false);
@@ -87,6 +166,11 @@ static int yaml_put(struct buf *b, const json_t *v, int indent, bool inlined)
 int yaml_write(struct buf *b, const json_t *value)
 {
 	return yaml_put(b, value, 0, false);
+}
+
+int yaml_write_at(struct buf *b, const json_t *value, int indent)
+{
+	return yaml_put(b, value, indent, false);
 }
 
 void yaml_print(const json_t *value)

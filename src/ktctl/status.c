@@ -186,6 +186,18 @@ static void status_table(const json_t *sessions)
 		status_print_more(json_array_get(sessions, i));
 }
 
+/* There is one, and each is up */
+static bool status_all_up(const json_t *sessions)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach (sessions, i, s)
+		if (!str_eq(status_text(s, "state"), "up"))
+			return false;
+	return json_array_size(sessions);
+}
+
 /* --- the command ---------------------------------------------------------- */
 
 static void status_print(const struct status_options *o, json_t *sessions)
@@ -209,6 +221,7 @@ static void status_print(const struct status_options *o, json_t *sessions)
 int command_status(struct app *app, const struct options *o)
 {
 	struct kt_error err = { 0 };
+	bool up = false;
 	int rc;
 
 	do {
@@ -217,6 +230,7 @@ int command_status(struct app *app, const struct options *o)
 		rc = ask_sessions(app->loop, app->home, &sessions, &err);
 		if (rc < 0)
 			break;
+		up = status_all_up(sessions);
 		status_print(&o->status, sessions);
 		if (ferror(stdout))
 			break; /* main() says so */
@@ -226,5 +240,7 @@ int command_status(struct app *app, const struct options *o)
 	/* Ctrl-C is how one leaves a watch */
 	if (rc == -EINTR && o->status.watch && signals_seen(app->signals))
 		return EXIT_OK;
-	return rc < 0 ? app_fail(app, rc, &err) : EXIT_OK;
+	if (rc < 0)
+		return app_fail(app, rc, &err);
+	return o->status.check && !up ? EXIT_FAILED : EXIT_OK;
 }

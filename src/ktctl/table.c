@@ -299,6 +299,9 @@ static const struct option status_options[] = {
 	{ "watch", 'w', VALUE_BOOL, "false", NULL,
 	  "again every second, until Ctrl-C; as JSON one line each time",
 	  STATUS(watch), .no_config = true },
+	{ "check", 0, VALUE_BOOL, "false", NULL,
+	  "end with 1 unless a session runs, and all that do are up",
+	  STATUS(check), .no_config = true },
 	{ 0 },
 };
 
@@ -441,6 +444,24 @@ const struct command command_table[] = {
 		.max_args = 1,
 		.loop = true,
 		.run = command_env_file,
+	},
+	{
+		.name = "compose",
+		.summary = "print a compose file whose services are in the "
+			   "cluster's network",
+		.args = "[<service>[=<workload>]...]",
+		.details = "The override of a compose file: each service "
+			   "(without one: all of them) gets a sidecar,\n"
+			   "which runs 'ktctl connect' in a network of its "
+			   "own. Of a workload the service has the\n"
+			   "environment as well. Nothing is started:\n"
+			   "docker compose -f compose.yaml -f <(ktctl compose) "
+			   "up",
+		.options = compose_options,
+		.group = "connect",
+		.max_args = MAX_ARGS,
+		.loop = true,
+		.run = command_compose,
 	},
 	{
 		.name = "exchange",

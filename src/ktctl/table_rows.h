@@ -21,6 +21,8 @@ extern const struct option events_options[];
 extern const struct option run_options[];
 /** env_file_options - of "env-file" */
 extern const struct option env_file_options[];
+/** compose_options - of "compose" */
+extern const struct option compose_options[];
 /** env_commands - "env" and below it; goes on with the other commands */
 extern const struct command env_commands[];
 /** other_commands - those behind env */
@@ -36,6 +38,7 @@ extern const struct command other_commands[];
 #define CLEAN(field) .offset = offsetof(struct options, clean.field)
 #define CONFIG(field) .offset = offsetof(struct options, config.field)
 #define VERSION(field) .offset = offsetof(struct options, version.field)
+#define COMPOSE(field) .offset = offsetof(struct options, compose.field)
 #define SESSION(field) .offset = offsetof(struct options, session.field)
 #define STATUS(field) .offset = offsetof(struct options, status.field)
 #define DISCONNECT(field) .offset = offsetof(struct options, disconnect.field)

@@ -105,3 +105,44 @@ const struct option env_file_options[] = {
 	ENV_SET_ROW,
 	{ 0 },
 };
+
+/* what connect has as well is connect's, configuration too: the sidecar is one
+ */
+const struct option compose_options[] = {
+	{ "file", 'f', VALUE_STRING, "", "FILE",
+	  "the compose file; - is stdin; without it compose.yaml or "
+	  "docker-compose.yml of this directory",
+	  COMPOSE(file), .no_config = true },
+	{ "whole", 0, VALUE_BOOL, "false", NULL,
+	  "print all of it with the services changed, not an override: for "
+	  "Compose before 2.24",
+	  COMPOSE(whole), .no_config = true },
+	CONTAINER_ROW,
+	ENV_INCLUDE_ROW(true),
+	ENV_EXCLUDE_ROW(true),
+	SHADOW_ROW,
+	MARK_ROW,
+	{ "dnsMode", 0, VALUE_DNS_MODE, "localDNS", "MODE",
+	  "how names are resolved: localDNS[:SERVER,...], or podDNS: all of "
+	  "them by the cluster",
+	  CONNECT(dns_mode) },
+	{ "dnsCacheTtl", 0, VALUE_INT, "60", "SECONDS",
+	  "how long an answer of the cluster's DNS is kept, at most",
+	  CONNECT(dns_cache_ttl), .min = 0, .max = 86400 },
+	CLUSTER_DOMAIN_ROW,
+	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
+	  "more domain suffixes that the cluster's DNS resolves",
+	  CONNECT(include_domains) },
+	{ "includeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
+	  "more addresses and ranges that are the cluster's",
+	  CONNECT(include_ips) },
+	{ "excludeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
+	  "addresses and ranges that are not the cluster's",
+	  CONNECT(exclude_ips) },
+	{ "disablePodIp", 0, VALUE_BOOL, "false", NULL,
+	  "addresses of Pods are not the cluster's, only those of Services",
+	  CONNECT(disable_pod_ip) },
+	KEEP_ROW(CONNECT),
+	FAULT_ROW(CONNECT),
+	{ 0 },
+};

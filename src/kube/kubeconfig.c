@@ -128,6 +128,36 @@ static int no_context(const struct kube_merged *m, const char *name,
 	return -ENOENT;
 }
 
+static void kubeconfig_add_named(struct kube_config *c, const struct entry *e,
+				 const char *key)
+{
+	auto_free char *data_key = xasprintf("%s-data", key);
+	auto_free char *data = entry_text(e, data_key);
+	auto_free char *path = entry_path(e, key);
+
+	if (path && !data)
+		strv_add(&c->named, path);
+}
+
+/* @e: context, cluster and user; the last may be none */
+static void kubeconfig_add_parts(struct kube_config *c,
+				 const struct kube_merged *m,
+				 const struct entry *const e[3])
+{
+	for (size_t i = 0; i < m->files.n; i++)
+		for (size_t k = 0; k < 3; k++)
+			if (e[k] && str_eq(e[k]->file, m->files.v[i]) &&
+			    !strv_has(&c->parts, m->files.v[i]))
+				strv_add(&c->parts, m->files.v[i]);
+	kubeconfig_add_named(c, e[1], "certificate-authority");
+	if (!e[2])
+		return;
+	kubeconfig_add_named(c, e[2], "client-certificate");
+	kubeconfig_add_named(c, e[2], "client-key");
+	if (c->token_file)
+		strv_add(&c->named, c->token_file);
+}
+
 static int kubeconfig_resolve(struct kube_config *c,
 			      const struct kube_merged *m, const char *context,
 			      struct kt_error *err)
@@ -156,6 +186,8 @@ static int kubeconfig_resolve(struct kube_config *c,
 
 	if (!name) { /* anonymous access is allowed */
 		c->user = xstrdup("");
+		kubeconfig_add_parts(
+			c, m, (const struct entry *[]){ &ctx, &cluster, NULL });
 		return 0;
 	}
 	if (!entry_get(&user, m->users, "user", name))
@@ -163,7 +195,12 @@ static int kubeconfig_resolve(struct kube_config *c,
 			       "%s: context '%s' names user '%s', which no "
 			       "kubeconfig has",
 			       ctx.file, context, name);
-	return kubeconfig_user(c, &user, &cluster, err);
+	rc = kubeconfig_user(c, &user, &cluster, err);
+	if (rc == 0)
+		kubeconfig_add_parts(
+			c, m,
+			(const struct entry *[]){ &ctx, &cluster, &user });
+	return rc;
 }
 
 /* --- files ---------------------------------------------------------------- */
@@ -370,6 +407,8 @@ void kube_config_free(struct kube_config *c)
 	if (!c)
 		return;
 	free(c->files);
+	strv_fini(&c->parts);
+	strv_fini(&c->named);
 	free(c->context);
 	free(c->cluster);
 	free(c->namespace_);

@@ -46,9 +46,12 @@ struct kube_exec {
  *  when they are not given */
 struct kube_config {
 	char *files; /* where it was found: --kubeconfig, or "" for the rest */
-	char *context;	  /* name; "" in a cluster */
-	char *cluster;	  /* name of the cluster entry */
-	char *namespace_; /* of the context, or "default" */
+	struct strv parts; /* of the files those that have this context, its
+			      cluster and its user, in their order */
+	struct strv named; /* and the files that these two name */
+	char *context;	   /* name; "" in a cluster */
+	char *cluster;	   /* name of the cluster entry */
+	char *namespace_;  /* of the context, or "default" */
 
 	char *server; /* URL without trailing '/', may have a path */
 	char *tls_server_name;

@@ -24,6 +24,7 @@ void kube_merged_fini(struct kube_merged *m)
 	json_decref(m->users);
 	json_decref(m->contexts);
 	free(m->current);
+	strv_fini(&m->files);
 	*m = (struct kube_merged){ 0 };
 }
 
@@ -112,6 +113,7 @@ int kube_merged_add(struct kube_merged *m, const char *path, const char *text,
 	if (!doc)
 		return -EINVAL;
 	rc = add_doc(m, doc, path, err);
+	strv_add(&m->files, path);
 	json_decref(doc);
 	return rc;
 }

@@ -15,7 +15,8 @@
  */
 struct kube_merged {
 	json_t *clusters, *users, *contexts;
-	char *current; /* current-context, or "" */
+	char *current;	   /* current-context, or "" */
+	struct strv files; /* in their order */
 };
 
 void kube_merged_init(struct kube_merged *m);

@@ -45,18 +45,28 @@ static int put_marks(struct buf *b, const struct port53_config *cfg)
  * Our own questions leave from ports that a program may use next, or used just
  * before, towards the same server: for conntrack one connection, and NAT is
  * decided once for each. So ours are of a zone of their own; only in their own
- * direction, for replies come without a mark.
+ * direction, for replies come without a mark. The other mark is that of the way
+ * to the API server as well: a connection that is open already must stay in the
+ * zone that it is in, or NAT gives it another port, and it is lost.
  */
 static int put_zone(struct buf *b, const struct port53_config *cfg)
 {
-	int rc = buf_printf(b, "chain own {\n"
-			       "type filter hook output priority raw; "
-			       "policy accept;\n");
+	int rc = buf_printf(b,
+			    "chain own {\n"
+			    "type filter hook output priority raw; "
+			    "policy accept;\n"
+			    "meta mark %u ct original zone set %u\n",
+			    cfg->mark, OWN_ZONE);
 
-	if (rc >= 0)
-		rc = put_marks(b, cfg);
-	return rc < 0 ? rc
-		      : buf_printf(b, "ct original zone set %u\n}\n", OWN_ZONE);
+	if (rc >= 0 && cfg->past_mark)
+		rc = buf_printf(b,
+				"meta mark %u meta l4proto udp "
+				"ct original zone set %u\n"
+				"meta mark %u tcp dport 53 "
+				"ct original zone set %u\n",
+				cfg->past_mark, OWN_ZONE, cfg->past_mark,
+				OWN_ZONE);
+	return rc < 0 ? rc : buf_printf(b, "}\n");
 }
 
 /* What bridges bring in for others, before a port that Docker publishes */

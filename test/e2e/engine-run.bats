@@ -10,55 +10,27 @@
 bats_require_minimum_version 1.5.0
 load common
 load net
+load engine
 
 LIMITS=(--ulimit nofile=1024:1024 --ulimit nproc=1024:1024)
 
 setup_file() {
-  local archive home
   # shellcheck source=test/e2e/common.bash
   . "$BATS_TEST_DIRNAME/common.bash"
+  # shellcheck source=test/e2e/engine.bash
+  . "$BATS_TEST_DIRNAME/engine.bash"
   skip_on_foreign "engines in a namespace of their own"
-  archive=$(find "${KTCTL_CACHE:-/var/cache/ktctl-test}/images" \
-    -name toolbox.tar -print -quit)
-  home=$(mktemp -d /tmp/ktctl-engine.XXXXXX)
-  echo "$home" >"$RUN/home"
-  mkdir "$home/bin" "$home/.kube"
-  cp "$KUBECONFIG" "$home/.kube/config"
-  cp "$archive" "$home/toolbox.tar"
-  # one that is told not to look at what the machine has of its own
-  cat >"$home/bin/podman" <<END
-#!/bin/sh
-exec /usr/bin/podman --storage-driver vfs --runtime $(command -v runc) \
-  --cgroup-manager cgroupfs --events-backend none --log-level error "\$@"
-END
-  chmod -R a+rX "$home"
-  chmod 755 "$home/bin/podman"
-  chown -R 1600:1600 "$home"
-  laptop doc sh -ec '
-    echo "dev:x:1600:1600::$1:/bin/bash" >>/etc/passwd
-    echo "dev:x:1600:" >>/etc/group
-    echo dev:200000:65536 | tee /etc/subuid >/etc/subgid
-    install -d -m 700 -o 1600 -g 1600 /run/user/1600' - "$home"
-  (user_exec podman load -q -i "$home/toolbox.tar") >&2
-  laptop_exec doc dockerd --data-root "$RUN/docker" --exec-root "$RUN/docker.exec" \
-    --pidfile "$RUN/docker.pid" -H "unix://$RUN/docker.sock" --storage-driver vfs \
-    --exec-opt native.cgroupdriver=cgroupfs >"$RUN/docker.log" 2>&1 3>&- &
-  eventually 30 grep -q 'API listen' "$RUN/docker.log" || {
-    cat "$RUN/docker.log" >&2
-    return 1
-  }
-  docker_ load -q -i "$archive" >&2
+  engine_user doc
+  engine_docker doc
   docker_ network create own >&2
 }
 
 teardown_file() {
   # shellcheck source=test/e2e/common.bash
   . "$BATS_TEST_DIRNAME/common.bash"
-  [ ! -f "$RUN/home" ] || (user_exec podman system migrate) >&2 || true
-  [ ! -f "$RUN/docker.pid" ] || kill "$(<"$RUN/docker.pid")" || true
-  eventually 15 sh -c "! test -f '$RUN/docker.pid'" || true
-  "$CLUSTER/laptop" --down "doc$LANE"
-  [ ! -f "$RUN/home" ] || rm -rf "$(<"$RUN/home")"
+  # shellcheck source=test/e2e/engine.bash
+  . "$BATS_TEST_DIRNAME/engine.bash"
+  engine_down doc
 }
 
 setup() {
@@ -70,21 +42,13 @@ teardown() {
   connect_kill
 }
 
-# user_exec CMD...: as a user with a range of subordinate ids, in place of this shell
-user_exec() {
-  local home
-  home=$(<"$RUN/home")
-  laptop_exec doc env -u KUBECONFIG HOME="$home" XDG_RUNTIME_DIR=/run/user/1600 \
-    PATH="$home/bin:$PATH" setpriv --reuid 1600 --regid 1600 --clear-groups "$@" 3>&-
-}
-
 docker_() {
-  laptop doc docker -H "unix://$RUN/docker.sock" "$@"
+  laptop doc docker -H "$(docker_socket)" "$@"
 }
 
 # contained FLAGS... -- ARGS...: ktctl run with a container as the program
 contained() {
-  user_exec timeout --foreground -k 5 100 "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" \
+  user_exec doc timeout --foreground -k 5 100 "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" \
     --shareShadow --engine podman "$@"
 }
 
@@ -111,7 +75,7 @@ contained() {
     >"$RUN/log" 2>&1 3>&- &
   local pid=$! rc=0
   eventually 60 laptop doc curl -s -o /dev/null http://127.0.0.1:8099/
-  run -0 user_exec podman exec served sh -c 'kill -0 1 && cat /proc/1/cmdline | tr "\0" " "'
+  run -0 user_exec doc podman exec served sh -c 'kill -0 1 && cat /proc/1/cmdline | tr "\0" " "'
   [[ $output == *"busybox httpd"* ]]
   kill -TERM "$pid"
   wait "$pid" || rc=$?
@@ -119,7 +83,7 @@ contained() {
 }
 
 @test "run --engine docker: says what to do" {
-  run -2 user_exec "$KTCTL" run --engine docker -- x
+  run -2 user_exec doc "$KTCTL" run --engine docker -- x
   [[ $output == *"sudo ktctl connect"* ]]
 }
 
@@ -161,10 +125,10 @@ services:
     command: [sh, -c, "mkdir /www; echo hello >/www/index.html; exec busybox httpd -f -p 8080 -h /www"]
 END
   connect_start doc
-  run -0 laptop doc timeout 120 docker-compose -H "unix://$RUN/docker.sock" -f "$RUN/project/compose.yaml" \
+  run -0 laptop doc timeout 120 docker-compose -H "$(docker_socket)" -f "$RUN/project/compose.yaml" \
     up --no-color --exit-code-from front
   [ "$(grep -c '| web-' <<<"$output")" = 2 ]
-  laptop doc docker-compose -H "unix://$RUN/docker.sock" -f "$RUN/project/compose.yaml" down -t 1
+  laptop doc docker-compose -H "$(docker_socket)" -f "$RUN/project/compose.yaml" down -t 1
   connect_stop
 }
 
@@ -182,7 +146,7 @@ within() {
 }
 
 podman_() {
-  (user_exec podman "$@")
+  (user_exec doc podman "$@")
 }
 
 # worked: with one line that says which way

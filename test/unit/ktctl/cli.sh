@@ -48,6 +48,12 @@ run 2 run && run 2 run true && run 2 run some other -- true &&
   run 2 run --env-file /nowhere -- true && run 2 env-file what/some &&
   run 127 run -- no-such-program && run 126 run -- /etc/passwd
 ok $? "run: what can be said before the cluster is asked"
+printf 'services: {web: {image: a}}\n' >"$work/compose.yaml"
+run 2 compose web=a/b && run 1 compose -f "$work/nothing" && has "$err" "$work/nothing" &&
+  run 1 compose nobody -f "$work/compose.yaml" && has "$err" "known: web" &&
+  run 1 compose web web -f "$work/compose.yaml" && has "$err" "twice" &&
+  run 1 compose -f - && has "$err" "stdin: not a compose file"
+ok $? "compose: what can be said before the cluster is asked"
 run 2 env run && run 2 env run a && run 2 env run -- true && run 2 env run a b c -- true &&
   run 2 env run a true && run 2 env run A_B -- true && has "$err" "no environment's name" &&
   run 2 env run a --env b -- true && has "$err" "unknown flag: --env" &&
@@ -233,6 +239,7 @@ ok $? "__complete: a flag of one name has the values of its command"
 run 0 __completeNoDesc "" && is "$out" "connect
 run
 env-file
+compose
 exchange
 mesh
 preview

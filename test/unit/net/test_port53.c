@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #define MARK 0x6b74
+#define PAST_MARK 0x6b75
 
 struct world {
 	struct port53 *p;
@@ -274,6 +275,51 @@ static void test_ports_used_again(void **state)
 	assert_false(arrives(w->udp[0]));
 }
 
+static void passes(int from, int to)
+{
+	char c = 0;
+
+	assert_int_equal(send(from, "x", 1, MSG_NOSIGNAL), 1);
+	if (recv(to, &c, 1, 0) != 1 || c != 'x')
+		fail_msg("the connection is lost");
+}
+
+/* The way to the API server has the mark that some of our questions have, and
+ * is open before the redirect is */
+static void test_connection_before(void **state)
+{
+	struct world *w = *state;
+	struct port53_config cfg = config(w);
+	uint32_t mark = PAST_MARK;
+	struct kt_error err = { 0 };
+	struct timeval tv = { .tv_sec = 3 };
+	struct sockaddr_storage ss;
+	struct ipport at;
+	int server = open_at(SOCK_STREAM, "192.0.2.1", 0, &at), fd, in;
+	socklen_t len = ipport_to_sockaddr(&at, &ss);
+
+	port53_close(w->p);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	assert_int_equal(
+		setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&ss, len), 0);
+	in = accept(server, NULL, NULL);
+	assert_true(in >= 0);
+	setsockopt(in, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	passes(fd, in);
+	cfg.past_mark = PAST_MARK;
+	if (port53_open(&w->p, &cfg, &err) < 0)
+		fail_msg("%s", err.msg);
+	for (int i = 0; i < 3; i++) {
+		passes(fd, in);
+		passes(in, fd);
+	}
+	close(in);
+	close(fd);
+	close(server);
+}
+
 static int in_peer(const char *cmd)
 {
 	return netns_test_shell("nsenter --net=/proc/%d/fd/%d %s",
@@ -507,6 +553,7 @@ int main(void)
 		WORLD(test_tcp),
 		WORLD(test_mark),
 		WORLD(test_ports_used_again),
+		WORLD(test_connection_before),
 		WORLD(test_server_of_a_link),
 		WORLD(test_forwarded),
 		WORLD(test_not_redirected),
