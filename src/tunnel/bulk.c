@@ -11,9 +11,10 @@
 #define LOOK_MIN (50 * NS_MS)
 #define LOOK_MAX (500 * NS_MS)
 #define LOOKS 6			/* until the last carriers have shown it */
+#define HURRY_NS NS_SEC		/* after something was moved to it */
 #define REWARD_NS (10 * NS_SEC) /* after they have not */
 #define RETRY_NS (60 * NS_SEC)	/* after one was not to be had */
-#define FEW_BYTES (1 << 20)	/* in IDLE_TICK: one carrier is enough */
+#define FEW_BYTES (1 << 20)	/* in IDLE_NS: one carrier is enough */
 #define AGAIN_MIN (100 * NS_MS)
 #define AGAIN_MAX (3 * NS_SEC)
 
@@ -28,8 +29,10 @@ struct bulk {
 	struct timer look;   /* whether another is worth while */
 	struct timer idle;
 	int64_t idle_ns;  /* since it was used */
-	uint64_t carried; /* bytes, at the last tick of idle */
+	int64_t quiet_ns; /* since it carried much */
+	uint64_t carried; /* bytes, until then */
 	int64_t looked_at, more_before;
+	int64_t hurry_until; /* something is about to begin */
 	uint64_t looked;    /* bytes carried until then */
 	uint64_t rate;	    /* bytes/s, before the last ones were opened */
 	unsigned int lanes; /* with those */
@@ -74,18 +77,6 @@ struct tunnel_stream *bulk_take(struct bulk *b)
 	list_del(&l->waiting);
 	l->queued = NULL;
 	return l;
-}
-
-void bulk_add(struct bulk *b, struct tunnel_stream *l)
-{
-	struct mux *m = link_mux(b->link);
-
-	if (m && session_state(link_session(b->link)) == SESSION_UP) {
-		b->ops->ask(b->user, l, m);
-		return;
-	}
-	list_add_tail(&b->waiting, &l->waiting);
-	l->queued = b->mover;
 }
 
 /* --- carriers ------------------------------------------------------------- */
@@ -188,10 +179,12 @@ static void bulk_on_look(struct timer *t)
 	unsigned int most = bulk_most(b);
 	struct session_stats st;
 	uint64_t rate;
+	bool soon;
 
 	session_get_stats(s, &st);
 	rate = bulk_rate(b, &st);
-	bulk_look_later(b, rate && most > 1 ? LOOK_RTTS * st.rtt_min_ns
+	soon = rate || clock_ns() < b->hurry_until;
+	bulk_look_later(b, soon && most > 1 ? LOOK_RTTS * st.rtt_min_ns
 					    : LOOK_MAX);
 	if (st.lanes > most) {
 		session_narrow(s, most);
@@ -208,21 +201,44 @@ static void bulk_on_look(struct timer *t)
 	bulk_widen(b, MIN(st.lanes, most - st.lanes));
 }
 
+/* There is something to be seen soon */
+static void bulk_hurry(struct bulk *b)
+{
+	b->hurry_until = clock_ns() + HURRY_NS;
+	if (b->was_up && loop_timer_active(&b->look))
+		bulk_look_later(b, 0);
+}
+
+void bulk_add(struct bulk *b, struct tunnel_stream *l)
+{
+	struct mux *m = link_mux(b->link);
+
+	bulk_hurry(b);
+	if (m && session_state(link_session(b->link)) == SESSION_UP) {
+		b->ops->ask(b->user, l, m);
+		return;
+	}
+	list_add_tail(&b->waiting, &l->waiting);
+	l->queued = b->mover;
+}
+
 /* --- the session ---------------------------------------------------------- */
 
 static void bulk_on_up(void *user, bool resumed)
 {
 	struct bulk *b = user;
 	struct tunnel_stream *l;
+	struct session_stats st;
 	struct mux *m;
 
 	log_debug("bulk: %s", resumed ? "resumed" : "up");
 	b->was_up = true;
 	b->failures = 0;
 	b->looked_at = clock_ns();
+	session_get_stats(link_session(b->link), &st);
+	b->lanes = st.lanes;
 	/* one more begins as slowly as the first: they do that together */
-	b->lanes = 1;
-	if (bulk_most(b) > 1)
+	if (b->lanes == 1 && bulk_most(b) > 1)
 		bulk_widen(b, 1);
 	bulk_look_later(b, 0);
 	while ((m = link_mux(b->link)) && (l = bulk_take(b)))
@@ -262,12 +278,14 @@ static void bulk_on_idle(struct timer *t)
 	struct session_stats st;
 
 	session_get_stats(link_session(b->link), &st);
-	if (st.acked + st.received < b->carried + FEW_BYTES) {
+	if (st.acked + st.received >= b->carried + FEW_BYTES) {
+		b->carried = st.acked + st.received;
+		b->quiet_ns = 0;
+	} else if ((b->quiet_ns += IDLE_TICK) >= IDLE_NS) {
 		session_narrow(link_session(b->link), 1);
 		b->lanes = 1;
 		b->rate = 0;
 	}
-	b->carried = st.acked + st.received;
 	b->idle_ns = bulk_is_free(b) ? b->idle_ns + IDLE_TICK : 0;
 	if (b->idle_ns < IDLE_NS)
 		loop_timer_start(b->loop, &b->idle, IDLE_TICK, bulk_on_idle);
@@ -294,11 +312,19 @@ struct bulk *bulk_new(struct loop *loop, const struct session_config *scfg,
 	b->mover = mover;
 	b->ops = ops;
 	b->user = user;
+	b->lanes = 1;
 	list_init(&b->waiting);
 	mux_set_mover(link_mux(b->link), mover);
 	loop_timer_start(loop, &b->idle, IDLE_TICK, bulk_on_idle);
 	session_attach(link_session(b->link), c);
 	return b;
+}
+
+void bulk_begin_wide(struct bulk *b, unsigned int most)
+{
+	most = MIN(most, b->ops->lanes(b->user, b));
+	if (!b->was_up && most > b->lanes)
+		bulk_widen(b, most - b->lanes);
 }
 
 void bulk_free(struct bulk *b, const char *why)

@@ -14,9 +14,10 @@
  * it is up wait, and flow where they are meanwhile. Its owner
  * (tunnel/scheduler) decides which stream goes to which.
  *
- * Where it may have several carriers (lanes()) it begins with two, and doubles
- * their number as long as either end has more to send than they take and the
- * last ones brought more; design.md 2.2 says why.
+ * Where it may have several carriers (lanes()) it begins with four, opened at
+ * once (bulk_begin_wide()), and doubles their number as long as either end has
+ * more to send than they take and the last ones brought more; design.md 2.2 says
+ * why.
  *
  *   OPENING -> UP <-> LOST      carriers are opened again
  *   OPENING -> gone             not to be had
@@ -43,6 +44,9 @@ struct bulk_ops {
 struct bulk *bulk_new(struct loop *loop, const struct session_config *scfg,
 		      const struct mux_config *mcfg, struct stream_mover *mover,
 		      const struct bulk_ops *ops, void *user);
+/** bulk_begin_wide() - it is not up yet, and the other end takes several
+ *  carriers: open up to @most at once */
+void bulk_begin_wide(struct bulk *b, unsigned int most);
 /** bulk_free() - end its session with the words @why; NULL is allowed */
 void bulk_free(struct bulk *b, const char *why);
 

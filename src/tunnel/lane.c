@@ -43,7 +43,8 @@ void lane_close(struct lane *l)
 
 void lane_ramp(struct lane *l)
 {
-	l->ramp = RAMP;
+	if (!l->heard)
+		l->ramp = RAMP;
 }
 
 size_t lane_room(const struct lane *l)

@@ -28,7 +28,9 @@ struct lane {
 	struct session *session;
 	struct loop *loop;
 	struct carrier *carrier; /* NULL: closed */
+	bool opened;		 /* it takes bytes */
 	bool up;		 /* its HELLO was answered */
+	bool joins;		 /* others that are there already */
 	bool blocked;		 /* waits for writable() */
 	struct frame_parser parser;
 	int64_t silence; /* since the last byte */
@@ -63,9 +65,9 @@ struct lane *lane_new(struct session *s, struct loop *loop, struct carrier *c,
 /** lane_close() - close the carrier; freed after the batch of events */
 void lane_close(struct lane *l);
 
-/** lane_ramp() - it joins others: it gets little at first, and twice as much
- * with each round trip, as TCP does, so that nobody waits long for what it has
- */
+/** lane_ramp() - it is new, and there are others: it gets little at first, and
+ *  twice as much with each round trip, as TCP does, so that nobody waits long
+ *  for what it has */
 void lane_ramp(struct lane *l);
 /** lane_room() - bytes that may be put under way on it now */
 size_t lane_room(const struct lane *l);

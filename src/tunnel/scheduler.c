@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define BULK_BYTES ((uint64_t)256 * 1024)
+#define FAR_BYTES ((uint64_t)32 * 1024) /* it takes long to get a carrier */
+#define FAR_LANES 4U			/* of these, at first */
+#define VERY_FAR_NS (40 * NS_MS)	/* all of them at once */
 #define PAUSE_NS (100 * NS_MS)	      /* shorter than that is no pause */
 #define RETRY_NS (60 * NS_SEC)	      /* after it was not to be had */
 #define PARTS_RETRY_NS (600 * NS_SEC) /* after the first of several was not */
@@ -118,12 +121,19 @@ static void scheduler_on_gone(void *user, struct bulk *b, bool idle)
 	bulk_free(b, "not used");
 }
 
-static bool scheduler_is_far(const struct scheduler *ls)
+/* its round trip, or 0: it is near */
+static int64_t scheduler_far(const struct scheduler *ls)
 {
 	struct session_stats st;
 
 	session_get_stats(link_session(ls->quick), &st);
-	return ls->cfg.far_ns && st.rtt_min_ns >= ls->cfg.far_ns;
+	return ls->cfg.far_ns && st.rtt_min_ns >= ls->cfg.far_ns ? st.rtt_min_ns
+								 : 0;
+}
+
+static bool scheduler_is_far(const struct scheduler *ls)
+{
+	return scheduler_far(ls) > 0;
 }
 
 /* Far away, and the other end takes several sessions for bulk */
@@ -178,6 +188,10 @@ static void scheduler_start(struct scheduler *ls, struct scheduler_part *p,
 	p->kind = kind;
 	p->up = up;
 	p->bulk = bulk_new(ls->loop, &scfg, &mcfg, &ls->mover, &bulk_ops, ls);
+	if (p->bulk && kind == SCHEDULER_WIDE)
+		bulk_begin_wide(p->bulk, scheduler_far(ls) < VERY_FAR_NS
+						 ? FAR_LANES
+						 : SESSION_LANES);
 }
 
 /* One more, or NULL */
@@ -271,22 +285,30 @@ static void scheduler_want(struct scheduler *ls, struct tunnel_stream *l)
 		bulk_add(b, l);
 }
 
+/* Far away a stream that begins pauses for a round trip after each window */
+static bool scheduler_is_pause(const struct scheduler *ls, int64_t ns)
+{
+	return ns > PAUSE_NS && ns > 2 * scheduler_far(ls);
+}
+
 static void scheduler_note(struct stream_mover *mv, struct tunnel_stream *l,
 			   size_t n)
 {
+	struct scheduler *ls = scheduler_of(mv);
 	int64_t now;
 
 	if (l->queued)
 		return;
 	now = loop_now(l->loop);
-	if (now - l->last > PAUSE_NS)
+	if (scheduler_is_pause(ls, now - l->last))
 		l->burst = 0;
 	l->last = now;
 	l->burst += n;
-	if (l->burst < BULK_BYTES)
+	if (l->burst < FAR_BYTES ||
+	    (l->burst < BULK_BYTES && !scheduler_is_far(ls)))
 		return;
 	l->burst = 0; /* if it has to stay, ask again after as much */
-	scheduler_want(scheduler_of(mv), l);
+	scheduler_want(ls, l);
 }
 
 static void scheduler_answered(struct stream_mover *mv, int status)

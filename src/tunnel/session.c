@@ -162,7 +162,7 @@ void session_die(struct session *s, const struct kt_error *why)
 }
 
 /* @l is no longer one of them */
-static void session_drop_lane(struct session *s, const struct lane *l)
+void session_drop_lane(struct session *s, const struct lane *l)
 {
 	size_t kept = 0;
 
@@ -180,16 +180,25 @@ static bool session_has_lane(const struct session *s)
 	return false;
 }
 
+bool session_is_joining(const struct lane *l)
+{
+	return l->joins && !l->up;
+}
+
 void session_lost(struct lane *l, const struct kt_error *why)
 {
 	struct session *s = l->session;
-	bool joining = s->state == SESSION_UP && !l->up;
+	bool joining = session_is_joining(l);
 
 	if (!l->carrier)
 		return;
 	log_debug("session: carrier lost: %s", why->msg);
 	s->refused += joining;
 	session_drop_lane(s, l);
+	if (joining && s->state == SESSION_HELLO) {
+		lane_close(l);
+		return;
+	}
 	if (s->state == SESSION_UP && session_has_lane(s) &&
 	    extents_move(&s->again, &l->under_way) == 0) {
 		lane_close(l);
@@ -266,232 +275,6 @@ void session_close(struct session *s, uint16_t code, const char *text)
 
 	session_leave(s, code, text, &f);
 	farewell_drop(&f);
-}
-
-/* --- the first words ------------------------------------------------------ */
-
-int session_resume_from(struct session *s, uint64_t ack)
-{
-	if (ack < s->acked || ack > s->high)
-		return -EPROTO;
-	s->acked = ack;
-	s->next = ack;
-	session_release(s);
-	return 0;
-}
-
-void session_agree(struct session *s, uint32_t window, uint8_t flags)
-{
-	s->peer_flags = flags;
-	s->striped = s->cfg.lanes > 1 && flags & FRAME_FLAG_LANES;
-	s->window = s->cfg.replay_max;
-	if (s->striped)
-		s->window = MIN(s->window, (uint64_t)window);
-}
-
-void session_go_up(struct session *s)
-{
-	bool resumed = s->established;
-
-	s->established = true;
-	s->state = SESSION_UP;
-	s->down = 0;
-	s->lanes[0]->up = true;
-	s->carriers++;
-	log_debug("session: %s: sent %llu acked %llu received %llu",
-		  resumed ? "resumed" : "up", (unsigned long long)s->high,
-		  (unsigned long long)s->acked,
-		  (unsigned long long)s->received);
-	session_kick(s);
-	s->ops->up(s->user, resumed);
-}
-
-/* Who opens wishes for @said, or says nothing: what it gets */
-static int64_t session_grant(const struct session *s, uint32_t said)
-{
-	if (!said || !s->cfg.keep_ns)
-		return s->cfg.detached_ns;
-	return MIN(said * NS_MS, s->cfg.keep_ns);
-}
-
-int64_t session_granted(const struct session *s, uint32_t said)
-{
-	if (!s->cfg.keep_ns)
-		return s->cfg.detached_ns;
-	return MIN(said ? said * NS_MS : s->cfg.detached_ns, s->cfg.keep_ns);
-}
-
-static uint32_t session_ms(int64_t ns)
-{
-	return (uint32_t)MIN(ns / NS_MS, (int64_t)UINT32_MAX);
-}
-
-/* --- carriers ------------------------------------------------------------- */
-
-static void session_on_writable(void *user)
-{
-	struct lane *l = user;
-
-	l->blocked = false;
-	session_kick(l->session);
-}
-
-static void session_on_closed(void *user, const struct kt_error *why)
-{
-	session_lost(user, why);
-}
-
-static const struct carrier_handler handler = {
-	.opened = session_on_writable,
-	.data = session_on_data,
-	.writable = session_on_writable,
-	.closed = session_on_closed,
-};
-
-static struct lane *session_add(struct session *s, struct carrier *c)
-{
-	struct lane *l = lane_new(s, s->loop, c, &handler, s->cfg.inflight_max);
-
-	if (l)
-		s->lanes[s->nlanes++] = l;
-	return l;
-}
-
-static void session_hello(struct session *s, struct lane *l,
-			  enum frame_type type, struct frame_hello *h)
-{
-	h->role = (uint8_t)s->role;
-	h->window = (uint32_t)s->cfg.replay_max;
-	memcpy(h->id, s->id, FRAME_ID_LEN);
-	if (!l || frame_put_hello(&l->ctl, session_header(s, type), h) < 0)
-		session_broken(s, -ENOMEM, "out of memory");
-	else
-		session_kick(s);
-}
-
-static void session_say_hello(struct session *s, struct lane *l, uint8_t flags)
-{
-	struct frame_hello hello = {
-		.version_min = FRAME_VERSION_MIN,
-		.version_max = FRAME_VERSION_MAX,
-		.flags = s->cfg.flags | flags,
-		.keep_ms = session_ms(s->cfg.keep_ns),
-	};
-
-	if (s->cfg.who)
-		snprintf(hello.who, sizeof(hello.who), "%s", s->cfg.who);
-	session_hello(s, l, FRAME_HELLO, &hello);
-}
-
-void session_attach(struct session *s, struct carrier *c)
-{
-	uint8_t flags = (s->established ? FRAME_FLAG_RESUME : 0) |
-			(s->cfg.lanes > 1 ? FRAME_FLAG_LANES : 0);
-
-	if (s->state == SESSION_DEAD) {
-		carrier_close(c);
-		return;
-	}
-	session_detach(s);
-	s->state = SESSION_HELLO;
-	session_say_hello(s, session_add(s, c), flags);
-}
-
-bool session_join(struct session *s, struct carrier *c)
-{
-	struct lane *l;
-
-	if (s->state != SESSION_UP || !s->striped ||
-	    s->nlanes == MIN(s->cfg.lanes, SESSION_LANES)) {
-		carrier_close(c);
-		return false;
-	}
-	l = session_add(s, c);
-	if (l)
-		lane_ramp(l);
-	session_say_hello(s, l, FRAME_FLAG_LANES | FRAME_FLAG_JOIN);
-	return true;
-}
-
-void session_narrow(struct session *s, unsigned int most)
-{
-	struct kt_error why = { 0 };
-
-	kt_fail(&why, ECANCELED, "not needed any more");
-	while (s->state == SESSION_UP && s->nlanes > most) {
-		struct lane *slow = s->lanes[0];
-
-		for (size_t i = 1; i < s->nlanes; i++) {
-			struct lane *l = s->lanes[i];
-
-			if (!l->up ||
-			    (slow->up &&
-			     l->inflight.rate_mean <= slow->inflight.rate_mean))
-				slow = l;
-		}
-		s->refused -= !slow->up;
-		session_lost(slow, &why);
-	}
-}
-
-/* One more of a session that is up here as well */
-static int session_adopt_more(struct session *s, struct carrier *c,
-			      uint16_t version, struct kt_error *err)
-{
-	struct frame_hello answer = { .version_min = version,
-				      .version_max = version,
-				      .flags = s->cfg.flags | FRAME_FLAG_LANES |
-					       FRAME_FLAG_JOIN };
-	struct lane *l;
-
-	if (s->state != SESSION_UP || !s->striped ||
-	    s->nlanes == MIN(s->cfg.lanes, SESSION_LANES))
-		return kt_fail(err, EPROTO, "no more carriers");
-	l = session_add(s, c);
-	session_hello(s, l, FRAME_HELLO_ACK, &answer);
-	if (s->state != SESSION_UP)
-		return 0;
-	lane_ramp(l);
-	l->up = true;
-	s->carriers++;
-	return 0;
-}
-
-int session_adopt(struct session *s, struct carrier *c,
-		  const struct frame_hello *hello, uint64_t ack,
-		  struct kt_error *err)
-{
-	uint16_t version =
-		frame_version_pick(FRAME_VERSION_MIN, FRAME_VERSION_MAX,
-				   hello->version_min, hello->version_max);
-	struct frame_hello answer = {
-		.version_min = version,
-		.version_max = version,
-		.flags = s->cfg.flags | (hello->flags & FRAME_FLAG_RESUME),
-	};
-	struct lane *l;
-
-	if (!version)
-		return kt_fail(err, EPROTONOSUPPORT,
-			       "no version of the protocol in common");
-	if (hello->flags & FRAME_FLAG_JOIN)
-		return session_adopt_more(s, c, version, err);
-	if (s->state == SESSION_DEAD || ack < s->acked || ack > s->high)
-		return kt_fail(err, EPROTO, "nothing to resume from there");
-	session_detach(s);
-	if (session_resume_from(s, ack) < 0)
-		return kt_fail(err, EPROTO, "nothing to resume from there");
-	l = session_add(s, c);
-	s->keep = session_grant(s, hello->keep_ms);
-	if (hello->keep_ms)
-		answer.keep_ms = session_ms(s->keep);
-	session_agree(s, hello->window, hello->flags);
-	if (s->striped)
-		answer.flags |= FRAME_FLAG_LANES;
-	session_hello(s, l, FRAME_HELLO_ACK, &answer);
-	if (s->state != SESSION_DEAD)
-		session_go_up(s);
-	return 0;
 }
 
 /* --- time ----------------------------------------------------------------- */

@@ -136,9 +136,9 @@ void session_leave(struct session *s, uint16_t code, const char *text,
 /** session_attach() - run over @c (taken) from now on; the present carrier, if
  *  any, is closed. @c may still be opening. */
 void session_attach(struct session *s, struct carrier *c);
-/** session_join() - run over @c (taken), too, beside those that it has. false:
- *  it is not up, or the other end does not know how, or it has the most. One
- *  that does not come up changes nothing. */
+/** session_join() - run over @c (taken), too, beside those that it has, or as
+ *  soon as it is up. false: it has none, or the other end does not know how, or
+ *  it has the most. One that does not come up changes nothing. */
 bool session_join(struct session *s, struct carrier *c);
 /** session_narrow() - keep the @most quickest carriers, 1 or more; what is on
  *  the others is sent again */

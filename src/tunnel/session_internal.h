@@ -10,8 +10,9 @@
 /**
  * DOC: Inside a session
  *
- * session.c has the theory, the states and the carriers, session_send.c what
- * goes out, session_receive.c what comes in. Nobody else includes this.
+ * session.c has the theory and the states, session_carriers.c how carriers
+ * are got, session_send.c what goes out, session_receive.c what comes in.
+ * Nobody else includes this.
  */
 
 struct session {
@@ -57,10 +58,16 @@ struct frame_hdr session_header(const struct session *s, enum frame_type type);
 void session_detach(struct session *s);
 /** session_lost() - that lane is over; perhaps the last: DETACHED */
 void session_lost(struct lane *l, const struct kt_error *why);
+/** session_is_joining() - and what it does concerns it alone, so far */
+bool session_is_joining(const struct lane *l);
 /** session_broken() - protocol errors: the bytes cannot be trusted, so nothing
  *  can be resumed */
 void session_broken(struct session *s, int rc, const char *what);
 void session_die(struct session *s, const struct kt_error *why);
+/** session_drop_lane() - @l is no longer one of them */
+void session_drop_lane(struct session *s, const struct lane *l);
+
+/* session_carriers.c */
 /** session_go_up() - by its first lane */
 void session_go_up(struct session *s);
 /** session_resume_from() - continue from where the peer is; the bytes before

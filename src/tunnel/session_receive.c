@@ -186,8 +186,8 @@ static void session_take_text(struct session *s, struct lane *l,
 		refuse ? "tunnel refused by the other end: %s"
 		       : "tunnel closed by the other end: %s",
 		text);
-	if (s->state == SESSION_UP && !l->up)
-		session_lost(l, &err); /* of session_join() */
+	if (session_is_joining(l))
+		session_lost(l, &err);
 	else
 		session_die(s, &err);
 }
@@ -218,7 +218,7 @@ static int take_hello_ack(struct session *s, struct lane *l,
 	struct frame_hello h;
 	int rc = frame_get_hello(ev->data, ev->len, &h);
 
-	if (rc < 0 || l->up)
+	if (rc < 0 || l->up || (l->joins && s->state != SESSION_UP))
 		return -EPROTO;
 	if (memcmp(h.id, s->id, FRAME_ID_LEN) != 0)
 		return -EPROTO;
@@ -278,7 +278,7 @@ static void session_misunderstood(struct session *s, struct lane *l, int rc)
 	static const char what[] = "the other end does not speak our protocol";
 	struct kt_error err = { 0 };
 
-	if (s->state == SESSION_UP && !l->up) {
+	if (session_is_joining(l)) {
 		kt_fail(&err, -rc, "%s", what);
 		session_lost(l, &err);
 		return;

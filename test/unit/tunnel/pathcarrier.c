@@ -23,6 +23,7 @@ struct pathcarrier {
 	struct pathcarrier *peer; /* NULL: closed */
 	struct list in;		  /* of struct chunk: on the way to us */
 	size_t queued;		  /* bytes in it */
+	int64_t begun;
 	int64_t last;		  /* when the last of it has left */
 	int64_t last_due;	  /* and arrives */
 	size_t lost;		  /* bytes since the last loss */
@@ -51,7 +52,7 @@ static void path_wake(struct pathcarrier *m)
 
 	if (m->dead)
 		return;
-	if (c && !path_is_stuck(m))
+	if (c && m->opened && !path_is_stuck(m))
 		wait = MIN(wait, MAX(c->due - clock_ns(), 0));
 	loop_timer_start(m->loop, &m->timer, wait, path_on_timer);
 }
@@ -77,6 +78,11 @@ static void path_on_timer(struct timer *t)
 	struct pathcarrier *m = container_of(t, struct pathcarrier, timer);
 	struct kt_error err = { 0 };
 
+	if (!m->opened && m->first &&
+	    clock_ns() < m->begun + m->path->open_ns) {
+		path_wake(m);
+		return;
+	}
 	if (!m->opened) {
 		m->opened = true;
 		m->base.handler->opened(m->base.user);
@@ -124,6 +130,8 @@ static ssize_t path_send(struct carrier *c, const struct iovec *iov, int n)
 
 	if (m->dead || m->path->dead)
 		return -EPIPE;
+	if (m->first && !m->opened)
+		return -EAGAIN;
 	for (int i = 0; i < n; i++) {
 		size_t room = m->path->queue -
 			      MIN(m->peer ? m->peer->queued : m->path->queue,
@@ -170,6 +178,7 @@ void pathcarrier_pair(struct loop *loop, struct path *p, struct carrier *out[2])
 		m[i]->loop = loop;
 		m[i]->path = p;
 		m[i]->first = i == 0;
+		m[i]->begun = clock_ns();
 		list_init(&m[i]->in);
 		out[i] = &m[i]->base;
 	}

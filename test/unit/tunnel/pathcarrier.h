@@ -9,6 +9,7 @@
  *  and stays until both are closed */
 struct path {
 	int64_t delay_ns; /* one way */
+	int64_t open_ns;  /* until out[0] is open */
 	uint64_t rate;	  /* bytes/s, each way */
 	size_t queue;	  /* bytes that wait or are under way, each way */
 	size_t loss;	  /* after so many bytes two more ways are waited;

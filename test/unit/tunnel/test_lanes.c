@@ -222,13 +222,14 @@ static void survives_cuts(void **state)
 		begin(60000, 60000, 1 + (size_t)rand() % 3000);
 		near.lost = true;
 		while (!all_there()) {
-			bool first = near.lost;
 			struct carrier *c[2];
+			bool first;
 
 			loop_once(loop, NS_MS);
+			first = near.lost;
 			most = MAX(most, stats(near.s).lanes);
 			assert_false(near.dead || far.dead);
-			if (!first && (rand() % 10 || !near.up ||
+			if (!first && (rand() % 10 ||
 				       stats(near.s).lanes == SESSION_LANES))
 				continue;
 			assert_true(n < ARRAY_SIZE(budgets));
@@ -388,12 +389,78 @@ static void an_older_end_has_one(void **state)
 		far_cfg.lanes = which ? 0 : SESSION_LANES;
 		begin(MIB, MIB, 65536);
 		add(0, true);
+		if (which) /* it is not known yet how old */
+			add(2, false);
 		wait_for(&near.up);
+		assert_int_equal(stats(near.s).lanes, 1);
 		pathcarrier_pair(loop, &paths[1], c);
 		acceptor_take(acceptor, c[1]);
 		assert_false(session_join(near.s, c[0]));
 		while (!all_there())
 			loop_once(loop, 10 * NS_MS);
+		finish();
+	}
+}
+
+/* Those that are opened beside the first are up when that is; the first that
+ * opens is the first, whichever that is */
+static void several_are_opened_at_once(void **state)
+{
+	(void)state;
+	for (size_t silent = 0; silent < 4; silent++) {
+		int64_t start;
+
+		for (size_t i = 0; i < 4; i++)
+			paths[i].open_ns = i == silent ? 20 * NS_SEC : 0;
+		begin(10 * MIB, 10 * MIB, 65536);
+		start = clock_ns();
+		add(0, true);
+		for (size_t i = 1; i < 4; i++)
+			add(i, false);
+		wait_for(&near.up);
+		/* to open it, and HELLO with its answer: a round trip each */
+		assert_true(clock_ns() - start < 200 * NS_MS);
+		run_for(100 * NS_MS);
+		assert_int_equal(stats(near.s).lanes, 4);
+		assert_int_equal(stats(near.s).joining, 1);
+		assert_int_equal(stats(far.s).lanes, 3);
+		while (!all_there())
+			loop_once(loop, 10 * NS_MS);
+		run_for(2 * near_cfg.hello_ns);
+		assert_int_equal(stats(near.s).lanes, 3);
+		assert_int_equal(stats(near.s).refused, 1);
+		assert_false(near.losses || far.losses);
+		assert_int_equal(sessions, 1);
+		sessions = 0;
+		finish();
+	}
+}
+
+/* One of them dies before it is up: nobody takes notice; the one that has said
+ * HELLO: all are opened again */
+static void one_dies_before_it_is_up(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 2; which++) {
+		for (size_t i = 0; i < 4; i++)
+			paths[i].dead = false;
+		begin(5 * MIB, 5 * MIB, 65536);
+		add(0, true);
+		for (size_t i = 1; i < 4; i++)
+			add(i, false);
+		run_for(90 * NS_MS); /* the HELLO is on its way */
+		paths[which ? 0 : 2].dead = true;
+		run_for(NS_SEC);
+		assert_int_equal(near.lost, which);
+		assert_int_equal(stats(near.s).lanes, which ? 0 : 3);
+		if (which) {
+			add(4, true);
+			add(5, false);
+			wait_for(&near.up);
+		}
+		while (!all_there())
+			loop_once(loop, 10 * NS_MS);
+		assert_int_equal(near.losses, which);
 		finish();
 	}
 }
@@ -520,7 +587,7 @@ static void survives_whatever_paths_do(void **state)
 				p->dead = p->dead || rand() % 6 == 0;
 			}
 			if (n == ARRAY_SIZE(all) ||
-			    (!near.lost && (!near.up || rand() % 30)))
+			    (!near.lost && rand() % 30))
 				continue;
 			p = &all[n++];
 			*p = (struct path){ .delay_ns = rand() % 60 * NS_MS,
@@ -713,6 +780,8 @@ int main(void)
 		T(all_die_at_once),
 		T(fewer_when_told),
 		T(an_older_end_has_one),
+		T(several_are_opened_at_once),
+		T(one_dies_before_it_is_up),
 		T(one_more_is_refused),
 		T(tells_that_more_would_be_taken),
 		T(leaves_over_one),
