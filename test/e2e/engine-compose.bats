@@ -19,6 +19,7 @@ setup_file() {
   . "$BATS_TEST_DIRNAME/engine.bash"
   skip_on_foreign "engines in a namespace of their own"
   engine_user cmp
+  chmod 600 "$(<"$RUN/home")/.kube/config" # as kubectl leaves it
   engine_docker cmp
 }
 
@@ -102,8 +103,10 @@ to_each_other() {
   joined
   to_each_other docker_compose -f whole.yaml exec -T back
   # one capability in the sidecar beside that for the user's file, none more
+  local pid
   pid=$(laptop cmp docker -H "$(docker_socket)" inspect -f '{{.State.Pid}}' \
     "$(docker_compose -f whole.yaml ps -q front-ktctl)")
+  grep -E '^(Name|Cap|Seccomp)' "/proc/$pid/status"
   [ "$(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")" = 0000000000001002 ]
   [ "$(sed -n 's/^Seccomp:\t//p' "/proc/$pid/status")" = 2 ]
 }

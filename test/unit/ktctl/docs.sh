@@ -179,6 +179,7 @@ declare -A known=([--flag]=1 [--preserve-env]=1 [--proxy]=1 [--role]=1
   [--strip-components]=1 [--user]=1 [--asWorker]=1 [--now]=1 [--soak]=1 [--kill]=1 [--storm]=1
   [--ready-clients]=1 [--wait]=1 [--env-service]=1 [--env-table]=1 [--share]=1 # of shadow
   [--env-file]=1 [--network]=1 [--env]=1 [--volume]=1) # of docker, podman
+known[--internal]=1 # of kind
 declare -A help_of=() # of each command and sub-command
 for c in $(words); do
   help_of[$c]=$("$ktctl" "$c" --help)

@@ -78,6 +78,15 @@ ok $? "no colours"
 out=$(TYPE=$'SINCE:\003' terminal 80 --watch) && [[ $out == *$'\e[H\e[2J'* ]] && [ "$(grep -c '^forward-' <<<"$out")" -ge 100 ]
 ok $? "--watch draws anew, and ends by Ctrl-C"
 
+checked() { # STATUS ENV...: that status --check ends with
+  local want=$1 got=0
+  shift
+  "${as[@]}" env "$@" "$ktctl" status --check >/dev/null || got=$?
+  [ "$got" = "$want" ]
+}
+checked 0 A= && checked 1 XDG_RUNTIME_DIR="$work/nobody" HOME="$work/nobody"
+ok $? "--check: 0 where all are up, 1 where none runs"
+
 # --- --watch as JSON ------------------------------------------------------------
 "${as[@]}" "$ktctl" status --watch -o json >"$work/watched" &
 watcher=$!
@@ -92,6 +101,8 @@ told() { # FILTER: true of the last whole line
 echo lost >"$XDG_RUNTIME_DIR/ktctl.state"
 eventually told '.sessions | all(.state == "lost")'
 ok $? "a new state is shown"
+checked 1 A=
+ok $? "--check: 1 where one is not up"
 victim=$(head -n 1 "$work/watched" | jq '.sessions[7].pid')
 kill -KILL "$victim"
 eventually told ".sessions | length == 199 and all(.pid != $victim)"
