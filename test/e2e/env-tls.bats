@@ -182,7 +182,6 @@ opened() {
   join dev --image web=kt.local/netsrv:1 --set NAME=copy --tlsSecret tls-web
   ended_with 0 "is in environment dev"
 
-  ENV_LAPTOP=bob
   start o bob env open dev.a secure 443
   URL=$(grep -o 'https://localhost:[0-9]*$' "$RUN/o.log")
   [ "$(opened https://secure/)" = copy ]
