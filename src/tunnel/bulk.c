@@ -33,9 +33,9 @@ struct bulk {
 	uint64_t carried; /* bytes, until then */
 	int64_t looked_at, more_before;
 	int64_t hurry_until; /* something is about to begin */
-	uint64_t looked;    /* bytes carried until then */
-	uint64_t rate;	    /* bytes/s, before the last ones were opened */
-	unsigned int lanes; /* with those */
+	uint64_t looked;     /* bytes carried until then */
+	uint64_t rate;	     /* bytes/s, before the last ones were opened */
+	unsigned int lanes;  /* with those */
 	unsigned int refused, looks;
 	unsigned int failures;
 	bool was_up;

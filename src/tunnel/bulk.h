@@ -16,8 +16,8 @@
  *
  * Where it may have several carriers (lanes()) it begins with four, opened at
  * once (bulk_begin_wide()), and doubles their number as long as either end has
- * more to send than they take and the last ones brought more; design.md 2.2 says
- * why.
+ * more to send than they take and the last ones brought more; design.md 2.2
+ * says why.
  *
  *   OPENING -> UP <-> LOST      carriers are opened again
  *   OPENING -> gone             not to be had

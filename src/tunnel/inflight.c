@@ -80,10 +80,16 @@ void inflight_acked(struct inflight *f, uint64_t ack, int64_t now)
 
 size_t inflight_window(const struct inflight *f)
 {
+	return inflight_window_of(f, 1);
+}
+
+size_t inflight_window_of(const struct inflight *f, size_t n)
+{
 	double rate = (double)MAX(f->rate_cur, f->rate_prev);
 	double time =
 		(double)(2 * f->rtt_min + INFLIGHT_QUEUE) / (double)NS_SEC;
 
-	return (size_t)MIN(MAX(rate * time, (double)INFLIGHT_MIN),
-			   (double)f->cap);
+	size_t least = INFLIGHT_MIN / MAX(n, (size_t)1);
+
+	return (size_t)MIN(MAX(rate * time, (double)least), (double)f->cap);
 }

@@ -66,7 +66,10 @@ void inflight_acked(struct inflight *f, uint64_t ack, int64_t now);
 void inflight_rtt(struct inflight *f, int64_t ns, int64_t now);
 /** inflight_reset() - another carrier: what was measured is void */
 void inflight_reset(struct inflight *f);
-/** inflight_window() - bytes that may be in flight */
+/** inflight_window() - bytes that may be in flight, INFLIGHT_MIN or more */
 size_t inflight_window(const struct inflight *f);
+/** inflight_window_of() - likewise for one of @n that share a path, which may
+ *  be slow: all of them together have as much as one at least */
+size_t inflight_window_of(const struct inflight *f, size_t n);
 
 #endif

@@ -50,7 +50,7 @@ void lane_ramp(struct lane *l)
 size_t lane_room(const struct lane *l)
 {
 	uint64_t used = l->sent - l->heard;
-	uint64_t max = inflight_window(&l->inflight);
+	uint64_t max = inflight_window_of(&l->inflight, l->of);
 
 	if (extents_full(&l->under_way))
 		return 0;

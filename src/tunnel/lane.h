@@ -51,6 +51,7 @@ struct lane {
 				 that is up to @inflight */
 	int64_t heard_at;     /* when, or when it had nothing under way */
 	struct inflight inflight;
+	size_t of; /* how many the session has */
 
 	uint64_t got, got_said; /* come; acknowledged */
 	bool ack_due;

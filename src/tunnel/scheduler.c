@@ -15,9 +15,9 @@
 #define FAR_BYTES ((uint64_t)32 * 1024) /* it takes long to get a carrier */
 #define FAR_LANES 4U			/* of these, at first */
 #define VERY_FAR_NS (40 * NS_MS)	/* all of them at once */
-#define PAUSE_NS (100 * NS_MS)	      /* shorter than that is no pause */
-#define RETRY_NS (60 * NS_SEC)	      /* after it was not to be had */
-#define PARTS_RETRY_NS (600 * NS_SEC) /* after the first of several was not */
+#define PAUSE_NS (100 * NS_MS)		/* shorter than that is no pause */
+#define RETRY_NS (60 * NS_SEC)		/* after it was not to be had */
+#define PARTS_RETRY_NS (600 * NS_SEC)	/* after the first of several was not */
 
 static_assert(TARGET_SESSION_LEN == FRAME_ID_LEN, "session ids");
 

@@ -161,7 +161,12 @@ void session_die(struct session *s, const struct kt_error *why)
 	s->ops->dead(s->user, why);
 }
 
-/* @l is no longer one of them */
+void session_count_lanes(struct session *s)
+{
+	for (size_t i = 0; i < s->nlanes; i++)
+		s->lanes[i]->of = s->nlanes;
+}
+
 void session_drop_lane(struct session *s, const struct lane *l)
 {
 	size_t kept = 0;
@@ -170,6 +175,7 @@ void session_drop_lane(struct session *s, const struct lane *l)
 		if (s->lanes[i] != l)
 			s->lanes[kept++] = s->lanes[i];
 	s->nlanes = kept;
+	session_count_lanes(s);
 }
 
 static bool session_has_lane(const struct session *s)

@@ -114,6 +114,7 @@ static struct lane *session_add(struct session *s, struct carrier *c)
 
 	if (l)
 		s->lanes[s->nlanes++] = l;
+	session_count_lanes(s);
 	return l;
 }
 

@@ -64,6 +64,8 @@ bool session_is_joining(const struct lane *l);
  *  can be resumed */
 void session_broken(struct session *s, int rc, const char *what);
 void session_die(struct session *s, const struct kt_error *why);
+/** session_count_lanes() - there is one more, or less */
+void session_count_lanes(struct session *s);
 /** session_drop_lane() - @l is no longer one of them */
 void session_drop_lane(struct session *s, const struct lane *l);
 

@@ -24,9 +24,9 @@ struct pathcarrier {
 	struct list in;		  /* of struct chunk: on the way to us */
 	size_t queued;		  /* bytes in it */
 	int64_t begun;
-	int64_t last;		  /* when the last of it has left */
-	int64_t last_due;	  /* and arrives */
-	size_t lost;		  /* bytes since the last loss */
+	int64_t last;	  /* when the last of it has left */
+	int64_t last_due; /* and arrives */
+	size_t lost;	  /* bytes since the last loss */
 	struct timer timer;
 	bool opened, refused, dead, first; /* out[0] */
 };

@@ -169,6 +169,22 @@ static void test_limits(void **state)
 	assert_int_equal(inflight_window(&f), INFLIGHT_MIN);
 }
 
+/* Eight of them on a slow path put no more into its queue than one does */
+static void test_share_a_slow_path(void **state)
+{
+	struct path p = path_make(0.125, 30); /* an eighth of it */
+
+	(void)state;
+	run(&p, 20);
+	assert_int_equal(inflight_window(&p.f), INFLIGHT_MIN);
+	assert_true(inflight_window_of(&p.f, 8) < INFLIGHT_MIN / 4);
+	/* where it is fast that is no bound */
+	p = path_make(20, 30);
+	run(&p, 5);
+	assert_true(inflight_window_of(&p.f, 8) > 2 * INFLIGHT_MIN);
+	assert_int_equal(inflight_window_of(&p.f, 8), inflight_window(&p.f));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_follows_the_path),
 		cmocka_unit_test(test_longer_way),
 		cmocka_unit_test(test_little_to_send),
+		cmocka_unit_test(test_share_a_slow_path),
 		cmocka_unit_test(test_limits),
 	};
 

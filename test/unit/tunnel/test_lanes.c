@@ -586,8 +586,7 @@ static void survives_whatever_paths_do(void **state)
 				p->stuck = rand() % 2;
 				p->dead = p->dead || rand() % 6 == 0;
 			}
-			if (n == ARRAY_SIZE(all) ||
-			    (!near.lost && rand() % 30))
+			if (n == ARRAY_SIZE(all) || (!near.lost && rand() % 30))
 				continue;
 			p = &all[n++];
 			*p = (struct path){ .delay_ns = rand() % 60 * NS_MS,
