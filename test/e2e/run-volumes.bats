@@ -150,7 +150,7 @@ guest_pids() {
 }
 
 @test "run --inPod: who reads while the tunnel stands still can be killed; after kill -9 of ktctl it is an error" {
-  local ktctl pids
+  local pids
   : >"$RUN/log"
   rm -f "$home"/{go,killed,end}
   user_exec "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" pod/volumes --inPod --onLost keep -- sh -c '
@@ -170,14 +170,12 @@ guest_pids() {
     echo over' >"$RUN/log" 2>&1 3>&- &
   RUN_PID=$!
   eventually 60 grep -q '^up' "$RUN/log"
-  pids=$(guest_pids)
-  # shellcheck disable=SC2086 # several
-  kill -STOP $pids
+  mapfile -t pids < <(guest_pids)
+  kill -STOP "${pids[@]}"
   touch "$home/go"
-  eventually 20 test -e "$home/killed" || { kill -CONT $pids; false; }
+  eventually 20 test -e "$home/killed" || { kill -CONT "${pids[@]}"; false; }
   [ ! -s "$home/sum" ]
-  # shellcheck disable=SC2086
-  kill -CONT $pids
+  kill -CONT "${pids[@]}"
   # the one that was not killed has got all of it
   eventually 30 test -s "$home/sum"
   [ "$(cut -d' ' -f1 "$home/sum")" = "$(in_pod sha256sum /srv/data/big | cut -d' ' -f1)" ]
