@@ -13,7 +13,7 @@
 
 #define NOBODY_CAME "60" /* seconds: ends by itself */
 #define NOBODY_CAME_S 60
-#define NOBODY 65534	   /* who may nothing */
+#define NOBODY 65534		     /* who may nothing */
 #define EPHEMERAL_VOLUMES "/volumes" /* in the container */
 #define EPHEMERAL_ENV_VOLUMES "SHADOW_VOLUMES"
 #define LISTEN_FIRST 20000 /* below the ports that programs get at random */
@@ -122,8 +122,7 @@ json_t *ephemeral_patch(const json_t *pod, const char *name, const char *image,
 static json_int_t ephemeral_guest_id(const struct ephemeral_guest *g,
 				     const char *key)
 {
-	const json_t *own =
-		json_at(g->container, "securityContext", key, NULL);
+	const json_t *own = json_at(g->container, "securityContext", key, NULL);
 	const json_t *all =
 		json_at(g->pod, "spec", "securityContext", key, NULL);
 	const json_t *id = own ? own : all;
@@ -145,25 +144,24 @@ static json_t *ephemeral_guest_security(const struct ephemeral_guest *g)
 			 "allowPrivilegeEscalation", 0,
 			 "readOnlyRootFilesystem", 1, "runAsNonRoot", 1,
 			 "runAsUser", user > 0 ? user : NOBODY, "runAsGroup",
-			 group, "capabilities", "drop", "ALL",
-			 "seccompProfile", "type", "RuntimeDefault");
+			 group, "capabilities", "drop", "ALL", "seccompProfile",
+			 "type", "RuntimeDefault");
 }
 
 static void ephemeral_guest_mount(json_t *container,
 				  const struct ephemeral_guest *g)
 {
 	json_t *mounts = json_array();
-	auto_free char *env =
-		xasprintf("%s=%s", EPHEMERAL_VOLUMES, g->digest);
+	auto_free char *env = xasprintf("%s=%s", EPHEMERAL_VOLUMES, g->digest);
 
 	for (size_t i = 0; i < g->volumes->n; i++) {
 		const char *name = g->volumes->v[i];
 		auto_free char *path =
 			xasprintf("%s/%s", EPHEMERAL_VOLUMES, name);
 
-		json_array_append_new(
-			mounts, json_pack("{s:s,s:s,s:b}", "name", name,
-					  "mountPath", path, "readOnly", 1));
+		json_array_append_new(mounts, json_pack("{s:s,s:s,s:b}", "name",
+							name, "mountPath", path,
+							"readOnly", 1));
 	}
 	json_object_set_new(container, "volumeMounts", mounts);
 	json_array_append_new(json_object_get(container, "env"),

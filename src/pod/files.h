@@ -18,10 +18,10 @@
  *
  * What fails to be read again stays as it is.
  *
- * Volumes whose data are elsewhere (far: PersistentVolumeClaims, hostPaths, CSI;
- * and what others have written into an emptyDir) somebody else may bring below
- * the same folder, as pod/NAME. What is to be written is written into vN, in
- * memory, which is laid over it.
+ * Volumes whose data are elsewhere (far: PersistentVolumeClaims, hostPaths,
+ * CSI; and what others have written into an emptyDir) somebody else may bring
+ * below the same folder, as pod/NAME. What is to be written is written into vN,
+ * in memory, which is laid over it.
  */
 
 /** struct files_mount - one volumeMount whose volume there is */

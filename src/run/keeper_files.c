@@ -12,8 +12,8 @@
 struct keeper_files {
 	int sock, room;
 	struct mounts *mounts;
-	bool mounted;	       /* the Pod's volumes are */
-	struct kt_error why;   /* why not; of all but the first one */
+	bool mounted;	     /* the Pod's volumes are */
+	struct kt_error why; /* why not; of all but the first one */
 };
 
 /* What is to be done with "source", "target", "how" */
@@ -27,8 +27,9 @@ static void keeper_files_note(int sock, const char *target, const char *state,
 	struct keeper_message *m = xcalloc(1, sizeof(*m));
 
 	m->type = KEEPER_NOTE;
-	m->len = 1 + (size_t)snprintf(m->data, 4096, "%.1024s of the Pod %s: %s",
-				      target, state, why->msg);
+	m->len =
+		1 + (size_t)snprintf(m->data, 4096, "%.1024s of the Pod %s: %s",
+				     target, state, why->msg);
 	(void)!keeper_send(sock, m);
 	free(m);
 }

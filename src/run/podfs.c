@@ -10,8 +10,8 @@
 #include <signal.h>
 #include <string.h>
 
-#define PODFS_BATCH 16		    /* requests that are read at a time */
-#define PODFS_LOOK (200 * NS_MS)    /* whether somebody is killed */
+#define PODFS_BATCH 16		 /* requests that are read at a time */
+#define PODFS_LOOK (200 * NS_MS) /* whether somebody is killed */
 #define PODFS_STATUS_MAX ((size_t)8 << 10) /* of /proc/PID/status */
 
 /* --- who waits in vain ---------------------------------------------------- */
@@ -25,8 +25,8 @@ bool podfs_is_killed(uint32_t pid)
 	if (!pid)
 		return false; /* of a namespace that is not ours to see */
 	return !line || strtoull(line + strlen("\nSigPnd:\t"), NULL, 16) >>
-				       (SIGKILL - 1) &
-			       1;
+					(SIGKILL - 1) &
+				1;
 }
 
 static void podfs_give_up(struct podfs *p, struct podfs_ask *q)
@@ -367,8 +367,8 @@ void podfs_serve(struct podfs *p, int fd)
 
 	p->fd = fd;
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    loop_watch_start(p->loop, &p->watch, fd, EPOLLIN,
-			     podfs_on_device) < 0)
+	    loop_watch_start(p->loop, &p->watch, fd, EPOLLIN, podfs_on_device) <
+		    0)
 		log_warn("the Pod's volumes cannot be read: %s",
 			 strerror(errno));
 }

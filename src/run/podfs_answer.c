@@ -301,8 +301,8 @@ void podfs_answered(struct podfs *p, struct podfs_ask *q,
 		error = podfs_opened(p, q, n, a);
 	else if (error == 0 && q->opcode == FUSE_READ)
 		error = podfs_read(p, q, a);
-	else if (error == 0 && (q->opcode == FUSE_READDIR ||
-				q->opcode == FUSE_READDIRPLUS))
+	else if (error == 0 &&
+		 (q->opcode == FUSE_READDIR || q->opcode == FUSE_READDIRPLUS))
 		error = podfs_listed(p, q, n, a);
 	else if (error == 0 && q->opcode == FUSE_READLINK)
 		error = podfs_link_read(p, q, a);

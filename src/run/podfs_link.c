@@ -205,8 +205,8 @@ static void podfs_link_on_open(void *user, int error)
 
 static void podfs_link_open(struct podfs_link *k)
 {
-	k->opening = tunnel_files_open(k->tunnel, k->secret,
-				       podfs_link_on_open, k);
+	k->opening =
+		tunnel_files_open(k->tunnel, k->secret, podfs_link_on_open, k);
 	if (!k->opening) /* it is told later that it is refused */
 		loop_timer_start(k->loop, &k->again, PODFS_AGAIN,
 				 podfs_link_on_again);

@@ -24,8 +24,9 @@ static int podfs_mount_device(struct kt_error *err)
 		return fd;
 	kt_fail(err, errno, "open %s: %s", PODFS_DEVICE, strerror(errno));
 	if (err->code == EACCES || err->code == EPERM)
-		kt_hint(err, "everybody may open it as udev has it: sudo chmod "
-			     "666 %s",
+		kt_hint(err,
+			"everybody may open it as udev has it: sudo chmod "
+			"666 %s",
 			PODFS_DEVICE);
 	else
 		kt_hint(err,

@@ -25,9 +25,9 @@
 
 struct podfs_node {
 	uint64_t id;
-	struct podfs_node *parent;	  /* NULL: the root */
+	struct podfs_node *parent;	    /* NULL: the root */
 	struct podfs_node *by_id, *by_name; /* the next in a chain */
-	uint64_t lookups;		  /* what the kernel has to forget */
+	uint64_t lookups;		    /* what the kernel has to forget */
 	size_t children;
 	struct list files; /* open: of podfs_file */
 	uint64_t ino, dev;

@@ -18,8 +18,8 @@
 /* @part of the folder @at, a folder itself; or -errno */
 static int fileserver_enter(int at, const char *part)
 {
-	int fd = openat(at, part,
-			O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd =
+		openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }

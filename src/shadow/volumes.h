@@ -19,7 +19,7 @@ struct shadow;
  * Pod's spec has the digest only.
  */
 
-#define VOLUMES_STREAMS 8	/* at once */
+#define VOLUMES_STREAMS 8 /* at once */
 
 struct volumes {
 	const char *dir; /* NULL: none is served */

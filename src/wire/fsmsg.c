@@ -83,9 +83,9 @@ ssize_t fsmsg_get_request(const uint8_t *p, size_t n, struct fsmsg_request *q)
 	if (len <= 0)
 		return len;
 	r = rd_make(p, (size_t)len);
-	if (!rd_u32(&r, &ignored) || !rd_u32(&r, &q->id) || !rd_u8(&r, &q->op) ||
-	    !rd_u32(&r, &q->handle) || !rd_u64(&r, &q->offset) ||
-	    !rd_u32(&r, &q->size))
+	if (!rd_u32(&r, &ignored) || !rd_u32(&r, &q->id) ||
+	    !rd_u8(&r, &q->op) || !rd_u32(&r, &q->handle) ||
+	    !rd_u64(&r, &q->offset) || !rd_u32(&r, &q->size))
 		return -EPROTO;
 	q->len = rd_left(&r);
 	q->path = (const char *)rd_bytes(&r, q->len);

@@ -32,8 +32,7 @@ static bool fusemsg_take_init(struct rd *r, struct fuse_init_in *in)
 {
 	size_t n = MIN(rd_left(r), sizeof(*in));
 
-	return n >= offsetof(struct fuse_init_in, flags) +
-			    sizeof(in->flags) &&
+	return n >= offsetof(struct fuse_init_in, flags) + sizeof(in->flags) &&
 	       fusemsg_take(r, in, n);
 }
 

@@ -15,9 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fusemsg_get(data, size, &m) < 0)
 		return 0;
-	if (m.name && (!m.len || (const uint8_t *)m.name < data ||
-		       (const uint8_t *)m.name + m.len >= data + size ||
-		       m.name[m.len]))
+	if (m.name &&
+	    (!m.len || (const uint8_t *)m.name < data ||
+	     (const uint8_t *)m.name + m.len >= data + size || m.name[m.len]))
 		abort();
 	while (fusemsg_next_forget(&m, &id, &count))
 		n++;

@@ -212,8 +212,8 @@ static void guests(void **state)
 		read_json("{\"securityContext\": {\"runAsUser\": 0}}");
 	auto_json json_t *own =
 		read_json("{\"securityContext\": {\"runAsUser\": 5}}");
-	auto_json json_t *none = json_object(), *a = NULL, *b = NULL,
-			 *c = NULL, *d = NULL;
+	auto_json json_t *none = json_object(), *a = NULL, *b = NULL, *c = NULL,
+			 *d = NULL;
 	auto_strv struct strv volumes = { 0 };
 	struct ephemeral_guest g = { .name = "kt-run-a",
 				     .image = "i:1",
@@ -234,7 +234,8 @@ static void guests(void **state)
 	it = guest(&g, &b);
 	assert_int_equal(runs_as(it, "runAsUser"), 70);
 	assert_int_equal(runs_as(it, "runAsGroup"), 71);
-	mounts = json_dumps(json_object_get(it, "volumeMounts"), JSON_SORT_KEYS);
+	mounts =
+		json_dumps(json_object_get(it, "volumeMounts"), JSON_SORT_KEYS);
 	assert_string_equal(mounts, "[{\"mountPath\": \"/volumes/data\", "
 				    "\"name\": \"data\", \"readOnly\": "
 				    "true}]");

@@ -29,8 +29,8 @@ static int kernel; /* our end of the device */
 static pid_t server;
 static uint64_t unique;
 static uint8_t reply[FUSEMSG_MAX * 4];
-static int garbage;   /* the server sends that */
-static int refused;   /* errno: it is not opened */
+static int garbage; /* the server sends that */
+static int refused; /* errno: it is not opened */
 
 /* --- in place of the tunnel ----------------------------------------------- */
 
@@ -128,8 +128,7 @@ static ssize_t await(uint64_t *whose, int ms)
 		if (!head.unique) /* that it is to forget attributes */
 			continue;
 		*whose = head.unique;
-		return head.error ? head.error
-				  : n - (ssize_t)sizeof(head);
+		return head.error ? head.error : n - (ssize_t)sizeof(head);
 	}
 	return -ETIME;
 }
@@ -208,7 +207,7 @@ static int set_up(void **state)
 
 	(void)state;
 	garbage = refused = 0;
-	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(mkdir(path_of("d"), 0755), 0);
 	put("d/one", "one\n");
@@ -365,8 +364,7 @@ static void another_file_of_the_name_is_another_file(void **state)
 	assert_int_equal(read_node(FUSE_READ, old.nodeid, fh, 0, 100), 4);
 	assert_memory_equal(body(), "one\n", 4);
 	/* and what is open can be asked for its attributes */
-	assert_true(call(FUSE_GETATTR, old.nodeid, "0123456789abcdef", 16) >
-		    0);
+	assert_true(call(FUSE_GETATTR, old.nodeid, "0123456789abcdef", 16) > 0);
 }
 
 static void the_kernels_cache_is_kept_while_nothing_changes(void **state)
@@ -382,8 +380,7 @@ static void the_kernels_cache_is_kept_while_nothing_changes(void **state)
 			put("big", "short");
 		assert_true(open_node(FUSE_OPEN, e.nodeid, &fh) > 0);
 		memcpy(&out, body(), sizeof(out));
-		assert_int_equal(out.open_flags,
-				 i == 1 ? FOPEN_KEEP_CACHE : 0);
+		assert_int_equal(out.open_flags, i == 1 ? FOPEN_KEEP_CACHE : 0);
 	}
 }
 

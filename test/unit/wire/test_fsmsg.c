@@ -25,8 +25,7 @@ static void a_request_is_read_when_all_of_it_is_there(void **state)
 	for (size_t n = 0; n < b.len; n++)
 		assert_int_equal(fsmsg_get_request(buf_data(&b), n, &r), 0);
 	assert_int_equal(fsmsg_put_request(&b, &q), 0); /* the next one */
-	assert_int_equal(fsmsg_get_request(buf_data(&b), b.len, &r),
-			 b.len / 2);
+	assert_int_equal(fsmsg_get_request(buf_data(&b), b.len, &r), b.len / 2);
 	assert_int_equal(r.id, 7);
 	assert_int_equal(r.op, FSMSG_READ);
 	assert_int_equal(r.handle, 3);
@@ -39,10 +38,10 @@ static void a_request_is_read_when_all_of_it_is_there(void **state)
 
 static void a_path_stays_below_the_folder(void **state)
 {
-	static const char *const good[] = { "", "a", "a/b", "...", "a/..b/c.",
-					    ".a" };
-	static const char *const bad[] = { "/",	   "/a",   "a/",     "a//b",
-					   ".",	   "..",   "a/./b",  "a/..",
+	static const char *const good[] = { "",	   "a",	       "a/b",
+					    "...", "a/..b/c.", ".a" };
+	static const char *const bad[] = { "/",	   "/a",   "a/",    "a//b",
+					   ".",	   "..",   "a/./b", "a/..",
 					   "../a", "a/..", "a/../b" };
 	char long_name[FSMSG_NAME_MAX + 2];
 

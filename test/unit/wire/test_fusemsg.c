@@ -73,8 +73,8 @@ static void only_what_was_offered_is_taken(void **state)
 	struct fuse_init_in in = { .major = 7,
 				   .minor = 27,
 				   .max_readahead = 1000,
-				   .flags = FUSE_ASYNC_READ |
-					    FUSE_POSIX_LOCKS };
+				   .flags =
+					   FUSE_ASYNC_READ | FUSE_POSIX_LOCKS };
 	struct fuse_init_out out;
 
 	(void)state;
