@@ -2,6 +2,7 @@
 #include "carrier/conn.h"
 
 #include "base/buf.h"
+#include "base/gather.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "carrier/tlsio.h"
@@ -31,6 +32,7 @@ struct kube_conn {
 	struct transfer transfer;
 	struct tlsio io;
 	struct watch watch;
+	struct gather gather;
 	bool refreshed;	    /* tried again after a 401 */
 	unsigned int round; /* of the credentials that were sent */
 
@@ -56,6 +58,7 @@ static void conn_kick(struct timer *t);
 
 static void conn_disconnect(struct kube_conn *c)
 {
+	gather_stop(&c->gather);
 	loop_watch_stop(&c->watch);
 	transfer_stop(&c->transfer);
 	c->io = (struct tlsio){ 0 };
@@ -167,6 +170,21 @@ int kube_conn_flush(struct kube_conn *c)
 
 /* --- open: the pipe ------------------------------------------------------- */
 
+/* As many records as fit: what follows takes few large pieces */
+static ssize_t conn_fill(struct kube_conn *c)
+{
+	size_t got = 0;
+	ssize_t n = 0;
+
+	while (got < RX_SIZE) {
+		n = raw_recv(c, c->rx + got, RX_SIZE - got);
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	return got ? (ssize_t)got : n;
+}
+
 static void read_open(struct kube_conn *c)
 {
 	size_t total = 0;
@@ -176,11 +194,11 @@ static void read_open(struct kube_conn *c)
 
 		if (total >= TURN_BYTES) { /* others first */
 			loop_timer_start(c->kube->loop, &c->kick, 0, conn_kick);
-			return;
+			break;
 		}
-		n = raw_recv(c, c->rx, RX_SIZE);
+		n = conn_fill(c);
 		if (n == -EAGAIN)
-			return;
+			break;
 		if (n <= 0) {
 			conn_fail_text(c, ECONNRESET,
 				       "the connection to the API server was "
@@ -190,6 +208,17 @@ static void read_open(struct kube_conn *c)
 		total += (size_t)n;
 		c->handler->data(c->user, c->rx, (size_t)n);
 	}
+	if (c->state == C_OPEN)
+		gather_took(&c->gather, total);
+}
+
+static void conn_look(struct gather *g)
+{
+	struct kube_conn *c = container_of(g, struct kube_conn, gather);
+
+	tlsio_readable(&c->io);
+	if (c->state == C_OPEN)
+		read_open(c);
 }
 
 /* --- the answer ----------------------------------------------------------- */
@@ -261,6 +290,7 @@ static void conn_open(struct kube_conn *c, size_t head_len)
 	if (c->state == C_DEAD) /* the owner closed it */
 		return;
 	c->state = C_OPEN;
+	gather_start(&c->gather, c->kube->loop, c->watch.fd, conn_look);
 	buf_take(&c->in, head_len);
 	beyond = c->in.len; /* bytes read beyond the head */
 	if (beyond)

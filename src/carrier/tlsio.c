@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define READ_AHEAD ((size_t)128 << 10)
+#define READ_AHEAD ((size_t)256 << 10)
 #define OUT_MAX ((size_t)160 << 10) /* more than one record */
 
 /* owned by the BIO, which the SSL owns */

@@ -107,6 +107,7 @@ struct mux_config mux_config_bulk(bool server)
 	struct mux_config cfg = mux_config_default(server);
 
 	cfg.window_more = MUX_WINDOW_BULK;
+	cfg.frame_max = 128 * 1024;
 	cfg.share = 3;
 	return cfg;
 }
@@ -116,6 +117,7 @@ struct mux_config mux_config_part(bool server)
 	struct mux_config cfg = mux_config_bulk(server);
 
 	cfg.most = 3; /* below the three eighths of mux_is_short() */
+	cfg.frame_max = mux_config_default(server).frame_max;
 	/* far away each step takes a round trip, and there are few streams */
 	cfg.window = 2 * 1024 * 1024;
 	cfg.grow = 4;

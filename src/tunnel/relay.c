@@ -42,9 +42,9 @@
  * are due, ends and resets behind them, and less is read from the socket.
  */
 
-#define GATHER ((size_t)64 << 10) /* the most that one packet carries */
-#define DIRECT ((size_t)32 << 10) /* a piece not worth the copy */
-#define KEEP ((size_t)4 << 10)	  /* of memory, while nothing waits */
+#define GATHER ((size_t)128 << 10) /* worth a send; two full packets */
+#define DIRECT ((size_t)32 << 10)  /* a piece not worth the copy */
+#define KEEP ((size_t)4 << 10)	   /* of memory, while nothing waits */
 
 #define EVENTS (EPOLLIN | EPOLLRDHUP | (uint32_t)EPOLLET)
 

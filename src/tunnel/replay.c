@@ -3,9 +3,6 @@
 
 #include "base/mem.h"
 
-/* Room for two full HTTP/2 frames: the end of a block too small for the next
- * frame is wasted, at most half of it. */
-#define BLOCK_SIZE (160 * 1024)
 /* While bytes are outstanding, blocks are used again and again: memory given
  * back to the system comes back page by page, each with a fault. */
 #define SPARES 32
@@ -23,9 +20,9 @@ static struct replay_block *block_of(struct list *n)
 	return container_of(n, struct replay_block, node);
 }
 
-void replay_init(struct replay *r)
+void replay_init(struct replay *r, size_t block)
 {
-	*r = (struct replay){ 0 };
+	*r = (struct replay){ .block = block };
 	list_init(&r->blocks);
 }
 
@@ -59,7 +56,7 @@ static struct replay_block *block_new(struct replay *r, size_t min)
 		r->spare = b->next;
 		r->nspare--;
 	} else {
-		size_t cap = MAX(min, (size_t)BLOCK_SIZE);
+		size_t cap = MAX(min, r->block);
 
 		b = malloc(sizeof(*b) + cap);
 		if (!b)

@@ -24,13 +24,16 @@ struct replay_block;
 
 struct replay {
 	struct list blocks; /* of struct replay_block, oldest first */
+	size_t block;	    /* bytes of one */
 	uint64_t start;	    /* first byte kept */
 	uint64_t end;	    /* next byte to be produced */
 	struct replay_block *spare;
 	size_t nspare;
 };
 
-void replay_init(struct replay *r);
+/** replay_init() - in blocks of @block bytes: what is to go out in one piece,
+ * as the end of a block that is too small for the next reserve is not used */
+void replay_init(struct replay *r, size_t block);
 void replay_fini(struct replay *r);
 
 /**

@@ -250,7 +250,7 @@ struct session *session_new(struct loop *loop, const struct session_config *cfg,
 		s->tick_ns = MIN(s->tick_ns, cfg->keep_ns);
 	s->tick_ns = MAX(MIN(s->tick_ns / 3, NS_SEC), NS_MS);
 	s->window = cfg->replay_max;
-	replay_init(&s->replay);
+	replay_init(&s->replay, cfg->frame_max);
 	reorder_init(&s->reorder, cfg->replay_max + FRAME_DATA_MAX);
 	session_start_tick(s);
 	return s;

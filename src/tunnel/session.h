@@ -52,6 +52,7 @@ struct session_config {
 	int64_t ack_ns;	     /* the most an acknowledgement waits */
 	size_t replay_max;   /* bytes kept for replay */
 	size_t inflight_max; /* bytes in flight, <= replay_max */
+	size_t frame_max;    /* payload of one DATA frame */
 	size_t buffers;	     /* bytes received that nobody took yet, of this
 				session and the bulk one together */
 	struct session_total *total; /* counted there as well; borrowed, or

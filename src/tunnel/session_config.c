@@ -7,6 +7,9 @@
 #define BUFFERS_MAX ((size_t)128 << 20)
 #define BUFFERS_MIN ((size_t)4 << 20)
 #define PARTS_MIN ((size_t)64 << 20) /* buffers; less is not divided */
+/* Two full frames of HTTP/2 with their heads (mux_config.frame_max) */
+#define FRAME_QUICK ((size_t)2 * ((64 << 10) + 9))
+#define FRAME_BULK ((size_t)2 * ((128 << 10) + 9))
 #define WIDE_REPLAY ((size_t)32 << 20)
 
 struct session_config session_config_default(void)
@@ -20,6 +23,7 @@ struct session_config session_config_default(void)
 		.far_ns = 8 * NS_MS, /* more than ack_ns adds to it */
 		.replay_max = 8 * 1024 * 1024,
 		.inflight_max = 4 * 1024 * 1024,
+		.frame_max = FRAME_QUICK,
 		.buffers = BUFFERS_MAX,
 	};
 }
@@ -46,6 +50,7 @@ struct session_config session_config_bulk(const struct session_config *cfg)
 			      MAX(bulk.buffers / 2, cfg->replay_max + 1));
 	bulk.inflight_max = MAX(bulk.inflight_max, (size_t)16 * 1024 * 1024);
 	bulk.inflight_max = MIN(bulk.inflight_max, bulk.replay_max);
+	bulk.frame_max = FRAME_BULK;
 	bulk.lanes = SESSION_LANES;
 	return bulk;
 }
@@ -60,6 +65,7 @@ struct session_config session_config_wide(const struct session_config *cfg)
 	wide.replay_max = MAX(wide.replay_max, WIDE_REPLAY);
 	wide.replay_max = MIN(wide.replay_max,
 			      MAX(wide.buffers / 2, cfg->replay_max + 1));
+	wide.frame_max = cfg->frame_max; /* what is lost comes again */
 	wide.flags |= FRAME_FLAG_PART;
 	return wide;
 }
@@ -76,6 +82,7 @@ struct session_config session_config_part(const struct session_config *cfg)
 	part.buffers /= 16;
 	part.replay_max = cfg->replay_max + 1; /* see above */
 	part.inflight_max = MIN(part.inflight_max, part.replay_max);
+	part.frame_max = cfg->frame_max;
 	part.lanes = 0;
 	part.flags |= FRAME_FLAG_PART;
 	return part;

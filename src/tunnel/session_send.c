@@ -20,7 +20,6 @@
  * What a carrier had that died goes first.
  */
 
-#define SEND_MAX (128 * 1024) /* payload of one DATA frame */
 #define SEND_MIN (16 * 1024)
 #define KEPT_WINDOWS 4
 #define HASTEN_NS (50 * NS_MS)
@@ -108,7 +107,7 @@ static int session_send_again(struct session *s, struct lane *l)
 	if (!x)
 		return 0;
 	at = x->at;
-	n = (size_t)MIN(x->len, (uint64_t)SEND_MAX);
+	n = (size_t)MIN(x->len, (uint64_t)s->cfg.frame_max);
 	rc = session_begin(s, l, at, n);
 	if (rc == 0)
 		extents_drop(&s->again, n);
@@ -136,7 +135,7 @@ static int session_produce(struct session *s, size_t room)
 	uint64_t before = s->replay.end;
 	int rc;
 
-	room = MIN(room, (size_t)SEND_MAX);
+	room = MIN(room, s->cfg.frame_max);
 	rc = s->ops->produce(s->user, room);
 	s->hungry = s->replay.end - before >= room;
 	s->behind &= s->hungry;
@@ -178,7 +177,7 @@ static int session_hasten(struct session *s, struct lane *l)
 	if (!last || last == l ||
 	    lane_wait(last, now) < lane_wait(l, now) + trip)
 		return 0;
-	n = (size_t)MIN(x.len, (uint64_t)SEND_MAX);
+	n = (size_t)MIN(x.len, (uint64_t)s->cfg.frame_max);
 	s->hastened = x.at + n;
 	rc = session_begin(s, l, x.at, n);
 	return rc < 0 ? rc : 1;
@@ -219,7 +218,7 @@ static int session_fill(struct session *s, struct lane *l)
 		return rc;
 	if (s->next == s->replay.end || !room)
 		return session_hasten(s, l);
-	n = (size_t)MIN(s->replay.end - s->next, (uint64_t)SEND_MAX);
+	n = (size_t)MIN(s->replay.end - s->next, (uint64_t)s->cfg.frame_max);
 	if (l->ramp)
 		n = MIN(n, MAX(room, (size_t)SEND_MIN));
 	rc = session_begin(s, l, s->next, n);

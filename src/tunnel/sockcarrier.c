@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tunnel/sockcarrier.h"
 
+#include "base/gather.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -10,13 +11,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define READ_SIZE (128 * 1024)
-#define READ_ROUNDS 4 /* then the other watches have their turn */
+#define READ_SIZE (256 * 1024)
+#define READ_ROUNDS 2 /* then the other watches have their turn */
 
 struct sockcarrier {
 	struct carrier base;
 	struct loop *loop;
 	struct watch watch; /* owns the fd */
+	struct gather gather;
 	bool opened, full, dead;
 	uint8_t *mem; /* READ_SIZE */
 };
@@ -42,6 +44,7 @@ static void sockcarrier_fail(struct sockcarrier *s, int code, const char *what)
 	if (s->dead)
 		return;
 	s->dead = true;
+	gather_stop(&s->gather);
 	loop_watch_stop(&s->watch);
 	if (code)
 		kt_fail(&err, code, "%s: %s", what, strerror(code));
@@ -53,20 +56,30 @@ static void sockcarrier_fail(struct sockcarrier *s, int code, const char *what)
 
 static void sockcarrier_read_some(struct sockcarrier *s)
 {
+	size_t total = 0;
+
 	for (int i = 0; i < READ_ROUNDS && !s->dead; i++) {
 		ssize_t n = recv(s->watch.fd, s->mem, READ_SIZE, 0);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
+			break;
 		if (n <= 0) {
 			sockcarrier_fail(s, n < 0 ? errno : 0,
 					 "connection closed");
 			return;
 		}
+		total += (size_t)n;
 		s->base.handler->data(s->base.user, s->mem, (size_t)n);
 		if (n < READ_SIZE)
-			return;
+			break;
 	}
+	if (!s->dead)
+		gather_took(&s->gather, total);
+}
+
+static void sockcarrier_look(struct gather *g)
+{
+	sockcarrier_read_some(container_of(g, struct sockcarrier, gather));
 }
 
 static void sockcarrier_on_event(struct watch *w, uint32_t events)
@@ -127,6 +140,7 @@ static void sock_close(struct carrier *c)
 	int fd = s->watch.fd;
 
 	s->dead = true;
+	gather_stop(&s->gather);
 	loop_watch_stop(&s->watch);
 	/* bytes not read would turn our close into a reset, which could
 	 * overtake what was sent last */
@@ -159,6 +173,8 @@ struct carrier *sockcarrier_new(struct loop *loop, int fd)
 		rc = loop_watch_start(loop, &s->watch, fd, EPOLLIN | EPOLLOUT,
 				      sockcarrier_on_event);
 	}
+	if (rc == 0)
+		gather_start(&s->gather, loop, fd, sockcarrier_look);
 	if (rc == 0)
 		return &s->base;
 	close(fd);

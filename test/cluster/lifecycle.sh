@@ -94,10 +94,15 @@ cgroup_trees() {
   fi
 }
 
+# On a node the group of all Pods (kubepods) is one of the root's, and the kubelet gives
+# it 1024 shares for each processor. Here it is below ours, which would have those of one
+# process: all Pods together would wait for the daemons, and what is measured would be that.
 make_cgroups() {
   local tree
   for tree in $(cgroup_trees); do
     mkdir -p "$tree/$CGROUP"
+    [ ! -f "$tree/$CGROUP/cpu.shares" ] ||
+      echo $((1024 * $(nproc))) >"$tree/$CGROUP/cpu.shares"
   done
 }
 
