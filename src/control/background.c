@@ -169,13 +169,15 @@ static void background_listen(pid_t pid)
 {
 	struct sigaction pass = { .sa_sigaction = background_pass,
 				  .sa_flags = SA_SIGINFO };
+	struct sigaction was; /* of nohup */
 
 	background_pid = pid;
 	/* Ctrl-C is the child's: it cleans up, and its status is ours */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	sigaction(SIGTERM, &pass, NULL);
-	sigaction(SIGHUP, &pass, NULL);
+	if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &pass, NULL);
 }
 
 int background_start(struct background **b, const struct home *h,

@@ -91,12 +91,21 @@ static void signals_on_signal(struct watch *w, uint32_t events)
 	}
 }
 
+/* nohup: who has started us says that its terminal's end is none of ours. A
+ * blocked signal comes although it is ignored, so it is left alone. */
+static void signals_add_hup(sigset_t *set)
+{
+	struct sigaction now;
+
+	if (sigaction(SIGHUP, NULL, &now) < 0 || now.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+}
+
 /* Those two would end us; once blocked they stay so */
 void signals_divert(struct signals *s, bool (*fn)(void *user, int signo),
 		    void *user)
 {
-	static const int all[] = { SIGINT,  SIGTERM, SIGHUP,
-				   SIGQUIT, SIGUSR1, SIGUSR2 };
+	static const int all[] = { SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2 };
 	sigset_t set;
 
 	s->divert = fn;
@@ -104,6 +113,7 @@ void signals_divert(struct signals *s, bool (*fn)(void *user, int signo),
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		sigaddset(&set, all[i]);
+	signals_add_hup(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (signalfd(s->fd, &set, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
 		log_debug("signals: %s", strerror(errno));
@@ -119,7 +129,7 @@ struct signals *signals_new(struct loop *l, struct kt_error *err)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	signals_add_hup(&set);
 	sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);

@@ -138,7 +138,7 @@ pod_is_ready() {
 }
 
 @test "lifecycle: SIGINT, SIGTERM, SIGHUP, SIGQUIT and the pid file end it" {
-  local how start file
+  local how start file CONNECT_WRAP="env --default-signal=HUP" # nohup has it ignored
   for how in INT TERM HUP QUIT pid-file; do
     connect_start carol
     laptop carol curl -sS --max-time 5 "http://web.$NS" >/dev/null
@@ -168,6 +168,7 @@ pod_is_ready() {
 steps='\[1/ \[2/ \[3/ \[4/ \[5/ \[6/ All.looks'
 
 @test "lifecycle: a signal at each step of the start leaves nothing" {
+  local CONNECT_WRAP="env --default-signal=HUP" # nohup has it ignored
   local step rc signal=INT
   for step in $steps; do
     connect_spawn carol

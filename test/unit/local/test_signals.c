@@ -42,6 +42,32 @@ static void first_interrupts(void **state)
 	}
 }
 
+/* As nohup starts us */
+static void an_ignored_hup_is_none(void **state)
+{
+	struct loop *l = loop_new();
+	struct signals *s;
+	sigset_t hup;
+
+	(void)state;
+	signal(SIGHUP, SIG_IGN);
+	/* a test before has it blocked */
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL);
+	s = start(l);
+	raise(SIGHUP);
+	assert_int_equal(wait_a_little(l), 0);
+	assert_int_equal(signals_seen(s), 0);
+	signals_divert(s, NULL, NULL);
+	raise(SIGHUP);
+	assert_int_equal(wait_a_little(l), 0);
+	assert_int_equal(signals_seen(s), 0);
+	signals_free(s);
+	loop_free(l);
+	signal(SIGHUP, SIG_DFL);
+}
+
 static void second_forces(void **state)
 {
 	struct loop *l = loop_new();
@@ -198,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_interrupts),
+		cmocka_unit_test(an_ignored_hup_is_none),
 		cmocka_unit_test(second_forces),
 		cmocka_unit_test(failure),
 		cmocka_unit_test(second_hurries),
@@ -206,5 +233,6 @@ int main(void)
 		cmocka_unit_test(others_may_have_them),
 	};
 
+	signal(SIGHUP, SIG_DFL); /* of nohup */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

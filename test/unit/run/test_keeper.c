@@ -775,6 +775,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(this_machines_services_are_there),
 	};
 
+	/* of nohup: a shell can set no trap for it then */
+	signal(SIGHUP, SIG_DFL);
 	if (argc > 1 && str_eq(argv[1], "root")) {
 		share_mounts();
 		return cmocka_run_group_tests(root, NULL, NULL);
