@@ -45,6 +45,7 @@
 
 #define STEPS 6
 #define INFO_TIMEOUT (10 * NS_SEC)
+#define AHEAD_TURNS 4 /* of the loop, until a request's SYN is sent */
 
 /* --- this machine --------------------------------------------------------- */
 
@@ -276,6 +277,10 @@ static void connect_ask_ahead(struct connect *c)
 	};
 
 	kube_ask_ahead(c->kube, want, shared ? 2 : 1);
+	/* its SYN is under way before the machine is prepared, which takes some
+	 * milliseconds without the loop */
+	for (int i = 0; i < AHEAD_TURNS; i++)
+		loop_once(c->app->loop, 0);
 }
 
 /* Who may not look at environments, or asks nothing of the cluster (--shadow),
