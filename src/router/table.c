@@ -18,6 +18,7 @@
  * their own.
  */
 #define TABLE_BUCKETS 1024 /* power of two */
+#define TABLE_IDS 128	   /* likewise */
 
 struct table_client;
 
@@ -30,6 +31,7 @@ struct table_rule {
 
 struct table_client {
 	struct list node;
+	struct list same; /* of those in its place by its id */
 	uint64_t id;
 	char user[TABLE_USER_MAX];
 	bool lost;
@@ -42,8 +44,9 @@ struct table_client {
 
 struct table {
 	struct list clients;
+	struct list ids[TABLE_IDS]; /* the same, found by id */
 	uint64_t last_id, commits;
-	size_t nrules;
+	size_t nrules, ncopies;
 	uint64_t chance;
 	struct list unmarked;
 	struct list bucket[TABLE_BUCKETS];
@@ -60,16 +63,19 @@ struct table *table_new(void)
 	list_init(&t->unmarked);
 	for (size_t i = 0; i < TABLE_BUCKETS; i++)
 		list_init(&t->bucket[i]);
+	for (size_t i = 0; i < TABLE_IDS; i++)
+		list_init(&t->ids[i]);
 	return t;
 }
 
 static struct table_client *table_find(const struct table *t, uint64_t id)
 {
+	const struct list *at = &t->ids[id & (TABLE_IDS - 1)];
 	struct list *n;
 
-	list_for_each (n, &t->clients) {
+	list_for_each (n, at) {
 		struct table_client *c =
-			container_of(n, struct table_client, node);
+			container_of(n, struct table_client, same);
 
 		if (c->id == id)
 			return c;
@@ -85,6 +91,7 @@ uint64_t table_join(struct table *t)
 		return 0;
 	c->id = ++t->last_id;
 	list_add_tail(&t->clients, &c->node);
+	list_add_tail(&t->ids[c->id & (TABLE_IDS - 1)], &c->same);
 	return c->id;
 }
 
@@ -146,6 +153,7 @@ static void drop_rules(struct table *t, struct table_client *c)
 	for (size_t i = 0; i < c->n; i++)
 		take_down_rule(t, &c->rules[i]);
 	t->nrules -= c->n;
+	t->ncopies -= c->ncopies;
 	free(c->rules);
 	c->rules = NULL;
 	c->n = c->ncopies = 0;
@@ -159,6 +167,7 @@ void table_leave(struct table *t, uint64_t id)
 		return;
 	drop_rules(t, c);
 	list_del(&c->node);
+	list_del(&c->same);
 	free(c);
 }
 
@@ -249,6 +258,7 @@ int table_commit(struct table *t, uint64_t id, const char *user,
 		hang_rule(t, &mine[i]);
 	}
 	t->nrules += n;
+	t->ncopies += c->ncopies;
 	c->grace_ns = grace_ns;
 	snprintf(c->user, sizeof(c->user), "%s", user);
 	return 0;
@@ -489,6 +499,8 @@ void table_copies(struct table *t, uint16_t port,
 {
 	struct list *n, *tmp;
 
+	if (!t->ncopies) /* each request asks */
+		return;
 	list_for_each_safe (n, tmp, &t->clients) {
 		struct table_client *c =
 			container_of(n, struct table_client, node);
