@@ -7,6 +7,7 @@
 #define BUFFERS_MAX ((size_t)128 << 20)
 #define BUFFERS_MIN ((size_t)4 << 20)
 #define PARTS_MIN ((size_t)64 << 20) /* buffers; less is not divided */
+#define FOLLOW_NS (30 * NS_SEC)	     /* after the one beside has resumed */
 #define WIDE_REPLAY ((size_t)32 << 20)
 
 struct session_config session_config_default(void)
@@ -47,6 +48,8 @@ struct session_config session_config_bulk(const struct session_config *cfg)
 	bulk.inflight_max = MAX(bulk.inflight_max, (size_t)16 * 1024 * 1024);
 	bulk.inflight_max = MIN(bulk.inflight_max, bulk.replay_max);
 	bulk.lanes = SESSION_LANES;
+	if (bulk.keep_ns)
+		bulk.keep_ns += FOLLOW_NS;
 	return bulk;
 }
 
