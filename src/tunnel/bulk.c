@@ -106,6 +106,17 @@ static void bulk_attach(struct bulk *b)
 		bulk_again_later(b);
 }
 
+/* Whatever was tried before may hang in what was gone */
+void bulk_retry(struct bulk *b)
+{
+	if (!b->was_up || session_state(link_session(b->link)) == SESSION_UP)
+		return;
+	log_debug("bulk: trying at once");
+	loop_timer_stop(&b->again);
+	b->failures = 0;
+	bulk_attach(b);
+}
+
 /* --- more carriers -------------------------------------------------------- */
 
 static void bulk_on_look(struct timer *t);

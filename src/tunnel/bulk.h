@@ -54,6 +54,9 @@ void bulk_free(struct bulk *b, const char *why);
 void bulk_add(struct bulk *b, struct tunnel_stream *l);
 /** bulk_take() - one that waits, and now no more; NULL: none */
 struct tunnel_stream *bulk_take(struct bulk *b);
+/** bulk_retry() - the other end is within reach again: have a carrier now, if
+ *  it was lost */
+void bulk_retry(struct bulk *b);
 /** bulk_load() - streams on it and for it */
 size_t bulk_load(const struct bulk *b);
 /** bulk_is_free() - there are none, and the other end has the last bytes of

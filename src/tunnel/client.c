@@ -32,6 +32,7 @@ static void client_on_up(void *user, bool resumed)
 
 	if (fn)
 		fn(t->user);
+	scheduler_retry(t->scheduler);
 }
 
 static void client_on_lost(void *user, const struct kt_error *why)

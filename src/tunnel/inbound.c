@@ -281,6 +281,7 @@ static void inbound_on_up(void *user, bool resumed)
 
 	if (fn)
 		fn(in->user);
+	scheduler_retry(in->scheduler);
 }
 
 static void inbound_on_lost(void *user, const struct kt_error *why)

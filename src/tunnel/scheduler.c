@@ -379,6 +379,13 @@ void scheduler_bulk(const struct scheduler *ls, struct session_stats *st)
 	}
 }
 
+void scheduler_retry(struct scheduler *ls)
+{
+	for (size_t i = 0; ls && i < ARRAY_SIZE(ls->parts); i++)
+		if (ls->parts[i].bulk)
+			bulk_retry(ls->parts[i].bulk);
+}
+
 void scheduler_suspect(struct scheduler *ls)
 {
 	for (size_t i = 0; ls && i < ARRAY_SIZE(ls->parts); i++)

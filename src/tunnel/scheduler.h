@@ -47,6 +47,9 @@ struct scheduler *scheduler_new(struct loop *loop,
 /** scheduler_free() - end the bulk sessions; what is on them is reset */
 void scheduler_free(struct scheduler *ls);
 
+/** scheduler_retry() - the quick link has resumed: the others follow at once;
+ *  NULL is allowed */
+void scheduler_retry(struct scheduler *ls);
 /** scheduler_suspect() - see session_suspect(); NULL is allowed */
 void scheduler_suspect(struct scheduler *ls);
 /** scheduler_bulk() - the bulk sessions' figures together; zeroes when there

@@ -10,6 +10,7 @@
 /* Two full frames of HTTP/2 with their heads (mux_config.frame_max) */
 #define FRAME_QUICK ((size_t)2 * ((64 << 10) + 9))
 #define FRAME_BULK ((size_t)2 * ((128 << 10) + 9))
+#define FOLLOW_NS (30 * NS_SEC)	     /* after the one beside has resumed */
 #define WIDE_REPLAY ((size_t)32 << 20)
 
 struct session_config session_config_default(void)
@@ -52,6 +53,8 @@ struct session_config session_config_bulk(const struct session_config *cfg)
 	bulk.inflight_max = MIN(bulk.inflight_max, bulk.replay_max);
 	bulk.frame_max = FRAME_BULK;
 	bulk.lanes = SESSION_LANES;
+	if (bulk.keep_ns)
+		bulk.keep_ns += FOLLOW_NS;
 	return bulk;
 }
 

@@ -138,8 +138,8 @@ storm_cut() {
   eventually 60 works || MEASURED=never
   [ $MEASURED = never ] || measured
   read -r load _ </proc/loadavg
-  printf '    cut %s: %s for %s s, works again after %s ms (load %s)\n' "$1" "$2" "$3" \
-    "$MEASURED" "$load"
+  printf '    %(%T)T cut %s: %s for %s s, works again after %s ms (load %s)\n' -1 "$1" "$2" \
+    "$3" "$MEASURED" "$load"
   [ $MEASURED != never ] || return 1
   [ $MEASURED -le $((BOUND[$NAME] * 1000)) ] || [ "${load%.*}" -ge $BUSY ] || LATE=1
 }
@@ -149,7 +149,7 @@ storm_door() {
   local door=$1 cuts=$2 long=$3 i kinds kind seconds rc=0
   echo "  $door: $cuts cuts"
   mapfile -t kinds < <(storm_kinds "$door")
-  CONF=$RUN/conf.$door POINT=steady LATE=0
+  CONF=$RUN/conf.$door POINT=steady LATE=0 FLAGS=(--debug)
   command_start || return 1
   storm_talks || return 1
   for ((i = 1; i <= cuts; i++)); do
@@ -164,6 +164,7 @@ storm_door() {
   storm_kept || rc=1
   leave_it || rc=1
   [ $LATE = 0 ] || rc=1
+  cp "$LOG" "$TOP/build/storm$LANE-$door.log"
   [ $rc = 0 ] || tail -n 20 "$LOG" | sed 's/^/    /'
   return $rc
 }

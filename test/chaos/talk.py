@@ -13,7 +13,7 @@ Each word waits for the answer to the one before. KIND:
               ends. Answers may come late; what never comes is lost, and counted
   psql DB     psql(1) in a transaction that is committed at the end
   scp KEY FILE FAR MBIT   FILE goes there and comes back, at MBIT/s, again and
-              again; its bytes are compared
+              again; its bytes are compared, there (on this machine) and here
 gap_ms: the longest time without a word.
 """
 import asyncio
@@ -195,9 +195,13 @@ def scp(talk, host, port, key, path, far, mbit):
     talk.begun()
     while True:
         copy(path, f"root@{host}:{far}")
+        assert filecmp.cmp(path, far, shallow=False), "other bytes there"
+        if talk.over():
+            break
         copy(f"root@{host}:{far}", back)
         assert filecmp.cmp(path, back, shallow=False), "other bytes"
         os.remove(back)
+        os.remove(far)  # or it would be right already
         if talk.over():
             break
 

@@ -3,6 +3,7 @@
 # One fault at one point: set up, broken, mended, measured, and all is as before.
 
 LEAVE=15 # seconds in which a command ends, whatever holds it up
+FLAGS=() # of connect, that a test wants
 BUSY=6 # as a load: the machine is to blame for what takes longer
 
 # --- once -------------------------------------------------------------------------
@@ -169,7 +170,7 @@ command_spawn() {
     KUBECONFIG=$CONF spawn x alice exchange web --expose 8080
     CLIENT=$(pid_of x) LOG=$RUN/x.log
   else
-    KUBECONFIG=$CONF connect_spawn alice
+    KUBECONFIG=$CONF connect_spawn alice "${FLAGS[@]}"
     CLIENT=$CONNECT_PID LOG=$CONNECT_LOG
   fi
 }

@@ -132,6 +132,16 @@ static int connect_shadow(const struct rig *r)
 	return -1;
 }
 
+/* its other end stays open, and silent */
+static int silent_socket(void)
+{
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
+			 0);
+	return fd[0];
+}
+
 static void on_up(void *user)
 {
 	struct rig *r = user;
@@ -174,7 +184,7 @@ static struct carrier *on_bulk(void *user)
 	r->bulk_had++;
 	if (!r->bulk)
 		return NULL;
-	r->bulk_fd = connect_shadow(r);
+	r->bulk_fd = r->bulk_hangs ? silent_socket() : connect_shadow(r);
 	if (r->bulk_small)
 		setsockopt(r->bulk_fd, SOL_SOCKET, SO_SNDBUF, &small,
 			   sizeof(small));

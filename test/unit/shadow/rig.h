@@ -34,6 +34,7 @@ struct rig {
 		ino_t ino; /* a number is used again, an inode is not */
 	} bulk_all[RIG_BULK_MAX];
 	bool bulk_small; /* their sockets take little at a time */
+	bool bulk_hangs; /* nobody answers on them */
 	int bulk_most;	 /* no more than these are to be had; 0: any */
 	bool no_ipv6;	 /* the shadow has no AF_INET6 */
 	char why[256];

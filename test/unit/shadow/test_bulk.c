@@ -222,6 +222,31 @@ static void quick_session_dies(void **state)
 	rig_stop(&rig);
 }
 
+/* Its carrier is lost, and the next one hangs in what was lost; when the quick
+ * session is back it does not wait for that one's end (10 s) */
+static void follows_the_quick_session(void **state)
+{
+	int64_t start;
+
+	(void)state;
+	begin(true);
+	exchange(&down, &up, 2 << 20, NULL);
+	assert_int_equal(rig.bulk_had, 1);
+	rig.bulk_hangs = true;
+	shutdown(rig.bulk_fd, SHUT_RDWR);
+	for (int i = 0; i < 5000 && rig.bulk_had < 2; i++)
+		loop_once(rig.loop, NS_MS);
+	assert_int_equal(rig.bulk_had, 2);
+	rig.bulk_hangs = false;
+	start = clock_ns();
+	rig_connect(&rig);
+	exchange(&down, &up, 1 << 20, NULL);
+	assert_int_equal(rig.resumed, 1);
+	assert_int_equal(rig.bulk_had, 3);
+	assert_true(clock_ns() - start < 8 * NS_SEC);
+	ends();
+}
+
 /* --- several sessions, as far away ---------------------------------------- */
 
 #define FLOWS 10
@@ -468,6 +493,7 @@ int main(void)
 		cmocka_unit_test(not_to_be_had),
 		cmocka_unit_test(reset_after_move),
 		cmocka_unit_test(quick_session_dies),
+		cmocka_unit_test(follows_the_quick_session),
 		cmocka_unit_test(carriers_follow_the_flows),
 		cmocka_unit_test(last_bytes_arrive),
 		cmocka_unit_test(each_is_cut),

@@ -189,6 +189,16 @@ static void is_kept_as_agreed(void **state)
 	assert_true(simtime_skipped() - start > 40 * MINUTE);
 }
 
+/* It may resume a little after the session that it is beside has, which may be
+ * in the last moment */
+static void bulk_is_kept_a_little_longer(void **state)
+{
+	(void)state;
+	near_cfg.keep_ns = 10 * MINUTE;
+	near_cfg = session_config_bulk(&near_cfg);
+	keeps(near_cfg.keep_ns, 1440 * MINUTE, 10 * MINUTE + 30 * NS_SEC);
+}
+
 static void older_ends_go_on_as_before(void **state)
 {
 	(void)state;
@@ -340,6 +350,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(is_kept_as_agreed),
+		T(bulk_is_kept_a_little_longer),
 		T(older_ends_go_on_as_before),
 		T(a_long_cut_stalls_and_loses_nothing),
 		T(each_loss_has_the_whole_time),
