@@ -262,7 +262,13 @@ class Attempt:
         self.sock = socket.socket()
         self.sock.setblocking(False)
         self.sock.connect_ex(target)
+        self.since = time.monotonic()
         self.sent = False
+
+    def is_old(self):
+        """no SYN is waited for longer than two, no byte longer than half a
+        second"""
+        return time.monotonic() - self.since > (0.5 if self.sent else 2)
 
     def ready(self):
         """True: the byte is here; None: it failed"""
@@ -270,7 +276,7 @@ class Attempt:
             if self.sent:
                 return bool(self.sock.recv(1)) or None
             self.sock.send(b"x")
-            self.sent = True
+            self.since, self.sent = time.monotonic(), True
             return False
         except BlockingIOError:
             return False
@@ -279,18 +285,23 @@ class Attempt:
 
 
 def first_byte(target, seconds):
-    """A new attempt every 5 ms, each for itself: one whose SYN nobody answers,
-    since there is no way yet, must not keep the others waiting"""
+    """A new attempt every 5 ms until one is connected, each for itself: one
+    whose SYN nobody answers, since there is no way yet, must not keep the
+    others waiting"""
     poll, tries = select.poll(), {}
     end = time.monotonic() + seconds
+
+    def drop(fd):
+        poll.unregister(fd)
+        tries.pop(fd).sock.close()
+
     while time.monotonic() < end:
-        a = Attempt(target)
-        tries[a.sock.fileno()] = a
-        poll.register(a.sock, select.POLLOUT)
-        if len(tries) > 400:  # the eldest, two seconds old
-            fd = next(iter(tries))
-            poll.unregister(fd)
-            tries.pop(fd).sock.close()
+        for fd in [fd for fd, a in tries.items() if a.is_old()]:
+            drop(fd)
+        if not any(a.sent for a in tries.values()):
+            a = Attempt(target)
+            tries[a.sock.fileno()] = a
+            poll.register(a.sock, select.POLLOUT)
         pause = time.monotonic() + 0.005
         while (left := pause - time.monotonic()) > 0:
             for fd, _ in poll.poll(left * 1000):
@@ -298,8 +309,7 @@ def first_byte(target, seconds):
                 if got:
                     return time.time()
                 if got is None:
-                    poll.unregister(fd)
-                    tries.pop(fd).sock.close()
+                    drop(fd)
                 else:
                     poll.modify(fd, select.POLLIN)
     raise SystemExit("measure: no byte from %s:%d" % target)
