@@ -79,13 +79,15 @@ static bool svcports_may_be_tls(const struct service_port *p)
 		p->target == 8443);
 }
 
-/* All that lead to its target */
+/* All that lead to its target. What is in TLS nobody has said, unless it is
+ * HTTP: the server may speak first. */
 static void svcports_end(struct service_ports *p, const struct service_port *of)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->v[i].udp && p->v[i].target == of->target) {
 			p->v[i].ended = true;
-			p->v[i].proto = "http";
+			if (strcmp(p->v[i].proto, "http") != 0)
+				p->v[i].proto = "auto";
 		}
 }
 

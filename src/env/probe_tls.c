@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ struct probe_tls *probe_tls_new(int fd, const char *host)
 	t->ctx = SSL_CTX_new(TLS_client_method());
 	t->ssl = t->ctx ? SSL_new(t->ctx) : NULL;
 	if (!t->ssl || !SSL_set_fd(t->ssl, fd) ||
-	    !SSL_set_tlsext_host_name(t->ssl, host) ||
+	    !SSL_ctrl(t->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+		      TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) ||
 	    SSL_set_alpn_protos(t->ssl, alpn, sizeof(alpn) - 1) != 0) {
 		probe_tls_free(t);
 		return NULL;

@@ -718,13 +718,13 @@ static void tls_that_is_ended(void **state)
 	} rows[] = {
 		{ "[{'port':443,'targetPort':8443,'name':'https'},"
 		  "{'port':80,'name':'http'}]",
-		  "8443", "8443^=o.:443~http,80=o.:80~http" },
+		  "8443", "8443^=o.:443~auto,80=o.:80~http" },
 		{ "[{'port':8443},{'port':9,'protocol':'UDP'}]", "8443",
-		  "8443^=o.:8443~http,9/udp=o.:9" },
+		  "8443^=o.:8443~auto,9/udp=o.:9" },
 		{ "[{'port':1,'targetPort':2,'appProtocol':'https'},"
 		  "{'port':3,'targetPort':2}]",
-		  "2", "2^=o.:1~http" },
-		{ "[{'port':9000}]", "9000", "9000^=o.:9000~http" },
+		  "2", "2^=o.:1~auto" },
+		{ "[{'port':9000}]", "9000", "9000^=o.:9000~auto" },
 		{ "[{'port':443,'name':'http'},{'port':9000}]", "",
 		  "443=o.:443~http,9000=o.:9000~auto" },
 	};

@@ -176,7 +176,7 @@ ok $? "README: install, connect, one Role; then everyday use; building comes aft
 docs=("$top"/README.md "$top"/docs/*.md "$man"/*.scd)
 # those of programs that are not this one
 declare -A known=([--flag]=1 [--preserve-env]=1 [--proxy]=1 [--role]=1
-  [--strip-components]=1 [--user]=1 [--asWorker]=1 [--now]=1 [--soak]=1 [--kill]=1 [--storm]=1
+  [--strip-components]=1 [--user]=1 [--asWorker]=1 [--now]=1 [--soak]=1 [--kill]=1 [--storm]=1 [--connect-to]=1
   [--ready-clients]=1 [--wait]=1 [--env-service]=1 [--env-table]=1 [--share]=1 # of shadow
   [--env-file]=1 [--network]=1 [--env]=1 [--volume]=1) # of docker, podman
 known[--internal]=1 # of kind
