@@ -28,10 +28,13 @@ void reorder_init(struct reorder *r, size_t max)
 {
 	*r = (struct reorder){ .max = max };
 	list_init(&r->pieces);
+	r->last = &r->pieces;
 }
 
 static void reorder_unlink(struct reorder *r, struct reorder_piece *p)
 {
+	if (r->last == &p->node)
+		r->last = p->node.prev;
 	list_del(&p->node);
 	r->used -= piece_cost(p);
 }
@@ -46,13 +49,19 @@ void reorder_reset(struct reorder *r)
 	}
 }
 
-/* the last one that begins at @at or before, or NULL */
+/* the last one that begins at @at or before, or NULL. What comes belongs near
+ * what came before it: the carriers are at places that follow each other, and
+ * many pieces may wait behind these, or before. */
 static struct reorder_piece *reorder_before(struct reorder *r, uint64_t at)
 {
-	for (struct list *n = r->pieces.prev; n != &r->pieces; n = n->prev)
-		if (piece_of(n)->at <= at)
-			return piece_of(n);
-	return NULL;
+	struct list *n = r->last;
+
+	while (n != &r->pieces && piece_of(n)->at > at)
+		n = n->prev;
+	while (n->next != &r->pieces && piece_of(n->next)->at <= at)
+		n = n->next;
+	r->last = n;
+	return n == &r->pieces ? NULL : piece_of(n);
 }
 
 /* where the next one after @at begins */

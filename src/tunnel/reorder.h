@@ -27,6 +27,7 @@ struct reorder_piece {
 
 struct reorder {
 	struct list pieces; /* in order, apart from each other */
+	struct list *last;  /* where the last one came */
 	size_t max;	    /* bytes */
 	size_t used;
 };

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static void put(struct reorder *r, uint64_t at, const char *text)
 {
@@ -52,6 +53,34 @@ static void keeps_the_order(void **state)
 	put(&r, 40, "old");
 	take(&r, 50, NULL);
 	assert_int_equal(r.used, 0);
+}
+
+/* ns of processor time of a put before @behind pieces that wait already */
+static double cost_of_a_put(size_t behind)
+{
+	struct timespec a, b;
+	struct reorder r;
+
+	reorder_init(&r, (size_t)64 << 20);
+	for (size_t i = 0; i < behind; i++)
+		put(&r, (1 << 20) + i * 10, "x");
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+	for (uint64_t i = 0; i < 2000; i++)
+		put(&r, i * 10, "x");
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+	reorder_reset(&r);
+	return ((double)(b.tv_sec - a.tv_sec) * 1e9 +
+		(double)(b.tv_nsec - a.tv_nsec)) /
+	       2000;
+}
+
+static void many_that_wait_cost_nothing(void **state)
+{
+	double few = cost_of_a_put(1), many = cost_of_a_put(10000);
+
+	(void)state;
+	print_message("# %.0f ns, behind it 10,000: %.0f ns\n", few, many);
+	assert_true(many < 10 * few + 1000);
 }
 
 static void bounds_its_memory(void **state)
@@ -146,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_the_order),
+		cmocka_unit_test(many_that_wait_cost_nothing),
 		cmocka_unit_test(bounds_its_memory),
 		cmocka_unit_test(whole_frames_take_what_they_are),
 		cmocka_unit_test(ranges),
