@@ -34,7 +34,11 @@ soak() {
   done
   soak_check "$count" $settle || failed=1
   soak_clear
-  [ $failed = 0 ] && [ ! -e "$RUN/soak.failed" ]
+  [ ! -e "$RUN/soak.failed" ] || {
+    echo "chaos: $(wc -l <"$RUN/soak.failed") of $count rounds failed"
+    failed=1
+  }
+  [ $failed = 0 ]
 }
 
 # all laptops, with all that their first command makes, and a Service for each
@@ -116,8 +120,8 @@ soak_laptop() { # NAME LAST
     RANDOM=$((16#$(printf %s "$SEED soak $number" | md5sum | cut -c1-6)))
     soak_round "$1" >"$RUN/soak.$1.log" 2>&1 || {
       echo "chaos: round $number, $1, failed:"
-      sed 's/^/    /' "$RUN/soak.$1.log"
-      : >"$RUN/soak.failed"
+      sed 's/^/    /' "$RUN/soak.$1.log" "$RUN/soak-$1.log"
+      echo "$number" >>"$RUN/soak.failed"
       background_end
     }
   done
@@ -125,14 +129,12 @@ soak_laptop() { # NAME LAST
 
 # soak_start TAG ARGUMENTS...: it is not about time here, many start at once; who
 # proves nothing in a busy cluster says so and serves
+# shellcheck disable=SC2034 # LOG is for command_ready
 soak_start() {
   LOG=$RUN/$1.log
   spawn "$@" --portForwardTimeout 60
   eventually 120 soak_started "$1"
-  command_ready || {
-    cat "$LOG"
-    return 1
-  }
+  command_ready
 }
 
 soak_started() { # TAG: or it has ended
