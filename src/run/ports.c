@@ -384,9 +384,9 @@ static void ports_look(struct timer *t)
 	int64_t now = loop_now(p->loop);
 	int64_t next = p->told && !p->watch ? PORTS_REST : PORTS_INTERVAL;
 
-	if (p->told && p->ends >= 0)
-		next = now < p->hurry + 2 * PORTS_REST ? PORTS_REST
-						       : PORTS_IDLE;
+	/* who was told of may be slow to listen, on a machine that is busy */
+	if (p->told && p->ends >= 0 && now >= p->hurry + PORTS_SLOW)
+		next = PORTS_IDLE;
 	p->soon = false;
 	if (now < p->hurry)
 		next = PORTS_SOON;

@@ -25,9 +25,10 @@
 /* where a listener is told of: for its end, and for what is not told */
 #define PORTS_REST ((int64_t)1 * 1000000000)
 #define PORTS_IDLE ((int64_t)30 * 1000000000)
-#define PORTS_SOON ((int64_t)10 * 1000000)   /* when it is on its way */
-#define PORTS_HURRY ((int64_t)200 * 1000000) /* for so long */
-#define PORTS_MAX 256			     /* at a time */
+#define PORTS_SOON ((int64_t)10 * 1000000)    /* when it is on its way */
+#define PORTS_HURRY ((int64_t)200 * 1000000)  /* for so long */
+#define PORTS_SLOW ((int64_t)10 * 1000000000) /* and it may be late by that */
+#define PORTS_MAX 256			      /* at a time */
 
 struct ports;
 
