@@ -15,4 +15,14 @@ typedef void (*sockdiag_fn)(void *user, const struct ipport *at);
  */
 KT_CHECK int sockdiag_listeners(struct nlsock *s, sockdiag_fn fn, void *user);
 
+/**
+ * sockdiag_ends_open() - a socket that has something to read when a TCP socket
+ * of the present network namespace is gone that was connected to nobody: one
+ * that has listened is. What it is does not matter: sockdiag_ends_read().
+ * Return: the descriptor, or -errno (no CONFIG_INET_DIAG).
+ */
+KT_CHECK int sockdiag_ends_open(void);
+/** sockdiag_ends_read() - take what there is; false: nothing came */
+bool sockdiag_ends_read(int fd);
+
 #endif

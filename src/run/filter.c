@@ -17,8 +17,12 @@
 
 #if defined(__x86_64__)
 #define FILTER_ARCH AUDIT_ARCH_X86_64
+#define FILTER_ARCH32 AUDIT_ARCH_I386
+#define FILTER_LISTEN32 363
 #elif defined(__aarch64__)
 #define FILTER_ARCH AUDIT_ARCH_AARCH64
+#define FILTER_ARCH32 AUDIT_ARCH_ARM
+#define FILTER_LISTEN32 284
 #else
 #error "which AUDIT_ARCH_ is it?"
 #endif
@@ -26,6 +30,9 @@
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
+
+#define FILTER_SOCKETCALL32 102
+#define FILTER_SOCKETCALL32_LISTEN 4
 
 #define SYSCALL offsetof(struct seccomp_data, nr)
 #define ARCH offsetof(struct seccomp_data, arch)
@@ -63,9 +70,18 @@ static int filter_load(const struct sock_fprog *prog)
 int filter_listen_install(void)
 {
 	const struct sock_filter code[] = {
-		LOAD(ARCH),    UNLESS(FILTER_ARCH, 1),
-		ALLOW, /* another machine's code: it is asked about */
-		LOAD(SYSCALL), ALWAYS(SYS_listen),
+		LOAD(ARCH),
+		UNLESS(FILTER_ARCH, 9),
+		/* code of the 32-bit machine, which had one call for all */
+		ONLY(FILTER_ARCH32, 7),
+		LOAD(SYSCALL),
+		ALWAYS(FILTER_LISTEN32),
+		ONLY(FILTER_SOCKETCALL32, 3),
+		LOAD(ARG(0)),
+		ALWAYS(FILTER_SOCKETCALL32_LISTEN),
+		ALLOW,
+		LOAD(SYSCALL),
+		ALWAYS(SYS_listen),
 		ALLOW,
 	};
 	const struct sock_fprog prog = { ARRAY_SIZE(code),

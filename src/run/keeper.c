@@ -126,12 +126,15 @@ static int keeper_take_made(struct keeper *k, struct keeper_made *made,
 	}
 	memcpy(made->loopback.fds, m->fds + CAPTURE_LINK_FDS,
 	       sizeof(made->loopback.fds));
+	made->ends = m->fds[KEEPER_MADE_ENDS];
 	made->diag = m->fds[KEEPER_MADE_DIAG];
 	made->room = m->fds[KEEPER_MADE_ROOM];
 	rc = capture_link_adopt(&made->capture, m->fds);
 	if (rc == 0)
 		return 0;
 	loopback_link_close(&made->loopback);
+	if (made->ends >= 0)
+		close(steal_fd(&made->ends));
 	close(steal_fd(&made->diag));
 	close(steal_fd(&made->room));
 	return kt_fail(err, -rc, "take the capture: %s", strerror(-rc));

@@ -73,6 +73,7 @@ struct keeper_made {
 	struct capture_link capture;
 	struct loopback_link loopback;
 	int diag; /* a socket for sock_diag(7) */
+	int ends; /* of sockdiag_ends_open(), or -1 */
 	int room; /* a folder in memory (mounts.h) */
 };
 

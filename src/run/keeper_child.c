@@ -5,6 +5,7 @@
 #include "base/fdlimit.h"
 #include "base/mem.h"
 #include "net/nlmsg.h"
+#include "net/sockdiag.h"
 #include "run/etc.h"
 #include "run/filter.h"
 #include "run/mounts.h"
@@ -103,6 +104,7 @@ static int keeper_child_set_up(struct keeper_made *made, struct nlsock *diag,
 	rc = nlsock_open(diag, NETLINK_SOCK_DIAG);
 	if (rc < 0)
 		return kt_fail(err, -rc, "open sock_diag: %s", strerror(-rc));
+	made->ends = sockdiag_ends_open(); /* without it they are counted */
 	made->room = mounts_open(err);
 	return made->room < 0 ? made->room : 0;
 }
@@ -119,6 +121,7 @@ static int keeper_child_pass(struct keeper_child *k,
 	capture_link_pass(&made->capture, m->fds);
 	memcpy(m->fds + CAPTURE_LINK_FDS, made->loopback.fds,
 	       sizeof(made->loopback.fds));
+	m->fds[KEEPER_MADE_ENDS] = made->ends;
 	m->fds[KEEPER_MADE_DIAG] = made->diag;
 	m->fds[KEEPER_MADE_ROOM] = made->room;
 	for (int i = 0; i < KEEPER_MADE_FDS; i++) {
@@ -169,6 +172,8 @@ static void keeper_child_make(struct keeper_child *k)
 	capture_link_close(&made.capture);
 	loopback_link_close(&made.loopback);
 	nlsock_close(&diag);
+	if (made.ends >= 0)
+		close(made.ends);
 }
 
 /* --- the program ---------------------------------------------------------- */

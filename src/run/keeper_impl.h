@@ -43,8 +43,9 @@ int keeper_listen_take(int from);
 bool keeper_listen_answer(int fd);
 
 #define KEEPER_DATA_MAX (128u << 10)
-/* of struct keeper_made: the capture's, the loopback's, diag, room */
-#define KEEPER_MADE_FDS (CAPTURE_LINK_FDS + LOOPBACK_FDS + 2)
+/* of struct keeper_made: the capture's, the loopback's, ends, diag, room */
+#define KEEPER_MADE_FDS (CAPTURE_LINK_FDS + LOOPBACK_FDS + 3)
+#define KEEPER_MADE_ENDS (KEEPER_MADE_FDS - 3)
 #define KEEPER_MADE_DIAG (KEEPER_MADE_FDS - 2)
 #define KEEPER_MADE_ROOM (KEEPER_MADE_FDS - 1)
 #define KEEPER_FDS (KEEPER_MADE_FDS + KEEPER_BATCH)

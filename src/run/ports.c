@@ -29,6 +29,9 @@ struct ports {
 	struct keeper *keeper;
 	struct nlsock diag;
 	struct timer timer;
+	int ends; /* has something to read when one may have gone; or -1 */
+	struct watch ends_watch;
+	bool soon;		   /* it had, and is looked at in a moment */
 	struct ports_pool pool[2]; /* IPv4, IPv6 */
 	struct list open;	   /* of ports_port */
 	struct list calls;	   /* of ports_call */
@@ -381,11 +384,27 @@ static void ports_look(struct timer *t)
 	int64_t now = loop_now(p->loop);
 	int64_t next = p->told && !p->watch ? PORTS_REST : PORTS_INTERVAL;
 
+	/* who was told of may be slow to listen, on a machine that is busy */
+	if (p->told && p->ends >= 0 && now >= p->hurry + PORTS_SLOW)
+		next = PORTS_IDLE;
+	p->soon = false;
 	if (now < p->hurry)
 		next = PORTS_SOON;
 	if (sockcount_due(&p->count, now, now < p->hurry ? 0 : 2 * PORTS_REST))
 		ports_list(p);
 	loop_timer_start(p->loop, t, next, ports_look);
+}
+
+/* Programs that are refused close such sockets as well: not each at once */
+static void ports_on_ends(struct watch *w, uint32_t events)
+{
+	struct ports *p = container_of(w, struct ports, ends_watch);
+
+	(void)events;
+	if (!sockdiag_ends_read(p->ends) || p->soon)
+		return;
+	p->soon = true;
+	loop_timer_start(p->loop, &p->timer, PORTS_SOON, ports_look);
 }
 
 void ports_told(struct ports *p, bool first)
@@ -399,7 +418,7 @@ void ports_told(struct ports *p, bool first)
 
 /* --- life ----------------------------------------------------------------- */
 
-struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
+struct ports *ports_new(struct loop *l, struct keeper *k, int diag, int ends,
 			const uint16_t not_those[2])
 {
 	struct ports *p = xcalloc(1, sizeof(*p));
@@ -409,6 +428,10 @@ struct ports *ports_new(struct loop *l, struct keeper *k, int diag,
 	sockcount_init(&p->count, keeper_pid(k));
 	memcpy(p->not_those, not_those, sizeof(p->not_those));
 	nlsock_adopt(&p->diag, diag);
+	p->ends = ends;
+	if (ends >= 0 && loop_watch_start(l, &p->ends_watch, ends, EPOLLIN,
+					  ports_on_ends) < 0)
+		close(steal_fd(&p->ends));
 	list_init(&p->open);
 	list_init(&p->calls);
 	list_init(&p->joins);
@@ -438,6 +461,10 @@ void ports_free(struct ports *p)
 	for (int f = 0; f < 2; f++)
 		while (p->pool[f].n)
 			close(p->pool[f].fds[--p->pool[f].n]);
+	if (p->ends >= 0) {
+		loop_watch_stop(&p->ends_watch);
+		close(p->ends);
+	}
 	nlsock_close(&p->diag);
 	sockcount_fini(&p->count);
 	loop_defer_free(p->loop, p);

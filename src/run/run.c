@@ -355,7 +355,7 @@ static int run_start(void *user, const struct connect_pod *pod,
 	if (rc < 0 || r->config.supervised)
 		return rc;
 	r->ports = ports_new(r->app->loop, r->keeper, steal_fd(&r->made.diag),
-			     r->made.loopback.port);
+			     steal_fd(&r->made.ends), r->made.loopback.port);
 	incoming_serve(r->incoming, r->ports);
 	run_serve_loopback(r, pod);
 	return 0;
@@ -496,7 +496,7 @@ int command_run(struct app *app, const struct options *o)
 		place.shadow = run_enter;
 	if (rc == 0)
 		rc = borrow_init(&r.borrow, o, &err);
-	r.made.diag = r.made.room = -1;
+	r.made.diag = r.made.ends = r.made.room = -1;
 	for (int i = 0; i < LOOPBACK_FDS; i++)
 		r.made.loopback.fds[i] = -1;
 	if (rc < 0) {
@@ -539,6 +539,8 @@ int command_run(struct app *app, const struct options *o)
 	loopback_link_close(&r.made.loopback);
 	if (r.made.diag >= 0)
 		close(r.made.diag);
+	if (r.made.ends >= 0)
+		close(r.made.ends);
 	if (r.made.room >= 0)
 		close(r.made.room);
 	return run_end(&r, rc, &err);

@@ -50,6 +50,27 @@ doctor_with() {
   eventually 5 no_objects
 }
 
+@test "doctor run: as a user: namespaces, and where there is no TUN device system calls" {
+  local home=$BATS_TEST_TMPDIR/home
+  local user=(env HOME="$home" KUBECONFIG="$home/config" setpriv --reuid 1500 --regid 1500
+    --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs timeout 30)
+  mkdir "$home"
+  cp "$KUBECONFIG" "$home/config"
+  chown -R 1500:1500 "$home"
+  chmod a+x "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+  run laptop carol "${user[@]}" "$KTCTL" doctor run -n "$NS"
+  ended_with 0 "checks: 0 failed"
+  line ok namespaces ""
+  line ok seccomp ""
+  line ok capture "run takes namespaces"
+  line ok "may run-in-pod" ""
+  run laptop carol unshare -m sh -c 'mount --bind /dev/null /dev/net/tun && exec "$@"' - \
+    "${user[@]}" "$KTCTL" doctor run -n "$NS"
+  ended_with 0 "checks: 0 failed"
+  line warn namespaces ""
+  line warn capture "run takes seccomp"
+}
+
 @test "doctor: -o json" {
   ktctl_run carol doctor connect -n "$NS" -o json
   [ "$status" = 0 ]

@@ -82,6 +82,25 @@ contained() {
   [ "$rc" = 9 ]
 }
 
+from_container() {
+  [ "$(kc -n "$NS" exec toolbox -- curl -sS --max-time 5 http://web/)" = container ]
+}
+
+@test "run --engine podman --exchange: the Service's callers come to the container, and go home" {
+  (contained web --exchange -- --rm "${LIMITS[@]}" kt.local/toolbox:1 sh -c \
+    'mkdir /www; echo container >/www/index.html; exec busybox httpd -f -p 8080 -h /www') \
+    >"$RUN/log" 2>&1 3>&- &
+  local pid=$! rc=0
+  eventually 60 from_container || {
+    cat "$RUN/log" >&2
+    false
+  }
+  kill -TERM "$pid"
+  wait "$pid" || rc=$?
+  [ "$rc" -ne 125 ] # of httpd, which TERM has ended
+  [[ $(kc -n "$NS" exec toolbox -- curl -sS --max-time 5 http://web/) == web-* ]]
+}
+
 @test "run --engine docker: says what to do" {
   run -2 user_exec doc "$KTCTL" run --engine docker -- x
   [[ $output == *"sudo ktctl connect"* ]]

@@ -11,15 +11,20 @@
 #include "net/capture.h"
 #include "net/listener.h"
 #include "run/etc.h"
+#include "run/filter.h"
 #include "run/keeper.h"
 #include "run/ports.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -197,6 +202,7 @@ static void end(struct world *w)
 	loopback_free(w->loopback);
 	loopback_link_close(&w->made.loopback);
 	close(w->made.diag);
+	close(w->made.ends);
 	close(w->made.room);
 	assert_int_equal(loop_sleep(w->loop, 0), 0);
 	loop_free(w->loop);
@@ -451,6 +457,62 @@ static void signals_are_passed_on(void **state)
 	end(&w);
 }
 
+#if defined(__x86_64__)
+static long call32(long nr, long a, long b)
+{
+	long rc;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(rc)
+			 : "a"(nr), "b"(a), "c"(b)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return rc;
+}
+
+/* As a process with the filter: 0 when listen() was told, which goes on then */
+static int told_of_32_bit(void)
+{
+	struct seccomp_notif n = { 0 };
+	struct seccomp_notif_resp resp = {
+		.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE
+	};
+	struct pollfd p = { .events = POLLIN };
+	int status;
+	pid_t pid;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	p.fd = filter_listen_install();
+	pid = p.fd < 0 ? -1 : fork();
+	if (pid == 0)
+		_exit(call32(363, socket(AF_INET, SOCK_STREAM, 0), 1) < 0);
+	if (pid < 0 || poll(&p, 1, 5000) != 1 || !(p.revents & POLLIN) ||
+	    ioctl(p.fd, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return 1;
+	resp.id = n.id;
+	if (n.data.nr != 363 ||
+	    ioctl(p.fd, SECCOMP_IOCTL_NOTIF_SEND, &resp) < 0 ||
+	    waitpid(pid, &status, 0) != pid)
+		return 1;
+	return status;
+}
+#endif
+
+static void code_of_32_bit_is_told_of(void **state)
+{
+	(void)state;
+#if defined(__x86_64__)
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(call32(20, 0, 0) == getpid() ? told_of_32_bit() : 77);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status) || WEXITSTATUS(status) == 77)
+		skip(); /* this kernel has no such code */
+	assert_int_equal(status, 0);
+#endif
+}
+
 /* Of a child's as well, at once, and it does listen */
 static void it_says_when_somebody_listens(void **state)
 {
@@ -559,7 +621,7 @@ static void a_port_is_this_machines(const char *family, const char *host)
 	script = xasprintf(server, family, host, free_port(), out[1], in[0]);
 	begin_shell(&w, script, false);
 	w.ports = ports_new(w.loop, w.keeper, dup(w.made.diag),
-			    w.made.loopback.port);
+			    dup(w.made.ends), w.made.loopback.port);
 	while (w.started < 0)
 		assert_int_equal(loop_sleep(w.loop, NS_MS), 0);
 	assert_int_equal(read(out[0], text, sizeof(text)), 5);
@@ -770,6 +832,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(so_does_a_child_in_the_foreground),
 		cmocka_unit_test(signals_are_passed_on),
 		cmocka_unit_test(it_says_when_somebody_listens),
+		cmocka_unit_test(code_of_32_bit_is_told_of),
 		cmocka_unit_test(it_opens_sockets_there),
 		cmocka_unit_test(its_ports_are_this_machines),
 		cmocka_unit_test(this_machines_services_are_there),

@@ -188,6 +188,7 @@ static void world_end(struct world *w)
 	tunnel_free(w->tunnel);
 	loopback_link_close(&w->made.loopback);
 	close(w->made.diag);
+	close(w->made.ends);
 	close(w->made.room);
 	assert_int_equal(loop_sleep(w->loop, 0), 0);
 	loop_free(w->loop);
