@@ -4,6 +4,7 @@
 #include "muxrig.h"
 
 #include "base/mem.h"
+#include "tunnel/session.h"
 #include "tunnel/status.h"
 
 #include <errno.h>
@@ -358,10 +359,34 @@ static void credit_comes_back(void **state)
 	muxlink_limit = (struct muxlink_limit){ 0 };
 }
 
+/* One DATA frame of the session has two full frames of HTTP/2 and nothing of a
+ * third, whose rest would be sent alone */
+static void two_frames_fill_one_of_the_session(void **state)
+{
+	const size_t head = 9;
+	struct session_config s = session_config_default();
+	struct session_config bulk = session_config_bulk(&s);
+	struct session_config wide = session_config_wide(&s);
+	struct session_config part = session_config_part(&s);
+
+	(void)state;
+	assert_int_equal(s.frame_max,
+			 2 * (mux_config_default(true).frame_max + head));
+	assert_int_equal(bulk.frame_max,
+			 2 * (mux_config_bulk(true).frame_max + head));
+	assert_int_equal(wide.frame_max,
+			 2 * (mux_config_wide(true).frame_max + head));
+	assert_int_equal(part.frame_max,
+			 2 * (mux_config_part(true).frame_max + head));
+	assert_true(bulk.frame_max > s.frame_max);
+	assert_true(bulk.frame_max <= FRAME_DATA_MAX);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_frames_fill_one_of_the_session),
 		T(half_closes),
 		T(resets),
 		T(cancels_before_the_answer),
