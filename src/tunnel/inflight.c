@@ -7,6 +7,7 @@
 #define INFLIGHT_QUEUE (150 * NS_MS)
 #define MIN_AGE (10 * NS_SEC)
 #define RATE_AGE (2 * NS_SEC)
+#define RATE_MAX 1e18
 
 void inflight_init(struct inflight *f, size_t cap)
 {
@@ -67,15 +68,14 @@ void inflight_rtt(struct inflight *f, int64_t ns, int64_t now)
 void inflight_acked(struct inflight *f, uint64_t ack, int64_t now)
 {
 	int64_t ns = MAX(now - f->mark_time, 1);
+	double rate;
 
 	if (!f->sampling || ack < f->mark)
 		return;
 	f->sampling = false;
 	saw_rtt(f, ns, f->queued, now);
-	saw_rate(f,
-		 (uint64_t)((double)(ack - f->mark_acked) * (double)NS_SEC /
-			    (double)ns),
-		 now);
+	rate = (double)(ack - f->mark_acked) * (double)NS_SEC / (double)ns;
+	saw_rate(f, (uint64_t)MIN(rate, RATE_MAX), now);
 }
 
 size_t inflight_window(const struct inflight *f)
