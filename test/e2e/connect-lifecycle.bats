@@ -168,6 +168,7 @@ pod_is_ready() {
 steps='\[1/ \[2/ \[3/ \[4/ \[5/ \[6/ All.looks'
 
 @test "lifecycle: a signal at each step of the start leaves nothing" {
+  # shellcheck disable=SC2034 # of connect_spawn
   local CONNECT_WRAP="env --default-signal=HUP" # nohup has it ignored
   local step rc signal=INT
   for step in $steps; do

@@ -21,6 +21,8 @@ setup_file() {
   engine_user cmp
   chmod 600 "$(<"$RUN/home")/.kube/config" # as kubectl leaves it
   engine_docker cmp
+  # what a file before has killed
+  kc -n "$NS" delete pods -l control-by=kt --now >&2
 }
 
 teardown_file() {
@@ -98,7 +100,7 @@ to_each_other() {
 
 @test "compose: the whole file, with docker-compose" {
   printed front=pod/toolbox --whole >whole.yaml
-  down=(docker_compose -f whole.yaml down -t 2)
+  down=(docker_compose -f whole.yaml down -t 20)
   docker_compose -f whole.yaml up -d --no-color
   joined
   to_each_other docker_compose -f whole.yaml exec -T back
@@ -117,12 +119,12 @@ to_each_other() {
   [ "$(printf '%s\n' 2.24.0 "${version#v}" | sort -V | head -n 1)" = 2.24.0 ] ||
     skip "docker-compose $version does not know !reset: COMPOSE names another one"
   printed front=pod/toolbox >override.yaml
-  down=(docker_compose -f compose.yaml -f override.yaml down -t 2)
+  down=(docker_compose -f compose.yaml -f override.yaml down -t 20)
   docker_compose -f compose.yaml -f <(cat override.yaml) up -d
   joined
   to_each_other docker_compose -f compose.yaml -f override.yaml exec -T back
   # all in the cluster comes and goes with it
-  docker_compose -f compose.yaml -f override.yaml down -t 2
+  docker_compose -f compose.yaml -f override.yaml down -t 20
   down=()
   eventually 10 no_objects
 }
@@ -140,7 +142,7 @@ podman_compose() {
   # this Podman does not wait for the health check
   sed -i 's|mkdir /www && cd|until curl -sf -o /dev/null http://web/; do sleep 0.2; done; &|' compose.yaml
   printed front=pod/toolbox >override.yaml
-  down=(podman_compose -f compose.yaml -f override.yaml down -t 2)
+  down=(podman_compose -f compose.yaml -f override.yaml down -t 20)
   podman_compose -f compose.yaml -f override.yaml up -d
   joined
   to_each_other podman_compose -f compose.yaml -f override.yaml exec -T back
