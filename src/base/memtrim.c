@@ -2,12 +2,10 @@
 #include "base/memtrim.h"
 
 #include "base/mem.h"
-#include "base/str.h"
 
-#include <link.h>
-#include <string.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define QUIET ((uint64_t)64 << 10) /* in a tick: it may be called a rest */
 #define MUCH ((uint64_t)1 << 20)   /* so much leaves something in the heap */
@@ -26,37 +24,65 @@ bool memtrim_due(struct memtrim *m, uint64_t bytes)
 	return true;
 }
 
-static bool memtrim_is_traced(void)
-{
-	static const char key[] = "\nTracerPid:\t";
-	auto_free char *text = file_read("/proc/self/status", 65536, NULL);
-	const char *at = text ? strstr(text, key) : NULL;
+/* A mapping, as the kernel tells of it */
+struct memtrim_map {
+	uintptr_t from, to;
+	bool code; /* of a file, which is not to be written to */
+	bool own;  /* it has pages that differ from the file's */
+};
 
-	return !at || at[sizeof(key) - 1] != '0';
+static void memtrim_drop(const struct memtrim_map *m)
+{
+	if (m->code && !m->own)
+		(void)madvise((void *)m->from, m->to - m->from, MADV_DONTNEED);
 }
 
-/* What the linker writes to is in segments of its own */
-static int memtrim_object(struct dl_phdr_info *info, size_t size, void *user)
+/* True: @line is the first of a mapping */
+static bool memtrim_is_head(const char *line, struct memtrim_map *m)
 {
-	const uintptr_t page = *(const uintptr_t *)user;
+	unsigned long from, to;
+	char mode[5];
+	int path = 0;
 
-	(void)size;
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-		uintptr_t from = info->dlpi_addr + p->p_vaddr;
-		uintptr_t to = (from + p->p_filesz) & ~(page - 1);
+	if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", &from, &to, mode,
+		   &path) < 3)
+		return false;
+	*m = (struct memtrim_map){
+		.from = from,
+		.to = to,
+		.code = mode[1] == '-' && mode[3] == 'p' && path &&
+			line[path] == '/',
+	};
+	return true;
+}
 
-		from &= ~(page - 1);
-		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W) && from < to)
-			(void)madvise((void *)from, to - from, MADV_DONTNEED);
+/* What was written to has pages of its own: relocations, a debugger's
+ * breakpoints, what another program has put into the code */
+static void memtrim_read(FILE *f)
+{
+	struct memtrim_map m = { 0 }, next;
+	auto_free char *line = NULL;
+	unsigned long kb;
+	size_t size = 0;
+
+	while (getline(&line, &size, f) >= 0) {
+		if (memtrim_is_head(line, &next)) {
+			memtrim_drop(&m);
+			m = next;
+		} else if (sscanf(line, "Anonymous: %lu", &kb) == 1 ||
+			   sscanf(line, "Swap: %lu", &kb) == 1) {
+			m.own |= kb > 0;
+		}
 	}
-	return 0;
+	memtrim_drop(&m);
 }
 
 void memtrim_code(void)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	FILE *f = fopen("/proc/self/smaps", "re");
 
-	if (!memtrim_is_traced())
-		dl_iterate_phdr(memtrim_object, &page);
+	if (!f)
+		return;
+	memtrim_read(f);
+	fclose(f);
 }

@@ -35,8 +35,8 @@ bool memtrim_due(struct memtrim *m, uint64_t bytes);
  * are as in their files: what only the start needed (OpenSSL's and libcurl's,
  * most of it) need not be resident for ever. What is used again is mapped
  * again, by a fault that reads no disk while the kernel has the page, which it
- * may drop now. Nothing is done for a debugger's process: its breakpoints are
- * in these pages.
+ * may drop now. A mapping of which one page has been written to, by the linker
+ * or by a debugger, is left as it is; so are all where there is no /proc.
  */
 void memtrim_code(void);
 

@@ -152,7 +152,7 @@ static int open_capture(struct connect *c, struct kt_error *err)
 			  &why);
 	if (rc >= 0)
 		return rc;
-	if (c->opt->mode != CONNECT_SSHUTTLE || rc == -EEXIST) {
+	if (c->opt->mode != CONNECT_SSHUTTLE || rc == -EEXIST || rc == -EINTR) {
 		*err = why;
 		return rc;
 	}

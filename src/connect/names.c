@@ -531,12 +531,12 @@ static int start_local(struct names *n, const struct names_start *start,
 
 	dns_view_set_ranges(&n->view, start->ranges->v, start->ranges->n);
 	dns_view_set_namespaces(&n->view, start->namespaces);
-	rc = start_resolver(n, &ports, err);
+	names_set_search(n);
+	rc = start_resolver(n, &ports, err); /* the loop runs in it */
 	if (rc < 0)
 		return rc;
 	if (n->port53)
 		names_set_links(n);
-	names_set_search(n);
 	rc = resolvconf_follow_start(&n->follow, n->cfg.loop, NULL,
 				     names_on_resolvconf, n);
 	if (rc < 0)

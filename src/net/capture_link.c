@@ -578,6 +578,7 @@ void capture_link_pass(const struct capture_link *l, int fds[CAPTURE_LINK_FDS])
 int capture_link_adopt(struct capture_link *l, const int fds[CAPTURE_LINK_FDS])
 {
 	l->elsewhere = true;
+	l->rules = NULL; /* @l may be another process's words */
 	l->tun = fds[1];
 	l->tcp[0] = fds[2];
 	l->tcp[1] = fds[3];

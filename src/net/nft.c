@@ -122,9 +122,15 @@ static int nft_start(struct nft *n)
 		nft_exec(in[1], err[1]);
 	close(in[1]);
 	close(err[1]);
+	if (n->pid < 0) {
+		n->pid = 0;
+		close(in[0]);
+		close(err[0]);
+		return -EAGAIN;
+	}
 	n->fd = in[0];
 	n->err = err[0];
-	return n->pid < 0 ? -EAGAIN : 0;
+	return 0;
 }
 
 static int nft_end(struct nft *n)

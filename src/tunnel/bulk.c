@@ -162,6 +162,7 @@ static void bulk_widen(struct bulk *b, unsigned int lanes)
 
 	log_debug("bulk: %u more carriers, beyond %llu KB/s", lanes,
 		  (unsigned long long)b->rate / 1000);
+	b->quiet_ns = 0; /* not to be closed before they could be used */
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct carrier *c = b->ops->open(b->user);
 

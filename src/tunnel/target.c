@@ -151,11 +151,12 @@ int target_files_path(char out[TARGET_PATH_MAX], const char *secret)
 
 int target_files_parse(const char *path, char secret[TARGET_SECRET_MAX])
 {
-	const char *p = path + strlen(FILES_PREFIX);
+	const char *p;
 	size_t n;
 
 	if (!str_starts(path, FILES_PREFIX))
 		return -EINVAL;
+	p = path + strlen(FILES_PREFIX);
 	n = target_secret(p);
 	if (!n || strcmp(p + n, "/") != 0)
 		return -EINVAL;

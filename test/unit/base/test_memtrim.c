@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/mman.h>
 
 static struct memtrim m;
 static uint64_t bytes;
@@ -96,6 +96,25 @@ static void code_that_is_not_used(void **state)
 	assert_int_equal(resident_code(false), all);
 }
 
+#define PAGE 65536 /* of any machine */
+
+static const char patched[PAGE] __attribute__((aligned(PAGE))) = "as built";
+
+/* What a debugger or the linker has written into it stays */
+static void code_that_was_written_to(void **state)
+{
+	void *at = (void *)(uintptr_t)patched;
+	volatile const char *now = patched;
+
+	(void)state;
+	assert_int_equal(mprotect(at, PAGE, PROT_READ | PROT_WRITE), 0);
+	*(volatile char *)at = 'A';
+	assert_int_equal(mprotect(at, PAGE, PROT_READ), 0);
+	memtrim_code();
+	assert_int_equal(now[0], 'A');
+	assert_int_equal(now[1], 's');
+}
+
 static void while_a_little_always_moves(void **state)
 {
 	(void)state;
@@ -120,6 +139,7 @@ int main(void)
 		cmocka_unit_test(while_a_little_always_moves),
 		cmocka_unit_test(code_of_the_start),
 		cmocka_unit_test(code_that_is_not_used),
+		cmocka_unit_test(code_that_was_written_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
