@@ -179,11 +179,15 @@ static json_t *resources(const struct shadow_spec *s)
 }
 
 /* The gate refuses who comes when it is full (gate/way.h), so it needs to know
- * how much it may have */
-static json_t *objects_gate_resources(void)
+ * how much it may have; CPU as the others */
+static json_t *objects_gate_resources(const struct shadow_spec *s)
 {
-	return json_pack("{s:{s:s},s:{s:s}}", "limits", "memory", "512Mi",
-			 "requests", "memory", "32Mi");
+	json_t *shared = resources(s), *own = json_deep_copy(shared);
+
+	json_decref(shared);
+	objects_set_text(json_object_get(own, "limits"), "memory", "512Mi");
+	objects_set_text(json_object_get(own, "requests"), "memory", "32Mi");
+	return own;
 }
 
 static json_t *objects_texts(const char *const *texts)
@@ -293,9 +297,9 @@ static json_t *objects_containers(const struct shadow_spec *s)
 		gate = objects_container(s, KT_CONTAINER_TLS, s->tls_args,
 					 NULL);
 		objects_bring_gate(gate, s);
-		if (!s->cpu && !s->memory)
+		if (!s->memory)
 			json_object_set_new(gate, "resources",
-					    objects_gate_resources());
+					    objects_gate_resources(s));
 		json_object_set_new(gate, "readinessProbe",
 				    probe(s, s->tls_health));
 		json_array_append_new(list, gate);

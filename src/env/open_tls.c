@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cluster/declared.h"
 #include "cluster/objects.h"
+#include "cluster/takeover.h"
 #include "env/advice.h"
 #include "env/name.h"
 #include "env/router_secret.h"
@@ -26,6 +27,12 @@ static bool open_is_declared(const json_t *service)
 	return object_annotation(service, KT_ANNOTATION_DECLARED);
 }
 
+bool env_open_has_router(const json_t *service)
+{
+	return open_is_declared(service) ||
+	       str_eq(service_role(service), KT_ROLE_ROUTER);
+}
+
 /* 1: its router ends TLS of @p */
 static int open_is_ended(struct kube *k, const char *ns, const json_t *service,
 			 const struct service_port *p, struct kt_error *err)
@@ -33,9 +40,12 @@ static int open_is_ended(struct kube *k, const char *ns, const json_t *service,
 	struct service_ports ports = { 0 };
 	auto_free char *secret = NULL;
 	bool ended = false;
-	int rc = env_router_secret(k, ns, object_name(service),
-				   open_is_declared(service), &secret, err);
+	int rc;
 
+	if (!env_open_has_router(service))
+		return 0;
+	rc = env_router_secret(k, ns, object_name(service),
+			       open_is_declared(service), &secret, err);
 	if (rc < 0 || !secret)
 		return MIN(rc, 0);
 	rc = service_ports_make(&ports, service, NULL, err);

@@ -10,6 +10,7 @@
 #include "env/job.h"
 #include "env/name.h"
 #include "kube/rest.h"
+#include "wire/envmark.h"
 
 #include <errno.h>
 #include <string.h>
@@ -217,12 +218,10 @@ static bool table_has_answer(const json_t *envs, const char *env)
 {
 	auto_free char *name = xstrdup(env);
 
-	for (char *end = name; end; end = strrchr(name, '.')) {
-		if (end != name)
-			*end = '\0';
+	do
 		if (json_object_get(envs, name))
 			return true;
-	}
+	while (envmark_parent(name));
 	return false;
 }
 

@@ -239,7 +239,7 @@ int command_status(struct app *app, const struct options *o)
 	} while (o->status.watch && rc == 0);
 	/* Ctrl-C is how one leaves a watch */
 	if (rc == -EINTR && o->status.watch && signals_seen(app->signals))
-		return EXIT_OK;
+		rc = 0;
 	if (rc < 0)
 		return app_fail(app, rc, &err);
 	return o->status.check && !up ? EXIT_FAILED : EXIT_OK;

@@ -119,6 +119,7 @@ kill_point() {
 # one of three, to $RUN/usual
 kill_usual() {
   local i
+  trap trial_clear EXIT
   for i in 1 2 3; do
     kill_next "$1" || return 1
     echo "$MEASURED" >>"$RUN/starts"
@@ -132,8 +133,8 @@ kill_usual() {
 kill_in_time() {
   local usual
   [ "$MEASURED" -gt $KILL_AGAIN ] || return 0
-  [ "${LOAD%.*}" -ge $BUSY ] || return 1
-  rm -f "$RUN/starts" "$RUN/usual"
+  [ "${LOAD%.*}" -ge "$BUSY" ] || return 1
+  rm -f "$RUN/starts" "$RUN/usual" "$RUN/more"
   cp "$RUN/x.log" "$RUN/again.log"
   (kill_usual "$1") >"$RUN/trial.log" 2>&1 || {
     TOLD+=", then an undisturbed start failed"
@@ -148,9 +149,16 @@ kill_in_time() {
   [ "$(cat "$RUN/more")" -le $((usual * 2)) ]
 }
 
-# kill_once_more COMMAND PHASE LINE MS: then the same command, and its time to $RUN/more
+# kill_once_more COMMAND PHASE LINE MS: then the same command, and its time to $RUN/more.
+# A life that was not killed this time proves nothing
 kill_once_more() {
-  kill_live "$@" && kill_next "$1" && echo "$MEASURED" >"$RUN/more" && sweep
+  trap trial_clear EXIT
+  LIFE=$(kill_live "$@")
+  [[ $LIFE == killed* || ($2 == end && $LIFE == 'ended 0'*) ]] || {
+    echo "once more: $LIFE"
+    return 1
+  }
+  kill_next "$1" && echo "$MEASURED" >"$RUN/more"
 }
 
 # kill_tell COMMAND WAY PHASE LINE MS STATUS: into the results; what went wrong

@@ -12,7 +12,7 @@ read -ra SOAK_LAPTOPS <<<"${CHAOS_LAPTOPS:-alice carol dave erin}"
 
 # soak ROUNDS MINUTES: until either is over
 soak() {
-  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to settle=5
+  local rounds=$1 end=$((${2:-9999} * 60)) failed=0 begin=$SECONDS count to begun settle=5
   trap ': >"$RUN/soak.stop"' TERM
   ((SECONDS < end || rounds < 8)) || rounds=8 # two for each, when the time is over
   echo "chaos: soak of $rounds rounds, ${#SOAK_LAPTOPS[@]} laptops"
@@ -29,7 +29,13 @@ soak() {
     to=$((count + (count < 20 ? 10 : count < 100 ? 80 : 100)))
     ((to <= rounds)) || to=$rounds
     soak_rounds $((count + 1)) "$to"
-    count=$(soak_begun "$to")
+    begun=$(soak_begun "$to")
+    [ "$begun" -gt "$count" ] || soak_told || {
+      echo "chaos: no laptop takes a round any more"
+      failed=1
+      break
+    }
+    count=$begun
     echo "chaos: $count rounds, $((SECONDS - begin)) s: $(soak_sizes | xargs)"
   done
   soak_check "$count" $settle || failed=1
@@ -77,7 +83,9 @@ soak_rounds() {
   local name pids=() pid
   echo "$1" >"$RUN/soak.next"
   for name in "${SOAK_LAPTOPS[@]}"; do
-    (soak_laptop "$name" "$2") &
+    # who ends before the last round has failed, too
+    (trap '[ $? = 0 ] || echo "laptop $name" >>"$RUN/soak.failed"' EXIT
+      soak_laptop "$name" "$2") &
     pids+=($!)
   done
   for pid in "${pids[@]}"; do

@@ -141,7 +141,7 @@ storm_cut() {
   printf '    %(%T)T cut %s: %s for %s s, works again after %s ms (load %s)\n' -1 "$1" "$2" \
     "$3" "$MEASURED" "$load"
   [ $MEASURED != never ] || return 1
-  [ $MEASURED -le $((BOUND[$NAME] * 1000)) ] || [ "${load%.*}" -ge $BUSY ] || LATE=1
+  [ $MEASURED -le "${BOUND[$NAME]}000" ] || [ "${load%.*}" -ge "$BUSY" ] || LATE=1
 }
 
 # storm_door DOOR CUTS LONG: LONG of the cuts are long ones

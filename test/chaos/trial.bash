@@ -4,6 +4,7 @@
 
 LEAVE=15 # seconds in which a command ends, whatever holds it up
 FLAGS=() # of connect, that a test wants
+# shellcheck disable=SC2034 # of kill.bash and storm.bash
 BUSY=6 # as a load: the machine is to blame for what takes longer
 
 # --- once -------------------------------------------------------------------------

@@ -26,6 +26,7 @@ teardown() {
     --now >/dev/null 2>&1
   kc -n "$NS" delete role,rolebinding ktctl-env ktctl-env-idle idle-some \
     >/dev/null 2>&1
+  kc delete namespace "$NS-restricted" --wait=false --ignore-not-found >/dev/null 2>&1
   eventually 30 is_own "$WEB"
   eventually 20 nothing_left
 }
@@ -221,5 +222,4 @@ END
   COPY=$(NS=$rns copy_of)
   NS=$rns eventually 45 sleeps
   asks_in dev.a copy --max-time 40
-  kc delete namespace "$rns" --wait=false >/dev/null
 }

@@ -104,7 +104,7 @@ background_end() {
   [ -f "$PIDS" ] || return 0
   while read -r tag pid; do
     case $tag in
-      serve-*) : >"$RUN/${tag#serve-}.stop" ;; # a hammer is told so alone
+      serve-*) touch "$RUN/${tag#serve-}.stop" || true ;; # a hammer is told so alone
       *)
         kill -TERM "$pid" 2>/dev/null || continue
         for _ in $(seq 200); do

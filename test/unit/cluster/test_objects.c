@@ -213,6 +213,23 @@ static void has_a_gate_beside_it(void **state)
 	assert_string_equal(
 		json_str(c, "resources", "requests", "memory", NULL), "32Mi");
 	json_decref(obj);
+	s.cpu = "500m"; /* of which nothing follows for its memory */
+	obj = shadow_deployment(&s);
+	c = json_array_get(
+		json_at(obj, "spec", "template", "spec", "containers", NULL),
+		1);
+	assert_string_equal(json_str(c, "resources", "limits", "memory", NULL),
+			    "512Mi");
+	assert_string_equal(json_str(c, "resources", "limits", "cpu", NULL),
+			    "500m");
+	assert_string_equal(json_str(c, "resources", "requests", "cpu", NULL),
+			    "500m");
+	c = json_array_get(
+		json_at(obj, "spec", "template", "spec", "containers", NULL),
+		0);
+	assert_null(json_str(c, "resources", "limits", "memory", NULL));
+	json_decref(obj);
+	s.cpu = NULL;
 	s.memory = "64Mi";
 	obj = shadow_deployment(&s);
 	c = json_array_get(

@@ -724,6 +724,9 @@ static void tls_that_is_ended(void **state)
 		{ "[{'port':1,'targetPort':2,'appProtocol':'https'},"
 		  "{'port':3,'targetPort':2}]",
 		  "2", "2^=o.:1~auto" },
+		{ "[{'port':80,'targetPort':8443,'name':'http'},"
+		  "{'port':443,'targetPort':8443,'name':'https'}]",
+		  "8443", "8443^=o.:80~http" },
 		{ "[{'port':9000}]", "9000", "9000^=o.:9000~auto" },
 		{ "[{'port':443,'name':'http'},{'port':9000}]", "",
 		  "443=o.:443~http,9000=o.:9000~auto" },

@@ -60,8 +60,33 @@ static void behind(void **state)
 	assert_false(env_open_is_behind(msg, n, "kt-env-dev--pr"));
 	n = reply(msg, sizeof(msg), ours);
 	assert_true(env_open_is_behind(msg, n, "kt-env-dev--pr"));
-	for (size_t cut = 0; cut < n; cut++) /* no part of it is read beyond */
-		(void)env_open_is_behind(msg, cut, "kt-env-dev--pr");
+	for (size_t cut = 0; cut < n; cut++) {
+		/* of its own, so that a sanitizer sees what is read beyond */
+		uint8_t *part = xmalloc(cut ? cut : 1);
+
+		memcpy(part, msg, cut);
+		assert_false(env_open_is_behind(part, cut, "kt-env-dev--pr"));
+		free(part);
+	}
+}
+
+static void led(const char *text, bool router)
+{
+	auto_json json_t *service = json_quoted(text);
+
+	assert_int_equal(env_open_has_router(service), router);
+}
+
+static void who_ends_it(void **state)
+{
+	(void)state;
+	led("{'spec': {'selector': {'app': 'web'}}}", false);
+	led("{'spec': {'selector': {'kt-role': 'router', 'kt-target': 'x'}}}",
+	    true);
+	led("{'spec': {'selector': {'kt-role': 'exchange-shadow'}}}", false);
+	led("{'metadata': {'annotations': {'kt-declared': '{}'}},"
+	    " 'spec': {'selector': {'kt-env-router': 'web'}}}",
+	    true);
 }
 
 static void asked(const char *ports, int rc, uint16_t port, bool tls)
@@ -97,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(behind),
+		cmocka_unit_test(who_ends_it),
 		cmocka_unit_test(askable),
 	};
 

@@ -260,6 +260,39 @@ static void copies_take_nothing(void **state)
 	assert_true(table_has_port(t, a, 80, false, 0));
 }
 
+/* Many share a place by their id; each is found, and who has left is nobody */
+static void each_by_its_id(void **state)
+{
+	uint64_t id[400];
+	char rule[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(id); i++) {
+		id[i] = table_join(t);
+		snprintf(rule, sizeof(rule), "80 header:version=v%zu", i);
+		assert_int_equal(commit(id[i], "ann", 0, rule,
+					i % 4 ? NULL : "80/copy=100 path:/"),
+				 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(id); i += 3)
+		table_leave(t, id[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(id); i++) {
+		snprintf(rule, sizeof(rule), "v%zu", i);
+		assert_int_equal(table_serves(t, id[i]), i % 3 != 0);
+		assert_int_equal(marked(80, rule, 0), i % 3 ? id[i] : 0);
+	}
+	assert_int_equal(copied_of(80, "w", 0).n, 66);
+	/* no number is given twice: what a request has kept of one who has
+	 * left is not another's */
+	assert_true(table_join(t) > id[ARRAY_SIZE(id) - 1]);
+	for (size_t i = 0; i < ARRAY_SIZE(id); i++)
+		if (i % 4 == 0)
+			table_leave(t, id[i]);
+	assert_int_equal(copied_of(80, "w", 0).n, 0);
+	assert_int_equal(commit(id[1], "ann", 0, "80/copy=100 all", NULL), 0);
+	assert_int_equal(copied_of(80, "w", 0).n, 1);
+}
+
 static void copies_of_one_that_is_lost(void **state)
 {
 	uint64_t a = table_join(t);
@@ -516,6 +549,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(limits, begin, end),
 		cmocka_unit_test_setup_teardown(copies_take_nothing, begin,
 						end),
+		cmocka_unit_test_setup_teardown(each_by_its_id, begin, end),
 		cmocka_unit_test_setup_teardown(copies_of_one_that_is_lost,
 						begin, end),
 		cmocka_unit_test_setup_teardown(share_is_kept, begin, end),
