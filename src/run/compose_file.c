@@ -345,8 +345,11 @@ static void compose_add_environment(json_t *s, json_t *more)
 		return;
 	}
 	json_object_foreach (more, key, one) {
+		/* here the name is a part of a value, and a variable in it one
+		 */
+		auto_free char *name = compose_text(key);
 		auto_free char *text =
-			xasprintf("%s=%s", key, json_string_value(one));
+			xasprintf("%s=%s", name, json_string_value(one));
 
 		json_array_append_new(env, json_string(text));
 	}

@@ -61,6 +61,8 @@ static int keeper_files_mount(struct keeper_files *f, struct kt_error *err)
 		if (rc < 0 && !f->why.code)
 			kt_fail(&f->why, -rc, "pass it on: %s", strerror(-rc));
 		f->mounted = rc == 0;
+		if (f->mounted)
+			mounts_add_inner(f->mounts, PODFS_FOLDER);
 	}
 	*err = f->why;
 	return -f->why.code;
@@ -76,11 +78,13 @@ static void keeper_files_layer(struct keeper_files *f,
 
 	if (rc == 0)
 		rc = podfs_mount_layer(f->room, l->target, l->source, &err);
-	if (rc == 0)
-		return;
-	if (!empty && f->mounted &&
-	    podfs_mount_instead(f->room, l->target, l->source, &more) == 0)
+	if (rc < 0 && !empty && f->mounted &&
+	    podfs_mount_instead(f->room, l->target, l->source, &more) == 0) {
 		keeper_files_note(f->sock, name, "cannot be written", &err);
+		rc = 0;
+	}
+	if (rc == 0)
+		mounts_add_inner(f->mounts, l->source);
 	else
 		keeper_files_note(f->sock, name, "is empty here", &err);
 }
@@ -116,12 +120,15 @@ static int keeper_files_is_folder(struct keeper_files *f,
 static void keeper_files_place(struct keeper_files *f,
 			       const struct keeper_files_line *l)
 {
+	bool far = strchr(l->how, '?'), ro = strchr(l->how, 'r');
 	struct kt_error err = { 0 };
 	int rc = keeper_files_is_folder(f, l, &err);
 
 	if (rc >= 0)
-		rc = mounts_place(f->mounts, l->source, l->target, rc,
-				  strchr(l->how, 'r'), &err);
+		rc = far ? mounts_place_far(f->mounts, l->source, l->target, rc,
+					    ro, &err)
+			 : mounts_place(f->mounts, l->source, l->target, rc, ro,
+					&err);
 	if (rc < 0)
 		keeper_files_note(f->sock, l->target, "is not there", &err);
 }

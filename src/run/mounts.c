@@ -84,14 +84,20 @@ void mounts_free(struct mounts *m)
 		free(m->own[i].source);
 	}
 	free(m->own);
+	strv_fini(&m->inner);
 	free(m);
+}
+
+void mounts_add_inner(struct mounts *m, const char *name)
+{
+	strv_add(&m->inner, name);
 }
 
 void mounts_add_own(struct mounts *m, const char *target, const char *source)
 {
 	m->own = xrealloc(m->own, (m->nown + 1) * sizeof(*m->own));
-	m->own[m->nown++] =
-		(struct mounts_own){ xstrdup(target), xstrdup(source) };
+	m->own[m->nown++] = (struct mounts_own){ .target = xstrdup(target),
+						 .source = xstrdup(source) };
 }
 
 static bool mounts_is_below(const char *path, const char *dir)
@@ -121,6 +127,79 @@ static char *mounts_in_room(const struct mounts *m, const char *path)
 	return xasprintf("%s%s", best->source, rest);
 }
 
+/* --- what others have written --------------------------------------------- */
+
+int mounts_walk(int at, const char *path)
+{
+	auto_free char *text = xstrdup(path);
+	char *rest = text, *part;
+	struct stat st;
+	int next, fd = openat(at, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (fd >= 0 && (part = strsep(&rest, "/"))) {
+		if (!*part)
+			continue;
+		next = openat(fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			next = -errno;
+		close(fd);
+		fd = next;
+	}
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode)) {
+		close(fd);
+		return -ELOOP;
+	}
+	return fd;
+}
+
+static int mounts_walk_root(const char *path)
+{
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root < 0 ? -errno : mounts_walk(root, path);
+}
+
+/* The volume that has the folder @path, or NULL */
+static const struct mounts_own *mounts_volume(const struct mounts *m,
+					      const char *path)
+{
+	const struct mounts_own *best = NULL;
+
+	for (size_t i = 0; i < m->nown; i++)
+		if (m->own[i].volume &&
+		    mounts_is_below(path, m->own[i].target) &&
+		    (!best || strlen(m->own[i].target) >= strlen(best->target)))
+			best = &m->own[i];
+	return best;
+}
+
+/* As realpath(3) does. A link in a volume is what somebody in the Pod has made,
+ * and may not lead out of it: it would say what of this machine is covered. */
+static int mounts_resolve(const struct mounts *m, const char *target,
+			  char **real)
+{
+	auto_free char *text = xstrdup(target);
+	auto_free char *at = xstrdup("/");
+	char *rest = text, *part;
+	struct stat st;
+
+	while ((part = strsep(&rest, "/"))) {
+		const struct mounts_own *v = mounts_volume(m, at);
+		auto_free char *next = xasprintf("%s/%s", at, part);
+
+		free(at);
+		at = realpath(next, NULL);
+		if (!at && (!v || errno != ENOENT || lstat(next, &st) < 0))
+			return -errno;
+		if (!at || (v && !mounts_is_below(at, v->target)))
+			return -ELOOP;
+	}
+	*real = steal_ptr(&at);
+	return 0;
+}
+
 /* --- a place that is not there -------------------------------------------- */
 
 /* The deepest folder of @path that is there, as it is really called (returned,
@@ -140,25 +219,39 @@ static char *mounts_deepest(const char *path, const char **missing)
 	return real;
 }
 
-/* The folders above the last part of @missing, then that */
+/* The folders above the last part of @missing, then that. No link is followed:
+ * what is made is in the room. */
 static int mounts_make(const struct mounts *m, const char *in_room,
 		       const char *missing, bool dir)
 {
-	auto_free char *path = xasprintf("%s/%s", in_room, missing);
-	char *p = path + strlen(in_room) + 1;
+	auto_free char *text = xstrdup(missing);
+	char *part = text, *slash;
+	auto_close int at =
+		openat(m->room, in_room, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_close int fd = -1;
 
-	while ((p = strchr(p, '/'))) {
-		*p = '\0';
-		if (mkdirat(m->room, path, 0755) < 0 && errno != EEXIST)
+	while (at >= 0 && (slash = strchr(part, '/'))) {
+		int next;
+
+		*slash = '\0';
+		if (*part && mkdirat(at, part, 0755) < 0 && errno != EEXIST)
 			return -errno;
-		*p++ = '/';
+		next = openat(at, *part ? part : ".",
+			      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return -errno;
+		close(at);
+		at = next;
+		part = slash + 1;
 	}
+	if (at < 0)
+		return -errno;
 	if (dir)
-		return mkdirat(m->room, path, 0755) < 0 && errno != EEXIST
+		return *part && mkdirat(at, part, 0755) < 0 && errno != EEXIST
 			       ? -errno
 			       : 0;
-	fd = openat(m->room, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	fd = openat(at, part, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
 	return fd < 0 ? -errno : 0;
 }
 
@@ -189,41 +282,92 @@ static int mounts_make_place(struct mounts *m, const char *target, bool dir,
 
 /* --- placing -------------------------------------------------------------- */
 
-static int mounts_bind(struct mounts *m, const char *source, const char *target,
+/* @name in @from, or that itself, at @at, which is @target. There is no link in
+ * that: who makes it one now is not followed. */
+static int mounts_bind(int from, const char *name, int at, const char *target,
 		       bool read_only)
 {
-	auto_free char *from = mounts_fd_path(m->room, source);
+	auto_free char *source = mounts_fd_path(from, name);
+	auto_free char *place = mounts_fd_path(at, NULL);
+	auto_free char *again = NULL;
+	auto_close int bound = -1;
 	unsigned long flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV;
 
-	if (mount(from, target, NULL, MS_BIND, NULL) < 0)
+	if (mount(source, place, NULL, MS_BIND, NULL) < 0)
 		return -errno;
-	if (!read_only ||
-	    mount(NULL, target, NULL, flags | MS_RDONLY, NULL) == 0)
+	if (!read_only)
 		return 0;
-	return -errno;
+	bound = mounts_walk_root(target);
+	if (bound < 0)
+		return bound;
+	again = mounts_fd_path(bound, NULL);
+	return mount(NULL, again, NULL, flags | MS_RDONLY, NULL) < 0 ? -errno
+								     : 0;
 }
 
-int mounts_place(struct mounts *m, const char *source, const char *target,
-		 bool dir, bool read_only, struct kt_error *err)
+/* Where @target really is (returned, caller frees); it is made if it is not
+ * there */
+static char *mounts_find_place(struct mounts *m, const char *target, bool dir,
+			       struct kt_error *err)
 {
-	auto_free char *real = realpath(target, NULL);
-	struct stat st;
-	int rc = real ? 0 : mounts_make_place(m, target, dir, err);
+	char *real = NULL;
+	int rc = mounts_resolve(m, target, &real);
 
-	if (rc < 0)
-		return rc;
+	if (rc < 0 && rc != -ELOOP) {
+		if (mounts_make_place(m, target, dir, err) < 0)
+			return NULL;
+		rc = mounts_resolve(m, target, &real);
+	}
+	if (rc == -ELOOP)
+		kt_fail(err, ELOOP,
+			"its place is a link that leads out of a volume");
+	else if (rc < 0)
+		kt_fail(err, -rc, "its place: %s", strerror(-rc));
+	return real;
+}
+
+/* The place is made first: with a new root the room is another mount */
+static int mounts_put(struct mounts *m, const char *source, bool links,
+		      const char *target, bool dir, bool read_only,
+		      struct kt_error *err)
+{
+	auto_free char *real = mounts_find_place(m, target, dir, err);
+	auto_close int at = -1, from = -1;
+	struct stat st;
+	int rc;
+
 	if (!real)
-		real = realpath(target, NULL);
-	if (!real || stat(real, &st) < 0)
+		return -err->code;
+	at = mounts_walk_root(real);
+	if (at < 0)
+		return kt_fail(err, -at, "its place: %s", strerror(-at));
+	if (fstat(at, &st) < 0)
 		return kt_fail(err, errno, "its place: %s", strerror(errno));
 	if (S_ISDIR(st.st_mode) != dir)
 		return kt_fail(err, dir ? ENOTDIR : EISDIR,
 			       "there is a %s at this place here",
 			       dir ? "file" : "folder");
-	rc = mounts_bind(m, source, real, read_only);
+	from = mounts_walk(m->room, links ? "" : source);
+	rc = from < 0 ? from
+		      : mounts_bind(from, links ? source : NULL, at, real,
+				    read_only);
 	if (rc < 0)
 		return kt_fail(err, -rc, "bind it: %s", strerror(-rc));
-	if (dir)
+	if (dir) {
 		mounts_add_own(m, real, source);
+		m->own[m->nown - 1].volume = true;
+	}
 	return 0;
+}
+
+int mounts_place(struct mounts *m, const char *source, const char *target,
+		 bool dir, bool read_only, struct kt_error *err)
+{
+	return mounts_put(m, source, true, target, dir, read_only, err);
+}
+
+int mounts_place_far(struct mounts *m, const char *source, const char *target,
+		     bool dir, bool read_only, struct kt_error *err)
+{
+	return mounts_put(m, source, false, target, dir, read_only, err);
 }

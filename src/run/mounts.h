@@ -19,6 +19,9 @@
  * entries, each bound (rbind) or, for a link, made again, and then room for one
  * more. For "/" that is a new root (pivot_root). What comes into such a folder
  * later, on this machine, is not seen in it.
+ *
+ * A place in a volume is in that volume: a link there, which somebody in the
+ * Pod may have made, cannot lead to what this machine has.
  */
 
 /** mounts_open() - make the room; its descriptor, or -errno with @err */
@@ -28,6 +31,8 @@ struct mounts;
 
 /** mounts_new() - @room: borrowed for its life; mounts_free() */
 struct mounts *mounts_new(int room);
+/** mounts_add_inner() - on @name of the room something is mounted */
+void mounts_add_inner(struct mounts *m, const char *name);
 /**
  * mounts_place() - let @source of the room be seen at @target
  * @source: below the room; what it leads to
@@ -37,6 +42,15 @@ struct mounts *mounts_new(int room);
 KT_CHECK int mounts_place(struct mounts *m, const char *source,
 			  const char *target, bool dir, bool read_only,
 			  struct kt_error *err);
+/** mounts_place_far() - likewise; what is in the room there others may write,
+ * so no part of @source may be a link */
+KT_CHECK int mounts_place_far(struct mounts *m, const char *source,
+			      const char *target, bool dir, bool read_only,
+			      struct kt_error *err);
 void mounts_free(struct mounts *m);
+
+/** mounts_walk() - @path below the folder @at: a descriptor (O_PATH), or
+ * -errno; no part of it may be a link (-ENOTDIR, -ELOOP) */
+KT_CHECK int mounts_walk(int at, const char *path);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef KT_RUN_MOUNTS_IMPL_H
 #define KT_RUN_MOUNTS_IMPL_H
 
+#include "base/str.h"
 #include "run/mounts.h"
 
 #include <stddef.h>
@@ -10,12 +11,14 @@
 struct mounts_own {
 	char *target; /* as it is really called */
 	char *source; /* below the room */
+	bool volume;  /* of the Pod; what is in it others may write */
 };
 
 struct mounts {
 	int room;
 	struct mounts_own *own;
 	size_t nown;
+	struct strv inner; /* mounts_add_inner() */
 	unsigned int nmimic;
 };
 

@@ -83,8 +83,16 @@ static int mimic_fill(const char *path, int to, const char *but)
 
 /* --- a new root ----------------------------------------------------------- */
 
-/* The room is to be below /tmp there, too: else it would go with the old root.
- * @to: the new root */
+static int mimic_move_inner(int from, int to, const char *name)
+{
+	auto_free char *source = mounts_fd_path(from, name);
+	auto_free char *target = mounts_fd_path(to, name);
+
+	return mount(source, target, NULL, MS_BIND, NULL);
+}
+
+/* The room is to be below /tmp there, too, with what is mounted in it: else it
+ * would go with the old root. @to: the new root */
 static int mimic_move_room(struct mounts *m, int to)
 {
 	auto_close int old =
@@ -101,6 +109,9 @@ static int mimic_move_room(struct mounts *m, int to)
 	fd = openat(to, MIMIC_ROOM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	for (size_t i = 0; i < m->inner.n; i++)
+		if (mimic_move_inner(m->room, fd, m->inner.v[i]) < 0)
+			return -errno;
 	if (dup3(fd, m->room, O_CLOEXEC) < 0)
 		return -errno;
 	return mounts_cover(place, old);

@@ -295,9 +295,10 @@ static void podfs_on_device(struct watch *w, uint32_t events)
 {
 	struct podfs *p = container_of(w, struct podfs, watch);
 
-	(void)events;
 	for (int i = 0; i < PODFS_BATCH; i++) {
-		if (podfs_link_full(p->link)) {
+		/* an error is told whether we listen or not: it is read */
+		if (podfs_link_full(p->link) &&
+		    !(events & (EPOLLERR | EPOLLHUP))) {
 			loop_watch_mod(w, 0);
 			return;
 		}
@@ -366,11 +367,12 @@ void podfs_serve(struct podfs *p, int fd)
 	int flags = fcntl(fd, F_GETFL);
 
 	p->fd = fd;
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    loop_watch_start(p->loop, &p->watch, fd, EPOLLIN, podfs_on_device) <
-		    0)
-		log_warn("the Pod's volumes cannot be read: %s",
-			 strerror(errno));
+	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+	    loop_watch_start(p->loop, &p->watch, fd, EPOLLIN,
+			     podfs_on_device) == 0)
+		return;
+	log_warn("the Pod's volumes cannot be read: %s", strerror(errno));
+	close(steal_fd(&p->fd)); /* nobody shall wait for us */
 }
 
 static void podfs_free_asks(struct podfs *p)

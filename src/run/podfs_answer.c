@@ -225,20 +225,33 @@ static size_t podfs_put_entry(struct podfs *p, const struct podfs_ask *q,
 	return all;
 }
 
+/* All of it is entries, and not too many (fsmsg.h) */
+static bool podfs_is_listing(const struct fsmsg_answer *a, size_t most)
+{
+	struct rd r = rd_make(a->body, a->len);
+	struct fsmsg_entry e;
+	size_t len = 0;
+
+	while (fsmsg_get_entry(&r, &e)) {
+		len += FSMSG_ENTRY + e.len;
+		if (len > most)
+			return false;
+	}
+	return !rd_left(&r);
+}
+
 static int podfs_listed(struct podfs *p, const struct podfs_ask *q,
 			struct podfs_node *dir, const struct fsmsg_answer *a)
 {
 	struct rd r = rd_make(a->body, a->len);
-	size_t len = 0, most = MIN((size_t)q->size, (size_t)FSMSG_DATA_MAX);
 	struct fsmsg_entry e;
+	size_t len = 0;
 
-	while (fsmsg_get_entry(&r, &e)) {
-		if (len + FSMSG_ENTRY + e.len > most)
-			return EIO;
-		len += podfs_put_entry(p, q, dir, &e, p->out + len);
-	}
-	if (rd_left(&r))
+	/* before it: the kernel forgets no node that it was not told of */
+	if (!podfs_is_listing(a, MIN(q->size, FSMSG_DATA_MAX)))
 		return EIO;
+	while (fsmsg_get_entry(&r, &e))
+		len += podfs_put_entry(p, q, dir, &e, p->out + len);
 	podfs_reply(p, q->unique, 0, p->out, len);
 	return 0;
 }

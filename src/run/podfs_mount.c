@@ -131,21 +131,14 @@ int podfs_mount_instead(int room, const char *name, const char *layer,
 
 int podfs_is_folder(int room, const char *source, struct kt_error *err)
 {
-	auto_free char *text = xstrdup(source);
-	char *rest = text, *part;
-	auto_close int at = dup(room);
+	auto_close int fd = mounts_walk(room, source);
 	struct stat st;
 
-	while (at >= 0 && (part = strsep(&rest, "/"))) {
-		int next = openat(at, *part ? part : ".",
-				  O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-		close(at);
-		at = next;
-	}
-	if (at < 0 || fstat(at, &st) < 0)
-		return kt_fail(err, errno, "%s", strerror(errno));
-	if (S_ISLNK(st.st_mode))
+	if (fd == -ELOOP)
 		return kt_fail(err, ELOOP, "it is a link");
+	if (fd < 0)
+		return kt_fail(err, -fd, "%s", strerror(-fd));
+	if (fstat(fd, &st) < 0)
+		return kt_fail(err, errno, "%s", strerror(errno));
 	return S_ISDIR(st.st_mode);
 }

@@ -139,14 +139,15 @@ struct podfs_node *podfs_node_look(struct podfs_nodes *t,
 				   size_t len, const struct fsmsg_attr *a)
 {
 	struct podfs_node *n = podfs_node_named(t, parent, name, len);
+	struct podfs_node *old = NULL;
 
 	if (n && (n->ino != a->ino || n->dev != a->dev)) {
 		podfs_node_unname(t, n);
-		podfs_node_drop(t, n);
-		n = NULL;
+		old = steal_ptr(&n);
 	}
 	if (!n) {
 		n = podfs_node_new(t, parent, name, len);
+		podfs_node_drop(t, old); /* @parent has a child again */
 		if (!n)
 			return NULL;
 		n->ino = a->ino;

@@ -167,8 +167,8 @@ static int fileserver_stat(struct fileserver *s, const struct fsmsg_request *q)
 	return fileserver_done(s, q->id, body, wr_len(&w));
 }
 
-/* A descriptor of what may be opened, or -errno. Who opens a FIFO does not
- * wait, and is told that it is none. */
+/* A descriptor of what may be opened, or -errno. A device or a FIFO is not even
+ * opened: that alone may do something. */
 static int fileserver_open_file(const struct fileserver *s,
 				const struct fsmsg_request *q, bool dir,
 				struct stat *st)
@@ -180,6 +180,10 @@ static int fileserver_open_file(const struct fileserver *s,
 
 	if (at < 0)
 		return at;
+	if (fstatat(at, last, st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode) &&
+	    !S_ISLNK(st->st_mode))
+		return -EACCES;
 	fd = openat(at, *last ? last : ".",
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
 			    (dir ? O_DIRECTORY : 0));
@@ -282,7 +286,14 @@ static int fileserver_readdir(struct fileserver *s,
 		seekdir(f->dir, (long)q->offset);
 	f->at = q->offset;
 	w = wr_make(body, left);
-	while (left >= FSMSG_ENTRY + FSMSG_NAME_MAX && (e = readdir(f->dir))) {
+	while (left >= FSMSG_ENTRY + FSMSG_NAME_MAX) {
+		errno = 0;
+		e = readdir(f->dir);
+		/* an error is not the end; what was read before it is told */
+		if (!e && errno && !wr_len(&w))
+			return fileserver_fail(s, q->id, errno);
+		if (!e)
+			break;
 		f->at = (uint64_t)e->d_off;
 		if (fileserver_put_entry(f, e, &w))
 			left -= FSMSG_ENTRY + strlen(e->d_name);
@@ -418,9 +429,9 @@ void fileserver_run(int root, int fd)
 	buf_init(&in, (size_t)4 * FSMSG_REQUEST_MAX);
 	do {
 		p = buf_reserve(&in, FSMSG_REQUEST_MAX);
-		n = p ? recv(fd, p, FSMSG_REQUEST_MAX, 0) : 0;
-		if (n < 0 && errno == EINTR)
-			continue;
+		do
+			n = p ? recv(fd, p, FSMSG_REQUEST_MAX, 0) : 0;
+		while (n < 0 && errno == EINTR);
 		if (n > 0)
 			buf_commit(&in, (size_t)n);
 	} while (n > 0 && fileserver_take(s, &in, fd));

@@ -81,8 +81,12 @@ static int volumes_fork(const struct volumes *v)
 	there = pair[1];
 	signal(SIGCHLD, SIG_IGN); /* it is waited for by nobody */
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		/* by itself: without close_range() (Linux 5.9) the other end
+		 * would be open here, and so never end */
+		close(here);
 		volumes_child(root, there);
+	}
 	return pid < 0 ? -errno : steal_fd(&here);
 }
 

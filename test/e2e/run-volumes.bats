@@ -36,6 +36,7 @@ objects() {
       volumeMounts: [{name: "data", mountPath: "/srv/data"},
        {name: "map", mountPath: "/srv/data/conf"},
        {name: "data", mountPath: "/srv/one", subPath: "sub/file"},
+       {name: "data", mountPath: "/volume", subPath: "sub"},
        {name: "cache", mountPath: "/var/cache/volumes"}]}],
      volumes: [{name: "data", persistentVolumeClaim: {claimName: "volumes"}},
       {name: "map", configMap: {name: "volumes"}}, {name: "cache", emptyDir: {}}]}}]}'
@@ -104,7 +105,7 @@ run_in() {
   : >"$RUN/log"
   user_exec timeout -k 5 90 "$KTCTL" run -n "$NS" -i "$KTCTL_IMAGE" pod/volumes --inPod -- sh -c '
     (eval "$0") >"$HOME/got"
-    cat /srv/one /srv/data/conf/key /var/cache/volumes/was
+    cat /srv/one /volume/file /srv/data/conf/key /var/cache/volumes/was
     touch /srv/data/new
     echo mine >/var/cache/volumes/new && cat /var/cache/volumes/new
     exec 5</srv/data/sub/file
@@ -123,7 +124,7 @@ run_in() {
   wait "$RUN_PID"
   RUN_PID=
   grep -v '^touch:' "$RUN/log" >"$RUN/got"
-  printf '%s\n' sub 'of the map' 'of the Pod' mine ready 'another one' sub 1500 refused >"$RUN/wanted"
+  printf '%s\n' sub sub 'of the map' 'of the Pod' mine ready 'another one' sub 1500 refused >"$RUN/wanted"
   same "$RUN/wanted" "$RUN/got"
   grep -q "'/srv/data/new'.*Read-only file system" "$RUN/log"
   # what it wrote has not reached the Pod

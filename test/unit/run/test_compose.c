@@ -146,7 +146,7 @@ static void the_whole_file(void **state)
 		"  web: {<<: *base, depends_on: [db], environment: [OWN=1]}\n"
 		"  db: *base\n"
 		"networks: {n: null}\n",
-		"web", "NEW=b$c", true);
+		"web", "NE$W=b$c", true);
 
 	(void)state;
 	assert_string_equal(text, "x-base:\n"
@@ -164,7 +164,7 @@ static void the_whole_file(void **state)
 				  "        condition: \"service_healthy\"\n"
 				  "    environment:\n"
 				  "      - \"OWN=1\"\n"
-				  "      - \"NEW=b$$c\"\n"
+				  "      - \"NE$$W=b$$c\"\n"
 				  "    image: \"a\"\n"
 				  "    network_mode: \"service:web-ktctl\"\n"
 				  "  db:\n"

@@ -128,6 +128,70 @@ static void in_places_that_are_not_there(void)
 	_exit(0);
 }
 
+/* As the Pod's volumes are: for a place in "/" there is a new root */
+static void what_is_mounted_in_the_room_stays(void)
+{
+	int room = mounts_room();
+	struct mounts *m = mounts_new(room);
+	auto_free char *at = xasprintf("/proc/self/fd/%d/v0", room);
+	struct kt_error err = { 0 };
+
+	CHECK(mount("kt-test", at, "tmpfs", 0, NULL) == 0);
+	mounts_add_inner(m, "v0");
+	CHECK(mkdirat(room, "v0/dir", 0755) == 0);
+	put(room, "v0/dir/f", "there");
+	CHECK(mounts_place_far(m, "v0/dir", "/kt-test/one", true, true, &err) ==
+	      0);
+	CHECK(reads("/kt-test/one/f", "there"));
+	place(m, "v0", "/kt-test/two", true);
+	CHECK(reads("/kt-test/two/dir/f", "there"));
+	mounts_free(m);
+	_exit(0);
+}
+
+/* What is in a volume somebody in the Pod has made. A place in it that is a
+ * link is none of this machine's. */
+static void links_of_a_volume_lead_nowhere(void)
+{
+	int room = mounts_room();
+	struct mounts *m = mounts_new(room);
+	struct kt_error err = { 0 };
+
+	CHECK(mkdirat(room, "v1", 0755) == 0);
+	CHECK(mkdirat(room, "v1/dir", 0755) == 0);
+	put(room, "v1/dir/f", "of the volume");
+	put(room, "v0/f", "2");
+	put(room, "one", "1");
+	CHECK(symlinkat("/usr/share", room, "v1/out") == 0);
+	CHECK(symlinkat("/var/tmp/kt-test-made", room, "v1/nowhere") == 0);
+	CHECK(symlinkat("dir", room, "v1/in") == 0);
+	CHECK(symlinkat("../../usr", room, "v1/dir/up") == 0);
+	place(m, "v1", "/kt-test/v1", true);
+	CHECK(mounts_place(m, "v0", "/kt-test/v1/out", true, true, &err) ==
+	      -ELOOP);
+	CHECK(mounts_place(m, "v0", "/kt-test//v1/out/new", true, true, &err) ==
+	      -ELOOP);
+	CHECK(mounts_place(m, "v0", "/kt-test/v1/in/up/share", true, true,
+			   &err) == -ELOOP);
+	CHECK(access("/usr/share/f", F_OK) < 0);
+	CHECK(mounts_place(m, "one", "/kt-test/v1/nowhere", false, true,
+			   &err) == -ELOOP);
+	CHECK(access("/var/tmp/kt-test-made", F_OK) < 0);
+	/* one that stays in the volume is as it is in the Pod */
+	place(m, "one", "/kt-test/v1/in/f", false);
+	CHECK(reads("/kt-test/v1/dir/f", "1"));
+	/* and what is brought is no link either */
+	CHECK(mounts_place_far(m, "v1/in", "/etc/kt-test/a", true, true,
+			       &err) == -ELOOP);
+	CHECK(mounts_place_far(m, "v1/in/f", "/etc/kt-test/b", false, true,
+			       &err) == -ENOTDIR);
+	CHECK(mounts_place_far(m, "v1/dir/f", "/etc/kt-test/c", false, true,
+			       &err) == 0);
+	CHECK(reads("/etc/kt-test/c", "of the volume"));
+	mounts_free(m);
+	_exit(0);
+}
+
 /* What another process of this machine does to /etc/resolv.conf: here to a
  * folder that is covered by one of ours before */
 static void again_where_it_was_replaced(void)
@@ -186,6 +250,18 @@ static void places(void **state)
 	in_a_child(in_places_that_are_not_there);
 }
 
+static void mounted(void **state)
+{
+	(void)state;
+	in_a_child(what_is_mounted_in_the_room_stays);
+}
+
+static void links(void **state)
+{
+	(void)state;
+	in_a_child(links_of_a_volume_lead_nowhere);
+}
+
 static void again(void **state)
 {
 	(void)state;
@@ -203,8 +279,8 @@ static void variables(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(places),
-		cmocka_unit_test(again),
+		cmocka_unit_test(places),    cmocka_unit_test(mounted),
+		cmocka_unit_test(links),     cmocka_unit_test(again),
 		cmocka_unit_test(variables),
 	};
 

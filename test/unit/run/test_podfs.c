@@ -313,8 +313,13 @@ static void links_are_shown_and_not_followed(void **state)
 {
 	struct fuse_entry_out e, below;
 	uint64_t fh;
+	pid_t writer = fork(); /* it waits until somebody reads */
 
 	(void)state;
+	if (writer == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(open(path_of("fifo"), O_WRONLY) < 0);
+	}
 	assert_true(lookup(FUSE_ROOT_ID, "link", &e) > 0);
 	assert_true(S_ISLNK(e.attr.mode));
 	assert_int_equal(call(FUSE_READLINK, e.nodeid, NULL, 0), 5);
@@ -323,7 +328,12 @@ static void links_are_shown_and_not_followed(void **state)
 	assert_true(lookup(FUSE_ROOT_ID, "out", &e) > 0);
 	assert_int_equal(lookup(e.nodeid, "passwd", &below), -ENOTDIR);
 	assert_true(lookup(FUSE_ROOT_ID, "fifo", &e) > 0);
+	assert_int_equal(usleep(100000), 0);
 	assert_int_equal(open_node(FUSE_OPEN, e.nodeid, &fh), -EACCES);
+	assert_int_equal(usleep(100000), 0);
+	assert_int_equal(waitpid(writer, NULL, WNOHANG), 0);
+	kill(writer, SIGKILL);
+	waitpid(writer, NULL, 0);
 }
 
 static void nothing_is_changed(void **state)
