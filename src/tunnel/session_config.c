@@ -10,7 +10,7 @@
 /* Two full frames of HTTP/2 with their heads (mux_config.frame_max) */
 #define FRAME_QUICK ((size_t)2 * ((64 << 10) + 9))
 #define FRAME_BULK ((size_t)2 * ((128 << 10) + 9))
-#define FOLLOW_NS (30 * NS_SEC)	     /* after the one beside has resumed */
+#define FOLLOW_NS (30 * NS_SEC) /* after the one beside has resumed */
 #define WIDE_REPLAY ((size_t)32 << 20)
 
 struct session_config session_config_default(void)
