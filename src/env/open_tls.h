@@ -27,8 +27,8 @@ KT_CHECK int env_open_look(struct kube *k, const char *ns,
 KT_CHECK int env_open_known(struct loop *loop, struct tunnel *t, const char *ip,
 			    const struct envmark *mark);
 
-/** env_open_has_router() - @service leads to a router just now: one that is there
- *  and has no callers yet, or none any more, ends nothing. Pure. */
+/** env_open_has_router() - @service leads to a router just now: one that is
+ * there and has no callers yet, or none any more, ends nothing. Pure. */
 bool env_open_has_router(const json_t *service);
 /** env_open_is_behind() - @reply (a DNS message) names Service @service as one
  *  that the address is behind. Pure. */
