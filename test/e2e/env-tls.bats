@@ -117,7 +117,7 @@ selector() { kc -n "$NS" get service secure -o 'jsonpath={.spec.selector}'; }
 
 # bats test_tags=once
 @test "env join --tlsSecret: marks are read in TLS, over HTTP/1.1 and HTTP/2" {
-  tls_asks trunk
+  eventually 10 tls_asks trunk
   "$KTCTL" env create dev.a -n "$NS" >/dev/null
   "$KTCTL" env create dev.b -n "$NS" >/dev/null
   join dev.a --image web=kt.local/netsrv:1
