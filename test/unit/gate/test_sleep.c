@@ -230,7 +230,8 @@ static int setup_ports(void **state, size_t nserve)
 	int fd;
 
 	r->nserve = nserve;
-	simtime_patience(5);
+	simtime_freeze();
+	simtime_patience(10);
 	log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERR);
 	r->loop = loop_new();
 	fakeapi_start(&r->api, r->loop);
