@@ -96,7 +96,7 @@ in_time() {
     connect -n "$NS" --dnsMode hosts >"$log" 2>&1 3>&- &
   CONNECT_PID=$!
   eventually 30 connect_ready
-  laptop carol grep -q "web.$NS" /etc/hosts
+  eventually 5 laptop carol grep -q "web.$NS" /etc/hosts
   connect_stop
   run laptop carol grep "web.$NS" /etc/hosts
   [ "$status" -eq 1 ]
