@@ -195,7 +195,7 @@ static void fakeapi_say_addresses(struct fakeapi_conn *c)
 	if (c->f->ready)
 		snprintf(body, sizeof(body),
 			 "{\"kind\":\"Endpoints\",\"subsets\":[{\"addresses\":"
-			 "[{\"ip\":\"127.0.0.1\"}],\"ports\":[{\"name\":"
+			 "[{\"ip\":\"127.0.0.3\"}],\"ports\":[{\"name\":"
 			 "\"http\",\"port\":%u,\"protocol\":\"TCP\"},"
 			 "{\"name\":\"idle\",\"port\":1,\"protocol\":"
 			 "\"TCP\"}]}]}",
@@ -307,7 +307,9 @@ void fakeapi_start(struct fakeapi *f, struct loop *l)
 			       .start_ns = 300 * NS_MS };
 	list_init(&f->conns);
 	assert_int_equal(ipaddr_parse(&f->at.addr, "127.0.0.1"), 0);
-	f->pod_at = f->at;
+	/* it gives its port up, and listens there again: nobody else is to have
+	 * it */
+	assert_int_equal(ipaddr_parse(&f->pod_at.addr, "127.0.0.3"), 0);
 	assert_int_equal(
 		listener_open(&f->api, l, &f->at, fakeapi_on_api, f, &err), 0);
 	fakeapi_pod_listen(f);
