@@ -8,6 +8,55 @@ static const char *const run_captures[] = { "auto", "namespace", "seccomp",
 
 static const char *const run_engines[] = { "none", "podman", "docker", NULL };
 
+/* which names and addresses are the cluster's, of run and of compose's
+ * sidecars; the words of connect speak of routes */
+#define CAPTURED_ROWS                                                          \
+	{ "dnsMode",                                                           \
+	  0,                                                                   \
+	  VALUE_DNS_MODE,                                                      \
+	  "localDNS",                                                          \
+	  "MODE",                                                              \
+	  "how names are resolved: localDNS[:SERVER,...], or podDNS: all of "  \
+	  "them by the cluster",                                               \
+	  CONNECT(dns_mode) },                                                 \
+		{ "dnsCacheTtl",                                               \
+		  0,                                                           \
+		  VALUE_INT,                                                   \
+		  "60",                                                        \
+		  "SECONDS",                                                   \
+		  "how long an answer of the cluster's DNS is kept, at most",  \
+		  CONNECT(dns_cache_ttl),                                      \
+		  .min = 0,                                                    \
+		  .max = 86400 },                                              \
+		CLUSTER_DOMAIN_ROW,                                            \
+		{ "includeDomains",                                            \
+		  0,                                                           \
+		  VALUE_DOMAINS,                                               \
+		  "",                                                          \
+		  "DOMAIN,...",                                                \
+		  "more domain suffixes that the cluster's DNS resolves",      \
+		  CONNECT(include_domains) },                                  \
+		{ "includeIps",                                                \
+		  0,                                                           \
+		  VALUE_PREFIXES,                                              \
+		  "",                                                          \
+		  "CIDR,...",                                                  \
+		  "more addresses and ranges that are the cluster's",          \
+		  CONNECT(include_ips) },                                      \
+		{ "excludeIps",                                                \
+		  0,                                                           \
+		  VALUE_PREFIXES,                                              \
+		  "",                                                          \
+		  "CIDR,...",                                                  \
+		  "addresses and ranges that are not the cluster's",           \
+		  CONNECT(exclude_ips) },                                      \
+	{                                                                      \
+		"disablePodIp", 0, VALUE_BOOL, "false", NULL,                  \
+			"addresses of Pods are not the cluster's, only those " \
+			"of Services",                                         \
+			CONNECT(disable_pod_ip)                                \
+	}
+
 /* clang-format off: one row, one block */
 const struct option run_options[] = {
 	MARK_ROW, /* the first: env run has the rows behind it */
@@ -65,26 +114,7 @@ const struct option run_options[] = {
 	  "what becomes of the program when ktctl itself is killed: term or "
 	  "keep",
 	  .choices = run_on_lost, RUN(on_lost) },
-	{ "dnsMode", 0, VALUE_DNS_MODE, "localDNS", "MODE",
-	  "how names are resolved: localDNS[:SERVER,...], or podDNS: all of "
-	  "them by the cluster",
-	  CONNECT(dns_mode) },
-	{ "dnsCacheTtl", 0, VALUE_INT, "60", "SECONDS",
-	  "how long an answer of the cluster's DNS is kept, at most",
-	  CONNECT(dns_cache_ttl), .min = 0, .max = 86400 },
-	CLUSTER_DOMAIN_ROW,
-	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
-	  "more domain suffixes that the cluster's DNS resolves",
-	  CONNECT(include_domains) },
-	{ "includeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
-	  "more addresses and ranges that are the cluster's",
-	  CONNECT(include_ips) },
-	{ "excludeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
-	  "addresses and ranges that are not the cluster's",
-	  CONNECT(exclude_ips) },
-	{ "disablePodIp", 0, VALUE_BOOL, "false", NULL,
-	  "addresses of Pods are not the cluster's, only those of Services",
-	  CONNECT(disable_pod_ip) },
+	CAPTURED_ROWS,
 	SKIP_CLEANUP_ROW,
 	KEEP_ROW(CONNECT),
 	SHADOWS_ROW(CONNECT),
@@ -122,26 +152,7 @@ const struct option compose_options[] = {
 	ENV_EXCLUDE_ROW(true),
 	SHADOW_ROW,
 	MARK_ROW,
-	{ "dnsMode", 0, VALUE_DNS_MODE, "localDNS", "MODE",
-	  "how names are resolved: localDNS[:SERVER,...], or podDNS: all of "
-	  "them by the cluster",
-	  CONNECT(dns_mode) },
-	{ "dnsCacheTtl", 0, VALUE_INT, "60", "SECONDS",
-	  "how long an answer of the cluster's DNS is kept, at most",
-	  CONNECT(dns_cache_ttl), .min = 0, .max = 86400 },
-	CLUSTER_DOMAIN_ROW,
-	{ "includeDomains", 0, VALUE_DOMAINS, "", "DOMAIN,...",
-	  "more domain suffixes that the cluster's DNS resolves",
-	  CONNECT(include_domains) },
-	{ "includeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
-	  "more addresses and ranges that are the cluster's",
-	  CONNECT(include_ips) },
-	{ "excludeIps", 0, VALUE_PREFIXES, "", "CIDR,...",
-	  "addresses and ranges that are not the cluster's",
-	  CONNECT(exclude_ips) },
-	{ "disablePodIp", 0, VALUE_BOOL, "false", NULL,
-	  "addresses of Pods are not the cluster's, only those of Services",
-	  CONNECT(disable_pod_ip) },
+	CAPTURED_ROWS,
 	KEEP_ROW(CONNECT),
 	FAULT_ROW(CONNECT),
 	{ 0 },
